@@ -1,0 +1,127 @@
+//! The app as the rest of the house knows it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::diagnostic::Place;
+
+/// One Rust file, understood.
+#[derive(Clone, Debug, Default)]
+pub struct App {
+    /// File stem of the root file.
+    pub name: String,
+    /// In the order of the file.
+    pub services: Vec<Service>,
+    /// The tail of `main`; none when it is wrong or not there.
+    pub flow: Option<Flow>,
+    /// Names of outside crates the code mentions (`-` as `_`), `std`, `core`, `alloc` and `dyninka` left out.
+    pub crates: BTreeSet<String>,
+    /// The manifest between `---` lines at the head of the file.
+    pub frontmatter: Option<String>,
+    /// Every file the app is read from: root, modules, included.
+    pub files: BTreeSet<PathBuf>,
+}
+
+/// A function that becomes a service.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Rust name.
+    pub name: String,
+    /// DNS label: `_` is `-`.
+    pub host: String,
+    /// In order.
+    pub inputs: Vec<Input>,
+    /// What it returns.
+    pub output: Output,
+    /// `async fn`.
+    pub is_async: bool,
+    /// Its placed statics.
+    pub placed: Vec<Placed>,
+    /// Services its body calls, itself and what it reaches.
+    pub calls: BTreeSet<String>,
+    /// Every item it reaches, by path, each with the hash of its tokens. What two versions differ in is the reason of an edit.
+    pub reaches: BTreeMap<String, String>,
+    /// Hash over `reaches`, signature and placed statics: equal meaning, equal hash.
+    pub meaning: String,
+    /// `#[service(replay = false)]`: not to be run again for comparison.
+    pub replay: bool,
+    /// The function's name in the file.
+    pub place: Place,
+}
+
+/// An input of a service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Input {
+    /// Parameter name.
+    pub name: String,
+    /// Its type, as written.
+    #[serde(rename = "type")]
+    pub ty: String,
+}
+
+/// What a service returns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// The value's type as written, `Result` and `Option` taken off; `()` for none.
+    pub ty: String,
+    /// Wrapped in `Result`.
+    pub fallible: bool,
+    /// Wrapped in `Option`: `None` means filtered.
+    pub optional: bool,
+    /// The return type as written.
+    pub written: String,
+}
+
+/// A placed static.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Name of the static.
+    pub name: String,
+    /// Its type, as written; for `Placed<T>`, the `T`.
+    pub ty: String,
+    /// `Placed<T>`: state the system knows. Any other static is a resource.
+    pub is_state: bool,
+    /// For state: hash of all that decides the type's layout and meaning in the source.
+    pub fingerprint: String,
+}
+
+/// The flow: which service feeds which. The root is the last service.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Flow {
+    /// A service, with what feeds each input, in order.
+    Call {
+        /// Rust name.
+        service: String,
+        /// One for each input.
+        inputs: Vec<Flow>,
+    },
+    /// A literal, as JSON.
+    Literal(String),
+}
+
+/// What a service is compiled from: the user's files, everything it does not reach blanked out, every
+/// character that is left at its own line and column.
+#[derive(Clone, Debug, Default)]
+pub struct Slice {
+    /// Texts, by path relative to the root file's folder (may start with `../`). Attributes of ours and `main` are blanked.
+    pub files: BTreeMap<PathBuf, String>,
+    /// The root file among them.
+    pub root: PathBuf,
+    /// Included files, relative to the root file's folder likewise, to be found at the same relative place.
+    pub included: BTreeSet<PathBuf>,
+    /// Services called from bodies, whose functions are blanked: the build puts a call through the host in their place.
+    pub stubs: Vec<Stub>,
+}
+
+/// The signature of a service that a slice calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stub {
+    /// Rust name.
+    pub name: String,
+    /// Its visibility and inputs as written, e.g. `key: String, at: u64`.
+    pub inputs: Vec<Input>,
+    /// What it returns.
+    pub output: Output,
+}

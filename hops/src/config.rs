@@ -1,0 +1,69 @@
+//! What a host is told: a file `config.json` in its folder, read at start and again on `POST /_dyninka/reload`.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// The configuration of one host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Config {
+    /// The app's name.
+    pub app: String,
+    /// The service this host runs, by its Rust name.
+    pub service: String,
+    /// Where to listen. Port 0: a free one, printed.
+    pub listen: SocketAddr,
+    /// A second place to listen: the chain's front door, on the last service where the ground has no port mapping.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub front: Option<SocketAddr>,
+    /// Every service of the app: its Rust name, and `host:port` where its peers reach it. A route can name no other.
+    pub peers: BTreeMap<String, Peer>,
+    /// The flow's expression list for the inputs, e.g. `map(filter(get))`; none: inputs come in the body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    /// The library to serve: a file name inside the folder. None yet while the first build runs: not ready (503).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub library: Option<String>,
+    /// Secret of the session, needed by every `/_dyninka/` call.
+    pub token: String,
+    /// Limits on requests.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// A service as others see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    /// `host:port` it is connected to.
+    pub address: String,
+    /// Its DNS name, sent as `Host`.
+    pub host: String,
+    /// Its input names in order, so that a wrong route is refused before the call.
+    pub inputs: Vec<String>,
+}
+
+/// Limits on requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Largest body in and out, in bytes.
+    pub body: usize,
+    /// Deadline of a request that brings none, in milliseconds.
+    pub deadline_ms: u64,
+    /// Deepest route.
+    pub depth: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { body: 8 << 20, deadline_ms: 30_000, depth: 64 }
+    }
+}
+
+/// The body of `POST /_dyninka/swap`: take this library over. Also written to the configuration by the caller,
+/// so that a host started anew serves it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Swap {
+    /// File name inside the folder.
+    pub library: String,
+}

@@ -1,0 +1,1 @@
+//! What runs a service: server, upstream calls, deadlines, measuring, taking over new code.

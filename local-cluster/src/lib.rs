@@ -1,0 +1,1 @@
+//! Built services to running services: plain processes or Docker.

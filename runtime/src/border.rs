@@ -1,0 +1,197 @@
+//! The border between a host and a service library: C calling convention, bytes in and out, no Rust type across.
+//!
+//! A service is compiled to a shared library of its own. It exports one symbol, [`SYMBOL`], a function that
+//! returns the library's [`Library`] table; the host hands its own [`Host`] table to [`Library::open`]. Both
+//! sides may carry different copies of every Rust crate, the standard library included, so nothing but the
+//! `repr(C)` types of this file passes, and memory is freed by the side that made it.
+
+use std::ffi::c_void;
+
+/// The border's version. A library that speaks another one is not taken over.
+pub const VERSION: u32 = 1;
+
+/// The one symbol a service library exports: an [`Entry`].
+pub const SYMBOL: &str = "dyninka_service";
+
+/// The type of the exported symbol.
+pub type Entry = unsafe extern "C" fn() -> *const Library;
+
+/// Borrowed bytes, valid for the length of the call that passes them.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Slice {
+    /// First byte; may dangle when `len` is 0.
+    pub data: *const u8,
+    /// Number of bytes.
+    pub len: usize,
+}
+
+/// Owned bytes, freed by the side that made them.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Buffer {
+    data: *mut u8,
+    len: usize,
+    capacity: usize,
+    release: unsafe extern "C" fn(*mut u8, usize, usize),
+}
+
+/// How a call ended.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The function returned a value; the body is its JSON.
+    Value = 0,
+    /// The function returned `None`; the body is empty.
+    Filtered = 1,
+    /// The function returned an error; the body is `{"message":…}`.
+    Failed = 2,
+    /// An input does not read as its type; the body is `{"input":…,"path":…,"message":…}`.
+    Rejected = 3,
+    /// The function panicked; the body is `{"message":…,"file":…,"line":…,"column":…}` (place `null` where unknown).
+    Panicked = 4,
+    /// A service called from the body failed and the function passed that on; the body is its problem document (RFC 9457).
+    Upstream = 5,
+}
+
+/// What a call ended with.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Outcome {
+    /// How.
+    pub kind: Kind,
+    /// With what, see [`Kind`].
+    pub body: Buffer,
+    /// Time in the user's function, in nanoseconds, awaited calls included; 0 where no function ran.
+    pub nanos: u64,
+}
+
+/// Called once, from any thread, with the outcome of a call and the context it was started with.
+pub type Done = unsafe extern "C" fn(context: *mut c_void, outcome: Outcome);
+
+/// What the host offers to a library.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Host {
+    /// [`VERSION`] of the host.
+    pub version: u32,
+    /// Calls another service of the app from a function's body. `request` is the number the caller was started
+    /// with (0: unknown), `inputs` are JSON values in the order of the callee's inputs. Never blocks; `done` gets
+    /// `Value`, `Filtered` or `Upstream` (whose body is a problem document).
+    pub call: unsafe extern "C" fn(request: u64, service: Slice, inputs: *const Slice, count: usize, done: Done, context: *mut c_void),
+}
+
+/// What a library offers to the host.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Library {
+    /// [`VERSION`] of the library.
+    pub version: u32,
+    /// A [`Description`] as JSON.
+    pub describe: unsafe extern "C" fn() -> Buffer,
+    /// Called once before anything else but `describe`. `Value` when the library can serve.
+    pub open: unsafe extern "C" fn(host: *const Host) -> Outcome,
+    /// Runs the function on `inputs`, JSON values in the order of [`Description::inputs`]. A library without a
+    /// Tokio runtime of its own, and any synchronous function, calls `done` before it returns: call it where
+    /// blocking is allowed. `request` is told to [`Host::call`] and may be cancelled by [`Library::cancel`].
+    pub start: unsafe extern "C" fn(request: u64, inputs: *const Slice, count: usize, done: Done, context: *mut c_void),
+    /// Gives up an asynchronous call that runs under this number; its `done` is then never called, or was already.
+    /// Answers whether it will never be called. Synchronous functions cannot be given up: `false`.
+    pub cancel: unsafe extern "C" fn(request: u64) -> bool,
+    /// The JSON of a placed value; `Filtered` when its type does not serialise, `Failed` when serialising failed.
+    pub state: unsafe extern "C" fn(name: Slice) -> Outcome,
+    /// Puts a JSON value in a placed value's place: `Value`, or `Rejected` when it does not read (value untouched).
+    pub restore: unsafe extern "C" fn(name: Slice, json: Slice) -> Outcome,
+    /// A counted pointer to the cell of a placed value, for [`Library::adopt`] of a library with the same
+    /// fingerprint; null when there is no such value.
+    pub share: unsafe extern "C" fn(name: Slice) -> *const c_void,
+    /// Takes the cell that [`Library::share`] of another version gave. Only between equal fingerprints.
+    pub adopt: unsafe extern "C" fn(name: Slice, cell: *const c_void) -> bool,
+    /// No call will follow: the library's own threads end. Its code stays mapped.
+    pub retire: unsafe extern "C" fn(),
+}
+
+/// What a library says of itself, as JSON.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Description {
+    /// The service's Rust name.
+    pub service: String,
+    /// `service@hash` of what it is built from.
+    pub version: String,
+    /// Input names in order.
+    pub inputs: Vec<String>,
+    /// Whether the function is async and runs on a runtime of the library's own, so that `start` does not block.
+    pub detached: bool,
+    /// The placed values, each with the fingerprint of its type and of all that decides its layout.
+    pub states: Vec<State>,
+}
+
+/// A placed value.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct State {
+    /// Name of the static.
+    pub name: String,
+    /// Equal fingerprints: the very same memory can be used by both versions.
+    pub fingerprint: String,
+}
+
+// A slice is sent with the call it belongs to; whoever passes it to another thread keeps the bytes alive.
+// SAFETY: plain borrowed bytes, no interior mutability.
+unsafe impl Send for Slice {}
+// SAFETY: owned bytes; releasing them from another thread is what the system allocator allows.
+unsafe impl Send for Buffer {}
+
+impl Slice {
+    /// Borrows bytes for a call.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self { data: bytes.as_ptr(), len: bytes.len() }
+    }
+
+    /// The bytes.
+    ///
+    /// # Safety
+    /// The slice must still be valid: inside the call that passed it.
+    pub unsafe fn bytes<'a>(self) -> &'a [u8] {
+        if self.len == 0 {
+            return &[];
+        }
+        // SAFETY: the caller's promise.
+        unsafe { std::slice::from_raw_parts(self.data, self.len) }
+    }
+}
+
+impl Buffer {
+    /// Hands bytes over.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        let mut bytes = std::mem::ManuallyDrop::new(bytes);
+        Self { data: bytes.as_mut_ptr(), len: bytes.len(), capacity: bytes.capacity(), release }
+    }
+}
+
+impl std::ops::Deref for Buffer {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: `data` and `len` come from a live vector of the side that made it.
+        unsafe { std::slice::from_raw_parts(self.data, self.len) }
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        // SAFETY: the three parts the vector was taken apart into, given back once.
+        unsafe { (self.release)(self.data, self.len, self.capacity) }
+    }
+}
+
+unsafe extern "C" fn release(data: *mut u8, len: usize, capacity: usize) {
+    // SAFETY: called by `Buffer::drop` alone, with the parts of a vector of this side's.
+    drop(unsafe { Vec::from_raw_parts(data, len, capacity) });
+}
+
+impl Outcome {
+    /// An outcome with a body.
+    pub fn new(kind: Kind, body: Vec<u8>) -> Self {
+        Self { kind, body: Buffer::new(body), nanos: 0 }
+    }
+}

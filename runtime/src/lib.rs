@@ -1,0 +1,2 @@
+//! What `app.rs` imports.
+pub mod border;

@@ -1,0 +1,2 @@
+//! The `dyn` command.
+fn main() {}
