@@ -1,0 +1,27 @@
+# The front desk: `just --list`.
+
+# Run the main job: an app of four services on real readings
+dev *ARGS:
+    cargo run -- dev examples/building.rs {{ARGS}}
+
+# Everything CI runs
+ci:
+    .ci/run
+
+# All tests, with the set-up they need
+test:
+    tests/run
+
+# Format, lint, document
+lint:
+    cargo fmt --all
+    cargo clippy --workspace --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
+
+# Parse and slice an app of 200 services and 10,000 lines
+bench:
+    cargo bench -p app
+
+# Licences, bans, sources (cargo install cargo-deny)
+deny:
+    cargo deny check bans licenses sources
