@@ -1,0 +1,88 @@
+//! Events to batches.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{Instant, timeout_at};
+
+/// A batch ends when nothing came for this long. An editor's truncate and write, or backup and rename, come within
+/// a millisecond; five leave room for a loaded machine.
+pub const SETTLE: Duration = Duration::from_millis(5);
+
+/// A batch lasts no longer, whatever goes on: a save is acted on within this.
+pub const LONGEST: Duration = Duration::from_millis(30);
+
+/// Waits for an event that touches anything, then gathers what comes with it. None when there are no more events.
+pub(crate) async fn next<E>(
+    events: &mut UnboundedReceiver<E>,
+    touched: impl Fn(&E) -> BTreeSet<PathBuf>,
+) -> Option<BTreeSet<PathBuf>> {
+    let mut batch = BTreeSet::new();
+    while batch.is_empty() {
+        batch = touched(&events.recv().await?);
+    }
+    let last = Instant::now() + LONGEST;
+    let mut quiet = Instant::now() + SETTLE;
+    while let Ok(Some(event)) = timeout_at(quiet.min(last), events.recv()).await {
+        let more = touched(&event);
+        // A folder where something else is busy does not hold a save back.
+        if !more.is_empty() {
+            quiet = Instant::now() + SETTLE;
+            batch.extend(more);
+        }
+    }
+    Some(batch)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use tokio::sync::mpsc::unbounded_channel;
+    use tokio::time::{advance, pause};
+
+    use super::*;
+
+    fn one(name: &&str) -> BTreeSet<PathBuf> {
+        if *name == "other" { BTreeSet::new() } else { BTreeSet::from([PathBuf::from(name)]) }
+    }
+
+    #[tokio::test]
+    async fn a_burst_is_one_batch_and_other_files_begin_none() {
+        pause();
+        let (sender, mut events) = unbounded_channel();
+        for name in ["other", "app.rs", "app.rs", "other", "model.rs"] {
+            sender.send(name).unwrap();
+        }
+        let batch = next(&mut events, one).await.unwrap();
+        assert_eq!(batch, BTreeSet::from([PathBuf::from("app.rs"), PathBuf::from("model.rs")]));
+    }
+
+    #[tokio::test]
+    async fn a_file_that_never_rests_is_looked_at_all_the_same() {
+        pause();
+        let (sender, mut events) = unbounded_channel();
+        sender.send("app.rs").unwrap();
+        let begun = Instant::now();
+        let writer = tokio::spawn(async move {
+            for _ in 0..1000 {
+                advance(Duration::from_millis(1)).await;
+                if sender.send("app.rs").is_err() {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        });
+        next(&mut events, one).await.unwrap();
+        assert!(begun.elapsed() <= LONGEST + Duration::from_millis(5), "{:?}", begun.elapsed());
+        writer.abort();
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_events_is_told() {
+        let (sender, mut events) = unbounded_channel::<&str>();
+        drop(sender);
+        assert_eq!(next(&mut events, one).await, None);
+    }
+}
