@@ -78,7 +78,14 @@ pub struct Host {
     /// Calls another service of the app from a function's body. `request` is the number the caller was started
     /// with (0: unknown), `inputs` are JSON values in the order of the callee's inputs. Never blocks; `done` gets
     /// `Value`, `Filtered` or `Upstream` (whose body is a problem document).
-    pub call: unsafe extern "C" fn(request: u64, service: Slice, inputs: *const Slice, count: usize, done: Done, context: *mut c_void),
+    pub call: unsafe extern "C" fn(
+        request: u64,
+        service: Slice,
+        inputs: *const Slice,
+        count: usize,
+        done: Done,
+        context: *mut c_void,
+    ),
 }
 
 /// What a library offers to the host.

@@ -1,2 +1,45 @@
-//! What `app.rs` imports.
+//! What `app.rs` imports: services, placed state, errors, and the chain in one process.
+//!
+//! Run by cargo, a service is a function in this process and a call of it is awaited where it stands. Built by
+//! `dyn`, it is a library of its own behind the [`border`], and a call goes through the host.
+
 pub mod border;
+mod call;
+mod error;
+mod flow;
+#[doc(hidden)]
+pub mod library;
+mod placed;
+#[doc(hidden)]
+pub mod remote;
+
+#[cfg(feature = "macros")]
+pub use dyninka_macros::{main, placed, service};
+
+pub use call::Call;
+pub use error::{Error, Result};
+pub use flow::Flow;
+#[doc(hidden)]
+pub use flow::{Branch, Stop, Upstream, run, step};
+pub use placed::Placed;
+
+/// Everything an app needs: `use dyninka::prelude::*;`.
+pub mod prelude {
+    pub use crate::{Call, Error, Placed, Result};
+    #[cfg(feature = "macros")]
+    pub use crate::{placed, service};
+    pub use serde::{Deserialize, Serialize};
+}
+
+// `dyn` reads the attributes itself and blanks them; an import of theirs still has to name something.
+#[cfg(not(feature = "macros"))]
+mod attributes {
+    macro_rules! nothing {
+        ($($name:ident)*) => {$(
+            #[doc(hidden)]
+            #[macro_export]
+            macro_rules! $name { () => {}; }
+        )*};
+    }
+    nothing! { main placed service }
+}

@@ -1,0 +1,123 @@
+//! Why a service failed.
+
+use std::any::Any;
+use std::fmt::{self, Debug, Display};
+
+/// What a service returns when it can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a service failed. Any [`std::error::Error`] turns into one with `?`.
+///
+/// The error of a service that was called keeps the problem document (RFC 9457) it came with, so that whoever
+/// passes it on passes on where it came from.
+pub struct Error {
+    message: String,
+    service: Option<String>,
+    problem: Option<String>,
+}
+
+impl Error {
+    /// An error of the app's own words.
+    pub fn new(message: impl Display) -> Self {
+        Self { message: message.to_string(), service: None, problem: None }
+    }
+
+    /// The service it came from, where it came from one that was called.
+    pub fn service(&self) -> Option<&str> {
+        self.service.as_deref()
+    }
+
+    /// The problem document it came with, where it came over the border.
+    #[doc(hidden)]
+    pub fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
+    }
+
+    /// The error a problem document stands for.
+    pub(crate) fn from_problem(problem: String) -> Self {
+        let parsed: Option<serde_json::Value> = serde_json::from_str(&problem).ok();
+        let word = |name: &str| Some(parsed.as_ref()?.get(name)?.as_str()?.to_owned());
+        let message = word("detail").or_else(|| word("title")).unwrap_or_else(|| problem.clone());
+        Self { message, service: word("service"), problem: Some(problem) }
+    }
+
+    /// Whatever a service returned as its error: one of ours stays what it is.
+    #[doc(hidden)]
+    pub fn from_returned<E: Display + 'static>(error: E) -> Self {
+        let mut slot = Some(error);
+        match (&mut slot as &mut dyn Any).downcast_mut::<Option<Self>>() {
+            Some(ours) => ours.take().unwrap_or_else(|| Self::new("")),
+            None => Self::new(slot.map(|error| error.to_string()).unwrap_or_default()),
+        }
+    }
+
+    /// Notes where it came from, unless that is known.
+    pub(crate) fn of(mut self, service: &str) -> Self {
+        self.service.get_or_insert_with(|| service.to_owned());
+        self
+    }
+}
+
+impl<E: std::error::Error> From<E> for Error {
+    fn from(error: E) -> Self {
+        let mut message = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            let words = cause.to_string();
+            // Many libraries repeat their cause's words in their own.
+            if !message.contains(&words) {
+                message.push_str(": ");
+                message.push_str(&words);
+            }
+            source = cause.source();
+        }
+        Self::new(message)
+    }
+}
+
+impl Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error").field("message", &self.message).field("service", &self.service).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ours_stays_ours_and_others_lend_their_words() {
+        let ours = Error::from_problem(r#"{"detail":"no such key","service":"lookup"}"#.to_owned());
+        let returned = Error::from_returned(ours);
+        assert_eq!((returned.to_string().as_str(), returned.service()), ("no such key", Some("lookup")));
+        assert!(returned.problem().is_some());
+        assert_eq!(Error::from_returned("plain words").to_string(), "plain words");
+    }
+
+    #[test]
+    fn causes_are_told_once() {
+        #[derive(Debug)]
+        struct Outer(std::num::ParseIntError);
+        impl Display for Outer {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("read the port")
+            }
+        }
+        impl std::error::Error for Outer {
+            fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+                Some(&self.0)
+            }
+        }
+        let cause = "x".parse::<u16>().map_err(Outer).map_err(Error::from);
+        assert_eq!(
+            cause.err().map(|error| error.to_string()).as_deref(),
+            Some("read the port: invalid digit found in string")
+        );
+    }
+}

@@ -1,0 +1,115 @@
+//! The library's side of the border: what `dyn` generates a few lines of for each service, and all the rest.
+//!
+//! Machinery is not generic: the compiler sees it once, when the runtime is built, and not at every save.
+
+mod answer;
+mod export;
+mod panics;
+mod state;
+mod table;
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Instant;
+
+use serde::de::DeserializeOwned;
+
+pub use answer::{Answer, failed, filtered, value};
+pub use state::{Json, Opaque, Probe, State};
+pub use table::register;
+
+/// A service as its library knows it.
+pub struct Service {
+    /// Rust name.
+    pub name: &'static str,
+    /// `service@hash`.
+    pub version: &'static str,
+    /// Input names in order.
+    pub inputs: &'static [&'static str],
+    /// `async fn`.
+    pub is_async: bool,
+    /// Reads the inputs and runs the function, or makes the future that does.
+    pub call: fn(Inputs<'_>) -> Result<Running, Answer>,
+    /// Its placed state.
+    pub states: &'static [State],
+}
+
+/// A call that was begun.
+pub enum Running {
+    /// It is over.
+    Done(Answer),
+    /// It goes on.
+    Future(Pin<Box<dyn Future<Output = Answer> + Send>>),
+}
+
+/// The inputs of a call, as JSON, taken in order.
+pub struct Inputs<'a> {
+    pub(crate) names: &'static [&'static str],
+    pub(crate) values: &'a [crate::border::Slice],
+    pub(crate) next: usize,
+}
+
+impl Inputs<'_> {
+    /// Reads the next input as its type.
+    pub fn take<T: DeserializeOwned>(&mut self) -> Result<T, Answer> {
+        let name = self.names.get(self.next).copied().unwrap_or_default();
+        let Some(slice) = self.values.get(self.next) else { return Err(answer::missing(name)) };
+        self.next += 1;
+        // SAFETY: `start` reads its inputs within the call that lent them.
+        let json = unsafe { slice.bytes() };
+        serde_json::from_slice(json).map_err(|_| {
+            // Read again with the path noted, which is slower and wanted only here.
+            let mut reader = serde_json::Deserializer::from_slice(json);
+            let explained = serde_path_to_error::deserialize::<_, T>(&mut reader);
+            match explained {
+                Err(error) => answer::rejected(name, &error.path().to_string(), error.inner()),
+                // The value reads; what follows it does not.
+                Ok(_) => answer::rejected(name, "", &reader.end().err().unwrap_or_else(trailing)),
+            }
+        })
+    }
+}
+
+fn trailing() -> serde_json::Error {
+    serde::de::Error::custom("trailing characters")
+}
+
+/// Runs a function and measures it.
+pub fn timed<T>(function: impl FnOnce() -> T) -> (T, u64) {
+    let begun = Instant::now();
+    let output = function();
+    (output, nanos(begun))
+}
+
+/// Awaits a function and measures it, the calls it awaits included.
+pub async fn timed_async<T>(function: impl Future<Output = T>) -> (T, u64) {
+    let begun = Instant::now();
+    let output = function.await;
+    (output, nanos(begun))
+}
+
+fn nanos(begun: Instant) -> u64 {
+    u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX)
+}
+
+thread_local! {
+    static REQUEST: Cell<u64> = const { Cell::new(0) };
+}
+
+/// The request this thread works for; 0 when none is known.
+pub(crate) fn request() -> u64 {
+    REQUEST.get()
+}
+
+/// Works for a request while `work` runs.
+pub(crate) fn with_request<T>(request: u64, work: impl FnOnce() -> T) -> T {
+    struct Restore(u64);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            REQUEST.set(self.0);
+        }
+    }
+    let _restore = Restore(REQUEST.replace(request));
+    work()
+}

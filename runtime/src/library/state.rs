@@ -1,0 +1,94 @@
+//! Placed state as the host sees it: by name, as JSON where its type allows, by its cell where versions agree.
+
+use std::ffi::c_void;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::answer::{self, Answer};
+use crate::border::Kind;
+use crate::placed::Placed;
+
+/// A placed static, its type forgotten.
+pub struct State {
+    /// Name of the static.
+    pub name: &'static str,
+    /// What its layout is decided by.
+    pub fingerprint: &'static str,
+    /// Its JSON.
+    pub read: fn() -> Answer,
+    /// Puts JSON in its place.
+    pub write: fn(&[u8]) -> Answer,
+    /// A counted pointer to its cell.
+    pub share: fn() -> *const c_void,
+    /// Takes another version's cell.
+    ///
+    /// Only for what `share` of an equal fingerprint gave.
+    pub adopt: unsafe fn(*const c_void),
+}
+
+/// Asks at compile time whether a type serialises: `(&Probe(&STATIC)).read()` finds [`Json`] for a type that does,
+/// and with one reference more, so only then, [`Opaque`] for any other.
+pub struct Probe<'a, T>(pub &'a Placed<T>);
+
+/// State that is JSON.
+pub trait Json {
+    /// The value.
+    fn read(&self) -> Answer;
+    /// Another value in its place; untouched when it does not read.
+    fn write(&self, json: &[u8]) -> Answer;
+}
+
+/// State that is not.
+pub trait Opaque {
+    /// Nothing to read.
+    fn read(&self) -> Answer;
+    /// Nothing to write.
+    fn write(&self, json: &[u8]) -> Answer;
+}
+
+impl<T: Serialize + DeserializeOwned> Json for Probe<'_, T> {
+    fn read(&self) -> Answer {
+        self.0.read(|value| answer::value(value))
+    }
+
+    fn write(&self, json: &[u8]) -> Answer {
+        match serde_json::from_slice(json) {
+            Ok(value) => {
+                self.0.set(value);
+                Answer::new(Kind::Value, b"null".to_vec())
+            }
+            Err(error) => answer::rejected("state", "", &error),
+        }
+    }
+}
+
+impl<T> Opaque for &Probe<'_, T> {
+    fn read(&self) -> Answer {
+        answer::filtered()
+    }
+
+    fn write(&self, _: &[u8]) -> Answer {
+        answer::rejected(
+            "state",
+            "",
+            &serde::de::Error::custom("its type does not implement Serialize and Deserialize"),
+        )
+    }
+}
+
+impl<T> Probe<'_, T> {
+    /// A counted pointer to the cell.
+    pub fn share(&self) -> *const c_void {
+        self.0.share().cast()
+    }
+
+    /// Takes another version's cell.
+    ///
+    /// # Safety
+    /// It comes from [`Probe::share`] over a type of the same fingerprint.
+    pub unsafe fn adopt(&self, cell: *const c_void) {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.adopt(cell.cast()) };
+    }
+}

@@ -1,0 +1,177 @@
+//! The table a library hands to its host.
+
+use std::ffi::c_void;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::OnceLock;
+use std::task::{Context, Poll};
+
+use super::answer::{self, Answer};
+use super::{Inputs, Running, Service, panics, with_request};
+use crate::border::{self, Buffer, Description, Done, Kind, Library, Outcome, Slice};
+
+static SERVICE: OnceLock<&'static Service> = OnceLock::new();
+
+static TABLE: Library =
+    Library { version: border::VERSION, describe, open, start, cancel, state, restore, share, adopt, retire };
+
+/// The table of a library with this service.
+pub fn register(service: &'static Service) -> *const Library {
+    SERVICE.get_or_init(|| service);
+    &TABLE
+}
+
+unsafe extern "C" fn describe() -> Buffer {
+    let description = SERVICE.get().map(|service| Description {
+        service: service.name.to_owned(),
+        version: service.version.to_owned(),
+        inputs: service.inputs.iter().map(|&name| name.to_owned()).collect(),
+        detached: service.is_async && cfg!(feature = "tokio"),
+        states: service.states.iter().map(describe_state).collect(),
+    });
+    Buffer::new(serde_json::to_vec(&description).unwrap_or_default())
+}
+
+fn describe_state(state: &super::State) -> border::State {
+    border::State { name: state.name.to_owned(), fingerprint: state.fingerprint.to_owned() }
+}
+
+unsafe extern "C" fn open(host: *const border::Host) -> Outcome {
+    panics::watch();
+    // SAFETY: the host lends its table for the length of this call; it is copied.
+    let host = unsafe { *host };
+    if host.version != border::VERSION {
+        return failed(&format!(
+            "the host speaks version {} of the border, the library {}",
+            host.version,
+            border::VERSION
+        ));
+    }
+    crate::remote::attach(host);
+    #[cfg(feature = "tokio")]
+    if let Err(error) = executor::open() {
+        return failed(&format!("no Tokio runtime: {error}"));
+    }
+    Outcome::new(Kind::Value, b"null".to_vec())
+}
+
+unsafe extern "C" fn start(request: u64, inputs: *const Slice, count: usize, done: Done, context: *mut c_void) {
+    let values = match count {
+        0 => &[],
+        // SAFETY: the host lends the inputs for the length of this call.
+        _ => unsafe { std::slice::from_raw_parts(inputs, count) },
+    };
+    let end = End { done, context };
+    let Some(service) = SERVICE.get() else { return end.with(answer::failed("no service is registered")) };
+    let inputs = Inputs { names: service.inputs, values, next: 0 };
+    #[cfg(feature = "tokio")]
+    let _entered = executor::enter();
+    let begun = with_request(request, || panics::catch(|| (service.call)(inputs)));
+    match begun {
+        Err(answer) | Ok(Err(answer)) | Ok(Ok(Running::Done(answer))) => end.with(answer),
+        Ok(Ok(Running::Future(future))) => {
+            let future = Guarded { request, future };
+            #[cfg(feature = "tokio")]
+            executor::spawn(request, future, end);
+            #[cfg(not(feature = "tokio"))]
+            end.with(crate::call::park_until(future));
+        }
+    }
+}
+
+/// Who waits for the answer.
+pub(crate) struct End {
+    done: Done,
+    context: *mut c_void,
+}
+
+// SAFETY: the border says that `done` may be called from any thread.
+unsafe impl Send for End {}
+
+impl End {
+    pub(crate) fn with(self, answer: Answer) {
+        // SAFETY: called once, with the context the call was started with.
+        unsafe { (self.done)(self.context, answer.into()) }
+    }
+}
+
+/// The user's future: polled on behalf of its request, its panics caught.
+pub(crate) struct Guarded {
+    request: u64,
+    future: Pin<Box<dyn Future<Output = Answer> + Send>>,
+}
+
+impl Future for Guarded {
+    type Output = Answer;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
+        let request = self.request;
+        let polled = with_request(request, || panics::catch(|| self.future.as_mut().poll(context)));
+        polled.unwrap_or_else(Poll::Ready)
+    }
+}
+
+unsafe extern "C" fn cancel(request: u64) -> bool {
+    #[cfg(feature = "tokio")]
+    return executor::cancel(request);
+    #[cfg(not(feature = "tokio"))]
+    {
+        let _ = request;
+        false
+    }
+}
+
+unsafe extern "C" fn state(name: Slice) -> Outcome {
+    // SAFETY: lent for this call.
+    let found = find(unsafe { name.bytes() });
+    match found.map(|state| panics::catch(state.read)) {
+        Some(Ok(answer) | Err(answer)) => answer.into(),
+        None => failed("there is no such state"),
+    }
+}
+
+unsafe extern "C" fn restore(name: Slice, json: Slice) -> Outcome {
+    // SAFETY: both lent for this call.
+    let (found, json) = unsafe { (find(name.bytes()), json.bytes()) };
+    match found.map(|state| panics::catch(|| (state.write)(json))) {
+        Some(Ok(answer) | Err(answer)) => answer.into(),
+        None => failed("there is no such state"),
+    }
+}
+
+unsafe extern "C" fn share(name: Slice) -> *const c_void {
+    // SAFETY: lent for this call.
+    let found = find(unsafe { name.bytes() });
+    let shared = found.map(|state| panics::catch(state.share));
+    shared.and_then(Result::ok).unwrap_or(std::ptr::null())
+}
+
+unsafe extern "C" fn adopt(name: Slice, cell: *const c_void) -> bool {
+    // SAFETY: the name is lent for this call; the cell is the caller's promise.
+    unsafe {
+        match find(name.bytes()) {
+            Some(state) if !cell.is_null() => {
+                (state.adopt)(cell);
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+unsafe extern "C" fn retire() {
+    #[cfg(feature = "tokio")]
+    executor::retire();
+}
+
+fn find(name: &[u8]) -> Option<&'static super::State> {
+    SERVICE.get()?.states.iter().find(|state| state.name.as_bytes() == name)
+}
+
+fn failed(words: &str) -> Outcome {
+    answer::failed(words.to_owned()).into()
+}
+
+#[cfg(feature = "tokio")]
+#[path = "executor.rs"]
+mod executor;

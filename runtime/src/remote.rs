@@ -1,0 +1,116 @@
+//! A service called from a function's body: over the border, through the host.
+
+use std::ffi::c_void;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::border::{Host, Kind, Outcome, Slice};
+use crate::call::Call;
+use crate::error::{Error, Result};
+
+static HOST: OnceLock<Host> = OnceLock::new();
+
+/// Notes the host this library is loaded by.
+pub(crate) fn attach(host: Host) {
+    HOST.get_or_init(|| host);
+}
+
+/// An input as JSON.
+pub fn encode<T: Serialize>(input: &T) -> Result<Vec<u8>> {
+    serde_json::to_vec(input).map_err(Error::from)
+}
+
+/// A call of another service.
+pub fn call<V: DeserializeOwned>(service: &'static str, inputs: Vec<Result<Vec<u8>>>) -> Call<V> {
+    Call::new(service, async move {
+        let inputs = inputs.into_iter().collect::<Result<Vec<_>>>()?;
+        let outcome = send(service, inputs).await?;
+        match outcome.kind {
+            Kind::Value => read(service, &outcome.body),
+            // `None` in the type's own terms; a type without one cannot have been filtered.
+            Kind::Filtered => read(service, b"null"),
+            _ => Err(Error::from_problem(String::from_utf8_lossy(&outcome.body).into_owned())),
+        }
+    })
+}
+
+fn read<V: DeserializeOwned>(service: &str, json: &[u8]) -> Result<V> {
+    serde_json::from_slice(json).map_err(|error| Error::new(format!("the answer of {service} does not read: {error}")))
+}
+
+fn send(service: &'static str, inputs: Vec<Vec<u8>>) -> impl Future<Output = Result<Outcome>> {
+    Sent { service, inputs, pending: None }
+}
+
+/// A call on its way. Given up when dropped: the answer then comes to nobody.
+struct Sent {
+    service: &'static str,
+    inputs: Vec<Vec<u8>>,
+    pending: Option<Arc<Mutex<Slot>>>,
+}
+
+#[derive(Default)]
+struct Slot {
+    outcome: Option<Outcome>,
+    waker: Option<Waker>,
+}
+
+impl Future for Sent {
+    type Output = Result<Outcome>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let slot = match &self.pending {
+            Some(slot) => slot.clone(),
+            None => {
+                let Some(host) = HOST.get() else {
+                    return Poll::Ready(Err(Error::new(format!(
+                        "{} cannot be called before the library is open",
+                        self.service
+                    ))));
+                };
+                let slot = Arc::new(Mutex::new(Slot { outcome: None, waker: Some(context.waker().clone()) }));
+                let inputs: Vec<_> = self.inputs.iter().map(|input| Slice::of(input)).collect();
+                let given = Arc::into_raw(slot.clone()).cast_mut().cast();
+                // SAFETY: the host reads service and inputs within the call, and gives the context to `done` once.
+                unsafe {
+                    (host.call)(
+                        crate::library::request(),
+                        Slice::of(self.service.as_bytes()),
+                        inputs.as_ptr(),
+                        inputs.len(),
+                        done,
+                        given,
+                    )
+                };
+                self.pending = Some(slot.clone());
+                slot
+            }
+        };
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        match slot.outcome.take() {
+            Some(outcome) => Poll::Ready(Ok(outcome)),
+            None => {
+                slot.waker = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+unsafe extern "C" fn done(context: *mut c_void, outcome: Outcome) {
+    // SAFETY: the count that `poll` gave away, given back once.
+    let slot = unsafe { Arc::from_raw(context.cast_const().cast::<Mutex<Slot>>()) };
+    let waker = {
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        slot.outcome = Some(outcome);
+        slot.waker.take()
+    };
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}

@@ -1,0 +1,178 @@
+//! A service driven over the border as a host drives it, in one process.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::ffi::c_void;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use dyninka::border::{self, Description, Done, Host, Kind, Library, Outcome, Slice};
+use dyninka::{Error, Placed, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+#[derive(Serialize, Deserialize)]
+struct Reading {
+    sensor: String,
+    value: f64,
+}
+
+static COUNT: Placed<u64> = Placed::new(u64::default);
+/// Not JSON: the library has it, the host cannot read it.
+static SEEN: Placed<Vec<std::time::Instant>> = Placed::new(Vec::new);
+
+dyninka::__remote! { fn lookup(key: String) -> Option<u64> }
+
+async fn probe(mode: String, reading: Reading) -> Result<Option<f64>> {
+    COUNT.update(|count| *count += 1);
+    SEEN.update(|seen| seen.push(std::time::Instant::now()));
+    match mode.as_str() {
+        "value" => Ok(Some(reading.value)),
+        "filtered" => Ok(None),
+        "failed" => Err(Error::new("out of range")),
+        "panic" => panic!("no {}", reading.sensor),
+        "lookup" => Ok(lookup(reading.sensor).await?.map(|found| found as f64)),
+        "forever" => std::future::pending().await,
+        other => Err(Error::new(format!("no mode {other}"))),
+    }
+}
+
+dyninka::__export! {
+    service: "probe", version: "probe@00000001", function: probe, call: async,
+    inputs: [mode: String, reading: Reading], returns: result_option,
+    states: [COUNT: "u64 of this build", SEEN: "instants"],
+}
+
+unsafe extern "C" fn host_call(
+    request: u64,
+    service: Slice,
+    inputs: *const Slice,
+    count: usize,
+    done: Done,
+    context: *mut c_void,
+) {
+    // SAFETY: lent for this call.
+    let (service, inputs) = unsafe { (service.bytes(), std::slice::from_raw_parts(inputs, count)) };
+    assert_eq!((service, count), (b"lookup".as_slice(), 1));
+    // SAFETY: lent for this call.
+    let outcome = match unsafe { inputs[0].bytes() } {
+        br#""EWR""# => Outcome::new(Kind::Value, request.to_string().into_bytes()),
+        br#""nowhere""# => Outcome::new(Kind::Filtered, Vec::new()),
+        _ => Outcome::new(Kind::Upstream, br#"{"detail":"no such key","service":"lookup"}"#.to_vec()),
+    };
+    let context = context as usize;
+    // SAFETY: called once, from another thread as a host does.
+    std::thread::spawn(move || unsafe { done(context as *mut c_void, outcome) });
+}
+
+fn library() -> &'static Library {
+    // SAFETY: the table of this very program.
+    let library = unsafe { &*dyninka_service_table() };
+    let host = Host { version: border::VERSION, call: host_call };
+    // SAFETY: as the border says.
+    let opened = unsafe { (library.open)(&host) };
+    assert_eq!(opened.kind, Kind::Value);
+    library
+}
+
+unsafe extern "C" {
+    #[link_name = "dyninka_service"]
+    fn dyninka_service_table() -> *const Library;
+}
+
+unsafe extern "C" fn send(context: *mut c_void, outcome: Outcome) {
+    // SAFETY: the box that `begin` gave away, given back once.
+    let sender = unsafe { Box::from_raw(context.cast::<Sender<Outcome>>()) };
+    drop(sender.send(outcome));
+}
+
+fn begin(request: u64, inputs: &[&str]) -> Receiver<Outcome> {
+    let (sender, receiver) = channel();
+    let inputs: Vec<_> = inputs.iter().map(|input| Slice::of(input.as_bytes())).collect();
+    let context = Box::into_raw(Box::new(sender)).cast();
+    // SAFETY: as the border says.
+    unsafe { (library().start)(request, inputs.as_ptr(), inputs.len(), send, context) };
+    receiver
+}
+
+/// A number for a call, different for every call of these tests.
+fn mode_number(sensor: &str, mode: &str) -> u64 {
+    sensor.bytes().chain(mode.bytes()).fold(1000, |number, byte| number * 7 + u64::from(byte)) % 1_000_000_007
+}
+
+fn call(mode: &str, sensor: &str) -> (Kind, Value) {
+    let mode = json!(mode).to_string();
+    let reading = json!({ "sensor": sensor, "value": 4.5 }).to_string();
+    // A number is one request's alone while it runs.
+    let outcome = begin(mode_number(sensor, &mode), &[&mode, &reading]).recv().unwrap();
+    (outcome.kind, serde_json::from_slice(&outcome.body).unwrap_or(Value::Null))
+}
+
+#[test]
+fn it_says_what_it_is() {
+    // SAFETY: as the border says.
+    let description: Description = serde_json::from_slice(&unsafe { (library().describe)() }).unwrap();
+    assert_eq!(description.version, "probe@00000001");
+    assert_eq!(description.inputs, ["mode", "reading"]);
+    assert!(description.detached);
+    assert_eq!(description.states.iter().map(|state| state.name.as_str()).collect::<Vec<_>>(), ["COUNT", "SEEN"]);
+}
+
+#[test]
+fn a_call_ends_in_each_of_the_ways() {
+    assert_eq!(call("value", "EWR"), (Kind::Value, json!(4.5)));
+    assert_eq!(call("filtered", "EWR"), (Kind::Filtered, Value::Null));
+    assert_eq!(call("failed", "EWR"), (Kind::Failed, json!({ "message": "out of range" })));
+    let (kind, place) = call("panic", "JFK");
+    assert_eq!((kind, &place["message"]), (Kind::Panicked, &json!("no JFK")));
+    assert!(place["file"].as_str().unwrap().ends_with("border.rs") && place["line"].is_u64(), "{place}");
+}
+
+#[test]
+fn what_does_not_read_is_named_by_its_path() {
+    let rejected = |reading: &str| {
+        let outcome = begin(1, &["\"value\"", reading]).recv().unwrap();
+        assert_eq!(outcome.kind, Kind::Rejected);
+        serde_json::from_slice::<Value>(&outcome.body).unwrap()["path"].clone()
+    };
+    assert_eq!(rejected(r#"{"sensor":"EWR","value":"warm"}"#), "reading.value");
+    assert_eq!(rejected("3"), "reading");
+    assert_eq!(rejected(r#"{"sensor":"EWR","value":1} x"#), "reading");
+}
+
+#[test]
+fn a_called_service_answers_filters_or_fails_through_the_host() {
+    // The host answered with the number the request was started with: it knows on whose behalf it is called.
+    let number = mode_number("EWR", "\"lookup\"") as f64;
+    assert_eq!(call("lookup", "EWR"), (Kind::Value, json!(number)));
+    assert_eq!(call("lookup", "nowhere"), (Kind::Filtered, Value::Null));
+    assert_eq!(call("lookup", "LGA"), (Kind::Upstream, json!({ "detail": "no such key", "service": "lookup" })));
+}
+
+#[test]
+fn a_cancelled_call_never_answers_and_an_ended_one_cannot_be_cancelled() {
+    let waiting = begin(99, &["\"forever\"", r#"{"sensor":"EWR","value":1}"#]);
+    // SAFETY: as the border says.
+    assert!(unsafe { (library().cancel)(99) });
+    assert!(waiting.recv_timeout(Duration::from_millis(20)).is_err());
+    // SAFETY: as the border says.
+    assert!(!unsafe { (library().cancel)(99) });
+}
+
+#[test]
+fn state_is_read_written_and_shared_by_name() {
+    let library = library();
+    let name = |name: &'static str| Slice::of(name.as_bytes());
+    // SAFETY: as the border says, here and below.
+    unsafe {
+        assert_eq!((library.state)(name("SEEN")).kind, Kind::Filtered);
+        assert_eq!((library.state)(name("COUNT")).kind, Kind::Value);
+        assert_eq!((library.state)(name("NOTHING")).kind, Kind::Failed);
+        assert_eq!((library.restore)(name("COUNT"), Slice::of(b"\"many\"")).kind, Kind::Rejected);
+        assert_eq!((library.restore)(name("SEEN"), Slice::of(b"[]")).kind, Kind::Rejected);
+        let cell = (library.share)(name("COUNT"));
+        assert!(!cell.is_null() && (library.share)(name("NOTHING")).is_null());
+        assert!((library.adopt)(name("COUNT"), cell));
+        assert!(!(library.adopt)(name("NOTHING"), cell));
+    }
+}
