@@ -105,7 +105,8 @@ pub struct Library {
     /// Gives up an asynchronous call that runs under this number; its `done` is then never called, or was already.
     /// Answers whether it will never be called. Synchronous functions cannot be given up: `false`.
     pub cancel: unsafe extern "C" fn(request: u64) -> bool,
-    /// The JSON of a placed value; `Filtered` when its type does not serialise, `Failed` when serialising failed.
+    /// The JSON of a placed value; `Filtered` when its type does not serialise, `Failed` when serialising failed,
+    /// `Panicked` when it panicked. Waits for the value's lock, as [`Library::restore`] does.
     pub state: unsafe extern "C" fn(name: Slice) -> Outcome,
     /// Puts a JSON value in a placed value's place: `Value`, or `Rejected` when it does not read (value untouched).
     pub restore: unsafe extern "C" fn(name: Slice, json: Slice) -> Outcome,

@@ -25,12 +25,15 @@ impl<V> Call<V> {
         Self { service, answer: Box::pin(answer) }
     }
 
-    /// The service that is called, by its Rust name.
-    pub fn service(&self) -> &'static str {
-        self.service
+    /// The service that is called. No method: a flow may go on with a service of any name.
+    pub(crate) fn service(call: &Self) -> &'static str {
+        call.service
     }
 
-    /// Waits for the answer where there is nothing to await in: a test, a plain `main`.
+    /// Waits for the answer where there is nothing to await in: a synchronous service, a test, a plain `main`.
+    ///
+    /// Blocks the thread. Inside a single-threaded Tokio runtime that runs on this very thread, a service that
+    /// itself needs this runtime's clock or sockets cannot go on meanwhile: await it there.
     pub fn wait(self) -> Result<V> {
         block_on(self)
     }
@@ -54,10 +57,17 @@ impl<V> std::fmt::Debug for Call<V> {
 /// Runs a future to its end on this thread. With feature `tokio`, inside a Tokio runtime.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     #[cfg(feature = "tokio")]
-    if tokio::runtime::Handle::try_current().is_err() {
-        match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => return runtime.block_on(future),
-            Err(error) => eprintln!("dyninka: no Tokio runtime ({error}), going on without"),
+    {
+        use tokio::runtime::{Builder, Handle, RuntimeFlavor};
+        match Handle::try_current().map(|handle| (handle.runtime_flavor(), handle)) {
+            // Other tasks of this worker go to another one meanwhile.
+            Ok((RuntimeFlavor::MultiThread, _)) => return tokio::task::block_in_place(|| park_until(future)),
+            Ok(_) => {}
+            // Of several threads, so that a synchronous service may wait for a call in the middle of a chain.
+            Err(_) => match Builder::new_multi_thread().worker_threads(1).enable_all().build() {
+                Ok(runtime) => return runtime.block_on(future),
+                Err(error) => eprintln!("dyninka: no Tokio runtime ({error}), going on without"),
+            },
         }
     }
     park_until(future)

@@ -41,14 +41,22 @@ impl Error {
         Self { message, service: word("service"), problem: Some(problem) }
     }
 
-    /// Whatever a service returned as its error: one of ours stays what it is.
+    /// Whatever a service returned as its error: one of ours stays what it is, in a box too.
     #[doc(hidden)]
     pub fn from_returned<E: Display + 'static>(error: E) -> Self {
         let mut slot = Some(error);
-        match (&mut slot as &mut dyn Any).downcast_mut::<Option<Self>>() {
-            Some(ours) => ours.take().unwrap_or_else(|| Self::new("")),
-            None => Self::new(slot.map(|error| error.to_string()).unwrap_or_default()),
-        }
+        let any: &mut dyn Any = &mut slot;
+        let ours = if let Some(ours) = any.downcast_mut::<Option<Self>>() {
+            ours.take()
+        } else if let Some(boxed) = any.downcast_mut::<Option<Box<dyn std::error::Error + Send + Sync>>>() {
+            boxed.take().map(|boxed| boxed.downcast::<Boxed>().map_or_else(|other| words(&*other), |ours| ours.0))
+        } else if let Some(boxed) = any.downcast_mut::<Option<Box<dyn std::error::Error>>>() {
+            boxed.take().map(|boxed| boxed.downcast::<Boxed>().map_or_else(|other| words(&*other), |ours| ours.0))
+        } else {
+            None
+        };
+        // The alternate form: error types that hold a chain of causes tell all of it there.
+        ours.unwrap_or_else(|| Self::new(slot.map(|error| format!("{error:#}")).unwrap_or_default()))
     }
 
     /// Notes where it came from, unless that is known.
@@ -60,18 +68,47 @@ impl Error {
 
 impl<E: std::error::Error> From<E> for Error {
     fn from(error: E) -> Self {
-        let mut message = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            let words = cause.to_string();
-            // Many libraries repeat their cause's words in their own.
-            if !message.contains(&words) {
-                message.push_str(": ");
-                message.push_str(&words);
-            }
-            source = cause.source();
+        words(&error)
+    }
+}
+
+/// An error's words and its causes'.
+fn words(error: &dyn std::error::Error) -> Error {
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let words = cause.to_string();
+        // Many libraries repeat their cause's words in their own.
+        if !message.contains(&words) {
+            message.push_str(": ");
+            message.push_str(&words);
         }
-        Self::new(message)
+        source = cause.source();
+    }
+    Error::new(message)
+}
+
+/// An [`Error`] in a box: it is no [`std::error::Error`] itself, else `?` could not make one of any other.
+#[derive(Debug)]
+struct Boxed(Error);
+
+impl Display for Boxed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Display::fmt(&self.0, f)
+    }
+}
+
+impl std::error::Error for Boxed {}
+
+impl From<Error> for Box<dyn std::error::Error + Send + Sync> {
+    fn from(error: Error) -> Self {
+        Box::new(Boxed(error))
+    }
+}
+
+impl From<Error> for Box<dyn std::error::Error> {
+    fn from(error: Error) -> Self {
+        Box::new(Boxed(error))
     }
 }
 
@@ -98,6 +135,11 @@ mod tests {
         assert_eq!((returned.to_string().as_str(), returned.service()), ("no such key", Some("lookup")));
         assert!(returned.problem().is_some());
         assert_eq!(Error::from_returned("plain words").to_string(), "plain words");
+        let problem = r#"{"detail":"no such key","service":"lookup"}"#;
+        let boxed: Box<dyn std::error::Error> = Error::from_problem(problem.to_owned()).into();
+        assert_eq!(Error::from_returned(boxed).problem(), Some(problem));
+        let boxed: Box<dyn std::error::Error + Send + Sync> = Error::from_problem(problem.to_owned()).into();
+        assert_eq!(Error::from_returned(boxed).problem(), Some(problem));
     }
 
     #[test]

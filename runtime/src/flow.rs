@@ -1,6 +1,7 @@
 //! The chain in one process: what `main` builds and runs when cargo runs the app.
 
 use std::future::Future;
+use std::io::Write;
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::task::{Context, Poll};
@@ -53,6 +54,19 @@ impl<T: Send + 'static> Upstream<T> for T {
     }
 }
 
+// An optional input is fed by what is there: `null` never travels along a flow, it is filtered.
+impl<T: Send + 'static> Upstream<Option<T>> for T {
+    fn into_flow(self) -> Flow<Option<T>> {
+        Some(self).into_flow()
+    }
+}
+
+impl<T: 'static> Upstream<Option<T>> for Flow<T> {
+    fn into_flow(self) -> Flow<Option<T>> {
+        Flow::new(async move { self.0.await.map(Some) })
+    }
+}
+
 impl Upstream<String> for &str {
     fn into_flow(self) -> Flow<String> {
         self.to_owned().into_flow()
@@ -67,7 +81,7 @@ impl<T: 'static> Upstream<T> for Call<T> {
 
 impl<T: 'static> Upstream<T> for Call<Option<T>> {
     fn into_flow(self) -> Flow<T> {
-        let service = self.service();
+        let service = Call::service(&self);
         Flow::new(async move { self.await.map_err(Stop::Failed)?.ok_or(Stop::Filtered(service)) })
     }
 }
@@ -130,10 +144,13 @@ where
 pub fn run<T: Serialize>(flow: Flow<T>) -> ExitCode {
     match block_on(flow.0) {
         Ok(value) => match serde_json::to_string(&value) {
-            Ok(json) => {
-                println!("{json}");
-                ExitCode::SUCCESS
-            }
+            Ok(json) => match writeln!(std::io::stdout(), "{json}") {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => {
+                    eprintln!("error: the result cannot be printed: {error}");
+                    ExitCode::FAILURE
+                }
+            },
             Err(error) => {
                 eprintln!("error: the result is no JSON: {error}");
                 ExitCode::FAILURE

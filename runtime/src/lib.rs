@@ -25,21 +25,28 @@ pub use placed::Placed;
 
 /// Everything an app needs: `use dyninka::prelude::*;`.
 pub mod prelude {
-    pub use crate::{Call, Error, Placed, Result};
-    #[cfg(feature = "macros")]
-    pub use crate::{placed, service};
+    pub use crate::{Call, Error, Placed, Result, placed, service};
     pub use serde::{Deserialize, Serialize};
 }
 
 // `dyn` reads the attributes itself and blanks them; an import of theirs still has to name something.
 #[cfg(not(feature = "macros"))]
-mod attributes {
-    macro_rules! nothing {
-        ($($name:ident)*) => {$(
-            #[doc(hidden)]
-            #[macro_export]
-            macro_rules! $name { () => {}; }
-        )*};
-    }
-    nothing! { main placed service }
+#[doc(hidden)]
+#[macro_export]
+macro_rules! main {
+    () => {};
+}
+
+#[cfg(not(feature = "macros"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! placed {
+    () => {};
+}
+
+#[cfg(not(feature = "macros"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! service {
+    () => {};
 }

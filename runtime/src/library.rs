@@ -3,7 +3,10 @@
 //! Machinery is not generic: the compiler sees it once, when the runtime is built, and not at every save.
 
 mod answer;
+#[cfg(feature = "tokio")]
+mod executor;
 mod export;
+mod guard;
 mod panics;
 mod state;
 mod table;

@@ -27,9 +27,11 @@ pub fn encode<T: Serialize>(input: &T) -> Result<Vec<u8>> {
 
 /// A call of another service.
 pub fn call<V: DeserializeOwned>(service: &'static str, inputs: Vec<Result<Vec<u8>>>) -> Call<V> {
+    // Where the call is made, not where it is awaited: that may be a task of its own.
+    let request = crate::library::request();
     Call::new(service, async move {
         let inputs = inputs.into_iter().collect::<Result<Vec<_>>>()?;
-        let outcome = send(service, inputs).await?;
+        let outcome = Sent { request, service, inputs, pending: None }.await?;
         match outcome.kind {
             Kind::Value => read(service, &outcome.body),
             // `None` in the type's own terms; a type without one cannot have been filtered.
@@ -43,12 +45,9 @@ fn read<V: DeserializeOwned>(service: &str, json: &[u8]) -> Result<V> {
     serde_json::from_slice(json).map_err(|error| Error::new(format!("the answer of {service} does not read: {error}")))
 }
 
-fn send(service: &'static str, inputs: Vec<Vec<u8>>) -> impl Future<Output = Result<Outcome>> {
-    Sent { service, inputs, pending: None }
-}
-
 /// A call on its way. Given up when dropped: the answer then comes to nobody.
 struct Sent {
+    request: u64,
     service: &'static str,
     inputs: Vec<Vec<u8>>,
     pending: Option<Arc<Mutex<Slot>>>,
@@ -79,7 +78,7 @@ impl Future for Sent {
                 // SAFETY: the host reads service and inputs within the call, and gives the context to `done` once.
                 unsafe {
                     (host.call)(
-                        crate::library::request(),
+                        self.request,
                         Slice::of(self.service.as_bytes()),
                         inputs.as_ptr(),
                         inputs.len(),

@@ -1,13 +1,14 @@
 //! The table a library hands to its host.
 
 use std::ffi::c_void;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::OnceLock;
-use std::task::{Context, Poll};
+use std::time::Instant;
 
-use super::answer::{self, Answer};
-use super::{Inputs, Running, Service, panics, with_request};
+use super::answer;
+#[cfg(feature = "tokio")]
+use super::executor;
+use super::guard::{End, Guarded};
+use super::{Inputs, Running, Service, nanos, panics, with_request};
 use crate::border::{self, Buffer, Description, Done, Kind, Library, Outcome, Slice};
 
 static SERVICE: OnceLock<&'static Service> = OnceLock::new();
@@ -66,48 +67,17 @@ unsafe extern "C" fn start(request: u64, inputs: *const Slice, count: usize, don
     let inputs = Inputs { names: service.inputs, values, next: 0 };
     #[cfg(feature = "tokio")]
     let _entered = executor::enter();
-    let begun = with_request(request, || panics::catch(|| (service.call)(inputs)));
-    match begun {
-        Err(answer) | Ok(Err(answer)) | Ok(Ok(Running::Done(answer))) => end.with(answer),
+    let begun = Instant::now();
+    match with_request(request, || panics::catch(|| (service.call)(inputs))) {
+        Err(panicked) => end.with(panicked.took(nanos(begun))),
+        Ok(Err(answer)) | Ok(Ok(Running::Done(answer))) => end.with(answer),
         Ok(Ok(Running::Future(future))) => {
-            let future = Guarded { request, future };
+            let future = Guarded::new(request, future);
             #[cfg(feature = "tokio")]
             executor::spawn(request, future, end);
             #[cfg(not(feature = "tokio"))]
             end.with(crate::call::park_until(future));
         }
-    }
-}
-
-/// Who waits for the answer.
-pub(crate) struct End {
-    done: Done,
-    context: *mut c_void,
-}
-
-// SAFETY: the border says that `done` may be called from any thread.
-unsafe impl Send for End {}
-
-impl End {
-    pub(crate) fn with(self, answer: Answer) {
-        // SAFETY: called once, with the context the call was started with.
-        unsafe { (self.done)(self.context, answer.into()) }
-    }
-}
-
-/// The user's future: polled on behalf of its request, its panics caught.
-pub(crate) struct Guarded {
-    request: u64,
-    future: Pin<Box<dyn Future<Output = Answer> + Send>>,
-}
-
-impl Future for Guarded {
-    type Output = Answer;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
-        let request = self.request;
-        let polled = with_request(request, || panics::catch(|| self.future.as_mut().poll(context)));
-        polled.unwrap_or_else(Poll::Ready)
     }
 }
 
@@ -171,7 +141,3 @@ fn find(name: &[u8]) -> Option<&'static super::State> {
 fn failed(words: &str) -> Outcome {
     answer::failed(words.to_owned()).into()
 }
-
-#[cfg(feature = "tokio")]
-#[path = "executor.rs"]
-mod executor;
