@@ -1,1 +1,34 @@
 //! App to one small library per service, with rustc's words at the user's lines.
+//!
+//! Cargo builds an app's dependencies once and is asked how it would call rustc ([`Builder::prepare`]); from then on
+//! a service is a slice of the user's file, a few lines of glue below it, and one call of rustc and the fastest
+//! linker ([`Builder::build_slice`]). Libraries are kept by what they are built from, so that undoing an edit builds
+//! nothing.
+
+mod artifact;
+mod builder;
+mod capture;
+mod carried;
+mod compile;
+mod dependencies;
+mod error;
+mod files;
+mod finding;
+mod glue;
+mod hash;
+mod linker;
+mod manifest;
+mod package;
+mod process;
+mod progress;
+mod recipe;
+mod toolchain;
+
+pub use artifact::{Artifact, Usage};
+pub use builder::{Builder, LIMIT, Machine, usage};
+pub use error::BuildError;
+pub use finding::{Finding, merge};
+pub use linker::Linker;
+pub use progress::{Listener, Progress};
+pub use recipe::Recipe;
+pub use toolchain::Toolchain;

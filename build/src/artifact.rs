@@ -1,0 +1,227 @@
+//! Built libraries, kept by what they are built from.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{BuildError, io};
+use crate::files;
+
+/// A library that holds one service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Artifact {
+    /// The service's Rust name.
+    pub service: String,
+    /// `service@hash` of what it is built from.
+    pub version: String,
+    /// The library. Its name is its content hash: another content is never found under the same path.
+    pub path: PathBuf,
+    /// Size of the library.
+    pub bytes: u64,
+    /// Whether it was compiled just now; else it was kept from earlier.
+    pub built: bool,
+    /// Time from the request to the library, in milliseconds.
+    pub ms: f64,
+}
+
+/// What the cache takes of the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Usage {
+    /// Number of kept libraries.
+    pub artifacts: u64,
+    /// Their bytes.
+    pub artifact_bytes: u64,
+    /// Bytes of compiled dependencies, sources carried along and records.
+    pub dependency_bytes: u64,
+}
+
+/// The folder of built libraries: `lib-CONTENT.so`, and for each key a record of the content it stands for.
+#[derive(Clone, Debug)]
+pub(crate) struct Shelf {
+    folder: PathBuf,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Label {
+    content: String,
+    bytes: u64,
+}
+
+impl Shelf {
+    pub(crate) fn new(cache: &Path) -> Self {
+        Self { folder: cache.join("artifacts") }
+    }
+
+    /// The library kept under a key. One that was cut short by a power failure or a full disk has another content
+    /// than its name says and is as good as none; that is why no time is spent on forcing bytes to the disk.
+    pub(crate) fn find(&self, key: &str) -> Option<(PathBuf, u64)> {
+        let file = self.label(key);
+        let label: Label = serde_json::from_slice(&fs::read(&file).ok()?).ok()?;
+        let library = self.library(&label.content);
+        let content = fs::read(&library).ok()?;
+        if content.len() as u64 != label.bytes || hash(&content) != label.content {
+            tracing::warn!(library = %library.display(), "a kept library is damaged and is built anew");
+            return None;
+        }
+        // What is used is kept longest. That it cannot be marked costs a build some day, no more.
+        if let Err(error) = fs::File::open(&file).and_then(|file| file.set_modified(SystemTime::now())) {
+            tracing::debug!(%error, "a kept library could not be marked as used");
+        }
+        Some((library, label.bytes))
+    }
+
+    /// Takes a library in. `file` must be on the same file system and is gone afterwards.
+    pub(crate) fn put(&self, key: &str, file: &Path) -> Result<(PathBuf, u64), BuildError> {
+        fs::create_dir_all(&self.folder).map_err(io("create", &self.folder))?;
+        let content = fs::read(file).map_err(io("read", file))?;
+        let label = Label { content: hash(&content), bytes: content.len() as u64 };
+        let library = self.library(&label.content);
+        fs::rename(file, &library).map_err(io("write", &library))?;
+        let text = serde_json::to_vec(&label)
+            .map_err(|error| BuildError::Unreadable { program: "the label".to_owned(), words: error.to_string() })?;
+        files::write(&self.label(key), &text)?;
+        Ok((library, label.bytes))
+    }
+
+    /// Removes what was not used for longest until at most `limit` bytes are left. Answers the bytes freed.
+    pub(crate) fn prune(&self, limit: u64) -> Result<u64, BuildError> {
+        let mut labels = self.labels()?;
+        labels.sort_by_key(|(_, _, used)| std::cmp::Reverse(*used));
+        let (mut kept, mut used) = (Vec::new(), 0);
+        for (file, label, _) in labels {
+            if kept.contains(&label.content) {
+                continue;
+            }
+            if used + label.bytes <= limit {
+                used += label.bytes;
+                kept.push(label.content);
+            } else {
+                fs::remove_file(&file).map_err(io("remove", &file))?;
+            }
+        }
+        let mut freed = 0;
+        for (library, bytes) in self.libraries()? {
+            let name = library.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if !kept.iter().any(|content| name == library_name(content)) {
+                fs::remove_file(&library).map_err(io("remove", &library))?;
+                freed += bytes;
+            }
+        }
+        Ok(freed)
+    }
+
+    pub(crate) fn usage(&self) -> Result<(u64, u64), BuildError> {
+        let libraries = self.libraries()?;
+        Ok((libraries.len() as u64, libraries.iter().map(|(_, bytes)| bytes).sum()))
+    }
+
+    fn labels(&self) -> Result<Vec<(PathBuf, Label, SystemTime)>, BuildError> {
+        let files = self.files("json")?.into_iter();
+        let read = |file: PathBuf| {
+            let label = serde_json::from_slice(&fs::read(&file).ok()?).ok()?;
+            let used = fs::metadata(&file).ok()?.modified().ok()?;
+            Some((file, label, used))
+        };
+        Ok(files.filter_map(read).collect())
+    }
+
+    fn libraries(&self) -> Result<Vec<(PathBuf, u64)>, BuildError> {
+        let size = |file: PathBuf| fs::metadata(&file).ok().map(|data| (file, data.len()));
+        Ok(self.files("so")?.into_iter().filter_map(size).collect())
+    }
+
+    fn files(&self, extension: &str) -> Result<Vec<PathBuf>, BuildError> {
+        let entries = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(io("list", &self.folder))?,
+        };
+        let files = entries.flatten().map(|entry| entry.path());
+        Ok(files.filter(|file| file.extension().is_some_and(|it| it == extension)).collect())
+    }
+
+    fn label(&self, key: &str) -> PathBuf {
+        self.folder.join(format!("{key}.json"))
+    }
+
+    fn library(&self, content: &str) -> PathBuf {
+        self.folder.join(library_name(content))
+    }
+}
+
+fn library_name(content: &str) -> String {
+    format!("lib-{content}.so")
+}
+
+fn hash(content: &[u8]) -> String {
+    blake3::hash(content).to_hex()[..32].to_owned()
+}
+
+/// Bytes below a folder; what cannot be read takes none.
+pub(crate) fn bytes_below(folder: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(folder) else { return 0 };
+    let size = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(data) if data.is_dir() => bytes_below(&entry.path()),
+        Ok(data) => data.len(),
+        Err(_) => 0,
+    };
+    entries.flatten().map(size).sum()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn put(shelf: &Shelf, key: &str, content: &str, age: u64) {
+        let file = shelf.folder.with_file_name("made");
+        fs::write(&file, content).unwrap();
+        shelf.put(key, &file).unwrap();
+        let label = fs::File::open(shelf.label(key)).unwrap();
+        label.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
+    }
+
+    #[test]
+    fn a_library_is_found_under_its_key() {
+        let cache = tempfile::tempdir().unwrap();
+        let shelf = Shelf::new(cache.path());
+        assert_eq!(shelf.find("key"), None);
+        put(&shelf, "key", "library", 0);
+        let (library, bytes) = shelf.find("key").unwrap();
+        assert_eq!((fs::read(&library).unwrap(), bytes), (b"library".to_vec(), 7));
+        assert_eq!(shelf.find("other"), None);
+    }
+
+    #[test]
+    fn a_library_cut_short_is_not_found() {
+        let cache = tempfile::tempdir().unwrap();
+        let shelf = Shelf::new(cache.path());
+        put(&shelf, "key", "library", 0);
+        let (library, _) = shelf.find("key").unwrap();
+        fs::write(&library, "lib").unwrap();
+        assert_eq!(shelf.find("key"), None);
+        fs::write(&library, "liBrary").unwrap();
+        assert_eq!(shelf.find("key"), None);
+    }
+
+    #[test]
+    fn what_was_used_last_is_kept() {
+        let cache = tempfile::tempdir().unwrap();
+        let shelf = Shelf::new(cache.path());
+        for (key, content, age) in
+            [("old", "aaaa", 300), ("new", "bbbb", 100), ("older", "cccc", 400), ("same", "aaaa", 500)]
+        {
+            put(&shelf, key, content, age);
+        }
+        assert_eq!(shelf.usage().unwrap(), (3, 12));
+        assert!(shelf.find("older").is_some(), "and is marked as used");
+        assert_eq!(shelf.prune(8).unwrap(), 4);
+        assert!(shelf.find("older").is_some() && shelf.find("new").is_some());
+        assert!(shelf.find("old").is_none() && shelf.find("same").is_none());
+        assert_eq!(shelf.prune(0).unwrap(), 8);
+        assert_eq!(shelf.usage().unwrap(), (0, 0));
+    }
+}

@@ -1,0 +1,308 @@
+//! Whoever builds the services of one file.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use app::{App, Service, Slice};
+use tokio::sync::{Mutex, Semaphore};
+
+use crate::artifact::{self, Artifact, Shelf, Usage};
+use crate::compile::Compilation;
+use crate::dependencies::Workshop;
+use crate::error::{BuildError, io};
+use crate::finding::Finding;
+use crate::linker::{self, Linker};
+use crate::progress::{Listener, Progress};
+use crate::recipe::Recipe;
+use crate::toolchain::Toolchain;
+use crate::{glue, hash};
+
+/// How long rustc may take for one service: two hundred times what is usual. A macro or a constant that never ends
+/// is ended.
+pub const LIMIT: Duration = Duration::from_secs(120);
+
+/// Builds the services of one file. Cheap to share; every method takes `&self`, and services build side by side,
+/// as many as there are cores. Dropping a future ends what it started.
+pub struct Builder {
+    /// The root file's folder as the user names it.
+    shown: PathBuf,
+    /// The root file, absolute.
+    root: PathBuf,
+    cache: PathBuf,
+    listener: Listener,
+    shelf: Shelf,
+    level: u8,
+    limit: Duration,
+    seats: Semaphore,
+    machine: Mutex<Option<Arc<Machine>>>,
+    /// Held while cargo may run for this app.
+    preparing: Mutex<()>,
+    /// Crates that rustc missed though they are declared.
+    also: std::sync::Mutex<BTreeSet<String>>,
+    /// Recipes whose libraries did not fit rustc and were built anew, once.
+    renewed: std::sync::Mutex<BTreeSet<String>>,
+}
+
+/// What this machine builds with.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// rustc and cargo.
+    pub toolchain: Toolchain,
+    /// The linker.
+    pub linker: Linker,
+}
+
+impl Machine {
+    /// Looks around in the folder of an app; `cache` remembers which linkers link.
+    pub async fn find(folder: &Path, cache: &Path) -> Result<Self, BuildError> {
+        let toolchain = Toolchain::find(folder).await?;
+        let linker = linker::find(&toolchain, cache).await?;
+        Ok(Self { toolchain, linker })
+    }
+}
+
+impl Builder {
+    /// A builder for the file at `root`, named as the user names it: rustc's words and panics name it so. All that
+    /// is written is written below `cache`, which apps share.
+    pub fn open(
+        root: &Path,
+        cache: &Path,
+        listener: impl Fn(Progress) + Send + Sync + 'static,
+    ) -> Result<Self, BuildError> {
+        let shown = root.parent().unwrap_or(Path::new("")).to_owned();
+        let folder = if shown.as_os_str().is_empty() { Path::new(".") } else { &shown };
+        let folder = folder.canonicalize().map_err(io("find", folder))?;
+        std::fs::create_dir_all(cache).map_err(io("create", cache))?;
+        let cache = cache.canonicalize().map_err(io("find", cache))?;
+        Ok(Self {
+            root: folder.join(root.file_name().unwrap_or_default()),
+            shown,
+            shelf: Shelf::new(&cache),
+            cache,
+            listener: Arc::new(listener),
+            level: 0,
+            limit: LIMIT,
+            seats: Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)),
+            machine: Mutex::new(None),
+            preparing: Mutex::new(()),
+            also: std::sync::Mutex::default(),
+            renewed: std::sync::Mutex::default(),
+        })
+    }
+
+    /// Optimises services like `-C opt-level`: 0, the default, is the quickest to build, 3 the quickest to run.
+    pub fn optimise(mut self, level: u8) -> Self {
+        self.level = level.min(3);
+        self
+    }
+
+    /// Ends rustc after this time for one service, instead of [`LIMIT`].
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Has the app's dependencies ready. Without a change in manifest, lock file, configuration, path dependencies or
+    /// toolchain this reads a few files and starts no program. [`Self::build`] does it by itself.
+    pub async fn prepare(&self, app: &App) -> Result<Recipe, BuildError> {
+        let machine = self.machine().await?;
+        self.prepare_on(&machine, app, false).await
+    }
+
+    /// The version a service has or would have: `service@` and eight digits over all it is built from.
+    pub async fn version(&self, app: &App, service: &str) -> Result<String, BuildError> {
+        let recipe = self.prepare(app).await?;
+        Ok(self.identify(&recipe, app, find(app, service)?).version)
+    }
+
+    /// The library of a service, compiled where none is kept. `slice` is what the app says it is compiled from.
+    pub async fn build_slice(&self, app: &App, service: &str, slice: &Slice) -> Result<Artifact, BuildError> {
+        let start = Instant::now();
+        let machine = self.machine().await?;
+        let service = find(app, service)?;
+        let recipe = self.prepare_on(&machine, app, false).await?;
+        match self.attempt(&machine, &recipe, app, service, slice, start).await {
+            Err(BuildError::Rustc { service: name, findings }) => {
+                let Some(anew) = self.can_mend(&recipe, &findings) else {
+                    return Err(BuildError::Rustc { service: name, findings });
+                };
+                let recipe = self.prepare_on(&machine, app, anew).await?;
+                self.attempt(&machine, &recipe, app, service, slice, start).await
+            }
+            ended => ended,
+        }
+    }
+
+    /// What this machine builds with, looked up anew when something was upgraded.
+    pub async fn machine(&self) -> Result<Arc<Machine>, BuildError> {
+        let mut known = self.machine.lock().await;
+        if let Some(machine) = known.as_ref().filter(|machine| machine.toolchain.holds()) {
+            return Ok(Arc::clone(machine));
+        }
+        let machine = Arc::new(Machine::find(self.folder(), &self.cache).await?);
+        *known = Some(Arc::clone(&machine));
+        Ok(machine)
+    }
+
+    /// What the cache takes of the disk.
+    pub fn usage(&self) -> Result<Usage, BuildError> {
+        usage(&self.cache)
+    }
+
+    /// Removes the libraries that were not used for longest until at most `limit` bytes of them are left, and what
+    /// builds that were killed left behind. Answers the bytes of libraries freed.
+    pub fn prune(&self, limit: u64) -> Result<u64, BuildError> {
+        remove_abandoned(&self.work())?;
+        self.shelf.prune(limit)
+    }
+
+    async fn attempt(
+        &self,
+        machine: &Machine,
+        recipe: &Recipe,
+        app: &App,
+        service: &Service,
+        slice: &Slice,
+        start: Instant,
+    ) -> Result<Artifact, BuildError> {
+        let Identity { key, version } = self.identify(recipe, app, service);
+        let artifact = |(path, bytes), built| {
+            let ms = start.elapsed().as_secs_f64() * 1000.0;
+            Artifact { service: service.name.clone(), version: version.clone(), path, bytes, built, ms }
+        };
+        if let Some(kept) = self.shelf.find(&key) {
+            return Ok(artifact(kept, false));
+        }
+        let print = |name: &str| {
+            let placed = service.placed.iter().find(|placed| placed.name == name);
+            let fingerprint = placed.map_or("", |placed| placed.fingerprint.as_str());
+            // The layout of a type is rustc's choice and its dependencies', not the source's alone.
+            hash::parts([fingerprint.as_bytes(), recipe.key.as_bytes()])[..16].to_owned()
+        };
+        let glue = glue::write(service, &slice.stubs, &version, &print);
+        let compilation = Compilation {
+            service,
+            slice,
+            glue: &glue,
+            recipe,
+            toolchain: &machine.toolchain,
+            linker: &machine.linker,
+            name: &app.name,
+            folder: self.folder(),
+            shown: &self.shown,
+            work: &self.work(),
+            level: self.level,
+            limit: self.limit,
+        };
+        // Never closed, so a seat always comes.
+        let _seat = self.seats.acquire().await.ok();
+        let compiled = compilation.run().await?;
+        Ok(artifact(self.shelf.put(&key, &compiled.library)?, true))
+    }
+
+    async fn prepare_on(&self, machine: &Machine, app: &App, anew: bool) -> Result<Recipe, BuildError> {
+        let _one = self.preparing.lock().await;
+        let also = self.also.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let workshop = Workshop {
+            cache: &self.cache,
+            root: &self.root,
+            toolchain: &machine.toolchain,
+            listener: &self.listener,
+            also: &also,
+        };
+        workshop.prepare(app, anew).await
+    }
+
+    /// Whether what rustc misses can be brought, and if so whether all libraries have to be built anew for it.
+    fn can_mend(&self, recipe: &Recipe, findings: &[Finding]) -> Option<bool> {
+        let missed = recipe.left_out.iter().filter(|name| findings.iter().any(|finding| is_missing(finding, name)));
+        let missed: BTreeSet<String> = missed.cloned().collect();
+        if !missed.is_empty() {
+            let names = missed.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            (self.listener)(Progress::Notice(format!("rustc asks for {names}: declared, and taken along from now on")));
+            self.also.lock().unwrap_or_else(PoisonError::into_inner).extend(missed);
+            return Some(false);
+        }
+        if !findings.iter().any(is_mismatch) {
+            return None;
+        }
+        (self.listener)(Progress::Notice("the compiled dependencies do not fit rustc: they are built anew".to_owned()));
+        Some(self.renewed.lock().unwrap_or_else(PoisonError::into_inner).insert(recipe.key.clone()))
+    }
+
+    fn identify(&self, recipe: &Recipe, app: &App, service: &Service) -> Identity {
+        let level = [self.level];
+        let shown = self.shown.as_os_str().as_encoded_bytes();
+        let name = service.name.as_bytes();
+        let mut parts = vec![glue::FORMAT.as_bytes(), recipe.key.as_bytes(), &level, shown, app.name.as_bytes(), name];
+        parts.push(service.meaning.as_bytes());
+        // A change of what is called changes the stub, though none of the caller's own items.
+        let called = app.services.iter().filter(|called| service.calls.contains(&called.name));
+        let stubs: Vec<String> =
+            called.map(|called| format!("{}{:?}{:?}", called.name, called.inputs, called.output)).collect();
+        parts.extend(stubs.iter().map(String::as_bytes));
+        let key = hash::parts(parts);
+        let version = format!("{}@{}", service.name, &key[..8]);
+        Identity { key, version }
+    }
+
+    fn folder(&self) -> &Path {
+        self.root.parent().unwrap_or(Path::new("/"))
+    }
+
+    fn work(&self) -> PathBuf {
+        self.cache.join("work")
+    }
+}
+
+struct Identity {
+    key: String,
+    version: String,
+}
+
+fn find<'a>(app: &'a App, service: &str) -> Result<&'a Service, BuildError> {
+    let found = app.services.iter().find(|known| known.name == service);
+    found.ok_or_else(|| BuildError::Unknown { service: service.to_owned() })
+}
+
+/// Whether rustc did not find the crate of this name.
+fn is_missing(finding: &Finding, name: &str) -> bool {
+    let about_names = ["E0432", "E0433", "E0463"].iter().any(|code| finding.code.as_deref() == Some(code));
+    about_names && finding.diagnostic.message.contains(&format!("`{name}`"))
+}
+
+/// Whether compiled crates and rustc, or one another, do not fit together.
+fn is_mismatch(finding: &Finding) -> bool {
+    match finding.code.as_deref() {
+        Some("E0460" | "E0461" | "E0462" | "E0514" | "E0786") => true,
+        // Not a crate the user names and nobody declares: that is his own mistake.
+        Some("E0463") => finding.diagnostic.message.contains(" which `"),
+        _ => false,
+    }
+}
+
+/// What a cache takes of the disk.
+pub fn usage(cache: &Path) -> Result<Usage, BuildError> {
+    let (artifacts, artifact_bytes) = Shelf::new(cache).usage()?;
+    let dependencies = ["target", "deps", "runtime", "recipes", "locks", "linkers"];
+    let dependency_bytes = dependencies.iter().map(|name| artifact::bytes_below(&cache.join(name))).sum();
+    Ok(Usage { artifacts, artifact_bytes, dependency_bytes })
+}
+
+/// Removes folders of compilations that were killed together with `dyn`. A living one is younger than an hour.
+fn remove_abandoned(work: &Path) -> Result<(), BuildError> {
+    let entries = match std::fs::read_dir(work) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(io("list", work))?,
+    };
+    for entry in entries.flatten() {
+        let modified = entry.metadata().and_then(|data| data.modified());
+        let is_old = modified.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > Duration::from_secs(3600)));
+        if is_old {
+            std::fs::remove_dir_all(entry.path()).map_err(io("remove", &entry.path()))?;
+        }
+    }
+    Ok(())
+}

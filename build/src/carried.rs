@@ -1,0 +1,52 @@
+//! The runtime's sources, carried inside `dyn`, so that a file needs no checkout of ours to be built.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::{BuildError, io};
+
+include!(concat!(env!("OUT_DIR"), "/carried.rs"));
+
+/// Hash of all that is carried.
+pub(crate) fn hash() -> String {
+    let mut hasher = blake3::Hasher::new();
+    for (name, text) in FILES {
+        crate::hash::field(&mut hasher, name.as_bytes());
+        crate::hash::field(&mut hasher, text.as_bytes());
+    }
+    hasher.finalize().to_hex()[..16].to_owned()
+}
+
+/// Writes the sources below `cache`, under their hash, and answers the folder of the crate `dyninka`.
+/// They are written once: cargo judges by time stamps, so files that are right already are not touched.
+pub(crate) fn unpack(cache: &Path) -> Result<PathBuf, BuildError> {
+    let folder = cache.join("runtime").join(hash());
+    for (name, text) in FILES {
+        let file = folder.join(name);
+        if fs::read(&file).is_ok_and(|there| there == text.as_bytes()) {
+            continue;
+        }
+        crate::files::write(&file, text.as_bytes())?;
+    }
+    let crate_folder = folder.join("runtime");
+    crate_folder.canonicalize().map_err(io("find", &crate_folder))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_runtime_is_written_once() {
+        let cache = tempfile::tempdir().unwrap();
+        let folder = unpack(cache.path()).unwrap();
+        let border = folder.join("src/border.rs");
+        let before = fs::metadata(&border).unwrap().modified().unwrap();
+        fs::write(folder.join("src/lib.rs"), "spoilt").unwrap();
+        assert_eq!(unpack(cache.path()).unwrap(), folder);
+        assert_eq!(fs::metadata(&border).unwrap().modified().unwrap(), before);
+        assert_ne!(fs::read_to_string(folder.join("src/lib.rs")).unwrap(), "spoilt");
+        assert!(folder.join("../macros/Cargo.toml").exists());
+    }
+}

@@ -1,0 +1,274 @@
+//! The dependencies of an app, built by cargo when they changed and not looked at otherwise.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use app::App;
+use cargo_metadata::diagnostic::DiagnosticLevel;
+use cargo_metadata::{Message, MetadataCommand};
+use tokio::process::Command;
+
+use crate::error::{BuildError, io};
+use crate::manifest::{self, Manifest};
+use crate::package::{self, Surroundings};
+use crate::process::Ended;
+use crate::progress::{self, Listener, Progress};
+use crate::recipe::{self, Recipe, Record};
+use crate::toolchain::Toolchain;
+use crate::{capture, carried, files, hash, process};
+
+/// Fetching and compiling hundreds of crates on a slow machine takes minutes; nothing useful takes longer.
+const PATIENCE: Duration = Duration::from_secs(3600);
+
+/// Where the dependencies of one app are prepared.
+pub(crate) struct Workshop<'a> {
+    pub(crate) cache: &'a Path,
+    /// The root file, absolute.
+    pub(crate) root: &'a Path,
+    pub(crate) toolchain: &'a Toolchain,
+    pub(crate) listener: &'a Listener,
+    /// Crates to take though no mention of them was seen.
+    pub(crate) also: &'a BTreeSet<String>,
+}
+
+impl Workshop<'_> {
+    /// The recipe for the app: from the record when nothing it rests on changed, else by cargo. `anew` mistrusts
+    /// both the record and the libraries.
+    pub(crate) async fn prepare(&self, app: &App, anew: bool) -> Result<Recipe, BuildError> {
+        let mut crates = app.crates.clone();
+        crates.extend(self.also.iter().cloned());
+        let own_files: BTreeSet<PathBuf> = app.files.iter().filter_map(|file| file.canonicalize().ok()).collect();
+        let except = |file: &Path| own_files.contains(file) || file == self.root;
+        let record = self.cache.join("recipes").join(format!("{}.json", self.request(app, &crates)));
+        if !anew && let Some(recipe) = Record::read(&record, &self.toolchain.identity, &except) {
+            return Ok(recipe);
+        }
+        if anew {
+            let target = self.target();
+            match fs::remove_dir_all(&target) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io("remove", &target)(error)),
+                _ => {}
+            }
+        }
+        let mut surroundings = package::read(self.root, app.frontmatter.as_deref(), &self.cargo()).await?;
+        surroundings.consulted.extend(recipe::configuration(self.folder()));
+        let (folder, manifest) = self.lay_out(&surroundings, &crates).await?;
+        let packages = self.compile(&folder).await?;
+        let trees = packages.into_iter().map(|folder| {
+            let content = recipe::package_hash(&folder, &except);
+            (folder, content)
+        });
+        let trees: BTreeMap<PathBuf, String> = trees.collect();
+        let recipe = self.write_recipe(&folder, &surroundings, manifest.left_out, &trees)?;
+        self.keep_lock(&folder)?;
+        Record::new(recipe.clone(), &self.toolchain.identity, &surroundings.consulted, trees).write(&record)?;
+        Ok(recipe)
+    }
+
+    /// Everything a recipe depends on that is no file.
+    fn request(&self, app: &App, crates: &BTreeSet<String>) -> String {
+        let mut words =
+            vec![self.root.display().to_string(), carried::hash(), app.frontmatter.clone().unwrap_or_default()];
+        words.push(self.toolchain.sysroot.display().to_string());
+        words.extend(recipe::variables());
+        words.extend(crates.iter().cloned());
+        hash::parts(words.iter().map(String::as_bytes))
+    }
+
+    /// Writes the manifest, the lock file and the empty crate, and answers the folder they are in.
+    async fn lay_out(
+        &self,
+        surroundings: &Surroundings,
+        crates: &BTreeSet<String>,
+    ) -> Result<(PathBuf, Manifest), BuildError> {
+        let runtime = carried::unpack(self.cache)?;
+        let mentioned = crates.contains("tokio");
+        let manifest = manifest::write(&surroundings.declared, crates, &runtime, mentioned);
+        let folder = self.write_crate(surroundings, &manifest)?;
+        if mentioned || !manifest.has_own || !self.reaches_tokio(&folder).await? {
+            return Ok((folder, manifest));
+        }
+        let manifest = manifest::write(&surroundings.declared, crates, &runtime, true);
+        Ok((self.write_crate(surroundings, &manifest)?, manifest))
+    }
+
+    fn write_crate(&self, surroundings: &Surroundings, manifest: &Manifest) -> Result<PathBuf, BuildError> {
+        let read = |file: &PathBuf| fs::read(file).map_err(io("read", file));
+        let theirs = surroundings.lock.as_ref().map(read).transpose()?;
+        let app = self.root.display().to_string();
+        let rests_on = [
+            manifest.text.as_bytes(),
+            self.toolchain.identity.as_bytes(),
+            app.as_bytes(),
+            theirs.as_deref().unwrap_or_default(),
+        ];
+        let key = hash::parts(rests_on);
+        let folder = self.cache.join("deps").join(&key);
+        files::write_changed(&folder.join("Cargo.toml"), manifest.named(&key).as_bytes())?;
+        let lock = folder.join("Cargo.lock");
+        if !lock.exists() {
+            // The user's versions where he has a lock file; else what this file was built with before, so that naming
+            // one more crate moves no other; else the versions `dyn` itself was built with.
+            let seed = match theirs {
+                Some(theirs) => theirs,
+                None => fs::read(self.kept_lock()).unwrap_or_else(|_| carried::LOCK.into()),
+            };
+            files::write(&lock, &seed)?;
+        }
+        let source = folder.join("src/lib.rs");
+        // Cargo calls no rustc for what it finds fresh: without the call on file the source has to look new.
+        if !source.exists() || !self.call(&folder).exists() {
+            files::write(&source, b"//! Stands for a service when cargo is asked how to compile one.\n")?;
+        }
+        Ok(folder)
+    }
+
+    /// Whether one of the app's own dependencies brings tokio: services must run inside its runtime then.
+    async fn reaches_tokio(&self, folder: &Path) -> Result<bool, BuildError> {
+        let mut arguments = vec!["metadata", "--format-version=1", "--filter-platform", &self.toolchain.host];
+        let manifest = folder.join("Cargo.toml").display().to_string();
+        arguments.extend(["--manifest-path", &manifest]);
+        let ended = self.cargo_offline_first(&arguments, folder).await?;
+        let metadata = MetadataCommand::parse(&ended.stdout).map_err(|error| BuildError::Unreadable {
+            program: "cargo metadata".to_owned(),
+            words: error.to_string(),
+        })?;
+        Ok(metadata.packages.iter().any(|package| package.name.as_str() == "tokio"))
+    }
+
+    /// Has cargo compile everything, and answers the folders of packages that lie on this machine.
+    async fn compile(&self, folder: &Path) -> Result<BTreeSet<PathBuf>, BuildError> {
+        let (manifest, target) = (folder.join("Cargo.toml"), self.target());
+        let (manifest, target) = (manifest.display().to_string(), target.display().to_string());
+        let mut arguments = vec!["build", "--release", "--message-format=json", "--manifest-path", &manifest];
+        arguments.extend(["--target-dir", &target, "--target", &self.toolchain.host]);
+        let ended = self.cargo_offline_first(&arguments, folder).await?;
+        let own = [folder.to_owned(), self.cache.join("runtime")];
+        let mut packages = BTreeSet::new();
+        for message in Message::parse_stream(Cursor::new(&ended.stdout)) {
+            let message = message
+                .map_err(|error| BuildError::Unreadable { program: "cargo".to_owned(), words: error.to_string() })?;
+            let Message::CompilerArtifact(artifact) = message else { continue };
+            let package = artifact.manifest_path.as_std_path().parent().map(Path::to_owned);
+            if artifact.package_id.repr.starts_with("path+") {
+                packages.extend(package.filter(|package| !own.iter().any(|own| package.starts_with(own))));
+            }
+        }
+        Ok(packages)
+    }
+
+    /// Runs cargo without the network, and with it only where that is what was missing.
+    async fn cargo_offline_first(&self, arguments: &[&str], folder: &Path) -> Result<Ended, BuildError> {
+        let offline = self.run_cargo(arguments, folder, true).await?;
+        if offline.status.success() {
+            return Ok(offline);
+        }
+        if !offline.stderr.contains("offline") {
+            return Err(BuildError::Cargo { words: words_of(&offline) });
+        }
+        (self.listener)(Progress::Fetching("crates that are not on this machine yet".to_owned()));
+        let online = self.run_cargo(arguments, folder, false).await?;
+        if online.status.success() { Ok(online) } else { Err(BuildError::Cargo { words: words_of(&online) }) }
+    }
+
+    /// Runs cargo in the folder of the user's file, so that his configuration counts.
+    async fn run_cargo(&self, arguments: &[&str], folder: &Path, offline: bool) -> Result<Ended, BuildError> {
+        let mut command = Command::new(self.cargo());
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(recipe::is_of_outer_cargo) {
+                command.env_remove(name);
+            }
+        }
+        command.args(arguments).args(offline.then_some("--offline")).current_dir(self.folder());
+        command.env("RUSTC", &self.toolchain.rustc).env("CARGO_TERM_COLOR", "never");
+        command.env("RUSTC_WORKSPACE_WRAPPER", capture::wrapper(self.cache)?).env(capture::TARGET, self.call(folder));
+        let listen = |line: &str| {
+            if let Some(progress) = progress::of_cargo(line) {
+                (self.listener)(progress);
+            }
+        };
+        process::run(command, PATIENCE, listen).await
+    }
+
+    fn write_recipe(
+        &self,
+        folder: &Path,
+        surroundings: &Surroundings,
+        left_out: BTreeSet<String>,
+        trees: &BTreeMap<PathBuf, String>,
+    ) -> Result<Recipe, BuildError> {
+        let call = capture::read(&self.call(folder))?;
+        let mut arguments = call.arguments;
+        for feature in &surroundings.features {
+            arguments.extend(["--cfg".to_owned(), format!("feature={feature:?}")]);
+        }
+        let mut environment = surroundings.environment.clone();
+        environment.extend(call.environment);
+        let edition = surroundings.declared.edition.clone();
+        let mut words =
+            vec![self.toolchain.identity.clone(), carried::hash(), edition.clone(), environment_words(&environment)];
+        words.extend(arguments.iter().cloned());
+        words.extend(trees.values().cloned());
+        let key = hash::parts(words.iter().map(String::as_bytes));
+        Ok(Recipe {
+            key,
+            edition,
+            arguments,
+            environment,
+            has_linker: call.has_linker,
+            left_out,
+            libraries: call.libraries,
+        })
+    }
+
+    fn keep_lock(&self, folder: &Path) -> Result<(), BuildError> {
+        let lock = folder.join("Cargo.lock");
+        let text = fs::read(&lock).map_err(io("read", &lock))?;
+        files::write_changed(&self.kept_lock(), &text).map(|_| ())
+    }
+
+    /// The lock file this app was last built with.
+    fn kept_lock(&self) -> PathBuf {
+        self.cache.join("locks").join(format!("{}.lock", hash::parts([self.root.as_os_str().as_encoded_bytes()])))
+    }
+
+    /// Where cargo's call of rustc is written down.
+    fn call(&self, folder: &Path) -> PathBuf {
+        folder.join("call")
+    }
+
+    /// One for all apps: a crate with the same version, features and flags is compiled once.
+    fn target(&self) -> PathBuf {
+        self.cache.join("target").join(&self.toolchain.identity[..16])
+    }
+
+    fn folder(&self) -> &Path {
+        self.root.parent().unwrap_or(Path::new("/"))
+    }
+
+    fn cargo(&self) -> PathBuf {
+        let own = self.toolchain.sysroot.join("bin/cargo");
+        if own.is_file() { own } else { PathBuf::from("cargo") }
+    }
+}
+
+fn environment_words(environment: &BTreeMap<String, String>) -> String {
+    environment.iter().map(|(name, value)| format!("{name}={value:?}\n")).collect()
+}
+
+/// What went wrong, in the compiler's words where a crate does not compile, else in cargo's.
+fn words_of(ended: &Ended) -> String {
+    let messages = Message::parse_stream(Cursor::new(&ended.stdout)).flatten();
+    let errors = messages.filter_map(|message| match message {
+        Message::CompilerMessage(said) if said.message.level == DiagnosticLevel::Error => said.message.rendered,
+        _ => None,
+    });
+    let mut words: Vec<String> = errors.map(|error| error.trim().to_owned()).collect();
+    let start = ended.stderr.find("error").unwrap_or(0);
+    words.push(ended.stderr.get(start..).unwrap_or_default().trim().trim_start_matches("error: ").to_owned());
+    words.retain(|part| !part.is_empty());
+    words.join("\n")
+}

@@ -1,0 +1,151 @@
+//! What keeps a library from being built.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use app::Diagnostic;
+
+use crate::finding::Finding;
+
+/// What keeps a library from being built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// rustc refused the code. Its words are in the findings; there is at least one.
+    #[error("compile {service}: {}", first(findings))]
+    Rustc {
+        /// The service.
+        service: String,
+        /// What rustc said, at the user's lines.
+        findings: Vec<Finding>,
+    },
+    /// A program that building needs cannot be started.
+    #[error("start {program}: {source}")]
+    Missing {
+        /// `rustc` or `cargo`.
+        program: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// No linker links.
+    #[error("link a library: {words}")]
+    Linker {
+        /// What each one that was tried said.
+        words: String,
+    },
+    /// A program says something nobody understands.
+    #[error("understand {program}: {words}")]
+    Unreadable {
+        /// The program.
+        program: String,
+        /// What it said.
+        words: String,
+    },
+    /// The package a file belongs to, or the file's frontmatter, cannot be read.
+    #[error("read the dependencies in {}: {words}", file.display())]
+    Manifest {
+        /// The manifest, or the file with frontmatter.
+        file: PathBuf,
+        /// Cargo's words, or the place and the fault in the frontmatter.
+        words: String,
+    },
+    /// Cargo cannot build the dependencies.
+    #[error("build the dependencies: {words}")]
+    Cargo {
+        /// Cargo's words.
+        words: String,
+    },
+    /// rustc or cargo was ended from outside.
+    #[error("finish {program}: it was ended by signal {signal}{}", if *signal == 9 { " (out of memory?)" } else { "" })]
+    Killed {
+        /// The program.
+        program: String,
+        /// The signal's number.
+        signal: i32,
+    },
+    /// rustc ended unsuccessfully and said nothing that can be placed.
+    #[error("compile {service}: {words}")]
+    Failed {
+        /// The service.
+        service: String,
+        /// Its last words.
+        words: String,
+    },
+    /// The time limit is over.
+    #[error("finish {program} within {seconds} s")]
+    TimedOut {
+        /// The program.
+        program: String,
+        /// The limit in seconds.
+        seconds: u64,
+    },
+    /// No space left where things are built.
+    #[error("write to {}: the disk is full", folder.display())]
+    DiskFull {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The app has no such service.
+    #[error("find a service {service}")]
+    Unknown {
+        /// The name asked for.
+        service: String,
+    },
+    /// A file cannot be used.
+    #[error("{doing} {}: {source}", path.display())]
+    Io {
+        /// The verb.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl BuildError {
+    /// rustc's findings as the house's diagnostics; empty for any other error.
+    pub fn diagnostics(&self) -> Vec<Diagnostic> {
+        match self {
+            Self::Rustc { findings, .. } => findings.iter().map(|finding| finding.diagnostic.clone()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What the user can do about it, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Missing { program, .. } => {
+                Some(format!("install Rust from https://rustup.rs, or put the folder of `{program}` into PATH"))
+            }
+            Self::Linker { .. } => Some("install a C compiler, which brings a linker: apt-get install gcc".to_owned()),
+            Self::DiskFull { folder } => Some(format!("free some space; {} can be removed whole", folder.display())),
+            Self::Killed { signal: 9, .. } => Some("give the machine more memory, or build less at a time".to_owned()),
+            Self::Cargo { words } if words.contains("linker `") => {
+                Some("build scripts need a C compiler: apt-get install gcc".to_owned())
+            }
+            Self::Cargo { words } if is_about_network(words) => {
+                Some("crates are fetched once; this needs the network, or a vendored registry".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+fn is_about_network(words: &str) -> bool {
+    ["network", "failed to download", "Could not resolve host", "spurious"].iter().any(|sign| words.contains(sign))
+}
+
+fn first(findings: &[Finding]) -> &str {
+    findings.first().map_or("rustc refused it", |finding| &finding.diagnostic.message)
+}
+
+/// Turns an error of the file system into ours, for `map_err`.
+pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BuildError {
+    let path = path.to_owned();
+    move |source| match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            BuildError::DiskFull { folder: path.parent().unwrap_or(&path).to_owned() }
+        }
+        _ => BuildError::Io { doing, path, source },
+    }
+}

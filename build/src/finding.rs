@@ -1,0 +1,211 @@
+//! rustc's words, moved to the user's lines.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use app::{Diagnostic, Place, Service, Severity};
+use serde::Deserialize;
+
+use crate::glue::{Glue, Subject};
+
+/// Something rustc said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What, and where in the user's files.
+    pub diagnostic: Diagnostic,
+    /// The whole of rustc's words, with its drawing of the lines, uncoloured.
+    pub rendered: String,
+    /// rustc's number for it, like `E0308`.
+    pub code: Option<String>,
+}
+
+/// What the text that rustc saw consists of.
+pub(crate) struct Origin<'a> {
+    pub(crate) service: &'a Service,
+    /// The root file, as rustc and the user name it.
+    pub(crate) root: &'a Path,
+    /// All the user's files, named likewise.
+    pub(crate) files: &'a BTreeSet<PathBuf>,
+    /// How many lines of the root file are the user's. The glue follows.
+    pub(crate) lines: usize,
+    pub(crate) glue: &'a Glue,
+}
+
+#[derive(Debug, Deserialize)]
+struct Message {
+    message: String,
+    code: Option<Code>,
+    level: String,
+    spans: Vec<Span>,
+    children: Vec<Message>,
+    rendered: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Code {
+    code: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Span {
+    file_name: PathBuf,
+    line_start: usize,
+    line_end: usize,
+    column_start: usize,
+    column_end: usize,
+    is_primary: bool,
+    label: Option<String>,
+    suggested_replacement: Option<String>,
+    expansion: Option<Box<Expansion>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Expansion {
+    span: Span,
+}
+
+/// The errors in what rustc wrote to stderr, each once, in the order of the files.
+pub(crate) fn read(stderr: &str, origin: &Origin) -> Vec<Finding> {
+    let messages = stderr.lines().filter_map(|line| serde_json::from_str::<Message>(line).ok());
+    let errors = messages.filter(|message| message.level.starts_with("error") && !is_summary(message));
+    merge(errors.map(|message| origin.finding(message)).collect())
+}
+
+/// Puts the findings of several services together: what is wrong with a shared item is said once, and then belongs
+/// to no service alone. Sorted by place.
+pub fn merge(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut merged: Vec<Finding> = Vec::new();
+    for finding in findings {
+        let same = |known: &&mut Finding| {
+            known.diagnostic.place == finding.diagnostic.place && known.diagnostic.message == finding.diagnostic.message
+        };
+        match merged.iter_mut().find(same) {
+            Some(known) if known.diagnostic.service != finding.diagnostic.service => known.diagnostic.service = None,
+            Some(_) => {}
+            None => merged.push(finding),
+        }
+    }
+    merged.sort_by(|one, other| {
+        let key = |finding: &Finding| (finding.diagnostic.severity, finding.diagnostic.place.clone());
+        key(one).cmp(&key(other))
+    });
+    merged
+}
+
+fn is_summary(message: &Message) -> bool {
+    message.spans.is_empty()
+        && (message.message.starts_with("aborting due to") || message.message.starts_with("could not compile"))
+}
+
+impl Origin<'_> {
+    fn finding(&self, message: Message) -> Finding {
+        let primary = message.spans.iter().find(|span| span.is_primary);
+        let mut label = primary.and_then(|span| span.label.clone());
+        let mut help = help_of(&message);
+        let mut text = message.message.clone();
+        let place = match self.outermost(primary) {
+            Some(span) if self.is_glue(&span) => {
+                let line = span.line_start - self.lines - 1;
+                let subject = self.glue.subjects.get(line).unwrap_or(&Subject::Service);
+                (text, help) = self.explain(subject, &message);
+                label = None;
+                self.service.place.clone()
+            }
+            Some(span) => place_of(&span),
+            None => self.service.place.clone(),
+        };
+        if let Some(label) = label.filter(|label| !text.contains(label)) {
+            text = format!("{text}: {label}");
+        }
+        Finding {
+            diagnostic: Diagnostic {
+                severity: Severity::Error,
+                message: text,
+                place,
+                help,
+                service: Some(self.service.name.clone()),
+            },
+            rendered: message.rendered.unwrap_or_default(),
+            code: message.code.map(|code| code.code),
+        }
+    }
+
+    /// The innermost place in the user's files: what a macro of another crate got wrong is at the macro's call.
+    fn outermost(&self, span: Option<&Span>) -> Option<Span> {
+        let mut span = span?;
+        while !self.files.contains(&span.file_name) {
+            span = &span.expansion.as_ref()?.span;
+        }
+        Some(span.clone())
+    }
+
+    fn is_glue(&self, span: &Span) -> bool {
+        span.file_name == self.root && span.line_start > self.lines
+    }
+
+    /// What is wrong in the glue is about the signature: the user wrote no line of it and cannot see it.
+    fn explain(&self, subject: &Subject, message: &Message) -> (String, Option<String>) {
+        let service = &self.service.name;
+        let unserialised = unserialised(message);
+        let derive = |ty: &str| {
+            let name = ty.split(['<', ' ']).next().unwrap_or(ty).trim_start_matches('&');
+            Some(format!(
+                "write `#[derive(Serialize, Deserialize)]` above `{name}`, or use a type that serde can carry"
+            ))
+        };
+        match (subject, unserialised) {
+            (Subject::Input(number), Some(ty)) => {
+                let input = self.service.inputs.get(*number).map_or("", |input| input.name.as_str());
+                (format!("input `{input}` of `{service}` cannot be read: `{ty}` is not `Deserialize`"), derive(ty))
+            }
+            (Subject::Stub(called), Some(ty)) => (
+                format!("`{service}` calls `{called}`, which takes or returns `{ty}`: serde cannot carry it"),
+                derive(ty),
+            ),
+            (Subject::State(name), Some(ty)) => {
+                (format!("the state `{name}` of type `{ty}` cannot be carried by serde"), derive(ty))
+            }
+            (Subject::Service, Some(ty)) if message.message.contains("Deserialize") => {
+                let input = self.service.inputs.iter().find(|input| input.ty.contains(ty));
+                let input = input.map_or_else(String::new, |input| format!(" `{}`", input.name));
+                (format!("input{input} of `{service}` cannot be read: `{ty}` is not `Deserialize`"), derive(ty))
+            }
+            (Subject::Service, Some(ty)) => {
+                (format!("the output of `{service}` cannot be sent: `{ty}` is not `Serialize`"), derive(ty))
+            }
+            (_, None) => {
+                let label = message.spans.iter().find(|span| span.is_primary).and_then(|span| span.label.as_deref());
+                let label = label.map(|label| format!(": {label}")).unwrap_or_default();
+                (format!("`{service}` cannot be a service: {}{label}", message.message), help_of(message))
+            }
+        }
+    }
+}
+
+/// The type in `the trait bound `T: serde::Serialize` is not satisfied`.
+fn unserialised(message: &Message) -> Option<&str> {
+    let quoted = message.message.split('`').nth(1)?;
+    let (ty, bound) = quoted.split_once(": ")?;
+    (bound.contains("Serialize") || bound.contains("Deserialize")).then_some(ty)
+}
+
+fn place_of(span: &Span) -> Place {
+    Place {
+        file: span.file_name.clone(),
+        line: span.line_start,
+        column: span.column_start,
+        end_line: span.line_end,
+        end_column: span.column_end,
+    }
+}
+
+/// The first of rustc's own hints, with what it would write.
+fn help_of(message: &Message) -> Option<String> {
+    let help = message.children.iter().find(|child| child.level == "help")?;
+    let replacement = help.spans.iter().find_map(|span| span.suggested_replacement.as_deref());
+    let replacement = replacement.map(str::trim).filter(|text| !text.is_empty() && !text.contains('\n'));
+    Some(match replacement {
+        Some(text) if !help.message.contains(text) => format!("{}: `{text}`", help.message),
+        _ => help.message.clone(),
+    })
+}

@@ -1,0 +1,196 @@
+//! What is written below the user's own lines of a slice: stubs of the services it calls, and the export of its own.
+//!
+//! Nothing comes before or between his lines, so whatever rustc says of them is at his line and column. Every part
+//! of the glue that bears a type of his stands on a line of its own: a fault there tells by its line what it is about.
+
+use app::{Output, Service, Stub};
+
+/// Changes with the text made here, so that older libraries are not taken for what would be built now.
+pub(crate) const FORMAT: &str = "glue 1";
+
+/// Text, and what each line of it is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Glue {
+    pub(crate) text: String,
+    pub(crate) subjects: Vec<Subject>,
+}
+
+/// What a line of the glue is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// The service's input of this number.
+    Input(usize),
+    /// A placed static.
+    State(String),
+    /// An input or the output of a service that is called.
+    Stub(String),
+    /// The whole of it: what is left is the function and what it returns.
+    Service,
+}
+
+/// The glue of a service. `state` answers the fingerprint of a placed static.
+pub(crate) fn write(service: &Service, stubs: &[Stub], version: &str, state: &dyn Fn(&str) -> String) -> Glue {
+    let mut glue = Glue::default();
+    for stub in stubs {
+        write_stub(&mut glue, stub);
+    }
+    let call = if service.is_async { "async" } else { "sync" };
+    glue.line(Subject::Service, "::dyninka::__export! {");
+    glue.line(Subject::Service, &format!("service: {:?},", service.name));
+    glue.line(Subject::Service, &format!("version: {version:?},"));
+    glue.line(Subject::Service, &format!("function: {},", service.name));
+    glue.line(Subject::Service, &format!("call: {call},"));
+    glue.line(Subject::Service, "inputs: [");
+    for (number, input) in service.inputs.iter().enumerate() {
+        let comma = if number + 1 < service.inputs.len() { "," } else { "" };
+        glue.line(Subject::Input(number), &format!("{}: {}{comma}", input.name, on_one_line(&input.ty)));
+    }
+    glue.line(Subject::Service, "],");
+    glue.line(Subject::Service, &format!("returns: {},", returns(&service.output)));
+    glue.line(Subject::Service, "states: [");
+    let states: Vec<_> = service.placed.iter().filter(|placed| placed.is_state).collect();
+    for (number, placed) in states.iter().enumerate() {
+        let comma = if number + 1 < states.len() { "," } else { "" };
+        glue.line(Subject::State(placed.name.clone()), &format!("{}: {:?}{comma}", placed.name, state(&placed.name)));
+    }
+    glue.line(Subject::Service, "],");
+    glue.line(Subject::Service, "}");
+    glue
+}
+
+fn write_stub(glue: &mut Glue, stub: &Stub) {
+    let about = || Subject::Stub(stub.name.clone());
+    glue.line(about(), &format!("::dyninka::__remote! {{ fn {}(", stub.name));
+    for (number, input) in stub.inputs.iter().enumerate() {
+        let comma = if number + 1 < stub.inputs.len() { "," } else { "" };
+        glue.line(about(), &format!("{}: {}{comma}", input.name, on_one_line(&input.ty)));
+    }
+    let ty = on_one_line(&stub.output.ty);
+    let ty = if stub.output.optional { format!("Option<{ty}>") } else { ty };
+    glue.line(about(), &format!(") -> {ty} }}"));
+}
+
+fn returns(output: &Output) -> &'static str {
+    match (output.fallible, output.optional) {
+        (false, false) => "value",
+        (true, false) => "result",
+        (false, true) => "option",
+        (true, true) => "result_option",
+    }
+}
+
+fn on_one_line(ty: &str) -> String {
+    ty.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+impl Glue {
+    fn line(&mut self, subject: Subject, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+        self.subjects.push(subject);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use app::{Input, Place, Placed};
+
+    use super::*;
+
+    fn input(name: &str, ty: &str) -> Input {
+        Input { name: name.to_owned(), ty: ty.to_owned() }
+    }
+
+    fn output(ty: &str, fallible: bool, optional: bool) -> Output {
+        Output { ty: ty.to_owned(), fallible, optional, written: ty.to_owned() }
+    }
+
+    fn service(is_async: bool, output: Output) -> Service {
+        Service {
+            name: "moving_avg".to_owned(),
+            host: "moving-avg".to_owned(),
+            inputs: vec![input("value", "f64"), input("window", "Vec<\n    u64,\n>")],
+            output,
+            is_async,
+            placed: vec![
+                Placed { name: "AVERAGE".into(), ty: "Average".into(), is_state: true, fingerprint: "f".into() },
+                Placed { name: "CLIENT".into(), ty: "Client".into(), is_state: false, fingerprint: String::new() },
+            ],
+            calls: BTreeSet::new(),
+            reaches: BTreeMap::new(),
+            meaning: String::new(),
+            replay: true,
+            place: Place { file: "app.rs".into(), line: 1, column: 1, end_line: 1, end_column: 1 },
+        }
+    }
+
+    #[test]
+    fn the_export_names_the_function_and_each_type_on_its_line() {
+        let glue = write(&service(false, output("Average", false, false)), &[], "moving_avg@1f3a9c02", &|name| {
+            format!("print of {name}")
+        });
+        insta::assert_snapshot!(glue.text, @r#"
+        ::dyninka::__export! {
+        service: "moving_avg",
+        version: "moving_avg@1f3a9c02",
+        function: moving_avg,
+        call: sync,
+        inputs: [
+        value: f64,
+        window: Vec< u64, >
+        ],
+        returns: value,
+        states: [
+        AVERAGE: "print of AVERAGE"
+        ],
+        }
+        "#);
+        assert_eq!(glue.text.lines().count(), glue.subjects.len());
+        assert_eq!(glue.subjects[7], Subject::Input(1));
+        assert_eq!(glue.subjects[11], Subject::State("AVERAGE".to_owned()));
+    }
+
+    #[test]
+    fn called_services_are_stubs() {
+        let called = |name: &str, output| Stub {
+            name: name.to_owned(),
+            inputs: vec![input("key", "String"), input("at", "u64")],
+            output,
+        };
+        let stubs = [
+            called("lookup", output("Entry", true, false)),
+            called("find", output("Entry", true, true)),
+            Stub { name: "tick".to_owned(), inputs: Vec::new(), output: output("()", false, false) },
+        ];
+        let glue = write(&service(true, output("f64", true, true)), &stubs, "v", &|_| "f".to_owned());
+        insta::assert_snapshot!(glue.text, @r#"
+        ::dyninka::__remote! { fn lookup(
+        key: String,
+        at: u64
+        ) -> Entry }
+        ::dyninka::__remote! { fn find(
+        key: String,
+        at: u64
+        ) -> Option<Entry> }
+        ::dyninka::__remote! { fn tick(
+        ) -> () }
+        ::dyninka::__export! {
+        service: "moving_avg",
+        version: "v",
+        function: moving_avg,
+        call: async,
+        inputs: [
+        value: f64,
+        window: Vec< u64, >
+        ],
+        returns: result_option,
+        states: [
+        AVERAGE: "f"
+        ],
+        }
+        "#);
+        assert_eq!(glue.subjects[5], Subject::Stub("find".to_owned()));
+    }
+}

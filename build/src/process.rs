@@ -1,0 +1,136 @@
+//! A program run in a process group of its own, ended as a whole when nobody waits for it any more.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::error::BuildError;
+
+/// How a program ended and what it said.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Runs a program to its end. `on_line` sees each line of stderr as it comes. Dropping the future ends the
+/// program and all it started, at once.
+pub(crate) async fn run(
+    mut command: Command,
+    limit: Duration,
+    mut on_line: impl FnMut(&str),
+) -> Result<Ended, BuildError> {
+    let program = name(&command);
+    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let child = command.spawn().map_err(|source| BuildError::Missing { program: program.clone(), source })?;
+    let mut group = Group { id: child.id().and_then(|id| Pid::from_raw(id.cast_signed())), child };
+    let (stdout, stderr) = (group.child.stdout.take(), group.child.stderr.take());
+    let spoken = async {
+        let mut text = Vec::new();
+        if let Some(mut stdout) = stdout {
+            stdout.read_to_end(&mut text).await?;
+        }
+        Ok::<_, std::io::Error>(String::from_utf8_lossy(&text).into_owned())
+    };
+    let complained = async {
+        let mut text = String::new();
+        let Some(stderr) = stderr else { return Ok(text) };
+        let mut reader = BufReader::new(stderr);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line).await? > 0 {
+            let words = String::from_utf8_lossy(&line);
+            on_line(words.trim_end());
+            text.push_str(&words);
+            line.clear();
+        }
+        Ok::<_, std::io::Error>(text)
+    };
+    let all = async { tokio::try_join!(spoken, complained, group.child.wait()) };
+    let unreadable =
+        |error: std::io::Error| BuildError::Unreadable { program: program.clone(), words: error.to_string() };
+    let ended = tokio::time::timeout(limit, all).await;
+    let (stdout, stderr, status) = match ended {
+        Ok(ended) => ended.map_err(unreadable)?,
+        Err(_) => return Err(BuildError::TimedOut { program, seconds: limit.as_secs() }),
+    };
+    group.id = None;
+    match status.signal() {
+        Some(signal) => Err(BuildError::Killed { program, signal }),
+        None => Ok(Ended { status, stdout, stderr }),
+    }
+}
+
+/// The file name of the program a command starts.
+fn name(command: &Command) -> String {
+    let program = std::path::Path::new(command.as_std().get_program());
+    program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned()
+}
+
+struct Group {
+    child: Child,
+    /// None once the program has ended: its number may be another's by then.
+    id: Option<Pid>,
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(id) = self.id
+            && let Err(error) = kill_process_group(id, Signal::KILL)
+        {
+            tracing::warn!(%error, "a program that is no longer wanted could not be ended");
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[tokio::test]
+    async fn a_program_speaks_and_ends() {
+        let mut lines = Vec::new();
+        let limit = Duration::from_secs(60);
+        let ended =
+            run(shell("echo out; echo one >&2; echo two >&2; exit 3"), limit, |line| lines.push(line.to_owned()));
+        let ended = ended.await.unwrap();
+        assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(3), "out\n"));
+        assert_eq!(lines, ["one", "two"]);
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_not_there_is_named() {
+        let error = run(Command::new("no-such-program"), Duration::from_secs(60), |_| {}).await.unwrap_err();
+        assert!(error.to_string().starts_with("start no-such-program"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_killed_program_is_told_from_a_failed_one() {
+        let error = run(shell("kill -9 $$"), Duration::from_secs(60), |_| {}).await.unwrap_err();
+        assert!(matches!(error, BuildError::Killed { signal: 9, .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn the_time_limit_ends_what_the_program_started_too() {
+        // The grandchild holds the write end of a pipe: its end of file says that it is gone.
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let script = format!("sleep 1000 > '{0}' & wait", pipe.display());
+        let reading = tokio::task::spawn_blocking(move || std::fs::read(pipe));
+        let error = run(shell(&script), Duration::from_millis(300), |_| {}).await.unwrap_err();
+        assert!(matches!(error, BuildError::TimedOut { .. }), "{error}");
+        assert!(reading.await.unwrap().unwrap().is_empty());
+    }
+}

@@ -1,0 +1,170 @@
+//! How to compile any service of an app: the outcome of preparing its dependencies, kept on disk with all that it
+//! rests on, so that the next start asks no cargo.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::BuildError;
+use crate::{files, hash};
+
+/// How to compile any service of an app.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// Equal keys: the same source gives the same library.
+    pub key: String,
+    /// Edition of the source.
+    pub edition: String,
+    /// Arguments for rustc: libraries, folders, flags of the user's configuration.
+    pub arguments: Vec<String>,
+    /// Variables for rustc: the package's, and those of cargo's configuration.
+    pub environment: BTreeMap<String, String>,
+    /// The linker is the one the user's cargo configuration names.
+    pub has_linker: bool,
+    /// Crates that are declared and were not taken, since no mention of them was seen.
+    pub left_out: BTreeSet<String>,
+    /// The libraries that are linked in.
+    pub libraries: Vec<PathBuf>,
+}
+
+/// A recipe and what it rests on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Record {
+    pub(crate) recipe: Recipe,
+    /// Identity of the toolchain.
+    toolchain: String,
+    /// Manifests, lock file, configuration, with the hash of their content.
+    files: BTreeMap<PathBuf, Option<String>>,
+    /// Folders of packages that are depended on by path.
+    trees: BTreeMap<PathBuf, String>,
+}
+
+impl Record {
+    pub(crate) fn new(
+        recipe: Recipe,
+        toolchain: &str,
+        consulted: &BTreeSet<PathBuf>,
+        trees: BTreeMap<PathBuf, String>,
+    ) -> Self {
+        let files = consulted.iter().map(|file| (file.clone(), hash::file(file))).collect();
+        Self { recipe, toolchain: toolchain.to_owned(), files, trees }
+    }
+
+    /// The recipe on record, where all it rests on is as it was. `except` are the app's own files, which lie in
+    /// the trees and are no dependency.
+    pub(crate) fn read(file: &Path, toolchain: &str, except: &dyn Fn(&Path) -> bool) -> Option<Recipe> {
+        let record: Self = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
+        let holds = record.toolchain == toolchain
+            && record.recipe.libraries.iter().all(|library| library.is_file())
+            && record.files.iter().all(|(file, content)| hash::file(file) == *content)
+            && record.trees.iter().all(|(folder, content)| package_hash(folder, except) == *content);
+        holds.then_some(record.recipe)
+    }
+
+    pub(crate) fn write(&self, file: &Path) -> Result<(), BuildError> {
+        let text = serde_json::to_vec_pretty(self)
+            .map_err(|error| BuildError::Unreadable { program: "the recipe".to_owned(), words: error.to_string() })?;
+        files::write(file, &text)
+    }
+}
+
+/// Hash over the sources of a package. Its examples, tests and benchmarks are not part of its library.
+pub(crate) fn package_hash(folder: &Path, except: &dyn Fn(&Path) -> bool) -> String {
+    let outside = ["examples", "tests", "benches"].map(|name| folder.join(name));
+    hash::tree(folder, &|path| outside.iter().any(|folder| folder == path) || except(path))
+}
+
+/// Cargo's configuration files that hold in a folder, whether they exist or not.
+pub(crate) fn configuration(folder: &Path) -> BTreeSet<PathBuf> {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
+    let folders = folder.ancestors().map(|folder| folder.join(".cargo")).chain(home);
+    folders.flat_map(|folder| ["config", "config.toml"].map(|name| folder.join(name))).collect()
+}
+
+/// Variables that change what cargo builds, each as `NAME=value`.
+pub(crate) fn variables() -> Vec<String> {
+    let counts = |name: &str| {
+        let names =
+            ["RUSTFLAGS", "RUSTC", "RUSTC_WRAPPER", "RUSTUP_TOOLCHAIN", "CARGO_ENCODED_RUSTFLAGS", "CARGO_HOME"];
+        let starts = ["CARGO_BUILD_", "CARGO_PROFILE_RELEASE_", "CARGO_TARGET_", "CARGO_UNSTABLE_", "CARGO_SOURCE_"];
+        (names.contains(&name) || starts.iter().any(|start| name.starts_with(start)))
+            && !["CARGO_TARGET_DIR", "CARGO_TARGET_TMPDIR"].contains(&name)
+    };
+    let all = env::vars_os().filter_map(|(name, value)| {
+        let name = name.to_str().filter(|name| counts(name))?;
+        Some(format!("{name}={}", value.to_string_lossy()))
+    });
+    let mut all: Vec<String> = all.collect();
+    all.sort();
+    all
+}
+
+/// Variables that cargo sets for the programs it runs, and that say nothing about an app when `dyn` is one of them.
+pub(crate) fn is_of_outer_cargo(name: &str) -> bool {
+    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CFG_", "CARGO_FEATURE_"]
+        .iter()
+        .any(|start| name.starts_with(start))
+        || [
+            "CARGO",
+            "CARGO_CRATE_NAME",
+            "CARGO_MAKEFLAGS",
+            "CARGO_PRIMARY_PACKAGE",
+            "CARGO_TARGET_DIR",
+            "CARGO_TARGET_TMPDIR",
+            "MAKEFLAGS",
+            "OUT_DIR",
+            "RUSTC_WORKSPACE_WRAPPER",
+        ]
+        .contains(&name)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_holds_until_what_it_rests_on_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir_all(path("dep/src")).unwrap();
+        fs::create_dir_all(path("dep/tests")).unwrap();
+        for name in ["Cargo.toml", "libserde.rlib", "dep/src/lib.rs", "dep/src/app.rs", "dep/tests/it.rs"] {
+            fs::write(path(name), name).unwrap();
+        }
+        let except = |file: &Path| file.ends_with("app.rs");
+        let recipe = Recipe {
+            key: "k".to_owned(),
+            edition: "2024".to_owned(),
+            arguments: Vec::new(),
+            environment: BTreeMap::new(),
+            has_linker: false,
+            left_out: BTreeSet::new(),
+            libraries: vec![path("libserde.rlib")],
+        };
+        let consulted = BTreeSet::from([path("Cargo.toml"), path("Cargo.lock")]);
+        let keep = || {
+            let trees = BTreeMap::from([(path("dep"), package_hash(&path("dep"), &except))]);
+            Record::new(recipe.clone(), "1.95", &consulted, trees).write(&path("record.json")).unwrap();
+        };
+        let holds = |toolchain: &str| Record::read(&path("record.json"), toolchain, &except).is_some();
+        keep();
+        assert!(holds("1.95"));
+        assert!(!holds("1.96"));
+        for name in ["dep/src/app.rs", "dep/tests/it.rs"] {
+            fs::write(path(name), "edited").unwrap();
+            assert!(holds("1.95"), "{name} is no dependency");
+        }
+        for name in ["Cargo.toml", "Cargo.lock", "dep/src/lib.rs", "dep/build.rs"] {
+            fs::write(path(name), "edited").unwrap();
+            assert!(!holds("1.95"), "{name} counts");
+            keep();
+        }
+        fs::remove_file(path("libserde.rlib")).unwrap();
+        assert!(!holds("1.95"));
+    }
+}

@@ -1,0 +1,8 @@
+//! Real builds. Their dependencies are compiled once and shared, so that each test costs what an edit costs.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod house;
+mod libraries;
+mod library;
+mod packages;
+mod refusals;
