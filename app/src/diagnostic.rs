@@ -46,3 +46,44 @@ pub struct Place {
     /// Column after the last.
     pub end_column: usize,
 }
+
+impl Diagnostic {
+    /// An error.
+    pub fn error(message: impl Into<String>, place: Place) -> Self {
+        Self { severity: Severity::Error, message: message.into(), place, help: None, service: None }
+    }
+
+    /// A file that cannot be read, and why.
+    pub fn unreadable(file: &std::path::Path, why: &str) -> Self {
+        Self::error(format!("failed to read {}: {why}", file.display()), Place::start_of(file))
+    }
+
+    /// How to mend it.
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+impl Place {
+    /// The first character of a file.
+    pub fn start_of(file: &std::path::Path) -> Self {
+        Self { file: file.to_owned(), line: 1, column: 1, end_line: 1, end_column: 1 }
+    }
+
+    /// A stretch of bytes of a file's text.
+    pub(crate) fn of_range(file: &std::path::Path, text: &str, range: std::ops::Range<usize>) -> Self {
+        let (line, column) = position(text, range.start);
+        let (end_line, end_column) = position(text, range.end);
+        Self { file: file.to_owned(), line, column, end_line, end_column }
+    }
+}
+
+/// Line and column of a byte, both from 1.
+fn position(text: &str, at: usize) -> (usize, usize) {
+    let before = &text.as_bytes()[..at.min(text.len())];
+    let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let column = String::from_utf8_lossy(&before[line_start..]).chars().count() + 1;
+    (line, column)
+}

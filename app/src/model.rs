@@ -1,11 +1,14 @@
 //! The app as the rest of the house knows it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Display};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::diagnostic::Place;
+use crate::tree::Tree;
 
 /// One Rust file, understood.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +25,7 @@ pub struct App {
     pub frontmatter: Option<String>,
     /// Every file the app is read from: root, modules, included.
     pub files: BTreeSet<PathBuf>,
+    pub(crate) tree: Arc<Tree>,
 }
 
 /// A function that becomes a service.
@@ -49,6 +53,8 @@ pub struct Service {
     pub replay: bool,
     /// The function's name in the file.
     pub place: Place,
+    /// Items of the tree it needs.
+    pub(crate) kept: BTreeSet<usize>,
 }
 
 /// An input of a service.
@@ -124,4 +130,47 @@ pub struct Stub {
     pub inputs: Vec<Input>,
     /// What it returns.
     pub output: Output,
+}
+
+impl App {
+    /// A service by its Rust name.
+    pub fn service(&self, name: &str) -> Option<&Service> {
+        self.services.iter().find(|service| service.name == name)
+    }
+
+    /// Where a service's inputs come from: the expression list of the first place it stands at in the flow. None
+    /// when it stands nowhere in it.
+    pub fn route_of(&self, service: &str) -> Option<String> {
+        fn find<'a>(flow: &'a Flow, wanted: &str) -> Option<&'a [Flow]> {
+            match flow {
+                Flow::Call { service, inputs } if service == wanted => Some(inputs),
+                Flow::Call { inputs, .. } => inputs.iter().find_map(|input| find(input, wanted)),
+                Flow::Literal(_) => None,
+            }
+        }
+        find(self.flow.as_ref()?, service).map(list)
+    }
+
+    /// The last service of the flow: the one that is called.
+    pub fn last(&self) -> Option<&str> {
+        match self.flow.as_ref()? {
+            Flow::Call { service, .. } => Some(service),
+            Flow::Literal(_) => None,
+        }
+    }
+}
+
+impl Display for Flow {
+    /// `moving_avg(map(filter(get)))`: the language of the route header.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Literal(json) => f.write_str(json),
+            Self::Call { service, inputs } if inputs.is_empty() => f.write_str(service),
+            Self::Call { service, inputs } => write!(f, "{service}({})", list(inputs)),
+        }
+    }
+}
+
+fn list(flows: &[Flow]) -> String {
+    flows.iter().map(Flow::to_string).collect::<Vec<_>>().join(", ")
 }

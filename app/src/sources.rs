@@ -1,8 +1,12 @@
 //! The texts an app is read from.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use proc_macro2::{TokenStream, TokenTree};
+
+use crate::text::split_head;
 
 /// The texts an app is read from, brought by the caller.
 #[derive(Clone, Debug, Default)]
@@ -24,4 +28,155 @@ pub enum Missing {
     Module(Vec<PathBuf>),
     /// A file whose content is part of the code.
     Included(PathBuf),
+}
+
+/// The files that are mentioned and neither there nor known to be absent. Bring them and ask again, until there
+/// are none. Reads tokens, not the grammar: a text that does not parse still names its files.
+pub fn wanted(sources: &Sources) -> BTreeSet<Missing> {
+    let mut wanted = BTreeSet::new();
+    let mut open = vec![(sources.root.clone(), folder(&sources.root))];
+    while let Some((file, modules)) = open.pop() {
+        let Some(text) = sources.texts.get(&file) else { continue };
+        let text = if file == sources.root { split_head(text).text } else { text.to_string() };
+        let Ok(tokens) = text.parse::<TokenStream>() else { continue };
+        let mut seen = Seen { file: &file, modules: Vec::new(), included: BTreeSet::new() };
+        seen.look(tokens, &modules, true);
+        for candidates in seen.modules {
+            match candidates.iter().find(|path| sources.texts.contains_key(*path)) {
+                Some(found) => open.push((found.clone(), folder_of_module(found))),
+                None if candidates.iter().all(|path| sources.absent.contains_key(path)) => {}
+                None => drop(wanted.insert(Missing::Module(candidates))),
+            }
+        }
+        for path in seen.included {
+            let path = folder(&file).join(path);
+            if !sources.included.contains_key(&path) && !sources.absent.contains_key(&path) {
+                wanted.insert(Missing::Included(path));
+            }
+        }
+    }
+    wanted
+}
+
+/// The folder a file is in.
+pub(crate) fn folder(file: &Path) -> PathBuf {
+    file.parent().map(Path::to_owned).unwrap_or_default()
+}
+
+/// Where the modules declared in a module's file are looked for.
+pub(crate) fn folder_of_module(file: &Path) -> PathBuf {
+    if file.file_name().is_some_and(|name| name == "mod.rs") { folder(file) } else { file.with_extension("") }
+}
+
+/// Where a `mod name;` may be: `modules` is the folder of its parent's modules. A `#[path]` is relative to the
+/// folder of the file, inside an inline module to that of its modules.
+pub(crate) fn candidates(file: &Path, modules: &Path, name: &str, path: Option<&str>, top: bool) -> Vec<PathBuf> {
+    match path {
+        Some(path) if top => vec![folder(file).join(path)],
+        Some(path) => vec![modules.join(path)],
+        None => {
+            let name = name.trim_start_matches("r#");
+            vec![modules.join(format!("{name}.rs")), modules.join(name).join("mod.rs")]
+        }
+    }
+}
+
+struct Seen<'a> {
+    file: &'a Path,
+    modules: Vec<Vec<PathBuf>>,
+    included: BTreeSet<String>,
+}
+
+impl Seen<'_> {
+    fn look(&mut self, tokens: TokenStream, modules: &Path, top: bool) {
+        let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+        let mut path = None;
+        for (at, token) in tokens.iter().enumerate() {
+            match (token, &tokens[at + 1..]) {
+                (TokenTree::Ident(word), [TokenTree::Ident(name), after, ..]) if word == "mod" => match after {
+                    TokenTree::Group(body) => {
+                        let inside = modules.join(path.take().unwrap_or_else(|| name.to_string()));
+                        self.look(body.stream(), &inside, false);
+                    }
+                    _ => self.modules.push(candidates(
+                        self.file,
+                        modules,
+                        &name.to_string(),
+                        path.take().as_deref(),
+                        top,
+                    )),
+                },
+                (TokenTree::Ident(word), [TokenTree::Punct(_), TokenTree::Group(group), ..])
+                    if word.to_string().starts_with("include") =>
+                {
+                    let literal = syn::parse2::<syn::LitStr>(group.stream());
+                    self.included.extend(literal.ok().map(|literal| literal.value()));
+                }
+                (TokenTree::Punct(hash), [TokenTree::Group(group), ..]) if hash.as_char() == '#' => {
+                    path = path_attribute(group.stream()).or(path);
+                }
+                // The body of an inline module is looked into above, with its own folder.
+                (TokenTree::Group(group), _) if !is_module_body(&tokens, at) => self.look(group.stream(), modules, top),
+                (TokenTree::Punct(punct), _) if punct.as_char() == ';' => path = None,
+                _ => {}
+            }
+        }
+    }
+}
+
+fn is_module_body(tokens: &[TokenTree], at: usize) -> bool {
+    at >= 2
+        && matches!((&tokens[at - 2], &tokens[at - 1]), (TokenTree::Ident(word), TokenTree::Ident(_)) if word == "mod")
+}
+
+fn path_attribute(tokens: TokenStream) -> Option<String> {
+    let pair = syn::parse2::<syn::MetaNameValue>(tokens).ok().filter(|pair| pair.path.is_ident("path"))?;
+    match pair.value {
+        syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(path), .. }) => Some(path.value()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources(texts: &[(&str, &str)]) -> Sources {
+        let texts = texts.iter().map(|(path, text)| (PathBuf::from(path), Arc::from(*text)));
+        Sources { root: PathBuf::from("a/app.rs"), texts: texts.collect(), ..Sources::default() }
+    }
+
+    fn module(paths: &[&str]) -> Missing {
+        Missing::Module(paths.iter().map(PathBuf::from).collect())
+    }
+
+    #[test]
+    fn modules_are_looked_for_as_rustc_does() {
+        let found = wanted(&sources(&[("a/app.rs", "mod x; mod y { mod z; } #[path = \"w.rs\"] mod v; fn f() {}")]));
+        let expected = [module(&["a/w.rs"]), module(&["a/x.rs", "a/x/mod.rs"]), module(&["a/y/z.rs", "a/y/z/mod.rs"])];
+        assert_eq!(found, BTreeSet::from(expected));
+    }
+
+    #[test]
+    fn modules_of_modules_are_followed() {
+        let found =
+            wanted(&sources(&[("a/app.rs", "mod x; mod y;"), ("a/x.rs", "mod in_x;"), ("a/y/mod.rs", "mod in_y;")]));
+        assert_eq!(
+            found,
+            BTreeSet::from([module(&["a/x/in_x.rs", "a/x/in_x/mod.rs"]), module(&["a/y/in_y.rs", "a/y/in_y/mod.rs"])])
+        );
+    }
+
+    #[test]
+    fn included_files_are_relative_to_the_file_that_names_them() {
+        let text = "const A: &str = include_str!(\"../d.csv\"); fn f() { std::include_bytes!(\"/e\"); }";
+        let mut sources = sources(&[("a/app.rs", text)]);
+        assert_eq!(
+            wanted(&sources),
+            BTreeSet::from([Missing::Included("/e".into()), Missing::Included("a/../d.csv".into())])
+        );
+        sources.included.insert("/e".into(), "hash".to_owned());
+        sources.absent.insert("a/../d.csv".into(), "no such file".to_owned());
+        assert_eq!(wanted(&sources), BTreeSet::new());
+    }
 }

@@ -1,0 +1,275 @@
+//! The tail of `main` to a [`Flow`].
+
+use std::collections::BTreeMap;
+
+use serde_json::{Number, Value};
+use syn::spanned::Spanned;
+use syn::{Expr, Lit, Pat, Stmt, UnOp};
+
+use crate::diagnostic::{Diagnostic, Place};
+use crate::model::Flow;
+use crate::service::Placer;
+
+/// A service's inputs, by name.
+pub(crate) type Inputs = BTreeMap<String, Vec<String>>;
+
+/// Reads the flow of `main`. None when anything in it is wrong: then `findings` says what.
+pub(crate) fn read(
+    main: &syn::ItemFn,
+    services: &Inputs,
+    placer: &Placer<'_>,
+    findings: &mut Vec<Diagnostic>,
+) -> Option<Flow> {
+    let before = findings.len();
+    let mut reader = Reader { services, placer, findings, lets: BTreeMap::new() };
+    let mut statements = main.block.stmts.as_slice();
+    let tail = match statements.split_last() {
+        Some((Stmt::Expr(tail, None), rest)) => {
+            statements = rest;
+            Some(tail)
+        }
+        _ => None,
+    };
+    for statement in statements {
+        reader.statement(statement);
+    }
+    let Some(tail) = tail else {
+        let help = match statements.last() {
+            Some(Stmt::Expr(_, Some(_))) => "take the semicolon off its last line: the chain is what main ends in",
+            _ => "end it in a chain of services, e.g. get().filter()",
+        };
+        reader.findings.push(Diagnostic::error("main has no flow", placer.of(&main.sig.ident)).help(help));
+        return None;
+    };
+    let flow = reader.expression(tail);
+    reader.unused();
+    if let Some(Flow::Literal(_)) = flow {
+        reader.findings.push(
+            Diagnostic::error("main ends in a literal, not in a service", placer.of(tail))
+                .help("end it in a chain of services, e.g. get().filter()"),
+        );
+    }
+    let flow = flow.filter(|_| findings.len() == before)?;
+    circle(&flow, &mut Vec::new(), &placer.of(tail), findings);
+    (findings.len() == before).then_some(flow)
+}
+
+struct Reader<'a> {
+    services: &'a Inputs,
+    placer: &'a Placer<'a>,
+    findings: &'a mut Vec<Diagnostic>,
+    /// What each `let` holds, where it stands, and whether it has been used.
+    lets: BTreeMap<String, (Option<Flow>, Place, bool)>,
+}
+
+impl Reader<'_> {
+    fn wrong(&mut self, at: &impl Spanned, message: impl Into<String>, help: impl Into<String>) {
+        let place = self.placer.of(at);
+        self.findings.push(Diagnostic::error(message, place).help(help));
+    }
+
+    fn statement(&mut self, statement: &Stmt) {
+        let Stmt::Local(local) = statement else {
+            return self.wrong(
+                statement,
+                "main holds the flow and nothing else",
+                "move it into a service, or out of main",
+            );
+        };
+        let pattern = match &local.pat {
+            Pat::Type(typed) => &*typed.pat,
+            pattern => pattern,
+        };
+        match (pattern, &local.init) {
+            (Pat::Ident(name), Some(init)) if init.diverge.is_none() => {
+                let flow = self.expression(&init.expr);
+                let place = self.placer.of(&name.ident);
+                self.lets.insert(name.ident.to_string(), (flow, place, false));
+            }
+            _ => self.wrong(local, "a let in main gives one name to one step", "write let name = service(…);"),
+        }
+    }
+
+    fn unused(&mut self) {
+        for (name, (_, place, used)) in &self.lets {
+            if !used {
+                let finding = Diagnostic::error(format!("{name} feeds nothing"), place.clone());
+                self.findings.push(finding.help("use it in the chain main ends in, or take it out"));
+            }
+        }
+    }
+
+    fn expression(&mut self, expression: &Expr) -> Option<Flow> {
+        match expression {
+            Expr::Call(call) => {
+                let Expr::Path(path) = &*call.func else {
+                    self.wrong(
+                        &*call.func,
+                        "only a service can be called in the flow",
+                        "name a function marked #[service]",
+                    );
+                    return None;
+                };
+                let name = path.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
+                self.call(&path.path, &name, None, call.args.iter())
+            }
+            Expr::MethodCall(call) => {
+                let first = self.expression(&call.receiver);
+                self.call(&call.method, &call.method.to_string(), Some(first), call.args.iter())
+            }
+            Expr::Path(path) if path.path.get_ident().is_some() => self.named(path),
+            Expr::Paren(inner) => self.expression(&inner.expr),
+            Expr::Group(inner) => self.expression(&inner.expr),
+            Expr::Await(inner) => {
+                self.wrong(inner, "the flow needs no .await", "take it off: steps run when their inputs are there");
+                self.expression(&inner.base)
+            }
+            Expr::Try(inner) => {
+                self.wrong(inner, "the flow needs no ?", "take it off: an error ends the request by itself");
+                self.expression(&inner.expr)
+            }
+            other => match literal(other) {
+                Some(value) => Some(Flow::Literal(escape(&value))),
+                None => {
+                    self.wrong(other, "this cannot stand in the flow", "a flow is made of services, lets and literals");
+                    None
+                }
+            },
+        }
+    }
+
+    fn named(&mut self, path: &syn::ExprPath) -> Option<Flow> {
+        let name = path.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
+        match self.lets.get_mut(&name) {
+            Some((_, _, used)) if *used => {
+                self.wrong(
+                    path,
+                    format!("{name} feeds two inputs"),
+                    "each service fetches its own inputs, so this would run the steps before it twice, with two results: \
+                     let one service take the value and return what both need",
+                );
+                None
+            }
+            Some((flow, _, used)) => {
+                *used = true;
+                flow.clone()
+            }
+            None if self.services.contains_key(&name) => {
+                self.wrong(path, format!("{name} is named, not called"), format!("write {name}()"));
+                None
+            }
+            None => {
+                self.wrong(path, format!("{name} is no step of this flow"), "give it a let above, or write a literal");
+                None
+            }
+        }
+    }
+
+    fn call<'e>(
+        &mut self,
+        at: &impl Spanned,
+        name: &str,
+        first: Option<Option<Flow>>,
+        rest: impl Iterator<Item = &'e Expr>,
+    ) -> Option<Flow> {
+        let given: Vec<Option<Flow>> =
+            first.into_iter().chain(rest.map(|argument| self.expression(argument)).collect::<Vec<_>>()).collect();
+        let Some(inputs) = self.services.get(name) else {
+            let help = match nearest(name, self.services.keys()) {
+                Some(near) => format!("did you mean {near}?"),
+                None => format!("mark the function {name} with #[service]"),
+            };
+            self.wrong(at, format!("{name} is no service"), help);
+            return None;
+        };
+        if inputs.len() != given.len() {
+            let plural = if inputs.len() == 1 { "" } else { "s" };
+            let takes = if inputs.is_empty() { "none".to_owned() } else { inputs.join(", ") };
+            let message = format!("{name} takes {} input{plural}, here are {}", inputs.len(), given.len());
+            self.wrong(at, message, format!("its inputs: {takes}"));
+            return None;
+        }
+        let inputs = given.into_iter().collect::<Option<Vec<_>>>()?;
+        Some(Flow::Call { service: name.to_owned(), inputs })
+    }
+}
+
+/// A service that feeds itself.
+fn circle<'a>(flow: &'a Flow, above: &mut Vec<&'a str>, place: &Place, findings: &mut Vec<Diagnostic>) {
+    let Flow::Call { service, inputs } = flow else { return };
+    if above.contains(&service.as_str()) {
+        let finding = Diagnostic::error(format!("{service} feeds itself"), place.clone());
+        findings.push(finding.help("a request would go round in a circle: let another service do the second step"));
+        return;
+    }
+    above.push(service);
+    for input in inputs {
+        circle(input, above, place, findings);
+    }
+    above.pop();
+}
+
+fn literal(expression: &Expr) -> Option<Value> {
+    match expression {
+        Expr::Lit(literal) => match &literal.lit {
+            Lit::Bool(value) => Some(Value::Bool(value.value)),
+            Lit::Str(value) => Some(Value::String(value.value())),
+            Lit::Char(value) => Some(Value::String(value.value().to_string())),
+            Lit::Byte(value) => Some(Value::from(value.value())),
+            Lit::Int(value) => number(value.base10_digits()),
+            Lit::Float(value) => number(value.base10_digits()),
+            _ => None,
+        },
+        Expr::Unary(unary) if matches!(unary.op, UnOp::Neg(_)) => match literal(&unary.expr)? {
+            Value::Number(value) => number(&format!("-{value}")),
+            _ => None,
+        },
+        Expr::Array(array) => array.elems.iter().map(literal).collect::<Option<Vec<_>>>().map(Value::Array),
+        Expr::Tuple(tuple) => tuple.elems.iter().map(literal).collect::<Option<Vec<_>>>().map(Value::Array),
+        Expr::Reference(reference) => literal(&reference.expr),
+        Expr::Paren(inner) => literal(&inner.expr),
+        Expr::Group(inner) => literal(&inner.expr),
+        _ => None,
+    }
+}
+
+fn number(digits: &str) -> Option<Value> {
+    let digits = digits.strip_suffix('.').unwrap_or(digits);
+    digits.parse::<Number>().ok().map(Value::Number)
+}
+
+/// JSON in ASCII: a route travels in a header.
+fn escape(value: &Value) -> String {
+    let mut text = String::new();
+    for c in value.to_string().chars() {
+        if c.is_ascii() {
+            text.push(c);
+        } else {
+            let mut units = [0; 2];
+            c.encode_utf16(&mut units).iter().for_each(|unit| text.push_str(&format!("\\u{unit:04x}")));
+        }
+    }
+    text
+}
+
+/// The name that is fewest changes away, if few enough.
+pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a String>) -> Option<&'a str> {
+    let with_distance = names.map(|known| (distance(name, known), known.as_str()));
+    let (away, known) = with_distance.min()?;
+    (away <= 1 + name.len() / 4).then_some(known)
+}
+
+/// Levenshtein's distance.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, to) in b.iter().enumerate() {
+            let swapped = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = swapped.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}

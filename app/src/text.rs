@@ -1,0 +1,138 @@
+//! Bytes to text that can be parsed, everything at its own place.
+
+use std::path::Path;
+
+use crate::diagnostic::{Diagnostic, Place};
+
+/// The largest file that is read, in bytes.
+pub const LARGEST_FILE: u64 = 16 << 20;
+
+/// Text out of a file's bytes, or what is wrong with them. A byte order mark is taken off.
+pub fn check_text(file: &Path, bytes: Vec<u8>) -> Result<String, Diagnostic> {
+    let start = Place::start_of(file);
+    if bytes.len() as u64 > LARGEST_FILE {
+        let message = format!("the file is larger than {} MiB", LARGEST_FILE >> 20);
+        return Err(Diagnostic::error(message, start)
+            .help("a service's code is read as text: include data with include_str! or include_bytes!"));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let before = String::from_utf8_lossy(&error.as_bytes()[..good]).into_owned();
+        Diagnostic::error("the file is not UTF-8", Place::of_range(file, &before, good..good)).help("save it as UTF-8")
+    })?;
+    let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
+    if let Some(at) = text.find('\0') {
+        return Err(Diagnostic::error("the file holds a NUL byte", Place::of_range(file, &text, at..at + 1))
+            .help("this is not Rust source: name another file"));
+    }
+    if text.trim().is_empty() {
+        return Err(
+            Diagnostic::error("the file is empty", start).help("`dyn new FILE` writes a small app to start from")
+        );
+    }
+    Ok(text)
+}
+
+/// Cargo's frontmatter: a manifest between lines of three dashes or more, at the head of a file, after a shebang.
+pub(crate) struct Head {
+    /// The manifest.
+    pub(crate) manifest: Option<String>,
+    /// The text with shebang and frontmatter blanked out.
+    pub(crate) text: String,
+}
+
+/// Takes shebang and frontmatter off.
+pub(crate) fn split_head(text: &str) -> Head {
+    let mut end = 0;
+    if text.starts_with("#!") && !text.starts_with("#![") {
+        end = text.find('\n').map_or(text.len(), |at| at + 1);
+    }
+    let rest = &text[end..];
+    let open = end + (rest.len() - rest.trim_start().len());
+    let fence: String = text[open..].chars().take_while(|c| *c == '-').collect();
+    let mut manifest = None;
+    if fence.len() >= 3 {
+        let body = text[open..].find('\n').map_or(text.len(), |at| open + at + 1);
+        let close = lines(&text[body..]).find(|(_, line)| line.trim_end() == fence);
+        if let Some((at, line)) = close {
+            manifest = Some(text[body..body + at].to_owned());
+            end = body + at + line.len();
+        }
+    }
+    Head { manifest, text: blank(text, std::slice::from_ref(&(0..end))) }
+}
+
+/// Lines with where they begin.
+fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut at = 0;
+    text.split_inclusive('\n').map(move |line| {
+        let begin = at;
+        at += line.len();
+        (begin, line.trim_end_matches('\n'))
+    })
+}
+
+/// The text with stretches of bytes blanked out: a space for a character, ends of lines and tabs kept, so that what
+/// is left stands at its own line and column.
+pub(crate) fn blank(text: &str, ranges: &[std::ops::Range<usize>]) -> String {
+    let mut sorted = ranges.to_vec();
+    sorted.sort_by_key(|range| range.start);
+    let mut blanked = String::with_capacity(text.len());
+    let mut at = 0;
+    for range in sorted {
+        if range.end <= at {
+            continue;
+        }
+        let start = range.start.max(at);
+        blanked.push_str(&text[at..start]);
+        blanked.extend(text[start..range.end].chars().map(|c| if matches!(c, '\n' | '\r' | '\t') { c } else { ' ' }));
+        at = range.end;
+    }
+    blanked.push_str(&text[at..]);
+    blanked
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn refused(bytes: &[u8]) -> (String, usize, usize) {
+        let diagnostic = check_text(Path::new("app.rs"), bytes.to_vec()).unwrap_err();
+        (diagnostic.message, diagnostic.place.line, diagnostic.place.column)
+    }
+
+    #[test]
+    fn what_is_no_text_is_named_and_placed() {
+        assert_eq!(refused(b""), ("the file is empty".to_owned(), 1, 1));
+        assert_eq!(refused(b" \n\t"), ("the file is empty".to_owned(), 1, 1));
+        assert_eq!(refused(b"fn a() {}\nfn \xff() {}"), ("the file is not UTF-8".to_owned(), 2, 4));
+        assert_eq!(refused("é\0".as_bytes()), ("the file holds a NUL byte".to_owned(), 1, 2));
+        assert_eq!(refused(&vec![b'x'; (LARGEST_FILE + 1) as usize]).0, "the file is larger than 16 MiB");
+    }
+
+    #[test]
+    fn a_byte_order_mark_goes_and_line_ends_stay() {
+        assert_eq!(check_text(Path::new("app.rs"), b"\xef\xbb\xbffn a() {}\r\n".to_vec()).unwrap(), "fn a() {}\r\n");
+    }
+
+    #[test]
+    fn frontmatter_is_taken_out_and_its_lines_stay() {
+        let head = split_head("#!/usr/bin/env cargo\n---cargo\n[dependencies]\n---\nfn main() {}\n");
+        assert_eq!(head.manifest.as_deref(), Some("[dependencies]\n"));
+        assert_eq!(head.text.trim_start(), "fn main() {}\n");
+        assert_eq!(head.text.lines().count(), 5);
+    }
+
+    #[test]
+    fn a_file_without_a_head_stays_as_it_is() {
+        for text in ["#![feature(x)]\nfn main() {}", "fn main() {}", "---\nnever closed"] {
+            assert_eq!(split_head(text).text, text);
+        }
+    }
+
+    #[test]
+    fn blanking_keeps_columns() {
+        assert_eq!(blank("aé\tb\ncd", &[0..4, 6..7]), "  \tb\n d");
+    }
+}

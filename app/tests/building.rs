@@ -1,0 +1,137 @@
+//! The issue's own example, read, sliced and told.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use app::{App, Diagnostic, Drawing, Sources};
+
+const BUILDING: &str = r#"use dyninka::prelude::*;
+
+/// A reading.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Reading { sensor: String, variable: String, value: f64 }
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Average { average: f64, count: u64 }
+
+const READINGS: &str = include_str!("../data/readings.csv");
+
+#[placed(get)]
+static NEXT: Placed<usize> = Placed::new(usize::default);
+
+#[placed(moving_avg)]
+static AVERAGE: Placed<Average> = Placed::new(Average::default);
+
+#[service]
+async fn get() -> Result<Reading> { parse(READINGS.lines().nth(NEXT.get())) }
+
+fn parse(line: Option<&str>) -> Result<Reading> { todo!("{line:?}") }
+
+#[service]
+fn filter(reading: Reading) -> Option<Reading> { (reading.variable == "Temperature").then_some(reading) }
+
+#[service]
+fn map(reading: Reading) -> f64 { scale(reading.value) }
+
+fn scale(value: f64) -> f64 { (value - 32.0) / 1.8 }
+
+#[service]
+fn moving_avg(value: f64) -> Average {
+    AVERAGE.update(|a| { a.average = (value + a.count as f64 * a.average) / (a.count + 1) as f64; a.count += 1; a.clone() })
+}
+
+#[dyninka::main]
+fn main() { get().filter().map().moving_avg() }
+"#;
+
+fn parse(text: &str) -> (App, Vec<Diagnostic>) {
+    let mut sources = Sources { root: PathBuf::from("a/building.rs"), ..Sources::default() };
+    sources.texts.insert(sources.root.clone(), Arc::from(text));
+    sources.included.insert(PathBuf::from("a/../data/readings.csv"), "hash".to_owned());
+    app::parse(&sources)
+}
+
+fn building() -> App {
+    let (app, findings) = parse(BUILDING);
+    assert_eq!(findings, []);
+    app
+}
+
+#[test]
+fn it_is_told_as_json() {
+    insta::assert_json_snapshot!(app::report(&building(), &[]));
+}
+
+#[test]
+fn it_is_drawn() {
+    let app = building();
+    let drawings = [Drawing::Text, Drawing::Mermaid, Drawing::Dot].map(|drawing| app::graph(&app, drawing));
+    insta::assert_snapshot!(drawings.join("\n"));
+}
+
+#[test]
+fn every_service_knows_its_route() {
+    let app = building();
+    let routes = ["get", "filter", "map", "moving_avg"].map(|name| app.route_of(name).unwrap());
+    assert_eq!(routes, ["", "get", "filter(get)", "map(filter(get))"]);
+    assert_eq!(app.last(), Some("moving_avg"));
+}
+
+#[test]
+fn a_slice_holds_what_is_reached_and_nothing_else() {
+    let slice = building().slice("map").unwrap();
+    let text = &slice.files[Path::new("building.rs")];
+    insta::assert_snapshot!(text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n"));
+    assert!(slice.included.is_empty());
+    let get = building().slice("get").unwrap();
+    assert_eq!(get.included.into_iter().collect::<Vec<_>>(), [PathBuf::from("../data/readings.csv")]);
+}
+
+#[test]
+fn what_is_left_stands_at_its_own_place() {
+    let app = building();
+    for service in &app.services {
+        let slice = app.slice(&service.name).unwrap();
+        let text = &slice.files[&slice.root];
+        assert_eq!(text.lines().count(), BUILDING.lines().count());
+        for (left, original) in text.lines().zip(BUILDING.lines()) {
+            assert!(
+                left.chars().zip(original.chars()).all(|(left, original)| left == original || left == ' '),
+                "{left}\n{original}"
+            );
+        }
+    }
+}
+
+#[test]
+fn layout_and_comments_change_nothing_and_a_helper_changes_who_reaches_it() {
+    let old = building();
+    let (new, _) = parse(
+        &BUILDING
+            .replace("/// A reading.", "// What a sensor says,\n// in one line.")
+            .replace("{ scale(reading.value) }", "{\n    scale( reading.value )\n}"),
+    );
+    assert!(app::compare(&old, &new).is_nothing());
+    let (new, _) = parse(&BUILDING.replace("32.0", "31.0"));
+    let changed =
+        app::Change::Changed { service: "map".to_owned(), reasons: vec!["helper scale() changed".to_owned()] };
+    assert_eq!(app::compare(&old, &new), app::Changes { services: vec![changed], flow: false });
+    let (new, _) = parse(
+        &BUILDING
+            .replace(".map()", "")
+            .replace("moving_avg(value: f64)", "moving_avg(reading: Reading)")
+            .replace("(value +", "(reading.value +"),
+    );
+    let changes = app::compare(&old, &new);
+    assert!(changes.flow, "{changes:?}");
+}
+
+#[test]
+fn a_type_that_changes_changes_the_fingerprint_of_state_made_of_it() {
+    let of = |app: &App, service: &str| app.service(service).unwrap().placed[0].fingerprint.clone();
+    let (old, (new, _)) = (building(), parse(&BUILDING.replace("count: u64", "count: u32")));
+    assert_ne!(of(&old, "moving_avg"), of(&new, "moving_avg"));
+    assert_eq!(of(&old, "get"), of(&new, "get"));
+}
