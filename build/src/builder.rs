@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use app::{App, Service, Slice};
+use app::{App, Service};
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::artifact::{self, Artifact, Shelf, Usage};
@@ -117,19 +117,19 @@ impl Builder {
         Ok(self.identify(&recipe, app, find(app, service)?).version)
     }
 
-    /// The library of a service, compiled where none is kept. `slice` is what the app says it is compiled from.
-    pub async fn build_slice(&self, app: &App, service: &str, slice: &Slice) -> Result<Artifact, BuildError> {
+    /// The library of a service, compiled where none is kept.
+    pub async fn build(&self, app: &App, service: &str) -> Result<Artifact, BuildError> {
         let start = Instant::now();
         let machine = self.machine().await?;
         let service = find(app, service)?;
         let recipe = self.prepare_on(&machine, app, false).await?;
-        match self.attempt(&machine, &recipe, app, service, slice, start).await {
+        match self.attempt(&machine, &recipe, app, service, start).await {
             Err(BuildError::Rustc { service: name, findings }) => {
                 let Some(anew) = self.can_mend(&recipe, &findings) else {
                     return Err(BuildError::Rustc { service: name, findings });
                 };
                 let recipe = self.prepare_on(&machine, app, anew).await?;
-                self.attempt(&machine, &recipe, app, service, slice, start).await
+                self.attempt(&machine, &recipe, app, service, start).await
             }
             ended => ended,
         }
@@ -151,10 +151,12 @@ impl Builder {
         usage(&self.cache)
     }
 
-    /// Removes the libraries that were not used for longest until at most `limit` bytes of them are left, and what
-    /// builds that were killed left behind. Answers the bytes of libraries freed.
+    /// Removes the libraries that were not used for longest until at most `limit` bytes of them are left, what builds
+    /// that were killed left behind, and dependencies of toolchains that nobody built with for a month. Answers the
+    /// bytes of libraries freed.
     pub fn prune(&self, limit: u64) -> Result<u64, BuildError> {
-        remove_abandoned(&self.work())?;
+        remove_older(&self.work(), ABANDONED)?;
+        remove_older(&self.cache.join("target"), FORGOTTEN)?;
         self.shelf.prune(limit)
     }
 
@@ -164,7 +166,6 @@ impl Builder {
         recipe: &Recipe,
         app: &App,
         service: &Service,
-        slice: &Slice,
         start: Instant,
     ) -> Result<Artifact, BuildError> {
         let Identity { key, version } = self.identify(recipe, app, service);
@@ -175,6 +176,7 @@ impl Builder {
         if let Some(kept) = self.shelf.find(&key) {
             return Ok(artifact(kept, false));
         }
+        let slice = app.slice(&service.name).ok_or_else(|| BuildError::Unknown { service: service.name.clone() })?;
         let print = |name: &str| {
             let placed = service.placed.iter().find(|placed| placed.name == name);
             let fingerprint = placed.map_or("", |placed| placed.fingerprint.as_str());
@@ -184,7 +186,7 @@ impl Builder {
         let glue = glue::write(service, &slice.stubs, &version, &print);
         let compilation = Compilation {
             service,
-            slice,
+            slice: &slice,
             glue: &glue,
             recipe,
             toolchain: &machine.toolchain,
@@ -291,18 +293,55 @@ pub fn usage(cache: &Path) -> Result<Usage, BuildError> {
     Ok(Usage { artifacts, artifact_bytes, dependency_bytes })
 }
 
-/// Removes folders of compilations that were killed together with `dyn`. A living one is younger than an hour.
-fn remove_abandoned(work: &Path) -> Result<(), BuildError> {
-    let entries = match std::fs::read_dir(work) {
+/// A compilation's folder of this age is one that was killed together with `dyn`.
+const ABANDONED: Duration = Duration::from_secs(3600);
+
+/// The folder of a toolchain is marked whenever something is built with it.
+const FORGOTTEN: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Removes the folders in `folder` that nothing was put into for this long.
+fn remove_older(folder: &Path, age: Duration) -> Result<(), BuildError> {
+    let entries = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        entries => entries.map_err(io("list", work))?,
+        entries => entries.map_err(io("list", folder))?,
     };
     for entry in entries.flatten() {
         let modified = entry.metadata().and_then(|data| data.modified());
-        let is_old = modified.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > Duration::from_secs(3600)));
-        if is_old {
+        if modified.is_ok_and(|at| at.elapsed().is_ok_and(|passed| passed > age)) {
             std::fs::remove_dir_all(entry.path()).map_err(io("remove", &entry.path()))?;
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::fs;
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn what_a_killed_build_left_is_removed_and_a_living_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let builder = Builder::open(&folder.path().join("app.rs"), &folder.path().join("cache"), |_| {}).unwrap();
+        for (name, age) in [("old", 7200), ("new", 60)] {
+            let work = builder.work().join(name);
+            fs::create_dir_all(&work).unwrap();
+            let at = SystemTime::now() - Duration::from_secs(age);
+            fs::File::open(&work).unwrap().set_modified(at).unwrap();
+        }
+        builder.prune(0).unwrap();
+        let left: Vec<_> = fs::read_dir(builder.work()).unwrap().flatten().map(|entry| entry.file_name()).collect();
+        assert_eq!(left, ["new"]);
+    }
+
+    #[tokio::test]
+    async fn an_unknown_service_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let builder = Builder::open(&folder.path().join("app.rs"), &folder.path().join("cache"), |_| {}).unwrap();
+        let error = builder.build(&App::default(), "nobody").await.unwrap_err();
+        assert_eq!(error.to_string(), "find a service nobody");
+    }
 }

@@ -59,7 +59,7 @@ impl Compilation<'_> {
         if ended.status.success() && library.is_file() {
             return Ok(Compiled { library, _folder: folder });
         }
-        Err(self.error(&ended))
+        Err(self.error(&ended, &sources))
     }
 
     /// Writes the slice, so deep that `../` stays inside, and answers the folder that stands for the user's.
@@ -121,12 +121,14 @@ impl Compilation<'_> {
         command
     }
 
-    fn error(&self, ended: &Ended) -> BuildError {
+    fn error(&self, ended: &Ended, sources: &Path) -> BuildError {
         let service = self.service.name.clone();
         if ended.stderr.contains("No space left on device") {
             return BuildError::DiskFull { folder: self.work.to_owned() };
         }
         let shown = shown(self.shown);
+        // rustc maps the places it speaks of, not the paths in its sentences.
+        let stderr = ended.stderr.replace(&format!("{}/", sources.display()), &shown.join("").display().to_string());
         let paths = self.slice.files.keys().chain(&self.slice.included);
         let files: BTreeSet<PathBuf> = paths.map(|path| shown.join(path)).collect();
         let text = self.slice.files.get(&self.slice.root).map_or("", String::as_str);
@@ -137,9 +139,9 @@ impl Compilation<'_> {
             lines: text.lines().count(),
             glue: self.glue,
         };
-        let findings = finding::read(&ended.stderr, &origin);
+        let findings = finding::read(&stderr, &origin);
         if findings.is_empty() {
-            return BuildError::Failed { service, words: ended.stderr.trim().to_owned() };
+            return BuildError::Failed { service, words: stderr.trim().to_owned() };
         }
         BuildError::Rustc { service, findings }
     }

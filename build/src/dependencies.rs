@@ -44,6 +44,7 @@ impl Workshop<'_> {
         let except = |file: &Path| own_files.contains(file) || file == self.root;
         let record = self.cache.join("recipes").join(format!("{}.json", self.request(app, &crates)));
         if !anew && let Some(recipe) = Record::read(&record, &self.toolchain.identity, &except) {
+            self.mark_used();
             return Ok(recipe);
         }
         if anew {
@@ -146,6 +147,7 @@ impl Workshop<'_> {
         let mut arguments = vec!["build", "--release", "--message-format=json", "--manifest-path", &manifest];
         arguments.extend(["--target-dir", &target, "--target", &self.toolchain.host]);
         let ended = self.cargo_offline_first(&arguments, folder).await?;
+        self.mark_used();
         let own = [folder.to_owned(), self.cache.join("runtime")];
         let mut packages = BTreeSet::new();
         for message in Message::parse_stream(Cursor::new(&ended.stdout)) {
@@ -158,6 +160,14 @@ impl Workshop<'_> {
             }
         }
         Ok(packages)
+    }
+
+    /// Marks the toolchain's folder as used: what is used is kept.
+    fn mark_used(&self) {
+        let marked = fs::File::open(self.target()).and_then(|folder| folder.set_modified(std::time::SystemTime::now()));
+        if let Err(error) = marked {
+            tracing::debug!(%error, "the folder of dependencies could not be marked as used");
+        }
     }
 
     /// Runs cargo without the network, and with it only where that is what was missing.

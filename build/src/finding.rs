@@ -1,7 +1,7 @@
 //! rustc's words, moved to the user's lines.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use app::{Diagnostic, Place, Service, Severity};
 use serde::Deserialize;
@@ -103,7 +103,7 @@ impl Origin<'_> {
         let mut label = primary.and_then(|span| span.label.clone());
         let mut help = help_of(&message);
         let mut text = message.message.clone();
-        let place = match self.outermost(primary) {
+        let place = match self.innermost(primary) {
             Some(span) if self.is_glue(&span) => {
                 let line = span.line_start - self.lines - 1;
                 let subject = self.glue.subjects.get(line).unwrap_or(&Subject::Service);
@@ -131,12 +131,15 @@ impl Origin<'_> {
     }
 
     /// The innermost place in the user's files: what a macro of another crate got wrong is at the macro's call.
-    fn outermost(&self, span: Option<&Span>) -> Option<Span> {
+    fn innermost(&self, span: Option<&Span>) -> Option<Span> {
         let mut span = span?;
-        while !self.files.contains(&span.file_name) {
+        loop {
+            let file = lexical(&span.file_name);
+            if let Some(own) = self.files.iter().find(|own| lexical(own) == file) {
+                return Some(Span { file_name: own.clone(), ..span.clone() });
+            }
             span = &span.expansion.as_ref()?.span;
         }
-        Some(span.clone())
     }
 
     fn is_glue(&self, span: &Span) -> bool {
@@ -189,6 +192,20 @@ fn unserialised(message: &Message) -> Option<&str> {
     (bound.contains("Serialize") || bound.contains("Deserialize")).then_some(ty)
 }
 
+/// A path without `x/..`: rustc writes out the way it took to a file.
+fn lexical(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        let is_up = part == Component::ParentDir;
+        match plain.components().next_back() {
+            Some(Component::Normal(_)) if is_up => drop(plain.pop()),
+            _ if part == Component::CurDir => {}
+            _ => plain.push(part),
+        }
+    }
+    plain
+}
+
 fn place_of(span: &Span) -> Place {
     Place {
         file: span.file_name.clone(),
@@ -208,4 +225,114 @@ fn help_of(message: &Message) -> Option<String> {
         Some(text) if !help.message.contains(text) => format!("{}: `{text}`", help.message),
         _ => help.message.clone(),
     })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use app::{App, Sources};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn app() -> App {
+        let text = "\n#[service] fn map(reading: Reading) -> Answer { x }\n";
+        let texts = BTreeMap::from([("app.rs".into(), text.into())]);
+        app::parse(&Sources { root: "app.rs".into(), texts, ..Sources::default() }).0
+    }
+
+    fn span(file: &str, line: usize, expansion: Value) -> Value {
+        json!({
+            "file_name": file, "line_start": line, "line_end": line, "column_start": 3, "column_end": 5, "is_primary": true,
+            "label": null, "suggested_replacement": null, "expansion": expansion,
+        })
+    }
+
+    fn message(text: &str, spans: Vec<Value>, children: Vec<Value>) -> Value {
+        json!({ "message": text, "code": null, "level": "error", "spans": spans, "children": children, "rendered": "error" })
+    }
+
+    fn read_all(messages: &[Value]) -> Vec<Finding> {
+        let app = app();
+        let service = app.service("map").unwrap();
+        let stderr: String = messages.iter().map(|message| format!("{message}\n")).collect();
+        let origin = Origin {
+            service,
+            root: Path::new("app.rs"),
+            files: &BTreeSet::from([PathBuf::from("app.rs")]),
+            lines: 2,
+            glue: &crate::glue::write(service, &[], "v", &|_| String::new()),
+        };
+        read(&stderr, &origin)
+    }
+
+    #[test]
+    fn what_another_crates_macro_got_wrong_is_at_its_call() {
+        let call = json!({ "span": span("app.rs", 2, Value::Null), "macro_decl_name": "json!" });
+        let findings = read_all(&[message("wrong", vec![span("/registry/json.rs", 90, call)], vec![])]);
+        let Place { line, column, .. } = findings[0].diagnostic.place;
+        assert_eq!((line, column), (2, 3));
+    }
+
+    #[test]
+    fn what_has_no_place_is_at_the_service() {
+        let note = message("ld: cannot find -lssl", vec![], vec![]);
+        let findings = read_all(&[message("linking with `cc` failed: exit status: 1", vec![], vec![note])]);
+        assert_eq!(findings[0].diagnostic.place.line, 2);
+        assert_eq!(findings[0].diagnostic.service.as_deref(), Some("map"));
+    }
+
+    #[test]
+    fn what_is_wrong_in_the_glue_is_told_of_the_service() {
+        // The eighth line of the glue bears the input.
+        let input = message(
+            "the trait bound `Reading: dyninka::Deserialize<'_>` is not satisfied",
+            vec![span("app.rs", 9, Value::Null)],
+            vec![],
+        );
+        let output = message(
+            "the trait bound `Answer: serde::Serialize` is not satisfied",
+            vec![span("app.rs", 3, Value::Null)],
+            vec![],
+        );
+        let other = message("mismatched types", vec![span("app.rs", 6, Value::Null)], vec![]);
+        let messages: Vec<String> =
+            read_all(&[input, output, other]).into_iter().map(|finding| finding.diagnostic.message).collect();
+        assert_eq!(
+            messages,
+            [
+                "input `reading` of `map` cannot be read: `Reading` is not `Deserialize`",
+                "the output of `map` cannot be sent: `Answer` is not `Serialize`",
+                "`map` cannot be a service: mismatched types",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_hint_comes_with_what_it_would_write() {
+        let mut place = span("app.rs", 2, Value::Null);
+        place["suggested_replacement"] = json!("&x");
+        let mut help = message("consider borrowing here", vec![place], vec![]);
+        help["level"] = json!("help");
+        let findings = read_all(&[message("mismatched types", vec![span("app.rs", 2, Value::Null)], vec![help])]);
+        assert_eq!(findings[0].diagnostic.help.as_deref(), Some("consider borrowing here: `&x`"));
+    }
+
+    #[test]
+    fn summaries_warnings_and_noise_are_left_out() {
+        let mut warning = message("unused", vec![span("app.rs", 2, Value::Null)], vec![]);
+        warning["level"] = json!("warning");
+        assert!(
+            read_all(&[warning, message("aborting due to 2 previous errors", vec![], vec![]), json!("noise")])
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn a_way_round_leads_to_the_same_file() {
+        assert_eq!(lexical(Path::new("./a/../b/c.rs")), PathBuf::from("b/c.rs"));
+        assert_eq!(lexical(Path::new("../../b/../c.rs")), PathBuf::from("../../c.rs"));
+    }
 }

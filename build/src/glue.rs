@@ -92,45 +92,25 @@ impl Glue {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeMap;
 
-    use app::{Input, Place, Placed};
+    use app::{App, Sources};
 
     use super::*;
 
-    fn input(name: &str, ty: &str) -> Input {
-        Input { name: name.to_owned(), ty: ty.to_owned() }
-    }
-
-    fn output(ty: &str, fallible: bool, optional: bool) -> Output {
-        Output { ty: ty.to_owned(), fallible, optional, written: ty.to_owned() }
-    }
-
-    fn service(is_async: bool, output: Output) -> Service {
-        Service {
-            name: "moving_avg".to_owned(),
-            host: "moving-avg".to_owned(),
-            inputs: vec![input("value", "f64"), input("window", "Vec<\n    u64,\n>")],
-            output,
-            is_async,
-            placed: vec![
-                Placed { name: "AVERAGE".into(), ty: "Average".into(), is_state: true, fingerprint: "f".into() },
-                Placed { name: "CLIENT".into(), ty: "Client".into(), is_state: false, fingerprint: String::new() },
-            ],
-            calls: BTreeSet::new(),
-            reaches: BTreeMap::new(),
-            meaning: String::new(),
-            replay: true,
-            place: Place { file: "app.rs".into(), line: 1, column: 1, end_line: 1, end_column: 1 },
-        }
+    fn app(text: &str) -> App {
+        let texts = BTreeMap::from([("app.rs".into(), text.into())]);
+        app::parse(&Sources { root: "app.rs".into(), texts, ..Sources::default() }).0
     }
 
     #[test]
     fn the_export_names_the_function_and_each_type_on_its_line() {
-        let glue = write(&service(false, output("Average", false, false)), &[], "moving_avg@1f3a9c02", &|name| {
-            format!("print of {name}")
-        });
+        let app = app("#[placed(moving_avg)] static AVERAGE: Placed<Average> = Placed::new(Average::default);
+             #[placed(moving_avg)] static CLIENT: Client = Client;
+             #[service] fn moving_avg(value: f64, window: Vec<\n u64>) -> Average { AVERAGE.get(); CLIENT.get() }");
+        let glue = write(&app.services[0], &[], "moving_avg@1f3a9c02", &|name| format!("print of {name}"));
         insta::assert_snapshot!(glue.text, @r#"
         ::dyninka::__export! {
         service: "moving_avg",
@@ -139,7 +119,7 @@ mod tests {
         call: sync,
         inputs: [
         value: f64,
-        window: Vec< u64, >
+        window: Vec<u64>
         ],
         returns: value,
         states: [
@@ -154,43 +134,35 @@ mod tests {
 
     #[test]
     fn called_services_are_stubs() {
-        let called = |name: &str, output| Stub {
-            name: name.to_owned(),
-            inputs: vec![input("key", "String"), input("at", "u64")],
-            output,
-        };
-        let stubs = [
-            called("lookup", output("Entry", true, false)),
-            called("find", output("Entry", true, true)),
-            Stub { name: "tick".to_owned(), inputs: Vec::new(), output: output("()", false, false) },
-        ];
-        let glue = write(&service(true, output("f64", true, true)), &stubs, "v", &|_| "f".to_owned());
+        let app = app("#[service] fn lookup(key: String, at: u64) -> Result<Entry> { todo() }
+             #[service] fn find(key: String) -> Result<Option<Entry>> { todo() }
+             #[service] fn tick() { todo() }
+             #[service] async fn price(key: String) -> Result<Option<f64>> { lookup(key, 1).await?; find(key).await?; tick().await? }");
+        let slice = app.slice("price").unwrap();
+        let glue = write(app.service("price").unwrap(), &slice.stubs, "v", &|_| "f".to_owned());
         insta::assert_snapshot!(glue.text, @r#"
+        ::dyninka::__remote! { fn find(
+        key: String
+        ) -> Option<Entry> }
         ::dyninka::__remote! { fn lookup(
         key: String,
         at: u64
         ) -> Entry }
-        ::dyninka::__remote! { fn find(
-        key: String,
-        at: u64
-        ) -> Option<Entry> }
         ::dyninka::__remote! { fn tick(
         ) -> () }
         ::dyninka::__export! {
-        service: "moving_avg",
+        service: "price",
         version: "v",
-        function: moving_avg,
+        function: price,
         call: async,
         inputs: [
-        value: f64,
-        window: Vec< u64, >
+        key: String
         ],
         returns: result_option,
         states: [
-        AVERAGE: "f"
         ],
         }
         "#);
-        assert_eq!(glue.subjects[5], Subject::Stub("find".to_owned()));
+        assert_eq!(glue.subjects[0], Subject::Stub("find".to_owned()));
     }
 }

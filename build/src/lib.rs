@@ -2,7 +2,7 @@
 //!
 //! Cargo builds an app's dependencies once and is asked how it would call rustc ([`Builder::prepare`]); from then on
 //! a service is a slice of the user's file, a few lines of glue below it, and one call of rustc and the fastest
-//! linker ([`Builder::build_slice`]). Libraries are kept by what they are built from, so that undoing an edit builds
+//! linker ([`Builder::build`]). Libraries are kept by what they are built from, so that undoing an edit builds
 //! nothing.
 
 mod artifact;

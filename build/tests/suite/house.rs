@@ -1,10 +1,9 @@
-//! Apps made by hand, a folder to put them in, and a cache whose dependencies all tests share.
+//! A folder with an app in it, and a cache whose dependencies all tests share.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use app::{App, Input, Output, Place, Placed, Service, Slice};
+use app::{App, Missing, Sources};
 use build::Builder;
 
 /// A folder with the user's files.
@@ -13,8 +12,11 @@ pub(crate) struct House {
 }
 
 impl House {
-    pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+    /// With this text in `app.rs`.
+    pub(crate) fn new(text: &str) -> Self {
+        let house = Self { folder: tempfile::tempdir().unwrap() };
+        house.write("app.rs", text);
+        house
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -27,7 +29,6 @@ impl House {
         fs::write(file, text).unwrap();
     }
 
-    /// A builder for `app.rs` here.
     pub(crate) fn builder(&self) -> Builder {
         self.builder_of("app.rs")
     }
@@ -35,42 +36,38 @@ impl House {
     pub(crate) fn builder_of(&self, root: &str) -> Builder {
         Builder::open(&self.path(root), &cache(), |_| {}).unwrap()
     }
+
+    pub(crate) fn app(&self) -> App {
+        self.app_of("app.rs")
+    }
+
+    /// What stands in a file and in those it mentions. No diagnostics: most texts here have no flow.
+    pub(crate) fn app_of(&self, root: &str) -> App {
+        let root = self.path(root);
+        let mut sources = Sources { root: root.clone(), ..Sources::default() };
+        sources.texts.insert(root.clone(), fs::read_to_string(&root).unwrap().into());
+        loop {
+            let missing = app::wanted(&sources);
+            if missing.is_empty() {
+                return app::parse(&sources).0;
+            }
+            for missing in missing {
+                match missing {
+                    Missing::Module(files) => {
+                        let file = files.iter().find(|file| file.is_file()).unwrap();
+                        sources.texts.insert(file.clone(), fs::read_to_string(file).unwrap().into());
+                    }
+                    Missing::Included(file) => {
+                        let content = fs::read_to_string(&file).unwrap();
+                        sources.included.insert(file, content);
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// Shared by all tests and kept between runs: dependencies are compiled once.
 pub(crate) fn cache() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache")
-}
-
-pub(crate) fn app(services: Vec<Service>) -> App {
-    App { name: "app".to_owned(), services, ..App::default() }
-}
-
-/// A service `name(inputs) -> output`; the inputs are written like parameters.
-pub(crate) fn service(name: &str, inputs: &[(&str, &str)], output: &str) -> Service {
-    let of = |wrapper: &str| output.strip_prefix(wrapper).and_then(|rest| rest.strip_suffix('>')).map(str::to_owned);
-    let (fallible, rest) = of("Result<").map_or((false, output.to_owned()), |inner| (true, inner));
-    let (optional, ty) = of("Option<").map_or((false, rest), |inner| (true, inner));
-    Service {
-        name: name.to_owned(),
-        host: name.replace('_', "-"),
-        inputs: inputs.iter().map(|(name, ty)| Input { name: (*name).to_owned(), ty: (*ty).to_owned() }).collect(),
-        output: Output { ty, fallible, optional, written: output.to_owned() },
-        is_async: false,
-        placed: Vec::new(),
-        calls: BTreeSet::new(),
-        reaches: BTreeMap::new(),
-        meaning: "first".to_owned(),
-        replay: true,
-        place: Place { file: "app.rs".into(), line: 1, column: 4, end_line: 1, end_column: 7 },
-    }
-}
-
-pub(crate) fn placed(name: &str, ty: &str) -> Placed {
-    Placed { name: name.to_owned(), ty: ty.to_owned(), is_state: true, fingerprint: format!("{name}: {ty}") }
-}
-
-/// A slice that is one file.
-pub(crate) fn slice(text: &str) -> Slice {
-    Slice { files: BTreeMap::from([("app.rs".into(), text.to_owned())]), root: "app.rs".into(), ..Slice::default() }
 }

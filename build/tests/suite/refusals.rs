@@ -2,14 +2,13 @@
 
 use std::fmt::Write;
 
-use crate::house::{House, app, service, slice};
-use app::{App, Slice};
 use build::{BuildError, Finding};
 
+use crate::house::House;
+
 /// Builds and answers what rustc said.
-async fn refuse(house: &House, app: &App, service: &str, slice: &Slice) -> Vec<Finding> {
-    house.write("app.rs", "");
-    match house.builder().build_slice(app, service, slice).await {
+async fn refuse(house: &House, service: &str) -> Vec<Finding> {
+    match house.builder().build(&house.app(), service).await {
         Err(BuildError::Rustc { findings, .. }) => findings,
         ended => panic!("{ended:?}"),
     }
@@ -30,13 +29,15 @@ fn told(house: &House, findings: &[Finding]) -> String {
 
 #[tokio::test]
 async fn a_type_error_is_where_it_is_as_rustc_words_it() {
-    let house = House::new();
-    let app = app(vec![service("map", &[("value", "f64")], "f64")]);
-    let text = "use dyninka::prelude::*;\n\nfn map(value: f64) -> f64 {\n    let ä = value; \"text\"\n}";
-    let findings = refuse(&house, &app, "map", &slice(text)).await;
-    insta::assert_snapshot!(told(&house, &findings));
+    let text = "use dyninka::prelude::*;\n\n#[service]\nfn map(value: f64) -> f64 {\n    let ä = value; \"text\"\n}";
+    let house = House::new(text);
+    let findings = refuse(&house, "map").await;
+    insta::assert_snapshot!(told(&house, &findings), @"
+    app.rs:5:20 E0308 mismatched types: expected `f64`, found `&str`
+      help: -
+    ");
     assert!(
-        findings[0].rendered.contains(&format!("{}:4:20", house.path("app.rs").display())),
+        findings[0].rendered.contains(&format!("{}:5:20", house.path("app.rs").display())),
         "{}",
         findings[0].rendered
     );
@@ -44,34 +45,42 @@ async fn a_type_error_is_where_it_is_as_rustc_words_it() {
 
 #[tokio::test]
 async fn an_error_in_a_module_is_in_its_file() {
-    let house = House::new();
-    let app = app(vec![service("map", &[], "u64")]);
-    let mut sliced = slice("mod part;\nfn map() -> u64 { part::number() }\n");
-    sliced.files.insert("part.rs".into(), "\npub fn number() -> u64 { missing }\n".to_owned());
-    let findings = refuse(&house, &app, "map", &sliced).await;
+    let house = House::new(
+        "mod part;\n#[path = \"part/../other.rs\"] mod other;\n#[service] fn map() -> u64 { part::number() + other::number() }\n",
+    );
+    house.write("part/mod.rs", "\npub fn number() -> u64 { missing }\n");
+    house.write("other.rs", "\n\npub fn number() -> u64 { missing }\n");
+    let findings = refuse(&house, "map").await;
     insta::assert_snapshot!(told(&house, &findings), @"
-    part.rs:2:26 E0425 cannot find value `missing` in this scope: not found in this scope
+    other.rs:3:26 E0425 cannot find value `missing` in this scope: not found in this scope
+      help: -
+    part/mod.rs:2:26 E0425 cannot find value `missing` in this scope: not found in this scope
       help: -
     ");
 }
 
 #[tokio::test]
 async fn a_type_serde_cannot_carry_is_told_at_the_service() {
-    let house = House::new();
-    let app = app(vec![service("map", &[("at", "u64"), ("reading", "Reading")], "Answer")]);
-    let text = "struct Reading;\nstruct Answer;\nfn map(at: u64, reading: Reading) -> Answer { Answer }\n";
-    let findings = refuse(&house, &app, "map", &slice(text)).await;
-    insta::assert_snapshot!(told(&house, &findings));
+    let house = House::new(
+        "struct Reading;\nstruct Answer;\n#[service]\nfn map(at: u64, reading: Reading) -> Answer { Answer }\n",
+    );
+    let findings = refuse(&house, "map").await;
+    insta::assert_snapshot!(told(&house, &findings), @"
+    app.rs:4:4 E0277 input `reading` of `map` cannot be read: `Reading` is not `Deserialize`
+      help: write `#[derive(Serialize, Deserialize)]` above `Reading`, or use a type that serde can carry
+    app.rs:4:4 E0277 the output of `map` cannot be sent: `Answer` is not `Serialize`
+      help: write `#[derive(Serialize, Deserialize)]` above `Answer`, or use a type that serde can carry
+    ");
 }
 
 #[tokio::test]
 async fn what_several_services_share_is_said_once() {
-    let house = House::new();
-    let app = app(vec![service("one", &[], "u64"), service("two", &[], "u64")]);
-    let text = |name: &str| slice(&format!("fn shared() -> u64 {{ \"text\" }}\nfn {name}() -> u64 {{ shared() }}\n"));
-    let mut findings = refuse(&house, &app, "one", &text("one")).await;
+    let house = House::new(
+        "fn shared() -> u64 { \"text\" }\n#[service] fn one() -> u64 { shared() }\n#[service] fn two() -> u64 { shared() }\n",
+    );
+    let mut findings = refuse(&house, "one").await;
     assert_eq!(findings[0].diagnostic.service.as_deref(), Some("one"));
-    findings.extend(refuse(&house, &app, "two", &text("two")).await);
+    findings.extend(refuse(&house, "two").await);
     let merged = build::merge(findings);
     assert_eq!(merged.len(), 1);
     assert_eq!(merged[0].diagnostic.service, None);
@@ -79,9 +88,6 @@ async fn what_several_services_share_is_said_once() {
 
 #[tokio::test]
 async fn what_a_slice_makes_look_unused_is_no_error() {
-    let house = House::new();
-    house.write("app.rs", "");
-    let text = "#![deny(warnings, unused)]\nfn never() {}\nfn map() -> u64 { let unused = 1; 2 }\n";
-    let app = app(vec![service("map", &[], "u64")]);
-    house.builder().build_slice(&app, "map", &slice(text)).await.unwrap();
+    let house = House::new("#![deny(warnings, unused)]\n#[service] fn map() -> u64 { let unused = 1; 2 }\n");
+    house.builder().build(&house.app(), "map").await.unwrap();
 }
