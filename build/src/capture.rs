@@ -200,9 +200,9 @@ mod tests {
 
     #[test]
     fn variables_of_the_configuration_are_told_from_cargos_own() {
-        let variables = words("HOME=/root REGION=eu CARGO_PKG_NAME=leaf RUSTC=x PWD=/x TOKEN=new");
+        let variables = words("HOME=/home/me REGION=eu CARGO_PKG_NAME=leaf RUSTC=x PWD=/x TOKEN=new");
         let ours =
-            |name: &str| Some(if name == "HOME" { "/root" } else { "old" }.to_owned()).filter(|_| name != "REGION");
+            |name: &str| Some(if name == "HOME" { "/home/me" } else { "old" }.to_owned()).filter(|_| name != "REGION");
         let set = set_by_configuration(&variables, &ours);
         assert_eq!(
             set,
