@@ -1,0 +1,229 @@
+//! A request to its answer.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use dyninka::border::{Kind, Outcome};
+use hops::{Config, Route, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use serde_json::{Map, Value};
+
+use crate::body_call;
+use crate::inputs::{self, Gathered};
+use crate::journey::{Journey, text};
+use crate::library::words;
+use crate::problem::Problem;
+use crate::shared::Shared;
+
+/// A function's end, in the terms of HTTP.
+enum Ended {
+    Value(Bytes),
+    Filtered(String),
+}
+
+/// Answers `GET /` and `POST /`.
+pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let begun = Instant::now();
+    let settings = shared.settings.load_full();
+    let config = &settings.config;
+    let journey = match Journey::begin(request.headers(), config) {
+        Ok(journey) => Arc::new(journey),
+        Err(problem) => return refuse(&shared, problem),
+    };
+    let refusal = |kind, status, detail: &str| Problem::new(kind, status, &config.service, &journey.path, detail);
+    if request.method() != Method::GET && request.method() != Method::POST {
+        return refuse(
+            &shared,
+            refusal("unsupported", StatusCode::METHOD_NOT_ALLOWED, "a service answers GET and POST"),
+        );
+    }
+    let Ok(_permit) = shared.permits.try_acquire() else {
+        return refuse(
+            &shared,
+            refusal("overloaded", StatusCode::SERVICE_UNAVAILABLE, "as many requests as are let in are being answered"),
+        );
+    };
+    shared.metrics.in_flight.inc();
+    let mut measured = Measured::default();
+    let ended = run(&shared, &settings, &journey, request, &mut measured).await;
+    shared.metrics.in_flight.dec();
+    let mut response = match ended {
+        Ok(Ended::Value(body)) => {
+            shared.metrics.answered("value");
+            let mut response = Response::new(Full::new(body));
+            response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response
+        }
+        Ok(Ended::Filtered(by)) => {
+            shared.metrics.answered("filtered");
+            let mut response = Response::new(Full::default());
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            if let Ok(by) = HeaderValue::try_from(by) {
+                response.headers_mut().insert(header::FILTERED, by);
+            }
+            response
+        }
+        Err(problem) => refuse(&shared, problem),
+    };
+    let all = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    journey.finish(&config.service, measured.version.as_deref(), measured.function, all, response.headers_mut());
+    response
+}
+
+fn refuse(shared: &Shared, problem: Problem) -> Response<Full<Bytes>> {
+    shared.metrics.answered(problem.kind);
+    problem.response()
+}
+
+/// What is known of a request besides its answer.
+#[derive(Default)]
+struct Measured {
+    /// The version that took part, where the function ran or was about to.
+    version: Option<String>,
+    /// Nanoseconds in the function.
+    function: u64,
+}
+
+async fn run(
+    shared: &Arc<Shared>,
+    settings: &crate::shared::Settings,
+    journey: &Arc<Journey>,
+    request: Request<Incoming>,
+    measured: &mut Measured,
+) -> Result<Ended, Problem> {
+    let config = &settings.config;
+    let route = match text(request.headers(), header::ROUTE) {
+        Some(text) => Some(own_route(text, config, journey)?),
+        None if request.headers().contains_key(header::ROUTE) => {
+            return Err(Problem::new(
+                "route",
+                StatusCode::BAD_REQUEST,
+                &config.service,
+                &journey.path,
+                "the route is no ASCII text",
+            ));
+        }
+        None => None,
+    };
+    let (parts, body) = request.into_parts();
+    let given = inputs::read(&parts.method, &parts.headers, body, config, journey).await?;
+    let names = config.peers.get(&config.service).map(|peer| peer.inputs.as_slice()).unwrap_or_default();
+    let waited = Instant::now();
+    let gathered =
+        inputs::gather(shared, config, journey, names, given, route.as_ref().or(settings.route.as_ref())).await?;
+    if !names.is_empty() {
+        shared.metrics.waited(waited.elapsed());
+    }
+    let inputs = match gathered {
+        Gathered::Inputs(inputs) => inputs,
+        Gathered::Filtered(by) => return Ok(Ended::Filtered(by)),
+    };
+    // Taken only now: a version that was switched to while inputs were fetched is the one that runs.
+    let gate = shared.gate.read().await;
+    let Some(program) = shared.program.load_full() else {
+        let detail = format!("{} has no code yet: its first build is not done", config.service);
+        return Err(Problem::new(
+            "not-ready",
+            StatusCode::SERVICE_UNAVAILABLE,
+            &config.service,
+            &journey.path,
+            &detail,
+        ));
+    };
+    let flight = program.enter();
+    drop(gate);
+    measured.version = Some(flight.program().description.version.clone());
+    let number = body_call::register(shared, journey);
+    let outcome = tokio::time::timeout_at(journey.deadline, flight.run(number.0, inputs)).await;
+    drop(number);
+    match outcome {
+        Ok(Some(outcome)) => {
+            measured.function = outcome.nanos;
+            shared.metrics.function_took(outcome.nanos);
+            end(shared, config, journey, outcome)
+        }
+        Ok(None) => Err(Problem::new(
+            "failed",
+            StatusCode::INTERNAL_SERVER_ERROR,
+            &config.service,
+            &journey.path,
+            "the function's library gave no answer",
+        )),
+        Err(_) => {
+            let detail = format!("{} did not end before the deadline", config.service);
+            Err(Problem::new("deadline", StatusCode::GATEWAY_TIMEOUT, &config.service, &journey.path, &detail))
+        }
+    }
+}
+
+/// A route that came with a request.
+fn own_route(text: &str, config: &Config, journey: &Journey) -> Result<Route, Problem> {
+    let wrong = |error: hops::RouteError| {
+        Problem::new("route", StatusCode::BAD_REQUEST, &config.service, &journey.path, &error.to_string())
+    };
+    let route = Route::parse(text).map_err(wrong)?;
+    route.check(&config.service, &config.peers, config.limits.depth).map_err(wrong)?;
+    Ok(route)
+}
+
+fn end(shared: &Shared, config: &Config, journey: &Journey, outcome: Outcome) -> Result<Ended, Problem> {
+    let body = Bytes::copy_from_slice(&outcome.body);
+    let problem = |kind, status, detail: &str, members| {
+        Problem::with(kind, status, &config.service, &journey.path, detail, members)
+    };
+    let object = || serde_json::from_slice::<Map<String, Value>>(&body).unwrap_or_default();
+    match outcome.kind {
+        Kind::Value if body.len() > config.limits.body => {
+            let detail = format!("the result of {} is larger than {} bytes", config.service, config.limits.body);
+            Err(problem("too-large", StatusCode::INTERNAL_SERVER_ERROR, &detail, Map::new()))
+        }
+        Kind::Value => Ok(Ended::Value(body)),
+        Kind::Filtered => Ok(Ended::Filtered(config.service.clone())),
+        Kind::Failed => Err(problem("failed", StatusCode::INTERNAL_SERVER_ERROR, &words(&body), Map::new())),
+        Kind::Rejected => {
+            let mut members = object();
+            let message = members.remove("message");
+            let path = members.remove("path");
+            let (path, message) = (
+                path.as_ref().and_then(Value::as_str).unwrap_or(""),
+                message.as_ref().and_then(Value::as_str).unwrap_or(""),
+            );
+            let detail = format!("{path}: {message}");
+            // `path` is the services' way already.
+            members.insert("at".to_owned(), Value::from(path));
+            Err(problem("rejected", StatusCode::UNPROCESSABLE_ENTITY, &detail, members))
+        }
+        Kind::Panicked => {
+            shared.metrics.panics.inc();
+            let mut members = object();
+            let message = members.remove("message");
+            let place = match (members.get("file").and_then(Value::as_str), members.get("line"), members.get("column"))
+            {
+                (Some(file), Some(line), Some(column)) => format!(" at {file}:{line}:{column}"),
+                _ => String::new(),
+            };
+            let detail = format!("panicked{place}: {}", message.as_ref().and_then(Value::as_str).unwrap_or(""));
+            Err(problem("panicked", StatusCode::INTERNAL_SERVER_ERROR, &detail, members))
+        }
+        Kind::Upstream => Err(Problem::passed_on(status_of(&object()), body)),
+    }
+}
+
+/// The status a problem document names.
+pub(crate) fn status_of(document: &Map<String, Value>) -> StatusCode {
+    let status = document.get("status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok());
+    let status = status.and_then(|status| StatusCode::from_u16(status).ok()).filter(|status| status.as_u16() >= 400);
+    status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// Whether no request is let in any more.
+pub(crate) fn is_draining(shared: &Shared) -> bool {
+    shared.draining.load(Ordering::Acquire)
+}
+
+/// How long a takeover waits for calls of the old version where state has to be carried.
+pub(crate) const GRACE: Duration = Duration::from_secs(5);

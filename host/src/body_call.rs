@@ -1,0 +1,157 @@
+//! A service called from the body of a function: on whose behalf, within which deadline.
+
+use std::collections::HashMap;
+use std::ffi::c_void;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use bytes::Bytes;
+use dyninka::border::{Done, Kind, Outcome, Slice};
+use http::{HeaderMap, StatusCode};
+use tokio::runtime::Handle;
+
+use crate::journey::Journey;
+use crate::problem::Problem;
+use crate::shared::Shared;
+use crate::upstream::{Ask, Fetched};
+
+/// Requests by number: a number is all that crosses the border.
+static REQUESTS: Mutex<Option<HashMap<u64, (Arc<Shared>, Arc<Journey>)>>> = Mutex::new(None);
+static NEXT: AtomicU64 = AtomicU64::new(1);
+/// For calls that belong to no request: from a thread or task the app began by itself.
+static HOST: OnceLock<(Weak<Shared>, Handle)> = OnceLock::new();
+
+/// Lets calls without a request find their host.
+pub(crate) fn attach(shared: &Arc<Shared>) {
+    HOST.get_or_init(|| (Arc::downgrade(shared), Handle::current()));
+}
+
+/// A number for a request, until it is dropped.
+pub(crate) struct Number(pub(crate) u64);
+
+pub(crate) fn register(shared: &Arc<Shared>, journey: &Arc<Journey>) -> Number {
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let mut requests = REQUESTS.lock().unwrap_or_else(PoisonError::into_inner);
+    requests.get_or_insert_default().insert(number, (shared.clone(), journey.clone()));
+    Number(number)
+}
+
+impl Drop for Number {
+    fn drop(&mut self) {
+        if let Some(requests) = REQUESTS.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            requests.remove(&self.0);
+        }
+    }
+}
+
+/// `Host::call` of the border.
+pub(crate) unsafe extern "C" fn call(
+    request: u64,
+    service: Slice,
+    inputs: *const Slice,
+    count: usize,
+    done: Done,
+    context: *mut c_void,
+) {
+    let inputs = match count {
+        0 => &[],
+        // SAFETY: lent for this call.
+        _ => unsafe { std::slice::from_raw_parts(inputs, count) },
+    };
+    // SAFETY: lent for this call; copied here.
+    let (service, inputs) = unsafe {
+        let service = String::from_utf8_lossy(service.bytes()).into_owned();
+        (service, inputs.iter().map(|input| input.bytes().to_vec()).collect::<Vec<_>>())
+    };
+    let end = End { done, context };
+    let Some((_, handle)) = HOST.get() else { return end.with(nobody(&service)) };
+    handle.spawn(async move {
+        let outcome = match traveller(request) {
+            Some((shared, journey)) => ask(&shared, &journey, &service, &inputs).await,
+            None => nobody(&service),
+        };
+        end.with(outcome);
+    });
+}
+
+fn traveller(request: u64) -> Option<(Arc<Shared>, Arc<Journey>)> {
+    let known = REQUESTS
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .as_ref()
+        .and_then(|requests| requests.get(&request).cloned());
+    known.or_else(|| {
+        let shared = HOST.get()?.0.upgrade()?;
+        let journey = Journey::begin(&HeaderMap::new(), &shared.settings.load().config).ok()?;
+        Some((shared, Arc::new(journey)))
+    })
+}
+
+async fn ask(shared: &Shared, journey: &Journey, service: &str, inputs: &[Vec<u8>]) -> Outcome {
+    let settings = shared.settings.load_full();
+    let config = &settings.config;
+    let Some(peer) = config.peers.get(service) else {
+        let detail = hops::RouteError::Unknown(service.to_owned()).to_string();
+        return problem(Problem::new(
+            "route",
+            StatusCode::INTERNAL_SERVER_ERROR,
+            &config.service,
+            &journey.path,
+            &detail,
+        ));
+    };
+    let body = object(&peer.inputs, inputs);
+    // Without inputs there is no body to send: an empty route says that none is to be fetched either.
+    let (route, body) = if inputs.is_empty() { (Some(String::new()), None) } else { (None, Some(body)) };
+    match shared.upstreams.ask(config, journey, Ask { service, peer, route, body }).await {
+        Ok(Fetched::Value(value)) => Outcome::new(Kind::Value, value.to_vec()),
+        Ok(Fetched::Filtered(_)) => Outcome::new(Kind::Filtered, Vec::new()),
+        Err(wrong) => problem(wrong),
+    }
+}
+
+/// `{"name":value,…}` of values that are JSON already.
+fn object(names: &[String], values: &[Vec<u8>]) -> Bytes {
+    let mut body = vec![b'{'];
+    for (at, (name, value)) in names.iter().zip(values).enumerate() {
+        if at > 0 {
+            body.push(b',');
+        }
+        body.extend_from_slice(serde_json::Value::from(name.as_str()).to_string().as_bytes());
+        body.push(b':');
+        body.extend_from_slice(value);
+    }
+    body.push(b'}');
+    Bytes::from(body)
+}
+
+fn problem(problem: Problem) -> Outcome {
+    Outcome::new(Kind::Upstream, problem.body.to_vec())
+}
+
+fn nobody(service: &str) -> Outcome {
+    let path = [service.to_owned()];
+    problem(Problem::new(
+        "unreachable",
+        StatusCode::BAD_GATEWAY,
+        service,
+        &path,
+        "the host of the calling function has ended",
+    ))
+}
+
+/// Who waits in the library.
+struct End {
+    done: Done,
+    context: *mut c_void,
+}
+
+// SAFETY: the border says that `done` may be called from any thread.
+unsafe impl Send for End {}
+
+impl End {
+    fn with(self, outcome: Outcome) {
+        // SAFETY: called once, with the context that came with the call.
+        unsafe { (self.done)(self.context, outcome) }
+    }
+}

@@ -1,0 +1,138 @@
+//! The side doors: health, readiness, metrics, and the session's own.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use dyninka::border::Kind;
+use serde_json::json;
+
+use crate::answer::is_draining;
+use crate::control;
+use crate::library::words;
+use crate::problem::Problem;
+use crate::shared::Shared;
+use crate::takeover;
+
+/// Every path but `/`.
+pub(crate) fn router(shared: Arc<Shared>) -> Router {
+    let session = Router::new()
+        .route("/swap", post(swap))
+        .route("/reload", post(reload))
+        .route("/state/{name}", get(read_state).put(write_state))
+        .layer(middleware::from_fn_with_state(shared.clone(), only_the_session));
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .nest("/_dyninka", session)
+        .fallback(nothing)
+        .with_state(shared)
+}
+
+async fn ready(State(shared): State<Arc<Shared>>) -> Response {
+    match shared.program.load_full() {
+        _ if is_draining(&shared) => refuse(&shared, "not-ready", StatusCode::SERVICE_UNAVAILABLE, "draining"),
+        None => {
+            refuse(&shared, "not-ready", StatusCode::SERVICE_UNAVAILABLE, "no code yet: the first build is not done")
+        }
+        Some(program) => {
+            let mut response = "ready\n".into_response();
+            if let Ok(version) = HeaderValue::from_str(&program.description.version) {
+                response.headers_mut().insert(hops::header::VERSION, version);
+            }
+            response
+        }
+    }
+}
+
+async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+    match shared.metrics.text() {
+        Ok(text) => ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
+            .into_response(),
+        Err(error) => refuse(&shared, "failed", StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+async fn nothing(State(shared): State<Arc<Shared>>) -> Response {
+    refuse(
+        &shared,
+        "request",
+        StatusCode::NOT_FOUND,
+        "a service answers at /; beside it there are /healthz, /readyz and /metrics",
+    )
+}
+
+/// Lets those in who know the session's secret.
+async fn only_the_session(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let settings = shared.settings.load_full();
+    let given = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer "));
+    if control::same_secret(given.unwrap_or_default(), &settings.config.token) {
+        next.run(request).await
+    } else {
+        refuse(&shared, "forbidden", StatusCode::UNAUTHORIZED, "this is for the session that started the service")
+    }
+}
+
+async fn swap(State(shared): State<Arc<Shared>>, body: axum::Json<hops::Swap>) -> Response {
+    match takeover::take_over(&shared, &body.library).await {
+        Ok(done) => axum::Json(done).into_response(),
+        Err(error) => refuse(&shared, "request", StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()),
+    }
+}
+
+async fn reload(State(shared): State<Arc<Shared>>) -> Response {
+    match control::reload(&shared) {
+        Ok(()) => axum::Json(json!({ "reloaded": true })).into_response(),
+        Err(error) => refuse(&shared, "request", StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()),
+    }
+}
+
+async fn read_state(State(shared): State<Arc<Shared>>, Path(name): Path<String>) -> Response {
+    let Some(program) = shared.program.load_full() else { return ready(State(shared)).await };
+    let outcome = blocking(move || program.library.state(&name)).await;
+    state_response(&shared, outcome)
+}
+
+async fn write_state(State(shared): State<Arc<Shared>>, Path(name): Path<String>, json: axum::body::Bytes) -> Response {
+    let Some(program) = shared.program.load_full() else { return ready(State(shared)).await };
+    let outcome = blocking(move || program.library.restore(&name, &json)).await;
+    state_response(&shared, outcome)
+}
+
+/// User code serialises state, and may hold its lock for long.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, tokio::task::JoinError> {
+    tokio::task::spawn_blocking(work).await
+}
+
+fn state_response(shared: &Shared, outcome: Result<dyninka::border::Outcome, tokio::task::JoinError>) -> Response {
+    match outcome {
+        Ok(outcome) => match outcome.kind {
+            Kind::Value => ([(header::CONTENT_TYPE, "application/json")], outcome.body.to_vec()).into_response(),
+            Kind::Filtered => refuse(
+                shared,
+                "request",
+                StatusCode::NOT_IMPLEMENTED,
+                "its type does not implement Serialize and Deserialize",
+            ),
+            Kind::Rejected => refuse(shared, "rejected", StatusCode::UNPROCESSABLE_ENTITY, &words(&outcome.body)),
+            _ => refuse(shared, "request", StatusCode::NOT_FOUND, &words(&outcome.body)),
+        },
+        Err(error) => refuse(shared, "failed", StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+fn refuse(shared: &Shared, kind: &'static str, status: StatusCode, detail: &str) -> Response {
+    let service = shared.settings.load().config.service.clone();
+    let path = [service.clone()];
+    Problem::new(kind, status, &service, &path, detail).response().map(Body::new)
+}

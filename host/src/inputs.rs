@@ -1,0 +1,163 @@
+//! The inputs of a call: from the request's body by name, and by route what is missing, all at the same time.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use futures_util::future::try_join_all;
+use hops::{Config, Expression, Route};
+use http::{HeaderMap, Method, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use serde_json::{Map, Value, value::RawValue};
+
+use crate::journey::{Journey, text};
+use crate::problem::Problem;
+use crate::shared::Shared;
+use crate::upstream::{Ask, Fetched};
+
+/// Inputs in order, or the service that filtered.
+pub(crate) enum Gathered {
+    Inputs(Vec<Bytes>),
+    Filtered(String),
+}
+
+/// Reads the body of a request: a JSON object of inputs by name.
+pub(crate) async fn read(
+    method: &Method,
+    headers: &HeaderMap,
+    body: Incoming,
+    config: &Config,
+    journey: &Journey,
+) -> Result<HashMap<String, Box<RawValue>>, Problem> {
+    let wrong = |kind, status, detail: &str| Problem::new(kind, status, &config.service, &journey.path, detail);
+    let limit = config.limits.body;
+    let too_large =
+        || wrong("too-large", StatusCode::PAYLOAD_TOO_LARGE, &format!("the body is larger than {limit} bytes"));
+    let declared = text(headers, "content-length").and_then(|length| length.parse::<u64>().ok()).unwrap_or(0);
+    if declared > limit as u64 {
+        return Err(too_large());
+    }
+    let collected = tokio::time::timeout_at(journey.deadline, Limited::new(body, limit).collect()).await;
+    let body = match collected {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large()),
+        Ok(Err(error)) => {
+            return Err(wrong("request", StatusCode::BAD_REQUEST, &format!("the body breaks off: {error}")));
+        }
+        Err(_) => {
+            return Err(wrong("deadline", StatusCode::GATEWAY_TIMEOUT, "the body did not arrive before the deadline"));
+        }
+    };
+    if method == Method::GET || body.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let media = text(headers, header::CONTENT_TYPE.as_str())
+        .unwrap_or("")
+        .split(';')
+        .next()
+        .unwrap_or("")
+        .trim()
+        .to_ascii_lowercase();
+    if media != "application/json" && !(media.starts_with("application/") && media.ends_with("+json")) {
+        return Err(wrong(
+            "unsupported",
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "the body must be application/json: an object of inputs by name",
+        ));
+    }
+    let given: HashMap<String, Box<RawValue>> = serde_json::from_slice(&body).map_err(|error| {
+        wrong("request", StatusCode::BAD_REQUEST, &format!("the body is no JSON object of inputs by name: {error}"))
+    })?;
+    let known = config.peers.get(&config.service).map(|peer| peer.inputs.as_slice()).unwrap_or_default();
+    if let Some(unknown) = given.keys().filter(|name| !known.contains(name)).min() {
+        let takes = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        let detail = format!("{} has no input {unknown}; its inputs: {takes}", config.service);
+        let members = Map::from_iter([("input".to_owned(), Value::from(unknown.as_str()))]);
+        return Err(Problem::with(
+            "rejected",
+            StatusCode::UNPROCESSABLE_ENTITY,
+            &config.service,
+            &journey.path,
+            &detail,
+            members,
+        ));
+    }
+    Ok(given)
+}
+
+/// Brings every input: what is given stays, what is missing is fetched.
+pub(crate) async fn gather(
+    shared: &Shared,
+    config: &Config,
+    journey: &Journey,
+    names: &[String],
+    mut given: HashMap<String, Box<RawValue>>,
+    route: Option<&Route>,
+) -> Result<Gathered, Problem> {
+    let missing = names.iter().filter(|name| !given.contains_key(*name)).count();
+    let expressions = expressions(config, journey, names, &given, missing, route)?;
+    let fetches = names.iter().zip(expressions).map(|(name, expression)| {
+        let given = given.remove(name);
+        async move {
+            match (given, expression) {
+                (Some(value), _) => Ok(Fetched::Value(Bytes::from(String::from(Box::<str>::from(value))))),
+                (None, Some(Expression::Literal(value))) => Ok(Fetched::Value(Bytes::from(value.to_string()))),
+                (None, Some(Expression::Call { service, inputs })) => {
+                    let peer = config.peers.get(service).ok_or_else(|| unknown(config, journey, service))?;
+                    let ask = Ask { service, peer, route: Some(inputs.to_string()), body: None };
+                    shared.upstreams.ask(config, journey, ask).await
+                }
+                (None, None) => Err(lacking(config, journey, name)),
+            }
+        }
+    });
+    let mut inputs = Vec::with_capacity(names.len());
+    for fetched in try_join_all(fetches).await? {
+        match fetched {
+            Fetched::Value(value) => inputs.push(value),
+            Fetched::Filtered(by) => return Ok(Gathered::Filtered(by)),
+        }
+    }
+    Ok(Gathered::Inputs(inputs))
+}
+
+/// What feeds each input: one expression for each, or one for each that is missing.
+fn expressions<'a>(
+    config: &Config,
+    journey: &Journey,
+    names: &[String],
+    given: &HashMap<String, Box<RawValue>>,
+    missing: usize,
+    route: Option<&'a Route>,
+) -> Result<Vec<Option<&'a Expression>>, Problem> {
+    let Some(Route(list)) = route.filter(|_| missing > 0) else { return Ok(vec![None; names.len()]) };
+    if list.len() == names.len() {
+        return Ok(list.iter().map(Some).collect());
+    }
+    if list.len() == missing {
+        let mut list = list.iter();
+        return Ok(names.iter().map(|name| if given.contains_key(name) { None } else { list.next() }).collect());
+    }
+    let detail = format!(
+        "{} takes {} inputs, {missing} of them missing; the route feeds {}",
+        config.service,
+        names.len(),
+        list.len()
+    );
+    Err(Problem::new("route", StatusCode::BAD_REQUEST, &config.service, &journey.path, &detail))
+}
+
+fn lacking(config: &Config, journey: &Journey, name: &str) -> Problem {
+    let detail = format!(
+        "the input {name} of {} is missing: send it in a POST body, or a route in {}",
+        config.service,
+        hops::header::ROUTE
+    );
+    let members = Map::from_iter([("input".to_owned(), Value::from(name))]);
+    Problem::with("rejected", StatusCode::UNPROCESSABLE_ENTITY, &config.service, &journey.path, &detail, members)
+}
+
+fn unknown(config: &Config, journey: &Journey, service: &str) -> Problem {
+    let detail = hops::RouteError::Unknown(service.to_owned()).to_string();
+    Problem::new("route", StatusCode::BAD_REQUEST, &config.service, &journey.path, &detail)
+}

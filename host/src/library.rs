@@ -1,0 +1,111 @@
+//! A service library, loaded: the one place that opens shared objects.
+
+use std::ffi::c_void;
+use std::path::Path;
+
+use dyninka::border::{self, Description, Entry, Kind, Library, Outcome, Slice};
+
+use crate::body_call;
+
+/// A library that speaks this border's version and is open. Never unmapped: threads it began, and values it made,
+/// may outlive its last call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Loaded {
+    table: &'static Library,
+}
+
+/// A library that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LoadError {
+    /// The system's loader refuses.
+    #[error("{0}")]
+    Loader(#[from] libloading::Error),
+    /// It was built for another host.
+    #[error("the library speaks version {0} of the border, this host {ours}", ours = border::VERSION)]
+    Version(u32),
+    /// It says of itself what does not read.
+    #[error("the library's description does not read: {0}")]
+    Description(serde_json::Error),
+    /// Its own start failed.
+    #[error("the library does not open: {0}")]
+    Open(String),
+}
+
+impl Loaded {
+    /// Loads a library and opens it. Blocks: it may run the app's own start-up code.
+    pub(crate) fn load(file: &Path) -> Result<(Self, Description), LoadError> {
+        // SAFETY: loading runs the initialisers of a library that `dyn` built for this host.
+        let library = unsafe {
+            libloading::os::unix::Library::open(
+                Some(file),
+                libloading::os::unix::RTLD_NOW | libloading::os::unix::RTLD_LOCAL,
+            )?
+        };
+        // SAFETY: the symbol, where it is there, is an `Entry`: it is the border's name for it.
+        let table = unsafe {
+            let entry = library.get::<Entry>(border::SYMBOL.as_bytes())?;
+            &*entry()
+        };
+        std::mem::forget(library);
+        if table.version != border::VERSION {
+            return Err(LoadError::Version(table.version));
+        }
+        let loaded = Self { table };
+        // SAFETY: the border's version was compared above, so the table means what this host thinks.
+        let description = serde_json::from_slice(&unsafe { (table.describe)() }).map_err(LoadError::Description)?;
+        let host = border::Host { version: border::VERSION, call: body_call::call };
+        // SAFETY: as above; `open` is called once, first.
+        let opened = unsafe { (table.open)(&host) };
+        match opened.kind {
+            Kind::Value => Ok((loaded, description)),
+            _ => Err(LoadError::Open(words(&opened.body))),
+        }
+    }
+
+    /// Begins a call; see `Library::start`.
+    ///
+    /// # Safety
+    /// `done` takes `context` once.
+    pub(crate) unsafe fn start(self, request: u64, inputs: &[Slice], done: border::Done, context: *mut c_void) {
+        // SAFETY: the table is that of an open library; the rest is the caller's promise.
+        unsafe { (self.table.start)(request, inputs.as_ptr(), inputs.len(), done, context) }
+    }
+
+    /// Gives a call up; true when its `done` will never be called.
+    pub(crate) fn cancel(self, request: u64) -> bool {
+        // SAFETY: the table is that of an open library.
+        unsafe { (self.table.cancel)(request) }
+    }
+
+    pub(crate) fn state(self, name: &str) -> Outcome {
+        // SAFETY: the table is that of an open library; the name lives as long as the call.
+        unsafe { (self.table.state)(Slice::of(name.as_bytes())) }
+    }
+
+    pub(crate) fn restore(self, name: &str, json: &[u8]) -> Outcome {
+        // SAFETY: as above.
+        unsafe { (self.table.restore)(Slice::of(name.as_bytes()), Slice::of(json)) }
+    }
+
+    /// Lets this library use a value of an older one's, in place. The fingerprints of both must be equal.
+    pub(crate) fn adopt_from(self, older: Self, name: &str) -> bool {
+        let name = Slice::of(name.as_bytes());
+        // SAFETY: equal fingerprints mean one type, one layout, one allocator.
+        unsafe {
+            let cell = (older.table.share)(name);
+            !cell.is_null() && (self.table.adopt)(name, cell)
+        }
+    }
+
+    pub(crate) fn retire(self) {
+        // SAFETY: called when the last call has ended.
+        unsafe { (self.table.retire)() }
+    }
+}
+
+/// The `message` of an outcome's body, or all of it.
+pub(crate) fn words(body: &[u8]) -> String {
+    let parsed = serde_json::from_slice::<serde_json::Value>(body).ok();
+    let message = parsed.as_ref().and_then(|body| body["message"].as_str());
+    message.map_or_else(|| String::from_utf8_lossy(body).into_owned(), str::to_owned)
+}

@@ -1,0 +1,84 @@
+//! What goes wrong, as a problem document (RFC 9457) that every service passes on unchanged.
+
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header};
+use serde_json::{Map, Value, json};
+
+/// A problem that came about here, or one that another service answered with.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Bytes,
+    /// What it counts as in the metrics.
+    pub(crate) kind: &'static str,
+}
+
+impl Problem {
+    /// A problem of `service`, reached over `path` (first caller first, `service` last).
+    pub(crate) fn new(kind: &'static str, status: StatusCode, service: &str, path: &[String], detail: &str) -> Self {
+        Self::with(kind, status, service, path, detail, Map::new())
+    }
+
+    /// A problem with members of its own.
+    pub(crate) fn with(
+        kind: &'static str,
+        status: StatusCode,
+        service: &str,
+        path: &[String],
+        detail: &str,
+        members: Map<String, Value>,
+    ) -> Self {
+        let mut document = json!({
+            "type": format!("urn:dyninka:problem:{kind}"),
+            "title": title(kind),
+            "status": status.as_u16(),
+            "detail": detail,
+            "service": service,
+            "path": path,
+        });
+        if let Value::Object(document) = &mut document {
+            document.extend(members);
+        }
+        Self { status, body: Bytes::from(document.to_string()), kind }
+    }
+
+    /// A problem another service answered with: its words, its status.
+    pub(crate) fn passed_on(status: StatusCode, body: Bytes) -> Self {
+        Self { status, body, kind: "upstream" }
+    }
+
+    /// Sets the status line and headers of an answer.
+    pub(crate) fn response(self) -> http::Response<http_body_util::Full<Bytes>> {
+        let mut response = http::Response::new(http_body_util::Full::new(self.body));
+        *response.status_mut() = self.status;
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if self.status == StatusCode::METHOD_NOT_ALLOWED {
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
+        }
+        response
+    }
+}
+
+/// The media type of a problem document.
+pub(crate) const CONTENT_TYPE: &str = "application/problem+json";
+
+fn title(kind: &str) -> &'static str {
+    match kind {
+        "failed" => "The function returned an error",
+        "panicked" => "The function panicked",
+        "rejected" => "An input does not read",
+        "unreachable" => "A service cannot be reached",
+        "deadline" => "The deadline passed",
+        "route" => "The route cannot be followed",
+        "too-large" => "Too large",
+        "loop" => "Too many services call each other",
+        "not-ready" => "The service is not ready",
+        "overloaded" => "The service has too much to do",
+        "unsupported" => "The request is of the wrong kind",
+        "forbidden" => "Not allowed",
+        _ => "The request is wrong",
+    }
+}

@@ -1,0 +1,138 @@
+//! A version of the function, and a call of it.
+//!
+//! A synchronous function may run for ever, so it runs on a thread of its own choosing of the blocking pool, where
+//! it stops neither health checks nor takeovers nor other calls. An asynchronous one runs on its library's runtime.
+
+use std::ffi::c_void;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use dyninka::border::{Description, Outcome, Slice};
+use tokio::sync::{Notify, oneshot};
+
+use crate::library::Loaded;
+
+/// A version of the function.
+pub(crate) struct Program {
+    pub(crate) library: Loaded,
+    pub(crate) description: Description,
+    /// The library's file name.
+    pub(crate) file: String,
+    in_flight: AtomicUsize,
+    idle: Notify,
+    retired: AtomicBool,
+}
+
+/// A call that has been let in: the version it runs on cannot be retired until this is gone.
+pub(crate) struct Flight(Arc<Program>);
+
+impl Program {
+    pub(crate) fn new(library: Loaded, description: Description, file: String) -> Arc<Self> {
+        Arc::new(Self {
+            library,
+            description,
+            file,
+            in_flight: AtomicUsize::new(0),
+            idle: Notify::new(),
+            retired: AtomicBool::new(false),
+        })
+    }
+
+    /// Lets a call in.
+    pub(crate) fn enter(self: Arc<Self>) -> Flight {
+        self.in_flight.fetch_add(1, Ordering::AcqRel);
+        Flight(self)
+    }
+
+    /// Waits until no call runs on this version.
+    pub(crate) async fn idle(&self) {
+        loop {
+            let idle = self.idle.notified();
+            if self.in_flight.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
+
+    /// Ends the library's threads once the last call is over.
+    pub(crate) async fn retire(self: Arc<Self>) {
+        self.idle().await;
+        if !self.retired.swap(true, Ordering::AcqRel) {
+            self.library.retire();
+        }
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        if self.0.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.idle.notify_waiters();
+        }
+    }
+}
+
+impl Flight {
+    pub(crate) fn program(&self) -> &Program {
+        &self.0
+    }
+
+    /// Runs the function. Dropping the future gives an asynchronous call up; a synchronous one goes on in its thread,
+    /// and its answer is for nobody. None when the library broke its promise to answer.
+    pub(crate) async fn run(self, request: u64, inputs: Vec<Bytes>) -> Option<Outcome> {
+        let (library, detached) = (self.0.library, self.0.description.detached);
+        let (sender, receiver) = oneshot::channel();
+        let waiter = Waiter(Box::into_raw(Box::new((sender, self))));
+        if detached {
+            let mut given_up = GiveUp { library, request, waiter: Some(waiter) };
+            start(library, request, &inputs, waiter);
+            let outcome = receiver.await.ok();
+            given_up.waiter = None;
+            outcome
+        } else {
+            tokio::task::spawn_blocking(move || start(library, request, &inputs, waiter));
+            receiver.await.ok()
+        }
+    }
+}
+
+fn start(library: Loaded, request: u64, inputs: &[Bytes], waiter: Waiter) {
+    let slices: Vec<Slice> = inputs.iter().map(|input| Slice::of(input)).collect();
+    // SAFETY: `done` takes the waiter once.
+    unsafe { library.start(request, &slices, done, waiter.0.cast()) }
+}
+
+/// Who waits for an outcome, on its way through the library.
+#[derive(Clone, Copy)]
+struct Waiter(*mut (oneshot::Sender<Outcome>, Flight));
+
+// SAFETY: both parts of the pair are Send; the pointer is the only one to it.
+unsafe impl Send for Waiter {}
+
+unsafe extern "C" fn done(context: *mut c_void, outcome: Outcome) {
+    // SAFETY: the box that `run` gave away, given back once.
+    let waiter = unsafe { Box::from_raw(context.cast::<(oneshot::Sender<Outcome>, Flight)>()) };
+    let (sender, flight) = *waiter;
+    drop(flight);
+    // Whoever asked may have gone; the function's work is done all the same.
+    drop(sender.send(outcome));
+}
+
+/// Gives a call up when it is dropped before its outcome came.
+struct GiveUp {
+    library: Loaded,
+    request: u64,
+    waiter: Option<Waiter>,
+}
+
+impl Drop for GiveUp {
+    fn drop(&mut self) {
+        if let Some(waiter) = self.waiter.take()
+            && self.library.cancel(self.request)
+        {
+            // SAFETY: `done` will never take it now.
+            drop(unsafe { Box::from_raw(waiter.0) });
+        }
+    }
+}

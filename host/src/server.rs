@@ -1,0 +1,215 @@
+//! Connections to requests.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::body::Body;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::control::{self, ConfigError};
+use crate::shared::{Settings, Shared};
+use crate::{answer, body_call, doors, takeover};
+
+/// Connections at a time; beyond it a caller is told to come again.
+const MOST_CONNECTIONS: usize = 4096;
+/// Headers that take longer are an attack (slowloris) or a dead peer.
+const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+
+/// A service's server.
+pub struct Server {
+    shared: Arc<Shared>,
+    listeners: Vec<TcpListener>,
+    address: SocketAddr,
+}
+
+/// A service that cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// Its configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Its address cannot be bound.
+    #[error("listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// There are no threads to be had.
+    #[error("start threads: {source}")]
+    Runtime {
+        /// Why not.
+        source: io::Error,
+    },
+    /// Its library, named in the configuration, is not taken over.
+    #[error("take {library} over: {why}")]
+    Library {
+        /// File name.
+        library: String,
+        /// Why not.
+        why: String,
+    },
+}
+
+impl HostError {
+    /// Whether somebody else has the address.
+    pub fn is_address_in_use(&self) -> bool {
+        matches!(self, Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse)
+    }
+}
+
+impl Server {
+    /// Reads the configuration in `folder`, listens, and takes the library over that it names.
+    pub async fn bind(folder: &Path) -> Result<Self, HostError> {
+        let settings = control::read(folder)?;
+        let addresses: Vec<_> = [settings.config.listen].into_iter().chain(settings.config.front).collect();
+        let mut listeners = Vec::new();
+        for address in addresses {
+            let listen = |source| HostError::Listen { address, source };
+            listeners.push(TcpListener::bind(address).await.map_err(listen)?);
+        }
+        let address = settings.config.listen;
+        let address = listeners[0].local_addr().map_err(|source| HostError::Listen { address, source })?;
+        Self::with(folder, settings, listeners, address).await
+    }
+
+    async fn with(
+        folder: &Path,
+        settings: Settings,
+        listeners: Vec<TcpListener>,
+        address: SocketAddr,
+    ) -> Result<Self, HostError> {
+        let library = settings.config.library.clone();
+        let shared = Arc::new(Shared::new(folder.to_owned(), settings));
+        body_call::attach(&shared);
+        if let Some(library) = library {
+            let taken = takeover::take_over(&shared, &library).await;
+            taken.map_err(|error| HostError::Library { library, why: error.to_string() })?;
+        }
+        Ok(Self { shared, listeners, address })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The service it runs, by its Rust name.
+    pub fn service(&self) -> String {
+        self.shared.settings.load().config.service.clone()
+    }
+
+    /// Serves until `end` is ready, then answers what has begun, and returns.
+    pub async fn serve(self, end: impl Future<Output = ()>) {
+        let (draining, drained) = watch::channel(false);
+        let mut loops = JoinSet::new();
+        for listener in self.listeners {
+            loops.spawn(accept(listener, self.shared.clone(), drained.clone()));
+        }
+        end.await;
+        self.shared.draining.store(true, Ordering::Release);
+        draining.send_replace(true);
+        let longest =
+            Duration::from_millis(self.shared.settings.load().config.limits.deadline_ms) + Duration::from_secs(1);
+        let all = async { while loops.join_next().await.is_some() {} };
+        if tokio::time::timeout(longest, all).await.is_err() {
+            eprintln!("dyninka: a request outlived its deadline and is cut off");
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>, mut drained: watch::Receiver<bool>) {
+    let permits = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let router = TowerToHyperService::new(doors::router(shared.clone()));
+    let mut connections = JoinSet::new();
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = drained.changed() => break,
+            Some(_) = connections.join_next() => continue,
+        };
+        match stream {
+            Ok((stream, _)) => match permits.clone().try_acquire_owned() {
+                Ok(permit) => {
+                    let connection = serve(stream, shared.clone(), router.clone(), drained.clone());
+                    connections.spawn(async move {
+                        connection.await;
+                        drop(permit);
+                    });
+                }
+                Err(_) => drop(connections.spawn(turn_away(stream))),
+            },
+            // Out of file descriptors, or the caller gone again: the listener itself goes on.
+            Err(error) => {
+                eprintln!("dyninka: a connection was not accepted: {error}");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+async fn turn_away(mut stream: TcpStream) {
+    const BUSY: &[u8] =
+        b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    // Whoever does not take it is gone.
+    drop(stream.write_all(BUSY).await);
+}
+
+async fn serve(
+    stream: TcpStream,
+    shared: Arc<Shared>,
+    router: TowerToHyperService<axum::Router>,
+    mut drained: watch::Receiver<bool>,
+) {
+    if let Err(error) = stream.set_nodelay(true) {
+        eprintln!("dyninka: a connection stays slow: {error}");
+    }
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (shared, router) = (shared.clone(), router.clone());
+        async move {
+            let response: Response<Body> = if request.uri().path() == "/" {
+                answer::answer(shared, request).await.map(Body::new)
+            } else {
+                match router.call(request).await {
+                    Ok(response) => response,
+                    Err(never) => match never {},
+                }
+            };
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS_WITHIN)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let mut draining = false;
+    loop {
+        tokio::select! {
+            // How a connection ends is the caller's affair.
+            _ = &mut connection => return,
+            _ = drained.changed(), if !draining => {
+                draining = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}

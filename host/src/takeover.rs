@@ -1,0 +1,147 @@
+//! A new version in the place of the old: checked first, state taken over, switched to in one step. Whatever fails
+//! before the switch leaves the old version serving.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use dyninka::border::{Description, Kind};
+use serde::Serialize;
+
+use crate::answer::GRACE;
+use crate::library::{LoadError, Loaded, words};
+use crate::program::Program;
+use crate::shared::Shared;
+
+/// What a takeover did.
+#[derive(Debug, Serialize)]
+pub(crate) struct Takeover {
+    pub(crate) version: String,
+    pub(crate) previous: Option<String>,
+    /// What became of each placed value.
+    pub(crate) states: BTreeMap<String, Kept>,
+    pub(crate) ms: f64,
+}
+
+/// What became of a placed value.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "how", rename_all = "lowercase")]
+pub(crate) enum Kept {
+    /// The very value, in place.
+    Kept,
+    /// Through JSON: its type reads what the old one wrote.
+    Carried,
+    /// Its initial value, because the old one could not be carried.
+    Reset { why: String },
+    /// It was not there before.
+    New,
+}
+
+/// A version that is not taken over.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TakeoverError {
+    #[error("{0} is no file name of a library")]
+    Name(String),
+    #[error("{0}")]
+    Load(#[from] LoadError),
+    #[error("the library is of service {found}, this host runs {wanted}")]
+    Service { found: String, wanted: String },
+    #[error("the thread that loaded the library ended: {0}")]
+    Thread(tokio::task::JoinError),
+}
+
+/// Takes a library over: a file name in the host's folder.
+pub(crate) async fn take_over(shared: &Arc<Shared>, file: &str) -> Result<Takeover, TakeoverError> {
+    let begun = Instant::now();
+    // Only names of this folder: a control call is no way to load what lies elsewhere.
+    if Path::new(file).file_name().is_none_or(|name| name != file) || !file.ends_with(".so") {
+        return Err(TakeoverError::Name(file.to_owned()));
+    }
+    let _one_at_a_time = shared.takeover.lock().await;
+    let old = shared.program.load_full();
+    if let Some(old) = old.as_ref().filter(|old| old.file == file) {
+        let version = old.description.version.clone();
+        return Ok(Takeover { previous: Some(version.clone()), version, states: BTreeMap::new(), ms: millis(begun) });
+    }
+    let path = shared.folder.join(file);
+    let loading = tokio::task::spawn_blocking(move || Loaded::load(&path)).await;
+    let (library, description) = loading.map_err(TakeoverError::Thread)??;
+    let wanted = shared.settings.load().config.service.clone();
+    if description.service != wanted {
+        return Err(TakeoverError::Service { found: description.service, wanted });
+    }
+    let version = description.version.clone();
+    let states = switch(shared, old.clone(), library, description, file).await;
+    shared.metrics.swapped();
+    let previous = old.as_ref().map(|old| old.description.version.clone());
+    if let Some(old) = old {
+        tokio::spawn(old.retire());
+    }
+    Ok(Takeover { version, previous, states, ms: millis(begun) })
+}
+
+fn millis(begun: Instant) -> f64 {
+    begun.elapsed().as_secs_f64() * 1e3
+}
+
+async fn switch(
+    shared: &Shared,
+    old: Option<Arc<Program>>,
+    library: Loaded,
+    description: Description,
+    file: &str,
+) -> BTreeMap<String, Kept> {
+    let mut states = BTreeMap::new();
+    let mut to_carry = Vec::new();
+    for state in &description.states {
+        let before = old.as_ref().and_then(|old| {
+            old.description.states.iter().find(|before| before.name == state.name).map(|before| (old, before))
+        });
+        match before {
+            None => drop(states.insert(state.name.clone(), Kept::New)),
+            Some((old, before))
+                if before.fingerprint == state.fingerprint && library.adopt_from(old.library, &state.name) =>
+            {
+                states.insert(state.name.clone(), Kept::Kept);
+            }
+            Some((old, _)) => to_carry.push((old.clone(), state.name.clone())),
+        }
+    }
+    let program = Program::new(library, description, file.to_owned());
+    if to_carry.is_empty() {
+        shared.program.store(Some(program));
+        return states;
+    }
+    // No call begins while values are between two versions, and those that run are waited for: none of their
+    // changes is lost.
+    let gate = shared.gate.write().await;
+    for (old, name) in to_carry {
+        let late = tokio::time::timeout(GRACE, old.idle()).await.is_err();
+        if late {
+            eprintln!(
+                "dyninka: a call still runs on {}: what it changes in {name} from now on is lost",
+                old.description.version
+            );
+        }
+        states.insert(name.clone(), carry(old.library, library, &name));
+    }
+    shared.program.store(Some(program));
+    drop(gate);
+    states
+}
+
+fn carry(old: Loaded, new: Loaded, name: &str) -> Kept {
+    let read = old.state(name);
+    match read.kind {
+        Kind::Value => {
+            let written = new.restore(name, &read.body);
+            match written.kind {
+                Kind::Value => Kept::Carried,
+                _ => Kept::Reset { why: words(&written.body) },
+            }
+        }
+        Kind::Filtered => Kept::Reset { why: "its type changed and does not serialise".to_owned() },
+        _ => Kept::Reset { why: words(&read.body) },
+    }
+}
