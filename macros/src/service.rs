@@ -2,22 +2,26 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
+use syn::ext::IdentExt;
 use syn::parse::Parser;
-use syn::{Expr, ItemFn, Lit, MetaNameValue, Token, punctuated::Punctuated};
+use syn::{Attribute, Expr, ItemFn, Lit, Meta, MetaNameValue, Token, Visibility, punctuated::Punctuated};
 
-use crate::signature;
+use crate::signature::{self, Signature};
 
 pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
-    let function: ItemFn = match syn::parse2(item.clone()) {
-        Ok(function) => function,
-        Err(_) => {
-            let error = syn::Error::new(Span::call_site(), "only a function can be a service").into_compile_error();
-            return quote!(#item #error);
-        }
+    let Ok(function) = syn::parse2::<ItemFn>(item.clone()) else {
+        let error = syn::Error::new(Span::call_site(), "only a function can be a service").into_compile_error();
+        return quote!(#item #error);
     };
-    let read = check(options).and_then(|()| signature::read(&function));
-    match read {
-        Ok(signature) => rewrite(&function, &signature),
+    match check(options).and_then(|()| signature::read(&function)) {
+        Ok(signature) => {
+            let (docs, others): (Vec<_>, Vec<_>) =
+                function.attrs.iter().partition(|attribute| attribute.path().is_ident("doc"));
+            let call = write_call(&function, &signature, &docs, others);
+            let flow = write_flow(&function, &signature);
+            let method = write_method(&function, &signature, &docs);
+            quote!(#call #flow #method)
+        }
         Err(error) => {
             // The function stays, so that an editor goes on completing what is in it.
             let error = error.into_compile_error();
@@ -27,10 +31,12 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 fn check(options: TokenStream) -> syn::Result<()> {
-    for option in Punctuated::<MetaNameValue, Token![,]>::parse_terminated.parse2(options)? {
-        let is_bool = matches!(&option.value, Expr::Lit(value) if matches!(value.lit, Lit::Bool(_)));
-        if !option.path.is_ident("replay") || !is_bool {
-            return Err(syn::Error::new_spanned(option, "the one option of a service is replay = true or false"));
+    let words = "the one option of a service is replay = true or false";
+    for option in Punctuated::<Meta, Token![,]>::parse_terminated.parse2(options)? {
+        let is_known = matches!(&option, Meta::NameValue(MetaNameValue { path, value: Expr::Lit(value), .. })
+            if path.is_ident("replay") && matches!(value.lit, Lit::Bool(_)));
+        if !is_known {
+            return Err(syn::Error::new_spanned(option, words));
         }
     }
     Ok(())
@@ -41,67 +47,119 @@ pub(crate) fn flow_name(service: &Ident) -> Ident {
     format_ident!("__flow_{}", service, span = service.span())
 }
 
-fn rewrite(function: &ItemFn, read: &signature::Signature) -> TokenStream {
-    let ItemFn { attrs, vis, sig, .. } = function;
+/// What everyone else calls: the user's function inside one that makes a `Call` of it.
+fn write_call(function: &ItemFn, signature: &Signature, docs: &[&Attribute], others: Vec<&Attribute>) -> TokenStream {
+    let ItemFn { vis, sig, .. } = function;
     let name = &sig.ident;
-    let text = name.to_string();
-    let (call, value) = (&read.call, &read.value);
-    let names: Vec<_> = read.inputs.iter().map(|(name, _)| name).collect();
-    let types: Vec<_> = read.inputs.iter().map(|(_, ty)| ty).collect();
-    let (docs, rest): (Vec<_>, Vec<_>) = attrs.iter().partition(|attribute| attribute.path().is_ident("doc"));
+    let text = name.unraw().to_string();
+    let call = &signature.call;
+    let (names, types) = split(signature);
     let mut inner = function.clone();
-    inner.attrs = rest.into_iter().cloned().collect();
-    inner.vis = syn::Visibility::Inherited;
+    inner.attrs = others.into_iter().cloned().collect();
+    inner.vis = Visibility::Inherited;
     let dot_await = sig.asyncness.is_some().then(|| quote!(.await));
     let output = quote!(#name(#(#names),*) #dot_await);
-    let answer = if read.fallible {
+    let answer = if signature.fallible {
         quote!(#output.map_err(::dyninka::Error::from_returned))
     } else {
         quote!(::dyninka::Result::Ok(#output))
     };
-    let flow = flow_name(name);
-    let branches: Vec<_> = (0..names.len()).map(|at| format_ident!("input{at}")).collect();
-    let (first, others) = (types.first(), types.iter().skip(1).collect::<Vec<_>>());
-    let (first_name, other_names) = (names.first(), names.iter().skip(1).collect::<Vec<_>>());
-    let method = first.map(|first| {
-        let trait_name = format_ident!("__Flow_{}", name, span = name.span());
-        quote! {
-            #[doc(hidden)]
-            #[allow(non_camel_case_types, dead_code)]
-            trait #trait_name {
-                #(#docs)*
-                fn #name(self, #(#other_names: impl ::dyninka::Upstream<#others> + Send + 'static),*) -> ::dyninka::Flow<#value>;
-            }
-            #[allow(non_camel_case_types)]
-            impl<U: ::dyninka::Upstream<#first> + Send + 'static> #trait_name for U {
-                fn #name(self, #(#other_names: impl ::dyninka::Upstream<#others> + Send + 'static),*) -> ::dyninka::Flow<#value> {
-                    #flow(self #(, #other_names)*)
-                }
-            }
-        }
-    });
-    let _ = first_name;
     quote! {
         #(#docs)*
-        #[allow(dead_code)]
+        #[allow(dead_code, clippy::too_many_arguments)]
         #vis fn #name(#(#names: #types),*) -> ::dyninka::Call<#call> {
             #inner
             ::dyninka::Call::new(#text, async move { #answer })
         }
+    }
+}
+
+/// What a flow calls: inputs that are flows themselves, fetched at the same time.
+fn write_flow(function: &ItemFn, signature: &Signature) -> TokenStream {
+    let name = &function.sig.ident;
+    let flow = flow_name(name);
+    let value = &signature.value;
+    let (names, types) = split(signature);
+    let branches: Vec<_> = (0..names.len()).map(|at| format_ident!("branch{at}")).collect();
+    quote! {
         #[doc(hidden)]
-        #[allow(non_snake_case, dead_code, unused_mut, clippy::too_many_arguments)]
+        #[allow(non_snake_case, dead_code, unused_mut, unused_variables, clippy::all)]
         fn #flow(#(#names: impl ::dyninka::Upstream<#types> + Send + 'static),*) -> ::dyninka::Flow<#value> {
-            ::dyninka::step((#(::dyninka::Branch::new(#names),)*), |branches, context| {
-                let (#(#branches,)*) = branches;
-                let mut there = true;
-                #(there &= #branches.poll(context)?;)*
-                let _ = context;
-                Ok(there)
-            }, |branches| {
-                let (#(mut #branches,)*) = branches;
-                Ok(#name(#(#branches.take()?),*))
-            })
+            ::dyninka::step(
+                (#(::dyninka::Branch::new(#names),)*),
+                |(#(#branches,)*), context| {
+                    let mut there = true;
+                    #(there &= #branches.poll(context)?;)*
+                    Ok(there)
+                },
+                |(#(mut #branches,)*)| Ok(#name(#(#branches.take()?),*)),
+            )
         }
-        #method
+    }
+}
+
+/// The method form of the same, on whatever can feed the first input.
+fn write_method(function: &ItemFn, signature: &Signature, docs: &[&Attribute]) -> Option<TokenStream> {
+    let name = &function.sig.ident;
+    let (flow, value) = (flow_name(name), &signature.value);
+    let of = format_ident!("__Flow_{}", name, span = name.span());
+    let (names, types) = split(signature);
+    let (first, types) = types.split_first()?;
+    let names = names.get(1..)?;
+    let head = quote! {
+        fn #name(self #(, #names: impl ::dyninka::Upstream<#types> + Send + 'static)*) -> ::dyninka::Flow<#value>
+    };
+    Some(quote! {
+        #[doc(hidden)]
+        #[allow(non_camel_case_types, dead_code, clippy::all)]
+        trait #of {
+            #(#docs)*
+            #head;
+        }
+        impl<U: ::dyninka::Upstream<#first> + Send + 'static> #of for U {
+            #head {
+                #flow(self #(, #names)*)
+            }
+        }
+    })
+}
+
+fn split(signature: &Signature) -> (Vec<&Ident>, Vec<&syn::Type>) {
+    signature.inputs.iter().map(|(name, ty)| (name, ty)).unzip()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_service_says_so_and_stays_a_function() {
+        let function = quote!(
+            fn f(&self) -> u8 {
+                0
+            }
+        );
+        let text = expand(TokenStream::new(), function.clone()).to_string();
+        assert!(text.contains(&function.to_string()) && text.contains("has no self"), "{text}");
+        for options in [quote!(replay), quote!(replay = 1), quote!(retry = true)] {
+            let text = expand(
+                options,
+                quote!(
+                    fn f() {}
+                ),
+            )
+            .to_string();
+            assert!(text.contains("the one option of a service"), "{text}");
+        }
+        assert!(
+            expand(
+                TokenStream::new(),
+                quote!(
+                    struct F;
+                )
+            )
+            .to_string()
+            .contains("only a function")
+        );
     }
 }

@@ -34,6 +34,15 @@ impl<T> Flow<T> {
     fn new(value: impl Future<Output = Result<T, Stop>> + Send + 'static) -> Self {
         Self(Box::pin(value))
     }
+
+    /// Runs it on this thread: the value, or `None` where a service filtered. For tests of a chain.
+    pub fn wait(self) -> Result<Option<T>> {
+        match block_on(self.0) {
+            Ok(value) => Ok(Some(value)),
+            Err(Stop::Filtered(_)) => Ok(None),
+            Err(Stop::Failed(error)) => Err(error),
+        }
+    }
 }
 
 impl<T> std::fmt::Debug for Flow<T> {
