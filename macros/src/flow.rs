@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Expr, ExprCall, ExprMethodCall, ItemFn, Path, Stmt};
+use syn::{Expr, ExprCall, ExprMethodCall, ItemFn, Stmt};
 
 use crate::service::flow_name;
 
@@ -36,9 +36,9 @@ struct Calls;
 impl VisitMut for Calls {
     fn visit_expr_call_mut(&mut self, call: &mut ExprCall) {
         if let Expr::Path(function) = &mut *call.func
-            && let Some(name) = function.path.get_ident()
+            && let Some(last) = function.path.segments.last_mut()
         {
-            function.path = Path::from(flow_name(name));
+            last.ident = flow_name(&last.ident);
         }
         visit_mut::visit_expr_call_mut(self, call);
     }
@@ -59,8 +59,9 @@ fn is_taken(method: &ExprMethodCall) -> bool {
     let mut receiver = &*method.receiver;
     let on_literal = loop {
         receiver = match receiver {
-            Expr::Lit(_) => break true,
+            Expr::Lit(_) | Expr::Array(_) | Expr::Tuple(_) => break true,
             Expr::Unary(negative) => &negative.expr,
+            Expr::Reference(inner) => &inner.expr,
             Expr::Paren(inner) => &inner.expr,
             _ => break false,
         };

@@ -1,8 +1,11 @@
 //! What a service's function looks like.
 
 use proc_macro2::Ident;
-use syn::visit::{self, Visit};
-use syn::{FnArg, GenericArgument, ItemFn, Pat, PathArguments, ReturnType, Type, TypeImplTrait, TypeReference};
+use quote::ToTokens;
+use syn::{FnArg, GenericArgument, ItemFn, Pat, PathArguments, PathSegment, ReturnType, Type};
+
+/// The longest DNS label (RFC 1035, 2.3.4).
+const LONGEST_LABEL: usize = 63;
 
 /// A signature a service can have.
 pub(crate) struct Signature {
@@ -20,48 +23,57 @@ pub(crate) struct Signature {
 pub(crate) fn read(function: &ItemFn) -> syn::Result<Signature> {
     let signature = &function.sig;
     let mut wrong = Vec::new();
-    if !signature.generics.params.is_empty() || signature.generics.where_clause.is_some() {
-        let words = "a service cannot be generic: its inputs arrive as JSON of one type";
-        wrong.push(match &signature.generics.where_clause {
-            Some(clause) if signature.generics.params.is_empty() => syn::Error::new_spanned(clause, words),
-            _ => syn::Error::new_spanned(&signature.generics, words),
-        });
+    let mut refuse = |at: &dyn ToTokens, words: String| wrong.push(syn::Error::new_spanned(at, words));
+    let name = signature.ident.to_string();
+    if let Some(why) = unfit_name(&name) {
+        refuse(&signature.ident, format!("service {name} cannot be a host name: {why}"));
+    }
+    let generics = &signature.generics;
+    if !generics.params.is_empty() || generics.where_clause.is_some() {
+        let at: &dyn ToTokens = if generics.params.is_empty() { &signature.ident } else { generics };
+        refuse(at, "a service cannot be generic: its inputs arrive as JSON of one type".to_owned());
+    }
+    if let Some(word) = &signature.constness {
+        refuse(word, "a service cannot be const: it is a plain fn or async fn".to_owned());
     }
     if let Some(abi) = &signature.abi {
-        wrong.push(syn::Error::new_spanned(abi, "a service cannot be extern"));
+        refuse(abi, "a service cannot be extern: it is a plain fn or async fn".to_owned());
     }
-    let is_unsafe = !matches!(signature.safety, syn::Safety::Default);
-    if is_unsafe {
-        wrong.push(syn::Error::new_spanned(&signature.safety, "a service cannot be unsafe: anyone may call it"));
+    if !matches!(signature.safety, syn::Safety::Default) {
+        refuse(&signature.safety, "a service cannot be unsafe: it is called by anyone".to_owned());
     }
     if let Some(variadic) = &signature.variadic {
-        wrong.push(syn::Error::new_spanned(variadic, "a service has a fixed number of inputs"));
+        refuse(variadic, "a service's inputs have names: list them".to_owned());
     }
     let mut inputs = Vec::new();
     for input in &signature.inputs {
         match input {
-            FnArg::Receiver(this) => {
-                wrong.push(syn::Error::new_spanned(this, "a service has no self: it is a function of its own"));
+            FnArg::Receiver(this) => refuse(this, "a service has no self: it is a function of its own".to_owned()),
+            FnArg::Typed(input) => {
+                if let Some(why) = unfit_type(&input.ty) {
+                    refuse(&input.ty, why.to_owned());
+                }
+                match &*input.pat {
+                    Pat::Ident(name) if name.subpat.is_none() && name.by_ref.is_none() => {
+                        inputs.push((name.ident.clone(), (*input.ty).clone()));
+                    }
+                    pattern => {
+                        let words = "an input of a service needs a name: a request finds it by its name";
+                        refuse(pattern, words.to_owned());
+                    }
+                }
             }
-            FnArg::Typed(input) => match &*input.pat {
-                Pat::Ident(name) if name.subpat.is_none() && name.by_ref.is_none() => {
-                    wrong.extend(unfit(&input.ty));
-                    inputs.push((name.ident.clone(), (*input.ty).clone()));
-                }
-                pattern => {
-                    let words = "an input of a service needs a name: it is found by it in a request";
-                    wrong.push(syn::Error::new_spanned(pattern, words));
-                }
-            },
         }
     }
     let returned = match &signature.output {
         ReturnType::Default => syn::parse_quote!(()),
         ReturnType::Type(_, returned) => (**returned).clone(),
     };
-    wrong.extend(unfit(&returned));
-    let (call, fallible) = inside(&returned, "Result").map_or((returned.clone(), false), |inside| (inside, true));
-    let value = inside(&call, "Option").unwrap_or_else(|| call.clone());
+    if let Some(why) = unfit_type(&returned) {
+        refuse(&returned, why.to_owned());
+    }
+    let (call, fallible) = within(&returned, "Result").map_or((returned.clone(), false), |inside| (inside, true));
+    let value = within(&call, "Option").unwrap_or_else(|| call.clone());
     let wrong = wrong.into_iter().reduce(|mut all, one| {
         all.combine(one);
         all
@@ -70,70 +82,85 @@ pub(crate) fn read(function: &ItemFn) -> syn::Result<Signature> {
 }
 
 /// The first argument of a type of that name.
-fn inside(ty: &Type, name: &str) -> Option<Type> {
-    let path = match ty {
-        Type::Path(path) => path,
-        // A type that came through a macro, or parentheses that nobody needs.
-        Type::Group(group) => return inside(&group.elem, name),
-        Type::Paren(paren) => return inside(&paren.elem, name),
-        _ => return None,
-    };
+fn within(ty: &Type, name: &str) -> Option<Type> {
+    let Type::Path(path) = ty else { return None };
     let last = path.path.segments.last().filter(|segment| segment.ident == name)?;
-    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
-    arguments.args.iter().find_map(|argument| match argument {
-        GenericArgument::Type(ty) => Some(ty.clone()),
-        _ => None,
-    })
+    arguments(last).next().cloned()
 }
 
-/// What in a type cannot travel.
-fn unfit(ty: &Type) -> Vec<syn::Error> {
-    struct Unfit(Vec<syn::Error>);
-    impl<'ast> Visit<'ast> for Unfit {
-        fn visit_type_reference(&mut self, ty: &'ast TypeReference) {
-            let words = "a reference cannot travel between services: own the value, e.g. String for &str";
-            self.0.push(syn::Error::new_spanned(ty, words));
-        }
-
-        fn visit_type_impl_trait(&mut self, ty: &'ast TypeImplTrait) {
-            let words = "impl Trait cannot travel between services: name the type";
-            self.0.push(syn::Error::new_spanned(ty, words));
-        }
+/// Why a name is no DNS label once `_` became `-` (RFC 1123, 2.1).
+fn unfit_name(name: &str) -> Option<&'static str> {
+    if name.starts_with("r#") {
+        Some("it is a keyword")
+    } else if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        Some("it has characters other than ASCII letters, digits and _")
+    } else if name.starts_with('_') || name.ends_with('_') {
+        Some("it begins or ends with _")
+    } else if name.len() > LONGEST_LABEL {
+        Some("it is longer than 63 characters")
+    } else {
+        None
     }
-    let mut unfit = Unfit(Vec::new());
-    visit::visit_type(&mut unfit, ty);
-    unfit.0
+}
+
+/// Why a type cannot travel.
+fn unfit_type(ty: &Type) -> Option<&'static str> {
+    match ty {
+        Type::Reference(_) => {
+            Some("a reference cannot travel between services: own the value, e.g. String for &str, Vec<T> for &[T]")
+        }
+        Type::ImplTrait(_) | Type::TraitObject(_) => Some("what travels between services has one type: name it"),
+        Type::FnPtr(_) | Type::Ptr(_) => Some("an address means nothing in another process: send data"),
+        Type::Paren(inner) => unfit_type(&inner.elem),
+        Type::Path(path) => path.path.segments.iter().flat_map(arguments).find_map(unfit_type),
+        Type::Tuple(tuple) => tuple.elems.iter().find_map(unfit_type),
+        Type::Array(array) => unfit_type(&array.elem),
+        _ => None,
+    }
+}
+
+/// The types among a path segment's arguments.
+fn arguments(segment: &PathSegment) -> impl Iterator<Item = &Type> {
+    let arguments = match &segment.arguments {
+        PathArguments::AngleBracketed(arguments) => Some(&arguments.args),
+        _ => None,
+    };
+    arguments.into_iter().flatten().filter_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn words(source: &str) -> Vec<String> {
-        let function = syn::parse_str(source).unwrap_or_else(|error| panic!("{error}"));
-        read(&function).err().into_iter().flatten().map(|error| error.to_string()).collect()
+    fn read_text(source: &str) -> syn::Result<Signature> {
+        read(&syn::parse_str(source).unwrap_or_else(|error| panic!("{source}: {error}")))
     }
 
     #[test]
     fn everything_a_service_cannot_have_is_said_at_once() {
-        let said = words("unsafe extern fn f<'a, T>(&self, (a, b): (u8, u8), c: Vec<&'a str>) -> impl Sized {}");
-        let about = ["generic", "extern", "unsafe", "self", "needs a name", "reference", "impl Trait"];
+        let source = "const unsafe extern fn get_<'a, T>(&self, (a, b): (u8, fn()), c: Vec<&'a str>) -> impl Sized {}";
+        let errors = read_text(source).err().into_iter().flatten();
+        let said: Vec<_> = errors.map(|error| error.to_string()).collect();
+        let about = ["host name", "generic", "const", "extern", "unsafe", "self", "address", "needs a name"];
         assert!(about.iter().all(|word| said.iter().any(|said| said.contains(word))), "{said:?}");
-        assert_eq!(said.len(), about.len(), "{said:?}");
-        assert_eq!(words("fn f() where u8: Copy {}").len(), 1);
+        assert!(said.iter().any(|said| said.contains("own the value")), "{said:?}");
+        assert!(said.iter().any(|said| said.contains("one type: name it")), "{said:?}");
+        assert_eq!(said.len(), about.len() + 2, "{said:?}");
     }
 
     #[test]
     fn what_wraps_the_value_is_taken_off() {
-        let read = |source: &str| {
-            let read = read(&syn::parse_str(source).unwrap_or_else(|error| panic!("{error}")));
-            let text = |ty: &Type| quote::quote!(#ty).to_string();
-            read.map(|read| (read.fallible, text(&read.call) == text(&read.value))).ok()
+        let of = |source: &str| {
+            let text = |ty: &Type| ty.to_token_stream().to_string();
+            read_text(source).map(|read| (read.fallible, text(&read.call), text(&read.value))).ok()
         };
-        assert_eq!(read("fn f(mut a: u8) -> std::io::Result<Option<u8>> {}"), Some((true, false)));
-        assert_eq!(read("async fn f() -> Result<u8, String> {}"), Some((true, true)));
-        assert_eq!(read("fn f() -> Option<u8> {}"), Some((false, false)));
-        assert_eq!(read("fn f() -> Vec<Option<u8>> {}"), Some((false, true)));
-        assert_eq!(read("fn f() {}"), Some((false, true)));
+        let is = |fallible, call: &str, value: &str| Some((fallible, call.to_owned(), value.to_owned()));
+        assert_eq!(of("fn f(mut a: u8) -> std::io::Result<Option<u8>> {}"), is(true, "Option < u8 >", "u8"));
+        assert_eq!(of("async fn f() -> Result<u8, String> {}"), is(true, "u8", "u8"));
+        assert_eq!(of("fn f() -> Option<Result<u8>> {}"), is(false, "Option < Result < u8 > >", "Result < u8 >"));
+        assert_eq!(of("fn f() {}"), is(false, "()", "()"));
     }
 }

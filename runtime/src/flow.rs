@@ -76,9 +76,28 @@ impl<T: 'static> Upstream<Option<T>> for Flow<T> {
     }
 }
 
+// A literal feeds what its JSON reads as.
 impl Upstream<String> for &str {
     fn into_flow(self) -> Flow<String> {
         self.to_owned().into_flow()
+    }
+}
+
+impl Upstream<String> for char {
+    fn into_flow(self) -> Flow<String> {
+        self.to_string().into_flow()
+    }
+}
+
+impl Upstream<f64> for i32 {
+    fn into_flow(self) -> Flow<f64> {
+        f64::from(self).into_flow()
+    }
+}
+
+impl<T: Send + 'static, const N: usize> Upstream<Vec<T>> for [T; N] {
+    fn into_flow(self) -> Flow<Vec<T>> {
+        Vec::from(self).into_flow()
     }
 }
 

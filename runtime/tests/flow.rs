@@ -66,6 +66,11 @@ fn wait(key: String) -> Result<Option<u64>> {
 }
 
 #[service]
+fn mean(values: Vec<f64>, weight: f64) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64 * weight
+}
+
+#[service]
 fn log(_value: f64) {}
 
 static ARRIVED: AtomicU32 = AtomicU32::new(0);
@@ -117,6 +122,7 @@ fn a_chain_goes_on_with_values_literals_and_options() {
     let warm = Reading { variable: "Temperature".into(), value: 2.0 };
     assert_eq!(warm.clone().filter("Temperature").scale(0.5, 3).wait().unwrap(), Some(13.0));
     assert_eq!(warm.clone().filter("Humidity").scale(0.5, 3).wait().unwrap(), None);
+    assert_eq!([1.0, 2.0].mean(3).wait().unwrap(), Some(4.5));
     assert_eq!(warm.scale(0.5, 3).log().wait().unwrap(), Some(()));
 }
 
