@@ -1,2 +1,31 @@
-//! The `dyn` command.
-fn main() {}
+//! The `dyn` command: the front door. Arguments in, a subcommand a file, every error put into words in `fault`.
+
+mod arguments;
+mod command;
+mod face;
+mod fault;
+mod finding;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+
+fn main() -> ExitCode {
+    let ended = match Arguments::parse().command {
+        Command::New { file } => command::new::run(&file),
+        Command::Check { file, json } => command::check::run(&file, json),
+        Command::Graph { file, format } => command::graph::run(&file, format),
+        Command::Dev(dev) => command::dev::run(&dev),
+        Command::Invoke(invoke) => command::invoke::run(&invoke),
+        Command::Stop { file } => command::stop::run(&file),
+        Command::Doctor { json } => command::doctor::run(json),
+        Command::Completions { shell } => command::completions::run(shell),
+        Command::Host { folder, die_with_parent } => command::host::run(&folder, die_with_parent),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => fault.report(),
+    }
+}

@@ -15,6 +15,11 @@ use crate::tree::{Item, Kind, Leaf, Tree};
 const WITHOUT_TRAITS: [&str; 12] =
     ["cell", "collections", "env", "mem", "net", "num", "path", "process", "rc", "sync", "thread", "time"];
 
+/// Types of the language whose associated items paths lead to.
+const PRIMITIVE: [&str; 17] = [
+    "bool", "char", "str", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128", "usize",
+];
+
 /// Crates that are always there.
 const ALWAYS_THERE: [&str; 5] = ["std", "core", "alloc", "dyninka", "proc_macro"];
 
@@ -334,7 +339,9 @@ impl<'a> Index<'a> {
                 let named = path.iter().find(|segment| !segment.is_empty()).map_or("", String::as_str);
                 let local = matches!(named, "crate" | "self" | "super" | "Self" | "$crate")
                     || self.names.contains_key(&(item.module, named));
-                if !named.is_empty() && (!local || path[0].is_empty()) && !ALWAYS_THERE.contains(&named) {
+                // Types of the standard prelude (`Vec::new`) and of the language (`usize::MAX`) come from no crate.
+                let is_type = named.starts_with(char::is_uppercase) || PRIMITIVE.contains(&named);
+                if !named.is_empty() && !is_type && (!local || path[0].is_empty()) && !ALWAYS_THERE.contains(&named) {
                     crates.insert(named.to_owned());
                 }
             }

@@ -43,14 +43,18 @@ pub(crate) async fn find(toolchain: &Toolchain, cache: &Path) -> Result<Linker, 
     if let Some(known) = fs::read(&record).ok().and_then(|text| serde_json::from_slice(&text).ok()) {
         return Ok(known);
     }
-    let linker = choose(rungs, async |arguments| probe(toolchain, arguments).await).await?;
+    let try_it = |arguments: Vec<String>| {
+        let toolchain = toolchain.clone();
+        async move { probe(&toolchain, &arguments).await }
+    };
+    let linker = choose(rungs, try_it).await?;
     files::write(&record, &serde_json::to_vec(&linker).unwrap_or_default())?;
     Ok(linker)
 }
 
 /// Fastest first. Linking without the C compiler in front saves another 6 to 40 ms, but then the folders of
 /// libc and libgcc, which the compiler knows, have to be named.
-async fn ladder(toolchain: &Toolchain, find: &dyn Fn(&str) -> Option<PathBuf>) -> Vec<Rung> {
+async fn ladder(toolchain: &Toolchain, find: &(dyn Fn(&str) -> Option<PathBuf> + Sync)) -> Vec<Rung> {
     let bare = !toolchain.host.contains("linux");
     let compiler = find("cc");
     let folders = match &compiler {
@@ -91,11 +95,15 @@ fn identity(toolchain: &Toolchain, rungs: &[Rung]) -> String {
     hash::parts(words.iter().map(|word| word.as_bytes()))
 }
 
-async fn choose(rungs: Vec<Rung>, probe: impl AsyncFn(&[String]) -> Result<(), String>) -> Result<Linker, BuildError> {
+/// Not `AsyncFn`: what holds one over an await is not seen to be Send, and builds run in tasks.
+async fn choose<F>(rungs: Vec<Rung>, probe: impl Fn(Vec<String>) -> F) -> Result<Linker, BuildError>
+where
+    F: Future<Output = Result<(), String>>,
+{
     let mut passed_over = Vec::new();
     for Rung { name, arguments } in rungs {
         let tried = match arguments {
-            Ok(arguments) => probe(&arguments).await.map(|()| arguments),
+            Ok(arguments) => probe(arguments.clone()).await.map(|()| arguments),
             Err(why) => Err(why),
         };
         match tried {
@@ -171,7 +179,7 @@ mod tests {
             rung("cc", Ok("c")),
         ];
         let probe =
-            async |arguments: &[String]| if arguments == ["m"] { Err("it did not link: no".into()) } else { Ok(()) };
+            |arguments: Vec<String>| async move { if arguments == ["m"] { Err("it did not link: no".into()) } else { Ok(()) } };
         let linker = choose(rungs, probe).await.unwrap();
         assert_eq!(linker.name, "rust-lld");
         assert_eq!(linker.arguments, ["l"]);
@@ -181,7 +189,7 @@ mod tests {
     #[tokio::test]
     async fn none_that_links_is_an_error_with_every_reason() {
         let rungs = vec![rung("wild", Err("it is not installed")), rung("cc", Ok("c"))];
-        let error = choose(rungs, async |_: &[String]| Err("it did not link: no libc".to_owned())).await.unwrap_err();
+        let error = choose(rungs, |_: Vec<String>| async { Err("it did not link: no libc".to_owned()) }).await.unwrap_err();
         assert_eq!(error.to_string(), "link a library: wild: it is not installed; cc: it did not link: no libc");
     }
 

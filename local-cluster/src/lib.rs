@@ -1,1 +1,17 @@
-//! Built services to running services: plain processes or Docker.
+//! Built services to running services: plain processes, or containers of a Docker engine, behind one [`Ground`].
+//!
+//! A service runs `dyn host FOLDER`; what is in the folder is the caller's. A ground finds a seat for every service
+//! first, so that each can be told where the others are before any of them starts, and reports what happens to them.
+
+mod choice;
+mod docker;
+mod engine;
+mod ground;
+mod image;
+mod port;
+mod process;
+
+pub use choice::{Chosen, On, choose, sweep};
+pub use engine::engine_version;
+pub use ground::{Event, Ground, GroundError, Limits, Plan, Seat, Spec, Stream};
+pub use port::{free_port, port_holder};

@@ -1,0 +1,55 @@
+//! Which ground, and clearing what an earlier session left on either.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::docker::Docker;
+use crate::engine;
+use crate::ground::{Ground, GroundError, Plan};
+use crate::process::{self, Processes};
+
+/// Where to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum On {
+    /// Docker where an engine answers, else processes.
+    Auto,
+    /// A container for each service.
+    Docker,
+    /// A process for each service.
+    Process,
+}
+
+/// A ground that was chosen.
+pub struct Chosen {
+    /// The ground.
+    pub ground: Arc<dyn Ground>,
+    /// Why it is not the one that comes first, where it is not.
+    pub reason: Option<String>,
+}
+
+/// Chooses the ground for a plan.
+pub async fn choose(on: On, plan: Plan) -> Result<Chosen, GroundError> {
+    let engine = match on {
+        On::Process => return Ok(Chosen { ground: Arc::new(Processes::new(plan)), reason: None }),
+        On::Auto | On::Docker => engine::connect().await,
+    };
+    match (engine, on) {
+        (Ok(engine), _) => Ok(Chosen { ground: Arc::new(Docker::new(engine, plan)), reason: None }),
+        (Err(why), On::Auto) => {
+            let reason = format!("running as plain processes, because no Docker engine answers: {why}");
+            Ok(Chosen { ground: Arc::new(Processes::new(plan)), reason: Some(reason) })
+        }
+        (Err(why), _) => Err(GroundError::NoEngine(why)),
+    }
+}
+
+/// Removes what a killed session left of the app with this id: processes by the files in its service folders,
+/// containers and networks by their labels. Answers how many things there were.
+pub async fn sweep(id: &str, folders: &[PathBuf]) -> Result<usize, GroundError> {
+    let processes = process::sweep(folders);
+    // Without an engine there are no containers.
+    match engine::connect().await {
+        Ok(engine) => Ok(processes + engine::sweep(&engine, id).await?),
+        Err(_) => Ok(processes),
+    }
+}

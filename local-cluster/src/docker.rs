@@ -1,0 +1,328 @@
+//! The docker ground: a container for each service, on a network of the app's own.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bollard::Docker as Engine;
+use bollard::container::LogOutput;
+use bollard::errors::Error;
+use bollard::models::{
+    ContainerCreateBody, EndpointSettings, HostConfig, Ipam, IpamConfig, NetworkCreateRequest, NetworkingConfig, PortBinding,
+};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, EventsOptionsBuilder, InspectContainerOptions, LogsOptionsBuilder, StopContainerOptionsBuilder,
+};
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::engine::{self, APP, ID, SERVICE, status};
+use crate::ground::{Event, Ground, GroundError, Plan, Seat, Spec, Stream};
+use crate::image;
+use crate::port::{free_port, local};
+
+/// Every service listens here inside its container.
+const PORT: u16 = 8080;
+/// A service may answer what it has begun for this many seconds before it is killed.
+const GRACE_SECONDS: i32 = 1;
+/// Pauses between looks for an engine that is gone.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// Nobody: what a service runs as when the folder is root's.
+const NOBODY: u32 = 65_534;
+
+/// Services as containers.
+pub(crate) struct Docker {
+    inner: Arc<Inner>,
+    inbox: tokio::sync::Mutex<UnboundedReceiver<Event>>,
+}
+
+struct Inner {
+    engine: Engine,
+    plan: Plan,
+    events: UnboundedSender<Event>,
+    closing: AtomicBool,
+    /// The image and each service's port on this machine, known once open.
+    opened: Mutex<Option<Opened>>,
+    /// Services that were started and are meant to run.
+    wanted: Mutex<HashSet<String>>,
+}
+
+#[derive(Clone)]
+struct Opened {
+    image: String,
+    ports: BTreeMap<String, u16>,
+}
+
+impl Docker {
+    pub(crate) fn new(engine: Engine, plan: Plan) -> Self {
+        let (events, inbox) = unbounded_channel();
+        let inner = Inner { engine, plan, events, closing: AtomicBool::new(false), opened: Mutex::default(), wanted: Mutex::default() };
+        Self { inner: Arc::new(inner), inbox: tokio::sync::Mutex::new(inbox) }
+    }
+}
+
+#[async_trait]
+impl Ground for Docker {
+    fn name(&self) -> &'static str {
+        "docker"
+    }
+
+    async fn open(&self) -> Result<BTreeMap<String, Seat>, GroundError> {
+        let inner = &self.inner;
+        engine::sweep(&inner.engine, &inner.plan.id).await?;
+        let (image, made) = image::ensure(&inner.engine, &inner.plan.host).await?;
+        if made {
+            inner.tell(Event::Notice(format!("made the image {image} that services run on")));
+        }
+        inner.network().await?;
+        let mut ports = BTreeMap::new();
+        for spec in &inner.plan.services {
+            ports.insert(spec.service.clone(), free_port(0).map_err(GroundError::io("find a free port"))?);
+        }
+        *inner.opened.lock().unwrap_or_else(PoisonError::into_inner) = Some(Opened { image, ports: ports.clone() });
+        tokio::spawn(watch(inner.clone()));
+        let seat = |spec: &Spec| {
+            let listen = (Ipv4Addr::UNSPECIFIED, PORT).into();
+            let seat = Seat { listen, front: None, peer: format!("{}:{PORT}", spec.host), here: local(ports[&spec.service]) };
+            (spec.service.clone(), seat)
+        };
+        Ok(inner.plan.services.iter().map(seat).collect())
+    }
+
+    async fn start(&self, service: &str) -> Result<(), GroundError> {
+        let inner = &self.inner;
+        let spec = inner.spec(service)?;
+        let name = inner.container(spec);
+        inner.wanted.lock().unwrap_or_else(PoisonError::into_inner).insert(service.to_owned());
+        let known = inner.engine.inspect_container(&name, None::<InspectContainerOptions>).await;
+        match known {
+            Ok(container) => {
+                let state = container.state.unwrap_or_default();
+                if state.paused == Some(true) {
+                    return inner.engine.unpause_container(&name).await.map_err(GroundError::engine(format!("go on with {service}")));
+                }
+            }
+            Err(error) if status(&error) == Some(404) => inner.create(spec, &name).await?,
+            Err(error) => return Err(GroundError::engine(format!("look at {service}"))(error)),
+        }
+        inner.engine.start_container(&name, None).await.map_err(GroundError::engine(format!("start {service}")))?;
+        tokio::spawn(follow(inner.clone(), service.to_owned(), name));
+        Ok(())
+    }
+
+    async fn next(&self) -> Option<Event> {
+        self.inbox.lock().await.recv().await
+    }
+
+    async fn close(&self) -> Result<(), GroundError> {
+        let inner = &self.inner;
+        inner.closing.store(true, Ordering::Release);
+        let stop = StopContainerOptionsBuilder::default().t(GRACE_SECONDS).build();
+        let ends = inner.plan.services.iter().map(|spec| {
+            let (name, stop) = (inner.container(spec), stop.clone());
+            async move {
+                // What does not stop is removed all the same.
+                drop(inner.engine.stop_container(&name, Some(stop)).await);
+            }
+        });
+        join_all(ends).await;
+        engine::sweep(&inner.engine, &inner.plan.id).await.map(drop)
+    }
+}
+
+impl Inner {
+    fn tell(&self, event: Event) {
+        // Refused when nobody listens any more, at the very end.
+        drop(self.events.send(event));
+    }
+
+    fn spec(&self, service: &str) -> Result<&Spec, GroundError> {
+        self.plan.services.iter().find(|spec| spec.service == service).ok_or_else(|| GroundError::Unknown(service.to_owned()))
+    }
+
+    fn container(&self, spec: &Spec) -> String {
+        format!("dyninka-{}-{}-{}", self.plan.name, self.plan.id, spec.host)
+    }
+
+    fn network_name(&self) -> String {
+        format!("dyninka-{}-{}", self.plan.name, self.plan.id)
+    }
+
+    fn labels(&self, service: Option<&str>) -> HashMap<String, String> {
+        let app = [(APP.to_owned(), self.plan.name.clone()), (ID.to_owned(), self.plan.id.clone())];
+        app.into_iter().chain(service.map(|service| (SERVICE.to_owned(), service.to_owned()))).collect()
+    }
+
+    /// Makes the app's network. Where the engine has no subnet left, or the one it picks is taken, others are tried.
+    async fn network(&self) -> Result<(), GroundError> {
+        let request = |subnet: Option<String>| NetworkCreateRequest {
+            name: self.network_name(),
+            labels: Some(self.labels(None)),
+            ipam: subnet.map(|subnet| Ipam { config: Some(vec![IpamConfig { subnet: Some(subnet), ..IpamConfig::default() }]), ..Ipam::default() }),
+            ..NetworkCreateRequest::default()
+        };
+        let mut refused = match self.engine.create_network(request(None)).await {
+            Ok(_) => return Ok(()),
+            Err(error) => error,
+        };
+        for third in 0..=255_u8 {
+            if !is_about_subnets(&refused) {
+                break;
+            }
+            let subnet = format!("10.213.{third}.0/24");
+            match self.engine.create_network(request(Some(subnet.clone()))).await {
+                Ok(_) => {
+                    self.tell(Event::Notice(format!("the engine has no subnet of its own left, so the app uses {subnet}")));
+                    return Ok(());
+                }
+                Err(error) => refused = error,
+            }
+        }
+        Err(GroundError::engine("make a network")(refused))
+    }
+
+    async fn create(&self, spec: &Spec, name: &str) -> Result<(), GroundError> {
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(Opened { image, ports }) = opened else { return Err(GroundError::Unknown(spec.service.clone())) };
+        image::open_to_readers(&spec.folder).map_err(GroundError::io(format!("open {} to its service", spec.folder.display())))?;
+        let published = [ports.get(&spec.service).copied(), spec.front].into_iter().flatten();
+        let binding = |port: u16| PortBinding { host_ip: Some(Ipv4Addr::LOCALHOST.to_string()), host_port: Some(port.to_string()) };
+        let port = format!("{PORT}/tcp");
+        let endpoint = EndpointSettings { aliases: Some(vec![spec.host.clone()]), ..EndpointSettings::default() };
+        let limits = self.plan.limits;
+        let host_config = HostConfig {
+            binds: Some(vec![format!("{}:/dyninka:ro", spec.folder.display())]),
+            network_mode: Some(self.network_name()),
+            port_bindings: Some(HashMap::from([(port.clone(), Some(published.map(binding).collect()))])),
+            readonly_rootfs: Some(true),
+            cap_drop: Some(vec!["ALL".to_owned()]),
+            security_opt: Some(vec!["no-new-privileges".to_owned()]),
+            tmpfs: Some(HashMap::from([("/tmp".to_owned(), String::new())])),
+            nano_cpus: limits.cpus.map(|cpus| (cpus * 1e9) as i64),
+            memory: limits.memory.and_then(|bytes| i64::try_from(bytes).ok()),
+            // No swap beyond the memory: a service that needs more is ended, and that is seen.
+            memory_swap: limits.memory.and_then(|bytes| i64::try_from(bytes).ok()),
+            ..HostConfig::default()
+        };
+        let body = ContainerCreateBody {
+            image: Some(image),
+            entrypoint: Some(vec![image::HOST.to_owned()]),
+            cmd: Some(vec!["host".to_owned(), "/dyninka".to_owned()]),
+            hostname: Some(spec.host.clone()),
+            user: Some(user()),
+            labels: Some(self.labels(Some(&spec.service))),
+            exposed_ports: Some(vec![port]),
+            host_config: Some(host_config),
+            networking_config: Some(NetworkingConfig { endpoints_config: Some(HashMap::from([(self.network_name(), endpoint)])) }),
+            ..ContainerCreateBody::default()
+        };
+        let options = CreateContainerOptionsBuilder::default().name(name).build();
+        self.engine.create_container(Some(options), body).await.map(drop).map_err(GroundError::engine(format!("create a container for {}", spec.service)))
+    }
+}
+
+/// The session's own user, or nobody where that is root.
+fn user() -> String {
+    let (user, group) = (rustix::process::getuid(), rustix::process::getgid());
+    if user.is_root() { format!("{NOBODY}:{NOBODY}") } else { format!("{}:{}", user.as_raw(), group.as_raw()) }
+}
+
+fn is_about_subnets(error: &Error) -> bool {
+    let words = error.to_string().to_ascii_lowercase();
+    words.contains("overlap") || words.contains("address pool") || words.contains("non-overlapping")
+}
+
+/// Follows what a container writes until it ends.
+async fn follow(inner: Arc<Inner>, service: String, name: String) {
+    // Only what comes from now on: a container that is started again keeps what it wrote before.
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    let since = i32::try_from(since).unwrap_or(0);
+    let options = LogsOptionsBuilder::default().follow(true).stdout(true).stderr(true).since(since).build();
+    let mut logs = inner.engine.logs(&name, Some(options));
+    let mut rests: HashMap<bool, String> = HashMap::new();
+    while let Some(Ok(output)) = logs.next().await {
+        let (stream, bytes) = match output {
+            LogOutput::StdErr { message } => (Stream::Stderr, message),
+            LogOutput::StdOut { message } | LogOutput::Console { message } => (Stream::Stdout, message),
+            LogOutput::StdIn { .. } => continue,
+        };
+        let rest = rests.entry(stream == Stream::Stdout).or_default();
+        rest.push_str(&String::from_utf8_lossy(&bytes));
+        while let Some(end) = rest.find('\n') {
+            let line = rest[..end].trim_end_matches('\r').to_owned();
+            rest.drain(..=end);
+            inner.tell(Event::Log { service: service.clone(), stream, line });
+        }
+    }
+}
+
+/// Watches what the engine says of our containers; an engine that goes away is waited for, and what ran is then
+/// told as down, so that it is started again.
+async fn watch(inner: Arc<Inner>) {
+    let mut filters = engine::ours(&inner.plan.id);
+    filters.insert("type".to_owned(), vec!["container".to_owned()]);
+    filters.insert("event".to_owned(), ["die", "oom", "pause"].map(str::to_owned).to_vec());
+    let closing = || inner.closing.load(Ordering::Acquire);
+    while !closing() {
+        let options = EventsOptionsBuilder::default().filters(&filters).build();
+        let mut events = inner.engine.events(Some(options));
+        let mut out_of_memory = HashSet::new();
+        while let Some(Ok(event)) = events.next().await {
+            let attributes = event.actor.and_then(|actor| actor.attributes).unwrap_or_default();
+            let Some(service) = attributes.get(SERVICE).cloned() else { continue };
+            let why = match event.action.as_deref() {
+                Some("oom") => {
+                    out_of_memory.insert(service);
+                    continue;
+                }
+                Some("pause") => "its container is paused".to_owned(),
+                _ if out_of_memory.remove(&service) => "it was killed for want of memory".to_owned(),
+                _ => describe(attributes.get("exitCode").map_or("", String::as_str)),
+            };
+            if !closing() {
+                inner.tell(Event::Down { service, why });
+            }
+        }
+        if closing() {
+            return;
+        }
+        inner.tell(Event::Notice("the Docker engine is gone; waiting for it".to_owned()));
+        while inner.engine.ping().await.is_err() {
+            if closing() {
+                return;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        inner.tell(Event::Notice("the Docker engine is back".to_owned()));
+        reconcile(&inner).await;
+    }
+}
+
+/// Tells as down what should run and does not.
+async fn reconcile(inner: &Inner) {
+    let wanted: Vec<String> = inner.wanted.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+    for service in wanted {
+        let Ok(spec) = inner.spec(&service) else { continue };
+        let container = inner.engine.inspect_container(&inner.container(spec), None::<InspectContainerOptions>).await;
+        let runs = container.ok().and_then(|container| container.state).and_then(|state| state.running) == Some(true);
+        if !runs {
+            inner.tell(Event::Down { service, why: "its container ended with the engine".to_owned() });
+        }
+    }
+}
+
+/// How a container ended, in words. 128 and more is a signal.
+fn describe(exit_code: &str) -> String {
+    match exit_code.parse::<i32>() {
+        Ok(137) => "it was ended by SIGKILL: killed, perhaps for want of memory".to_owned(),
+        Ok(134) => "it was ended by SIGABRT: abort() or a stack overflow".to_owned(),
+        Ok(139) => "it was ended by SIGSEGV: memory that is not its own".to_owned(),
+        Ok(143) => "it was ended by SIGTERM".to_owned(),
+        Ok(code) => format!("it ended with exit code {code}"),
+        Err(_) => "it ended".to_owned(),
+    }
+}

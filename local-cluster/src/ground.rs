@@ -1,0 +1,157 @@
+//! A place where services run.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+
+/// What is to run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The app's name, a DNS label.
+    pub name: String,
+    /// What tells this app from others of the name; stands in every name and label.
+    pub id: String,
+    /// The program whose `host FOLDER` runs a service.
+    pub host: PathBuf,
+    /// Limits on each service.
+    pub limits: Limits,
+    /// The services.
+    pub services: Vec<Spec>,
+}
+
+/// Limits on a service.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Limits {
+    /// CPUs.
+    pub cpus: Option<f64>,
+    /// Memory in bytes.
+    pub memory: Option<u64>,
+}
+
+/// A service to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spec {
+    /// Rust name.
+    pub service: String,
+    /// DNS name.
+    pub host: String,
+    /// Its folder: configuration and libraries.
+    pub folder: PathBuf,
+    /// The chain's front door: a port of 127.0.0.1 that leads to this service too.
+    pub front: Option<u16>,
+}
+
+/// Where a service is to listen, and where it will be found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seat {
+    /// What its host binds.
+    pub listen: SocketAddr,
+    /// A second address its host binds, where the ground maps no ports.
+    pub front: Option<SocketAddr>,
+    /// `host:port` for its peers.
+    pub peer: String,
+    /// Where it can be called from this machine.
+    pub here: SocketAddr,
+}
+
+/// What happens on a ground.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A service wrote a line.
+    Log {
+        /// Rust name.
+        service: String,
+        /// Where it wrote to.
+        stream: Stream,
+        /// Without its end.
+        line: String,
+    },
+    /// A service ended or stands still, and nobody asked it to.
+    Down {
+        /// Rust name.
+        service: String,
+        /// In words: exit code, signal, out of memory, paused.
+        why: String,
+    },
+    /// Something to know.
+    Notice(String),
+}
+
+/// Where a line was written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// A place where services run. Closing it removes everything it made; dropping it unclosed leaves what [`crate::sweep`]
+/// finds.
+#[async_trait]
+pub trait Ground: Send + Sync {
+    /// `docker` or `process`.
+    fn name(&self) -> &'static str;
+
+    /// Makes ready for a plan and finds a seat for each of its services.
+    async fn open(&self) -> Result<BTreeMap<String, Seat>, GroundError>;
+
+    /// Starts a service, or starts it again where it is down. Its folder must hold its configuration.
+    async fn start(&self, service: &str) -> Result<(), GroundError>;
+
+    /// The next thing that happens; none once the ground is closed.
+    async fn next(&self) -> Option<Event>;
+
+    /// Stops every service, letting it answer what it has begun for a short while, and removes all that was made.
+    async fn close(&self) -> Result<(), GroundError>;
+}
+
+/// A ground that does not do what it is asked.
+#[derive(Debug, thiserror::Error)]
+pub enum GroundError {
+    /// No engine answers.
+    #[error("reach a Docker engine: {0}")]
+    NoEngine(String),
+    /// The engine refuses.
+    #[error("{doing}: {source}")]
+    Engine {
+        /// What was asked of it.
+        doing: String,
+        /// What it said.
+        source: bollard::errors::Error,
+    },
+    /// A program cannot be started.
+    #[error("start {service}: {source}")]
+    Spawn {
+        /// The service.
+        service: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A file cannot be read or written.
+    #[error("{doing}: {source}")]
+    Io {
+        /// What was being done.
+        doing: String,
+        /// Why it did not work.
+        source: io::Error,
+    },
+    /// There is no such service in the plan.
+    #[error("find {0}: it is not part of the plan")]
+    Unknown(String),
+}
+
+impl GroundError {
+    pub(crate) fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let doing = doing.into();
+        move |source| Self::Io { doing, source }
+    }
+
+    pub(crate) fn engine(doing: impl Into<String>) -> impl FnOnce(bollard::errors::Error) -> Self {
+        let doing = doing.into();
+        move |source| Self::Engine { doing, source }
+    }
+}

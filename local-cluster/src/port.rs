@@ -1,0 +1,58 @@
+//! Ports of this machine.
+
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
+/// A port of 127.0.0.1 that nobody listens on now: `wanted` itself, or for 0 one the system picks.
+pub fn free_port(wanted: u16) -> io::Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, wanted))?;
+    listener.local_addr().map(|address| address.port())
+}
+
+pub(crate) fn local(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
+/// Who listens on a TCP port of this machine, in words such as `nginx (pid 123)`. None where nobody does, or where
+/// it is somebody whose files this user may not see.
+pub fn port_holder(port: u16) -> Option<String> {
+    let inode = ["/proc/net/tcp", "/proc/net/tcp6"].into_iter().find_map(|table| listener_in(&fs::read_to_string(table).ok()?, port))?;
+    let wanted = format!("socket:[{inode}]");
+    let processes = fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let holds = |pid: &u32| {
+        let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        open.filter_map(|entry| fs::read_link(entry.path()).ok()).any(|target| target.as_os_str() == wanted.as_str())
+    };
+    let pid = processes.into_iter().find(holds)?;
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    Some(format!("{} (pid {pid})", name.trim()))
+}
+
+/// The inode of the socket that listens on a port (proc(5): state 0A is TCP_LISTEN).
+fn listener_in(table: &str, port: u16) -> Option<String> {
+    let suffix = format!(":{port:04X}");
+    table.lines().skip(1).find_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let listens = words.get(1)?.ends_with(&suffix) && *words.get(3)? == "0A";
+        listens.then(|| words.get(9).map(|inode| (*inode).to_owned()))?
+    })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_of_ours_is_ours() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert!(free_port(port).is_err());
+        let holder = port_holder(port).unwrap();
+        assert!(holder.ends_with(&format!("(pid {})", std::process::id())), "{holder}");
+        drop(listener);
+        assert_eq!(port_holder(port), None);
+        assert_eq!(free_port(port).unwrap(), port);
+    }
+}

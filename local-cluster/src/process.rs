@@ -1,0 +1,224 @@
+//! The process ground: a plain process for each service.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rustix::process::{Pid, Signal};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
+
+use crate::ground::{Event, Ground, GroundError, Plan, Seat, Spec, Stream};
+use crate::port::{free_port, local};
+
+/// A service may answer what it has begun for this long before it is killed.
+const GRACE: Duration = Duration::from_millis(1500);
+/// A longer line is cut here: it is a dump, not a log.
+const LONGEST_LINE: usize = 64 << 10;
+
+/// Services as processes.
+pub(crate) struct Processes {
+    plan: Plan,
+    events: UnboundedSender<Event>,
+    inbox: tokio::sync::Mutex<UnboundedReceiver<Event>>,
+    closing: Arc<AtomicBool>,
+    running: Mutex<BTreeMap<String, Running>>,
+}
+
+struct Running {
+    pid: Pid,
+    ended: watch::Receiver<bool>,
+}
+
+impl Processes {
+    pub(crate) fn new(plan: Plan) -> Self {
+        let (events, inbox) = unbounded_channel();
+        let inbox = tokio::sync::Mutex::new(inbox);
+        Self { plan, events, inbox, closing: Arc::default(), running: Mutex::default() }
+    }
+
+    fn spec(&self, service: &str) -> Result<&Spec, GroundError> {
+        self.plan.services.iter().find(|spec| spec.service == service).ok_or_else(|| GroundError::Unknown(service.to_owned()))
+    }
+
+    fn spawn(&self, spec: &Spec) -> Result<Child, GroundError> {
+        let mut command = Command::new(&self.plan.host);
+        command.arg("host").arg(&spec.folder).arg("--die-with-parent");
+        // Ctrl-C is the session's to hear: a group of its own keeps it from the service.
+        command.process_group(0).kill_on_drop(true);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().map_err(|source| GroundError::Spawn { service: spec.service.clone(), source })?;
+        if let (Some(bytes), Some(pid)) = (self.plan.limits.memory, pid_of(&child)) {
+            let limit = rustix::process::Rlimit { current: Some(bytes), maximum: Some(bytes) };
+            if let Err(error) = rustix::process::prlimit(Some(pid), rustix::process::Resource::Data, limit) {
+                self.tell(Event::Notice(format!("{} runs without its memory limit: {error}", spec.service)));
+            }
+        }
+        Ok(child)
+    }
+
+    fn tell(&self, event: Event) {
+        // Refused when nobody listens any more, at the very end.
+        drop(self.events.send(event));
+    }
+}
+
+fn pid_of(child: &Child) -> Option<Pid> {
+    child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()))
+}
+
+#[async_trait]
+impl Ground for Processes {
+    fn name(&self) -> &'static str {
+        "process"
+    }
+
+    async fn open(&self) -> Result<BTreeMap<String, Seat>, GroundError> {
+        if self.plan.limits.cpus.is_some() {
+            self.tell(Event::Notice("processes cannot be limited to a number of CPUs; --on docker can".to_owned()));
+        }
+        let seat = |spec: &Spec| {
+            let port = free_port(0).map_err(GroundError::io("find a free port"))?;
+            let seat = Seat { listen: local(port), front: spec.front.map(local), peer: local(port).to_string(), here: local(port) };
+            Ok((spec.service.clone(), seat))
+        };
+        self.plan.services.iter().map(seat).collect()
+    }
+
+    async fn start(&self, service: &str) -> Result<(), GroundError> {
+        let spec = self.spec(service)?;
+        let mut child = self.spawn(spec)?;
+        let Some(pid) = pid_of(&child) else { return Ok(()) };
+        let pid_file = pid_file(&spec.folder);
+        write_pid(&pid_file, pid)?;
+        let readers = [
+            child.stdout.take().map(|out| tokio::spawn(follow(out, service.to_owned(), Stream::Stdout, self.events.clone()))),
+            child.stderr.take().map(|err| tokio::spawn(follow(err, service.to_owned(), Stream::Stderr, self.events.clone()))),
+        ];
+        let (ending, ended) = watch::channel(false);
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(service.to_owned(), Running { pid, ended });
+        let (events, closing, service) = (self.events.clone(), self.closing.clone(), service.to_owned());
+        tokio::spawn(async move {
+            let status = child.wait().await;
+            // Its last words come before the word of its end.
+            for reader in readers.into_iter().flatten() {
+                drop(tokio::time::timeout(GRACE, reader).await);
+            }
+            drop(fs::remove_file(pid_file));
+            ending.send_replace(true);
+            if !closing.load(Ordering::Acquire) {
+                let why = status.map_or_else(|error| error.to_string(), describe);
+                drop(events.send(Event::Down { service, why }));
+            }
+        });
+        Ok(())
+    }
+
+    async fn next(&self) -> Option<Event> {
+        self.inbox.lock().await.recv().await
+    }
+
+    async fn close(&self) -> Result<(), GroundError> {
+        self.closing.store(true, Ordering::Release);
+        let running = std::mem::take(&mut *self.running.lock().unwrap_or_else(PoisonError::into_inner));
+        for process in running.values() {
+            signal(process, Signal::TERM);
+        }
+        let deadline = tokio::time::Instant::now() + GRACE;
+        for (_, mut process) in running {
+            if tokio::time::timeout_at(deadline, process.ended.wait_for(|ended| *ended)).await.is_err() {
+                signal(&process, Signal::KILL);
+                drop(process.ended.wait_for(|ended| *ended).await);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn signal(process: &Running, signal: Signal) {
+    if !*process.ended.borrow() {
+        // Gone in this very moment is what was wanted.
+        let _gone = rustix::process::kill_process(process.pid, signal);
+    }
+}
+
+impl Drop for Processes {
+    fn drop(&mut self) {
+        self.closing.store(true, Ordering::Release);
+        for process in self.running.lock().unwrap_or_else(PoisonError::into_inner).values() {
+            signal(process, Signal::KILL);
+        }
+    }
+}
+
+async fn follow(stream: impl AsyncRead + Unpin, service: String, kind: Stream, events: UnboundedSender<Event>) {
+    let mut lines = BufReader::new(stream).split(b'\n');
+    while let Ok(Some(mut line)) = lines.next_segment().await {
+        line.truncate(LONGEST_LINE);
+        let line = String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned();
+        if events.send(Event::Log { service: service.clone(), stream: kind, line }).is_err() {
+            return;
+        }
+    }
+}
+
+/// How a process ended, in words.
+pub(crate) fn describe(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("it ended with exit code {code}"),
+        (None, Some(signal)) => format!("it was ended by {}", signal_name(signal)),
+        (None, None) => "it ended".to_owned(),
+    }
+}
+
+/// The signals services die of.
+fn signal_name(signal: i32) -> String {
+    match signal {
+        4 => "SIGILL: an illegal instruction".to_owned(),
+        6 => "SIGABRT: abort() or a stack overflow".to_owned(),
+        7 => "SIGBUS: memory that cannot be accessed".to_owned(),
+        9 => "SIGKILL: killed, perhaps for want of memory".to_owned(),
+        11 => "SIGSEGV: memory that is not its own".to_owned(),
+        15 => "SIGTERM".to_owned(),
+        other => format!("signal {other}"),
+    }
+}
+
+fn pid_file(folder: &Path) -> PathBuf {
+    folder.join("pid")
+}
+
+/// A pid alone may by now be somebody else's: its start time says whose it is.
+fn write_pid(file: &Path, pid: Pid) -> Result<(), GroundError> {
+    let Some(begun) = begun(pid) else { return Ok(()) };
+    fs::write(file, format!("{} {begun}", pid.as_raw_nonzero())).map_err(GroundError::io(format!("write {}", file.display())))
+}
+
+/// When a process began, in clock ticks since boot (proc(5), field 22).
+fn begun(pid: Pid) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+    // The name before may hold anything, brackets and spaces too.
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+}
+
+/// Kills what a killed session left running for the services in these folders; answers how many there were.
+pub(crate) fn sweep(folders: &[PathBuf]) -> usize {
+    let leftover = |folder: &PathBuf| {
+        let file = pid_file(folder);
+        let text = fs::read_to_string(&file).ok()?;
+        let (pid, started) = text.split_once(' ')?;
+        let pid = Pid::from_raw(pid.parse().ok()?)?;
+        drop(fs::remove_file(&file));
+        (begun(pid) == started.parse().ok()).then_some(pid)
+    };
+    let leftovers = folders.iter().filter_map(leftover);
+    leftovers.filter(|pid| rustix::process::kill_process(*pid, Signal::KILL).is_ok()).count()
+}

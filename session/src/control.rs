@@ -1,0 +1,98 @@
+//! The session's side of a host's control calls.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use hops::{Swap, header};
+
+/// How often a host that does not answer yet is asked again: a host binds within milliseconds of its start.
+const ASK_AGAIN: Duration = Duration::from_millis(5);
+
+/// Talks to hosts of this session.
+#[derive(Clone, Debug)]
+pub(crate) struct Control {
+    client: reqwest::Client,
+    token: String,
+}
+
+/// A host did not do what it was told.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ControlError {
+    /// It could not be reached in time.
+    #[error("did not answer within {} s: {why}", within.as_secs())]
+    Silent { within: Duration, why: String },
+    /// It answered that it will not.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl Control {
+    pub(crate) fn new(token: String) -> Result<Self, reqwest::Error> {
+        // A proxy of the user's environment has no business between a session and its own hosts.
+        let client = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build()?;
+        Ok(Self { client, token })
+    }
+
+    /// Has a host take a library over, as soon as it listens; it answers once new calls run on the new code.
+    pub(crate) async fn swap(&self, at: SocketAddr, library: &str, within: Duration) -> Result<(), ControlError> {
+        let swap = Swap { library: library.to_owned() };
+        let ask = || self.client.post(format!("http://{at}/_dyninka/swap")).json(&swap);
+        let answer = self.ask(ask, within, |_| true).await?;
+        refusal(answer).await
+    }
+
+    /// The version a host is ready to answer with, once it is.
+    pub(crate) async fn ready(&self, at: SocketAddr, within: Duration) -> Result<String, ControlError> {
+        let ask = || self.client.get(format!("http://{at}/readyz"));
+        let answer = self.ask(ask, within, |status| status.is_success()).await?;
+        let version = answer.headers().get(header::VERSION).and_then(|value| value.to_str().ok());
+        version.map(str::to_owned).ok_or_else(|| ControlError::Refused("ready, without saying its version".to_owned()))
+    }
+
+    /// Asks until an answer with an acceptable status comes. Only questions that may be asked twice go this way.
+    async fn ask(
+        &self,
+        ask: impl Fn() -> reqwest::RequestBuilder,
+        within: Duration,
+        acceptable: impl Fn(reqwest::StatusCode) -> bool,
+    ) -> Result<reqwest::Response, ControlError> {
+        let begun = Instant::now();
+        loop {
+            let left = within.saturating_sub(begun.elapsed());
+            let asked = ask().bearer_auth(&self.token).timeout(left.max(ASK_AGAIN)).send().await;
+            let why = match asked {
+                Ok(answer) if acceptable(answer.status()) => return Ok(answer),
+                Ok(answer) => refusal(answer).await.err().map_or_else(|| "not ready".to_owned(), |error| error.to_string()),
+                Err(error) => chain(&error),
+            };
+            if begun.elapsed() >= within {
+                return Err(ControlError::Silent { within, why });
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+    }
+}
+
+/// The words of a problem document, where the answer is one.
+async fn refusal(answer: reqwest::Response) -> Result<(), ControlError> {
+    let status = answer.status();
+    if status.is_success() {
+        return Ok(());
+    }
+    let text = answer.text().await.unwrap_or_else(|error| chain(&error));
+    let problem = serde_json::from_str::<serde_json::Value>(&text).ok();
+    let detail = problem.as_ref().and_then(|problem| problem["detail"].as_str());
+    Err(ControlError::Refused(detail.map_or_else(|| format!("{status}: {text}"), str::to_owned)))
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        words.push_str(": ");
+        words.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    words
+}

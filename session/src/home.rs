@@ -1,0 +1,157 @@
+//! Where things live on this machine.
+//!
+//! One folder, `$DYNINKA_HOME` or `dyninka` in the user's cache folder: `build/` is shared by every app,
+//! `apps/NAME-ID/` belongs to one, and nothing outside it is ever written.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// The folder of everything that outlives a session.
+#[derive(Clone, Debug)]
+pub struct Home {
+    folder: PathBuf,
+}
+
+/// What belongs to one app on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// File stem, as a DNS label.
+    pub name: String,
+    /// Eight hex digits over the canonical path of the file: two apps of one name stay apart.
+    pub id: String,
+    /// The app's file, canonical.
+    pub file: PathBuf,
+    /// `apps/NAME-ID` of the home.
+    pub folder: PathBuf,
+}
+
+/// The home cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum HomeError {
+    /// No cache folder is known.
+    #[error("neither DYNINKA_HOME, XDG_CACHE_HOME nor HOME is set: there is no place to build in")]
+    Nowhere,
+    /// The folder cannot be made or written.
+    #[error("create {}: {source}", folder.display())]
+    Create {
+        /// The folder.
+        folder: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The app's file cannot be found.
+    #[error("find {}: {source}", file.display())]
+    Find {
+        /// The file as the user named it.
+        file: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl Home {
+    /// Finds the home by the environment and makes its folder, readable by its owner alone.
+    pub fn open() -> Result<Self, HomeError> {
+        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let folder = set("DYNINKA_HOME")
+            .or_else(|| set("XDG_CACHE_HOME").map(|cache| cache.join("dyninka")))
+            .or_else(|| set("HOME").map(|home| home.join(".cache/dyninka")))
+            .ok_or(HomeError::Nowhere)?;
+        Self::at(folder)
+    }
+
+    /// The home at a folder of the caller's choice.
+    pub fn at(folder: PathBuf) -> Result<Self, HomeError> {
+        let create = |folder: PathBuf| {
+            let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+            made.and_then(|()| folder.canonicalize()).map_err(|source| HomeError::Create { folder, source })
+        };
+        Ok(Self { folder: create(folder)? })
+    }
+
+    /// Where libraries and their dependencies are built and kept.
+    pub fn build(&self) -> PathBuf {
+        self.folder.join("build")
+    }
+
+    /// The home's own folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What belongs to the app in `file`. The file must exist.
+    pub fn place(&self, file: &Path) -> Result<Place, HomeError> {
+        let found = file.canonicalize().map_err(|source| HomeError::Find { file: file.to_owned(), source })?;
+        let id = blake3::hash(found.as_os_str().as_encoded_bytes()).to_hex()[..8].to_owned();
+        let name = label(&found.file_stem().unwrap_or_default().to_string_lossy());
+        let folder = self.folder.join("apps").join(format!("{name}-{id}"));
+        Ok(Place { name, id, file: found, folder })
+    }
+}
+
+impl Place {
+    /// The folder of one service, by its DNS name: its configuration and its libraries, mounted into its container.
+    pub fn service(&self, host: &str) -> PathBuf {
+        self.folder.join("services").join(host)
+    }
+
+    /// Makes the folder of a service, empty of what an earlier session left.
+    pub fn clear_service(&self, host: &str) -> Result<PathBuf, HomeError> {
+        let folder = self.service(host);
+        let create = |source| HomeError::Create { folder: folder.clone(), source };
+        match fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(create(error)),
+            _ => {}
+        }
+        fs::create_dir_all(&folder).map_err(create)?;
+        // A container runs as nobody; the folders above stay closed to everyone else.
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).map_err(create)?;
+        Ok(folder)
+    }
+}
+
+/// A DNS label out of a file name: lower case letters, digits and `-`, at most 30 long.
+fn label(name: &str) -> String {
+    let mapped = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' });
+    let mapped: String = mapped.take(30).collect();
+    let label = mapped.trim_matches('-');
+    if label.is_empty() { "app".to_owned() } else { label.to_owned() }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_host_names() {
+        for (name, expected) in [("building", "building"), ("My_App", "my-app"), ("été", "t"), ("--", "app")] {
+            assert_eq!(label(name), expected);
+        }
+    }
+
+    #[test]
+    fn two_files_of_one_name_stay_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path().join("home")).unwrap();
+        let mut places = Vec::new();
+        for sub in ["a", "b"] {
+            fs::create_dir(folder.path().join(sub)).unwrap();
+            let file = folder.path().join(sub).join("app.rs");
+            fs::write(&file, "").unwrap();
+            places.push(home.place(&file).unwrap());
+        }
+        assert_eq!(places[0].name, places[1].name);
+        assert_ne!(places[0].folder, places[1].folder);
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path().to_owned()).unwrap();
+        let error = home.place(Path::new("nowhere.rs")).unwrap_err();
+        assert!(error.to_string().contains("nowhere.rs"), "{error}");
+    }
+}

@@ -1,0 +1,86 @@
+//! Disk to [`app::Sources`]: the one place that reads an app's files.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use app::{App, Diagnostic, Missing, Sources};
+
+/// Reads `root` and every file it mentions, and parses them. Never fails: what cannot be read is a diagnostic.
+pub fn load(root: &Path) -> (App, Vec<Diagnostic>, Sources) {
+    let mut sources = Sources { root: root.to_owned(), ..Sources::default() };
+    if let Err(finding) = read_text(root, &mut sources) {
+        return (App::default(), vec![*finding], sources);
+    }
+    let mut findings = Vec::new();
+    loop {
+        let wanted = app::wanted(&sources);
+        if wanted.is_empty() {
+            break;
+        }
+        for missing in wanted {
+            match missing {
+                Missing::Module(candidates) => findings.extend(read_module(&candidates, &mut sources)),
+                Missing::Included(path) => read_included(path, &mut sources),
+            }
+        }
+    }
+    let (app, diagnostics) = app::parse(&sources);
+    findings.extend(diagnostics);
+    (app, findings, sources)
+}
+
+fn read_module(candidates: &[PathBuf], sources: &mut Sources) -> Option<Diagnostic> {
+    let found = candidates.iter().find(|path| path.exists());
+    match found {
+        Some(path) => read_text(path, sources).err().map(|finding| *finding),
+        None => {
+            for path in candidates {
+                sources.absent.insert(path.clone(), "no such file".to_owned());
+            }
+            None
+        }
+    }
+}
+
+fn read_text(path: &Path, sources: &mut Sources) -> Result<(), Box<Diagnostic>> {
+    let text = read(path, app::LARGEST_FILE)
+        .map_err(|error| Box::new(Diagnostic::unreadable(path, &explain(&error))))
+        .and_then(|bytes| app::check_text(path, bytes).map_err(Box::new));
+    match text {
+        Ok(text) => {
+            sources.texts.insert(path.to_owned(), Arc::from(text));
+            Ok(())
+        }
+        Err(finding) => {
+            sources.absent.insert(path.to_owned(), finding.message.clone());
+            Err(finding)
+        }
+    }
+}
+
+fn read_included(path: PathBuf, sources: &mut Sources) {
+    match fs::read(&path) {
+        Ok(bytes) => sources.included.insert(path, blake3::hash(&bytes).to_hex().to_string()),
+        Err(error) => sources.absent.insert(path, explain(&error)),
+    };
+}
+
+/// Reads at most a byte more than the limit, so that a huge file is refused without being read.
+fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    use std::io::Read;
+    let file = fs::File::open(path)?;
+    let mut bytes = Vec::new();
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn explain(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a directory, not a file".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,42 @@
+//! What a session is started with.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use local_cluster::On;
+
+use crate::home::Home;
+
+/// What a session is started with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The app.
+    pub file: PathBuf,
+    /// Where builds and run folders live.
+    pub home: Home,
+    /// The program that runs a service: `dyn` itself.
+    pub host: PathBuf,
+    /// Where to run services.
+    pub on: On,
+    /// Where the last service answers.
+    pub front: Front,
+    /// CPUs a service may use.
+    pub cpus: Option<f64>,
+    /// Memory a service may use, in bytes.
+    pub memory: Option<u64>,
+    /// Limits on requests.
+    pub requests: hops::Limits,
+    /// Only these services, by Rust name; none: all.
+    pub only: Option<BTreeSet<String>>,
+}
+
+/// Where the chain's last service answers on 127.0.0.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Front {
+    /// This port or none.
+    Fixed(u16),
+    /// This port where it is free, else a free one, and say so.
+    Prefer(u16),
+    /// A free one.
+    Free,
+}

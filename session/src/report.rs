@@ -1,0 +1,99 @@
+//! What a session tells the world: the JSON lines of `dyn dev --json`, and what the faces draw from.
+
+use serde::Serialize;
+
+/// One event. Its JSON form carries the kind in `event`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Report {
+    /// Something a user should know and need not act on: a fallback and its reason, crates being fetched.
+    Notice {
+        /// In words.
+        message: String,
+    },
+    /// A service's library is being built.
+    Building {
+        /// The edit, 0 for the start.
+        edit: u64,
+        /// Rust name.
+        service: String,
+    },
+    /// A service's library is there.
+    Built {
+        /// The edit, 0 for the start.
+        edit: u64,
+        /// Rust name.
+        service: String,
+        /// `service@hash`.
+        version: String,
+        /// False where it was there already.
+        compiled: bool,
+        /// Milliseconds in rustc and linker.
+        ms: f64,
+    },
+    /// Every service of the app serves.
+    Ready {
+        /// The front door: where the last service answers.
+        url: String,
+        /// `docker` or `process`.
+        ground: String,
+        /// Every service, in the order of the file.
+        services: Vec<Address>,
+        /// Milliseconds since the session began.
+        ms: f64,
+    },
+    /// The app as it stands cannot be built; what served before still serves.
+    Broken {
+        /// The edit, 0 for the start.
+        edit: u64,
+        /// Errors first, in the shape of `check --json`.
+        diagnostics: Vec<app::Diagnostic>,
+    },
+    /// A line a service wrote.
+    Log {
+        /// Rust name.
+        service: String,
+        /// `stdout` or `stderr`.
+        stream: &'static str,
+        /// Without its line end.
+        line: String,
+    },
+    /// A service does not answer.
+    Down {
+        /// Rust name.
+        service: String,
+        /// Why, in words.
+        why: String,
+        /// When it is started again, in milliseconds from now.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        restart_ms: Option<u64>,
+    },
+    /// A service that was down answers again, with the latest code; its placed state began anew.
+    Up {
+        /// Rust name.
+        service: String,
+        /// `service@hash`.
+        version: String,
+    },
+    /// The session cannot go on.
+    Failed {
+        /// In words.
+        message: String,
+        /// What to do about it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hint: Option<String>,
+    },
+    /// Everything is stopped and removed.
+    Stopped,
+}
+
+/// Where a service can be called from here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct Address {
+    /// Rust name.
+    pub name: String,
+    /// Ends in `/`.
+    pub url: String,
+    /// `service@hash`.
+    pub version: String,
+}

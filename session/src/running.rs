@@ -1,0 +1,56 @@
+//! What a running session leaves on disk for other commands to find it by.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::home::Place;
+use crate::lock::Lock;
+use crate::report::Address;
+
+/// A session that serves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Running {
+    /// Its process.
+    pub pid: u32,
+    /// `docker` or `process`.
+    pub ground: String,
+    /// The front door.
+    pub url: String,
+    /// Every service.
+    pub services: Vec<Address>,
+}
+
+/// The session that serves the app in `place`, if one does.
+pub fn running(place: &Place) -> Option<Running> {
+    let pid = Lock::holder(&place.folder)?;
+    let text = fs::read(place.folder.join(FILE)).ok()?;
+    serde_json::from_slice(&text).ok().filter(|running: &Running| running.pid == pid)
+}
+
+const FILE: &str = "session.json";
+
+impl Running {
+    /// Where a service can be called from here.
+    pub fn url_of(&self, service: &str) -> Option<String> {
+        self.services.iter().find(|address| address.name == service).map(|address| address.url.clone())
+    }
+
+    /// Writes it where [`running`] looks, for its owner's eyes alone.
+    pub(crate) fn write(&self, folder: &Path) -> io::Result<()> {
+        let aside = folder.join("session.json.new");
+        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
+        file.write_all(serde_json::to_string(self)?.as_bytes())?;
+        fs::rename(aside, folder.join(FILE))
+    }
+
+    pub(crate) fn remove(folder: &Path) -> io::Result<()> {
+        match fs::remove_file(folder.join(FILE)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! A running session, as its faces see it.
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::actor::Actor;
+use crate::control::Control;
+use crate::event::Event;
+use crate::home::HomeError;
+use crate::lock::{Lock, LockError};
+use crate::options::Options;
+use crate::report::Report;
+
+/// A running session. Read to the end after [`Session::interrupt`], it leaves nothing behind; dropped before, what it
+/// leaves is removed by the next start or by [`crate::stop`].
+#[derive(Debug)]
+pub struct Session {
+    reports: UnboundedReceiver<Report>,
+    events: UnboundedSender<Event>,
+}
+
+/// A session that does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There is no place for it.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// Another has the app.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// Its builder does not open.
+    #[error("{0}")]
+    Build(#[from] build::BuildError),
+    /// Its client for its hosts cannot be made.
+    #[error("make an HTTP client: {0}")]
+    Client(#[from] reqwest::Error),
+}
+
+impl Session {
+    /// Takes the app's lock and begins. Call it inside a multi-threaded Tokio runtime.
+    pub fn start(options: Options) -> Result<Self, StartError> {
+        let place = options.home.place(&options.file)?;
+        let lock = Lock::take(&place.folder, &options.file)?;
+        // The secret between a session and its hosts: 128 bits that nobody guesses.
+        let token = format!("{:032x}", rand::random::<u128>());
+        let control = Control::new(token.clone())?;
+        let (events, inbox) = unbounded_channel();
+        let (outbox, reports) = unbounded_channel();
+        let actor = Actor::new(options, place, lock, token, control, events.clone(), outbox)?;
+        tokio::spawn(actor.run(inbox));
+        Ok(Self { reports, events })
+    }
+
+    /// The next report; none once the session has ended and everything is removed.
+    pub async fn next(&mut self) -> Option<Report> {
+        self.reports.recv().await
+    }
+
+    /// Asks the session to end.
+    pub fn interrupt(&self) {
+        // Refused only by a session that has ended, which is what was asked for.
+        drop(self.events.send(Event::Interrupted));
+    }
+}

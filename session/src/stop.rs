@@ -1,0 +1,72 @@
+//! Ending another process' session, and what a killed one left.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::home::Place;
+use crate::lock::Lock;
+
+/// A session removes what it made within seconds; longer means that it hangs.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What was ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// The pid of the session that ran.
+    pub session: Option<u32>,
+    /// Processes, containers and networks that an earlier one had left.
+    pub removed: usize,
+}
+
+/// A session that does not end.
+#[derive(Debug, thiserror::Error)]
+pub enum StopError {
+    /// It cannot be told to.
+    #[error("end the session with pid {pid}: {source}")]
+    Signal {
+        /// Its pid.
+        pid: u32,
+        /// Why not.
+        source: io::Error,
+    },
+    /// It does not listen.
+    #[error("end the session with pid {pid}: it still runs after {} s", PATIENCE.as_secs())]
+    Deaf {
+        /// Its pid.
+        pid: u32,
+    },
+    /// What it left cannot be removed.
+    #[error("{0}")]
+    Sweep(#[from] local_cluster::GroundError),
+}
+
+/// Ends the session of an app, if one runs, and removes whatever is left of it or of a killed one.
+pub async fn stop(place: &Place) -> Result<Ended, StopError> {
+    let session = Lock::holder(&place.folder);
+    if let Some(pid) = session {
+        end(pid, place).await?;
+    }
+    let removed = local_cluster::sweep(&place.id, &service_folders(place)).await?;
+    Ok(Ended { session, removed })
+}
+
+async fn end(pid: u32, place: &Place) -> Result<(), StopError> {
+    let process = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw).ok_or(StopError::Deaf { pid })?;
+    rustix::process::kill_process(process, rustix::process::Signal::TERM)
+        .map_err(|error| StopError::Signal { pid, source: error.into() })?;
+    let begun = Instant::now();
+    while Lock::holder(&place.folder) == Some(pid) {
+        if begun.elapsed() > PATIENCE {
+            return Err(StopError::Deaf { pid });
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
+}
+
+fn service_folders(place: &Place) -> Vec<PathBuf> {
+    let folders = fs::read_dir(place.folder.join("services")).into_iter().flatten().flatten();
+    folders.map(|entry| entry.path()).collect()
+}

@@ -1,0 +1,202 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// One Rust file becomes running services.
+///
+/// Mark functions with #[service], chain them in main, and run the file with `dyn dev app.rs`.
+#[derive(Debug, Parser)]
+#[command(name = "dyn", version, about, after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes:
+  0    done
+  1    the app or a call of it is wrong; the message says where
+  2    the command line is wrong
+  3    this machine lacks something: run `dyn doctor`
+  4    another session has the app
+  130  interrupted before it was done";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a small app to start from
+    New {
+        /// The file to write; it must not exist
+        file: PathBuf,
+    },
+    /// Read an app and say what is wrong with it
+    Check {
+        /// The app
+        file: PathBuf,
+        /// One JSON value on stdout: services, flow, diagnostics
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show which service feeds which
+    Graph {
+        /// The app
+        file: PathBuf,
+        /// How to draw it
+        #[arg(long, value_enum, default_value_t = Drawing::Text)]
+        format: Drawing,
+    },
+    /// Build an app, run all of it here, serve it, until Ctrl-C
+    Dev(Dev),
+    /// Call one service: in the running session, or with what it needs started for this call
+    Invoke(Invoke),
+    /// End the session of an app and remove whatever it or a killed one left
+    Stop {
+        /// The app
+        file: PathBuf,
+    },
+    /// Look at what this machine offers: toolchain, linker, engine, limits, disk
+    Doctor {
+        /// One JSON value on stdout
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Run one service out of a folder: what processes and containers are started with
+    #[command(hide = true)]
+    Host {
+        /// Folder with config.json and libraries
+        folder: PathBuf,
+        /// End when the parent process ends
+        #[arg(long)]
+        die_with_parent: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Dev {
+    /// The app
+    pub(crate) file: PathBuf,
+    /// Where to run it
+    #[arg(long, value_enum, default_value_t = On::Auto)]
+    pub(crate) on: On,
+    /// Port of the last service on 127.0.0.1; 0: a free one [default: 8080, or a free one where that is taken]
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
+    /// Lines of text, no progress bars
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) plain: bool,
+    /// One JSON value a line on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+}
+
+/// Limits on each service.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Limits {
+    /// CPUs a service may use, e.g. 0.5 (docker)
+    #[arg(long, value_name = "CPUS", value_parser = cpus)]
+    pub(crate) cpus: Option<f64>,
+    /// Memory a service may use, e.g. 256M
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    pub(crate) memory: Option<u64>,
+    /// Deadline of a request that brings none, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    pub(crate) deadline: f64,
+    /// Largest body of a request or an answer
+    #[arg(long, value_name = "SIZE", default_value = "8M", value_parser = bytes)]
+    pub(crate) body: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Invoke {
+    /// The app
+    pub(crate) file: PathBuf,
+    /// The service to call, by its Rust name
+    pub(crate) service: String,
+    /// NAME=JSON for an input by name, or JSON for the next input in order; what is missing is fetched by route
+    pub(crate) inputs: Vec<String>,
+    /// Where missing inputs come from, e.g. 'map(filter(get))' [default: the app's own flow]
+    #[arg(long)]
+    pub(crate) route: Option<String>,
+    /// Where to run what must be started for the call
+    #[arg(long, value_enum, default_value_t = On::Process)]
+    pub(crate) on: On,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum On {
+    /// Docker where an engine answers, else processes
+    Auto,
+    /// A container for each service
+    Docker,
+    /// A process for each service
+    Process,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Drawing {
+    /// For reading
+    Text,
+    /// For Markdown
+    Mermaid,
+    /// For Graphviz
+    Dot,
+    /// For programs
+    Json,
+}
+
+fn cpus(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(cpus) if (0.01..=1024.0).contains(&cpus) => Ok(cpus),
+        _ => Err("a number of CPUs from 0.01, e.g. 0.5".to_owned()),
+    }
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.001..=86_400.0).contains(&seconds) => Ok(seconds),
+        _ => Err("seconds from 0.001 to 86400".to_owned()),
+    }
+}
+
+/// `256M` and the like: powers of 1024, as Docker reads them.
+fn bytes(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let shift = match text[digits.len()..].to_ascii_lowercase().trim_end_matches("ib").trim_end_matches('b') {
+        "" => Some(0),
+        "k" => Some(10),
+        "m" => Some(20),
+        "g" => Some(30),
+        _ => None,
+    };
+    let size = shift.and_then(|shift| digits.parse::<u64>().ok()?.checked_mul(1 << shift));
+    size.filter(|size| *size > 0).ok_or_else(|| "a size such as 512K, 256M or 2G".to_owned())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_grammar_holds_together() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_are_read_as_docker_reads_them() {
+        for (text, expected) in [("1", 1), ("512K", 512 << 10), ("8M", 8 << 20), ("256mb", 256 << 20), ("2GiB", 2 << 30)] {
+            assert_eq!(bytes(text).unwrap(), expected, "{text}");
+        }
+        for text in ["", "M", "8X", "-1", "0", "99999999999G"] {
+            assert!(bytes(text).is_err(), "{text}");
+        }
+    }
+}

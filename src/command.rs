@@ -1,0 +1,11 @@
+//! A subcommand a file.
+
+pub(crate) mod check;
+pub(crate) mod completions;
+pub(crate) mod dev;
+pub(crate) mod doctor;
+pub(crate) mod graph;
+pub(crate) mod host;
+pub(crate) mod invoke;
+pub(crate) mod new;
+pub(crate) mod stop;

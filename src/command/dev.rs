@@ -1,0 +1,107 @@
+//! `dyn dev`: build an app, run all of it here, serve it, until Ctrl-C.
+
+use session::{Front, Home, Options, Report, Session};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::arguments::{Dev, Limits, On};
+use crate::face::Face;
+use crate::fault::{Fault, Kind};
+
+/// Where the chain's front door is when nobody says: a port that is easy to remember.
+const USUAL_PORT: u16 = 8080;
+
+pub(crate) fn run(dev: &Dev) -> Result<(), Fault> {
+    let front = match dev.port {
+        Some(0) => Front::Free,
+        Some(port) => Front::Fixed(port),
+        None => Front::Prefer(USUAL_PORT),
+    };
+    let options = options(&dev.file, dev.on, front, &dev.limits)?;
+    runtime()?.block_on(serve(options, Face::new(dev.json, dev.plain)))
+}
+
+/// What every command that starts a session needs.
+pub(crate) fn options(file: &std::path::Path, on: On, front: Front, limits: &Limits) -> Result<Options, Fault> {
+    let host = std::env::current_exe();
+    let host = host.map_err(|error| Fault::new(Kind::Machine, format!("failed to find this program's own file: {error}")))?;
+    let on = match on {
+        On::Auto => session::On::Auto,
+        On::Docker => session::On::Docker,
+        On::Process => session::On::Process,
+    };
+    let requests = hops::Limits {
+        body: usize::try_from(limits.body).unwrap_or(usize::MAX),
+        deadline_ms: (limits.deadline * 1e3) as u64,
+        ..hops::Limits::default()
+    };
+    Ok(Options { file: file.to_owned(), home: Home::open()?, host, on, front, cpus: limits.cpus, memory: limits.memory, requests, only: None })
+}
+
+/// The runtime a session runs in.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Fault> {
+    tokio::runtime::Runtime::new().map_err(|error| Fault::new(Kind::Machine, format!("failed to start threads: {error}")))
+}
+
+async fn serve(options: Options, mut face: Face) -> Result<(), Fault> {
+    let mut signals = Signals::new()?;
+    let mut session = Session::start(options)?;
+    let mut ended = Ok(());
+    let mut interrupted = false;
+    let mut ready = false;
+    loop {
+        tokio::select! {
+            report = session.next() => {
+                let Some(report) = report else { break };
+                face.show(&report);
+                match report {
+                    Report::Ready { .. } => ready = true,
+                    Report::Broken { .. } if !ready => ended = Err(Fault::said(Kind::App)),
+                    Report::Failed { message, hint } => {
+                        let fault = Fault::new(Kind::Machine, message);
+                        ended = Err(hint.into_iter().fold(fault, Fault::hint));
+                    }
+                    _ => {}
+                }
+            }
+            () = signals.next() => {
+                // The second one means it: whatever is left is cleared by the next start or `dyn stop`.
+                if std::mem::replace(&mut interrupted, true) {
+                    return Err(Fault::new(Kind::Interrupted, "forced to end before everything was removed")
+                        .hint("`dyn stop FILE` removes what is left"));
+                }
+                session.interrupt();
+            }
+        }
+    }
+    // Ctrl-C is how a serving session is meant to end; before that it is an interruption.
+    match ended {
+        Ok(()) if interrupted && !ready => Err(Fault::said(Kind::Interrupted)),
+        ended => ended,
+    }
+}
+
+/// Whatever asks this process to end.
+pub(crate) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    pub(crate) fn new() -> Result<Self, Fault> {
+        let listen = |kind| signal(kind).map_err(|error| Fault::new(Kind::Machine, format!("failed to listen for signals: {error}")));
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
+    }
+
+    pub(crate) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! `dyn doctor`: what this machine offers, and what to do about what it lacks.
+
+use std::fs;
+use std::path::Path;
+
+use build::{Machine, Usage};
+use serde::Serialize;
+use session::{Home, On};
+
+use crate::fault::{Fault, Kind};
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+struct Finding {
+    name: &'static str,
+    /// Whether everything `dyn` does works with it.
+    good: bool,
+    /// What is there.
+    found: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<String>,
+}
+
+pub(crate) fn run(json: bool) -> Result<(), Fault> {
+    let home = Home::open()?;
+    let findings = super::dev::runtime()?.block_on(look(&home));
+    if json {
+        let value = serde_json::to_string(&findings).map_err(|error| Fault::new(Kind::Machine, error))?;
+        anstream::println!("{value}");
+    } else {
+        for finding in &findings {
+            anstream::println!("{} {:10} {}", if finding.good { "ok  " } else { "lack" }, finding.name, finding.found);
+            if let Some(advice) = &finding.advice {
+                anstream::println!("                {advice}");
+            }
+        }
+    }
+    // Without Docker everything still runs as processes; without a toolchain nothing does.
+    let usable = findings.iter().all(|finding| finding.good || finding.name == "docker" || finding.name == "inotify");
+    if usable { Ok(()) } else { Err(Fault::said(Kind::Machine)) }
+}
+
+async fn look(home: &Home) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    match Machine::find(Path::new("."), &home.build()).await {
+        Ok(machine) => {
+            findings.push(good("toolchain", format!("{} for {}", machine.toolchain.version, machine.toolchain.host)));
+            let passed_over = machine.linker.passed_over.join("; ");
+            let advice = (!passed_over.is_empty()).then_some(passed_over);
+            findings.push(Finding { advice, ..good("linker", machine.linker.name.clone()) });
+        }
+        Err(error) => findings.push(Finding { name: "toolchain", good: false, found: error.to_string(), advice: error.hint() }),
+    }
+    findings.push(match session::engine().await {
+        Ok(version) => good("docker", format!("an engine answers: {version}")),
+        Err(why) => Finding {
+            name: "docker",
+            good: false,
+            found: format!("no engine answers: {why}"),
+            advice: Some(format!("services run as processes without it (--on {}); to have it: apt-get install docker.io, then start dockerd", name(On::Process))),
+        },
+    });
+    findings.push(inotify());
+    findings.push(disk(home));
+    findings
+}
+
+fn name(on: On) -> &'static str {
+    match on {
+        On::Auto => "auto",
+        On::Docker => "docker",
+        On::Process => "process",
+    }
+}
+
+fn good(name: &'static str, found: String) -> Finding {
+    Finding { name, good: true, found, advice: None }
+}
+
+/// Each watched folder takes one watch; editors and other tools take thousands.
+fn inotify() -> Finding {
+    const ENOUGH: u64 = 8192;
+    const FILE: &str = "/proc/sys/fs/inotify/max_user_watches";
+    match fs::read_to_string(FILE).ok().and_then(|text| text.trim().parse::<u64>().ok()) {
+        Some(watches) if watches >= ENOUGH => good("inotify", format!("{watches} watches")),
+        Some(watches) => Finding {
+            name: "inotify",
+            good: false,
+            found: format!("only {watches} watches for all programs of this user"),
+            advice: Some("sysctl fs.inotify.max_user_watches=524288".to_owned()),
+        },
+        None => Finding { name: "inotify", good: false, found: format!("{FILE} does not read"), advice: Some("files are looked through instead".to_owned()) },
+    }
+}
+
+fn disk(home: &Home) -> Finding {
+    let mib = |bytes: u64| bytes >> 20;
+    match build::usage(&home.build()) {
+        Ok(Usage { artifacts, artifact_bytes, dependency_bytes }) => {
+            let total = mib(artifact_bytes + dependency_bytes);
+            let found = format!("{total} MiB in {}: {artifacts} libraries of {} MiB, dependencies of {} MiB", home.folder().display(), mib(artifact_bytes), mib(dependency_bytes));
+            good("disk", found)
+        }
+        Err(error) => Finding { name: "disk", good: false, found: error.to_string(), advice: error.hint() },
+    }
+}

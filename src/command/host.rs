@@ -1,0 +1,15 @@
+//! `dyn host`: what processes and containers are started with.
+
+use std::path::Path;
+
+use crate::fault::{Fault, Kind};
+
+pub(crate) fn run(folder: &Path, die_with_parent: bool) -> Result<(), Fault> {
+    if die_with_parent {
+        host::die_with_parent();
+    }
+    host::run(folder).map_err(|error| {
+        let kind = if error.is_address_in_use() { Kind::AddressInUse } else { Kind::Machine };
+        Fault::new(kind, format!("failed to {error}"))
+    })
+}

@@ -1,0 +1,159 @@
+//! `dyn invoke`: call one service, in the running session or with what it needs started for this call.
+
+use std::collections::BTreeSet;
+
+use app::{App, Service};
+use serde_json::{Map, Value};
+use session::{Front, Home, Report, Session};
+
+use super::dev;
+use crate::arguments::{Invoke, Limits};
+use crate::face::Face;
+use crate::fault::{Fault, Kind};
+use crate::finding;
+
+pub(crate) fn run(invoke: &Invoke) -> Result<(), Fault> {
+    let (app, diagnostics, _) = session::load(&invoke.file);
+    if finding::any_error(&diagnostics) {
+        finding::print(&diagnostics);
+        return Err(Fault::said(Kind::App));
+    }
+    let service = find(&app, &invoke.service)?;
+    let inputs = inputs(service, &invoke.inputs)?;
+    let route = invoke.route.clone();
+    dev::runtime()?.block_on(async {
+        let place = Home::open()?.place(&invoke.file)?;
+        if let Some(url) = session::running(&place).and_then(|running| running.url_of(&invoke.service)) {
+            return call(&url, &inputs, route.as_deref()).await;
+        }
+        started(invoke, &app, &inputs).await
+    })
+}
+
+/// Starts what the call needs, calls, and stops it.
+async fn started(invoke: &Invoke, app: &App, inputs: &Map<String, Value>) -> Result<(), Fault> {
+    let limits = Limits { cpus: None, memory: None, deadline: 30.0, body: 8 << 20 };
+    let mut options = dev::options(&invoke.file, invoke.on, Front::Free, &limits)?;
+    options.only = Some(needed(app, &invoke.service, inputs, invoke.route.as_deref())?);
+    let mut signals = dev::Signals::new()?;
+    let mut face = Face::aside();
+    let mut session = Session::start(options)?;
+    let mut ended = Err(Fault::said(Kind::Interrupted));
+    loop {
+        let report = tokio::select! {
+            report = session.next() => report,
+            () = signals.next() => {
+                session.interrupt();
+                continue;
+            }
+        };
+        match report {
+            None => return ended,
+            Some(Report::Ready { services, .. }) => {
+                face.finish();
+                let address = services.iter().find(|address| address.name == invoke.service);
+                if let Some(address) = address {
+                    ended = tokio::select! {
+                        ended = call(&address.url, inputs, invoke.route.as_deref()) => ended,
+                        () = signals.next() => Err(Fault::said(Kind::Interrupted)),
+                    };
+                }
+                session.interrupt();
+            }
+            Some(Report::Failed { message, hint }) => {
+                face.finish();
+                ended = Err(hint.into_iter().fold(Fault::new(Kind::Machine, message), Fault::hint));
+            }
+            Some(report) => {
+                if matches!(report, Report::Broken { .. }) {
+                    ended = Err(Fault::said(Kind::App));
+                }
+                if !matches!(report, Report::Stopped) {
+                    face.show(&report);
+                }
+            }
+        }
+    }
+}
+
+fn find<'a>(app: &'a App, name: &str) -> Result<&'a Service, Fault> {
+    app.services.iter().find(|service| service.name == name).ok_or_else(|| {
+        let names: Vec<_> = app.services.iter().map(|service| service.name.as_str()).collect();
+        Fault::new(Kind::App, format!("{name} is no service of {}", app.name)).hint(format!("its services are {}", names.join(", ")))
+    })
+}
+
+/// `NAME=JSON` by name, a bare JSON value for the next input in order.
+fn inputs(service: &Service, given: &[String]) -> Result<Map<String, Value>, Fault> {
+    let mut inputs = Map::new();
+    for text in given {
+        let named = text.split_once('=').filter(|(name, _)| service.inputs.iter().any(|input| input.name == *name));
+        let free = || service.inputs.iter().find(|input| !inputs.contains_key(&input.name)).map(|input| input.name.clone());
+        let (name, json) = match named {
+            Some((name, json)) => (name.to_owned(), json),
+            None => {
+                let wanted = service.inputs.len();
+                let too_many = || Fault::new(Kind::Usage, format!("{} takes {wanted} inputs, this is one more: {text}", service.name));
+                (free().ok_or_else(too_many)?, text.as_str())
+            }
+        };
+        let value = serde_json::from_str(json).map_err(|error| {
+            Fault::new(Kind::Usage, format!("the input {name} is no JSON: {error}: {json}")).hint("a string wants its quotes: name='\"text\"'")
+        })?;
+        if inputs.insert(name.clone(), value).is_some() {
+            return Err(Fault::new(Kind::Usage, format!("the input {name} is given twice")));
+        }
+    }
+    Ok(inputs)
+}
+
+/// The services a call can reach: by its route, by the flow, and by calls in bodies.
+fn needed(app: &App, service: &str, inputs: &Map<String, Value>, route: Option<&str>) -> Result<BTreeSet<String>, Fault> {
+    let complete = find(app, service)?.inputs.iter().all(|input| inputs.contains_key(&input.name));
+    let route = route.map(str::to_owned).or_else(|| app.route_of(service).filter(|_| !complete));
+    let mut wanted = vec![service.to_owned()];
+    if let Some(route) = route {
+        let route = hops::Route::parse(&route).map_err(|error| Fault::new(Kind::Usage, format!("the route is wrong: {error}")))?;
+        wanted.extend(route.services().map(str::to_owned));
+    }
+    let mut needed = BTreeSet::new();
+    while let Some(name) = wanted.pop() {
+        let service = find(app, &name)?;
+        if needed.insert(name) {
+            wanted.extend(service.calls.iter().cloned());
+        }
+    }
+    Ok(needed)
+}
+
+/// The answer's JSON goes to stdout, everything else to stderr.
+async fn call(url: &str, inputs: &Map<String, Value>, route: Option<&str>) -> Result<(), Fault> {
+    let unreachable = |error: reqwest::Error| Fault::new(Kind::App, format!("failed to call {url}: {error}"));
+    let client = reqwest::Client::builder().no_proxy().build().map_err(unreachable)?;
+    let mut request = if inputs.is_empty() { client.get(url) } else { client.post(url).json(inputs) };
+    if let Some(route) = route {
+        request = request.header(hops::header::ROUTE, route);
+    }
+    let answer = request.send().await.map_err(unreachable)?;
+    let status = answer.status();
+    let filtered = answer.headers().get(hops::header::FILTERED).and_then(|by| by.to_str().ok()).map(str::to_owned);
+    let text = answer.text().await.map_err(unreachable)?;
+    match status.as_u16() {
+        200 => anstream::println!("{text}"),
+        204 => anstream::eprintln!("filtered: {}", filtered.as_deref().unwrap_or("by a service that does not say its name")),
+        _ => return Err(failure(status, &text)),
+    }
+    Ok(())
+}
+
+/// A problem document in words.
+fn failure(status: reqwest::StatusCode, text: &str) -> Fault {
+    let problem: Value = serde_json::from_str(text).unwrap_or(Value::Null);
+    let word = |name: &str| problem[name].as_str();
+    let message = match (word("service"), word("detail")) {
+        (Some(service), Some(detail)) => format!("{service}: {detail} ({})", status.as_u16()),
+        (None, Some(detail)) => format!("{detail} ({})", status.as_u16()),
+        _ => format!("{status}: {text}"),
+    };
+    Fault::new(Kind::App, message)
+}

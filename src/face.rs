@@ -1,0 +1,117 @@
+//! How `dyn dev` shows what its session reports: JSON lines, plain lines, or lines under a progress bar.
+
+use std::time::Duration;
+
+use anstream::{eprintln, println};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use session::Report;
+
+use crate::finding;
+
+/// Shows reports.
+pub(crate) enum Face {
+    /// One JSON value a line on stdout.
+    Json,
+    /// Logs on stdout, talk on stderr.
+    Lines(Lines),
+}
+
+pub(crate) struct Lines {
+    bar: ProgressBar,
+    built: u64,
+    /// Logs go to stdout, unless that is for a command's own answer.
+    logs_aside: bool,
+    /// As wide as the longest service name seen, so that log lines stand in columns.
+    width: usize,
+}
+
+impl Face {
+    /// The face for a choice of `--json` and `--plain`. A bar is drawn on a terminal alone.
+    pub(crate) fn new(json: bool, plain: bool) -> Self {
+        if json {
+            return Self::Json;
+        }
+        let target = if plain { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(100));
+        bar.set_message("reading the app");
+        Self::Lines(Lines { bar, built: 0, logs_aside: false, width: 0 })
+    }
+
+    /// The face of a command whose answer goes to stdout: everything else goes to stderr.
+    pub(crate) fn aside() -> Self {
+        let mut face = Self::new(false, false);
+        if let Self::Lines(lines) = &mut face {
+            lines.logs_aside = true;
+        }
+        face
+    }
+
+    pub(crate) fn show(&mut self, report: &Report) {
+        match self {
+            Self::Json => match serde_json::to_string(report) {
+                Ok(line) => println!("{line}"),
+                Err(error) => eprintln!("an event cannot be written as JSON: {error}"),
+            },
+            Self::Lines(lines) => lines.show(report),
+        }
+    }
+}
+
+impl Face {
+    /// Takes the bar away: what follows is the command's own output.
+    pub(crate) fn finish(&self) {
+        if let Self::Lines(lines) = self {
+            lines.bar.finish_and_clear();
+        }
+    }
+}
+
+impl Lines {
+    fn show(&mut self, report: &Report) {
+        match report {
+            Report::Notice { message } => self.say(message),
+            Report::Building { service, .. } => {
+                self.width = self.width.max(service.len());
+                self.bar.set_message(format!("building {service}"));
+            }
+            Report::Built { service, version, compiled, ms, .. } => {
+                self.built += 1;
+                let how = if *compiled { format!("built in {ms:.0} ms") } else { "as built before".to_owned() };
+                self.say(&format!("{service:width$}  {version}  {how}", width = self.width));
+            }
+            Report::Ready { url, ground, services, ms } => {
+                self.bar.finish_and_clear();
+                eprintln!("ready in {:.1} s on {ground}: {url}", ms / 1e3);
+                for service in services {
+                    eprintln!("  {:width$}  {}", service.name, service.url, width = self.width);
+                }
+            }
+            Report::Broken { diagnostics, .. } => self.bar.suspend(|| finding::print(diagnostics)),
+            Report::Log { service, line, .. } => {
+                let (width, aside) = (self.width, self.logs_aside);
+                let line = format!("{service:width$} | {line}");
+                self.bar.suspend(|| if aside { eprintln!("{line}") } else { println!("{line}") });
+            }
+            Report::Down { service, why, restart_ms } => {
+                let again = restart_ms.map_or_else(String::new, |ms| format!("; starting it again in {ms} ms"));
+                self.say(&format!("{service} is down: {why}{again}"));
+            }
+            Report::Up { service, version } => {
+                self.say(&format!("{service} is up again as {version}; its placed state began anew"));
+            }
+            Report::Failed { .. } => self.bar.finish_and_clear(),
+            Report::Stopped => {
+                self.bar.finish_and_clear();
+                eprintln!("stopped");
+            }
+        }
+    }
+
+    fn say(&self, words: &str) {
+        self.bar.suspend(|| eprintln!("{words}"));
+    }
+}

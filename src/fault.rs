@@ -1,0 +1,95 @@
+//! The one place where an error becomes words and an exit code. Libraries never print.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+/// Why a command ended early: what happened, and what to do about it.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    kind: Kind,
+    message: String,
+    hint: Option<String>,
+}
+
+/// The exit codes of `dyn --help`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The app or a call of it is wrong.
+    App = 1,
+    /// The command line asks for what cannot be.
+    Usage = 2,
+    /// This machine lacks something.
+    Machine = 3,
+    /// Another session has the app.
+    Busy = 4,
+    /// A host's address is taken: for whoever started the host.
+    AddressInUse = hops::ADDRESS_IN_USE as isize,
+    /// Ctrl-C before it was done.
+    Interrupted = 130,
+}
+
+impl Fault {
+    pub(crate) fn new(kind: Kind, message: impl Display) -> Self {
+        Self { kind, message: message.to_string(), hint: None }
+    }
+
+    /// A command that has already said what is wrong.
+    pub(crate) fn said(kind: Kind) -> Self {
+        Self::new(kind, "")
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Display) -> Self {
+        self.hint = Some(hint.to_string());
+        self
+    }
+
+    /// Says it on stderr.
+    pub(crate) fn report(&self) -> ExitCode {
+        use anstream::eprintln;
+        use anstyle::{AnsiColor, Style};
+        let (red, cyan) = (Style::new().bold().fg_color(Some(AnsiColor::Red.into())), Style::new().fg_color(Some(AnsiColor::Cyan.into())));
+        if !self.message.is_empty() {
+            eprintln!("{red}error{red:#}: {}", self.message);
+        }
+        if let Some(hint) = &self.hint {
+            eprintln!("{cyan}hint{cyan:#}: {hint}");
+        }
+        ExitCode::from(self.kind as u8)
+    }
+}
+
+impl From<session::HomeError> for Fault {
+    fn from(error: session::HomeError) -> Self {
+        let kind = if matches!(error, session::HomeError::Find { .. }) { Kind::App } else { Kind::Machine };
+        let fault = Self::new(kind, format!("failed to {error}"));
+        match kind {
+            Kind::Machine => fault.hint("set DYNINKA_HOME to a folder that can be written"),
+            _ => fault,
+        }
+    }
+}
+
+impl From<session::StartError> for Fault {
+    fn from(error: session::StartError) -> Self {
+        match error {
+            session::StartError::Home(error) => error.into(),
+            session::StartError::Lock(error) => error.into(),
+            session::StartError::Build(error) => {
+                error.hint().into_iter().fold(Self::new(Kind::Machine, format!("failed to {error}")), Self::hint)
+            }
+            session::StartError::Client(_) => Self::new(Kind::Machine, format!("failed to {error}")),
+        }
+    }
+}
+
+impl From<session::LockError> for Fault {
+    fn from(error: session::LockError) -> Self {
+        match error {
+            session::LockError::Held { ref app, .. } => {
+                let hint = format!("end it with `dyn stop {}`, or call into it with `dyn invoke`", app.display());
+                Self::new(Kind::Busy, &error).hint(hint)
+            }
+            session::LockError::Io { .. } => Self::new(Kind::Machine, format!("failed to {error}")),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Diagnostics for a person: the message, the user's own line with a caret, and how to mend it.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use app::{Diagnostic, Severity};
+
+/// Says the diagnostics on stderr, in colour where it is a terminal.
+pub(crate) fn print(diagnostics: &[Diagnostic]) {
+    let mut texts = HashMap::new();
+    for diagnostic in diagnostics {
+        let file = &diagnostic.place.file;
+        let text = texts.entry(file.clone()).or_insert_with(|| fs::read_to_string(file).unwrap_or_default());
+        anstream::eprintln!("{}\n", render(diagnostic, text));
+    }
+}
+
+/// One diagnostic over the text it speaks of, with colours as escape codes.
+fn render(diagnostic: &Diagnostic, text: &str) -> String {
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let title = level.primary_title(diagnostic.message.as_str());
+    let path = diagnostic.place.file.to_string_lossy();
+    let mut group = match span(diagnostic, text) {
+        Some(span) => Group::with_title(title).element(Snippet::source(text).path(path).annotation(AnnotationKind::Primary.span(span))),
+        None => Group::with_title(title).element(annotate_snippets::Origin::path(path)),
+    };
+    if let Some(help) = &diagnostic.help {
+        group = group.element(Level::HELP.with_name("hint").message(help.as_str()));
+    }
+    Renderer::styled().render(&[group])
+}
+
+/// The bytes a place covers; none where the text has no such line, because it was never read or has changed since.
+fn span(diagnostic: &Diagnostic, text: &str) -> Option<std::ops::Range<usize>> {
+    let place = &diagnostic.place;
+    let start = offset(text, place.line, place.column)?;
+    let end = offset(text, place.end_line, place.end_column)?;
+    Some(start..end.max(start))
+}
+
+fn offset(text: &str, line: usize, column: usize) -> Option<usize> {
+    let start: usize = text.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
+    let rest = text.get(start..).filter(|rest| !rest.is_empty())?;
+    let within = rest.char_indices().nth(column.checked_sub(1)?).map_or(rest.len(), |(at, _)| at);
+    Some(start + within)
+}
+
+/// Whether anything in there stops a build.
+pub(crate) fn any_error(diagnostics: &[Diagnostic]) -> bool {
+    diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+}
+
+/// `2 errors`, `1 error and 1 warning`: the last line of a report.
+pub(crate) fn count(diagnostics: &[Diagnostic], file: &Path) -> String {
+    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
+    let plural = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+    let warnings = diagnostics.len() - errors;
+    let counted = match (errors, warnings) {
+        (errors, 0) => plural(errors, "error"),
+        (0, warnings) => plural(warnings, "warning"),
+        (errors, warnings) => format!("{} and {}", plural(errors, "error"), plural(warnings, "warning")),
+    };
+    format!("{}: {counted}", file.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_characters() {
+        assert_eq!(offset("é = 1\nab", 1, 3), Some(3));
+        assert_eq!(offset("é = 1\nab", 2, 2), Some(8));
+        assert_eq!(offset("", 1, 1), None);
+    }
+}

@@ -1,0 +1,113 @@
+//! The house rules: which room may know which, and which outside crate belongs to which room.
+//!
+//! The plan is in ARCHITECTURE.md. A new arrow or a new place for a fenced crate is a decision: change it here and there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use cargo_metadata::{CargoOpt, DependencyKind, MetadataCommand, Package};
+
+/// Room to the rooms it may depend on. Tests and benches may reach further.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("app", &[]),
+    ("hops", &[]),
+    ("dyninka-macros", &[]),
+    ("dyninka", &["dyninka-macros"]),
+    ("host", &["hops", "dyninka"]),
+    ("build", &["app"]),
+    ("local-cluster", &["app"]),
+    ("session", &["app", "build", "local-cluster", "hops"]),
+    ("dyninka-cli", &["app", "build", "hops", "host", "local-cluster", "session"]),
+];
+
+/// Outside crate to the rooms that may use it.
+const FENCES: &[(&str, &[&str])] = &[
+    ("syn", &["app", "dyninka-macros"]),
+    ("quote", &["app", "dyninka-macros"]),
+    ("bollard", &["local-cluster"]),
+    ("axum", &["host", "session"]),
+    ("hyper", &["host"]),
+    ("libloading", &["host"]),
+    ("cargo_metadata", &["build"]),
+    ("clap", &["dyninka-cli"]),
+    ("indicatif", &["dyninka-cli"]),
+];
+
+/// Rooms that read no file, open no socket and run nothing: they are free of anything that could.
+const PURE: &[&str] = &["app", "hops"];
+const IMPURE: &[&str] = &["tokio", "std::fs", "std::net", "std::process", "std::env"];
+
+fn packages() -> Vec<Package> {
+    let mut command = MetadataCommand::new();
+    command.features(CargoOpt::AllFeatures).no_deps();
+    command.exec().expect("cargo metadata of this workspace").packages
+}
+
+fn dependencies(package: &Package) -> BTreeSet<String> {
+    let normal = package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal);
+    normal.map(|dependency| dependency.name.clone()).collect()
+}
+
+#[test]
+fn rooms_know_only_the_rooms_they_may() {
+    let packages = packages();
+    let arrows: BTreeMap<_, _> = ARROWS.iter().copied().collect();
+    let rooms: BTreeSet<_> = packages.iter().map(|package| package.name.to_string()).collect();
+    for package in &packages {
+        let name = package.name.as_str();
+        let allowed = arrows.get(name).unwrap_or_else(|| panic!("{name} is a room without a line in ARROWS"));
+        for known in dependencies(package).intersection(&rooms) {
+            assert!(allowed.contains(&known.as_str()), "{name} may not depend on {known}");
+        }
+    }
+}
+
+#[test]
+fn outside_crates_stay_in_their_rooms() {
+    for package in packages() {
+        let dependencies = dependencies(&package);
+        for (fenced, rooms) in FENCES {
+            let uses = dependencies.contains(*fenced);
+            assert!(!uses || rooms.contains(&package.name.as_str()), "{} may not use {fenced}", package.name);
+        }
+    }
+}
+
+#[test]
+fn pure_rooms_touch_nothing() {
+    for room in PURE {
+        let mut files = Vec::new();
+        collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join(room).join("src"), &mut files);
+        assert!(!files.is_empty(), "{room} has no source");
+        for (file, text) in files {
+            for impure in IMPURE {
+                assert!(!text.contains(impure), "{file} of a pure room mentions {impure}");
+            }
+        }
+    }
+}
+
+#[test]
+fn files_are_small_and_name_no_other_place() {
+    let mut files = Vec::new();
+    collect(Path::new(env!("CARGO_MANIFEST_DIR")), &mut files);
+    for (file, text) in files {
+        let lines = text.lines().count();
+        assert!(lines <= 500, "{file} has {lines} lines: it is more than one noun");
+        assert!(!text.contains(concat!("#[al", "low(")), "{file}: say #[expect(.., reason = \"…\")]");
+    }
+}
+
+fn collect(folder: &Path, into: &mut Vec<(String, String)>) {
+    let entries = folder.read_dir().unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    for entry in entries {
+        let path = entry.expect("a folder entry").path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.is_dir() && name != "target" && !name.starts_with('.') {
+            collect(&path, into);
+        } else if name.ends_with(".rs") {
+            let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            into.push((path.display().to_string(), text));
+        }
+    }
+}
