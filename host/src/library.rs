@@ -18,7 +18,7 @@ pub(crate) struct Loaded {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LoadError {
     /// The system's loader refuses.
-    #[error("{0}")]
+    #[error("{}", chain(.0))]
     Loader(#[from] libloading::Error),
     /// It was built for another host.
     #[error("the library speaks version {0} of the border, this host {ours}", ours = border::VERSION)]
@@ -108,4 +108,10 @@ pub(crate) fn words(body: &[u8]) -> String {
     let parsed = serde_json::from_slice::<serde_json::Value>(body).ok();
     let message = parsed.as_ref().and_then(|body| body["message"].as_str());
     message.map_or_else(|| String::from_utf8_lossy(body).into_owned(), str::to_owned)
+}
+
+/// The loader's own words stand in the cause.
+fn chain(error: &libloading::Error) -> String {
+    let cause = std::error::Error::source(error);
+    cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }

@@ -107,7 +107,9 @@ impl Actor {
             Effect::Prepare { edit, app } => self.spawn(async move { tell(tools.prepare(edit, &app.0).await) }),
             Effect::Build { edit, app, service } => self.spawn(async move { tell(tools.build(edit, &app.0, service).await) }),
             Effect::Open { app } => self.open(app),
-            Effect::Start { config, host } => self.on_ground(|ground, tools| async move { tools.start(&*ground, &config, &host).await }),
+            Effect::Start { config, host, library } => {
+                self.on_ground(|ground, tools| async move { tools.start(&*ground, &config, &host, library).await });
+            }
             Effect::Swap { edit, config, host, library, version, at } => {
                 self.spawn(async move { tell(tools.swap(edit, &config, &host, &library, version, at).await) });
             }
@@ -281,9 +283,10 @@ impl Tools {
         }
     }
 
-    async fn start(&self, ground: &dyn Ground, config: &Config, host: &str) -> Event {
-        let service = config.service.clone();
-        if let Err(error) = install::configure(&self.place.service(host), config) {
+    async fn start(&self, ground: &dyn Ground, config: &Config, host: &str, library: Option<PathBuf>) -> Event {
+        let (service, folder) = (config.service.clone(), self.place.service(host));
+        let installed = library.map_or(Ok(()), |library| install::library(&folder, &library).map(drop));
+        if let Err(error) = installed.and_then(|()| install::configure(&folder, config)) {
             return Event::Failed { message: format!("failed to write the configuration of {service}: {error}"), hint: None };
         }
         match ground.start(&service).await {

@@ -22,8 +22,8 @@ pub(crate) enum Effect {
     Prepare { edit: Edit, app: Wanted },
     /// Build a service's library.
     Build { edit: Edit, app: Wanted, service: String },
-    /// Start a service's host.
-    Start { config: Box<Config>, host: String },
+    /// Start a service's host, with its library where that is there already.
+    Start { config: Box<Config>, host: String, library: Option<PathBuf> },
     /// Have a running host take a library over.
     Swap { edit: Edit, config: Box<Config>, host: String, library: PathBuf, version: String, at: SocketAddr },
     /// Start a host again, after a pause.

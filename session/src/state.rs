@@ -124,7 +124,8 @@ impl State {
         let Some(app) = self.app.clone() else { return Vec::new() };
         let starts = app.services.iter().filter_map(|service| {
             let config = Box::new(self.config(&service.name)?);
-            Some(Effect::Start { config, host: service.host.clone() })
+            let library = self.services.get(&service.name)?.artifact.as_ref().map(|artifact| artifact.file.clone());
+            Some(Effect::Start { config, host: service.host.clone(), library })
         });
         starts.collect()
     }
