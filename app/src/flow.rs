@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Number, Value};
 use syn::spanned::Spanned;
 use syn::{Expr, Lit, Pat, Stmt, UnOp};
 
@@ -84,7 +83,10 @@ impl Reader<'_> {
             (Pat::Ident(name), Some(init)) if init.diverge.is_none() => {
                 let flow = self.expression(&init.expr);
                 let place = self.placer.of(&name.ident);
-                self.lets.insert(name.ident.to_string(), (flow, place, false));
+                let hidden = self.lets.insert(name.ident.to_string(), (flow, place, false));
+                if let Some((_, place, false)) = hidden {
+                    self.findings.push(feeds_nothing(&name.ident.to_string(), place));
+                }
             }
             _ => self.wrong(local, "a let in main gives one name to one step", "write let name = service(…);"),
         }
@@ -93,8 +95,7 @@ impl Reader<'_> {
     fn unused(&mut self) {
         for (name, (_, place, used)) in &self.lets {
             if !used {
-                let finding = Diagnostic::error(format!("{name} feeds nothing"), place.clone());
-                self.findings.push(finding.help("use it in the chain main ends in, or take it out"));
+                self.findings.push(feeds_nothing(name, place.clone()));
             }
         }
     }
@@ -102,16 +103,16 @@ impl Reader<'_> {
     fn expression(&mut self, expression: &Expr) -> Option<Flow> {
         match expression {
             Expr::Call(call) => {
-                let Expr::Path(path) = &*call.func else {
-                    self.wrong(
-                        &*call.func,
-                        "only a service can be called in the flow",
-                        "name a function marked #[service]",
-                    );
+                let name = match &*call.func {
+                    Expr::Path(path) => path.path.get_ident().map(ToString::to_string),
+                    _ => None,
+                };
+                let Some(name) = name else {
+                    let help = "name a function marked #[service], without a path";
+                    self.wrong(&*call.func, "only a service can be called in the flow", help);
                     return None;
                 };
-                let name = path.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
-                self.call(&path.path, &name, None, call.args.iter())
+                self.call(&*call.func, &name, None, call.args.iter())
             }
             Expr::MethodCall(call) => {
                 let first = self.expression(&call.receiver);
@@ -128,8 +129,8 @@ impl Reader<'_> {
                 self.wrong(inner, "the flow needs no ?", "take it off: an error ends the request by itself");
                 self.expression(&inner.expr)
             }
-            other => match literal(other) {
-                Some(value) => Some(Flow::Literal(escape(&value))),
+            other => match literal(other).filter(|json| serde_json::from_str::<serde_json::Value>(json).is_ok()) {
+                Some(json) => Some(Flow::Literal(json)),
                 None => {
                     self.wrong(other, "this cannot stand in the flow", "a flow is made of services, lets and literals");
                     None
@@ -141,7 +142,7 @@ impl Reader<'_> {
     fn named(&mut self, path: &syn::ExprPath) -> Option<Flow> {
         let name = path.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
         match self.lets.get_mut(&name) {
-            Some((_, _, used)) if *used => {
+            Some((flow, _, used)) if *used && !matches!(flow, Some(Flow::Literal(_))) => {
                 self.wrong(
                     path,
                     format!("{name} feeds two inputs"),
@@ -194,6 +195,10 @@ impl Reader<'_> {
     }
 }
 
+fn feeds_nothing(name: &str, place: Place) -> Diagnostic {
+    Diagnostic::error(format!("{name} feeds nothing"), place).help("use it in the chain main ends in, or take it out")
+}
+
 /// A service that feeds itself.
 fn circle<'a>(flow: &'a Flow, above: &mut Vec<&'a str>, place: &Place, findings: &mut Vec<Diagnostic>) {
     let Flow::Call { service, inputs } = flow else { return };
@@ -209,23 +214,22 @@ fn circle<'a>(flow: &'a Flow, above: &mut Vec<&'a str>, place: &Place, findings:
     above.pop();
 }
 
-fn literal(expression: &Expr) -> Option<Value> {
+/// A literal as JSON in ASCII: a route travels in a header. Numbers keep every digit.
+fn literal(expression: &Expr) -> Option<String> {
     match expression {
         Expr::Lit(literal) => match &literal.lit {
-            Lit::Bool(value) => Some(Value::Bool(value.value)),
-            Lit::Str(value) => Some(Value::String(value.value())),
-            Lit::Char(value) => Some(Value::String(value.value().to_string())),
-            Lit::Byte(value) => Some(Value::from(value.value())),
-            Lit::Int(value) => number(value.base10_digits()),
-            Lit::Float(value) => number(value.base10_digits()),
+            Lit::Bool(value) => Some(value.value.to_string()),
+            Lit::Str(value) => Some(quote(&value.value())),
+            Lit::Char(value) => Some(quote(&value.value().to_string())),
+            Lit::Byte(value) => Some(value.value().to_string()),
+            Lit::Int(value) => Some(value.base10_digits().to_owned()),
+            Lit::Float(value) => Some(float(value.base10_digits())),
             _ => None,
         },
-        Expr::Unary(unary) if matches!(unary.op, UnOp::Neg(_)) => match literal(&unary.expr)? {
-            Value::Number(value) => number(&format!("-{value}")),
-            _ => None,
-        },
-        Expr::Array(array) => array.elems.iter().map(literal).collect::<Option<Vec<_>>>().map(Value::Array),
-        Expr::Tuple(tuple) => tuple.elems.iter().map(literal).collect::<Option<Vec<_>>>().map(Value::Array),
+        Expr::Unary(unary) if matches!(unary.op, UnOp::Neg(_)) => literal(&unary.expr).map(|value| format!("-{value}")),
+        Expr::Array(array) => list(array.elems.iter()),
+        Expr::Tuple(tuple) if tuple.elems.is_empty() => Some("null".to_owned()),
+        Expr::Tuple(tuple) => list(tuple.elems.iter()),
         Expr::Reference(reference) => literal(&reference.expr),
         Expr::Paren(inner) => literal(&inner.expr),
         Expr::Group(inner) => literal(&inner.expr),
@@ -233,23 +237,35 @@ fn literal(expression: &Expr) -> Option<Value> {
     }
 }
 
-fn number(digits: &str) -> Option<Value> {
-    let digits = digits.strip_suffix('.').unwrap_or(digits);
-    digits.parse::<Number>().ok().map(Value::Number)
+fn list<'e>(elements: impl Iterator<Item = &'e Expr>) -> Option<String> {
+    let elements = elements.map(literal).collect::<Option<Vec<_>>>()?;
+    Some(format!("[{}]", elements.join(",")))
 }
 
-/// JSON in ASCII: a route travels in a header.
-fn escape(value: &Value) -> String {
-    let mut text = String::new();
-    for c in value.to_string().chars() {
-        if c.is_ascii() {
-            text.push(c);
+/// JSON wants a digit on both sides of the point, and no zeros before others.
+fn float(digits: &str) -> String {
+    let (whole, rest) = digits.split_at(digits.find(['.', 'e', 'E']).unwrap_or(digits.len()));
+    let whole = whole.trim_start_matches('0');
+    let whole = if whole.is_empty() { "0" } else { whole };
+    let rest = if rest.starts_with('.') && !rest[1..].starts_with(|c: char| c.is_ascii_digit()) {
+        format!(".0{}", &rest[1..])
+    } else {
+        rest.to_owned()
+    };
+    format!("{whole}{rest}")
+}
+
+fn quote(text: &str) -> String {
+    let mut json = String::new();
+    for c in serde_json::Value::from(text).to_string().chars() {
+        if c.is_ascii() && c != '\u{7f}' {
+            json.push(c);
         } else {
             let mut units = [0; 2];
-            c.encode_utf16(&mut units).iter().for_each(|unit| text.push_str(&format!("\\u{unit:04x}")));
+            c.encode_utf16(&mut units).iter().for_each(|unit| json.push_str(&format!("\\u{unit:04x}")));
         }
     }
-    text
+    json
 }
 
 /// The name that is fewest changes away, if few enough.

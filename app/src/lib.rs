@@ -2,24 +2,35 @@
 //!
 //! Pure: no file is read here. The caller puts texts into [`Sources`] and asks [`wanted`] what else is mentioned.
 //!
-//! The way of a text: `text` (bytes to text) → `tree` (syn's items, by module) → `mention` (what an item names) →
-//! `reach` (what a service needs) → `parse` (services, flow, findings) → `slice` (what a service is compiled from).
+//! The way of a text: `text` (bytes to text) → `read` (syn's items to a `tree`, by module) → `mention` (what an item
+//! names: `walk` over code, `raw` over tokens) → `names` (what a name is) → `reach` (what a service needs) → `parse`
+//! (services, flow, findings) → `slice` (what a service is compiled from) and `meaning` (what an edit changed).
 
 mod change;
+mod crates;
 mod diagnostic;
 mod flow;
 mod graph;
+mod import;
+mod meaning;
 mod mention;
 mod model;
+mod names;
+mod nesting;
 mod parse;
+mod placed;
+mod raw;
 mod reach;
+mod read;
 mod scope;
 mod service;
 mod slice;
 mod sources;
+mod syntax;
 mod text;
 mod tokens;
 mod tree;
+mod walk;
 
 pub use change::{Change, Changes, compare};
 pub use diagnostic::{Diagnostic, Place, Severity};

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use syn::visit::Visit;
 
-use crate::scope::Walk;
+use crate::walk::Walk;
 
 /// A path somebody wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,18 @@ pub(crate) struct Mention {
     pub(crate) segments: Vec<String>,
     /// Where, in bytes of its file.
     pub(crate) range: Range<usize>,
+    pub(crate) manner: Manner,
+}
+
+/// How a path is written, and so how sure it is that it is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// In code, or called in a macro's tokens.
+    Code,
+    /// A name in a macro's tokens that make no code by themselves: it may be a field's, or one the macro brings in.
+    Tokens,
+    /// In a string of an attribute, as `#[serde(with = "iso")]`, where it may be a module for all that is in it.
+    Text,
 }
 
 /// Everything an item mentions.
@@ -21,12 +33,14 @@ pub(crate) struct Mention {
 pub(crate) struct Mentions {
     /// Paths.
     pub(crate) paths: Vec<Mention>,
-    /// Paths that stand for all that is in them.
-    pub(crate) whole: Vec<Mention>,
     /// Methods called.
     pub(crate) methods: BTreeSet<String>,
     /// Files of `include_str!` and friends, as written.
     pub(crate) included: BTreeSet<String>,
+    /// Crates named where only a path can be: by `extern crate`, `#[serde(with = "…")]`.
+    pub(crate) crates: BTreeSet<String>,
+    /// `#[service]` and `#[placed]`, wherever they stand in it.
+    pub(crate) marks: Vec<Range<usize>>,
 }
 
 /// What an item mentions.
@@ -40,6 +54,24 @@ pub(crate) fn of_item(item: &syn::Item) -> Mentions {
 pub(crate) fn of_type(ty: &syn::Type) -> Mentions {
     let mut walk = Walk::default();
     walk.visit_type(ty);
+    walk.found
+}
+
+/// What a signature mentions.
+pub(crate) fn of_signature(signature: &syn::Signature) -> Mentions {
+    let mut walk = Walk::default();
+    walk.visit_signature(signature);
+    walk.found
+}
+
+/// What the head of an `impl` mentions: generics, trait and type.
+pub(crate) fn of_head(item: &syn::ItemImpl) -> Mentions {
+    let mut walk = Walk::default();
+    walk.visit_generics(&item.generics);
+    if let Some((path, _)) = &item.trait_ {
+        walk.visit_path(path);
+    }
+    walk.visit_type(&item.self_ty);
     walk.found
 }
 
@@ -86,10 +118,56 @@ mod tests {
     #[test]
     fn attributes_name_functions_in_strings_and_files_are_found() {
         let found = of_item(&syn::parse_str(r#"struct S { #[serde(with = "iso::date")] a: u8 }"#).unwrap());
-        assert!(found.whole.iter().any(|mention| mention.segments == ["iso", "date"]));
+        let is_date = |mention: &Mention| mention.segments == ["iso", "date"] && mention.manner == Manner::Text;
+        assert!(found.paths.iter().any(is_date), "{found:?}");
+        assert!(!paths(r#"struct S { #[serde(rename = "get", alias = "a")] b: u8 }"#).contains(&"get".to_owned()));
+        assert!(paths(r#"#[serde(bound = "T: Local")] struct S { b: u8 }"#).contains(&"Local".to_owned()));
         let found = of_item(&syn::parse_str(r#"const A: &str = std::include_str!("a.csv");"#).unwrap());
         assert!(found.included.contains("a.csv"));
         let found = of_item(&syn::parse_str(r#"fn f() { w!(include_bytes!("b.bin")) }"#).unwrap());
         assert!(found.included.contains("b.bin"));
+    }
+
+    #[test]
+    fn imports_in_a_function_are_its_own() {
+        assert_eq!(paths("fn f() { use a::b as c; c(1) }"), ["a::b"]);
+        assert_eq!(paths("fn f() { use a::m; m::x() }"), ["a::m", "a::m::x"]);
+        assert_eq!(paths("fn f() { use a::*; x() }"), ["a", "a::x", "x"]);
+        assert_eq!(paths("fn f() { { use a::b; } b() }"), ["a::b", "b"]);
+    }
+
+    #[test]
+    fn a_nested_function_does_not_see_the_names_around_it() {
+        assert_eq!(paths("fn f() { let price = 1; fn g() { price(2) } g() }"), ["price"]);
+    }
+
+    #[test]
+    fn calls_in_macros_are_told_from_names() {
+        let calls = |text: &str| {
+            let found = of_item(&syn::parse_str(&format!("fn f() {{ {text} }}")).unwrap());
+            found.paths.iter().any(|mention| mention.segments == ["lookup"] && mention.manner == Manner::Code)
+        };
+        for text in [
+            "format!(\"{}\", lookup(k).await?)",
+            "json!({ \"a\": lookup(k) })",
+            "vec![a.map(lookup)]",
+            "x!(0..lookup(1))",
+            "json!([1, { \"a\": 0..lookup(1) }])",
+            "m!(let a = lookup(1); a)",
+        ] {
+            assert!(calls(text), "{text}");
+        }
+        for text in [
+            "format!(\"{lookup}\")",
+            "format!(\"{lookup}\", lookup = 1)",
+            "matches!(x, Some(lookup) if lookup > 1)",
+            "json!({ lookup: 1 })",
+            "let lookup = 1; json!({ \"a\": lookup })",
+            "x.lookup()",
+            "json!({ \"a\": x.lookup() })",
+            "select! { lookup = f() => lookup }",
+        ] {
+            assert!(!calls(text), "{text}");
+        }
     }
 }

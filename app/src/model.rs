@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::diagnostic::Place;
+use crate::reach::Reach;
 use crate::tree::Tree;
 
 /// One Rust file, understood.
@@ -26,6 +27,8 @@ pub struct App {
     /// Every file the app is read from: root, modules, included.
     pub files: BTreeSet<PathBuf>,
     pub(crate) tree: Arc<Tree>,
+    /// Leaves of `use` statements that lead out of the crate: in every slice, since they may bring traits.
+    pub(crate) outside: Arc<BTreeSet<(usize, usize)>>,
 }
 
 /// A function that becomes a service.
@@ -53,8 +56,8 @@ pub struct Service {
     pub replay: bool,
     /// The function's name in the file.
     pub place: Place,
-    /// Items of the tree it needs.
-    pub(crate) kept: BTreeSet<usize>,
+    /// What of the tree it needs.
+    pub(crate) reach: Reach,
 }
 
 /// An input of a service.
@@ -126,7 +129,7 @@ pub struct Slice {
 pub struct Stub {
     /// Rust name.
     pub name: String,
-    /// Its visibility and inputs as written, e.g. `key: String, at: u64`.
+    /// In order, types as written.
     pub inputs: Vec<Input>,
     /// What it returns.
     pub output: Output,

@@ -1,176 +1,151 @@
 //! Sources to [`App`] and everything that is wrong with them, all at once.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::crates;
 use crate::diagnostic::{Diagnostic, Place};
 use crate::flow;
-use crate::model::{App, Placed, Service};
-use crate::reach::{Index, Reach};
+use crate::model::{App, Flow, Service};
+use crate::nesting;
+use crate::reach::Index;
+use crate::read;
 use crate::service::{self, Placer, Signature};
 use crate::sources::Sources;
+use crate::syntax::{attributes, is_named};
 use crate::tokens;
-use crate::tree::{self, Item, Kind, Tree};
+use crate::tree::{Item, Kind, Tree};
 
 /// Reads an app. Never fails and never panics: what cannot be read is a finding, and what can be is in the app.
 pub fn parse(sources: &Sources) -> (App, Vec<Diagnostic>) {
+    // syn goes as deep as the text is nested: on a stack of its own, so that no thread of the caller's runs over.
+    let read = std::thread::scope(|scope| {
+        let reader = std::thread::Builder::new().name("parse".to_owned()).stack_size(nesting::STACK);
+        match reader.spawn_scoped(scope, || read_app(sources)) {
+            Ok(reader) => reader.join().map_err(|panic| explain(&*panic)),
+            Err(error) => Err(format!("no thread to read it on: {error}")),
+        }
+    });
+    read.unwrap_or_else(|why| (App::default(), vec![Diagnostic::unreadable(&sources.root, &why)]))
+}
+
+/// The words of a panic, which is a fault of this room or of syn.
+fn explain(panic: &(dyn Any + Send)) -> String {
+    let words = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("the reader itself failed ({})", words.unwrap_or("no words"))
+}
+
+fn read_app(sources: &Sources) -> (App, Vec<Diagnostic>) {
     let mut findings = Vec::new();
-    let (tree, syntax, frontmatter) = tree::read(sources, &mut findings);
+    let (tree, syntax, frontmatter) = read::read(sources, &mut findings);
     let name = sources.root.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut app = App { name, frontmatter, ..App::default() };
     app.files = sources.texts.keys().chain(sources.included.keys()).chain(sources.absent.keys()).cloned().collect();
     if let Some(syntax) = syntax {
-        let mut reader =
-            Reader { index: Index::new(&tree), tree: &tree, findings: &mut findings, functions: BTreeMap::new() };
+        let index = Index::new(&tree);
+        let mut reader = Reader { index: &index, tree: &tree, findings: &mut findings, functions: BTreeMap::new() };
         app.services = reader.services(&syntax);
         app.flow = reader.flow(&syntax, &app.services);
-        app.crates = reader.index.crates();
         reader.unreadable();
+        app.crates = crates::mentioned(&tree, &index.names);
+        app.outside = Arc::new(index.names.outside);
     }
     app.tree = Arc::new(tree);
-    // Spans live in a table of this thread that grows with every parse; nothing refers to it any more.
-    proc_macro2::extra::invalidate_current_thread_spans();
     findings.sort_by(|a, b| (a.severity, &a.place, &a.message).cmp(&(b.severity, &b.place, &b.message)));
     findings.dedup();
     (app, findings)
 }
 
-struct Reader<'a> {
-    tree: &'a Tree,
-    index: Index<'a>,
-    findings: &'a mut Vec<Diagnostic>,
-    /// Services by name: their item and what it says.
-    functions: BTreeMap<String, usize>,
+pub(crate) struct Reader<'a> {
+    pub(crate) tree: &'a Tree,
+    pub(crate) index: &'a Index<'a>,
+    pub(crate) findings: &'a mut Vec<Diagnostic>,
+    /// Services by name: their item.
+    pub(crate) functions: BTreeMap<String, usize>,
 }
 
 impl Reader<'_> {
-    fn wrong(
-        &mut self,
-        file: usize,
-        range: &Range<usize>,
-        message: String,
-        help: impl Into<String>,
-        service: Option<&str>,
-    ) {
-        let mut finding = Diagnostic::error(message, self.tree.place(file, range)).help(help);
-        finding.service = service.map(str::to_owned);
-        self.findings.push(finding);
+    pub(crate) fn wrong(&mut self, item: &Item, range: &Range<usize>, message: String, help: impl Into<String>) {
+        self.findings.push(Diagnostic::error(message, self.tree.place(item.file, range)).help(help));
     }
 
     fn services(&mut self, syntax: &syn::File) -> Vec<Service> {
-        let place = |range: Range<usize>| self.tree.place(0, &range);
+        let tree = self.tree;
+        if tree.items.is_empty() {
+            let finding = Diagnostic::error("the file is empty", Place::start_of(&tree.files[0].path));
+            self.findings.push(finding.help("`dyn new FILE` writes a small app to start from"));
+            return Vec::new();
+        }
+        let place = |range: Range<usize>| tree.place(0, &range);
         let placer = Placer { place: &place };
         let mut signatures: Vec<(usize, Signature)> = Vec::new();
-        let mut first: BTreeMap<String, Place> = BTreeMap::new();
-        let mut hosts: BTreeMap<String, String> = BTreeMap::new();
-        for item in &syntax.items {
-            let marked = tree::attributes(item).iter().find(|attribute| tree::is_named(attribute, "service"));
-            let Some(marked) = marked else { continue };
-            let syn::Item::Fn(function) = item else {
-                let finding = Diagnostic::error("only a function can be a service", placer.of(marked));
+        let mut marked = false;
+        for (syntax, number) in syntax.items.iter().zip(&tree.modules[0].items) {
+            let Some(mark) = attributes(syntax).iter().find(|attribute| is_named(attribute, "service")) else {
+                continue;
+            };
+            marked = true;
+            let syn::Item::Fn(function) = syntax else {
+                let finding = Diagnostic::error("only a function can be a service", placer.of(mark));
                 self.findings.push(finding.help("mark a fn or an async fn"));
                 continue;
             };
-            let name = function.sig.ident.to_string();
-            let name_place = placer.of(&function.sig.ident);
-            if let Some(other) = first.get(&name) {
-                let message = format!("two services are called {name}");
-                self.findings.push(
-                    Diagnostic::error(message, name_place)
-                        .help(format!("the first is in line {}: rename one", other.line)),
-                );
-                continue;
-            }
-            if name == "main" {
-                let finding = Diagnostic::error("main cannot be a service", name_place);
-                self.findings.push(finding.help("main holds the flow: give the service a name of its own"));
-                continue;
-            }
-            if let Some(other) = hosts.insert(service::label(&name), name.clone()) {
-                let message = format!("services {other} and {name} have one host name, {}", service::label(&name));
-                self.findings.push(
-                    Diagnostic::error(message, name_place.clone())
-                        .help("rename one: host names know no upper case and no _"),
-                );
-            }
-            first.insert(name.clone(), name_place);
-            let signature = service::read(function, &placer, self.findings);
-            let range = placer_range(function);
-            let number = self.tree.items.iter().position(|item| item.module == 0 && item.name_range == range);
-            if let Some(number) = number {
-                self.functions.insert(name, number);
-                signatures.push((number, signature));
+            if self.is_well_named(*number) {
+                signatures.push((*number, service::read(function, &placer, self.findings)));
             }
         }
         self.misplaced_marks();
         let placed = self.placed();
-        let mut services: Vec<Service> =
+        let services: Vec<Service> =
             signatures.into_iter().map(|(number, signature)| self.service(number, signature, &placed)).collect();
         self.call_circles(&services);
-        if services.is_empty() && self.findings.is_empty() {
-            let finding =
-                Diagnostic::error("there is no service in this file", Place::start_of(&self.tree.files[0].path));
+        if !marked {
+            let finding = Diagnostic::error("there is no service in this file", Place::start_of(&tree.files[0].path));
             self.findings.push(finding.help("mark functions with #[service]"));
         }
-        services.iter_mut().for_each(|service| service.place.file.clone_from(&self.tree.files[0].path));
         services
     }
 
-    /// `#[service]` on what is not at the top level of the file.
-    fn misplaced_marks(&mut self) {
-        for item in self.tree.items.iter().filter(|item| item.module != 0 && !item.ours.is_empty()) {
-            let range = item.ours[0].clone();
-            self.wrong(
-                item.file,
-                &range,
-                "services and placed statics stand at the top level of the app's file".to_owned(),
-                "move it out of the module, and call into the module from there",
-                None,
-            );
+    /// Notes a service, unless its name is another's or `main`.
+    fn is_well_named(&mut self, number: usize) -> bool {
+        let tree = self.tree;
+        let item = &tree.items[number];
+        let (name, range) = (&item.names[0], &item.name_range);
+        if let Some(other) = self.functions.get(name) {
+            let line = tree.place(0, &tree.items[*other].name_range).line;
+            let help = format!("the first is in line {line}: rename one");
+            self.wrong(item, range, format!("two services are called {name}"), help);
+            return false;
         }
+        if name == "main" {
+            let help = "main holds the flow: give the service a name of its own";
+            self.wrong(item, range, "main cannot be a service".to_owned(), help);
+            return false;
+        }
+        let host = service::label(name);
+        if let Some(other) = self.functions.keys().find(|other| service::label(other) == host) {
+            let message = format!("services {other} and {name} have one host name, {host}");
+            self.wrong(item, range, message, "rename one: host names know no upper case and no _");
+        }
+        self.functions.insert(name.clone(), number);
+        true
     }
 
-    /// Placed statics by service.
-    fn placed(&mut self) -> BTreeMap<String, Vec<usize>> {
-        let mut placed: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        for (number, item) in self.tree.items.iter().enumerate().filter(|(_, item)| item.module == 0) {
-            let Some((service, range)) = &item.placed else { continue };
-            if !matches!(item.kind, Kind::Constant { word: "static" }) {
+    /// `#[service]` and `#[placed]` on what is not at the top level of the file.
+    fn misplaced_marks(&mut self) {
+        for item in &self.tree.items {
+            let misplaced = |mark: &&Range<usize>| item.module != 0 || !item.ours.contains(mark);
+            for mark in item.mentions.marks.iter().filter(misplaced) {
                 self.wrong(
-                    item.file,
-                    range,
-                    "only a static can be placed".to_owned(),
-                    "write #[placed(service)] static NAME: Placed<T> = Placed::new(T::default);",
-                    None,
+                    item,
+                    mark,
+                    "services and placed statics stand at the top level of the app's file".to_owned(),
+                    "move it there, and call from there into what it needs",
                 );
-            } else if item.ours.len() > 1 {
-                self.wrong(
-                    item.file,
-                    &item.ours[1].clone(),
-                    "a static is placed on one service".to_owned(),
-                    "let one service own it, and others ask that service",
-                    None,
-                );
-            } else if self.functions.contains_key(service) {
-                placed.entry(service.clone()).or_default().push(number);
-            } else if service.is_empty() {
-                self.wrong(
-                    item.file,
-                    range,
-                    "this names no service".to_owned(),
-                    "write #[placed(service)], with the service's name",
-                    None,
-                );
-            } else {
-                let help = match flow::nearest(service, self.functions.keys()) {
-                    Some(near) => format!("did you mean {near}?"),
-                    None => format!("mark the function {service} with #[service]"),
-                };
-                self.wrong(item.file, range, format!("{service} is no service"), help, None);
             }
         }
-        placed
     }
 
     fn service(&mut self, number: usize, signature: Signature, placed: &BTreeMap<String, Vec<usize>>) -> Service {
@@ -180,53 +155,28 @@ impl Reader<'_> {
         let roots: Vec<usize> = [number].into_iter().chain(own.iter().copied()).collect();
         let reach = self.index.reach(&roots);
         for (foreign, (file, range)) in &reach.placed {
-            let (static_name, owner) = self.static_of(*foreign);
-            let message = format!("service {name} uses {static_name}, which is placed on {owner}");
-            self.wrong(
-                *file,
-                range,
-                message,
-                format!("state belongs to one service: call {owner} for what it knows"),
-                Some(&name),
-            );
+            let foreign = &self.tree.items[*foreign];
+            let owner = foreign.placed.iter().flat_map(|on| &on.services).next().map_or("nothing", String::as_str);
+            let message = format!("service {name} uses {}, which is placed on {owner}", foreign.names[0]);
+            let mut finding = Diagnostic::error(message, self.tree.place(*file, range));
+            finding.service = Some(name.clone());
+            self.findings.push(finding.help(format!("state belongs to one service: call {owner} for what it knows")));
         }
         let reaches = self.index.meaning(&reach, number);
         let meaning = tokens::combine(reaches.iter().flat_map(|(label, hash)| [label.as_str(), hash.as_str()]));
-        let calls = reach.calls.keys().map(|called| self.tree.items[*called].names[0].clone()).collect();
         Service {
             host: service::label(&name),
             inputs: signature.inputs,
             output: signature.output,
             is_async: signature.is_async,
             placed: own.iter().map(|number| self.placed_static(&self.tree.items[*number])).collect(),
-            calls,
+            calls: reach.calls.iter().map(|called| self.tree.items[*called].names[0].clone()).collect(),
             reaches,
             meaning,
             replay: signature.replay,
             place: self.tree.place(0, &item.name_range),
-            kept: kept(&reach),
+            reach,
             name,
-        }
-    }
-
-    fn static_of(&self, number: usize) -> (String, String) {
-        let item = &self.tree.items[number];
-        let owner = item.placed.as_ref().map_or_else(String::new, |(service, _)| service.clone());
-        (item.names[0].clone(), owner)
-    }
-
-    fn placed_static(&self, item: &Item) -> Placed {
-        let text = &self.tree.files[item.file].text[item.range.clone()];
-        let syntax = syn::parse_str::<syn::ItemStatic>(text);
-        let ty = syntax.as_ref().map_or_else(|_| syn::parse_quote!(()), |item| (*item.ty).clone());
-        let inner = service::placed_type(&ty);
-        let fingerprint =
-            inner.map(|inner| self.index.fingerprint(0, &service::write(inner), &crate::mention::of_type(inner)));
-        Placed {
-            name: item.names[0].clone(),
-            ty: service::write(inner.unwrap_or(&ty)),
-            is_state: inner.is_some(),
-            fingerprint: fingerprint.unwrap_or_default(),
         }
     }
 
@@ -235,37 +185,20 @@ impl Reader<'_> {
         let calls: BTreeMap<&str, &BTreeSet<String>> =
             services.iter().map(|service| (service.name.as_str(), &service.calls)).collect();
         for service in services {
-            let mut seen = BTreeSet::new();
-            let mut open: Vec<&str> = service.calls.iter().map(String::as_str).collect();
-            while let Some(next) = open.pop() {
-                if next == service.name {
-                    let item = &self.tree.items[self.functions[&service.name]];
-                    let message = if service.calls.contains(&service.name) {
-                        format!("service {} calls itself", service.name)
-                    } else {
-                        format!(
-                            "service {} calls itself through {}",
-                            service.name,
-                            seen.iter().copied().collect::<Vec<_>>().join(", ")
-                        )
-                    };
-                    self.wrong(
-                        item.file,
-                        &item.name_range.clone(),
-                        message,
-                        "a request would go round in a circle: move what repeats into a helper function",
-                        Some(&service.name),
-                    );
-                    break;
-                }
-                if seen.insert(next) {
-                    open.extend(calls.get(next).into_iter().flat_map(|calls| calls.iter().map(String::as_str)));
-                }
-            }
+            let name = &service.name;
+            let Some(way) = way_back(name, &calls) else { continue };
+            let message = match way.as_slice() {
+                [] => format!("service {name} calls itself"),
+                way => format!("service {name} calls itself through {}", way.join(", ")),
+            };
+            let mut finding = Diagnostic::error(message, service.place.clone());
+            finding.service = Some(name.clone());
+            let help = "a request would go round in a circle: move what repeats into a helper function";
+            self.findings.push(finding.help(help));
         }
     }
 
-    fn flow(&mut self, syntax: &syn::File, services: &[Service]) -> Option<crate::Flow> {
+    fn flow(&mut self, syntax: &syn::File, services: &[Service]) -> Option<Flow> {
         let place = |range: Range<usize>| self.tree.place(0, &range);
         let placer = Placer { place: &place };
         let main = syntax.items.iter().find_map(|item| match item {
@@ -273,7 +206,7 @@ impl Reader<'_> {
             _ => None,
         });
         let Some(main) = main else {
-            if self.findings.is_empty() {
+            if !self.tree.items.is_empty() {
                 let finding = Diagnostic::error("there is no fn main", Place::start_of(&self.tree.files[0].path));
                 self.findings
                     .push(finding.help("chain the services in it: #[dyninka::main] fn main() { get().filter() }"));
@@ -289,27 +222,37 @@ impl Reader<'_> {
 
     /// Files of `include_str!` and friends that are not there.
     fn unreadable(&mut self) {
-        for item in &self.tree.items {
+        for item in self.tree.items.iter().filter(|item| !matches!(item.kind, Kind::Main)) {
             for path in &item.mentions.included {
-                let looked_for = crate::sources::folder(&self.tree.files[item.file].path).join(path);
+                let looked_for = self.tree.looked_for(item, path);
                 if self.tree.included.get(&looked_for).is_some_and(Option::is_none) {
-                    self.wrong(
-                        item.file,
-                        &item.name_range.clone(),
-                        format!("{path} cannot be included: it cannot be read"),
-                        format!("it is looked for at {}", looked_for.display()),
-                        None,
-                    );
+                    let message = format!("{path} cannot be included: it cannot be read");
+                    let help = format!("it is looked for at {}", looked_for.display());
+                    self.wrong(item, &item.name_range, message, help);
                 }
             }
         }
     }
 }
 
-fn placer_range(function: &syn::ItemFn) -> Range<usize> {
-    function.sig.ident.span().byte_range()
-}
-
-fn kept(reach: &Reach) -> BTreeSet<usize> {
-    reach.items.clone()
+/// The services on the shortest way from a service back to itself; none when there is no way.
+fn way_back<'a>(name: &str, calls: &BTreeMap<&'a str, &'a BTreeSet<String>>) -> Option<Vec<&'a str>> {
+    let called = |name: &str| calls.get(name).into_iter().flat_map(|called| called.iter().map(String::as_str));
+    let mut seen = BTreeSet::new();
+    let mut ways: Vec<Vec<&str>> = called(name).map(|next| vec![next]).collect();
+    while !ways.is_empty() {
+        let mut longer = Vec::new();
+        for mut way in ways {
+            let last = *way.last()?;
+            if last == name {
+                way.pop();
+                return Some(way);
+            }
+            if seen.insert(last) {
+                longer.extend(called(last).map(|next| way.iter().copied().chain([next]).collect::<Vec<_>>()));
+            }
+        }
+        ways = longer;
+    }
+    None
 }

@@ -1,39 +1,34 @@
 //! What a service needs: from its function over everything that is mentioned, item by item.
-//!
-//! Names are resolved as rustc does where that is cheap, and generously where it is not: an item too many costs a
-//! build, one too few a wrong answer.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
+use std::rc::Rc;
 
-use crate::mention::{Mention, Mentions};
+use crate::mention::{Manner, Mention, Mentions};
+use crate::names::{Find, Names};
 use crate::tokens;
-use crate::tree::{Item, Kind, Leaf, Tree};
+use crate::tree::{Item, Kind, Tree};
 
-/// Modules of the standard library without traits whose methods could be meant: importing from them changes
-/// nothing for those who do not name what is imported.
-const WITHOUT_TRAITS: [&str; 12] =
-    ["cell", "collections", "env", "mem", "net", "num", "path", "process", "rc", "sync", "thread", "time"];
-
-/// Types of the language whose associated items paths lead to.
-const PRIMITIVE: [&str; 17] = [
-    "bool", "char", "str", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128", "usize",
-];
-
-/// Crates that are always there.
-const ALWAYS_THERE: [&str; 5] = ["std", "core", "alloc", "dyninka", "proc_macro"];
-
-/// Names to items, for every module.
+/// What leads from item to item.
 pub(crate) struct Index<'a> {
-    tree: &'a Tree,
-    /// By module and name.
-    names: HashMap<(usize, &'a str), Vec<usize>>,
-    macros: HashMap<&'a str, Vec<usize>>,
+    pub(crate) tree: &'a Tree,
+    pub(crate) names: Names<'a>,
     /// `impl` blocks by an item of their head.
     impls: HashMap<usize, Vec<usize>>,
     /// Local traits by a method of theirs.
     methods: HashMap<&'a str, Vec<usize>>,
-    globs: HashMap<usize, Vec<(usize, &'a Leaf)>>,
+    /// Leaves of `use` statements that bring a local trait in, for its methods' sake.
+    imports: HashMap<usize, Vec<(usize, usize)>>,
+    /// What an item's paths lead to from a module: asked for by every service that reaches the item.
+    leads: RefCell<HashMap<(usize, usize), Rc<Vec<Lead>>>>,
+}
+
+/// A path of an item, followed.
+struct Lead {
+    find: Find,
+    range: Range<usize>,
+    manner: Manner,
 }
 
 /// What something needs.
@@ -41,9 +36,11 @@ pub(crate) struct Index<'a> {
 pub(crate) struct Reach {
     /// Items, by number.
     pub(crate) items: BTreeSet<usize>,
-    /// Services called, with where the first call stands.
-    pub(crate) calls: BTreeMap<usize, (usize, Range<usize>)>,
-    /// Statics placed somewhere that are used, with where.
+    /// Leaves of `use` statements: item and leaf.
+    pub(crate) leaves: BTreeSet<(usize, usize)>,
+    /// Services called.
+    pub(crate) calls: BTreeSet<usize>,
+    /// Statics placed elsewhere that are used, with the file and place of the first use.
     pub(crate) placed: BTreeMap<usize, (usize, Range<usize>)>,
 }
 
@@ -51,304 +48,254 @@ impl<'a> Index<'a> {
     pub(crate) fn new(tree: &'a Tree) -> Self {
         let mut index = Self {
             tree,
-            names: HashMap::new(),
-            macros: HashMap::new(),
+            names: Names::new(tree),
             impls: HashMap::new(),
             methods: HashMap::new(),
-            globs: HashMap::new(),
+            imports: HashMap::new(),
+            leads: RefCell::default(),
         };
         for (number, item) in tree.items.iter().enumerate() {
-            for name in &item.names {
-                index.names.entry((item.module, name)).or_default().push(number);
-            }
             match &item.kind {
-                Kind::Macro => item.names.iter().for_each(|name| index.macros.entry(name).or_default().push(number)),
                 Kind::Trait { methods } => {
-                    methods.iter().for_each(|name| index.methods.entry(name).or_default().push(number))
+                    methods.iter().for_each(|name| index.methods.entry(name).or_default().push(number));
                 }
-                Kind::Use { leaves } => {
-                    let globs = leaves.iter().filter(|leaf| leaf.glob).map(|leaf| (number, leaf));
-                    index.globs.entry(item.module).or_default().extend(globs);
+                Kind::Impl { of, head } => {
+                    for key in index.keys(item.module, of.as_deref(), head) {
+                        index.impls.entry(key).or_default().push(number);
+                    }
+                }
+                Kind::Use { leaves, .. } => {
+                    for (at, leaf) in leaves.iter().enumerate() {
+                        for (found, _) in index.names.resolve(item.module, &leaf.path) {
+                            match tree.items[found].kind {
+                                Kind::Trait { .. } => index.imports.entry(found).or_default().push((number, at)),
+                                Kind::Module { inside } if leaf.glob => {
+                                    for found in tree.modules[inside].items.iter() {
+                                        if matches!(tree.items[*found].kind, Kind::Trait { .. }) {
+                                            index.imports.entry(*found).or_default().push((number, at));
+                                        }
+                                    }
+                                }
+                                _ => {}
+                            }
+                        }
+                    }
                 }
                 _ => {}
-            }
-        }
-        for (number, item) in tree.items.iter().enumerate() {
-            let Kind::Impl { of, head } = &item.kind else { continue };
-            let own = of.as_ref().map(|path| index.resolve(item.module, path)).unwrap_or_default();
-            let own: BTreeSet<_> = own
-                .into_iter()
-                .filter(|found| matches!(tree.items[*found].kind, Kind::Type | Kind::Trait { .. }))
-                .collect();
-            let keys = if own.is_empty() {
-                head.iter().flat_map(|path| index.resolve(item.module, path)).collect()
-            } else {
-                own
-            };
-            for key in keys {
-                index.impls.entry(key).or_default().push(number);
             }
         }
         index
     }
 
-    /// The items a path leads over: every `use` on its way, and what it ends at.
-    pub(crate) fn resolve(&self, module: usize, path: &[String]) -> BTreeSet<usize> {
-        let mut found = BTreeSet::new();
-        self.follow(module, path, &mut found, 0);
-        found
-    }
-
-    fn follow(&self, module: usize, path: &[String], found: &mut BTreeSet<usize>, depth: usize) {
-        // A circle of `use` statements is rustc's to report.
-        const DEEPEST: usize = 32;
-        let Some((first, rest)) = path.split_first() else { return };
-        if depth > DEEPEST {
-            return;
-        }
-        let parent = self.tree.modules[module].parent;
-        match first.as_str() {
-            "crate" | "$crate" => return self.follow(0, rest, found, depth + 1),
-            "self" => return self.follow(module, rest, found, depth + 1),
-            "super" => return self.follow(parent.unwrap_or(0), rest, found, depth + 1),
-            "Self" | "" => return,
-            _ => {}
-        }
-        let named = self.names.get(&(module, first.as_str()));
-        for &number in named.into_iter().flatten().chain(self.macros.get(first.as_str()).into_iter().flatten()) {
-            let item = &self.tree.items[number];
-            match &item.kind {
-                Kind::Use { leaves } => {
-                    for leaf in leaves.iter().filter(|leaf| leaf.name == *first) {
-                        found.insert(number);
-                        // `use serde_json::json` may stand beside a module of that name; `use x::x` would not end.
-                        let whole: Vec<_> = leaf.path.iter().chain(rest).cloned().collect();
-                        if whole != path {
-                            self.follow(module, &whole, found, depth + 1);
-                        }
-                    }
+    /// The items an `impl` goes along with: the type it is for when that is of this crate, else whatever of this
+    /// crate its head names.
+    fn keys(&self, module: usize, of: Option<&[String]>, head: &[Vec<String>]) -> BTreeSet<usize> {
+        let mut own = BTreeSet::new();
+        for (found, _) in of.map(|path| self.names.resolve(module, path)).unwrap_or_default() {
+            match &self.tree.items[found].kind {
+                Kind::Type { is_alias: true, .. } => {
+                    let item = &self.tree.items[found];
+                    let meant =
+                        item.mentions.paths.iter().flat_map(|path| self.names.resolve(item.module, &path.segments));
+                    own.extend(meant.map(|(found, _)| found).filter(|found| self.is_type(*found)));
                 }
-                Kind::Module { inside } if !rest.is_empty() => {
-                    found.insert(number);
-                    self.follow(*inside, rest, found, depth + 1);
-                }
-                _ => {
-                    found.insert(number);
-                }
+                Kind::Type { .. } | Kind::Trait { .. } => drop(own.insert(found)),
+                _ => {}
             }
         }
-        if named.is_none() {
-            for (number, leaf) in self.globs.get(&module).into_iter().flatten() {
-                let through: Vec<_> = leaf.path.iter().chain(path).cloned().collect();
-                let mut over = BTreeSet::new();
-                if !through.starts_with(path) {
-                    self.follow(module, &through, &mut over, depth + 1);
-                }
-                // The module on the way is no find; what is in it is.
-                if over.iter().any(|found| self.tree.items[*found].names.contains(first)) {
-                    found.insert(*number);
-                    found.extend(over);
-                }
-            }
+        if !own.is_empty() {
+            return own;
         }
+        let named = head.iter().flat_map(|path| self.names.resolve(module, path)).map(|(found, _)| found);
+        named.filter(|found| self.is_type(*found)).collect()
     }
 
-    /// Everything that is needed where `mentions` stand, in a module and file.
+    fn is_type(&self, number: usize) -> bool {
+        matches!(self.tree.items[number].kind, Kind::Type { .. } | Kind::Trait { .. })
+    }
+
+    /// Everything that is needed where `roots` are.
     pub(crate) fn reach(&self, roots: &[usize]) -> Reach {
-        let mut reach = Reach::default();
-        let mut open: Vec<usize> = roots.to_vec();
-        let mut methods = BTreeSet::new();
-        while let Some(number) = open.pop() {
-            if !reach.items.insert(number) {
-                continue;
-            }
-            let item = &self.tree.items[number];
-            methods.extend(item.mentions.methods.iter().map(String::as_str));
-            open.extend(self.impls.get(&number).into_iter().flatten());
-            open.extend(self.mentioned(item, roots, &mut reach));
-            if open.is_empty() {
-                let called = methods.iter().filter_map(|name| self.methods.get(name)).flatten();
-                open.extend(called.filter(|number| !reach.items.contains(number)));
-            }
-        }
-        reach
+        let mut search = Search { index: self, roots, reach: Reach::default(), open: Vec::new(), seen: HashSet::new() };
+        search.open.extend(roots.iter().map(|root| (*root, 0)));
+        search.enter(0);
+        search.run();
+        search.reach
     }
 
-    fn mentioned(&self, item: &Item, roots: &[usize], reach: &mut Reach) -> Vec<usize> {
-        let mut next = Vec::new();
-        let mut go = |found: usize, range: &Range<usize>| match &self.tree.items[found] {
-            Item { kind: Kind::Function { service: true }, .. } if !roots.contains(&found) => {
-                reach.calls.entry(found).or_insert_with(|| (item.file, range.clone()));
-            }
-            Item { kind: Kind::Function { service: true }, .. } if item.range.start <= range.start => {
-                // A service that names itself.
-                reach.calls.entry(found).or_insert_with(|| (item.file, range.clone()));
-            }
-            Item { kind: Kind::Main, .. } => {}
-            Item { placed: Some(_), .. } if !roots.contains(&found) => {
-                reach.placed.entry(found).or_insert_with(|| (item.file, range.clone()));
-            }
-            _ => next.push(found),
-        };
-        for Mention { segments, range } in &item.mentions.paths {
-            self.resolve(item.module, segments).into_iter().for_each(|found| go(found, range));
+    /// What an item's paths lead to. The names in a macro are looked up where it is called, too.
+    fn leads(&self, number: usize, from: usize) -> Rc<Vec<Lead>> {
+        if let Some(known) = self.leads.borrow().get(&(number, from)) {
+            return known.clone();
         }
-        for Mention { segments, range } in &item.mentions.whole {
-            for found in self.resolve(item.module, segments) {
-                go(found, range);
-                if let Kind::Module { inside } = self.tree.items[found].kind {
-                    self.all_in(inside).into_iter().for_each(|found| go(found, range));
+        let item = &self.tree.items[number];
+        let mut leads = self.follow(item.module, &item.mentions);
+        if from != item.module {
+            leads.extend(self.follow(from, &item.mentions));
+        }
+        let leads = Rc::new(leads);
+        self.leads.borrow_mut().insert((number, from), leads.clone());
+        leads
+    }
+
+    fn follow(&self, module: usize, mentions: &Mentions) -> Vec<Lead> {
+        let mut leads = Vec::new();
+        for Mention { segments, range, manner } in &mentions.paths {
+            for find in self.names.resolve(module, segments) {
+                leads.push(Lead { find, range: range.clone(), manner: *manner });
+                if let (Manner::Text, Kind::Module { inside }) = (manner, &self.tree.items[find.0].kind) {
+                    let all = self.all_in(*inside).into_iter();
+                    leads.extend(all.map(|number| Lead {
+                        find: (number, None),
+                        range: range.clone(),
+                        manner: *manner,
+                    }));
                 }
             }
         }
-        if let Kind::Use { leaves } = &item.kind {
-            // A statement that is kept needs all its leaves.
-            for leaf in leaves.iter().filter(|leaf| !leaf.glob) {
-                for found in self.resolve(item.module, &leaf.path) {
-                    go(found, &item.range);
-                }
-            }
-        }
-        next
+        leads
     }
 
     fn all_in(&self, module: usize) -> Vec<usize> {
         let inside = |number: &usize| match self.tree.items[*number].kind {
             Kind::Module { inside } => self.all_in(inside),
+            Kind::Use { .. } => Vec::new(),
             _ => vec![*number],
         };
         self.tree.modules[module].items.iter().flat_map(inside).collect()
     }
 
-    /// Whether all of a `use` comes from outside crates.
-    pub(crate) fn is_outside(&self, item: &Item) -> bool {
-        let Kind::Use { leaves } = &item.kind else { return false };
-        leaves.iter().all(|leaf| {
-            let first = leaf.path.first().map_or("", String::as_str);
-            let local = matches!(first, "crate" | "self" | "super")
-                || self
-                    .names
-                    .get(&(item.module, first))
-                    .into_iter()
-                    .flatten()
-                    .any(|number| !matches!(self.tree.items[*number].kind, Kind::Use { .. }));
-            !local
-        })
-    }
-
-    /// Items that are in every slice, whoever mentions them: what cannot be told apart.
-    pub(crate) fn always(&self) -> BTreeSet<usize> {
-        let kept = |(number, item): (usize, &Item)| {
-            (matches!(item.kind, Kind::Always) || self.is_outside(item)).then_some(number)
-        };
-        self.tree.items.iter().enumerate().filter_map(kept).collect()
-    }
-
-    /// What a reach means: label to hash. Equal maps, equal meaning.
-    pub(crate) fn meaning(&self, reach: &Reach, own: usize) -> BTreeMap<String, String> {
-        let mut meaning = BTreeMap::new();
-        let mut note = |label: String, hash: &str| {
-            let entry = meaning.entry(label).or_insert_with(String::new);
-            *entry = if entry.is_empty() { hash.to_owned() } else { tokens::combine([entry.as_str(), hash]) };
-        };
-        let mut files = BTreeSet::new();
-        for number in
-            reach.items.iter().copied().chain(self.always().into_iter().filter(|number| self.could_matter(*number)))
-        {
-            let item = &self.tree.items[number];
-            files.insert(item.file);
-            if !reach.items.contains(&number) || !matches!(item.kind, Kind::Module { .. }) {
-                note(self.label(number, own), &item.hash);
-            }
-            for path in &item.mentions.included {
-                let path = crate::sources::folder(&self.tree.files[item.file].path).join(path);
-                let hash = self.tree.included.get(&path).cloned().flatten().unwrap_or_default();
-                note(path.display().to_string(), &hash);
-            }
-        }
-        for file in files.iter().copied().chain([0]).collect::<BTreeSet<_>>() {
-            note("the crate's attributes".to_owned(), &self.tree.files[file].inner);
-        }
-        meaning
-    }
-
-    /// Whether an import from outside could change the meaning of who does not name it: a glob, or a trait whose
-    /// methods are called.
-    fn could_matter(&self, number: usize) -> bool {
-        let Kind::Use { leaves } = &self.tree.items[number].kind else { return true };
-        leaves.iter().any(|leaf| {
-            let segments: Vec<_> = leaf.path.iter().map(String::as_str).filter(|segment| !segment.is_empty()).collect();
-            let harmless =
-                matches!(segments[..], ["std" | "core" | "alloc", module, ..] if WITHOUT_TRAITS.contains(&module));
-            // The prelude is part of the runtime, which is part of the version anyway.
-            let ours = segments.first() == Some(&"dyninka");
-            !ours
-                && !harmless
-                && (leaf.glob || leaf.path.last().is_some_and(|name| name.starts_with(char::is_uppercase)))
-        })
-    }
-
-    fn label(&self, number: usize, own: usize) -> String {
-        let item = &self.tree.items[number];
-        let path = self.tree.path_of(item);
-        match &item.kind {
-            _ if number == own => "its function".to_owned(),
-            Kind::Function { .. } => format!("helper {path}()"),
-            Kind::Type => format!("type {path}"),
-            Kind::Constant { .. } if item.placed.is_some() => format!("placed {path}"),
-            Kind::Constant { word } => format!("{word} {path}"),
-            Kind::Trait { .. } => format!("trait {path}"),
-            Kind::Impl { of, .. } => {
-                format!("impl {}", of.as_ref().map_or_else(|| "block".to_owned(), |path| path.join("::")))
-            }
-            Kind::Use { leaves } => {
-                format!("use {}", leaves.first().map_or_else(String::new, |leaf| leaf.path.join("::")))
-            }
-            Kind::Macro => format!("macro {path}!"),
-            Kind::Module { .. } => format!("mod {path}"),
-            Kind::Main | Kind::Always => format!("item {path}"),
-        }
-    }
-
-    /// Hash of a type and of everything local it is made of: equal, the same bytes mean the same.
+    /// Hash of a type and of everything local it is made of: equal, the same bytes mean the same. How a type behaves
+    /// may change; what it is made of decides its bytes.
     pub(crate) fn fingerprint(&self, module: usize, written: &str, mentions: &Mentions) -> String {
-        let roots: BTreeSet<_> =
-            mentions.paths.iter().flat_map(|mention| self.resolve(module, &mention.segments)).collect();
-        let reach = self.reach(&roots.into_iter().collect::<Vec<_>>());
-        // How a type behaves may change; only what it is made of decides its bytes. Its serde code does not.
-        let types = reach.items.iter().filter(|number| {
-            matches!(
-                self.tree.items[**number].kind,
-                Kind::Type | Kind::Constant { .. } | Kind::Macro | Kind::Use { .. }
-            )
-        });
-        let hashes = types.map(|number| self.tree.items[*number].hash.as_str());
+        let mut open: Vec<Find> = self.follow(module, mentions).into_iter().map(|lead| lead.find).collect();
+        let mut seen = BTreeSet::new();
+        let mut hashes = Vec::new();
+        while let Some(find) = open.pop() {
+            let item = &self.tree.items[find.0];
+            let counts = matches!(item.kind, Kind::Type { .. } | Kind::Constant { .. } | Kind::Macro);
+            if !counts || !seen.insert(find) {
+                continue;
+            }
+            hashes.push(item.hash.as_str());
+            open.extend(self.follow(item.module, &item.mentions).into_iter().map(|lead| lead.find));
+        }
+        hashes.sort_unstable();
         tokens::combine([written].into_iter().chain(hashes))
     }
+}
 
-    /// Outside crates that are mentioned anywhere, `-` as `_`.
-    pub(crate) fn crates(&self) -> BTreeSet<String> {
-        let mut crates = BTreeSet::new();
-        for item in &self.tree.items {
-            let paths = item.mentions.paths.iter().map(|mention| &mention.segments).filter(|path| path.len() > 1);
-            let leaves = match &item.kind {
-                Kind::Use { leaves } => leaves.as_slice(),
-                _ => &[],
-            };
-            for path in paths.chain(leaves.iter().map(|leaf| &leaf.path)) {
-                let named = path.iter().find(|segment| !segment.is_empty()).map_or("", String::as_str);
-                let local = matches!(named, "crate" | "self" | "super" | "Self" | "$crate")
-                    || self.names.contains_key(&(item.module, named));
-                // Types of the standard prelude (`Vec::new`) and of the language (`usize::MAX`) come from no crate.
-                let is_type = named.starts_with(char::is_uppercase) || PRIMITIVE.contains(&named);
-                if !named.is_empty() && !is_type && (!local || path[0].is_empty()) && !ALWAYS_THERE.contains(&named) {
-                    crates.insert(named.to_owned());
-                }
+/// A way through the items, under way.
+struct Search<'s, 'a> {
+    index: &'s Index<'a>,
+    roots: &'s [usize],
+    reach: Reach,
+    /// Items to look at, with the module whose names count where the item is a macro.
+    open: Vec<(usize, usize)>,
+    seen: HashSet<(usize, usize)>,
+}
+
+impl Search<'_, '_> {
+    fn run(&mut self) {
+        let mut methods = BTreeSet::new();
+        loop {
+            while let Some((number, from)) = self.open.pop() {
+                let item = &self.index.tree.items[number];
+                methods.extend(item.mentions.methods.iter().map(String::as_str));
+                self.look(number, from);
             }
-            if matches!(item.kind, Kind::Always) {
-                crates.extend(item.names.iter().cloned());
+            // A trait whose method is called is needed, and so is what brings it into scope.
+            let called = methods.iter().filter_map(|name| self.index.methods.get(name)).flatten();
+            let called: Vec<usize> = called.filter(|number| !self.reach.items.contains(number)).copied().collect();
+            called.into_iter().for_each(|number| self.go(number, 0));
+            self.imports();
+            if self.open.is_empty() {
+                return;
             }
         }
-        crates
+    }
+
+    fn imports(&mut self) {
+        let traits = self.reach.items.iter().filter_map(|number| self.index.imports.get(number)).flatten();
+        let here = |(number, _): &&(usize, usize)| self.is_entered(self.index.tree.items[*number].module);
+        let fresh: Vec<_> = traits.filter(here).filter(|find| !self.reach.leaves.contains(find)).copied().collect();
+        for (number, at) in fresh {
+            self.leaf(number, at);
+        }
+    }
+
+    fn is_entered(&self, module: usize) -> bool {
+        self.index.tree.modules[module].item.is_none_or(|item| self.reach.items.contains(&item))
+    }
+
+    fn go(&mut self, number: usize, from: usize) {
+        let item = &self.index.tree.items[number];
+        let from = if matches!(item.kind, Kind::Macro) { from } else { item.module };
+        if self.seen.insert((number, from)) {
+            self.open.push((number, from));
+        }
+    }
+
+    /// A leaf that is kept leads to what it names.
+    fn leaf(&mut self, number: usize, at: usize) {
+        let item = &self.index.tree.items[number];
+        if !self.reach.leaves.insert((number, at)) {
+            return;
+        }
+        self.go(number, item.module);
+        if let Kind::Use { leaves, .. } = &item.kind {
+            for find in self.index.names.resolve(item.module, &leaves[at].path) {
+                self.find(item, find, &item.range, Manner::Tokens, item.module);
+            }
+        }
+    }
+
+    /// What goes along with a module that is entered.
+    fn enter(&mut self, module: usize) {
+        for number in &self.index.tree.modules[module].items {
+            if matches!(self.index.tree.items[*number].kind, Kind::Nameless) {
+                self.go(*number, module);
+            }
+        }
+    }
+
+    fn look(&mut self, number: usize, from: usize) {
+        let index = self.index;
+        let item = &index.tree.items[number];
+        if self.reach.items.insert(number) {
+            let impls = index.impls.get(&number).into_iter().flatten();
+            impls.for_each(|number| self.go(*number, 0));
+            if let Some(declared) = index.tree.modules[item.module].item {
+                self.go(declared, 0);
+            }
+            if let Kind::Module { inside } = item.kind {
+                self.enter(inside);
+            }
+        }
+        for lead in index.leads(number, from).iter() {
+            self.find(item, lead.find, &lead.range, lead.manner, from);
+        }
+    }
+
+    fn find(&mut self, item: &Item, find: Find, range: &Range<usize>, manner: Manner, from: usize) {
+        let index = self.index;
+        let found = &index.tree.items[find.0];
+        match (&found.kind, find.1) {
+            (Kind::Service { face }, _) => {
+                if manner == Manner::Code && self.reach.calls.insert(find.0) && !self.roots.contains(&find.0) {
+                    for lead in index.follow(0, &face.mentions) {
+                        self.find(item, lead.find, range, Manner::Tokens, 0);
+                    }
+                }
+            }
+            (Kind::Main | Kind::Test, _) => {}
+            (Kind::Use { .. }, Some(at)) => self.leaf(find.0, at),
+            _ if found.placed.is_some() && !self.roots.contains(&find.0) => {
+                if manner != Manner::Text {
+                    self.reach.placed.entry(find.0).or_insert_with(|| (item.file, range.clone()));
+                }
+            }
+            _ => self.go(find.0, from),
+        }
     }
 }

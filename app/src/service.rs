@@ -8,7 +8,7 @@ use syn::{Expr, FnArg, GenericArgument, Lit, Pat, PathArguments, ReturnType, Typ
 
 use crate::diagnostic::{Diagnostic, Place};
 use crate::model::{Input, Output};
-use crate::tree;
+use crate::syntax::is_named;
 
 /// The longest DNS label (RFC 1035, 2.3.4).
 const LONGEST_LABEL: usize = 63;
@@ -70,9 +70,9 @@ pub(crate) fn read(function: &syn::ItemFn, placer: &Placer<'_>, findings: &mut V
             );
         }
     }
-    if signature.to_token_stream().into_iter().take(4).any(|token| token.to_string() == "unsafe") {
+    if matches!(signature.safety, syn::Safety::Unsafe(_)) {
         wrong(
-            placer.of(&signature.fn_token),
+            placer.of(&signature.safety),
             format!("service {name} is unsafe"),
             "a service is called by anyone: make it safe, with the unsafe part inside",
         );
@@ -125,7 +125,7 @@ pub(crate) fn read(function: &syn::ItemFn, placer: &Placer<'_>, findings: &mut V
 /// `#[service(replay = false)]`.
 fn options(function: &syn::ItemFn, placer: &Placer<'_>, findings: &mut Vec<Diagnostic>) -> bool {
     let mut replay = true;
-    for attribute in function.attrs.iter().filter(|attribute| tree::is_named(attribute, "service")) {
+    for attribute in function.attrs.iter().filter(|attribute| is_named(attribute, "service")) {
         if matches!(attribute.meta, syn::Meta::Path(_)) {
             continue;
         }
@@ -159,6 +159,8 @@ fn unfit_name(name: &str) -> Option<&'static str> {
         Some("it begins or ends with _")
     } else if label.len() > LONGEST_LABEL {
         Some("it is longer than 63 characters")
+    } else if label == "localhost" {
+        Some("every machine calls itself that")
     } else {
         None
     }
@@ -283,7 +285,7 @@ mod tests {
     #[test]
     fn names_are_host_names() {
         assert_eq!(unfit_name("moving_avg"), None);
-        for name in ["_get", "get_", "größe", "r#type", &"a".repeat(64)] {
+        for name in ["_get", "get_", "größe", "r#type", "localhost", &"a".repeat(64)] {
             assert!(unfit_name(name).is_some(), "{name}");
         }
     }

@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 
-use crate::model::{App, Slice, Stub};
-use crate::reach::Index;
+use crate::model::{App, Service, Slice, Stub};
 use crate::sources::folder;
 use crate::text::blank;
-use crate::tree::{Kind, Tree};
+use crate::tree::{Item, Kind};
 
 impl App {
     /// The slice of a service, by its Rust name: everything it does not reach blanked out, every character that is
@@ -16,29 +15,24 @@ impl App {
     pub fn slice(&self, service: &str) -> Option<Slice> {
         let service = self.service(service)?;
         let tree = &*self.tree;
-        let mut kept = service.kept.clone();
-        kept.extend(Index::new(tree).always());
-        let mut cut = Cut { tree, kept: &kept, blanks: BTreeMap::new() };
+        let mut cut = Cut { app: self, service, blanks: BTreeMap::new() };
         cut.module(0);
-        let base = folder(&tree.files.first()?.path);
-        let relative = |path: &Path| relative(&base, path);
+        let root = &tree.files.first()?.path;
+        let base = folder(root);
         let files = cut.blanks.iter().map(|(file, ranges)| {
             let file = &tree.files[*file];
-            (relative(&file.path), blank(&file.text, ranges))
+            (relative(&base, &file.path), blank(&file.text, ranges))
         });
-        let included = kept.iter().flat_map(|number| {
-            let item = &tree.items[*number];
-            let folder = folder(&tree.files[item.file].path);
-            item.mentions.included.iter().map(move |path| folder.join(path))
-        });
+        let kept = service.reach.items.iter().map(|number| &tree.items[*number]);
+        let included = kept.flat_map(|item| item.mentions.included.iter().map(|path| tree.looked_for(item, path)));
         let stub = |name: &String| {
             let called = self.service(name)?;
             Some(Stub { name: name.clone(), inputs: called.inputs.clone(), output: called.output.clone() })
         };
         Some(Slice {
             files: files.collect(),
-            root: relative(&tree.files.first()?.path),
-            included: included.map(|path| relative(&path)).collect(),
+            root: relative(&base, root),
+            included: included.map(|path| relative(&base, &path)).collect(),
             stubs: service.calls.iter().filter_map(stub).collect(),
         })
     }
@@ -46,44 +40,49 @@ impl App {
 
 /// Finds what is to be blanked.
 struct Cut<'a> {
-    tree: &'a Tree,
-    kept: &'a BTreeSet<usize>,
+    app: &'a App,
+    service: &'a Service,
     /// By file; a file that is not in here has nothing that is kept.
     blanks: BTreeMap<usize, Vec<Range<usize>>>,
 }
 
 impl Cut<'_> {
-    /// Whether anything in a module is kept.
-    fn module(&mut self, module: usize) -> bool {
-        let tree = self.tree;
-        let mut any = module == 0;
-        let mut ranges = Vec::new();
-        for number in &tree.modules[module].items {
-            let item = &tree.items[*number];
-            let keeps = match item.kind {
-                Kind::Module { inside } => self.module(inside),
-                _ => self.kept.contains(number),
-            };
-            if keeps {
-                ranges.extend(item.ours.iter().cloned());
-            } else {
-                ranges.push(item.range.clone());
-            }
-            // Imports from outside are in every slice; a module of nothing else is not worth its file.
-            any |= keeps && !matches!(item.kind, Kind::Use { .. } | Kind::Always) || keeps && self.named(*number);
+    fn module(&mut self, module: usize) {
+        let app = self.app;
+        let module = &app.tree.modules[module];
+        self.blanks.entry(module.file).or_default();
+        for number in &module.items {
+            let item = &app.tree.items[*number];
+            let mut ranges = self.item(*number, item);
+            self.blanks.entry(module.file).or_default().append(&mut ranges);
         }
-        let file = tree.modules[module].file;
-        if any {
-            self.blanks.entry(file).or_default().extend(ranges);
-        }
-        any
     }
 
-    /// Whether an import is there because somebody goes through it.
-    fn named(&self, number: usize) -> bool {
-        matches!(self.tree.items[number].kind, Kind::Use { .. })
-            && self.kept.contains(&number)
-            && !Index::new(self.tree).is_outside(&self.tree.items[number])
+    /// What is blanked of an item.
+    fn item(&mut self, number: usize, item: &Item) -> Vec<Range<usize>> {
+        let is_kept = self.service.reach.items.contains(&number);
+        match &item.kind {
+            Kind::Use { leaves, parts } => {
+                let find = |at: usize| (number, at);
+                let kept: BTreeSet<usize> = (0..leaves.len())
+                    .filter(|at| {
+                        self.app.outside.contains(&find(*at)) || self.service.reach.leaves.contains(&find(*at))
+                    })
+                    .collect();
+                if kept.is_empty() {
+                    return vec![item.range.clone()];
+                }
+                let empty = parts.iter().filter(|part| kept.range(part.leaves.clone()).next().is_none());
+                empty.map(|part| part.range.clone()).collect()
+            }
+            Kind::Module { inside } if is_kept => {
+                self.module(*inside);
+                item.ours.clone()
+            }
+            Kind::Main | Kind::Test => vec![item.range.clone()],
+            _ if is_kept => item.ours.clone(),
+            _ => vec![item.range.clone()],
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use proc_macro2::{TokenStream, TokenTree};
 
+use crate::nesting;
 use crate::text::split_head;
 
 /// The texts an app is read from, brought by the caller.
@@ -34,16 +35,20 @@ pub enum Missing {
 /// are none. Reads tokens, not the grammar: a text that does not parse still names its files.
 pub fn wanted(sources: &Sources) -> BTreeSet<Missing> {
     let mut wanted = BTreeSet::new();
+    let mut seen_files = BTreeSet::new();
     let mut open = vec![(sources.root.clone(), folder(&sources.root))];
     while let Some((file, modules)) = open.pop() {
-        let Some(text) = sources.texts.get(&file) else { continue };
+        let Some(text) = sources.texts.get(&file).filter(|_| seen_files.insert(file.clone())) else { continue };
         let text = if file == sources.root { split_head(text).text } else { text.to_string() };
         let Ok(tokens) = text.parse::<TokenStream>() else { continue };
+        if nesting::too_deep(&tokens).is_some() {
+            continue;
+        }
         let mut seen = Seen { file: &file, modules: Vec::new(), included: BTreeSet::new() };
         seen.look(tokens, &modules, true);
-        for candidates in seen.modules {
+        for (candidates, is_named) in seen.modules {
             match candidates.iter().find(|path| sources.texts.contains_key(*path)) {
-                Some(found) => open.push((found.clone(), folder_of_module(found))),
+                Some(found) => open.push((found.clone(), folder_of_module(found, is_named))),
                 None if candidates.iter().all(|path| sources.absent.contains_key(path)) => {}
                 None => drop(wanted.insert(Missing::Module(candidates))),
             }
@@ -55,6 +60,8 @@ pub fn wanted(sources: &Sources) -> BTreeSet<Missing> {
             }
         }
     }
+    // Positions live in a table of this thread that grows with every text; nothing refers to it any more.
+    proc_macro2::extra::invalidate_current_thread_spans();
     wanted
 }
 
@@ -63,9 +70,19 @@ pub(crate) fn folder(file: &Path) -> PathBuf {
     file.parent().map(Path::to_owned).unwrap_or_default()
 }
 
-/// Where the modules declared in a module's file are looked for.
-pub(crate) fn folder_of_module(file: &Path) -> PathBuf {
-    if file.file_name().is_some_and(|name| name == "mod.rs") { folder(file) } else { file.with_extension("") }
+/// Where the modules declared in a module's file are looked for. A file named by `#[path]` counts as a `mod.rs`.
+pub(crate) fn folder_of_module(file: &Path, is_named: bool) -> PathBuf {
+    let owns_folder = is_named || file.file_name().is_some_and(|name| name == "mod.rs");
+    if owns_folder { folder(file) } else { file.with_extension("") }
+}
+
+/// Where the modules declared in an inline module are looked for.
+pub(crate) fn folder_of_inline(file: &Path, modules: &Path, name: &str, path: Option<&str>, top: bool) -> PathBuf {
+    match path {
+        Some(path) if top => folder(file).join(path),
+        Some(path) => modules.join(path),
+        None => modules.join(name.trim_start_matches("r#")),
+    }
 }
 
 /// Where a `mod name;` may be: `modules` is the folder of its parent's modules. A `#[path]` is relative to the
@@ -83,7 +100,8 @@ pub(crate) fn candidates(file: &Path, modules: &Path, name: &str, path: Option<&
 
 struct Seen<'a> {
     file: &'a Path,
-    modules: Vec<Vec<PathBuf>>,
+    /// Candidates, and whether they come from a `#[path]`.
+    modules: Vec<(Vec<PathBuf>, bool)>,
     included: BTreeSet<String>,
 }
 
@@ -93,21 +111,22 @@ impl Seen<'_> {
         let mut path = None;
         for (at, token) in tokens.iter().enumerate() {
             match (token, &tokens[at + 1..]) {
-                (TokenTree::Ident(word), [TokenTree::Ident(name), after, ..]) if word == "mod" => match after {
-                    TokenTree::Group(body) => {
-                        let inside = modules.join(path.take().unwrap_or_else(|| name.to_string()));
-                        self.look(body.stream(), &inside, false);
+                (TokenTree::Ident(word), [TokenTree::Ident(name), after, ..]) if word == "mod" => {
+                    let (name, path) = (name.to_string(), path.take());
+                    match after {
+                        TokenTree::Group(body) => {
+                            let inside = folder_of_inline(self.file, modules, &name, path.as_deref(), top);
+                            self.look(body.stream(), &inside, false);
+                        }
+                        _ => {
+                            let candidates = candidates(self.file, modules, &name, path.as_deref(), top);
+                            self.modules.push((candidates, path.is_some()));
+                        }
                     }
-                    _ => self.modules.push(candidates(
-                        self.file,
-                        modules,
-                        &name.to_string(),
-                        path.take().as_deref(),
-                        top,
-                    )),
-                },
-                (TokenTree::Ident(word), [TokenTree::Punct(_), TokenTree::Group(group), ..])
-                    if word.to_string().starts_with("include") =>
+                }
+                (TokenTree::Ident(word), [TokenTree::Punct(bang), TokenTree::Group(group), ..])
+                    if bang.as_char() == '!'
+                        && (word == "include_str" || word == "include_bytes" || word == "include") =>
                 {
                     let literal = syn::parse2::<syn::LitStr>(group.stream());
                     self.included.extend(literal.ok().map(|literal| literal.value()));
@@ -129,10 +148,15 @@ fn is_module_body(tokens: &[TokenTree], at: usize) -> bool {
         && matches!((&tokens[at - 2], &tokens[at - 1]), (TokenTree::Ident(word), TokenTree::Ident(_)) if word == "mod")
 }
 
+/// The path in `path = "…"`.
 fn path_attribute(tokens: TokenStream) -> Option<String> {
-    let pair = syn::parse2::<syn::MetaNameValue>(tokens).ok().filter(|pair| pair.path.is_ident("path"))?;
-    match pair.value {
-        syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(path), .. }) => Some(path.value()),
+    let mut tokens = tokens.into_iter();
+    match (tokens.next()?, tokens.next()?, tokens.next()?) {
+        (TokenTree::Ident(key), TokenTree::Punct(equals), TokenTree::Literal(path))
+            if key == "path" && equals.as_char() == '=' =>
+        {
+            syn::parse2::<syn::LitStr>(TokenTree::Literal(path).into()).ok().map(|path| path.value())
+        }
         _ => None,
     }
 }

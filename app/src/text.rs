@@ -7,7 +7,8 @@ use crate::diagnostic::{Diagnostic, Place};
 /// The largest file that is read, in bytes.
 pub const LARGEST_FILE: u64 = 16 << 20;
 
-/// Text out of a file's bytes, or what is wrong with them. A byte order mark is taken off.
+/// Text out of a file's bytes, or what is wrong with them. A byte order mark is taken off. An empty text passes: a
+/// module may be empty, and [`parse`](crate::parse) says so of an app.
 pub fn check_text(file: &Path, bytes: Vec<u8>) -> Result<String, Diagnostic> {
     let start = Place::start_of(file);
     if bytes.len() as u64 > LARGEST_FILE {
@@ -24,11 +25,6 @@ pub fn check_text(file: &Path, bytes: Vec<u8>) -> Result<String, Diagnostic> {
     if let Some(at) = text.find('\0') {
         return Err(Diagnostic::error("the file holds a NUL byte", Place::of_range(file, &text, at..at + 1))
             .help("this is not Rust source: name another file"));
-    }
-    if text.trim().is_empty() {
-        return Err(
-            Diagnostic::error("the file is empty", start).help("`dyn new FILE` writes a small app to start from")
-        );
     }
     Ok(text)
 }
@@ -104,8 +100,6 @@ mod tests {
 
     #[test]
     fn what_is_no_text_is_named_and_placed() {
-        assert_eq!(refused(b""), ("the file is empty".to_owned(), 1, 1));
-        assert_eq!(refused(b" \n\t"), ("the file is empty".to_owned(), 1, 1));
         assert_eq!(refused(b"fn a() {}\nfn \xff() {}"), ("the file is not UTF-8".to_owned(), 2, 4));
         assert_eq!(refused("é\0".as_bytes()), ("the file holds a NUL byte".to_owned(), 1, 2));
         assert_eq!(refused(&vec![b'x'; (LARGEST_FILE + 1) as usize]).0, "the file is larger than 16 MiB");

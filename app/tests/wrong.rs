@@ -43,6 +43,8 @@ fn good_flows_are_good() {
         "join(-1, a())",
         "(a()).b()",
         "join(a(), a())",
+        "let two = 2; join(two, two)",
+        "a().join(-2.5)",
     ] {
         assert_eq!(with_main(flow), [""; 0], "{flow}");
     }
@@ -68,6 +70,11 @@ fn wrong_flows_are_explained() {
         "3",
         "println!(); a()",
         "let (x, y) = a(); b(x)",
+        "let x = a(); let x = a(); b(x)",
+        "m::a().b()",
+        "a().join(LIMIT)",
+        "a().join(1e999)",
+        "b(b(a()))",
     ];
     let told: Vec<String> =
         flows.iter().map(|flow| format!("{flow}\n    {}", with_main(flow).join("\n    "))).collect();
@@ -104,6 +111,20 @@ fn wrong_services_are_explained() {
         "#[service] fn a() { b() } #[service] fn b() { h() } fn h() { a() } fn main() { a() }",
         "mod missing; #[service] fn a() {} fn main() { a() }",
         "#[service] fn a() { include_str!(\"nowhere\") } fn main() { a() }",
+        "#[service] fn localhost() {} fn main() { localhost() }",
+        "#[service] extern \"C\" fn a(x: u8, ...) {} fn main() { a(1) }",
+        "#[service] fn a() where u8: Copy {} fn main() { a() }",
+        "#[service] fn a(f: fn(u8) -> u8) {} fn main() { a(1) }",
+        "#[service] fn a() {} struct S; impl S { #[service] fn b() {} } fn main() { a() }",
+        "#[service] fn a() { #[placed(a)] static X: u8 = 1; } fn main() { a() }",
+        "#[service] fn a() {} #[placed] static X: u8 = 1; fn main() { a() }",
+        "#[service] fn a() {} #[service] fn b(x: u8) {} #[placed(a, b)] static X: u8 = 1; fn main() { a().b() }",
+        "#[service] fn a() {} #[service] fn b(x: u8) {} #[placed(a)] #[placed(b)] static X: u8 = 1; fn main() { a().b() }",
+        "#[placed(a)] static X: Placed<u8> = Placed::new(u8::default); #[service] fn a() {} #[service] fn b(x: u8) { format!(\"{}\", m::h()); } mod m { pub fn h() -> u8 { super::X.get() } } fn main() { a().b() }",
+        "#[path = \"app.rs\"] mod again; #[service] fn a() {} fn main() { a() }",
+        "",
+        "// nothing",
+        "---\n[dependencies]\nfn main() {}",
     ];
     let told: Vec<String> =
         programs.iter().map(|program| format!("{program}\n    {}", told(program).join("\n    "))).collect();
@@ -119,4 +140,60 @@ fn everything_is_told_at_once() {
         "#[service] fn a(x: &str) {} #[service] fn a() {} #[placed(c)] static X: Placed<u8> = Placed::new(u8::default); fn main() { d() }",
     );
     assert_eq!(told.len(), 4, "{told:#?}");
+}
+
+#[test]
+fn literals_travel_as_ascii_json() {
+    let literals = [
+        ("0xff_u8", "255"),
+        ("007", "7"),
+        ("2.", "2.0"),
+        ("00.5f32", "0.5"),
+        ("1e3", "1e3"),
+        ("-1_000", "-1000"),
+        ("340282366920938463463374607431768211455", "340282366920938463463374607431768211455"),
+        ("true", "true"),
+        ("'é'", "\"\\u00e9\""),
+        ("\"a\\n\\u{1f600}\\u{7f}\"", "\"a\\n\\ud83d\\ude00\\u007f\""),
+        ("[1, -2]", "[1,-2]"),
+        ("(1, (\"a\", false), ())", "[1,[\"a\",false],null]"),
+    ];
+    for (rust, json) in literals {
+        let mut sources = Sources { root: PathBuf::from("app.rs"), ..Sources::default() };
+        sources.texts.insert(sources.root.clone(), format!("{GOOD}fn main() {{ a().join({rust}) }}").into());
+        let (app, findings) = app::parse(&sources);
+        assert_eq!(findings, [], "{rust}");
+        assert_eq!(app.route_of("join").as_deref(), Some(format!("a, {json}").as_str()));
+    }
+}
+
+#[test]
+fn what_nests_too_deeply_is_refused_and_what_is_just_not_is_read() {
+    let programs = [
+        ("(", "1", ")", 200),
+        ("[", "1", "]", 200),
+        ("{", "1", "}", 200),
+        ("!", "1", "", 4_900),
+        ("-", "1", "", 4_900),
+        ("&", "1", "", 4_900),
+        ("|x| ", "1", "", 1_200),
+        ("return ", "1", "", 4_900),
+        ("if a {} else ", "{}", "", 1_200),
+        ("", "1", " + 1", 2_400),
+        ("x = ", "1", "", 2_400),
+        ("", "1", " as u8", 2_400),
+        ("", "a", ".b()", 1_600),
+        ("", "a", "?", 4_900),
+        ("&", "{ let x: u8 = 1; }", "", 4_000),
+        ("Vec::<", "u8", ">::new()", 500),
+    ];
+    for (before, middle, after, times) in programs {
+        let nested = |times| format!("fn f() {{ {}{middle}{} }}", before.repeat(times), after.repeat(times));
+        let deep = findings(&nested(times));
+        assert!(deep.iter().all(|finding| !finding.message.contains("nested")), "{before}{middle}{after} {times}");
+        let deeper = findings(&nested(100_000));
+        let refused =
+            deeper.iter().any(|finding| finding.message.contains("nested") || finding.message.contains("no Rust"));
+        assert!(refused, "{before}{middle}{after}");
+    }
 }

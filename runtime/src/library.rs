@@ -8,6 +8,7 @@ mod executor;
 mod export;
 mod guard;
 mod panics;
+mod place;
 mod state;
 mod table;
 
@@ -53,29 +54,21 @@ pub struct Inputs<'a> {
     pub(crate) next: usize,
 }
 
-impl Inputs<'_> {
+impl<'a> Inputs<'a> {
     /// Reads the next input as its type.
     pub fn take<T: DeserializeOwned>(&mut self) -> Result<T, Answer> {
+        let (name, json) = self.advance()?;
+        let read = |json: &[u8]| serde_json::from_slice::<T>(json).err();
+        serde_json::from_slice(json).map_err(|error| answer::rejected(name, &place::path(json, &error, read), &error))
+    }
+
+    fn advance(&mut self) -> Result<(&'static str, &'a [u8]), Answer> {
         let name = self.names.get(self.next).copied().unwrap_or_default();
-        let Some(slice) = self.values.get(self.next) else { return Err(answer::missing(name)) };
+        let slice = self.values.get(self.next).ok_or_else(|| answer::missing(name))?;
         self.next += 1;
         // SAFETY: `start` reads its inputs within the call that lent them.
-        let json = unsafe { slice.bytes() };
-        serde_json::from_slice(json).map_err(|_| {
-            // Read again with the path noted, which is slower and wanted only here.
-            let mut reader = serde_json::Deserializer::from_slice(json);
-            let explained = serde_path_to_error::deserialize::<_, T>(&mut reader);
-            match explained {
-                Err(error) => answer::rejected(name, &error.path().to_string(), error.inner()),
-                // The value reads; what follows it does not.
-                Ok(_) => answer::rejected(name, "", &reader.end().err().unwrap_or_else(trailing)),
-            }
-        })
+        Ok((name, unsafe { slice.bytes() }))
     }
-}
-
-fn trailing() -> serde_json::Error {
-    serde::de::Error::custom("trailing characters")
 }
 
 /// Runs a function and measures it.

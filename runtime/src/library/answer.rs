@@ -44,8 +44,7 @@ fn message(words: &str) -> Answer {
 
 /// An input does not read as its type.
 pub(crate) fn rejected(input: &str, path: &str, error: &serde_json::Error) -> Answer {
-    // At the top of a value the path is a lone dot.
-    let path = if path.is_empty() || path == "." {
+    let path = if path.is_empty() {
         input.to_owned()
     } else if path.starts_with('[') {
         format!("{input}{path}")

@@ -1,0 +1,265 @@
+//! A walk over syn's tree that tells the names an item brings in itself from names of others.
+
+use std::ops::Range;
+
+use proc_macro2::TokenStream;
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::visit::{self, Visit};
+use syn::{Expr, Stmt, Token};
+
+use crate::import;
+use crate::mention::{Manner, Mention, Mentions};
+use crate::scope::{Own, Scopes};
+use crate::syntax::{is_named, is_ours, names};
+
+/// Walks items.
+#[derive(Default)]
+pub(crate) struct Walk {
+    pub(crate) found: Mentions,
+    pub(crate) scopes: Scopes,
+}
+
+impl Walk {
+    fn within(&mut self, walk: impl FnOnce(&mut Self)) {
+        self.scopes.open();
+        walk(self);
+        self.scopes.close();
+    }
+
+    /// Notes a path, unless it is the item's own.
+    pub(crate) fn mention(&mut self, segments: Vec<String>, range: &Range<usize>, manner: Manner) {
+        for segments in self.scopes.outside(segments) {
+            self.found.paths.push(Mention { segments, range: range.clone(), manner });
+        }
+    }
+
+    /// Binds what the items among statements are called, wherever they stand.
+    fn bind_items(&mut self, statements: &[Stmt]) {
+        for statement in statements {
+            match statement {
+                Stmt::Item(syn::Item::Use(item)) => {
+                    for leaf in import::read(item).0 {
+                        let range = item.span().byte_range();
+                        let segments = leaf.path.clone();
+                        self.found.paths.push(Mention { segments, range, manner: Manner::Code });
+                        if leaf.glob {
+                            self.scopes.bind_all(leaf.path);
+                        } else {
+                            self.scopes.bind(leaf.name, Own::Import(leaf.path));
+                        }
+                    }
+                }
+                Stmt::Item(item) => names(item).into_iter().for_each(|name| self.scopes.bind(name, Own::Item)),
+                _ => {}
+            }
+        }
+    }
+
+    fn statements(&mut self, statements: &[Stmt]) {
+        self.within(|walk| {
+            walk.bind_items(statements);
+            statements.iter().for_each(|statement| walk.visit_stmt(statement));
+        });
+    }
+
+    /// What a macro is called with: code when it reads as code, else tokens.
+    fn arguments(&mut self, name: &str, tokens: &TokenStream) {
+        if name.ends_with("matches") {
+            // The second argument is a pattern, with a guard maybe.
+            let parsed = |input: syn::parse::ParseStream| {
+                let value: Expr = input.parse()?;
+                input.parse::<Token![,]>()?;
+                let pattern = syn::Pat::parse_multi_with_leading_vert(input)?;
+                let guard: Option<Expr> = input.parse::<Option<Token![if]>>()?.map(|_| input.parse()).transpose()?;
+                input.parse::<Option<Token![,]>>()?;
+                Ok((value, pattern, guard))
+            };
+            if let Ok((value, pattern, guard)) = syn::parse::Parser::parse2(parsed, tokens.clone()) {
+                return self.within(|walk| {
+                    walk.visit_expr(&value);
+                    walk.visit_pat(&pattern);
+                    guard.iter().for_each(|guard| walk.visit_expr(guard));
+                });
+            }
+        }
+        let expressions = Punctuated::<Expr, Token![,]>::parse_terminated;
+        if let Ok(arguments) = syn::parse::Parser::parse2(expressions, tokens.clone()) {
+            return self.within(|walk| arguments.iter().for_each(|argument| walk.argument(argument)));
+        }
+        match syn::parse::Parser::parse2(syn::Block::parse_within, tokens.clone()) {
+            Ok(statements) => self.statements(&statements),
+            Err(_) => self.tokens(tokens.clone(), None, Manner::Tokens),
+        }
+    }
+
+    /// An argument of a macro: `name = value` names it, and a format string captures names.
+    fn argument(&mut self, argument: &Expr) {
+        match argument {
+            Expr::Assign(named) => {
+                if let Expr::Path(name) = &*named.left
+                    && let Some(name) = name.path.get_ident()
+                {
+                    self.scopes.bind(name.to_string(), Own::Variable);
+                } else {
+                    self.visit_expr(&named.left);
+                }
+                self.visit_expr(&named.right);
+            }
+            Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) => {
+                self.captures(&text.value(), &text.span().byte_range());
+            }
+            other => self.visit_expr(other),
+        }
+    }
+
+    /// `{name}` and `{name:?}` in a format string.
+    pub(crate) fn captures(&mut self, text: &str, range: &Range<usize>) {
+        for piece in text.split('{').skip(1) {
+            let name: String = piece.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let ends = piece[name.len()..].starts_with(['}', ':']);
+            if ends && name.starts_with(|c: char| c.is_alphabetic() || c == '_') {
+                self.mention(vec![name], range, Manner::Tokens);
+            }
+        }
+    }
+
+    /// Notes the file of an `include_str!` or the like.
+    pub(crate) fn include(&mut self, name: &str, arguments: TokenStream) {
+        if matches!(name, "include_str" | "include_bytes" | "include")
+            && let Ok(path) = syn::parse2::<syn::LitStr>(arguments)
+        {
+            self.found.included.insert(path.value());
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for Walk {
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        let mut segments: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        if path.leading_colon.is_some() {
+            // `::name` is an outside crate whatever stands here by that name.
+            segments.insert(0, String::new());
+        }
+        self.mention(segments, &path.span().byte_range(), Manner::Code);
+        visit::visit_path(self, path);
+    }
+
+    fn visit_macro(&mut self, called: &'ast syn::Macro) {
+        let name = called.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
+        self.include(&name, called.tokens.clone());
+        self.visit_path(&called.path);
+        if name == "macro_rules" {
+            self.tokens(called.tokens.clone(), None, Manner::Tokens);
+        } else {
+            self.arguments(&name, &called.tokens);
+        }
+    }
+
+    fn visit_token_stream(&mut self, tokens: &'ast TokenStream) {
+        self.tokens(tokens.clone(), None, Manner::Tokens);
+    }
+
+    fn visit_attribute(&mut self, attribute: &'ast syn::Attribute) {
+        if is_ours(attribute) {
+            // The service that `#[placed(service)]` names is not called there.
+            if !is_named(attribute, "main") {
+                self.found.marks.push(attribute.span().byte_range());
+            }
+        } else if !attribute.path().is_ident("doc") {
+            self.visit_path(attribute.path());
+            if let syn::Meta::List(list) = &attribute.meta {
+                self.attribute(list.tokens.clone());
+            }
+        }
+    }
+
+    fn visit_item(&mut self, item: &'ast syn::Item) {
+        if !self.scopes.is_inside() {
+            return visit::visit_item(self, item);
+        }
+        let seen = self.scopes.of_items();
+        let around = std::mem::replace(&mut self.scopes, seen);
+        visit::visit_item(self, item);
+        self.scopes = around;
+    }
+
+    fn visit_item_extern_crate(&mut self, item: &'ast syn::ItemExternCrate) {
+        self.found.crates.insert(item.ident.to_string());
+    }
+
+    fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
+        self.found.methods.insert(call.method.to_string());
+        visit::visit_expr_method_call(self, call);
+    }
+
+    fn visit_block(&mut self, block: &'ast syn::Block) {
+        self.statements(&block.stmts);
+    }
+
+    fn visit_local(&mut self, local: &'ast syn::Local) {
+        // The initialiser does not see the name it is for: `let price = price(sku).await?`.
+        if let Some(init) = &local.init {
+            self.visit_local_init(init);
+        }
+        self.visit_pat(&local.pat);
+    }
+
+    fn visit_expr_let(&mut self, condition: &'ast syn::ExprLet) {
+        self.visit_expr(&condition.expr);
+        self.visit_pat(&condition.pat);
+    }
+
+    fn visit_expr_if(&mut self, branch: &'ast syn::ExprIf) {
+        self.within(|walk| {
+            walk.visit_expr(&branch.cond);
+            walk.visit_block(&branch.then_branch);
+        });
+        if let Some((_, other)) = &branch.else_branch {
+            self.visit_expr(other);
+        }
+    }
+
+    fn visit_expr_while(&mut self, repeat: &'ast syn::ExprWhile) {
+        self.within(|walk| visit::visit_expr_while(walk, repeat));
+    }
+
+    fn visit_expr_for_loop(&mut self, repeat: &'ast syn::ExprForLoop) {
+        self.visit_expr(&repeat.expr);
+        self.within(|walk| {
+            walk.visit_pat(&repeat.pat);
+            walk.visit_block(&repeat.body);
+        });
+    }
+
+    fn visit_arm(&mut self, arm: &'ast syn::Arm) {
+        self.within(|walk| visit::visit_arm(walk, arm));
+    }
+
+    fn visit_expr_closure(&mut self, closure: &'ast syn::ExprClosure) {
+        self.within(|walk| visit::visit_expr_closure(walk, closure));
+    }
+
+    fn visit_item_fn(&mut self, function: &'ast syn::ItemFn) {
+        self.within(|walk| visit::visit_item_fn(walk, function));
+    }
+
+    fn visit_impl_item_fn(&mut self, function: &'ast syn::ImplItemFn) {
+        self.within(|walk| visit::visit_impl_item_fn(walk, function));
+    }
+
+    fn visit_trait_item_fn(&mut self, function: &'ast syn::TraitItemFn) {
+        self.within(|walk| visit::visit_trait_item_fn(walk, function));
+    }
+
+    fn visit_pat_ident(&mut self, pattern: &'ast syn::PatIdent) {
+        let name = pattern.ident.to_string();
+        // `LIMIT => …` compares with a constant, `limit => …` binds.
+        if name.starts_with(char::is_uppercase) && pattern.by_ref.is_none() && pattern.mutability.is_none() {
+            self.mention(vec![name], &pattern.ident.span().byte_range(), Manner::Code);
+        } else {
+            self.scopes.bind(name, Own::Variable);
+        }
+        visit::visit_pat_ident(self, pattern);
+    }
+}
