@@ -1,0 +1,152 @@
+//! examples/building.rs: the paper's smart building on 50,000 real readings.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::{Client, Dev, example};
+
+crate::on_both_grounds!(
+    every_reading_is_averaged_exactly,
+    a_caller_composes_another_flow,
+    a_killed_service_is_named_and_comes_back,
+    nothing_of_ours_is_left,
+);
+
+/// Average in degrees Celsius and count of the temperatures, straight from the file.
+fn expected() -> (f64, u64) {
+    let readings = include_str!("../../examples/data/readings.csv");
+    let fields = readings.lines().skip(1).map(|line| line.split(',').collect::<Vec<_>>());
+    let temperatures = fields.filter(|fields| fields[1] == "Temperature");
+    let celsius: Vec<f64> = temperatures.map(|fields| (fields[4].parse::<f64>().expect("a value") - 32.0) / 1.8).collect();
+    (celsius.iter().sum::<f64>() / celsius.len() as f64, celsius.len() as u64)
+}
+
+fn every_reading_is_averaged_exactly(on: &str) {
+    let (_folder, file) = example("building");
+    let dev = Dev::start(&file, on);
+    let (client, url) = (Client::new(), dev.url());
+    let (mut values, mut filtered, mut last) = (0_u64, 0_u64, Value::Null);
+    for reading in 0..50_000 {
+        let answer = client.get(&url);
+        match answer.status {
+            200 => {
+                values += 1;
+                last = answer.json();
+            }
+            204 => {
+                assert_eq!(answer.header("dyninka-filtered"), "filter");
+                filtered += 1;
+            }
+            status => panic!("reading {reading}: {status} {}", answer.body),
+        }
+    }
+    let (average, count) = expected();
+    assert_eq!((values, filtered, count), (6_116, 43_884, 6_116));
+    assert_eq!(last["count"], count);
+    let told = last["average"].as_f64().expect("an average");
+    assert!((told - average).abs() < 1e-9, "{told} is not {average}");
+    let (status, _) = dev.stop();
+    assert!(status.success());
+}
+
+fn a_caller_composes_another_flow(on: &str) {
+    let (_folder, file) = example("building");
+    let dev = Dev::start(&file, on);
+    let (client, url) = (Client::new(), dev.url());
+    let answer = client.get_with(&url, &[("dyninka-route", "map(get)"), ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")]);
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let hops: Vec<&str> = answer.header("dyninka-version").split(", ").map(|version| version.split('@').next().unwrap_or("")).collect();
+    assert_eq!(hops, ["get", "map", "moving_avg"]);
+    for hop in ["get;dur=", "get.fn;dur=", "moving_avg;dur="] {
+        assert!(answer.header("server-timing").contains(hop), "{}", answer.header("server-timing"));
+    }
+    let reading = r#"{"reading":{"sensor":"JFK","variable":"Temperature","units":"F","timestamp":"2013-01-01T06:00:00Z","value":50}}"#;
+    let answer = client.post(&dev.url_of("map"), reading);
+    assert_eq!((answer.status, answer.body.as_str()), (200, "10.0"));
+    let answer = client.get_with(&dev.url_of("map"), &[("dyninka-route", r#"{"sensor":"JFK","variable":"x","units":"F","timestamp":"","value":32}"#)]);
+    assert_eq!((answer.status, answer.body.as_str()), (200, "0.0"));
+    let metrics = client.get(&format!("{}metrics", dev.url_of("map"))).body;
+    assert!(metrics.contains(r#"dyninka_requests_total{service="map",outcome="value"} 3"#), "{metrics}");
+    assert!(metrics.contains("dyninka_function_seconds_bucket"), "{metrics}");
+    dev.stop();
+}
+
+fn a_killed_service_is_named_and_comes_back(on: &str) {
+    let (_folder, file) = example("building");
+    let mut dev = Dev::start(&file, on);
+    let (client, url) = (Client::new(), dev.url());
+    assert!(client.get(&url).status < 300);
+    kill(on, &file, "map");
+    // The kill shows as 502 until the service is back; how long that takes is the machine's affair.
+    let mut seen = None;
+    let back = loop {
+        let answer = client.get_with(&url, &[("dyninka-route", "map(get)")]);
+        match answer.status {
+            200 if seen.is_some() => break answer,
+            200 => {}
+            502 => seen = Some(answer.json()),
+            status => panic!("{status}: {}", answer.body),
+        }
+    };
+    let problem = seen.expect("a problem");
+    assert_eq!(problem["service"], "map");
+    assert_eq!(problem["path"], serde_json::json!(["moving_avg", "map"]));
+    assert!(back.header("dyninka-version").contains("map@"));
+    assert_eq!(dev.wait_for("down")["service"], "map");
+    assert_eq!(dev.wait_for("up")["service"], "map");
+    dev.stop();
+}
+
+fn nothing_of_ours_is_left(on: &str) {
+    let (_folder, file) = example("building");
+    let dev = Dev::start(&file, on);
+    assert!(!ours(on, &file).is_empty());
+    dev.stop();
+    assert_eq!(ours(on, &file), [""; 0]);
+    // A killed session leaves what the next start, or `dyn stop`, removes.
+    let dev = Dev::start(&file, on);
+    dev.signal("KILL");
+    let (status, _) = dev.end();
+    assert!(!status.success());
+    let stopped = crate::support::run(&["stop".as_ref(), file.as_os_str()]);
+    assert!(stopped.status.success(), "{stopped:?}");
+    assert_eq!(ours(on, &file), [""; 0]);
+}
+
+/// Pids of host processes, or ids of containers, of an app.
+pub(crate) fn ours(on: &str, file: &std::path::Path) -> Vec<String> {
+    let found = match on {
+        "docker" => {
+            let id = id(file);
+            Command::new("docker").args(["ps", "-aq", "--filter", &format!("label=dyninka.id={id}")]).output()
+        }
+        _ => Command::new("pgrep").args(["-f", &format!(" host .*-{}/services/", id(file))]).output(),
+    };
+    let text = String::from_utf8(found.expect("docker and pgrep").stdout).expect("ids");
+    text.lines().map(str::to_owned).collect()
+}
+
+/// What tells the app in this file from others: it stands in the names of its folder, containers and network.
+fn id(file: &std::path::Path) -> String {
+    let home = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("home/apps");
+    let stem = file.file_stem().expect("a name").to_string_lossy().into_owned();
+    let canonical = file.canonicalize().expect("the app");
+    let named = home.read_dir().expect("apps").flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut ids = named.filter_map(|name| name.strip_prefix(&format!("{stem}-")).map(str::to_owned));
+    let wanted = blake3::hash(canonical.as_os_str().as_encoded_bytes()).to_hex()[..8].to_owned();
+    ids.find(|id| *id == wanted).expect("the app's folder")
+}
+
+pub(crate) fn kill(on: &str, file: &std::path::Path, service: &str) {
+    let status = match on {
+        "docker" => {
+            let filters = [format!("label=dyninka.id={}", id(file)), format!("label=dyninka.service={service}")];
+            let found = Command::new("docker").args(["ps", "-q", "--filter", &filters[0], "--filter", &filters[1]]).output();
+            let container = String::from_utf8(found.expect("docker").stdout).expect("an id");
+            Command::new("docker").args(["kill", container.trim()]).status()
+        }
+        _ => Command::new("pkill").args(["-KILL", "-f", &format!(" host .*-{}/services/{service}", id(file))]).status(),
+    };
+    assert!(status.expect("docker and pkill").success());
+}

@@ -1,0 +1,52 @@
+//! Every example says the same as a plain program and as services.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::{Client, Dev, example};
+
+/// What the example prints when cargo runs it; cargo built it along with the tests.
+fn in_one_process(name: &str) -> Value {
+    let built = Path::new(env!("CARGO_BIN_EXE_dyn")).with_file_name("examples").join(name);
+    let output = Command::new(&built).output().unwrap_or_else(|error| panic!("{}: {error}", built.display()));
+    assert!(output.status.success(), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+}
+
+fn as_services(file: &Path) -> Value {
+    let dev = Dev::start(file, "process");
+    let answer = Client::new().get(&dev.url());
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    dev.stop();
+    answer.json()
+}
+
+#[test]
+fn building() {
+    assert_eq!(as_services(&example("building").1), in_one_process("building"));
+}
+
+#[test]
+fn weather_with_two_inputs_fetched_at_the_same_time() {
+    assert_eq!(as_services(&example("weather").1), in_one_process("weather"));
+}
+
+#[test]
+fn pressure_with_a_call_in_a_body_and_a_module_of_its_own() {
+    assert_eq!(as_services(&example("pressure").1), in_one_process("pressure"));
+}
+
+#[test]
+fn standalone_with_its_dependencies_at_its_head() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/standalone/app.rs");
+    // Scripts are a nightly feature; this lets the toolchain at hand, whichever it is, run one.
+    let mut script = Command::new(env!("CARGO"));
+    script.args(["-Zscript"]).arg(&file).env("RUSTC_BOOTSTRAP", "1");
+    script.env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("script"));
+    let output = script.output().expect("cargo");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let printed: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(as_services(&file), printed);
+}

@@ -1,0 +1,24 @@
+//! The main job, end to end, on both grounds: the same checks against processes and against containers.
+//!
+//! A Docker engine must answer; where none does, these tests fail rather than pass over what they are for.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod building;
+mod errors;
+mod examples;
+mod faults;
+
+/// Makes a test of each ground out of a function that takes the ground's name.
+macro_rules! on_both_grounds {
+    ($($test:ident),* $(,)?) => {
+        mod process {
+            $(#[test] fn $test() { super::$test("process"); })*
+        }
+        mod docker {
+            $(#[test] fn $test() { super::$test("docker"); })*
+        }
+    };
+}
+pub(crate) use on_both_grounds;
