@@ -47,6 +47,8 @@ pub(crate) fn flow_name(service: &Ident) -> Ident {
     format_ident!("__flow_{}", service, span = service.span())
 }
 
+// Lints are allowed in what is written here, not expected: whether they are met depends on the app.
+
 /// What everyone else calls: the user's function inside one that makes a `Call` of it.
 fn write_call(function: &ItemFn, signature: &Signature, docs: &[&Attribute], others: Vec<&Attribute>) -> TokenStream {
     let ItemFn { vis, sig, .. } = function;

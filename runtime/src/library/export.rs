@@ -1,5 +1,7 @@
 //! What `dyn` writes after the user's last line, and what it means.
 
+// Lints are allowed in what is written here, not expected: whether they are met depends on the app.
+
 /// Makes a library of a service.
 #[doc(hidden)]
 #[macro_export]

@@ -1,0 +1,59 @@
+//! A library that is retired while a call of it still runs.
+
+#![cfg(feature = "tokio")]
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::ffi::c_void;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use dyninka::border::{self, Done, Host, Kind, Library, Outcome, Slice};
+
+async fn forever() -> u8 {
+    std::future::pending().await
+}
+
+dyninka::__export! {
+    service: "forever", version: "forever@00000001", function: forever, call: async,
+    inputs: [], returns: value, states: [],
+}
+
+unsafe extern "C" {
+    #[link_name = "dyninka_service"]
+    fn entry() -> *const Library;
+}
+
+unsafe extern "C" fn nobody(_: u64, _: Slice, _: *const Slice, _: usize, _: Done, _: *mut c_void) {}
+
+unsafe extern "C" fn send(context: *mut c_void, outcome: Outcome) {
+    // SAFETY: the box that `begin` gave away, given back once.
+    drop(unsafe { Box::from_raw(context.cast::<Sender<Outcome>>()) }.send(outcome));
+}
+
+fn begin(library: &Library, request: u64) -> Receiver<Outcome> {
+    let (sender, receiver) = channel::<Outcome>();
+    let context = Box::into_raw(Box::new(sender)).cast();
+    // SAFETY: as the border says.
+    unsafe { (library.start)(request, std::ptr::null(), 0, send, context) };
+    receiver
+}
+
+#[test]
+fn every_call_is_answered_once() {
+    // SAFETY: the table of this very program.
+    let library = unsafe { &*entry() };
+    // SAFETY: as the border says.
+    let opened = unsafe { (library.open)(&Host { version: border::VERSION + 1, call: nobody }) };
+    assert_eq!(opened.kind, Kind::Failed);
+    // SAFETY: as the border says.
+    let opened = unsafe { (library.open)(&Host { version: border::VERSION, call: nobody }) };
+    assert_eq!(opened.kind, Kind::Value);
+
+    let first = begin(library, 1);
+    let same_number = begin(library, 1).recv().unwrap();
+    assert_eq!(&*same_number.body, br#"{"message":"request 1 is running already"}"#);
+    // SAFETY: as the border says.
+    unsafe { (library.retire)() };
+    let retired = first.recv().unwrap();
+    assert_eq!(retired.kind, Kind::Failed);
+    assert_eq!(&*retired.body, br#"{"message":"the version it ran on was retired"}"#);
+}
