@@ -192,7 +192,9 @@ mod tests {
 
     #[test]
     fn sizes_are_read_as_docker_reads_them() {
-        for (text, expected) in [("1", 1), ("512K", 512 << 10), ("8M", 8 << 20), ("256mb", 256 << 20), ("2GiB", 2 << 30)] {
+        for (text, expected) in
+            [("1", 1), ("512K", 512 << 10), ("8M", 8 << 20), ("256mb", 256 << 20), ("2GiB", 2 << 30)]
+        {
             assert_eq!(bytes(text).unwrap(), expected, "{text}");
         }
         for text in ["", "M", "8X", "-1", "0", "99999999999G"] {

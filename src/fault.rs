@@ -47,7 +47,10 @@ impl Fault {
     pub(crate) fn report(&self) -> ExitCode {
         use anstream::eprintln;
         use anstyle::{AnsiColor, Style};
-        let (red, cyan) = (Style::new().bold().fg_color(Some(AnsiColor::Red.into())), Style::new().fg_color(Some(AnsiColor::Cyan.into())));
+        let (red, cyan) = (
+            Style::new().bold().fg_color(Some(AnsiColor::Red.into())),
+            Style::new().fg_color(Some(AnsiColor::Cyan.into())),
+        );
         if !self.message.is_empty() {
             eprintln!("{red}error{red:#}: {}", self.message);
         }

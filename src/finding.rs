@@ -26,7 +26,8 @@ fn render(diagnostic: &Diagnostic, text: &str) -> String {
     let title = level.primary_title(diagnostic.message.as_str());
     let path = diagnostic.place.file.to_string_lossy();
     let mut group = match span(diagnostic, text) {
-        Some(span) => Group::with_title(title).element(Snippet::source(text).path(path).annotation(AnnotationKind::Primary.span(span))),
+        Some(span) => Group::with_title(title)
+            .element(Snippet::source(text).path(path).annotation(AnnotationKind::Primary.span(span))),
         None => Group::with_title(title).element(annotate_snippets::Origin::path(path)),
     };
     if let Some(help) = &diagnostic.help {

@@ -178,8 +178,9 @@ mod tests {
             rung("rust-lld", Ok("l")),
             rung("cc", Ok("c")),
         ];
-        let probe =
-            |arguments: Vec<String>| async move { if arguments == ["m"] { Err("it did not link: no".into()) } else { Ok(()) } };
+        let probe = |arguments: Vec<String>| async move {
+            if arguments == ["m"] { Err("it did not link: no".into()) } else { Ok(()) }
+        };
         let linker = choose(rungs, probe).await.unwrap();
         assert_eq!(linker.name, "rust-lld");
         assert_eq!(linker.arguments, ["l"]);
@@ -189,7 +190,8 @@ mod tests {
     #[tokio::test]
     async fn none_that_links_is_an_error_with_every_reason() {
         let rungs = vec![rung("wild", Err("it is not installed")), rung("cc", Ok("c"))];
-        let error = choose(rungs, |_: Vec<String>| async { Err("it did not link: no libc".to_owned()) }).await.unwrap_err();
+        let error =
+            choose(rungs, |_: Vec<String>| async { Err("it did not link: no libc".to_owned()) }).await.unwrap_err();
         assert_eq!(error.to_string(), "link a library: wild: it is not installed; cc: it did not link: no libc");
     }
 

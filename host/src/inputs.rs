@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::future::try_join_all;
 use hops::{Config, Expression, Route};
 use http::{HeaderMap, Method, StatusCode, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::{Map, Value, value::RawValue};
 
@@ -33,14 +33,9 @@ pub(crate) async fn read(
     let limit = config.limits.body;
     let too_large =
         || wrong("too-large", StatusCode::PAYLOAD_TOO_LARGE, &format!("the body is larger than {limit} bytes"));
-    let declared = text(headers, "content-length").and_then(|length| length.parse::<u64>().ok()).unwrap_or(0);
-    if declared > limit as u64 {
-        return Err(too_large());
-    }
-    let collected = tokio::time::timeout_at(journey.deadline, Limited::new(body, limit).collect()).await;
-    let body = match collected {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large()),
+    let body = match tokio::time::timeout_at(journey.deadline, collect(body, limit)).await {
+        Ok(Ok(Some(body))) => body,
+        Ok(Ok(None)) => return Err(too_large()),
         Ok(Err(error)) => {
             return Err(wrong("request", StatusCode::BAD_REQUEST, &format!("the body breaks off: {error}")));
         }
@@ -84,6 +79,28 @@ pub(crate) async fn read(
     }
     Ok(given)
 }
+
+/// The whole body, or none when it is larger than the limit. What is too large is read and dropped for a while: a
+/// caller that is still writing would not see the answer.
+async fn collect(mut body: Incoming, limit: usize) -> Result<Option<Bytes>, hyper::Error> {
+    let (mut collected, mut length) = (BytesMut::new(), 0_usize);
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        length += data.len();
+        if length <= limit {
+            collected.extend_from_slice(&data);
+        } else {
+            collected.clear();
+        }
+        if length > limit.saturating_add(MOST_DROPPED) {
+            break;
+        }
+    }
+    Ok((length <= limit).then(|| collected.freeze()))
+}
+
+/// Bytes beyond the limit that are read all the same.
+const MOST_DROPPED: usize = 256 << 20;
 
 /// Brings every input: what is given stays, what is missing is fetched.
 pub(crate) async fn gather(

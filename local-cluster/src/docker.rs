@@ -11,10 +11,12 @@ use bollard::Docker as Engine;
 use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::models::{
-    ContainerCreateBody, EndpointSettings, HostConfig, Ipam, IpamConfig, NetworkCreateRequest, NetworkingConfig, PortBinding,
+    ContainerCreateBody, EndpointSettings, HostConfig, Ipam, IpamConfig, NetworkCreateRequest, NetworkingConfig,
+    PortBinding,
 };
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, EventsOptionsBuilder, InspectContainerOptions, LogsOptionsBuilder, StopContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, EventsOptionsBuilder, InspectContainerOptions, LogsOptionsBuilder,
+    StopContainerOptionsBuilder,
 };
 use futures_util::StreamExt;
 use futures_util::future::join_all;
@@ -60,7 +62,14 @@ struct Opened {
 impl Docker {
     pub(crate) fn new(engine: Engine, plan: Plan) -> Self {
         let (events, inbox) = unbounded_channel();
-        let inner = Inner { engine, plan, events, closing: AtomicBool::new(false), opened: Mutex::default(), wanted: Mutex::default() };
+        let inner = Inner {
+            engine,
+            plan,
+            events,
+            closing: AtomicBool::new(false),
+            opened: Mutex::default(),
+            wanted: Mutex::default(),
+        };
         Self { inner: Arc::new(inner), inbox: tokio::sync::Mutex::new(inbox) }
     }
 }
@@ -87,7 +96,8 @@ impl Ground for Docker {
         tokio::spawn(watch(inner.clone()));
         let seat = |spec: &Spec| {
             let listen = (Ipv4Addr::UNSPECIFIED, PORT).into();
-            let seat = Seat { listen, front: None, peer: format!("{}:{PORT}", spec.host), here: local(ports[&spec.service]) };
+            let seat =
+                Seat { listen, front: None, peer: format!("{}:{PORT}", spec.host), here: local(ports[&spec.service]) };
             (spec.service.clone(), seat)
         };
         Ok(inner.plan.services.iter().map(seat).collect())
@@ -103,7 +113,11 @@ impl Ground for Docker {
             Ok(container) => {
                 let state = container.state.unwrap_or_default();
                 if state.paused == Some(true) {
-                    return inner.engine.unpause_container(&name).await.map_err(GroundError::engine(format!("go on with {service}")));
+                    return inner
+                        .engine
+                        .unpause_container(&name)
+                        .await
+                        .map_err(GroundError::engine(format!("go on with {service}")));
                 }
             }
             Err(error) if status(&error) == Some(404) => inner.create(spec, &name).await?,
@@ -141,7 +155,11 @@ impl Inner {
     }
 
     fn spec(&self, service: &str) -> Result<&Spec, GroundError> {
-        self.plan.services.iter().find(|spec| spec.service == service).ok_or_else(|| GroundError::Unknown(service.to_owned()))
+        self.plan
+            .services
+            .iter()
+            .find(|spec| spec.service == service)
+            .ok_or_else(|| GroundError::Unknown(service.to_owned()))
     }
 
     fn container(&self, spec: &Spec) -> String {
@@ -162,7 +180,10 @@ impl Inner {
         let request = |subnet: Option<String>| NetworkCreateRequest {
             name: self.network_name(),
             labels: Some(self.labels(None)),
-            ipam: subnet.map(|subnet| Ipam { config: Some(vec![IpamConfig { subnet: Some(subnet), ..IpamConfig::default() }]), ..Ipam::default() }),
+            ipam: subnet.map(|subnet| Ipam {
+                config: Some(vec![IpamConfig { subnet: Some(subnet), ..IpamConfig::default() }]),
+                ..Ipam::default()
+            }),
             ..NetworkCreateRequest::default()
         };
         let mut refused = match self.engine.create_network(request(None)).await {
@@ -176,7 +197,9 @@ impl Inner {
             let subnet = format!("10.213.{third}.0/24");
             match self.engine.create_network(request(Some(subnet.clone()))).await {
                 Ok(_) => {
-                    self.tell(Event::Notice(format!("the engine has no subnet of its own left, so the app uses {subnet}")));
+                    self.tell(Event::Notice(format!(
+                        "the engine has no subnet of its own left, so the app uses {subnet}"
+                    )));
                     return Ok(());
                 }
                 Err(error) => refused = error,
@@ -188,9 +211,13 @@ impl Inner {
     async fn create(&self, spec: &Spec, name: &str) -> Result<(), GroundError> {
         let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(Opened { image, ports }) = opened else { return Err(GroundError::Unknown(spec.service.clone())) };
-        image::open_to_readers(&spec.folder).map_err(GroundError::io(format!("open {} to its service", spec.folder.display())))?;
+        image::open_to_readers(&spec.folder)
+            .map_err(GroundError::io(format!("open {} to its service", spec.folder.display())))?;
         let published = [ports.get(&spec.service).copied(), spec.front].into_iter().flatten();
-        let binding = |port: u16| PortBinding { host_ip: Some(Ipv4Addr::LOCALHOST.to_string()), host_port: Some(port.to_string()) };
+        let binding = |port: u16| PortBinding {
+            host_ip: Some(Ipv4Addr::LOCALHOST.to_string()),
+            host_port: Some(port.to_string()),
+        };
         let port = format!("{PORT}/tcp");
         let endpoint = EndpointSettings { aliases: Some(vec![spec.host.clone()]), ..EndpointSettings::default() };
         let limits = self.plan.limits;
@@ -217,11 +244,17 @@ impl Inner {
             labels: Some(self.labels(Some(&spec.service))),
             exposed_ports: Some(vec![port]),
             host_config: Some(host_config),
-            networking_config: Some(NetworkingConfig { endpoints_config: Some(HashMap::from([(self.network_name(), endpoint)])) }),
+            networking_config: Some(NetworkingConfig {
+                endpoints_config: Some(HashMap::from([(self.network_name(), endpoint)])),
+            }),
             ..ContainerCreateBody::default()
         };
         let options = CreateContainerOptionsBuilder::default().name(name).build();
-        self.engine.create_container(Some(options), body).await.map(drop).map_err(GroundError::engine(format!("create a container for {}", spec.service)))
+        self.engine
+            .create_container(Some(options), body)
+            .await
+            .map(drop)
+            .map_err(GroundError::engine(format!("create a container for {}", spec.service)))
     }
 }
 

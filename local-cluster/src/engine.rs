@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use bollard::Docker as Engine;
 use bollard::errors::Error;
-use bollard::query_parameters::{ListContainersOptionsBuilder, ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder};
+use bollard::query_parameters::{
+    ListContainersOptionsBuilder, ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder,
+};
 use futures_util::future::join_all;
 
 use crate::ground::GroundError;
@@ -22,13 +24,19 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Finds the engine that `DOCKER_HOST` names, else the one of this machine; why there is none, in words.
 pub(crate) async fn connect() -> Result<Engine, String> {
-    if let Some(remote) = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty() && !host.starts_with("unix://")) {
+    if let Some(remote) =
+        std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty() && !host.starts_with("unix://"))
+    {
         // A service's folder is mounted, and an engine elsewhere has no such folder.
-        return Err(format!("DOCKER_HOST names a remote engine ({remote}), and services are mounted from this machine"));
+        return Err(format!(
+            "DOCKER_HOST names a remote engine ({remote}), and services are mounted from this machine"
+        ));
     }
     let engine = Engine::connect_with_local_defaults().map_err(|error| words(&error))?;
     let negotiated = tokio::time::timeout(PATIENCE, engine.negotiate_version()).await;
-    let engine = negotiated.map_err(|_| format!("nothing came back within {} s", PATIENCE.as_secs()))?.map_err(|error| words(&error))?;
+    let engine = negotiated
+        .map_err(|_| format!("nothing came back within {} s", PATIENCE.as_secs()))?
+        .map_err(|error| words(&error))?;
     match tokio::time::timeout(PATIENCE, engine.ping()).await {
         Ok(Ok(_)) => Ok(engine),
         Ok(Err(error)) => Err(words(&error)),
@@ -86,7 +94,9 @@ pub(crate) async fn sweep(engine: &Engine, id: &str) -> Result<usize, GroundErro
 pub(crate) async fn remove(engine: &Engine, name: &str) -> Result<(), GroundError> {
     let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
     match engine.remove_container(name, Some(options)).await {
-        Err(error) if !matches!(status(&error), Some(404 | 409)) => Err(GroundError::engine("remove a container")(error)),
+        Err(error) if !matches!(status(&error), Some(404 | 409)) => {
+            Err(GroundError::engine("remove a container")(error))
+        }
         _ => Ok(()),
     }
 }

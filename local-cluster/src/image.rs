@@ -32,7 +32,10 @@ struct Part {
 pub(crate) async fn ensure(engine: &Engine, host: &Path) -> Result<(String, bool), GroundError> {
     let host = host.to_owned();
     let parts = tokio::task::spawn_blocking(move || parts(&host)).await;
-    let parts = parts.map_err(|error| io::Error::other(error.to_string())).and_then(|parts| parts).map_err(GroundError::io("gather the host's image"))?;
+    let parts = parts
+        .map_err(|error| io::Error::other(error.to_string()))
+        .and_then(|parts| parts)
+        .map_err(GroundError::io("gather the host's image"))?;
     let tag = digest(&parts);
     let name = format!("{REPOSITORY}:{tag}");
     if engine.inspect_image(&name).await.is_ok() {
@@ -58,7 +61,9 @@ async fn forget_older(engine: &Engine, current: &str) {
 }
 
 fn parts(host: &Path) -> io::Result<Vec<Part>> {
-    let part = |inside: PathBuf, from: &Path, mode| Ok::<Part, io::Error>(Part { inside, content: Bytes::from(fs::read(from)?), mode });
+    let part = |inside: PathBuf, from: &Path, mode| {
+        Ok::<Part, io::Error>(Part { inside, content: Bytes::from(fs::read(from)?), mode })
+    };
     let program = part(PathBuf::from(HOST), host, 0o755)?;
     let interpreter = interpreter(&program.content).map(PathBuf::from);
     let mut parts = vec![program];
@@ -78,7 +83,8 @@ fn parts(host: &Path) -> io::Result<Vec<Part>> {
 fn shared_objects() -> io::Result<BTreeSet<PathBuf>> {
     let maps = fs::read_to_string("/proc/self/maps")?;
     let mapped = maps.lines().filter_map(|line| line.split_whitespace().nth(5)).filter(|path| path.starts_with('/'));
-    let is_shared = |path: &&str| Path::new(path).file_name().is_some_and(|name| name.to_string_lossy().contains(".so"));
+    let is_shared =
+        |path: &&str| Path::new(path).file_name().is_some_and(|name| name.to_string_lossy().contains(".so"));
     Ok(mapped.filter(is_shared).map(PathBuf::from).collect())
 }
 
@@ -94,7 +100,8 @@ fn interpreter(program: &[u8]) -> Option<String> {
     }
     let at = |number: u64| usize::try_from(number).ok();
     let (table, size, count) = (at(number(32, 8)?)?, at(number(54, 2)?)?, at(number(56, 2)?)?);
-    let header = (0..count).map(|index| table + index * size).find(|header| number(*header, 4) == Some(u64::from(PT_INTERP)))?;
+    let header =
+        (0..count).map(|index| table + index * size).find(|header| number(*header, 4) == Some(u64::from(PT_INTERP)))?;
     let (begin, length) = (at(number(header + 8, 8)?)?, at(number(header + 32, 8)?)?);
     let path = program.get(begin..begin + length)?;
     String::from_utf8(path.to_vec()).ok().map(|path| path.trim_end_matches('\0').to_owned())
@@ -145,7 +152,11 @@ mod tests {
         let own = std::env::current_exe().unwrap();
         let parts = parts(&own).unwrap();
         let named = |suffix: &str| parts.iter().any(|part| part.inside.to_string_lossy().contains(suffix));
-        assert!(named("/dyn") && named("libc.so") && named("ld-linux"), "{:?}", parts.iter().map(|part| &part.inside).collect::<Vec<_>>());
+        assert!(
+            named("/dyn") && named("libc.so") && named("ld-linux"),
+            "{:?}",
+            parts.iter().map(|part| &part.inside).collect::<Vec<_>>()
+        );
     }
 
     #[test]

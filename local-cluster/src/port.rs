@@ -17,9 +17,12 @@ pub(crate) fn local(port: u16) -> SocketAddr {
 /// Who listens on a TCP port of this machine, in words such as `nginx (pid 123)`. None where nobody does, or where
 /// it is somebody whose files this user may not see.
 pub fn port_holder(port: u16) -> Option<String> {
-    let inode = ["/proc/net/tcp", "/proc/net/tcp6"].into_iter().find_map(|table| listener_in(&fs::read_to_string(table).ok()?, port))?;
+    let inode = ["/proc/net/tcp", "/proc/net/tcp6"]
+        .into_iter()
+        .find_map(|table| listener_in(&fs::read_to_string(table).ok()?, port))?;
     let wanted = format!("socket:[{inode}]");
-    let processes = fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let processes =
+        fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let holds = |pid: &u32| {
         let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
         open.filter_map(|entry| fs::read_link(entry.path()).ok()).any(|target| target.as_os_str() == wanted.as_str())

@@ -46,7 +46,11 @@ impl Processes {
     }
 
     fn spec(&self, service: &str) -> Result<&Spec, GroundError> {
-        self.plan.services.iter().find(|spec| spec.service == service).ok_or_else(|| GroundError::Unknown(service.to_owned()))
+        self.plan
+            .services
+            .iter()
+            .find(|spec| spec.service == service)
+            .ok_or_else(|| GroundError::Unknown(service.to_owned()))
     }
 
     fn spawn(&self, spec: &Spec) -> Result<Child, GroundError> {
@@ -87,7 +91,12 @@ impl Ground for Processes {
         }
         let seat = |spec: &Spec| {
             let port = free_port(0).map_err(GroundError::io("find a free port"))?;
-            let seat = Seat { listen: local(port), front: spec.front.map(local), peer: local(port).to_string(), here: local(port) };
+            let seat = Seat {
+                listen: local(port),
+                front: spec.front.map(local),
+                peer: local(port).to_string(),
+                here: local(port),
+            };
             Ok((spec.service.clone(), seat))
         };
         self.plan.services.iter().map(seat).collect()
@@ -100,8 +109,14 @@ impl Ground for Processes {
         let pid_file = pid_file(&spec.folder);
         write_pid(&pid_file, pid)?;
         let readers = [
-            child.stdout.take().map(|out| tokio::spawn(follow(out, service.to_owned(), Stream::Stdout, self.events.clone()))),
-            child.stderr.take().map(|err| tokio::spawn(follow(err, service.to_owned(), Stream::Stderr, self.events.clone()))),
+            child
+                .stdout
+                .take()
+                .map(|out| tokio::spawn(follow(out, service.to_owned(), Stream::Stdout, self.events.clone()))),
+            child
+                .stderr
+                .take()
+                .map(|err| tokio::spawn(follow(err, service.to_owned(), Stream::Stderr, self.events.clone()))),
         ];
         let (ending, ended) = watch::channel(false);
         self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(service.to_owned(), Running { pid, ended });
@@ -199,7 +214,8 @@ fn pid_file(folder: &Path) -> PathBuf {
 /// A pid alone may by now be somebody else's: its start time says whose it is.
 fn write_pid(file: &Path, pid: Pid) -> Result<(), GroundError> {
     let Some(begun) = begun(pid) else { return Ok(()) };
-    fs::write(file, format!("{} {begun}", pid.as_raw_nonzero())).map_err(GroundError::io(format!("write {}", file.display())))
+    fs::write(file, format!("{} {begun}", pid.as_raw_nonzero()))
+        .map_err(GroundError::io(format!("write {}", file.display())))
 }
 
 /// When a process began, in clock ticks since boot (proc(5), field 22).

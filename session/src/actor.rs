@@ -26,6 +26,9 @@ use crate::state::State;
 /// A new host listens within milliseconds; a machine under load is given this long.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// A container is created and started within this, or its engine hangs.
+const LAST_MAKING: Duration = Duration::from_secs(10);
+
 /// Libraries kept over all apps, in bytes.
 const KEEP_LIBRARIES: u64 = 2 << 30;
 
@@ -35,7 +38,10 @@ pub(crate) struct Actor {
     events: UnboundedSender<Event>,
     outbox: UnboundedSender<Report>,
     ground: Option<Arc<dyn Ground>>,
+    /// What may be given up at any time: reading, building, waiting.
     tasks: JoinSet<()>,
+    /// What makes things on the ground: waited for at the end, so that nothing is made after everything is removed.
+    making: JoinSet<()>,
     begun: Instant,
     _lock: Lock,
 }
@@ -74,6 +80,7 @@ impl Actor {
             outbox,
             ground: None,
             tasks: JoinSet::new(),
+            making: JoinSet::new(),
             begun: Instant::now(),
             _lock: lock,
         })
@@ -91,7 +98,7 @@ impl Actor {
             for effect in self.state.update(self.begun.elapsed(), event) {
                 self.perform(effect);
             }
-            while self.tasks.try_join_next().is_some() {}
+            while self.tasks.try_join_next().is_some() || self.making.try_join_next().is_some() {}
             if ended {
                 break;
             }
@@ -105,7 +112,9 @@ impl Actor {
             Effect::Report(report) => self.report(report),
             Effect::Load { edit } => self.spawn(async move { tell(tools.load(edit).await) }),
             Effect::Prepare { edit, app } => self.spawn(async move { tell(tools.prepare(edit, &app.0).await) }),
-            Effect::Build { edit, app, service } => self.spawn(async move { tell(tools.build(edit, &app.0, service).await) }),
+            Effect::Build { edit, app, service } => {
+                self.spawn(async move { tell(tools.build(edit, &app.0, service).await) })
+            }
             Effect::Open { app } => self.open(app),
             Effect::Start { config, host, library } => {
                 self.on_ground(|ground, tools| async move { tools.start(&*ground, &config, &host, library).await });
@@ -113,10 +122,14 @@ impl Actor {
             Effect::Swap { edit, config, host, library, version, at } => {
                 self.spawn(async move { tell(tools.swap(edit, &config, &host, &library, version, at).await) });
             }
-            Effect::Restart { service, at, after } => self.on_ground(move |ground, tools| async move {
-                tokio::time::sleep(after).await;
-                tools.restart(&*ground, service, at).await
-            }),
+            Effect::Restart { service, at, after } => {
+                if let Some(ground) = self.ground.clone() {
+                    self.spawn(async move {
+                        tokio::time::sleep(after).await;
+                        tell(tools.restart(&*ground, service, at).await);
+                    });
+                }
+            }
             Effect::Close => self.close(),
         }
     }
@@ -132,13 +145,18 @@ impl Actor {
     {
         let (events, tools) = (self.events.clone(), self.tools.clone());
         if let Some(ground) = self.ground.clone() {
-            self.spawn(async move { drop(events.send(work(ground, tools).await)) });
+            self.making.spawn(async move { drop(events.send(work(ground, tools).await)) });
         }
     }
 
     fn report(&self, report: Report) {
         if let Report::Ready { url, ground, services, .. } = &report {
-            let running = Running { pid: std::process::id(), ground: ground.clone(), url: url.clone(), services: services.clone() };
+            let running = Running {
+                pid: std::process::id(),
+                ground: ground.clone(),
+                url: url.clone(),
+                services: services.clone(),
+            };
             if let Err(error) = running.write(&self.tools.place.folder) {
                 let message = format!("other commands will not find this session: {error}");
                 drop(self.outbox.send(Report::Notice { message }));
@@ -161,7 +179,7 @@ impl Actor {
                 self.ground = Some(ground.clone());
                 let listening = (ground.clone(), events.clone());
                 self.spawn(async move { listen(listening.0, listening.1).await });
-                self.spawn(async move { drop(events.send(tools.open(&*ground, front).await)) });
+                self.making.spawn(async move { drop(events.send(tools.open(&*ground, front).await)) });
             }
             Err(event) => drop(events.send(event)),
         }
@@ -169,14 +187,23 @@ impl Actor {
 
     /// Ends every task (a rustc that runs ends with its task), then the ground.
     fn close(&mut self) {
-        let mut tasks = std::mem::take(&mut self.tasks);
+        let (mut tasks, mut making) = (std::mem::take(&mut self.tasks), std::mem::take(&mut self.making));
         let (ground, events, folder) = (self.ground.take(), self.events.clone(), self.tools.place.folder.clone());
         tokio::spawn(async move {
             tasks.shutdown().await;
+            let made = async { while making.join_next().await.is_some() {} };
+            if tokio::time::timeout(LAST_MAKING, made).await.is_err() {
+                drop(events.send(Event::Notice {
+                    message: "something is still being made; `dyn stop` removes what is left".to_owned(),
+                }));
+            }
             if let Some(ground) = ground
                 && let Err(error) = ground.close().await
             {
-                drop(events.send(Event::Notice { message: format!("failed to {error}; `dyn stop` removes what is left") }));
+                drop(
+                    events
+                        .send(Event::Notice { message: format!("failed to {error}; `dyn stop` removes what is left") }),
+                );
             }
             if let Err(error) = Running::remove(&folder) {
                 drop(events.send(Event::Notice { message: format!("failed to remove the session's file: {error}") }));
@@ -215,7 +242,11 @@ impl Tools {
                 if let Some(only) = only {
                     app.services.retain(|service| only.contains(&service.name));
                     // What is left may not be the whole chain: routes come with the calls.
-                    if app.flow.as_ref().is_some_and(|flow| app.last().is_none_or(|last| !only.contains(last)) || !covers(flow, &only)) {
+                    if app
+                        .flow
+                        .as_ref()
+                        .is_some_and(|flow| app.last().is_none_or(|last| !only.contains(last)) || !covers(flow, &only))
+                    {
                         app.flow = None;
                     }
                 }
@@ -249,7 +280,9 @@ impl Tools {
             self.place.clear_service(&service.host).map_err(|error| failed(format!("failed to {error}"), None))?;
         }
         let chosen = local_cluster::choose(self.options.on, plan).await;
-        let chosen = chosen.map_err(|error| failed(format!("failed to {error}"), Some("start one, or run with --on process".to_owned())))?;
+        let chosen = chosen.map_err(|error| {
+            failed(format!("failed to {error}"), Some("start one, or run with --on process".to_owned()))
+        })?;
         let words: Vec<String> = chosen.reason.into_iter().chain(notice).collect();
         Ok((chosen.ground, (!words.is_empty()).then(|| words.join("; ")), front))
     }
@@ -262,7 +295,10 @@ impl Tools {
                 });
                 Event::Opened { ground: ground.name(), front: ([127, 0, 0, 1], front).into(), seats: seats.collect() }
             }
-            Err(error) => Event::Failed { message: format!("failed to {error}"), hint: Some("`dyn doctor` looks at the engine".to_owned()) },
+            Err(error) => Event::Failed {
+                message: format!("failed to {error}"),
+                hint: Some("`dyn doctor` looks at the engine".to_owned()),
+            },
         }
     }
 
@@ -276,7 +312,8 @@ impl Tools {
     async fn build(&self, edit: Edit, app: &App, service: String) -> Event {
         match self.builder.build(app, &service).await {
             Ok(built) => {
-                let artifact = Artifact { version: built.version, file: built.path, compiled: built.built, ms: built.ms };
+                let artifact =
+                    Artifact { version: built.version, file: built.path, compiled: built.built, ms: built.ms };
                 Event::Built { edit, service, artifact }
             }
             Err(error) => broken(edit, &error),
@@ -287,7 +324,10 @@ impl Tools {
         let (service, folder) = (config.service.clone(), self.place.service(host));
         let installed = library.map_or(Ok(()), |library| install::library(&folder, &library).map(drop));
         if let Err(error) = installed.and_then(|()| install::configure(&folder, config)) {
-            return Event::Failed { message: format!("failed to write the configuration of {service}: {error}"), hint: None };
+            return Event::Failed {
+                message: format!("failed to write the configuration of {service}: {error}"),
+                hint: None,
+            };
         }
         match ground.start(&service).await {
             Ok(()) => Event::Started { service },
@@ -295,13 +335,24 @@ impl Tools {
         }
     }
 
-    async fn swap(&self, edit: Edit, config: &Config, host: &str, library: &Path, version: String, at: SocketAddr) -> Event {
+    async fn swap(
+        &self,
+        edit: Edit,
+        config: &Config,
+        host: &str,
+        library: &Path,
+        version: String,
+        at: SocketAddr,
+    ) -> Event {
         let service = config.service.clone();
         let folder = self.place.service(host);
-        let installed = install::library(&folder, library).and_then(|name| install::configure(&folder, config).map(|()| name));
+        let installed =
+            install::library(&folder, library).and_then(|name| install::configure(&folder, config).map(|()| name));
         let name = match installed {
             Ok(name) => name,
-            Err(error) => return Event::Refused { service, why: format!("its library cannot be put in place: {error}") },
+            Err(error) => {
+                return Event::Refused { service, why: format!("its library cannot be put in place: {error}") };
+            }
         };
         match self.control.swap(at, &name, PATIENCE).await {
             Ok(()) => Event::Live { edit, service, version },
@@ -339,16 +390,24 @@ fn broken(edit: Edit, error: &BuildError) -> Event {
 /// The port of the front door, and what to say of it.
 fn front(front: Front) -> Result<(u16, Option<String>), (String, String)> {
     let holder = |port| local_cluster::port_holder(port).unwrap_or_else(|| "another program".to_owned());
-    let any = || local_cluster::free_port(0).map_err(|error| (format!("failed to find a free port: {error}"), "free some ports".to_owned()));
+    let any = || {
+        local_cluster::free_port(0)
+            .map_err(|error| (format!("failed to find a free port: {error}"), "free some ports".to_owned()))
+    };
     match front {
         Front::Free => any().map(|port| (port, None)),
         Front::Fixed(port) => match local_cluster::free_port(port) {
             Ok(port) => Ok((port, None)),
-            Err(_) => Err((format!("port {port} is taken by {}", holder(port)), "name another with --port, or 0 for a free one".to_owned())),
+            Err(_) => Err((
+                format!("port {port} is taken by {}", holder(port)),
+                "name another with --port, or 0 for a free one".to_owned(),
+            )),
         },
         Front::Prefer(port) => match local_cluster::free_port(port) {
             Ok(port) => Ok((port, None)),
-            Err(_) => any().map(|free| (free, Some(format!("port {port} is taken by {}, so the app answers on {free}", holder(port))))),
+            Err(_) => any().map(|free| {
+                (free, Some(format!("port {port} is taken by {}, so the app answers on {free}", holder(port))))
+            }),
         },
     }
 }

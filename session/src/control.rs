@@ -62,7 +62,9 @@ impl Control {
             let asked = ask().bearer_auth(&self.token).timeout(left.max(ASK_AGAIN)).send().await;
             let why = match asked {
                 Ok(answer) if acceptable(answer.status()) => return Ok(answer),
-                Ok(answer) => refusal(answer).await.err().map_or_else(|| "not ready".to_owned(), |error| error.to_string()),
+                Ok(answer) => {
+                    refusal(answer).await.err().map_or_else(|| "not ready".to_owned(), |error| error.to_string())
+                }
                 Err(error) => chain(&error),
             };
             if begun.elapsed() >= within {

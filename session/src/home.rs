@@ -42,7 +42,7 @@ pub enum HomeError {
         source: io::Error,
     },
     /// The app's file cannot be found.
-    #[error("find {}: {source}", file.display())]
+    #[error("find {}: {}", file.display(), explain(.source))]
     Find {
         /// The file as the user named it.
         file: PathBuf,
@@ -109,6 +109,16 @@ impl Place {
         // A container runs as nobody; the folders above stay closed to everyone else.
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).map_err(create)?;
         Ok(folder)
+    }
+}
+
+/// An error of the file system in words.
+pub(crate) fn explain(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a directory, not a file".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
     }
 }
 

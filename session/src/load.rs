@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use app::{App, Diagnostic, Missing, Sources};
 
+use crate::home::explain;
+
 /// Reads `root` and every file it mentions, and parses them. Never fails: what cannot be read is a diagnostic.
 pub fn load(root: &Path) -> (App, Vec<Diagnostic>, Sources) {
     let mut sources = Sources { root: root.to_owned(), ..Sources::default() };
@@ -74,13 +76,4 @@ fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(limit + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-fn explain(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "no such file".to_owned(),
-        io::ErrorKind::IsADirectory => "it is a directory, not a file".to_owned(),
-        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        _ => error.to_string(),
-    }
 }

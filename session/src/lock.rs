@@ -37,7 +37,8 @@ impl Lock {
         let path = folder.join("lock");
         let wrong = |source| LockError::Io { file: path.clone(), source };
         std::fs::create_dir_all(folder).map_err(wrong)?;
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(wrong)?;
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(wrong)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

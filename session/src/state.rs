@@ -182,12 +182,17 @@ impl State {
 
     fn down(&mut self, now: Duration, service: String, why: String) -> Vec<Effect> {
         let seat = self.ground.as_ref().and_then(|ground| ground.seats.get(&service));
-        let (Some(at), Some(known)) = (seat.map(|seat| seat.here), self.services.get_mut(&service)) else { return Vec::new() };
+        let (Some(at), Some(known)) = (seat.map(|seat| seat.here), self.services.get_mut(&service)) else {
+            return Vec::new();
+        };
         known.crashes = if now.saturating_sub(known.started) > STEADY { 1 } else { known.crashes.saturating_add(1) };
         known.started = now;
         let after = pause(known.crashes);
         let restart_ms = u64::try_from(after.as_millis()).ok();
-        vec![Effect::Report(Report::Down { service: service.clone(), why, restart_ms }), Effect::Restart { service, at, after }]
+        vec![
+            Effect::Report(Report::Down { service: service.clone(), why, restart_ms }),
+            Effect::Restart { service, at, after },
+        ]
     }
 
     /// Has the host take its library over, once both are there.
@@ -215,7 +220,11 @@ impl State {
             let inputs = known.inputs.iter().map(|input| input.name.clone()).collect();
             Some((known.name.clone(), Peer { address: seat.peer.clone(), host: known.host.clone(), inputs }))
         };
-        let library = self.services.get(service).and_then(|known| known.artifact.as_ref()).and_then(|artifact| artifact.file.file_name());
+        let library = self
+            .services
+            .get(service)
+            .and_then(|known| known.artifact.as_ref())
+            .and_then(|artifact| artifact.file.file_name());
         Some(Config {
             app: app.name.clone(),
             service: service.to_owned(),

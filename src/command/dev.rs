@@ -23,7 +23,8 @@ pub(crate) fn run(dev: &Dev) -> Result<(), Fault> {
 /// What every command that starts a session needs.
 pub(crate) fn options(file: &std::path::Path, on: On, front: Front, limits: &Limits) -> Result<Options, Fault> {
     let host = std::env::current_exe();
-    let host = host.map_err(|error| Fault::new(Kind::Machine, format!("failed to find this program's own file: {error}")))?;
+    let host =
+        host.map_err(|error| Fault::new(Kind::Machine, format!("failed to find this program's own file: {error}")))?;
     let on = match on {
         On::Auto => session::On::Auto,
         On::Docker => session::On::Docker,
@@ -34,12 +35,23 @@ pub(crate) fn options(file: &std::path::Path, on: On, front: Front, limits: &Lim
         deadline_ms: (limits.deadline * 1e3) as u64,
         ..hops::Limits::default()
     };
-    Ok(Options { file: file.to_owned(), home: Home::open()?, host, on, front, cpus: limits.cpus, memory: limits.memory, requests, only: None })
+    Ok(Options {
+        file: file.to_owned(),
+        home: Home::open()?,
+        host,
+        on,
+        front,
+        cpus: limits.cpus,
+        memory: limits.memory,
+        requests,
+        only: None,
+    })
 }
 
 /// The runtime a session runs in.
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Fault> {
-    tokio::runtime::Runtime::new().map_err(|error| Fault::new(Kind::Machine, format!("failed to start threads: {error}")))
+    tokio::runtime::Runtime::new()
+        .map_err(|error| Fault::new(Kind::Machine, format!("failed to start threads: {error}")))
 }
 
 async fn serve(options: Options, mut face: Face) -> Result<(), Fault> {
@@ -89,7 +101,9 @@ pub(crate) struct Signals {
 
 impl Signals {
     pub(crate) fn new() -> Result<Self, Fault> {
-        let listen = |kind| signal(kind).map_err(|error| Fault::new(Kind::Machine, format!("failed to listen for signals: {error}")));
+        let listen = |kind| {
+            signal(kind).map_err(|error| Fault::new(Kind::Machine, format!("failed to listen for signals: {error}")))
+        };
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,

@@ -50,7 +50,9 @@ async fn look(home: &Home) -> Vec<Finding> {
             let advice = (!passed_over.is_empty()).then_some(passed_over);
             findings.push(Finding { advice, ..good("linker", machine.linker.name.clone()) });
         }
-        Err(error) => findings.push(Finding { name: "toolchain", good: false, found: error.to_string(), advice: error.hint() }),
+        Err(error) => {
+            findings.push(Finding { name: "toolchain", good: false, found: error.to_string(), advice: error.hint() })
+        }
     }
     findings.push(match session::engine().await {
         Ok(version) => good("docker", format!("an engine answers: {version}")),
@@ -90,7 +92,12 @@ fn inotify() -> Finding {
             found: format!("only {watches} watches for all programs of this user"),
             advice: Some("sysctl fs.inotify.max_user_watches=524288".to_owned()),
         },
-        None => Finding { name: "inotify", good: false, found: format!("{FILE} does not read"), advice: Some("files are looked through instead".to_owned()) },
+        None => Finding {
+            name: "inotify",
+            good: false,
+            found: format!("{FILE} does not read"),
+            advice: Some("files are looked through instead".to_owned()),
+        },
     }
 }
 
@@ -99,7 +106,12 @@ fn disk(home: &Home) -> Finding {
     match build::usage(&home.build()) {
         Ok(Usage { artifacts, artifact_bytes, dependency_bytes }) => {
             let total = mib(artifact_bytes + dependency_bytes);
-            let found = format!("{total} MiB in {}: {artifacts} libraries of {} MiB, dependencies of {} MiB", home.folder().display(), mib(artifact_bytes), mib(dependency_bytes));
+            let found = format!(
+                "{total} MiB in {}: {artifacts} libraries of {} MiB, dependencies of {} MiB",
+                home.folder().display(),
+                mib(artifact_bytes),
+                mib(dependency_bytes)
+            );
             good("disk", found)
         }
         Err(error) => Finding { name: "disk", good: false, found: error.to_string(), advice: error.hint() },

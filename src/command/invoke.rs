@@ -79,7 +79,8 @@ async fn started(invoke: &Invoke, app: &App, inputs: &Map<String, Value>) -> Res
 fn find<'a>(app: &'a App, name: &str) -> Result<&'a Service, Fault> {
     app.services.iter().find(|service| service.name == name).ok_or_else(|| {
         let names: Vec<_> = app.services.iter().map(|service| service.name.as_str()).collect();
-        Fault::new(Kind::App, format!("{name} is no service of {}", app.name)).hint(format!("its services are {}", names.join(", ")))
+        Fault::new(Kind::App, format!("{name} is no service of {}", app.name))
+            .hint(format!("its services are {}", names.join(", ")))
     })
 }
 
@@ -88,17 +89,21 @@ fn inputs(service: &Service, given: &[String]) -> Result<Map<String, Value>, Fau
     let mut inputs = Map::new();
     for text in given {
         let named = text.split_once('=').filter(|(name, _)| service.inputs.iter().any(|input| input.name == *name));
-        let free = || service.inputs.iter().find(|input| !inputs.contains_key(&input.name)).map(|input| input.name.clone());
+        let free =
+            || service.inputs.iter().find(|input| !inputs.contains_key(&input.name)).map(|input| input.name.clone());
         let (name, json) = match named {
             Some((name, json)) => (name.to_owned(), json),
             None => {
                 let wanted = service.inputs.len();
-                let too_many = || Fault::new(Kind::Usage, format!("{} takes {wanted} inputs, this is one more: {text}", service.name));
+                let too_many = || {
+                    Fault::new(Kind::Usage, format!("{} takes {wanted} inputs, this is one more: {text}", service.name))
+                };
                 (free().ok_or_else(too_many)?, text.as_str())
             }
         };
         let value = serde_json::from_str(json).map_err(|error| {
-            Fault::new(Kind::Usage, format!("the input {name} is no JSON: {error}: {json}")).hint("a string wants its quotes: name='\"text\"'")
+            Fault::new(Kind::Usage, format!("the input {name} is no JSON: {error}: {json}"))
+                .hint("a string wants its quotes: name='\"text\"'")
         })?;
         if inputs.insert(name.clone(), value).is_some() {
             return Err(Fault::new(Kind::Usage, format!("the input {name} is given twice")));
@@ -108,12 +113,18 @@ fn inputs(service: &Service, given: &[String]) -> Result<Map<String, Value>, Fau
 }
 
 /// The services a call can reach: by its route, by the flow, and by calls in bodies.
-fn needed(app: &App, service: &str, inputs: &Map<String, Value>, route: Option<&str>) -> Result<BTreeSet<String>, Fault> {
+fn needed(
+    app: &App,
+    service: &str,
+    inputs: &Map<String, Value>,
+    route: Option<&str>,
+) -> Result<BTreeSet<String>, Fault> {
     let complete = find(app, service)?.inputs.iter().all(|input| inputs.contains_key(&input.name));
     let route = route.map(str::to_owned).or_else(|| app.route_of(service).filter(|_| !complete));
     let mut wanted = vec![service.to_owned()];
     if let Some(route) = route {
-        let route = hops::Route::parse(&route).map_err(|error| Fault::new(Kind::Usage, format!("the route is wrong: {error}")))?;
+        let route = hops::Route::parse(&route)
+            .map_err(|error| Fault::new(Kind::Usage, format!("the route is wrong: {error}")))?;
         wanted.extend(route.services().map(str::to_owned));
     }
     let mut needed = BTreeSet::new();
@@ -140,7 +151,10 @@ async fn call(url: &str, inputs: &Map<String, Value>, route: Option<&str>) -> Re
     let text = answer.text().await.map_err(unreachable)?;
     match status.as_u16() {
         200 => anstream::println!("{text}"),
-        204 => anstream::eprintln!("filtered: {}", filtered.as_deref().unwrap_or("by a service that does not say its name")),
+        204 => anstream::eprintln!(
+            "filtered: {}",
+            filtered.as_deref().unwrap_or("by a service that does not say its name")
+        ),
         _ => return Err(failure(status, &text)),
     }
     Ok(())

@@ -13,7 +13,8 @@ pub(crate) fn run(file: &Path) -> Result<(), Fault> {
         return Err(Fault::new(Kind::Usage, format!("{} does not end in .rs", file.display())));
     }
     // create_new: a file that is there already is somebody's work.
-    let written = OpenOptions::new().write(true).create_new(true).open(file).and_then(|mut new| new.write_all(APP.as_bytes()));
+    let written =
+        OpenOptions::new().write(true).create_new(true).open(file).and_then(|mut new| new.write_all(APP.as_bytes()));
     written.map_err(|error| {
         let fault = Fault::new(Kind::Machine, format!("failed to write {}: {error}", file.display()));
         match error.kind() {

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{Client, Dev, example};
+use crate::session::{Client, Dev, example};
 
 crate::on_both_grounds!(
     every_reading_is_averaged_exactly,
@@ -18,7 +18,8 @@ fn expected() -> (f64, u64) {
     let readings = include_str!("../../examples/data/readings.csv");
     let fields = readings.lines().skip(1).map(|line| line.split(',').collect::<Vec<_>>());
     let temperatures = fields.filter(|fields| fields[1] == "Temperature");
-    let celsius: Vec<f64> = temperatures.map(|fields| (fields[4].parse::<f64>().expect("a value") - 32.0) / 1.8).collect();
+    let celsius: Vec<f64> =
+        temperatures.map(|fields| (fields[4].parse::<f64>().expect("a value") - 32.0) / 1.8).collect();
     (celsius.iter().sum::<f64>() / celsius.len() as f64, celsius.len() as u64)
 }
 
@@ -54,9 +55,13 @@ fn a_caller_composes_another_flow(on: &str) {
     let (_folder, file) = example("building");
     let dev = Dev::start(&file, on);
     let (client, url) = (Client::new(), dev.url());
-    let answer = client.get_with(&url, &[("dyninka-route", "map(get)"), ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")]);
+    let answer = client.get_with(
+        &url,
+        &[("dyninka-route", "map(get)"), ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")],
+    );
     assert_eq!(answer.status, 200, "{}", answer.body);
-    let hops: Vec<&str> = answer.header("dyninka-version").split(", ").map(|version| version.split('@').next().unwrap_or("")).collect();
+    let hops: Vec<&str> =
+        answer.header("dyninka-version").split(", ").map(|version| version.split('@').next().unwrap_or("")).collect();
     assert_eq!(hops, ["get", "map", "moving_avg"]);
     for hop in ["get;dur=", "get.fn;dur=", "moving_avg;dur="] {
         assert!(answer.header("server-timing").contains(hop), "{}", answer.header("server-timing"));
@@ -64,7 +69,10 @@ fn a_caller_composes_another_flow(on: &str) {
     let reading = r#"{"reading":{"sensor":"JFK","variable":"Temperature","units":"F","timestamp":"2013-01-01T06:00:00Z","value":50}}"#;
     let answer = client.post(&dev.url_of("map"), reading);
     assert_eq!((answer.status, answer.body.as_str()), (200, "10.0"));
-    let answer = client.get_with(&dev.url_of("map"), &[("dyninka-route", r#"{"sensor":"JFK","variable":"x","units":"F","timestamp":"","value":32}"#)]);
+    let answer = client.get_with(
+        &dev.url_of("map"),
+        &[("dyninka-route", r#"{"sensor":"JFK","variable":"x","units":"F","timestamp":"","value":32}"#)],
+    );
     assert_eq!((answer.status, answer.body.as_str()), (200, "0.0"));
     let metrics = client.get(&format!("{}metrics", dev.url_of("map"))).body;
     assert!(metrics.contains(r#"dyninka_requests_total{service="map",outcome="value"} 3"#), "{metrics}");
@@ -142,7 +150,8 @@ pub(crate) fn kill(on: &str, file: &std::path::Path, service: &str) {
     let status = match on {
         "docker" => {
             let filters = [format!("label=dyninka.id={}", id(file)), format!("label=dyninka.service={service}")];
-            let found = Command::new("docker").args(["ps", "-q", "--filter", &filters[0], "--filter", &filters[1]]).output();
+            let found =
+                Command::new("docker").args(["ps", "-q", "--filter", &filters[0], "--filter", &filters[1]]).output();
             let container = String::from_utf8(found.expect("docker").stdout).expect("an id");
             Command::new("docker").args(["kill", container.trim()]).status()
         }

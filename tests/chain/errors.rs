@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Client, Dev, app};
+use crate::session::{Answer, Client, Dev};
+use crate::support::app;
 
 crate::on_both_grounds!(wrong_requests_and_wrong_functions_are_told_apart);
 
@@ -65,7 +66,12 @@ fn wrong_requests_and_wrong_functions_are_told_apart(on: &str) {
     assert_eq!(client.get(&dev.url()).body, "21");
 
     // The function's own error, passed on by every service on the way with the path it took.
-    let problem = expect(client.get_with(&ask, &[("dyninka-route", r#"divide(check({"value":-1}), 4)"#)]), 500, "failed", "check");
+    let problem = expect(
+        client.get_with(&ask, &[("dyninka-route", r#"divide(check({"value":-1}), 4)"#)]),
+        500,
+        "failed",
+        "check",
+    );
     assert_eq!((&problem["detail"], &problem["path"]), (&json!("below zero"), &json!(["ask", "divide", "check"])));
     // The error of a service called in a body, passed on by the function with `?`.
     let problem = expect(client.post(&ask, r#"{"value":2}"#), 500, "failed", "check");
@@ -92,7 +98,12 @@ fn wrong_requests_and_wrong_functions_are_told_apart(on: &str) {
     expect(client.post(&check, "[1"), 400, "request", "check");
     let deep = format!(r#"{{"sample":{}}}"#, "[".repeat(100_000) + &"]".repeat(100_000));
     expect(client.post(&check, &deep), 422, "rejected", "check");
-    expect(client.post(&check, &format!(r#"{{"sample":{{"value":1,"unit":"{}"}}}}"#, "x".repeat(9 << 20))), 413, "too-large", "check");
+    expect(
+        client.post(&check, &format!(r#"{{"sample":{{"value":1,"unit":"{}"}}}}"#, "x".repeat(9 << 20))),
+        413,
+        "too-large",
+        "check",
+    );
 
     // Routes.
     for (route, words) in [
@@ -116,7 +127,12 @@ fn wrong_requests_and_wrong_functions_are_told_apart(on: &str) {
     });
     assert_eq!(client.get(&format!("{spin}healthz")).status, 200);
     expect(spinning.join().expect("an answer"), 504, "deadline", "spin");
-    let problem = expect(client.get_with(&ask, &[("dyninka-deadline", "400"), ("dyninka-route", "spin(1)")]), 504, "deadline", "spin");
+    let problem = expect(
+        client.get_with(&ask, &[("dyninka-deadline", "400"), ("dyninka-route", "spin(1)")]),
+        504,
+        "deadline",
+        "spin",
+    );
     assert_eq!(problem["path"], json!(["ask", "spin"]));
 
     // Side doors.

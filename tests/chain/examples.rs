@@ -5,13 +5,14 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{Client, Dev, example};
+use crate::session::{Client, Dev, example};
 
-/// What the example prints when cargo runs it; cargo built it along with the tests.
+/// What the example prints when cargo runs it.
 fn in_one_process(name: &str) -> Value {
-    let built = Path::new(env!("CARGO_BIN_EXE_dyn")).with_file_name("examples").join(name);
-    let output = Command::new(&built).output().unwrap_or_else(|error| panic!("{}: {error}", built.display()));
-    assert!(output.status.success(), "{output:?}");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["run", "--quiet", "--example", name]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let output = cargo.output().expect("cargo");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
 }
 

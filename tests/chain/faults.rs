@@ -1,7 +1,8 @@
 //! Bad days of a session.
 
 use crate::building::ours;
-use crate::support::{Client, Dev, app, run};
+use crate::session::{Client, Dev};
+use crate::support::{app, run};
 
 crate::on_both_grounds!(code_that_kills_its_process_is_started_again, a_broken_start_leaves_nothing);
 
@@ -34,7 +35,11 @@ fn a_broken_start_leaves_nothing(on: &str) {
     let mut dev = Dev::launch(&file, &["--on", on, "--port", "0"]);
     let broken = dev.wait_for("broken");
     let finding = &broken["diagnostics"][0];
-    assert_eq!((&finding["message"], &finding["line"], &finding["column"]), (&"mismatched types".into(), &3.into(), &37.into()), "{broken}");
+    assert_eq!(
+        (&finding["message"], &finding["line"], &finding["column"]),
+        (&"mismatched types: expected `u8`, found `f64`".into(), &3.into(), &37.into()),
+        "{broken}"
+    );
     dev.wait_for("stopped");
     let (status, _) = dev.end();
     assert_eq!(status.code(), Some(1));
@@ -66,7 +71,10 @@ fn a_taken_port_is_named_with_its_holder() {
     let output = run(&["dev".as_ref(), file.as_os_str(), "--on=process".as_ref(), format!("--port={port}").as_ref()]);
     assert_eq!(output.status.code(), Some(3));
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(words.contains(&format!("port {port} is taken by")) && words.contains(&format!("pid {}", std::process::id())), "{words}");
+    assert!(
+        words.contains(&format!("port {port} is taken by")) && words.contains(&format!("pid {}", std::process::id())),
+        "{words}"
+    );
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod building;
 mod errors;
 mod examples;
 mod faults;
+mod session;
 
 /// Makes a test of each ground out of a function that takes the ground's name.
 macro_rules! on_both_grounds {
