@@ -110,7 +110,10 @@ impl<'a> Names<'a> {
                 _ => {}
             }
         }
-        route.found.extend(self.macros.get(first.as_str()).into_iter().flatten().map(|number| (*number, None)));
+        // A macro is known below its text, and in the root when it is exported.
+        if rest.is_empty() && (depth == 0 || module == 0) {
+            route.found.extend(self.macros.get(first.as_str()).into_iter().flatten().map(|number| (*number, None)));
+        }
         if named.is_none() {
             self.follow_globs(module, path, route, depth);
         }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::rc::Rc;
 
+use crate::import::Leaf;
 use crate::mention::{Manner, Mention, Mentions};
 use crate::names::{Find, Names};
 use crate::tokens;
@@ -21,8 +22,10 @@ pub(crate) struct Index<'a> {
     /// Leaves of `use` statements that bring a local trait in, for its methods' sake.
     imports: HashMap<usize, Vec<(usize, usize)>>,
     /// What an item's paths lead to from a module: asked for by every service that reaches the item.
-    leads: RefCell<HashMap<(usize, usize), Rc<Vec<Lead>>>>,
+    leads: RefCell<HashMap<(usize, usize), Leads>>,
 }
+
+type Leads = Rc<[Lead]>;
 
 /// A path of an item, followed.
 struct Lead {
@@ -54,6 +57,8 @@ impl<'a> Index<'a> {
             imports: HashMap::new(),
             leads: RefCell::default(),
         };
+        let is_trait = |number: &usize| matches!(tree.items[*number].kind, Kind::Trait { .. });
+        let traits: Vec<usize> = (0..tree.items.len()).filter(is_trait).collect();
         for (number, item) in tree.items.iter().enumerate() {
             match &item.kind {
                 Kind::Trait { methods } => {
@@ -66,18 +71,8 @@ impl<'a> Index<'a> {
                 }
                 Kind::Use { leaves, .. } => {
                     for (at, leaf) in leaves.iter().enumerate() {
-                        for (found, _) in index.names.resolve(item.module, &leaf.path) {
-                            match tree.items[found].kind {
-                                Kind::Trait { .. } => index.imports.entry(found).or_default().push((number, at)),
-                                Kind::Module { inside } if leaf.glob => {
-                                    for found in tree.modules[inside].items.iter() {
-                                        if matches!(tree.items[*found].kind, Kind::Trait { .. }) {
-                                            index.imports.entry(*found).or_default().push((number, at));
-                                        }
-                                    }
-                                }
-                                _ => {}
-                            }
+                        for found in index.traits(item.module, leaf, &traits) {
+                            index.imports.entry(found).or_default().push((number, at));
                         }
                     }
                 }
@@ -85,6 +80,17 @@ impl<'a> Index<'a> {
             }
         }
         index
+    }
+
+    /// The local traits a leaf of a `use` brings into scope.
+    fn traits(&self, module: usize, leaf: &Leaf, traits: &[usize]) -> Vec<usize> {
+        let leads_to = |path: &[String], number: usize| self.names.resolve(module, path).contains(&(number, None));
+        let brings = |number: &usize| {
+            let name = self.tree.items[*number].names.first();
+            let through = || leaf.path.iter().chain(name).cloned().collect::<Vec<_>>();
+            if leaf.glob { leads_to(&through(), *number) } else { leads_to(&leaf.path, *number) }
+        };
+        traits.iter().copied().filter(brings).collect()
     }
 
     /// The items an `impl` goes along with: the type it is for when that is of this crate, else whatever of this
@@ -124,7 +130,7 @@ impl<'a> Index<'a> {
     }
 
     /// What an item's paths lead to. The names in a macro are looked up where it is called, too.
-    fn leads(&self, number: usize, from: usize) -> Rc<Vec<Lead>> {
+    fn leads(&self, number: usize, from: usize) -> Leads {
         if let Some(known) = self.leads.borrow().get(&(number, from)) {
             return known.clone();
         }
@@ -133,7 +139,7 @@ impl<'a> Index<'a> {
         if from != item.module {
             leads.extend(self.follow(from, &item.mentions));
         }
-        let leads = Rc::new(leads);
+        let leads: Leads = leads.into();
         self.leads.borrow_mut().insert((number, from), leads.clone());
         leads
     }

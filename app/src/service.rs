@@ -180,7 +180,7 @@ fn unfit_type(ty: &Type) -> Option<(&'static str, &'static str)> {
         Type::TraitObject(_) => Some(("a trait object", "what travels has one type: name it")),
         Type::FnPtr(_) | Type::Ptr(_) => Some(("an address", "an address means nothing in another process: send data")),
         Type::Paren(inner) => unfit_type(&inner.elem),
-        Type::Path(path) => inside(path).find_map(|inner| unfit_type(inner)),
+        Type::Path(path) => inside(path).find_map(unfit_type),
         Type::Tuple(tuple) => tuple.elems.iter().find_map(unfit_type),
         Type::Array(array) => unfit_type(&array.elem),
         _ => None,

@@ -1,0 +1,2 @@
+pub use std::time::*;
+pub use crate::shapes::limits::*;
