@@ -1,7 +1,7 @@
 //! `#[service]`, `#[placed]` and `#[main]`: with them `app.rs` type-checks, completes and runs as a plain program.
 //!
-//! `dyn` reads the same attributes itself and compiles without these macros; what they accept and what it accepts
-//! is held together by a test of the house.
+//! `dyn` reads the same attributes itself and compiles without these macros; what is a service here is one there, and
+//! the words for what is none are the same.
 
 mod flow;
 mod service;

@@ -57,7 +57,11 @@ impl Dev {
 
     /// Starts it with arguments of the caller's choice and waits for nothing.
     pub(crate) fn launch(file: &Path, arguments: &[&str]) -> Self {
-        let mut command = dyn_command();
+        Self::spawn(dyn_command(), file, arguments)
+    }
+
+    /// Starts it with an environment of the caller's choice.
+    pub(crate) fn spawn(mut command: Command, file: &Path, arguments: &[&str]) -> Self {
         command.arg("dev").arg(file).arg("--json").args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();

@@ -1,0 +1,147 @@
+//! A Docker engine that goes away, comes back, runs out of subnets, or does what it is told behind our back.
+//!
+//! What would disturb other containers of this machine is done to an engine of the test's own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::building::{kill, ours};
+use crate::session::{Client, Dev, PATIENCE};
+use crate::support::{app, dyn_command};
+
+const TINY: &str = "use dyninka::prelude::*;
+#[service] fn one() -> u32 { 1 }
+#[service] fn double(value: u32) -> u32 { value * 2 }
+#[dyninka::main] fn main() { one().double() }
+";
+
+/// An engine with data, socket and containers of its own, and one subnet.
+struct Engine {
+    folder: tempfile::TempDir,
+    daemon: Option<Child>,
+}
+
+impl Engine {
+    fn start() -> Self {
+        let mut engine = Self { folder: tempfile::tempdir().expect("a folder"), daemon: None };
+        engine.up();
+        engine
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn host(&self) -> String {
+        format!("unix://{}", self.path("docker.sock").display())
+    }
+
+    fn up(&mut self) {
+        let log = std::fs::File::create(self.path("log")).expect("a log");
+        let mut daemon = Command::new("dockerd");
+        daemon.args(["-H", &self.host(), "--bridge=none", "--default-address-pool=base=10.214.7.0/24,size=24"]);
+        for (option, name) in [("--data-root", "data"), ("--exec-root", "exec"), ("--pidfile", "pid")] {
+            daemon.arg(option).arg(self.path(name));
+        }
+        daemon.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log);
+        self.daemon = Some(daemon.spawn().expect("dockerd: these tests run as root, with Docker installed"));
+        let begun = Instant::now();
+        while !self.docker(&["version"]).0 {
+            assert!(begun.elapsed() < PATIENCE, "{}", std::fs::read_to_string(self.path("log")).unwrap_or_default());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn down(&mut self) {
+        if let Some(mut daemon) = self.daemon.take() {
+            let told = Command::new("kill").arg(daemon.id().to_string()).status();
+            drop(told.and_then(|_| daemon.wait()));
+        }
+    }
+
+    fn docker(&self, arguments: &[&str]) -> (bool, String) {
+        let output = Command::new("docker").args(["-H", &self.host()]).args(arguments).output().expect("docker");
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    fn dev(&self, file: &Path) -> Dev {
+        let mut command = dyn_command();
+        command.env("DOCKER_HOST", self.host());
+        Dev::spawn(command, file, &["--on", "docker", "--port", "0"])
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.down();
+    }
+}
+
+#[test]
+fn an_engine_that_goes_and_comes_back_runs_what_it_ran_once() {
+    let mut engine = Engine::start();
+    // The one subnet it has is taken: the app's network gets another, and that is said.
+    assert!(engine.docker(&["network", "create", "filler"]).0);
+    let (_folder, file) = app(TINY);
+    let mut dev = engine.dev(&file);
+    let notice = |dev: &mut Dev, words: &str| {
+        dev.wait_until(words, |event| {
+            event["event"] == "notice" && event["message"].as_str().is_some_and(|message| message.contains(words))
+        })
+    };
+    notice(&mut dev, "no subnet of its own left");
+    dev.ready = dev.wait_for("ready");
+    let (client, url) = (Client::new(), dev.url());
+    assert_eq!(client.get(&url).body, "2");
+    engine.down();
+    notice(&mut dev, "engine is gone");
+    engine.up();
+    notice(&mut dev, "engine is back");
+    for _ in 0..2 {
+        dev.wait_for("up");
+    }
+    assert_eq!(client.get(&url).body, "2");
+    assert_eq!(engine.docker(&["ps", "-aq"]).1.lines().count(), 2);
+    dev.stop();
+    assert_eq!(engine.docker(&["ps", "-aq"]).1, "");
+    assert!(!engine.docker(&["network", "ls"]).1.contains("dyninka"));
+}
+
+#[test]
+fn a_paused_or_removed_container_is_seen_and_runs_again() {
+    let (_folder, file) = app(TINY);
+    let mut dev = Dev::start(&file, "docker");
+    let (client, url) = (Client::new(), dev.url());
+    for verb in [&["pause"][..], &["rm", "-f"]] {
+        let container = &ours("docker", &file)[0];
+        assert!(
+            Command::new("docker").args(verb).arg(container).stdout(Stdio::null()).status().expect("docker").success()
+        );
+        dev.wait_for("down");
+        dev.wait_for("up");
+        assert_eq!(client.get(&url).body, "2");
+    }
+    kill("docker", &file, "one");
+    dev.wait_for("up");
+    assert_eq!(client.get(&url).body, "2");
+    dev.stop();
+}
+
+#[test]
+fn a_service_that_takes_more_memory_than_it_may_is_ended_and_named() {
+    let (_folder, file) = app("use dyninka::prelude::*;
+#[service] fn eat(mib: usize) -> u64 { let eaten: Vec<u8> = (0..mib << 20).map(|at| at as u8).collect(); eaten.iter().map(|byte| u64::from(*byte)).sum() }
+#[dyninka::main] fn main() { eat(1) }
+");
+    let mut dev = Dev::launch(&file, &["--on", "docker", "--port", "0", "--memory", "64M", "--cpus", "0.5"]);
+    dev.ready = dev.wait_for("ready");
+    let (client, url) = (Client::new(), dev.url());
+    assert_eq!(client.get(&url).status, 200);
+    drop(reqwest::blocking::Client::new().post(&url).json(&serde_json::json!({ "mib": 512 })).send());
+    let down = dev.wait_for("down");
+    assert!(down["why"].as_str().is_some_and(|why| why.contains("want of memory")), "{down}");
+    dev.wait_for("up");
+    assert_eq!(client.get(&url).status, 200);
+    dev.stop();
+}
