@@ -97,46 +97,81 @@ struct Edge {
     in_body: bool,
 }
 
-/// Nodes (id and label) and edges. A service that stands twice in the flow is two nodes.
-fn edges(app: &App) -> (Vec<(String, String)>, Vec<Edge>) {
-    fn walk(app: &App, flow: &Flow, nodes: &mut Vec<(String, String)>, edges: &mut Vec<Edge>) -> String {
-        let (label, id) = match flow {
-            Flow::Literal(json) => (json.clone(), format!("literal_{}", nodes.len())),
-            Flow::Call { service, .. } => {
-                let taken = nodes.iter().any(|(id, _)| id == service);
-                (service.clone(), if taken { format!("{service}_{}", nodes.len()) } else { service.clone() })
+/// Nodes and edges. A service that stands twice in the flow is two nodes.
+#[derive(Default)]
+struct Picture {
+    /// Identifier and label.
+    nodes: Vec<(String, String)>,
+    edges: Vec<Edge>,
+}
+
+/// Words of Mermaid's that cannot be identifiers.
+const MERMAID: [&str; 11] = [
+    "class",
+    "classDef",
+    "click",
+    "default",
+    "direction",
+    "end",
+    "flowchart",
+    "graph",
+    "linkStyle",
+    "style",
+    "subgraph",
+];
+
+impl Picture {
+    fn new(app: &App) -> Self {
+        let mut picture = Self::default();
+        if let Some(flow) = &app.flow {
+            picture.flow(app, flow);
+        }
+        for service in &app.services {
+            if picture.first(&service.name).is_none() {
+                picture.node(&service.name, &service.name);
             }
+        }
+        for service in &app.services {
+            for called in &service.calls {
+                if let (Some(from), Some(to)) = (picture.first(called), picture.first(&service.name)) {
+                    picture.edges.push(Edge { from, to, input: String::new(), in_body: true });
+                }
+            }
+        }
+        picture
+    }
+
+    fn flow(&mut self, app: &App, flow: &Flow) -> String {
+        let (service, inputs) = match flow {
+            Flow::Literal(json) => return self.node("literal", json),
+            Flow::Call { service, inputs } => (service, inputs),
         };
-        nodes.push((id.clone(), label));
-        if let Flow::Call { service, inputs } = flow {
-            for (at, input) in inputs.iter().enumerate() {
-                let from = walk(app, input, nodes, edges);
-                let input = app
-                    .service(service)
-                    .and_then(|service| service.inputs.get(at))
-                    .map_or_else(String::new, |input| input.name.clone());
-                edges.push(Edge { from, to: id.clone(), input, in_body: false });
-            }
+        let id = self.node(service, service);
+        for (at, input) in inputs.iter().enumerate() {
+            let from = self.flow(app, input);
+            let input = app.service(service).and_then(|service| service.inputs.get(at));
+            let input = input.map_or_else(String::new, |input| input.name.clone());
+            self.edges.push(Edge { from, to: id.clone(), input, in_body: false });
         }
         id
     }
-    let (mut nodes, mut edges) = (Vec::new(), Vec::new());
-    if let Some(flow) = &app.flow {
-        walk(app, flow, &mut nodes, &mut edges);
+
+    fn node(&mut self, name: &str, label: &str) -> String {
+        let is_free = |id: &String| !MERMAID.contains(&id.as_str()) && self.nodes.iter().all(|(taken, _)| taken != id);
+        let ids = (1..).map(|number| if number == 1 { name.to_owned() } else { format!("{name}_{number}") });
+        let id = { ids }.find(is_free).unwrap_or_default();
+        self.nodes.push((id.clone(), label.to_owned()));
+        id
     }
-    for service in &app.services {
-        if !nodes.iter().any(|(id, _)| *id == service.name) {
-            nodes.push((service.name.clone(), service.name.clone()));
-        }
-        for called in &service.calls {
-            edges.push(Edge { from: called.clone(), to: service.name.clone(), input: String::new(), in_body: true });
-        }
+
+    /// The first node of a service.
+    fn first(&self, service: &str) -> Option<String> {
+        self.nodes.iter().find(|(_, label)| label == service).map(|(id, _)| id.clone())
     }
-    (nodes, edges)
 }
 
 fn mermaid(app: &App) -> String {
-    let (nodes, edges) = edges(app);
+    let Picture { nodes, edges } = Picture::new(app);
     let mut out = "flowchart LR\n".to_owned();
     for (id, label) in nodes {
         let _ = writeln!(out, "    {id}[\"{}\"]", label.replace('"', "#quot;"));
@@ -149,14 +184,14 @@ fn mermaid(app: &App) -> String {
 }
 
 fn dot(app: &App) -> String {
-    let (nodes, edges) = edges(app);
+    let Picture { nodes, edges } = Picture::new(app);
     let mut out = "digraph app {\n    rankdir=LR;\n    node [shape=box];\n".to_owned();
     for (id, label) in nodes {
-        let _ = writeln!(out, "    {id} [label={label:?}];");
+        let _ = writeln!(out, "    {id:?} [label={label:?}];");
     }
     for Edge { from, to, input, in_body } in edges {
         let style = if in_body { " [style=dashed]".to_owned() } else { format!(" [label={input:?}]") };
-        let _ = writeln!(out, "    {from} -> {to}{style};");
+        let _ = writeln!(out, "    {from:?} -> {to:?}{style};");
     }
     out.push_str("}\n");
     out

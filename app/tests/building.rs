@@ -72,6 +72,16 @@ fn it_is_drawn() {
 }
 
 #[test]
+fn what_stands_twice_and_what_has_a_hard_name_is_drawn() {
+    let text = "#[service] fn end() -> u8 { 1 } #[service] fn node(a: u8, b: u8, c: String) -> u8 { a + end() }\n\
+        fn main() { end().node(end(), \"é\") }";
+    let (app, findings) = parse(text);
+    assert_eq!(findings, []);
+    let drawings = [Drawing::Text, Drawing::Mermaid, Drawing::Dot].map(|drawing| app::graph(&app, drawing));
+    insta::assert_snapshot!(drawings.join("\n"));
+}
+
+#[test]
 fn every_service_knows_its_route() {
     let app = building();
     let routes = ["get", "filter", "map", "moving_avg"].map(|name| app.route_of(name).unwrap());
