@@ -15,8 +15,11 @@ use crate::problem::Problem;
 use crate::shared::Shared;
 use crate::upstream::{Ask, Fetched};
 
+/// A request and the host it is at.
+type Traveller = (Arc<Shared>, Arc<Journey>);
+
 /// Requests by number: a number is all that crosses the border.
-static REQUESTS: Mutex<Option<HashMap<u64, (Arc<Shared>, Arc<Journey>)>>> = Mutex::new(None);
+static REQUESTS: Mutex<Option<HashMap<u64, Traveller>>> = Mutex::new(None);
 static NEXT: AtomicU64 = AtomicU64::new(1);
 /// For calls that belong to no request: from a thread or task the app began by itself.
 static HOST: OnceLock<(Weak<Shared>, Handle)> = OnceLock::new();
@@ -74,7 +77,7 @@ pub(crate) unsafe extern "C" fn call(
     });
 }
 
-fn traveller(request: u64) -> Option<(Arc<Shared>, Arc<Journey>)> {
+fn traveller(request: u64) -> Option<Traveller> {
     let known = REQUESTS
         .lock()
         .unwrap_or_else(PoisonError::into_inner)

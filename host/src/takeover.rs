@@ -20,14 +20,14 @@ pub(crate) struct Takeover {
     pub(crate) version: String,
     pub(crate) previous: Option<String>,
     /// What became of each placed value.
-    pub(crate) states: BTreeMap<String, Kept>,
+    pub(crate) states: BTreeMap<String, Fate>,
     pub(crate) ms: f64,
 }
 
 /// What became of a placed value.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "how", rename_all = "lowercase")]
-pub(crate) enum Kept {
+pub(crate) enum Fate {
     /// The very value, in place.
     Kept,
     /// Through JSON: its type reads what the old one wrote.
@@ -91,7 +91,7 @@ async fn switch(
     library: Loaded,
     description: Description,
     file: &str,
-) -> BTreeMap<String, Kept> {
+) -> BTreeMap<String, Fate> {
     let mut states = BTreeMap::new();
     let mut to_carry = Vec::new();
     for state in &description.states {
@@ -99,11 +99,11 @@ async fn switch(
             old.description.states.iter().find(|before| before.name == state.name).map(|before| (old, before))
         });
         match before {
-            None => drop(states.insert(state.name.clone(), Kept::New)),
+            None => drop(states.insert(state.name.clone(), Fate::New)),
             Some((old, before))
                 if before.fingerprint == state.fingerprint && library.adopt_from(old.library, &state.name) =>
             {
-                states.insert(state.name.clone(), Kept::Kept);
+                states.insert(state.name.clone(), Fate::Kept);
             }
             Some((old, _)) => to_carry.push((old.clone(), state.name.clone())),
         }
@@ -131,17 +131,17 @@ async fn switch(
     states
 }
 
-fn carry(old: Loaded, new: Loaded, name: &str) -> Kept {
+fn carry(old: Loaded, new: Loaded, name: &str) -> Fate {
     let read = old.state(name);
     match read.kind {
         Kind::Value => {
             let written = new.restore(name, &read.body);
             match written.kind {
-                Kind::Value => Kept::Carried,
-                _ => Kept::Reset { why: words(&written.body) },
+                Kind::Value => Fate::Carried,
+                _ => Fate::Reset { why: words(&written.body) },
             }
         }
-        Kind::Filtered => Kept::Reset { why: "its type changed and does not serialise".to_owned() },
-        _ => Kept::Reset { why: words(&read.body) },
+        Kind::Filtered => Fate::Reset { why: "its type changed and does not serialise".to_owned() },
+        _ => Fate::Reset { why: words(&read.body) },
     }
 }

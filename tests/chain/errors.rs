@@ -120,6 +120,9 @@ fn wrong_requests_and_wrong_functions_are_told_apart(on: &str) {
     expect(client.get_with(&ask, &[("dyninka-path", "elsewhere")]), 400, "request", "ask");
     expect(client.get_with(&ask, &[("dyninka-path", &["check"; 70].join(","))]), 508, "loop", "ask");
 
+    expect(client.get_with(&ask, &[("dyninka-route", "source"), ("dyninka-route", "source")]), 400, "request", "ask");
+    expect(client.get_with(&ask, &[("dyninka-deadline", "soon")]), 400, "request", "ask");
+
     // An endless loop ends at the deadline, and other calls go on; the hop is named by who waits for it.
     let spinning = std::thread::spawn({
         let spin = spin.clone();

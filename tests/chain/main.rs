@@ -10,6 +10,7 @@ mod engine;
 mod errors;
 mod examples;
 mod faults;
+mod hops;
 mod session;
 
 /// Makes a test of each ground out of a function that takes the ground's name.
