@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anstream::{eprintln, println};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use session::Report;
+use session::{Fate, Report, Taken};
 
 use crate::finding;
 
@@ -90,6 +90,11 @@ impl Lines {
                     eprintln!("  {:width$}  {}", service.name, service.url, width = self.width);
                 }
             }
+            Report::Unchanged { edit, ms } => {
+                self.say(&format!("edit {edit}: nothing changed its meaning ({ms:.0} ms)"))
+            }
+            Report::Live { edit, services, flow, ms } => self.live(*edit, services, *flow, ms.total),
+            Report::RolledBack { service, why, .. } => self.say(&format!("{service} stays as it was: {why}")),
             Report::Broken { diagnostics, .. } => self.bar.suspend(|| finding::print(diagnostics)),
             Report::Log { service, line, .. } => {
                 let (width, aside) = (self.width, self.logs_aside);
@@ -108,6 +113,20 @@ impl Lines {
                 self.bar.finish_and_clear();
                 eprintln!("stopped");
             }
+        }
+    }
+
+    fn live(&self, edit: u64, services: &[Taken], flow: bool, total: f64) {
+        if flow {
+            self.say(&format!("edit {edit}: the flow changed"));
+        }
+        for Taken { name, reason, version, state } in services {
+            let reset = state.iter().filter_map(|(state, fate)| match fate {
+                Fate::Reset { why } => Some(format!("; {state} begins anew: {why}")),
+                Fate::Kept | Fate::Carried | Fate::New => None,
+            });
+            let reset: String = reset.collect();
+            self.say(&format!("edit {edit}: {name}: {reason}; {version} answers after {total:.0} ms{reset}"));
         }
     }
 

@@ -8,7 +8,7 @@ use crate::diagnostic::{Diagnostic, Place};
 pub const LARGEST_FILE: u64 = 16 << 20;
 
 /// Text out of a file's bytes, or what is wrong with them. A byte order mark is taken off. An empty text passes: a
-/// module may be empty, and [`parse`](crate::parse) says so of an app.
+/// module may be empty, and [`parse`](crate::parse()) says so of an app.
 #[expect(clippy::result_large_err, reason = "once for a file, and looked into at once")]
 pub fn check_text(file: &Path, bytes: Vec<u8>) -> Result<String, Diagnostic> {
     let start = Place::start_of(file);

@@ -16,7 +16,7 @@ pub(crate) fn write(file: &Path, bytes: &[u8]) -> Result<(), BuildError> {
     Ok(())
 }
 
-/// [`write`], unless the bytes are there already. Answers whether it wrote.
+/// [`write()`], unless the bytes are there already. Answers whether it wrote.
 pub(crate) fn write_changed(file: &Path, bytes: &[u8]) -> Result<bool, BuildError> {
     if fs::read(file).is_ok_and(|there| there == bytes) {
         return Ok(false);

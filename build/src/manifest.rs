@@ -28,7 +28,7 @@ pub(crate) struct Dependency {
     pub(crate) target: Option<String>,
 }
 
-/// A manifest written by [`write`].
+/// A manifest written by [`write()`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Manifest {
     pub(crate) text: String,

@@ -34,7 +34,6 @@ pub fn run(folder: &Path) -> Result<(), HostError> {
         .map_err(|source| HostError::Runtime { source })?;
     runtime.block_on(async {
         let server = Server::bind(folder).await?;
-        eprintln!("dyninka: {} listens on {}", server.service(), server.address());
         server.serve(terminated()).await;
         Ok::<(), HostError>(())
     })?;

@@ -1,5 +1,6 @@
 //! The loop: takes one event at a time, asks `state` what follows, and has it done in tasks that answer with events.
 
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +11,9 @@ use build::{BuildError, Builder, Progress};
 use hops::Config;
 use local_cluster::{Ground, Plan, Spec};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
-use tokio::task::JoinSet;
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
+use watcher::Watcher;
 
 use crate::control::Control;
 use crate::effect::{Effect, Wanted};
@@ -38,6 +41,9 @@ pub(crate) struct Actor {
     events: UnboundedSender<Event>,
     outbox: UnboundedSender<Report>,
     ground: Option<Arc<dyn Ground>>,
+    /// The files to follow.
+    files: watch::Sender<BTreeSet<PathBuf>>,
+    builds: HashMap<String, AbortHandle>,
     /// What may be given up at any time: reading, building, waiting.
     tasks: JoinSet<()>,
     /// What makes things on the ground: waited for at the end, so that nothing is made after everything is removed.
@@ -79,6 +85,8 @@ impl Actor {
             events,
             outbox,
             ground: None,
+            files: watch::Sender::new(BTreeSet::new()),
+            builds: HashMap::new(),
             tasks: JoinSet::new(),
             making: JoinSet::new(),
             begun: Instant::now(),
@@ -90,6 +98,10 @@ impl Actor {
         let tools = self.tools.clone();
         // Keeping the cache within its bounds is nobody's wait.
         tokio::task::spawn_blocking(move || drop(tools.builder.prune(KEEP_LIBRARIES)));
+        if self.tools.options.watch {
+            let (files, events) = (self.files.subscribe(), self.events.clone());
+            self.spawn(follow(files, events));
+        }
         for effect in self.state.begin() {
             self.perform(effect);
         }
@@ -111,9 +123,24 @@ impl Actor {
         match effect {
             Effect::Report(report) => self.report(report),
             Effect::Load { edit } => self.spawn(async move { tell(tools.load(edit).await) }),
+            Effect::Watch { files } => {
+                if self.tools.options.watch {
+                    self.files.send_replace(files);
+                }
+            }
+            Effect::Reload { config, host, at } => self.spawn(async move {
+                if let Some(event) = tools.reload(&config, &host, at).await {
+                    tell(event);
+                }
+            }),
             Effect::Prepare { edit, app } => self.spawn(async move { tell(tools.prepare(edit, &app.0).await) }),
             Effect::Build { edit, app, service } => {
-                self.spawn(async move { tell(tools.build(edit, &app.0, service).await) })
+                let name = service.clone();
+                let build = self.tasks.spawn(async move { tell(tools.build(edit, &app.0, service).await) });
+                // A build for an earlier edit of the same service is for nobody: dropping it ends its rustc.
+                if let Some(before) = self.builds.insert(name, build) {
+                    before.abort();
+                }
             }
             Effect::Open { app } => self.open(app),
             Effect::Start { config, host, library } => {
@@ -213,6 +240,43 @@ impl Actor {
     }
 }
 
+/// Tells of every save of the files to follow.
+async fn follow(mut files: watch::Receiver<BTreeSet<PathBuf>>, events: UnboundedSender<Event>) {
+    if files.wait_for(|files| !files.is_empty()).await.is_err() {
+        return;
+    }
+    let wanted = files.borrow_and_update().clone();
+    let mut watcher = match Watcher::new(&wanted) {
+        Ok(watcher) => watcher,
+        Err(error) => {
+            let message = format!("saves are not seen: failed to {error}");
+            return drop(events.send(Event::Notice { message }));
+        }
+    };
+    if let Some(why) = watcher.polling() {
+        let message = format!("looking through folders for saves, because the system cannot tell of them: {why}");
+        drop(events.send(Event::Notice { message }));
+    }
+    loop {
+        tokio::select! {
+            batch = watcher.next() => {
+                if batch.is_none() || events.send(Event::Saved).is_err() {
+                    return;
+                }
+            }
+            changed = files.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                let wanted = files.borrow_and_update().clone();
+                if let Err(error) = watcher.watch(&wanted) {
+                    drop(events.send(Event::Notice { message: format!("some saves are not seen: failed to {error}") }));
+                }
+            }
+        }
+    }
+}
+
 async fn listen(ground: Arc<dyn Ground>, events: UnboundedSender<Event>) {
     while let Some(event) = ground.next().await {
         let event = match event {
@@ -305,7 +369,7 @@ impl Tools {
     async fn prepare(&self, edit: Edit, app: &App) -> Event {
         match self.builder.prepare(app).await {
             Ok(_) => Event::Prepared { edit },
-            Err(error) => broken(edit, &error),
+            Err(error) => broken(edit, None, &error),
         }
     }
 
@@ -316,7 +380,7 @@ impl Tools {
                     Artifact { version: built.version, file: built.path, compiled: built.built, ms: built.ms };
                 Event::Built { edit, service, artifact }
             }
-            Err(error) => broken(edit, &error),
+            Err(error) => broken(edit, Some(service), &error),
         }
     }
 
@@ -355,9 +419,24 @@ impl Tools {
             }
         };
         match self.control.swap(at, &name, PATIENCE).await {
-            Ok(()) => Event::Live { edit, service, version },
+            Ok(states) => match self.control.ready(at, PATIENCE).await {
+                Ok(ready) if ready == version => Event::Live { edit, service, version, states },
+                Ok(other) => Event::Refused { service, why: format!("it answers as {other}, not as {version}") },
+                Err(error) => Event::Refused { service, why: error.to_string() },
+            },
             Err(error) => Event::Refused { service, why: error.to_string() },
         }
+    }
+
+    /// Nothing to tell when it went well: routes hold from the next request on.
+    async fn reload(&self, config: &Config, host: &str, at: SocketAddr) -> Option<Event> {
+        let service = config.service.clone();
+        let written = install::configure(&self.place.service(host), config).map_err(|error| error.to_string());
+        let told = match written {
+            Ok(()) => self.control.reload(at, PATIENCE).await.map_err(|error| error.to_string()),
+            Err(why) => Err(why),
+        };
+        told.err().map(|why| Event::Refused { service, why: format!("its routes stay as they were: {why}") })
     }
 
     async fn restart(&self, ground: &dyn Ground, service: String, at: SocketAddr) -> Event {
@@ -379,12 +458,12 @@ fn covers(flow: &app::Flow, only: &std::collections::BTreeSet<String>) -> bool {
     }
 }
 
-fn broken(edit: Edit, error: &BuildError) -> Event {
+fn broken(edit: Edit, service: Option<String>, error: &BuildError) -> Event {
     let diagnostics = error.diagnostics();
     if diagnostics.is_empty() {
         return Event::Failed { message: format!("failed to {error}"), hint: error.hint() };
     }
-    Event::Broken { edit, diagnostics }
+    Event::Broken { edit, service, diagnostics }
 }
 
 /// The port of the front door, and what to say of it.

@@ -1,9 +1,12 @@
 //! The session's side of a host's control calls.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use hops::{Swap, header};
+
+use crate::report::Fate;
 
 /// How often a host that does not answer yet is asked again: a host binds within milliseconds of its start.
 const ASK_AGAIN: Duration = Duration::from_millis(5);
@@ -34,11 +37,24 @@ impl Control {
     }
 
     /// Has a host take a library over, as soon as it listens; it answers once new calls run on the new code.
-    pub(crate) async fn swap(&self, at: SocketAddr, library: &str, within: Duration) -> Result<(), ControlError> {
+    pub(crate) async fn swap(
+        &self,
+        at: SocketAddr,
+        library: &str,
+        within: Duration,
+    ) -> Result<BTreeMap<String, Fate>, ControlError> {
         let swap = Swap { library: library.to_owned() };
         let ask = || self.client.post(format!("http://{at}/_dyninka/swap")).json(&swap);
         let answer = self.ask(ask, within, |_| true).await?;
-        refusal(answer).await
+        let answer = accepted(answer).await?;
+        let done: Done = answer.json().await.map_err(|error| ControlError::Refused(chain(&error)))?;
+        Ok(done.states)
+    }
+
+    /// Has a host read its configuration again.
+    pub(crate) async fn reload(&self, at: SocketAddr, within: Duration) -> Result<(), ControlError> {
+        let ask = || self.client.post(format!("http://{at}/_dyninka/reload"));
+        accepted(self.ask(ask, within, |_| true).await?).await.map(drop)
     }
 
     /// The version a host is ready to answer with, once it is.
@@ -73,6 +89,20 @@ impl Control {
             tokio::time::sleep(ASK_AGAIN).await;
         }
     }
+}
+
+/// What a host says of a takeover.
+#[derive(serde::Deserialize)]
+struct Done {
+    states: BTreeMap<String, Fate>,
+}
+
+/// The answer, if it is a good one.
+async fn accepted(answer: reqwest::Response) -> Result<reqwest::Response, ControlError> {
+    if answer.status().is_success() {
+        return Ok(answer);
+    }
+    Err(refusal(answer).await.err().unwrap_or_else(|| ControlError::Refused("it refused without a word".to_owned())))
 }
 
 /// The words of a problem document, where the answer is one.

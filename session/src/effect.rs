@@ -1,5 +1,6 @@
 //! What a session does. `update` only says it; `actor` does it.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,6 +19,10 @@ pub(crate) enum Effect {
     Load { edit: Edit },
     /// Choose the ground, clear what a killed session left, and reserve a seat for every service.
     Open { app: Wanted },
+    /// Follow these files.
+    Watch { files: BTreeSet<PathBuf> },
+    /// Tell a running host its configuration anew.
+    Reload { config: Box<Config>, host: String, at: SocketAddr },
     /// Have the dependencies built.
     Prepare { edit: Edit, app: Wanted },
     /// Build a service's library.

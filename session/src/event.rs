@@ -7,12 +7,16 @@ use std::sync::Arc;
 
 use app::{App, Diagnostic};
 
+use crate::report::Fate;
+
 /// Counts edits; 0 is the start.
 pub(crate) type Edit = u64;
 
 /// Something happened. Whatever belongs to an edit carries its number, so that a late one can be told.
 #[derive(Debug)]
 pub(crate) enum Event {
+    /// Files of the app were written.
+    Saved,
     /// The files were read.
     Loaded { edit: Edit, app: Arc<App>, diagnostics: Vec<Diagnostic> },
     /// The ground is open, with a seat for every service.
@@ -22,11 +26,11 @@ pub(crate) enum Event {
     /// A library is there.
     Built { edit: Edit, service: String, artifact: Artifact },
     /// Something of an edit could not be built.
-    Broken { edit: Edit, diagnostics: Vec<Diagnostic> },
+    Broken { edit: Edit, service: Option<String>, diagnostics: Vec<Diagnostic> },
     /// A service's host runs; it may have no library yet.
     Started { service: String },
     /// A host answers with a new version.
-    Live { edit: Edit, service: String, version: String },
+    Live { edit: Edit, service: String, version: String, states: BTreeMap<String, Fate> },
     /// A host that came back answers again.
     Back { service: String, version: String },
     /// A host ended, was killed or paused.

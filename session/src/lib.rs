@@ -5,6 +5,7 @@
 
 mod actor;
 mod control;
+mod edit;
 mod effect;
 mod event;
 mod home;
@@ -23,7 +24,7 @@ pub use load::load;
 pub use local_cluster::On;
 pub use lock::{Lock, LockError};
 pub use options::{Front, Options};
-pub use report::{Address, Report};
+pub use report::{Address, Fate, Report, Taken, Waterfall};
 pub use running::{Running, running};
 pub use session::{Session, StartError};
 pub use stop::{Ended, StopError, stop};

@@ -13,7 +13,10 @@ use crate::home::explain;
 pub fn load(root: &Path) -> (App, Vec<Diagnostic>, Sources) {
     let mut sources = Sources { root: root.to_owned(), ..Sources::default() };
     if let Err(finding) = read_text(root, &mut sources) {
-        return (App::default(), vec![*finding], sources);
+        // The file is followed all the same: it may come back.
+        let mut app = App::default();
+        app.files.insert(root.to_owned());
+        return (app, vec![*finding], sources);
     }
     let mut findings = Vec::new();
     loop {

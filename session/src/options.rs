@@ -26,6 +26,8 @@ pub struct Options {
     pub memory: Option<u64>,
     /// Limits on requests.
     pub requests: hops::Limits,
+    /// Follow the files and take edits over.
+    pub watch: bool,
     /// Only these services, by Rust name; none: all.
     pub only: Option<BTreeSet<String>>,
 }

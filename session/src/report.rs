@@ -1,6 +1,8 @@
 //! What a session tells the world: the JSON lines of `dyn dev --json`, and what the faces draw from.
 
-use serde::Serialize;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 
 /// One event. Its JSON form carries the kind in `event`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -41,6 +43,33 @@ pub enum Report {
         services: Vec<Address>,
         /// Milliseconds since the session began.
         ms: f64,
+    },
+    /// A save that changed no meaning: nothing is built, nothing restarted.
+    Unchanged {
+        /// The edit.
+        edit: u64,
+        /// Milliseconds from the settled save.
+        ms: f64,
+    },
+    /// What an edit changed serves.
+    Live {
+        /// The edit.
+        edit: u64,
+        /// The services that changed.
+        services: Vec<Taken>,
+        /// Whether services feed each other in another way now.
+        flow: bool,
+        /// Where the time went.
+        ms: Waterfall,
+    },
+    /// A new version was not taken over; the one before serves on.
+    RolledBack {
+        /// The edit.
+        edit: u64,
+        /// Rust name.
+        service: String,
+        /// Why, in words.
+        why: String,
     },
     /// The app as it stands cannot be built; what served before still serves.
     Broken {
@@ -87,8 +116,52 @@ pub enum Report {
     Stopped,
 }
 
+/// A service whose new version serves.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Taken {
+    /// Rust name.
+    pub name: String,
+    /// What changed, in terms of the source.
+    pub reason: String,
+    /// `service@hash`.
+    pub version: String,
+    /// What became of each placed value.
+    pub state: BTreeMap<String, Fate>,
+}
+
+/// What became of a placed value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "how", rename_all = "lowercase")]
+pub enum Fate {
+    /// The very value, in place.
+    Kept,
+    /// Through JSON: the new type reads what the old one wrote.
+    Carried,
+    /// Its initial value.
+    Reset {
+        /// Why.
+        why: String,
+    },
+    /// It was not there before.
+    New,
+}
+
+/// Milliseconds of an edit. `total` begins with the settled save and ends with the first answer of the new code, to
+/// the session's own question whether it is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Waterfall {
+    /// Reading and comparing.
+    pub parse: f64,
+    /// rustc and linker, the longest of the services.
+    pub build: f64,
+    /// From the last library to the first answer of the last service.
+    pub takeover: f64,
+    /// All of it.
+    pub total: f64,
+}
+
 /// Where a service can be called from here.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Address {
     /// Rust name.
     pub name: String,

@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use app::{App, Diagnostic, Severity};
+use app::{App, Change, Changes, Diagnostic, Severity};
 use hops::{Config, Limits, Peer};
 
+use crate::edit::Taking;
 use crate::effect::{Effect, Wanted};
 use crate::event::{Artifact, Edit, Event, Seat};
-use crate::report::{Address, Report};
+use crate::report::{Address, Fate, Report};
 
 /// A crash within this long of the last start lengthens the pause before the next.
 const STEADY: Duration = Duration::from_secs(10);
@@ -25,7 +26,9 @@ pub(crate) struct State {
     app: Option<Arc<App>>,
     ground: Option<Ground>,
     services: BTreeMap<String, Service>,
-    prepared: bool,
+    /// The edit each service is built for.
+    building: BTreeMap<String, Edit>,
+    taking: Taking,
     ready: bool,
     closing: bool,
     token: String,
@@ -57,7 +60,8 @@ impl State {
             app: None,
             ground: None,
             services: BTreeMap::new(),
-            prepared: false,
+            building: BTreeMap::new(),
+            taking: Taking::default(),
             ready: false,
             closing: false,
             token,
@@ -84,13 +88,14 @@ impl State {
             Event::Log { service, stream, line } => vec![Effect::Report(Report::Log { service, stream, line })],
             Event::Notice { message } => vec![Effect::Report(Report::Notice { message })],
             _ if self.closing => Vec::new(),
-            Event::Loaded { edit, app, diagnostics } => self.loaded(edit, app, diagnostics),
+            Event::Saved => self.saved(now),
+            Event::Loaded { edit, app, diagnostics } => self.loaded(now, edit, app, diagnostics),
             Event::Opened { ground, front, seats } => self.opened(ground, front, seats),
             Event::Prepared { edit } => self.prepared(edit),
-            Event::Built { edit, service, artifact } => self.built(edit, service, artifact),
-            Event::Broken { edit, diagnostics } => self.broken(edit, diagnostics),
+            Event::Built { edit, service, artifact } => self.built(now, edit, service, artifact),
+            Event::Broken { edit, service, diagnostics } => self.broken(now, edit, service.as_deref(), diagnostics),
             Event::Started { service } => self.started(now, service),
-            Event::Live { edit, service, version } => self.live(now, edit, service, version),
+            Event::Live { edit, service, version, states } => self.live(now, edit, &service, version, states),
             Event::Back { service, version } => {
                 if let Some(known) = self.services.get_mut(&service) {
                     known.started = now;
@@ -98,6 +103,7 @@ impl State {
                 vec![Effect::Report(Report::Up { service, version })]
             }
             Event::Down { service, why } => self.down(now, service, why),
+            Event::Refused { service, why } if self.ready => self.refused(now, service, why),
             Event::Refused { service, why } => {
                 self.update(now, Event::Failed { message: format!("{service}: {why}"), hint: None })
             }
@@ -109,14 +115,80 @@ impl State {
         vec![Effect::Close]
     }
 
-    fn loaded(&mut self, edit: Edit, app: Arc<App>, diagnostics: Vec<Diagnostic>) -> Vec<Effect> {
-        if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
-            return self.broken(edit, diagnostics);
+    fn saved(&mut self, now: Duration) -> Vec<Effect> {
+        self.edit += 1;
+        self.taking = Taking::saved(now);
+        vec![Effect::Load { edit: self.edit }]
+    }
+
+    fn loaded(&mut self, now: Duration, edit: Edit, app: Arc<App>, diagnostics: Vec<Diagnostic>) -> Vec<Effect> {
+        // What was read before the last save is not what the user sees any more.
+        if edit != self.edit {
+            return Vec::new();
         }
+        let watch = Effect::Watch { files: app.files.clone() };
+        let mut effects = if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+            self.broken(now, edit, None, diagnostics)
+        } else {
+            match self.app.clone() {
+                Some(old) => self.edited(now, &old, app),
+                None => self.begun(edit, app),
+            }
+        };
+        effects.push(watch);
+        effects
+    }
+
+    /// The first good reading.
+    fn begun(&mut self, edit: Edit, app: Arc<App>) -> Vec<Effect> {
         self.services = app.services.iter().map(|service| (service.name.clone(), Service::default())).collect();
         self.app = Some(app.clone());
         // Containers start while dependencies are built.
         vec![Effect::Open { app: Wanted(app.clone()) }, Effect::Prepare { edit, app: Wanted(app) }]
+    }
+
+    /// A later one: what changed its meaning is built, the rest goes on.
+    fn edited(&mut self, now: Duration, old: &App, app: Arc<App>) -> Vec<Effect> {
+        let edit = self.edit;
+        let changes = app::compare(old, &app);
+        if let Some(why) = needs_restart(old, &app, &changes) {
+            let message =
+                format!("edit {edit} waits for the next start of `dyn dev`: {why}; what ran before still runs");
+            return vec![Effect::Report(Report::Notice { message })];
+        }
+        let inputs = |app: &App| app.services.iter().map(|service| service.inputs.clone()).collect::<Vec<_>>();
+        let routes = changes.flow || inputs(old) != inputs(&app);
+        self.app = Some(app.clone());
+        if changes.is_nothing() {
+            return vec![Effect::Report(Report::Unchanged { edit, ms: self.taking.since_save(now) })];
+        }
+        let changed: BTreeMap<String, String> = changes
+            .services
+            .into_iter()
+            .filter_map(|change| match change {
+                Change::Changed { service, reasons } => Some((service, reasons.join(", "))),
+                Change::Added { .. } | Change::Removed { .. } => None,
+            })
+            .collect();
+        let mut effects: Vec<Effect> = if routes { self.reloads() } else { Vec::new() };
+        for service in changed.keys() {
+            self.building.insert(service.clone(), edit);
+            effects.push(Effect::Report(Report::Building { edit, service: service.clone() }));
+            effects.push(Effect::Build { edit, app: Wanted(app.clone()), service: service.clone() });
+        }
+        self.taking.loaded(now, changed, changes.flow);
+        effects.extend(self.taking.report(edit, now).map(Effect::Report));
+        effects
+    }
+
+    /// Every host is told its routes and peers anew.
+    fn reloads(&self) -> Vec<Effect> {
+        let (Some(app), Some(ground)) = (&self.app, &self.ground) else { return Vec::new() };
+        let reload = |service: &app::Service| {
+            let config = Box::new(self.config(&service.name)?);
+            Some(Effect::Reload { config, host: service.host.clone(), at: ground.seats.get(&service.name)?.here })
+        };
+        app.services.iter().filter_map(reload).collect()
     }
 
     fn opened(&mut self, name: &'static str, front: SocketAddr, seats: BTreeMap<String, Seat>) -> Vec<Effect> {
@@ -131,7 +203,6 @@ impl State {
     }
 
     fn prepared(&mut self, edit: Edit) -> Vec<Effect> {
-        self.prepared = true;
         let Some(app) = &self.app else { return Vec::new() };
         let build = |service: &app::Service| {
             let name = service.name.clone();
@@ -141,7 +212,12 @@ impl State {
         app.services.iter().flat_map(build).collect()
     }
 
-    fn built(&mut self, edit: Edit, service: String, artifact: Artifact) -> Vec<Effect> {
+    fn built(&mut self, now: Duration, edit: Edit, service: String, artifact: Artifact) -> Vec<Effect> {
+        // A later edit changed the service again: that build follows.
+        if self.building.get(&service).is_some_and(|latest| *latest != edit) {
+            return Vec::new();
+        }
+        self.taking.built(now);
         let Some(known) = self.services.get_mut(&service) else { return Vec::new() };
         let Artifact { version, compiled, ms, .. } = artifact.clone();
         known.artifact = Some(artifact);
@@ -150,9 +226,27 @@ impl State {
         effects
     }
 
-    fn broken(&mut self, edit: Edit, mut diagnostics: Vec<Diagnostic>) -> Vec<Effect> {
+    fn broken(
+        &mut self,
+        now: Duration,
+        edit: Edit,
+        service: Option<&str>,
+        mut diagnostics: Vec<Diagnostic>,
+    ) -> Vec<Effect> {
+        if edit != self.edit {
+            return Vec::new();
+        }
+        diagnostics.retain(|diagnostic| self.taking.is_news(diagnostic));
+        if let Some(service) = service {
+            self.taking.give_up(service);
+        }
+        let live = self.taking.report(edit, now).map(Effect::Report);
+        if diagnostics.is_empty() {
+            return live.into_iter().collect();
+        }
         diagnostics.sort_by(|a, b| (a.severity, &a.place).cmp(&(b.severity, &b.place)));
         let mut effects = vec![Effect::Report(Report::Broken { edit, diagnostics })];
+        effects.extend(live);
         if !self.ready {
             effects.extend(self.close());
         }
@@ -166,18 +260,36 @@ impl State {
         self.swap(&service).into_iter().collect()
     }
 
-    fn live(&mut self, now: Duration, edit: Edit, service: String, version: String) -> Vec<Effect> {
+    fn live(
+        &mut self,
+        now: Duration,
+        edit: Edit,
+        service: &str,
+        version: String,
+        states: BTreeMap<String, Fate>,
+    ) -> Vec<Effect> {
+        let Some(known) = self.services.get_mut(service) else { return Vec::new() };
+        known.live = Some(version.clone());
+        if !self.ready {
+            if self.services.values().any(|service| service.live.is_none()) {
+                return Vec::new();
+            }
+            self.ready = true;
+            return self.ready_report(now).map(Effect::Report).into_iter().collect();
+        }
         if edit != self.edit {
-            // A takeover of an earlier edit: what is live now is told by the one that followed.
             return Vec::new();
         }
-        let Some(known) = self.services.get_mut(&service) else { return Vec::new() };
-        known.live = Some(version);
-        if self.ready || self.services.values().any(|service| service.live.is_none()) {
-            return Vec::new();
-        }
-        self.ready = true;
-        self.ready_report(now).map(Effect::Report).into_iter().collect()
+        self.taking.live(service, version, states);
+        self.taking.report(edit, now).map(Effect::Report).into_iter().collect()
+    }
+
+    /// A new version that its host did not take: the one before serves on.
+    fn refused(&mut self, now: Duration, service: String, why: String) -> Vec<Effect> {
+        self.taking.give_up(&service);
+        let edit = self.edit;
+        let live = self.taking.report(edit, now).map(Effect::Report);
+        [Effect::Report(Report::RolledBack { edit, service, why })].into_iter().chain(live).collect()
     }
 
     fn down(&mut self, now: Duration, service: String, why: String) -> Vec<Effect> {
@@ -251,6 +363,22 @@ impl State {
             services: app.services.iter().filter_map(address).collect(),
             ms: now.as_secs_f64() * 1e3,
         })
+    }
+}
+
+/// Why an edit cannot be taken over in place.
+fn needs_restart(old: &App, new: &App, changes: &Changes) -> Option<String> {
+    let names = |wanted: fn(&Change) -> Option<&String>| {
+        let names: Vec<_> = changes.services.iter().filter_map(wanted).map(String::as_str).collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    };
+    let added = names(|change| if let Change::Added { service } = change { Some(service) } else { None });
+    let removed = names(|change| if let Change::Removed { service } = change { Some(service) } else { None });
+    match (added, removed) {
+        (Some(added), _) => Some(format!("{added} is a new service")),
+        (None, Some(removed)) => Some(format!("{removed} is a service no more")),
+        (None, None) if old.last() != new.last() => Some("another service is the last of the chain".to_owned()),
+        (None, None) => None,
     }
 }
 

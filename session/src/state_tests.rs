@@ -57,7 +57,12 @@ fn serving() -> State {
     for service in ["get", "map"] {
         state.update(
             at(6),
-            Event::Live { edit: 0, service: service.to_owned(), version: format!("{service}@00000001") },
+            Event::Live {
+                edit: 0,
+                service: service.to_owned(),
+                version: format!("{service}@00000001"),
+                states: BTreeMap::new(),
+            },
         );
     }
     assert!(state.ready);
@@ -67,7 +72,7 @@ fn serving() -> State {
 #[test]
 fn the_ground_opens_while_dependencies_are_built() {
     let effects = state().update(at(1), Event::Loaded { edit: 0, app: chain(), diagnostics: Vec::new() });
-    assert!(matches!(effects[..], [Effect::Open { .. }, Effect::Prepare { .. }]), "{effects:?}");
+    assert!(matches!(effects[..], [Effect::Open { .. }, Effect::Prepare { .. }, Effect::Watch { .. }]), "{effects:?}");
 }
 
 #[test]
@@ -114,8 +119,10 @@ fn a_library_is_taken_over_whichever_comes_first_host_or_library() {
 #[test]
 fn ready_is_said_once_with_every_service() {
     let mut state = serving();
-    let again =
-        state.update(at(9), Event::Live { edit: 0, service: "map".to_owned(), version: "map@00000001".to_owned() });
+    let again = state.update(
+        at(9),
+        Event::Live { edit: 0, service: "map".to_owned(), version: "map@00000001".to_owned(), states: BTreeMap::new() },
+    );
     assert_eq!(again, []);
     let Some(Report::Ready { url, ground, services, .. }) = state.ready_report(at(7)) else { panic!("not ready") };
     assert_eq!((url.as_str(), ground.as_str()), ("http://127.0.0.1:8080/", "process"));
@@ -147,7 +154,10 @@ fn a_broken_start_reports_and_ends_and_nothing_follows_a_close() {
     let diagnostic =
         Diagnostic { severity: Severity::Error, message: "wrong".to_owned(), place, help: None, service: None };
     let effects = state.update(at(1), Event::Loaded { edit: 0, app: chain(), diagnostics: vec![diagnostic] });
-    assert!(matches!(effects[..], [Effect::Report(Report::Broken { .. }), Effect::Close]), "{effects:?}");
+    assert!(
+        matches!(effects[..], [Effect::Report(Report::Broken { .. }), Effect::Close, Effect::Watch { .. }]),
+        "{effects:?}"
+    );
     assert_eq!(state.update(at(2), Event::Prepared { edit: 0 }), []);
     assert_eq!(state.update(at(3), Event::Interrupted), []);
     assert_eq!(state.update(at(4), Event::Closed), [Effect::Report(Report::Stopped)]);

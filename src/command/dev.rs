@@ -44,6 +44,7 @@ pub(crate) fn options(file: &std::path::Path, on: On, front: Front, limits: &Lim
         cpus: limits.cpus,
         memory: limits.memory,
         requests,
+        watch: true,
         only: None,
     })
 }

@@ -34,6 +34,7 @@ pub(crate) fn run(invoke: &Invoke) -> Result<(), Fault> {
 async fn started(invoke: &Invoke, app: &App, inputs: &Map<String, Value>) -> Result<(), Fault> {
     let limits = Limits { cpus: None, memory: None, deadline: 30.0, body: 8 << 20 };
     let mut options = dev::options(&invoke.file, invoke.on, Front::Free, &limits)?;
+    options.watch = false;
     options.only = Some(needed(app, &invoke.service, inputs, invoke.route.as_deref())?);
     let mut signals = dev::Signals::new()?;
     let mut face = Face::aside();

@@ -6,6 +6,7 @@
 mod support;
 
 mod building;
+mod edits;
 mod engine;
 mod errors;
 mod examples;

@@ -16,7 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("host", &["hops", "dyninka"]),
     ("build", &["app"]),
     ("local-cluster", &["app"]),
-    ("session", &["app", "build", "local-cluster", "hops"]),
+    ("session", &["app", "build", "local-cluster", "hops", "watcher"]),
     ("watcher", &[]),
     ("dyninka-cli", &["app", "build", "hops", "host", "local-cluster", "session"]),
 ];
