@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// One Rust file becomes running services.
 ///
-/// Mark functions with #[service], chain them in main, and run the file with `dyn dev app.rs`.
+/// Mark functions with `#[service]`, chain them in main, and run the file with `dyn dev app.rs`.
 #[derive(Debug, Parser)]
 #[command(name = "dyn", version, about, after_help = EXIT_CODES)]
 pub(crate) struct Arguments {

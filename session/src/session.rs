@@ -11,7 +11,7 @@ use crate::options::Options;
 use crate::report::Report;
 
 /// A running session. Read to the end after [`Session::interrupt`], it leaves nothing behind; dropped before, what it
-/// leaves is removed by the next start or by [`crate::stop`].
+/// leaves is removed by the next start or by [`crate::stop()`].
 #[derive(Debug)]
 pub struct Session {
     reports: UnboundedReceiver<Report>,
