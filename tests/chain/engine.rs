@@ -38,9 +38,11 @@ impl Engine {
     }
 
     fn up(&mut self) {
+        // A subnet nobody else on this machine is likely to have, another test run of a moment ago included.
+        let pool = format!("--default-address-pool=base=10.214.{}.0/24,size=24", std::process::id() % 250);
         let log = std::fs::File::create(self.path("log")).expect("a log");
         let mut daemon = Command::new("dockerd");
-        daemon.args(["-H", &self.host(), "--bridge=none", "--default-address-pool=base=10.214.7.0/24,size=24"]);
+        daemon.args(["-H", &self.host(), "--bridge=none", &pool]);
         for (option, name) in [("--data-root", "data"), ("--exec-root", "exec"), ("--pidfile", "pid")] {
             daemon.arg(option).arg(self.path(name));
         }
@@ -74,6 +76,8 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
+        // A network that is not removed leaves its bridge on the machine.
+        self.docker(&["network", "prune", "-f"]);
         self.down();
     }
 }

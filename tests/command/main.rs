@@ -84,7 +84,7 @@ fn graphs_are_drawn_in_every_format() {
     for (format, part) in [
         ("text", "└── value: map -> f64"),
         ("mermaid", "filter -->|reading| map"),
-        ("dot", "filter -> map"),
+        ("dot", "\"filter\" -> \"map\""),
         ("json", "\"flow\":"),
     ] {
         let output = run(&["graph", "examples/building.rs", "--format", format]);
