@@ -4,6 +4,7 @@
 //! [`Session`], read its [`Report`]s, and tell it to end.
 
 mod actor;
+pub mod command;
 mod control;
 mod edit;
 mod effect;
@@ -12,13 +13,17 @@ mod home;
 mod install;
 mod load;
 mod lock;
+pub mod measured;
 mod options;
 mod report;
 mod running;
 mod session;
+pub mod snapshot;
 mod state;
 mod stop;
 
+pub use app::{Diagnostic, Place as SourcePlace, Severity};
+pub use command::{Answer, Command};
 pub use home::{Home, HomeError, Place};
 pub use load::load;
 pub use local_cluster::On;
@@ -27,6 +32,7 @@ pub use options::{Front, Options};
 pub use report::{Address, Fate, Report, Taken, Waterfall};
 pub use running::{Running, running};
 pub use session::{Session, StartError};
+pub use snapshot::Snapshot;
 pub use stop::{Ended, StopError, stop};
 
 /// The version of the Docker engine that answers, or why none does.

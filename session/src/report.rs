@@ -148,7 +148,7 @@ pub enum Fate {
 
 /// Milliseconds of an edit. `total` begins with the settled save and ends with the first answer of the new code, to
 /// the session's own question whether it is ready.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Waterfall {
     /// Reading and comparing.
     pub parse: f64,
