@@ -9,6 +9,7 @@ mod control;
 mod edit;
 mod effect;
 mod event;
+mod follow;
 mod home;
 mod install;
 mod load;
@@ -21,6 +22,7 @@ mod session;
 pub mod snapshot;
 mod state;
 mod stop;
+mod tools;
 
 pub use app::{Diagnostic, Place as SourcePlace, Severity};
 pub use command::{Answer, Command};
