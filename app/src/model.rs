@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::apart::Apart;
 use crate::diagnostic::Place;
 use crate::reach::Reach;
 use crate::tree::Tree;
@@ -69,6 +70,21 @@ pub struct Service {
     pub signature: String,
     /// What of the tree it needs.
     pub(crate) reach: Reach,
+    /// What of that can be compiled ahead.
+    pub(crate) apart: Arc<Apart>,
+    /// Why some of its types cannot be compiled apart from it.
+    pub kept_together: BTreeSet<String>,
+}
+
+/// Types that go over the border, as written in signatures and statics at the root.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// Read as inputs.
+    pub inputs: BTreeSet<String>,
+    /// Written as outputs.
+    pub outputs: BTreeSet<String>,
+    /// The `T` of a `Placed<T>`.
+    pub states: BTreeSet<String>,
 }
 
 /// An input of a service.
@@ -144,6 +160,13 @@ pub struct Stub {
     pub inputs: Vec<Input>,
     /// What it returns.
     pub output: Output,
+}
+
+impl Service {
+    /// Hash over its types that can be compiled apart from it, and all that counts for them; none where there are none.
+    pub fn types(&self) -> Option<&str> {
+        (!self.apart.reach.items.is_empty()).then_some(self.apart.meaning.as_str())
+    }
 }
 
 impl App {

@@ -122,7 +122,7 @@ impl<'a> Index<'a> {
 
     /// Everything that is needed where `roots` are.
     pub(crate) fn reach(&self, roots: &[usize]) -> Reach {
-        let mut search = Search { index: self, roots, reach: Reach::default(), open: Vec::new(), seen: HashSet::new() };
+        let mut search = Search::new(self, roots, true);
         search.open.extend(roots.iter().map(|root| (*root, 0)));
         search.enter(0);
         search.run();
@@ -134,8 +134,7 @@ impl<'a> Index<'a> {
     pub(crate) fn reach_faces(&self, services: &BTreeSet<usize>) -> Reach {
         let is_placed = |number: &usize| self.tree.items[*number].placed.is_some();
         let placed: Vec<usize> = (0..self.tree.items.len()).filter(is_placed).collect();
-        let mut search =
-            Search { index: self, roots: &placed, reach: Reach::default(), open: Vec::new(), seen: HashSet::new() };
+        let mut search = Search::new(self, &placed, true);
         search.enter(0);
         for service in services {
             let item = &self.tree.items[*service];
@@ -144,6 +143,14 @@ impl<'a> Index<'a> {
                 search.find(item, lead.find, &lead.range, Manner::Tokens, 0);
             }
         }
+        search.run();
+        search.reach
+    }
+
+    /// Everything an item needs without what nobody names: whether that is needed is for rustc to find.
+    pub(crate) fn reach_apart(&self, item: usize) -> Reach {
+        let mut search = Search::new(self, &[], false);
+        search.go(item, 0);
         search.run();
         search.reach
     }
@@ -214,13 +221,19 @@ impl<'a> Index<'a> {
 struct Search<'s, 'a> {
     index: &'s Index<'a>,
     roots: &'s [usize],
+    /// Whether what nobody names goes along with its module.
+    with_nameless: bool,
     reach: Reach,
     /// Items to look at, with the module whose names count where the item is a macro.
     open: Vec<(usize, usize)>,
     seen: HashSet<(usize, usize)>,
 }
 
-impl Search<'_, '_> {
+impl<'s, 'a> Search<'s, 'a> {
+    fn new(index: &'s Index<'a>, roots: &'s [usize], with_nameless: bool) -> Self {
+        Self { index, roots, with_nameless, reach: Reach::default(), open: Vec::new(), seen: HashSet::new() }
+    }
+
     fn run(&mut self) {
         let mut methods = BTreeSet::new();
         loop {
@@ -278,7 +291,7 @@ impl Search<'_, '_> {
     /// What goes along with a module that is entered.
     fn enter(&mut self, module: usize) {
         for number in &self.index.tree.modules[module].items {
-            if matches!(self.index.tree.items[*number].kind, Kind::Nameless) {
+            if self.with_nameless && matches!(self.index.tree.items[*number].kind, Kind::Nameless) {
                 self.go(*number, module);
             }
         }

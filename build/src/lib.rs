@@ -5,7 +5,9 @@
 //! linker ([`Builder::build`]). Libraries are kept by what they are built from, so that undoing an edit builds
 //! nothing.
 
+mod ahead;
 mod artifact;
+mod attempt;
 mod builder;
 mod capture;
 mod carried;
@@ -26,6 +28,7 @@ mod progress;
 mod recipe;
 mod rustc;
 mod toolchain;
+mod types;
 
 pub use artifact::{Artifact, Usage};
 pub use builder::{Builder, LIMIT, Machine, usage};
