@@ -17,6 +17,8 @@ pub struct Split {
     pub types: Slice,
     /// What of the types travels or is state: to be compiled for that, too.
     pub carried: Carried,
+    /// Names of the items that are in `types` alone.
+    pub moved: BTreeSet<String>,
     /// The service without them. In modules, their names lead to the crate [`Split::CRATE`].
     pub rest: Slice,
     /// The same for the root: statements to be put below its text.
@@ -69,8 +71,10 @@ impl App {
                 changes.push((module.file, Change { range: at..at, text: Some(text) }));
             }
         }
+        let names = apart.reach.items.iter().filter(|number| moved(number)).map(|number| &tree.items[*number].names);
+        let moved_names = names.flatten().cloned().collect();
         let rest = self.cut(&service.reach, &service.calls, &moved, changes)?;
-        Some(Split { types, carried: apart.carried.clone(), rest, imports })
+        Some(Split { types, carried: apart.carried.clone(), moved: moved_names, rest, imports })
     }
 }
 

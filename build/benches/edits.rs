@@ -76,7 +76,7 @@ async fn main() {
     println!("{}, linker {}", machine.toolchain.version, machine.linker.name);
 
     let (mut prepare, mut body, mut broken, mut typed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let (mut same, mut fits, mut unfit) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut doubtful, mut same, mut fits, mut unfit) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for edit in 0..EDITS {
         let begun = Instant::now();
         builder.prepare(&app).await.unwrap();
@@ -95,11 +95,17 @@ async fn main() {
         assert!(matches!(builder.build(&app, "map").await, Err(BuildError::Rustc { .. })));
         broken.push(ms(begun));
 
+        let app = house.edited(BODY, &format!("reading.value.missing_{seed}{edit}()"));
+        let begun = Instant::now();
+        assert!(matches!(builder.build(&app, "map").await, Err(BuildError::Rustc { .. })));
+        doubtful.push(ms(begun));
+
         let app = house
             .edited("    value: f64,\n}", &format!("    value: f64,\n    #[serde(default)] a{seed}{edit}: u8,\n}}"));
         let begun = Instant::now();
         assert!(builder.build(&app, "map").await.unwrap().built);
         typed.push(ms(begun));
+        builder.settled().await;
         let begun = Instant::now();
         builder.check_flow(&app).await.unwrap();
         fits.push(ms(begun));
@@ -113,6 +119,7 @@ async fn main() {
     print("prepare, nothing changed", prepare);
     print("build, the body of map edited", body);
     print("first diagnostic, a type error in map", broken);
+    print("first diagnostic, a method no type has", doubtful);
     print("build, a type edited", typed);
     print("flow, nothing in it changed", same);
     print("flow, a type edited", fits);

@@ -12,7 +12,7 @@ use crate::error::BuildError;
 use crate::progress::Progress;
 use crate::recipe::Recipe;
 use crate::types::{self, Ahead};
-use crate::{glue, hash};
+use crate::{certain, glue, hash};
 
 impl Builder {
     pub(crate) async fn attempt(
@@ -69,7 +69,9 @@ impl Builder {
         let over = glue.with_imports(&split.imports);
         let over = Compilation { slice: &split.rest, glue: &over, types: Some(&kept.library), ..whole };
         let doubt = match over.run().await {
-            Err(BuildError::Rustc { findings, .. }) if !(kept.is_in_place && types::are_certain(&findings)) => {
+            Err(BuildError::Rustc { findings, .. })
+                if !(kept.is_in_place && certain::are_certain(&findings, &split.moved)) =>
+            {
                 findings.into_iter().next().map(|finding| finding.diagnostic.message)
             }
             Err(BuildError::Failed { words, .. }) => Some(words),

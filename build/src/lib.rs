@@ -11,6 +11,7 @@ mod attempt;
 mod builder;
 mod capture;
 mod carried;
+mod certain;
 mod compile;
 mod dependencies;
 mod error;

@@ -11,7 +11,6 @@ use std::time::SystemTime;
 use app::{Carried, Slice};
 
 use crate::error::{BuildError, io};
-use crate::finding::Finding;
 use crate::glue::on_one_line;
 use crate::recipe::Recipe;
 use crate::rustc::{Rustc, crate_name};
@@ -195,16 +194,4 @@ fn lines_of(types: &Slice) -> String {
     let text = |text: &str| text.trim_end().lines().flat_map(|line| [line.trim_end(), "\n"]).collect::<String>();
     let texts: Vec<_> = types.files.iter().map(|(path, of)| (path.as_os_str(), text(of))).collect();
     hash::parts(texts.iter().flat_map(|(path, text)| [path.as_encoded_bytes(), text.as_bytes()]))
-}
-
-/// Whether rustc's words are the same with the types in a crate of their own: they are about the body of a function
-/// that is understood, not about what a name means or who may use it.
-pub(crate) fn are_certain(findings: &[Finding]) -> bool {
-    const CERTAIN: [&str; 26] = [
-        "E0004", "E0023", "E0026", "E0027", "E0054", "E0057", "E0060", "E0061", "E0063", "E0069", "E0070", "E0106",
-        "E0308", "E0381", "E0382", "E0384", "E0499", "E0502", "E0505", "E0506", "E0507", "E0515", "E0596", "E0597",
-        "E0600", "E0604",
-    ];
-    let is_certain = |finding: &Finding| finding.code.as_deref().is_some_and(|code| CERTAIN.contains(&code));
-    findings.iter().all(is_certain)
 }

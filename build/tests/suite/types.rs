@@ -185,6 +185,9 @@ async fn errors_read_the_same_over_types_compiled_ahead() {
         ("Celsius::of(reading.value.get() + ADDED)", "Celsius::of(reading.value.0)"),
         ("Celsius::of(reading.value.get() + ADDED)", "Celsius { degree: 1.0 }"),
         ("Celsius::of(reading.value.get() + ADDED)", "{ drop(reading); reading.value.get(); loop {} }"),
+        ("Celsius::of(reading.value.get() + ADDED)", "missing.value"),
+        ("Celsius::of(reading.value.get() + ADDED)", "ADDED.missing()"),
+        ("Celsius::of(reading.value.get() + ADDED)", "lost::missing(1, ADDED + \"\")"),
         ("value: units::Fahrenheit", "value: units::Farenheit"),
         ("struct Total<T> {", "struct Total<T> { missing: Missing,"),
     ] {
