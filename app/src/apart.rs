@@ -1,11 +1,12 @@
 //! The part of what a service reaches that can be compiled ahead: its types with all that they need, which stay as they
 //! are while functions are edited.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::mention;
 use crate::model::{Carried, Service};
+use crate::names::Find;
 use crate::reach::{Index, Reach};
 use crate::tokens;
 use crate::tree::{Item, Kind};
@@ -105,51 +106,69 @@ fn meaning(index: &Index<'_>, reach: &Reach, carried: &Carried) -> String {
     tokens::combine(words.iter().map(String::as_str))
 }
 
-/// The types in signatures and of placed state, each with what it leads over.
+/// The types in signatures and of placed state.
 struct Types {
-    inputs: BTreeMap<String, BTreeSet<(usize, Option<usize>)>>,
-    outputs: BTreeMap<String, BTreeSet<(usize, Option<usize>)>>,
-    states: BTreeMap<String, BTreeSet<(usize, Option<usize>)>>,
+    inputs: Written,
+    outputs: Written,
+    states: Written,
+}
+
+/// Types as written.
+struct Written {
+    /// Each with what it leads over.
+    finds: BTreeMap<String, BTreeSet<Find>>,
+    /// By the items they are made of.
+    made_of: HashMap<usize, Vec<String>>,
 }
 
 impl Types {
     fn read(index: &Index<'_>, services: &[Service]) -> Self {
-        let read = |written: BTreeSet<&String>| {
-            let with_finds = written.into_iter().filter_map(|written| {
-                let ty: syn::Type = syn::parse_str(written).ok()?;
-                let paths = mention::of_type(&ty).paths.into_iter();
-                let finds: BTreeSet<_> = paths.flat_map(|path| index.names.resolve(0, &path.segments)).collect();
-                (!finds.is_empty()).then(|| (written.clone(), finds))
-            });
-            with_finds.collect::<BTreeMap<_, _>>()
-        };
         let inputs = services.iter().flat_map(|service| &service.inputs).map(|input| &input.ty);
         let states = services.iter().flat_map(|service| &service.placed).filter(|placed| placed.is_state);
         Self {
-            inputs: read(inputs.collect()),
-            outputs: read(services.iter().map(|service| &service.output.ty).collect()),
-            states: read(states.map(|placed| &placed.ty).collect()),
+            inputs: Written::read(index, inputs.collect()),
+            outputs: Written::read(index, services.iter().map(|service| &service.output.ty).collect()),
+            states: Written::read(index, states.map(|placed| &placed.ty).collect()),
         }
     }
 
     /// Those made of nothing but what is in `reach`; the imports they are named by are added to it.
     fn within(&self, reach: &mut Reach) -> Carried {
-        let mut leaves = BTreeSet::new();
-        let mut within = |types: &BTreeMap<String, BTreeSet<(usize, Option<usize>)>>| {
-            let mut inside = BTreeSet::new();
-            for (written, finds) in types {
-                let is_inside =
-                    |(number, leaf): &(usize, Option<usize>)| leaf.is_some() || reach.items.contains(number);
-                if finds.iter().all(is_inside) && finds.iter().any(|(_, leaf)| leaf.is_none()) {
-                    leaves.extend(finds.iter().filter_map(|(number, leaf)| Some((*number, (*leaf)?))));
-                    inside.insert(written.clone());
-                }
-            }
-            inside
+        let carried = Carried {
+            inputs: self.inputs.within(&reach.items),
+            outputs: self.outputs.within(&reach.items),
+            states: self.states.within(&reach.items),
         };
-        let carried =
-            Carried { inputs: within(&self.inputs), outputs: within(&self.outputs), states: within(&self.states) };
-        reach.leaves.extend(leaves);
+        for (types, of) in
+            [(&carried.inputs, &self.inputs), (&carried.outputs, &self.outputs), (&carried.states, &self.states)]
+        {
+            let finds = types.iter().filter_map(|written| of.finds.get(written)).flatten();
+            reach.leaves.extend(finds.filter_map(|(number, leaf)| Some((*number, (*leaf)?))));
+        }
         carried
+    }
+}
+
+impl Written {
+    fn read(index: &Index<'_>, written: BTreeSet<&String>) -> Self {
+        let mut types = Self { finds: BTreeMap::new(), made_of: HashMap::new() };
+        for written in written {
+            let Ok(ty) = syn::parse_str::<syn::Type>(written) else { continue };
+            let paths = mention::of_type(&ty).paths.into_iter();
+            let finds: BTreeSet<Find> = paths.flat_map(|path| index.names.resolve(0, &path.segments)).collect();
+            for (number, _) in finds.iter().filter(|(_, leaf)| leaf.is_none()) {
+                types.made_of.entry(*number).or_default().push(written.clone());
+            }
+            types.finds.insert(written.clone(), finds);
+        }
+        types
+    }
+
+    fn within(&self, items: &BTreeSet<usize>) -> BTreeSet<String> {
+        let candidates = items.iter().filter_map(|number| self.made_of.get(number)).flatten();
+        let is_inside = |(number, leaf): &Find| leaf.is_some() || items.contains(number);
+        let inside =
+            candidates.filter(|written| self.finds.get(*written).is_some_and(|finds| finds.iter().all(is_inside)));
+        inside.cloned().collect()
     }
 }

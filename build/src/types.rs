@@ -195,3 +195,45 @@ fn lines_of(types: &Slice) -> String {
     let texts: Vec<_> = types.files.iter().map(|(path, of)| (path.as_os_str(), text(of))).collect();
     hash::parts(texts.iter().flat_map(|(path, text)| [path.as_encoded_bytes(), text.as_bytes()]))
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn slice(text: &str) -> Slice {
+        Slice { files: [("app.rs".into(), text.to_owned())].into(), root: "app.rs".into(), ..Slice::default() }
+    }
+
+    #[test]
+    fn what_was_not_used_for_longest_goes_first() {
+        let cache = tempfile::tempdir().unwrap();
+        let rack = Rack::new(cache.path());
+        assert_eq!(rack.prune(0).unwrap(), 0);
+        for (key, age) in [("old", 20), ("used", 30), ("new", 10)] {
+            let folder = rack.folder.join(key);
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join("lines"), "00000\nlibapp.rlib").unwrap();
+            let at = SystemTime::now() - Duration::from_secs(age);
+            fs::File::open(folder).unwrap().set_modified(at).unwrap();
+        }
+        let used = rack.find("used", &slice("")).unwrap();
+        assert_eq!(used.library, rack.folder.join("used/libapp.rlib"));
+        let bytes = artifact::bytes_below(&rack.folder);
+        assert_eq!(rack.prune(bytes / 3 * 2).unwrap(), bytes / 3);
+        assert_eq!([rack.holds("old"), rack.holds("used"), rack.holds("new")], [false, true, true]);
+        rack.remove("used").unwrap();
+        rack.remove("used").unwrap();
+        assert!(rack.find("used", &slice("")).is_none());
+    }
+
+    #[test]
+    fn blanks_behind_what_is_there_are_no_places() {
+        let lines = |text: &str| lines_of(&slice(text));
+        assert_eq!(lines("struct A;\n\n  struct B;\n"), lines("struct A;   \n    \n  struct B;\n\n   \n"));
+        assert_ne!(lines("struct A;\n\n  struct B;\n"), lines("struct A;\n  struct B;\n"));
+        assert_ne!(lines("  struct B;\n"), lines(" struct B;\n"));
+    }
+}
