@@ -80,6 +80,10 @@ impl Site {
     async fn new(text: &str) -> Self {
         let house = House::new(text);
         house.write("units.rs", UNITS);
+        Self::of(house).await
+    }
+
+    async fn of(house: House) -> Self {
         let cache = tempfile::tempdir().unwrap();
         house.builder_in(cache.path()).await;
         let notices = Arc::new(Mutex::new(Vec::new()));
@@ -258,6 +262,36 @@ async fn types_are_called_the_same_wherever_they_are_compiled() {
         assert_eq!(body["message"], json!(format!("app::Reading {}", &added[..1])), "{body}");
         site.builder.settled().await;
     }
+}
+
+#[tokio::test]
+async fn every_service_of_the_examples_is_edited_over_its_types() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let mut edited = 0;
+    for name in ["building.rs", "pressure.rs", "weather.rs"] {
+        let text = std::fs::read_to_string(examples.join(name)).unwrap();
+        let house = House::new(&text);
+        for folder in ["data", "stations"] {
+            std::os::unix::fs::symlink(examples.join(folder), house.path(folder)).unwrap();
+        }
+        let site = Site::of(house).await;
+        let app = site.house.app();
+        site.builder.check_flow(&app).await.unwrap();
+        for service in &app.services {
+            site.build(&app, &service.name).await;
+        }
+        site.builder.settled().await;
+        for service in &app.services {
+            let at = text.find(&format!("fn {}(", service.name)).unwrap();
+            let body = at + text[at..].find(" {\n").unwrap() + 2;
+            let edit = format!("{} let _edited = 1;{}", &text[..body], &text[body..]);
+            site.house.write("app.rs", &edit);
+            assert!(site.builder.build(&site.house.app(), &service.name).await.unwrap().built);
+            edited += usize::from(service.types().is_some());
+        }
+        assert_eq!(site.notices(), [""; 0], "{name}");
+    }
+    assert!(edited > 10, "{edited} have types");
 }
 
 #[tokio::test]
