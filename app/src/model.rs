@@ -33,6 +33,8 @@ pub struct App {
     pub(crate) tree: Arc<Tree>,
     /// What the signatures in the flow need.
     pub(crate) faces: Reach,
+    /// The same without `impl` blocks.
+    pub(crate) bare_faces: Reach,
     /// Leaves of `use` statements that lead out of the crate: in every slice, since they may bring traits.
     pub(crate) outside: Arc<BTreeSet<(usize, usize)>>,
 }

@@ -202,7 +202,8 @@ impl Reader<'_> {
         let edges = app.edges();
         let ends = edges.iter().flat_map(|edge| [&edge.producer, &edge.consumer]);
         let ends: BTreeSet<usize> = ends.filter_map(|name| self.functions.get(name)).copied().collect();
-        app.faces = self.index.reach_faces(&ends);
+        app.faces = self.index.reach_faces(&ends, true);
+        app.bare_faces = self.index.reach_faces(&ends, false);
         let meaning = self.index.meaning(&app.faces, usize::MAX);
         let mut words: Vec<String> = edges.iter().map(|edge| format!("{edge:?}")).collect();
         words.extend(ends.iter().filter_map(|end| match &self.tree.items[*end].kind {

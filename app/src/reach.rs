@@ -131,10 +131,12 @@ impl<'a> Index<'a> {
 
     /// Everything that is needed where the signatures of services are, not their functions. Statics may be placed
     /// anywhere: an `impl` of what travels may use those of its own service.
-    pub(crate) fn reach_faces(&self, services: &BTreeSet<usize>) -> Reach {
+    /// Without `impl` blocks it is the types alone.
+    pub(crate) fn reach_faces(&self, services: &BTreeSet<usize>, with_impls: bool) -> Reach {
         let is_placed = |number: &usize| self.tree.items[*number].placed.is_some();
         let placed: Vec<usize> = (0..self.tree.items.len()).filter(is_placed).collect();
         let mut search = Search::new(self, &placed, true);
+        search.with_impls = with_impls;
         search.enter(0);
         for service in services {
             let item = &self.tree.items[*service];
@@ -223,6 +225,8 @@ struct Search<'s, 'a> {
     roots: &'s [usize],
     /// Whether what nobody names goes along with its module.
     with_nameless: bool,
+    /// Whether `impl` blocks go along with their types.
+    with_impls: bool,
     reach: Reach,
     /// Items to look at, with the module whose names count where the item is a macro.
     open: Vec<(usize, usize)>,
@@ -231,7 +235,15 @@ struct Search<'s, 'a> {
 
 impl<'s, 'a> Search<'s, 'a> {
     fn new(index: &'s Index<'a>, roots: &'s [usize], with_nameless: bool) -> Self {
-        Self { index, roots, with_nameless, reach: Reach::default(), open: Vec::new(), seen: HashSet::new() }
+        Self {
+            index,
+            roots,
+            with_nameless,
+            with_impls: true,
+            reach: Reach::default(),
+            open: Vec::new(),
+            seen: HashSet::new(),
+        }
     }
 
     fn run(&mut self) {
@@ -301,8 +313,8 @@ impl<'s, 'a> Search<'s, 'a> {
         let index = self.index;
         let item = &index.tree.items[number];
         if self.reach.items.insert(number) {
-            let impls = index.impls.get(&number).into_iter().flatten();
-            impls.for_each(|number| self.go(*number, 0));
+            let impls = index.impls.get(&number).filter(|_| self.with_impls);
+            impls.into_iter().flatten().for_each(|number| self.go(*number, 0));
             if let Some(declared) = index.tree.modules[item.module].item {
                 self.go(declared, 0);
             }

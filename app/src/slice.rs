@@ -19,13 +19,6 @@ impl App {
         self.cut(&service.reach, &service.calls, &|_| false, Vec::new())
     }
 
-    /// What the types that travel along the flow need: the slice of a service that has every signature of the flow and
-    /// no function. None for an app without a text.
-    pub fn flow_slice(&self) -> Option<Slice> {
-        let calls = self.faces.calls.iter().map(|called| self.tree.items[*called].names[0].clone());
-        self.cut(&self.faces, &calls.collect(), &|_| false, Vec::new())
-    }
-
     /// Less what is `without`, with changes by the number of their file.
     pub(crate) fn cut(
         &self,

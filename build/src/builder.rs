@@ -173,11 +173,10 @@ impl Builder {
         if self.fitting.lock().unwrap_or_else(PoisonError::into_inner).contains(&key) {
             return Ok(());
         }
-        let Some(slice) = app.flow_slice() else { return Ok(()) };
         let work = self.work();
         let rustc = self.rustc(machine, recipe, &app.name, &work);
         // No seat is taken: a takeover waits for this, and it is short.
-        flow::check(rustc, app, &slice).await?;
+        flow::check(rustc, app).await?;
         self.fitting.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
         Ok(())
     }
