@@ -85,7 +85,10 @@ fn traveller(request: u64) -> Option<Traveller> {
         .and_then(|requests| requests.get(&request).cloned());
     known.or_else(|| {
         let shared = HOST.get()?.0.upgrade()?;
-        let journey = Journey::begin(&HeaderMap::new(), &shared.settings.load().config).ok()?;
+        let journey = Journey::begin(&HeaderMap::new(), &shared.settings.load().config, || {
+            shared.recorder.wants(shared.settings.load().config.limits.detail)
+        })
+        .ok()?;
         Some((shared, Arc::new(journey)))
     })
 }
@@ -106,7 +109,7 @@ async fn ask(shared: &Shared, journey: &Journey, service: &str, inputs: &[Vec<u8
     let body = object(&peer.inputs, inputs);
     // Without inputs there is no body to send: an empty route says that none is to be fetched either.
     let (route, body) = if inputs.is_empty() { (Some(String::new()), None) } else { (None, Some(body)) };
-    match shared.upstreams.ask(config, journey, Ask { service, peer, route, body }).await {
+    match shared.upstreams.ask(&settings, journey, Ask { service, peer, route, body }).await {
         Ok(Fetched::Value(value)) => Outcome::new(Kind::Value, value.to_vec()),
         Ok(Fetched::Filtered(_)) => Outcome::new(Kind::Filtered, Vec::new()),
         Err(wrong) => problem(wrong),

@@ -22,6 +22,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::control::{self, ConfigError};
+use crate::recorder::Recorder;
 use crate::shared::{Settings, Shared};
 use crate::{answer, body_call, doors, takeover};
 
@@ -35,6 +36,8 @@ pub struct Server {
     shared: Arc<Shared>,
     listeners: Vec<TcpListener>,
     address: SocketAddr,
+    /// Ends with the server.
+    tasks: JoinSet<()>,
 }
 
 /// A service that cannot be run.
@@ -96,13 +99,17 @@ impl Server {
         address: SocketAddr,
     ) -> Result<Self, HostError> {
         let library = settings.config.library.clone();
-        let shared = Arc::new(Shared::new(folder.to_owned(), settings));
+        let (recorder, queue) = Recorder::new();
+        let shared = Arc::new(Shared::new(folder.to_owned(), settings, recorder));
         body_call::attach(&shared);
+        let mut tasks = JoinSet::new();
+        let keeper = shared.clone();
+        tasks.spawn(async move { keeper.recorder.keep(queue).await });
         if let Some(library) = library {
             let taken = takeover::take_over(&shared, &library).await;
             taken.map_err(|error| HostError::Library { library, why: error.to_string() })?;
         }
-        Ok(Self { shared, listeners, address })
+        Ok(Self { shared, listeners, address, tasks })
     }
 
     /// Where it listens.
@@ -125,12 +132,14 @@ impl Server {
         end.await;
         self.shared.draining.store(true, Ordering::Release);
         draining.send_replace(true);
+        self.shared.recorder.close();
         let longest =
             Duration::from_millis(self.shared.settings.load().config.limits.deadline_ms) + Duration::from_secs(1);
         let all = async { while loops.join_next().await.is_some() {} };
         if tokio::time::timeout(longest, all).await.is_err() {
             eprintln!("dyninka: a request outlived its deadline and is cut off");
         }
+        drop(self.tasks);
     }
 }
 
