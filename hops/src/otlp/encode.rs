@@ -42,14 +42,14 @@ pub fn encode<'a>(spans: impl IntoIterator<Item = &'a Span>, instance: &str) -> 
 
 fn resource(span: &Span, instance: &str) -> Resource {
     let mut attributes = vec![
-        text(name::SERVICE, &*span.service),
-        text(name::NAMESPACE, &*span.app),
+        text(name::SERVICE, &span.service),
+        text(name::NAMESPACE, &span.app),
         text(name::INSTANCE, instance),
         text("telemetry.sdk.name", "dyninka"),
         text("telemetry.sdk.language", "rust"),
         text("telemetry.sdk.version", env!("CARGO_PKG_VERSION")),
     ];
-    attributes.extend(span.version.as_ref().map(|version| text(name::VERSION, &**version)));
+    attributes.extend(span.version.as_ref().map(|version| text(name::VERSION, version)));
     Resource { attributes, ..Resource::default() }
 }
 
@@ -80,7 +80,7 @@ fn server(span: &Span) -> proto::Span {
     match &span.outcome {
         Outcome::Value => {}
         Outcome::Filtered => attributes.push(yes(name::FILTERED)),
-        Outcome::Problem(kind) => attributes.push(text(name::ERROR, &**kind)),
+        Outcome::Problem(kind) => attributes.push(text(name::ERROR, kind)),
     }
     // What the caller did wrong (4xx) is no error of the server: semantic conventions, "Status".
     let failed = span.is_error() && span.status >= 500;
@@ -98,14 +98,14 @@ fn client(span: &Span, call: &Call) -> proto::Span {
     let mut attributes = vec![
         text(name::METHOD, call.method.name()),
         text(name::URL, &format!("http://{}/", call.address)),
-        text(name::PEER, &*call.service),
+        text(name::PEER, &call.service),
         number(name::REQUEST_SIZE, call.sent),
         number(name::RESPONSE_SIZE, call.received),
     ];
     attributes.extend(address(&call.address));
     attributes.extend(call.status.map(|status| number(name::STATUS, status.into())));
     attributes.extend(call.server.map(|server| number(name::SERVER, server)));
-    attributes.extend(call.error.as_ref().map(|kind| text(name::ERROR, &**kind)));
+    attributes.extend(call.error.as_ref().map(|kind| text(name::ERROR, kind)));
     proto::Span {
         parent_span_id: bytes(span.id),
         flags: flags(span),
@@ -147,7 +147,7 @@ fn bytes(id: SpanId) -> Vec<u8> {
 fn address(address: &Arc<str>) -> Vec<KeyValue> {
     match address.rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>())) {
         Some((host, Ok(port))) => vec![text(name::ADDRESS, host), number(name::PORT, port.into())],
-        _ => vec![text(name::ADDRESS, &**address)],
+        _ => vec![text(name::ADDRESS, address)],
     }
 }
 
