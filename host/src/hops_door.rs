@@ -31,9 +31,10 @@ pub(crate) async fn hops(State(shared): State<Arc<Shared>>, request: Request) ->
         Ok(question) => question,
         Err(words) => return refuse(&shared, "request", StatusCode::BAD_REQUEST, &words),
     };
-    let is_told = |shared: &Shared| told.is_none_or(|told| told == in_flight(shared));
+    // Whoever comes anew has a cursor to get.
+    let is_told = |shared: &Shared| after.is_some() && told.is_none_or(|told| told == in_flight(shared));
     let mut open = true;
-    while open && asked.elapsed() < LONGEST && !shared.recorder.has_news(after) && is_told(&shared) {
+    while open && asked.elapsed() < LONGEST && is_told(&shared) && !shared.recorder.has_news(after) {
         open = shared.recorder.wait(after, GLANCE).await;
     }
     if open {

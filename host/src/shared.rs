@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use hops::{Config, Route};
+use tokio::runtime::Handle;
 use tokio::sync::{RwLock, Semaphore};
 
 use crate::metrics::Metrics;
@@ -19,6 +20,8 @@ pub(crate) const MOST_REQUESTS: usize = 512;
 
 pub(crate) struct Shared {
     pub(crate) folder: PathBuf,
+    /// For what threads of a library ask of the host.
+    pub(crate) runtime: Handle,
     pub(crate) settings: ArcSwap<Settings>,
     pub(crate) program: ArcSwapOption<Program>,
     /// Held for writing while state is carried from one version to the next: no call begins meanwhile.
@@ -72,10 +75,12 @@ impl Settings {
 }
 
 impl Shared {
+    /// Inside a runtime.
     pub(crate) fn new(folder: PathBuf, settings: Settings, recorder: Recorder) -> Self {
         Self {
             recorder,
             folder,
+            runtime: Handle::current(),
             metrics: Metrics::new(&settings.config.service),
             settings: ArcSwap::from_pointee(settings),
             program: ArcSwapOption::empty(),
