@@ -18,6 +18,7 @@ mod running;
 mod session;
 mod state;
 mod stop;
+pub mod telemetry;
 
 pub use home::{Home, HomeError, Place};
 pub use load::load;
