@@ -10,14 +10,15 @@ mod support;
 use std::time::{Duration, Instant};
 
 use hops::fold::Fold;
-use hops::{Batch, header, otlp};
+use hops::{Batch, Limits, header, otlp};
 use reqwest::Client;
 use support::{Chain, TOKEN, start};
 use tokio::task::JoinSet;
 
-/// Turns of both; odd, so that the median is one of them.
-const TURNS: usize = 21;
-const TURN: Duration = Duration::from_millis(500);
+/// Turns of both; odd, so that the median is one of them. Short, so that what else the machine does lasts for longer
+/// than a pair of them.
+const TURNS: usize = 101;
+const TURN: Duration = Duration::from_millis(100);
 /// Callers at the same time: the busiest of the project's figures, and one alone.
 const CALLERS: [usize; 2] = [32, 1];
 
@@ -27,22 +28,24 @@ fn main() {
 }
 
 async fn measure() {
-    let (without, with) = (start(0).await, start(1_000).await);
+    let (without, with) = (start(0).await, start(Limits::default().detail).await);
     let read = [&with.first, &with.last].map(|host| tokio::spawn(follow(host.door())));
     for callers in CALLERS {
+        // Their connections are kept from turn to turn.
+        let clients: Vec<_> = (0..callers).map(|_| client()).collect();
         for chain in [&without, &with] {
-            load(chain, callers).await;
+            load(chain, &clients).await;
         }
         let mut turns = Vec::new();
         for turn in 0..TURNS {
             // Whoever goes second finds another machine: they take turns in that too.
             let (a, b);
             if turn % 2 == 0 {
-                a = load(&without, callers).await;
-                b = load(&with, callers).await;
+                a = load(&without, &clients).await;
+                b = load(&with, &clients).await;
             } else {
-                b = load(&with, callers).await;
-                a = load(&without, callers).await;
+                b = load(&with, &clients).await;
+                a = load(&without, &clients).await;
             }
             turns.push((a, b));
         }
@@ -75,18 +78,18 @@ fn report(callers: usize, turns: &[(Figures, Figures)]) {
     );
 }
 
-async fn load(chain: &Chain, callers: usize) -> Figures {
+async fn load(chain: &Chain, clients: &[Client]) -> Figures {
     let url = format!("http://{}/", chain.last.address);
     let begun = Instant::now();
     let mut tasks = JoinSet::new();
-    for _ in 0..callers {
-        let (client, url) = (client(), url.clone());
+    for client in clients {
+        let (client, url) = (client.clone(), url.clone());
         tasks.spawn(async move {
             let mut times = Vec::new();
             while begun.elapsed() < TURN {
                 let sent = Instant::now();
                 let answer = client.get(&url).send().await.expect("an answer");
-                assert!(answer.status().is_success());
+                assert_eq!(answer.status(), 200);
                 answer.bytes().await.expect("its body");
                 times.push(sent.elapsed().as_secs_f64() * 1e6);
             }
