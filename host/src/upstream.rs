@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hops::{Call, Config, Method as Asked, Peer, SpanId};
@@ -20,12 +21,16 @@ use crate::trace::random_span;
 /// Idle connections kept for each service; as many as there are calls at a time on a busy machine.
 const MOST_IDLE: usize = 64;
 
+/// Idle for longer than this, a connection is not used again: the other side closes it after ten seconds, and a request
+/// that meets the closing on its way would be lost.
+const LONGEST_IDLE: Duration = Duration::from_secs(5);
+
 type Connection = SendRequest<Full<Bytes>>;
 
 /// Connections to other services, by address.
 #[derive(Default)]
 pub(crate) struct Upstreams {
-    idle: Mutex<HashMap<String, Vec<Connection>>>,
+    idle: Mutex<HashMap<String, Vec<(Instant, Connection)>>>,
 }
 
 /// What another service answered with.
@@ -168,8 +173,8 @@ impl Upstreams {
     fn take(&self, address: &str) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = idle.get_mut(address)?;
-        while let Some(connection) = kept.pop() {
-            if connection.is_ready() {
+        while let Some((since, connection)) = kept.pop() {
+            if connection.is_ready() && since.elapsed() < LONGEST_IDLE {
                 return Some(connection);
             }
         }
@@ -179,9 +184,9 @@ impl Upstreams {
     fn keep(&self, address: &str, connection: Connection) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         match idle.get_mut(address) {
-            Some(kept) if kept.len() < MOST_IDLE => kept.push(connection),
+            Some(kept) if kept.len() < MOST_IDLE => kept.push((Instant::now(), connection)),
             Some(_) => {}
-            None => drop(idle.insert(address.to_owned(), vec![connection])),
+            None => drop(idle.insert(address.to_owned(), vec![(Instant::now(), connection)])),
         }
     }
 }
