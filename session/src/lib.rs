@@ -22,6 +22,7 @@ mod session;
 pub mod snapshot;
 mod state;
 mod stop;
+pub mod telemetry;
 mod tools;
 
 pub use app::{Diagnostic, Place as SourcePlace, Severity};
