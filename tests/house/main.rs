@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("build", &["app"]),
     ("local-cluster", &["app"]),
     ("session", &["app", "build", "local-cluster", "hops", "watcher"]),
+    ("tui", &["session"]),
     ("watcher", &[]),
     ("dyninka-cli", &["app", "build", "hops", "host", "local-cluster", "session"]),
 ];
@@ -33,6 +34,8 @@ const FENCES: &[(&str, &[&str])] = &[
     ("notify", &["watcher"]),
     ("clap", &["dyninka-cli"]),
     ("indicatif", &["dyninka-cli"]),
+    ("ratatui", &["tui"]),
+    ("crossterm", &["tui"]),
 ];
 
 /// Rooms that read no file, open no socket and run nothing: they are free of anything that could.
