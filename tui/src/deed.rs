@@ -140,7 +140,8 @@ fn works(deed: Deed, model: &Model, snapshot: &Snapshot, logs: &LogRing) -> bool
         Deed::Findings => panes,
         Deed::Window(way) => {
             let windows = snapshot.hops.values().map(|hop| hop.windows.len()).max().unwrap_or(0);
-            panes && if way == Way::On { model.window + 1 < windows } else { model.window > 0 && windows > 1 }
+            let seen = model.focus == Pane::Hops || layout::arrangement(model) == Arrangement::All;
+            panes && seen && if way == Way::On { model.window + 1 < windows } else { model.window > 0 && windows > 1 }
         }
         Deed::Invoke => {
             panes && running && model::chosen_service(model, snapshot).is_some_and(|service| service.version.is_some())

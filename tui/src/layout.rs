@@ -85,9 +85,16 @@ fn all(body: Rect, snapshot: &Snapshot) -> Vec<Place> {
     let services = u16::try_from(snapshot.services.len()).unwrap_or(u16::MAX);
     let third = body.height / 3;
     let top = services.saturating_add(2).clamp(5, third.max(5));
-    let logs = (body.height - top) / 3;
-    let hops = body.height - top - logs;
-    let list = services.saturating_add(2).clamp(3, (hops / 2).max(3));
+    let rest = body.height - top;
+    let list = services.saturating_add(2).clamp(3, (rest / 2).min(rest.saturating_sub(12)).max(3));
+    // The figures of a service take seven rows; a histogram, where there is room for a third more, is worth its rows.
+    let spans = snapshot.traces.iter().map(|trace| trace.spans.len()).max().unwrap_or(0);
+    let figures = u16::try_from(spans + 1).unwrap_or(u16::MAX).clamp(7, (rest / 3).max(7)).min(rest - list);
+    let third = rest / 3;
+    let spare = rest - list;
+    let detail = if spare >= third + figures + 6 { spare - third } else { figures };
+    let hops = list + detail;
+    let logs = rest - hops;
     let left = body.width / 2 - 1;
     let row = |y: u16, height: u16| Rect { y: body.y + y, height, ..body };
     vec![

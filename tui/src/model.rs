@@ -15,7 +15,7 @@ use crate::theme::Theme;
 pub struct Model {
     /// The pane the keys go to.
     pub focus: Pane,
-    /// The chosen service; none, or one that is gone: the first.
+    /// The chosen service; none: the one that the last edit changed.
     pub service: Option<String>,
     /// The chosen edit; none: the latest.
     pub edit: Option<u64>,
@@ -167,16 +167,17 @@ pub(crate) fn listed<'a>(model: &Model, snapshot: &'a Snapshot) -> Vec<&'a Servi
     order.into_iter().map(|at| &snapshot.services[at]).filter(|service| matches(&service.name, &model.filter)).collect()
 }
 
-/// Where the chosen service stands in that list.
-pub(crate) fn chosen(model: &Model, listed: &[&Service]) -> usize {
-    let name = model.service.as_deref();
+/// Where the chosen service stands in that list. Unless the user chose, it is the one that the last edit changed.
+pub(crate) fn chosen(model: &Model, snapshot: &Snapshot, listed: &[&Service]) -> usize {
+    let edited = || snapshot.edits.iter().rev().find_map(|edit| edit.services.first());
+    let name = model.service.as_deref().or_else(|| edited().map(|service| service.name.as_str()));
     listed.iter().position(|service| Some(service.name.as_str()) == name).unwrap_or(0)
 }
 
 /// The chosen service.
 pub(crate) fn chosen_service<'a>(model: &Model, snapshot: &'a Snapshot) -> Option<&'a Service> {
     let listed = listed(model, snapshot);
-    listed.get(chosen(model, &listed)).copied()
+    listed.get(chosen(model, snapshot, &listed)).copied()
 }
 
 /// Whether a text has a part in it, whatever its case.

@@ -98,6 +98,7 @@ pub(crate) struct Glyphs {
     pub(crate) wall: &'static str,
     /// Between two words of equal weight.
     pub(crate) dot: &'static str,
+    pub(crate) at_most: &'static str,
     pub(crate) micro: &'static str,
     pub(crate) marker: &'static str,
     /// Function, upstream, network, overhead.
@@ -118,6 +119,7 @@ pub(crate) struct Lanes {
     pub(crate) end: &'static str,
     pub(crate) join: &'static str,
     pub(crate) join_on: &'static str,
+    pub(crate) turn: &'static str,
     pub(crate) across: &'static str,
 }
 
@@ -132,13 +134,16 @@ static UNICODE: Glyphs = Glyphs {
     rule: "─",
     wall: "│",
     dot: "·",
+    at_most: "≤",
     micro: "µs",
     marker: "▸",
     split: ["█", "▒", "░", "·"],
     levels: [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
     bar: "█",
     faint: "░",
-    lanes: Lanes { begin: "╭", pass: "│", through: "├", end: "╰", join: "┴", join_on: "┼", across: "─" },
+    lanes: Lanes {
+        begin: "╭", pass: "│", through: "├", end: "╰", join: "┴", join_on: "┼", turn: "┬", across: "─"
+    },
 };
 
 static ASCII: Glyphs = Glyphs {
@@ -152,11 +157,12 @@ static ASCII: Glyphs = Glyphs {
     rule: "-",
     wall: "|",
     dot: "-",
+    at_most: "<=",
     micro: "us",
     marker: ">",
     split: ["#", "=", "~", "."],
     levels: [" ", ".", ".", ":", "-", "=", "+", "*", "#"],
     bar: "#",
     faint: ".",
-    lanes: Lanes { begin: ".", pass: "|", through: "|", end: "'", join: "'", join_on: "+", across: "-" },
+    lanes: Lanes { begin: ".", pass: "|", through: "|", end: "'", join: "'", join_on: "+", turn: ".", across: "-" },
 };

@@ -102,6 +102,8 @@ pub(crate) fn hints(scene: Scene<'_>) -> Vec<(&'static str, KeyCode, &'static st
             Deed::Findings => "errors",
             Deed::Beside(_) if model.focus == crate::model::Pane::Logs => "service",
             Deed::Beside(_) => "request",
+            // It opens the file then, which is not what is looked for first.
+            Deed::Open if snapshot.diagnostics.is_empty() => return None,
             // Another key for what is already named.
             Deed::Expand if code == KeyCode::Enter => return None,
             _ => word,

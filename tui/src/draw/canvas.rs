@@ -2,7 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::{Color, Style};
+use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::Line;
 
 use super::Scene;
@@ -43,7 +43,7 @@ impl<'a> Canvas<'a> {
         if let Some(y) = self.y(row) {
             let row = Rect { y, height: 1, ..self.area };
             // A reversed row of many colours is hard to read: it has one.
-            self.buffer.set_style(row, style.fg(Color::Reset).bg(Color::Reset));
+            self.buffer.set_style(row, style.fg(Color::Reset).bg(Color::Reset).remove_modifier(Modifier::DIM));
         }
     }
 

@@ -43,7 +43,9 @@ fn rows(scene: Scene<'_>, edit: &EditLine, columns: usize) -> Vec<Row> {
         }
         let mut row = Row::new(scene.theme);
         row.text("  ", Tone::Plain).cell("total", 10, Tone::Plain).figure(&units::millis(ms.total), 9, Tone::Strong);
-        row.text("  from the settled save to the first answer of the new code", Tone::Dim);
+        if columns >= 80 {
+            row.text("  from the settled save to the first answer of the new code", Tone::Dim);
+        }
         rows.extend([row, Row::new(scene.theme)]);
     }
     if let Outcome::RolledBack { why } = &edit.outcome {

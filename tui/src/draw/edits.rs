@@ -23,7 +23,9 @@ pub(crate) fn draw(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
     let chosen = edits::chosen(model, &listed);
     let height = canvas.height().saturating_sub(1);
     let first = layout::first(chosen, listed.len(), height);
-    let longest = listed.iter().filter_map(|edit| edit.ms).map(|ms| ms.total).fold(0.0, f64::max);
+    // The start takes so long that beside it no edit would be seen.
+    let longest =
+        listed.iter().filter(|edit| edit.edit > 0).filter_map(|edit| edit.ms).map(|ms| ms.total).fold(0.0, f64::max);
     for (at, edit) in listed.iter().enumerate().skip(first).take(height) {
         let mut row = Row::new(theme);
         row.text(if at == chosen { theme.glyphs().marker } else { " " }, Tone::Accent);

@@ -25,17 +25,14 @@ pub(crate) fn draw(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
     let rows: Vec<_> =
         graph.iter().filter(|row| matches(&snapshot.services[row.service].name, &model.filter)).collect();
     if rows.is_empty() {
-        let mut row = Row::new(scene.theme);
-        let why = if snapshot.services.is_empty() { "no services yet" } else { "no service matches the filter" };
-        row.text("  ", Tone::Plain).text(why, Tone::Dim);
-        canvas.row(1, row);
+        canvas.row(1, nothing_listed(scene));
         return;
     }
     // Lines of a graph with rows taken out would lead astray.
     let lanes = if model.filter.is_empty() { rows.iter().map(|row| row.marks.len()).max().unwrap_or(0) } else { 0 };
     let lanes = lanes.min(MOST_LANES);
     let names = rows.iter().map(|row| width(&snapshot.services[row.service].name)).max().unwrap_or(0);
-    let chosen = model::chosen(model, &model::listed(model, snapshot));
+    let chosen = model::chosen(model, snapshot, &model::listed(model, snapshot));
     let height = canvas.height().saturating_sub(1);
     let first = layout::first(chosen, rows.len(), height);
     for (at, graph_row) in rows.iter().enumerate().skip(first).take(height) {
@@ -52,6 +49,14 @@ pub(crate) fn draw(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
     }
 }
 
+/// Why there is nothing to see.
+pub(crate) fn nothing_listed(scene: Scene<'_>) -> Row {
+    let mut row = Row::new(scene.theme);
+    let none = scene.snapshot.services.is_empty();
+    row.text(if none { "  no services yet" } else { "  no service matches the filter" }, Tone::Dim);
+    row
+}
+
 fn gutter(row: &mut Row, marks: &[Mark], lanes: usize) {
     let glyphs = &row.theme().glyphs().lanes;
     let begun = marks.iter().position(|mark| !matches!(mark, Mark::Empty | Mark::Pass));
@@ -61,11 +66,13 @@ fn gutter(row: &mut Row, marks: &[Mark], lanes: usize) {
         let glyph = match mark {
             Mark::Empty => " ",
             Mark::Pass => glyphs.pass,
+            // A line that comes in from the left changes the corner.
+            Mark::Begin if begun < Some(at) => glyphs.turn,
             Mark::Begin => glyphs.begin,
-            Mark::Through => glyphs.through,
-            Mark::End => glyphs.end,
-            Mark::Join => glyphs.join,
-            Mark::JoinOn => glyphs.join_on,
+            Mark::Through | Mark::JoinOn if begun < Some(at) => glyphs.join_on,
+            Mark::Through | Mark::JoinOn => glyphs.through,
+            Mark::End | Mark::Join if begun < Some(at) => glyphs.join,
+            Mark::End | Mark::Join => glyphs.end,
             Mark::Across if leads => glyphs.across,
             Mark::Across => " ",
         };

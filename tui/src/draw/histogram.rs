@@ -13,7 +13,11 @@ pub(crate) fn draw(scene: Scene<'_>, canvas: &mut Canvas<'_>, histogram: &[(u64,
     let room = canvas.width().saturating_sub(24);
     for (at, (end, count)) in buckets.iter().enumerate() {
         let mut row = Row::new(scene.theme);
-        row.text("  ", Tone::Plain).figure(&format!("to {}", units::micros(scene.theme, *end)), 12, Tone::Dim);
+        row.text("  ", Tone::Plain).figure(
+            &format!("{} {}", scene.theme.glyphs().at_most, units::micros(scene.theme, *end)),
+            12,
+            Tone::Dim,
+        );
         row.figure(&units::count(*count), 7, Tone::Plain).text("  ", Tone::Plain);
         // A bucket that is not empty is seen.
         let length = (*count as f64 * room as f64 / most as f64).ceil() as usize;

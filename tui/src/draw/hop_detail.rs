@@ -41,7 +41,7 @@ fn figures(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
     }
     let Some(window) = window.filter(|window| window.n > 0) else { return };
     at += split::legend(scene, &mut canvas.part(0, at, width, height.saturating_sub(at)), window);
-    if height > at + 3 {
+    if height > at + 2 {
         histogram::draw(scene, &mut canvas.part(0, at + 1, width, height - at - 1), &window.histogram);
     }
 }

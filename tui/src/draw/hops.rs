@@ -4,6 +4,7 @@ use session::measured::{Hop, Window};
 
 use super::Scene;
 use super::canvas::Canvas;
+use super::flow::nothing_listed;
 use super::split;
 use super::text::{Row, width};
 use crate::model::{self, Pane};
@@ -14,12 +15,12 @@ use crate::{layout, units};
 const COLUMNS: [(&str, usize, usize); 8] = [
     ("req/s", 8, 0),
     ("errors", 8, 0),
-    ("flying", 8, 72),
+    ("in flight", 11, 72),
     ("p50", 9, 0),
     ("p90", 9, 60),
     ("p99", 9, 48),
-    ("max", 9, 80),
-    ("n", 8, 86),
+    ("max", 9, 84),
+    ("n", 8, 92),
 ];
 
 /// Draws the table.
@@ -44,7 +45,10 @@ pub(crate) fn draw(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
         head.text("  ", Tone::Plain).cell("last minute", spark, Tone::Dim);
     }
     canvas.row(1, head);
-    let chosen = model::chosen(model, &listed);
+    if listed.is_empty() {
+        canvas.row(2, nothing_listed(scene));
+    }
+    let chosen = model::chosen(model, snapshot, &listed);
     let height = canvas.height().saturating_sub(2);
     let first = layout::first(chosen, listed.len(), height);
     for (at, service) in listed.iter().enumerate().skip(first).take(height) {
@@ -95,7 +99,7 @@ fn figure(scene: Scene<'_>, name: &str, hop: Option<&Hop>, window: Option<&Windo
     match name {
         "req/s" => (units::rate(window.rate), quiet(window.rate < 0.05)),
         "errors" => (units::count(window.errors), if window.errors > 0 { Tone::Bad } else { Tone::Dim }),
-        "flying" => (units::count(hop.in_flight.into()), quiet(hop.in_flight == 0)),
+        "in flight" => (units::count(hop.in_flight.into()), quiet(hop.in_flight == 0)),
         "p50" => time(window.total.p50),
         "p90" => time(window.total.p90),
         "p99" => time(window.total.p99),

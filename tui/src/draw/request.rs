@@ -19,7 +19,15 @@ pub(crate) fn draw(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
     let ago = units::age(scene.snapshot.now_ms.saturating_sub(trace.at_ms));
     let partial = if trace.partial { ", parts are missing" } else { "" };
     let total = units::micros(scene.theme, trace.total);
-    let name = format!("request {at}/{}", traces.len());
+    let latest = traces.iter().all(|other| other.at_ms <= trace.at_ms);
+    let which = if at == 1 {
+        "slowest "
+    } else if latest {
+        "latest "
+    } else {
+        ""
+    };
+    let name = format!("{which}request {at}/{}", traces.len());
     canvas.rule(
         scene,
         &name,

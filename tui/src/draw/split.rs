@@ -46,7 +46,8 @@ pub(crate) fn legend(scene: Scene<'_>, canvas: &mut Canvas<'_>, window: &Window)
         let glyph = scene.theme.glyphs().split[at];
         let mut row = Row::new(scene.theme);
         row.text("  ", Tone::Plain).cell(name, 10, Tone::Plain);
-        row.figure(&units::micros(scene.theme, parts[at]), 9, Tone::Strong);
+        let none = parts[at] == 0;
+        row.figure(&units::micros(scene.theme, parts[at]), 9, if none { Tone::Dim } else { Tone::Strong });
         let percent = (parts[at] as f64 * 100.0 / total as f64).round();
         row.figure(&format!("{percent} %"), 7, Tone::Dim).text("  ", Tone::Plain);
         row.repeat(glyph, (parts[at] as f64 * bar as f64 / total as f64).round() as usize, tone);

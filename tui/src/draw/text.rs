@@ -95,6 +95,9 @@ pub(crate) fn wrap(text: &str, columns: usize) -> Vec<&str> {
         let (row, after) = head(rest, columns.max(1));
         // A character that is wider than the screen is shown as far as it goes.
         let at = if row.is_empty() { rest.chars().next().map_or(0, char::len_utf8) } else { rest.len() - after.len() };
+        // Between words where the row is not left half empty by it.
+        let space = rest[..at].rfind(' ').map(|space| space + 1).filter(|space| *space > at / 2);
+        let at = space.unwrap_or(at);
         rows.push(&rest[..at]);
         rest = &rest[at..];
     }
@@ -129,6 +132,7 @@ mod tests {
     #[test]
     fn a_long_text_is_wrapped_without_loss() {
         assert_eq!(wrap("abcdef", 4), ["abcd", "ef"]);
+        assert_eq!(wrap("one two three", 9), ["one two ", "three"]);
         assert_eq!(wrap("温度", 1), ["温", "度"]);
         assert_eq!(wrap("", 4), [""]);
     }

@@ -117,7 +117,7 @@ fn go(model: &mut Model, way: Way, stride: Stride, snapshot: &Snapshot, logs: &L
         match model.focus {
             Pane::Flow | Pane::Hops => {
                 let listed = model::listed(model, snapshot);
-                let next = to(model::chosen(model, &listed), listed.len());
+                let next = to(model::chosen(model, snapshot, &listed), listed.len());
                 model.service = listed.get(next).map(|service| service.name.clone());
             }
             Pane::Edits => {
@@ -167,7 +167,8 @@ pub(super) fn choose(model: &mut Model, place: layout::Place, row: usize, snapsh
             // A rule, and in Hops the heads of the columns.
             let head = if place.pane == Pane::Hops { 2 } else { 1 };
             let listed = model::listed(model, snapshot);
-            let first = layout::first(model::chosen(model, &listed), listed.len(), height.saturating_sub(head));
+            let first =
+                layout::first(model::chosen(model, snapshot, &listed), listed.len(), height.saturating_sub(head));
             if let Some(service) = row.checked_sub(head).and_then(|row| listed.get(first + row)) {
                 model.service = Some(service.name.clone());
             }

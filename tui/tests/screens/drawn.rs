@@ -13,23 +13,23 @@ use tui::{Act, Input, LogRing, Model, Theme};
 use crate::made;
 
 /// With colour.
-pub const COLOUR: Theme = Theme { colour: true, ascii: false };
+pub(crate) const COLOUR: Theme = Theme { colour: true, ascii: false };
 /// Without.
-pub const PLAIN: Theme = Theme { colour: false, ascii: false };
+pub(crate) const PLAIN: Theme = Theme { colour: false, ascii: false };
 
 /// A view of a session that stands still.
-pub struct Screen {
+pub(crate) struct Screen {
     /// The session.
-    pub snapshot: Snapshot,
+    pub(crate) snapshot: Snapshot,
     /// The view.
-    pub model: Model,
+    pub(crate) model: Model,
     logs: LogRing,
     terminal: Terminal<TestBackend>,
 }
 
 impl Screen {
     /// A view that has just been opened.
-    pub fn new(snapshot: Snapshot, theme: Theme, size: (u16, u16)) -> Self {
+    pub(crate) fn new(snapshot: Snapshot, theme: Theme, size: (u16, u16)) -> Self {
         let mut model = Model::new(theme, true, size);
         model.sources.insert("examples/building.rs".into(), Arc::from(made::SOURCE));
         let terminal = Terminal::new(TestBackend::new(size.0, size.1)).expect("a screen in memory");
@@ -37,18 +37,18 @@ impl Screen {
     }
 
     /// Presses keys, a character each.
-    pub fn press(&mut self, keys: &str) -> Vec<Act> {
+    pub(crate) fn press(&mut self, keys: &str) -> Vec<Act> {
         let code = |key| if key == '\n' { KeyCode::Enter } else { KeyCode::Char(key) };
         keys.chars().flat_map(|key| self.key(KeyEvent::new(code(key), KeyModifiers::NONE))).collect()
     }
 
     /// Presses a key.
-    pub fn key(&mut self, key: KeyEvent) -> Vec<Act> {
+    pub(crate) fn key(&mut self, key: KeyEvent) -> Vec<Act> {
         tui::update(&mut self.model, Input::Key(key), &self.snapshot, &self.logs)
     }
 
     /// What is seen.
-    pub fn text(&mut self) -> String {
+    pub(crate) fn text(&mut self) -> String {
         self.draw();
         let buffer = self.terminal.backend().buffer();
         let mut text = String::new();
@@ -61,7 +61,7 @@ impl Screen {
     }
 
     /// What is seen, each stretch that is not plain in brackets with its style before it.
-    pub fn looks(&mut self) -> String {
+    pub(crate) fn looks(&mut self) -> String {
         self.draw();
         let buffer = self.terminal.backend().buffer();
         let mut text = String::new();

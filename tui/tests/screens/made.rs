@@ -10,13 +10,13 @@ use session::{Diagnostic, Fate, Severity, Snapshot, SourcePlace, Waterfall};
 use tui::{LogLine, LogRing, Logged};
 
 /// The services of the chain, as the file has them.
-pub const CHAIN: [&str; 4] = ["get", "filter", "map", "moving_avg"];
+pub(crate) const CHAIN: [&str; 4] = ["get", "filter", "map", "moving_avg"];
 
 /// What the file holds where it is broken.
-pub const SOURCE: &str = "use dyninka::prelude::*;\n\n#[service]\nfn map(reading: Reading) -> f64 {\n\treading.vlaue * 1.8\n}\n\nfn main() {}\n";
+pub(crate) const SOURCE: &str = "use dyninka::prelude::*;\n\n#[service]\nfn map(reading: Reading) -> f64 {\n\treading.vlaue * 1.8\n}\n\nfn main() {}\n";
 
 /// A chain that serves under load, 12 edits in.
-pub fn serving() -> Snapshot {
+pub(crate) fn serving() -> Snapshot {
     let services: Vec<_> = CHAIN.iter().enumerate().map(|(at, name)| service(name, at)).collect();
     let hops = CHAIN.iter().enumerate().map(|(at, name)| ((*name).to_owned(), hop(at as u64 + 1))).collect();
     Snapshot {
@@ -40,7 +40,7 @@ pub fn serving() -> Snapshot {
 }
 
 /// The first build: two serve already.
-pub fn starting() -> Snapshot {
+pub(crate) fn starting() -> Snapshot {
     let mut snapshot = serving();
     snapshot.phase = Phase::Starting;
     (snapshot.now_ms, snapshot.edit, snapshot.url) = (2_300, 0, None);
@@ -58,7 +58,7 @@ pub fn starting() -> Snapshot {
 }
 
 /// The file does not compile; what served before serves on.
-pub fn broken() -> Snapshot {
+pub(crate) fn broken() -> Snapshot {
     let mut snapshot = serving();
     snapshot.phase = Phase::Broken;
     snapshot.edit = 13;
@@ -88,7 +88,7 @@ pub fn broken() -> Snapshot {
 }
 
 /// A service does not answer, and measurements were lost.
-pub fn down() -> Snapshot {
+pub(crate) fn down() -> Snapshot {
     let mut snapshot = serving();
     let service = &mut snapshot.services[1];
     service.state = Condition::Down;
@@ -106,7 +106,7 @@ pub fn down() -> Snapshot {
 }
 
 /// Two chains that join, and a service that feeds two.
-pub fn joined() -> Snapshot {
+pub(crate) fn joined() -> Snapshot {
     let names = ["temperature", "humidity", "clean", "comfort", "alarm"];
     let services: Vec<_> = names.iter().enumerate().map(|(at, name)| service(name, at)).collect();
     let edge = |from: &str, to: &str| Edge { from: from.into(), to: to.into(), input: Some(from.into()) };
@@ -126,7 +126,7 @@ pub fn joined() -> Snapshot {
 }
 
 /// A chain of so many services.
-pub fn many(count: usize) -> Snapshot {
+pub(crate) fn many(count: usize) -> Snapshot {
     let services: Vec<_> = (0..count).map(|at| service(&format!("step_{at:03}"), at)).collect();
     Snapshot {
         edges: chain(&services),
@@ -137,7 +137,7 @@ pub fn many(count: usize) -> Snapshot {
 }
 
 /// What services of the chain wrote.
-pub fn logs() -> LogRing {
+pub(crate) fn logs() -> LogRing {
     let mut ring = LogRing::new(1_000);
     for at in 0..40_u64 {
         let service = CHAIN[(at % 4) as usize];
@@ -184,7 +184,7 @@ fn chain(services: &[Service]) -> Vec<Edge> {
 }
 
 /// Figures of a service that so many take part in.
-pub fn hop(depth: u64) -> Hop {
+pub(crate) fn hop(depth: u64) -> Hop {
     let window = |seconds: u32| Window {
         seconds,
         n: 1_234 * u64::from(seconds) / 10,
@@ -215,7 +215,7 @@ pub fn hop(depth: u64) -> Hop {
 }
 
 /// A request through the chain.
-pub fn trace(total: u64, at_ms: u64) -> Trace {
+pub(crate) fn trace(total: u64, at_ms: u64) -> Trace {
     let span = |(depth, name): (usize, &&str)| {
         let inner = total * (4 - depth as u64) / 4;
         Span {
@@ -241,7 +241,7 @@ pub fn trace(total: u64, at_ms: u64) -> Trace {
 }
 
 fn trace_id(total: u64) -> String {
-    format!("{:032x}", u128::from(total) * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
+    format!("{:032x}", u128::from(total).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835))
 }
 
 fn edited(name: &str, reason: &str, version: Option<&str>) -> EditedService {
