@@ -1,6 +1,7 @@
 //! What the view is told, and what it wants done.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crossterm::event::{KeyEvent, MouseEvent};
 use session::Command;
@@ -32,6 +33,8 @@ pub enum Input {
         /// Its words.
         lines: Vec<String>,
     },
+    /// What a file holds that diagnostics speak of.
+    Source(PathBuf, Arc<str>),
     /// Something to say to the user.
     Said(String),
 }

@@ -48,6 +48,10 @@ pub fn update(model: &mut Model, input: Input, snapshot: &Snapshot, logs: &LogRi
             }
             Vec::new()
         }
+        Input::Source(file, text) => {
+            model.sources.insert(file, text);
+            Vec::new()
+        }
         Input::Said(message) => {
             model.message = Some(message);
             Vec::new()

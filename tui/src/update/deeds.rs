@@ -10,6 +10,9 @@ use crate::model::{self, Model, Overlay, Pane};
 use crate::prompt::{Prompt, Purpose};
 use crate::{edits, layout, log_view};
 
+/// Terminals take no more than 100,000 bytes of base64.
+const MOST_COPIED: usize = 74_000;
+
 /// Does what a key means.
 pub(super) fn perform(model: &mut Model, deed: Deed, snapshot: &Snapshot, logs: &LogRing) -> Vec<Act> {
     match deed {
@@ -57,6 +60,10 @@ pub(super) fn perform(model: &mut Model, deed: Deed, snapshot: &Snapshot, logs: 
         }
         Deed::Copy => {
             if let Some(text) = deed::copied(model, snapshot, logs) {
+                if text.len() > MOST_COPIED {
+                    model.message = Some(format!("that is too much to copy: {} kB", text.len() / 1_000));
+                    return Vec::new();
+                }
                 let characters = text.chars().count();
                 model.message = Some(format!("copied {}", crate::units::many(characters, "character")));
                 return vec![Act::Copy(text)];
@@ -79,17 +86,23 @@ pub(super) fn perform(model: &mut Model, deed: Deed, snapshot: &Snapshot, logs: 
 
 /// Goes back by one: what lies on top goes first.
 fn back(model: &mut Model, snapshot: &Snapshot) {
-    let on_logs = model.focus == Pane::Logs;
     if model.overlay.take().is_some() {
-    } else if model.shows_diagnostics(snapshot) {
-        model.put_aside(snapshot, true);
-    } else if on_logs && !model.logs.search.is_empty() {
-        model.logs.search.clear();
-    } else if on_logs && model.logs.at.take().is_some() {
-    } else if on_logs && (model.logs.trace.take().is_some() || model.logs.service.take().is_some()) {
-    } else if !model.filter.is_empty() {
-        model.filter.clear();
-    } else {
+        return;
+    }
+    if model.shows_diagnostics(snapshot) {
+        return model.put_aside(snapshot, true);
+    }
+    if model.focus == Pane::Logs {
+        let searched = !std::mem::take(&mut model.logs.search).is_empty();
+        if searched
+            || model.logs.at.take().is_some()
+            || model.logs.trace.take().is_some()
+            || model.logs.service.take().is_some()
+        {
+            return;
+        }
+    }
+    if std::mem::take(&mut model.filter).is_empty() {
         model.expanded = false;
     }
 }
