@@ -1,4 +1,4 @@
-//! The view on made-up data that moves: `cargo run -p tui --example demo [--ascii] [--plain] [--services N]`.
+//! The view on made-up data that moves: `cargo run -p tui --example demo [--ascii] [--plain] [--services N] [--joined]`.
 
 #[path = "../tests/screens/made.rs"]
 mod made;
@@ -23,12 +23,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut options = Options::default();
     options.theme.ascii = given("--ascii").is_some();
     options.theme.colour &= given("--plain").is_none();
-    let base = services.map_or_else(made::serving, made::many);
+    let joined = given("--joined").is_some();
+    let base = services.map_or_else(if joined { made::joined } else { made::serving }, made::many);
     let file = std::env::temp_dir().join("tui-demo-building.rs");
     std::fs::write(&file, made::SOURCE)?;
     let begun = Instant::now();
     let (pictures, snapshots) = watch::channel(Arc::new(at(&base, &file, 0)));
     let (lines, logs) = mpsc::channel(4_096);
+    for (_, line) in made::logs().lines() {
+        lines.send(Logged::Line(line.clone())).await?;
+    }
     let moving = tokio::spawn(async move {
         let mut ticks = tokio::time::interval(Duration::from_millis(250));
         let (mut written, mut lost) = (0_u64, 0);

@@ -102,7 +102,7 @@ impl View {
                     Vec::new()
                 }
                 _ = self.continued.recv() => {
-                    self.screen.take(self.model.mouse)?;
+                    self.screen.retake(self.model.mouse)?;
                     self.pace.mark();
                     Vec::new()
                 }
@@ -178,7 +178,7 @@ impl View {
         let desk = Arc::clone(&self.source.desk);
         match act {
             Act::Quit => {}
-            Act::Redraw => self.screen.terminal.clear().map_err(failed("failed to clear the screen"))?,
+            Act::Redraw => self.screen.clear()?,
             Act::Say(command) => {
                 let title = format!("{command:?}").to_lowercase();
                 let answer = desk.say(command);

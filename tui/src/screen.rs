@@ -11,7 +11,7 @@ use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracket
 use crossterm::execute;
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use ratatui::Terminal;
-use ratatui::backend::CrosstermBackend;
+use ratatui::backend::{Backend, CrosstermBackend};
 use tokio::sync::Notify;
 
 use crate::source::TuiError;
@@ -45,9 +45,25 @@ impl Screen {
         TAKEN.store(true, Ordering::SeqCst);
         let took = enable_raw_mode()
             .and_then(|()| execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste))
-            .and_then(|()| if mouse { execute!(io::stdout(), EnableMouseCapture) } else { Ok(()) })
-            .and_then(|()| self.terminal.clear());
-        took.map_err(failed("failed to take the terminal"))
+            .and_then(|()| if mouse { execute!(io::stdout(), EnableMouseCapture) } else { Ok(()) });
+        took.map_err(failed("failed to take the terminal"))?;
+        self.clear()
+    }
+
+    /// Takes the terminal after a stop, which may have come without a warning. In the background this waits, stopped, for
+    /// the user's shell to bring us back.
+    pub(crate) fn retake(&mut self, mouse: bool) -> Result<(), TuiError> {
+        disable_raw_mode().map_err(failed("failed to take the terminal"))?;
+        self.take(mouse)
+    }
+
+    /// Clears the screen, so that the next frame draws all of it. `Terminal::clear` would ask the terminal where its
+    /// cursor is and wait for an answer that the stream of keys reads first.
+    pub(crate) fn clear(&mut self) -> Result<(), TuiError> {
+        let backend = self.terminal.backend_mut();
+        backend.clear().and_then(|()| Backend::flush(backend)).map_err(failed("failed to clear the screen"))?;
+        self.terminal.swap_buffers();
+        Ok(())
     }
 
     /// Gives the terminal back as it was.

@@ -41,6 +41,7 @@ pub fn update(model: &mut Model, input: Input, snapshot: &Snapshot, logs: &LogRi
             Vec::new()
         }
         Input::Answered { title, lines } => {
+            model.message = None;
             match lines.as_slice() {
                 [] => model.message = Some(format!("{title}: done")),
                 [line] if line.chars().count() < 60 => model.message = Some(line.clone()),
