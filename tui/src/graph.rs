@@ -1,5 +1,7 @@
 //! The app's graph as rows: data flows from top to bottom, lines run in a gutter to the left of the names.
 
+use std::collections::{BTreeSet, HashMap};
+
 use session::Snapshot;
 
 /// What a place in the gutter shows.
@@ -34,22 +36,23 @@ pub(crate) struct Row {
 
 /// The services such that each comes after what feeds it, else in the order of the file.
 pub(crate) fn order(snapshot: &Snapshot) -> Vec<usize> {
+    let count = snapshot.services.len();
     let edges = edges(snapshot);
-    let mut waiting = vec![0_usize; snapshot.services.len()];
+    let mut waiting = vec![0_usize; count];
     for &(_, to) in &edges {
         waiting[to] += 1;
     }
-    let mut order = Vec::with_capacity(waiting.len());
-    let mut placed = vec![false; waiting.len()];
-    while order.len() < waiting.len() {
-        // A cycle cannot be built, but a picture may be drawn of anything: its first one goes first.
-        let free = (0..waiting.len()).find(|&at| !placed[at] && waiting[at] == 0);
-        let Some(next) = free.or_else(|| placed.iter().position(|placed| !placed)) else { break };
-        placed[next] = true;
+    let mut free: BTreeSet<usize> = (0..count).filter(|at| waiting[*at] == 0).collect();
+    let mut held: BTreeSet<usize> = (0..count).filter(|at| waiting[*at] > 0).collect();
+    let mut order = Vec::with_capacity(count);
+    // A cycle cannot be built, but a picture may be drawn of anything: its first one goes first.
+    while let Some(next) = free.pop_first().or_else(|| held.pop_first()) {
         order.push(next);
-        for &(from, to) in &edges {
-            if from == next {
-                waiting[to] = waiting[to].saturating_sub(1);
+        let begin = edges.partition_point(|edge| edge.0 < next);
+        for &(_, to) in edges[begin..].iter().take_while(|edge| edge.0 == next) {
+            waiting[to] -= 1;
+            if waiting[to] == 0 && held.remove(&to) {
+                free.insert(to);
             }
         }
     }
@@ -121,7 +124,9 @@ pub(crate) fn rows(snapshot: &Snapshot) -> Vec<Row> {
 
 /// The edges by place; one that names a service that is not there is left out.
 fn edges(snapshot: &Snapshot) -> Vec<(usize, usize)> {
-    let at = |name: &str| snapshot.services.iter().position(|service| service.name == name);
+    let places: HashMap<&str, usize> =
+        snapshot.services.iter().enumerate().map(|(at, service)| (service.name.as_str(), at)).collect();
+    let at = |name: &str| places.get(name).copied();
     let ends = snapshot.edges.iter().filter_map(|edge| Some((at(&edge.from)?, at(&edge.to)?)));
     let mut edges: Vec<_> = ends.filter(|(from, to)| from != to).collect();
     edges.sort_unstable();

@@ -56,7 +56,14 @@ impl LogRing {
 
     /// The lines with their numbers, oldest first.
     pub fn lines(&self) -> impl DoubleEndedIterator<Item = (u64, &LogLine)> {
-        self.lines.iter().enumerate().map(|(at, line)| (self.first + at as u64, line))
+        self.lines_from(0)
+    }
+
+    /// The lines from that number on.
+    pub fn lines_from(&self, number: u64) -> impl DoubleEndedIterator<Item = (u64, &LogLine)> {
+        let start = usize::try_from(number.saturating_sub(self.first)).unwrap_or(usize::MAX).min(self.lines.len());
+        let first = self.first + start as u64;
+        self.lines.range(start..).enumerate().map(move |(at, line)| (first + at as u64, line))
     }
 
     /// The number the next line will have.

@@ -5,9 +5,18 @@ use crate::model::{Model, matches};
 
 /// The lines that are shown, oldest first, with their numbers.
 pub(crate) fn lines<'a>(model: &'a Model, logs: &'a LogRing) -> impl DoubleEndedIterator<Item = (u64, &'a LogLine)> {
+    lines_from(model, logs, 0)
+}
+
+/// The lines that are shown from that number on.
+pub(crate) fn lines_from<'a>(
+    model: &'a Model,
+    logs: &'a LogRing,
+    number: u64,
+) -> impl DoubleEndedIterator<Item = (u64, &'a LogLine)> {
     let view = &model.logs;
     let end = model.frozen.unwrap_or(u64::MAX);
-    logs.lines().filter(move |(number, line)| {
+    logs.lines_from(number).filter(move |(number, line)| {
         *number < end
             && view.service.as_ref().is_none_or(|service| *service == line.service)
             && view.trace.as_ref().is_none_or(|trace| line.line.contains(trace.as_str()))
@@ -17,7 +26,7 @@ pub(crate) fn lines<'a>(model: &'a Model, logs: &'a LogRing) -> impl DoubleEnded
 /// The line the keys stand on: the one they were put on or, where that one is gone, the next that is there.
 pub(crate) fn current<'a>(model: &'a Model, logs: &'a LogRing) -> Option<(u64, &'a LogLine)> {
     match model.logs.at {
-        Some(at) => lines(model, logs).find(|(number, _)| *number >= at).or_else(|| lines(model, logs).next_back()),
+        Some(at) => lines_from(model, logs, at).next().or_else(|| lines(model, logs).next_back()),
         None => lines(model, logs).next_back(),
     }
 }
@@ -29,7 +38,7 @@ pub(crate) fn moved(model: &Model, logs: &LogRing, back: bool, by: usize) -> Opt
         let reached = lines(model, logs).rev().filter(|(number, _)| *number <= at).map(|(number, _)| number);
         reached.take(by.saturating_add(1)).last()
     } else {
-        let mut ahead = lines(model, logs).map(|(number, _)| number).filter(|number| *number >= at);
+        let mut ahead = lines_from(model, logs, at).map(|(number, _)| number);
         let reached = ahead.nth(by);
         // The last line is followed by whatever comes next.
         reached.filter(|_| ahead.next().is_some())

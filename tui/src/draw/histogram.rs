@@ -36,7 +36,9 @@ fn gathered(histogram: &[(u64, u64)], rows: usize) -> Vec<(u64, u64)> {
         return Vec::new();
     }
     let together = filled.len().div_ceil(rows).max(1);
-    let gather = |chunk: &[(u64, u64)]| (chunk[chunk.len() - 1].0, chunk.iter().map(|bucket| bucket.1).sum());
+    let gather = |chunk: &[(u64, u64)]| {
+        (chunk[chunk.len() - 1].0, chunk.iter().fold(0, |sum: u64, bucket| sum.saturating_add(bucket.1)))
+    };
     filled.chunks(together).map(gather).collect()
 }
 

@@ -22,10 +22,8 @@ pub(crate) fn draw(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
         canvas.row(1, row);
         return;
     };
-    let lines: Vec<_> = log_view::lines(scene.model, scene.logs)
-        .skip_while(|(number, _)| number < first)
-        .take_while(|(number, _)| number <= last)
-        .collect();
+    let lines = log_view::lines_from(scene.model, scene.logs, *first);
+    let lines: Vec<_> = lines.take_while(|(number, _)| number <= last).collect();
     let current = log_view::current(scene.model, scene.logs).map(|(number, _)| number);
     let names = lines.iter().map(|(_, line)| width(&line.service)).max().unwrap_or(0).min(20);
     let names = if canvas.width() < 60 { names.min(8) } else { names };
@@ -44,22 +42,18 @@ pub(crate) fn draw(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
 
 /// The numbers of the lines that are shown: up to the last, or around the one the keys stand on.
 pub(crate) fn shown(model: &Model, logs: &LogRing, height: usize) -> Vec<u64> {
-    let numbers = |back: bool, from: u64, most: usize| -> Vec<u64> {
-        let lines = log_view::lines(model, logs).map(|(number, _)| number);
-        if back {
-            lines.rev().filter(|number| *number <= from).take(most).collect()
-        } else {
-            lines.filter(|number| *number > from).take(most).collect()
-        }
-    };
     let Some((current, _)) = log_view::current(model, logs) else { return Vec::new() };
-    let after = numbers(false, current, height / 2);
-    let mut shown = numbers(true, current, height.saturating_sub(after.len()));
+    let after = |number: u64, most: usize| {
+        let next = log_view::lines_from(model, logs, number.saturating_add(1));
+        next.map(|(number, _)| number).take(most).collect::<Vec<_>>()
+    };
+    let below = after(current, height / 2);
+    let above = log_view::lines(model, logs).rev().map(|(number, _)| number).skip_while(|number| *number > current);
+    let mut shown: Vec<u64> = above.take(height.saturating_sub(below.len())).collect();
     shown.reverse();
-    shown.extend(after);
-    if shown.len() < height {
-        let from = shown.last().copied().unwrap_or(current);
-        shown.extend(numbers(false, from, height - shown.len()));
+    shown.extend(below);
+    if let Some(last) = shown.last().copied() {
+        shown.extend(after(last, height.saturating_sub(shown.len())));
     }
     shown
 }

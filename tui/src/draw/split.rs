@@ -25,12 +25,12 @@ fn medians(window: &Window) -> [u64; 4] {
 /// The parts as one bar.
 pub(crate) fn bar(row: &mut Row, window: Option<&Window>, columns: usize) {
     let parts = window.map(medians).unwrap_or_default();
-    let total: u64 = parts.iter().sum();
+    let total: u128 = parts.iter().copied().map(u128::from).sum();
     let glyphs = row.theme().glyphs();
-    let (mut passed, mut drawn) = (0, 0);
+    let (mut passed, mut drawn) = (0_u128, 0);
     for (at, part) in parts.iter().enumerate() {
-        passed += part;
-        let end = if total == 0 { 0 } else { (u128::from(passed) * columns as u128 / u128::from(total)) as usize };
+        passed += u128::from(*part);
+        let end = (passed * columns as u128).checked_div(total).map_or(0, |end| end as usize);
         row.repeat(glyphs.split[at], end - drawn, PARTS[at].1);
         drawn = end;
     }
@@ -40,7 +40,7 @@ pub(crate) fn bar(row: &mut Row, window: Option<&Window>, columns: usize) {
 /// The parts in a row each: glyph, name, median, share.
 pub(crate) fn legend(scene: Scene<'_>, canvas: &mut Canvas<'_>, window: &Window) -> usize {
     let parts = medians(window);
-    let total: u64 = parts.iter().sum::<u64>().max(1);
+    let total = parts.iter().map(|part| *part as f64).sum::<f64>().max(1.0);
     let bar = canvas.width().saturating_sub(34).min(30);
     for (at, (name, tone)) in PARTS.into_iter().enumerate() {
         let glyph = scene.theme.glyphs().split[at];
@@ -48,9 +48,9 @@ pub(crate) fn legend(scene: Scene<'_>, canvas: &mut Canvas<'_>, window: &Window)
         row.text("  ", Tone::Plain).cell(name, 10, Tone::Plain);
         let none = parts[at] == 0;
         row.figure(&units::micros(scene.theme, parts[at]), 9, if none { Tone::Dim } else { Tone::Strong });
-        let percent = (parts[at] as f64 * 100.0 / total as f64).round();
+        let percent = (parts[at] as f64 * 100.0 / total).round();
         row.figure(&format!("{percent} %"), 7, Tone::Dim).text("  ", Tone::Plain);
-        row.repeat(glyph, (parts[at] as f64 * bar as f64 / total as f64).round() as usize, tone);
+        row.repeat(glyph, (parts[at] as f64 * bar as f64 / total).round() as usize, tone);
         canvas.row(at, row);
     }
     PARTS.len()

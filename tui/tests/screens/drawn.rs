@@ -8,7 +8,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::{Color, Modifier};
 use session::Snapshot;
-use tui::{Act, Input, LogRing, Model, Theme};
+use tui::{Act, Input, LogLine, LogRing, Logged, Model, Theme};
 
 use crate::made;
 
@@ -44,7 +44,21 @@ impl Screen {
 
     /// Presses a key.
     pub(crate) fn key(&mut self, key: KeyEvent) -> Vec<Act> {
-        tui::update(&mut self.model, Input::Key(key), &self.snapshot, &self.logs)
+        self.take(Input::Key(key))
+    }
+
+    /// Tells the view something; the screen follows the size it is told.
+    pub(crate) fn take(&mut self, input: Input) -> Vec<Act> {
+        if let Input::Resize(width, height) = input {
+            self.terminal.backend_mut().resize(width, height);
+        }
+        tui::update(&mut self.model, input, &self.snapshot, &self.logs)
+    }
+
+    /// A service writes a line.
+    pub(crate) fn log(&mut self, line: &str) {
+        let line = LogLine { service: "get".into(), stderr: false, at_ms: 753_000, line: line.into() };
+        self.logs.push(Logged::Line(line));
     }
 
     /// What is seen.
@@ -52,7 +66,7 @@ impl Screen {
         self.draw();
         let buffer = self.terminal.backend().buffer();
         let mut text = String::new();
-        for row in buffer.content().chunks(usize::from(buffer.area.width)) {
+        for row in buffer.content().chunks(usize::from(buffer.area.width).max(1)) {
             let line: String = row.iter().map(|cell| cell.symbol()).collect();
             text.push_str(line.trim_end());
             text.push('\n');

@@ -1,7 +1,10 @@
 //! Screens of hand-made sessions, in three sizes, with and without colour.
 
+mod bytes;
 mod drawn;
+mod keys;
 mod made;
+mod storms;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use drawn::{COLOUR, PLAIN, Screen};
