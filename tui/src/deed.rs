@@ -84,7 +84,7 @@ pub(crate) fn of(key: KeyEvent, model: &Model, snapshot: &Snapshot, logs: &LogRi
         KeyCode::Right | KeyCode::Char('l') => Deed::Beside(Way::On),
         KeyCode::Char('e') => Deed::Expand,
         KeyCode::Enter if model.focus == Pane::Hops && model.expanded => Deed::RequestLogs,
-        KeyCode::Enter if model.focus == Pane::Edits && model::is_broken(snapshot) => Deed::Findings,
+        KeyCode::Enter if model.focus == Pane::Edits && !snapshot.diagnostics.is_empty() => Deed::Findings,
         KeyCode::Enter => Deed::Expand,
         KeyCode::Char('f') => Deed::Freeze,
         KeyCode::Char('-' | '_') => Deed::Window(Way::Back),

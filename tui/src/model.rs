@@ -39,8 +39,8 @@ pub struct Model {
     pub message: Option<String>,
     /// Which log lines are shown.
     pub logs: LogView,
-    /// The diagnostics the user has put aside, by edit.
-    pub put_aside: Option<u64>,
+    /// What the user decided on the diagnostics of an edit: whether they have the screen.
+    pub findings: Option<(u64, bool)>,
     /// The chosen diagnostic.
     pub diagnostic: usize,
     /// The texts that diagnostics speak of.
@@ -136,7 +136,7 @@ impl Model {
             history: Vec::new(),
             message: None,
             logs: LogView::default(),
-            put_aside: None,
+            findings: None,
             diagnostic: 0,
             sources: BTreeMap::new(),
             mouse,
@@ -145,14 +145,12 @@ impl Model {
         }
     }
 
-    /// Whether diagnostics have the screen: the file is broken, and the user has not put that aside.
+    /// Whether diagnostics have the screen: where the file is broken, unless the user decided otherwise.
     pub fn shows_diagnostics(&self, snapshot: &Snapshot) -> bool {
-        self.put_aside != Some(snapshot.edit) && is_broken(snapshot)
-    }
-
-    /// Puts aside what is said about the file now, or takes it up again.
-    pub(crate) fn put_aside(&mut self, snapshot: &Snapshot, aside: bool) {
-        self.put_aside = aside.then_some(snapshot.edit);
+        match self.findings {
+            Some((edit, shown)) if edit == snapshot.edit => shown && !snapshot.diagnostics.is_empty(),
+            _ => is_broken(snapshot),
+        }
     }
 }
 

@@ -44,6 +44,7 @@ struct View {
     shown: Arc<Snapshot>,
     jobs: FuturesUnordered<BoxFuture<'static, Input>>,
     pace: Pace,
+    resized: bool,
     stopped: unix::Signal,
     continued: unix::Signal,
 }
@@ -60,6 +61,7 @@ impl View {
             logs_open: true,
             jobs: FuturesUnordered::new(),
             pace: Pace::default(),
+            resized: false,
             shown: Arc::default(),
             stopped: listen(Signal::TSTP)?,
             continued: listen(Signal::CONT)?,
@@ -123,7 +125,11 @@ impl View {
             Event::Key(key) => self.take(Input::Key(key)),
             Event::Mouse(mouse) => self.take(Input::Mouse(mouse)),
             Event::Paste(text) => self.take(Input::Paste(text)),
-            Event::Resize(width, height) => self.take(Input::Resize(width, height)),
+            Event::Resize(width, height) => {
+                // A terminal that shrank and grew again between two frames has lost what it showed.
+                self.resized = true;
+                self.take(Input::Resize(width, height))
+            }
             Event::FocusGained | Event::FocusLost => Vec::new(),
         }
     }
@@ -163,6 +169,9 @@ impl View {
         for _ in 0..MOST_LINES {
             let Ok(line) = self.source.logs.try_recv() else { break };
             self.logs.push(line);
+        }
+        if std::mem::take(&mut self.resized) {
+            self.screen.clear()?;
         }
         let terminal = &mut self.screen.terminal;
         terminal.autoresize().map_err(failed("failed to learn the terminal's size"))?;

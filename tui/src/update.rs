@@ -44,7 +44,7 @@ pub fn update(model: &mut Model, input: Input, snapshot: &Snapshot, logs: &LogRi
             model.message = None;
             match lines.as_slice() {
                 [] => model.message = Some(format!("{title}: done")),
-                [line] if line.chars().count() < 60 => model.message = Some(line.clone()),
+                [line] if line.chars().count() + 2 < model.size.0.into() => model.message = Some(line.clone()),
                 _ => model.overlay = Some(Overlay::Output { title, lines, scroll: 0 }),
             }
             Vec::new()

@@ -99,7 +99,7 @@ pub(crate) fn hints(scene: Scene<'_>) -> Vec<(&'static str, KeyCode, &'static st
             Deed::Search => "search",
             Deed::Filter => "filter",
             Deed::RequestLogs => "its logs",
-            Deed::Findings => "errors",
+            Deed::Findings => "diagnostics",
             Deed::Beside(_) if model.focus == crate::model::Pane::Logs => "service",
             Deed::Beside(_) => "request",
             // It opens the file then, which is not what is looked for first.

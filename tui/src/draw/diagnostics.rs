@@ -7,20 +7,21 @@ use super::canvas::Canvas;
 use super::text::{Row, width, wrap};
 use crate::log::printable;
 use crate::theme::Tone;
-use crate::units;
+use crate::{model, units};
 
 /// Draws the diagnostics, the chosen one in sight.
 pub(crate) fn draw(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
     let findings = &scene.snapshot.diagnostics;
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
-    let mut of = units::many(count(Severity::Error), "error");
-    if count(Severity::Warning) > 0 {
-        of = format!("{of}, {}", units::many(count(Severity::Warning), "warning"));
-    }
-    if scene.snapshot.url.is_some() {
+    let counted = [(count(Severity::Error), "error"), (count(Severity::Warning), "warning")];
+    let counted = counted.iter().filter(|(n, _)| *n > 0).map(|(n, word)| units::many(*n, word));
+    let mut of = counted.collect::<Vec<_>>().join(", ");
+    let broken = model::is_broken(scene.snapshot);
+    if broken && scene.snapshot.url.is_some() {
         of.push_str("; what served before serves on");
     }
-    canvas.rule(scene, &format!("edit {} is broken", scene.snapshot.edit), &of);
+    let edit = scene.snapshot.edit;
+    canvas.rule(scene, &if broken { format!("edit {edit} is broken") } else { format!("edit {edit}") }, &of);
     let mut rows = Vec::new();
     let mut chosen = 0;
     for (at, finding) in findings.iter().enumerate() {

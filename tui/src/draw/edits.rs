@@ -14,10 +14,13 @@ use crate::{edits, layout, units};
 pub(crate) fn draw(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
     let (model, snapshot, theme) = (scene.model, scene.snapshot, scene.theme);
     let totals = snapshot.totals;
-    let of = match totals.n {
+    let mut of = match totals.n {
         0 => "save the file and see".to_owned(),
         n => format!("save to live p50 {} p95 {} (n {n})", units::millis(totals.p50), units::millis(totals.p95)),
     };
+    if !snapshot.diagnostics.is_empty() {
+        of = format!("{}, enter reads", units::many(snapshot.diagnostics.len(), "diagnostic"));
+    }
     canvas.title(scene, Pane::Edits, &of);
     let listed = edits::listed(model, snapshot);
     let chosen = edits::chosen(model, &listed);

@@ -34,7 +34,9 @@ pub(crate) fn draw(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
     let longest = listed.iter().map(|service| width(&service.name)).max().unwrap_or(0);
     let names = longest.clamp(7, 24).min(room);
     let rest = room - names;
-    let (split, spark) = if rest >= 26 { (rest.min(60) / 2 - 2, rest - rest.min(60) / 2 - 2) } else { (0, 0) };
+    // The split takes half of what is left; a minute needs no more than its seconds.
+    let split = if rest >= 26 { (rest / 2 - 2).min(28) } else { 0 };
+    let spark = if split > 0 { (rest - split - 4).min(60) } else { 0 };
     let mut head = Row::new(scene.theme);
     head.text("  ", Tone::Plain).cell("service", names, Tone::Dim);
     for (name, columns, _) in &shown {

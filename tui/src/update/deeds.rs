@@ -35,7 +35,7 @@ pub(super) fn perform(model: &mut Model, deed: Deed, snapshot: &Snapshot, logs: 
             };
             model.focus = Pane::Logs;
         }
-        Deed::Findings => model.put_aside(snapshot, false),
+        Deed::Findings => model.findings = Some((snapshot.edit, true)),
         Deed::Freeze => {
             model.frozen = if model.frozen.is_some() { None } else { Some(logs.end()) };
             return vec![Act::Freeze(model.frozen.is_some())];
@@ -90,7 +90,8 @@ fn back(model: &mut Model, snapshot: &Snapshot) {
         return;
     }
     if model.shows_diagnostics(snapshot) {
-        return model.put_aside(snapshot, true);
+        model.findings = Some((snapshot.edit, false));
+        return;
     }
     if model.focus == Pane::Logs {
         let searched = !std::mem::take(&mut model.logs.search).is_empty();

@@ -97,6 +97,20 @@ fn the_place_of_the_chosen_diagnostic_is_opened() {
 }
 
 #[test]
+fn warnings_wait_until_they_are_asked_for() {
+    let mut snapshot = made::broken();
+    snapshot.diagnostics.remove(0);
+    let mut screen = Screen::new(snapshot, COLOUR, (80, 24));
+    assert!(!screen.text().contains("unused import"));
+    screen.press("3");
+    assert!(screen.text().contains("1 diagnostic, enter reads"));
+    screen.press("\n");
+    assert!(screen.text().contains("warning: unused import"));
+    screen.key(KeyCode::Esc.into());
+    assert!(!screen.text().contains("unused import"));
+}
+
+#[test]
 fn the_latest_edit_chooses_the_service_until_the_user_does() {
     let mut screen = serving((80, 24));
     assert!(screen.text().contains("▸ map"));
