@@ -47,6 +47,7 @@ struct View {
     resized: bool,
     stopped: unix::Signal,
     continued: unix::Signal,
+    hung_up: unix::Signal,
 }
 
 impl View {
@@ -65,6 +66,7 @@ impl View {
             shown: Arc::default(),
             stopped: listen(Signal::TSTP)?,
             continued: listen(Signal::CONT)?,
+            hung_up: listen(Signal::HUP)?,
         };
         view.show(shown);
         Ok(view)
@@ -108,6 +110,7 @@ impl View {
                     self.pace.mark();
                     Vec::new()
                 }
+                _ = self.hung_up.recv() => return Ok(Exit::TerminalGone),
                 () = screen::panicked() => return Err(TuiError::Panicked),
             };
             for act in happened {

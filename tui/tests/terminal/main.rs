@@ -55,6 +55,14 @@ fn the_view_ends_with_the_session() {
 }
 
 #[test]
+fn the_view_ends_with_its_terminal() {
+    let mut terminal = Terminal::start("still", (80, 24));
+    terminal.wait("the view", |screen| screen.contains("? help"));
+    terminal.hang_up();
+    terminal.wait("the end", |screen| screen.contains("exit TerminalGone"));
+}
+
+#[test]
 fn nothing_is_written_while_nothing_happens() {
     let mut terminal = Terminal::start("still", (120, 30));
     terminal.wait("the view", |screen| screen.contains("? help"));

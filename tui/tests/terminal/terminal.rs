@@ -105,6 +105,12 @@ impl Terminal {
         self.child.wait().expect("the program's end").exit_code()
     }
 
+    /// Tells the program, as the kernel does, that its terminal is gone.
+    pub(crate) fn hang_up(&self) {
+        let id = self.child.process_id().expect("the program runs").to_string();
+        assert!(Command::new("kill").args(["-HUP", &id]).status().expect("kill").success());
+    }
+
     /// Whether the alternate screen is shown.
     pub(crate) fn is_alternate(&self) -> bool {
         self.parser.screen().alternate_screen()
