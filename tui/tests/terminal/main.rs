@@ -58,7 +58,7 @@ fn the_view_ends_with_the_session() {
 fn the_view_ends_with_its_terminal() {
     let mut terminal = Terminal::start("still", (80, 24));
     terminal.wait("the view", |screen| screen.contains("? help"));
-    terminal.hang_up();
+    terminal.signal("HUP");
     terminal.wait("the end", |screen| screen.contains("exit TerminalGone"));
 }
 
@@ -82,6 +82,36 @@ fn keys_are_taken_while_pictures_and_lines_come_as_fast_as_they_can() {
     terminal.wait("help", |screen| screen.contains("a shorter, a longer time window"));
     terminal.press("q");
     terminal.wait("the end", |screen| screen.contains("exit Quit"));
+}
+
+#[test]
+fn a_stopped_view_leaves_the_terminal_and_comes_back() {
+    let mut terminal = Terminal::start("still", (80, 24));
+    let before = terminal.before.clone();
+    // Ctrl-Z as a key, and the signal itself; then a stop that nobody is told of.
+    for stop in ["key", "TSTP"] {
+        terminal.wait("the view", |screen| screen.contains("? help"));
+        if stop == "key" {
+            terminal.press("\u{1a}")
+        } else {
+            terminal.signal(stop)
+        }
+        terminal.wait_for_stop();
+        terminal.settle();
+        assert!(!terminal.is_alternate() && !terminal.hides_cursor());
+        assert_eq!(terminal.modes(), before);
+        terminal.signal("CONT");
+    }
+    terminal.wait("the view", |screen| screen.contains("? help"));
+    let taken = terminal.count(ENTER_ALTERNATE);
+    terminal.signal("STOP");
+    terminal.wait_for_stop();
+    terminal.signal("CONT");
+    terminal.wait_written(ENTER_ALTERNATE, taken + 1);
+    assert_ne!(terminal.modes(), before);
+    terminal.press("q");
+    terminal.wait("the end", |screen| screen.contains("exit Quit"));
+    assert_eq!(terminal.modes(), before);
 }
 
 #[test]

@@ -76,6 +76,15 @@ impl Terminal {
         }
     }
 
+    /// Waits until something was written so often.
+    pub(crate) fn wait_written(&mut self, text: &str, times: usize) {
+        let end = Instant::now() + PATIENCE;
+        while self.count(text) < times {
+            let bytes = self.bytes.recv_timeout(end.saturating_duration_since(Instant::now()));
+            self.take(&bytes.expect("it is written in time"));
+        }
+    }
+
     /// Waits until what was begun is written.
     pub(crate) fn settle(&mut self) {
         while let Ok(bytes) = self.bytes.recv_timeout(Duration::from_millis(200)) {
@@ -105,10 +114,19 @@ impl Terminal {
         self.child.wait().expect("the program's end").exit_code()
     }
 
-    /// Tells the program, as the kernel does, that its terminal is gone.
-    pub(crate) fn hang_up(&self) {
-        let id = self.child.process_id().expect("the program runs").to_string();
-        assert!(Command::new("kill").args(["-HUP", &id]).status().expect("kill").success());
+    /// Sends the program a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args([format!("-{name}"), self.id()]).status().expect("kill").success());
+    }
+
+    /// Waits until the program is stopped.
+    pub(crate) fn wait_for_stop(&self) {
+        let end = Instant::now() + PATIENCE;
+        let status = format!("/proc/{}/status", self.id());
+        while !std::fs::read_to_string(&status).expect("the program runs").contains("State:\tT") {
+            assert!(Instant::now() < end, "the program never stopped");
+            thread::yield_now();
+        }
     }
 
     /// Whether the alternate screen is shown.
@@ -129,6 +147,10 @@ impl Terminal {
     /// The modes of the terminal, as `stty` tells them.
     pub(crate) fn modes(&self) -> String {
         modes(&*self.master)
+    }
+
+    fn id(&self) -> String {
+        self.child.process_id().expect("the program runs").to_string()
     }
 
     fn take(&mut self, bytes: &[u8]) {
