@@ -82,6 +82,7 @@ fn gutter(row: &mut Row, marks: &[Mark], lanes: usize) {
 }
 
 fn cells(scene: Scene<'_>, row: &mut Row, service: &Service, names: usize, room: usize) {
+    let begun = row.width();
     let (glyph, word, tone) = scene.theme.condition(service.state);
     row.text(glyph, tone).text(" ", Tone::Plain);
     row.cell(&service.name, names.min(room.saturating_sub(12)).min(24), Tone::Strong);
@@ -94,7 +95,8 @@ fn cells(scene: Scene<'_>, row: &mut Row, service: &Service, names: usize, room:
     let age = service.since_ms.map(|since| units::age(scene.snapshot.now_ms.saturating_sub(since)));
     row.figure(age.as_deref().unwrap_or("-"), 6, Tone::Plain).text("  ", Tone::Plain);
     let (words, tone) = note(scene.theme, service);
-    row.text(&words, tone);
+    let left = (begun + room).saturating_sub(row.width());
+    row.cell(&words, width(&words).min(left), tone);
 }
 
 /// The most important that is left to say of a service.

@@ -14,17 +14,18 @@ pub(crate) fn draw(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
     let (width, height) = (canvas.width(), canvas.height());
     if width >= 100 {
         let left = width / 2 - 1;
-        figures(scene, &mut canvas.part(0, 0, left, height));
+        figures(scene, &mut canvas.part(0, 0, left, height), false);
         request::draw(scene, &mut canvas.part(left + 2, 0, width, height));
     } else {
         let spans = scene.snapshot.traces.get(scene.model.trace).map_or(0, |trace| trace.spans.len());
         let below = if spans == 0 { 0 } else { (spans + 1).min(height / 2) };
-        figures(scene, &mut canvas.part(0, 0, width, height - below));
+        figures(scene, &mut canvas.part(0, 0, width, height - below), true);
         request::draw(scene, &mut canvas.part(0, height - below, width, below));
     }
 }
 
-fn figures(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
+/// The figures of a service; with a sparkline where the table had no room for one.
+fn figures(scene: Scene<'_>, canvas: &mut Canvas<'_>, spark: bool) {
     let Some(service) = model::chosen_service(scene.model, scene.snapshot) else {
         canvas.rule(scene, "service", "");
         return;
@@ -41,6 +42,14 @@ fn figures(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
     }
     let Some(window) = window.filter(|window| window.n > 0) else { return };
     at += split::legend(scene, &mut canvas.part(0, at, width, height.saturating_sub(at)), window);
+    if let Some(hop) = hop.filter(|_| spark) {
+        let mut row = Row::new(scene.theme);
+        row.text("  ", Tone::Plain).cell("last minute", 28, Tone::Plain);
+        let columns = width.saturating_sub(row.width() + 2).min(60);
+        hops::sparkline(&mut row, &hop.per_second, columns);
+        canvas.row(at, row);
+        at += 1;
+    }
     if height > at + 2 {
         histogram::draw(scene, &mut canvas.part(0, at + 1, width, height - at - 1), &window.histogram);
     }

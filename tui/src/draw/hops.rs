@@ -19,7 +19,7 @@ const COLUMNS: [(&str, usize, usize); 8] = [
     ("p50", 9, 0),
     ("p90", 9, 60),
     ("p99", 9, 48),
-    ("max", 9, 84),
+    ("max", 9, 80),
     ("n", 8, 92),
 ];
 
@@ -30,7 +30,7 @@ pub(crate) fn draw(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
     let listed = model::listed(model, snapshot);
     let shown: Vec<_> = COLUMNS.iter().filter(|column| column.2 <= canvas.width()).collect();
     let figures: usize = shown.iter().map(|column| column.1).sum();
-    let room = canvas.width().saturating_sub(figures + 2);
+    let room = canvas.width().saturating_sub(figures + 3);
     let longest = listed.iter().map(|service| width(&service.name)).max().unwrap_or(0);
     let names = longest.clamp(7, 24).min(room);
     let rest = room - names;
@@ -38,7 +38,7 @@ pub(crate) fn draw(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
     let split = if rest >= 26 { (rest / 2 - 2).min(28) } else { 0 };
     let spark = if split > 0 { (rest - split - 4).min(60) } else { 0 };
     let mut head = Row::new(scene.theme);
-    head.text("  ", Tone::Plain).cell("service", names, Tone::Dim);
+    head.text("   ", Tone::Plain).cell("service", names, Tone::Dim);
     for (name, columns, _) in &shown {
         head.figure(name, *columns, Tone::Dim);
     }
@@ -57,7 +57,9 @@ pub(crate) fn draw(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
         let hop = snapshot.hops.get(&service.name);
         let window = hop.and_then(|hop| window(scene, hop));
         let mut row = Row::new(scene.theme);
-        row.cell(if at == chosen { scene.theme.glyphs().marker } else { "" }, 2, Tone::Accent);
+        row.text(if at == chosen { scene.theme.glyphs().marker } else { " " }, Tone::Accent);
+        let (glyph, _, tone) = scene.theme.condition(service.state);
+        row.text(glyph, tone).text(" ", Tone::Plain);
         row.cell(&service.name, names, Tone::Strong);
         for (name, columns, _) in &shown {
             let (figure, tone) = figure(scene, name, hop, window);
@@ -111,7 +113,7 @@ fn figure(scene: Scene<'_>, name: &str, hop: Option<&Hop>, window: Option<&Windo
 }
 
 /// Requests a second, the latest at the right.
-fn sparkline(row: &mut Row, seconds: &[u32], columns: usize) {
+pub(crate) fn sparkline(row: &mut Row, seconds: &[u32], columns: usize) {
     let levels = &row.theme().glyphs().levels;
     let shown = &seconds[seconds.len().saturating_sub(columns)..];
     let most = shown.iter().copied().max().unwrap_or(0).max(1);

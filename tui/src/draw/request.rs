@@ -31,7 +31,7 @@ pub(crate) fn draw(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
     canvas.rule(
         scene,
         &name,
-        &format!("{total}, {ago}{} {}{partial}", if ago == "now" { "" } else { " ago" }, trace.id),
+        &format!("{total}, {ago}{}{partial} {}", if ago == "now" { "" } else { " ago" }, trace.id),
     );
     let names = trace.spans.iter().map(|span| indent(span) + width(&span.service)).max().unwrap_or(0).min(24);
     let end = trace.spans.iter().map(|span| span.start.saturating_add(span.total)).max().unwrap_or(0);

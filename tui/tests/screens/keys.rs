@@ -113,10 +113,10 @@ fn warnings_wait_until_they_are_asked_for() {
 #[test]
 fn the_latest_edit_chooses_the_service_until_the_user_does() {
     let mut screen = serving((80, 24));
-    assert!(screen.text().contains("▸ map"));
+    assert!(screen.text().contains("▸● map"));
     assert!(screen.text().contains("p50 1.20 ms -> 1.40 ms (n 400 / 380)  slower"));
     screen.press("k");
-    assert!(screen.text().contains("▸ filter"));
+    assert!(screen.text().contains("▸● filter"));
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn logs_of_one_service_and_of_one_request() {
 fn a_click_chooses_and_the_wheel_moves() {
     let mut screen = serving((120, 30));
     let text = screen.text();
-    let row = text.lines().position(|line| line.starts_with("  filter")).expect("filter is listed");
+    let row = text.lines().position(|line| line.starts_with(" ● filter")).expect("filter is listed");
     let mouse = |kind| Input::Mouse(MouseEvent { kind, column: 5, row: row as u16, modifiers: KeyModifiers::NONE });
     screen.take(mouse(MouseEventKind::Down(MouseButton::Left)));
     assert_eq!(screen.model.service.as_deref(), Some("filter"));
