@@ -1,6 +1,10 @@
 //! The last lines that services wrote, bounded.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
+
+/// More of a line nobody reads here; its file has it whole.
+const MOST_BYTES: usize = 16 << 10;
 
 /// A line a service wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +48,7 @@ impl LogRing {
         match logged {
             Logged::Lost(n) => self.lost = self.lost.saturating_add(n),
             Logged::Line(mut line) => {
-                line.line = printable(&line.line);
+                line.line = short(printable(&line.line).into_owned());
                 if self.lines.len() == self.capacity {
                     self.lines.pop_front();
                     self.first += 1;
@@ -77,16 +81,17 @@ impl LogRing {
     }
 }
 
-/// Without what a terminal would act on: escape sequences and control characters go, a tab becomes two spaces.
-pub(crate) fn printable(line: &str) -> String {
+/// Without what a terminal would act on: escape sequences and control characters go, a tab becomes two spaces and a line end one.
+pub(crate) fn printable(line: &str) -> Cow<'_, str> {
     if !line.chars().any(char::is_control) {
-        return line.to_owned();
+        return Cow::Borrowed(line);
     }
     let mut text = String::with_capacity(line.len());
     let mut rest = line.chars().peekable();
     while let Some(character) = rest.next() {
         match character {
             '\t' => text.push_str("  "),
+            '\n' => text.push(' '),
             '\u{1b}' => match rest.next() {
                 // A control sequence ends with its first byte from @ to ~.
                 Some('[') => while rest.next().is_some_and(|c| !('@'..='~').contains(&c)) {},
@@ -98,7 +103,18 @@ pub(crate) fn printable(line: &str) -> String {
             c => text.push(c),
         }
     }
-    text
+    Cow::Owned(text)
+}
+
+/// A line of no more than so many bytes; where it was cut, it says so.
+fn short(mut line: String) -> String {
+    if line.len() > MOST_BYTES {
+        let end = line.floor_char_boundary(MOST_BYTES);
+        let more = line.len() - end;
+        line.truncate(end);
+        line.push_str(&format!(" ... and {more} bytes more"));
+    }
+    line
 }
 
 #[cfg(test)]
@@ -119,6 +135,13 @@ mod tests {
         let kept: Vec<_> = ring.lines().map(|(number, line)| (number, line.line.as_str())).collect();
         assert_eq!(kept, [(1, "b"), (2, "c")]);
         assert_eq!((ring.end(), ring.lost()), (3, 4));
+    }
+
+    #[test]
+    fn a_line_without_end_is_cut_and_says_so() {
+        let cut = short("é".repeat(MOST_BYTES));
+        assert!(cut.ends_with("é ... and 16384 bytes more") && cut.len() < MOST_BYTES + 40);
+        assert_eq!(short("as it is".into()), "as it is");
     }
 
     #[test]

@@ -10,14 +10,14 @@ use tokio::process::Command;
 
 /// Opens a place in the user's editor and waits for its end; why it failed, in words.
 pub(crate) async fn edit(file: &Path, line: usize, column: usize) -> Result<(), String> {
-    let editor = chosen(["VISUAL", "EDITOR"], "vi");
+    let editor = chosen(&["VISUAL", "EDITOR"], "vi");
     let arguments = place(&editor, file, line, column);
     finish(&editor, shell(&editor, &arguments).status().await)
 }
 
 /// Shows files in the user's pager, else these lines, and waits for its end; why it failed, in words.
 pub(crate) async fn page(files: &[impl AsRef<Path>], lines: String) -> Result<(), String> {
-    let pager = chosen(["PAGER", "PAGER"], "less");
+    let pager = chosen(&["PAGER"], "less");
     let files: Vec<OsString> = files.iter().map(|file| file.as_ref().as_os_str().to_owned()).collect();
     if !files.is_empty() {
         return finish(&pager, shell(&pager, &files).status().await);
@@ -37,8 +37,8 @@ pub(crate) async fn page(files: &[impl AsRef<Path>], lines: String) -> Result<()
 }
 
 /// The first variable that is set to something.
-fn chosen(variables: [&str; 2], else_this: &str) -> OsString {
-    let set = variables.into_iter().filter_map(std::env::var_os).find(|value| !value.is_empty());
+fn chosen(variables: &[&str], else_this: &str) -> OsString {
+    let set = variables.iter().filter_map(std::env::var_os).find(|value| !value.is_empty());
     set.unwrap_or_else(|| else_this.into())
 }
 

@@ -50,7 +50,7 @@ fn finding_rows(scene: Scene<'_>, finding: &Diagnostic, chosen: bool, columns: u
         row.text(if chosen && at == 0 { theme.glyphs().marker } else { " " }, Tone::Accent).text(" ", Tone::Plain);
         match piece.strip_prefix(word).filter(|_| at == 0) {
             Some(rest) => row.text(word, tone).text(&printable(rest), Tone::Strong),
-            None => row.text(&printable(piece), Tone::Strong),
+            None => row.text(piece, Tone::Strong),
         };
         rows.push(row);
     }
@@ -71,7 +71,7 @@ fn finding_rows(scene: Scene<'_>, finding: &Diagnostic, chosen: bool, columns: u
         let (before, marked) = marked(finding, line);
         let mut row = Row::new(theme);
         gutter(&mut row, &place.line.to_string());
-        row.text(&printable(line), Tone::Plain);
+        row.text(line, Tone::Plain);
         rows.push(row);
         let mut row = Row::new(theme);
         gutter(&mut row, "");
@@ -82,7 +82,7 @@ fn finding_rows(scene: Scene<'_>, finding: &Diagnostic, chosen: bool, columns: u
         for (at, piece) in help.lines().flat_map(|line| wrap(line, columns.saturating_sub(digits + 12))).enumerate() {
             let mut row = Row::new(theme);
             row.text(&" ".repeat(digits + 3), Tone::Plain);
-            row.text(if at == 0 { "= hint: " } else { "        " }, Tone::Accent).text(&printable(piece), Tone::Plain);
+            row.text(if at == 0 { "= hint: " } else { "        " }, Tone::Accent).text(piece, Tone::Plain);
             rows.push(row);
         }
     }

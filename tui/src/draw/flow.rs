@@ -105,6 +105,7 @@ fn note(theme: Theme, service: &Service) -> (String, Tone) {
         return (why.clone(), if service.state == Condition::Down { Tone::Bad } else { Tone::Busy });
     }
     let mut parts = Vec::new();
+    let reset = service.placed.values().any(|placed| matches!(placed.fate, Some(session::Fate::Reset { .. })));
     if service.restarts > 0 {
         parts.push(format!("{}x restarted", service.restarts));
     }
@@ -114,7 +115,9 @@ fn note(theme: Theme, service: &Service) -> (String, Tone) {
             None => name.clone(),
         });
     }
-    (parts.join(&format!(" {} ", theme.glyphs().dot)), Tone::Plain)
+    // A value that was lost is worth a look.
+    let tone = if reset { Tone::Busy } else { Tone::Plain };
+    (parts.join(&format!(" {} ", theme.glyphs().dot)), tone)
 }
 
 /// What a takeover did with a placed value, in a word.

@@ -46,7 +46,7 @@ pub(crate) fn draw(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
         Some(Overlay::Output { title, scroll, .. }) => (title.as_str(), *scroll),
         None => return,
     };
-    canvas.rule(scene, &printable(title), "");
+    canvas.rule(scene, title, "");
     for (at, (key, text)) in content(scene.model, canvas.width()).into_iter().skip(scroll).enumerate() {
         let mut row = Row::new(scene.theme);
         row.text("  ", Tone::Plain);
@@ -76,7 +76,7 @@ fn content(model: &Model, columns: usize) -> Vec<(Option<String>, String)> {
             rows
         }
         Some(Overlay::Output { lines, .. }) => {
-            let lines = lines.iter().flat_map(|line| line.split('\n')).map(printable);
+            let lines = lines.iter().flat_map(|line| line.split('\n')).map(|line| printable(line).into_owned());
             let wrapped = |line: String| -> Vec<_> {
                 wrap(&line, columns.saturating_sub(3)).into_iter().map(|piece| (None, piece.to_owned())).collect()
             };

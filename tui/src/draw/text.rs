@@ -3,6 +3,7 @@
 use ratatui::text::{Line, Span};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::log::printable;
 use crate::theme::{Theme, Tone};
 
 /// A row that grows to the right.
@@ -26,9 +27,9 @@ impl Row {
         self.width
     }
 
-    /// Text as it is.
+    /// Text, without what a terminal would act on.
     pub(crate) fn text(&mut self, text: &str, tone: Tone) -> &mut Self {
-        self.span(Span::styled(text.to_owned(), self.theme.style(tone)))
+        self.span(Span::styled(printable(text).into_owned(), self.theme.style(tone)))
     }
 
     /// Text with a style of its own.
@@ -40,14 +41,14 @@ impl Row {
 
     /// A column that begins with its text.
     pub(crate) fn cell(&mut self, text: &str, columns: usize, tone: Tone) -> &mut Self {
-        let text = fit(text, columns, self.theme.glyphs().cut);
+        let text = fit(&printable(text), columns, self.theme.glyphs().cut);
         let rest = columns.saturating_sub(width(&text));
         self.text(&text, tone).text(&" ".repeat(rest), Tone::Plain)
     }
 
     /// A column that ends with its text.
     pub(crate) fn figure(&mut self, text: &str, columns: usize, tone: Tone) -> &mut Self {
-        let text = fit(text, columns, self.theme.glyphs().cut);
+        let text = fit(&printable(text), columns, self.theme.glyphs().cut);
         let rest = columns.saturating_sub(width(&text));
         self.text(&" ".repeat(rest), Tone::Plain).text(&text, tone)
     }
@@ -91,20 +92,23 @@ pub(crate) fn fit(text: &str, columns: usize, cut: &str) -> String {
 pub(crate) fn wrap(text: &str, columns: usize) -> Vec<&str> {
     let mut rows = Vec::new();
     let mut rest = text;
-    while width(rest) > columns.max(1) {
+    loop {
         let (row, after) = head(rest, columns.max(1));
+        if after.is_empty() {
+            rows.push(rest);
+            return rows;
+        }
         // A character that is wider than the screen is shown as far as it goes.
-        let at = if row.is_empty() { rest.chars().next().map_or(0, char::len_utf8) } else { rest.len() - after.len() };
+        let at = if row.is_empty() { rest.chars().next().map_or(0, char::len_utf8) } else { row.len() };
         // Between words where the row is not left half empty by it.
         let space = rest[..at].rfind(' ').map(|space| space + 1).filter(|space| *space > at / 2);
         let at = space.unwrap_or(at);
         rows.push(&rest[..at]);
         rest = &rest[at..];
+        if rest.is_empty() {
+            return rows;
+        }
     }
-    if rows.is_empty() || !rest.is_empty() {
-        rows.push(rest);
-    }
-    rows
 }
 
 /// As much of a text as so many columns take, and the rest.

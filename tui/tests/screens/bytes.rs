@@ -79,6 +79,23 @@ fn without_colour_no_colour_is_written_and_modifiers_stay() {
 }
 
 #[test]
+fn nothing_that_is_shown_steers_the_terminal() {
+    let mut snapshot = made::down();
+    let evil = "\u{1b}]0;title\u{7}\u{1b}[31mred\u{9b}31m\u{8}";
+    snapshot.app = evil.into();
+    snapshot.services[0].name = evil.into();
+    snapshot.services[1].why = Some(evil.into());
+    snapshot.notices[0].message = evil.into();
+    snapshot.traces[0].spans[0].error = Some(evil.into());
+    snapshot.edits[0].services =
+        vec![session::snapshot::EditedService { name: evil.into(), reason: evil.into(), version: Some(evil.into()) }];
+    let written = written(Theme { colour: false, ascii: false }, &[snapshot]);
+    for steers in ["\u{1b}]", "\u{7}", "\u{8}", "\u{9b}", "\u{1b}[31m"] {
+        assert!(!written.contains(steers), "{steers:?}");
+    }
+}
+
+#[test]
 fn a_picture_that_did_not_change_writes_next_to_nothing() {
     let once = written(Theme { colour: true, ascii: false }, &[made::broken()]).len();
     let twice = written(Theme { colour: true, ascii: false }, &[made::broken(), made::broken()]).len();

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use terminal::Terminal;
 
+/// Every frame without a prompt hides the cursor.
+const HIDE_CURSOR: &str = "\u{1b}[?25l";
 const ENTER_ALTERNATE: &str = "\u{1b}[?1049h";
 
 #[test]
@@ -69,6 +71,16 @@ fn nothing_is_written_while_nothing_happens() {
     // What a frame has left to say comes at once.
     terminal.settle();
     assert_eq!(terminal.bytes_within(Duration::from_millis(400)), 0);
+}
+
+#[test]
+fn no_more_than_twenty_frames_a_second_are_drawn_in_a_storm() {
+    let mut terminal = Terminal::start("storm", (120, 30));
+    terminal.wait("a line of the storm", |screen| screen.contains("storm line"));
+    let (before, begin) = (terminal.count(HIDE_CURSOR), std::time::Instant::now());
+    terminal.wait_written(HIDE_CURSOR, before + 30);
+    // They take 1.5 s, less what was on its way when the count began; without a limit they take a tenth of that.
+    assert!(begin.elapsed() >= Duration::from_millis(750), "30 frames within {:?}", begin.elapsed());
 }
 
 #[test]
