@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("build", &["app"]),
     ("local-cluster", &["app"]),
     ("session", &["app", "build", "local-cluster", "hops", "watcher"]),
+    ("tui", &["session"]),
     ("watcher", &[]),
     ("dyninka-cli", &["app", "build", "hops", "host", "local-cluster", "session"]),
 ];
@@ -37,6 +38,8 @@ const FENCES: &[(&str, &[&str])] = &[
     ("opentelemetry-proto", &["hops"]),
     ("prost", &["hops"]),
     ("hdrhistogram", &["hops"]),
+    ("ratatui", &["tui"]),
+    ("crossterm", &["tui"]),
 ];
 
 /// Rooms that read no file, open no socket and run nothing: they are free of anything that could.
