@@ -9,6 +9,7 @@ mod control;
 mod edit;
 mod effect;
 mod event;
+pub mod grammar;
 mod home;
 mod install;
 mod load;

@@ -36,7 +36,7 @@ const FENCES: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms that read no file, open no socket and run nothing: they are free of anything that could.
-const PURE: &[&str] = &["app", "hops"];
+const PURE: &[&str] = &["app/src", "hops/src", "session/src/grammar"];
 const IMPURE: &[&str] = &["tokio", "std::fs", "std::net::Tcp", "std::net::Udp", "std::process", "std::env"];
 
 fn packages() -> Vec<Package> {
@@ -79,7 +79,7 @@ fn outside_crates_stay_in_their_rooms() {
 fn pure_rooms_touch_nothing() {
     for room in PURE {
         let mut files = Vec::new();
-        collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join(room).join("src"), &mut files);
+        collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join(room), &mut files);
         assert!(!files.is_empty(), "{room} has no source");
         for (file, text) in files {
             for impure in IMPURE {
