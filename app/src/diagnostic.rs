@@ -20,6 +20,19 @@ pub struct Diagnostic {
     /// The service whose build it stops, where it is one alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
+    /// Other places that have to do with it, as the other end of a step of the flow.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub related: Vec<Related>,
+}
+
+/// Another place that has to do with a finding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Related {
+    /// What is there: lowercase, no full stop.
+    pub message: String,
+    /// Where.
+    #[serde(flatten)]
+    pub place: Place,
 }
 
 /// How bad.
@@ -50,7 +63,14 @@ pub struct Place {
 impl Diagnostic {
     /// An error.
     pub fn error(message: impl Into<String>, place: Place) -> Self {
-        Self { severity: Severity::Error, message: message.into(), place, help: None, service: None }
+        Self {
+            severity: Severity::Error,
+            message: message.into(),
+            place,
+            help: None,
+            service: None,
+            related: Vec::new(),
+        }
     }
 
     /// A file that cannot be read, and why.

@@ -9,6 +9,7 @@
 mod change;
 mod crates;
 mod diagnostic;
+mod edge;
 mod flow;
 mod graph;
 mod import;
@@ -33,7 +34,8 @@ mod tree;
 mod walk;
 
 pub use change::{Change, Changes, compare};
-pub use diagnostic::{Diagnostic, Place, Severity};
+pub use diagnostic::{Diagnostic, Place, Related, Severity};
+pub use edge::Edge;
 pub use graph::{Drawing, graph, report};
 pub use model::{App, Flow, Input, Output, Placed, Service, Slice, Stub};
 pub use parse::parse;

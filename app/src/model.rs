@@ -26,7 +26,12 @@ pub struct App {
     pub frontmatter: Option<String>,
     /// Every file the app is read from: root, modules, included.
     pub files: BTreeSet<PathBuf>,
+    /// Hash over every signature in the flow, over all that their types reach, and over which feeds which: equal, what
+    /// travels is the same.
+    pub flow_meaning: String,
     pub(crate) tree: Arc<Tree>,
+    /// What the signatures in the flow need.
+    pub(crate) faces: Reach,
     /// Leaves of `use` statements that lead out of the crate: in every slice, since they may bring traits.
     pub(crate) outside: Arc<BTreeSet<(usize, usize)>>,
 }
@@ -56,6 +61,12 @@ pub struct Service {
     pub replay: bool,
     /// The function's name in the file.
     pub place: Place,
+    /// The types of its inputs, in order.
+    pub input_places: Vec<Place>,
+    /// The type it returns; its name where it returns nothing.
+    pub output_place: Place,
+    /// Hash over the types in its signature and all that they are made of: equal, what it takes and returns is the same.
+    pub signature: String,
     /// What of the tree it needs.
     pub(crate) reach: Reach,
 }

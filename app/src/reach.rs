@@ -129,6 +129,25 @@ impl<'a> Index<'a> {
         search.reach
     }
 
+    /// Everything that is needed where the signatures of services are, not their functions. Statics may be placed
+    /// anywhere: an `impl` of what travels may use those of its own service.
+    pub(crate) fn reach_faces(&self, services: &BTreeSet<usize>) -> Reach {
+        let is_placed = |number: &usize| self.tree.items[*number].placed.is_some();
+        let placed: Vec<usize> = (0..self.tree.items.len()).filter(is_placed).collect();
+        let mut search =
+            Search { index: self, roots: &placed, reach: Reach::default(), open: Vec::new(), seen: HashSet::new() };
+        search.enter(0);
+        for service in services {
+            let item = &self.tree.items[*service];
+            let Kind::Service { face } = &item.kind else { continue };
+            for lead in self.follow(0, &face.mentions) {
+                search.find(item, lead.find, &lead.range, Manner::Tokens, 0);
+            }
+        }
+        search.run();
+        search.reach
+    }
+
     /// What an item's paths lead to. The names in a macro are looked up where it is called, too.
     fn leads(&self, number: usize, from: usize) -> Leads {
         if let Some(known) = self.leads.borrow().get(&(number, from)) {

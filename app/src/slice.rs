@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 
-use crate::model::{App, Service, Slice, Stub};
+use crate::model::{App, Slice, Stub};
+use crate::reach::Reach;
 use crate::sources::folder;
 use crate::text::blank;
 use crate::tree::{Item, Kind};
@@ -14,8 +15,19 @@ impl App {
     /// left at its own line and column. Same app, same bytes.
     pub fn slice(&self, service: &str) -> Option<Slice> {
         let service = self.service(service)?;
+        self.cut(&service.reach, &service.calls)
+    }
+
+    /// What the types that travel along the flow need: the slice of a service that has every signature of the flow and
+    /// no function. None for an app without a text.
+    pub fn flow_slice(&self) -> Option<Slice> {
+        let calls = self.faces.calls.iter().map(|called| self.tree.items[*called].names[0].clone());
+        self.cut(&self.faces, &calls.collect())
+    }
+
+    fn cut(&self, reach: &Reach, calls: &BTreeSet<String>) -> Option<Slice> {
         let tree = &*self.tree;
-        let mut cut = Cut { app: self, service, blanks: BTreeMap::new() };
+        let mut cut = Cut { app: self, reach, blanks: BTreeMap::new() };
         cut.module(0);
         let root = &tree.files.first()?.path;
         let base = folder(root);
@@ -23,7 +35,7 @@ impl App {
             let file = &tree.files[*file];
             (relative(&base, &file.path), blank(&file.text, ranges))
         });
-        let kept = service.reach.items.iter().map(|number| &tree.items[*number]);
+        let kept = reach.items.iter().map(|number| &tree.items[*number]);
         let included = kept.flat_map(|item| item.mentions.included.iter().map(|path| tree.looked_for(item, path)));
         let stub = |name: &String| {
             let called = self.service(name)?;
@@ -33,7 +45,7 @@ impl App {
             files: files.collect(),
             root: relative(&base, root),
             included: included.map(|path| relative(&base, &path)).collect(),
-            stubs: service.calls.iter().filter_map(stub).collect(),
+            stubs: calls.iter().filter_map(stub).collect(),
         })
     }
 }
@@ -41,7 +53,7 @@ impl App {
 /// Finds what is to be blanked.
 struct Cut<'a> {
     app: &'a App,
-    service: &'a Service,
+    reach: &'a Reach,
     /// By file; a file that is not in here has nothing that is kept.
     blanks: BTreeMap<usize, Vec<Range<usize>>>,
 }
@@ -60,14 +72,12 @@ impl Cut<'_> {
 
     /// What is blanked of an item.
     fn item(&mut self, number: usize, item: &Item) -> Vec<Range<usize>> {
-        let is_kept = self.service.reach.items.contains(&number);
+        let is_kept = self.reach.items.contains(&number);
         match &item.kind {
             Kind::Use { leaves, parts } => {
                 let find = |at: usize| (number, at);
                 let kept: BTreeSet<usize> = (0..leaves.len())
-                    .filter(|at| {
-                        self.app.outside.contains(&find(*at)) || self.service.reach.leaves.contains(&find(*at))
-                    })
+                    .filter(|at| self.app.outside.contains(&find(*at)) || self.reach.leaves.contains(&find(*at)))
                     .collect();
                 if kept.is_empty() {
                     return vec![item.range.clone()];

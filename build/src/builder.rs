@@ -16,8 +16,9 @@ use crate::finding::Finding;
 use crate::linker::{self, Linker};
 use crate::progress::{Listener, Progress};
 use crate::recipe::Recipe;
+use crate::rustc::Rustc;
 use crate::toolchain::Toolchain;
-use crate::{glue, hash};
+use crate::{flow, glue, hash};
 
 /// How long rustc may take for one service: two hundred times what is usual. A macro or a constant that never ends
 /// is ended.
@@ -43,6 +44,8 @@ pub struct Builder {
     also: std::sync::Mutex<BTreeSet<String>>,
     /// Recipes whose libraries did not fit rustc and were built anew, once.
     renewed: std::sync::Mutex<BTreeSet<String>>,
+    /// What the flow was when it last fitted.
+    fitting: std::sync::Mutex<Option<String>>,
 }
 
 /// What this machine builds with.
@@ -89,6 +92,7 @@ impl Builder {
             preparing: Mutex::new(()),
             also: std::sync::Mutex::default(),
             renewed: std::sync::Mutex::default(),
+            fitting: std::sync::Mutex::default(),
         })
     }
 
@@ -133,6 +137,40 @@ impl Builder {
             }
             ended => ended,
         }
+    }
+
+    /// Type-checks the flow as a whole: whether what each service returns is what the next one takes. To be asked before
+    /// anything of an edit is taken over. Where nothing in any signature of the flow changed since the last time it
+    /// fitted, no rustc is called.
+    ///
+    /// # Errors
+    /// [`BuildError::Flow`] names both ends of each step that does not fit.
+    pub async fn check_flow(&self, app: &App) -> Result<(), BuildError> {
+        let machine = self.machine().await?;
+        let recipe = self.prepare_on(&machine, app, false).await?;
+        match self.check_flow_by(&machine, &recipe, app).await {
+            Err(BuildError::Flow { findings }) => {
+                let Some(anew) = self.can_mend(&recipe, &findings) else { return Err(BuildError::Flow { findings }) };
+                let recipe = self.prepare_on(&machine, app, anew).await?;
+                self.check_flow_by(&machine, &recipe, app).await
+            }
+            ended => ended,
+        }
+    }
+
+    async fn check_flow_by(&self, machine: &Machine, recipe: &Recipe, app: &App) -> Result<(), BuildError> {
+        let parts = [flow::FORMAT, &recipe.key, &app.flow_meaning];
+        let key = hash::parts(parts.map(str::as_bytes));
+        if self.fitting.lock().unwrap_or_else(PoisonError::into_inner).as_ref() == Some(&key) {
+            return Ok(());
+        }
+        let Some(slice) = app.flow_slice() else { return Ok(()) };
+        let work = self.work();
+        let rustc = self.rustc(machine, recipe, &app.name, &work);
+        // No seat is taken: a takeover waits for this, and it is short.
+        flow::check(rustc, app, &slice).await?;
+        *self.fitting.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
+        Ok(())
     }
 
     /// What this machine builds with, looked up anew when something was upgraded.
@@ -184,24 +222,26 @@ impl Builder {
             hash::parts([fingerprint.as_bytes(), recipe.key.as_bytes()])[..16].to_owned()
         };
         let glue = glue::write(service, &slice.stubs, &version, &print);
-        let compilation = Compilation {
-            service,
-            slice: &slice,
-            glue: &glue,
-            recipe,
-            toolchain: &machine.toolchain,
-            linker: &machine.linker,
-            name: &app.name,
-            folder: self.folder(),
-            shown: &self.shown,
-            work: &self.work(),
-            level: self.level,
-            limit: self.limit,
-        };
+        let work = self.work();
+        let rustc = self.rustc(machine, recipe, &app.name, &work);
+        let compilation = Compilation { rustc, service, slice: &slice, glue: &glue, linker: &machine.linker };
         // Never closed, so a seat always comes.
         let _seat = self.seats.acquire().await.ok();
         let compiled = compilation.run().await?;
         Ok(artifact(self.shelf.put(&key, &compiled.library)?, true))
+    }
+
+    fn rustc<'a>(&'a self, machine: &'a Machine, recipe: &'a Recipe, name: &'a str, work: &'a Path) -> Rustc<'a> {
+        Rustc {
+            recipe,
+            toolchain: &machine.toolchain,
+            name,
+            folder: self.folder(),
+            shown: &self.shown,
+            work,
+            level: self.level,
+            limit: self.limit,
+        }
     }
 
     async fn prepare_on(&self, machine: &Machine, app: &App, anew: bool) -> Result<Recipe, BuildError> {

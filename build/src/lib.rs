@@ -12,8 +12,10 @@ mod carried;
 mod compile;
 mod dependencies;
 mod error;
+mod explain;
 mod files;
 mod finding;
+mod flow;
 mod glue;
 mod hash;
 mod linker;
@@ -22,6 +24,7 @@ mod package;
 mod process;
 mod progress;
 mod recipe;
+mod rustc;
 mod toolchain;
 
 pub use artifact::{Artifact, Usage};

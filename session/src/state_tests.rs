@@ -152,7 +152,7 @@ fn a_broken_start_reports_and_ends_and_nothing_follows_a_close() {
     let mut state = state();
     let place = Place { file: Path::new("chain.rs").to_owned(), line: 1, column: 1, end_line: 1, end_column: 2 };
     let diagnostic =
-        Diagnostic { severity: Severity::Error, message: "wrong".to_owned(), place, help: None, service: None };
+        Diagnostic { severity: Severity::Error, message: "wrong".to_owned(), place, help: None, service: None, related: Vec::new() };
     let effects = state.update(at(1), Event::Loaded { edit: 0, app: chain(), diagnostics: vec![diagnostic] });
     assert!(
         matches!(effects[..], [Effect::Report(Report::Broken { .. }), Effect::Close, Effect::Watch { .. }]),
