@@ -91,7 +91,7 @@ async fn swap(State(shared): State<Arc<Shared>>, body: axum::Json<hops::Swap>) -
 }
 
 async fn reload(State(shared): State<Arc<Shared>>) -> Response {
-    match control::reload(&shared) {
+    match control::reload(&shared).await {
         Ok(()) => axum::Json(json!({ "reloaded": true })).into_response(),
         Err(error) => refuse(&shared, "request", StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()),
     }

@@ -8,6 +8,7 @@ mod answer;
 mod body_call;
 mod control;
 mod doors;
+mod front;
 mod inputs;
 mod journey;
 mod library;

@@ -7,6 +7,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use hops::{Config, Route};
 use tokio::sync::{RwLock, Semaphore};
 
+use crate::front::Front;
 use crate::metrics::Metrics;
 use crate::program::Program;
 use crate::upstream::Upstreams;
@@ -26,6 +27,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) permits: Semaphore,
     pub(crate) draining: AtomicBool,
+    pub(crate) front: Front,
 }
 
 /// The configuration, understood.
@@ -48,7 +50,7 @@ impl Settings {
 }
 
 impl Shared {
-    pub(crate) fn new(folder: PathBuf, settings: Settings) -> Self {
+    pub(crate) fn new(folder: PathBuf, settings: Settings, front: Front) -> Self {
         Self {
             folder,
             metrics: Metrics::new(&settings.config.service),
@@ -59,6 +61,7 @@ impl Shared {
             upstreams: Upstreams::default(),
             permits: Semaphore::new(MOST_REQUESTS),
             draining: AtomicBool::new(false),
+            front,
         }
     }
 }

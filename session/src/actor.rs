@@ -1,33 +1,27 @@
 //! The loop: takes one event at a time, asks `state` what follows, and has it done in tasks that answer with events.
 
 use std::collections::{BTreeSet, HashMap};
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use app::App;
 use build::{BuildError, Builder, Progress};
-use hops::Config;
-use local_cluster::{Ground, Plan, Spec};
+use local_cluster::Ground;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
-use watcher::Watcher;
 
 use crate::control::Control;
 use crate::effect::{Effect, Wanted};
-use crate::event::{Artifact, Edit, Event, Seat};
+use crate::event::Event;
+use crate::follow;
 use crate::home::Place;
-use crate::install;
 use crate::lock::Lock;
-use crate::options::{Front, Options};
+use crate::options::Options;
 use crate::report::Report;
 use crate::running::Running;
-use crate::state::State;
-
-/// A new host listens within milliseconds; a machine under load is given this long.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::state::{Settings, State};
+use crate::tools::Tools;
 
 /// A container is created and started within this, or its engine hangs.
 const LAST_MAKING: Duration = Duration::from_secs(10);
@@ -44,20 +38,13 @@ pub(crate) struct Actor {
     /// The files to follow.
     files: watch::Sender<BTreeSet<PathBuf>>,
     builds: HashMap<String, AbortHandle>,
+    check: Option<AbortHandle>,
     /// What may be given up at any time: reading, building, waiting.
     tasks: JoinSet<()>,
     /// What makes things on the ground: waited for at the end, so that nothing is made after everything is removed.
     making: JoinSet<()>,
     begun: Instant,
     _lock: Lock,
-}
-
-/// What effects are done with.
-struct Tools {
-    options: Options,
-    place: Place,
-    control: Control,
-    builder: Builder,
 }
 
 impl Actor {
@@ -80,13 +67,14 @@ impl Actor {
             drop(progress.send(Event::Notice { message }));
         })?;
         Ok(Self {
-            state: State::new(token, options.requests),
+            state: State::new(Settings { token, limits: options.requests, waits: options.waits }),
             tools: Arc::new(Tools { options, place, control, builder }),
             events,
             outbox,
             ground: None,
             files: watch::Sender::new(BTreeSet::new()),
             builds: HashMap::new(),
+            check: None,
             tasks: JoinSet::new(),
             making: JoinSet::new(),
             begun: Instant::now(),
@@ -100,7 +88,7 @@ impl Actor {
         tokio::task::spawn_blocking(move || drop(tools.builder.prune(KEEP_LIBRARIES)));
         if self.tools.options.watch {
             let (files, events) = (self.files.subscribe(), self.events.clone());
-            self.spawn(follow(files, events));
+            self.spawn(follow::saves(files, events));
         }
         for effect in self.state.begin() {
             self.perform(effect);
@@ -128,32 +116,57 @@ impl Actor {
                     self.files.send_replace(files);
                 }
             }
-            Effect::Reload { config, host, at } => self.spawn(async move {
-                if let Some(event) = tools.reload(&config, &host, at).await {
-                    tell(event);
-                }
-            }),
             Effect::Prepare { edit, app } => self.spawn(async move { tell(tools.prepare(edit, &app.0).await) }),
-            Effect::Build { edit, app, service } => {
+            Effect::Check { edit, app } => {
+                let check = self.tasks.spawn(async move { tell(tools.check(edit, &app.0).await) });
+                if let Some(before) = self.check.replace(check) {
+                    before.abort();
+                }
+            }
+            Effect::Build { ticket, app, service } => {
                 let name = service.clone();
-                let build = self.tasks.spawn(async move { tell(tools.build(edit, &app.0, service).await) });
-                // A build for an earlier edit of the same service is for nobody: dropping it ends its rustc.
+                let build = self.tasks.spawn(async move { tell(tools.build(ticket, &app.0, service).await) });
+                // A build for an earlier meaning of the same service is for nobody: dropping it ends its rustc.
                 if let Some(before) = self.builds.insert(name, build) {
                     before.abort();
                 }
             }
+            Effect::Abandon { service } => {
+                if let Some(build) = self.builds.remove(&service) {
+                    build.abort();
+                }
+            }
             Effect::Open { app } => self.open(app),
+            Effect::Seat { place } => {
+                self.on_ground(|ground, tools| async move { tools.seat(&*ground, place).await });
+            }
             Effect::Start { config, host, library } => {
                 self.on_ground(|ground, tools| async move { tools.start(&*ground, &config, &host, library).await });
             }
-            Effect::Swap { edit, config, host, library, version, at } => {
-                self.spawn(async move { tell(tools.swap(edit, &config, &host, &library, version, at).await) });
+            Effect::Swap(swap) => self.spawn(async move { tell(tools.swap(*swap).await) }),
+            Effect::Tell { config, host, at } => {
+                self.spawn(async move { tell(tools.tell(config, &host, at).await) });
             }
-            Effect::Restart { service, at, after } => {
+            Effect::Rehouse { moves } => {
+                self.on_ground(|ground, tools| async move { tools.rehouse(&*ground, moves).await });
+            }
+            Effect::Remove { service } => {
+                self.on_ground(|ground, tools| async move { tools.remove(&*ground, service).await });
+            }
+            Effect::Kill { service } => {
+                if let Some(ground) = self.ground.clone() {
+                    self.spawn(async move {
+                        if let Err(error) = ground.kill(&service).await {
+                            tell(Event::Notice { message: format!("{service} is stuck: failed to {error}") });
+                        }
+                    });
+                }
+            }
+            Effect::Restart { config, host, at, after } => {
                 if let Some(ground) = self.ground.clone() {
                     self.spawn(async move {
                         tokio::time::sleep(after).await;
-                        tell(tools.restart(&*ground, service, at).await);
+                        tell(tools.restart(&*ground, config, &host, at).await);
                     });
                 }
             }
@@ -205,8 +218,9 @@ impl Actor {
                 }
                 self.ground = Some(ground.clone());
                 let listening = (ground.clone(), events.clone());
-                self.spawn(async move { listen(listening.0, listening.1).await });
-                self.making.spawn(async move { drop(events.send(tools.open(&*ground, front).await)) });
+                self.spawn(async move { follow::ground(listening.0, listening.1).await });
+                let front_at = app.0.last().map(str::to_owned);
+                self.making.spawn(async move { drop(events.send(tools.open(&*ground, front, front_at).await)) });
             }
             Err(event) => drop(events.send(event)),
         }
@@ -237,256 +251,5 @@ impl Actor {
             }
             drop(events.send(Event::Closed));
         });
-    }
-}
-
-/// Tells of every save of the files to follow.
-async fn follow(mut files: watch::Receiver<BTreeSet<PathBuf>>, events: UnboundedSender<Event>) {
-    if files.wait_for(|files| !files.is_empty()).await.is_err() {
-        return;
-    }
-    let wanted = files.borrow_and_update().clone();
-    let mut watcher = match Watcher::new(&wanted) {
-        Ok(watcher) => watcher,
-        Err(error) => {
-            let message = format!("saves are not seen: failed to {error}");
-            return drop(events.send(Event::Notice { message }));
-        }
-    };
-    if let Some(why) = watcher.polling() {
-        let message = format!("looking through folders for saves, because the system cannot tell of them: {why}");
-        drop(events.send(Event::Notice { message }));
-    }
-    loop {
-        tokio::select! {
-            batch = watcher.next() => {
-                if batch.is_none() || events.send(Event::Saved).is_err() {
-                    return;
-                }
-            }
-            changed = files.changed() => {
-                if changed.is_err() {
-                    return;
-                }
-                let wanted = files.borrow_and_update().clone();
-                if let Err(error) = watcher.watch(&wanted) {
-                    drop(events.send(Event::Notice { message: format!("some saves are not seen: failed to {error}") }));
-                }
-            }
-        }
-    }
-}
-
-async fn listen(ground: Arc<dyn Ground>, events: UnboundedSender<Event>) {
-    while let Some(event) = ground.next().await {
-        let event = match event {
-            local_cluster::Event::Log { service, stream, line } => {
-                let stream = match stream {
-                    local_cluster::Stream::Stdout => "stdout",
-                    local_cluster::Stream::Stderr => "stderr",
-                };
-                Event::Log { service, stream, line }
-            }
-            local_cluster::Event::Down { service, why } => Event::Down { service, why },
-            local_cluster::Event::Notice(message) => Event::Notice { message },
-        };
-        if events.send(event).is_err() {
-            return;
-        }
-    }
-}
-
-impl Tools {
-    async fn load(&self, edit: Edit) -> Event {
-        let file = self.options.file.clone();
-        let only = self.options.only.clone();
-        let loaded = tokio::task::spawn_blocking(move || crate::load::load(&file)).await;
-        match loaded {
-            Ok((mut app, diagnostics, _)) => {
-                if let Some(only) = only {
-                    app.services.retain(|service| only.contains(&service.name));
-                    // What is left may not be the whole chain: routes come with the calls.
-                    if app
-                        .flow
-                        .as_ref()
-                        .is_some_and(|flow| app.last().is_none_or(|last| !only.contains(last)) || !covers(flow, &only))
-                    {
-                        app.flow = None;
-                    }
-                }
-                Event::Loaded { edit, app: Arc::new(app), diagnostics }
-            }
-            Err(error) => Event::Failed { message: format!("failed to read the app: {error}"), hint: None },
-        }
-    }
-
-    async fn choose(&self, app: &App) -> Result<(Arc<dyn Ground>, Option<String>, u16), Event> {
-        let failed = |message: String, hint: Option<String>| Event::Failed { message, hint };
-        let (front, notice) = front(self.options.front).map_err(|(message, hint)| failed(message, Some(hint)))?;
-        let spec = |service: &app::Service| Spec {
-            service: service.name.clone(),
-            host: service.host.clone(),
-            folder: self.place.service(&service.host),
-            front: (app.last() == Some(&service.name)).then_some(front),
-        };
-        let plan = Plan {
-            name: self.place.name.clone(),
-            id: self.place.id.clone(),
-            host: self.options.host.clone(),
-            limits: local_cluster::Limits { cpus: self.options.cpus, memory: self.options.memory },
-            services: app.services.iter().map(spec).collect(),
-        };
-        // What a killed session left must be gone before its folders are cleared.
-        let folders: Vec<PathBuf> = plan.services.iter().map(|spec| spec.folder.clone()).collect();
-        let swept = local_cluster::sweep(&self.place.id, &folders).await;
-        swept.map_err(|error| failed(format!("failed to {error}"), None))?;
-        for service in &app.services {
-            self.place.clear_service(&service.host).map_err(|error| failed(format!("failed to {error}"), None))?;
-        }
-        let chosen = local_cluster::choose(self.options.on, plan).await;
-        let chosen = chosen.map_err(|error| {
-            failed(format!("failed to {error}"), Some("start one, or run with --on process".to_owned()))
-        })?;
-        let words: Vec<String> = chosen.reason.into_iter().chain(notice).collect();
-        Ok((chosen.ground, (!words.is_empty()).then(|| words.join("; ")), front))
-    }
-
-    async fn open(&self, ground: &dyn Ground, front: u16) -> Event {
-        match ground.open().await {
-            Ok(seats) => {
-                let seats = seats.into_iter().map(|(service, seat)| {
-                    (service, Seat { listen: seat.listen, peer: seat.peer, front: seat.front, here: seat.here })
-                });
-                Event::Opened { ground: ground.name(), front: ([127, 0, 0, 1], front).into(), seats: seats.collect() }
-            }
-            Err(error) => Event::Failed {
-                message: format!("failed to {error}"),
-                hint: Some("`dyn doctor` looks at the engine".to_owned()),
-            },
-        }
-    }
-
-    async fn prepare(&self, edit: Edit, app: &App) -> Event {
-        match self.builder.prepare(app).await {
-            Ok(_) => Event::Prepared { edit },
-            Err(error) => broken(edit, None, &error),
-        }
-    }
-
-    async fn build(&self, edit: Edit, app: &App, service: String) -> Event {
-        match self.builder.build(app, &service).await {
-            Ok(built) => {
-                let artifact =
-                    Artifact { version: built.version, file: built.path, compiled: built.built, ms: built.ms };
-                Event::Built { edit, service, artifact }
-            }
-            Err(error) => broken(edit, Some(service), &error),
-        }
-    }
-
-    async fn start(&self, ground: &dyn Ground, config: &Config, host: &str, library: Option<PathBuf>) -> Event {
-        let (service, folder) = (config.service.clone(), self.place.service(host));
-        let installed = library.map_or(Ok(()), |library| install::library(&folder, &library).map(drop));
-        if let Err(error) = installed.and_then(|()| install::configure(&folder, config)) {
-            return Event::Failed {
-                message: format!("failed to write the configuration of {service}: {error}"),
-                hint: None,
-            };
-        }
-        match ground.start(&service).await {
-            Ok(()) => Event::Started { service },
-            Err(error) => Event::Failed { message: format!("failed to {error}"), hint: None },
-        }
-    }
-
-    async fn swap(
-        &self,
-        edit: Edit,
-        config: &Config,
-        host: &str,
-        library: &Path,
-        version: String,
-        at: SocketAddr,
-    ) -> Event {
-        let service = config.service.clone();
-        let folder = self.place.service(host);
-        let installed =
-            install::library(&folder, library).and_then(|name| install::configure(&folder, config).map(|()| name));
-        let name = match installed {
-            Ok(name) => name,
-            Err(error) => {
-                return Event::Refused { service, why: format!("its library cannot be put in place: {error}") };
-            }
-        };
-        match self.control.swap(at, &name, PATIENCE).await {
-            Ok(states) => match self.control.ready(at, PATIENCE).await {
-                Ok(ready) if ready == version => Event::Live { edit, service, version, states },
-                Ok(other) => Event::Refused { service, why: format!("it answers as {other}, not as {version}") },
-                Err(error) => Event::Refused { service, why: error.to_string() },
-            },
-            Err(error) => Event::Refused { service, why: error.to_string() },
-        }
-    }
-
-    /// Nothing to tell when it went well: routes hold from the next request on.
-    async fn reload(&self, config: &Config, host: &str, at: SocketAddr) -> Option<Event> {
-        let service = config.service.clone();
-        let written = install::configure(&self.place.service(host), config).map_err(|error| error.to_string());
-        let told = match written {
-            Ok(()) => self.control.reload(at, PATIENCE).await.map_err(|error| error.to_string()),
-            Err(why) => Err(why),
-        };
-        told.err().map(|why| Event::Refused { service, why: format!("its routes stay as they were: {why}") })
-    }
-
-    async fn restart(&self, ground: &dyn Ground, service: String, at: SocketAddr) -> Event {
-        if let Err(error) = ground.start(&service).await {
-            return Event::Down { service, why: format!("it could not be started again: {error}") };
-        }
-        match self.control.ready(at, PATIENCE).await {
-            Ok(version) => Event::Back { service, version },
-            Err(error) => Event::Notice { message: format!("{service} {error}") },
-        }
-    }
-}
-
-/// Whether all of a flow's services are among these.
-fn covers(flow: &app::Flow, only: &std::collections::BTreeSet<String>) -> bool {
-    match flow {
-        app::Flow::Literal(_) => true,
-        app::Flow::Call { service, inputs } => only.contains(service) && inputs.iter().all(|input| covers(input, only)),
-    }
-}
-
-fn broken(edit: Edit, service: Option<String>, error: &BuildError) -> Event {
-    let diagnostics = error.diagnostics();
-    if diagnostics.is_empty() {
-        return Event::Failed { message: format!("failed to {error}"), hint: error.hint() };
-    }
-    Event::Broken { edit, service, diagnostics }
-}
-
-/// The port of the front door, and what to say of it.
-fn front(front: Front) -> Result<(u16, Option<String>), (String, String)> {
-    let holder = |port| local_cluster::port_holder(port).unwrap_or_else(|| "another program".to_owned());
-    let any = || {
-        local_cluster::free_port(0)
-            .map_err(|error| (format!("failed to find a free port: {error}"), "free some ports".to_owned()))
-    };
-    match front {
-        Front::Free => any().map(|port| (port, None)),
-        Front::Fixed(port) => match local_cluster::free_port(port) {
-            Ok(port) => Ok((port, None)),
-            Err(_) => Err((
-                format!("port {port} is taken by {}", holder(port)),
-                "name another with --port, or 0 for a free one".to_owned(),
-            )),
-        },
-        Front::Prefer(port) => match local_cluster::free_port(port) {
-            Ok(port) => Ok((port, None)),
-            Err(_) => any().map(|free| {
-                (free, Some(format!("port {port} is taken by {}, so the app answers on {free}", holder(port))))
-            }),
-        },
     }
 }

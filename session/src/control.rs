@@ -11,6 +11,9 @@ use crate::report::Fate;
 /// How often a host that does not answer yet is asked again: a host binds within milliseconds of its start.
 const ASK_AGAIN: Duration = Duration::from_millis(5);
 
+/// A host that runs answers a question for a value within this.
+const SOON: Duration = Duration::from_secs(5);
+
 /// Talks to hosts of this session.
 #[derive(Clone, Debug)]
 pub(crate) struct Control {
@@ -27,6 +30,13 @@ pub(crate) enum ControlError {
     /// It answered that it will not.
     #[error("{0}")]
     Refused(String),
+}
+
+impl ControlError {
+    /// Whether the host said nothing at all.
+    pub(crate) fn is_silence(&self) -> bool {
+        matches!(self, Self::Silent { .. })
+    }
 }
 
 impl Control {
@@ -55,6 +65,19 @@ impl Control {
     pub(crate) async fn reload(&self, at: SocketAddr, within: Duration) -> Result<(), ControlError> {
         let ask = || self.client.post(format!("http://{at}/_dyninka/reload"));
         accepted(self.ask(ask, within, |_| true).await?).await.map(drop)
+    }
+
+    /// A placed value, as JSON.
+    pub(crate) async fn state(&self, at: SocketAddr, name: &str) -> Result<bytes::Bytes, ControlError> {
+        let ask = || self.client.get(format!("http://{at}/_dyninka/state/{name}"));
+        let answer = accepted(self.ask(ask, SOON, |_| true).await?).await?;
+        answer.bytes().await.map_err(|error| ControlError::Refused(chain(&error)))
+    }
+
+    /// Sets a placed value.
+    pub(crate) async fn set_state(&self, at: SocketAddr, name: &str, json: bytes::Bytes) -> Result<(), ControlError> {
+        let ask = || self.client.put(format!("http://{at}/_dyninka/state/{name}")).body(json.clone());
+        accepted(self.ask(ask, SOON, |_| true).await?).await.map(drop)
     }
 
     /// The version a host is ready to answer with, once it is.

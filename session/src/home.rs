@@ -97,6 +97,16 @@ impl Place {
         self.folder.join("services").join(host)
     }
 
+    /// The folders of every service there ever was, of this session and earlier ones.
+    pub fn services(&self) -> Result<Vec<PathBuf>, HomeError> {
+        let folder = self.folder.join("services");
+        match fs::read_dir(&folder) {
+            Ok(entries) => Ok(entries.flatten().map(|entry| entry.path()).collect()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(source) => Err(HomeError::Create { folder, source }),
+        }
+    }
+
     /// Makes the folder of a service, empty of what an earlier session left.
     pub fn clear_service(&self, host: &str) -> Result<PathBuf, HomeError> {
         let folder = self.service(host);

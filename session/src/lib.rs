@@ -10,6 +10,7 @@ mod edit;
 mod effect;
 mod event;
 pub mod grammar;
+mod follow;
 mod home;
 mod install;
 mod load;
@@ -22,6 +23,7 @@ mod session;
 pub mod snapshot;
 mod state;
 mod stop;
+mod tools;
 
 pub use app::{Diagnostic, Place as SourcePlace, Severity};
 pub use command::{Answer, Command};

@@ -1,5 +1,7 @@
 //! `dyn dev`: build an app, run all of it here, serve it, until Ctrl-C.
 
+use std::io::IsTerminal;
+
 use session::{Front, Home, Options, Report, Session};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -45,6 +47,8 @@ pub(crate) fn options(file: &std::path::Path, on: On, front: Front, limits: &Lim
         memory: limits.memory,
         requests,
         watch: true,
+        // Whoever sits before a terminal mends it; a program is told by the exit code.
+        waits: std::io::stderr().is_terminal(),
         only: None,
     })
 }
