@@ -20,15 +20,17 @@ mod help;
 mod meaning;
 mod mistake;
 mod resolve;
+mod route;
 mod shape;
 mod token;
 mod verb;
 
 pub use answers::{Answers, Kept, NoAnswers};
-pub use complete::{Candidate, complete};
+pub use complete::{Candidate, complete, expected};
 pub use doubt::{Doubt, doubts};
 pub use help::{TOPICS, help};
 pub use mistake::Mistake;
+pub use route::route;
 pub use token::{Kind, Token, is_complete, tokens};
 
 use crate::command::{Call, Command, Feed};

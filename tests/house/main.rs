@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("build", &["app"]),
     ("local-cluster", &["app"]),
     ("session", &["app", "build", "local-cluster", "hops", "watcher"]),
+    ("shell", &["session"]),
     ("watcher", &[]),
     ("dyninka-cli", &["app", "build", "hops", "host", "local-cluster", "session"]),
 ];
@@ -32,6 +33,8 @@ const FENCES: &[(&str, &[&str])] = &[
     ("cargo_metadata", &["build"]),
     ("notify", &["watcher"]),
     ("clap", &["dyninka-cli"]),
+    ("rustyline", &["shell"]),
+    ("comfy-table", &["shell"]),
     ("indicatif", &["dyninka-cli"]),
 ];
 

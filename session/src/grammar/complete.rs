@@ -68,6 +68,19 @@ pub fn complete(line: &str, cursor: usize, snapshot: &Snapshot) -> (usize, Vec<C
     (spot.start, candidates)
 }
 
+/// The inputs that are still to be fed where a whole new argument could begin at `cursor`, a byte of the line; none
+/// elsewhere.
+pub fn expected(line: &str, cursor: usize, snapshot: &Snapshot) -> Option<String> {
+    let spot = spot(line, cursor, snapshot);
+    match spot.wanted {
+        Wanted::Operand { inputs, .. } if spot.start == cursor && !inputs.is_empty() => {
+            let inputs: Vec<_> = inputs.iter().map(|Field { name, ty }| format!("{name}: {ty}")).collect();
+            Some(inputs.join(", "))
+        }
+        _ => None,
+    }
+}
+
 /// `map(reading: Reading) -> f64`.
 fn signature(service: &Service) -> String {
     let inputs: Vec<_> = service.inputs.iter().map(|Field { name, ty }| format!("{name}: {ty}")).collect();

@@ -26,7 +26,7 @@ fn overview() -> String {
     for verb in VERBS {
         let usage = format!(":{} {}", verb.name, verb.usage);
         // A String takes whatever is written.
-        let _ = writeln!(text, "  {usage:<26}{}", verb.about);
+        let _ = writeln!(text, "  {usage:<28}{}", verb.about);
     }
     let _ = writeln!(text, "\nmore: :help {}", TOPICS.join(", :help "));
     text
@@ -63,7 +63,8 @@ const KEYS: &str = "\
 ";
 
 const SCRIPTS: &str = "\
-When lines come from a pipe, each value goes to the standard output as one line of JSON, and everything else to the
-standard error. Blank lines and lines that begin with # are passed over. The first line that fails ends it with exit
-code 1; with --keep-going the others still run, and the exit code is 1 all the same.
+When lines come from a pipe there is no prompt. Values and tables go to the standard output, everything else to the
+standard error; where the standard output is no terminal, each value is one line of JSON. Blank lines and lines that
+begin with # are passed over. The first line that fails ends it with exit code 1; with --keep-going the others still
+run, and the exit code is 1 all the same.
 ";

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 use session::command::{Call, Command, Feed};
-use session::grammar::{Answers, Kept, Line, NoAnswers, Show, help, is_blank, is_complete, parse};
+use session::grammar::{Answers, Kept, Line, NoAnswers, Show, help, is_blank, is_complete, parse, route};
 
 use crate::{history, snapshot};
 
@@ -144,4 +144,16 @@ fn every_command_and_topic_has_help() {
     for topic in session::grammar::TOPICS {
         assert_ne!(help(Some(topic)), overview, "{topic}");
     }
+}
+
+#[test]
+fn a_route_says_in_full_what_the_flow_feeds() {
+    let header = |line: &str| match read(line) {
+        Line::Say(Command::Invoke { call }) => route(&call, &snapshot()),
+        other => panic!("{line}: {other:?}"),
+    };
+    assert_eq!(header("map"), None);
+    assert_eq!(header("map(get)").as_deref(), Some("get"));
+    assert_eq!(header("moving_avg(map)").as_deref(), Some("map(filter(get))"));
+    assert_eq!(header("join filter \"\u{fc}\"").as_deref(), Some(r#"filter(get), "\u00fc""#));
 }
