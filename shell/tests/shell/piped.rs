@@ -1,5 +1,6 @@
 use std::convert::Infallible;
 use std::io::{Cursor, Write};
+use std::process::{Command as Process, Stdio};
 use std::sync::{Arc, Mutex};
 
 use session::{Answer, Command, Snapshot};
@@ -300,6 +301,21 @@ fn who_reads_the_values_may_go() {
     let input = Box::new(Cursor::new("get\nget\n"));
     let ended = runtime.block_on(run_piped(Played, input, Box::new(Gone), Box::new(std::io::sink()), true));
     assert_eq!(ended.expect("it ends quietly").code(), 0);
+}
+
+#[test]
+fn a_process_with_pipes_says_how_it_ended() {
+    let run = |lines: &str, arguments: &[&str]| {
+        let mut command = Process::new(crate::terminal::demo());
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the demo starts");
+        child.stdin.take().expect("a pipe").write_all(lines.as_bytes()).expect("it reads");
+        let output = child.wait_with_output().expect("it ends");
+        (output.status.code(), String::from_utf8(output.stdout).expect("text"))
+    };
+    assert_eq!(run("get | map\n", &[]), (Some(0), "10.0\n".to_owned()));
+    assert_eq!(run("boom\nget | map", &[]), (Some(1), String::new()));
+    assert_eq!(run("boom\nget | map", &["--keep-going"]), (Some(1), "10.0\n".to_owned()));
 }
 
 /// A session that is gone after so many pictures of it.

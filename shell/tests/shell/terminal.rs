@@ -17,7 +17,7 @@ const ROWS: u16 = 60;
 const COLUMNS: u16 = 100;
 
 /// The example, built as it stands.
-fn demo() -> PathBuf {
+pub(crate) fn demo() -> PathBuf {
     let built = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--package", "shell", "--example", "demo"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
