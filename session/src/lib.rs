@@ -10,6 +10,7 @@ mod edit;
 mod effect;
 mod event;
 mod follow;
+pub mod grammar;
 mod home;
 mod install;
 mod load;
