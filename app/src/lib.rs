@@ -4,8 +4,10 @@
 //!
 //! The way of a text: `text` (bytes to text) → `read` (syn's items to a `tree`, by module) → `mention` (what an item
 //! names: `walk` over code, `raw` over tokens) → `names` (what a name is) → `reach` (what a service needs) → `parse`
-//! (services, flow, findings) → `slice` (what a service is compiled from) and `meaning` (what an edit changed).
+//! (services, flow, findings) → `slice` and
+//! `split` (what a service is compiled from) and `meaning` (what an edit changed).
 
+mod apart;
 mod change;
 mod crates;
 mod diagnostic;
@@ -28,6 +30,7 @@ mod service;
 mod shape;
 mod slice;
 mod sources;
+mod split;
 mod syntax;
 mod text;
 mod tokens;
@@ -38,8 +41,9 @@ pub use change::{Change, Changes, compare};
 pub use diagnostic::{Diagnostic, Place, Related, Severity};
 pub use edge::Edge;
 pub use graph::{Drawing, graph, report};
-pub use model::{App, Flow, Input, Output, Placed, Service, Slice, Stub};
+pub use model::{App, Carried, Flow, Input, Output, Placed, Service, Slice, Stub};
 pub use parse::parse;
 pub use shape::Shape;
 pub use sources::{Missing, Sources, wanted};
+pub use split::Split;
 pub use text::{LARGEST_FILE, check_text};

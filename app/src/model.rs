@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::apart::Apart;
 use crate::diagnostic::Place;
 use crate::reach::Reach;
 use crate::tree::Tree;
@@ -32,6 +33,8 @@ pub struct App {
     pub(crate) tree: Arc<Tree>,
     /// What the signatures in the flow need.
     pub(crate) faces: Reach,
+    /// The same without `impl` blocks.
+    pub(crate) bare_faces: Reach,
     /// Leaves of `use` statements that lead out of the crate: in every slice, since they may bring traits.
     pub(crate) outside: Arc<BTreeSet<(usize, usize)>>,
 }
@@ -69,6 +72,21 @@ pub struct Service {
     pub signature: String,
     /// What of the tree it needs.
     pub(crate) reach: Reach,
+    /// What of that can be compiled ahead.
+    pub(crate) apart: Arc<Apart>,
+    /// Why some of its types cannot be compiled apart from it.
+    pub kept_together: BTreeSet<String>,
+}
+
+/// Types that go over the border, as written in signatures and statics at the root.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// Read as inputs.
+    pub inputs: BTreeSet<String>,
+    /// Written as outputs.
+    pub outputs: BTreeSet<String>,
+    /// The `T` of a `Placed<T>`.
+    pub states: BTreeSet<String>,
 }
 
 /// An input of a service.
@@ -144,6 +162,13 @@ pub struct Stub {
     pub inputs: Vec<Input>,
     /// What it returns.
     pub output: Output,
+}
+
+impl Service {
+    /// Hash over its types that can be compiled apart from it, and all that counts for them; none where there are none.
+    pub fn types(&self) -> Option<&str> {
+        (!self.apart.reach.items.is_empty()).then_some(self.apart.meaning.as_str())
+    }
 }
 
 impl App {

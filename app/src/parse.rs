@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::apart;
 use crate::crates;
 use crate::diagnostic::{Diagnostic, Place};
 use crate::flow;
@@ -99,8 +100,9 @@ impl Reader<'_> {
         }
         self.misplaced_marks();
         let placed = self.placed();
-        let services: Vec<Service> =
+        let mut services: Vec<Service> =
             signatures.into_iter().map(|(number, signature)| self.service(number, signature, &placed)).collect();
+        apart::find(self.index, &mut services);
         self.call_circles(&services);
         if !marked {
             let finding = Diagnostic::error("there is no service in this file", Place::start_of(&tree.files[0].path));
@@ -181,6 +183,8 @@ impl Reader<'_> {
             replay: signature.replay,
             place: self.tree.place(0, &item.name_range),
             reach,
+            apart: Arc::default(),
+            kept_together: BTreeSet::new(),
             name,
         }
     }
@@ -198,7 +202,8 @@ impl Reader<'_> {
         let edges = app.edges();
         let ends = edges.iter().flat_map(|edge| [&edge.producer, &edge.consumer]);
         let ends: BTreeSet<usize> = ends.filter_map(|name| self.functions.get(name)).copied().collect();
-        app.faces = self.index.reach_faces(&ends);
+        app.faces = self.index.reach_faces(&ends, true);
+        app.bare_faces = self.index.reach_faces(&ends, false);
         let meaning = self.index.meaning(&app.faces, usize::MAX);
         let mut words: Vec<String> = edges.iter().map(|edge| format!("{edge:?}")).collect();
         words.extend(ends.iter().filter_map(|end| match &self.tree.items[*end].kind {

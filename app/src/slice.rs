@@ -7,7 +7,8 @@ use std::path::{Component, Path, PathBuf};
 use crate::model::{App, Slice, Stub};
 use crate::reach::Reach;
 use crate::sources::folder;
-use crate::text::blank;
+pub(crate) use crate::text::Change;
+use crate::text::change;
 use crate::tree::{Item, Kind};
 
 impl App {
@@ -15,27 +16,30 @@ impl App {
     /// left at its own line and column. Same app, same bytes.
     pub fn slice(&self, service: &str) -> Option<Slice> {
         let service = self.service(service)?;
-        self.cut(&service.reach, &service.calls)
+        self.cut(&service.reach, &service.calls, &|_| false, Vec::new())
     }
 
-    /// What the types that travel along the flow need: the slice of a service that has every signature of the flow and
-    /// no function. None for an app without a text.
-    pub fn flow_slice(&self) -> Option<Slice> {
-        let calls = self.faces.calls.iter().map(|called| self.tree.items[*called].names[0].clone());
-        self.cut(&self.faces, &calls.collect())
-    }
-
-    fn cut(&self, reach: &Reach, calls: &BTreeSet<String>) -> Option<Slice> {
+    /// Less what is `without`, with changes by the number of their file.
+    pub(crate) fn cut(
+        &self,
+        reach: &Reach,
+        calls: &BTreeSet<String>,
+        without: &dyn Fn(&usize) -> bool,
+        changes: Vec<(usize, Change)>,
+    ) -> Option<Slice> {
         let tree = &*self.tree;
-        let mut cut = Cut { app: self, reach, blanks: BTreeMap::new() };
+        let mut cut = Cut { app: self, reach, without, changes: BTreeMap::new() };
         cut.module(0);
+        for (file, change) in changes {
+            cut.changes.entry(file).or_default().push(change);
+        }
         let root = &tree.files.first()?.path;
         let base = folder(root);
-        let files = cut.blanks.iter().map(|(file, ranges)| {
+        let files = cut.changes.iter().map(|(file, changes)| {
             let file = &tree.files[*file];
-            (relative(&base, &file.path), blank(&file.text, ranges))
+            (relative(&base, &file.path), change(&file.text, changes))
         });
-        let kept = reach.items.iter().map(|number| &tree.items[*number]);
+        let kept = reach.items.iter().filter(|number| !without(number)).map(|number| &tree.items[*number]);
         let included = kept.flat_map(|item| item.mentions.included.iter().map(|path| tree.looked_for(item, path)));
         let stub = |name: &String| {
             let called = self.service(name)?;
@@ -54,25 +58,26 @@ impl App {
 struct Cut<'a> {
     app: &'a App,
     reach: &'a Reach,
+    without: &'a dyn Fn(&usize) -> bool,
     /// By file; a file that is not in here has nothing that is kept.
-    blanks: BTreeMap<usize, Vec<Range<usize>>>,
+    changes: BTreeMap<usize, Vec<Change>>,
 }
 
 impl Cut<'_> {
     fn module(&mut self, module: usize) {
         let app = self.app;
         let module = &app.tree.modules[module];
-        self.blanks.entry(module.file).or_default();
+        self.changes.entry(module.file).or_default();
         for number in &module.items {
             let item = &app.tree.items[*number];
-            let mut ranges = self.item(*number, item);
-            self.blanks.entry(module.file).or_default().append(&mut ranges);
+            let blanks = self.item(*number, item).into_iter().map(|range| Change { range, text: None });
+            self.changes.entry(module.file).or_default().extend(blanks);
         }
     }
 
     /// What is blanked of an item.
     fn item(&mut self, number: usize, item: &Item) -> Vec<Range<usize>> {
-        let is_kept = self.reach.items.contains(&number);
+        let is_kept = self.reach.items.contains(&number) && !(self.without)(&number);
         match &item.kind {
             Kind::Use { leaves, parts } => {
                 let find = |at: usize| (number, at);

@@ -7,7 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
-use app::{Service, Slice};
+use app::{Service, Slice, Split};
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -24,6 +24,8 @@ pub(crate) struct Compilation<'a> {
     pub(crate) slice: &'a Slice,
     pub(crate) glue: &'a Glue,
     pub(crate) linker: &'a Linker,
+    /// The crate of the types, where the slice is without them.
+    pub(crate) types: Option<&'a Path>,
 }
 
 /// A library in a folder that is removed when this is dropped, unless the library is moved out of it before.
@@ -52,6 +54,9 @@ impl Compilation<'_> {
     fn command(&self, written: &Written, library: &Path) -> Command {
         let mut command = self.rustc.command(written, &self.service.name);
         command.args(["--crate-type=cdylib", "-Cstrip=debuginfo"]);
+        if let Some(types) = self.types {
+            command.arg("--extern").arg(format!("{}={}", Split::CRATE, types.display()));
+        }
         if !self.rustc.recipe.has_linker {
             command.args(&self.linker.arguments);
         }

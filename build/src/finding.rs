@@ -159,11 +159,6 @@ impl Message {
         self.spans.iter().find(|span| span.is_primary)
     }
 
-    /// rustc's number for it.
-    pub(crate) fn code(&self) -> Option<&str> {
-        self.code.as_ref().map(|code| code.code.as_str())
-    }
-
     /// What rustc writes next to the place.
     pub(crate) fn label(&self) -> Option<&str> {
         self.primary().and_then(|span| span.label.as_deref())

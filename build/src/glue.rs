@@ -88,6 +88,13 @@ pub(crate) fn on_one_line(ty: &str) -> String {
 }
 
 impl Glue {
+    /// The same with statements below it.
+    pub(crate) fn with_imports(&self, imports: &[String]) -> Self {
+        let mut glue = self.clone();
+        imports.iter().for_each(|import| glue.line(Subject::Service, import));
+        glue
+    }
+
     fn line(&mut self, subject: Subject, line: &str) {
         self.text.push_str(line);
         self.text.push('\n');

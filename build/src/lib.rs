@@ -5,10 +5,13 @@
 //! linker ([`Builder::build`]). Libraries are kept by what they are built from, so that undoing an edit builds
 //! nothing.
 
+mod ahead;
 mod artifact;
+mod attempt;
 mod builder;
 mod capture;
 mod carried;
+mod certain;
 mod compile;
 mod dependencies;
 mod error;
@@ -26,6 +29,7 @@ mod progress;
 mod recipe;
 mod rustc;
 mod toolchain;
+mod types;
 
 pub use artifact::{Artifact, Usage};
 pub use builder::{Builder, LIMIT, Machine, usage};

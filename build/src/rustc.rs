@@ -143,7 +143,7 @@ fn line_end(text: &str) -> &'static str {
 }
 
 /// The file's name as a crate's, as cargo would have it; another where a crate of that name is linked in.
-fn crate_name(name: &str, libraries: &[PathBuf]) -> String {
+pub(crate) fn crate_name(name: &str, libraries: &[PathBuf]) -> String {
     let mut name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
         name.insert_str(0, "app_");

@@ -25,6 +25,7 @@ use tokio::task::JoinSet;
 
 use crate::control::{self, ConfigError};
 use crate::front::{Door, Front};
+use crate::recorder::Recorder;
 use crate::shared::Shared;
 use crate::{answer, body_call, doors, takeover};
 
@@ -39,6 +40,8 @@ pub struct Server {
     listener: TcpListener,
     front: UnboundedReceiver<Door>,
     address: SocketAddr,
+    /// Ends with the server.
+    tasks: JoinSet<()>,
 }
 
 /// A service that cannot be run.
@@ -88,14 +91,18 @@ impl Server {
         let address = listener.local_addr().map_err(listen)?;
         let (library, front) = (settings.config.library.clone(), settings.config.front);
         let (door, opened) = Front::new();
-        let shared = Arc::new(Shared::new(folder.to_owned(), settings, door));
+        let (recorder, queue) = Recorder::new();
+        let shared = Arc::new(Shared::new(folder.to_owned(), settings, recorder, door));
         shared.front.lead(front).map_err(|source| HostError::Listen { address: front.unwrap_or(address), source })?;
         body_call::attach(&shared);
+        let mut tasks = JoinSet::new();
+        let keeper = shared.clone();
+        tasks.spawn(async move { keeper.recorder.keep(queue).await });
         if let Some(library) = library {
             let taken = takeover::take_over(&shared, &library).await;
             taken.map_err(|error| HostError::Library { library, why: error.to_string() })?;
         }
-        Ok(Self { shared, listener, front: opened, address })
+        Ok(Self { shared, listener, front: opened, address, tasks })
     }
 
     /// Where it listens.
@@ -125,12 +132,14 @@ impl Server {
         if let Err(error) = self.shared.front.lead(None) {
             eprintln!("dyninka: the front door does not close: {error}");
         }
+        self.shared.recorder.close();
         let longest =
             Duration::from_millis(self.shared.settings.load().config.limits.deadline_ms) + Duration::from_secs(1);
         let all = async { while loops.join_next().await.is_some() {} };
         if tokio::time::timeout(longest, all).await.is_err() {
             eprintln!("dyninka: a request outlived its deadline and is cut off");
         }
+        drop(self.tasks);
     }
 }
 

@@ -10,6 +10,7 @@ mod edit;
 mod effect;
 mod event;
 mod follow;
+pub mod grammar;
 mod home;
 mod install;
 mod load;
@@ -22,6 +23,7 @@ mod session;
 pub mod snapshot;
 mod state;
 mod stop;
+pub mod telemetry;
 mod tools;
 
 pub use app::{Diagnostic, Place as SourcePlace, Severity};

@@ -107,6 +107,28 @@ fn main() { join(one(), two(), three(), [1, 2]) }",
 }
 
 #[tokio::test]
+async fn what_only_an_impl_says_about_a_type_counts() {
+    let app = |count: &str| {
+        format!(
+            "trait Counted {{ type Count; }}
+#[derive(Clone, Default, Serialize, Deserialize)] struct Reading {{ #[serde(default)] value: f64 }}
+impl Counted for Reading {{ type Count = {count}; }}
+#[derive(Serialize, Deserialize)] struct Copied<T: Clone>(T);
+#[service] fn get() -> <Reading as Counted>::Count {{ 1 }}
+#[service] fn copy(count: u64) -> Copied<Reading> {{ missing }}
+#[service] fn map(copied: Copied<Reading>) -> f64 {{ 1.0 }}
+fn main() {{ get().copy().map() }}"
+        )
+    };
+    assert_eq!(checked(&app("u64")).await, "");
+    insta::assert_snapshot!(checked(&app("u32")).await, @"
+    7:27-30 flow-mismatch the flow does not fit: `copy` takes `count: u64`, but `get`, which feeds it, returns `<Reading as Counted>::Count` in line 6
+      6:24-51 `get` returns `<Reading as Counted>::Count`
+      help: let `get` return `u64`, let `copy` take `<Reading as Counted>::Count`, or put a service between them that makes one of the other
+    ");
+}
+
+#[tokio::test]
 async fn a_type_that_is_not_there_is_told_at_the_signature_in_rustcs_words() {
     let told = checked(
         "#[service] fn get() -> Result<Celsiu> { missing }

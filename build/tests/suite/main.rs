@@ -7,3 +7,4 @@ mod libraries;
 mod library;
 mod packages;
 mod refusals;
+mod types;
