@@ -15,6 +15,7 @@ mod faults;
 mod hops;
 mod saves;
 mod session;
+mod takeovers;
 mod toolchain;
 
 /// Makes a test of each ground out of a function that takes the ground's name.
