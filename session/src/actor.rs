@@ -1,26 +1,39 @@
 //! The loop: takes one event at a time, asks `state` what follows, and has it done in tasks that answer with events.
 
 use std::collections::{BTreeSet, HashMap};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use build::{BuildError, Builder, Progress};
+use build::{Builder, Progress};
 use local_cluster::Ground;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::MissedTickBehavior;
 
+use crate::api;
+use crate::asking::{Ask, Desk};
+use crate::caller;
+use crate::command::Answer;
 use crate::control::Control;
 use crate::effect::{Effect, Wanted};
 use crate::event::Event;
 use crate::follow;
 use crate::home::Place;
+use crate::journal::Journal;
 use crate::lock::Lock;
+use crate::measured::Comparison;
+use crate::measurer::{Measured, measure};
 use crate::options::Options;
 use crate::report::Report;
 use crate::running::Running;
+use crate::session::StartError;
+use crate::snapshot::Snapshot;
 use crate::state::{Settings, State};
+use crate::telemetry::{self, Exporter, Followed};
+use crate::texts::Texts;
 use crate::tools::Tools;
 
 /// A container is created and started within this, or its engine hangs.
@@ -28,6 +41,12 @@ const LAST_MAKING: Duration = Duration::from_secs(10);
 
 /// Libraries kept over all apps, in bytes.
 const KEEP_LIBRARIES: u64 = 2 << 30;
+
+/// Faces see twenty pictures a second at most.
+const FRAME: Duration = Duration::from_millis(50);
+
+/// Batches of measurements on their way: a few seconds of many services. Beyond it hosts keep theirs and count.
+const BATCHES: usize = 1024;
 
 pub(crate) struct Actor {
     state: State,
@@ -45,6 +64,15 @@ pub(crate) struct Actor {
     /// What makes things on the ground: waited for at the end, so that nothing is made after everything is removed.
     making: JoinSet<()>,
     begun: Instant,
+    asked: UnboundedReceiver<Ask>,
+    journal: Arc<Journal>,
+    socket: PathBuf,
+    serving: AbortHandle,
+    /// What hosts measured, on its way to be folded.
+    followed: tokio::sync::mpsc::Sender<Followed>,
+    followers: HashMap<String, AbortHandle>,
+    measured: watch::Receiver<Arc<Measured>>,
+    pictures: watch::Sender<Arc<Snapshot>>,
     _lock: Lock,
 }
 
@@ -57,7 +85,19 @@ impl Actor {
         control: Control,
         events: UnboundedSender<Event>,
         outbox: UnboundedSender<Report>,
-    ) -> Result<Self, BuildError> {
+    ) -> Result<Self, StartError> {
+        let (asks, asked) = unbounded_channel();
+        let trouble = |source: io::Error| StartError::Folder { folder: place.folder.clone(), source };
+        let journal = Arc::new(Journal::new(place.logs()).map_err(trouble)?);
+        let socket = place.socket().map_err(trouble)?;
+        let listener = api::bind(&socket).map_err(trouble)?;
+        let desk = Arc::new(Desk { asks, journal: journal.clone(), control: control.clone() });
+        let serving = tokio::spawn(async move { api::serve(listener, desk).await });
+        let (followed, batches) = tokio::sync::mpsc::channel(BATCHES);
+        let (shown, measured) = watch::channel(Arc::new(Measured::default()));
+        let begun = Instant::now();
+        let exporter = exporter(&events);
+        tokio::spawn(measure(batches, exporter, shown, begun));
         let progress = events.clone();
         let builder = Builder::open(&options.file, &options.home.build(), move |step| {
             let message = match step {
@@ -69,7 +109,7 @@ impl Actor {
         })?;
         Ok(Self {
             state: State::new(Settings { token, limits: options.requests, waits: options.waits }),
-            tools: Arc::new(Tools { options, place, control, builder }),
+            tools: Arc::new(Tools { options, place, control, builder, texts: Texts::default() }),
             events,
             outbox,
             ground: None,
@@ -79,7 +119,15 @@ impl Actor {
             check: None,
             tasks: JoinSet::new(),
             making: JoinSet::new(),
-            begun: Instant::now(),
+            begun,
+            asked,
+            journal,
+            socket,
+            serving: serving.abort_handle(),
+            followed,
+            followers: HashMap::new(),
+            measured,
+            pictures: watch::Sender::new(Arc::new(Snapshot::default())),
             _lock: lock,
         })
     }
@@ -95,16 +143,131 @@ impl Actor {
         for effect in self.state.begin() {
             self.perform(effect);
         }
-        while let Some(event) = inbox.recv().await {
-            let ended = matches!(event, Event::Closed);
-            for effect in self.state.update(self.begun.elapsed(), event) {
-                self.perform(effect);
-            }
-            while self.tasks.try_join_next().is_some() || self.making.try_join_next().is_some() {}
-            if ended {
-                break;
+        // Since the last picture: something happened, and time passed.
+        let mut is_news = true;
+        let mut frames = tokio::time::interval(FRAME);
+        frames.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                event = inbox.recv() => {
+                    let Some(event) = event else { break };
+                    is_news = true;
+                    if self.happened(event) {
+                        break;
+                    }
+                }
+                Some(ask) = self.asked.recv() => self.answer(ask),
+                Ok(()) = self.measured.changed() => is_news = true,
+                _ = frames.tick(), if is_news && self.pictures.receiver_count() > 0 => {
+                    is_news = false;
+                    self.pictures.send_replace(Arc::new(self.picture()));
+                }
             }
         }
+        self.serving.abort();
+        // Whoever comes next makes its own; one that is left is only a file nobody listens at.
+        drop(std::fs::remove_file(&self.socket));
+    }
+
+    /// Whether it was the last thing to happen.
+    fn happened(&mut self, event: Event) -> bool {
+        let ended = matches!(event, Event::Closed);
+        let started = match &event {
+            Event::Started { service } => Some(service.clone()),
+            _ => None,
+        };
+        for effect in self.state.update(self.begun.elapsed(), event) {
+            self.perform(effect);
+        }
+        if let Some(service) = started {
+            self.follow(service);
+        }
+        while self.tasks.try_join_next().is_some() || self.making.try_join_next().is_some() {}
+        ended
+    }
+
+    /// Asks a host what it measures from now on.
+    fn follow(&mut self, service: String) {
+        let Some(address) = self.state.address(&service) else { return };
+        let host = telemetry::Host {
+            service: service.as_str().into(),
+            address: address.to_string(),
+            token: self.tools.control.token().to_owned(),
+            host_header: None,
+        };
+        let (followed, events) = (self.followed.clone(), self.events.clone());
+        let follower = self.tasks.spawn(async move {
+            if let Err(error) = telemetry::follow(host, followed).await {
+                drop(events.send(Event::Notice { message: format!("hops are not measured: {error}") }));
+            }
+        });
+        if let Some(before) = self.followers.insert(service, follower) {
+            before.abort();
+        }
+    }
+
+    /// What there is to see, with what was measured.
+    fn picture(&self) -> Snapshot {
+        let measured = self.measured.borrow().clone();
+        let mut picture = self.state.picture(self.begun.elapsed());
+        picture.pid = std::process::id();
+        picture.file.clone_from(&self.tools.place.file);
+        picture.traces.clone_from(&measured.traces);
+        picture.dropped = measured.dropped;
+        for service in &picture.services {
+            let Some(hop) = measured.hops.get(&service.name) else { continue };
+            let mut hop = hop.clone();
+            let edit = measured.compared.get(&service.name).and_then(|(_, after)| self.state.edit_of(after));
+            // Of a version that no edit brought there is nothing to compare.
+            hop.edit = hop.edit.zip(edit).map(|(compared, edit)| Comparison { edit, ..compared });
+            picture.hops.insert(service.name.clone(), hop);
+        }
+        picture
+    }
+
+    fn answer(&mut self, ask: Ask) {
+        // Whoever asked may be gone again.
+        match ask {
+            Ask::Snapshot(reply) => drop(reply.send(self.picture())),
+            Ask::Restart(service, reply) => {
+                let answer = match self.state.address(&service) {
+                    Some(_) => Answer::Done { message: format!("{service} is started again") },
+                    None => caller::refused(format!("{service} is no service that runs")),
+                };
+                if matches!(answer, Answer::Done { .. }) {
+                    self.perform(Effect::Kill { service });
+                }
+                drop(reply.send(answer));
+            }
+            Ask::Undo(reply) => {
+                let aside = self.tools.place.folder.join("undone");
+                let answer = match self.tools.texts.undo(&aside) {
+                    Ok(files) => {
+                        let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+                        let kept = aside.display();
+                        Answer::Done {
+                            message: format!("wrote back {}; what stood there is in {kept}", files.join(", ")),
+                        }
+                    }
+                    Err(message) => caller::refused(message),
+                };
+                drop(reply.send(answer));
+            }
+            Ask::Stop(reply) => {
+                drop(self.events.send(Event::Interrupted));
+                drop(reply.send(Answer::Done { message: "the session ends".to_owned() }));
+            }
+        }
+    }
+
+    /// Pictures for faces in this process: none is made while nobody looks.
+    pub(crate) fn pictures(&self) -> watch::Sender<Arc<Snapshot>> {
+        self.pictures.clone()
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.socket.clone()
     }
 
     fn perform(&mut self, effect: Effect) {
@@ -159,6 +322,9 @@ impl Actor {
                 self.on_ground(|ground, tools| async move { tools.rehouse(&*ground, moves).await });
             }
             Effect::Remove { service } => {
+                if let Some(follower) = self.followers.remove(&service) {
+                    follower.abort();
+                }
                 self.on_ground(|ground, tools| async move { tools.remove(&*ground, service).await });
             }
             Effect::Kill { service } => {
@@ -203,11 +369,16 @@ impl Actor {
     }
 
     fn report(&self, report: Report) {
+        let at_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if let Some(message) = self.journal.note(at_ms, &report) {
+            drop(self.outbox.send(Report::Notice { message }));
+        }
         if let Report::Ready { url, ground, services, .. } = &report {
             let running = Running {
                 pid: std::process::id(),
                 ground: ground.clone(),
                 url: url.clone(),
+                socket: self.socket.clone(),
                 services: services.clone(),
             };
             if let Err(error) = running.write(&self.tools.place.folder) {
@@ -264,5 +435,31 @@ impl Actor {
             }
             drop(events.send(Event::Closed));
         });
+    }
+}
+
+/// Where measurements are sent, if the user's environment names a place.
+fn exporter(events: &UnboundedSender<Event>) -> Option<Exporter> {
+    let notice = |message: String| drop(events.send(Event::Notice { message }));
+    match telemetry::Settings::read(|name| std::env::var(name).ok()) {
+        Ok(None) => None,
+        Ok(Some(settings)) => {
+            settings.ignored.iter().for_each(|words| notice(words.clone()));
+            let endpoint = settings.endpoint.clone();
+            match Exporter::start(settings) {
+                Ok(exporter) => {
+                    notice(format!("spans are sent to {endpoint}"));
+                    Some(exporter)
+                }
+                Err(error) => {
+                    notice(format!("spans are sent nowhere: {error}"));
+                    None
+                }
+            }
+        }
+        Err(error) => {
+            notice(format!("spans are sent nowhere: {error}"));
+            None
+        }
     }
 }

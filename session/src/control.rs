@@ -49,6 +49,16 @@ impl Control {
         Ok(Self { client, token })
     }
 
+    /// The client itself, for calls on behalf of a face.
+    pub(crate) fn client(&self) -> &reqwest::Client {
+        &self.client
+    }
+
+    /// The secret between the session and its hosts.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
     /// Has a host take a library over, as soon as it listens; it answers once new calls run on the new code.
     pub(crate) async fn swap(
         &self,
@@ -149,7 +159,7 @@ async fn refusal(answer: reqwest::Response) -> Result<(), ControlError> {
 }
 
 /// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut words = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -16,6 +16,7 @@ use crate::event::{Artifact, Edit, Event, Opened, Recipe, Seat};
 use crate::home::Place;
 use crate::install;
 use crate::options::{Front, Options};
+use crate::texts::Texts;
 
 /// A new host listens within milliseconds; a machine under load is given this long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,6 +26,7 @@ pub(crate) struct Tools {
     pub(crate) place: Place,
     pub(crate) control: Control,
     pub(crate) builder: Builder,
+    pub(crate) texts: Texts,
 }
 
 /// A ground, why it is not another one, and the port of its front door.
@@ -37,7 +39,10 @@ impl Tools {
         let only = self.options.only.clone();
         let loaded = tokio::task::spawn_blocking(move || crate::load::load(&file)).await;
         match loaded {
-            Ok((mut app, diagnostics, _)) => {
+            Ok((mut app, diagnostics, sources)) => {
+                if diagnostics.iter().all(|diagnostic| diagnostic.severity != app::Severity::Error) {
+                    self.texts.note(&sources.texts);
+                }
                 if let Some(only) = only {
                     app.services.retain(|service| only.contains(&service.name));
                     // What is left may not be the whole chain: routes come with the calls.

@@ -21,7 +21,8 @@ mod words;
 use std::io::{BufReader, IsTerminal};
 
 pub use options::{Ended, Options, ShellError};
-pub use peer::{LogLine, Peer};
+pub use peer::Peer;
+pub use session::LogLine;
 
 use desk::Desk;
 use voice::Voice;
@@ -44,8 +45,8 @@ pub async fn run<P: Peer>(peer: P, options: Options) -> Result<Ended, ShellError
 pub async fn run_piped<P: Peer>(
     peer: P,
     input: Box<dyn std::io::BufRead + Send>,
-    values: Box<dyn std::io::Write + Send>,
-    talk: Box<dyn std::io::Write + Send>,
+    values: Box<dyn std::io::Write + Send + Sync>,
+    talk: Box<dyn std::io::Write + Send + Sync>,
     keep_going: bool,
 ) -> Result<Ended, ShellError> {
     piped::run(Desk::new(peer, Voice::plain(values, talk)), input, keep_going).await

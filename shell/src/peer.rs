@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use session::{Answer, Command, Snapshot};
+use session::{Answer, Client, ClientError, Command, LogLine, Snapshot};
 
 /// What a shell needs of a session.
 pub trait Peer: Send + Sync + 'static {
@@ -23,17 +23,18 @@ pub trait Peer: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<LogLine>, Self::Error>> + Send;
 }
 
-/// A line a service wrote.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LogLine {
-    /// Its number.
-    pub seq: u64,
-    /// When, in milliseconds since the session began.
-    pub at_ms: u64,
-    /// Rust name.
-    pub service: String,
-    /// `stdout` or `stderr`.
-    pub stream: String,
-    /// Without its line end.
-    pub line: String,
+impl Peer for Client {
+    type Error = ClientError;
+
+    async fn snapshot(&self) -> Result<Snapshot, ClientError> {
+        Self::snapshot(self).await
+    }
+
+    async fn say(&self, command: &Command) -> Result<Answer, ClientError> {
+        Self::say(self, command).await
+    }
+
+    async fn logs(&self, service: Option<&str>, last: usize) -> Result<Vec<LogLine>, ClientError> {
+        Self::logs(self, service, last).await
+    }
 }

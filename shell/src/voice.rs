@@ -11,8 +11,8 @@ use crate::words;
 
 /// Two streams.
 pub(crate) struct Voice {
-    values: Box<dyn Write + Send>,
-    talk: Box<dyn Write + Send>,
+    values: Box<dyn Write + Send + Sync>,
+    talk: Box<dyn Write + Send + Sync>,
     pub(crate) paint: Paint,
     talk_paint: Paint,
     /// Values over several lines.
@@ -38,7 +38,7 @@ impl Voice {
     }
 
     /// Streams that are no terminal.
-    pub(crate) fn plain(values: Box<dyn Write + Send>, talk: Box<dyn Write + Send>) -> Self {
+    pub(crate) fn plain(values: Box<dyn Write + Send + Sync>, talk: Box<dyn Write + Send + Sync>) -> Self {
         let paint = Paint { on: false };
         Self { values, talk, paint, talk_paint: paint, pretty: false, terminal: false }
     }

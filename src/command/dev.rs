@@ -19,7 +19,11 @@ pub(crate) fn run(dev: &Dev) -> Result<(), Fault> {
         None => Front::Prefer(USUAL_PORT),
     };
     let options = options(&dev.file, dev.on, front, &dev.limits)?;
-    runtime()?.block_on(serve(options, Face::new(dev.json, dev.plain)))
+    let runtime = runtime()?;
+    if super::view::is_possible(dev) {
+        return runtime.block_on(super::view::serve(options, dev));
+    }
+    runtime.block_on(serve(options, Face::new(dev.json, dev.plain)))
 }
 
 /// What every command that starts a session needs.

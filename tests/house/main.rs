@@ -20,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tui", &["session"]),
     ("shell", &["session"]),
     ("watcher", &[]),
-    ("dyninka-cli", &["app", "build", "hops", "host", "local-cluster", "session"]),
+    ("dyninka-cli", &["app", "build", "hops", "host", "local-cluster", "session", "shell", "tui"]),
 ];
 
 /// Outside crate to the rooms that may use it.

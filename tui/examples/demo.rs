@@ -108,7 +108,7 @@ fn at(base: &Snapshot, file: &std::path::Path, now: u64) -> Snapshot {
 
 fn edit(snapshot: &mut Snapshot, at_ms: u64, open: bool) {
     let Some(service) = snapshot.services.last().map(|service| service.name.clone()) else { return };
-    let ms = Waterfall { parse: 0.7, build: 81.0, takeover: 2.4, total: 84.1 };
+    let ms = Waterfall { settle: 5.1, parse: 0.7, build: 81.0, takeover: 1.4, first_response: 1.0, total: 89.2 };
     snapshot.edits.push(EditLine {
         edit: 13,
         at_ms,

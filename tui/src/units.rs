@@ -2,6 +2,11 @@
 
 use crate::theme::Theme;
 
+/// Nanoseconds: `350 ns`, `12 µs`, and on as [`micros`].
+pub(crate) fn nanos(theme: Theme, nanos: u64) -> String {
+    if nanos < 1_000 { format!("{nanos} ns") } else { micros(theme, nanos / 1_000) }
+}
+
 /// Microseconds: `850 µs`, `1.20 ms`, `3.4 s`.
 pub(crate) fn micros(theme: Theme, micros: u64) -> String {
     if micros < 1_000 { format!("{micros} {}", theme.glyphs().micro) } else { millis(micros as f64 / 1_000.0) }

@@ -37,6 +37,17 @@ impl State {
         }
     }
 
+    /// Where a service can be called from here.
+    pub(crate) fn address(&self, service: &str) -> Option<std::net::SocketAddr> {
+        Some(self.services.get(service)?.seat.as_ref()?.here)
+    }
+
+    /// The edit that brought a version.
+    pub(crate) fn edit_of(&self, version: &str) -> Option<u64> {
+        let brought = |service: &crate::snapshot::EditedService| service.version.as_deref() == Some(version);
+        self.edits.iter().rev().find(|line| line.services.iter().any(brought)).map(|line| line.edit)
+    }
+
     fn phase(&self) -> Phase {
         let errors = self.trouble.values().flatten().any(|diagnostic| diagnostic.severity == Severity::Error);
         let busy = |known: &Service| known.building().is_some() || known.swapping.is_some();

@@ -48,6 +48,9 @@ fn opened() -> Event {
     })
 }
 
+/// Services with their reasons, what is gone, and whether the flow changed.
+type Live<'a> = (Vec<(&'a str, &'a str)>, Vec<&'a str>, bool);
+
 /// Plays the world: does what effects ask for, as if all went well, until nothing is asked any more.
 struct World {
     state: State,
@@ -181,7 +184,7 @@ impl World {
         steps.collect()
     }
 
-    fn live(&self) -> Option<(Vec<(&str, &str)>, Vec<&str>, bool)> {
+    fn live(&self) -> Option<Live<'_>> {
         self.reports.iter().rev().find_map(|report| match report {
             Report::Live { services, removed, flow, .. } => Some((
                 services.iter().map(|taken| (taken.name.as_str(), taken.reason.as_str())).collect(),

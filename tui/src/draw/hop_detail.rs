@@ -59,7 +59,7 @@ fn figures(scene: Scene<'_>, canvas: &mut Canvas<'_>, spark: bool) {
 fn compared(theme: Theme, comparison: &Comparison) -> Row {
     let mut row = Row::new(theme);
     row.text("  ", Tone::Plain).cell(&format!("edit {}", comparison.edit), 10, Tone::Plain);
-    let time = |micros, n| if n == 0 { "-".into() } else { units::micros(theme, micros) };
+    let time = |nanos, n| if n == 0 { "-".into() } else { units::nanos(theme, nanos) };
     row.text(" p50 ", Tone::Dim);
     row.text(&time(comparison.before_p50, comparison.before_n), Tone::Strong).text(" -> ", Tone::Dim);
     row.text(&time(comparison.after_p50, comparison.after_n), Tone::Strong);

@@ -205,9 +205,9 @@ pub(crate) fn hop(depth: u64) -> Hop {
         in_flight: u32::try_from(depth % 4).unwrap_or(0),
         edit: (depth == 3).then_some(Comparison {
             edit: 12,
-            before_p50: 1_200,
+            before_p50: 1_200_000,
             before_n: 400,
-            after_p50: 1_400,
+            after_p50: 1_400_000,
             after_n: 380,
             verdict: Verdict::Slower,
         }),
@@ -255,7 +255,7 @@ fn edits() -> Vec<EditLine> {
         outcome: Outcome::Live,
         services: Vec::new(),
         flow: false,
-        ms: Some(Waterfall { parse: 1.2, build: 3_310.0, takeover: 420.0, total: 3_731.0 }),
+        ms: Some(Waterfall { parse: 1.2, build: 3_310.0, takeover: 420.0, total: 3_731.0, ..Waterfall::default() }),
     };
     let mut edits = vec![start];
     for edit in 1..=12 {
@@ -274,7 +274,13 @@ fn edits() -> Vec<EditLine> {
             ),
             _ => (Outcome::Live, vec![edited("filter", "its body", Some("91b2c3d4e5"))], Some(80.0 + f64::from(edit))),
         };
-        let ms = took.map(|total| Waterfall { parse: 0.6, build: total - 4.2, takeover: 3.1, total });
+        let ms = took.map(|total| Waterfall {
+            parse: 0.6,
+            build: total - 4.2,
+            takeover: 3.1,
+            total,
+            ..Waterfall::default()
+        });
         let at_ms = 30_000 + u64::from(edit as u32) * 58_000;
         edits.push(EditLine { edit: u64::from(edit as u32), at_ms, outcome, services, flow: edit == 9, ms });
     }
