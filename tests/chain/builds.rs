@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::saves::numbered;
 use crate::session::{Client, Dev};
+use crate::sessions::fresh;
 use crate::support::app;
 use crate::toolchain::Toolchain;
 
@@ -23,12 +24,6 @@ fn start(toolchain: &Toolchain, file: &Path) -> Dev {
 fn says(event: &Value, words: &str) -> bool {
     let findings = event["diagnostics"].as_array().map(Vec::as_slice).unwrap_or_default();
     findings.iter().any(|finding| finding["message"].as_str().is_some_and(|message| message.contains(words)))
-}
-
-/// A number that no earlier run of this test has left a library of.
-fn fresh() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a time after 1970");
-    u64::try_from(now.as_nanos()).expect("a time before 2554")
 }
 
 fn is_gone(pid: &str) -> bool {
@@ -155,7 +150,8 @@ struct Disk(tempfile::TempDir);
 impl Disk {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=256m", "tmpfs"]).arg(folder.path()).status();
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=256m", "tmpfs"]).arg(folder.path()).status();
         assert!(mounted.expect("mount").success(), "this test mounts a file system: it runs as root");
         Self(folder)
     }

@@ -15,6 +15,7 @@ mod faults;
 mod hops;
 mod saves;
 mod session;
+mod sessions;
 mod takeovers;
 mod toolchain;
 

@@ -160,7 +160,10 @@ fn a_call_that_never_ends_keeps_no_new_version_from_serving() {
     fs::write(&file, counting(&endless.replace("*count })", "*count + 200 })"))).expect("a save");
     let fate = state(&dev.wait_for("live"));
     assert_eq!(fate["how"], "reset", "{fate}");
-    assert!(fate["why"].as_str().is_some_and(|why| why.contains("a call of count@") && why.contains("still holds it")), "{fate}");
+    assert!(
+        fate["why"].as_str().is_some_and(|why| why.contains("a call of count@") && why.contains("still holds it")),
+        "{fate}"
+    );
     assert_eq!(client.get(&url).body, "201");
     assert_eq!(waiting.join().expect("an answer").status, 504);
     // The same where the value would have to be carried.
