@@ -13,6 +13,7 @@ use crate::artifact::{self, Artifact, Shelf, Usage};
 use crate::dependencies::Workshop;
 use crate::error::{BuildError, io};
 use crate::finding::Finding;
+use crate::leftover;
 use crate::linker::{self, Linker};
 use crate::progress::{Listener, Progress};
 use crate::recipe::Recipe;
@@ -207,6 +208,7 @@ impl Builder {
     /// that were killed left behind, crates of types likewise, and dependencies of toolchains that nobody built with for a month. Answers the
     /// bytes of libraries freed.
     pub fn prune(&self, limit: u64) -> Result<u64, BuildError> {
+        leftover::clear(&self.work())?;
         remove_older(&self.work(), ABANDONED)?;
         remove_older(&self.cache.join("target"), FORGOTTEN)?;
         self.rack.prune(limit)?;

@@ -21,6 +21,7 @@ mod finding;
 mod flow;
 mod glue;
 mod hash;
+mod leftover;
 mod linker;
 mod manifest;
 mod package;

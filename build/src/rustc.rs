@@ -11,6 +11,7 @@ use tokio::process::Command;
 use crate::error::{BuildError, io};
 use crate::files;
 use crate::finding::{self, Explain, Finding, Origin};
+use crate::leftover;
 use crate::process::{self, Ended};
 use crate::recipe::{self, Recipe};
 use crate::toolchain::Toolchain;
@@ -44,7 +45,8 @@ impl Rustc<'_> {
     /// Writes a slice, so deep that `../` stays inside.
     pub(crate) fn write<'s>(&self, slice: &'s Slice, glue: &str) -> Result<Written<'s>, BuildError> {
         std::fs::create_dir_all(self.work).map_err(io("create", self.work))?;
-        let folder = TempDir::new_in(self.work).map_err(io("create a folder in", self.work))?;
+        let folder = tempfile::Builder::new().prefix(&leftover::own_prefix()).tempdir_in(self.work);
+        let folder = folder.map_err(io("create a folder in", self.work))?;
         let paths = slice.files.keys().chain(&slice.included);
         let depth = paths.map(|path| path.components().filter(|part| *part == Component::ParentDir).count()).max();
         let mut sources = folder.path().to_owned();
