@@ -13,7 +13,9 @@ use crate::support::app;
 
 /// An app that answers with a number.
 pub(crate) fn numbered(number: u64) -> String {
-    format!("use dyninka::prelude::*;\n#[service] fn number() -> u64 {{ {number} }}\n#[dyninka::main] fn main() {{ number() }}\n")
+    format!(
+        "use dyninka::prelude::*;\n#[service] fn number() -> u64 {{ {number} }}\n#[dyninka::main] fn main() {{ number() }}\n"
+    )
 }
 
 #[test]
@@ -99,9 +101,13 @@ fn a_file_that_is_no_text_is_told_in_one_message_while_the_old_serves() {
     let text = numbered(1);
     let huge = |file: &Path| fs::File::create(file).and_then(|file| file.set_len(100 << 20)).expect("a huge file");
     type Save<'a> = Box<dyn Fn(&Path) + 'a>;
-    let bytes = |content: Vec<u8>| -> Save<'static> { Box::new(move |file| fs::write(file, &content).expect("a save")) };
+    let bytes =
+        |content: Vec<u8>| -> Save<'static> { Box::new(move |file| fs::write(file, &content).expect("a save")) };
     let bad: [(Save<'_>, &str); 7] = [
-        (bytes(text.replace('1', "'\u{e9}'").into_bytes().into_iter().filter(|byte| *byte != 0xc3).collect()), "not UTF-8"),
+        (
+            bytes(text.replace('1', "'\u{e9}'").into_bytes().into_iter().filter(|byte| *byte != 0xc3).collect()),
+            "not UTF-8",
+        ),
         (bytes(text.replace("{ 1", "{ \0 1").into_bytes()), "NUL byte"),
         (bytes(Vec::new()), "empty"),
         (Box::new(huge), "larger than"),

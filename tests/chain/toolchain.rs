@@ -94,7 +94,10 @@ exec {real} \"$@\"
 
     /// From now on rustc says that it is another version, and refuses once what `-vV` of before compiled.
     pub(crate) fn upgrade(&self) {
-        self.write(&format!("case \"$*\" in\n'-vV') {} -vV && echo 'build: upgraded'; exit ;;\nesac", self.rustc.display()));
+        self.write(&format!(
+            "case \"$*\" in\n'-vV') {} -vV && echo 'build: upgraded'; exit ;;\nesac",
+            self.rustc.display()
+        ));
     }
 
     /// The next rustc that makes a library is told by its own libraries that another rustc compiled them.
