@@ -1,12 +1,12 @@
 //! How `dyn dev` shows what its session reports: JSON lines, plain lines, or lines under a progress bar.
 
+use std::io;
 use std::time::Duration;
 
-use anstream::{eprintln, println};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use session::{Fate, Report, Taken};
 
-use crate::finding;
+use crate::{finding, speech};
 
 /// Shows reports.
 pub(crate) enum Face {
@@ -50,11 +50,21 @@ impl Face {
         face
     }
 
-    pub(crate) fn show(&mut self, report: &Report) {
+    /// Shows a report. An error means that nobody reads any more.
+    pub(crate) fn show(&mut self, report: &Report) -> io::Result<()> {
+        let lost = speech::lost();
+        if lost > 0 {
+            let message = format!("{lost} lines before this could not be written");
+            self.show_one(&Report::Notice { message })?;
+        }
+        self.show_one(report)
+    }
+
+    fn show_one(&mut self, report: &Report) -> io::Result<()> {
         match self {
             Self::Json => match serde_json::to_string(report) {
-                Ok(line) => println!("{line}"),
-                Err(error) => eprintln!("an event cannot be written as JSON: {error}"),
+                Ok(line) => speech::out(line),
+                Err(error) => speech::err(format_args!("an event cannot be written as JSON: {error}")),
             },
             Self::Lines(lines) => lines.show(report),
         }
@@ -71,9 +81,9 @@ impl Face {
 }
 
 impl Lines {
-    fn show(&mut self, report: &Report) {
+    fn show(&mut self, report: &Report) -> io::Result<()> {
         match report {
-            Report::Notice { message } => self.say(message),
+            Report::Notice { message } => self.say(message)?,
             Report::Building { service, .. } => {
                 self.width = self.width.max(service.len());
                 self.bar.set_message(format!("building {service}"));
@@ -81,50 +91,51 @@ impl Lines {
             Report::Built { service, version, compiled, ms, .. } => {
                 self.built += 1;
                 let how = if *compiled { format!("built in {ms:.0} ms") } else { "as built before".to_owned() };
-                self.say(&format!("{service:width$}  {version}  {how}", width = self.width));
+                self.say(&format!("{service:width$}  {version}  {how}", width = self.width))?;
             }
             Report::Ready { url, ground, services, ms } => {
                 self.bar.finish_and_clear();
-                eprintln!("ready in {:.1} s on {ground}: {url}", ms / 1e3);
+                speech::err(format_args!("ready in {:.1} s on {ground}: {url}", ms / 1e3))?;
                 for service in services {
-                    eprintln!("  {:width$}  {}", service.name, service.url, width = self.width);
+                    speech::err(format_args!("  {:width$}  {}", service.name, service.url, width = self.width))?;
                 }
             }
             Report::Unchanged { edit, ms } => {
-                self.say(&format!("edit {edit}: nothing changed its meaning ({ms:.0} ms)"))
+                self.say(&format!("edit {edit}: nothing changed its meaning ({ms:.0} ms)"))?
             }
-            Report::Superseded { edit, by } => self.say(&format!("edit {edit}: overtaken by edit {by}")),
+            Report::Superseded { edit, by } => self.say(&format!("edit {edit}: overtaken by edit {by}"))?,
             Report::Live { edit, services, removed, flow, ms } => {
-                self.live(*edit, services, *flow, ms.total);
+                self.live(*edit, services, *flow, ms.total)?;
                 if !removed.is_empty() {
-                    self.say(&format!("edit {edit}: gone: {}", removed.join(", ")));
+                    self.say(&format!("edit {edit}: gone: {}", removed.join(", ")))?;
                 }
             }
-            Report::RolledBack { service, why, .. } => self.say(&format!("{service} stays as it was: {why}")),
-            Report::Broken { diagnostics, .. } => self.bar.suspend(|| finding::print(diagnostics)),
+            Report::RolledBack { service, why, .. } => self.say(&format!("{service} stays as it was: {why}"))?,
+            Report::Broken { diagnostics, .. } => self.bar.suspend(|| finding::say(diagnostics))?,
             Report::Log { service, line, .. } => {
                 let (width, aside) = (self.width, self.logs_aside);
                 let line = format!("{service:width$} | {line}");
-                self.bar.suspend(|| if aside { eprintln!("{line}") } else { println!("{line}") });
+                self.bar.suspend(|| if aside { speech::err(line) } else { speech::out(line) })?;
             }
             Report::Down { service, why, restart_ms } => {
                 let again = restart_ms.map_or_else(String::new, |ms| format!("; starting it again in {ms} ms"));
-                self.say(&format!("{service} is down: {why}{again}"));
+                self.say(&format!("{service} is down: {why}{again}"))?;
             }
             Report::Up { service, version } => {
-                self.say(&format!("{service} is up again as {version}; its placed state began anew"));
+                self.say(&format!("{service} is up again as {version}; its placed state began anew"))?;
             }
             Report::Failed { .. } => self.bar.finish_and_clear(),
             Report::Stopped => {
                 self.bar.finish_and_clear();
-                eprintln!("stopped");
+                speech::err("stopped")?;
             }
         }
+        Ok(())
     }
 
-    fn live(&self, edit: u64, services: &[Taken], flow: bool, total: f64) {
+    fn live(&self, edit: u64, services: &[Taken], flow: bool, total: f64) -> io::Result<()> {
         if flow {
-            self.say(&format!("edit {edit}: the flow changed"));
+            self.say(&format!("edit {edit}: the flow changed"))?;
         }
         for Taken { name, reason, version, state } in services {
             let reset = state.iter().filter_map(|(state, fate)| match fate {
@@ -132,11 +143,12 @@ impl Lines {
                 Fate::Kept | Fate::Carried | Fate::New => None,
             });
             let reset: String = reset.collect();
-            self.say(&format!("edit {edit}: {name}: {reason}; {version} answers after {total:.0} ms{reset}"));
+            self.say(&format!("edit {edit}: {name}: {reason}; {version} answers after {total:.0} ms{reset}"))?;
         }
+        Ok(())
     }
 
-    fn say(&self, words: &str) {
-        self.bar.suspend(|| eprintln!("{words}"));
+    fn say(&self, words: &str) -> io::Result<()> {
+        self.bar.suspend(|| speech::err(words))
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
+use crate::speech;
+
 /// Why a command ended early: what happened, and what to do about it.
 #[derive(Debug)]
 pub(crate) struct Fault {
@@ -43,19 +45,18 @@ impl Fault {
         self
     }
 
-    /// Says it on stderr.
+    /// Says it on stderr; the exit code tells it where nobody reads that.
     pub(crate) fn report(&self) -> ExitCode {
-        use anstream::eprintln;
         use anstyle::{AnsiColor, Style};
         let (red, cyan) = (
             Style::new().bold().fg_color(Some(AnsiColor::Red.into())),
             Style::new().fg_color(Some(AnsiColor::Cyan.into())),
         );
         if !self.message.is_empty() {
-            eprintln!("{red}error{red:#}: {}", self.message);
+            drop(speech::err(format_args!("{red}error{red:#}: {}", self.message)));
         }
         if let Some(hint) = &self.hint {
-            eprintln!("{cyan}hint{cyan:#}: {hint}");
+            drop(speech::err(format_args!("{cyan}hint{cyan:#}: {hint}")));
         }
         ExitCode::from(self.kind as u8)
     }

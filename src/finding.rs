@@ -2,19 +2,34 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use app::{Diagnostic, Severity};
 
-/// Says the diagnostics on stderr, in colour where it is a terminal.
+use crate::speech;
+
+/// Says the diagnostics on stderr; where nobody reads it, there is nobody to be told.
 pub(crate) fn print(diagnostics: &[Diagnostic]) {
+    drop(say(diagnostics));
+}
+
+/// Says the diagnostics on stderr, in colour where it is a terminal. An error means that nobody reads any more.
+pub(crate) fn say(diagnostics: &[Diagnostic]) -> io::Result<()> {
     let mut texts = HashMap::new();
     for diagnostic in diagnostics {
         let file = &diagnostic.place.file;
-        let text = texts.entry(file.clone()).or_insert_with(|| fs::read_to_string(file).unwrap_or_default());
-        anstream::eprintln!("{}\n", render(diagnostic, text));
+        let text = texts.entry(file.clone()).or_insert_with(|| text_of(file));
+        speech::err(format_args!("{}\n", render(diagnostic, text)))?;
     }
+    Ok(())
+}
+
+/// The text a finding speaks of; none where what stands there by now is no text of an app's, such as a pipe.
+fn text_of(file: &Path) -> String {
+    let is_text = fs::metadata(file).is_ok_and(|data| data.is_file() && data.len() <= app::LARGEST_FILE);
+    if is_text { fs::read_to_string(file).unwrap_or_default() } else { String::new() }
 }
 
 /// One diagnostic over the text it speaks of, with colours as escape codes.

@@ -5,6 +5,7 @@ mod command;
 mod face;
 mod fault;
 mod finding;
+mod speech;
 
 use std::process::ExitCode;
 

@@ -18,7 +18,7 @@ use crate::hops_door;
 use crate::library::words;
 use crate::problem::Problem;
 use crate::shared::Shared;
-use crate::takeover;
+use crate::takeover::{self, TakeoverError};
 
 /// Every path but `/`.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
@@ -88,7 +88,12 @@ async fn only_the_session(State(shared): State<Arc<Shared>>, request: Request, n
 async fn swap(State(shared): State<Arc<Shared>>, body: axum::Json<hops::Swap>) -> Response {
     match takeover::take_over(&shared, &body.library).await {
         Ok(done) => axum::Json(done).into_response(),
-        Err(error) => refuse(&shared, "request", StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()),
+        Err(error) => {
+            // The system's loader is held for good: this process starts no thread and loads nothing any more.
+            let stuck = matches!(error, TakeoverError::Endless);
+            let status = if stuck { StatusCode::GATEWAY_TIMEOUT } else { StatusCode::UNPROCESSABLE_ENTITY };
+            refuse(&shared, "request", status, &error.to_string())
+        }
     }
 }
 

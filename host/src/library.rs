@@ -87,7 +87,8 @@ impl Loaded {
         unsafe { (self.table.restore)(Slice::of(name.as_bytes()), Slice::of(json)) }
     }
 
-    /// Lets this library use a value of an older one's, in place. The fingerprints of both must be equal.
+    /// Lets this library use a value of an older one's, in place, unless a call holds it at this moment. The
+    /// fingerprints of both must be equal.
     pub(crate) fn adopt_from(self, older: Self, name: &str) -> bool {
         let name = Slice::of(name.as_bytes());
         // SAFETY: equal fingerprints mean one type, one layout, one allocator.
@@ -95,6 +96,12 @@ impl Loaded {
             let cell = (older.table.share)(name);
             !cell.is_null() && (self.table.adopt)(name, cell)
         }
+    }
+
+    /// Whether a call holds a value at this moment.
+    pub(crate) fn is_held(self, name: &str) -> bool {
+        // SAFETY: the table is that of an open library. The cell keeps a count more, as its library keeps the value.
+        unsafe { (self.table.share)(Slice::of(name.as_bytes())) }.is_null()
     }
 
     pub(crate) fn retire(self) {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dyninka::border::{Description, Kind};
+use dyninka::border::{Description, Kind, Outcome};
 use serde::Serialize;
 
 use crate::answer::GRACE;
@@ -41,6 +41,9 @@ pub(crate) enum Fate {
 
 /// A library loads within milliseconds; one that runs code of its own at that moment is given this long.
 const LOADING: Duration = Duration::from_secs(5);
+
+/// A hundred megabytes are written as JSON and read again within a second or two.
+const CARRYING: Duration = Duration::from_secs(10);
 
 /// A version that is not taken over.
 #[derive(Debug, thiserror::Error)]
@@ -114,14 +117,15 @@ async fn switch(
         let before = old.as_ref().and_then(|old| {
             old.description.states.iter().find(|before| before.name == state.name).map(|before| (old, before))
         });
-        match before {
-            None => drop(states.insert(state.name.clone(), Fate::New)),
-            Some((old, before))
-                if before.fingerprint == state.fingerprint && library.adopt_from(old.library, &state.name) =>
-            {
-                states.insert(state.name.clone(), Fate::Kept);
-            }
-            Some((old, _)) => to_carry.push((old.clone(), state.name.clone())),
+        let Some((old, before)) = before else {
+            states.insert(state.name.clone(), Fate::New);
+            continue;
+        };
+        let is_same = before.fingerprint == state.fingerprint;
+        if is_same && library.adopt_from(old.library, &state.name) {
+            states.insert(state.name.clone(), Fate::Kept);
+        } else {
+            to_carry.push((old.clone(), state.name.clone(), is_same));
         }
     }
     let program = Program::new(library, description, file.to_owned());
@@ -133,15 +137,9 @@ async fn switch(
     // No call begins while values are between two versions, and those that run are waited for: none of their
     // changes is lost.
     let gate = shared.gate.write().await;
-    for (old, name) in to_carry {
-        let late = tokio::time::timeout(GRACE, old.idle()).await.is_err();
-        if late {
-            eprintln!(
-                "dyninka: a call still runs on {}: what it changes in {name} from now on is lost",
-                old.description.version
-            );
-        }
-        states.insert(name.clone(), carry(old.library, library, &name));
+    for (old, name, is_same) in to_carry {
+        let fate = hand_over(&old, library, &name, is_same).await;
+        states.insert(name, fate);
     }
     shared.settings.store(Arc::new(settings));
     shared.program.store(Some(program));
@@ -149,17 +147,47 @@ async fn switch(
     states
 }
 
-fn carry(old: Loaded, new: Loaded, name: &str) -> Fate {
-    let read = old.state(name);
+/// Hands a value over while no new call begins.
+async fn hand_over(old: &Program, new: Loaded, name: &str, is_same: bool) -> Fate {
+    let late = tokio::time::timeout(GRACE, old.idle()).await.is_err();
+    if is_same && new.adopt_from(old.library, name) {
+        return Fate::Kept;
+    }
+    let version = &old.description.version;
+    if late && old.library.is_held(name) {
+        let seconds = GRACE.as_secs();
+        return Fate::Reset { why: format!("a call of {version} that did not end within {seconds} s still holds it") };
+    }
+    if late {
+        eprintln!("dyninka: a call still runs on {version}: what it changes in {name} from now on is lost");
+    }
+    carry(old.library, new, name).await
+}
+
+async fn carry(old: Loaded, new: Loaded, name: &str) -> Fate {
+    let from = name.to_owned();
+    let read = match in_time(move || old.state(&from)).await {
+        Ok(read) => read,
+        Err(why) => return Fate::Reset { why: format!("it was not written: {why}") },
+    };
     match read.kind {
         Kind::Value => {
-            let written = new.restore(name, &read.body);
-            match written.kind {
-                Kind::Value => Fate::Carried,
-                _ => Fate::Reset { why: words(&written.body) },
+            let to = name.to_owned();
+            match in_time(move || new.restore(&to, &read.body)).await {
+                Ok(written) if written.kind == Kind::Value => Fate::Carried,
+                Ok(written) => Fate::Reset { why: words(&written.body) },
+                Err(why) => Fate::Reset { why: format!("it was not read: {why}") },
             }
         }
         Kind::Filtered => Fate::Reset { why: "its type changed and does not serialise".to_owned() },
         _ => Fate::Reset { why: words(&read.body) },
+    }
+}
+
+/// Runs code of the user's where it may take for ever, and waits for it no longer than [`CARRYING`].
+async fn in_time(work: impl FnOnce() -> Outcome + Send + 'static) -> Result<Outcome, String> {
+    match tokio::time::timeout(CARRYING, tokio::task::spawn_blocking(work)).await {
+        Ok(done) => done.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("its code did not end within {} s", CARRYING.as_secs())),
     }
 }

@@ -111,7 +111,7 @@ pub struct Library {
     /// Puts a JSON value in a placed value's place: `Value`, or `Rejected` when it does not read (value untouched).
     pub restore: unsafe extern "C" fn(name: Slice, json: Slice) -> Outcome,
     /// A counted pointer to the cell of a placed value, for [`Library::adopt`] of a library with the same
-    /// fingerprint; null when there is no such value.
+    /// fingerprint; null when there is no such value, and while a call holds it.
     pub share: unsafe extern "C" fn(name: Slice) -> *const c_void,
     /// Takes the cell that [`Library::share`] of another version gave. Only between equal fingerprints.
     pub adopt: unsafe extern "C" fn(name: Slice, cell: *const c_void) -> bool,

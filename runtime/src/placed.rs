@@ -2,7 +2,7 @@
 
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// State of one service, tied to it by `#[placed(service)]`: it is kept over an edit of the service's code, shown
 /// and set by the tools, and carried when the service moves.
@@ -73,12 +73,17 @@ impl<T> Placed<T> {
         unsafe { &*cell }
     }
 
-    /// A counted pointer to the cell, for `adopt` of another version.
-    pub(crate) fn share(&self) -> *const Mutex<T> {
-        let cell: *const Mutex<T> = self.cell();
+    /// A counted pointer to the cell, for `adopt` of another version. None while somebody holds the value: who never
+    /// lets go of it would hold the other version up, too.
+    pub(crate) fn share(&self) -> Option<*const Mutex<T>> {
+        let cell = self.cell();
+        if matches!(cell.try_lock(), Err(TryLockError::WouldBlock)) {
+            return None;
+        }
+        let cell: *const Mutex<T> = cell;
         // SAFETY: the pointer is that of a live `Arc`.
         unsafe { Arc::increment_strong_count(cell) };
-        cell
+        Some(cell)
     }
 
     /// Uses another version's cell from now on. A cell used before keeps its count: somebody may hold it.
@@ -128,8 +133,9 @@ mod tests {
     fn an_adopted_cell_is_the_same_value() {
         static OLD: Placed<u64> = Placed::new(|| 7);
         static NEW: Placed<u64> = Placed::new(|| 0);
+        OLD.read(|_| assert!(OLD.share().is_none(), "it is held"));
         // SAFETY: same type, same program.
-        unsafe { NEW.adopt(OLD.share()) };
+        unsafe { NEW.adopt(OLD.share().expect("nobody holds it")) };
         NEW.update(|value| *value += 1);
         assert_eq!(OLD.get(), 8);
     }

@@ -57,6 +57,7 @@ pub(crate) struct Actor {
     /// The files to follow.
     files: watch::Sender<BTreeSet<PathBuf>>,
     builds: HashMap<String, AbortHandle>,
+    swaps: HashMap<String, AbortHandle>,
     check: Option<AbortHandle>,
     /// What may be given up at any time: reading, building, waiting.
     tasks: JoinSet<()>,
@@ -114,6 +115,7 @@ impl Actor {
             ground: None,
             files: watch::Sender::new(BTreeSet::new()),
             builds: HashMap::new(),
+            swaps: HashMap::new(),
             check: None,
             tasks: JoinSet::new(),
             making: JoinSet::new(),
@@ -310,7 +312,13 @@ impl Actor {
             Effect::Start { config, host, library } => {
                 self.on_ground(|ground, tools| async move { tools.start(&*ground, &config, &host, library).await });
             }
-            Effect::Swap(swap) => self.spawn(async move { tell(tools.swap(*swap).await) }),
+            Effect::Swap(swap) => {
+                let name = swap.config.service.clone();
+                let swap = self.tasks.spawn(async move { tell(tools.swap(*swap).await) });
+                if let Some(before) = self.swaps.insert(name, swap) {
+                    before.abort();
+                }
+            }
             Effect::Tell { config, host, at } => {
                 self.spawn(async move { tell(tools.tell(config, &host, at).await) });
             }
@@ -333,6 +341,11 @@ impl Actor {
                 }
             }
             Effect::Restart { config, host, at, after } => {
+                // Whatever was asked of the host that ended is not asked of the one that comes in its place: it may be
+                // what ended it.
+                if let Some(swap) = self.swaps.remove(&config.service) {
+                    swap.abort();
+                }
                 if let Some(ground) = self.ground.clone() {
                     self.spawn(async move {
                         tokio::time::sleep(after).await;

@@ -30,12 +30,15 @@ pub(crate) enum ControlError {
     /// It answered that it will not.
     #[error("{0}")]
     Refused(String),
+    /// It answered that it cannot any more.
+    #[error("{0}")]
+    Stuck(String),
 }
 
 impl ControlError {
-    /// Whether the host said nothing at all.
+    /// Whether the host said nothing at all, or has nothing to say from now on.
     pub(crate) fn is_silence(&self) -> bool {
-        matches!(self, Self::Silent { .. })
+        matches!(self, Self::Silent { .. } | Self::Stuck(_))
     }
 }
 
@@ -147,7 +150,12 @@ async fn refusal(answer: reqwest::Response) -> Result<(), ControlError> {
     let text = answer.text().await.unwrap_or_else(|error| chain(&error));
     let problem = serde_json::from_str::<serde_json::Value>(&text).ok();
     let detail = problem.as_ref().and_then(|problem| problem["detail"].as_str());
-    Err(ControlError::Refused(detail.map_or_else(|| format!("{status}: {text}"), str::to_owned)))
+    let words = detail.map_or_else(|| format!("{status}: {text}"), str::to_owned);
+    Err(if status == reqwest::StatusCode::GATEWAY_TIMEOUT {
+        ControlError::Stuck(words)
+    } else {
+        ControlError::Refused(words)
+    })
 }
 
 /// An error with its causes, in one line.

@@ -1,6 +1,7 @@
 //! `dyn dev`: build an app, run all of it here, serve it, until Ctrl-C.
 
 use std::io::IsTerminal;
+use std::time::Duration;
 
 use session::{Front, Home, Options, Report, Session};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -12,6 +13,9 @@ use crate::fault::{Fault, Kind};
 /// Where the chain's front door is when nobody says: a port that is easy to remember.
 const USUAL_PORT: u16 = 8080;
 
+/// Tasks of a session that is over end at their next step.
+const LAST_TASKS: Duration = Duration::from_millis(500);
+
 pub(crate) fn run(dev: &Dev) -> Result<(), Fault> {
     let front = match dev.port {
         Some(0) => Front::Free,
@@ -20,10 +24,14 @@ pub(crate) fn run(dev: &Dev) -> Result<(), Fault> {
     };
     let options = options(&dev.file, dev.on, front, &dev.limits)?;
     let runtime = runtime()?;
-    if super::view::is_possible(dev) {
-        return runtime.block_on(super::view::serve(options, dev));
-    }
-    runtime.block_on(serve(options, Face::new(dev.json, dev.plain)))
+    let ended = if super::view::is_possible(dev) {
+        runtime.block_on(super::view::serve(options, dev))
+    } else {
+        runtime.block_on(serve(options, Face::new(dev.json, dev.plain)))
+    };
+    // What was forced to end may leave a thread that waits for something; tasks end within this, and rustc with them.
+    runtime.shutdown_timeout(LAST_TASKS);
+    ended
 }
 
 /// What every command that starts a session needs.
@@ -67,15 +75,17 @@ async fn serve(options: Options, mut face: Face) -> Result<(), Fault> {
     let mut signals = Signals::new()?;
     let mut session = Session::start(options)?;
     let mut ended = Ok(());
-    let mut interrupted = false;
-    let mut ready = false;
+    let (mut interrupted, mut gone, mut ready) = (false, false, false);
     loop {
         tokio::select! {
             report = session.next() => {
                 let Some(report) = report else { break };
-                face.show(&report);
+                // Nobody reads any more, as when a terminal is closed: nobody uses what runs either.
+                if face.show(&report).is_err() && !std::mem::replace(&mut gone, true) {
+                    session.interrupt();
+                }
                 match report {
-                    Report::Ready { .. } => ready = true,
+                    Report::Ready { .. } => (ready, ended) = (true, Ok(())),
                     Report::Broken { .. } if !ready => ended = Err(Fault::said(Kind::App)),
                     Report::Failed { message, hint } => {
                         let fault = Fault::new(Kind::Machine, message);
@@ -84,7 +94,7 @@ async fn serve(options: Options, mut face: Face) -> Result<(), Fault> {
                     _ => {}
                 }
             }
-            () = signals.next() => {
+            _ = signals.next() => {
                 // The second one means it: whatever is left is cleared by the next start or `dyn stop`.
                 if std::mem::replace(&mut interrupted, true) {
                     return Err(Fault::new(Kind::Interrupted, "forced to end before everything was removed")
@@ -96,7 +106,7 @@ async fn serve(options: Options, mut face: Face) -> Result<(), Fault> {
     }
     // Ctrl-C is how a serving session is meant to end; before that it is an interruption.
     match ended {
-        Ok(()) if interrupted && !ready => Err(Fault::said(Kind::Interrupted)),
+        Ok(()) if (interrupted || gone) && !ready => Err(Fault::said(Kind::Interrupted)),
         ended => ended,
     }
 }
@@ -106,6 +116,15 @@ pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
+}
+
+/// Who asks this process to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// Ctrl-C, which every program before the terminal hears.
+    ByKey,
+    /// Another process, or the end of the terminal.
+    ByOthers,
 }
 
 impl Signals {
@@ -120,11 +139,12 @@ impl Signals {
         })
     }
 
-    pub(crate) async fn next(&mut self) {
+    /// The next one.
+    pub(crate) async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hangup.recv() => {}
+            _ = self.interrupt.recv() => Asked::ByKey,
+            _ = self.terminate.recv() => Asked::ByOthers,
+            _ = self.hangup.recv() => Asked::ByOthers,
         }
     }
 }

@@ -44,7 +44,7 @@ async fn started(invoke: &Invoke, app: &App, inputs: &Map<String, Value>) -> Res
     loop {
         let report = tokio::select! {
             report = session.next() => report,
-            () = signals.next() => {
+            _ = signals.next() => {
                 session.interrupt();
                 continue;
             }
@@ -57,7 +57,7 @@ async fn started(invoke: &Invoke, app: &App, inputs: &Map<String, Value>) -> Res
                 if let Some(address) = address {
                     ended = tokio::select! {
                         ended = call(&address.url, inputs, invoke.route.as_deref()) => ended,
-                        () = signals.next() => Err(Fault::said(Kind::Interrupted)),
+                        _ = signals.next() => Err(Fault::said(Kind::Interrupted)),
                     };
                 }
                 session.interrupt();
@@ -71,7 +71,8 @@ async fn started(invoke: &Invoke, app: &App, inputs: &Map<String, Value>) -> Res
                     ended = Err(Fault::said(Kind::App));
                 }
                 if !matches!(report, Report::Stopped) {
-                    face.show(&report);
+                    // Whoever reads stderr may have gone: the answer is on stdout.
+                    drop(face.show(&report));
                 }
             }
         }

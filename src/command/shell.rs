@@ -36,14 +36,15 @@ async fn started(shell: &Shell, options: shell::Options) -> Result<(), Fault> {
     loop {
         let report = tokio::select! {
             report = session.next() => report,
-            () = signals.next() => {
+            _ = signals.next() => {
                 session.interrupt();
                 ended = Err(Fault::said(Kind::Interrupted));
                 continue;
             }
         };
         let Some(report) = report else { return ended };
-        face.show(&report);
+        // Whoever read stderr may have gone: the shell ends with its own input.
+        drop(face.show(&report));
         match report {
             Report::Ready { .. } => break,
             Report::Broken { .. } => ended = Err(Fault::said(Kind::App)),

@@ -10,10 +10,10 @@ use session::{Answer, Client, Command, Home, Options, Report, Session, Snapshot,
 use tokio::sync::{mpsc, oneshot};
 use tui::{Completions, Desk, LogLine, Logged};
 
-use super::dev::Signals;
+use super::dev::{Asked, Signals};
 use crate::arguments::Dev;
 use crate::fault::{Fault, Kind};
-use crate::finding;
+use crate::{finding, speech};
 
 /// Lines on their way to the view; what finds no room is counted.
 const LINES: usize = 8192;
@@ -81,17 +81,17 @@ async fn drive(
                 // What is still wrong at the end is said once more where it stays to be read.
                 Some(Report::Broken { diagnostics, .. }) => broken = diagnostics,
                 Some(Report::Ready { .. } | Report::Live { .. } | Report::Unchanged { .. }) => broken.clear(),
-                Some(Report::Stopped) => anstream::eprintln!("stopped"),
+                Some(Report::Stopped) => drop(speech::err("stopped")),
                 Some(_) => {}
             },
             _ = &mut quitting, if !is_quitting => {
                 is_quitting = true;
-                anstream::eprintln!("stopping");
+                drop(speech::err("stopping"));
                 session.interrupt();
             }
-            () = signals.next() => {
+            asked = signals.next() => {
                 // Ctrl-C in an editor, a pager or the shell is theirs.
-                if tui::is_away() {
+                if asked == Asked::ByKey && tui::is_away() {
                     continue;
                 }
                 if std::mem::replace(&mut interrupted, true) {

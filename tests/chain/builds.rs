@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::saves::numbered;
 use crate::session::{Client, Dev};
+use crate::sessions::fresh;
 use crate::support::app;
 use crate::toolchain::Toolchain;
 
@@ -23,12 +24,6 @@ fn start(toolchain: &Toolchain, file: &Path) -> Dev {
 fn says(event: &Value, words: &str) -> bool {
     let findings = event["diagnostics"].as_array().map(Vec::as_slice).unwrap_or_default();
     findings.iter().any(|finding| finding["message"].as_str().is_some_and(|message| message.contains(words)))
-}
-
-/// A number that no earlier run of this test has left a library of.
-fn fresh() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a time after 1970");
-    u64::try_from(now.as_nanos()).expect("a time before 2554")
 }
 
 fn is_gone(pid: &str) -> bool {
@@ -112,4 +107,115 @@ fn a_start_without_rustc_says_what_to_install() {
     dev.wait_for("stopped");
     let (status, _) = dev.end();
     assert_eq!(status.code(), Some(1));
+}
+
+/// A folder of its own for all that is built: dependencies are compiled there first.
+fn start_in(home: &Path, toolchain: &Toolchain, file: &Path) -> Dev {
+    let mut command = toolchain.dyn_command();
+    command.env("DYNINKA_HOME", home);
+    let mut dev = Dev::spawn(command, file, &["--on", "process", "--port", "0"]);
+    dev.ready = dev.wait_for("ready");
+    dev
+}
+
+fn notice(dev: &mut Dev, words: &str) {
+    dev.wait_until(words, |event| event["message"].as_str().is_some_and(|message| message.contains(words)));
+}
+
+#[test]
+fn an_upgraded_rustc_and_libraries_that_do_not_fit_it_build_the_dependencies_anew() {
+    let (toolchain, home) = (Toolchain::new(), tempfile::tempdir().expect("a folder"));
+    let (_folder, file) = app(&numbered(1));
+    let mut dev = start_in(home.path(), &toolchain, &file);
+    let (client, url) = (Client::new(), dev.url());
+    toolchain.upgrade();
+    fs::write(&file, numbered(2)).expect("a save");
+    notice(&mut dev, "compiling serde v");
+    dev.wait_for("live");
+    assert_eq!(client.get(&url).body, "2");
+    // The libraries turn out to be another rustc's.
+    toolchain.mismatch_once();
+    fs::write(&file, numbered(3)).expect("a save");
+    notice(&mut dev, "the compiled dependencies do not fit rustc: they are built anew");
+    notice(&mut dev, "compiling serde v");
+    dev.wait_for("live");
+    assert_eq!(client.get(&url).body, "3");
+    assert!(toolchain.has_mismatched());
+    dev.stop();
+}
+
+/// A file system of its own, so small that a test can fill it.
+struct Disk(tempfile::TempDir);
+
+impl Disk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=256m", "tmpfs"]).arg(folder.path()).status();
+        assert!(mounted.expect("mount").success(), "this test mounts a file system: it runs as root");
+        Self(folder)
+    }
+
+    fn ballast(&self) -> std::path::PathBuf {
+        self.0.path().join("ballast")
+    }
+
+    /// Fills it to the last byte.
+    fn fill(&self) {
+        let mut ballast = fs::File::create(self.ballast()).expect("a file");
+        for size in [1 << 20, 1 << 12, 1] {
+            while std::io::Write::write_all(&mut ballast, &vec![0; size]).is_ok() {}
+        }
+    }
+
+    fn empty(&self) {
+        fs::remove_file(self.ballast()).expect("a removal");
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Lazily: what still runs on it goes on, and it goes when that does.
+        drop(Command::new("umount").arg("--lazy").arg(self.0.path()).status());
+    }
+}
+
+#[test]
+fn a_full_disk_is_named_and_nothing_half_written_is_taken_over() {
+    let (toolchain, disk) = (Toolchain::new(), Disk::new());
+    let (_folder, file) = app(&numbered(1));
+    let mut dev = start_in(disk.0.path(), &toolchain, &file);
+    let (client, url) = (Client::new(), dev.url());
+    let save = |number: u64| fs::write(&file, numbered(number)).expect("a save");
+    save(2);
+    dev.wait_for("live");
+
+    disk.fill();
+    save(3);
+    let broken = dev.wait_for("broken");
+    assert!(says(&broken, "the disk is full"), "{broken}");
+    assert_eq!(client.get(&url).body, "2");
+    // Kept from before, so nothing is built, but what the host reads cannot be written.
+    save(1);
+    let told = dev.wait_for("rolled_back");
+    assert!(told["why"].as_str().is_some_and(|why| why.contains("No space left")), "{told}");
+    assert_eq!(client.get(&url).body, "2");
+    disk.empty();
+    save(3);
+    dev.wait_for("live");
+    assert_eq!(client.get(&url).body, "3");
+    // Full in the very moment rustc writes the library.
+    toolchain.hold(LIBRARY);
+    save(4);
+    let held = toolchain.held();
+    disk.fill();
+    drop(held);
+    let broken = dev.wait_for("broken");
+    assert!(says(&broken, "the disk is full"), "{broken}");
+    assert_eq!(client.get(&url).body, "3");
+    disk.empty();
+    save(4);
+    dev.wait_for("live");
+    assert_eq!(client.get(&url).body, "4");
+    dev.stop();
 }

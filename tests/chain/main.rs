@@ -15,6 +15,8 @@ mod faults;
 mod hops;
 mod saves;
 mod session;
+mod sessions;
+mod takeovers;
 mod toolchain;
 
 /// Makes a test of each ground out of a function that takes the ground's name.

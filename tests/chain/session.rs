@@ -185,18 +185,32 @@ impl Client {
         self.send(self.0.get(url))
     }
 
+    /// The answer, if one came whole: a service that ends takes its connections with it.
+    pub(crate) fn try_get(&self, url: &str) -> Option<Answer> {
+        Self::answer(self.0.get(url)).ok()
+    }
+
     pub(crate) fn get_with(&self, url: &str, headers: &[(&str, &str)]) -> Answer {
         self.send(headers.iter().fold(self.0.get(url), |request, (name, value)| request.header(*name, *value)))
     }
 
     pub(crate) fn post(&self, url: &str, body: &str) -> Answer {
-        self.send(self.0.post(url).header("content-type", "application/json").body(body.to_owned()))
+        self.post_with(url, body, &[])
+    }
+
+    pub(crate) fn post_with(&self, url: &str, body: &str, headers: &[(&str, &str)]) -> Answer {
+        let request = self.0.post(url).header("content-type", "application/json").body(body.to_owned());
+        self.send(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)))
     }
 
     fn send(&self, request: reqwest::blocking::RequestBuilder) -> Answer {
-        let answer = request.send().unwrap_or_else(|error| panic!("{error:?}"));
+        Self::answer(request).unwrap_or_else(|error| panic!("{error:?}"))
+    }
+
+    fn answer(request: reqwest::blocking::RequestBuilder) -> reqwest::Result<Answer> {
+        let answer = request.send()?;
         let headers = answer.headers().iter();
         let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
-        Answer { status: answer.status().as_u16(), headers, body: answer.text().unwrap() }
+        Ok(Answer { status: answer.status().as_u16(), headers, body: answer.text()? })
     }
 }

@@ -19,7 +19,7 @@ pub struct State {
     pub read: fn() -> Answer,
     /// Puts JSON in its place.
     pub write: fn(&[u8]) -> Answer,
-    /// A counted pointer to its cell.
+    /// A counted pointer to its cell; null while a call holds its value.
     pub share: fn() -> *const c_void,
     /// Takes another version's cell.
     ///
@@ -78,9 +78,9 @@ impl<T> Opaque for &Probe<'_, T> {
 }
 
 impl<T> Probe<'_, T> {
-    /// A counted pointer to the cell.
+    /// A counted pointer to the cell; null while a call holds the value, perhaps for ever.
     pub fn share(&self) -> *const c_void {
-        self.0.share().cast()
+        self.0.share().map_or(std::ptr::null(), <*const _>::cast)
     }
 
     /// Takes another version's cell.
