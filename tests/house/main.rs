@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("local-cluster", &["app"]),
     ("session", &["app", "build", "local-cluster", "hops", "watcher"]),
     ("watcher", &[]),
+    ("bench", &[]),
     ("dyninka-cli", &["app", "build", "hops", "host", "local-cluster", "session"]),
 ];
 
@@ -31,7 +32,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("libloading", &["host"]),
     ("cargo_metadata", &["build"]),
     ("notify", &["watcher"]),
-    ("clap", &["dyninka-cli"]),
+    ("clap", &["bench", "dyninka-cli"]),
     ("indicatif", &["dyninka-cli"]),
 ];
 
