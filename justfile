@@ -22,6 +22,10 @@ lint:
 bench:
     cargo bench -p app
 
+# What measuring costs: a chain with and without it, in turns
+bench-telemetry:
+    cargo bench -p host
+
 # Licences, bans, sources (cargo install cargo-deny)
 deny:
     cargo deny check bans licenses sources

@@ -49,6 +49,26 @@ pub(crate) enum Command {
     Dev(Dev),
     /// Call one service: in the running session, or with what it needs started for this call
     Invoke(Invoke),
+    /// Call functions of the running session by hand, or of one started for it; lines from a pipe work too
+    Shell(Shell),
+    /// How the running session does
+    Status {
+        /// The app
+        file: PathBuf,
+        /// All of it, as one JSON value
+        #[arg(long)]
+        json: bool,
+    },
+    /// What services of the running session wrote
+    Logs(Logs),
+    /// Events of the running session as JSON lines, and whatever comes
+    Events {
+        /// The app
+        file: PathBuf,
+        /// Only events after this number
+        #[arg(long, default_value_t = 0)]
+        after: u64,
+    },
     /// End the session of an app and remove whatever it or a killed one left
     Stop {
         /// The app
@@ -86,14 +106,49 @@ pub(crate) struct Dev {
     /// Port of the last service on 127.0.0.1; 0: a free one [default: 8080, or a free one where that is taken]
     #[arg(long)]
     pub(crate) port: Option<u16>,
-    /// Lines of text, no progress bars
+    /// Lines of text: no view, no progress bars
     #[arg(long, conflicts_with = "json")]
     pub(crate) plain: bool,
     /// One JSON value a line on stdout
     #[arg(long)]
     pub(crate) json: bool,
+    /// A view of ASCII characters alone
+    #[arg(long)]
+    pub(crate) ascii: bool,
+    /// A view that leaves the mouse to the terminal
+    #[arg(long)]
+    pub(crate) no_mouse: bool,
     #[command(flatten)]
     pub(crate) limits: Limits,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Shell {
+    /// The app
+    pub(crate) file: PathBuf,
+    /// Where to run a session that is started for the shell
+    #[arg(long, value_enum, default_value_t = On::Process)]
+    pub(crate) on: On,
+    /// Lines from a pipe go on after one that failed
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Logs {
+    /// The app
+    pub(crate) file: PathBuf,
+    /// Only this service, by its Rust name
+    pub(crate) service: Option<String>,
+    /// Whatever comes, until Ctrl-C
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Only the latest lines
+    #[arg(short = 'n', long)]
+    pub(crate) last: Option<usize>,
+    /// JSON lines: seq, at_ms, service, stream, line
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Limits on each service.

@@ -93,7 +93,13 @@ impl Lines {
             Report::Unchanged { edit, ms } => {
                 self.say(&format!("edit {edit}: nothing changed its meaning ({ms:.0} ms)"))
             }
-            Report::Live { edit, services, flow, ms } => self.live(*edit, services, *flow, ms.total),
+            Report::Superseded { edit, by } => self.say(&format!("edit {edit}: overtaken by edit {by}")),
+            Report::Live { edit, services, removed, flow, ms } => {
+                self.live(*edit, services, *flow, ms.total);
+                if !removed.is_empty() {
+                    self.say(&format!("edit {edit}: gone: {}", removed.join(", ")));
+                }
+            }
             Report::RolledBack { service, why, .. } => self.say(&format!("{service} stays as it was: {why}")),
             Report::Broken { diagnostics, .. } => self.bar.suspend(|| finding::print(diagnostics)),
             Report::Log { service, line, .. } => {

@@ -61,6 +61,12 @@ impl Fault {
     }
 }
 
+impl From<session::ClientError> for Fault {
+    fn from(error: session::ClientError) -> Self {
+        Self::new(Kind::Machine, format!("failed to {error}"))
+    }
+}
+
 impl From<session::HomeError> for Fault {
     fn from(error: session::HomeError) -> Self {
         let kind = if matches!(error, session::HomeError::Find { .. }) { Kind::App } else { Kind::Machine };
@@ -80,7 +86,9 @@ impl From<session::StartError> for Fault {
             session::StartError::Build(error) => {
                 error.hint().into_iter().fold(Self::new(Kind::Machine, format!("failed to {error}")), Self::hint)
             }
-            session::StartError::Client(_) => Self::new(Kind::Machine, format!("failed to {error}")),
+            session::StartError::Client(_) | session::StartError::Folder { .. } => {
+                Self::new(Kind::Machine, format!("failed to {error}"))
+            }
         }
     }
 }

@@ -25,6 +25,7 @@ fn main() {
     let parsed = median(|| drop(app::parse(&sources)));
     let sliced = median(|| app.services.iter().for_each(|service| drop(app.slice(&service.name))));
     let one = median(|| drop(app.slice("service_100")));
+    let split = median(|| drop(app.split("service_100")));
     let edited = Sources {
         texts: [(sources.root.clone(), Arc::from(text.replacen("1.0", "2.0", 1)))].into(),
         ..sources.clone()
@@ -34,6 +35,7 @@ fn main() {
     println!("wanted     {:8.1} ms", milliseconds(wanted));
     println!("parse      {:8.1} ms", milliseconds(parsed));
     println!("all slices {:8.1} ms, one {:.2} ms", milliseconds(sliced), milliseconds(one));
+    println!("one split  {:8.2} ms", milliseconds(split));
     println!("compare    {:8.2} ms", milliseconds(compared));
     println!("in all     {:8.1} ms of 300", milliseconds(wanted + parsed + sliced + compared));
 }

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One finding. Its JSON form is the one of `check --json`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diagnostic {
     /// How bad.
     pub severity: Severity,
@@ -15,15 +15,28 @@ pub struct Diagnostic {
     #[serde(flatten)]
     pub place: Place,
     /// How to mend it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
     /// The service whose build it stops, where it is one alone.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
+    /// Other places that have to do with it, as the other end of a step of the flow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub related: Vec<Related>,
+}
+
+/// Another place that has to do with a finding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Related {
+    /// What is there: lowercase, no full stop.
+    pub message: String,
+    /// Where.
+    #[serde(flatten)]
+    pub place: Place,
 }
 
 /// How bad.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Nothing is built.
@@ -33,7 +46,7 @@ pub enum Severity {
 }
 
 /// A stretch of a file. Lines and columns count from 1; columns are characters.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Place {
     /// The file, as the user named it.
     pub file: PathBuf,
@@ -50,7 +63,14 @@ pub struct Place {
 impl Diagnostic {
     /// An error.
     pub fn error(message: impl Into<String>, place: Place) -> Self {
-        Self { severity: Severity::Error, message: message.into(), place, help: None, service: None }
+        Self {
+            severity: Severity::Error,
+            message: message.into(),
+            place,
+            help: None,
+            service: None,
+            related: Vec::new(),
+        }
     }
 
     /// A file that cannot be read, and why.

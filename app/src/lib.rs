@@ -4,11 +4,14 @@
 //!
 //! The way of a text: `text` (bytes to text) → `read` (syn's items to a `tree`, by module) → `mention` (what an item
 //! names: `walk` over code, `raw` over tokens) → `names` (what a name is) → `reach` (what a service needs) → `parse`
-//! (services, flow, findings) → `slice` (what a service is compiled from) and `meaning` (what an edit changed).
+//! (services, flow, findings) → `slice` and
+//! `split` (what a service is compiled from) and `meaning` (what an edit changed).
 
+mod apart;
 mod change;
 mod crates;
 mod diagnostic;
+mod edge;
 mod flow;
 mod graph;
 mod import;
@@ -24,8 +27,10 @@ mod reach;
 mod read;
 mod scope;
 mod service;
+mod shape;
 mod slice;
 mod sources;
+mod split;
 mod syntax;
 mod text;
 mod tokens;
@@ -33,9 +38,12 @@ mod tree;
 mod walk;
 
 pub use change::{Change, Changes, compare};
-pub use diagnostic::{Diagnostic, Place, Severity};
+pub use diagnostic::{Diagnostic, Place, Related, Severity};
+pub use edge::Edge;
 pub use graph::{Drawing, graph, report};
-pub use model::{App, Flow, Input, Output, Placed, Service, Slice, Stub};
+pub use model::{App, Carried, Flow, Input, Output, Placed, Service, Slice, Stub};
 pub use parse::parse;
+pub use shape::Shape;
 pub use sources::{Missing, Sources, wanted};
+pub use split::Split;
 pub use text::{LARGEST_FILE, check_text};

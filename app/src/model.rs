@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::apart::Apart;
 use crate::diagnostic::Place;
 use crate::reach::Reach;
 use crate::tree::Tree;
@@ -26,7 +27,14 @@ pub struct App {
     pub frontmatter: Option<String>,
     /// Every file the app is read from: root, modules, included.
     pub files: BTreeSet<PathBuf>,
+    /// Hash over every signature in the flow, over all that their types reach, and over which feeds which: equal, what
+    /// travels is the same.
+    pub flow_meaning: String,
     pub(crate) tree: Arc<Tree>,
+    /// What the signatures in the flow need.
+    pub(crate) faces: Reach,
+    /// The same without `impl` blocks.
+    pub(crate) bare_faces: Reach,
     /// Leaves of `use` statements that lead out of the crate: in every slice, since they may bring traits.
     pub(crate) outside: Arc<BTreeSet<(usize, usize)>>,
 }
@@ -56,8 +64,29 @@ pub struct Service {
     pub replay: bool,
     /// The function's name in the file.
     pub place: Place,
+    /// The types of its inputs, in order.
+    pub input_places: Vec<Place>,
+    /// The type it returns; its name where it returns nothing.
+    pub output_place: Place,
+    /// Hash over the types in its signature and all that they are made of: equal, what it takes and returns is the same.
+    pub signature: String,
     /// What of the tree it needs.
     pub(crate) reach: Reach,
+    /// What of that can be compiled ahead.
+    pub(crate) apart: Arc<Apart>,
+    /// Why some of its types cannot be compiled apart from it.
+    pub kept_together: BTreeSet<String>,
+}
+
+/// Types that go over the border, as written in signatures and statics at the root.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// Read as inputs.
+    pub inputs: BTreeSet<String>,
+    /// Written as outputs.
+    pub outputs: BTreeSet<String>,
+    /// The `T` of a `Placed<T>`.
+    pub states: BTreeSet<String>,
 }
 
 /// An input of a service.
@@ -133,6 +162,13 @@ pub struct Stub {
     pub inputs: Vec<Input>,
     /// What it returns.
     pub output: Output,
+}
+
+impl Service {
+    /// Hash over its types that can be compiled apart from it, and all that counts for them; none where there are none.
+    pub fn types(&self) -> Option<&str> {
+        (!self.apart.reach.items.is_empty()).then_some(self.apart.meaning.as_str())
+    }
 }
 
 impl App {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::apart;
 use crate::crates;
 use crate::diagnostic::{Diagnostic, Place};
 use crate::flow;
@@ -48,6 +49,7 @@ fn read_app(sources: &Sources) -> (App, Vec<Diagnostic>) {
         let mut reader = Reader { index: &index, tree: &tree, findings: &mut findings, functions: BTreeMap::new() };
         app.services = reader.services(&syntax);
         app.flow = reader.flow(&syntax, &app.services);
+        reader.faces(&mut app);
         reader.unreadable();
         app.crates = crates::mentioned(&tree, &index.names);
         app.outside = Arc::new(index.names.outside);
@@ -98,8 +100,9 @@ impl Reader<'_> {
         }
         self.misplaced_marks();
         let placed = self.placed();
-        let services: Vec<Service> =
+        let mut services: Vec<Service> =
             signatures.into_iter().map(|(number, signature)| self.service(number, signature, &placed)).collect();
+        apart::find(self.index, &mut services);
         self.call_circles(&services);
         if !marked {
             let finding = Diagnostic::error("there is no service in this file", Place::start_of(&tree.files[0].path));
@@ -164,6 +167,7 @@ impl Reader<'_> {
         }
         let reaches = self.index.meaning(&reach, number);
         let meaning = tokens::combine(reaches.iter().flat_map(|(label, hash)| [label.as_str(), hash.as_str()]));
+        let types = self.signature(item, &signature);
         Service {
             host: service::label(&name),
             inputs: signature.inputs,
@@ -171,13 +175,43 @@ impl Reader<'_> {
             is_async: signature.is_async,
             placed: own.iter().map(|number| self.placed_static(&self.tree.items[*number])).collect(),
             calls: reach.calls.iter().map(|called| self.tree.items[*called].names[0].clone()).collect(),
+            input_places: signature.input_places,
+            output_place: signature.output_place,
+            signature: types,
             reaches,
             meaning,
             replay: signature.replay,
             place: self.tree.place(0, &item.name_range),
             reach,
+            apart: Arc::default(),
+            kept_together: BTreeSet::new(),
             name,
         }
+    }
+
+    /// Hash over the types in a service's signature and all that they are made of.
+    fn signature(&self, item: &Item, signature: &Signature) -> String {
+        let Kind::Service { face } = &item.kind else { return String::new() };
+        let types = signature.inputs.iter().map(|input| input.ty.as_str());
+        let written = tokens::combine(types.chain([signature.output.written.as_str()]));
+        self.index.fingerprint(0, &written, &face.mentions)
+    }
+
+    /// What the signatures in the flow need, and what they mean.
+    fn faces(&self, app: &mut App) {
+        let edges = app.edges();
+        let ends = edges.iter().flat_map(|edge| [&edge.producer, &edge.consumer]);
+        let ends: BTreeSet<usize> = ends.filter_map(|name| self.functions.get(name)).copied().collect();
+        app.faces = self.index.reach_faces(&ends, true);
+        app.bare_faces = self.index.reach_faces(&ends, false);
+        let meaning = self.index.meaning(&app.faces, usize::MAX);
+        let mut words: Vec<String> = edges.iter().map(|edge| format!("{edge:?}")).collect();
+        words.extend(ends.iter().filter_map(|end| match &self.tree.items[*end].kind {
+            Kind::Service { face } => Some(face.hash.clone()),
+            _ => None,
+        }));
+        words.extend(meaning.into_iter().flat_map(|(label, hash)| [label, hash]));
+        app.flow_meaning = tokens::combine(words.iter().map(String::as_str));
     }
 
     /// Services that call each other in a circle in their bodies.

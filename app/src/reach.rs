@@ -122,9 +122,37 @@ impl<'a> Index<'a> {
 
     /// Everything that is needed where `roots` are.
     pub(crate) fn reach(&self, roots: &[usize]) -> Reach {
-        let mut search = Search { index: self, roots, reach: Reach::default(), open: Vec::new(), seen: HashSet::new() };
+        let mut search = Search::new(self, roots, true);
         search.open.extend(roots.iter().map(|root| (*root, 0)));
         search.enter(0);
+        search.run();
+        search.reach
+    }
+
+    /// Everything that is needed where the signatures of services are, not their functions. Statics may be placed
+    /// anywhere: an `impl` of what travels may use those of its own service.
+    /// Without `impl` blocks it is the types alone.
+    pub(crate) fn reach_faces(&self, services: &BTreeSet<usize>, with_impls: bool) -> Reach {
+        let is_placed = |number: &usize| self.tree.items[*number].placed.is_some();
+        let placed: Vec<usize> = (0..self.tree.items.len()).filter(is_placed).collect();
+        let mut search = Search::new(self, &placed, true);
+        search.with_impls = with_impls;
+        search.enter(0);
+        for service in services {
+            let item = &self.tree.items[*service];
+            let Kind::Service { face } = &item.kind else { continue };
+            for lead in self.follow(0, &face.mentions) {
+                search.find(item, lead.find, &lead.range, Manner::Tokens, 0);
+            }
+        }
+        search.run();
+        search.reach
+    }
+
+    /// Everything an item needs without what nobody names: whether that is needed is for rustc to find.
+    pub(crate) fn reach_apart(&self, item: usize) -> Reach {
+        let mut search = Search::new(self, &[], false);
+        search.go(item, 0);
         search.run();
         search.reach
     }
@@ -195,13 +223,29 @@ impl<'a> Index<'a> {
 struct Search<'s, 'a> {
     index: &'s Index<'a>,
     roots: &'s [usize],
+    /// Whether what nobody names goes along with its module.
+    with_nameless: bool,
+    /// Whether `impl` blocks go along with their types.
+    with_impls: bool,
     reach: Reach,
     /// Items to look at, with the module whose names count where the item is a macro.
     open: Vec<(usize, usize)>,
     seen: HashSet<(usize, usize)>,
 }
 
-impl Search<'_, '_> {
+impl<'s, 'a> Search<'s, 'a> {
+    fn new(index: &'s Index<'a>, roots: &'s [usize], with_nameless: bool) -> Self {
+        Self {
+            index,
+            roots,
+            with_nameless,
+            with_impls: true,
+            reach: Reach::default(),
+            open: Vec::new(),
+            seen: HashSet::new(),
+        }
+    }
+
     fn run(&mut self) {
         let mut methods = BTreeSet::new();
         loop {
@@ -259,7 +303,7 @@ impl Search<'_, '_> {
     /// What goes along with a module that is entered.
     fn enter(&mut self, module: usize) {
         for number in &self.index.tree.modules[module].items {
-            if matches!(self.index.tree.items[*number].kind, Kind::Nameless) {
+            if self.with_nameless && matches!(self.index.tree.items[*number].kind, Kind::Nameless) {
                 self.go(*number, module);
             }
         }
@@ -269,8 +313,8 @@ impl Search<'_, '_> {
         let index = self.index;
         let item = &index.tree.items[number];
         if self.reach.items.insert(number) {
-            let impls = index.impls.get(&number).into_iter().flatten();
-            impls.for_each(|number| self.go(*number, 0));
+            let impls = index.impls.get(&number).filter(|_| self.with_impls);
+            impls.into_iter().flatten().for_each(|number| self.go(*number, 0));
             if let Some(declared) = index.tree.modules[item.module].item {
                 self.go(declared, 0);
             }

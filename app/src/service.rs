@@ -18,6 +18,10 @@ const LONGEST_LABEL: usize = 63;
 pub(crate) struct Signature {
     pub(crate) inputs: Vec<Input>,
     pub(crate) output: Output,
+    /// Of the inputs' types.
+    pub(crate) input_places: Vec<Place>,
+    /// Of the type returned, or of the name.
+    pub(crate) output_place: Place,
     pub(crate) is_async: bool,
     pub(crate) replay: bool,
 }
@@ -84,7 +88,7 @@ pub(crate) fn read(function: &syn::ItemFn, placer: &Placer<'_>, findings: &mut V
             "a service's inputs have names: list them",
         );
     }
-    let mut inputs = Vec::new();
+    let (mut inputs, mut input_places) = (Vec::new(), Vec::new());
     let mut names = BTreeSet::new();
     for input in &signature.inputs {
         match input {
@@ -102,6 +106,7 @@ pub(crate) fn read(function: &syn::ItemFn, placer: &Placer<'_>, findings: &mut V
                         let input = pattern.ident.to_string();
                         if names.insert(input.clone()) {
                             inputs.push(Input { name: input, ty: write(&typed.ty) });
+                            input_places.push(placer.of(&typed.ty));
                         }
                     }
                     pattern => wrong(
@@ -119,7 +124,18 @@ pub(crate) fn read(function: &syn::ItemFn, placer: &Placer<'_>, findings: &mut V
         wrong(placer.of(returned), format!("service {name} returns {word}"), help);
     }
     let replay = options(function, placer, findings);
-    Signature { inputs, output: output(&signature.output), is_async: signature.asyncness.is_some(), replay }
+    let output_place = match &signature.output {
+        ReturnType::Type(_, returned) => placer.of(returned),
+        ReturnType::Default => placer.of(&signature.ident),
+    };
+    Signature {
+        inputs,
+        output: output(&signature.output),
+        input_places,
+        output_place,
+        is_async: signature.asyncness.is_some(),
+        replay,
+    }
 }
 
 /// `#[service(replay = false)]`.

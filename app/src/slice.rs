@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 
-use crate::model::{App, Service, Slice, Stub};
+use crate::model::{App, Slice, Stub};
+use crate::reach::Reach;
 use crate::sources::folder;
-use crate::text::blank;
+pub(crate) use crate::text::Change;
+use crate::text::change;
 use crate::tree::{Item, Kind};
 
 impl App {
@@ -14,16 +16,30 @@ impl App {
     /// left at its own line and column. Same app, same bytes.
     pub fn slice(&self, service: &str) -> Option<Slice> {
         let service = self.service(service)?;
+        self.cut(&service.reach, &service.calls, &|_| false, Vec::new())
+    }
+
+    /// Less what is `without`, with changes by the number of their file.
+    pub(crate) fn cut(
+        &self,
+        reach: &Reach,
+        calls: &BTreeSet<String>,
+        without: &dyn Fn(&usize) -> bool,
+        changes: Vec<(usize, Change)>,
+    ) -> Option<Slice> {
         let tree = &*self.tree;
-        let mut cut = Cut { app: self, service, blanks: BTreeMap::new() };
+        let mut cut = Cut { app: self, reach, without, changes: BTreeMap::new() };
         cut.module(0);
+        for (file, change) in changes {
+            cut.changes.entry(file).or_default().push(change);
+        }
         let root = &tree.files.first()?.path;
         let base = folder(root);
-        let files = cut.blanks.iter().map(|(file, ranges)| {
+        let files = cut.changes.iter().map(|(file, changes)| {
             let file = &tree.files[*file];
-            (relative(&base, &file.path), blank(&file.text, ranges))
+            (relative(&base, &file.path), change(&file.text, changes))
         });
-        let kept = service.reach.items.iter().map(|number| &tree.items[*number]);
+        let kept = reach.items.iter().filter(|number| !without(number)).map(|number| &tree.items[*number]);
         let included = kept.flat_map(|item| item.mentions.included.iter().map(|path| tree.looked_for(item, path)));
         let stub = |name: &String| {
             let called = self.service(name)?;
@@ -33,7 +49,7 @@ impl App {
             files: files.collect(),
             root: relative(&base, root),
             included: included.map(|path| relative(&base, &path)).collect(),
-            stubs: service.calls.iter().filter_map(stub).collect(),
+            stubs: calls.iter().filter_map(stub).collect(),
         })
     }
 }
@@ -41,33 +57,32 @@ impl App {
 /// Finds what is to be blanked.
 struct Cut<'a> {
     app: &'a App,
-    service: &'a Service,
+    reach: &'a Reach,
+    without: &'a dyn Fn(&usize) -> bool,
     /// By file; a file that is not in here has nothing that is kept.
-    blanks: BTreeMap<usize, Vec<Range<usize>>>,
+    changes: BTreeMap<usize, Vec<Change>>,
 }
 
 impl Cut<'_> {
     fn module(&mut self, module: usize) {
         let app = self.app;
         let module = &app.tree.modules[module];
-        self.blanks.entry(module.file).or_default();
+        self.changes.entry(module.file).or_default();
         for number in &module.items {
             let item = &app.tree.items[*number];
-            let mut ranges = self.item(*number, item);
-            self.blanks.entry(module.file).or_default().append(&mut ranges);
+            let blanks = self.item(*number, item).into_iter().map(|range| Change { range, text: None });
+            self.changes.entry(module.file).or_default().extend(blanks);
         }
     }
 
     /// What is blanked of an item.
     fn item(&mut self, number: usize, item: &Item) -> Vec<Range<usize>> {
-        let is_kept = self.service.reach.items.contains(&number);
+        let is_kept = self.reach.items.contains(&number) && !(self.without)(&number);
         match &item.kind {
             Kind::Use { leaves, parts } => {
                 let find = |at: usize| (number, at);
                 let kept: BTreeSet<usize> = (0..leaves.len())
-                    .filter(|at| {
-                        self.app.outside.contains(&find(*at)) || self.service.reach.leaves.contains(&find(*at))
-                    })
+                    .filter(|at| self.app.outside.contains(&find(*at)) || self.reach.leaves.contains(&find(*at)))
                     .collect();
                 if kept.is_empty() {
                     return vec![item.range.clone()];

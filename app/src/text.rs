@@ -1,5 +1,6 @@
 //! Bytes to text that can be parsed, everything at its own place.
 
+use std::ops::Range;
 use std::path::Path;
 
 use crate::diagnostic::{Diagnostic, Place};
@@ -69,24 +70,46 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
+/// What becomes of a stretch of a text.
+#[derive(Clone, Debug)]
+pub(crate) struct Change {
+    /// In bytes.
+    pub(crate) range: Range<usize>,
+    /// What stands there instead; none for blanks.
+    pub(crate) text: Option<String>,
+}
+
 /// The text with stretches of bytes blanked out: a space for a character, ends of lines and tabs kept, so that what
 /// is left stands at its own line and column.
-pub(crate) fn blank(text: &str, ranges: &[std::ops::Range<usize>]) -> String {
-    let mut sorted = ranges.to_vec();
-    sorted.sort_by_key(|range| range.start);
-    let mut blanked = String::with_capacity(text.len());
+pub(crate) fn blank(text: &str, ranges: &[Range<usize>]) -> String {
+    let blanks: Vec<_> = ranges.iter().map(|range| Change { range: range.clone(), text: None }).collect();
+    change(text, &blanks)
+}
+
+/// Makes changes. What would be put into a stretch that is changed already is left out.
+pub(crate) fn change(text: &str, changes: &[Change]) -> String {
+    let mut sorted: Vec<&Change> = changes.iter().collect();
+    sorted.sort_by_key(|change| change.range.start);
+    let mut changed = String::with_capacity(text.len());
     let mut at = 0;
-    for range in sorted {
-        if range.end <= at {
-            continue;
+    for Change { range, text: instead } in sorted {
+        let start = match instead {
+            Some(_) if range.start < at => continue,
+            None if range.end <= at => continue,
+            _ => range.start.max(at),
+        };
+        changed.push_str(&text[at..start]);
+        match instead {
+            Some(instead) => changed.push_str(instead),
+            None => {
+                let blanks = text[start..range.end].chars();
+                changed.extend(blanks.map(|c| if matches!(c, '\n' | '\r' | '\t') { c } else { ' ' }));
+            }
         }
-        let start = range.start.max(at);
-        blanked.push_str(&text[at..start]);
-        blanked.extend(text[start..range.end].chars().map(|c| if matches!(c, '\n' | '\r' | '\t') { c } else { ' ' }));
         at = range.end;
     }
-    blanked.push_str(&text[at..]);
-    blanked
+    changed.push_str(&text[at..]);
+    changed
 }
 
 #[cfg(test)]

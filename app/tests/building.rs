@@ -145,3 +145,97 @@ fn a_type_that_changes_changes_the_fingerprint_of_state_made_of_it() {
     assert_ne!(of(&old, "moving_avg"), of(&new, "moving_avg"));
     assert_eq!(of(&old, "get"), of(&new, "get"));
 }
+
+#[test]
+fn types_move_to_a_crate_of_their_own_and_what_may_panic_stays_at_its_place() {
+    let text = "use dyninka::prelude::*;
+/// A reading.
+#[derive(Serialize, Deserialize)]
+struct Reading {
+    sensor: String,
+    /// Degrees.
+    value: units::Celsius, pub(crate) at: u64,
+}
+impl Reading {
+    /// Panics.
+    fn check(&self) { assert!(self.at > START) }
+    pub fn warm(&self) -> bool { self.value.degrees() > 20.0 }
+}
+const START: u64 = 1;
+mod units {
+    #[derive(serde::Serialize, serde::Deserialize)]
+    pub(super) struct Celsius(f64);
+    impl Celsius { pub fn degrees(&self) -> f64 { self.0 } }
+    pub fn scale(value: f64) -> f64 { value }
+}
+#[service]
+fn map(reading: Reading) -> f64 { units::scale(reading.value.degrees()) }
+fn main() { map(1) }
+";
+    let (app, _) = parse(text);
+    let split = app.split("map").unwrap();
+    let trimmed = |slice: &app::Slice| {
+        let text = &slice.files[&slice.root];
+        text.lines().map(|line| format!("|{}\n", line.trim_end())).collect::<String>()
+    };
+    let shown = [trimmed(&split.types), trimmed(&split.rest), split.imports.join("\n"), format!("{:?}", split.carried)];
+    insta::assert_snapshot!(shown.join("\n"), @r#"
+    |use dyninka::prelude::*;
+    |/// A reading.
+    |#[derive(Serialize, Deserialize)] pub
+    |struct Reading {
+    |pub sensor: String,
+    |    /// Degrees.
+    |pub value: units::Celsius, pub        at: u64,
+    |}
+    |impl Reading {
+    |    /// Panics.
+    |pub fn check(&self) { assert!(self.at > START) }
+    |    pub fn warm(&self) -> bool { self.value.degrees() > 20.0 }
+    |} pub
+    |const START: u64 = 1; pub
+    |mod units {
+    |    #[derive(serde::Serialize, serde::Deserialize)]
+    |    pub        struct Celsius(pub f64);
+    |    impl Celsius { pub fn degrees(&self) -> f64 { self.0 } }
+    |
+    |}
+    |
+    |
+    |
+
+    |use dyninka::prelude::*;
+    |
+    |
+    |
+    |
+    |
+    |
+    |
+    |
+    |
+    |
+    |
+    |
+    |
+    |mod units {
+    |
+    |
+    |
+    |    pub fn scale(value: f64) -> f64 { value }
+    |pub(super) use ::__dyninka_types::units::Celsius;}
+    |
+    |fn map(reading: Reading) -> f64 { units::scale(reading.value.degrees()) }
+    |
+
+    use ::__dyninka_types::Reading;
+    use ::__dyninka_types::START;
+    Carried { inputs: {"Reading"}, outputs: {}, states: {} }
+    "#);
+    let moved = |text: &str| parse(text).0.service("map").unwrap().types().map(str::to_owned);
+    let types = moved(text);
+    assert_eq!(moved(&text.replace("units::scale(", "2.0 * units::scale(")), types, "a function is none of it");
+    assert_eq!(moved(&text.replace("/// A reading.", "/// One reading.")), types, "nor is a comment");
+    assert_ne!(moved(&text.replace("/// A reading.", "\n")), types, "a line more moves what panics");
+    assert_ne!(moved(&text.replace("START: u64 = 1", "START: u64 = 2")), types, "a helper is");
+}

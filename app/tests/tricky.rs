@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use app::{App, Missing, Slice, Sources};
+use app::{App, Missing, Slice, Sources, Split};
 
 fn load() -> Sources {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tricky");
@@ -38,20 +38,26 @@ fn text(slice: &Slice) -> String {
 /// What rustc has to say of a slice, the services it calls put in as the build would.
 fn rustc(slice: &Slice) -> String {
     let folder = tempfile::tempdir().unwrap();
+    rustc_in(folder.path(), slice, &[], None)
+}
+
+/// The same in a folder, with statements below the root file's text and over a crate of types. Leaves `libslice.rmeta`.
+fn rustc_in(folder: &Path, slice: &Slice, imports: &[String], types: Option<&Path>) -> String {
     for (path, text) in &slice.files {
-        let path = folder.path().join(path);
+        let path = folder.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
-    let root = folder.path().join(&slice.root);
+    let root = folder.join(&slice.root);
     let mut text = fs::read_to_string(&root).unwrap();
     for stub in &slice.stubs {
         let inputs: Vec<_> = stub.inputs.iter().map(|input| format!("{}: {}", input.name, input.ty)).collect();
         let returned = format!("impl Future<Output = Result<{}, ()>>", stub.output.ty);
         text += &format!("fn {}({}) -> {returned} {{ async {{ Err(()) }} }}\n", stub.name, inputs.join(", "));
     }
+    text.push_str(&imports.join("\n"));
     fs::write(&root, text).unwrap();
-    let out = folder.path().join("out");
+    let of_types = types.map(|types| format!("--extern={}={}", Split::CRATE, types.display()));
     let answer = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
         .args([
             "--crate-type=lib",
@@ -59,12 +65,39 @@ fn rustc(slice: &Slice) -> String {
             "--edition=2024",
             "--emit=metadata",
             "--cap-lints=allow",
+            if types.is_some() { "-Cmetadata=rest" } else { "-Cmetadata=types" },
             "-o",
         ])
-        .args([&out, &root])
+        .args([&folder.join("libslice.rmeta"), &root])
+        .args(of_types)
         .output()
         .unwrap();
     String::from_utf8(answer.stderr).unwrap()
+}
+
+#[test]
+fn every_split_compiles_and_nothing_is_in_both_halves() {
+    let app = tricky();
+    let mut split = Vec::new();
+    for service in app.services.iter().map(|service| &service.name) {
+        let Some(halves) = app.split(service) else { continue };
+        let [types, rest] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        assert_eq!(rustc_in(types.path(), &halves.types, &[], None), "", "{service}\n{}", text(&halves.types));
+        let library = types.path().join("libslice.rmeta");
+        let said = rustc_in(rest.path(), &halves.rest, &halves.imports, Some(&library));
+        assert_eq!(said, "", "{service}\n{}\n{}", text(&halves.rest), halves.imports.join("\n"));
+        split.push(service.as_str());
+        for name in &halves.moved {
+            let stays = ["struct", "enum", "fn", "const", "trait", "type"]
+                .map(|word| format!("{word} {name}"))
+                .into_iter()
+                .find(|item| {
+                    text(&halves.rest).split(['(', '{', '<', ';', ':']).any(|part| part.trim_end().ends_with(item))
+                });
+            assert_eq!(stays, None, "{service}\n{}", text(&halves.rest));
+        }
+    }
+    assert_eq!(split.join(" "), "celsius area coloured through_a_glob shown measured_again asks lookup");
 }
 
 #[test]

@@ -8,16 +8,18 @@ use std::time::{Duration, Instant};
 use app::{App, Service};
 use tokio::sync::{Mutex, Semaphore};
 
+use crate::ahead::Queue;
 use crate::artifact::{self, Artifact, Shelf, Usage};
-use crate::compile::Compilation;
 use crate::dependencies::Workshop;
 use crate::error::{BuildError, io};
 use crate::finding::Finding;
 use crate::linker::{self, Linker};
 use crate::progress::{Listener, Progress};
 use crate::recipe::Recipe;
+use crate::rustc::Rustc;
 use crate::toolchain::Toolchain;
-use crate::{glue, hash};
+use crate::types::Rack;
+use crate::{flow, hash};
 
 /// How long rustc may take for one service: two hundred times what is usual. A macro or a constant that never ends
 /// is ended.
@@ -31,11 +33,16 @@ pub struct Builder {
     /// The root file, absolute.
     root: PathBuf,
     cache: PathBuf,
-    listener: Listener,
-    shelf: Shelf,
-    level: u8,
-    limit: Duration,
-    seats: Semaphore,
+    pub(crate) listener: Listener,
+    pub(crate) shelf: Shelf,
+    pub(crate) level: u8,
+    pub(crate) limit: Duration,
+    pub(crate) rack: Rack,
+    /// Types that are compiled ahead.
+    pub(crate) ahead: Queue,
+    /// What was said of types that cannot be.
+    pub(crate) told: std::sync::Mutex<BTreeSet<String>>,
+    pub(crate) seats: Arc<Semaphore>,
     machine: Mutex<Option<Arc<Machine>>>,
     /// Held while cargo may run for this app.
     preparing: Mutex<()>,
@@ -43,6 +50,8 @@ pub struct Builder {
     also: std::sync::Mutex<BTreeSet<String>>,
     /// Recipes whose libraries did not fit rustc and were built anew, once.
     renewed: std::sync::Mutex<BTreeSet<String>>,
+    /// What the flow was whenever it fitted.
+    fitting: std::sync::Mutex<BTreeSet<String>>,
 }
 
 /// What this machine builds with.
@@ -80,15 +89,19 @@ impl Builder {
             root: folder.join(root.file_name().unwrap_or_default()),
             shown,
             shelf: Shelf::new(&cache),
+            rack: Rack::new(&cache),
             cache,
             listener: Arc::new(listener),
             level: 0,
             limit: LIMIT,
-            seats: Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)),
+            ahead: Queue::default(),
+            told: std::sync::Mutex::default(),
+            seats: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from))),
             machine: Mutex::new(None),
             preparing: Mutex::new(()),
             also: std::sync::Mutex::default(),
             renewed: std::sync::Mutex::default(),
+            fitting: std::sync::Mutex::default(),
         })
     }
 
@@ -135,6 +148,39 @@ impl Builder {
         }
     }
 
+    /// Type-checks the flow as a whole: whether what each service returns is what the next one takes. To be asked before
+    /// anything of an edit is taken over. Where nothing in any signature of the flow changed since it was
+    /// asked of this builder and fitted, no rustc is called.
+    ///
+    /// # Errors
+    /// [`BuildError::Flow`] names both ends of each step that does not fit.
+    pub async fn check_flow(&self, app: &App) -> Result<(), BuildError> {
+        let machine = self.machine().await?;
+        let recipe = self.prepare_on(&machine, app, false).await?;
+        match self.check_flow_by(&machine, &recipe, app).await {
+            Err(BuildError::Flow { findings }) => {
+                let Some(anew) = self.can_mend(&recipe, &findings) else { return Err(BuildError::Flow { findings }) };
+                let recipe = self.prepare_on(&machine, app, anew).await?;
+                self.check_flow_by(&machine, &recipe, app).await
+            }
+            ended => ended,
+        }
+    }
+
+    async fn check_flow_by(&self, machine: &Machine, recipe: &Recipe, app: &App) -> Result<(), BuildError> {
+        let parts = [flow::FORMAT, &recipe.key, &app.flow_meaning];
+        let key = hash::parts(parts.map(str::as_bytes));
+        if self.fitting.lock().unwrap_or_else(PoisonError::into_inner).contains(&key) {
+            return Ok(());
+        }
+        let work = self.work();
+        let rustc = self.rustc(machine, recipe, &app.name, &work);
+        // No seat is taken: a takeover waits for this, and it is short.
+        flow::check(rustc, app).await?;
+        self.fitting.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+        Ok(())
+    }
+
     /// What this machine builds with, looked up anew when something was upgraded.
     pub async fn machine(&self) -> Result<Arc<Machine>, BuildError> {
         let mut known = self.machine.lock().await;
@@ -146,62 +192,44 @@ impl Builder {
         Ok(machine)
     }
 
+    /// Waits until the types of what was built are compiled ahead: edits of functions are quickest from then on. Nobody
+    /// needs to.
+    pub async fn settled(&self) {
+        self.ahead.settled().await;
+    }
+
     /// What the cache takes of the disk.
     pub fn usage(&self) -> Result<Usage, BuildError> {
         usage(&self.cache)
     }
 
     /// Removes the libraries that were not used for longest until at most `limit` bytes of them are left, what builds
-    /// that were killed left behind, and dependencies of toolchains that nobody built with for a month. Answers the
+    /// that were killed left behind, crates of types likewise, and dependencies of toolchains that nobody built with for a month. Answers the
     /// bytes of libraries freed.
     pub fn prune(&self, limit: u64) -> Result<u64, BuildError> {
         remove_older(&self.work(), ABANDONED)?;
         remove_older(&self.cache.join("target"), FORGOTTEN)?;
+        self.rack.prune(limit)?;
         self.shelf.prune(limit)
     }
 
-    async fn attempt(
-        &self,
-        machine: &Machine,
-        recipe: &Recipe,
-        app: &App,
-        service: &Service,
-        start: Instant,
-    ) -> Result<Artifact, BuildError> {
-        let Identity { key, version } = self.identify(recipe, app, service);
-        let artifact = |(path, bytes), built| {
-            let ms = start.elapsed().as_secs_f64() * 1000.0;
-            Artifact { service: service.name.clone(), version: version.clone(), path, bytes, built, ms }
-        };
-        if let Some(kept) = self.shelf.find(&key) {
-            return Ok(artifact(kept, false));
-        }
-        let slice = app.slice(&service.name).ok_or_else(|| BuildError::Unknown { service: service.name.clone() })?;
-        let print = |name: &str| {
-            let placed = service.placed.iter().find(|placed| placed.name == name);
-            let fingerprint = placed.map_or("", |placed| placed.fingerprint.as_str());
-            // The layout of a type is rustc's choice and its dependencies', not the source's alone.
-            hash::parts([fingerprint.as_bytes(), recipe.key.as_bytes()])[..16].to_owned()
-        };
-        let glue = glue::write(service, &slice.stubs, &version, &print);
-        let compilation = Compilation {
-            service,
-            slice: &slice,
-            glue: &glue,
+    pub(crate) fn rustc<'a>(
+        &'a self,
+        machine: &'a Machine,
+        recipe: &'a Recipe,
+        name: &'a str,
+        work: &'a Path,
+    ) -> Rustc<'a> {
+        Rustc {
             recipe,
             toolchain: &machine.toolchain,
-            linker: &machine.linker,
-            name: &app.name,
+            name,
             folder: self.folder(),
             shown: &self.shown,
-            work: &self.work(),
+            work,
             level: self.level,
             limit: self.limit,
-        };
-        // Never closed, so a seat always comes.
-        let _seat = self.seats.acquire().await.ok();
-        let compiled = compilation.run().await?;
-        Ok(artifact(self.shelf.put(&key, &compiled.library)?, true))
+        }
     }
 
     async fn prepare_on(&self, machine: &Machine, app: &App, anew: bool) -> Result<Recipe, BuildError> {
@@ -234,34 +262,18 @@ impl Builder {
         Some(self.renewed.lock().unwrap_or_else(PoisonError::into_inner).insert(recipe.key.clone()))
     }
 
-    fn identify(&self, recipe: &Recipe, app: &App, service: &Service) -> Identity {
-        let level = [self.level];
-        let shown = self.shown.as_os_str().as_encoded_bytes();
-        let name = service.name.as_bytes();
-        let mut parts = vec![glue::FORMAT.as_bytes(), recipe.key.as_bytes(), &level, shown, app.name.as_bytes(), name];
-        parts.push(service.meaning.as_bytes());
-        // A change of what is called changes the stub, though none of the caller's own items.
-        let called = app.services.iter().filter(|called| service.calls.contains(&called.name));
-        let stubs: Vec<String> =
-            called.map(|called| format!("{}{:?}{:?}", called.name, called.inputs, called.output)).collect();
-        parts.extend(stubs.iter().map(String::as_bytes));
-        let key = hash::parts(parts);
-        let version = format!("{}@{}", service.name, &key[..8]);
-        Identity { key, version }
-    }
-
-    fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.root.parent().unwrap_or(Path::new("/"))
     }
 
-    fn work(&self) -> PathBuf {
+    /// The root file's folder as the user names it.
+    pub(crate) fn shown(&self) -> &Path {
+        &self.shown
+    }
+
+    pub(crate) fn work(&self) -> PathBuf {
         self.cache.join("work")
     }
-}
-
-struct Identity {
-    key: String,
-    version: String,
 }
 
 fn find<'a>(app: &'a App, service: &str) -> Result<&'a Service, BuildError> {
@@ -288,7 +300,7 @@ fn is_mismatch(finding: &Finding) -> bool {
 /// What a cache takes of the disk.
 pub fn usage(cache: &Path) -> Result<Usage, BuildError> {
     let (artifacts, artifact_bytes) = Shelf::new(cache).usage()?;
-    let dependencies = ["target", "deps", "runtime", "recipes", "locks", "linkers"];
+    let dependencies = ["target", "types", "deps", "runtime", "recipes", "locks", "linkers"];
     let dependency_bytes = dependencies.iter().map(|name| artifact::bytes_below(&cache.join(name))).sum();
     Ok(Usage { artifacts, artifact_bytes, dependency_bytes })
 }

@@ -65,8 +65,9 @@ impl Workshop<'_> {
         let trees: BTreeMap<PathBuf, String> = trees.collect();
         let recipe = self.write_recipe(&folder, &surroundings, manifest.left_out, &trees)?;
         self.keep_lock(&folder)?;
-        Record::new(recipe.clone(), &self.toolchain.identity, &surroundings.consulted, trees).write(&record)?;
-        Ok(recipe)
+        let made = Record::new(recipe, &self.toolchain.identity, &surroundings.consulted, trees);
+        made.write(&record)?;
+        Ok(made.into_recipe())
     }
 
     /// Everything a recipe depends on that is no file.
@@ -231,6 +232,7 @@ impl Workshop<'_> {
             has_linker: call.has_linker,
             left_out,
             libraries: call.libraries,
+            consulted: BTreeSet::new(),
         })
     }
 

@@ -18,6 +18,13 @@ pub enum BuildError {
         /// What rustc said, at the user's lines.
         findings: Vec<Finding>,
     },
+    /// What a service returns is not what the next one takes, or a signature in the flow cannot be understood. There is
+    /// at least one finding.
+    #[error("check the flow: {}", first(findings))]
+    Flow {
+        /// Both ends of each step that does not fit; rustc's own words for what is wrong with a type.
+        findings: Vec<Finding>,
+    },
     /// A program that building needs cannot be started.
     #[error("start {program}: {source}")]
     Missing {
@@ -106,7 +113,9 @@ impl BuildError {
     /// rustc's findings as the house's diagnostics; empty for any other error.
     pub fn diagnostics(&self) -> Vec<Diagnostic> {
         match self {
-            Self::Rustc { findings, .. } => findings.iter().map(|finding| finding.diagnostic.clone()).collect(),
+            Self::Rustc { findings, .. } | Self::Flow { findings } => {
+                findings.iter().map(|finding| finding.diagnostic.clone()).collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -118,6 +127,9 @@ impl BuildError {
                 Some(format!("install Rust from https://rustup.rs, or put the folder of `{program}` into PATH"))
             }
             Self::Linker { .. } => Some("install a C compiler, which brings a linker: apt-get install gcc".to_owned()),
+            Self::TimedOut { program, .. } if program == "rustc" => Some(
+                "look for a const or a macro that never ends; what was served before goes on being served".to_owned(),
+            ),
             Self::DiskFull { folder } => Some(format!("free some space; {} can be removed whole", folder.display())),
             Self::Killed { signal: 9, .. } => Some("give the machine more memory, or build less at a time".to_owned()),
             Self::Cargo { words } if words.contains("linker `") => {

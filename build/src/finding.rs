@@ -3,10 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
-use app::{Diagnostic, Place, Service, Severity};
+use app::{Diagnostic, Place, Related, Severity};
 use serde::Deserialize;
-
-use crate::glue::{Glue, Subject};
 
 /// Something rustc said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,19 +19,40 @@ pub struct Finding {
 
 /// What the text that rustc saw consists of.
 pub(crate) struct Origin<'a> {
-    pub(crate) service: &'a Service,
     /// The root file, as rustc and the user name it.
     pub(crate) root: &'a Path,
     /// All the user's files, named likewise.
     pub(crate) files: &'a BTreeSet<PathBuf>,
     /// How many lines of the root file are the user's. The glue follows.
     pub(crate) lines: usize,
-    pub(crate) glue: &'a Glue,
+    pub(crate) glue: &'a dyn Explain,
+}
+
+/// Puts into words what is wrong in glue: the user wrote no line of it and cannot see it.
+pub(crate) trait Explain {
+    /// What is wrong in a line of the glue, counted from 0.
+    fn explain(&self, line: usize, span: &Span, message: &Message) -> Told;
+
+    /// Where something is that has no place of its own.
+    fn home(&self) -> Place;
+
+    /// The service all of this is about, where it is one.
+    fn service(&self) -> Option<&str>;
+}
+
+/// What is said instead of rustc's words about glue.
+pub(crate) struct Told {
+    pub(crate) message: String,
+    pub(crate) place: Place,
+    pub(crate) help: Option<String>,
+    pub(crate) related: Vec<Related>,
+    /// Ours instead of rustc's number.
+    pub(crate) code: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Message {
-    message: String,
+pub(crate) struct Message {
+    pub(crate) message: String,
     code: Option<Code>,
     level: String,
     spans: Vec<Span>,
@@ -47,12 +66,12 @@ struct Code {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-struct Span {
+pub(crate) struct Span {
     file_name: PathBuf,
     line_start: usize,
     line_end: usize,
-    column_start: usize,
-    column_end: usize,
+    pub(crate) column_start: usize,
+    pub(crate) column_end: usize,
     is_primary: bool,
     label: Option<String>,
     suggested_replacement: Option<String>,
@@ -99,34 +118,22 @@ fn is_summary(message: &Message) -> bool {
 
 impl Origin<'_> {
     fn finding(&self, message: Message) -> Finding {
-        let primary = message.spans.iter().find(|span| span.is_primary);
-        let mut label = primary.and_then(|span| span.label.clone());
-        let mut help = help_of(&message);
-        let mut text = message.message.clone();
-        let place = match self.innermost(primary) {
-            Some(span) if self.is_glue(&span) => {
-                let line = span.line_start - self.lines - 1;
-                let subject = self.glue.subjects.get(line).unwrap_or(&Subject::Service);
-                (text, help) = self.explain(subject, &message);
-                label = None;
-                self.service.place.clone()
-            }
-            Some(span) => place_of(&span),
-            None => self.service.place.clone(),
+        let told = match self.innermost(message.primary()) {
+            Some(span) if self.is_glue(&span) => self.glue.explain(span.line_start - self.lines - 1, &span, &message),
+            Some(span) => message.told_at(place_of(&span)),
+            None => message.told_at(self.glue.home()),
         };
-        if let Some(label) = label.filter(|label| !text.contains(label)) {
-            text = format!("{text}: {label}");
-        }
         Finding {
             diagnostic: Diagnostic {
                 severity: Severity::Error,
-                message: text,
-                place,
-                help,
-                service: Some(self.service.name.clone()),
+                message: told.message,
+                place: told.place,
+                help: told.help,
+                service: self.glue.service().map(str::to_owned),
+                related: told.related,
             },
             rendered: message.rendered.unwrap_or_default(),
-            code: message.code.map(|code| code.code),
+            code: told.code.or(message.code.map(|code| code.code)),
         }
     }
 
@@ -145,51 +152,37 @@ impl Origin<'_> {
     fn is_glue(&self, span: &Span) -> bool {
         span.file_name == self.root && span.line_start > self.lines
     }
-
-    /// What is wrong in the glue is about the signature: the user wrote no line of it and cannot see it.
-    fn explain(&self, subject: &Subject, message: &Message) -> (String, Option<String>) {
-        let service = &self.service.name;
-        let unserialised = unserialised(message);
-        let derive = |ty: &str| {
-            let name = ty.split(['<', ' ']).next().unwrap_or(ty).trim_start_matches('&');
-            Some(format!(
-                "write `#[derive(Serialize, Deserialize)]` above `{name}`, or use a type that serde can carry"
-            ))
-        };
-        match (subject, unserialised) {
-            (Subject::Input(number), Some(ty)) => {
-                let input = self.service.inputs.get(*number).map_or("", |input| input.name.as_str());
-                (format!("input `{input}` of `{service}` cannot be read: `{ty}` is not `Deserialize`"), derive(ty))
-            }
-            (Subject::Stub(called), Some(ty)) => (
-                format!("`{service}` calls `{called}`, which takes or returns `{ty}`: serde cannot carry it"),
-                derive(ty),
-            ),
-            (Subject::State(name), Some(ty)) => {
-                (format!("the state `{name}` of type `{ty}` cannot be carried by serde"), derive(ty))
-            }
-            (Subject::Service, Some(ty)) if message.message.contains("Deserialize") => {
-                let input = self.service.inputs.iter().find(|input| input.ty.contains(ty));
-                let input = input.map_or_else(String::new, |input| format!(" `{}`", input.name));
-                (format!("input{input} of `{service}` cannot be read: `{ty}` is not `Deserialize`"), derive(ty))
-            }
-            (Subject::Service, Some(ty)) => {
-                (format!("the output of `{service}` cannot be sent: `{ty}` is not `Serialize`"), derive(ty))
-            }
-            (_, None) => {
-                let label = message.spans.iter().find(|span| span.is_primary).and_then(|span| span.label.as_deref());
-                let label = label.map(|label| format!(": {label}")).unwrap_or_default();
-                (format!("`{service}` cannot be a service: {}{label}", message.message), help_of(message))
-            }
-        }
-    }
 }
 
-/// The type in `the trait bound `T: serde::Serialize` is not satisfied`.
-fn unserialised(message: &Message) -> Option<&str> {
-    let quoted = message.message.split('`').nth(1)?;
-    let (ty, bound) = quoted.split_once(": ")?;
-    (bound.contains("Serialize") || bound.contains("Deserialize")).then_some(ty)
+impl Message {
+    fn primary(&self) -> Option<&Span> {
+        self.spans.iter().find(|span| span.is_primary)
+    }
+
+    /// What rustc writes next to the place.
+    pub(crate) fn label(&self) -> Option<&str> {
+        self.primary().and_then(|span| span.label.as_deref())
+    }
+
+    /// rustc's own words, at a place.
+    pub(crate) fn told_at(&self, place: Place) -> Told {
+        let message = match self.label().filter(|label| !self.message.contains(label)) {
+            Some(label) => format!("{}: {label}", self.message),
+            None => self.message.clone(),
+        };
+        Told { message, place, help: self.help(), related: Vec::new(), code: None }
+    }
+
+    /// The first of rustc's own hints, with what it would write.
+    pub(crate) fn help(&self) -> Option<String> {
+        let help = self.children.iter().find(|child| child.level == "help")?;
+        let replacement = help.spans.iter().find_map(|span| span.suggested_replacement.as_deref());
+        let replacement = replacement.map(str::trim).filter(|text| !text.is_empty() && !text.contains('\n'));
+        Some(match replacement {
+            Some(text) if !help.message.contains(text) => format!("{}: `{text}`", help.message),
+            _ => help.message.clone(),
+        })
+    }
 }
 
 /// A path without `x/..`: rustc writes out the way it took to a file.
@@ -216,17 +209,6 @@ fn place_of(span: &Span) -> Place {
     }
 }
 
-/// The first of rustc's own hints, with what it would write.
-fn help_of(message: &Message) -> Option<String> {
-    let help = message.children.iter().find(|child| child.level == "help")?;
-    let replacement = help.spans.iter().find_map(|span| span.suggested_replacement.as_deref());
-    let replacement = replacement.map(str::trim).filter(|text| !text.is_empty() && !text.contains('\n'));
-    Some(match replacement {
-        Some(text) if !help.message.contains(text) => format!("{}: `{text}`", help.message),
-        _ => help.message.clone(),
-    })
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
@@ -236,6 +218,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::explain::OfService;
 
     fn app() -> App {
         let text = "\n#[service] fn map(reading: Reading) -> Answer { x }\n";
@@ -258,12 +241,12 @@ mod tests {
         let app = app();
         let service = app.service("map").unwrap();
         let stderr: String = messages.iter().map(|message| format!("{message}\n")).collect();
+        let glue = crate::glue::write(service, &[], "v", &|_| String::new());
         let origin = Origin {
-            service,
             root: Path::new("app.rs"),
             files: &BTreeSet::from([PathBuf::from("app.rs")]),
             lines: 2,
-            glue: &crate::glue::write(service, &[], "v", &|_| String::new()),
+            glue: &OfService { service, glue: &glue },
         };
         read(&stderr, &origin)
     }

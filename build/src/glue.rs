@@ -31,8 +31,10 @@ pub(crate) enum Subject {
 /// The glue of a service. `state` answers the fingerprint of a placed static.
 pub(crate) fn write(service: &Service, stubs: &[Stub], version: &str, state: &dyn Fn(&str) -> String) -> Glue {
     let mut glue = Glue::default();
-    for stub in stubs {
-        write_stub(&mut glue, stub);
+    for called in stubs {
+        for line in stub(called) {
+            glue.line(Subject::Stub(called.name.clone()), &line);
+        }
     }
     let call = if service.is_async { "async" } else { "sync" };
     glue.line(Subject::Service, "::dyninka::__export! {");
@@ -58,16 +60,17 @@ pub(crate) fn write(service: &Service, stubs: &[Stub], version: &str, state: &dy
     glue
 }
 
-fn write_stub(glue: &mut Glue, stub: &Stub) {
-    let about = || Subject::Stub(stub.name.clone());
-    glue.line(about(), &format!("::dyninka::__remote! {{ fn {}(", stub.name));
+/// The lines of a call through the host.
+pub(crate) fn stub(stub: &Stub) -> Vec<String> {
+    let mut lines = vec![format!("::dyninka::__remote! {{ fn {}(", stub.name)];
     for (number, input) in stub.inputs.iter().enumerate() {
         let comma = if number + 1 < stub.inputs.len() { "," } else { "" };
-        glue.line(about(), &format!("{}: {}{comma}", input.name, on_one_line(&input.ty)));
+        lines.push(format!("{}: {}{comma}", input.name, on_one_line(&input.ty)));
     }
     let ty = on_one_line(&stub.output.ty);
     let ty = if stub.output.optional { format!("Option<{ty}>") } else { ty };
-    glue.line(about(), &format!(") -> {ty} }}"));
+    lines.push(format!(") -> {ty} }}"));
+    lines
 }
 
 fn returns(output: &Output) -> &'static str {
@@ -79,11 +82,19 @@ fn returns(output: &Output) -> &'static str {
     }
 }
 
-fn on_one_line(ty: &str) -> String {
+/// A type without its line breaks.
+pub(crate) fn on_one_line(ty: &str) -> String {
     ty.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 impl Glue {
+    /// The same with statements below it.
+    pub(crate) fn with_imports(&self, imports: &[String]) -> Self {
+        let mut glue = self.clone();
+        imports.iter().for_each(|import| glue.line(Subject::Service, import));
+        glue
+    }
+
     fn line(&mut self, subject: Subject, line: &str) {
         self.text.push_str(line);
         self.text.push('\n');

@@ -1,7 +1,7 @@
 //! Hashes over parts: each part with its length, so that no two lists of parts meet in one hash.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Adds a part.
 pub(crate) fn field(hasher: &mut blake3::Hasher, part: &[u8]) {
@@ -26,11 +26,23 @@ pub(crate) fn file(path: &Path) -> Option<String> {
 /// Hex over every source file below a folder but those of `except`. Hidden files and `target` are no sources.
 pub(crate) fn tree(folder: &Path, except: &dyn Fn(&Path) -> bool) -> String {
     let mut hasher = blake3::Hasher::new();
-    walk(folder, except, &mut hasher);
+    for path in files(folder, except) {
+        if let Some(content) = file(&path) {
+            field(&mut hasher, path.as_os_str().as_encoded_bytes());
+            field(&mut hasher, content.as_bytes());
+        }
+    }
     hasher.finalize().to_hex()[..32].to_owned()
 }
 
-fn walk(folder: &Path, except: &dyn Fn(&Path) -> bool, hasher: &mut blake3::Hasher) {
+/// The files that [`tree`] looks at, in its order.
+pub(crate) fn files(folder: &Path, except: &dyn Fn(&Path) -> bool) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    walk(folder, except, &mut found);
+    found
+}
+
+fn walk(folder: &Path, except: &dyn Fn(&Path) -> bool, found: &mut Vec<PathBuf>) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     let mut entries: Vec<_> = entries.flatten().collect();
     entries.sort_by_key(|entry| entry.file_name());
@@ -42,11 +54,10 @@ fn walk(folder: &Path, except: &dyn Fn(&Path) -> bool, hasher: &mut blake3::Hash
         if path.is_dir() {
             // Links to folders may lead round in a circle; cargo does not follow them either.
             if name != "target" && entry.file_type().is_ok_and(|kind| !kind.is_symlink()) {
-                walk(&path, except, hasher);
+                walk(&path, except, found);
             }
-        } else if let Some(content) = file(&path) {
-            field(hasher, path.as_os_str().as_encoded_bytes());
-            field(hasher, content.as_bytes());
+        } else {
+            found.push(path);
         }
     }
 }

@@ -5,15 +5,20 @@
 //! linker ([`Builder::build`]). Libraries are kept by what they are built from, so that undoing an edit builds
 //! nothing.
 
+mod ahead;
 mod artifact;
+mod attempt;
 mod builder;
 mod capture;
 mod carried;
+mod certain;
 mod compile;
 mod dependencies;
 mod error;
+mod explain;
 mod files;
 mod finding;
+mod flow;
 mod glue;
 mod hash;
 mod linker;
@@ -22,7 +27,9 @@ mod package;
 mod process;
 mod progress;
 mod recipe;
+mod rustc;
 mod toolchain;
+mod types;
 
 pub use artifact::{Artifact, Usage};
 pub use builder::{Builder, LIMIT, Machine, usage};

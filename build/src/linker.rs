@@ -37,7 +37,7 @@ struct Rung {
 
 /// Finds the fastest linker that links with this toolchain, trying each at most once for each state of the machine.
 pub(crate) async fn find(toolchain: &Toolchain, cache: &Path) -> Result<Linker, BuildError> {
-    let rungs = ladder(toolchain, &in_path).await;
+    let rungs = ladder(toolchain, &installed).await;
     let identity = identity(toolchain, &rungs);
     let record = cache.join("linkers").join(format!("{identity}.json"));
     if let Some(known) = fs::read(&record).ok().and_then(|text| serde_json::from_slice(&text).ok()) {
@@ -131,10 +131,16 @@ async fn probe(toolchain: &Toolchain, arguments: &[String]) -> Result<(), String
     Err(format!("it did not link: {}", words.last().unwrap_or(&ended.stderr.trim())))
 }
 
-/// The first program of this name in PATH.
-fn in_path(name: &str) -> Option<PathBuf> {
-    let path = env::var_os("PATH")?;
-    env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+/// The first program of this name in PATH, or where `cargo install` puts it, which need not be in PATH.
+fn installed(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
+    find_in(name, env::split_paths(&path).chain(home.map(|home| home.join("bin"))))
+}
+
+fn find_in(name: &str, folders: impl IntoIterator<Item = PathBuf>) -> Option<PathBuf> {
+    folders.into_iter().map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
 /// Where the C compiler looks for libraries, those that exist.
@@ -203,6 +209,21 @@ mod tests {
         assert!(probe(&toolchain, &linker.arguments).await.is_ok());
         assert_eq!(fs::read_dir(cache.path().join("linkers")).unwrap().count(), 1);
         assert_eq!(find(&toolchain, cache.path()).await.unwrap(), linker);
+    }
+
+    #[test]
+    fn what_path_names_comes_before_what_cargo_installed() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, cargo] = ["path", "cargo"].map(|name| folder.path().join(name));
+        for folder in [&path, &cargo] {
+            fs::create_dir(folder).unwrap();
+        }
+        fs::write(cargo.join("wild"), "").unwrap();
+        let find = || find_in("wild", [path.clone(), cargo.clone()]);
+        assert_eq!(find(), Some(cargo.join("wild")));
+        fs::write(path.join("wild"), "").unwrap();
+        assert_eq!(find(), Some(path.join("wild")));
+        assert_eq!(find_in("mold", [path.clone()]), None);
     }
 
     #[tokio::test]

@@ -28,6 +28,10 @@ pub struct Recipe {
     pub left_out: BTreeSet<String>,
     /// The libraries that are linked in.
     pub libraries: Vec<PathBuf>,
+    /// Every file that this rests on and that may change beside the app: manifests, lock file, cargo's configuration,
+    /// sources of packages depended on by path. Some need not exist.
+    #[serde(skip)]
+    pub consulted: BTreeSet<PathBuf>,
 }
 
 /// A recipe and what it rests on.
@@ -50,7 +54,9 @@ impl Record {
         trees: BTreeMap<PathBuf, String>,
     ) -> Self {
         let files = consulted.iter().map(|file| (file.clone(), hash::file(file))).collect();
-        Self { recipe, toolchain: toolchain.to_owned(), files, trees }
+        let record = Self { recipe, toolchain: toolchain.to_owned(), files, trees };
+        let consulted = record.consulted();
+        Self { recipe: Recipe { consulted, ..record.recipe }, ..record }
     }
 
     /// The recipe on record, where all it rests on is as it was. `except` are the app's own files, which lie in
@@ -61,7 +67,17 @@ impl Record {
             && record.recipe.libraries.iter().all(|library| library.is_file())
             && record.files.iter().all(|(file, content)| hash::file(file) == *content)
             && record.trees.iter().all(|(folder, content)| package_hash(folder, except) == *content);
-        holds.then_some(record.recipe)
+        holds.then(|| Recipe { consulted: record.consulted(), ..record.recipe })
+    }
+
+    fn consulted(&self) -> BTreeSet<PathBuf> {
+        let sources = self.trees.keys().flat_map(|folder| package_files(folder));
+        self.files.keys().cloned().chain(sources).collect()
+    }
+
+    /// The recipe, when nothing else is wanted of the record.
+    pub(crate) fn into_recipe(self) -> Recipe {
+        self.recipe
     }
 
     pub(crate) fn write(&self, file: &Path) -> Result<(), BuildError> {
@@ -73,8 +89,17 @@ impl Record {
 
 /// Hash over the sources of a package. Its examples, tests and benchmarks are not part of its library.
 pub(crate) fn package_hash(folder: &Path, except: &dyn Fn(&Path) -> bool) -> String {
-    let outside = ["examples", "tests", "benches"].map(|name| folder.join(name));
+    let outside = outside(folder);
     hash::tree(folder, &|path| outside.iter().any(|folder| folder == path) || except(path))
+}
+
+fn package_files(folder: &Path) -> Vec<PathBuf> {
+    let outside = outside(folder);
+    hash::files(folder, &|path| outside.iter().any(|folder| folder == path))
+}
+
+fn outside(folder: &Path) -> [PathBuf; 3] {
+    ["examples", "tests", "benches"].map(|name| folder.join(name))
 }
 
 /// Cargo's configuration files that hold in a folder, whether they exist or not.
@@ -145,6 +170,7 @@ mod tests {
             has_linker: false,
             left_out: BTreeSet::new(),
             libraries: vec![path("libserde.rlib")],
+            consulted: BTreeSet::new(),
         };
         let consulted = BTreeSet::from([path("Cargo.toml"), path("Cargo.lock")]);
         let keep = || {
@@ -159,6 +185,9 @@ mod tests {
             fs::write(path(name), "edited").unwrap();
             assert!(holds("1.95"), "{name} is no dependency");
         }
+        let known = Record::read(&path("record.json"), "1.95", &except).unwrap().consulted;
+        assert!(known.contains(&path("Cargo.lock")) && known.contains(&path("dep/src/lib.rs")), "{known:?}");
+        assert!(!known.contains(&path("dep/tests/it.rs")));
         for name in ["Cargo.toml", "Cargo.lock", "dep/src/lib.rs", "dep/build.rs"] {
             fs::write(path(name), "edited").unwrap();
             assert!(!holds("1.95"), "{name} counts");

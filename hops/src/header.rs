@@ -12,6 +12,23 @@ pub const VERSION: &str = "dyninka-version";
 pub const FILTERED: &str = "dyninka-filtered";
 /// W3C Trace Context.
 pub const TRACEPARENT: &str = "traceparent";
+/// W3C Trace Context: what other systems keep with the trace; handed on unread.
+pub const TRACESTATE: &str = "tracestate";
+/// `0` on requests that are counted but not recorded in detail: more come in than are worth recording. Decided where
+/// a request enters, so that a trace is whole or not there.
+pub const DETAIL: &str = "dyninka-detail";
+/// On batches: where the next batch begins ([`crate::Cursor`]).
+pub const CURSOR: &str = "dyninka-cursor";
+/// On batches: requests that ended since the last batch, those without a span too.
+pub const REQUESTS: &str = "dyninka-requests";
+/// On batches: requests that ended in a problem since the last batch, those without a span too.
+pub const ERRORS: &str = "dyninka-errors";
+/// On batches: requests since the last batch that no span tells of: not in detail, or lost to a full queue or ring.
+pub const DROPPED: &str = "dyninka-dropped";
+/// On batches: requests being answered now.
+pub const IN_FLIGHT: &str = "dyninka-in-flight";
+/// On batches: the host's clock, in nanoseconds since 1970; only differences to the spans' times mean something.
+pub const NOW: &str = "dyninka-now";
 /// On answers: `service;dur=all` and `service.fn;dur=function`, in milliseconds, for every hop.
 pub const SERVER_TIMING: &str = "server-timing";
 /// On control calls: `Bearer TOKEN`.

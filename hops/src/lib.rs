@@ -1,13 +1,21 @@
-//! What travels between hosts, and between the session and a host: the route, the headers, a host's configuration.
+//! What travels between hosts, and between the session and a host: the route, the headers, a host's configuration, and
+//! what was measured. What was measured is folded here into figures.
 //!
 //! Pure: plain data and its wire form.
 
+mod batch;
 mod config;
+pub mod fold;
 pub mod header;
+pub mod otlp;
+pub mod ranks;
 mod route;
+mod span;
 
+pub use batch::{Batch, Cursor, CursorError};
 pub use config::{Config, Limits, Peer, Swap};
 pub use route::{Expression, Route, RouteError};
+pub use span::{Call, Method, Outcome, Parts, Span, SpanId, TraceId};
 
 /// Exit code of a host whose address is taken: the errno of EADDRINUSE on Linux.
 pub const ADDRESS_IN_USE: u8 = 98;

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
-use dyninka::border::{Kind, Outcome};
-use hops::{Config, Route, header};
+use dyninka::border::{self, Kind};
+use hops::{Config, Outcome, Route, header};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -14,10 +14,11 @@ use serde_json::{Map, Value};
 
 use crate::body_call;
 use crate::inputs::{self, Gathered};
-use crate::journey::{Journey, text};
+use crate::journey::{Journey, nanos, text};
 use crate::library::words;
 use crate::problem::Problem;
 use crate::shared::Shared;
+use crate::visit::Visit;
 
 /// A function's end, in the terms of HTTP.
 enum Ended {
@@ -27,30 +28,30 @@ enum Ended {
 
 /// Answers `GET /` and `POST /`.
 pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Response<Full<Bytes>> {
-    let begun = Instant::now();
     let settings = shared.settings.load_full();
     let config = &settings.config;
-    let journey = match Journey::begin(request.headers(), config) {
+    let wants = || shared.recorder.wants(config.limits.detail);
+    let journey = match Journey::begin(request.headers(), config, wants) {
         Ok(journey) => Arc::new(journey),
-        Err(problem) => return refuse(&shared, problem),
+        Err(problem) => return turn_away(&shared, problem),
     };
     let refusal = |kind, status, detail: &str| Problem::new(kind, status, &config.service, &journey.path, detail);
     if request.method() != Method::GET && request.method() != Method::POST {
-        return refuse(
+        return turn_away(
             &shared,
             refusal("unsupported", StatusCode::METHOD_NOT_ALLOWED, "a service answers GET and POST"),
         );
     }
     let Ok(_permit) = shared.permits.try_acquire() else {
-        return refuse(
+        return turn_away(
             &shared,
             refusal("overloaded", StatusCode::SERVICE_UNAVAILABLE, "as many requests as are let in are being answered"),
         );
     };
-    shared.metrics.in_flight.inc();
+    let visit = Visit::enter(&shared, &settings, &journey, request.method());
     let mut measured = Measured::default();
     let ended = run(&shared, &settings, &journey, request, &mut measured).await;
-    shared.metrics.in_flight.dec();
+    let mut outcome = Outcome::Value;
     let mut response = match ended {
         Ok(Ended::Value(body)) => {
             shared.metrics.answered("value");
@@ -60,6 +61,7 @@ pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> R
         }
         Ok(Ended::Filtered(by)) => {
             shared.metrics.answered("filtered");
+            outcome = Outcome::Filtered;
             let mut response = Response::new(Full::default());
             *response.status_mut() = StatusCode::NO_CONTENT;
             if let Ok(by) = HeaderValue::try_from(by) {
@@ -67,10 +69,12 @@ pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> R
             }
             response
         }
-        Err(problem) => refuse(&shared, problem),
+        Err(problem) => {
+            outcome = Outcome::Problem(problem.kind.into());
+            refuse(&shared, problem)
+        }
     };
-    let all = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
-    journey.finish(&config.service, measured.version.as_deref(), measured.function, all, response.headers_mut());
+    visit.end(measured, outcome, &mut response);
     response
 }
 
@@ -79,13 +83,21 @@ fn refuse(shared: &Shared, problem: Problem) -> Response<Full<Bytes>> {
     problem.response()
 }
 
+/// Refuses a request that was not let in.
+fn turn_away(shared: &Shared, problem: Problem) -> Response<Full<Bytes>> {
+    shared.recorder.count(true);
+    refuse(shared, problem)
+}
+
 /// What is known of a request besides its answer.
 #[derive(Default)]
-struct Measured {
+pub(crate) struct Measured {
     /// The version that took part, where the function ran or was about to.
-    version: Option<String>,
-    /// Nanoseconds in the function.
-    function: u64,
+    pub(crate) version: Option<Arc<str>>,
+    /// Nanoseconds in the function, calls to other services from its body included.
+    pub(crate) function: u64,
+    /// When the function began, in nanoseconds after the request did; none where it did not come to that.
+    pub(crate) function_begun: Option<u64>,
 }
 
 async fn run(
@@ -112,9 +124,9 @@ async fn run(
     let (parts, body) = request.into_parts();
     let given = inputs::read(&parts.method, &parts.headers, body, config, journey).await?;
     let names = config.peers.get(&config.service).map(|peer| peer.inputs.as_slice()).unwrap_or_default();
-    let waited = Instant::now();
+    let waited = std::time::Instant::now();
     let gathered =
-        inputs::gather(shared, config, journey, names, given, route.as_ref().or(settings.route.as_ref())).await?;
+        inputs::gather(shared, settings, journey, names, given, route.as_ref().or(settings.route.as_ref())).await?;
     if !names.is_empty() {
         shared.metrics.waited(waited.elapsed());
     }
@@ -136,8 +148,10 @@ async fn run(
     };
     let flight = program.enter();
     drop(gate);
-    measured.version = Some(flight.program().description.version.clone());
+    measured.version = Some(flight.program().version.clone());
     let number = body_call::register(shared, journey);
+    let begun = nanos(journey.begun.elapsed());
+    measured.function_begun = Some(begun);
     let outcome = tokio::time::timeout_at(journey.deadline, flight.run(number.0, inputs)).await;
     drop(number);
     match outcome {
@@ -154,6 +168,7 @@ async fn run(
             "the function's library gave no answer",
         )),
         Err(_) => {
+            measured.function = nanos(journey.begun.elapsed()).saturating_sub(begun);
             let detail = format!("{} did not end before the deadline", config.service);
             Err(Problem::new("deadline", StatusCode::GATEWAY_TIMEOUT, &config.service, &journey.path, &detail))
         }
@@ -170,7 +185,7 @@ fn own_route(text: &str, config: &Config, journey: &Journey) -> Result<Route, Pr
     Ok(route)
 }
 
-fn end(shared: &Shared, config: &Config, journey: &Journey, outcome: Outcome) -> Result<Ended, Problem> {
+fn end(shared: &Shared, config: &Config, journey: &Journey, outcome: border::Outcome) -> Result<Ended, Problem> {
     let body = Bytes::copy_from_slice(&outcome.body);
     let problem = |kind, status, detail: &str, members| {
         Problem::with(kind, status, &config.service, &journey.path, detail, members)

@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use bytes::Bytes;
 use dyninka::border::{Done, Kind, Outcome, Slice};
 use http::{HeaderMap, StatusCode};
-use tokio::runtime::Handle;
 
 use crate::journey::Journey;
 use crate::problem::Problem;
@@ -22,11 +21,11 @@ type Traveller = (Arc<Shared>, Arc<Journey>);
 static REQUESTS: Mutex<Option<HashMap<u64, Traveller>>> = Mutex::new(None);
 static NEXT: AtomicU64 = AtomicU64::new(1);
 /// For calls that belong to no request: from a thread or task the app began by itself.
-static HOST: OnceLock<(Weak<Shared>, Handle)> = OnceLock::new();
+static HOST: OnceLock<Weak<Shared>> = OnceLock::new();
 
 /// Lets calls without a request find their host.
 pub(crate) fn attach(shared: &Arc<Shared>) {
-    HOST.get_or_init(|| (Arc::downgrade(shared), Handle::current()));
+    HOST.get_or_init(|| Arc::downgrade(shared));
 }
 
 /// A number for a request, until it is dropped.
@@ -67,14 +66,9 @@ pub(crate) unsafe extern "C" fn call(
         (service, inputs.iter().map(|input| input.bytes().to_vec()).collect::<Vec<_>>())
     };
     let end = End { done, context };
-    let Some((_, handle)) = HOST.get() else { return end.with(nobody(&service)) };
-    handle.spawn(async move {
-        let outcome = match traveller(request) {
-            Some((shared, journey)) => ask(&shared, &journey, &service, &inputs).await,
-            None => nobody(&service),
-        };
-        end.with(outcome);
-    });
+    let Some((shared, journey)) = traveller(request) else { return end.with(nobody(&service)) };
+    let runtime = shared.runtime.clone();
+    runtime.spawn(async move { end.with(ask(&shared, &journey, &service, &inputs).await) });
 }
 
 fn traveller(request: u64) -> Option<Traveller> {
@@ -84,8 +78,11 @@ fn traveller(request: u64) -> Option<Traveller> {
         .as_ref()
         .and_then(|requests| requests.get(&request).cloned());
     known.or_else(|| {
-        let shared = HOST.get()?.0.upgrade()?;
-        let journey = Journey::begin(&HeaderMap::new(), &shared.settings.load().config).ok()?;
+        let shared = HOST.get()?.upgrade()?;
+        let journey = Journey::begin(&HeaderMap::new(), &shared.settings.load().config, || {
+            shared.recorder.wants(shared.settings.load().config.limits.detail)
+        })
+        .ok()?;
         Some((shared, Arc::new(journey)))
     })
 }
@@ -106,7 +103,7 @@ async fn ask(shared: &Shared, journey: &Journey, service: &str, inputs: &[Vec<u8
     let body = object(&peer.inputs, inputs);
     // Without inputs there is no body to send: an empty route says that none is to be fetched either.
     let (route, body) = if inputs.is_empty() { (Some(String::new()), None) } else { (None, Some(body)) };
-    match shared.upstreams.ask(config, journey, Ask { service, peer, route, body }).await {
+    match shared.upstreams.ask(&settings, journey, Ask { service, peer, route, body }).await {
         Ok(Fetched::Value(value)) => Outcome::new(Kind::Value, value.to_vec()),
         Ok(Fetched::Filtered(_)) => Outcome::new(Kind::Filtered, Vec::new()),
         Err(wrong) => problem(wrong),

@@ -3,9 +3,12 @@
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use hops::Config;
 
+use crate::answer::GRACE;
 use crate::shared::{Settings, Shared};
 
 /// A configuration that cannot be used.
@@ -27,6 +30,12 @@ pub enum ConfigError {
         /// Why not.
         source: serde_json::Error,
     },
+    /// The front door does not open where it should.
+    #[error("open the front door: {source}")]
+    Front {
+        /// Why not.
+        source: io::Error,
+    },
     /// Its route leads nowhere.
     #[error("{0}")]
     Route(#[from] hops::RouteError),
@@ -41,12 +50,26 @@ pub(crate) fn read(folder: &Path) -> Result<Settings, ConfigError> {
     Ok(Settings::new(config)?)
 }
 
-/// Reads the configuration again: routes, peers and limits change at once, addresses only with a restart.
-pub(crate) fn reload(shared: &Shared) -> Result<(), ConfigError> {
+/// Reads the configuration again: routes, peers, limits and the front door change at once, the host's own address
+/// only with a restart. Waits for requests that began before, so that nobody goes a route any more that is gone.
+pub(crate) async fn reload(shared: &Shared) -> Result<(), ConfigError> {
     let settings = read(&shared.folder)?;
-    shared.settings.store(std::sync::Arc::new(settings));
+    let front = settings.config.front;
+    shared.front.lead(front).map_err(|source| ConfigError::Front { source })?;
+    let old = shared.settings.swap(Arc::new(settings));
+    let unused = async {
+        while Arc::strong_count(&old) > 1 {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    };
+    if tokio::time::timeout(GRACE, unused).await.is_err() {
+        eprintln!("dyninka: a request that began with the old routes still runs");
+    }
     Ok(())
 }
+
+/// How often a request that began with the old routes is looked for.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// Compares in a time that tells nothing of where two secrets differ.
 pub(crate) fn same_secret(given: &str, secret: &str) -> bool {

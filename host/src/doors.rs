@@ -14,6 +14,7 @@ use serde_json::json;
 
 use crate::answer::is_draining;
 use crate::control;
+use crate::hops_door;
 use crate::library::words;
 use crate::problem::Problem;
 use crate::shared::Shared;
@@ -24,6 +25,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let session = Router::new()
         .route("/swap", post(swap))
         .route("/reload", post(reload))
+        .route("/hops", get(hops_door::hops))
         .route("/state/{name}", get(read_state).put(write_state))
         .layer(middleware::from_fn_with_state(shared.clone(), only_the_session));
     Router::new()
@@ -91,7 +93,7 @@ async fn swap(State(shared): State<Arc<Shared>>, body: axum::Json<hops::Swap>) -
 }
 
 async fn reload(State(shared): State<Arc<Shared>>) -> Response {
-    match control::reload(&shared) {
+    match control::reload(&shared).await {
         Ok(()) => axum::Json(json!({ "reloaded": true })).into_response(),
         Err(error) => refuse(&shared, "request", StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()),
     }
@@ -131,7 +133,7 @@ fn state_response(shared: &Shared, outcome: Result<dyninka::border::Outcome, tok
     }
 }
 
-fn refuse(shared: &Shared, kind: &'static str, status: StatusCode, detail: &str) -> Response {
+pub(crate) fn refuse(shared: &Shared, kind: &'static str, status: StatusCode, detail: &str) -> Response {
     let service = shared.settings.load().config.service.clone();
     let path = [service.clone()];
     Problem::new(kind, status, &service, &path, detail).response().map(Body::new)

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, value::RawValue};
 
 use crate::journey::{Journey, text};
 use crate::problem::Problem;
-use crate::shared::Shared;
+use crate::shared::{Settings, Shared};
 use crate::upstream::{Ask, Fetched};
 
 /// Inputs in order, or the service that filtered.
@@ -43,6 +43,7 @@ pub(crate) async fn read(
             return Err(wrong("deadline", StatusCode::GATEWAY_TIMEOUT, "the body did not arrive before the deadline"));
         }
     };
+    journey.receive(body.len());
     if method == Method::GET || body.is_empty() {
         return Ok(HashMap::new());
     }
@@ -105,12 +106,13 @@ const MOST_DROPPED: usize = 256 << 20;
 /// Brings every input: what is given stays, what is missing is fetched.
 pub(crate) async fn gather(
     shared: &Shared,
-    config: &Config,
+    settings: &Settings,
     journey: &Journey,
     names: &[String],
     mut given: HashMap<String, Box<RawValue>>,
     route: Option<&Route>,
 ) -> Result<Gathered, Problem> {
+    let config = &settings.config;
     let missing = names.iter().filter(|name| !given.contains_key(*name)).count();
     let expressions = expressions(config, journey, names, &given, missing, route)?;
     let fetches = names.iter().zip(expressions).map(|(name, expression)| {
@@ -122,7 +124,7 @@ pub(crate) async fn gather(
                 (None, Some(Expression::Call { service, inputs })) => {
                     let peer = config.peers.get(service).ok_or_else(|| unknown(config, journey, service))?;
                     let ask = Ask { service, peer, route: Some(inputs.to_string()), body: None };
-                    shared.upstreams.ask(config, journey, ask).await
+                    shared.upstreams.ask(settings, journey, ask).await
                 }
                 (None, None) => Err(lacking(config, journey, name)),
             }

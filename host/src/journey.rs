@@ -1,13 +1,15 @@
 //! What travels with a request: who called, how long there is, which trace it belongs to, who took part.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
-use hops::{Config, header};
+use hops::{Call, Config, SpanId, header};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::time::Instant;
 
 use crate::problem::Problem;
+use crate::trace::Trace;
 
 /// Taken off the deadline that is passed on, at most: a service further away then gives up first and is the one
 /// that is named.
@@ -19,7 +21,15 @@ pub(crate) struct Journey {
     pub(crate) deadline: Instant,
     /// Services that called, this one last.
     pub(crate) path: Vec<String>,
-    trace: Trace,
+    pub(crate) trace: Trace,
+    /// When it came.
+    pub(crate) begun: Instant,
+    /// The same, in nanoseconds since 1970.
+    pub(crate) start: u64,
+    /// Whether it is recorded in detail.
+    pub(crate) detail: bool,
+    /// Bytes of its body.
+    pub(crate) received: AtomicU64,
     trail: Mutex<Trail>,
 }
 
@@ -28,19 +38,18 @@ pub(crate) struct Journey {
 struct Trail {
     timing: String,
     versions: String,
+    /// Calls to them. One that is not over yet has taken [`OPEN`].
+    calls: Vec<Call>,
 }
 
-/// W3C Trace Context, version 00.
-#[derive(Clone, Debug)]
-struct Trace {
-    id: String,
-    parent: u64,
-    flags: String,
-}
+/// For ever, so far.
+const OPEN: u64 = u64::MAX;
 
 impl Journey {
-    /// Reads what came with a request to a service.
-    pub(crate) fn begin(headers: &HeaderMap, config: &Config) -> Result<Self, Problem> {
+    /// Reads what came with a request to a service. Whether one that comes from outside the app is recorded in detail
+    /// is asked of `wants`; others follow the service that called.
+    pub(crate) fn begin(headers: &HeaderMap, config: &Config, wants: impl FnOnce() -> bool) -> Result<Self, Problem> {
+        let begun = Instant::now();
         let own = [config.service.clone()];
         let wrong = |words: String| Problem::new("request", StatusCode::BAD_REQUEST, &config.service, &own, &words);
         for name in [header::ROUTE, header::DEADLINE, header::PATH] {
@@ -71,7 +80,18 @@ impl Journey {
             let detail = format!("{} services called each other in a row", path.len());
             return Err(Problem::new("loop", StatusCode::LOOP_DETECTED, &config.service, &path, &detail));
         }
-        Ok(Self { deadline: Instant::now() + budget, path, trace: Trace::read(headers), trail: Mutex::default() })
+        let enters = path.len() == 1;
+        let followed = || config.limits.detail > 0 && text(headers, header::DETAIL) != Some("0");
+        Ok(Self {
+            deadline: begun + budget,
+            path,
+            trace: Trace::read(headers),
+            begun,
+            start: SystemTime::UNIX_EPOCH.elapsed().map(nanos).unwrap_or(0),
+            detail: if enters { wants() } else { followed() },
+            received: AtomicU64::new(0),
+            trail: Mutex::default(),
+        })
     }
 
     /// The time left.
@@ -79,8 +99,8 @@ impl Journey {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
-    /// What a call to another service carries.
-    pub(crate) fn headers(&self, headers: &mut HeaderMap) {
+    /// What a call to another service carries. `call` is its span.
+    pub(crate) fn headers(&self, headers: &mut HeaderMap, call: SpanId) {
         let left = self.left();
         let budget = left.saturating_sub(HANDICAP.min(left / 20));
         let mut set = |name, value: String| {
@@ -90,14 +110,56 @@ impl Journey {
         };
         set(header::DEADLINE, budget.as_millis().to_string());
         set(header::PATH, self.path.join(","));
-        set(header::TRACEPARENT, self.trace.child());
+        set(header::TRACEPARENT, self.trace.header(call));
+        if let Some(state) = self.trace.state() {
+            set(header::TRACESTATE, state.to_owned());
+        }
+        if !self.detail {
+            set(header::DETAIL, "0".to_owned());
+        }
     }
 
     /// Notes what an answer says of the services that took part in it.
     pub(crate) fn note(&self, headers: &HeaderMap) {
-        let mut trail = self.trail.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut trail = self.trail();
         append(&mut trail.timing, text(headers, header::SERVER_TIMING));
         append(&mut trail.versions, text(headers, header::VERSION));
+    }
+
+    /// Notes that a call began; `took` is not known yet. What is returned is for [`Journey::ended`].
+    pub(crate) fn called(&self, call: Call) -> usize {
+        let mut trail = self.trail();
+        trail.calls.push(Call { begun: nanos(self.begun.elapsed()), took: OPEN, ..call });
+        trail.calls.len() - 1
+    }
+
+    /// Notes how a call ended.
+    pub(crate) fn ended(&self, at: usize, note: impl FnOnce(&mut Call)) {
+        let now = nanos(self.begun.elapsed());
+        // Gone where the request was over before the call.
+        if let Some(call) = self.trail().calls.get_mut(at) {
+            call.took = now.saturating_sub(call.begun);
+            note(call);
+        }
+    }
+
+    /// The calls, at the end of a request that took `total` nanoseconds.
+    pub(crate) fn take_calls(&self, total: u64) -> Vec<Call> {
+        let mut calls = std::mem::take(&mut self.trail().calls);
+        for call in calls.iter_mut().filter(|call| call.took == OPEN) {
+            call.took = total.saturating_sub(call.begun);
+            call.error = Some("given-up".into());
+        }
+        calls
+    }
+
+    /// Notes the length of the body.
+    pub(crate) fn receive(&self, bytes: usize) {
+        self.received.store(bytes as u64, Ordering::Relaxed);
+    }
+
+    fn trail(&self) -> MutexGuard<'_, Trail> {
+        self.trail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds this service to what its answer says, times in nanoseconds.
@@ -109,7 +171,7 @@ impl Journey {
         all: u64,
         headers: &mut HeaderMap,
     ) {
-        let mut trail = self.trail.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut trail = self.trail();
         let own = format!("{service};dur={:.3}, {service}.fn;dur={:.3}", all as f64 / 1e6, function as f64 / 1e6);
         append(&mut trail.timing, Some(&own));
         append(&mut trail.versions, version);
@@ -137,47 +199,26 @@ fn append(list: &mut String, more: Option<&str>) {
     list.push_str(more);
 }
 
+/// What an answer says of the time its service took, in nanoseconds.
+pub(crate) fn total_of(headers: &HeaderMap, service: &str) -> Option<u64> {
+    // A service writes itself last.
+    let own = text(headers, header::SERVER_TIMING)?.rsplit(", ").find_map(|entry| {
+        let (name, took) = entry.split_once(";dur=")?;
+        (name == service).then_some(took)
+    });
+    let millis: f64 = own?.parse().ok()?;
+    // A cast of a float saturates.
+    (millis >= 0.0).then_some((millis * 1e6) as u64)
+}
+
+/// Whole nanoseconds; what does not fit is 584 years.
+pub(crate) fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// A header's value, if it is text.
 pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
-}
-
-impl Trace {
-    /// The caller's trace, or a new one where there is none that reads (W3C Trace Context, 3.2).
-    fn read(headers: &HeaderMap) -> Self {
-        let fresh =
-            || Self { id: format!("{:032x}", rand::random::<u128>().max(1)), parent: 0, flags: "01".to_owned() };
-        let hex = |text: &str, length: usize| {
-            text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-        };
-        let Some(text) = text(headers, header::TRACEPARENT) else { return fresh() };
-        match text.split('-').collect::<Vec<_>>()[..] {
-            [version, id, parent, flags, ..]
-                if hex(version, 2)
-                    && version != "ff"
-                    && hex(id, 32)
-                    && hex(parent, 16)
-                    && hex(flags, 2)
-                    && id.bytes().any(|byte| byte != b'0') =>
-            {
-                Self {
-                    id: id.to_owned(),
-                    parent: u64::from_str_radix(parent, 16).unwrap_or(0),
-                    flags: flags.to_owned(),
-                }
-            }
-            _ => fresh(),
-        }
-    }
-
-    /// The same trace with a new span.
-    fn child(&self) -> String {
-        let mut span = rand::random::<u64>();
-        while span == 0 || span == self.parent {
-            span = rand::random();
-        }
-        format!("00-{}-{span:016x}-{}", self.id, self.flags)
-    }
 }
 
 #[cfg(test)]
@@ -186,14 +227,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_trace_goes_on_and_what_does_not_read_begins_anew() {
-        let id = "4bf92f3577b34da6a3ce929d0e0e4736";
-        let headers =
-            |value: &str| HeaderMap::from_iter([(header::TRACEPARENT.parse().unwrap(), value.parse().unwrap())]);
-        let trace = Trace::read(&headers(&format!("00-{id}-00f067aa0ba902b7-01")));
-        assert!(trace.child().starts_with(&format!("00-{id}-")) && !trace.child().contains("00f067aa0ba902b7"));
-        for wrong in ["", "00", "ff-x-y-z", &format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32))] {
-            assert_ne!(Trace::read(&headers(wrong)).id, "0".repeat(32));
+    fn an_answer_says_how_long_its_service_took() {
+        let total = |timing: &str| {
+            let headers = HeaderMap::from_iter([(header::SERVER_TIMING.parse().unwrap(), timing.parse().unwrap())]);
+            total_of(&headers, "map")
+        };
+        assert_eq!(total("get;dur=1.000, get.fn;dur=0.500, map;dur=2.345, map.fn;dur=0.100"), Some(2_345_000));
+        assert_eq!(total("map;dur=9.000, map.fn;dur=0, map;dur=2, map.fn;dur=0"), Some(2_000_000), "the last one");
+        for wrong in ["", "map", "map;dur=x", "map;dur=-1", "map;dur=NaN", "get;dur=1", "map.fn;dur=1"] {
+            assert_eq!(total(wrong), None, "{wrong}");
         }
+        assert_eq!(total_of(&HeaderMap::new(), "map"), None);
     }
 }

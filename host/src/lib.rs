@@ -8,16 +8,22 @@ mod answer;
 mod body_call;
 mod control;
 mod doors;
+mod front;
+mod hops_door;
 mod inputs;
 mod journey;
 mod library;
 mod metrics;
 mod problem;
 mod program;
+mod recorder;
+mod ring;
 mod server;
 mod shared;
 mod takeover;
+mod trace;
 mod upstream;
+mod visit;
 
 use std::path::Path;
 

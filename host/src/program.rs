@@ -17,6 +17,8 @@ use crate::library::Loaded;
 pub(crate) struct Program {
     pub(crate) library: Loaded,
     pub(crate) description: Description,
+    /// The description's, shared with the spans that tell of it.
+    pub(crate) version: Arc<str>,
     /// The library's file name.
     pub(crate) file: String,
     in_flight: AtomicUsize,
@@ -31,6 +33,7 @@ impl Program {
     pub(crate) fn new(library: Loaded, description: Description, file: String) -> Arc<Self> {
         Arc::new(Self {
             library,
+            version: description.version.as_str().into(),
             description,
             file,
             in_flight: AtomicUsize::new(0),

@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::body::Body;
+use futures_util::FutureExt;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -18,11 +19,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::control::{self, ConfigError};
-use crate::shared::{Settings, Shared};
+use crate::front::{Door, Front};
+use crate::recorder::Recorder;
+use crate::shared::Shared;
 use crate::{answer, body_call, doors, takeover};
 
 /// Connections at a time; beyond it a caller is told to come again.
@@ -33,8 +37,11 @@ const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 /// A service's server.
 pub struct Server {
     shared: Arc<Shared>,
-    listeners: Vec<TcpListener>,
+    listener: TcpListener,
+    front: UnboundedReceiver<Door>,
     address: SocketAddr,
+    /// Ends with the server.
+    tasks: JoinSet<()>,
 }
 
 /// A service that cannot be run.
@@ -78,31 +85,24 @@ impl Server {
     /// Reads the configuration in `folder`, listens, and takes the library over that it names.
     pub async fn bind(folder: &Path) -> Result<Self, HostError> {
         let settings = control::read(folder)?;
-        let addresses: Vec<_> = [settings.config.listen].into_iter().chain(settings.config.front).collect();
-        let mut listeners = Vec::new();
-        for address in addresses {
-            let listen = |source| HostError::Listen { address, source };
-            listeners.push(TcpListener::bind(address).await.map_err(listen)?);
-        }
         let address = settings.config.listen;
-        let address = listeners[0].local_addr().map_err(|source| HostError::Listen { address, source })?;
-        Self::with(folder, settings, listeners, address).await
-    }
-
-    async fn with(
-        folder: &Path,
-        settings: Settings,
-        listeners: Vec<TcpListener>,
-        address: SocketAddr,
-    ) -> Result<Self, HostError> {
-        let library = settings.config.library.clone();
-        let shared = Arc::new(Shared::new(folder.to_owned(), settings));
+        let listen = |source| HostError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let (library, front) = (settings.config.library.clone(), settings.config.front);
+        let (door, opened) = Front::new();
+        let (recorder, queue) = Recorder::new();
+        let shared = Arc::new(Shared::new(folder.to_owned(), settings, recorder, door));
+        shared.front.lead(front).map_err(|source| HostError::Listen { address: front.unwrap_or(address), source })?;
         body_call::attach(&shared);
+        let mut tasks = JoinSet::new();
+        let keeper = shared.clone();
+        tasks.spawn(async move { keeper.recorder.keep(queue).await });
         if let Some(library) = library {
             let taken = takeover::take_over(&shared, &library).await;
             taken.map_err(|error| HostError::Library { library, why: error.to_string() })?;
         }
-        Ok(Self { shared, listeners, address })
+        Ok(Self { shared, listener, front: opened, address, tasks })
     }
 
     /// Where it listens.
@@ -116,25 +116,35 @@ impl Server {
     }
 
     /// Serves until `end` is ready, then answers what has begun, and returns.
-    pub async fn serve(self, end: impl Future<Output = ()>) {
+    pub async fn serve(mut self, end: impl Future<Output = ()>) {
         let (draining, drained) = watch::channel(false);
         let mut loops = JoinSet::new();
-        for listener in self.listeners {
-            loops.spawn(accept(listener, self.shared.clone(), drained.clone()));
+        loops.spawn(accept(Door { listener: self.listener, end: drained }, self.shared.clone()));
+        tokio::pin!(end);
+        loop {
+            tokio::select! {
+                () = &mut end => break,
+                Some(door) = self.front.recv() => drop(loops.spawn(accept(door, self.shared.clone()))),
+            }
         }
-        end.await;
         self.shared.draining.store(true, Ordering::Release);
         draining.send_replace(true);
+        if let Err(error) = self.shared.front.lead(None) {
+            eprintln!("dyninka: the front door does not close: {error}");
+        }
+        self.shared.recorder.close();
         let longest =
             Duration::from_millis(self.shared.settings.load().config.limits.deadline_ms) + Duration::from_secs(1);
         let all = async { while loops.join_next().await.is_some() {} };
         if tokio::time::timeout(longest, all).await.is_err() {
             eprintln!("dyninka: a request outlived its deadline and is cut off");
         }
+        drop(self.tasks);
     }
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>, mut drained: watch::Receiver<bool>) {
+async fn accept(door: Door, shared: Arc<Shared>) {
+    let Door { listener, end: mut drained } = door;
     let permits = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let router = TowerToHyperService::new(doors::router(shared.clone()));
     let mut connections = JoinSet::new();
@@ -161,6 +171,10 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, mut drained: watch::
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         }
+    }
+    // Who knocked before the door closed is let in.
+    while let Some(Ok((stream, _))) = listener.accept().now_or_never() {
+        connections.spawn(serve(stream, shared.clone(), router.clone(), drained.clone()));
     }
     drop(listener);
     while connections.join_next().await.is_some() {}

@@ -1,14 +1,19 @@
 //! What every request of a host shares.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use hops::{Config, Route};
+use tokio::runtime::Handle;
 use tokio::sync::{RwLock, Semaphore};
 
+use crate::front::Front;
 use crate::metrics::Metrics;
 use crate::program::Program;
+use crate::recorder::Recorder;
 use crate::upstream::Upstreams;
 
 /// Requests let in at a time; more are told to come again (503).
@@ -16,6 +21,8 @@ pub(crate) const MOST_REQUESTS: usize = 512;
 
 pub(crate) struct Shared {
     pub(crate) folder: PathBuf,
+    /// For what threads of a library ask of the host.
+    pub(crate) runtime: Handle,
     pub(crate) settings: ArcSwap<Settings>,
     pub(crate) program: ArcSwapOption<Program>,
     /// Held for writing while state is carried from one version to the next: no call begins meanwhile.
@@ -24,8 +31,10 @@ pub(crate) struct Shared {
     pub(crate) takeover: tokio::sync::Mutex<()>,
     pub(crate) upstreams: Upstreams,
     pub(crate) metrics: Metrics,
+    pub(crate) recorder: Recorder,
     pub(crate) permits: Semaphore,
     pub(crate) draining: AtomicBool,
+    pub(crate) front: Front,
 }
 
 /// The configuration, understood.
@@ -34,6 +43,19 @@ pub(crate) struct Settings {
     pub(crate) config: Config,
     /// The default route.
     pub(crate) route: Option<Route>,
+    /// The app's name.
+    pub(crate) app: Arc<str>,
+    /// The services by their Rust names, as spans tell of them.
+    pub(crate) places: BTreeMap<String, Place>,
+}
+
+/// A service in a span: shared, so that a span copies no text.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// Its Rust name.
+    pub(crate) service: Arc<str>,
+    /// `host:port`.
+    pub(crate) address: Arc<str>,
 }
 
 impl Settings {
@@ -43,14 +65,24 @@ impl Settings {
         if let Some(route) = &route {
             route.check(&config.service, &config.peers, config.limits.depth)?;
         }
-        Ok(Self { config, route })
+        let place = |(service, peer): (&String, &hops::Peer)| {
+            (service.clone(), Place { service: service.as_str().into(), address: peer.address.as_str().into() })
+        };
+        let mut places: BTreeMap<_, _> = config.peers.iter().map(place).collect();
+        // A host of one service, without peers, is a place too.
+        let own = Place { service: config.service.as_str().into(), address: config.listen.to_string().into() };
+        places.entry(config.service.clone()).or_insert(own);
+        Ok(Self { app: config.app.as_str().into(), places, config, route })
     }
 }
 
 impl Shared {
-    pub(crate) fn new(folder: PathBuf, settings: Settings) -> Self {
+    /// Inside a runtime.
+    pub(crate) fn new(folder: PathBuf, settings: Settings, recorder: Recorder, front: Front) -> Self {
         Self {
+            recorder,
             folder,
+            runtime: Handle::current(),
             metrics: Metrics::new(&settings.config.service),
             settings: ArcSwap::from_pointee(settings),
             program: ArcSwapOption::empty(),
@@ -59,6 +91,7 @@ impl Shared {
             upstreams: Upstreams::default(),
             permits: Semaphore::new(MOST_REQUESTS),
             draining: AtomicBool::new(false),
+            front,
         }
     }
 }

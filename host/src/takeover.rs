@@ -4,15 +4,16 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use dyninka::border::{Description, Kind};
 use serde::Serialize;
 
 use crate::answer::GRACE;
+use crate::control::{self, ConfigError};
 use crate::library::{LoadError, Loaded, words};
 use crate::program::Program;
-use crate::shared::Shared;
+use crate::shared::{Settings, Shared};
 
 /// What a takeover did.
 #[derive(Debug, Serialize)]
@@ -38,6 +39,9 @@ pub(crate) enum Fate {
     New,
 }
 
+/// A library loads within milliseconds; one that runs code of its own at that moment is given this long.
+const LOADING: Duration = Duration::from_secs(5);
+
 /// A version that is not taken over.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TakeoverError {
@@ -47,6 +51,10 @@ pub(crate) enum TakeoverError {
     Load(#[from] LoadError),
     #[error("the library is of service {found}, this host runs {wanted}")]
     Service { found: String, wanted: String },
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    #[error("it did not load within {} s", LOADING.as_secs())]
+    Endless,
     #[error("the thread that loaded the library ended: {0}")]
     Thread(tokio::task::JoinError),
 }
@@ -65,14 +73,17 @@ pub(crate) async fn take_over(shared: &Arc<Shared>, file: &str) -> Result<Takeov
         return Ok(Takeover { previous: Some(version.clone()), version, states: BTreeMap::new(), ms: millis(begun) });
     }
     let path = shared.folder.join(file);
-    let loading = tokio::task::spawn_blocking(move || Loaded::load(&path)).await;
+    let loading = tokio::task::spawn_blocking(move || Loaded::load(&path));
+    let loading = tokio::time::timeout(LOADING, loading).await.map_err(|_| TakeoverError::Endless)?;
     let (library, description) = loading.map_err(TakeoverError::Thread)??;
     let wanted = shared.settings.load().config.service.clone();
     if description.service != wanted {
         return Err(TakeoverError::Service { found: description.service, wanted });
     }
     let version = description.version.clone();
-    let states = switch(shared, old.clone(), library, description, file).await;
+    // What the new code takes may come by another route: both hold from the same moment on.
+    let settings = control::read(&shared.folder)?;
+    let states = switch(shared, old.clone(), library, description, file, settings).await;
     shared.metrics.swapped();
     let previous = old.as_ref().map(|old| old.description.version.clone());
     if let Some(old) = old {
@@ -91,6 +102,7 @@ async fn switch(
     library: Loaded,
     description: Description,
     file: &str,
+    settings: Settings,
 ) -> BTreeMap<String, Fate> {
     let mut states = BTreeMap::new();
     let mut to_carry = Vec::new();
@@ -110,6 +122,7 @@ async fn switch(
     }
     let program = Program::new(library, description, file.to_owned());
     if to_carry.is_empty() {
+        shared.settings.store(Arc::new(settings));
         shared.program.store(Some(program));
         return states;
     }
@@ -126,6 +139,7 @@ async fn switch(
         }
         states.insert(name.clone(), carry(old.library, library, &name));
     }
+    shared.settings.store(Arc::new(settings));
     shared.program.store(Some(program));
     drop(gate);
     states

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hops::{Config, Peer};
+use hops::{Call, Config, Method as Asked, Peer, SpanId};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -12,18 +13,24 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use crate::journey::{Journey, text};
+use crate::journey::{Journey, text, total_of};
 use crate::problem::{self, Problem};
+use crate::shared::Settings;
+use crate::trace::random_span;
 
 /// Idle connections kept for each service; as many as there are calls at a time on a busy machine.
 const MOST_IDLE: usize = 64;
+
+/// Idle for longer than this, a connection is not used again: the other side closes it after ten seconds, and a request
+/// that meets the closing on its way would be lost.
+const LONGEST_IDLE: Duration = Duration::from_secs(5);
 
 type Connection = SendRequest<Full<Bytes>>;
 
 /// Connections to other services, by address.
 #[derive(Default)]
 pub(crate) struct Upstreams {
-    idle: Mutex<HashMap<String, Vec<Connection>>>,
+    idle: Mutex<HashMap<String, Vec<(Instant, Connection)>>>,
 }
 
 /// What another service answered with.
@@ -45,12 +52,53 @@ pub(crate) struct Ask<'a> {
     pub(crate) body: Option<Bytes>,
 }
 
+/// What a span tells of an answer.
+#[derive(Default)]
+struct Seen {
+    status: Option<u16>,
+    server: Option<u64>,
+    received: u64,
+}
+
 impl Upstreams {
     /// Asks another service, within the journey's deadline.
-    pub(crate) async fn ask(&self, config: &Config, journey: &Journey, ask: Ask<'_>) -> Result<Fetched, Problem> {
+    pub(crate) async fn ask(&self, settings: &Settings, journey: &Journey, ask: Ask<'_>) -> Result<Fetched, Problem> {
+        let (id, mut seen) = (random_span(), Seen::default());
+        let Some(place) = settings.places.get(ask.service).filter(|_| journey.detail) else {
+            return self.fetch(&settings.config, journey, &ask, id, &mut seen).await;
+        };
+        let at = journey.called(Call {
+            id,
+            service: place.service.clone(),
+            address: place.address.clone(),
+            method: if ask.body.is_some() { Asked::Post } else { Asked::Get },
+            begun: 0,
+            took: 0,
+            server: None,
+            status: None,
+            error: None,
+            sent: ask.body.as_ref().map_or(0, Bytes::len) as u64,
+            received: 0,
+        });
+        let fetched = self.fetch(&settings.config, journey, &ask, id, &mut seen).await;
+        journey.ended(at, |call| {
+            (call.status, call.server, call.received) = (seen.status, seen.server, seen.received);
+            call.error = fetched.as_ref().err().map(|problem| problem.kind.into());
+        });
+        fetched
+    }
+
+    async fn fetch(
+        &self,
+        config: &Config,
+        journey: &Journey,
+        ask: &Ask<'_>,
+        id: SpanId,
+        seen: &mut Seen,
+    ) -> Result<Fetched, Problem> {
         let mut path = journey.path.clone();
         path.push(ask.service.to_owned());
-        let asked = tokio::time::timeout_at(journey.deadline, self.exchange(config, journey, &ask)).await;
+        let asked = tokio::time::timeout_at(journey.deadline, self.exchange(config, journey, ask, id)).await;
         let (status, headers, body) = match asked {
             Ok(Ok(answer)) => answer,
             Ok(Err(Trouble::TooLarge)) => {
@@ -65,6 +113,11 @@ impl Upstreams {
                 let detail = format!("{} did not answer before the deadline", ask.service);
                 return Err(Problem::new("deadline", StatusCode::GATEWAY_TIMEOUT, ask.service, &path, &detail));
             }
+        };
+        *seen = Seen {
+            status: Some(status.as_u16()),
+            server: total_of(&headers, ask.service),
+            received: body.len() as u64,
         };
         journey.note(&headers);
         match status {
@@ -85,8 +138,9 @@ impl Upstreams {
         config: &Config,
         journey: &Journey,
         ask: &Ask<'_>,
+        id: SpanId,
     ) -> Result<(StatusCode, HeaderMap, Bytes), Trouble> {
-        let mut request = request(journey, ask);
+        let mut request = request(journey, ask, id);
         let mut fresh = false;
         let (mut connection, answer) = loop {
             let mut connection = match self.take(&ask.peer.address).filter(|_| !fresh) {
@@ -119,8 +173,8 @@ impl Upstreams {
     fn take(&self, address: &str) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = idle.get_mut(address)?;
-        while let Some(connection) = kept.pop() {
-            if connection.is_ready() {
+        while let Some((since, connection)) = kept.pop() {
+            if connection.is_ready() && since.elapsed() < LONGEST_IDLE {
                 return Some(connection);
             }
         }
@@ -130,14 +184,14 @@ impl Upstreams {
     fn keep(&self, address: &str, connection: Connection) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         match idle.get_mut(address) {
-            Some(kept) if kept.len() < MOST_IDLE => kept.push(connection),
+            Some(kept) if kept.len() < MOST_IDLE => kept.push((Instant::now(), connection)),
             Some(_) => {}
-            None => drop(idle.insert(address.to_owned(), vec![connection])),
+            None => drop(idle.insert(address.to_owned(), vec![(Instant::now(), connection)])),
         }
     }
 }
 
-fn request(journey: &Journey, ask: &Ask<'_>) -> Request<Full<Bytes>> {
+fn request(journey: &Journey, ask: &Ask<'_>, id: SpanId) -> Request<Full<Bytes>> {
     let mut request = Request::new(Full::new(ask.body.clone().unwrap_or_default()));
     if ask.body.is_some() {
         *request.method_mut() = Method::POST;
@@ -149,7 +203,7 @@ fn request(journey: &Journey, ask: &Ask<'_>) -> Request<Full<Bytes>> {
     if let Some(route) = ask.route.as_deref().and_then(|route| HeaderValue::from_str(route).ok()) {
         request.headers_mut().insert(hops::header::ROUTE, route);
     }
-    journey.headers(request.headers_mut());
+    journey.headers(request.headers_mut(), id);
     request
 }
 

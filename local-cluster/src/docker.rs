@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,14 +16,14 @@ use bollard::models::{
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, EventsOptionsBuilder, InspectContainerOptions, LogsOptionsBuilder,
-    StopContainerOptionsBuilder,
+    RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
 };
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::engine::{self, APP, ID, SERVICE, status};
-use crate::ground::{Event, Ground, GroundError, Plan, Seat, Spec, Stream};
+use crate::ground::{Event, Ground, GroundError, Plan, Seat, Spec, Specs, Stream};
 use crate::image;
 use crate::port::{free_port, local};
 
@@ -45,6 +45,7 @@ pub(crate) struct Docker {
 struct Inner {
     engine: Engine,
     plan: Plan,
+    specs: Specs,
     events: UnboundedSender<Event>,
     closing: AtomicBool,
     /// The image and each service's port on this machine, known once open.
@@ -64,6 +65,7 @@ impl Docker {
         let (events, inbox) = unbounded_channel();
         let inner = Inner {
             engine,
+            specs: Specs::new(&plan.services),
             plan,
             events,
             closing: AtomicBool::new(false),
@@ -80,6 +82,10 @@ impl Ground for Docker {
         "docker"
     }
 
+    fn hosts_bind_front(&self) -> bool {
+        false
+    }
+
     async fn open(&self) -> Result<BTreeMap<String, Seat>, GroundError> {
         let inner = &self.inner;
         engine::sweep(&inner.engine, &inner.plan.id).await?;
@@ -88,26 +94,51 @@ impl Ground for Docker {
             inner.tell(Event::Notice(format!("made the image {image} that services run on")));
         }
         inner.network().await?;
-        let mut ports = BTreeMap::new();
-        for spec in &inner.plan.services {
-            ports.insert(spec.service.clone(), free_port(0).map_err(GroundError::io("find a free port"))?);
-        }
-        *inner.opened.lock().unwrap_or_else(PoisonError::into_inner) = Some(Opened { image, ports: ports.clone() });
+        *inner.opened() = Some(Opened { image, ports: BTreeMap::new() });
         tokio::spawn(watch(inner.clone()));
-        let seat = |spec: &Spec| {
-            let listen = (Ipv4Addr::UNSPECIFIED, PORT).into();
-            let seat =
-                Seat { listen, front: None, peer: format!("{}:{PORT}", spec.host), here: local(ports[&spec.service]) };
-            (spec.service.clone(), seat)
-        };
-        Ok(inner.plan.services.iter().map(seat).collect())
+        inner.specs.all().iter().map(|spec| Ok((spec.service.clone(), inner.find_seat(spec)?))).collect()
+    }
+
+    async fn seat(&self, spec: Spec) -> Result<Seat, GroundError> {
+        let seat = self.inner.find_seat(&spec);
+        self.inner.specs.put(spec);
+        seat
+    }
+
+    async fn kill(&self, service: &str) -> Result<(), GroundError> {
+        let inner = &self.inner;
+        let name = inner.container(&inner.specs.get(service)?);
+        match inner.engine.kill_container(&name, None).await {
+            // 409: it does not run.
+            Err(error) if ![Some(404), Some(409)].contains(&status(&error)) => {
+                Err(GroundError::engine(format!("end {service}"))(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn remove(&self, service: &str) -> Result<(), GroundError> {
+        let inner = &self.inner;
+        let spec = inner.specs.take(service)?;
+        inner.wanted().remove(service);
+        let name = inner.container(&spec);
+        let stop = StopContainerOptionsBuilder::default().t(GRACE_SECONDS).build();
+        // What does not stop is removed all the same.
+        drop(inner.engine.stop_container(&name, Some(stop)).await);
+        let remove = RemoveContainerOptionsBuilder::default().force(true).build();
+        match inner.engine.remove_container(&name, Some(remove)).await {
+            Err(error) if status(&error) != Some(404) => {
+                Err(GroundError::engine(format!("remove the container of {service}"))(error))
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn start(&self, service: &str) -> Result<(), GroundError> {
         let inner = &self.inner;
-        let spec = inner.spec(service)?;
-        let name = inner.container(spec);
-        inner.wanted.lock().unwrap_or_else(PoisonError::into_inner).insert(service.to_owned());
+        let spec = inner.specs.get(service)?;
+        let name = inner.container(&spec);
+        inner.wanted().insert(service.to_owned());
         let known = inner.engine.inspect_container(&name, None::<InspectContainerOptions>).await;
         match known {
             Ok(container) => {
@@ -120,7 +151,7 @@ impl Ground for Docker {
                         .map_err(GroundError::engine(format!("go on with {service}")));
                 }
             }
-            Err(error) if status(&error) == Some(404) => inner.create(spec, &name).await?,
+            Err(error) if status(&error) == Some(404) => inner.create(&spec, &name).await?,
             Err(error) => return Err(GroundError::engine(format!("look at {service}"))(error)),
         }
         inner.engine.start_container(&name, None).await.map_err(GroundError::engine(format!("start {service}")))?;
@@ -136,8 +167,8 @@ impl Ground for Docker {
         let inner = &self.inner;
         inner.closing.store(true, Ordering::Release);
         let stop = StopContainerOptionsBuilder::default().t(GRACE_SECONDS).build();
-        let ends = inner.plan.services.iter().map(|spec| {
-            let (name, stop) = (inner.container(spec), stop.clone());
+        let ends = inner.specs.all().into_iter().map(|spec| {
+            let (name, stop) = (inner.container(&spec), stop.clone());
             async move {
                 // What does not stop is removed all the same.
                 drop(inner.engine.stop_container(&name, Some(stop)).await);
@@ -154,12 +185,25 @@ impl Inner {
         drop(self.events.send(event));
     }
 
-    fn spec(&self, service: &str) -> Result<&Spec, GroundError> {
-        self.plan
-            .services
-            .iter()
-            .find(|spec| spec.service == service)
-            .ok_or_else(|| GroundError::Unknown(service.to_owned()))
+    fn opened(&self) -> MutexGuard<'_, Option<Opened>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wanted(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Picks the port of this machine that leads to a service; one that had a port keeps it.
+    fn find_seat(&self, spec: &Spec) -> Result<Seat, GroundError> {
+        let mut opened = self.opened();
+        let Some(opened) = opened.as_mut() else { return Err(GroundError::Unknown(spec.service.clone())) };
+        let port = match opened.ports.get(&spec.service) {
+            Some(port) => *port,
+            None => free_port(0).map_err(GroundError::io("find a free port"))?,
+        };
+        opened.ports.insert(spec.service.clone(), port);
+        let listen = (Ipv4Addr::UNSPECIFIED, PORT).into();
+        Ok(Seat { listen, peer: format!("{}:{PORT}", spec.host), here: local(port) })
     }
 
     fn container(&self, spec: &Spec) -> String {
@@ -209,7 +253,7 @@ impl Inner {
     }
 
     async fn create(&self, spec: &Spec, name: &str) -> Result<(), GroundError> {
-        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let opened = self.opened().clone();
         let Some(Opened { image, ports }) = opened else { return Err(GroundError::Unknown(spec.service.clone())) };
         image::open_to_readers(&spec.folder)
             .map_err(GroundError::io(format!("open {} to its service", spec.folder.display())))?;
@@ -316,7 +360,8 @@ async fn watch(inner: Arc<Inner>) {
                 _ if out_of_memory.remove(&service) => "it was killed for want of memory".to_owned(),
                 _ => describe(attributes.get("exitCode").map_or("", String::as_str)),
             };
-            if !closing() {
+            // What was removed on purpose is not down.
+            if !closing() && inner.wanted().contains(&service) {
                 inner.tell(Event::Down { service, why });
             }
         }
@@ -337,10 +382,10 @@ async fn watch(inner: Arc<Inner>) {
 
 /// Tells as down what should run and does not.
 async fn reconcile(inner: &Inner) {
-    let wanted: Vec<String> = inner.wanted.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+    let wanted: Vec<String> = inner.wanted().iter().cloned().collect();
     for service in wanted {
-        let Ok(spec) = inner.spec(&service) else { continue };
-        let container = inner.engine.inspect_container(&inner.container(spec), None::<InspectContainerOptions>).await;
+        let Ok(spec) = inner.specs.get(&service) else { continue };
+        let container = inner.engine.inspect_container(&inner.container(&spec), None::<InspectContainerOptions>).await;
         let runs = container.ok().and_then(|container| container.state).and_then(|state| state.running) == Some(true);
         if !runs {
             inner.tell(Event::Down { service, why: "its container ended with the engine".to_owned() });

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
@@ -20,6 +21,36 @@ pub struct Plan {
     pub limits: Limits,
     /// The services.
     pub services: Vec<Spec>,
+}
+
+/// The services of a plan as they stand now: they come and go while the ground is open.
+#[derive(Debug)]
+pub(crate) struct Specs(Mutex<BTreeMap<String, Spec>>);
+
+impl Specs {
+    pub(crate) fn new(services: &[Spec]) -> Self {
+        Self(Mutex::new(services.iter().map(|spec| (spec.service.clone(), spec.clone())).collect()))
+    }
+
+    pub(crate) fn all(&self) -> Vec<Spec> {
+        self.lock().values().cloned().collect()
+    }
+
+    pub(crate) fn get(&self, service: &str) -> Result<Spec, GroundError> {
+        self.lock().get(service).cloned().ok_or_else(|| GroundError::Unknown(service.to_owned()))
+    }
+
+    pub(crate) fn put(&self, spec: Spec) {
+        self.lock().insert(spec.service.clone(), spec);
+    }
+
+    pub(crate) fn take(&self, service: &str) -> Result<Spec, GroundError> {
+        self.lock().remove(service).ok_or_else(|| GroundError::Unknown(service.to_owned()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Spec>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Limits on a service.
@@ -49,8 +80,6 @@ pub struct Spec {
 pub struct Seat {
     /// What its host binds.
     pub listen: SocketAddr,
-    /// A second address its host binds, where the ground maps no ports.
-    pub front: Option<SocketAddr>,
     /// `host:port` for its peers.
     pub peer: String,
     /// Where it can be called from this machine.
@@ -96,8 +125,22 @@ pub trait Ground: Send + Sync {
     /// `docker` or `process`.
     fn name(&self) -> &'static str;
 
+    /// Whether a service's host binds the front door itself. Where it does not, the ground leads to it, and leads to
+    /// another service only once that is removed and seated anew.
+    fn hosts_bind_front(&self) -> bool;
+
     /// Makes ready for a plan and finds a seat for each of its services.
     async fn open(&self) -> Result<BTreeMap<String, Seat>, GroundError>;
+
+    /// Finds a seat for one more service, or one that was removed.
+    async fn seat(&self, spec: Spec) -> Result<Seat, GroundError>;
+
+    /// Ends a service at once, without a grace: its end is told as [`Event::Down`].
+    async fn kill(&self, service: &str) -> Result<(), GroundError>;
+
+    /// Stops a service, letting it answer what it has begun for a short while, and removes what was made for it. Its
+    /// end is no [`Event::Down`].
+    async fn remove(&self, service: &str) -> Result<(), GroundError>;
 
     /// Starts a service, or starts it again where it is down. Its folder must hold its configuration.
     async fn start(&self, service: &str) -> Result<(), GroundError>;

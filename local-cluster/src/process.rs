@@ -16,7 +16,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
-use crate::ground::{Event, Ground, GroundError, Plan, Seat, Spec, Stream};
+use crate::ground::{Event, Ground, GroundError, Plan, Seat, Spec, Specs, Stream};
 use crate::port::{free_port, local};
 
 /// A service may answer what it has begun for this long before it is killed.
@@ -27,6 +27,7 @@ const LONGEST_LINE: usize = 64 << 10;
 /// Services as processes.
 pub(crate) struct Processes {
     plan: Plan,
+    specs: Specs,
     events: UnboundedSender<Event>,
     inbox: tokio::sync::Mutex<UnboundedReceiver<Event>>,
     closing: Arc<AtomicBool>,
@@ -36,21 +37,22 @@ pub(crate) struct Processes {
 struct Running {
     pid: Pid,
     ended: watch::Receiver<bool>,
+    /// Its end is wanted: nobody is told of it.
+    leaving: Arc<AtomicBool>,
 }
 
 impl Processes {
     pub(crate) fn new(plan: Plan) -> Self {
         let (events, inbox) = unbounded_channel();
         let inbox = tokio::sync::Mutex::new(inbox);
-        Self { plan, events, inbox, closing: Arc::default(), running: Mutex::default() }
-    }
-
-    fn spec(&self, service: &str) -> Result<&Spec, GroundError> {
-        self.plan
-            .services
-            .iter()
-            .find(|spec| spec.service == service)
-            .ok_or_else(|| GroundError::Unknown(service.to_owned()))
+        Self {
+            specs: Specs::new(&plan.services),
+            plan,
+            events,
+            inbox,
+            closing: Arc::default(),
+            running: Mutex::default(),
+        }
     }
 
     fn spawn(&self, spec: &Spec) -> Result<Child, GroundError> {
@@ -85,26 +87,25 @@ impl Ground for Processes {
         "process"
     }
 
+    fn hosts_bind_front(&self) -> bool {
+        true
+    }
+
     async fn open(&self) -> Result<BTreeMap<String, Seat>, GroundError> {
         if self.plan.limits.cpus.is_some() {
             self.tell(Event::Notice("processes cannot be limited to a number of CPUs; --on docker can".to_owned()));
         }
-        let seat = |spec: &Spec| {
-            let port = free_port(0).map_err(GroundError::io("find a free port"))?;
-            let seat = Seat {
-                listen: local(port),
-                front: spec.front.map(local),
-                peer: local(port).to_string(),
-                here: local(port),
-            };
-            Ok((spec.service.clone(), seat))
-        };
-        self.plan.services.iter().map(seat).collect()
+        self.specs.all().into_iter().map(|spec| Ok((spec.service, find_seat()?))).collect()
+    }
+
+    async fn seat(&self, spec: Spec) -> Result<Seat, GroundError> {
+        self.specs.put(spec);
+        find_seat()
     }
 
     async fn start(&self, service: &str) -> Result<(), GroundError> {
-        let spec = self.spec(service)?;
-        let mut child = self.spawn(spec)?;
+        let spec = self.specs.get(service)?;
+        let mut child = self.spawn(&spec)?;
         let Some(pid) = pid_of(&child) else { return Ok(()) };
         let pid_file = pid_file(&spec.folder);
         write_pid(&pid_file, pid)?;
@@ -119,7 +120,9 @@ impl Ground for Processes {
                 .map(|err| tokio::spawn(follow(err, service.to_owned(), Stream::Stderr, self.events.clone()))),
         ];
         let (ending, ended) = watch::channel(false);
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(service.to_owned(), Running { pid, ended });
+        let leaving = Arc::new(AtomicBool::new(false));
+        let running = Running { pid, ended, leaving: leaving.clone() };
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(service.to_owned(), running);
         let (events, closing, service) = (self.events.clone(), self.closing.clone(), service.to_owned());
         tokio::spawn(async move {
             let status = child.wait().await;
@@ -129,7 +132,7 @@ impl Ground for Processes {
             }
             drop(fs::remove_file(pid_file));
             ending.send_replace(true);
-            if !closing.load(Ordering::Acquire) {
+            if !closing.load(Ordering::Acquire) && !leaving.load(Ordering::Acquire) {
                 let why = status.map_or_else(|error| error.to_string(), describe);
                 drop(events.send(Event::Down { service, why }));
             }
@@ -148,13 +151,41 @@ impl Ground for Processes {
             signal(process, Signal::TERM);
         }
         let deadline = tokio::time::Instant::now() + GRACE;
-        for (_, mut process) in running {
-            if tokio::time::timeout_at(deadline, process.ended.wait_for(|ended| *ended)).await.is_err() {
-                signal(&process, Signal::KILL);
-                drop(process.ended.wait_for(|ended| *ended).await);
-            }
+        for process in running.into_values() {
+            end(process, deadline).await;
         }
         Ok(())
+    }
+
+    async fn kill(&self, service: &str) -> Result<(), GroundError> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let process = running.get(service).ok_or_else(|| GroundError::Unknown(service.to_owned()))?;
+        signal(process, Signal::KILL);
+        Ok(())
+    }
+
+    async fn remove(&self, service: &str) -> Result<(), GroundError> {
+        self.specs.take(service)?;
+        let process = self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(service);
+        if let Some(process) = process {
+            process.leaving.store(true, Ordering::Release);
+            signal(&process, Signal::TERM);
+            end(process, tokio::time::Instant::now() + GRACE).await;
+        }
+        Ok(())
+    }
+}
+
+fn find_seat() -> Result<Seat, GroundError> {
+    let port = free_port(0).map_err(GroundError::io("find a free port"))?;
+    Ok(Seat { listen: local(port), peer: local(port).to_string(), here: local(port) })
+}
+
+/// Waits for a process that was asked to end, and kills it at the deadline.
+async fn end(mut process: Running, deadline: tokio::time::Instant) {
+    if tokio::time::timeout_at(deadline, process.ended.wait_for(|ended| *ended)).await.is_err() {
+        signal(&process, Signal::KILL);
+        drop(process.ended.wait_for(|ended| *ended).await);
     }
 }
 

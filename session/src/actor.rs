@@ -1,39 +1,52 @@
 //! The loop: takes one event at a time, asks `state` what follows, and has it done in tasks that answer with events.
 
 use std::collections::{BTreeSet, HashMap};
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use app::App;
-use build::{BuildError, Builder, Progress};
-use hops::Config;
-use local_cluster::{Ground, Plan, Spec};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use build::{Builder, Progress};
+use local_cluster::Ground;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
-use watcher::Watcher;
+use tokio::time::MissedTickBehavior;
 
+use crate::api;
+use crate::asking::{Ask, Desk};
+use crate::caller;
+use crate::command::Answer;
 use crate::control::Control;
 use crate::effect::{Effect, Wanted};
-use crate::event::{Artifact, Edit, Event, Seat};
+use crate::event::Event;
+use crate::follow;
 use crate::home::Place;
-use crate::install;
+use crate::journal::Journal;
 use crate::lock::Lock;
-use crate::options::{Front, Options};
+use crate::measured::Comparison;
+use crate::measurer::{Measured, measure};
+use crate::options::Options;
 use crate::report::Report;
 use crate::running::Running;
-use crate::state::State;
-
-/// A new host listens within milliseconds; a machine under load is given this long.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::session::StartError;
+use crate::snapshot::Snapshot;
+use crate::state::{Settings, State};
+use crate::telemetry::{self, Exporter, Followed};
+use crate::texts::Texts;
+use crate::tools::Tools;
 
 /// A container is created and started within this, or its engine hangs.
 const LAST_MAKING: Duration = Duration::from_secs(10);
 
 /// Libraries kept over all apps, in bytes.
 const KEEP_LIBRARIES: u64 = 2 << 30;
+
+/// Faces see twenty pictures a second at most.
+const FRAME: Duration = Duration::from_millis(50);
+
+/// Batches of measurements on their way: a few seconds of many services. Beyond it hosts keep theirs and count.
+const BATCHES: usize = 1024;
 
 pub(crate) struct Actor {
     state: State,
@@ -44,20 +57,22 @@ pub(crate) struct Actor {
     /// The files to follow.
     files: watch::Sender<BTreeSet<PathBuf>>,
     builds: HashMap<String, AbortHandle>,
+    check: Option<AbortHandle>,
     /// What may be given up at any time: reading, building, waiting.
     tasks: JoinSet<()>,
     /// What makes things on the ground: waited for at the end, so that nothing is made after everything is removed.
     making: JoinSet<()>,
     begun: Instant,
+    asked: UnboundedReceiver<Ask>,
+    journal: Arc<Journal>,
+    socket: PathBuf,
+    serving: AbortHandle,
+    /// What hosts measured, on its way to be folded.
+    followed: tokio::sync::mpsc::Sender<Followed>,
+    followers: HashMap<String, AbortHandle>,
+    measured: watch::Receiver<Arc<Measured>>,
+    pictures: watch::Sender<Arc<Snapshot>>,
     _lock: Lock,
-}
-
-/// What effects are done with.
-struct Tools {
-    options: Options,
-    place: Place,
-    control: Control,
-    builder: Builder,
 }
 
 impl Actor {
@@ -69,7 +84,19 @@ impl Actor {
         control: Control,
         events: UnboundedSender<Event>,
         outbox: UnboundedSender<Report>,
-    ) -> Result<Self, BuildError> {
+    ) -> Result<Self, StartError> {
+        let (asks, asked) = unbounded_channel();
+        let trouble = |source: io::Error| StartError::Folder { folder: place.folder.clone(), source };
+        let journal = Arc::new(Journal::new(place.logs()).map_err(trouble)?);
+        let socket = place.socket().map_err(trouble)?;
+        let listener = api::bind(&socket).map_err(trouble)?;
+        let desk = Arc::new(Desk { asks, journal: journal.clone(), control: control.clone() });
+        let serving = tokio::spawn(async move { api::serve(listener, desk).await });
+        let (followed, batches) = tokio::sync::mpsc::channel(BATCHES);
+        let (shown, measured) = watch::channel(Arc::new(Measured::default()));
+        let begun = Instant::now();
+        let exporter = exporter(&events);
+        tokio::spawn(measure(batches, exporter, shown, begun));
         let progress = events.clone();
         let builder = Builder::open(&options.file, &options.home.build(), move |step| {
             let message = match step {
@@ -80,16 +107,25 @@ impl Actor {
             drop(progress.send(Event::Notice { message }));
         })?;
         Ok(Self {
-            state: State::new(token, options.requests),
-            tools: Arc::new(Tools { options, place, control, builder }),
+            state: State::new(Settings { token, limits: options.requests, waits: options.waits }),
+            tools: Arc::new(Tools { options, place, control, builder, texts: Texts::default() }),
             events,
             outbox,
             ground: None,
             files: watch::Sender::new(BTreeSet::new()),
             builds: HashMap::new(),
+            check: None,
             tasks: JoinSet::new(),
             making: JoinSet::new(),
-            begun: Instant::now(),
+            begun,
+            asked,
+            journal,
+            socket,
+            serving: serving.abort_handle(),
+            followed,
+            followers: HashMap::new(),
+            measured,
+            pictures: watch::Sender::new(Arc::new(Snapshot::default())),
             _lock: lock,
         })
     }
@@ -100,21 +136,136 @@ impl Actor {
         tokio::task::spawn_blocking(move || drop(tools.builder.prune(KEEP_LIBRARIES)));
         if self.tools.options.watch {
             let (files, events) = (self.files.subscribe(), self.events.clone());
-            self.spawn(follow(files, events));
+            self.spawn(follow::saves(files, events));
         }
         for effect in self.state.begin() {
             self.perform(effect);
         }
-        while let Some(event) = inbox.recv().await {
-            let ended = matches!(event, Event::Closed);
-            for effect in self.state.update(self.begun.elapsed(), event) {
-                self.perform(effect);
-            }
-            while self.tasks.try_join_next().is_some() || self.making.try_join_next().is_some() {}
-            if ended {
-                break;
+        // Since the last picture: something happened, and time passed.
+        let mut is_news = true;
+        let mut frames = tokio::time::interval(FRAME);
+        frames.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                event = inbox.recv() => {
+                    let Some(event) = event else { break };
+                    is_news = true;
+                    if self.happened(event) {
+                        break;
+                    }
+                }
+                Some(ask) = self.asked.recv() => self.answer(ask),
+                Ok(()) = self.measured.changed() => is_news = true,
+                _ = frames.tick(), if is_news && self.pictures.receiver_count() > 0 => {
+                    is_news = false;
+                    self.pictures.send_replace(Arc::new(self.picture()));
+                }
             }
         }
+        self.serving.abort();
+        // Whoever comes next makes its own; one that is left is only a file nobody listens at.
+        drop(std::fs::remove_file(&self.socket));
+    }
+
+    /// Whether it was the last thing to happen.
+    fn happened(&mut self, event: Event) -> bool {
+        let ended = matches!(event, Event::Closed);
+        let started = match &event {
+            Event::Started { service } => Some(service.clone()),
+            _ => None,
+        };
+        for effect in self.state.update(self.begun.elapsed(), event) {
+            self.perform(effect);
+        }
+        if let Some(service) = started {
+            self.follow(service);
+        }
+        while self.tasks.try_join_next().is_some() || self.making.try_join_next().is_some() {}
+        ended
+    }
+
+    /// Asks a host what it measures from now on.
+    fn follow(&mut self, service: String) {
+        let Some(address) = self.state.address(&service) else { return };
+        let host = telemetry::Host {
+            service: service.as_str().into(),
+            address: address.to_string(),
+            token: self.tools.control.token().to_owned(),
+            host_header: None,
+        };
+        let (followed, events) = (self.followed.clone(), self.events.clone());
+        let follower = self.tasks.spawn(async move {
+            if let Err(error) = telemetry::follow(host, followed).await {
+                drop(events.send(Event::Notice { message: format!("hops are not measured: {error}") }));
+            }
+        });
+        if let Some(before) = self.followers.insert(service, follower) {
+            before.abort();
+        }
+    }
+
+    /// What there is to see, with what was measured.
+    fn picture(&self) -> Snapshot {
+        let measured = self.measured.borrow().clone();
+        let mut picture = self.state.picture(self.begun.elapsed());
+        picture.pid = std::process::id();
+        picture.file.clone_from(&self.tools.place.file);
+        picture.traces.clone_from(&measured.traces);
+        picture.dropped = measured.dropped;
+        for service in &picture.services {
+            let Some(hop) = measured.hops.get(&service.name) else { continue };
+            let mut hop = hop.clone();
+            let edit = measured.compared.get(&service.name).and_then(|(_, after)| self.state.edit_of(after));
+            // Of a version that no edit brought there is nothing to compare.
+            hop.edit = hop.edit.zip(edit).map(|(compared, edit)| Comparison { edit, ..compared });
+            picture.hops.insert(service.name.clone(), hop);
+        }
+        picture
+    }
+
+    fn answer(&mut self, ask: Ask) {
+        // Whoever asked may be gone again.
+        match ask {
+            Ask::Snapshot(reply) => drop(reply.send(self.picture())),
+            Ask::Restart(service, reply) => {
+                let answer = match self.state.address(&service) {
+                    Some(_) => Answer::Done { message: format!("{service} is started again") },
+                    None => caller::refused(format!("{service} is no service that runs")),
+                };
+                if matches!(answer, Answer::Done { .. }) {
+                    self.perform(Effect::Kill { service });
+                }
+                drop(reply.send(answer));
+            }
+            Ask::Undo(reply) => {
+                let aside = self.tools.place.folder.join("undone");
+                let answer = match self.tools.texts.undo(&aside) {
+                    Ok(files) => {
+                        let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+                        let kept = aside.display();
+                        Answer::Done {
+                            message: format!("wrote back {}; what stood there is in {kept}", files.join(", ")),
+                        }
+                    }
+                    Err(message) => caller::refused(message),
+                };
+                drop(reply.send(answer));
+            }
+            Ask::Stop(reply) => {
+                drop(self.events.send(Event::Interrupted));
+                drop(reply.send(Answer::Done { message: "the session ends".to_owned() }));
+            }
+        }
+    }
+
+    /// Pictures for faces in this process: none is made while nobody looks.
+    pub(crate) fn pictures(&self) -> watch::Sender<Arc<Snapshot>> {
+        self.pictures.clone()
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.socket.clone()
     }
 
     fn perform(&mut self, effect: Effect) {
@@ -128,32 +279,60 @@ impl Actor {
                     self.files.send_replace(files);
                 }
             }
-            Effect::Reload { config, host, at } => self.spawn(async move {
-                if let Some(event) = tools.reload(&config, &host, at).await {
-                    tell(event);
-                }
-            }),
             Effect::Prepare { edit, app } => self.spawn(async move { tell(tools.prepare(edit, &app.0).await) }),
-            Effect::Build { edit, app, service } => {
+            Effect::Check { edit, app } => {
+                let check = self.tasks.spawn(async move { tell(tools.check(edit, &app.0).await) });
+                if let Some(before) = self.check.replace(check) {
+                    before.abort();
+                }
+            }
+            Effect::Build { ticket, app, service } => {
                 let name = service.clone();
-                let build = self.tasks.spawn(async move { tell(tools.build(edit, &app.0, service).await) });
-                // A build for an earlier edit of the same service is for nobody: dropping it ends its rustc.
+                let build = self.tasks.spawn(async move { tell(tools.build(ticket, &app.0, service).await) });
+                // A build for an earlier meaning of the same service is for nobody: dropping it ends its rustc.
                 if let Some(before) = self.builds.insert(name, build) {
                     before.abort();
                 }
             }
+            Effect::Abandon { service } => {
+                if let Some(build) = self.builds.remove(&service) {
+                    build.abort();
+                }
+            }
             Effect::Open { app } => self.open(app),
+            Effect::Seat { place } => {
+                self.on_ground(|ground, tools| async move { tools.seat(&*ground, place).await });
+            }
             Effect::Start { config, host, library } => {
                 self.on_ground(|ground, tools| async move { tools.start(&*ground, &config, &host, library).await });
             }
-            Effect::Swap { edit, config, host, library, version, at } => {
-                self.spawn(async move { tell(tools.swap(edit, &config, &host, &library, version, at).await) });
+            Effect::Swap(swap) => self.spawn(async move { tell(tools.swap(*swap).await) }),
+            Effect::Tell { config, host, at } => {
+                self.spawn(async move { tell(tools.tell(config, &host, at).await) });
             }
-            Effect::Restart { service, at, after } => {
+            Effect::Rehouse { moves } => {
+                self.on_ground(|ground, tools| async move { tools.rehouse(&*ground, moves).await });
+            }
+            Effect::Remove { service } => {
+                if let Some(follower) = self.followers.remove(&service) {
+                    follower.abort();
+                }
+                self.on_ground(|ground, tools| async move { tools.remove(&*ground, service).await });
+            }
+            Effect::Kill { service } => {
+                if let Some(ground) = self.ground.clone() {
+                    self.spawn(async move {
+                        if let Err(error) = ground.kill(&service).await {
+                            tell(Event::Notice { message: format!("{service} is stuck: failed to {error}") });
+                        }
+                    });
+                }
+            }
+            Effect::Restart { config, host, at, after } => {
                 if let Some(ground) = self.ground.clone() {
                     self.spawn(async move {
                         tokio::time::sleep(after).await;
-                        tell(tools.restart(&*ground, service, at).await);
+                        tell(tools.restart(&*ground, config, &host, at).await);
                     });
                 }
             }
@@ -177,11 +356,16 @@ impl Actor {
     }
 
     fn report(&self, report: Report) {
+        let at_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if let Some(message) = self.journal.note(at_ms, &report) {
+            drop(self.outbox.send(Report::Notice { message }));
+        }
         if let Report::Ready { url, ground, services, .. } = &report {
             let running = Running {
                 pid: std::process::id(),
                 ground: ground.clone(),
                 url: url.clone(),
+                socket: self.socket.clone(),
                 services: services.clone(),
             };
             if let Err(error) = running.write(&self.tools.place.folder) {
@@ -205,8 +389,9 @@ impl Actor {
                 }
                 self.ground = Some(ground.clone());
                 let listening = (ground.clone(), events.clone());
-                self.spawn(async move { listen(listening.0, listening.1).await });
-                self.making.spawn(async move { drop(events.send(tools.open(&*ground, front).await)) });
+                self.spawn(async move { follow::ground(listening.0, listening.1).await });
+                let front_at = app.0.last().map(str::to_owned);
+                self.making.spawn(async move { drop(events.send(tools.open(&*ground, front, front_at).await)) });
             }
             Err(event) => drop(events.send(event)),
         }
@@ -240,253 +425,28 @@ impl Actor {
     }
 }
 
-/// Tells of every save of the files to follow.
-async fn follow(mut files: watch::Receiver<BTreeSet<PathBuf>>, events: UnboundedSender<Event>) {
-    if files.wait_for(|files| !files.is_empty()).await.is_err() {
-        return;
-    }
-    let wanted = files.borrow_and_update().clone();
-    let mut watcher = match Watcher::new(&wanted) {
-        Ok(watcher) => watcher,
+/// Where measurements are sent, if the user's environment names a place.
+fn exporter(events: &UnboundedSender<Event>) -> Option<Exporter> {
+    let notice = |message: String| drop(events.send(Event::Notice { message }));
+    match telemetry::Settings::read(|name| std::env::var(name).ok()) {
+        Ok(None) => None,
+        Ok(Some(settings)) => {
+            settings.ignored.iter().for_each(|words| notice(words.clone()));
+            let endpoint = settings.endpoint.clone();
+            match Exporter::start(settings) {
+                Ok(exporter) => {
+                    notice(format!("spans are sent to {endpoint}"));
+                    Some(exporter)
+                }
+                Err(error) => {
+                    notice(format!("spans are sent nowhere: {error}"));
+                    None
+                }
+            }
+        }
         Err(error) => {
-            let message = format!("saves are not seen: failed to {error}");
-            return drop(events.send(Event::Notice { message }));
+            notice(format!("spans are sent nowhere: {error}"));
+            None
         }
-    };
-    if let Some(why) = watcher.polling() {
-        let message = format!("looking through folders for saves, because the system cannot tell of them: {why}");
-        drop(events.send(Event::Notice { message }));
-    }
-    loop {
-        tokio::select! {
-            batch = watcher.next() => {
-                if batch.is_none() || events.send(Event::Saved).is_err() {
-                    return;
-                }
-            }
-            changed = files.changed() => {
-                if changed.is_err() {
-                    return;
-                }
-                let wanted = files.borrow_and_update().clone();
-                if let Err(error) = watcher.watch(&wanted) {
-                    drop(events.send(Event::Notice { message: format!("some saves are not seen: failed to {error}") }));
-                }
-            }
-        }
-    }
-}
-
-async fn listen(ground: Arc<dyn Ground>, events: UnboundedSender<Event>) {
-    while let Some(event) = ground.next().await {
-        let event = match event {
-            local_cluster::Event::Log { service, stream, line } => {
-                let stream = match stream {
-                    local_cluster::Stream::Stdout => "stdout",
-                    local_cluster::Stream::Stderr => "stderr",
-                };
-                Event::Log { service, stream, line }
-            }
-            local_cluster::Event::Down { service, why } => Event::Down { service, why },
-            local_cluster::Event::Notice(message) => Event::Notice { message },
-        };
-        if events.send(event).is_err() {
-            return;
-        }
-    }
-}
-
-impl Tools {
-    async fn load(&self, edit: Edit) -> Event {
-        let file = self.options.file.clone();
-        let only = self.options.only.clone();
-        let loaded = tokio::task::spawn_blocking(move || crate::load::load(&file)).await;
-        match loaded {
-            Ok((mut app, diagnostics, _)) => {
-                if let Some(only) = only {
-                    app.services.retain(|service| only.contains(&service.name));
-                    // What is left may not be the whole chain: routes come with the calls.
-                    if app
-                        .flow
-                        .as_ref()
-                        .is_some_and(|flow| app.last().is_none_or(|last| !only.contains(last)) || !covers(flow, &only))
-                    {
-                        app.flow = None;
-                    }
-                }
-                Event::Loaded { edit, app: Arc::new(app), diagnostics }
-            }
-            Err(error) => Event::Failed { message: format!("failed to read the app: {error}"), hint: None },
-        }
-    }
-
-    async fn choose(&self, app: &App) -> Result<(Arc<dyn Ground>, Option<String>, u16), Event> {
-        let failed = |message: String, hint: Option<String>| Event::Failed { message, hint };
-        let (front, notice) = front(self.options.front).map_err(|(message, hint)| failed(message, Some(hint)))?;
-        let spec = |service: &app::Service| Spec {
-            service: service.name.clone(),
-            host: service.host.clone(),
-            folder: self.place.service(&service.host),
-            front: (app.last() == Some(&service.name)).then_some(front),
-        };
-        let plan = Plan {
-            name: self.place.name.clone(),
-            id: self.place.id.clone(),
-            host: self.options.host.clone(),
-            limits: local_cluster::Limits { cpus: self.options.cpus, memory: self.options.memory },
-            services: app.services.iter().map(spec).collect(),
-        };
-        // What a killed session left must be gone before its folders are cleared.
-        let folders: Vec<PathBuf> = plan.services.iter().map(|spec| spec.folder.clone()).collect();
-        let swept = local_cluster::sweep(&self.place.id, &folders).await;
-        swept.map_err(|error| failed(format!("failed to {error}"), None))?;
-        for service in &app.services {
-            self.place.clear_service(&service.host).map_err(|error| failed(format!("failed to {error}"), None))?;
-        }
-        let chosen = local_cluster::choose(self.options.on, plan).await;
-        let chosen = chosen.map_err(|error| {
-            failed(format!("failed to {error}"), Some("start one, or run with --on process".to_owned()))
-        })?;
-        let words: Vec<String> = chosen.reason.into_iter().chain(notice).collect();
-        Ok((chosen.ground, (!words.is_empty()).then(|| words.join("; ")), front))
-    }
-
-    async fn open(&self, ground: &dyn Ground, front: u16) -> Event {
-        match ground.open().await {
-            Ok(seats) => {
-                let seats = seats.into_iter().map(|(service, seat)| {
-                    (service, Seat { listen: seat.listen, peer: seat.peer, front: seat.front, here: seat.here })
-                });
-                Event::Opened { ground: ground.name(), front: ([127, 0, 0, 1], front).into(), seats: seats.collect() }
-            }
-            Err(error) => Event::Failed {
-                message: format!("failed to {error}"),
-                hint: Some("`dyn doctor` looks at the engine".to_owned()),
-            },
-        }
-    }
-
-    async fn prepare(&self, edit: Edit, app: &App) -> Event {
-        match self.builder.prepare(app).await {
-            Ok(_) => Event::Prepared { edit },
-            Err(error) => broken(edit, None, &error),
-        }
-    }
-
-    async fn build(&self, edit: Edit, app: &App, service: String) -> Event {
-        match self.builder.build(app, &service).await {
-            Ok(built) => {
-                let artifact =
-                    Artifact { version: built.version, file: built.path, compiled: built.built, ms: built.ms };
-                Event::Built { edit, service, artifact }
-            }
-            Err(error) => broken(edit, Some(service), &error),
-        }
-    }
-
-    async fn start(&self, ground: &dyn Ground, config: &Config, host: &str, library: Option<PathBuf>) -> Event {
-        let (service, folder) = (config.service.clone(), self.place.service(host));
-        let installed = library.map_or(Ok(()), |library| install::library(&folder, &library).map(drop));
-        if let Err(error) = installed.and_then(|()| install::configure(&folder, config)) {
-            return Event::Failed {
-                message: format!("failed to write the configuration of {service}: {error}"),
-                hint: None,
-            };
-        }
-        match ground.start(&service).await {
-            Ok(()) => Event::Started { service },
-            Err(error) => Event::Failed { message: format!("failed to {error}"), hint: None },
-        }
-    }
-
-    async fn swap(
-        &self,
-        edit: Edit,
-        config: &Config,
-        host: &str,
-        library: &Path,
-        version: String,
-        at: SocketAddr,
-    ) -> Event {
-        let service = config.service.clone();
-        let folder = self.place.service(host);
-        let installed =
-            install::library(&folder, library).and_then(|name| install::configure(&folder, config).map(|()| name));
-        let name = match installed {
-            Ok(name) => name,
-            Err(error) => {
-                return Event::Refused { service, why: format!("its library cannot be put in place: {error}") };
-            }
-        };
-        match self.control.swap(at, &name, PATIENCE).await {
-            Ok(states) => match self.control.ready(at, PATIENCE).await {
-                Ok(ready) if ready == version => Event::Live { edit, service, version, states },
-                Ok(other) => Event::Refused { service, why: format!("it answers as {other}, not as {version}") },
-                Err(error) => Event::Refused { service, why: error.to_string() },
-            },
-            Err(error) => Event::Refused { service, why: error.to_string() },
-        }
-    }
-
-    /// Nothing to tell when it went well: routes hold from the next request on.
-    async fn reload(&self, config: &Config, host: &str, at: SocketAddr) -> Option<Event> {
-        let service = config.service.clone();
-        let written = install::configure(&self.place.service(host), config).map_err(|error| error.to_string());
-        let told = match written {
-            Ok(()) => self.control.reload(at, PATIENCE).await.map_err(|error| error.to_string()),
-            Err(why) => Err(why),
-        };
-        told.err().map(|why| Event::Refused { service, why: format!("its routes stay as they were: {why}") })
-    }
-
-    async fn restart(&self, ground: &dyn Ground, service: String, at: SocketAddr) -> Event {
-        if let Err(error) = ground.start(&service).await {
-            return Event::Down { service, why: format!("it could not be started again: {error}") };
-        }
-        match self.control.ready(at, PATIENCE).await {
-            Ok(version) => Event::Back { service, version },
-            Err(error) => Event::Notice { message: format!("{service} {error}") },
-        }
-    }
-}
-
-/// Whether all of a flow's services are among these.
-fn covers(flow: &app::Flow, only: &std::collections::BTreeSet<String>) -> bool {
-    match flow {
-        app::Flow::Literal(_) => true,
-        app::Flow::Call { service, inputs } => only.contains(service) && inputs.iter().all(|input| covers(input, only)),
-    }
-}
-
-fn broken(edit: Edit, service: Option<String>, error: &BuildError) -> Event {
-    let diagnostics = error.diagnostics();
-    if diagnostics.is_empty() {
-        return Event::Failed { message: format!("failed to {error}"), hint: error.hint() };
-    }
-    Event::Broken { edit, service, diagnostics }
-}
-
-/// The port of the front door, and what to say of it.
-fn front(front: Front) -> Result<(u16, Option<String>), (String, String)> {
-    let holder = |port| local_cluster::port_holder(port).unwrap_or_else(|| "another program".to_owned());
-    let any = || {
-        local_cluster::free_port(0)
-            .map_err(|error| (format!("failed to find a free port: {error}"), "free some ports".to_owned()))
-    };
-    match front {
-        Front::Free => any().map(|port| (port, None)),
-        Front::Fixed(port) => match local_cluster::free_port(port) {
-            Ok(port) => Ok((port, None)),
-            Err(_) => Err((
-                format!("port {port} is taken by {}", holder(port)),
-                "name another with --port, or 0 for a free one".to_owned(),
-            )),
-        },
-        Front::Prefer(port) => match local_cluster::free_port(port) {
-            Ok(port) => Ok((port, None)),
-            Err(_) => any().map(|free| {
-                (free, Some(format!("port {port} is taken by {}, so the app answers on {free}", holder(port))))
-            }),
-        },
     }
 }

@@ -11,6 +11,9 @@ use crate::report::Fate;
 /// How often a host that does not answer yet is asked again: a host binds within milliseconds of its start.
 const ASK_AGAIN: Duration = Duration::from_millis(5);
 
+/// A host that runs answers a question for a value within this.
+const SOON: Duration = Duration::from_secs(5);
+
 /// Talks to hosts of this session.
 #[derive(Clone, Debug)]
 pub(crate) struct Control {
@@ -29,11 +32,28 @@ pub(crate) enum ControlError {
     Refused(String),
 }
 
+impl ControlError {
+    /// Whether the host said nothing at all.
+    pub(crate) fn is_silence(&self) -> bool {
+        matches!(self, Self::Silent { .. })
+    }
+}
+
 impl Control {
     pub(crate) fn new(token: String) -> Result<Self, reqwest::Error> {
         // A proxy of the user's environment has no business between a session and its own hosts.
         let client = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build()?;
         Ok(Self { client, token })
+    }
+
+    /// The client itself, for calls on behalf of a face.
+    pub(crate) fn client(&self) -> &reqwest::Client {
+        &self.client
+    }
+
+    /// The secret between the session and its hosts.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
     }
 
     /// Has a host take a library over, as soon as it listens; it answers once new calls run on the new code.
@@ -55,6 +75,19 @@ impl Control {
     pub(crate) async fn reload(&self, at: SocketAddr, within: Duration) -> Result<(), ControlError> {
         let ask = || self.client.post(format!("http://{at}/_dyninka/reload"));
         accepted(self.ask(ask, within, |_| true).await?).await.map(drop)
+    }
+
+    /// A placed value, as JSON.
+    pub(crate) async fn state(&self, at: SocketAddr, name: &str) -> Result<bytes::Bytes, ControlError> {
+        let ask = || self.client.get(format!("http://{at}/_dyninka/state/{name}"));
+        let answer = accepted(self.ask(ask, SOON, |_| true).await?).await?;
+        answer.bytes().await.map_err(|error| ControlError::Refused(chain(&error)))
+    }
+
+    /// Sets a placed value.
+    pub(crate) async fn set_state(&self, at: SocketAddr, name: &str, json: bytes::Bytes) -> Result<(), ControlError> {
+        let ask = || self.client.put(format!("http://{at}/_dyninka/state/{name}")).body(json.clone());
+        accepted(self.ask(ask, SOON, |_| true).await?).await.map(drop)
     }
 
     /// The version a host is ready to answer with, once it is.
@@ -118,7 +151,7 @@ async fn refusal(answer: reqwest::Response) -> Result<(), ControlError> {
 }
 
 /// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut words = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

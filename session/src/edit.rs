@@ -3,42 +3,67 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::event::Edit;
 use crate::report::{Fate, Report, Taken, Waterfall};
 
 /// What is known of the edit that is being taken over.
 #[derive(Debug, Default)]
 pub(crate) struct Taking {
-    saved: Duration,
-    loaded: Duration,
-    built: Duration,
+    pub(crate) edit: Edit,
+    times: Times,
+    /// Whether services feed each other in another way.
     flow: bool,
     /// Services that are built or taken over, with the reason.
     open: BTreeMap<String, String>,
     done: Vec<Taken>,
+    removed: Vec<String>,
     /// Findings that were told: what several services share is told once.
     told: BTreeSet<String>,
+    /// Said all there is to say.
+    closed: bool,
+}
+
+/// When what happened, since the session began.
+#[derive(Clone, Copy, Debug, Default)]
+struct Times {
+    saved: Duration,
+    settled: Duration,
+    loaded: Duration,
+    built: Duration,
+    switched: Duration,
 }
 
 impl Taking {
-    /// Begins with a settled save.
-    pub(crate) fn saved(now: Duration) -> Self {
-        Self { saved: now, loaded: now, built: now, ..Self::default() }
+    /// Begins with a save that rested after `settled`.
+    pub(crate) fn saved(edit: Edit, now: Duration, settled: Duration) -> Self {
+        let saved = now.saturating_sub(settled);
+        let times = Times { saved, settled: now, loaded: now, built: now, switched: now };
+        Self { edit, times, closed: true, ..Self::default() }
     }
 
-    /// Notes what the save changed.
-    pub(crate) fn loaded(&mut self, now: Duration, open: BTreeMap<String, String>, flow: bool) {
-        self.loaded = now;
-        self.built = now;
-        self.open = open;
-        self.flow = flow;
+    /// Notes what the save changed: from now on there is something to tell.
+    pub(crate) fn loaded(&mut self, now: Duration, open: BTreeMap<String, String>, removed: Vec<String>, flow: bool) {
+        self.times = Times { loaded: now, built: now, switched: now, ..self.times };
+        self.closed = open.is_empty() && removed.is_empty() && !flow;
+        (self.open, self.removed, self.flow) = (open, removed, flow);
     }
 
     pub(crate) fn built(&mut self, now: Duration) {
-        self.built = now;
+        self.times.built = now;
+        self.times.switched = now;
     }
 
-    pub(crate) fn live(&mut self, name: &str, version: String, state: BTreeMap<String, Fate>) {
+    /// A service answers with its new version, `answered` after its host switched to it.
+    pub(crate) fn live(
+        &mut self,
+        now: Duration,
+        answered: Duration,
+        name: &str,
+        version: String,
+        state: BTreeMap<String, Fate>,
+    ) {
         if let Some(reason) = self.open.remove(name) {
+            self.times.switched = now.saturating_sub(answered).max(self.times.built);
             self.done.push(Taken { name: name.to_owned(), reason, version, state });
         }
     }
@@ -48,30 +73,57 @@ impl Taking {
         self.open.remove(name);
     }
 
+    /// Nothing of the edit will come.
+    pub(crate) fn give_up_all(&mut self) {
+        self.open.clear();
+        self.closed = true;
+    }
+
+    /// Whether something of the edit is still to be told.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.closed
+    }
+
+    /// Services that are still waited for.
+    pub(crate) fn waits(&self) -> bool {
+        !self.open.is_empty()
+    }
+
+    /// What is still waited for, and why.
+    pub(crate) fn reasons(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.open.iter()
+    }
+
     /// Whether a finding has not been told yet.
     pub(crate) fn is_news(&mut self, diagnostic: &app::Diagnostic) -> bool {
         self.told.insert(format!("{:?}{}", diagnostic.place, diagnostic.message))
     }
 
-    /// The report, once nothing is open any more and anything came of it.
-    pub(crate) fn report(&mut self, edit: u64, now: Duration) -> Option<Report> {
-        if !self.open.is_empty() || self.done.is_empty() && !self.flow {
+    /// What came of the edit, once: none where nothing did.
+    pub(crate) fn close(&mut self, now: Duration) -> Option<Report> {
+        if std::mem::replace(&mut self.closed, true) {
             return None;
         }
-        let services = std::mem::take(&mut self.done);
+        let (services, removed) = (std::mem::take(&mut self.done), std::mem::take(&mut self.removed));
         let flow = std::mem::take(&mut self.flow);
+        if services.is_empty() && removed.is_empty() && !flow {
+            return None;
+        }
+        let Times { saved, settled, loaded, built, switched } = self.times;
         let ms = Waterfall {
-            parse: millis(self.saved, self.loaded),
-            build: millis(self.loaded, self.built),
-            takeover: millis(self.built, now),
-            total: millis(self.saved, now),
+            settle: millis(saved, settled),
+            parse: millis(settled, loaded),
+            build: millis(loaded, built),
+            takeover: millis(built, switched),
+            first_response: millis(switched, now),
+            total: millis(saved, now),
         };
-        Some(Report::Live { edit, services, flow, ms })
+        Some(Report::Live { edit: self.edit, services, removed, flow, ms })
     }
 
     /// Milliseconds since the save.
     pub(crate) fn since_save(&self, now: Duration) -> f64 {
-        millis(self.saved, now)
+        millis(self.times.saved, now)
     }
 }
 

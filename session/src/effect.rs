@@ -21,22 +21,78 @@ pub(crate) enum Effect {
     Open { app: Wanted },
     /// Follow these files.
     Watch { files: BTreeSet<PathBuf> },
-    /// Tell a running host its configuration anew.
-    Reload { config: Box<Config>, host: String, at: SocketAddr },
     /// Have the dependencies built.
     Prepare { edit: Edit, app: Wanted },
+    /// See whether the services fit together.
+    Check { edit: Edit, app: Wanted },
     /// Build a service's library.
-    Build { edit: Edit, app: Wanted, service: String },
+    Build { ticket: u64, app: Wanted, service: String },
+    /// End the build of a service that nobody wants any more.
+    Abandon { service: String },
+    /// Reserve a seat for a service that came later.
+    Seat { place: Place },
     /// Start a service's host, with its library where that is there already.
     Start { config: Box<Config>, host: String, library: Option<PathBuf> },
     /// Have a running host take a library over.
-    Swap { edit: Edit, config: Box<Config>, host: String, library: PathBuf, version: String, at: SocketAddr },
-    /// Start a host again, after a pause.
-    Restart { service: String, at: SocketAddr, after: Duration },
+    Swap(Box<Swap>),
+    /// Tell a running host its configuration anew.
+    Tell { config: Box<Config>, host: String, at: SocketAddr },
+    /// Seat services anew, one after the other, so that the front door leads to another; their state goes along.
+    Rehouse { moves: Vec<Move> },
+    /// Stop a service and remove what was made for it.
+    Remove { service: String },
+    /// End a host at once: its end is told like any other, and it is started again.
+    Kill { service: String },
+    /// Start a host again, after a pause. Without a library it is there as soon as it runs.
+    Restart { config: Box<Config>, host: String, at: SocketAddr, after: Duration },
     /// Tell the world.
     Report(Report),
     /// Stop and remove everything.
     Close,
+}
+
+/// A service to seat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) service: String,
+    /// DNS name.
+    pub(crate) host: String,
+    /// The front door's port leads to it.
+    pub(crate) front: Option<u16>,
+}
+
+/// A library to be taken over.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Swap {
+    pub(crate) config: Config,
+    pub(crate) host: String,
+    pub(crate) library: PathBuf,
+    /// What the host comes back with, should it die of the new one.
+    pub(crate) before: Option<String>,
+    pub(crate) version: String,
+    pub(crate) at: SocketAddr,
+    /// Placed values that were another service's before this edit.
+    pub(crate) bring: Vec<Bring>,
+}
+
+/// A placed value that moves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Bring {
+    /// Name of the static.
+    pub(crate) state: String,
+    /// Whose it was.
+    pub(crate) service: String,
+    /// Where that can be asked.
+    pub(crate) from: SocketAddr,
+}
+
+/// A running service that is seated anew.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Move {
+    pub(crate) place: Place,
+    pub(crate) config: Config,
+    pub(crate) at: SocketAddr,
+    pub(crate) states: Vec<String>,
 }
 
 /// An app in an effect: compared by identity, which is what tells one reading of the files from another.

@@ -1,11 +1,13 @@
 //! What can happen to a session. Closed: `update` answers every one of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use app::{App, Diagnostic};
+use hops::Config;
 
 use crate::report::Fate;
 
@@ -15,28 +17,40 @@ pub(crate) type Edit = u64;
 /// Something happened. Whatever belongs to an edit carries its number, so that a late one can be told.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// Files of the app were written.
-    Saved,
+    /// Files of the app were written, and rested after this long.
+    Saved { settled: Duration, files: BTreeSet<PathBuf> },
     /// The files were read.
     Loaded { edit: Edit, app: Arc<App>, diagnostics: Vec<Diagnostic> },
     /// The ground is open, with a seat for every service.
-    Opened { ground: &'static str, front: SocketAddr, seats: BTreeMap<String, Seat> },
+    Opened(Opened),
+    /// A service that came later has a seat.
+    Seated { service: String, seat: Seat },
     /// Dependencies are built; libraries can be.
-    Prepared { edit: Edit },
+    Prepared { edit: Edit, recipe: Recipe },
+    /// The services of an edit fit together.
+    Checked { edit: Edit },
+    /// They do not.
+    Mismatched { edit: Edit, diagnostics: Vec<Diagnostic> },
     /// A library is there.
-    Built { edit: Edit, service: String, artifact: Artifact },
-    /// Something of an edit could not be built.
-    Broken { edit: Edit, service: Option<String>, diagnostics: Vec<Diagnostic> },
+    Built { ticket: u64, service: String, artifact: Artifact },
+    /// A service could not be built; without one, what all of them are built with.
+    Broken { ticket: u64, service: Option<String>, diagnostics: Vec<Diagnostic> },
     /// A service's host runs; it may have no library yet.
     Started { service: String },
-    /// A host answers with a new version.
-    Live { edit: Edit, service: String, version: String, states: BTreeMap<String, Fate> },
+    /// A host answers with a new version, this long after it switched to it.
+    Live { service: String, version: String, states: BTreeMap<String, Fate>, answered: Duration },
+    /// A host goes by a new configuration, or why it goes by the one before.
+    Told { service: String, config: Box<Config>, trouble: Option<String> },
+    /// The front door leads to another service; these were seated anew for it.
+    Rehoused { services: Vec<(String, Seat)>, ms: f64 },
+    /// What was made for a service is gone, or why it may not be.
+    Removed { service: String, trouble: Option<String> },
     /// A host that came back answers again.
     Back { service: String, version: String },
     /// A host ended, was killed or paused.
     Down { service: String, why: String },
-    /// A service could not be started or did not take a library over.
-    Refused { service: String, why: String },
+    /// A service could not be seated or started, or did not take a version over; `silent` when its host says nothing.
+    Refused { service: String, version: Option<String>, why: String, silent: bool },
     /// A service wrote a line.
     Log { service: String, stream: &'static str, line: String },
     /// Words for the user.
@@ -49,6 +63,17 @@ pub(crate) enum Event {
     Closed,
 }
 
+/// An open ground.
+#[derive(Clone, Debug)]
+pub(crate) struct Opened {
+    pub(crate) ground: &'static str,
+    pub(crate) hosts_bind_front: bool,
+    pub(crate) front: SocketAddr,
+    /// The service that the ground leads the front door to.
+    pub(crate) front_at: Option<String>,
+    pub(crate) seats: BTreeMap<String, Seat>,
+}
+
 /// Where a service listens, known before it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Seat {
@@ -56,8 +81,6 @@ pub(crate) struct Seat {
     pub(crate) listen: SocketAddr,
     /// `host:port` for its peers.
     pub(crate) peer: String,
-    /// A second address its host binds: the front door, where the ground maps no ports.
-    pub(crate) front: Option<SocketAddr>,
     /// Where it can be called from this machine.
     pub(crate) here: SocketAddr,
 }
@@ -69,4 +92,13 @@ pub(crate) struct Artifact {
     pub(crate) file: PathBuf,
     pub(crate) compiled: bool,
     pub(crate) ms: f64,
+}
+
+/// What services are compiled with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Recipe {
+    /// Another key, another library from the same source.
+    pub(crate) key: String,
+    /// Files beside the app that it rests on.
+    pub(crate) consulted: BTreeSet<PathBuf>,
 }

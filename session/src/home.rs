@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// The folder of everything that outlives a session.
@@ -91,10 +91,46 @@ impl Home {
     }
 }
 
+/// unix(7): `sun_path` holds 108 bytes, the last of them zero.
+const LONGEST_SOCKET: usize = 107;
+
 impl Place {
     /// The folder of one service, by its DNS name: its configuration and its libraries, mounted into its container.
     pub fn service(&self, host: &str) -> PathBuf {
         self.folder.join("services").join(host)
+    }
+
+    /// Where a session of the app listens for faces and programs. A unix socket's path is short: where this folder's is
+    /// not, it is one in the system's folder for such things, the user's own.
+    pub fn socket(&self) -> io::Result<PathBuf> {
+        let socket = self.folder.join("session.sock");
+        if socket.as_os_str().len() < LONGEST_SOCKET {
+            return Ok(socket);
+        }
+        let user = rustix::process::getuid();
+        let runtime = std::env::var_os("XDG_RUNTIME_DIR").filter(|value| !value.is_empty()).map(PathBuf::from);
+        let folder = runtime.unwrap_or_else(std::env::temp_dir).join(format!("dyninka-{}", user.as_raw()));
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+        let owner = fs::symlink_metadata(&folder)?;
+        if !owner.is_dir() || owner.uid() != user.as_raw() || owner.mode() & 0o077 != 0 {
+            return Err(io::Error::other(format!("{} is not this user's alone", folder.display())));
+        }
+        Ok(folder.join(format!("{}-{}.sock", &self.name[..self.name.len().min(32)], self.id)))
+    }
+
+    /// Where lines of services are kept.
+    pub fn logs(&self) -> PathBuf {
+        self.folder.join("logs")
+    }
+
+    /// The folders of every service there ever was, of this session and earlier ones.
+    pub fn services(&self) -> Result<Vec<PathBuf>, HomeError> {
+        let folder = self.folder.join("services");
+        match fs::read_dir(&folder) {
+            Ok(entries) => Ok(entries.flatten().map(|entry| entry.path()).collect()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(source) => Err(HomeError::Create { folder, source }),
+        }
     }
 
     /// Makes the folder of a service, empty of what an earlier session left.

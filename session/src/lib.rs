@@ -4,29 +4,48 @@
 //! [`Session`], read its [`Report`]s, and tell it to end.
 
 mod actor;
+mod api;
+mod asking;
+mod caller;
+mod client;
+pub mod command;
 mod control;
 mod edit;
 mod effect;
 mod event;
+mod follow;
+pub mod grammar;
 mod home;
 mod install;
+mod journal;
 mod load;
 mod lock;
+pub mod measured;
+mod measurer;
 mod options;
 mod report;
 mod running;
 mod session;
+pub mod snapshot;
 mod state;
 mod stop;
+pub mod telemetry;
+mod texts;
+mod tools;
 
+pub use app::{Diagnostic, Place as SourcePlace, Severity};
+pub use client::{Client, ClientError, Lines};
+pub use command::{Answer, Command};
 pub use home::{Home, HomeError, Place};
+pub use journal::LogLine;
 pub use load::load;
 pub use local_cluster::On;
 pub use lock::{Lock, LockError};
 pub use options::{Front, Options};
 pub use report::{Address, Fate, Report, Taken, Waterfall};
-pub use running::{Running, running};
+pub use running::{Running, attach, running};
 pub use session::{Session, StartError};
+pub use snapshot::Snapshot;
 pub use stop::{Ended, StopError, stop};
 
 /// The version of the Docker engine that answers, or why none does.

@@ -66,15 +66,20 @@ fn read_text(path: &Path, sources: &mut Sources) -> Result<(), Box<Diagnostic>> 
 }
 
 fn read_included(path: PathBuf, sources: &mut Sources) {
-    match fs::read(&path) {
+    match read(&path, u64::MAX - 1) {
         Ok(bytes) => sources.included.insert(path, blake3::hash(&bytes).to_hex().to_string()),
         Err(error) => sources.absent.insert(path, explain(&error)),
     };
 }
 
-/// Reads at most a byte more than the limit, so that a huge file is refused without being read.
+/// Reads at most a byte more than the limit, so that a huge file is refused without being read whole.
 fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     use std::io::Read;
+    let kind = fs::metadata(path)?.file_type();
+    // A pipe that nobody writes to would be waited for, without an end.
+    if !kind.is_file() && !kind.is_dir() {
+        return Err(io::Error::other("it is no regular file"));
+    }
     let file = fs::File::open(path)?;
     let mut bytes = Vec::new();
     file.take(limit + 1).read_to_end(&mut bytes)?;

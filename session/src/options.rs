@@ -28,6 +28,8 @@ pub struct Options {
     pub requests: hops::Limits,
     /// Follow the files and take edits over.
     pub watch: bool,
+    /// A start that is broken waits to be mended, instead of ending the session.
+    pub waits: bool,
     /// Only these services, by Rust name; none: all.
     pub only: Option<BTreeSet<String>>,
 }

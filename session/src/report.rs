@@ -55,12 +55,22 @@ pub enum Report {
     Live {
         /// The edit.
         edit: u64,
-        /// The services that changed.
+        /// The services that are new or changed.
         services: Vec<Taken>,
+        /// The services that are gone, with all that was made for them.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        removed: Vec<String>,
         /// Whether services feed each other in another way now.
         flow: bool,
         /// Where the time went.
         ms: Waterfall,
+    },
+    /// A later save came before what an edit changed was served.
+    Superseded {
+        /// The edit.
+        edit: u64,
+        /// The later one.
+        by: u64,
     },
     /// A new version was not taken over; the one before serves on.
     RolledBack {
@@ -146,16 +156,20 @@ pub enum Fate {
     New,
 }
 
-/// Milliseconds of an edit. `total` begins with the settled save and ends with the first answer of the new code, to
-/// the session's own question whether it is ready.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+/// Milliseconds of an edit, which add up to `total`: from the first sign of the save to the first answer of the new code,
+/// which is to the session's own question whether it is ready.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Waterfall {
+    /// Until the files rested.
+    pub settle: f64,
     /// Reading and comparing.
     pub parse: f64,
     /// rustc and linker, the longest of the services.
     pub build: f64,
-    /// From the last library to the first answer of the last service.
+    /// From the last library until the last host switched to it.
     pub takeover: f64,
+    /// From there to the first answer, and to whatever else the edit asked for: routes told, services removed.
+    pub first_response: f64,
     /// All of it.
     pub total: f64,
 }

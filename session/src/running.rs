@@ -3,10 +3,11 @@
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::client::{Client, ClientError};
 use crate::home::Place;
 use crate::lock::Lock;
 use crate::report::Address;
@@ -20,6 +21,8 @@ pub struct Running {
     pub ground: String,
     /// The front door.
     pub url: String,
+    /// Where it listens for faces and programs.
+    pub socket: PathBuf,
     /// Every service.
     pub services: Vec<Address>,
 }
@@ -29,6 +32,13 @@ pub fn running(place: &Place) -> Option<Running> {
     let pid = Lock::holder(&place.folder)?;
     let text = fs::read(place.folder.join(FILE)).ok()?;
     serde_json::from_slice(&text).ok().filter(|running: &Running| running.pid == pid)
+}
+
+/// A client of the session that has the app in `place`, whether it serves already or not; none where no session has it.
+pub fn attach(place: &Place) -> Option<Result<Client, ClientError>> {
+    Lock::holder(&place.folder)?;
+    let socket = place.socket().map_err(|error| ClientError::Silent(error.to_string()));
+    Some(socket.and_then(|socket| Client::attach(&socket)))
 }
 
 const FILE: &str = "session.json";

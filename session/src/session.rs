@@ -1,6 +1,10 @@
 //! A running session, as its faces see it.
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
 
 use crate::actor::Actor;
 use crate::control::Control;
@@ -9,6 +13,7 @@ use crate::home::HomeError;
 use crate::lock::{Lock, LockError};
 use crate::options::Options;
 use crate::report::Report;
+use crate::snapshot::Snapshot;
 
 /// A running session. Read to the end after [`Session::interrupt`], it leaves nothing behind; dropped before, what it
 /// leaves is removed by the next start or by [`crate::stop()`].
@@ -16,6 +21,8 @@ use crate::report::Report;
 pub struct Session {
     reports: UnboundedReceiver<Report>,
     events: UnboundedSender<Event>,
+    pictures: watch::Sender<Arc<Snapshot>>,
+    socket: PathBuf,
 }
 
 /// A session that does not start.
@@ -30,6 +37,14 @@ pub enum StartError {
     /// Its builder does not open.
     #[error("{0}")]
     Build(#[from] build::BuildError),
+    /// Its folder, or its socket in it, cannot be made.
+    #[error("write to {}: {source}", folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// Its client for its hosts cannot be made.
     #[error("make an HTTP client: {0}")]
     Client(#[from] reqwest::Error),
@@ -46,8 +61,19 @@ impl Session {
         let (events, inbox) = unbounded_channel();
         let (outbox, reports) = unbounded_channel();
         let actor = Actor::new(options, place, lock, token, control, events.clone(), outbox)?;
+        let (pictures, socket) = (actor.pictures(), actor.socket());
         tokio::spawn(actor.run(inbox));
-        Ok(Self { reports, events })
+        Ok(Self { reports, events, pictures, socket })
+    }
+
+    /// The session as it changes, twenty times a second at most, for a face in this process.
+    pub fn pictures(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.pictures.subscribe()
+    }
+
+    /// Where it listens: [`crate::Client::attach`].
+    pub fn socket(&self) -> &Path {
+        &self.socket
     }
 
     /// The next report; none once the session has ended and everything is removed.

@@ -1,11 +1,9 @@
 //! Ending another process' session, and what a killed one left.
 
-use std::fs;
 use std::io;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::home::Place;
+use crate::home::{HomeError, Place};
 use crate::lock::Lock;
 
 /// A session removes what it made within seconds; longer means that it hangs.
@@ -37,6 +35,9 @@ pub enum StopError {
         /// Its pid.
         pid: u32,
     },
+    /// What it left cannot be found.
+    #[error("{0}")]
+    Home(#[from] HomeError),
     /// What it left cannot be removed.
     #[error("{0}")]
     Sweep(#[from] local_cluster::GroundError),
@@ -48,7 +49,7 @@ pub async fn stop(place: &Place) -> Result<Ended, StopError> {
     if let Some(pid) = session {
         end(pid, place).await?;
     }
-    let removed = local_cluster::sweep(&place.id, &service_folders(place)).await?;
+    let removed = local_cluster::sweep(&place.id, &place.services()?).await?;
     Ok(Ended { session, removed })
 }
 
@@ -64,9 +65,4 @@ async fn end(pid: u32, place: &Place) -> Result<(), StopError> {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     Ok(())
-}
-
-fn service_folders(place: &Place) -> Vec<PathBuf> {
-    let folders = fs::read_dir(place.folder.join("services")).into_iter().flatten().flatten();
-    folders.map(|entry| entry.path()).collect()
 }

@@ -1,5 +1,7 @@
 //! `dyn dev`: build an app, run all of it here, serve it, until Ctrl-C.
 
+use std::io::IsTerminal;
+
 use session::{Front, Home, Options, Report, Session};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -17,7 +19,11 @@ pub(crate) fn run(dev: &Dev) -> Result<(), Fault> {
         None => Front::Prefer(USUAL_PORT),
     };
     let options = options(&dev.file, dev.on, front, &dev.limits)?;
-    runtime()?.block_on(serve(options, Face::new(dev.json, dev.plain)))
+    let runtime = runtime()?;
+    if super::view::is_possible(dev) {
+        return runtime.block_on(super::view::serve(options, dev));
+    }
+    runtime.block_on(serve(options, Face::new(dev.json, dev.plain)))
 }
 
 /// What every command that starts a session needs.
@@ -45,6 +51,8 @@ pub(crate) fn options(file: &std::path::Path, on: On, front: Front, limits: &Lim
         memory: limits.memory,
         requests,
         watch: true,
+        // Whoever sits before a terminal mends it; a program is told by the exit code.
+        waits: std::io::stderr().is_terminal(),
         only: None,
     })
 }

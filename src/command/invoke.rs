@@ -35,6 +35,7 @@ async fn started(invoke: &Invoke, app: &App, inputs: &Map<String, Value>) -> Res
     let limits = Limits { cpus: None, memory: None, deadline: 30.0, body: 8 << 20 };
     let mut options = dev::options(&invoke.file, invoke.on, Front::Free, &limits)?;
     options.watch = false;
+    options.waits = false;
     options.only = Some(needed(app, &invoke.service, inputs, invoke.route.as_deref())?);
     let mut signals = dev::Signals::new()?;
     let mut face = Face::aside();

@@ -11,6 +11,8 @@ use crate::support::app;
 crate::on_both_grounds!(
     a_function_is_taken_over_with_its_state,
     what_has_no_meaning_builds_nothing_and_routes_change_without_a_build,
+    services_come_are_renamed_and_go_while_the_chain_runs,
+    a_step_that_does_not_fit_is_refused_with_both_ends_named,
     a_broken_edit_keeps_the_last_good_program_serving,
     state_whose_type_changed_is_carried_where_it_reads_and_reset_where_not,
 );
@@ -96,13 +98,63 @@ fn what_has_no_meaning_builds_nothing_and_routes_change_without_a_build(on: &str
     assert_eq!((&live["flow"], &live["services"]), (&json!(true), &json!([])));
     // Hosts read their routes in the same moment; the first answer by the new one is waited for.
     while client.get(&url).header("dyninka-version").contains("plus@") {}
-    // A new service takes a restart, and says so; what ran still runs.
-    let more = COUNTER.replace("#[dyninka::main]", "#[service]\nfn more() -> u64 { 1 }\n\n#[dyninka::main]");
-    fs::write(&file, more).expect("a save");
-    dev.wait_until("the notice", |event| {
-        event["message"].as_str().is_some_and(|message| message.contains("more is a new service"))
-    });
-    assert_eq!(client.get(&url).status, 200);
+    dev.stop();
+}
+
+fn services_come_are_renamed_and_go_while_the_chain_runs(on: &str) {
+    let (_folder, file) = app(COUNTER);
+    let mut dev = Dev::start(&file, on);
+    let (client, url) = (Client::new(), dev.url());
+    let before = ours(on, &file);
+    assert_eq!(client.get(&url).body, "1011");
+    // A new last service: the front door leads to it, at the same address.
+    let doubled = COUNTER
+        .replace("#[dyninka::main]", "#[service]\nfn double(value: u64) -> u64 { value * 2 }\n\n#[dyninka::main]")
+        .replace(".count()", ".count().double()");
+    fs::write(&file, &doubled).expect("a save");
+    let live = dev.wait_for("live");
+    assert_eq!((&live["services"][0]["name"], &live["flow"]), (&json!("double"), &json!(true)), "{live}");
+    assert_eq!(client.get(&url).body, "4022", "the count goes on");
+    assert_eq!(ours(on, &file).len(), before.len() + 1);
+    // Another name for the one with the state: its value goes along, the old one leaves nothing behind.
+    let renamed = doubled.replace("#[placed(count)]", "#[placed(tally)]").replace("fn count(", "fn tally(");
+    let renamed = renamed.replace(".count()", ".tally()");
+    fs::write(&file, &renamed).expect("a save");
+    let live = dev.wait_for("live");
+    assert_eq!(live["services"][0]["state"]["COUNT"]["how"], "carried", "{live}");
+    assert_eq!(live["removed"], json!(["count"]));
+    assert_eq!(client.get(&url).body, "6022");
+    assert_eq!(ours(on, &file).len(), before.len() + 1);
+    // The last one goes, and the door leads to the one before it.
+    fs::write(&file, renamed.replace(".double()", "").replace("#[service]\nfn double", "fn double")).expect("a save");
+    assert_eq!(dev.wait_for("live")["removed"], json!(["double"]));
+    assert_eq!(client.get(&url).body, "4011");
+    assert_eq!(ours(on, &file).len(), before.len());
+    dev.stop();
+}
+
+fn a_step_that_does_not_fit_is_refused_with_both_ends_named(on: &str) {
+    let (_folder, file) = app(COUNTER);
+    let mut dev = Dev::start(&file, on);
+    let (client, url) = (Client::new(), dev.url());
+    assert_eq!(client.get(&url).body, "1011");
+    // A good edit of another service in the same save waits too: what would run together does not fit together.
+    let text = COUNTER.replace(
+        "fn plus(value: u64) -> u64 { value + step() }",
+        "fn plus(value: u64) -> String { value.to_string() }",
+    );
+    fs::write(&file, text.replace("* 1000", "* 5000")).expect("a save");
+    let broken = dev.wait_for("broken");
+    let words = broken["diagnostics"].to_string();
+    assert!(["plus", "count", "String", "u64"].iter().all(|word| words.contains(word)), "{broken}");
+    assert_eq!(client.get(&url).body, "2011");
+    // Both ends mended: it goes on as one.
+    let both =
+        text.replace("fn count(value: u64)", "fn count(text: String)").replace("+ value })", "+ text.len() as u64 })");
+    fs::write(&file, both).expect("a save");
+    let live = dev.wait_for("live");
+    assert_eq!(live["services"].as_array().map(Vec::len), Some(2), "{live}");
+    assert_eq!(client.get(&url).body, "3002");
     dev.stop();
 }
 

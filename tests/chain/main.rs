@@ -6,13 +6,16 @@
 mod support;
 
 mod building;
+mod builds;
 mod edits;
 mod engine;
 mod errors;
 mod examples;
 mod faults;
 mod hops;
+mod saves;
 mod session;
+mod toolchain;
 
 /// Makes a test of each ground out of a function that takes the ground's name.
 macro_rules! on_both_grounds {

@@ -17,9 +17,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("build", &["app"]),
     ("local-cluster", &["app"]),
     ("session", &["app", "build", "local-cluster", "hops", "watcher"]),
+    ("tui", &["session"]),
+    ("shell", &["session"]),
     ("watcher", &[]),
     ("bench", &[]),
-    ("dyninka-cli", &["app", "build", "hops", "host", "local-cluster", "session"]),
+    ("dyninka-cli", &["app", "build", "hops", "host", "local-cluster", "session", "shell", "tui"]),
 ];
 
 /// Outside crate to the rooms that may use it.
@@ -33,11 +35,19 @@ const FENCES: &[(&str, &[&str])] = &[
     ("cargo_metadata", &["build"]),
     ("notify", &["watcher"]),
     ("clap", &["bench", "dyninka-cli"]),
+    ("rustyline", &["shell"]),
+    ("comfy-table", &["bench", "shell"]),
     ("indicatif", &["dyninka-cli"]),
+    // The wire form of what was measured is one room's affair; others see plain data.
+    ("opentelemetry-proto", &["hops"]),
+    ("prost", &["hops"]),
+    ("hdrhistogram", &["hops"]),
+    ("ratatui", &["tui"]),
+    ("crossterm", &["tui"]),
 ];
 
 /// Rooms that read no file, open no socket and run nothing: they are free of anything that could.
-const PURE: &[&str] = &["app", "hops"];
+const PURE: &[&str] = &["app/src", "hops/src", "session/src/grammar"];
 const IMPURE: &[&str] = &["tokio", "std::fs", "std::net::Tcp", "std::net::Udp", "std::process", "std::env"];
 
 fn packages() -> Vec<Package> {
@@ -80,7 +90,7 @@ fn outside_crates_stay_in_their_rooms() {
 fn pure_rooms_touch_nothing() {
     for room in PURE {
         let mut files = Vec::new();
-        collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join(room).join("src"), &mut files);
+        collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join(room), &mut files);
         assert!(!files.is_empty(), "{room} has no source");
         for (file, text) in files {
             for impure in IMPURE {

@@ -16,7 +16,7 @@ use notify::{Config, PollWatcher, RecommendedWatcher, RecursiveMode, Watcher as 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use filter::Filter;
-pub use settle::{LONGEST, SETTLE};
+pub use settle::{Batch, LONGEST, SETTLE};
 
 /// How often folders are looked through where the system tells of no changes.
 const POLL: Duration = Duration::from_millis(200);
@@ -114,9 +114,9 @@ impl Watcher {
         Ok(())
     }
 
-    /// The next batch: the watched files that something happened to. Cancel safe: an event is never lost, at worst
+    /// The next batch: watched files that something happened to. Cancel safe: an event is never lost, at worst
     /// its batch is cut in two.
-    pub async fn next(&mut self) -> Option<BTreeSet<PathBuf>> {
+    pub async fn next(&mut self) -> Option<Batch> {
         let filter = Filter::new(&self.files);
         settle::next(&mut self.events, |event| filter.touched(event)).await
     }

@@ -14,16 +14,26 @@ pub const SETTLE: Duration = Duration::from_millis(5);
 /// A batch lasts no longer, whatever goes on: a save is acted on within this.
 pub const LONGEST: Duration = Duration::from_millis(30);
 
+/// Files that something happened to at about one time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// Some of those that are watched.
+    pub files: BTreeSet<PathBuf>,
+    /// From the first sign of it until it rested.
+    pub settled: Duration,
+}
+
 /// Waits for an event that touches anything, then gathers what comes with it. None when there are no more events.
 pub(crate) async fn next<E>(
     events: &mut UnboundedReceiver<E>,
     touched: impl Fn(&E) -> BTreeSet<PathBuf>,
-) -> Option<BTreeSet<PathBuf>> {
+) -> Option<Batch> {
     let mut batch = BTreeSet::new();
     while batch.is_empty() {
         batch = touched(&events.recv().await?);
     }
-    let last = Instant::now() + LONGEST;
+    let begun = Instant::now();
+    let last = begun + LONGEST;
     let mut quiet = Instant::now() + SETTLE;
     while let Ok(Some(event)) = timeout_at(quiet.min(last), events.recv()).await {
         let more = touched(&event);
@@ -33,7 +43,7 @@ pub(crate) async fn next<E>(
             batch.extend(more);
         }
     }
-    Some(batch)
+    Some(Batch { files: batch, settled: begun.elapsed() })
 }
 
 #[cfg(test)]
@@ -56,7 +66,8 @@ mod tests {
             sender.send(name).unwrap();
         }
         let batch = next(&mut events, one).await.unwrap();
-        assert_eq!(batch, BTreeSet::from([PathBuf::from("app.rs"), PathBuf::from("model.rs")]));
+        assert_eq!(batch.settled, SETTLE);
+        assert_eq!(batch.files, BTreeSet::from([PathBuf::from("app.rs"), PathBuf::from("model.rs")]));
     }
 
     #[tokio::test]

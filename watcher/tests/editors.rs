@@ -17,7 +17,7 @@ fn watched(file: &Path) -> BTreeSet<PathBuf> {
 }
 
 async fn seen(watcher: &mut Watcher, file: &Path) {
-    let batch = tokio::time::timeout(PATIENCE, watcher.next()).await.expect("the save was not seen").unwrap();
+    let batch = tokio::time::timeout(PATIENCE, watcher.next()).await.expect("the save was not seen").unwrap().files;
     assert_eq!(batch, watched(file));
 }
 

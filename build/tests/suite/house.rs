@@ -37,6 +37,18 @@ impl House {
         Builder::open(&self.path(root), &cache(), |_| {}).unwrap()
     }
 
+    /// A builder with a folder of its own for what it builds.
+    pub(crate) async fn builder_in(&self, own: &Path) -> Builder {
+        self.builder().prepare(&self.app()).await.unwrap();
+        fs::create_dir_all(own).unwrap();
+        for shared in ["target", "linkers", "runtime", "deps"] {
+            std::os::unix::fs::symlink(cache().join(shared), own.join(shared)).unwrap();
+        }
+        let builder = Builder::open(&self.path("app.rs"), own, |_| {}).unwrap();
+        builder.prepare(&self.app()).await.unwrap();
+        builder
+    }
+
     pub(crate) fn app(&self) -> App {
         self.app_of("app.rs")
     }

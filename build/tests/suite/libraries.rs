@@ -1,12 +1,10 @@
 //! Services are compiled, loaded and called.
 
-use std::path::Path;
-
-use build::{BuildError, Builder};
+use build::BuildError;
 use dyninka::border::Kind;
 use serde_json::json;
 
-use crate::house::{self, House};
+use crate::house::House;
 use crate::library::Loaded;
 
 #[tokio::test]
@@ -103,24 +101,14 @@ const N: u64 = { let mut n = 0u64; loop { n = n.wrapping_add(1); if n == u64::MA
 fn get() -> u64 { N }
 ";
 
-/// A builder with a folder of its own for what it builds.
-async fn builder_apart(house: &House, cache: &Path) -> Builder {
-    house.builder().prepare(&house.app()).await.unwrap();
-    for shared in ["target", "linkers", "runtime", "deps"] {
-        std::os::unix::fs::symlink(house::cache().join(shared), cache.join(shared)).unwrap();
-    }
-    let builder = Builder::open(&house.path("app.rs"), cache, |_| {}).unwrap();
-    builder.prepare(&house.app()).await.unwrap();
-    builder
-}
-
 #[tokio::test]
 async fn a_build_that_never_ends_is_ended_and_leaves_nothing() {
     let house = House::new(ENDLESS);
     let cache = tempfile::tempdir().unwrap();
-    let builder = builder_apart(&house, cache.path()).await.limit(std::time::Duration::from_millis(700));
+    let builder = house.builder_in(cache.path()).await.limit(std::time::Duration::from_millis(700));
     let error = builder.build(&house.app(), "get").await.unwrap_err();
     assert!(matches!(error, BuildError::TimedOut { .. }), "{error}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("never ends")), "{:?}", error.hint());
     assert_eq!(std::fs::read_dir(cache.path().join("work")).unwrap().count(), 0);
     assert_eq!(builder.usage().unwrap().artifacts, 0);
 }
@@ -129,7 +117,7 @@ async fn a_build_that_never_ends_is_ended_and_leaves_nothing() {
 async fn a_build_nobody_waits_for_is_ended_and_leaves_nothing() {
     let house = House::new(ENDLESS);
     let cache = tempfile::tempdir().unwrap();
-    let builder = builder_apart(&house, cache.path()).await;
+    let builder = house.builder_in(cache.path()).await;
     let app = house.app();
     let runs = || {
         let processes = std::fs::read_dir("/proc").unwrap().flatten();

@@ -1,8 +1,10 @@
 //! Real builds. Their dependencies are compiled once and shared, so that each test costs what an edit costs.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod flow;
 mod house;
 mod libraries;
 mod library;
 mod packages;
 mod refusals;
+mod types;

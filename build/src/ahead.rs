@@ -1,0 +1,85 @@
+//! Crates of types that are compiled while nobody waits for them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+use crate::progress::{Listener, Progress};
+use crate::types::Ahead;
+
+/// What is being compiled. Dropping it ends all of that.
+#[derive(Default)]
+pub(crate) struct Queue {
+    /// By key.
+    tasks: Mutex<BTreeMap<String, Task>>,
+    /// Keys of what does not compile by itself, or was of no use: not to be tried again.
+    refused: Arc<Mutex<BTreeSet<String>>>,
+}
+
+struct Task {
+    handle: JoinHandle<()>,
+    /// Who waits for it.
+    services: BTreeSet<String>,
+}
+
+impl Queue {
+    /// Compiles for a service, unless that is under way. What is under way for older types of it alone is ended.
+    pub(crate) fn start(&self, service: &str, ahead: Ahead, seats: &Arc<Semaphore>, listener: &Listener) {
+        let mut tasks = lock(&self.tasks);
+        tasks.retain(|key, task| {
+            if *key != ahead.key {
+                task.services.remove(service);
+            }
+            if task.services.is_empty() {
+                task.handle.abort();
+            }
+            !task.handle.is_finished() && !task.services.is_empty()
+        });
+        if let Some(task) = tasks.get_mut(&ahead.key) {
+            task.services.insert(service.to_owned());
+            return;
+        }
+        let (seats, listener, refused) = (Arc::clone(seats), Arc::clone(listener), Arc::clone(&self.refused));
+        let key = ahead.key.clone();
+        let work = async move {
+            // Never closed, so a seat always comes; builds that somebody waits for came first.
+            let _seat = seats.acquire_owned().await.ok();
+            if let Err(error) = ahead.run().await {
+                lock(&refused).insert(ahead.key.clone());
+                listener(Progress::Notice(format!("types are compiled with each service: failed to {error}")));
+            }
+        };
+        let task = Task { handle: tokio::spawn(work), services: BTreeSet::from([service.to_owned()]) };
+        tasks.insert(key, task);
+    }
+
+    /// Whether a crate is not to be tried again.
+    pub(crate) fn refuses(&self, key: &str) -> bool {
+        lock(&self.refused).contains(key)
+    }
+
+    pub(crate) fn refuse(&self, key: &str) {
+        lock(&self.refused).insert(key.to_owned());
+    }
+
+    /// Waits until nothing is being compiled.
+    pub(crate) async fn settled(&self) {
+        loop {
+            let Some((_, task)) = lock(&self.tasks).pop_first() else { return };
+            // One that was ended is as good as done.
+            drop(task.handle.await);
+        }
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        lock(&self.tasks).values().for_each(|task| task.handle.abort());
+    }
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,152 @@
+//! A service to its library: kept from earlier, or compiled, its types ahead where that can be.
+
+use std::sync::PoisonError;
+use std::time::Instant;
+
+use app::{App, Service};
+
+use crate::artifact::Artifact;
+use crate::builder::{Builder, Machine};
+use crate::compile::{Compilation, Compiled};
+use crate::error::BuildError;
+use crate::progress::Progress;
+use crate::recipe::Recipe;
+use crate::types::{self, Ahead};
+use crate::{certain, glue, hash};
+
+impl Builder {
+    pub(crate) async fn attempt(
+        &self,
+        machine: &Machine,
+        recipe: &Recipe,
+        app: &App,
+        service: &Service,
+        start: Instant,
+    ) -> Result<Artifact, BuildError> {
+        let Identity { key, version } = self.identify(recipe, app, service);
+        let types = self.types_key(recipe, app, service);
+        let (kept, built) = match self.shelf.find(&key) {
+            Some(kept) => (kept, false),
+            None => {
+                // Never closed, so a seat always comes.
+                let _seat = self.seats.acquire().await.ok();
+                let compiled = self.compile(machine, recipe, app, service, &version, types.as_deref()).await?;
+                (self.shelf.put(&key, &compiled.library)?, true)
+            }
+        };
+        let ms = start.elapsed().as_secs_f64() * 1000.0;
+        if let Some(types) = types {
+            self.compile_ahead(machine, recipe, app, service, types);
+        }
+        let (path, bytes) = kept;
+        Ok(Artifact { service: service.name.clone(), version, path, bytes, built, ms })
+    }
+
+    /// Compiles over the crate of the service's types where there is one, and else, or where that does not do, all of
+    /// it at once.
+    async fn compile(
+        &self,
+        machine: &Machine,
+        recipe: &Recipe,
+        app: &App,
+        service: &Service,
+        version: &str,
+        types: Option<&str>,
+    ) -> Result<Compiled, BuildError> {
+        let slice = app.slice(&service.name).ok_or_else(|| BuildError::Unknown { service: service.name.clone() })?;
+        let print = |name: &str| {
+            let placed = service.placed.iter().find(|placed| placed.name == name);
+            let fingerprint = placed.map_or("", |placed| placed.fingerprint.as_str());
+            // The layout of a type is rustc's choice and its dependencies', not the source's alone.
+            hash::parts([fingerprint.as_bytes(), recipe.key.as_bytes()])[..16].to_owned()
+        };
+        let glue = glue::write(service, &slice.stubs, version, &print);
+        let work = self.work();
+        let rustc = self.rustc(machine, recipe, &app.name, &work);
+        let whole = Compilation { rustc, service, slice: &slice, glue: &glue, linker: &machine.linker, types: None };
+        let Some((types, split)) = types.zip(app.split(&service.name)) else { return whole.run().await };
+        let Some(kept) = self.rack.find(types, &split.types) else { return whole.run().await };
+        let over = glue.with_imports(&split.imports);
+        let over = Compilation { slice: &split.rest, glue: &over, types: Some(&kept.library), ..whole };
+        let doubt = match over.run().await {
+            Err(BuildError::Rustc { findings, .. })
+                if !(kept.is_in_place && certain::are_certain(&findings, &split.moved)) =>
+            {
+                findings.into_iter().next().map(|finding| finding.diagnostic.message)
+            }
+            Err(BuildError::Failed { words, .. }) => Some(words),
+            ended => return ended,
+        };
+        // What rustc said may be about the split, or name lines where things no longer stand: the whole says the truth.
+        let compiled = whole.run().await?;
+        self.ahead.refuse(types);
+        self.rack.remove(types)?;
+        let why = doubt.unwrap_or_default();
+        self.notice(format!("the types of {} are compiled with it from now on: apart, {why}", service.name));
+        Ok(compiled)
+    }
+
+    /// The crate of a service's types, where they are to be compiled apart.
+    fn types_key(&self, recipe: &Recipe, app: &App, service: &Service) -> Option<String> {
+        if self.level > types::HIGHEST_LEVEL {
+            return None;
+        }
+        for why in &service.kept_together {
+            self.notice(format!("a type is compiled with {} at every edit: {why}", service.name));
+        }
+        let key = types::key(recipe, &app.name, self.shown(), self.level, service.types()?);
+        (!self.ahead.refuses(&key)).then_some(key)
+    }
+
+    /// Has a service's types ready for the next edit.
+    fn compile_ahead(&self, machine: &Machine, recipe: &Recipe, app: &App, service: &Service, key: String) {
+        if self.rack.holds(&key) || self.ahead.refuses(&key) {
+            return;
+        }
+        let Some(split) = app.split(&service.name) else { return };
+        let ahead = Ahead {
+            key,
+            recipe: recipe.clone(),
+            toolchain: machine.toolchain.clone(),
+            name: app.name.clone(),
+            folder: self.folder().to_owned(),
+            shown: self.shown().to_owned(),
+            work: self.work(),
+            level: self.level,
+            limit: self.limit,
+            types: split.types,
+            carried: split.carried,
+            rack: self.rack.clone(),
+        };
+        self.ahead.start(&service.name, ahead, &self.seats, &self.listener);
+    }
+
+    /// Says something once.
+    fn notice(&self, words: String) {
+        if self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(words.clone()) {
+            (self.listener)(Progress::Notice(words));
+        }
+    }
+
+    pub(crate) fn identify(&self, recipe: &Recipe, app: &App, service: &Service) -> Identity {
+        let level = [self.level];
+        let shown = self.shown().as_os_str().as_encoded_bytes();
+        let name = service.name.as_bytes();
+        let mut parts = vec![glue::FORMAT.as_bytes(), recipe.key.as_bytes(), &level, shown, app.name.as_bytes(), name];
+        parts.push(service.meaning.as_bytes());
+        // A change of what is called changes the stub, though none of the caller's own items.
+        let called = app.services.iter().filter(|called| service.calls.contains(&called.name));
+        let stubs: Vec<String> =
+            called.map(|called| format!("{}{:?}{:?}", called.name, called.inputs, called.output)).collect();
+        parts.extend(stubs.iter().map(String::as_bytes));
+        let key = hash::parts(parts);
+        let version = format!("{}@{}", service.name, &key[..8]);
+        Identity { key, version }
+    }
+}
+
+/// What a service is built from.
+pub(crate) struct Identity {
+    pub(crate) key: String,
+    pub(crate) version: String,
+}

@@ -1,0 +1,175 @@
+//! How rustc is called for any text of an app: cargo's captured arguments, and the user's names for his files.
+
+use std::collections::BTreeSet;
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use app::Slice;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::error::{BuildError, io};
+use crate::files;
+use crate::finding::{self, Explain, Finding, Origin};
+use crate::process::{self, Ended};
+use crate::recipe::{self, Recipe};
+use crate::toolchain::Toolchain;
+
+/// What counts for every call of rustc for one app.
+#[derive(Clone, Copy)]
+pub(crate) struct Rustc<'a> {
+    pub(crate) recipe: &'a Recipe,
+    pub(crate) toolchain: &'a Toolchain,
+    /// The app's name, which is the crate's.
+    pub(crate) name: &'a str,
+    /// The root file's folder, absolute.
+    pub(crate) folder: &'a Path,
+    /// The root file's folder as the user names it; may be empty.
+    pub(crate) shown: &'a Path,
+    /// Where temporary folders are made; on the file system of the artifacts.
+    pub(crate) work: &'a Path,
+    pub(crate) level: u8,
+    pub(crate) limit: Duration,
+}
+
+/// A slice on disk, with the glue below its root file's text, in a folder that is removed when this is dropped.
+pub(crate) struct Written<'a> {
+    pub(crate) folder: TempDir,
+    /// Stands for the user's folder.
+    sources: PathBuf,
+    slice: &'a Slice,
+}
+
+impl Rustc<'_> {
+    /// Writes a slice, so deep that `../` stays inside.
+    pub(crate) fn write<'s>(&self, slice: &'s Slice, glue: &str) -> Result<Written<'s>, BuildError> {
+        std::fs::create_dir_all(self.work).map_err(io("create", self.work))?;
+        let folder = TempDir::new_in(self.work).map_err(io("create a folder in", self.work))?;
+        let paths = slice.files.keys().chain(&slice.included);
+        let depth = paths.map(|path| path.components().filter(|part| *part == Component::ParentDir).count()).max();
+        let mut sources = folder.path().to_owned();
+        sources.extend(std::iter::repeat_n("d", depth.unwrap_or(0) + 1));
+        // `a/../b` is found only where `a` is.
+        std::fs::create_dir_all(&sources).map_err(io("create", &sources))?;
+        for (path, text) in &slice.files {
+            let file = sources.join(path);
+            if *path == slice.root {
+                files::write(&file, format!("{text}{}{glue}", line_end(text)).as_bytes())?;
+            } else {
+                files::write(&file, text.as_bytes())?;
+            }
+        }
+        for path in slice.included.iter().filter(|path| path.is_relative()) {
+            let file = sources.join(path);
+            let parent = file.parent().unwrap_or(&sources);
+            std::fs::create_dir_all(parent).map_err(io("create", parent))?;
+            match std::os::unix::fs::symlink(self.folder.join(path), &file) {
+                Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                    return Err(io("link", &file)(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(Written { folder, sources, slice })
+    }
+
+    /// rustc on what is written, for a crate told from others of the same name by `metadata`. What it makes, and
+    /// where to, is the caller's to add.
+    pub(crate) fn command(&self, written: &Written, metadata: &str) -> Command {
+        let mut command = Command::new(&self.toolchain.rustc);
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(recipe::is_of_outer_cargo) {
+                command.env_remove(name);
+            }
+        }
+        // Whatever rustc and the linker write on the side is removed with the folder.
+        command.envs(&self.recipe.environment).env("TMPDIR", written.folder.path()).current_dir(self.folder);
+        command.args(&self.recipe.arguments).arg("--error-format=json");
+        command.arg(format!("--edition={}", self.recipe.edition));
+        command.arg(format!("--crate-name={}", crate_name(self.name, &self.recipe.libraries)));
+        command.arg(format!("-Cmetadata={metadata}")).arg(format!("-Copt-level={}", self.level));
+        command.args(["-Cdebug-assertions=on", "-Coverflow-checks=on", "-Cpanic=unwind"]);
+        command.args(["-Cdebuginfo=0", "-Cembed-bitcode=no"]);
+        // A slice leaves out what its service does not use, and so looks more unused than the file is. rustc's real
+        // warnings are `cargo check`'s business; what is denied by default stays an error.
+        command.arg("-Awarnings");
+        if written.slice.files.values().any(|text| text.contains("deny(") || text.contains("forbid(")) {
+            command.arg("--force-warn=unused");
+        }
+        command.arg(format!("--remap-path-prefix={}={}", written.sources.display(), self.named().display()));
+        command.arg(written.sources.join(&written.slice.root));
+        command
+    }
+
+    /// Runs it. Dropping the future ends rustc and all it started.
+    pub(crate) async fn run(&self, command: Command) -> Result<Ended, BuildError> {
+        let ended = process::run(command, self.limit, |_| {}).await?;
+        if !ended.status.success() && ended.stderr.contains("No space left on device") {
+            return Err(BuildError::DiskFull { folder: self.work.to_owned() });
+        }
+        Ok(ended)
+    }
+
+    /// What rustc said of what is written: its errors at the user's lines, or its words where none has a place.
+    pub(crate) fn findings(
+        &self,
+        ended: &Ended,
+        written: &Written,
+        glue: &dyn Explain,
+    ) -> Result<Vec<Finding>, String> {
+        let Written { slice, sources, .. } = written;
+        let named = self.named();
+        // rustc maps the places it speaks of, not the paths in its sentences.
+        let stderr = ended.stderr.replace(&format!("{}/", sources.display()), &named.join("").display().to_string());
+        let paths = slice.files.keys().chain(&slice.included);
+        let files: BTreeSet<PathBuf> = paths.map(|path| named.join(path)).collect();
+        let text = slice.files.get(&slice.root).map_or("", String::as_str);
+        let lines = text.lines().count();
+        let origin = Origin { root: &named.join(&slice.root), files: &files, lines, glue };
+        let findings = finding::read(&stderr, &origin);
+        if findings.is_empty() { Err(stderr.trim().to_owned()) } else { Ok(findings) }
+    }
+
+    /// The folder as rustc names it: it takes the last `=` of a mapping for its middle, so a folder with one in its
+    /// name is left out.
+    fn named(&self) -> &Path {
+        if self.shown.as_os_str().as_encoded_bytes().contains(&b'=') { Path::new("") } else { self.shown }
+    }
+}
+
+/// What ends the last line, where nothing does yet.
+fn line_end(text: &str) -> &'static str {
+    if text.is_empty() || text.ends_with('\n') { "" } else { "\n" }
+}
+
+/// The file's name as a crate's, as cargo would have it; another where a crate of that name is linked in.
+pub(crate) fn crate_name(name: &str, libraries: &[PathBuf]) -> String {
+    let mut name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        name.insert_str(0, "app_");
+    }
+    let linked = libraries.iter().filter_map(|library| library.file_stem()?.to_str());
+    let mut linked = linked.filter_map(|stem| stem.strip_prefix("lib")?.rsplit_once('-'));
+    let taken =
+        ["std", "core", "alloc", "test", "proc_macro"].contains(&name.as_str()) || linked.any(|(stem, _)| stem == name);
+    if taken { format!("{name}_app") } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crate_is_called_like_its_file() {
+        let libraries = [PathBuf::from("/deps/libserde_json-0123.rlib")];
+        for (name, expected) in [
+            ("building", "building"),
+            ("my-app", "my_app"),
+            ("1st", "app_1st"),
+            ("core", "core_app"),
+            ("serde_json", "serde_json_app"),
+        ] {
+            assert_eq!(crate_name(name, &libraries), expected);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! One service, second by second.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::figures::Figures;
+use super::second::{Chance, Second};
+use super::versions::Versions;
+use crate::batch::Batch;
+use crate::span::Span;
+
+/// How far back anybody can look.
+pub const LONGEST_WINDOW: Duration = Duration::from_secs(300);
+const MOST_SECONDS: usize = 300;
+
+/// What is known of a service.
+#[derive(Debug)]
+pub(super) struct Service {
+    /// When it was first heard of, or its first request ended.
+    since: Duration,
+    /// The number of the second that stands first.
+    first: u64,
+    seconds: VecDeque<Second>,
+    in_flight: u64,
+    chance: Chance,
+    pub(super) versions: Versions,
+}
+
+impl Service {
+    pub(super) fn new(now: Duration) -> Self {
+        Self {
+            since: now,
+            first: now.as_secs(),
+            seconds: VecDeque::new(),
+            in_flight: 0,
+            chance: Chance::default(),
+            versions: Versions::default(),
+        }
+    }
+
+    /// Takes what a batch tells besides its spans.
+    pub(super) fn count(&mut self, now: Duration, batch: &Batch) {
+        self.in_flight = batch.in_flight;
+        let failed = batch.spans.iter().filter(|span| span.is_error()).count() as u64;
+        if let Some(second) = self.second(now).filter(|_| batch.dropped() > 0 || batch.errors > failed) {
+            second.requests += batch.dropped();
+            second.errors += batch.errors.saturating_sub(failed);
+        }
+    }
+
+    /// Takes a request that ended at `at`.
+    pub(super) fn add(&mut self, at: Duration, span: &Span) {
+        self.versions.add(span);
+        let mut chance = std::mem::take(&mut self.chance);
+        if let Some(second) = self.second(at) {
+            second.add(span, &mut chance);
+            self.since = self.since.min(at);
+        }
+        self.chance = chance;
+    }
+
+    pub(super) fn figures(&self, window: Duration, now: Duration) -> Figures {
+        let window = window.clamp(Duration::from_secs(1), LONGEST_WINDOW);
+        let seconds = window.as_secs();
+        // The last second has only begun: a window of ten is nine and what there is of the tenth.
+        let last = now.as_secs();
+        let begin = (last + 1).saturating_sub(seconds);
+        let at = |number: u64| {
+            let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
+            self.seconds.get(at).cloned()
+        };
+        let list: Vec<_> = (begin..=last).map(|number| at(number).unwrap_or_default()).collect();
+        let from = Duration::from_secs(begin).max(self.since);
+        Figures::over(&list, now.saturating_sub(from), self.in_flight)
+    }
+
+    /// The second of a moment; none where that is too long ago.
+    fn second(&mut self, at: Duration) -> Option<&mut Second> {
+        let number = at.as_secs();
+        if self.seconds.is_empty() {
+            self.first = number;
+        }
+        // From before the first: a host tells of what it measured before it was asked.
+        while number < self.first && self.seconds.len() < MOST_SECONDS {
+            // As far back as there is room, or not at all.
+            if self.first - number > (MOST_SECONDS - self.seconds.len()) as u64 {
+                return None;
+            }
+            self.seconds.push_front(Second::default());
+            self.first -= 1;
+        }
+        let place = number.checked_sub(self.first)?;
+        // After a long silence there is nothing worth keeping.
+        if place >= 2 * MOST_SECONDS as u64 {
+            self.seconds.clear();
+            self.first = number;
+        }
+        let place = usize::try_from(number - self.first).ok()?;
+        while self.seconds.len() <= place {
+            self.seconds.push_back(Second::default());
+        }
+        while self.seconds.len() > MOST_SECONDS {
+            self.seconds.pop_front();
+            self.first += 1;
+        }
+        let place = usize::try_from(number - self.first).ok()?;
+        self.seconds.get_mut(place)
+    }
+}

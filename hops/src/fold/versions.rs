@@ -1,0 +1,214 @@
+//! Before and after an edit.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::ranks::{self, Ranks};
+use crate::span::{Outcome, Span};
+
+/// Requests of a version that are compared: its latest, as the machine and the load are then most alike.
+const MOST_SAMPLES: usize = 1_000;
+/// Fewer say nothing: the test's approximation is good from about twenty on.
+const FEWEST_SAMPLES: usize = 20;
+/// The test is looked at again and again while requests come, and requests of one moment are alike, so one in twenty
+/// would often be a false alarm.
+const SIGNIFICANT: f64 = 0.001;
+/// A difference nobody would feel can be significant where the samples are large. Below this chance of the one to be
+/// larger than the other it is negligible (Cliff's delta 0.147: Romano et al., "Appropriate statistics for ordinal
+/// level data", 2006).
+const NOTEWORTHY: f64 = 0.5 + 0.147 / 2.0;
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// The whole request.
+    Total,
+    /// The function alone: what an edit changes.
+    Function,
+}
+
+/// A version and the one before it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// The version before.
+    pub before: Side,
+    /// The version now.
+    pub after: Side,
+    /// What the samples support.
+    pub verdict: Verdict,
+    /// The test behind it; none where there are too few samples.
+    pub test: Option<Ranks>,
+}
+
+/// One of the two.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Side {
+    /// The version.
+    pub version: Arc<str>,
+    /// Requests the comparison rests on.
+    pub n: usize,
+    /// Their median, in nanoseconds.
+    pub p50: u64,
+}
+
+/// What two samples support.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The version now takes longer.
+    Slower,
+    /// The version now takes less long.
+    Faster,
+    /// Neither can be said.
+    NoEvidence,
+}
+
+/// The last two versions of a service.
+#[derive(Debug, Default)]
+pub(super) struct Versions {
+    now: Option<Samples>,
+    before: Option<Samples>,
+}
+
+#[derive(Debug)]
+struct Samples {
+    version: Arc<str>,
+    /// When the last of its requests began.
+    last: u64,
+    times: VecDeque<Times>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    total: u64,
+    function: u64,
+}
+
+impl Versions {
+    pub(super) fn add(&mut self, span: &Span) {
+        let Some(version) = &span.version else { return };
+        let is = |samples: &Option<Samples>| samples.as_ref().is_some_and(|samples| samples.version == *version);
+        if is(&self.now) {
+            return self.now.iter_mut().for_each(|samples| samples.add(span));
+        }
+        // A straggler of the version before, unless it began after everything the version now has answered: then an
+        // edit was undone.
+        if is(&self.before) && self.now.as_ref().is_some_and(|now| span.start <= now.last) {
+            return self.before.iter_mut().for_each(|samples| samples.add(span));
+        }
+        let mut samples = Samples { version: version.clone(), last: 0, times: VecDeque::new() };
+        samples.add(span);
+        self.before = self.now.replace(samples);
+    }
+
+    pub(super) fn comparison(&self, measure: Measure) -> Option<Comparison> {
+        let (before, after) = (self.before.as_ref()?.of(measure), self.now.as_ref()?.of(measure));
+        let enough = before.len() >= FEWEST_SAMPLES && after.len() >= FEWEST_SAMPLES;
+        let test = enough.then(|| ranks::compare(&before, &after)).flatten();
+        let side = |samples: &Option<Samples>, sorted: &[u64]| {
+            let p50 = sorted.get(sorted.len().saturating_sub(1) / 2).copied().unwrap_or(0);
+            samples.as_ref().map(|samples| Side { version: samples.version.clone(), n: sorted.len(), p50 })
+        };
+        Some(Comparison {
+            before: side(&self.before, &before)?,
+            after: side(&self.now, &after)?,
+            verdict: test.map_or(Verdict::NoEvidence, verdict),
+            test,
+        })
+    }
+}
+
+fn verdict(test: Ranks) -> Verdict {
+    match test {
+        Ranks { p, .. } if p >= SIGNIFICANT => Verdict::NoEvidence,
+        Ranks { larger, .. } if larger >= NOTEWORTHY => Verdict::Slower,
+        Ranks { larger, .. } if larger <= 1.0 - NOTEWORTHY => Verdict::Faster,
+        _ => Verdict::NoEvidence,
+    }
+}
+
+impl Samples {
+    fn add(&mut self, span: &Span) {
+        self.last = self.last.max(span.start);
+        // A request that failed may not have come as far as the function.
+        if matches!(span.outcome, Outcome::Problem(_)) {
+            return;
+        }
+        self.times.push_back(Times { total: span.total, function: span.parts().function });
+        if self.times.len() > MOST_SAMPLES {
+            self.times.pop_front();
+        }
+    }
+
+    /// Sorted.
+    fn of(&self, measure: Measure) -> Vec<u64> {
+        let mut times: Vec<_> = match measure {
+            Measure::Total => self.times.iter().map(|times| times.total).collect(),
+            Measure::Function => self.times.iter().map(|times| times.function).collect(),
+        };
+        times.sort_unstable();
+        times
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::span::tests::span;
+
+    fn ran(versions: &mut Versions, version: &str, start: u64, function: u64) {
+        let mut one = span("map", 1);
+        one.version = Some(version.into());
+        (one.start, one.total, one.function) = (start, function + 100, function);
+        versions.add(&one);
+    }
+
+    fn compared(before: impl Fn(u64) -> u64, after: impl Fn(u64) -> u64, n: u64) -> Comparison {
+        let mut versions = Versions::default();
+        (0..n).for_each(|at| ran(&mut versions, "v1", at, before(at)));
+        (0..n).for_each(|at| ran(&mut versions, "v2", n + at, after(at)));
+        versions.comparison(Measure::Function).unwrap()
+    }
+
+    #[test]
+    fn only_what_the_samples_support_is_said() {
+        let times = |at: u64| 1_000 + at * 7 % 100;
+        let slower = compared(times, |at| times(at) + 60, 100);
+        assert_eq!((slower.verdict, slower.before.n, slower.after.n), (Verdict::Slower, 100, 100));
+        assert_eq!((slower.before.p50, slower.after.p50), (1_049, 1_109));
+        assert_eq!(compared(|at| times(at) + 60, times, 100).verdict, Verdict::Faster);
+        assert_eq!(compared(times, times, 100).verdict, Verdict::NoEvidence);
+        // Large samples of a difference of a hundredth of the spread: nothing to speak of.
+        assert_eq!(compared(times, |at| times(at) + 1, 1_000).verdict, Verdict::NoEvidence);
+        let few = compared(times, |at| times(at) * 9, 19);
+        assert_eq!((few.verdict, few.test), (Verdict::NoEvidence, None));
+    }
+
+    #[test]
+    fn stragglers_belong_to_the_version_before_and_an_undone_edit_is_an_edit() {
+        let mut versions = Versions::default();
+        assert_eq!(versions.comparison(Measure::Total), None);
+        ran(&mut versions, "v1", 10, 5);
+        assert_eq!(versions.comparison(Measure::Total), None);
+        ran(&mut versions, "v2", 20, 5);
+        ran(&mut versions, "v1", 19, 5);
+        let found = versions.comparison(Measure::Total).unwrap();
+        assert_eq!((&*found.before.version, found.before.n, &*found.after.version), ("v1", 2, "v2"));
+        assert_eq!(found.before.p50, 105);
+        ran(&mut versions, "v1", 30, 5);
+        let found = versions.comparison(Measure::Total).unwrap();
+        assert_eq!((&*found.before.version, &*found.after.version, found.after.n), ("v2", "v1", 1));
+    }
+
+    #[test]
+    fn only_the_latest_answers_count() {
+        let mut versions = Versions::default();
+        ran(&mut versions, "v1", 0, 1);
+        (0..5_000).for_each(|at| ran(&mut versions, "v2", at + 1, 7));
+        let mut failed = span("map", 1);
+        (failed.version, failed.start) = (Some("v2".into()), 9_000);
+        failed.outcome = Outcome::Problem("panicked".into());
+        versions.add(&failed);
+        assert_eq!(versions.comparison(Measure::Function).unwrap().after.n, MOST_SAMPLES);
+    }
+}

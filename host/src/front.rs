@@ -1,0 +1,90 @@
+//! The chain's front door: a second listener, on the last service of the chain, that comes and goes with the
+//! configuration.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
+
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
+
+/// As many callers may wait to be let in as the kernel usually allows.
+const BACKLOG: u32 = 4096;
+
+/// Opens and closes the front door.
+pub(crate) struct Front {
+    open: Mutex<Option<Open>>,
+    doors: UnboundedSender<Door>,
+}
+
+struct Open {
+    address: SocketAddr,
+    end: watch::Sender<bool>,
+}
+
+/// A door to let callers in by, until its end is told.
+pub(crate) struct Door {
+    pub(crate) listener: TcpListener,
+    pub(crate) end: watch::Receiver<bool>,
+}
+
+impl Front {
+    /// The front door, closed, and where it appears once it is open.
+    pub(crate) fn new() -> (Self, UnboundedReceiver<Door>) {
+        let (doors, opened) = unbounded_channel();
+        (Self { open: Mutex::default(), doors }, opened)
+    }
+
+    /// Has the front door be at this address, or nowhere. Another host may have it at the same moment: whoever gets it
+    /// opens first, whoever had it closes then, and no caller finds nobody.
+    pub(crate) fn lead(&self, address: Option<SocketAddr>) -> io::Result<()> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.as_ref().map(|open| open.address) == address {
+            return Ok(());
+        }
+        let next = address.map(|address| bind(address).map(|listener| (address, listener))).transpose()?;
+        if let Some(before) = open.take() {
+            before.end.send_replace(true);
+        }
+        *open = next.map(|(address, listener)| {
+            let (end, ended) = watch::channel(false);
+            // Refused by a server that ends, which lets nobody in any more.
+            drop(self.doors.send(Door { listener, end: ended }));
+            Open { address, end }
+        });
+        Ok(())
+    }
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.set_reuseport(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn two_hosts_hand_the_door_over_and_it_is_never_shut() {
+        let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = free.local_addr().unwrap();
+        drop(free);
+        let ((old, mut old_doors), (new, mut new_doors)) = (Front::new(), Front::new());
+        old.lead(Some(address)).unwrap();
+        let before = old_doors.recv().await.unwrap();
+        new.lead(Some(address)).unwrap();
+        let after = new_doors.recv().await.unwrap();
+        old.lead(None).unwrap();
+        assert!(*before.end.borrow());
+        drop(before);
+        assert!(!*after.end.borrow());
+        let (caller, accepted) = tokio::join!(tokio::net::TcpStream::connect(address), after.listener.accept());
+        assert!(caller.is_ok() && accepted.is_ok());
+    }
+}

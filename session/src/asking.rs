@@ -1,0 +1,115 @@
+//! What faces ask of a running session, and who answers: the loop where its state is concerned, else the desk itself.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::caller;
+use crate::command::{Answer, Command};
+use crate::control::Control;
+use crate::journal::Journal;
+use crate::snapshot::Snapshot;
+
+/// Asked of the loop.
+#[derive(Debug)]
+pub(crate) enum Ask {
+    /// How it does.
+    Snapshot(oneshot::Sender<Snapshot>),
+    /// End a service's host, which is then started again.
+    Restart(String, oneshot::Sender<Answer>),
+    /// Write back what the files held before.
+    Undo(oneshot::Sender<Answer>),
+    /// End the session.
+    Stop(oneshot::Sender<Answer>),
+}
+
+/// Whoever answers faces.
+pub(crate) struct Desk {
+    pub(crate) asks: mpsc::UnboundedSender<Ask>,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) control: Control,
+}
+
+impl Desk {
+    /// The session at this moment; none when it ends.
+    pub(crate) async fn snapshot(&self) -> Option<Snapshot> {
+        let (reply, answer) = oneshot::channel();
+        self.asks.send(Ask::Snapshot(reply)).ok()?;
+        answer.await.ok()
+    }
+
+    pub(crate) async fn say(&self, command: Command) -> Answer {
+        match command {
+            Command::Restart { service } => self.ask(|reply| Ask::Restart(service, reply)).await,
+            Command::Undo => self.ask(Ask::Undo).await,
+            Command::Stop => self.ask(Ask::Stop).await,
+            command => match self.snapshot().await {
+                Some(snapshot) => self.serve(command, &snapshot).await,
+                None => over(),
+            },
+        }
+    }
+
+    async fn ask(&self, ask: impl FnOnce(oneshot::Sender<Answer>) -> Ask) -> Answer {
+        let (reply, answer) = oneshot::channel();
+        if self.asks.send(ask(reply)).is_err() {
+            return over();
+        }
+        answer.await.unwrap_or_else(|_| over())
+    }
+
+    async fn serve(&self, command: Command, snapshot: &Snapshot) -> Answer {
+        match command {
+            Command::Invoke { call } => caller::invoke(self.control.client(), snapshot, &call).await,
+            Command::Time { count, call } => caller::time(self.control.client(), snapshot, &call, count).await,
+            Command::State { service } => self.state(snapshot, &service).await,
+            Command::Set { service, state, value } => self.set(snapshot, &service, &state, &value).await,
+            Command::Restart { .. } | Command::Undo | Command::Stop => over(),
+        }
+    }
+
+    async fn state(&self, snapshot: &Snapshot, service: &str) -> Answer {
+        let (known, at) = match found(snapshot, service) {
+            Ok(found) => found,
+            Err(message) => return caller::refused(message),
+        };
+        let mut values = std::collections::BTreeMap::new();
+        for name in known.placed.keys() {
+            let read = self.control.state(at, name).await.map_err(|error| error.to_string());
+            match read.and_then(|json| serde_json::from_slice(&json).map_err(|error| error.to_string())) {
+                Ok(value) => drop(values.insert(name.clone(), value)),
+                Err(why) => return caller::refused(format!("{name} of {service} cannot be read: {why}")),
+            }
+        }
+        Answer::State { values }
+    }
+
+    async fn set(&self, snapshot: &Snapshot, service: &str, state: &str, value: &serde_json::Value) -> Answer {
+        let (known, at) = match found(snapshot, service) {
+            Ok(found) => found,
+            Err(message) => return caller::refused(message),
+        };
+        if !known.placed.contains_key(state) {
+            return caller::refused(format!("{service} has no placed value {state}"));
+        }
+        match self.control.set_state(at, state, value.to_string().into()).await {
+            Ok(()) => Answer::Done { message: format!("{service}.{state} is set") },
+            Err(error) => caller::refused(format!("{state} stays as it was: {error}")),
+        }
+    }
+}
+
+type Found<'s> = (&'s crate::snapshot::Service, std::net::SocketAddr);
+
+/// The service and where it can be asked, or in words why not.
+fn found<'s>(snapshot: &'s Snapshot, service: &str) -> Result<Found<'s>, String> {
+    let known = snapshot.service(service);
+    let known = known.ok_or_else(|| format!("{service} is no service of this app"))?;
+    let at = known.url.as_deref().and_then(|url| url.strip_prefix("http://")?.strip_suffix('/')?.parse().ok());
+    let at = at.ok_or_else(|| format!("{service} does not serve yet"))?;
+    Ok((known, at))
+}
+
+fn over() -> Answer {
+    caller::refused("the session ends".to_owned())
+}

@@ -1,0 +1,112 @@
+//! The other end of the session's socket.
+
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+
+use crate::command::{Answer, Command};
+use crate::control::chain;
+use crate::journal::LogLine;
+use crate::snapshot::Snapshot;
+
+/// Talks to a running session.
+#[derive(Clone, Debug)]
+pub struct Client {
+    client: reqwest::Client,
+}
+
+/// A session that cannot be talked to.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// No client can be made.
+    #[error("make an HTTP client: {0}")]
+    Client(reqwest::Error),
+    /// It does not answer.
+    #[error("reach the session: {0}")]
+    Silent(String),
+    /// It answers what this version of `dyn` does not understand.
+    #[error("understand the session: {0}")]
+    Strange(String),
+}
+
+impl Client {
+    /// A client of the session that listens at this socket.
+    pub fn attach(socket: &Path) -> Result<Self, ClientError> {
+        let client = reqwest::Client::builder().unix_socket(socket).no_proxy().build();
+        Ok(Self { client: client.map_err(ClientError::Client)? })
+    }
+
+    /// The session at this moment.
+    pub async fn snapshot(&self) -> Result<Snapshot, ClientError> {
+        read(self.client.get("http://session/v1/snapshot")).await
+    }
+
+    /// Has something done. Dropped before its end, a call is given up.
+    pub async fn say(&self, command: &Command) -> Result<Answer, ClientError> {
+        read(self.client.post("http://session/v1/commands").json(command)).await
+    }
+
+    /// The latest lines of one service or of all, oldest first.
+    pub async fn logs(&self, service: Option<&str>, last: usize) -> Result<Vec<LogLine>, ClientError> {
+        let mut lines = self.follow_logs(service, Some(last), false).await?;
+        let mut read = Vec::new();
+        while let Some(line) = lines.next().await? {
+            read.push(serde_json::from_str(&line).map_err(|error| ClientError::Strange(error.to_string()))?);
+        }
+        Ok(read)
+    }
+
+    /// Lines of services as JSON lines, and with `follow` whatever comes.
+    pub async fn follow_logs(
+        &self,
+        service: Option<&str>,
+        last: Option<usize>,
+        follow: bool,
+    ) -> Result<Lines, ClientError> {
+        let service = service.map(|service| format!("&service={service}")).unwrap_or_default();
+        let last = last.map(|last| format!("&last={last}")).unwrap_or_default();
+        self.lines(format!("http://session/v1/logs?follow={follow}{service}{last}")).await
+    }
+
+    /// Events as JSON lines from the one after `after`, and with `follow` whatever comes.
+    pub async fn events(&self, after: u64, follow: bool) -> Result<Lines, ClientError> {
+        self.lines(format!("http://session/v1/events?after={after}&follow={follow}")).await
+    }
+
+    async fn lines(&self, url: String) -> Result<Lines, ClientError> {
+        let answer = self.client.get(url).send().await.map_err(|error| ClientError::Silent(chain(&error)))?;
+        Ok(Lines { answer, rest: Vec::new() })
+    }
+}
+
+/// JSON lines as they come.
+#[derive(Debug)]
+pub struct Lines {
+    answer: reqwest::Response,
+    rest: Vec<u8>,
+}
+
+impl Lines {
+    /// The next line, without its end; none when there will be no more.
+    pub async fn next(&mut self) -> Result<Option<String>, ClientError> {
+        loop {
+            if let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.rest.drain(..=end).collect();
+                return Ok(Some(String::from_utf8_lossy(&line[..end]).into_owned()));
+            }
+            match self.answer.chunk().await {
+                Ok(Some(chunk)) => self.rest.extend_from_slice(&chunk),
+                Ok(None) => return Ok(None),
+                Err(error) => return Err(ClientError::Silent(chain(&error))),
+            }
+        }
+    }
+}
+
+async fn read<T: DeserializeOwned>(request: reqwest::RequestBuilder) -> Result<T, ClientError> {
+    let answer = request.send().await.map_err(|error| ClientError::Silent(chain(&error)))?;
+    let text = answer.bytes().await.map_err(|error| ClientError::Silent(chain(&error)))?;
+    serde_json::from_slice(&text).map_err(|error| {
+        ClientError::Strange(format!("{error}: {}", String::from_utf8_lossy(&text[..text.len().min(200)])))
+    })
+}

@@ -1,0 +1,70 @@
+//! What happens outside, told to the loop: saves, and what the ground sees.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use local_cluster::{Ground, Stream};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
+use watcher::Watcher;
+
+use crate::event::Event;
+
+/// Tells of every save of the files to follow.
+pub(crate) async fn saves(mut files: watch::Receiver<BTreeSet<PathBuf>>, events: UnboundedSender<Event>) {
+    if files.wait_for(|files| !files.is_empty()).await.is_err() {
+        return;
+    }
+    let wanted = files.borrow_and_update().clone();
+    let mut watcher = match Watcher::new(&wanted) {
+        Ok(watcher) => watcher,
+        Err(error) => {
+            let message = format!("saves are not seen: failed to {error}");
+            return drop(events.send(Event::Notice { message }));
+        }
+    };
+    if let Some(why) = watcher.polling() {
+        let message = format!("looking through folders for saves, because the system cannot tell of them: {why}");
+        drop(events.send(Event::Notice { message }));
+    }
+    loop {
+        tokio::select! {
+            batch = watcher.next() => {
+                let Some(batch) = batch else { return };
+                if events.send(Event::Saved { settled: batch.settled, files: batch.files }).is_err() {
+                    return;
+                }
+            }
+            changed = files.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                let wanted = files.borrow_and_update().clone();
+                if let Err(error) = watcher.watch(&wanted) {
+                    drop(events.send(Event::Notice { message: format!("some saves are not seen: failed to {error}") }));
+                }
+            }
+        }
+    }
+}
+
+/// Tells of whatever happens on the ground, until it is closed.
+pub(crate) async fn ground(ground: Arc<dyn Ground>, events: UnboundedSender<Event>) {
+    while let Some(event) = ground.next().await {
+        let event = match event {
+            local_cluster::Event::Log { service, stream, line } => {
+                let stream = match stream {
+                    Stream::Stdout => "stdout",
+                    Stream::Stderr => "stderr",
+                };
+                Event::Log { service, stream, line }
+            }
+            local_cluster::Event::Down { service, why } => Event::Down { service, why },
+            local_cluster::Event::Notice(message) => Event::Notice { message },
+        };
+        if events.send(event).is_err() {
+            return;
+        }
+    }
+}

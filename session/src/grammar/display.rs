@@ -1,0 +1,71 @@
+//! A meaning as a line again.
+
+use std::fmt::{self, Display, Formatter};
+
+use super::{Line, Show};
+use crate::command::{Call, Command, Feed};
+
+impl Display for Line {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Say(command) => command.fmt(f),
+            Self::Show(show) => show.fmt(f),
+        }
+    }
+}
+
+/// As it is typed.
+impl Display for Command {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invoke { call } => call.fmt(f),
+            Self::Time { count, call } => write!(f, ":time {count} {call}"),
+            Self::State { service } => write!(f, ":state {service}"),
+            Self::Set { service, state, value } => write!(f, ":set {service}.{state} {value}"),
+            Self::Restart { service } => write!(f, ":restart {service}"),
+            Self::Undo => f.write_str(":undo"),
+            Self::Stop => f.write_str(":stop"),
+        }
+    }
+}
+
+impl Display for Show {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Services => f.write_str(":services"),
+            Self::Flow => f.write_str(":flow"),
+            Self::Logs { service: Some(service), last } => write!(f, ":logs {service} {last}"),
+            Self::Logs { service: None, last } => write!(f, ":logs {last}"),
+            Self::Edits => f.write_str(":edits"),
+            Self::Why { edit } => write!(f, ":why {edit}"),
+            Self::Route { call } => write!(f, ":route {call}"),
+            Self::Table { of } => write!(f, ":table {of}"),
+            Self::Answer { number } => write!(f, "${number}"),
+            Self::Help { topic: Some(topic) } => write!(f, ":help {topic}"),
+            Self::Help { topic: None } => f.write_str(":help"),
+            Self::Quit => f.write_str(":quit"),
+        }
+    }
+}
+
+/// As it is typed, in the form `map(filter(get))`; without inputs it means: as the app's flow feeds it.
+impl Display for Call {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.service)?;
+        let Some(inputs) = self.inputs.as_ref() else { return Ok(()) };
+        f.write_str("(")?;
+        for (at, feed) in inputs.iter().enumerate() {
+            write!(f, "{}{feed}", if at == 0 { "" } else { ", " })?;
+        }
+        f.write_str(")")
+    }
+}
+
+impl Display for Feed {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Value(value) => value.fmt(f),
+            Self::Call(call) => call.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What is wrong with a line, where, and how to mend it.
+
+use std::fmt::{self, Display};
+use std::ops::Range;
+
+/// A line that does not read, or that asks for what is not there.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Mistake {
+    /// Where, in characters of the line; empty where something is missing.
+    pub at: Range<usize>,
+    /// What is wrong.
+    pub message: String,
+    /// How to mend it.
+    pub hint: Option<String>,
+}
+
+impl Mistake {
+    /// `at` in bytes until [`Mistake::in_characters`].
+    pub(super) fn new(at: Range<usize>, message: impl Display) -> Self {
+        Self { at, message: message.to_string(), hint: None }
+    }
+
+    pub(super) fn hint(mut self, hint: impl Display) -> Self {
+        self.hint = Some(hint.to_string());
+        self
+    }
+
+    /// `did you mean …?`, or else every name there is.
+    pub(super) fn nearest<'n>(self, wrong: &str, names: impl IntoIterator<Item = &'n str>, what: &str) -> Self {
+        let names: Vec<_> = names.into_iter().collect();
+        match nearest(wrong, names.iter().copied()) {
+            Some(name) => self.hint(format_args!("did you mean {name}?")),
+            None if names.is_empty() => self.hint(format_args!("there are no {what}")),
+            None => self.hint(format_args!("{what}: {}", names.join(", "))),
+        }
+    }
+
+    pub(super) fn in_characters(mut self, line: &str) -> Self {
+        self.at = characters(line, self.at);
+        self
+    }
+}
+
+/// Where something stands in characters, from where it stands in bytes.
+pub(super) fn characters(line: &str, bytes: Range<usize>) -> Range<usize> {
+    let count = |end: usize| line.char_indices().take_while(|(at, _)| *at < end).count();
+    count(bytes.start)..count(bytes.end)
+}
+
+/// The one of the names that was likely meant.
+pub(super) fn nearest<'n>(wrong: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    // A third of the letters may be wrong: `filtre` is filter, `x` is nothing.
+    let far = (wrong.chars().count() / 3).max(1);
+    let near = names.into_iter().map(|name| (strsim::osa_distance(wrong, name), name));
+    near.filter(|(distance, name)| *distance <= far && *distance < name.chars().count()).min().map(|(_, name)| name)
+}
+
+/// `1 input`, `2 inputs`.
+pub(super) struct Inputs(pub(super) usize);
+
+impl Display for Inputs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => f.write_str("no input"),
+            1 => f.write_str("1 input"),
+            n => write!(f, "{n} inputs"),
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The commands: their names, what they take, and what they are for.
+
+/// What stands behind a command's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Takes {
+    Nothing,
+    /// A service.
+    Service,
+    /// Perhaps a service, perhaps a number of lines.
+    Logs,
+    /// A number and an expression.
+    Time,
+    /// `service.STATE` and a value.
+    Set,
+    /// Perhaps an edit.
+    Edit,
+    /// An expression.
+    Expression,
+    /// Perhaps an expression.
+    Table,
+    /// Perhaps a topic.
+    Topic,
+    /// Whatever: the command is planned, and this is what is missing for it.
+    Later(&'static str),
+}
+
+/// A command.
+#[derive(Debug)]
+pub(super) struct Verb {
+    pub(super) name: &'static str,
+    pub(super) takes: Takes,
+    /// As help shows what it takes.
+    pub(super) usage: &'static str,
+    pub(super) about: &'static str,
+}
+
+const fn verb(name: &'static str, takes: Takes, usage: &'static str, about: &'static str) -> Verb {
+    Verb { name, takes, usage, about }
+}
+
+/// Every command, in the order of help.
+pub(super) const VERBS: &[Verb] = &[
+    verb("services", Takes::Nothing, "", "every service, its state and its version"),
+    verb("flow", Takes::Nothing, "", "which service feeds which"),
+    verb("time", Takes::Time, "N CALL", "call N times: percentiles of each hop"),
+    verb("state", Takes::Service, "SERVICE", "the placed values of a service"),
+    verb("set", Takes::Set, "SERVICE.NAME VALUE", "set a placed value"),
+    verb("logs", Takes::Logs, "[SERVICE] [N]", "the latest lines that services wrote"),
+    verb("edits", Takes::Nothing, "", "every edit and what became of it"),
+    verb("why", Takes::Edit, "[EDIT]", "why an edit built what it built, and where its time went"),
+    verb("route", Takes::Expression, "CALL", "the route header of a call"),
+    verb("table", Takes::Table, "[CALL]", "the last answer, or what a call answers, as a table"),
+    verb("restart", Takes::Service, "SERVICE", "start a service's host again"),
+    verb("undo", Takes::Nothing, "", "write back what the files held before the last edit"),
+    verb("stop", Takes::Nothing, "", "end the session and its services"),
+    verb("record", Takes::Later("recordings"), "on|off", "record traffic (not there yet)"),
+    verb("replay", Takes::Later("recordings"), "", "replay recorded traffic (not there yet)"),
+    verb("push", Takes::Later("rollouts"), "", "roll the app out to a cluster (not there yet)"),
+    verb("help", Takes::Topic, "[TOPIC]", "this, or more of a command or topic"),
+    verb("quit", Takes::Nothing, "", "leave; the session goes on"),
+];
+
+/// A command by its name.
+pub(super) fn find(name: &str) -> Option<&'static Verb> {
+    let name = if name == "q" { "quit" } else { name };
+    VERBS.iter().find(|verb| verb.name == name)
+}

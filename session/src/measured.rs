@@ -1,0 +1,124 @@
+//! What was measured, ready to be drawn. Times are microseconds.
+
+use serde::{Deserialize, Serialize};
+
+/// What was measured of one service.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Hop {
+    /// Over the last stretches of time, shortest first: ten seconds, a minute, five minutes.
+    pub windows: Vec<Window>,
+    /// Requests of each of the last 60 seconds, oldest first.
+    pub per_second: Vec<u32>,
+    /// Requests that are being answered at this moment.
+    pub in_flight: u32,
+    /// Before and after the last edit that changed the service.
+    pub edit: Option<Comparison>,
+}
+
+/// One service over one stretch of time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Window {
+    /// Its length in seconds.
+    pub seconds: u32,
+    /// Requests seen.
+    pub n: u64,
+    /// Of those, answered with an error.
+    pub errors: u64,
+    /// Requests a second.
+    pub rate: f64,
+    /// From the first byte of a request to the last of its answer.
+    pub total: Percentiles,
+    /// In the user's function, without what it waited for.
+    pub function: Percentiles,
+    /// Waiting for upstream services, network included.
+    pub upstream: Percentiles,
+    /// On the wire to upstream services: what was waited for less what they say they took.
+    pub network: Percentiles,
+    /// Everything else: our own work.
+    pub overhead: Percentiles,
+    /// Requests by total time: the upper end of a bucket and how many fell into it, in rising order.
+    pub histogram: Vec<(u64, u64)>,
+}
+
+/// Percentiles.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Percentiles {
+    /// Half of them.
+    pub p50: u64,
+    /// Nine of ten.
+    pub p90: u64,
+    /// 99 of 100.
+    pub p99: u64,
+    /// The largest.
+    pub max: u64,
+}
+
+/// Function times before and after an edit, in nanoseconds: many functions take less than a microsecond.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// The edit.
+    pub edit: u64,
+    /// Median before.
+    pub before_p50: u64,
+    /// Samples before.
+    pub before_n: u64,
+    /// Median since.
+    pub after_p50: u64,
+    /// Samples since.
+    pub after_n: u64,
+    /// What the samples support.
+    pub verdict: Verdict,
+}
+
+/// What two samples support.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Neither, or too few samples.
+    #[default]
+    NoEvidence,
+    /// The new code is slower.
+    Slower,
+    /// The new code is faster.
+    Faster,
+}
+
+/// One request, whole.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Trace {
+    /// W3C trace id, 32 hex digits.
+    pub id: String,
+    /// When it was seen, in milliseconds since the session began.
+    pub at_ms: u64,
+    /// From first to last.
+    pub total: u64,
+    /// Whether parts are missing.
+    pub partial: bool,
+    /// Its parts, each after the one that asked for it.
+    pub spans: Vec<Span>,
+}
+
+/// A service's part of a request.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Span {
+    /// Rust name.
+    pub service: String,
+    /// `service@hash`.
+    pub version: String,
+    /// How many services asked one another before it.
+    pub depth: u32,
+    /// From the request's beginning to this part's, as far as clocks and durations say; never negative.
+    pub start: u64,
+    /// All of it.
+    pub total: u64,
+    /// In the user's function.
+    pub function: u64,
+    /// Waiting for upstream services.
+    pub upstream: u64,
+    /// On the wire from the one that asked.
+    pub network: u64,
+    /// HTTP status.
+    pub status: u16,
+    /// What went wrong.
+    pub error: Option<String>,
+}

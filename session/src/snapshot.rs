@@ -1,0 +1,234 @@
+//! What a face sees: plain data, a picture of the session at one moment.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use app::Diagnostic;
+use serde::{Deserialize, Serialize};
+
+use crate::measured::{Hop, Trace};
+use crate::report::{Fate, Waterfall};
+
+/// A session at one moment. Times are milliseconds since the session began, on a clock that never jumps.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// The app's name.
+    pub app: String,
+    /// Its file, canonical.
+    pub file: PathBuf,
+    /// The session's process.
+    pub pid: u32,
+    /// When this picture was taken.
+    pub now_ms: u64,
+    /// What the session is about.
+    pub phase: Phase,
+    /// `docker` or `process`, once chosen.
+    pub ground: Option<String>,
+    /// The front door, once every service served.
+    pub url: Option<String>,
+    /// The latest edit; 0 is the start.
+    pub edit: u64,
+    /// Every service, in the order of the file.
+    pub services: Vec<Service>,
+    /// The tail of `main` as a route, such as `moving_avg(map(filter(get)))`.
+    pub flow: Option<String>,
+    /// Which service feeds which input of which.
+    pub edges: Vec<Edge>,
+    /// What the user's types look like, for completion: every struct and enum that an input or a placed value reaches.
+    pub types: BTreeMap<String, Shape>,
+    /// Every edit so far, oldest first; the oldest of very many are forgotten.
+    pub edits: Vec<EditLine>,
+    /// How long the session's edits took from save to first answer.
+    pub totals: Totals,
+    /// What is wrong with the file as it stands, errors first. Empty once it is mended.
+    pub diagnostics: Vec<Diagnostic>,
+    /// What the user should know, oldest first; the oldest of very many are forgotten.
+    pub notices: Vec<Notice>,
+    /// Measured per service, by Rust name.
+    pub hops: BTreeMap<String, Hop>,
+    /// Requests kept whole: the slowest of the last minutes first, then the latest.
+    pub traces: Vec<Trace>,
+    /// Measurements that were lost on their way here.
+    pub dropped: u64,
+}
+
+/// What a session is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// The first build; nothing serves yet.
+    #[default]
+    Starting,
+    /// The chain serves what the file says.
+    Serving,
+    /// An edit is built or taken over; what served before serves on.
+    Building,
+    /// The file is broken; what served before serves on.
+    Broken,
+    /// The session ends.
+    Closing,
+}
+
+/// A service.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Service {
+    /// Rust name.
+    pub name: String,
+    /// How it does.
+    pub state: Condition,
+    /// `service@hash` of what serves.
+    pub version: Option<String>,
+    /// When that version began to serve.
+    pub since_ms: Option<u64>,
+    /// Where it can be called from here.
+    pub url: Option<String>,
+    /// Its inputs, in order.
+    pub inputs: Vec<Field>,
+    /// Its return type, as written.
+    pub output: String,
+    /// Its placed values, and what the last takeover did with each.
+    pub placed: BTreeMap<String, Placed>,
+    /// How often its host was started again after it went down.
+    pub restarts: u32,
+    /// Why it is down or broken, in words.
+    pub why: Option<String>,
+}
+
+/// How a service does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// Nothing of it serves yet.
+    #[default]
+    Starting,
+    /// Serves the file's meaning.
+    Live,
+    /// Serves, while a newer version is built or taken over.
+    Building,
+    /// Serves an older version: the newer one cannot be built or was not taken over.
+    Stale,
+    /// Answers what it has begun and takes nothing new.
+    Draining,
+    /// Does not answer.
+    Down,
+}
+
+/// A placed value.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Placed {
+    /// Its type, as written.
+    #[serde(rename = "type")]
+    pub ty: String,
+    /// What the last takeover did with it.
+    pub fate: Option<Fate>,
+}
+
+/// A named value of a type.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// Its type, as written.
+    #[serde(rename = "type")]
+    pub ty: String,
+}
+
+/// A type of the user's, as JSON sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shape {
+    /// An object with these fields.
+    Struct(Vec<Field>),
+    /// One of these; a name without fields is a string.
+    Enum(Vec<String>),
+}
+
+/// One service feeds another.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edge {
+    /// The one that answers.
+    pub from: String,
+    /// The one that asks.
+    pub to: String,
+    /// The input it feeds; none: a call in the body.
+    pub input: Option<String>,
+}
+
+/// An edit and what became of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EditLine {
+    /// Its number.
+    pub edit: u64,
+    /// When it was saved.
+    pub at_ms: u64,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The services it changed.
+    pub services: Vec<EditedService>,
+    /// Whether services feed each other in another way since.
+    pub flow: bool,
+    /// Where its time went, once it is live.
+    pub ms: Option<Waterfall>,
+}
+
+/// A service in an edit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EditedService {
+    /// Rust name.
+    pub name: String,
+    /// What changed, in terms of the source.
+    pub reason: String,
+    /// `service@hash`, once it is built.
+    pub version: Option<String>,
+}
+
+/// What became of an edit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// Being built or taken over.
+    Open,
+    /// Serves.
+    Live,
+    /// Changed no meaning.
+    Unchanged,
+    /// Cannot be built.
+    Broken {
+        /// How many errors.
+        errors: usize,
+    },
+    /// Was not taken over.
+    RolledBack {
+        /// Why, in words.
+        why: String,
+    },
+    /// A later save came before it was live.
+    Superseded,
+}
+
+/// How long edits took, in milliseconds from the settled save to the first answer of the new code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Totals {
+    /// How many edits went live.
+    pub n: u64,
+    /// Half of them took no longer.
+    pub p50: f64,
+    /// 95 % of them took no longer.
+    pub p95: f64,
+}
+
+/// Something to know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// When.
+    pub at_ms: u64,
+    /// In words.
+    pub message: String,
+}
+
+impl Snapshot {
+    /// A service by its Rust name.
+    pub fn service(&self, name: &str) -> Option<&Service> {
+        self.services.iter().find(|service| service.name == name)
+    }
+}

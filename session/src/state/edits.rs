@@ -1,0 +1,299 @@
+//! From a save to what it changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use app::{App, Change, Diagnostic, Severity};
+
+use super::service::{Build, Kept};
+use super::{Gate, State, keep, millis};
+use crate::edit::Taking;
+use crate::effect::{Effect, Wanted};
+use crate::event::{Artifact, Edit};
+use crate::report::Report;
+use crate::snapshot::{EditLine, EditedService, Outcome};
+
+impl State {
+    pub(super) fn saved(&mut self, now: Duration, settled: Duration, files: &BTreeSet<PathBuf>) -> Vec<Effect> {
+        self.edit += 1;
+        self.saved = Taking::saved(self.edit, now, settled);
+        let beside =
+            self.recipe.as_ref().is_some_and(|recipe| files.iter().any(|file| recipe.consulted.contains(file)));
+        match self.wanted.clone().filter(|_| beside) {
+            // The file itself is read after that: what it means may rest on what it is compiled with.
+            Some(app) => vec![Effect::Prepare { edit: self.edit, app: Wanted(app) }],
+            None => vec![Effect::Load { edit: self.edit }],
+        }
+    }
+
+    pub(super) fn loaded(
+        &mut self,
+        now: Duration,
+        edit: Edit,
+        app: Arc<App>,
+        diagnostics: Vec<Diagnostic>,
+    ) -> Vec<Effect> {
+        // What was read before the last save is not what the user sees any more.
+        if edit != self.edit {
+            return Vec::new();
+        }
+        let mut effects = vec![self.watch(&app.files)];
+        if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+            effects.extend(self.unreadable(now, edit, diagnostics));
+            return effects;
+        }
+        self.trouble.remove(&None);
+        self.types = super::picture::types(&app);
+        effects.extend(match self.wanted.replace(app.clone()) {
+            Some(_) => self.edited(now, edit, app),
+            None => self.begun(edit, app),
+        });
+        effects
+    }
+
+    /// What stands in the file is no app: what was wanted before is still wanted.
+    fn unreadable(&mut self, now: Duration, edit: Edit, diagnostics: Vec<Diagnostic>) -> Vec<Effect> {
+        let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
+        self.trouble.insert(None, diagnostics.clone());
+        let outcome = Outcome::Broken { errors };
+        keep(
+            &mut self.edits,
+            EditLine { edit, at_ms: millis(now), outcome, services: Vec::new(), flow: false, ms: None },
+        );
+        let mut effects = self.tell_broken(edit, diagnostics);
+        effects.extend(self.end_of_a_broken_start());
+        effects
+    }
+
+    /// The first good reading.
+    fn begun(&mut self, edit: Edit, app: Arc<App>) -> Vec<Effect> {
+        self.taking = Taking::saved(edit, Duration::ZERO, Duration::ZERO);
+        self.gate = Gate { structural: true, ..Gate::default() };
+        // Containers start while dependencies are built.
+        vec![Effect::Open { app: Wanted(app.clone()) }, Effect::Prepare { edit, app: Wanted(app) }]
+    }
+
+    /// A later one: what changed its meaning is built, the rest goes on.
+    fn edited(&mut self, now: Duration, edit: Edit, app: Arc<App>) -> Vec<Effect> {
+        let mut effects = self.supersede(edit);
+        let open = self.renew(&app);
+        let removed = self.leave(&app);
+        let flow = self.routed.as_ref().is_some_and(|routed| routed.flow != app.flow);
+        self.taking = std::mem::take(&mut self.saved);
+        if open.is_empty() && removed.is_empty() && !flow {
+            self.routed = self.routed.as_ref().map(|_| app);
+            self.note_edit(now, Outcome::Unchanged, false);
+            effects.push(Effect::Report(Report::Unchanged { edit, ms: self.taking.since_save(now) }));
+            return effects;
+        }
+        let structural = self.routed.as_ref().is_none_or(|routed| shape(routed) != shape(&app));
+        self.gate = Gate { structural, ..Gate::default() };
+        self.taking.loaded(now, open, removed, flow);
+        self.note_edit(now, Outcome::Open, flow);
+        if self.recipe.is_none() {
+            // The first attempt failed, or this is its end before it came to one.
+            effects.push(Effect::Prepare { edit, app: Wanted(app) });
+        } else {
+            effects.push(Effect::Check { edit, app: Wanted(app) });
+        }
+        effects
+    }
+
+    fn supersede(&mut self, by: Edit) -> Vec<Effect> {
+        if !self.taking.is_open() || self.taking.edit == by {
+            return Vec::new();
+        }
+        let edit = self.taking.edit;
+        self.outcome(edit, Outcome::Superseded);
+        vec![Effect::Report(Report::Superseded { edit, by })]
+    }
+
+    /// Which services have to be built for `app`, each with the reason; what serves its meaning already is noted so.
+    /// What failed before is tried again: its lines may have moved, and what it met may be gone.
+    fn renew(&mut self, app: &Arc<App>) -> BTreeMap<String, String> {
+        let mut compared: Vec<(Arc<App>, BTreeMap<String, String>)> = Vec::new();
+        let mut open = BTreeMap::new();
+        for service in &app.services {
+            let key = self.key(service);
+            let known = self.services.entry(service.name.clone()).or_default();
+            known.leaving = false;
+            if matches!(known.build, Build::Failed { .. }) {
+                known.build = Build::None;
+            }
+            known.refused = None;
+            known.deaths = 0;
+            self.trouble.remove(&Some(service.name.clone()));
+            if let Some(live) = known.live.as_mut().filter(|live| live.key == key) {
+                live.app = app.clone();
+                continue;
+            }
+            let reason = match &known.live {
+                None => "it is new".to_owned(),
+                Some(live) => {
+                    let at = compared.iter().position(|(base, _)| Arc::ptr_eq(base, &live.app)).unwrap_or_else(|| {
+                        compared.push((live.app.clone(), reasons(&live.app, app)));
+                        compared.len() - 1
+                    });
+                    let given = compared[at].1.get(&service.name).cloned();
+                    given.unwrap_or_else(|| "what it is compiled with changed".to_owned())
+                }
+            };
+            open.insert(service.name.clone(), reason);
+        }
+        open
+    }
+
+    /// Marks what `app` has no more.
+    fn leave(&mut self, app: &App) -> Vec<String> {
+        let mut removed = Vec::new();
+        for (name, known) in &mut self.services {
+            if app.service(name).is_none() && !known.leaving {
+                known.leaving = true;
+                self.trouble.remove(&Some(name.clone()));
+                if known.live.is_some() {
+                    removed.push(name.clone());
+                }
+            }
+        }
+        removed
+    }
+
+    pub(super) fn checked(&mut self, edit: Edit) -> Vec<Effect> {
+        if edit == self.taking.edit {
+            self.gate.checked = true;
+        }
+        Vec::new()
+    }
+
+    /// The services of an edit do not fit together: it is refused as a whole.
+    pub(super) fn mismatched(&mut self, edit: Edit, diagnostics: Vec<Diagnostic>) -> Vec<Effect> {
+        if edit != self.taking.edit {
+            return Vec::new();
+        }
+        let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
+        self.trouble.insert(None, diagnostics.clone());
+        self.outcome(edit, Outcome::Broken { errors });
+        self.taking.give_up_all();
+        if let Some(routed) = self.routed.clone() {
+            self.wanted = Some(routed.clone());
+            self.renew(&routed);
+            self.leave(&routed);
+            self.gate = Gate { structural: false, checked: true, committed: true };
+        }
+        let mut effects = self.tell_broken(edit, diagnostics);
+        effects.extend(self.end_of_a_broken_start());
+        effects
+    }
+
+    pub(super) fn built(&mut self, now: Duration, ticket: u64, service: String, artifact: Artifact) -> Vec<Effect> {
+        let (Some(app), Some(known)) = (self.wanted.clone(), self.services.get_mut(&service)) else {
+            return Vec::new();
+        };
+        // A later build of the service follows, or nobody wants this one any more.
+        let Build::Running { ticket: latest, key } = &known.build else { return Vec::new() };
+        if *latest != ticket {
+            return Vec::new();
+        }
+        let key = key.clone();
+        known.build = Build::None;
+        let Artifact { version, compiled, ms, .. } = artifact.clone();
+        known.artifact = Some(Kept { key, app, artifact });
+        self.taking.built(now);
+        self.trouble.remove(&Some(service.clone()));
+        vec![Effect::Report(Report::Built { edit: self.taking.edit, service, version, compiled, ms })]
+    }
+
+    pub(super) fn broken(
+        &mut self,
+        ticket: u64,
+        service: Option<String>,
+        mut diagnostics: Vec<Diagnostic>,
+    ) -> Vec<Effect> {
+        if let Some(known) = service.as_ref().and_then(|service| self.services.get_mut(service)) {
+            let Build::Running { ticket: latest, key } = &known.build else { return Vec::new() };
+            if *latest != ticket {
+                return Vec::new();
+            }
+            known.build = Build::Failed { key: key.clone() };
+        }
+        self.trouble.insert(service.clone(), diagnostics.clone());
+        let edit = self.taking.edit;
+        if let Some(service) = &service {
+            self.taking.give_up(service);
+        }
+        // An edit of more than bodies is taken over whole or not at all.
+        if service.is_none() || self.gate.structural && !self.gate.committed {
+            self.taking.give_up_all();
+        }
+        let errors = self.errors();
+        self.outcome(edit, Outcome::Broken { errors });
+        diagnostics.retain(|diagnostic| self.taking.is_news(diagnostic));
+        let mut effects = self.tell_broken(edit, diagnostics);
+        effects.extend(self.end_of_a_broken_start());
+        effects
+    }
+
+    fn tell_broken(&mut self, edit: Edit, mut diagnostics: Vec<Diagnostic>) -> Vec<Effect> {
+        if diagnostics.is_empty() {
+            return Vec::new();
+        }
+        diagnostics.sort_by(|a, b| (a.severity, &a.place).cmp(&(b.severity, &b.place)));
+        vec![Effect::Report(Report::Broken { edit, diagnostics })]
+    }
+
+    /// Nothing serves and nobody is there to mend it: the session ends.
+    pub(super) fn end_of_a_broken_start(&mut self) -> Vec<Effect> {
+        if self.ready || self.settings.waits { Vec::new() } else { self.close() }
+    }
+
+    fn errors(&self) -> usize {
+        let all = self.trouble.values().flatten();
+        all.filter(|diagnostic| diagnostic.severity == Severity::Error).count()
+    }
+
+    /// Writes the edit that is on its way into the list of edits.
+    fn note_edit(&mut self, now: Duration, outcome: Outcome, flow: bool) {
+        let services = self.taking.reasons().map(|(name, reason)| EditedService {
+            name: name.clone(),
+            reason: reason.clone(),
+            version: None,
+        });
+        let line = EditLine {
+            edit: self.taking.edit,
+            at_ms: millis(now),
+            outcome,
+            services: services.collect(),
+            flow,
+            ms: None,
+        };
+        keep(&mut self.edits, line);
+    }
+
+    /// What became of an edit.
+    pub(super) fn outcome(&mut self, edit: Edit, outcome: Outcome) {
+        if let Some(line) = self.edits.iter_mut().rev().find(|line| line.edit == edit) {
+            line.outcome = outcome;
+        }
+    }
+}
+
+/// Why each service that changed did.
+fn reasons(old: &App, new: &App) -> BTreeMap<String, String> {
+    let changes = app::compare(old, new).services.into_iter();
+    let changed = changes.filter_map(|change| match change {
+        Change::Changed { service, reasons } => Some((service, reasons.join(", "))),
+        Change::Added { .. } | Change::Removed { .. } => None,
+    });
+    changed.collect()
+}
+
+/// What has to change everywhere at once: which services there are, what each takes and gives, who feeds whom.
+fn shape(app: &App) -> impl PartialEq + use<> {
+    let services = app.services.iter().map(|service| {
+        let inputs = service.inputs.clone();
+        (service.name.clone(), (inputs, service.output.clone()))
+    });
+    (services.collect::<BTreeMap<_, _>>(), app.flow.clone())
+}

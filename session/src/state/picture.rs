@@ -1,0 +1,173 @@
+//! The session as its faces see it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use app::{Flow, Severity};
+
+use super::service::{Build, Host};
+use super::{Service, State, millis};
+use crate::snapshot::{self, Condition, Edge, Field, Phase, Placed, Shape, Snapshot, Totals};
+
+impl State {
+    /// What there is to see at this moment. What is measured is added by whoever measures.
+    pub(crate) fn picture(&self, now: Duration) -> Snapshot {
+        let Some(app) = self.wanted.as_ref() else {
+            let diagnostics = self.trouble.values().flatten().cloned().collect();
+            let phase = self.phase();
+            return Snapshot { now_ms: millis(now), phase, edit: self.edit, diagnostics, ..Snapshot::default() };
+        };
+        let ground = self.ground.as_ref();
+        Snapshot {
+            app: app.name.clone(),
+            now_ms: millis(now),
+            phase: self.phase(),
+            ground: ground.map(|ground| ground.name.to_owned()),
+            url: ground.filter(|_| self.ready).map(|ground| format!("http://{}/", ground.front)),
+            edit: self.edit,
+            services: app.services.iter().map(|service| self.service(service)).collect(),
+            flow: app.flow.as_ref().map(Flow::to_string),
+            edges: edges(app),
+            types: self.types.clone(),
+            edits: self.edits.iter().cloned().collect(),
+            totals: self.totals(),
+            diagnostics: self.findings(),
+            notices: self.notices.iter().cloned().collect(),
+            ..Snapshot::default()
+        }
+    }
+
+    /// Where a service can be called from here.
+    pub(crate) fn address(&self, service: &str) -> Option<std::net::SocketAddr> {
+        Some(self.services.get(service)?.seat.as_ref()?.here)
+    }
+
+    /// The edit that brought a version.
+    pub(crate) fn edit_of(&self, version: &str) -> Option<u64> {
+        let brought = |service: &crate::snapshot::EditedService| service.version.as_deref() == Some(version);
+        self.edits.iter().rev().find(|line| line.services.iter().any(brought)).map(|line| line.edit)
+    }
+
+    fn phase(&self) -> Phase {
+        let errors = self.trouble.values().flatten().any(|diagnostic| diagnostic.severity == Severity::Error);
+        let busy = |known: &Service| known.building().is_some() || known.swapping.is_some();
+        match () {
+            () if self.closing => Phase::Closing,
+            () if errors => Phase::Broken,
+            () if !self.ready => Phase::Starting,
+            () if self.services.values().any(busy) || self.taking.is_open() => Phase::Building,
+            () => Phase::Serving,
+        }
+    }
+
+    /// Errors first; what several services share, once.
+    fn findings(&self) -> Vec<app::Diagnostic> {
+        let mut all: Vec<app::Diagnostic> = Vec::new();
+        for diagnostic in self.trouble.values().flatten() {
+            let known =
+                |other: &app::Diagnostic| other.place == diagnostic.place && other.message == diagnostic.message;
+            if !all.iter().any(known) {
+                all.push(diagnostic.clone());
+            }
+        }
+        all.sort_by(|a, b| (a.severity, &a.place).cmp(&(b.severity, &b.place)));
+        all
+    }
+
+    fn service(&self, service: &app::Service) -> snapshot::Service {
+        let key = self.key(service);
+        let nobody = Service::default();
+        let known = self.services.get(&service.name).unwrap_or(&nobody);
+        let live = known.live.as_ref();
+        let placed = service.placed.iter().filter(|placed| placed.is_state).map(|placed| {
+            let fate = live.and_then(|live| live.states.get(&placed.name)).cloned();
+            (placed.name.clone(), Placed { ty: placed.ty.clone(), fate })
+        });
+        let first = |service: &str| {
+            let found = self.trouble.get(&Some(service.to_owned())).and_then(|found| found.first());
+            found.map(|diagnostic| diagnostic.message.clone())
+        };
+        snapshot::Service {
+            name: service.name.clone(),
+            state: condition(known, &key),
+            version: live.map(|live| live.version.clone()),
+            since_ms: live.map(|live| millis(live.since)),
+            url: known.seat.as_ref().map(|seat| format!("http://{}/", seat.here)),
+            inputs: service
+                .inputs
+                .iter()
+                .map(|input| Field { name: input.name.clone(), ty: input.ty.clone() })
+                .collect(),
+            output: service.output.written.clone(),
+            placed: placed.collect(),
+            restarts: known.restarts,
+            why: known
+                .why
+                .clone()
+                .or_else(|| known.refused.as_ref().map(|(_, why)| why.clone()))
+                .or_else(|| first(&service.name)),
+        }
+    }
+
+    fn totals(&self) -> Totals {
+        let mut totals: Vec<f64> = self.totals.iter().copied().collect();
+        totals.sort_by(f64::total_cmp);
+        // The nearest rank: the smallest value that so many are no larger than.
+        let rank = |share: f64| {
+            let at = (share * totals.len() as f64).ceil() as usize;
+            totals.get(at.saturating_sub(1)).copied().unwrap_or_default()
+        };
+        Totals { n: totals.len() as u64, p50: rank(0.5), p95: rank(0.95) }
+    }
+}
+
+fn condition(known: &Service, key: &str) -> Condition {
+    match (known.host, &known.live) {
+        _ if known.removing => Condition::Draining,
+        (Host::Down, _) => Condition::Down,
+        (_, None) => Condition::Starting,
+        (_, Some(live)) if live.key == key => Condition::Live,
+        _ if known.has_failed(key) => Condition::Stale,
+        _ if matches!(known.build, Build::Running { .. }) || known.swapping.is_some() => Condition::Building,
+        _ => Condition::Stale,
+    }
+}
+
+fn edges(app: &app::App) -> Vec<Edge> {
+    let mut edges = Vec::new();
+    if let Some(flow) = &app.flow {
+        feed(app, flow, &mut edges);
+    }
+    for service in &app.services {
+        let calls = service.calls.iter();
+        edges.extend(calls.map(|called| Edge { from: called.clone(), to: service.name.clone(), input: None }));
+    }
+    edges
+}
+
+fn feed(app: &app::App, flow: &Flow, edges: &mut Vec<Edge>) {
+    let Flow::Call { service, inputs } = flow else { return };
+    let names = app.service(service).map(|service| service.inputs.as_slice()).unwrap_or_default();
+    for (at, input) in inputs.iter().enumerate() {
+        if let Flow::Call { service: from, .. } = input {
+            let name = names.get(at).map(|input| input.name.clone());
+            let edge = Edge { from: from.clone(), to: service.clone(), input: name };
+            if !edges.contains(&edge) {
+                edges.push(edge);
+            }
+            feed(app, input, edges);
+        }
+    }
+}
+
+/// What the user's types look like.
+pub(super) fn types(app: &app::App) -> BTreeMap<String, Shape> {
+    app.types().into_iter().map(|(name, shape)| (name, shape_of(shape))).collect()
+}
+
+fn shape_of(shape: app::Shape) -> Shape {
+    match shape {
+        app::Shape::Struct(fields) => Shape::Struct(fields.into_iter().map(|(name, ty)| Field { name, ty }).collect()),
+        app::Shape::Enum(names) => Shape::Enum(names),
+    }
+}

@@ -1,0 +1,351 @@
+//! What effects are done with: each does one thing and answers with an event.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use app::{App, Diagnostic};
+use build::{BuildError, Builder};
+use hops::Config;
+use local_cluster::{Ground, Plan, Spec};
+
+use crate::control::Control;
+use crate::effect;
+use crate::event::{Artifact, Edit, Event, Opened, Recipe, Seat};
+use crate::home::Place;
+use crate::install;
+use crate::options::{Front, Options};
+use crate::texts::Texts;
+
+/// A new host listens within milliseconds; a machine under load is given this long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) struct Tools {
+    pub(crate) options: Options,
+    pub(crate) place: Place,
+    pub(crate) control: Control,
+    pub(crate) builder: Builder,
+    pub(crate) texts: Texts,
+}
+
+/// A ground, why it is not another one, and the port of its front door.
+pub(crate) type Chosen = (Arc<dyn Ground>, Option<String>, u16);
+
+impl Tools {
+    /// Reads the files.
+    pub(crate) async fn load(&self, edit: Edit) -> Event {
+        let file = self.options.file.clone();
+        let only = self.options.only.clone();
+        let loaded = tokio::task::spawn_blocking(move || crate::load::load(&file)).await;
+        match loaded {
+            Ok((mut app, diagnostics, sources)) => {
+                if diagnostics.iter().all(|diagnostic| diagnostic.severity != app::Severity::Error) {
+                    self.texts.note(&sources.texts);
+                }
+                if let Some(only) = only {
+                    app.services.retain(|service| only.contains(&service.name));
+                    // What is left may not be the whole chain: routes come with the calls.
+                    let is_cut =
+                        |flow: &app::Flow| app.last().is_none_or(|last| !only.contains(last)) || !covers(flow, &only);
+                    if app.flow.as_ref().is_some_and(is_cut) {
+                        app.flow = None;
+                    }
+                }
+                Event::Loaded { edit, app: Arc::new(app), diagnostics }
+            }
+            Err(error) => Event::Failed { message: format!("failed to read the app: {error}"), hint: None },
+        }
+    }
+
+    /// Chooses the ground, and clears what a killed session left of this app.
+    pub(crate) async fn choose(&self, app: &App) -> Result<Chosen, Event> {
+        let failed = |message: String, hint: Option<String>| Event::Failed { message, hint };
+        let (front, notice) = front(self.options.front).map_err(|(message, hint)| failed(message, Some(hint)))?;
+        let spec = |service: &app::Service| Spec {
+            service: service.name.clone(),
+            host: service.host.clone(),
+            folder: self.place.service(&service.host),
+            front: (app.last() == Some(&service.name)).then_some(front),
+        };
+        let plan = Plan {
+            name: self.place.name.clone(),
+            id: self.place.id.clone(),
+            host: self.options.host.clone(),
+            limits: local_cluster::Limits { cpus: self.options.cpus, memory: self.options.memory },
+            services: app.services.iter().map(spec).collect(),
+        };
+        // What a killed session left must be gone before its folders are cleared.
+        let left = self.place.services().map_err(|error| failed(format!("failed to {error}"), None))?;
+        let swept = local_cluster::sweep(&self.place.id, &left).await;
+        swept.map_err(|error| failed(format!("failed to {error}"), None))?;
+        for service in &app.services {
+            self.place.clear_service(&service.host).map_err(|error| failed(format!("failed to {error}"), None))?;
+        }
+        let chosen = local_cluster::choose(self.options.on, plan).await;
+        let chosen = chosen.map_err(|error| {
+            failed(format!("failed to {error}"), Some("start one, or run with --on process".to_owned()))
+        })?;
+        let words: Vec<String> = chosen.reason.into_iter().chain(notice).collect();
+        Ok((chosen.ground, (!words.is_empty()).then(|| words.join("; ")), front))
+    }
+
+    pub(crate) async fn open(&self, ground: &dyn Ground, front: u16, front_at: Option<String>) -> Event {
+        match ground.open().await {
+            Ok(seats) => Event::Opened(Opened {
+                ground: ground.name(),
+                hosts_bind_front: ground.hosts_bind_front(),
+                front: ([127, 0, 0, 1], front).into(),
+                front_at,
+                seats: seats.into_iter().map(|(service, seat)| (service, seat_of(seat))).collect(),
+            }),
+            Err(error) => Event::Failed {
+                message: format!("failed to {error}"),
+                hint: Some("`dyn doctor` looks at the engine".to_owned()),
+            },
+        }
+    }
+
+    pub(crate) async fn prepare(&self, edit: Edit, app: &App) -> Event {
+        match self.builder.prepare(app).await {
+            Ok(recipe) => Event::Prepared { edit, recipe: Recipe { key: recipe.key, consulted: recipe.consulted } },
+            Err(error) => Event::Broken { ticket: 0, service: None, diagnostics: self.findings(None, &error) },
+        }
+    }
+
+    pub(crate) async fn check(&self, edit: Edit, app: &App) -> Event {
+        match self.builder.check_flow(app).await {
+            Ok(()) => Event::Checked { edit },
+            Err(error) => Event::Mismatched { edit, diagnostics: self.findings(None, &error) },
+        }
+    }
+
+    pub(crate) async fn build(&self, ticket: u64, app: &App, service: String) -> Event {
+        match self.builder.build(app, &service).await {
+            Ok(built) => {
+                let artifact =
+                    Artifact { version: built.version, file: built.path, compiled: built.built, ms: built.ms };
+                Event::Built { ticket, service, artifact }
+            }
+            Err(error) => {
+                let diagnostics = self.findings(Some(&service), &error);
+                Event::Broken { ticket, service: Some(service), diagnostics }
+            }
+        }
+    }
+
+    /// What is wrong with a build, at the user's lines; what is no line's fault stands at the head of the file.
+    fn findings(&self, service: Option<&str>, error: &BuildError) -> Vec<Diagnostic> {
+        let mut diagnostics = error.diagnostics();
+        if diagnostics.is_empty() {
+            let message = match service {
+                Some(service) => format!("failed to build {service}: {error}"),
+                None => format!("failed to {error}"),
+            };
+            let mut finding = Diagnostic::error(message, app::Place::start_of(&self.options.file));
+            finding.help = error.hint();
+            diagnostics.push(finding);
+        }
+        diagnostics
+    }
+
+    pub(crate) async fn seat(&self, ground: &dyn Ground, place: effect::Place) -> Event {
+        let (service, host) = (place.service.clone(), place.host.clone());
+        let refused = |why: String| Event::Refused { service: service.clone(), version: None, why, silent: false };
+        if let Err(error) = self.place.clear_service(&host) {
+            return refused(format!("failed to {error}"));
+        }
+        match ground.seat(self.spec(place)).await {
+            Ok(seat) => Event::Seated { service, seat: seat_of(seat) },
+            Err(error) => refused(format!("failed to {error}")),
+        }
+    }
+
+    fn spec(&self, place: effect::Place) -> Spec {
+        let effect::Place { service, host, front } = place;
+        Spec { folder: self.place.service(&host), service, host, front }
+    }
+
+    pub(crate) async fn start(
+        &self,
+        ground: &dyn Ground,
+        config: &Config,
+        host: &str,
+        library: Option<PathBuf>,
+    ) -> Event {
+        let (service, folder) = (config.service.clone(), self.place.service(host));
+        let installed = library.map_or(Ok(()), |library| install::library(&folder, &library).map(drop));
+        let refused = |why| Event::Refused { service: service.clone(), version: None, why, silent: false };
+        if let Err(error) = installed.and_then(|()| install::configure(&folder, config)) {
+            return refused(format!("failed to write its configuration: {error}"));
+        }
+        match ground.start(&service).await {
+            Ok(()) => Event::Started { service },
+            Err(error) => refused(format!("failed to {error}")),
+        }
+    }
+
+    /// Has a host take a library over. What it would come back with after a death is the old one until it answers
+    /// with the new.
+    pub(crate) async fn swap(&self, swap: effect::Swap) -> Event {
+        let effect::Swap { config, host, library, before, version, at, bring } = swap;
+        let service = config.service.clone();
+        let refused = |why: String, silent: bool| Event::Refused {
+            service: service.clone(),
+            version: Some(version.clone()),
+            why,
+            silent,
+        };
+        let folder = self.place.service(&host);
+        let cautious = Config { library: before, ..config.clone() };
+        let installed = install::library(&folder, &library);
+        let name = match installed.and_then(|name| install::configure(&folder, &cautious).map(|()| name)) {
+            Ok(name) => name,
+            Err(error) => return refused(format!("its library cannot be put in place: {error}"), false),
+        };
+        let mut brought = Vec::new();
+        for effect::Bring { state, service: from, from: there } in bring {
+            brought.push((state.clone(), from, self.control.state(there, &state).await));
+        }
+        let mut states = match self.control.swap(at, &name, PATIENCE).await {
+            Ok(states) => states,
+            Err(error) => return refused(error.to_string(), error.is_silence()),
+        };
+        for (state, from, value) in brought {
+            let carried = match value {
+                Ok(value) => self.control.set_state(at, &state, value).await,
+                Err(error) => Err(error),
+            };
+            let fate = match carried {
+                Ok(()) => crate::report::Fate::Carried,
+                Err(error) => crate::report::Fate::Reset { why: format!("it did not come along from {from}: {error}") },
+            };
+            states.insert(state, fate);
+        }
+        let switched = std::time::Instant::now();
+        match self.control.ready(at, PATIENCE).await {
+            Ok(ready) if ready == version => {}
+            Ok(other) => return refused(format!("it answers as {other}, not as {version}"), false),
+            Err(error) => return refused(error.to_string(), error.is_silence()),
+        }
+        let answered = switched.elapsed();
+        if let Err(error) = install::configure(&folder, &config) {
+            return refused(format!("it serves, but would not come back after a crash: {error}"), false);
+        }
+        Event::Live { service, version, states, answered }
+    }
+
+    pub(crate) async fn tell(&self, config: Box<Config>, host: &str, at: SocketAddr) -> Event {
+        let service = config.service.clone();
+        let written = install::configure(&self.place.service(host), &config).map_err(|error| error.to_string());
+        let told = match written {
+            Ok(()) => self.control.reload(at, PATIENCE).await.map_err(|error| error.to_string()),
+            Err(why) => Err(why),
+        };
+        Event::Told { service, config, trouble: told.err() }
+    }
+
+    /// Seats services anew, the one that had the front door first. What they know is read before and written after.
+    pub(crate) async fn rehouse(&self, ground: &dyn Ground, moves: Vec<effect::Move>) -> Event {
+        let begun = std::time::Instant::now();
+        match self.rehouse_all(ground, moves).await {
+            Ok(services) => Event::Rehoused { services, ms: begun.elapsed().as_secs_f64() * 1e3 },
+            Err(why) => Event::Failed { message: format!("failed to move the front door: {why}"), hint: None },
+        }
+    }
+
+    async fn rehouse_all(&self, ground: &dyn Ground, moves: Vec<effect::Move>) -> Result<Vec<(String, Seat)>, String> {
+        let mut known = Vec::new();
+        for one in &moves {
+            for state in &one.states {
+                // A value that does not serialise begins anew, as it would after any other restart.
+                if let Ok(value) = self.control.state(one.at, state).await {
+                    known.push((one.place.service.clone(), state.clone(), value));
+                }
+            }
+        }
+        for one in &moves {
+            ground.remove(&one.place.service).await.map_err(|error| error.to_string())?;
+        }
+        let mut services = Vec::new();
+        for effect::Move { place, config, .. } in moves {
+            let (service, folder) = (place.service.clone(), self.place.service(&place.host));
+            let seat = ground.seat(self.spec(place)).await.map_err(|error| error.to_string())?;
+            install::configure(&folder, &config).map_err(|error| error.to_string())?;
+            ground.start(&service).await.map_err(|error| error.to_string())?;
+            services.push((service, seat_of(seat)));
+        }
+        for (service, seat) in &services {
+            self.control.ready(seat.here, PATIENCE).await.map_err(|error| format!("{service} {error}"))?;
+            for (_, state, value) in known.iter().filter(|(of, ..)| of == service) {
+                let set = self.control.set_state(seat.here, state, value.clone()).await;
+                set.map_err(|error| format!("{state} of {service}: {error}"))?;
+            }
+        }
+        Ok(services)
+    }
+
+    pub(crate) async fn remove(&self, ground: &dyn Ground, service: String) -> Event {
+        let trouble = ground.remove(&service).await.err().map(|error| format!("failed to {error}"));
+        Event::Removed { service, trouble }
+    }
+
+    pub(crate) async fn restart(&self, ground: &dyn Ground, config: Box<Config>, host: &str, at: SocketAddr) -> Event {
+        let service = config.service.clone();
+        let down = |why: String| Event::Down { service: service.clone(), why };
+        if let Err(error) = install::configure(&self.place.service(host), &config) {
+            return down(format!("its configuration cannot be written: {error}"));
+        }
+        if let Err(error) = ground.start(&service).await {
+            return down(format!("it could not be started again: {error}"));
+        }
+        if config.library.is_none() {
+            return Event::Started { service };
+        }
+        match self.control.ready(at, PATIENCE).await {
+            Ok(version) => Event::Back { service, version },
+            // Its end, if it is there at all, is told by the ground.
+            Err(error) => match ground.kill(&service).await {
+                Ok(()) => Event::Notice { message: format!("{service} was started again and {error}: it is ended") },
+                Err(_) => down(format!("it was started again and {error}")),
+            },
+        }
+    }
+}
+
+fn seat_of(seat: local_cluster::Seat) -> Seat {
+    Seat { listen: seat.listen, peer: seat.peer, here: seat.here }
+}
+
+/// Whether all of a flow's services are among these.
+fn covers(flow: &app::Flow, only: &std::collections::BTreeSet<String>) -> bool {
+    match flow {
+        app::Flow::Literal(_) => true,
+        app::Flow::Call { service, inputs } => only.contains(service) && inputs.iter().all(|input| covers(input, only)),
+    }
+}
+
+/// The port of the front door, and what to say of it.
+fn front(front: Front) -> Result<(u16, Option<String>), (String, String)> {
+    let holder = |port| local_cluster::port_holder(port).unwrap_or_else(|| "another program".to_owned());
+    let any = || {
+        local_cluster::free_port(0)
+            .map_err(|error| (format!("failed to find a free port: {error}"), "free some ports".to_owned()))
+    };
+    match front {
+        Front::Free => any().map(|port| (port, None)),
+        Front::Fixed(port) => match local_cluster::free_port(port) {
+            Ok(port) => Ok((port, None)),
+            Err(_) => Err((
+                format!("port {port} is taken by {}", holder(port)),
+                "name another with --port, or 0 for a free one".to_owned(),
+            )),
+        },
+        Front::Prefer(port) => match local_cluster::free_port(port) {
+            Ok(port) => Ok((port, None)),
+            Err(_) => any().map(|free| {
+                (free, Some(format!("port {port} is taken by {}, so the app answers on {free}", holder(port))))
+            }),
+        },
+    }
+}

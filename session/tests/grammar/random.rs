@@ -1,0 +1,131 @@
+use proptest::prelude::*;
+use serde_json::Value;
+use session::command::{Call, Command, Feed};
+use session::grammar::{Line, Show, complete, doubts, is_complete, parse, tokens};
+
+use crate::{history, snapshot};
+
+/// JSON whose numbers read back as they are written.
+fn value() -> impl Strategy<Value = Value> {
+    let scalar = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<i32>().prop_map(|n| Value::from(f64::from(n) / 2.0)),
+        any::<String>().prop_map(Value::from),
+    ];
+    scalar.prop_recursive(3, 12, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(any::<String>(), inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+/// Calls in which no service feeds itself: each level has a service of its own.
+fn call() -> impl Strategy<Value = Call> {
+    let named = |service: &str, inputs| Call { service: service.to_owned(), inputs };
+    let get = move || named("get", None);
+    let filter = prop_oneof![
+        Just(named("filter", None)),
+        value().prop_map(move |value| named("filter", Some(vec![Feed::Value(value)]))),
+        Just(named("filter", Some(vec![Feed::Call(get())]))),
+    ];
+    let feed = prop_oneof![value().prop_map(Feed::Value), filter.prop_map(Feed::Call), Just(Feed::Call(get()))];
+    let map = feed.prop_map(move |feed| named("map", Some(vec![feed])));
+    (map, value(), any::<bool>()).prop_map(move |(map, value, join)| {
+        if join { named("join", Some(vec![Feed::Call(map), Feed::Value(value)])) } else { map }
+    })
+}
+
+fn line() -> impl Strategy<Value = Line> {
+    prop_oneof![
+        call().prop_map(|call| Line::Say(Command::Invoke { call })),
+        (1..1_000_000_u32, call()).prop_map(|(count, call)| Line::Say(Command::Time { count, call })),
+        value().prop_map(|value| Line::Say(Command::Set {
+            service: "moving_avg".to_owned(),
+            state: "AVERAGE".to_owned(),
+            value
+        })),
+        call().prop_map(|call| Line::Show(Show::Route { call })),
+        prop_oneof![value().prop_map(Feed::Value), call().prop_map(Feed::Call)]
+            .prop_map(|of| Line::Show(Show::Table { of })),
+    ]
+}
+
+/// Pieces that the grammar knows, in any order.
+fn pieces() -> impl Strategy<Value = String> {
+    let piece = prop::sample::select(vec![
+        "get",
+        "filter",
+        "map",
+        "join",
+        "plan",
+        ":time ",
+        ":set ",
+        ":",
+        "moving_avg",
+        ".",
+        "AVERAGE",
+        "(",
+        ")",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        "|",
+        "=",
+        "\"sensor\"",
+        "\"",
+        "$last",
+        "$1",
+        "$",
+        "3",
+        "-",
+        " ",
+        "\n",
+        "true",
+        "left",
+        "ü",
+        "\\",
+        "'",
+        "\u{0}",
+    ]);
+    prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn a_meaning_reads_back(line in line()) {
+        let text = line.to_string();
+        prop_assert!(is_complete(&text), "{}", text);
+        prop_assert_eq!(parse(&text, &snapshot(), &history()), Ok(line));
+    }
+
+    #[test]
+    fn nothing_panics(line in prop_oneof![any::<String>(), pieces()], cursor in 0..80_usize) {
+        let snapshot = snapshot();
+        let length = line.chars().count();
+        if let Err(mistake) = parse(&line, &snapshot, &history()) {
+            prop_assert!(mistake.at.start <= mistake.at.end && mistake.at.end <= length, "{:?}", mistake);
+        }
+        for doubt in doubts(&line, &snapshot) {
+            prop_assert!(doubt.at.end <= length);
+        }
+        let (start, _) = complete(&line, cursor, &snapshot);
+        prop_assert!(line.is_char_boundary(start) && start <= cursor.min(line.len()));
+        is_complete(&line);
+    }
+
+    #[test]
+    fn tokens_cover_all_but_spaces(line in prop_oneof![any::<String>(), pieces()]) {
+        let mut at = 0;
+        for token in tokens(&line) {
+            prop_assert!(line[at..token.at.start].chars().all(char::is_whitespace));
+            at = token.at.end;
+        }
+        prop_assert!(line[at..].chars().all(char::is_whitespace));
+    }
+}

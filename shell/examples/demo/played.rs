@@ -1,0 +1,217 @@
+//! A session that is only played: the smart building with fixed readings, times and versions.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+use serde_json::{Value, json};
+use session::command::{Call, Called, CalledHop, Feed, Spread, Timed};
+use session::snapshot::{Edge, EditLine, EditedService, Field, Outcome, Phase, Placed, Service, Shape, Totals};
+use session::{Answer, Command, Snapshot, Waterfall};
+use shell::{LogLine, Peer};
+
+/// The session.
+pub(crate) struct Played;
+
+impl Peer for Played {
+    type Error = Infallible;
+
+    async fn snapshot(&self) -> Result<Snapshot, Infallible> {
+        Ok(snapshot())
+    }
+
+    async fn say(&self, command: &Command) -> Result<Answer, Infallible> {
+        Ok(match command {
+            Command::Invoke { call } if call.service == "slow" => {
+                // Who waits for this knows that the call runs.
+                eprintln!("slow runs");
+                std::future::pending().await
+            }
+            Command::Invoke { call } => Answer::Called(called(call)),
+            Command::Time { count, call } => Answer::Timed(timed(*count, call)),
+            Command::State { .. } => {
+                Answer::State { values: BTreeMap::from([("AVERAGE".to_owned(), json!({"average": 10.0, "count": 3}))]) }
+            }
+            Command::Set { service, state, value } => Answer::Done { message: format!("{service}.{state} is {value}") },
+            Command::Restart { service } => Answer::Done { message: format!("{service} starts again") },
+            Command::Undo => Answer::Refused {
+                message: "nothing was edited".to_owned(),
+                hint: Some("save a change first".to_owned()),
+            },
+            Command::Stop => Answer::Done { message: "the session ends".to_owned() },
+        })
+    }
+
+    async fn logs(&self, service: Option<&str>, last: usize) -> Result<Vec<LogLine>, Infallible> {
+        let line = |seq, service: &str, stream: &str, line: &str| LogLine {
+            seq,
+            at_ms: seq * 1100,
+            service: service.to_owned(),
+            stream: stream.to_owned(),
+            line: line.to_owned(),
+        };
+        let mut lines = vec![
+            line(1, "get", "stdout", "read line 1"),
+            line(2, "map", "stderr", "warm \u{1b}[31mred\u{1b}[0m"),
+            line(3, "get", "stdout", "read line 2"),
+        ];
+        lines.retain(|line| service.is_none_or(|service| line.service == service));
+        Ok(lines.split_off(lines.len().saturating_sub(last)))
+    }
+}
+
+/// What a service comes to, with its part in the call first.
+fn answer(call: &Call, hops: &mut Vec<CalledHop>) -> Result<Value, Called> {
+    let name = call.service.as_str();
+    let place = hops.len();
+    let version = format!("{name}@{:x}{:x}00ff", name.len(), name.bytes().map(u32::from).sum::<u32>());
+    hops.push(CalledHop { service: name.to_owned(), version, total_ms: 0.25, function_ms: 0.0625 });
+    let mut inputs = Vec::new();
+    match (&call.inputs, name) {
+        (Some(feeds), _) => {
+            for feed in feeds {
+                inputs.push(match feed {
+                    Feed::Value(value) => value.clone(),
+                    Feed::Call(call) => answer(call, hops)?,
+                });
+            }
+        }
+        (None, "filter") => inputs.push(answer(&flow("get"), hops)?),
+        (None, "map") => inputs.push(answer(&flow("filter"), hops)?),
+        (None, "moving_avg") => inputs.push(answer(&flow("map"), hops)?),
+        (None, _) => {}
+    }
+    hops[place].total_ms *= f64::from(u32::try_from(hops.len() - place).unwrap_or(u32::MAX));
+    let value = inputs.first().map_or(Value::Null, |input| input["value"].clone()).as_f64();
+    match (name, value) {
+        ("get", _) => Ok(json!({"sensor": "EWR", "variable": "Temperature", "value": 50.0})),
+        ("history", _) => {
+            Ok(json!([{"sensor": "EWR", "value": 50.0}, {"sensor": "JFK", "value": 41.0, "note": "wet"}]))
+        }
+        ("filter", _) if inputs[0]["variable"] == "Temperature" => Ok(inputs[0].clone()),
+        ("filter", _) => Err(Called { status: 204, filtered_by: Some(name.to_owned()), ..Called::default() }),
+        ("map", Some(value)) => Ok(json!((value - 32.0) / 1.8)),
+        ("moving_avg", _) => Ok(json!({"average": inputs[0], "count": 1})),
+        ("boom", _) => Err(problem(500, "The function panicked", name, "panicked at app.rs:7:5: boom \u{1b}[2J")),
+        _ => Err(problem(422, "An input does not read", name, "reading: missing field `value`")),
+    }
+}
+
+fn flow(service: &str) -> Call {
+    Call { service: service.to_owned(), inputs: None }
+}
+
+fn problem(status: u16, title: &str, service: &str, detail: &str) -> Called {
+    let path = ["moving_avg", service];
+    let value = json!({"title": title, "status": status, "service": service, "detail": detail, "path": path});
+    Called { status, value: Some(value), ..Called::default() }
+}
+
+fn called(call: &Call) -> Called {
+    let mut hops = Vec::new();
+    let mut called = match answer(call, &mut hops) {
+        Ok(value) => Called { status: 200, value: Some(value), ..Called::default() },
+        Err(other) => other,
+    };
+    called.hops = hops;
+    called.ms = 1.5;
+    called
+}
+
+fn timed(count: u32, call: &Call) -> Timed {
+    let spread = |p50| Spread { p50, p90: p50 * 2.0, p99: p50 * 100.0, max: p50 * 20_000.0 };
+    let called = called(call);
+    let hops = called.hops.iter().map(|hop| (hop.service.clone(), spread(hop.total_ms), spread(hop.function_ms)));
+    let hops = hops.collect();
+    let failed = called.status >= 400;
+    Timed {
+        n: count,
+        errors: if failed { count } else { 0 },
+        first_error: failed.then_some(called),
+        total: spread(1.5),
+        hops,
+    }
+}
+
+fn fields(fields: &[(&str, &str)]) -> Vec<Field> {
+    fields.iter().map(|(name, ty)| Field { name: (*name).to_owned(), ty: (*ty).to_owned() }).collect()
+}
+
+fn service(name: &str, inputs: &[(&str, &str)], output: &str) -> Service {
+    Service {
+        name: name.to_owned(),
+        state: session::snapshot::Condition::Live,
+        version: Some(format!("{name}@3f2a99")),
+        since_ms: Some(5_000),
+        url: Some(format!("http://127.0.0.1:7001/{name}/")),
+        inputs: fields(inputs),
+        output: output.to_owned(),
+        ..Service::default()
+    }
+}
+
+fn snapshot() -> Snapshot {
+    let mut average = service("moving_avg", &[("value", "f64")], "Average");
+    average.placed = BTreeMap::from([("AVERAGE".to_owned(), Placed { ty: "Average".to_owned(), fate: None })]);
+    let edge = |from: &str, to: &str, input: &str| Edge {
+        from: from.to_owned(),
+        to: to.to_owned(),
+        input: Some(input.to_owned()),
+    };
+    let reading = fields(&[("sensor", "String"), ("variable", "String"), ("value", "f64")]);
+    Snapshot {
+        app: "building".to_owned(),
+        now_ms: 3_725_000,
+        phase: Phase::Serving,
+        ground: Some("process".to_owned()),
+        services: vec![
+            service("get", &[], "Reading"),
+            service("filter", &[("reading", "Reading")], "Option<Reading>"),
+            service("map", &[("reading", "Reading")], "f64"),
+            average,
+            service("history", &[], "Vec<Reading>"),
+            service("slow", &[], "u32"),
+            service("boom", &[], "u32"),
+        ],
+        flow: Some("moving_avg(map(filter(get)))".to_owned()),
+        edges: vec![
+            edge("get", "filter", "reading"),
+            edge("filter", "map", "reading"),
+            edge("map", "moving_avg", "value"),
+        ],
+        types: BTreeMap::from([
+            ("Reading".to_owned(), Shape::Struct(reading)),
+            ("Average".to_owned(), Shape::Struct(fields(&[("average", "f64"), ("count", "u64")]))),
+        ]),
+        edits: vec![
+            EditLine {
+                edit: 1,
+                at_ms: 65_000,
+                outcome: Outcome::Live,
+                services: vec![EditedService {
+                    name: "map".to_owned(),
+                    reason: "its body".to_owned(),
+                    version: Some("map@3f2a99".to_owned()),
+                }],
+                flow: false,
+                ms: Some(Waterfall {
+                    settle: 0.3,
+                    parse: 0.5,
+                    build: 102.0,
+                    takeover: 0.7,
+                    first_response: 0.5,
+                    total: 104.0,
+                }),
+            },
+            EditLine {
+                edit: 2,
+                at_ms: 3_700_000,
+                outcome: Outcome::Broken { errors: 2 },
+                services: Vec::new(),
+                flow: true,
+                ms: None,
+            },
+        ],
+        totals: Totals { n: 1, p50: 104.0, p95: 104.0 },
+        ..Snapshot::default()
+    }
+}

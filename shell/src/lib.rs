@@ -1,0 +1,53 @@
+//! The face that reads lines: call one function of a running session, time it, look at edits, logs and state.
+//!
+//! What the lines mean is [`session::grammar`]'s. This room reads them, from a terminal or from a pipe, says them to a
+//! [`Peer`], and prints what comes back. It never compiles anything.
+
+mod desk;
+mod editor;
+mod history;
+mod numbers;
+mod options;
+mod paint;
+mod peer;
+mod piped;
+mod prompt;
+mod show;
+mod table;
+mod terminal;
+mod voice;
+mod words;
+
+use std::io::{BufReader, IsTerminal};
+
+pub use options::{Ended, Options, ShellError};
+pub use peer::Peer;
+pub use session::LogLine;
+
+use desk::Desk;
+use voice::Voice;
+
+/// Reads lines from the standard input until it ends, and says them to the peer: with prompt, completion and history
+/// where the standard input and output are a terminal, else line by line.
+///
+/// Must be driven to its end: dropped before, it leaves the terminal as it was, and a thread that waits for a line.
+pub async fn run<P: Peer>(peer: P, options: Options) -> Result<Ended, ShellError> {
+    let voice = Voice::standard(options.color);
+    let desk = Desk::new(peer, voice);
+    if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+        terminal::run(desk, options).await
+    } else {
+        piped::run(desk, Box::new(BufReader::new(std::io::stdin())), options.keep_going).await
+    }
+}
+
+/// The same, line by line, with streams of the caller's and without colour.
+pub async fn run_piped<P: Peer>(
+    peer: P,
+    input: Box<dyn std::io::BufRead + Send>,
+    values: Box<dyn std::io::Write + Send + Sync>,
+    talk: Box<dyn std::io::Write + Send + Sync>,
+    keep_going: bool,
+) -> Result<Ended, ShellError> {
+    piped::run(Desk::new(peer, Voice::plain(values, talk)), input, keep_going).await
+}

@@ -1,0 +1,76 @@
+//! Colours, where they are wanted. Words and glyphs say everything without them.
+
+use anstyle::{AnsiColor, Style};
+use serde_json::Value;
+use session::grammar::{Kind, tokens};
+
+/// Whether and how to colour.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Paint {
+    pub(crate) on: bool,
+}
+
+pub(crate) const ERROR: Style = color(AnsiColor::Red).bold();
+pub(crate) const HINT: Style = color(AnsiColor::Cyan);
+pub(crate) const QUIET: Style = Style::new().dimmed();
+pub(crate) const PROMPT: Style = color(AnsiColor::Green).bold();
+
+const fn color(color: AnsiColor) -> Style {
+    color.on_default()
+}
+
+impl Paint {
+    pub(crate) fn paint(self, style: Style, text: &str) -> String {
+        if self.on && !text.is_empty() { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+
+    /// A line of the grammar, or JSON.
+    pub(crate) fn line(self, line: &str) -> String {
+        if !self.on {
+            return line.to_owned();
+        }
+        let mut painted = String::with_capacity(line.len() * 2);
+        let mut at = 0;
+        let mut command = false;
+        for token in tokens(line) {
+            painted.push_str(&line[at..token.at.start]);
+            let first = at == 0 && line[..token.at.start].trim().is_empty();
+            let style = match token.kind {
+                Kind::Mark(':') if first => color(AnsiColor::Magenta),
+                Kind::Name if command => color(AnsiColor::Magenta),
+                Kind::Name => Style::new().bold(),
+                Kind::Reference => color(AnsiColor::Cyan),
+                Kind::Number => color(AnsiColor::Yellow),
+                Kind::Word => color(AnsiColor::Magenta),
+                Kind::Text { closed: true } => color(AnsiColor::Green),
+                Kind::Key => color(AnsiColor::Blue),
+                Kind::Text { closed: false } | Kind::Stray => color(AnsiColor::Red),
+                Kind::Mark('|' | '=') => color(AnsiColor::Cyan),
+                Kind::Mark(_) => Style::new(),
+            };
+            command = first && token.kind == Kind::Mark(':');
+            at = token.at.end;
+            painted.push_str(&self.paint(style, token.text(line)));
+        }
+        painted.push_str(&line[at..]);
+        painted
+    }
+
+    /// A value: over several lines for a person, on one line for a program.
+    pub(crate) fn value(self, value: &Value, pretty: bool) -> String {
+        self.line(&harmless(&if pretty { format!("{value:#}") } else { value.to_string() }))
+    }
+}
+
+/// A text that does nothing to a terminal: control characters as their codes, but for line ends and tabs.
+pub(crate) fn harmless(text: &str) -> String {
+    let mut harmless = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\t' => harmless.push(c),
+            _ if c.is_control() => harmless.push_str(&format!("\\u{:04x}", u32::from(c))),
+            _ => harmless.push(c),
+        }
+    }
+    harmless
+}

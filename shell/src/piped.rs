@@ -1,0 +1,78 @@
+//! Lines from a pipe or a file: no prompt, and the first that fails is the last.
+
+use std::io::BufRead;
+
+use session::grammar::{is_blank, is_complete};
+use tokio::sync::mpsc;
+
+use crate::desk::{Desk, Fate};
+use crate::options::{Ended, ShellError};
+use crate::peer::Peer;
+
+/// Does every line. What is open at a line's end goes on with the next.
+pub(crate) async fn run<P: Peer>(
+    mut desk: Desk<P>,
+    input: Box<dyn BufRead + Send>,
+    keep_going: bool,
+) -> Result<Ended, ShellError> {
+    desk.attach().await?;
+    let mut lines = lines(input);
+    let mut ended = Ended::default();
+    let mut text = String::new();
+    let mut number = 0;
+    loop {
+        let line = lines.recv().await.transpose().map_err(|error| ShellError::Read(error.to_string()))?;
+        let last = line.is_none();
+        number += usize::from(!last);
+        if let Some(line) = line {
+            if !text.is_empty() {
+                text.push('\n');
+            }
+            text.push_str(&line);
+            if !is_complete(&text) && !is_blank(&text) {
+                continue;
+            }
+        }
+        let whole = std::mem::take(&mut text);
+        if !is_blank(&whole) {
+            match desk.line(&whole).await {
+                Ok(Fate::Done) => {}
+                Ok(Fate::Leave) => return Ok(ended),
+                Ok(Fate::Failed) => {
+                    ended.failed += 1;
+                    desk.voice.talk(&format!("  in line {number}"))?;
+                    if !keep_going {
+                        return Ok(ended);
+                    }
+                }
+                // Whoever reads the values has seen enough, as `head` has.
+                Err(ShellError::Write(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(ended),
+                Err(error) => return Err(error),
+            }
+        }
+        if last {
+            return Ok(ended);
+        }
+    }
+}
+
+/// Lines as they come. The thread may wait for one for ever; nothing waits for the thread.
+fn lines(mut input: Box<dyn BufRead + Send>) -> mpsc::Receiver<std::io::Result<String>> {
+    // One is read ahead.
+    let (sender, receiver) = mpsc::channel(1);
+    std::thread::spawn(move || {
+        loop {
+            let mut line = String::new();
+            let read = match input.read_line(&mut line) {
+                Ok(0) => return,
+                Ok(_) => Ok(line.trim_end_matches(['\n', '\r']).to_owned()),
+                Err(error) => Err(error),
+            };
+            let failed = read.is_err();
+            if sender.blocking_send(read).is_err() || failed {
+                return;
+            }
+        }
+    });
+    receiver
+}

@@ -1,0 +1,158 @@
+//! What a snapshot says of a session, as text.
+
+use std::fmt::Write;
+
+use session::command::{Call, Spread, Timed};
+use session::grammar::route;
+use session::snapshot::{Condition, EditLine, Field, Outcome, Phase, Service, Snapshot};
+
+use crate::LogLine;
+use crate::numbers::{ago, count, ms, short};
+use crate::paint::harmless;
+use crate::table::columns;
+
+/// One line: the app, its ground, how it does.
+pub(crate) fn greeting(snapshot: &Snapshot) -> String {
+    let services = count(snapshot.services.len(), "service");
+    let ground = snapshot.ground.as_deref().map_or_else(String::new, |ground| format!(" on {ground}"));
+    let phase = match snapshot.phase {
+        Phase::Starting => "starting",
+        Phase::Serving => "serving",
+        Phase::Building => "building an edit",
+        Phase::Broken => "serving an older version: the file is broken",
+        Phase::Closing => "ending",
+    };
+    format!("{}: {services}{ground}, {phase}. :help for help, ctrl-d leaves", snapshot.app)
+}
+
+pub(crate) fn services(snapshot: &Snapshot) -> String {
+    let row = |service: &Service| {
+        let age = service.since_ms.map_or_else(String::new, |since| ago(snapshot.now_ms, since));
+        let version = service.version.as_deref().map_or("", short).to_owned();
+        let state = condition(service.state).to_owned();
+        let why = service.why.clone().unwrap_or_default();
+        [service.name.clone(), state, version, age, service.restarts.to_string(), signature(service), why]
+    };
+    columns(["SERVICE", "STATE", "VERSION", "AGE", "RESTARTS", "TYPE", "WHY"], snapshot.services.iter().map(row))
+}
+
+fn condition(condition: Condition) -> &'static str {
+    match condition {
+        Condition::Starting => "starting",
+        Condition::Live => "live",
+        Condition::Building => "building",
+        Condition::Stale => "stale",
+        Condition::Draining => "draining",
+        Condition::Down => "down",
+    }
+}
+
+fn signature(service: &Service) -> String {
+    let inputs: Vec<_> = service.inputs.iter().map(|Field { name, ty }| format!("{name}: {ty}")).collect();
+    format!("({}) -> {}", inputs.join(", "), service.output)
+}
+
+pub(crate) fn flow(snapshot: &Snapshot) -> String {
+    let mut text = snapshot.flow.clone().unwrap_or_else(|| "the flow is not known yet".to_owned()) + "\n";
+    for edge in &snapshot.edges {
+        let input = edge.input.as_ref().map_or_else(|| " (in its body)".to_owned(), |input| format!(".{input}"));
+        // A String takes whatever is written.
+        let _ = writeln!(text, "  {} -> {}{input}", edge.from, edge.to);
+    }
+    text
+}
+
+pub(crate) fn edits(snapshot: &Snapshot) -> String {
+    let row = |line: &EditLine| {
+        let services: Vec<_> = line.services.iter().map(|service| service.name.as_str()).collect();
+        let flow = line.flow.then_some("the flow");
+        let changed: Vec<_> = services.into_iter().chain(flow).collect();
+        let took = line.ms.map_or_else(String::new, |took| ms(took.total));
+        [line.edit.to_string(), ago(snapshot.now_ms, line.at_ms), outcome(&line.outcome), took, changed.join(", ")]
+    };
+    let mut text = columns(["EDIT", "AGO", "OUTCOME", "TOOK", "CHANGED"], snapshot.edits.iter().map(row));
+    let totals = snapshot.totals;
+    if totals.n > 0 {
+        let _ = write!(text, "\n{} live: p50 {}, p95 {}", count_u64(totals.n), ms(totals.p50), ms(totals.p95));
+    }
+    text
+}
+
+fn count_u64(n: u64) -> String {
+    format!("{n} edit{}", if n == 1 { "" } else { "s" })
+}
+
+fn outcome(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Open => "under way".to_owned(),
+        Outcome::Live => "live".to_owned(),
+        Outcome::Unchanged => "changed no meaning".to_owned(),
+        Outcome::Broken { errors } => format!("broken, {}", count(*errors, "error")),
+        Outcome::RolledBack { why } => format!("not taken over: {why}"),
+        Outcome::Superseded => "a later save came first".to_owned(),
+    }
+}
+
+pub(crate) fn why(snapshot: &Snapshot, line: &EditLine) -> String {
+    let ago = ago(snapshot.now_ms, line.at_ms);
+    let mut text = format!("edit {}, {ago} ago: {}\n", line.edit, outcome(&line.outcome));
+    for service in &line.services {
+        let version = service.version.as_deref().map_or_else(String::new, |version| format!(" -> {}", short(version)));
+        let _ = writeln!(text, "  {}: {}{version}", service.name, service.reason);
+    }
+    if line.flow {
+        text.push_str("  services feed each other in another way since\n");
+    }
+    if let Some(took) = line.ms {
+        let parts = [
+            ("settle", took.settle),
+            ("read", took.parse),
+            ("build", took.build),
+            ("takeover", took.takeover),
+            ("first answer", took.first_response),
+        ];
+        let parts: Vec<_> = parts.iter().map(|(name, part)| format!("{name} {}", ms(*part))).collect();
+        let _ = writeln!(text, "  {}: {}", ms(took.total), parts.join(", "));
+    }
+    harmless(&text)
+}
+
+pub(crate) fn logs(lines: &[LogLine]) -> String {
+    let width = lines.iter().map(|line| line.service.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for LogLine { at_ms, service, stream, line, .. } in lines {
+        let mark = if stream == "stderr" { '!' } else { '|' };
+        let seconds = format!("{}.{:03}", at_ms / 1000, at_ms % 1000);
+        let _ = writeln!(text, "{seconds:>9} {service:<width$} {mark} {}", harmless(line));
+    }
+    text
+}
+
+/// The header, and the whole request for `curl`.
+pub(crate) fn route_of(call: &Call, snapshot: &Snapshot) -> (String, Option<String>) {
+    let header = route(call, snapshot);
+    let shown = match &header {
+        Some(header) => format!("Dyninka-Route: {header}"),
+        None => format!("{} needs no route: the app's flow feeds it", call.service),
+    };
+    let url = snapshot.service(&call.service).and_then(|service| service.url.as_deref());
+    let header = header.map_or_else(String::new, |header| {
+        // Within single quotes a shell leaves everything but those alone.
+        format!(" -H 'Dyninka-Route: {}'", header.replace('\'', "'\\''"))
+    });
+    (shown, url.map(|url| format!("curl{header} {url}")))
+}
+
+pub(crate) fn timed(timed: &Timed) -> String {
+    let spread = |of: &Spread| [of.p50, of.p90, of.p99, of.max].map(ms);
+    let row = |name: String, of: &Spread| {
+        let [p50, p90, p99, max] = spread(of);
+        [name, p50, p90, p99, max]
+    };
+    let mut rows = vec![row("all, seen from here".to_owned(), &timed.total)];
+    for (service, total, function) in &timed.hops {
+        rows.push(row(service.clone(), total));
+        rows.push(row(format!("  {service}'s function"), function));
+    }
+    columns(["HOP", "P50", "P90", "P99", "MAX"], rows)
+}

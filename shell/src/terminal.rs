@@ -1,0 +1,131 @@
+//! Lines from a terminal: a prompt, calls that Ctrl-C cancels, and a terminal left as it was.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use session::grammar::is_blank;
+use std::io::stdin;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::desk::{Desk, Fate};
+use crate::editor::{Editor, Latest};
+use crate::history::History;
+use crate::options::{Ended, Options, ShellError};
+use crate::peer::Peer;
+use crate::prompt::{Prompt, Typed};
+use crate::show;
+
+/// Completion shows what it knew before rather than make one wait who has pressed tab.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// Reads lines until ctrl-d, `:quit`, or a signal.
+pub(crate) async fn run<P: Peer>(mut desk: Desk<P>, options: Options) -> Result<Ended, ShellError> {
+    let snapshot = desk.attach().await?;
+    let mut ends = Ends::listen()?;
+    let _as_it_was = AsItWas::note();
+    desk.voice.talk(&show::greeting(&snapshot))?;
+    let latest = Arc::new(Mutex::new(snapshot));
+    let (history, earlier) = remembered(&mut desk, &options)?;
+    let editor = Editor { latest: Arc::clone(&latest), refresh: refresh(&desk.peer, &latest), paint: desk.voice.paint };
+    let mut prompt = Prompt::start(editor, history, &earlier)?;
+    loop {
+        if let Ok(snapshot) = desk.peer.snapshot().await {
+            *latest.lock().unwrap_or_else(PoisonError::into_inner) = snapshot;
+        }
+        prompt.ask();
+        let line = loop {
+            let typed = tokio::select! {
+                typed = prompt.typed() => typed,
+                signal = ends.next() => return Ok(Ended { signal: Some(signal), ..Ended::default() }),
+            };
+            match typed {
+                Typed::Line(line) => break line,
+                Typed::Cleared => break String::new(),
+                Typed::End => return Ok(Ended::default()),
+                Typed::Failed(message) => return Err(ShellError::Read(message)),
+                Typed::NotKept(why) => desk.voice.talk(&format!("lines are not remembered: {why}"))?,
+            }
+        };
+        if is_blank(&line) {
+            continue;
+        }
+        // One that came before the call is not meant for it.
+        let mut cancel = signal(SignalKind::interrupt()).map_err(ShellError::Signal)?;
+        let done = tokio::select! {
+            fate = desk.line(&line) => Some(fate?),
+            _ = cancel.recv() => None,
+            signal = ends.next() => return Ok(Ended { signal: Some(signal), ..Ended::default() }),
+        };
+        match done {
+            Some(Fate::Leave) => return Ok(Ended::default()),
+            Some(Fate::Done | Fate::Failed) => {}
+            None => desk.voice.talk("cancelled")?,
+        }
+    }
+}
+
+/// The lines of before. A history that cannot be had is a notice and no reason to go.
+fn remembered<P: Peer>(desk: &mut Desk<P>, options: &Options) -> Result<(Option<History>, Vec<String>), ShellError> {
+    let Some(path) = &options.history else { return Ok((None, Vec::new())) };
+    match History::open(path) {
+        Ok((history, lines)) => Ok((Some(history), lines)),
+        Err(error) => {
+            desk.voice.talk(&format!("lines are not remembered: {}: {error}", path.display()))?;
+            Ok((None, Vec::new()))
+        }
+    }
+}
+
+/// Asks for a newer picture, from the thread of the prompt.
+fn refresh<P: Peer>(peer: &Arc<P>, latest: &Latest) -> Box<dyn Fn() + Send> {
+    let (peer, latest) = (Arc::clone(peer), Arc::clone(latest));
+    let runtime = tokio::runtime::Handle::current();
+    Box::new(move || {
+        let newer = runtime.block_on(async { tokio::time::timeout(PATIENCE, peer.snapshot()).await });
+        if let Ok(Ok(snapshot)) = newer {
+            *latest.lock().unwrap_or_else(PoisonError::into_inner) = snapshot;
+        }
+    })
+}
+
+/// The signals that end a shell.
+struct Ends {
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Ends {
+    fn listen() -> Result<Self, ShellError> {
+        let listen = |kind| signal(kind).map_err(ShellError::Signal);
+        Ok(Self { terminate: listen(SignalKind::terminate())?, hangup: listen(SignalKind::hangup())? })
+    }
+
+    async fn next(&mut self) -> i32 {
+        tokio::select! {
+            _ = self.terminate.recv() => SignalKind::terminate().as_raw_value(),
+            _ = self.hangup.recv() => SignalKind::hangup().as_raw_value(),
+        }
+    }
+}
+
+/// The terminal's settings, put back in the end: a signal may come while a line is typed.
+struct AsItWas(Option<Termios>);
+
+impl AsItWas {
+    fn note() -> Self {
+        Self(tcgetattr(stdin()).ok())
+    }
+}
+
+impl Drop for AsItWas {
+    fn drop(&mut self) {
+        let Some(before) = &self.0 else { return };
+        let raw = tcgetattr(stdin()).is_ok_and(|now| now.local_modes != before.local_modes);
+        if raw && tcsetattr(stdin(), OptionalActions::Now, before).is_ok() {
+            // The prompt has pastes marked; whoever comes next may not know of it.
+            let _ = std::io::stdout().write_all(b"\x1b[?2004l\r\n");
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! `dyn events`: what the running session reports, as JSON lines.
+
+use std::path::Path;
+
+use super::status::attached;
+use crate::fault::Fault;
+
+pub(crate) fn run(file: &Path, after: u64) -> Result<(), Fault> {
+    super::dev::runtime()?.block_on(async {
+        let mut lines = attached(file)?.events(after, true).await?;
+        while let Some(line) = lines.next().await? {
+            anstream::println!("{line}");
+        }
+        Ok(())
+    })
+}

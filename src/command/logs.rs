@@ -1,0 +1,36 @@
+//! `dyn logs`: what services of the running session wrote.
+
+use session::LogLine;
+
+use super::status::attached;
+use crate::arguments::Logs;
+use crate::fault::{Fault, Kind};
+
+pub(crate) fn run(logs: &Logs) -> Result<(), Fault> {
+    super::dev::runtime()?.block_on(async {
+        let client = attached(&logs.file)?;
+        let snapshot = client.snapshot().await?;
+        if let Some(service) = logs.service.as_deref().filter(|service| snapshot.service(service).is_none()) {
+            let known: Vec<&str> = snapshot.services.iter().map(|service| service.name.as_str()).collect();
+            return Err(Fault::new(Kind::Usage, format!("{service} is no service of {}", snapshot.app))
+                .hint(format!("there are {}", known.join(", "))));
+        }
+        let width = snapshot.services.iter().map(|service| service.name.len()).max().unwrap_or_default();
+        let mut lines = client.follow_logs(logs.service.as_deref(), logs.last, logs.follow).await?;
+        while let Some(json) = lines.next().await? {
+            if logs.json {
+                anstream::println!("{json}");
+                continue;
+            }
+            match serde_json::from_str::<LogLine>(&json) {
+                Ok(LogLine { service, line, .. }) if logs.service.is_none() => {
+                    anstream::println!("{service:width$} | {line}");
+                }
+                Ok(LogLine { line, .. }) => anstream::println!("{line}"),
+                // Not a line of a service: the session says that some were lost.
+                Err(_) => anstream::eprintln!("{json}"),
+            }
+        }
+        Ok(())
+    })
+}

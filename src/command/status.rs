@@ -1,0 +1,76 @@
+//! `dyn status`: how the running session does.
+
+use std::path::Path;
+
+use session::snapshot::{Condition, Phase, Snapshot};
+use session::{Client, Home};
+
+use crate::fault::{Fault, Kind};
+use crate::finding;
+
+pub(crate) fn run(file: &Path, json: bool) -> Result<(), Fault> {
+    let snapshot = super::dev::runtime()?.block_on(async { Ok::<_, Fault>(attached(file)?.snapshot().await?) })?;
+    if json {
+        let text = serde_json::to_string(&snapshot);
+        let text = text.map_err(|error| Fault::new(Kind::Machine, format!("failed to write JSON: {error}")))?;
+        anstream::println!("{text}");
+        return Ok(());
+    }
+    show(&snapshot);
+    finding::print(&snapshot.diagnostics);
+    Ok(())
+}
+
+/// A client of the session that has the app.
+pub(crate) fn attached(file: &Path) -> Result<Client, Fault> {
+    let place = Home::open()?.place(file)?;
+    match session::attach(&place) {
+        Some(client) => Ok(client?),
+        None => Err(Fault::new(Kind::App, format!("no session runs {}", file.display()))
+            .hint(format!("`dyn dev {}` starts one", file.display()))),
+    }
+}
+
+fn show(snapshot: &Snapshot) {
+    let phase = match snapshot.phase {
+        Phase::Starting => "starting",
+        Phase::Serving => "serving",
+        Phase::Building => "building",
+        Phase::Broken => "broken: what served before serves on",
+        Phase::Closing => "closing",
+    };
+    let ground = snapshot.ground.as_deref().map(|ground| format!(" on {ground}")).unwrap_or_default();
+    let url = snapshot.url.as_deref().map(|url| format!(": {url}")).unwrap_or_default();
+    anstream::println!("{} (pid {}) {phase}{ground}{url}", snapshot.app, snapshot.pid);
+    if let Some(flow) = &snapshot.flow {
+        anstream::println!("flow {flow}");
+    }
+    let width = snapshot.services.iter().map(|service| service.name.len()).max().unwrap_or_default();
+    for service in &snapshot.services {
+        let state = match service.state {
+            Condition::Starting => "starting",
+            Condition::Live => "live",
+            Condition::Building => "building",
+            Condition::Stale => "stale",
+            Condition::Draining => "draining",
+            Condition::Down => "down",
+        };
+        let version = service.version.as_deref().unwrap_or("-");
+        let window = snapshot.hops.get(&service.name).and_then(|hop| hop.windows.get(1)).filter(|window| window.n > 0);
+        let hops = window.map(|window| {
+            let (p50, p99) = (window.total.p50 as f64 / 1e3, window.total.p99 as f64 / 1e3);
+            format!("  {:.1} req/s  {} errors  p50 {p50:.2} ms  p99 {p99:.2} ms", window.rate, window.errors)
+        });
+        let why = service.why.as_deref().map(|why| format!("  {why}")).unwrap_or_default();
+        anstream::println!("  {:width$}  {state:8}  {version}{}{why}", service.name, hops.unwrap_or_default());
+    }
+    let totals = snapshot.totals;
+    if totals.n > 0 {
+        anstream::println!(
+            "{} edits live: p50 {:.0} ms, p95 {:.0} ms from save to first answer",
+            totals.n,
+            totals.p50,
+            totals.p95
+        );
+    }
+}

@@ -1,0 +1,181 @@
+//! `dyn dev` on a terminal: the session, seen through the view.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use session::{Answer, Client, Command, Home, Options, Report, Session, Snapshot, grammar};
+use tokio::sync::{mpsc, oneshot};
+use tui::{Completions, Desk, LogLine, Logged};
+
+use super::dev::Signals;
+use crate::arguments::Dev;
+use crate::fault::{Fault, Kind};
+use crate::finding;
+
+/// Lines on their way to the view; what finds no room is counted.
+const LINES: usize = 8192;
+
+/// Whether there is a terminal that can show it and somebody before it.
+pub(crate) fn is_possible(dev: &Dev) -> bool {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal() && io::stderr().is_terminal();
+    !dev.json && !dev.plain && is_terminal && !is_dumb && !is_set("CI")
+}
+
+pub(crate) async fn serve(options: Options, dev: &Dev) -> Result<(), Fault> {
+    let signals = Signals::new()?;
+    let place = Home::open()?.place(&dev.file)?;
+    let session = Session::start(options)?;
+    let client = Client::attach(session.socket())?;
+    let (lines, logs) = mpsc::channel(LINES);
+    let source = tui::Source {
+        snapshots: session.pictures(),
+        logs,
+        desk: Arc::new(Clerk { client, logs: place.logs(), history: place.folder.join("history") }),
+    };
+    let mut view = tui::Options::default();
+    view.theme.ascii = dev.ascii;
+    view.mouse = !dev.no_mouse;
+    let (quit, quitting) = oneshot::channel();
+    let driver = tokio::spawn(drive(session, signals, lines, quitting));
+    let shown = tui::run(source, view).await;
+    // Refused by a session that ended first.
+    let _ended = quit.send(());
+    let ended =
+        driver.await.map_err(|error| Fault::new(Kind::Machine, format!("the session's task ended: {error}")))?;
+    shown.map_err(|error| Fault::new(Kind::Machine, format!("failed to {error}")))?;
+    ended
+}
+
+/// Hands what the session reports to the view, and ends the session when the view or a signal asks for it.
+async fn drive(
+    mut session: Session,
+    mut signals: Signals,
+    lines: mpsc::Sender<Logged>,
+    mut quitting: oneshot::Receiver<()>,
+) -> Result<(), Fault> {
+    let (mut ended, mut lost, mut is_quitting, mut interrupted) = (Ok(()), 0, false, false);
+    let mut broken = Vec::new();
+    loop {
+        tokio::select! {
+            report = session.next() => match report {
+                None => {
+                    finding::print(&broken);
+                    return ended;
+                }
+                Some(Report::Log { service, stream, line }) => {
+                    let line = LogLine { service, stderr: stream == "stderr", at_ms: 0, line };
+                    if lost > 0 && lines.try_send(Logged::Lost(lost)).is_ok() {
+                        lost = 0;
+                    }
+                    lost += u64::from(lines.try_send(Logged::Line(line)).is_err());
+                }
+                Some(Report::Failed { message, hint }) => {
+                    let fault = Fault::new(Kind::Machine, message);
+                    ended = Err(hint.into_iter().fold(fault, Fault::hint));
+                }
+                // What is still wrong at the end is said once more where it stays to be read.
+                Some(Report::Broken { diagnostics, .. }) => broken = diagnostics,
+                Some(Report::Ready { .. } | Report::Live { .. } | Report::Unchanged { .. }) => broken.clear(),
+                Some(Report::Stopped) => anstream::eprintln!("stopped"),
+                Some(_) => {}
+            },
+            _ = &mut quitting, if !is_quitting => {
+                is_quitting = true;
+                anstream::eprintln!("stopping");
+                session.interrupt();
+            }
+            () = signals.next() => {
+                // Ctrl-C in an editor, a pager or the shell is theirs.
+                if tui::is_away() {
+                    continue;
+                }
+                if std::mem::replace(&mut interrupted, true) {
+                    return Err(Fault::new(Kind::Interrupted, "forced to end before everything was removed")
+                        .hint("`dyn stop FILE` removes what is left"));
+                }
+                session.interrupt();
+            }
+        }
+    }
+}
+
+/// Does what the view asks for.
+struct Clerk {
+    client: Client,
+    logs: PathBuf,
+    history: PathBuf,
+}
+
+impl Desk for Clerk {
+    fn complete(&self, line: &str, cursor: usize, snapshot: &Snapshot) -> Completions {
+        let (start, candidates) = grammar::complete(line, cursor, snapshot);
+        Completions { start, words: candidates.into_iter().map(|candidate| candidate.text).collect() }
+    }
+
+    fn run(&self, line: String) -> BoxFuture<'static, Vec<String>> {
+        let client = self.client.clone();
+        async move {
+            let page = Page::default();
+            let input = Box::new(io::Cursor::new(line.into_bytes()));
+            let ran = shell::run_piped(client, input, Box::new(page.clone()), Box::new(page.clone()), false).await;
+            let mut lines = page.lines();
+            if let Err(error) = ran {
+                lines.push(format!("failed to {error}"));
+            }
+            lines
+        }
+        .boxed()
+    }
+
+    fn say(&self, command: Command) -> BoxFuture<'static, Answer> {
+        let client = self.client.clone();
+        async move {
+            let said = client.say(&command).await;
+            said.unwrap_or_else(|error| Answer::Refused { message: format!("failed to {error}"), hint: None })
+        }
+        .boxed()
+    }
+
+    fn shell(&self) -> BoxFuture<'static, Result<(), String>> {
+        let options = shell::Options { history: Some(self.history.clone()), ..shell::Options::default() };
+        let client = self.client.clone();
+        async move { shell::run(client, options).await.map(drop).map_err(|error| format!("failed to {error}")) }.boxed()
+    }
+
+    fn log_files(&self, service: Option<&str>) -> Vec<PathBuf> {
+        if let Some(service) = service {
+            return vec![self.logs.join(format!("{service}.log"))].into_iter().filter(|file| file.exists()).collect();
+        }
+        let files = std::fs::read_dir(&self.logs).into_iter().flatten().flatten().map(|entry| entry.path());
+        let mut files: Vec<PathBuf> = files.filter(|file| file.extension().is_some_and(|end| end == "log")).collect();
+        files.sort();
+        files
+    }
+}
+
+/// What a line came to, values and talk in one.
+#[derive(Clone, Default)]
+struct Page(Arc<Mutex<Vec<u8>>>);
+
+impl Page {
+    fn lines(&self) -> Vec<String> {
+        let written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&written).lines().map(str::to_owned).collect()
+    }
+}
+
+impl Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

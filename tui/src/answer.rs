@@ -1,0 +1,43 @@
+//! An answer of the session in words.
+
+use session::Answer;
+use session::command::{Called, Spread};
+
+/// An answer in lines of text.
+pub(crate) fn words(answer: &Answer) -> Vec<String> {
+    match answer {
+        Answer::Done { message } => vec![message.clone()],
+        Answer::Refused { message, hint } => {
+            let hint = hint.iter().map(|hint| format!("hint: {hint}"));
+            [message.clone()].into_iter().chain(hint).collect()
+        }
+        Answer::State { values } => values.iter().map(|(name, value)| format!("{name} = {value:#}")).collect(),
+        Answer::Called(called) => self::called(called),
+        Answer::Timed(timed) => {
+            let mut lines = vec![format!("{} calls, {} errors", timed.n, timed.errors)];
+            lines.extend(timed.first_error.iter().flat_map(called));
+            lines.push(spread("total", &timed.total));
+            lines.extend(timed.hops.iter().map(|(name, total, _)| spread(name, total)));
+            lines
+        }
+    }
+}
+
+fn called(called: &Called) -> Vec<String> {
+    let mut lines = match (&called.value, &called.filtered_by) {
+        (Some(value), _) => format!("{value:#}").lines().map(str::to_owned).collect(),
+        (None, Some(service)) => vec![format!("filtered by {service}")],
+        (None, None) => Vec::new(),
+    };
+    lines.push(format!("{} in {:.2} ms, trace {}", called.status, called.ms, called.trace));
+    for hop in &called.hops {
+        let (total, function) = (hop.total_ms, hop.function_ms);
+        lines.push(format!("  {}  {total:.2} ms, {function:.2} ms in the function  {}", hop.service, hop.version));
+    }
+    lines
+}
+
+fn spread(name: &str, spread: &Spread) -> String {
+    let Spread { p50, p90, p99, max } = spread;
+    format!("  {name}  p50 {p50:.2} ms  p90 {p90:.2} ms  p99 {p99:.2} ms  max {max:.2} ms")
+}

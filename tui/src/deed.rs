@@ -1,0 +1,194 @@
+//! What a key does here and now. One function says it for the keys themselves and for the bottom line, so that no key
+//! is named that does nothing.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use session::Snapshot;
+use session::snapshot::Phase;
+
+use crate::layout::{self, Arrangement};
+use crate::log::LogRing;
+use crate::model::{Model, Overlay, Pane};
+use crate::{edits, log_view, model};
+
+/// What a key does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deed {
+    Help,
+    Command,
+    Filter,
+    Search,
+    Match(Way),
+    Focus(Pane),
+    Move(Way, Stride),
+    /// To the service, or the request, beside this one.
+    Beside(Way),
+    Expand,
+    /// The log lines of the chosen request.
+    RequestLogs,
+    /// The diagnostics that were put aside.
+    Findings,
+    Freeze,
+    Window(Way),
+    Invoke,
+    Shell,
+    Undo,
+    Open,
+    Pager,
+    Copy,
+    Mouse,
+    /// There is a key for it, and it is not there yet.
+    Later(&'static str),
+    Back,
+    Suspend,
+    Redraw,
+    Quit,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Back,
+    On,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stride {
+    Row,
+    Page,
+    All,
+}
+
+/// What a key does, if it does anything now.
+pub(crate) fn of(key: KeyEvent, model: &Model, snapshot: &Snapshot, logs: &LogRing) -> Option<Deed> {
+    let control = key.modifiers.contains(KeyModifiers::CONTROL);
+    let deed = match key.code {
+        KeyCode::Char('c' | 'd') if control => Deed::Quit,
+        KeyCode::Char('z') if control => Deed::Suspend,
+        KeyCode::Char('l') if control => Deed::Redraw,
+        _ if control || key.modifiers.contains(KeyModifiers::ALT) => return None,
+        KeyCode::Char('?') | KeyCode::F(1) => Deed::Help,
+        KeyCode::Char(':') => Deed::Command,
+        KeyCode::Char('/') if model.focus == Pane::Logs => Deed::Search,
+        KeyCode::Char('/') => Deed::Filter,
+        KeyCode::Char('n') => Deed::Match(Way::On),
+        KeyCode::Char('N') => Deed::Match(Way::Back),
+        KeyCode::Char(digit @ '1'..='9') => Deed::Focus(*Pane::ALL.get(digit as usize - '1' as usize)?),
+        KeyCode::Tab => Deed::Focus(beside(model.focus, 1)),
+        KeyCode::BackTab => Deed::Focus(beside(model.focus, Pane::ALL.len() - 1)),
+        KeyCode::Up | KeyCode::Char('k') => Deed::Move(Way::Back, Stride::Row),
+        KeyCode::Down | KeyCode::Char('j') => Deed::Move(Way::On, Stride::Row),
+        KeyCode::PageUp => Deed::Move(Way::Back, Stride::Page),
+        KeyCode::PageDown => Deed::Move(Way::On, Stride::Page),
+        KeyCode::Home | KeyCode::Char('g') => Deed::Move(Way::Back, Stride::All),
+        KeyCode::End | KeyCode::Char('G') => Deed::Move(Way::On, Stride::All),
+        KeyCode::Left | KeyCode::Char('h') => Deed::Beside(Way::Back),
+        KeyCode::Right | KeyCode::Char('l') => Deed::Beside(Way::On),
+        KeyCode::Char('e') => Deed::Expand,
+        KeyCode::Enter if model.focus == Pane::Hops && model.expanded => Deed::RequestLogs,
+        KeyCode::Enter if model.focus == Pane::Edits && !snapshot.diagnostics.is_empty() => Deed::Findings,
+        KeyCode::Enter => Deed::Expand,
+        KeyCode::Char('f') => Deed::Freeze,
+        KeyCode::Char('-' | '_') => Deed::Window(Way::Back),
+        KeyCode::Char('+' | '=') => Deed::Window(Way::On),
+        KeyCode::Char('i') => Deed::Invoke,
+        KeyCode::Char('s') => Deed::Shell,
+        KeyCode::Char('r') => Deed::Later("recording and replaying requests comes later"),
+        KeyCode::Char('p') => Deed::Later("pushing to a cluster comes later"),
+        KeyCode::Char('u') => Deed::Undo,
+        KeyCode::Char('o') => Deed::Open,
+        KeyCode::Char('L') => Deed::Pager,
+        KeyCode::Char('y') => Deed::Copy,
+        KeyCode::Char('m') => Deed::Mouse,
+        KeyCode::Esc | KeyCode::Backspace => Deed::Back,
+        KeyCode::Char('q') => Deed::Quit,
+        _ => return None,
+    };
+    works(deed, model, snapshot, logs).then_some(deed)
+}
+
+fn works(deed: Deed, model: &Model, snapshot: &Snapshot, logs: &LogRing) -> bool {
+    if let Some(overlay) = &model.overlay {
+        let scrolls = matches!(deed, Deed::Move(..));
+        let copies = matches!(overlay, Overlay::Output { .. }) && deed == Deed::Copy;
+        return scrolls
+            || copies
+            || matches!(deed, Deed::Back | Deed::Quit | Deed::Suspend | Deed::Redraw | Deed::Mouse);
+    }
+    let diagnostics = model.shows_diagnostics(snapshot);
+    let panes = !diagnostics;
+    let running = !matches!(snapshot.phase, Phase::Closing);
+    match deed {
+        Deed::Filter => panes,
+        Deed::Search => panes && logs.end() > 0,
+        Deed::Match(_) => panes && model.focus == Pane::Logs && !model.logs.search.is_empty(),
+        Deed::Focus(_) | Deed::Freeze => panes,
+        Deed::Move(..) if diagnostics => snapshot.diagnostics.len() > 1,
+        Deed::Move(..) => match model.focus {
+            Pane::Flow | Pane::Hops => snapshot.services.len() > 1,
+            Pane::Edits => edits::listed(model, snapshot).len() > 1,
+            Pane::Logs => logs.end() > 0,
+        },
+        Deed::Beside(_) => {
+            panes
+                && match model.focus {
+                    Pane::Hops => snapshot.traces.len() > 1 && layout::arrangement(model) != Arrangement::Line,
+                    Pane::Logs => snapshot.services.len() > 1,
+                    Pane::Flow | Pane::Edits => false,
+                }
+        }
+        Deed::Expand => panes && matches!(layout::arrangement(model), Arrangement::All | Arrangement::One),
+        Deed::RequestLogs => panes && !snapshot.traces.is_empty(),
+        Deed::Findings => panes,
+        Deed::Window(way) => {
+            let windows = snapshot.hops.values().map(|hop| hop.windows.len()).max().unwrap_or(0);
+            let seen = model.focus == Pane::Hops || layout::arrangement(model) == Arrangement::All;
+            panes && seen && if way == Way::On { model.window + 1 < windows } else { model.window > 0 && windows > 1 }
+        }
+        Deed::Invoke => {
+            panes && running && model::chosen_service(model, snapshot).is_some_and(|service| service.version.is_some())
+        }
+        Deed::Undo => running && snapshot.edits.iter().any(|edit| edit.edit > 0),
+        Deed::Open => !snapshot.file.as_os_str().is_empty() || diagnostics,
+        Deed::Pager => logs.end() > 0,
+        Deed::Copy => copied(model, snapshot, logs).is_some(),
+        Deed::Back => back(model, snapshot),
+        Deed::Help | Deed::Command | Deed::Shell | Deed::Mouse | Deed::Later(_) => true,
+        Deed::Suspend | Deed::Redraw | Deed::Quit => true,
+    }
+}
+
+/// Whether there is anything to go back from.
+fn back(model: &Model, snapshot: &Snapshot) -> bool {
+    let narrowed = model.logs.service.is_some() || model.logs.trace.is_some() || !model.logs.search.is_empty();
+    model.shows_diagnostics(snapshot)
+        || !model.filter.is_empty()
+        || model.expanded
+        || (model.focus == Pane::Logs && (narrowed || model.logs.at.is_some()))
+}
+
+/// What `y` puts into the clipboard.
+pub(crate) fn copied(model: &Model, snapshot: &Snapshot, logs: &LogRing) -> Option<String> {
+    if let Some(Overlay::Output { lines, .. }) = &model.overlay {
+        return Some(lines.join("\n"));
+    }
+    if model.shows_diagnostics(snapshot) {
+        let finding = snapshot.diagnostics.get(model.diagnostic).or(snapshot.diagnostics.first())?;
+        let place = &finding.place;
+        return Some(format!("{}:{}:{}: {}", place.file.display(), place.line, place.column, finding.message));
+    }
+    match model.focus {
+        Pane::Flow => {
+            let service = model::chosen_service(model, snapshot)?;
+            service.url.clone().or_else(|| service.version.clone())
+        }
+        Pane::Hops => Some(snapshot.traces.get(model.trace)?.id.clone()),
+        Pane::Edits => {
+            let listed = edits::listed(model, snapshot);
+            listed.get(edits::chosen(model, &listed)).map(|edit| edits::what(edit))
+        }
+        Pane::Logs => log_view::current(model, logs).map(|(_, line)| line.line.clone()),
+    }
+}
+
+fn beside(pane: Pane, step: usize) -> Pane {
+    Pane::ALL[(pane as usize + step) % Pane::ALL.len()]
+}

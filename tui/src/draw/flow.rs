@@ -1,0 +1,131 @@
+//! The chain as a graph: a row a service, data from top to bottom.
+
+use session::snapshot::{Condition, Service};
+
+use super::Scene;
+use super::canvas::Canvas;
+use super::text::{Row, width};
+use crate::graph::{self, Mark};
+use crate::model::{self, Pane, matches};
+use crate::theme::{Theme, Tone};
+use crate::{layout, units};
+
+/// Lanes that are drawn; an app with more is drawn without those that lie further right.
+const MOST_LANES: usize = 8;
+
+/// Draws the list of services.
+pub(crate) fn draw(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
+    let (model, snapshot) = (scene.model, scene.snapshot);
+    let mut of = snapshot.flow.clone().unwrap_or_default();
+    if !model.filter.is_empty() {
+        of = format!("/{}", model.filter);
+    }
+    canvas.title(scene, Pane::Flow, &of);
+    let graph = graph::rows(snapshot);
+    let rows: Vec<_> =
+        graph.iter().filter(|row| matches(&snapshot.services[row.service].name, &model.filter)).collect();
+    if rows.is_empty() {
+        canvas.row(1, nothing_listed(scene));
+        return;
+    }
+    // Lines of a graph with rows taken out would lead astray.
+    let lanes = if model.filter.is_empty() { rows.iter().map(|row| row.marks.len()).max().unwrap_or(0) } else { 0 };
+    let lanes = lanes.min(MOST_LANES);
+    let names = rows.iter().map(|row| width(&snapshot.services[row.service].name)).max().unwrap_or(0);
+    let chosen = model::chosen(model, snapshot, &model::listed(model, snapshot));
+    let height = canvas.height().saturating_sub(1);
+    let first = layout::first(chosen, rows.len(), height);
+    for (at, graph_row) in rows.iter().enumerate().skip(first).take(height) {
+        let service = &snapshot.services[graph_row.service];
+        let mut row = Row::new(scene.theme);
+        row.text(if at == chosen { scene.theme.glyphs().marker } else { " " }, Tone::Accent);
+        gutter(&mut row, &graph_row.marks, lanes);
+        let room = canvas.width().saturating_sub(row.width());
+        cells(scene, &mut row, service, names, room);
+        canvas.row(1 + at - first, row);
+        if at == chosen && model.focus == Pane::Flow {
+            canvas.choose(1 + at - first, scene.theme.chosen());
+        }
+    }
+}
+
+/// Why there is nothing to see.
+pub(crate) fn nothing_listed(scene: Scene<'_>) -> Row {
+    let mut row = Row::new(scene.theme);
+    let none = scene.snapshot.services.is_empty();
+    row.text(if none { "  no services yet" } else { "  no service matches the filter" }, Tone::Dim);
+    row
+}
+
+fn gutter(row: &mut Row, marks: &[Mark], lanes: usize) {
+    let glyphs = &row.theme().glyphs().lanes;
+    let begun = marks.iter().position(|mark| !matches!(mark, Mark::Empty | Mark::Pass));
+    for at in 0..lanes {
+        let mark = marks.get(at).copied().unwrap_or(Mark::Across);
+        let leads = begun.is_some_and(|begun| begun <= at);
+        let glyph = match mark {
+            Mark::Empty => " ",
+            Mark::Pass => glyphs.pass,
+            // A line that comes in from the left changes the corner.
+            Mark::Begin if begun < Some(at) => glyphs.turn,
+            Mark::Begin => glyphs.begin,
+            Mark::Through | Mark::JoinOn if begun < Some(at) => glyphs.join_on,
+            Mark::Through | Mark::JoinOn => glyphs.through,
+            Mark::End | Mark::Join if begun < Some(at) => glyphs.join,
+            Mark::End | Mark::Join => glyphs.end,
+            Mark::Across if leads => glyphs.across,
+            Mark::Across => " ",
+        };
+        row.text(glyph, Tone::Dim).text(if leads { glyphs.across } else { " " }, Tone::Dim);
+    }
+    row.text(if lanes > 0 { "" } else { " " }, Tone::Plain);
+}
+
+fn cells(scene: Scene<'_>, row: &mut Row, service: &Service, names: usize, room: usize) {
+    let begun = row.width();
+    let (glyph, word, tone) = scene.theme.condition(service.state);
+    row.text(glyph, tone).text(" ", Tone::Plain);
+    row.cell(&service.name, names.min(room.saturating_sub(12)).min(24), Tone::Strong);
+    row.text("  ", Tone::Plain).cell(word, 9, tone);
+    if room < 40 {
+        return;
+    }
+    let version = service.version.as_deref().map(units::short).unwrap_or("-");
+    row.cell(version, 8, Tone::Dim);
+    let age = service.since_ms.map(|since| units::age(scene.snapshot.now_ms.saturating_sub(since)));
+    row.figure(age.as_deref().unwrap_or("-"), 6, Tone::Plain).text("  ", Tone::Plain);
+    let (words, tone) = note(scene.theme, service);
+    let left = (begun + room).saturating_sub(row.width());
+    row.cell(&words, width(&words).min(left), tone);
+}
+
+/// The most important that is left to say of a service.
+fn note(theme: Theme, service: &Service) -> (String, Tone) {
+    if let Some(why) = &service.why {
+        return (why.clone(), if service.state == Condition::Down { Tone::Bad } else { Tone::Busy });
+    }
+    let mut parts = Vec::new();
+    let reset = service.placed.values().any(|placed| matches!(placed.fate, Some(session::Fate::Reset { .. })));
+    if service.restarts > 0 {
+        parts.push(format!("{}x restarted", service.restarts));
+    }
+    for (name, placed) in &service.placed {
+        parts.push(match &placed.fate {
+            Some(fate) => format!("{name} {}", fate_word(fate)),
+            None => name.clone(),
+        });
+    }
+    // A value that was lost is worth a look.
+    let tone = if reset { Tone::Busy } else { Tone::Plain };
+    (parts.join(&format!(" {} ", theme.glyphs().dot)), tone)
+}
+
+/// What a takeover did with a placed value, in a word.
+pub(crate) fn fate_word(fate: &session::Fate) -> &'static str {
+    match fate {
+        session::Fate::Kept => "kept",
+        session::Fate::Carried => "carried",
+        session::Fate::Reset { .. } => "reset",
+        session::Fate::New => "new",
+    }
+}

@@ -1,0 +1,45 @@
+//! The edits that are listed, latest first.
+
+use session::Snapshot;
+use session::snapshot::{EditLine, Outcome};
+
+use crate::model::{Model, matches};
+
+/// The edits that are listed, latest first.
+pub(crate) fn listed<'a>(model: &Model, snapshot: &'a Snapshot) -> Vec<&'a EditLine> {
+    let has = |edit: &EditLine| {
+        model.filter.is_empty()
+            || edit.services.iter().any(|s| matches(&s.name, &model.filter) || matches(&s.reason, &model.filter))
+            || matches(what(edit).as_str(), &model.filter)
+    };
+    snapshot.edits.iter().rev().filter(|edit| has(edit)).collect()
+}
+
+/// Where the chosen edit stands in that list.
+pub(crate) fn chosen(model: &Model, listed: &[&EditLine]) -> usize {
+    listed.iter().position(|edit| Some(edit.edit) == model.edit).unwrap_or(0)
+}
+
+/// What changed, in one line.
+pub(crate) fn what(edit: &EditLine) -> String {
+    let mut parts: Vec<_> = edit
+        .services
+        .iter()
+        .map(|service| match service.reason.is_empty() {
+            true => service.name.clone(),
+            false => format!("{}: {}", service.name, service.reason),
+        })
+        .collect();
+    if edit.flow {
+        parts.push("the flow".into());
+    }
+    match &edit.outcome {
+        Outcome::RolledBack { why } => parts.push(why.clone()),
+        Outcome::Unchanged => parts.push("no change of meaning".into()),
+        _ => {}
+    }
+    if parts.is_empty() && edit.edit == 0 {
+        parts.push("the start".into());
+    }
+    parts.join(", ")
+}

@@ -1,0 +1,287 @@
+//! The view on a real terminal: takes in what happens, draws what changed, does what is to be done.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crossterm::event::{Event, EventStream};
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use rustix::process::{Signal, getpid, kill_current_process_group, kill_process};
+use session::Snapshot;
+use tokio::signal::unix::{self, SignalKind};
+
+use crate::act::{Act, Input};
+use crate::log::{LogRing, Logged};
+use crate::model::Model;
+use crate::pace::Pace;
+use crate::screen::{self, Screen, failed};
+use crate::source::{Exit, Options, Source, TuiError};
+use crate::{answer, draw, log_view, program, sources, update};
+
+/// Lines that are taken in at once, so that a service that never stops writing leaves time for keys.
+const MOST_LINES: usize = 10_000;
+
+/// Shows the view until the user quits or the session ends. The terminal is as before when this returns or is dropped.
+///
+/// While a program of the user's has the terminal ([`crate::is_away`]), SIGINT is meant for that program.
+pub async fn run(source: Source, options: Options) -> Result<Exit, TuiError> {
+    let screen = Screen::open(options.mouse)?;
+    View::new(source, options, screen)?.run().await
+}
+
+struct View {
+    screen: Screen,
+    /// None while another program reads the keys.
+    events: Option<EventStream>,
+    source: Source,
+    model: Model,
+    logs: LogRing,
+    logs_open: bool,
+    /// What is drawn: the latest picture, or the one that was frozen.
+    shown: Arc<Snapshot>,
+    jobs: FuturesUnordered<BoxFuture<'static, Input>>,
+    pace: Pace,
+    resized: bool,
+    stopped: unix::Signal,
+    continued: unix::Signal,
+    hung_up: unix::Signal,
+}
+
+impl View {
+    fn new(mut source: Source, options: Options, screen: Screen) -> Result<Self, TuiError> {
+        let shown = source.snapshots.borrow_and_update().clone();
+        let mut view = Self {
+            screen,
+            events: Some(EventStream::new()),
+            source,
+            model: Model::new(options.theme, options.mouse, (0, 0)),
+            logs: LogRing::new(options.log_lines),
+            logs_open: true,
+            jobs: FuturesUnordered::new(),
+            pace: Pace::default(),
+            resized: false,
+            shown: Arc::default(),
+            stopped: listen(Signal::TSTP)?,
+            continued: listen(Signal::CONT)?,
+            hung_up: listen(Signal::HUP)?,
+        };
+        view.show(shown);
+        Ok(view)
+    }
+
+    async fn run(mut self) -> Result<Exit, TuiError> {
+        let mut lines = Vec::new();
+        loop {
+            let idle = !self.pace.is_owed();
+            let wait = self.pace.wait(Instant::now());
+            let happened = tokio::select! {
+                event = next(&mut self.events) => match event {
+                    Some(event) => self.event(event.map_err(failed("failed to read the keys"))?),
+                    None => return Ok(Exit::TerminalGone),
+                },
+                Some(input) = self.jobs.next() => self.take(input),
+                // What changes is taken in when it is drawn, however often it changes.
+                changed = self.source.snapshots.changed(), if idle => {
+                    if changed.is_err() {
+                        return Ok(Exit::Ended);
+                    }
+                    let latest = self.source.snapshots.borrow_and_update().clone();
+                    self.show(latest);
+                    Vec::new()
+                }
+                n = self.source.logs.recv_many(&mut lines, MOST_LINES), if idle && self.logs_open => {
+                    self.logs_open = n > 0;
+                    self.write(&mut lines);
+                    Vec::new()
+                }
+                () = sleep(wait) => {
+                    self.draw()?;
+                    Vec::new()
+                }
+                _ = self.stopped.recv() => {
+                    self.stop()?;
+                    Vec::new()
+                }
+                _ = self.continued.recv() => {
+                    self.screen.retake(self.model.mouse)?;
+                    self.pace.mark();
+                    Vec::new()
+                }
+                _ = self.hung_up.recv() => return Ok(Exit::TerminalGone),
+                () = screen::panicked() => return Err(TuiError::Panicked),
+            };
+            for act in happened {
+                if act == Act::Quit {
+                    self.screen.leave()?;
+                    return Ok(Exit::Quit);
+                }
+                self.act(act).await?;
+            }
+        }
+    }
+
+    fn event(&mut self, event: Event) -> Vec<Act> {
+        match event {
+            Event::Key(key) => self.take(Input::Key(key)),
+            Event::Mouse(mouse) => self.take(Input::Mouse(mouse)),
+            Event::Paste(text) => self.take(Input::Paste(text)),
+            Event::Resize(width, height) => {
+                // A terminal that shrank and grew again between two frames has lost what it showed.
+                self.resized = true;
+                self.take(Input::Resize(width, height))
+            }
+            Event::FocusGained | Event::FocusLost => Vec::new(),
+        }
+    }
+
+    fn take(&mut self, input: Input) -> Vec<Act> {
+        self.pace.mark();
+        update(&mut self.model, input, &self.shown, &self.logs)
+    }
+
+    /// Shows a picture, unless the one that is shown is held.
+    fn show(&mut self, snapshot: Arc<Snapshot>) {
+        if self.model.frozen.is_some() {
+            return;
+        }
+        if snapshot.diagnostics != self.shown.diagnostics {
+            let files = snapshot.diagnostics.iter().map(|finding| finding.place.file.clone());
+            for file in files.collect::<std::collections::BTreeSet<_>>() {
+                self.jobs.push(Box::pin(sources::read(file)));
+            }
+        }
+        self.shown = snapshot;
+        self.take(Input::Tick);
+    }
+
+    fn write(&mut self, lines: &mut Vec<Logged>) {
+        if self.model.frozen.is_none() && !lines.is_empty() {
+            self.pace.mark();
+        }
+        lines.drain(..).for_each(|line| self.logs.push(line));
+    }
+
+    fn draw(&mut self) -> Result<(), TuiError> {
+        if self.source.snapshots.has_changed().unwrap_or(false) {
+            let latest = self.source.snapshots.borrow_and_update().clone();
+            self.show(latest);
+        }
+        for _ in 0..MOST_LINES {
+            let Ok(line) = self.source.logs.try_recv() else { break };
+            self.logs.push(line);
+        }
+        if std::mem::take(&mut self.resized) {
+            self.screen.clear()?;
+        }
+        let terminal = &mut self.screen.terminal;
+        terminal.autoresize().map_err(failed("failed to learn the terminal's size"))?;
+        let size = terminal.get_frame().area();
+        update(&mut self.model, Input::Resize(size.width, size.height), &self.shown, &self.logs);
+        let (model, shown, logs) = (&self.model, &self.shown, &self.logs);
+        terminal.draw(|frame| draw(model, shown, logs, frame)).map_err(failed("failed to draw"))?;
+        self.pace.drawn(Instant::now());
+        Ok(())
+    }
+
+    async fn act(&mut self, act: Act) -> Result<(), TuiError> {
+        let desk = Arc::clone(&self.source.desk);
+        match act {
+            Act::Quit => {}
+            Act::Redraw => self.screen.clear()?,
+            Act::Say(command) => {
+                let title = format!("{command:?}").to_lowercase();
+                let answer = desk.say(command);
+                self.jobs.push(Box::pin(async { Input::Answered { title, lines: answer::words(&answer.await) } }));
+            }
+            Act::Run(line) => {
+                let ran = desk.run(line.clone());
+                self.jobs.push(Box::pin(async { Input::Answered { title: line, lines: ran.await } }));
+            }
+            Act::Complete { text, cursor } => {
+                let found = desk.complete(&text, cursor, &self.shown);
+                self.take(Input::Completions { text, found });
+            }
+            Act::OpenEditor { file, line, column } => self.lend(program::edit(&file, line, column)).await?,
+            Act::OpenPager { service } => {
+                let files = desk.log_files(service.as_deref());
+                let text: String = log_view::lines(&self.model, &self.logs)
+                    .map(|(_, l)| format!("{} {}\n", l.service, l.line))
+                    .collect();
+                self.lend(async move { program::page(&files, text).await }).await?;
+            }
+            Act::Shell => self.lend(desk.shell()).await?,
+            Act::Copy(text) => self.screen.copy(&text)?,
+            Act::Mouse(ours) => self.screen.mouse(ours)?,
+            // The whole group stops, as it would without us: what started us, such as cargo, learns of it.
+            Act::Suspend => {
+                kill_current_process_group(Signal::TSTP).map_err(|error| failed("failed to stop")(error.into()))?
+            }
+            Act::Freeze(true) => {}
+            Act::Freeze(false) => {
+                let latest = self.source.snapshots.borrow_and_update().clone();
+                self.show(latest);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lends the terminal to another program until it ends.
+    async fn lend(&mut self, program: impl Future<Output = Result<(), String>>) -> Result<(), TuiError> {
+        // The stream reads the keys as long as it is there.
+        self.events = None;
+        self.screen.leave()?;
+        screen::set_away(true);
+        let mut program = pin!(program);
+        let mut lines = Vec::new();
+        let ended = loop {
+            tokio::select! {
+                ended = &mut program => break ended,
+                n = self.source.logs.recv_many(&mut lines, MOST_LINES), if self.logs_open => {
+                    self.logs_open = n > 0;
+                    self.write(&mut lines);
+                }
+                // The other program stops by itself; the user's shell waits for us.
+                _ = self.stopped.recv() => self.stop()?,
+                // What follows is the other program's to draw.
+                _ = self.continued.recv() => {}
+            }
+        };
+        screen::set_away(false);
+        self.screen.take(self.model.mouse)?;
+        self.events = Some(EventStream::new());
+        self.pace.mark();
+        if let Err(why) = ended {
+            self.take(Input::Said(why));
+        }
+        Ok(())
+    }
+
+    /// Stops until the user's shell brings us back.
+    fn stop(&mut self) -> Result<(), TuiError> {
+        self.screen.leave()?;
+        // SIGTSTP is ours to hear, so that the terminal is given back before; SIGSTOP is what stops then.
+        kill_process(getpid(), Signal::STOP).map_err(|error| failed("failed to stop")(error.into()))?;
+        Ok(())
+    }
+}
+
+fn listen(signal: Signal) -> Result<unix::Signal, TuiError> {
+    unix::signal(SignalKind::from_raw(signal.as_raw())).map_err(failed("failed to listen for a signal"))
+}
+
+async fn next(events: &mut Option<EventStream>) -> Option<std::io::Result<Event>> {
+    match events {
+        Some(events) => events.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep(wait: Option<std::time::Duration>) {
+    match wait {
+        Some(wait) => tokio::time::sleep(wait).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,142 @@
+//! What follows from what the view is told. Nothing is done here: what is to be done is said.
+
+mod deeds;
+mod mouse;
+
+use crossterm::event::{KeyEvent, KeyEventKind};
+use session::Snapshot;
+
+use crate::act::{Act, Input};
+use crate::log::LogRing;
+use crate::model::{Model, Overlay};
+use crate::prompt::{Prompt, Purpose, Typed};
+use crate::{deed, log_view};
+
+/// Takes in what the view is told, and says what is to be done.
+pub fn update(model: &mut Model, input: Input, snapshot: &Snapshot, logs: &LogRing) -> Vec<Act> {
+    match input {
+        Input::Key(key) if key.kind == KeyEventKind::Release => Vec::new(),
+        Input::Key(key) => press(model, key, snapshot, logs),
+        Input::Mouse(event) => mouse::update(model, event, snapshot, logs),
+        Input::Resize(width, height) => {
+            model.size = (width, height);
+            Vec::new()
+        }
+        Input::Paste(text) => match &mut model.prompt {
+            Some(prompt) => {
+                prompt.insert(&text);
+                typed(model, logs)
+            }
+            None => Vec::new(),
+        },
+        Input::Tick => {
+            model.diagnostic = model.diagnostic.min(snapshot.diagnostics.len().saturating_sub(1));
+            model.trace = model.trace.min(snapshot.traces.len().saturating_sub(1));
+            Vec::new()
+        }
+        Input::Completions { text, found } => {
+            if let Some(prompt) = model.prompt.as_mut().filter(|prompt| prompt.text == text && prompt.taken.is_none()) {
+                prompt.completions = found;
+            }
+            Vec::new()
+        }
+        Input::Answered { title, lines } => {
+            model.message = None;
+            match lines.as_slice() {
+                [] => model.message = Some(format!("{title}: done")),
+                [line] if line.chars().count() + 2 < model.size.0.into() => model.message = Some(line.clone()),
+                _ => model.overlay = Some(Overlay::Output { title, lines, scroll: 0 }),
+            }
+            Vec::new()
+        }
+        Input::Source(file, text) => {
+            model.sources.insert(file, text);
+            Vec::new()
+        }
+        Input::Said(message) => {
+            model.message = Some(message);
+            Vec::new()
+        }
+    }
+}
+
+fn press(model: &mut Model, key: KeyEvent, snapshot: &Snapshot, logs: &LogRing) -> Vec<Act> {
+    model.message = None;
+    let Some(prompt) = &mut model.prompt else {
+        return match deed::of(key, model, snapshot, logs) {
+            Some(deed) => deeds::perform(model, deed, snapshot, logs),
+            None => Vec::new(),
+        };
+    };
+    match prompt.key(key, &model.history) {
+        Typed::Changed => typed(model, logs),
+        Typed::Same => Vec::new(),
+        Typed::GivenUp => {
+            give_up(model);
+            Vec::new()
+        }
+        Typed::Done => done(model, logs),
+    }
+}
+
+/// A filter and a search act as they are typed; a command asks what can stand at the cursor.
+fn typed(model: &mut Model, logs: &LogRing) -> Vec<Act> {
+    let Some(prompt) = &mut model.prompt else { return Vec::new() };
+    let text = prompt.text.clone();
+    match prompt.purpose {
+        Purpose::Filter => model.filter = text,
+        Purpose::Search => {
+            model.logs.search = text;
+            if !model.logs.search.is_empty() {
+                model.logs.at = log_view::found(model, logs, true, true).or(model.logs.at);
+            }
+        }
+        Purpose::Command => {
+            prompt.taken = None;
+            prompt.completions.words.clear();
+            return vec![Act::Complete { text, cursor: prompt.cursor }];
+        }
+    }
+    Vec::new()
+}
+
+fn give_up(model: &mut Model) {
+    match model.prompt.take().map(|prompt| prompt.purpose) {
+        Some(Purpose::Filter) => model.filter.clear(),
+        Some(Purpose::Search) => model.logs.search.clear(),
+        Some(Purpose::Command) | None => {}
+    }
+}
+
+fn done(model: &mut Model, logs: &LogRing) -> Vec<Act> {
+    let Some(prompt) = model.prompt.take() else { return Vec::new() };
+    match prompt.purpose {
+        Purpose::Filter => Vec::new(),
+        Purpose::Search => {
+            let sought = &model.logs.search;
+            if !sought.is_empty() && log_view::found(model, logs, true, true).is_none() {
+                model.message = Some(format!("no line has \"{sought}\""));
+            }
+            Vec::new()
+        }
+        Purpose::Command => {
+            let line = prompt.text.trim().to_owned();
+            if line.is_empty() {
+                return Vec::new();
+            }
+            if model.history.last() != Some(&line) {
+                model.history.push(line.clone());
+            }
+            model.message = Some(format!("{line} …").replace('…', model.theme.glyphs().cut));
+            vec![Act::Run(line)]
+        }
+    }
+}
+
+/// Opens a prompt for a command with a text in it.
+fn command(model: &mut Model, text: String) -> Vec<Act> {
+    let prompt = Prompt::new(Purpose::Command, text);
+    let asked = Act::Complete { text: prompt.text.clone(), cursor: prompt.cursor };
+    model.prompt = Some(prompt);
+    vec![asked]
+}

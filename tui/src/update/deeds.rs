@@ -1,0 +1,204 @@
+//! Deeds, done to the model.
+
+use session::{Command, Snapshot};
+
+use super::command;
+use crate::act::Act;
+use crate::deed::{self, Deed, Stride, Way};
+use crate::log::LogRing;
+use crate::model::{self, Model, Overlay, Pane};
+use crate::prompt::{Prompt, Purpose};
+use crate::{edits, layout, log_view};
+
+/// Terminals take no more than 100,000 bytes of base64.
+const MOST_COPIED: usize = 74_000;
+
+/// Does what a key means.
+pub(super) fn perform(model: &mut Model, deed: Deed, snapshot: &Snapshot, logs: &LogRing) -> Vec<Act> {
+    match deed {
+        Deed::Help => model.overlay = Some(Overlay::Help { scroll: 0 }),
+        Deed::Command => return command(model, String::new()),
+        Deed::Filter => model.prompt = Some(Prompt::new(Purpose::Filter, model.filter.clone())),
+        Deed::Search => model.prompt = Some(Prompt::new(Purpose::Search, String::new())),
+        Deed::Match(way) => match log_view::found(model, logs, way == Way::Back, false) {
+            Some(at) => model.logs.at = Some(at),
+            None => model.message = Some(format!("no line has \"{}\"", model.logs.search)),
+        },
+        Deed::Focus(pane) => model.focus = pane,
+        Deed::Move(way, stride) => go(model, way, stride, snapshot, logs),
+        Deed::Beside(way) => beside(model, way, snapshot),
+        Deed::Expand => model.expanded = !model.expanded,
+        Deed::RequestLogs => {
+            model.logs = model::LogView {
+                trace: snapshot.traces.get(model.trace).map(|trace| trace.id.clone()),
+                ..Default::default()
+            };
+            model.focus = Pane::Logs;
+        }
+        Deed::Findings => model.findings = Some((snapshot.edit, true)),
+        Deed::Freeze => {
+            model.frozen = if model.frozen.is_some() { None } else { Some(logs.end()) };
+            return vec![Act::Freeze(model.frozen.is_some())];
+        }
+        Deed::Window(Way::Back) => model.window = model.window.saturating_sub(1),
+        Deed::Window(Way::On) => model.window += 1,
+        Deed::Invoke => {
+            if let Some(service) = model::chosen_service(model, snapshot) {
+                return command(model, format!("{} ", service.name));
+            }
+        }
+        Deed::Shell => return vec![Act::Shell],
+        Deed::Undo => {
+            model.message = Some("undoing the last edit".into());
+            return vec![Act::Say(Command::Undo)];
+        }
+        Deed::Open => return vec![place(model, snapshot)],
+        Deed::Pager => {
+            let chosen = model::chosen_service(model, snapshot).map(|service| service.name.clone());
+            let service = if model.focus == Pane::Logs { model.logs.service.clone() } else { chosen };
+            return vec![Act::OpenPager { service }];
+        }
+        Deed::Copy => {
+            if let Some(text) = deed::copied(model, snapshot, logs) {
+                if text.len() > MOST_COPIED {
+                    model.message = Some(format!("that is too much to copy: {} kB", text.len() / 1_000));
+                    return Vec::new();
+                }
+                let characters = text.chars().count();
+                model.message = Some(format!("copied {}", crate::units::many(characters, "character")));
+                return vec![Act::Copy(text)];
+            }
+        }
+        Deed::Mouse => {
+            model.mouse = !model.mouse;
+            let whose = if model.mouse { "the view's" } else { "the terminal's, to select text" };
+            model.message = Some(format!("the mouse is {whose}"));
+            return vec![Act::Mouse(model.mouse)];
+        }
+        Deed::Later(what) => model.message = Some(what.into()),
+        Deed::Back => back(model, snapshot),
+        Deed::Suspend => return vec![Act::Suspend],
+        Deed::Redraw => return vec![Act::Redraw],
+        Deed::Quit => return vec![Act::Quit],
+    }
+    Vec::new()
+}
+
+/// Goes back by one: what lies on top goes first.
+fn back(model: &mut Model, snapshot: &Snapshot) {
+    if model.overlay.take().is_some() {
+        return;
+    }
+    if model.shows_diagnostics(snapshot) {
+        model.findings = Some((snapshot.edit, false));
+        return;
+    }
+    if model.focus == Pane::Logs {
+        let searched = !std::mem::take(&mut model.logs.search).is_empty();
+        if searched
+            || model.logs.at.take().is_some()
+            || model.logs.trace.take().is_some()
+            || model.logs.service.take().is_some()
+        {
+            return;
+        }
+    }
+    if std::mem::take(&mut model.filter).is_empty() {
+        model.expanded = false;
+    }
+}
+
+fn go(model: &mut Model, way: Way, stride: Stride, snapshot: &Snapshot, logs: &LogRing) {
+    // A page is what is surely seen of any list.
+    let by = match stride {
+        Stride::Row => 1,
+        Stride::Page => usize::from(model.size.1 / 2).max(1),
+        Stride::All => usize::MAX,
+    };
+    let to = |from: usize, rows: usize| match way {
+        Way::Back => from.saturating_sub(by),
+        Way::On => from.saturating_add(by).min(rows.saturating_sub(1)),
+    };
+    if let Some(Overlay::Help { scroll } | Overlay::Output { scroll, .. }) = &mut model.overlay {
+        *scroll = to(*scroll, usize::MAX);
+        let most = crate::draw::overlay::rows(model).saturating_sub(usize::from(model.size.1).saturating_sub(4));
+        if let Some(Overlay::Help { scroll } | Overlay::Output { scroll, .. }) = &mut model.overlay {
+            *scroll = (*scroll).min(most);
+        }
+    } else if model.shows_diagnostics(snapshot) {
+        model.diagnostic = to(model.diagnostic, snapshot.diagnostics.len());
+    } else {
+        match model.focus {
+            Pane::Flow | Pane::Hops => {
+                let listed = model::listed(model, snapshot);
+                let next = to(model::chosen(model, snapshot, &listed), listed.len());
+                model.service = listed.get(next).map(|service| service.name.clone());
+            }
+            Pane::Edits => {
+                let listed = edits::listed(model, snapshot);
+                let next = to(edits::chosen(model, &listed), listed.len());
+                // The latest is followed by whatever comes.
+                model.edit = listed.get(next).filter(|_| next > 0).map(|edit| edit.edit);
+            }
+            Pane::Logs => model.logs.at = log_view::moved(model, logs, way == Way::Back, by),
+        }
+    }
+}
+
+/// The request beside this one; in the logs the service beside this one, and all of them.
+fn beside(model: &mut Model, way: Way, snapshot: &Snapshot) {
+    let step = |at: usize, count: usize| match way {
+        Way::Back => (at + count - 1) % count,
+        Way::On => (at + 1) % count,
+    };
+    if model.focus == Pane::Hops {
+        model.trace = step(model.trace.min(snapshot.traces.len() - 1), snapshot.traces.len());
+    } else {
+        let names: Vec<_> = crate::graph::order(snapshot).into_iter().map(|at| &snapshot.services[at].name).collect();
+        let now = names.iter().position(|name| Some(*name) == model.logs.service.as_ref()).map_or(0, |at| at + 1);
+        let next = step(now, names.len() + 1);
+        model.logs.service = next.checked_sub(1).map(|at| names[at].clone());
+        model.logs.at = None;
+    }
+}
+
+/// Where `o` goes: the chosen diagnostic, else the file.
+fn place(model: &Model, snapshot: &Snapshot) -> Act {
+    let findings = &snapshot.diagnostics;
+    match findings.get(model.diagnostic).or(findings.first()) {
+        Some(finding) => {
+            Act::OpenEditor { file: finding.place.file.clone(), line: finding.place.line, column: finding.place.column }
+        }
+        None => Act::OpenEditor { file: snapshot.file.clone(), line: 1, column: 1 },
+    }
+}
+
+/// Chooses a row that was clicked.
+pub(super) fn choose(model: &mut Model, place: layout::Place, row: usize, snapshot: &Snapshot, logs: &LogRing) {
+    let height = usize::from(place.area.height);
+    match place.pane {
+        Pane::Flow | Pane::Hops => {
+            // A rule, and in Hops the heads of the columns.
+            let head = if place.pane == Pane::Hops { 2 } else { 1 };
+            let listed = model::listed(model, snapshot);
+            let first =
+                layout::first(model::chosen(model, snapshot, &listed), listed.len(), height.saturating_sub(head));
+            if let Some(service) = row.checked_sub(head).and_then(|row| listed.get(first + row)) {
+                model.service = Some(service.name.clone());
+            }
+        }
+        Pane::Edits => {
+            let listed = edits::listed(model, snapshot);
+            let first = layout::first(edits::chosen(model, &listed), listed.len(), height.saturating_sub(1));
+            if let Some(edit) = row.checked_sub(1).and_then(|row| listed.get(first + row)) {
+                model.edit = Some(edit.edit);
+            }
+        }
+        Pane::Logs => {
+            let shown = crate::draw::logs::shown(model, logs, height.saturating_sub(1));
+            if let Some(number) = row.checked_sub(1).and_then(|row| shown.get(row)) {
+                model.logs.at = Some(*number);
+            }
+        }
+    }
+}
