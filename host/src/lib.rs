@@ -14,6 +14,7 @@ mod inputs;
 mod journey;
 mod library;
 mod metrics;
+mod pages;
 mod problem;
 mod program;
 mod recorder;

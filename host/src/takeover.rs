@@ -90,7 +90,11 @@ pub(crate) async fn take_over(shared: &Arc<Shared>, file: &str) -> Result<Takeov
     shared.metrics.swapped();
     let previous = old.as_ref().map(|old| old.description.version.clone());
     if let Some(old) = old {
-        tokio::spawn(old.retire());
+        let file = shared.folder.join(&old.file);
+        tokio::spawn(async move {
+            old.retire().await;
+            crate::pages::release(&file);
+        });
     }
     Ok(Takeover { version, previous, states, ms: millis(begun) })
 }

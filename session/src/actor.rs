@@ -147,6 +147,8 @@ impl Actor {
         let mut is_news = true;
         let mut frames = tokio::time::interval(FRAME);
         frames.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut seconds = tokio::time::interval(Duration::from_secs(1));
+        seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
@@ -159,6 +161,8 @@ impl Actor {
                 }
                 Some(ask) = self.asked.recv() => self.answer(ask),
                 Ok(()) = self.measured.changed() => is_news = true,
+                // Ages grow even when nothing happens.
+                _ = seconds.tick(), if self.pictures.receiver_count() > 0 => is_news = true,
                 _ = frames.tick(), if is_news && self.pictures.receiver_count() > 0 => {
                     is_news = false;
                     self.pictures.send_replace(Arc::new(self.picture()));

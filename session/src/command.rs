@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Something to do. Its JSON form carries the kind in `command`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
     /// Call a service once.
@@ -47,7 +48,7 @@ pub enum Command {
 }
 
 /// A service and what feeds it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Call {
     /// Rust name.
     pub service: String,
@@ -57,7 +58,7 @@ pub struct Call {
 }
 
 /// What feeds an input.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Feed {
     /// A value.
@@ -67,7 +68,7 @@ pub enum Feed {
 }
 
 /// An answer. Its JSON form carries the kind in `answer`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum Answer {
     /// What a call came to.
@@ -95,7 +96,7 @@ pub enum Answer {
 }
 
 /// What a call came to.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Called {
     /// HTTP status of the answer: 200, 204 where a service filtered, else an error.
     pub status: u16,
@@ -113,7 +114,7 @@ pub struct Called {
 }
 
 /// A service's part in a call.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CalledHop {
     /// Rust name.
     pub service: String,
@@ -126,7 +127,7 @@ pub struct CalledHop {
 }
 
 /// What many calls came to.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Timed {
     /// How many calls were made.
     pub n: u32,
@@ -142,7 +143,7 @@ pub struct Timed {
 }
 
 /// Milliseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Spread {
     /// Half of them.
     pub p50: f64,

@@ -22,6 +22,19 @@ pub(crate) fn library(folder: &Path, library: &Path) -> io::Result<String> {
     Ok(name)
 }
 
+/// Removes the libraries that nobody comes back with: all but these.
+pub(crate) fn clear(folder: &Path, keep: &[Option<&str>]) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let is_kept = keep.iter().flatten().any(|kept| name.as_os_str() == *kept);
+        if entry.path().extension().is_some_and(|end| end == "so") && !is_kept {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes aside and renames: whoever reads finds the old or the new, never a half.
 fn put(folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
     let aside = folder.join(format!(".{name}.new"));

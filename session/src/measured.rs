@@ -1,9 +1,10 @@
 //! What was measured, ready to be drawn. Times are microseconds.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What was measured of one service.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Hop {
     /// Over the last stretches of time, shortest first: ten seconds, a minute, five minutes.
     pub windows: Vec<Window>,
@@ -16,7 +17,7 @@ pub struct Hop {
 }
 
 /// One service over one stretch of time.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Window {
     /// Its length in seconds.
     pub seconds: u32,
@@ -41,7 +42,7 @@ pub struct Window {
 }
 
 /// Percentiles.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Percentiles {
     /// Half of them.
     pub p50: u64,
@@ -54,7 +55,7 @@ pub struct Percentiles {
 }
 
 /// Function times before and after an edit, in nanoseconds: many functions take less than a microsecond.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Comparison {
     /// The edit.
     pub edit: u64,
@@ -71,7 +72,7 @@ pub struct Comparison {
 }
 
 /// What two samples support.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Neither, or too few samples.
@@ -84,7 +85,7 @@ pub enum Verdict {
 }
 
 /// One request, whole.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Trace {
     /// W3C trace id, 32 hex digits.
     pub id: String,
@@ -99,7 +100,7 @@ pub struct Trace {
 }
 
 /// A service's part of a request.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Span {
     /// Rust name.
     pub service: String,

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One event. Its JSON form carries the kind in `event`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Report {
     /// Something a user should know and need not act on: a fallback and its reason, crates being fetched.
@@ -127,7 +128,7 @@ pub enum Report {
 }
 
 /// A service whose new version serves.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Taken {
     /// Rust name.
     pub name: String,
@@ -140,7 +141,7 @@ pub struct Taken {
 }
 
 /// What became of a placed value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "how", rename_all = "lowercase")]
 pub enum Fate {
     /// The very value, in place.
@@ -158,7 +159,7 @@ pub enum Fate {
 
 /// Milliseconds of an edit, which add up to `total`: from the first sign of the save to the first answer of the new code,
 /// which is to the session's own question whether it is ready.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Waterfall {
     /// Until the files rested.
     pub settle: f64,
@@ -175,7 +176,7 @@ pub struct Waterfall {
 }
 
 /// Where a service can be called from here.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Address {
     /// Rust name.
     pub name: String,

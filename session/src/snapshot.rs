@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use app::Diagnostic;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::measured::{Hop, Trace};
 use crate::report::{Fate, Waterfall};
 
 /// A session at one moment. Times are milliseconds since the session began, on a clock that never jumps.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Snapshot {
     /// The app's name.
     pub app: String,
@@ -48,12 +49,12 @@ pub struct Snapshot {
     pub hops: BTreeMap<String, Hop>,
     /// Requests kept whole: the slowest of the last minutes first, then the latest.
     pub traces: Vec<Trace>,
-    /// Measurements that were lost on their way here.
+    /// Requests that were counted but not measured in detail, or whose detail was lost on its way here.
     pub dropped: u64,
 }
 
 /// What a session is about.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// The first build; nothing serves yet.
@@ -70,7 +71,7 @@ pub enum Phase {
 }
 
 /// A service.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Service {
     /// Rust name.
     pub name: String,
@@ -95,7 +96,7 @@ pub struct Service {
 }
 
 /// How a service does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
     /// Nothing of it serves yet.
@@ -114,7 +115,7 @@ pub enum Condition {
 }
 
 /// A placed value.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Placed {
     /// Its type, as written.
     #[serde(rename = "type")]
@@ -124,7 +125,7 @@ pub struct Placed {
 }
 
 /// A named value of a type.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Field {
     /// Its name.
     pub name: String,
@@ -134,7 +135,7 @@ pub struct Field {
 }
 
 /// A type of the user's, as JSON sees it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Shape {
     /// An object with these fields.
@@ -144,7 +145,7 @@ pub enum Shape {
 }
 
 /// One service feeds another.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Edge {
     /// The one that answers.
     pub from: String,
@@ -155,7 +156,7 @@ pub struct Edge {
 }
 
 /// An edit and what became of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EditLine {
     /// Its number.
     pub edit: u64,
@@ -172,7 +173,7 @@ pub struct EditLine {
 }
 
 /// A service in an edit.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EditedService {
     /// Rust name.
     pub name: String,
@@ -183,7 +184,7 @@ pub struct EditedService {
 }
 
 /// What became of an edit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {
     /// Being built or taken over.
@@ -207,7 +208,7 @@ pub enum Outcome {
 }
 
 /// How long edits took, in milliseconds from the settled save to the first answer of the new code.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Totals {
     /// How many edits went live.
     pub n: u64,
@@ -218,7 +219,7 @@ pub struct Totals {
 }
 
 /// Something to know.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Notice {
     /// When.
     pub at_ms: u64,

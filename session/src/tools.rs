@@ -232,6 +232,8 @@ impl Tools {
         if let Err(error) = install::configure(&folder, &config) {
             return refused(format!("it serves, but would not come back after a crash: {error}"), false);
         }
+        // A file too many is no reason to roll back; the next takeover clears it, or the next start.
+        drop(install::clear(&folder, &[Some(&name), cautious.library.as_deref()]));
         Event::Live { service, version, states, answered }
     }
 

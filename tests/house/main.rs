@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tui", &["session"]),
     ("shell", &["session"]),
     ("watcher", &[]),
+    ("bench", &[]),
     ("dyninka-cli", &["app", "build", "hops", "host", "local-cluster", "session", "shell", "tui"]),
 ];
 
@@ -33,9 +34,9 @@ const FENCES: &[(&str, &[&str])] = &[
     ("libloading", &["host"]),
     ("cargo_metadata", &["build"]),
     ("notify", &["watcher"]),
-    ("clap", &["dyninka-cli"]),
+    ("clap", &["bench", "dyninka-cli"]),
     ("rustyline", &["shell"]),
-    ("comfy-table", &["shell"]),
+    ("comfy-table", &["bench", "shell"]),
     ("indicatif", &["dyninka-cli"]),
     // The wire form of what was measured is one room's affair; others see plain data.
     ("opentelemetry-proto", &["hops"]),

@@ -2,8 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::path::{Path, PathBuf};
+mod app;
+
+use std::path::Path;
 use std::process::{Command, Output};
+
+pub(crate) use app::app;
 
 /// The binary under test. Every run shares one build cache, and has its run folders there.
 pub(crate) fn dyn_command() -> Command {
@@ -16,12 +20,4 @@ pub(crate) fn dyn_command() -> Command {
 /// Runs `dyn` to its end.
 pub(crate) fn run<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Output {
     dyn_command().args(arguments).output().unwrap()
-}
-
-/// A file of its own folder, gone with the returned guard. No two tests share an app's file.
-pub(crate) fn app(text: &str) -> (tempfile::TempDir, PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("app.rs");
-    std::fs::write(&file, text).unwrap();
-    (folder, file)
 }

@@ -1,7 +1,7 @@
 //! Who is told what of whom.
 
 use app::App;
-use hops::{Config, Peer};
+use hops::{Config, Limits, Peer};
 
 use super::State;
 
@@ -31,9 +31,14 @@ impl State {
             route: app.route_of(service),
             library: known.live.as_ref().map(|live| live.library.clone()),
             token: self.settings.token.clone(),
-            limits: self.settings.limits,
+            limits: deep_enough(self.settings.limits, app.services.len()),
         })
     }
+}
+
+/// An app's own flow, in which no service stands twice on one way, is never too deep.
+fn deep_enough(limits: Limits, services: usize) -> Limits {
+    Limits { depth: limits.depth.max(services), ..limits }
 }
 
 /// Whether two configurations say the same, whichever library they name.
@@ -43,4 +48,16 @@ pub(super) fn same(one: &Config, other: &Config) -> bool {
         && one.peers == other.peers
         && one.listen == other.listen
         && one.limits == other.limits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_of_every_service_is_not_too_deep_and_a_short_one_takes_no_longer_routes_than_any() {
+        let limits = Limits::default();
+        assert_eq!(deep_enough(limits, 200), Limits { depth: 200, ..limits });
+        assert_eq!(deep_enough(limits, 2), limits);
+    }
 }

@@ -20,7 +20,7 @@ pub(crate) fn header(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
         right.push(("frozen".to_owned(), Tone::Busy));
     }
     if snapshot.dropped > 0 {
-        right.push((format!("{} measurements lost", units::count(snapshot.dropped)), Tone::Bad));
+        right.push((format!("{} requests without detail", units::count(snapshot.dropped)), Tone::Dim));
     }
     if let Some(url) = &snapshot.url {
         right.push((url.clone(), Tone::Plain));

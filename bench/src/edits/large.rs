@@ -1,0 +1,77 @@
+//! One function of 200 services in 10,000 lines.
+
+use anyhow::{Context, ensure};
+use serde_json::{Value, json};
+
+use super::building::builds;
+use super::{Run, save};
+use crate::client::Door;
+use crate::memory;
+use crate::report::{Row, Target};
+use crate::sample::Sample;
+use crate::session::{Session, millis};
+
+#[path = "../../../app/benches/generate.rs"]
+#[expect(unreachable_pub, reason = "other rooms use it, too")]
+mod generate;
+
+const SERVICES: usize = 200;
+const LINES: usize = 10_000;
+
+/// In the middle of the chain.
+const EDITED: &str = "service_100";
+
+/// Where processes run: 200 containers tell more of the engine than of the edit.
+const GROUND: &str = "process";
+
+pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
+    let folder = tempfile::tempdir().context("make a folder")?;
+    let file = folder.path().join("large.rs");
+    let text = generate::program(SERVICES, LINES);
+    let formula = "\"sensor 100 {value:.2}\"";
+    ensure!(text.matches(formula).count() == 1, "the generated app has another text than {formula}");
+    std::fs::write(&file, &text).context("write the app")?;
+    let mut session = Session::start(&run.setting, &file, GROUND, None).await?;
+    let (url, _) = session.service(EDITED)?;
+    let door = Door::new(&url, json!({ "input": { "sensor": "before", "value": 1.0, "labels": [] } }))?;
+    let mut times = Sample::default();
+    let mut parts = ["parse", "build", "takeover", "total"].map(|part| (part, Sample::default()));
+    for round in 0..run.options.rounds {
+        let name = format!("sensor {}-{round} ", run.nonce);
+        drop(session.drain());
+        let saved = save(&file, &text.replace(formula, &format!("\"{name}{{value:.2}}\"")))?;
+        let is_new = |value: &Value| value["sensor"].as_str().is_some_and(|sensor| sensor.starts_with(&name));
+        let first = door.first(is_new).await;
+        let first = first.with_context(|| format!("dyn's last words:\n{}", session.last_words()))?;
+        let mut passed = Vec::new();
+        let live = session.wait_noting(&["live"], &mut passed).await?.event;
+        let (compiled, _) = builds(&passed);
+        ensure!(compiled == 1, "{compiled} services were compiled for an edit of one: {live}");
+        times.push(millis(saved, first.at));
+        for (part, sample) in &mut parts {
+            if let Some(ms) = live["ms"][*part].as_f64() {
+                sample.push(ms);
+            }
+        }
+    }
+    let mut rows = vec![Row::spread("one of 200 services", GROUND, &times, Some(Target::P50(350.0)))];
+    rows.extend(parts.iter().map(|(part, sample)| Row::spread(&format!("  {part}"), GROUND, sample, None)));
+    rows.push(Row::value("200 services: start", GROUND, "s", 1, session.start / 1e3, None).note("from `dyn` to ready"));
+    rows.extend(costs(session.pid()?)?);
+    Ok(rows)
+}
+
+fn costs(session: u32) -> anyhow::Result<[Row; 2]> {
+    let hosts = memory::hosts(session)?;
+    ensure!(hosts.len() == SERVICES, "{} hosts run for {SERVICES} services", hosts.len());
+    let mut all = 0.0;
+    for (pid, _) in &hosts {
+        all += memory::proportional(*pid)?;
+    }
+    let session = memory::resident(session)?;
+    Ok([
+        Row::value("200 services: session", GROUND, "MiB", 1, session, None).note("resident"),
+        Row::value("200 services: a host", GROUND, "MiB", hosts.len(), all / hosts.len() as f64, None)
+            .note("mean; shared pages by their share"),
+    ])
+}

@@ -1,0 +1,65 @@
+//! Rows as a table for people.
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+
+use crate::report::{Figures, Report, Row, Target, Verdict};
+
+/// The report in words and columns.
+pub(crate) fn draw(report: &Report) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(["", "ground", "n", "p50", "p95", "max", "unit", "target", "", ""]);
+    for row in &report.rows {
+        table.add_row(cells(row));
+    }
+    for column in 2..=5 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    format!("{}\n{table}\n", report.conditions.join("\n"))
+}
+
+fn cells(row: &Row) -> [String; 10] {
+    let [n, p50, p95, max] = match row.figures {
+        Figures::Spread(spread) => [spread.n.to_string(), number(spread.p50), number(spread.p95), number(spread.max)],
+        Figures::Value { n, value } => [n.to_string(), number(value), String::new(), String::new()],
+        Figures::None => Default::default(),
+    };
+    let target = match row.target {
+        None => String::new(),
+        Some(Target::P50(p50)) => format!("p50 {}", number(p50)),
+        Some(Target::P50AndP95(p50, p95)) => format!("p50 {}, p95 {}", number(p50), number(p95)),
+        Some(Target::AtMost(most)) => format!("at most {}", number(most)),
+        Some(Target::Exactly(wanted)) => number(wanted),
+    };
+    let verdict = match row.verdict {
+        Verdict::Met => "met",
+        Verdict::Missed => "MISSED",
+        Verdict::Failed => "FAILED",
+        Verdict::Absent => "absent",
+        Verdict::Told => "",
+    };
+    let words = |text: &str| text.to_owned();
+    [words(&row.name), words(row.ground), n, p50, p95, max, words(row.unit), target, words(verdict), row.note.clone()]
+}
+
+/// Whole numbers as they are, others with one place.
+fn number(value: f64) -> String {
+    if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.1}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missed_target_stands_in_capitals_with_its_figures() {
+        let row = Row::value("wrong answers", "docker", "answers", 4000, 2.0, Some(Target::Exactly(0.0)));
+        let report = Report { conditions: vec!["2 cores".to_owned()], rows: vec![row.note("first: 7 of map@1")] };
+        let text = draw(&report);
+        for word in ["2 cores", "wrong answers", "4000", "MISSED", "first: 7 of map@1"] {
+            assert!(text.contains(word), "{word} in {text}");
+        }
+    }
+}

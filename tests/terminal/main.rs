@@ -1,0 +1,102 @@
+//! `dyn dev` on a pseudo-terminal, as a person uses it: the view, the shell in it, and the terminal afterwards.
+
+#[path = "../support/app.rs"]
+mod app;
+mod screen;
+
+use std::fs;
+
+use app::app;
+use screen::{Screen, dev};
+
+const CHAIN: &str = "use dyninka::prelude::*;
+
+#[service]
+fn source() -> f64 { 10.0 }
+
+#[service]
+fn scale(value: f64) -> f64 { value * 2.0 }
+
+#[dyninka::main]
+fn main() { source().scale() }
+";
+
+#[test]
+fn a_session_is_seen_edited_called_resized_and_left() {
+    let (_folder, file) = app(CHAIN);
+    let mut screen = Screen::open(dev(&file), 40, 130);
+    screen.wait_for("the chain serves", |text| text.contains("serving 2/2"));
+    let url = screen.url();
+
+    // Figures move under load.
+    let client = reqwest::blocking::Client::builder().no_proxy().build().expect("a client");
+    let call = || client.get(&url).send().and_then(|answer| answer.text()).expect("an answer");
+    assert_eq!(call(), "20.0");
+    for _ in 0..200 {
+        call();
+    }
+    screen.wait_for("figures", |text| {
+        text.lines().any(|line| line.contains("scale") && line.contains("µs") && line.contains("201"))
+    });
+
+    // An edit is told with its reason; a broken one takes the screen, and undoing it gives it back.
+    fs::write(&file, CHAIN.replace("* 2.0", "* 3.0")).expect("a save");
+    screen.wait_for("the edit is live", |text| text.contains("● live") && text.contains("its function changed"));
+    assert_eq!(call(), "30.0");
+    fs::write(&file, CHAIN.replace("* 2.0", "* \"x\"")).expect("a save");
+    screen.wait_for("rustc's words", |text| text.contains("cannot multiply") && text.contains("app.rs:7:"));
+    assert_eq!(call(), "30.0");
+    screen.keys("u");
+    screen.wait_for("the edit is undone", |text| text.contains("serving 2/2") && !text.contains("cannot multiply"));
+    assert!(fs::read_to_string(&file).expect("the file").contains("* 3.0"));
+
+    // The prompt and the shell speak one grammar.
+    screen.keys(":scale 4.0\r");
+    screen.wait_for("the answer", |text| text.contains("12.0"));
+    screen.keys("\x1b");
+    // A key that follows at once would be taken for one with Alt.
+    screen.wait_for("the view", |text| text.contains("Hops"));
+    screen.keys("s");
+    screen.wait_for("a prompt", |text| text.trim_end().ends_with('>'));
+    screen.keys("source | scale\r");
+    screen.wait_for("an answer in the shell", |text| {
+        text.contains("30.0") && text.contains("scale@") && text.trim_end().ends_with('>')
+    });
+    screen.keys("\x04");
+    screen.wait_for("the view again", |text| text.contains("Hops"));
+
+    // Small, tiny, large again: what fits is shown.
+    for (rows, columns) in [(24, 80), (10, 60), (3, 20), (40, 130)] {
+        screen.resize(rows, columns);
+        screen.wait_for("a screen of this size", |text| text.contains("serving") || text.contains('●'));
+    }
+    screen.keys("q");
+    let (status, after) = screen.end();
+    assert!(status.success(), "{after}");
+    assert!(after.contains("stopped"), "{after}");
+}
+
+#[test]
+fn a_start_that_is_broken_waits_to_be_mended() {
+    let (_folder, file) = app(&CHAIN.replace("fn scale(value: f64)", "fn scale(value: f46)"));
+    let mut screen = Screen::open(dev(&file), 30, 120);
+    screen.wait_for("rustc's words", |text| text.contains("f46"));
+    fs::write(&file, CHAIN).expect("a save");
+    screen.wait_for("the chain serves", |text| text.contains("serving 2/2"));
+    screen.keys("\x03");
+    let (_, after) = screen.end();
+    assert!(after.contains("stopped"), "{after}");
+}
+
+#[test]
+fn a_terminal_that_shows_no_pictures_gets_lines() {
+    let (_folder, file) = app(CHAIN);
+    let mut command = dev(&file);
+    command.env("TERM", "dumb");
+    let mut screen = Screen::open(command, 24, 80);
+    screen.wait_for("lines", |text| text.contains("ready in"));
+    assert!(!screen.has_taken_the_terminal());
+    screen.keys("\x03");
+    let (status, after) = screen.end();
+    assert!(status.success() && after.contains("stopped"), "{after}");
+}
