@@ -112,6 +112,9 @@ pub(crate) struct Dev {
     /// One JSON value a line on stdout
     #[arg(long)]
     pub(crate) json: bool,
+    /// The view of the session that runs already, in another terminal; quitting it leaves the session as it is
+    #[arg(long, conflicts_with_all = ["json", "plain"])]
+    pub(crate) attach: bool,
     /// A view of ASCII characters alone
     #[arg(long)]
     pub(crate) ascii: bool,

@@ -98,7 +98,10 @@ impl From<session::LockError> for Fault {
     fn from(error: session::LockError) -> Self {
         match error {
             session::LockError::Held { ref app, .. } => {
-                let hint = format!("end it with `dyn stop {}`, or call into it with `dyn invoke`", app.display());
+                let hint = format!(
+                    "see it with `dyn dev --attach {0}`, call into it with `dyn shell {0}`, or end it with `dyn stop {0}`",
+                    app.display()
+                );
                 Self::new(Kind::Busy, &error).hint(hint)
             }
             session::LockError::Io { .. } => Self::new(Kind::Machine, format!("failed to {error}")),

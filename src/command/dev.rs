@@ -17,6 +17,9 @@ const USUAL_PORT: u16 = 8080;
 const LAST_TASKS: Duration = Duration::from_millis(500);
 
 pub(crate) fn run(dev: &Dev) -> Result<(), Fault> {
+    if dev.attach {
+        return runtime()?.block_on(super::view::attach(dev));
+    }
     let front = match dev.port {
         Some(0) => Front::Free,
         Some(port) => Front::Fixed(port),

@@ -3,11 +3,12 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use session::{Answer, Client, Command, Home, Options, Report, Session, Snapshot, grammar};
-use tokio::sync::{mpsc, oneshot};
+use session::{Answer, Client, Command, Home, Options, Place, Report, Session, Snapshot, grammar};
+use tokio::sync::{mpsc, oneshot, watch};
 use tui::{Completions, Desk, LogLine, Logged};
 
 use super::dev::{Asked, Signals};
@@ -32,23 +33,80 @@ pub(crate) async fn serve(options: Options, dev: &Dev) -> Result<(), Fault> {
     let session = Session::start(options)?;
     let client = Client::attach(session.socket())?;
     let (lines, logs) = mpsc::channel(LINES);
-    let source = tui::Source {
-        snapshots: session.pictures(),
-        logs,
-        desk: Arc::new(Clerk { client, logs: place.logs(), history: place.folder.join("history") }),
-    };
-    let mut view = tui::Options::default();
-    view.theme.ascii = dev.ascii;
-    view.mouse = !dev.no_mouse;
+    let source = tui::Source { snapshots: session.pictures(), logs, desk: Arc::new(clerk(client, &place)) };
     let (quit, quitting) = oneshot::channel();
     let driver = tokio::spawn(drive(session, signals, lines, quitting));
-    let shown = tui::run(source, view).await;
+    let shown = tui::run(source, theme(dev)).await;
     // Refused by a session that ended first.
     let _ended = quit.send(());
     let ended =
         driver.await.map_err(|error| Fault::new(Kind::Machine, format!("the session's task ended: {error}")))?;
     shown.map_err(|error| Fault::new(Kind::Machine, format!("failed to {error}")))?;
     ended
+}
+
+/// How often a session in another process is looked at.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// The view of a session in another process.
+pub(crate) async fn attach(dev: &Dev) -> Result<(), Fault> {
+    if !is_possible(dev) {
+        return Err(Fault::new(Kind::Usage, "the view needs a terminal")
+            .hint("`dyn status`, `dyn logs` and `dyn events` tell the same as lines"));
+    }
+    let client = super::status::attached(&dev.file)?;
+    let place = Home::open()?.place(&dev.file)?;
+    let (shown, snapshots) = watch::channel(Arc::new(client.snapshot().await?));
+    let (lines, logs) = mpsc::channel(LINES);
+    let source = tui::Source { snapshots, logs, desk: Arc::new(clerk(client.clone(), &place)) };
+    let looking = tokio::spawn(look(client.clone(), shown));
+    let reading = tokio::spawn(read(client, lines));
+    let seen = tui::run(source, theme(dev)).await;
+    looking.abort();
+    reading.abort();
+    seen.map(drop).map_err(|error| Fault::new(Kind::Machine, format!("failed to {error}")))
+}
+
+/// Ends with the session.
+async fn look(client: Client, shown: watch::Sender<Arc<Snapshot>>) {
+    while let Ok(snapshot) = client.snapshot().await {
+        if shown.send(Arc::new(snapshot)).is_err() {
+            return;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+async fn read(client: Client, lines: mpsc::Sender<Logged>) {
+    let Ok(mut kept) = client.follow_logs(None, None, true).await else { return };
+    while let Ok(Some(json)) = kept.next().await {
+        let line = match serde_json::from_str::<session::LogLine>(&json) {
+            Ok(line) => Logged::Line(LogLine {
+                stderr: line.stream == "stderr",
+                service: line.service,
+                at_ms: line.at_ms,
+                line: line.line,
+            }),
+            // What is no line says how many were lost.
+            Err(_) => Logged::Lost(
+                serde_json::from_str::<serde_json::Value>(&json).map_or(1, |lost| lost["n"].as_u64().unwrap_or(1)),
+            ),
+        };
+        if lines.send(line).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn clerk(client: Client, place: &Place) -> Clerk {
+    Clerk { client, logs: place.logs(), history: place.folder.join("history") }
+}
+
+fn theme(dev: &Dev) -> tui::Options {
+    let mut view = tui::Options::default();
+    view.theme.ascii = dev.ascii;
+    view.mouse = !dev.no_mouse;
+    view
 }
 
 /// Hands what the session reports to the view, and ends the session when the view or a signal asks for it.
@@ -60,6 +118,7 @@ async fn drive(
 ) -> Result<(), Fault> {
     let (mut ended, mut lost, mut is_quitting, mut interrupted) = (Ok(()), 0, false, false);
     let mut broken = Vec::new();
+    let begun = Instant::now();
     loop {
         tokio::select! {
             report = session.next() => match report {
@@ -68,7 +127,7 @@ async fn drive(
                     return ended;
                 }
                 Some(Report::Log { service, stream, line }) => {
-                    let line = LogLine { service, stderr: stream == "stderr", at_ms: 0, line };
+                    let line = LogLine { service, stderr: stream == "stderr", at_ms: since(begun), line };
                     if lost > 0 && lines.try_send(Logged::Lost(lost)).is_ok() {
                         lost = 0;
                     }
@@ -102,6 +161,10 @@ async fn drive(
             }
         }
     }
+}
+
+fn since(begun: Instant) -> u64 {
+    u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Does what the view asks for.

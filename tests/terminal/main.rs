@@ -89,6 +89,29 @@ fn a_start_that_is_broken_waits_to_be_mended() {
 }
 
 #[test]
+fn a_second_terminal_attaches_and_leaves_without_ending_the_session() {
+    let (_folder, file) = app(CHAIN);
+    let mut first = Screen::open(dev(&file), 30, 120);
+    first.wait_for("the chain serves", |text| text.contains("serving 2/2"));
+    let mut command = dev(&file);
+    command.arg("--attach");
+    let mut second = Screen::open(command, 30, 120);
+    second.wait_for("the same chain", |text| text.contains("serving 2/2"));
+    second.keys(":source\r");
+    second.wait_for("an answer", |text| text.contains("10.0"));
+    second.keys("q");
+    assert!(second.end().0.success());
+    // Without it, who has the app is named.
+    let mut third = Screen::open(dev(&file), 30, 120);
+    third.wait_for("a refusal", |text| text.contains("pid") && text.contains("--attach"));
+    assert_eq!(third.end().0.exit_code(), 4);
+    fs::write(&file, CHAIN.replace("* 2.0", "* 3.0")).expect("a save");
+    first.wait_for("the edit is live", |text| text.contains("● live") && text.contains("scale: its"));
+    first.keys("q");
+    assert!(first.end().1.contains("stopped"));
+}
+
+#[test]
 fn a_terminal_that_shows_no_pictures_gets_lines() {
     let (_folder, file) = app(CHAIN);
     let mut command = dev(&file);
