@@ -26,6 +26,10 @@ bench:
 bench-telemetry:
     cargo bench -p host
 
+# From a save to the first answer of the new code, beside what one would pick instead: a table, and JSON in target/bench
+bench-edits *ARGS:
+    cargo run --release -p bench -- edits {{ARGS}}
+
 # Licences, bans, sources (cargo install cargo-deny)
 deny:
     cargo deny check bans licenses sources
