@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use app::{Diagnostic, Severity};
+use app::{Diagnostic, Place, Severity};
 
 use crate::speech;
 
@@ -40,11 +40,23 @@ fn render(diagnostic: &Diagnostic, text: &str) -> String {
     };
     let title = level.primary_title(diagnostic.message.as_str());
     let path = diagnostic.place.file.to_string_lossy();
-    let mut group = match span(diagnostic, text) {
-        Some(span) => Group::with_title(title)
-            .element(Snippet::source(text).path(path).annotation(AnnotationKind::Primary.span(span))),
+    let mut group = match span(&diagnostic.place, text) {
+        Some(own) => {
+            let mut snippet = Snippet::source(text).path(path).annotation(AnnotationKind::Primary.span(own));
+            for related in diagnostic.related.iter().filter(|related| related.place.file == diagnostic.place.file) {
+                if let Some(other) = span(&related.place, text) {
+                    snippet = snippet.annotation(AnnotationKind::Context.span(other).label(related.message.as_str()));
+                }
+            }
+            Group::with_title(title).element(snippet)
+        }
         None => Group::with_title(title).element(annotate_snippets::Origin::path(path)),
     };
+    for related in diagnostic.related.iter().filter(|related| related.place.file != diagnostic.place.file) {
+        let place = &related.place;
+        let words = format!("{}, at {}:{}:{}", related.message, place.file.display(), place.line, place.column);
+        group = group.element(Level::NOTE.message(words));
+    }
     if let Some(help) = &diagnostic.help {
         group = group.element(Level::HELP.with_name("hint").message(help.as_str()));
     }
@@ -52,8 +64,7 @@ fn render(diagnostic: &Diagnostic, text: &str) -> String {
 }
 
 /// The bytes a place covers; none where the text has no such line, because it was never read or has changed since.
-fn span(diagnostic: &Diagnostic, text: &str) -> Option<std::ops::Range<usize>> {
-    let place = &diagnostic.place;
+fn span(place: &Place, text: &str) -> Option<std::ops::Range<usize>> {
     let start = offset(text, place.line, place.column)?;
     let end = offset(text, place.end_line, place.end_column)?;
     Some(start..end.max(start))

@@ -78,6 +78,16 @@ fn finding_rows(scene: Scene<'_>, finding: &Diagnostic, chosen: bool, columns: u
         row.text(&" ".repeat(before), Tone::Plain).repeat("^", marked, tone);
         rows.push(row);
     }
+    for related in &finding.related {
+        let place = &related.place;
+        let words = format!("{}, at {}:{}:{}", related.message, place.file.display(), place.line, place.column);
+        for (at, piece) in wrap(&words, columns.saturating_sub(digits + 12)).into_iter().enumerate() {
+            let mut row = Row::new(theme);
+            row.text(&" ".repeat(digits + 3), Tone::Plain);
+            row.text(if at == 0 { "= note: " } else { "        " }, Tone::Accent).text(piece, Tone::Plain);
+            rows.push(row);
+        }
+    }
     if let Some(help) = &finding.help {
         for (at, piece) in help.lines().flat_map(|line| wrap(line, columns.saturating_sub(digits + 12))).enumerate() {
             let mut row = Row::new(theme);
