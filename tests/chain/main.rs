@@ -11,6 +11,7 @@ mod edits;
 mod engine;
 mod errors;
 mod examples;
+mod faces;
 mod faults;
 mod hops;
 mod saves;

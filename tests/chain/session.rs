@@ -114,6 +114,17 @@ impl Dev {
         self.child.id()
     }
 
+    /// The folder of the session's app below the home that tests share.
+    pub(crate) fn socket_folder(&self, file: &Path) -> PathBuf {
+        let apps = Path::new(env!("CARGO_TARGET_TMPDIR")).join("home/apps");
+        let holds = |folder: &PathBuf| {
+            let session = std::fs::read_to_string(folder.join("session.json")).unwrap_or_default();
+            serde_json::from_str::<Value>(&session).is_ok_and(|session| session["pid"] == self.pid())
+        };
+        let folders = apps.read_dir().unwrap().map(|entry| entry.unwrap().path());
+        folders.into_iter().find(holds).unwrap_or_else(|| panic!("no session has {}", file.display()))
+    }
+
     /// The front door.
     pub(crate) fn url(&self) -> String {
         self.ready["url"].as_str().unwrap().to_owned()
