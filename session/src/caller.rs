@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::command::{Answer, Call, Called, CalledHop, Feed, Spread, Timed};
 use crate::control::chain;
 use crate::grammar;
+use crate::rank;
 use crate::snapshot::Snapshot;
 
 /// More calls in one command are a load test, and for that there are better tools.
@@ -148,11 +149,7 @@ fn hops(versions: &str, timing: &str) -> Vec<CalledHop> {
 
 fn spread(mut values: Vec<f64>) -> Spread {
     values.sort_by(f64::total_cmp);
-    // The nearest rank: the smallest value that so many are no larger than.
-    let rank = |share: f64| {
-        let at = (share * values.len() as f64).ceil() as usize;
-        values.get(at.saturating_sub(1)).copied().unwrap_or_default()
-    };
+    let rank = |share| rank::nearest(&values, share);
     Spread { p50: rank(0.5), p90: rank(0.9), p99: rank(0.99), max: rank(1.0) }
 }
 
@@ -172,11 +169,5 @@ mod tests {
         );
         let short: Vec<_> = trail.iter().map(|hop| (hop.version.as_str(), hop.total_ms, hop.function_ms)).collect();
         assert_eq!(short, [("map@3", 0.9, 0.3), ("filter@2", 0.4, 0.2), ("get@1", 0.1, 0.05)]);
-    }
-
-    #[test]
-    fn the_nearest_rank_is_taken() {
-        let spread = spread((1..=100).map(f64::from).collect());
-        assert_eq!((spread.p50, spread.p90, spread.p99, spread.max), (50.0, 90.0, 99.0, 100.0));
     }
 }

@@ -23,6 +23,7 @@ mod lock;
 pub mod measured;
 mod measurer;
 mod options;
+mod rank;
 mod report;
 mod running;
 mod schema;

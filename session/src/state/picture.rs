@@ -7,6 +7,7 @@ use app::{Flow, Severity};
 
 use super::service::{Build, Host};
 use super::{Service, State, millis};
+use crate::rank;
 use crate::snapshot::{self, Condition, Edge, Field, Phase, Placed, Shape, Snapshot, Totals};
 
 impl State {
@@ -112,12 +113,7 @@ impl State {
     fn totals(&self) -> Totals {
         let mut totals: Vec<f64> = self.totals.iter().copied().collect();
         totals.sort_by(f64::total_cmp);
-        // The nearest rank: the smallest value that so many are no larger than.
-        let rank = |share: f64| {
-            let at = (share * totals.len() as f64).ceil() as usize;
-            totals.get(at.saturating_sub(1)).copied().unwrap_or_default()
-        };
-        Totals { n: totals.len() as u64, p50: rank(0.5), p95: rank(0.95) }
+        Totals { n: totals.len() as u64, p50: rank::nearest(&totals, 0.5), p95: rank::nearest(&totals, 0.95) }
     }
 }
 
