@@ -25,7 +25,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use crate::engine::{self, APP, ID, SERVICE, status};
 use crate::ground::{Event, Ground, GroundError, Plan, Seat, Spec, Specs, Stream};
 use crate::image;
-use crate::port::{free_port, local};
+use crate::port::{Ports, local};
 
 /// Every service listens here inside its container.
 const PORT: u16 = 8080;
@@ -46,6 +46,7 @@ struct Inner {
     engine: Engine,
     plan: Plan,
     specs: Specs,
+    picked: Ports,
     events: UnboundedSender<Event>,
     closing: AtomicBool,
     /// The image and each service's port on this machine, known once open.
@@ -66,6 +67,7 @@ impl Docker {
         let inner = Inner {
             engine,
             specs: Specs::new(&plan.services),
+            picked: Ports::except(plan.services.iter().filter_map(|spec| spec.front)),
             plan,
             events,
             closing: AtomicBool::new(false),
@@ -199,7 +201,7 @@ impl Inner {
         let Some(opened) = opened.as_mut() else { return Err(GroundError::Unknown(spec.service.clone())) };
         let port = match opened.ports.get(&spec.service) {
             Some(port) => *port,
-            None => free_port(0).map_err(GroundError::io("find a free port"))?,
+            None => self.picked.pick().map_err(GroundError::io("find a free port"))?,
         };
         opened.ports.insert(spec.service.clone(), port);
         let listen = (Ipv4Addr::UNSPECIFIED, PORT).into();

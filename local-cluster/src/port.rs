@@ -1,13 +1,37 @@
 //! Ports of this machine.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::{Mutex, PoisonError};
 
 /// A port of 127.0.0.1 that nobody listens on now: `wanted` itself, or for 0 one the system picks.
 pub fn free_port(wanted: u16) -> io::Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, wanted))?;
     listener.local_addr().map(|address| address.port())
+}
+
+/// Ports that were picked and may not be listened on yet: the system, asked again, may name one of them again.
+#[derive(Debug, Default)]
+pub(crate) struct Ports(Mutex<BTreeSet<u16>>);
+
+impl Ports {
+    /// None of these will be picked.
+    pub(crate) fn except(taken: impl IntoIterator<Item = u16>) -> Self {
+        Self(Mutex::new(taken.into_iter().collect()))
+    }
+
+    /// A port that is free and was not picked before.
+    pub(crate) fn pick(&self) -> io::Result<u16> {
+        let mut picked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let port = free_port(0)?;
+            if picked.insert(port) {
+                return Ok(port);
+            }
+        }
+    }
 }
 
 pub(crate) fn local(port: u16) -> SocketAddr {
@@ -46,6 +70,14 @@ fn listener_in(table: &str, port: u16) -> Option<String> {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_port_is_picked_twice() {
+        let first = Ports::default().pick().unwrap();
+        let ports = Ports::except([first]);
+        let picked: BTreeSet<u16> = (0..500).map(|_| ports.pick().unwrap()).collect();
+        assert!(picked.len() == 500 && !picked.contains(&first));
+    }
 
     #[test]
     fn a_port_of_ours_is_ours() {

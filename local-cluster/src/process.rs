@@ -17,7 +17,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
 use crate::ground::{Event, Ground, GroundError, Plan, Seat, Spec, Specs, Stream};
-use crate::port::{free_port, local};
+use crate::port::{Ports, local};
 
 /// A service may answer what it has begun for this long before it is killed.
 const GRACE: Duration = Duration::from_millis(1500);
@@ -28,6 +28,7 @@ const LONGEST_LINE: usize = 64 << 10;
 pub(crate) struct Processes {
     plan: Plan,
     specs: Specs,
+    ports: Ports,
     events: UnboundedSender<Event>,
     inbox: tokio::sync::Mutex<UnboundedReceiver<Event>>,
     closing: Arc<AtomicBool>,
@@ -47,6 +48,7 @@ impl Processes {
         let inbox = tokio::sync::Mutex::new(inbox);
         Self {
             specs: Specs::new(&plan.services),
+            ports: Ports::except(plan.services.iter().filter_map(|spec| spec.front)),
             plan,
             events,
             inbox,
@@ -95,12 +97,12 @@ impl Ground for Processes {
         if self.plan.limits.cpus.is_some() {
             self.tell(Event::Notice("processes cannot be limited to a number of CPUs; --on docker can".to_owned()));
         }
-        self.specs.all().into_iter().map(|spec| Ok((spec.service, find_seat()?))).collect()
+        self.specs.all().into_iter().map(|spec| Ok((spec.service, find_seat(&self.ports)?))).collect()
     }
 
     async fn seat(&self, spec: Spec) -> Result<Seat, GroundError> {
         self.specs.put(spec);
-        find_seat()
+        find_seat(&self.ports)
     }
 
     async fn start(&self, service: &str) -> Result<(), GroundError> {
@@ -176,8 +178,8 @@ impl Ground for Processes {
     }
 }
 
-fn find_seat() -> Result<Seat, GroundError> {
-    let port = free_port(0).map_err(GroundError::io("find a free port"))?;
+fn find_seat(ports: &Ports) -> Result<Seat, GroundError> {
+    let port = ports.pick().map_err(GroundError::io("find a free port"))?;
     Ok(Seat { listen: local(port), peer: local(port).to_string(), here: local(port) })
 }
 

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::disk::Disk;
 use crate::saves::numbered;
 use crate::session::{Client, Dev};
 use crate::sessions::fresh;
@@ -109,6 +110,52 @@ fn a_start_without_rustc_says_what_to_install() {
     assert_eq!(status.code(), Some(1));
 }
 
+#[test]
+fn a_broken_service_keeps_no_other_back_and_is_shown_as_stale() {
+    let text = |b: &str, c: u64| {
+        format!(
+            "use dyninka::prelude::*;
+#[service] fn a() -> u64 {{ 1 }}
+#[service] fn b(value: u64) -> u64 {{ {b} }}
+#[service] fn c(value: u64) -> u64 {{ value + {c} }}
+#[dyninka::main] fn main() {{ a().b().c() }}
+"
+        )
+    };
+    let (_folder, file) = app(&text("value", 10));
+    let mut dev = Dev::start(&file, "process");
+    let (client, url) = (Client::new(), dev.url());
+    assert_eq!(client.get(&url).body, "11");
+    fs::write(&file, text("value + \"one\"", 20)).expect("a save");
+    let told = |dev: &mut Dev| {
+        let mut broken = None;
+        loop {
+            let event = dev.wait_until("news", |event| event["event"] == "broken" || event["event"] == "live");
+            match event["event"] == "broken" {
+                true => broken = Some(event),
+                false => break (broken, event),
+            }
+        }
+    };
+    let (broken, live) = told(&mut dev);
+    let broken = broken.expect("b is broken");
+    assert_eq!(broken["diagnostics"][0]["line"], 3, "{broken}");
+    let names: Vec<_> = live["services"].as_array().expect("a list").iter().map(|one| one["name"].clone()).collect();
+    assert_eq!(names, ["c"]);
+    assert_eq!(client.get(&url).body, "21");
+    let status = crate::support::run(&["status".as_ref(), file.as_os_str(), "--json".as_ref()]);
+    let status: Value = serde_json::from_slice(&status.stdout).expect("a snapshot");
+    let state = |name: &str| {
+        let services = status["services"].as_array().map(Vec::as_slice).unwrap_or_default();
+        services.iter().find(|service| service["name"] == name).map(|service| service["state"].clone())
+    };
+    assert_eq!((state("b"), state("c")), (Some("stale".into()), Some("live".into())), "{status}");
+    fs::write(&file, text("value + 100", 20)).expect("a save");
+    dev.wait_for("live");
+    assert_eq!(client.get(&url).body, "121");
+    dev.stop();
+}
+
 /// A folder of its own for all that is built: dependencies are compiled there first.
 fn start_in(home: &Path, toolchain: &Toolchain, file: &Path) -> Dev {
     let mut command = toolchain.dyn_command();
@@ -144,47 +191,11 @@ fn an_upgraded_rustc_and_libraries_that_do_not_fit_it_build_the_dependencies_ane
     dev.stop();
 }
 
-/// A file system of its own, so small that a test can fill it.
-struct Disk(tempfile::TempDir);
-
-impl Disk {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", "size=256m", "tmpfs"]).arg(folder.path()).status();
-        assert!(mounted.expect("mount").success(), "this test mounts a file system: it runs as root");
-        Self(folder)
-    }
-
-    fn ballast(&self) -> std::path::PathBuf {
-        self.0.path().join("ballast")
-    }
-
-    /// Fills it to the last byte.
-    fn fill(&self) {
-        let mut ballast = fs::File::create(self.ballast()).expect("a file");
-        for size in [1 << 20, 1 << 12, 1] {
-            while std::io::Write::write_all(&mut ballast, &vec![0; size]).is_ok() {}
-        }
-    }
-
-    fn empty(&self) {
-        fs::remove_file(self.ballast()).expect("a removal");
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // Lazily: what still runs on it goes on, and it goes when that does.
-        drop(Command::new("umount").arg("--lazy").arg(self.0.path()).status());
-    }
-}
-
 #[test]
 fn a_full_disk_is_named_and_nothing_half_written_is_taken_over() {
-    let (toolchain, disk) = (Toolchain::new(), Disk::new());
+    let (toolchain, disk) = (Toolchain::new(), Disk::new("256m"));
     let (_folder, file) = app(&numbered(1));
-    let mut dev = start_in(disk.0.path(), &toolchain, &file);
+    let mut dev = start_in(disk.path(), &toolchain, &file);
     let (client, url) = (Client::new(), dev.url());
     let save = |number: u64| fs::write(&file, numbered(number)).expect("a save");
     save(2);

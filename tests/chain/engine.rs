@@ -4,9 +4,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::building::{kill, ours};
+use crate::disk::Disk;
 use crate::session::{Client, Dev, PATIENCE};
 use crate::support::{app, dyn_command};
 
@@ -19,12 +21,22 @@ const TINY: &str = "use dyninka::prelude::*;
 /// An engine with data, socket and containers of its own, and one subnet.
 struct Engine {
     folder: tempfile::TempDir,
+    data: PathBuf,
     daemon: Option<Child>,
 }
 
 impl Engine {
     fn start() -> Self {
-        let mut engine = Self { folder: tempfile::tempdir().expect("a folder"), daemon: None };
+        let folder = tempfile::tempdir().expect("a folder");
+        let data = folder.path().join("data");
+        let mut engine = Self { folder, data, daemon: None };
+        engine.up();
+        engine
+    }
+
+    /// One that keeps images and containers in a folder of the caller's.
+    fn start_on(data: &Path) -> Self {
+        let mut engine = Self { folder: tempfile::tempdir().expect("a folder"), data: data.to_owned(), daemon: None };
         engine.up();
         engine
     }
@@ -39,13 +51,16 @@ impl Engine {
 
     fn up(&mut self) {
         // A subnet nobody else on this machine is likely to have, another test run of a moment ago included.
-        let pool = format!("--default-address-pool=base=10.214.{}.0/24,size=24", std::process::id() % 250);
+        static ENGINES: AtomicU32 = AtomicU32::new(0);
+        let third = (std::process::id() + ENGINES.fetch_add(1, Ordering::Relaxed)) % 250;
+        let pool = format!("--default-address-pool=base=10.214.{third}.0/24,size=24");
         let log = std::fs::File::create(self.path("log")).expect("a log");
         let mut daemon = Command::new("dockerd");
         daemon.args(["-H", &self.host(), "--bridge=none", &pool]);
-        for (option, name) in [("--data-root", "data"), ("--exec-root", "exec"), ("--pidfile", "pid")] {
+        for (option, name) in [("--exec-root", "exec"), ("--pidfile", "pid")] {
             daemon.arg(option).arg(self.path(name));
         }
+        daemon.arg("--data-root").arg(&self.data);
         daemon.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log);
         self.daemon = Some(daemon.spawn().expect("dockerd: these tests run as root, with Docker installed"));
         let begun = Instant::now();
@@ -100,14 +115,30 @@ fn an_engine_that_goes_and_comes_back_runs_what_it_ran_once() {
     assert_eq!(client.get(&url).body, "2");
     engine.down();
     notice(&mut dev, "engine is gone");
+    // What is saved meanwhile is what runs afterwards.
+    std::fs::write(&file, TINY.replace("value * 2", "value * 3")).expect("a save");
+    dev.wait_for("built");
     engine.up();
     notice(&mut dev, "engine is back");
-    for _ in 0..2 {
-        dev.wait_for("up");
-    }
-    assert_eq!(client.get(&url).body, "2");
+    dev.wait_for("live");
+    assert_eq!(client.get(&url).body, "3");
     assert_eq!(engine.docker(&["ps", "-aq"]).1.lines().count(), 2);
     dev.stop();
+    assert_eq!(engine.docker(&["ps", "-aq"]).1, "");
+    assert!(!engine.docker(&["network", "ls"]).1.contains("dyninka"));
+}
+
+#[test]
+fn an_engine_whose_disk_is_full_is_named_and_nothing_is_left() {
+    let disk = Disk::new("32m");
+    let engine = Engine::start_on(&disk.path().join("data"));
+    let (_folder, file) = app(TINY);
+    let mut dev = engine.dev(&file);
+    let failed = dev.wait_for("failed");
+    assert!(failed["message"].as_str().is_some_and(|message| message.contains("no space left on device")), "{failed}");
+    dev.wait_for("stopped");
+    let (status, _) = dev.end();
+    assert_eq!(status.code(), Some(3));
     assert_eq!(engine.docker(&["ps", "-aq"]).1, "");
     assert!(!engine.docker(&["network", "ls"]).1.contains("dyninka"));
 }

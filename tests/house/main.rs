@@ -100,6 +100,32 @@ fn pure_rooms_touch_nothing() {
     }
 }
 
+/// Who may read the wall clock, and what for. It jumps: what it says is shown to people or compared with the times of
+/// files, and never subtracted to tell how long something took.
+const WALL_CLOCK: &[(&str, &str)] = &[
+    ("build/src/artifact.rs", "when a kept library was used last"),
+    ("build/src/builder.rs", "how old a folder is that a killed build left"),
+    ("build/src/dependencies.rs", "when a toolchain was used last"),
+    ("build/src/toolchain.rs", "when a file was written"),
+    ("build/src/types.rs", "when compiled types were used last"),
+    ("host/src/hops_door.rs", "the time of day, for who compares it with that of another machine"),
+    ("host/src/journey.rs", "when a span began; how long it took is measured by the monotonic clock"),
+    ("local-cluster/src/docker.rs", "from when on the engine's log is wanted"),
+];
+
+#[test]
+fn nothing_is_measured_by_a_clock_that_jumps() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    collect(root, &mut files);
+    let sources = files.iter().filter_map(|(file, text)| {
+        let file = Path::new(file).strip_prefix(root).expect("a file of the house").to_string_lossy().into_owned();
+        (file.contains("src/") && text.contains("SystemTime")).then_some(file)
+    });
+    let known: BTreeSet<_> = WALL_CLOCK.iter().map(|(file, _)| (*file).to_owned()).collect();
+    assert_eq!(sources.collect::<BTreeSet<_>>(), known);
+}
+
 #[test]
 fn files_are_small() {
     let mut files = Vec::new();

@@ -27,6 +27,8 @@ pub struct Watcher {
     folders: BTreeSet<PathBuf>,
     files: BTreeSet<PathBuf>,
     events: UnboundedReceiver<notify::Result<notify::Event>>,
+    /// What came of a batch whose wait was given up.
+    gathering: settle::Gathering,
     polling: Option<String>,
 }
 
@@ -88,7 +90,14 @@ impl Watcher {
         let (sender, events) = unbounded_channel();
         let refused = |source| WatchError::Refused { path: PathBuf::from("."), source };
         let watcher = make(sender).map_err(refused)?;
-        let mut watcher = Self { watcher, folders: BTreeSet::new(), files: BTreeSet::new(), events, polling: None };
+        let mut watcher = Self {
+            watcher,
+            folders: BTreeSet::new(),
+            files: BTreeSet::new(),
+            events,
+            gathering: settle::Gathering::default(),
+            polling: None,
+        };
         watcher.watch(files)?;
         Ok(watcher)
     }
@@ -114,11 +123,10 @@ impl Watcher {
         Ok(())
     }
 
-    /// The next batch: watched files that something happened to. Cancel safe: an event is never lost, at worst
-    /// its batch is cut in two.
+    /// The next batch: watched files that something happened to. Cancel safe: what came before is in the next one.
     pub async fn next(&mut self) -> Option<Batch> {
         let filter = Filter::new(&self.files);
-        settle::next(&mut self.events, |event| filter.touched(event)).await
+        settle::next(&mut self.events, &mut self.gathering, |event| filter.touched(event)).await
     }
 }
 

@@ -23,27 +23,43 @@ pub struct Batch {
     pub settled: Duration,
 }
 
+/// A batch that is not complete yet. Kept by the caller, so that one who stops waiting loses nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Gathering {
+    files: BTreeSet<PathBuf>,
+    /// When the first event of the batch came, and the last.
+    times: Option<(Instant, Instant)>,
+}
+
+impl Gathering {
+    fn add(&mut self, files: BTreeSet<PathBuf>) {
+        // A folder where something else is busy does not hold a save back.
+        if !files.is_empty() {
+            let now = Instant::now();
+            self.times = Some((self.times.map_or(now, |(first, _)| first), now));
+            self.files.extend(files);
+        }
+    }
+}
+
 /// Waits for an event that touches anything, then gathers what comes with it. None when there are no more events.
 pub(crate) async fn next<E>(
     events: &mut UnboundedReceiver<E>,
+    gathering: &mut Gathering,
     touched: impl Fn(&E) -> BTreeSet<PathBuf>,
 ) -> Option<Batch> {
-    let mut batch = BTreeSet::new();
-    while batch.is_empty() {
-        batch = touched(&events.recv().await?);
-    }
-    let begun = Instant::now();
-    let last = begun + LONGEST;
-    let mut quiet = Instant::now() + SETTLE;
-    while let Ok(Some(event)) = timeout_at(quiet.min(last), events.recv()).await {
-        let more = touched(&event);
-        // A folder where something else is busy does not hold a save back.
-        if !more.is_empty() {
-            quiet = Instant::now() + SETTLE;
-            batch.extend(more);
+    let first = loop {
+        let Some((first, last)) = gathering.times else {
+            gathering.add(touched(&events.recv().await?));
+            continue;
+        };
+        match timeout_at((last + SETTLE).min(first + LONGEST), events.recv()).await {
+            Ok(Some(event)) => gathering.add(touched(&event)),
+            Ok(None) | Err(_) => break first,
         }
-    }
-    Some(Batch { files: batch, settled: begun.elapsed() })
+    };
+    let Gathering { files, .. } = std::mem::take(gathering);
+    Some(Batch { files, settled: first.elapsed() })
 }
 
 #[cfg(test)]
@@ -65,8 +81,23 @@ mod tests {
         for name in ["other", "app.rs", "app.rs", "other", "model.rs"] {
             sender.send(name).unwrap();
         }
-        let batch = next(&mut events, one).await.unwrap();
-        assert_eq!(batch.settled, SETTLE);
+        let batch = next(&mut events, &mut Gathering::default(), one).await.unwrap();
+        // Tokio's clock ticks in milliseconds.
+        let tick = Duration::from_millis(1);
+        assert!((SETTLE..=SETTLE + tick).contains(&batch.settled), "{:?}", batch.settled);
+        assert_eq!(batch.files, BTreeSet::from([PathBuf::from("app.rs"), PathBuf::from("model.rs")]));
+    }
+
+    #[tokio::test]
+    async fn who_stops_waiting_loses_nothing() {
+        pause();
+        let (sender, mut events) = unbounded_channel();
+        let mut gathering = Gathering::default();
+        sender.send("app.rs").unwrap();
+        let waited = timeout_at(Instant::now(), next(&mut events, &mut gathering, one)).await;
+        assert!(waited.is_err() && events.is_empty(), "the event is on its way");
+        sender.send("model.rs").unwrap();
+        let batch = next(&mut events, &mut gathering, one).await.unwrap();
         assert_eq!(batch.files, BTreeSet::from([PathBuf::from("app.rs"), PathBuf::from("model.rs")]));
     }
 
@@ -85,7 +116,7 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         });
-        next(&mut events, one).await.unwrap();
+        next(&mut events, &mut Gathering::default(), one).await.unwrap();
         assert!(begun.elapsed() <= LONGEST + Duration::from_millis(5), "{:?}", begun.elapsed());
         writer.abort();
     }
@@ -94,6 +125,6 @@ mod tests {
     async fn the_end_of_the_events_is_told() {
         let (sender, mut events) = unbounded_channel::<&str>();
         drop(sender);
-        assert_eq!(next(&mut events, one).await, None);
+        assert_eq!(next(&mut events, &mut Gathering::default(), one).await, None);
     }
 }

@@ -1,0 +1,50 @@
+//! A disk that can be filled.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A file system of its own, so small that a test can fill it.
+pub(crate) struct Disk(tempfile::TempDir);
+
+impl Disk {
+    /// A size as `mount` reads it.
+    pub(crate) fn new(size: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(folder.path())
+            .status();
+        assert!(mounted.expect("mount").success(), "this test mounts a file system: it runs as root");
+        Self(folder)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn ballast(&self) -> PathBuf {
+        self.0.path().join("ballast")
+    }
+
+    /// Fills it to the last byte.
+    pub(crate) fn fill(&self) {
+        let mut ballast = fs::File::create(self.ballast()).expect("a file");
+        for size in [1 << 20, 1 << 12, 1] {
+            while ballast.write_all(&vec![0; size]).is_ok() {}
+        }
+    }
+
+    /// Gives back what it was filled with.
+    pub(crate) fn empty(&self) {
+        fs::remove_file(self.ballast()).expect("a removal");
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Lazily: what still runs on it goes on, and it goes when that does.
+        drop(Command::new("umount").arg("--lazy").arg(self.0.path()).status());
+    }
+}
