@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use serde_json::Value;
 
 use crate::session::millis;
@@ -10,8 +10,12 @@ use crate::session::millis;
 /// Between two questions: far below what is measured, and it leaves the processor to the compiler.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// A question that is not answered by then is one that failed.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// A question that is not answered by then is one that failed, however loaded the machine.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Who asks again and again gives up on a question early: one that goes to an address nobody has, as a container's
+/// while it restarts, would otherwise hold up the next, and be measured in place of the restart.
+const SHORT_PATIENCE: Duration = Duration::from_millis(100);
 
 /// Longest that new code may take.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -54,7 +58,8 @@ impl Door {
         let begun = Instant::now();
         let (mut last, mut gap, mut failed, mut words) = (begun, 0.0_f64, 0, String::new());
         while begun.elapsed() < LIMIT {
-            match self.ask().await {
+            let answered = tokio::time::timeout(SHORT_PATIENCE, self.ask()).await;
+            match answered.unwrap_or_else(|_| Err(anyhow!("no answer within {SHORT_PATIENCE:?}"))) {
                 Ok(answer) => {
                     let at = Instant::now();
                     gap = gap.max(millis(last, at));
