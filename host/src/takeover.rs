@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use dyninka::border::{Description, Kind, Outcome};
 use serde::Serialize;
+use tokio::time::Instant as Deadline;
 
 use crate::answer::GRACE;
 use crate::control::{self, ConfigError};
@@ -42,8 +43,9 @@ pub(crate) enum Fate {
 /// A library loads within milliseconds; one that runs code of its own at that moment is given this long.
 const LOADING: Duration = Duration::from_secs(5);
 
-/// A hundred megabytes are written as JSON and read again within a second or two.
-const CARRYING: Duration = Duration::from_secs(10);
+/// All values are written as JSON and read again within this, less than a session waits for a takeover. A hundred
+/// megabytes take two seconds, ten on a machine with much else to do.
+const CARRYING: Duration = Duration::from_secs(25);
 
 /// A version that is not taken over.
 #[derive(Debug, thiserror::Error)]
@@ -137,8 +139,9 @@ async fn switch(
     // No call begins while values are between two versions, and those that run are waited for: none of their
     // changes is lost.
     let gate = shared.gate.write().await;
+    let deadline = Deadline::now() + CARRYING;
     for (old, name, is_same) in to_carry {
-        let fate = hand_over(&old, library, &name, is_same).await;
+        let fate = hand_over(&old, library, &name, is_same, deadline).await;
         states.insert(name, fate);
     }
     shared.settings.store(Arc::new(settings));
@@ -148,7 +151,7 @@ async fn switch(
 }
 
 /// Hands a value over while no new call begins.
-async fn hand_over(old: &Program, new: Loaded, name: &str, is_same: bool) -> Fate {
+async fn hand_over(old: &Program, new: Loaded, name: &str, is_same: bool, deadline: Deadline) -> Fate {
     let late = tokio::time::timeout(GRACE, old.idle()).await.is_err();
     if is_same && new.adopt_from(old.library, name) {
         return Fate::Kept;
@@ -161,19 +164,19 @@ async fn hand_over(old: &Program, new: Loaded, name: &str, is_same: bool) -> Fat
     if late {
         eprintln!("dyninka: a call still runs on {version}: what it changes in {name} from now on is lost");
     }
-    carry(old.library, new, name).await
+    carry(old.library, new, name, deadline).await
 }
 
-async fn carry(old: Loaded, new: Loaded, name: &str) -> Fate {
+async fn carry(old: Loaded, new: Loaded, name: &str, deadline: Deadline) -> Fate {
     let from = name.to_owned();
-    let read = match in_time(move || old.state(&from)).await {
+    let read = match in_time(deadline, move || old.state(&from)).await {
         Ok(read) => read,
         Err(why) => return Fate::Reset { why: format!("it was not written: {why}") },
     };
     match read.kind {
         Kind::Value => {
             let to = name.to_owned();
-            match in_time(move || new.restore(&to, &read.body)).await {
+            match in_time(deadline, move || new.restore(&to, &read.body)).await {
                 Ok(written) if written.kind == Kind::Value => Fate::Carried,
                 Ok(written) => Fate::Reset { why: words(&written.body) },
                 Err(why) => Fate::Reset { why: format!("it was not read: {why}") },
@@ -184,9 +187,9 @@ async fn carry(old: Loaded, new: Loaded, name: &str) -> Fate {
     }
 }
 
-/// Runs code of the user's where it may take for ever, and waits for it no longer than [`CARRYING`].
-async fn in_time(work: impl FnOnce() -> Outcome + Send + 'static) -> Result<Outcome, String> {
-    match tokio::time::timeout(CARRYING, tokio::task::spawn_blocking(work)).await {
+/// Runs code of the user's where it may take for ever, and waits for it no longer than to the deadline.
+async fn in_time(deadline: Deadline, work: impl FnOnce() -> Outcome + Send + 'static) -> Result<Outcome, String> {
+    match tokio::time::timeout_at(deadline, tokio::task::spawn_blocking(work)).await {
         Ok(done) => done.map_err(|error| error.to_string()),
         Err(_) => Err(format!("its code did not end within {} s", CARRYING.as_secs())),
     }
