@@ -4,6 +4,9 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::report::{Figures, Report, Row, Target, Verdict};
 
+/// Characters of a note's line.
+const LONGEST: usize = 120;
+
 /// The report in words and columns.
 pub(crate) fn draw(report: &Report) -> String {
     let mut table = Table::new();
@@ -41,7 +44,16 @@ fn cells(row: &Row) -> [String; 10] {
         Verdict::Told => "",
     };
     let words = |text: &str| text.to_owned();
-    [words(&row.name), words(row.ground), n, p50, p95, max, words(row.unit), target, words(verdict), row.note.clone()]
+    [words(&row.name), words(row.ground), n, p50, p95, max, words(row.unit), target, words(verdict), short(&row.note)]
+}
+
+/// A program's last words, cut at the right so that the table stays one; the JSON has all of them.
+fn short(note: &str) -> String {
+    let cut = |line: &str| match line.char_indices().nth(LONGEST) {
+        Some((at, _)) => format!("{}…", &line[..at]),
+        None => line.to_owned(),
+    };
+    note.lines().map(cut).collect::<Vec<_>>().join("\n")
 }
 
 /// Whole numbers as they are, others with one place.
@@ -58,6 +70,7 @@ mod tests {
         let row = Row::value("wrong answers", "docker", "answers", 4000, 2.0, Some(Target::Exactly(0.0)));
         let report = Report { conditions: vec!["2 cores".to_owned()], rows: vec![row.note("first: 7 of map@1")] };
         let text = draw(&report);
+        assert_eq!(short(&"ä".repeat(LONGEST + 1)), format!("{}…", "ä".repeat(LONGEST)));
         for word in ["2 cores", "wrong answers", "4000", "MISSED", "first: 7 of map@1"] {
             assert!(text.contains(word), "{word} in {text}");
         }
