@@ -4,12 +4,16 @@ use std::path::Path;
 
 use super::status::attached;
 use crate::fault::Fault;
+use crate::speech;
 
 pub(crate) fn run(file: &Path, after: u64) -> Result<(), Fault> {
     super::dev::runtime()?.block_on(async {
         let mut lines = attached(file)?.events(after, true).await?;
         while let Some(line) = lines.next().await? {
-            anstream::println!("{line}");
+            // Whoever read them has gone, as in `dyn events FILE | head`.
+            if speech::out(line).is_err() {
+                break;
+            }
         }
         Ok(())
     })

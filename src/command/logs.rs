@@ -5,6 +5,7 @@ use session::LogLine;
 use super::status::attached;
 use crate::arguments::Logs;
 use crate::fault::{Fault, Kind};
+use crate::speech;
 
 pub(crate) fn run(logs: &Logs) -> Result<(), Fault> {
     super::dev::runtime()?.block_on(async {
@@ -18,17 +19,18 @@ pub(crate) fn run(logs: &Logs) -> Result<(), Fault> {
         let width = snapshot.services.iter().map(|service| service.name.len()).max().unwrap_or_default();
         let mut lines = client.follow_logs(logs.service.as_deref(), logs.last, logs.follow).await?;
         while let Some(json) = lines.next().await? {
-            if logs.json {
-                anstream::println!("{json}");
-                continue;
-            }
-            match serde_json::from_str::<LogLine>(&json) {
+            let said = match serde_json::from_str::<LogLine>(&json) {
+                _ if logs.json => speech::out(&json),
                 Ok(LogLine { service, line, .. }) if logs.service.is_none() => {
-                    anstream::println!("{service:width$} | {line}");
+                    speech::out(format_args!("{service:width$} | {line}"))
                 }
-                Ok(LogLine { line, .. }) => anstream::println!("{line}"),
+                Ok(LogLine { line, .. }) => speech::out(line),
                 // Not a line of a service: the session says that some were lost.
-                Err(_) => anstream::eprintln!("{json}"),
+                Err(_) => speech::err(&json),
+            };
+            // Whoever read them has gone, as in `dyn logs FILE | head`.
+            if said.is_err() {
+                break;
             }
         }
         Ok(())
