@@ -1,41 +1,44 @@
 //! Memory of libraries that serve no more. They stay mapped (thread-local destructors may still point into them), but
-//! what the kernel can read again from their file need not stay in memory.
+//! what can be read again from their file need not stay in memory.
 
 use std::fs;
 use std::path::Path;
 
 use rustix::mm::{Advice, madvise};
 
-/// Lets the kernel take the pages of a mapped file. What was written to since it was mapped stays where it is.
+/// Lets the pages of a mapped library go that nothing was ever written to: its code, and its head with constants and
+/// tables. What relocation or the program wrote to stays where it is.
 pub(crate) fn release(file: &Path) {
     let maps = match fs::read_to_string("/proc/self/maps") {
         Ok(maps) => maps,
         // Only memory is lost, and that is said where memory is looked at.
         Err(error) => return eprintln!("dyninka: the pages of {} stay in memory: {error}", file.display()),
     };
-    for (start, length) in mappings(&maps, file) {
-        // SAFETY: the range is a mapping of this process, and MADV_PAGEOUT (madvise(2)) changes no content: pages come
-        // back from the file, or from swap, when they are used again.
-        let advised = unsafe { madvise(start as *mut _, length, Advice::LinuxPageOut) };
-        // A kernel without it (before 5.4) takes pages back when it needs them.
-        if advised.is_err() {
-            return;
+    for (start, length) in untouched(&maps, file) {
+        // SAFETY: the range is a private mapping of a file that is named by its content and never written again, and
+        // the mapping itself was never writable: whoever comes back to it reads the same bytes from the file.
+        let advised = unsafe { madvise(start as *mut _, length, Advice::LinuxDontNeed) };
+        if let Err(error) = advised {
+            return eprintln!("dyninka: the pages of {} stay in memory: {error}", file.display());
         }
     }
 }
 
-/// Start and length of every mapping of a file (proc(5): `start-end perms offset dev inode path`).
-fn mappings(maps: &str, file: &Path) -> Vec<(usize, usize)> {
+/// Start and length of every mapping of a file that was never writable (proc(5): `start-end perms offset dev inode
+/// path`). The linker's script puts what relocation writes to, and what is then made read-only, after the code: a
+/// read-only mapping is untouched only at the head of the file.
+fn untouched(maps: &str, file: &Path) -> Vec<(usize, usize)> {
     let name = file.display().to_string();
-    let of_file = |line: &&str| {
-        line.split_once('/').is_some_and(|(_, path)| format!("/{path}").trim_end_matches(" (deleted)") == name)
-    };
     let range = |line: &str| {
-        let (start, end) = line.split_whitespace().next()?.split_once('-')?;
+        let (_, path) = line.split_once('/')?;
+        let mut words = line.split_whitespace();
+        let ((start, end), perms, offset) = (words.next()?.split_once('-')?, words.next()?, words.next()?);
+        let is_untouched = perms == "r-xp" || perms == "r--p" && offset.bytes().all(|digit| digit == b'0');
+        let is_its = format!("/{path}").trim_end_matches(" (deleted)") == name;
         let (start, end) = (usize::from_str_radix(start, 16).ok()?, usize::from_str_radix(end, 16).ok()?);
-        Some((start, end.checked_sub(start)?))
+        (is_its && is_untouched).then_some((start, end.checked_sub(start)?))
     };
-    maps.lines().filter(of_file).filter_map(range).collect()
+    maps.lines().filter_map(range).collect()
 }
 
 #[cfg(test)]
@@ -43,21 +46,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_mappings_of_the_file_are_found() {
+    fn only_what_was_never_written_to_is_let_go() {
         let maps = "\
-7f00a000-7f00b000 r-xp 00000000 fe:00 12 /folder/lib-a.so
-7f00b000-7f00d000 rw-p 00001000 fe:00 12 /folder/lib-a.so (deleted)
+7f009000-7f00a000 r--p 00000000 fe:00 12 /folder/lib-a.so
+7f00a000-7f00b000 r-xp 00001000 fe:00 12 /folder/lib-a.so (deleted)
+7f00b000-7f00c000 r--p 00002000 fe:00 12 /folder/lib-a.so
+7f00c000-7f00d000 rw-p 00003000 fe:00 12 /folder/lib-a.so
 7f00d000-7f00e000 r-xp 00000000 fe:00 13 /folder/lib-ab.so
 7f00e000-7f00f000 rw-p 00000000 00:00 0
 ";
-        assert_eq!(mappings(maps, Path::new("/folder/lib-a.so")), [(0x7f00_a000, 0x1000), (0x7f00_b000, 0x2000)]);
+        let expected = [(0x7f00_9000, 0x1000), (0x7f00_a000, 0x1000)];
+        assert_eq!(untouched(maps, Path::new("/folder/lib-a.so")), expected);
     }
 
     #[test]
-    fn what_is_released_reads_as_before() {
+    fn a_program_goes_on_when_its_own_pages_were_let_go() {
         let program = std::env::current_exe().unwrap_or_default();
-        release(&program);
         let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
-        assert!(!mappings(&maps, &program).is_empty());
+        assert!(!untouched(&maps, &program).is_empty());
+        release(&program);
+        assert_eq!((1..=10).product::<u64>(), 3_628_800);
     }
 }
