@@ -110,6 +110,17 @@ impl Dev {
         }
     }
 
+    /// Whether an event of a kind has been told by now; waits for nothing.
+    pub(crate) fn has_told(&mut self, kind: &str) -> bool {
+        self.seen.extend(self.events.try_iter());
+        self.seen.iter().any(|event| event["event"] == kind)
+    }
+
+    /// Every event so far.
+    pub(crate) fn seen(&self) -> &[Value] {
+        &self.seen
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
