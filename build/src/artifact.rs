@@ -1,8 +1,9 @@
 //! Built libraries, kept by what they are built from.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -87,7 +88,10 @@ impl Shelf {
 
     /// Removes what was not used for longest until at most `limit` bytes are left. Answers the bytes freed.
     pub(crate) fn prune(&self, limit: u64) -> Result<u64, BuildError> {
+        // In this order: a library that another session puts here meanwhile is not in the list.
+        let libraries = self.libraries()?;
         let mut labels = self.labels()?;
+        let labelled: BTreeSet<String> = labels.iter().map(|(_, label, _)| library_name(&label.content)).collect();
         labels.sort_by_key(|(_, _, used)| std::cmp::Reverse(*used));
         let (mut kept, mut used) = (Vec::new(), 0);
         for (file, label, _) in labels {
@@ -102,9 +106,12 @@ impl Shelf {
             }
         }
         let mut freed = 0;
-        for (library, bytes) in self.libraries()? {
+        for (library, bytes) in libraries {
             let name = library.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if !kept.iter().any(|content| name == library_name(content)) {
+            let is_kept = kept.iter().any(|content| name == library_name(content));
+            // One without a label is just being put here, unless it has been so for long: then its build was killed.
+            let is_coming = !labelled.contains(&name) && age(&library) < ABANDONED;
+            if !is_kept && !is_coming {
                 fs::remove_file(&library).map_err(io("remove", &library))?;
                 freed += bytes;
             }
@@ -150,6 +157,14 @@ impl Shelf {
     }
 }
 
+/// A library whose label has not come within this will get none.
+const ABANDONED: Duration = Duration::from_secs(3600);
+
+fn age(file: &Path) -> Duration {
+    let modified = fs::metadata(file).and_then(|data| data.modified());
+    modified.ok().and_then(|at| at.elapsed().ok()).unwrap_or_default()
+}
+
 fn library_name(content: &str) -> String {
     format!("lib-{content}.so")
 }
@@ -172,8 +187,6 @@ pub(crate) fn bytes_below(folder: &Path) -> u64 {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn put(shelf: &Shelf, key: &str, content: &str, age: u64) {
@@ -205,6 +218,20 @@ mod tests {
         assert_eq!(shelf.find("key"), None);
         fs::write(&library, "liBrary").unwrap();
         assert_eq!(shelf.find("key"), None);
+    }
+
+    #[test]
+    fn a_library_that_is_just_being_put_here_is_nobodys_to_remove() {
+        let cache = tempfile::tempdir().unwrap();
+        let shelf = Shelf::new(cache.path());
+        fs::create_dir_all(&shelf.folder).unwrap();
+        let library = shelf.library("coming");
+        fs::write(&library, "library").unwrap();
+        assert_eq!(shelf.prune(0).unwrap(), 0);
+        assert!(library.exists());
+        let hours_ago = SystemTime::now() - 2 * ABANDONED;
+        fs::File::options().append(true).open(&library).unwrap().set_modified(hours_ago).unwrap();
+        assert_eq!(shelf.prune(0).unwrap(), 7);
     }
 
     #[test]

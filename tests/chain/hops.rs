@@ -33,6 +33,14 @@ fn a_hop_that_stands_still_is_named_and_answers_again_when_it_goes_on() {
     let pid = pid.expect("the process of one");
     let signal = |name: &str| assert!(Command::new("kill").args([name, &pid]).status().expect("kill").success());
     signal("-STOP");
+    // A signal is on its way for a moment (proc(5): T is stopped).
+    let stopped = |pid: &str| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process");
+        stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('T'))
+    };
+    while !stopped(&pid) {
+        std::thread::yield_now();
+    }
     let answer = client.get_with(&dev.url(), &[DEADLINE]);
     assert_eq!(
         (answer.status, &answer.json()["service"], &answer.json()["path"]),
