@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::progress::{Listener, Progress};
+use crate::seats::Seats;
 use crate::types::Ahead;
 
 /// What is being compiled. Dropping it ends all of that.
@@ -26,7 +26,7 @@ struct Task {
 
 impl Queue {
     /// Compiles for a service, unless that is under way. What is under way for older types of it alone is ended.
-    pub(crate) fn start(&self, service: &str, ahead: Ahead, seats: &Arc<Semaphore>, listener: &Listener) {
+    pub(crate) fn start(&self, service: &str, ahead: Ahead, seats: &Arc<Seats>, listener: &Listener) {
         let mut tasks = lock(&self.tasks);
         tasks.retain(|key, task| {
             if *key != ahead.key {
@@ -44,8 +44,7 @@ impl Queue {
         let (seats, listener, refused) = (Arc::clone(seats), Arc::clone(listener), Arc::clone(&self.refused));
         let key = ahead.key.clone();
         let work = async move {
-            // Never closed, so a seat always comes; builds that somebody waits for came first.
-            let _seat = seats.acquire_owned().await.ok();
+            let _seat = seats.take_spare().await;
             if let Err(error) = ahead.run().await {
                 lock(&refused).insert(ahead.key.clone());
                 listener(Progress::Notice(format!("types are compiled with each service: failed to {error}")));
