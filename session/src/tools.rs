@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use app::{App, Diagnostic};
+use app::{App, Diagnostic, Memory};
 use build::{BuildError, Builder};
 use hops::Config;
 use local_cluster::{Ground, Plan, Spec};
@@ -27,6 +27,8 @@ pub(crate) struct Tools {
     pub(crate) control: Control,
     pub(crate) builder: Builder,
     pub(crate) texts: Texts,
+    /// What was read of the files before.
+    pub(crate) memory: Arc<Mutex<Memory>>,
 }
 
 /// A ground, why it is not another one, and the port of its front door.
@@ -37,7 +39,9 @@ impl Tools {
     pub(crate) async fn load(&self, edit: Edit) -> Event {
         let file = self.options.file.clone();
         let only = self.options.only.clone();
-        let loaded = tokio::task::spawn_blocking(move || crate::load::load(&file)).await;
+        let memory = self.memory.clone();
+        let read = move || crate::load::load_again(&file, &mut memory.lock().unwrap_or_else(PoisonError::into_inner));
+        let loaded = tokio::task::spawn_blocking(read).await;
         match loaded {
             Ok((mut app, diagnostics, sources)) => {
                 if diagnostics.iter().all(|diagnostic| diagnostic.severity != app::Severity::Error) {
