@@ -84,7 +84,7 @@ fn apply(text: &str, (at, gone, come): (f64, usize, &str)) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1200) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(60) })]
 
     #[test]
     fn edit_after_edit_is_read_as_if_it_were_the_first(
