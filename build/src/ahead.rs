@@ -1,6 +1,7 @@
 //! Crates of types that are compiled while nobody waits for them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::task::JoinHandle;
@@ -20,12 +21,15 @@ pub(crate) struct Queue {
 
 struct Task {
     handle: JoinHandle<()>,
+    /// Whether rustc was called.
+    has_begun: Arc<AtomicBool>,
     /// Who waits for it.
     services: BTreeSet<String>,
 }
 
 impl Queue {
-    /// Compiles for a service, unless that is under way. What is under way for older types of it alone is ended.
+    /// Compiles for a service, unless that is under way, and before what was asked for earlier: the service is one that
+    /// is edited. What is under way for older types of it alone is ended.
     pub(crate) fn start(&self, service: &str, ahead: Ahead, seats: &Arc<Seats>, listener: &Listener) {
         let mut tasks = lock(&self.tasks);
         tasks.retain(|key, task| {
@@ -37,20 +41,29 @@ impl Queue {
             }
             !task.handle.is_finished() && !task.services.is_empty()
         });
+        let mut services = BTreeSet::from([service.to_owned()]);
         if let Some(task) = tasks.get_mut(&ahead.key) {
-            task.services.insert(service.to_owned());
-            return;
+            if task.has_begun.load(Ordering::Acquire) {
+                task.services.append(&mut services);
+                return;
+            }
+            // It waits behind others: asked for anew, it is the next.
+            task.handle.abort();
+            services.append(&mut task.services);
         }
         let (seats, listener, refused) = (Arc::clone(seats), Arc::clone(listener), Arc::clone(&self.refused));
         let key = ahead.key.clone();
+        let has_begun = Arc::new(AtomicBool::new(false));
+        let begins = Arc::clone(&has_begun);
         let work = async move {
             let _seat = seats.take_spare().await;
+            begins.store(true, Ordering::Release);
             if let Err(error) = ahead.run().await {
                 lock(&refused).insert(ahead.key.clone());
                 listener(Progress::Notice(format!("types are compiled with each service: failed to {error}")));
             }
         };
-        let task = Task { handle: tokio::spawn(work), services: BTreeSet::from([service.to_owned()]) };
+        let task = Task { handle: tokio::spawn(work), has_begun, services };
         tasks.insert(key, task);
     }
 

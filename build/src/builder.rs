@@ -98,7 +98,7 @@ impl Builder {
             limit: LIMIT,
             ahead: Queue::default(),
             told: std::sync::Mutex::default(),
-            seats: Arc::new(Seats::new(std::thread::available_parallelism().map_or(2, usize::from))),
+            seats: Seats::new(std::thread::available_parallelism().map_or(2, usize::from)),
             machine: Mutex::new(None),
             preparing: Mutex::new(()),
             also: std::sync::Mutex::default(),

@@ -109,7 +109,14 @@ impl Actor {
         })?;
         Ok(Self {
             state: State::new(Settings { token, limits: options.requests, waits: options.waits }),
-            tools: Arc::new(Tools { options, place, control, builder, texts: Texts::default(), memory: Arc::default() }),
+            tools: Arc::new(Tools {
+                options,
+                place,
+                control,
+                builder,
+                texts: Texts::default(),
+                memory: Arc::default(),
+            }),
             events,
             outbox,
             ground: None,
