@@ -32,8 +32,20 @@ fn main() {
     };
     let (other, _) = app::parse(&edited);
     let compared = median(|| drop(app::compare(&app, &other)));
+    // One function after the other is edited, as it is saved in a session.
+    let mut memory = app::Memory::default();
+    drop(memory.parse(&sources));
+    let mut edits = 0;
+    let again = median_mut(|| {
+        edits += 1;
+        let text = text.replacen("1.0", &format!("{edits}.5"), 1);
+        let edited = Sources { texts: [(sources.root.clone(), Arc::from(text))].into(), ..sources.clone() };
+        memory.wanted(&edited);
+        drop(memory.parse(&edited));
+    });
     println!("wanted     {:8.1} ms", milliseconds(wanted));
     println!("parse      {:8.1} ms", milliseconds(parsed));
+    println!("an edit    {:8.1} ms, wanted and parsed", milliseconds(again));
     println!("all slices {:8.1} ms, one {:.2} ms", milliseconds(sliced), milliseconds(one));
     println!("one split  {:8.2} ms", milliseconds(split));
     println!("compare    {:8.2} ms", milliseconds(compared));
@@ -41,6 +53,10 @@ fn main() {
 }
 
 fn median(run: impl Fn()) -> Duration {
+    median_mut(run)
+}
+
+fn median_mut(mut run: impl FnMut()) -> Duration {
     let mut times: Vec<Duration> = (0..RUNS)
         .map(|_| {
             let start = Instant::now();

@@ -84,7 +84,7 @@ fn alone(index: &Index<'_>, number: usize) -> Result<Reach, String> {
         return Err(format!("{name} uses {}, which is placed", tree.path_of(&tree.items[*placed])));
     }
     // To other crates such a type is open: they cannot make one, nor match it to the end.
-    let is_open = |item: &&Item| tree.files[item.file].text[item.range.clone()].contains("non_exhaustive");
+    let is_open = |item: &&Item| tree.files[item.file].text[item.range()].contains("non_exhaustive");
     if let Some(open) = reach.items.iter().map(|number| &tree.items[*number]).find(is_open) {
         return Err(format!("{} is non_exhaustive", tree.path_of(open)));
     }
@@ -98,8 +98,8 @@ fn meaning(index: &Index<'_>, reach: &Reach, carried: &Carried) -> String {
     for item in reach.items.iter().map(|number| &tree.items[*number]) {
         // A panic names its place, so what may panic has its place in its meaning. Derived code does not.
         if matches!(item.kind, Kind::Function | Kind::Impl { .. } | Kind::Trait { .. } | Kind::Macro) {
-            let place = tree.place(item.file, &item.range);
-            let text = &tree.files[item.file].text[item.range.clone()];
+            let place = tree.place(item.file, &item.range());
+            let text = &tree.files[item.file].text[item.range()];
             words.push(format!("{}:{}:{} {text}", place.file.display(), place.line, place.column));
         }
     }

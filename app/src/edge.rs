@@ -46,13 +46,14 @@ impl App {
             if !matches!(item.kind, Kind::Type { .. }) {
                 continue;
             }
-            let Ok(syntax) = syn::parse_str::<syn::Item>(&self.tree.files[item.file].text[item.range.clone()]) else {
+            let Ok(syntax) = syn::parse_str::<syn::Item>(&self.tree.files[item.file].text[item.range()]) else {
                 continue;
             };
             let mut attributes = Attributes(Vec::new());
             attributes.visit_item(&syntax);
             changes.extend(attributes.0.into_iter().map(|range| {
-                let range = item.range.start + range.start..item.range.start + range.end;
+                let begin = item.range().start;
+                let range = begin + range.start..begin + range.end;
                 (item.file, Change { range, text: None })
             }));
         }

@@ -1,13 +1,24 @@
 //! The tail of `main` to a [`Flow`].
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use syn::spanned::Spanned;
 use syn::{Expr, Lit, Pat, Stmt, UnOp};
 
 use crate::diagnostic::{Diagnostic, Place};
 use crate::model::Flow;
-use crate::service::Placer;
+
+/// Places of syn's spans in a file.
+pub(crate) struct Placer<'a> {
+    pub(crate) place: &'a dyn Fn(Range<usize>) -> Place,
+}
+
+impl Placer<'_> {
+    fn of(&self, spanned: &impl Spanned) -> Place {
+        (self.place)(spanned.span().byte_range())
+    }
+}
 
 /// A service's inputs, by name.
 pub(crate) type Inputs = BTreeMap<String, Vec<String>>;

@@ -2,7 +2,8 @@
 //!
 //! Pure: no file is read here. The caller puts texts into [`Sources`] and asks [`wanted`] what else is mentioned.
 //!
-//! The way of a text: `text` (bytes to text) → `read` (syn's items to a `tree`, by module) → `mention` (what an item
+//! The way of a text: `text` (bytes to text) → `unit` (syn's items to what counts of them, kept in a `memory` for the
+//! next reading) → `read` (those to a `tree`, by module) → `mention` (what an item
 //! names: `walk` over code, `raw` over tokens) → `names` (what a name is) → `reach` (what a service needs) → `parse`
 //! (services, flow, findings) → `slice` and
 //! `split` (what a service is compiled from) and `meaning` (what an edit changed).
@@ -16,6 +17,7 @@ mod flow;
 mod graph;
 mod import;
 mod meaning;
+mod memory;
 mod mention;
 mod model;
 mod names;
@@ -35,12 +37,14 @@ mod syntax;
 mod text;
 mod tokens;
 mod tree;
+mod unit;
 mod walk;
 
 pub use change::{Change, Changes, compare};
 pub use diagnostic::{Diagnostic, Place, Related, Severity};
 pub use edge::Edge;
 pub use graph::{Drawing, graph, report};
+pub use memory::Memory;
 pub use model::{App, Carried, Flow, Input, Output, Placed, Service, Slice, Stub};
 pub use parse::parse;
 pub use shape::Shape;

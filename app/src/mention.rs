@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use syn::visit::Visit;
 
+use crate::unit::back;
 use crate::walk::Walk;
 
 /// A path somebody wrote.
@@ -41,6 +42,17 @@ pub(crate) struct Mentions {
     pub(crate) crates: BTreeSet<String>,
     /// `#[service]` and `#[placed]`, wherever they stand in it.
     pub(crate) marks: Vec<Range<usize>>,
+}
+
+impl Mentions {
+    /// With ranges as counted from a later byte.
+    pub(crate) fn shifted(mut self, start: usize) -> Self {
+        let paths = self.paths.iter_mut().map(|mention| &mut mention.range);
+        for range in paths.chain(&mut self.marks) {
+            *range = back(range.clone(), start);
+        }
+        self
+    }
 }
 
 /// What an item mentions.

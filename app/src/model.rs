@@ -190,12 +190,44 @@ impl App {
         find(self.flow.as_ref()?, service).map(list)
     }
 
+    /// [`Self::route_of`] of every service that stands in the flow, in one go.
+    pub fn routes(&self) -> BTreeMap<String, String> {
+        let mut routes = Routes::default();
+        if let Some(flow) = &self.flow {
+            routes.gather(flow);
+        }
+        routes.found.into_iter().map(|(service, (_, route))| (service.to_owned(), route)).collect()
+    }
+
     /// The last service of the flow: the one that is called.
     pub fn last(&self) -> Option<&str> {
         match self.flow.as_ref()? {
             Flow::Call { service, .. } => Some(service),
             Flow::Literal(_) => None,
         }
+    }
+}
+
+/// The routes of a flow, while it is gone through.
+#[derive(Default)]
+struct Routes<'a> {
+    seen: usize,
+    /// By service: where in the flow it stands first, and its route there.
+    found: BTreeMap<&'a str, (usize, String)>,
+}
+
+impl<'a> Routes<'a> {
+    /// Notes the routes of all that is in a flow, and answers the flow as text.
+    fn gather(&mut self, flow: &'a Flow) -> String {
+        let Flow::Call { service, inputs } = flow else { return flow.to_string() };
+        let at = self.seen;
+        self.seen += 1;
+        let route = inputs.iter().map(|input| self.gather(input)).collect::<Vec<_>>().join(", ");
+        let text = if inputs.is_empty() { service.clone() } else { format!("{service}({route})") };
+        if self.found.get(service.as_str()).is_none_or(|(other, _)| at < *other) {
+            self.found.insert(service, (at, route));
+        }
+        text
     }
 }
 
@@ -212,4 +244,27 @@ impl Display for Flow {
 
 fn list(flows: &[Flow]) -> String {
     flows.iter().map(Flow::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(service: &str, inputs: Vec<Flow>) -> Flow {
+        Flow::Call { service: service.to_owned(), inputs }
+    }
+
+    #[test]
+    fn routes_in_one_go_are_the_routes_one_by_one() {
+        let get = || call("get", vec![Flow::Literal("1".to_owned())]);
+        let inner = call("map", vec![call("other", vec![get()])]);
+        let flow = call("last", vec![call("map", vec![get()]), inner, Flow::Literal("\"x\"".to_owned())]);
+        let app = App { flow: Some(flow), ..App::default() };
+        let routes = app.routes();
+        assert_eq!(routes.keys().collect::<Vec<_>>(), ["get", "last", "map", "other"]);
+        for (service, route) in &routes {
+            assert_eq!(app.route_of(service).as_ref(), Some(route));
+        }
+        assert_eq!(App::default().routes(), BTreeMap::new());
+    }
 }

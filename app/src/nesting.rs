@@ -1,5 +1,6 @@
 //! How deeply a text is nested, before anything that recurses over it is asked.
 
+use std::any::Any;
 use std::ops::Range;
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
@@ -13,7 +14,24 @@ const CHAIN: usize = 5_000;
 
 /// The stack that texts are read on, in bytes. The deepest that passes was seen to take less than 32 MiB; what is not
 /// touched of it takes no memory.
-pub(crate) const STACK: usize = 256 << 20;
+const STACK: usize = 256 << 20;
+
+/// Runs what goes as deep as a text is nested, on a stack of its own, so that no thread of the caller's runs over. The
+/// words of a panic, which is a fault of this room or of syn, are the error.
+pub(crate) fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, String> {
+    std::thread::scope(|scope| {
+        let reader = std::thread::Builder::new().name("parse".to_owned()).stack_size(STACK);
+        match reader.spawn_scoped(scope, work) {
+            Ok(reader) => reader.join().map_err(|panic| explain(&*panic)),
+            Err(error) => Err(format!("no thread to read it on: {error}")),
+        }
+    })
+}
+
+fn explain(panic: &(dyn Any + Send)) -> String {
+    let words = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("the reader itself failed ({})", words.unwrap_or("no words"))
+}
 
 /// Where tokens are nested too deeply to be read.
 pub(crate) fn too_deep(tokens: &TokenStream) -> Option<Range<usize>> {

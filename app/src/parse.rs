@@ -1,6 +1,5 @@
 //! Sources to [`App`] and everything that is wrong with them, all at once.
 
-use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,47 +7,33 @@ use std::sync::Arc;
 use crate::apart;
 use crate::crates;
 use crate::diagnostic::{Diagnostic, Place};
-use crate::flow;
+use crate::flow::{self, Placer};
+use crate::memory::{Known, Memory};
 use crate::model::{App, Flow, Service};
-use crate::nesting;
 use crate::reach::Index;
 use crate::read;
-use crate::service::{self, Placer, Signature};
+use crate::service::{self, Signature};
 use crate::sources::Sources;
-use crate::syntax::{attributes, is_named};
 use crate::tokens;
 use crate::tree::{Item, Kind, Tree};
+use crate::unit::Mark;
 
 /// Reads an app. Never fails and never panics: what cannot be read is a finding, and what can be is in the app.
 pub fn parse(sources: &Sources) -> (App, Vec<Diagnostic>) {
-    // syn goes as deep as the text is nested: on a stack of its own, so that no thread of the caller's runs over.
-    let read = std::thread::scope(|scope| {
-        let reader = std::thread::Builder::new().name("parse".to_owned()).stack_size(nesting::STACK);
-        match reader.spawn_scoped(scope, || read_app(sources)) {
-            Ok(reader) => reader.join().map_err(|panic| explain(&*panic)),
-            Err(error) => Err(format!("no thread to read it on: {error}")),
-        }
-    });
-    read.unwrap_or_else(|why| (App::default(), vec![Diagnostic::unreadable(&sources.root, &why)]))
+    Memory::default().parse(sources)
 }
 
-/// The words of a panic, which is a fault of this room or of syn.
-fn explain(panic: &(dyn Any + Send)) -> String {
-    let words = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    format!("the reader itself failed ({})", words.unwrap_or("no words"))
-}
-
-fn read_app(sources: &Sources) -> (App, Vec<Diagnostic>) {
+pub(crate) fn read_app(sources: &Sources, memory: &mut Memory) -> (App, Vec<Diagnostic>) {
     let mut findings = Vec::new();
-    let (tree, syntax, frontmatter) = read::read(sources, &mut findings);
+    let (tree, root, frontmatter) = read::read(sources, memory, &mut findings);
     let name = sources.root.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut app = App { name, frontmatter, ..App::default() };
     app.files = sources.texts.keys().chain(sources.included.keys()).chain(sources.absent.keys()).cloned().collect();
-    if let Some(syntax) = syntax {
+    if let Some(root) = root {
         let index = Index::new(&tree);
         let mut reader = Reader { index: &index, tree: &tree, findings: &mut findings, functions: BTreeMap::new() };
-        app.services = reader.services(&syntax);
-        app.flow = reader.flow(&syntax, &app.services);
+        app.services = reader.services(&root);
+        app.flow = reader.flow(&root, &app.services);
         reader.faces(&mut app);
         reader.unreadable();
         app.crates = crates::mentioned(&tree, &index.names);
@@ -69,33 +54,39 @@ pub(crate) struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Notes what is wrong at a range of an item's.
     pub(crate) fn wrong(&mut self, item: &Item, range: &Range<usize>, message: String, help: impl Into<String>) {
-        self.findings.push(Diagnostic::error(message, self.tree.place(item.file, range)).help(help));
+        self.findings.push(Diagnostic::error(message, self.tree.place(item.file, &item.at(range))).help(help));
     }
 
-    fn services(&mut self, syntax: &syn::File) -> Vec<Service> {
+    fn services(&mut self, root: &Known) -> Vec<Service> {
         let tree = self.tree;
         if tree.items.is_empty() {
             let finding = Diagnostic::error("the file is empty", Place::start_of(&tree.files[0].path));
             self.findings.push(finding.help("`dyn new FILE` writes a small app to start from"));
             return Vec::new();
         }
-        let place = |range: Range<usize>| tree.place(0, &range);
-        let placer = Placer { place: &place };
-        let mut signatures: Vec<(usize, Signature)> = Vec::new();
+        let mut signatures: Vec<(usize, &Signature)> = Vec::new();
         let mut marked = false;
-        for (syntax, number) in syntax.items.iter().zip(&tree.modules[0].items) {
-            let Some(mark) = attributes(syntax).iter().find(|attribute| is_named(attribute, "service")) else {
-                continue;
-            };
+        for (unit, number) in root.units.iter().zip(&tree.modules[0].items) {
+            let Some(mark) = &unit.content.mark else { continue };
             marked = true;
-            let syn::Item::Fn(function) = syntax else {
-                let finding = Diagnostic::error("only a function can be a service", placer.of(mark));
-                self.findings.push(finding.help("mark a fn or an async fn"));
-                continue;
+            let item = &tree.items[*number];
+            let signed = match mark {
+                Mark::Function(signed) => signed,
+                Mark::Other(range) => {
+                    self.wrong(item, range, "only a function can be a service".to_owned(), "mark a fn or an async fn");
+                    continue;
+                }
             };
             if self.is_well_named(*number) {
-                signatures.push((*number, service::read(function, &placer, self.findings)));
+                let faults = signed.faults.iter().map(|fault| {
+                    let place = tree.place(0, &item.at(&fault.range));
+                    let finding = Diagnostic::error(fault.message.clone(), place).help(fault.help.clone());
+                    Diagnostic { service: fault.service.clone(), ..finding }
+                });
+                self.findings.extend(faults);
+                signatures.push((*number, &signed.signature));
             }
         }
         self.misplaced_marks();
@@ -117,7 +108,8 @@ impl Reader<'_> {
         let item = &tree.items[number];
         let (name, range) = (&item.names[0], &item.name_range);
         if let Some(other) = self.functions.get(name) {
-            let line = tree.place(0, &tree.items[*other].name_range).line;
+            let other = &tree.items[*other];
+            let line = tree.place(0, &other.at(&other.name_range)).line;
             let help = format!("the first is in line {line}: rename one");
             self.wrong(item, range, format!("two services are called {name}"), help);
             return false;
@@ -151,7 +143,7 @@ impl Reader<'_> {
         }
     }
 
-    fn service(&mut self, number: usize, signature: Signature, placed: &BTreeMap<String, Vec<usize>>) -> Service {
+    fn service(&mut self, number: usize, signature: &Signature, placed: &BTreeMap<String, Vec<usize>>) -> Service {
         let item = &self.tree.items[number];
         let name = item.names[0].clone();
         let own = placed.get(&name).cloned().unwrap_or_default();
@@ -167,21 +159,22 @@ impl Reader<'_> {
         }
         let reaches = self.index.meaning(&reach, number);
         let meaning = tokens::combine(reaches.iter().flat_map(|(label, hash)| [label.as_str(), hash.as_str()]));
-        let types = self.signature(item, &signature);
+        let types = self.signature(item, signature);
+        let place = |range: &Range<usize>| self.tree.place(0, &item.at(range));
         Service {
             host: service::label(&name),
-            inputs: signature.inputs,
-            output: signature.output,
+            inputs: signature.inputs.clone(),
+            output: signature.output.clone(),
             is_async: signature.is_async,
             placed: own.iter().map(|number| self.placed_static(&self.tree.items[*number])).collect(),
             calls: reach.calls.iter().map(|called| self.tree.items[*called].names[0].clone()).collect(),
-            input_places: signature.input_places,
-            output_place: signature.output_place,
+            input_places: signature.input_ranges.iter().map(place).collect(),
+            output_place: place(&signature.output_range),
             signature: types,
             reaches,
             meaning,
             replay: signature.replay,
-            place: self.tree.place(0, &item.name_range),
+            place: place(&item.name_range),
             reach,
             apart: Arc::default(),
             kept_together: BTreeSet::new(),
@@ -232,13 +225,13 @@ impl Reader<'_> {
         }
     }
 
-    fn flow(&mut self, syntax: &syn::File, services: &[Service]) -> Option<Flow> {
-        let place = |range: Range<usize>| self.tree.place(0, &range);
+    fn flow(&mut self, root: &Known, services: &[Service]) -> Option<Flow> {
+        let unit = root.units.iter().find(|unit| unit.content.is_main);
+        let start = unit.map_or(0, |unit| unit.start);
+        let place = |range: Range<usize>| self.tree.place(0, &(start + range.start..start + range.end));
         let placer = Placer { place: &place };
-        let main = syntax.items.iter().find_map(|item| match item {
-            syn::Item::Fn(function) if function.sig.ident == "main" => Some(function),
-            _ => None,
-        });
+        // Its flow is read anew, whatever it says: what it means depends on the services.
+        let main = unit.and_then(|unit| syn::parse_str(root.text.get(start..unit.end())?).ok());
         let Some(main) = main else {
             if !self.tree.items.is_empty() {
                 let finding = Diagnostic::error("there is no fn main", Place::start_of(&self.tree.files[0].path));
@@ -251,7 +244,7 @@ impl Reader<'_> {
             let names = service.inputs.iter().map(|input| input.name.clone()).collect();
             (service.name.clone(), names)
         });
-        flow::read(main, &inputs.collect(), &placer, self.findings)
+        flow::read(&main, &inputs.collect(), &placer, self.findings)
     }
 
     /// Files of `include_str!` and friends that are not there.

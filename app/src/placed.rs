@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use syn::spanned::Spanned;
+
 use crate::flow;
 use crate::mention;
 use crate::model::Placed;
 use crate::parse::Reader;
 use crate::service;
+use crate::syntax::{attributes, is_named};
 use crate::tree::{Item, Kind, PlacedOn};
+use crate::unit::back;
 
 impl Reader<'_> {
     /// Placed statics by service. What is wrong with the others is a finding.
@@ -50,17 +54,32 @@ impl Reader<'_> {
 
     /// What is known of a placed static.
     pub(crate) fn placed_static(&self, item: &Item) -> Placed {
-        let text = &self.tree.files[item.file].text[item.range.clone()];
-        let syntax = syn::parse_str::<syn::ItemStatic>(text);
-        let ty = syntax.as_ref().map_or_else(|_| syn::parse_quote!(()), |item| (*item.ty).clone());
-        let inner = service::placed_type(&ty);
-        let fingerprint =
-            inner.map(|inner| self.index.fingerprint(0, &service::write(inner), &mention::of_type(inner)));
+        let ty = item.placed.as_ref().map_or("()", |on| on.ty.as_str());
+        let state = item.placed.as_ref().and_then(|on| on.state.as_ref());
+        let fingerprint = state.map(|mentions| self.index.fingerprint(0, ty, mentions));
         Placed {
             name: item.names[0].clone(),
-            ty: service::write(inner.unwrap_or(&ty)),
-            is_state: inner.is_some(),
+            ty: ty.to_owned(),
+            is_state: state.is_some(),
             fingerprint: fingerprint.unwrap_or_default(),
         }
     }
+}
+
+/// What `#[placed(…)]` on an item says. `start`: where its ranges are to count from.
+pub(crate) fn read(syntax: &syn::Item, start: usize) -> Option<PlacedOn> {
+    let attribute = attributes(syntax).iter().find(|attribute| is_named(attribute, "placed"))?;
+    let names = syn::punctuated::Punctuated::<syn::Ident, syn::Token![,]>::parse_terminated;
+    let services = attribute.parse_args_with(names).unwrap_or_default();
+    let ty = match syntax {
+        syn::Item::Static(item) => Some(&*item.ty),
+        _ => None,
+    };
+    let state = ty.and_then(service::placed_type);
+    Some(PlacedOn {
+        services: services.iter().map(ToString::to_string).collect(),
+        range: back(attribute.span().byte_range(), start),
+        ty: state.or(ty).map_or_else(|| "()".to_owned(), service::write),
+        state: state.map(|state| mention::of_type(state).shifted(start)),
+    })
 }

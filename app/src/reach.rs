@@ -295,7 +295,7 @@ impl<'s, 'a> Search<'s, 'a> {
         self.go(number, item.module);
         if let Kind::Use { leaves, .. } = &item.kind {
             for find in self.index.names.resolve(item.module, &leaves[at].path) {
-                self.find(item, find, &item.range, Manner::Tokens, item.module);
+                self.find(item, find, &item.whole, Manner::Tokens, item.module);
             }
         }
     }
@@ -342,7 +342,7 @@ impl<'s, 'a> Search<'s, 'a> {
             (Kind::Use { .. }, Some(at)) => self.leaf(find.0, at),
             _ if found.placed.is_some() && !self.roots.contains(&find.0) => {
                 if manner != Manner::Text {
-                    self.reach.placed.entry(find.0).or_insert_with(|| (item.file, range.clone()));
+                    self.reach.placed.entry(find.0).or_insert_with(|| (item.file, item.at(range)));
                 }
             }
             _ => self.go(find.0, from),

@@ -1,106 +1,81 @@
-//! Texts to a [`Tree`].
+//! What was read of each file to a [`Tree`].
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use proc_macro2::TokenStream;
-use quote::ToTokens;
-use syn::Item as Syntax;
-use syn::spanned::Spanned;
-
 use crate::diagnostic::{Diagnostic, Place};
-use crate::import;
-use crate::mention::{self, Mentions};
-use crate::nesting;
+use crate::memory::{self, Known, Memory};
 use crate::sources::{self, Sources};
-use crate::syntax::{attributes, is_for_tests, is_named, is_ours, name_range, names, path_attribute};
-use crate::text::split_head;
-use crate::tokens;
-use crate::tree::{Face, File, Item, Kind, Module, PlacedOn, Tree};
+use crate::tree::{File, Item, Kind, Module, Tree};
+use crate::unit::{Content, Declared, Home};
 
-/// Reads every file the root leads to. The root's syntax is given back for what only it holds.
-pub(crate) fn read(sources: &Sources, findings: &mut Vec<Diagnostic>) -> (Tree, Option<syn::File>, Option<String>) {
-    let mut reader = Reader { sources, tree: Tree::default(), findings, open: Vec::new() };
+/// Reads every file the root leads to. What was read of the root is given back for what only it holds, with its
+/// frontmatter.
+pub(crate) fn read(
+    sources: &Sources,
+    memory: &mut Memory,
+    findings: &mut Vec<Diagnostic>,
+) -> (Tree, Option<Arc<Known>>, Option<String>) {
+    let mut reader = Reader { sources, memory, tree: Tree::default(), findings, open: Vec::new() };
     let Some(text) = sources.texts.get(&sources.root) else {
         let why = sources.absent.get(&sources.root).map_or("no such file", String::as_str);
         reader.findings.push(Diagnostic::unreadable(&sources.root, why));
         return (reader.tree, None, None);
     };
-    let head = split_head(text);
-    let syntax = reader.file(&sources.root, head.text.into(), None, Vec::new(), &sources::folder(&sources.root));
-    (reader.tree, syntax.map(|(_, syntax)| syntax), head.manifest)
+    let modules = sources::folder(&sources.root);
+    let (read, manifest) = reader.file(text, memory::root_home(&sources.root, &modules), None, Vec::new());
+    (reader.tree, read.map(|(_, known)| known), manifest)
 }
 
 struct Reader<'a> {
     sources: &'a Sources,
+    memory: &'a mut Memory,
     tree: Tree,
     findings: &'a mut Vec<Diagnostic>,
     /// Files that are being read, each declared in the one before.
     open: Vec<PathBuf>,
 }
 
+/// Where an item stands.
+#[derive(Clone, Copy)]
+struct Spot<'a> {
+    module: usize,
+    /// Where its ranges count from, in bytes of its file.
+    start: usize,
+    /// Where modules declared here are looked for.
+    modules: &'a Path,
+    /// Whether it stands at the top of its file.
+    top: bool,
+}
+
 impl Reader<'_> {
+    /// The module that a file is, and its frontmatter.
     fn file(
         &mut self,
-        path: &Path,
-        text: Arc<str>,
+        raw: &Arc<str>,
+        home: Home<'_>,
         parent: Option<usize>,
         name: Vec<String>,
-        modules: &Path,
-    ) -> Option<(usize, syn::File)> {
+    ) -> (Option<(usize, Arc<Known>)>, Option<String>) {
         let file = self.tree.files.len();
-        self.tree.files.push(File::new(path, text.clone(), String::new()));
-        let syntax = match self.syntax(file, &text) {
-            Ok(syntax) => syntax,
-            Err(finding) => {
-                self.findings.push(*finding);
-                return None;
+        let known = match self.memory.read(raw, home) {
+            Ok(known) => known,
+            Err(wrong) => {
+                self.tree.files.push(File::new(home.file, wrong.text, String::new()));
+                let place = self.tree.place(file, &wrong.range);
+                self.findings.push(Diagnostic::error(wrong.message, place).help(wrong.help));
+                return (None, wrong.manifest);
             }
         };
-        self.tree.files[file].inner = tokens::hash(syntax.attrs.iter().map(ToTokens::to_token_stream).collect());
+        self.tree.files.push(File::new(home.file, known.text.clone(), known.inner.clone()));
         let module = self.module(name, parent, file);
-        self.open.push(path.to_owned());
-        self.items(&syntax.items, module, modules, true);
-        self.open.pop();
-        Some((module, syntax))
-    }
-
-    fn syntax(&self, file: usize, text: &str) -> Result<syn::File, Box<Diagnostic>> {
-        let wrong = |message: String, span: proc_macro2::Span, help: &str| {
-            // What is missing at the end of a text has no place of its own.
-            let range = Some(span.byte_range()).filter(|range| *range != (0..0)).unwrap_or(text.len()..text.len());
-            Box::new(Diagnostic::error(message, self.tree.place(file, &range)).help(help))
-        };
-        let tokens: TokenStream = text.parse().map_err(|error: proc_macro2::LexError| {
-            // A fence that is never closed reads as minus signs.
-            if text.trim_start().starts_with("---") {
-                return wrong(
-                    "the frontmatter is not closed".to_owned(),
-                    error.span(),
-                    "end it with a line of the same dashes",
-                );
-            }
-            wrong(
-                "this is no Rust: a bracket or a quote has no partner, or this is no token".to_owned(),
-                error.span(),
-                "look for the bracket or quote that is open or missing here or above",
-            )
-        })?;
-        if let Some(range) = nesting::too_deep(&tokens) {
-            let finding = Diagnostic::error("this is nested too deeply to be read", self.tree.place(file, &range));
-            return Err(Box::new(finding.help("give parts of it names of their own: a function, a const, a let")));
+        self.open.push(home.file.to_owned());
+        for unit in &known.units {
+            self.item(&unit.content, Spot { module, start: unit.start, modules: home.modules, top: true });
         }
-        syn::parse2(tokens).map_err(|error| {
-            if text.trim_start().starts_with("---") {
-                return wrong(
-                    "the frontmatter is not closed".to_owned(),
-                    error.span(),
-                    "end it with a line of the same dashes",
-                );
-            }
-            wrong(format!("this is no Rust: {error}"), error.span(), "the rest of the app is read once this is")
-        })
+        self.open.pop();
+        let manifest = known.manifest.clone();
+        (Some((module, known)), manifest)
     }
 
     fn module(&mut self, path: Vec<String>, parent: Option<usize>, file: usize) -> usize {
@@ -108,51 +83,22 @@ impl Reader<'_> {
         self.tree.modules.len() - 1
     }
 
-    fn items(&mut self, items: &[Syntax], module: usize, modules: &Path, top: bool) {
-        for syntax in items {
-            self.item(syntax, module, modules, top);
-        }
-    }
-
-    fn item(&mut self, syntax: &Syntax, module: usize, modules: &Path, top: bool) {
+    fn item(&mut self, content: &Content, spot: Spot<'_>) {
+        let Spot { module, start, .. } = spot;
         let file = self.tree.modules[module].file;
-        let kind = match syntax {
-            _ if is_for_tests(syntax) => Kind::Test,
-            Syntax::Mod(inner) => match self.inside(inner, module, modules, top) {
-                Some(inside) => Kind::Module { inside },
-                // Not there on this machine, and maybe not for it: rustc knows.
-                None => Kind::Nameless,
-            },
-            other => kind(other, module == 0),
-        };
-        let mentions = match kind {
-            Kind::Module { .. } | Kind::Use { .. } | Kind::Test => Mentions::default(),
-            _ => mention::of_item(syntax),
-        };
+        let inside = content.module.as_ref().and_then(|declared| {
+            let inside = self.inside(declared, spot)?;
+            Some((inside, &declared.essence))
+        });
         let number = self.tree.items.len();
-        let (names, hash) = match &kind {
-            Kind::Use { leaves, .. } => (leaves.iter().map(|leaf| leaf.name.clone()).collect(), TokenStream::new()),
-            Kind::Test => (Vec::new(), TokenStream::new()),
-            Kind::Module { inside } => {
-                self.tree.modules[*inside].item = Some(number);
-                let attributes = attributes(syntax).iter().map(ToTokens::to_token_stream);
-                (names(syntax), attributes.chain([names(syntax).concat().parse().unwrap_or_default()]).collect())
+        let (kind, essence) = match inside {
+            Some((inside, essence)) => {
+                self.tree.modules[inside].item = Some(number);
+                (Kind::Module { inside }, essence)
             }
-            _ => (names(syntax), syntax.to_token_stream()),
+            None => (content.kind.clone(), &content.essence),
         };
-        let ours = attributes(syntax).iter().filter(|attribute| is_ours(attribute));
-        let item = Item {
-            names,
-            kind,
-            module,
-            file,
-            range: syntax.span().byte_range(),
-            name_range: name_range(syntax),
-            ours: ours.map(|attribute| attribute.span().byte_range()).collect(),
-            hash: tokens::hash(hash),
-            mentions,
-            placed: placed(syntax),
-        };
+        let item = Item { kind, module, file, start, essence: essence.clone() };
         for included in &item.mentions.included {
             let path = self.tree.looked_for(&item, included);
             self.tree.included.insert(path.clone(), self.sources.included.get(&path).cloned());
@@ -161,24 +107,28 @@ impl Reader<'_> {
         self.tree.items.push(item);
     }
 
-    fn inside(&mut self, syntax: &syn::ItemMod, parent: usize, modules: &Path, top: bool) -> Option<usize> {
-        let name = syntax.ident.to_string();
+    fn inside(&mut self, declared: &Declared, spot: Spot<'_>) -> Option<usize> {
+        let Spot { module: parent, start, modules, top } = spot;
+        let name = &declared.name;
         let mut path = self.tree.modules[parent].path.clone();
         path.push(name.clone());
-        let attribute = syntax.attrs.iter().find_map(path_attribute);
+        let attribute = declared.path.as_deref();
         let file = self.tree.modules[parent].file;
-        if let Some((_, items)) = &syntax.content {
+        if let Some(contents) = &declared.inside {
             let module = self.module(path, Some(parent), file);
             let path = &self.tree.files[file].path;
-            let inside = sources::folder_of_inline(path, modules, &name, attribute.as_deref(), top);
-            self.items(items, module, &inside, false);
+            let inside = sources::folder_of_inline(path, modules, name, attribute, top);
+            for content in contents {
+                self.item(content, Spot { module, start, modules: &inside, top: false });
+            }
             return Some(module);
         }
-        let candidates = sources::candidates(&self.tree.files[file].path, modules, &name, attribute.as_deref(), top);
-        let place = self.tree.place(file, &syntax.ident.span().byte_range());
+        let candidates = sources::candidates(&self.tree.files[file].path, modules, name, attribute, top);
+        let range = &declared.essence.name_range;
+        let place = self.tree.place(file, &(start + range.start..start + range.end));
         let Some(found) = candidates.iter().find(|path| self.sources.texts.contains_key(*path)) else {
-            if !syntax.attrs.iter().any(|attribute| attribute.path().is_ident("cfg")) {
-                self.findings.push(self.absent(&name, &candidates, place));
+            if !declared.is_conditional {
+                self.findings.push(self.absent(name, &candidates, place));
             }
             return None;
         };
@@ -192,9 +142,10 @@ impl Reader<'_> {
             self.findings.push(finding.help("declare it once, and reach it from elsewhere with use"));
             return None;
         }
-        let (found, text) = (found.clone(), self.sources.texts[found].clone());
-        self.file(&found, text, Some(parent), path, &sources::folder_of_module(&found, attribute.is_some()))
-            .map(|(module, _)| module)
+        let text = self.sources.texts[found].clone();
+        let modules = sources::folder_of_module(found, attribute.is_some());
+        let home = Home { file: found, modules: &modules, is_root: false };
+        self.file(&text, home, Some(parent), path).0.map(|(module, _)| module)
     }
 
     fn absent(&self, name: &str, candidates: &[PathBuf], place: Place) -> Diagnostic {
@@ -204,60 +155,4 @@ impl Reader<'_> {
         Diagnostic::error(format!("the file of module {name} cannot be read: {why}"), place)
             .help(format!("it is looked for at {}", paths.join(" and ")))
     }
-}
-
-fn kind(syntax: &Syntax, root: bool) -> Kind {
-    match syntax {
-        Syntax::Fn(function) if root && function.sig.ident == "main" => Kind::Main,
-        Syntax::Fn(function) if root && function.attrs.iter().any(|attribute| is_named(attribute, "service")) => {
-            let face = Face {
-                mentions: mention::of_signature(&function.sig),
-                hash: tokens::hash(function.sig.to_token_stream()),
-            };
-            Kind::Service { face }
-        }
-        Syntax::Fn(_) => Kind::Function,
-        Syntax::Enum(item) => Kind::Type {
-            variants: item.variants.iter().map(|variant| variant.ident.to_string()).collect(),
-            is_alias: false,
-        },
-        Syntax::Struct(_) | Syntax::Union(_) => Kind::Type { variants: BTreeSet::new(), is_alias: false },
-        Syntax::Type(_) => Kind::Type { variants: BTreeSet::new(), is_alias: true },
-        Syntax::Const(_) => Kind::Constant { is_static: false },
-        Syntax::Static(_) => Kind::Constant { is_static: true },
-        Syntax::Trait(item) => {
-            let methods = item.items.iter().filter_map(|item| match item {
-                syn::TraitItem::Fn(method) => Some(method.sig.ident.to_string()),
-                _ => None,
-            });
-            Kind::Trait { methods: methods.collect() }
-        }
-        Syntax::TraitAlias(_) => Kind::Trait { methods: BTreeSet::new() },
-        Syntax::Impl(item) => {
-            let head = mention::of_head(item).paths.into_iter().map(|mention| mention.segments).collect();
-            let of = match &*item.self_ty {
-                syn::Type::Path(path) => {
-                    Some(path.path.segments.iter().map(|segment| segment.ident.to_string()).collect())
-                }
-                _ => None,
-            };
-            Kind::Impl { of, head }
-        }
-        Syntax::Use(item) => {
-            let (leaves, parts) = import::read(item);
-            Kind::Use { leaves, parts }
-        }
-        Syntax::Macro(item) if item.ident.is_some() => Kind::Macro,
-        _ => Kind::Nameless,
-    }
-}
-
-fn placed(syntax: &Syntax) -> Option<PlacedOn> {
-    let attribute = attributes(syntax).iter().find(|attribute| is_named(attribute, "placed"))?;
-    let names = syn::punctuated::Punctuated::<syn::Ident, syn::Token![,]>::parse_terminated;
-    let services = attribute.parse_args_with(names).unwrap_or_default();
-    Some(PlacedOn {
-        services: services.iter().map(ToString::to_string).collect(),
-        range: attribute.span().byte_range(),
-    })
 }

@@ -1,17 +1,35 @@
 //! A function to a service: what its signature and attributes say, and what a service cannot have.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::{Expr, FnArg, GenericArgument, Lit, Pat, PathArguments, ReturnType, Type};
 
-use crate::diagnostic::{Diagnostic, Place};
 use crate::model::{Input, Output};
 use crate::syntax::is_named;
+use crate::unit::back;
 
 /// The longest DNS label (RFC 1035, 2.3.4).
 const LONGEST_LABEL: usize = 63;
+
+/// A signature that was read. Ranges count as those of its item.
+#[derive(Clone, Debug)]
+pub(crate) struct Signed {
+    pub(crate) signature: Signature,
+    pub(crate) faults: Vec<Fault>,
+}
+
+/// What a service cannot have, and where.
+#[derive(Clone, Debug)]
+pub(crate) struct Fault {
+    pub(crate) range: Range<usize>,
+    pub(crate) message: String,
+    pub(crate) help: String,
+    /// The service it is about, where it is about one.
+    pub(crate) service: Option<String>,
+}
 
 /// What a service's signature says.
 #[derive(Clone, Debug)]
@@ -19,47 +37,48 @@ pub(crate) struct Signature {
     pub(crate) inputs: Vec<Input>,
     pub(crate) output: Output,
     /// Of the inputs' types.
-    pub(crate) input_places: Vec<Place>,
+    pub(crate) input_ranges: Vec<Range<usize>>,
     /// Of the type returned, or of the name.
-    pub(crate) output_place: Place,
+    pub(crate) output_range: Range<usize>,
     pub(crate) is_async: bool,
     pub(crate) replay: bool,
 }
 
-/// Places of syn's spans in a file.
-pub(crate) struct Placer<'a> {
-    pub(crate) place: &'a dyn Fn(std::ops::Range<usize>) -> Place,
-}
-
-impl Placer<'_> {
-    pub(crate) fn of(&self, spanned: &impl Spanned) -> Place {
-        (self.place)(spanned.span().byte_range())
+impl Signed {
+    /// With ranges as counted from a later byte.
+    pub(crate) fn shifted(mut self, start: usize) -> Self {
+        let Signature { input_ranges, output_range, .. } = &mut self.signature;
+        let faults = self.faults.iter_mut().map(|fault| &mut fault.range);
+        for range in input_ranges.iter_mut().chain([output_range]).chain(faults) {
+            *range = back(range.clone(), start);
+        }
+        self
     }
 }
 
-/// Reads a signature. What is wrong goes to `findings`; what can be read is, so that other findings make sense.
-pub(crate) fn read(function: &syn::ItemFn, placer: &Placer<'_>, findings: &mut Vec<Diagnostic>) -> Signature {
+fn range(spanned: &impl Spanned) -> Range<usize> {
+    spanned.span().byte_range()
+}
+
+/// Reads a signature. What can be read is read whatever is wrong, so that other findings make sense.
+pub(crate) fn read(function: &syn::ItemFn) -> Signed {
     let signature = &function.sig;
     let name = signature.ident.to_string();
-    let mut wrong = |place: Place, message: String, help: &str| {
-        let mut finding = Diagnostic::error(message, place).help(help);
-        finding.service = Some(name.clone());
-        findings.push(finding);
+    let mut faults = Vec::new();
+    let mut wrong = |range: Range<usize>, message: String, help: &str| {
+        faults.push(Fault { range, message, help: help.to_owned(), service: Some(name.clone()) });
     };
     if let Some(why) = unfit_name(&name) {
         wrong(
-            placer.of(&signature.ident),
+            range(&signature.ident),
             format!("service {name} cannot be a host name: {why}"),
             "rename it: letters, digits and single _ between them, at most 63 characters",
         );
     }
     if !signature.generics.params.is_empty() || signature.generics.where_clause.is_some() {
-        let place = if signature.generics.params.is_empty() {
-            placer.of(&signature.ident)
-        } else {
-            placer.of(&signature.generics)
-        };
-        wrong(place, format!("service {name} is generic"), "its inputs arrive as JSON of one type: name the type");
+        let range =
+            if signature.generics.params.is_empty() { range(&signature.ident) } else { range(&signature.generics) };
+        wrong(range, format!("service {name} is generic"), "its inputs arrive as JSON of one type: name the type");
     }
     let qualifiers = [
         (signature.constness.as_ref().map(Spanned::span), "const"),
@@ -67,50 +86,46 @@ pub(crate) fn read(function: &syn::ItemFn, placer: &Placer<'_>, findings: &mut V
     ];
     for (span, word) in qualifiers {
         if let Some(span) = span {
-            wrong(
-                (placer.place)(span.byte_range()),
-                format!("service {name} is {word}"),
-                "a service is a plain fn or async fn",
-            );
+            wrong(span.byte_range(), format!("service {name} is {word}"), "a service is a plain fn or async fn");
         }
     }
     if matches!(signature.safety, syn::Safety::Unsafe(_)) {
         wrong(
-            placer.of(&signature.safety),
+            range(&signature.safety),
             format!("service {name} is unsafe"),
             "a service is called by anyone: make it safe, with the unsafe part inside",
         );
     }
     if let Some(variadic) = &signature.variadic {
         wrong(
-            placer.of(variadic),
+            range(variadic),
             format!("service {name} takes a variable number of inputs"),
             "a service's inputs have names: list them",
         );
     }
-    let (mut inputs, mut input_places) = (Vec::new(), Vec::new());
+    let (mut inputs, mut input_ranges) = (Vec::new(), Vec::new());
     let mut names = BTreeSet::new();
     for input in &signature.inputs {
         match input {
             FnArg::Receiver(this) => wrong(
-                placer.of(this),
+                range(this),
                 format!("service {name} takes self"),
                 "a service is a function of its own: take the value as an input",
             ),
             FnArg::Typed(typed) => {
                 if let Some((word, help)) = unfit_type(&typed.ty) {
-                    wrong(placer.of(&typed.ty), format!("an input of service {name} is {word}"), help);
+                    wrong(range(&typed.ty), format!("an input of service {name} is {word}"), help);
                 }
                 match &*typed.pat {
                     Pat::Ident(pattern) if pattern.subpat.is_none() && pattern.by_ref.is_none() => {
                         let input = pattern.ident.to_string();
                         if names.insert(input.clone()) {
                             inputs.push(Input { name: input, ty: write(&typed.ty) });
-                            input_places.push(placer.of(&typed.ty));
+                            input_ranges.push(range(&typed.ty));
                         }
                     }
                     pattern => wrong(
-                        placer.of(pattern),
+                        range(pattern),
                         format!("an input of service {name} has no name"),
                         "give it one, and take it apart in the body: a request finds it by its name",
                     ),
@@ -121,25 +136,26 @@ pub(crate) fn read(function: &syn::ItemFn, placer: &Placer<'_>, findings: &mut V
     if let ReturnType::Type(_, returned) = &signature.output
         && let Some((word, help)) = unfit_type(returned)
     {
-        wrong(placer.of(returned), format!("service {name} returns {word}"), help);
+        wrong(range(returned), format!("service {name} returns {word}"), help);
     }
-    let replay = options(function, placer, findings);
-    let output_place = match &signature.output {
-        ReturnType::Type(_, returned) => placer.of(returned),
-        ReturnType::Default => placer.of(&signature.ident),
+    let replay = options(function, &mut faults);
+    let output_range = match &signature.output {
+        ReturnType::Type(_, returned) => range(returned),
+        ReturnType::Default => range(&signature.ident),
     };
-    Signature {
+    let signature = Signature {
         inputs,
         output: output(&signature.output),
-        input_places,
-        output_place,
+        input_ranges,
+        output_range,
         is_async: signature.asyncness.is_some(),
         replay,
-    }
+    };
+    Signed { signature, faults }
 }
 
 /// `#[service(replay = false)]`.
-fn options(function: &syn::ItemFn, placer: &Placer<'_>, findings: &mut Vec<Diagnostic>) -> bool {
+fn options(function: &syn::ItemFn, faults: &mut Vec<Fault>) -> bool {
     let mut replay = true;
     for attribute in function.attrs.iter().filter(|attribute| is_named(attribute, "service")) {
         if matches!(attribute.meta, syn::Meta::Path(_)) {
@@ -155,10 +171,12 @@ fn options(function: &syn::ItemFn, placer: &Placer<'_>, findings: &mut Vec<Diagn
         };
         match options.iter().map(value).collect::<Option<Vec<_>>>() {
             Some(values) if !values.is_empty() => replay = values.iter().all(|value| *value),
-            _ => findings.push(
-                Diagnostic::error("this is no option of a service", placer.of(attribute))
-                    .help("the one there is: #[service(replay = false)]"),
-            ),
+            _ => faults.push(Fault {
+                range: range(attribute),
+                message: "this is no option of a service".to_owned(),
+                help: "the one there is: #[service(replay = false)]".to_owned(),
+                service: None,
+            }),
         }
     }
     replay

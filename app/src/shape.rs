@@ -22,22 +22,20 @@ impl App {
     pub fn types(&self) -> BTreeMap<String, Shape> {
         let mut types = BTreeMap::new();
         for item in &self.tree.items {
-            let Some(text) = self.tree.files.get(item.file).and_then(|file| file.text.get(item.range.clone())) else {
-                continue;
-            };
-            if !text.contains("struct") && !text.contains("enum") {
-                continue;
-            }
-            let read = match syn::parse_str::<Item>(text) {
-                Ok(Item::Struct(item)) => fields(&item.attrs, &item.fields).map(|shape| (item.ident, shape)),
-                Ok(Item::Enum(item)) => Some((item.ident.clone(), variants(&item))),
-                _ => None,
-            };
-            if let Some((name, shape)) = read {
-                types.entry(name.to_string()).or_insert(shape);
+            if let (Some(shape), Some(name)) = (&item.shape, item.names.first()) {
+                types.entry(name.clone()).or_insert_with(|| shape.clone());
             }
         }
         types
+    }
+}
+
+/// The shape of an item that has one.
+pub(crate) fn read(item: &Item) -> Option<Shape> {
+    match item {
+        Item::Struct(item) => fields(&item.attrs, &item.fields),
+        Item::Enum(item) => Some(variants(item)),
+        _ => None,
     }
 }
 

@@ -85,20 +85,25 @@ impl Cut<'_> {
                     .filter(|at| self.app.outside.contains(&find(*at)) || self.reach.leaves.contains(&find(*at)))
                     .collect();
                 if kept.is_empty() {
-                    return vec![item.range.clone()];
+                    return vec![item.range()];
                 }
                 let empty = parts.iter().filter(|part| kept.range(part.leaves.clone()).next().is_none());
-                empty.map(|part| part.range.clone()).collect()
+                empty.map(|part| item.at(&part.range)).collect()
             }
             Kind::Module { inside } if is_kept => {
                 self.module(*inside);
-                item.ours.clone()
+                ours(item)
             }
-            Kind::Main | Kind::Test => vec![item.range.clone()],
-            _ if is_kept => item.ours.clone(),
-            _ => vec![item.range.clone()],
+            Kind::Main | Kind::Test => vec![item.range()],
+            _ if is_kept => ours(item),
+            _ => vec![item.range()],
         }
     }
+}
+
+/// Attributes of ours on an item.
+fn ours(item: &Item) -> Vec<Range<usize>> {
+    item.ours.iter().map(|range| item.at(range)).collect()
 }
 
 /// A path as seen from a folder, without looking at the disk.

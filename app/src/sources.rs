@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use proc_macro2::{TokenStream, TokenTree};
 
+use crate::memory::{self, Memory};
 use crate::nesting;
-use crate::text::split_head;
+use crate::unit::Home;
 
 /// The texts an app is read from, brought by the caller.
 #[derive(Clone, Debug, Default)]
@@ -34,26 +35,29 @@ pub enum Missing {
 /// The files that are mentioned and neither there nor known to be absent. Bring them and ask again, until there
 /// are none. Reads tokens, not the grammar: a text that does not parse still names its files.
 pub fn wanted(sources: &Sources) -> BTreeSet<Missing> {
+    wanted_by(sources, None)
+}
+
+/// [`wanted`], of files that can be read from what is known of them.
+pub(crate) fn wanted_by(sources: &Sources, mut memory: Option<&mut Memory>) -> BTreeSet<Missing> {
     let mut wanted = BTreeSet::new();
     let mut seen_files = BTreeSet::new();
     let mut open = vec![(sources.root.clone(), folder(&sources.root))];
     while let Some((file, modules)) = open.pop() {
         let Some(text) = sources.texts.get(&file).filter(|_| seen_files.insert(file.clone())) else { continue };
-        let text = if file == sources.root { split_head(text).text } else { text.to_string() };
-        let Ok(tokens) = text.parse::<TokenStream>() else { continue };
-        if nesting::too_deep(&tokens).is_some() {
-            continue;
-        }
-        let mut seen = Seen { file: &file, modules: Vec::new(), included: BTreeSet::new() };
-        seen.look(tokens, &modules, true);
-        for (candidates, is_named) in seen.modules {
+        let home = Home { file: &file, modules: &modules, is_root: file == sources.root };
+        let seen = match memory.as_mut().map(|memory| memory.read(text, home)) {
+            Some(Ok(known)) => known.units.iter().map(|unit| unit.content.seen.clone()).collect(),
+            Some(Err(_)) | None => vec![Seen::of_text(text, home)],
+        };
+        for (candidates, is_named) in seen.iter().flat_map(|seen| &seen.modules) {
             match candidates.iter().find(|path| sources.texts.contains_key(*path)) {
-                Some(found) => open.push((found.clone(), folder_of_module(found, is_named))),
+                Some(found) => open.push((found.clone(), folder_of_module(found, *is_named))),
                 None if candidates.iter().all(|path| sources.absent.contains_key(path)) => {}
-                None => drop(wanted.insert(Missing::Module(candidates))),
+                None => drop(wanted.insert(Missing::Module(candidates.clone()))),
             }
         }
-        for path in seen.included {
+        for path in seen.iter().flat_map(|seen| &seen.included) {
             let path = folder(&file).join(path);
             if !sources.included.contains_key(&path) && !sources.absent.contains_key(&path) {
                 wanted.insert(Missing::Included(path));
@@ -98,15 +102,27 @@ pub(crate) fn candidates(file: &Path, modules: &Path, name: &str, path: Option<&
     }
 }
 
-struct Seen<'a> {
-    file: &'a Path,
+/// The files that tokens name.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Seen {
     /// Candidates, and whether they come from a `#[path]`.
-    modules: Vec<(Vec<PathBuf>, bool)>,
-    included: BTreeSet<String>,
+    pub(crate) modules: Vec<(Vec<PathBuf>, bool)>,
+    pub(crate) included: BTreeSet<String>,
 }
 
-impl Seen<'_> {
-    fn look(&mut self, tokens: TokenStream, modules: &Path, top: bool) {
+impl Seen {
+    /// The files that a text names, whether or not it can be read.
+    fn of_text(raw: &str, home: Home<'_>) -> Self {
+        let mut seen = Self::default();
+        if let Ok(tokens) = memory::text_of(raw, home.is_root).parse::<TokenStream>()
+            && nesting::too_deep(&tokens).is_none()
+        {
+            seen.look(home.file, tokens, home.modules, true);
+        }
+        seen
+    }
+
+    pub(crate) fn look(&mut self, file: &Path, tokens: TokenStream, modules: &Path, top: bool) {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
         let mut path = None;
         for (at, token) in tokens.iter().enumerate() {
@@ -115,11 +131,11 @@ impl Seen<'_> {
                     let (name, path) = (name.to_string(), path.take());
                     match after {
                         TokenTree::Group(body) => {
-                            let inside = folder_of_inline(self.file, modules, &name, path.as_deref(), top);
-                            self.look(body.stream(), &inside, false);
+                            let inside = folder_of_inline(file, modules, &name, path.as_deref(), top);
+                            self.look(file, body.stream(), &inside, false);
                         }
                         _ => {
-                            let candidates = candidates(self.file, modules, &name, path.as_deref(), top);
+                            let candidates = candidates(file, modules, &name, path.as_deref(), top);
                             self.modules.push((candidates, path.is_some()));
                         }
                     }
@@ -135,7 +151,9 @@ impl Seen<'_> {
                     path = path_attribute(group.stream()).or(path);
                 }
                 // The body of an inline module is looked into above, with its own folder.
-                (TokenTree::Group(group), _) if !is_module_body(&tokens, at) => self.look(group.stream(), modules, top),
+                (TokenTree::Group(group), _) if !is_module_body(&tokens, at) => {
+                    self.look(file, group.stream(), modules, top);
+                }
                 (TokenTree::Punct(punct), _) if punct.as_char() == ';' => path = None,
                 _ => {}
             }

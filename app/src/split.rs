@@ -64,7 +64,7 @@ impl App {
                 // Inside the braces, or at the end of its file.
                 let end = tree.files[module.file].text.len();
                 let (at, text) = if declared.file == module.file {
-                    (declared.range.end - 1, text)
+                    (declared.range().end - 1, text)
                 } else {
                     (end, format!("\n{text}\n"))
                 };
@@ -101,7 +101,7 @@ fn import(tree: &Tree, number: usize) -> Option<String> {
         Visibility::Inherited => String::new(),
         Visibility::Public(_) => "pub ".to_owned(),
         Visibility::Restricted(restricted) => {
-            format!("{} ", &tree.files[item.file].text[item.range.clone()][restricted.span().byte_range()])
+            format!("{} ", &tree.files[item.file].text[item.range()][restricted.span().byte_range()])
         }
     };
     let path: Vec<&str> = tree.modules[item.module].path.iter().map(String::as_str).chain([name.as_str()]).collect();
@@ -109,7 +109,7 @@ fn import(tree: &Tree, number: usize) -> Option<String> {
 }
 
 fn parse(tree: &Tree, item: &Item) -> Option<syn::Item> {
-    syn::parse_str(&tree.files[item.file].text[item.range.clone()]).ok()
+    syn::parse_str(&tree.files[item.file].text[item.range()]).ok()
 }
 
 fn visibility(item: &syn::Item) -> Option<&Visibility> {
@@ -132,7 +132,7 @@ fn visibility(item: &syn::Item) -> Option<&Visibility> {
 /// field or method does not hide what is found behind it.
 fn open(tree: &Tree, item: &Item, is_mixed: bool) -> Vec<Change> {
     let Some(syntax) = parse(tree, item) else { return Vec::new() };
-    let mut opener = Opener { text: &tree.files[item.file].text, start: item.range.start, changes: Vec::new() };
+    let mut opener = Opener { text: &tree.files[item.file].text, start: item.range().start, changes: Vec::new() };
     if let Some(visibility) = visibility(&syntax) {
         opener.open(visibility, crate::syntax::attributes(&syntax), &syntax);
     }

@@ -1,13 +1,14 @@
 //! Items by module: what syn reads, boiled down to what the rest of the room asks for.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::diagnostic::Place;
 use crate::import::{Leaf, Part};
 use crate::mention::Mentions;
+use crate::shape::Shape;
 
 /// All items of an app.
 #[derive(Clone, Debug, Default)]
@@ -48,10 +49,19 @@ pub(crate) struct Item {
     pub(crate) kind: Kind,
     pub(crate) module: usize,
     pub(crate) file: usize,
+    /// Where its ranges count from, in bytes of its file.
+    pub(crate) start: usize,
+    pub(crate) essence: Arc<Essence>,
+}
+
+/// What an item is wherever it stands: ranges count from the first byte of the item at the top of the file that it is,
+/// or is in.
+#[derive(Clone, Debug)]
+pub(crate) struct Essence {
     /// Names it brings into its module; of a `use`, what each leaf is bound to.
     pub(crate) names: Vec<String>,
-    /// All of it, attributes and documentation included, in bytes of its file.
-    pub(crate) range: Range<usize>,
+    /// All of it, attributes and documentation included.
+    pub(crate) whole: Range<usize>,
     /// Its name.
     pub(crate) name_range: Range<usize>,
     /// Attributes that are ours, to be blanked out of a slice.
@@ -61,6 +71,28 @@ pub(crate) struct Item {
     pub(crate) mentions: Mentions,
     /// `#[placed(…)]`.
     pub(crate) placed: Option<PlacedOn>,
+    /// Of a struct with named fields and an enum.
+    pub(crate) shape: Option<Shape>,
+}
+
+impl Deref for Item {
+    type Target = Essence;
+
+    fn deref(&self) -> &Essence {
+        &self.essence
+    }
+}
+
+impl Item {
+    /// All of it, in bytes of its file.
+    pub(crate) fn range(&self) -> Range<usize> {
+        self.at(&self.whole)
+    }
+
+    /// A range of its, in bytes of its file.
+    pub(crate) fn at(&self, range: &Range<usize>) -> Range<usize> {
+        self.start + range.start..self.start + range.end
+    }
 }
 
 /// What `#[placed(…)]` says.
@@ -69,6 +101,10 @@ pub(crate) struct PlacedOn {
     /// The names in it.
     pub(crate) services: Vec<String>,
     pub(crate) range: Range<usize>,
+    /// The type of what is placed, as written; for `Placed<T>`, the `T`.
+    pub(crate) ty: String,
+    /// What the `T` of a `Placed<T>` mentions.
+    pub(crate) state: Option<Mentions>,
 }
 
 /// What an item is.
@@ -77,7 +113,7 @@ pub(crate) enum Kind {
     /// `fn`.
     Function,
     /// `fn` marked `#[service]`, with what its callers need of it.
-    Service { face: Face },
+    Service { face: Arc<Face> },
     /// `struct`, `enum`, `union`, `type`, with the variants.
     Type { variants: BTreeSet<String>, is_alias: bool },
     /// `const` or `static`.

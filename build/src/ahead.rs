@@ -1,12 +1,13 @@
 //! Crates of types that are compiled while nobody waits for them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::progress::{Listener, Progress};
+use crate::seats::Seats;
 use crate::types::Ahead;
 
 /// What is being compiled. Dropping it ends all of that.
@@ -20,13 +21,16 @@ pub(crate) struct Queue {
 
 struct Task {
     handle: JoinHandle<()>,
+    /// Whether rustc was called.
+    has_begun: Arc<AtomicBool>,
     /// Who waits for it.
     services: BTreeSet<String>,
 }
 
 impl Queue {
-    /// Compiles for a service, unless that is under way. What is under way for older types of it alone is ended.
-    pub(crate) fn start(&self, service: &str, ahead: Ahead, seats: &Arc<Semaphore>, listener: &Listener) {
+    /// Compiles for a service, unless that is under way, and before what was asked for earlier: the service is one that
+    /// is edited. What is under way for older types of it alone is ended.
+    pub(crate) fn start(&self, service: &str, ahead: Ahead, seats: &Arc<Seats>, listener: &Listener) {
         let mut tasks = lock(&self.tasks);
         tasks.retain(|key, task| {
             if *key != ahead.key {
@@ -37,21 +41,29 @@ impl Queue {
             }
             !task.handle.is_finished() && !task.services.is_empty()
         });
+        let mut services = BTreeSet::from([service.to_owned()]);
         if let Some(task) = tasks.get_mut(&ahead.key) {
-            task.services.insert(service.to_owned());
-            return;
+            if task.has_begun.load(Ordering::Acquire) {
+                task.services.append(&mut services);
+                return;
+            }
+            // It waits behind others: asked for anew, it is the next.
+            task.handle.abort();
+            services.append(&mut task.services);
         }
         let (seats, listener, refused) = (Arc::clone(seats), Arc::clone(listener), Arc::clone(&self.refused));
         let key = ahead.key.clone();
+        let has_begun = Arc::new(AtomicBool::new(false));
+        let begins = Arc::clone(&has_begun);
         let work = async move {
-            // Never closed, so a seat always comes; builds that somebody waits for came first.
-            let _seat = seats.acquire_owned().await.ok();
+            let _seat = seats.take_spare().await;
+            begins.store(true, Ordering::Release);
             if let Err(error) = ahead.run().await {
                 lock(&refused).insert(ahead.key.clone());
                 listener(Progress::Notice(format!("types are compiled with each service: failed to {error}")));
             }
         };
-        let task = Task { handle: tokio::spawn(work), services: BTreeSet::from([service.to_owned()]) };
+        let task = Task { handle: tokio::spawn(work), has_begun, services };
         tasks.insert(key, task);
     }
 

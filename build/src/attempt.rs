@@ -28,8 +28,7 @@ impl Builder {
         let (kept, built) = match self.shelf.find(&key) {
             Some(kept) => (kept, false),
             None => {
-                // Never closed, so a seat always comes.
-                let _seat = self.seats.acquire().await.ok();
+                let _seat = self.seats.take().await;
                 let compiled = self.compile(machine, recipe, app, service, &version, types.as_deref()).await?;
                 (self.shelf.put(&key, &compiled.library)?, true)
             }

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use app::{App, Service};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 
 use crate::ahead::Queue;
 use crate::artifact::{self, Artifact, Shelf, Usage};
@@ -18,6 +18,7 @@ use crate::linker::{self, Linker};
 use crate::progress::{Listener, Progress};
 use crate::recipe::Recipe;
 use crate::rustc::Rustc;
+use crate::seats::Seats;
 use crate::toolchain::Toolchain;
 use crate::types::Rack;
 use crate::{flow, hash};
@@ -43,7 +44,7 @@ pub struct Builder {
     pub(crate) ahead: Queue,
     /// What was said of types that cannot be.
     pub(crate) told: std::sync::Mutex<BTreeSet<String>>,
-    pub(crate) seats: Arc<Semaphore>,
+    pub(crate) seats: Arc<Seats>,
     machine: Mutex<Option<Arc<Machine>>>,
     /// Held while cargo may run for this app.
     preparing: Mutex<()>,
@@ -97,7 +98,7 @@ impl Builder {
             limit: LIMIT,
             ahead: Queue::default(),
             told: std::sync::Mutex::default(),
-            seats: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from))),
+            seats: Seats::new(std::thread::available_parallelism().map_or(2, usize::from)),
             machine: Mutex::new(None),
             preparing: Mutex::new(()),
             also: std::sync::Mutex::default(),

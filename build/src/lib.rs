@@ -29,6 +29,7 @@ mod process;
 mod progress;
 mod recipe;
 mod rustc;
+mod seats;
 mod toolchain;
 mod types;
 

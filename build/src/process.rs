@@ -20,10 +20,20 @@ pub(crate) struct Ended {
 
 /// Runs a program to its end. `on_line` sees each line of stderr as it comes. Dropping the future ends the
 /// program and all it started, at once.
-pub(crate) async fn run(
+pub(crate) async fn run(command: Command, limit: Duration, mut on_line: impl FnMut(&str)) -> Result<Ended, BuildError> {
+    run_until(command, limit, |line| {
+        on_line(line);
+        false
+    })
+    .await
+}
+
+/// The same for a program that has failed once it says a line that `is_last`: nobody waits for it to clear up. It is
+/// ended with all it started, and counts as one that ended with 1.
+pub(crate) async fn run_until(
     mut command: Command,
     limit: Duration,
-    mut on_line: impl FnMut(&str),
+    mut is_last: impl FnMut(&str) -> bool,
 ) -> Result<Ended, BuildError> {
     let program = name(&command);
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -39,26 +49,47 @@ pub(crate) async fn run(
     };
     let complained = async {
         let mut text = String::new();
-        let Some(stderr) = stderr else { return Ok(text) };
+        let Some(stderr) = stderr else { return Ok((text, false)) };
         let mut reader = BufReader::new(stderr);
         let mut line = Vec::new();
         while reader.read_until(b'\n', &mut line).await? > 0 {
             let words = String::from_utf8_lossy(&line);
-            on_line(words.trim_end());
+            let has_failed = is_last(words.trim_end());
             text.push_str(&words);
+            if has_failed {
+                return Ok((text, true));
+            }
             line.clear();
         }
-        Ok::<_, std::io::Error>(text)
+        Ok::<_, std::io::Error>((text, false))
     };
-    let all = async { tokio::try_join!(spoken, complained, group.child.wait()) };
+    let all = async {
+        let ends = async { tokio::try_join!(spoken, group.child.wait()) };
+        tokio::pin!(complained, ends);
+        // Whatever comes first: it may end while what it started still speaks, and has failed before it ends.
+        let (said, rest) = tokio::select! {
+            said = &mut complained => {
+                let said = said?;
+                if said.1 {
+                    return Ok((String::new(), said.0, ExitStatus::from_raw(1 << 8), true));
+                }
+                (said, ends.await?)
+            }
+            rest = &mut ends => (complained.await?, rest?),
+        };
+        let (stdout, status) = rest;
+        Ok((stdout, said.0, status, false))
+    };
     let unreadable =
         |error: std::io::Error| BuildError::Unreadable { program: program.clone(), words: error.to_string() };
     let ended = tokio::time::timeout(limit, all).await;
-    let (stdout, stderr, status) = match ended {
+    let (stdout, stderr, status, is_running) = match ended {
         Ok(ended) => ended.map_err(unreadable)?,
         Err(_) => return Err(BuildError::TimedOut { program, seconds: limit.as_secs() }),
     };
-    group.id = None;
+    if !is_running {
+        group.id = None;
+    }
     match status.signal() {
         Some(signal) => Err(BuildError::Killed { program, signal }),
         None => Ok(Ended { status, stdout, stderr }),
@@ -107,6 +138,13 @@ mod tests {
         let ended = ended.await.unwrap();
         assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(3), "out\n"));
         assert_eq!(lines, ["one", "two"]);
+    }
+
+    #[tokio::test]
+    async fn a_program_that_has_failed_is_not_waited_for() {
+        let script = "echo first >&2; echo last >&2; sleep 1000 & echo never >&2; wait";
+        let ended = run_until(shell(script), Duration::from_secs(60), |line| line == "last").await.unwrap();
+        assert_eq!((ended.status.code(), ended.stderr.as_str()), (Some(1), "first\nlast\n"));
     }
 
     #[tokio::test]

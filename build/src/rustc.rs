@@ -105,7 +105,12 @@ impl Rustc<'_> {
 
     /// Runs it. Dropping the future ends rustc and all it started.
     pub(crate) async fn run(&self, command: Command) -> Result<Ended, BuildError> {
-        let ended = process::run(command, self.limit, |_| {}).await?;
+        // Its last word on what does not compile comes milliseconds before its end.
+        let has_failed = |line: &str| {
+            line.contains(r#""message":"aborting due to "#)
+                && line.contains(r#""code":null,"level":"error","spans":[]"#)
+        };
+        let ended = process::run_until(command, self.limit, has_failed).await?;
         if !ended.status.success() && ended.stderr.contains("No space left on device") {
             return Err(BuildError::DiskFull { folder: self.work.to_owned() });
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +19,8 @@ pub struct Config {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub front: Option<SocketAddr>,
     /// Every service of the app: its Rust name, and `host:port` where its peers reach it. A route can name no other.
-    pub peers: BTreeMap<String, Peer>,
+    /// Shared: a session of many services holds a configuration for each of them.
+    pub peers: Arc<BTreeMap<String, Peer>>,
     /// The flow's expression list for the inputs, e.g. `map(filter(get))`; none: inputs come in the body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,

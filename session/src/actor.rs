@@ -28,13 +28,14 @@ use crate::measured::Comparison;
 use crate::measurer::{Measured, measure};
 use crate::options::Options;
 use crate::report::Report;
+use crate::restart;
 use crate::running::Running;
 use crate::session::StartError;
 use crate::snapshot::Snapshot;
 use crate::state::{Settings, State};
 use crate::telemetry::{self, Exporter, Followed};
 use crate::texts::Texts;
-use crate::tools::Tools;
+use crate::tools::{Again, Tools};
 
 /// A container is created and started within this, or its engine hangs.
 const LAST_MAKING: Duration = Duration::from_secs(10);
@@ -63,6 +64,8 @@ pub(crate) struct Actor {
     tasks: JoinSet<()>,
     /// What makes things on the ground: waited for at the end, so that nothing is made after everything is removed.
     making: JoinSet<()>,
+    /// Whether all is being removed.
+    closing: watch::Sender<bool>,
     begun: Instant,
     asked: UnboundedReceiver<Ask>,
     journal: Arc<Journal>,
@@ -109,7 +112,14 @@ impl Actor {
         })?;
         Ok(Self {
             state: State::new(Settings { token, limits: options.requests, waits: options.waits }),
-            tools: Arc::new(Tools { options, place, control, builder, texts: Texts::default() }),
+            tools: Arc::new(Tools {
+                options,
+                place,
+                control,
+                builder,
+                texts: Texts::default(),
+                memory: Arc::default(),
+            }),
             events,
             outbox,
             ground: None,
@@ -119,6 +129,7 @@ impl Actor {
             check: None,
             tasks: JoinSet::new(),
             making: JoinSet::new(),
+            closing: watch::Sender::new(false),
             begun,
             asked,
             journal,
@@ -347,9 +358,12 @@ impl Actor {
                     swap.abort();
                 }
                 if let Some(ground) = self.ground.clone() {
-                    self.spawn(async move {
-                        tokio::time::sleep(after).await;
-                        tell(tools.restart(&*ground, config, &host, at).await);
+                    let again = Again { tools, ground, config, host, at };
+                    let restarted = restart::run(again, after, self.closing.subscribe());
+                    self.making.spawn(async move {
+                        if let Some(event) = restarted.await {
+                            tell(event);
+                        }
                     });
                 }
             }
@@ -416,6 +430,7 @@ impl Actor {
 
     /// Ends every task (a rustc that runs ends with its task), then the ground.
     fn close(&mut self) {
+        self.closing.send_replace(true);
         let (mut tasks, mut making) = (std::mem::take(&mut self.tasks), std::mem::take(&mut self.making));
         let (ground, events, folder) = (self.ground.take(), self.events.clone(), self.tools.place.folder.clone());
         tokio::spawn(async move {

@@ -25,6 +25,7 @@ mod measurer;
 mod options;
 mod rank;
 mod report;
+mod restart;
 mod running;
 mod schema;
 mod session;

@@ -5,12 +5,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use app::{App, Diagnostic, Missing, Sources};
+use app::{App, Diagnostic, Memory, Missing, Sources};
 
 use crate::home::explain;
 
 /// Reads `root` and every file it mentions, and parses them. Never fails: what cannot be read is a diagnostic.
 pub fn load(root: &Path) -> (App, Vec<Diagnostic>, Sources) {
+    load_again(root, &mut Memory::default())
+}
+
+/// The same, with what was read before.
+pub(crate) fn load_again(root: &Path, memory: &mut Memory) -> (App, Vec<Diagnostic>, Sources) {
     let mut sources = Sources { root: root.to_owned(), ..Sources::default() };
     if let Err(finding) = read_text(root, &mut sources) {
         // The file is followed all the same: it may come back.
@@ -20,7 +25,7 @@ pub fn load(root: &Path) -> (App, Vec<Diagnostic>, Sources) {
     }
     let mut findings = Vec::new();
     loop {
-        let wanted = app::wanted(&sources);
+        let wanted = memory.wanted(&sources);
         if wanted.is_empty() {
             break;
         }
@@ -31,7 +36,7 @@ pub fn load(root: &Path) -> (App, Vec<Diagnostic>, Sources) {
             }
         }
     }
-    let (app, diagnostics) = app::parse(&sources);
+    let (app, diagnostics) = memory.parse(&sources);
     findings.extend(diagnostics);
     (app, findings, sources)
 }

@@ -25,6 +25,7 @@ use crate::event::{Edit, Event, Opened, Recipe, Seat};
 use crate::report::{Address, Report};
 use crate::snapshot::{EditLine, Notice, Shape};
 use service::Service;
+use wiring::Wiring;
 
 /// Edits, notices and totals kept; a session of weeks does not grow.
 const KEPT: usize = 1000;
@@ -45,6 +46,8 @@ pub(crate) struct State {
     /// The edit that is on its way.
     taking: Taking,
     ground: Option<Ground>,
+    /// What hosts were told last.
+    wiring: Option<Wiring>,
     /// Those that are wanted and those that are still there.
     services: BTreeMap<String, Service>,
     recipe: Option<Recipe>,
@@ -99,6 +102,7 @@ impl State {
             gate: Gate::default(),
             taking: Taking::default(),
             ground: None,
+            wiring: None,
             services: BTreeMap::new(),
             recipe: None,
             tickets: 0,

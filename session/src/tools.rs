@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use app::{App, Diagnostic};
+use app::{App, Diagnostic, Memory};
 use build::{BuildError, Builder};
 use hops::Config;
 use local_cluster::{Ground, Plan, Spec};
@@ -16,6 +16,7 @@ use crate::event::{Artifact, Edit, Event, Opened, Recipe, Seat};
 use crate::home::Place;
 use crate::install;
 use crate::options::{Front, Options};
+use crate::restart::Restart;
 use crate::texts::Texts;
 
 /// A new host listens within milliseconds; a machine under load is given this long.
@@ -27,6 +28,8 @@ pub(crate) struct Tools {
     pub(crate) control: Control,
     pub(crate) builder: Builder,
     pub(crate) texts: Texts,
+    /// What was read of the files before.
+    pub(crate) memory: Arc<Mutex<Memory>>,
 }
 
 /// A ground, why it is not another one, and the port of its front door.
@@ -37,7 +40,9 @@ impl Tools {
     pub(crate) async fn load(&self, edit: Edit) -> Event {
         let file = self.options.file.clone();
         let only = self.options.only.clone();
-        let loaded = tokio::task::spawn_blocking(move || crate::load::load(&file)).await;
+        let memory = self.memory.clone();
+        let read = move || crate::load::load_again(&file, &mut memory.lock().unwrap_or_else(PoisonError::into_inner));
+        let loaded = tokio::task::spawn_blocking(read).await;
         match loaded {
             Ok((mut app, diagnostics, sources)) => {
                 if diagnostics.iter().all(|diagnostic| diagnostic.severity != app::Severity::Error) {
@@ -291,25 +296,44 @@ impl Tools {
         let trouble = ground.remove(&service).await.err().map(|error| format!("failed to {error}"));
         Event::Removed { service, trouble }
     }
+}
 
-    pub(crate) async fn restart(&self, ground: &dyn Ground, config: Box<Config>, host: &str, at: SocketAddr) -> Event {
-        let service = config.service.clone();
-        let down = |why: String| Event::Down { service: service.clone(), why };
-        if let Err(error) = install::configure(&self.place.service(host), &config) {
-            return down(format!("its configuration cannot be written: {error}"));
+/// A host to be started again.
+pub(crate) struct Again {
+    pub(crate) tools: Arc<Tools>,
+    pub(crate) ground: Arc<dyn Ground>,
+    pub(crate) config: Box<Config>,
+    pub(crate) host: String,
+    pub(crate) at: SocketAddr,
+}
+
+impl Again {
+    fn down(&self, why: String) -> Event {
+        Event::Down { service: self.config.service.clone(), why }
+    }
+}
+
+impl Restart for Again {
+    async fn start(&mut self) -> Option<Event> {
+        let service = &self.config.service;
+        if let Err(error) = install::configure(&self.tools.place.service(&self.host), &self.config) {
+            return Some(self.down(format!("its configuration cannot be written: {error}")));
         }
-        if let Err(error) = ground.start(&service).await {
-            return down(format!("it could not be started again: {error}"));
+        if let Err(error) = self.ground.start(service).await {
+            return Some(self.down(format!("it could not be started again: {error}")));
         }
-        if config.library.is_none() {
-            return Event::Started { service };
-        }
-        match self.control.ready(at, PATIENCE).await {
+        // Without a library it is there as soon as it runs.
+        self.config.library.is_none().then(|| Event::Started { service: service.clone() })
+    }
+
+    async fn wait(&mut self) -> Event {
+        let service = self.config.service.clone();
+        match self.tools.control.ready(self.at, PATIENCE).await {
             Ok(version) => Event::Back { service, version },
             // Its end, if it is there at all, is told by the ground.
-            Err(error) => match ground.kill(&service).await {
+            Err(error) => match self.ground.kill(&service).await {
                 Ok(()) => Event::Notice { message: format!("{service} was started again and {error}: it is ended") },
-                Err(_) => down(format!("it was started again and {error}")),
+                Err(_) => self.down(format!("it was started again and {error}")),
             },
         }
     }

@@ -118,7 +118,8 @@ async fn serve(options: Options, mut face: Face) -> Result<(), Fault> {
 pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    hangup: Signal,
+    /// None where it was ignored at the start, as `nohup` has it.
+    hangup: Option<Signal>,
 }
 
 /// Who asks this process to end.
@@ -138,7 +139,7 @@ impl Signals {
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
-            hangup: listen(SignalKind::hangup())?,
+            hangup: (!is_ignored(SignalKind::hangup())?).then(|| listen(SignalKind::hangup())).transpose()?,
         })
     }
 
@@ -147,7 +148,26 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => Asked::ByKey,
             _ = self.terminate.recv() => Asked::ByOthers,
-            _ = self.hangup.recv() => Asked::ByOthers,
+            () = heard(self.hangup.as_mut()) => Asked::ByOthers,
         }
     }
+}
+
+/// Waits for a signal; for ever where it is not listened for.
+async fn heard(signal: Option<&mut Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether this process was started with a signal ignored (proc_pid_status(5): `SigIgn`).
+fn is_ignored(kind: SignalKind) -> Result<bool, Fault> {
+    let unknown =
+        |words: String| Fault::new(Kind::Machine, format!("failed to see which signals are ignored: {words}"));
+    let status = std::fs::read_to_string("/proc/self/status").map_err(|error| unknown(error.to_string()))?;
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    let mask = mask.ok_or_else(|| unknown("/proc/self/status does not say".to_owned()))?;
+    Ok(mask & 1 << (kind.as_raw_value() - 1) != 0)
 }

@@ -65,7 +65,7 @@ async fn host(service: &str, first: SocketAddr, detail: u32) -> Host {
         service: service.to_owned(),
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         front: None,
-        peers: BTreeMap::from([("first".to_owned(), peer(&[])), ("last".to_owned(), peer(&["value"]))]),
+        peers: BTreeMap::from([("first".to_owned(), peer(&[])), ("last".to_owned(), peer(&["value"]))]).into(),
         route: (service == "last").then(|| "first".to_owned()),
         library: Some(library),
         token: TOKEN.to_owned(),

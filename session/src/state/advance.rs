@@ -9,7 +9,8 @@ use std::time::Duration;
 use app::App;
 
 use super::service::{Build, Host};
-use super::{State, keep, wiring};
+use super::wiring::Wiring;
+use super::{State, keep};
 use crate::effect::{Bring, Effect, Move, Place, Swap, Wanted};
 use crate::report::Report;
 use crate::snapshot::Outcome;
@@ -18,10 +19,11 @@ impl State {
     /// The next steps. Whatever is under way already is not asked for again.
     pub(super) fn advance(&mut self, now: Duration) -> Vec<Effect> {
         let Some(wanted) = self.wanted.clone() else { return Vec::new() };
-        let mut effects = self.seat_and_start(&wanted);
+        let wiring = self.wire(&wanted);
+        let mut effects = self.seat_and_start(&wanted, &wiring);
         effects.extend(self.build(&wanted));
         self.commit(&wanted);
-        effects.extend(self.swap(&wanted));
+        effects.extend(self.swap(&wanted, &wiring));
         let settling = self.settle();
         let settled = settling.is_empty() && self.has_settled();
         effects.extend(settling);
@@ -31,31 +33,30 @@ impl State {
         effects
     }
 
-    fn seat_and_start(&mut self, wanted: &App) -> Vec<Effect> {
+    fn seat_and_start(&mut self, wanted: &App, wiring: &Wiring) -> Vec<Effect> {
         if self.ground.is_none() {
             return Vec::new();
         }
         let mut effects = Vec::new();
         for service in &wanted.services {
-            let config = self.config(wanted, &service.name);
-            let Some(known) = self.services.get_mut(&service.name) else { continue };
+            let Some(known) = self.services.get(&service.name) else { continue };
             // One that is wanted again while it is removed is seated once that is done.
-            if known.removing || known.seating {
+            if known.removing || known.seating || known.seat.is_some() && known.host != Host::None {
                 continue;
             }
+            let config = self.config(wiring, &service.name);
+            let Some(known) = self.services.get_mut(&service.name) else { continue };
             let Some(config) = config else {
                 known.seating = true;
                 let (service, host) = (service.name.clone(), service.host.clone());
                 effects.push(Effect::Seat { place: Place { service, host, front: None } });
                 continue;
             };
-            if known.host == Host::None {
-                known.host = Host::Starting;
-                known.told = Some(config.clone());
-                let library = known.artifact.as_ref().map(|kept| kept.artifact.file.clone());
-                let library = library.filter(|_| known.live.is_some());
-                effects.push(Effect::Start { config: Box::new(config), host: service.host.clone(), library });
-            }
+            known.host = Host::Starting;
+            known.told = Some(config.clone());
+            let library = known.artifact.as_ref().map(|kept| kept.artifact.file.clone());
+            let library = library.filter(|_| known.live.is_some());
+            effects.push(Effect::Start { config: Box::new(config), host: service.host.clone(), library });
         }
         effects
     }
@@ -129,7 +130,7 @@ impl State {
         states.filter_map(from).collect()
     }
 
-    fn swap(&mut self, wanted: &App) -> Vec<Effect> {
+    fn swap(&mut self, wanted: &App, wiring: &Wiring) -> Vec<Effect> {
         let mut effects = Vec::new();
         // A value is fetched before the one who has it becomes one who has not.
         let fetched: Vec<String> = self
@@ -140,17 +141,18 @@ impl State {
             .collect();
         for service in &wanted.services {
             let key = self.key(service);
-            let config = self.config(wanted, &service.name);
             let committed = self.gate.committed;
-            let Some(known) = self.services.get_mut(&service.name) else { continue };
-            let (Some(config), Some(kept), Host::Up) = (config, &known.artifact, known.host) else { continue };
+            let Some(known) = self.services.get(&service.name) else { continue };
+            let (Some(kept), Host::Up) = (&known.artifact, known.host) else { continue };
             let may = committed || known.live.is_none();
             let needs = kept.key == key && !known.serves(&key) && !known.has_failed(&key);
             let is_held = known.bring.is_empty() && fetched.contains(&service.name);
             if !may || !needs || is_held || known.swapping.is_some() {
                 continue;
             }
-            let artifact = &kept.artifact;
+            let Some(config) = self.config(wiring, &service.name) else { continue };
+            let artifact = kept.artifact.clone();
+            let Some(known) = self.services.get_mut(&service.name) else { continue };
             known.swapping = Some(artifact.version.clone());
             known.told = Some(config.clone());
             let library = artifact.file.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -159,8 +161,8 @@ impl State {
                 before: config.library.clone(),
                 config: hops::Config { library, ..config },
                 host: service.host.clone(),
-                library: artifact.file.clone(),
-                version: artifact.version.clone(),
+                library: artifact.file,
+                version: artifact.version,
                 bring: known.bring.clone(),
             })));
         }
@@ -175,11 +177,12 @@ impl State {
         if self.services.values().any(|known| known.swapping.is_some() || known.telling || known.removing) {
             return Vec::new();
         }
-        let tells = self.tell(&routed);
+        let wiring = self.wire(&routed);
+        let tells = self.tell(&routed, &wiring);
         if !tells.is_empty() {
             return tells;
         }
-        let moves = self.rehouse(&routed);
+        let moves = self.rehouse(&routed, &wiring);
         if !moves.is_empty() {
             return moves;
         }
@@ -194,12 +197,13 @@ impl State {
     }
 
     /// Who opens the front door is told before who closes it.
-    fn tell(&mut self, routed: &App) -> Vec<Effect> {
+    fn tell(&mut self, routed: &App, wiring: &Wiring) -> Vec<Effect> {
         let mut tells = Vec::new();
         for service in &routed.services {
-            let Some(config) = self.config(routed, &service.name) else { continue };
             let Some(known) = self.services.get(&service.name).filter(|known| known.host == Host::Up) else { continue };
-            if known.live.is_some() && known.told.as_ref().is_none_or(|told| !wiring::same(told, &config)) {
+            let goes_by = |told: &hops::Config| self.goes_by(told, wiring, &service.name);
+            if known.live.is_some() && !known.told.as_ref().is_some_and(goes_by) {
+                let Some(config) = self.config(wiring, &service.name) else { continue };
                 let opens = config.front.is_some() && known.told.as_ref().is_some_and(|told| told.front.is_none());
                 tells.push((opens, service, config));
             }
@@ -221,7 +225,7 @@ impl State {
     }
 
     /// Where the ground leads to the front door, whoever had it and whoever gets it are seated anew.
-    fn rehouse(&mut self, routed: &App) -> Vec<Effect> {
+    fn rehouse(&mut self, routed: &App, wiring: &Wiring) -> Vec<Effect> {
         let Some(ground) = self.ground.as_ref().filter(|ground| !ground.hosts_bind_front && !ground.moving) else {
             return Vec::new();
         };
@@ -235,7 +239,7 @@ impl State {
             let states = service.placed.iter().filter(|placed| placed.is_state);
             Some(Move {
                 place: Place { service: name.clone(), host: service.host.clone(), front },
-                config: self.config(routed, name)?,
+                config: self.config(wiring, name)?,
                 at: known.seat.as_ref()?.here,
                 states: states.map(|placed| placed.name.clone()).collect(),
             })

@@ -154,9 +154,9 @@ impl State {
         }
         let app = self.routed.as_ref().or(self.wanted.as_ref()).cloned();
         let host = app.as_ref().and_then(|app| app.service(&service)).map(|service| service.host.clone());
-        if let (Some(app), Some(host)) = (app, host)
-            && let Some(config) = self.config(&app, &service)
-        {
+        if let (Some(app), Some(host)) = (app, host) {
+            let wiring = self.wire(&app);
+            let Some(config) = self.config(&wiring, &service) else { return effects };
             effects.push(Effect::Restart { config: Box::new(config), host, at, after });
         }
         effects

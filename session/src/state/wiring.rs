@@ -1,9 +1,22 @@
 //! Who is told what of whom.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
 use app::App;
 use hops::{Config, Limits, Peer};
 
 use super::State;
+
+/// What hosts are told when one reading of the file is in force, but for what is each one's own.
+#[derive(Clone, Debug)]
+pub(super) struct Wiring {
+    app: Arc<App>,
+    peers: Arc<BTreeMap<String, Peer>>,
+    /// By service.
+    routes: Arc<BTreeMap<String, String>>,
+}
 
 impl State {
     /// What tells one library of a service from another: its meaning and what it is compiled with.
@@ -12,42 +25,65 @@ impl State {
         format!("{}/{recipe}", service.meaning)
     }
 
-    /// What a service's host is told when `app` is in force; the library is named by whoever takes one over.
-    pub(super) fn config(&self, app: &App, service: &str) -> Option<Config> {
-        let ground = self.ground.as_ref()?;
-        let known = self.services.get(service)?;
+    /// What hosts are told when `app` is in force. What is as it was is shared with who was told so before.
+    pub(super) fn wire(&mut self, app: &Arc<App>) -> Wiring {
+        let before = self.wiring.take();
         let peer = |other: &app::Service| {
             let seat = self.services.get(&other.name)?.seat.as_ref()?;
             let inputs = other.inputs.iter().map(|input| input.name.clone()).collect();
             Some((other.name.clone(), Peer { address: seat.peer.clone(), host: other.host.clone(), inputs }))
         };
-        let has_front = ground.hosts_bind_front && app.last() == Some(service);
+        let peers: BTreeMap<String, Peer> = app.services.iter().filter_map(peer).collect();
+        let known = before.as_ref().map(|before| &before.peers).filter(|known| ***known == peers);
+        let peers = known.cloned().unwrap_or_else(|| Arc::new(peers));
+        let known = before.as_ref().filter(|before| Arc::ptr_eq(&before.app, app)).map(|before| &before.routes);
+        let routes = known.cloned().unwrap_or_else(|| Arc::new(app.routes()));
+        let wiring = Wiring { app: app.clone(), peers, routes };
+        self.wiring = Some(wiring.clone());
+        wiring
+    }
+
+    /// What a service's host is told; the library is named by whoever takes one over.
+    pub(super) fn config(&self, wiring: &Wiring, service: &str) -> Option<Config> {
+        let known = self.services.get(service)?;
         Some(Config {
-            app: app.name.clone(),
+            app: wiring.app.name.clone(),
             service: service.to_owned(),
             listen: known.seat.as_ref()?.listen,
-            front: has_front.then_some(ground.front),
-            peers: app.services.iter().filter_map(peer).collect(),
-            route: app.route_of(service),
+            front: self.front_of(wiring, service)?,
+            peers: wiring.peers.clone(),
+            route: wiring.routes.get(service).cloned(),
             library: known.live.as_ref().map(|live| live.library.clone()),
             token: self.settings.token.clone(),
-            limits: deep_enough(self.settings.limits, app.services.len()),
+            limits: self.limits(wiring),
         })
+    }
+
+    /// Whether a host goes by what it would be told now, whichever library it has.
+    pub(super) fn goes_by(&self, told: &Config, wiring: &Wiring, service: &str) -> bool {
+        let seat = self.services.get(service).and_then(|known| known.seat.as_ref());
+        self.front_of(wiring, service) == Some(told.front)
+            && wiring.routes.get(service) == told.route.as_ref()
+            && wiring.peers == told.peers
+            && seat.is_some_and(|seat| seat.listen == told.listen)
+            && self.limits(wiring) == told.limits
+    }
+
+    /// The front door, where this service's host has it; nothing at all where there is no ground yet.
+    pub(super) fn front_of(&self, wiring: &Wiring, service: &str) -> Option<Option<SocketAddr>> {
+        let ground = self.ground.as_ref()?;
+        let has_front = ground.hosts_bind_front && wiring.app.last() == Some(service);
+        Some(has_front.then_some(ground.front))
+    }
+
+    fn limits(&self, wiring: &Wiring) -> Limits {
+        deep_enough(self.settings.limits, wiring.app.services.len())
     }
 }
 
 /// An app's own flow, in which no service stands twice on one way, is never too deep.
 fn deep_enough(limits: Limits, services: usize) -> Limits {
     Limits { depth: limits.depth.max(services), ..limits }
-}
-
-/// Whether two configurations say the same, whichever library they name.
-pub(super) fn same(one: &Config, other: &Config) -> bool {
-    one.front == other.front
-        && one.route == other.route
-        && one.peers == other.peers
-        && one.listen == other.listen
-        && one.limits == other.limits
 }
 
 #[cfg(test)]
