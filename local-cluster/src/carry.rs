@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use bollard::Docker as Engine;
-use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType};
+use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType, MountVolumeOptions};
 use bollard::query_parameters::{CreateContainerOptionsBuilder, UploadToContainerOptionsBuilder};
 use bytes::Bytes;
 
@@ -94,9 +94,11 @@ fn listed(folder: &Path) -> io::Result<BTreeMap<String, PathBuf>> {
     Ok(files)
 }
 
-/// Where a container has what is carried to it: a volume of its own, which goes with it.
-pub(crate) fn room() -> Mount {
-    Mount { typ: Some(MountType::VOLUME), target: Some(INSIDE.to_owned()), ..Mount::default() }
+/// Where a container has what is carried to it: a volume of its own, which goes with it, or is known by its labels where
+/// somebody else removed the container.
+pub(crate) fn room(labels: HashMap<String, String>) -> Mount {
+    let volume_options = Some(MountVolumeOptions { labels: Some(labels), ..MountVolumeOptions::default() });
+    Mount { typ: Some(MountType::VOLUME), target: Some(INSIDE.to_owned()), volume_options, ..Mount::default() }
 }
 
 /// Whether the engine sees a folder of this machine: it mounts a file that was made in it just now, or refuses to. The

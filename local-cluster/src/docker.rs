@@ -316,7 +316,7 @@ impl Inner {
         let host_config = HostConfig {
             binds: (!is_carried).then(|| vec![format!("{}:{INSIDE}:ro", spec.folder.display())]),
             // Nothing is carried to what is not there, and nothing written below a root that is only read.
-            mounts: is_carried.then(|| vec![carry::room()]),
+            mounts: is_carried.then(|| vec![carry::room(self.labels(None))]),
             network_mode: Some(self.network_name()),
             port_bindings: Some(HashMap::from([(port.clone(), Some(published.map(binding).collect()))])),
             readonly_rootfs: Some(true),

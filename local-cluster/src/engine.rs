@@ -7,7 +7,8 @@ use std::time::Duration;
 use bollard::Docker as Engine;
 use bollard::errors::Error;
 use bollard::query_parameters::{
-    ListContainersOptionsBuilder, ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder,
+    ListContainersOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder,
+    RemoveVolumeOptions,
 };
 use futures_util::future::join_all;
 
@@ -113,7 +114,7 @@ pub(crate) fn ours(id: &str) -> HashMap<String, Vec<String>> {
     HashMap::from([("label".to_owned(), vec![format!("{ID}={id}")])])
 }
 
-/// Removes every container and network of an app; answers how many there were.
+/// Removes every container, network and volume of an app; answers how many there were.
 pub(crate) async fn sweep(engine: &Engine, id: &str) -> Result<usize, GroundError> {
     let filters = ours(id);
     let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
@@ -127,6 +128,14 @@ pub(crate) async fn sweep(engine: &Engine, id: &str) -> Result<usize, GroundErro
     for network in networks.into_iter().filter_map(|network| network.id) {
         match engine.remove_network(&network).await {
             Err(error) if status(&error) != Some(404) => return Err(GroundError::engine("remove a network")(error)),
+            _ => removed += 1,
+        }
+    }
+    let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
+    let volumes = engine.list_volumes(Some(options)).await.map_err(GroundError::engine("list volumes"))?;
+    for volume in volumes.volumes.unwrap_or_default() {
+        match engine.remove_volume(&volume.name, None::<RemoveVolumeOptions>).await {
+            Err(error) if status(&error) != Some(404) => return Err(GroundError::engine("remove a volume")(error)),
             _ => removed += 1,
         }
     }

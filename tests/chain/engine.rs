@@ -92,7 +92,8 @@ impl Engine {
     /// machine's would see what we see.
     fn program(&self) -> Command {
         let Some((_, hidden)) = &self.remote else { return Command::new("dockerd") };
-        let script = "mount -t tmpfs none \"$0\" && mount -t tmpfs none /run/containerd && exec dockerd --tls=false \"$@\"";
+        let script =
+            "mount -t tmpfs none \"$0\" && mount -t tmpfs none /run/containerd && exec dockerd --tls=false \"$@\"";
         let mut command = Command::new("unshare");
         command.args(["--mount", "sh", "-c", script]).arg(hidden);
         command
