@@ -15,6 +15,7 @@ use crate::error::{BuildError, io};
 use crate::finding::Finding;
 use crate::leftover;
 use crate::linker::{self, Linker};
+use crate::process::Pace;
 use crate::progress::{Listener, Progress};
 use crate::recipe::Recipe;
 use crate::rustc::Rustc;
@@ -232,6 +233,7 @@ impl Builder {
             work,
             level: self.level,
             limit: self.limit,
+            pace: Pace::Awaited,
         }
     }
 

@@ -4,11 +4,23 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, setpriority_pgrp};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::error::BuildError;
+
+/// Whether somebody waits for a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// It runs as `dyn` does.
+    Awaited,
+    /// It takes what others leave of the machine.
+    Aside,
+}
+
+/// How much is left to others (nice(2)): next to one that is awaited it gets a tenth of a core.
+const ASIDE: i32 = 10;
 
 /// How a program ended and what it said.
 #[derive(Debug)]
@@ -21,7 +33,7 @@ pub(crate) struct Ended {
 /// Runs a program to its end. `on_line` sees each line of stderr as it comes. Dropping the future ends the
 /// program and all it started, at once.
 pub(crate) async fn run(command: Command, limit: Duration, mut on_line: impl FnMut(&str)) -> Result<Ended, BuildError> {
-    run_until(command, limit, |line| {
+    run_until(command, limit, Pace::Awaited, |line| {
         on_line(line);
         false
     })
@@ -33,12 +45,19 @@ pub(crate) async fn run(command: Command, limit: Duration, mut on_line: impl FnM
 pub(crate) async fn run_until(
     mut command: Command,
     limit: Duration,
+    pace: Pace,
     mut is_last: impl FnMut(&str) -> bool,
 ) -> Result<Ended, BuildError> {
     let program = name(&command);
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let child = command.spawn().map_err(|source| BuildError::Missing { program: program.clone(), source })?;
     let mut group = Group { id: child.id().and_then(|id| Pid::from_raw(id.cast_signed())), child };
+    if let (Pace::Aside, Some(id)) = (pace, group.id)
+        && let Err(error) = setpriority_pgrp(Some(id), ASIDE)
+    {
+        // It has ended already, or takes its full share: slower for others, and nothing else.
+        tracing::debug!(%error, "a program could not be put aside");
+    }
     let (stdout, stderr) = (group.child.stdout.take(), group.child.stderr.take());
     let spoken = async {
         let mut text = Vec::new();
@@ -143,8 +162,17 @@ mod tests {
     #[tokio::test]
     async fn a_program_that_has_failed_is_not_waited_for() {
         let script = "echo first >&2; echo last >&2; sleep 1000 & echo never >&2; wait";
-        let ended = run_until(shell(script), Duration::from_secs(60), |line| line == "last").await.unwrap();
+        let ended =
+            run_until(shell(script), Duration::from_secs(60), Pace::Awaited, |line| line == "last").await.unwrap();
         assert_eq!((ended.status.code(), ended.stderr.as_str()), (Some(1), "first\nlast\n"));
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_leaves_the_machine_to_others() {
+        // It may look before it is put aside.
+        let script = "for try in $(seq 1000); do [ \"$(nice)\" = 10 ] && break; sleep 0.01; done; nice";
+        let ended = run_until(shell(script), Duration::from_secs(60), Pace::Aside, |_| false).await.unwrap();
+        assert_eq!(ended.stdout.trim().parse::<i32>().unwrap(), ASIDE);
     }
 
     #[tokio::test]

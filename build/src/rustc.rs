@@ -12,7 +12,7 @@ use crate::error::{BuildError, io};
 use crate::files;
 use crate::finding::{self, Explain, Finding, Origin};
 use crate::leftover;
-use crate::process::{self, Ended};
+use crate::process::{self, Ended, Pace};
 use crate::recipe::{self, Recipe};
 use crate::toolchain::Toolchain;
 
@@ -31,6 +31,7 @@ pub(crate) struct Rustc<'a> {
     pub(crate) work: &'a Path,
     pub(crate) level: u8,
     pub(crate) limit: Duration,
+    pub(crate) pace: Pace,
 }
 
 /// A slice on disk, with the glue below its root file's text, in a folder that is removed when this is dropped.
@@ -110,7 +111,7 @@ impl Rustc<'_> {
             line.contains(r#""message":"aborting due to "#)
                 && line.contains(r#""code":null,"level":"error","spans":[]"#)
         };
-        let ended = process::run_until(command, self.limit, has_failed).await?;
+        let ended = process::run_until(command, self.limit, self.pace, has_failed).await?;
         if !ended.status.success() && ended.stderr.contains("No space left on device") {
             return Err(BuildError::DiskFull { folder: self.work.to_owned() });
         }

@@ -12,6 +12,7 @@ use app::{Carried, Slice};
 
 use crate::error::{BuildError, io};
 use crate::glue::on_one_line;
+use crate::process::Pace;
 use crate::recipe::Recipe;
 use crate::rustc::{Rustc, crate_name};
 use crate::toolchain::Toolchain;
@@ -129,6 +130,7 @@ impl Ahead {
             work: &self.work,
             level: self.level,
             limit: self.limit,
+            pace: Pace::Aside,
         };
         let written = rustc.write(&self.types, &instances(&self.carried))?;
         let made = written.folder.path().join("made");

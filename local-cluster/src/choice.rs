@@ -34,7 +34,7 @@ pub async fn choose(on: On, plan: Plan) -> Result<Chosen, GroundError> {
         On::Auto | On::Docker => engine::connect().await,
     };
     match (engine, on) {
-        (Ok(engine), _) => Ok(Chosen { ground: Arc::new(Docker::new(engine, plan)), reason: None }),
+        (Ok(found), _) => Ok(Chosen { ground: Arc::new(Docker::new(found, plan)), reason: None }),
         (Err(why), On::Auto) => {
             let reason = format!("running as plain processes, because no Docker engine answers: {why}");
             Ok(Chosen { ground: Arc::new(Processes::new(plan)), reason: Some(reason) })
@@ -49,7 +49,7 @@ pub async fn sweep(id: &str, folders: &[PathBuf]) -> Result<usize, GroundError> 
     let processes = process::sweep(folders);
     // Without an engine there are no containers.
     match engine::connect().await {
-        Ok(engine) => Ok(processes + engine::sweep(&engine, id).await?),
+        Ok(found) => Ok(processes + engine::sweep(&found.engine, id).await?),
         Err(_) => Ok(processes),
     }
 }

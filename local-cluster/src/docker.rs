@@ -1,7 +1,7 @@
 //! The docker ground: a container for each service, on a network of the app's own.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -22,10 +22,11 @@ use futures_util::StreamExt;
 use futures_util::future::join_all;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::engine::{self, APP, ID, SERVICE, status};
+use crate::carry::{self, Carried, INSIDE};
+use crate::engine::{self, APP, Found, ID, SERVICE, status};
 use crate::ground::{Event, Ground, GroundError, Plan, Seat, Spec, Specs, Stream};
 use crate::image;
-use crate::port::{Ports, local};
+use crate::port::Ports;
 
 /// Every service listens here inside its container.
 const PORT: u16 = 8080;
@@ -44,6 +45,11 @@ pub(crate) struct Docker {
 
 struct Inner {
     engine: Engine,
+    /// What `DOCKER_HOST` names.
+    named: Option<String>,
+    /// Where published ports are found.
+    address: IpAddr,
+    carried: Carried,
     plan: Plan,
     specs: Specs,
     picked: Ports,
@@ -59,13 +65,19 @@ struct Inner {
 struct Opened {
     image: String,
     ports: BTreeMap<String, u16>,
+    /// Whether the engine sees no file of this machine.
+    is_carried: bool,
 }
 
 impl Docker {
-    pub(crate) fn new(engine: Engine, plan: Plan) -> Self {
+    pub(crate) fn new(found: Found, plan: Plan) -> Self {
+        let Found { engine, named, address } = found;
         let (events, inbox) = unbounded_channel();
         let inner = Inner {
             engine,
+            named,
+            address,
+            carried: Carried::default(),
             specs: Specs::new(&plan.services),
             picked: Ports::except(plan.services.iter().filter_map(|spec| spec.front)),
             plan,
@@ -95,8 +107,9 @@ impl Ground for Docker {
         if made {
             inner.tell(Event::Notice(format!("made the image {image} that services run on")));
         }
+        let is_carried = inner.is_carried(&image).await?;
         inner.network().await?;
-        *inner.opened() = Some(Opened { image, ports: BTreeMap::new() });
+        *inner.opened() = Some(Opened { image, ports: BTreeMap::new(), is_carried });
         tokio::spawn(watch(inner.clone()));
         inner.specs.all().iter().map(|spec| Ok((spec.service.clone(), inner.find_seat(spec)?))).collect()
     }
@@ -127,7 +140,7 @@ impl Ground for Docker {
         let stop = StopContainerOptionsBuilder::default().t(GRACE_SECONDS).build();
         // What does not stop is removed all the same.
         drop(inner.engine.stop_container(&name, Some(stop)).await);
-        let remove = RemoveContainerOptionsBuilder::default().force(true).build();
+        let remove = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
         match inner.engine.remove_container(&name, Some(remove)).await {
             Err(error) if status(&error) != Some(404) => {
                 Err(GroundError::engine(format!("remove the container of {service}"))(error))
@@ -153,12 +166,30 @@ impl Ground for Docker {
                         .map_err(GroundError::engine(format!("go on with {service}")));
                 }
             }
-            Err(error) if status(&error) == Some(404) => inner.create(&spec, &name).await?,
+            Err(error) if status(&error) == Some(404) => {
+                inner.create(&spec, &name).await?;
+                inner.carried.forget(&name);
+            }
             Err(error) => return Err(GroundError::engine(format!("look at {service}"))(error)),
         }
+        self.bring(service).await?;
         inner.engine.start_container(&name, None).await.map_err(GroundError::engine(format!("start {service}")))?;
         tokio::spawn(follow(inner.clone(), service.to_owned(), name));
         Ok(())
+    }
+
+    async fn bring(&self, service: &str) -> Result<(), GroundError> {
+        let inner = &self.inner;
+        let is_carried = inner.opened().as_ref().is_some_and(|opened| opened.is_carried);
+        if !is_carried {
+            return Ok(());
+        }
+        let spec = inner.specs.get(service)?;
+        inner.carried.bring(&inner.engine, &inner.container(&spec), &spec.folder).await
+    }
+
+    fn address(&self) -> IpAddr {
+        self.inner.address
     }
 
     async fn next(&self) -> Option<Event> {
@@ -205,7 +236,22 @@ impl Inner {
         };
         opened.ports.insert(spec.service.clone(), port);
         let listen = (Ipv4Addr::UNSPECIFIED, PORT).into();
-        Ok(Seat { listen, peer: format!("{}:{PORT}", spec.host), here: local(port) })
+        Ok(Seat { listen, peer: format!("{}:{PORT}", spec.host), here: (self.address, port).into() })
+    }
+
+    /// Whether folders have to be carried to the engine. One that nobody named is this machine's own.
+    async fn is_carried(&self, image: &str) -> Result<bool, GroundError> {
+        let specs = self.specs.all();
+        let (Some(named), Some(spec)) = (&self.named, specs.first()) else { return Ok(false) };
+        if carry::is_seen(&self.engine, image, &spec.folder, self.labels(None)).await? {
+            return Ok(false);
+        }
+        self.tell(Event::Notice(format!(
+            "the engine that DOCKER_HOST names ({named}) sees no file of this machine: libraries are carried to it, \
+             and its services are called at ports of {}",
+            self.address
+        )));
+        Ok(true)
     }
 
     fn container(&self, spec: &Spec) -> String {
@@ -256,19 +302,21 @@ impl Inner {
 
     async fn create(&self, spec: &Spec, name: &str) -> Result<(), GroundError> {
         let opened = self.opened().clone();
-        let Some(Opened { image, ports }) = opened else { return Err(GroundError::Unknown(spec.service.clone())) };
+        let Some(Opened { image, ports, is_carried }) = opened else {
+            return Err(GroundError::Unknown(spec.service.clone()));
+        };
         image::open_to_readers(&spec.folder)
             .map_err(GroundError::io(format!("open {} to its service", spec.folder.display())))?;
         let published = [ports.get(&spec.service).copied(), spec.front].into_iter().flatten();
-        let binding = |port: u16| PortBinding {
-            host_ip: Some(Ipv4Addr::LOCALHOST.to_string()),
-            host_port: Some(port.to_string()),
-        };
+        let binding =
+            |port: u16| PortBinding { host_ip: Some(self.address.to_string()), host_port: Some(port.to_string()) };
         let port = format!("{PORT}/tcp");
         let endpoint = EndpointSettings { aliases: Some(vec![spec.host.clone()]), ..EndpointSettings::default() };
         let limits = self.plan.limits;
         let host_config = HostConfig {
-            binds: Some(vec![format!("{}:/dyninka:ro", spec.folder.display())]),
+            binds: (!is_carried).then(|| vec![format!("{}:{INSIDE}:ro", spec.folder.display())]),
+            // Nothing is carried to what is not there, and nothing written below a root that is only read.
+            mounts: is_carried.then(|| vec![carry::room(self.labels(None))]),
             network_mode: Some(self.network_name()),
             port_bindings: Some(HashMap::from([(port.clone(), Some(published.map(binding).collect()))])),
             readonly_rootfs: Some(true),
@@ -284,7 +332,7 @@ impl Inner {
         let body = ContainerCreateBody {
             image: Some(image),
             entrypoint: Some(vec![image::HOST.to_owned()]),
-            cmd: Some(vec!["host".to_owned(), "/dyninka".to_owned()]),
+            cmd: Some(vec!["host".to_owned(), INSIDE.to_owned()]),
             hostname: Some(spec.host.clone()),
             user: Some(user()),
             labels: Some(self.labels(Some(&spec.service))),

@@ -1,12 +1,14 @@
 //! The Docker engine: finding it, and what of ours it holds.
 
 use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use bollard::Docker as Engine;
 use bollard::errors::Error;
 use bollard::query_parameters::{
-    ListContainersOptionsBuilder, ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder,
+    ListContainersOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder,
+    RemoveVolumeOptions,
 };
 use futures_util::future::join_all;
 
@@ -19,29 +21,71 @@ pub(crate) const SERVICE: &str = "dyninka.service";
 /// The label with the app's name, for people.
 pub(crate) const APP: &str = "dyninka.app";
 
+/// Where an engine is that is named without a port.
+const PORT: u16 = 2375;
 /// An engine that answers says so within this.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// An engine that answers.
+pub(crate) struct Found {
+    pub(crate) engine: Engine,
+    /// What `DOCKER_HOST` names, where it names anything.
+    pub(crate) named: Option<String>,
+    /// Where the ports that it publishes are found.
+    pub(crate) address: IpAddr,
+}
+
 /// Finds the engine that `DOCKER_HOST` names, else the one of this machine; why there is none, in words.
-pub(crate) async fn connect() -> Result<Engine, String> {
-    if let Some(remote) =
-        std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty() && !host.starts_with("unix://"))
-    {
-        // A service's folder is mounted, and an engine elsewhere has no such folder.
-        return Err(format!(
-            "DOCKER_HOST names a remote engine ({remote}), and services are mounted from this machine"
-        ));
-    }
-    let engine = Engine::connect_with_local_defaults().map_err(|error| words(&error))?;
+pub(crate) async fn connect() -> Result<Found, String> {
+    let named = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty());
+    let address = match named.as_deref().map(authority) {
+        Some(Err(why)) => return Err(format!("DOCKER_HOST is {}: {why}", named.unwrap_or_default())),
+        Some(Ok(Some(authority))) => resolve(authority).await?,
+        Some(Ok(None)) | None => Ipv4Addr::LOCALHOST.into(),
+    };
+    let engine = match &named {
+        Some(host) => Engine::connect_with_host(host),
+        None => Engine::connect_with_local_defaults(),
+    };
+    let engine = engine.map_err(|error| words(&error))?;
     let negotiated = tokio::time::timeout(PATIENCE, engine.negotiate_version()).await;
     let engine = negotiated
         .map_err(|_| format!("nothing came back within {} s", PATIENCE.as_secs()))?
         .map_err(|error| words(&error))?;
     match tokio::time::timeout(PATIENCE, engine.ping()).await {
-        Ok(Ok(_)) => Ok(engine),
+        Ok(Ok(_)) => Ok(Found { engine, named, address }),
         Ok(Err(error)) => Err(words(&error)),
         Err(_) => Err(format!("nothing came back within {} s", PATIENCE.as_secs())),
     }
+}
+
+/// The host and port of an engine that is reached over the network; none for a socket; else why it cannot be reached.
+fn authority(host: &str) -> Result<Option<&str>, &'static str> {
+    if host.starts_with("unix://") {
+        return Ok(None);
+    }
+    if host.starts_with("ssh://") {
+        return Err("services are called at ports of the engine's machine, which ssh does not lead to: name it as \
+                    tcp://HOST:PORT");
+    }
+    let Some(authority) = host.strip_prefix("tcp://").or_else(|| host.strip_prefix("http://")) else {
+        return Err("name the engine as unix://PATH or tcp://HOST:PORT");
+    };
+    if std::env::var_os("DOCKER_TLS_VERIFY").is_some_and(|set| !set.is_empty()) {
+        return Err("DOCKER_TLS_VERIFY is set, and TLS is not spoken: name an engine that is reached without");
+    }
+    Ok(Some(authority.trim_end_matches('/')))
+}
+
+/// The address of the engine's machine; of several, one that is not in brackets.
+async fn resolve(authority: &str) -> Result<IpAddr, String> {
+    let has_port = authority.rsplit(':').next().is_some_and(|port| port.parse::<u16>().is_ok());
+    let authority = if has_port { authority.to_owned() } else { format!("{authority}:{PORT}") };
+    let found = tokio::time::timeout(PATIENCE, tokio::net::lookup_host(&authority)).await;
+    let found = found.map_err(|_| format!("nobody says within {} s where {authority} is", PATIENCE.as_secs()))?;
+    let mut found: Vec<IpAddr> = found.map_err(|error| format!("{authority}: {error}"))?.map(|at| at.ip()).collect();
+    found.sort_by_key(IpAddr::is_ipv6);
+    found.first().copied().ok_or_else(|| format!("{authority} has no address"))
 }
 
 /// What an error comes down to.
@@ -70,7 +114,7 @@ pub(crate) fn ours(id: &str) -> HashMap<String, Vec<String>> {
     HashMap::from([("label".to_owned(), vec![format!("{ID}={id}")])])
 }
 
-/// Removes every container and network of an app; answers how many there were.
+/// Removes every container, network and volume of an app; answers how many there were.
 pub(crate) async fn sweep(engine: &Engine, id: &str) -> Result<usize, GroundError> {
     let filters = ours(id);
     let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
@@ -84,6 +128,14 @@ pub(crate) async fn sweep(engine: &Engine, id: &str) -> Result<usize, GroundErro
     for network in networks.into_iter().filter_map(|network| network.id) {
         match engine.remove_network(&network).await {
             Err(error) if status(&error) != Some(404) => return Err(GroundError::engine("remove a network")(error)),
+            _ => removed += 1,
+        }
+    }
+    let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
+    let volumes = engine.list_volumes(Some(options)).await.map_err(GroundError::engine("list volumes"))?;
+    for volume in volumes.volumes.unwrap_or_default() {
+        match engine.remove_volume(&volume.name, None::<RemoveVolumeOptions>).await {
+            Err(error) if status(&error) != Some(404) => return Err(GroundError::engine("remove a volume")(error)),
             _ => removed += 1,
         }
     }
@@ -103,7 +155,29 @@ pub(crate) async fn remove(engine: &Engine, name: &str) -> Result<(), GroundErro
 
 /// The version of the engine that answers, or why none does.
 pub async fn engine_version() -> Result<String, String> {
-    let engine = connect().await?;
+    let Found { engine, .. } = connect().await?;
     let version = engine.version().await.map_err(|error| words(&error))?;
     Ok(format!("{} (API {})", version.version.unwrap_or_default(), version.api_version.unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_that_cannot_be_reached_is_told_from_one_that_can() {
+        assert_eq!(authority("unix:///var/run/docker.sock"), Ok(None));
+        assert_eq!(authority("tcp://there:2375"), Ok(Some("there:2375")));
+        assert_eq!(authority("http://there/"), Ok(Some("there")));
+        assert!(authority("ssh://me@there").is_err_and(|why| why.contains("tcp://HOST:PORT")));
+        assert!(authority("there").is_err());
+    }
+
+    #[tokio::test]
+    async fn an_address_needs_no_port() {
+        for authority in ["127.0.0.2", "127.0.0.2:2375"] {
+            assert_eq!(resolve(authority).await, Ok(Ipv4Addr::new(127, 0, 0, 2).into()));
+        }
+        assert_eq!(resolve("[::1]:2375").await, Ok(std::net::Ipv6Addr::LOCALHOST.into()));
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -144,6 +144,12 @@ pub trait Ground: Send + Sync {
 
     /// Starts a service, or starts it again where it is down. Its folder must hold its configuration.
     async fn start(&self, service: &str) -> Result<(), GroundError>;
+
+    /// Has a running service find in its folder what is in it now, wherever it runs.
+    async fn bring(&self, service: &str) -> Result<(), GroundError>;
+
+    /// Where ports that services publish are found, the front door's too.
+    fn address(&self) -> IpAddr;
 
     /// The next thing that happens; none once the ground is closed.
     async fn next(&self) -> Option<Event>;

@@ -3,6 +3,7 @@
 //! A service runs `dyn host FOLDER`; what is in the folder is the caller's. A ground finds a seat for every service
 //! first, so that each can be told where the others are before any of them starts, and reports what happens to them.
 
+mod carry;
 mod choice;
 mod docker;
 mod engine;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -140,6 +141,15 @@ impl Ground for Processes {
             }
         });
         Ok(())
+    }
+
+    /// It is the very folder.
+    async fn bring(&self, _: &str) -> Result<(), GroundError> {
+        Ok(())
+    }
+
+    fn address(&self) -> IpAddr {
+        Ipv4Addr::LOCALHOST.into()
     }
 
     async fn next(&self) -> Option<Event> {

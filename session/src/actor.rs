@@ -324,14 +324,16 @@ impl Actor {
                 self.on_ground(|ground, tools| async move { tools.start(&*ground, &config, &host, library).await });
             }
             Effect::Swap(swap) => {
+                let Some(ground) = self.ground.clone() else { return };
                 let name = swap.config.service.clone();
-                let swap = self.tasks.spawn(async move { tell(tools.swap(*swap).await) });
+                let swap = self.tasks.spawn(async move { tell(tools.swap(&*ground, *swap).await) });
                 if let Some(before) = self.swaps.insert(name, swap) {
                     before.abort();
                 }
             }
             Effect::Tell { config, host, at } => {
-                self.spawn(async move { tell(tools.tell(config, &host, at).await) });
+                let Some(ground) = self.ground.clone() else { return };
+                self.spawn(async move { tell(tools.tell(&*ground, config, &host, at).await) });
             }
             Effect::Rehouse { moves } => {
                 self.on_ground(|ground, tools| async move { tools.rehouse(&*ground, moves).await });

@@ -100,7 +100,7 @@ impl Tools {
             Ok(seats) => Event::Opened(Opened {
                 ground: ground.name(),
                 hosts_bind_front: ground.hosts_bind_front(),
-                front: ([127, 0, 0, 1], front).into(),
+                front: (ground.address(), front).into(),
                 front_at,
                 seats: seats.into_iter().map(|(service, seat)| (service, seat_of(seat))).collect(),
             }),
@@ -192,7 +192,7 @@ impl Tools {
 
     /// Has a host take a library over. What it would come back with after a death is the old one until it answers
     /// with the new.
-    pub(crate) async fn swap(&self, swap: effect::Swap) -> Event {
+    pub(crate) async fn swap(&self, ground: &dyn Ground, swap: effect::Swap) -> Event {
         let effect::Swap { config, host, library, before, version, at, bring } = swap;
         let service = config.service.clone();
         let refused = |why: String, silent: bool| Event::Refused {
@@ -208,6 +208,9 @@ impl Tools {
             Ok(name) => name,
             Err(error) => return refused(format!("its library cannot be put in place: {error}"), false),
         };
+        if let Err(error) = ground.bring(&service).await {
+            return refused(format!("failed to {error}"), false);
+        }
         let mut brought = Vec::new();
         for effect::Bring { state, service: from, from: there } in bring {
             brought.push((state.clone(), from, self.control.state(there, &state).await));
@@ -239,13 +242,20 @@ impl Tools {
         }
         // A file too many is no reason to roll back; the next takeover clears it, or the next start.
         drop(install::clear(&folder, &[Some(&name), cautious.library.as_deref()]));
+        if let Err(error) = ground.bring(&service).await {
+            return refused(format!("it serves, but would not come back after a crash: failed to {error}"), false);
+        }
         Event::Live { service, version, states, answered }
     }
 
-    pub(crate) async fn tell(&self, config: Box<Config>, host: &str, at: SocketAddr) -> Event {
+    pub(crate) async fn tell(&self, ground: &dyn Ground, config: Box<Config>, host: &str, at: SocketAddr) -> Event {
         let service = config.service.clone();
         let written = install::configure(&self.place.service(host), &config).map_err(|error| error.to_string());
-        let told = match written {
+        let brought = match written {
+            Ok(()) => ground.bring(&service).await.map_err(|error| format!("failed to {error}")),
+            Err(why) => Err(why),
+        };
+        let told = match brought {
             Ok(()) => self.control.reload(at, PATIENCE).await.map_err(|error| error.to_string()),
             Err(why) => Err(why),
         };

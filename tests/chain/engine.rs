@@ -23,20 +23,35 @@ struct Engine {
     folder: tempfile::TempDir,
     data: PathBuf,
     daemon: Option<Child>,
+    /// Where it is called over the network, if it is: then it does not see the files below this folder.
+    remote: Option<(u16, PathBuf)>,
 }
 
 impl Engine {
     fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let data = folder.path().join("data");
-        let mut engine = Self { folder, data, daemon: None };
+        let mut engine = Self { folder, data, daemon: None, remote: None };
+        engine.up();
+        engine
+    }
+
+    /// One on another machine, as far as it and whoever calls it can see.
+    fn start_remote(hidden: &Path) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("a port").port();
+        drop(listener);
+        let folder = tempfile::tempdir().expect("a folder");
+        let data = folder.path().join("data");
+        let mut engine = Self { folder, data, daemon: None, remote: Some((port, hidden.to_owned())) };
         engine.up();
         engine
     }
 
     /// One that keeps images and containers in a folder of the caller's.
     fn start_on(data: &Path) -> Self {
-        let mut engine = Self { folder: tempfile::tempdir().expect("a folder"), data: data.to_owned(), daemon: None };
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut engine = Self { folder, data: data.to_owned(), daemon: None, remote: None };
         engine.up();
         engine
     }
@@ -46,7 +61,10 @@ impl Engine {
     }
 
     fn host(&self) -> String {
-        format!("unix://{}", self.path("docker.sock").display())
+        match &self.remote {
+            Some((port, _)) => format!("tcp://127.0.0.1:{port}"),
+            None => format!("unix://{}", self.path("docker.sock").display()),
+        }
     }
 
     fn up(&mut self) {
@@ -55,7 +73,7 @@ impl Engine {
         let third = (std::process::id() + ENGINES.fetch_add(1, Ordering::Relaxed)) % 250;
         let pool = format!("--default-address-pool=base=10.214.{third}.0/24,size=24");
         let log = std::fs::File::create(self.path("log")).expect("a log");
-        let mut daemon = Command::new("dockerd");
+        let mut daemon = self.program();
         daemon.args(["-H", &self.host(), "--bridge=none", &pool]);
         for (option, name) in [("--exec-root", "exec"), ("--pidfile", "pid")] {
             daemon.arg(option).arg(self.path(name));
@@ -68,6 +86,17 @@ impl Engine {
             assert!(begun.elapsed() < PATIENCE, "{}", std::fs::read_to_string(self.path("log")).unwrap_or_default());
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// dockerd, among mounts of its own where it is to see less than we do. It has its own containerd then: the
+    /// machine's would see what we see.
+    fn program(&self) -> Command {
+        let Some((_, hidden)) = &self.remote else { return Command::new("dockerd") };
+        let script =
+            "mount -t tmpfs none \"$0\" && mount -t tmpfs none /run/containerd && exec dockerd --tls=false \"$@\"";
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", script]).arg(hidden);
+        command
     }
 
     fn down(&mut self) {
@@ -187,4 +216,64 @@ fn a_service_that_takes_more_memory_than_it_may_is_ended_and_named() {
     dev.wait_for("up");
     assert_eq!(client.get(&url).status, 200);
     dev.stop();
+}
+
+/// The folder that holds everything a session writes.
+fn home() -> PathBuf {
+    let command = dyn_command();
+    let home = command.get_envs().find(|(name, _)| *name == "DYNINKA_HOME").and_then(|(_, value)| value);
+    PathBuf::from(home.expect("a home"))
+}
+
+#[test]
+fn an_engine_that_sees_no_file_of_ours_is_brought_what_it_runs() {
+    let home = home();
+    std::fs::create_dir_all(&home).expect("a home");
+    let engine = Engine::start_remote(&home);
+    let (_folder, file) = app(&TINY.replace("value * 2", "{ panicking(value); value * 2 }").replace(
+        "#[dyninka::main]",
+        "#[placed(double)] static SEEN: Placed<u32> = Placed::new(u32::default);
+fn panicking(_: u32) { SEEN.update(|seen| *seen += 1); }
+#[dyninka::main]",
+    ));
+    let mut dev = engine.dev(&file);
+    dev.wait_until("why libraries are carried", |event| {
+        event["event"] == "notice"
+            && event["message"].as_str().is_some_and(|message| message.contains("sees no file of this machine"))
+    });
+    dev.ready = dev.wait_for("ready");
+    let (client, url) = (Client::new(), dev.url());
+    assert_eq!(client.get(&url).body, "2");
+    // Edits are taken over in place, state kept.
+    let text = std::fs::read_to_string(&file).expect("the app");
+    for factor in 3..6 {
+        std::fs::write(&file, text.replace("value * 2", &format!("value * {factor}"))).expect("a save");
+        let live = dev.wait_for("live");
+        assert_eq!(live["services"][0]["state"]["SEEN"]["how"], "kept", "{live}");
+        assert_eq!(client.get(&url).body, factor.to_string());
+    }
+    // Libraries that nobody comes back with take no room on the engine.
+    let containers = engine.docker(&["ps", "-q", "--filter", "label=dyninka.service=double"]).1;
+    let copy = engine.path("copy");
+    let copied = engine.docker(&["cp", &format!("{}:/dyninka", containers.trim()), &copy.display().to_string()]);
+    assert!(copied.0);
+    let sizes: Vec<u64> = std::fs::read_dir(&copy)
+        .expect("what was carried")
+        .map(|entry| entry.expect("a file"))
+        .filter(|entry| entry.path().extension().is_some_and(|end| end == "so"))
+        .map(|entry| entry.metadata().expect("a size").len())
+        .collect();
+    assert!(sizes.len() >= 4 && sizes.iter().filter(|size| **size > 0).count() <= 2, "{sizes:?}");
+    // One that is killed comes back with the latest code, and one that is removed gets all of it again.
+    for verb in [&["kill"][..], &["rm", "-f"]] {
+        let container = engine.docker(&["ps", "-q", "--filter", "label=dyninka.service=double"]).1;
+        assert!(engine.docker(&[verb, &[container.trim()]].concat()).0);
+        dev.wait_for("down");
+        dev.wait_for("up");
+        assert_eq!(client.get(&url).body, "5");
+    }
+    dev.stop();
+    assert_eq!(engine.docker(&["ps", "-aq"]).1, "");
+    assert_eq!(engine.docker(&["volume", "ls", "-q"]).1, "");
+    assert!(!engine.docker(&["network", "ls"]).1.contains("dyninka"));
 }

@@ -298,3 +298,22 @@ fn after_a_kill_the_next_start_removes_what_is_left_and_nothing_of_others() {
         assert_eq!((toolchain.running(), others.running()), (Vec::new(), Vec::new()), "{on}");
     }
 }
+
+#[test]
+fn a_session_that_was_started_to_outlive_its_terminal_does() {
+    let (_folder, file) = app(&numbered(1));
+    // As `nohup` does it, whose own way with files is of no interest here.
+    let mut command = Command::new("sh");
+    for (name, value) in dyn_command().get_envs() {
+        command.env(name, value.expect("a value"));
+    }
+    command.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(dyn_command().get_program());
+    let mut dev = Dev::spawn(command, &file, &["--on", "process", "--port", "0"]);
+    dev.ready = dev.wait_for("ready");
+    dev.signal("HUP");
+    // A session that ends does so before it takes an edit.
+    fs::write(&file, numbered(2)).expect("a save");
+    dev.wait_for("live");
+    let (status, _) = dev.stop();
+    assert_eq!(status.code(), Some(0));
+}
