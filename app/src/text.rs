@@ -80,7 +80,8 @@ pub(crate) struct Change {
 }
 
 /// The text with stretches of bytes blanked out: a space for a character, ends of lines and tabs kept, so that what
-/// is left stands at its own line and column.
+/// is left stands at its own line and column. Behind the last of a line nothing stands there, and nothing is put: of a
+/// large file a slice is small.
 pub(crate) fn blank(text: &str, ranges: &[Range<usize>]) -> String {
     let blanks: Vec<_> = ranges.iter().map(|range| Change { range: range.clone(), text: None }).collect();
     change(text, &blanks)
@@ -102,8 +103,15 @@ pub(crate) fn change(text: &str, changes: &[Change]) -> String {
         match instead {
             Some(instead) => changed.push_str(instead),
             None => {
-                let blanks = text[start..range.end].chars();
-                changed.extend(blanks.map(|c| if matches!(c, '\n' | '\r' | '\t') { c } else { ' ' }));
+                let mut lines = text[start..range.end].split_inclusive('\n').peekable();
+                let is_line_over = ["\n", "\r\n"].iter().any(|end| text[range.end..].starts_with(end));
+                while let Some(line) = lines.next() {
+                    match line.strip_suffix('\n') {
+                        Some(line) => changed.push_str(if line.ends_with('\r') { "\r\n" } else { "\n" }),
+                        None if lines.peek().is_none() && is_line_over => {}
+                        None => changed.extend(line.chars().map(|c| if matches!(c, '\r' | '\t') { c } else { ' ' })),
+                    }
+                }
             }
         }
         at = range.end;
@@ -152,5 +160,7 @@ mod tests {
     #[test]
     fn blanking_keeps_columns() {
         assert_eq!(blank("aé\tb\ncd", &[0..4, 6..7]), "  \tb\n d");
+        assert_eq!(blank("a bc\r\nd\ne", &[1..7]), "a\r\n\ne");
+        assert_eq!(blank("a bc\nd e", &[2..4, 5..8]), "a \n   ");
     }
 }
