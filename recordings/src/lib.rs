@@ -4,7 +4,14 @@
 //! line are beside it, each once, under the hash of what they hold.
 
 mod body;
+mod redaction;
 mod request;
+mod ring;
 
 pub use body::{Body, End, Left};
+pub use redaction::{BLANK, PathError, Redaction, SECRET_HEADERS};
 pub use request::{Called, Hop, Keyframe, Placed, Request};
+pub use ring::Ring;
+
+#[cfg(test)]
+mod tests;
