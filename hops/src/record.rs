@@ -11,7 +11,7 @@ use crate::value::{Called, End, Value};
 #[serde(rename_all = "kebab-case")]
 pub enum Line {
     /// A request that ended.
-    Visit(Visit),
+    Visit(Box<Visit>),
     /// The state before a call.
     Keyframe(Keyframe),
 }
@@ -85,7 +85,8 @@ pub struct Keyframe {
 impl PartialEq for Keyframe {
     fn eq(&self, other: &Self) -> bool {
         let states = |frame: &Self| {
-            let texts = frame.states.iter().map(|(name, print, value)| (name.clone(), print.clone(), value.to_string()));
+            let texts =
+                frame.states.iter().map(|(name, print, value)| (name.clone(), print.clone(), value.to_string()));
             texts.collect::<Vec<_>>()
         };
         (&self.service, self.sequence) == (&other.service, other.sequence) && states(self) == states(other)
