@@ -16,12 +16,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("host", &["hops", "dyninka"]),
     ("build", &["app"]),
     ("local-cluster", &["app"]),
-    ("session", &["app", "build", "local-cluster", "hops", "watcher"]),
+    ("recordings", &["hops"]),
+    ("session", &["app", "build", "local-cluster", "hops", "recordings", "watcher"]),
     ("tui", &["session"]),
     ("shell", &["session"]),
     ("watcher", &[]),
     ("bench", &[]),
-    ("dyninka-cli", &["app", "build", "hops", "host", "local-cluster", "session", "shell", "tui"]),
+    ("dyninka-cli", &["app", "build", "hops", "host", "local-cluster", "recordings", "session", "shell", "tui"]),
 ];
 
 /// Outside crate to the rooms that may use it.
