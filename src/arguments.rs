@@ -85,6 +85,9 @@ pub(crate) enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// Run functions again on recorded inputs: what a session starts to compare two versions
+    #[command(hide = true)]
+    ReplayWorker,
     /// Run one service out of a folder: what processes and containers are started with
     #[command(hide = true)]
     Host {

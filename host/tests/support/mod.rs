@@ -1,10 +1,10 @@
 //! A chain of two hosts in this process: `last` asks `first`.
 
+#[path = "built.rs"]
+mod built;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
 
 use hops::{Config, Limits, Peer};
 use host::Server;
@@ -54,7 +54,8 @@ async fn host(service: &str, first: SocketAddr, detail: u32) -> Host {
     let folder = tempfile::tempdir().expect("a folder");
     let library = format!("{service}.so");
     // A file of its own: the loader gives out what it has for the same one.
-    std::fs::copy(libraries().join(format!("libhop_{service}.so")), folder.path().join(&library)).expect("the library");
+    std::fs::copy(built::examples().join(format!("libhop_{service}.so")), folder.path().join(&library))
+        .expect("the library");
     let peer = |inputs: &[&str]| Peer {
         address: first.to_string(),
         host: "first".to_owned(),
@@ -77,19 +78,4 @@ async fn host(service: &str, first: SocketAddr, detail: u32) -> Host {
     let address = server.address();
     let task = tokio::spawn(server.serve(async move { drop(ended.await) }));
     Host { address, end, task, _folder: folder }
-}
-
-/// Where the libraries are, built as this program was.
-fn libraries() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let mut command = Command::new(env!("CARGO"));
-        command.args(["build", "--quiet", "--package", "host", "--example", "hop_first", "--example", "hop_last"]);
-        if !cfg!(debug_assertions) {
-            command.arg("--release");
-        }
-        assert!(command.status().is_ok_and(|status| status.success()), "the services for this test do not build");
-        // …/deps/this-program
-        std::env::current_exe().expect("this program").parent().expect("its folder").with_file_name("examples")
-    })
 }
