@@ -17,6 +17,7 @@ use crate::control;
 use crate::hops_door;
 use crate::library::words;
 use crate::problem::Problem;
+use crate::records;
 use crate::shared::Shared;
 use crate::takeover::{self, TakeoverError};
 
@@ -26,6 +27,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/swap", post(swap))
         .route("/reload", post(reload))
         .route("/hops", get(hops_door::hops))
+        .route("/records", get(records::door::records))
         .route("/state/{name}", get(read_state).put(write_state))
         .layer(middleware::from_fn_with_state(shared.clone(), only_the_session));
     Router::new()
