@@ -4,14 +4,31 @@
 //! line are beside it, each once, under the hash of what they hold.
 
 mod body;
+mod compare;
+mod difference;
+mod header;
+mod line;
+mod pattern;
+mod reader;
 mod redaction;
 mod request;
 mod ring;
+mod scan;
+mod store;
+mod writer;
 
 pub use body::{Body, End, Left};
-pub use redaction::{BLANK, PathError, Redaction, SECRET_HEADERS};
+pub use compare::{Change, Rules, Side, compare, compare_ends};
+pub use difference::Difference;
+pub use header::{FILE, FORMAT, Header};
+pub use pattern::{PathError, Pattern};
+pub use reader::{ReadError, Reader, Summary};
+pub use redaction::{BLANK, Redaction, SECRET_HEADERS};
 pub use request::{Called, Hop, Keyframe, Placed, Request};
 pub use ring::Ring;
+pub use scan::{Entry, Outcome};
+pub use store::BodyError;
+pub use writer::{Bounds, Counts, Notice, WriteError, Writer};
 
 #[cfg(test)]
 mod tests;

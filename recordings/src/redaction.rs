@@ -8,6 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::body::{Body, End, Left};
+use crate::pattern::{PathError, Pattern, Step};
 use crate::request::{Keyframe, Request};
 
 /// Headers whose values are never kept, in lower case.
@@ -35,17 +36,6 @@ pub struct Redaction {
     names: Vec<String>,
 }
 
-/// A text that is no path to blank.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no path: write /user/token, /users/*/token, or a field's name alone")]
-pub struct PathError(pub String);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
-    Any,
-    Key(String),
-}
-
 /// It cannot be told what is secret in a value.
 struct Unclear;
 
@@ -54,11 +44,9 @@ impl Redaction {
     pub fn new<T: AsRef<str>>(paths: impl IntoIterator<Item = T>) -> Result<Self, PathError> {
         let mut redaction = Self::default();
         for path in paths {
-            let path = path.as_ref();
-            match path.strip_prefix('/') {
-                Some(steps) => redaction.pointers.push(steps.split('/').map(Step::read).collect()),
-                None if path.is_empty() || path.contains('/') => return Err(PathError(path.to_owned())),
-                None => redaction.names.push(path.to_owned()),
+            match Pattern::read(path.as_ref())? {
+                Pattern::Pointer(steps) => redaction.pointers.push(steps),
+                Pattern::Name(name) => redaction.names.push(name),
             }
         }
         Ok(redaction)
@@ -149,8 +137,7 @@ impl Redaction {
         for (at, (key, value)) in parts.iter().enumerate() {
             let index = at.to_string();
             let step = key.as_deref().unwrap_or(&index);
-            let follows = |first: &Step| matches!(first, Step::Any) || matches!(first, Step::Key(key) if key == step);
-            let further: Vec<_> = pointers.iter().filter(|p| follows(&p[0])).map(|p| &p[1..]).collect();
+            let further: Vec<_> = pointers.iter().filter(|p| p[0].fits(step)).map(|p| &p[1..]).collect();
             let blanked = match key {
                 Some(key) if self.names.iter().any(|name| *name == **key) => Some(blank(value.get(), secrets)?),
                 _ => self.walk(value.get(), &further, depth, secrets)?,
@@ -165,12 +152,6 @@ impl Redaction {
         }
         written.push(if text.starts_with('{') { '}' } else { ']' });
         Ok(changed.then_some(written))
-    }
-}
-
-impl Step {
-    fn read(text: &str) -> Self {
-        if text == "*" { Self::Any } else { Self::Key(text.replace("~1", "/").replace("~0", "~")) }
     }
 }
 

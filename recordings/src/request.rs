@@ -98,6 +98,11 @@ impl Request {
         own as u64 + self.hops.iter().map(Hop::bytes).sum::<u64>()
     }
 
+    /// Every body in it.
+    pub(crate) fn bodies(&self) -> impl Iterator<Item = &Body> {
+        self.hops.iter().flat_map(Hop::bodies)
+    }
+
     /// Every body in it, to be changed in place.
     pub(crate) fn bodies_mut(&mut self) -> impl Iterator<Item = &mut Body> {
         self.hops.iter_mut().flat_map(|hop| {
@@ -111,9 +116,13 @@ impl Hop {
     /// Bytes it takes in memory, nearly.
     fn bytes(&self) -> u64 {
         let texts = self.span.len() + self.service.len() + self.version.len();
-        let called = self.calls.iter().flat_map(|called| called.inputs.iter().chain(called.end.body()));
-        let bodies = self.inputs.iter().chain(self.end.body()).chain(called).map(Body::held).sum::<u64>();
+        let bodies = self.bodies().map(Body::held).sum::<u64>();
         (size_of::<Self>() + texts + self.calls.len() * size_of::<Called>()) as u64 + bodies
+    }
+
+    fn bodies(&self) -> impl Iterator<Item = &Body> {
+        let called = self.calls.iter().flat_map(|called| called.inputs.iter().chain(called.end.body()));
+        self.inputs.iter().chain(self.end.body()).chain(called)
     }
 }
 
