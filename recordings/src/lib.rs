@@ -11,6 +11,7 @@ mod line;
 mod pattern;
 mod reader;
 mod redaction;
+pub mod replay;
 mod request;
 mod ring;
 mod scan;
