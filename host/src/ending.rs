@@ -25,7 +25,6 @@ pub(crate) fn read(kind: Kind, body: &[u8]) -> End {
 }
 
 /// A problem document another service answered with.
-#[cfg_attr(not(test), expect(dead_code, reason = "records are made of it next"))]
 pub(crate) fn problem(document: &[u8]) -> End {
     let read = serde_json::from_slice::<serde_json::Value>(document).unwrap_or_default();
     let kind = read["type"].as_str().and_then(|kind| kind.rsplit(':').next()).filter(|kind| !kind.is_empty());

@@ -19,6 +19,7 @@ mod pages;
 mod problem;
 mod program;
 mod recorder;
+mod records;
 pub mod replay;
 mod ring;
 mod server;

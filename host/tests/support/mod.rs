@@ -20,7 +20,8 @@ pub(crate) struct Host {
     pub(crate) address: SocketAddr,
     end: oneshot::Sender<()>,
     task: JoinHandle<()>,
-    _folder: TempDir,
+    /// Where its configuration is.
+    pub(crate) folder: TempDir,
 }
 
 /// The chain's hosts, first to last.
@@ -34,23 +35,24 @@ impl Host {
     pub(crate) async fn end(self) {
         self.end.send(()).expect("it serves");
         self.task.await.expect("it ends well");
+        self.folder.close().expect("its folder goes");
     }
 
-    /// Where it tells what it measured.
-    pub(crate) fn door(&self) -> String {
-        format!("http://{}/_dyninka/hops", self.address)
+    /// One of the session's doors: `hops`, `records`.
+    pub(crate) fn door(&self, name: &str) -> String {
+        format!("http://{}/_dyninka/{name}", self.address)
     }
 }
 
-/// Starts the chain; `detail` requests a second are recorded.
-pub(crate) async fn start(detail: u32) -> Chain {
+/// Starts the chain; `detail` requests a second are told of in detail, with their values or without.
+pub(crate) async fn start(detail: u32, record: bool) -> Chain {
     let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
-    let first = host("first", nowhere, detail).await;
-    let last = host("last", first.address, detail).await;
+    let first = host("first", nowhere, detail, record).await;
+    let last = host("last", first.address, detail, record).await;
     Chain { first, last }
 }
 
-async fn host(service: &str, first: SocketAddr, detail: u32) -> Host {
+async fn host(service: &str, first: SocketAddr, detail: u32, record: bool) -> Host {
     let folder = tempfile::tempdir().expect("a folder");
     let library = format!("{service}.so");
     // A file of its own: the loader gives out what it has for the same one.
@@ -71,11 +73,12 @@ async fn host(service: &str, first: SocketAddr, detail: u32) -> Host {
         library: Some(library),
         token: TOKEN.to_owned(),
         limits: Limits { detail, ..Limits::default() },
+        record,
     };
     std::fs::write(folder.path().join("config.json"), serde_json::to_vec(&config).expect("JSON")).expect("its folder");
     let server = Server::bind(folder.path()).await.expect("it serves");
     let (end, ended) = oneshot::channel();
     let address = server.address();
     let task = tokio::spawn(server.serve(async move { drop(ended.await) }));
-    Host { address, end, task, _folder: folder }
+    Host { address, end, task, folder }
 }
