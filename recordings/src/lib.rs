@@ -16,6 +16,7 @@ mod request;
 mod ring;
 mod scan;
 mod store;
+mod wire;
 mod writer;
 
 pub use body::{Body, End, Left};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::cases::{self, Case, Chosen, Given, Side};
 use super::judge::{Moved, Own, examine};
-use super::question::{Question, Subject};
+use super::question::{Feed, Question, Subject};
 use super::runner::Runner;
 use super::verdict::Findings;
 use crate::body::End;
@@ -53,7 +53,7 @@ pub(super) async fn follow<R: Runner>(
 fn after<'a>(question: &'a Question, first: &'a str) -> Vec<&'a str> {
     let mut takers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (service, subject) in &question.subjects {
-        for upstream in &subject.upstreams {
+        for (_, upstream) in subject.upstreams() {
             takers.entry(upstream).or_default().insert(service);
         }
     }
@@ -138,7 +138,7 @@ enum Way {
 }
 
 fn redirect(subject: &Subject, at: u64, request: &Request, hop: Option<&Hop>, map: &Map<'_>) -> Way {
-    match hop.filter(|hop| hop.inputs.len() == subject.upstreams.len()) {
+    match hop.filter(|hop| hop.inputs.len() == subject.feeds.len()) {
         Some(hop) => called_then(subject, at, hop, map),
         None => not_called_then(subject, at, request, map),
     }
@@ -150,8 +150,8 @@ fn called_then(subject: &Subject, at: u64, hop: &Hop, map: &Map<'_>) -> Way {
     let mut now = was.clone();
     let mut ends = None;
     let mut touched = false;
-    for (index, upstream) in subject.upstreams.iter().enumerate() {
-        let Some(moved) = map.get(&(at, upstream.as_str())) else { continue };
+    for (index, upstream) in subject.upstreams() {
+        let Some(moved) = map.get(&(at, upstream)) else { continue };
         // A request with a route of its own may have filled it from elsewhere.
         if moved.recorded.as_ref().and_then(End::body) != Some(&hop.inputs[index]) {
             return Way::Unknown(ANOTHER_WAY);
@@ -183,13 +183,20 @@ fn called_then(subject: &Subject, at: u64, hop: &Hop, map: &Map<'_>) -> Way {
 
 /// A call that was not made, as something before it filtered or failed: now it may be.
 fn not_called_then(subject: &Subject, at: u64, request: &Request, map: &Map<'_>) -> Way {
-    if !subject.upstreams.iter().any(|upstream| map.contains_key(&(at, upstream.as_str()))) {
+    if !subject.upstreams().any(|(_, upstream)| map.contains_key(&(at, upstream))) {
         return Way::AsThen;
     }
     let (mut inputs, mut was, mut now) = (Vec::new(), None, None);
-    for upstream in &subject.upstreams {
+    for feed in &subject.feeds {
+        let upstream = match feed {
+            Feed::Service(upstream) => upstream.as_str(),
+            Feed::Literal(body) => {
+                inputs.push(body.clone());
+                continue;
+            }
+        };
         let recorded = request.hops.iter().rev().find(|hop| hop.service == *upstream).map(|hop| &hop.end);
-        let moved = map.get(&(at, upstream.as_str()));
+        let moved = map.get(&(at, upstream));
         let (Some(before), Some(after)) =
             (moved.map(|moved| &moved.was).or(recorded), moved.map(|moved| &moved.now).or(recorded))
         else {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::verdict::Verdict;
 use super::{Runner, judge};
+use crate::body::Body;
 use crate::compare::Rules;
 use crate::request::{Keyframe, Request};
 
@@ -27,18 +28,37 @@ pub struct Question {
 }
 
 /// A service.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Subject {
     /// Its version before the edit; none where there is no code of it any more: then what was recorded stands for it.
     pub was: Option<String>,
     /// Its version now.
     pub now: String,
-    /// The services its inputs come from, in the order of its parameters.
-    pub upstreams: Vec<String>,
+    /// What its inputs come from, in the order of its parameters.
+    pub feeds: Vec<Feed>,
     /// Whether it may be called again; not, where it says `#[service(replay = false)]`.
     pub replay: bool,
     /// Whether it has placed state: then the order of its calls means something.
     pub placed: bool,
+}
+
+/// What an input comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Feed {
+    /// A service, by its Rust name.
+    Service(String),
+    /// It stands in the flow.
+    Literal(Body),
+}
+
+impl Subject {
+    /// The services its inputs come from.
+    pub(super) fn upstreams(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.feeds.iter().enumerate().filter_map(|(at, feed)| match feed {
+            Feed::Service(service) => Some((at, service.as_str())),
+            Feed::Literal(_) => None,
+        })
+    }
 }
 
 /// How far it is looked.

@@ -14,8 +14,8 @@ use crate::tests::{hop, request};
 use crate::{Body, Called, End, Hop, Keyframe, Placed, Request, Rules};
 
 fn subject(was: &str, now: &str, upstreams: &[&str]) -> Subject {
-    let upstreams = upstreams.iter().map(|&name| name.to_owned()).collect();
-    Subject { was: Some(was.into()), now: now.into(), upstreams, replay: true, placed: false }
+    let feeds = upstreams.iter().map(|&name| Feed::Service(name.to_owned())).collect();
+    Subject { was: Some(was.into()), now: now.into(), feeds, replay: true, placed: false }
 }
 
 /// A chain `get -> double -> label`, in which the code of `double` changes from `double@1` to `double@2`.
@@ -245,7 +245,7 @@ fn calls_from_a_body_follow_what_they_called() {
         ..hop("label", "", "14")
     };
     asked.requests[0].1 = Arc::new(own);
-    asked.subjects.get_mut("label").unwrap().upstreams.clear();
+    asked.subjects.get_mut("label").unwrap().feeds.clear();
     let verdict = judged(&asked, "double", &mut fake);
     assert_eq!(verdict["downstream"]["label"]["changed"], json!([{"at": 0, "path": "", "was": 14, "now": 21}]));
 }
