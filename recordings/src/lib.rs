@@ -26,6 +26,7 @@ pub use header::{FILE, FORMAT, Header};
 pub use pattern::{PathError, Pattern};
 pub use reader::{ReadError, Reader, Summary};
 pub use redaction::{BLANK, Redaction, SECRET_HEADERS};
+pub use replay::worker::{Worker, WorkerError};
 pub use request::{Called, Hop, Keyframe, Placed, Request};
 pub use ring::Ring;
 pub use scan::{Entry, Outcome};

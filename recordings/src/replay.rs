@@ -16,12 +16,11 @@ mod question;
 mod rounds;
 mod runner;
 mod verdict;
-mod worker;
+pub(crate) mod worker;
 
 pub use question::{Feed, Limits, Question, Subject};
 pub use runner::{Job, Prepared, Ran, Role, Runner, Slot};
 pub use verdict::{CaseChange, Findings, Pace, Verdict};
-pub use worker::{Worker, WorkerError};
 
 /// Kinds of end that only a run again has.
 pub mod kind {

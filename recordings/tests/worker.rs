@@ -9,15 +9,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use recordings::replay::{Job, Limits, Question, Role, Runner as _, Slot, Subject, Worker, WorkerError, kind};
-use recordings::{Body, Called, End, Hop, Placed, Request, Rules};
+use recordings::replay::{Job, Limits, Question, Role, Runner as _, Slot, Subject, kind};
+use recordings::{Body, Called, End, Hop, Placed, Request, Rules, Worker, WorkerError};
 
 const VERSION: &str = "odd@00000001";
 
 fn worker() -> Worker {
     let library = built::examples().join("libreplay_odd.so");
-    let libraries = BTreeMap::from([(VERSION.to_owned(), library), ("none@1".to_owned(), "/proc/self/status".into())]);
-    Worker::new(built::examples().join("replay_worker"), &[], libraries)
+    let of = |version: &str| ("odd".to_owned(), version.to_owned());
+    let libraries = BTreeMap::from([(of(VERSION), library), (of("none@1"), "/proc/self/status".into())]);
+    Worker::new(built::examples().join("replay_worker"), libraries)
 }
 
 fn slot(role: Role) -> Slot {
@@ -73,7 +74,7 @@ async fn what_cannot_be_run_is_said() {
     let slot = |version: &str| Slot { version: version.into(), ..slot(Role::Now) };
     assert!(matches!(worker.prepare(&slot("gone@1"), &[]).await, Err(WorkerError::Library(_))));
     assert!(matches!(worker.prepare(&slot("none@1"), &[]).await, Err(WorkerError::Refused { .. })));
-    let mut none = Worker::new("/nowhere/dyn".into(), &[], BTreeMap::from([("a@1".into(), "/a".into())]));
+    let mut none = Worker::new("/nowhere/dyn".into(), BTreeMap::from([(("odd".into(), "a@1".into()), "/a".into())]));
     assert!(matches!(none.prepare(&slot("a@1"), &[]).await, Err(WorkerError::Start { .. })));
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -15,6 +15,8 @@ use super::runner::{Job, Prepared, Ran, Role, Runner, Slot};
 use crate::body::End;
 use crate::request::Placed;
 
+/// The subcommand that runs functions again.
+const COMMAND: &str = "replay-worker";
 /// What a run may take beyond its time before its process is taken for stuck: it says so itself, as a rule.
 const GRACE: Duration = Duration::from_secs(5);
 /// What loading a library and putting state in it may take.
@@ -24,9 +26,8 @@ const LOADING: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Worker {
     program: PathBuf,
-    arguments: Vec<String>,
-    /// By version.
-    libraries: BTreeMap<String, PathBuf>,
+    /// By service and version.
+    libraries: BTreeMap<(String, String), PathBuf>,
     process: Option<Process>,
     /// What each slot begins with.
     prepared: HashMap<Slot, Vec<Placed>>,
@@ -72,10 +73,9 @@ enum Said {
 }
 
 impl Worker {
-    /// Runs these libraries, by version, in a process of this program, which does what `dyn replay-worker` does.
-    pub fn new(program: PathBuf, arguments: &[&str], libraries: BTreeMap<String, PathBuf>) -> Self {
-        let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        Self { program, arguments, libraries, process: None, prepared: HashMap::new() }
+    /// Runs these libraries, by service and version, in a process of this program: `dyn`.
+    pub fn new(program: PathBuf, libraries: BTreeMap<(String, String), PathBuf>) -> Self {
+        Self { program, libraries, process: None, prepared: HashMap::new() }
     }
 
     async fn ask(&mut self, ask: &Ask, within: Duration) -> Result<Said, WorkerError> {
@@ -84,7 +84,7 @@ impl Worker {
         line.push(b'\n');
         let process = match &mut self.process {
             Some(process) => process,
-            none => none.insert(Process::start(&self.program, &self.arguments).map_err(start)?),
+            none => none.insert(Process::start(&self.program).map_err(start)?),
         };
         let said = match tokio::time::timeout(within, process.say(&line)).await {
             Ok(Ok(Some(answer))) => return Ok(Said::Answer(answer)),
@@ -104,7 +104,10 @@ impl Worker {
     /// Has the slot's library in the process there is now.
     async fn load(&mut self, slot: &Slot) -> Result<Prepared, WorkerError> {
         let version = || slot.version.clone();
-        let file = self.libraries.get(&slot.version).ok_or_else(|| WorkerError::Library(version()))?;
+        let file = self
+            .libraries
+            .get(&(slot.service.clone(), slot.version.clone()))
+            .ok_or_else(|| WorkerError::Library(version()))?;
         let refused = |why: String| WorkerError::Refused { version: version(), why };
         let name = name(slot);
         let load = Ask::Load { slot: name.clone(), file: file.clone() };
@@ -174,10 +177,10 @@ impl Runner for Worker {
 }
 
 impl Process {
-    fn start(program: &PathBuf, arguments: &[String]) -> io::Result<Self> {
+    fn start(program: &Path) -> io::Result<Self> {
         let mut command = Command::new(program);
         // What functions print comes on standard error: it has been read once.
-        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+        command.arg(COMMAND).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
         let mut child = command.spawn()?;
         let gone = || io::Error::other("it has no standard input and output");
         let (input, output) = (child.stdin.take().ok_or_else(gone)?, child.stdout.take().ok_or_else(gone)?);
