@@ -32,6 +32,7 @@ impl State {
             library: known.live.as_ref().map(|live| live.library.clone()),
             token: self.settings.token.clone(),
             limits: deep_enough(self.settings.limits, app.services.len()),
+            record: true,
         })
     }
 }
