@@ -18,6 +18,7 @@ mod runner;
 mod verdict;
 pub(crate) mod worker;
 
+pub(crate) use cases::Case;
 pub use question::{Feed, Limits, Question, Subject};
 pub use runner::{Job, Prepared, Ran, Role, Runner, Slot};
 pub use verdict::{CaseChange, Findings, Pace, Verdict};

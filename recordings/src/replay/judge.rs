@@ -1,6 +1,6 @@
 //! What differs, and is no accident.
 
-use super::cases::{self, Case, Chosen, Side};
+use super::cases::{Case, Chosen, Side};
 use super::question::{Question, Subject};
 use super::rounds::{self, Ends, Rounds};
 use super::verdict::{Findings, Verdict};
@@ -25,7 +25,7 @@ pub(super) async fn judge<R: Runner>(question: &Question, service: &str, runner:
         return Ok(verdict);
     };
     (verdict.was, verdict.now) = (subject.was.clone(), subject.now.clone());
-    let chosen = if subject.placed { cases::ordered(question, service) } else { cases::distinct(question, service) };
+    let chosen = question.choose(service, subject);
     if !subject.replay {
         (0..chosen.cases.len()).for_each(|_| verdict.findings.skip(downstream::UNSAFE));
         return Ok(verdict);
