@@ -15,6 +15,8 @@ pub mod replay;
 mod request;
 mod ring;
 mod scan;
+pub mod send;
+pub mod shelf;
 mod store;
 mod test_file;
 mod wire;

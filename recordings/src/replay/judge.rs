@@ -100,6 +100,7 @@ fn weigh(
             return None;
         }
         if own == Own::Yes && kind == kind::REJECTED && !is(was, kind::REJECTED) {
+            findings.unread += 1;
             findings.skip(format!("what it received then does not read: {message}"));
             return None;
         }

@@ -212,7 +212,7 @@ fn inputs_that_do_not_read_any_more_are_told_apart() {
         other => End::Value(Body::new((2 * other).to_string().as_bytes())),
     });
     let verdict = judged(&question([1, 2]), "double", &mut fake);
-    assert_eq!((&verdict["same"], &verdict["differ"]), (&json!(1), &json!(0)));
+    assert_eq!((&verdict["same"], &verdict["differ"], &verdict["unread"]), (&json!(1), &json!(0), &json!(1)));
     assert_eq!(verdict["skipped"], json!({"what it received then does not read: value: expected a string": 1}));
 }
 
