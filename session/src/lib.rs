@@ -43,7 +43,7 @@ pub use journal::LogLine;
 pub use load::load;
 pub use local_cluster::On;
 pub use lock::{Lock, LockError};
-pub use options::{Front, Options};
+pub use options::{Front, Options, Recording};
 pub use report::{Address, Fate, Report, Taken, Waterfall};
 pub use running::{Running, attach, running};
 pub use schema::schema;

@@ -64,6 +64,7 @@ pub(crate) fn options(file: &std::path::Path, on: On, front: Front, limits: &Lim
         watch: true,
         // Whoever sits before a terminal mends it; a program is told by the exit code.
         waits: std::io::stderr().is_terminal(),
+        recording: session::Recording::default(),
         only: None,
     })
 }

@@ -236,7 +236,7 @@ fn calls_from_a_body_follow_what_they_called() {
     let mut asked = question([7]);
     let mut own = Request::clone(&asked.requests[0].1);
     own.hops[2] = Hop {
-        inputs: Vec::new(),
+        inputs: vec![Body::new(b"\"from its caller\"")],
         calls: vec![Called {
             service: "double".into(),
             inputs: vec![Body::new(b"7")],
