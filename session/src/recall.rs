@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use recordings::replay::{Job, Limits, Question, Role, Runner, Slot, Subject};
-use recordings::{Body, End, Hop, Keyframe, Reader, Request, Rules, Worker, WorkerError};
+use recordings::{Body, End, Hop, Keyframe, Placed, Reader, Request, Rules, Worker, WorkerError};
 use serde_json::{Value, json};
 
 use crate::command::{Answer, Kept, Step};
@@ -86,14 +86,24 @@ pub(crate) async fn step(
     };
     let steps = vec![step_of(at, hop)];
     let Some(inputs) = inputs else { return Answer::Stepped { steps, again: None } };
-    match again(program, present, hop, inputs).await {
+    // The state it had, as far as that is known: the latest before the call.
+    let keyframes = recorder.material().keyframes;
+    let before = keyframes.iter().filter(|frame| frame.service == hop.service && frame.sequence <= hop.sequence);
+    let state = before.max_by_key(|frame| frame.sequence).map_or(&[][..], |frame| &frame.states);
+    match again(program, present, hop, state, inputs).await {
         Ok(end) => Answer::Stepped { steps, again: Some(end) },
         Err(why) => refused(why),
     }
 }
 
 /// Calls a recorded hop's function once more, as it is now and away from the one that serves.
-async fn again(program: PathBuf, present: Present, hop: &Hop, inputs: Vec<Value>) -> Result<Value, String> {
+async fn again(
+    program: PathBuf,
+    present: Present,
+    hop: &Hop,
+    state: &[Placed],
+    inputs: Vec<Value>,
+) -> Result<Value, String> {
     let subject = present.subjects.get(&hop.service);
     let subject = subject.ok_or_else(|| format!("{} is no service of the app any more", hop.service))?;
     if !subject.replay {
@@ -106,7 +116,7 @@ async fn again(program: PathBuf, present: Present, hop: &Hop, inputs: Vec<Value>
     let slot = Slot { role: Role::Now, service: hop.service.clone(), version: subject.now.clone() };
     let mut worker = Worker::new(program, present.libraries);
     let words = |error: WorkerError| format!("failed to {error}");
-    worker.prepare(&slot, &[]).await.map_err(words)?;
+    worker.prepare(&slot, state).await.map_err(words)?;
     let job = Job { slot: &slot, inputs: &inputs, stand_ins: &hop.calls, timeout: Limits::default().timeout };
     Ok(value_of(&worker.run(job).await.map_err(words)?.end))
 }
