@@ -137,6 +137,15 @@ pub(crate) struct Dev {
     /// A view that leaves the mouse to the terminal
     #[arg(long)]
     pub(crate) no_mouse: bool,
+    /// Write requests and what each function received and returned to recordings/NAME beside the app
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "")]
+    pub(crate) record: Option<String>,
+    /// Blank a field before anything is recorded: a JSON pointer such as /user/token, or a name for wherever it is
+    #[arg(long, value_name = "PATH")]
+    pub(crate) redact: Vec<String>,
+    /// Leave a field out of comparisons: a JSON pointer such as /timestamp, or a name for wherever it is
+    #[arg(long, value_name = "PATH")]
+    pub(crate) ignore: Vec<String>,
     #[command(flatten)]
     pub(crate) limits: Limits,
 }

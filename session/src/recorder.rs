@@ -5,12 +5,16 @@ mod assembly;
 mod lives;
 mod wire;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use hops::record::Line;
 use recordings::{Bounds, Header, Keyframe, Pattern, Redaction, Request, Ring, Writer};
+
+use tokio::sync::mpsc::Receiver;
+use tokio::time::MissedTickBehavior;
 
 use crate::options::Recording;
 use crate::snapshot;
@@ -41,6 +45,7 @@ struct Inner {
     lives: Lives,
     writer: Option<(String, Writer)>,
     app: String,
+    versions: BTreeMap<String, String>,
     dropped: u64,
     unread: u64,
 }
@@ -66,6 +71,7 @@ impl Recorder {
             lives: Lives::default(),
             writer: None,
             app: String::new(),
+            versions: BTreeMap::new(),
             dropped: 0,
             unread: 0,
         };
@@ -141,9 +147,16 @@ impl Recorder {
         !self.options.redact.is_empty()
     }
 
-    /// The name of the app, for the heads of recordings.
-    pub(crate) fn name_app(&self, app: &str) {
-        app.clone_into(&mut self.inner().app);
+    /// The app's name and the versions that serve, for the heads of recordings.
+    pub(crate) fn know(&self, app: &str, versions: BTreeMap<String, String>) {
+        let mut inner = self.inner();
+        app.clone_into(&mut inner.app);
+        inner.versions = versions;
+    }
+
+    /// Where recordings are.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        &self.folder
     }
 
     /// What there is to see.
@@ -188,6 +201,13 @@ impl Recorder {
         Ok(format!("{name} holds {} requests in {} bytes{missing}", counts.requests, counts.bytes))
     }
 
+    /// The session ends: what is being written is written out. Blocks.
+    pub(crate) fn end(&self) {
+        let taken = self.inner().writer.take();
+        // Its drop writes what waits.
+        drop(taken);
+    }
+
     /// Saves what is in memory. Blocks.
     pub(crate) fn save(&self, name: &str) -> Result<String, String> {
         let Material { requests, keyframes } = self.material();
@@ -214,8 +234,12 @@ impl Recorder {
             None => self.free_name(),
         };
         let began = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_millis());
-        let app = self.inner().app.clone();
+        let (app, versions) = {
+            let inner = self.inner();
+            (inner.app.clone(), inner.versions.clone())
+        };
         let header = Header {
+            versions,
             redactions: self.options.redact.clone(),
             ignore: self.options.ignore.clone(),
             ..Header::new(&app, u64::try_from(began).unwrap_or(u64::MAX))
@@ -238,15 +262,28 @@ impl Recorder {
         }
     }
 
-    /// Where recordings are.
-    pub(crate) fn folder(&self) -> &std::path::Path {
-        &self.folder
-    }
-
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// Takes what hosts record until nobody tells any more.
+pub(crate) async fn record(recorder: Arc<Recorder>, mut records: Receiver<Recorded>, begun: Instant) {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            recorded = records.recv() => match recorded {
+                Some(recorded) => recorder.add(begun.elapsed(), recorded),
+                None => break,
+            },
+            _ = ticks.tick() => recorder.tick(begun.elapsed()),
+        }
+    }
+}
+
+/// How often requests are looked for whose parts do not come.
+const TICK: Duration = Duration::from_millis(500);
 
 /// A name is one folder's.
 fn checked(name: &str) -> Result<&str, String> {

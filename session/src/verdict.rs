@@ -110,6 +110,20 @@ impl Verdict {
         self.findings.differ > 0 || self.downstream.values().any(|findings| findings.differ > 0)
     }
 
+    /// In lines: [`Verdict::words`], then each difference with the request it is of.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = vec![format!("{}: {}", self.service, self.words())];
+        let all = std::iter::once((&self.service, &self.findings)).chain(&self.downstream);
+        for (service, findings) in all {
+            lines.extend(findings.changed.iter().map(|changed| format!("  {service}, {}", changed.words())));
+            if findings.more > 0 {
+                lines.push(format!("  {service}: {} more", findings.more));
+            }
+            lines.extend(findings.notes.iter().map(|note| format!("  {service}: {note}")));
+        }
+        lines
+    }
+
     /// In one line: how many are the same, and the first that is not.
     pub fn words(&self) -> String {
         let Findings { recorded, same, differ, unstable, ref changed, .. } = self.findings;
@@ -121,9 +135,7 @@ impl Verdict {
             _ => format!("changed {differ} of {recorded}"),
         };
         if let Some(first) = changed.first() {
-            let side = |value: &Option<Value>| value.as_ref().map_or("nothing".to_owned(), |value| shorten(value));
-            let path = if first.path.is_empty() { "the value" } else { &first.path };
-            words += &format!(", first {path}: was {}, now {}", side(&first.was), side(&first.now));
+            words += &format!(", first {}", first.sides());
         }
         if unstable > 0 {
             words += &format!("; {unstable} differ from run to run");
@@ -143,6 +155,19 @@ impl Verdict {
             }
         }
         words
+    }
+}
+
+impl Changed {
+    /// `request 12 /value: was 2.5, now 5.0`.
+    fn words(&self) -> String {
+        format!("request {} {}", self.at, self.sides())
+    }
+
+    fn sides(&self) -> String {
+        let side = |value: &Option<Value>| value.as_ref().map_or_else(|| "nothing".to_owned(), shorten);
+        let path = if self.path.is_empty() { "the value" } else { &self.path };
+        format!("{path}: was {}, now {}", side(&self.was), side(&self.now))
     }
 }
 
