@@ -59,15 +59,19 @@ impl Outgoing {
     /// The request as it came to the app: with what no other service gave to the first, by these names. None where
     /// that was not kept.
     pub fn new(request: &Request, inputs: &[String]) -> Option<Self> {
-        let entry = request.hops.iter().rev().find(|hop| hop.parent.is_none())?;
-        let fetched = |body: &crate::Body| {
-            let own = |hop: &&crate::Hop| hop.parent.as_deref() == Some(&*entry.span);
-            request.hops.iter().filter(own).any(|hop| hop.end.body() == Some(body))
-        };
         let mut given = Vec::new();
-        for (name, body) in inputs.iter().zip(&entry.inputs).filter(|(_, body)| !fetched(body)) {
-            let value = String::from_utf8(body.bytes()?.into_owned()).ok()?;
-            given.push(format!("{}:{value}", serde_json::Value::from(name.as_str())));
+        if let Some(entry) = request.hops.iter().rev().find(|hop| hop.parent.is_none()) {
+            let fetched = |body: &crate::Body| {
+                let own = |hop: &&crate::Hop| hop.parent.as_deref() == Some(&*entry.span);
+                request.hops.iter().filter(own).any(|hop| hop.end.body() == Some(body))
+            };
+            for (name, body) in inputs.iter().zip(&entry.inputs).filter(|(_, body)| !fetched(body)) {
+                let value = String::from_utf8(body.bytes()?.into_owned()).ok()?;
+                given.push(format!("{}:{value}", serde_json::Value::from(name.as_str())));
+            }
+        } else if request.headers.iter().any(|(name, _)| tells_of_a_body(name)) {
+            // The first function did not run, since one before it filtered: what it was given nobody knows.
+            return None;
         }
         let body = (!given.is_empty()).then(|| format!("{{{}}}", given.join(",")).into_bytes());
         let kept = |(name, value): &&(String, String)| {
@@ -86,6 +90,10 @@ impl Outgoing {
         }
         Some(Self { at: request.at, headers, body })
     }
+}
+
+fn tells_of_a_body(header: &str) -> bool {
+    ["content-length", "transfer-encoding"].iter().any(|name| header.eq_ignore_ascii_case(name))
 }
 
 /// Sends requests to a service, in the order of their times. To be given up, it is dropped.

@@ -59,6 +59,12 @@ fn a_request_is_sent_as_it_came() {
     let mut fetched = recorded(3);
     fetched.hops[1].inputs.pop();
     assert_eq!(Outgoing::new(&fetched, &names).unwrap().body, None);
+    // What was filtered on its way has no hop of the first service.
+    let mut filtered = recorded(3);
+    filtered.hops.pop();
+    assert_eq!(Outgoing::new(&filtered, &names), None, "it had a body");
+    filtered.headers.retain(|(name, _)| name != "Content-Length");
+    assert_eq!(Outgoing::new(&filtered, &names).unwrap().body, None);
     let mut left = recorded(3);
     left.hops[1].inputs[1] = crate::Body::Left { bytes: 9, why: crate::Left::Size };
     assert_eq!(Outgoing::new(&left, &names), None);

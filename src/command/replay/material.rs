@@ -42,12 +42,13 @@ pub(super) async fn gather(replay: &Replay) -> Result<Material, Fault> {
     let keyframes = reader.keyframes().map_err(wrong)?.into_iter().map(Arc::new).collect();
     let against = replay.against.as_deref().map(|name| Against::read(&replay.file, name)).transpose()?;
     if let Some(Against::Recording(other)) = &against {
-        let (numbers, mut own): (Vec<_>, Vec<_>) = requests.into_iter().unzip();
+        // Oldest first, as calls are matched in their order.
+        let (numbers, mut own): (Vec<_>, Vec<_>) = requests.into_iter().rev().unzip();
         let gone = stand_in(&mut own, other);
         if gone > 0 {
             notices.push(format!("{gone} calls have no like in the other recording and are left out"));
         }
-        requests = numbers.into_iter().zip(own).collect();
+        requests = numbers.into_iter().zip(own).rev().collect();
     }
     let took_part: BTreeSet<String> =
         requests.iter().flat_map(|(_, request)| &request.hops).map(|hop| hop.service.clone()).collect();
