@@ -103,6 +103,10 @@ impl Lines {
             Report::Unchanged { edit, ms } => {
                 self.say(&format!("edit {edit}: nothing changed its meaning ({ms:.0} ms)"))?
             }
+            Report::Verdict { edit, verdict, .. } => {
+                self.say(&format!("edit {edit}: {}: {}", verdict.service, verdict.words()))?;
+            }
+            Report::Unjudged { edit, why } => self.say(&format!("edit {edit}: what it changed is not known: {why}"))?,
             Report::Superseded { edit, by } => self.say(&format!("edit {edit}: overtaken by edit {by}"))?,
             Report::Live { edit, services, removed, flow, ms } => {
                 self.live(*edit, services, *flow, ms.total)?;

@@ -87,6 +87,8 @@ impl From<session::StartError> for Fault {
             session::StartError::Build(error) => {
                 error.hint().into_iter().fold(Self::new(Kind::Machine, format!("failed to {error}")), Self::hint)
             }
+            session::StartError::Path(error) => Self::new(Kind::Usage, error)
+                .hint("a field is a JSON pointer such as /user/token, or a name for wherever it is"),
             session::StartError::Client(_) | session::StartError::Folder { .. } => {
                 Self::new(Kind::Machine, format!("failed to {error}"))
             }

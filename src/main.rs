@@ -24,9 +24,13 @@ fn main() -> ExitCode {
         Command::Status { file, json } => command::status::run(&file, json),
         Command::Logs(logs) => command::logs::run(&logs),
         Command::Events { file, after } => command::events::run(&file, after),
+        Command::Replay(replay) => command::replay::run(&replay),
+        Command::Recordings { file, json } => command::recordings::run(&file, json),
+        Command::Keep(keep) => command::keep::run(&keep),
         Command::Stop { file } => command::stop::run(&file),
         Command::Doctor { json } => command::doctor::run(json),
         Command::Completions { shell } => command::completions::run(shell),
+        Command::ReplayWorker => command::replay_worker::run(),
         Command::Host { folder, die_with_parent } => command::host::run(&folder, die_with_parent),
     };
     match ended {

@@ -32,6 +32,9 @@ pub struct Config {
     /// Limits on requests.
     #[serde(default)]
     pub limits: Limits,
+    /// Whether values are recorded of requests that are recorded in detail.
+    #[serde(default)]
+    pub record: bool,
 }
 
 /// A service as others see it.

@@ -9,8 +9,11 @@ pub mod fold;
 pub mod header;
 pub mod otlp;
 pub mod ranks;
+pub mod record;
+pub mod replay;
 mod route;
 mod span;
+pub mod value;
 
 pub use batch::{Batch, Cursor, CursorError};
 pub use config::{Config, Limits, Peer, Swap};

@@ -1,6 +1,6 @@
-//! What measuring costs: the chain `first -> last` with and without it, in turns, so that what else the machine does
-//! befalls both. With: a reader asks every host for what it measured and folds it, as a session does, in the same
-//! process, so that its work counts too.
+//! What measuring costs, and what recording costs besides: the chain `first -> last` with and without it, in turns, so
+//! that what else the machine does befalls both. With: a reader asks every host for what it has and reads it, as a
+//! session does, in the same process, so that its work counts too.
 //!
 //! `cargo bench -p host`
 
@@ -10,6 +10,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use hops::fold::Fold;
+use hops::record::Line;
 use hops::{Batch, Limits, header, otlp};
 use reqwest::Client;
 use support::{Chain, TOKEN, start};
@@ -28,8 +29,19 @@ fn main() {
 }
 
 async fn measure() {
-    let (without, with) = (start(0).await, start(Limits::default().detail).await);
-    let read = [&with.first, &with.last].map(|host| tokio::spawn(follow(host.door())));
+    let detail = Limits::default().detail;
+    compare("measuring", start(0, false).await, start(detail, false).await).await;
+    compare("recording", start(detail, false).await, start(detail, true).await).await;
+}
+
+/// Both chains are measured where they are to be; the second is read for what the first has not.
+async fn compare(what: &str, without: Chain, with: Chain) {
+    let hosts = |chain: &Chain| [chain.first.door("hops"), chain.last.door("hops")];
+    let mut read = Vec::from(hosts(&with).map(|door| tokio::spawn(follow(door))));
+    if what == "recording" {
+        read.extend(hosts(&without).map(|door| tokio::spawn(follow(door))));
+        read.extend([&with.first, &with.last].map(|host| tokio::spawn(follow_records(host.door("records")))));
+    }
     for callers in CALLERS {
         // Their connections are kept from turn to turn.
         let clients: Vec<_> = (0..callers).map(|_| client()).collect();
@@ -49,7 +61,7 @@ async fn measure() {
             }
             turns.push((a, b));
         }
-        report(callers, &turns);
+        report(what, callers, &turns);
     }
     for task in read {
         task.abort();
@@ -62,10 +74,10 @@ async fn measure() {
 /// Requests a second, and their median in microseconds.
 type Figures = (f64, f64);
 
-fn report(callers: usize, turns: &[(Figures, Figures)]) {
+fn report(what: &str, callers: usize, turns: &[(Figures, Figures)]) {
     let of = |part: &dyn Fn(&(Figures, Figures)) -> f64| median(turns.iter().map(part).collect());
     println!(
-        "{callers:>2} callers, n {} pairs of {} ms: without {:.0} req/s, p50 {:.0} µs; with {:.0} req/s, p50 {:.0} µs; \
+        "{what}: {callers:>2} callers, n {} pairs of {} ms: without {:.0} req/s, p50 {:.0} µs; with {:.0} req/s, p50 {:.0} µs; \
          with/without, median of pairs: req/s {:.3}, p50 {:.3}",
         turns.len(),
         TURN.as_millis(),
@@ -121,5 +133,18 @@ async fn follow(door: String) {
         let (in_flight, now) = (number(header::IN_FLIGHT), number(header::NOW));
         let spans = otlp::decode(&answer.bytes().await.expect("its body")).expect("spans").spans;
         fold.add(begun.elapsed(), "one", Batch { now, in_flight, requests, errors, spans });
+    }
+}
+
+/// Reads what a host recorded for as long as it is let.
+async fn follow_records(door: String) {
+    let (client, mut query) = (client(), String::new());
+    loop {
+        let answer = client.get(format!("{door}?{query}")).bearer_auth(TOKEN).send().await.expect("a batch");
+        query = format!("after={}", answer.headers()[header::CURSOR].to_str().expect("text"));
+        let body = answer.bytes().await.expect("its body");
+        for line in body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            serde_json::from_slice::<Line>(line).expect("a record");
+        }
     }
 }

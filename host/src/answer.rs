@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use dyninka::border::{self, Kind};
+use dyninka::border::Kind;
 use hops::{Config, Outcome, Route, header};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
@@ -17,6 +17,8 @@ use crate::inputs::{self, Gathered};
 use crate::journey::{Journey, nanos, text};
 use crate::library::words;
 use crate::problem::Problem;
+use crate::program::Program;
+use crate::records::{self, Held, Kept};
 use crate::shared::Shared;
 use crate::visit::Visit;
 
@@ -48,7 +50,7 @@ pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> R
             refusal("overloaded", StatusCode::SERVICE_UNAVAILABLE, "as many requests as are let in are being answered"),
         );
     };
-    let visit = Visit::enter(&shared, &settings, &journey, request.method());
+    let visit = Visit::enter(&shared, &settings, &journey, request.method(), request.headers());
     let mut measured = Measured::default();
     let ended = run(&shared, &settings, &journey, request, &mut measured).await;
     let mut outcome = Outcome::Value;
@@ -98,6 +100,23 @@ pub(crate) struct Measured {
     pub(crate) function: u64,
     /// When the function began, in nanoseconds after the request did; none where it did not come to that.
     pub(crate) function_begun: Option<u64>,
+    /// What is recorded of the function's run.
+    pub(crate) ran: Option<Ran>,
+}
+
+/// A run of the function, with what it was given.
+pub(crate) struct Ran {
+    pub(crate) inputs: Vec<Held>,
+    pub(crate) ended: records::Ended,
+    pub(crate) sequence: u64,
+}
+
+/// Records the state that the next call begins with, now and then.
+async fn record_state(shared: &Shared, program: &Program, service: &str) {
+    let sequence = shared.records.peek_call();
+    if let Some(frame) = shared.records.keyframes.take(program, service, sequence).await {
+        shared.records.record(Kept::Keyframe(Box::new(frame)));
+    }
 }
 
 async fn run(
@@ -149,25 +168,32 @@ async fn run(
     let flight = program.enter();
     drop(gate);
     measured.version = Some(flight.program().version.clone());
+    if journey.recorded {
+        record_state(shared, flight.program(), &config.service).await;
+    }
+    let sequence = shared.records.next_call();
+    let recorded = journey.recorded.then(|| inputs.iter().map(Held::of).collect());
     let number = body_call::register(shared, journey);
     let begun = nanos(journey.begun.elapsed());
     measured.function_begun = Some(begun);
     let outcome = tokio::time::timeout_at(journey.deadline, flight.run(number.0, inputs)).await;
     drop(number);
+    let record = |ended| measured.ran = recorded.map(|inputs| Ran { inputs, ended, sequence });
     match outcome {
         Ok(Some(outcome)) => {
+            let body = Bytes::copy_from_slice(&outcome.body);
+            record(records::Ended::Outcome(outcome.kind, Held::of(&body)));
             measured.function = outcome.nanos;
             shared.metrics.function_took(outcome.nanos);
-            end(shared, config, journey, outcome)
+            end(shared, config, journey, outcome.kind, body)
         }
-        Ok(None) => Err(Problem::new(
-            "failed",
-            StatusCode::INTERNAL_SERVER_ERROR,
-            &config.service,
-            &journey.path,
-            "the function's library gave no answer",
-        )),
+        Ok(None) => {
+            let (kind, detail) = ("failed", "the function's library gave no answer");
+            record(records::Ended::Cut(kind, detail));
+            Err(Problem::new(kind, StatusCode::INTERNAL_SERVER_ERROR, &config.service, &journey.path, detail))
+        }
         Err(_) => {
+            record(records::Ended::Cut("deadline", "it did not end before the deadline"));
             measured.function = nanos(journey.begun.elapsed()).saturating_sub(begun);
             let detail = format!("{} did not end before the deadline", config.service);
             Err(Problem::new("deadline", StatusCode::GATEWAY_TIMEOUT, &config.service, &journey.path, &detail))
@@ -185,13 +211,12 @@ fn own_route(text: &str, config: &Config, journey: &Journey) -> Result<Route, Pr
     Ok(route)
 }
 
-fn end(shared: &Shared, config: &Config, journey: &Journey, outcome: border::Outcome) -> Result<Ended, Problem> {
-    let body = Bytes::copy_from_slice(&outcome.body);
+fn end(shared: &Shared, config: &Config, journey: &Journey, kind: Kind, body: Bytes) -> Result<Ended, Problem> {
     let problem = |kind, status, detail: &str, members| {
         Problem::with(kind, status, &config.service, &journey.path, detail, members)
     };
     let object = || serde_json::from_slice::<Map<String, Value>>(&body).unwrap_or_default();
-    match outcome.kind {
+    match kind {
         Kind::Value if body.len() > config.limits.body => {
             let detail = format!("the result of {} is larger than {} bytes", config.service, config.limits.body);
             Err(problem("too-large", StatusCode::INTERNAL_SERVER_ERROR, &detail, Map::new()))

@@ -11,6 +11,7 @@ use http::{HeaderMap, StatusCode};
 
 use crate::journey::Journey;
 use crate::problem::Problem;
+use crate::records::{BodyCall, Ended, Held};
 use crate::shared::Shared;
 use crate::upstream::{Ask, Fetched};
 
@@ -63,7 +64,7 @@ pub(crate) unsafe extern "C" fn call(
     // SAFETY: lent for this call; copied here.
     let (service, inputs) = unsafe {
         let service = String::from_utf8_lossy(service.bytes()).into_owned();
-        (service, inputs.iter().map(|input| input.bytes().to_vec()).collect::<Vec<_>>())
+        (service, inputs.iter().map(|input| Bytes::copy_from_slice(input.bytes())).collect::<Vec<_>>())
     };
     let end = End { done, context };
     let Some((shared, journey)) = traveller(request) else { return end.with(nobody(&service)) };
@@ -87,7 +88,7 @@ fn traveller(request: u64) -> Option<Traveller> {
     })
 }
 
-async fn ask(shared: &Shared, journey: &Journey, service: &str, inputs: &[Vec<u8>]) -> Outcome {
+async fn ask(shared: &Shared, journey: &Journey, service: &str, inputs: &[Bytes]) -> Outcome {
     let settings = shared.settings.load_full();
     let config = &settings.config;
     let Some(peer) = config.peers.get(service) else {
@@ -101,9 +102,19 @@ async fn ask(shared: &Shared, journey: &Journey, service: &str, inputs: &[Vec<u8
         ));
     };
     let body = object(&peer.inputs, inputs);
+    let recorded = journey.recorded.then(|| inputs.iter().map(Held::of).collect());
     // Without inputs there is no body to send: an empty route says that none is to be fetched either.
     let (route, body) = if inputs.is_empty() { (Some(String::new()), None) } else { (None, Some(body)) };
-    match shared.upstreams.ask(&settings, journey, Ask { service, peer, route, body }).await {
+    let answered = shared.upstreams.ask(&settings, journey, Ask { service, peer, route, body }).await;
+    if let (Some(inputs), Some(place)) = (recorded, settings.places.get(service)) {
+        let ended = match &answered {
+            Ok(Fetched::Value(value)) => Ended::Outcome(Kind::Value, Held::of(value)),
+            Ok(Fetched::Filtered(_)) => Ended::Outcome(Kind::Filtered, Held::of(&Bytes::new())),
+            Err(problem) => Ended::Problem(problem.body.clone()),
+        };
+        journey.called_by_body(BodyCall { service: place.service.clone(), inputs, ended });
+    }
+    match answered {
         Ok(Fetched::Value(value)) => Outcome::new(Kind::Value, value.to_vec()),
         Ok(Fetched::Filtered(_)) => Outcome::new(Kind::Filtered, Vec::new()),
         Err(wrong) => problem(wrong),
@@ -111,7 +122,7 @@ async fn ask(shared: &Shared, journey: &Journey, service: &str, inputs: &[Vec<u8
 }
 
 /// `{"name":value,…}` of values that are JSON already.
-fn object(names: &[String], values: &[Vec<u8>]) -> Bytes {
+fn object(names: &[String], values: &[Bytes]) -> Bytes {
     let mut body = vec![b'{'];
     for (at, (name, value)) in names.iter().zip(values).enumerate() {
         if at > 0 {

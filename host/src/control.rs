@@ -56,7 +56,11 @@ pub(crate) async fn reload(shared: &Shared) -> Result<(), ConfigError> {
     let settings = read(&shared.folder)?;
     let front = settings.config.front;
     shared.front.lead(front).map_err(|source| ConfigError::Front { source })?;
+    let records = settings.config.record;
     let old = shared.settings.swap(Arc::new(settings));
+    if old.config.record && !records {
+        shared.records.clear();
+    }
     let unused = async {
         while Arc::strong_count(&old) > 1 {
             tokio::time::sleep(LOOK_AGAIN).await;

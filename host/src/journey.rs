@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::time::Instant;
 
 use crate::problem::Problem;
+use crate::records::BodyCall;
 use crate::trace::Trace;
 
 /// Taken off the deadline that is passed on, at most: a service further away then gives up first and is the one
@@ -28,6 +29,8 @@ pub(crate) struct Journey {
     pub(crate) start: u64,
     /// Whether it is recorded in detail.
     pub(crate) detail: bool,
+    /// Whether its values are recorded.
+    pub(crate) recorded: bool,
     /// Bytes of its body.
     pub(crate) received: AtomicU64,
     trail: Mutex<Trail>,
@@ -40,6 +43,8 @@ struct Trail {
     versions: String,
     /// Calls to them. One that is not over yet has taken [`OPEN`].
     calls: Vec<Call>,
+    /// Calls from the function's body that ended, with their values.
+    body_calls: Vec<BodyCall>,
 }
 
 /// For ever, so far.
@@ -82,13 +87,15 @@ impl Journey {
         }
         let enters = path.len() == 1;
         let followed = || config.limits.detail > 0 && text(headers, header::DETAIL) != Some("0");
+        let detail = if enters { wants() } else { followed() };
         Ok(Self {
             deadline: begun + budget,
             path,
             trace: Trace::read(headers),
             begun,
             start: SystemTime::UNIX_EPOCH.elapsed().map(nanos).unwrap_or(0),
-            detail: if enters { wants() } else { followed() },
+            recorded: detail && config.record,
+            detail,
             received: AtomicU64::new(0),
             trail: Mutex::default(),
         })
@@ -151,6 +158,16 @@ impl Journey {
             call.error = Some("given-up".into());
         }
         calls
+    }
+
+    /// Notes a call from the function's body that ended.
+    pub(crate) fn called_by_body(&self, call: BodyCall) {
+        self.trail().body_calls.push(call);
+    }
+
+    /// The calls from the function's body so far.
+    pub(crate) fn take_body_calls(&self) -> Vec<BodyCall> {
+        std::mem::take(&mut self.trail().body_calls)
     }
 
     /// Notes the length of the body.

@@ -5,14 +5,15 @@ use std::path::Path;
 
 use dyninka::border::{self, Description, Entry, Kind, Library, Outcome, Slice};
 
-use crate::body_call;
-
 /// A library that speaks this border's version and is open. Never unmapped: threads it began, and values it made,
 /// may outlive its last call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Loaded {
     table: &'static Library,
 }
+
+/// See `border::Host::call`.
+pub(crate) type BodyCall = unsafe extern "C" fn(u64, Slice, *const Slice, usize, border::Done, *mut c_void);
 
 /// A library that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -32,8 +33,9 @@ pub(crate) enum LoadError {
 }
 
 impl Loaded {
-    /// Loads a library and opens it. Blocks: it may run the app's own start-up code.
-    pub(crate) fn load(file: &Path) -> Result<(Self, Description), LoadError> {
+    /// Loads a library and opens it; `call` answers what its functions' bodies call. Blocks: it may run the app's own
+    /// start-up code.
+    pub(crate) fn load(file: &Path, call: BodyCall) -> Result<(Self, Description), LoadError> {
         // SAFETY: loading runs the initialisers of a library that `dyn` built for this host.
         let library = unsafe {
             libloading::os::unix::Library::open(
@@ -53,7 +55,7 @@ impl Loaded {
         let loaded = Self { table };
         // SAFETY: the border's version was compared above, so the table means what this host thinks.
         let description = serde_json::from_slice(&unsafe { (table.describe)() }).map_err(LoadError::Description)?;
-        let host = border::Host { version: border::VERSION, call: body_call::call };
+        let host = border::Host { version: border::VERSION, call };
         // SAFETY: as above; `open` is called once, first.
         let opened = unsafe { (table.open)(&host) };
         match opened.kind {

@@ -28,18 +28,7 @@ impl Problem {
         detail: &str,
         members: Map<String, Value>,
     ) -> Self {
-        let mut document = json!({
-            "type": format!("urn:dyninka:problem:{kind}"),
-            "title": title(kind),
-            "status": status.as_u16(),
-            "detail": detail,
-            "service": service,
-            "path": path,
-        });
-        if let Value::Object(document) = &mut document {
-            document.extend(members);
-        }
-        Self { status, body: Bytes::from(document.to_string()), kind }
+        Self { status, body: document(kind, status, service, path, detail, members), kind }
     }
 
     /// A problem another service answered with: its words, its status.
@@ -60,6 +49,29 @@ impl Problem {
         }
         response
     }
+}
+
+/// A problem document, of a kind that may have come from elsewhere.
+pub(crate) fn document(
+    kind: &str,
+    status: StatusCode,
+    service: &str,
+    path: &[String],
+    detail: &str,
+    members: Map<String, Value>,
+) -> Bytes {
+    let mut document = json!({
+        "type": format!("urn:dyninka:problem:{kind}"),
+        "title": title(kind),
+        "status": status.as_u16(),
+        "detail": detail,
+        "service": service,
+        "path": path,
+    });
+    if let Value::Object(document) = &mut document {
+        document.extend(members);
+    }
+    Bytes::from(document.to_string())
 }
 
 /// The media type of a problem document.

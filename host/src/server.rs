@@ -26,6 +26,7 @@ use tokio::task::JoinSet;
 use crate::control::{self, ConfigError};
 use crate::front::{Door, Front};
 use crate::recorder::Recorder;
+use crate::records::Records;
 use crate::shared::Shared;
 use crate::{answer, body_call, doors, takeover};
 
@@ -92,12 +93,15 @@ impl Server {
         let (library, front) = (settings.config.library.clone(), settings.config.front);
         let (door, opened) = Front::new();
         let (recorder, queue) = Recorder::new();
-        let shared = Arc::new(Shared::new(folder.to_owned(), settings, recorder, door));
+        let (records, recorded) = Records::new(recorder.epoch);
+        let shared = Arc::new(Shared::new(folder.to_owned(), settings, recorder, records, door));
         shared.front.lead(front).map_err(|source| HostError::Listen { address: front.unwrap_or(address), source })?;
         body_call::attach(&shared);
         let mut tasks = JoinSet::new();
         let keeper = shared.clone();
         tasks.spawn(async move { keeper.recorder.keep(queue).await });
+        let keeper = shared.clone();
+        tasks.spawn(async move { keeper.records.keep(recorded).await });
         if let Some(library) = library {
             let taken = takeover::take_over(&shared, &library).await;
             taken.map_err(|error| HostError::Library { library, why: error.to_string() })?;
@@ -133,6 +137,7 @@ impl Server {
             eprintln!("dyninka: the front door does not close: {error}");
         }
         self.shared.recorder.close();
+        self.shared.records.close();
         let longest =
             Duration::from_millis(self.shared.settings.load().config.limits.deadline_ms) + Duration::from_secs(1);
         let all = async { while loops.join_next().await.is_some() {} };

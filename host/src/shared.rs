@@ -14,6 +14,7 @@ use crate::front::Front;
 use crate::metrics::Metrics;
 use crate::program::Program;
 use crate::recorder::Recorder;
+use crate::records::Records;
 use crate::upstream::Upstreams;
 
 /// Requests let in at a time; more are told to come again (503).
@@ -32,6 +33,7 @@ pub(crate) struct Shared {
     pub(crate) upstreams: Upstreams,
     pub(crate) metrics: Metrics,
     pub(crate) recorder: Recorder,
+    pub(crate) records: Records,
     pub(crate) permits: Semaphore,
     pub(crate) draining: AtomicBool,
     pub(crate) front: Front,
@@ -78,9 +80,10 @@ impl Settings {
 
 impl Shared {
     /// Inside a runtime.
-    pub(crate) fn new(folder: PathBuf, settings: Settings, recorder: Recorder, front: Front) -> Self {
+    pub(crate) fn new(folder: PathBuf, settings: Settings, recorder: Recorder, records: Records, front: Front) -> Self {
         Self {
             recorder,
+            records,
             folder,
             runtime: Handle::current(),
             metrics: Metrics::new(&settings.config.service),

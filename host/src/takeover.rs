@@ -11,6 +11,7 @@ use serde::Serialize;
 use tokio::time::Instant as Deadline;
 
 use crate::answer::GRACE;
+use crate::body_call;
 use crate::control::{self, ConfigError};
 use crate::library::{LoadError, Loaded, words};
 use crate::program::Program;
@@ -78,7 +79,7 @@ pub(crate) async fn take_over(shared: &Arc<Shared>, file: &str) -> Result<Takeov
         return Ok(Takeover { previous: Some(version.clone()), version, states: BTreeMap::new(), ms: millis(begun) });
     }
     let path = shared.folder.join(file);
-    let loading = tokio::task::spawn_blocking(move || Loaded::load(&path));
+    let loading = tokio::task::spawn_blocking(move || Loaded::load(&path, body_call::call));
     let loading = tokio::time::timeout(LOADING, loading).await.map_err(|_| TakeoverError::Endless)?;
     let (library, description) = loading.map_err(TakeoverError::Thread)??;
     let wanted = shared.settings.load().config.service.clone();

@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
+use hops::record::Entry;
 use hops::{Method, Outcome, Span};
-use http::Response;
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use http_body_util::Full;
 use hyper::body::Body;
 
 use crate::answer::Measured;
 use crate::journey::{Journey, nanos};
+use crate::records::{self, Kept};
 use crate::shared::{Settings, Shared};
 
 /// A request that has been let in. Dropped without an end: its caller went away.
@@ -19,6 +21,8 @@ pub(crate) struct Visit {
     settings: Arc<Settings>,
     journey: Arc<Journey>,
     method: Method,
+    /// What came with a request from outside, where it is recorded.
+    entry: Option<Entry>,
     ended: bool,
 }
 
@@ -28,10 +32,17 @@ impl Visit {
         settings: &Arc<Settings>,
         journey: &Arc<Journey>,
         method: &http::Method,
+        headers: &HeaderMap,
     ) -> Self {
         shared.metrics.in_flight.inc();
-        let method = Method::of(method.as_str());
-        Self { shared: shared.clone(), settings: settings.clone(), journey: journey.clone(), method, ended: false }
+        Self {
+            shared: shared.clone(),
+            settings: settings.clone(),
+            journey: journey.clone(),
+            method: Method::of(method.as_str()),
+            entry: (journey.recorded && journey.path.len() == 1).then(|| entry(headers)),
+            ended: false,
+        }
     }
 
     /// Completes the answer's headers, and records the request.
@@ -52,6 +63,27 @@ impl Visit {
         };
         // What the function waited for is not its own time.
         let waited_inside = measured.function_begun.map_or(0, open);
+        let function = measured.function.saturating_sub(waited_inside);
+        if self.journey.recorded {
+            self.shared.records.record(Kept::Visit(Box::new(records::Visit {
+                trace: self.journey.trace.id,
+                span: self.journey.trace.span,
+                parent: self.journey.trace.parent,
+                entry: self.entry.take(),
+                service: place.service.clone(),
+                begun: self.journey.start,
+                took: total,
+                asked: calls.iter().filter(|call| call.status.is_some()).map(|call| call.id).collect(),
+                run: measured.ran.zip(measured.version.clone()).map(|(ran, version)| records::Run {
+                    version,
+                    inputs: ran.inputs,
+                    ended: ran.ended,
+                    function_ns: function,
+                    sequence: ran.sequence,
+                    calls: self.journey.take_body_calls(),
+                }),
+            })));
+        }
         self.shared.recorder.record(Span {
             trace: self.journey.trace.id,
             id: self.journey.trace.span,
@@ -65,7 +97,7 @@ impl Visit {
             method: self.method,
             start: self.journey.start,
             total,
-            function: measured.function.saturating_sub(waited_inside),
+            function,
             waiting: open(0),
             status: response.status().as_u16(),
             outcome,
@@ -74,6 +106,13 @@ impl Visit {
             calls,
         });
     }
+}
+
+/// What a request brought: its route, and its headers as far as they are text.
+fn entry(headers: &HeaderMap) -> Entry {
+    let text = |(name, value): (&HeaderName, &HeaderValue)| Some((name.to_string(), value.to_str().ok()?.to_owned()));
+    let route = headers.get(hops::header::ROUTE).and_then(|route| route.to_str().ok()).map(str::to_owned);
+    Entry { route, headers: headers.iter().filter_map(text).collect() }
 }
 
 impl Drop for Visit {

@@ -23,17 +23,20 @@ use crate::event::Event;
 use crate::follow;
 use crate::home::Place;
 use crate::journal::Journal;
+use crate::judge;
 use crate::lock::Lock;
 use crate::measured::Comparison;
 use crate::measurer::{Measured, measure};
 use crate::options::Options;
+use crate::recall::Present;
+use crate::recorder::{self, Recorder};
 use crate::report::Report;
 use crate::restart;
 use crate::running::Running;
 use crate::session::StartError;
 use crate::snapshot::Snapshot;
 use crate::state::{Settings, State};
-use crate::telemetry::{self, Exporter, Followed};
+use crate::telemetry::{self, Exporter, Followed, Recorded};
 use crate::texts::Texts;
 use crate::tools::{Again, Tools};
 
@@ -48,6 +51,9 @@ const FRAME: Duration = Duration::from_millis(50);
 
 /// Batches of measurements on their way: a few seconds of many services. Beyond it hosts keep theirs and count.
 const BATCHES: usize = 1024;
+
+/// Batches of records on their way, of some MiB at most each. Beyond it hosts keep theirs and count.
+const RECORDS: usize = 16;
 
 pub(crate) struct Actor {
     state: State,
@@ -73,7 +79,10 @@ pub(crate) struct Actor {
     serving: AbortHandle,
     /// What hosts measured, on its way to be folded.
     followed: tokio::sync::mpsc::Sender<Followed>,
-    followers: HashMap<String, AbortHandle>,
+    followers: HashMap<String, [AbortHandle; 2]>,
+    recorder: Arc<Recorder>,
+    recorded: tokio::sync::mpsc::Sender<Recorded>,
+    judging: Option<AbortHandle>,
     measured: watch::Receiver<Arc<Measured>>,
     pictures: watch::Sender<Arc<Snapshot>>,
     _lock: Lock,
@@ -94,12 +103,23 @@ impl Actor {
         let journal = Arc::new(Journal::new(place.logs()).map_err(trouble)?);
         let socket = place.socket().map_err(trouble)?;
         let listener = api::bind(&socket).map_err(trouble)?;
-        let desk = Arc::new(Desk { asks, journal: journal.clone(), control: control.clone() });
+        let notices = events.clone();
+        let notice = move |message| drop(notices.send(Event::Notice { message }));
+        let recorder = Arc::new(Recorder::new(options.recording.clone(), place.recordings(), notice)?);
+        let desk = Arc::new(Desk {
+            asks,
+            journal: journal.clone(),
+            control: control.clone(),
+            recorder: recorder.clone(),
+            program: options.host.clone(),
+        });
         let serving = tokio::spawn(async move { api::serve(listener, desk).await });
         let (followed, batches) = tokio::sync::mpsc::channel(BATCHES);
         let (shown, measured) = watch::channel(Arc::new(Measured::default()));
         let begun = Instant::now();
         let exporter = exporter(&events);
+        let (recorded, records) = tokio::sync::mpsc::channel(RECORDS);
+        tokio::spawn(recorder::record(recorder.clone(), records, begun));
         tokio::spawn(measure(batches, exporter, shown, begun));
         let progress = events.clone();
         let builder = Builder::open(&options.file, &options.home.build(), move |step| {
@@ -137,6 +157,9 @@ impl Actor {
             serving: serving.abort_handle(),
             followed,
             followers: HashMap::new(),
+            recorder,
+            recorded,
+            judging: None,
             measured,
             pictures: watch::Sender::new(Arc::new(Snapshot::default())),
             _lock: lock,
@@ -212,12 +235,18 @@ impl Actor {
             host_header: None,
         };
         let (followed, events) = (self.followed.clone(), self.events.clone());
+        let (same, recorded, notices) = (host.clone(), self.recorded.clone(), events.clone());
         let follower = self.tasks.spawn(async move {
             if let Err(error) = telemetry::follow(host, followed).await {
                 drop(events.send(Event::Notice { message: format!("hops are not measured: {error}") }));
             }
         });
-        if let Some(before) = self.followers.insert(service, follower) {
+        let recording = self.tasks.spawn(async move {
+            if let Err(error) = telemetry::follow_records(same, recorded).await {
+                drop(notices.send(Event::Notice { message: format!("requests are not recorded: {error}") }));
+            }
+        });
+        for before in self.followers.insert(service, [follower, recording]).into_iter().flatten() {
             before.abort();
         }
     }
@@ -230,6 +259,7 @@ impl Actor {
         picture.file.clone_from(&self.tools.place.file);
         picture.traces.clone_from(&measured.traces);
         picture.dropped = measured.dropped;
+        picture.recording = self.recorder.picture();
         for service in &picture.services {
             let Some(hop) = measured.hops.get(&service.name) else { continue };
             let mut hop = hop.clone();
@@ -267,6 +297,20 @@ impl Actor {
                     }
                     Err(message) => caller::refused(message),
                 };
+                drop(reply.send(answer));
+            }
+            Ask::Present(reply) => {
+                let (subjects, libraries) = self.state.subjects(&[]);
+                let libraries = judge::files(&self.tools.place, libraries);
+                drop(reply.send(Present { subjects, libraries }));
+            }
+            Ask::Replay(reply) => {
+                let effects = self.state.judge_again(self.begun.elapsed());
+                let answer = match effects.is_empty() {
+                    true => caller::refused("no edit has changed a function yet".to_owned()),
+                    false => Answer::Done { message: "recorded inputs are run again".to_owned() },
+                };
+                effects.into_iter().for_each(|effect| self.perform(effect));
                 drop(reply.send(answer));
             }
             Ask::Stop(reply) => {
@@ -339,7 +383,7 @@ impl Actor {
                 self.on_ground(|ground, tools| async move { tools.rehouse(&*ground, moves).await });
             }
             Effect::Remove { service } => {
-                if let Some(follower) = self.followers.remove(&service) {
+                for follower in self.followers.remove(&service).into_iter().flatten() {
                     follower.abort();
                 }
                 self.on_ground(|ground, tools| async move { tools.remove(&*ground, service).await });
@@ -369,6 +413,20 @@ impl Actor {
                     });
                 }
             }
+            Effect::Judge(judge) => {
+                let recorder = self.recorder.clone();
+                let judging = self.tasks.spawn(async move {
+                    tell(judge::judge(tools.options.host.clone(), &tools.place, &recorder, *judge).await);
+                });
+                if let Some(before) = self.judging.replace(judging) {
+                    before.abort();
+                }
+            }
+            Effect::Dismiss => {
+                if let Some(judging) = self.judging.take() {
+                    judging.abort();
+                }
+            }
             Effect::Close => self.close(),
         }
     }
@@ -388,10 +446,18 @@ impl Actor {
         }
     }
 
-    fn report(&self, report: Report) {
+    fn report(&mut self, report: Report) {
         let at_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         if let Some(message) = self.journal.note(at_ms, &report) {
             drop(self.outbox.send(Report::Notice { message }));
+        }
+        match &report {
+            Report::Ready { .. } => {
+                self.recorder.know(self.state.app_name(), self.state.versions());
+                self.begin_recording();
+            }
+            Report::Live { .. } => self.recorder.know(self.state.app_name(), self.state.versions()),
+            _ => {}
         }
         if let Report::Ready { url, ground, services, .. } = &report {
             let running = Running {
@@ -408,6 +474,16 @@ impl Actor {
         }
         // A face that is gone has no interest any more.
         drop(self.outbox.send(report));
+    }
+
+    /// Where it was asked for with the start. A recording that does not begin keeps nothing else from it.
+    fn begin_recording(&mut self) {
+        let Some(name) = self.tools.options.recording.record.clone() else { return };
+        let (recorder, events) = (self.recorder.clone(), self.events.clone());
+        self.making.spawn_blocking(move || {
+            let message = recorder.start(name.as_deref()).unwrap_or_else(|why| format!("nothing is recorded: {why}"));
+            drop(events.send(Event::Notice { message }));
+        });
     }
 
     /// Chosen before the loop goes on, so that closing finds the ground whatever happens meanwhile.
@@ -435,6 +511,7 @@ impl Actor {
         self.closing.send_replace(true);
         let (mut tasks, mut making) = (std::mem::take(&mut self.tasks), std::mem::take(&mut self.making));
         let (ground, events, folder) = (self.ground.take(), self.events.clone(), self.tools.place.folder.clone());
+        let recorder = self.recorder.clone();
         tokio::spawn(async move {
             tasks.shutdown().await;
             let made = async { while making.join_next().await.is_some() {} };
@@ -442,6 +519,9 @@ impl Actor {
                 drop(events.send(Event::Notice {
                     message: "something is still being made; `dyn stop` removes what is left".to_owned(),
                 }));
+            }
+            if let Err(error) = tokio::task::spawn_blocking(move || recorder.end()).await {
+                drop(events.send(Event::Notice { message: format!("the recording was not ended: {error}") }));
             }
             if let Some(ground) = ground
                 && let Err(error) = ground.close().await

@@ -1,5 +1,6 @@
 //! What faces ask of a running session, and who answers: the loop where its state is concerned, else the desk itself.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
@@ -8,6 +9,8 @@ use crate::caller;
 use crate::command::{Answer, Command};
 use crate::control::Control;
 use crate::journal::Journal;
+use crate::recall::{self, Present};
+use crate::recorder::Recorder;
 use crate::snapshot::Snapshot;
 
 /// Asked of the loop.
@@ -17,6 +20,10 @@ pub(crate) enum Ask {
     Snapshot(oneshot::Sender<Snapshot>),
     /// End a service's host, which is then started again.
     Restart(String, oneshot::Sender<Answer>),
+    /// The services there are now, to be run again.
+    Present(oneshot::Sender<Present>),
+    /// Run recorded inputs for the last edit once more.
+    Replay(oneshot::Sender<Answer>),
     /// Write back what the files held before.
     Undo(oneshot::Sender<Answer>),
     /// End the session.
@@ -28,6 +35,9 @@ pub(crate) struct Desk {
     pub(crate) asks: mpsc::UnboundedSender<Ask>,
     pub(crate) journal: Arc<Journal>,
     pub(crate) control: Control,
+    pub(crate) recorder: Arc<Recorder>,
+    /// `dyn` itself.
+    pub(crate) program: PathBuf,
 }
 
 impl Desk {
@@ -42,11 +52,55 @@ impl Desk {
         match command {
             Command::Restart { service } => self.ask(|reply| Ask::Restart(service, reply)).await,
             Command::Undo => self.ask(Ask::Undo).await,
+            Command::Replay { name: None } => self.ask(Ask::Replay).await,
+            Command::Replay { name: Some(name) } => {
+                self.recall(async |program, present| recall::replay(program, &self.recorder, present, &name).await)
+                    .await
+            }
+            Command::Diff { request } => {
+                self.recall(async |program, present| recall::diff(program, &self.recorder, present, request).await)
+                    .await
+            }
+            Command::Step { request, hop, inputs } => {
+                let step =
+                    async |program, present| recall::step(program, &self.recorder, present, request, hop, inputs).await;
+                self.recall(step).await
+            }
+            Command::Recordings => {
+                let folder = self.recorder.folder().to_owned();
+                let listed = tokio::task::spawn_blocking(move || recall::list(&folder)).await;
+                listed.unwrap_or_else(|error| caller::refused(error.to_string()))
+            }
+            Command::Record { on: true, name } => self.recorder(move |it| it.start(name.as_deref())).await,
+            Command::Record { on: false, .. } => self.recorder(|it| it.stop()).await,
+            Command::Keep { name } => self.recorder(move |it| it.save(&name)).await,
             Command::Stop => self.ask(Ask::Stop).await,
             command => match self.snapshot().await {
                 Some(snapshot) => self.serve(command, &snapshot).await,
                 None => over(),
             },
+        }
+    }
+
+    /// Something that runs functions again as they are now.
+    async fn recall(&self, ask: impl AsyncFnOnce(PathBuf, Present) -> Answer) -> Answer {
+        let (reply, answer) = oneshot::channel();
+        if self.asks.send(Ask::Present(reply)).is_err() {
+            return over();
+        }
+        match answer.await {
+            Ok(present) => ask(self.program.clone(), present).await,
+            Err(_) => over(),
+        }
+    }
+
+    /// Something of the recorder's that waits for the disk.
+    async fn recorder(&self, work: impl FnOnce(&Recorder) -> Result<String, String> + Send + 'static) -> Answer {
+        let recorder = self.recorder.clone();
+        match tokio::task::spawn_blocking(move || work(&recorder)).await {
+            Ok(Ok(message)) => Answer::Done { message },
+            Ok(Err(message)) => caller::refused(message),
+            Err(error) => caller::refused(error.to_string()),
         }
     }
 
@@ -64,7 +118,15 @@ impl Desk {
             Command::Time { count, call } => caller::time(self.control.client(), snapshot, &call, count).await,
             Command::State { service } => self.state(snapshot, &service).await,
             Command::Set { service, state, value } => self.set(snapshot, &service, &state, &value).await,
-            Command::Restart { .. } | Command::Undo | Command::Stop => over(),
+            Command::Restart { .. }
+            | Command::Undo
+            | Command::Stop
+            | Command::Replay { .. }
+            | Command::Recordings
+            | Command::Diff { .. }
+            | Command::Step { .. }
+            | Command::Record { .. }
+            | Command::Keep { .. } => over(),
         }
     }
 

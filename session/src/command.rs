@@ -1,10 +1,13 @@
 //! What a face can ask of a session, and what it is answered.
 
 use std::collections::BTreeMap;
+use std::fmt::{self, Display};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::verdict::Verdict;
 
 /// Something to do. Its JSON form carries the kind in `command`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -43,6 +46,44 @@ pub enum Command {
     },
     /// Write back what the files held before the last edit that changed anything.
     Undo,
+    /// Run recorded inputs again: of a recording, on the code as it is now; without one, for the last edit that changed
+    /// a function, and the verdict comes as an event.
+    Replay {
+        /// The recording.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+    },
+    /// The recordings of the app.
+    Recordings,
+    /// What a request in memory would come to now.
+    Diff {
+        /// Its number.
+        request: u64,
+    },
+    /// A request in memory, hop by hop.
+    Step {
+        /// Its number.
+        request: u64,
+        /// One of its hops, numbered from 1; none: all of them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hop: Option<u64>,
+        /// What the hop's function is to be called with once more, away from the one that serves.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        inputs: Option<Vec<Value>>,
+    },
+    /// Write requests to a folder from now on, or no more.
+    Record {
+        /// From now on.
+        on: bool,
+        /// The folder's name; none: the first that is free.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+    },
+    /// Save the requests in memory to a folder.
+    Keep {
+        /// Its name.
+        name: String,
+    },
     /// End the session.
     Stop,
 }
@@ -79,6 +120,24 @@ pub enum Answer {
     State {
         /// Each as JSON.
         values: BTreeMap<String, Value>,
+    },
+    /// What recorded inputs come to on the code as it is now.
+    Judged {
+        /// For each service that took part.
+        verdicts: Vec<Verdict>,
+    },
+    /// The recordings there are.
+    Recordings {
+        /// By name.
+        recordings: Vec<Kept>,
+    },
+    /// A recorded request.
+    Stepped {
+        /// Its hops, each after those its inputs came from.
+        steps: Vec<Step>,
+        /// What the function comes to on other inputs, where they were given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        again: Option<Value>,
     },
     /// It is done.
     Done {
@@ -124,6 +183,63 @@ pub struct CalledHop {
     pub total_ms: f64,
     /// In the user's function, in milliseconds.
     pub function_ms: f64,
+}
+
+/// A recording.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Kept {
+    /// Its folder's name.
+    pub name: String,
+    /// The app's.
+    pub app: String,
+    /// Requests that read.
+    pub requests: u64,
+    /// Requests that are missing.
+    pub lost: u64,
+    /// Bytes of disk.
+    pub bytes: u64,
+    /// Why it does not read, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// A function's part in a recorded request. What is no value is an object such as `{"end":"filtered"}`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Step {
+    /// From 1.
+    pub number: u64,
+    /// Rust name.
+    pub service: String,
+    /// `service@hash`.
+    pub version: String,
+    /// What it received, in order.
+    pub inputs: Vec<Value>,
+    /// What it came to.
+    pub end: Value,
+    /// Nanoseconds in the function.
+    pub function_ns: u64,
+}
+
+/// `1 map@1234 (2.5) -> 5.0, 1.2 µs in the function`.
+impl Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { number, version, inputs, end, function_ns, .. } = self;
+        let inputs: Vec<String> = inputs.iter().map(Value::to_string).collect();
+        let micros = *function_ns as f64 / 1e3;
+        write!(f, "{number} {version} ({}) -> {end}, {micros:.1} µs in the function", inputs.join(", "))
+    }
+}
+
+/// `lunch: 120 requests, 45000 bytes`.
+impl Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, requests, lost, bytes, why, .. } = self;
+        match why {
+            Some(why) => write!(f, "{name}: {why}"),
+            None if *lost > 0 => write!(f, "{name}: {requests} requests, {lost} are missing, {bytes} bytes"),
+            None => write!(f, "{name}: {requests} requests, {bytes} bytes"),
+        }
+    }
 }
 
 /// What many calls came to.

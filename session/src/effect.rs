@@ -1,6 +1,6 @@
 //! What a session does. `update` only says it; `actor` does it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use app::App;
 use hops::Config;
+use recordings::replay::Subject;
 
 use crate::event::Edit;
 use crate::report::Report;
@@ -45,6 +46,10 @@ pub(crate) enum Effect {
     Kill { service: String },
     /// Start a host again, after a pause. Without a library it is there as soon as it runs.
     Restart { config: Box<Config>, host: String, at: SocketAddr, after: Duration },
+    /// Run recorded inputs on the code before and the code now.
+    Judge(Box<Judge>),
+    /// Nobody waits for the answer to that any more.
+    Dismiss,
     /// Tell the world.
     Report(Report),
     /// Stop and remove everything.
@@ -74,6 +79,20 @@ pub(crate) struct Swap {
     /// Placed values that were another service's before this edit.
     pub(crate) bring: Vec<Bring>,
 }
+
+/// What an edit changed, to be asked of recorded inputs.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Judge {
+    pub(crate) edit: Edit,
+    /// The services it changed.
+    pub(crate) services: Vec<String>,
+    /// Every service there is now.
+    pub(crate) subjects: BTreeMap<String, Subject>,
+    pub(crate) libraries: Libraries,
+}
+
+/// DNS name of the host and file name of the library, by service and version.
+pub(crate) type Libraries = BTreeMap<(String, String), (String, String)>;
 
 /// A placed value that moves.
 #[derive(Clone, Debug, PartialEq, Eq)]

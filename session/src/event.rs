@@ -10,6 +10,7 @@ use app::{App, Diagnostic};
 use hops::Config;
 
 use crate::report::Fate;
+use crate::verdict::Verdict;
 
 /// Counts edits; 0 is the start.
 pub(crate) type Edit = u64;
@@ -51,6 +52,8 @@ pub(crate) enum Event {
     Down { service: String, why: String },
     /// A service could not be seated or started, or did not take a version over; `silent` when its host says nothing.
     Refused { service: String, version: Option<String>, why: String, silent: bool },
+    /// What an edit changed, or in words why nobody can tell.
+    Judged { edit: Edit, verdicts: Result<Vec<Verdict>, String> },
     /// A service wrote a line.
     Log { service: String, stream: &'static str, line: String },
     /// Words for the user.

@@ -118,6 +118,11 @@ impl Place {
         Ok(folder.join(format!("{}-{}.sock", &self.name[..self.name.len().min(32)], self.id)))
     }
 
+    /// Where recordings of the app are: beside it, to be kept with it.
+    pub fn recordings(&self) -> PathBuf {
+        self.file.parent().unwrap_or(Path::new(".")).join("recordings")
+    }
+
     /// Where lines of services are kept.
     pub fn logs(&self) -> PathBuf {
         self.folder.join("logs")

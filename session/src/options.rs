@@ -30,8 +30,21 @@ pub struct Options {
     pub watch: bool,
     /// A start that is broken waits to be mended, instead of ending the session.
     pub waits: bool,
+    /// What is recorded.
+    pub recording: Recording,
     /// Only these services, by Rust name; none: all.
     pub only: Option<BTreeSet<String>>,
+}
+
+/// What is recorded of requests: the last of them in memory, in any case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recording {
+    /// Write them to a folder from the start on: of this name, or of the first that is free.
+    pub record: Option<Option<String>>,
+    /// Fields that are blanked before anything is kept: JSON pointers, or names.
+    pub redact: Vec<String>,
+    /// Fields that are left out of comparisons: JSON pointers, or names.
+    pub ignore: Vec<String>,
 }
 
 /// Where the chain's last service answers on 127.0.0.1.

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::verdict::Verdict;
+
 /// One event. Its JSON form carries the kind in `event`.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -65,6 +67,23 @@ pub enum Report {
         flow: bool,
         /// Where the time went.
         ms: Waterfall,
+    },
+    /// What recorded inputs say of a service's new code, once it is live.
+    Verdict {
+        /// The edit.
+        edit: u64,
+        /// Milliseconds since it was asked: since the edit was live, unless it was asked again.
+        ms: f64,
+        /// What is the same, what is not.
+        #[serde(flatten)]
+        verdict: Box<Verdict>,
+    },
+    /// What an edit changed of what functions return is not known.
+    Unjudged {
+        /// The edit.
+        edit: u64,
+        /// Why, in words.
+        why: String,
     },
     /// A later save came before what an edit changed was served.
     Superseded {

@@ -45,6 +45,9 @@ pub enum StartError {
         /// Why not.
         source: std::io::Error,
     },
+    /// A field to blank or to leave out is none.
+    #[error(transparent)]
+    Path(#[from] recordings::PathError),
     /// Its client for its hosts cannot be made.
     #[error("make an HTTP client: {0}")]
     Client(#[from] reqwest::Error),

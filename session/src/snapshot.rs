@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::measured::{Hop, Trace};
 use crate::report::{Fate, Waterfall};
+use crate::verdict::Judgement;
 
 /// A session at one moment. Times are milliseconds since the session began, on a clock that never jumps.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -51,6 +52,37 @@ pub struct Snapshot {
     pub traces: Vec<Trace>,
     /// Requests that were counted but not measured in detail, or whose detail was lost on its way here.
     pub dropped: u64,
+    /// What is recorded.
+    #[serde(default)]
+    pub recording: Recording,
+}
+
+/// What is recorded of requests and the values that travel.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Recording {
+    /// Requests in memory.
+    pub requests: u64,
+    /// The number of the latest.
+    pub newest: Option<u64>,
+    /// Bytes they take.
+    pub bytes: u64,
+    /// Requests, or parts of them, that were lost on their way here.
+    pub dropped: u64,
+    /// The folder they are written to, if they are.
+    pub written: Option<Written>,
+}
+
+/// A recording that is being written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Written {
+    /// Its name.
+    pub name: String,
+    /// Requests in it.
+    pub requests: u64,
+    /// Requests that are not: the disk was slow or refused.
+    pub lost: u64,
+    /// Bytes of disk it takes.
+    pub bytes: u64,
 }
 
 /// What a session is about.
@@ -170,6 +202,9 @@ pub struct EditLine {
     pub flow: bool,
     /// Where its time went, once it is live.
     pub ms: Option<Waterfall>,
+    /// What recorded inputs say of it, once it is live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judgement: Option<Judgement>,
 }
 
 /// A service in an edit.

@@ -6,6 +6,7 @@
 mod advance;
 mod edits;
 mod health;
+mod judging;
 mod picture;
 mod service;
 mod wiring;
@@ -60,6 +61,7 @@ pub(crate) struct State {
     edits: VecDeque<EditLine>,
     notices: VecDeque<Notice>,
     totals: VecDeque<f64>,
+    judging: judging::Judging,
 }
 
 /// What a session is started with.
@@ -113,6 +115,7 @@ impl State {
             edits: VecDeque::new(),
             notices: VecDeque::new(),
             totals: VecDeque::new(),
+            judging: judging::Judging::default(),
         }
     }
 
@@ -151,6 +154,7 @@ impl State {
             Event::Removed { service, trouble } => self.removed(now, service, trouble),
             Event::Back { service, version } => self.back(now, service, version),
             Event::Down { service, why } => self.down(now, service, why),
+            Event::Judged { edit, verdicts } => self.judged(now, edit, verdicts),
             Event::Refused { service, version, why, silent } => self.refused(&service, version.as_deref(), why, silent),
         };
         if !self.closing {

@@ -2,8 +2,10 @@
 
 mod exporter;
 mod follow;
+mod records;
 mod settings;
 
 pub use exporter::{Exporter, Standing};
 pub use follow::{Followed, Host, follow};
+pub use records::{Recorded, follow_records};
 pub use settings::{Settings, SettingsError};

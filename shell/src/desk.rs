@@ -5,10 +5,12 @@ use std::sync::Arc;
 use serde_json::Value;
 use session::command::{Called, Command, Feed};
 use session::grammar::{Answers, Kept, Line, Show, doubts, help, parse};
+use session::verdict::Verdict;
 use session::{Answer, Snapshot};
 
 use crate::numbers::count;
 use crate::options::ShellError;
+use crate::paint::harmless;
 use crate::peer::Peer;
 use crate::voice::Voice;
 use crate::{show, table, words};
@@ -121,6 +123,27 @@ impl<P: Peer> Desk<P> {
                 self.voice.value(&Value::Object(values.into_iter().collect()))?;
                 Ok(Fate::Done)
             }
+            Answer::Judged { verdicts } => {
+                let told = verdicts.iter().flat_map(Verdict::lines);
+                self.voice.print(&lines(told))?;
+                Ok(Fate::Done)
+            }
+            Answer::Recordings { recordings } => {
+                match recordings.is_empty() {
+                    true => self.voice.talk("there is no recording")?,
+                    false => self.voice.print(&lines(recordings))?,
+                }
+                Ok(Fate::Done)
+            }
+            Answer::Stepped { steps, again: None } => {
+                self.voice.print(&lines(steps))?;
+                Ok(Fate::Done)
+            }
+            Answer::Stepped { steps, again: Some(end) } => {
+                self.voice.talk(lines(steps).trim_end())?;
+                self.voice.value(&end)?;
+                Ok(Fate::Done)
+            }
             Answer::Done { message } => {
                 self.voice.talk(&message)?;
                 Ok(if *command == Command::Stop { Fate::Leave } else { Fate::Done })
@@ -189,4 +212,9 @@ impl<P: Peer> Desk<P> {
         self.voice.error(&format!("the session does not answer: {error}"))?;
         Ok(Fate::Failed)
     }
+}
+
+/// One below the other, without what a terminal would take for an order.
+fn lines(of: impl IntoIterator<Item = impl std::fmt::Display>) -> String {
+    of.into_iter().map(|line| harmless(&line.to_string()).to_string() + "\n").collect()
 }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use session::command::{Call, Spread, Timed};
 use session::grammar::route;
 use session::snapshot::{Condition, EditLine, Field, Outcome, Phase, Service, Snapshot};
+use session::verdict::{Judgement, Verdict};
 
 use crate::LogLine;
 use crate::numbers::{ago, count, ms, short};
@@ -102,6 +103,13 @@ pub(crate) fn why(snapshot: &Snapshot, line: &EditLine) -> String {
     }
     if line.flow {
         text.push_str("  services feed each other in another way since\n");
+    }
+    match &line.judgement {
+        Some(Judgement::Done { verdicts }) => {
+            verdicts.iter().flat_map(Verdict::lines).for_each(|told| text += &format!("  {told}\n"));
+        }
+        Some(Judgement::Failed { why }) => text += &format!("  what it changed is not known: {why}\n"),
+        Some(Judgement::Running | Judgement::Superseded) | None => {}
     }
     if let Some(took) = line.ms {
         let parts = [

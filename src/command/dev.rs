@@ -25,7 +25,8 @@ pub(crate) fn run(dev: &Dev) -> Result<(), Fault> {
         Some(port) => Front::Fixed(port),
         None => Front::Prefer(USUAL_PORT),
     };
-    let options = options(&dev.file, dev.on, front, &dev.limits)?;
+    let mut options = options(&dev.file, dev.on, front, &dev.limits)?;
+    options.recording = recording(dev);
     let runtime = runtime()?;
     let ended = if super::view::is_possible(dev) {
         runtime.block_on(super::view::serve(options, dev))
@@ -64,8 +65,18 @@ pub(crate) fn options(file: &std::path::Path, on: On, front: Front, limits: &Lim
         watch: true,
         // Whoever sits before a terminal mends it; a program is told by the exit code.
         waits: std::io::stderr().is_terminal(),
+        recording: session::Recording::default(),
         only: None,
     })
+}
+
+/// What is recorded. The option without a name leaves the name to the session.
+fn recording(dev: &Dev) -> session::Recording {
+    session::Recording {
+        record: dev.record.clone().map(|name| Some(name).filter(|name| !name.is_empty())),
+        redact: dev.redact.clone(),
+        ignore: dev.ignore.clone(),
+    }
 }
 
 /// The runtime a session runs in.

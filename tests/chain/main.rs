@@ -15,6 +15,7 @@ mod examples;
 mod faces;
 mod faults;
 mod hops;
+mod recordings;
 mod saves;
 mod session;
 mod sessions;

@@ -16,12 +16,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("host", &["hops", "dyninka"]),
     ("build", &["app"]),
     ("local-cluster", &["app"]),
-    ("session", &["app", "build", "local-cluster", "hops", "watcher"]),
+    ("recordings", &["hops"]),
+    ("session", &["app", "build", "local-cluster", "hops", "recordings", "watcher"]),
     ("tui", &["session"]),
     ("shell", &["session"]),
     ("watcher", &[]),
     ("bench", &[]),
-    ("dyninka-cli", &["app", "build", "hops", "host", "local-cluster", "session", "shell", "tui"]),
+    ("dyninka-cli", &["app", "build", "hops", "host", "local-cluster", "recordings", "session", "shell", "tui"]),
 ];
 
 /// Outside crate to the rooms that may use it.
@@ -35,13 +36,15 @@ const FENCES: &[(&str, &[&str])] = &[
     ("cargo_metadata", &["build"]),
     ("notify", &["watcher"]),
     ("clap", &["bench", "dyninka-cli"]),
+    // What differs in a text or a list is said in one place.
+    ("similar", &["recordings"]),
     ("rustyline", &["shell"]),
     ("comfy-table", &["bench", "shell"]),
     ("indicatif", &["dyninka-cli"]),
     // The wire form of what was measured is one room's affair; others see plain data.
     ("opentelemetry-proto", &["hops"]),
     ("prost", &["hops"]),
-    ("hdrhistogram", &["hops"]),
+    ("hdrhistogram", &["hops", "recordings"]),
     ("ratatui", &["tui"]),
     ("crossterm", &["tui"]),
 ];

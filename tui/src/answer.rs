@@ -2,6 +2,7 @@
 
 use session::Answer;
 use session::command::{Called, Spread};
+use session::verdict::Verdict;
 
 /// An answer in lines of text.
 pub(crate) fn words(answer: &Answer) -> Vec<String> {
@@ -10,6 +11,13 @@ pub(crate) fn words(answer: &Answer) -> Vec<String> {
         Answer::Refused { message, hint } => {
             let hint = hint.iter().map(|hint| format!("hint: {hint}"));
             [message.clone()].into_iter().chain(hint).collect()
+        }
+        Answer::Judged { verdicts } => verdicts.iter().flat_map(Verdict::lines).collect(),
+        Answer::Recordings { recordings } if recordings.is_empty() => vec!["there is no recording".to_owned()],
+        Answer::Recordings { recordings } => recordings.iter().map(ToString::to_string).collect(),
+        Answer::Stepped { steps, again } => {
+            let again = again.iter().map(|end| format!("called again -> {end}"));
+            steps.iter().map(ToString::to_string).chain(again).collect()
         }
         Answer::State { values } => values.iter().map(|(name, value)| format!("{name} = {value:#}")).collect(),
         Answer::Called(called) => self::called(called),

@@ -32,6 +32,8 @@ pub(crate) enum Deed {
     Invoke,
     Shell,
     Undo,
+    /// Recorded inputs once more.
+    Replay,
     Open,
     Pager,
     Copy,
@@ -91,7 +93,7 @@ pub(crate) fn of(key: KeyEvent, model: &Model, snapshot: &Snapshot, logs: &LogRi
         KeyCode::Char('+' | '=') => Deed::Window(Way::On),
         KeyCode::Char('i') => Deed::Invoke,
         KeyCode::Char('s') => Deed::Shell,
-        KeyCode::Char('r') => Deed::Later("recording and replaying requests comes later"),
+        KeyCode::Char('r') => Deed::Replay,
         KeyCode::Char('p') => Deed::Later("pushing to a cluster comes later"),
         KeyCode::Char('u') => Deed::Undo,
         KeyCode::Char('o') => Deed::Open,
@@ -146,6 +148,7 @@ fn works(deed: Deed, model: &Model, snapshot: &Snapshot, logs: &LogRing) -> bool
         Deed::Invoke => {
             panes && running && model::chosen_service(model, snapshot).is_some_and(|service| service.version.is_some())
         }
+        Deed::Replay => running && snapshot.edits.iter().any(|edit| edit.judgement.is_some()),
         Deed::Undo => running && snapshot.edits.iter().any(|edit| edit.edit > 0),
         Deed::Open => !snapshot.file.as_os_str().is_empty() || diagnostics,
         Deed::Pager => logs.end() > 0,

@@ -2,6 +2,7 @@
 
 use session::Snapshot;
 use session::snapshot::{EditLine, Outcome};
+use session::verdict::{Judgement, Verdict};
 
 use crate::model::{Model, matches};
 
@@ -38,8 +39,29 @@ pub(crate) fn what(edit: &EditLine) -> String {
         Outcome::Unchanged => parts.push("no change of meaning".into()),
         _ => {}
     }
+    // What it changed of what functions return says more than why it was built.
+    if let Some(words) = judgement(edit) {
+        parts.insert(0, words);
+    }
     if parts.is_empty() && edit.edit == 0 {
         parts.push("the start".into());
     }
     parts.join(", ")
+}
+
+/// What recorded inputs say of an edit, in a few words.
+fn judgement(edit: &EditLine) -> Option<String> {
+    match edit.judgement.as_ref()? {
+        Judgement::Running => Some("recorded inputs are run".into()),
+        Judgement::Done { verdicts } if verdicts.iter().all(|verdict| verdict.findings.recorded == 0) => None,
+        Judgement::Done { verdicts } => {
+            let words = |verdict: &Verdict| match verdicts.len() {
+                1 => verdict.words(),
+                _ => format!("{} {}", verdict.service, verdict.words()),
+            };
+            Some(verdicts.iter().map(words).collect::<Vec<_>>().join("; "))
+        }
+        Judgement::Superseded => None,
+        Judgement::Failed { why } => Some(format!("recorded inputs are not run: {why}")),
+    }
 }

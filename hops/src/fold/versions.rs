@@ -111,18 +111,21 @@ impl Versions {
         Some(Comparison {
             before: side(&self.before, &before)?,
             after: side(&self.now, &after)?,
-            verdict: test.map_or(Verdict::NoEvidence, verdict),
+            verdict: test.map_or(Verdict::NoEvidence, Verdict::of),
             test,
         })
     }
 }
 
-fn verdict(test: Ranks) -> Verdict {
-    match test {
-        Ranks { p, .. } if p >= SIGNIFICANT => Verdict::NoEvidence,
-        Ranks { larger, .. } if larger >= NOTEWORTHY => Verdict::Slower,
-        Ranks { larger, .. } if larger <= 1.0 - NOTEWORTHY => Verdict::Faster,
-        _ => Verdict::NoEvidence,
+impl Verdict {
+    /// What a test of two samples of at least twenty each supports.
+    pub fn of(test: Ranks) -> Self {
+        match test {
+            Ranks { p, .. } if p >= SIGNIFICANT => Self::NoEvidence,
+            Ranks { larger, .. } if larger >= NOTEWORTHY => Self::Slower,
+            Ranks { larger, .. } if larger <= 1.0 - NOTEWORTHY => Self::Faster,
+            _ => Self::NoEvidence,
+        }
     }
 }
 

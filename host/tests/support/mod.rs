@@ -1,10 +1,10 @@
 //! A chain of two hosts in this process: `last` asks `first`.
 
+#[path = "built.rs"]
+mod built;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
 
 use hops::{Config, Limits, Peer};
 use host::Server;
@@ -20,7 +20,8 @@ pub(crate) struct Host {
     pub(crate) address: SocketAddr,
     end: oneshot::Sender<()>,
     task: JoinHandle<()>,
-    _folder: TempDir,
+    /// Where its configuration is.
+    pub(crate) folder: TempDir,
 }
 
 /// The chain's hosts, first to last.
@@ -34,27 +35,29 @@ impl Host {
     pub(crate) async fn end(self) {
         self.end.send(()).expect("it serves");
         self.task.await.expect("it ends well");
+        self.folder.close().expect("its folder goes");
     }
 
-    /// Where it tells what it measured.
-    pub(crate) fn door(&self) -> String {
-        format!("http://{}/_dyninka/hops", self.address)
+    /// One of the session's doors: `hops`, `records`.
+    pub(crate) fn door(&self, name: &str) -> String {
+        format!("http://{}/_dyninka/{name}", self.address)
     }
 }
 
-/// Starts the chain; `detail` requests a second are recorded.
-pub(crate) async fn start(detail: u32) -> Chain {
+/// Starts the chain; `detail` requests a second are told of in detail, with their values or without.
+pub(crate) async fn start(detail: u32, record: bool) -> Chain {
     let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
-    let first = host("first", nowhere, detail).await;
-    let last = host("last", first.address, detail).await;
+    let first = host("first", nowhere, detail, record).await;
+    let last = host("last", first.address, detail, record).await;
     Chain { first, last }
 }
 
-async fn host(service: &str, first: SocketAddr, detail: u32) -> Host {
+async fn host(service: &str, first: SocketAddr, detail: u32, record: bool) -> Host {
     let folder = tempfile::tempdir().expect("a folder");
     let library = format!("{service}.so");
     // A file of its own: the loader gives out what it has for the same one.
-    std::fs::copy(libraries().join(format!("libhop_{service}.so")), folder.path().join(&library)).expect("the library");
+    std::fs::copy(built::examples().join(format!("libhop_{service}.so")), folder.path().join(&library))
+        .expect("the library");
     let peer = |inputs: &[&str]| Peer {
         address: first.to_string(),
         host: "first".to_owned(),
@@ -70,26 +73,12 @@ async fn host(service: &str, first: SocketAddr, detail: u32) -> Host {
         library: Some(library),
         token: TOKEN.to_owned(),
         limits: Limits { detail, ..Limits::default() },
+        record,
     };
     std::fs::write(folder.path().join("config.json"), serde_json::to_vec(&config).expect("JSON")).expect("its folder");
     let server = Server::bind(folder.path()).await.expect("it serves");
     let (end, ended) = oneshot::channel();
     let address = server.address();
     let task = tokio::spawn(server.serve(async move { drop(ended.await) }));
-    Host { address, end, task, _folder: folder }
-}
-
-/// Where the libraries are, built as this program was.
-fn libraries() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let mut command = Command::new(env!("CARGO"));
-        command.args(["build", "--quiet", "--package", "host", "--example", "hop_first", "--example", "hop_last"]);
-        if !cfg!(debug_assertions) {
-            command.arg("--release");
-        }
-        assert!(command.status().is_ok_and(|status| status.success()), "the services for this test do not build");
-        // …/deps/this-program
-        std::env::current_exe().expect("this program").parent().expect("its folder").with_file_name("examples")
-    })
+    Host { address, end, task, folder }
 }

@@ -46,6 +46,17 @@ pub fn complete(line: &str, cursor: usize, snapshot: &Snapshot) -> (usize, Vec<C
                 add(line.edit.to_string(), names.join(", "));
             }
         }
+        Wanted::Request => {
+            let recording = &snapshot.recording;
+            let oldest = recording.newest.map(|newest| (newest + 1).saturating_sub(recording.requests));
+            for number in recording.newest.iter().zip(oldest).flat_map(|(newest, oldest)| (oldest..=*newest).rev()) {
+                add(number.to_string(), "recorded request".to_owned());
+            }
+        }
+        Wanted::Switch => {
+            add("on".to_owned(), "write requests to a folder".to_owned());
+            add("off".to_owned(), "write them no more".to_owned());
+        }
         Wanted::Service => snapshot.services.iter().for_each(|service| add(service.name.clone(), signature(service))),
         Wanted::Placed(service) => {
             service.placed.iter().for_each(|(name, placed)| add(format!("{name} "), placed.ty.clone()));

@@ -21,6 +21,10 @@ pub(super) enum Wanted<'s> {
     Command,
     Topic,
     Edit,
+    /// A recorded request.
+    Request,
+    /// `on` or `off`.
+    Switch,
     /// Only the name of a service.
     Service,
     /// A placed value of a service.
@@ -77,6 +81,8 @@ fn command<'s>(line: &str, colon: &Token, rest: &[Token], start: usize, snapshot
         (Some(Takes::Set), [name, dot]) if dot.is('.') => service(name).map_or(Wanted::Nothing, Wanted::Placed),
         (Some(Takes::Edit), []) => Wanted::Edit,
         (Some(Takes::Topic), []) => Wanted::Topic,
+        (Some(Takes::Request | Takes::Step), []) => Wanted::Request,
+        (Some(Takes::Switch), []) => Wanted::Switch,
         (Some(takes), arguments) => behind(takes, line, arguments, snapshot)
             .map_or(Wanted::Nothing, |(walk, arguments)| walk.through(arguments)),
         (None, _) => Wanted::Nothing,

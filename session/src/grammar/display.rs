@@ -24,9 +24,26 @@ impl Display for Command {
             Self::Set { service, state, value } => write!(f, ":set {service}.{state} {value}"),
             Self::Restart { service } => write!(f, ":restart {service}"),
             Self::Undo => f.write_str(":undo"),
+            Self::Replay { name } => spaced(f, ":replay", name.iter()),
+            Self::Recordings => f.write_str(":recordings"),
+            Self::Diff { request } => write!(f, ":diff {request}"),
+            Self::Step { request, hop, inputs } => {
+                write!(f, ":step {request}")?;
+                spaced(f, "", hop.iter())?;
+                spaced(f, "", inputs.iter().flatten())
+            }
+            Self::Record { on: true, name } => spaced(f, ":record on", name.iter()),
+            Self::Record { on: false, .. } => f.write_str(":record off"),
+            Self::Keep { name } => write!(f, ":keep {name}"),
             Self::Stop => f.write_str(":stop"),
         }
     }
+}
+
+/// A command and what it is given, apart by blanks.
+fn spaced(f: &mut Formatter<'_>, command: &str, given: impl Iterator<Item = impl Display>) -> fmt::Result {
+    f.write_str(command)?;
+    given.into_iter().try_for_each(|one| write!(f, " {one}"))
 }
 
 impl Display for Show {

@@ -143,7 +143,7 @@ impl<'l> Reader<'l> {
         Some((name.text(self.line).to_owned(), name.at.clone()))
     }
 
-    fn operand(&mut self, depth: usize) -> Result<Expression, Mistake> {
+    pub(super) fn operand(&mut self, depth: usize) -> Result<Expression, Mistake> {
         let Some(token) = self.peek() else { return Err(self.expected("a service or a value")) };
         match token.kind {
             Kind::Name => {

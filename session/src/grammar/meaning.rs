@@ -69,6 +69,11 @@ impl<'l, 's> Words<'_, 'l, 's> {
             Takes::Edit => self.why()?,
             Takes::Expression => Line::Show(Show::Route { call: self.call()? }),
             Takes::Table => Line::Show(Show::Table { of: self.table(&at)? }),
+            Takes::Switch => Line::Say(self.switch()?),
+            Takes::Name => Line::Say(Command::Keep { name: self.word("a name")? }),
+            Takes::Recording => Line::Say(Command::Replay { name: self.perhaps_word() }),
+            Takes::Request => Line::Say(Command::Diff { request: self.number("the number of a request")?.0 }),
+            Takes::Step => Line::Say(self.step()?),
             Takes::Topic => self.help()?,
             Takes::Later(what) => {
                 return Err(Mistake::new(at, format_args!(":{name} is not there yet"))
@@ -83,6 +88,7 @@ impl<'l, 's> Words<'_, 'l, 's> {
             "flow" => Line::Show(Show::Flow),
             "edits" => Line::Show(Show::Edits),
             "undo" => Line::Say(Command::Undo),
+            "recordings" => Line::Say(Command::Recordings),
             "stop" => Line::Say(Command::Stop),
             _ => Line::Show(Show::Quit),
         }
@@ -162,6 +168,48 @@ impl<'l, 's> Words<'_, 'l, 's> {
         }
         let last = Expression { at: at.clone(), what: What::Reference("last".to_owned()) };
         self.known.feed(&last)
+    }
+
+    fn switch(&mut self) -> Result<Command, Mistake> {
+        let (switch, at) = self.name("on or off")?;
+        match switch {
+            "on" => Ok(Command::Record { on: true, name: self.perhaps_word() }),
+            "off" => Ok(Command::Record { on: false, name: None }),
+            _ => Err(Mistake::new(at, format_args!("{switch} is neither on nor off"))),
+        }
+    }
+
+    fn step(&mut self) -> Result<Command, Mistake> {
+        let request = self.number("the number of a request")?.0;
+        if self.reader.tokens.is_empty() {
+            return Ok(Command::Step { request, hop: None, inputs: None });
+        }
+        let hop = Some(self.number("the number of a hop, from 1 on")?.0);
+        let mut values = Vec::new();
+        while !self.reader.tokens.is_empty() {
+            let at = self.reader.here();
+            let expression = self.reader.operand(0)?;
+            match self.known.feed(&expression)? {
+                Feed::Value(value) => values.push(value),
+                Feed::Call(_) => return Err(Mistake::new(at, "a value is expected here, not a call")),
+            }
+        }
+        Ok(Command::Step { request, hop, inputs: Some(values).filter(|values| !values.is_empty()) })
+    }
+
+    /// What stands up to the next blank, as names of folders do.
+    fn word(&mut self, what: &str) -> Result<String, Mistake> {
+        self.perhaps_word().ok_or_else(|| self.reader.expected(what))
+    }
+
+    fn perhaps_word(&mut self) -> Option<String> {
+        let start = self.reader.peek()?.at.start;
+        let mut end = start;
+        while let Some(token) = self.reader.peek().filter(|token| token.at.start == end) {
+            end = token.at.end;
+            self.reader.take();
+        }
+        Some(self.reader.line[start..end].to_owned())
     }
 
     fn help(&mut self) -> Result<Line, Mistake> {

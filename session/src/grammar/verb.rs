@@ -18,6 +18,16 @@ pub(super) enum Takes {
     Expression,
     /// Perhaps an expression.
     Table,
+    /// `on`, perhaps with a name, or `off`.
+    Switch,
+    /// The name of a recording to be.
+    Name,
+    /// Perhaps the name of a recording.
+    Recording,
+    /// The number of a request.
+    Request,
+    /// The number of a request, perhaps one of its hops, perhaps values.
+    Step,
     /// Perhaps a topic.
     Topic,
     /// Whatever: the command is planned, and this is what is missing for it.
@@ -53,8 +63,12 @@ pub(super) const VERBS: &[Verb] = &[
     verb("restart", Takes::Service, "SERVICE", "start a service's host again"),
     verb("undo", Takes::Nothing, "", "write back what the files held before the last edit"),
     verb("stop", Takes::Nothing, "", "end the session and its services"),
-    verb("record", Takes::Later("recordings"), "on|off", "record traffic (not there yet)"),
-    verb("replay", Takes::Later("recordings"), "", "replay recorded traffic (not there yet)"),
+    verb("record", Takes::Switch, "on [NAME]|off", "write requests and their values to a folder"),
+    verb("keep", Takes::Name, "NAME", "save the requests in memory to a folder"),
+    verb("recordings", Takes::Nothing, "", "every recording of the app, and its size"),
+    verb("replay", Takes::Recording, "[NAME]", "run recorded inputs again: the last edit's, or a recording's"),
+    verb("diff", Takes::Request, "N", "what request N would come to now"),
+    verb("step", Takes::Step, "N [HOP [VALUE...]]", "request N hop by hop; a hop again with other inputs"),
     verb("push", Takes::Later("rollouts"), "", "roll the app out to a cluster (not there yet)"),
     verb("help", Takes::Topic, "[TOPIC]", "this, or more of a command or topic"),
     verb("quit", Takes::Nothing, "", "leave; the session goes on"),

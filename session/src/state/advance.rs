@@ -290,6 +290,7 @@ impl State {
             return self.ready_report(now).map(Effect::Report).into_iter().collect();
         }
         let Some(report) = self.taking.close(now) else { return Vec::new() };
+        let mut judging = Vec::new();
         if let Report::Live { edit, services, ms, .. } = &report {
             keep(&mut self.totals, ms.total);
             if let Some(line) = self.edits.iter_mut().rev().find(|line| line.edit == *edit) {
@@ -302,8 +303,11 @@ impl State {
                     edited.version = taken.map(|taken| taken.version.clone());
                 }
             }
+            judging = self.judge(now, *edit, services);
         }
-        vec![Effect::Report(report)]
+        let mut effects = vec![Effect::Report(report)];
+        effects.extend(judging);
+        effects
     }
 }
 

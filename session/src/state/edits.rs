@@ -60,7 +60,15 @@ impl State {
         let outcome = Outcome::Broken { errors };
         keep(
             &mut self.edits,
-            EditLine { edit, at_ms: millis(now), outcome, services: Vec::new(), flow: false, ms: None },
+            EditLine {
+                edit,
+                at_ms: millis(now),
+                outcome,
+                services: Vec::new(),
+                flow: false,
+                ms: None,
+                judgement: None,
+            },
         );
         let mut effects = self.tell_broken(edit, diagnostics);
         effects.extend(self.end_of_a_broken_start());
@@ -88,6 +96,7 @@ impl State {
             effects.push(Effect::Report(Report::Unchanged { edit, ms: self.taking.since_save(now) }));
             return effects;
         }
+        effects.extend(self.end_judging(edit));
         let structural = self.routed.as_ref().is_none_or(|routed| shape(routed) != shape(&app));
         self.gate = Gate { structural, ..Gate::default() };
         self.taking.loaded(now, open, removed, flow);
@@ -267,6 +276,7 @@ impl State {
             services: services.collect(),
             flow,
             ms: None,
+            judgement: None,
         };
         keep(&mut self.edits, line);
     }

@@ -43,6 +43,17 @@ impl State {
         Some(self.services.get(service)?.seat.as_ref()?.here)
     }
 
+    /// The app's name.
+    pub(crate) fn app_name(&self) -> &str {
+        self.wanted.as_ref().map_or("", |app| &app.name)
+    }
+
+    /// What serves, by service.
+    pub(crate) fn versions(&self) -> BTreeMap<String, String> {
+        let live = |(name, known): (&String, &Service)| Some((name.clone(), known.live.as_ref()?.version.clone()));
+        self.services.iter().filter_map(live).collect()
+    }
+
     /// The edit that brought a version.
     pub(crate) fn edit_of(&self, version: &str) -> Option<u64> {
         let brought = |service: &crate::snapshot::EditedService| service.version.as_deref() == Some(version);

@@ -56,6 +56,7 @@ impl State {
             library: known.live.as_ref().map(|live| live.library.clone()),
             token: self.settings.token.clone(),
             limits: self.limits(wiring),
+            record: true,
         })
     }
 

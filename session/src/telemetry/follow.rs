@@ -8,10 +8,10 @@ use reqwest::header::{HOST, HeaderMap};
 use tokio::sync::mpsc::Sender;
 
 /// A question is held for 20 s by the host; beyond this the way to it is broken.
-const WITHIN: Duration = Duration::from_secs(30);
+pub(super) const WITHIN: Duration = Duration::from_secs(30);
 /// Before a host that does not answer is asked again: at first, and at most.
-const SOONEST: Duration = Duration::from_millis(50);
-const LATEST: Duration = Duration::from_secs(2);
+pub(super) const SOONEST: Duration = Duration::from_millis(50);
+pub(super) const LATEST: Duration = Duration::from_secs(2);
 
 /// A host to ask.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ pub struct Followed {
 
 /// Why a host was not understood.
 #[derive(Debug, thiserror::Error)]
-enum FollowError {
+pub(super) enum FollowError {
     #[error("{0}")]
     Http(#[from] reqwest::Error),
     #[error("it answered {0}")]
@@ -106,7 +106,7 @@ async fn ask(client: &reqwest::Client, host: &Host, query: &str) -> Result<(Foll
     Ok((Followed { service: host.service.clone(), batch, otlp }, cursor))
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, FollowError> {
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, FollowError> {
     headers.get(name).and_then(|value| value.to_str().ok()).ok_or(FollowError::Header(name))
 }
 

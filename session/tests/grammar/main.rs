@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use session::Snapshot;
 use session::grammar::Kept;
-use session::snapshot::{Edge, EditLine, EditedService, Field, Outcome, Placed, Service, Shape};
+use session::snapshot::{Edge, EditLine, EditedService, Field, Outcome, Placed, Recording, Service, Shape};
 
 fn fields(fields: &[(&str, &str)]) -> Vec<Field> {
     fields.iter().map(|(name, ty)| Field { name: (*name).to_owned(), ty: (*ty).to_owned() }).collect()
@@ -32,6 +32,7 @@ fn snapshot() -> Snapshot {
         services: vec![EditedService { name: "map".to_owned(), reason: "its body".to_owned(), version: None }],
         flow: false,
         ms: None,
+        judgement: None,
     };
     let edge = |from: &str, to: &str, input: &str| Edge {
         from: from.to_owned(),
@@ -67,6 +68,7 @@ fn snapshot() -> Snapshot {
             ("Kind".to_owned(), Shape::Enum(vec!["Heat".to_owned(), "Cool".to_owned()])),
         ]),
         edits: vec![edit(1), edit(2), edit(3)],
+        recording: Recording { requests: 3, newest: Some(12), ..Recording::default() },
         ..Snapshot::default()
     }
 }

@@ -64,7 +64,14 @@ fn a_mistake_points_at_the_character() {
         (":why 9", "     ^", "there is no edit 9", "edits 1 to 3 are known"),
         (":help tiem", "      ^^^^", "there is no help on tiem", "did you mean time?"),
         (":push", " ^^^^", ":push is not there yet", "rollouts come with a later version"),
-        (":record on", " ^^^^^^", ":record is not there yet", "recordings come with a later version"),
+        (":record", "       ^", "on or off is missing here", ""),
+        (":record maybe", "        ^^^^^", "maybe is neither on nor off", ""),
+        (":record off now", "            ^^^", "the end of the line is expected here, not now", ""),
+        (":keep", "     ^", "a name is missing here", ""),
+        (":diff", "     ^", "the number of a request is missing here", ""),
+        (":diff x", "      ^", "the number of a request is expected here, not x", ""),
+        (":step 1 x", "        ^", "the number of a hop, from 1 on is expected here, not x", ""),
+        (":step 1 2 get", "          ^^^", "a value is expected here, not a call", ""),
         (":route 3", "       ^", "a value by itself calls nothing", "name a service"),
     ];
     for (line, marked, message, hint) in table {

@@ -49,6 +49,11 @@ fn line() -> impl Strategy<Value = Line> {
             value
         })),
         call().prop_map(|call| Line::Show(Show::Route { call })),
+        (any::<u64>(), any::<u64>(), prop::collection::vec(value(), 1..3)).prop_map(|(request, hop, values)| {
+            Line::Say(Command::Step { request, hop: Some(hop), inputs: Some(values) })
+        }),
+        "[a-z][a-z0-9_.-]{0,20}".prop_map(|name| Line::Say(Command::Keep { name })),
+        prop::option::of("[a-z][a-z0-9_.-]{0,20}").prop_map(|name| Line::Say(Command::Record { on: true, name })),
         prop_oneof![value().prop_map(Feed::Value), call().prop_map(Feed::Call)]
             .prop_map(|of| Line::Show(Show::Table { of })),
     ]

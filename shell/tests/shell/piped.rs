@@ -266,8 +266,12 @@ fn what_the_shell_shows() {
       :restart SERVICE            start a service's host again
       :undo                       write back what the files held before the last edit
       :stop                       end the session and its services
-      :record on|off              record traffic (not there yet)
-      :replay                     replay recorded traffic (not there yet)
+      :record on [NAME]|off       write requests and their values to a folder
+      :keep NAME                  save the requests in memory to a folder
+      :recordings                 every recording of the app, and its size
+      :replay [NAME]              run recorded inputs again: the last edit's, or a recording's
+      :diff N                     what request N would come to now
+      :step N [HOP [VALUE...]]    request N hop by hop; a hop again with other inputs
       :push                       roll the app out to a cluster (not there yet)
       :help [TOPIC]               this, or more of a command or topic
       :quit                       leave; the session goes on

@@ -85,6 +85,7 @@ pub(crate) fn hints(scene: Scene<'_>) -> Vec<(&'static str, KeyCode, &'static st
         ("i", KeyCode::Char('i'), "invoke"),
         ("s", KeyCode::Char('s'), "shell"),
         ("u", KeyCode::Char('u'), "undo"),
+        ("r", KeyCode::Char('r'), "replay"),
         ("f", KeyCode::Char('f'), freeze),
         ("h l", KeyCode::Right, ""),
         ("+", KeyCode::Char('+'), "longer"),

@@ -1,6 +1,7 @@
 //! Everything about one edit.
 
 use session::snapshot::{EditLine, Outcome};
+use session::verdict::Judgement;
 
 use super::Scene;
 use super::canvas::Canvas;
@@ -72,6 +73,19 @@ fn rows(scene: Scene<'_>, edit: &EditLine, columns: usize) -> Vec<Row> {
             row.text("  ", Tone::Plain).cell(name, names, Tone::Strong);
             row.text("  ", Tone::Plain).cell(version, 9, Tone::Dim).text(piece, Tone::Plain);
             rows.push(row);
+        }
+    }
+    if let Some(Judgement::Done { verdicts }) = &edit.judgement {
+        rows.push(Row::new(scene.theme));
+        for verdict in verdicts {
+            let tone = if verdict.differs() { Tone::Busy } else { Tone::Good };
+            for (at, line) in verdict.lines().iter().enumerate() {
+                for piece in wrap(line, columns.saturating_sub(3)) {
+                    let mut row = Row::new(scene.theme);
+                    row.text("  ", Tone::Plain).text(piece, if at == 0 { tone } else { Tone::Plain });
+                    rows.push(row);
+                }
+            }
         }
     }
     if edit.flow {

@@ -29,13 +29,13 @@ const KEYS: [(&str, &str); 28] = [
     ("i", "invoke the chosen service"),
     ("s", "the shell; ctrl-d comes back"),
     ("u", "undo the last edit in the file"),
+    ("r", "run recorded inputs for the last edit once more"),
     ("", ""),
     ("m", "the mouse: the view's, or the terminal's to select text"),
     ("ctrl-l", "draw everything again"),
     ("ctrl-z", "stop; fg comes back"),
     ("q  ctrl-c", "quit: the session ends"),
     ("", ""),
-    ("r", "record and replay: comes later"),
     ("p", "push to a cluster: comes later"),
 ];
 

@@ -48,6 +48,7 @@ pub(super) fn perform(model: &mut Model, deed: Deed, snapshot: &Snapshot, logs: 
             }
         }
         Deed::Shell => return vec![Act::Shell],
+        Deed::Replay => return vec![Act::Say(Command::Replay { name: None })],
         Deed::Undo => {
             model.message = Some("undoing the last edit".into());
             return vec![Act::Say(Command::Undo)];

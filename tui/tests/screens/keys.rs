@@ -1,7 +1,9 @@
 //! What keys do.
 
 use crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use serde_json::json;
 use session::Command;
+use session::verdict::{Changed, Findings, Judgement, Verdict};
 use tui::{Act, Input, Overlay, Pane};
 
 use crate::drawn::{COLOUR, Screen};
@@ -69,10 +71,21 @@ fn a_service_is_invoked_by_the_prompt() {
 #[test]
 fn what_comes_later_says_so() {
     let mut screen = serving((80, 24));
-    screen.press("r");
-    assert!(screen.text().contains("recording and replaying requests comes later"));
     screen.press("p");
     assert!(screen.text().contains("pushing to a cluster comes later"));
+}
+
+#[test]
+fn an_edit_says_what_it_changed_and_recorded_inputs_run_again() {
+    let mut screen = serving((140, 40));
+    assert_eq!(screen.press("r"), [], "no edit was judged yet");
+    let changed = Changed { at: 7, path: "/value".into(), was: Some(json!(2.5)), now: Some(json!(5.0)) };
+    let findings = Findings { recorded: 50, same: 47, differ: 3, changed: vec![changed], ..Findings::default() };
+    let verdict = Verdict { service: "map".into(), findings, ..Verdict::default() };
+    let edit = screen.snapshot.edits.last_mut().expect("an edit");
+    edit.judgement = Some(Judgement::Done { verdicts: vec![verdict] });
+    assert!(screen.text().contains("changed 3 of 50, first /value: was 2.5, now 5.0"), "{}", screen.text());
+    assert_eq!(screen.press("r"), [Act::Say(Command::Replay { name: None })]);
 }
 
 #[test]

@@ -71,6 +71,7 @@ pub(crate) fn broken() -> Snapshot {
         services: vec![edited("map", "its body", None)],
         flow: false,
         ms: None,
+        judgement: None,
     });
     let place = |line, column, end_column| SourcePlace {
         file: "examples/building.rs".into(),
@@ -256,6 +257,7 @@ fn edits() -> Vec<EditLine> {
         services: Vec::new(),
         flow: false,
         ms: Some(Waterfall { parse: 1.2, build: 3_310.0, takeover: 420.0, total: 3_731.0, ..Waterfall::default() }),
+        judgement: None,
     };
     let mut edits = vec![start];
     for edit in 1..=12 {
@@ -282,7 +284,15 @@ fn edits() -> Vec<EditLine> {
             ..Waterfall::default()
         });
         let at_ms = 30_000 + u64::from(edit as u32) * 58_000;
-        edits.push(EditLine { edit: u64::from(edit as u32), at_ms, outcome, services, flow: edit == 9, ms });
+        edits.push(EditLine {
+            edit: u64::from(edit as u32),
+            at_ms,
+            outcome,
+            services,
+            flow: edit == 9,
+            ms,
+            judgement: None,
+        });
     }
     edits
 }

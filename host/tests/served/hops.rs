@@ -1,12 +1,8 @@
 //! What hosts measure, as a session reads it from them.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-mod support;
-
-use hops::{Outcome, Span, header, otlp};
+use crate::support::{Host, TOKEN, start};
+use ::hops::{Outcome, Span, header, otlp};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
-use support::{Host, TOKEN, start};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
@@ -15,7 +11,7 @@ fn client() -> Client {
 }
 
 fn asked(host: &Host, query: &str) -> RequestBuilder {
-    client().get(format!("{}?{query}", host.door())).bearer_auth(TOKEN)
+    client().get(format!("{}?{query}", host.door("hops"))).bearer_auth(TOKEN)
 }
 
 struct Told {
@@ -59,7 +55,7 @@ async fn read_from(mut all: Told, host: &Host, wanted: u64) -> Told {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_is_told_of_by_every_service_it_came_to() {
-    let chain = start(1_000).await;
+    let chain = start(1_000, false).await;
     let url = format!("http://{}/", chain.last.address);
     let parent = format!("00-{TRACE}-00f067aa0ba902b7-01");
     let answer = client().get(&url).header("traceparent", parent).send().await.unwrap();
@@ -89,7 +85,7 @@ async fn a_request_is_told_of_by_every_service_it_came_to() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_function_waits_for_is_not_its_own_time() {
-    let chain = start(1_000).await;
+    let chain = start(1_000, false).await;
     let url = format!("http://{}/", chain.last.address);
     let answer = client().post(&url).json(&serde_json::json!({ "value": 30 })).send().await.unwrap();
     let header = answer.headers()[header::SERVER_TIMING].to_str().unwrap().to_owned();
@@ -105,7 +101,7 @@ async fn what_a_function_waits_for_is_not_its_own_time() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_question_waits_for_news_and_every_request_is_told_once() {
-    let chain = start(1_000).await;
+    let chain = start(1_000, false).await;
     let url = format!("http://{}/", chain.first.address);
     let before = told(asked(&chain.first, "").send().await.unwrap()).await;
     assert_eq!((before.requests, before.spans.len()), (0, 0));
@@ -130,7 +126,7 @@ async fn a_question_waits_for_news_and_every_request_is_told_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_in_detail_is_counted_all_along_the_way() {
-    let chain = start(0).await;
+    let chain = start(0, false).await;
     let url = format!("http://{}/", chain.last.address);
     // Whoever comes later is told of what is kept only.
     let last = told(asked(&chain.last, "").send().await.unwrap()).await;
@@ -147,8 +143,8 @@ async fn what_is_not_in_detail_is_counted_all_along_the_way() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_the_session_is_told_and_what_does_not_read_is_refused() {
-    let chain = start(1_000).await;
-    let answer = client().get(chain.first.door()).send().await.unwrap();
+    let chain = start(1_000, false).await;
+    let answer = client().get(chain.first.door("hops")).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
     let answer = asked(&chain.first, "after=x").send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
@@ -157,7 +153,7 @@ async fn only_the_session_is_told_and_what_does_not_read_is_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_held_question_does_not_hold_up_the_end() {
-    let chain = start(1_000).await;
+    let chain = start(1_000, false).await;
     let before = told(asked(&chain.first, "").send().await.unwrap()).await;
     let held = tokio::spawn(asked(&chain.first, &format!("after={}", before.cursor)).send());
     // The end waits for what has begun, so the question is answered: whether it had arrived by then or not.

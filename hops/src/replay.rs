@@ -1,0 +1,90 @@
+//! What a session and the process that runs functions again say to each other: a line of JSON each way.
+//!
+//! The process is one of its own: what a function does to its state, or to its process, nobody else sees.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::value::{Called, End, Value};
+
+/// What is asked of the process; an [`Answer`] follows each.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ask {
+    /// Have this library ready under a name, with its placed state as it is at first. What had the name is forgotten.
+    Load {
+        /// The name.
+        slot: String,
+        /// The library.
+        file: PathBuf,
+    },
+    /// Give a placed value another value.
+    Restore {
+        /// The library's name.
+        slot: String,
+        /// The static's.
+        name: String,
+        /// The value.
+        value: Box<RawValue>,
+    },
+    /// Run the function.
+    Run {
+        /// The library's name.
+        slot: String,
+        /// In the order of its parameters.
+        inputs: Vec<Value>,
+        /// What answers the calls that its body makes: where service and inputs are the same, in this order.
+        stand_ins: Vec<Called>,
+        /// How long it may take, in milliseconds.
+        timeout_ms: u64,
+    },
+    /// The name is needed no more.
+    Forget {
+        /// The name.
+        slot: String,
+    },
+}
+
+/// What the process says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// To [`Ask::Load`].
+    Loaded(Loaded),
+    /// To [`Ask::Restore`].
+    Restored,
+    /// To [`Ask::Run`].
+    Ran(Ran),
+    /// To [`Ask::Forget`].
+    Forgotten,
+    /// It cannot be done.
+    Refused {
+        /// Why not.
+        why: String,
+    },
+}
+
+/// A library that is ready.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Loaded {
+    /// `name@hash`.
+    pub version: String,
+    /// The function's parameters.
+    pub inputs: Vec<String>,
+    /// Its placed statics and the fingerprints of their types.
+    pub states: Vec<(String, String)>,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ran {
+    /// How it ended. `deadline`: it went on, so the process ends with this answer. `not-recorded`: its body made a call
+    /// that no stand-in answers.
+    pub end: End,
+    /// Nanoseconds in the function.
+    pub function_ns: u64,
+    /// The calls its body made, in their order.
+    pub calls: Vec<Called>,
+}

@@ -1,0 +1,9 @@
+//! A chain of hosts, served and asked as a session would.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod hops;
+mod records;

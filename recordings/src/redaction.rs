@@ -1,0 +1,227 @@
+//! Secrets blanked before anything is stored or shown.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::body::{Body, End, Left};
+use crate::pattern::{PathError, Pattern, Step};
+use crate::request::{Keyframe, Request};
+
+/// Headers whose values are never kept, in lower case.
+pub const SECRET_HEADERS: &[&str] = &["authorization", "proxy-authorization", "cookie", "set-cookie"];
+
+/// What a blanked header says.
+pub const BLANK: &str = "[redacted]";
+
+/// Nesting up to which a value is looked through, as deep as serde_json reads. What is deeper is not kept.
+const DEPTH: usize = 128;
+
+/// A blanked text that is shorter is not looked for in messages: it would be found in words it has nothing to do with.
+const TELLING: usize = 4;
+
+/// What is blanked: the secret headers, and fields of bodies and of placed state.
+///
+/// A path is a JSON pointer, where `*` stands for any key or index (`/users/*/token`), or a bare name, for the fields
+/// of that name wherever they are (`password`). A blanked value keeps its shape, so that it still reads: a text
+/// becomes `"redacted"`, a number 0, a truth value false; lists and objects have what is in them blanked. Messages of
+/// failures have blanked texts taken out. A body that does not read, or is nested too deep to look through, is left
+/// out where there are paths to look for.
+#[derive(Clone, Debug, Default)]
+pub struct Redaction {
+    pointers: Vec<Vec<Step>>,
+    names: Vec<String>,
+}
+
+/// It cannot be told what is secret in a value.
+struct Unclear;
+
+impl Redaction {
+    /// Blanks these paths, besides the headers.
+    pub fn new<T: AsRef<str>>(paths: impl IntoIterator<Item = T>) -> Result<Self, PathError> {
+        let mut redaction = Self::default();
+        for path in paths {
+            match Pattern::read(path.as_ref())? {
+                Pattern::Pointer(steps) => redaction.pointers.push(steps),
+                Pattern::Name(name) => redaction.names.push(name),
+            }
+        }
+        Ok(redaction)
+    }
+
+    /// Blanks a request in place.
+    pub fn request(&self, request: &mut Request) {
+        for (name, value) in &mut request.headers {
+            if SECRET_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
+                BLANK.clone_into(value);
+            }
+        }
+        if self.is_empty() {
+            return;
+        }
+        let mut secrets = Vec::new();
+        for body in request.bodies_mut() {
+            self.body(body, &mut secrets);
+        }
+        secrets.retain(|secret| secret.len() >= TELLING);
+        // The longest first: one may be part of another.
+        secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets.dedup();
+        for hop in &mut request.hops {
+            let called = hop.calls.iter_mut().map(|called| &mut called.end);
+            called.chain([&mut hop.end]).for_each(|end| blank_message(end, &secrets));
+        }
+    }
+
+    /// Blanks placed state in place. A value that cannot be looked through goes, and with it the keyframe: false.
+    pub fn keyframe(&self, keyframe: &mut Keyframe) -> bool {
+        self.is_empty()
+            || keyframe.states.iter_mut().all(|placed| match self.json(&placed.value, &mut Vec::new()) {
+                Ok(None) => true,
+                Ok(Some(blanked)) => {
+                    placed.value = blanked;
+                    true
+                }
+                Err(Unclear) => false,
+            })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.pointers.is_empty() && self.names.is_empty()
+    }
+
+    fn body(&self, body: &mut Body, secrets: &mut Vec<String>) {
+        let blanked = match body {
+            Body::Json(json) => self.json(json, secrets),
+            Body::Bytes(_) => Err(Unclear),
+            // By its hash alone nothing can be blanked: whoever stores does so after this.
+            Body::Stored { .. } => Err(Unclear),
+            Body::Left { .. } => return,
+        };
+        match blanked {
+            Ok(None) => {}
+            Ok(Some(json)) => *body = Body::Json(json),
+            Err(Unclear) => *body = Body::Left { bytes: body.len(), why: Left::Redaction },
+        }
+    }
+
+    /// None: there is nothing to blank.
+    fn json(&self, json: &RawValue, secrets: &mut Vec<String>) -> Result<Option<Box<RawValue>>, Unclear> {
+        let pointers: Vec<_> = self.pointers.iter().map(Vec::as_slice).collect();
+        let blanked = self.walk(json.get(), &pointers, DEPTH, secrets)?;
+        blanked.map(|text| RawValue::from_string(text).map_err(|_| Unclear)).transpose()
+    }
+
+    fn walk(
+        &self,
+        text: &str,
+        pointers: &[&[Step]],
+        depth: usize,
+        secrets: &mut Vec<String>,
+    ) -> Result<Option<String>, Unclear> {
+        if pointers.iter().any(|pointer| pointer.is_empty()) {
+            return blank(text, secrets).map(Some);
+        }
+        // Without an escape in it, a name that is not in the text is no key of it.
+        let named = text.contains('\\') || self.names.iter().any(|name| text.contains(name.as_str()));
+        if (pointers.is_empty() && !named) || !text.starts_with(['{', '[']) {
+            return Ok(None);
+        }
+        let depth = depth.checked_sub(1).ok_or(Unclear)?;
+        let Parts(parts) = serde_json::from_str(text).map_err(|_| Unclear)?;
+        let mut changed = false;
+        let mut written = String::with_capacity(text.len());
+        for (at, (key, value)) in parts.iter().enumerate() {
+            let index = at.to_string();
+            let step = key.as_deref().unwrap_or(&index);
+            let further: Vec<_> = pointers.iter().filter(|p| p[0].fits(step)).map(|p| &p[1..]).collect();
+            let blanked = match key {
+                Some(key) if self.names.iter().any(|name| *name == **key) => Some(blank(value.get(), secrets)?),
+                _ => self.walk(value.get(), &further, depth, secrets)?,
+            };
+            changed |= blanked.is_some();
+            written.push(if at == 0 { if key.is_some() { '{' } else { '[' } } else { ',' });
+            if let Some(key) = key {
+                written.push_str(&Value::from(&**key).to_string());
+                written.push(':');
+            }
+            written.push_str(blanked.as_deref().unwrap_or(value.get()));
+        }
+        written.push(if text.starts_with('{') { '}' } else { ']' });
+        Ok(changed.then_some(written))
+    }
+}
+
+/// The value with everything in it blanked, its shape kept.
+fn blank(text: &str, secrets: &mut Vec<String>) -> Result<String, Unclear> {
+    fn leaf(value: &mut Value, secrets: &mut Vec<String>) {
+        match value {
+            Value::Null => {}
+            Value::Bool(truth) => *truth = false,
+            Value::Number(number) => {
+                secrets.push(number.to_string());
+                *value = Value::from(0);
+            }
+            Value::String(text) => {
+                secrets.push(std::mem::take(text));
+                "redacted".clone_into(text);
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| leaf(item, secrets)),
+            Value::Object(fields) => fields.values_mut().for_each(|field| leaf(field, secrets)),
+        }
+    }
+    let mut value: Value = serde_json::from_str(text).map_err(|_| Unclear)?;
+    leaf(&mut value, secrets);
+    Ok(value.to_string())
+}
+
+fn blank_message(end: &mut End, secrets: &[String]) {
+    if let End::Failed { message, .. } = end {
+        for secret in secrets {
+            if message.contains(secret.as_str()) {
+                *message = message.replace(secret.as_str(), BLANK);
+            }
+        }
+    }
+}
+
+/// What an object or a list is made of, as it stands in the text: order, duplicates and numbers are kept.
+struct Parts<'a>(Vec<(Option<Cow<'a, str>>, &'a RawValue)>);
+
+impl<'de: 'a, 'a> serde::Deserialize<'de> for Parts<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PartsVisitor(std::marker::PhantomData))
+    }
+}
+
+struct PartsVisitor<'a>(std::marker::PhantomData<&'a ()>);
+
+impl<'de: 'a, 'a> Visitor<'de> for PartsVisitor<'a> {
+    type Value = Parts<'a>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object or a list")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Parts<'a>, A::Error> {
+        let mut parts = Vec::new();
+        while let Some((key, value)) = map.next_entry::<String, &'de RawValue>()? {
+            parts.push((Some(Cow::Owned(key)), value));
+        }
+        Ok(Parts(parts))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Parts<'a>, A::Error> {
+        let mut parts = Vec::new();
+        while let Some(value) = items.next_element::<&'de RawValue>()? {
+            parts.push((None, value));
+        }
+        Ok(Parts(parts))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! One request through the chain, as recorded.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::body::{Body, End};
+
+/// One request through the chain. A line of a recording.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// Its trace: 32 hexadecimal digits.
+    pub id: String,
+    /// When it began: milliseconds since 1970, by the clock of the host it came to first.
+    pub at: u64,
+    /// The route it asked for; none: the app's own flow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    /// Headers it came with, secrets blanked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<(String, String)>,
+    /// In the order they ended, so that each comes after those it got its inputs from.
+    pub hops: Vec<Hop>,
+}
+
+/// What one service did for a request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hop {
+    /// Its span: 16 hexadecimal digits.
+    pub span: String,
+    /// The span that asked for it; none at the entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// The service, by its Rust name.
+    pub service: String,
+    /// The version that ran: `name@hash`.
+    pub version: String,
+    /// What the function received, in the order of its parameters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<Body>,
+    /// How it ended.
+    pub end: End,
+    /// Nanoseconds in the function itself.
+    pub function_ns: u64,
+    /// Nanoseconds after the request's begin.
+    pub at_ns: u64,
+    /// The n-th call of this service's host, from 0: the order in which a function with state was called.
+    pub sequence: u64,
+    /// Services the function's body called, in the order of the calls.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<Called>,
+}
+
+/// A call from a function's body to another service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Called {
+    /// The service called, by its Rust name.
+    pub service: String,
+    /// What it was given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<Body>,
+    /// What came back.
+    pub end: End,
+}
+
+/// A service's placed state as it was before the call with this sequence. A line of a recording.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Keyframe {
+    /// The service, by its Rust name.
+    pub service: String,
+    /// The call that came next.
+    pub sequence: u64,
+    /// Every placed static of the service.
+    pub states: Vec<Placed>,
+}
+
+/// A placed static's value.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Placed {
+    /// The static's path in the app.
+    pub name: String,
+    /// Of its type and all that reaches: equal, the value reads.
+    pub fingerprint: String,
+    /// As JSON.
+    pub value: Box<RawValue>,
+}
+
+impl PartialEq for Placed {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, &self.fingerprint, self.value.get()) == (&other.name, &other.fingerprint, other.value.get())
+    }
+}
+
+impl Request {
+    /// Bytes it takes in memory, nearly.
+    pub fn bytes(&self) -> u64 {
+        let headers = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        let own = size_of::<Self>() + self.id.len() + self.route.as_ref().map_or(0, String::len) + headers;
+        own as u64 + self.hops.iter().map(Hop::bytes).sum::<u64>()
+    }
+
+    /// Every body in it.
+    pub(crate) fn bodies(&self) -> impl Iterator<Item = &Body> {
+        self.hops.iter().flat_map(Hop::bodies)
+    }
+
+    /// Every body in it, to be changed in place.
+    pub(crate) fn bodies_mut(&mut self) -> impl Iterator<Item = &mut Body> {
+        self.hops.iter_mut().flat_map(|hop| {
+            let called = hop.calls.iter_mut().flat_map(|called| called.inputs.iter_mut().chain(called.end.body_mut()));
+            hop.inputs.iter_mut().chain(hop.end.body_mut()).chain(called)
+        })
+    }
+}
+
+impl Hop {
+    /// Bytes it takes in memory, nearly.
+    fn bytes(&self) -> u64 {
+        let texts = self.span.len() + self.service.len() + self.version.len();
+        let bodies = self.bodies().map(Body::held).sum::<u64>();
+        (size_of::<Self>() + texts + self.calls.len() * size_of::<Called>()) as u64 + bodies
+    }
+
+    fn bodies(&self) -> impl Iterator<Item = &Body> {
+        let called = self.calls.iter().flat_map(|called| called.inputs.iter().chain(called.end.body()));
+        self.inputs.iter().chain(self.end.body()).chain(called)
+    }
+}
+
+impl Keyframe {
+    /// Bytes it takes in memory, nearly.
+    pub fn bytes(&self) -> u64 {
+        let states = self.states.iter().map(|placed| size_of::<Placed>() + placed.value.get().len());
+        (size_of::<Self>() + states.sum::<usize>()) as u64
+    }
+}

@@ -1,0 +1,107 @@
+//! Bodies too large for a line: each once, under the hash of what it holds.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use crate::body::{Body, Left};
+use crate::header::BODIES;
+
+/// The folder of a recording's large bodies, to be written to.
+#[derive(Debug)]
+pub(crate) struct Store {
+    folder: PathBuf,
+    /// Bytes of the first body that goes here.
+    from: u64,
+    /// Bytes of the largest that is kept at all.
+    largest: u64,
+    there: HashSet<blake3::Hash>,
+}
+
+/// A body that is not as it was recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// Its file cannot be read.
+    #[error("read {}: {error}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// Its file holds something else: it was changed, or a crash cut it short.
+    #[error("use {}: its bytes are not those that were recorded", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It was never kept.
+    #[error("use a body of {bytes} bytes: {}", match .why { Left::Size => "it was over the size limit", Left::Redaction => "what is secret in it could not be told" })]
+    Left {
+        /// How many bytes it had.
+        bytes: u64,
+        /// Why not.
+        why: Left,
+    },
+    /// No bytes can be made of its line.
+    #[error("use a body: its base64 does not read")]
+    Base64,
+}
+
+impl Store {
+    pub(crate) fn new(recording: &Path, from: u64, largest: u64) -> Self {
+        Self { folder: recording.join(BODIES), from, largest, there: HashSet::new() }
+    }
+
+    /// The body as a line has it, and how many bytes were written for that. Its own bytes are on disk afterwards if
+    /// they are many.
+    pub(crate) fn keep(&mut self, body: &mut Body) -> io::Result<u64> {
+        let len = body.len();
+        if len < self.from || matches!(body, Body::Stored { .. } | Body::Left { .. }) {
+            return Ok(0);
+        }
+        let Some(bytes) = body.bytes().filter(|_| len <= self.largest) else {
+            *body = Body::Left { bytes: len, why: Left::Size };
+            return Ok(0);
+        };
+        let hash = blake3::hash(&bytes);
+        let mut written = 0;
+        if !self.there.contains(&hash) {
+            fs::create_dir_all(&self.folder)?;
+            let path = self.folder.join(hash.to_hex().as_str());
+            // Half a body must never stand under its name. Not synced: a reader checks the hash.
+            let aside = path.with_extension("part");
+            fs::write(&aside, &bytes).and_then(|()| fs::rename(&aside, &path)).inspect_err(|_| {
+                // The disk is full, as a rule: what was begun only takes room.
+                let _ = fs::remove_file(&aside);
+            })?;
+            written = bytes.len() as u64;
+            self.there.insert(hash);
+        }
+        *body = Body::Stored { hash: hash.to_hex().to_string(), bytes: len };
+        Ok(written)
+    }
+}
+
+/// The bytes of a body of the recording in this folder.
+pub(crate) fn bytes<'a>(recording: &Path, body: &'a Body) -> Result<Cow<'a, [u8]>, BodyError> {
+    match body {
+        Body::Json(_) => body.bytes().ok_or(BodyError::Base64),
+        Body::Bytes(_) => body.bytes().ok_or(BodyError::Base64),
+        &Body::Left { bytes, why } => Err(BodyError::Left { bytes, why }),
+        Body::Stored { hash, bytes } => {
+            // A name with anything else in it could lead out of the folder.
+            let named = blake3::Hash::from_hex(hash).ok();
+            let path = recording.join(BODIES).join(named.map_or_else(String::new, |hash| hash.to_hex().to_string()));
+            let mut held = Vec::new();
+            let read = File::open(&path).and_then(|file| file.take(bytes.saturating_add(1)).read_to_end(&mut held));
+            read.map_err(|error| BodyError::Read { path: path.clone(), error })?;
+            if named != Some(blake3::hash(&held)) {
+                return Err(BodyError::Damaged { path });
+            }
+            Ok(Cow::Owned(held))
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! What tests of this crate record.
+
+use crate::body::{Body, End};
+use crate::request::{Hop, Request};
+
+/// A call of `service` with one input, ended with a value.
+pub(crate) fn hop(service: &str, input: &str, output: &str) -> Hop {
+    Hop {
+        span: "00f067aa0ba902b7".into(),
+        parent: None,
+        service: service.into(),
+        version: format!("{service}@1"),
+        inputs: vec![Body::new(input.as_bytes())],
+        end: End::Value(Body::new(output.as_bytes())),
+        function_ns: 1000,
+        at_ns: 0,
+        sequence: 0,
+        calls: Vec::new(),
+    }
+}
+
+/// The request that began then.
+pub(crate) fn request(at: u64, hops: Vec<Hop>) -> Request {
+    Request { id: format!("{at:032x}"), at, route: None, headers: Vec::new(), hops }
+}

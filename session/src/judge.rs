@@ -1,0 +1,50 @@
+//! Recorded inputs, run on the code before an edit and on the code now.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use recordings::replay::{Limits, Question, Subject};
+use recordings::{Rules, Worker};
+
+use crate::effect::{Judge, Libraries};
+use crate::event::Event;
+use crate::home::Place;
+use crate::recorder::Recorder;
+use crate::verdict::Verdict;
+
+/// Answers what an edit changed. The process it runs functions in ends with it, however it ends.
+pub(crate) async fn judge(program: PathBuf, place: &Place, recorder: &Recorder, judge: Judge) -> Event {
+    let Judge { edit, services, subjects, libraries } = judge;
+    let verdicts = run(program, files(place, libraries), recorder, &services, subjects).await;
+    Event::Judged { edit, verdicts }
+}
+
+/// A library's place in the folder of its service, by service and version.
+pub(crate) fn files(place: &Place, libraries: Libraries) -> BTreeMap<(String, String), PathBuf> {
+    libraries.into_iter().map(|(key, (host, library))| (key, place.service(&host).join(library))).collect()
+}
+
+async fn run(
+    program: PathBuf,
+    libraries: BTreeMap<(String, String), PathBuf>,
+    recorder: &Recorder,
+    services: &[String],
+    subjects: BTreeMap<String, Subject>,
+) -> Result<Vec<Verdict>, String> {
+    let material = recorder.material();
+    let question = Question {
+        subjects,
+        requests: material.requests,
+        keyframes: material.keyframes,
+        rules: Rules { ignore: recorder.ignore.clone(), ..Rules::default() },
+        limits: Limits::default(),
+        redacted: recorder.redacts(),
+    };
+    let mut worker = Worker::new(program, libraries);
+    let mut verdicts = Vec::new();
+    for service in services {
+        let verdict = question.judge(service, &mut worker).await.map_err(|error| format!("failed to {error}"))?;
+        verdicts.push(verdict.into());
+    }
+    Ok(verdicts)
+}
