@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn blanking_keeps_columns() {
         assert_eq!(blank("aé\tb\ncd", &[0..4, 6..7]), "  \tb\n d");
-        assert_eq!(blank("a bc\r\nd\ne", &[1..7]), "a\r\n\ne");
+        assert_eq!(blank("a bc\r\nd\ne f", &[1..7, 8..9]), "a\r\n\n  f");
         assert_eq!(blank("a bc\nd e", &[2..4, 5..8]), "a \n   ");
     }
 }
