@@ -21,7 +21,8 @@ pub(crate) enum Command {
     /// kinds: a broken edit, a comment, an undo;
     /// large: one function of 200 services in 10,000 lines;
     /// load: 100 edits under 32 connections;
-    /// idle: memory and processor time of the session, memory of a host over its reloads.
+    /// idle: memory and processor time of the session, memory of a host over its reloads;
+    /// verdict: 50 recorded inputs of one function run again and compared, once an edit of it is live.
     #[command(verbatim_doc_comment)]
     Edits(Edits),
 }
@@ -29,7 +30,7 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct Edits {
     /// What to measure
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Part::Body, Part::Kinds, Part::Large, Part::Load, Part::Idle])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Part::Body, Part::Kinds, Part::Large, Part::Load, Part::Idle, Part::Verdict])]
     pub(crate) only: Vec<Part>,
     /// Where services run
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [On::Process, On::Docker])]
@@ -67,6 +68,8 @@ pub(crate) enum Part {
     Load,
     /// What a session costs that waits
     Idle,
+    /// Recorded inputs, run on the code before and on the new code
+    Verdict,
 }
 
 /// Where services run.

@@ -64,6 +64,10 @@ fn show(snapshot: &Snapshot) {
         let why = service.why.as_deref().map(|why| format!("  {why}")).unwrap_or_default();
         anstream::println!("  {:width$}  {state:8}  {version}{}{why}", service.name, hops.unwrap_or_default());
     }
+    if let Some(written) = &snapshot.recording.written {
+        let session::snapshot::Written { name, requests, lost, bytes } = written;
+        anstream::println!("recording {name}: {requests} requests, {lost} lost, {bytes} bytes");
+    }
     let totals = snapshot.totals;
     if totals.n > 0 {
         anstream::println!(

@@ -7,6 +7,7 @@ mod kinds;
 mod large;
 mod load;
 mod peer;
+mod verdict;
 mod watched;
 
 use std::path::Path;
@@ -53,6 +54,7 @@ pub(crate) async fn run(options: &Edits) -> anyhow::Result<Report> {
             Part::Large => ("large", large::measure(&run).await),
             Part::Load => ("load", load::measure(&run).await),
             Part::Idle => ("idle", idle::measure(&run).await),
+            Part::Verdict => ("verdict", verdict::measure(&run).await),
         };
         report.rows.extend(rows.unwrap_or_else(|error| vec![Row::failed(name, "", &format!("{error:#}"))]));
     }

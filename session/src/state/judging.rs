@@ -147,3 +147,96 @@ fn feeds(app: &App, service: &str) -> Vec<Feed> {
     };
     inputs.iter().map(feed).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Event;
+    use crate::state::tests::{CHAIN, World};
+    use crate::verdict::Findings;
+
+    fn edited() -> World {
+        let mut world = World::serving(CHAIN);
+        world.save(&CHAIN.replace("* 2.0", "* 3.0"));
+        world
+    }
+
+    fn asked(world: &World) -> Vec<&Judge> {
+        let judges = world.asked.iter().filter_map(|effect| match effect {
+            Effect::Judge(judge) => Some(&**judge),
+            _ => None,
+        });
+        judges.collect()
+    }
+
+    fn verdict(differ: u64) -> Verdict {
+        let changed = (0..differ).map(|at| crate::verdict::Changed { at, ..Default::default() }).collect();
+        let findings = Findings { recorded: 9, same: 9 - differ, differ, changed, ..Findings::default() };
+        Verdict { service: "map".into(), findings, ..Verdict::default() }
+    }
+
+    fn judgement(world: &World, edit: Edit) -> Option<&Judgement> {
+        world.state.edits.iter().find(|line| line.edit == edit)?.judgement.as_ref()
+    }
+
+    #[test]
+    fn what_is_live_is_compared_with_what_served_before() {
+        let mut world = edited();
+        assert_eq!(judgement(&world, 1), Some(&Judgement::Running));
+        let [judge] = asked(&world)[..] else { panic!("{:#?}", world.asked) };
+        assert_eq!((judge.edit, &judge.services[..]), (1, &["map".to_owned()][..]));
+        let (get, map) = (&judge.subjects["get"], &judge.subjects["map"]);
+        assert_eq!(get.was.as_ref(), Some(&get.now), "it is as it was");
+        assert_ne!(map.was.as_ref(), Some(&map.now));
+        assert_eq!((&map.feeds[..], map.replay, map.placed), (&[Feed::Service("get".into())][..], true, false));
+        assert_eq!(judge.libraries.len(), 3);
+        world.happens(Event::Judged { edit: 1, verdicts: Ok(vec![verdict(2)]) });
+        let told = world.reports.iter().any(|report| {
+            matches!(report, Report::Verdict { edit: 1, verdict, .. }
+            if verdict.findings.differ == 2)
+        });
+        assert!(told, "{:#?}", world.reports);
+        let before = world.reports.len();
+        world.happens(Event::Judged { edit: 1, verdicts: Ok(vec![verdict(1)]) });
+        assert_eq!(world.reports.len(), before, "it is told once");
+        // Of earlier edits one difference is kept.
+        world.save(&CHAIN.replace("* 2.0", "* 4.0"));
+        world.happens(Event::Judged { edit: 2, verdicts: Ok(vec![verdict(3)]) });
+        let kept = |edit| match judgement(&world, edit) {
+            Some(Judgement::Done { verdicts }) => (verdicts[0].findings.changed.len(), verdicts[0].findings.more),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((kept(1), kept(2)), ((1, 1), (3, 0)));
+    }
+
+    #[test]
+    fn a_later_edit_ends_the_question_and_one_without_meaning_does_not() {
+        let mut world = edited();
+        world.save(&format!("// nothing\n{}", CHAIN.replace("* 2.0", "* 3.0")));
+        assert!(!world.asked.contains(&Effect::Dismiss));
+        world.save(CHAIN);
+        assert!(world.asked.contains(&Effect::Dismiss));
+        assert_eq!(judgement(&world, 1), Some(&Judgement::Superseded));
+        assert!(world.reports.iter().any(|report| matches!(report, Report::Unjudged { edit: 1, .. })));
+        world.happens(Event::Judged { edit: 1, verdicts: Ok(vec![verdict(2)]) });
+        assert_eq!(judgement(&world, 1), Some(&Judgement::Superseded), "late");
+        world.happens(Event::Judged { edit: 3, verdicts: Err("no process".into()) });
+        assert_eq!(judgement(&world, 3), Some(&Judgement::Failed { why: "no process".into() }));
+        // Asked once more it is the last question again.
+        assert_eq!(world.state.judge_again(Duration::ZERO).len(), 1);
+        assert_eq!(judgement(&world, 3), Some(&Judgement::Running));
+        assert_eq!(asked(&world).iter().map(|judge| judge.edit).collect::<Vec<_>>(), [1, 3]);
+    }
+
+    #[test]
+    fn where_nothing_served_before_nothing_is_asked() {
+        let mut world = World::serving(CHAIN);
+        assert!(world.state.judge_again(Duration::ZERO).is_empty());
+        world.save(
+            &CHAIN
+                .replace("get().map()", "add(get()).map()")
+                .replace("#[dyninka::main]", "#[service] fn add(value: f64) -> f64 { value + 1.0 }\n#[dyninka::main]"),
+        );
+        assert!(asked(&world).is_empty(), "{:#?}", world.asked);
+    }
+}

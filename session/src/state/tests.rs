@@ -8,7 +8,7 @@ use super::*;
 use crate::effect::Swap;
 use crate::event::Artifact;
 
-const CHAIN: &str = "use dyninka::prelude::*;
+pub(super) const CHAIN: &str = "use dyninka::prelude::*;
 #[service] fn get() -> f64 { 1.0 }
 #[service] fn map(value: f64) -> f64 { value * 2.0 }
 #[dyninka::main] fn main() { get().map() }
@@ -52,13 +52,13 @@ fn opened() -> Event {
 type Live<'a> = (Vec<(&'a str, &'a str)>, Vec<&'a str>, bool);
 
 /// Plays the world: does what effects ask for, as if all went well, until nothing is asked any more.
-struct World {
-    state: State,
+pub(super) struct World {
+    pub(super) state: State,
     now: u64,
     /// What was reported.
-    reports: Vec<Report>,
+    pub(super) reports: Vec<Report>,
     /// Every other effect, in order.
-    asked: Vec<Effect>,
+    pub(super) asked: Vec<Effect>,
     /// Services whose build fails.
     broken: Vec<&'static str>,
     /// The flow does not fit.
@@ -82,7 +82,7 @@ impl World {
     }
 
     /// A session that serves.
-    fn serving(text: &str) -> Self {
+    pub(super) fn serving(text: &str) -> Self {
         let mut world = Self::new();
         world.happens(Event::Loaded { edit: 0, app: read(text), diagnostics: Vec::new() });
         assert!(world.state.ready, "{:#?}", world.state);
@@ -91,13 +91,13 @@ impl World {
         world
     }
 
-    fn save(&mut self, text: &str) {
+    pub(super) fn save(&mut self, text: &str) {
         self.happens(Event::Saved { settled: at(5), files: BTreeSet::new() });
         let edit = self.state.edit;
         self.happens(Event::Loaded { edit, app: read(text), diagnostics: Vec::new() });
     }
 
-    fn happens(&mut self, event: Event) {
+    pub(super) fn happens(&mut self, event: Event) {
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
             self.now += 1;

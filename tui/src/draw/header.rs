@@ -19,6 +19,11 @@ pub(crate) fn header(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
     if scene.model.frozen.is_some() {
         right.push(("frozen".to_owned(), Tone::Busy));
     }
+    if let Some(written) = &snapshot.recording.written {
+        let lost = if written.lost > 0 { format!(", {} lost", units::count(written.lost)) } else { String::new() };
+        let tone = if written.lost > 0 { Tone::Bad } else { Tone::Busy };
+        right.push((format!("recording {}: {}{lost}", written.name, units::count(written.requests)), tone));
+    }
     if snapshot.dropped > 0 {
         right.push((format!("{} requests without detail", units::count(snapshot.dropped)), Tone::Dim));
     }
