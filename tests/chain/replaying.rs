@@ -70,13 +70,20 @@ fn an_input_that_does_not_read_any_more_fails() {
     }
 }
 
+/// Requests the session has in memory.
+fn in_memory(file: &Path) -> u64 {
+    let told = run(&[OsStr::new("status"), file.as_os_str(), OsStr::new("--json")]);
+    let snapshot: Value = serde_json::from_slice(&told.stdout).expect("a snapshot");
+    snapshot["recording"]["requests"].as_u64().expect("a count")
+}
+
 #[test]
 fn recorded_requests_are_sent_again() {
     let (_folder, file) = example("building");
     let (code, _) = replay(&file, &["--send"]);
     assert_eq!(code, Some(1), "nobody serves it");
     let dev = Dev::start(&file, "process");
-    let (code, said) = replay(&file, &["--send", "--pace", "fast", "--json"]);
+    let (code, said) = replay(&file, &["--send", "--pace", "fast", "--at-once", "1", "--json"]);
     let report: Value = serde_json::from_str(&said).expect("JSON");
     // The same readings from the first on: what was recorded comes again.
     assert_eq!(
@@ -84,7 +91,15 @@ fn recorded_requests_are_sent_again() {
         (Some(0), &json!(38), &json!({"filtered": 33, "value": 5}))
     );
     assert_eq!(Client::new().get(&dev.url()).status, 204, "the next reading is no temperature");
+    // They have been recorded again: kept, the code answers as it did just now.
+    while in_memory(&file) < 39 {}
+    let on = |verb: &str| run(&[OsStr::new(verb), file.as_os_str(), OsStr::new("again")]);
+    let (kept, twice) = (on("keep"), on("keep"));
+    assert_eq!((kept.status.code(), twice.status.code()), (Some(0), Some(1)), "{kept:?} {twice:?}");
     dev.stop();
+    let said = on("replay");
+    let text = String::from_utf8_lossy(&said.stdout);
+    assert!(said.status.success() && text.contains("get: 39 of 39 the same"), "{said:?}");
 }
 
 #[test]
