@@ -80,7 +80,7 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Write recorded calls as a Rust test file, which is yours and needs no `dyn`
+    /// Save the requests the running session has in memory, or write recorded calls as a Rust test file
     Keep(Keep),
     /// End the session of an app and remove whatever it or a killed one left
     Stop {
@@ -225,10 +225,10 @@ pub(crate) struct Replay {
 pub(crate) struct Keep {
     /// The app
     pub(crate) file: PathBuf,
-    /// A recording by name, or its folder
+    /// The recording's name
     pub(crate) name: String,
-    /// Write tests.rs into the recording: a module for the app's file that checks each function
-    #[arg(long, required = true)]
+    /// Write tests.rs into the recording: a module for the app's file that checks each function and needs no `dyn`
+    #[arg(long)]
     pub(crate) as_tests: bool,
     /// Recorded calls of each function that are checked
     #[arg(long, default_value_t = 10)]

@@ -1,9 +1,11 @@
-//! `dyn keep --as-tests`: recorded calls as a Rust test file.
+//! `dyn keep`: the requests a session has in memory as a recording, and recorded calls as a Rust test file.
 
 use std::fs;
 use std::io::Write as _;
 
 use recordings::as_tests;
+use recordings::shelf::{self, ShelfError};
+use session::command::{Answer, Command};
 
 use super::replay;
 use crate::arguments::Keep;
@@ -11,6 +13,32 @@ use crate::fault::{Fault, Kind};
 use crate::speech;
 
 pub(crate) fn run(keep: &Keep) -> Result<(), Fault> {
+    if !keep.as_tests {
+        return save(keep);
+    }
+    // Tests are of what was kept before; where nothing was, of what is in memory.
+    if matches!(shelf::find(&keep.file, &keep.name), Err(ShelfError::None { .. })) {
+        save(keep)?;
+    }
+    write(keep)
+}
+
+/// Has the session save what it has in memory.
+fn save(keep: &Keep) -> Result<(), Fault> {
+    let command = Command::Keep { name: keep.name.clone() };
+    let answer = super::dev::runtime()?
+        .block_on(async { Ok::<_, Fault>(super::status::attached(&keep.file)?.say(&command).await?) })?;
+    match answer {
+        Answer::Done { message } => {
+            drop(speech::out(message));
+            Ok(())
+        }
+        Answer::Refused { message, hint } => Err(hint.into_iter().fold(Fault::new(Kind::App, message), Fault::hint)),
+        other => Err(Fault::new(Kind::Machine, format!("the session answers something else: {other:?}"))),
+    }
+}
+
+fn write(keep: &Keep) -> Result<(), Fault> {
     let (question, folder) = replay::cases(&keep.file, &keep.name, keep.cases)?;
     let path = folder.join(FILE);
     // As the app's own file finds it.

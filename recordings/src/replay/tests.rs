@@ -312,6 +312,28 @@ fn without_a_known_state_it_is_said_and_both_begin_alike() {
 }
 
 #[test]
+fn what_was_under_way_at_once_may_have_changed_state_in_another_order() {
+    let mut asked = summed(&[1, 1, 1], Some(0));
+    asked.subjects.get_mut("sum").unwrap().was = None;
+    let turn = |asked: &mut Question, at: usize, sequence: u64| {
+        let mut request = Request::clone(&asked.requests[at].1);
+        request.hops[1].sequence = sequence;
+        asked.requests[at].1 = Arc::new(request);
+    };
+    // The second was numbered last.
+    turn(&mut asked, 0, 1);
+    turn(&mut asked, 1, 2);
+    let verdict = judged(&asked, "sum", &mut summing());
+    assert_eq!((&verdict["same"], &verdict["unstable"], &verdict["differ"]), (&json!(1), &json!(2), &json!(0)));
+    let mut other = summing();
+    other.function("sum@1", |state, inputs| {
+        *state += number(&inputs[0]) + 1;
+        json!(*state)
+    });
+    assert_eq!(judged(&asked, "sum", &mut other)["differ"], 2);
+}
+
+#[test]
 fn one_changed_value_changes_every_sum_after_it() {
     let mut fake = summing();
     fake.function("double@2", |_, inputs| {
