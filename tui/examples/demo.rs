@@ -120,6 +120,7 @@ fn edit(snapshot: &mut Snapshot, at_ms: u64, open: bool) {
         }],
         flow: false,
         ms: (!open).then_some(ms),
+        judgement: None,
     });
     if let Some(hop) = snapshot.hops.get_mut(&service).filter(|_| !open) {
         let after_n = snapshot.now_ms.saturating_sub(at_ms) / 10;

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use serde_json::{Value, json};
-use session::command::{Call, Called, CalledHop, Feed, Spread, Timed};
+use session::command::{Call, Called, CalledHop, Feed, Kept, Spread, Step, Timed};
 use session::snapshot::{Edge, EditLine, EditedService, Field, Outcome, Phase, Placed, Service, Shape, Totals};
+use session::verdict::{Changed, Findings, Judgement, Verdict};
 use session::{Answer, Command, Snapshot, Waterfall};
 use shell::{LogLine, Peer};
 
@@ -37,6 +38,29 @@ impl Peer for Played {
                 message: "nothing was edited".to_owned(),
                 hint: Some("save a change first".to_owned()),
             },
+            Command::Recordings => Answer::Recordings {
+                recordings: vec![
+                    Kept { name: "lunch".to_owned(), requests: 120, bytes: 45_000, ..Kept::default() },
+                    Kept { name: "torn".to_owned(), why: Some("failed to read it".to_owned()), ..Kept::default() },
+                ],
+            },
+            Command::Replay { name: None } => Answer::Done { message: "recorded inputs are run again".to_owned() },
+            Command::Replay { .. } => Answer::Judged { verdicts: vec![verdict(50, 3)] },
+            Command::Diff { .. } => Answer::Judged { verdicts: vec![verdict(1, 0)] },
+            Command::Step { inputs, .. } => {
+                let step = Step {
+                    number: 1,
+                    service: "map".to_owned(),
+                    version: "map@3f2a99".to_owned(),
+                    inputs: vec![json!(50.0)],
+                    end: json!(10.0),
+                    function_ns: 1_250,
+                };
+                Answer::Stepped { steps: vec![step], again: inputs.as_ref().map(|_| json!(12.5)) }
+            }
+            Command::Record { on: true, .. } => Answer::Done { message: "requests are recorded".to_owned() },
+            Command::Record { .. } => Answer::Done { message: "lunch holds 120 requests".to_owned() },
+            Command::Keep { name } => Answer::Done { message: format!("120 requests are kept in {name}") },
             Command::Stop => Answer::Done { message: "the session ends".to_owned() },
         })
     }
@@ -57,6 +81,15 @@ impl Peer for Played {
         lines.retain(|line| service.is_none_or(|service| line.service == service));
         Ok(lines.split_off(lines.len().saturating_sub(last)))
     }
+}
+
+/// Of so many inputs, so many give another value.
+fn verdict(recorded: u64, differ: u64) -> Verdict {
+    let changed = Changed { at: 12, path: "/value".to_owned(), was: Some(json!(2.5)), now: Some(json!(5.0)) };
+    let changed = if differ > 0 { vec![changed] } else { Vec::new() };
+    let more = differ.saturating_sub(1);
+    let findings = Findings { recorded, same: recorded - differ, differ, changed, more, ..Findings::default() };
+    Verdict { service: "map".to_owned(), findings, ..Verdict::default() }
 }
 
 /// What a service comes to, with its part in the call first.
@@ -201,6 +234,7 @@ fn snapshot() -> Snapshot {
                     first_response: 0.5,
                     total: 104.0,
                 }),
+                judgement: Some(Judgement::Done { verdicts: vec![verdict(50, 3)] }),
             },
             EditLine {
                 edit: 2,
@@ -209,6 +243,7 @@ fn snapshot() -> Snapshot {
                 services: Vec::new(),
                 flow: true,
                 ms: None,
+                judgement: None,
             },
         ],
         totals: Totals { n: 1, p50: 104.0, p95: 104.0 },

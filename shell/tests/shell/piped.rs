@@ -121,6 +121,20 @@ fn problems_are_put_into_words() {
     hint: Reading lacks sensor, variable, value
       in line 1
     ");
+    insta::assert_snapshot!(both(":recordings\n:replay lunch\n:diff 3\n:step 3\n:step 3 1 60\n:record on\n:keep lunch"), @r"
+    lunch: 120 requests, 45000 bytes
+    torn: failed to read it
+    map: changed 3 of 50, first /value: was 2.5, now 5.0
+      map, request 12 /value: was 2.5, now 5.0
+      map: 2 more
+    map: same 1 of 1
+    1 map@3f2a99 (50.0) -> 10.0, 1.2 µs in the function
+    12.5
+    ----
+    1 map@3f2a99 (50.0) -> 10.0, 1.2 µs in the function
+    requests are recorded
+    120 requests are kept in lunch
+    ");
     insta::assert_snapshot!(both(":undo"), @r"
     ----
     error: nothing was edited
@@ -209,6 +223,9 @@ fn what_the_shell_shows() {
     insta::assert_snapshot!(both(":why 1\n:why"), @r"
     edit 1, 1 h 1 min ago: live
       map: its body -> map@3f2a
+      map: changed 3 of 50, first /value: was 2.5, now 5.0
+        map, request 12 /value: was 2.5, now 5.0
+        map: 2 more
       104 ms: settle 0.30 ms, read 0.50 ms, build 102 ms, takeover 0.70 ms, first answer 0.50 ms
     edit 2, 25 s ago: broken, 2 errors
       services feed each other in another way since
