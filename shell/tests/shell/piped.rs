@@ -223,6 +223,9 @@ fn what_the_shell_shows() {
     insta::assert_snapshot!(both(":why 1\n:why"), @r"
     edit 1, 1 h 1 min ago: live
       map: its body -> map@3f2a
+      map: changed 3 of 50, first /value: was 2.5, now 5.0
+        map, request 12 /value: was 2.5, now 5.0
+        map: 2 more
       104 ms: settle 0.30 ms, read 0.50 ms, build 102 ms, takeover 0.70 ms, first answer 0.50 ms
     edit 2, 25 s ago: broken, 2 errors
       services feed each other in another way since
