@@ -73,6 +73,18 @@ impl Shelf {
         Some((library, label.bytes))
     }
 
+    /// The library kept under the one key that begins so.
+    pub(crate) fn begins(&self, key: &str) -> Option<PathBuf> {
+        let files = self.files("json").ok()?.into_iter();
+        let mut keys = files.filter_map(|file| Some(file.file_stem()?.to_str()?.to_owned()));
+        let found = keys.find(|one| one.starts_with(key))?;
+        // Of two that begin so nobody can say which is meant.
+        if keys.any(|one| one.starts_with(key)) {
+            return None;
+        }
+        self.find(&found).map(|(library, _)| library)
+    }
+
     /// Takes a library in. `file` must be on the same file system and is gone afterwards.
     pub(crate) fn put(&self, key: &str, file: &Path) -> Result<(PathBuf, u64), BuildError> {
         fs::create_dir_all(&self.folder).map_err(io("create", &self.folder))?;

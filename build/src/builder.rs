@@ -131,6 +131,12 @@ impl Builder {
         Ok(self.identify(&recipe, app, find(app, service)?).version)
     }
 
+    /// The library of an earlier version ([`Artifact::version`]), where it is still kept.
+    pub fn kept(&self, version: &str) -> Option<PathBuf> {
+        let (_, key) = version.rsplit_once('@').filter(|(_, key)| key.len() == 8)?;
+        self.shelf.begins(key)
+    }
+
     /// The library of a service, compiled where none is kept.
     pub async fn build(&self, app: &App, service: &str) -> Result<Artifact, BuildError> {
         let start = Instant::now();

@@ -15,7 +15,10 @@ pub mod replay;
 mod request;
 mod ring;
 mod scan;
+pub mod send;
+pub mod shelf;
 mod store;
+mod test_file;
 mod wire;
 mod writer;
 
@@ -31,6 +34,7 @@ pub use request::{Called, Hop, Keyframe, Placed, Request};
 pub use ring::Ring;
 pub use scan::{Entry, Outcome};
 pub use store::BodyError;
+pub use test_file::{TestFile, as_tests};
 pub use writer::{Bounds, Counts, Notice, WriteError, Writer};
 
 #[cfg(test)]

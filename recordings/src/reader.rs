@@ -136,6 +136,20 @@ impl Reader {
         serde_json::from_slice(&line).map_err(|error| ReadError::Request { path: path(), number, error })
     }
 
+    /// The newest requests, newest first, each with its number and its large bodies in it. A body whose file is damaged or
+    /// gone stays as its line names it; a request that does not read is an error in its place.
+    pub fn newest(&self, most: usize) -> impl Iterator<Item = Result<(u64, Request), ReadError>> {
+        (0..self.len()).rev().take(most).map(|number| {
+            let mut request = self.request(number)?;
+            for body in request.bodies_mut().filter(|body| matches!(body, Body::Stored { .. })) {
+                if let Ok(bytes) = store::bytes(&self.folder, body) {
+                    *body = Body::new(&bytes);
+                }
+            }
+            Ok((number as u64, request))
+        })
+    }
+
     /// Every keyframe, in the order they were written.
     pub fn keyframes(&self) -> Result<Vec<Keyframe>, ReadError> {
         let mut keyframes = Vec::with_capacity(self.scan.keyframes.len());

@@ -188,7 +188,7 @@ fn blank_message(end: &mut End, secrets: &[String]) {
     }
 }
 
-/// What an object or a list is made of, as it stands in the text: order, duplicates and numbers are kept.
+/// What an object or a list is made of, as it stands in the text: order, keys that stand twice, and numbers are kept.
 struct Parts<'a>(Vec<(Option<Cow<'a, str>>, &'a RawValue)>);
 
 impl<'de: 'a, 'a> serde::Deserialize<'de> for Parts<'a> {

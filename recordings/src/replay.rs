@@ -8,6 +8,7 @@
 //! differ between a recording and now whatever the code is. What differs between two runs of the code before, or from
 //! the recording where everything else is as it was then, is `unstable` and no change.
 
+mod against;
 mod cases;
 mod downstream;
 mod judge;
@@ -18,6 +19,8 @@ mod runner;
 mod verdict;
 pub(crate) mod worker;
 
+pub use against::stand_in;
+pub(crate) use cases::Case;
 pub use question::{Feed, Limits, Question, Subject};
 pub use runner::{Job, Prepared, Ran, Role, Runner, Slot};
 pub use verdict::{CaseChange, Findings, Pace, Verdict};

@@ -66,6 +66,9 @@ async fn slots_have_states_of_their_own_and_begin_anew_with_what_ended_their_pro
     assert_eq!(run(&mut worker, Role::Was, "count", 2, LONG).await, End::Value(json(11)), "a panic ends nothing");
     assert_eq!(run(&mut worker, Role::Was, "ask", 4, LONG).await, End::Value(json(40)));
     assert_eq!(kind(&run(&mut worker, Role::Was, "ask", 5, LONG).await), kind::NOT_RECORDED);
+    let job = Job { slot: &slot(Role::Was), inputs: &[json("count")], stand_ins: &[], timeout: Duration::MAX };
+    let message = "it takes 2 inputs, not 1".to_owned();
+    assert_eq!(worker.run(job).await.unwrap().end, End::Failed { kind: kind::REJECTED.into(), message });
 }
 
 #[tokio::test]

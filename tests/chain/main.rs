@@ -16,6 +16,7 @@ mod faces;
 mod faults;
 mod hops;
 mod recordings;
+mod replaying;
 mod saves;
 mod session;
 mod sessions;

@@ -36,13 +36,15 @@ const FENCES: &[(&str, &[&str])] = &[
     ("cargo_metadata", &["build"]),
     ("notify", &["watcher"]),
     ("clap", &["bench", "dyninka-cli"]),
+    // What differs in a text or a list is said in one place.
+    ("similar", &["recordings"]),
     ("rustyline", &["shell"]),
     ("comfy-table", &["bench", "shell"]),
     ("indicatif", &["dyninka-cli"]),
     // The wire form of what was measured is one room's affair; others see plain data.
     ("opentelemetry-proto", &["hops"]),
     ("prost", &["hops"]),
-    ("hdrhistogram", &["hops"]),
+    ("hdrhistogram", &["hops", "recordings"]),
     ("ratatui", &["tui"]),
     ("crossterm", &["tui"]),
 ];

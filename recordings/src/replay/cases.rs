@@ -9,15 +9,15 @@ use crate::request::{Called, Hop, Keyframe};
 
 /// A recorded call, to be run on the code before and on the code now.
 #[derive(Clone, Debug)]
-pub(super) struct Case {
+pub(crate) struct Case {
     /// The request's number.
-    pub(super) at: u64,
+    pub(crate) at: u64,
     /// What the code before is given.
     pub(super) was: Side,
     /// What the code now is given.
     pub(super) now: Side,
     /// How it ended then, and on which version. None where the function was not called.
-    pub(super) recorded: Option<(End, String)>,
+    pub(crate) recorded: Option<(End, String)>,
     /// Other requests in which the function was given the same, and how it ended there.
     pub(super) also: Vec<(u64, End)>,
 }
@@ -40,12 +40,12 @@ pub(super) struct Given {
 
 /// Calls to run in order, and the state they begin from.
 #[derive(Debug, Default)]
-pub(super) struct Chosen {
-    pub(super) cases: Vec<Case>,
+pub(crate) struct Chosen {
+    pub(crate) cases: Vec<Case>,
     /// None: the state a service begins with.
-    pub(super) from: Option<Arc<Keyframe>>,
+    pub(crate) from: Option<Arc<Keyframe>>,
     /// Whether state is now as it was then at every call: nothing is missing since the keyframe.
-    pub(super) exact: bool,
+    pub(crate) exact: bool,
     /// Calls that cannot be run, by the reason.
     pub(super) skipped: Vec<&'static str>,
 }
@@ -132,6 +132,25 @@ fn case(at: u64, hop: &Hop) -> Option<Case> {
         recorded,
         also: Vec::new(),
     })
+}
+
+impl Case {
+    /// What the function was given then.
+    pub(crate) fn inputs(&self) -> Option<&[Body]> {
+        self.given().map(|given| &*given.inputs)
+    }
+
+    /// What services its body called answered then.
+    pub(crate) fn calls(&self) -> Option<&[Called]> {
+        self.given().map(|given| &*given.calls)
+    }
+
+    fn given(&self) -> Option<&Given> {
+        match &self.was {
+            Side::Run(given) => Some(given),
+            Side::Ends(_) => None,
+        }
+    }
 }
 
 impl Given {

@@ -138,7 +138,8 @@ enum Way {
 }
 
 fn redirect(subject: &Subject, at: u64, request: &Request, hop: Option<&Hop>, map: &Map<'_>) -> Way {
-    match hop.filter(|hop| hop.inputs.len() == subject.feeds.len()) {
+    // One that stands nowhere in the flow gets its inputs from whoever calls it.
+    match hop.filter(|hop| subject.feeds.is_empty() || hop.inputs.len() == subject.feeds.len()) {
         Some(hop) => called_then(subject, at, hop, map),
         None => not_called_then(subject, at, request, map),
     }

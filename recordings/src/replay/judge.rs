@@ -1,6 +1,6 @@
 //! What differs, and is no accident.
 
-use super::cases::{self, Case, Chosen, Side};
+use super::cases::{Case, Chosen, Side};
 use super::question::{Question, Subject};
 use super::rounds::{self, Ends, Rounds};
 use super::verdict::{Findings, Verdict};
@@ -25,7 +25,7 @@ pub(super) async fn judge<R: Runner>(question: &Question, service: &str, runner:
         return Ok(verdict);
     };
     (verdict.was, verdict.now) = (subject.was.clone(), subject.now.clone());
-    let chosen = if subject.placed { cases::ordered(question, service) } else { cases::distinct(question, service) };
+    let chosen = question.choose(service, subject);
     if !subject.replay {
         (0..chosen.cases.len()).for_each(|_| verdict.findings.skip(downstream::UNSAFE));
         return Ok(verdict);
@@ -70,9 +70,28 @@ pub(super) async fn examine<R: Runner>(
         moved.extend(case.also.iter().map(|(at, end)| Moved { at: *at, recorded: Some(end.clone()), ..one.clone() }));
         moved.push(one);
     }
+    if own == Own::Yes && subject.placed && subject.was.is_none() && findings.differ > 0 && is_shuffled(chosen, &rounds)
+    {
+        findings.unstable += std::mem::take(&mut findings.differ);
+        (findings.changed, findings.more) = (Vec::new(), 0);
+        moved.clear();
+        findings.notes.push("the same values, in another order: calls were under way at once then".to_owned());
+    }
     let not_run = chosen.cases.len() - rounds.ends.len();
     (0..not_run).for_each(|_| findings.skip("not run: a call before it did not end, or ended its process"));
     Ok((moved, rounds))
+}
+
+/// Whether calls ended as those recorded did, but not each as the one of its number. Calls that are under way at once
+/// change state in an order that their numbers do not tell.
+fn is_shuffled(chosen: &Chosen, rounds: &Rounds) -> bool {
+    let text = |end: Option<&End>| end.and_then(|end| serde_json::to_string(end).ok());
+    let then = chosen.cases.iter().map(|case| text(case.recorded.as_ref().map(|(end, _)| end)));
+    let (mut then, mut now): (Vec<_>, Vec<_>) =
+        (then.collect(), rounds.ends.iter().map(|ends| text(ends.now.first())).collect());
+    then.sort_unstable();
+    now.sort_unstable();
+    then == now
 }
 
 fn weigh(
@@ -100,6 +119,7 @@ fn weigh(
             return None;
         }
         if own == Own::Yes && kind == kind::REJECTED && !is(was, kind::REJECTED) {
+            findings.unread += 1;
             findings.skip(format!("what it received then does not read: {message}"));
             return None;
         }

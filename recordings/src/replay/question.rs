@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::cases::{self, Chosen};
 use super::verdict::Verdict;
 use super::{Runner, judge};
 use crate::body::Body;
@@ -94,5 +95,10 @@ impl Question {
     /// runner's process knows of it.
     pub async fn judge<R: Runner>(&self, service: &str, runner: &mut R) -> Result<Verdict, R::Error> {
         judge::judge(self, service, runner).await
+    }
+
+    /// The recorded calls of a service that are run.
+    pub(crate) fn choose(&self, service: &str, subject: &Subject) -> Chosen {
+        if subject.placed { cases::ordered(self, service) } else { cases::distinct(self, service) }
     }
 }

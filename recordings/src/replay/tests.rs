@@ -212,7 +212,7 @@ fn inputs_that_do_not_read_any_more_are_told_apart() {
         other => End::Value(Body::new((2 * other).to_string().as_bytes())),
     });
     let verdict = judged(&question([1, 2]), "double", &mut fake);
-    assert_eq!((&verdict["same"], &verdict["differ"]), (&json!(1), &json!(0)));
+    assert_eq!((&verdict["same"], &verdict["differ"], &verdict["unread"]), (&json!(1), &json!(0), &json!(1)));
     assert_eq!(verdict["skipped"], json!({"what it received then does not read: value: expected a string": 1}));
 }
 
@@ -236,7 +236,7 @@ fn calls_from_a_body_follow_what_they_called() {
     let mut asked = question([7]);
     let mut own = Request::clone(&asked.requests[0].1);
     own.hops[2] = Hop {
-        inputs: Vec::new(),
+        inputs: vec![Body::new(b"\"from its caller\"")],
         calls: vec![Called {
             service: "double".into(),
             inputs: vec![Body::new(b"7")],
@@ -309,6 +309,28 @@ fn without_a_known_state_it_is_said_and_both_begin_alike() {
     assert_eq!((&verdict["recorded"], &verdict["same"], verdict.get("unstable")), (&json!(3), &json!(3), None));
     let note = "its state is not the one it had then: not every call, or no state, was recorded";
     assert_eq!(verdict["notes"], json!([note]));
+}
+
+#[test]
+fn what_was_under_way_at_once_may_have_changed_state_in_another_order() {
+    let mut asked = summed(&[1, 1, 1], Some(0));
+    asked.subjects.get_mut("sum").unwrap().was = None;
+    let turn = |asked: &mut Question, at: usize, sequence: u64| {
+        let mut request = Request::clone(&asked.requests[at].1);
+        request.hops[1].sequence = sequence;
+        asked.requests[at].1 = Arc::new(request);
+    };
+    // The second was numbered last.
+    turn(&mut asked, 0, 1);
+    turn(&mut asked, 1, 2);
+    let verdict = judged(&asked, "sum", &mut summing());
+    assert_eq!((&verdict["same"], &verdict["unstable"], &verdict["differ"]), (&json!(1), &json!(2), &json!(0)));
+    let mut other = summing();
+    other.function("sum@1", |state, inputs| {
+        *state += number(&inputs[0]) + 1;
+        json!(*state)
+    });
+    assert_eq!(judged(&asked, "sum", &mut other)["differ"], 2);
 }
 
 #[test]

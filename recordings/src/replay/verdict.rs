@@ -45,6 +45,9 @@ pub struct Findings {
     /// Those of which nothing can be said, by the reason.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub skipped: BTreeMap<String, usize>,
+    /// Those of them whose inputs do not read any more.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unread: usize,
     /// Differences one by one, of the newest requests first where calls have no order.
     pub changed: Vec<CaseChange>,
     /// Differences that were found besides these.

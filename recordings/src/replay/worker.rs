@@ -1,6 +1,6 @@
 //! Functions run again in a process of their own: `dyn replay-worker`.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -38,7 +38,8 @@ struct Process {
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
-    loaded: HashSet<Slot>,
+    /// How many inputs the function in each slot takes.
+    loaded: HashMap<Slot, usize>,
 }
 
 /// Why nothing can be run.
@@ -132,7 +133,7 @@ impl Worker {
             }
         }
         if let Some(process) = &mut self.process {
-            process.loaded.insert(slot.clone());
+            process.loaded.insert(slot.clone(), loaded.inputs.len());
         }
         Ok(prepared)
     }
@@ -147,8 +148,14 @@ impl Runner for Worker {
     }
 
     async fn run(&mut self, job: Job<'_>) -> Result<Ran, WorkerError> {
-        if !self.process.as_ref().is_some_and(|process| process.loaded.contains(job.slot)) {
+        let takes = |worker: &Self| worker.process.as_ref().and_then(|process| process.loaded.get(job.slot).copied());
+        if takes(self).is_none() {
             self.load(job.slot).await?;
+        }
+        if let Some(takes) = takes(self).filter(|takes| *takes != job.inputs.len()) {
+            let message = format!("it takes {takes} inputs, not {}", job.inputs.len());
+            let end = End::Failed { kind: kind::REJECTED.to_owned(), message };
+            return Ok(Ran { end, function_ns: 0 });
         }
         let run = Ask::Run {
             slot: name(job.slot),
@@ -184,7 +191,7 @@ impl Process {
         let mut child = command.spawn()?;
         let gone = || io::Error::other("it has no standard input and output");
         let (input, output) = (child.stdin.take().ok_or_else(gone)?, child.stdout.take().ok_or_else(gone)?);
-        Ok(Self { child, input, output: BufReader::new(output), loaded: HashSet::new() })
+        Ok(Self { child, input, output: BufReader::new(output), loaded: HashMap::new() })
     }
 
     /// None where it has ended.

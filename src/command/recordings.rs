@@ -1,0 +1,58 @@
+//! `dyn recordings`: what was recorded, and what it takes of the disk.
+
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+
+use recordings::{Summary, shelf};
+use serde_json::json;
+
+use crate::fault::{Fault, Kind};
+use crate::speech;
+
+pub(crate) fn run(file: &Path, json: bool) -> Result<(), Fault> {
+    let shelved = shelf::list(file).map_err(|error| Fault::new(Kind::Machine, format!("failed to {error}")))?;
+    if shelved.is_empty() && !json {
+        return Err(Fault::new(Kind::App, format!("there is no recording for {}", file.display()))
+            .hint(format!("`dyn dev {} --record NAME` makes one", file.display())));
+    }
+    for recording in shelved {
+        let line = match (&recording.summary, json) {
+            (Ok(summary), false) => words(&recording.name, summary),
+            (Err(error), false) => format!("{}: failed to {error}", recording.name),
+            (Ok(summary), true) => {
+                json!({"name": recording.name, "folder": recording.folder, "summary": summary}).to_string()
+            }
+            (Err(error), true) => {
+                let error = format!("failed to {error}");
+                json!({"name": recording.name, "folder": recording.folder, "error": error}).to_string()
+            }
+        };
+        // Whoever read it may have gone, as in `dyn recordings | head`.
+        if speech::out(line).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn words(name: &str, summary: &Summary) -> String {
+    let Summary { app, began, requests, hops, lost, unread, bytes, .. } = summary;
+    let began = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(*began));
+    let mut words = format!("{name}: {app}, {began}, {requests} requests, {hops} hops, {}", size(*bytes));
+    if *lost > 0 {
+        words += &format!(", {lost} not recorded");
+    }
+    if *unread > 0 {
+        words += &format!(", {unread} lines that do not read");
+    }
+    words
+}
+
+/// As people say it: `1.5 MiB`.
+fn size(bytes: u64) -> String {
+    let steps = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let step = steps.into_iter().find(|(shift, _)| bytes >> shift > 0);
+    step.map_or(format!("{bytes} bytes"), |(shift, unit)| {
+        format!("{:.1} {unit}", bytes as f64 / (1_u64 << shift) as f64)
+    })
+}

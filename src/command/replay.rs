@@ -1,0 +1,108 @@
+//! `dyn replay`: recorded inputs on the code as it is, and what it returns otherwise; or recorded requests sent again.
+
+mod material;
+mod sending;
+
+use recordings::replay::{Findings, Pace, Verdict};
+use recordings::{Change, Difference, Worker};
+use serde_json::json;
+
+use crate::arguments::Replay;
+use crate::fault::{Fault, Kind};
+use crate::speech;
+
+pub(crate) use material::cases;
+
+pub(crate) fn run(replay: &Replay) -> Result<(), Fault> {
+    super::dev::runtime()?.block_on(async {
+        let mut signals = super::dev::Signals::new()?;
+        let work = async { if replay.send { sending::send(replay).await } else { judge(replay).await } };
+        tokio::select! {
+            ended = work => ended,
+            // Dropped, the work ends rustc and the process that runs functions.
+            _ = signals.next() => Err(Fault::said(Kind::Interrupted)),
+        }
+    })
+}
+
+async fn judge(replay: &Replay) -> Result<(), Fault> {
+    let material = material::gather(replay).await?;
+    let program = std::env::current_exe();
+    let program = program
+        .map_err(|error| Fault::new(Kind::Machine, format!("failed to find this program's own file: {error}")))?;
+    let mut worker = Worker::new(program, material.libraries);
+    let mut verdicts = Vec::new();
+    for service in &material.services {
+        let verdict = material.question.judge(service, &mut worker).await;
+        let verdict = verdict.map_err(|error| Fault::new(Kind::Machine, format!("failed to {error}")))?;
+        if !replay.json {
+            // Said as it is known: a recording may be long.
+            if say(&verdict).is_err() {
+                return Ok(());
+            }
+        }
+        verdicts.push(verdict);
+    }
+    let changed = verdicts.iter().any(is_otherwise) || !material.gone.is_empty();
+    if replay.json {
+        let report = json!({
+            "recording": material.name, "app": material.question_of, "requests": material.question.requests.len(),
+            "gone": material.gone, "notices": material.notices, "changed": changed, "verdicts": verdicts,
+        });
+        drop(speech::out(report));
+    } else {
+        for service in &material.gone {
+            drop(speech::out(format_args!("{service}: it is no service of the app any more")));
+        }
+    }
+    if verdicts.is_empty() && material.gone.is_empty() {
+        return Err(Fault::new(Kind::App, format!("nothing to run: {} has no request that reads", material.name)));
+    }
+    if changed { Err(Fault::said(Kind::App)) } else { Ok(()) }
+}
+
+/// What fails a test of it: other ends, and inputs that do not read any more.
+fn is_otherwise(verdict: &Verdict) -> bool {
+    verdict.differs() || verdict.findings.unread > 0
+}
+
+fn say(verdict: &Verdict) -> std::io::Result<()> {
+    say_findings(&verdict.service, &verdict.findings)?;
+    for (word, pace) in [("slower", verdict.slower), ("faster", verdict.faster)] {
+        if let Some(Pace { was_ns, now_ns, n, p }) = pace {
+            let micros = |ns: u64| ns as f64 / 1e3;
+            speech::out(format_args!(
+                "  {word}: {:.1} µs, was {:.1} µs (n {n}, p {p:.1e})",
+                micros(now_ns),
+                micros(was_ns)
+            ))?;
+        }
+    }
+    for (service, findings) in &verdict.downstream {
+        say_findings(&format!("{} → {service}", verdict.service), findings)?;
+    }
+    Ok(())
+}
+
+fn say_findings(name: &str, findings: &Findings) -> std::io::Result<()> {
+    let Findings { recorded, same, differ, unstable, .. } = *findings;
+    let mut words = vec![format!("{same} of {recorded} the same")];
+    words.extend((differ > 0).then(|| format!("{differ} changed")));
+    words.extend((unstable > 0).then(|| format!("{unstable} differ from run to run")));
+    speech::out(format_args!("{name}: {}", words.join(", ")))?;
+    for (why, count) in &findings.skipped {
+        speech::out(format_args!("  {count} not compared: {why}"))?;
+    }
+    for note in &findings.notes {
+        speech::out(format_args!("  note: {note}"))?;
+    }
+    for case in findings.changed.chunk_by(|a, b| a.at == b.at) {
+        let changes: Vec<Change> = case.iter().map(|case| case.change.clone()).collect();
+        let text = Difference(&changes).to_string().replace('\n', "\n    ");
+        speech::out(format_args!("  request {}\n    {text}", case[0].at))?;
+    }
+    if findings.more > 0 {
+        speech::out(format_args!("  and {} more differences", findings.more))?;
+    }
+    Ok(())
+}
