@@ -1,5 +1,8 @@
 //! The loop: takes one event at a time, asks `state` what follows, and has it done in tasks that answer with events.
 
+mod answer;
+mod follow_host;
+
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::PathBuf;
@@ -15,8 +18,6 @@ use tokio::time::MissedTickBehavior;
 
 use crate::api;
 use crate::asking::{Ask, Desk};
-use crate::caller;
-use crate::command::Answer;
 use crate::control::Control;
 use crate::effect::{Effect, Wanted};
 use crate::event::Event;
@@ -28,7 +29,6 @@ use crate::lock::Lock;
 use crate::measured::Comparison;
 use crate::measurer::{Measured, measure};
 use crate::options::Options;
-use crate::recall::Present;
 use crate::recorder::{self, Recorder};
 use crate::report::Report;
 use crate::restart;
@@ -225,32 +225,6 @@ impl Actor {
         ended
     }
 
-    /// Asks a host what it measures from now on.
-    fn follow(&mut self, service: String) {
-        let Some(address) = self.state.address(&service) else { return };
-        let host = telemetry::Host {
-            service: service.as_str().into(),
-            address: address.to_string(),
-            token: self.tools.control.token().to_owned(),
-            host_header: None,
-        };
-        let (followed, events) = (self.followed.clone(), self.events.clone());
-        let (same, recorded, notices) = (host.clone(), self.recorded.clone(), events.clone());
-        let follower = self.tasks.spawn(async move {
-            if let Err(error) = telemetry::follow(host, followed).await {
-                drop(events.send(Event::Notice { message: format!("hops are not measured: {error}") }));
-            }
-        });
-        let recording = self.tasks.spawn(async move {
-            if let Err(error) = telemetry::follow_records(same, recorded).await {
-                drop(notices.send(Event::Notice { message: format!("requests are not recorded: {error}") }));
-            }
-        });
-        for before in self.followers.insert(service, [follower, recording]).into_iter().flatten() {
-            before.abort();
-        }
-    }
-
     /// What there is to see, with what was measured.
     fn picture(&self) -> Snapshot {
         let measured = self.measured.borrow().clone();
@@ -269,55 +243,6 @@ impl Actor {
             picture.hops.insert(service.name.clone(), hop);
         }
         picture
-    }
-
-    fn answer(&mut self, ask: Ask) {
-        // Whoever asked may be gone again.
-        match ask {
-            Ask::Snapshot(reply) => drop(reply.send(self.picture())),
-            Ask::Restart(service, reply) => {
-                let answer = match self.state.address(&service) {
-                    Some(_) => Answer::Done { message: format!("{service} is started again") },
-                    None => caller::refused(format!("{service} is no service that runs")),
-                };
-                if matches!(answer, Answer::Done { .. }) {
-                    self.perform(Effect::Kill { service });
-                }
-                drop(reply.send(answer));
-            }
-            Ask::Undo(reply) => {
-                let aside = self.tools.place.folder.join("undone");
-                let answer = match self.tools.texts.undo(&aside) {
-                    Ok(files) => {
-                        let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
-                        let kept = aside.display();
-                        Answer::Done {
-                            message: format!("wrote back {}; what stood there is in {kept}", files.join(", ")),
-                        }
-                    }
-                    Err(message) => caller::refused(message),
-                };
-                drop(reply.send(answer));
-            }
-            Ask::Present(reply) => {
-                let (subjects, libraries) = self.state.subjects(&[]);
-                let libraries = judge::files(&self.tools.place, libraries);
-                drop(reply.send(Present { subjects, libraries }));
-            }
-            Ask::Replay(reply) => {
-                let effects = self.state.judge_again(self.begun.elapsed());
-                let answer = match effects.is_empty() {
-                    true => caller::refused("no edit has changed a function yet".to_owned()),
-                    false => Answer::Done { message: "recorded inputs are run again".to_owned() },
-                };
-                effects.into_iter().for_each(|effect| self.perform(effect));
-                drop(reply.send(answer));
-            }
-            Ask::Stop(reply) => {
-                drop(self.events.send(Event::Interrupted));
-                drop(reply.send(Answer::Done { message: "the session ends".to_owned() }));
-            }
-        }
     }
 
     /// Pictures for faces in this process: none is made while nobody looks.

@@ -271,13 +271,14 @@ fn a_disk_that_is_full_is_a_notice_and_no_failed_request() {
         |words: &'static str| move |event: &Value| event["message"].as_str().is_some_and(|it| it.contains(words));
     dev.wait_until("a recording", says("recorded to"));
     disk.fill();
-    record(&dev, &file, "scale", readings(0..5), 5);
+    // More than what is left of the file's last page, which is there already.
+    record(&dev, &file, "scale", readings(0..30), 30);
     dev.wait_until("a notice", says("the disk refuses"));
     disk.empty();
-    record(&dev, &file, "scale", readings(5..10), 10);
+    record(&dev, &file, "scale", readings(30..40), 40);
     dev.wait_until("another", says("goes on"));
     // What is in memory knows nothing of the disk.
     save(&file, SCALE, "FACTOR: f64 = 2.0", "FACTOR: f64 = 3.0");
-    assert_eq!(counts(&dev.wait_for("verdict")).0, 10);
+    assert_eq!(counts(&dev.wait_for("verdict")).0, 40);
     dev.stop();
 }

@@ -77,7 +77,7 @@ fn what_comes_later_says_so() {
 
 #[test]
 fn an_edit_says_what_it_changed_and_recorded_inputs_run_again() {
-    let mut screen = serving((140, 40));
+    let mut screen = serving((200, 40));
     assert_eq!(screen.press("r"), [], "no edit was judged yet");
     let changed = Changed { at: 7, path: "/value".into(), was: Some(json!(2.5)), now: Some(json!(5.0)) };
     let findings = Findings { recorded: 50, same: 47, differ: 3, changed: vec![changed], ..Findings::default() };

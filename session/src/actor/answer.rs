@@ -1,0 +1,60 @@
+//! What faces ask of the loop.
+
+use super::Actor;
+use crate::asking::Ask;
+use crate::command::Answer;
+use crate::effect::Effect;
+use crate::event::Event;
+use crate::recall::Present;
+use crate::{caller, judge};
+
+impl Actor {
+    pub(super) fn answer(&mut self, ask: Ask) {
+        // Whoever asked may be gone again.
+        match ask {
+            Ask::Snapshot(reply) => drop(reply.send(self.picture())),
+            Ask::Restart(service, reply) => {
+                let answer = match self.state.address(&service) {
+                    Some(_) => Answer::Done { message: format!("{service} is started again") },
+                    None => caller::refused(format!("{service} is no service that runs")),
+                };
+                if matches!(answer, Answer::Done { .. }) {
+                    self.perform(Effect::Kill { service });
+                }
+                drop(reply.send(answer));
+            }
+            Ask::Undo(reply) => {
+                let aside = self.tools.place.folder.join("undone");
+                let answer = match self.tools.texts.undo(&aside) {
+                    Ok(files) => {
+                        let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+                        let kept = aside.display();
+                        Answer::Done {
+                            message: format!("wrote back {}; what stood there is in {kept}", files.join(", ")),
+                        }
+                    }
+                    Err(message) => caller::refused(message),
+                };
+                drop(reply.send(answer));
+            }
+            Ask::Present(reply) => {
+                let (subjects, libraries) = self.state.subjects(&[]);
+                let libraries = judge::files(&self.tools.place, libraries);
+                drop(reply.send(Present { subjects, libraries }));
+            }
+            Ask::Replay(reply) => {
+                let effects = self.state.judge_again(self.begun.elapsed());
+                let answer = match effects.is_empty() {
+                    true => caller::refused("no edit has changed a function yet".to_owned()),
+                    false => Answer::Done { message: "recorded inputs are run again".to_owned() },
+                };
+                effects.into_iter().for_each(|effect| self.perform(effect));
+                drop(reply.send(answer));
+            }
+            Ask::Stop(reply) => {
+                drop(self.events.send(Event::Interrupted));
+                drop(reply.send(Answer::Done { message: "the session ends".to_owned() }));
+            }
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! What a host measures and records, asked from its start on.
+
+use super::Actor;
+use crate::event::Event;
+use crate::telemetry;
+
+impl Actor {
+    /// Asks a host what it measures from now on.
+    pub(super) fn follow(&mut self, service: String) {
+        let Some(address) = self.state.address(&service) else { return };
+        let host = telemetry::Host {
+            service: service.as_str().into(),
+            address: address.to_string(),
+            token: self.tools.control.token().to_owned(),
+            host_header: None,
+        };
+        let (followed, events) = (self.followed.clone(), self.events.clone());
+        let (same, recorded, notices) = (host.clone(), self.recorded.clone(), events.clone());
+        let follower = self.tasks.spawn(async move {
+            if let Err(error) = telemetry::follow(host, followed).await {
+                drop(events.send(Event::Notice { message: format!("hops are not measured: {error}") }));
+            }
+        });
+        let recording = self.tasks.spawn(async move {
+            if let Err(error) = telemetry::follow_records(same, recorded).await {
+                drop(notices.send(Event::Notice { message: format!("requests are not recorded: {error}") }));
+            }
+        });
+        for before in self.followers.insert(service, [follower, recording]).into_iter().flatten() {
+            before.abort();
+        }
+    }
+}
