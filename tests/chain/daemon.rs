@@ -1,0 +1,88 @@
+//! A Docker engine of a test's own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::session::{Dev, PATIENCE};
+use crate::support::dyn_command;
+
+/// An engine with data, socket and containers of its own, and one subnet.
+pub(crate) struct Engine {
+    folder: tempfile::TempDir,
+    data: PathBuf,
+    daemon: Option<Child>,
+}
+
+impl Engine {
+    pub(crate) fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let data = folder.path().join("data");
+        let mut engine = Self { folder, data, daemon: None };
+        engine.up();
+        engine
+    }
+
+    /// One that keeps images and containers in a folder of the caller's.
+    pub(crate) fn start_on(data: &Path) -> Self {
+        let mut engine = Self { folder: tempfile::tempdir().expect("a folder"), data: data.to_owned(), daemon: None };
+        engine.up();
+        engine
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn host(&self) -> String {
+        format!("unix://{}", self.path("docker.sock").display())
+    }
+
+    pub(crate) fn up(&mut self) {
+        // A subnet nobody else on this machine is likely to have, another test run of a moment ago included.
+        static ENGINES: AtomicU32 = AtomicU32::new(0);
+        let third = (std::process::id() + ENGINES.fetch_add(1, Ordering::Relaxed)) % 250;
+        let pool = format!("--default-address-pool=base=10.214.{third}.0/24,size=24");
+        let log = std::fs::File::create(self.path("log")).expect("a log");
+        let mut daemon = Command::new("dockerd");
+        daemon.args(["-H", &self.host(), "--bridge=none", &pool]);
+        for (option, name) in [("--exec-root", "exec"), ("--pidfile", "pid")] {
+            daemon.arg(option).arg(self.path(name));
+        }
+        daemon.arg("--data-root").arg(&self.data);
+        daemon.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log);
+        self.daemon = Some(daemon.spawn().expect("dockerd: these tests run as root, with Docker installed"));
+        let begun = Instant::now();
+        while !self.docker(&["version"]).0 {
+            assert!(begun.elapsed() < PATIENCE, "{}", std::fs::read_to_string(self.path("log")).unwrap_or_default());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    pub(crate) fn down(&mut self) {
+        if let Some(mut daemon) = self.daemon.take() {
+            let told = Command::new("kill").arg(daemon.id().to_string()).status();
+            drop(told.and_then(|_| daemon.wait()));
+        }
+    }
+
+    pub(crate) fn docker(&self, arguments: &[&str]) -> (bool, String) {
+        let output = Command::new("docker").args(["-H", &self.host()]).args(arguments).output().expect("docker");
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    pub(crate) fn dev(&self, file: &Path) -> Dev {
+        let mut command = dyn_command();
+        command.env("DOCKER_HOST", self.host());
+        Dev::spawn(command, file, &["--on", "docker", "--port", "0"])
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // A network that is not removed leaves its bridge on the machine.
+        self.docker(&["network", "prune", "-f"]);
+        self.down();
+    }
+}
