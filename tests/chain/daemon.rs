@@ -1,7 +1,7 @@
 //! A Docker engine of a test's own.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -19,14 +19,16 @@ impl Engine {
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let data = folder.path().join("data");
-        let mut engine = Self { folder, data, daemon: None };
-        engine.up();
-        engine
+        Self::started(Self { folder, data, daemon: None })
     }
 
     /// One that keeps images and containers in a folder of the caller's.
     pub(crate) fn start_on(data: &Path) -> Self {
-        let mut engine = Self { folder: tempfile::tempdir().expect("a folder"), data: data.to_owned(), daemon: None };
+        Self::started(Self { folder: tempfile::tempdir().expect("a folder"), data: data.to_owned(), daemon: None })
+    }
+
+    fn started(mut engine: Self) -> Self {
+        assert!(let_through("-I").is_some_and(|status| status.success()), "iptables");
         engine.up();
         engine
     }
@@ -46,7 +48,9 @@ impl Engine {
         let pool = format!("--default-address-pool=base=10.214.{third}.0/24,size=24");
         let log = std::fs::File::create(self.path("log")).expect("a log");
         let mut daemon = Command::new("dockerd");
-        daemon.args(["-H", &self.host(), "--bridge=none", &pool]);
+        // An engine that starts makes the chains of the firewall anew in which the machine's own has its ports: what
+        // that one starts at this moment fails. So this one keeps off it, and its containers are let through here.
+        daemon.args(["-H", &self.host(), "--bridge=none", "--iptables=false", &pool]);
         for (option, name) in [("--exec-root", "exec"), ("--pidfile", "pid")] {
             daemon.arg(option).arg(self.path(name));
         }
@@ -84,5 +88,14 @@ impl Drop for Engine {
         // A network that is not removed leaves its bridge on the machine.
         self.docker(&["network", "prune", "-f"]);
         self.down();
+        // A rule that stays lets through what nobody sends.
+        let _gone = let_through("-D");
     }
+}
+
+/// Inserts or deletes the rule that lets containers in the engine's subnets, and those `dyn` falls back to (10.213),
+/// talk to each other. Each engine has one: rules may be there twice.
+fn let_through(action: &str) -> Option<ExitStatus> {
+    const SUBNETS: &str = "10.212.0.0/14";
+    Command::new("iptables").args(["-w", action, "FORWARD", "-s", SUBNETS, "-d", SUBNETS, "-j", "ACCEPT"]).status().ok()
 }

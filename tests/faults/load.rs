@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -81,7 +81,7 @@ impl Load {
     /// Waits until the chain answers right again, and answers how long that took.
     pub(crate) fn until_steady(&self) -> Duration {
         let begun = Instant::now();
-        let mut fates = self.ledger.fates.lock().expect("no caller panicked");
+        let mut fates = self.ledger.fates.lock().unwrap_or_else(PoisonError::into_inner);
         // Requests from before this moment prove nothing.
         fates.1 = 0;
         while fates.1 < STEADY {
@@ -95,7 +95,7 @@ impl Load {
     /// Waits until a request that passes has been answered.
     pub(crate) fn until_told(&self, what: &str, passes: impl Fn(&Fate) -> bool) {
         let begun = Instant::now();
-        let mut fates = self.ledger.fates.lock().expect("no caller panicked");
+        let mut fates = self.ledger.fates.lock().unwrap_or_else(PoisonError::into_inner);
         while !fates.0.values().any(&passes) {
             let left = PATIENCE.checked_sub(begun.elapsed());
             let left = left.unwrap_or_else(|| panic!("no {what}; the last fates: {:#?}", last(&fates.0)));
@@ -107,7 +107,7 @@ impl Load {
     pub(crate) fn end(self) -> BTreeMap<u64, Fate> {
         self.ending.store(true, Ordering::Release);
         let sent: u64 = self.callers.into_iter().map(|caller| caller.join().expect("a caller panicked")).sum();
-        let fates = std::mem::take(&mut self.ledger.fates.lock().expect("no caller panicked").0);
+        let fates = std::mem::take(&mut self.ledger.fates.lock().unwrap_or_else(PoisonError::into_inner).0);
         assert_eq!(fates.len() as u64, sent, "requests without a fate");
         fates
     }
@@ -115,7 +115,7 @@ impl Load {
 
 impl Ledger {
     fn enter(&self, number: u64, fate: Fate) {
-        let mut fates = self.fates.lock().expect("no caller panicked");
+        let mut fates = self.fates.lock().unwrap_or_else(PoisonError::into_inner);
         fates.1 = if fate == Fate::Right { fates.1 + 1 } else { 0 };
         assert_eq!(fates.0.insert(number, fate), None, "request {number} was answered twice");
         self.told.notify_all();
