@@ -6,6 +6,7 @@
 
 mod answer;
 mod body_call;
+mod circuit;
 mod control;
 mod doors;
 mod front;
