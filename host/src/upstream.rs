@@ -171,6 +171,11 @@ impl Upstreams {
             }
         };
         let (status, headers) = (answer.status(), answer.headers().clone());
+        let says_length =
+            [header::CONTENT_LENGTH, header::TRANSFER_ENCODING].iter().any(|name| headers.contains_key(name));
+        if status == StatusCode::OK && !says_length {
+            return Err(Trouble::Endless);
+        }
         let body = collect(answer, config.limits.body).await?;
         if connection.ready().await.is_ok() {
             self.keep(&ask.peer.address, connection);
@@ -243,6 +248,9 @@ enum Trouble {
     Body(String),
     #[error("its answer is too large")]
     TooLarge,
+    /// Cut short, it would pass for whole.
+    #[error("its answer does not say how long it is")]
+    Endless,
 }
 
 fn chain(error: &hyper::Error) -> String {

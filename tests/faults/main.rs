@@ -21,6 +21,7 @@ mod support;
 
 mod chain;
 mod engine;
+mod hops;
 mod load;
 mod services;
 

@@ -104,7 +104,7 @@ async fn no_attempt_begins_after_the_deadline() {
 async fn who_does_not_take_connections_is_known_by_deadlines_and_not_by_callers_that_go() {
     let way = Way::new();
     let wait = |time| {
-        let asked = way.circuits.reach("map", "a", Instant::now() + time, || std::future::pending::<io::Result<()>>());
+        let asked = way.circuits.reach("map", "a", Instant::now() + time, std::future::pending::<io::Result<()>>);
         tokio::time::timeout(time, asked)
     };
     for _ in 0..20 {
