@@ -19,6 +19,7 @@ mod session;
 #[expect(dead_code, reason = "here `dyn` runs beside the test, never to its end")]
 mod support;
 
+mod callers;
 mod chain;
 mod engine;
 mod hops;
