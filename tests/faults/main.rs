@@ -24,6 +24,7 @@ mod chain;
 mod engine;
 mod hops;
 mod load;
+mod numbers;
 mod services;
 
 /// Makes a test of each ground out of a function that takes the ground's name.

@@ -21,6 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("shell", &["session"]),
     ("watcher", &[]),
     ("bench", &[]),
+    ("fuzz", &["app", "hops", "session"]),
     ("dyninka-cli", &["app", "build", "hops", "host", "local-cluster", "session", "shell", "tui"]),
 ];
 
