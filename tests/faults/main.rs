@@ -10,13 +10,11 @@ mod daemon;
 #[expect(dead_code, reason = "here a service fills it")]
 mod disk;
 #[path = "../chain/hosts.rs"]
-#[expect(dead_code, reason = "the chain's tests count hosts, too")]
 mod hosts;
 #[path = "../chain/session.rs"]
 #[expect(dead_code, reason = "the chain's tests see more of a session")]
 mod session;
 #[path = "../support/mod.rs"]
-#[expect(dead_code, reason = "here `dyn` runs beside the test, never to its end")]
 mod support;
 
 mod callers;
@@ -25,6 +23,7 @@ mod engine;
 mod hops;
 mod load;
 mod numbers;
+mod promises;
 mod services;
 
 /// Makes a test of each ground out of a function that takes the ground's name.
