@@ -95,17 +95,25 @@ fn one(target: &Target) -> Result<(), String> {
         Ok(())
     };
     // The seeds themselves have to hold first.
-    let mut inputs: u64 = 0;
+    let (mut inputs, mut slowest) = (0_u64, (Duration::ZERO, Vec::new()));
     for seed in &seeds {
         read(seed).map_err(|error| error.to_string())?;
     }
     while begun.elapsed() < longest {
         let input = mutation::mutate(&mut random, &seeds, target.words);
+        let began = Instant::now();
         read(&input).map_err(|error| error.to_string())?;
         inputs += 1;
+        if began.elapsed() > slowest.0 {
+            slowest = (began.elapsed(), input);
+        }
     }
+    // What took longest is worth a look, though how long says little on a machine that does other things.
+    let (took, input) = slowest;
+    fs::write(path.with_extension("slowest"), input).map_err(|error| error.to_string())?;
     fs::remove_file(&path).map_err(|error| error.to_string())?;
-    println!("{:<8} {inputs:>9} inputs in {:>3.0} s, seed {seed}", target.name, begun.elapsed().as_secs_f64());
+    let (name, seconds, took) = (target.name, begun.elapsed().as_secs_f64(), took.as_secs_f64() * 1e3);
+    println!("{name:<8} {inputs:>9} inputs in {seconds:>3.0} s, the slowest {took:.0} ms, seed {seed}");
     Ok(())
 }
 
