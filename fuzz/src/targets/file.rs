@@ -55,6 +55,7 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         include_str!("../../../examples/weather.rs"),
         include_str!("../../../examples/pressure.rs"),
         "use dyninka::prelude::*;\n#[service] fn one() -> u32 { 1 }\n#[service] fn double(value: u32) -> u32 { value * 2 }\n#[dyninka::main] fn main() { one().double() }\n",
+        "use std::io::*; use std::fmt::*; mod m { pub mod n { pub fn h() {} } } use m::*; use n::*; #[service] fn a() { h() } #[dyninka::main] fn main() { a() }",
         "#[placed(a)] static S: Placed<T> = Placed::new(T::default); struct T; mod m { pub fn h() {} } #[service] fn a(x: T) -> Option<T> { m::h(); None }",
     ]
     .map(|text| text.as_bytes().to_vec())
