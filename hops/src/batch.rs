@@ -16,6 +16,10 @@ pub struct Batch {
     pub requests: u64,
     /// Those of them that ended in a problem.
     pub errors: u64,
+    /// Requests to other services that were tried again because nothing of them had been sent, since the host began.
+    pub retries: u64,
+    /// The services it does not try to connect to for now, by Rust name: their circuits are open.
+    pub open: Vec<String>,
     /// Requests in detail, in the order they ended.
     pub spans: Vec<Span>,
 }

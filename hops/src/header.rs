@@ -27,6 +27,11 @@ pub const ERRORS: &str = "dyninka-errors";
 pub const DROPPED: &str = "dyninka-dropped";
 /// On batches: requests being answered now.
 pub const IN_FLIGHT: &str = "dyninka-in-flight";
+/// On batches: requests to other services that were tried again because nothing of them had been sent, since the host
+/// began.
+pub const RETRIES: &str = "dyninka-retries";
+/// On batches: the services that the host does not try to connect to for now, joined by commas; empty: none.
+pub const OPEN: &str = "dyninka-open";
 /// On batches: the host's clock, in nanoseconds since 1970; only differences to the spans' times mean something.
 pub const NOW: &str = "dyninka-now";
 /// On answers: `service;dur=all` and `service.fn;dur=function`, in milliseconds, for every hop.

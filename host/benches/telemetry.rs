@@ -132,7 +132,7 @@ async fn follow(door: String) {
         let (requests, errors) = (number(header::REQUESTS), number(header::ERRORS));
         let (in_flight, now) = (number(header::IN_FLIGHT), number(header::NOW));
         let spans = otlp::decode(&answer.bytes().await.expect("its body")).expect("spans").spans;
-        fold.add(begun.elapsed(), "one", Batch { now, in_flight, requests, errors, spans });
+        fold.add(begun.elapsed(), "one", Batch { now, in_flight, requests, errors, spans, ..Batch::default() });
     }
 }
 

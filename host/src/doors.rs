@@ -79,6 +79,10 @@ async fn only_the_session(State(shared): State<Arc<Shared>>, request: Request, n
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer "));
+    // A browser says from where a page asks; whoever starts services is none.
+    if request.headers().contains_key(header::ORIGIN) {
+        return refuse(&shared, "forbidden", StatusCode::FORBIDDEN, "pages have no business here");
+    }
     // Let go of at once: a reload waits until nobody holds the settings it replaced, and it comes by here itself.
     let knows = control::same_secret(given.unwrap_or_default(), &shared.settings.load().config.token);
     if knows {

@@ -56,6 +56,12 @@ pub(crate) async fn hops(State(shared): State<Arc<Shared>>, request: Request) ->
     ] {
         headers.insert(HeaderName::from_static(name), HeaderValue::from(number));
     }
+    let circuits = &shared.upstreams.circuits;
+    headers.insert(hops::header::RETRIES, HeaderValue::from(circuits.retries()));
+    // Services have Rust names, which any header takes.
+    if let Ok(open) = HeaderValue::try_from(circuits.open().join(",")) {
+        headers.insert(hops::header::OPEN, open);
+    }
     if let Ok(cursor) = HeaderValue::try_from(read.cursor.to_string()) {
         headers.insert(hops::header::CURSOR, cursor);
     }

@@ -1,6 +1,7 @@
 //! The inputs of a call: from the request's body by name, and by route what is missing, all at the same time.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::try_join_all;
@@ -8,6 +9,7 @@ use hops::{Config, Expression, Route};
 use http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value, value::RawValue};
 
 use crate::journey::{Journey, text};
@@ -61,7 +63,7 @@ pub(crate) async fn read(
             "the body must be application/json: an object of inputs by name",
         ));
     }
-    let given: HashMap<String, Box<RawValue>> = serde_json::from_slice(&body).map_err(|error| {
+    let Given(given) = serde_json::from_slice(&body).map_err(|error| {
         wrong("request", StatusCode::BAD_REQUEST, &format!("the body is no JSON object of inputs by name: {error}"))
     })?;
     let known = config.peers.get(&config.service).map(|peer| peer.inputs.as_slice()).unwrap_or_default();
@@ -79,6 +81,33 @@ pub(crate) async fn read(
         ));
     }
     Ok(given)
+}
+
+/// Inputs by name, none of them twice: of two values nobody knows which one is meant.
+struct Given(HashMap<String, Box<RawValue>>);
+
+impl<'de> Deserialize<'de> for Given {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Given(HashMap::new()))
+    }
+}
+
+impl<'de> Visitor<'de> for Given {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+        while let Some((name, value)) = map.next_entry::<String, Box<RawValue>>()? {
+            if self.0.contains_key(&name) {
+                return Err(A::Error::custom(format!("{name} is there twice")));
+            }
+            self.0.insert(name, value);
+        }
+        Ok(self)
+    }
 }
 
 /// The whole body, or none when it is larger than the limit. What is too large is read and dropped for a while: a

@@ -6,6 +6,7 @@
 
 mod answer;
 mod body_call;
+mod circuit;
 mod control;
 mod doors;
 mod ending;
@@ -35,6 +36,7 @@ pub use server::{HostError, Server};
 
 /// Runs the service whose `config.json` is in `folder`, until SIGTERM or Ctrl-C; then answers what has begun.
 pub fn run(folder: &Path) -> Result<(), HostError> {
+    allow_connections();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         // A call of a synchronous function holds a thread; as many as requests are let in.
@@ -50,6 +52,15 @@ pub fn run(folder: &Path) -> Result<(), HostError> {
     // A function that never ends must not keep the process.
     runtime.shutdown_background();
     Ok(())
+}
+
+/// Each connection is an open file, of which a process may have 1024 unless it asks for what it is allowed.
+fn allow_connections() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        eprintln!("dyninka: connections are limited to {}: {error}", limit.current.unwrap_or_default());
+    }
 }
 
 /// Has the kernel end this process when its parent ends, however that ends.

@@ -20,6 +20,7 @@ pub(crate) struct Metrics {
     function: Histogram,
     upstream: Histogram,
     swaps: Counter<u64, AtomicU64>,
+    pub(crate) retries: Counter,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -33,6 +34,7 @@ impl Metrics {
             Registry::with_prefix_and_labels("dyninka", [("service".into(), service.to_owned().into())].into_iter());
         let requests = Family::<Outcome, Counter>::default();
         let (panics, in_flight, swaps) = (Counter::default(), Gauge::default(), Counter::default());
+        let retries = Counter::default();
         let (function, upstream) = (Histogram::new(BUCKETS), Histogram::new(BUCKETS));
         registry.register("requests", "Requests by how they ended", requests.clone());
         registry.register("panics", "Panics of the function", panics.clone());
@@ -40,7 +42,9 @@ impl Metrics {
         registry.register("function_seconds", "Time in the function", function.clone());
         registry.register("upstream_seconds", "Time waiting for the inputs", upstream.clone());
         registry.register("swaps", "Versions taken over", swaps.clone());
-        Self { registry, requests, panics, in_flight, function, upstream, swaps }
+        let about = "Further attempts of requests to other services of which nothing had been sent";
+        registry.register("retries", about, retries.clone());
+        Self { registry, requests, panics, in_flight, function, upstream, swaps, retries }
     }
 
     /// Counts an answer: `value`, `filtered`, or the kind of its problem.

@@ -10,6 +10,7 @@ use hops::{Config, Route};
 use tokio::runtime::Handle;
 use tokio::sync::{RwLock, Semaphore};
 
+use crate::circuit::Circuits;
 use crate::front::Front;
 use crate::metrics::Metrics;
 use crate::program::Program;
@@ -81,17 +82,18 @@ impl Settings {
 impl Shared {
     /// Inside a runtime.
     pub(crate) fn new(folder: PathBuf, settings: Settings, recorder: Recorder, records: Records, front: Front) -> Self {
+        let metrics = Metrics::new(&settings.config.service);
         Self {
             recorder,
             records,
             folder,
             runtime: Handle::current(),
-            metrics: Metrics::new(&settings.config.service),
             settings: ArcSwap::from_pointee(settings),
             program: ArcSwapOption::empty(),
             gate: RwLock::new(()),
             takeover: tokio::sync::Mutex::new(()),
-            upstreams: Upstreams::default(),
+            upstreams: Upstreams::new(Circuits::new(metrics.retries.clone())),
+            metrics,
             permits: Semaphore::new(MOST_REQUESTS),
             draining: AtomicBool::new(false),
             front,

@@ -13,6 +13,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
+use crate::circuit::{Circuits, Unreached};
 use crate::journey::{Journey, text, total_of};
 use crate::problem::{self, Problem};
 use crate::shared::Settings;
@@ -28,9 +29,9 @@ const LONGEST_IDLE: Duration = Duration::from_secs(5);
 type Connection = SendRequest<Full<Bytes>>;
 
 /// Connections to other services, by address.
-#[derive(Default)]
 pub(crate) struct Upstreams {
     idle: Mutex<HashMap<String, Vec<(Instant, Connection)>>>,
+    pub(crate) circuits: Circuits,
 }
 
 /// What another service answered with.
@@ -61,6 +62,10 @@ struct Seen {
 }
 
 impl Upstreams {
+    pub(crate) fn new(circuits: Circuits) -> Self {
+        Self { idle: Mutex::default(), circuits }
+    }
+
     /// Asks another service, within the journey's deadline.
     pub(crate) async fn ask(&self, settings: &Settings, journey: &Journey, ask: Ask<'_>) -> Result<Fetched, Problem> {
         let (id, mut seen) = (random_span(), Seen::default());
@@ -147,7 +152,9 @@ impl Upstreams {
                 Some(connection) => connection,
                 None => {
                     fresh = true;
-                    connect(&ask.peer.address).await?
+                    let address = &ask.peer.address;
+                    let connect = || TcpStream::connect(address);
+                    handshake(self.circuits.reach(ask.service, address, journey.deadline, connect).await?).await?
                 }
             };
             match connection.try_send_request(request).await {
@@ -155,6 +162,7 @@ impl Upstreams {
                 Err(mut error) => match error.take_message() {
                     // A kept connection that the other side had closed: nothing was sent, so asking again is safe.
                     Some(back) if !fresh => {
+                        self.circuits.count_retry();
                         request = back;
                         fresh = true;
                     }
@@ -163,6 +171,11 @@ impl Upstreams {
             }
         };
         let (status, headers) = (answer.status(), answer.headers().clone());
+        let says_length =
+            [header::CONTENT_LENGTH, header::TRANSFER_ENCODING].iter().any(|name| headers.contains_key(name));
+        if status == StatusCode::OK && !says_length {
+            return Err(Trouble::Endless);
+        }
         let body = collect(answer, config.limits.body).await?;
         if connection.ready().await.is_ok() {
             self.keep(&ask.peer.address, connection);
@@ -207,10 +220,9 @@ fn request(journey: &Journey, ask: &Ask<'_>, id: SpanId) -> Request<Full<Bytes>>
     request
 }
 
-async fn connect(address: &str) -> Result<Connection, Trouble> {
-    let stream = TcpStream::connect(address).await.map_err(Trouble::Connect)?;
+async fn handshake(stream: TcpStream) -> Result<Connection, Trouble> {
     // A hop is one small packet each way: waiting to fill it is waiting for nothing.
-    stream.set_nodelay(true).map_err(Trouble::Connect)?;
+    stream.set_nodelay(true).map_err(|error| Trouble::Connect(error.into()))?;
     let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     // Its end shows in the next use of the sender.
     tokio::spawn(async move { drop(connection.await) });
@@ -229,13 +241,16 @@ async fn collect(answer: Response<Incoming>, limit: usize) -> Result<Bytes, Trou
 #[derive(Debug, thiserror::Error)]
 enum Trouble {
     #[error("{0}")]
-    Connect(std::io::Error),
+    Connect(#[from] Unreached),
     #[error("{}", chain(.0))]
     Http(#[from] hyper::Error),
     #[error("its answer breaks off: {0}")]
     Body(String),
     #[error("its answer is too large")]
     TooLarge,
+    /// Cut short, it would pass for whole.
+    #[error("its answer does not say how long it is")]
+    Endless,
 }
 
 fn chain(error: &hyper::Error) -> String {

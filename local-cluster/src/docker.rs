@@ -34,6 +34,11 @@ const PORT: u16 = 8080;
 const GRACE_SECONDS: i32 = 1;
 /// Pauses between looks for an engine that is gone.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// A service's folder for what it need not keep. It is memory: unlimited, one service could take all there is.
+const SCRATCH: &str = "rw,noexec,nosuid,nodev,size=64m";
+/// Threads and processes of a service: a call of a synchronous function has a thread each, of which the host lets
+/// 520 begin; what is over is for threads of the app's own.
+const MOST_THREADS: i64 = 2048;
 /// Nobody: what a service runs as when the folder is root's.
 const NOBODY: u32 = 65_534;
 
@@ -322,7 +327,8 @@ impl Inner {
             readonly_rootfs: Some(true),
             cap_drop: Some(vec!["ALL".to_owned()]),
             security_opt: Some(vec!["no-new-privileges".to_owned()]),
-            tmpfs: Some(HashMap::from([("/tmp".to_owned(), String::new())])),
+            tmpfs: Some(HashMap::from([("/tmp".to_owned(), SCRATCH.to_owned())])),
+            pids_limit: Some(MOST_THREADS),
             nano_cpus: limits.cpus.map(|cpus| (cpus * 1e9) as i64),
             memory: limits.memory.and_then(|bytes| i64::try_from(bytes).ok()),
             // No swap beyond the memory: a service that needs more is ended, and that is seen.

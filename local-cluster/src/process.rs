@@ -11,9 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
+use tokio::signal::{self, unix::SignalKind};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
@@ -41,6 +42,8 @@ struct Running {
     ended: watch::Receiver<bool>,
     /// Its end is wanted: nobody is told of it.
     leaving: Arc<AtomicBool>,
+    /// It stands still: to start it is to have it go on.
+    stopped: Arc<AtomicBool>,
 }
 
 impl Processes {
@@ -72,6 +75,13 @@ impl Processes {
             }
         }
         Ok(child)
+    }
+
+    /// Has a process that was stopped go on; whether there was one.
+    fn go_on(&self, service: &str) -> bool {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let stopped = running.get(service).filter(|process| process.stopped.swap(false, Ordering::AcqRel));
+        stopped.is_some_and(|process| !*process.ended.borrow() && kill_process(process.pid, Signal::CONT).is_ok())
     }
 
     fn tell(&self, event: Event) {
@@ -108,6 +118,9 @@ impl Ground for Processes {
 
     async fn start(&self, service: &str) -> Result<(), GroundError> {
         let spec = self.specs.get(service)?;
+        if self.go_on(service) {
+            return Ok(());
+        }
         let mut child = self.spawn(&spec)?;
         let Some(pid) = pid_of(&child) else { return Ok(()) };
         let pid_file = pid_file(&spec.folder);
@@ -123,19 +136,32 @@ impl Ground for Processes {
                 .map(|err| tokio::spawn(follow(err, service.to_owned(), Stream::Stderr, self.events.clone()))),
         ];
         let (ending, ended) = watch::channel(false);
-        let leaving = Arc::new(AtomicBool::new(false));
-        let running = Running { pid, ended, leaving: leaving.clone() };
+        let (leaving, stopped) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let mut children = signal::unix::signal(SignalKind::child()).map_err(GroundError::io("hear of children"))?;
+        let running = Running { pid, ended, leaving: leaving.clone(), stopped: stopped.clone() };
         self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(service.to_owned(), running);
         let (events, closing, service) = (self.events.clone(), self.closing.clone(), service.to_owned());
         tokio::spawn(async move {
-            let status = child.wait().await;
+            let is_wanted = || !closing.load(Ordering::Acquire) && !leaving.load(Ordering::Acquire);
+            let status = loop {
+                tokio::select! {
+                    status = child.wait() => break status,
+                    Some(()) = children.recv() => {
+                        if is_wanted() && let Some(signal) = stopped_by(pid) {
+                            stopped.store(true, Ordering::Release);
+                            let why = format!("it was stopped by {}", signal_name(signal));
+                            drop(events.send(Event::Down { service: service.clone(), why }));
+                        }
+                    }
+                }
+            };
             // Its last words come before the word of its end.
             for reader in readers.into_iter().flatten() {
                 drop(tokio::time::timeout(GRACE, reader).await);
             }
             drop(fs::remove_file(pid_file));
             ending.send_replace(true);
-            if !closing.load(Ordering::Acquire) && !leaving.load(Ordering::Acquire) {
+            if is_wanted() {
                 let why = status.map_or_else(|error| error.to_string(), describe);
                 drop(events.send(Event::Down { service, why }));
             }
@@ -160,7 +186,7 @@ impl Ground for Processes {
         self.closing.store(true, Ordering::Release);
         let running = std::mem::take(&mut *self.running.lock().unwrap_or_else(PoisonError::into_inner));
         for process in running.values() {
-            signal(process, Signal::TERM);
+            send(process, Signal::TERM);
         }
         let deadline = tokio::time::Instant::now() + GRACE;
         for process in running.into_values() {
@@ -172,7 +198,7 @@ impl Ground for Processes {
     async fn kill(&self, service: &str) -> Result<(), GroundError> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let process = running.get(service).ok_or_else(|| GroundError::Unknown(service.to_owned()))?;
-        signal(process, Signal::KILL);
+        send(process, Signal::KILL);
         Ok(())
     }
 
@@ -181,7 +207,7 @@ impl Ground for Processes {
         let process = self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(service);
         if let Some(process) = process {
             process.leaving.store(true, Ordering::Release);
-            signal(&process, Signal::TERM);
+            send(&process, Signal::TERM);
             end(process, tokio::time::Instant::now() + GRACE).await;
         }
         Ok(())
@@ -196,15 +222,15 @@ fn find_seat(ports: &Ports) -> Result<Seat, GroundError> {
 /// Waits for a process that was asked to end, and kills it at the deadline.
 async fn end(mut process: Running, deadline: tokio::time::Instant) {
     if tokio::time::timeout_at(deadline, process.ended.wait_for(|ended| *ended)).await.is_err() {
-        signal(&process, Signal::KILL);
+        send(&process, Signal::KILL);
         drop(process.ended.wait_for(|ended| *ended).await);
     }
 }
 
-fn signal(process: &Running, signal: Signal) {
+fn send(process: &Running, signal: Signal) {
     if !*process.ended.borrow() {
         // Gone in this very moment is what was wanted.
-        let _gone = rustix::process::kill_process(process.pid, signal);
+        let _gone = kill_process(process.pid, signal);
     }
 }
 
@@ -212,7 +238,7 @@ impl Drop for Processes {
     fn drop(&mut self) {
         self.closing.store(true, Ordering::Release);
         for process in self.running.lock().unwrap_or_else(PoisonError::into_inner).values() {
-            signal(process, Signal::KILL);
+            send(process, Signal::KILL);
         }
     }
 }
@@ -226,6 +252,13 @@ async fn follow(stream: impl AsyncRead + Unpin, service: String, kind: Stream, e
             return;
         }
     }
+}
+
+/// The signal a child was stopped by since this was asked before.
+fn stopped_by(pid: Pid) -> Option<i32> {
+    let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
+    // A child that ended meanwhile is none to ask about: its end is heard of as such.
+    waitid(WaitId::Pid(pid), options).ok().flatten()?.stopping_signal()
 }
 
 /// How a process ended, in words.
@@ -246,6 +279,7 @@ fn signal_name(signal: i32) -> String {
         9 => "SIGKILL: killed, perhaps for want of memory".to_owned(),
         11 => "SIGSEGV: memory that is not its own".to_owned(),
         15 => "SIGTERM".to_owned(),
+        19 => "SIGSTOP".to_owned(),
         other => format!("signal {other}"),
     }
 }
@@ -279,5 +313,5 @@ pub(crate) fn sweep(folders: &[PathBuf]) -> usize {
         (begun(pid) == started.parse().ok()).then_some(pid)
     };
     let leftovers = folders.iter().filter_map(leftover);
-    leftovers.filter(|pid| rustix::process::kill_process(*pid, Signal::KILL).is_ok()).count()
+    leftovers.filter(|pid| kill_process(*pid, Signal::KILL).is_ok()).count()
 }

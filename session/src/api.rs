@@ -18,8 +18,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Query, State};
+use axum::extract::{Query, Request, State};
 use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures_util::{Stream, StreamExt, stream};
@@ -57,7 +58,16 @@ fn router(desk: Arc<Desk>) -> Router {
         .fallback(|| async {
             (StatusCode::NOT_FOUND, "there are /v1/snapshot, /v1/events, /v1/logs and /v1/commands\n")
         })
+        .layer(middleware::from_fn(no_page))
         .with_state(desk)
+}
+
+/// No browser gets to a unix socket by itself; where somebody has opened it a way, pages still have no business here.
+async fn no_page(request: Request, next: Next) -> Response {
+    if request.headers().contains_key(header::ORIGIN) {
+        return (StatusCode::FORBIDDEN, "this is for programs of the session's owner, not for pages\n").into_response();
+    }
+    next.run(request).await
 }
 
 async fn snapshot(State(desk): State<Arc<Desk>>) -> Response {

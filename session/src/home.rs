@@ -147,6 +147,8 @@ impl Place {
             _ => {}
         }
         fs::create_dir_all(&folder).map_err(create)?;
+        // The home may be a folder that was there before, and open to others: secrets of the session are below this one.
+        fs::set_permissions(&self.folder, fs::Permissions::from_mode(0o700)).map_err(create)?;
         // A container runs as nobody; the folders above stay closed to everyone else.
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).map_err(create)?;
         Ok(folder)

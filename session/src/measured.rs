@@ -12,6 +12,10 @@ pub struct Hop {
     pub per_second: Vec<u32>,
     /// Requests that are being answered at this moment.
     pub in_flight: u32,
+    /// Requests to other services that were tried again, since the service's host began: nothing of them had been sent.
+    pub retries: u64,
+    /// The services it does not try to connect to for now: their circuits are open.
+    pub open: Vec<String>,
     /// Before and after the last edit that changed the service.
     pub edit: Option<Comparison>,
 }

@@ -39,6 +39,7 @@ pub(crate) async fn measure(
 ) {
     let mut fold = Fold::default();
     let mut windows: BTreeMap<String, [Window; 3]> = BTreeMap::new();
+    let mut ways: BTreeMap<String, Ways> = BTreeMap::new();
     let mut due = [Duration::ZERO; 3];
     let mut ticks = tokio::time::interval(WINDOWS[0].1);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -54,6 +55,7 @@ pub(crate) async fn measure(
                 if batch.requests > 0 || !batch.spans.is_empty() || batch.in_flight > 0 {
                     last_news = Some(begun.elapsed());
                 }
+                ways.insert(service.to_string(), Ways { retries: batch.retries, open: batch.open.clone() });
                 fold.add(begun.elapsed(), &service, batch);
             }
             _ = ticks.tick(), if last_news.is_some() => {
@@ -73,7 +75,7 @@ pub(crate) async fn measure(
                         }
                     }
                 }
-                shown.send_replace(Arc::new(show(&fold, &windows, now)));
+                shown.send_replace(Arc::new(show(&fold, &windows, &ways, now)));
             }
         }
     }
@@ -82,7 +84,19 @@ pub(crate) async fn measure(
     }
 }
 
-fn show(fold: &Fold, windows: &BTreeMap<String, [Window; 3]>, now: Duration) -> Measured {
+/// How a service gets to others, as its host said last.
+#[derive(Clone, Default)]
+struct Ways {
+    retries: u64,
+    open: Vec<String>,
+}
+
+fn show(
+    fold: &Fold,
+    windows: &BTreeMap<String, [Window; 3]>,
+    ways: &BTreeMap<String, Ways>,
+    now: Duration,
+) -> Measured {
     let mut measured = Measured::default();
     for service in fold.services() {
         let name = service.to_string();
@@ -92,7 +106,10 @@ fn show(fold: &Fold, windows: &BTreeMap<String, [Window; 3]>, now: Duration) -> 
             let versions = (comparison.before.version.to_string(), comparison.after.version.to_string());
             measured.compared.insert(name.clone(), versions);
         }
+        let Ways { retries, open } = ways.get(&name).cloned().unwrap_or_default();
         let hop = Hop {
+            retries,
+            open,
             windows: windows.get(&name).map(|windows| windows.to_vec()).unwrap_or_default(),
             per_second: figures.sparkline.iter().map(|n| u32::try_from(*n).unwrap_or(u32::MAX)).collect(),
             in_flight: u32::try_from(figures.in_flight).unwrap_or(u32::MAX),

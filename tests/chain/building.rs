@@ -1,9 +1,8 @@
 //! examples/building.rs: the paper's smart building on 50,000 real readings.
 
-use std::process::Command;
-
 use serde_json::Value;
 
+pub(crate) use crate::hosts::{kill, ours};
 use crate::session::{Client, Dev, example};
 
 crate::on_both_grounds!(
@@ -121,42 +120,4 @@ fn nothing_of_ours_is_left(on: &str) {
     let stopped = crate::support::run(&["stop".as_ref(), file.as_os_str()]);
     assert!(stopped.status.success(), "{stopped:?}");
     assert_eq!(ours(on, &file), [""; 0]);
-}
-
-/// Pids of host processes, or ids of containers, of an app.
-pub(crate) fn ours(on: &str, file: &std::path::Path) -> Vec<String> {
-    let found = match on {
-        "docker" => {
-            let id = id(file);
-            Command::new("docker").args(["ps", "-aq", "--filter", &format!("label=dyninka.id={id}")]).output()
-        }
-        _ => Command::new("pgrep").args(["-f", &format!(" host .*-{}/services/", id(file))]).output(),
-    };
-    let text = String::from_utf8(found.expect("docker and pgrep").stdout).expect("ids");
-    text.lines().map(str::to_owned).collect()
-}
-
-/// What tells the app in this file from others: it stands in the names of its folder, containers and network.
-fn id(file: &std::path::Path) -> String {
-    let home = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("home/apps");
-    let stem = file.file_stem().expect("a name").to_string_lossy().into_owned();
-    let canonical = file.canonicalize().expect("the app");
-    let named = home.read_dir().expect("apps").flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let mut ids = named.filter_map(|name| name.strip_prefix(&format!("{stem}-")).map(str::to_owned));
-    let wanted = blake3::hash(canonical.as_os_str().as_encoded_bytes()).to_hex()[..8].to_owned();
-    ids.find(|id| *id == wanted).expect("the app's folder")
-}
-
-pub(crate) fn kill(on: &str, file: &std::path::Path, service: &str) {
-    let status = match on {
-        "docker" => {
-            let filters = [format!("label=dyninka.id={}", id(file)), format!("label=dyninka.service={service}")];
-            let found =
-                Command::new("docker").args(["ps", "-q", "--filter", &filters[0], "--filter", &filters[1]]).output();
-            let container = String::from_utf8(found.expect("docker").stdout).expect("an id");
-            Command::new("docker").args(["kill", container.trim()]).status()
-        }
-        _ => Command::new("pkill").args(["-KILL", "-f", &format!(" host .*-{}/services/{service}", id(file))]).status(),
-    };
-    assert!(status.expect("docker and pkill").success());
 }

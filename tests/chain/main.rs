@@ -7,6 +7,7 @@ mod support;
 
 mod building;
 mod builds;
+mod daemon;
 mod disk;
 mod edits;
 mod engine;
@@ -15,6 +16,7 @@ mod examples;
 mod faces;
 mod faults;
 mod hops;
+mod hosts;
 mod recordings;
 mod replaying;
 mod saves;

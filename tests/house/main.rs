@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("shell", &["session"]),
     ("watcher", &[]),
     ("bench", &[]),
+    ("fuzz", &["app", "hops", "session"]),
     ("dyninka-cli", &["app", "build", "hops", "host", "local-cluster", "recordings", "session", "shell", "tui"]),
 ];
 

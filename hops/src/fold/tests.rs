@@ -14,7 +14,7 @@ fn secs(seconds: f64) -> Duration {
 fn batch(spans: Vec<Span>) -> Batch {
     let spans: Vec<_> = spans.into_iter().map(|span| Span { start: NOW - span.total, ..span }).collect();
     let errors = spans.iter().filter(|span| span.is_error()).count() as u64;
-    Batch { now: NOW, in_flight: 0, requests: spans.len() as u64, errors, spans }
+    Batch { now: NOW, in_flight: 0, requests: spans.len() as u64, errors, spans, ..Batch::default() }
 }
 
 fn took(total: u64) -> Span {

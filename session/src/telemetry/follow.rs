@@ -99,6 +99,8 @@ async fn ask(client: &reqwest::Client, host: &Host, query: &str) -> Result<(Foll
         in_flight: number(header::IN_FLIGHT)?,
         requests: number(header::REQUESTS)?,
         errors: number(header::ERRORS)?,
+        retries: number(header::RETRIES)?,
+        open: text(&headers, header::OPEN)?.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
         spans: Vec::new(),
     };
     let otlp = Vec::from(answer.bytes().await?);
@@ -134,7 +136,8 @@ mod tests {
     fn batch(cursor: &str, requests: u64) -> String {
         format!(
             "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\ndyninka-cursor: {cursor}\r\n\
-             dyninka-requests: {requests}\r\ndyninka-errors: 1\r\ndyninka-in-flight: 4\r\ndyninka-now: 9\r\n\r\n"
+             dyninka-requests: {requests}\r\ndyninka-errors: 1\r\ndyninka-in-flight: 4\r\ndyninka-now: 9\r\n\
+             dyninka-retries: 7\r\ndyninka-open: get,filter\r\n\r\n"
         )
     }
 
@@ -154,6 +157,7 @@ mod tests {
         assert!(asked.contains("authorization: Bearer secret\r\n") && asked.contains("host: map\r\n"), "{asked}");
         let told = receiver.recv().await.unwrap();
         assert_eq!((&*told.service, told.batch.requests, told.batch.dropped()), ("map", 5, 5));
+        assert_eq!((told.batch.retries, &told.batch.open[..]), (7, &["get".to_owned(), "filter".to_owned()][..]));
         for wrong in ["", "HTTP/1.1 503 \r\ncontent-length: 0\r\nconnection: close\r\n\r\n", &batch("x\u{1}", 1)] {
             let asked = answer(&listener, wrong).await;
             assert!(asked.starts_with("GET /_dyninka/hops?after=a.1.5.1&in_flight=4 "), "{asked}");

@@ -7,7 +7,7 @@ use super::canvas::Canvas;
 use super::text::{Row, width};
 use crate::graph::{self, Mark};
 use crate::model::{self, Pane, matches};
-use crate::theme::{Theme, Tone};
+use crate::theme::Tone;
 use crate::{layout, units};
 
 /// Lanes that are drawn; an app with more is drawn without those that lie further right.
@@ -94,20 +94,27 @@ fn cells(scene: Scene<'_>, row: &mut Row, service: &Service, names: usize, room:
     row.cell(version, 8, Tone::Dim);
     let age = service.since_ms.map(|since| units::age(scene.snapshot.now_ms.saturating_sub(since)));
     row.figure(age.as_deref().unwrap_or("-"), 6, Tone::Plain).text("  ", Tone::Plain);
-    let (words, tone) = note(scene.theme, service);
+    let (words, tone) = note(scene, service);
     let left = (begun + room).saturating_sub(row.width());
     row.cell(&words, width(&words).min(left), tone);
 }
 
 /// The most important that is left to say of a service.
-fn note(theme: Theme, service: &Service) -> (String, Tone) {
+fn note(scene: Scene<'_>, service: &Service) -> (String, Tone) {
+    let hop = scene.snapshot.hops.get(&service.name);
     if let Some(why) = &service.why {
         return (why.clone(), if service.state == Condition::Down { Tone::Bad } else { Tone::Busy });
+    }
+    if let Some(open) = hop.map(|hop| &hop.open).filter(|open| !open.is_empty()) {
+        return (format!("circuit to {} open", open.join(", ")), Tone::Bad);
     }
     let mut parts = Vec::new();
     let reset = service.placed.values().any(|placed| matches!(placed.fate, Some(session::Fate::Reset { .. })));
     if service.restarts > 0 {
         parts.push(format!("{}x restarted", service.restarts));
+    }
+    if let Some(retries) = hop.map(|hop| hop.retries).filter(|retries| *retries > 0) {
+        parts.push(format!("{retries}x retried"));
     }
     for (name, placed) in &service.placed {
         parts.push(match &placed.fate {
@@ -117,7 +124,7 @@ fn note(theme: Theme, service: &Service) -> (String, Tone) {
     }
     // A value that was lost is worth a look.
     let tone = if reset { Tone::Busy } else { Tone::Plain };
-    (parts.join(&format!(" {} ", theme.glyphs().dot)), tone)
+    (parts.join(&format!(" {} ", scene.theme.glyphs().dot)), tone)
 }
 
 /// What a takeover did with a placed value, in a word.

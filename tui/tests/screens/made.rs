@@ -204,6 +204,8 @@ pub(crate) fn hop(depth: u64) -> Hop {
         windows: vec![window(10), window(60), window(300)],
         per_second: (0..60).map(|at| 60 + (at * 37 + u32::try_from(depth).unwrap_or(0) * 11) % 90).collect(),
         in_flight: u32::try_from(depth % 4).unwrap_or(0),
+        retries: 0,
+        open: Vec::new(),
         edit: (depth == 3).then_some(Comparison {
             edit: 12,
             before_p50: 1_200_000,

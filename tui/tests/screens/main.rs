@@ -44,6 +44,17 @@ fn a_service_is_down() {
 }
 
 #[test]
+fn an_open_circuit_and_retries_stand_beside_their_service() {
+    let mut snapshot = made::serving();
+    let [first, .., last] = &snapshot.services[..] else { panic!("a chain") };
+    let (first, last) = (first.name.clone(), last.name.clone());
+    snapshot.hops.entry(last).or_default().open = vec![first.clone()];
+    snapshot.hops.entry(first.clone()).or_default().retries = 3;
+    let text = Screen::new(snapshot, COLOUR, (160, 50)).text();
+    assert!(text.contains(&format!("circuit to {first} open")) && text.contains("3x retried"), "{text}");
+}
+
+#[test]
 fn two_chains_that_join() {
     sizes("joined", &made::joined(), "1");
 }

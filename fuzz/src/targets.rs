@@ -1,0 +1,23 @@
+//! Every target.
+
+mod file;
+mod line;
+mod wire;
+
+use crate::Target;
+
+/// Every target, in the order they are told of.
+pub const TARGETS: &[Target] = &[
+    Target { name: "file", seeds: file::seeds, words: file::WORDS, run: file::read },
+    Target { name: "edit", seeds: file::seeds, words: file::WORDS, run: file::edit },
+    Target { name: "route", seeds: wire::routes, words: wire::ROUTE_WORDS, run: wire::route },
+    Target {
+        name: "otlp",
+        seeds: wire::payloads,
+        words: &["\u{a}", "\u{12}", "service.name", "urn:dyninka"],
+        run: wire::otlp,
+    },
+    Target { name: "config", seeds: wire::configs, words: wire::JSON_WORDS, run: wire::config },
+    Target { name: "command", seeds: line::commands, words: wire::JSON_WORDS, run: line::command },
+    Target { name: "line", seeds: line::lines, words: line::WORDS, run: line::line },
+];

@@ -1,0 +1,43 @@
+//! What becomes of containers when somebody else has a hand in it.
+
+use std::time::Duration;
+
+use crate::chain::Chain;
+use crate::daemon::Engine;
+use crate::hosts::docker;
+use crate::load::{Fate, Load};
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+#[test]
+fn a_container_is_removed() {
+    let mut chain = Chain::start("docker");
+    let load = Load::start(&chain.dev.url(), DEADLINE);
+    docker(&chain.file, "middle", &["rm", "-f"]);
+    chain.dev.wait_for("down");
+    chain.dev.wait_for("up");
+    load.until_steady();
+    chain.account(&load.end(), "middle", &[(502, "unreachable"), (503, "not-ready")]);
+}
+
+/// With the engine go its containers, the door among them: what callers see meanwhile is that there is none.
+#[test]
+fn the_engine_is_restarted() {
+    let mut engine = Engine::start();
+    let chain = Chain::start_with(|file| engine.dev(file));
+    let load = Load::start(&chain.dev.url(), DEADLINE);
+    engine.down();
+    load.until_told("door that is gone", |fate| matches!(fate, Fate::Broken(_)));
+    engine.up();
+    load.until_steady();
+    let fates = load.end();
+    chain.dev.stop();
+    for (number, fate) in fates {
+        match fate {
+            Fate::Right | Fate::Broken(_) => {}
+            // Containers do not all end or come back at the same moment.
+            Fate::Problem { status: 502 | 503, ref kind, .. } if kind == "unreachable" || kind == "not-ready" => {}
+            other => panic!("request {number}: {other:?}"),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Services that are killed or go wrong by themselves.
+
+use std::time::Duration;
+
+use crate::chain::Chain;
+use crate::disk::Disk;
+use crate::hosts::{docker, kill, signal};
+use crate::load::{Fate, Load};
+
+crate::on_both_grounds!(
+    the_first_is_killed,
+    the_middle_is_killed,
+    the_last_is_killed,
+    the_middle_ends_itself,
+    the_middle_is_stopped,
+    the_middle_is_slow,
+    the_middle_takes_all_memory,
+    the_middle_fills_its_disk,
+);
+
+/// Longer than any answer takes on a machine that is busy with other things.
+const DEADLINE: Duration = Duration::from_secs(20);
+/// What a caller is told of a service that is not there, and of one that was cut off.
+const AWAY: &[(u16, &str)] = &[(502, "unreachable"), (503, "not-ready")];
+
+fn the_first_is_killed(on: &str) {
+    killed(on, "enter");
+}
+
+fn the_middle_is_killed(on: &str) {
+    killed(on, "middle");
+}
+
+fn the_last_is_killed(on: &str) {
+    killed(on, "leave");
+}
+
+fn killed(on: &str, service: &str) {
+    let mut chain = Chain::start(on);
+    let load = Load::start(&chain.dev.url(), DEADLINE);
+    for _ in 0..2 {
+        kill(on, &chain.file, service);
+        chain.dev.wait_until("down", |event| event["event"] == "down" && event["service"] == service);
+        chain.dev.wait_until("up", |event| event["event"] == "up" && event["service"] == service);
+        load.until_steady();
+    }
+    chain.account(&load.end(), service, AWAY);
+}
+
+fn the_middle_ends_itself(on: &str) {
+    let mut chain = Chain::start(on);
+    let load = Load::start(&chain.dev.url(), DEADLINE);
+    chain.set_mode("abort");
+    chain.dev.wait_for("down");
+    chain.dev.wait_for("up");
+    load.until_steady();
+    assert!(chain.account(&load.end(), "middle", AWAY) > 0);
+}
+
+/// What was begun goes on where it was stopped: nothing is lost, and nothing starts anew.
+fn the_middle_is_stopped(on: &str) {
+    let mut chain = Chain::start(on);
+    let load = Load::start(&chain.dev.url(), DEADLINE);
+    match on {
+        "docker" => docker(&chain.file, "middle", &["pause"]),
+        _ => signal(&chain.file, "middle", "STOP"),
+    }
+    let down = chain.dev.wait_for("down");
+    assert!(down["why"].as_str().is_some_and(|why| why.contains("stopped") || why.contains("paused")), "{down}");
+    chain.dev.wait_for("up");
+    load.until_steady();
+    assert_eq!(chain.account(&load.end(), "middle", &[]), 0);
+}
+
+fn the_middle_is_slow(on: &str) {
+    let chain = Chain::start(on);
+    let load = Load::start(&chain.dev.url(), Duration::from_secs(2));
+    chain.set_mode("slow 4000");
+    load.until_told("deadline that passed", |fate| matches!(fate, Fate::Problem { status: 504, .. }));
+    chain.set_mode("");
+    load.until_steady();
+    assert!(chain.account(&load.end(), "middle", &[(504, "deadline")]) > 0);
+}
+
+fn the_middle_takes_all_memory(on: &str) {
+    let mut chain = Chain::start(on);
+    let load = Load::start(&chain.dev.url(), DEADLINE);
+    chain.set_mode("eat");
+    chain.dev.wait_for("down");
+    chain.dev.wait_for("up");
+    load.until_steady();
+    assert!(chain.account(&load.end(), "middle", AWAY) > 0);
+}
+
+fn the_middle_fills_its_disk(on: &str) {
+    let chain = Chain::start(on);
+    let load = Load::start(&chain.dev.url(), DEADLINE);
+    // A container has a disk of its own for this; a process is given one.
+    let disk = (on == "process").then(|| Disk::new("2m"));
+    let path =
+        disk.as_ref().map_or_else(|| "/tmp/filled".to_owned(), |disk| disk.path().join("filled").display().to_string());
+    chain.set_mode(&format!("fill {path}"));
+    let is_full =
+        |fate: &Fate| matches!(fate, Fate::Problem { detail, .. } if detail.contains("No space left on device"));
+    load.until_told("full disk", is_full);
+    chain.set_mode("");
+    load.until_steady();
+    assert!(chain.account(&load.end(), "middle", &[(500, "failed")]) > 0);
+}
