@@ -1,0 +1,1 @@
+//! The edge to a cluster's API server.
