@@ -1,0 +1,22 @@
+//! The edge to a cluster: its API server, as the user's kubeconfig names it.
+
+mod access;
+mod apply;
+mod error;
+mod identity;
+mod kubeconfig;
+mod lease;
+mod logs;
+mod pins;
+mod roll;
+mod verdict;
+
+pub use access::{Access, Target, connect};
+pub use apply::{Applied, Apply, MANAGED_BY, MANAGER, PART_OF};
+pub use error::{ClusterError, Contested};
+pub use identity::Identity;
+pub use lease::{Holder, Lease};
+pub use logs::{Line, lines};
+pub use pins::{Pinned, Pins};
+pub use roll::{Follow, Rolled, follow, look_again};
+pub use verdict::Roll;
