@@ -1,0 +1,3 @@
+//! What an app is, on a Kubernetes cluster: told apart from what runs there, shipped, rolled out, looked after.
+
+pub mod image;
