@@ -8,7 +8,8 @@ pub enum Profile {
     Dev,
     /// To be shipped: optimised, without symbols, and free of where it was built. The same source with the same
     /// locked dependencies and the same rustc has the same version on every machine, and gives the same bytes
-    /// wherever the app lies on this one.
+    /// wherever the app lies on this one. (On a machine whose cache or cargo's home lies elsewhere, the names of
+    /// files of dependencies differ, in panics' words for one.)
     ///
     /// Overflows are still panics, as they were when the service was tried out; `debug_assert!` is off.
     Optimised,

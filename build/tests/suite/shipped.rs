@@ -1,10 +1,8 @@
 //! Libraries that are built to be shipped.
 
-use std::path::Path;
-
 use build::{BuildError, Builder, Profile};
 
-use crate::house::{House, cache};
+use crate::house::House;
 use crate::library::Loaded;
 
 const APP: &str = "use dyninka::prelude::*;
@@ -16,18 +14,16 @@ fn scale(reading: Reading) -> f64 { if reading.value < 0.0 { panic!(\"too cold\"
 fn sum(part: u64) -> u64 { debug_assert!(part != 7); part + u64::MAX }
 ";
 
-fn builder(house: &House, cache: &Path) -> Builder {
-    Builder::open(&house.path("app.rs"), cache, |_| {}).unwrap().profile(Profile::Optimised)
+fn builder(house: &House) -> Builder {
+    house.builder().profile(Profile::Optimised)
 }
 
 #[tokio::test]
 async fn the_same_source_in_another_folder_is_the_same_library() {
     let (one, other) = (House::new(APP), House::new(APP));
-    let built = builder(&one, &cache()).build(&one.app(), "scale").await.unwrap();
-    // Nothing is shared: dependencies are compiled anew, too.
-    let own = tempfile::tempdir().unwrap();
-    let again = builder(&other, own.path()).build(&other.app(), "scale").await.unwrap();
-    assert!(again.built);
+    let built = builder(&one).build(&one.app(), "scale").await.unwrap();
+    let again = builder(&other).build(&other.app(), "scale").await.unwrap();
+    assert!(again.built, "another folder's library is not looked for");
     assert_eq!(again.version, built.version);
     let content = std::fs::read(&built.path).unwrap();
     assert!(content == std::fs::read(&again.path).unwrap(), "the same bytes");
@@ -35,7 +31,6 @@ async fn the_same_source_in_another_folder_is_the_same_library() {
         let place = house.folder.path().display().to_string();
         assert!(!contains(&content, &place), "a library does not tell where it was built");
     }
-    assert!(!contains(&content, &own.path().display().to_string()));
     let dev = one.builder().build(&one.app(), "scale").await.unwrap();
     assert_ne!(dev.version, built.version);
     assert!(dev.bytes > built.bytes, "{} and {}", dev.bytes, built.bytes);
@@ -48,7 +43,7 @@ fn contains(content: &[u8], words: &str) -> bool {
 #[tokio::test]
 async fn it_answers_counts_and_panics_as_it_did_when_it_was_tried_out() {
     let house = House::new(APP);
-    let builder = builder(&house, &cache());
+    let builder = builder(&house);
     let loaded = Loaded::open(&builder.build(&house.app(), "scale").await.unwrap().path);
     assert_eq!(loaded.run(&[r#"{"sensor":"t","value":1.5}"#]).1, serde_json::json!(3.0));
     let (_, said) = loaded.run(&[r#"{"sensor":"t","value":-1.5}"#]);
@@ -61,8 +56,7 @@ async fn it_answers_counts_and_panics_as_it_did_when_it_was_tried_out() {
 #[tokio::test]
 async fn what_rustc_says_is_at_the_users_lines() {
     let house = House::new("#[service]\nfn one() -> u64 {\n    \"one\"\n}\n");
-    let BuildError::Rustc { findings, .. } = builder(&house, &cache()).build(&house.app(), "one").await.unwrap_err()
-    else {
+    let BuildError::Rustc { findings, .. } = builder(&house).build(&house.app(), "one").await.unwrap_err() else {
         panic!("rustc refuses it")
     };
     let diagnostic = &findings[0].diagnostic;
