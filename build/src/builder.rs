@@ -15,6 +15,7 @@ use crate::error::{BuildError, io};
 use crate::finding::Finding;
 use crate::leftover;
 use crate::linker::{self, Linker};
+use crate::profile::Profile;
 use crate::progress::{Listener, Progress};
 use crate::recipe::Recipe;
 use crate::rustc::Rustc;
@@ -36,7 +37,7 @@ pub struct Builder {
     cache: PathBuf,
     pub(crate) listener: Listener,
     pub(crate) shelf: Shelf,
-    pub(crate) level: u8,
+    pub(crate) profile: Profile,
     pub(crate) limit: Duration,
     pub(crate) rack: Rack,
     /// Types that are compiled ahead.
@@ -93,7 +94,7 @@ impl Builder {
             rack: Rack::new(&cache),
             cache,
             listener: Arc::new(listener),
-            level: 0,
+            profile: Profile::Dev,
             limit: LIMIT,
             ahead: Queue::default(),
             told: std::sync::Mutex::default(),
@@ -106,9 +107,9 @@ impl Builder {
         })
     }
 
-    /// Optimises services like `-C opt-level`: 0, the default, is the quickest to build, 3 the quickest to run.
-    pub fn optimise(mut self, level: u8) -> Self {
-        self.level = level.min(3);
+    /// Builds for something else than [`Profile::Dev`].
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
         self
     }
 
@@ -229,7 +230,7 @@ impl Builder {
             folder: self.folder(),
             shown: &self.shown,
             work,
-            level: self.level,
+            profile: self.profile,
             limit: self.limit,
         }
     }

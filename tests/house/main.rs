@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("host", &["hops", "dyninka"]),
     ("build", &["app"]),
     ("local-cluster", &["app"]),
+    ("rollout", &["app", "build"]),
     ("session", &["app", "build", "local-cluster", "hops", "watcher"]),
     ("tui", &["session"]),
     ("shell", &["session"]),
