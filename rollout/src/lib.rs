@@ -2,3 +2,6 @@
 
 pub mod cluster;
 pub mod image;
+pub mod model;
+pub mod object;
+pub mod settings;
