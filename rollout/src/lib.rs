@@ -1,4 +1,5 @@
 //! What an app is, on a Kubernetes cluster: told apart from what runs there, shipped, rolled out, looked after.
 
 pub mod cluster;
+pub mod history;
 pub mod image;
