@@ -56,6 +56,10 @@ pub struct Limits {
     /// 0: nothing is recorded.
     #[serde(default = "detail")]
     pub detail: u32,
+    /// How long a host that is to end still lets callers in, in milliseconds: not ready, and every connection closed
+    /// after its answer. For where callers are told of its end later than it is. 0: it lets none in.
+    #[serde(default)]
+    pub linger_ms: u64,
 }
 
 /// Five thousand in ten seconds make a steady p99; twice as many cost a busy chain twice as much (`cargo bench -p host`).
@@ -65,7 +69,7 @@ fn detail() -> u32 {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { body: 8 << 20, deadline_ms: 30_000, depth: 64, detail: detail() }
+        Self { body: 8 << 20, deadline_ms: 30_000, depth: 64, detail: detail(), linger_ms: 0 }
     }
 }
 

@@ -36,6 +36,12 @@ impl Host {
         self.task.await.expect("it ends well");
     }
 
+    /// Tells it to end, as SIGTERM would, and leaves it to it.
+    pub(crate) fn tell_to_end(self) -> SocketAddr {
+        self.end.send(()).expect("it serves");
+        self.address
+    }
+
     /// Where it tells what it measured.
     pub(crate) fn door(&self) -> String {
         format!("http://{}/_dyninka/hops", self.address)
@@ -44,13 +50,18 @@ impl Host {
 
 /// Starts the chain; `detail` requests a second are recorded.
 pub(crate) async fn start(detail: u32) -> Chain {
+    start_with(Limits { detail, ..Limits::default() }).await
+}
+
+/// Starts the chain with limits of the caller's.
+pub(crate) async fn start_with(limits: Limits) -> Chain {
     let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
-    let first = host("first", nowhere, detail).await;
-    let last = host("last", first.address, detail).await;
+    let first = host("first", nowhere, limits).await;
+    let last = host("last", first.address, limits).await;
     Chain { first, last }
 }
 
-async fn host(service: &str, first: SocketAddr, detail: u32) -> Host {
+async fn host(service: &str, first: SocketAddr, limits: Limits) -> Host {
     let folder = tempfile::tempdir().expect("a folder");
     let library = format!("{service}.so");
     // A file of its own: the loader gives out what it has for the same one.
@@ -69,7 +80,7 @@ async fn host(service: &str, first: SocketAddr, detail: u32) -> Host {
         route: (service == "last").then(|| "first".to_owned()),
         library: Some(library),
         token: TOKEN.to_owned(),
-        limits: Limits { detail, ..Limits::default() },
+        limits,
     };
     std::fs::write(folder.path().join("config.json"), serde_json::to_vec(&config).expect("JSON")).expect("its folder");
     let server = Server::bind(folder.path()).await.expect("it serves");
