@@ -25,12 +25,16 @@ pub struct Config {
     /// The library to serve: a file name inside the folder. None yet while the first build runs: not ready (503).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub library: Option<String>,
-    /// Secret of the session, needed by every `/_dyninka/` call.
+    /// Secret of the session, needed by every `/_dyninka/` call. Empty: it is in the environment variable [`TOKEN`],
+    /// where configurations are no place for secrets; empty there too, nobody is let in.
     pub token: String,
     /// Limits on requests.
     #[serde(default)]
     pub limits: Limits,
 }
+
+/// The environment variable of [`Config::token`].
+pub const TOKEN: &str = "DYNINKA_TOKEN";
 
 /// A service as others see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -46,7 +46,11 @@ pub(crate) fn read(folder: &Path) -> Result<Settings, ConfigError> {
     let file = folder.join("config.json");
     let name = file.display().to_string();
     let text = fs::read(&file).map_err(|source| ConfigError::Read { file: name.clone(), source })?;
-    let config: Config = serde_json::from_slice(&text).map_err(|source| ConfigError::Parse { file: name, source })?;
+    let mut config: Config =
+        serde_json::from_slice(&text).map_err(|source| ConfigError::Parse { file: name, source })?;
+    if config.token.is_empty() {
+        config.token = std::env::var(hops::TOKEN).unwrap_or_default();
+    }
     Ok(Settings::new(config)?)
 }
 

@@ -18,7 +18,7 @@ pub(crate) const TOKEN: &str = "secret";
 /// A host that serves until it is ended.
 pub(crate) struct Host {
     pub(crate) address: SocketAddr,
-    end: oneshot::Sender<()>,
+    pub(crate) end: oneshot::Sender<()>,
     task: JoinHandle<()>,
     _folder: TempDir,
 }
@@ -36,12 +36,6 @@ impl Host {
         self.task.await.expect("it ends well");
     }
 
-    /// Tells it to end, as SIGTERM would, and leaves it to it.
-    pub(crate) fn tell_to_end(self) -> SocketAddr {
-        self.end.send(()).expect("it serves");
-        self.address
-    }
-
     /// Where it tells what it measured.
     pub(crate) fn door(&self) -> String {
         format!("http://{}/_dyninka/hops", self.address)
@@ -56,12 +50,13 @@ pub(crate) async fn start(detail: u32) -> Chain {
 /// Starts the chain with limits of the caller's.
 pub(crate) async fn start_with(limits: Limits) -> Chain {
     let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
-    let first = host("first", nowhere, limits).await;
-    let last = host("last", first.address, limits).await;
+    let first = host("first", nowhere, limits, TOKEN).await;
+    let last = host("last", first.address, limits, TOKEN).await;
     Chain { first, last }
 }
 
-async fn host(service: &str, first: SocketAddr, limits: Limits) -> Host {
+/// Starts one host of the chain.
+pub(crate) async fn host(service: &str, first: SocketAddr, limits: Limits, token: &str) -> Host {
     let folder = tempfile::tempdir().expect("a folder");
     let library = format!("{service}.so");
     // A file of its own: the loader gives out what it has for the same one.
@@ -79,7 +74,7 @@ async fn host(service: &str, first: SocketAddr, limits: Limits) -> Host {
         peers: BTreeMap::from([("first".to_owned(), peer(&[])), ("last".to_owned(), peer(&["value"]))]),
         route: (service == "last").then(|| "first".to_owned()),
         library: Some(library),
-        token: TOKEN.to_owned(),
+        token: token.to_owned(),
         limits,
     };
     std::fs::write(folder.path().join("config.json"), serde_json::to_vec(&config).expect("JSON")).expect("its folder");
