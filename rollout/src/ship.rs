@@ -179,7 +179,7 @@ pub enum Way {
 pub async fn open(way: &Way, owner: Owner, programs: &Programs) -> Result<Box<dyn Ship>, ShipError> {
     Ok(match way {
         Way::Registry { address, pulled_as } => {
-            Box::new(Registry::open(Address::read(address)?, pulled_as.clone(), owner).await?)
+            Box::new(Registry::open(Address::read(address)?, pulled_as.clone(), owner, programs).await?)
         }
         Way::Engine => Box::new(Engine::new(programs, owner)),
         Way::Containerd { k3s } => Box::new(Containerd::new(programs, *k3s, owner)),

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use docker_credential::{CredentialRetrievalError as Failure, DockerCredential};
 
@@ -22,12 +22,6 @@ impl std::fmt::Debug for Credential {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("Credential")
     }
-}
-
-/// The folder of Docker's configuration.
-pub(crate) fn folder() -> Option<PathBuf> {
-    let named = std::env::var_os("DOCKER_CONFIG").filter(|folder| !folder.is_empty()).map(PathBuf::from);
-    named.or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".docker")))
 }
 
 /// The credential for a registry, under the name Docker has for it; none where it keeps none.

@@ -1,7 +1,7 @@
 //! What is on this machine that brings images to nodes.
 
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::tool::Tool;
 
@@ -20,6 +20,8 @@ pub struct Programs {
     pub ctr: OsString,
     /// containerd's socket.
     pub containerd: OsString,
+    /// The folder of Docker's configuration, which names credentials.
+    pub docker_config: Option<PathBuf>,
 }
 
 impl Default for Programs {
@@ -28,7 +30,9 @@ impl Default for Programs {
         // What containerd's own commands heed.
         let containerd = std::env::var_os("CONTAINERD_ADDRESS").filter(|address| !address.is_empty());
         let containerd = containerd.unwrap_or_else(|| "/run/containerd/containerd.sock".into());
-        Self { docker, kind, k3d, k3s, ctr, containerd }
+        let config = std::env::var_os("DOCKER_CONFIG").filter(|folder| !folder.is_empty()).map(PathBuf::from);
+        let docker_config = config.or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".docker")));
+        Self { docker, kind, k3d, k3s, ctr, containerd, docker_config }
     }
 }
 
@@ -101,6 +105,7 @@ mod tests {
             k3s: nothing.clone(),
             ctr: nothing.clone(),
             containerd: nothing,
+            docker_config: None,
         };
         let local = Local::look(&programs).await;
         assert!(!local.host.is_empty());

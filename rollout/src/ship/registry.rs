@@ -9,7 +9,7 @@ use reqwest::{Method, StatusCode, header};
 
 use super::retention::{self, Listing};
 use super::transport::{Ask, Transport, words};
-use super::{Address, Missing, Owner, Pruned, PullPolicy, Sent, Ship, ShipError, Stock};
+use super::{Address, Missing, Owner, Programs, Pruned, PullPolicy, Sent, Ship, ShipError, Stock};
 use crate::image::{Digest, Image, MANIFEST};
 
 /// So many things are sent side by side.
@@ -27,10 +27,20 @@ pub struct Registry {
 impl Registry {
     /// Finds credentials and sets TLS up; the registry itself is not called yet. `pulled_as` is its `host:port` for
     /// nodes, where that is another.
-    pub async fn open(address: Address, pulled_as: Option<String>, owner: Owner) -> Result<Self, ShipError> {
+    pub async fn open(
+        address: Address,
+        pulled_as: Option<String>,
+        owner: Owner,
+        programs: &Programs,
+    ) -> Result<Self, ShipError> {
         let repository = format!("{}/{}", address.below, owner.repository());
         let pulled_as = pulled_as.unwrap_or_else(|| address.host.clone());
-        Ok(Self { transport: Transport::open(address).await?, pulled_as, owner, repository })
+        Ok(Self {
+            transport: Transport::open(address, programs.docker_config.clone()).await?,
+            pulled_as,
+            owner,
+            repository,
+        })
     }
 
     fn host(&self) -> &str {

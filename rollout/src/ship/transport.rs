@@ -1,6 +1,6 @@
 //! Requests to one registry: TLS, who we are, and what its refusals mean.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 
-use super::{Address, ShipError, credential};
-use crate::ship::credential::Credential;
+use super::credential::{self, Credential};
+use super::{Address, ShipError};
 
 /// A registry that is there takes a connection within this.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -47,12 +47,12 @@ struct Token {
 }
 
 impl Transport {
-    pub(crate) async fn open(address: Address) -> Result<Self, ShipError> {
+    pub(crate) async fn open(address: Address, docker_config: Option<PathBuf>) -> Result<Self, ShipError> {
         let login = address.login().to_owned();
         let host = address.host.clone();
         // Helpers are programs, and certificates a hundred files.
         let found = tokio::task::spawn_blocking(move || {
-            let credential = credential::folder().map(|folder| credential::find(&folder, &login)).transpose()?;
+            let credential = docker_config.map(|folder| credential::find(&folder, &login)).transpose()?;
             Ok::<_, ShipError>((credential.flatten(), tls(&host)?))
         });
         let (credential, tls) = found.await.map_err(|error| ShipError::Tls { words: error.to_string() })??;
