@@ -5,11 +5,6 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-/// The environment variable a host's configuration may stand in instead, for grounds that have no files.
-pub const CONFIG_VARIABLE: &str = "DYNINKA_CONFIG";
-/// The environment variable the secret may stand in, where the configuration itself is no secret.
-pub const TOKEN_VARIABLE: &str = "DYNINKA_TOKEN";
-
 /// The configuration of one host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Config {
@@ -30,14 +25,18 @@ pub struct Config {
     /// The library to serve: a file name inside the folder. None yet while the first build runs: not ready (503).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub library: Option<String>,
-    /// Secret of the session, needed by every `/_dyninka/` call. Empty: that of [`TOKEN_VARIABLE`]; where there is
-    /// none either, nobody is let in.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    /// Secret of the session, needed by every `/_dyninka/` call. Empty: it is in the environment variable [`TOKEN`],
+    /// where configurations are no place for secrets; empty there too, nobody is let in.
     pub token: String,
     /// Limits on requests.
     #[serde(default)]
     pub limits: Limits,
 }
+
+/// The environment variable a whole configuration may stand in instead, for grounds that have no files.
+pub const CONFIG: &str = "DYNINKA_CONFIG";
+/// The environment variable of [`Config::token`].
+pub const TOKEN: &str = "DYNINKA_TOKEN";
 
 /// A service as others see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +62,10 @@ pub struct Limits {
     /// 0: nothing is recorded.
     #[serde(default = "detail")]
     pub detail: u32,
+    /// How long a host that is to end still lets callers in, in milliseconds: not ready, and every connection closed
+    /// after its answer. For where callers are told of its end later than it is. 0: it lets none in.
+    #[serde(default)]
+    pub linger_ms: u64,
 }
 
 /// Five thousand in ten seconds make a steady p99; twice as many cost a busy chain twice as much (`cargo bench -p host`).
@@ -72,7 +75,7 @@ fn detail() -> u32 {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { body: 8 << 20, deadline_ms: 30_000, depth: 64, detail: detail() }
+        Self { body: 8 << 20, deadline_ms: 30_000, depth: 64, detail: detail(), linger_ms: 0 }
     }
 }
 

@@ -3,6 +3,7 @@
 mod access;
 mod apply;
 mod error;
+mod forward;
 mod identity;
 mod kubeconfig;
 mod lease;
@@ -14,6 +15,7 @@ mod verdict;
 pub use access::{Access, Target, connect};
 pub use apply::{Applied, Apply, MANAGED_BY, MANAGER, PART_OF};
 pub use error::{ClusterError, Contested};
+pub use forward::{Forward, To};
 pub use identity::Identity;
 pub use lease::{Holder, Lease};
 pub use logs::{Line, lines};

@@ -30,6 +30,7 @@ pub use archive::{Named, write as write_archive};
 pub use base::Base;
 pub use error::ImageError;
 pub use layer::Layer;
+pub(crate) use manifest::MANIFEST;
 
 use layer::File;
 
@@ -48,7 +49,7 @@ pub const VERSION: &str = "dyninka.dev/version";
 
 /// A digest as OCI writes it: `sha256:` and 64 hex digits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String", into = "String")]
 pub struct Digest(String);
 
 impl Digest {
@@ -74,6 +75,20 @@ impl Digest {
     /// The 64 hex digits alone.
     pub fn hex(&self) -> &str {
         self.0.strip_prefix("sha256:").unwrap_or(&self.0)
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::read(&text).ok_or_else(|| format!("{text:?} is no sha256 digest"))
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.0
     }
 }
 

@@ -1,7 +1,9 @@
 //! What an app is, on a Kubernetes cluster: told apart from what runs there, shipped, rolled out, looked after.
 
 pub mod cluster;
+pub mod history;
 pub mod image;
 pub mod model;
 pub mod object;
 pub mod settings;
+pub mod ship;

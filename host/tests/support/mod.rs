@@ -18,7 +18,7 @@ pub(crate) const TOKEN: &str = "secret";
 /// A host that serves until it is ended.
 pub(crate) struct Host {
     pub(crate) address: SocketAddr,
-    end: oneshot::Sender<()>,
+    pub(crate) end: oneshot::Sender<()>,
     task: JoinHandle<()>,
     _folder: TempDir,
 }
@@ -44,13 +44,19 @@ impl Host {
 
 /// Starts the chain; `detail` requests a second are recorded.
 pub(crate) async fn start(detail: u32) -> Chain {
+    start_with(Limits { detail, ..Limits::default() }).await
+}
+
+/// Starts the chain with limits of the caller's.
+pub(crate) async fn start_with(limits: Limits) -> Chain {
     let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
-    let first = host("first", nowhere, detail).await;
-    let last = host("last", first.address, detail).await;
+    let first = host("first", nowhere, limits, TOKEN).await;
+    let last = host("last", first.address, limits, TOKEN).await;
     Chain { first, last }
 }
 
-async fn host(service: &str, first: SocketAddr, detail: u32) -> Host {
+/// Starts one host of the chain.
+pub(crate) async fn host(service: &str, first: SocketAddr, limits: Limits, token: &str) -> Host {
     let folder = tempfile::tempdir().expect("a folder");
     let library = format!("{service}.so");
     // A file of its own: the loader gives out what it has for the same one.
@@ -68,8 +74,8 @@ async fn host(service: &str, first: SocketAddr, detail: u32) -> Host {
         peers: BTreeMap::from([("first".to_owned(), peer(&[])), ("last".to_owned(), peer(&["value"]))]),
         route: (service == "last").then(|| "first".to_owned()),
         library: Some(library),
-        token: TOKEN.to_owned(),
-        limits: Limits { detail, ..Limits::default() },
+        token: token.to_owned(),
+        limits,
     };
     std::fs::write(folder.path().join("config.json"), serde_json::to_vec(&config).expect("JSON")).expect("its folder");
     let server = Server::bind(folder.path()).await.expect("it serves");

@@ -12,6 +12,8 @@ use crate::settings::{ServiceSettings, Settings};
 
 /// Every host listens here inside its pod or container.
 pub const PORT: u16 = 8080;
+/// A pod that is to go serves on for so long, in milliseconds: until every node has heard of it, callers still come.
+const LINGER_MS: u64 = 5_000;
 
 /// An app as it is to run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -104,7 +106,7 @@ impl Wanted {
                     route: app.route_of(&service.name),
                     library: built.map(|built| built.library.clone()),
                     token: String::new(),
-                    limits: Limits { depth: limits.depth.max(app.services.len()), ..limits },
+                    limits: Limits { depth: limits.depth.max(app.services.len()), linger_ms: LINGER_MS, ..limits },
                 },
                 upstreams,
                 reaches: service.reaches.clone(),

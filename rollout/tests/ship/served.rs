@@ -1,0 +1,71 @@
+//! No registry at all.
+
+use rollout::ship::{Owner, Serve, Served, Ship, ShipError};
+
+use crate::made::{SAYS, app, image, keep};
+use crate::started::{containerd, run};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_fetch_from_the_session_what_they_lack() {
+    let app = app("served");
+    let ship = Serve::start("127.0.0.1:0".parse().unwrap(), "", Owner::new(&app, "here")).await.unwrap();
+    let (map, edited) = (image(&app, "map", 1), image(&app, "map", 2));
+    assert_eq!(ship.put(&[&map, &edited]).await.unwrap().bytes, 0, "nobody asked for it yet");
+    let fetch = |reference: String| async move {
+        tokio::task::spawn_blocking(move || {
+            let words = ["run", "--rm", "--read-only", "--entrypoint", "/dyn", &reference, "--list"];
+            let said = run("docker", &words);
+            (said, reference)
+        })
+        .await
+        .unwrap()
+    };
+    let (said, first) = fetch(ship.reference(&map)).await;
+    assert!(said.contains(SAYS), "{said}");
+    let before = ship.served();
+    assert!(before.bytes >= map.bytes(), "{before:?}");
+    assert_eq!(ship.missing(&[&edited]).await.unwrap().layers, 1);
+    let (_, second) = fetch(ship.reference(&edited)).await;
+    assert_eq!(ship.served().bytes - before.bytes, edited.own_bytes(), "one small layer and two documents");
+    run("docker", &["image", "rm", "-f", &first, &second]);
+    // containerd asks differently.
+    let (_containerd, socket) = containerd();
+    let reference = ship.reference(&edited);
+    let pulled = tokio::task::spawn_blocking(move || {
+        run("ctr", &["--address", &socket, "--namespace", "k8s.io", "images", "pull", "--plain-http", &reference])
+    });
+    assert!(pulled.await.unwrap().contains("done"));
+    // What is not kept is not served.
+    assert_eq!(ship.prune(&keep(&[ship.reference(&edited)])).await.unwrap().removed, 1);
+    assert_eq!(ask(&ship, "GET", &format!("manifests/{}", map.digest), &app).await, 404);
+}
+
+#[tokio::test]
+async fn only_who_knows_a_digest_gets_something_and_nobody_writes() {
+    let app = app("closed");
+    let ship = Serve::start("127.0.0.1:0".parse().unwrap(), "", Owner::new(&app, "here")).await.unwrap();
+    let map = image(&app, "map", 1);
+    ship.put(&[&map]).await.unwrap();
+    assert_eq!(ask(&ship, "HEAD", &format!("manifests/{}", map.digest), &app).await, 200);
+    assert_eq!(ship.served(), Served::default(), "a question is no answer");
+    assert_eq!(ask(&ship, "GET", &format!("blobs/{}", map.config_digest), &app).await, 200);
+    for (method, path, expected) in [
+        ("GET", "tags/list".to_owned(), 404),
+        ("GET", "manifests/latest".to_owned(), 404),
+        ("GET", format!("blobs/{}", "sha256:../../etc/passwd"), 404),
+        ("POST", "blobs/uploads/".to_owned(), 405),
+        ("DELETE", format!("manifests/{}", map.digest), 405),
+    ] {
+        assert_eq!(ask(&ship, method, &path, &app).await, expected, "{method} {path}");
+    }
+    assert_eq!(ask(&ship, "GET", &format!("manifests/{}", map.digest), "other").await, 404);
+    let taken = Serve::start(ship.address(), "", Owner::new(&app, "here")).await.err().unwrap();
+    assert!(matches!(taken, ShipError::Bind { .. }) && taken.mend().is_some(), "{taken}");
+}
+
+/// The status of an answer.
+async fn ask(ship: &Serve, method: &str, path: &str, app: &str) -> u16 {
+    let url = format!("http://{}/v2/dyninka/{app}/{path}", ship.address());
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    client.request(method.parse().unwrap(), url).send().await.unwrap().status().as_u16()
+}
