@@ -5,5 +5,7 @@ pub mod history;
 pub mod image;
 pub mod model;
 pub mod object;
+pub mod plan;
 pub mod settings;
 pub mod ship;
+pub mod wire;

@@ -72,6 +72,7 @@ fn annotations(service: &WantedService, stamp: &Stamp) -> BTreeMap<String, Strin
     let known = [
         (label::SERVICE, Some(service.name.clone())),
         (label::VERSION, Some(service.version.clone())),
+        (label::LIBRARY, service.config.library.clone()),
         (label::ROUTES, Some(service.routes())),
         (label::SETTINGS, Some(service.settings.hash())),
         (label::REACHES, Some(json(serde_json::to_string(&service.reaches)))),
