@@ -10,6 +10,7 @@ pub(crate) mod host;
 pub(crate) mod invoke;
 pub(crate) mod logs;
 pub(crate) mod new;
+pub(crate) mod pause;
 pub(crate) mod shell;
 pub(crate) mod status;
 pub(crate) mod stop;

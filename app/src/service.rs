@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use quote::ToTokens;
 use syn::spanned::Spanned;
-use syn::{Expr, FnArg, GenericArgument, Lit, Pat, PathArguments, ReturnType, Type};
+use syn::{FnArg, GenericArgument, Pat, PathArguments, ReturnType, Type};
 
 use crate::diagnostic::{Diagnostic, Place};
 use crate::model::{Input, Output};
-use crate::syntax::is_named;
+use crate::options::{self, Options};
 
 /// The longest DNS label (RFC 1035, 2.3.4).
 const LONGEST_LABEL: usize = 63;
@@ -23,7 +23,7 @@ pub(crate) struct Signature {
     /// Of the type returned, or of the name.
     pub(crate) output_place: Place,
     pub(crate) is_async: bool,
-    pub(crate) replay: bool,
+    pub(crate) options: Options,
 }
 
 /// Places of syn's spans in a file.
@@ -123,7 +123,7 @@ pub(crate) fn read(function: &syn::ItemFn, placer: &Placer<'_>, findings: &mut V
     {
         wrong(placer.of(returned), format!("service {name} returns {word}"), help);
     }
-    let replay = options(function, placer, findings);
+    let options = options::read(function, placer, findings);
     let output_place = match &signature.output {
         ReturnType::Type(_, returned) => placer.of(returned),
         ReturnType::Default => placer.of(&signature.ident),
@@ -134,34 +134,8 @@ pub(crate) fn read(function: &syn::ItemFn, placer: &Placer<'_>, findings: &mut V
         input_places,
         output_place,
         is_async: signature.asyncness.is_some(),
-        replay,
+        options,
     }
-}
-
-/// `#[service(replay = false)]`.
-fn options(function: &syn::ItemFn, placer: &Placer<'_>, findings: &mut Vec<Diagnostic>) -> bool {
-    let mut replay = true;
-    for attribute in function.attrs.iter().filter(|attribute| is_named(attribute, "service")) {
-        if matches!(attribute.meta, syn::Meta::Path(_)) {
-            continue;
-        }
-        let parser = syn::punctuated::Punctuated::<syn::MetaNameValue, syn::Token![,]>::parse_terminated;
-        let options = attribute.parse_args_with(parser).unwrap_or_default();
-        let value = |option: &syn::MetaNameValue| match &option.value {
-            Expr::Lit(syn::ExprLit { lit: Lit::Bool(value), .. }) if option.path.is_ident("replay") => {
-                Some(value.value)
-            }
-            _ => None,
-        };
-        match options.iter().map(value).collect::<Option<Vec<_>>>() {
-            Some(values) if !values.is_empty() => replay = values.iter().all(|value| *value),
-            _ => findings.push(
-                Diagnostic::error("this is no option of a service", placer.of(attribute))
-                    .help("the one there is: #[service(replay = false)]"),
-            ),
-        }
-    }
-    replay
 }
 
 /// Why a name is no DNS label once `_` became `-` (RFC 1123, 2.1).

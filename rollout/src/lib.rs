@@ -4,3 +4,6 @@ pub mod cluster;
 pub mod history;
 pub mod image;
 pub mod ship;
+pub mod model;
+pub mod object;
+pub mod settings;

@@ -16,7 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("host", &["hops", "dyninka"]),
     ("build", &["app"]),
     ("local-cluster", &["app"]),
-    ("rollout", &["app", "build"]),
+    ("rollout", &["app", "build", "hops"]),
     ("session", &["app", "build", "local-cluster", "hops", "watcher"]),
     ("tui", &["session"]),
     ("shell", &["session"]),

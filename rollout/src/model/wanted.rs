@@ -1,0 +1,167 @@
+//! What is wanted on a cluster.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, SocketAddr};
+
+use app::{App, Service, Wire};
+use hops::{Config, Limits, Peer};
+
+use super::hash;
+use crate::object::name;
+use crate::settings::{ServiceSettings, Settings};
+
+/// Every host listens here inside its pod or container.
+pub const PORT: u16 = 8080;
+
+/// An app as it is to run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wanted {
+    /// The app's name: the file's stem.
+    pub app: String,
+    /// Upstreams before those who call them.
+    pub services: Vec<WantedService>,
+    /// Rust name of the last service, which is called from outside; none where there is no flow.
+    pub entry: Option<String>,
+    /// What is said of the app as a whole.
+    pub settings: Settings,
+}
+
+/// A service as it is to run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WantedService {
+    /// Rust name.
+    pub name: String,
+    /// Its DNS label.
+    pub dns: String,
+    /// `service@hash`; where nothing is built, of what it means.
+    pub version: String,
+    /// Hash of its wire form.
+    pub wire: String,
+    /// The wire form itself.
+    pub form: Wire,
+    /// How it is to run.
+    pub settings: ServiceSettings,
+    /// Its image by digest, `repository@sha256:…`; none where none is made.
+    pub image: Option<String>,
+    /// Compressed bytes of its image that no other service has.
+    pub bytes: u64,
+    /// Rust names of those that feed it or that its body calls.
+    pub upstreams: BTreeSet<String>,
+    /// What its host is told; peers by the names they have on a cluster.
+    pub config: Config,
+    /// What it reaches, by label, each with its hash.
+    pub reaches: BTreeMap<String, String>,
+    /// Names of placed state: it is each pod's own and begins anew with it.
+    pub state: Vec<String>,
+}
+
+/// What was built of a service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Built {
+    /// `service@hash`.
+    pub version: String,
+    /// Its image by digest, `repository@sha256:…`.
+    pub image: String,
+    /// File name of the library inside.
+    pub library: String,
+    /// Compressed bytes of the image that no other service has.
+    pub bytes: u64,
+}
+
+impl Wanted {
+    /// An app as its text and its settings say; `built` by Rust name, as far as it is built.
+    pub fn of(app: &App, settings: &Settings, built: &BTreeMap<String, Built>) -> Self {
+        let wires: BTreeMap<String, Wire> = app.wires();
+        let names = |service: &Service, direct: bool| match wires.get(&service.name) {
+            Some(wire) if direct => name::of_form(&service.host, &wire.hash()),
+            _ => service.host.clone(),
+        };
+        let wanted = |service: &Service| {
+            let upstreams = upstreams(app, service);
+            let peer = |other: &Service| {
+                let host = names(other, upstreams.contains(&other.name));
+                let inputs = other.inputs.iter().map(|input| input.name.clone()).collect();
+                (other.name.clone(), Peer { address: format!("{host}:{}", name::PORT), host, inputs })
+            };
+            let built = built.get(&service.name);
+            let form = wires.get(&service.name).cloned().unwrap_or_default();
+            let limits = Limits::default();
+            WantedService {
+                name: service.name.clone(),
+                dns: service.host.clone(),
+                version: built.map_or_else(|| meant(service), |built| built.version.clone()),
+                wire: form.hash(),
+                form,
+                settings: settings.services.get(&service.name).cloned().unwrap_or_default(),
+                image: built.map(|built| built.image.clone()),
+                bytes: built.map_or(0, |built| built.bytes),
+                config: Config {
+                    app: app.name.clone(),
+                    service: service.name.clone(),
+                    listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT)),
+                    front: None,
+                    peers: app.services.iter().map(peer).collect(),
+                    route: app.route_of(&service.name),
+                    library: built.map(|built| built.library.clone()),
+                    token: String::new(),
+                    limits: Limits { depth: limits.depth.max(app.services.len()), ..limits },
+                },
+                upstreams,
+                reaches: service.reaches.clone(),
+                state: service
+                    .placed
+                    .iter()
+                    .filter(|placed| placed.is_state)
+                    .map(|placed| placed.name.clone())
+                    .collect(),
+            }
+        };
+        let services = order(app).into_iter().map(wanted).collect();
+        Self { app: app.name.clone(), services, entry: app.last().map(str::to_owned), settings: settings.clone() }
+    }
+
+    /// A service by its Rust name.
+    pub fn service(&self, name: &str) -> Option<&WantedService> {
+        self.services.iter().find(|service| service.name == name)
+    }
+}
+
+impl WantedService {
+    /// Stands for what its host is told, the library left out: what differs is a route.
+    pub fn routes(&self) -> String {
+        let config = Config { library: None, ..self.config.clone() };
+        hash(&[&serde_json::to_string(&config).unwrap_or_default()])
+    }
+
+    /// What its host is told where peers have other names than on a cluster: `address` gives a Rust name's `host:port`.
+    pub fn config_at(&self, address: &dyn Fn(&str) -> String) -> Config {
+        let peer = |(name, peer): (&String, &Peer)| {
+            let address = address(name);
+            let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host).to_owned();
+            (name.clone(), Peer { address, host, inputs: peer.inputs.clone() })
+        };
+        Config { peers: self.config.peers.iter().map(peer).collect(), ..self.config.clone() }
+    }
+}
+
+/// The version of what is not built: of what it means.
+fn meant(service: &Service) -> String {
+    format!("{}@{}", service.name, &service.meaning.get(..16).unwrap_or(&service.meaning))
+}
+
+fn upstreams(app: &App, service: &Service) -> BTreeSet<String> {
+    let fed = app.edges().into_iter().filter(|edge| edge.consumer == service.name).map(|edge| edge.producer);
+    fed.chain(service.calls.iter().cloned()).collect()
+}
+
+/// The services, each after those it needs; those that need each other in a circle, which `app` refuses, as they stand.
+fn order(app: &App) -> Vec<&Service> {
+    let mut waiting: Vec<&Service> = app.services.iter().collect();
+    let mut ordered: Vec<&Service> = Vec::new();
+    while !waiting.is_empty() {
+        let is_waited_for = |name: &String| waiting.iter().any(|service| service.name == *name);
+        let next = waiting.iter().position(|service| !upstreams(app, service).iter().any(is_waited_for)).unwrap_or(0);
+        ordered.push(waiting.remove(next));
+    }
+    ordered
+}
