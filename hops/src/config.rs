@@ -5,6 +5,11 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+/// The environment variable a host's configuration may stand in instead, for grounds that have no files.
+pub const CONFIG_VARIABLE: &str = "DYNINKA_CONFIG";
+/// The environment variable the secret may stand in, where the configuration itself is no secret.
+pub const TOKEN_VARIABLE: &str = "DYNINKA_TOKEN";
+
 /// The configuration of one host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Config {
@@ -25,18 +30,14 @@ pub struct Config {
     /// The library to serve: a file name inside the folder. None yet while the first build runs: not ready (503).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub library: Option<String>,
-    /// Secret of the session, needed by every `/_dyninka/` call. Empty: it is in the environment variable [`TOKEN`],
-    /// where configurations are no place for secrets; empty there too, nobody is let in.
+    /// Secret of the session, needed by every `/_dyninka/` call. Empty: that of [`TOKEN_VARIABLE`]; where there is
+    /// none either, nobody is let in.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub token: String,
     /// Limits on requests.
     #[serde(default)]
     pub limits: Limits,
 }
-
-/// The environment variable a whole configuration may stand in instead, for grounds that have no files.
-pub const CONFIG: &str = "DYNINKA_CONFIG";
-/// The environment variable of [`Config::token`].
-pub const TOKEN: &str = "DYNINKA_TOKEN";
 
 /// A service as others see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,7 +13,7 @@ mod route;
 mod span;
 
 pub use batch::{Batch, Cursor, CursorError};
-pub use config::{CONFIG, Config, Limits, Peer, Swap, TOKEN};
+pub use config::{CONFIG_VARIABLE, Config, Limits, Peer, Swap, TOKEN_VARIABLE};
 pub use route::{Expression, Route, RouteError};
 pub use span::{Call, Method, Outcome, Parts, Span, SpanId, TraceId};
 

@@ -44,8 +44,8 @@ pub enum ConfigError {
 
 /// Reads the configuration in a folder, or in the environment where it stands there.
 pub(crate) fn read(folder: &Path) -> Result<Settings, ConfigError> {
-    let (name, text) = match env::var_os(hops::CONFIG) {
-        Some(text) => (hops::CONFIG.to_owned(), text.into_encoded_bytes()),
+    let (name, text) = match env::var_os(hops::CONFIG_VARIABLE) {
+        Some(text) => (hops::CONFIG_VARIABLE.to_owned(), text.into_encoded_bytes()),
         None => {
             let file = folder.join("config.json");
             let name = file.display().to_string();
@@ -53,7 +53,7 @@ pub(crate) fn read(folder: &Path) -> Result<Settings, ConfigError> {
             (name, text)
         }
     };
-    let secret = env::var(hops::TOKEN).ok();
+    let secret = env::var(hops::TOKEN_VARIABLE).ok();
     Ok(Settings::new(parse(&name, &text, secret)?)?)
 }
 
@@ -88,9 +88,11 @@ pub(crate) async fn reload(shared: &Shared) -> Result<(), ConfigError> {
 /// How often a request that began with the old routes is looked for.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
-/// Compares in a time that tells nothing of where two secrets differ.
+/// Compares in a time that tells nothing of where two secrets differ. A secret that is empty is nobody's.
 pub(crate) fn same_secret(given: &str, secret: &str) -> bool {
-    given.len() == secret.len() && given.bytes().zip(secret.bytes()).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
+    !secret.is_empty()
+        && given.len() == secret.len()
+        && given.bytes().zip(secret.bytes()).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
 }
 
 #[cfg(test)]
@@ -99,15 +101,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_configuration_that_names_no_secret_has_the_one_it_is_given() {
-        let token = |named: &str, given: Option<&str>| {
-            let text = format!(
-                r#"{{ "app": "a", "service": "s", "listen": "0.0.0.0:8080", "peers": {{}}, "token": "{named}" }}"#
-            );
-            parse("x", text.as_bytes(), given.map(str::to_owned)).unwrap().token
-        };
-        assert_eq!(token("", Some("given")), "given");
-        assert_eq!(token("own", Some("given")), "own");
-        assert_eq!(token("", None), "");
+    fn a_configuration_without_a_secret_lets_nobody_in_unless_it_is_given_one() {
+        let text = br#"{ "app": "a", "service": "s", "listen": "0.0.0.0:8080", "peers": {} }"#;
+        let token = |secret: Option<&str>| parse("x", text, secret.map(str::to_owned)).unwrap().token;
+        assert_eq!(token(Some("key")), "key");
+        assert!(!same_secret("", &token(None)));
+        assert!(same_secret("key", "key") && !same_secret("kez", "key"));
+        let own = br#"{ "app": "a", "service": "s", "listen": "0.0.0.0:8080", "peers": {}, "token": "own" }"#;
+        assert_eq!(parse("x", own, Some("key".to_owned())).unwrap().token, "own");
     }
 }

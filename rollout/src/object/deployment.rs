@@ -170,7 +170,7 @@ fn environment(wanted: &Wanted, settings: &ServiceSettings) -> Vec<EnvVar> {
         optional: Some(true),
     };
     let token = EnvVarSource { secret_key_ref: Some(token), ..EnvVarSource::default() };
-    let own = EnvVar { name: hops::TOKEN.to_owned(), value: None, value_from: Some(token) };
+    let own = EnvVar { name: hops::TOKEN_VARIABLE.to_owned(), value: None, value_from: Some(token) };
     let said = settings.env.iter().map(|(name, variable)| {
         let (value, value_from) = match variable {
             Variable::Text(text) => (Some(text.clone()), None),
