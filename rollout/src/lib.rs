@@ -1,6 +1,7 @@
 //! What an app is, on a Kubernetes cluster: told apart from what runs there, shipped, rolled out, looked after.
 
 pub mod cluster;
+pub mod export;
 pub mod history;
 pub mod image;
 pub mod model;

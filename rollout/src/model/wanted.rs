@@ -45,6 +45,8 @@ pub struct WantedService {
     pub settings: ServiceSettings,
     /// Its image by digest, `repository@sha256:…`; none where none is made.
     pub image: Option<String>,
+    /// Whether nodes fetch the image or have it: `IfNotPresent`, `Never`.
+    pub pull_policy: String,
     /// Compressed bytes of its image that no other service has.
     pub bytes: u64,
     /// Rust names of those that feed it or that its body calls.
@@ -64,6 +66,8 @@ pub struct Built {
     pub version: String,
     /// Its image by digest, `repository@sha256:…`.
     pub image: String,
+    /// Whether nodes have it already, and are not to ask for it (`imagePullPolicy: Never`).
+    pub is_there: bool,
     /// File name of the library inside.
     pub library: String,
     /// Compressed bytes of the image that no other service has.
@@ -92,6 +96,8 @@ impl Wanted {
                 form,
                 settings: settings.services.get(&service.name).cloned().unwrap_or_default(),
                 image: built.map(|built| built.image.clone()),
+                pull_policy: if built.is_some_and(|built| built.is_there) { "Never" } else { "IfNotPresent" }
+                    .to_owned(),
                 bytes: built.map_or(0, |built| built.bytes),
                 upstreams: upstreams(app, service),
                 config: Config {

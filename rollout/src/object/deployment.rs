@@ -123,6 +123,7 @@ fn container(wanted: &Wanted, service: &WantedService) -> Container {
     Container {
         name: CONTAINER.to_owned(),
         image: service.image.clone(),
+        image_pull_policy: Some(service.pull_policy.clone()),
         command: Some([HOST, "host", FOLDER].map(str::to_owned).to_vec()),
         ports: Some(vec![ContainerPort {
             name: Some(DOOR.to_owned()),
