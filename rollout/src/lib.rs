@@ -3,7 +3,8 @@
 pub mod cluster;
 pub mod history;
 pub mod image;
-pub mod ship;
 pub mod model;
 pub mod object;
+pub mod push;
 pub mod settings;
+pub mod ship;

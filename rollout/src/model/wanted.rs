@@ -13,6 +13,10 @@ use crate::settings::{ServiceSettings, Settings};
 /// Every host listens here inside its pod or container.
 pub const PORT: u16 = 8080;
 
+/// A host that was told to end lets callers in for so long still, and closes each connection after its answer: nobody
+/// who kept one open finds it cut.
+const LINGER_MS: u64 = 2_000;
+
 /// An app as it is to run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wanted {
@@ -104,7 +108,7 @@ impl Wanted {
                     route: app.route_of(&service.name),
                     library: built.map(|built| built.library.clone()),
                     token: String::new(),
-                    limits: Limits { depth: limits.depth.max(app.services.len()), ..limits },
+                    limits: Limits { depth: limits.depth.max(app.services.len()), linger_ms: LINGER_MS, ..limits },
                 },
                 upstreams,
                 reaches: service.reaches.clone(),
