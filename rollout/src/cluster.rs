@@ -3,6 +3,7 @@
 mod access;
 mod apply;
 mod error;
+mod facts;
 mod forward;
 mod identity;
 mod kubeconfig;
@@ -15,6 +16,7 @@ mod verdict;
 pub use access::{Access, Target, connect};
 pub use apply::{Applied, Apply, MANAGED_BY, MANAGER, PART_OF};
 pub use error::{ClusterError, Contested};
+pub use facts::facts;
 pub use forward::{Forward, To};
 pub use identity::Identity;
 pub use lease::{Holder, Lease};

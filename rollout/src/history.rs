@@ -89,6 +89,12 @@ impl Source {
         Self { root: sources.root.clone(), texts, included: sources.included.clone() }
     }
 
+    /// Stands for all of it; none where it cannot be written.
+    pub fn hash(&self) -> Option<String> {
+        let text = serde_json::to_vec(self).ok()?;
+        Some(blake3::hash(&text).to_hex()[..16].to_owned())
+    }
+
     /// The app it says, read again.
     pub fn app(&self) -> app::App {
         let sources = app::Sources {

@@ -7,6 +7,7 @@ pub mod image;
 pub mod model;
 pub mod object;
 pub mod plan;
+pub mod push;
 pub mod settings;
 pub mod ship;
 pub mod wire;

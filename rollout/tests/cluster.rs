@@ -94,16 +94,19 @@ async fn one_push_at_a_time() {
     let namespace = Namespace::new("lease").await;
     let access = namespace.access().await;
     let (anna, otto) = (holder("anna", std::process::id()), holder("otto", std::process::id()));
-    let held = Lease::take(&access, "building", &anna, |_| {}).await.unwrap();
+    let held = Lease::take(&access, "push-building", "building", &anna, |_| {}).await.unwrap();
     held.check().unwrap();
     let mut waited_for = String::new();
-    let refused = Lease::take(&access, "building", &otto, |who| who.clone_into(&mut waited_for)).await.err().unwrap();
+    let refused = Lease::take(&access, "push-building", "building", &otto, |who| who.clone_into(&mut waited_for))
+        .await
+        .err()
+        .unwrap();
     assert!(matches!(&refused, ClusterError::Busy { holder, .. } if holder.starts_with("anna@box")), "{refused}");
     assert!(waited_for.starts_with("anna@box"));
-    let beside = Lease::take(&access, "other", &otto, |_| {}).await.unwrap();
+    let beside = Lease::take(&access, "push-other", "other", &otto, |_| {}).await.unwrap();
     beside.release().await.unwrap();
     held.release().await.unwrap();
-    let next = Lease::take(&access, "building", &otto, |_| {}).await.unwrap();
+    let next = Lease::take(&access, "push-building", "building", &otto, |_| {}).await.unwrap();
     next.release().await.unwrap();
 }
 
@@ -113,9 +116,9 @@ async fn a_push_that_was_killed_holds_nobody_up() {
     let access = namespace.access().await;
     // No process has such a number.
     let killed = holder("anna", 4_194_305);
-    drop(Lease::take(&access, "building", &killed, |_| {}).await.unwrap());
+    drop(Lease::take(&access, "push-building", "building", &killed, |_| {}).await.unwrap());
     let otto = holder("otto", std::process::id());
-    let next = Lease::take(&access, "building", &otto, |who| panic!("waits for {who}")).await.unwrap();
+    let next = Lease::take(&access, "push-building", "building", &otto, |who| panic!("waits for {who}")).await.unwrap();
     next.release().await.unwrap();
 }
 

@@ -22,7 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("shell", &["session"]),
     ("watcher", &[]),
     ("bench", &[]),
-    ("dyninka-cli", &["app", "build", "hops", "host", "local-cluster", "session", "shell", "tui"]),
+    ("dyninka-cli", &["app", "build", "hops", "host", "local-cluster", "rollout", "session", "shell", "tui"]),
 ];
 
 /// Outside crate to the rooms that may use it.
@@ -34,6 +34,8 @@ const FENCES: &[(&str, &[&str])] = &[
     ("hyper", &["host", "rollout"]),
     ("docker_credential", &["rollout"]),
     ("object", &["rollout"]),
+    ("kube", &["rollout"]),
+    ("k8s-openapi", &["rollout"]),
     ("libloading", &["host"]),
     ("cargo_metadata", &["build"]),
     ("notify", &["watcher"]),

@@ -60,6 +60,22 @@ impl Apply<'_> {
         })
     }
 
+    /// Whether an object could be applied, without a change: it is not somebody else's, no field is, and the server
+    /// takes it.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub async fn rehearse(&self, object: &DynamicObject) -> Result<(), ClusterError> {
+        let (api, name, shown) = self.place(object)?;
+        let doing = format!("apply {shown}");
+        if let Some(before) = self.access.ask(&doing, api.get_metadata_opt(&name)).await? {
+            self.claim(&shown, before.labels())?;
+        }
+        let parameters = PatchParams { force: self.force, ..PatchParams::apply(MANAGER) }.dry_run();
+        let applied = ask(&self.access.server, &doing, api.patch(&name, &parameters, &Patch::Apply(object))).await;
+        applied.map(drop).map_err(|error| contest(&shown, error))
+    }
+
     /// Removes an object of the app, with what it owns; answers whether it was there.
     ///
     /// # Errors

@@ -50,18 +50,19 @@ impl Holder {
 }
 
 impl Lease {
-    /// Takes the lease of an app. A holder of this machine whose process has ended is passed over at once, any other
+    /// Takes the lease of an app, by the lease's name. A holder of this machine whose process has ended is passed over at once, any other
     /// that is silent for ten seconds after that; `waiting` is told whom is waited for.
     ///
     /// # Errors
     /// [`ClusterError::Busy`] once the holder is seen to be at work.
     pub async fn take(
         access: &Access,
+        name: &str,
         app: &str,
         holder: &Holder,
         mut waiting: impl FnMut(&str) + Send,
     ) -> Result<Self, ClusterError> {
-        let name = format!("{app}-push");
+        let name = name.to_owned();
         let api: Api<Object> = Api::namespaced(access.client.clone(), &access.namespace);
         let mut seen: Option<(String, Instant)> = None;
         loop {

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use super::name;
 use crate::model::{WantedService, hash};
 
+/// What every label and annotation of ours begins with.
+pub const OURS: &str = "dyninka.dev/";
 /// The app's name, on every object: what carries it is ours.
 pub const APP: &str = "dyninka.dev/app";
 /// The wire form's hash, on what belongs to one.

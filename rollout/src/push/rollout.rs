@@ -35,6 +35,8 @@ pub(crate) struct Work {
     pub(crate) changes: Vec<Change>,
     /// What leads callers to services, once all of them are live.
     pub(crate) doors: Vec<DynamicObject>,
+    /// What those were before that were there.
+    pub(crate) doors_before: Vec<DynamicObject>,
 }
 
 /// Where and how it is done.
@@ -84,12 +86,27 @@ impl Rollout<'_> {
             done.push(change);
             self.see_live(&[change], &done).await?;
         }
+        match self.open(work, &done).await {
+            Err(Ended::RolledBack { service, why, lines }) => {
+                for object in &work.doors_before {
+                    if let Err(error) = self.apply(object, true).await {
+                        return Err(Ended::Cut { applied: vec![service], error });
+                    }
+                }
+                Err(Ended::RolledBack { service, why, lines })
+            }
+            ended => ended,
+        }
+    }
+
+    /// Leads callers over, and believes it after a look at everything.
+    async fn open(&self, work: &Work, done: &[&Change]) -> Result<(), Ended> {
         for object in &work.doors {
             if let Err(error) = self.apply(object, self.force).await {
-                return Err(self.undo(&done, &object.name_any(), error).await);
+                return Err(self.undo(done, &object.name_any(), error).await);
             }
         }
-        self.settle(&done).await
+        self.settle(done).await
     }
 
     async fn see_live(&self, changes: &[&Change], done: &[&Change]) -> Result<(), Ended> {
@@ -171,7 +188,8 @@ impl Rollout<'_> {
                     (self.tell)(Event::Notice { text });
                 }
                 Err(error) => {
-                    let text = format!("{} was put back; whether it is ready is not known: failed to {error}", change.service);
+                    let text =
+                        format!("{} was put back; whether it is ready is not known: failed to {error}", change.service);
                     (self.tell)(Event::Notice { text });
                 }
             }
@@ -191,7 +209,8 @@ impl Rollout<'_> {
     fn what(&self, change: &Change) -> Follow {
         let labels = &change.deployment.data["spec"]["selector"]["matchLabels"];
         let labels = labels.as_object().into_iter().flatten();
-        let selector: Vec<_> = labels.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
+        let selector: Vec<_> =
+            labels.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
         let deployment = change.deployment.name_any();
         Follow { deployment, selector: selector.join(","), deadline: self.deadline }
     }
