@@ -107,7 +107,7 @@ impl Wanted {
                     service: service.name.clone(),
                     listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT)),
                     front: None,
-                    peers: app.services.iter().map(peer).collect(),
+                    peers: reachable(app, service).into_iter().map(peer).collect(),
                     route: app.route_of(&service.name),
                     library: built.map(|built| built.library.clone()).filter(|library| !library.is_empty()),
                     token: String::new(),
@@ -187,6 +187,21 @@ impl WantedService {
 /// The version of what is not built: of what it means.
 fn meant(service: &Service) -> String {
     format!("{}@{}", service.name, &service.meaning.get(..16).unwrap_or(&service.meaning))
+}
+
+/// A service and all that a route through it may lead to, however far: nobody else's coming and going is its business.
+fn reachable<'a>(app: &'a App, service: &'a Service) -> Vec<&'a Service> {
+    let mut found: Vec<&Service> = vec![service];
+    let mut at = 0;
+    while let Some(service) = found.get(at) {
+        let next = upstreams(app, service);
+        let fresh =
+            |other: &&Service| next.contains(&other.name) && !found.iter().any(|known| known.name == other.name);
+        let fresh: Vec<&Service> = app.services.iter().filter(fresh).collect();
+        found.extend(fresh);
+        at += 1;
+    }
+    found
 }
 
 fn upstreams(app: &App, service: &Service) -> BTreeSet<String> {
