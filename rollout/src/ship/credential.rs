@@ -5,7 +5,10 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use docker_credential::{CredentialRetrievalError as Failure, DockerCredential};
+use hyper::header::HeaderValue;
 
 use super::ShipError;
 
@@ -16,6 +19,17 @@ pub(crate) enum Credential {
     Basic(String, String),
     /// A token that tokens are given for.
     Identity(String),
+}
+
+impl Credential {
+    /// User and password as a header's value; a token for tokens is none.
+    pub(crate) fn header(&self) -> Option<HeaderValue> {
+        let Self::Basic(user, password) = self else { return None };
+        let mut header =
+            HeaderValue::try_from(format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))).ok()?;
+        header.set_sensitive(true);
+        Some(header)
+    }
 }
 
 impl std::fmt::Debug for Credential {

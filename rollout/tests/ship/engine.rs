@@ -18,7 +18,10 @@ async fn only_what_is_missing_is_loaded_and_what_came_runs() {
     assert_eq!((sent.layers, sent.notices.len()), (1, 0), "{sent:?}");
     assert!(sent.bytes < 40_000, "the archive has the host's layer not: {}", sent.bytes);
     let reference = ship.reference(&edited);
-    let said = run("docker", &["run", "--rm", "--read-only", "--entrypoint", "/dyn", &reference, "--list"]);
+    let said = run(
+        "docker",
+        &["run", "--rm", "--network", "none", "--read-only", "--entrypoint", "/dyn", &reference, "--list"],
+    );
     assert!(said.contains(SAYS), "{said}");
     let stock = ship.stock().await.unwrap();
     assert_eq!(stock.images, 3);

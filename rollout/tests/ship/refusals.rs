@@ -21,11 +21,12 @@ async fn stand_in(answers: &[&str]) -> (String, Arc<Mutex<Vec<String>>>) {
         while let Some(answer) = answers.pop_front() {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut head = Vec::new();
-            while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+            // The first byte of a TLS handshake is answered as HTTP servers do: in plain words.
+            while !head.ends_with(b"\r\n\r\n") && !head.starts_with(&[0x16]) {
                 let byte = stream.read_u8().await.unwrap();
                 head.push(byte);
             }
-            heads.lock().unwrap().push(String::from_utf8(head).unwrap());
+            heads.lock().unwrap().push(String::from_utf8_lossy(&head).into_owned());
             stream.write_all(answer.as_bytes()).await.unwrap();
             stream.shutdown().await.unwrap();
         }
@@ -63,10 +64,7 @@ async fn each_refusal_names_registry_deed_and_mend() {
     let (address, _) = stand_in(&[&absent, &absent, &there, &there, &absent]).await;
     let refused = open(&address, None).await.put(&[&map]).await.unwrap_err();
     assert!(refused.to_string().starts_with("send "), "{refused}");
-    assert!(
-        refused.mend().unwrap().contains("wants it made before") || refused.mend().unwrap().contains("wants"),
-        "{refused:?}"
-    );
+    assert!(refused.mend().unwrap().contains("want it made before"), "{refused:?}");
     let full = r#"{"errors":[{"code":"UNKNOWN","detail":"write /data: no space left on device"}]}"#;
     let (address, _) =
         stand_in(&[&absent, &absent, &there, &there, &answer("500 Internal Server Error", "", full)]).await;
@@ -87,7 +85,7 @@ async fn a_registry_that_is_not_there_is_named() {
     let (address, _) = stand_in(&[&answer("200 OK", "", "")]).await;
     let registry = open(&format!("https://{address}"), None).await;
     let refused = registry.missing(&[&image("a", "map", 1)]).await.unwrap_err();
-    assert!(matches!(refused, ShipError::Unreachable { .. }), "{refused}");
+    assert_eq!(refused.mend().unwrap(), format!("{address} seems to speak without TLS: give it as http://{address}"));
 }
 
 #[tokio::test]

@@ -32,7 +32,10 @@ async fn only_what_is_missing_travels_and_what_came_runs() {
     assert_eq!((sent.layers, sent.bytes), (1, edited.own_bytes()));
     // The engine fetches it by its digest and runs it, as nobody and with nothing to write to.
     let reference = ship.reference(&edited);
-    let said = run("docker", &["run", "--rm", "--read-only", "--entrypoint", "/dyn", &reference, "--list"]);
+    let said = run(
+        "docker",
+        &["run", "--rm", "--network", "none", "--read-only", "--entrypoint", "/dyn", &reference, "--list"],
+    );
     run("docker", &["image", "rm", "-f", &reference]);
     assert!(said.contains(SAYS), "{said}");
 }
