@@ -117,6 +117,27 @@ async fn tokens_are_fetched_with_credentials_and_kept() {
 }
 
 #[tokio::test]
+async fn an_identity_token_is_changed_for_one_of_the_registrys() {
+    let config = tempfile::tempdir().unwrap();
+    let map = image("a", "map", 1);
+    let challenge = "www-authenticate: Bearer realm=\"http://HERE/token\",service=\"tests\"\r\n";
+    let digest = format!("docker-content-digest: {}\r\n", map.digest);
+    let answers = [
+        answer("401 Unauthorized", challenge, ""),
+        answer("200 OK", "", r#"{"token": "t0ken"}"#),
+        answer("200 OK", &digest, ""),
+    ];
+    let (address, asked) = stand_in(&answers.each_ref().map(String::as_str)).await;
+    let text = format!("{{\"auths\": {{\"{address}\": {{\"identitytoken\": \"mine\"}}}}}}");
+    std::fs::write(config.path().join("config.json"), text).unwrap();
+    open(&address, Some(config.path())).await.missing(&[&map]).await.unwrap();
+    let asked = asked.lock().unwrap().clone();
+    assert!(asked[1].starts_with("POST /token ") && !asked[1].contains("mine"), "in the body alone: {}", asked[1]);
+    assert!(asked[1].contains("content-type: application/x-www-form-urlencoded"), "{}", asked[1]);
+    assert!(asked[2].contains("authorization: Bearer t0ken"), "{}", asked[2]);
+}
+
+#[tokio::test]
 async fn credentials_go_nowhere_without_tls_but_to_this_machine() {
     let challenge = "www-authenticate: Bearer realm=\"http://elsewhere.invalid/token\"\r\n";
     let map = image("a", "map", 1);
