@@ -48,7 +48,8 @@ struct Label {
 }
 
 impl Base {
-    /// The layer for a host program, kept in `cache`, where older ones are removed.
+    /// The layer for a host program, kept in `cache`, where older ones are removed. Blocks for a second where it has to be
+    /// made, for some 40 ms where it is kept (a `dyn` of 31 MB).
     pub fn prepare(host: &Path, cache: &Path) -> Result<Self, ImageError> {
         Self::prepare_with(host, cache, &certificates()?)
     }

@@ -96,7 +96,7 @@ fn is_ipv6(name: &str) -> bool {
 }
 
 /// Whether a host is this machine: what Docker and containerd speak to without TLS.
-fn is_here(name: &str) -> bool {
+pub(crate) fn is_here(name: &str) -> bool {
     name == "localhost" || name == "[::1]" || name.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
 }
 

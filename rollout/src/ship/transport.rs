@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use url::{Url, form_urlencoded};
 
 use super::credential::{self, Credential};
-use super::{Address, ShipError};
+use super::{Address, ShipError, address};
 
 /// A registry that is there takes a connection within this.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -192,7 +192,8 @@ impl Transport {
                 let realm = value("realm").ok_or_else(|| self.unsound(what, "a challenge without a realm"))?;
                 let url = Url::parse(&realm);
                 let url = url.map_err(|error| self.unsound(what, &format!("the realm {realm:?}: {error}")))?;
-                if url.scheme() != "https" && !self.address.plain {
+                let is_near = self.is_own(&url) || url.host_str().is_some_and(address::is_here);
+                if url.scheme() != "https" && !(self.address.plain && is_near) {
                     return Err(self.unsound(what, &format!("tokens are to be had without TLS at {realm}")));
                 }
                 let token = self.token(url, value("service"), value("scope"), what).await?;

@@ -138,13 +138,13 @@ async fn an_identity_token_is_changed_for_one_of_the_registrys() {
 }
 
 #[tokio::test]
-async fn credentials_go_nowhere_without_tls_but_to_this_machine() {
+async fn credentials_go_nowhere_without_tls_but_to_the_registry_itself() {
     let challenge = "www-authenticate: Bearer realm=\"http://elsewhere.invalid/token\"\r\n";
     let map = image("a", "map", 1);
     let (address, asked) = stand_in(&[&answer("401 Unauthorized", challenge, "")]).await;
     let refused = open(&address, None).await.missing(&[&map]).await.unwrap_err();
-    // Plain HTTP to this machine: its token server may be elsewhere, and is not found here.
-    assert!(matches!(refused, ShipError::Unreachable { .. }), "{refused}");
+    assert!(matches!(refused, ShipError::Unsound { .. }), "{refused}");
+    assert!(refused.to_string().contains("without TLS at http://elsewhere.invalid/token"), "{refused}");
     assert_eq!(asked.lock().unwrap().len(), 1);
 }
 
