@@ -117,12 +117,6 @@ pub(crate) enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Do nothing for a while: what a pod's host is given before it is told to end
-    #[command(hide = true)]
-    Pause {
-        /// How long
-        seconds: u64,
-    },
     /// Run one service out of a folder: what processes and containers are started with
     #[command(hide = true)]
     Host {

@@ -13,7 +13,6 @@ pub(crate) mod host;
 pub(crate) mod invoke;
 pub(crate) mod logs;
 pub(crate) mod new;
-pub(crate) mod pause;
 pub(crate) mod push;
 pub(crate) mod rollback;
 pub(crate) mod shell;

@@ -32,10 +32,6 @@ fn main() -> ExitCode {
         Command::Stop { file } => command::stop::run(&file),
         Command::Doctor { json } => command::doctor::run(json),
         Command::Completions { shell } => command::completions::run(shell),
-        Command::Pause { seconds } => {
-            command::pause::run(seconds);
-            Ok(())
-        }
         Command::Host { folder, die_with_parent } => command::host::run(&folder, die_with_parent),
     };
     match ended {

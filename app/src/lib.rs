@@ -40,7 +40,7 @@ mod tree;
 mod walk;
 mod wire;
 
-pub use change::{Change, Changes, compare};
+pub use change::{Change, Changes, compare, reasons};
 pub use diagnostic::{Diagnostic, Place, Related, Severity};
 pub use edge::Edge;
 pub use graph::{Drawing, graph, report};

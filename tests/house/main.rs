@@ -41,7 +41,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("notify", &["watcher"]),
     ("clap", &["bench", "dyninka-cli"]),
     ("rustyline", &["shell"]),
-    ("comfy-table", &["bench", "shell"]),
+    ("comfy-table", &["bench", "rollout", "shell"]),
     ("indicatif", &["dyninka-cli"]),
     // The wire form of what was measured is one room's affair; others see plain data.
     ("opentelemetry-proto", &["hops"]),

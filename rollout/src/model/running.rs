@@ -39,6 +39,8 @@ pub struct RunningService {
     pub pushed_by: Option<String>,
     /// When, RFC 3339.
     pub pushed_at: Option<String>,
+    /// File name of the library in the image.
+    pub library: Option<String>,
     /// Hash of what its host is told, the library left out.
     pub routes: String,
     /// Hash of its settings, the number of pods left out.

@@ -6,16 +6,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use app::{App, Service, Wire};
 use hops::{Config, Limits, Peer};
 
-use super::hash;
+use super::{Running, hash};
 use crate::object::name;
 use crate::settings::{ServiceSettings, Settings};
 
 /// Every host listens here inside its pod or container.
 pub const PORT: u16 = 8080;
-
-/// A host that was told to end lets callers in for so long still, and closes each connection after its answer: nobody
-/// who kept one open finds it cut.
-const LINGER_MS: u64 = 2_000;
+/// A pod that is to go serves on for so long, in milliseconds: until every node has heard of it, callers still come.
+const LINGER_MS: u64 = 5_000;
 
 /// An app as it is to run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,6 +45,8 @@ pub struct WantedService {
     pub settings: ServiceSettings,
     /// Its image by digest, `repository@sha256:…`; none where none is made.
     pub image: Option<String>,
+    /// Whether nodes fetch the image or have it: `IfNotPresent`, `Never`.
+    pub pull_policy: String,
     /// Compressed bytes of its image that no other service has.
     pub bytes: u64,
     /// Rust names of those that feed it or that its body calls.
@@ -66,6 +66,8 @@ pub struct Built {
     pub version: String,
     /// Its image by digest, `repository@sha256:…`.
     pub image: String,
+    /// Whether nodes have it already, and are not to ask for it (`imagePullPolicy: Never`).
+    pub is_there: bool,
     /// File name of the library inside.
     pub library: String,
     /// Compressed bytes of the image that no other service has.
@@ -75,21 +77,17 @@ pub struct Built {
 impl Wanted {
     /// An app as its text and its settings say; `built` by Rust name, as far as it is built.
     pub fn of(app: &App, settings: &Settings, built: &BTreeMap<String, Built>) -> Self {
-        let wires: BTreeMap<String, Wire> = app.wires();
-        let names = |service: &Service, direct: bool| match wires.get(&service.name) {
-            Some(wire) if direct => name::of_form(&service.host, &wire.hash()),
-            _ => service.host.clone(),
-        };
-        let wanted = |service: &Service| {
-            let upstreams = upstreams(app, service);
-            let peer = |other: &Service| {
-                let host = names(other, upstreams.contains(&other.name));
-                let inputs = other.inputs.iter().map(|input| input.name.clone()).collect();
-                (other.name.clone(), Peer { address: format!("{host}:{}", name::PORT), host, inputs })
-            };
+        let mut forms: BTreeMap<String, Wire> = app.wires();
+        let limits = Limits::default();
+        let limits = Limits { depth: limits.depth.max(app.services.len()), linger_ms: LINGER_MS, ..limits };
+        let mut wanted = |service: &Service| {
             let built = built.get(&service.name);
-            let form = wires.get(&service.name).cloned().unwrap_or_default();
-            let limits = Limits::default();
+            let form = forms.remove(&service.name).unwrap_or_default();
+            let peer = |other: &Service| {
+                let inputs = other.inputs.iter().map(|input| input.name.clone()).collect();
+                (other.name.clone(), Peer { address: String::new(), host: other.host.clone(), inputs })
+            };
+            let state = service.placed.iter().filter(|placed| placed.is_state);
             WantedService {
                 name: service.name.clone(),
                 dns: service.host.clone(),
@@ -98,7 +96,10 @@ impl Wanted {
                 form,
                 settings: settings.services.get(&service.name).cloned().unwrap_or_default(),
                 image: built.map(|built| built.image.clone()),
+                pull_policy: if built.is_some_and(|built| built.is_there) { "Never" } else { "IfNotPresent" }
+                    .to_owned(),
                 bytes: built.map_or(0, |built| built.bytes),
+                upstreams: upstreams(app, service),
                 config: Config {
                     app: app.name.clone(),
                     service: service.name.clone(),
@@ -108,20 +109,53 @@ impl Wanted {
                     route: app.route_of(&service.name),
                     library: built.map(|built| built.library.clone()),
                     token: String::new(),
-                    limits: Limits { depth: limits.depth.max(app.services.len()), linger_ms: LINGER_MS, ..limits },
+                    limits,
                 },
-                upstreams,
                 reaches: service.reaches.clone(),
-                state: service
-                    .placed
-                    .iter()
-                    .filter(|placed| placed.is_state)
-                    .map(|placed| placed.name.clone())
-                    .collect(),
+                state: state.map(|placed| placed.name.clone()).collect(),
             }
         };
-        let services = order(app).into_iter().map(wanted).collect();
-        Self { app: app.name.clone(), services, entry: app.last().map(str::to_owned), settings: settings.clone() }
+        let services = order(app).into_iter().map(&mut wanted).collect();
+        let entry = app.last().map(str::to_owned);
+        let mut wanted = Self { app: app.name.clone(), services, entry, settings: settings.clone() };
+        wanted.address();
+        wanted
+    }
+
+    /// Tells every service where the others are: those it needs in the very form it was built for, the rest, which only
+    /// a route that somebody writes by hand leads to, in whatever form is current.
+    fn address(&mut self) {
+        let names: BTreeMap<String, (String, String)> = self
+            .services
+            .iter()
+            .map(|service| (service.name.clone(), (service.dns.clone(), name::of_form(&service.dns, &service.wire))))
+            .collect();
+        for service in &mut self.services {
+            for (peer, told) in &mut service.config.peers {
+                let Some((plain, form)) = names.get(peer) else { continue };
+                let host = if service.upstreams.contains(peer) { form } else { plain };
+                told.address = format!("{host}:{}", name::PORT);
+                told.host.clone_from(host);
+            }
+        }
+    }
+
+    /// The same with services left as they run, by Rust name; their routes are those of this app all the same. One that
+    /// does not run is not left.
+    pub fn leaving(&self, running: &Running, left: &BTreeSet<String>) -> Self {
+        let mut wanted = self.clone();
+        for service in wanted.services.iter_mut().filter(|service| left.contains(&service.name)) {
+            let Some(runs) = running.current(&service.name) else { continue };
+            service.version.clone_from(&runs.version);
+            service.wire.clone_from(&runs.wire);
+            service.form = runs.form.clone().unwrap_or_default();
+            service.image = Some(runs.image.clone());
+            service.bytes = 0;
+            service.config.library.clone_from(&runs.library);
+            service.reaches.clone_from(&runs.reaches);
+        }
+        wanted.address();
+        wanted
     }
 
     /// A service by its Rust name.

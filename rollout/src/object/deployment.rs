@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::api::core::v1::{
     Capabilities, ConfigMapKeySelector, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, EnvVar,
-    EnvVarSource, ExecAction, HTTPGetAction, Lifecycle, LifecycleHandler, PodSecurityContext, PodSpec, PodTemplateSpec,
-    Probe, ResourceRequirements, SeccompProfile, SecretKeySelector, SecurityContext, TopologySpreadConstraint, Volume,
-    VolumeMount,
+    EnvVarSource, HTTPGetAction, PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ResourceRequirements,
+    SeccompProfile, SecretKeySelector, SecurityContext, TopologySpreadConstraint, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
@@ -23,8 +22,6 @@ use crate::settings::{ServiceSettings, Spread, Variable};
 pub(crate) const DOOR: &str = "http";
 /// The container's name.
 pub const CONTAINER: &str = "service";
-/// A pod that is to go serves on for so many seconds: until every node has heard of it, callers still come.
-pub(crate) const PAUSE_SECONDS: u64 = 5;
 /// Seconds without progress after which a rollout counts as stuck.
 const PROGRESS_SECONDS: i32 = 120;
 /// Seconds a host may take to come up: a library is loaded in milliseconds, an image may come from a slow disk.
@@ -75,6 +72,7 @@ fn annotations(service: &WantedService, stamp: &Stamp) -> BTreeMap<String, Strin
     let known = [
         (label::SERVICE, Some(service.name.clone())),
         (label::VERSION, Some(service.version.clone())),
+        (label::LIBRARY, service.config.library.clone()),
         (label::ROUTES, Some(service.routes())),
         (label::SETTINGS, Some(service.settings.hash())),
         (label::REACHES, Some(json(serde_json::to_string(&service.reaches)))),
@@ -87,9 +85,9 @@ fn annotations(service: &WantedService, stamp: &Stamp) -> BTreeMap<String, Strin
 }
 
 fn pod(wanted: &Wanted, service: &WantedService, config: &str, pods: &BTreeMap<String, String>) -> PodSpec {
-    let deadline = service.config.limits.deadline_ms.div_ceil(1000);
-    // It serves on, answers what it has begun, and ends: a host gives the latter a second more than the deadline.
-    let grace = PAUSE_SECONDS + deadline + 4;
+    let limits = &service.config.limits;
+    // A host lingers, answers what it has begun, for which it takes a second more than the deadline, and ends.
+    let grace = (limits.linger_ms + limits.deadline_ms).div_ceil(1000) + 4;
     let spread = spread(service.settings.spread, pods);
     PodSpec {
         containers: vec![container(wanted, service)],
@@ -125,6 +123,7 @@ fn container(wanted: &Wanted, service: &WantedService) -> Container {
     Container {
         name: CONTAINER.to_owned(),
         image: service.image.clone(),
+        image_pull_policy: Some(service.pull_policy.clone()),
         command: Some([HOST, "host", FOLDER].map(str::to_owned).to_vec()),
         ports: Some(vec![ContainerPort {
             name: Some(DOOR.to_owned()),
@@ -138,16 +137,6 @@ fn container(wanted: &Wanted, service: &WantedService) -> Container {
         startup_probe: Some(probe("/healthz", 1, START_SECONDS)),
         readiness_probe: Some(probe("/readyz", 1, 2)),
         liveness_probe: Some(probe("/healthz", 10, 3)),
-        lifecycle: Some(Lifecycle {
-            // There is no shell in the image, and a sleep of Kubernetes' own only since 1.29.
-            pre_stop: Some(LifecycleHandler {
-                exec: Some(ExecAction {
-                    command: Some(vec![HOST.to_owned(), "pause".to_owned(), PAUSE_SECONDS.to_string()]),
-                }),
-                ..LifecycleHandler::default()
-            }),
-            ..Lifecycle::default()
-        }),
         security_context: Some(SecurityContext {
             allow_privilege_escalation: Some(false),
             read_only_root_filesystem: Some(true),

@@ -15,6 +15,8 @@ pub const WIRE: &str = "dyninka.dev/wire";
 pub const SERVICE: &str = "dyninka.dev/service";
 /// Annotation: `service@hash`.
 pub const VERSION: &str = "dyninka.dev/version";
+/// Annotation: file name of the library in the image.
+pub const LIBRARY: &str = "dyninka.dev/library";
 /// Annotation: hash over the app's text.
 pub const SOURCE: &str = "dyninka.dev/source";
 /// Annotation: who pushed.

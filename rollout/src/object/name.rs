@@ -21,23 +21,34 @@ pub(crate) fn of_config(dns: &str, content: &str) -> String {
 /// The name of what an app has one of: its Secret, its Lease, its Ingress. Names that are no DNS label are told apart
 /// by a hash.
 pub fn of_app(app: &str, what: &str) -> String {
+    with(&format!("dyninka-{}", plain(app)), what)
+}
+
+/// An app's name as a DNS label, told apart by a hash where it is none itself.
+pub(crate) fn plain(app: &str) -> String {
     let lower = app.to_ascii_lowercase().replace('_', "-");
     let is_label = |c: char| c.is_ascii_alphanumeric() || c == '-';
     let plain: String = lower.chars().map(|c| if is_label(c) { c } else { '-' }).collect();
     let plain = plain.trim_matches('-');
-    let prefix =
-        if plain == app { format!("dyninka-{plain}") } else { format!("dyninka-{plain}-{}", &hash(&[app])[..8]) };
-    with(&prefix, what)
+    if plain == app {
+        plain.to_owned()
+    } else {
+        format!("{plain}-{}", &hash(&[app])[..8]).trim_start_matches('-').to_owned()
+    }
 }
 
 /// A name with a suffix, within what a DNS label holds.
 fn with(name: &str, suffix: &str) -> String {
-    let room = LONGEST - suffix.len() - 1;
+    format!("{}-{suffix}", within(name, LONGEST - suffix.len() - 1))
+}
+
+/// A name within some room, more than nine characters; one that is cut is told apart by a hash.
+pub(crate) fn within(name: &str, room: usize) -> String {
     if name.len() <= room {
-        return format!("{name}-{suffix}");
+        return name.to_owned();
     }
     let short = name.get(..room - 9).unwrap_or(name).trim_end_matches('-');
-    format!("{short}-{}-{suffix}", &hash(&[name])[..8])
+    format!("{short}-{}", &hash(&[name])[..8])
 }
 
 #[cfg(test)]

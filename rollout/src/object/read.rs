@@ -48,6 +48,7 @@ fn service(deployment: &Deployment) -> Option<RunningService> {
         revision: said(REVISION).and_then(|revision| revision.parse().ok()).unwrap_or(0),
         pushed_by: said(label::PUSHED_BY),
         pushed_at: said(label::PUSHED_AT),
+        library: said(label::LIBRARY),
         routes: said(label::ROUTES).unwrap_or_default(),
         settings: said(label::SETTINGS).unwrap_or_default(),
         drift: Vec::new(),
