@@ -172,6 +172,11 @@ pub(crate) struct Goal {
 pub(crate) struct Push {
     /// The app
     pub(crate) file: PathBuf,
+    /// These services alone; others stay as they run
+    pub(crate) services: Vec<String>,
+    /// Neighbours that would not understand a named service come along
+    #[arg(long, requires = "services")]
+    pub(crate) with_dependents: bool,
     /// Say what would be done, and do nothing
     #[arg(long)]
     pub(crate) plan: bool,

@@ -53,7 +53,9 @@ fn two(file: &str) -> Wanted {
 
 #[test]
 fn compose_replaces_nothing_in_what_was_written_and_asks_for_what_it_does_not_have() {
-    let wanted = two("[services.bill]\nenv.A = \"$HOME\"\nenv.B = { secret = \"s\", key = \"k\" }\nenv.C = { config = \"c\", key = \"k\" }\n");
+    let wanted = two(
+        "[services.bill]\nenv.A = \"$HOME\"\nenv.B = { secret = \"s\", key = \"k\" }\nenv.C = { config = \"c\", key = \"k\" }\n",
+    );
     let read: Value = serde_saphyr::from_str(&export(&wanted, Format::Compose).unwrap()).unwrap();
     let bill = &read["services"]["bill"];
     assert_eq!(bill["environment"]["A"], "$$HOME");

@@ -61,14 +61,24 @@ fn what_is_written_is_read_back() {
     let wanted = wanted(&building());
     let objects = objects(&wanted, &Stamp { by: Some("ada@desk".to_owned()), ..Stamp::default() });
     let deployments: Vec<Deployment> = objects.services.iter().map(|service| service.deployment.clone()).collect();
-    let services: Vec<_> = objects.services.iter().flat_map(|service| [service.form.clone(), service.plain.clone()]).collect();
+    let services: Vec<_> =
+        objects.services.iter().flat_map(|service| [service.form.clone(), service.plain.clone()]).collect();
     let running: Running = read(&deployments, &services);
     for service in &wanted.services {
         let runs = running.current(&service.name).unwrap();
-        assert_eq!((&runs.version, &runs.wire, &runs.image), (&service.version, &service.wire, service.image.as_ref().unwrap()));
+        assert_eq!(
+            (&runs.version, &runs.wire, &runs.image),
+            (&service.version, &service.wire, service.image.as_ref().unwrap())
+        );
         assert_eq!((&runs.form, &runs.reaches), (&Some(service.form.clone()), &service.reaches));
-        assert_eq!((&runs.routes, &runs.settings, &runs.library), (&service.routes(), &service.settings.hash(), &service.config.library));
-        assert_eq!((runs.pushed_by.as_deref(), runs.object.as_str()), (Some("ada@desk"), &*name::of_form(&service.dns, &service.wire)));
+        assert_eq!(
+            (&runs.routes, &runs.settings, &runs.library),
+            (&service.routes(), &service.settings.hash(), &service.config.library)
+        );
+        assert_eq!(
+            (runs.pushed_by.as_deref(), runs.object.as_str()),
+            (Some("ada@desk"), &*name::of_form(&service.dns, &service.wire))
+        );
     }
 }
 
@@ -76,7 +86,10 @@ fn what_is_written_is_read_back() {
 fn of_two_forms_the_one_its_plain_name_leads_to_is_current() {
     let old = wanted(&building());
     let text = include_str!("../../../examples/building.rs").replace("units: String,\n", "");
-    let new = wanted(&app("building", &text.replace("variable, units,", "variable, _, ").replace("        units: units.to_owned(),\n", "")));
+    let new = wanted(&app(
+        "building",
+        &text.replace("variable, units,", "variable, _, ").replace("        units: units.to_owned(),\n", ""),
+    ));
     let (before, after) = (objects(&old, &Stamp::default()), objects(&new, &Stamp::default()));
     let both = before.services.iter().chain(&after.services);
     let deployments: Vec<Deployment> = both.clone().map(|service| service.deployment.clone()).collect();

@@ -36,7 +36,13 @@ fn a_first_push_is_all_new_in_the_order_of_the_flow() {
 
 #[test]
 fn a_changed_body_touches_one_service_and_says_why() {
-    let plan = plan(&edited("fn map(reading: Reading) -> f64 {\n    (reading.value - 32.0) / 1.8", "fn map(reading: Reading) -> f64 {\n    scale(reading.value)\n}\nfn scale(value: f64) -> f64 {\n    (value - 32.0) / 1.8"), &applied(&wanted(&building())));
+    let plan = plan(
+        &edited(
+            "fn map(reading: Reading) -> f64 {\n    (reading.value - 32.0) / 1.8",
+            "fn map(reading: Reading) -> f64 {\n    scale(reading.value)\n}\nfn scale(value: f64) -> f64 {\n    (value - 32.0) / 1.8",
+        ),
+        &applied(&wanted(&building())),
+    );
     let touched: Vec<_> = plan.steps(false).map(|step| step.name.as_str()).collect();
     assert_eq!(touched, ["map"]);
     assert_eq!(plan.bytes(), 274_000);
@@ -48,7 +54,8 @@ fn a_changed_type_takes_along_who_calls_it_and_nobody_else() {
     let new = edited("    units: String,\n", "    units: Option<String>,\n");
     let running = applied(&wanted(&building()));
     let plan = plan(&new, &running);
-    let steps: Vec<_> = plan.services.iter().map(|step| (step.name.as_str(), step.what.to_string(), step.form_changes)).collect();
+    let steps: Vec<_> =
+        plan.services.iter().map(|step| (step.name.as_str(), step.what.to_string(), step.form_changes)).collect();
     assert_eq!(
         steps,
         [
@@ -65,9 +72,12 @@ fn a_changed_type_takes_along_who_calls_it_and_nobody_else() {
 #[test]
 fn settings_routes_drift_and_what_is_gone_are_told_apart() {
     let app = building();
-    let file = settings("dyn.toml".as_ref(), "[services.get]\nreplicas = 3\n[services.filter]\nmemory = \"1Gi\"\n", &app).unwrap();
+    let file =
+        settings("dyn.toml".as_ref(), "[services.get]\nreplicas = 3\n[services.filter]\nmemory = \"1Gi\"\n", &app)
+            .unwrap();
     let mut running = applied(&wanted(&app));
-    running.services.iter_mut().find(|runs| runs.name == "map").unwrap().drift = vec!["spec.replicas is 3, applied was 2".to_owned()];
+    running.services.iter_mut().find(|runs| runs.name == "map").unwrap().drift =
+        vec!["spec.replicas is 3, applied was 2".to_owned()];
     let mut gone = running.current("map").unwrap().clone();
     gone.name = "former".to_owned();
     running.services.push(gone);
@@ -92,7 +102,8 @@ fn an_image_of_another_host_is_a_change_with_its_reason() {
     let mut new = wanted(&building());
     let running = applied(&new);
     // Kept elsewhere, it is the same image.
-    new.services[0].image = new.services[0].image.as_ref().map(|image| image.replace("localhost:5000", "10.0.0.1:41000"));
+    new.services[0].image =
+        new.services[0].image.as_ref().map(|image| image.replace("localhost:5000", "10.0.0.1:41000"));
     assert!(plan(&new, &running).is_nothing(true));
     new.services[0].image = Some("localhost:5000/dyninka/get@sha256:0".to_owned());
     let plan = plan(&new, &running);
@@ -102,7 +113,13 @@ fn an_image_of_another_host_is_a_change_with_its_reason() {
 #[test]
 fn a_push_of_one_service_is_refused_where_it_leaves_a_neighbour_behind() {
     let running = applied(&wanted(&building()));
-    let text = BUILDING.replace("fn map(reading: Reading) -> f64 {\n    (reading.value - 32.0) / 1.8", "fn map(reading: Reading) -> String {\n    String::new()").replace("fn moving_avg(value: f64)", "fn moving_avg(text: String)").replace("AVERAGE.update(|a| {", "let value = 1.0;\n    AVERAGE.update(|a| {");
+    let text = BUILDING
+        .replace(
+            "fn map(reading: Reading) -> f64 {\n    (reading.value - 32.0) / 1.8",
+            "fn map(reading: Reading) -> String {\n    String::new()",
+        )
+        .replace("fn moving_avg(value: f64)", "fn moving_avg(text: String)")
+        .replace("AVERAGE.update(|a| {", "let value = 1.0;\n    AVERAGE.update(|a| {");
     let new = app("building", &text);
     let (all, wires) = (wanted(&new), Wires::of(&new));
     let named = BTreeSet::from(["map".to_owned()]);
@@ -118,12 +135,20 @@ fn a_push_of_one_service_is_refused_where_it_leaves_a_neighbour_behind() {
 #[test]
 fn who_is_left_keeps_its_image_and_is_led_to_the_new_form() {
     let running = applied(&wanted(&building()));
-    let text = BUILDING.replace("fn map(reading: Reading) -> f64 {\n    (reading.value - 32.0) / 1.8", "fn map(reading: Reading) -> f32 {\n    reading.value as f32").replace("value: f64) -> Average {", "value: f32) -> Average {\n    let value = f64::from(value);");
+    let text = BUILDING
+        .replace(
+            "fn map(reading: Reading) -> f64 {\n    (reading.value - 32.0) / 1.8",
+            "fn map(reading: Reading) -> f32 {\n    reading.value as f32",
+        )
+        .replace("value: f64) -> Average {", "value: f32) -> Average {\n    let value = f64::from(value);");
     let new = app("building", &text);
     let selected = select(&wanted(&new), &running, &Wires::of(&new), &BTreeSet::from(["map".to_owned()]), false);
     assert_eq!(selected.breaks, []);
     let (left, before) = (selected.wanted.service("moving_avg").unwrap(), running.current("moving_avg").unwrap());
-    assert_eq!((left.image.as_ref(), &left.version, &left.config.library), (Some(&before.image), &before.version, &before.library));
+    assert_eq!(
+        (left.image.as_ref(), &left.version, &left.config.library),
+        (Some(&before.image), &before.version, &before.library)
+    );
     let plan = plan(&selected.wanted, &running);
     let steps: Vec<_> = plan.steps(false).map(|step| (step.name.as_str(), step.what.to_string())).collect();
     assert_eq!(steps, [("map", "changed".to_owned()), ("moving_avg", "route only".to_owned())]);

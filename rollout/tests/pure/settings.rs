@@ -77,7 +77,15 @@ fn main() { a().b().c() }";
     sources.texts.insert("a.rs".into(), text.into());
     let findings = app::parse(&sources).1.into_iter();
     let told: Vec<String> = findings
-        .map(|found| format!("{}:{} {} ({})", found.place.line, found.place.column, found.message, found.help.unwrap_or_default()))
+        .map(|found| {
+            format!(
+                "{}:{} {} ({})",
+                found.place.line,
+                found.place.column,
+                found.message,
+                found.help.unwrap_or_default()
+            )
+        })
         .collect();
     insta::assert_snapshot!(told.join("\n"), @"");
 }
