@@ -40,7 +40,7 @@ use crate::cluster::{self, Access, Pins};
 use crate::image::Image;
 use crate::model::{Built, Wanted};
 use crate::plan::{self, Plan, Step, What, plan};
-use crate::ship::{Missing, Ship};
+use crate::ship::{Missing, PullPolicy, Ship};
 use crate::wire::Wires;
 use make::Maker;
 
@@ -74,7 +74,7 @@ impl Push {
         let known = |(service, version): (&String, &String)| {
             let there = site.running.services.iter().find(|there| there.name == *service && there.version == *version);
             let image = there.map(|there| there.image.clone()).unwrap_or_default();
-            (service.clone(), Built { version: version.clone(), image, library: String::new(), bytes: 0 })
+            (service.clone(), Built { version: version.clone(), image, library: String::new(), bytes: 0, is_there: true })
         };
         let mut built: BTreeMap<String, Built> = versions.iter().map(known).collect();
         let sketch = select(&options, Wanted::of(&options.app, &options.settings, &built), &site)?;
@@ -98,8 +98,10 @@ impl Push {
         let made = maker.images(&push.options.app, &push.needed, host, cache).await?;
         let ship = way::open(&push.access, &push.options, &push.tell).await?;
         for (service, (version, image)) in made {
+            let is_there = ship.pull_policy() == PullPolicy::Never;
             let is = Built {
                 version,
+                is_there,
                 image: ship.reference(&image),
                 library: image.library.clone(),
                 bytes: image.own_bytes(),
