@@ -74,7 +74,10 @@ impl Push {
         let known = |(service, version): (&String, &String)| {
             let there = site.running.services.iter().find(|there| there.name == *service && there.version == *version);
             let image = there.map(|there| there.image.clone()).unwrap_or_default();
-            (service.clone(), Built { version: version.clone(), image, library: String::new(), bytes: 0, is_there: true })
+            (
+                service.clone(),
+                Built { version: version.clone(), image, library: String::new(), bytes: 0, is_there: true },
+            )
         };
         let mut built: BTreeMap<String, Built> = versions.iter().map(known).collect();
         let sketch = select(&options, Wanted::of(&options.app, &options.settings, &built), &site)?;

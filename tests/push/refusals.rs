@@ -43,8 +43,9 @@ fn a_kubeconfig_that_is_missing_or_broken_is_named() {
 #[test]
 fn a_namespace_that_is_not_there_and_one_that_is_not_ours_are_named() {
     let (namespace, app) = (Namespace::new("rbac"), App::new());
-    let ran = namespace.push(&app.file, &["--namespace", "nowhere"]);
-    assert_ne!(ran.code, Some(0));
+    let mut command = crate::support::dyn_command();
+    command.arg("push").arg(&app.file).args(["--namespace", "nowhere"]);
+    refused(&with(command, &kubeconfig()), 3, &["find the namespace nowhere", "kubectl create namespace nowhere"]);
     // A user who may look and not touch.
     namespace.kubectl(&["create", "serviceaccount", "guest"]);
     let subject = format!("--serviceaccount={}:guest", namespace.name);
@@ -66,8 +67,9 @@ fn a_namespace_that_is_not_there_and_one_that_is_not_ours_are_named() {
     let text = fs::read_to_string(kubeconfig()).unwrap();
     let admin = text.split("token: \"").nth(1).unwrap().split('"').next().unwrap();
     fs::write(&file, text.replace(admin, &token)).unwrap();
-    let ran = with(namespace.command("push", &app.file), &file);
-    refused(&ran, 3, &["guest", "cannot", "leases"]);
+    let mut command = namespace.command("push", &app.file);
+    command.args(["--registry", "localhost:5000"]);
+    refused(&with(command, &file), 3, &["guest", "cannot", "leases"]);
     assert!(namespace.objects("deployments").is_empty());
 }
 

@@ -53,7 +53,19 @@ fn only_what_changed_is_rolled_and_no_request_fails() {
     // And back.
     let back = Ran::of(&namespace.command("rollback", &app.file).args(["--yes", "--json"]).output().unwrap()).done();
     assert_eq!(back.all("done")[0]["services"], serde_json::json!(["plus"]));
-    assert_eq!(body(&url), "22");
+    // A connection that twice keeps to the pod that goes is closed with its next answer, and led to the new one.
+    let answers: Vec<_> = (0..20).map(|_| body(&url)).collect();
+    assert_eq!(answers.last().unwrap(), "22", "{answers:?}");
+    let status =
+        Ran::of(&namespace.command("status", &app.file).args(["--cluster", "--json"]).output().unwrap()).done();
+    let services = status.events[0]["services"].as_array().unwrap();
+    assert_eq!(services.len(), 3);
+    assert!(
+        services.iter().all(|service| service["ready"] == 1 && service["drift"] == serde_json::json!([])),
+        "{services:#?}"
+    );
+    let invoked = namespace.command("invoke", &app.file).args(["plus", "5", "--cluster"]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&invoked.stdout).trim(), "6", "{}", String::from_utf8_lossy(&invoked.stderr));
     let history = Ran::of(&namespace.command("history", &app.file).arg("--json").output().unwrap()).done();
     let numbers: Vec<_> = history.events.iter().map(|record| record["number"].as_u64().unwrap()).collect();
     assert_eq!(numbers, [1, 2, 3]);
@@ -101,8 +113,11 @@ fn what_crashes_at_its_start_is_put_back_and_said() {
     namespace.push(&app.file, &[]).done();
     let (url, plus) = (namespace.url("twice"), namespace.deployment("plus"));
     let load = Load::start(&url);
-    // More memory than a node has is asked for, and none is left: the host ends as it starts.
-    app.edit("fn step() -> u64 { 1 }", "#[used]\n#[unsafe(link_section = \".init_array\")]\nstatic START: extern \"C\" fn() = { extern \"C\" fn start() { eprintln!(\"no way\"); std::process::exit(7); } start };\nfn step() -> u64 { 2 }");
+    // What the loader runs before anything else ends the process.
+    let start = "#[used]
+        #[unsafe(link_section = \".init_array\")]
+        static START: extern \"C\" fn() = { extern \"C\" fn start() { eprintln!(\"no way\"); std::process::exit(7) } start };";
+    app.edit("-> u64 { 1 }", &format!("-> u64 {{ {start} 2 }}"));
     let failed = namespace.push(&app.file, &[]);
     assert_eq!(failed.code, Some(1), "{}", failed.stderr);
     assert!(failed.stderr.contains("roll plus out") && failed.stderr.contains("exit code 7"), "{}", failed.stderr);
