@@ -11,6 +11,13 @@ fn body(url: &str) -> String {
     answer.text().unwrap()
 }
 
+/// A connection that a service keeps to a pod that goes is closed with its next answer, so that only a few answers more
+/// are those of old.
+fn comes_to(url: &str, wanted: &str) {
+    let answers: Vec<_> = (0..20).map(|_| body(url)).collect();
+    assert_eq!(answers.last().unwrap(), wanted, "{answers:?}");
+}
+
 #[test]
 fn only_what_changed_is_rolled_and_no_request_fails() {
     let (namespace, app) = (Namespace::new("roll"), App::new());
@@ -36,8 +43,10 @@ fn only_what_changed_is_rolled_and_no_request_fails() {
     );
     let step = &pushed.all("plan")[0]["plan"]["services"][1];
     assert_eq!(step["reasons"][0], "helper step() changed");
-    assert_eq!(pushed.all("shipped")[0]["layers"], 1);
-    assert_eq!(body(&url), "24");
+    // The registry may have it from an earlier run: the same source is the same layer.
+    let shipped = pushed.all("shipped")[0];
+    assert!(shipped["layers"].as_u64().unwrap() <= 1 && shipped["bytes"].as_u64().unwrap() < 1_000_000, "{shipped}");
+    comes_to(&url, "24");
     let answers = load.end();
     assert_eq!(answers.failures, [""; 0], "of {}", answers.bodies.len());
     assert!(answers.bodies.iter().all(|body| body == "22" || body == "24"), "{:?}", answers.bodies);
@@ -53,9 +62,7 @@ fn only_what_changed_is_rolled_and_no_request_fails() {
     // And back.
     let back = Ran::of(&namespace.command("rollback", &app.file).args(["--yes", "--json"]).output().unwrap()).done();
     assert_eq!(back.all("done")[0]["services"], serde_json::json!(["plus"]));
-    // A connection that twice keeps to the pod that goes is closed with its next answer, and led to the new one.
-    let answers: Vec<_> = (0..20).map(|_| body(&url)).collect();
-    assert_eq!(answers.last().unwrap(), "22", "{answers:?}");
+    comes_to(&url, "22");
     let status =
         Ran::of(&namespace.command("status", &app.file).args(["--cluster", "--json"]).output().unwrap()).done();
     let services = status.events[0]["services"].as_array().unwrap();
@@ -98,7 +105,7 @@ fn types_change_along_the_chain_without_a_mixed_request() {
     std::fs::write(&app.file, text).unwrap();
     let pushed = namespace.push(&app.file, &[]).done();
     assert_eq!(pushed.planned()["source"], "unchanged");
-    assert_eq!(body(&url), "\"1111\"");
+    comes_to(&url, "\"1111\"");
     let answers = load.end();
     assert_eq!(answers.failures, [""; 0], "of {}", answers.bodies.len());
     assert!(answers.bodies.iter().all(|body| body == "22" || body == "\"1111\""), "{:?}", answers.bodies);
@@ -131,7 +138,7 @@ fn what_crashes_at_its_start_is_put_back_and_said() {
     // Mended, it goes on from there.
     app.edit("-> u64 { 1 }", "-> u64 { 3 }");
     namespace.push(&app.file, &[]).done();
-    assert_eq!(body(&url), "26");
+    comes_to(&url, "26");
 }
 
 #[test]
