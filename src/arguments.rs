@@ -111,6 +111,8 @@ pub(crate) enum Command {
         /// The app
         file: PathBuf,
     },
+    /// Write the same services as a file for kubectl, Docker Compose or Marathon; images are built and put where it finds them
+    Export(Export),
     /// Look at what this machine offers: toolchain, linker, engine, limits, disk
     Doctor {
         /// One JSON value on stdout
@@ -205,6 +207,31 @@ pub(crate) struct Push {
     /// Seconds the roll of a service may take
     #[arg(long, default_value_t = 120)]
     pub(crate) deadline: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// The app
+    pub(crate) file: PathBuf,
+    /// What is to read the file
+    #[arg(long, value_enum)]
+    pub(crate) format: Format,
+    /// Registry the images are put into, host[:port][/folder] [default: that of dyn.toml; for compose, Docker's engine here]
+    #[arg(long)]
+    pub(crate) registry: Option<String>,
+    /// The file to write [default: stdout]
+    #[arg(long, short)]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For kubectl apply
+    Kubernetes,
+    /// For docker compose up
+    Compose,
+    /// For Marathon's /v2/groups
+    Marathon,
 }
 
 #[derive(Debug, Args)]

@@ -17,6 +17,7 @@ fn main() -> ExitCode {
     let ended = match Arguments::parse().command {
         Command::New { file } => command::new::run(&file),
         Command::Check { file, json } => command::check::run(&file, json),
+        Command::Export(export) => command::export::run(&export),
         Command::Graph { file, format } => command::graph::run(&file, format),
         Command::Dev(dev) => command::dev::run(&dev),
         Command::Invoke(invoke) if invoke.cluster => command::remote::invoke(&invoke),

@@ -3,8 +3,10 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use proc_macro2::TokenStream;
+use quote::ToTokens;
 use syn::punctuated::Punctuated;
-use syn::{Expr, ExprLit, Lit, MetaNameValue, Token};
+use syn::{Expr, ExprLit, Lit, Meta, MetaNameValue, Token, parse_quote};
 
 use crate::diagnostic::Diagnostic;
 use crate::model::Needs;
@@ -69,6 +71,23 @@ impl Options {
         }
         Some(Ok(()))
     }
+}
+
+/// A service's tokens without what it asks for on a cluster, which has no part in what it means.
+pub(crate) fn without_needs(syntax: &syn::Item) -> TokenStream {
+    let syn::Item::Fn(function) = syntax else { return syntax.to_token_stream() };
+    let mut function = function.clone();
+    for attribute in function.attrs.iter_mut().filter(|attribute| is_named(attribute, "service")) {
+        let parsed = attribute.parse_args_with(Punctuated::<MetaNameValue, Token![,]>::parse_terminated);
+        let Ok(written) = parsed else { continue };
+        let is_need =
+            |option: &MetaNameValue| ["replicas", "cpu", "memory"].iter().any(|need| option.path.is_ident(need));
+        let rest: Punctuated<MetaNameValue, Token![,]> =
+            written.into_iter().filter(|option| !is_need(option)).collect();
+        let path = attribute.path().clone();
+        attribute.meta = if rest.is_empty() { Meta::Path(path) } else { parse_quote!(#path(#rest)) };
+    }
+    function.to_token_stream()
 }
 
 fn amount<T: FromStr<Err: Display>>(text: &syn::LitStr) -> Result<T, (String, String)> {

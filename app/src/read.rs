@@ -13,6 +13,7 @@ use crate::diagnostic::{Diagnostic, Place};
 use crate::import;
 use crate::mention::{self, Mentions};
 use crate::nesting;
+use crate::options;
 use crate::sources::{self, Sources};
 use crate::syntax::{attributes, is_for_tests, is_named, is_ours, name_range, names, path_attribute};
 use crate::text::split_head;
@@ -138,6 +139,7 @@ impl Reader<'_> {
                 let attributes = attributes(syntax).iter().map(ToTokens::to_token_stream);
                 (names(syntax), attributes.chain([names(syntax).concat().parse().unwrap_or_default()]).collect())
             }
+            Kind::Service { .. } => (names(syntax), options::without_needs(syntax)),
             _ => (names(syntax), syntax.to_token_stream()),
         };
         let ours = attributes(syntax).iter().filter(|attribute| is_ours(attribute));

@@ -22,7 +22,8 @@ pub struct Config {
     /// A second place to listen: the chain's front door, on the last service where the ground has no port mapping.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub front: Option<SocketAddr>,
-    /// Every service of the app: its Rust name, and `host:port` where its peers reach it. A route can name no other.
+    /// The services of the app, on a cluster those a route through this one may lead to: its Rust name, and `host:port`
+    /// where its peers reach it. A route can name no other.
     pub peers: BTreeMap<String, Peer>,
     /// The flow's expression list for the inputs, e.g. `map(filter(get))`; none: inputs come in the body.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,12 +1,17 @@
 //! The same services as files for somebody else's tools, so that a user can leave with them.
 
 mod compose;
+mod make;
 mod marathon;
 
-use std::str::FromStr;
+use build::BuildError;
 
 use crate::model::{Wanted, WantedService};
 use crate::object::{self, Stamp};
+use crate::push::PushError;
+use crate::ship::ShipError;
+
+pub use make::{Request, make};
 
 /// What reads the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +28,12 @@ pub enum Format {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExportError {
+    /// Images would be nowhere.
+    #[error("put images anywhere: no registry is named, and this machine's own images are out of reach there")]
+    NoRegistry,
+    /// It is not built or not brought there.
+    #[error(transparent)]
+    Push(#[from] PushError),
     /// There is nothing to run.
     #[error("export {service}: it has no image")]
     NoImage {
@@ -51,21 +62,15 @@ pub enum ExportError {
     Yaml(#[from] serde_saphyr::ser::Error),
 }
 
-/// A text that is no format.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0} is no format: there are kubernetes, compose and marathon")]
-pub struct NoFormat(String);
+impl From<BuildError> for ExportError {
+    fn from(error: BuildError) -> Self {
+        Self::Push(error.into())
+    }
+}
 
-impl FromStr for Format {
-    type Err = NoFormat;
-
-    fn from_str(text: &str) -> Result<Self, NoFormat> {
-        match text {
-            "kubernetes" => Ok(Self::Kubernetes),
-            "compose" => Ok(Self::Compose),
-            "marathon" => Ok(Self::Marathon),
-            _ => Err(NoFormat(text.to_owned())),
-        }
+impl From<ShipError> for ExportError {
+    fn from(error: ShipError) -> Self {
+        Self::Push(error.into())
     }
 }
 

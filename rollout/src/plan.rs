@@ -136,7 +136,7 @@ fn step(service: &WantedService, running: &Running) -> Step {
     let before = running.current(&service.name);
     let what = before.map_or(What::New, |before| what(service, before));
     let is_sent = match before {
-        Some(before) => digest(&before.image) != service.image.as_deref().and_then(digest),
+        Some(before) => Some(content(&before.image)) != service.image.as_deref().map(content),
         None => true,
     };
     Step {
@@ -154,8 +154,7 @@ fn step(service: &WantedService, running: &Running) -> Step {
 }
 
 fn what(service: &WantedService, before: &RunningService) -> What {
-    let image = service.image.as_deref().and_then(digest);
-    let is_other_image = image.is_some() && image != digest(&before.image);
+    let is_other_image = service.image.as_deref().is_some_and(|image| content(image) != content(&before.image));
     if service.version != before.version || service.wire != before.wire || is_other_image {
         return What::Changed { reasons: reasons(service, before) };
     }
@@ -204,7 +203,11 @@ fn gone_step(before: &RunningService) -> Step {
     }
 }
 
-/// What tells an image from others, wherever it is kept.
-fn digest(image: &str) -> Option<&str> {
-    image.rsplit_once('@').map(|(_, digest)| digest)
+/// Digits of a digest that are told apart: as many as a tag has where a way knows no digests.
+const DIGITS: usize = 16;
+
+/// What tells an image from others, wherever it is kept and whichever way it came: the head of its digest.
+fn content(image: &str) -> &str {
+    let digest = image.rsplit([':', '.']).next().unwrap_or(image);
+    digest.get(..DIGITS).unwrap_or(digest)
 }

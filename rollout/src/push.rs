@@ -42,7 +42,7 @@ use crate::model::{Built, Wanted};
 use crate::plan::{self, Plan, Step, What, plan};
 use crate::ship::{Missing, PullPolicy, Ship};
 use crate::wire::Wires;
-use make::Maker;
+pub(crate) use make::Maker;
 
 /// A push that is ready to be carried out: everything is built, nothing is changed yet.
 pub struct Push {
@@ -74,10 +74,7 @@ impl Push {
         let known = |(service, version): (&String, &String)| {
             let there = site.running.services.iter().find(|there| there.name == *service && there.version == *version);
             let image = there.map(|there| there.image.clone()).unwrap_or_default();
-            (
-                service.clone(),
-                Built { version: version.clone(), image, library: String::new(), bytes: 0, is_there: true },
-            )
+            (service.clone(), Built { version: version.clone(), image, ..Built::default() })
         };
         let mut built: BTreeMap<String, Built> = versions.iter().map(known).collect();
         let sketch = select(&options, Wanted::of(&options.app, &options.settings, &built), &site)?;

@@ -55,7 +55,7 @@ pub struct ServiceSettings {
 
 /// An environment variable's value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "text, { secret = NAME, key = KEY } or { config = NAME, key = KEY }")]
+#[serde(untagged, expecting = "expected text, { secret = NAME, key = KEY } or { config = NAME, key = KEY }")]
 pub enum Variable {
     /// Itself.
     Text(String),

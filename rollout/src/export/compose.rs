@@ -58,6 +58,9 @@ fn one(wanted: &Wanted, service: &WantedService) -> Result<Value, ExportError> {
         "stop_grace_period": format!("{}s", service.config.limits.deadline_ms.div_ceil(1000) + 4),
         "deploy": { "replicas": replicas, "resources": { "limits": limits } },
     });
+    if service.pull_policy == "Never" {
+        one["pull_policy"] = json!("never");
+    }
     let upstreams: Vec<&str> =
         service.upstreams.iter().filter_map(|name| wanted.service(name)).map(|service| service.dns.as_str()).collect();
     if !upstreams.is_empty() {

@@ -12,7 +12,9 @@ use crate::settings::{ServiceSettings, Settings};
 
 /// Every host listens here inside its pod or container.
 pub const PORT: u16 = 8080;
-/// A pod that is to go serves on for so long, in milliseconds: until every node has heard of it, callers still come.
+
+/// A host that was told to end lets callers in for so long still, and closes each connection after its answer: nobody
+/// who kept one open finds it cut. In milliseconds: until every node of a busy cluster has heard of it, new ones come.
 const LINGER_MS: u64 = 5_000;
 
 /// An app as it is to run.
@@ -64,11 +66,11 @@ pub struct WantedService {
 pub struct Built {
     /// `service@hash`.
     pub version: String,
-    /// Its image by digest, `repository@sha256:…`.
+    /// Its image by digest, `repository@sha256:…`; empty where none is made yet.
     pub image: String,
     /// Whether nodes have it already, and are not to ask for it (`imagePullPolicy: Never`).
     pub is_there: bool,
-    /// File name of the library inside.
+    /// File name of the library inside; empty likewise.
     pub library: String,
     /// Compressed bytes of the image that no other service has.
     pub bytes: u64,
@@ -95,7 +97,7 @@ impl Wanted {
                 wire: form.hash(),
                 form,
                 settings: settings.services.get(&service.name).cloned().unwrap_or_default(),
-                image: built.map(|built| built.image.clone()),
+                image: built.map(|built| built.image.clone()).filter(|image| !image.is_empty()),
                 pull_policy: if built.is_some_and(|built| built.is_there) { "Never" } else { "IfNotPresent" }
                     .to_owned(),
                 bytes: built.map_or(0, |built| built.bytes),
@@ -105,9 +107,9 @@ impl Wanted {
                     service: service.name.clone(),
                     listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT)),
                     front: None,
-                    peers: app.services.iter().map(peer).collect(),
+                    peers: reachable(app, service).into_iter().map(peer).collect(),
                     route: app.route_of(&service.name),
-                    library: built.map(|built| built.library.clone()),
+                    library: built.map(|built| built.library.clone()).filter(|library| !library.is_empty()),
                     token: String::new(),
                     limits,
                 },
@@ -185,6 +187,21 @@ impl WantedService {
 /// The version of what is not built: of what it means.
 fn meant(service: &Service) -> String {
     format!("{}@{}", service.name, &service.meaning.get(..16).unwrap_or(&service.meaning))
+}
+
+/// A service and all that a route through it may lead to, however far: nobody else's coming and going is its business.
+fn reachable<'a>(app: &'a App, service: &'a Service) -> Vec<&'a Service> {
+    let mut found: Vec<&Service> = vec![service];
+    let mut at = 0;
+    while let Some(service) = found.get(at) {
+        let next = upstreams(app, service);
+        let fresh =
+            |other: &&Service| next.contains(&other.name) && !found.iter().any(|known| known.name == other.name);
+        let fresh: Vec<&Service> = app.services.iter().filter(fresh).collect();
+        found.extend(fresh);
+        at += 1;
+    }
+    found
 }
 
 fn upstreams(app: &App, service: &Service) -> BTreeSet<String> {

@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 
 use comfy_table::{ContentArrangement, Table, presets};
 
-use super::{Plan, Step, What};
+use super::{Plan, Step, What, content};
 
 impl Display for Plan {
     /// A line a service, the reasons below, then what refuses the push and what is worth knowing. As wide as it needs to
@@ -52,8 +52,8 @@ fn whys(step: &Step) -> Vec<String> {
 
 fn image(step: &Step) -> String {
     let short = |image: &Option<String>| {
-        let digest = image.as_deref()?.rsplit_once(':')?.1;
-        Some(digest.get(..12).unwrap_or(digest).to_owned())
+        let content = content(image.as_deref()?);
+        Some(content.get(..12).unwrap_or(content).to_owned())
     };
     match (short(&step.image_before), short(&step.image_after)) {
         (Some(before), Some(after)) if before != after => format!("{before} -> {after}"),

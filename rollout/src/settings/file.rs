@@ -97,9 +97,8 @@ pub fn read(path: &Path, text: &str, app: &App) -> Result<File, Vec<Mistake>> {
         Mistake { file: path.to_owned(), line, column, message, help: help.to_owned() }
     };
     let file: File = toml::from_str(text).map_err(|error| {
-        let message = error.message().trim().to_owned();
-        let help = mend(&message);
-        vec![mistake(error.span().unwrap_or_default(), message, help)]
+        let (message, help) = mend(error.message().trim());
+        vec![mistake(error.span().unwrap_or_default(), message, &help)]
     })?;
     let mut mistakes = Vec::new();
     for (message, help, keys) in faults(&file, app) {
@@ -171,17 +170,19 @@ fn find(text: &str, keys: &[String]) -> Option<Range<usize>> {
     at
 }
 
-/// What to do about a fault of form.
-fn mend(message: &str) -> &'static str {
-    if message.contains("unknown field") || message.contains("unknown variant") {
+/// A fault of form, and what to do about it.
+fn mend(message: &str) -> (String, String) {
+    if let Some((message, help)) = message.split_once(": ").filter(|(message, _)| message.contains("is no amount of")) {
+        return (message.to_owned(), help.to_owned());
+    }
+    let help = if message.starts_with("unknown field") || message.starts_with("unknown variant") {
         "write one of those that are expected"
-    } else if message.contains("amount") {
-        "amounts are texts, as Kubernetes writes them"
-    } else if message.contains("invalid type") || message.contains("did not match") || message.contains("expected") {
+    } else if message.starts_with("invalid type") || message.starts_with("expected text") {
         "give the value in the form that is expected"
     } else {
         "see https://toml.io for how it is written"
-    }
+    };
+    (message.to_owned(), help.to_owned())
 }
 
 /// Line and column of a byte, both from 1.

@@ -24,7 +24,7 @@ fn a_compose_file_starts_every_service() {
         let told = read["services"][service]["environment"]["DYNINKA_CONFIG"].as_str().unwrap();
         serde_json::from_str(&told.replace("$$", "$")).unwrap()
     };
-    assert_eq!(config("map").peers["moving_avg"].address, "moving-avg:8080");
+    assert_eq!(config("moving-avg").peers["moving_avg"].address, "moving-avg:8080");
     assert_eq!(config("moving-avg").route.as_deref(), Some("map(filter(get))"));
     assert_eq!(read["services"]["moving-avg"]["ports"], serde_json::json!(["8080:8080"]));
     assert_eq!(read["services"]["get"]["ports"], Value::Null);

@@ -31,7 +31,13 @@ fn a_first_push_is_all_new_in_the_order_of_the_flow() {
     let steps: Vec<_> = plan.services.iter().map(|step| (step.name.as_str(), &step.what)).collect();
     assert_eq!(steps, [("get", &What::New), ("filter", &What::New), ("map", &What::New), ("moving_avg", &What::New)]);
     assert_eq!(plan.bytes(), 4 * 274_000);
-    insta::assert_snapshot!(plan.to_string(), @"");
+    insta::assert_snapshot!(plan.to_string(), @r"
+    service          image         pods  to send
+    get         new  62c79bc5b122  1     274 kB
+    filter      new  4f20fe8a2779  1     274 kB
+    map         new  3ea3ae60ab54  1     274 kB
+    moving_avg  new  3d2d269ddf1f  1     274 kB
+    ");
 }
 
 #[test]
@@ -46,7 +52,7 @@ fn a_changed_body_touches_one_service_and_says_why() {
     let touched: Vec<_> = plan.steps(false).map(|step| step.name.as_str()).collect();
     assert_eq!(touched, ["map"]);
     assert_eq!(plan.bytes(), 274_000);
-    insta::assert_snapshot!(plan.to_string(), @"");
+    insta::assert_snapshot!("body_changed", plan.to_string());
 }
 
 #[test]

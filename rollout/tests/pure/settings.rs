@@ -46,12 +46,27 @@ fn nearer_words_count_more() {
 
 #[test]
 fn mistakes_have_a_line_and_a_mend() {
-    insta::assert_snapshot!(mistakes("[services.map]\nreplica = 2\n").join("\n"), @"");
-    insta::assert_snapshot!(mistakes("[services.map]\nreplicas = \"2\"\n").join("\n"), @"");
-    insta::assert_snapshot!(mistakes("[services.map]\ncpu = \"half\"\n").join("\n"), @"");
-    insta::assert_snapshot!(mistakes("[services.map]\nspread = \"hosts\"\n").join("\n"), @"");
-    insta::assert_snapshot!(mistakes("[services.map]\nenv.A = { secret = \"x\" }\n").join("\n"), @"");
-    insta::assert_snapshot!(mistakes("[services.map\n").join("\n"), @"");
+    let of_form = [
+        "[services.map]\nreplica = 2\n",
+        "[services.map]\nreplicas = \"2\"\n",
+        "[services.map]\n\ncpu = \"half\"\n",
+        "[services.map]\nspread = \"hosts\"\n",
+        "[services.map]\nenv.A = { secret = \"x\" }\n",
+        "[services.map\n",
+    ];
+    let told: Vec<String> = of_form.iter().flat_map(|text| mistakes(text)).collect();
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    dyn.toml:2:1: unknown field `replica`, expected one of `replicas`, `cpu`, `cpu_limit`, `memory`, `env`, `nodes`, `spread` (write one of those that are expected)
+    dyn.toml:2:12: invalid type: string "2", expected u32 (give the value in the form that is expected)
+    dyn.toml:3:7: half is no amount of CPU (write "500m", "1" or "1.5")
+    dyn.toml:2:10: unknown variant `hosts`, expected one of `nodes`, `zones`, `anywhere` (write one of those that are expected)
+    dyn.toml:2:9: expected text, { secret = NAME, key = KEY } or { config = NAME, key = KEY } (give the value in the form that is expected)
+    dyn.toml:1:14: unclosed table, expected `]` (see https://toml.io for how it is written)
+    "#);
+}
+
+#[test]
+fn what_makes_no_sense_is_told_all_at_once() {
     let text = "
 [services.mapp]
 cpu = \"1\"
@@ -64,7 +79,15 @@ env.DYNINKA_TOKEN = \"x\"
 tls = \"certificate\"
 path = \"x\"
 ";
-    insta::assert_snapshot!(mistakes(text).join("\n"), @"");
+    insta::assert_snapshot!(mistakes(text).join("\n"), @r#"
+    dyn.toml:2:11: mapp is no service of building (its services are get, filter, map, moving_avg)
+    dyn.toml:5:1: a service with no pods answers nobody (leave it out to let others scale it, or take the service out of the app)
+    dyn.toml:7:1: 2 is reserved and only 1 allowed (reserve less, or raise the limit)
+    dyn.toml:8:5: DYNINKA_TOKEN is no name of an environment variable here (letters, digits and _, no digit first; DYNINKA_… is the host's own)
+    dyn.toml:10:1: tls is an Ingress's, and there is none (name the host it answers to: host = "app.example.org")
+    dyn.toml:11:1: path is an Ingress's, and there is none (name the host it answers to: host = "app.example.org")
+    dyn.toml:11:1: x is no path (begin it with /)
+    "#);
 }
 
 #[test]
@@ -87,7 +110,12 @@ fn main() { a().b().c() }";
             )
         })
         .collect();
-    insta::assert_snapshot!(told.join("\n"), @"");
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    1:22 this is no number of replicas (write 1 or more)
+    2:17 half is no amount of CPU (write "500m", "1" or "1.5")
+    3:20 128MB is no amount of memory (write "128Mi", "1Gi" or "500M")
+    3:29 this is no option of a service (those there are: #[service(replay = false, replicas = 2, cpu = "500m", memory = "128Mi")])
+    "#);
 }
 
 #[test]
