@@ -51,13 +51,18 @@ pub(crate) enum Command {
     Invoke(Invoke),
     /// Call functions of the running session by hand, or of one started for it; lines from a pipe work too
     Shell(Shell),
-    /// How the running session does
+    /// How the running session does, or what runs on a cluster
     Status {
         /// The app
         file: PathBuf,
         /// All of it, as one JSON value
         #[arg(long)]
         json: bool,
+        /// What runs on a cluster, and what somebody changed there
+        #[arg(long)]
+        cluster: bool,
+        #[command(flatten)]
+        goal: Goal,
     },
     /// What services of the running session wrote
     Logs(Logs),
@@ -166,7 +171,7 @@ pub(crate) struct Goal {
     #[arg(long)]
     pub(crate) context: Option<String>,
     /// Namespace [default: the context's]
-    #[arg(long, short)]
+    #[arg(long)]
     pub(crate) namespace: Option<String>,
 }
 
@@ -174,6 +179,11 @@ pub(crate) struct Goal {
 pub(crate) struct Push {
     /// The app
     pub(crate) file: PathBuf,
+    /// These services alone; others stay as they run
+    pub(crate) services: Vec<String>,
+    /// Neighbours that would not understand a named service come along
+    #[arg(long, requires = "services")]
+    pub(crate) with_dependents: bool,
     /// Say what would be done, and do nothing
     #[arg(long)]
     pub(crate) plan: bool,
@@ -267,9 +277,14 @@ pub(crate) struct Logs {
     /// Only the latest lines
     #[arg(short = 'n', long)]
     pub(crate) last: Option<usize>,
-    /// JSON lines: seq, at_ms, service, stream, line
+    /// JSON lines: seq, at_ms, service, stream, line; of a cluster: pod, line
     #[arg(long)]
     pub(crate) json: bool,
+    /// Of the pods on a cluster
+    #[arg(long)]
+    pub(crate) cluster: bool,
+    #[command(flatten)]
+    pub(crate) goal: Goal,
 }
 
 /// Limits on each service.
@@ -303,6 +318,11 @@ pub(crate) struct Invoke {
     /// Where to run what must be started for the call
     #[arg(long, value_enum, default_value_t = On::Process)]
     pub(crate) on: On,
+    /// On a cluster, through its API server
+    #[arg(long)]
+    pub(crate) cluster: bool,
+    #[command(flatten)]
+    pub(crate) goal: Goal,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -15,6 +15,7 @@ pub(crate) mod invoke;
 pub(crate) mod logs;
 pub(crate) mod new;
 pub(crate) mod push;
+pub(crate) mod remote;
 pub(crate) mod rollback;
 pub(crate) mod shell;
 pub(crate) mod status;

@@ -20,7 +20,7 @@ pub use facts::facts;
 pub use forward::{Forward, To};
 pub use identity::Identity;
 pub use lease::{Holder, Lease};
-pub use logs::{Line, lines};
+pub use logs::{Line, lines, pods};
 pub use pins::{Pinned, Pins};
 pub use roll::{Follow, Rolled, follow, look_again};
 pub use verdict::Roll;

@@ -39,7 +39,9 @@ pub use site::Site;
 use crate::cluster::{self, Access, Pins};
 use crate::image::Image;
 use crate::model::{Built, Wanted};
+use crate::plan::{self, Plan, Step, What, plan};
 use crate::ship::{Missing, PullPolicy, Ship};
+use crate::wire::Wires;
 pub(crate) use make::Maker;
 
 /// A push that is ready to be carried out: everything is built, nothing is changed yet.
@@ -75,7 +77,7 @@ impl Push {
             (service.clone(), Built { version: version.clone(), image, ..Built::default() })
         };
         let mut built: BTreeMap<String, Built> = versions.iter().map(known).collect();
-        let sketch = Wanted::of(&options.app, &options.settings, &built);
+        let sketch = select(&options, Wanted::of(&options.app, &options.settings, &built), &site)?;
         let needed = work::needed(&sketch, &site);
         let mut push = Self {
             options,
@@ -96,10 +98,11 @@ impl Push {
         let made = maker.images(&push.options.app, &push.needed, host, cache).await?;
         let ship = way::open(&push.access, &push.options, &push.tell).await?;
         for (service, (version, image)) in made {
+            let is_there = ship.pull_policy() == PullPolicy::Never;
             let is = Built {
                 version,
+                is_there,
                 image: ship.reference(&image),
-                is_there: ship.pull_policy() == PullPolicy::Never,
                 library: image.library.clone(),
                 bytes: image.own_bytes(),
             };
@@ -109,7 +112,7 @@ impl Push {
         let images: Vec<&Image> = push.images.values().collect();
         push.missing = ship.missing(&images).await?;
         push.ship = Some(ship);
-        push.wanted = Wanted::of(&push.options.app, &push.options.settings, &built);
+        push.wanted = select(&push.options, Wanted::of(&push.options.app, &push.options.settings, &built), &push.site)?;
         Ok(push)
     }
 
@@ -121,6 +124,11 @@ impl Push {
     /// Where it goes.
     pub fn access(&self) -> &Access {
         &self.access
+    }
+
+    /// What would be done, service by service.
+    pub fn plan(&self) -> Plan {
+        plan(&self.wanted, &self.site.running)
     }
 
     /// What is wanted.
@@ -150,15 +158,26 @@ impl Push {
     }
 
     /// Why services differ, in terms of the source, by Rust name.
-    pub fn reasons(&self) -> BTreeMap<String, Vec<String>> {
-        let Some(source) = self.site.latest().and_then(|kept| kept.source.as_ref()) else { return BTreeMap::new() };
-        let changes = app::compare(&source.app(), &self.options.app).services;
-        let reason = |change| match change {
-            app::Change::Changed { service, reasons } => Some((service, reasons)),
-            app::Change::Added { .. } | app::Change::Removed { .. } => None,
+    fn reasons(&self) -> BTreeMap<String, Vec<String>> {
+        let reasons = |step: Step| match step.what {
+            What::Changed { reasons } | What::Settings { changes: reasons } => Some((step.name, reasons)),
+            _ => None,
         };
-        changes.into_iter().filter_map(reason).collect()
+        self.plan().services.into_iter().filter_map(reasons).collect()
     }
+}
+
+/// Leaves services that were not named as they run.
+fn select(options: &Options, wanted: Wanted, site: &Site) -> Result<Wanted, PushError> {
+    if options.services.is_empty() {
+        return Ok(wanted);
+    }
+    if let Some(unknown) = options.services.iter().find(|name| wanted.service(name).is_none()) {
+        return Err(PushError::Unknown { service: unknown.clone() });
+    }
+    let (named, wires) = (&options.services, Wires::of(&options.app));
+    let selected = plan::select(&wanted, &site.running, &wires, named, options.with_dependents);
+    if selected.breaks.is_empty() { Ok(selected.wanted) } else { Err(PushError::Breaks { breaks: selected.breaks }) }
 }
 
 /// Connects, and makes sure that it is the cluster that is meant.

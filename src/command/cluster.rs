@@ -60,6 +60,8 @@ pub(crate) fn options(file: &Path, goal: &Goal) -> Result<Options, Fault> {
         },
         host,
         holder: holder(),
+        services: std::collections::BTreeSet::new(),
+        with_dependents: false,
         force: false,
         remove: false,
         deadline: Duration::from_secs(120),
@@ -179,7 +181,11 @@ impl From<PushError> for Fault {
             error => {
                 let kind = match &error {
                     PushError::Stopped => Kind::Interrupted,
-                    PushError::RolledBack { .. } | PushError::NothingToPutBack { .. } | PushError::Moved => Kind::App,
+                    PushError::RolledBack { .. }
+                    | PushError::NothingToPutBack { .. }
+                    | PushError::Unknown { .. }
+                    | PushError::Breaks { .. }
+                    | PushError::Moved => Kind::App,
                     _ => Kind::Machine,
                 };
                 let hint = error.hint();

@@ -13,6 +13,8 @@ use crate::speech;
 pub(crate) fn run(push: &arguments::Push) -> Result<(), Fault> {
     let mut options = options(&push.file, &push.goal)?;
     options.registry.clone_from(&push.registry);
+    options.services = push.services.iter().cloned().collect();
+    options.with_dependents = push.with_dependents;
     options.force = push.force;
     options.remove = push.remove;
     options.deadline = Duration::from_secs(push.deadline);
@@ -35,43 +37,28 @@ pub(crate) fn run(push: &arguments::Push) -> Result<(), Fault> {
 }
 
 fn show(push: &Push, json: bool) {
-    let (needed, missing, reasons) = (push.needed(), push.missing(), push.reasons());
+    let (plan, missing, access) = (push.plan(), push.missing(), push.access());
     if json {
-        let services: Vec<_> = push
-            .wanted()
-            .services
-            .iter()
-            .map(|service| {
-                let there = push.site().running.current(&service.name);
-                json!({
-                    "service": service.name, "changed": needed.contains(&service.name), "version": service.version,
-                    "image_before": there.map(|there| &there.image), "image_after": service.image,
-                    "reasons": reasons.get(&service.name),
-                })
-            })
-            .collect();
-        drop(speech::out(
-            json!({ "event": "plan", "services": services, "bytes": missing.bytes, "layers": missing.layers }),
-        ));
+        let target = json!({
+            "context": access.context, "namespace": access.namespace, "server": access.server,
+            "cluster": access.identity.to_string(),
+        });
+        drop(speech::out(json!({
+            "event": "plan", "plan": plan, "target": target,
+            "missing": { "layers": missing.layers, "bytes": missing.bytes },
+            "unfinished": push.site().is_unfinished(),
+        })));
         return;
     }
-    for service in &push.wanted().services {
-        let there = push.site().running.current(&service.name);
-        let what = match there {
-            _ if !needed.contains(&service.name) => "unchanged".to_owned(),
-            None => "new".to_owned(),
-            Some(_) => match reasons.get(&service.name) {
-                Some(reasons) => format!("changed: {}", reasons.join(", ")),
-                None => "changed".to_owned(),
-            },
-        };
-        drop(speech::err(format_args!("  {}  {}  {what}", service.name, service.version)));
-    }
-    if needed.is_empty() {
+    drop(speech::err(plan));
+    if push.is_nothing() {
         drop(speech::err("nothing to push: everything runs as it is wanted"));
-    } else {
-        drop(speech::err(format_args!("{} layers to send, {} KB", missing.layers, missing.bytes / 1000)));
+        return;
     }
+    if push.site().is_unfinished() {
+        drop(speech::err("the last push was ended in the midst of it: this one goes on"));
+    }
+    drop(speech::err(format_args!("{} layers to send, {} KB", missing.layers, missing.bytes / 1000)));
 }
 
 /// The last words of a push or rollback.

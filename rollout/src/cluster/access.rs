@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::time::Duration;
 
+use http::HeaderValue;
+use http::header::USER_AGENT;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
 
@@ -45,6 +47,7 @@ pub struct Access {
 pub async fn connect(target: &Target) -> Result<Access, ClusterError> {
     let Chosen { context, mut config } = kubeconfig::choose(target).await?;
     config.connect_timeout = Some(CONNECT_WITHIN);
+    config.headers.push((USER_AGENT, HeaderValue::from_static(concat!("dyninka/", env!("CARGO_PKG_VERSION")))));
     let server = config.cluster_url.to_string();
     let namespace = target.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
     let certificate = config.root_cert.clone().unwrap_or_default();

@@ -2,11 +2,21 @@
 
 use futures_util::{AsyncBufReadExt, Stream, StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
-use kube::api::LogParams;
+use kube::api::{ListParams, LogParams};
+use kube::{Api, ResourceExt};
 
 use super::access::Access;
 use super::error::ClusterError;
+
+/// The pods with labels, `key=value,…`, by name.
+///
+/// # Errors
+/// What the API server says.
+pub async fn pods(access: &Access, labels: &str) -> Result<Vec<String>, ClusterError> {
+    let pods: Api<Pod> = Api::namespaced(access.client.clone(), &access.namespace);
+    let found = access.ask("look for pods", pods.list_metadata(&ListParams::default().labels(labels))).await?;
+    Ok(found.items.iter().map(ResourceExt::name_any).collect())
+}
 
 /// A line of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]

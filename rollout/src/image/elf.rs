@@ -85,16 +85,20 @@ pub(crate) fn shared_objects(
     let output =
         Command::new(loader).arg("--list").arg(&program).output().map_err(|error| refuse(error.to_string()))?;
     let said = String::from_utf8_lossy(&output.stdout);
-    if let Some(object) = said.lines().find_map(|line| line.trim().strip_suffix("=> not found")) {
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    // musl lists what is missing, glibc stops there.
+    let stopped =
+        complaint.split_once("error while loading shared libraries: ").and_then(|(_, rest)| rest.split_once(':'));
+    let listed_as_missing = said.lines().find_map(|line| line.trim().strip_suffix("=> not found"));
+    if let Some(object) = stopped.map(|(object, _)| object).or(listed_as_missing) {
         return Err(ImageError::Missing { object: object.trim().to_owned(), program: path.to_owned() });
     }
     if !output.status.success() {
-        let words = String::from_utf8_lossy(&output.stderr);
         // A program that needs nothing is a complaint to some loaders.
-        if words.contains("statically linked") || said.contains("statically linked") {
+        if complaint.contains("statically linked") || said.contains("statically linked") {
             return Ok(BTreeSet::new());
         }
-        return Err(refuse(words.trim().to_owned()));
+        return Err(refuse(complaint.trim().to_owned()));
     }
     Ok(listed(&said).chain([loader.to_owned()]).collect())
 }

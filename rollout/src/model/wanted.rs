@@ -14,8 +14,8 @@ use crate::settings::{ServiceSettings, Settings};
 pub const PORT: u16 = 8080;
 
 /// A host that was told to end lets callers in for so long still, and closes each connection after its answer: nobody
-/// who kept one open finds it cut. In milliseconds.
-const LINGER_MS: u64 = 2_000;
+/// who kept one open finds it cut. In milliseconds: until every node of a busy cluster has heard of it, new ones come.
+const LINGER_MS: u64 = 5_000;
 
 /// An app as it is to run.
 #[derive(Clone, Debug, Default, PartialEq)]

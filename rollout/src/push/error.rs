@@ -6,6 +6,7 @@ use crate::cluster::ClusterError;
 use crate::history::StoreError;
 use crate::image::ImageError;
 use crate::ship::ShipError;
+use crate::wire::Break;
 
 /// A push that was not done.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,18 @@ pub enum PushError {
         reason: String,
         /// Why none of those that were looked at.
         passed_over: Vec<String>,
+    },
+    /// No service of the app is called so.
+    #[error("push {service}: it is no service of the app")]
+    Unknown {
+        /// Its name.
+        service: String,
+    },
+    /// Services that are not pushed would not understand those that are.
+    #[error("push a part alone: {}", .breaks.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Breaks {
+        /// Which, and where.
+        breaks: Vec<Break>,
     },
     /// Somebody else pushed since the plan was made.
     #[error("carry the plan out: what runs is not what it was made for any more")]
@@ -79,12 +92,14 @@ impl PushError {
             Self::Build(error) => error.hint().map(|hint| hint.to_string()),
             Self::Ship(error) => error.mend(),
             Self::NoWay { passed_over, .. } => Some(passed_over.join("; ")),
+            Self::Breaks { .. } => Some("--with-dependents takes them along".to_owned()),
             Self::Moved => Some("look at the plan again: `dyn push --plan`".to_owned()),
             Self::RolledBack { .. } => Some("what ran before runs again; mend it and push again".to_owned()),
             Self::Cut { .. } | Self::Stopped => Some("the next push goes on where this one stopped".to_owned()),
             Self::Store(StoreError::Broken { .. })
             | Self::Image(_)
             | Self::NothingToPutBack { .. }
+            | Self::Unknown { .. }
             | Self::Panicked { .. } => None,
         }
     }

@@ -1,5 +1,6 @@
 //! What is pushed, where to, and how.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,6 +31,10 @@ pub struct Options {
     pub host: PathBuf,
     /// Who pushes.
     pub holder: Holder,
+    /// Rust names of services that are pushed; empty: all.
+    pub services: BTreeSet<String>,
+    /// Neighbours that would not understand a named service come along.
+    pub with_dependents: bool,
     /// Fields that others set are taken over.
     pub force: bool,
     /// Services that are no more part of the app are removed.

@@ -26,12 +26,13 @@ impl Address {
     /// Docker and containerd do.
     pub fn read(text: &str) -> Result<Self, ShipError> {
         let refuse = |words: &str| ShipError::Address { text: text.to_owned(), words: words.to_owned() };
-        let trimmed = text.trim().trim_end_matches('/');
+        let trimmed = text.trim();
         let (plain, rest) = match (trimmed.strip_prefix("http://"), trimmed.strip_prefix("https://")) {
             (Some(rest), _) => (Some(true), rest),
             (_, Some(rest)) => (Some(false), rest),
             _ => (None, trimmed),
         };
+        let rest = rest.trim_end_matches('/');
         let (host, below) = rest.split_once('/').unwrap_or((rest, BELOW));
         if host.is_empty() {
             return Err(refuse("it names no host"));
@@ -95,7 +96,7 @@ fn is_ipv6(name: &str) -> bool {
 }
 
 /// Whether a host is this machine: what Docker and containerd speak to without TLS.
-fn is_here(name: &str) -> bool {
+pub(crate) fn is_here(name: &str) -> bool {
     name == "localhost" || name == "[::1]" || name.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
 }
 

@@ -5,7 +5,10 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use docker_credential::{CredentialRetrievalError as Failure, DockerCredential};
+use hyper::header::HeaderValue;
 
 use super::ShipError;
 
@@ -16,6 +19,17 @@ pub(crate) enum Credential {
     Basic(String, String),
     /// A token that tokens are given for.
     Identity(String),
+}
+
+impl Credential {
+    /// User and password as a header's value; a token for tokens is none.
+    pub(crate) fn header(&self) -> Option<HeaderValue> {
+        let Self::Basic(user, password) = self else { return None };
+        let mut header =
+            HeaderValue::try_from(format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))).ok()?;
+        header.set_sensitive(true);
+        Some(header)
+    }
 }
 
 impl std::fmt::Debug for Credential {
@@ -76,6 +90,43 @@ mod tests {
         assert!(find("ghcr.io") == Some(Credential::Identity("t".into())));
         assert!(find("other.io").is_none() && find("empty.io").is_none());
         assert!(super::find(&folder.path().join("none"), "ghcr.io").unwrap().is_none());
+    }
+
+    /// A helper is found on PATH, which belongs to a whole process: this test runs itself again with another.
+    #[test]
+    fn a_helper_is_asked() {
+        const CHILD: &str = "DYNINKA_TEST_HELPERS";
+        if let Some(folder) = std::env::var_os(CHILD) {
+            let find = |login| find(Path::new(&folder), login).unwrap();
+            assert!(find("ghcr.io") == Some(Credential::Basic("me".into(), "of-helper".into())));
+            assert!(find("quay.io") == Some(Credential::Identity("of-store".into())));
+            assert!(find("none.io").is_none());
+            let said = super::find(Path::new(&folder), "locked.io").unwrap_err().to_string();
+            assert!(said.contains("docker-credential-store says \"the keychain is locked\""), "{said}");
+            assert!(!said.contains("hidden"), "{said}");
+            return;
+        }
+        let folder = config(r#"{"credsStore": "store", "credHelpers": {"ghcr.io": "own"}}"#);
+        let helper = |name: &str, text: &str| {
+            let file = folder.path().join(format!("docker-credential-{name}"));
+            std::fs::write(&file, format!("#!/bin/sh\nread -r server\n{text}\n")).unwrap();
+            std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        };
+        helper("own", r#"echo '{"Username": "me", "Secret": "of-helper"}'"#);
+        helper(
+            "store",
+            r#"case $server in
+            quay.io) echo '{"Username": "<token>", "Secret": "of-store"}' ;;
+            locked.io) echo hidden; echo 'the keychain is locked' >&2; exit 1 ;;
+            *) echo 'credentials not found in native keychain'; exit 1 ;;
+            esac"#,
+        );
+        let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+        again.args(["--exact", "ship::credential::tests::a_helper_is_asked"]);
+        let output = again.env("PATH", path).env(CHILD, folder.path()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
     }
 
     #[test]

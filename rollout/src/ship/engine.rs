@@ -59,8 +59,14 @@ impl Engine {
         if !identities.is_empty() && !self.keeps_packed().await? {
             let mut arguments = vec!["image", "inspect", "--format", "{{json .RootFS.Layers}}"];
             arguments.extend(identities);
-            // An image that goes meanwhile makes this fail: then nothing is known, and all travels.
-            let said = self.docker.ask(&arguments, what).await?;
+            let said = match self.docker.ask(&arguments, what).await {
+                // One of them went meanwhile. Nothing is known to be there then, and all travels.
+                Err(ShipError::Tool { words, .. }) if words.contains("No such image") => {
+                    tracing::debug!(words, "an image went while it was asked for");
+                    String::new()
+                }
+                said => said?,
+            };
             stacks = said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         }
         Ok(There { names: self.names().await?, stacks })

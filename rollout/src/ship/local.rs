@@ -60,7 +60,7 @@ impl Local {
     /// Looks around. What is not there is no error: it is a way that is not taken.
     pub async fn look(programs: &Programs) -> Self {
         let docker = Tool::new(&programs.docker, &[]);
-        let engine = docker.ask(&["info", "--format", "{{.Name}}"], "ask Docker's engine for its name").await;
+        let engine = docker.glance(&["info", "--format", "{{.Name}}"], "ask Docker's engine for its name").await;
         let engine = match engine {
             Ok(name) => Some(name.trim().to_owned()).filter(|name| !name.is_empty()),
             Err(error) => {

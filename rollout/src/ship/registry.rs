@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use reqwest::{Method, StatusCode, header};
+use hyper::{Method, StatusCode};
 
 use super::retention::{self, Listing};
-use super::transport::{Ask, Transport, words};
+use super::transport::{Answer, Ask, Transport};
 use super::{Address, Missing, Owner, Programs, Pruned, PullPolicy, Sent, Ship, ShipError, Stock};
 use crate::image::{Digest, Image, MANIFEST};
 
@@ -51,9 +51,9 @@ impl Registry {
         &self,
         method: Method,
         path: &str,
-        accept: Option<&str>,
+        accept: Option<&'static str>,
         what: &str,
-    ) -> Result<reqwest::Response, ShipError> {
+    ) -> Result<Answer, ShipError> {
         let url = self.transport.url(&format!("{}/{path}", self.repository))?;
         self.transport.ask(&Ask { method, url, accept, body: None, what: what.to_owned() }).await
     }
@@ -62,10 +62,10 @@ impl Registry {
     async fn has(&self, digest: &Digest) -> Result<bool, ShipError> {
         let what = format!("ask for {}", short(digest));
         let response = self.request(Method::HEAD, &format!("blobs/{digest}"), None, &what).await?;
-        match response.status() {
+        match response.status {
             StatusCode::NOT_FOUND => Ok(false),
             status if status.is_success() || status.is_redirection() => Ok(true),
-            _ => Err(self.transport.refuse(response, &what).await),
+            _ => Err(self.transport.refuse(&response, &what)),
         }
     }
 
@@ -73,38 +73,34 @@ impl Registry {
     async fn digest_of(&self, tag: &str) -> Result<Option<Digest>, ShipError> {
         let what = format!("ask for {tag}");
         let response = self.request(Method::HEAD, &format!("manifests/{tag}"), Some(MANIFEST), &what).await?;
-        if response.status() == StatusCode::NOT_FOUND {
+        if response.status == StatusCode::NOT_FOUND {
             return Ok(None);
         }
-        if !response.status().is_success() {
-            return Err(self.transport.refuse(response, &what).await);
+        if !response.status.is_success() {
+            return Err(self.transport.refuse(&response, &what));
         }
-        let digest = response.headers().get("docker-content-digest").and_then(|digest| digest.to_str().ok());
+        let digest = response.header("docker-content-digest");
         let digest = digest.and_then(Digest::read);
-        digest.map(Some).ok_or_else(|| self.unsound(&what, "a manifest without a digest"))
-    }
-
-    fn unsound(&self, what: &str, words: &str) -> ShipError {
-        ShipError::Unsound { registry: self.host().to_owned(), what: what.to_owned(), words: words.to_owned() }
+        digest.map(Some).ok_or_else(|| self.transport.unsound(&what, "a manifest without a digest"))
     }
 
     /// Sends a blob in one piece.
     async fn send(&self, digest: &Digest, content: Bytes, what: &str) -> Result<u64, ShipError> {
         let response = self.request(Method::POST, "blobs/uploads/", None, what).await?;
-        if response.status() != StatusCode::ACCEPTED {
-            return Err(self.transport.refuse(response, what).await);
+        if response.status != StatusCode::ACCEPTED {
+            return Err(self.transport.refuse(&response, what));
         }
-        let location = response.headers().get(header::LOCATION).and_then(|location| location.to_str().ok());
+        let location = response.header("location");
         let mut url = location
-            .and_then(|location| response.url().join(location).ok())
-            .ok_or_else(|| self.unsound(what, "an upload without a place"))?;
+            .and_then(|location| response.url.join(location).ok())
+            .ok_or_else(|| self.transport.unsound(what, "an upload without a place"))?;
         url.query_pairs_mut().append_pair("digest", digest.as_str());
         let bytes = content.len() as u64;
         let body = Some(("application/octet-stream", content));
         let ask = Ask { method: Method::PUT, url, accept: None, body, what: what.to_owned() };
         let response = self.transport.ask(&ask).await?;
-        if response.status() != StatusCode::CREATED {
-            return Err(self.transport.refuse(response, what).await);
+        if response.status != StatusCode::CREATED {
+            return Err(self.transport.refuse(&response, what));
         }
         Ok(bytes)
     }
@@ -115,8 +111,8 @@ impl Registry {
         let body = Some((MANIFEST, image.manifest.clone()));
         let response =
             self.transport.ask(&Ask { method: Method::PUT, url, accept: None, body, what: what.clone() }).await?;
-        if response.status() != StatusCode::CREATED {
-            return Err(self.transport.refuse(response, &what).await);
+        if response.status != StatusCode::CREATED {
+            return Err(self.transport.refuse(&response, &what));
         }
         Ok(image.manifest.len() as u64)
     }
@@ -166,15 +162,15 @@ impl Registry {
         loop {
             let ask = Ask { method: Method::GET, url: url.clone(), accept: None, body: None, what: what.clone() };
             let response = self.transport.ask(&ask).await?;
-            if response.status() == StatusCode::NOT_FOUND {
+            if response.status == StatusCode::NOT_FOUND {
                 return Ok(tags);
             }
-            if !response.status().is_success() {
-                return Err(self.transport.refuse(response, &what).await);
+            if !response.status.is_success() {
+                return Err(self.transport.refuse(&response, &what));
             }
-            let link = response.headers().get(header::LINK).and_then(|link| link.to_str().ok());
+            let link = response.header("link");
             let next = link.and_then(|link| link.split_once('<')?.1.split_once('>')).map(|(next, _)| next.to_owned());
-            let listing: Listing = response.json().await.map_err(|error| self.unsound(&what, &words(&error)))?;
+            let listing: Listing = self.transport.read(&response, &what)?;
             let before = tags.len();
             tags.extend(listing.tags.unwrap_or_default());
             // A page that brings nothing new is the last, whatever it says.
@@ -189,14 +185,13 @@ impl Registry {
     async fn layers_of(&self, tag: &str) -> Result<BTreeMap<Digest, u64>, ShipError> {
         let what = format!("ask for {tag}");
         let response = self.request(Method::GET, &format!("manifests/{tag}"), Some(MANIFEST), &what).await?;
-        if response.status() == StatusCode::NOT_FOUND {
+        if response.status == StatusCode::NOT_FOUND {
             return Ok(BTreeMap::new());
         }
-        if !response.status().is_success() {
-            return Err(self.transport.refuse(response, &what).await);
+        if !response.status.is_success() {
+            return Err(self.transport.refuse(&response, &what));
         }
-        let manifest = response.bytes().await.map_err(|error| self.unsound(&what, &words(&error)))?;
-        retention::layers(&manifest).map_err(|error| self.unsound(&what, &error.to_string()))
+        retention::layers(&response.body).map_err(|error| self.transport.unsound(&what, &error.to_string()))
     }
 }
 
@@ -268,7 +263,7 @@ impl Ship for Registry {
             let Some(digest) = self.digest_of(tag).await? else { continue };
             let what = format!("remove {tag}");
             let response = self.request(Method::DELETE, &format!("manifests/{digest}"), None, &what).await?;
-            match response.status() {
+            match response.status {
                 StatusCode::ACCEPTED | StatusCode::OK | StatusCode::NO_CONTENT => pruned.removed += 1,
                 // Somebody else was faster.
                 StatusCode::NOT_FOUND => {}
@@ -276,13 +271,13 @@ impl Ship for Registry {
                 | StatusCode::UNAUTHORIZED
                 | StatusCode::FORBIDDEN
                 | StatusCode::BAD_REQUEST => {
-                    let refused = self.transport.refuse(response, &what).await;
+                    let refused = self.transport.refuse(&response, &what);
                     let left = tags.iter().filter(|tag| self.owner.owns(tag)).count() - pruned.kept - pruned.removed;
                     pruned.kept += left;
                     pruned.notices.push(format!("{left} old images stay at {}: failed to {refused}", self.host()));
                     return Ok(pruned);
                 }
-                _ => return Err(self.transport.refuse(response, &what).await),
+                _ => return Err(self.transport.refuse(&response, &what)),
             }
         }
         if !unwanted.shared.is_empty() {

@@ -11,6 +11,8 @@ use tokio::process::Command;
 
 use super::ShipError;
 
+/// Whether somebody answers at all is known within this.
+const GLANCE: Duration = Duration::from_secs(5);
 /// A question is answered within this.
 const ANSWER: Duration = Duration::from_secs(60);
 /// An archive is taken in within this, on a slow disk.
@@ -28,6 +30,11 @@ pub(crate) struct Tool {
 impl Tool {
     pub(crate) fn new(program: &OsStr, first: &[&str]) -> Self {
         Self { program: program.to_owned(), first: first.iter().map(|word| (*word).to_owned()).collect() }
+    }
+
+    /// Asks something nobody need be there to answer.
+    pub(crate) async fn glance(&self, arguments: &[&str], what: &str) -> Result<String, ShipError> {
+        self.run(arguments, None, GLANCE, what).await
     }
 
     /// Asks something; `what` is what for, after "failed to".

@@ -1,28 +1,40 @@
 //! Requests to one registry: TLS, who we are, and what its refusals mean.
 
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_auth::parser::ChallengeParser;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, USER_AGENT, WWW_AUTHENTICATE};
+use hyper::{HeaderMap, Method, Request, StatusCode};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use url::{Url, form_urlencoded};
 
 use super::credential::{self, Credential};
-use super::{Address, ShipError};
+use super::{Address, ShipError, address};
 
 /// A registry that is there takes a connection within this.
 const CONNECT: Duration = Duration::from_secs(10);
-/// A registry that works says something within this.
-const SILENCE: Duration = Duration::from_secs(60);
+/// A registry that works answers within this, and the time the body takes.
+const ANSWER: Duration = Duration::from_secs(60);
+/// A way that is slower than so many bytes a second is none.
+const SLOWEST: u64 = 16 * 1024;
+/// Documents are no longer than this.
+const DOCUMENT: usize = 16 << 20;
 /// Of what a registry says, so much is told.
 const WORDS: usize = 300;
 
 /// The way to one registry.
 pub(crate) struct Transport {
-    client: Client,
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     address: Address,
     credential: Option<Credential>,
     /// What the last challenge was met with.
@@ -30,14 +42,30 @@ pub(crate) struct Transport {
 }
 
 /// A request, to be made as often as it takes.
-pub(crate) struct Ask<'a> {
+pub(crate) struct Ask {
     pub(crate) method: Method,
     pub(crate) url: Url,
-    pub(crate) accept: Option<&'a str>,
+    pub(crate) accept: Option<&'static str>,
     /// Media type and bytes.
-    pub(crate) body: Option<(&'a str, Bytes)>,
+    pub(crate) body: Option<(&'static str, Bytes)>,
     /// What for, after "failed to".
     pub(crate) what: String,
+}
+
+/// An answer, read to its end.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    /// What was asked.
+    pub(crate) url: Url,
+}
+
+impl Answer {
+    /// A header's value, where it is text.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
 }
 
 #[derive(Deserialize)]
@@ -56,14 +84,11 @@ impl Transport {
             Ok::<_, ShipError>((credential.flatten(), tls(&host)?))
         });
         let (credential, tls) = found.await.map_err(|error| ShipError::Tls { words: error.to_string() })??;
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .connect_timeout(CONNECT)
-            .read_timeout(SILENCE)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("dyninka/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| ShipError::Tls { words: words(&error) })?;
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_connect_timeout(Some(CONNECT));
+        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
+        let client = Client::builder(TokioExecutor::new()).build(connector.wrap_connector(tcp));
         Ok(Self { client, address, credential, answer: Mutex::default() })
     }
 
@@ -78,52 +103,71 @@ impl Transport {
     }
 
     /// Asks; who we are is said where the registry wants to know. Any answer but a refusal for want of that comes back.
-    pub(crate) async fn ask(&self, ask: &Ask<'_>) -> Result<Response, ShipError> {
-        let response = self.send(ask).await?;
-        if response.status() != StatusCode::UNAUTHORIZED || !self.is_own(&ask.url) {
-            return Ok(response);
+    pub(crate) async fn ask(&self, ask: &Ask) -> Result<Answer, ShipError> {
+        let answer = self.send(ask).await?;
+        if answer.status != StatusCode::UNAUTHORIZED || !self.is_own(&ask.url) {
+            return Ok(answer);
         }
-        let challenges = response.headers().get_all(WWW_AUTHENTICATE).iter().filter_map(|header| header.to_str().ok());
+        let challenges = answer.headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|header| header.to_str().ok());
         let challenges: Vec<String> = challenges.map(str::to_owned).collect();
         match self.meet(&challenges, &ask.what).await? {
-            Some(answer) => {
-                *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+            Some(met) => {
+                *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(met);
                 self.send(ask).await
             }
-            None => Ok(response),
+            None => Ok(answer),
         }
     }
 
-    async fn send(&self, ask: &Ask<'_>) -> Result<Response, ShipError> {
-        let mut request = self.client.request(ask.method.clone(), ask.url.clone());
-        if let Some(accept) = ask.accept {
-            request = request.header(reqwest::header::ACCEPT, accept);
-        }
-        if let Some((kind, body)) = &ask.body {
-            request = request.header(CONTENT_TYPE, *kind).body(body.clone());
-        }
-        let answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(answer) = answer.filter(|_| self.is_own(&ask.url)) {
-            request = request.header(AUTHORIZATION, answer);
-        }
-        self.deliver(request, &ask.what).await
+    async fn send(&self, ask: &Ask) -> Result<Answer, ShipError> {
+        let known = self.answer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.deliver(ask, known.filter(|_| self.is_own(&ask.url))).await
     }
 
-    async fn deliver(&self, request: RequestBuilder, what: &str) -> Result<Response, ShipError> {
-        request.send().await.map_err(|error| {
-            let words = words(&error);
-            let host = &self.address.host;
-            let mend = if words.contains("InvalidContentType") || words.contains("record") {
-                format!("{host} seems to speak without TLS: give it as http://{host}")
-            } else if words.contains("certificate") || words.contains("UnknownIssuer") {
-                format!(
-                    "have its authority's certificate trusted: in the system's, or as /etc/docker/certs.d/{host}/ca.crt"
-                )
-            } else {
-                format!("is a registry running at {host}, and is the network up; what was sent is kept, push again")
-            };
-            ShipError::Unreachable { registry: host.clone(), what: what.to_owned(), words, mend }
-        })
+    async fn deliver(&self, ask: &Ask, authorization: Option<HeaderValue>) -> Result<Answer, ShipError> {
+        let (kind, body) = ask.body.clone().map_or((None, Bytes::new()), |(kind, body)| (Some(kind), body));
+        let patience = ANSWER + Duration::from_secs(body.len() as u64 / SLOWEST);
+        let mut request = Request::builder().method(ask.method.clone()).uri(ask.url.as_str());
+        request = request.header(USER_AGENT, concat!("dyninka/", env!("CARGO_PKG_VERSION")));
+        for (name, value) in [(ACCEPT, ask.accept), (CONTENT_TYPE, kind)] {
+            if let Some(value) = value {
+                request = request.header(name, value);
+            }
+        }
+        if let Some(authorization) = authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        let request = request.body(Full::new(body)).map_err(|error| self.unreachable(&ask.what, &error))?;
+        let answered = tokio::time::timeout(patience, async {
+            let response = self.client.request(request).await.map_err(|error| self.unreachable(&ask.what, &error))?;
+            let (head, body) = response.into_parts();
+            let body = Limited::new(body, DOCUMENT).collect().await;
+            let body = body.map_err(|error| self.unreachable(&ask.what, error.as_ref()))?.to_bytes();
+            Ok(Answer { status: head.status, headers: head.headers, body, url: ask.url.clone() })
+        });
+        let late = std::io::Error::other(format!("nothing came back within {} s", patience.as_secs()));
+        answered.await.unwrap_or_else(|_| Err(self.unreachable(&ask.what, &late)))
+    }
+
+    fn unreachable(&self, what: &str, error: &(dyn Error + 'static)) -> ShipError {
+        let (words, host) = (words(error), &self.address.host);
+        let mend = if words.contains("corrupt message") {
+            format!("{host} seems to speak without TLS: give it as http://{host}")
+        } else if words.contains("certificate") {
+            format!("have its authority trusted: in the system's certificates, or as /etc/docker/certs.d/{host}/ca.crt")
+        } else {
+            format!("is a registry running at {host}, and is the network up; what was sent is kept, push again")
+        };
+        ShipError::Unreachable { registry: host.clone(), what: what.to_owned(), words, mend }
+    }
+
+    pub(crate) fn unsound(&self, what: &str, words: &str) -> ShipError {
+        ShipError::Unsound { registry: self.address.host.clone(), what: what.to_owned(), words: words.to_owned() }
+    }
+
+    /// An answer's document.
+    pub(crate) fn read<T: DeserializeOwned>(&self, answer: &Answer, what: &str) -> Result<T, ShipError> {
+        serde_json::from_slice(&answer.body).map_err(|error| self.unsound(what, &error.to_string()))
     }
 
     /// Whether a URL is the registry's own: uploads may be sent elsewhere, where credentials are not to go.
@@ -133,28 +177,28 @@ impl Transport {
 
     /// The header that meets a challenge; `None` where we have nothing to meet it with.
     async fn meet(&self, challenges: &[String], what: &str) -> Result<Option<HeaderValue>, ShipError> {
-        let unsound =
-            |words: String| ShipError::Unsound { registry: self.address.host.clone(), what: what.to_owned(), words };
         for challenge in challenges.iter().flat_map(|header| ChallengeParser::new(header).flatten()) {
             let value = |name: &str| {
                 let found = challenge.params.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
                 found.map(|(_, value)| value.to_unescaped())
             };
             if challenge.scheme.eq_ignore_ascii_case("basic") {
-                let Some(Credential::Basic(user, password)) = &self.credential else { return Ok(None) };
-                let request = self.client.get(self.address.api()).basic_auth(user, Some(password));
-                let request = request.build().map_err(|error| unsound(words(&error)))?;
-                return Ok(request.headers().get(AUTHORIZATION).cloned());
+                return match &self.credential {
+                    Some(credential @ Credential::Basic(..)) => Ok(credential.header()),
+                    _ => Ok(None),
+                };
             }
             if challenge.scheme.eq_ignore_ascii_case("bearer") {
-                let realm = value("realm").ok_or_else(|| unsound("a challenge without a realm".to_owned()))?;
-                let url = Url::parse(&realm).map_err(|error| unsound(format!("the realm {realm:?}: {error}")))?;
-                if url.scheme() != "https" && !self.address.plain {
-                    return Err(unsound(format!("tokens are to be had without TLS at {realm}")));
+                let realm = value("realm").ok_or_else(|| self.unsound(what, "a challenge without a realm"))?;
+                let url = Url::parse(&realm);
+                let url = url.map_err(|error| self.unsound(what, &format!("the realm {realm:?}: {error}")))?;
+                let is_near = self.is_own(&url) || url.host_str().is_some_and(address::is_here);
+                if url.scheme() != "https" && !(self.address.plain && is_near) {
+                    return Err(self.unsound(what, &format!("tokens are to be had without TLS at {realm}")));
                 }
                 let token = self.token(url, value("service"), value("scope"), what).await?;
                 let mut header = HeaderValue::try_from(format!("Bearer {token}"))
-                    .map_err(|_| unsound("a token that fits no header".to_owned()))?;
+                    .map_err(|_| self.unsound(what, "a token that fits no header"))?;
                 header.set_sensitive(true);
                 return Ok(Some(header));
             }
@@ -165,43 +209,35 @@ impl Transport {
     /// A token of the registry's token server.
     async fn token(
         &self,
-        url: Url,
+        mut url: Url,
         service: Option<String>,
         scope: Option<String>,
         what: &str,
     ) -> Result<String, ShipError> {
-        let mut fields: Vec<(&str, String)> = Vec::new();
-        fields.extend(service.map(|service| ("service", service)));
-        fields.extend(scope.map(|scope| ("scope", scope)));
-        let request = match &self.credential {
-            Some(Credential::Identity(token)) => {
-                fields.extend([
-                    ("grant_type", "refresh_token".to_owned()),
-                    ("client_id", "dyninka".to_owned()),
-                    ("refresh_token", token.clone()),
-                ]);
-                self.client.post(url).form(&fields)
-            }
-            Some(Credential::Basic(user, password)) => {
-                self.client.get(url).query(&fields).basic_auth(user, Some(password))
-            }
-            None => self.client.get(url).query(&fields),
+        let fields = [("service", service), ("scope", scope)];
+        let fields = fields.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let (method, body) = if let Some(Credential::Identity(token)) = &self.credential {
+            let mut form = form_urlencoded::Serializer::new(String::new());
+            form.extend_pairs(fields).append_pair("grant_type", "refresh_token").append_pair("client_id", "dyninka");
+            form.append_pair("refresh_token", token);
+            (Method::POST, Some(("application/x-www-form-urlencoded", form.finish().into())))
+        } else {
+            url.query_pairs_mut().extend_pairs(fields);
+            (Method::GET, None)
         };
-        let response = self.deliver(request, what).await?;
-        if !response.status().is_success() {
-            return Err(self.refuse(response, what).await);
+        let ask = Ask { method, url, accept: None, body, what: what.to_owned() };
+        let answer = self.deliver(&ask, self.credential.as_ref().and_then(Credential::header)).await?;
+        if !answer.status.is_success() {
+            return Err(self.refuse(&answer, what));
         }
-        let unsound =
-            |words: String| ShipError::Unsound { registry: self.address.host.clone(), what: what.to_owned(), words };
-        let token: Token = response.json().await.map_err(|error| unsound(format!("no token: {}", words(&error))))?;
-        token.token.or(token.access_token).ok_or_else(|| unsound("an empty token".to_owned()))
+        let token: Token = self.read(&answer, what)?;
+        token.token.or(token.access_token).ok_or_else(|| self.unsound(what, "an empty token"))
     }
 
     /// An answer that is a refusal, in words.
-    pub(crate) async fn refuse(&self, response: Response, what: &str) -> ShipError {
-        let status = response.status();
-        // That its reasons cannot be read takes nothing from the refusal.
-        let said = response.text().await.unwrap_or_default();
+    pub(crate) fn refuse(&self, answer: &Answer, what: &str) -> ShipError {
+        let status = answer.status;
+        let said = String::from_utf8_lossy(&answer.body);
         let said = reason(&said);
         let host = &self.address.host;
         if said.contains("no space left on device") {
@@ -266,14 +302,11 @@ fn tls(host: &str) -> Result<rustls::ClientConfig, ShipError> {
 }
 
 /// What an error comes down to: its innermost cause, which names what happened.
-pub(crate) fn words(error: &reqwest::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        words = cause.to_string();
-        source = cause.source();
+fn words(mut error: &(dyn Error + 'static)) -> String {
+    while let Some(cause) = error.source() {
+        error = cause;
     }
-    if error.is_timeout() { "nothing came back in time".to_owned() } else { words }
+    error.to_string()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use rollout::ship::{Address, Missing, Owner, Programs, Registry, Sent, Ship, ShipError};
 
 use crate::made::{SAYS, app, image, keep};
-use crate::started::{registry, run};
+use crate::started::{Removed, registry, run_dyn};
 
 async fn open(address: &str, owner: Owner, docker_config: Option<PathBuf>) -> Registry {
     let programs = Programs { docker_config, ..Programs::default() };
@@ -32,8 +32,8 @@ async fn only_what_is_missing_travels_and_what_came_runs() {
     assert_eq!((sent.layers, sent.bytes), (1, edited.own_bytes()));
     // The engine fetches it by its digest and runs it, as nobody and with nothing to write to.
     let reference = ship.reference(&edited);
-    let said = run("docker", &["run", "--rm", "--read-only", "--entrypoint", "/dyn", &reference, "--list"]);
-    run("docker", &["image", "rm", "-f", &reference]);
+    let _removed = Removed(reference.clone());
+    let said = run_dyn(&reference);
     assert!(said.contains(SAYS), "{said}");
 }
 

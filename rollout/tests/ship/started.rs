@@ -93,3 +93,19 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> String {
     assert!(output.status.success(), "{program} {arguments:?}: {said}");
     String::from_utf8(output.stdout).unwrap()
 }
+
+/// Runs the program of an image as a pod does: as nobody, with nothing to write to. It lists these tests.
+pub(crate) fn run_dyn(reference: &str) -> String {
+    let isolated = ["run", "--rm", "--network", "none", "--read-only", "--cap-drop", "ALL"];
+    run("docker", &[&isolated[..], &["--entrypoint", "/dyn", reference, "--list"]].concat())
+}
+
+/// An image of the engine's that is gone when this is dropped.
+pub(crate) struct Removed(pub(crate) String);
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        let removed = Command::new("docker").args(["image", "rm", "-f", &self.0]).output();
+        assert!(removed.is_ok(), "docker is there");
+    }
+}
