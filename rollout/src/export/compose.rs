@@ -5,7 +5,6 @@ use serde_json::{Map, Value, json};
 use super::{ExportError, told};
 use crate::image::{FOLDER, HOST, USER};
 use crate::model::{PORT, Wanted, WantedService};
-use crate::object::name;
 use crate::settings::Variable;
 
 /// Where the last service is found on the machine, where nothing else is said.
@@ -17,9 +16,8 @@ pub(super) fn write(wanted: &Wanted) -> Result<String, ExportError> {
     for service in &wanted.services {
         services.insert(service.dns.clone(), one(wanted, service)?);
     }
-    // A project's name begins with a letter or digit, which a label does.
-    let file = json!({ "name": name::plain(&wanted.app), "services": services });
-    Ok(serde_saphyr::to_string(&file)?)
+    // No name: the project is called after its folder, and Compose 1 reads the file, too.
+    Ok(serde_saphyr::to_string(&json!({ "services": services }))?)
 }
 
 fn one(wanted: &Wanted, service: &WantedService) -> Result<Value, ExportError> {
