@@ -108,6 +108,7 @@ fn pure_rooms_touch_nothing() {
 /// Who may read the wall clock, and what for. It jumps: what it says is shown to people or compared with the times of
 /// files, and never subtracted to tell how long something took.
 const WALL_CLOCK: &[(&str, &str)] = &[
+    ("app/src/wire/outside.rs", "what the type looks like on the wire, no clock"),
     ("bench/src/edits/mod.rs", "a number that no earlier run has used"),
     ("build/src/artifact.rs", "when a kept library was used last"),
     ("build/src/builder.rs", "how old a folder is that a killed build left"),
