@@ -29,9 +29,7 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("chain.rs");
-        fs::write(&file, TEXT).unwrap();
+        let (folder, file) = crate::support::app(TEXT);
         let app = Self { folder, file };
         app.settings("[entry]\nnode_port = 0\n");
         app

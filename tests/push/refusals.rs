@@ -86,7 +86,7 @@ fn another_cluster_behind_the_same_context_is_refused_until_it_is_trusted() {
     let place = {
         use std::os::unix::ffi::OsStrExt;
         let file = app.file.canonicalize().unwrap();
-        format!("chain-{}", &blake3::hash(file.as_os_str().as_bytes()).to_hex()[..8])
+        format!("app-{}", &blake3::hash(file.as_os_str().as_bytes()).to_hex()[..8])
     };
     fs::write(&id, json!({ "apps": { place: { "dyn-testbed": { "uid": "another" } } } }).to_string()).unwrap();
     refused(&push(), 1, &["it is another cluster now", "another", "dyn trust dyn-testbed"]);
@@ -104,7 +104,7 @@ fn an_object_of_somebody_elses_is_not_touched() {
     namespace.kubectl(&["create", "service", "clusterip", "plus", "--tcp=80"]);
     let before = namespace.objects("services")["plus"].clone();
     let ran = namespace.push(&app.file, &[]);
-    refused(&ran, 1, &["service/plus", "not of chain"]);
+    refused(&ran, 1, &["service/plus", "not of app"]);
     assert_eq!(namespace.objects("services")["plus"]["spec"], before["spec"]);
     assert!(namespace.objects("deployments").is_empty());
 }
@@ -115,4 +115,12 @@ fn nobody_says_yes_for_a_user_who_is_not_there() {
     let ran = Ran::of(&namespace.command("push", &app.file).arg("--json").output().unwrap());
     refused(&ran, 2, &["--yes"]);
     assert!(namespace.writes().is_empty(), "{:?}", namespace.writes());
+}
+
+#[test]
+fn only_a_cluster_is_taken_down() {
+    let app = App::new();
+    let ran = crate::support::run(&["down".as_ref(), app.file.as_os_str()]);
+    assert_eq!(ran.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&ran.stderr).contains("--cluster"));
 }
