@@ -20,7 +20,7 @@ const EXIT_CODES: &str = "Exit codes:
   1    the app or a call of it is wrong; the message says where
   2    the command line is wrong
   3    this machine lacks something: run `dyn doctor`
-  4    another session has the app
+  4    another session or push has the app
   130  interrupted before it was done";
 
 #[derive(Debug, Subcommand)]
@@ -52,13 +52,18 @@ pub(crate) enum Command {
     Invoke(Invoke),
     /// Call functions of the running session by hand, or of one started for it; lines from a pipe work too
     Shell(Shell),
-    /// How the running session does
+    /// How the running session does, or what runs on a cluster
     Status {
         /// The app
         file: PathBuf,
         /// All of it, as one JSON value
         #[arg(long)]
         json: bool,
+        /// What runs on a cluster, and what somebody changed there
+        #[arg(long)]
+        cluster: bool,
+        #[command(flatten)]
+        goal: Goal,
     },
     /// What services of the running session wrote
     Logs(Logs),
@@ -82,11 +87,45 @@ pub(crate) enum Command {
     },
     /// Save the requests the running session has in memory, or write recorded calls as a Rust test file
     Keep(Keep),
+    /// Roll out on a cluster what changed since what runs there, without a failed request
+    Push(Push),
+    /// Put back what ran on a cluster before
+    Rollback(Rollback),
+    /// What was pushed to a cluster, by whom, and what became of it
+    History {
+        /// The app
+        file: PathBuf,
+        /// One JSON value a line on stdout
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        goal: Goal,
+    },
+    /// Let pushes go to another cluster than before, where a context means another now
+    Trust {
+        /// The context
+        context: String,
+    },
+    /// Remove an app from a cluster: what carries its labels, and nothing else
+    Down {
+        /// The app
+        file: PathBuf,
+        /// From a cluster; `dyn stop` ends what runs here
+        #[arg(long, required = true)]
+        cluster: bool,
+        /// Without asking
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        goal: Goal,
+    },
     /// End the session of an app and remove whatever it or a killed one left
     Stop {
         /// The app
         file: PathBuf,
     },
+    /// Write the same services as a file for kubectl, Docker Compose or Marathon; images are built and put where it finds them
+    Export(Export),
     /// Look at what this machine offers: toolchain, linker, engine, limits, disk
     Doctor {
         /// One JSON value on stdout
@@ -150,6 +189,95 @@ pub(crate) struct Dev {
     pub(crate) limits: Limits,
 }
 
+/// Which cluster is meant, as `kubectl` is told.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Goal {
+    /// Context of the kubeconfig [default: the current one]
+    #[arg(long)]
+    pub(crate) context: Option<String>,
+    /// Namespace [default: the context's]
+    #[arg(long)]
+    pub(crate) namespace: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Push {
+    /// The app
+    pub(crate) file: PathBuf,
+    /// These services alone; others stay as they run
+    pub(crate) services: Vec<String>,
+    /// Neighbours that would not understand a named service come along
+    #[arg(long, requires = "services")]
+    pub(crate) with_dependents: bool,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) plan: bool,
+    /// Without asking
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// One JSON value a line on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) goal: Goal,
+    /// Registry images go through, host[:port][/folder] [default: whatever way there is]
+    #[arg(long)]
+    pub(crate) registry: Option<String>,
+    /// Take over fields that others set
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Remove services that are no more part of the app
+    #[arg(long)]
+    pub(crate) remove: bool,
+    /// Seconds the roll of a service may take
+    #[arg(long, default_value_t = 120)]
+    pub(crate) deadline: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// The app
+    pub(crate) file: PathBuf,
+    /// What is to read the file
+    #[arg(long, value_enum)]
+    pub(crate) format: Format,
+    /// Registry the images are put into, host[:port][/folder] [default: that of dyn.toml; for compose, Docker's engine here]
+    #[arg(long)]
+    pub(crate) registry: Option<String>,
+    /// The file to write [default: stdout]
+    #[arg(long, short)]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For kubectl apply
+    Kubernetes,
+    /// For docker compose up
+    Compose,
+    /// For Marathon's /v2/groups
+    Marathon,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rollback {
+    /// The app
+    pub(crate) file: PathBuf,
+    /// One service alone
+    pub(crate) service: Option<String>,
+    /// The push to go back to, by its number [default: the one before]
+    #[arg(long)]
+    pub(crate) to: Option<u32>,
+    /// Without asking
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// One JSON value a line on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) goal: Goal,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Shell {
     /// The app
@@ -174,9 +302,14 @@ pub(crate) struct Logs {
     /// Only the latest lines
     #[arg(short = 'n', long)]
     pub(crate) last: Option<usize>,
-    /// JSON lines: seq, at_ms, service, stream, line
+    /// JSON lines: seq, at_ms, service, stream, line; of a cluster: pod, line
     #[arg(long)]
     pub(crate) json: bool,
+    /// Of the pods on a cluster
+    #[arg(long)]
+    pub(crate) cluster: bool,
+    #[command(flatten)]
+    pub(crate) goal: Goal,
 }
 
 #[derive(Debug, Args)]
@@ -266,6 +399,11 @@ pub(crate) struct Invoke {
     /// Where to run what must be started for the call
     #[arg(long, value_enum, default_value_t = On::Process)]
     pub(crate) on: On,
+    /// On a cluster, through its API server
+    #[arg(long)]
+    pub(crate) cluster: bool,
+    #[command(flatten)]
+    pub(crate) goal: Goal,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -33,7 +33,7 @@ fn main() {
     let (other, _) = app::parse(&edited);
     let compared = median(|| drop(app::compare(&app, &other)));
     // One function after the other is edited, as it is saved in a session.
-    let mut memory = app::Memory::default();
+    let mut memory = app::Incremental::default();
     drop(memory.parse(&sources));
     let mut edits = 0;
     let again = median_mut(|| {

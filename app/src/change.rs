@@ -1,8 +1,8 @@
 //! What an edit changed, by meaning.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{App, Service};
+use crate::model::App;
 
 /// What differs between two apps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,7 +50,8 @@ pub fn compare(old: &App, new: &App) -> Changes {
         match old.service(&name) {
             None => services.push(Change::Added { service: name }),
             Some(before) if before.meaning != service.meaning => {
-                services.push(Change::Changed { service: name, reasons: reasons(before, service) });
+                let reasons = reasons(&before.reaches, &service.reaches);
+                services.push(Change::Changed { service: name, reasons });
             }
             Some(_) => {}
         }
@@ -60,9 +61,10 @@ pub fn compare(old: &App, new: &App) -> Changes {
     Changes { services, flow: old.flow != new.flow }
 }
 
-fn reasons(old: &Service, new: &Service) -> Vec<String> {
-    let labels: BTreeSet<&String> = old.reaches.keys().chain(new.reaches.keys()).collect();
-    let reason = |label: &String| match (old.reaches.get(label), new.reaches.get(label)) {
+/// What two readings of a service differ in, by what each reaches ([`crate::Service::reaches`]), in words.
+pub fn reasons(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Vec<String> {
+    let labels: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let reason = |label: &String| match (old.get(label), new.get(label)) {
         (Some(before), Some(now)) if before != now => Some(format!("{label} changed")),
         (None, Some(_)) => Some(format!("{label} is new to it")),
         (Some(_), None) => Some(format!("{label} is gone from it")),

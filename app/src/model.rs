@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::apart::Apart;
 use crate::diagnostic::Place;
+use crate::quantity::{Cpu, Memory};
 use crate::reach::Reach;
 use crate::tree::Tree;
 
@@ -62,6 +63,8 @@ pub struct Service {
     pub meaning: String,
     /// `#[service(replay = false)]`: not to be run again for comparison.
     pub replay: bool,
+    /// What its attribute asks for on a cluster.
+    pub needs: Needs,
     /// The function's name in the file.
     pub place: Place,
     /// The types of its inputs, in order.
@@ -87,6 +90,18 @@ pub struct Carried {
     pub outputs: BTreeSet<String>,
     /// The `T` of a `Placed<T>`.
     pub states: BTreeSet<String>,
+}
+
+/// What `#[service(replicas = 2, cpu = "500m", memory = "128Mi")]` asks for on a cluster. It has no part in what a
+/// service means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// How many of it run.
+    pub replicas: Option<u32>,
+    /// What is reserved for each.
+    pub cpu: Option<Cpu>,
+    /// What is reserved for each, and may not be exceeded.
+    pub memory: Option<Memory>,
 }
 
 /// An input of a service.

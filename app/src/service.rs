@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use quote::ToTokens;
 use syn::spanned::Spanned;
-use syn::{Expr, FnArg, GenericArgument, Lit, Pat, PathArguments, ReturnType, Type};
+use syn::{FnArg, GenericArgument, Pat, PathArguments, ReturnType, Type};
 
 use crate::model::{Input, Output};
-use crate::syntax::is_named;
+use crate::options::{self, Options};
 use crate::unit::back;
 
 /// The longest DNS label (RFC 1035, 2.3.4).
@@ -41,7 +41,7 @@ pub(crate) struct Signature {
     /// Of the type returned, or of the name.
     pub(crate) output_range: Range<usize>,
     pub(crate) is_async: bool,
-    pub(crate) replay: bool,
+    pub(crate) options: Options,
 }
 
 impl Signed {
@@ -138,7 +138,7 @@ pub(crate) fn read(function: &syn::ItemFn) -> Signed {
     {
         wrong(range(returned), format!("service {name} returns {word}"), help);
     }
-    let replay = options(function, &mut faults);
+    let options = options::read(function, &mut faults);
     let output_range = match &signature.output {
         ReturnType::Type(_, returned) => range(returned),
         ReturnType::Default => range(&signature.ident),
@@ -149,37 +149,9 @@ pub(crate) fn read(function: &syn::ItemFn) -> Signed {
         input_ranges,
         output_range,
         is_async: signature.asyncness.is_some(),
-        replay,
+        options,
     };
     Signed { signature, faults }
-}
-
-/// `#[service(replay = false)]`.
-fn options(function: &syn::ItemFn, faults: &mut Vec<Fault>) -> bool {
-    let mut replay = true;
-    for attribute in function.attrs.iter().filter(|attribute| is_named(attribute, "service")) {
-        if matches!(attribute.meta, syn::Meta::Path(_)) {
-            continue;
-        }
-        let parser = syn::punctuated::Punctuated::<syn::MetaNameValue, syn::Token![,]>::parse_terminated;
-        let options = attribute.parse_args_with(parser).unwrap_or_default();
-        let value = |option: &syn::MetaNameValue| match &option.value {
-            Expr::Lit(syn::ExprLit { lit: Lit::Bool(value), .. }) if option.path.is_ident("replay") => {
-                Some(value.value)
-            }
-            _ => None,
-        };
-        match options.iter().map(value).collect::<Option<Vec<_>>>() {
-            Some(values) if !values.is_empty() => replay = values.iter().all(|value| *value),
-            _ => faults.push(Fault {
-                range: range(attribute),
-                message: "this is no option of a service".to_owned(),
-                help: "the one there is: #[service(replay = false)]".to_owned(),
-                service: None,
-            }),
-        }
-    }
-    replay
 }
 
 /// Why a name is no DNS label once `_` became `-` (RFC 1123, 2.1).

@@ -102,7 +102,7 @@ impl Serde {
 
 /// A name under serde's `rename_all`: <https://serde.rs/container-attrs.html#rename_all>. Fields are written in
 /// `snake_case`, variants in `PascalCase`.
-fn recase(name: &str, case: Option<&str>, is_variant: bool) -> String {
+pub(crate) fn recase(name: &str, case: Option<&str>, is_variant: bool) -> String {
     let words: Vec<String> = if is_variant { pascal_words(name) } else { name.split('_').map(str::to_owned).collect() };
     let lower = |word: &String| word.to_lowercase();
     let capital = |word: &String| {

@@ -12,6 +12,7 @@ use syn::spanned::Spanned;
 
 use crate::import;
 use crate::mention::{self, Mentions};
+use crate::options;
 use crate::placed;
 use crate::service::{self, Signed};
 use crate::shape;
@@ -160,7 +161,10 @@ fn essence(syntax: &Syntax, kind: &Kind, start: usize) -> Essence {
         Kind::Use { leaves, .. } => essence.names = leaves.iter().map(|leaf| leaf.name.clone()).collect(),
         Kind::Test => essence.names = Vec::new(),
         _ => {
-            essence.hash = tokens::hash(syntax.to_token_stream());
+            essence.hash = tokens::hash(match kind {
+                Kind::Service { .. } => options::without_needs(syntax),
+                _ => syntax.to_token_stream(),
+            });
             essence.mentions = mention::of_item(syntax).shifted(start);
         }
     }

@@ -7,7 +7,7 @@ mod generate;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use app::{Memory, Sources};
+use app::{Incremental, Sources};
 use proptest::prelude::*;
 
 fn sources(root: &str, module: &str) -> Sources {
@@ -18,7 +18,7 @@ fn sources(root: &str, module: &str) -> Sources {
 }
 
 /// Everything that is in an app, in words.
-fn check(memory: &mut Memory, sources: &Sources) -> Result<(), TestCaseError> {
+fn check(memory: &mut Incremental, sources: &Sources) -> Result<(), TestCaseError> {
     prop_assert_eq!(memory.wanted(sources), app::wanted(sources));
     let (again, findings) = memory.parse(sources);
     let (whole, expected) = app::parse(sources);
@@ -93,7 +93,7 @@ proptest! {
     ) {
         let mut root = format!("mod aside;\n{}", generate::program(2, 60));
         let mut module = "use super::*;\npub fn aside() -> f64 { shared_0(1.0) }\n\nmod deeper;\n".to_owned();
-        let mut memory = Memory::default();
+        let mut memory = Incremental::default();
         check(&mut memory, &sources(&root, &module))?;
         for (edit, in_root) in edits {
             let text = if in_root { &mut root } else { &mut module };
@@ -110,7 +110,7 @@ proptest! {
 
 #[test]
 fn a_comment_that_is_opened_hides_what_comes_after_it() {
-    let mut memory = Memory::default();
+    let mut memory = Incremental::default();
     let text = "fn a() {}\nfn b() {} fn c() {}\n/* */ fn d() {}\nfn main() { }\n";
     let texts = [
         text.to_owned(),
@@ -129,7 +129,7 @@ fn a_comment_that_is_opened_hides_what_comes_after_it() {
 
 #[test]
 fn a_file_that_becomes_another_s_module_is_read_as_one() {
-    let mut memory = Memory::default();
+    let mut memory = Incremental::default();
     let mut app = sources("mod a;\nfn main() { }\n", "");
     app.texts.insert(PathBuf::from("a.rs"), Arc::from("fn main() { }\n#[service]\nfn s() { }\nmod deep;\n"));
     check(&mut memory, &app).expect("as a module");

@@ -9,6 +9,7 @@ use crate::artifact::Artifact;
 use crate::builder::{Builder, Machine};
 use crate::compile::{Compilation, Compiled};
 use crate::error::BuildError;
+use crate::profile::Profile;
 use crate::progress::Progress;
 use crate::recipe::Recipe;
 use crate::types::{self, Ahead};
@@ -57,7 +58,7 @@ impl Builder {
             let placed = service.placed.iter().find(|placed| placed.name == name);
             let fingerprint = placed.map_or("", |placed| placed.fingerprint.as_str());
             // The layout of a type is rustc's choice and its dependencies', not the source's alone.
-            hash::parts([fingerprint.as_bytes(), recipe.key.as_bytes()])[..16].to_owned()
+            hash::parts([fingerprint.as_bytes(), self.environment_key(recipe).as_bytes()])[..16].to_owned()
         };
         let glue = glue::write(service, &slice.stubs, version, &print);
         let work = self.work();
@@ -87,13 +88,13 @@ impl Builder {
 
     /// The crate of a service's types, where they are to be compiled apart.
     fn types_key(&self, recipe: &Recipe, app: &App, service: &Service) -> Option<String> {
-        if self.level > types::HIGHEST_LEVEL {
+        if self.profile.level() > types::HIGHEST_LEVEL {
             return None;
         }
         for why in &service.kept_together {
             self.notice(format!("a type is compiled with {} at every edit: {why}", service.name));
         }
-        let key = types::key(recipe, &app.name, self.shown(), self.level, service.types()?);
+        let key = types::key(recipe, &app.name, self.shown(), self.profile, service.types()?);
         (!self.ahead.refuses(&key)).then_some(key)
     }
 
@@ -111,7 +112,7 @@ impl Builder {
             folder: self.folder().to_owned(),
             shown: self.shown().to_owned(),
             work: self.work(),
-            level: self.level,
+            profile: self.profile,
             limit: self.limit,
             types: split.types,
             carried: split.carried,
@@ -128,10 +129,13 @@ impl Builder {
     }
 
     pub(crate) fn identify(&self, recipe: &Recipe, app: &App, service: &Service) -> Identity {
-        let level = [self.level];
-        let shown = self.shown().as_os_str().as_encoded_bytes();
-        let name = service.name.as_bytes();
-        let mut parts = vec![glue::FORMAT.as_bytes(), recipe.key.as_bytes(), &level, shown, app.name.as_bytes(), name];
+        let level = [self.profile.level()];
+        let shown = match self.profile {
+            Profile::Dev => self.shown().as_os_str().as_encoded_bytes(),
+            Profile::Optimised => &[],
+        };
+        let (around, name) = (self.environment_key(recipe).as_bytes(), service.name.as_bytes());
+        let mut parts = vec![glue::FORMAT.as_bytes(), around, &level, shown, app.name.as_bytes(), name];
         parts.push(service.meaning.as_bytes());
         // A change of what is called changes the stub, though none of the caller's own items.
         let called = app.services.iter().filter(|called| service.calls.contains(&called.name));
@@ -140,7 +144,17 @@ impl Builder {
         parts.extend(stubs.iter().map(String::as_bytes));
         let key = hash::parts(parts);
         let version = format!("{}@{}", service.name, &key[..8]);
+        // Two libraries of one version may name other places of this machine: each recipe has its own.
+        let key = hash::parts([key.as_bytes(), recipe.key.as_bytes()]);
         Identity { key, version }
+    }
+
+    /// What a version rests on beside the app's own source.
+    fn environment_key<'r>(&self, recipe: &'r Recipe) -> &'r str {
+        match self.profile {
+            Profile::Dev => &recipe.key,
+            Profile::Optimised => &recipe.portable,
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use crate::finding::Finding;
 use crate::leftover;
 use crate::linker::{self, Linker};
 use crate::process::Pace;
+use crate::profile::Profile;
 use crate::progress::{Listener, Progress};
 use crate::recipe::Recipe;
 use crate::rustc::Rustc;
@@ -38,7 +39,7 @@ pub struct Builder {
     cache: PathBuf,
     pub(crate) listener: Listener,
     pub(crate) shelf: Shelf,
-    pub(crate) level: u8,
+    pub(crate) profile: Profile,
     pub(crate) limit: Duration,
     pub(crate) rack: Rack,
     /// Types that are compiled ahead.
@@ -95,7 +96,7 @@ impl Builder {
             rack: Rack::new(&cache),
             cache,
             listener: Arc::new(listener),
-            level: 0,
+            profile: Profile::Dev,
             limit: LIMIT,
             ahead: Queue::default(),
             told: std::sync::Mutex::default(),
@@ -108,9 +109,9 @@ impl Builder {
         })
     }
 
-    /// Optimises services like `-C opt-level`: 0, the default, is the quickest to build, 3 the quickest to run.
-    pub fn optimise(mut self, level: u8) -> Self {
-        self.level = level.min(3);
+    /// Builds for something else than [`Profile::Dev`].
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
         self
     }
 
@@ -237,7 +238,7 @@ impl Builder {
             folder: self.folder(),
             shown: &self.shown,
             work,
-            level: self.level,
+            profile: self.profile,
             limit: self.limit,
             pace: Pace::Awaited,
         }

@@ -53,7 +53,7 @@ impl Compilation<'_> {
 
     fn command(&self, written: &Written, library: &Path) -> Command {
         let mut command = self.rustc.command(written, &self.service.name);
-        command.args(["--crate-type=cdylib", "-Cstrip=debuginfo"]);
+        command.args(["--crate-type=cdylib", self.rustc.profile.strip()]);
         if let Some(types) = self.types {
             command.arg("--extern").arg(format!("{}={}", Split::CRATE, types.display()));
         }

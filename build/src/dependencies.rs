@@ -63,7 +63,9 @@ impl Workshop<'_> {
             (folder, content)
         });
         let trees: BTreeMap<PathBuf, String> = trees.collect();
-        let recipe = self.write_recipe(&folder, &surroundings, manifest.left_out, &trees)?;
+        let mut recipe = self.write_recipe(&folder, &surroundings, manifest.left_out, &trees)?;
+        let contents = trees.keys().map(|folder| recipe::package_content(folder, &except));
+        recipe.portable = self.portable(&folder, &recipe, contents.collect())?;
         self.keep_lock(&folder)?;
         let made = Record::new(recipe, &self.toolchain.identity, &surroundings.consulted, trees);
         made.write(&record)?;
@@ -226,6 +228,7 @@ impl Workshop<'_> {
         let key = hash::parts(words.iter().map(String::as_bytes));
         Ok(Recipe {
             key,
+            portable: String::new(),
             edition,
             arguments,
             environment,
@@ -234,6 +237,31 @@ impl Workshop<'_> {
             libraries: call.libraries,
             consulted: BTreeSet::new(),
         })
+    }
+
+    /// What a recipe comes to on any machine: the locked versions, what packages that lie here contain, the compiler,
+    /// the flags.
+    fn portable(&self, folder: &Path, recipe: &Recipe, contents: BTreeSet<String>) -> Result<String, BuildError> {
+        let lock = folder.join("Cargo.lock");
+        let lock = fs::read_to_string(&lock).map_err(io("read", &lock))?;
+        // The crate that stands for a service is named after places.
+        let key = folder.file_name().unwrap_or_default().to_string_lossy();
+        let mut words = vec![self.toolchain.identity.clone(), carried::hash(), recipe.edition.clone()];
+        words.push(lock.replace(&*key, ""));
+        words.extend(contents);
+        let mut arguments = recipe.arguments.iter();
+        while let Some(argument) = arguments.next() {
+            if ["-L", "--extern"].contains(&argument.as_str()) {
+                // Where libraries are; which ones they are, the lock file says.
+                arguments.next();
+            } else {
+                words.push(argument.clone());
+            }
+        }
+        let named_here = ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH"];
+        let variables = recipe.environment.iter().filter(|(name, _)| !named_here.contains(&name.as_str()));
+        words.extend(variables.map(|(name, value)| format!("{name}={value:?}")));
+        Ok(hash::parts(words.iter().map(String::as_bytes)))
     }
 
     fn keep_lock(&self, folder: &Path) -> Result<(), BuildError> {

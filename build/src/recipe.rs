@@ -16,6 +16,8 @@ use crate::{files, hash};
 pub struct Recipe {
     /// Equal keys: the same source gives the same library.
     pub key: String,
+    /// The same without the places of this machine: equal, and the same source means the same everywhere.
+    pub portable: String,
     /// Edition of the source.
     pub edition: String,
     /// Arguments for rustc: libraries, folders, flags of the user's configuration.
@@ -93,6 +95,18 @@ pub(crate) fn package_hash(folder: &Path, except: &dyn Fn(&Path) -> bool) -> Str
     hash::tree(folder, &|path| outside.iter().any(|folder| folder == path) || except(path))
 }
 
+/// The same, wherever the package lies.
+pub(crate) fn package_content(folder: &Path, except: &dyn Fn(&Path) -> bool) -> String {
+    let outside = outside(folder);
+    let files = hash::files(folder, &|path| outside.iter().any(|folder| folder == path) || except(path));
+    let words = files.iter().map(|file| {
+        let inside = file.strip_prefix(folder).unwrap_or(file);
+        format!("{}={}", inside.display(), hash::file(file).unwrap_or_default())
+    });
+    let words: Vec<String> = words.collect();
+    hash::parts(words.iter().map(String::as_bytes))
+}
+
 fn package_files(folder: &Path) -> Vec<PathBuf> {
     let outside = outside(folder);
     hash::files(folder, &|path| outside.iter().any(|folder| folder == path))
@@ -163,6 +177,7 @@ mod tests {
         }
         let except = |file: &Path| file.ends_with("app.rs");
         let recipe = Recipe {
+            portable: String::new(),
             key: "k".to_owned(),
             edition: "2024".to_owned(),
             arguments: Vec::new(),

@@ -13,6 +13,7 @@ use crate::files;
 use crate::finding::{self, Explain, Finding, Origin};
 use crate::leftover;
 use crate::process::{self, Ended, Pace};
+use crate::profile::Profile;
 use crate::recipe::{self, Recipe};
 use crate::toolchain::Toolchain;
 
@@ -29,7 +30,7 @@ pub(crate) struct Rustc<'a> {
     pub(crate) shown: &'a Path,
     /// Where temporary folders are made; on the file system of the artifacts.
     pub(crate) work: &'a Path,
-    pub(crate) level: u8,
+    pub(crate) profile: Profile,
     pub(crate) limit: Duration,
     pub(crate) pace: Pace,
 }
@@ -90,8 +91,7 @@ impl Rustc<'_> {
         command.args(&self.recipe.arguments).arg("--error-format=json");
         command.arg(format!("--edition={}", self.recipe.edition));
         command.arg(format!("--crate-name={}", crate_name(self.name, &self.recipe.libraries)));
-        command.arg(format!("-Cmetadata={metadata}")).arg(format!("-Copt-level={}", self.level));
-        command.args(["-Cdebug-assertions=on", "-Coverflow-checks=on", "-Cpanic=unwind"]);
+        command.arg(format!("-Cmetadata={metadata}")).args(self.profile.codegen());
         command.args(["-Cdebuginfo=0", "-Cembed-bitcode=no"]);
         // A slice leaves out what its service does not use, and so looks more unused than the file is. rustc's real
         // warnings are `cargo check`'s business; what is denied by default stays an error.
@@ -99,7 +99,16 @@ impl Rustc<'_> {
         if written.slice.files.values().any(|text| text.contains("deny(") || text.contains("forbid(")) {
             command.arg("--force-warn=unused");
         }
-        command.arg(format!("--remap-path-prefix={}={}", written.sources.display(), self.named().display()));
+        let named = match self.profile {
+            Profile::Dev => self.named(),
+            Profile::Optimised => {
+                // What is shipped names the file alone; what rustc says names the folder that was written, which is
+                // put into the user's words below.
+                command.arg("--remap-path-scope=object");
+                Path::new("")
+            }
+        };
+        command.arg(format!("--remap-path-prefix={}={}", written.sources.display(), named.display()));
         command.arg(written.sources.join(&written.slice.root));
         command
     }

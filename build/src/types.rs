@@ -13,6 +13,7 @@ use app::{Carried, Slice};
 use crate::error::{BuildError, io};
 use crate::glue::on_one_line;
 use crate::process::Pace;
+use crate::profile::Profile;
 use crate::recipe::Recipe;
 use crate::rustc::{Rustc, crate_name};
 use crate::toolchain::Toolchain;
@@ -47,7 +48,7 @@ pub(crate) struct Ahead {
     pub(crate) folder: PathBuf,
     pub(crate) shown: PathBuf,
     pub(crate) work: PathBuf,
-    pub(crate) level: u8,
+    pub(crate) profile: Profile,
     pub(crate) limit: std::time::Duration,
     pub(crate) types: Slice,
     pub(crate) carried: Carried,
@@ -55,9 +56,10 @@ pub(crate) struct Ahead {
 }
 
 /// What a crate of types is told from others by.
-pub(crate) fn key(recipe: &Recipe, name: &str, shown: &Path, level: u8, meaning: &str) -> String {
+pub(crate) fn key(recipe: &Recipe, name: &str, shown: &Path, profile: Profile, meaning: &str) -> String {
     let shown = shown.as_os_str().as_encoded_bytes();
-    let parts = [FORMAT.as_bytes(), recipe.key.as_bytes(), name.as_bytes(), shown, &[level], meaning.as_bytes()];
+    let parts =
+        [FORMAT.as_bytes(), recipe.key.as_bytes(), name.as_bytes(), shown, &[profile.level()], meaning.as_bytes()];
     hash::parts(parts)
 }
 
@@ -128,7 +130,7 @@ impl Ahead {
             folder: &self.folder,
             shown: &self.shown,
             work: &self.work,
-            level: self.level,
+            profile: self.profile,
             limit: self.limit,
             pace: Pace::Aside,
         };

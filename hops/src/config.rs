@@ -6,6 +6,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+/// The environment variable a host's configuration may stand in instead, for grounds that have no files.
+pub const CONFIG_VARIABLE: &str = "DYNINKA_CONFIG";
+/// The environment variable the secret may stand in, where the configuration itself is no secret.
+pub const TOKEN_VARIABLE: &str = "DYNINKA_TOKEN";
+
 /// The configuration of one host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Config {
@@ -18,8 +23,9 @@ pub struct Config {
     /// A second place to listen: the chain's front door, on the last service where the ground has no port mapping.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub front: Option<SocketAddr>,
-    /// Every service of the app: its Rust name, and `host:port` where its peers reach it. A route can name no other.
-    /// Shared: a session of many services holds a configuration for each of them.
+    /// The services of the app, on a cluster those a route through this one may lead to: its Rust name, and `host:port`
+    /// where its peers reach it. A route can name no other. Shared: a session of many services holds a configuration for
+    /// each of them.
     pub peers: Arc<BTreeMap<String, Peer>>,
     /// The flow's expression list for the inputs, e.g. `map(filter(get))`; none: inputs come in the body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -27,7 +33,9 @@ pub struct Config {
     /// The library to serve: a file name inside the folder. None yet while the first build runs: not ready (503).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub library: Option<String>,
-    /// Secret of the session, needed by every `/_dyninka/` call.
+    /// Secret of the session, needed by every `/_dyninka/` call. Empty: that of [`TOKEN_VARIABLE`]; where there is
+    /// none either, nobody is let in.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub token: String,
     /// Limits on requests.
     #[serde(default)]
@@ -61,6 +69,10 @@ pub struct Limits {
     /// 0: nothing is recorded.
     #[serde(default = "detail")]
     pub detail: u32,
+    /// How long a host that is to end still lets callers in, in milliseconds: not ready, and every connection closed
+    /// after its answer. For where callers are told of its end later than it is. 0: it lets none in.
+    #[serde(default)]
+    pub linger_ms: u64,
 }
 
 /// Five thousand in ten seconds make a steady p99; twice as many cost a busy chain twice as much (`cargo bench -p host`).
@@ -70,7 +82,7 @@ fn detail() -> u32 {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { body: 8 << 20, deadline_ms: 30_000, depth: 64, detail: detail() }
+        Self { body: 8 << 20, deadline_ms: 30_000, depth: 64, detail: detail(), linger_ms: 0 }
     }
 }
 

@@ -260,7 +260,7 @@ pub(crate) fn status_of(document: &Map<String, Value>) -> StatusCode {
     status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// Whether no request is let in any more.
+/// Whether it is to end: nobody new should come.
 pub(crate) fn is_draining(shared: &Shared) -> bool {
     shared.draining.load(Ordering::Acquire)
 }

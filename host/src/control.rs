@@ -1,5 +1,6 @@
 //! What a session tells its hosts besides a new version.
 
+use std::env;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -41,13 +42,29 @@ pub enum ConfigError {
     Route(#[from] hops::RouteError),
 }
 
-/// Reads the configuration in a folder.
+/// Reads the configuration in a folder, or in the environment where it stands there.
 pub(crate) fn read(folder: &Path) -> Result<Settings, ConfigError> {
-    let file = folder.join("config.json");
-    let name = file.display().to_string();
-    let text = fs::read(&file).map_err(|source| ConfigError::Read { file: name.clone(), source })?;
-    let config: Config = serde_json::from_slice(&text).map_err(|source| ConfigError::Parse { file: name, source })?;
-    Ok(Settings::new(config)?)
+    let (name, text) = match env::var_os(hops::CONFIG_VARIABLE) {
+        Some(text) => (hops::CONFIG_VARIABLE.to_owned(), text.into_encoded_bytes()),
+        None => {
+            let file = folder.join("config.json");
+            let name = file.display().to_string();
+            let text = fs::read(&file).map_err(|source| ConfigError::Read { file: name.clone(), source })?;
+            (name, text)
+        }
+    };
+    let secret = env::var(hops::TOKEN_VARIABLE).ok();
+    Ok(Settings::new(parse(&name, &text, secret)?)?)
+}
+
+/// A configuration that names no secret has the one given.
+fn parse(name: &str, text: &[u8], secret: Option<String>) -> Result<Config, ConfigError> {
+    let parsed = serde_json::from_slice(text).map_err(|source| ConfigError::Parse { file: name.to_owned(), source });
+    let mut config: Config = parsed?;
+    if config.token.is_empty() {
+        config.token = secret.unwrap_or_default();
+    }
+    Ok(config)
 }
 
 /// Reads the configuration again: routes, peers, limits and the front door change at once, the host's own address
@@ -75,7 +92,26 @@ pub(crate) async fn reload(shared: &Shared) -> Result<(), ConfigError> {
 /// How often a request that began with the old routes is looked for.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
-/// Compares in a time that tells nothing of where two secrets differ.
+/// Compares in a time that tells nothing of where two secrets differ. A secret that is empty is nobody's.
 pub(crate) fn same_secret(given: &str, secret: &str) -> bool {
-    given.len() == secret.len() && given.bytes().zip(secret.bytes()).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
+    !secret.is_empty()
+        && given.len() == secret.len()
+        && given.bytes().zip(secret.bytes()).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_without_a_secret_lets_nobody_in_unless_it_is_given_one() {
+        let text = br#"{ "app": "a", "service": "s", "listen": "0.0.0.0:8080", "peers": {} }"#;
+        let token = |secret: Option<&str>| parse("x", text, secret.map(str::to_owned)).unwrap().token;
+        assert_eq!(token(Some("key")), "key");
+        assert!(!same_secret("", &token(None)));
+        assert!(same_secret("key", "key") && !same_secret("kez", "key"));
+        let own = br#"{ "app": "a", "service": "s", "listen": "0.0.0.0:8080", "peers": {}, "token": "own" }"#;
+        assert_eq!(parse("x", own, Some("key".to_owned())).unwrap().token, "own");
+    }
 }

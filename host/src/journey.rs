@@ -77,8 +77,9 @@ impl Journey {
             .flat_map(|path| path.split(','))
             .map(|name| name.trim().to_owned())
             .collect();
-        if path.iter().any(|name| !config.peers.contains_key(name)) {
-            return Err(wrong(format!("the header {} names what is no service of this app", header::PATH)));
+        // Who calls may have come to the app after this host was told of its peers.
+        if !path.iter().all(|name| is_service(name)) {
+            return Err(wrong(format!("the header {} names what can be no service", header::PATH)));
         }
         path.push(config.service.clone());
         if path.len() > config.limits.depth {
@@ -207,6 +208,11 @@ const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// Headers must stay headers: beyond this, hops are no longer listed.
 const LONGEST_TRAIL: usize = 16 << 10;
+
+/// Whether a name can be a service's: one that is a DNS label once `_` became `-`.
+fn is_service(name: &str) -> bool {
+    (1..=63).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
 
 fn append(list: &mut String, more: Option<&str>) {
     let Some(more) = more.filter(|more| !more.is_empty() && list.len() + more.len() < LONGEST_TRAIL) else { return };

@@ -23,6 +23,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::answer::is_draining;
 use crate::control::{self, ConfigError};
 use crate::front::{Door, Front};
 use crate::recorder::Recorder;
@@ -132,6 +133,8 @@ impl Server {
             }
         }
         self.shared.draining.store(true, Ordering::Release);
+        // From here on readiness fails and every answer closes its connection, so that nobody is left who would be cut.
+        tokio::time::sleep(Duration::from_millis(self.shared.settings.load().config.limits.linger_ms)).await;
         draining.send_replace(true);
         if let Err(error) = self.shared.front.lead(None) {
             eprintln!("dyninka: the front door does not close: {error}");
@@ -204,7 +207,8 @@ async fn serve(
     let service = service_fn(move |request: Request<Incoming>| {
         let (shared, router) = (shared.clone(), router.clone());
         async move {
-            let response: Response<Body> = if request.uri().path() == "/" {
+            let lingers = shared.clone();
+            let mut response: Response<Body> = if request.uri().path() == "/" {
                 answer::answer(shared, request).await.map(Body::new)
             } else {
                 match router.call(request).await {
@@ -212,6 +216,9 @@ async fn serve(
                     Err(never) => match never {},
                 }
             };
+            if is_draining(&lingers) {
+                response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+            }
             Ok::<_, Infallible>(response)
         }
     });

@@ -31,10 +31,17 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 fn check(options: TokenStream) -> syn::Result<()> {
-    let words = "the one option of a service is replay = true or false";
+    let words = "the options of a service are replay = true or false, replicas = 2, cpu = \"500m\", memory = \"128Mi\"";
     for option in Punctuated::<Meta, Token![,]>::parse_terminated.parse2(options)? {
-        let is_known = matches!(&option, Meta::NameValue(MetaNameValue { path, value: Expr::Lit(value), .. })
-            if path.is_ident("replay") && matches!(value.lit, Lit::Bool(_)));
+        let is_known = match &option {
+            Meta::NameValue(MetaNameValue { path, value: Expr::Lit(value), .. }) => match &value.lit {
+                Lit::Bool(_) => path.is_ident("replay"),
+                Lit::Int(_) => path.is_ident("replicas"),
+                Lit::Str(_) => path.is_ident("cpu") || path.is_ident("memory"),
+                _ => false,
+            },
+            _ => false,
+        };
         if !is_known {
             return Err(syn::Error::new_spanned(option, words));
         }
@@ -143,7 +150,7 @@ mod tests {
         );
         let text = expand(TokenStream::new(), function.clone()).to_string();
         assert!(text.contains(&function.to_string()) && text.contains("has no self"), "{text}");
-        for options in [quote!(replay), quote!(replay = 1), quote!(retry = true)] {
+        for options in [quote!(replay), quote!(replay = 1), quote!(retry = true), quote!(cpu = 2)] {
             let text = expand(
                 options,
                 quote!(
@@ -151,7 +158,7 @@ mod tests {
                 ),
             )
             .to_string();
-            assert!(text.contains("the one option of a service"), "{text}");
+            assert!(text.contains("the options of a service"), "{text}");
         }
         assert!(
             expand(

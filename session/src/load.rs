@@ -5,17 +5,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use app::{App, Diagnostic, Memory, Missing, Sources};
+use app::{App, Diagnostic, Incremental, Missing, Sources};
 
 use crate::home::explain;
 
 /// Reads `root` and every file it mentions, and parses them. Never fails: what cannot be read is a diagnostic.
 pub fn load(root: &Path) -> (App, Vec<Diagnostic>, Sources) {
-    load_again(root, &mut Memory::default())
+    load_again(root, &mut Incremental::default())
 }
 
 /// The same, with what was read before.
-pub(crate) fn load_again(root: &Path, memory: &mut Memory) -> (App, Vec<Diagnostic>, Sources) {
+pub(crate) fn load_again(root: &Path, memory: &mut Incremental) -> (App, Vec<Diagnostic>, Sources) {
     let mut sources = Sources { root: root.to_owned(), ..Sources::default() };
     if let Err(finding) = read_text(root, &mut sources) {
         // The file is followed all the same: it may come back.

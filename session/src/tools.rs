@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use app::{App, Diagnostic, Memory};
+use app::{App, Diagnostic, Incremental};
 use build::{BuildError, Builder};
 use hops::Config;
 use local_cluster::{Ground, Plan, Spec};
@@ -29,7 +29,7 @@ pub(crate) struct Tools {
     pub(crate) builder: Builder,
     pub(crate) texts: Texts,
     /// What was read of the files before.
-    pub(crate) memory: Arc<Mutex<Memory>>,
+    pub(crate) memory: Arc<Mutex<Incremental>>,
 }
 
 /// A ground, why it is not another one, and the port of its front door.

@@ -79,7 +79,7 @@ async fn started(invoke: &Invoke, app: &App, inputs: &Map<String, Value>) -> Res
     }
 }
 
-fn find<'a>(app: &'a App, name: &str) -> Result<&'a Service, Fault> {
+pub(super) fn find<'a>(app: &'a App, name: &str) -> Result<&'a Service, Fault> {
     app.services.iter().find(|service| service.name == name).ok_or_else(|| {
         let names: Vec<_> = app.services.iter().map(|service| service.name.as_str()).collect();
         Fault::new(Kind::App, format!("{name} is no service of {}", app.name))
@@ -88,7 +88,7 @@ fn find<'a>(app: &'a App, name: &str) -> Result<&'a Service, Fault> {
 }
 
 /// `NAME=JSON` by name, a bare JSON value for the next input in order.
-fn inputs(service: &Service, given: &[String]) -> Result<Map<String, Value>, Fault> {
+pub(super) fn inputs(service: &Service, given: &[String]) -> Result<Map<String, Value>, Fault> {
     let mut inputs = Map::new();
     for text in given {
         let named = text.split_once('=').filter(|(name, _)| service.inputs.iter().any(|input| input.name == *name));
@@ -141,7 +141,7 @@ fn needed(
 }
 
 /// The answer's JSON goes to stdout, everything else to stderr.
-async fn call(url: &str, inputs: &Map<String, Value>, route: Option<&str>) -> Result<(), Fault> {
+pub(super) async fn call(url: &str, inputs: &Map<String, Value>, route: Option<&str>) -> Result<(), Fault> {
     let unreachable = |error: reqwest::Error| Fault::new(Kind::App, format!("failed to call {url}: {error}"));
     let client = reqwest::Client::builder().no_proxy().build().map_err(unreachable)?;
     let mut request = if inputs.is_empty() { client.get(url) } else { client.post(url).json(inputs) };

@@ -117,7 +117,7 @@ fn wrong_requests_and_wrong_functions_are_told_apart(on: &str) {
         let problem = expect(client.get_with(&ask, &[("dyninka-route", route)]), 400, "route", "ask");
         assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(words)), "{route}: {problem}");
     }
-    expect(client.get_with(&ask, &[("dyninka-path", "elsewhere")]), 400, "request", "ask");
+    expect(client.get_with(&ask, &[("dyninka-path", "else where")]), 400, "request", "ask");
     expect(client.get_with(&ask, &[("dyninka-path", &["check"; 70].join(","))]), 508, "loop", "ask");
 
     expect(client.get_with(&ask, &[("dyninka-route", "source"), ("dyninka-route", "source")]), 400, "request", "ask");

@@ -17,13 +17,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("build", &["app"]),
     ("local-cluster", &["app"]),
     ("recordings", &["hops"]),
+    ("rollout", &["app", "build", "hops"]),
     ("session", &["app", "build", "local-cluster", "hops", "recordings", "watcher"]),
     ("tui", &["session"]),
     ("shell", &["session"]),
     ("watcher", &[]),
     ("bench", &[]),
     ("fuzz", &["app", "hops", "session"]),
-    ("dyninka-cli", &["app", "build", "hops", "host", "local-cluster", "recordings", "session", "shell", "tui"]),
+    (
+        "dyninka-cli",
+        &["app", "build", "hops", "host", "local-cluster", "recordings", "rollout", "session", "shell", "tui"],
+    ),
 ];
 
 /// Outside crate to the rooms that may use it.
@@ -32,7 +36,11 @@ const FENCES: &[(&str, &[&str])] = &[
     ("quote", &["app", "dyninka-macros"]),
     ("bollard", &["local-cluster"]),
     ("axum", &["host", "session"]),
-    ("hyper", &["host"]),
+    ("hyper", &["host", "rollout"]),
+    ("docker_credential", &["rollout"]),
+    ("object", &["rollout"]),
+    ("kube", &["rollout"]),
+    ("k8s-openapi", &["rollout"]),
     ("libloading", &["host"]),
     ("cargo_metadata", &["build"]),
     ("notify", &["watcher"]),
@@ -40,7 +48,7 @@ const FENCES: &[(&str, &[&str])] = &[
     // What differs in a text or a list is said in one place.
     ("similar", &["recordings"]),
     ("rustyline", &["shell"]),
-    ("comfy-table", &["bench", "shell"]),
+    ("comfy-table", &["bench", "rollout", "shell"]),
     ("indicatif", &["dyninka-cli"]),
     // The wire form of what was measured is one room's affair; others see plain data.
     ("opentelemetry-proto", &["hops"]),
@@ -51,7 +59,16 @@ const FENCES: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms that read no file, open no socket and run nothing: they are free of anything that could.
-const PURE: &[&str] = &["app/src", "hops/src", "session/src/grammar"];
+const PURE: &[&str] = &[
+    "app/src",
+    "hops/src",
+    "session/src/grammar",
+    "rollout/src/model",
+    "rollout/src/object",
+    "rollout/src/plan",
+    "rollout/src/settings",
+    "rollout/src/wire",
+];
 const IMPURE: &[&str] = &["tokio", "std::fs", "std::net::Tcp", "std::net::Udp", "std::process", "std::env"];
 
 fn packages() -> Vec<Package> {
@@ -107,6 +124,7 @@ fn pure_rooms_touch_nothing() {
 /// Who may read the wall clock, and what for. It jumps: what it says is shown to people or compared with the times of
 /// files, and never subtracted to tell how long something took.
 const WALL_CLOCK: &[(&str, &str)] = &[
+    ("app/src/wire/outside.rs", "the type's name, and no clock"),
     ("bench/src/edits/mod.rs", "a number that no earlier run has used"),
     ("build/src/artifact.rs", "when a kept library was used last"),
     ("build/src/builder.rs", "how old a folder is that a killed build left"),

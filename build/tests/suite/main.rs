@@ -7,4 +7,5 @@ mod libraries;
 mod library;
 mod packages;
 mod refusals;
+mod shipped;
 mod types;

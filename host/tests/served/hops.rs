@@ -1,6 +1,6 @@
 //! What hosts measure, as a session reads it from them.
 
-use crate::support::{Host, TOKEN, start};
+use crate::support::{Host, TOKEN, host, start, start_with};
 use ::hops::{Outcome, Span, header, otlp};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 
@@ -162,4 +162,39 @@ async fn a_held_question_does_not_hold_up_the_end() {
     if let Ok(answer) = held.await.unwrap() {
         assert_eq!(told(answer).await.requests, 0);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_lingers_lets_callers_in_and_sends_them_away_for_good() {
+    let chain = start_with(::hops::Limits { linger_ms: 600_000, ..::hops::Limits::default() }, false).await;
+    let client = client();
+    let get = |path: &str| client.get(format!("http://{}{path}", chain.last.address));
+    let (call, ready, again) = (get("/"), get("/readyz"), get("/"));
+    let kept = call.send().await.unwrap();
+    assert_eq!(kept.headers().get("connection"), None);
+    assert_eq!(kept.text().await.unwrap(), "14");
+    chain.last.end.send(()).unwrap();
+    loop {
+        let answer = ready.try_clone().unwrap().send().await.unwrap();
+        if answer.status() == StatusCode::SERVICE_UNAVAILABLE {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..3 {
+        let answer = again.try_clone().unwrap().send().await.unwrap();
+        assert_eq!((answer.status(), &answer.headers()["connection"]), (StatusCode::OK, &"close".parse().unwrap()));
+        assert_eq!(answer.text().await.unwrap(), "14");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_was_told_no_secret_lets_no_session_in() {
+    let nowhere = ([127, 0, 0, 1], 1).into();
+    let host = host("first", nowhere, ::hops::Limits::default(), "", false).await;
+    let without = client().get(host.door("hops")).send().await.unwrap();
+    assert_eq!(without.status(), StatusCode::UNAUTHORIZED);
+    let empty = client().get(host.door("hops")).header("authorization", "Bearer ").send().await.unwrap();
+    assert_eq!(empty.status(), StatusCode::UNAUTHORIZED);
+    host.end().await;
 }

@@ -18,7 +18,7 @@ pub(crate) const TOKEN: &str = "secret";
 /// A host that serves until it is ended.
 pub(crate) struct Host {
     pub(crate) address: SocketAddr,
-    end: oneshot::Sender<()>,
+    pub(crate) end: oneshot::Sender<()>,
     task: JoinHandle<()>,
     /// Where its configuration is.
     pub(crate) folder: TempDir,
@@ -46,13 +46,19 @@ impl Host {
 
 /// Starts the chain; `detail` requests a second are told of in detail, with their values or without.
 pub(crate) async fn start(detail: u32, record: bool) -> Chain {
+    start_with(Limits { detail, ..Limits::default() }, record).await
+}
+
+/// Starts the chain with limits of the caller's.
+pub(crate) async fn start_with(limits: Limits, record: bool) -> Chain {
     let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
-    let first = host("first", nowhere, detail, record).await;
-    let last = host("last", first.address, detail, record).await;
+    let first = host("first", nowhere, limits, TOKEN, record).await;
+    let last = host("last", first.address, limits, TOKEN, record).await;
     Chain { first, last }
 }
 
-async fn host(service: &str, first: SocketAddr, detail: u32, record: bool) -> Host {
+/// Starts one host of the chain.
+pub(crate) async fn host(service: &str, first: SocketAddr, limits: Limits, token: &str, record: bool) -> Host {
     let folder = tempfile::tempdir().expect("a folder");
     let library = format!("{service}.so");
     // A file of its own: the loader gives out what it has for the same one.
@@ -71,8 +77,8 @@ async fn host(service: &str, first: SocketAddr, detail: u32, record: bool) -> Ho
         peers: BTreeMap::from([("first".to_owned(), peer(&[])), ("last".to_owned(), peer(&["value"]))]).into(),
         route: (service == "last").then(|| "first".to_owned()),
         library: Some(library),
-        token: TOKEN.to_owned(),
-        limits: Limits { detail, ..Limits::default() },
+        token: token.to_owned(),
+        limits,
         record,
     };
     std::fs::write(folder.path().join("config.json"), serde_json::to_vec(&config).expect("JSON")).expect("its folder");

@@ -1,0 +1,91 @@
+//! Types that are not the user's: what serde makes of those of the standard library.
+
+use std::collections::BTreeMap;
+
+use super::{Choice, Field, Form, Record, Tag, Variant};
+
+/// What serde makes of a type with arguments; none for what is not known here. `origin` is the crate it comes from.
+pub(super) fn form(origin: Origin, name: &str, arguments: &[Form]) -> Option<Form> {
+    if origin == Origin::Json && name == "Value" {
+        return Some(Form::Any);
+    }
+    if origin != Origin::Standard {
+        return None;
+    }
+    let first = || arguments.first().cloned().map(Box::new);
+    let second = || arguments.get(1).cloned().map(Box::new);
+    let number = |name: &str| Form::Number(name.to_owned());
+    Some(match name {
+        "bool" | "AtomicBool" => Form::Bool,
+        "u8" | "u16" | "u32" | "u64" | "u128" | "i8" | "i16" | "i32" | "i64" | "i128" | "f32" | "f64" => number(name),
+        // A pod's address space has 64 bits.
+        "usize" | "AtomicUsize" => number("u64"),
+        "isize" | "AtomicIsize" => number("i64"),
+        "NonZero" => *first()?,
+        _ if name.starts_with("NonZero") || name.starts_with("Atomic") => {
+            let bare = name.trim_start_matches("NonZero").trim_start_matches("Atomic").to_ascii_lowercase();
+            return form(origin, &bare, &[]);
+        }
+        "String" | "str" | "char" | "PathBuf" | "Path" | "IpAddr" | "Ipv4Addr" | "Ipv6Addr" | "SocketAddr"
+        | "SocketAddrV4" | "SocketAddrV6" | "CString" => Form::Text,
+        "Option" => Form::Optional(first()?),
+        "Vec" | "VecDeque" | "LinkedList" | "HashSet" | "BTreeSet" | "BinaryHeap" => Form::List(first()?),
+        "HashMap" | "BTreeMap" => Form::Map(first()?, second()?),
+        "Box" | "Arc" | "Rc" | "Cow" | "Cell" | "RefCell" | "Mutex" | "RwLock" | "Wrapping" | "Saturating"
+        | "Reverse" => *first()?,
+        "PhantomData" => Form::Null,
+        "Duration" => record(&[("secs", number("u64")), ("nanos", number("u32"))]),
+        "SystemTime" => record(&[("secs_since_epoch", number("u64")), ("nanos_since_epoch", number("u32"))]),
+        "Range" | "RangeInclusive" => record(&[("start", *first()?), ("end", *first()?)]),
+        "Result" => choice(&[("Ok", *first()?), ("Err", *second()?)]),
+        _ => return None,
+    })
+}
+
+/// The crate a type comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// `std`, `core`, `alloc`, or in scope without being named.
+    Standard,
+    /// `serde_json`.
+    Json,
+    /// Any other.
+    Other,
+}
+
+impl Origin {
+    /// By the first word of a path.
+    pub(super) fn of(first: &str) -> Self {
+        match first {
+            "std" | "core" | "alloc" => Self::Standard,
+            "serde_json" => Self::Json,
+            _ => Self::Other,
+        }
+    }
+}
+
+fn record(fields: &[(&str, Form)]) -> Form {
+    let field = |(name, form): &(&str, Form)| {
+        let name = (*name).to_owned();
+        let field = Field {
+            written: Some(name.clone()),
+            read: vec![name.clone()],
+            needed: true,
+            always: true,
+            form: form.clone(),
+        };
+        (name, field)
+    };
+    Form::Record(Record { fields: fields.iter().map(field).collect(), closed: false })
+}
+
+fn choice(variants: &[(&str, Form)]) -> Form {
+    let variant = |(name, form): &(&str, Form)| {
+        let name = (*name).to_owned();
+        let variant =
+            Variant { written: Some(name.clone()), read: vec![name.clone()], other: false, holds: Some(form.clone()) };
+        (name, variant)
+    };
+    let variants: BTreeMap<_, _> = variants.iter().map(variant).collect();
+    Form::Choice(Choice { tag: Tag::External, variants })
+}

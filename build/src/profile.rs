@@ -1,0 +1,49 @@
+//! What a library is built for.
+
+/// What a library is built for: it decides how rustc is called, and what a version stands for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// To be seen at once: not optimised, types apart, files named as the user names them.
+    #[default]
+    Dev,
+    /// To be shipped: optimised, without symbols, and free of where it was built. The same source with the same
+    /// locked dependencies and the same rustc has the same version on every machine, and gives the same bytes
+    /// wherever the app lies on this one. (On a machine whose cache or cargo's home lies elsewhere, the names of
+    /// files of dependencies differ, in panics' words for one.)
+    ///
+    /// Overflows are still panics, as they were when the service was tried out; `debug_assert!` is off.
+    Optimised,
+}
+
+impl Profile {
+    /// `-C opt-level`.
+    pub(crate) fn level(self) -> u8 {
+        match self {
+            Self::Dev => 0,
+            Self::Optimised => 3,
+        }
+    }
+
+    /// How code is generated.
+    pub(crate) fn codegen(self) -> &'static [&'static str] {
+        match self {
+            Self::Dev => &["-Copt-level=0", "-Cdebug-assertions=on", "-Coverflow-checks=on", "-Cpanic=unwind"],
+            // One unit: nothing depends on how many cores there are.
+            Self::Optimised => &[
+                "-Copt-level=3",
+                "-Ccodegen-units=1",
+                "-Cdebug-assertions=off",
+                "-Coverflow-checks=on",
+                "-Cpanic=unwind",
+            ],
+        }
+    }
+
+    /// What is left out of a library.
+    pub(crate) fn strip(self) -> &'static str {
+        match self {
+            Self::Dev => "-Cstrip=debuginfo",
+            Self::Optimised => "-Cstrip=symbols",
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The edge to a cluster: its API server, as the user's kubeconfig names it.
+
+mod access;
+mod apply;
+mod error;
+mod facts;
+mod forward;
+mod identity;
+mod kubeconfig;
+mod lease;
+mod logs;
+mod pins;
+mod roll;
+mod verdict;
+
+pub use access::{Access, Target, connect};
+pub use apply::{Applied, Apply, MANAGED_BY, MANAGER, PART_OF};
+pub use error::{ClusterError, Contested};
+pub use facts::facts;
+pub use forward::{Forward, To};
+pub use identity::Identity;
+pub use lease::{Holder, Lease};
+pub use logs::{Line, lines, pods};
+pub use pins::{Pinned, Pins};
+pub use roll::{Follow, Rolled, follow, look_again};
+pub use verdict::Roll;

@@ -1,0 +1,71 @@
+//! What an exported file needs besides its text: images, where its tools find them.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use app::App;
+
+use super::{ExportError, Format, export};
+use crate::image::Image;
+use crate::model::{Built, Wanted};
+use crate::push::{Event, Listener, Maker};
+use crate::settings::Settings;
+use crate::ship::{self, Owner, Programs, PullPolicy, Way};
+
+/// What is exported, and with what of this machine.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The app.
+    pub app: App,
+    /// How it is to run.
+    pub settings: Settings,
+    /// What reads the file.
+    pub format: Format,
+    /// `host[:port][/folder]` of the registry images are put into. None: the one the settings name; where there is
+    /// none either, Docker's engine on this machine, which only a Compose file can use.
+    pub registry: Option<String>,
+    /// The root file as the user names it.
+    pub root: PathBuf,
+    /// Where libraries are built and kept.
+    pub build: PathBuf,
+    /// Where layers are kept.
+    pub images: PathBuf,
+    /// The program that runs a service: `dyn` itself.
+    pub host: PathBuf,
+}
+
+/// Builds every service, puts the images where the file's reader finds them, and gives the file's text.
+pub async fn make(request: &Request, tell: &Listener) -> Result<String, ExportError> {
+    let Request { app, settings, format, .. } = request;
+    let named = request.registry.clone().or_else(|| settings.images.repository.clone());
+    let way = match named {
+        Some(address) => Way::Registry { address, pulled_as: None },
+        None if *format == Format::Compose => Way::Engine,
+        None => return Err(ExportError::NoRegistry),
+    };
+    let maker = Maker::open(&request.root, &request.build, tell)?;
+    let all: BTreeSet<String> = app.services.iter().map(|service| service.name.clone()).collect();
+    let made = maker.images(app, &all, &request.host, &request.images).await?;
+    // Kept apart from what is pushed to clusters, whose retention would remove it.
+    let ship = ship::open(&way, Owner::new(&app.name, "export"), &Programs::default()).await?;
+    let images: Vec<&Image> = made.values().map(|(_, image)| image).collect();
+    tell(Event::Shipping { through: ship.describe() });
+    let start = std::time::Instant::now();
+    let sent = ship.put(&images).await?;
+    let ms = start.elapsed().as_secs_f64() * 1e3;
+    tell(Event::Shipped { layers: sent.layers, bytes: sent.bytes, ms });
+    for text in sent.notices {
+        tell(Event::Notice { text });
+    }
+    let built = made.into_iter().map(|(service, (version, image))| {
+        let built = Built {
+            version,
+            image: ship.reference(&image),
+            is_there: ship.pull_policy() == PullPolicy::Never,
+            library: image.library.clone(),
+            bytes: image.own_bytes(),
+        };
+        (service, built)
+    });
+    export(&Wanted::of(app, settings, &built.collect()), *format)
+}

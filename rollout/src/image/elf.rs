@@ -1,0 +1,172 @@
+//! What there is to know of a program before it goes into an image: what it needs, for which machine it is, and how
+//! much of it is there for debuggers alone.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use object::read::elf::{FileHeader, ProgramHeader};
+use object::{Endianness, elf};
+
+use super::ImageError;
+
+type Header = elf::FileHeader64<Endianness>;
+
+/// Head of an ELF file, read.
+struct Elf<'a> {
+    header: &'a Header,
+    segments: &'a [elf::ProgramHeader64<Endianness>],
+    endian: Endianness,
+}
+
+fn read<'a>(path: &Path, content: &'a [u8]) -> Result<Elf<'a>, ImageError> {
+    let refuse = |words: &dyn ToString| ImageError::NoProgram { path: path.to_owned(), words: words.to_string() };
+    let header = Header::parse(content).map_err(|error| refuse(&error))?;
+    let endian = header.endian().map_err(|error| refuse(&error))?;
+    let segments = header.program_headers(endian, content).map_err(|error| refuse(&error))?;
+    Ok(Elf { header, segments, endian })
+}
+
+/// The machine a program is for, as images name it.
+pub(crate) fn architecture(path: &Path, content: &[u8]) -> Result<&'static str, ImageError> {
+    let Elf { header, endian, .. } = read(path, content)?;
+    match header.e_machine(endian) {
+        elf::EM_X86_64 => Ok("amd64"),
+        elf::EM_AARCH64 => Ok("arm64"),
+        other => Err(ImageError::NoProgram {
+            path: path.to_owned(),
+            words: format!("it is for the unknown machine {other}"),
+        }),
+    }
+}
+
+/// The loader a program names; none where it is static, or a library.
+pub(crate) fn interpreter(path: &Path, content: &[u8]) -> Result<Option<PathBuf>, ImageError> {
+    let Elf { segments, endian, .. } = read(path, content)?;
+    let named = segments.iter().find_map(|segment| segment.interpreter(endian, content).transpose());
+    let named =
+        named.transpose().map_err(|error| ImageError::NoProgram { path: path.to_owned(), words: error.to_string() })?;
+    Ok(named.map(|name| PathBuf::from(String::from_utf8_lossy(name).into_owned())))
+}
+
+/// The program without what no loader looks at: symbols, debug information, the table of sections. Such a file begins
+/// with the segments, and the system maps segments.
+pub(crate) fn strip(path: &Path, content: &[u8]) -> Result<Vec<u8>, ImageError> {
+    let Elf { header, segments, endian } = read(path, content)?;
+    let count = u64::from(header.e_phnum(endian));
+    let table = header.e_phoff(endian) + count * u64::from(header.e_phentsize(endian));
+    let ends = segments.iter().map(|segment| segment.p_offset(endian).saturating_add(segment.p_filesz(endian)));
+    let end = ends.chain([table]).max().unwrap_or(table);
+    let end = usize::try_from(end)
+        .ok()
+        .filter(|end| *end <= content.len())
+        .ok_or_else(|| ImageError::NoProgram { path: path.to_owned(), words: "it is cut short".to_owned() })?;
+    let mut stripped = content[..end].to_vec();
+    let mut bare = *header;
+    bare.e_shoff.set(endian, 0);
+    bare.e_shnum.set(endian, 0);
+    bare.e_shstrndx.set(endian, elf::SymbolSection(0));
+    let bare = object::bytes_of(&bare);
+    stripped[..bare.len()].copy_from_slice(bare);
+    Ok(stripped)
+}
+
+/// The shared objects a program or library is loaded with, the loader among them. The loader itself is asked: it
+/// knows its paths, its cache and what the objects need in turn. A library names no loader; its program's is asked.
+pub(crate) fn shared_objects(
+    path: &Path,
+    content: &[u8],
+    loader: Option<&Path>,
+) -> Result<BTreeSet<PathBuf>, ImageError> {
+    let own = interpreter(path, content)?;
+    let Some(loader) = own.as_deref().or(loader) else { return Ok(BTreeSet::new()) };
+    let refuse = |words: String| ImageError::Loader { loader: loader.to_owned(), program: path.to_owned(), words };
+    let program = path.canonicalize().map_err(ImageError::read(path))?;
+    let output =
+        Command::new(loader).arg("--list").arg(&program).output().map_err(|error| refuse(error.to_string()))?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    // musl lists what is missing, glibc stops there.
+    let stopped =
+        complaint.split_once("error while loading shared libraries: ").and_then(|(_, rest)| rest.split_once(':'));
+    let listed_as_missing = said.lines().find_map(|line| line.trim().strip_suffix("=> not found"));
+    if let Some(object) = stopped.map(|(object, _)| object).or(listed_as_missing) {
+        return Err(ImageError::Missing { object: object.trim().to_owned(), program: path.to_owned() });
+    }
+    if !output.status.success() {
+        // A program that needs nothing is a complaint to some loaders.
+        if complaint.contains("statically linked") || said.contains("statically linked") {
+            return Ok(BTreeSet::new());
+        }
+        return Err(refuse(complaint.trim().to_owned()));
+    }
+    Ok(listed(&said).chain([loader.to_owned()]).collect())
+}
+
+/// The paths in a loader's list: `NAME => PATH (ADDRESS)`, or `PATH (ADDRESS)`.
+fn listed(said: &str) -> impl Iterator<Item = PathBuf> {
+    let paths = said.lines().filter_map(|line| {
+        let path = line.split_once("=>").map_or(line, |(_, path)| path);
+        let path = path.rsplit_once(" (").map_or(path, |(path, _)| path).trim();
+        path.starts_with('/').then(|| PathBuf::from(path))
+    });
+    paths.collect::<Vec<_>>().into_iter()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn own() -> (PathBuf, Vec<u8>) {
+        let path = std::env::current_exe().unwrap();
+        let content = std::fs::read(&path).unwrap();
+        (path, content)
+    }
+
+    #[test]
+    fn a_stripped_program_runs_and_is_smaller() {
+        let (path, content) = own();
+        let stripped = strip(&path, &content).unwrap();
+        assert!(stripped.len() < content.len());
+        assert_eq!(stripped, strip(&path, &stripped).unwrap(), "nothing is left to strip");
+        let folder = tempfile::tempdir().unwrap();
+        let copy = folder.path().join("copy");
+        std::fs::write(&copy, &stripped).unwrap();
+        std::fs::set_permissions(&copy, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let output = Command::new(&copy).arg("--list").output().unwrap();
+        assert!(output.status.success());
+        assert!(String::from_utf8(output.stdout).unwrap().contains("a_stripped_program_runs_and_is_smaller"));
+    }
+
+    #[test]
+    fn the_loader_tells_what_this_program_needs() {
+        let (path, content) = own();
+        let loader = interpreter(&path, &content).unwrap().unwrap();
+        let objects = shared_objects(&path, &content, None).unwrap();
+        assert!(objects.contains(&loader), "{objects:?}");
+        assert!(objects.iter().any(|object| object.to_string_lossy().contains("libc.so")), "{objects:?}");
+        assert!(objects.iter().all(|object| object.is_file()), "{objects:?}");
+    }
+
+    #[test]
+    fn what_is_no_program_is_refused_and_not_followed() {
+        for content in [&b""[..], b"\x7fELF", b"#!/bin/sh\n", &[0x7f, b'E', b'L', b'F', 2, 1, 1, 0]] {
+            let refused = strip(Path::new("app"), content).unwrap_err().to_string();
+            assert!(refused.starts_with("read app as a program: "), "{refused}");
+        }
+        let (path, content) = own();
+        let refused = strip(&path, &content[..content.len() / 3]).unwrap_err().to_string();
+        assert!(refused.contains("cut short"), "{refused}");
+    }
+
+    #[test]
+    fn lists_of_both_libcs_are_read() {
+        let glibc = "\tlinux-vdso.so.1 (0x00007ffd)\n\tlibm.so.6 => /lib/my libs/libm.so.6 (0x00007f)\n\
+                     \t/lib64/ld-linux-x86-64.so.2 (0x00007f)\n";
+        let musl = "\t/lib/ld-musl-x86_64.so.1 (0x7f)\n\tlibc.musl-x86_64.so.1 => /lib/ld-musl-x86_64.so.1 (0x7f)\n";
+        let read = |said| listed(said).map(|path| path.display().to_string()).collect::<Vec<_>>();
+        assert_eq!(read(glibc), ["/lib/my libs/libm.so.6", "/lib64/ld-linux-x86-64.so.2"]);
+        assert_eq!(read(musl), ["/lib/ld-musl-x86_64.so.1", "/lib/ld-musl-x86_64.so.1"]);
+    }
+}

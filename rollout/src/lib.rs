@@ -1,0 +1,13 @@
+//! What an app is, on a Kubernetes cluster: told apart from what runs there, shipped, rolled out, looked after.
+
+pub mod cluster;
+pub mod export;
+pub mod history;
+pub mod image;
+pub mod model;
+pub mod object;
+pub mod plan;
+pub mod push;
+pub mod settings;
+pub mod ship;
+pub mod wire;

@@ -1,0 +1,68 @@
+//! What runs on a cluster, as its objects tell.
+
+use std::collections::BTreeMap;
+
+use app::Wire;
+use serde::Serialize;
+
+/// What of an app runs in a namespace.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Running {
+    /// A service once for each wire form that still has pods: while callers go over from one to another there are two.
+    pub services: Vec<RunningService>,
+    /// The app's text as of the last push, where it is kept.
+    pub source: Option<String>,
+}
+
+/// A service that runs, in one wire form.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct RunningService {
+    /// Rust name.
+    pub name: String,
+    /// Name of its Deployment.
+    pub object: String,
+    /// `service@hash`.
+    pub version: String,
+    /// Hash of its inputs' and output's wire form.
+    pub wire: String,
+    /// Whether the service's plain name leads to this form: what is not current is only there for callers of old.
+    pub current: bool,
+    /// Its image, by digest.
+    pub image: String,
+    /// Wanted pods.
+    pub replicas: u32,
+    /// Pods that are ready.
+    pub ready: u32,
+    /// The Deployment's revision.
+    pub revision: u64,
+    /// Who pushed it, where that is known.
+    pub pushed_by: Option<String>,
+    /// When, RFC 3339.
+    pub pushed_at: Option<String>,
+    /// File name of the library in the image.
+    pub library: Option<String>,
+    /// Hash of what its host is told, the library left out.
+    pub routes: String,
+    /// Hash of its settings, the number of pods left out.
+    pub settings: String,
+    /// Fields that are not as they were applied, in words.
+    pub drift: Vec<String>,
+    /// What it reaches, by label, each with its hash: for the reasons of a change.
+    #[serde(skip)]
+    pub reaches: BTreeMap<String, String>,
+    /// Its wire form itself; none where it cannot be read.
+    #[serde(skip)]
+    pub form: Option<Wire>,
+}
+
+impl Running {
+    /// The form of a service that its plain name leads to.
+    pub fn current(&self, service: &str) -> Option<&RunningService> {
+        self.services.iter().find(|running| running.name == service && running.current)
+    }
+
+    /// A service in a wire form.
+    pub fn in_form(&self, service: &str, wire: &str) -> Option<&RunningService> {
+        self.services.iter().find(|running| running.name == service && running.wire == wire)
+    }
+}

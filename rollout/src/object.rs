@@ -1,0 +1,104 @@
+//! A wanted app as Kubernetes objects, to be applied by the server: what is not set here is somebody else's.
+//!
+//! For each service: a Deployment for its wire form, a Service that leads to that form alone (other services call this
+//! one), a ConfigMap with what its hosts are told, and a Service of its plain name, for whoever calls from outside the
+//! app. So while the types of a service change, old callers go on reaching old pods and new ones new pods; where its
+//! body alone changes, one Deployment rolls and no caller is touched. The plain Service is to be applied last, when the
+//! Deployment it leads to is there.
+//!
+//! Everything here is served by Kubernetes 1.20 and by today's.
+
+mod config;
+mod deployment;
+mod drift;
+mod entry;
+pub mod label;
+pub mod name;
+mod read;
+mod service;
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, Service};
+use k8s_openapi::api::networking::v1::Ingress;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::model::{Wanted, WantedService};
+
+pub use config::secret;
+pub use deployment::CONTAINER;
+pub use drift::drift;
+pub use read::read;
+
+/// Who pushes what: told on the objects, and no part of what a pod is made from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stamp {
+    /// `user@machine`.
+    pub by: Option<String>,
+    /// RFC 3339.
+    pub at: Option<String>,
+    /// Hash over the app's text.
+    pub source: Option<String>,
+}
+
+/// The objects of one service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceObjects {
+    /// Rust name.
+    pub service: String,
+    /// What its hosts are told; its name stands for its content.
+    pub config: ConfigMap,
+    /// Its pods.
+    pub deployment: Deployment,
+    /// Leads to its pods of this wire form.
+    pub form: Service,
+    /// Leads to whatever form is current, under the service's own name.
+    pub plain: Service,
+}
+
+/// The objects of an app, in the order they are to be applied in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Objects {
+    /// Upstreams first.
+    pub services: Vec<ServiceObjects>,
+    /// Leads in from outside, where that is asked for.
+    pub ingress: Option<Ingress>,
+}
+
+/// The objects of an app.
+pub fn objects(wanted: &Wanted, stamp: &Stamp) -> Objects {
+    let services = wanted.services.iter().map(|service| of_service(wanted, service, stamp)).collect();
+    Objects { services, ingress: entry::ingress(wanted) }
+}
+
+/// The objects of one service.
+pub fn of_service(wanted: &Wanted, service: &WantedService, stamp: &Stamp) -> ServiceObjects {
+    let config = config::config_map(wanted, service);
+    let told = config.metadata.name.clone().unwrap_or_default();
+    ServiceObjects {
+        service: service.name.clone(),
+        deployment: deployment::deployment(wanted, service, &told, stamp),
+        form: service::form(wanted, service),
+        plain: service::plain(wanted, service),
+        config,
+    }
+}
+
+impl Objects {
+    /// All of them as JSON values with kind and version, in the order they are to be applied in.
+    pub fn values(&self) -> Result<Vec<serde_json::Value>, serde_json::Error> {
+        let mut values = Vec::new();
+        for service in &self.services {
+            values.push(serde_json::to_value(&service.config)?);
+            values.push(serde_json::to_value(&service.form)?);
+            values.push(serde_json::to_value(&service.deployment)?);
+            values.push(serde_json::to_value(&service.plain)?);
+        }
+        values.extend(self.ingress.as_ref().map(serde_json::to_value).transpose()?);
+        Ok(values)
+    }
+}
+
+/// The name and labels of an object of an app, of a service where it is one's.
+fn metadata(wanted: &Wanted, name: String, service: Option<&WantedService>) -> ObjectMeta {
+    ObjectMeta { name: Some(name), labels: Some(label::all(&wanted.app, service)), ..ObjectMeta::default() }
+}

@@ -1,0 +1,213 @@
+//! What is wanted against what runs: what a push would do, service by service.
+
+mod note;
+mod selection;
+mod table;
+
+use std::fmt::{self, Display};
+
+use serde::Serialize;
+
+use crate::model::{Running, RunningService, Wanted, WantedService};
+use crate::wire::Break;
+
+pub use selection::{Selected, select};
+
+/// What a push would do. Its JSON form is the one of `dyn push --plan --json`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Plan {
+    /// The app's name.
+    pub app: String,
+    /// Upstreams before those who call them; those that are gone last, callers first.
+    pub services: Vec<Step>,
+    /// Neighbours that would be left unable to understand a service: the push is refused.
+    pub breaks: Vec<Break>,
+    /// Names of Deployments of forms that no service is wanted in any more: removed once their callers are.
+    pub leftovers: Vec<String>,
+    /// What is worth knowing, in words.
+    pub notes: Vec<String>,
+}
+
+/// What would be done with a service.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Step {
+    /// Rust name.
+    pub name: String,
+    /// What would be done.
+    #[serde(flatten)]
+    pub what: What,
+    /// Version that runs.
+    pub version_before: Option<String>,
+    /// Version that would.
+    pub version_after: Option<String>,
+    /// Image that runs.
+    pub image_before: Option<String>,
+    /// Image that would.
+    pub image_after: Option<String>,
+    /// Whether what it takes or returns has another form, so that its callers go over with it.
+    pub form_changes: bool,
+    /// Pods.
+    pub replicas_before: Option<u32>,
+    /// Pods afterwards.
+    pub replicas: u32,
+    /// Compressed bytes of its image that no other service has; 0 where the image is there already.
+    pub bytes: u64,
+}
+
+/// What would be done with a service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "what", rename_all = "kebab-case")]
+pub enum What {
+    /// It does not run yet.
+    New,
+    /// It means something else, or its image is another.
+    Changed {
+        /// Why, in terms of the source: `helper scale() changed`.
+        reasons: Vec<String>,
+    },
+    /// It is to run in another way.
+    Settings {
+        /// What differs, in words.
+        changes: Vec<String>,
+    },
+    /// It means the same; whom it calls, or where, differs.
+    RouteOnly,
+    /// Somebody else changed it, and it would be put back.
+    Drifted {
+        /// The fields, in words.
+        fields: Vec<String>,
+    },
+    /// It runs as it is wanted.
+    Unchanged,
+    /// It is in the app no more.
+    Gone,
+}
+
+impl Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::New => "new",
+            Self::Changed { .. } => "changed",
+            Self::Settings { .. } => "settings",
+            Self::RouteOnly => "route only",
+            Self::Drifted { .. } => "drifted",
+            Self::Unchanged => "unchanged",
+            Self::Gone => "gone",
+        })
+    }
+}
+
+/// Compares what is wanted with what runs.
+pub fn plan(wanted: &Wanted, running: &Running) -> Plan {
+    let mut services: Vec<Step> = wanted.services.iter().map(|service| step(service, running)).collect();
+    let gone = running.services.iter().filter(|runs| runs.current && wanted.service(&runs.name).is_none());
+    services.extend(gone.map(gone_step));
+    let is_left = |runs: &&RunningService| match wanted.service(&runs.name) {
+        Some(service) => service.wire != runs.wire,
+        None => !runs.current,
+    };
+    let leftovers = running.services.iter().filter(is_left).map(|runs| runs.object.clone()).collect();
+    let notes = note::notes(wanted, running, &services);
+    Plan { app: wanted.app.clone(), services, breaks: Vec::new(), leftovers, notes }
+}
+
+impl Plan {
+    /// The steps that write something; those that remove a service only where that is wanted.
+    pub fn steps(&self, remove: bool) -> impl Iterator<Item = &Step> {
+        self.services.iter().filter(move |step| match step.what {
+            What::Unchanged => false,
+            What::Gone => remove,
+            _ => true,
+        })
+    }
+
+    /// Whether nothing at all is to be written.
+    pub fn is_nothing(&self, remove: bool) -> bool {
+        self.steps(remove).next().is_none() && self.leftovers.is_empty()
+    }
+
+    /// Compressed bytes that may have to be sent.
+    pub fn bytes(&self) -> u64 {
+        self.services.iter().map(|step| step.bytes).sum()
+    }
+}
+
+fn step(service: &WantedService, running: &Running) -> Step {
+    let before = running.current(&service.name);
+    let what = before.map_or(What::New, |before| what(service, before));
+    let is_sent = match before {
+        Some(before) => Some(content(&before.image)) != service.image.as_deref().map(content),
+        None => true,
+    };
+    Step {
+        name: service.name.clone(),
+        version_before: before.map(|before| before.version.clone()),
+        version_after: Some(service.version.clone()),
+        image_before: before.map(|before| before.image.clone()),
+        image_after: service.image.clone(),
+        form_changes: before.is_some_and(|before| before.wire != service.wire),
+        replicas_before: before.map(|before| before.replicas),
+        replicas: service.settings.replicas.or(before.map(|before| before.replicas)).unwrap_or(1),
+        bytes: if is_sent { service.bytes } else { 0 },
+        what,
+    }
+}
+
+fn what(service: &WantedService, before: &RunningService) -> What {
+    let is_other_image = service.image.as_deref().is_some_and(|image| content(image) != content(&before.image));
+    if service.version != before.version || service.wire != before.wire || is_other_image {
+        return What::Changed { reasons: reasons(service, before) };
+    }
+    let mut changes = Vec::new();
+    if let Some(replicas) = service.settings.replicas.filter(|replicas| *replicas != before.replicas) {
+        changes.push(format!("{} pods become {replicas}", before.replicas));
+    }
+    if service.settings.hash() != before.settings {
+        changes.push("what it asks for, its environment or its place changed".to_owned());
+    }
+    if !changes.is_empty() {
+        What::Settings { changes }
+    } else if service.routes() != before.routes {
+        What::RouteOnly
+    } else if !before.drift.is_empty() {
+        What::Drifted { fields: before.drift.clone() }
+    } else {
+        What::Unchanged
+    }
+}
+
+fn reasons(service: &WantedService, before: &RunningService) -> Vec<String> {
+    let reasons = app::reasons(&before.reaches, &service.reaches);
+    if before.reaches.is_empty() {
+        return vec!["what ran before does not tell what it was made of".to_owned()];
+    }
+    match reasons.as_slice() {
+        [] if service.version != before.version => vec!["a dependency or the compiler changed".to_owned()],
+        [] => vec!["the host program changed".to_owned()],
+        _ => reasons,
+    }
+}
+
+fn gone_step(before: &RunningService) -> Step {
+    Step {
+        name: before.name.clone(),
+        what: What::Gone,
+        version_before: Some(before.version.clone()),
+        version_after: None,
+        image_before: Some(before.image.clone()),
+        image_after: None,
+        form_changes: false,
+        replicas_before: Some(before.replicas),
+        replicas: 0,
+        bytes: 0,
+    }
+}
+
+/// Digits of a digest that are told apart: as many as a tag has where a way knows no digests.
+const DIGITS: usize = 16;
+
+/// What tells an image from others, wherever it is kept and whichever way it came: the head of its digest.
+fn content(image: &str) -> &str {
+    let digest = image.rsplit([':', '.']).next().unwrap_or(image);
+    digest.get(..DIGITS).unwrap_or(digest)
+}

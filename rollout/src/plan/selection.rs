@@ -1,0 +1,58 @@
+//! A push of some services only.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{Running, Wanted};
+use crate::wire::{Break, Wires, compatible};
+
+/// What is pushed where some services are named.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Selected {
+    /// What is wanted then: the others stay as they run.
+    pub wanted: Wanted,
+    /// Neighbours that were not named and come along, since they would not understand those that were.
+    pub taken_along: BTreeSet<String>,
+    /// Neighbours that stay and would not understand them: a push is to be refused.
+    pub breaks: Vec<Break>,
+}
+
+/// Leaves all services that are not named as they run. A neighbour that would not understand a named one comes along
+/// where `with_dependents` says so, and its neighbours by the same rule. A service that does not run yet is always
+/// pushed: something of the flow would be missing without it.
+pub fn select(
+    wanted: &Wanted,
+    running: &Running,
+    wires: &Wires,
+    named: &BTreeSet<String>,
+    with_dependents: bool,
+) -> Selected {
+    let known = |name: &String| running.current(name).is_some();
+    let fresh = wanted.services.iter().map(|service| service.name.clone()).filter(|name| !known(name));
+    let mut pushed: BTreeSet<String> = named.iter().cloned().chain(fresh).collect();
+    let mut taken_along = BTreeSet::new();
+    let old: BTreeMap<_, _> = running
+        .services
+        .iter()
+        .filter(|runs| runs.current)
+        .filter_map(|runs| Some((runs.name.clone(), runs.form.clone()?)))
+        .collect();
+    let old = Wires { forms: old, steps: Vec::new(), calls: Vec::new() };
+    let breaks = loop {
+        let breaks = left_behind(&old, wires, &pushed);
+        let along: Vec<String> = breaks.iter().map(|found| found.neighbour.clone()).collect();
+        if !with_dependents || along.is_empty() {
+            break breaks;
+        }
+        taken_along.extend(along.iter().cloned());
+        pushed.extend(along);
+    };
+    let left = wanted.services.iter().map(|service| service.name.clone()).filter(|name| !pushed.contains(name));
+    let wanted = wanted.leaving(running, &left.collect());
+    Selected { wanted, taken_along, breaks }
+}
+
+/// Neighbours that stay and would not understand those that are pushed.
+fn left_behind(old: &Wires, new: &Wires, pushed: &BTreeSet<String>) -> Vec<Break> {
+    let found = compatible(old, new).into_iter();
+    found.filter(|found| pushed.contains(&found.service) && !pushed.contains(&found.neighbour)).collect()
+}

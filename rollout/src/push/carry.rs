@@ -1,0 +1,269 @@
+//! A plan carried out: one at a time, told and kept, undone where it fails.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use futures_util::future::try_join_all;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use kube::api::PostParams;
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::watch;
+
+use super::clean::Cleaning;
+use super::event::{Event, Listener};
+use super::rollout::{Ended, Rollout, Work};
+use super::site::Site;
+use super::work::{applied, leftovers, work};
+use super::{Options, Push, PushError};
+use crate::cluster::{Access, Apply, ClusterError, Holder, Lease};
+use crate::history::{Act, Kept, Outcome, Record, Store};
+use crate::image::Image;
+use crate::object::{self, Stamp, label};
+
+/// What was done.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Done {
+    /// The record's number.
+    pub number: u32,
+    /// Rust names of services that were changed.
+    pub services: Vec<String>,
+    /// Compressed bytes that travelled.
+    pub sent: u64,
+    /// Milliseconds from the word to go until everything was live.
+    pub ms: f64,
+}
+
+impl Push {
+    /// Does it. When `stop` becomes true it ends at once, wherever it is: the next push goes on from there.
+    ///
+    /// # Errors
+    /// See [`PushError`]; what was changed is put back unless it says otherwise.
+    pub async fn carry_out(mut self, stop: watch::Receiver<bool>) -> Result<Done, PushError> {
+        let start = Instant::now();
+        let waiting = |holder: &str| (self.tell)(Event::Waiting { holder: holder.to_owned() });
+        let (lease, name) = (object::name::of_app(&self.options.app.name, "push"), label::app(&self.options.app.name));
+        let take = Lease::take(&self.access, &lease, &name, &self.options.holder, waiting);
+        let lease = tokio::select! {
+            lease = take => lease?,
+            () = stopped(stop.clone()) => return Err(PushError::Stopped),
+        };
+        let done = self.hold(&lease, stop, start).await;
+        let released = lease.release().await;
+        let done = done?;
+        released?;
+        Ok(done)
+    }
+
+    async fn hold(&mut self, lease: &Lease, stop: watch::Receiver<bool>, start: Instant) -> Result<Done, PushError> {
+        let app = &self.options.app.name;
+        let site = Site::look(&self.access, app).await?;
+        let versions = |site: &Site| -> BTreeMap<_, _> {
+            site.running.services.iter().map(|it| (it.object.clone(), (it.version.clone(), it.current))).collect()
+        };
+        if versions(&site) != versions(&self.site) || site.next_number() != self.site.next_number() {
+            return Err(PushError::Moved);
+        }
+        self.pins.pin(&self.options.place.key, &self.access)?;
+        let at = Timestamp::now();
+        let stamp =
+            Stamp { by: Some(by(&self.options.holder)), at: Some(at.to_string()), source: self.options.source.hash() };
+        let objects = object::objects(&self.wanted, &stamp);
+        let objects = applied(&self.wanted, &objects, &self.needed, &site)?;
+        let hosts = self.wanted.services.iter().filter(|it| self.needed.contains(&it.name));
+        let hosts: BTreeSet<String> = hosts.map(|service| service.dns.clone()).collect();
+        let record = Record {
+            number: site.next_number(),
+            at,
+            by: by(&self.options.holder),
+            act: Act::Push,
+            outcome: Outcome::Underway,
+            services: self.wanted.services.iter().map(|it| (it.name.clone(), it.version.clone())).collect(),
+            reasons: self.reasons(),
+        };
+        let kept = Kept { record, objects, source: Some(self.options.source.clone()) };
+        let mut sent = 0;
+        let doing = Doing { access: &self.access, app, lease, site: &site, tell: &self.tell, options: &self.options };
+        let work = {
+            let ready = async {
+                let work = doing.rehearse(&kept, &hosts).await?;
+                sent = self.ship().await?;
+                Ok::<_, PushError>(work)
+            };
+            tokio::select! {
+                work = ready => work?,
+                () = stopped(stop.clone()) => return Err(PushError::Stopped),
+            }
+        };
+        doing.carry(&kept, &work, &self.order(), stop).await?;
+        self.prune(&site, &kept).await;
+        Ok(Done {
+            number: kept.record.number,
+            services: self.needed.iter().cloned().collect(),
+            sent,
+            ms: start.elapsed().as_secs_f64() * 1e3,
+        })
+    }
+
+    async fn ship(&self) -> Result<u64, PushError> {
+        let Some(ship) = &self.ship else { return Ok(0) };
+        let start = Instant::now();
+        (self.tell)(Event::Shipping { through: ship.describe() });
+        let images: Vec<&Image> = self.images.values().collect();
+        let sent = ship.put(&images).await?;
+        for text in sent.notices {
+            (self.tell)(Event::Notice { text });
+        }
+        let ms = start.elapsed().as_secs_f64() * 1e3;
+        (self.tell)(Event::Shipped { layers: sent.layers, bytes: sent.bytes, ms });
+        Ok(sent.bytes)
+    }
+
+    /// Removes images that no record goes back to. What stays though it need not is told; the push is done all the same.
+    async fn prune(&self, site: &Site, kept: &Kept) {
+        let Some(ship) = &self.ship else { return };
+        let records = site.records.iter().rev().take(crate::history::KEPT).chain([kept]);
+        let keep: BTreeSet<String> = records.flat_map(|kept| &kept.objects).filter_map(image).collect();
+        let notices = match ship.prune(&keep).await {
+            Ok(pruned) => pruned.notices,
+            Err(error) => vec![format!("old images stay: failed to {error}")],
+        };
+        for text in notices {
+            (self.tell)(Event::Notice { text });
+        }
+    }
+
+    /// DNS labels, upstreams first.
+    fn order(&self) -> Vec<String> {
+        self.wanted.services.iter().map(|service| service.dns.clone()).collect()
+    }
+}
+
+/// What carries a record out, a push's or a rollback's.
+pub(super) struct Doing<'a> {
+    pub(super) access: &'a Access,
+    pub(super) app: &'a str,
+    pub(super) lease: &'a Lease,
+    pub(super) site: &'a Site,
+    pub(super) tell: &'a Listener,
+    pub(super) options: &'a Options,
+}
+
+impl Doing<'_> {
+    /// Has the server look at every object before one of them is applied.
+    pub(super) async fn rehearse(&self, kept: &Kept, hosts: &BTreeSet<String>) -> Result<Work, PushError> {
+        let work = work(&kept.objects, hosts, self.site)?;
+        let app = label::app(self.app);
+        let apply = Apply { access: self.access, app: &app, force: self.options.force };
+        let deployments = work.changes.iter().map(|change| &change.deployment);
+        try_join_all(work.groundwork.iter().chain(&work.doors).chain(deployments).map(|it| apply.rehearse(it))).await?;
+        Ok(work)
+    }
+
+    /// Keeps the record, does the work, cleans up, and keeps how it ended.
+    pub(super) async fn carry(
+        &self,
+        kept: &Kept,
+        work: &Work,
+        order: &[String],
+        stop: watch::Receiver<bool>,
+    ) -> Result<(), PushError> {
+        let app = label::app(self.app);
+        let store = Store::new(self.access, &app);
+        self.have_secret().await?;
+        store.keep(kept).await?;
+        let rollout = Rollout {
+            access: self.access,
+            app: &app,
+            lease: self.lease,
+            force: self.options.force,
+            deadline: self.options.deadline,
+            tell: self.tell,
+        };
+        let ended = tokio::select! {
+            ended = rollout.run(work) => ended,
+            () = stopped(stop.clone()) => {
+                let why = "it was stopped".to_owned();
+                store.end(&kept.record, Outcome::Stopped { why }).await?;
+                return Err(PushError::Stopped);
+            }
+        };
+        match ended {
+            Ok(()) => store.end(&kept.record, Outcome::Live).await?,
+            Err(Ended::RolledBack { service, why, lines }) => {
+                let outcome = Outcome::RolledBack { service: service.clone(), why: why.clone() };
+                store.end(&kept.record, outcome).await?;
+                let before = self.site.latest().map(|kept| kept.objects.as_slice()).unwrap_or_default();
+                self.clean(before, order, false).await?;
+                return Err(PushError::RolledBack { service, why, lines });
+            }
+            // Nothing answers that could keep it: the record says that it is under way.
+            Err(Ended::Cut { applied, error }) => return Err(PushError::Cut { applied, error }),
+        }
+        store.forget(&self.site.records).await?;
+        tokio::select! {
+            cleaned = self.clean(&kept.objects, order, self.options.remove) => cleaned,
+            () = stopped(stop) => {
+                let text = "what is needed no more is left to the next push".to_owned();
+                (self.tell)(Event::Notice { text });
+                Ok(())
+            }
+        }
+    }
+
+    async fn clean(&self, objects: &[Value], order: &[String], remove: bool) -> Result<(), PushError> {
+        let now = Site::look(self.access, self.app).await?;
+        let left = leftovers(objects, &now);
+        if !remove && !left.gone.is_empty() {
+            let names: Vec<_> = left.gone.iter().map(|(host, _)| host.as_str()).collect();
+            let text =
+                format!("no service of the app any more, and left running: {}; --remove removes it", names.join(", "));
+            (self.tell)(Event::Notice { text });
+        }
+        Cleaning { access: self.access, app: self.app, tell: self.tell }.run(&left, order, remove).await?;
+        Ok(())
+    }
+
+    /// What a session has to know to look into pods: made once for an app.
+    async fn have_secret(&self) -> Result<(), ClusterError> {
+        let api: Api<Secret> = Api::namespaced(self.access.client.clone(), &self.access.namespace);
+        let doing = "have a key for the inner doors of services";
+        if self.access.ask(doing, api.get_metadata_opt(&label::secret(self.app))).await?.is_some() {
+            return Ok(());
+        }
+        let random =
+            |error: std::io::Error| ClusterError::Refused { doing: doing.to_owned(), code: 0, why: error.to_string() };
+        let secret = object::secret(self.app, &key().map_err(random)?);
+        match self.access.ask(doing, api.create(&PostParams::default(), &secret)).await {
+            Ok(_) | Err(ClusterError::Refused { code: 409, .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+pub(super) fn by(holder: &Holder) -> String {
+    format!("{}@{}", holder.user, holder.machine)
+}
+
+/// Ready once it is to stop.
+pub(super) async fn stopped(mut stop: watch::Receiver<bool>) {
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        // Whoever could say so is gone.
+        std::future::pending::<()>().await;
+    }
+}
+
+/// 32 random bytes as hex digits.
+fn key() -> std::io::Result<String> {
+    use std::io::Read;
+    let mut bytes = [0; 32];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// The image of a Deployment.
+fn image(object: &Value) -> Option<String> {
+    object["spec"]["template"]["spec"]["containers"][0]["image"].as_str().map(str::to_owned)
+}

@@ -1,0 +1,94 @@
+//! What is needed no more, removed once nobody uses it.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::{DynamicObject, ListParams};
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::event::{Event, Listener};
+use super::work::Leftovers;
+use crate::cluster::{Access, Apply, ClusterError};
+use crate::object::label;
+
+/// How long pods that are to go are waited for: longer than the longest request and the pause before it.
+const GO_WITHIN: Duration = Duration::from_secs(60);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(300);
+
+/// Removes what a push left over.
+pub(crate) struct Cleaning<'a> {
+    pub(crate) access: &'a Access,
+    /// The app's name.
+    pub(crate) app: &'a str,
+    pub(crate) tell: &'a Listener,
+}
+
+impl Cleaning<'_> {
+    /// Callers go before those they call, by `hosts`, DNS labels with upstreams first, and each has answered its last
+    /// request before the next one goes. Services that are no more go with `gone` alone.
+    pub(crate) async fn run(&self, leftovers: &Leftovers, hosts: &[String], gone: bool) -> Result<(), ClusterError> {
+        let rank = |host: &String| hosts.iter().position(|other| other == host);
+        let mut forms = leftovers.forms.clone();
+        forms.sort_by_key(|(host, _)| std::cmp::Reverse(rank(host)));
+        if gone {
+            forms.extend(leftovers.gone.iter().cloned());
+        }
+        if !forms.is_empty() {
+            // Pods of earlier versions, changed in place, may still call them.
+            self.wait(None).await?;
+        }
+        for (host, name) in &forms {
+            self.remove("apps/v1", "Deployment", name).await?;
+            self.wait(Some(host)).await?;
+        }
+        let (no_names, no_configs) = (Vec::new(), Vec::new());
+        let (more, configs) =
+            if gone { (&leftovers.gone_names, &leftovers.gone_configs) } else { (&no_names, &no_configs) };
+        for name in leftovers.names.iter().chain(more) {
+            self.remove("v1", "Service", name).await?;
+        }
+        for name in leftovers.configs.iter().chain(configs) {
+            self.remove("v1", "ConfigMap", name).await?;
+        }
+        Ok(())
+    }
+
+    async fn remove(&self, version: &str, kind: &str, name: &str) -> Result<(), ClusterError> {
+        let app = label::app(self.app);
+        let apply = Apply { access: self.access, app: &app, force: false };
+        if apply.remove(&named(version, kind, name)?).await? && kind != "ConfigMap" {
+            (self.tell)(Event::Removed { object: format!("{}/{name}", kind.to_lowercase()) });
+        }
+        Ok(())
+    }
+
+    /// Waits until no pod is on its way out: of one service, or of any.
+    async fn wait(&self, host: Option<&str>) -> Result<(), ClusterError> {
+        let pods: Api<Pod> = Api::namespaced(self.access.client.clone(), &self.access.namespace);
+        let parameters = ListParams::default().labels(&label::selector(self.app, host));
+        let end = Instant::now() + GO_WITHIN;
+        loop {
+            let found = self.access.ask("wait for pods that go", pods.list_metadata(&parameters)).await?;
+            let going = found.items.iter().filter(|pod| pod.metadata.deletion_timestamp.is_some()).count();
+            if going == 0 {
+                return Ok(());
+            }
+            if Instant::now() >= end {
+                let text = format!(
+                    "{going} pods have not gone within {} s, and are waited for no longer",
+                    GO_WITHIN.as_secs()
+                );
+                (self.tell)(Event::Notice { text });
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+fn named(version: &str, kind: &str, name: &str) -> Result<DynamicObject, ClusterError> {
+    super::site::dynamic(&json!({ "apiVersion": version, "kind": kind, "metadata": { "name": name } }))
+}

@@ -1,0 +1,110 @@
+//! Why a push was not done.
+
+use build::BuildError;
+
+use crate::cluster::ClusterError;
+use crate::history::StoreError;
+use crate::image::ImageError;
+use crate::ship::ShipError;
+use crate::wire::Break;
+
+/// A push that was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum PushError {
+    /// The cluster does not do what it is asked.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// What was pushed before cannot be read, or what is pushed not kept.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A service does not build.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// An image cannot be made.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// Images do not get to the nodes.
+    #[error(transparent)]
+    Ship(#[from] ShipError),
+    /// There is no way for images to the nodes.
+    #[error("find a way for images: {reason}")]
+    NoWay {
+        /// What would make one.
+        reason: String,
+        /// Why none of those that were looked at.
+        passed_over: Vec<String>,
+    },
+    /// No service of the app is called so.
+    #[error("push {service}: it is no service of the app")]
+    Unknown {
+        /// Its name.
+        service: String,
+    },
+    /// Services that are not pushed would not understand those that are.
+    #[error("push a part alone: {}", .breaks.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Breaks {
+        /// Which, and where.
+        breaks: Vec<Break>,
+    },
+    /// Somebody else pushed since the plan was made.
+    #[error("carry the plan out: what runs is not what it was made for any more")]
+    Moved,
+    /// A service did not get there; what was changed was put back.
+    #[error("roll {service} out: {why}")]
+    RolledBack {
+        /// Rust name.
+        service: String,
+        /// Why.
+        why: String,
+        /// The last lines of a container that ended.
+        lines: Vec<String>,
+    },
+    /// Nothing more could be done from here.
+    #[error("go on, with {} applied: {error}", list(.applied))]
+    Cut {
+        /// Rust names of services that were changed.
+        applied: Vec<String>,
+        /// Why not.
+        error: ClusterError,
+    },
+    /// It was told to stop.
+    #[error("go on: it was stopped")]
+    Stopped,
+    /// Nothing is there to go back to.
+    #[error("roll back: {why}")]
+    NothingToPutBack {
+        /// Why not.
+        why: String,
+    },
+    /// A thread ended in a panic.
+    #[error("make the host's image: {why}")]
+    Panicked {
+        /// Its words.
+        why: String,
+    },
+}
+
+impl PushError {
+    /// What a user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Cluster(error) | Self::Store(StoreError::Cluster(error)) => error.hint(),
+            Self::Build(error) => error.hint().map(|hint| hint.to_string()),
+            Self::Ship(error) => error.mend(),
+            Self::NoWay { passed_over, .. } => Some(passed_over.join("; ")),
+            Self::Breaks { .. } => Some("--with-dependents takes them along".to_owned()),
+            Self::Moved => Some("look at the plan again: `dyn push --plan`".to_owned()),
+            Self::RolledBack { .. } => Some("what ran before runs again; mend it and push again".to_owned()),
+            Self::Cut { .. } | Self::Stopped => Some("the next push goes on where this one stopped".to_owned()),
+            Self::Store(StoreError::Broken { .. })
+            | Self::Image(_)
+            | Self::NothingToPutBack { .. }
+            | Self::Unknown { .. }
+            | Self::Panicked { .. } => None,
+        }
+    }
+}
+
+fn list(services: &[String]) -> String {
+    if services.is_empty() { "nothing".to_owned() } else { services.join(", ") }
+}

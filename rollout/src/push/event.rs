@@ -1,0 +1,106 @@
+//! What a push tells while it is under way.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+/// Whoever wants to know.
+pub type Listener = Arc<dyn Fn(Event) + Send + Sync>;
+
+/// Something that happened. Services by their Rust names.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The cluster answers.
+    Connected {
+        /// The context.
+        context: String,
+        /// The namespace.
+        namespace: String,
+        /// The API server's URL.
+        server: String,
+        /// What tells it from other clusters.
+        cluster: String,
+    },
+    /// A service is being built.
+    Building {
+        /// Which.
+        service: String,
+    },
+    /// A service is built.
+    Built {
+        /// Which.
+        service: String,
+        /// `service@hash`.
+        version: String,
+        /// Bytes of the library.
+        bytes: u64,
+        /// Milliseconds it took.
+        ms: f64,
+    },
+    /// Somebody else is pushing, and is waited for.
+    Waiting {
+        /// Who.
+        holder: String,
+    },
+    /// Images travel.
+    Shipping {
+        /// Which way, to be put after "through".
+        through: String,
+    },
+    /// Images are where nodes find them.
+    Shipped {
+        /// Layers that travelled.
+        layers: usize,
+        /// Compressed bytes that travelled.
+        bytes: u64,
+        /// Milliseconds it took.
+        ms: f64,
+    },
+    /// How the roll of a service stands.
+    Rolling {
+        /// Which.
+        service: String,
+        /// Pods of the new version that take requests.
+        ready: u32,
+        /// Pods of the new version there should be.
+        wanted: u32,
+        /// Pods of earlier versions that are not gone yet.
+        old: u32,
+        /// Why a pod of the new version is not ready.
+        why: Option<String>,
+    },
+    /// A service runs as it is wanted.
+    Live {
+        /// Which.
+        service: String,
+        /// `service@hash`.
+        version: String,
+        /// Milliseconds its roll took.
+        ms: f64,
+    },
+    /// A service did not get there.
+    Failed {
+        /// Which.
+        service: String,
+        /// Why.
+        why: String,
+        /// The last lines of a container that ended.
+        lines: Vec<String>,
+    },
+    /// A service is put back to what ran.
+    RollingBack {
+        /// Which.
+        service: String,
+    },
+    /// What is needed no more was removed.
+    Removed {
+        /// `kind/name`.
+        object: String,
+    },
+    /// Something to know.
+    Notice {
+        /// In words.
+        text: String,
+    },
+}

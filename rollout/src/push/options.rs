@@ -1,0 +1,66 @@
+//! What is pushed, where to, and how.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use app::App;
+
+use crate::cluster::{Holder, Target};
+use crate::history::Source;
+use crate::settings::Settings;
+
+/// What is pushed, where to, and how.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The app.
+    pub app: App,
+    /// What it was read from.
+    pub source: Source,
+    /// How it is to run.
+    pub settings: Settings,
+    /// The root file as the user names it.
+    pub root: PathBuf,
+    /// The cluster.
+    pub target: Target,
+    /// The registry, where the user names one.
+    pub registry: Option<String>,
+    /// What is used on this machine.
+    pub place: Place,
+    /// The program that runs a service: `dyn` itself.
+    pub host: PathBuf,
+    /// Who pushes.
+    pub holder: Holder,
+    /// Rust names of services that are pushed; empty: all.
+    pub services: BTreeSet<String>,
+    /// Neighbours that would not understand a named service come along.
+    pub with_dependents: bool,
+    /// Fields that others set are taken over.
+    pub force: bool,
+    /// Services that are no more part of the app are removed.
+    pub remove: bool,
+    /// How long the roll of a service may take.
+    pub deadline: Duration,
+}
+
+/// What is used on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// What tells this app from others of its name here.
+    pub key: String,
+    /// The file that remembers clusters.
+    pub pins: PathBuf,
+    /// Where libraries are built and kept.
+    pub build: PathBuf,
+    /// Where layers are kept.
+    pub images: PathBuf,
+}
+
+/// This process, on this machine, of this user.
+pub fn holder() -> Holder {
+    let said = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let user = said("USER").or_else(|| said("LOGNAME"));
+    let user = user.unwrap_or_else(|| format!("user {}", rustix::process::getuid().as_raw()));
+    let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    Holder { user, machine, process: std::process::id() }
+}

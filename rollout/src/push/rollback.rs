@@ -1,0 +1,156 @@
+//! What ran before, put back.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::carry::{Doing, Done, by, stopped};
+use super::event::{Event, Listener};
+use super::site::Site;
+use super::work::service_of;
+use super::{Options, PushError, connect};
+use crate::cluster::{Access, Lease, Pins};
+use crate::history::{Act, Kept, Outcome, Record};
+use crate::object::{self, label};
+
+/// What is to be put back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// Rust name; none: all services.
+    pub service: Option<String>,
+    /// The number of the record to go back to; none: the one before what runs.
+    pub to: Option<u32>,
+}
+
+/// A rollback that is ready to be carried out.
+pub struct Rollback {
+    options: Options,
+    access: Access,
+    site: Site,
+    target: Kept,
+    /// DNS labels.
+    hosts: BTreeSet<String>,
+    tell: Listener,
+}
+
+impl Rollback {
+    /// Looks for what ran before.
+    ///
+    /// # Errors
+    /// There is nothing to go back to, or the types of a service are others now than they were.
+    pub async fn prepare(options: Options, wish: &Wish, tell: Listener) -> Result<Self, PushError> {
+        let pins = Pins::open(&options.place.pins)?;
+        let access = connect(&options, &pins, &tell).await?;
+        let site = Site::look(&access, &options.app.name).await?;
+        let nothing = |why: String| PushError::NothingToPutBack { why };
+        let live = || site.records.iter().rev().filter(|kept| kept.record.outcome == Outcome::Live);
+        let target = match wish.to {
+            Some(number) => live().find(|kept| kept.record.number == number),
+            None => live().nth(1),
+        };
+        let known: Vec<_> = live().map(|kept| kept.record.number.to_string()).collect();
+        let target = target.ok_or_else(|| match wish.to {
+            Some(number) => {
+                nothing(format!("{number} is no push that came to its end; there are {}", known.join(", ")))
+            }
+            None => nothing("nothing ran before what runs now".to_owned()),
+        })?;
+        let hosts = hosts(target, &site, wish.service.as_deref()).map_err(nothing)?;
+        Ok(Self { target: target.clone(), hosts, options, access, site, tell })
+    }
+
+    /// The record whose state services will have again.
+    pub fn target(&self) -> &Record {
+        &self.target.record
+    }
+
+    /// DNS labels of services that will be changed.
+    pub fn services(&self) -> &BTreeSet<String> {
+        &self.hosts
+    }
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// See [`PushError`].
+    pub async fn carry_out(self, stop: watch::Receiver<bool>) -> Result<Done, PushError> {
+        let start = Instant::now();
+        let app = &self.options.app.name;
+        let waiting = |holder: &str| (self.tell)(Event::Waiting { holder: holder.to_owned() });
+        let (lease, name) = (object::name::of_app(app, "push"), label::app(app));
+        let take = Lease::take(&self.access, &lease, &name, &self.options.holder, waiting);
+        let lease = tokio::select! {
+            lease = take => lease?,
+            () = stopped(stop.clone()) => return Err(PushError::Stopped),
+        };
+        let done = self.hold(&lease, stop).await;
+        let released = lease.release().await;
+        let number = done?;
+        released?;
+        let services = self.hosts.iter().cloned().collect();
+        Ok(Done { number, services, sent: 0, ms: start.elapsed().as_secs_f64() * 1e3 })
+    }
+
+    async fn hold(&self, lease: &Lease, stop: watch::Receiver<bool>) -> Result<u32, PushError> {
+        let site = Site::look(&self.access, &self.options.app.name).await?;
+        if site.next_number() != self.site.next_number() {
+            return Err(PushError::Moved);
+        }
+        let now = site.latest();
+        let is_its = |object: &&serde_json::Value| service_of(object).is_some_and(|host| self.hosts.contains(host));
+        let stays = now.iter().flat_map(|kept| &kept.objects).filter(|object| !is_its(object));
+        let objects = self.target.objects.iter().filter(is_its).chain(stays).cloned().collect();
+        let mut services = now.map(|kept| kept.record.services.clone()).unwrap_or_default();
+        let back =
+            self.target.record.services.iter().filter(|(name, _)| self.hosts.contains(&super::work::label_of(name)));
+        services.extend(back.map(|(name, version)| (name.clone(), version.clone())));
+        let record = Record {
+            number: site.next_number(),
+            at: Timestamp::now(),
+            by: by(&self.options.holder),
+            act: Act::Rollback { to: self.target.record.number, services: self.hosts.iter().cloned().collect() },
+            outcome: Outcome::Underway,
+            services,
+            reasons: std::collections::BTreeMap::new(),
+        };
+        let kept = Kept { record, objects, source: self.target.source.clone() };
+        let (access, app, tell, options) = (&self.access, self.options.app.name.as_str(), &self.tell, &self.options);
+        let doing = Doing { access, app, lease, site: &site, tell, options };
+        let work = doing.rehearse(&kept, &self.hosts).await?;
+        let order: Vec<String> = self.target.objects.iter().filter_map(service_of).map(str::to_owned).collect();
+        doing.carry(&kept, &work, &order, stop).await?;
+        Ok(kept.record.number)
+    }
+}
+
+/// The services to be put back, by DNS label: those that differ from what they were.
+fn hosts(target: &Kept, site: &Site, service: Option<&str>) -> Result<BTreeSet<String>, String> {
+    let mut hosts = BTreeSet::new();
+    for object in target.objects.iter().filter(|object| object["kind"] == "Deployment") {
+        let annotation = |key: &str| object["metadata"]["annotations"][key].as_str().unwrap_or_default();
+        let (name, Some(host)) = (annotation(label::SERVICE), service_of(object)) else { continue };
+        if service.is_some_and(|service| service != name) {
+            continue;
+        }
+        let wire = object["metadata"]["labels"][label::WIRE].as_str().unwrap_or_default();
+        let there = site.running.current(name);
+        if service.is_some() && there.is_some_and(|there| there.wire != wire) {
+            return Err(format!("the types of {name} are others now: put all services back, or none"));
+        }
+        let is_same = there.is_some_and(|there| {
+            there.wire == wire
+                && there.version == annotation(label::VERSION)
+                && there.routes == annotation(label::ROUTES)
+                && there.settings == annotation(label::SETTINGS)
+        });
+        if !is_same {
+            hosts.insert(host.to_owned());
+        }
+    }
+    if hosts.is_empty() {
+        return Err(format!("what runs is what ran after push {}", target.record.number));
+    }
+    Ok(hosts)
+}

@@ -1,0 +1,110 @@
+//! What is there of an app, read once.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, Service};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Api;
+use kube::api::{DynamicObject, ListParams};
+use serde_json::Value;
+
+use crate::cluster::{Access, ClusterError};
+use crate::history::{Kept, Outcome, Store, StoreError};
+use crate::model::Running;
+use crate::object::{self, label};
+
+/// What is there of an app, and what is known of how it came there.
+#[derive(Clone, Debug, Default)]
+pub struct Site {
+    /// What runs, with what differs from what was applied.
+    pub running: Running,
+    /// What was pushed, the oldest first.
+    pub records: Vec<Kept>,
+    pub(crate) deployments: Vec<Deployment>,
+    pub(crate) services: Vec<Service>,
+    /// Configurations: DNS label of the service, and name.
+    pub(crate) configs: Vec<(String, String)>,
+}
+
+impl Site {
+    /// Looks.
+    ///
+    /// # Errors
+    /// What the API server says, or a record that is not what was written.
+    pub async fn look(access: &Access, app: &str) -> Result<Self, StoreError> {
+        let parameters = ListParams::default().labels(&label::selector(app, None));
+        let of_services = ListParams::default().labels(&format!("{},{}", label::selector(app, None), label::NAME));
+        let deployments: Api<Deployment> = Api::namespaced(access.client.clone(), &access.namespace);
+        let services: Api<Service> = Api::namespaced(access.client.clone(), &access.namespace);
+        let configs: Api<ConfigMap> = Api::namespaced(access.client.clone(), &access.namespace);
+        let name = label::app(app);
+        let store = Store::new(access, &name);
+        let listed = async {
+            tokio::try_join!(
+                access.ask("look at the deployments", deployments.list(&parameters)),
+                access.ask("look at the services", services.list(&parameters)),
+                access.ask("look at the configurations", configs.list_metadata(&of_services)),
+            )
+        };
+        let (listed, records) = tokio::join!(listed, store.all());
+        let (deployments, services, configs) = listed?;
+        let (deployments, services, records) = (deployments.items, services.items, records?);
+        let mut running = object::read(&deployments, &services);
+        let mut site = Self { records, deployments, services, ..Self::default() };
+        for service in &mut running.services {
+            service.drift = site.drift(&service.object);
+        }
+        let config = |metadata: ObjectMeta| Some((metadata.labels?.remove(label::NAME)?, metadata.name?));
+        site.configs = configs.items.into_iter().filter_map(|found| config(found.metadata)).collect();
+        running.source = site.latest().and_then(|kept| {
+            let source = kept.source.as_ref()?;
+            source.texts.get(&source.root).cloned()
+        });
+        site.running = running;
+        Ok(site)
+    }
+
+    /// The last push or rollback that came to its end.
+    pub fn latest(&self) -> Option<&Kept> {
+        self.records.iter().rev().find(|kept| kept.record.outcome == Outcome::Live)
+    }
+
+    /// Whether the last one was ended in the midst of it.
+    pub fn is_unfinished(&self) -> bool {
+        let outcome = self.records.last().map(|kept| &kept.record.outcome);
+        matches!(outcome, Some(Outcome::Underway | Outcome::Stopped { .. }))
+    }
+
+    /// An object as it was applied by the last push that came to its end.
+    pub(crate) fn applied(&self, kind: &str, name: &str) -> Option<&Value> {
+        find(&self.latest()?.objects, kind, name)
+    }
+
+    /// The number of the next record.
+    pub(crate) fn next_number(&self) -> u32 {
+        self.records.last().map_or(1, |kept| kept.record.number + 1)
+    }
+
+    fn drift(&self, deployment: &str) -> Vec<String> {
+        let live = self.deployments.iter().find(|live| live.metadata.name.as_deref() == Some(deployment));
+        let live = live.and_then(|live| serde_json::to_value(live).ok());
+        match (self.applied("Deployment", deployment), live) {
+            // Who pushed and when is told on an object, and is no part of what it does.
+            (Some(applied), Some(live)) => object::drift(&applied["spec"], &live["spec"]),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// An object among others.
+pub(crate) fn find<'a>(objects: &'a [Value], kind: &str, name: &str) -> Option<&'a Value> {
+    objects.iter().find(|object| object["kind"] == kind && object["metadata"]["name"] == name)
+}
+
+/// An object of any kind.
+pub(crate) fn dynamic(value: &Value) -> Result<DynamicObject, ClusterError> {
+    serde_json::from_value(value.clone()).map_err(|error| ClusterError::Refused {
+        doing: format!("read the {} {}", value["kind"], value["metadata"]["name"]),
+        code: 0,
+        why: error.to_string(),
+    })
+}

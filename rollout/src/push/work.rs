@@ -1,0 +1,166 @@
+//! What is wanted and what is there to what is to be done.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::rollout::{Change, Work};
+use super::site::{Site, dynamic, find};
+use crate::cluster::ClusterError;
+use crate::model::{Wanted, WantedService};
+use crate::object::{Objects, label};
+
+/// The services, by Rust name, whose Deployments are not what is wanted, or whose roll nobody saw the end of.
+pub(crate) fn needed(wanted: &Wanted, site: &Site) -> BTreeSet<String> {
+    let differs = |service: &&WantedService| match site.running.in_form(&service.name, &service.wire) {
+        None => true,
+        Some(there) => {
+            let scaled = service.settings.replicas.is_some_and(|replicas| replicas != there.replicas);
+            let is_same = there.version == service.version
+                && there.routes == service.routes()
+                && there.settings == service.settings.hash();
+            !is_same || scaled || !there.drift.is_empty() || !there.current || was_left(site, service)
+        }
+    };
+    wanted.services.iter().filter(differs).map(|service| service.name.clone()).collect()
+}
+
+/// Whether a push that did not come to its end changed a service.
+fn was_left(site: &Site, service: &WantedService) -> bool {
+    let before = site.latest().and_then(|kept| kept.record.services.get(&service.name));
+    site.is_unfinished() && before != Some(&service.version)
+}
+
+/// All objects of the app as they are to be: those of needed services as they are wanted, those of others as they were
+/// applied when they were pushed.
+pub(crate) fn applied(
+    wanted: &Wanted,
+    objects: &Objects,
+    needed: &BTreeSet<String>,
+    site: &Site,
+) -> Result<Vec<Value>, ClusterError> {
+    let values = objects.values().map_err(|error| ClusterError::Refused {
+        doing: "write the objects".to_owned(),
+        code: 0,
+        why: error.to_string(),
+    })?;
+    let mut all: Vec<Value> = Vec::new();
+    for service in &wanted.services {
+        let of_service = |value: &&Value| service_of(value) == Some(service.dns.as_str());
+        if needed.contains(&service.name) {
+            all.extend(values.iter().filter(of_service).cloned());
+        } else if let Some(latest) = site.latest() {
+            all.extend(latest.objects.iter().filter(of_service).cloned());
+        }
+    }
+    all.extend(values.into_iter().filter(|value| service_of(value).is_none()));
+    Ok(all)
+}
+
+/// What is to be applied of objects so that services, by their DNS labels, are as the objects say.
+pub(crate) fn work(objects: &[Value], hosts: &BTreeSet<String>, site: &Site) -> Result<Work, ClusterError> {
+    let mut work = Work::default();
+    for value in objects {
+        let annotation = |key: &str| value["metadata"]["annotations"][key].as_str().unwrap_or_default().to_owned();
+        let (kind, named) =
+            (value["kind"].as_str().unwrap_or_default(), value["metadata"]["name"].as_str().unwrap_or_default());
+        match (kind, service_of(value)) {
+            (_, Some(host)) if !hosts.contains(host) => {}
+            ("Deployment", _) => {
+                let before = before(site, named)?.as_ref().map(dynamic).transpose()?;
+                let (service, version) = (annotation(label::SERVICE), annotation(label::VERSION));
+                work.changes.push(Change { service, version, deployment: dynamic(value)?, before });
+            }
+            // The plain name leads over once all is there, and the way in from outside with it.
+            ("Service", Some(host)) if host == named => work.doors.push(dynamic(value)?),
+            ("Ingress", _) => work.doors.push(dynamic(value)?),
+            _ => work.groundwork.push(dynamic(value)?),
+        }
+    }
+    for door in &work.doors {
+        let (kind, named) =
+            (door.types.as_ref().map(|types| types.kind.as_str()).unwrap_or_default(), door.metadata.name.as_deref());
+        if let Some(before) = named.and_then(|named| site.applied(kind, named)) {
+            work.doors_before.push(dynamic(before)?);
+        }
+    }
+    Ok(work)
+}
+
+/// What a Deployment was before: as it was applied by the last push that came to its end. One that an unfinished push
+/// made is not, and one that nobody has a record of is as it stands there.
+fn before(site: &Site, name: &str) -> Result<Option<Value>, ClusterError> {
+    let Some(live) = site.deployments.iter().find(|live| live.metadata.name.as_deref() == Some(name)) else {
+        return Ok(None);
+    };
+    if let Some(applied) = site.applied("Deployment", name) {
+        return Ok(Some(applied.clone()));
+    }
+    if site.is_unfinished() {
+        return Ok(None);
+    }
+    let whole = serde_json::to_value(live).unwrap_or_default();
+    let annotations = live.metadata.annotations.clone().unwrap_or_default();
+    let own: BTreeMap<_, _> = annotations.into_iter().filter(|(key, _)| key.starts_with(label::OURS)).collect();
+    let metadata = json!({ "name": name, "labels": live.metadata.labels, "annotations": own });
+    Ok(Some(json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": whole["spec"] })))
+}
+
+/// Objects of services that are neither wanted in this form nor called by anything that is.
+pub(crate) fn leftovers(objects: &[Value], site: &Site) -> Leftovers {
+    let is_wanted =
+        |kind: &str, name: &Option<String>| name.as_deref().is_some_and(|name| find(objects, kind, name).is_some());
+    let hosts: BTreeSet<&str> = objects.iter().filter_map(service_of).collect();
+    let mut leftovers = Leftovers::default();
+    for deployment in site.deployments.iter().filter(|it| !is_wanted("Deployment", &it.metadata.name)) {
+        let host =
+            deployment.metadata.labels.as_ref().and_then(|labels| labels.get(label::NAME)).cloned().unwrap_or_default();
+        let name = deployment.metadata.name.clone().unwrap_or_default();
+        if hosts.contains(host.as_str()) {
+            leftovers.forms.push((host, name))
+        } else {
+            leftovers.gone.push((host, name))
+        }
+    }
+    for service in site.services.iter().filter(|it| !is_wanted("Service", &it.metadata.name)) {
+        let host =
+            service.metadata.labels.as_ref().and_then(|labels| labels.get(label::NAME)).cloned().unwrap_or_default();
+        let name = service.metadata.name.clone().unwrap_or_default();
+        if hosts.contains(host.as_str()) { leftovers.names.push(name) } else { leftovers.gone_names.push(name) }
+    }
+    for (host, name) in &site.configs {
+        if find(objects, "ConfigMap", name).is_none() {
+            let names =
+                if hosts.contains(host.as_str()) { &mut leftovers.configs } else { &mut leftovers.gone_configs };
+            names.push(name.clone());
+        }
+    }
+    leftovers
+}
+
+/// What is there and not wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Leftovers {
+    /// Deployments of forms that services had: DNS label and name.
+    pub(crate) forms: Vec<(String, String)>,
+    /// Services of those forms.
+    pub(crate) names: Vec<String>,
+    /// Configurations of services that are told something else now.
+    pub(crate) configs: Vec<String>,
+    /// Deployments of services that are no more: DNS label and name.
+    pub(crate) gone: Vec<(String, String)>,
+    /// Their Services.
+    pub(crate) gone_names: Vec<String>,
+    /// Their configurations.
+    pub(crate) gone_configs: Vec<String>,
+}
+
+/// The DNS label of the service an object is of; none where it is the app's.
+pub(crate) fn service_of(object: &Value) -> Option<&str> {
+    object["metadata"]["labels"][label::NAME].as_str()
+}
+
+/// The DNS label of a service by its Rust name.
+pub(crate) fn label_of(service: &str) -> String {
+    service.replace('_', "-").to_ascii_lowercase()
+}

@@ -1,0 +1,182 @@
+//! What a user says of how services run on a cluster: in `#[service(…)]`, and in a `dyn.toml` beside the app's file.
+//!
+//! Of a service, the nearest word counts: built-in < `[defaults]` < `#[service(…)]` < `[services.NAME]`, since the file
+//! is what may differ from place to place. Maps (`env`, `nodes`) add up, key by key.
+
+mod file;
+
+use std::collections::BTreeMap;
+
+use app::{App, Cpu, Memory};
+use serde::{Deserialize, Serialize};
+
+pub use file::{File, Mistake, read};
+
+/// What a service asks for where nobody says anything: a chain of small functions fits on one small node.
+pub const CPU: Cpu = Cpu::millis(100);
+/// Likewise; a host takes 5 MiB, the rest is the function's.
+pub const MEMORY: Memory = Memory::bytes(128 << 20);
+/// How many of a service's earlier images are kept.
+pub const KEEP: u32 = 5;
+
+/// Everything that is said of an app.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    /// By Rust name; every service of the app is there.
+    pub services: BTreeMap<String, ServiceSettings>,
+    /// How the last service is reached from outside; only from inside the cluster where nothing is said.
+    pub entry: Entry,
+    /// Where images go.
+    pub images: Images,
+}
+
+/// How one service runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ServiceSettings {
+    /// How many pods. None: one at first, and afterwards whatever somebody or something scaled it to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<u32>,
+    /// What is reserved; more is used where the node has it.
+    pub cpu: Cpu,
+    /// What it is held down to; none: nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_limit: Option<Cpu>,
+    /// What is reserved and may not be exceeded: beyond it the kernel ends the pod.
+    pub memory: Memory,
+    /// Environment variables.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, Variable>,
+    /// Labels a node must have.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub nodes: BTreeMap<String, String>,
+    /// What its pods are spread over.
+    pub spread: Spread,
+}
+
+/// An environment variable's value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected text, { secret = NAME, key = KEY } or { config = NAME, key = KEY }")]
+pub enum Variable {
+    /// Itself.
+    Text(String),
+    /// Of a Secret that is there already.
+    Secret(SecretKey),
+    /// Of a ConfigMap that is there already.
+    Config(ConfigKey),
+}
+
+/// A key of a Secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretKey {
+    /// Its name.
+    pub secret: String,
+    /// The key in it.
+    pub key: String,
+}
+
+/// A key of a ConfigMap.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigKey {
+    /// Its name.
+    pub config: String,
+    /// The key in it.
+    pub key: String,
+}
+
+/// What pods of a service are spread over, as evenly as there is room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Spread {
+    /// Nodes.
+    #[default]
+    Nodes,
+    /// Zones, and nodes in them.
+    Zones,
+    /// Wherever the scheduler likes.
+    Anywhere,
+}
+
+/// How the last service is reached from outside the cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Entry {
+    /// Host name an Ingress answers to; none: no Ingress.
+    pub host: Option<String>,
+    /// Path below which it answers.
+    pub path: Option<String>,
+    /// Class of the Ingress; none: the cluster's default.
+    pub class: Option<String>,
+    /// Name of a Secret with the certificate; none: plain HTTP.
+    pub tls: Option<String>,
+    /// A port of every node, 30000 to 32767 on most clusters; 0: one the cluster picks.
+    pub node_port: Option<u16>,
+}
+
+/// Where images go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Images {
+    /// `registry/folder` that images are put into; none: whatever way there is.
+    pub repository: Option<String>,
+    /// How many of a service's earlier images are kept for rollbacks.
+    pub keep: u32,
+}
+
+impl Default for Images {
+    fn default() -> Self {
+        Self { repository: None, keep: KEEP }
+    }
+}
+
+impl Settings {
+    /// What is said of an app: in its attributes, and in the file beside it.
+    pub fn of(app: &App, file: &File) -> Self {
+        let service = |service: &app::Service| {
+            let mut settings = ServiceSettings::default();
+            settings.take(&file.defaults);
+            settings.replicas = service.needs.replicas.or(settings.replicas);
+            settings.cpu = service.needs.cpu.unwrap_or(settings.cpu);
+            settings.memory = service.needs.memory.unwrap_or(settings.memory);
+            if let Some(own) = file.services.get(&service.name) {
+                settings.take(own);
+            }
+            (service.name.clone(), settings)
+        };
+        let services = app.services.iter().map(service).collect();
+        Self { services, entry: file.entry.clone(), images: file.images.clone() }
+    }
+}
+
+impl Default for ServiceSettings {
+    fn default() -> Self {
+        Self {
+            replicas: None,
+            cpu: CPU,
+            cpu_limit: None,
+            memory: MEMORY,
+            env: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            spread: Spread::default(),
+        }
+    }
+}
+
+impl ServiceSettings {
+    /// Stands for all of it but the number of pods, which is changed without new ones.
+    pub fn hash(&self) -> String {
+        let said = Self { replicas: None, ..self.clone() };
+        crate::model::hash(&[&serde_json::to_string(&said).unwrap_or_default()])
+    }
+
+    fn take(&mut self, said: &file::Said) {
+        self.replicas = said.replicas.or(self.replicas);
+        self.cpu = said.cpu.unwrap_or(self.cpu);
+        self.cpu_limit = said.cpu_limit.or(self.cpu_limit);
+        self.memory = said.memory.unwrap_or(self.memory);
+        self.env.extend(said.env.clone());
+        self.nodes.extend(said.nodes.clone());
+        self.spread = said.spread.unwrap_or(self.spread);
+    }
+}

@@ -1,0 +1,194 @@
+//! `dyn.toml`: the same settings, and some that are no function's.
+//!
+//! ```toml
+//! [defaults]                      # every service
+//! memory = "64Mi"
+//! spread = "nodes"                # or "zones", "anywhere"
+//!
+//! [services.moving_avg]           # one of them, by its Rust name
+//! replicas = 2
+//! cpu = "500m"
+//! cpu_limit = "1"
+//! env.MODE = "quiet"
+//! env.PASSWORD = { secret = "database", key = "password" }
+//! env.REGION = { config = "place", key = "region" }
+//! nodes = { disk = "ssd" }
+//!
+//! [entry]                         # the last service, from outside
+//! host = "building.example.org"
+//! tls = "building-certificate"
+//!
+//! [images]
+//! repository = "registry.example.org/building"
+//! keep = 5
+//! ```
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Display};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use app::{App, Cpu, Memory};
+use serde::Deserialize;
+
+use super::{Entry, Images, Spread, Variable};
+
+/// What a `dyn.toml` says.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct File {
+    /// Of every service.
+    pub defaults: Said,
+    /// Of one, by its Rust name.
+    pub services: BTreeMap<String, Said>,
+    /// How the last service is reached from outside.
+    pub entry: Entry,
+    /// Where images go.
+    pub images: Images,
+}
+
+/// What is said of a service; what is not said is left as it is.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Said {
+    /// How many pods.
+    pub replicas: Option<u32>,
+    /// What is reserved.
+    pub cpu: Option<Cpu>,
+    /// What it is held down to.
+    pub cpu_limit: Option<Cpu>,
+    /// What is reserved and may not be exceeded.
+    pub memory: Option<Memory>,
+    /// Environment variables.
+    pub env: BTreeMap<String, Variable>,
+    /// Labels a node must have.
+    pub nodes: BTreeMap<String, String>,
+    /// What its pods are spread over.
+    pub spread: Option<Spread>,
+}
+
+/// What is wrong in a `dyn.toml`, where, and how to mend it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The file.
+    pub file: PathBuf,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// What is wrong: lowercase, no full stop.
+    pub message: String,
+    /// How to mend it.
+    pub help: String,
+}
+
+impl Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}: {}", self.file.display(), self.line, self.column, self.message)
+    }
+}
+
+impl std::error::Error for Mistake {}
+
+/// Reads the text of a `dyn.toml` for an app. All of what is wrong with its meaning is told; of its form, the first.
+pub fn read(path: &Path, text: &str, app: &App) -> Result<File, Vec<Mistake>> {
+    let mistake = |at: Range<usize>, message: String, help: &str| {
+        let (line, column) = position(text, at.start);
+        Mistake { file: path.to_owned(), line, column, message, help: help.to_owned() }
+    };
+    let file: File = toml::from_str(text).map_err(|error| {
+        let (message, help) = mend(error.message().trim());
+        vec![mistake(error.span().unwrap_or_default(), message, &help)]
+    })?;
+    let mut mistakes = Vec::new();
+    for (message, help, keys) in faults(&file, app) {
+        mistakes.push(mistake(find(text, &keys).unwrap_or_default(), message, &help));
+    }
+    mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));
+    if mistakes.is_empty() { Ok(file) } else { Err(mistakes) }
+}
+
+/// What is well formed and still makes no sense: in words, how to mend it, and the key it stands at.
+fn faults(file: &File, app: &App) -> Vec<(String, String, Vec<String>)> {
+    let mut faults = Vec::new();
+    let keys = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
+    for name in file.services.keys().filter(|name| app.service(name).is_none()) {
+        let there: Vec<&str> = app.services.iter().map(|service| service.name.as_str()).collect();
+        let message = format!("{name} is no service of {}", app.name);
+        faults.push((message, format!("its services are {}", there.join(", ")), keys(&["services", name])));
+    }
+    let own = file.services.iter().map(|(name, said)| (vec!["services", name.as_str()], said));
+    for (table, said) in own.chain([(vec!["defaults"], &file.defaults)]) {
+        let at = |more: &[&str]| keys(&table.iter().copied().chain(more.iter().copied()).collect::<Vec<_>>());
+        if said.replicas == Some(0) {
+            let help = "leave it out to let others scale it, or take the service out of the app";
+            faults.push(("a service with no pods answers nobody".to_owned(), help.to_owned(), at(&["replicas"])));
+        }
+        if let (Some(cpu), Some(limit)) = (said.cpu, said.cpu_limit)
+            && cpu > limit
+        {
+            let help = "reserve less, or raise the limit".to_owned();
+            faults.push((format!("{cpu} is reserved and only {limit} allowed"), help, at(&["cpu_limit"])));
+        }
+        for name in said.env.keys().filter(|name| !is_variable(name)) {
+            let help = "letters, digits and _, no digit first; DYNINKA_… is the host's own".to_owned();
+            faults.push((format!("{name} is no name of an environment variable here"), help, at(&["env", name])));
+        }
+    }
+    let entry = &file.entry;
+    for (key, is_there) in
+        [("path", entry.path.is_some()), ("class", entry.class.is_some()), ("tls", entry.tls.is_some())]
+    {
+        if is_there && entry.host.is_none() {
+            let help = "name the host it answers to: host = \"app.example.org\"".to_owned();
+            faults.push((format!("{key} is an Ingress's, and there is none"), help, keys(&["entry", key])));
+        }
+    }
+    if let Some(path) = entry.path.as_ref().filter(|path| !path.starts_with('/')) {
+        faults.push((format!("{path} is no path"), "begin it with /".to_owned(), keys(&["entry", "path"])));
+    }
+    faults
+}
+
+fn is_variable(name: &str) -> bool {
+    let first = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+    first && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') && !name.starts_with("DYNINKA_")
+}
+
+/// Where a key, or the nearest table around it, stands.
+fn find(text: &str, keys: &[String]) -> Option<Range<usize>> {
+    let mut table = toml::de::DeTable::parse(text).ok()?.into_inner();
+    let mut at = None;
+    for key in keys {
+        let (found, value) = table.into_iter().find(|(known, _)| known.get_ref() == key)?;
+        at = Some(found.span());
+        table = match value.into_inner() {
+            toml::de::DeValue::Table(inner) => inner,
+            _ => return at,
+        };
+    }
+    at
+}
+
+/// A fault of form, and what to do about it.
+fn mend(message: &str) -> (String, String) {
+    if let Some((message, help)) = message.split_once(": ").filter(|(message, _)| message.contains("is no amount of")) {
+        return (message.to_owned(), help.to_owned());
+    }
+    let help = if message.starts_with("unknown field") || message.starts_with("unknown variant") {
+        "write one of those that are expected"
+    } else if message.starts_with("invalid type") || message.starts_with("expected text") {
+        "give the value in the form that is expected"
+    } else {
+        "see https://toml.io for how it is written"
+    };
+    (message.to_owned(), help.to_owned())
+}
+
+/// Line and column of a byte, both from 1.
+fn position(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (line, column)
+}

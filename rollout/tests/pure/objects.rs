@@ -1,0 +1,168 @@
+use k8s_openapi::api::apps::v1::Deployment;
+use rollout::model::Running;
+use rollout::object::{Stamp, drift, label, name, objects, read, secret};
+use rollout::settings;
+
+use crate::{app, building, wanted, wanted_with};
+
+fn yaml(values: &[serde_json::Value]) -> String {
+    values.iter().map(|value| format!("---\n{}", serde_saphyr::to_string(value).unwrap())).collect()
+}
+
+#[test]
+fn the_building_as_objects() {
+    let stamp = Stamp {
+        by: Some("ada@desk".to_owned()),
+        at: Some("2026-01-01T00:00:00Z".to_owned()),
+        source: Some("0123456789abcdef".to_owned()),
+    };
+    let objects = objects(&wanted(&building()), &stamp);
+    let order: Vec<&str> = objects.services.iter().map(|service| service.service.as_str()).collect();
+    assert_eq!(order, ["get", "filter", "map", "moving_avg"]);
+    insta::assert_snapshot!("building", yaml(&objects.values().unwrap()));
+}
+
+#[test]
+fn everything_that_is_said_is_in_the_objects() {
+    let app = app(
+        "shop",
+        r#"
+        use dyninka::prelude::*;
+        #[service(replicas = 2, cpu = "250m")]
+        fn price() -> u32 { 1 }
+        #[service(memory = "1Gi")]
+        fn bill(price: u32) -> u32 { price }
+        fn main() { price().bill() }
+        "#,
+    );
+    let text = r#"
+        [defaults]
+        spread = "zones"
+        env.REGION = { config = "place", key = "region" }
+        [services.price]
+        replicas = 3
+        cpu_limit = "1"
+        env.MODE = "yes"
+        env.PASSWORD = { secret = "database", key = "password" }
+        nodes = { disk = "ssd" }
+        [entry]
+        host = "shop.example.org"
+        tls = "shop-certificate"
+        class = "nginx"
+        node_port = 30080
+    "#;
+    let file = settings::read("dyn.toml".as_ref(), text, &app).unwrap();
+    let objects = objects(&wanted_with(&app, &file), &Stamp::default());
+    insta::assert_snapshot!("shop", yaml(&objects.values().unwrap()));
+}
+
+#[test]
+fn what_is_written_is_read_back() {
+    let wanted = wanted(&building());
+    let objects = objects(&wanted, &Stamp { by: Some("ada@desk".to_owned()), ..Stamp::default() });
+    let deployments: Vec<Deployment> = objects.services.iter().map(|service| service.deployment.clone()).collect();
+    let services: Vec<_> =
+        objects.services.iter().flat_map(|service| [service.form.clone(), service.plain.clone()]).collect();
+    let running: Running = read(&deployments, &services);
+    for service in &wanted.services {
+        let runs = running.current(&service.name).unwrap();
+        assert_eq!(
+            (&runs.version, &runs.wire, &runs.image),
+            (&service.version, &service.wire, service.image.as_ref().unwrap())
+        );
+        assert_eq!((&runs.form, &runs.reaches), (&Some(service.form.clone()), &service.reaches));
+        assert_eq!(
+            (&runs.routes, &runs.settings, &runs.library),
+            (&service.routes(), &service.settings.hash(), &service.config.library)
+        );
+        assert_eq!(
+            (runs.pushed_by.as_deref(), runs.object.as_str()),
+            (Some("ada@desk"), &*name::of_form(&service.dns, &service.wire))
+        );
+    }
+}
+
+#[test]
+fn of_two_forms_the_one_its_plain_name_leads_to_is_current() {
+    let old = wanted(&building());
+    let text = include_str!("../../../examples/building.rs").replace("units: String,\n", "");
+    let new = wanted(&app(
+        "building",
+        &text.replace("variable, units,", "variable, _, ").replace("        units: units.to_owned(),\n", ""),
+    ));
+    let (before, after) = (objects(&old, &Stamp::default()), objects(&new, &Stamp::default()));
+    let both = before.services.iter().chain(&after.services);
+    let deployments: Vec<Deployment> = both.clone().map(|service| service.deployment.clone()).collect();
+    for (plain, current) in [(&before, &old), (&after, &new)] {
+        let services: Vec<_> = plain.services.iter().map(|service| service.plain.clone()).collect();
+        let running = read(&deployments, &services);
+        let forms = running.services.iter().filter(|runs| runs.name == "get");
+        assert_eq!(forms.count(), 2);
+        assert_eq!(running.current("get").unwrap().wire, current.service("get").unwrap().wire);
+    }
+}
+
+#[test]
+fn only_what_another_form_reaches_is_made_anew() {
+    let text = include_str!("../../../examples/building.rs");
+    let old = wanted(&building());
+    let body = wanted(&app("building", &text.replace("/ 1.8", "/ 1.80001")));
+    // A body alone: no caller is told anything else.
+    for service in &old.services {
+        let after = body.service(&service.name).unwrap();
+        assert_eq!((after.wire == service.wire, after.routes() == service.routes()), (true, true), "{}", service.name);
+        assert_eq!(after.version == service.version, service.name != "map");
+    }
+    // Whom a service calls is told to it by form; whom it does not call, by name.
+    let map = old.service("map").unwrap();
+    let filter = old.service("filter").unwrap();
+    assert_eq!(map.config.peers["filter"].address, format!("filter-w{}:80", &filter.wire[..8]));
+    assert_eq!(map.config.peers["get"].address, "get:80");
+}
+
+#[test]
+fn names_of_sixty_characters_fit_everywhere() {
+    let (one, other) = ("a".repeat(60), format!("{}b", "a".repeat(59)));
+    let app = app(
+        &"long_app_name_".repeat(5),
+        &format!(
+            "use dyninka::prelude::*;
+            #[service] fn {one}() -> u8 {{ 1 }}
+            #[service] fn {other}(value: u8) -> u8 {{ value }}
+            fn main() {{ {one}().{other}() }}"
+        ),
+    );
+    let values = objects(&wanted(&app), &Stamp::default()).values().unwrap();
+    let mut names = std::collections::BTreeSet::new();
+    for value in &values {
+        let name = value["metadata"]["name"].as_str().unwrap();
+        assert!(name.len() <= 63 && !name.ends_with('-'), "{name}");
+        assert!(names.insert((value["kind"].clone().to_string(), name.to_owned())), "{name} twice");
+        for (key, label) in value["metadata"]["labels"].as_object().unwrap() {
+            assert!(label.as_str().unwrap().len() <= 63, "{key}");
+        }
+    }
+    assert!(label::secret(&app.name).len() <= 63);
+}
+
+#[test]
+fn a_secret_is_no_part_of_what_is_exported() {
+    let values = objects(&wanted(&building()), &Stamp::default()).values().unwrap();
+    assert!(values.iter().all(|value| value["kind"] != "Secret"));
+    let secret = secret("building", "key");
+    assert_eq!(secret.metadata.name, Some("dyninka-building-key".to_owned()));
+    assert_eq!(secret.string_data.unwrap()["token"], "key");
+}
+
+#[test]
+fn what_a_server_adds_is_no_drift() {
+    let objects = objects(&wanted(&building()), &Stamp::default());
+    let applied = serde_json::to_value(&objects.services[0].deployment).unwrap();
+    let mut live = applied.clone();
+    live["spec"]["replicas"] = 1.into();
+    live["metadata"]["uid"] = "x".into();
+    live["spec"]["template"]["spec"]["containers"][0]["terminationMessagePath"] = "/dev/termination-log".into();
+    assert_eq!(drift(&applied, &live), Vec::<String>::new());
+    live["spec"]["template"]["spec"]["containers"][0]["image"] = "other".into();
+    assert_eq!(drift(&applied, &live).len(), 1);
+}

@@ -1,0 +1,196 @@
+//! What every command that talks to a cluster begins with.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use app::App;
+use rollout::cluster::{ClusterError, Target};
+use rollout::history::Source;
+use rollout::push::{Event, Listener, Options, Place, PushError, holder};
+use rollout::settings::{File, Settings, read};
+use session::Home;
+
+use crate::arguments::Goal;
+use crate::fault::{Fault, Kind};
+use crate::{finding, speech};
+
+/// The app in a file, with its settings. What is wrong with it is told.
+pub(crate) fn load(file: &Path) -> Result<(App, Source, Settings), Fault> {
+    let (app, diagnostics, sources) = session::load(file);
+    if finding::any_error(&diagnostics) {
+        finding::print(&diagnostics);
+        return Err(Fault::said(Kind::App));
+    }
+    let beside = file.with_file_name("dyn.toml");
+    let said = match std::fs::read_to_string(&beside) {
+        Ok(text) => read(&beside, &text, &app).map_err(|mistakes| {
+            for mistake in &mistakes {
+                drop(speech::err(format_args!("error: {mistake}\nhint: {}", mistake.help)));
+            }
+            Fault::said(Kind::App)
+        })?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => File::default(),
+        Err(error) => return Err(Fault::new(Kind::App, format!("failed to read {}: {error}", beside.display()))),
+    };
+    let settings = Settings::of(&app, &said);
+    Ok((app, Source::of(&sources), settings))
+}
+
+/// What a push or rollback of a file is made from.
+pub(crate) fn options(file: &Path, goal: &Goal) -> Result<Options, Fault> {
+    let (app, source, settings) = load(file)?;
+    let home = Home::open()?;
+    let place = home.place(file)?;
+    let host = std::env::current_exe()
+        .map_err(|error| Fault::new(Kind::Machine, format!("failed to find this program: {error}")))?;
+    Ok(Options {
+        app,
+        source,
+        settings,
+        root: file.to_owned(),
+        target: target(goal),
+        registry: None,
+        place: Place {
+            key: format!("{}-{}", place.name, place.id),
+            pins: pins(&home),
+            build: home.build(),
+            images: home.folder().join("images"),
+        },
+        host,
+        holder: holder(),
+        services: std::collections::BTreeSet::new(),
+        with_dependents: false,
+        force: false,
+        remove: false,
+        deadline: Duration::from_secs(120),
+    })
+}
+
+/// The file that remembers clusters.
+pub(crate) fn pins(home: &Home) -> PathBuf {
+    home.folder().join("clusters.json")
+}
+
+/// Which cluster is meant.
+pub(crate) fn target(goal: &Goal) -> Target {
+    Target { context: goal.context.clone(), namespace: goal.namespace.clone() }
+}
+
+/// Tells events: as JSON lines on stdout, or in words on stderr.
+pub(crate) fn listener(json: bool) -> Listener {
+    Arc::new(move |event| {
+        // A push is not given up because nobody reads of it.
+        drop(if json {
+            match serde_json::to_string(&event) {
+                Ok(line) => speech::out(line),
+                Err(error) => speech::err(format_args!("an event cannot be written: {error}")),
+            }
+        } else {
+            words(&event).map_or(Ok(()), speech::err)
+        });
+    })
+}
+
+fn words(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Connected { context, namespace, server, cluster } => {
+            format!("to {context}, namespace {namespace} ({server}, cluster {cluster})")
+        }
+        Event::Building { .. } => return None,
+        Event::Built { service, version, bytes, ms } => {
+            format!("built {service}: {version}, {} KB, {ms:.0} ms", bytes / 1000)
+        }
+        Event::Waiting { holder } => format!("waiting: {holder} is pushing"),
+        Event::Shipping { through } => format!("shipping through {through}"),
+        Event::Shipped { layers, bytes, ms } => format!("shipped {layers} layers, {} KB, {ms:.0} ms", bytes / 1000),
+        Event::Rolling { service, ready, wanted, old, why } => {
+            let why = why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+            format!("{service}: {ready} of {wanted} new ready, {old} old left{why}")
+        }
+        Event::Live { service, version, ms } => format!("{service} is live: {version}, {ms:.0} ms"),
+        Event::Failed { service, why, lines } => {
+            let lines: String = lines.iter().map(|line| format!("\n  | {line}")).collect();
+            format!("{service} failed: {why}{lines}")
+        }
+        Event::RollingBack { service } => format!("{service} is put back"),
+        Event::Removed { object } => format!("removed {object}"),
+        Event::Notice { text } => text.clone(),
+    })
+}
+
+/// Asks before a terminal whether to go on; elsewhere only `yes` says so.
+pub(crate) fn confirm(question: &str, yes: bool) -> Result<bool, Fault> {
+    if yes {
+        return Ok(true);
+    }
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Err(Fault::new(Kind::Usage, "nobody is here to say yes").hint("say it with --yes"));
+    }
+    anstream::eprint!("{question} [y/N] ");
+    let mut answer = String::new();
+    let read = std::io::stdin().read_line(&mut answer);
+    read.map_err(|error| Fault::new(Kind::Machine, format!("failed to read the answer: {error}")))?;
+    Ok(["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()))
+}
+
+/// A stop that is said by Ctrl-C or by whoever ends this process; the second one means it.
+pub(crate) async fn until_told<T>(
+    doing: impl Future<Output = Result<T, PushError>>,
+    stop: tokio::sync::watch::Sender<bool>,
+) -> Result<T, Fault> {
+    let mut signals = super::dev::Signals::new()?;
+    tokio::pin!(doing);
+    loop {
+        tokio::select! {
+            done = &mut doing => return done.map_err(Fault::from),
+            _ = signals.next() => {
+                if stop.send_replace(true) {
+                    return Err(Fault::new(Kind::Interrupted, "forced to end before it was told to the cluster")
+                        .hint("the next push goes on where this one stopped"));
+                }
+            }
+        }
+    }
+}
+
+impl From<ClusterError> for Fault {
+    fn from(error: ClusterError) -> Self {
+        let kind = match &error {
+            ClusterError::Busy { .. } | ClusterError::Lost { .. } => Kind::Busy,
+            ClusterError::Foreign { .. } | ClusterError::Contested { .. } | ClusterError::OtherCluster { .. } => {
+                Kind::App
+            }
+            _ => Kind::Machine,
+        };
+        let hint = error.hint();
+        hint.into_iter().fold(Self::new(kind, format!("failed to {error}")), Self::hint)
+    }
+}
+
+impl From<PushError> for Fault {
+    fn from(error: PushError) -> Self {
+        match error {
+            PushError::Cluster(error) => error.into(),
+            PushError::Build(build::BuildError::Rustc { findings, .. } | build::BuildError::Flow { findings }) => {
+                let diagnostics: Vec<_> = findings.into_iter().map(|finding| finding.diagnostic).collect();
+                finding::print(&diagnostics);
+                Self::said(Kind::App)
+            }
+            error => {
+                let kind = match &error {
+                    PushError::Stopped => Kind::Interrupted,
+                    PushError::RolledBack { .. }
+                    | PushError::NothingToPutBack { .. }
+                    | PushError::Unknown { .. }
+                    | PushError::Breaks { .. }
+                    | PushError::Moved => Kind::App,
+                    _ => Kind::Machine,
+                };
+                let hint = error.hint();
+                hint.into_iter().fold(Self::new(kind, format!("failed to {error}")), Self::hint)
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! `dyn export`: the same services as a file for somebody else's tools.
+
+use std::path::Path;
+
+use rollout::export::{self, ExportError, Format, Request};
+
+use super::cluster::{listener, load};
+use crate::arguments;
+use crate::fault::{Fault, Kind};
+use crate::speech;
+
+pub(crate) fn run(asked: &arguments::Export) -> Result<(), Fault> {
+    let (app, _, settings) = load(&asked.file)?;
+    let home = session::Home::open()?;
+    let host = std::env::current_exe()
+        .map_err(|error| Fault::new(Kind::Machine, format!("failed to find this program: {error}")))?;
+    let request = Request {
+        app,
+        settings,
+        format: match asked.format {
+            arguments::Format::Kubernetes => Format::Kubernetes,
+            arguments::Format::Compose => Format::Compose,
+            arguments::Format::Marathon => Format::Marathon,
+        },
+        registry: asked.registry.clone(),
+        root: asked.file.clone(),
+        build: home.build(),
+        images: home.folder().join("images"),
+        host,
+    };
+    let text = super::dev::runtime()?.block_on(export::make(&request, &listener(false)))?;
+    match &asked.output {
+        Some(file) => write(file, &text),
+        None => speech::out(text.trim_end())
+            .map_err(|error| Fault::new(Kind::Machine, format!("failed to write to stdout: {error}"))),
+    }
+}
+
+fn write(file: &Path, text: &str) -> Result<(), Fault> {
+    std::fs::write(file, text)
+        .map_err(|error| Fault::new(Kind::Machine, format!("failed to write {}: {error}", file.display())))
+}
+
+impl From<ExportError> for Fault {
+    fn from(error: ExportError) -> Self {
+        match error {
+            ExportError::Push(error) => error.into(),
+            ExportError::NoRegistry => Self::new(Kind::Usage, format!("failed to {error}"))
+                .hint("name one: --registry host:port/folder, or [images] repository = \"…\" in dyn.toml"),
+            ExportError::NoImage { .. } | ExportError::NoConfigMap { .. } => {
+                Self::new(Kind::App, format!("failed to {error}"))
+            }
+            error => Self::new(Kind::Machine, format!("failed to {error}")),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! A namespace of the testbed for one test, and `dyn` that pushes to it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+
+use crate::support::dyn_command;
+
+/// Where the testbed keeps what it runs on.
+fn testbed() -> PathBuf {
+    PathBuf::from(std::env::var_os("DYN_TESTBED_RUN").unwrap_or_else(|| "/run/dyn-testbed".into()))
+}
+
+/// The testbed's kubeconfig.
+pub(crate) fn kubeconfig() -> PathBuf {
+    let file = testbed().join("kubeconfig");
+    assert!(file.exists(), "no {}: start the cluster for tests with `tests/testbed/kubernetes up 2`", file.display());
+    file
+}
+
+/// A namespace of its own, gone with it.
+pub(crate) struct Namespace {
+    pub(crate) name: String,
+}
+
+/// What `dyn` said and how it ended.
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) events: Vec<Value>,
+    pub(crate) stderr: String,
+}
+
+impl Namespace {
+    pub(crate) fn new(purpose: &str) -> Self {
+        let name = format!("p-{purpose}-{}", std::process::id());
+        kubectl(&["create", "namespace", &name]);
+        Self { name }
+    }
+
+    /// `dyn COMMAND FILE --yes --json` on the testbed, in this namespace.
+    pub(crate) fn command(&self, command: &str, file: &Path) -> Command {
+        let mut dyn_command = dyn_command();
+        dyn_command.env("KUBECONFIG", kubeconfig());
+        dyn_command.arg(command).arg(file).args(["--namespace", &self.name]);
+        dyn_command
+    }
+
+    pub(crate) fn push(&self, file: &Path, more: &[&str]) -> Ran {
+        let mut command = self.command("push", file);
+        Ran::of(&command.args(["--yes", "--json"]).args(more).output().unwrap())
+    }
+
+    /// A push that is still under way.
+    pub(crate) fn start_push(&self, file: &Path) -> Child {
+        let mut command = self.command("push", file);
+        command.args(["--yes", "--json"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    pub(crate) fn kubectl(&self, arguments: &[&str]) -> String {
+        kubectl(&[&["--namespace", &self.name], arguments].concat())
+    }
+
+    /// Objects of a kind by name.
+    pub(crate) fn objects(&self, kind: &str) -> BTreeMap<String, Value> {
+        let list: Value = serde_json::from_str(&self.kubectl(&["get", kind, "--output", "json"])).unwrap();
+        let name = |object: &Value| object["metadata"]["name"].as_str().unwrap().to_owned();
+        list["items"].as_array().unwrap().iter().map(|object| (name(object), object.clone())).collect()
+    }
+
+    /// The Deployment of a service, by its DNS label.
+    pub(crate) fn deployment(&self, host: &str) -> Value {
+        let of = |object: &Value| object["metadata"]["labels"]["app.kubernetes.io/name"] == host;
+        let mut found: Vec<_> = self.objects("deployments").into_values().filter(of).collect();
+        assert_eq!(found.len(), 1, "one form of {host}: {found:#?}");
+        found.remove(0)
+    }
+
+    /// What `dyn` wrote in this namespace so far, in the API server's own words; rehearsals are none.
+    pub(crate) fn writes(&self) -> Vec<String> {
+        let log = std::fs::read_to_string(testbed().join("audit.log")).unwrap();
+        let entries = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let ours = entries.filter(|entry| {
+            entry["objectRef"]["namespace"] == self.name.as_str()
+                && entry["userAgent"].as_str().is_some_and(|agent| agent.starts_with("dyninka/"))
+                && !["get", "list", "watch"].contains(&entry["verb"].as_str().unwrap())
+                && !entry["requestURI"].as_str().unwrap().contains("dryRun")
+        });
+        ours.map(|entry| format!("{} {}", entry["verb"], entry["requestURI"])).collect()
+    }
+
+    /// Where the last service is reached: a port of every node.
+    pub(crate) fn url(&self, host: &str) -> String {
+        let port = self.objects("services")[host]["spec"]["ports"][0]["nodePort"].clone();
+        format!("http://10.44.0.11:{port}/")
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        kubectl(&["delete", "namespace", &self.name, "--wait=false"]);
+    }
+}
+
+impl Ran {
+    pub(crate) fn of(output: &Output) -> Self {
+        let lines = String::from_utf8_lossy(&output.stdout);
+        Self {
+            code: output.status.code(),
+            events: lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// It went well.
+    pub(crate) fn done(self) -> Self {
+        assert_eq!(self.code, Some(0), "{}\n{:#?}", self.stderr, self.events);
+        self
+    }
+
+    /// The events of a kind.
+    pub(crate) fn all(&self, event: &str) -> Vec<&Value> {
+        self.events.iter().filter(|it| it["event"] == event).collect()
+    }
+
+    /// Services of the plan, by what would be done with them.
+    pub(crate) fn planned(&self) -> BTreeMap<String, String> {
+        let plan = &self.all("plan")[0]["plan"];
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        plan["services"].as_array().unwrap().iter().map(|step| (text(&step["name"]), text(&step["what"]))).collect()
+    }
+}
+
+/// `kubectl` on the testbed.
+pub(crate) fn kubectl(arguments: &[&str]) -> String {
+    let ran = Command::new("kubectl").arg("--kubeconfig").arg(kubeconfig()).args(arguments).output().unwrap();
+    assert!(ran.status.success(), "kubectl {arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
+    String::from_utf8(ran.stdout).unwrap()
+}
