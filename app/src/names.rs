@@ -17,6 +17,8 @@ pub(crate) struct Names<'a> {
     macros: HashMap<&'a str, Vec<usize>>,
     /// By module.
     globs: HashMap<usize, Vec<(Find, &'a Leaf)>>,
+    /// What the path of each glob leads over, and to.
+    ways: HashMap<Find, Way>,
     /// Leaves that bring something from another crate.
     pub(crate) outside: BTreeSet<(usize, usize)>,
 }
@@ -28,6 +30,7 @@ impl<'a> Names<'a> {
             named: HashMap::new(),
             macros: HashMap::new(),
             globs: HashMap::new(),
+            ways: HashMap::new(),
             outside: BTreeSet::new(),
         };
         for (number, item) in tree.items.iter().enumerate() {
@@ -48,6 +51,7 @@ impl<'a> Names<'a> {
                 }
             }
         }
+        names.find_ways();
         let leaves = tree.items.iter().enumerate().flat_map(|(number, item)| match &item.kind {
             Kind::Use { leaves, .. } => leaves.iter().enumerate().map(|(at, leaf)| (number, at, leaf)).collect(),
             _ => Vec::new(),
@@ -57,6 +61,30 @@ impl<'a> Names<'a> {
             .map(|(number, at, _)| (number, at))
             .collect();
         names
+    }
+
+    /// Finds where globs lead. The first name of a glob's path may come from another glob: they are looked through
+    /// until nothing new is found. Each on its own: to go through globs while going through globs would be to try
+    /// every order of them.
+    fn find_ways(&mut self) {
+        let all =
+            self.globs.iter().flat_map(|(module, globs)| globs.iter().map(|(find, leaf)| (*find, *module, *leaf)));
+        let all: Vec<_> = all.collect();
+        // As many rounds as there are globs do for the longest chain of them.
+        for _ in 0..all.len() {
+            let ways: HashMap<_, _> = all
+                .iter()
+                .map(|(find, module, leaf)| {
+                    let mut route = Route::default();
+                    self.follow(*module, &leaf.path, &mut route, 0);
+                    (*find, Way { over: route.found, ends: route.ends })
+                })
+                .collect();
+            if ways == self.ways {
+                return;
+            }
+            self.ways = ways;
+        }
     }
 
     /// Whether a leaf leads into this crate.
@@ -83,8 +111,12 @@ impl<'a> Names<'a> {
     fn follow(&self, module: usize, path: &[String], route: &mut Route, depth: usize) {
         // A circle of `use` statements is rustc's to report.
         const DEEPEST: usize = 32;
-        let Some((first, rest)) = path.split_first() else { return };
-        if depth > DEEPEST {
+        let Some((first, rest)) = path.split_first() else {
+            route.ends.insert(module);
+            return;
+        };
+        route.steps += 1;
+        if depth > DEEPEST || route.steps > MOST_STEPS {
             return;
         }
         let parent = self.tree.modules[module].parent;
@@ -120,7 +152,7 @@ impl<'a> Names<'a> {
     }
 
     fn follow_globs(&self, module: usize, path: &[String], route: &mut Route, depth: usize) {
-        for (find, leaf) in self.globs.get(&module).into_iter().flatten() {
+        for (find, _) in self.globs.get(&module).into_iter().flatten() {
             if !route.globs.insert((*find, path.to_vec())) {
                 continue;
             }
@@ -129,9 +161,11 @@ impl<'a> Names<'a> {
                 route.found.insert(*find);
                 continue;
             }
-            let through: Vec<_> = leaf.path.iter().chain(path).cloned().collect();
-            let before = std::mem::take(&mut route.found);
-            self.follow(module, &through, route, depth + 1);
+            let Some(way) = self.ways.get(find) else { continue };
+            let before = std::mem::replace(&mut route.found, way.over.clone());
+            for end in &way.ends {
+                self.follow(*end, path, route, depth + 1);
+            }
             let over = std::mem::replace(&mut route.found, before);
             if over.iter().any(|find| self.provides(*find, &path[0])) {
                 route.found.insert(*find);
@@ -151,10 +185,26 @@ impl<'a> Names<'a> {
     }
 }
 
+/// Steps of one path. No program that compiles needs a hundredth of them; `use` statements that lead through each
+/// other in circles could go on for ever.
+const MOST_STEPS: usize = 20_000;
+
+/// Where a glob leads.
+#[derive(Debug, PartialEq)]
+struct Way {
+    /// The `use` statements, modules and types on it.
+    over: BTreeSet<Find>,
+    /// The modules at its end.
+    ends: BTreeSet<usize>,
+}
+
 /// What a path has led over so far.
 #[derive(Default)]
 struct Route {
     found: BTreeSet<Find>,
+    /// Modules that it ended at.
+    ends: BTreeSet<usize>,
+    steps: usize,
     /// Globs that were gone through, with what was looked for: modules may import each other.
     globs: HashSet<(Find, Vec<String>)>,
 }
