@@ -24,6 +24,17 @@ fn replay(file: &Path, arguments: &[&str]) -> (Option<i32>, String) {
 }
 
 #[test]
+fn the_other_examples_answer_as_they_were_recorded() {
+    for app in ["weather", "pressure"] {
+        let (_folder, file) = example(app);
+        let recording = recording().with_file_name(app);
+        let output = run(&[OsStr::new("replay"), file.as_os_str(), recording.as_os_str()]);
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.matches("12 of 12 the same").count() >= 3, "{output:?}");
+    }
+}
+
+#[test]
 fn the_code_as_it_was_passes_and_changed_code_fails_and_says_where() {
     let (_folder, file) = example("building");
     let (code, said) = replay(&file, &[]);
