@@ -2,14 +2,13 @@
 //!
 //! What would disturb other containers of this machine is done to an engine of the test's own.
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use crate::building::{kill, ours};
+use crate::daemon::Engine;
 use crate::disk::Disk;
-use crate::session::{Client, Dev, PATIENCE};
+use crate::session::{Client, Dev};
 use crate::support::{app, dyn_command};
 
 const TINY: &str = "use dyninka::prelude::*;
@@ -17,114 +16,6 @@ const TINY: &str = "use dyninka::prelude::*;
 #[service] fn double(value: u32) -> u32 { value * 2 }
 #[dyninka::main] fn main() { one().double() }
 ";
-
-/// An engine with data, socket and containers of its own, and one subnet.
-struct Engine {
-    folder: tempfile::TempDir,
-    data: PathBuf,
-    daemon: Option<Child>,
-    /// Where it is called over the network, if it is: then it does not see the files below this folder.
-    remote: Option<(u16, PathBuf)>,
-}
-
-impl Engine {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let data = folder.path().join("data");
-        let mut engine = Self { folder, data, daemon: None, remote: None };
-        engine.up();
-        engine
-    }
-
-    /// One on another machine, as far as it and whoever calls it can see.
-    fn start_remote(hidden: &Path) -> Self {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("a port").port();
-        drop(listener);
-        let folder = tempfile::tempdir().expect("a folder");
-        let data = folder.path().join("data");
-        let mut engine = Self { folder, data, daemon: None, remote: Some((port, hidden.to_owned())) };
-        engine.up();
-        engine
-    }
-
-    /// One that keeps images and containers in a folder of the caller's.
-    fn start_on(data: &Path) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let mut engine = Self { folder, data: data.to_owned(), daemon: None, remote: None };
-        engine.up();
-        engine
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn host(&self) -> String {
-        match &self.remote {
-            Some((port, _)) => format!("tcp://127.0.0.1:{port}"),
-            None => format!("unix://{}", self.path("docker.sock").display()),
-        }
-    }
-
-    fn up(&mut self) {
-        // A subnet nobody else on this machine is likely to have, another test run of a moment ago included.
-        static ENGINES: AtomicU32 = AtomicU32::new(0);
-        let third = (std::process::id() + ENGINES.fetch_add(1, Ordering::Relaxed)) % 250;
-        let pool = format!("--default-address-pool=base=10.214.{third}.0/24,size=24");
-        let log = std::fs::File::create(self.path("log")).expect("a log");
-        let mut daemon = self.program();
-        daemon.args(["-H", &self.host(), "--bridge=none", &pool]);
-        for (option, name) in [("--exec-root", "exec"), ("--pidfile", "pid")] {
-            daemon.arg(option).arg(self.path(name));
-        }
-        daemon.arg("--data-root").arg(&self.data);
-        daemon.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log);
-        self.daemon = Some(daemon.spawn().expect("dockerd: these tests run as root, with Docker installed"));
-        let begun = Instant::now();
-        while !self.docker(&["version"]).0 {
-            assert!(begun.elapsed() < PATIENCE, "{}", std::fs::read_to_string(self.path("log")).unwrap_or_default());
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    /// dockerd, among mounts of its own where it is to see less than we do. It has its own containerd then: the
-    /// machine's would see what we see.
-    fn program(&self) -> Command {
-        let Some((_, hidden)) = &self.remote else { return Command::new("dockerd") };
-        let script =
-            "mount -t tmpfs none \"$0\" && mount -t tmpfs none /run/containerd && exec dockerd --tls=false \"$@\"";
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "sh", "-c", script]).arg(hidden);
-        command
-    }
-
-    fn down(&mut self) {
-        if let Some(mut daemon) = self.daemon.take() {
-            let told = Command::new("kill").arg(daemon.id().to_string()).status();
-            drop(told.and_then(|_| daemon.wait()));
-        }
-    }
-
-    fn docker(&self, arguments: &[&str]) -> (bool, String) {
-        let output = Command::new("docker").args(["-H", &self.host()]).args(arguments).output().expect("docker");
-        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
-    }
-
-    fn dev(&self, file: &Path) -> Dev {
-        let mut command = dyn_command();
-        command.env("DOCKER_HOST", self.host());
-        Dev::spawn(command, file, &["--on", "docker", "--port", "0"])
-    }
-}
-
-impl Drop for Engine {
-    fn drop(&mut self) {
-        // A network that is not removed leaves its bridge on the machine.
-        self.docker(&["network", "prune", "-f"]);
-        self.down();
-    }
-}
 
 #[test]
 fn an_engine_that_goes_and_comes_back_runs_what_it_ran_once() {

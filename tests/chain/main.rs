@@ -7,6 +7,7 @@ mod support;
 
 mod building;
 mod builds;
+mod daemon;
 mod disk;
 mod edits;
 mod engine;
