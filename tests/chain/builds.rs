@@ -93,7 +93,7 @@ fn a_build_ends_with_the_file_the_next_save_or_a_kill_and_the_old_serves() {
     dev.wait_for("live");
     assert_eq!(client.get(&url).body, after);
     dev.stop();
-    assert_eq!(toolchain.running(), [""; 0]);
+    assert_eq!(toolchain.left(), [""; 0]);
 }
 
 #[test]

@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
 use crate::disk::Disk;
-use crate::session::{Client, Dev};
+use crate::session::{Client, Dev, PATIENCE};
 use crate::support::{app, run};
 
 crate::on_both_grounds!(
@@ -41,11 +42,17 @@ fn main() { get(3).scale().high() }
 /// Calls a service with each of these bodies, and waits until the session has recorded as many requests in all.
 fn record(dev: &Dev, file: &Path, service: &str, bodies: impl IntoIterator<Item = Value>, all: u64) {
     let (client, url) = (Client::new(), dev.url_of(service));
-    for body in bodies {
+    let bodies: Vec<Value> = bodies.into_iter().collect();
+    let before = all - bodies.len() as u64;
+    // One after the other: of a burst only some are recorded with their values.
+    for (body, number) in bodies.iter().zip(before + 1..) {
         let answer = client.post(&url, &body.to_string());
         assert!(answer.status < 300, "{}", answer.body);
+        let begun = Instant::now();
+        while recorded(file) < number {
+            assert!(begun.elapsed() < PATIENCE, "request {number} is not recorded");
+        }
     }
-    while recorded(file) < all {}
 }
 
 fn recorded(file: &Path) -> u64 {

@@ -35,7 +35,7 @@ fn end(dev: Dev, signal: &str, toolchain: &Toolchain) -> Option<i32> {
     dev.signal(signal);
     let (status, stderr) = dev.end();
     let took = asked.elapsed();
-    assert_eq!(toolchain.running(), [""; 0], "after {signal}");
+    assert_eq!(toolchain.left(), [""; 0], "after {signal}");
     assert!(took < GONE, "{took:?} after {signal}: {stderr}");
     status.code()
 }
@@ -169,7 +169,7 @@ fn a_pipe_that_nobody_reads_any_more_ends_the_session() {
         fs::write(&file, numbered(fresh())).expect("a save");
         let status = child.wait().expect("its end");
         assert_eq!(status.code(), Some(0), "{face}");
-        assert_eq!(toolchain.running(), [""; 0], "{face}");
+        assert_eq!(toolchain.left(), [""; 0], "{face}");
     }
 }
 
@@ -295,7 +295,7 @@ fn after_a_kill_the_next_start_removes_what_is_left_and_nothing_of_others() {
         assert_eq!(ours(on, &other), neighbours, "{on}");
         assert_eq!(client.get(&neighbour.url()).body, "2");
         neighbour.stop();
-        assert_eq!((toolchain.running(), others.running()), (Vec::new(), Vec::new()), "{on}");
+        assert_eq!((toolchain.left(), others.left()), (Vec::new(), Vec::new()), "{on}");
     }
 }
 

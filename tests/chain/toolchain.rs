@@ -141,6 +141,17 @@ exec {real} \"$@\"
     pub(crate) fn running(&self) -> Vec<String> {
         marked(&self.mark())
     }
+
+    /// What is left of it once all had the time to go that a session's end may take.
+    pub(crate) fn left(&self) -> Vec<String> {
+        let begun = std::time::Instant::now();
+        loop {
+            let running = self.running();
+            if running.is_empty() || begun.elapsed() > std::time::Duration::from_secs(2) {
+                return running;
+            }
+        }
+    }
 }
 
 /// The processes that carry a mark in their environment, with their command lines.

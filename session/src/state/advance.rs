@@ -144,7 +144,8 @@ impl State {
             let committed = self.gate.committed;
             let Some(known) = self.services.get(&service.name) else { continue };
             let (Some(kept), Host::Up) = (&known.artifact, known.host) else { continue };
-            let may = committed || known.live.is_none();
+            // A new service may start ahead of the rest of its edit, but for values that are only its with the edit.
+            let may = committed || (known.live.is_none() && self.brings(wanted, service).is_empty());
             let needs = kept.key == key && !known.serves(&key) && !known.has_failed(&key);
             let is_held = known.bring.is_empty() && fetched.contains(&service.name);
             if !may || !needs || is_held || known.swapping.is_some() {

@@ -61,8 +61,8 @@ pub(super) struct World {
     pub(super) asked: Vec<Effect>,
     /// Services whose build fails.
     broken: Vec<&'static str>,
-    /// The flow does not fit.
-    mismatched: bool,
+    /// What comes of the check of an edit's flow; none: it takes longer than all else.
+    check: fn(u64) -> Option<Event>,
     ports: u16,
 }
 
@@ -76,7 +76,7 @@ impl World {
             reports: Vec::new(),
             asked: Vec::new(),
             broken: Vec::new(),
-            mismatched: false,
+            check: |edit| Some(Event::Checked { edit }),
             ports: 5000,
         }
     }
@@ -126,11 +126,7 @@ impl World {
                 Some(Event::Opened(Opened { seats, front_at: app.0.last().map(str::to_owned), ..opened }))
             }
             Effect::Prepare { edit, .. } => Some(Event::Prepared { edit: *edit, recipe: Recipe::default() }),
-            Effect::Check { edit, .. } if self.mismatched => {
-                let diagnostics = vec![finding("f64 is no String")];
-                Some(Event::Mismatched { edit: *edit, diagnostics })
-            }
-            Effect::Check { edit, .. } => Some(Event::Checked { edit: *edit }),
+            Effect::Check { edit, .. } => (self.check)(*edit),
             Effect::Build { ticket, service, .. } if self.broken.contains(&service.as_str()) => {
                 let (ticket, service, diagnostics) = (*ticket, Some(service.clone()), vec![finding("wrong")]);
                 Some(Event::Broken { ticket, service, diagnostics })
@@ -295,7 +291,10 @@ fn a_renamed_service_brings_its_state() {
          #[service] fn map(value: f64) -> f64 { SUM.update(|sum| { *sum += value; *sum }) }",
     );
     let mut world = World::serving(&text);
+    world.check = |_| None;
     world.save(&text.replace("map", "sum"));
+    assert!(!world.asked.iter().any(|effect| matches!(effect, Effect::Swap(_))), "not before it is known to fit");
+    world.happens(Event::Checked { edit: world.state.edit });
     let swap = world.asked.iter().find_map(|effect| if let Effect::Swap(swap) = effect { Some(swap) } else { None });
     let bring = &swap.expect("a takeover").bring;
     assert_eq!(
@@ -339,7 +338,7 @@ fn an_edit_of_more_than_bodies_is_taken_over_whole_or_not_at_all() {
 #[test]
 fn a_flow_that_does_not_fit_leaves_the_running_chain_untouched() {
     let mut world = World::serving(CHAIN);
-    world.mismatched = true;
+    world.check = |edit| Some(Event::Mismatched { edit, diagnostics: vec![finding("f64 is no String")] });
     world.save(
         &CHAIN
             .replace("value: f64", "value: String")
@@ -353,7 +352,7 @@ fn a_flow_that_does_not_fit_leaves_the_running_chain_untouched() {
     assert!(world.reports.iter().any(|report| matches!(report, Report::Broken { edit: 1, .. })), "{:?}", world.reports);
     assert!(world.state.services.values().all(|known| known.building().is_none()));
     assert_eq!(world.steps().last().map(String::as_str), Some("remove more"));
-    world.mismatched = false;
+    world.check = |edit| Some(Event::Checked { edit });
     world.save(&CHAIN.replace("* 2.0", "* 4.0"));
     assert_eq!(world.live(), Some((vec![("map", "its function changed")], vec![], false)));
 }
