@@ -350,11 +350,13 @@ impl Inner {
             ..ContainerCreateBody::default()
         };
         let options = CreateContainerOptionsBuilder::default().name(name).build();
-        self.engine
-            .create_container(Some(options), body)
-            .await
-            .map(drop)
-            .map_err(GroundError::engine(format!("create a container for {}", spec.service)))
+        let mut created = self.engine.create_container(Some(options.clone()), body.clone()).await;
+        // An image that no container uses yet may go: another version of `dyn` tidies up, or the user does.
+        if created.as_ref().err().and_then(status) == Some(404) {
+            image::ensure(&self.engine, &self.plan.host).await?;
+            created = self.engine.create_container(Some(options), body).await;
+        }
+        created.map(drop).map_err(GroundError::engine(format!("create a container for {}", spec.service)))
     }
 }
 

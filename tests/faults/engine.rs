@@ -41,3 +41,20 @@ fn the_engine_is_restarted() {
         }
     }
 }
+
+/// Somebody tidies up: the image goes with its last container, and is made again for the next.
+#[test]
+fn the_image_is_removed() {
+    let engine = Engine::start();
+    let chain = Chain::start_with(|file| engine.dev(file));
+    let (_, containers) = engine.docker(&["ps", "-aq"]);
+    let containers: Vec<&str> = containers.lines().collect();
+    let (_, images) = engine.docker(&["images", "--format", "{{.Repository}}:{{.Tag}}"]);
+    let images: Vec<&str> = images.lines().collect();
+    assert_eq!((containers.len(), images.len()), (3, 1));
+    // Its name goes, then those who run on it.
+    assert!(engine.docker(&[&["rmi", "-f"], &images[..]].concat()).0);
+    assert!(engine.docker(&[&["rm", "-f"], &containers[..]].concat()).0);
+    Load::start(&chain.dev.url(), DEADLINE).end();
+    chain.dev.stop();
+}
