@@ -29,7 +29,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("syn", &["app", "dyninka-macros"]),
     ("quote", &["app", "dyninka-macros"]),
     ("bollard", &["local-cluster"]),
-    ("axum", &["host", "session"]),
+    ("axum", &["bench", "host", "session"]),
     ("hyper", &["host"]),
     ("libloading", &["host"]),
     ("cargo_metadata", &["build"]),
@@ -41,7 +41,10 @@ const FENCES: &[(&str, &[&str])] = &[
     // The wire form of what was measured is one room's affair; others see plain data.
     ("opentelemetry-proto", &["hops"]),
     ("prost", &["hops"]),
-    ("hdrhistogram", &["hops"]),
+    ("hdrhistogram", &["bench", "hops"]),
+    // What the bench compares a hop with, and how it asks.
+    ("redis", &["bench"]),
+    ("httparse", &["bench"]),
     ("ratatui", &["tui"]),
     ("crossterm", &["tui"]),
 ];
