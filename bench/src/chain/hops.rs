@@ -93,7 +93,7 @@ fn judge(cells: &[Cell]) -> Vec<Row> {
         if let (Some(on), Some(off)) = (find(RECORDING, "process", connections), find(OURS, "process", connections)) {
             let times = ratio(&on.per_second, &off.per_second);
             let row = Row::sample("requests/s while recording, over without", "process", "x", &times, None);
-            rows.push(row.note(format!("{connections} connections")));
+            rows.push(row.note(format!("connections: {connections}")));
         }
     }
     rows

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use tempfile::TempDir;
+use tokio::process::Command;
 
 use super::Run;
 use super::app::{App, Readings, copy_readings};
@@ -102,6 +103,8 @@ impl Shape {
 
 /// The chain with its traffic recorded to a file.
 async fn recording(run: &Run<'_>) -> anyhow::Result<Shape> {
+    let help = Command::new(&run.setting.program).args(["dev", "--help"]).output().await.context("start dyn")?;
+    ensure!(String::from_utf8_lossy(&help.stdout).contains("--record"), "this dyn has no --record");
     let app = App::building(&run.setting, On::Process, Readings::Temperatures, &["--record", "bench"]).await?;
     Shape::of(app, RECORDING, On::Process)
 }
