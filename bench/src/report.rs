@@ -100,8 +100,15 @@ impl Row {
         Self { verdict: Verdict::Absent, note: why.to_owned(), ..row }
     }
 
-    pub(crate) fn note(self, note: impl Into<String>) -> Self {
-        Self { note: note.into(), ..self }
+    /// With these words, where there are any; why a row failed stays with it.
+    pub(crate) fn note(mut self, note: impl Into<String>) -> Self {
+        let note = note.into();
+        if self.note.is_empty() {
+            self.note = note;
+        } else if !note.is_empty() {
+            self.note = format!("{}\n{note}", self.note);
+        }
+        self
     }
 
     fn of(name: &str, ground: &'static str, unit: &'static str, figures: Figures, target: Option<Target>) -> Self {

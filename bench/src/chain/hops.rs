@@ -2,7 +2,7 @@
 
 use super::cell::{Cell, ratio};
 use super::shapes::{OURS, RECORDING, RELAY, Shape, Shapes, WATCHED};
-use super::{Run, load};
+use super::{Run, counted, load};
 use crate::load::Load;
 use crate::report::{Row, Target};
 
@@ -85,15 +85,13 @@ fn judge(cells: &[Cell]) -> Vec<Row> {
             false => ("requests/s", ratio(&ours.per_second, &theirs.per_second)),
         };
         let name = format!("{what}: times better than {}", theirs.shape);
-        rows.push(
-            Row::sample(&name, "process", "x", &times, target).note(format!("{} connections", theirs.connections)),
-        );
+        rows.push(Row::sample(&name, "process", "x", &times, target).note(counted(theirs.connections, "connection")));
     }
     for connections in [ALONE, BUSY] {
         if let (Some(on), Some(off)) = (find(RECORDING, "process", connections), find(OURS, "process", connections)) {
             let times = ratio(&on.per_second, &off.per_second);
             let row = Row::sample("requests/s while recording, over without", "process", "x", &times, None);
-            rows.push(row.note(format!("connections: {connections}")));
+            rows.push(row.note(counted(connections, "connection")));
         }
     }
     rows

@@ -1,7 +1,7 @@
 //! Chains of 1 to 32 services that hand a record on.
 
 use super::app::{App, RECORD, flow, maker, passer, record};
-use super::{Run, load};
+use super::{Run, counted, load};
 use crate::load::Check;
 use crate::report::Row;
 use crate::sample::Sample;
@@ -49,9 +49,10 @@ pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
             }
         }
         for (length, p50s, rates, errors, words) in all {
+            let services = counted(length as u64, "service");
             let note = if errors > 0 { format!("{errors} not answered right: {words}") } else { String::new() };
-            rows.push(Row::sample(&format!("{length} services: p50"), on.name(), "µs", &p50s, None).note(note));
-            let name = format!("{length} services, {BUSY} connections");
+            rows.push(Row::sample(&format!("{services}: p50"), on.name(), "µs", &p50s, None).note(note));
+            let name = format!("{services}, {BUSY} connections");
             rows.push(Row::sample(&name, on.name(), "requests/s", &rates, None));
         }
         let row = Row::sample("one more hop", on.name(), "µs", &hop, None);

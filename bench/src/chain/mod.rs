@@ -89,7 +89,10 @@ pub(crate) async fn run(options: &Chain) -> anyhow::Result<Findings> {
         };
         report.rows.extend(rows.unwrap_or_else(|error| vec![Row::failed(name, "", &format!("{error:#}"))]));
     }
-    println!("{}\n{}\n", table::draw(&report), cell::draw(&cells));
+    println!("{}", table::draw(&report));
+    if !cells.is_empty() {
+        println!("{}\n", cell::draw(&cells));
+    }
     let findings = Findings { cells, report };
     let json = options.json.clone().unwrap_or_else(|| program::workspace().join("target/bench/chain.json"));
     write(&json, &findings)?;
@@ -109,6 +112,14 @@ impl Run<'_> {
 async fn load(goal: &Goal, load: Load) -> anyhow::Result<Tally> {
     let goal = goal.clone();
     tokio::task::spawn_blocking(move || load::run(&goal, &load)).await.context("load")?
+}
+
+/// A number and what of.
+fn counted(n: impl Into<u64>, one: &str) -> String {
+    match n.into() {
+        1 => format!("1 {one}"),
+        many => format!("{many} {one}s"),
+    }
 }
 
 /// A crowd needs more connections than a shell's limit commonly allows.

@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use serde_json::Value;
 
 use super::app::{App, Readings};
-use super::{Run, load};
+use super::{Run, counted, load};
 use crate::load::{Length, Load};
 use crate::peers::Name;
 use crate::report::{Row, Target};
@@ -32,7 +32,7 @@ pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
                 ensure!(n > 0, "{} measured nothing in {WINDOW:?}", service.text());
                 // Under load a request waits for a processor: that is told, and no fault of the host's.
                 let target = (connections == 1).then_some(Target::AtMost(MOST));
-                let name = format!("own work in {}, {connections} connections", service.text());
+                let name = format!("own work in {}, {}", service.text(), counted(connections, "connection"));
                 let row = Row::value(&name, on.name(), "µs", n, p50("overhead")?, target);
                 let note = format!(
                     "p50; all {} µs, function {}, network {}, upstream {}",

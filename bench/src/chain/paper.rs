@@ -1,7 +1,7 @@
 //! The paper's own experiment: its load profiles, its limits on a service, its readings.
 
 use super::app::{App, Readings};
-use super::{Run, load};
+use super::{Run, counted, load};
 use crate::arguments::On;
 use crate::load::{Length, Load, Tally};
 use crate::report::{Row, Target};
@@ -32,7 +32,7 @@ pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
 
 fn judge(workers: u32, tally: &Tally, rate: f64, failed: f64, openfaas: Option<f64>) -> [Row; 2] {
     let (n, ground) = (usize::try_from(tally.asked()).unwrap_or(usize::MAX), On::Docker.name());
-    let name = format!("paper, {workers} workers");
+    let name = format!("paper, {}", counted(workers, "worker"));
     let times = tally.per_second() / rate;
     let note = format!("the paper: {rate} requests/s on small VMs, which is {times:.0} times less");
     let answered = Row::value(&name, ground, "requests/s", n, tally.per_second(), None).note(note);

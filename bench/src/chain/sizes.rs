@@ -1,8 +1,10 @@
 //! Payloads from 1 KiB to 8 MiB through four services.
 
+use std::time::Duration;
+
 use super::app::{App, RECORD, flow, maker, passer, record};
 use super::{Run, load};
-use crate::load::{Check, Goal, Wire};
+use crate::load::{Check, Goal, Length, Load, Wire};
 use crate::report::Row;
 use crate::sample::Sample;
 
@@ -15,6 +17,11 @@ const SIZES: [(&str, usize); 6] = [
     ("1 MiB", 1 << 20),
     ("8 MiB", 8 << 20),
 ];
+
+/// Bytes of a turn, so that every size has about the same time; and how many requests that is at least and at most.
+const AROUND: usize = 32 << 20;
+const FEWEST: usize = 5;
+const MOST: usize = 500;
 
 /// Bytes in a MiB.
 const MIB: f64 = 1024.0 * 1024.0;
@@ -35,7 +42,9 @@ pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
             for ((_, bytes), p50s, errors, words) in &mut all {
                 let check = Check::Exactly(record(*bytes).into_bytes().into());
                 let goal = routed(app.goal("pass_3", check)?, &format!("pass_2(pass_1(bytes_{bytes}))"));
-                let tally = load(&goal, run.turn(1)).await?;
+                let requests = (AROUND / *bytes).clamp(FEWEST, MOST);
+                let length = Length::Requests(requests as u64);
+                let tally = load(&goal, Load { length, warm: Duration::ZERO, ..run.turn(1) }).await?;
                 *errors += tally.asked() - tally.right;
                 words.push_str(&tally.complaints());
                 if let Some(p50) = tally.micros(0.5) {
