@@ -70,14 +70,15 @@ pub(crate) async fn run(options: &Chain) -> anyhow::Result<Findings> {
          round, then over the rounds",
         options.rounds, options.seconds
     ));
-    let mut cells = Vec::new();
+    let json = options.json.clone().unwrap_or_else(|| program::workspace().join("target/bench/chain.json"));
+    let mut findings = Findings { cells: Vec::new(), report };
     if !engine && options.on.contains(&On::Docker) {
-        report.rows.push(Row::absent("everything", "docker", "no engine answers"));
+        findings.report.rows.push(Row::absent("everything", "docker", "no engine answers"));
     }
     for set in &options.only {
         eprintln!("bench: {set:?}");
         let (name, rows) = match set {
-            Set::Hops => ("hops", hops::measure(&run, &mut cells).await),
+            Set::Hops => ("hops", hops::measure(&run, &mut findings.cells).await),
             Set::Overhead => ("overhead", overhead::measure(&run).await),
             Set::Eighty => ("eighty", eighty::measure(&run).await),
             Set::Paper => ("paper", paper::measure(&run).await),
@@ -87,15 +88,15 @@ pub(crate) async fn run(options: &Chain) -> anyhow::Result<Findings> {
             Set::Idle => ("idle", idle::measure(&run).await),
             Set::Soak => ("soak", soak::measure(&run).await),
         };
-        report.rows.extend(rows.unwrap_or_else(|error| vec![Row::failed(name, "", &format!("{error:#}"))]));
+        let rows = rows.unwrap_or_else(|error| vec![Row::failed(name, "", &format!("{error:#}"))]);
+        findings.report.rows.extend(rows);
+        // It takes hours: what is known stays known, however this ends.
+        write(&json, &findings)?;
     }
-    println!("{}", table::draw(&report));
-    if !cells.is_empty() {
-        println!("{}\n", cell::draw(&cells));
+    println!("{}", table::draw(&findings.report));
+    if !findings.cells.is_empty() {
+        println!("{}\n", cell::draw(&findings.cells));
     }
-    let findings = Findings { cells, report };
-    let json = options.json.clone().unwrap_or_else(|| program::workspace().join("target/bench/chain.json"));
-    write(&json, &findings)?;
     eprintln!("bench: wrote {}", json.display());
     Ok(findings)
 }
