@@ -26,6 +26,14 @@ bench:
 bench-telemetry:
     cargo bench -p host
 
+# All that is measured, in one table and one JSON in target/bench; installs what a hop is compared with
+bench-all *ARGS:
+    bench/run {{ARGS}}
+
+# What a hop costs beside the floor, gateways and a broker; the paper's profiles; crowds, lengths, sizes, idle, soak
+bench-chain *ARGS:
+    cargo run --release -p bench -- chain {{ARGS}}
+
 # From a save to the first answer of the new code, beside what one would pick instead: a table, and JSON in target/bench
 bench-edits *ARGS:
     cargo run --release -p bench -- edits {{ARGS}}

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::peers::Peer;
+
 /// Measures Dyninka from outside, beside what a user would pick instead; a table on stdout, JSON in target/bench.
 #[derive(Debug, Parser)]
 #[command(name = "bench", version, about)]
@@ -25,6 +27,122 @@ pub(crate) enum Command {
     /// verdict: 50 recorded inputs of one function run again and compared, once an edit of it is live.
     #[command(verbatim_doc_comment)]
     Edits(Edits),
+    /// What a hop costs, beside the floor and what one would put between functions instead
+    ///
+    /// hops: the chain of examples/building.rs on its grounds, a raw TCP relay, no hops at all, an orchestrator with
+    /// nginx and haproxy, the same with watchdogs, and redis, all in turn, at each number of connections;
+    /// overhead: what the hosts' own spans say is neither function nor waiting;
+    /// eighty: p99 beside p50 at four fifths of the most the chain answers;
+    /// paper: its four load profiles in containers of one CPU and 256 MiB;
+    /// crowd: more workers than are let in, and how soon it is over;
+    /// lengths: chains of 1 to 32 services;
+    /// sizes: payloads of 1 KiB to 8 MiB;
+    /// idle: memory of 200 services that wait;
+    /// soak: half load for long: memory and p99.
+    #[command(verbatim_doc_comment)]
+    Chain(Chain),
+    /// Both of the above, one table and one JSON
+    All(All),
+    /// What the others start
+    #[command(subcommand, hide = true)]
+    Peer(Peer),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Chain {
+    /// What to measure
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Set::ALL)]
+    pub(crate) only: Vec<Set>,
+    /// Where services run
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [On::Process, On::Docker])]
+    pub(crate) on: Vec<On>,
+    /// How often everything that is compared has its turn
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) rounds: u32,
+    /// Seconds of a turn; a fifth more is not counted
+    #[arg(long, default_value_t = 1.0, value_parser = seconds)]
+    pub(crate) seconds: f64,
+    /// Connections of a load
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 5, 10, 32, 50], value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) connections: Vec<u32>,
+    /// Requests of each of the paper's profiles
+    #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) readings: u64,
+    /// Workers that are too many
+    #[arg(long, value_delimiter = ',', default_values_t = [500, 1000], value_parser = clap::value_parser!(u32).range(1..=3000))]
+    pub(crate) crowd: Vec<u32>,
+    /// Services that wait
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) idle: u32,
+    /// Minutes of the soak
+    #[arg(long, default_value_t = 1.0, value_parser = seconds)]
+    pub(crate) minutes: f64,
+    /// The `dyn` to measure [default: this workspace's, in the profile this bench was built in]
+    #[arg(long = "dyn", value_name = "PATH")]
+    pub(crate) program: Option<PathBuf>,
+    /// Where the JSON goes [default: target/bench/chain.json]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) json: Option<PathBuf>,
+    /// End with an exit code of 1 where a target is missed, not only where something fails
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct All {
+    /// Minutes of the soak
+    #[arg(long, default_value_t = 30.0, value_parser = seconds)]
+    pub(crate) minutes: f64,
+    /// Edits of each kind
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) rounds: u32,
+    /// End with an exit code of 1 where a target is missed, not only where something fails
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+/// A group of rows about the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Set {
+    /// The chain beside the floor and its peers
+    Hops,
+    /// Our own work in a hop
+    Overhead,
+    /// At four fifths of the most
+    Eighty,
+    /// The paper's load profiles
+    Paper,
+    /// More workers than are let in
+    Crowd,
+    /// 1 to 32 services
+    Lengths,
+    /// 1 KiB to 8 MiB
+    Sizes,
+    /// 200 services that wait
+    Idle,
+    /// Half load for long
+    Soak,
+}
+
+impl Set {
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Hops,
+        Self::Overhead,
+        Self::Eighty,
+        Self::Paper,
+        Self::Crowd,
+        Self::Lengths,
+        Self::Sizes,
+        Self::Idle,
+        Self::Soak,
+    ];
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(number) if (0.01..=10_000.0).contains(&number) => Ok(number),
+        _ => Err("a number from 0.01 to 10000".to_owned()),
+    }
 }
 
 #[derive(Debug, Args)]

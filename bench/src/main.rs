@@ -1,10 +1,15 @@
 //! Measures Dyninka as a user meets it: the `dyn` binary, its JSON events, plain HTTP.
 
+mod all;
 mod arguments;
+mod chain;
 mod client;
+mod conditions;
 mod docker;
 mod edits;
+mod load;
 mod memory;
+mod peers;
 mod program;
 mod report;
 mod sample;
@@ -21,10 +26,20 @@ use arguments::{Arguments, Command};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Command::Edits(options) = Arguments::parse().command;
-    match until_interrupted(edits::run(&options)).await {
-        Ok(report) if report.is_failed(options.strict) => ExitCode::FAILURE,
-        Ok(_) => ExitCode::SUCCESS,
+    let done = match Arguments::parse().command {
+        // Whoever started it ends it.
+        Command::Peer(peer) => peers::run(peer).await.map(|()| false),
+        Command::Edits(options) => {
+            until_interrupted(edits::run(&options)).await.map(|report| report.is_failed(options.strict))
+        }
+        Command::Chain(options) => {
+            until_interrupted(chain::run(&options)).await.map(|report| report.is_failed(options.strict))
+        }
+        Command::All(options) => until_interrupted(all::run(&options)).await,
+    };
+    match done {
+        Ok(true) => ExitCode::FAILURE,
+        Ok(false) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -35,9 +50,12 @@ async fn main() -> ExitCode {
 /// What is measured is dropped on Ctrl-C and SIGTERM, and ends its processes and containers in doing so.
 async fn until_interrupted<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    tokio::select! {
+    let done = tokio::select! {
         done = work => done,
-        _ = interrupt.recv() => anyhow::bail!("interrupted"),
-        _ = terminate.recv() => anyhow::bail!("terminated"),
-    }
+        _ = interrupt.recv() => Err(anyhow::anyhow!("interrupted")),
+        _ = terminate.recv() => Err(anyhow::anyhow!("terminated")),
+    };
+    // A load is on a thread that nobody else stops.
+    load::stop();
+    done
 }

@@ -38,6 +38,8 @@ pub(crate) enum Figures {
 pub(crate) enum Target {
     P50(f64),
     P50AndP95(f64, f64),
+    /// For ratios that say how much faster: of the medians, not of the best.
+    P50AtLeast(f64),
     /// For rows of one value.
     AtMost(f64),
     Exactly(f64),
@@ -59,8 +61,19 @@ pub(crate) enum Verdict {
 impl Row {
     /// A row of times; one without any is a failure.
     pub(crate) fn spread(name: &str, ground: &'static str, sample: &Sample, target: Option<Target>) -> Self {
+        Self::sample(name, ground, "ms", sample, target)
+    }
+
+    /// A row of what was measured several times; one without any is a failure.
+    pub(crate) fn sample(
+        name: &str,
+        ground: &'static str,
+        unit: &'static str,
+        sample: &Sample,
+        target: Option<Target>,
+    ) -> Self {
         match sample.spread() {
-            Some(spread) => Self::of(name, ground, "ms", Figures::Spread(spread), target),
+            Some(spread) => Self::of(name, ground, unit, Figures::Spread(spread), target),
             None => Self::failed(name, ground, "nothing was measured"),
         }
     }
@@ -87,8 +100,15 @@ impl Row {
         Self { verdict: Verdict::Absent, note: why.to_owned(), ..row }
     }
 
-    pub(crate) fn note(self, note: impl Into<String>) -> Self {
-        Self { note: note.into(), ..self }
+    /// With these words, where there are any; why a row failed stays with it.
+    pub(crate) fn note(mut self, note: impl Into<String>) -> Self {
+        let note = note.into();
+        if self.note.is_empty() {
+            self.note = note;
+        } else if !note.is_empty() {
+            self.note = format!("{}\n{note}", self.note);
+        }
+        self
     }
 
     fn of(name: &str, ground: &'static str, unit: &'static str, figures: Figures, target: Option<Target>) -> Self {
@@ -101,6 +121,7 @@ impl Target {
     fn judge(self, figures: Figures) -> Verdict {
         let met = match (self, figures) {
             (Self::P50(p50), Figures::Spread(spread)) => spread.p50 <= p50,
+            (Self::P50AtLeast(p50), Figures::Spread(spread)) => spread.p50 >= p50,
             (Self::P50AndP95(p50, p95), Figures::Spread(spread)) => spread.p50 <= p50 && spread.p95 <= p95,
             (Self::AtMost(most), Figures::Value { value, .. }) => value <= most,
             // Counts: whole numbers that a float holds exactly.
@@ -143,6 +164,8 @@ mod tests {
         assert_eq!(row(&[1.0, 2.0, 4.0], Target::P50AndP95(2.0, 3.0)).verdict, Verdict::Missed);
         assert_eq!(row(&[1.0, 2.5, 3.0], Target::P50AndP95(2.0, 3.0)).verdict, Verdict::Missed);
         assert_eq!(row(&[1.0, 2.0, 4.0], Target::P50(2.0)).verdict, Verdict::Met);
+        assert_eq!(row(&[1.0, 2.0, 4.0], Target::P50AtLeast(2.0)).verdict, Verdict::Met);
+        assert_eq!(row(&[1.0, 1.9, 4.0], Target::P50AtLeast(2.0)).verdict, Verdict::Missed);
     }
 
     #[test]

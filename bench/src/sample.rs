@@ -10,6 +10,7 @@ pub(crate) struct Sample(Vec<f64>);
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct Spread {
     pub(crate) n: usize,
+    pub(crate) min: f64,
     pub(crate) p50: f64,
     pub(crate) p95: f64,
     pub(crate) max: f64,
@@ -28,8 +29,8 @@ impl Sample {
     pub(crate) fn spread(&self) -> Option<Spread> {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
-        let max = *sorted.last()?;
-        Some(Spread { n: sorted.len(), p50: quantile(&sorted, 0.5), p95: quantile(&sorted, 0.95), max })
+        let (min, max) = (*sorted.first()?, *sorted.last()?);
+        Some(Spread { n: sorted.len(), min, p50: quantile(&sorted, 0.5), p95: quantile(&sorted, 0.95), max })
     }
 }
 
@@ -49,7 +50,7 @@ mod tests {
     fn quantiles_are_values_that_were_measured() {
         let mut sample = Sample::default();
         (1..=30).rev().for_each(|value| sample.push(f64::from(value)));
-        assert_eq!(sample.spread(), Some(Spread { n: 30, p50: 15.0, p95: 29.0, max: 30.0 }));
+        assert_eq!(sample.spread(), Some(Spread { n: 30, min: 1.0, p50: 15.0, p95: 29.0, max: 30.0 }));
     }
 
     #[test]
@@ -57,6 +58,6 @@ mod tests {
         let mut sample = Sample::default();
         assert_eq!(sample.spread(), None);
         sample.push(7.0);
-        assert_eq!(sample.spread(), Some(Spread { n: 1, p50: 7.0, p95: 7.0, max: 7.0 }));
+        assert_eq!(sample.spread(), Some(Spread { n: 1, min: 7.0, p50: 7.0, p95: 7.0, max: 7.0 }));
     }
 }

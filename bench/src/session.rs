@@ -53,9 +53,20 @@ const KEPT: usize = 12;
 impl Session {
     /// Starts an app on a free port and waits until it is ready.
     pub(crate) async fn start(setting: &Setting, file: &Path, on: &str, path: Option<&OsStr>) -> anyhow::Result<Self> {
+        Self::start_with(setting, file, on, path, &[]).await
+    }
+
+    /// The same, with further arguments of `dyn dev`.
+    pub(crate) async fn start_with(
+        setting: &Setting,
+        file: &Path,
+        on: &str,
+        path: Option<&OsStr>,
+        further: &[&str],
+    ) -> anyhow::Result<Self> {
         let begun = Instant::now();
         let mut command = Command::new(&setting.program);
-        command.arg("dev").arg(file).args(["--json", "--port", "0", "--on", on]);
+        command.arg("dev").arg(file).args(["--json", "--port", "0", "--on", on]).args(further);
         command.env("DYNINKA_HOME", &setting.home).env("NO_COLOR", "1");
         if let Some(path) = path {
             command.env("PATH", path);

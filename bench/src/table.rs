@@ -3,6 +3,7 @@
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::report::{Figures, Report, Row, Target, Verdict};
+use crate::sample::Spread;
 
 /// Characters of a note's line.
 const LONGEST: usize = 120;
@@ -11,11 +12,11 @@ const LONGEST: usize = 120;
 pub(crate) fn draw(report: &Report) -> String {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["", "ground", "n", "p50", "p95", "max", "unit", "target", "", ""]);
+    table.set_header(["", "ground", "n", "min", "p50", "p95", "max", "unit", "target", "", ""]);
     for row in &report.rows {
         table.add_row(cells(row));
     }
-    for column in 2..=5 {
+    for column in 2..=6 {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -23,15 +24,18 @@ pub(crate) fn draw(report: &Report) -> String {
     format!("{}\n{table}\n", report.conditions.join("\n"))
 }
 
-fn cells(row: &Row) -> [String; 10] {
-    let [n, p50, p95, max] = match row.figures {
-        Figures::Spread(spread) => [spread.n.to_string(), number(spread.p50), number(spread.p95), number(spread.max)],
-        Figures::Value { n, value } => [n.to_string(), number(value), String::new(), String::new()],
+fn cells(row: &Row) -> [String; 11] {
+    let [n, min, p50, p95, max] = match row.figures {
+        Figures::Spread(Spread { n, min, p50, p95, max }) => {
+            [n.to_string(), number(min), number(p50), number(p95), number(max)]
+        }
+        Figures::Value { n, value } => [n.to_string(), String::new(), number(value), String::new(), String::new()],
         Figures::None => Default::default(),
     };
     let target = match row.target {
         None => String::new(),
         Some(Target::P50(p50)) => format!("p50 {}", number(p50)),
+        Some(Target::P50AtLeast(p50)) => format!("p50 at least {}", number(p50)),
         Some(Target::P50AndP95(p50, p95)) => format!("p50 {}, p95 {}", number(p50), number(p95)),
         Some(Target::AtMost(most)) => format!("at most {}", number(most)),
         Some(Target::Exactly(wanted)) => number(wanted),
@@ -44,7 +48,8 @@ fn cells(row: &Row) -> [String; 10] {
         Verdict::Told => "",
     };
     let words = |text: &str| text.to_owned();
-    [words(&row.name), words(row.ground), n, p50, p95, max, words(row.unit), target, words(verdict), short(&row.note)]
+    let (name, ground) = (words(&row.name), words(row.ground));
+    [name, ground, n, min, p50, p95, max, words(row.unit), target, words(verdict), short(&row.note)]
 }
 
 /// A program's last words, cut at the right so that the table stays one; the JSON has all of them.
@@ -56,9 +61,13 @@ fn short(note: &str) -> String {
     note.lines().map(cut).collect::<Vec<_>>().join("\n")
 }
 
-/// Whole numbers as they are, others with one place.
-fn number(value: f64) -> String {
-    if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.1}") }
+/// Whole numbers as they are, small ones with two places, others with one.
+pub(crate) fn number(value: f64) -> String {
+    match value {
+        whole if whole.fract() == 0.0 => format!("{whole:.0}"),
+        small if small.abs() < 10.0 => format!("{small:.2}"),
+        large => format!("{large:.1}"),
+    }
 }
 
 #[cfg(test)]

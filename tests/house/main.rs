@@ -35,7 +35,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("syn", &["app", "dyninka-macros"]),
     ("quote", &["app", "dyninka-macros"]),
     ("bollard", &["local-cluster"]),
-    ("axum", &["host", "session"]),
+    ("axum", &["bench", "host", "session"]),
     ("hyper", &["host", "rollout"]),
     ("docker_credential", &["rollout"]),
     ("object", &["rollout"]),
@@ -53,7 +53,10 @@ const FENCES: &[(&str, &[&str])] = &[
     // The wire form of what was measured is one room's affair; others see plain data.
     ("opentelemetry-proto", &["hops"]),
     ("prost", &["hops"]),
-    ("hdrhistogram", &["hops", "recordings"]),
+    ("hdrhistogram", &["bench", "hops", "recordings"]),
+    // What the bench compares a hop with, and how it asks.
+    ("redis", &["bench"]),
+    ("httparse", &["bench"]),
     ("ratatui", &["tui"]),
     ("crossterm", &["tui"]),
 ];

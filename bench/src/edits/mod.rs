@@ -14,12 +14,11 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use procfs::Current;
 
 use crate::arguments::{Edits, On, Part};
 use crate::report::{Report, Row};
 use crate::session::Setting;
-use crate::{docker, program, shadow, table};
+use crate::{conditions, docker, program, shadow, table};
 
 /// What every part works with.
 #[derive(Debug)]
@@ -42,7 +41,7 @@ pub(crate) async fn run(options: &Edits) -> anyhow::Result<Report> {
     let engine = docker::answers();
     let grounds = options.on.iter().copied().filter(|on| *on == On::Process || engine).collect();
     let run = Run { options, setting, grounds, nonce: since.as_secs() % 100_000_000 };
-    let mut report = Report { conditions: conditions(&run)?, rows: Vec::new() };
+    let mut report = Report { conditions: described(&run)?, rows: Vec::new() };
     if !engine && options.on.contains(&On::Docker) {
         report.rows.push(Row::absent("everything", "docker", "no engine answers"));
     }
@@ -66,29 +65,10 @@ pub(crate) async fn run(options: &Edits) -> anyhow::Result<Report> {
 }
 
 /// What somebody has to know who compares two runs.
-fn conditions(run: &Run<'_>) -> anyhow::Result<Vec<String>> {
-    let cores = std::thread::available_parallelism().context("count the cores")?;
-    let load = procfs::LoadAverage::current().context("read the load")?;
-    let rustc = std::process::Command::new("rustc").arg("--version").output().context("start rustc")?;
-    let commit = std::process::Command::new("git")
-        .args(["describe", "--always", "--dirty"])
-        .current_dir(program::workspace())
-        .output();
-    let commit = commit.ok().filter(|output| output.status.success());
-    let commit = commit.map_or_else(|| "unknown".to_owned(), |output| words(&output.stdout));
-    let built = match &run.options.program {
-        Some(named) => format!("{}, as named", named.display()),
-        None => format!("{} build of {commit}", program::PROFILE),
-    };
-    Ok(vec![
-        format!("dyn: {built}"),
-        format!("machine: {cores} cores, load {:.2} at the start; {}", load.one, words(&rustc.stdout)),
-        "times in ms from the write of the file; p50, p95: nearest rank".to_owned(),
-    ])
-}
-
-fn words(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).trim().to_owned()
+fn described(run: &Run<'_>) -> anyhow::Result<Vec<String>> {
+    let mut lines = conditions::lines(run.options.program.as_deref())?;
+    lines.push("times in ms from the write of the file; p50, p95: nearest rank".to_owned());
+    Ok(lines)
 }
 
 fn write(file: &Path, report: &Report) -> anyhow::Result<()> {

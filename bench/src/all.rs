@@ -1,0 +1,41 @@
+//! Everything that is measured, in one table and one JSON.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Parser;
+use serde::Serialize;
+
+use crate::arguments::{All, Arguments, Command};
+use crate::chain::Findings;
+use crate::report::Report;
+use crate::{chain, edits, program};
+
+/// Both halves.
+#[derive(Debug, Serialize)]
+struct Everything {
+    chain: Findings,
+    edits: Report,
+}
+
+/// Measures all of it; whether it failed.
+pub(crate) async fn run(options: &All) -> anyhow::Result<bool> {
+    let file = |name: &str| program::workspace().join("target/bench").join(name);
+    // The same defaults as by hand.
+    let words = ["bench", "chain", "--minutes", &options.minutes.to_string()].map(str::to_owned);
+    let Command::Chain(chain_options) = parse(&words)? else { anyhow::bail!("chain is another command") };
+    let words = ["bench", "edits", "--rounds", &options.rounds.to_string()].map(str::to_owned);
+    let Command::Edits(edits_options) = parse(&words)? else { anyhow::bail!("edits is another command") };
+    let chain = chain::run(&chain_options).await?;
+    let edits = edits::run(&edits_options).await?;
+    let failed = chain.is_failed(options.strict) || edits.is_failed(options.strict);
+    let text = serde_json::to_vec_pretty(&Everything { chain, edits }).context("write everything as JSON")?;
+    let json: PathBuf = file("all.json");
+    std::fs::write(&json, text).with_context(|| format!("write {}", json.display()))?;
+    eprintln!("bench: wrote {}", json.display());
+    Ok(failed)
+}
+
+fn parse(words: &[String]) -> anyhow::Result<Command> {
+    Ok(Arguments::try_parse_from(words).context("read a command of our own")?.command)
+}
