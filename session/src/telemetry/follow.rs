@@ -3,28 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hops::{Batch, header, otlp};
-use reqwest::header::{HOST, HeaderMap};
+use reqwest::header::HeaderMap;
 use tokio::sync::mpsc::Sender;
 
-/// A question is held for 20 s by the host; beyond this the way to it is broken.
-pub(super) const WITHIN: Duration = Duration::from_secs(30);
-/// Before a host that does not answer is asked again: at first, and at most.
-pub(super) const SOONEST: Duration = Duration::from_millis(50);
-pub(super) const LATEST: Duration = Duration::from_secs(2);
-
-/// A host to ask.
-#[derive(Clone, Debug)]
-pub struct Host {
-    /// The service it runs, by its Rust name.
-    pub service: Arc<str>,
-    /// `host:port` it can be reached at from here.
-    pub address: String,
-    /// The session's secret.
-    pub token: String,
-    /// What is said as `Host`, where the address is that of something in between.
-    pub host_header: Option<String>,
-}
+use super::door::{self, Door, FollowError, Host, WITHIN, text};
 
 /// What a host told.
 #[derive(Clone, Debug)]
@@ -37,79 +21,34 @@ pub struct Followed {
     pub otlp: Vec<u8>,
 }
 
-/// Why a host was not understood.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum FollowError {
-    #[error("{0}")]
-    Http(#[from] reqwest::Error),
-    #[error("it answered {0}")]
-    Refused(reqwest::StatusCode),
-    #[error("its answer has no {0} that reads")]
-    Header(&'static str),
-    #[error("{0}")]
-    Spans(#[from] otlp::DecodeError),
-}
-
-/// Asks a host what it measures and sends that on, until nobody listens. A host that does not answer is asked again
-/// and again; one that was started anew tells from its beginning. While the receiver is slow nothing is asked: the
-/// host keeps what it can, and counts what it cannot.
+/// Asks a host what it measures and sends that on, until nobody listens. A host that is away is asked again and again.
 pub async fn follow(host: Host, sender: Sender<Followed>) -> Result<(), reqwest::Error> {
-    // A proxy of the user's environment has no business between a session and its own hosts.
-    let client = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build()?;
-    let (mut query, mut pause) = (String::new(), SOONEST);
-    loop {
-        let asked = tokio::select! {
-            asked = ask(&client, &host, &query) => asked,
-            () = sender.closed() => return Ok(()),
+    door::follow::<Hops>(host, sender).await
+}
+
+struct Hops;
+
+impl Door for Hops {
+    const NAME: &'static str = "hops";
+    const WITHIN: Duration = WITHIN;
+    type Told = Followed;
+
+    fn read(host: &Host, headers: &HeaderMap, body: Bytes) -> Result<(Followed, String), FollowError> {
+        let number = |name| text(headers, name)?.parse().map_err(|_| FollowError::Header(name));
+        let cursor = text(headers, header::CURSOR)?;
+        let otlp = Vec::from(body);
+        let batch = Batch {
+            now: number(header::NOW)?,
+            in_flight: number(header::IN_FLIGHT)?,
+            requests: number(header::REQUESTS)?,
+            errors: number(header::ERRORS)?,
+            retries: number(header::RETRIES)?,
+            open: text(headers, header::OPEN)?.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
+            spans: otlp::decode(&otlp)?.spans,
         };
-        match asked {
-            Ok((followed, cursor)) => {
-                query = format!("after={cursor}&in_flight={}", followed.batch.in_flight);
-                pause = SOONEST;
-                if sender.send(followed).await.is_err() {
-                    return Ok(());
-                }
-            }
-            // That a host is away is seen and said by who keeps it running; here it is only asked again.
-            Err(_) => {
-                tokio::select! {
-                    () = tokio::time::sleep(pause) => {}
-                    () = sender.closed() => return Ok(()),
-                }
-                pause = (pause * 2).min(LATEST);
-            }
-        }
+        let next = format!("after={cursor}&in_flight={}", batch.in_flight);
+        Ok((Followed { service: host.service.clone(), batch, otlp }, next))
     }
-}
-
-async fn ask(client: &reqwest::Client, host: &Host, query: &str) -> Result<(Followed, String), FollowError> {
-    let mut question = client.get(format!("http://{}/_dyninka/hops?{query}", host.address)).bearer_auth(&host.token);
-    if let Some(name) = &host.host_header {
-        question = question.header(HOST, name);
-    }
-    let answer = question.timeout(WITHIN).send().await?;
-    if !answer.status().is_success() {
-        return Err(FollowError::Refused(answer.status()));
-    }
-    let headers = answer.headers().clone();
-    let cursor = text(&headers, header::CURSOR)?.to_owned();
-    let number = |name| text(&headers, name)?.parse().map_err(|_| FollowError::Header(name));
-    let mut batch = Batch {
-        now: number(header::NOW)?,
-        in_flight: number(header::IN_FLIGHT)?,
-        requests: number(header::REQUESTS)?,
-        errors: number(header::ERRORS)?,
-        retries: number(header::RETRIES)?,
-        open: text(&headers, header::OPEN)?.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
-        spans: Vec::new(),
-    };
-    let otlp = Vec::from(answer.bytes().await?);
-    batch.spans = otlp::decode(&otlp)?.spans;
-    Ok((Followed { service: host.service.clone(), batch, otlp }, cursor))
-}
-
-pub(super) fn text<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, FollowError> {
-    headers.get(name).and_then(|value| value.to_str().ok()).ok_or(FollowError::Header(name))
 }
 
 #[cfg(test)]

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use hops::record::Line;
 use hops::{Cursor, header};
-use reqwest::header::HOST;
+use reqwest::header::HeaderMap;
 use tokio::sync::mpsc::Sender;
 
-use super::follow::{FollowError, Host, LATEST, SOONEST, WITHIN, text};
+use super::door::{self, Door, FollowError, Host, WITHIN, text};
 
 /// What a host recorded.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,63 +25,38 @@ pub struct Recorded {
     pub unread: u64,
 }
 
-/// Asks a host what it records and sends that on, until nobody listens, in the manner of [`super::follow()`].
+/// Asks a host what it records and sends that on, until nobody listens. A host that is away is asked again and again.
 pub async fn follow_records(host: Host, sender: Sender<Recorded>) -> Result<(), reqwest::Error> {
-    // A proxy of the user's environment has no business between a session and its own hosts.
-    let client = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build()?;
-    let (mut query, mut pause) = (String::new(), SOONEST);
-    loop {
-        let asked = tokio::select! {
-            asked = ask(&client, &host, &query) => asked,
-            () = sender.closed() => return Ok(()),
-        };
-        match asked {
-            Ok((recorded, cursor)) => {
-                query = format!("after={cursor}");
-                pause = SOONEST;
-                let is_news = !recorded.lines.is_empty() || recorded.dropped > 0 || recorded.unread > 0;
-                if is_news && sender.send(recorded).await.is_err() {
-                    return Ok(());
-                }
-            }
-            // That a host is away is seen and said by who keeps it running; here it is only asked again.
-            Err(_) => {
-                tokio::select! {
-                    () = tokio::time::sleep(pause) => {}
-                    () = sender.closed() => return Ok(()),
-                }
-                pause = (pause * 2).min(LATEST);
-            }
-        }
-    }
+    door::follow::<Records>(host, sender).await
 }
 
-async fn ask(client: &reqwest::Client, host: &Host, query: &str) -> Result<(Recorded, String), FollowError> {
-    let mut question = client.get(format!("http://{}/_dyninka/records?{query}", host.address)).bearer_auth(&host.token);
-    if let Some(name) = &host.host_header {
-        question = question.header(HOST, name);
-    }
-    let answer = question.timeout(RECORDS_WITHIN).send().await?;
-    if !answer.status().is_success() {
-        return Err(FollowError::Refused(answer.status()));
-    }
-    let headers = answer.headers().clone();
-    let cursor = text(&headers, header::CURSOR)?.to_owned();
-    let epoch = cursor.parse::<Cursor>().map_err(|_| FollowError::Header(header::CURSOR))?.epoch;
-    let dropped = text(&headers, header::DROPPED)?.parse().map_err(|_| FollowError::Header(header::DROPPED))?;
-    let body = answer.bytes().await?;
-    let (mut lines, mut unread) = (Vec::new(), 0);
-    for line in body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        match serde_json::from_slice(line) {
-            Ok(line) => lines.push(line),
-            Err(_) => unread += 1,
-        }
-    }
-    Ok((Recorded { service: host.service.to_string(), epoch, lines, dropped, unread }, cursor))
-}
+struct Records;
 
-/// Megabytes may be on their way, besides the time a question is held.
-const RECORDS_WITHIN: Duration = WITHIN.saturating_mul(2);
+impl Door for Records {
+    const NAME: &'static str = "records";
+    /// Megabytes may be on their way, besides the time a question is held.
+    const WITHIN: Duration = WITHIN.saturating_mul(2);
+    type Told = Recorded;
+
+    fn read(host: &Host, headers: &HeaderMap, body: Bytes) -> Result<(Recorded, String), FollowError> {
+        let cursor = text(headers, header::CURSOR)?;
+        let epoch = cursor.parse::<Cursor>().map_err(|_| FollowError::Header(header::CURSOR))?.epoch;
+        let dropped = text(headers, header::DROPPED)?.parse().map_err(|_| FollowError::Header(header::DROPPED))?;
+        let (mut lines, mut unread) = (Vec::new(), 0);
+        for line in body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            match serde_json::from_slice(line) {
+                Ok(line) => lines.push(line),
+                Err(_) => unread += 1,
+            }
+        }
+        let recorded = Recorded { service: host.service.to_string(), epoch, lines, dropped, unread };
+        Ok((recorded, format!("after={cursor}")))
+    }
+
+    fn is_news(told: &Recorded) -> bool {
+        !told.lines.is_empty() || told.dropped > 0 || told.unread > 0
+    }
+}
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]

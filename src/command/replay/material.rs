@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use app::{App, Flow};
 use build::{Builder, Progress};
@@ -16,6 +17,9 @@ use crate::{finding, speech};
 
 /// Requests of a recording that are read: many more than are run of each function.
 const MOST_READ: usize = 20_000;
+
+/// How long one run of a function may take: nobody waits at a view, and a busy machine of CI is no finding.
+const LONGEST_RUN: Duration = Duration::from_secs(20);
 
 /// What is asked, and of what.
 pub(super) struct Material {
@@ -70,7 +74,7 @@ pub(super) async fn gather(replay: &Replay) -> Result<Material, Fault> {
         requests: requests.into_iter().map(|(number, request)| (number, Arc::new(request))).collect(),
         keyframes,
         rules,
-        limits: Limits { calls: replay.calls, shown: replay.shown, ..Limits::default() },
+        limits: Limits { calls: replay.calls, shown: replay.shown, timeout: LONGEST_RUN, ..Limits::default() },
         redacted: !header.redactions.is_empty(),
     };
     Ok(Material { name: replay.recording.clone(), question_of: app.name, question, services, gone, libraries, notices })
