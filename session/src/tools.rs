@@ -9,6 +9,7 @@ use app::{App, Diagnostic, Incremental};
 use build::{BuildError, Builder};
 use hops::Config;
 use local_cluster::{Ground, Plan, Spec};
+use rollout::history::Source;
 
 use crate::control::Control;
 use crate::effect;
@@ -30,6 +31,15 @@ pub(crate) struct Tools {
     pub(crate) texts: Texts,
     /// What was read of the files before.
     pub(crate) memory: Arc<Mutex<Incremental>>,
+    /// What was read last without an error.
+    pub(crate) loaded: Mutex<Option<Loaded>>,
+}
+
+/// An app as it was read, whole, and what it was read from: what is pushed.
+#[derive(Clone)]
+pub(crate) struct Loaded {
+    pub(crate) app: Arc<App>,
+    pub(crate) source: Source,
 }
 
 /// A ground, why it is not another one, and the port of its front door.
@@ -47,6 +57,8 @@ impl Tools {
             Ok((mut app, diagnostics, sources)) => {
                 if diagnostics.iter().all(|diagnostic| diagnostic.severity != app::Severity::Error) {
                     self.texts.note(&sources.texts);
+                    let loaded = Loaded { app: Arc::new(app.clone()), source: Source::of(&sources) };
+                    *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = Some(loaded);
                 }
                 if let Some(only) = only {
                     app.services.retain(|service| only.contains(&service.name));
@@ -61,6 +73,11 @@ impl Tools {
             }
             Err(error) => Event::Failed { message: format!("failed to read the app: {error}"), hint: None },
         }
+    }
+
+    /// What was read last without an error.
+    pub(crate) fn loaded(&self) -> Option<Loaded> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Chooses the ground, and clears what a killed session left of this app.

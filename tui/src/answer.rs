@@ -19,6 +19,10 @@ pub(crate) fn words(answer: &Answer) -> Vec<String> {
             let again = again.iter().map(|end| format!("called again -> {end}"));
             steps.iter().map(ToString::to_string).chain(again).collect()
         }
+        Answer::Planned { push } => {
+            let end = format!("{} {}: {}", push.act.word(), push.push, push.stage);
+            push.plan().into_iter().chain([end]).collect()
+        }
         Answer::State { values } => values.iter().map(|(name, value)| format!("{name} = {value:#}")).collect(),
         Answer::Called(called) => self::called(called),
         Answer::Timed(timed) => {

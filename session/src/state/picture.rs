@@ -31,6 +31,7 @@ impl State {
             edges: edges(app),
             types: self.types.clone(),
             edits: self.edits.iter().cloned().collect(),
+            pushes: self.pushes.iter().cloned().collect(),
             totals: self.totals(),
             diagnostics: self.findings(),
             notices: self.notices.iter().cloned().collect(),
