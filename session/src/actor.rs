@@ -237,6 +237,7 @@ impl Actor {
         picture.traces.clone_from(&measured.traces);
         picture.dropped = measured.dropped;
         picture.recording = self.recorder.picture();
+        picture.cluster = self.tools.context();
         for service in &picture.services {
             let Some(hop) = measured.hops.get(&service.name) else { continue };
             let mut hop = hop.clone();

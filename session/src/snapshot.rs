@@ -41,6 +41,9 @@ pub struct Snapshot {
     pub types: BTreeMap<String, Shape>,
     /// Every edit so far, oldest first; the oldest of very many are forgotten.
     pub edits: Vec<EditLine>,
+    /// The context that a push goes to where none is named; none: no kubeconfig names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
     /// Every push and rollback of this session, oldest first; the last may be under way.
     #[serde(default)]
     pub pushes: Vec<Push>,

@@ -40,6 +40,8 @@ pub(crate) struct Tools {
 pub(crate) struct Loaded {
     pub(crate) app: Arc<App>,
     pub(crate) source: Source,
+    /// Where a push goes unless it is told otherwise.
+    context: Option<String>,
 }
 
 /// A ground, why it is not another one, and the port of its front door.
@@ -52,12 +54,12 @@ impl Tools {
         let only = self.options.only.clone();
         let memory = self.memory.clone();
         let read = move || crate::load::load_again(&file, &mut memory.lock().unwrap_or_else(PoisonError::into_inner));
-        let loaded = tokio::task::spawn_blocking(read).await;
+        let loaded = tokio::task::spawn_blocking(move || (read(), rollout::cluster::current_context())).await;
         match loaded {
-            Ok((mut app, diagnostics, sources)) => {
+            Ok(((mut app, diagnostics, sources), context)) => {
                 if diagnostics.iter().all(|diagnostic| diagnostic.severity != app::Severity::Error) {
                     self.texts.note(&sources.texts);
-                    let loaded = Loaded { app: Arc::new(app.clone()), source: Source::of(&sources) };
+                    let loaded = Loaded { app: Arc::new(app.clone()), source: Source::of(&sources), context };
                     *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = Some(loaded);
                 }
                 if let Some(only) = only {
@@ -78,6 +80,11 @@ impl Tools {
     /// What was read last without an error.
     pub(crate) fn loaded(&self) -> Option<Loaded> {
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Where a push goes unless it is told otherwise; none where no kubeconfig says so.
+    pub(crate) fn context(&self) -> Option<String> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.context.clone()
     }
 
     /// Chooses the ground, and clears what a killed session left of this app.

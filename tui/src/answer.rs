@@ -4,6 +4,14 @@ use session::Answer;
 use session::command::{Called, Spread};
 use session::verdict::Verdict;
 
+/// An answer in lines of text, without what the view shows by itself.
+pub(crate) fn shown(answer: &Answer) -> Vec<String> {
+    match answer {
+        Answer::Planned { .. } => Vec::new(),
+        answer => words(answer),
+    }
+}
+
 /// An answer in lines of text.
 pub(crate) fn words(answer: &Answer) -> Vec<String> {
     match answer {

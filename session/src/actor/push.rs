@@ -83,7 +83,7 @@ impl Actor {
 
 /// What is to be carried through, or in words why it cannot be.
 async fn order(tools: &Tools, number: u64, command: Command, loaded: Loaded) -> Result<Order, String> {
-    let Loaded { app, source } = loaded;
+    let Loaded { app, source, .. } = loaded;
     let (file, said) = (tools.options.file.clone(), app.clone());
     let settings = tokio::task::spawn_blocking(move || pushing::settings(&file, &said)).await;
     let settings = settings.map_err(|error| error.to_string())?.map_err(|error| format!("failed to {error}"))?;
