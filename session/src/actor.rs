@@ -3,6 +3,7 @@
 mod answer;
 mod close;
 mod follow_host;
+mod keep_edit;
 mod push;
 
 use std::collections::{BTreeSet, HashMap};
@@ -40,6 +41,7 @@ use crate::snapshot::Snapshot;
 use crate::state::{Settings, State};
 use crate::telemetry::{self, Exporter, Followed, Recorded};
 use crate::texts::Texts;
+use crate::timeline::Timeline;
 use crate::tools::{Again, Tools};
 
 /// Libraries kept over all apps, in bytes.
@@ -74,6 +76,8 @@ pub(crate) struct Actor {
     begun: Instant,
     asked: UnboundedReceiver<Ask>,
     journal: Arc<Journal>,
+    /// None where it cannot be written, which was told.
+    timeline: Option<Timeline>,
     socket: PathBuf,
     serving: AbortHandle,
     /// What hosts measured, on its way to be folded.
@@ -102,6 +106,7 @@ impl Actor {
         let (asks, asked) = unbounded_channel();
         let trouble = |source: io::Error| StartError::Folder { folder: place.folder.clone(), source };
         let journal = Arc::new(Journal::new(place.logs()).map_err(trouble)?);
+        let timeline = Timeline::open(&place).map_err(trouble)?;
         let socket = place.socket().map_err(trouble)?;
         let listener = api::bind(&socket).map_err(trouble)?;
         let notices = events.clone();
@@ -155,6 +160,7 @@ impl Actor {
             begun,
             asked,
             journal,
+            timeline: Some(timeline),
             socket,
             serving: serving.abort_handle(),
             followed,
@@ -380,6 +386,7 @@ impl Actor {
         if let Some(message) = self.journal.note(at_ms, &report) {
             drop(self.outbox.send(Report::Notice { message }));
         }
+        self.keep_edit(&report);
         match &report {
             Report::Ready { .. } => {
                 self.recorder.know(self.state.app_name(), self.state.versions());

@@ -39,6 +39,7 @@ mod state;
 mod stop;
 pub mod telemetry;
 mod texts;
+mod timeline;
 mod tools;
 pub mod verdict;
 
@@ -58,6 +59,7 @@ pub use schema::schema;
 pub use session::{Session, StartError};
 pub use snapshot::Snapshot;
 pub use stop::{Ended, StopError, stop};
+pub use timeline::{Edited, Edits, edits};
 
 /// The version of the Docker engine that answers, or why none does.
 pub async fn engine() -> Result<String, String> {

@@ -55,6 +55,11 @@ impl State {
         self.services.iter().filter_map(live).collect()
     }
 
+    /// An edit by its number.
+    pub(crate) fn edit(&self, edit: u64) -> Option<&snapshot::EditLine> {
+        self.edits.iter().rev().find(|line| line.edit == edit)
+    }
+
     /// The edit that brought a version.
     pub(crate) fn edit_of(&self, version: &str) -> Option<u64> {
         let brought = |service: &crate::snapshot::EditedService| service.version.as_deref() == Some(version);

@@ -101,11 +101,9 @@ pub(crate) fn hints(scene: Scene<'_>) -> Vec<(&'static str, KeyCode, &'static st
     let works = |(name, code, word): (&'static str, KeyCode, &'static str)| {
         let deed = deed::of(KeyEvent::new(code, KeyModifiers::NONE), model, snapshot, logs)?;
         let word = match deed {
-            Deed::Decide(yes) => match (code, yes) {
-                (KeyCode::Esc, _) => return None,
-                (_, true) => "yes",
-                (_, false) => "no",
-            },
+            // Named once, by the keys that are theirs.
+            Deed::Decide(_) if matches!(word, "yes" | "no") => word,
+            Deed::Decide(_) => return None,
             // Their place is further back while nothing is asked.
             _ if matches!(word, "yes" | "no") => return None,
             Deed::StopPush => "stop",

@@ -72,6 +72,8 @@ pub(crate) fn rows(theme: Theme, push: &Push, columns: usize) -> Vec<Row> {
     }
     rows.blank();
     let names = push.services.iter().map(|roll| width(&roll.name)).max().unwrap_or(0).min(24);
+    // What is built is what is done with it, until it is done.
+    let is_plan = matches!(push.stage, Stage::Asking | Stage::Planned | Stage::Declined { .. });
     for roll in &push.services {
         let (glyph, tone) = state(theme, &roll.state);
         let mut row = Row::new(theme);
@@ -80,11 +82,13 @@ pub(crate) fn rows(theme: Theme, push: &Push, columns: usize) -> Vec<Row> {
         row.text(if changed { glyph } else { " " }, tone).text(" ", Tone::Plain);
         row.cell(&roll.name, names, if changed { Tone::Strong } else { Tone::Dim }).text("  ", Tone::Plain);
         let words = match &roll.state {
+            _ if is_plan => roll.words(),
             RollState::Waiting => roll.words(),
             state if roll.what.is_empty() => state.to_string(),
             state => format!("{}  {state}", roll.what),
         };
         let tone = match &roll.state {
+            _ if is_plan && roll.is_changed() => Tone::Plain,
             RollState::Waiting if !roll.is_changed() => Tone::Dim,
             RollState::Waiting => Tone::Plain,
             _ => tone,
@@ -98,7 +102,7 @@ pub(crate) fn rows(theme: Theme, push: &Push, columns: usize) -> Vec<Row> {
             row.text(piece, tone);
             rows.rows.push(std::mem::replace(&mut row, Row::new(theme)));
         }
-        if roll.state == RollState::Waiting || push.stage == Stage::Asking {
+        if roll.state == RollState::Waiting || is_plan {
             roll.reasons.iter().for_each(|reason| rows.say(names + 6, reason, Tone::Dim));
         }
         if let RollState::Failed { lines, .. } = &roll.state {
