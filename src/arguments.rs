@@ -91,7 +91,7 @@ pub(crate) enum Command {
     Push(Push),
     /// Put back what ran on a cluster before
     Rollback(Rollback),
-    /// What was pushed to a cluster, by whom, and what became of it
+    /// Edits here, pushes and rollbacks on a cluster, in one order, and what became of each
     History {
         /// The app
         file: PathBuf,

@@ -114,6 +114,14 @@ impl Lines {
                     self.say(&format!("edit {edit}: gone: {}", removed.join(", ")))?;
                 }
             }
+            Report::Plan { push } => {
+                for line in push.plan() {
+                    self.say(&line)?;
+                }
+                self.say(&format!("{} {}: {}", push.act.word(), push.push, push.stage))?;
+            }
+            Report::Pushing { push, service, state } => self.say(&format!("push {push}: {service}: {state}"))?,
+            Report::Pushed { push } => self.say(&format!("{} {}: {}", push.act.word(), push.push, push.stage))?,
             Report::RolledBack { service, why, .. } => self.say(&format!("{service} stays as it was: {why}"))?,
             Report::Broken { diagnostics, .. } => self.bar.suspend(|| finding::say(diagnostics))?,
             Report::Log { service, line, .. } => {

@@ -19,6 +19,7 @@ pub use error::{ClusterError, Contested};
 pub use facts::facts;
 pub use forward::{Forward, To};
 pub use identity::Identity;
+pub use kubeconfig::current_context;
 pub use lease::{Holder, Lease};
 pub use logs::{Line, lines, pods};
 pub use pins::{Pinned, Pins};

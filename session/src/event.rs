@@ -9,6 +9,7 @@ use std::time::Duration;
 use app::{App, Diagnostic};
 use hops::Config;
 
+use crate::push::{Act, Roll, Stage};
 use crate::report::Fate;
 use crate::verdict::Verdict;
 
@@ -54,6 +55,8 @@ pub(crate) enum Event {
     Refused { service: String, version: Option<String>, why: String, silent: bool },
     /// What an edit changed, or in words why nobody can tell.
     Judged { edit: Edit, verdicts: Result<Vec<Verdict>, String> },
+    /// A push or rollback goes on.
+    Push { push: u64, news: Box<News> },
     /// A service wrote a line.
     Log { service: String, stream: &'static str, line: String },
     /// Words for the user.
@@ -64,6 +67,27 @@ pub(crate) enum Event {
     Interrupted,
     /// Everything is removed.
     Closed,
+}
+
+/// What a push or rollback tells of itself.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// What would be done is known, and what comes next.
+    Prepared {
+        act: Act,
+        services: Vec<Roll>,
+        layers: usize,
+        bytes: u64,
+        unfinished: bool,
+        notes: Vec<String>,
+        next: Stage,
+    },
+    /// Somebody wants it to stop.
+    Stopping,
+    /// It goes on.
+    Progress(rollout::push::Event),
+    /// It is over.
+    Ended(Stage),
 }
 
 /// An open ground.

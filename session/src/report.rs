@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::push::{Push, RollState};
 use crate::verdict::Verdict;
 
 /// One event. Its JSON form carries the kind in `event`.
@@ -107,6 +108,28 @@ pub enum Report {
         edit: u64,
         /// Errors first, in the shape of `check --json`.
         diagnostics: Vec<app::Diagnostic>,
+    },
+    /// What a push or rollback would do, service by service.
+    Plan {
+        /// All of it.
+        #[serde(flatten)]
+        push: Box<Push>,
+    },
+    /// A service of a push goes on.
+    Pushing {
+        /// The number of the push within this session.
+        push: u64,
+        /// Rust name.
+        service: String,
+        /// How it stands.
+        #[serde(flatten)]
+        state: RollState,
+    },
+    /// A push or rollback came to its end, whichever.
+    Pushed {
+        /// All of it.
+        #[serde(flatten)]
+        push: Box<Push>,
     },
     /// A line a service wrote.
     Log {

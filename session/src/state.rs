@@ -8,6 +8,7 @@ mod edits;
 mod health;
 mod judging;
 mod picture;
+mod pushing;
 mod service;
 mod wiring;
 
@@ -23,6 +24,7 @@ use hops::Limits;
 use crate::edit::Taking;
 use crate::effect::{Effect, Wanted};
 use crate::event::{Edit, Event, Opened, Recipe, Seat};
+use crate::push::Push;
 use crate::report::{Address, Report};
 use crate::snapshot::{EditLine, Notice, Shape};
 use service::Service;
@@ -62,6 +64,8 @@ pub(crate) struct State {
     notices: VecDeque<Notice>,
     totals: VecDeque<f64>,
     judging: judging::Judging,
+    /// Pushes and rollbacks; the last may be under way.
+    pushes: VecDeque<Push>,
 }
 
 /// What a session is started with.
@@ -116,6 +120,7 @@ impl State {
             notices: VecDeque::new(),
             totals: VecDeque::new(),
             judging: judging::Judging::default(),
+            pushes: VecDeque::new(),
         }
     }
 
@@ -137,6 +142,7 @@ impl State {
             Event::Closed => vec![Effect::Report(Report::Stopped)],
             Event::Log { service, stream, line } => self.logged(service, stream, line),
             Event::Notice { message } => self.notice(now, message),
+            Event::Push { push, news } => self.pushing(now, push, *news),
             _ if self.closing => Vec::new(),
             Event::Saved { settled, files } => self.saved(now, settled, &files),
             Event::Loaded { edit, app, diagnostics } => self.loaded(now, edit, app, diagnostics),

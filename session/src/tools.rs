@@ -9,6 +9,7 @@ use app::{App, Diagnostic, Incremental};
 use build::{BuildError, Builder};
 use hops::Config;
 use local_cluster::{Ground, Plan, Spec};
+use rollout::history::Source;
 
 use crate::control::Control;
 use crate::effect;
@@ -30,6 +31,17 @@ pub(crate) struct Tools {
     pub(crate) texts: Texts,
     /// What was read of the files before.
     pub(crate) memory: Arc<Mutex<Incremental>>,
+    /// What was read last without an error.
+    pub(crate) loaded: Mutex<Option<Loaded>>,
+}
+
+/// An app as it was read, whole, and what it was read from: what is pushed.
+#[derive(Clone)]
+pub(crate) struct Loaded {
+    pub(crate) app: Arc<App>,
+    pub(crate) source: Source,
+    /// Where a push goes unless it is told otherwise.
+    context: Option<String>,
 }
 
 /// A ground, why it is not another one, and the port of its front door.
@@ -42,11 +54,13 @@ impl Tools {
         let only = self.options.only.clone();
         let memory = self.memory.clone();
         let read = move || crate::load::load_again(&file, &mut memory.lock().unwrap_or_else(PoisonError::into_inner));
-        let loaded = tokio::task::spawn_blocking(read).await;
+        let loaded = tokio::task::spawn_blocking(move || (read(), rollout::cluster::current_context())).await;
         match loaded {
-            Ok((mut app, diagnostics, sources)) => {
+            Ok(((mut app, diagnostics, sources), context)) => {
                 if diagnostics.iter().all(|diagnostic| diagnostic.severity != app::Severity::Error) {
                     self.texts.note(&sources.texts);
+                    let loaded = Loaded { app: Arc::new(app.clone()), source: Source::of(&sources), context };
+                    *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = Some(loaded);
                 }
                 if let Some(only) = only {
                     app.services.retain(|service| only.contains(&service.name));
@@ -61,6 +75,16 @@ impl Tools {
             }
             Err(error) => Event::Failed { message: format!("failed to read the app: {error}"), hint: None },
         }
+    }
+
+    /// What was read last without an error.
+    pub(crate) fn loaded(&self) -> Option<Loaded> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Where a push goes unless it is told otherwise; none where no kubeconfig says so.
+    pub(crate) fn context(&self) -> Option<String> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.context.clone()
     }
 
     /// Chooses the ground, and clears what a killed session left of this app.

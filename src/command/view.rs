@@ -183,6 +183,9 @@ impl Desk for Clerk {
     fn run(&self, line: String) -> BoxFuture<'static, Vec<String>> {
         let client = self.client.clone();
         async move {
+            if let Some(lines) = begin_push(&client, &line).await {
+                return lines;
+            }
             let page = Page::default();
             let input = Box::new(io::Cursor::new(line.into_bytes()));
             let ran = shell::run_piped(client, input, Box::new(page.clone()), Box::new(page.clone()), false).await;
@@ -219,6 +222,18 @@ impl Desk for Clerk {
         files.sort();
         files
     }
+}
+
+/// Says a line that begins a push or rollback; none where it is another. The view shows the plan, and asks.
+async fn begin_push(client: &Client, line: &str) -> Option<Vec<String>> {
+    let snapshot = client.snapshot().await.ok()?;
+    let meant = grammar::parse(line, &snapshot, &grammar::NoAnswers).ok()?;
+    let grammar::Line::Say(command @ (Command::Push { .. } | Command::Rollback { .. })) = meant else { return None };
+    Some(match client.say(&command).await {
+        Ok(Answer::Refused { message, hint }) => [message].into_iter().chain(hint).collect(),
+        Ok(_) => Vec::new(),
+        Err(error) => vec![format!("failed to {error}")],
+    })
 }
 
 /// What a line came to, values and talk in one.

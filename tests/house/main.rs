@@ -18,7 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("local-cluster", &["app"]),
     ("recordings", &["hops"]),
     ("rollout", &["app", "build", "hops"]),
-    ("session", &["app", "build", "local-cluster", "hops", "recordings", "watcher"]),
+    ("session", &["app", "build", "local-cluster", "hops", "recordings", "rollout", "watcher"]),
     ("tui", &["session"]),
     ("shell", &["session"]),
     ("watcher", &[]),

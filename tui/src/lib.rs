@@ -28,7 +28,7 @@ mod update;
 pub use act::{Act, Completions, Input};
 pub use draw::draw;
 pub use log::{LogLine, LogRing, Logged};
-pub use model::{LogView, Model, Overlay, Pane};
+pub use model::{Chosen, LogView, Model, Overlay, Pane};
 pub use prompt::{Prompt, Purpose};
 pub use run::run;
 pub use screen::is_away;

@@ -194,7 +194,7 @@ impl View {
             Act::Say(command) => {
                 let title = format!("{command:?}").to_lowercase();
                 let answer = desk.say(command);
-                self.jobs.push(Box::pin(async { Input::Answered { title, lines: answer::words(&answer.await) } }));
+                self.jobs.push(Box::pin(async { Input::Answered { title, lines: answer::shown(&answer.await) } }));
             }
             Act::Run(line) => {
                 let ran = desk.run(line.clone());

@@ -143,12 +143,16 @@ fn problems_are_put_into_words() {
     ");
     insta::assert_snapshot!(both(":push"), @r"
     ----
-    error: :push is not there yet
-      :push
-       ^^^^
-    hint: rollouts come with a later version
+    error: nobody is here to say yes
+    hint: say it with --yes, or look with --plan
       in line 1
     ");
+}
+
+#[test]
+fn a_push_shows_its_plan_how_it_goes_and_how_it_ended() {
+    insta::assert_snapshot!(both(":push --plan"), @"");
+    insta::assert_snapshot!(both(":push map --yes"), @"");
 }
 
 #[test]

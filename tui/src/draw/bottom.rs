@@ -9,6 +9,7 @@ use super::Scene;
 use super::canvas::Canvas;
 use super::text::{Row, width};
 use crate::deed::{self, Deed};
+use crate::model::{Overlay, open_push};
 use crate::prompt::{Prompt, Purpose};
 use crate::theme::Tone;
 
@@ -74,6 +75,8 @@ pub(crate) fn hints(scene: Scene<'_>) -> Vec<(&'static str, KeyCode, &'static st
     let candidates = [
         ("?", KeyCode::Char('?'), "help"),
         ("q", KeyCode::Char('q'), "quit"),
+        ("y", KeyCode::Char('y'), "yes"),
+        ("n", KeyCode::Char('n'), "no"),
         ("esc", KeyCode::Esc, "back"),
         ("o", KeyCode::Char('o'), "open"),
         ("enter", KeyCode::Enter, ""),
@@ -85,6 +88,7 @@ pub(crate) fn hints(scene: Scene<'_>) -> Vec<(&'static str, KeyCode, &'static st
         ("i", KeyCode::Char('i'), "invoke"),
         ("s", KeyCode::Char('s'), "shell"),
         ("u", KeyCode::Char('u'), "undo"),
+        ("p", KeyCode::Char('p'), "push"),
         ("r", KeyCode::Char('r'), "replay"),
         ("f", KeyCode::Char('f'), freeze),
         ("h l", KeyCode::Right, ""),
@@ -97,6 +101,14 @@ pub(crate) fn hints(scene: Scene<'_>) -> Vec<(&'static str, KeyCode, &'static st
     let works = |(name, code, word): (&'static str, KeyCode, &'static str)| {
         let deed = deed::of(KeyEvent::new(code, KeyModifiers::NONE), model, snapshot, logs)?;
         let word = match deed {
+            // Named once, by the keys that are theirs.
+            Deed::Decide(_) if matches!(word, "yes" | "no") => word,
+            Deed::Decide(_) => return None,
+            // Their place is further back while nothing is asked.
+            _ if matches!(word, "yes" | "no") => return None,
+            Deed::StopPush => "stop",
+            Deed::Push if matches!(model.overlay, Some(Overlay::Push { .. })) => "aside",
+            Deed::Push if open_push(snapshot).is_some() => "the push",
             Deed::Search => "search",
             Deed::Filter => "filter",
             Deed::RequestLogs => "its logs",

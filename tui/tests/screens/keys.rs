@@ -69,13 +69,6 @@ fn a_service_is_invoked_by_the_prompt() {
 }
 
 #[test]
-fn what_comes_later_says_so() {
-    let mut screen = serving((80, 24));
-    screen.press("p");
-    assert!(screen.text().contains("pushing to a cluster comes later"));
-}
-
-#[test]
 fn an_edit_says_what_it_changed_and_recorded_inputs_run_again() {
     let mut screen = serving((200, 40));
     assert_eq!(screen.press("r"), [], "no edit was judged yet");
