@@ -11,6 +11,7 @@ mod lease;
 mod logs;
 mod pins;
 mod roll;
+mod roster;
 mod verdict;
 
 pub use access::{Access, Target, connect};
@@ -23,4 +24,5 @@ pub use lease::{Holder, Lease};
 pub use logs::{Line, lines, pods};
 pub use pins::{Pinned, Pins};
 pub use roll::{Follow, Rolled, follow, look_again};
+pub use roster::{Roster, Seen, roster};
 pub use verdict::Roll;
