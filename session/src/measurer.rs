@@ -22,12 +22,15 @@ const TRACES: Duration = Duration::from_secs(300);
 
 /// What was measured.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Measured {
-    pub(crate) hops: BTreeMap<String, Hop>,
-    /// Versions that `Hop::edit` compares: before and after.
-    pub(crate) compared: BTreeMap<String, (String, String)>,
-    pub(crate) traces: Vec<Trace>,
-    pub(crate) dropped: u64,
+pub struct Measured {
+    /// By service, by its Rust name.
+    pub hops: BTreeMap<String, Hop>,
+    /// Versions that [`Hop::edit`] compares, by service: before and after.
+    pub compared: BTreeMap<String, (String, String)>,
+    /// Requests kept whole: the slowest of the last minutes first, then the latest.
+    pub traces: Vec<Trace>,
+    /// Requests that were counted but not measured in detail, or whose detail was lost on its way here.
+    pub dropped: u64,
 }
 
 /// Folds what comes until nobody sends any more, and shows it.
