@@ -12,6 +12,7 @@ mod logs;
 mod pins;
 mod roll;
 mod roster;
+mod tail;
 mod verdict;
 
 pub use access::{Access, Target, connect};
@@ -25,4 +26,5 @@ pub use logs::{Line, lines, pods};
 pub use pins::{Pinned, Pins};
 pub use roll::{Follow, Rolled, follow, look_again};
 pub use roster::{Roster, Seen, roster};
+pub use tail::{Tail, tail};
 pub use verdict::Roll;

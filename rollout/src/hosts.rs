@@ -40,6 +40,8 @@ pub struct Host {
     pub running: bool,
     /// Whether it is on its way out.
     pub going: bool,
+    /// How often it was started again.
+    pub restarts: u32,
     /// Why it is not ready, in words.
     pub why: Option<String>,
 }
@@ -91,9 +93,8 @@ fn census(roster: Roster) -> Census {
     let host = |(pod, mut seen): (String, crate::cluster::Seen)| {
         let service = seen.annotations.remove(label::SERVICE)?;
         let version = seen.annotations.remove(label::VERSION).unwrap_or_default();
-        let host =
-            Host { service, version, ready: seen.ready, running: seen.running, going: seen.going, why: seen.why };
-        Some((pod, host))
+        let crate::cluster::Seen { ready, running, going, restarts, why, .. } = seen;
+        Some((pod, Host { service, version, ready, running, going, restarts, why }))
     };
     Census { hosts: roster.pods.into_iter().filter_map(host).collect(), trouble: roster.trouble }
 }

@@ -11,6 +11,6 @@ mod settings;
 pub use door::Host;
 pub use exporter::{Exporter, Standing};
 pub use follow::{Followed, follow};
-pub use measuring::Measuring;
+pub use measuring::{Measuring, Standings};
 pub use records::{Recorded, follow_records};
 pub use settings::{Settings, SettingsError};

@@ -81,9 +81,11 @@ pub async fn follow(
                 gone = None;
                 view.take(change);
             }
-            Some(Err(error)) => {
-                outlast(access.server.as_str(), ClusterError::watching(&access.server, "follow the roll", error), &mut gone)?
-            }
+            Some(Err(error)) => outlast(
+                access.server.as_str(),
+                ClusterError::watching(&access.server, "follow the roll", error),
+                &mut gone,
+            )?,
             None => {
                 let deployments: Api<Deployment> = Api::namespaced(access.client.clone(), &access.namespace);
                 match access.ask("follow the roll", deployments.get(&what.deployment)).await {

@@ -34,6 +34,8 @@ pub struct Seen {
     pub running: bool,
     /// Whether it is on its way out.
     pub going: bool,
+    /// How often its container was started again.
+    pub restarts: u32,
     /// Why it is not ready, in words.
     pub why: Option<String>,
 }
@@ -82,8 +84,14 @@ fn seen(pod: &Pod) -> Seen {
         ready,
         running: phase(pod) == Some("Running"),
         going,
+        restarts: restarts(pod),
         why: if ready || going { None } else { verdict::why(pod) },
     }
+}
+
+fn restarts(pod: &Pod) -> u32 {
+    let containers = pod.status.as_ref().and_then(|status| status.container_statuses.as_deref()).unwrap_or_default();
+    containers.iter().map(|container| container.restart_count.unsigned_abs()).sum()
 }
 
 fn phase(pod: &Pod) -> Option<&str> {

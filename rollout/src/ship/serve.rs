@@ -220,7 +220,7 @@ impl Ship for Serve {
             shelf.images.push((*image).clone());
         }
         shelf.fill();
-        let words = "nodes fetch these images from this session: a pod that moves to another node after it ends does not start there";
+        let words = "nodes fetch these images from here while the push lasts: a pod that moves to another node later does not start there before the next push of its service";
         Ok(Sent { notices: vec![words.to_owned()], ..Sent::default() })
     }
 

@@ -25,8 +25,12 @@ pub struct Measuring {
     following: HashMap<String, oneshot::Sender<()>>,
     tasks: JoinSet<()>,
     pictures: watch::Receiver<Arc<Measured>>,
-    troubles: watch::Sender<BTreeMap<String, String>>,
+    standings: watch::Sender<Standings>,
 }
+
+/// By the names of the hosts that are followed: none where it answers, why it does not in words where it does not, and
+/// nothing where neither is known yet.
+pub type Standings = BTreeMap<String, Option<String>>;
 
 enum News {
     Told(String, Followed),
@@ -43,7 +47,7 @@ impl Measuring {
         let mut tasks = JoinSet::new();
         tasks.spawn(gather(told, batches, begun));
         tasks.spawn(measure(followed, None, shown, begun));
-        Self { news, following: HashMap::new(), tasks, pictures, troubles: watch::Sender::default() }
+        Self { news, following: HashMap::new(), tasks, pictures, standings: watch::Sender::default() }
     }
 
     /// Follows a host under a name that is its alone, from what it kept of the time before. One that is followed
@@ -56,7 +60,7 @@ impl Measuring {
         self.following.insert(name.to_owned(), stay);
         // Reaped now and then: a cluster has pods come and go for days.
         while self.tasks.try_join_next().is_some() {}
-        self.tasks.spawn(one(name.to_owned(), host, self.news.clone(), self.troubles.clone(), stop));
+        self.tasks.spawn(one(name.to_owned(), host, self.news.clone(), self.standings.clone(), stop));
     }
 
     /// Ends following a host. What it told stays in the figures.
@@ -69,9 +73,9 @@ impl Measuring {
         self.pictures.clone()
     }
 
-    /// Why hosts that do not answer do not, in words, by their names.
-    pub fn troubles(&self) -> watch::Receiver<BTreeMap<String, String>> {
-        self.troubles.subscribe()
+    /// How the hosts that are followed answer, whenever that changes.
+    pub fn standings(&self) -> watch::Receiver<Standings> {
+        self.standings.subscribe()
     }
 }
 
@@ -80,18 +84,12 @@ async fn one(
     name: String,
     host: Host,
     news: Sender<News>,
-    troubles: watch::Sender<BTreeMap<String, String>>,
+    standings: watch::Sender<Standings>,
     stop: oneshot::Receiver<()>,
 ) {
     let (sender, mut batches) = mpsc::channel(OF_ONE);
     let hear = |trouble: Option<String>| {
-        troubles.send_if_modified(|all| {
-            let before = match &trouble {
-                Some(words) => all.insert(name.clone(), words.clone()),
-                None => all.remove(&name),
-            };
-            before != trouble
-        });
+        standings.send_if_modified(|all| all.insert(name.clone(), trouble.clone()) != Some(trouble));
     };
     let following = async {
         if let Err(error) = follow_telling(host, sender, hear).await {
@@ -110,7 +108,7 @@ async fn one(
         // The sender says nothing: it is dropped.
         _ = stop => {}
     }
-    hear(None);
+    standings.send_modify(|all| drop(all.remove(&name)));
     // Nobody takes it only where everything has ended.
     drop(news.send(News::Gone(name.clone())).await);
 }
