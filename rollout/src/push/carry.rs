@@ -51,7 +51,7 @@ impl Push {
             () = stopped(stop.clone()) => return Err(PushError::Stopped),
         };
         let done = self.hold(&lease, stop, start).await;
-        let finished = self.finish().await;
+        let finished = self.finish(done.is_ok()).await;
         let released = lease.release().await;
         let mut done = done?;
         released?;
@@ -124,9 +124,9 @@ impl Push {
     }
 
     /// Ends what was there for the roll alone; answers the bytes that travelled meanwhile.
-    async fn finish(&self) -> Result<u64, PushError> {
+    async fn finish(&self, is_live: bool) -> Result<u64, PushError> {
         let Some(ship) = &self.ship else { return Ok(0) };
-        let sent = ship.finish().await?;
+        let sent = ship.finish(is_live).await?;
         for text in sent.notices {
             (self.tell)(Event::Notice { text });
         }

@@ -79,7 +79,7 @@ impl Relayed {
     fn words(&self) -> String {
         let (address, port) = (self.serve.address(), self.port);
         format!(
-            "no node fetched anything from here: nodes have to reach {address} (is a firewall between?), and kube-proxy has \
+            "no node asked for an image here: nodes have to reach {address} (is a firewall between?), and kube-proxy has \
              to lead their localhost:{port} there, which it does by iptables and not by IPVS or nftables. Where it does \
              not, name a registry (--registry), or tell containerd on every node, in \
              /etc/containerd/certs.d/localhost:{port}/hosts.toml: server = \"http://{}\"",
@@ -192,9 +192,9 @@ impl Ship for Relayed {
     }
 
     /// The port leads nowhere any more: who has this machine's address next is not to be asked.
-    async fn finish(&self) -> Result<Sent, ShipError> {
+    async fn finish(&self, is_live: bool) -> Result<Sent, ShipError> {
         let served = self.serve.served();
-        let notices = if served.answers == 0 { vec![self.words()] } else { Vec::new() };
+        let notices = if is_live || self.serve.was_asked() { Vec::new() } else { vec![self.words()] };
         let endpoints: Api<Endpoints> = Api::namespaced(self.access.client.clone(), &self.access.namespace);
         let doing = format!("remove endpoints/{}", self.name());
         match self.access.ask(&doing, endpoints.delete(&self.name(), &kube::api::DeleteParams::default())).await {
