@@ -7,12 +7,15 @@
 //! the address this machine has in the nodes' network.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::join_all;
 use k8s_openapi::api::core::v1::{Endpoints, Service};
 use kube::Api;
 use kube::api::{DynamicObject, PostParams};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::site::dynamic;
 use crate::cluster::{Access, Apply, ClusterError, MANAGED_BY, MANAGER, PART_OF};
@@ -30,6 +33,7 @@ pub(super) struct Relayed {
     access: Access,
     app: String,
     port: u16,
+    nodes: Vec<String>,
     serve: Serve,
 }
 
@@ -50,7 +54,8 @@ impl Relayed {
             Some(serve) => serve,
             None => Serve::start(SocketAddr::new(here, 0), &called, owner).await?,
         };
-        Ok(Self { access: access.clone(), app: app.to_owned(), port, serve })
+        let nodes = facts.nodes.iter().map(|node| node.name.clone()).collect();
+        Ok(Self { access: access.clone(), app: app.to_owned(), port, nodes, serve })
     }
 
     fn name(&self) -> String {
@@ -75,6 +80,36 @@ impl Relayed {
         }))
     }
 
+    /// Waits until the port of every node leads here: a node that is asked to fetch before gives up for a while. It is
+    /// tried by the API server, which comes by the same port. Answers what a user should know.
+    async fn settle(&self) -> Vec<String> {
+        let found = join_all(self.nodes.iter().map(|node| self.try_node(node))).await;
+        let why: Vec<String> = found.into_iter().flatten().collect();
+        if why.is_empty() {
+            return why;
+        }
+        vec![format!("whether nodes reach this machine is not known before they fetch: {}", why.join("; "))]
+    }
+
+    /// Why it is not known that a node's port leads here; none where it does.
+    async fn try_node(&self, node: &str) -> Option<String> {
+        let end = Instant::now() + LEADS_WITHIN;
+        let path = format!("/api/v1/nodes/{node}:{}/proxy/v2/", self.port);
+        let doing = format!("come here by {node}");
+        loop {
+            let question = http::Request::get(&path).body(Vec::new()).ok()?;
+            match self.access.ask(&doing, self.access.client.request_text(question)).await {
+                Ok(_) => return None,
+                Err(error @ ClusterError::Forbidden { .. }) => {
+                    tokio::time::sleep(BLINDLY).await;
+                    return Some(error.to_string());
+                }
+                Err(error) if Instant::now() >= end => return Some(error.to_string()),
+                Err(_) => tokio::time::sleep(LOOK).await,
+            }
+        }
+    }
+
     /// What to do where nodes do not get here by their own port.
     fn words(&self) -> String {
         let (address, port) = (self.serve.address(), self.port);
@@ -87,6 +122,13 @@ impl Relayed {
         )
     }
 }
+
+/// Nodes learn where a port leads in a second or two; one that has not by then is left to say so itself.
+const LEADS_WITHIN: Duration = Duration::from_secs(15);
+/// Where it cannot be tried, nodes have this long.
+const BLINDLY: Duration = Duration::from_secs(4);
+/// Between two tries.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// The port's name.
 const DOOR: &str = "images";
@@ -186,8 +228,9 @@ impl Ship for Relayed {
     async fn put(&self, images: &[&Image]) -> Result<Sent, ShipError> {
         let service = dynamic(&service(&self.name(), &label::app(&self.app), self.port)).map_err(way)?;
         self.apply(&service).await.map_err(way)?;
-        let sent = self.serve.put(images).await?;
+        let mut sent = self.serve.put(images).await?;
         self.apply(&self.endpoints().map_err(way)?).await.map_err(way)?;
+        sent.notices.extend(self.settle().await);
         Ok(sent)
     }
 
