@@ -72,8 +72,13 @@ pub(crate) enum Command {
         /// The app
         file: PathBuf,
         /// Only events after this number
-        #[arg(long, default_value_t = 0)]
+        #[arg(long, default_value_t = 0, conflicts_with = "cluster")]
         after: u64,
+        /// Of a cluster: which hosts there are, and what they measure, the last minutes first
+        #[arg(long)]
+        cluster: bool,
+        #[command(flatten)]
+        goal: Goal,
     },
     /// Run functions on recorded inputs, and say what they return otherwise: a regression test
     Replay(Replay),
@@ -187,6 +192,8 @@ pub(crate) struct Dev {
     pub(crate) ignore: Vec<String>,
     #[command(flatten)]
     pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) goal: Goal,
 }
 
 /// Which cluster is meant, as `kubectl` is told.
@@ -223,6 +230,9 @@ pub(crate) struct Push {
     /// Registry images go through, as host, host:port or host:port/folder [default: whatever way there is]
     #[arg(long)]
     pub(crate) registry: Option<String>,
+    /// No registry: serve the images from here to the nodes while they are rolled out
+    #[arg(long, conflicts_with = "registry")]
+    pub(crate) serve: bool,
     /// Take over fields that others set
     #[arg(long)]
     pub(crate) force: bool,

@@ -52,6 +52,7 @@ pub use journal::LogLine;
 pub use load::load;
 pub use local_cluster::On;
 pub use lock::{Lock, LockError};
+pub use measurer::Measured;
 pub use options::{Front, Options, Recording};
 pub use pushing::{SettingsError, push_options, settings};
 pub use report::{Address, Fate, Report, Taken, Waterfall};

@@ -4,8 +4,13 @@
 
 mod app;
 mod cluster;
+mod hops;
 mod load;
 mod refusals;
 mod rolls;
+#[expect(dead_code, reason = "other tests resize it")]
+#[path = "../terminal/screen.rs"]
+mod screen;
+mod served;
 #[path = "../support/mod.rs"]
 mod support;

@@ -135,6 +135,10 @@ fn faults(file: &File, app: &App) -> Vec<(String, String, Vec<String>)> {
             faults.push((format!("{name} is no name of an environment variable here"), help, at(&["env", name])));
         }
     }
+    if file.images.serve && file.images.repository.is_some() {
+        let message = "images are put into a repository, or served by whoever pushes, and not both".to_owned();
+        faults.push((message, "leave one of the two out".to_owned(), keys(&["images", "serve"])));
+    }
     let entry = &file.entry;
     for (key, is_there) in
         [("path", entry.path.is_some()), ("class", entry.class.is_some()), ("tls", entry.tls.is_some())]

@@ -53,6 +53,7 @@ struct Shelf {
     /// Digests that were fetched by somebody.
     fetched: BTreeSet<Digest>,
     served: Served,
+    was_asked: bool,
 }
 
 impl Serve {
@@ -71,6 +72,11 @@ impl Serve {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Whether anybody asked for anything that is served, or looked whether it is there.
+    pub fn was_asked(&self) -> bool {
+        lock(&self.shelf).was_asked
     }
 
     /// What nodes fetched so far.
@@ -131,6 +137,7 @@ fn answer(shelf: &Mutex<Shelf>, method: &Method, path: &str) -> Response<Full<By
         let kind = Some(("content-type", "application/json"));
         return respond(StatusCode::NOT_FOUND, kind, Bytes::from_static(words.as_bytes()));
     };
+    shelf.was_asked = true;
     let length = content.len();
     if method == Method::GET {
         shelf.served.answers += 1;
@@ -220,7 +227,7 @@ impl Ship for Serve {
             shelf.images.push((*image).clone());
         }
         shelf.fill();
-        let words = "nodes fetch these images from this session: a pod that moves to another node after it ends does not start there";
+        let words = "nodes fetch these images from here while the push lasts: a pod that moves to another node later does not start there before the next push of its service";
         Ok(Sent { notices: vec![words.to_owned()], ..Sent::default() })
     }
 

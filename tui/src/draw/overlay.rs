@@ -21,6 +21,7 @@ const KEYS: [(&str, &str); 29] = [
     ("esc", "back, and only ever back"),
     ("", ""),
     ("-  +", "a shorter, a longer time window"),
+    ("c", "what runs on the cluster, and back to what runs here"),
     ("f", "freeze the picture, and let it move again"),
     ("/", "list only what matches. Logs: search"),
     ("n  N", "Logs: the next, the previous match"),
