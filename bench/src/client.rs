@@ -49,7 +49,16 @@ pub(crate) struct Answer {
 
 impl Door {
     pub(crate) fn new(url: &str, body: Value) -> anyhow::Result<Self> {
-        let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().context("make a client")?;
+        Self::of(reqwest::Client::builder(), url, body)
+    }
+
+    /// One that makes a connection for each question.
+    pub(crate) fn unkept(url: &str, body: Value) -> anyhow::Result<Self> {
+        Self::of(reqwest::Client::builder().pool_max_idle_per_host(0), url, body)
+    }
+
+    fn of(client: reqwest::ClientBuilder, url: &str, body: Value) -> anyhow::Result<Self> {
+        let client = client.no_proxy().timeout(PATIENCE).build().context("make a client")?;
         Ok(Self { client, url: url.to_owned(), body })
     }
 

@@ -2,10 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod api;
 mod app;
 mod cluster;
 mod load;
+mod others;
+mod outages;
+mod pods;
 mod refusals;
 mod rolls;
 #[path = "../support/mod.rs"]
 mod support;
+mod turns;
+mod underway;
