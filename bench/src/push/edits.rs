@@ -56,7 +56,8 @@ pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
         Row::sample("  sent", GROUND, "KB", &bytes, None).note("compressed, that layer"),
         Row::value("  failed requests", GROUND, "requests", answers.asked(), answers.failed as f64, none)
             .note(&answers.words),
-        Row::value("  answers of mixed versions", GROUND, "answers", answers.asked(), mixed as f64, none).note(first),
+        Row::value("  answers of mixed versions", GROUND, "answers", answers.answered(), mixed as f64, none)
+            .note(first),
         Row::spread("dyn export, kubectl apply, rollout status", GROUND, &by_kubectl, None)
             .note("the same change, in turn, to the end of `kubectl rollout status`; nothing looks again"),
         Row::sample("  a push takes of it", GROUND, "times", &ratio, None),
@@ -84,6 +85,7 @@ pub(super) async fn measure_types(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
             .note("until the pods of the form before have answered their last request"),
         Row::value("  failed requests", GROUND, "requests", answers.asked(), answers.failed as f64, none)
             .note(&answers.words),
-        Row::value("  answers of mixed versions", GROUND, "answers", answers.asked(), mixed as f64, none).note(first),
+        Row::value("  answers of mixed versions", GROUND, "answers", answers.answered(), mixed as f64, none)
+            .note(first),
     ])
 }

@@ -29,6 +29,8 @@ pub(super) struct Traffic {
 pub(super) struct Answers {
     /// Versions that took part, and how often.
     pub(super) versions: BTreeMap<String, usize>,
+    /// Requests whose reading is no temperature: `filter` gives nothing on, which is right.
+    pub(super) filtered: usize,
     pub(super) failed: usize,
     /// The first failure.
     pub(super) words: String,
@@ -61,8 +63,9 @@ async fn call(door: Door, over: Arc<AtomicBool>) -> Answers {
     let mut answers = Answers::default();
     while !over.load(Ordering::Relaxed) {
         clock.tick().await;
-        match door.ask().await {
-            Ok(answer) => *answers.versions.entry(answer.versions).or_default() += 1,
+        match door.call().await {
+            Ok(None) => answers.filtered += 1,
+            Ok(Some(answer)) => *answers.versions.entry(answer.versions).or_default() += 1,
             Err(error) => answers.fail(format!("{error:#}")),
         }
     }
@@ -72,7 +75,12 @@ async fn call(door: Door, over: Arc<AtomicBool>) -> Answers {
 impl Answers {
     /// Requests in all.
     pub(super) fn asked(&self) -> usize {
-        self.versions.values().sum::<usize>() + self.failed
+        self.answered() + self.filtered + self.failed
+    }
+
+    /// Answers that came through every service.
+    pub(super) fn answered(&self) -> usize {
+        self.versions.values().sum()
     }
 
     /// Answers by services that were never live together, and the first of them: `sets` are those that were.
@@ -98,6 +106,7 @@ impl Answers {
         for (versions, times) in other.versions {
             *self.versions.entry(versions).or_default() += times;
         }
+        self.filtered += other.filtered;
         self.failed += other.failed;
         if self.words.is_empty() {
             self.words = other.words;
