@@ -25,7 +25,7 @@ pub(crate) fn kubeconfig() -> PathBuf {
 /// A namespace of its own, gone with it.
 pub(crate) struct Namespace {
     pub(crate) name: String,
-    /// The testbed is everybody's, but for who takes a part of it away.
+    /// The testbed is everybody's, but for who takes a part of it away. A test that has one may not ask for another.
     _turn: File,
 }
 
@@ -38,15 +38,17 @@ pub(crate) struct Ran {
 
 impl Namespace {
     pub(crate) fn new(purpose: &str) -> Self {
-        let turn = turn();
+        let (gate, turn) = (locked("gate"), lock("turn"));
         turn.lock_shared().unwrap();
+        drop(gate);
         Self::taking(purpose, turn)
     }
 
     /// One for a test that takes a part of the testbed away: no other runs meanwhile.
     pub(crate) fn alone(purpose: &str) -> Self {
-        let turn = turn();
-        turn.lock().unwrap();
+        // Whoever comes later waits at the gate: otherwise there might be somebody always.
+        let (gate, turn) = (locked("gate"), locked("turn"));
+        drop(gate);
         Self::taking(purpose, turn)
     }
 
@@ -173,8 +175,15 @@ pub(crate) fn kubectl(arguments: &[&str]) -> String {
     String::from_utf8(ran.stdout).unwrap()
 }
 
-/// The file whose lock says whose turn on the testbed it is.
-fn turn() -> File {
-    let options = File::options().create(true).truncate(false).write(true).to_owned();
-    options.open(testbed().join("turn")).unwrap()
+/// A file of the testbed whose lock says whose turn it is, in this process and others.
+fn lock(name: &str) -> File {
+    let path = testbed().join(format!("{name}.lock"));
+    File::options().create(true).truncate(false).write(true).open(path).unwrap()
+}
+
+/// One that is locked until it is dropped.
+fn locked(name: &str) -> File {
+    let file = lock(name);
+    file.lock().unwrap();
+    file
 }

@@ -33,7 +33,7 @@ impl Underway {
 
     /// Reads on until an event is what is waited for.
     pub(crate) fn until(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
-        while let Some(line) = self.lines.next() {
+        for line in self.lines.by_ref() {
             let event: Value = serde_json::from_str(&line.unwrap()).unwrap();
             self.events.push(event.clone());
             if wanted(&event) {
@@ -59,7 +59,7 @@ impl Underway {
 
     /// Waits for its end.
     pub(crate) fn end(mut self) -> Ran {
-        while let Some(line) = self.lines.next() {
+        for line in self.lines.by_ref() {
             self.events.push(serde_json::from_str(&line.unwrap()).unwrap());
         }
         let code = self.child.wait().unwrap().code();

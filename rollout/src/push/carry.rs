@@ -211,7 +211,9 @@ impl Doing<'_> {
                 return Err(PushError::RolledBack { service, why, lines });
             }
             // Nothing answers that could keep it: the record says that it is under way.
-            Err(Ended::Cut { applied, perhaps, error }) => return Err(PushError::Cut { applied, perhaps, error }),
+            Err(Ended::Cut { applied, perhaps, error }) => {
+                return Err(PushError::Cut { applied, perhaps, error: Box::new(error) });
+            }
         }
         store.forget(&self.site.records).await?;
         tokio::select! {

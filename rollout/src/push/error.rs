@@ -67,7 +67,7 @@ pub enum PushError {
         /// What was being applied and may have been: a service's Rust name, or an object's.
         perhaps: Option<String>,
         /// Why not.
-        error: ClusterError,
+        error: Box<ClusterError>,
     },
     /// It was told to stop.
     #[error("go on: it was stopped")]
