@@ -9,6 +9,7 @@ mod identity;
 mod kubeconfig;
 mod lease;
 mod logs;
+mod node;
 mod pins;
 mod roll;
 mod roster;

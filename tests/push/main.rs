@@ -2,10 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod api;
 mod app;
 mod cluster;
 mod hops;
 mod load;
+mod others;
+mod outages;
+mod pods;
 mod refusals;
 mod rolls;
 #[expect(dead_code, reason = "other tests resize it")]
@@ -14,3 +18,5 @@ mod screen;
 mod served;
 #[path = "../support/mod.rs"]
 mod support;
+mod turns;
+mod underway;

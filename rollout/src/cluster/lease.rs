@@ -22,13 +22,16 @@ const RENEW: Duration = Duration::from_secs(3);
 /// How often a lease that is held is looked at.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Who holds a lease: `user@machine, process PID`.
+/// Who holds a lease: `user@machine, process PID of PLACE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
     /// Who pushes.
     pub user: String,
-    /// The machine's name and when it was started: a process number means something there and then only.
+    /// The machine's name. Others may have the same.
     pub machine: String,
+    /// Stands for this start of this machine, and for the container on it: a process number means something there and
+    /// then only.
+    pub place: String,
     /// The process.
     pub process: u32,
 }
@@ -45,7 +48,7 @@ pub struct Lease {
 
 impl Holder {
     fn line(&self) -> String {
-        format!("{}@{}, process {}", self.user, self.machine, self.process)
+        format!("{}@{}, process {} of {}", self.user, self.machine, self.process, self.place)
     }
 }
 
@@ -197,11 +200,11 @@ fn busy(app: &str, holder: &str) -> ClusterError {
     ClusterError::Busy { app: app.to_owned(), holder: holder.to_owned() }
 }
 
-/// Whether a holder was a process of this machine that has ended.
+/// Whether a holder was a process of this place that has ended.
 fn has_ended(line: &str, here: &Holder) -> bool {
-    let Some((who, process)) = line.rsplit_once(", process ") else { return false };
-    let is_here = who.split_once('@').is_some_and(|(_, machine)| machine == here.machine);
-    is_here
+    let process = line.rsplit_once(", process ").and_then(|(_, process)| process.split_once(" of "));
+    let Some((process, place)) = process else { return false };
+    place == here.place
         && process.parse::<u32>().is_ok_and(|process| !std::path::Path::new("/proc").join(process.to_string()).exists())
 }
 
@@ -210,13 +213,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_process_of_this_machine_is_known_to_have_ended() {
-        let here = Holder { user: "me".into(), machine: "box (boot 1)".into(), process: std::process::id() };
+    fn only_a_process_of_this_place_is_known_to_have_ended() {
+        let (user, machine, process) = ("me".into(), "box".into(), std::process::id());
+        let here = Holder { user, machine, place: "boot-1".into(), process };
         assert!(!has_ended(&here.line(), &here));
         // The largest number Linux gives is 4,194,304.
         let ended = Holder { process: 4_194_305, ..here.clone() };
         assert!(has_ended(&ended.line(), &here));
-        let elsewhere = Holder { machine: "box (boot 2)".into(), ..ended };
+        // Another machine of the name, or this one before it was started anew.
+        let elsewhere = Holder { place: "boot-2".into(), ..ended };
         assert!(!has_ended(&elsewhere.line(), &here));
         assert!(!has_ended("somebody else's line", &here));
     }

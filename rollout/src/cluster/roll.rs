@@ -17,8 +17,8 @@ use tokio::time::Instant;
 
 use super::access::Access;
 use super::error::ClusterError;
-use super::logs;
 use super::verdict::{self, Roll, Verdict, judge};
+use super::{logs, node};
 
 /// How long after the last news the API server is asked whether it is still there: a watch that is cut says nothing.
 const QUIET: Duration = Duration::from_secs(2);
@@ -64,13 +64,19 @@ pub async fn follow(
     let mut view = View::default();
     let mut news = watch(access, what);
     let end = Instant::now() + what.deadline;
-    let mut told = None;
+    let mut told: Option<Roll> = None;
     let mut gone: Option<Instant> = None;
     loop {
         let step = tokio::select! {
             step = news.next() => step,
             () = tokio::time::sleep_until(end) => {
-                let why = told.and_then(|roll: Roll| roll.why).map(|why| format!(": {why}")).unwrap_or_default();
+                let Roll { why, node, .. } = told.unwrap_or_default();
+                let mut why = why.map(|why| format!(": {why}")).unwrap_or_default();
+                if let Some(node) = node
+                    && let Some(trouble) = node::trouble(access, &node).await
+                {
+                    why = format!("{why}; {trouble}");
+                }
                 let why = format!("it was not ready within {} s{why}", what.deadline.as_secs());
                 return Ok(Rolled::Failed { why, lines: Vec::new() });
             }

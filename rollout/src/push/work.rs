@@ -106,6 +106,22 @@ fn before(site: &Site, name: &str) -> Result<Option<Value>, ClusterError> {
     Ok(Some(json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": whole["spec"] })))
 }
 
+/// What a push that was put back brought, what leads callers in first: neither part of the last one that came to its
+/// end nor there when it began, unless from one that nobody saw the end of.
+pub(crate) fn brought<'a>(objects: &'a [Value], site: &Site) -> Vec<&'a Value> {
+    let mut brought: Vec<&Value> = Vec::new();
+    for kind in ["Ingress", "Service", "Deployment", "ConfigMap"] {
+        let is_new = |object: &&Value| {
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            object["kind"] == kind
+                && site.applied(kind, name).is_none()
+                && (site.is_unfinished() || !site.has(kind, name))
+        };
+        brought.extend(objects.iter().filter(is_new));
+    }
+    brought
+}
+
 /// Objects of services that are neither wanted in this form nor called by anything that is.
 pub(crate) fn leftovers(objects: &[Value], site: &Site) -> Leftovers {
     let is_wanted =
