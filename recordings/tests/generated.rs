@@ -68,7 +68,7 @@ fn question() -> Question {
     Question {
         subjects: services.map(|(name, placed, replay)| (name.to_owned(), subject(placed, replay))).collect(),
         requests,
-        keyframes: vec![Arc::new(Keyframe { service: "sum".into(), sequence: 3, states })],
+        keyframes: vec![Arc::new(Keyframe { service: "sum".into(), sequence: 3, life: 0, states })],
         rules: Rules::default(),
         limits: Limits::default(),
         redacted: false,
