@@ -13,12 +13,13 @@ use hyper::body::Incoming;
 use serde_json::{Map, Value};
 
 use crate::body_call;
-use crate::inputs::{self, Gathered};
+use crate::inputs::{self, Gathered, Inputs};
 use crate::journey::{Journey, nanos, text};
 use crate::library::words;
 use crate::problem::Problem;
 use crate::program::Program;
 use crate::records::{self, Held, Kept};
+use crate::sense;
 use crate::shared::Shared;
 use crate::visit::Visit;
 
@@ -172,6 +173,7 @@ async fn run(
         record_state(shared, flight.program(), &config.service).await;
     }
     let sequence = shared.records.next_call();
+    let Inputs { values: inputs, answers } = inputs;
     let recorded = journey.recorded.then(|| inputs.iter().map(Held::of).collect());
     let number = body_call::register(shared, journey);
     let begun = nanos(journey.begun.elapsed());
@@ -185,6 +187,9 @@ async fn run(
             record(records::Ended::Outcome(outcome.kind, Held::of(&body)));
             measured.function = outcome.nanos;
             shared.metrics.function_took(outcome.nanos);
+            if outcome.kind == Kind::Rejected {
+                answers.iter().try_for_each(|(service, answer)| sense::check(journey, service, answer))?;
+            }
             end(shared, config, journey, outcome.kind, body)
         }
         Ok(None) => {

@@ -208,7 +208,10 @@ async fn serve(
         let (shared, router) = (shared.clone(), router.clone());
         async move {
             let lingers = shared.clone();
-            let mut response: Response<Body> = if request.uri().path() == "/" {
+            let admitted = shared.settings.load().names.admit(&request);
+            let mut response: Response<Body> = if let Err(refusal) = admitted {
+                doors::turn_away(&shared, refusal)
+            } else if request.uri().path() == "/" {
                 answer::answer(shared, request).await.map(Body::new)
             } else {
                 match router.call(request).await {

@@ -104,9 +104,20 @@ pub enum Event {
         service: String,
         /// In words: exit code, signal, out of memory, paused.
         why: String,
+        /// Whose doing it was.
+        by: Doer,
     },
     /// Something to know.
     Notice(String),
+}
+
+/// Whose doing the end of a service was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doer {
+    /// Its own: it exited or crashed, needed more memory than there is, or was found wanting ([`Ground::kill`]).
+    Service,
+    /// Somebody else's: it was killed, stopped, paused, or went with its engine.
+    Others,
 }
 
 /// Where a line was written to.
@@ -135,7 +146,8 @@ pub trait Ground: Send + Sync {
     /// Finds a seat for one more service, or one that was removed.
     async fn seat(&self, spec: Spec) -> Result<Seat, GroundError>;
 
-    /// Ends a service at once, without a grace: its end is told as [`Event::Down`].
+    /// Ends a service at once, without a grace: its end is told as [`Event::Down`], of
+    /// its own doing: it was found wanting.
     async fn kill(&self, service: &str) -> Result<(), GroundError>;
 
     /// Stops a service, letting it answer what it has begun for a short while, and removes what was made for it. Its

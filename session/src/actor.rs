@@ -130,8 +130,10 @@ impl Actor {
             };
             drop(progress.send(Event::Notice { message }));
         })?;
+        let (limits, names) = (options.requests, options.names.clone());
+        let settings = Settings { token, limits, names, waits: options.waits };
         Ok(Self {
-            state: State::new(Settings { token, limits: options.requests, waits: options.waits }),
+            state: State::new(settings),
             tools: Arc::new(Tools {
                 options,
                 place,

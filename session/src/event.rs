@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use app::{App, Diagnostic};
 use hops::Config;
+use local_cluster::Doer;
 
 use crate::report::Fate;
 use crate::verdict::Verdict;
@@ -49,7 +50,7 @@ pub(crate) enum Event {
     /// A host that came back answers again.
     Back { service: String, version: String },
     /// A host ended, was killed or paused.
-    Down { service: String, why: String },
+    Down { service: String, why: String, by: Doer },
     /// A service could not be seated or started, or did not take a version over; `silent` when its host says nothing.
     Refused { service: String, version: Option<String>, why: String, silent: bool },
     /// What an edit changed, or in words why nobody can tell.

@@ -69,6 +69,8 @@ pub(crate) struct State {
 pub(crate) struct Settings {
     pub(crate) token: String,
     pub(crate) limits: Limits,
+    /// Names that callers may use for the services; see `Options::names`.
+    pub(crate) names: BTreeSet<String>,
     /// A start that is broken waits to be mended instead of ending the session.
     pub(crate) waits: bool,
 }
@@ -153,7 +155,7 @@ impl State {
             Event::Rehoused { services, ms } => self.rehoused(now, services, ms),
             Event::Removed { service, trouble } => self.removed(now, service, trouble),
             Event::Back { service, version } => self.back(now, service, version),
-            Event::Down { service, why } => self.down(now, service, why),
+            Event::Down { service, why, by } => self.down(now, service, why, by),
             Event::Judged { edit, verdicts } => self.judged(now, edit, verdicts),
             Event::Refused { service, version, why, silent } => self.refused(&service, version.as_deref(), why, silent),
         };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use app::{App, Diagnostic, Incremental};
 use build::{BuildError, Builder};
 use hops::Config;
-use local_cluster::{Ground, Plan, Spec};
+use local_cluster::{Doer, Ground, Plan, Spec};
 
 use crate::control::Control;
 use crate::effect;
@@ -318,8 +318,9 @@ pub(crate) struct Again {
 }
 
 impl Again {
+    /// Down by what no code of the service's has done.
     fn down(&self, why: String) -> Event {
-        Event::Down { service: self.config.service.clone(), why }
+        Event::Down { service: self.config.service.clone(), why, by: Doer::Others }
     }
 }
 

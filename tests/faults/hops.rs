@@ -196,6 +196,32 @@ const WRONG: &[(&str, Deed, u16, &str, &str)] = &[
         "unreachable",
         "",
     ),
+    (
+        "a value that ends early",
+        |stream| say(stream, "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 3\r\n\r\n[\"x"),
+        502,
+        "unreachable",
+        "no JSON",
+    ),
+    (
+        "a page",
+        |stream| {
+            say(
+                stream,
+                "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: text/html\r\ncontent-length: 6\r\n\r\n<html>",
+            )
+        },
+        502,
+        "unreachable",
+        "no JSON",
+    ),
+    (
+        "no bytes at all",
+        |stream| say(stream, "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"),
+        502,
+        "unreachable",
+        "no JSON",
+    ),
     ("silence", hold, 504, "deadline", "before the deadline"),
     (
         "a byte and then silence",
@@ -233,9 +259,9 @@ fn an_upstream_that_breaks_the_rules_is_named_and_harms_no_other_request() {
         // The very next one is well again: no connection is left over that carries the rest.
         assert_eq!(leave.ask(&client).body, "43", "after {about}");
     }
-    // Who cannot read the value says so.
+    // A value that is one, and not what the function takes: who cannot read it says so.
     *next.lock().expect("no deed panics") =
-        Some(|stream| say(stream, "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 3\r\n\r\n[\"x"));
+        Some(|stream| say(stream, "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\n[\"x\"]"));
     let problem: Value = leave.ask(&client).json();
     assert_eq!((&problem["service"], &problem["status"]), (&"leave".into(), &422.into()), "{problem}");
 
