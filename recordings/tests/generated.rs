@@ -22,6 +22,7 @@ fn hop(service: &str, inputs: &[&str], end: End, sequence: u64) -> Hop {
         function_ns: 1,
         at_ns: 0,
         sequence,
+        life: 0,
         calls: Vec::new(),
     }
 }

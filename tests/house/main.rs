@@ -23,7 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("shell", &["session"]),
     ("watcher", &[]),
     ("bench", &[]),
-    ("fuzz", &["app", "hops", "session"]),
+    ("fuzz", &["app", "hops", "recordings", "session"]),
     (
         "dyninka-cli",
         &["app", "build", "hops", "host", "local-cluster", "recordings", "rollout", "session", "shell", "tui"],
