@@ -28,8 +28,16 @@ pub(crate) enum Gathered<'a> {
 pub(crate) struct Inputs<'a> {
     /// In order, as JSON.
     pub(crate) values: Vec<Bytes>,
-    /// Those of them that services answered with, and which.
-    pub(crate) answers: Vec<(&'a str, Bytes)>,
+    /// Those of them that services answered with.
+    pub(crate) answers: Vec<Answered<'a>>,
+}
+
+/// What a service answered.
+pub(crate) struct Answered<'a> {
+    /// The input it is for.
+    pub(crate) input: &'a str,
+    pub(crate) service: &'a str,
+    pub(crate) value: Bytes,
 }
 
 /// Reads the body of a request: a JSON object of inputs by name.
@@ -146,7 +154,7 @@ pub(crate) async fn gather<'a>(
     shared: &Shared,
     settings: &Settings,
     journey: &Journey,
-    names: &[String],
+    names: &'a [String],
     mut given: HashMap<String, Box<RawValue>>,
     route: Option<&'a Route>,
 ) -> Result<Gathered<'a>, Problem> {
@@ -170,10 +178,10 @@ pub(crate) async fn gather<'a>(
         }
     });
     let mut inputs = Inputs { values: Vec::with_capacity(names.len()), answers: Vec::with_capacity(missing) };
-    for (from, fetched) in try_join_all(fetches).await? {
+    for (input, (from, fetched)) in names.iter().zip(try_join_all(fetches).await?) {
         match fetched {
             Fetched::Value(value) => {
-                inputs.answers.extend(from.map(|service| (service, value.clone())));
+                inputs.answers.extend(from.map(|service| Answered { input, service, value: value.clone() }));
                 inputs.values.push(value);
             }
             Fetched::Filtered(by) => return Ok(Gathered::Filtered(by)),

@@ -22,3 +22,15 @@ pub(crate) fn check(journey: &Journey, service: &str, answer: &Bytes) -> Result<
         Problem::new("unreachable", StatusCode::BAD_GATEWAY, service, &path, &detail)
     })
 }
+
+/// An answer, or as much of it as fits into a sentence.
+pub(crate) fn shortly(answer: &Bytes) -> String {
+    let text = String::from_utf8_lossy(answer);
+    match text.char_indices().nth(MOST_SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.into_owned(),
+    }
+}
+
+/// Characters of an answer that say what is wrong with it.
+const MOST_SHOWN: usize = 60;
