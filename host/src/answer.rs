@@ -247,7 +247,7 @@ fn end(
             let mut detail = format!("{path}: {message}");
             let input = members.get("input").and_then(Value::as_str);
             if let Some(Answered { service, value, .. }) = answers.iter().find(|answer| Some(answer.input) == input) {
-                detail.push_str(&format!("; {service} answered {}", sense::shortly(value)));
+                detail = format!("{detail}; {}", sense::remark(service, value));
                 members.insert("from".to_owned(), Value::from(*service));
             }
             // `path` is the services' way already.

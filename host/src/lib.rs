@@ -64,8 +64,8 @@ pub fn run(folder: &Path) -> Result<u8, HostError> {
     Ok(code)
 }
 
-/// Each connection is an open file, of which a process may have 1024 unless it asks for what it is allowed.
-fn allow_connections() {
+/// Has this process have as many open files as it is allowed: 1024, unless it asks. Each connection is one.
+pub fn allow_connections() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {

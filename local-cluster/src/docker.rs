@@ -23,7 +23,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::carry::{self, Carried, INSIDE};
 use crate::engine::{self, APP, Found, ID, SERVICE, status};
-use crate::ground::{Event, Ground, GroundError, Plan, Seat, Spec, Specs};
+use crate::ground::{Begun, Event, Ground, GroundError, Plan, Seat, Spec, Specs};
 use crate::image;
 use crate::port::Ports;
 use crate::standstill::Standstill;
@@ -164,7 +164,7 @@ impl Ground for Docker {
         }
     }
 
-    async fn start(&self, service: &str) -> Result<(), GroundError> {
+    async fn start(&self, service: &str) -> Result<Begun, GroundError> {
         let inner = &self.inner;
         let spec = inner.specs.get(service)?;
         let name = inner.container(&spec);
@@ -178,6 +178,7 @@ impl Ground for Docker {
                         .engine
                         .unpause_container(&name)
                         .await
+                        .map(|()| Begun::WentOn)
                         .map_err(GroundError::engine(format!("go on with {service}")));
                 }
                 if inner.still.end(service) && state.running == Some(true) {
@@ -186,6 +187,7 @@ impl Ground for Docker {
                         .engine
                         .kill_container(&name, Some(go_on))
                         .await
+                        .map(|()| Begun::WentOn)
                         .map_err(GroundError::engine(format!("go on with {service}")));
                 }
             }
@@ -198,7 +200,7 @@ impl Ground for Docker {
         self.bring(service).await?;
         inner.engine.start_container(&name, None).await.map_err(GroundError::engine(format!("start {service}")))?;
         tokio::spawn(watch::follow(inner.clone(), service.to_owned(), name));
-        Ok(())
+        Ok(Begun::Anew)
     }
 
     async fn bring(&self, service: &str) -> Result<(), GroundError> {

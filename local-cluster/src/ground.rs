@@ -111,6 +111,15 @@ pub enum Event {
     Notice(String),
 }
 
+/// What a start came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// A new process, which knows nothing of the one before.
+    Anew,
+    /// The one that stood still goes on.
+    WentOn,
+}
+
 /// Whose doing the end of a service was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doer {
@@ -155,7 +164,7 @@ pub trait Ground: Send + Sync {
     async fn remove(&self, service: &str) -> Result<(), GroundError>;
 
     /// Starts a service, or starts it again where it is down. Its folder must hold its configuration.
-    async fn start(&self, service: &str) -> Result<(), GroundError>;
+    async fn start(&self, service: &str) -> Result<Begun, GroundError>;
 
     /// Has a running service find in its folder what is in it now, wherever it runs.
     async fn bring(&self, service: &str) -> Result<(), GroundError>;

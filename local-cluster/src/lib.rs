@@ -16,5 +16,5 @@ mod standstill;
 
 pub use choice::{Chosen, On, choose, sweep};
 pub use engine::engine_version;
-pub use ground::{Doer, Event, Ground, GroundError, Limits, Plan, Seat, Spec, Stream};
+pub use ground::{Begun, Doer, Event, Ground, GroundError, Limits, Plan, Seat, Spec, Stream};
 pub use port::{free_port, port_holder};

@@ -18,7 +18,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
 use crate::ending::{memory_kills, of_process, signal_name};
-use crate::ground::{Doer, Event, Ground, GroundError, Plan, Seat, Spec, Specs, Stream};
+use crate::ground::{Begun, Doer, Event, Ground, GroundError, Plan, Seat, Spec, Specs, Stream};
 use crate::port::{Ports, local};
 
 /// A service may answer what it has begun for this long before it is killed.
@@ -118,13 +118,13 @@ impl Ground for Processes {
         find_seat(&self.ports)
     }
 
-    async fn start(&self, service: &str) -> Result<(), GroundError> {
+    async fn start(&self, service: &str) -> Result<Begun, GroundError> {
         let spec = self.specs.get(service)?;
         if self.go_on(service) {
-            return Ok(());
+            return Ok(Begun::WentOn);
         }
         let mut child = self.spawn(&spec)?;
-        let Some(pid) = pid_of(&child) else { return Ok(()) };
+        let Some(pid) = pid_of(&child) else { return Ok(Begun::Anew) };
         let pid_file = pid_file(&spec.folder);
         write_pid(&pid_file, pid)?;
         let readers = [
@@ -174,7 +174,7 @@ impl Ground for Processes {
                 drop(events.send(Event::Down { service, why, by }));
             }
         });
-        Ok(())
+        Ok(Begun::Anew)
     }
 
     /// It is the very folder.

@@ -331,7 +331,7 @@ impl Actor {
                     swap.abort();
                 }
                 if let Some(ground) = self.ground.clone() {
-                    let again = Again { tools, ground, config, host, at };
+                    let again = Again { tools, ground, config, host, at, anew: true };
                     let restarted = restart::run(again, after, self.closing.subscribe());
                     self.making.spawn(async move {
                         if let Some(event) = restarted.await {

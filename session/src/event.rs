@@ -47,8 +47,8 @@ pub(crate) enum Event {
     Rehoused { services: Vec<(String, Seat)>, ms: f64 },
     /// What was made for a service is gone, or why it may not be.
     Removed { service: String, trouble: Option<String> },
-    /// A host that came back answers again.
-    Back { service: String, version: String },
+    /// A host that came back answers again; `anew` where it is another process.
+    Back { service: String, version: String, anew: bool },
     /// A host ended, was killed or paused.
     Down { service: String, why: String, by: Doer },
     /// A service could not be seated or started, or did not take a version over; `silent` when its host says nothing.

@@ -154,7 +154,7 @@ impl State {
             Event::Told { service, config, trouble } => self.told(&service, *config, trouble),
             Event::Rehoused { services, ms } => self.rehoused(now, services, ms),
             Event::Removed { service, trouble } => self.removed(now, service, trouble),
-            Event::Back { service, version } => self.back(now, service, version),
+            Event::Back { service, version, anew } => self.back(now, service, version, anew),
             Event::Down { service, why, by } => self.down(now, service, why, by),
             Event::Judged { edit, verdicts } => self.judged(now, edit, verdicts),
             Event::Refused { service, version, why, silent } => self.refused(&service, version.as_deref(), why, silent),

@@ -84,6 +84,8 @@ fn recording(dev: &Dev) -> session::Recording {
 
 /// The runtime a session runs in.
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Fault> {
+    // Each service takes some: two pipes, two connections.
+    host::allow_connections();
     tokio::runtime::Runtime::new()
         .map_err(|error| Fault::new(Kind::Machine, format!("failed to start threads: {error}")))
 }

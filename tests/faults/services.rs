@@ -79,7 +79,7 @@ fn goes_on(on: &str, word: &str, stop: impl FnOnce(&Path)) {
     stop(&chain.file);
     let down = chain.dev.wait_for("down");
     assert!(down["why"].as_str().is_some_and(|why| why.contains(word)), "{down}");
-    chain.dev.wait_for("up");
+    assert_eq!(chain.dev.wait_for("up")["anew"], false);
     load.until_steady();
     assert_eq!(chain.account(&load.end(), "middle", &[]), 0);
 }

@@ -109,19 +109,19 @@ impl State {
         message.map(|message| self.notice(now, message)).unwrap_or_default()
     }
 
-    pub(super) fn back(&mut self, now: Duration, service: String, version: String) -> Vec<Effect> {
+    pub(super) fn back(&mut self, now: Duration, service: String, version: String, anew: bool) -> Vec<Effect> {
         let Some(known) = self.services.get_mut(&service) else { return Vec::new() };
         known.host = Host::Up;
         known.begun = now;
         known.why = None;
-        known.restarts += 1;
-        if let Some(live) = known.live.as_mut() {
+        known.restarts += u32::from(anew);
+        if let Some(live) = known.live.as_mut().filter(|_| anew) {
             live.states.values_mut().for_each(|fate| {
                 *fate = Fate::Reset { why: "its host was started again".to_owned() };
             });
             live.since = now;
         }
-        vec![Effect::Report(Report::Up { service, version })]
+        vec![Effect::Report(Report::Up { service, version, anew })]
     }
 
     pub(super) fn down(&mut self, now: Duration, service: String, why: String, by: Doer) -> Vec<Effect> {

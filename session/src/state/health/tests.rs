@@ -41,7 +41,7 @@ fn a_version_that_keeps_ending_its_host_gives_way_to_the_one_before() {
         let Some(Effect::Restart { config, .. }) = effects.last() else { panic!("{effects:?}") };
         assert_eq!(config.library.as_ref() == Some(&before), crash == 2);
         let version = "map@00000000".to_owned();
-        world.state.update(now, Event::Back { service: "map".to_owned(), version });
+        world.state.update(now, Event::Back { service: "map".to_owned(), version, anew: true });
     }
     assert!(rolled_back);
     assert_eq!(world.state.picture(at(world.now)).services[1].state, crate::snapshot::Condition::Stale);
@@ -58,7 +58,9 @@ fn what_somebody_else_ends_again_and_again_says_nothing_of_the_edit() {
         let effects = world.state.update(now, ended(by));
         let Some(Effect::Restart { config, .. }) = effects.last() else { panic!("{effects:?}") };
         assert_eq!(config.library.as_ref() == Some(&edited), !is_rolled_back(&effects));
-        world.state.update(now, Event::Back { service: "map".to_owned(), version: "map@00000000".to_owned() });
+        world
+            .state
+            .update(now, Event::Back { service: "map".to_owned(), version: "map@00000000".to_owned(), anew: true });
         is_rolled_back(&effects)
     };
     for _ in 0..5 {
@@ -92,8 +94,35 @@ fn a_host_that_dies_of_a_takeover_keeps_the_old_version() {
         let down = state.update(at(now), ended(Doer::Service));
         rolled_back += u32::from(is_rolled_back(&down));
         // Tried once more after it came back: it may have been somebody else who ended it.
-        let back = state.update(at(now), Event::Back { service: "map".to_owned(), version: "map@old".to_owned() });
+        let back =
+            state.update(at(now), Event::Back { service: "map".to_owned(), version: "map@old".to_owned(), anew: true });
         assert_eq!(back.iter().any(|effect| matches!(effect, Effect::Swap(_))), now == 1004, "{back:?}");
     }
     assert_eq!(rolled_back, 1);
+}
+
+#[test]
+fn what_stood_still_goes_on_with_the_state_it_had() {
+    let text = CHAIN.replace(
+        "#[service] fn map(value: f64) -> f64 { value * 2.0 }",
+        "#[placed(map)] static SUM: Placed<f64> = Placed::new(f64::default);
+         #[service] fn map(value: f64) -> f64 { SUM.update(|sum| { *sum += value; *sum }) }",
+    );
+    let mut world = World::serving(&text);
+    let live = world.state.services.get_mut("map").and_then(|map| map.live.as_mut()).expect("it serves");
+    live.states.insert("SUM".to_owned(), Fate::Kept);
+    for (anew, restarts) in [(false, 0), (true, 1)] {
+        world.state.update(at(1000), ended(Doer::Others));
+        let effects = world
+            .state
+            .update(at(2000), Event::Back { service: "map".to_owned(), version: "map@00000000".to_owned(), anew });
+        let told = effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Report(Report::Up { anew: told, .. }) if *told == anew));
+        assert!(told, "{effects:?}");
+        let map = &world.state.services["map"];
+        assert_eq!(map.restarts, restarts);
+        let fate = &map.live.as_ref().expect("it serves").states["SUM"];
+        assert_eq!(matches!(fate, Fate::Reset { .. }), anew, "{fate:?}");
+    }
 }
