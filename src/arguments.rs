@@ -190,6 +190,9 @@ pub(crate) struct Dev {
     /// Leave a field out of comparisons: a JSON pointer such as /timestamp, or a name for wherever it is
     #[arg(long, value_name = "PATH")]
     pub(crate) ignore: Vec<String>,
+    /// Answer callers who use this name for the services, and its pages; addresses and localhost will always do
+    #[arg(long, value_name = "NAME")]
+    pub(crate) allow_host: Vec<String>,
     #[command(flatten)]
     pub(crate) limits: Limits,
     #[command(flatten)]
