@@ -11,7 +11,7 @@ use crate::model::{Model, Overlay};
 use crate::theme::Tone;
 
 /// Every key and what it does.
-const KEYS: [(&str, &str); 29] = [
+const KEYS: [(&str, &str); 30] = [
     ("1 2 3 4  tab", "Flow, Hops, Edits, Logs"),
     ("up down  k j", "the row before, the row after"),
     ("pgup pgdn  g G", "a page, the first, the last"),
