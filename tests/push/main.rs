@@ -7,5 +7,6 @@ mod cluster;
 mod load;
 mod refusals;
 mod rolls;
+mod session;
 #[path = "../support/mod.rs"]
 mod support;

@@ -13,7 +13,7 @@ fn body(url: &str) -> String {
 
 /// A connection that a service keeps to a pod that goes is closed with its next answer, so that only a few answers more
 /// are those of old.
-fn comes_to(url: &str, wanted: &str) {
+pub(crate) fn comes_to(url: &str, wanted: &str) {
     let answers: Vec<_> = (0..20).map(|_| body(url)).collect();
     assert_eq!(answers.last().unwrap(), wanted, "{answers:?}");
 }
