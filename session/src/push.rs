@@ -232,7 +232,8 @@ impl Push {
             lines.push("the last push was ended in the midst of it: this one goes on".to_owned());
         }
         if self.layers > 0 {
-            lines.push(format!("{} layers to send, {} KB", self.layers, self.bytes / 1000));
+            let layers = if self.layers == 1 { "layer" } else { "layers" };
+            lines.push(format!("{} {layers} to send, {} KB", self.layers, self.bytes / 1000));
         }
         lines.extend(self.notes.iter().cloned());
         lines

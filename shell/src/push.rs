@@ -80,7 +80,10 @@ impl<P: Peer> Desk<P> {
         match &push.stage {
             Stage::Failed { hint, .. } => self.refused(&said, hint.as_deref()),
             Stage::Stopped => self.refused(&said, None),
-            Stage::Declined { .. } => self.refused(&said, None),
+            Stage::Declined { .. } => {
+                self.voice.talk(&said)?;
+                Ok(Fate::Failed)
+            }
             _ => {
                 self.voice.talk(&said)?;
                 Ok(Fate::Done)

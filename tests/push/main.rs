@@ -16,6 +16,7 @@ mod rolls;
 #[path = "../terminal/screen.rs"]
 mod screen;
 mod served;
+mod session;
 #[path = "../support/mod.rs"]
 mod support;
 mod turns;

@@ -57,19 +57,10 @@ const fn flagged(verb: Verb, flags: &'static [&'static str]) -> Verb {
     Verb { flags, ..verb }
 }
 
-const PUSH: Verb = verb(
-    "push",
-    Takes::Push,
-    "[SERVICE...] [--plan|--yes]",
-    "roll what changed out to a cluster: also --context C, --namespace N, --with-dependents, --stop",
-);
+const PUSH: Verb =
+    verb("push", Takes::Push, "[SERVICE...]", "roll what changed out to a cluster; :help push has its options");
 
-const ROLLBACK: Verb = verb(
-    "rollback",
-    Takes::Push,
-    "[SERVICE] [--to N]",
-    "what ran on the cluster before, again: also --context C, --namespace N, --plan, --yes",
-);
+const ROLLBACK: Verb = verb("rollback", Takes::Push, "[SERVICE]", "have what ran on the cluster before run again");
 
 /// Every command, in the order of help.
 pub(super) const VERBS: &[Verb] = &[
