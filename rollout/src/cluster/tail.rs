@@ -108,13 +108,10 @@ async fn one(access: Access, pod: String, mut last: Option<i64>, gone: oneshot::
                 }
             }
         };
-        match ended {
-            Err(error @ (ClusterError::Forbidden { .. } | ClusterError::Unauthorized { .. })) => {
-                tell(&sender, Tail::Trouble(error.to_string())).await;
-                return;
-            }
-            // It has none yet, or none any more, or the API server is away: the roster says which.
-            Ok(()) | Err(_) => {}
+        // Any other: it has none yet, or none any more, or the API server is away, and the roster says which.
+        if let Err(error @ (ClusterError::Forbidden { .. } | ClusterError::Unauthorized { .. })) = ended {
+            tell(&sender, Tail::Trouble(error.to_string())).await;
+            return;
         }
         if is_gone {
             break;
