@@ -1,9 +1,13 @@
 //! The command line.
 
+mod logs;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use recordings::send::Tempo;
+
+pub(crate) use logs::Logs;
 
 /// One Rust file becomes running services.
 ///
@@ -301,28 +305,6 @@ pub(crate) struct Shell {
     /// Lines from a pipe go on after one that failed
     #[arg(long)]
     pub(crate) keep_going: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Logs {
-    /// The app
-    pub(crate) file: PathBuf,
-    /// Only this service, by its Rust name
-    pub(crate) service: Option<String>,
-    /// Whatever comes, until Ctrl-C
-    #[arg(short, long)]
-    pub(crate) follow: bool,
-    /// Only the latest lines
-    #[arg(short = 'n', long)]
-    pub(crate) last: Option<usize>,
-    /// JSON lines: seq, at_ms, service, stream, line; of a cluster: pod, line
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Of the pods on a cluster
-    #[arg(long)]
-    pub(crate) cluster: bool,
-    #[command(flatten)]
-    pub(crate) goal: Goal,
 }
 
 #[derive(Debug, Args)]

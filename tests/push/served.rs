@@ -1,5 +1,7 @@
 //! No registry at all: nodes fetch from whoever pushes, by a port of their own, without being told anything.
 
+use std::process::Command;
+
 use crate::app::App;
 use crate::cluster::{Namespace, Ran};
 
@@ -46,4 +48,54 @@ fn nodes_fetch_from_whoever_pushes_and_from_nobody_afterwards() {
     let down = Ran::of(&down);
     assert_eq!(down.code, Some(0), "{}", down.stderr);
     assert_eq!(door("services"), None);
+}
+
+/// A port of this machine that nobody but this machine reaches, until it is dropped.
+struct Walled(String);
+
+impl Walled {
+    fn off(port: u64) -> Self {
+        let wall = Self(port.to_string());
+        wall.rule("--insert");
+        wall
+    }
+
+    fn rule(&self, how: &str) {
+        let rule =
+            [how, "INPUT", "--in-interface", "dyn-br0", "--protocol", "tcp", "--dport", &self.0, "--jump", "REJECT"];
+        assert!(Command::new("iptables").args(["--wait"]).args(rule).status().unwrap().success(), "{rule:?}");
+    }
+}
+
+impl Drop for Walled {
+    fn drop(&mut self) {
+        self.rule("--delete");
+    }
+}
+
+#[test]
+fn nodes_that_do_not_get_here_leave_what_ran_and_it_is_said_what_to_do() {
+    let (namespace, app) = (Namespace::new("walled"), App::new());
+    let unique = u64::from(std::process::id()) * 10 + 5;
+    app.edit("-> u64 { 1 }", &format!("-> u64 {{ {unique} }}"));
+    namespace.push(&app.file, &["--serve"]).done();
+    let url = namespace.url("twice");
+    let services = namespace.objects("services");
+    let (_, door) = services.iter().find(|(name, _)| name.ends_with("-images")).unwrap();
+    let port = door["spec"]["ports"][0]["nodePort"].as_u64().unwrap();
+
+    let wall = Walled::off(port);
+    app.edit("-> u64 { 1 }", &format!("-> u64 {{ {} }}", unique + 1));
+    let failed = namespace.push(&app.file, &["--serve"]);
+    assert_eq!(failed.code, Some(1), "{}", failed.stderr);
+    assert!(failed.stderr.contains("roll plus out") && failed.stderr.contains("Pull"), "{}", failed.stderr);
+    let notices: Vec<_> = failed.all("notice").iter().map(|it| it["text"].as_str().unwrap().to_owned()).collect();
+    let said = |words: &str| notices.iter().any(|text| text.contains(words));
+    assert!(said("is not known before they fetch: come here by node"), "{notices:#?}");
+    assert!(said(&format!("/etc/containerd/certs.d/localhost:{port}/hosts.toml")), "{notices:#?}");
+    assert_eq!(body(&url), ((10 + unique) * 2).to_string(), "what ran runs");
+
+    drop(wall);
+    namespace.push(&app.file, &["--serve"]).done();
+    assert_eq!(body(&url), ((11 + unique) * 2).to_string());
 }

@@ -98,15 +98,21 @@ impl Relayed {
         let doing = format!("come here by {node}");
         loop {
             let question = http::Request::get(&path).body(Vec::new()).ok()?;
-            match self.access.ask(&doing, self.access.client.request_text(question)).await {
-                Ok(_) => return None,
-                Err(error @ ClusterError::Forbidden { .. }) => {
+            let asked = self.access.ask(&doing, self.access.client.request_text(question));
+            // A connection that was begun while the node learnt of it may go nowhere for good.
+            let why = match tokio::time::timeout(ONE_TRY, asked).await {
+                Ok(Ok(_)) => return None,
+                Ok(Err(error @ ClusterError::Forbidden { .. })) => {
                     tokio::time::sleep(BLINDLY).await;
                     return Some(error.to_string());
                 }
-                Err(error) if Instant::now() >= end => return Some(error.to_string()),
-                Err(_) => tokio::time::sleep(LOOK).await,
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => format!("{doing}: nobody answers"),
+            };
+            if Instant::now() >= end {
+                return Some(why);
             }
+            tokio::time::sleep(LOOK).await;
         }
     }
 
@@ -127,6 +133,8 @@ impl Relayed {
 const LEADS_WITHIN: Duration = Duration::from_secs(15);
 /// Where it cannot be tried, nodes have this long.
 const BLINDLY: Duration = Duration::from_secs(4);
+/// How long one try may take.
+const ONE_TRY: Duration = Duration::from_secs(1);
 /// Between two tries.
 const LOOK: Duration = Duration::from_millis(100);
 

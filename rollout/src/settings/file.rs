@@ -19,7 +19,7 @@
 //! tls = "building-certificate"
 //!
 //! [images]
-//! repository = "registry.example.org/building"
+//! repository = "registry.example.org/building"  # or serve = true: nodes fetch from whoever pushes
 //! keep = 5
 //! ```
 

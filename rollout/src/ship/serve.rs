@@ -2,10 +2,11 @@
 //!
 //! Nodes speak without TLS to what they call `localhost` (containerd and Docker alike), so the name they are given is
 //! best that of a NodePort on themselves that leads here: a Service of type NodePort without a selector, and Endpoints
-//! of its name with this machine's address and port. Pods then say `localhost:NODEPORT/…@sha256:…`, and no node has to
-//! be configured. (Tried on Kubernetes 1.20 with kube-proxy by iptables; by nftables or IPVS, nodes do not reach
-//! NodePorts by `localhost`.) Any other name needs the nodes' own configuration. Only who knows a
-//! digest gets what it names: there is no list and there are no tags, and nothing can be written.
+//! of its name with this machine's address and port, as a push makes them (`push/relay.rs`). Pods then say
+//! `localhost:NODEPORT/…@sha256:…`, and no node has to be configured. (Tried on Kubernetes 1.20 with kube-proxy by
+//! iptables; by nftables or IPVS, nodes do not reach NodePorts by `localhost`.) Any other name needs the nodes' own
+//! configuration. Only who knows a digest gets what it names: there is no list and there are no tags, and nothing can be
+//! written.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
