@@ -46,7 +46,7 @@ impl Api {
     pub(crate) fn new() -> Self {
         let mut command = Command::new("kubectl");
         command.arg("--kubeconfig").arg(kubeconfig()).args(["proxy", "--port=0"]);
-        let mut behind = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut behind = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(behind.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let server: SocketAddr = line.trim().rsplit(' ').next().unwrap().parse().unwrap();

@@ -19,6 +19,8 @@ use super::error::ClusterError;
 const LASTS: Duration = Duration::from_secs(10);
 /// Two renewals may be lost.
 const RENEW: Duration = Duration::from_secs(3);
+/// Nobody waits longer to be rid of a lease: who comes next waits until it has run out, no longer than [`LASTS`].
+const RELEASE_WITHIN: Duration = Duration::from_secs(5);
 /// How often a lease that is held is looked at.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -132,9 +134,15 @@ impl Lease {
         let api: Api<Object> = Api::namespaced(self.access.client.clone(), &self.access.namespace);
         let conditions = Preconditions { uid: self.uid.clone(), resource_version: None };
         let parameters = DeleteParams::default().preconditions(conditions);
-        match self.access.ask("release the lease", api.delete(&self.name, &parameters)).await {
-            Ok(_) | Err(ClusterError::Refused { code: 404 | 409, .. }) => Ok(()),
-            Err(error) => Err(error),
+        let released = self.access.ask("release the lease", api.delete(&self.name, &parameters));
+        match tokio::time::timeout(RELEASE_WITHIN, released).await {
+            Ok(Ok(_) | Err(ClusterError::Refused { code: 404 | 409, .. })) => Ok(()),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(ClusterError::Silent {
+                server: self.access.server.clone(),
+                doing: "release the lease".to_owned(),
+                seconds: RELEASE_WITHIN.as_secs(),
+            }),
         }
     }
 }
