@@ -10,6 +10,7 @@ mod ending;
 mod engine;
 mod ground;
 mod image;
+mod lines;
 mod port;
 mod process;
 mod standstill;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 use tokio::signal::{self, unix::SignalKind};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -19,13 +19,11 @@ use tokio::sync::watch;
 
 use crate::ending::{memory_kills, of_process, signal_name};
 use crate::ground::{Begun, Doer, Event, Ground, GroundError, Plan, Seat, Spec, Specs, Stream};
+use crate::lines::Lines;
 use crate::port::{Ports, local};
 
 /// A service may answer what it has begun for this long before it is killed.
 const GRACE: Duration = Duration::from_millis(1500);
-/// A longer line is cut here: it is a dump, not a log.
-const LONGEST_LINE: usize = 64 << 10;
-
 /// Services as processes.
 pub(crate) struct Processes {
     plan: Plan,
@@ -252,15 +250,16 @@ impl Drop for Processes {
     }
 }
 
-async fn follow(stream: impl AsyncRead + Unpin, service: String, kind: Stream, events: UnboundedSender<Event>) {
-    let mut lines = BufReader::new(stream).split(b'\n');
-    while let Ok(Some(mut line)) = lines.next_segment().await {
-        line.truncate(LONGEST_LINE);
-        let line = String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned();
-        if events.send(Event::Log { service: service.clone(), stream: kind, line }).is_err() {
-            return;
-        }
+async fn follow(mut stream: impl AsyncRead + Unpin, service: String, kind: Stream, events: UnboundedSender<Event>) {
+    let tell = |line| {
+        // Refused when nobody listens any more; what is written is read all the same, or its writer would stand still.
+        drop(events.send(Event::Log { service: service.clone(), stream: kind, line }));
+    };
+    let (mut lines, mut buffer) = (Lines::default(), vec![0; 16 << 10]);
+    while let Ok(count @ 1..) = stream.read(&mut buffer).await {
+        lines.take(&buffer[..count], tell);
     }
+    lines.end(tell);
 }
 
 /// The signal a child was stopped by since this was asked before.

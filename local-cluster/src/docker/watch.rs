@@ -1,6 +1,6 @@
 //! What happens to containers behind the session's back, and what they write.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use super::Inner;
 use crate::ending::of_container;
 use crate::engine::{self, SERVICE};
 use crate::ground::{Doer, Event, Stream};
+use crate::lines::Lines;
 
 /// Pauses between looks for an engine that is gone, and for processes that stand still.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -110,19 +111,18 @@ pub(super) async fn follow(inner: Arc<Inner>, service: String, name: String) {
     let since = begun.and_then(|begun| i32::try_from(begun.as_second()).ok()).unwrap_or(0);
     let options = LogsOptionsBuilder::default().follow(true).stdout(true).stderr(true).since(since).build();
     let mut logs = inner.engine.logs(&name, Some(options));
-    let mut rests: HashMap<bool, String> = HashMap::new();
+    let (mut out, mut err) = (Lines::default(), Lines::default());
+    let tell = |stream| {
+        let (inner, service) = (inner.clone(), service.clone());
+        move |line| inner.tell(Event::Log { service: service.clone(), stream, line })
+    };
     while let Some(Ok(output)) = logs.next().await {
-        let (stream, bytes) = match output {
-            LogOutput::StdErr { message } => (Stream::Stderr, message),
-            LogOutput::StdOut { message } | LogOutput::Console { message } => (Stream::Stdout, message),
-            LogOutput::StdIn { .. } => continue,
-        };
-        let rest = rests.entry(stream == Stream::Stdout).or_default();
-        rest.push_str(&String::from_utf8_lossy(&bytes));
-        while let Some(end) = rest.find('\n') {
-            let line = rest[..end].trim_end_matches('\r').to_owned();
-            rest.drain(..=end);
-            inner.tell(Event::Log { service: service.clone(), stream, line });
+        match output {
+            LogOutput::StdErr { message } => err.take(&message, tell(Stream::Stderr)),
+            LogOutput::StdOut { message } | LogOutput::Console { message } => out.take(&message, tell(Stream::Stdout)),
+            LogOutput::StdIn { .. } => {}
         }
     }
+    out.end(tell(Stream::Stdout));
+    err.end(tell(Stream::Stderr));
 }
