@@ -37,6 +37,7 @@ mod session;
 pub mod snapshot;
 mod state;
 mod stop;
+mod subject;
 pub mod telemetry;
 mod texts;
 mod timeline;
@@ -59,6 +60,7 @@ pub use schema::schema;
 pub use session::{Session, StartError};
 pub use snapshot::Snapshot;
 pub use stop::{Ended, StopError, stop};
+pub use subject::subject;
 pub use timeline::{Edited, Edits, edits};
 
 /// The version of the Docker engine that answers, or why none does.
