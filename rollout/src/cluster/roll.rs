@@ -87,9 +87,11 @@ pub async fn follow(
                 gone = None;
                 view.take(change);
             }
-            Some(Err(error)) => {
-                outlast(access.server.as_str(), ClusterError::watching(&access.server, error), &mut gone)?
-            }
+            Some(Err(error)) => outlast(
+                access.server.as_str(),
+                ClusterError::watching(&access.server, "follow the roll", error),
+                &mut gone,
+            )?,
             None => {
                 let deployments: Api<Deployment> = Api::namespaced(access.client.clone(), &access.namespace);
                 match access.ask("follow the roll", deployments.get(&what.deployment)).await {
@@ -199,7 +201,7 @@ where
 }
 
 /// Between two tries to watch. A roll is followed for minutes: a pause that grows would only tell late.
-struct Pause;
+pub(super) struct Pause;
 
 impl Iterator for Pause {
     type Item = Duration;
@@ -221,7 +223,7 @@ struct View {
     pods: Kind<Pod>,
 }
 
-struct Kind<K> {
+pub(super) struct Kind<K> {
     known: BTreeMap<String, K>,
     /// A list that is being read anew.
     coming: BTreeMap<String, K>,
@@ -235,7 +237,16 @@ impl<K> Default for Kind<K> {
 }
 
 impl<K: ResourceExt> Kind<K> {
-    fn take(&mut self, event: Event<K>) {
+    /// Whether everything was read once.
+    pub(super) fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    pub(super) fn known(&self) -> impl Iterator<Item = &K> {
+        self.known.values()
+    }
+
+    pub(super) fn take(&mut self, event: Event<K>) {
         match event {
             Event::Init => self.coming.clear(),
             Event::InitApply(object) => drop(self.coming.insert(object.name_any(), object)),

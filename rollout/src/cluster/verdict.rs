@@ -106,6 +106,11 @@ struct Reason {
     log: Option<(String, bool)>,
 }
 
+/// Why a pod is not ready, in words.
+pub(super) fn why(pod: &Pod) -> Option<String> {
+    reason(pod).map(|reason| reason.words)
+}
+
 /// Why a pod is not ready.
 fn reason(pod: &Pod) -> Option<Reason> {
     if condition(pod, "Ready").is_some_and(|(is, _)| is) {

@@ -51,9 +51,11 @@ impl Push {
             () = stopped(stop.clone()) => return Err(PushError::Stopped),
         };
         let done = self.hold(&lease, stop, start).await;
+        let finished = self.finish(done.is_ok()).await;
         let released = lease.release().await;
-        let done = done?;
+        let mut done = done?;
         released?;
+        done.sent += finished?;
         Ok(done)
     }
 
@@ -118,6 +120,16 @@ impl Push {
         }
         let ms = start.elapsed().as_secs_f64() * 1e3;
         (self.tell)(Event::Shipped { layers: sent.layers, bytes: sent.bytes, ms });
+        Ok(sent.bytes)
+    }
+
+    /// Ends what was there for the roll alone; answers the bytes that travelled meanwhile.
+    async fn finish(&self, is_live: bool) -> Result<u64, PushError> {
+        let Some(ship) = &self.ship else { return Ok(0) };
+        let sent = ship.finish(is_live).await?;
+        for text in sent.notices {
+            (self.tell)(Event::Notice { text });
+        }
         Ok(sent.bytes)
     }
 
