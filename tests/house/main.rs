@@ -3,6 +3,7 @@
 //! The plan is in ARCHITECTURE.md. A new arrow or a new place for a fenced crate is a decision: change it here and there.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::Path;
 
 use cargo_metadata::{CargoOpt, DependencyKind, MetadataCommand, Package};
@@ -150,6 +151,25 @@ fn nothing_is_measured_by_a_clock_that_jumps() {
     });
     let known: BTreeSet<_> = WALL_CLOCK.iter().map(|(file, _)| (*file).to_owned()).collect();
     assert_eq!(sources.collect::<BTreeSet<_>>(), known);
+}
+
+#[test]
+fn documents_name_files_that_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut looked = 0;
+    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"] {
+        let text = fs::read_to_string(root.join(document)).expect(document);
+        for name in text.split('`').skip(1).step_by(2).map(|name| name.trim_end_matches('/')) {
+            // What begins with a room's name is a path; the rest is code.
+            let Some((room, _)) = name.split_once('/') else { continue };
+            if name.contains(|c: char| c.is_whitespace() || c == '*') || room.is_empty() || !root.join(room).is_dir() {
+                continue;
+            }
+            assert!(root.join(name).exists(), "{document} names {name}, which is not there");
+            looked += 1;
+        }
+    }
+    assert!(looked > 50, "{looked}");
 }
 
 #[test]
