@@ -176,7 +176,7 @@ async fn run(
     let number = body_call::register(shared, journey);
     let begun = nanos(journey.begun.elapsed());
     measured.function_begun = Some(begun);
-    let outcome = tokio::time::timeout_at(journey.deadline, flight.run(number.0, inputs)).await;
+    let outcome = tokio::time::timeout_at(journey.deadline, flight.run(number.0, inputs, &shared.lane)).await;
     drop(number);
     let record = |ended| measured.ran = recorded.map(|inputs| Ran { inputs, ended, sequence });
     match outcome {

@@ -69,7 +69,12 @@ pub(crate) unsafe extern "C" fn call(
     let end = End { done, context };
     let Some((shared, journey)) = traveller(request) else { return end.with(nobody(&service)) };
     let runtime = shared.runtime.clone();
+    let left = shared.lane.ask();
     runtime.spawn(async move { end.with(ask(&shared, &journey, &service, &inputs).await) });
+    if left {
+        // This worker is going to wait, and the task that was spawned last waits with it: tokio lets no other have it.
+        runtime.spawn(async {});
+    }
 }
 
 fn traveller(request: u64) -> Option<Traveller> {

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::problem::Problem;
 use crate::records::BodyCall;
 use crate::trace::Trace;
+use crate::wire::{Question, Said};
 
 /// Taken off the deadline that is passed on, at most: a service further away then gives up first and is the one
 /// that is named.
@@ -108,30 +109,25 @@ impl Journey {
     }
 
     /// What a call to another service carries. `call` is its span.
-    pub(crate) fn headers(&self, headers: &mut HeaderMap, call: SpanId) {
+    pub(crate) fn headers(&self, question: &mut Question, call: SpanId) {
         let left = self.left();
         let budget = left.saturating_sub(HANDICAP.min(left / 20));
-        let mut set = |name, value: String| {
-            if let Ok(value) = HeaderValue::try_from(value) {
-                headers.insert(name, value);
-            }
-        };
-        set(header::DEADLINE, budget.as_millis().to_string());
-        set(header::PATH, self.path.join(","));
-        set(header::TRACEPARENT, self.trace.header(call));
+        question.number(header::DEADLINE, budget.as_millis());
+        question.header(header::PATH, &self.path.join(","));
+        question.header(header::TRACEPARENT, &self.trace.header(call));
         if let Some(state) = self.trace.state() {
-            set(header::TRACESTATE, state.to_owned());
+            question.header(header::TRACESTATE, state);
         }
         if !self.detail {
-            set(header::DETAIL, "0".to_owned());
+            question.header(header::DETAIL, "0");
         }
     }
 
     /// Notes what an answer says of the services that took part in it.
-    pub(crate) fn note(&self, headers: &HeaderMap) {
+    pub(crate) fn note(&self, said: &Said) {
         let mut trail = self.trail();
-        append(&mut trail.timing, text(headers, header::SERVER_TIMING));
-        append(&mut trail.versions, text(headers, header::VERSION));
+        append(&mut trail.timing, said.timing.as_deref());
+        append(&mut trail.versions, said.versions.as_deref());
     }
 
     /// Notes that a call began; `took` is not known yet. What is returned is for [`Journey::ended`].
@@ -223,9 +219,9 @@ fn append(list: &mut String, more: Option<&str>) {
 }
 
 /// What an answer says of the time its service took, in nanoseconds.
-pub(crate) fn total_of(headers: &HeaderMap, service: &str) -> Option<u64> {
+pub(crate) fn total_of(timing: &str, service: &str) -> Option<u64> {
     // A service writes itself last.
-    let own = text(headers, header::SERVER_TIMING)?.rsplit(", ").find_map(|entry| {
+    let own = timing.rsplit(", ").find_map(|entry| {
         let (name, took) = entry.split_once(";dur=")?;
         (name == service).then_some(took)
     });
@@ -251,15 +247,11 @@ mod tests {
 
     #[test]
     fn an_answer_says_how_long_its_service_took() {
-        let total = |timing: &str| {
-            let headers = HeaderMap::from_iter([(header::SERVER_TIMING.parse().unwrap(), timing.parse().unwrap())]);
-            total_of(&headers, "map")
-        };
+        let total = |timing: &str| total_of(timing, "map");
         assert_eq!(total("get;dur=1.000, get.fn;dur=0.500, map;dur=2.345, map.fn;dur=0.100"), Some(2_345_000));
         assert_eq!(total("map;dur=9.000, map.fn;dur=0, map;dur=2, map.fn;dur=0"), Some(2_000_000), "the last one");
         for wrong in ["", "map", "map;dur=x", "map;dur=-1", "map;dur=NaN", "get;dur=1", "map.fn;dur=1"] {
             assert_eq!(total(wrong), None, "{wrong}");
         }
-        assert_eq!(total_of(&HeaderMap::new(), "map"), None);
     }
 }

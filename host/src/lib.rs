@@ -14,8 +14,10 @@ mod front;
 mod hops_door;
 mod inputs;
 mod journey;
+mod lane;
 mod library;
 mod metrics;
+mod pace;
 mod pages;
 mod problem;
 mod program;
@@ -29,6 +31,7 @@ mod takeover;
 mod trace;
 mod upstream;
 mod visit;
+mod wire;
 
 use std::path::Path;
 
@@ -38,7 +41,7 @@ pub use server::{HostError, Server};
 pub fn run(folder: &Path) -> Result<(), HostError> {
     allow_connections();
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(lane::WORKERS)
         // A call of a synchronous function holds a thread; as many as requests are let in.
         .max_blocking_threads(shared::MOST_REQUESTS + 8)
         .enable_all()
@@ -46,6 +49,7 @@ pub fn run(folder: &Path) -> Result<(), HostError> {
         .map_err(|source| HostError::Runtime { source })?;
     runtime.block_on(async {
         let server = Server::bind(folder).await?;
+        server.open_lane();
         server.serve(terminated()).await;
         Ok::<(), HostError>(())
     })?;

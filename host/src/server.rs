@@ -120,6 +120,12 @@ impl Server {
         self.shared.settings.load().config.service.clone()
     }
 
+    /// Runs quick functions on the runtime's own workers, of which there must be [`crate::lane::WORKERS`], one of them held by
+    /// this: for a runtime that does nothing else, and is not waited for when it ends.
+    pub(crate) fn open_lane(&self) {
+        self.shared.lane.open(&self.shared.runtime);
+    }
+
     /// Serves until `end` is ready, then answers what has begun, and returns.
     pub async fn serve(mut self, end: impl Future<Output = ()>) {
         let (draining, drained) = watch::channel(false);
@@ -147,6 +153,7 @@ impl Server {
         if tokio::time::timeout(longest, all).await.is_err() {
             eprintln!("dyninka: a request outlived its deadline and is cut off");
         }
+        self.shared.lane.close();
         drop(self.tasks);
     }
 }

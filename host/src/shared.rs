@@ -12,6 +12,7 @@ use tokio::sync::{RwLock, Semaphore};
 
 use crate::circuit::Circuits;
 use crate::front::Front;
+use crate::lane::Lane;
 use crate::metrics::Metrics;
 use crate::program::Program;
 use crate::recorder::Recorder;
@@ -27,6 +28,7 @@ pub(crate) struct Shared {
     pub(crate) runtime: Handle,
     pub(crate) settings: ArcSwap<Settings>,
     pub(crate) program: ArcSwapOption<Program>,
+    pub(crate) lane: Lane,
     /// Held for writing while state is carried from one version to the next: no call begins meanwhile.
     pub(crate) gate: RwLock<()>,
     /// One takeover at a time.
@@ -90,6 +92,7 @@ impl Shared {
             runtime: Handle::current(),
             settings: ArcSwap::from_pointee(settings),
             program: ArcSwapOption::empty(),
+            lane: Lane::closed(),
             gate: RwLock::new(()),
             takeover: tokio::sync::Mutex::new(()),
             upstreams: Upstreams::new(Circuits::new(metrics.retries.clone())),
