@@ -10,6 +10,7 @@ use dyninka::border::{Done, Kind, Outcome, Slice};
 use http::{HeaderMap, StatusCode};
 
 use crate::journey::Journey;
+use crate::path::Path;
 use crate::problem::Problem;
 use crate::records::{BodyCall, Ended, Held};
 use crate::shared::Shared;
@@ -109,7 +110,7 @@ async fn ask(shared: &Shared, journey: &Journey, service: &str, inputs: &[Bytes]
     let body = object(&peer.inputs, inputs);
     let recorded = journey.recorded.then(|| inputs.iter().map(Held::of).collect());
     // Without inputs there is no body to send: an empty route says that none is to be fetched either.
-    let (route, body) = if inputs.is_empty() { (Some(String::new()), None) } else { (None, Some(body)) };
+    let (route, body) = if inputs.is_empty() { (Some(""), None) } else { (None, Some(body)) };
     let answered = shared.upstreams.ask(&settings, journey, Ask { service, peer, route, body }).await;
     if let (Some(inputs), Some(place)) = (recorded, settings.places.get(service)) {
         let ended = match &answered {
@@ -146,7 +147,7 @@ fn problem(problem: Problem) -> Outcome {
 }
 
 fn nobody(service: &str) -> Outcome {
-    let path = [service.to_owned()];
+    let path = Path::of(service);
     problem(Problem::new(
         "unreachable",
         StatusCode::BAD_GATEWAY,

@@ -16,6 +16,7 @@ use crate::answer::is_draining;
 use crate::control;
 use crate::hops_door;
 use crate::library::words;
+use crate::path::Path as Way;
 use crate::problem::Problem;
 use crate::records;
 use crate::shared::Shared;
@@ -147,6 +148,5 @@ fn state_response(shared: &Shared, outcome: Result<dyninka::border::Outcome, tok
 
 pub(crate) fn refuse(shared: &Shared, kind: &'static str, status: StatusCode, detail: &str) -> Response {
     let service = shared.settings.load().config.service.clone();
-    let path = [service.clone()];
-    Problem::new(kind, status, &service, &path, detail).response().map(Body::new)
+    Problem::new(kind, status, &service, &Way::of(&service), detail).response().map(Body::new)
 }

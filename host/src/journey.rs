@@ -8,6 +8,7 @@ use hops::{Call, Config, SpanId, header};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::time::Instant;
 
+use crate::path::Path;
 use crate::problem::Problem;
 use crate::records::BodyCall;
 use crate::trace::Trace;
@@ -22,7 +23,7 @@ const HANDICAP: Duration = Duration::from_millis(20);
 pub(crate) struct Journey {
     pub(crate) deadline: Instant,
     /// Services that called, this one last.
-    pub(crate) path: Vec<String>,
+    pub(crate) path: Path,
     pub(crate) trace: Trace,
     /// When it came.
     pub(crate) begun: Instant,
@@ -56,8 +57,10 @@ impl Journey {
     /// is asked of `wants`; others follow the service that called.
     pub(crate) fn begin(headers: &HeaderMap, config: &Config, wants: impl FnOnce() -> bool) -> Result<Self, Problem> {
         let begun = Instant::now();
-        let own = [config.service.clone()];
-        let wrong = |words: String| Problem::new("request", StatusCode::BAD_REQUEST, &config.service, &own, &words);
+        let wrong = |words: String| {
+            let own = Path::of(&config.service);
+            Problem::new("request", StatusCode::BAD_REQUEST, &config.service, &own, &words)
+        };
         for name in [header::ROUTE, header::DEADLINE, header::PATH] {
             if headers.get_all(name).iter().nth(1).is_some() {
                 return Err(wrong(format!("the header {name} is there twice")));
@@ -73,16 +76,9 @@ impl Journey {
                 Duration::from_millis(given?).min(LONGEST)
             }
         };
-        let mut path: Vec<String> = text(headers, header::PATH)
-            .into_iter()
-            .flat_map(|path| path.split(','))
-            .map(|name| name.trim().to_owned())
-            .collect();
-        // Who calls may have come to the app after this host was told of its peers.
-        if !path.iter().all(|name| is_service(name)) {
+        let Some(path) = Path::read(text(headers, header::PATH), &config.service) else {
             return Err(wrong(format!("the header {} names what can be no service", header::PATH)));
-        }
-        path.push(config.service.clone());
+        };
         if path.len() > config.limits.depth {
             let detail = format!("{} services called each other in a row", path.len());
             return Err(Problem::new("loop", StatusCode::LOOP_DETECTED, &config.service, &path, &detail));
@@ -113,7 +109,7 @@ impl Journey {
         let left = self.left();
         let budget = left.saturating_sub(HANDICAP.min(left / 20));
         question.number(header::DEADLINE, budget.as_millis());
-        question.header(header::PATH, &self.path.join(","));
+        question.header(header::PATH, self.path.text());
         question.header(header::TRACEPARENT, &self.trace.header(call));
         if let Some(state) = self.trace.state() {
             question.header(header::TRACESTATE, state);
@@ -204,11 +200,6 @@ const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// Headers must stay headers: beyond this, hops are no longer listed.
 const LONGEST_TRAIL: usize = 16 << 10;
-
-/// Whether a name can be a service's: one that is a DNS label once `_` became `-`.
-fn is_service(name: &str) -> bool {
-    (1..=63).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-}
 
 fn append(list: &mut String, more: Option<&str>) {
     let Some(more) = more.filter(|more| !more.is_empty() && list.len() + more.len() < LONGEST_TRAIL) else { return };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use hops::{Config, Route};
+use hops::Config;
 use tokio::runtime::Handle;
 use tokio::sync::{RwLock, Semaphore};
 
@@ -17,6 +17,7 @@ use crate::metrics::Metrics;
 use crate::program::Program;
 use crate::recorder::Recorder;
 use crate::records::Records;
+use crate::routes::Routes;
 use crate::upstream::Upstreams;
 
 /// Requests let in at a time; more are told to come again (503).
@@ -46,8 +47,7 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) config: Config,
-    /// The default route.
-    pub(crate) route: Option<Route>,
+    pub(crate) routes: Routes,
     /// The app's name.
     pub(crate) app: Arc<str>,
     /// The services by their Rust names, as spans tell of them.
@@ -66,10 +66,7 @@ pub(crate) struct Place {
 impl Settings {
     /// Checks a configuration: its route reads and leads over its peers.
     pub(crate) fn new(config: Config) -> Result<Self, hops::RouteError> {
-        let route = config.route.as_deref().map(Route::parse).transpose()?;
-        if let Some(route) = &route {
-            route.check(&config.service, &config.peers, config.limits.depth)?;
-        }
+        let routes = Routes::new(&config)?;
         let place = |(service, peer): (&String, &hops::Peer)| {
             (service.clone(), Place { service: service.as_str().into(), address: peer.address.as_str().into() })
         };
@@ -77,7 +74,7 @@ impl Settings {
         // A host of one service, without peers, is a place too.
         let own = Place { service: config.service.as_str().into(), address: config.listen.to_string().into() };
         places.entry(config.service.clone()).or_insert(own);
-        Ok(Self { app: config.app.as_str().into(), places, config, route })
+        Ok(Self { app: config.app.as_str().into(), places, config, routes })
     }
 }
 

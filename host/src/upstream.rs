@@ -43,7 +43,7 @@ pub(crate) struct Ask<'a> {
     pub(crate) service: &'a str,
     pub(crate) peer: &'a Peer,
     /// The routes of its inputs.
-    pub(crate) route: Option<String>,
+    pub(crate) route: Option<&'a str>,
     /// Its inputs by name, as a JSON object.
     pub(crate) body: Option<Bytes>,
 }
@@ -96,22 +96,21 @@ impl Upstreams {
         id: SpanId,
         seen: &mut Seen,
     ) -> Result<Fetched, Problem> {
-        let mut path = journey.path.clone();
-        path.push(ask.service.to_owned());
+        let path = || journey.path.then(ask.service);
         let asked = tokio::time::timeout_at(journey.deadline, self.exchange(config, journey, ask, id)).await;
         let Answer { status, said, body } = match asked {
             Ok(Ok(answer)) => answer,
             Ok(Err(Trouble::Wire(WireError::TooLarge))) => {
                 let detail = format!("the answer of {} is larger than {} bytes", ask.service, config.limits.body);
-                return Err(Problem::new("too-large", StatusCode::BAD_GATEWAY, ask.service, &path, &detail));
+                return Err(Problem::new("too-large", StatusCode::BAD_GATEWAY, ask.service, &path(), &detail));
             }
             Ok(Err(trouble)) => {
                 let detail = format!("{} cannot be reached at {}: {trouble}", ask.service, ask.peer.address);
-                return Err(Problem::new("unreachable", StatusCode::BAD_GATEWAY, ask.service, &path, &detail));
+                return Err(Problem::new("unreachable", StatusCode::BAD_GATEWAY, ask.service, &path(), &detail));
             }
             Err(_) => {
                 let detail = format!("{} did not answer before the deadline", ask.service);
-                return Err(Problem::new("deadline", StatusCode::GATEWAY_TIMEOUT, ask.service, &path, &detail));
+                return Err(Problem::new("deadline", StatusCode::GATEWAY_TIMEOUT, ask.service, &path(), &detail));
             }
         };
         *seen = Seen {
@@ -126,7 +125,7 @@ impl Upstreams {
             _ if said.content_type.as_deref() == Some(problem::CONTENT_TYPE) => Err(Problem::passed_on(status, body)),
             _ => {
                 let detail = format!("{} answered {status}, which is no answer of a service", ask.service);
-                Err(Problem::new("unreachable", StatusCode::BAD_GATEWAY, ask.service, &path, &detail))
+                Err(Problem::new("unreachable", StatusCode::BAD_GATEWAY, ask.service, &path(), &detail))
             }
         }
     }
@@ -186,7 +185,7 @@ impl Upstreams {
 
 fn question(journey: &Journey, ask: &Ask<'_>, id: SpanId) -> Question {
     let mut question = Question::new(ask.body.is_some(), &ask.peer.host);
-    if let Some(route) = &ask.route {
+    if let Some(route) = ask.route {
         question.header(hops::header::ROUTE, route);
     }
     journey.headers(&mut question, id);
