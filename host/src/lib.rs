@@ -29,6 +29,7 @@ mod ring;
 mod routes;
 mod server;
 mod shared;
+mod socket;
 mod takeover;
 mod trace;
 mod upstream;

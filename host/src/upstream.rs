@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hops::{Call, Config, Method as Asked, Peer, SpanId};
 use http::StatusCode;
-use tokio::net::TcpStream;
 
 use crate::circuit::{Circuits, Unreached};
 use crate::journey::{Journey, total_of};
 use crate::problem::{self, Problem};
 use crate::shared::Settings;
+use crate::socket::Socket;
 use crate::trace::random_span;
 use crate::wire::{Answer, Connection, Question, WireError};
 
@@ -155,11 +155,8 @@ impl Upstreams {
 
     async fn connect(&self, journey: &Journey, ask: &Ask<'_>) -> Result<Connection, Trouble> {
         let address = &ask.peer.address;
-        let connect = || TcpStream::connect(address);
-        let stream = self.circuits.reach(ask.service, address, journey.deadline, connect).await?;
-        // A hop is one small packet each way: waiting to fill it is waiting for nothing.
-        stream.set_nodelay(true).map_err(|error| Trouble::Connect(error.into()))?;
-        Ok(Connection::new(stream))
+        let connect = || Socket::connect(address);
+        Ok(Connection::new(self.circuits.reach(ask.service, address, journey.deadline, connect).await?))
     }
 
     fn take(&self, address: &str) -> Option<Connection> {

@@ -11,8 +11,8 @@ use std::io;
 use bytes::{Buf, Bytes, BytesMut};
 use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 
+use crate::socket::Socket;
 use head::{Head, Length};
 pub(crate) use head::{Question, Said};
 
@@ -25,7 +25,7 @@ const LARGEST_KEPT: usize = 64 << 10;
 
 /// A connection that is open, as far as is known.
 #[derive(Debug)]
-pub(crate) struct Connection<S = TcpStream> {
+pub(crate) struct Connection<S = Socket> {
     stream: S,
     /// Read, and not used yet.
     read: BytesMut,
