@@ -220,7 +220,7 @@ pub(crate) struct Push {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) goal: Goal,
-    /// Registry images go through, host[:port][/folder] [default: whatever way there is]
+    /// Registry images go through, as host, host:port or host:port/folder [default: whatever way there is]
     #[arg(long)]
     pub(crate) registry: Option<String>,
     /// Take over fields that others set
@@ -241,7 +241,7 @@ pub(crate) struct Export {
     /// What is to read the file
     #[arg(long, value_enum)]
     pub(crate) format: Format,
-    /// Registry the images are put into, host[:port][/folder] [default: that of dyn.toml; for compose, Docker's engine here]
+    /// Registry the images are put into, as host, host:port or host:port/folder [default: that of dyn.toml; for compose, Docker's engine here]
     #[arg(long)]
     pub(crate) registry: Option<String>,
     /// The file to write [default: stdout]

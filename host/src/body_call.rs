@@ -57,15 +57,13 @@ pub(crate) unsafe extern "C" fn call(
     done: Done,
     context: *mut c_void,
 ) {
-    let inputs = match count {
-        0 => &[],
-        // SAFETY: lent for this call.
-        _ => unsafe { std::slice::from_raw_parts(inputs, count) },
-    };
     // SAFETY: lent for this call; copied here.
     let (service, inputs) = unsafe {
         let service = String::from_utf8_lossy(service.bytes()).into_owned();
-        (service, inputs.iter().map(|input| Bytes::copy_from_slice(input.bytes())).collect::<Vec<_>>())
+        (
+            service,
+            Slice::inputs(inputs, count).iter().map(|input| Bytes::copy_from_slice(input.bytes())).collect::<Vec<_>>(),
+        )
     };
     let end = End { done, context };
     let Some((shared, journey)) = traveller(request) else { return end.with(nobody(&service)) };

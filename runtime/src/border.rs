@@ -155,6 +155,18 @@ impl Slice {
         Self { data: bytes.as_ptr(), len: bytes.len() }
     }
 
+    /// The slices of a call's inputs.
+    ///
+    /// # Safety
+    /// `first` must point to `count` slices, all of them still valid: inside the call that passed them.
+    pub unsafe fn inputs<'a>(first: *const Self, count: usize) -> &'a [Self] {
+        if count == 0 {
+            return &[];
+        }
+        // SAFETY: the caller's promise.
+        unsafe { std::slice::from_raw_parts(first, count) }
+    }
+
     /// The bytes.
     ///
     /// # Safety

@@ -35,6 +35,7 @@ mod session;
 pub mod snapshot;
 mod state;
 mod stop;
+mod subject;
 pub mod telemetry;
 mod texts;
 mod tools;
@@ -55,6 +56,7 @@ pub use schema::schema;
 pub use session::{Session, StartError};
 pub use snapshot::Snapshot;
 pub use stop::{Ended, StopError, stop};
+pub use subject::subject;
 
 /// The version of the Docker engine that answers, or why none does.
 pub async fn engine() -> Result<String, String> {

@@ -95,15 +95,10 @@ pub(super) unsafe extern "C" fn call(
     done: Done,
     context: *mut c_void,
 ) {
-    let inputs = match count {
-        0 => &[],
-        // SAFETY: lent for this call.
-        _ => unsafe { std::slice::from_raw_parts(inputs, count) },
-    };
     // SAFETY: lent for this call; copied here.
     let (service, inputs) = unsafe {
         let service = String::from_utf8_lossy(service.bytes()).into_owned();
-        (service, inputs.iter().map(|input| Value::new(input.bytes())).collect::<Vec<_>>())
+        (service, Slice::inputs(inputs, count).iter().map(|input| Value::new(input.bytes())).collect::<Vec<_>>())
     };
     // A call from a thread of the app's own bears no number; there is one run it can belong to.
     let end = match scene().as_mut().filter(|scene| request == 0 || request == scene.request) {

@@ -57,11 +57,8 @@ unsafe extern "C" fn open(host: *const border::Host) -> Outcome {
 }
 
 unsafe extern "C" fn start(request: u64, inputs: *const Slice, count: usize, done: Done, context: *mut c_void) {
-    let values = match count {
-        0 => &[],
-        // SAFETY: the host lends the inputs for the length of this call.
-        _ => unsafe { std::slice::from_raw_parts(inputs, count) },
-    };
+    // SAFETY: the host lends the inputs for the length of this call.
+    let values = unsafe { Slice::inputs(inputs, count) };
     let end = End { done, context };
     let Some(service) = SERVICE.get() else { return end.with(answer::failed("no service is registered")) };
     let inputs = Inputs { names: service.inputs, values, next: 0 };

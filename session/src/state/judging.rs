@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use app::{App, Flow};
-use recordings::Body;
-use recordings::replay::{Feed, Subject};
+use recordings::replay::Subject;
 
 use super::State;
 use crate::effect::{Effect, Judge, Libraries};
 use crate::event::Edit;
 use crate::report::{Report, Taken};
 use crate::snapshot::EditLine;
+use crate::subject::subject;
 use crate::verdict::{Judgement, Verdict};
 
 /// What is known of the last question.
@@ -53,13 +52,7 @@ impl State {
                 let key = (service.name.clone(), one.version.clone());
                 libraries.insert(key, (service.host.clone(), one.library.clone()));
             }
-            let subject = Subject {
-                was: Some(was.version.clone()),
-                now: live.version.clone(),
-                feeds: feeds(&app, &service.name),
-                replay: service.replay,
-                placed: service.placed.iter().any(|placed| placed.is_state),
-            };
+            let subject = subject(&app, service, Some(was.version.clone()), live.version.clone());
             subjects.insert(service.name.clone(), subject);
         }
         (subjects, libraries)
@@ -131,25 +124,10 @@ impl State {
     }
 }
 
-/// What feeds a service's inputs, in order.
-fn feeds(app: &App, service: &str) -> Vec<Feed> {
-    fn find<'a>(flow: &'a Flow, wanted: &str) -> Option<&'a [Flow]> {
-        match flow {
-            Flow::Literal(_) => None,
-            Flow::Call { service, inputs } if service == wanted => Some(inputs),
-            Flow::Call { inputs, .. } => inputs.iter().find_map(|input| find(input, wanted)),
-        }
-    }
-    let inputs = app.flow.as_ref().and_then(|flow| find(flow, service)).unwrap_or_default();
-    let feed = |input: &Flow| match input {
-        Flow::Literal(value) => Feed::Literal(Body::new(value.to_string().as_bytes())),
-        Flow::Call { service, .. } => Feed::Service(service.clone()),
-    };
-    inputs.iter().map(feed).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use recordings::replay::Feed;
+
     use super::*;
     use crate::event::Event;
     use crate::state::tests::{CHAIN, World};

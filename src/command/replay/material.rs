@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use app::{App, Flow};
+use app::App;
 use build::{Builder, Progress};
-use recordings::replay::{Feed, Limits, Question, Subject, stand_in};
-use recordings::{Body, Pattern, Reader, Request, Rules, shelf};
+use recordings::replay::{Limits, Question, Subject, stand_in};
+use recordings::{Pattern, Reader, Request, Rules, shelf};
 use session::Home;
 
 use crate::arguments::Replay;
@@ -86,7 +86,7 @@ pub(crate) fn cases(file: &Path, name: &str, calls: usize) -> Result<(Question, 
     let reader = open(file, name)?;
     let requests = read(&reader)?;
     let keyframes = reader.keyframes().map_err(wrong)?.into_iter().map(Arc::new).collect();
-    let subject = |service: &app::Service| (service.name.clone(), subject(&app, service, String::new()));
+    let subject = |service: &app::Service| (service.name.clone(), session::subject(&app, service, None, String::new()));
     let question = Question {
         subjects: app.services.iter().map(subject).collect(),
         requests: requests.into_iter().map(|(number, request)| (number, Arc::new(request))).collect(),
@@ -219,7 +219,7 @@ async fn build(
     let (mut subjects, mut libraries) = (BTreeMap::new(), Libraries::new());
     for (service, artifact) in app.services.iter().zip(built) {
         libraries.insert((service.name.clone(), artifact.version.clone()), artifact.path);
-        subjects.insert(service.name.clone(), subject(app, service, artifact.version));
+        subjects.insert(service.name.clone(), session::subject(app, service, None, artifact.version));
     }
     if let Some(Against::Version(version)) = against {
         let name = version.split('@').next().unwrap_or_default();
@@ -231,29 +231,6 @@ async fn build(
         subject.was = Some(version.clone());
     }
     Ok((subjects, libraries))
-}
-
-/// A service of which what was recorded stands for the code before.
-fn subject(app: &App, service: &app::Service, now: String) -> Subject {
-    let placed = service.placed.iter().any(|placed| placed.is_state);
-    Subject { was: None, now, feeds: feeds(app, &service.name), replay: service.replay, placed }
-}
-
-/// What feeds a service's inputs, in order; nothing where it stands nowhere in the flow.
-fn feeds(app: &App, service: &str) -> Vec<Feed> {
-    fn find<'a>(flow: &'a Flow, wanted: &str) -> Option<&'a [Flow]> {
-        match flow {
-            Flow::Literal(_) => None,
-            Flow::Call { service, inputs } if service == wanted => Some(inputs),
-            Flow::Call { inputs, .. } => inputs.iter().find_map(|input| find(input, wanted)),
-        }
-    }
-    let inputs = app.flow.as_ref().and_then(|flow| find(flow, service)).unwrap_or_default();
-    let feed = |input: &Flow| match input {
-        Flow::Call { service, .. } => Feed::Service(service.clone()),
-        Flow::Literal(json) => Feed::Literal(Body::new(json.as_bytes())),
-    };
-    inputs.iter().map(feed).collect()
 }
 
 fn patterns<'a>(paths: impl IntoIterator<Item = &'a String>) -> Result<Vec<Pattern>, Fault> {
