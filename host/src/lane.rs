@@ -7,8 +7,12 @@
 //! goes to work in the place of the first: it takes over tasks, sockets and clocks, and the function's later calls go
 //! to threads of their own. Whoever waits for the long call waits in another task, whose deadline holds as ever.
 
+mod suspect;
+#[cfg(test)]
+mod tests;
+
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -17,12 +21,13 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 
 use crate::pace::Pace;
+use suspect::Suspect;
 
 /// Workers of a runtime that has a lane: one that serves, one that looks after it.
 pub(crate) const WORKERS: usize = 2;
 /// Between two looks, while there are calls.
 const TICK: Duration = Duration::from_millis(4);
-/// A call that is still running after this is left behind. Anything shorter may be the system's doing.
+/// A call that is still running after this is looked at more closely.
 const TOO_LONG: Duration = Duration::from_millis(2);
 /// Looks without a call before nobody looks any more, until there is one.
 const QUIET: u32 = 25;
@@ -38,6 +43,8 @@ struct Watch {
     origin: Instant,
     /// [`CLOSED`], [`FREE`], [`LEFT`], or when the call that runs began, in nanoseconds since `origin`.
     state: AtomicU64,
+    /// The thread that runs the call, as the system knows it.
+    worker: AtomicI32,
     /// Who looks after the calls, or did last.
     guard: Mutex<Option<Thread>>,
     /// Nobody looks until there is a call.
@@ -59,6 +66,8 @@ const LEFT: u64 = u64::MAX;
 thread_local! {
     /// Whether this thread runs a call in the lane.
     static INSIDE: Cell<bool> = const { Cell::new(false) };
+    /// This thread, as the system knows it.
+    static WORKER: i32 = rustix::thread::gettid().as_raw_nonzero().get();
 }
 
 impl Lane {
@@ -67,6 +76,7 @@ impl Lane {
         Self(Arc::new(Watch {
             origin: Instant::now(),
             state: AtomicU64::new(CLOSED),
+            worker: AtomicI32::new(0),
             guard: Mutex::default(),
             asleep: AtomicBool::new(false),
             called: AtomicBool::new(false),
@@ -107,6 +117,7 @@ impl Lane {
         if watch.state.compare_exchange(FREE, since, Ordering::SeqCst, Ordering::SeqCst).is_err() {
             return Err(call);
         }
+        watch.worker.store(WORKER.with(|worker| *worker), Ordering::Relaxed);
         watch.called.store(true, Ordering::Relaxed);
         if watch.asleep.load(Ordering::SeqCst) {
             watch.wake();
@@ -149,8 +160,8 @@ impl Watch {
         if opened.is_err() {
             return;
         }
-        let mut quiet = 0;
-        while !self.look() {
+        let (mut quiet, mut suspect) = (0, Suspect::default());
+        while !self.look(&mut suspect) {
             quiet = if self.called.swap(false, Ordering::SeqCst) { 0 } else { quiet + 1 };
             if quiet < QUIET {
                 thread::park_timeout(TICK);
@@ -167,7 +178,7 @@ impl Watch {
     }
 
     /// Whether there is nothing to look after any more.
-    fn look(&self) -> bool {
+    fn look(&self, suspect: &mut Suspect) -> bool {
         let state = self.state.load(Ordering::SeqCst);
         let next = match state {
             CLOSED | LEFT => return true,
@@ -180,6 +191,7 @@ impl Watch {
             }
             FREE => return false,
             begun if self.origin.elapsed().saturating_sub(Duration::from_nanos(begun)) < TOO_LONG => return false,
+            begun if !suspect.is_lost(begun, self.worker.load(Ordering::Relaxed)) => return false,
             _ => LEFT,
         };
         self.state.compare_exchange(state, next, Ordering::SeqCst, Ordering::SeqCst).is_ok()
@@ -191,6 +203,3 @@ impl Watch {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;
