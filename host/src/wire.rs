@@ -124,11 +124,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         // Read again only once there is an empty line: a head that comes byte by byte is not read as often.
         let mut looked = 0_usize;
         loop {
-            if !self.read.is_empty() && (looked == 0 || head::ends(&self.read[looked.saturating_sub(3)..])) {
-                if let Some((head, length)) = Head::parse(&self.read)? {
-                    self.read.advance(length);
-                    return Ok(head);
-                }
+            let news = &self.read[looked.saturating_sub(3)..];
+            if !news.is_empty()
+                && (looked == 0 || head::ends(news))
+                && let Some((head, length)) = Head::parse(&self.read)?
+            {
+                self.read.advance(length);
+                return Ok(head);
             }
             looked = self.read.len();
             if looked > LONGEST_HEAD {
