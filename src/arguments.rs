@@ -1,9 +1,13 @@
 //! The command line.
 
+mod logs;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use recordings::send::Tempo;
+
+pub(crate) use logs::Logs;
 
 /// One Rust file becomes running services.
 ///
@@ -72,8 +76,13 @@ pub(crate) enum Command {
         /// The app
         file: PathBuf,
         /// Only events after this number
-        #[arg(long, default_value_t = 0)]
+        #[arg(long, default_value_t = 0, conflicts_with = "cluster")]
         after: u64,
+        /// Of a cluster: which hosts there are, and what they measure, the last minutes first
+        #[arg(long)]
+        cluster: bool,
+        #[command(flatten)]
+        goal: Goal,
     },
     /// Run functions on recorded inputs, and say what they return otherwise: a regression test
     Replay(Replay),
@@ -91,7 +100,7 @@ pub(crate) enum Command {
     Push(Push),
     /// Put back what ran on a cluster before
     Rollback(Rollback),
-    /// What was pushed to a cluster, by whom, and what became of it
+    /// Edits here, pushes and rollbacks on a cluster, in one order, and what became of each
     History {
         /// The app
         file: PathBuf,
@@ -185,8 +194,13 @@ pub(crate) struct Dev {
     /// Leave a field out of comparisons: a JSON pointer such as /timestamp, or a name for wherever it is
     #[arg(long, value_name = "PATH")]
     pub(crate) ignore: Vec<String>,
+    /// Answer callers who use this name for the services, and its pages; addresses and localhost will always do
+    #[arg(long, value_name = "NAME")]
+    pub(crate) allow_host: Vec<String>,
     #[command(flatten)]
     pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) goal: Goal,
 }
 
 /// Which cluster is meant, as `kubectl` is told.
@@ -223,6 +237,9 @@ pub(crate) struct Push {
     /// Registry images go through, as host, host:port or host:port/folder [default: whatever way there is]
     #[arg(long)]
     pub(crate) registry: Option<String>,
+    /// No registry: serve the images from here to the nodes while they are rolled out
+    #[arg(long, conflicts_with = "registry")]
+    pub(crate) serve: bool,
     /// Take over fields that others set
     #[arg(long)]
     pub(crate) force: bool,
@@ -288,28 +305,6 @@ pub(crate) struct Shell {
     /// Lines from a pipe go on after one that failed
     #[arg(long)]
     pub(crate) keep_going: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Logs {
-    /// The app
-    pub(crate) file: PathBuf,
-    /// Only this service, by its Rust name
-    pub(crate) service: Option<String>,
-    /// Whatever comes, until Ctrl-C
-    #[arg(short, long)]
-    pub(crate) follow: bool,
-    /// Only the latest lines
-    #[arg(short = 'n', long)]
-    pub(crate) last: Option<usize>,
-    /// JSON lines: seq, at_ms, service, stream, line; of a cluster: pod, line
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Of the pods on a cluster
-    #[arg(long)]
-    pub(crate) cluster: bool,
-    #[command(flatten)]
-    pub(crate) goal: Goal,
 }
 
 #[derive(Debug, Args)]

@@ -114,6 +114,14 @@ impl Lines {
                     self.say(&format!("edit {edit}: gone: {}", removed.join(", ")))?;
                 }
             }
+            Report::Plan { push } => {
+                for line in push.plan() {
+                    self.say(&line)?;
+                }
+                self.say(&format!("{} {}: {}", push.act.word(), push.push, push.stage))?;
+            }
+            Report::Pushing { push, service, state } => self.say(&format!("push {push}: {service}: {state}"))?,
+            Report::Pushed { push } => self.say(&format!("{} {}: {}", push.act.word(), push.push, push.stage))?,
             Report::RolledBack { service, why, .. } => self.say(&format!("{service} stays as it was: {why}"))?,
             Report::Broken { diagnostics, .. } => self.bar.suspend(|| finding::say(diagnostics))?,
             Report::Log { service, line, .. } => {
@@ -125,8 +133,9 @@ impl Lines {
                 let again = restart_ms.map_or_else(String::new, |ms| format!("; starting it again in {ms} ms"));
                 self.say(&format!("{service} is down: {why}{again}"))?;
             }
-            Report::Up { service, version } => {
-                self.say(&format!("{service} is up again as {version}; its placed state began anew"))?;
+            Report::Up { service, version, anew } => {
+                let state = if *anew { "; its placed state began anew" } else { ", and goes on where it was" };
+                self.say(&format!("{service} is up again as {version}{state}"))?;
             }
             Report::Failed { .. } => self.bar.finish_and_clear(),
             Report::Stopped => {

@@ -12,6 +12,7 @@ use tokio::sync::{RwLock, Semaphore};
 
 use crate::circuit::Circuits;
 use crate::front::Front;
+use crate::guard::Names;
 use crate::lane::Lane;
 use crate::metrics::Metrics;
 use crate::program::Program;
@@ -47,6 +48,8 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) config: Config,
+    /// What callers may call this host.
+    pub(crate) names: Names,
     pub(crate) routes: Routes,
     /// The app's name.
     pub(crate) app: Arc<str>,
@@ -74,7 +77,7 @@ impl Settings {
         // A host of one service, without peers, is a place too.
         let own = Place { service: config.service.as_str().into(), address: config.listen.to_string().into() };
         places.entry(config.service.clone()).or_insert(own);
-        Ok(Self { app: config.app.as_str().into(), places, config, routes })
+        Ok(Self { app: config.app.as_str().into(), names: Names::new(&config), places, config, routes })
     }
 }
 

@@ -1,12 +1,15 @@
 //! The loop: takes one event at a time, asks `state` what follows, and has it done in tasks that answer with events.
 
 mod answer;
+mod close;
 mod follow_host;
+mod keep_edit;
+mod push;
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use build::{Builder, Progress};
@@ -38,10 +41,8 @@ use crate::snapshot::Snapshot;
 use crate::state::{Settings, State};
 use crate::telemetry::{self, Exporter, Followed, Recorded};
 use crate::texts::Texts;
+use crate::timeline::Timeline;
 use crate::tools::{Again, Tools};
-
-/// A container is created and started within this, or its engine hangs.
-const LAST_MAKING: Duration = Duration::from_secs(10);
 
 /// Libraries kept over all apps, in bytes.
 const KEEP_LIBRARIES: u64 = 2 << 30;
@@ -75,6 +76,8 @@ pub(crate) struct Actor {
     begun: Instant,
     asked: UnboundedReceiver<Ask>,
     journal: Arc<Journal>,
+    /// None where it cannot be written, which was told.
+    timeline: Option<Timeline>,
     socket: PathBuf,
     serving: AbortHandle,
     /// What hosts measured, on its way to be folded.
@@ -83,6 +86,8 @@ pub(crate) struct Actor {
     recorder: Arc<Recorder>,
     recorded: tokio::sync::mpsc::Sender<Recorded>,
     judging: Option<AbortHandle>,
+    /// The push that is under way, or was last.
+    pushing: Option<push::Handle>,
     measured: watch::Receiver<Arc<Measured>>,
     pictures: watch::Sender<Arc<Snapshot>>,
     _lock: Lock,
@@ -101,6 +106,7 @@ impl Actor {
         let (asks, asked) = unbounded_channel();
         let trouble = |source: io::Error| StartError::Folder { folder: place.folder.clone(), source };
         let journal = Arc::new(Journal::new(place.logs()).map_err(trouble)?);
+        let timeline = Timeline::open(&place).map_err(trouble)?;
         let socket = place.socket().map_err(trouble)?;
         let listener = api::bind(&socket).map_err(trouble)?;
         let notices = events.clone();
@@ -130,8 +136,10 @@ impl Actor {
             };
             drop(progress.send(Event::Notice { message }));
         })?;
+        let (limits, names) = (options.requests, options.names.clone());
+        let settings = Settings { token, limits, names, waits: options.waits };
         Ok(Self {
-            state: State::new(Settings { token, limits: options.requests, waits: options.waits }),
+            state: State::new(settings),
             tools: Arc::new(Tools {
                 options,
                 place,
@@ -139,6 +147,7 @@ impl Actor {
                 builder,
                 texts: Texts::default(),
                 memory: Arc::default(),
+                loaded: Mutex::default(),
             }),
             events,
             outbox,
@@ -153,6 +162,7 @@ impl Actor {
             begun,
             asked,
             journal,
+            timeline: Some(timeline),
             socket,
             serving: serving.abort_handle(),
             followed,
@@ -160,6 +170,7 @@ impl Actor {
             recorder,
             recorded,
             judging: None,
+            pushing: None,
             measured,
             pictures: watch::Sender::new(Arc::new(Snapshot::default())),
             _lock: lock,
@@ -234,6 +245,7 @@ impl Actor {
         picture.traces.clone_from(&measured.traces);
         picture.dropped = measured.dropped;
         picture.recording = self.recorder.picture();
+        picture.cluster = self.tools.context();
         for service in &picture.services {
             let Some(hop) = measured.hops.get(&service.name) else { continue };
             let mut hop = hop.clone();
@@ -329,7 +341,7 @@ impl Actor {
                     swap.abort();
                 }
                 if let Some(ground) = self.ground.clone() {
-                    let again = Again { tools, ground, config, host, at };
+                    let again = Again { tools, ground, config, host, at, anew: true };
                     let restarted = restart::run(again, after, self.closing.subscribe());
                     self.making.spawn(async move {
                         if let Some(event) = restarted.await {
@@ -376,6 +388,7 @@ impl Actor {
         if let Some(message) = self.journal.note(at_ms, &report) {
             drop(self.outbox.send(Report::Notice { message }));
         }
+        self.keep_edit(&report);
         match &report {
             Report::Ready { .. } => {
                 self.recorder.know(self.state.app_name(), self.state.versions());
@@ -429,38 +442,6 @@ impl Actor {
             }
             Err(event) => drop(events.send(event)),
         }
-    }
-
-    /// Ends every task (a rustc that runs ends with its task), then the ground.
-    fn close(&mut self) {
-        self.closing.send_replace(true);
-        let (mut tasks, mut making) = (std::mem::take(&mut self.tasks), std::mem::take(&mut self.making));
-        let (ground, events, folder) = (self.ground.take(), self.events.clone(), self.tools.place.folder.clone());
-        let recorder = self.recorder.clone();
-        tokio::spawn(async move {
-            tasks.shutdown().await;
-            let made = async { while making.join_next().await.is_some() {} };
-            if tokio::time::timeout(LAST_MAKING, made).await.is_err() {
-                drop(events.send(Event::Notice {
-                    message: "something is still being made; `dyn stop` removes what is left".to_owned(),
-                }));
-            }
-            if let Err(error) = tokio::task::spawn_blocking(move || recorder.end()).await {
-                drop(events.send(Event::Notice { message: format!("the recording was not ended: {error}") }));
-            }
-            if let Some(ground) = ground
-                && let Err(error) = ground.close().await
-            {
-                drop(
-                    events
-                        .send(Event::Notice { message: format!("failed to {error}; `dyn stop` removes what is left") }),
-                );
-            }
-            if let Err(error) = Running::remove(&folder) {
-                drop(events.send(Event::Notice { message: format!("failed to remove the session's file: {error}") }));
-            }
-            drop(events.send(Event::Closed));
-        });
     }
 }
 

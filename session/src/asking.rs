@@ -26,6 +26,12 @@ pub(crate) enum Ask {
     Replay(oneshot::Sender<Answer>),
     /// Write back what the files held before.
     Undo(oneshot::Sender<Answer>),
+    /// Prepare a push or rollback; answered with its number once its plan is there, or it has come to its end.
+    Push(Box<Command>, oneshot::Sender<Result<u64, Answer>>),
+    /// Go on with it, or do not.
+    Decide(u64, bool, oneshot::Sender<Answer>),
+    /// Stop it.
+    StopPush(oneshot::Sender<Answer>),
     /// End the session.
     Stop(oneshot::Sender<Answer>),
 }
@@ -74,12 +80,30 @@ impl Desk {
             Command::Record { on: true, name } => self.recorder(move |it| it.start(name.as_deref())).await,
             Command::Record { on: false, .. } => self.recorder(|it| it.stop()).await,
             Command::Keep { name } => self.recorder(move |it| it.save(&name)).await,
+            Command::Push { .. } | Command::Rollback { .. } => self.push(command).await,
+            Command::Decide { push, yes } => self.ask(|reply| Ask::Decide(push, yes, reply)).await,
+            Command::StopPush => self.ask(Ask::StopPush).await,
             Command::Stop => self.ask(Ask::Stop).await,
             command => match self.snapshot().await {
                 Some(snapshot) => self.serve(command, &snapshot).await,
                 None => over(),
             },
         }
+    }
+
+    /// Answered once the plan is there, which may take as long as a build.
+    async fn push(&self, command: Command) -> Answer {
+        let (reply, answer) = oneshot::channel();
+        if self.asks.send(Ask::Push(Box::new(command), reply)).is_err() {
+            return over();
+        }
+        let number = match answer.await {
+            Ok(Ok(number)) => number,
+            Ok(Err(refused)) => return refused,
+            Err(_) => return over(),
+        };
+        let push = self.snapshot().await.and_then(|known| known.pushes.into_iter().find(|push| push.push == number));
+        push.map_or_else(over, |push| Answer::Planned { push: Box::new(push) })
     }
 
     /// Something that runs functions again as they are now.
@@ -120,6 +144,10 @@ impl Desk {
             Command::Set { service, state, value } => self.set(snapshot, &service, &state, &value).await,
             Command::Restart { .. }
             | Command::Undo
+            | Command::Push { .. }
+            | Command::Rollback { .. }
+            | Command::Decide { .. }
+            | Command::StopPush
             | Command::Stop
             | Command::Replay { .. }
             | Command::Recordings

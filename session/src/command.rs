@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::push::Push;
 use crate::verdict::Verdict;
 
 /// Something to do. Its JSON form carries the kind in `command`.
@@ -84,8 +85,75 @@ pub enum Command {
         /// Its name.
         name: String,
     },
+    /// Bring the app as it was loaded last to a cluster. It is answered once the plan is there: with the push, which
+    /// waits for [`Command::Decide`] unless it is told otherwise here.
+    Push {
+        /// Which cluster.
+        #[serde(default)]
+        goal: Goal,
+        /// Rust names; none: every service.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        services: Vec<String>,
+        /// Neighbours that would not understand a named service come along.
+        #[serde(default)]
+        with_dependents: bool,
+        /// What is to follow the plan.
+        #[serde(default)]
+        then: Then,
+    },
+    /// Have services on a cluster run as they ran before; answered as a push is.
+    Rollback {
+        /// Which cluster.
+        #[serde(default)]
+        goal: Goal,
+        /// Rust name; none: all services.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        service: Option<String>,
+        /// The number of the push to go back to; none: the one before what runs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<u32>,
+        /// The number of the push that is undone: where another is live by now, nothing is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        undoes: Option<u32>,
+        /// What is to follow the plan.
+        #[serde(default)]
+        then: Then,
+    },
+    /// Say yes or no to a push or rollback that asks.
+    Decide {
+        /// Its number in this session.
+        push: u64,
+        /// Whether it is carried out.
+        yes: bool,
+    },
+    /// Have the push or rollback that is under way stop where it is: the next one goes on from there.
+    StopPush,
     /// End the session.
     Stop,
+}
+
+/// Which cluster is meant, as `kubectl` is told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Goal {
+    /// A context of the kubeconfig; none: the current one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+    /// A namespace; none: the context's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+}
+
+/// What follows the plan of a push.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Then {
+    /// It waits for somebody to say yes or no.
+    #[default]
+    Ask,
+    /// It is carried out.
+    Go,
+    /// Nothing: the plan is all.
+    End,
 }
 
 /// A service and what feeds it.
@@ -138,6 +206,11 @@ pub enum Answer {
         /// What the function comes to on other inputs, where they were given.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         again: Option<Value>,
+    },
+    /// What a push or rollback would do, or that it begins, or why it does not: its stage says so.
+    Planned {
+        /// All of it.
+        push: Box<Push>,
     },
     /// It is done.
     Done {

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use app::{App, Diagnostic};
 use hops::Config;
+use local_cluster::Doer;
 
+use crate::push::{Act, Roll, Stage};
 use crate::report::Fate;
 use crate::verdict::Verdict;
 
@@ -46,14 +48,16 @@ pub(crate) enum Event {
     Rehoused { services: Vec<(String, Seat)>, ms: f64 },
     /// What was made for a service is gone, or why it may not be.
     Removed { service: String, trouble: Option<String> },
-    /// A host that came back answers again.
-    Back { service: String, version: String },
+    /// A host that came back answers again; `anew` where it is another process.
+    Back { service: String, version: String, anew: bool },
     /// A host ended, was killed or paused.
-    Down { service: String, why: String },
+    Down { service: String, why: String, by: Doer },
     /// A service could not be seated or started, or did not take a version over; `silent` when its host says nothing.
     Refused { service: String, version: Option<String>, why: String, silent: bool },
     /// What an edit changed, or in words why nobody can tell.
     Judged { edit: Edit, verdicts: Result<Vec<Verdict>, String> },
+    /// A push or rollback goes on.
+    Push { push: u64, news: Box<News> },
     /// A service wrote a line.
     Log { service: String, stream: &'static str, line: String },
     /// Words for the user.
@@ -64,6 +68,27 @@ pub(crate) enum Event {
     Interrupted,
     /// Everything is removed.
     Closed,
+}
+
+/// What a push or rollback tells of itself.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// What would be done is known, and what comes next.
+    Prepared {
+        act: Act,
+        services: Vec<Roll>,
+        layers: usize,
+        bytes: u64,
+        unfinished: bool,
+        notes: Vec<String>,
+        next: Stage,
+    },
+    /// Somebody wants it to stop.
+    Stopping,
+    /// It goes on.
+    Progress(rollout::push::Event),
+    /// It is over.
+    Ended(Stage),
 }
 
 /// An open ground.

@@ -76,6 +76,11 @@ impl Home {
         self.folder.join("build")
     }
 
+    /// The file that remembers which cluster an app was pushed to.
+    pub fn clusters(&self) -> PathBuf {
+        self.folder.join("clusters.json")
+    }
+
     /// The home's own folder.
     pub fn folder(&self) -> &Path {
         &self.folder

@@ -24,6 +24,9 @@ mod lock;
 pub mod measured;
 mod measurer;
 mod options;
+mod printable;
+pub mod push;
+mod pushing;
 mod rank;
 mod recall;
 mod recorder;
@@ -38,6 +41,7 @@ mod stop;
 mod subject;
 pub mod telemetry;
 mod texts;
+mod timeline;
 mod tools;
 pub mod verdict;
 
@@ -49,7 +53,10 @@ pub use journal::LogLine;
 pub use load::load;
 pub use local_cluster::On;
 pub use lock::{Lock, LockError};
+pub use measurer::Measured;
 pub use options::{Front, Options, Recording};
+pub use printable::printable;
+pub use pushing::{SettingsError, push_options, settings};
 pub use report::{Address, Fate, Report, Taken, Waterfall};
 pub use running::{Running, attach, running};
 pub use schema::schema;
@@ -57,6 +64,7 @@ pub use session::{Session, StartError};
 pub use snapshot::Snapshot;
 pub use stop::{Ended, StopError, stop};
 pub use subject::subject;
+pub use timeline::{Edited, Edits, edits};
 
 /// The version of the Docker engine that answers, or why none does.
 pub async fn engine() -> Result<String, String> {

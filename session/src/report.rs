@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::push::{Push, RollState};
 use crate::verdict::Verdict;
 
 /// One event. Its JSON form carries the kind in `event`.
@@ -108,6 +109,28 @@ pub enum Report {
         /// Errors first, in the shape of `check --json`.
         diagnostics: Vec<app::Diagnostic>,
     },
+    /// What a push or rollback would do, service by service.
+    Plan {
+        /// All of it.
+        #[serde(flatten)]
+        push: Box<Push>,
+    },
+    /// A service of a push goes on.
+    Pushing {
+        /// The number of the push within this session.
+        push: u64,
+        /// Rust name.
+        service: String,
+        /// How it stands.
+        #[serde(flatten)]
+        state: RollState,
+    },
+    /// A push or rollback came to its end, whichever.
+    Pushed {
+        /// All of it.
+        #[serde(flatten)]
+        push: Box<Push>,
+    },
     /// A line a service wrote.
     Log {
         /// Rust name.
@@ -127,12 +150,14 @@ pub enum Report {
         #[serde(skip_serializing_if = "Option::is_none")]
         restart_ms: Option<u64>,
     },
-    /// A service that was down answers again, with the latest code; its placed state began anew.
+    /// A service that was down answers again, with the latest code.
     Up {
         /// Rust name.
         service: String,
         /// `service@hash`.
         version: String,
+        /// Whether it was started again: its placed state began anew. Otherwise it stood still, and goes on.
+        anew: bool,
     },
     /// The session cannot go on.
     Failed {

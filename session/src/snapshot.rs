@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::measured::{Hop, Trace};
+use crate::push::Push;
 use crate::report::{Fate, Waterfall};
 use crate::verdict::Judgement;
 
@@ -40,6 +41,12 @@ pub struct Snapshot {
     pub types: BTreeMap<String, Shape>,
     /// Every edit so far, oldest first; the oldest of very many are forgotten.
     pub edits: Vec<EditLine>,
+    /// The context that a push goes to where none is named; none: no kubeconfig names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
+    /// Every push and rollback of this session, oldest first; the last may be under way.
+    #[serde(default)]
+    pub pushes: Vec<Push>,
     /// How long the session's edits took from save to first answer.
     pub totals: Totals,
     /// What is wrong with the file as it stands, errors first. Empty once it is mended.

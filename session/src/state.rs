@@ -8,6 +8,7 @@ mod edits;
 mod health;
 mod judging;
 mod picture;
+mod pushing;
 mod service;
 mod wiring;
 
@@ -23,6 +24,7 @@ use hops::Limits;
 use crate::edit::Taking;
 use crate::effect::{Effect, Wanted};
 use crate::event::{Edit, Event, Opened, Recipe, Seat};
+use crate::push::Push;
 use crate::report::{Address, Report};
 use crate::snapshot::{EditLine, Notice, Shape};
 use service::Service;
@@ -62,6 +64,8 @@ pub(crate) struct State {
     notices: VecDeque<Notice>,
     totals: VecDeque<f64>,
     judging: judging::Judging,
+    /// Pushes and rollbacks; the last may be under way.
+    pushes: VecDeque<Push>,
 }
 
 /// What a session is started with.
@@ -69,6 +73,8 @@ pub(crate) struct State {
 pub(crate) struct Settings {
     pub(crate) token: String,
     pub(crate) limits: Limits,
+    /// Names that callers may use for the services; see `Options::names`.
+    pub(crate) names: BTreeSet<String>,
     /// A start that is broken waits to be mended instead of ending the session.
     pub(crate) waits: bool,
 }
@@ -116,6 +122,7 @@ impl State {
             notices: VecDeque::new(),
             totals: VecDeque::new(),
             judging: judging::Judging::default(),
+            pushes: VecDeque::new(),
         }
     }
 
@@ -137,6 +144,7 @@ impl State {
             Event::Closed => vec![Effect::Report(Report::Stopped)],
             Event::Log { service, stream, line } => self.logged(service, stream, line),
             Event::Notice { message } => self.notice(now, message),
+            Event::Push { push, news } => self.pushing(now, push, *news),
             _ if self.closing => Vec::new(),
             Event::Saved { settled, files } => self.saved(now, settled, &files),
             Event::Loaded { edit, app, diagnostics } => self.loaded(now, edit, app, diagnostics),
@@ -152,8 +160,8 @@ impl State {
             Event::Told { service, config, trouble } => self.told(&service, *config, trouble),
             Event::Rehoused { services, ms } => self.rehoused(now, services, ms),
             Event::Removed { service, trouble } => self.removed(now, service, trouble),
-            Event::Back { service, version } => self.back(now, service, version),
-            Event::Down { service, why } => self.down(now, service, why),
+            Event::Back { service, version, anew } => self.back(now, service, version, anew),
+            Event::Down { service, why, by } => self.down(now, service, why, by),
             Event::Judged { edit, verdicts } => self.judged(now, edit, verdicts),
             Event::Refused { service, version, why, silent } => self.refused(&service, version.as_deref(), why, silent),
         };

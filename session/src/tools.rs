@@ -8,7 +8,8 @@ use std::time::Duration;
 use app::{App, Diagnostic, Incremental};
 use build::{BuildError, Builder};
 use hops::Config;
-use local_cluster::{Ground, Plan, Spec};
+use local_cluster::{Begun, Doer, Ground, Plan, Spec};
+use rollout::history::Source;
 
 use crate::control::Control;
 use crate::effect;
@@ -30,6 +31,17 @@ pub(crate) struct Tools {
     pub(crate) texts: Texts,
     /// What was read of the files before.
     pub(crate) memory: Arc<Mutex<Incremental>>,
+    /// What was read last without an error.
+    pub(crate) loaded: Mutex<Option<Loaded>>,
+}
+
+/// An app as it was read, whole, and what it was read from: what is pushed.
+#[derive(Clone)]
+pub(crate) struct Loaded {
+    pub(crate) app: Arc<App>,
+    pub(crate) source: Source,
+    /// Where a push goes unless it is told otherwise.
+    context: Option<String>,
 }
 
 /// A ground, why it is not another one, and the port of its front door.
@@ -42,11 +54,13 @@ impl Tools {
         let only = self.options.only.clone();
         let memory = self.memory.clone();
         let read = move || crate::load::load_again(&file, &mut memory.lock().unwrap_or_else(PoisonError::into_inner));
-        let loaded = tokio::task::spawn_blocking(read).await;
+        let loaded = tokio::task::spawn_blocking(move || (read(), rollout::cluster::current_context())).await;
         match loaded {
-            Ok((mut app, diagnostics, sources)) => {
+            Ok(((mut app, diagnostics, sources), context)) => {
                 if diagnostics.iter().all(|diagnostic| diagnostic.severity != app::Severity::Error) {
                     self.texts.note(&sources.texts);
+                    let loaded = Loaded { app: Arc::new(app.clone()), source: Source::of(&sources), context };
+                    *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = Some(loaded);
                 }
                 if let Some(only) = only {
                     app.services.retain(|service| only.contains(&service.name));
@@ -61,6 +75,16 @@ impl Tools {
             }
             Err(error) => Event::Failed { message: format!("failed to read the app: {error}"), hint: None },
         }
+    }
+
+    /// What was read last without an error.
+    pub(crate) fn loaded(&self) -> Option<Loaded> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Where a push goes unless it is told otherwise; none where no kubeconfig says so.
+    pub(crate) fn context(&self) -> Option<String> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.context.clone()
     }
 
     /// Chooses the ground, and clears what a killed session left of this app.
@@ -185,7 +209,7 @@ impl Tools {
             return refused(format!("failed to write its configuration: {error}"));
         }
         match ground.start(&service).await {
-            Ok(()) => Event::Started { service },
+            Ok(_) => Event::Started { service },
             Err(error) => refused(format!("failed to {error}")),
         }
     }
@@ -315,11 +339,14 @@ pub(crate) struct Again {
     pub(crate) config: Box<Config>,
     pub(crate) host: String,
     pub(crate) at: SocketAddr,
+    /// Whether it was another process that was started; known once it was.
+    pub(crate) anew: bool,
 }
 
 impl Again {
+    /// Down by what no code of the service's has done.
     fn down(&self, why: String) -> Event {
-        Event::Down { service: self.config.service.clone(), why }
+        Event::Down { service: self.config.service.clone(), why, by: Doer::Others }
     }
 }
 
@@ -329,8 +356,9 @@ impl Restart for Again {
         if let Err(error) = install::configure(&self.tools.place.service(&self.host), &self.config) {
             return Some(self.down(format!("its configuration cannot be written: {error}")));
         }
-        if let Err(error) = self.ground.start(service).await {
-            return Some(self.down(format!("it could not be started again: {error}")));
+        match self.ground.start(service).await {
+            Ok(begun) => self.anew = begun == Begun::Anew,
+            Err(error) => return Some(self.down(format!("it could not be started again: {error}"))),
         }
         // Without a library it is there as soon as it runs.
         self.config.library.is_none().then(|| Event::Started { service: service.clone() })
@@ -339,7 +367,7 @@ impl Restart for Again {
     async fn wait(&mut self) -> Event {
         let service = self.config.service.clone();
         match self.tools.control.ready(self.at, PATIENCE).await {
-            Ok(version) => Event::Back { service, version },
+            Ok(version) => Event::Back { service, version, anew: self.anew },
             // Its end, if it is there at all, is told by the ground.
             Err(error) => match self.ground.kill(&service).await {
                 Ok(()) => Event::Notice { message: format!("{service} was started again and {error}: it is ended") },

@@ -22,6 +22,8 @@ const ANSWERS: usize = 100;
 pub(crate) struct Desk<P> {
     pub(crate) peer: Arc<P>,
     pub(crate) voice: Voice,
+    /// Whether somebody is here who can be asked.
+    pub(crate) can_ask: bool,
     answers: Kept,
 }
 
@@ -33,11 +35,13 @@ pub(crate) enum Fate {
     Failed,
     /// It was the last.
     Leave,
+    /// A push of this number waits for somebody to say yes or no.
+    Asks(u64),
 }
 
 impl<P: Peer> Desk<P> {
     pub(crate) fn new(peer: P, voice: Voice) -> Self {
-        Self { peer: Arc::new(peer), voice, answers: Kept::most(ANSWERS) }
+        Self { peer: Arc::new(peer), voice, can_ask: false, answers: Kept::most(ANSWERS) }
     }
 
     /// The session, for the first time: where nobody answers there is nothing to read lines for.
@@ -103,6 +107,9 @@ impl<P: Peer> Desk<P> {
     }
 
     async fn say(&mut self, command: &Command, line: &str, snapshot: &Snapshot) -> Result<Fate, ShellError> {
+        if self.nobody_answers(command)? {
+            return Ok(Fate::Failed);
+        }
         let answer = match self.peer.say(command).await {
             Ok(answer) => answer,
             Err(error) => return self.lost(&error),
@@ -144,6 +151,7 @@ impl<P: Peer> Desk<P> {
                 self.voice.value(&end)?;
                 Ok(Fate::Done)
             }
+            Answer::Planned { push } => self.planned(*push).await,
             Answer::Done { message } => {
                 self.voice.talk(&message)?;
                 Ok(if *command == Command::Stop { Fate::Leave } else { Fate::Done })
@@ -202,13 +210,13 @@ impl<P: Peer> Desk<P> {
         Ok(Fate::Failed)
     }
 
-    fn refused(&mut self, message: &str, hint: Option<&str>) -> Result<Fate, ShellError> {
+    pub(crate) fn refused(&mut self, message: &str, hint: Option<&str>) -> Result<Fate, ShellError> {
         self.voice.error(message)?;
         hint.into_iter().try_for_each(|hint| self.voice.hint(hint))?;
         Ok(Fate::Failed)
     }
 
-    fn lost(&mut self, error: &P::Error) -> Result<Fate, ShellError> {
+    pub(crate) fn lost(&mut self, error: &P::Error) -> Result<Fate, ShellError> {
         self.voice.error(&format!("the session does not answer: {error}"))?;
         Ok(Fate::Failed)
     }

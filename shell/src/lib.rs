@@ -12,6 +12,7 @@ mod paint;
 mod peer;
 mod piped;
 mod prompt;
+mod push;
 mod show;
 mod table;
 mod terminal;

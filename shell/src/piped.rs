@@ -38,7 +38,8 @@ pub(crate) async fn run<P: Peer>(
             match desk.line(&whole).await {
                 Ok(Fate::Done) => {}
                 Ok(Fate::Leave) => return Ok(ended),
-                Ok(Fate::Failed) => {
+                // Nobody is here to be asked: what asks is refused before it begins.
+                Ok(Fate::Failed | Fate::Asks(_)) => {
                     ended.failed += 1;
                     desk.voice.talk(&format!("  in line {number}"))?;
                     if !keep_going {

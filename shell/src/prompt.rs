@@ -28,7 +28,8 @@ pub(crate) enum Typed {
 
 /// Asks for lines.
 pub(crate) struct Prompt {
-    ask: Sender<()>,
+    /// A question; none: for the next line.
+    ask: Sender<Option<String>>,
     typed: UnboundedReceiver<Typed>,
 }
 
@@ -59,10 +60,10 @@ impl Prompt {
         Ok(Self { ask, typed })
     }
 
-    /// Shows the prompt.
-    pub(crate) fn ask(&self) {
+    /// Shows the prompt, or a question in its place. An answer to that is not remembered.
+    pub(crate) fn ask(&self, question: Option<String>) {
         // Where the thread has ended, `typed` says so.
-        let _ = self.ask.send(());
+        let _ = self.ask.send(question);
     }
 
     /// What is typed at it.
@@ -75,14 +76,18 @@ fn read(
     mut reader: rustyline::Editor<Editor, MemHistory>,
     mut history: Option<History>,
     paint: Paint,
-    asked: &Receiver<()>,
+    asked: &Receiver<Option<String>>,
     sender: &UnboundedSender<Typed>,
 ) {
     let prompt = ("> ", paint.paint(PROMPT, "> "));
-    while asked.recv().is_ok() {
-        let typed = match reader.readline(&prompt) {
+    while let Ok(question) = asked.recv() {
+        let read = match &question {
+            Some(question) => reader.readline(question),
+            None => reader.readline(&prompt),
+        };
+        let typed = match read {
             Ok(line) => {
-                if !is_blank(&line) {
+                if !is_blank(&line) && question.is_none() {
                     if let Err(error) = reader.add_history_entry(line.as_str()) {
                         let _ = sender.send(Typed::NotKept(error.to_string()));
                     }

@@ -15,13 +15,14 @@ use crate::history::History;
 use crate::options::{Ended, Options, ShellError};
 use crate::peer::Peer;
 use crate::prompt::{Prompt, Typed};
-use crate::show;
+use crate::{push, show};
 
 /// Completion shows what it knew before rather than make one wait who has pressed tab.
 const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Reads lines until ctrl-d, `:quit`, or a signal.
 pub(crate) async fn run<P: Peer>(mut desk: Desk<P>, options: Options) -> Result<Ended, ShellError> {
+    desk.can_ask = true;
     let snapshot = desk.attach().await?;
     let mut ends = Ends::listen()?;
     let _as_it_was = AsItWas::note();
@@ -34,7 +35,7 @@ pub(crate) async fn run<P: Peer>(mut desk: Desk<P>, options: Options) -> Result<
         if let Ok(snapshot) = desk.peer.snapshot().await {
             *latest.lock().unwrap_or_else(PoisonError::into_inner) = snapshot;
         }
-        prompt.ask();
+        prompt.ask(None);
         let line = loop {
             let typed = tokio::select! {
                 typed = prompt.typed() => typed,
@@ -51,19 +52,51 @@ pub(crate) async fn run<P: Peer>(mut desk: Desk<P>, options: Options) -> Result<
         if is_blank(&line) {
             continue;
         }
-        // One that came before the call is not meant for it.
-        let mut cancel = signal(SignalKind::interrupt()).map_err(ShellError::Signal)?;
-        let done = tokio::select! {
-            fate = desk.line(&line) => Some(fate?),
-            _ = cancel.recv() => None,
-            signal = ends.next() => return Ok(Ended { signal: Some(signal), ..Ended::default() }),
-        };
+        let mut done = attend(desk.line(&line), &mut ends).await?;
+        if let Done::Fate(Fate::Asks(push)) = done {
+            if let Ok(snapshot) = desk.peer.snapshot().await {
+                prompt.ask(Some(push::question(&snapshot, push)));
+            } else {
+                prompt.ask(Some("go on? [y/N] ".to_owned()));
+            }
+            let said = tokio::select! {
+                typed = prompt.typed() => typed,
+                signal = ends.next() => return Ok(Ended { signal: Some(signal), ..Ended::default() }),
+            };
+            let yes = matches!(&said, Typed::Line(line) if ["y", "yes"].contains(&line.trim().to_lowercase().as_str()));
+            done = attend(desk.decide(push, yes), &mut ends).await?;
+        }
         match done {
-            Some(Fate::Leave) => return Ok(Ended::default()),
-            Some(Fate::Done | Fate::Failed) => {}
-            None => desk.voice.talk("cancelled")?,
+            Done::Fate(Fate::Leave) => return Ok(Ended::default()),
+            Done::Fate(Fate::Done | Fate::Failed | Fate::Asks(_)) => {}
+            Done::Signal(signal) => return Ok(Ended { signal: Some(signal), ..Ended::default() }),
+            Done::Cancelled => {
+                // What is pushed is the session's business, and not given up with the line.
+                let known = desk.peer.snapshot().await.ok();
+                let words = known.as_ref().and_then(push::goes_on);
+                desk.voice.talk(words.as_deref().unwrap_or("cancelled"))?;
+            }
         }
     }
+}
+
+/// What became of a line.
+enum Done {
+    Fate(Fate),
+    /// Ctrl-C.
+    Cancelled,
+    /// One that ends the shell.
+    Signal(i32),
+}
+
+async fn attend(line: impl Future<Output = Result<Fate, ShellError>>, ends: &mut Ends) -> Result<Done, ShellError> {
+    // One that came before the call is not meant for it.
+    let mut cancel = signal(SignalKind::interrupt()).map_err(ShellError::Signal)?;
+    Ok(tokio::select! {
+        fate = line => Done::Fate(fate?),
+        _ = cancel.recv() => Done::Cancelled,
+        signal = ends.next() => Done::Signal(signal),
+    })
 }
 
 /// The lines of before. A history that cannot be had is a notice and no reason to go.

@@ -3,14 +3,13 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use app::App;
 use rollout::cluster::{ClusterError, Target};
 use rollout::history::Source;
-use rollout::push::{Event, Listener, Options, Place, PushError, holder};
-use rollout::settings::{File, Settings, read};
-use session::Home;
+use rollout::push::{Event, Listener, Options, PushError};
+use rollout::settings::Settings;
+use session::{Home, SettingsError};
 
 use crate::arguments::Goal;
 use crate::fault::{Fault, Kind};
@@ -23,54 +22,31 @@ pub(crate) fn load(file: &Path) -> Result<(App, Source, Settings), Fault> {
         finding::print(&diagnostics);
         return Err(Fault::said(Kind::App));
     }
-    let beside = file.with_file_name("dyn.toml");
-    let said = match std::fs::read_to_string(&beside) {
-        Ok(text) => read(&beside, &text, &app).map_err(|mistakes| {
-            for mistake in &mistakes {
-                drop(speech::err(format_args!("error: {mistake}\nhint: {}", mistake.help)));
-            }
-            Fault::said(Kind::App)
-        })?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => File::default(),
-        Err(error) => return Err(Fault::new(Kind::App, format!("failed to read {}: {error}", beside.display()))),
-    };
-    let settings = Settings::of(&app, &said);
+    let settings = session::settings(file, &app).map_err(|error| {
+        let SettingsError::Mistakes { mistakes } = &error else {
+            return Fault::new(Kind::App, format!("failed to {error}"));
+        };
+        for mistake in mistakes {
+            drop(speech::err(format_args!("error: {mistake}\nhint: {}", mistake.help)));
+        }
+        Fault::said(Kind::App)
+    })?;
     Ok((app, Source::of(&sources), settings))
 }
 
 /// What a push or rollback of a file is made from.
 pub(crate) fn options(file: &Path, goal: &Goal) -> Result<Options, Fault> {
-    let (app, source, settings) = load(file)?;
+    let what = load(file)?;
     let home = Home::open()?;
     let place = home.place(file)?;
     let host = std::env::current_exe()
         .map_err(|error| Fault::new(Kind::Machine, format!("failed to find this program: {error}")))?;
-    Ok(Options {
-        app,
-        source,
-        settings,
-        root: file.to_owned(),
-        target: target(goal),
-        registry: None,
-        place: Place {
-            key: format!("{}-{}", place.name, place.id),
-            pins: pins(&home),
-            build: home.build(),
-            images: home.folder().join("images"),
-        },
-        host,
-        holder: holder(),
-        services: std::collections::BTreeSet::new(),
-        with_dependents: false,
-        force: false,
-        remove: false,
-        deadline: Duration::from_secs(120),
-    })
+    Ok(session::push_options(file, what, target(goal), (&home, &place), host))
 }
 
 /// The file that remembers clusters.
 pub(crate) fn pins(home: &Home) -> PathBuf {
-    home.folder().join("clusters.json")
+    home.clusters()
 }
 
 /// Which cluster is meant.

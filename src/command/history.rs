@@ -1,47 +1,116 @@
-//! `dyn history`: what was pushed to a cluster.
+//! `dyn history`: edits of this machine's sessions, and pushes and rollbacks of the cluster's record, in one order.
 
 use std::path::Path;
 
-use rollout::cluster::connect;
+use rollout::cluster::{ClusterError, connect};
 use rollout::history::{Act, Outcome, Record, Store};
 use rollout::object::label;
+use serde_json::{Value, json};
+use session::snapshot::Outcome as Became;
+use session::{Edited, Home};
 
 use super::cluster::{load, target};
 use crate::arguments::Goal;
 use crate::fault::{Fault, Kind};
 use crate::speech;
 
-pub(crate) fn run(file: &Path, json: bool, goal: &Goal) -> Result<(), Fault> {
-    let (app, _, _) = load(file)?;
-    super::dev::runtime()?.block_on(async {
-        let access = connect(&target(goal)).await?;
-        let name = label::app(&app.name);
-        let kept = Store::new(&access, &name).all().await.map_err(rollout::push::PushError::from)?;
-        if kept.is_empty() && !json {
-            drop(speech::err(format_args!(
-                "{} was never pushed to {} / {}",
-                app.name, access.context, access.namespace
-            )));
-        }
-        for kept in &kept {
-            let said = if json {
-                let text = serde_json::to_string(&kept.record);
-                speech::out(text.map_err(|error| Fault::new(Kind::Machine, format!("failed to write JSON: {error}")))?)
-            } else {
-                speech::out(line(&kept.record))
-            };
-            if said.is_err() {
-                break;
-            }
-        }
-        Ok(())
-    })
+/// A line of the timeline.
+enum Entry {
+    Edit(Edited),
+    Record(Box<Record>),
 }
 
-fn line(record: &Record) -> String {
-    let what = match &record.act {
-        Act::Push => record.services.values().cloned().collect::<Vec<_>>().join(" "),
-        Act::Rollback { to, services } => format!("rollback of {} to {to}", services.join(", ")),
+pub(crate) fn run(file: &Path, as_json: bool, goal: &Goal) -> Result<(), Fault> {
+    let place = Home::open()?.place(file)?;
+    let known = session::edits(&place)
+        .map_err(|error| Fault::new(Kind::Machine, format!("failed to read the edits of this app: {error}")))?;
+    if known.unread > 0 {
+        drop(speech::err(format_args!("{} lines of edits do not read", known.unread)));
+    }
+    let (records, trouble) = match super::dev::runtime()?.block_on(pushed(file, goal)) {
+        Ok(records) => (records, None),
+        Err(fault) => (Vec::new(), Some(fault)),
+    };
+    let edits = known.edits.into_iter().map(Entry::Edit);
+    let mut all: Vec<_> = edits.chain(records.into_iter().map(|record| Entry::Record(Box::new(record)))).collect();
+    // Equal times stay in the order in which they were kept.
+    all.sort_by_key(Entry::at);
+    if all.is_empty() && trouble.is_none() && !as_json {
+        drop(speech::err("nothing was edited or pushed yet"));
+    }
+    for entry in &all {
+        let said = if as_json { speech::out(entry.json()?) } else { speech::out(entry.line()) };
+        if said.is_err() {
+            break;
+        }
+    }
+    trouble.map_or(Ok(()), Err)
+}
+
+/// What was pushed to the cluster that is meant; nothing, and that is said, where no kubeconfig names one.
+async fn pushed(file: &Path, goal: &Goal) -> Result<Vec<Record>, Fault> {
+    let access = match connect(&target(goal)).await {
+        Err(error @ ClusterError::NoKubeconfig { .. }) if goal.context.is_none() => {
+            drop(speech::err(format_args!("edits alone, for no cluster is known: failed to {error}")));
+            return Ok(Vec::new());
+        }
+        access => access?,
+    };
+    let (app, _, _) = load(file)?;
+    let kept = Store::new(&access, &label::app(&app.name)).all().await.map_err(rollout::push::PushError::from)?;
+    Ok(kept.into_iter().map(|kept| kept.record).collect())
+}
+
+impl Entry {
+    fn at(&self) -> String {
+        // Times of day in one form sort as they follow each other.
+        match self {
+            Self::Edit(edit) => format!("{:.3}", edit.at),
+            Self::Record(record) => format!("{:.3}", record.at),
+        }
+    }
+
+    /// A record as the cluster keeps it; an edit beside it says so in `act`.
+    fn json(&self) -> Result<Value, Fault> {
+        let value = match self {
+            Self::Record(record) => serde_json::to_value(record),
+            Self::Edit(edit) => serde_json::to_value(edit).map(|mut value| {
+                value["act"] = json!("edit");
+                value
+            }),
+        };
+        value.map_err(|error| Fault::new(Kind::Machine, format!("failed to write JSON: {error}")))
+    }
+
+    fn line(&self) -> String {
+        let at = self.at();
+        let at = at.get(..19).unwrap_or(&at);
+        match self {
+            Self::Edit(edit) => edited(at, edit),
+            Self::Record(record) => recorded(at, record),
+        }
+    }
+}
+
+fn edited(at: &str, edit: &Edited) -> String {
+    let outcome = match &edit.outcome {
+        Became::Open => "was being built".to_owned(),
+        Became::Live => edit.ms.map_or_else(|| "live".to_owned(), |ms| format!("live after {ms:.0} ms")),
+        Became::Unchanged => "changed no meaning".to_owned(),
+        Became::Broken { errors: 1 } => "broken, 1 error".to_owned(),
+        Became::Broken { errors } => format!("broken, {errors} errors"),
+        Became::RolledBack { why } => format!("not taken over: {why}"),
+        Became::Superseded => "a later save came first".to_owned(),
+    };
+    let services = edit.services.iter().map(|service| format!("\n        {}: {}", service.name, service.reason));
+    let flow = if edit.flow { "\n        the flow" } else { "" };
+    format!("{at}  edit {:<8}  {outcome}{}{flow}", edit.edit, services.collect::<String>())
+}
+
+fn recorded(at: &str, record: &Record) -> String {
+    let (word, what) = match &record.act {
+        Act::Push => ("push", record.services.values().cloned().collect::<Vec<_>>().join(" ")),
+        Act::Rollback { to, services } => ("rollback", format!("{} as of push {to}", services.join(", "))),
     };
     let outcome = match &record.outcome {
         Outcome::Live => "live".to_owned(),
@@ -49,13 +118,8 @@ fn line(record: &Record) -> String {
         Outcome::RolledBack { service, why } => format!("put back: {service}: {why}"),
         Outcome::Stopped { why } => format!("stopped: {why}"),
     };
-    let reasons = record.reasons.iter().map(|(service, reasons)| format!("\n      {service}: {}", reasons.join(", ")));
-    let at = record.at.to_string();
-    format!(
-        "{:>4}  {}  {}  {outcome}\n      {what}{}",
-        record.number,
-        at.get(..19).unwrap_or(&at),
-        record.by,
-        reasons.collect::<String>()
-    )
+    let reasons =
+        record.reasons.iter().map(|(service, reasons)| format!("\n        {service}: {}", reasons.join(", ")));
+    let name = format!("{word} {}", record.number);
+    format!("{at}  {name:<13}  {outcome}, by {}\n        {what}{}", record.by, reasons.collect::<String>())
 }

@@ -4,6 +4,14 @@ use session::Answer;
 use session::command::{Called, Spread};
 use session::verdict::Verdict;
 
+/// An answer in lines of text, without what the view shows by itself.
+pub(crate) fn shown(answer: &Answer) -> Vec<String> {
+    match answer {
+        Answer::Planned { .. } => Vec::new(),
+        answer => words(answer),
+    }
+}
+
 /// An answer in lines of text.
 pub(crate) fn words(answer: &Answer) -> Vec<String> {
     match answer {
@@ -18,6 +26,10 @@ pub(crate) fn words(answer: &Answer) -> Vec<String> {
         Answer::Stepped { steps, again } => {
             let again = again.iter().map(|end| format!("called again -> {end}"));
             steps.iter().map(ToString::to_string).chain(again).collect()
+        }
+        Answer::Planned { push } => {
+            let end = format!("{} {}: {}", push.act.word(), push.push, push.stage);
+            push.plan().into_iter().chain([end]).collect()
         }
         Answer::State { values } => values.iter().map(|(name, value)| format!("{name} = {value:#}")).collect(),
         Answer::Called(called) => self::called(called),

@@ -3,8 +3,10 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use session::Snapshot;
+use session::push::Stage;
 use session::snapshot::Phase;
 
+use crate::ground::Ground;
 use crate::layout::{self, Arrangement};
 use crate::log::LogRing;
 use crate::model::{Model, Overlay, Pane};
@@ -28,18 +30,24 @@ pub(crate) enum Deed {
     /// The diagnostics that were put aside.
     Findings,
     Freeze,
+    /// To the services on the cluster, and back to those that run here.
+    Cluster,
     Window(Way),
     Invoke,
     Shell,
     Undo,
+    /// Begin a push, show the one that is open, or put it aside.
+    Push,
+    /// Say yes or no to the push that asks.
+    Decide(bool),
+    /// Have the push that is under way stop.
+    StopPush,
     /// Recorded inputs once more.
     Replay,
     Open,
     Pager,
     Copy,
     Mouse,
-    /// There is a key for it, and it is not there yet.
-    Later(&'static str),
     Back,
     Suspend,
     Redraw,
@@ -66,6 +74,7 @@ pub(crate) fn of(key: KeyEvent, model: &Model, snapshot: &Snapshot, logs: &LogRi
         KeyCode::Char('c' | 'd') if control => Deed::Quit,
         KeyCode::Char('z') if control => Deed::Suspend,
         KeyCode::Char('l') if control => Deed::Redraw,
+        code if !control && decides(code, model, snapshot).is_some() => decides(code, model, snapshot)?,
         _ if control || key.modifiers.contains(KeyModifiers::ALT) => return None,
         KeyCode::Char('?') | KeyCode::F(1) => Deed::Help,
         KeyCode::Char(':') => Deed::Command,
@@ -89,12 +98,13 @@ pub(crate) fn of(key: KeyEvent, model: &Model, snapshot: &Snapshot, logs: &LogRi
         KeyCode::Enter if model.focus == Pane::Edits && !snapshot.diagnostics.is_empty() => Deed::Findings,
         KeyCode::Enter => Deed::Expand,
         KeyCode::Char('f') => Deed::Freeze,
+        KeyCode::Char('c') => Deed::Cluster,
         KeyCode::Char('-' | '_') => Deed::Window(Way::Back),
         KeyCode::Char('+' | '=') => Deed::Window(Way::On),
         KeyCode::Char('i') => Deed::Invoke,
         KeyCode::Char('s') => Deed::Shell,
         KeyCode::Char('r') => Deed::Replay,
-        KeyCode::Char('p') => Deed::Later("pushing to a cluster comes later"),
+        KeyCode::Char('p') => Deed::Push,
         KeyCode::Char('u') => Deed::Undo,
         KeyCode::Char('o') => Deed::Open,
         KeyCode::Char('L') => Deed::Pager,
@@ -107,12 +117,27 @@ pub(crate) fn of(key: KeyEvent, model: &Model, snapshot: &Snapshot, logs: &LogRi
     works(deed, model, snapshot, logs).then_some(deed)
 }
 
+/// What a key does to the push that is shown.
+fn decides(code: KeyCode, model: &Model, snapshot: &Snapshot) -> Option<Deed> {
+    let Some(Overlay::Push { .. }) = &model.overlay else { return None };
+    let push = model::open_push(snapshot)?;
+    match (&push.stage, code) {
+        (Stage::Asking, KeyCode::Char('y')) => Some(Deed::Decide(true)),
+        (Stage::Asking, KeyCode::Char('n') | KeyCode::Esc) => Some(Deed::Decide(false)),
+        (Stage::Preparing | Stage::Underway, KeyCode::Esc) => Some(Deed::StopPush),
+        _ => None,
+    }
+}
+
 fn works(deed: Deed, model: &Model, snapshot: &Snapshot, logs: &LogRing) -> bool {
     if let Some(overlay) = &model.overlay {
         let scrolls = matches!(deed, Deed::Move(..));
         let copies = matches!(overlay, Overlay::Output { .. }) && deed == Deed::Copy;
+        let pushes =
+            matches!(overlay, Overlay::Push { .. }) && matches!(deed, Deed::Push | Deed::Decide(_) | Deed::StopPush);
         return scrolls
             || copies
+            || pushes
             || matches!(deed, Deed::Back | Deed::Quit | Deed::Suspend | Deed::Redraw | Deed::Mouse);
     }
     let diagnostics = model.shows_diagnostics(snapshot);
@@ -146,15 +171,27 @@ fn works(deed: Deed, model: &Model, snapshot: &Snapshot, logs: &LogRing) -> bool
             panes && seen && if way == Way::On { model.window + 1 < windows } else { model.window > 0 && windows > 1 }
         }
         Deed::Invoke => {
-            panes && running && model::chosen_service(model, snapshot).is_some_and(|service| service.version.is_some())
+            // What is called is what runs here.
+            let here = model.ground == Ground::Here;
+            here && panes
+                && running
+                && model::chosen_service(model, snapshot).is_some_and(|service| service.version.is_some())
         }
         Deed::Replay => running && snapshot.edits.iter().any(|edit| edit.judgement.is_some()),
-        Deed::Undo => running && snapshot.edits.iter().any(|edit| edit.edit > 0),
+        Deed::Undo => running && edits::undone(snapshot).is_some(),
+        Deed::Push => {
+            let new = !snapshot.services.is_empty() && !model::is_broken(snapshot) && snapshot.cluster.is_some();
+            running && (new || model::open_push(snapshot).is_some())
+        }
+        // Only over the push itself.
+        Deed::Decide(_) | Deed::StopPush => false,
         Deed::Open => !snapshot.file.as_os_str().is_empty() || diagnostics,
         Deed::Pager => logs.end() > 0,
         Deed::Copy => copied(model, snapshot, logs).is_some(),
         Deed::Back => back(model, snapshot),
-        Deed::Help | Deed::Command | Deed::Shell | Deed::Mouse | Deed::Later(_) => true,
+        // A picture that stands still is of one ground.
+        Deed::Cluster => model.frozen.is_none(),
+        Deed::Help | Deed::Command | Deed::Shell | Deed::Mouse => true,
         Deed::Suspend | Deed::Redraw | Deed::Quit => true,
     }
 }
@@ -186,7 +223,7 @@ pub(crate) fn copied(model: &Model, snapshot: &Snapshot, logs: &LogRing) -> Opti
         Pane::Hops => Some(snapshot.traces.get(model.trace)?.id.clone()),
         Pane::Edits => {
             let listed = edits::listed(model, snapshot);
-            listed.get(edits::chosen(model, &listed)).map(|edit| edits::what(edit))
+            listed.get(edits::chosen(model, &listed)).map(|edit| edit.what())
         }
         Pane::Logs => log_view::current(model, logs).map(|(_, line)| line.line.clone()),
     }

@@ -12,6 +12,7 @@ mod hop_detail;
 mod hops;
 pub(crate) mod logs;
 pub(crate) mod overlay;
+mod push;
 mod request;
 mod service_detail;
 mod split;

@@ -1,28 +1,114 @@
-//! The edits that are listed, latest first.
+//! The timeline: edits, pushes and rollbacks, latest first.
 
 use session::Snapshot;
+use session::push::{Act, Push, Stage};
 use session::snapshot::{EditLine, Outcome};
 use session::verdict::{Judgement, Verdict};
 
-use crate::model::{Model, matches};
+use crate::model::{Chosen, Model, matches};
 
-/// The edits that are listed, latest first.
-pub(crate) fn listed<'a>(model: &Model, snapshot: &'a Snapshot) -> Vec<&'a EditLine> {
-    let has = |edit: &EditLine| {
-        model.filter.is_empty()
-            || edit.services.iter().any(|s| matches(&s.name, &model.filter) || matches(&s.reason, &model.filter))
-            || matches(what(edit).as_str(), &model.filter)
-    };
-    snapshot.edits.iter().rev().filter(|edit| has(edit)).collect()
+/// A line of the timeline.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Entry<'a> {
+    Edit(&'a EditLine),
+    Push(&'a Push),
 }
 
-/// Where the chosen edit stands in that list.
-pub(crate) fn chosen(model: &Model, listed: &[&EditLine]) -> usize {
-    listed.iter().position(|edit| Some(edit.edit) == model.edit).unwrap_or(0)
+impl Entry<'_> {
+    /// When it happened.
+    pub(crate) fn at_ms(self) -> u64 {
+        match self {
+            Self::Edit(edit) => edit.at_ms,
+            Self::Push(push) => push.at_ms,
+        }
+    }
+
+    pub(crate) fn id(self) -> Chosen {
+        match self {
+            Self::Edit(edit) => Chosen::Edit(edit.edit),
+            Self::Push(push) => Chosen::Push(push.push),
+        }
+    }
+
+    /// What it was about, in one line.
+    pub(crate) fn what(self) -> String {
+        match self {
+            Self::Edit(edit) => what(edit),
+            Self::Push(push) => pushed(push),
+        }
+    }
+}
+
+/// The lines that are listed, latest first.
+pub(crate) fn listed<'a>(model: &Model, snapshot: &'a Snapshot) -> Vec<Entry<'a>> {
+    let has = |entry: &Entry<'_>| {
+        let reason = |edit: &EditLine| edit.services.iter().any(|service| matches(&service.reason, &model.filter));
+        let named = match entry {
+            Entry::Edit(edit) => {
+                reason(edit) || edit.services.iter().any(|service| matches(&service.name, &model.filter))
+            }
+            Entry::Push(push) => push.changed().any(|roll| matches(&roll.name, &model.filter)),
+        };
+        named || matches(entry.what().as_str(), &model.filter)
+    };
+    let edits = snapshot.edits.iter().map(Entry::Edit);
+    let mut all: Vec<_> = edits.chain(snapshot.pushes.iter().map(Entry::Push)).filter(has).collect();
+    // Of what happened at one moment the push came later: it is of a text that was there.
+    all.sort_by_key(|entry| (entry.at_ms(), matches!(entry, Entry::Push(_))));
+    all.reverse();
+    all
+}
+
+/// Where the chosen one stands in that list.
+pub(crate) fn chosen(model: &Model, listed: &[Entry<'_>]) -> usize {
+    listed.iter().position(|entry| Some(entry.id()) == model.entry).unwrap_or(0)
+}
+
+/// What is undone next: the last edit, or the last push that is still live. A rollback takes its push off the pile.
+pub(crate) fn undone(snapshot: &Snapshot) -> Option<Entry<'_>> {
+    let edits = snapshot.edits.iter().filter(|edit| edit.edit > 0).map(Entry::Edit);
+    let live = snapshot.pushes.iter().filter(|push| push.is_live()).map(Entry::Push);
+    let mut all: Vec<_> = edits.chain(live).collect();
+    all.sort_by_key(|entry| (entry.at_ms(), matches!(entry, Entry::Push(_))));
+    let mut pile: Vec<Entry<'_>> = Vec::new();
+    for entry in all {
+        match entry {
+            Entry::Push(push) if push.act != Act::Push => {
+                if let Some(at) = pile.iter().rposition(|before| matches!(before, Entry::Push(_))) {
+                    pile.remove(at);
+                }
+            }
+            _ => pile.push(entry),
+        }
+    }
+    pile.pop()
+}
+
+/// What a push is about, in one line.
+fn pushed(push: &Push) -> String {
+    let mut parts = Vec::new();
+    if let Act::Rollback { to } = push.act {
+        parts.push(to.map_or_else(|| "rollback".to_owned(), |to| format!("rollback to push {to}")));
+    }
+    match &push.stage {
+        Stage::Failed { why, .. } | Stage::Declined { why } => parts.push(why.clone()),
+        Stage::Nothing => parts.push("everything runs as it is wanted".to_owned()),
+        Stage::Preparing => parts.push("what differs is built".to_owned()),
+        _ => {}
+    }
+    parts.extend(push.doing.clone());
+    let names: Vec<_> = push.changed().map(|roll| roll.name.as_str()).collect();
+    if !names.is_empty() {
+        parts.push(names.join(" "));
+    }
+    if let Some(target) = &push.target {
+        parts.push(format!("to {target}"));
+    }
+    parts.join(", ")
 }
 
 /// What changed, in one line.
-pub(crate) fn what(edit: &EditLine) -> String {
+fn what(edit: &EditLine) -> String {
     let mut parts: Vec<_> = edit
         .services
         .iter()

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use session::push::Push;
 use session::snapshot::Service;
 use session::{Severity, Snapshot};
 
+use crate::ground::Ground;
 use crate::prompt::Prompt;
 use crate::theme::Theme;
 
@@ -17,8 +19,8 @@ pub struct Model {
     pub focus: Pane,
     /// The chosen service; none: the one that the last edit changed.
     pub service: Option<String>,
-    /// The chosen edit; none: the latest.
-    pub edit: Option<u64>,
+    /// The chosen line of the timeline; none: the latest.
+    pub entry: Option<Chosen>,
     /// The chosen request among [`Snapshot::traces`].
     pub trace: usize,
     /// Only services and edits that this occurs in are listed.
@@ -29,6 +31,8 @@ pub struct Model {
     pub expanded: bool,
     /// Whether the picture stands still: the number of the first log line that is not shown.
     pub frozen: Option<u64>,
+    /// Whose services are shown.
+    pub ground: Ground,
     /// What lies over the panes.
     pub overlay: Option<Overlay>,
     /// What is being typed.
@@ -45,6 +49,8 @@ pub struct Model {
     pub diagnostic: usize,
     /// The texts that diagnostics speak of.
     pub sources: BTreeMap<PathBuf, Arc<str>>,
+    /// Whether the key before this one warned that a push is under way: once more means it.
+    pub warned: bool,
     /// Whether the mouse is ours rather than the terminal's.
     pub mouse: bool,
     /// What the terminal can show.
@@ -67,11 +73,25 @@ pub enum Pane {
     Logs,
 }
 
+/// A line of the timeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chosen {
+    /// An edit, by its number.
+    Edit(u64),
+    /// A push or rollback, by its number in the session.
+    Push(u64),
+}
+
 /// What lies over the panes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Overlay {
     /// Every key.
     Help {
+        /// Rows that went out at the top.
+        scroll: usize,
+    },
+    /// The latest push or rollback: its plan, the question, how it goes.
+    Push {
         /// Rows that went out at the top.
         scroll: usize,
     },
@@ -125,12 +145,13 @@ impl Model {
         Self {
             focus: Pane::default(),
             service: None,
-            edit: None,
+            entry: None,
             trace: 0,
             filter: String::new(),
             window: 0,
             expanded: false,
             frozen: None,
+            ground: Ground::default(),
             overlay: None,
             prompt: None,
             history: Vec::new(),
@@ -139,6 +160,7 @@ impl Model {
             findings: None,
             diagnostic: 0,
             sources: BTreeMap::new(),
+            warned: false,
             mouse,
             theme,
             size,
@@ -152,6 +174,11 @@ impl Model {
             _ => is_broken(snapshot),
         }
     }
+}
+
+/// The latest push or rollback, where it has not come to its end.
+pub(crate) fn open_push(snapshot: &Snapshot) -> Option<&Push> {
+    snapshot.pushes.last().filter(|push| push.is_open())
 }
 
 /// Whether something stops the build of the file as it stands.

@@ -2,6 +2,7 @@
 
 mod deeds;
 mod mouse;
+mod push;
 
 use crossterm::event::{KeyEvent, KeyEventKind};
 use session::Snapshot;
@@ -10,7 +11,7 @@ use crate::act::{Act, Input};
 use crate::log::LogRing;
 use crate::model::{Model, Overlay};
 use crate::prompt::{Prompt, Purpose, Typed};
-use crate::{deed, log_view};
+use crate::{deed, log_view, model};
 
 /// Takes in what the view is told, and says what is to be done.
 pub fn update(model: &mut Model, input: Input, snapshot: &Snapshot, logs: &LogRing) -> Vec<Act> {
@@ -42,7 +43,17 @@ pub fn update(model: &mut Model, input: Input, snapshot: &Snapshot, logs: &LogRi
         }
         Input::Answered { title, lines } => {
             model.message = None;
+            let is_shown = matches!(model.overlay, Some(Overlay::Push { .. }));
             match lines.as_slice() {
+                // The push that was prepared says it all itself.
+                [] if is_shown => {}
+                [line] if is_shown => {
+                    // One that was not even begun has nothing to show.
+                    if model::open_push(snapshot).is_none() {
+                        model.overlay = None;
+                    }
+                    model.message = Some(line.clone());
+                }
                 [] => model.message = Some(format!("{title}: done")),
                 [line] if line.chars().count() + 2 < model.size.0.into() => model.message = Some(line.clone()),
                 _ => model.overlay = Some(Overlay::Output { title, lines, scroll: 0 }),
@@ -57,14 +68,22 @@ pub fn update(model: &mut Model, input: Input, snapshot: &Snapshot, logs: &LogRi
             model.message = Some(message);
             Vec::new()
         }
+        Input::Shows(ground) => {
+            model.ground = ground;
+            model.message = None;
+            Vec::new()
+        }
     }
 }
 
 fn press(model: &mut Model, key: KeyEvent, snapshot: &Snapshot, logs: &LogRing) -> Vec<Act> {
     model.message = None;
+    // Only the very next key is the second one.
+    let warned = std::mem::take(&mut model.warned);
     let Some(prompt) = &mut model.prompt else {
         return match deed::of(key, model, snapshot, logs) {
-            Some(deed) => deeds::perform(model, deed, snapshot, logs),
+            Some(deed) => push::warned(model, deed, warned, snapshot)
+                .unwrap_or_else(|| deeds::perform(model, deed, snapshot, logs)),
             None => Vec::new(),
         };
     };
@@ -126,6 +145,10 @@ fn done(model: &mut Model, logs: &LogRing) -> Vec<Act> {
             }
             if model.history.last() != Some(&line) {
                 model.history.push(line.clone());
+            }
+            if push::is_one(&line) {
+                model.overlay = Some(Overlay::Push { scroll: 0 });
+                return vec![Act::Run(line)];
             }
             model.message = Some(format!("{line} …").replace('…', model.theme.glyphs().cut));
             vec![Act::Run(line)]

@@ -40,6 +40,17 @@ pub(super) async fn choose(target: &Target) -> Result<Chosen, ClusterError> {
     Ok(Chosen { context, config })
 }
 
+/// The context that is meant where none is named, by what the files say: no cluster is asked. None where there is none.
+pub fn current_context() -> Option<String> {
+    let files = candidates(env::var_os("KUBECONFIG"), env::var_os("HOME"));
+    let there: Vec<_> = files.iter().filter(|file| file.exists()).collect();
+    if there.is_empty() {
+        return env::var_os("KUBERNETES_SERVICE_HOST").map(|_| IN_CLUSTER.to_owned());
+    }
+    let read = there.into_iter().try_fold(Kubeconfig::default(), |all, file| all.merge(Kubeconfig::read_from(file)?));
+    context(&read.ok()?, &Target::default(), &files).ok()
+}
+
 fn in_cluster() -> Result<Chosen, ClusterError> {
     let config = Config::incluster();
     let config =

@@ -1,6 +1,6 @@
 //! What ran before, put back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -66,6 +66,18 @@ impl Rollback {
         &self.target.record
     }
 
+    /// The push or rollback that is undone: what came to its end last.
+    pub fn before(&self) -> Option<&Record> {
+        self.site.latest().map(|kept| &kept.record)
+    }
+
+    /// What services will run again, by Rust name: those that will be changed.
+    pub fn versions(&self) -> BTreeMap<String, String> {
+        let is_its = |(name, _): &(&String, &String)| self.hosts.contains(&super::work::label_of(name));
+        let back = self.target.record.services.iter().filter(is_its);
+        back.map(|(name, version)| (name.clone(), version.clone())).collect()
+    }
+
     /// DNS labels of services that will be changed.
     pub fn services(&self) -> &BTreeSet<String> {
         &self.hosts
@@ -113,7 +125,7 @@ impl Rollback {
             act: Act::Rollback { to: self.target.record.number, services: self.hosts.iter().cloned().collect() },
             outcome: Outcome::Underway,
             services,
-            reasons: std::collections::BTreeMap::new(),
+            reasons: BTreeMap::new(),
         };
         let kept = Kept { record, objects, source: self.target.source.clone() };
         let (access, app, tell, options) = (&self.access, self.options.app.name.as_str(), &self.tell, &self.options);

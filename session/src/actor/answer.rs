@@ -51,6 +51,15 @@ impl Actor {
                 effects.into_iter().for_each(|effect| self.perform(effect));
                 drop(reply.send(answer));
             }
+            Ask::Push(command, reply) => self.push(*command, reply),
+            Ask::Decide(number, yes, reply) => drop(reply.send(self.decide(number, yes))),
+            Ask::StopPush(reply) => {
+                let answer = match self.stop_push() {
+                    true => Answer::Done { message: "it is told to stop".to_owned() },
+                    false => caller::refused("nothing is being pushed".to_owned()),
+                };
+                drop(reply.send(answer));
+            }
             Ask::Stop(reply) => {
                 drop(self.events.send(Event::Interrupted));
                 drop(reply.send(Answer::Done { message: "the session ends".to_owned() }));

@@ -6,6 +6,7 @@ use super::cursor::{Wanted, spot};
 use super::help::TOPICS;
 use super::shape::{Ty, Types, of, skeleton};
 use super::verb::VERBS;
+use crate::push::Stage;
 use crate::snapshot::{Field, Service, Snapshot};
 
 /// Something that could be typed.
@@ -56,6 +57,14 @@ pub fn complete(line: &str, cursor: usize, snapshot: &Snapshot) -> (usize, Vec<C
         Wanted::Switch => {
             add("on".to_owned(), "write requests to a folder".to_owned());
             add("off".to_owned(), "write them no more".to_owned());
+        }
+        Wanted::Flags(flags) => {
+            snapshot.services.iter().for_each(|service| add(format!("{} ", service.name), signature(service)));
+            flags.iter().for_each(|flag| add(format!("{flag} "), "option".to_owned()));
+        }
+        Wanted::Decision => {
+            let asking = snapshot.pushes.iter().filter(|push| push.stage == Stage::Asking);
+            asking.for_each(|push| add(push.push.to_string(), format!("the {} that asks", push.act.word())));
         }
         Wanted::Service => snapshot.services.iter().for_each(|service| add(service.name.clone(), signature(service))),
         Wanted::Placed(service) => {

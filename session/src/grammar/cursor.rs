@@ -25,6 +25,10 @@ pub(super) enum Wanted<'s> {
     Request,
     /// `on` or `off`.
     Switch,
+    /// A service, or one of these.
+    Flags(&'static [&'static str]),
+    /// A push that waits for an answer.
+    Decision,
     /// Only the name of a service.
     Service,
     /// A placed value of a service.
@@ -56,7 +60,9 @@ pub(super) fn spot<'s>(line: &str, cursor: usize, snapshot: &'s Snapshot) -> Spo
     let tokens = tokens(line);
     let is_begun = |last: &Token| {
         let open = matches!(last.kind, Kind::Name | Kind::Reference | Kind::Word | Kind::Text { closed: false });
-        open && last.at.end == cursor
+        // No number begins so.
+        let is_flag = line[last.at.clone()].starts_with("--") || line[last.at.start..] == *"-";
+        (open || is_flag) && last.at.end == cursor
     };
     let (before, start) = match tokens.split_last() {
         Some((last, before)) if is_begun(last) => (before, last.at.start),
@@ -76,7 +82,16 @@ fn command<'s>(line: &str, colon: &Token, rest: &[Token], start: usize, snapshot
         return Spot { start: colon.at.start, wanted: Wanted::Command };
     };
     let service = |token: &Token| snapshot.service(token.text(line));
-    let wanted = match (verb::find(name.text(line)).map(|verb| verb.takes), arguments) {
+    let verb = verb::find(name.text(line));
+    let wanted = match (verb.map(|verb| verb.takes), arguments) {
+        // What stands behind these is no service.
+        (Some(Takes::Push), [.., last])
+            if matches!(last.text(line), "--context" | "--namespace" | "--to" | "--undo") =>
+        {
+            Wanted::Nothing
+        }
+        (Some(Takes::Push), _) => Wanted::Flags(verb.map_or(&[], |verb| verb.flags)),
+        (Some(Takes::Decision), []) => Wanted::Decision,
         (Some(Takes::Service | Takes::Logs | Takes::Set), []) => Wanted::Service,
         (Some(Takes::Set), [name, dot]) if dot.is('.') => service(name).map_or(Wanted::Nothing, Wanted::Placed),
         (Some(Takes::Edit), []) => Wanted::Edit,

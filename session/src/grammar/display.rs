@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::{Line, Show};
-use crate::command::{Call, Command, Feed};
+use crate::command::{Call, Command, Feed, Goal, Then};
 
 impl Display for Line {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -35,9 +35,35 @@ impl Display for Command {
             Self::Record { on: true, name } => spaced(f, ":record on", name.iter()),
             Self::Record { on: false, .. } => f.write_str(":record off"),
             Self::Keep { name } => write!(f, ":keep {name}"),
+            Self::Push { goal, services, with_dependents, then } => {
+                spaced(f, ":push", services.iter())?;
+                let flag = with_dependents.then_some("--with-dependents");
+                spaced(f, "", flag.iter())?;
+                told(f, goal, *then)
+            }
+            Self::Rollback { goal, service, to, undoes, then } => {
+                spaced(f, ":rollback", service.iter())?;
+                to.iter().try_for_each(|to| write!(f, " --to {to}"))?;
+                undoes.iter().try_for_each(|undoes| write!(f, " --undo {undoes}"))?;
+                told(f, goal, *then)
+            }
+            Self::Decide { push, yes: true } => write!(f, ":confirm {push}"),
+            Self::Decide { push, yes: false } => write!(f, ":decline {push}"),
+            Self::StopPush => f.write_str(":push --stop"),
             Self::Stop => f.write_str(":stop"),
         }
     }
+}
+
+/// Where a push goes, and what follows its plan.
+fn told(f: &mut Formatter<'_>, goal: &Goal, then: Then) -> fmt::Result {
+    goal.context.iter().try_for_each(|context| write!(f, " --context {context}"))?;
+    goal.namespace.iter().try_for_each(|namespace| write!(f, " --namespace {namespace}"))?;
+    f.write_str(match then {
+        Then::Ask => "",
+        Then::Go => " --yes",
+        Then::End => " --plan",
+    })
 }
 
 /// A command and what it is given, apart by blanks.

@@ -15,9 +15,25 @@ pub fn help(topic: Option<&str>) -> String {
         Some("keys") => KEYS.to_owned(),
         Some("scripts") => SCRIPTS.to_owned(),
         Some(name) => verb::find(name).map_or_else(overview, |verb| {
-            format!(":{} {}\n  {}\n", verb.name, verb.usage, verb.about).replace(" \n", "\n")
+            let mut text = format!(":{} {}\n  {}\n", verb.name, verb.usage, verb.about).replace(" \n", "\n");
+            verb.flags.iter().for_each(|flag| text += &format!("  {flag:<18} {}\n", option(flag)));
+            text
         }),
         None => overview(),
+    }
+}
+
+/// What an option is for.
+fn option(flag: &str) -> &'static str {
+    match flag {
+        "--plan" => "show what would be done, and do nothing",
+        "--yes" => "do not ask",
+        "--context" => "a context of the kubeconfig; else the current one",
+        "--namespace" => "a namespace; else the context's",
+        "--with-dependents" => "neighbours that would not understand a named service come along",
+        "--stop" => "have the push that is under way stop where it is: the next one goes on from there",
+        "--to" => "the number of the push to go back to; else the one before what runs",
+        _ => "the number of the push that is undone: where another is live by now, nothing is",
     }
 }
 

@@ -1,5 +1,7 @@
 //! From tokens to what a line means.
 
+mod push;
+
 use std::ops::Range;
 
 use super::expression::{Expression, Reader, What};
@@ -75,10 +77,8 @@ impl<'l, 's> Words<'_, 'l, 's> {
             Takes::Request => Line::Say(Command::Diff { request: self.number("the number of a request")?.0 }),
             Takes::Step => Line::Say(self.step()?),
             Takes::Topic => self.help()?,
-            Takes::Later(what) => {
-                return Err(Mistake::new(at, format_args!(":{name} is not there yet"))
-                    .hint(format_args!("{what} come with a later version")));
-            }
+            Takes::Push => self.push(verb)?,
+            Takes::Decision => self.decide(verb)?,
         })
     }
 

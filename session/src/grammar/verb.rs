@@ -30,8 +30,10 @@ pub(super) enum Takes {
     Step,
     /// Perhaps a topic.
     Topic,
-    /// Whatever: the command is planned, and this is what is missing for it.
-    Later(&'static str),
+    /// Perhaps services, and options.
+    Push,
+    /// Perhaps the number of a push.
+    Decision,
 }
 
 /// A command.
@@ -42,11 +44,23 @@ pub(super) struct Verb {
     /// As help shows what it takes.
     pub(super) usage: &'static str,
     pub(super) about: &'static str,
+    /// What it takes that begins with `--`.
+    pub(super) flags: &'static [&'static str],
 }
 
 const fn verb(name: &'static str, takes: Takes, usage: &'static str, about: &'static str) -> Verb {
-    Verb { name, takes, usage, about }
+    Verb { name, takes, usage, about, flags: &[] }
 }
+
+/// A command with options.
+const fn flagged(verb: Verb, flags: &'static [&'static str]) -> Verb {
+    Verb { flags, ..verb }
+}
+
+const PUSH: Verb =
+    verb("push", Takes::Push, "[SERVICE...]", "roll what changed out to a cluster; :help push has its options");
+
+const ROLLBACK: Verb = verb("rollback", Takes::Push, "[SERVICE]", "have what ran on the cluster before run again");
 
 /// Every command, in the order of help.
 pub(super) const VERBS: &[Verb] = &[
@@ -69,7 +83,10 @@ pub(super) const VERBS: &[Verb] = &[
     verb("replay", Takes::Recording, "[NAME]", "run recorded inputs again: the last edit's, or a recording's"),
     verb("diff", Takes::Request, "N", "what request N would come to now"),
     verb("step", Takes::Step, "N [HOP [VALUE...]]", "request N hop by hop; a hop again with other inputs"),
-    verb("push", Takes::Later("rollouts"), "", "roll the app out to a cluster (not there yet)"),
+    flagged(PUSH, &["--plan", "--yes", "--context", "--namespace", "--with-dependents", "--stop"]),
+    flagged(ROLLBACK, &["--to", "--plan", "--yes", "--context", "--namespace", "--undo"]),
+    verb("confirm", Takes::Decision, "[N]", "carry out the push or rollback that was asked about"),
+    verb("decline", Takes::Decision, "[N]", "do not carry it out"),
     verb("help", Takes::Topic, "[TOPIC]", "this, or more of a command or topic"),
     verb("quit", Takes::Nothing, "", "leave; the session goes on"),
 ];

@@ -31,6 +31,7 @@ impl State {
             edges: edges(app),
             types: self.types.clone(),
             edits: self.edits.iter().cloned().collect(),
+            pushes: self.pushes.iter().cloned().collect(),
             totals: self.totals(),
             diagnostics: self.findings(),
             notices: self.notices.iter().cloned().collect(),
@@ -52,6 +53,11 @@ impl State {
     pub(crate) fn versions(&self) -> BTreeMap<String, String> {
         let live = |(name, known): (&String, &Service)| Some((name.clone(), known.live.as_ref()?.version.clone()));
         self.services.iter().filter_map(live).collect()
+    }
+
+    /// An edit by its number.
+    pub(crate) fn edit(&self, edit: u64) -> Option<&snapshot::EditLine> {
+        self.edits.iter().rev().find(|line| line.edit == edit)
     }
 
     /// The edit that brought a version.

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 use serde_json::Value;
-use session::command::{Call, Command, Feed};
+use session::command::{Call, Command, Feed, Goal, Then};
 use session::grammar::{Line, Show, complete, doubts, is_complete, parse, tokens};
 
 use crate::{history, snapshot};
@@ -39,6 +39,15 @@ fn call() -> impl Strategy<Value = Call> {
     })
 }
 
+fn goal() -> impl Strategy<Value = Goal> {
+    let name = || prop::option::of("[a-z][a-z0-9_@/:.-]{0,20}");
+    (name(), name()).prop_map(|(context, namespace)| Goal { context, namespace })
+}
+
+fn then() -> impl Strategy<Value = Then> {
+    prop_oneof![Just(Then::Ask), Just(Then::Go), Just(Then::End)]
+}
+
 fn line() -> impl Strategy<Value = Line> {
     prop_oneof![
         call().prop_map(|call| Line::Say(Command::Invoke { call })),
@@ -54,6 +63,16 @@ fn line() -> impl Strategy<Value = Line> {
         }),
         "[a-z][a-z0-9_.-]{0,20}".prop_map(|name| Line::Say(Command::Keep { name })),
         prop::option::of("[a-z][a-z0-9_.-]{0,20}").prop_map(|name| Line::Say(Command::Record { on: true, name })),
+        (goal(), prop::sample::subsequence(vec!["get", "map"], 0..=2), any::<bool>(), then()).prop_map(
+            |(goal, names, with_dependents, then)| {
+                let services = names.into_iter().map(str::to_owned).collect();
+                Line::Say(Command::Push { goal, services, with_dependents, then })
+            }
+        ),
+        (goal(), any::<bool>(), any::<[Option<u32>; 2]>(), then()).prop_map(|(goal, one, [to, undoes], then)| {
+            Line::Say(Command::Rollback { goal, service: one.then(|| "map".to_owned()), to, undoes, then })
+        }),
+        (any::<u64>(), any::<bool>()).prop_map(|(push, yes)| Line::Say(Command::Decide { push, yes })),
         prop_oneof![value().prop_map(Feed::Value), call().prop_map(Feed::Call)]
             .prop_map(|of| Line::Show(Show::Table { of })),
     ]
@@ -96,6 +115,11 @@ fn pieces() -> impl Strategy<Value = String> {
         "ü",
         "\\",
         "'",
+        ":push ",
+        ":rollback ",
+        "--",
+        "--context ",
+        "--to ",
         "\u{0}",
     ]);
     prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())

@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
-use session::command::{Call, Command, Feed};
+use session::command::{Call, Command, Feed, Goal, Then};
 use session::grammar::{Answers, Kept, Line, NoAnswers, Show, help, is_blank, is_complete, parse, route};
+use session::push::Push;
 
 use crate::{history, snapshot};
 
@@ -132,6 +133,29 @@ fn the_oldest_answers_are_forgotten_and_numbers_stay() {
     assert_eq!(kept.answer(2), None);
     assert_eq!(kept.answer(3), Some(&json!(2)));
     assert_eq!((NoAnswers.count(), NoAnswers.answer(1)), (0, None));
+}
+
+#[test]
+fn a_push_takes_services_and_options_in_any_order() {
+    let goal = Goal { context: Some("kind-dev".to_owned()), namespace: Some("a/b:c".to_owned()) };
+    let push = |services: &[&str], goal, with_dependents, then| {
+        let services = services.iter().map(|name| (*name).to_owned()).collect();
+        Line::Say(Command::Push { goal, services, with_dependents, then })
+    };
+    assert_eq!(read(":push"), push(&[], Goal::default(), false, Then::Ask));
+    assert_eq!(
+        read(":push map --context kind-dev --with-dependents get --namespace a/b:c --yes"),
+        push(&["map", "get"], goal.clone(), true, Then::Go)
+    );
+    assert_eq!(read(":push --plan"), push(&[], Goal::default(), false, Then::End));
+    assert_eq!(read(":push --stop"), Line::Say(Command::StopPush));
+    let back = Command::Rollback { goal, service: Some("map".to_owned()), to: Some(3), undoes: None, then: Then::Ask };
+    assert_eq!(read(":rollback map --to 3 --context kind-dev --namespace a/b:c"), Line::Say(back));
+    assert_eq!(read(":decline 2"), Line::Say(Command::Decide { push: 2, yes: false }));
+    let mut snapshot = snapshot();
+    snapshot.pushes = vec![Push { push: 7, ..Push::default() }];
+    let meant = parse(":confirm", &snapshot, &NoAnswers);
+    assert_eq!(meant, Ok(Line::Say(Command::Decide { push: 7, yes: true })));
 }
 
 #[test]

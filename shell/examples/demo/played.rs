@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use serde_json::{Value, json};
-use session::command::{Call, Called, CalledHop, Feed, Kept, Spread, Step, Timed};
+use session::command::{Call, Called, CalledHop, Feed, Kept, Spread, Step, Then, Timed};
+use session::push::{Push, Roll, RollState, Stage, Target};
 use session::snapshot::{Edge, EditLine, EditedService, Field, Outcome, Phase, Placed, Service, Shape, Totals};
 use session::verdict::{Changed, Findings, Judgement, Verdict};
 use session::{Answer, Command, Snapshot, Waterfall};
@@ -61,6 +62,17 @@ impl Peer for Played {
             Command::Record { on: true, .. } => Answer::Done { message: "requests are recorded".to_owned() },
             Command::Record { .. } => Answer::Done { message: "lunch holds 120 requests".to_owned() },
             Command::Keep { name } => Answer::Done { message: format!("120 requests are kept in {name}") },
+            Command::Push { then, .. } | Command::Rollback { then, .. } => {
+                let stage = match then {
+                    Then::Ask => Stage::Asking,
+                    Then::Go => Stage::Underway,
+                    Then::End => Stage::Planned,
+                };
+                Answer::Planned { push: Box::new(Push { stage, ..pushed() }) }
+            }
+            Command::Decide { push, yes: true } => Answer::Done { message: format!("push {push} begins") },
+            Command::Decide { push, .. } => Answer::Done { message: format!("push {push} is not carried out") },
+            Command::StopPush => Answer::Refused { message: "nothing is being pushed".to_owned(), hint: None },
             Command::Stop => Answer::Done { message: "the session ends".to_owned() },
         })
     }
@@ -80,6 +92,38 @@ impl Peer for Played {
         ];
         lines.retain(|line| service.is_none_or(|service| line.service == service));
         Ok(lines.split_off(lines.len().saturating_sub(last)))
+    }
+}
+
+/// A push that is live by the time anybody looks.
+fn pushed() -> Push {
+    let roll = |name: &str, what: &str, reasons: &[&str], state| Roll {
+        name: name.to_owned(),
+        what: what.to_owned(),
+        reasons: reasons.iter().map(|reason| (*reason).to_owned()).collect(),
+        before: Some(format!("{name}@11")),
+        version: Some(format!("{name}@{}", if reasons.is_empty() { "11" } else { "22" })),
+        replicas: 1,
+        state,
+        ..Roll::default()
+    };
+    let target = Target {
+        context: "k3s".to_owned(),
+        namespace: "shop".to_owned(),
+        server: "https://10.0.0.1:6443".to_owned(),
+        cluster: "3f2a99".to_owned(),
+    };
+    Push {
+        push: 1,
+        target: Some(target),
+        services: vec![
+            roll("get", "unchanged", &[], RollState::Waiting),
+            roll("map", "changed", &["helper scale() changed"], RollState::Live { ms: 2100.0 }),
+        ],
+        layers: 1,
+        bytes: 242_000,
+        stage: Stage::Live { number: 4, sent: 242_000, ms: 5200.0 },
+        ..Push::default()
     }
 }
 
@@ -215,6 +259,7 @@ fn snapshot() -> Snapshot {
             ("Reading".to_owned(), Shape::Struct(reading)),
             ("Average".to_owned(), Shape::Struct(fields(&[("average", "f64"), ("count", "u64")]))),
         ]),
+        pushes: vec![pushed()],
         edits: vec![
             EditLine {
                 edit: 1,

@@ -143,11 +143,32 @@ fn problems_are_put_into_words() {
     ");
     insta::assert_snapshot!(both(":push"), @r"
     ----
-    error: :push is not there yet
-      :push
-       ^^^^
-    hint: rollouts come with a later version
+    error: nobody is here to say yes
+    hint: say it with --yes, or look with --plan
       in line 1
+    ");
+}
+
+#[test]
+fn a_push_shows_its_plan_how_it_goes_and_how_it_ended() {
+    insta::assert_snapshot!(both(":push --plan"), @r"
+    ----
+    push to k3s, namespace shop (https://10.0.0.1:6443, cluster 3f2a99)
+      get  unchanged  get@11
+      map  changed  map@11 -> map@22  1 pod
+             helper scale() changed
+    1 layer to send, 242 KB
+    push 1: planned, not carried out
+    ");
+    insta::assert_snapshot!(both(":push map --yes"), @r"
+    ----
+    push to k3s, namespace shop (https://10.0.0.1:6443, cluster 3f2a99)
+      get  unchanged  get@11
+      map  changed  map@11 -> map@22  1 pod
+             helper scale() changed
+    1 layer to send, 242 KB
+    map: live after 2.1 s
+    push 1: live as push 4: 5.2 s, 242 KB sent
     ");
 }
 
@@ -289,7 +310,10 @@ fn what_the_shell_shows() {
       :replay [NAME]              run recorded inputs again: the last edit's, or a recording's
       :diff N                     what request N would come to now
       :step N [HOP [VALUE...]]    request N hop by hop; a hop again with other inputs
-      :push                       roll the app out to a cluster (not there yet)
+      :push [SERVICE...]          roll what changed out to a cluster; :help push has its options
+      :rollback [SERVICE]         have what ran on the cluster before run again
+      :confirm [N]                carry out the push or rollback that was asked about
+      :decline [N]                do not carry it out
       :help [TOPIC]               this, or more of a command or topic
       :quit                       leave; the session goes on
 

@@ -9,6 +9,8 @@ use super::Scene;
 use super::canvas::Canvas;
 use super::text::{Row, width};
 use crate::deed::{self, Deed};
+use crate::ground::Ground;
+use crate::model::{Overlay, open_push};
 use crate::prompt::{Prompt, Purpose};
 use crate::theme::Tone;
 
@@ -56,6 +58,10 @@ fn said(scene: Scene<'_>) -> Option<(String, Tone)> {
 /// The keys that work now, most wanted first, as many as there is room for.
 fn keys(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
     let mut row = Row::new(scene.theme);
+    // What is seen is easily taken for what runs here.
+    if scene.model.ground == Ground::Cluster {
+        row.text(" ", Tone::Plain).text("cluster", Tone::Busy).text("  ", Tone::Plain);
+    }
     for (name, _, word) in hints(scene) {
         if row.width() + width(name) + width(word) + 3 > canvas.width() {
             break;
@@ -70,10 +76,13 @@ fn keys(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
 pub(crate) fn hints(scene: Scene<'_>) -> Vec<(&'static str, KeyCode, &'static str)> {
     let Scene { model, snapshot, logs, .. } = scene;
     let freeze = if model.frozen.is_some() { "move on" } else { "freeze" };
+    let ground = if model.ground == Ground::Here { "cluster" } else { "local" };
     let expand = if model.expanded { "less" } else { "expand" };
     let candidates = [
         ("?", KeyCode::Char('?'), "help"),
         ("q", KeyCode::Char('q'), "quit"),
+        ("y", KeyCode::Char('y'), "yes"),
+        ("n", KeyCode::Char('n'), "no"),
         ("esc", KeyCode::Esc, "back"),
         ("o", KeyCode::Char('o'), "open"),
         ("enter", KeyCode::Enter, ""),
@@ -82,9 +91,11 @@ pub(crate) fn hints(scene: Scene<'_>) -> Vec<(&'static str, KeyCode, &'static st
         (":", KeyCode::Char(':'), "command"),
         ("/", KeyCode::Char('/'), ""),
         ("tab", KeyCode::Tab, "pane"),
+        ("c", KeyCode::Char('c'), ground),
         ("i", KeyCode::Char('i'), "invoke"),
         ("s", KeyCode::Char('s'), "shell"),
         ("u", KeyCode::Char('u'), "undo"),
+        ("p", KeyCode::Char('p'), "push"),
         ("r", KeyCode::Char('r'), "replay"),
         ("f", KeyCode::Char('f'), freeze),
         ("h l", KeyCode::Right, ""),
@@ -97,6 +108,14 @@ pub(crate) fn hints(scene: Scene<'_>) -> Vec<(&'static str, KeyCode, &'static st
     let works = |(name, code, word): (&'static str, KeyCode, &'static str)| {
         let deed = deed::of(KeyEvent::new(code, KeyModifiers::NONE), model, snapshot, logs)?;
         let word = match deed {
+            // Named once, by the keys that are theirs.
+            Deed::Decide(_) if matches!(word, "yes" | "no") => word,
+            Deed::Decide(_) => return None,
+            // Their place is further back while nothing is asked.
+            _ if matches!(word, "yes" | "no") => return None,
+            Deed::StopPush => "stop",
+            Deed::Push if matches!(model.overlay, Some(Overlay::Push { .. })) => "aside",
+            Deed::Push if open_push(snapshot).is_some() => "the push",
             Deed::Search => "search",
             Deed::Filter => "filter",
             Deed::RequestLogs => "its logs",

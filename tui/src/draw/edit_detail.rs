@@ -6,16 +6,22 @@ use session::verdict::Judgement;
 use super::Scene;
 use super::canvas::Canvas;
 use super::edits::{outcome, phases};
+use super::push;
 use super::text::{Row, width, wrap};
+use crate::edits::Entry;
 use crate::theme::Tone;
 use crate::{edits, model, units};
 
 /// Draws the chosen edit.
 pub(crate) fn draw(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
     let listed = edits::listed(scene.model, scene.snapshot);
-    let Some(edit) = listed.get(edits::chosen(scene.model, &listed)) else {
-        canvas.rule(scene, "edit", "none yet");
-        return;
+    let edit = match listed.get(edits::chosen(scene.model, &listed)) {
+        Some(Entry::Edit(edit)) => edit,
+        Some(Entry::Push(push)) => return push::draw(scene, push, 0, canvas),
+        None => {
+            canvas.rule(scene, "edit", "none yet");
+            return;
+        }
     };
     let (_, word, _) = outcome(scene.theme, edit);
     let ago = units::age(scene.snapshot.now_ms.saturating_sub(edit.at_ms));

@@ -5,7 +5,9 @@ use session::snapshot::{EditLine, Outcome};
 
 use super::Scene;
 use super::canvas::Canvas;
+use super::push;
 use super::text::Row;
+use crate::edits::Entry;
 use crate::model::Pane;
 use crate::theme::{Theme, Tone};
 use crate::{edits, layout, units};
@@ -27,24 +29,27 @@ pub(crate) fn draw(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
     let height = canvas.height().saturating_sub(1);
     let first = layout::first(chosen, listed.len(), height);
     // The start takes so long that beside it no edit would be seen.
-    let longest =
-        listed.iter().filter(|edit| edit.edit > 0).filter_map(|edit| edit.ms).map(|ms| ms.total).fold(0.0, f64::max);
-    for (at, edit) in listed.iter().enumerate().skip(first).take(height) {
+    let edits = || snapshot.edits.iter().filter(|edit| edit.edit > 0);
+    let longest = edits().filter_map(|edit| edit.ms).map(|ms| ms.total).fold(0.0, f64::max);
+    for (at, entry) in listed.iter().enumerate().skip(first).take(height) {
         let mut row = Row::new(theme);
         row.text(if at == chosen { theme.glyphs().marker } else { " " }, Tone::Accent);
-        row.figure(&edit.edit.to_string(), 3, Tone::Strong).figure(&units::clock(edit.at_ms), 7, Tone::Dim);
-        let (glyph, word, tone) = outcome(theme, edit);
+        let (number, (glyph, word, tone), ms, bars) = match entry {
+            Entry::Edit(edit) => (edit.edit.to_string(), outcome(theme, edit), edit.ms.map(|ms| ms.total), edit.ms),
+            Entry::Push(push) => (format!("p{}", push.push), push::stage(theme, push), push::took(push), None),
+        };
+        row.figure(&number, 3, Tone::Strong).figure(&units::clock(entry.at_ms()), 7, Tone::Dim);
         row.text("  ", Tone::Plain).text(glyph, tone).text(" ", Tone::Plain).cell(&word, 11, tone);
         if canvas.width() >= 50 {
-            let total = edit.ms.map(|ms| units::millis(ms.total));
+            let total = ms.map(units::millis);
             row.figure(total.as_deref().unwrap_or(""), 8, Tone::Plain).text("  ", Tone::Plain);
         }
         if canvas.width() >= 100 {
-            bar(&mut row, edit.ms, longest, 24);
+            bar(&mut row, bars, longest, 24);
             row.text("  ", Tone::Plain);
         }
         let room = canvas.width().saturating_sub(row.width());
-        row.cell(&edits::what(edit), room, Tone::Plain);
+        row.cell(&entry.what(), room, Tone::Plain);
         canvas.row(1 + at - first, row);
         if at == chosen && model.focus == Pane::Edits {
             canvas.choose(1 + at - first, theme.chosen());

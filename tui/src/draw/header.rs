@@ -4,9 +4,10 @@ use session::snapshot::{Condition, Outcome, Phase};
 
 use super::Scene;
 use super::canvas::Canvas;
+use super::push;
 use super::text::{Row, width};
 use crate::theme::Tone;
-use crate::{graph, units};
+use crate::{graph, model, units};
 
 /// The app and how it does.
 pub(crate) fn header(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
@@ -18,6 +19,10 @@ pub(crate) fn header(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
     let mut right = Vec::new();
     if scene.model.frozen.is_some() {
         right.push(("frozen".to_owned(), Tone::Busy));
+    }
+    if let Some(push) = model::open_push(snapshot) {
+        let (_, words, tone) = push::stage(scene.theme, push);
+        right.push((format!("{} {words}", push.act.word()), tone));
     }
     if let Some(written) = &snapshot.recording.written {
         let lost = if written.lost > 0 { format!(", {} lost", units::count(written.lost)) } else { String::new() };

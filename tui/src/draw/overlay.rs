@@ -1,14 +1,17 @@
 //! What lies over the panes: every key, or what a command answered.
 
+use session::Snapshot;
+
 use super::Scene;
 use super::canvas::Canvas;
+use super::push;
 use super::text::{Row, wrap};
 use crate::log::printable;
 use crate::model::{Model, Overlay};
 use crate::theme::Tone;
 
 /// Every key and what it does.
-const KEYS: [(&str, &str); 28] = [
+const KEYS: [(&str, &str); 30] = [
     ("1 2 3 4  tab", "Flow, Hops, Edits, Logs"),
     ("up down  k j", "the row before, the row after"),
     ("pgup pgdn  g G", "a page, the first, the last"),
@@ -18,6 +21,7 @@ const KEYS: [(&str, &str); 28] = [
     ("esc", "back, and only ever back"),
     ("", ""),
     ("-  +", "a shorter, a longer time window"),
+    ("c", "what runs on the cluster, and back to what runs here"),
     ("f", "freeze the picture, and let it move again"),
     ("/", "list only what matches. Logs: search"),
     ("n  N", "Logs: the next, the previous match"),
@@ -28,7 +32,7 @@ const KEYS: [(&str, &str); 28] = [
     (":", "a command, as the shell has them; tab completes"),
     ("i", "invoke the chosen service"),
     ("s", "the shell; ctrl-d comes back"),
-    ("u", "undo the last edit in the file"),
+    ("u", "undo what was done last: an edit in the file, or a push, by a rollback that asks first"),
     ("r", "run recorded inputs for the last edit once more"),
     ("", ""),
     ("m", "the mouse: the view's, or the terminal's to select text"),
@@ -36,12 +40,14 @@ const KEYS: [(&str, &str); 28] = [
     ("ctrl-z", "stop; fg comes back"),
     ("q  ctrl-c", "quit: the session ends"),
     ("", ""),
-    ("p", "push to a cluster: comes later"),
+    ("p", "push what changed to a cluster: shows the plan and asks; later shows how it goes, or puts it aside"),
+    ("y n  esc", "answer it; while it is under way, esc twice has it stop"),
 ];
 
 /// Draws what lies over the panes.
 pub(crate) fn draw(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
     let (title, scroll) = match &scene.model.overlay {
+        Some(Overlay::Push { scroll }) => return push::overlay(scene, *scroll, canvas),
         Some(Overlay::Help { scroll }) => ("help", *scroll),
         Some(Overlay::Output { title, scroll, .. }) => (title.as_str(), *scroll),
         None => return,
@@ -59,13 +65,16 @@ pub(crate) fn draw(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
 }
 
 /// How many rows there are to scroll through.
-pub(crate) fn rows(model: &Model) -> usize {
+pub(crate) fn rows(model: &Model, snapshot: &Snapshot) -> usize {
+    if let (Some(Overlay::Push { .. }), Some(shown)) = (&model.overlay, snapshot.pushes.last()) {
+        return push::rows(model.theme, shown, model.size.0.into()).len();
+    }
     content(model, model.size.0.into()).len()
 }
 
 fn content(model: &Model, columns: usize) -> Vec<(Option<String>, String)> {
     match &model.overlay {
-        None => Vec::new(),
+        None | Some(Overlay::Push { .. }) => Vec::new(),
         Some(Overlay::Help { .. }) => {
             let mut rows = Vec::new();
             for (key, text) in KEYS {

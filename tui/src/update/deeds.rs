@@ -2,9 +2,10 @@
 
 use session::{Command, Snapshot};
 
-use super::command;
+use super::{command, push};
 use crate::act::Act;
 use crate::deed::{self, Deed, Stride, Way};
+use crate::ground::Ground;
 use crate::log::LogRing;
 use crate::model::{self, Model, Overlay, Pane};
 use crate::prompt::{Prompt, Purpose};
@@ -40,6 +41,12 @@ pub(super) fn perform(model: &mut Model, deed: Deed, snapshot: &Snapshot, logs: 
             model.frozen = if model.frozen.is_some() { None } else { Some(logs.end()) };
             return vec![Act::Freeze(model.frozen.is_some())];
         }
+        Deed::Cluster => {
+            let wanted = model.ground == Ground::Here;
+            model.ground = if wanted { Ground::Asking } else { Ground::Here };
+            model.message = wanted.then(|| "asking the cluster".into());
+            return vec![Act::Cluster(wanted)];
+        }
         Deed::Window(Way::Back) => model.window = model.window.saturating_sub(1),
         Deed::Window(Way::On) => model.window += 1,
         Deed::Invoke => {
@@ -49,10 +56,10 @@ pub(super) fn perform(model: &mut Model, deed: Deed, snapshot: &Snapshot, logs: 
         }
         Deed::Shell => return vec![Act::Shell],
         Deed::Replay => return vec![Act::Say(Command::Replay { name: None })],
-        Deed::Undo => {
-            model.message = Some("undoing the last edit".into());
-            return vec![Act::Say(Command::Undo)];
-        }
+        Deed::Undo => return push::undo(model, snapshot),
+        Deed::Push => return push::push(model, snapshot),
+        Deed::Decide(yes) => return push::decide(model, yes, snapshot),
+        Deed::StopPush => return vec![Act::Say(Command::StopPush)],
         Deed::Open => return vec![place(model, snapshot)],
         Deed::Pager => {
             let chosen = model::chosen_service(model, snapshot).map(|service| service.name.clone());
@@ -76,7 +83,6 @@ pub(super) fn perform(model: &mut Model, deed: Deed, snapshot: &Snapshot, logs: 
             model.message = Some(format!("the mouse is {whose}"));
             return vec![Act::Mouse(model.mouse)];
         }
-        Deed::Later(what) => model.message = Some(what.into()),
         Deed::Back => back(model, snapshot),
         Deed::Suspend => return vec![Act::Suspend],
         Deed::Redraw => return vec![Act::Redraw],
@@ -120,10 +126,15 @@ fn go(model: &mut Model, way: Way, stride: Stride, snapshot: &Snapshot, logs: &L
         Way::Back => from.saturating_sub(by),
         Way::On => from.saturating_add(by).min(rows.saturating_sub(1)),
     };
-    if let Some(Overlay::Help { scroll } | Overlay::Output { scroll, .. }) = &mut model.overlay {
+    if let Some(Overlay::Help { scroll } | Overlay::Push { scroll } | Overlay::Output { scroll, .. }) =
+        &mut model.overlay
+    {
         *scroll = to(*scroll, usize::MAX);
-        let most = crate::draw::overlay::rows(model).saturating_sub(usize::from(model.size.1).saturating_sub(4));
-        if let Some(Overlay::Help { scroll } | Overlay::Output { scroll, .. }) = &mut model.overlay {
+        let most =
+            crate::draw::overlay::rows(model, snapshot).saturating_sub(usize::from(model.size.1).saturating_sub(4));
+        if let Some(Overlay::Help { scroll } | Overlay::Push { scroll } | Overlay::Output { scroll, .. }) =
+            &mut model.overlay
+        {
             *scroll = (*scroll).min(most);
         }
     } else if model.shows_diagnostics(snapshot) {
@@ -139,7 +150,7 @@ fn go(model: &mut Model, way: Way, stride: Stride, snapshot: &Snapshot, logs: &L
                 let listed = edits::listed(model, snapshot);
                 let next = to(edits::chosen(model, &listed), listed.len());
                 // The latest is followed by whatever comes.
-                model.edit = listed.get(next).filter(|_| next > 0).map(|edit| edit.edit);
+                model.entry = listed.get(next).filter(|_| next > 0).map(|entry| entry.id());
             }
             Pane::Logs => model.logs.at = log_view::moved(model, logs, way == Way::Back, by),
         }
@@ -192,7 +203,7 @@ pub(super) fn choose(model: &mut Model, place: layout::Place, row: usize, snapsh
             let listed = edits::listed(model, snapshot);
             let first = layout::first(edits::chosen(model, &listed), listed.len(), height.saturating_sub(1));
             if let Some(edit) = row.checked_sub(1).and_then(|row| listed.get(first + row)) {
-                model.edit = Some(edit.edit);
+                model.entry = Some(edit.id());
             }
         }
         Pane::Logs => {

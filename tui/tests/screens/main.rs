@@ -4,6 +4,7 @@ mod bytes;
 mod drawn;
 mod keys;
 mod made;
+mod pushes;
 mod storms;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};

@@ -1,0 +1,337 @@
+//! A push to a cluster, or a rollback there, as faces see it: plain data.
+
+use std::fmt::{self, Display};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A push or rollback of this session, from its preparation to its end. Times are milliseconds since the session began.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Push {
+    /// Counts the pushes and rollbacks of this session, from 1.
+    pub push: u64,
+    /// What is done.
+    pub act: Act,
+    /// The edit whose text is pushed; 0 is the start.
+    pub edit: u64,
+    /// When it was asked for.
+    pub at_ms: u64,
+    /// When it came to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_ms: Option<u64>,
+    /// How far it is.
+    pub stage: Stage,
+    /// Where it goes, once the cluster answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Target>,
+    /// What is done with each service and how that stands, upstreams before those who call them.
+    pub services: Vec<Roll>,
+    /// Image layers that have to travel.
+    #[serde(default)]
+    pub layers: usize,
+    /// Compressed bytes of them.
+    #[serde(default)]
+    pub bytes: u64,
+    /// The last push was ended in the midst of it: this one goes on.
+    #[serde(default)]
+    pub unfinished: bool,
+    /// What it is about at this moment, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doing: Option<String>,
+    /// What is worth knowing, in words, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// What is done on a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "act", rename_all = "snake_case")]
+pub enum Act {
+    /// The app as it was loaded last is brought there.
+    #[default]
+    Push,
+    /// Services run as they ran before.
+    Rollback {
+        /// The number of the push whose state they have again, once it is known.
+        to: Option<u32>,
+    },
+}
+
+/// How far a push is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "stage", rename_all = "snake_case")]
+pub enum Stage {
+    /// The cluster is asked, and what differs is built. Nothing is changed by it.
+    #[default]
+    Preparing,
+    /// Ready to be carried out: somebody has to say yes or no.
+    Asking,
+    /// It is carried out.
+    Underway,
+    /// It was told to stop, and says so to the cluster.
+    Stopping,
+    /// The plan alone was asked for.
+    Planned,
+    /// There is nothing to do: everything runs as it is wanted.
+    Nothing,
+    /// Nobody wanted it carried out.
+    Declined {
+        /// Why, in words.
+        why: String,
+    },
+    /// Everything is live.
+    Live {
+        /// The number of its record on the cluster.
+        number: u32,
+        /// Compressed bytes that travelled.
+        sent: u64,
+        /// Milliseconds from the word to go until everything was live.
+        ms: f64,
+    },
+    /// It was not done, or not whole.
+    Failed {
+        /// Why, in words.
+        why: String,
+        /// What to do about it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hint: Option<String>,
+        /// What was changed was put back to what ran before.
+        put_back: bool,
+    },
+    /// It was stopped in the midst of it: the next push goes on from there.
+    Stopped,
+}
+
+/// A namespace of a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Target {
+    /// The context of the kubeconfig.
+    pub context: String,
+    /// The namespace.
+    pub namespace: String,
+    /// The API server's URL.
+    pub server: String,
+    /// What tells it from other clusters.
+    pub cluster: String,
+}
+
+/// A service in a push.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Roll {
+    /// Rust name.
+    pub name: String,
+    /// What is done with it: new, changed, settings, route only, drifted, unchanged, gone or rolled back.
+    pub what: String,
+    /// Why, in terms of the source.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<String>,
+    /// `service@hash` that runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// `service@hash` that is to run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The image that runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_before: Option<String>,
+    /// The image that is to run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Pods there should be.
+    #[serde(default)]
+    pub replicas: u32,
+    /// Compressed bytes of its image that no other service has; 0 where the image is there already.
+    #[serde(default)]
+    pub bytes: u64,
+    /// How it stands.
+    pub state: RollState,
+}
+
+/// How a service of a push stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum RollState {
+    /// It has not begun, or nothing is to be done.
+    #[default]
+    Waiting,
+    /// It is built at the level at which it is pushed.
+    Building,
+    /// It is built.
+    Built {
+        /// Milliseconds it took.
+        ms: f64,
+    },
+    /// Pods of the new version come, those of old ones go.
+    Rolling {
+        /// Pods of the new version that take requests.
+        ready: u32,
+        /// Pods of the new version there should be.
+        wanted: u32,
+        /// Pods of earlier versions that are not gone yet.
+        old: u32,
+        /// Why a pod of the new version is not ready.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
+    /// It runs as it is wanted.
+    Live {
+        /// Milliseconds its roll took.
+        ms: f64,
+    },
+    /// It did not get there.
+    Failed {
+        /// Why.
+        why: String,
+        /// The last lines of a container that ended.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        lines: Vec<String>,
+        /// It is put back to what ran.
+        put_back: bool,
+    },
+    /// It is put back to what ran, because another did not get there.
+    PutBack,
+}
+
+impl Push {
+    /// Whether it is neither asked about nor at its end: no other can begin.
+    pub fn is_busy(&self) -> bool {
+        matches!(self.stage, Stage::Preparing | Stage::Underway | Stage::Stopping)
+    }
+
+    /// Whether it has not come to its end.
+    pub fn is_open(&self) -> bool {
+        self.is_busy() || self.stage == Stage::Asking
+    }
+
+    /// Whether it changed what runs on the cluster, and all of it is live.
+    pub fn is_live(&self) -> bool {
+        matches!(self.stage, Stage::Live { .. })
+    }
+
+    /// The number of its record on the cluster, once it is live.
+    pub fn number(&self) -> Option<u32> {
+        match self.stage {
+            Stage::Live { number, .. } => Some(number),
+            _ => None,
+        }
+    }
+
+    /// What would be done, in lines: where, with each service what and why, and what travels.
+    pub fn plan(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if let Some(Target { context, namespace, server, cluster }) = &self.target {
+            lines
+                .push(format!("{} to {context}, namespace {namespace} ({server}, cluster {cluster})", self.act.word()));
+        }
+        let width = self.services.iter().map(|roll| roll.name.chars().count()).max().unwrap_or_default();
+        for roll in &self.services {
+            lines.push(format!("  {:width$}  {}", roll.name, roll.words()));
+            lines.extend(roll.reasons.iter().map(|reason| format!("  {:width$}    {reason}", "")));
+        }
+        if self.unfinished {
+            lines.push("the last push was ended in the midst of it: this one goes on".to_owned());
+        }
+        if self.layers > 0 {
+            let layers = if self.layers == 1 { "layer" } else { "layers" };
+            lines.push(format!("{} {layers} to send, {} KB", self.layers, self.bytes / 1000));
+        }
+        lines.extend(self.notes.iter().cloned());
+        lines
+    }
+
+    /// The services with which something is done.
+    pub fn changed(&self) -> impl Iterator<Item = &Roll> {
+        self.services.iter().filter(|roll| roll.is_changed())
+    }
+}
+
+impl Roll {
+    /// What is done with it, in a line: `changed  plus@1f -> plus@2e, image 3a1b… -> 77c0…, 2 pods, 240 KB`.
+    pub fn words(&self) -> String {
+        let mut words = vec![self.what.clone()];
+        match (&self.before, &self.version) {
+            (Some(before), Some(after)) if before != after => words.push(format!("{before} -> {after}")),
+            (_, Some(version)) | (Some(version), None) => words.push(version.clone()),
+            (None, None) => {}
+        }
+        let changed = || self.image.is_some() && self.image != self.image_before;
+        if let Some(image) = self.image.as_deref().filter(|_| changed()) {
+            words.push(format!("image {}", digest(image)));
+        }
+        if self.is_changed() && self.replicas > 0 {
+            words.push(format!("{} pod{}", self.replicas, if self.replicas == 1 { "" } else { "s" }));
+        }
+        if self.bytes > 0 {
+            words.push(format!("{} KB", self.bytes / 1000));
+        }
+        words.join("  ")
+    }
+
+    /// Whether something is done with it.
+    pub fn is_changed(&self) -> bool {
+        self.what != "unchanged"
+    }
+}
+
+/// What tells an image from others, as short as people compare it.
+fn digest(image: &str) -> &str {
+    let digest = image.rsplit([':', '.']).next().unwrap_or(image);
+    digest.get(..12).unwrap_or(digest)
+}
+
+impl Act {
+    /// `push` or `rollback`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Push => "push",
+            Self::Rollback { .. } => "rollback",
+        }
+    }
+}
+
+/// `context / namespace`.
+impl Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} / {}", self.context, self.namespace)
+    }
+}
+
+/// In a few words: `1 of 2 new ready, 1 old left: …`.
+impl Display for RollState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Waiting => f.write_str("waiting"),
+            Self::Building => f.write_str("building"),
+            Self::Built { ms } => write!(f, "built in {ms:.0} ms"),
+            Self::Rolling { ready, wanted, old, why } => {
+                write!(f, "{ready} of {wanted} new ready, {old} old left")?;
+                why.iter().try_for_each(|why| write!(f, ": {why}"))
+            }
+            Self::Live { ms } => write!(f, "live after {:.1} s", ms / 1e3),
+            Self::Failed { why, put_back: false, .. } => write!(f, "failed: {why}"),
+            Self::Failed { why, put_back: true, .. } => write!(f, "failed and put back: {why}"),
+            Self::PutBack => f.write_str("put back"),
+        }
+    }
+}
+
+/// In a few words.
+impl Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Preparing => f.write_str("preparing"),
+            Self::Asking => f.write_str("waits for yes or no"),
+            Self::Underway => f.write_str("under way"),
+            Self::Stopping => f.write_str("stopping"),
+            Self::Planned => f.write_str("planned, not carried out"),
+            Self::Nothing => f.write_str("nothing to do: everything runs as it is wanted"),
+            Self::Declined { why } => write!(f, "not carried out: {why}"),
+            Self::Live { number, sent, ms } => {
+                write!(f, "live as push {number}: {:.1} s, {} KB sent", ms / 1e3, sent / 1000)
+            }
+            Self::Failed { why, put_back: true, .. } => write!(f, "put back: {why}"),
+            Self::Failed { why, put_back: false, .. } => write!(f, "failed: {why}"),
+            Self::Stopped => f.write_str("stopped: the next push goes on from there"),
+        }
+    }
+}
