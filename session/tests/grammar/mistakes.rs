@@ -66,7 +66,7 @@ fn a_mistake_points_at_the_character() {
         (":push nap", "      ^^^", "nap is no service of this app", "did you mean map?"),
         (":push --plam", "      ^^^^^^", ":push knows no --plam", "did you mean --plan?"),
         (":push map --context", "                   ^", "the name of a context is missing here", ""),
-        (":push --plan --yes", "             ^", "--plan does nothing, and --yes does it", "say one of them"),
+        (":push --plan --yes", "             ^^^^^", "--plan does nothing, and --yes does it", "say one of them"),
         (":rollback map get", "              ^^^", "the end of the line is expected here, not get", ""),
         (":rollback --to x", "               ^", "the number of a push is expected here, not x", ""),
         (":confirm", "        ^", "nothing was pushed yet", ":push asks, and this answers"),
