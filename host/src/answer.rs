@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dyninka::border::Kind;
-use hops::{Config, Outcome, Route, header};
+use hops::{Config, Outcome, header};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -14,13 +14,14 @@ use serde_json::{Map, Value};
 
 use crate::body_call;
 use crate::inputs::{self, Answered, Gathered, Inputs};
-use crate::journey::{Journey, nanos, text};
+use crate::journey::{Journey, nanos};
 use crate::library::words;
 use crate::problem::Problem;
 use crate::program::Program;
 use crate::records::{self, Held, Kept};
+use crate::routes::Steps;
 use crate::sense;
-use crate::shared::Shared;
+use crate::shared::{Settings, Shared};
 use crate::visit::Visit;
 
 /// A function's end, in the terms of HTTP.
@@ -122,31 +123,21 @@ async fn record_state(shared: &Shared, program: &Program, service: &str) {
 
 async fn run(
     shared: &Arc<Shared>,
-    settings: &crate::shared::Settings,
+    settings: &Settings,
     journey: &Arc<Journey>,
     request: Request<Incoming>,
     measured: &mut Measured,
 ) -> Result<Ended, Problem> {
     let config = &settings.config;
-    let route = match text(request.headers(), header::ROUTE) {
-        Some(text) => Some(own_route(text, config, journey)?),
-        None if request.headers().contains_key(header::ROUTE) => {
-            return Err(Problem::new(
-                "route",
-                StatusCode::BAD_REQUEST,
-                &config.service,
-                &journey.path,
-                "the route is no ASCII text",
-            ));
-        }
-        None => None,
+    let route = match request.headers().get(header::ROUTE) {
+        Some(text) => Some(own_route(text, settings, journey)?),
+        None => settings.routes.default.clone(),
     };
     let (parts, body) = request.into_parts();
     let given = inputs::read(&parts.method, &parts.headers, body, config, journey).await?;
     let names = config.peers.get(&config.service).map(|peer| peer.inputs.as_slice()).unwrap_or_default();
     let waited = std::time::Instant::now();
-    let gathered =
-        inputs::gather(shared, settings, journey, names, given, route.as_ref().or(settings.route.as_ref())).await?;
+    let gathered = inputs::gather(shared, settings, journey, names, given, route.as_deref()).await?;
     if !names.is_empty() {
         shared.metrics.waited(waited.elapsed());
     }
@@ -178,7 +169,7 @@ async fn run(
     let number = body_call::register(shared, journey);
     let begun = nanos(journey.begun.elapsed());
     measured.function_begun = Some(begun);
-    let outcome = tokio::time::timeout_at(journey.deadline, flight.run(number.0, inputs)).await;
+    let outcome = tokio::time::timeout_at(journey.deadline, flight.run(number.0, inputs, &shared.lane)).await;
     drop(number);
     let record = |ended| measured.ran = recorded.map(|inputs| Ran { inputs, ended, sequence });
     match outcome {
@@ -207,13 +198,11 @@ async fn run(
 }
 
 /// A route that came with a request.
-fn own_route(text: &str, config: &Config, journey: &Journey) -> Result<Route, Problem> {
-    let wrong = |error: hops::RouteError| {
-        Problem::new("route", StatusCode::BAD_REQUEST, &config.service, &journey.path, &error.to_string())
-    };
-    let route = Route::parse(text).map_err(wrong)?;
-    route.check(&config.service, &config.peers, config.limits.depth).map_err(wrong)?;
-    Ok(route)
+fn own_route(text: &HeaderValue, settings: &Settings, journey: &Journey) -> Result<Steps, Problem> {
+    let config = &settings.config;
+    let wrong = |detail: &str| Problem::new("route", StatusCode::BAD_REQUEST, &config.service, &journey.path, detail);
+    let text = text.to_str().map_err(|_| wrong("the route is no ASCII text"))?;
+    settings.routes.find(text, config).map_err(|error| wrong(&error.to_string()))
 }
 
 fn end(

@@ -10,6 +10,7 @@ use dyninka::border::{Done, Kind, Outcome, Slice};
 use http::{HeaderMap, StatusCode};
 
 use crate::journey::Journey;
+use crate::path::Path;
 use crate::problem::Problem;
 use crate::records::{BodyCall, Ended, Held};
 use crate::sense;
@@ -68,7 +69,12 @@ pub(crate) unsafe extern "C" fn call(
     let end = End { done, context };
     let Some((shared, journey)) = traveller(request) else { return end.with(nobody(&service)) };
     let runtime = shared.runtime.clone();
+    let left = shared.lane.ask();
     runtime.spawn(async move { end.with(ask(&shared, &journey, &service, &inputs).await) });
+    if left {
+        // This worker is going to wait, and the task that was spawned last waits with it: tokio lets no other have it.
+        runtime.spawn(async {});
+    }
 }
 
 fn traveller(request: u64) -> Option<Traveller> {
@@ -103,7 +109,7 @@ async fn ask(shared: &Shared, journey: &Journey, service: &str, inputs: &[Bytes]
     let body = object(&peer.inputs, inputs);
     let recorded = journey.recorded.then(|| inputs.iter().map(Held::of).collect());
     // Without inputs there is no body to send: an empty route says that none is to be fetched either.
-    let (route, body) = if inputs.is_empty() { (Some(String::new()), None) } else { (None, Some(body)) };
+    let (route, body) = if inputs.is_empty() { (Some(""), None) } else { (None, Some(body)) };
     let answered = shared.upstreams.ask(&settings, journey, Ask { service, peer, route, body }).await;
     // Here it is the library that reads it, and it would tell of the function's own failure.
     let answered = match answered {
@@ -145,7 +151,7 @@ fn problem(problem: Problem) -> Outcome {
 }
 
 fn nobody(service: &str) -> Outcome {
-    let path = [service.to_owned()];
+    let path = Path::of(service);
     problem(Problem::new(
         "unreachable",
         StatusCode::BAD_GATEWAY,

@@ -17,6 +17,7 @@ use crate::control;
 use crate::guard::Refusal;
 use crate::hops_door;
 use crate::library::words;
+use crate::path::Path as Way;
 use crate::problem::Problem;
 use crate::records;
 use crate::shared::Shared;
@@ -154,6 +155,5 @@ pub(crate) fn turn_away(shared: &Shared, Refusal { kind, status, detail }: Refus
 
 pub(crate) fn refuse(shared: &Shared, kind: &'static str, status: StatusCode, detail: &str) -> Response {
     let service = shared.settings.load().config.service.clone();
-    let path = [service.clone()];
-    Problem::new(kind, status, &service, &path, detail).response().map(Body::new)
+    Problem::new(kind, status, &service, &Way::of(&service), detail).response().map(Body::new)
 }

@@ -9,6 +9,8 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
+use crate::socket::Listener;
+
 /// As many callers may wait to be let in as the kernel usually allows, and as are let in at a time. Whoever does not find
 /// room takes himself for connected, and waits for an answer from nobody.
 const BACKLOG: u32 = 4096;
@@ -26,7 +28,7 @@ struct Open {
 
 /// A door to let callers in by, until its end is told.
 pub(crate) struct Door {
-    pub(crate) listener: TcpListener,
+    pub(crate) listener: Listener,
     pub(crate) end: watch::Receiver<bool>,
 }
 
@@ -51,7 +53,7 @@ impl Front {
         *open = next.map(|(address, listener)| {
             let (end, ended) = watch::channel(false);
             // Refused by a server that ends, which lets nobody in any more.
-            drop(self.doors.send(Door { listener, end: ended }));
+            drop(self.doors.send(Door { listener: Listener::Tcp(listener), end: ended }));
             Open { address, end }
         });
         Ok(())

@@ -5,7 +5,7 @@ use std::fmt;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::try_join_all;
-use hops::{Config, Expression, Route};
+use hops::Config;
 use http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -14,6 +14,7 @@ use serde_json::{Map, Value, value::RawValue};
 
 use crate::journey::{Journey, text};
 use crate::problem::Problem;
+use crate::routes::Step;
 use crate::shared::{Settings, Shared};
 use crate::upstream::{Ask, Fetched};
 
@@ -156,20 +157,19 @@ pub(crate) async fn gather<'a>(
     journey: &Journey,
     names: &'a [String],
     mut given: HashMap<String, Box<RawValue>>,
-    route: Option<&'a Route>,
+    route: Option<&'a [Step]>,
 ) -> Result<Gathered<'a>, Problem> {
     let config = &settings.config;
     let missing = names.iter().filter(|name| !given.contains_key(*name)).count();
-    let expressions = expressions(config, journey, names, &given, missing, route)?;
-    let fetches = names.iter().zip(expressions).map(|(name, expression)| {
+    let steps = steps(config, journey, names, &given, missing, route)?;
+    let fetches = names.iter().zip(steps).map(|(name, step)| {
         let given = given.remove(name);
         async move {
-            match (given, expression) {
+            match (given, step) {
                 (Some(value), _) => Ok((None, Fetched::Value(Bytes::from(String::from(Box::<str>::from(value)))))),
-                (None, Some(Expression::Literal(value))) => Ok((None, Fetched::Value(Bytes::from(value.to_string())))),
-                (None, Some(Expression::Call { service, inputs })) => {
-                    let peer = config.peers.get(service).ok_or_else(|| unknown(config, journey, service))?;
-                    let ask = Ask { service, peer, route: Some(inputs.to_string()), body: None };
+                (None, Some(Step::Literal(value))) => Ok((None, Fetched::Value(value.clone()))),
+                (None, Some(Step::Call { service, peer, route })) => {
+                    let ask = Ask { service, peer, route: Some(route), body: None };
                     let fetched = shared.upstreams.ask(settings, journey, ask).await?;
                     Ok((Some(service.as_str()), fetched))
                 }
@@ -190,16 +190,16 @@ pub(crate) async fn gather<'a>(
     Ok(Gathered::Inputs(inputs))
 }
 
-/// What feeds each input: one expression for each, or one for each that is missing.
-fn expressions<'a>(
+/// What feeds each input: one step for each, or one for each that is missing.
+fn steps<'a>(
     config: &Config,
     journey: &Journey,
     names: &[String],
     given: &HashMap<String, Box<RawValue>>,
     missing: usize,
-    route: Option<&'a Route>,
-) -> Result<Vec<Option<&'a Expression>>, Problem> {
-    let Some(Route(list)) = route.filter(|_| missing > 0) else { return Ok(vec![None; names.len()]) };
+    route: Option<&'a [Step]>,
+) -> Result<Vec<Option<&'a Step>>, Problem> {
+    let Some(list) = route.filter(|_| missing > 0) else { return Ok(vec![None; names.len()]) };
     if list.len() == names.len() {
         return Ok(list.iter().map(Some).collect());
     }
@@ -224,9 +224,4 @@ fn lacking(config: &Config, journey: &Journey, name: &str) -> Problem {
     );
     let members = Map::from_iter([("input".to_owned(), Value::from(name))]);
     Problem::with("rejected", StatusCode::UNPROCESSABLE_ENTITY, &config.service, &journey.path, &detail, members)
-}
-
-fn unknown(config: &Config, journey: &Journey, service: &str) -> Problem {
-    let detail = hops::RouteError::Unknown(service.to_owned()).to_string();
-    Problem::new("route", StatusCode::BAD_REQUEST, &config.service, &journey.path, &detail)
 }

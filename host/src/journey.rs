@@ -1,5 +1,6 @@
 //! What travels with a request: who called, how long there is, which trace it belongs to, who took part.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -8,9 +9,11 @@ use hops::{Call, Config, SpanId, header};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::time::Instant;
 
+use crate::path::Path;
 use crate::problem::Problem;
 use crate::records::BodyCall;
 use crate::trace::Trace;
+use crate::wire::{Question, Said};
 
 /// Taken off the deadline that is passed on, at most: a service further away then gives up first and is the one
 /// that is named.
@@ -21,7 +24,7 @@ const HANDICAP: Duration = Duration::from_millis(20);
 pub(crate) struct Journey {
     pub(crate) deadline: Instant,
     /// Services that called, this one last.
-    pub(crate) path: Vec<String>,
+    pub(crate) path: Path,
     pub(crate) trace: Trace,
     /// When it came.
     pub(crate) begun: Instant,
@@ -55,8 +58,10 @@ impl Journey {
     /// is asked of `wants`; others follow the service that called.
     pub(crate) fn begin(headers: &HeaderMap, config: &Config, wants: impl FnOnce() -> bool) -> Result<Self, Problem> {
         let begun = Instant::now();
-        let own = [config.service.clone()];
-        let wrong = |words: String| Problem::new("request", StatusCode::BAD_REQUEST, &config.service, &own, &words);
+        let wrong = |words: String| {
+            let own = Path::of(&config.service);
+            Problem::new("request", StatusCode::BAD_REQUEST, &config.service, &own, &words)
+        };
         for name in [header::ROUTE, header::DEADLINE, header::PATH] {
             if headers.get_all(name).iter().nth(1).is_some() {
                 return Err(wrong(format!("the header {name} is there twice")));
@@ -72,16 +77,9 @@ impl Journey {
                 Duration::from_millis(given?).min(LONGEST)
             }
         };
-        let mut path: Vec<String> = text(headers, header::PATH)
-            .into_iter()
-            .flat_map(|path| path.split(','))
-            .map(|name| name.trim().to_owned())
-            .collect();
-        // Who calls may have come to the app after this host was told of its peers.
-        if !path.iter().all(|name| is_service(name)) {
+        let Some(path) = Path::read(text(headers, header::PATH), &config.service) else {
             return Err(wrong(format!("the header {} names what can be no service", header::PATH)));
-        }
-        path.push(config.service.clone());
+        };
         if path.len() > config.limits.depth {
             let detail = format!("{} services called each other in a row", path.len());
             return Err(Problem::new("loop", StatusCode::LOOP_DETECTED, &config.service, &path, &detail));
@@ -108,30 +106,25 @@ impl Journey {
     }
 
     /// What a call to another service carries. `call` is its span.
-    pub(crate) fn headers(&self, headers: &mut HeaderMap, call: SpanId) {
+    pub(crate) fn headers(&self, question: &mut Question, call: SpanId) {
         let left = self.left();
         let budget = left.saturating_sub(HANDICAP.min(left / 20));
-        let mut set = |name, value: String| {
-            if let Ok(value) = HeaderValue::try_from(value) {
-                headers.insert(name, value);
-            }
-        };
-        set(header::DEADLINE, budget.as_millis().to_string());
-        set(header::PATH, self.path.join(","));
-        set(header::TRACEPARENT, self.trace.header(call));
+        question.number(header::DEADLINE, budget.as_millis());
+        question.header(header::PATH, self.path.text());
+        question.header(header::TRACEPARENT, &self.trace.header(call));
         if let Some(state) = self.trace.state() {
-            set(header::TRACESTATE, state.to_owned());
+            question.header(header::TRACESTATE, state);
         }
         if !self.detail {
-            set(header::DETAIL, "0".to_owned());
+            question.header(header::DETAIL, "0");
         }
     }
 
     /// Notes what an answer says of the services that took part in it.
-    pub(crate) fn note(&self, headers: &HeaderMap) {
+    pub(crate) fn note(&self, said: &Said) {
         let mut trail = self.trail();
-        append(&mut trail.timing, text(headers, header::SERVER_TIMING));
-        append(&mut trail.versions, text(headers, header::VERSION));
+        append(&mut trail.timing, said.timing.as_deref());
+        append(&mut trail.versions, said.versions.as_deref());
     }
 
     /// Notes that a call began; `took` is not known yet. What is returned is for [`Journey::ended`].
@@ -190,7 +183,7 @@ impl Journey {
         headers: &mut HeaderMap,
     ) {
         let mut trail = self.trail();
-        let own = format!("{service};dur={:.3}, {service}.fn;dur={:.3}", all as f64 / 1e6, function as f64 / 1e6);
+        let own = format!("{service};dur={}, {service}.fn;dur={}", Millis(all), Millis(function));
         append(&mut trail.timing, Some(&own));
         append(&mut trail.versions, version);
         for (name, value) in [(header::SERVER_TIMING, &trail.timing), (header::VERSION, &trail.versions)] {
@@ -203,16 +196,22 @@ impl Journey {
     }
 }
 
+/// Nanoseconds, written as milliseconds to the microsecond; without a float, which takes longer to write than all else
+/// in this header.
+struct Millis(u64);
+
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let micros = self.0.saturating_add(500) / 1_000;
+        write!(f, "{}.{:03}", micros / 1_000, micros % 1_000)
+    }
+}
+
 /// Nobody waits longer than a day.
 const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// Headers must stay headers: beyond this, hops are no longer listed.
 const LONGEST_TRAIL: usize = 16 << 10;
-
-/// Whether a name can be a service's: one that is a DNS label once `_` became `-`.
-fn is_service(name: &str) -> bool {
-    (1..=63).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-}
 
 fn append(list: &mut String, more: Option<&str>) {
     let Some(more) = more.filter(|more| !more.is_empty() && list.len() + more.len() < LONGEST_TRAIL) else { return };
@@ -223,9 +222,9 @@ fn append(list: &mut String, more: Option<&str>) {
 }
 
 /// What an answer says of the time its service took, in nanoseconds.
-pub(crate) fn total_of(headers: &HeaderMap, service: &str) -> Option<u64> {
+pub(crate) fn total_of(timing: &str, service: &str) -> Option<u64> {
     // A service writes itself last.
-    let own = text(headers, header::SERVER_TIMING)?.rsplit(", ").find_map(|entry| {
+    let own = timing.rsplit(", ").find_map(|entry| {
         let (name, took) = entry.split_once(";dur=")?;
         (name == service).then_some(took)
     });
@@ -245,21 +244,22 @@ pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 
     #[test]
+    fn times_are_rounded_to_the_microsecond() {
+        let texts = [0, 499, 500, 1_234_567, 10_999_999, u64::MAX].map(|nanos| Millis(nanos).to_string());
+        assert_eq!(texts, ["0.000", "0.000", "0.001", "1.235", "11.000", "18446744073709.551"]);
+    }
+
+    #[test]
     fn an_answer_says_how_long_its_service_took() {
-        let total = |timing: &str| {
-            let headers = HeaderMap::from_iter([(header::SERVER_TIMING.parse().unwrap(), timing.parse().unwrap())]);
-            total_of(&headers, "map")
-        };
+        let total = |timing: &str| total_of(timing, "map");
         assert_eq!(total("get;dur=1.000, get.fn;dur=0.500, map;dur=2.345, map.fn;dur=0.100"), Some(2_345_000));
         assert_eq!(total("map;dur=9.000, map.fn;dur=0, map;dur=2, map.fn;dur=0"), Some(2_000_000), "the last one");
         for wrong in ["", "map", "map;dur=x", "map;dur=-1", "map;dur=NaN", "get;dur=1", "map.fn;dur=1"] {
             assert_eq!(total(wrong), None, "{wrong}");
         }
-        assert_eq!(total_of(&HeaderMap::new(), "map"), None);
     }
 }

@@ -16,22 +16,28 @@ mod guard;
 mod hops_door;
 mod inputs;
 mod journey;
+mod lane;
 mod library;
 mod metrics;
+mod pace;
 mod pages;
+mod path;
 mod problem;
 mod program;
 mod recorder;
 mod records;
 pub mod replay;
 mod ring;
+mod routes;
 mod sense;
 mod server;
 mod shared;
+mod socket;
 mod takeover;
 mod trace;
 mod upstream;
 mod visit;
+mod wire;
 
 use std::path::Path;
 
@@ -43,7 +49,7 @@ pub use server::{HostError, Server};
 pub fn run(folder: &Path) -> Result<u8, HostError> {
     allow_connections();
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(lane::WORKERS)
         // A call of a synchronous function holds a thread; as many as requests are let in.
         .max_blocking_threads(shared::MOST_REQUESTS + 8)
         .enable_all()
@@ -51,6 +57,7 @@ pub fn run(folder: &Path) -> Result<u8, HostError> {
         .map_err(|source| HostError::Runtime { source })?;
     let code = runtime.block_on(async {
         let server = Server::bind(folder).await?;
+        server.open_lane();
         let (told, tell) = tokio::sync::oneshot::channel();
         let end = async move {
             // Whoever asks has not gone: it is this very block.

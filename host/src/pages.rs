@@ -1,5 +1,5 @@
-//! Memory of libraries that serve no more. They stay mapped (thread-local destructors may still point into them), but
-//! what can be read again from their file need not stay in memory.
+//! Memory that can be read again from its file and need not stay: of libraries that serve no more, which stay mapped
+//! (thread-local destructors may still point into them), and of what only the start of a host needed.
 
 use std::fs;
 use std::path::Path;
@@ -9,36 +9,63 @@ use rustix::mm::{Advice, madvise};
 /// Lets the pages of a mapped library go that nothing was ever written to: its code, and its head with constants and
 /// tables. What relocation or the program wrote to stays where it is.
 pub(crate) fn release(file: &Path) {
+    release_where(&file.display().to_string(), |mapped| mapped == file);
+}
+
+/// The same for the program itself and all it is linked to: most of what a start has touched (the linker's tables,
+/// arguments, the loading of a library) is never touched again, and there may be hundreds of hosts that wait for work.
+/// What is touched again comes back from the page cache, some microseconds for each 64 KiB.
+pub(crate) fn release_start() {
+    release_where("the program", |_| true);
+}
+
+fn release_where(what: &str, wanted: impl Fn(&Path) -> bool) {
     let maps = match fs::read_to_string("/proc/self/maps") {
         Ok(maps) => maps,
         // Only memory is lost, and that is said where memory is looked at.
-        Err(error) => return eprintln!("dyninka: the pages of {} stay in memory: {error}", file.display()),
+        Err(error) => return eprintln!("dyninka: the pages of {what} stay in memory: {error}"),
     };
-    for (start, length) in untouched(&maps, file) {
-        // SAFETY: the range is a private mapping of a file that is named by its content and never written again, and
-        // the mapping itself was never writable: whoever comes back to it reads the same bytes from the file.
+    for (start, length) in untouched(&maps, wanted) {
+        // SAFETY: the range is a private mapping of a program's or library's file, which is replaced and never
+        // written again, and the mapping itself was never writable: whoever comes back to it reads the same bytes
+        // from the file.
         let advised = unsafe { madvise(start as *mut _, length, Advice::LinuxDontNeed) };
         if let Err(error) = advised {
-            return eprintln!("dyninka: the pages of {} stay in memory: {error}", file.display());
+            return eprintln!("dyninka: the pages of {what} stay in memory: {error}");
         }
     }
 }
 
-/// Start and length of every mapping of a file that was never writable (proc(5): `start-end perms offset dev inode
-/// path`). The linker's script puts what relocation writes to, and what is then made read-only, after the code: a
-/// read-only mapping is untouched only at the head of the file.
-fn untouched(maps: &str, file: &Path) -> Vec<(usize, usize)> {
-    let name = file.display().to_string();
-    let range = |line: &str| {
-        let (_, path) = line.split_once('/')?;
+/// A line of proc(5)'s `start-end perms offset dev inode path`.
+struct Mapping<'a> {
+    start: usize,
+    length: usize,
+    perms: &'a str,
+    is_head: bool,
+    file: &'a Path,
+}
+
+impl<'a> Mapping<'a> {
+    fn read(line: &'a str) -> Option<Self> {
+        let file = Path::new(line[line.find('/')?..].trim_end_matches(" (deleted)"));
         let mut words = line.split_whitespace();
         let ((start, end), perms, offset) = (words.next()?.split_once('-')?, words.next()?, words.next()?);
-        let is_untouched = perms == "r-xp" || perms == "r--p" && offset.bytes().all(|digit| digit == b'0');
-        let is_its = format!("/{path}").trim_end_matches(" (deleted)") == name;
         let (start, end) = (usize::from_str_radix(start, 16).ok()?, usize::from_str_radix(end, 16).ok()?);
-        (is_its && is_untouched).then_some((start, end.checked_sub(start)?))
+        let is_head = offset.bytes().all(|digit| digit == b'0');
+        Some(Self { start, length: end.checked_sub(start)?, perms, is_head, file })
+    }
+}
+
+/// Start and length of every mapping of some programs and libraries that was never writable. The linker's script puts
+/// what relocation writes to, and what is then made read-only, after the code: a read-only mapping is untouched only
+/// at the head of the file. A file without code is none of them.
+fn untouched(maps: &str, wanted: impl Fn(&Path) -> bool) -> Vec<(usize, usize)> {
+    let mappings: Vec<_> = maps.lines().filter_map(Mapping::read).filter(|mapping| wanted(mapping.file)).collect();
+    let has_code = |file: &Path| mappings.iter().any(|mapping| mapping.file == file && mapping.perms == "r-xp");
+    let is_untouched = |mapping: &&Mapping<'_>| {
+        mapping.perms == "r-xp" || mapping.perms == "r--p" && mapping.is_head && has_code(mapping.file)
     };
-    maps.lines().filter_map(range).collect()
+    mappings.iter().filter(is_untouched).map(|mapping| (mapping.start, mapping.length)).collect()
 }
 
 #[cfg(test)]
@@ -54,17 +81,21 @@ mod tests {
 7f00c000-7f00d000 rw-p 00003000 fe:00 12 /folder/lib-a.so
 7f00d000-7f00e000 r-xp 00000000 fe:00 13 /folder/lib-ab.so
 7f00e000-7f00f000 rw-p 00000000 00:00 0
+7f00f000-7f010000 r--p 00000000 fe:00 14 /folder/data
+7f010000-7f011000 r-xp 00000000 00:00 0  [vdso]
 ";
         let expected = [(0x7f00_9000, 0x1000), (0x7f00_a000, 0x1000)];
-        assert_eq!(untouched(maps, Path::new("/folder/lib-a.so")), expected);
+        assert_eq!(untouched(maps, |file| file == Path::new("/folder/lib-a.so")), expected);
+        assert_eq!(untouched(maps, |_| true), [expected[0], expected[1], (0x7f00_d000, 0x1000)]);
     }
 
     #[test]
     fn a_program_goes_on_when_its_own_pages_were_let_go() {
         let program = std::env::current_exe().unwrap_or_default();
         let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
-        assert!(!untouched(&maps, &program).is_empty());
+        assert!(!untouched(&maps, |file| file == program).is_empty());
         release(&program);
+        release_start();
         assert_eq!((1..=10).product::<u64>(), 3_628_800);
     }
 }

@@ -4,6 +4,8 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
 
+use crate::path::Path;
+
 /// A problem that came about here, or one that another service answered with.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
@@ -15,7 +17,7 @@ pub(crate) struct Problem {
 
 impl Problem {
     /// A problem of `service`, reached over `path` (first caller first, `service` last).
-    pub(crate) fn new(kind: &'static str, status: StatusCode, service: &str, path: &[String], detail: &str) -> Self {
+    pub(crate) fn new(kind: &'static str, status: StatusCode, service: &str, path: &Path, detail: &str) -> Self {
         Self::with(kind, status, service, path, detail, Map::new())
     }
 
@@ -24,7 +26,7 @@ impl Problem {
         kind: &'static str,
         status: StatusCode,
         service: &str,
-        path: &[String],
+        path: &Path,
         detail: &str,
         members: Map<String, Value>,
     ) -> Self {
@@ -56,7 +58,7 @@ pub(crate) fn document(
     kind: &str,
     status: StatusCode,
     service: &str,
-    path: &[String],
+    path: &Path,
     detail: &str,
     members: Map<String, Value>,
 ) -> Bytes {
@@ -66,7 +68,7 @@ pub(crate) fn document(
         "status": status.as_u16(),
         "detail": detail,
         "service": service,
-        "path": path,
+        "path": path.names().collect::<Vec<_>>(),
     });
     if let Value::Object(document) = &mut document {
         document.extend(members);

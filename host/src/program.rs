@@ -1,17 +1,21 @@
 //! A version of the function, and a call of it.
 //!
-//! A synchronous function may run for ever, so it runs on a thread of its own choosing of the blocking pool, where
-//! it stops neither health checks nor takeovers nor other calls. An asynchronous one runs on its library's runtime.
+//! A synchronous function may run for ever, so it runs on a thread of the blocking pool, where it stops neither health
+//! checks nor takeovers nor other calls; once it has been quick for a while, in the `lane`, where it costs no thread's
+//! waking. An asynchronous one runs on its library's runtime.
 
 use std::ffi::c_void;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use bytes::Bytes;
 use dyninka::border::{Description, Outcome, Slice};
 use tokio::sync::{Notify, oneshot};
 
+use crate::lane::Lane;
 use crate::library::Loaded;
+use crate::pace::Pace;
 
 /// A version of the function.
 pub(crate) struct Program {
@@ -21,6 +25,7 @@ pub(crate) struct Program {
     pub(crate) version: Arc<str>,
     /// The library's file name.
     pub(crate) file: String,
+    pace: Pace,
     in_flight: AtomicUsize,
     idle: Notify,
     retired: AtomicBool,
@@ -36,6 +41,7 @@ impl Program {
             version: description.version.as_str().into(),
             description,
             file,
+            pace: Pace::new(),
             in_flight: AtomicUsize::new(0),
             idle: Notify::new(),
             retired: AtomicBool::new(false),
@@ -83,21 +89,42 @@ impl Flight {
 
     /// Runs the function. Dropping the future gives an asynchronous call up; a synchronous one goes on in its thread,
     /// and its answer is for nobody. None when the library broke its promise to answer.
-    pub(crate) async fn run(self, request: u64, inputs: Vec<Bytes>) -> Option<Outcome> {
-        let (library, detached) = (self.0.library, self.0.description.detached);
+    pub(crate) async fn run(self, request: u64, inputs: Vec<Bytes>, lane: &Lane) -> Option<Outcome> {
+        let program = self.0.clone();
+        let library = program.library;
         let (sender, receiver) = oneshot::channel();
         let waiter = Waiter(Box::into_raw(Box::new((sender, self))));
-        if detached {
+        if program.description.detached {
             let mut given_up = GiveUp { library, request, waiter: Some(waiter) };
             start(library, request, &inputs, waiter);
             let outcome = receiver.await.ok();
             given_up.waiter = None;
-            outcome
-        } else {
-            tokio::task::spawn_blocking(move || start(library, request, &inputs, waiter));
-            receiver.await.ok()
+            return outcome;
         }
+        let takes = lane.takes(&program.pace, &inputs);
+        let call = move || start(library, request, &inputs, waiter);
+        if takes {
+            let lane = lane.clone();
+            // A task of its own: who waits can still be told that the deadline passed.
+            tokio::spawn(async move {
+                if let Err(call) = lane.run(&program.pace, call) {
+                    call_elsewhere(program, call);
+                }
+            });
+        } else {
+            call_elsewhere(program, call);
+        }
+        receiver.await.ok()
     }
+}
+
+/// Runs a call on a thread of the blocking pool.
+fn call_elsewhere(program: Arc<Program>, call: impl FnOnce() + Send + 'static) {
+    tokio::task::spawn_blocking(move || {
+        let begun = Instant::now();
+        call();
+        program.pace.note(begun.elapsed());
+    });
 }
 
 fn start(library: Loaded, request: u64, inputs: &[Bytes], waiter: Waiter) {

@@ -16,8 +16,7 @@ pub(crate) fn check(journey: &Journey, service: &str, answer: &Bytes) -> Result<
         .map_err(|error| error.to_string())
         .and_then(|text| serde_json::from_str::<IgnoredAny>(text).map_err(|error| error.to_string()));
     read.map(drop).map_err(|error| {
-        let mut path = journey.path.clone();
-        path.push(service.to_owned());
+        let path = journey.path.then(service);
         let detail = format!("{service} answered what is no JSON: {error}");
         Problem::new("unreachable", StatusCode::BAD_GATEWAY, service, &path, &detail)
     })

@@ -18,7 +18,6 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -29,6 +28,7 @@ use crate::front::{self, Door, Front};
 use crate::recorder::Recorder;
 use crate::records::Records;
 use crate::shared::Shared;
+use crate::socket::{Listener, Socket};
 use crate::{answer, body_call, doors, takeover};
 
 /// Connections at a time; beyond it a caller is told to come again.
@@ -39,7 +39,8 @@ const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 /// A service's server.
 pub struct Server {
     shared: Arc<Shared>,
-    listener: TcpListener,
+    /// Its own address, and what is beside it for those on this machine.
+    doors: Vec<Listener>,
     front: UnboundedReceiver<Door>,
     address: SocketAddr,
     /// Ends with the server.
@@ -91,6 +92,11 @@ impl Server {
         let listen = |source| HostError::Listen { address, source };
         let listener = front::bind(address, false).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
+        let mut doors = vec![Listener::Tcp(listener)];
+        match Listener::beside(address) {
+            Ok(door) => doors.extend(door),
+            Err(error) => eprintln!("dyninka: services of this machine come by TCP: {error}"),
+        }
         let (library, front) = (settings.config.library.clone(), settings.config.front);
         let (door, opened) = Front::new();
         let (recorder, queue) = Recorder::new();
@@ -107,7 +113,7 @@ impl Server {
             let taken = takeover::take_over(&shared, &library).await;
             taken.map_err(|error| HostError::Library { library, why: error.to_string() })?;
         }
-        Ok(Self { shared, listener, front: opened, address, tasks })
+        Ok(Self { shared, doors, front: opened, address, tasks })
     }
 
     /// Where it listens.
@@ -120,11 +126,19 @@ impl Server {
         self.shared.settings.load().config.service.clone()
     }
 
+    /// Runs quick functions on the runtime's own workers, of which there must be [`crate::lane::WORKERS`], one of them held by
+    /// this: for a runtime that does nothing else, and is not waited for when it ends.
+    pub(crate) fn open_lane(&self) {
+        self.shared.lane.open(&self.shared.runtime);
+    }
+
     /// Serves until `end` is ready, then answers what has begun, and returns.
     pub async fn serve(mut self, end: impl Future<Output = ()>) {
         let (draining, drained) = watch::channel(false);
         let mut loops = JoinSet::new();
-        loops.spawn(accept(Door { listener: self.listener, end: drained }, self.shared.clone()));
+        for listener in self.doors {
+            loops.spawn(accept(Door { listener, end: drained.clone() }, self.shared.clone()));
+        }
         tokio::pin!(end);
         loop {
             tokio::select! {
@@ -147,6 +161,7 @@ impl Server {
         if tokio::time::timeout(longest, all).await.is_err() {
             eprintln!("dyninka: a request outlived its deadline and is cut off");
         }
+        self.shared.lane.close();
         drop(self.tasks);
     }
 }
@@ -163,7 +178,7 @@ async fn accept(door: Door, shared: Arc<Shared>) {
             Some(_) = connections.join_next() => continue,
         };
         match stream {
-            Ok((stream, _)) => match permits.clone().try_acquire_owned() {
+            Ok(stream) => match permits.clone().try_acquire_owned() {
                 Ok(permit) => {
                     let connection = serve(stream, shared.clone(), router.clone(), drained.clone());
                     connections.spawn(async move {
@@ -181,14 +196,14 @@ async fn accept(door: Door, shared: Arc<Shared>) {
         }
     }
     // Who knocked before the door closed is let in.
-    while let Some(Ok((stream, _))) = listener.accept().now_or_never() {
+    while let Some(Ok(stream)) = listener.accept().now_or_never() {
         connections.spawn(serve(stream, shared.clone(), router.clone(), drained.clone()));
     }
     drop(listener);
     while connections.join_next().await.is_some() {}
 }
 
-async fn turn_away(mut stream: TcpStream) {
+async fn turn_away(mut stream: Socket) {
     const BUSY: &[u8] =
         b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
     // Whoever does not take it is gone.
@@ -196,14 +211,11 @@ async fn turn_away(mut stream: TcpStream) {
 }
 
 async fn serve(
-    stream: TcpStream,
+    stream: Socket,
     shared: Arc<Shared>,
     router: TowerToHyperService<axum::Router>,
     mut drained: watch::Receiver<bool>,
 ) {
-    if let Err(error) = stream.set_nodelay(true) {
-        eprintln!("dyninka: a connection stays slow: {error}");
-    }
     let service = service_fn(move |request: Request<Incoming>| {
         let (shared, router) = (shared.clone(), router.clone());
         async move {

@@ -6,17 +6,19 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use hops::{Config, Route};
+use hops::Config;
 use tokio::runtime::Handle;
 use tokio::sync::{RwLock, Semaphore};
 
 use crate::circuit::Circuits;
 use crate::front::Front;
 use crate::guard::Names;
+use crate::lane::Lane;
 use crate::metrics::Metrics;
 use crate::program::Program;
 use crate::recorder::Recorder;
 use crate::records::Records;
+use crate::routes::Routes;
 use crate::upstream::Upstreams;
 
 /// Requests let in at a time; more are told to come again (503).
@@ -28,6 +30,7 @@ pub(crate) struct Shared {
     pub(crate) runtime: Handle,
     pub(crate) settings: ArcSwap<Settings>,
     pub(crate) program: ArcSwapOption<Program>,
+    pub(crate) lane: Lane,
     /// Held for writing while state is carried from one version to the next: no call begins meanwhile.
     pub(crate) gate: RwLock<()>,
     /// One takeover at a time.
@@ -47,8 +50,7 @@ pub(crate) struct Settings {
     pub(crate) config: Config,
     /// What callers may call this host.
     pub(crate) names: Names,
-    /// The default route.
-    pub(crate) route: Option<Route>,
+    pub(crate) routes: Routes,
     /// The app's name.
     pub(crate) app: Arc<str>,
     /// The services by their Rust names, as spans tell of them.
@@ -67,10 +69,7 @@ pub(crate) struct Place {
 impl Settings {
     /// Checks a configuration: its route reads and leads over its peers.
     pub(crate) fn new(config: Config) -> Result<Self, hops::RouteError> {
-        let route = config.route.as_deref().map(Route::parse).transpose()?;
-        if let Some(route) = &route {
-            route.check(&config.service, &config.peers, config.limits.depth)?;
-        }
+        let routes = Routes::new(&config)?;
         let place = |(service, peer): (&String, &hops::Peer)| {
             (service.clone(), Place { service: service.as_str().into(), address: peer.address.as_str().into() })
         };
@@ -78,7 +77,7 @@ impl Settings {
         // A host of one service, without peers, is a place too.
         let own = Place { service: config.service.as_str().into(), address: config.listen.to_string().into() };
         places.entry(config.service.clone()).or_insert(own);
-        Ok(Self { app: config.app.as_str().into(), names: Names::new(&config), places, config, route })
+        Ok(Self { app: config.app.as_str().into(), names: Names::new(&config), places, config, routes })
     }
 }
 
@@ -93,6 +92,7 @@ impl Shared {
             runtime: Handle::current(),
             settings: ArcSwap::from_pointee(settings),
             program: ArcSwapOption::empty(),
+            lane: Lane::closed(),
             gate: RwLock::new(()),
             takeover: tokio::sync::Mutex::new(()),
             upstreams: Upstreams::new(Circuits::new(metrics.retries.clone())),

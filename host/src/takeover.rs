@@ -92,12 +92,16 @@ pub(crate) async fn take_over(shared: &Arc<Shared>, file: &str) -> Result<Takeov
     let states = switch(shared, old.clone(), library, description, file, settings).await;
     shared.metrics.swapped();
     let previous = old.as_ref().map(|old| old.description.version.clone());
-    if let Some(old) = old {
-        let file = shared.folder.join(&old.file);
-        tokio::spawn(async move {
-            old.retire().await;
-            crate::pages::release(&file);
-        });
+    match old {
+        Some(old) => {
+            let file = shared.folder.join(&old.file);
+            tokio::spawn(async move {
+                old.retire().await;
+                crate::pages::release(&file);
+            });
+        }
+        // The first: from now on it waits for requests.
+        None => drop(tokio::task::spawn_blocking(crate::pages::release_start)),
     }
     Ok(Takeover { version, previous, states, ms: millis(begun) })
 }

@@ -55,9 +55,10 @@ const FENCES: &[(&str, &[&str])] = &[
     ("opentelemetry-proto", &["hops"]),
     ("prost", &["hops"]),
     ("hdrhistogram", &["bench", "hops", "recordings"]),
-    // What the bench compares a hop with, and how it asks.
+    // What the bench compares a hop with.
     ("redis", &["bench"]),
-    ("httparse", &["bench"]),
+    // How the bench asks, and hosts each other.
+    ("httparse", &["bench", "host"]),
     ("ratatui", &["tui"]),
     ("crossterm", &["tui"]),
 ];

@@ -8,6 +8,7 @@ use hops::value::{Called, End, Value};
 use http::StatusCode;
 use serde_json::Map;
 
+use crate::path::Path;
 use crate::problem;
 
 /// The run there is: one at a time.
@@ -115,7 +116,7 @@ pub(super) unsafe extern "C" fn call(
 
 /// The problem document a service is recorded to have answered with, as far as its record goes.
 fn document(service: &str, kind: &str, message: &str) -> Vec<u8> {
-    let path = [service.to_owned()];
+    let path = Path::of(service);
     let status = StatusCode::INTERNAL_SERVER_ERROR;
     // Its detail, not the service in front of it again.
     let detail = message.strip_prefix(service).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(message);
