@@ -38,6 +38,10 @@ bench-chain *ARGS:
 bench-edits *ARGS:
     cargo run --release -p bench -- edits {{ARGS}}
 
+# From the word to push to the rollout's end on the cluster for tests, beside kubectl: a table, and JSON in target/bench
+bench-push *ARGS:
+    cargo run --release -p bench -- push {{ARGS}}
+
 # Licences, bans, sources (cargo install cargo-deny)
 deny:
     cargo deny check bans licenses sources

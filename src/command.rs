@@ -2,6 +2,9 @@
 
 pub(crate) mod check;
 pub(crate) mod cluster;
+pub(crate) mod cluster_events;
+pub(crate) mod cluster_logs;
+pub(crate) mod cluster_view;
 pub(crate) mod completions;
 pub(crate) mod dev;
 pub(crate) mod doctor;
@@ -15,6 +18,7 @@ pub(crate) mod invoke;
 pub(crate) mod keep;
 pub(crate) mod logs;
 pub(crate) mod new;
+pub(crate) mod observe;
 pub(crate) mod push;
 pub(crate) mod recordings;
 pub(crate) mod remote;

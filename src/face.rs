@@ -133,8 +133,9 @@ impl Lines {
                 let again = restart_ms.map_or_else(String::new, |ms| format!("; starting it again in {ms} ms"));
                 self.say(&format!("{service} is down: {why}{again}"))?;
             }
-            Report::Up { service, version } => {
-                self.say(&format!("{service} is up again as {version}; its placed state began anew"))?;
+            Report::Up { service, version, anew } => {
+                let state = if *anew { "; its placed state began anew" } else { ", and goes on where it was" };
+                self.say(&format!("{service} is up again as {version}{state}"))?;
             }
             Report::Failed { .. } => self.bar.finish_and_clear(),
             Report::Stopped => {

@@ -45,6 +45,12 @@ impl Fault {
         self
     }
 
+    /// All of it in one line, for a face that has no room for more.
+    pub(crate) fn words(&self) -> String {
+        let hint = self.hint.as_deref().map(|hint| format!("; {hint}")).unwrap_or_default();
+        format!("{}{hint}", self.message)
+    }
+
     /// Says it on stderr; the exit code tells it where nobody reads that.
     pub(crate) fn report(&self) -> ExitCode {
         use anstyle::{AnsiColor, Style};

@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Lines that could not be written though their reader is there: a disk that is full.
 static LOST: AtomicU64 = AtomicU64::new(0);
 
-/// Says a line on stdout. An error means that whoever read it has gone: a closed pipe or terminal.
+/// Says a line on stdout; of what a terminal would act on, only colours are left. An error means that whoever read it has gone: a closed pipe or terminal.
 pub(crate) fn out(words: impl Display) -> io::Result<()> {
-    heard(writeln!(anstream::stdout(), "{words}"))
+    heard(writeln!(anstream::stdout(), "{}", session::printable(&words.to_string())))
 }
 
-/// Says a line on stderr. An error means that whoever read it has gone.
+/// Says a line on stderr, likewise. An error means that whoever read it has gone.
 pub(crate) fn err(words: impl Display) -> io::Result<()> {
-    heard(writeln!(anstream::stderr(), "{words}"))
+    heard(writeln!(anstream::stderr(), "{}", session::printable(&words.to_string())))
 }
 
 /// The lines that were lost since the last time this was asked.

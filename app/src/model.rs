@@ -107,11 +107,21 @@ pub struct Needs {
 /// An input of a service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Input {
-    /// Parameter name.
+    /// Parameter name, as requests know it: `type` for `r#type`.
     pub name: String,
+    /// Whether it is a keyword.
+    #[serde(skip)]
+    pub(crate) is_raw: bool,
     /// Its type, as written.
     #[serde(rename = "type")]
     pub ty: String,
+}
+
+impl Input {
+    /// Its name as Rust has it.
+    pub fn identifier(&self) -> String {
+        if self.is_raw { format!("r#{}", self.name) } else { self.name.clone() }
+    }
 }
 
 /// What a service returns.

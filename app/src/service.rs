@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use quote::ToTokens;
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{FnArg, GenericArgument, Pat, PathArguments, ReturnType, Type};
 
@@ -118,9 +119,10 @@ pub(crate) fn read(function: &syn::ItemFn) -> Signed {
                 }
                 match &*typed.pat {
                     Pat::Ident(pattern) if pattern.subpat.is_none() && pattern.by_ref.is_none() => {
-                        let input = pattern.ident.to_string();
-                        if names.insert(input.clone()) {
-                            inputs.push(Input { name: input, ty: write(&typed.ty) });
+                        let name = pattern.ident.unraw().to_string();
+                        if names.insert(name.clone()) {
+                            let is_raw = pattern.ident != name;
+                            inputs.push(Input { name, is_raw, ty: write(&typed.ty) });
                             input_ranges.push(range(&typed.ty));
                         }
                     }

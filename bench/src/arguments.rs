@@ -41,7 +41,13 @@ pub(crate) enum Command {
     /// soak: half load for long: memory and p99.
     #[command(verbatim_doc_comment)]
     Chain(Chain),
-    /// Both of the above, one table and one JSON
+    /// From the word to push to the rollout's end, on the cluster for tests (tests/testbed/kubernetes up 2)
+    ///
+    /// One changed service of examples/building.rs under 50 requests a second, beside `kubectl apply` of the exported
+    /// files in turn; then another type between two services; then nothing at all.
+    #[command(verbatim_doc_comment)]
+    Push(Push),
+    /// All of the above, one table and one JSON
     All(All),
     /// What the others start
     #[command(subcommand, hide = true)]
@@ -96,6 +102,25 @@ pub(crate) struct All {
     /// Edits of each kind
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) rounds: u32,
+    /// End with an exit code of 1 where a target is missed, not only where something fails
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Push {
+    /// Pushes of each kind
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) rounds: u32,
+    /// Pushes of another type between two services
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=99))]
+    pub(crate) types: u32,
+    /// The `dyn` to measure [default: this workspace's, in the profile this bench was built in]
+    #[arg(long = "dyn", value_name = "PATH")]
+    pub(crate) program: Option<PathBuf>,
+    /// Where the JSON goes [default: target/bench/push.json]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) json: Option<PathBuf>,
     /// End with an exit code of 1 where a target is missed, not only where something fails
     #[arg(long)]
     pub(crate) strict: bool,

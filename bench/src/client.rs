@@ -49,7 +49,16 @@ pub(crate) struct Answer {
 
 impl Door {
     pub(crate) fn new(url: &str, body: Value) -> anyhow::Result<Self> {
-        let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().context("make a client")?;
+        Self::of(reqwest::Client::builder(), url, body)
+    }
+
+    /// One that makes a connection for each question.
+    pub(crate) fn unkept(url: &str, body: Value) -> anyhow::Result<Self> {
+        Self::of(reqwest::Client::builder().pool_max_idle_per_host(0), url, body)
+    }
+
+    fn of(client: reqwest::ClientBuilder, url: &str, body: Value) -> anyhow::Result<Self> {
+        let client = client.no_proxy().timeout(PATIENCE).build().context("make a client")?;
         Ok(Self { client, url: url.to_owned(), body })
     }
 
@@ -81,15 +90,23 @@ impl Door {
 
     /// One question.
     pub(crate) async fn ask(&self) -> anyhow::Result<Answer> {
+        let answer = self.call().await?;
+        answer.context("204 No Content")
+    }
+
+    /// One question that may have no answer: a function on the way gave nothing on.
+    pub(crate) async fn call(&self) -> anyhow::Result<Option<Answer>> {
         let answer = self.client.post(&self.url).json(&self.body).send().await.context("ask")?;
         let versions = answer.headers().get("dyninka-version").and_then(|value| value.to_str().ok());
         let versions = versions.unwrap_or_default().to_owned();
         let status = answer.status();
         let text = answer.text().await.context("read the answer")?;
-        if status != reqwest::StatusCode::OK {
-            bail!("{status}: {text}");
+        match status {
+            reqwest::StatusCode::NO_CONTENT => return Ok(None),
+            reqwest::StatusCode::OK => {}
+            _ => bail!("{status}: {text}"),
         }
         let value = serde_json::from_str(&text).with_context(|| format!("read {text}"))?;
-        Ok(Answer { versions, value })
+        Ok(Some(Answer { versions, value }))
     }
 }

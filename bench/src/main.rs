@@ -11,6 +11,7 @@ mod load;
 mod memory;
 mod peers;
 mod program;
+mod push;
 mod report;
 mod sample;
 mod session;
@@ -34,6 +35,9 @@ async fn main() -> ExitCode {
         }
         Command::Chain(options) => {
             until_interrupted(chain::run(&options)).await.map(|report| report.is_failed(options.strict))
+        }
+        Command::Push(options) => {
+            until_interrupted(push::run(&options)).await.map(|report| report.is_failed(options.strict))
         }
         Command::All(options) => until_interrupted(all::run(&options)).await,
     };

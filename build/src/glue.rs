@@ -6,7 +6,7 @@
 use app::{Output, Service, Stub};
 
 /// Changes with the text made here, so that older libraries are not taken for what would be built now.
-pub(crate) const FORMAT: &str = "glue 1";
+pub(crate) const FORMAT: &str = "glue 2";
 
 /// Text, and what each line of it is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub(crate) fn write(service: &Service, stubs: &[Stub], version: &str, state: &dy
     glue.line(Subject::Service, "inputs: [");
     for (number, input) in service.inputs.iter().enumerate() {
         let comma = if number + 1 < service.inputs.len() { "," } else { "" };
-        glue.line(Subject::Input(number), &format!("{}: {}{comma}", input.name, on_one_line(&input.ty)));
+        glue.line(Subject::Input(number), &format!("{}: {}{comma}", input.identifier(), on_one_line(&input.ty)));
     }
     glue.line(Subject::Service, "],");
     glue.line(Subject::Service, &format!("returns: {},", returns(&service.output)));
@@ -65,10 +65,10 @@ pub(crate) fn stub(stub: &Stub) -> Vec<String> {
     let mut lines = vec![format!("::dyninka::__remote! {{ fn {}(", stub.name)];
     for (number, input) in stub.inputs.iter().enumerate() {
         let comma = if number + 1 < stub.inputs.len() { "," } else { "" };
-        lines.push(format!("{}: {}{comma}", input.name, on_one_line(&input.ty)));
+        lines.push(format!("{}: {}{comma}", input.identifier(), on_one_line(&input.ty)));
     }
     let ty = on_one_line(&stub.output.ty);
-    let ty = if stub.output.optional { format!("Option<{ty}>") } else { ty };
+    let ty = if stub.output.optional { format!("::core::option::Option<{ty}>") } else { ty };
     lines.push(format!(") -> {ty} }}"));
     lines
 }
@@ -154,7 +154,7 @@ mod tests {
         insta::assert_snapshot!(glue.text, @r#"
         ::dyninka::__remote! { fn find(
         key: String
-        ) -> Option<Entry> }
+        ) -> ::core::option::Option<Entry> }
         ::dyninka::__remote! { fn lookup(
         key: String,
         at: u64

@@ -2,6 +2,7 @@
 
 mod file;
 mod line;
+mod recording;
 mod wire;
 
 use crate::Target;
@@ -19,5 +20,8 @@ pub const TARGETS: &[Target] = &[
     },
     Target { name: "config", seeds: wire::configs, words: wire::JSON_WORDS, run: wire::config },
     Target { name: "command", seeds: line::commands, words: wire::JSON_WORDS, run: line::command },
+    Target { name: "answer", seeds: line::answers, words: wire::JSON_WORDS, run: line::answer },
+    Target { name: "record", seeds: recording::lines, words: recording::WORDS, run: recording::line },
+    Target { name: "recording", seeds: recording::files, words: recording::WORDS, run: recording::file },
     Target { name: "line", seeds: line::lines, words: line::WORDS, run: line::line },
 ];

@@ -1,6 +1,6 @@
 //! What a host is told: a file `config.json` in its folder, read at start and again on `POST /_dyninka/reload`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -37,6 +37,10 @@ pub struct Config {
     /// none either, nobody is let in.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub token: String,
+    /// Names callers may call this host by, besides those of its peers, addresses and `localhost`; pages of these may
+    /// call it, too. None: any name will do, as behind an ingress.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub names: Option<BTreeSet<String>>,
     /// Limits on requests.
     #[serde(default)]
     pub limits: Limits,

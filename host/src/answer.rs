@@ -13,12 +13,13 @@ use hyper::body::Incoming;
 use serde_json::{Map, Value};
 
 use crate::body_call;
-use crate::inputs::{self, Gathered};
+use crate::inputs::{self, Answered, Gathered, Inputs};
 use crate::journey::{Journey, nanos, text};
 use crate::library::words;
 use crate::problem::Problem;
 use crate::program::Program;
 use crate::records::{self, Held, Kept};
+use crate::sense;
 use crate::shared::Shared;
 use crate::visit::Visit;
 
@@ -172,6 +173,7 @@ async fn run(
         record_state(shared, flight.program(), &config.service).await;
     }
     let sequence = shared.records.next_call();
+    let Inputs { values: inputs, answers } = inputs;
     let recorded = journey.recorded.then(|| inputs.iter().map(Held::of).collect());
     let number = body_call::register(shared, journey);
     let begun = nanos(journey.begun.elapsed());
@@ -185,7 +187,10 @@ async fn run(
             record(records::Ended::Outcome(outcome.kind, Held::of(&body)));
             measured.function = outcome.nanos;
             shared.metrics.function_took(outcome.nanos);
-            end(shared, config, journey, outcome.kind, body)
+            if outcome.kind == Kind::Rejected {
+                answers.iter().try_for_each(|answer| sense::check(journey, answer.service, &answer.value))?;
+            }
+            end(shared, config, journey, outcome.kind, body, &answers)
         }
         Ok(None) => {
             let (kind, detail) = ("failed", "the function's library gave no answer");
@@ -211,7 +216,14 @@ fn own_route(text: &str, config: &Config, journey: &Journey) -> Result<Route, Pr
     Ok(route)
 }
 
-fn end(shared: &Shared, config: &Config, journey: &Journey, kind: Kind, body: Bytes) -> Result<Ended, Problem> {
+fn end(
+    shared: &Shared,
+    config: &Config,
+    journey: &Journey,
+    kind: Kind,
+    body: Bytes,
+    answers: &[Answered<'_>],
+) -> Result<Ended, Problem> {
     let problem = |kind, status, detail: &str, members| {
         Problem::with(kind, status, &config.service, &journey.path, detail, members)
     };
@@ -232,7 +244,12 @@ fn end(shared: &Shared, config: &Config, journey: &Journey, kind: Kind, body: By
                 path.as_ref().and_then(Value::as_str).unwrap_or(""),
                 message.as_ref().and_then(Value::as_str).unwrap_or(""),
             );
-            let detail = format!("{path}: {message}");
+            let mut detail = format!("{path}: {message}");
+            let input = members.get("input").and_then(Value::as_str);
+            if let Some(Answered { service, value, .. }) = answers.iter().find(|answer| Some(answer.input) == input) {
+                detail = format!("{detail}; {}", sense::remark(service, value));
+                members.insert("from".to_owned(), Value::from(*service));
+            }
             // `path` is the services' way already.
             members.insert("at".to_owned(), Value::from(path));
             Err(problem("rejected", StatusCode::UNPROCESSABLE_ENTITY, &detail, members))

@@ -12,6 +12,7 @@ use http::{HeaderMap, StatusCode};
 use crate::journey::Journey;
 use crate::problem::Problem;
 use crate::records::{BodyCall, Ended, Held};
+use crate::sense;
 use crate::shared::Shared;
 use crate::upstream::{Ask, Fetched};
 
@@ -104,6 +105,11 @@ async fn ask(shared: &Shared, journey: &Journey, service: &str, inputs: &[Bytes]
     // Without inputs there is no body to send: an empty route says that none is to be fetched either.
     let (route, body) = if inputs.is_empty() { (Some(String::new()), None) } else { (None, Some(body)) };
     let answered = shared.upstreams.ask(&settings, journey, Ask { service, peer, route, body }).await;
+    // Here it is the library that reads it, and it would tell of the function's own failure.
+    let answered = match answered {
+        Ok(Fetched::Value(value)) => sense::check(journey, service, &value).map(|()| Fetched::Value(value)),
+        other => other,
+    };
     if let (Some(inputs), Some(place)) = (recorded, settings.places.get(service)) {
         let ended = match &answered {
             Ok(Fetched::Value(value)) => Ended::Outcome(Kind::Value, Held::of(value)),

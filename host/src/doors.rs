@@ -14,6 +14,7 @@ use serde_json::json;
 
 use crate::answer::is_draining;
 use crate::control;
+use crate::guard::Refusal;
 use crate::hops_door;
 use crate::library::words;
 use crate::problem::Problem;
@@ -143,6 +144,12 @@ fn state_response(shared: &Shared, outcome: Result<dyninka::border::Outcome, tok
         },
         Err(error) => refuse(shared, "failed", StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
+}
+
+/// Refuses whoever is not let in.
+pub(crate) fn turn_away(shared: &Shared, Refusal { kind, status, detail }: Refusal) -> Response {
+    shared.metrics.answered(kind);
+    refuse(shared, kind, status, detail)
 }
 
 pub(crate) fn refuse(shared: &Shared, kind: &'static str, status: StatusCode, detail: &str) -> Response {

@@ -9,7 +9,8 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
-/// As many callers may wait to be let in as the kernel usually allows.
+/// As many callers may wait to be let in as the kernel usually allows, and as are let in at a time. Whoever does not find
+/// room takes himself for connected, and waits for an answer from nobody.
 const BACKLOG: u32 = 4096;
 
 /// Opens and closes the front door.
@@ -43,7 +44,7 @@ impl Front {
         if open.as_ref().map(|open| open.address) == address {
             return Ok(());
         }
-        let next = address.map(|address| bind(address).map(|listener| (address, listener))).transpose()?;
+        let next = address.map(|address| bind(address, true).map(|listener| (address, listener))).transpose()?;
         if let Some(before) = open.take() {
             before.end.send_replace(true);
         }
@@ -57,10 +58,11 @@ impl Front {
     }
 }
 
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+/// Listens at an address, alone or beside others that share it.
+pub(crate) fn bind(address: SocketAddr, is_shared: bool) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
-    socket.set_reuseport(true)?;
+    socket.set_reuseport(is_shared)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
@@ -68,7 +70,24 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use tokio::net::TcpStream;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_crowd_waits_to_be_let_in_and_nobody_of_it_is_forgotten() {
+        let listener = bind(([127, 0, 0, 1], 0).into(), false).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut crowd = Vec::new();
+        for _ in 0..400 {
+            // Where there is no room left, the kernel tries for two minutes and gives up.
+            crowd.push(TcpStream::connect(address).await.unwrap());
+        }
+        for _ in &crowd {
+            listener.accept().await.unwrap();
+        }
+        assert_eq!(bind(address, false).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    }
 
     #[tokio::test]
     async fn two_hosts_hand_the_door_over_and_it_is_never_shut() {
@@ -84,7 +103,7 @@ mod tests {
         assert!(*before.end.borrow());
         drop(before);
         assert!(!*after.end.borrow());
-        let (caller, accepted) = tokio::join!(tokio::net::TcpStream::connect(address), after.listener.accept());
+        let (caller, accepted) = tokio::join!(TcpStream::connect(address), after.listener.accept());
         assert!(caller.is_ok() && accepted.is_ok());
     }
 }

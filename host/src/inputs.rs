@@ -18,9 +18,26 @@ use crate::shared::{Settings, Shared};
 use crate::upstream::{Ask, Fetched};
 
 /// Inputs in order, or the service that filtered.
-pub(crate) enum Gathered {
-    Inputs(Vec<Bytes>),
+pub(crate) enum Gathered<'a> {
+    Inputs(Inputs<'a>),
     Filtered(String),
+}
+
+/// The inputs of a call.
+#[derive(Default)]
+pub(crate) struct Inputs<'a> {
+    /// In order, as JSON.
+    pub(crate) values: Vec<Bytes>,
+    /// Those of them that services answered with.
+    pub(crate) answers: Vec<Answered<'a>>,
+}
+
+/// What a service answered.
+pub(crate) struct Answered<'a> {
+    /// The input it is for.
+    pub(crate) input: &'a str,
+    pub(crate) service: &'a str,
+    pub(crate) value: Bytes,
 }
 
 /// Reads the body of a request: a JSON object of inputs by name.
@@ -133,14 +150,14 @@ async fn collect(mut body: Incoming, limit: usize) -> Result<Option<Bytes>, hype
 const MOST_DROPPED: usize = 256 << 20;
 
 /// Brings every input: what is given stays, what is missing is fetched.
-pub(crate) async fn gather(
+pub(crate) async fn gather<'a>(
     shared: &Shared,
     settings: &Settings,
     journey: &Journey,
-    names: &[String],
+    names: &'a [String],
     mut given: HashMap<String, Box<RawValue>>,
-    route: Option<&Route>,
-) -> Result<Gathered, Problem> {
+    route: Option<&'a Route>,
+) -> Result<Gathered<'a>, Problem> {
     let config = &settings.config;
     let missing = names.iter().filter(|name| !given.contains_key(*name)).count();
     let expressions = expressions(config, journey, names, &given, missing, route)?;
@@ -148,21 +165,25 @@ pub(crate) async fn gather(
         let given = given.remove(name);
         async move {
             match (given, expression) {
-                (Some(value), _) => Ok(Fetched::Value(Bytes::from(String::from(Box::<str>::from(value))))),
-                (None, Some(Expression::Literal(value))) => Ok(Fetched::Value(Bytes::from(value.to_string()))),
+                (Some(value), _) => Ok((None, Fetched::Value(Bytes::from(String::from(Box::<str>::from(value)))))),
+                (None, Some(Expression::Literal(value))) => Ok((None, Fetched::Value(Bytes::from(value.to_string())))),
                 (None, Some(Expression::Call { service, inputs })) => {
                     let peer = config.peers.get(service).ok_or_else(|| unknown(config, journey, service))?;
                     let ask = Ask { service, peer, route: Some(inputs.to_string()), body: None };
-                    shared.upstreams.ask(settings, journey, ask).await
+                    let fetched = shared.upstreams.ask(settings, journey, ask).await?;
+                    Ok((Some(service.as_str()), fetched))
                 }
                 (None, None) => Err(lacking(config, journey, name)),
             }
         }
     });
-    let mut inputs = Vec::with_capacity(names.len());
-    for fetched in try_join_all(fetches).await? {
+    let mut inputs = Inputs { values: Vec::with_capacity(names.len()), answers: Vec::with_capacity(missing) };
+    for (input, (from, fetched)) in names.iter().zip(try_join_all(fetches).await?) {
         match fetched {
-            Fetched::Value(value) => inputs.push(value),
+            Fetched::Value(value) => {
+                inputs.answers.extend(from.map(|service| Answered { input, service, value: value.clone() }));
+                inputs.values.push(value);
+            }
             Fetched::Filtered(by) => return Ok(Gathered::Filtered(by)),
         }
     }

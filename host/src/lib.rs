@@ -6,11 +6,13 @@
 
 mod answer;
 mod body_call;
+mod bucket;
 mod circuit;
 mod control;
 mod doors;
 mod ending;
 mod front;
+mod guard;
 mod hops_door;
 mod inputs;
 mod journey;
@@ -23,6 +25,7 @@ mod recorder;
 mod records;
 pub mod replay;
 mod ring;
+mod sense;
 mod server;
 mod shared;
 mod takeover;
@@ -34,8 +37,10 @@ use std::path::Path;
 
 pub use server::{HostError, Server};
 
-/// Runs the service whose `config.json` is in `folder`, until SIGTERM or Ctrl-C; then answers what has begun.
-pub fn run(folder: &Path) -> Result<(), HostError> {
+/// Runs the service whose `config.json` is in `folder`, until SIGTERM or Ctrl-C; then answers what has begun. The exit
+/// code to end with: 128 and the signal, as of a program that was ended by it, so that nobody takes it for one that ended
+/// by itself.
+pub fn run(folder: &Path) -> Result<u8, HostError> {
     allow_connections();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -44,18 +49,23 @@ pub fn run(folder: &Path) -> Result<(), HostError> {
         .enable_all()
         .build()
         .map_err(|source| HostError::Runtime { source })?;
-    runtime.block_on(async {
+    let code = runtime.block_on(async {
         let server = Server::bind(folder).await?;
-        server.serve(terminated()).await;
-        Ok::<(), HostError>(())
+        let (told, tell) = tokio::sync::oneshot::channel();
+        let end = async move {
+            // Whoever asks has not gone: it is this very block.
+            let _told = told.send(terminated().await);
+        };
+        server.serve(end).await;
+        Ok::<_, HostError>(tell.await.unwrap_or(0))
     })?;
     // A function that never ends must not keep the process.
     runtime.shutdown_background();
-    Ok(())
+    Ok(code)
 }
 
-/// Each connection is an open file, of which a process may have 1024 unless it asks for what it is allowed.
-fn allow_connections() {
+/// Has this process have as many open files as it is allowed: 1024, unless it asks. Each connection is one.
+pub fn allow_connections() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
@@ -75,12 +85,13 @@ pub fn die_with_parent() {
     }
 }
 
-async fn terminated() {
+/// Waits for a signal to end by; 128 and its number.
+async fn terminated() -> u8 {
     use tokio::signal::unix::{SignalKind, signal};
     match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
         (Ok(mut terminate), Ok(mut interrupt)) => tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = terminate.recv() => 143,
+            _ = interrupt.recv() => 130,
         },
         (Err(error), _) | (_, Err(error)) => {
             eprintln!("dyninka: signals cannot be heard, so this service ends without draining: {error}");

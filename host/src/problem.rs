@@ -91,6 +91,7 @@ fn title(kind: &str) -> &'static str {
         "overloaded" => "The service has too much to do",
         "unsupported" => "The request is of the wrong kind",
         "forbidden" => "Not allowed",
+        "misdirected" => "Nothing here has that name",
         _ => "The request is wrong",
     }
 }

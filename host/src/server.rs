@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 
 use crate::answer::is_draining;
 use crate::control::{self, ConfigError};
-use crate::front::{Door, Front};
+use crate::front::{self, Door, Front};
 use crate::recorder::Recorder;
 use crate::records::Records;
 use crate::shared::Shared;
@@ -89,7 +89,7 @@ impl Server {
         let settings = control::read(folder)?;
         let address = settings.config.listen;
         let listen = |source| HostError::Listen { address, source };
-        let listener = TcpListener::bind(address).await.map_err(listen)?;
+        let listener = front::bind(address, false).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let (library, front) = (settings.config.library.clone(), settings.config.front);
         let (door, opened) = Front::new();
@@ -208,7 +208,10 @@ async fn serve(
         let (shared, router) = (shared.clone(), router.clone());
         async move {
             let lingers = shared.clone();
-            let mut response: Response<Body> = if request.uri().path() == "/" {
+            let admitted = shared.settings.load().names.admit(&request);
+            let mut response: Response<Body> = if let Err(refusal) = admitted {
+                doors::turn_away(&shared, refusal)
+            } else if request.uri().path() == "/" {
                 answer::answer(shared, request).await.map(Body::new)
             } else {
                 match router.call(request).await {

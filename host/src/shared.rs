@@ -12,6 +12,7 @@ use tokio::sync::{RwLock, Semaphore};
 
 use crate::circuit::Circuits;
 use crate::front::Front;
+use crate::guard::Names;
 use crate::metrics::Metrics;
 use crate::program::Program;
 use crate::recorder::Recorder;
@@ -44,6 +45,8 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) config: Config,
+    /// What callers may call this host.
+    pub(crate) names: Names,
     /// The default route.
     pub(crate) route: Option<Route>,
     /// The app's name.
@@ -75,7 +78,7 @@ impl Settings {
         // A host of one service, without peers, is a place too.
         let own = Place { service: config.service.as_str().into(), address: config.listen.to_string().into() };
         places.entry(config.service.clone()).or_insert(own);
-        Ok(Self { app: config.app.as_str().into(), places, config, route })
+        Ok(Self { app: config.app.as_str().into(), names: Names::new(&config), places, config, route })
     }
 }
 

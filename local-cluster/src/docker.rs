@@ -1,39 +1,37 @@
 //! The docker ground: a container for each service, on a network of the app's own.
 
+mod watch;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bollard::Docker as Engine;
-use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::models::{
     ContainerCreateBody, EndpointSettings, HostConfig, Ipam, IpamConfig, NetworkCreateRequest, NetworkingConfig,
     PortBinding,
 };
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, EventsOptionsBuilder, InspectContainerOptions, LogsOptionsBuilder,
-    RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder, RemoveContainerOptionsBuilder,
+    StopContainerOptionsBuilder,
 };
-use futures_util::StreamExt;
 use futures_util::future::join_all;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::carry::{self, Carried, INSIDE};
 use crate::engine::{self, APP, Found, ID, SERVICE, status};
-use crate::ground::{Event, Ground, GroundError, Plan, Seat, Spec, Specs, Stream};
+use crate::ground::{Begun, Event, Ground, GroundError, Plan, Seat, Spec, Specs};
 use crate::image;
 use crate::port::Ports;
+use crate::standstill::Standstill;
 
 /// Every service listens here inside its container.
 const PORT: u16 = 8080;
 /// A service may answer what it has begun for this many seconds before it is killed.
 const GRACE_SECONDS: i32 = 1;
-/// Pauses between looks for an engine that is gone.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// A service's folder for what it need not keep. It is memory: unlimited, one service could take all there is.
 const SCRATCH: &str = "rw,noexec,nosuid,nodev,size=64m";
 /// Threads and processes of a service: a call of a synchronous function has a thread each, of which the host lets
@@ -64,6 +62,9 @@ struct Inner {
     opened: Mutex<Option<Opened>>,
     /// Services that were started and are meant to run.
     wanted: Mutex<HashSet<String>>,
+    /// Services that were found wanting and killed, until their end is told.
+    condemned: Mutex<HashSet<String>>,
+    still: Standstill,
 }
 
 #[derive(Clone)]
@@ -90,6 +91,8 @@ impl Docker {
             closing: AtomicBool::new(false),
             opened: Mutex::default(),
             wanted: Mutex::default(),
+            condemned: Mutex::default(),
+            still: Standstill::default(),
         };
         Self { inner: Arc::new(inner), inbox: tokio::sync::Mutex::new(inbox) }
     }
@@ -115,7 +118,11 @@ impl Ground for Docker {
         let is_carried = inner.is_carried(&image).await?;
         inner.network().await?;
         *inner.opened() = Some(Opened { image, ports: BTreeMap::new(), is_carried });
-        tokio::spawn(watch(inner.clone()));
+        tokio::spawn(watch::watch(inner.clone()));
+        // The processes of an engine elsewhere are out of sight.
+        if !is_carried {
+            tokio::spawn(watch::watch_processes(inner.clone()));
+        }
         inner.specs.all().iter().map(|spec| Ok((spec.service.clone(), inner.find_seat(spec)?))).collect()
     }
 
@@ -128,12 +135,15 @@ impl Ground for Docker {
     async fn kill(&self, service: &str) -> Result<(), GroundError> {
         let inner = &self.inner;
         let name = inner.container(&inner.specs.get(service)?);
+        inner.condemned().insert(service.to_owned());
         match inner.engine.kill_container(&name, None).await {
             // 409: it does not run.
-            Err(error) if ![Some(404), Some(409)].contains(&status(&error)) => {
-                Err(GroundError::engine(format!("end {service}"))(error))
+            Ok(()) => Ok(()),
+            Err(error) => {
+                inner.condemned().remove(service);
+                let is_gone = [Some(404), Some(409)].contains(&status(&error));
+                if is_gone { Ok(()) } else { Err(GroundError::engine(format!("end {service}"))(error)) }
             }
-            _ => Ok(()),
         }
     }
 
@@ -154,7 +164,7 @@ impl Ground for Docker {
         }
     }
 
-    async fn start(&self, service: &str) -> Result<(), GroundError> {
+    async fn start(&self, service: &str) -> Result<Begun, GroundError> {
         let inner = &self.inner;
         let spec = inner.specs.get(service)?;
         let name = inner.container(&spec);
@@ -168,6 +178,16 @@ impl Ground for Docker {
                         .engine
                         .unpause_container(&name)
                         .await
+                        .map(|()| Begun::WentOn)
+                        .map_err(GroundError::engine(format!("go on with {service}")));
+                }
+                if inner.still.end(service) && state.running == Some(true) {
+                    let go_on = KillContainerOptionsBuilder::default().signal("SIGCONT").build();
+                    return inner
+                        .engine
+                        .kill_container(&name, Some(go_on))
+                        .await
+                        .map(|()| Begun::WentOn)
                         .map_err(GroundError::engine(format!("go on with {service}")));
                 }
             }
@@ -179,8 +199,8 @@ impl Ground for Docker {
         }
         self.bring(service).await?;
         inner.engine.start_container(&name, None).await.map_err(GroundError::engine(format!("start {service}")))?;
-        tokio::spawn(follow(inner.clone(), service.to_owned(), name));
-        Ok(())
+        tokio::spawn(watch::follow(inner.clone(), service.to_owned(), name));
+        Ok(Begun::Anew)
     }
 
     async fn bring(&self, service: &str) -> Result<(), GroundError> {
@@ -225,6 +245,10 @@ impl Inner {
 
     fn opened(&self) -> MutexGuard<'_, Option<Opened>> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn condemned(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.condemned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn wanted(&self) -> MutexGuard<'_, HashSet<String>> {
@@ -369,96 +393,4 @@ fn user() -> String {
 fn is_about_subnets(error: &Error) -> bool {
     let words = error.to_string().to_ascii_lowercase();
     words.contains("overlap") || words.contains("address pool") || words.contains("non-overlapping")
-}
-
-/// Follows what a container writes until it ends.
-async fn follow(inner: Arc<Inner>, service: String, name: String) {
-    // Only what comes from now on: a container that is started again keeps what it wrote before.
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.as_secs());
-    let since = i32::try_from(since).unwrap_or(0);
-    let options = LogsOptionsBuilder::default().follow(true).stdout(true).stderr(true).since(since).build();
-    let mut logs = inner.engine.logs(&name, Some(options));
-    let mut rests: HashMap<bool, String> = HashMap::new();
-    while let Some(Ok(output)) = logs.next().await {
-        let (stream, bytes) = match output {
-            LogOutput::StdErr { message } => (Stream::Stderr, message),
-            LogOutput::StdOut { message } | LogOutput::Console { message } => (Stream::Stdout, message),
-            LogOutput::StdIn { .. } => continue,
-        };
-        let rest = rests.entry(stream == Stream::Stdout).or_default();
-        rest.push_str(&String::from_utf8_lossy(&bytes));
-        while let Some(end) = rest.find('\n') {
-            let line = rest[..end].trim_end_matches('\r').to_owned();
-            rest.drain(..=end);
-            inner.tell(Event::Log { service: service.clone(), stream, line });
-        }
-    }
-}
-
-/// Watches what the engine says of our containers; an engine that goes away is waited for, and what ran is then
-/// told as down, so that it is started again.
-async fn watch(inner: Arc<Inner>) {
-    let mut filters = engine::ours(&inner.plan.id);
-    filters.insert("type".to_owned(), vec!["container".to_owned()]);
-    filters.insert("event".to_owned(), ["die", "oom", "pause"].map(str::to_owned).to_vec());
-    let closing = || inner.closing.load(Ordering::Acquire);
-    while !closing() {
-        let options = EventsOptionsBuilder::default().filters(&filters).build();
-        let mut events = inner.engine.events(Some(options));
-        let mut out_of_memory = HashSet::new();
-        while let Some(Ok(event)) = events.next().await {
-            let attributes = event.actor.and_then(|actor| actor.attributes).unwrap_or_default();
-            let Some(service) = attributes.get(SERVICE).cloned() else { continue };
-            let why = match event.action.as_deref() {
-                Some("oom") => {
-                    out_of_memory.insert(service);
-                    continue;
-                }
-                Some("pause") => "its container is paused".to_owned(),
-                _ if out_of_memory.remove(&service) => "it was killed for want of memory".to_owned(),
-                _ => describe(attributes.get("exitCode").map_or("", String::as_str)),
-            };
-            // What was removed on purpose is not down.
-            if !closing() && inner.wanted().contains(&service) {
-                inner.tell(Event::Down { service, why });
-            }
-        }
-        if closing() {
-            return;
-        }
-        inner.tell(Event::Notice("the Docker engine is gone; waiting for it".to_owned()));
-        while inner.engine.ping().await.is_err() {
-            if closing() {
-                return;
-            }
-            tokio::time::sleep(LOOK_AGAIN).await;
-        }
-        inner.tell(Event::Notice("the Docker engine is back".to_owned()));
-        reconcile(&inner).await;
-    }
-}
-
-/// Tells as down what should run and does not.
-async fn reconcile(inner: &Inner) {
-    let wanted: Vec<String> = inner.wanted().iter().cloned().collect();
-    for service in wanted {
-        let Ok(spec) = inner.specs.get(&service) else { continue };
-        let container = inner.engine.inspect_container(&inner.container(&spec), None::<InspectContainerOptions>).await;
-        let runs = container.ok().and_then(|container| container.state).and_then(|state| state.running) == Some(true);
-        if !runs {
-            inner.tell(Event::Down { service, why: "its container ended with the engine".to_owned() });
-        }
-    }
-}
-
-/// How a container ended, in words. 128 and more is a signal.
-fn describe(exit_code: &str) -> String {
-    match exit_code.parse::<i32>() {
-        Ok(137) => "it was ended by SIGKILL: killed, perhaps for want of memory".to_owned(),
-        Ok(134) => "it was ended by SIGABRT: abort() or a stack overflow".to_owned(),
-        Ok(139) => "it was ended by SIGSEGV: memory that is not its own".to_owned(),
-        Ok(143) => "it was ended by SIGTERM".to_owned(),
-        Ok(code) => format!("it ended with exit code {code}"),
-        Err(_) => "it ended".to_owned(),
-    }
 }

@@ -104,9 +104,29 @@ pub enum Event {
         service: String,
         /// In words: exit code, signal, out of memory, paused.
         why: String,
+        /// Whose doing it was.
+        by: Doer,
     },
     /// Something to know.
     Notice(String),
+}
+
+/// What a start came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// A new process, which knows nothing of the one before.
+    Anew,
+    /// The one that stood still goes on.
+    WentOn,
+}
+
+/// Whose doing the end of a service was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doer {
+    /// Its own: it exited or crashed, needed more memory than there is, or was found wanting ([`Ground::kill`]).
+    Service,
+    /// Somebody else's: it was killed, stopped, paused, or went with its engine.
+    Others,
 }
 
 /// Where a line was written to.
@@ -135,7 +155,8 @@ pub trait Ground: Send + Sync {
     /// Finds a seat for one more service, or one that was removed.
     async fn seat(&self, spec: Spec) -> Result<Seat, GroundError>;
 
-    /// Ends a service at once, without a grace: its end is told as [`Event::Down`].
+    /// Ends a service at once, without a grace: its end is told as [`Event::Down`], of
+    /// its own doing: it was found wanting.
     async fn kill(&self, service: &str) -> Result<(), GroundError>;
 
     /// Stops a service, letting it answer what it has begun for a short while, and removes what was made for it. Its
@@ -143,7 +164,7 @@ pub trait Ground: Send + Sync {
     async fn remove(&self, service: &str) -> Result<(), GroundError>;
 
     /// Starts a service, or starts it again where it is down. Its folder must hold its configuration.
-    async fn start(&self, service: &str) -> Result<(), GroundError>;
+    async fn start(&self, service: &str) -> Result<Begun, GroundError>;
 
     /// Has a running service find in its folder what is in it now, wherever it runs.
     async fn bring(&self, service: &str) -> Result<(), GroundError>;

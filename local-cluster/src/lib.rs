@@ -6,13 +6,16 @@
 mod carry;
 mod choice;
 mod docker;
+mod ending;
 mod engine;
 mod ground;
 mod image;
+mod lines;
 mod port;
 mod process;
+mod standstill;
 
 pub use choice::{Chosen, On, choose, sweep};
 pub use engine::engine_version;
-pub use ground::{Event, Ground, GroundError, Limits, Plan, Seat, Spec, Stream};
+pub use ground::{Begun, Doer, Event, Ground, GroundError, Limits, Plan, Seat, Spec, Stream};
 pub use port::{free_port, port_holder};

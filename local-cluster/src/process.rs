@@ -3,29 +3,27 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 use tokio::signal::{self, unix::SignalKind};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
-use crate::ground::{Event, Ground, GroundError, Plan, Seat, Spec, Specs, Stream};
+use crate::ending::{memory_kills, of_process, signal_name};
+use crate::ground::{Begun, Doer, Event, Ground, GroundError, Plan, Seat, Spec, Specs, Stream};
+use crate::lines::Lines;
 use crate::port::{Ports, local};
 
 /// A service may answer what it has begun for this long before it is killed.
 const GRACE: Duration = Duration::from_millis(1500);
-/// A longer line is cut here: it is a dump, not a log.
-const LONGEST_LINE: usize = 64 << 10;
-
 /// Services as processes.
 pub(crate) struct Processes {
     plan: Plan,
@@ -42,6 +40,8 @@ struct Running {
     ended: watch::Receiver<bool>,
     /// Its end is wanted: nobody is told of it.
     leaving: Arc<AtomicBool>,
+    /// It was found wanting, and killed.
+    condemned: Arc<AtomicBool>,
     /// It stands still: to start it is to have it go on.
     stopped: Arc<AtomicBool>,
 }
@@ -116,13 +116,13 @@ impl Ground for Processes {
         find_seat(&self.ports)
     }
 
-    async fn start(&self, service: &str) -> Result<(), GroundError> {
+    async fn start(&self, service: &str) -> Result<Begun, GroundError> {
         let spec = self.specs.get(service)?;
         if self.go_on(service) {
-            return Ok(());
+            return Ok(Begun::WentOn);
         }
         let mut child = self.spawn(&spec)?;
-        let Some(pid) = pid_of(&child) else { return Ok(()) };
+        let Some(pid) = pid_of(&child) else { return Ok(Begun::Anew) };
         let pid_file = pid_file(&spec.folder);
         write_pid(&pid_file, pid)?;
         let readers = [
@@ -136,9 +136,11 @@ impl Ground for Processes {
                 .map(|err| tokio::spawn(follow(err, service.to_owned(), Stream::Stderr, self.events.clone()))),
         ];
         let (ending, ended) = watch::channel(false);
-        let (leaving, stopped) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let [leaving, condemned, stopped] = [(); 3].map(|()| Arc::new(AtomicBool::new(false)));
+        let killed_before = memory_kills();
         let mut children = signal::unix::signal(SignalKind::child()).map_err(GroundError::io("hear of children"))?;
-        let running = Running { pid, ended, leaving: leaving.clone(), stopped: stopped.clone() };
+        let running =
+            Running { pid, ended, leaving: leaving.clone(), condemned: condemned.clone(), stopped: stopped.clone() };
         self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(service.to_owned(), running);
         let (events, closing, service) = (self.events.clone(), self.closing.clone(), service.to_owned());
         tokio::spawn(async move {
@@ -150,7 +152,7 @@ impl Ground for Processes {
                         if is_wanted() && let Some(signal) = stopped_by(pid) {
                             stopped.store(true, Ordering::Release);
                             let why = format!("it was stopped by {}", signal_name(signal));
-                            drop(events.send(Event::Down { service: service.clone(), why }));
+                            drop(events.send(Event::Down { service: service.clone(), why, by: Doer::Others }));
                         }
                     }
                 }
@@ -162,11 +164,15 @@ impl Ground for Processes {
             drop(fs::remove_file(pid_file));
             ending.send_replace(true);
             if is_wanted() {
-                let why = status.map_or_else(|error| error.to_string(), describe);
-                drop(events.send(Event::Down { service, why }));
+                let (why, by) = match status {
+                    Ok(status) => of_process(status, killed_before),
+                    Err(error) => (error.to_string(), Doer::Others),
+                };
+                let by = if condemned.load(Ordering::Acquire) { Doer::Service } else { by };
+                drop(events.send(Event::Down { service, why, by }));
             }
         });
-        Ok(())
+        Ok(Begun::Anew)
     }
 
     /// It is the very folder.
@@ -198,6 +204,7 @@ impl Ground for Processes {
     async fn kill(&self, service: &str) -> Result<(), GroundError> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let process = running.get(service).ok_or_else(|| GroundError::Unknown(service.to_owned()))?;
+        process.condemned.store(true, Ordering::Release);
         send(process, Signal::KILL);
         Ok(())
     }
@@ -243,15 +250,16 @@ impl Drop for Processes {
     }
 }
 
-async fn follow(stream: impl AsyncRead + Unpin, service: String, kind: Stream, events: UnboundedSender<Event>) {
-    let mut lines = BufReader::new(stream).split(b'\n');
-    while let Ok(Some(mut line)) = lines.next_segment().await {
-        line.truncate(LONGEST_LINE);
-        let line = String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned();
-        if events.send(Event::Log { service: service.clone(), stream: kind, line }).is_err() {
-            return;
-        }
+async fn follow(mut stream: impl AsyncRead + Unpin, service: String, kind: Stream, events: UnboundedSender<Event>) {
+    let tell = |line| {
+        // Refused when nobody listens any more; what is written is read all the same, or its writer would stand still.
+        drop(events.send(Event::Log { service: service.clone(), stream: kind, line }));
+    };
+    let (mut lines, mut buffer) = (Lines::default(), vec![0; 16 << 10]);
+    while let Ok(count @ 1..) = stream.read(&mut buffer).await {
+        lines.take(&buffer[..count], tell);
     }
+    lines.end(tell);
 }
 
 /// The signal a child was stopped by since this was asked before.
@@ -259,29 +267,6 @@ fn stopped_by(pid: Pid) -> Option<i32> {
     let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
     // A child that ended meanwhile is none to ask about: its end is heard of as such.
     waitid(WaitId::Pid(pid), options).ok().flatten()?.stopping_signal()
-}
-
-/// How a process ended, in words.
-pub(crate) fn describe(status: ExitStatus) -> String {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => format!("it ended with exit code {code}"),
-        (None, Some(signal)) => format!("it was ended by {}", signal_name(signal)),
-        (None, None) => "it ended".to_owned(),
-    }
-}
-
-/// The signals services die of.
-fn signal_name(signal: i32) -> String {
-    match signal {
-        4 => "SIGILL: an illegal instruction".to_owned(),
-        6 => "SIGABRT: abort() or a stack overflow".to_owned(),
-        7 => "SIGBUS: memory that cannot be accessed".to_owned(),
-        9 => "SIGKILL: killed, perhaps for want of memory".to_owned(),
-        11 => "SIGSEGV: memory that is not its own".to_owned(),
-        15 => "SIGTERM".to_owned(),
-        19 => "SIGSTOP".to_owned(),
-        other => format!("signal {other}"),
-    }
 }
 
 fn pid_file(folder: &Path) -> PathBuf {

@@ -62,7 +62,7 @@ fn write_call(function: &ItemFn, signature: &Signature, docs: &[&Attribute], oth
     let name = &sig.ident;
     let text = name.unraw().to_string();
     let call = &signature.call;
-    let (names, types) = split(signature);
+    let (names, types) = split(signature, name);
     let mut inner = function.clone();
     inner.attrs = others.into_iter().cloned().collect();
     inner.vis = Visibility::Inherited;
@@ -88,7 +88,7 @@ fn write_flow(function: &ItemFn, signature: &Signature) -> TokenStream {
     let name = &function.sig.ident;
     let flow = flow_name(name);
     let value = &signature.value;
-    let (names, types) = split(signature);
+    let (names, types) = split(signature, name);
     let branches: Vec<_> = (0..names.len()).map(|at| format_ident!("branch{at}")).collect();
     quote! {
         #[doc(hidden)]
@@ -112,7 +112,7 @@ fn write_method(function: &ItemFn, signature: &Signature, docs: &[&Attribute]) -
     let name = &function.sig.ident;
     let (flow, value) = (flow_name(name), &signature.value);
     let of = format_ident!("__Flow_{}", name, span = name.span());
-    let (names, types) = split(signature);
+    let (names, types) = split(signature, name);
     let (first, types) = types.split_first()?;
     let names = names.get(1..)?;
     let head = quote! {
@@ -133,8 +133,10 @@ fn write_method(function: &ItemFn, signature: &Signature, docs: &[&Attribute]) -
     })
 }
 
-fn split(signature: &Signature) -> (Vec<&Ident>, Vec<&syn::Type>) {
-    signature.inputs.iter().map(|(name, ty)| (name, ty)).unzip()
+/// Inputs by name and type. One of the function's own name has another: the function is called where it is in scope.
+fn split<'a>(signature: &'a Signature, function: &Ident) -> (Vec<Ident>, Vec<&'a syn::Type>) {
+    let named = |name: &Ident| if name == function { format_ident!("__{}", name) } else { name.clone() };
+    signature.inputs.iter().map(|(name, ty)| (named(name), ty)).unzip()
 }
 
 #[cfg(test)]

@@ -79,6 +79,7 @@ fn request(at: u64) -> Request {
         function_ns: at % 10_000,
         at_ns: 100_000,
         sequence: at,
+        life: 0,
         calls: Vec::new(),
     };
     let hops = vec![

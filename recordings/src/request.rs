@@ -43,8 +43,13 @@ pub struct Hop {
     pub function_ns: u64,
     /// Nanoseconds after the request's begin.
     pub at_ns: u64,
-    /// The n-th call of this service's host, from 0: the order in which a function with state was called.
+    /// The n-th call of this service, from 0: the order in which a function with state was called. Between two lives of
+    /// its host some numbers are left out.
     pub sequence: u64,
+    /// Which life of its host this was in, from 0: in the next its state began anew. Older recordings do not say, and
+    /// have 0.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub life: u32,
     /// Services the function's body called, in the order of the calls.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<Called>,
@@ -69,8 +74,15 @@ pub struct Keyframe {
     pub service: String,
     /// The call that came next.
     pub sequence: u64,
+    /// Which life of its host this was in, as [`Hop::life`].
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub life: u32,
     /// Every placed static of the service.
     pub states: Vec<Placed>,
+}
+
+fn is_first(life: &u32) -> bool {
+    *life == 0
 }
 
 /// A placed static's value.
@@ -131,5 +143,24 @@ impl Keyframe {
     pub fn bytes(&self) -> u64 {
         let states = self.states.iter().map(|placed| size_of::<Placed>() + placed.value.get().len());
         (size_of::<Self>() + states.sum::<usize>()) as u64
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recordings_of_before_lives_were_told_read() {
+        let old = r#"{"service":"get","sequence":7,"states":[]}"#;
+        let read: Keyframe = serde_json::from_str(old).unwrap();
+        assert_eq!((read.sequence, read.life), (7, 0));
+        assert_eq!(serde_json::to_string(&read).unwrap(), old);
+        let later = Keyframe { life: 2, ..read };
+        assert_eq!(serde_json::from_str::<Keyframe>(&serde_json::to_string(&later).unwrap()).unwrap(), later);
+        let hop =
+            r#"{"span":"1","service":"get","version":"get@1","end":"filtered","function_ns":1,"at_ns":2,"sequence":3}"#;
+        assert_eq!(serde_json::from_str::<Hop>(hop).unwrap().life, 0);
     }
 }

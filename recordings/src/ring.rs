@@ -152,7 +152,7 @@ mod tests {
             let mut ring = Ring::new(most, 1 << 20);
             for sequence in 0..count {
                 if sequence % every == 0 {
-                    ring.add_keyframe(Keyframe { service: "get".into(), sequence, states: Vec::new() });
+                    ring.add_keyframe(Keyframe { service: "get".into(), sequence, life: 0, states: Vec::new() });
                 }
                 let mut hop = hop("get", "1", "2");
                 hop.sequence = sequence;

@@ -105,3 +105,33 @@ pub(crate) fn bytes<'a>(recording: &Path, body: &'a Body) -> Result<Cow<'a, [u8]
         }
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_leads_to_no_file_but_the_recordings_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let recording = folder.path().join("recording");
+        fs::create_dir_all(recording.join(BODIES)).unwrap();
+        let secret = folder.path().join(blake3::hash(b"secret").to_hex().as_str());
+        fs::write(&secret, "secret").unwrap();
+        fs::write(recording.join(BODIES).join(blake3::hash(b"own").to_hex().as_str()), "own").unwrap();
+        let read = |hash: &str| {
+            let body = Body::Stored { hash: hash.to_owned(), bytes: 6 };
+            bytes(&recording, &body).map(Cow::into_owned)
+        };
+        let own = blake3::hash(b"own").to_hex();
+        assert_eq!(read(&own).unwrap(), b"own");
+        let hidden = secret.file_name().unwrap().to_str().unwrap();
+        for name in [&format!("../../{hidden}"), secret.to_str().unwrap(), &format!("../{BODIES}/{own}"), "", ".", ".."]
+        {
+            assert!(read(name).is_err(), "{name}");
+        }
+        // The right name of the wrong bytes.
+        fs::write(recording.join(BODIES).join(hidden), "other").unwrap();
+        assert!(matches!(read(hidden), Err(BodyError::Damaged { .. })));
+    }
+}

@@ -15,6 +15,7 @@ pub(crate) fn hop(service: &str, input: &str, output: &str) -> Hop {
         function_ns: 1000,
         at_ns: 0,
         sequence: 0,
+        life: 0,
         calls: Vec::new(),
     }
 }

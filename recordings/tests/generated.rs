@@ -22,6 +22,7 @@ fn hop(service: &str, inputs: &[&str], end: End, sequence: u64) -> Hop {
         function_ns: 1,
         at_ns: 0,
         sequence,
+        life: 0,
         calls: Vec::new(),
     }
 }
@@ -68,7 +69,7 @@ fn question() -> Question {
     Question {
         subjects: services.map(|(name, placed, replay)| (name.to_owned(), subject(placed, replay))).collect(),
         requests,
-        keyframes: vec![Arc::new(Keyframe { service: "sum".into(), sequence: 3, states })],
+        keyframes: vec![Arc::new(Keyframe { service: "sum".into(), sequence: 3, life: 0, states })],
         rules: Rules::default(),
         limits: Limits::default(),
         redacted: false,

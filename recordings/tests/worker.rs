@@ -93,6 +93,7 @@ async fn a_verdict_over_a_real_process() {
         function_ns: 1,
         at_ns: 0,
         sequence,
+        life: 0,
         calls: Vec::new(),
     };
     let ends = [("count", 5, End::Value(json(105))), ("count", 1, End::Value(json(106))), ("abort", 0, End::Filtered)];

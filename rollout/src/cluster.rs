@@ -9,8 +9,11 @@ mod identity;
 mod kubeconfig;
 mod lease;
 mod logs;
+mod node;
 mod pins;
 mod roll;
+mod roster;
+mod tail;
 mod verdict;
 
 pub use access::{Access, Target, connect};
@@ -24,4 +27,6 @@ pub use lease::{Holder, Lease};
 pub use logs::{Line, lines, pods};
 pub use pins::{Pinned, Pins};
 pub use roll::{Follow, Rolled, follow, look_again};
+pub use roster::{Roster, Seen, roster};
+pub use tail::{Tail, tail};
 pub use verdict::Roll;

@@ -3,6 +3,7 @@
 pub mod cluster;
 pub mod export;
 pub mod history;
+pub mod hosts;
 pub mod image;
 pub mod model;
 pub mod object;

@@ -24,6 +24,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::model::{Wanted, WantedService};
 
+pub(crate) use config::TOKEN;
 pub use config::secret;
 pub use deployment::CONTAINER;
 pub use drift::drift;

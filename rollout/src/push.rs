@@ -19,6 +19,7 @@ mod error;
 mod event;
 mod make;
 mod options;
+mod relay;
 mod removal;
 mod rollback;
 mod rollout;

@@ -120,13 +120,15 @@ pub struct Entry {
 pub struct Images {
     /// `registry/folder` that images are put into; none: whatever way there is.
     pub repository: Option<String>,
+    /// Whether whoever pushes serves the images to the nodes, whatever other way there is.
+    pub serve: bool,
     /// How many of a service's earlier images are kept for rollbacks.
     pub keep: u32,
 }
 
 impl Default for Images {
     fn default() -> Self {
-        Self { repository: None, keep: KEEP }
+        Self { repository: None, serve: false, keep: KEEP }
     }
 }
 

@@ -81,6 +81,12 @@ pub trait Ship: Send + Sync {
     /// on with what is missing.
     async fn put(&self, images: &[&Image]) -> Result<Sent, ShipError>;
 
+    /// The roll is over, and everything is live or it is not: what was there for the roll alone is taken away. Answers
+    /// what travelled since [`Self::put`].
+    async fn finish(&self, _is_live: bool) -> Result<Sent, ShipError> {
+        Ok(Sent::default())
+    }
+
     /// What of ours is kept there.
     async fn stock(&self) -> Result<Stock, ShipError>;
 

@@ -86,7 +86,7 @@ async fn objects_are_applied_and_those_of_others_are_not_touched() {
 }
 
 fn holder(user: &str, process: u32) -> Holder {
-    Holder { user: user.to_owned(), machine: "box".to_owned(), process }
+    Holder { user: user.to_owned(), machine: "box".to_owned(), place: "here".to_owned(), process }
 }
 
 #[tokio::test]

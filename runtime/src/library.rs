@@ -39,6 +39,17 @@ pub struct Service {
     pub states: &'static [State],
 }
 
+/// A name as requests know it: a keyword without what makes a name of it.
+pub const fn plain(name: &'static str) -> &'static str {
+    match name.as_bytes() {
+        [b'r', b'#', plain @ ..] => match std::str::from_utf8(plain) {
+            Ok(plain) => plain,
+            Err(_) => name,
+        },
+        _ => name,
+    }
+}
+
 /// A call that was begun.
 pub enum Running {
     /// It is over.

@@ -136,8 +136,10 @@ impl Actor {
             };
             drop(progress.send(Event::Notice { message }));
         })?;
+        let (limits, names) = (options.requests, options.names.clone());
+        let settings = Settings { token, limits, names, waits: options.waits };
         Ok(Self {
-            state: State::new(Settings { token, limits: options.requests, waits: options.waits }),
+            state: State::new(settings),
             tools: Arc::new(Tools {
                 options,
                 place,
@@ -339,7 +341,7 @@ impl Actor {
                     swap.abort();
                 }
                 if let Some(ground) = self.ground.clone() {
-                    let again = Again { tools, ground, config, host, at };
+                    let again = Again { tools, ground, config, host, at, anew: true };
                     let restarted = restart::run(again, after, self.closing.subscribe());
                     self.making.spawn(async move {
                         if let Some(event) = restarted.await {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use app::{App, Diagnostic};
 use hops::Config;
+use local_cluster::Doer;
 
 use crate::push::{Act, Roll, Stage};
 use crate::report::Fate;
@@ -47,10 +48,10 @@ pub(crate) enum Event {
     Rehoused { services: Vec<(String, Seat)>, ms: f64 },
     /// What was made for a service is gone, or why it may not be.
     Removed { service: String, trouble: Option<String> },
-    /// A host that came back answers again.
-    Back { service: String, version: String },
+    /// A host that came back answers again; `anew` where it is another process.
+    Back { service: String, version: String, anew: bool },
     /// A host ended, was killed or paused.
-    Down { service: String, why: String },
+    Down { service: String, why: String, by: Doer },
     /// A service could not be seated or started, or did not take a version over; `silent` when its host says nothing.
     Refused { service: String, version: Option<String>, why: String, silent: bool },
     /// What an edit changed, or in words why nobody can tell.

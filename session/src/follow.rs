@@ -60,7 +60,7 @@ pub(crate) async fn ground(ground: Arc<dyn Ground>, events: UnboundedSender<Even
                 };
                 Event::Log { service, stream, line }
             }
-            local_cluster::Event::Down { service, why } => Event::Down { service, why },
+            local_cluster::Event::Down { service, why, by } => Event::Down { service, why, by },
             local_cluster::Event::Notice(message) => Event::Notice { message },
         };
         if events.send(event).is_err() {

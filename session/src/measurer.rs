@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hops::Outcome;
 use hops::fold::{self, Figures, Fold, Measure};
+use hops::{Batch, Outcome};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
@@ -17,17 +17,22 @@ use crate::telemetry::{Exporter, Followed};
 /// and the less it changes.
 const WINDOWS: [(u64, Duration); 3] =
     [(10, Duration::from_millis(200)), (60, Duration::from_secs(1)), (300, Duration::from_secs(5))];
+/// What ended longer ago than this when it came is from before its host was asked.
+const LATE: Duration = Duration::from_secs(2);
 /// Requests shown whole are the slowest and latest of this long.
 const TRACES: Duration = Duration::from_secs(300);
 
 /// What was measured.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Measured {
-    pub(crate) hops: BTreeMap<String, Hop>,
-    /// Versions that `Hop::edit` compares: before and after.
-    pub(crate) compared: BTreeMap<String, (String, String)>,
-    pub(crate) traces: Vec<Trace>,
-    pub(crate) dropped: u64,
+pub struct Measured {
+    /// By service, by its Rust name.
+    pub hops: BTreeMap<String, Hop>,
+    /// Versions that [`Hop::edit`] compares, by service: before and after.
+    pub compared: BTreeMap<String, (String, String)>,
+    /// Requests kept whole: the slowest of the last minutes first, then the latest.
+    pub traces: Vec<Trace>,
+    /// Requests that were counted but not measured in detail, or whose detail was lost on its way here.
+    pub dropped: u64,
 }
 
 /// Folds what comes until nobody sends any more, and shows it.
@@ -54,6 +59,10 @@ pub(crate) async fn measure(
                 }
                 if batch.requests > 0 || !batch.spans.is_empty() || batch.in_flight > 0 {
                     last_news = Some(begun.elapsed());
+                }
+                // What is from before changes windows that are seldom counted anew.
+                if batch.spans.first().is_some_and(|span| age(&batch, span) > LATE) {
+                    due = [Duration::ZERO; 3];
                 }
                 ways.insert(service.to_string(), Ways { retries: batch.retries, open: batch.open.clone() });
                 fold.add(begun.elapsed(), &service, batch);
@@ -82,6 +91,10 @@ pub(crate) async fn measure(
     if let Some(exporter) = exporter {
         exporter.end().await;
     }
+}
+
+fn age(batch: &Batch, span: &hops::Span) -> Duration {
+    Duration::from_nanos(batch.now.saturating_sub(span.start.saturating_add(span.total)))
 }
 
 /// How a service gets to others, as its host said last.

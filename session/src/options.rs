@@ -24,6 +24,8 @@ pub struct Options {
     pub cpus: Option<f64>,
     /// Memory a service may use, in bytes.
     pub memory: Option<u64>,
+    /// Names of this machine that callers may use for the services, besides addresses, `localhost` and those of services.
+    pub names: BTreeSet<String>,
     /// Limits on requests.
     pub requests: hops::Limits,
     /// Follow the files and take edits over.

@@ -100,7 +100,8 @@ impl Recorder {
                 }
                 Line::Keyframe(mut frame) => {
                     frame.sequence = inner.lives.number(&service, epoch, frame.sequence);
-                    let mut frame = wire::keyframe(frame);
+                    let life = inner.lives.of(&service, frame.sequence);
+                    let mut frame = wire::keyframe(frame, life);
                     if self.redaction.keyframe(&mut frame) {
                         let frame = inner.ring.add_keyframe(frame);
                         if let Some((_, writer)) = &inner.writer {
@@ -122,6 +123,9 @@ impl Recorder {
 
     fn keep_request(&self, inner: &mut Inner, mut request: Request) {
         self.redaction.request(&mut request);
+        for hop in &mut request.hops {
+            hop.life = inner.lives.of(&hop.service, hop.sequence);
+        }
         let request = inner.ring.add(request);
         if let Some((_, writer)) = &inner.writer {
             writer.request(&request);

@@ -150,12 +150,14 @@ pub enum Report {
         #[serde(skip_serializing_if = "Option::is_none")]
         restart_ms: Option<u64>,
     },
-    /// A service that was down answers again, with the latest code; its placed state began anew.
+    /// A service that was down answers again, with the latest code.
     Up {
         /// Rust name.
         service: String,
         /// `service@hash`.
         version: String,
+        /// Whether it was started again: its placed state began anew. Otherwise it stood still, and goes on.
+        anew: bool,
     },
     /// The session cannot go on.
     Failed {

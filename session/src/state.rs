@@ -73,6 +73,8 @@ pub(crate) struct State {
 pub(crate) struct Settings {
     pub(crate) token: String,
     pub(crate) limits: Limits,
+    /// Names that callers may use for the services; see `Options::names`.
+    pub(crate) names: BTreeSet<String>,
     /// A start that is broken waits to be mended instead of ending the session.
     pub(crate) waits: bool,
 }
@@ -158,8 +160,8 @@ impl State {
             Event::Told { service, config, trouble } => self.told(&service, *config, trouble),
             Event::Rehoused { services, ms } => self.rehoused(now, services, ms),
             Event::Removed { service, trouble } => self.removed(now, service, trouble),
-            Event::Back { service, version } => self.back(now, service, version),
-            Event::Down { service, why } => self.down(now, service, why),
+            Event::Back { service, version, anew } => self.back(now, service, version, anew),
+            Event::Down { service, why, by } => self.down(now, service, why, by),
             Event::Judged { edit, verdicts } => self.judged(now, edit, verdicts),
             Event::Refused { service, version, why, silent } => self.refused(&service, version.as_deref(), why, silent),
         };

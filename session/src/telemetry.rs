@@ -3,11 +3,14 @@
 mod door;
 mod exporter;
 mod follow;
+mod gather;
+mod measuring;
 mod records;
 mod settings;
 
 pub use door::Host;
 pub use exporter::{Exporter, Standing};
 pub use follow::{Followed, follow};
+pub use measuring::{Measuring, Standings};
 pub use records::{Recorded, follow_records};
 pub use settings::{Settings, SettingsError};

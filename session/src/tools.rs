@@ -8,7 +8,7 @@ use std::time::Duration;
 use app::{App, Diagnostic, Incremental};
 use build::{BuildError, Builder};
 use hops::Config;
-use local_cluster::{Ground, Plan, Spec};
+use local_cluster::{Begun, Doer, Ground, Plan, Spec};
 use rollout::history::Source;
 
 use crate::control::Control;
@@ -209,7 +209,7 @@ impl Tools {
             return refused(format!("failed to write its configuration: {error}"));
         }
         match ground.start(&service).await {
-            Ok(()) => Event::Started { service },
+            Ok(_) => Event::Started { service },
             Err(error) => refused(format!("failed to {error}")),
         }
     }
@@ -339,11 +339,14 @@ pub(crate) struct Again {
     pub(crate) config: Box<Config>,
     pub(crate) host: String,
     pub(crate) at: SocketAddr,
+    /// Whether it was another process that was started; known once it was.
+    pub(crate) anew: bool,
 }
 
 impl Again {
+    /// Down by what no code of the service's has done.
     fn down(&self, why: String) -> Event {
-        Event::Down { service: self.config.service.clone(), why }
+        Event::Down { service: self.config.service.clone(), why, by: Doer::Others }
     }
 }
 
@@ -353,8 +356,9 @@ impl Restart for Again {
         if let Err(error) = install::configure(&self.tools.place.service(&self.host), &self.config) {
             return Some(self.down(format!("its configuration cannot be written: {error}")));
         }
-        if let Err(error) = self.ground.start(service).await {
-            return Some(self.down(format!("it could not be started again: {error}")));
+        match self.ground.start(service).await {
+            Ok(begun) => self.anew = begun == Begun::Anew,
+            Err(error) => return Some(self.down(format!("it could not be started again: {error}"))),
         }
         // Without a library it is there as soon as it runs.
         self.config.library.is_none().then(|| Event::Started { service: service.clone() })
@@ -363,7 +367,7 @@ impl Restart for Again {
     async fn wait(&mut self) -> Event {
         let service = self.config.service.clone();
         match self.tools.control.ready(self.at, PATIENCE).await {
-            Ok(version) => Event::Back { service, version },
+            Ok(version) => Event::Back { service, version, anew: self.anew },
             // Its end, if it is there at all, is told by the ground.
             Err(error) => match self.ground.kill(&service).await {
                 Ok(()) => Event::Notice { message: format!("{service} was started again and {error}: it is ended") },

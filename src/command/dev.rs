@@ -1,5 +1,6 @@
 //! `dyn dev`: build an app, run all of it here, serve it, until Ctrl-C.
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ pub(crate) fn run(dev: &Dev) -> Result<(), Fault> {
     };
     let mut options = options(&dev.file, dev.on, front, &dev.limits)?;
     options.recording = recording(dev);
+    options.names = dev.allow_host.iter().cloned().collect();
     let runtime = runtime()?;
     let ended = if super::view::is_possible(dev) {
         runtime.block_on(super::view::serve(options, dev))
@@ -62,6 +64,7 @@ pub(crate) fn options(file: &std::path::Path, on: On, front: Front, limits: &Lim
         cpus: limits.cpus,
         memory: limits.memory,
         requests,
+        names: BTreeSet::new(),
         watch: true,
         // Whoever sits before a terminal mends it; a program is told by the exit code.
         waits: std::io::stderr().is_terminal(),
@@ -81,6 +84,8 @@ fn recording(dev: &Dev) -> session::Recording {
 
 /// The runtime a session runs in.
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Fault> {
+    // Each service takes some: two pipes, two connections.
+    host::allow_connections();
     tokio::runtime::Runtime::new()
         .map_err(|error| Fault::new(Kind::Machine, format!("failed to start threads: {error}")))
 }

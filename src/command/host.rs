@@ -8,8 +8,9 @@ pub(crate) fn run(folder: &Path, die_with_parent: bool) -> Result<(), Fault> {
     if die_with_parent {
         host::die_with_parent();
     }
-    host::run(folder).map_err(|error| {
+    let code = host::run(folder).map_err(|error| {
         let kind = if error.is_address_in_use() { Kind::AddressInUse } else { Kind::Machine };
         Fault::new(kind, format!("failed to {error}"))
-    })
+    })?;
+    std::process::exit(code.into())
 }

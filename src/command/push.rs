@@ -13,6 +13,7 @@ use crate::speech;
 pub(crate) fn run(push: &arguments::Push) -> Result<(), Fault> {
     let mut options = options(&push.file, &push.goal)?;
     options.registry.clone_from(&push.registry);
+    options.settings.images.serve |= push.serve;
     options.services = push.services.iter().cloned().collect();
     options.with_dependents = push.with_dependents;
     options.force = push.force;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use session::measured::{Hop, Window};
 use session::snapshot::{Condition, Phase, Snapshot};
 use session::{Client, Home};
 
@@ -31,6 +32,17 @@ pub(crate) fn attached(file: &Path) -> Result<Client, Fault> {
     }
 }
 
+/// What a service on a cluster did in the longest stretch there is, which is where somebody who looks but once sees it.
+pub(crate) fn hops(hop: &Hop) -> Option<String> {
+    words(hop.windows.last()?)
+}
+
+fn words(window: &Window) -> Option<String> {
+    let (p50, p99) = (window.total.p50 as f64 / 1e3, window.total.p99 as f64 / 1e3);
+    let (rate, errors) = (window.rate, window.errors);
+    (window.n > 0).then(|| format!("  {rate:.1} req/s  {errors} errors  p50 {p50:.2} ms  p99 {p99:.2} ms"))
+}
+
 fn show(snapshot: &Snapshot) {
     let phase = match snapshot.phase {
         Phase::Starting => "starting",
@@ -56,11 +68,7 @@ fn show(snapshot: &Snapshot) {
             Condition::Down => "down",
         };
         let version = service.version.as_deref().unwrap_or("-");
-        let window = snapshot.hops.get(&service.name).and_then(|hop| hop.windows.get(1)).filter(|window| window.n > 0);
-        let hops = window.map(|window| {
-            let (p50, p99) = (window.total.p50 as f64 / 1e3, window.total.p99 as f64 / 1e3);
-            format!("  {:.1} req/s  {} errors  p50 {p50:.2} ms  p99 {p99:.2} ms", window.rate, window.errors)
-        });
+        let hops = snapshot.hops.get(&service.name).and_then(|hop| words(hop.windows.get(1)?));
         let why = service.why.as_deref().map(|why| format!("  {why}")).unwrap_or_default();
         anstream::println!("  {:width$}  {state:8}  {version}{}{why}", service.name, hops.unwrap_or_default());
     }

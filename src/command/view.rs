@@ -11,8 +11,9 @@ use session::{Answer, Client, Command, Home, Options, Place, Report, Session, Sn
 use tokio::sync::{mpsc, oneshot, watch};
 use tui::{Completions, Desk, LogLine, Logged};
 
+use super::cluster_view::Pictures;
 use super::dev::{Asked, Signals};
-use crate::arguments::Dev;
+use crate::arguments::{Dev, Goal};
 use crate::fault::{Fault, Kind};
 use crate::{finding, speech};
 
@@ -33,7 +34,7 @@ pub(crate) async fn serve(options: Options, dev: &Dev) -> Result<(), Fault> {
     let session = Session::start(options)?;
     let client = Client::attach(session.socket())?;
     let (lines, logs) = mpsc::channel(LINES);
-    let source = tui::Source { snapshots: session.pictures(), logs, desk: Arc::new(clerk(client, &place)) };
+    let source = tui::Source { snapshots: session.pictures(), logs, desk: Arc::new(clerk(client, &place, dev)) };
     let (quit, quitting) = oneshot::channel();
     let driver = tokio::spawn(drive(session, signals, lines, quitting));
     let shown = tui::run(source, theme(dev)).await;
@@ -58,7 +59,7 @@ pub(crate) async fn attach(dev: &Dev) -> Result<(), Fault> {
     let place = Home::open()?.place(&dev.file)?;
     let (shown, snapshots) = watch::channel(Arc::new(client.snapshot().await?));
     let (lines, logs) = mpsc::channel(LINES);
-    let source = tui::Source { snapshots, logs, desk: Arc::new(clerk(client.clone(), &place)) };
+    let source = tui::Source { snapshots, logs, desk: Arc::new(clerk(client.clone(), &place, dev)) };
     let looking = tokio::spawn(look(client.clone(), shown));
     let reading = tokio::spawn(read(client, lines));
     let seen = tui::run(source, theme(dev)).await;
@@ -98,8 +99,9 @@ async fn read(client: Client, lines: mpsc::Sender<Logged>) {
     }
 }
 
-fn clerk(client: Client, place: &Place) -> Clerk {
-    Clerk { client, logs: place.logs(), history: place.folder.join("history") }
+fn clerk(client: Client, place: &Place, dev: &Dev) -> Clerk {
+    let (file, goal) = (dev.file.clone(), dev.goal.clone());
+    Clerk { client, logs: place.logs(), history: place.folder.join("history"), file, goal }
 }
 
 fn theme(dev: &Dev) -> tui::Options {
@@ -172,6 +174,9 @@ struct Clerk {
     client: Client,
     logs: PathBuf,
     history: PathBuf,
+    file: PathBuf,
+    /// Which cluster is looked at.
+    goal: Goal,
 }
 
 impl Desk for Clerk {
@@ -211,6 +216,10 @@ impl Desk for Clerk {
         let options = shell::Options { history: Some(self.history.clone()), ..shell::Options::default() };
         let client = self.client.clone();
         async move { shell::run(client, options).await.map(drop).map_err(|error| format!("failed to {error}")) }.boxed()
+    }
+
+    fn cluster(&self, local: Pictures) -> BoxFuture<'static, Result<Pictures, String>> {
+        super::cluster_view::look(self.file.clone(), self.goal.clone(), local).boxed()
     }
 
     fn log_files(&self, service: Option<&str>) -> Vec<PathBuf> {

@@ -40,11 +40,11 @@ fn exchange(url: &str, request: &[u8]) -> (u16, String) {
 }
 
 fn get(headers: &str) -> Vec<u8> {
-    format!("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n").into_bytes()
+    format!("GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n").into_bytes()
 }
 
 fn post(body: &[u8]) -> Vec<u8> {
-    let head = "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n";
+    let head = "POST / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n";
     let mut request = format!("{head}content-length: {}\r\n\r\n", body.len()).into_bytes();
     request.extend_from_slice(body);
     request
@@ -83,7 +83,12 @@ fn requests_that_break_the_rules_are_refused_with_the_right_words(on: &str) {
         ("a route elsewhere", route("http://127.0.0.1:22/"), 400, "route"),
         ("a route of other letters", route("\u{e9}"), 400, "route"),
         ("a long path", get(&format!("dyninka-path: {}\r\n", vec!["middle"; 1000].join(","))), 508, "loop"),
-        ("another method", b"DELETE / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".to_vec(), 405, "unsupported"),
+        (
+            "another method",
+            b"DELETE / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".to_vec(),
+            405,
+            "unsupported",
+        ),
         ("a deadline beyond numbers", get(&format!("dyninka-deadline: {}\r\n", "9".repeat(400))), 400, "request"),
     ];
     let url = chain.dev.url_of("middle");
@@ -100,10 +105,10 @@ fn requests_that_break_the_rules_are_refused_with_the_right_words(on: &str) {
         ("a folded header", get("dyninka-route: enter(1)\r\n enter(2)\r\n"), &[400]),
         (
             "two lengths",
-            b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}".to_vec(),
+            b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}".to_vec(),
             &[400],
         ),
-        ("a length that is none", b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n".to_vec(), &[400]),
+        ("a length that is none", b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: -1\r\n\r\n".to_vec(), &[400]),
         ("no HTTP", b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03".to_vec(), &[400, 0]),
     ];
     for (about, request, statuses) in unread {
@@ -112,7 +117,7 @@ fn requests_that_break_the_rules_are_refused_with_the_right_words(on: &str) {
     }
     // A chunk that ends early, and a caller that is gone while it is answered.
     let half =
-        b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\ncontent-type: application/json\r\n\r\nff\r\n{";
+        b"POST / HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\ncontent-type: application/json\r\n\r\nff\r\n{";
     connect(&url).write_all(half).expect("half a request");
     connect(&url).write_all(&route("enter(1)")).expect("a request");
     load.until_steady();
@@ -129,7 +134,7 @@ fn idle_connections_and_slow_heads_keep_nobody_out(on: &str) {
     let flood: Vec<_> = (0..1000).map(|_| connect(&url)).collect();
     let mut slow: Vec<_> = (0..200).map(|_| connect(&url)).collect();
     for stream in &mut slow {
-        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nx: ").expect("half a head");
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nx: ").expect("half a head");
     }
     load.until_steady();
     // The house shows them the door by itself.
@@ -156,7 +161,8 @@ fn slow_bodies_fill_the_house_and_it_empties(on: &str) {
     let slow: Vec<_> = (0..600)
         .map(|_| {
             let mut stream = connect(&url);
-            let head = "POST / HTTP/1.1\r\nhost: x\r\ndyninka-deadline: 5000\r\ncontent-type: application/json\r\n";
+            let head =
+                "POST / HTTP/1.1\r\nhost: localhost\r\ndyninka-deadline: 5000\r\ncontent-type: application/json\r\n";
             stream.write_all(format!("{head}content-length: 99\r\n\r\n{{").as_bytes()).expect("half a body");
             stream
         })

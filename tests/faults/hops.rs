@@ -2,14 +2,15 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use hops::Config;
 use serde_json::Value;
 
 use crate::chain::Chain;
-use crate::session::{Answer, Client};
+use crate::session::{Answer, Client, Dev};
+use crate::support::app;
 
 /// What a `middle` does with a connection on which it was asked, before it closes it. An answer that reads well says
 /// so: what is sent on a connection that closes unsaid may be lost, and may not be sent again.
@@ -30,7 +31,11 @@ struct Leave {
 impl Leave {
     /// One whose `middle` is at an address.
     fn start(chain: &Chain, middle: SocketAddr) -> Self {
-        let built = folder(chain);
+        Self::of(&chain.dev.socket_folder(&chain.file).join("services/leave"), middle)
+    }
+
+    /// The same of what a session keeps in a folder.
+    fn of(built: &Path, middle: SocketAddr) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut config: Config =
             serde_json::from_slice(&std::fs::read(built.join("config.json")).expect("its configuration"))
@@ -51,11 +56,6 @@ impl Leave {
     fn ask(&self, client: &Client) -> Answer {
         client.get_with(&self.url, &[("dyninka-route", "middle(enter(21))"), ("dyninka-deadline", SHORTLY)])
     }
-}
-
-/// Where the session keeps what `leave` runs on.
-fn folder(chain: &Chain) -> PathBuf {
-    chain.dev.socket_folder(&chain.file).join("services/leave")
 }
 
 /// Does the next deed at every question; without one, answers as a good service does.
@@ -196,6 +196,32 @@ const WRONG: &[(&str, Deed, u16, &str, &str)] = &[
         "unreachable",
         "",
     ),
+    (
+        "a value that ends early",
+        |stream| say(stream, "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 3\r\n\r\n[\"x"),
+        502,
+        "unreachable",
+        "no JSON",
+    ),
+    (
+        "a page",
+        |stream| {
+            say(
+                stream,
+                "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: text/html\r\ncontent-length: 6\r\n\r\n<html>",
+            )
+        },
+        502,
+        "unreachable",
+        "no JSON",
+    ),
+    (
+        "no bytes at all",
+        |stream| say(stream, "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"),
+        502,
+        "unreachable",
+        "no JSON",
+    ),
     ("silence", hold, 504, "deadline", "before the deadline"),
     (
         "a byte and then silence",
@@ -233,11 +259,16 @@ fn an_upstream_that_breaks_the_rules_is_named_and_harms_no_other_request() {
         // The very next one is well again: no connection is left over that carries the rest.
         assert_eq!(leave.ask(&client).body, "43", "after {about}");
     }
-    // Who cannot read the value says so.
+    // A value that is one, and not what the function takes: who cannot read it says so.
     *next.lock().expect("no deed panics") =
-        Some(|stream| say(stream, "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 3\r\n\r\n[\"x"));
+        Some(|stream| say(stream, "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\n[\"x\"]"));
     let problem: Value = leave.ask(&client).json();
     assert_eq!((&problem["service"], &problem["status"]), (&"leave".into(), &422.into()), "{problem}");
+    assert_eq!(problem["from"], "middle", "{problem}");
+    assert!(
+        problem["detail"].as_str().is_some_and(|detail| detail.ends_with("; it is what middle answered")),
+        "{problem}"
+    );
 
     // Byte by byte is slow, and right.
     *next.lock().expect("no deed panics") = Some(|stream| {
@@ -258,6 +289,29 @@ fn an_upstream_that_breaks_the_rules_is_named_and_harms_no_other_request() {
         assert_eq!(leave.ask(&client).body, "43");
     }
     chain.dev.stop();
+}
+
+#[test]
+fn a_body_that_is_answered_nonsense_is_not_blamed_for_it() {
+    let (_folder, file) = app("use dyninka::prelude::*;
+#[service] fn middle(value: u64) -> u64 { value * 2 }
+#[service] async fn leave(value: u64) -> Result<u64> { Ok(middle(value).await? + 1) }
+#[dyninka::main] fn main() { leave(21) }
+");
+    let dev = Dev::start(&file, "process");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let built = dev.socket_folder(&file).join("services/leave");
+    let leave = Leave::of(&built, listener.local_addr().expect("its address"));
+    let (next, client) = (middle(listener), Client::new());
+    let ask = || client.get_with(&leave.url, &[("dyninka-route", "21"), ("dyninka-deadline", SHORTLY)]);
+    assert_eq!(ask().body, "43");
+    *next.lock().expect("no deed panics") =
+        Some(|stream| say(stream, "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 6\r\n\r\n<html>"));
+    let answer = ask();
+    let problem = answer.json();
+    assert_eq!((answer.status, &problem["service"]), (502, &"middle".into()), "{problem}");
+    assert_eq!(ask().body, "43");
+    dev.stop();
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod callers;
 mod chain;
 mod engine;
 mod hops;
+mod limits;
 mod load;
 mod numbers;
 mod promises;

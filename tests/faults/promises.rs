@@ -12,13 +12,14 @@ use serde_json::{Value, json};
 
 use crate::chain::Chain;
 use crate::hosts::ours;
-use crate::session::PATIENCE;
+use crate::session::{Dev, PATIENCE};
 use crate::support::run;
 
 crate::on_both_grounds!(
     the_session_and_its_doors_are_its_owners_alone,
     the_secret_is_told_to_nobody,
     a_service_is_no_proxy,
+    a_name_that_leads_here_makes_no_page_the_apps_own,
 );
 
 /// The secret of a session and where its hosts find it.
@@ -116,9 +117,9 @@ fn a_service_is_no_proxy(on: &str) {
         format!("GET http://{other}/ HTTP/1.1\r\nhost: {other}\r\n"),
         format!("CONNECT {other} HTTP/1.1\r\nhost: {other}\r\n"),
         format!("GET / HTTP/1.1\r\nhost: {other}\r\nx-forwarded-host: {other}\r\nforwarded: host={other}\r\n"),
-        format!("GET / HTTP/1.1\r\nhost: x\r\ndyninka-route: middle(http://{other}/)\r\n"),
-        format!("GET / HTTP/1.1\r\nhost: x\r\ndyninka-route: \"{other}\"\r\n"),
-        format!("GET / HTTP/1.1\r\nhost: x\r\ndyninka-path: {other}\r\n"),
+        format!("GET / HTTP/1.1\r\nhost: localhost\r\ndyninka-route: middle(http://{other}/)\r\n"),
+        format!("GET / HTTP/1.1\r\nhost: localhost\r\ndyninka-route: \"{other}\"\r\n"),
+        format!("GET / HTTP/1.1\r\nhost: localhost\r\ndyninka-path: {other}\r\n"),
     ] {
         let mut stream =
             TcpStream::connect(url.trim_start_matches("http://").trim_end_matches('/')).expect("a service");
@@ -130,6 +131,48 @@ fn a_service_is_no_proxy(on: &str) {
         assert!(answer.starts_with("HTTP/1.1 "), "{request}: {answer}");
         let asked = elsewhere.accept();
         assert!(asked.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock), "{request} went elsewhere");
+    }
+    chain.dev.stop();
+}
+
+/// What a browser sends for a page of somebody who pointed his name at this machine, and for his pages elsewhere.
+fn a_name_that_leads_here_makes_no_page_the_apps_own(on: &str) {
+    let arguments = ["--on", on, "--port", "0", "--allow-host", "own.example"];
+    let chain = Chain::start_with(|file| Dev::launch(file, &arguments));
+    let token = secret(&chain);
+    let status = |url: &str, headers: &[(&str, &str)]| {
+        let request = client().get(url).bearer_auth(&token);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        request.send().expect("an answer").status().as_u16()
+    };
+    let doors = ["enter", "middle", "leave"].map(|service| chain.dev.url_of(service));
+    for door in doors.iter().chain([&chain.dev.url()]) {
+        let authority = door.trim_start_matches("http://").trim_end_matches('/');
+        let port = authority.rsplit_once(':').expect("a port").1;
+        for path in ["", "metrics", "healthz", "readyz", "_dyninka/hops", "nothing"] {
+            let url = format!("{door}{path}");
+            for name in
+                ["evil.example".to_owned(), format!("evil.example:{port}"), format!("127.0.0.1.evil.example:{port}")]
+            {
+                assert_eq!(status(&url, &[("host", &name)]), 421, "{url} as {name}");
+            }
+            let foreign = [("origin", "http://evil.example")];
+            assert_eq!(status(&url, &foreign), 403, "{url}");
+            let picture =
+                [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")];
+            assert_eq!(status(&url, &picture), 403, "{url}");
+        }
+        for name in [
+            authority.to_owned(),
+            format!("localhost:{port}"),
+            "[::1]".to_owned(),
+            "middle".to_owned(),
+            "own.example".to_owned(),
+        ] {
+            assert_eq!(status(&format!("{door}healthz"), &[("host", &name)]), 200, "{door} as {name}");
+        }
+        let own = [("host", "own.example"), ("origin", "https://own.example")];
+        assert_eq!(status(&format!("{door}healthz"), &own), 200, "{door}");
     }
     chain.dev.stop();
 }

@@ -1,11 +1,13 @@
 //! Services that are killed or go wrong by themselves.
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::chain::Chain;
 use crate::disk::Disk;
 use crate::hosts::{docker, kill, signal};
 use crate::load::{Fate, Load};
+use crate::session::Client;
 
 crate::on_both_grounds!(
     the_first_is_killed,
@@ -16,6 +18,7 @@ crate::on_both_grounds!(
     the_middle_is_slow,
     the_middle_takes_all_memory,
     the_middle_fills_its_disk,
+    an_edit_is_not_blamed_for_what_somebody_kills,
 );
 
 /// Longer than any answer takes on a machine that is busy with other things.
@@ -57,19 +60,48 @@ fn the_middle_ends_itself(on: &str) {
     assert!(chain.account(&load.end(), "middle", AWAY) > 0);
 }
 
-/// What was begun goes on where it was stopped: nothing is lost, and nothing starts anew.
 fn the_middle_is_stopped(on: &str) {
+    goes_on(on, "stopped", |file| match on {
+        "docker" => docker(file, "middle", &["kill", "--signal", "STOP"]),
+        _ => signal(file, "middle", "STOP"),
+    });
+}
+
+#[test]
+fn the_middle_is_paused() {
+    goes_on("docker", "paused", |file| docker(file, "middle", &["pause"]));
+}
+
+/// What was begun goes on where it was stopped: nothing is lost, and nothing starts anew.
+fn goes_on(on: &str, word: &str, stop: impl FnOnce(&Path)) {
     let mut chain = Chain::start(on);
     let load = Load::start(&chain.dev.url(), DEADLINE);
-    match on {
-        "docker" => docker(&chain.file, "middle", &["pause"]),
-        _ => signal(&chain.file, "middle", "STOP"),
-    }
+    stop(&chain.file);
     let down = chain.dev.wait_for("down");
-    assert!(down["why"].as_str().is_some_and(|why| why.contains("stopped") || why.contains("paused")), "{down}");
-    chain.dev.wait_for("up");
+    assert!(down["why"].as_str().is_some_and(|why| why.contains(word)), "{down}");
+    assert_eq!(chain.dev.wait_for("up")["anew"], false);
     load.until_steady();
     assert_eq!(chain.account(&load.end(), "middle", &[]), 0);
+}
+
+/// Three ends within a minute of an edit would be its own fault.
+fn an_edit_is_not_blamed_for_what_somebody_kills(on: &str) {
+    let mut chain = Chain::start(on);
+    let edited = std::fs::read_to_string(&chain.file).expect("the app").replace("value + 1", "value + 2");
+    std::fs::write(&chain.file, edited).expect("an edit");
+    chain.dev.wait_for("live");
+    for kill_by in ["KILL", "TERM", "KILL", "TERM"] {
+        match on {
+            "docker" => docker(&chain.file, "leave", &["kill", "--signal", kill_by]),
+            _ => signal(&chain.file, "leave", kill_by),
+        }
+        chain.dev.wait_for("down");
+        chain.dev.wait_for("up");
+    }
+    assert!(!chain.dev.has_told("rolled_back"), "{:#?}", chain.dev.seen());
+    let answer = Client::new().get_with(&chain.dev.url_of("leave"), &[("dyninka-route", "middle(enter(20))")]);
+    assert_eq!(answer.body, "42");
+    chain.dev.stop();
 }
 
 fn the_middle_is_slow(on: &str) {

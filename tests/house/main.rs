@@ -23,7 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("shell", &["session"]),
     ("watcher", &[]),
     ("bench", &[]),
-    ("fuzz", &["app", "hops", "session"]),
+    ("fuzz", &["app", "hops", "recordings", "session"]),
     (
         "dyninka-cli",
         &["app", "build", "hops", "host", "local-cluster", "recordings", "rollout", "session", "shell", "tui"],
@@ -137,7 +137,6 @@ const WALL_CLOCK: &[(&str, &str)] = &[
     ("host/src/hops_door.rs", "the time of day, for who compares it with that of another machine"),
     ("host/src/journey.rs", "when a span began; how long it took is measured by the monotonic clock"),
     ("session/src/recorder.rs", "when a recording began, for its head"),
-    ("local-cluster/src/docker.rs", "from when on the engine's log is wanted"),
 ];
 
 #[test]

@@ -29,7 +29,12 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) fn new() -> Self {
-        let (folder, file) = crate::support::app(TEXT);
+        Self::of(TEXT)
+    }
+
+    /// One of another text.
+    pub(crate) fn of(text: &str) -> Self {
+        let (folder, file) = crate::support::app(text);
         let app = Self { folder, file };
         app.settings("[entry]\nnode_port = 0\n");
         app
@@ -44,5 +49,15 @@ impl App {
     pub(crate) fn edit(&self, from: &str, to: &str) {
         assert!(TEXT.contains(from), "{from}");
         fs::write(&self.file, TEXT.replace(from, to)).unwrap();
+    }
+
+    /// Has `plus` run this as soon as its library is loaded, and add 2 instead of 1.
+    pub(crate) fn at_start(&self, code: &str) {
+        let start = format!(
+            "#[used]
+            #[unsafe(link_section = \".init_array\")]
+            static START: extern \"C\" fn() = {{ extern \"C\" fn start() {{ {code} }} start }};"
+        );
+        self.edit("-> u64 { 1 }", &format!("-> u64 {{ {start} 2 }}"));
     }
 }

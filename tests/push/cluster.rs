@@ -1,15 +1,17 @@
 //! A namespace of the testbed for one test, and `dyn` that pushes to it.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use serde_json::Value;
 
 use crate::support::dyn_command;
+use crate::underway::Underway;
 
 /// Where the testbed keeps what it runs on.
-fn testbed() -> PathBuf {
+pub(crate) fn testbed() -> PathBuf {
     PathBuf::from(std::env::var_os("DYN_TESTBED_RUN").unwrap_or_else(|| "/run/dyn-testbed".into()))
 }
 
@@ -23,6 +25,8 @@ pub(crate) fn kubeconfig() -> PathBuf {
 /// A namespace of its own, gone with it.
 pub(crate) struct Namespace {
     pub(crate) name: String,
+    /// The testbed is everybody's, but for who takes a part of it away. A test that has one may not ask for another.
+    _turn: File,
 }
 
 /// What `dyn` said and how it ended.
@@ -34,9 +38,24 @@ pub(crate) struct Ran {
 
 impl Namespace {
     pub(crate) fn new(purpose: &str) -> Self {
+        let (gate, turn) = (locked("gate"), lock("turn"));
+        turn.lock_shared().unwrap();
+        drop(gate);
+        Self::taking(purpose, turn)
+    }
+
+    /// One for a test that takes a part of the testbed away: no other runs meanwhile.
+    pub(crate) fn alone(purpose: &str) -> Self {
+        // Whoever comes later waits at the gate: otherwise there might be somebody always.
+        let (gate, turn) = (locked("gate"), locked("turn"));
+        drop(gate);
+        Self::taking(purpose, turn)
+    }
+
+    fn taking(purpose: &str, turn: File) -> Self {
         let name = format!("p-{purpose}-{}", std::process::id());
         kubectl(&["create", "namespace", &name]);
-        Self { name }
+        Self { name, _turn: turn }
     }
 
     /// `dyn COMMAND FILE --yes --json` on the testbed, in this namespace.
@@ -53,9 +72,18 @@ impl Namespace {
     }
 
     /// A push that is still under way.
-    pub(crate) fn start_push(&self, file: &Path) -> Child {
+    pub(crate) fn start_push(&self, file: &Path, more: &[&str]) -> Underway {
         let mut command = self.command("push", file);
-        command.args(["--yes", "--json"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+        command.args(["--yes", "--json"]).args(more);
+        Underway::start(command)
+    }
+
+    /// Has an object in the namespace, told as JSON.
+    pub(crate) fn have(&self, object: &Value) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("object.json");
+        std::fs::write(&file, object.to_string()).unwrap();
+        self.kubectl(&["apply", "--filename", file.to_str().unwrap()]);
     }
 
     pub(crate) fn kubectl(&self, arguments: &[&str]) -> String {
@@ -88,6 +116,14 @@ impl Namespace {
                 && !entry["requestURI"].as_str().unwrap().contains("dryRun")
         });
         ours.map(|entry| format!("{} {}", entry["verb"], entry["requestURI"])).collect()
+    }
+
+    /// What is there of objects that a push makes.
+    pub(crate) fn made(&self) -> Vec<String> {
+        let ours = "app.kubernetes.io/managed-by=dyninka,dyninka.dev/kind!=push";
+        let kinds = "deployments,services,configmaps,secrets,leases,ingresses";
+        let names = self.kubectl(&["get", kinds, "--selector", ours, "--output", "name"]);
+        names.lines().map(str::to_owned).collect()
     }
 
     /// Where the last service is reached: a port of every node.
@@ -137,4 +173,17 @@ pub(crate) fn kubectl(arguments: &[&str]) -> String {
     let ran = Command::new("kubectl").arg("--kubeconfig").arg(kubeconfig()).args(arguments).output().unwrap();
     assert!(ran.status.success(), "kubectl {arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
     String::from_utf8(ran.stdout).unwrap()
+}
+
+/// A file of the testbed whose lock says whose turn it is, in this process and others.
+fn lock(name: &str) -> File {
+    let path = testbed().join(format!("{name}.lock"));
+    File::options().create(true).truncate(false).write(true).open(path).unwrap()
+}
+
+/// One that is locked until it is dropped.
+fn locked(name: &str) -> File {
+    let file = lock(name);
+    file.lock().unwrap();
+    file
 }

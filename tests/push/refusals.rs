@@ -69,8 +69,15 @@ fn a_namespace_that_is_not_there_and_one_that_is_not_ours_are_named() {
     fs::write(&file, text.replace(admin, &token)).unwrap();
     let mut command = namespace.command("push", &app.file);
     command.args(["--registry", "localhost:5000"]);
-    refused(&with(command, &file), 3, &["guest", "cannot", "leases"]);
-    assert!(namespace.objects("deployments").is_empty());
+    refused(&with(command, &file), 3, &["guest", "cannot get resource \"leases\"", "ask whoever runs the cluster"]);
+    // One who may have a turn, and no more than that.
+    let verbs = "--verb=get,create,update,delete";
+    namespace.kubectl(&["create", "role", "turn", verbs, "--resource=leases.coordination.k8s.io"]);
+    namespace.kubectl(&["create", "rolebinding", "turn", "--role=turn", &subject]);
+    let mut command = namespace.command("push", &app.file);
+    command.args(["--registry", "localhost:5000"]);
+    refused(&with(command, &file), 3, &["guest", "cannot patch resource", "ask whoever runs the cluster"]);
+    assert_eq!(namespace.made(), [""; 0]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::cluster::{Namespace, Ran};
 use crate::load::Load;
 
-fn body(url: &str) -> String {
+pub(crate) fn body(url: &str) -> String {
     let client = reqwest::blocking::Client::builder().no_proxy().build().unwrap();
     let answer = client.get(url).send().unwrap();
     assert!(answer.status().is_success(), "{}", answer.status());
@@ -120,11 +120,7 @@ fn what_crashes_at_its_start_is_put_back_and_said() {
     namespace.push(&app.file, &[]).done();
     let (url, plus) = (namespace.url("twice"), namespace.deployment("plus"));
     let load = Load::start(&url);
-    // What the loader runs before anything else ends the process.
-    let start = "#[used]
-        #[unsafe(link_section = \".init_array\")]
-        static START: extern \"C\" fn() = { extern \"C\" fn start() { eprintln!(\"no way\"); std::process::exit(7) } start };";
-    app.edit("-> u64 { 1 }", &format!("-> u64 {{ {start} 2 }}"));
+    app.at_start("eprintln!(\"no way\"); std::process::exit(7)");
     let failed = namespace.push(&app.file, &[]);
     assert_eq!(failed.code, Some(1), "{}", failed.stderr);
     assert!(failed.stderr.contains("roll plus out") && failed.stderr.contains("exit code 7"), "{}", failed.stderr);
@@ -139,19 +135,4 @@ fn what_crashes_at_its_start_is_put_back_and_said() {
     app.edit("-> u64 { 1 }", "-> u64 { 3 }");
     namespace.push(&app.file, &[]).done();
     comes_to(&url, "26");
-}
-
-#[test]
-fn a_push_that_is_killed_is_completed_by_the_next() {
-    use std::io::{BufRead, BufReader};
-    let (namespace, app) = (Namespace::new("killed"), App::new());
-    let mut push = namespace.start_push(&app.file);
-    let mut lines = BufReader::new(push.stdout.take().unwrap()).lines();
-    assert!(lines.any(|line| line.unwrap().contains("\"rolling\"")), "it rolls");
-    push.kill().unwrap();
-    push.wait().unwrap();
-    let next = namespace.push(&app.file, &[]).done();
-    assert_eq!(next.all("plan")[0]["unfinished"], true);
-    assert_eq!(body(&namespace.url("twice")), "22");
-    assert!(namespace.objects("leases").is_empty());
 }

@@ -158,6 +158,13 @@ impl Desk for Made {
         })
     }
 
+    fn cluster(
+        &self,
+        local: watch::Receiver<Arc<Snapshot>>,
+    ) -> BoxFuture<'static, Result<watch::Receiver<Arc<Snapshot>>, String>> {
+        Box::pin(async move { Ok(local) })
+    }
+
     fn log_files(&self, _: Option<&str>) -> Vec<PathBuf> {
         Vec::new()
     }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use crossterm::event::{KeyEvent, MouseEvent};
 use session::Command;
 
+use crate::ground::Ground;
+
 /// Something the view is told.
 #[derive(Clone, Debug)]
 pub enum Input {
@@ -37,6 +39,8 @@ pub enum Input {
     Source(PathBuf, Arc<str>),
     /// Something to say to the user.
     Said(String),
+    /// Whose services are shown from now on.
+    Shows(Ground),
 }
 
 /// Words that can stand at a place of a line.
@@ -90,4 +94,6 @@ pub enum Act {
     Mouse(bool),
     /// Hold the picture, or let it move again.
     Freeze(bool),
+    /// Show the services that run on the cluster, or those that run here.
+    Cluster(bool),
 }

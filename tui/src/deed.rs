@@ -6,6 +6,7 @@ use session::Snapshot;
 use session::push::Stage;
 use session::snapshot::Phase;
 
+use crate::ground::Ground;
 use crate::layout::{self, Arrangement};
 use crate::log::LogRing;
 use crate::model::{Model, Overlay, Pane};
@@ -29,6 +30,8 @@ pub(crate) enum Deed {
     /// The diagnostics that were put aside.
     Findings,
     Freeze,
+    /// To the services on the cluster, and back to those that run here.
+    Cluster,
     Window(Way),
     Invoke,
     Shell,
@@ -95,6 +98,7 @@ pub(crate) fn of(key: KeyEvent, model: &Model, snapshot: &Snapshot, logs: &LogRi
         KeyCode::Enter if model.focus == Pane::Edits && !snapshot.diagnostics.is_empty() => Deed::Findings,
         KeyCode::Enter => Deed::Expand,
         KeyCode::Char('f') => Deed::Freeze,
+        KeyCode::Char('c') => Deed::Cluster,
         KeyCode::Char('-' | '_') => Deed::Window(Way::Back),
         KeyCode::Char('+' | '=') => Deed::Window(Way::On),
         KeyCode::Char('i') => Deed::Invoke,
@@ -167,7 +171,11 @@ fn works(deed: Deed, model: &Model, snapshot: &Snapshot, logs: &LogRing) -> bool
             panes && seen && if way == Way::On { model.window + 1 < windows } else { model.window > 0 && windows > 1 }
         }
         Deed::Invoke => {
-            panes && running && model::chosen_service(model, snapshot).is_some_and(|service| service.version.is_some())
+            // What is called is what runs here.
+            let here = model.ground == Ground::Here;
+            here && panes
+                && running
+                && model::chosen_service(model, snapshot).is_some_and(|service| service.version.is_some())
         }
         Deed::Replay => running && snapshot.edits.iter().any(|edit| edit.judgement.is_some()),
         Deed::Undo => running && edits::undone(snapshot).is_some(),
@@ -181,6 +189,8 @@ fn works(deed: Deed, model: &Model, snapshot: &Snapshot, logs: &LogRing) -> bool
         Deed::Pager => logs.end() > 0,
         Deed::Copy => copied(model, snapshot, logs).is_some(),
         Deed::Back => back(model, snapshot),
+        // A picture that stands still is of one ground.
+        Deed::Cluster => model.frozen.is_none(),
         Deed::Help | Deed::Command | Deed::Shell | Deed::Mouse => true,
         Deed::Suspend | Deed::Redraw | Deed::Quit => true,
     }

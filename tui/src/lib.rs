@@ -10,6 +10,7 @@ mod deed;
 mod draw;
 mod edits;
 mod graph;
+mod ground;
 mod layout;
 mod log;
 mod log_view;
@@ -27,6 +28,7 @@ mod update;
 
 pub use act::{Act, Completions, Input};
 pub use draw::draw;
+pub use ground::Ground;
 pub use log::{LogLine, LogRing, Logged};
 pub use model::{Chosen, LogView, Model, Overlay, Pane};
 pub use prompt::{Prompt, Purpose};

@@ -8,6 +8,7 @@ use session::push::Push;
 use session::snapshot::Service;
 use session::{Severity, Snapshot};
 
+use crate::ground::Ground;
 use crate::prompt::Prompt;
 use crate::theme::Theme;
 
@@ -30,6 +31,8 @@ pub struct Model {
     pub expanded: bool,
     /// Whether the picture stands still: the number of the first log line that is not shown.
     pub frozen: Option<u64>,
+    /// Whose services are shown.
+    pub ground: Ground,
     /// What lies over the panes.
     pub overlay: Option<Overlay>,
     /// What is being typed.
@@ -148,6 +151,7 @@ impl Model {
             window: 0,
             expanded: false,
             frozen: None,
+            ground: Ground::default(),
             overlay: None,
             prompt: None,
             history: Vec::new(),

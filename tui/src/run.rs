@@ -14,6 +14,7 @@ use session::Snapshot;
 use tokio::signal::unix::{self, SignalKind};
 
 use crate::act::{Act, Input};
+use crate::ground::{Change, Elsewhere, Ground, Pictures};
 use crate::log::{LogRing, Logged};
 use crate::model::Model;
 use crate::pace::Pace;
@@ -37,6 +38,7 @@ struct View {
     /// None while another program reads the keys.
     events: Option<EventStream>,
     source: Source,
+    elsewhere: Elsewhere,
     model: Model,
     logs: LogRing,
     logs_open: bool,
@@ -57,6 +59,7 @@ impl View {
             screen,
             events: Some(EventStream::new()),
             source,
+            elsewhere: Elsewhere::default(),
             model: Model::new(options.theme, options.mouse, (0, 0)),
             logs: LogRing::new(options.log_lines),
             logs_open: true,
@@ -88,10 +91,13 @@ impl View {
                     if changed.is_err() {
                         return Ok(Exit::Ended);
                     }
-                    let latest = self.source.snapshots.borrow_and_update().clone();
-                    self.show(latest);
+                    // Somebody who looks at the cluster is given a picture from there.
+                    if self.elsewhere.pictures().is_none() {
+                        self.show_latest();
+                    }
                     Vec::new()
                 }
+                change = self.elsewhere.changed(), if idle => self.changed(change),
                 n = self.source.logs.recv_many(&mut lines, MOST_LINES), if idle && self.logs_open => {
                     self.logs_open = n > 0;
                     self.write(&mut lines);
@@ -142,6 +148,38 @@ impl View {
         update(&mut self.model, input, &self.shown, &self.logs)
     }
 
+    /// Takes in what happened on the cluster.
+    fn changed(&mut self, change: Change) -> Vec<Act> {
+        match change {
+            Change::Picture => {
+                self.show_latest();
+                Vec::new()
+            }
+            Change::Shows(ground) => {
+                self.show_latest();
+                self.take(Input::Shows(ground))
+            }
+            Change::Ended(why) => {
+                self.show_latest();
+                self.take(Input::Shows(Ground::Here));
+                self.take(Input::Said(why))
+            }
+        }
+    }
+
+    /// The pictures of the ground that is shown.
+    fn pictures(&mut self) -> &mut Pictures {
+        match self.elsewhere.pictures() {
+            Some(pictures) => pictures,
+            None => &mut self.source.snapshots,
+        }
+    }
+
+    fn show_latest(&mut self) {
+        let latest = self.pictures().borrow_and_update().clone();
+        self.show(latest);
+    }
+
     /// Shows a picture, unless the one that is shown is held.
     fn show(&mut self, snapshot: Arc<Snapshot>) {
         if self.model.frozen.is_some() {
@@ -165,9 +203,8 @@ impl View {
     }
 
     fn draw(&mut self) -> Result<(), TuiError> {
-        if self.source.snapshots.has_changed().unwrap_or(false) {
-            let latest = self.source.snapshots.borrow_and_update().clone();
-            self.show(latest);
+        if self.pictures().has_changed().unwrap_or(false) {
+            self.show_latest();
         }
         for _ in 0..MOST_LINES {
             let Ok(line) = self.source.logs.try_recv() else { break };
@@ -220,9 +257,11 @@ impl View {
                 kill_current_process_group(Signal::TSTP).map_err(|error| failed("failed to stop")(error.into()))?
             }
             Act::Freeze(true) => {}
-            Act::Freeze(false) => {
-                let latest = self.source.snapshots.borrow_and_update().clone();
-                self.show(latest);
+            Act::Freeze(false) => self.show_latest(),
+            Act::Cluster(true) => self.elsewhere.ask(&*desk, &self.source.snapshots),
+            Act::Cluster(false) => {
+                self.elsewhere.give_up();
+                self.show_latest();
             }
         }
         Ok(())

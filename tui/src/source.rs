@@ -36,6 +36,13 @@ pub trait Desk: Send + Sync {
     /// Runs the shell on the terminal, which is as it was before the view; why it could not, in words.
     fn shell(&self) -> BoxFuture<'static, Result<(), String>>;
 
+    /// Pictures of the services on the cluster: of the session's own picture, with what runs there in place of what
+    /// runs here. The way there is open until the receiver is dropped; why there is none, in words.
+    fn cluster(
+        &self,
+        local: watch::Receiver<Arc<Snapshot>>,
+    ) -> BoxFuture<'static, Result<watch::Receiver<Arc<Snapshot>>, String>>;
+
     /// The files that hold what was written by a service, or by all; none: the view's own lines are shown.
     fn log_files(&self, service: Option<&str>) -> Vec<PathBuf>;
 }

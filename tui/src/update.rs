@@ -68,6 +68,11 @@ pub fn update(model: &mut Model, input: Input, snapshot: &Snapshot, logs: &LogRi
             model.message = Some(message);
             Vec::new()
         }
+        Input::Shows(ground) => {
+            model.ground = ground;
+            model.message = None;
+            Vec::new()
+        }
     }
 }
 

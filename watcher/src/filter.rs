@@ -40,7 +40,8 @@ pub(crate) fn folders(files: &BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
     files.iter().flat_map(|file| names(file)).map(|name| parent(&name)).filter(|folder| folder.is_dir()).collect()
 }
 
-/// A file as named, and every step of the links it goes through: swapping a link is an edit too.
+/// A file as named, and every step of the links it goes through: swapping a link is an edit too. Each is spelled with its
+/// folder's own path: to the system a folder of two spellings is one, and whoever lets go of the one loses both.
 fn names(file: &Path) -> Vec<PathBuf> {
     // The system's own limit on links in a row is 40.
     const LONGEST_CHAIN: usize = 40;
@@ -51,7 +52,15 @@ fn names(file: &Path) -> Vec<PathBuf> {
         names.push(parent(last).join(target));
     }
     names.extend(file.canonicalize());
-    names
+    names.iter().map(|name| spelled(name)).collect()
+}
+
+fn spelled(name: &Path) -> PathBuf {
+    match (parent(name).canonicalize(), name.file_name()) {
+        (Ok(folder), Some(file)) => folder.join(file),
+        // A folder that is not there yet has no other path.
+        _ => name.to_owned(),
+    }
 }
 
 /// Whether a file is on a file system that other machines change without telling this one.

@@ -77,6 +77,21 @@ async fn a_swapped_link_and_its_target_are_seen() {
 }
 
 #[tokio::test]
+async fn a_file_of_a_roundabout_name_is_seen_to_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("sub")).unwrap();
+    let file = folder.path().join("sub/../app.rs");
+    fs::write(&file, "1").unwrap();
+    let mut watcher = Watcher::new(&watched(&file)).unwrap();
+    fs::remove_file(&file).unwrap();
+    seen(&mut watcher, &file).await;
+    // Whoever reads it finds nothing, and goes on watching.
+    watcher.watch(&watched(&file)).unwrap();
+    fs::write(&file, "2").unwrap();
+    seen(&mut watcher, &file).await;
+}
+
+#[tokio::test]
 async fn other_files_and_reading_are_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("app.rs");

@@ -15,6 +15,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 
+pub(crate) use building::copy_readings;
+
 use crate::arguments::{Edits, On, Part};
 use crate::report::{Report, Row};
 use crate::session::Setting;

@@ -5,6 +5,7 @@ mod flow;
 mod house;
 mod libraries;
 mod library;
+mod names;
 mod packages;
 mod refusals;
 mod shipped;

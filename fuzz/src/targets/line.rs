@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use session::grammar::{self, NoAnswers};
 use session::snapshot::{Edge, Field, Placed, Service, Shape};
-use session::{Command, Snapshot};
+use session::{Answer, Command, LogLine, Snapshot};
 
 /// Pieces that mean something in a line.
 pub(super) const WORDS: &[&str] = &[
@@ -134,4 +134,31 @@ pub(super) fn command(bytes: &[u8]) {
     let Ok(command) = serde_json::from_slice::<Command>(bytes) else { return };
     let written = serde_json::to_vec(&command).expect("JSON");
     assert_eq!(serde_json::from_slice::<Command>(&written).expect("what was written here reads"), command);
+}
+
+pub(super) fn answers() -> Vec<Vec<u8>> {
+    let snapshot = serde_json::to_vec(snapshot()).expect("JSON");
+    let others = [
+        r#"{"answer":"done","message":"it is done"}"#,
+        r#"{"answer":"state","values":{"AVERAGE":{"n":1.5}}}"#,
+        r#"{"answer":"recordings","recordings":[]}"#,
+        r#"{"seq":3,"at_ms":1500,"service":"map","stream":"stdout","line":"hello"}"#,
+    ];
+    others.into_iter().map(|text| text.as_bytes().to_vec()).chain([snapshot]).collect()
+}
+
+/// What a session says to whoever asks is read, and written so that it reads the same.
+pub(super) fn answer(bytes: &[u8]) {
+    if let Ok(answer) = serde_json::from_slice::<Answer>(bytes) {
+        let written = serde_json::to_vec(&answer).expect("JSON");
+        assert_eq!(serde_json::from_slice::<Answer>(&written).expect("what was written here reads"), answer);
+    }
+    if let Ok(snapshot) = serde_json::from_slice::<Snapshot>(bytes) {
+        let written = serde_json::to_vec(&snapshot).expect("JSON");
+        assert_eq!(serde_json::from_slice::<Snapshot>(&written).expect("what was written here reads"), snapshot);
+    }
+    if let Ok(line) = serde_json::from_slice::<LogLine>(bytes) {
+        let written = serde_json::to_vec(&line).expect("JSON");
+        assert_eq!(serde_json::from_slice::<LogLine>(&written).expect("what was written here reads"), line);
+    }
 }

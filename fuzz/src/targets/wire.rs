@@ -142,6 +142,7 @@ pub(super) fn configs() -> Vec<Vec<u8>> {
         route: Some("filter(get)".to_owned()),
         library: Some("map.so".to_owned()),
         token: "secret".to_owned(),
+        names: None,
         limits: Limits::default(),
         record: false,
     };

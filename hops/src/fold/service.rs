@@ -50,7 +50,7 @@ impl Service {
 
     /// Takes a request that ended at `at`.
     pub(super) fn add(&mut self, at: Duration, span: &Span) {
-        self.versions.add(span);
+        self.versions.add(at.saturating_sub(Duration::from_nanos(span.total)), span);
         let mut chance = std::mem::take(&mut self.chance);
         if let Some(second) = self.second(at) {
             second.add(span, &mut chance);

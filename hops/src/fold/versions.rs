@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::ranks::{self, Ranks};
 use crate::span::{Outcome, Span};
@@ -17,6 +18,9 @@ const SIGNIFICANT: f64 = 0.001;
 /// larger than the other it is negligible (Cliff's delta 0.147: Romano et al., "Appropriate statistics for ordinal
 /// level data", 2006).
 const NOTEWORTHY: f64 = 0.5 + 0.147 / 2.0;
+
+/// More than batches of a host are late by: what seems to have begun so much later did.
+const SURELY: Duration = Duration::from_secs(1);
 
 /// What is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,8 +76,8 @@ pub(super) struct Versions {
 #[derive(Debug)]
 struct Samples {
     version: Arc<str>,
-    /// When the last of its requests began.
-    last: u64,
+    /// When the last of its requests began, by its host's clock and by the reader's.
+    last: (u64, Duration),
     times: VecDeque<Times>,
 }
 
@@ -84,19 +88,21 @@ struct Times {
 }
 
 impl Versions {
-    pub(super) fn add(&mut self, span: &Span) {
+    /// Takes a request that began at `begun`, by the reader's clock: that one never goes back, and tells nearly.
+    pub(super) fn add(&mut self, begun: Duration, span: &Span) {
         let Some(version) = &span.version else { return };
         let is = |samples: &Option<Samples>| samples.as_ref().is_some_and(|samples| samples.version == *version);
         if is(&self.now) {
-            return self.now.iter_mut().for_each(|samples| samples.add(span));
+            return self.now.iter_mut().for_each(|samples| samples.add(begun, span));
         }
         // A straggler of the version before, unless it began after everything the version now has answered: then an
         // edit was undone.
-        if is(&self.before) && self.now.as_ref().is_some_and(|now| span.start <= now.last) {
-            return self.before.iter_mut().for_each(|samples| samples.add(span));
+        let is_late = |now: &Samples| span.start <= now.last.0 && begun <= now.last.1 + SURELY;
+        if is(&self.before) && self.now.as_ref().is_some_and(is_late) {
+            return self.before.iter_mut().for_each(|samples| samples.add(begun, span));
         }
-        let mut samples = Samples { version: version.clone(), last: 0, times: VecDeque::new() };
-        samples.add(span);
+        let mut samples = Samples { version: version.clone(), last: (0, Duration::ZERO), times: VecDeque::new() };
+        samples.add(begun, span);
         self.before = self.now.replace(samples);
     }
 
@@ -130,8 +136,8 @@ impl Verdict {
 }
 
 impl Samples {
-    fn add(&mut self, span: &Span) {
-        self.last = self.last.max(span.start);
+    fn add(&mut self, begun: Duration, span: &Span) {
+        self.last = (self.last.0.max(span.start), self.last.1.max(begun));
         // A request that failed may not have come as far as the function.
         if matches!(span.outcome, Outcome::Problem(_)) {
             return;
@@ -163,7 +169,7 @@ mod tests {
         let mut one = span("map", 1);
         one.version = Some(version.into());
         (one.start, one.total, one.function) = (start, function + 100, function);
-        versions.add(&one);
+        versions.add(Duration::from_nanos(start), &one);
     }
 
     fn compared(before: impl Fn(u64) -> u64, after: impl Fn(u64) -> u64, n: u64) -> Comparison {
@@ -204,6 +210,27 @@ mod tests {
     }
 
     #[test]
+    fn an_undone_edit_is_seen_though_the_hosts_clock_went_back() {
+        let mut versions = Versions::default();
+        let mut ran = |version: &str, start: u64, begun: Duration| {
+            let mut one = span("map", 1);
+            (one.version, one.start) = (Some(version.into()), start);
+            versions.add(begun, &one);
+        };
+        let hour = 3_600_000_000_000;
+        ran("v1", hour, Duration::from_secs(1));
+        ran("v2", hour + 1_000, Duration::from_secs(2));
+        // Late, and told a little later than it came about.
+        ran("v1", hour + 500, Duration::from_millis(2_010));
+        // From here on the clock of the host is an hour back.
+        ran("v2", 2_000, Duration::from_secs(3));
+        ran("v1", 3_000, Duration::from_secs(5));
+        let found = versions.comparison(Measure::Total).unwrap();
+        assert_eq!((&*found.before.version, found.before.n), ("v2", 2));
+        assert_eq!((&*found.after.version, found.after.n), ("v1", 1));
+    }
+
+    #[test]
     fn only_the_latest_answers_count() {
         let mut versions = Versions::default();
         ran(&mut versions, "v1", 0, 1);
@@ -211,7 +238,7 @@ mod tests {
         let mut failed = span("map", 1);
         (failed.version, failed.start) = (Some("v2".into()), 9_000);
         failed.outcome = Outcome::Problem("panicked".into());
-        versions.add(&failed);
+        versions.add(Duration::from_nanos(9_000), &failed);
         assert_eq!(versions.comparison(Measure::Function).unwrap().after.n, MOST_SAMPLES);
     }
 }

@@ -78,6 +78,7 @@ pub(crate) async fn host(service: &str, first: SocketAddr, limits: Limits, token
         route: (service == "last").then(|| "first".to_owned()),
         library: Some(library),
         token: token.to_owned(),
+        names: None,
         limits,
         record,
     };

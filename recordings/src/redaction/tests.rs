@@ -57,7 +57,7 @@ fn headers_and_messages_are_blanked_too() {
 fn placed_state_is_blanked() {
     let value = RawValue::from_string(r#"{"token":"hunter2","n":1}"#.into()).unwrap();
     let states = vec![Placed { name: "S".into(), fingerprint: "f".into(), value }];
-    let mut keyframe = Keyframe { service: "get".into(), sequence: 0, states };
+    let mut keyframe = Keyframe { service: "get".into(), sequence: 0, life: 0, states };
     assert!(Redaction::new(["token"]).unwrap().keyframe(&mut keyframe));
     assert_eq!(keyframe.states[0].value.get(), r#"{"token":"redacted","n":1}"#);
 }

@@ -81,8 +81,10 @@ pub(super) fn distinct(question: &Question, service: &str) -> Chosen {
 /// Calls of a function with state in the order they were made, from a state that is known.
 pub(super) fn ordered(question: &Question, service: &str) -> Chosen {
     let mut by_sequence: BTreeMap<u64, (u64, &Hop)> = BTreeMap::new();
-    for (at, hop) in calls(question, service) {
-        // Numbers begin anew with a host: what comes before that is of another.
+    // State began anew with each life of the host: only one of them goes on to now.
+    let newest = calls(question, service).next().map(|(_, hop)| hop.life);
+    for (at, hop) in calls(question, service).filter(|(_, hop)| Some(hop.life) == newest) {
+        // Where a recording does not tell lives, numbers that begin anew do: what comes before that is of another.
         let least = by_sequence.first_key_value().map_or(hop.sequence, |(least, _)| *least);
         if hop.sequence > least.saturating_add(MOST_AT_ONCE) {
             break;
@@ -90,7 +92,8 @@ pub(super) fn ordered(question: &Question, service: &str) -> Chosen {
         by_sequence.entry(hop.sequence).or_insert((at, hop));
     }
     let most = question.limits.calls;
-    let keyframes = question.keyframes.iter().filter(|keyframe| keyframe.service == service);
+    let keyframes =
+        question.keyframes.iter().filter(|keyframe| keyframe.service == service && Some(keyframe.life) == newest);
     let mut keyframes: Vec<_> = keyframes.collect();
     keyframes.sort_by_key(|keyframe| keyframe.sequence);
     // The earliest state from which all that follows is run; else the latest, and what follows it as far as it goes.

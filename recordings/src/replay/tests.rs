@@ -269,7 +269,7 @@ fn summed(values: &[i64], keyframe: Option<u64>) -> Question {
         let before: i64 = values[..sequence as usize].iter().map(|value| 2 * value).sum();
         let value = serde_json::value::to_raw_value(&before).unwrap();
         let states = vec![Placed { name: "SUM".into(), fingerprint: "i64".into(), value }];
-        Arc::new(Keyframe { service: "sum".into(), sequence, states })
+        Arc::new(Keyframe { service: "sum".into(), sequence, life: 0, states })
     }));
     asked
 }
@@ -299,6 +299,30 @@ fn a_function_with_state_runs_in_order_from_the_nearest_state() {
     sum.now = "sum@1".into();
     let verdict = judged(&asked, "sum", &mut summing());
     assert_eq!((&verdict["same"], verdict.get("unstable")), (&json!(4), None));
+}
+
+#[test]
+fn what_a_host_did_before_it_began_anew_does_not_lead_to_now() {
+    let in_life = |mut asked: Question, life: u32, from: u64| {
+        for (_, request) in &mut asked.requests {
+            let mut own = Request::clone(request);
+            (own.hops[1].life, own.hops[1].sequence) = (life, own.hops[1].sequence + from);
+            *request = Arc::new(own);
+        }
+        let moved = asked.keyframes.iter().map(|keyframe| {
+            Arc::new(Keyframe { life, sequence: keyframe.sequence + from, ..Keyframe::clone(keyframe) })
+        });
+        asked.keyframes = moved.collect();
+        asked
+    };
+    let before = summed(&[9, 9], Some(0));
+    let mut asked = in_life(summed(&[1, 2, 3], Some(0)), 1, 3);
+    asked.requests.extend(before.requests.into_iter().map(|(at, request)| (at + 10, request)));
+    asked.keyframes.extend(before.keyframes);
+    asked.subjects.get_mut("sum").unwrap().now = "sum@2".into();
+    let verdict = judged(&asked, "sum", &mut summing());
+    assert_eq!((&verdict["recorded"], &verdict["differ"], verdict.get("notes")), (&json!(3), &json!(3), None));
+    assert_eq!(verdict["changed"][0], json!({"at": 0, "path": "", "was": 2, "now": -2}));
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn what_is_written_is_read() {
         .push(crate::Hop { end: End::Failed { kind: "panic".into(), message: "a\nb".into() }, ..hop("map", "1", "2") });
     let filtered = request(3, vec![crate::Hop { end: End::Filtered, ..hop("get", "1", "") }]);
     let given = [request(1, vec![hop("get", "\u{0}", "null")]), failed, filtered];
-    let keyframe = Keyframe { service: "get".into(), sequence: 7, states: Vec::new() };
+    let keyframe = Keyframe { service: "get".into(), sequence: 7, life: 0, states: Vec::new() };
     writer.keyframe(&Arc::new(keyframe.clone()));
     given.iter().for_each(|request| writer.request(&Arc::new(request.clone())));
     let counts = writer.close();

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::path::PathBuf;
 
+use kube::client::UpgradeConnectionError;
 use kube::core::Status;
 
 use super::identity::Identity;
@@ -233,14 +234,22 @@ impl ClusterError {
             kube::Error::Api(status) => Self::status(server, doing, &status),
             kube::Error::Auth(error) => Self::Unauthorized { server, doing, why: because(&error) },
             kube::Error::SerdeError(error) => Self::Refused { doing, code: 0, why: because(&error) },
+            // A way to a pod that was not opened comes with the answer's status alone.
+            kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(status)) => match status.as_u16() {
+                401 => Self::Unauthorized { server, doing, why: status.to_string() },
+                403 => {
+                    let why = "the verbs get and create on pods/portforward are not allowed".to_owned();
+                    Self::Forbidden { doing, why }
+                }
+                code => Self::Refused { doing, code, why: format!("the API server answers {status}") },
+            },
             error => Self::Unreachable { server, doing, why: because(&error) },
         }
     }
 
     /// What a watch says. One that has to begin anew does so by itself.
-    pub(super) fn watching(server: &str, error: kube::runtime::watcher::Error) -> Self {
+    pub(super) fn watching(server: &str, doing: &str, error: kube::runtime::watcher::Error) -> Self {
         use kube::runtime::watcher::Error;
-        let doing = "follow the roll";
         match error {
             Error::InitialListFailed(error) | Error::WatchStartFailed(error) | Error::WatchFailed(error) => {
                 Self::of(server, doing, error)

@@ -1,5 +1,7 @@
 //! What decides how images come to a cluster's nodes.
 
+use std::net::IpAddr;
+
 use k8s_openapi::api::core::v1::{ConfigMap, Node as Object};
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
@@ -17,12 +19,13 @@ use crate::ship::{Facts, Hosted, Node};
 pub async fn facts(access: &Access, registry: Option<String>) -> Result<Facts, ClusterError> {
     let nodes: Api<Object> = Api::all(access.client.clone());
     let listed = access.ask("look at the nodes", nodes.list(&ListParams::default())).await;
-    let nodes = seen(listed)?.map(|found| found.items.iter().map(node).collect()).unwrap_or_default();
+    let found = seen(listed)?.map(|found| found.items).unwrap_or_default();
+    let (nodes, addresses) = (found.iter().map(node).collect(), found.iter().filter_map(address).collect());
     let hosted = match registry {
         Some(_) => None,
         None => hosted(access).await?,
     };
-    Ok(Facts { context: access.context.clone(), nodes, registry, hosted, reach: None })
+    Ok(Facts { context: access.context.clone(), nodes, addresses, registry, hosted, reach: None })
 }
 
 fn node(node: &Object) -> Node {
@@ -32,6 +35,12 @@ fn node(node: &Object) -> Node {
         runtime: info.map(|info| info.container_runtime_version.clone()).unwrap_or_default(),
         provider: node.spec.as_ref().and_then(|spec| spec.provider_id.clone()).unwrap_or_default(),
     }
+}
+
+/// Where a node is in the network it shares with the others.
+fn address(node: &Object) -> Option<IpAddr> {
+    let addresses = node.status.as_ref()?.addresses.as_ref()?;
+    addresses.iter().find(|address| address.type_ == "InternalIP")?.address.parse().ok()
 }
 
 /// The registry a cluster for development names (KEP-1755).

@@ -19,16 +19,21 @@ use super::error::ClusterError;
 const LASTS: Duration = Duration::from_secs(10);
 /// Two renewals may be lost.
 const RENEW: Duration = Duration::from_secs(3);
+/// Nobody waits longer to be rid of a lease: who comes next waits until it has run out, no longer than [`LASTS`].
+const RELEASE_WITHIN: Duration = Duration::from_secs(5);
 /// How often a lease that is held is looked at.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Who holds a lease: `user@machine, process PID`.
+/// Who holds a lease: `user@machine, process PID of PLACE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
     /// Who pushes.
     pub user: String,
-    /// The machine's name and when it was started: a process number means something there and then only.
+    /// The machine's name. Others may have the same.
     pub machine: String,
+    /// Stands for this start of this machine, and for the container on it: a process number means something there and
+    /// then only.
+    pub place: String,
     /// The process.
     pub process: u32,
 }
@@ -45,7 +50,7 @@ pub struct Lease {
 
 impl Holder {
     fn line(&self) -> String {
-        format!("{}@{}, process {}", self.user, self.machine, self.process)
+        format!("{}@{}, process {} of {}", self.user, self.machine, self.process, self.place)
     }
 }
 
@@ -129,9 +134,15 @@ impl Lease {
         let api: Api<Object> = Api::namespaced(self.access.client.clone(), &self.access.namespace);
         let conditions = Preconditions { uid: self.uid.clone(), resource_version: None };
         let parameters = DeleteParams::default().preconditions(conditions);
-        match self.access.ask("release the lease", api.delete(&self.name, &parameters)).await {
-            Ok(_) | Err(ClusterError::Refused { code: 404 | 409, .. }) => Ok(()),
-            Err(error) => Err(error),
+        let released = self.access.ask("release the lease", api.delete(&self.name, &parameters));
+        match tokio::time::timeout(RELEASE_WITHIN, released).await {
+            Ok(Ok(_) | Err(ClusterError::Refused { code: 404 | 409, .. })) => Ok(()),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(ClusterError::Silent {
+                server: self.access.server.clone(),
+                doing: "release the lease".to_owned(),
+                seconds: RELEASE_WITHIN.as_secs(),
+            }),
         }
     }
 }
@@ -197,11 +208,11 @@ fn busy(app: &str, holder: &str) -> ClusterError {
     ClusterError::Busy { app: app.to_owned(), holder: holder.to_owned() }
 }
 
-/// Whether a holder was a process of this machine that has ended.
+/// Whether a holder was a process of this place that has ended.
 fn has_ended(line: &str, here: &Holder) -> bool {
-    let Some((who, process)) = line.rsplit_once(", process ") else { return false };
-    let is_here = who.split_once('@').is_some_and(|(_, machine)| machine == here.machine);
-    is_here
+    let process = line.rsplit_once(", process ").and_then(|(_, process)| process.split_once(" of "));
+    let Some((process, place)) = process else { return false };
+    place == here.place
         && process.parse::<u32>().is_ok_and(|process| !std::path::Path::new("/proc").join(process.to_string()).exists())
 }
 
@@ -210,13 +221,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_process_of_this_machine_is_known_to_have_ended() {
-        let here = Holder { user: "me".into(), machine: "box (boot 1)".into(), process: std::process::id() };
+    fn only_a_process_of_this_place_is_known_to_have_ended() {
+        let (user, machine, process) = ("me".into(), "box".into(), std::process::id());
+        let here = Holder { user, machine, place: "boot-1".into(), process };
         assert!(!has_ended(&here.line(), &here));
         // The largest number Linux gives is 4,194,304.
         let ended = Holder { process: 4_194_305, ..here.clone() };
         assert!(has_ended(&ended.line(), &here));
-        let elsewhere = Holder { machine: "box (boot 2)".into(), ..ended };
+        // Another machine of the name, or this one before it was started anew.
+        let elsewhere = Holder { place: "boot-2".into(), ..ended };
         assert!(!has_ended(&elsewhere.line(), &here));
         assert!(!has_ended("somebody else's line", &here));
     }

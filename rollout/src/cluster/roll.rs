@@ -17,8 +17,8 @@ use tokio::time::Instant;
 
 use super::access::Access;
 use super::error::ClusterError;
-use super::logs;
 use super::verdict::{self, Roll, Verdict, judge};
+use super::{logs, node};
 
 /// How long after the last news the API server is asked whether it is still there: a watch that is cut says nothing.
 const QUIET: Duration = Duration::from_secs(2);
@@ -64,13 +64,19 @@ pub async fn follow(
     let mut view = View::default();
     let mut news = watch(access, what);
     let end = Instant::now() + what.deadline;
-    let mut told = None;
+    let mut told: Option<Roll> = None;
     let mut gone: Option<Instant> = None;
     loop {
         let step = tokio::select! {
             step = news.next() => step,
             () = tokio::time::sleep_until(end) => {
-                let why = told.and_then(|roll: Roll| roll.why).map(|why| format!(": {why}")).unwrap_or_default();
+                let Roll { why, node, .. } = told.unwrap_or_default();
+                let mut why = why.map(|why| format!(": {why}")).unwrap_or_default();
+                if let Some(node) = node
+                    && let Some(trouble) = node::trouble(access, &node).await
+                {
+                    why = format!("{why}; {trouble}");
+                }
                 let why = format!("it was not ready within {} s{why}", what.deadline.as_secs());
                 return Ok(Rolled::Failed { why, lines: Vec::new() });
             }
@@ -81,9 +87,11 @@ pub async fn follow(
                 gone = None;
                 view.take(change);
             }
-            Some(Err(error)) => {
-                outlast(access.server.as_str(), ClusterError::watching(&access.server, error), &mut gone)?
-            }
+            Some(Err(error)) => outlast(
+                access.server.as_str(),
+                ClusterError::watching(&access.server, "follow the roll", error),
+                &mut gone,
+            )?,
             None => {
                 let deployments: Api<Deployment> = Api::namespaced(access.client.clone(), &access.namespace);
                 match access.ask("follow the roll", deployments.get(&what.deployment)).await {
@@ -193,7 +201,7 @@ where
 }
 
 /// Between two tries to watch. A roll is followed for minutes: a pause that grows would only tell late.
-struct Pause;
+pub(super) struct Pause;
 
 impl Iterator for Pause {
     type Item = Duration;
@@ -215,7 +223,7 @@ struct View {
     pods: Kind<Pod>,
 }
 
-struct Kind<K> {
+pub(super) struct Kind<K> {
     known: BTreeMap<String, K>,
     /// A list that is being read anew.
     coming: BTreeMap<String, K>,
@@ -229,7 +237,16 @@ impl<K> Default for Kind<K> {
 }
 
 impl<K: ResourceExt> Kind<K> {
-    fn take(&mut self, event: Event<K>) {
+    /// Whether everything was read once.
+    pub(super) fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    pub(super) fn known(&self) -> impl Iterator<Item = &K> {
+        self.known.values()
+    }
+
+    pub(super) fn take(&mut self, event: Event<K>) {
         match event {
             Event::Init => self.coming.clear(),
             Event::InitApply(object) => drop(self.coming.insert(object.name_any(), object)),

@@ -14,6 +14,8 @@ pub struct Roll {
     pub old: u32,
     /// Why a pod of the new version is not ready.
     pub why: Option<String>,
+    /// The node that pod is on.
+    pub node: Option<String>,
 }
 
 /// What is to be made of it.
@@ -56,13 +58,15 @@ pub(crate) fn judge(deployment: &Deployment, sets: &[ReplicaSet], pods: &[Pod]) 
     let new: Vec<&Pod> = pods.iter().filter(is_new).filter(is_there).collect();
     let old = pods.iter().filter(|pod| !is_new(pod)).filter(|pod| !has_ended(pod)).count();
     let ready = new.iter().filter(|pod| condition(pod, "Ready").is_some_and(|(is, _)| is)).count();
-    let mut roll = Roll { ready: count(ready), wanted: wanted.unsigned_abs(), old: count(old), why: None };
+    let mut roll = Roll { ready: count(ready), wanted: wanted.unsigned_abs(), old: count(old), ..Roll::default() };
     if !seen {
         return (roll, Verdict::Rolling);
     }
     let mut reasons = new.iter().filter_map(|pod| reason(pod));
     let hopeless = reasons.clone().find(|reason| reason.is_hopeless);
-    roll.why = hopeless.clone().or_else(|| reasons.next()).map(|reason| reason.words);
+    let told = hopeless.clone().or_else(|| reasons.next());
+    roll.node = told.as_ref().and_then(|reason| reason.node.clone());
+    roll.why = told.map(|reason| reason.words);
     if let Some(reason) = hopeless {
         return (roll, Verdict::Failed { why: reason.words, log: reason.log });
     }
@@ -97,8 +101,14 @@ pub(crate) fn relapse(
 #[derive(Clone)]
 struct Reason {
     words: String,
+    node: Option<String>,
     is_hopeless: bool,
     log: Option<(String, bool)>,
+}
+
+/// Why a pod is not ready, in words.
+pub(super) fn why(pod: &Pod) -> Option<String> {
+    reason(pod).map(|reason| reason.words)
 }
 
 /// Why a pod is not ready.
@@ -107,8 +117,14 @@ fn reason(pod: &Pod) -> Option<Reason> {
         return None;
     }
     if let Some((false, message)) = condition(pod, "PodScheduled") {
-        return Some(Reason { words: format!("no node takes it: {message}"), is_hopeless: false, log: None });
+        return Some(Reason {
+            words: format!("no node takes it: {message}"),
+            node: None,
+            is_hopeless: false,
+            log: None,
+        });
     }
+    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
     for container in containers(pod) {
         let waiting = container.state.as_ref().and_then(|state| state.waiting.as_ref());
         let crashed = ended(pod, container);
@@ -125,12 +141,16 @@ fn reason(pod: &Pod) -> Option<Reason> {
             }
             let message = waiting.message.as_deref().map(|message| format!(": {message}")).unwrap_or_default();
             let is_hopeless = HOPELESS.contains(&reason.as_str());
-            return Some(Reason { words: format!("{reason}{message}"), is_hopeless, log: None });
+            return Some(Reason { words: format!("{reason}{message}"), node, is_hopeless, log: None });
         }
     }
     let is_running = containers(pod).iter().any(|it| it.state.as_ref().is_some_and(|state| state.running.is_some()));
-    let words = if is_running { "it runs and is not ready yet" } else { "its container is being made" };
-    Some(Reason { words: words.to_owned(), is_hopeless: false, log: None })
+    let place = node.as_deref().map(|node| format!(" on {node}")).unwrap_or_default();
+    let words = match is_running {
+        true => format!("it runs{place} and is not ready yet"),
+        false => format!("its container is being made{place}"),
+    };
+    Some(Reason { words, node, is_hopeless: false, log: None })
 }
 
 /// How a container ended, the last time it did.
@@ -154,7 +174,13 @@ fn ended(pod: &Pod, container: &ContainerStatus) -> Option<Reason> {
     };
     let name = pod.metadata.name.clone().unwrap_or_default();
     let is_running = container.state.as_ref().is_some_and(|state| state.running.is_some());
-    Some(Reason { words: format!("{how}{times}"), is_hopeless: false, log: Some((name, is_before && is_running)) })
+    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
+    Some(Reason {
+        words: format!("{how}{times}"),
+        node,
+        is_hopeless: false,
+        log: Some((name, is_before && is_running)),
+    })
 }
 
 fn containers(pod: &Pod) -> &[ContainerStatus] {

@@ -113,6 +113,8 @@ impl Wanted {
                     route: app.route_of(&service.name),
                     library: built.map(|built| built.library.clone()).filter(|library| !library.is_empty()),
                     token: String::new(),
+                    // Whatever an ingress leads here.
+                    names: None,
                     limits,
                 },
                 reaches: service.reaches.clone(),

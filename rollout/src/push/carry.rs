@@ -16,7 +16,7 @@ use super::clean::Cleaning;
 use super::event::{Event, Listener};
 use super::rollout::{Ended, Rollout, Work};
 use super::site::Site;
-use super::work::{applied, leftovers, work};
+use super::work::{applied, brought, leftovers, work};
 use super::{Options, Push, PushError};
 use crate::cluster::{Access, Apply, ClusterError, Holder, Lease};
 use crate::history::{Act, Kept, Outcome, Record, Store};
@@ -51,9 +51,11 @@ impl Push {
             () = stopped(stop.clone()) => return Err(PushError::Stopped),
         };
         let done = self.hold(&lease, stop, start).await;
+        let finished = self.finish(done.is_ok()).await;
         let released = lease.release().await;
-        let done = done?;
+        let mut done = done?;
         released?;
+        done.sent += finished?;
         Ok(done)
     }
 
@@ -118,6 +120,16 @@ impl Push {
         }
         let ms = start.elapsed().as_secs_f64() * 1e3;
         (self.tell)(Event::Shipped { layers: sent.layers, bytes: sent.bytes, ms });
+        Ok(sent.bytes)
+    }
+
+    /// Ends what was there for the roll alone; answers the bytes that travelled meanwhile.
+    async fn finish(&self, is_live: bool) -> Result<u64, PushError> {
+        let Some(ship) = &self.ship else { return Ok(0) };
+        let sent = ship.finish(is_live).await?;
+        for text in sent.notices {
+            (self.tell)(Event::Notice { text });
+        }
         Ok(sent.bytes)
     }
 
@@ -194,13 +206,26 @@ impl Doing<'_> {
             Ok(()) => store.end(&kept.record, Outcome::Live).await?,
             Err(Ended::RolledBack { service, why, lines }) => {
                 let outcome = Outcome::RolledBack { service: service.clone(), why: why.clone() };
-                store.end(&kept.record, outcome).await?;
-                let before = self.site.latest().map(|kept| kept.objects.as_slice()).unwrap_or_default();
-                self.clean(before, order, false).await?;
+                let put_away = async {
+                    self.put_away(&kept.objects, order).await?;
+                    // Last: a push that is cut before counts as unfinished, and the next one cleans up.
+                    store.end(&kept.record, outcome).await?;
+                    Ok::<_, PushError>(())
+                };
+                let left = tokio::select! {
+                    left = put_away => left.err().map(|error| format!("failed to {error}")),
+                    () = stopped(stop) => Some("it was stopped".to_owned()),
+                };
+                if let Some(why) = left {
+                    let text = format!("what ran before runs again, and the next push cleans up after this one: {why}");
+                    (self.tell)(Event::Notice { text });
+                }
                 return Err(PushError::RolledBack { service, why, lines });
             }
             // Nothing answers that could keep it: the record says that it is under way.
-            Err(Ended::Cut { applied, error }) => return Err(PushError::Cut { applied, error }),
+            Err(Ended::Cut { applied, perhaps, error }) => {
+                return Err(PushError::Cut { applied, perhaps, error: Box::new(error) });
+            }
         }
         store.forget(&self.site.records).await?;
         tokio::select! {
@@ -223,6 +248,19 @@ impl Doing<'_> {
             (self.tell)(Event::Notice { text });
         }
         Cleaning { access: self.access, app: self.app, tell: self.tell }.run(&left, order, remove).await?;
+        Ok(())
+    }
+
+    /// Removes what only a push brought that was put back: whoever looks into the namespace finds what was there before.
+    async fn put_away(&self, objects: &[Value], order: &[String]) -> Result<(), PushError> {
+        let before = self.site.latest().map(|kept| kept.objects.as_slice()).unwrap_or_default();
+        self.clean(before, order, false).await?;
+        let cleaning = Cleaning { access: self.access, app: self.app, tell: self.tell };
+        cleaning.take_away(&brought(objects, self.site)).await?;
+        if self.site.latest().is_none() && self.site.running.services.is_empty() {
+            // Nothing ran before either: nobody holds the key.
+            cleaning.remove("v1", "Secret", &label::secret(self.app)).await?;
+        }
         Ok(())
     }
 

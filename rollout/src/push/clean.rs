@@ -5,7 +5,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{DynamicObject, ListParams};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::event::{Event, Listener};
@@ -56,10 +56,20 @@ impl Cleaning<'_> {
         Ok(())
     }
 
-    async fn remove(&self, version: &str, kind: &str, name: &str) -> Result<(), ClusterError> {
+    /// Removes objects as they come.
+    pub(crate) async fn take_away(&self, objects: &[&Value]) -> Result<(), ClusterError> {
+        for object in objects {
+            let said = |key: &str| object[key].as_str().unwrap_or_default();
+            self.remove(said("apiVersion"), said("kind"), object["metadata"]["name"].as_str().unwrap_or_default())
+                .await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn remove(&self, version: &str, kind: &str, name: &str) -> Result<(), ClusterError> {
         let app = label::app(self.app);
         let apply = Apply { access: self.access, app: &app, force: false };
-        if apply.remove(&named(version, kind, name)?).await? && kind != "ConfigMap" {
+        if apply.remove(&named(version, kind, name)?).await? && !["ConfigMap", "Secret"].contains(&kind) {
             (self.tell)(Event::Removed { object: format!("{}/{name}", kind.to_lowercase()) });
         }
         Ok(())

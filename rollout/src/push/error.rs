@@ -60,12 +60,14 @@ pub enum PushError {
         lines: Vec<String>,
     },
     /// Nothing more could be done from here.
-    #[error("go on, with {} applied: {error}", list(.applied))]
+    #[error("go on, with {} applied{}: {error}", list(.applied), maybe(.perhaps.as_deref()))]
     Cut {
         /// Rust names of services that were changed.
         applied: Vec<String>,
+        /// What was being applied and may have been: a service's Rust name, or an object's.
+        perhaps: Option<String>,
         /// Why not.
-        error: ClusterError,
+        error: Box<ClusterError>,
     },
     /// It was told to stop.
     #[error("go on: it was stopped")]
@@ -107,4 +109,8 @@ impl PushError {
 
 fn list(services: &[String]) -> String {
     if services.is_empty() { "nothing".to_owned() } else { services.join(", ") }
+}
+
+fn maybe(perhaps: Option<&str>) -> String {
+    perhaps.map(|object| format!(", {object} perhaps")).unwrap_or_default()
 }

@@ -8,6 +8,7 @@ use app::App;
 
 use crate::cluster::{Holder, Target};
 use crate::history::Source;
+use crate::model::hash;
 use crate::settings::Settings;
 
 /// What is pushed, where to, and how.
@@ -62,5 +63,16 @@ pub fn holder() -> Holder {
     let user = said("USER").or_else(|| said("LOGNAME"));
     let user = user.unwrap_or_else(|| format!("user {}", rustix::process::getuid().as_raw()));
     let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    Holder { user, machine, process: std::process::id() }
+    Holder { user, machine, place: place(), process: std::process::id() }
+}
+
+/// When the machine was started, and which process numbers are seen. Where that is not to be read, a place of this
+/// process's own: a lease it left is waited for, and no other's is taken.
+fn place() -> String {
+    let started = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+    let numbers = std::fs::read_link("/proc/self/ns/pid");
+    match (started, numbers) {
+        (Ok(started), Ok(numbers)) => hash(&[started.trim(), &numbers.to_string_lossy()])[..8].to_owned(),
+        _ => format!("process {}", std::process::id()),
+    }
 }

@@ -57,7 +57,7 @@ pub(crate) enum Ended {
     /// A service did not get there; everything is as it was.
     RolledBack { service: String, why: String, lines: Vec<String> },
     /// Nothing more can be done from here.
-    Cut { applied: Vec<String>, error: ClusterError },
+    Cut { applied: Vec<String>, perhaps: Option<String>, error: ClusterError },
 }
 
 impl Rollout<'_> {
@@ -90,7 +90,7 @@ impl Rollout<'_> {
             Err(Ended::RolledBack { service, why, lines }) => {
                 for object in &work.doors_before {
                     if let Err(error) = self.apply(object, true).await {
-                        return Err(Ended::Cut { applied: vec![service], error });
+                        return Err(Ended::Cut { applied: vec![service], perhaps: None, error });
                     }
                 }
                 Err(Ended::RolledBack { service, why, lines })
@@ -156,10 +156,12 @@ impl Rollout<'_> {
 
     /// Puts back what was changed because the cluster said no.
     async fn undo(&self, done: &[&Change], service: &str, error: ClusterError) -> Ended {
-        let applied = || done.iter().map(|change| change.service.clone()).collect();
         // Whoever took over decides what runs; and what does not answer takes nothing back.
         if error.is_passing() || matches!(error, ClusterError::Lost { .. }) {
-            return Ended::Cut { applied: applied(), error };
+            let applied: Vec<String> = done.iter().map(|change| change.service.clone()).collect();
+            // A question without an answer may have been heard.
+            let perhaps = (error.is_passing() && !applied.iter().any(|it| it == service)).then(|| service.to_owned());
+            return Ended::Cut { applied, perhaps, error };
         }
         let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
         self.give_up(done, service, format!("failed to {error}{hint}"), Vec::new()).await
@@ -175,7 +177,7 @@ impl Rollout<'_> {
             };
             if let Err(error) = put_back {
                 let applied = done.iter().map(|change| change.service.clone()).collect();
-                return Ended::Cut { applied, error };
+                return Ended::Cut { applied, perhaps: None, error };
             }
         }
         for change in done.iter().rev() {

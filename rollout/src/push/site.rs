@@ -79,6 +79,17 @@ impl Site {
         find(&self.latest()?.objects, kind, name)
     }
 
+    /// Whether an object of a service was there.
+    pub(crate) fn has(&self, kind: &str, name: &str) -> bool {
+        let is_it = |metadata: &ObjectMeta| metadata.name.as_deref() == Some(name);
+        match kind {
+            "Deployment" => self.deployments.iter().any(|it| is_it(&it.metadata)),
+            "Service" => self.services.iter().any(|it| is_it(&it.metadata)),
+            "ConfigMap" => self.configs.iter().any(|(_, config)| config == name),
+            _ => false,
+        }
+    }
+
     /// The number of the next record.
     pub(crate) fn next_number(&self) -> u32 {
         self.records.last().map_or(1, |kept| kept.record.number + 1)

@@ -1,6 +1,7 @@
 //! The way images take to the nodes.
 
 use super::event::{Event, Listener};
+use super::relay::Relayed;
 use super::{Options, PushError};
 use crate::cluster::{Access, facts};
 use crate::ship::{self, Local, Owner, Programs, Ship};
@@ -10,13 +11,30 @@ pub(super) async fn open(access: &Access, options: &Options, tell: &Listener) ->
     let programs = Programs::default();
     let named = options.registry.clone().or_else(|| options.settings.images.repository.clone());
     let (facts, local) = tokio::join!(facts(access, named), Local::look(&programs));
-    let choice = ship::choose(&facts?, &local);
+    let facts = facts?;
+    let owner = owner(access, &options.app.name);
+    let say = |reason: &str| tell(Event::Notice { text: format!("images go the way they do because {reason}") });
+    if options.settings.images.serve && options.registry.is_none() {
+        let relayed = Relayed::open(access, &options.app.name, &facts, owner).await?;
+        say("they are to be served by whoever pushes");
+        return Ok(Box::new(relayed));
+    }
+    let choice = ship::choose(&facts, &local);
     let Some(way) = choice.way else {
-        return Err(PushError::NoWay { reason: choice.reason, passed_over: choice.passed_over });
+        return match Relayed::open(access, &options.app.name, &facts, owner).await {
+            Ok(relayed) => {
+                say(&format!("there is no other: {}", choice.passed_over.join("; ")));
+                Ok(Box::new(relayed))
+            }
+            Err(error) => {
+                let why = format!("they cannot be served from here: failed to {error}");
+                let passed_over = choice.passed_over.into_iter().chain([why]).collect();
+                Err(PushError::NoWay { reason: choice.reason, passed_over })
+            }
+        };
     };
-    let text = format!("images go the way they do because {}", choice.reason);
-    tell(Event::Notice { text });
-    Ok(ship::open(&way, owner(access, &options.app.name), &programs).await?)
+    say(&choice.reason);
+    Ok(ship::open(&way, owner, &programs).await?)
 }
 
 /// Whose images they are.

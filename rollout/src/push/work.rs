@@ -106,6 +106,22 @@ fn before(site: &Site, name: &str) -> Result<Option<Value>, ClusterError> {
     Ok(Some(json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": whole["spec"] })))
 }
 
+/// What a push that was put back brought, what leads callers in first: neither part of the last one that came to its
+/// end nor there when it began, unless from one that nobody saw the end of.
+pub(crate) fn brought<'a>(objects: &'a [Value], site: &Site) -> Vec<&'a Value> {
+    let mut brought: Vec<&Value> = Vec::new();
+    for kind in ["Ingress", "Service", "Deployment", "ConfigMap"] {
+        let is_new = |object: &&Value| {
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            object["kind"] == kind
+                && site.applied(kind, name).is_none()
+                && (site.is_unfinished() || !site.has(kind, name))
+        };
+        brought.extend(objects.iter().filter(is_new));
+    }
+    brought
+}
+
 /// Objects of services that are neither wanted in this form nor called by anything that is.
 pub(crate) fn leftovers(objects: &[Value], site: &Site) -> Leftovers {
     let is_wanted =
@@ -163,4 +179,48 @@ pub(crate) fn service_of(object: &Value) -> Option<&str> {
 /// The DNS label of a service by its Rust name.
 pub(crate) fn label_of(service: &str) -> String {
     service.replace('_', "-").to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::Service;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+    use super::*;
+    use crate::history::{Act, Kept, Outcome, Record};
+
+    fn object(kind: &str, name: &str) -> Value {
+        json!({ "apiVersion": "v1", "kind": kind, "metadata": { "name": name } })
+    }
+
+    fn record(number: u32, outcome: Outcome, objects: Vec<Value>) -> Kept {
+        let (by, at) = ("me@box".to_owned(), jiff::Timestamp::UNIX_EPOCH);
+        let (services, reasons) = (BTreeMap::new(), BTreeMap::new());
+        let record = Record { number, at, by, act: Act::Push, outcome, services, reasons };
+        Kept { record, objects, source: None }
+    }
+
+    #[test]
+    fn what_was_there_before_a_push_is_none_that_it_brought() {
+        let objects = ["old", "gone", "new"].map(|name| object("Service", name));
+        let objects = [objects.as_slice(), &[object("Ingress", "way"), object("ConfigMap", "new")]].concat();
+        let service = |name: &str| Service {
+            metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
+            ..Service::default()
+        };
+        // `gone` left the app and was left running; now it is back in it.
+        let mut site = Site {
+            records: vec![record(1, Outcome::Live, vec![object("Service", "old")])],
+            services: vec![service("old"), service("gone")],
+            ..Site::default()
+        };
+        let names = |site: &Site| -> Vec<String> {
+            let words = |object: &&Value| format!("{} {}", object["kind"], object["metadata"]["name"]).replace('"', "");
+            brought(&objects, site).iter().map(words).collect()
+        };
+        assert_eq!(names(&site), ["Ingress way", "Service new", "ConfigMap new"]);
+        // What a push left that nobody saw the end of is no more wanted than what this one brought.
+        site.records.push(record(2, Outcome::Underway, objects.clone()));
+        assert_eq!(names(&site), ["Ingress way", "Service gone", "Service new", "ConfigMap new"]);
+    }
 }

@@ -19,7 +19,7 @@
 //! tls = "building-certificate"
 //!
 //! [images]
-//! repository = "registry.example.org/building"
+//! repository = "registry.example.org/building"  # or serve = true: nodes fetch from whoever pushes
 //! keep = 5
 //! ```
 
@@ -134,6 +134,10 @@ fn faults(file: &File, app: &App) -> Vec<(String, String, Vec<String>)> {
             let help = "letters, digits and _, no digit first; DYNINKA_… is the host's own".to_owned();
             faults.push((format!("{name} is no name of an environment variable here"), help, at(&["env", name])));
         }
+    }
+    if file.images.serve && file.images.repository.is_some() {
+        let message = "images are put into a repository, or served by whoever pushes, and not both".to_owned();
+        faults.push((message, "leave one of the two out".to_owned(), keys(&["images", "serve"])));
     }
     let entry = &file.entry;
     for (key, is_there) in

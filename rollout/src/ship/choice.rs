@@ -1,6 +1,6 @@
 //! Which way images take: chosen by looking at what is there, and said.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::{Loader, Local, Way};
 
@@ -15,6 +15,8 @@ pub struct Facts {
     pub registry: Option<String>,
     /// The registry the cluster names, in the ConfigMap `local-registry-hosting` of `kube-public`.
     pub hosted: Option<Hosted>,
+    /// Addresses of the nodes inside their network, as they say.
+    pub addresses: Vec<IpAddr>,
     /// Where a server of ours may listen, and what nodes would call it.
     pub reach: Option<(SocketAddr, String)>,
 }

@@ -68,6 +68,9 @@ pub enum ShipError {
         /// What was to be done.
         what: String,
     },
+    /// The way by which nodes fetch from this session cannot be made, or not be taken away.
+    #[error(transparent)]
+    Way(Box<crate::cluster::ClusterError>),
     /// A program that is needed is not there.
     #[error("{what}: the program {program} is not on PATH")]
     NoTool {
@@ -129,6 +132,7 @@ impl ShipError {
             Self::Credentials { registry, .. } => format!("log in anew with `docker login {registry}`"),
             Self::DiskFull { place, .. } => format!("make room at {place}; `dyn push` sends only what is missing then"),
             Self::NoTool { program, .. } => format!("install {program}, or ship another way with --registry"),
+            Self::Way(error) => return error.hint(),
             Self::Bind { .. } => "give another port or address to serve at".to_owned(),
             _ => return None,
         })

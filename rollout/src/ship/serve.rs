@@ -2,10 +2,11 @@
 //!
 //! Nodes speak without TLS to what they call `localhost` (containerd and Docker alike), so the name they are given is
 //! best that of a NodePort on themselves that leads here: a Service of type NodePort without a selector, and Endpoints
-//! of its name with this machine's address and port. Pods then say `localhost:NODEPORT/…@sha256:…`, and no node has to
-//! be configured. (Tried on Kubernetes 1.20 with kube-proxy by iptables; by nftables or IPVS, nodes do not reach
-//! NodePorts by `localhost`.) Any other name needs the nodes' own configuration. Only who knows a
-//! digest gets what it names: there is no list and there are no tags, and nothing can be written.
+//! of its name with this machine's address and port, as a push makes them (`push/relay.rs`). Pods then say
+//! `localhost:NODEPORT/…@sha256:…`, and no node has to be configured. (Tried on Kubernetes 1.20 with kube-proxy by
+//! iptables; by nftables or IPVS, nodes do not reach NodePorts by `localhost`.) Any other name needs the nodes' own
+//! configuration. Only who knows a digest gets what it names: there is no list and there are no tags, and nothing can be
+//! written.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -53,6 +54,7 @@ struct Shelf {
     /// Digests that were fetched by somebody.
     fetched: BTreeSet<Digest>,
     served: Served,
+    was_asked: bool,
 }
 
 impl Serve {
@@ -71,6 +73,11 @@ impl Serve {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Whether anybody asked for anything that is served, or looked whether it is there.
+    pub fn was_asked(&self) -> bool {
+        lock(&self.shelf).was_asked
     }
 
     /// What nodes fetched so far.
@@ -131,6 +138,7 @@ fn answer(shelf: &Mutex<Shelf>, method: &Method, path: &str) -> Response<Full<By
         let kind = Some(("content-type", "application/json"));
         return respond(StatusCode::NOT_FOUND, kind, Bytes::from_static(words.as_bytes()));
     };
+    shelf.was_asked = true;
     let length = content.len();
     if method == Method::GET {
         shelf.served.answers += 1;
@@ -220,7 +228,7 @@ impl Ship for Serve {
             shelf.images.push((*image).clone());
         }
         shelf.fill();
-        let words = "nodes fetch these images from this session: a pod that moves to another node after it ends does not start there";
+        let words = "nodes fetch these images from here while the push lasts: a pod that moves to another node later does not start there before the next push of its service";
         Ok(Sent { notices: vec![words.to_owned()], ..Sent::default() })
     }
 

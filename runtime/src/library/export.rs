@@ -11,46 +11,57 @@ macro_rules! __export {
         inputs: [$($input:ident : $type:ty),* $(,)?], returns: $returns:ident,
         states: [$($state:ident : $fingerprint:literal),* $(,)?] $(,)?
     ) => {
+        // What is written in here comes before the user's names in his types, functions and statics: it has no names that
+        // he could have, and names what is needed by its whole path.
         const _: () = {
-            use $crate::library::{Answer, Inputs, Running, Service, State};
-
-            fn call(mut inputs: Inputs<'_>) -> ::core::result::Result<Running, Answer> {
+            fn __dyninka_call(
+                mut inputs: $crate::library::Inputs<'_>,
+            ) -> ::core::result::Result<$crate::library::Running, $crate::library::Answer> {
+                // An input may have the function's name.
+                let function = $function;
                 $(let $input: $type = inputs.take()?;)*
                 let _ = &mut inputs;
-                ::core::result::Result::Ok($crate::__call!($call $returns $function, ($($input),*)))
+                ::core::result::Result::Ok($crate::__call!($call $returns function, ($($input),*)))
             }
 
-            static SERVICE: Service = Service {
+            static __DYNINKA_SERVICE: $crate::library::Service = $crate::library::Service {
                 name: $name,
                 version: $version,
-                inputs: &[$(::core::stringify!($input)),*],
+                inputs: &[$($crate::library::plain(::core::stringify!($input))),*],
                 is_async: $crate::__is_async!($call),
-                call,
+                call: __dyninka_call,
                 states: &[$({
-                    fn read() -> Answer {
+                    fn __dyninka_read() -> $crate::library::Answer {
                         #[allow(unused_imports)]
-                        use $crate::library::{Json, Opaque};
+                        use $crate::library::{Json as _, Opaque as _};
                         (&$crate::library::Probe(&$state)).read()
                     }
-                    fn write(json: &[u8]) -> Answer {
+                    fn __dyninka_write(json: &[u8]) -> $crate::library::Answer {
                         #[allow(unused_imports)]
-                        use $crate::library::{Json, Opaque};
+                        use $crate::library::{Json as _, Opaque as _};
                         (&$crate::library::Probe(&$state)).write(json)
                     }
-                    fn share() -> *const ::core::ffi::c_void {
+                    fn __dyninka_share() -> *const ::core::ffi::c_void {
                         $crate::library::Probe(&$state).share()
                     }
-                    unsafe fn adopt(cell: *const ::core::ffi::c_void) {
+                    unsafe fn __dyninka_adopt(cell: *const ::core::ffi::c_void) {
                         // SAFETY: the caller's promise.
                         unsafe { $crate::library::Probe(&$state).adopt(cell) }
                     }
-                    State { name: ::core::stringify!($state), fingerprint: $fingerprint, read, write, share, adopt }
+                    $crate::library::State {
+                        name: ::core::stringify!($state),
+                        fingerprint: $fingerprint,
+                        read: __dyninka_read,
+                        write: __dyninka_write,
+                        share: __dyninka_share,
+                        adopt: __dyninka_adopt,
+                    }
                 }),*],
             };
 
             #[unsafe(no_mangle)]
             extern "C" fn dyninka_service() -> *const $crate::border::Library {
-                $crate::library::register(&SERVICE)
+                $crate::library::register(&__DYNINKA_SERVICE)
             }
         };
     };
@@ -70,11 +81,11 @@ macro_rules! __is_async {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __call {
-    (sync $returns:ident $function:path, ($($input:ident),*)) => {{
+    (sync $returns:ident $function:ident, ($($input:ident),*)) => {{
         let (output, nanos) = $crate::library::timed(|| $function($($input),*));
         $crate::library::Running::Done($crate::__answer!($returns output).took(nanos))
     }};
-    (async $returns:ident $function:path, ($($input:ident),*)) => {
+    (async $returns:ident $function:ident, ($($input:ident),*)) => {
         $crate::library::Running::Future(::std::boxed::Box::pin(async move {
             let (output, nanos) = $crate::library::timed_async($function($($input),*)).await;
             $crate::__answer!($returns output).took(nanos)

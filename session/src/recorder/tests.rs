@@ -73,7 +73,10 @@ fn calls_of_a_host_started_anew_are_numbered_on() {
     let material = recorder.material();
     let sequences: Vec<_> = material.requests.iter().map(|(_, request)| request.hops[0].sequence).collect();
     assert_eq!(sequences, [3, 1, 0], "newest first, with a gap between the lives");
-    assert_eq!(material.keyframes.iter().map(|frame| frame.sequence).collect::<Vec<_>>(), [0, 3]);
+    let lives: Vec<_> = material.requests.iter().map(|(_, request)| request.hops[0].life).collect();
+    assert_eq!(lives, [1, 0, 0]);
+    let frames: Vec<_> = material.keyframes.iter().map(|frame| (frame.life, frame.sequence)).collect();
+    assert_eq!(frames, [(0, 0), (1, 3)]);
 }
 
 #[test]

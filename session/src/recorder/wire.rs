@@ -17,14 +17,15 @@ pub(super) fn hop(visit: &Visit, parent: Option<String>, begun: u64) -> Option<H
         function_ns: run.function_ns,
         at_ns: visit.begun.saturating_sub(begun),
         sequence: run.sequence,
+        life: 0,
         calls: run.calls.iter().map(called).collect(),
     })
 }
 
-pub(super) fn keyframe(frame: record::Keyframe) -> Keyframe {
+pub(super) fn keyframe(frame: record::Keyframe, life: u32) -> Keyframe {
     let placed = |(name, fingerprint, value)| Placed { name, fingerprint, value };
     let states = frame.states.into_iter().map(placed).collect();
-    Keyframe { service: frame.service, sequence: frame.sequence, states }
+    Keyframe { service: frame.service, sequence: frame.sequence, life, states }
 }
 
 fn called(called: &value::Called) -> Called {

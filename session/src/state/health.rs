@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use app::{Diagnostic, Place};
 use hops::Config;
+use local_cluster::Doer;
 
 use super::State;
 use super::service::{Host, Live, Service};
@@ -47,7 +48,7 @@ impl State {
         }
         known.swapping = None;
         known.bring.clear();
-        known.deaths = 0;
+        (known.deaths, known.own_crashes) = (0, 0);
         let Some(kept) = known.artifact.as_ref().filter(|kept| kept.artifact.version == version) else {
             return Vec::new();
         };
@@ -108,22 +109,22 @@ impl State {
         message.map(|message| self.notice(now, message)).unwrap_or_default()
     }
 
-    pub(super) fn back(&mut self, now: Duration, service: String, version: String) -> Vec<Effect> {
+    pub(super) fn back(&mut self, now: Duration, service: String, version: String, anew: bool) -> Vec<Effect> {
         let Some(known) = self.services.get_mut(&service) else { return Vec::new() };
         known.host = Host::Up;
         known.begun = now;
         known.why = None;
-        known.restarts += 1;
-        if let Some(live) = known.live.as_mut() {
+        known.restarts += u32::from(anew);
+        if let Some(live) = known.live.as_mut().filter(|_| anew) {
             live.states.values_mut().for_each(|fate| {
                 *fate = Fate::Reset { why: "its host was started again".to_owned() };
             });
             live.since = now;
         }
-        vec![Effect::Report(Report::Up { service, version })]
+        vec![Effect::Report(Report::Up { service, version, anew })]
     }
 
-    pub(super) fn down(&mut self, now: Duration, service: String, why: String) -> Vec<Effect> {
+    pub(super) fn down(&mut self, now: Duration, service: String, why: String, by: Doer) -> Vec<Effect> {
         let moving = self.ground.as_ref().is_some_and(|ground| ground.moving);
         let Some(known) = self.services.get_mut(&service).filter(|known| !known.removing && !moving) else {
             return Vec::new();
@@ -132,19 +133,26 @@ impl State {
         known.host = Host::Down;
         known.why = Some(why.clone());
         known.telling = false;
-        known.crashes = if now.saturating_sub(known.begun) > STEADY { 1 } else { known.crashes.saturating_add(1) };
+        let soon = now.saturating_sub(known.begun) <= STEADY;
+        known.crashes = if soon { known.crashes.saturating_add(1) } else { 1 };
+        // What somebody else did to it says nothing of its code.
+        let own = by == Doer::Service;
+        if own {
+            known.own_crashes = if soon { known.own_crashes.saturating_add(1) } else { 1 };
+        }
         known.begun = now;
         let after = pause(known.crashes);
         let last_words = known.last_words();
         let restart_ms = u64::try_from(after.as_millis()).ok();
         let mut effects = vec![Effect::Report(Report::Down { service: service.clone(), why: why.clone(), restart_ms })];
         if let Some(version) = known.swapping.take() {
-            known.deaths += 1;
-            if known.deaths >= DEATHS {
+            known.deaths += u32::from(own);
+            if own && known.deaths >= DEATHS {
                 let why = format!("its host ended while it took {version} over: {why}{last_words}");
                 effects.extend(self.roll_back(&service, why));
             }
-        } else if known.crashes >= CRASHES
+        } else if own
+            && known.own_crashes >= CRASHES
             && known.live.as_ref().is_some_and(|live| now.saturating_sub(live.taken) < TRIAL)
             && let Some(previous) = known.previous.take()
         {
@@ -215,3 +223,6 @@ fn pause(crashes: u32) -> Duration {
     let doubled = FIRST_PAUSE.checked_mul(1 << crashes.saturating_sub(1).min(10));
     doubled.map_or(LONGEST_PAUSE, |pause| pause.min(LONGEST_PAUSE))
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,6 +42,8 @@ pub(super) struct Service {
     /// When its host was last seen to start, and how often it ended soon after.
     pub(super) begun: Duration,
     pub(super) crashes: u32,
+    /// How often of these it was its own doing.
+    pub(super) own_crashes: u32,
     pub(super) restarts: u32,
     /// Why it is down.
     pub(super) why: Option<String>,

@@ -3,7 +3,6 @@ use std::path::{Path, PathBuf};
 use app::{Place, Severity, Sources};
 use hops::Peer;
 
-use super::health::FIRST_PAUSE;
 use super::*;
 use crate::effect::Swap;
 use crate::event::Artifact;
@@ -18,7 +17,7 @@ fn chain() -> Arc<App> {
     read(CHAIN)
 }
 
-fn read(text: &str) -> Arc<App> {
+pub(super) fn read(text: &str) -> Arc<App> {
     let mut sources = Sources { root: PathBuf::from("chain.rs"), ..Sources::default() };
     sources.texts.insert(PathBuf::from("chain.rs"), Arc::from(text));
     let (app, diagnostics) = app::parse(&sources);
@@ -26,7 +25,7 @@ fn read(text: &str) -> Arc<App> {
     Arc::new(app)
 }
 
-fn at(millis: u64) -> Duration {
+pub(super) fn at(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
@@ -54,7 +53,7 @@ type Live<'a> = (Vec<(&'a str, &'a str)>, Vec<&'a str>, bool);
 /// Plays the world: does what effects ask for, as if all went well, until nothing is asked any more.
 pub(super) struct World {
     pub(super) state: State,
-    now: u64,
+    pub(super) now: u64,
     /// What was reported.
     pub(super) reports: Vec<Report>,
     /// Every other effect, in order.
@@ -68,7 +67,8 @@ pub(super) struct World {
 
 impl World {
     fn new() -> Self {
-        let settings = Settings { token: "secret".to_owned(), limits: Limits::default(), waits: false };
+        let settings =
+            Settings { token: "secret".to_owned(), limits: Limits::default(), names: Default::default(), waits: false };
         let state = State::new(settings);
         Self {
             state,
@@ -383,68 +383,6 @@ fn a_save_during_a_build_overtakes_it_and_an_undone_one_is_abandoned() {
     let abandoned = effects.iter().filter(|effect| matches!(effect, Effect::Abandon { .. }));
     assert_eq!(abandoned.count(), 2, "{effects:?}");
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Report(Report::Unchanged { .. }))), "{effects:?}");
-}
-
-#[test]
-fn what_dies_is_started_again_after_a_pause_that_grows_while_it_keeps_dying() {
-    let mut state = World::serving(CHAIN).state;
-    let mut pauses = Vec::new();
-    for crash in 0..8_u64 {
-        let effects =
-            state.update(at(100_000 + crash), Event::Down { service: "map".to_owned(), why: "killed".to_owned() });
-        let Some(Effect::Restart { after, .. }) = effects.last() else { panic!("{effects:?}") };
-        pauses.push(after.as_millis());
-    }
-    assert_eq!(pauses, [200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
-    let effects = state.update(at(200_000), Event::Down { service: "map".to_owned(), why: "killed".to_owned() });
-    assert!(matches!(effects.last(), Some(Effect::Restart { after, .. }) if *after == FIRST_PAUSE), "{effects:?}");
-}
-
-#[test]
-fn a_version_that_keeps_ending_its_host_gives_way_to_the_one_before() {
-    let mut world = World::serving(CHAIN);
-    let before = world.state.services["map"].live.as_ref().expect("it serves").library.clone();
-    world.save(&CHAIN.replace("* 2.0", "* 3.0"));
-    let mut rolled_back = false;
-    for crash in 0..3 {
-        let now = at(world.now + 100 * crash);
-        let effects = world.state.update(now, Event::Down { service: "map".to_owned(), why: "it ended".to_owned() });
-        rolled_back = effects.iter().any(|effect| matches!(effect, Effect::Report(Report::RolledBack { .. })));
-        let Some(Effect::Restart { config, .. }) = effects.last() else { panic!("{effects:?}") };
-        assert_eq!(config.library.as_ref() == Some(&before), crash == 2);
-        let version = "map@00000000".to_owned();
-        world.state.update(now, Event::Back { service: "map".to_owned(), version });
-    }
-    assert!(rolled_back);
-    assert_eq!(world.state.picture(at(world.now)).services[1].state, crate::snapshot::Condition::Stale);
-}
-
-#[test]
-fn a_host_that_dies_of_a_takeover_keeps_the_old_version() {
-    let mut state = World::serving(CHAIN).state;
-    state.update(at(1000), Event::Saved { settled: at(5), files: BTreeSet::new() });
-    let app = read(&CHAIN.replace("* 2.0", "* 3.0"));
-    state.update(at(1001), Event::Loaded { edit: 1, app, diagnostics: Vec::new() });
-    state.update(at(1002), Event::Checked { edit: 1 });
-    let artifact = Artifact {
-        version: "map@00000003".to_owned(),
-        file: PathBuf::from("/artifacts/three.so"),
-        compiled: true,
-        ms: 1.0,
-    };
-    let ticket = state.tickets;
-    let effects = state.update(at(1003), Event::Built { ticket, service: "map".to_owned(), artifact });
-    assert!(effects.iter().any(|effect| matches!(effect, Effect::Swap(_))), "{effects:?}");
-    let mut rolled_back = 0;
-    for now in [1004, 1005] {
-        let down = state.update(at(now), Event::Down { service: "map".to_owned(), why: "it was ended".to_owned() });
-        let told = down.iter().filter(|effect| matches!(effect, Effect::Report(Report::RolledBack { .. })));
-        rolled_back += told.count();
-        // Tried once more after it came back: it may have been somebody else who ended it.
-        let back = state.update(at(now), Event::Back { service: "map".to_owned(), version: "map@old".to_owned() });
-        assert_eq!(back.iter().any(|effect| matches!(effect, Effect::Swap(_))), now == 1004, "{back:?}");
-    }
-    assert_eq!(rolled_back, 1);
 }
 
 #[test]

@@ -55,6 +55,7 @@ impl State {
             route: wiring.routes.get(service).cloned(),
             library: known.live.as_ref().map(|live| live.library.clone()),
             token: self.settings.token.clone(),
+            names: Some(self.settings.names.clone()),
             limits: self.limits(wiring),
             record: true,
         })

@@ -60,8 +60,12 @@ pub(super) enum FollowError {
 
 /// Asks at a door and sends on what is told there, until nobody listens. A host that does not answer is asked again and
 /// again; one that was started anew tells from its beginning. While the receiver is slow nothing is asked: the host
-/// keeps what it can, and counts what it cannot.
-pub(super) async fn follow<D: Door>(host: Host, sender: Sender<D::Told>) -> Result<(), reqwest::Error> {
+/// keeps what it can, and counts what it cannot. `hear` is told why it does not answer, or none once it did.
+pub(super) async fn follow<D: Door>(
+    host: Host,
+    sender: Sender<D::Told>,
+    mut hear: impl FnMut(Option<&FollowError>) + Send,
+) -> Result<(), reqwest::Error> {
     // A proxy of the user's environment has no business between a session and its own hosts.
     let client = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build()?;
     let (mut query, mut pause) = (String::new(), SOONEST);
@@ -72,14 +76,16 @@ pub(super) async fn follow<D: Door>(host: Host, sender: Sender<D::Told>) -> Resu
         };
         match asked {
             Ok((told, next)) => {
+                hear(None);
                 query = next;
                 pause = SOONEST;
                 if D::is_news(&told) && sender.send(told).await.is_err() {
                     return Ok(());
                 }
             }
-            // That a host is away is seen and said by who keeps it running; here it is only asked again.
-            Err(_) => {
+            // That a host is away is mostly seen and said by who keeps it running; here it is only asked again.
+            Err(error) => {
+                hear(Some(&error));
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}
                     () = sender.closed() => return Ok(()),

@@ -23,7 +23,16 @@ pub struct Followed {
 
 /// Asks a host what it measures and sends that on, until nobody listens. A host that is away is asked again and again.
 pub async fn follow(host: Host, sender: Sender<Followed>) -> Result<(), reqwest::Error> {
-    door::follow::<Hops>(host, sender).await
+    door::follow::<Hops>(host, sender, |_| {}).await
+}
+
+/// The same; `hear` is told why the host does not answer, or none once it did.
+pub(super) async fn follow_telling(
+    host: Host,
+    sender: Sender<Followed>,
+    mut hear: impl FnMut(Option<String>) + Send,
+) -> Result<(), reqwest::Error> {
+    door::follow::<Hops>(host, sender, |trouble| hear(trouble.map(ToString::to_string))).await
 }
 
 struct Hops;

@@ -27,7 +27,7 @@ pub struct Recorded {
 
 /// Asks a host what it records and sends that on, until nobody listens. A host that is away is asked again and again.
 pub async fn follow_records(host: Host, sender: Sender<Recorded>) -> Result<(), reqwest::Error> {
-    door::follow::<Records>(host, sender).await
+    door::follow::<Records>(host, sender, |_| {}).await
 }
 
 struct Records;

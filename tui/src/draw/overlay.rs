@@ -11,7 +11,7 @@ use crate::model::{Model, Overlay};
 use crate::theme::Tone;
 
 /// Every key and what it does.
-const KEYS: [(&str, &str); 29] = [
+const KEYS: [(&str, &str); 30] = [
     ("1 2 3 4  tab", "Flow, Hops, Edits, Logs"),
     ("up down  k j", "the row before, the row after"),
     ("pgup pgdn  g G", "a page, the first, the last"),
@@ -21,6 +21,7 @@ const KEYS: [(&str, &str); 29] = [
     ("esc", "back, and only ever back"),
     ("", ""),
     ("-  +", "a shorter, a longer time window"),
+    ("c", "what runs on the cluster, and back to what runs here"),
     ("f", "freeze the picture, and let it move again"),
     ("/", "list only what matches. Logs: search"),
     ("n  N", "Logs: the next, the previous match"),

@@ -5,6 +5,7 @@ use session::{Command, Snapshot};
 use super::{command, push};
 use crate::act::Act;
 use crate::deed::{self, Deed, Stride, Way};
+use crate::ground::Ground;
 use crate::log::LogRing;
 use crate::model::{self, Model, Overlay, Pane};
 use crate::prompt::{Prompt, Purpose};
@@ -39,6 +40,12 @@ pub(super) fn perform(model: &mut Model, deed: Deed, snapshot: &Snapshot, logs: 
         Deed::Freeze => {
             model.frozen = if model.frozen.is_some() { None } else { Some(logs.end()) };
             return vec![Act::Freeze(model.frozen.is_some())];
+        }
+        Deed::Cluster => {
+            let wanted = model.ground == Ground::Here;
+            model.ground = if wanted { Ground::Asking } else { Ground::Here };
+            model.message = wanted.then(|| "asking the cluster".into());
+            return vec![Act::Cluster(wanted)];
         }
         Deed::Window(Way::Back) => model.window = model.window.saturating_sub(1),
         Deed::Window(Way::On) => model.window += 1,

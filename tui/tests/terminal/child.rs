@@ -28,7 +28,7 @@ async fn show(session: &str) -> String {
     let pictures = Arc::new(Mutex::new(Some(pictures)));
     let (lines, logs) = mpsc::channel(1_024);
     let storm = (session == "storm").then(|| tokio::spawn(storm(Arc::clone(&pictures), lines.clone())));
-    let desk = Arc::new(Made { pictures });
+    let desk = Arc::new(Made { pictures, cluster: Mutex::default() });
     let exit = tui::run(Source { snapshots, logs, desk }, Options::default()).await;
     if let Some(storm) = storm {
         storm.abort();
@@ -58,6 +58,7 @@ async fn storm(pictures: Pictures, lines: mpsc::Sender<Logged>) {
 
 struct Made {
     pictures: Pictures,
+    cluster: Mutex<Option<watch::Sender<Arc<Snapshot>>>>,
 }
 
 impl Desk for Made {
@@ -89,6 +90,16 @@ impl Desk for Made {
                 read => Err(format!("{read:?}")),
             }
         })
+    }
+
+    /// The first time there is a cluster with one service; from then on there is none.
+    fn cluster(
+        &self,
+        _: watch::Receiver<Arc<Snapshot>>,
+    ) -> BoxFuture<'static, Result<watch::Receiver<Arc<Snapshot>>, String>> {
+        let (pictures, there) = watch::channel(Arc::new(made::many(2)));
+        let first = self.cluster.lock().expect("nobody panics with it").replace(pictures).is_none();
+        Box::pin(async move { if first { Ok(there) } else { Err("the cluster is away".to_owned()) } })
     }
 
     fn log_files(&self, _: Option<&str>) -> Vec<PathBuf> {

@@ -49,6 +49,20 @@ fn a_panic_elsewhere_ends_the_view_and_is_read() {
 }
 
 #[test]
+fn what_runs_on_the_cluster_is_shown_while_it_is_wanted() {
+    let mut terminal = Terminal::start("still", (120, 30));
+    terminal.wait("the view", |screen| screen.contains("serving 4/4") && screen.contains("c cluster"));
+    terminal.press("c");
+    terminal.wait("the cluster", |screen| screen.contains("serving 2/2") && screen.contains("c local"));
+    terminal.press("c");
+    terminal.wait("what runs here", |screen| screen.contains("serving 4/4") && screen.contains("c cluster"));
+    terminal.press("c");
+    terminal.wait("why not", |screen| screen.contains("the cluster is away") && screen.contains("serving 4/4"));
+    terminal.press("q");
+    terminal.wait("the end", |screen| screen.contains("exit Quit"));
+}
+
+#[test]
 fn the_view_ends_with_the_session() {
     let mut terminal = Terminal::start("ending", (80, 24));
     terminal.wait("the view", |screen| screen.contains("? help"));

@@ -13,7 +13,8 @@ use crate::state::{Settings, State};
 const NOW: Duration = Duration::from_millis(1500);
 
 fn state() -> State {
-    let settings = Settings { token: String::new(), limits: hops::Limits::default(), waits: true };
+    let settings =
+        Settings { token: String::new(), limits: hops::Limits::default(), names: Default::default(), waits: true };
     let mut state = State::new(settings);
     let loaded = Event::Loaded { edit: 0, app: std::sync::Arc::default(), diagnostics: Vec::new() };
     state.update(Duration::ZERO, loaded);

@@ -1,0 +1,128 @@
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use super::*;
+use crate::event::{Artifact, Event};
+use crate::state::tests::{CHAIN, World, at, read};
+
+/// `map` ended.
+fn ended(by: Doer) -> Event {
+    Event::Down { service: "map".to_owned(), why: "it ended".to_owned(), by }
+}
+
+fn is_rolled_back(effects: &[Effect]) -> bool {
+    effects.iter().any(|effect| matches!(effect, Effect::Report(Report::RolledBack { .. })))
+}
+
+#[test]
+fn what_dies_is_started_again_after_a_pause_that_grows_while_it_keeps_dying() {
+    let mut state = World::serving(CHAIN).state;
+    let mut pauses = Vec::new();
+    for crash in 0..8_u64 {
+        let effects = state.update(at(100_000 + crash), ended(Doer::Service));
+        let Some(Effect::Restart { after, .. }) = effects.last() else { panic!("{effects:?}") };
+        pauses.push(after.as_millis());
+    }
+    assert_eq!(pauses, [200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
+    let effects = state.update(at(200_000), ended(Doer::Service));
+    assert!(matches!(effects.last(), Some(Effect::Restart { after, .. }) if *after == FIRST_PAUSE), "{effects:?}");
+}
+
+#[test]
+fn a_version_that_keeps_ending_its_host_gives_way_to_the_one_before() {
+    let mut world = World::serving(CHAIN);
+    let before = world.state.services["map"].live.as_ref().expect("it serves").library.clone();
+    world.save(&CHAIN.replace("* 2.0", "* 3.0"));
+    let mut rolled_back = false;
+    for crash in 0..3 {
+        let now = at(world.now + 100 * crash);
+        let effects = world.state.update(now, ended(Doer::Service));
+        rolled_back = is_rolled_back(&effects);
+        let Some(Effect::Restart { config, .. }) = effects.last() else { panic!("{effects:?}") };
+        assert_eq!(config.library.as_ref() == Some(&before), crash == 2);
+        let version = "map@00000000".to_owned();
+        world.state.update(now, Event::Back { service: "map".to_owned(), version, anew: true });
+    }
+    assert!(rolled_back);
+    assert_eq!(world.state.picture(at(world.now)).services[1].state, crate::snapshot::Condition::Stale);
+}
+
+#[test]
+fn what_somebody_else_ends_again_and_again_says_nothing_of_the_edit() {
+    let mut world = World::serving(CHAIN);
+    world.save(&CHAIN.replace("* 2.0", "* 3.0"));
+    let edited = world.state.services["map"].live.as_ref().expect("it serves").library.clone();
+    let mut is_rolled_back_after = |by| {
+        world.now += 100;
+        let now = at(world.now);
+        let effects = world.state.update(now, ended(by));
+        let Some(Effect::Restart { config, .. }) = effects.last() else { panic!("{effects:?}") };
+        assert_eq!(config.library.as_ref() == Some(&edited), !is_rolled_back(&effects));
+        world
+            .state
+            .update(now, Event::Back { service: "map".to_owned(), version: "map@00000000".to_owned(), anew: true });
+        is_rolled_back(&effects)
+    };
+    for _ in 0..5 {
+        assert!(!is_rolled_back_after(Doer::Others));
+    }
+    // Nor do these make its own ends more than they are.
+    assert!(!is_rolled_back_after(Doer::Service));
+    assert!(!is_rolled_back_after(Doer::Others));
+    assert!(!is_rolled_back_after(Doer::Service));
+    assert!(is_rolled_back_after(Doer::Service), "the third of its own");
+}
+
+#[test]
+fn a_host_that_dies_of_a_takeover_keeps_the_old_version() {
+    let mut state = World::serving(CHAIN).state;
+    state.update(at(1000), Event::Saved { settled: at(5), files: BTreeSet::new() });
+    let app = read(&CHAIN.replace("* 2.0", "* 3.0"));
+    state.update(at(1001), Event::Loaded { edit: 1, app, diagnostics: Vec::new() });
+    state.update(at(1002), Event::Checked { edit: 1 });
+    let artifact = Artifact {
+        version: "map@00000003".to_owned(),
+        file: PathBuf::from("/artifacts/three.so"),
+        compiled: true,
+        ms: 1.0,
+    };
+    let ticket = state.tickets;
+    let effects = state.update(at(1003), Event::Built { ticket, service: "map".to_owned(), artifact });
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Swap(_))), "{effects:?}");
+    let mut rolled_back = 0;
+    for now in [1004, 1005] {
+        let down = state.update(at(now), ended(Doer::Service));
+        rolled_back += u32::from(is_rolled_back(&down));
+        // Tried once more after it came back: it may have been somebody else who ended it.
+        let back =
+            state.update(at(now), Event::Back { service: "map".to_owned(), version: "map@old".to_owned(), anew: true });
+        assert_eq!(back.iter().any(|effect| matches!(effect, Effect::Swap(_))), now == 1004, "{back:?}");
+    }
+    assert_eq!(rolled_back, 1);
+}
+
+#[test]
+fn what_stood_still_goes_on_with_the_state_it_had() {
+    let text = CHAIN.replace(
+        "#[service] fn map(value: f64) -> f64 { value * 2.0 }",
+        "#[placed(map)] static SUM: Placed<f64> = Placed::new(f64::default);
+         #[service] fn map(value: f64) -> f64 { SUM.update(|sum| { *sum += value; *sum }) }",
+    );
+    let mut world = World::serving(&text);
+    let live = world.state.services.get_mut("map").and_then(|map| map.live.as_mut()).expect("it serves");
+    live.states.insert("SUM".to_owned(), Fate::Kept);
+    for (anew, restarts) in [(false, 0), (true, 1)] {
+        world.state.update(at(1000), ended(Doer::Others));
+        let effects = world
+            .state
+            .update(at(2000), Event::Back { service: "map".to_owned(), version: "map@00000000".to_owned(), anew });
+        let told = effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Report(Report::Up { anew: told, .. }) if *told == anew));
+        assert!(told, "{effects:?}");
+        let map = &world.state.services["map"];
+        assert_eq!(map.restarts, restarts);
+        let fate = &map.live.as_ref().expect("it serves").states["SUM"];
+        assert_eq!(matches!(fate, Fate::Reset { .. }), anew, "{fate:?}");
+    }
+}

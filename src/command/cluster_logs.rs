@@ -1,0 +1,73 @@
+//! `dyn logs --cluster`: what pods wrote, and with `--follow` what they write, as they come and go.
+
+use futures_util::StreamExt;
+use rollout::cluster::{Access, Line, Tail, connect, lines, pods, tail};
+use rollout::object::label;
+use serde_json::json;
+
+use super::cluster::{load, target};
+use crate::arguments::Logs;
+use crate::fault::Fault;
+use crate::speech;
+
+/// Lines of each pod that are shown where nobody says how many.
+const LINES: usize = 200;
+
+pub(crate) fn run(logs: &Logs) -> Result<(), Fault> {
+    let (app, _, _) = load(&logs.file)?;
+    let host = match &logs.service {
+        Some(service) => Some(super::invoke::find(&app, service)?.host.clone()),
+        None => None,
+    };
+    super::dev::runtime()?.block_on(async {
+        let access = connect(&target(&logs.goal)).await?;
+        let labels = label::selector(&app.name, host.as_deref());
+        let last = i64::try_from(logs.last.unwrap_or(LINES)).unwrap_or(i64::MAX);
+        if logs.follow {
+            follow(&access, &labels, last, logs.json).await
+        } else {
+            once(&access, &labels, last, logs.json).await
+        }
+    })
+}
+
+/// What is there.
+async fn once(access: &Access, labels: &str, last: i64, as_json: bool) -> Result<(), Fault> {
+    for pod in pods(access, labels).await? {
+        let mut all = std::pin::pin!(lines(access, &pod, last, false).await?);
+        while let Some(told) = all.next().await {
+            // Whoever read them has gone.
+            if line(&told?, as_json).is_err() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What is there and what comes, until Ctrl-C.
+async fn follow(access: &Access, labels: &str, last: i64, as_json: bool) -> Result<(), Fault> {
+    let mut told = tail(access, labels, last);
+    while let Some(tail) = told.recv().await {
+        let said = match &tail {
+            Tail::Line(told) => line(told, as_json),
+            Tail::Began { pod } if as_json => speech::out(json!({ "pod": pod, "began": true })),
+            Tail::Ended { pod } if as_json => speech::out(json!({ "pod": pod, "ended": true })),
+            Tail::Trouble(words) if as_json => speech::out(json!({ "trouble": words })),
+            Tail::Began { pod } => speech::err(format_args!("{pod} begins")),
+            Tail::Ended { pod } => speech::err(format_args!("{pod} has ended")),
+            Tail::Trouble(words) => speech::err(format_args!("failed to {words}")),
+        };
+        if said.is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn line(line: &Line, as_json: bool) -> std::io::Result<()> {
+    match as_json {
+        true => speech::out(json!({ "pod": line.pod, "line": line.text })),
+        false => speech::out(format_args!("{} | {}", line.pod, line.text)),
+    }
+}
