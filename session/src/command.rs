@@ -143,6 +143,16 @@ pub struct Goal {
     pub namespace: Option<String>,
 }
 
+impl Goal {
+    /// The cluster that is meant where `usual` is when nothing is said. Its namespace is one of its context's.
+    pub(crate) fn or(self, usual: &Self) -> Self {
+        if self.context.is_some() {
+            return self;
+        }
+        Self { context: usual.context.clone(), namespace: self.namespace.or_else(|| usual.namespace.clone()) }
+    }
+}
+
 /// What follows the plan of a push.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -342,4 +352,21 @@ pub struct Spread {
     pub p99: f64,
     /// The largest.
     pub max: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_belongs_to_its_context() {
+        let goal = |context: Option<&str>, namespace: Option<&str>| Goal {
+            context: context.map(str::to_owned),
+            namespace: namespace.map(str::to_owned),
+        };
+        let usual = goal(Some("home"), Some("shop"));
+        assert_eq!(goal(None, None).or(&usual), usual);
+        assert_eq!(goal(None, Some("test")).or(&usual), goal(Some("home"), Some("test")));
+        assert_eq!(goal(Some("work"), None).or(&usual), goal(Some("work"), None));
+    }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use local_cluster::On;
 
+use crate::command::Goal;
 use crate::home::Home;
 
 /// What a session is started with.
@@ -34,6 +35,8 @@ pub struct Options {
     pub waits: bool,
     /// What is recorded.
     pub recording: Recording,
+    /// The cluster that is meant where a push or rollback names none.
+    pub goal: Goal,
     /// Only these services, by Rust name; none: all.
     pub only: Option<BTreeSet<String>>,
 }

@@ -20,7 +20,7 @@ pub(crate) type Pictures = watch::Receiver<Arc<Snapshot>>;
 /// # Errors
 /// In words: no or the wrong cluster, nothing pushed, no right to look.
 pub(crate) async fn look(file: PathBuf, goal: Goal, mut local: Pictures) -> Result<Pictures, String> {
-    let app = local.borrow().app.clone();
+    let (app, goal) = (local.borrow().app.clone(), aim(goal, &local.borrow()));
     let hosts = hosts(&file, &app, &goal).await.map_err(|fault| fault.words())?;
     let access = hosts.access();
     let place = format!("{}, namespace {}", access.context, access.namespace);
@@ -52,6 +52,19 @@ pub(crate) async fn look(file: PathBuf, goal: Goal, mut local: Pictures) -> Resu
         }
     });
     Ok(pictures)
+}
+
+/// Where nobody says which cluster is meant, it is the one the session pushed to last.
+fn aim(goal: Goal, local: &Snapshot) -> Goal {
+    let last = local.pushes.iter().rev().find_map(|push| push.target.as_ref());
+    match last.filter(|_| goal.context.is_none() && goal.namespace.is_none()) {
+        Some(target) => Goal {
+            // Inside a pod there is a cluster and no context of that name.
+            context: Some(target.context.clone()).filter(|context| context != "in-cluster"),
+            namespace: Some(target.namespace.clone()),
+        },
+        None => goal,
+    }
 }
 
 /// The session's picture with what runs on the cluster in place of what runs here. What is wrong with the file stays
@@ -173,6 +186,19 @@ mod tests {
         let map = picture.service("map").unwrap();
         assert_eq!((map.version.as_deref(), map.output.as_str()), (Some("map@2"), "u64"));
         assert_eq!(picture.ground.as_deref(), Some("home, namespace shop"));
+    }
+
+    #[test]
+    fn it_looks_where_it_is_told_or_where_the_last_push_went() {
+        use session::push::{Push, Target};
+        let target = Target { context: "home".into(), namespace: "shop".into(), ..Target::default() };
+        let push = Push { target: Some(target), ..Push::default() };
+        let local = Snapshot { pushes: vec![push, Push::default()], ..Snapshot::default() };
+        let said = |goal: Goal| (goal.context, goal.namespace);
+        let (home, shop) = (Some("home".to_owned()), Some("shop".to_owned()));
+        assert_eq!(said(aim(Goal::default(), &local)), (home, shop));
+        let other = Goal { context: None, namespace: Some("other".to_owned()) };
+        assert_eq!(said(aim(other, &local)), (None, Some("other".to_owned())));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use session::{Front, Home, Options, Report, Session};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::arguments::{Dev, Limits, On};
+use crate::arguments::{Dev, Goal, Limits, On};
 use crate::face::Face;
 use crate::fault::{Fault, Kind};
 
@@ -28,6 +28,8 @@ pub(crate) fn run(dev: &Dev) -> Result<(), Fault> {
     };
     let mut options = options(&dev.file, dev.on, front, &dev.limits)?;
     options.recording = recording(dev);
+    let Goal { context, namespace } = dev.goal.clone();
+    options.goal = session::command::Goal { context, namespace };
     options.names = dev.allow_host.iter().cloned().collect();
     let runtime = runtime()?;
     let ended = if super::view::is_possible(dev) {
@@ -69,6 +71,7 @@ pub(crate) fn options(file: &std::path::Path, on: On, front: Front, limits: &Lim
         // Whoever sits before a terminal mends it; a program is told by the exit code.
         waits: std::io::stderr().is_terminal(),
         recording: session::Recording::default(),
+        goal: session::command::Goal::default(),
         only: None,
     })
 }

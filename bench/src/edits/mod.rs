@@ -39,10 +39,9 @@ pub(crate) async fn run(options: &Edits) -> anyhow::Result<Report> {
         home: program::workspace().join("target/bench/home"),
     };
     std::fs::create_dir_all(&setting.home).with_context(|| format!("create {}", setting.home.display()))?;
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
     let engine = docker::answers();
     let grounds = options.on.iter().copied().filter(|on| *on == On::Process || engine).collect();
-    let run = Run { options, setting, grounds, nonce: since.as_secs() % 100_000_000 };
+    let run = Run { options, setting, grounds, nonce: nonce()? };
     let mut report = Report { conditions: described(&run)?, rows: Vec::new() };
     if !engine && options.on.contains(&On::Docker) {
         report.rows.push(Row::absent("everything", "docker", "no engine answers"));
@@ -64,6 +63,12 @@ pub(crate) async fn run(options: &Edits) -> anyhow::Result<Report> {
     write(&json, &report)?;
     eprintln!("bench: wrote {}", json.display());
     Ok(report)
+}
+
+/// A number that no earlier run had, of eight digits.
+pub(crate) fn nonce() -> anyhow::Result<u64> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
+    Ok(since.as_secs() % 100_000_000)
 }
 
 /// What somebody has to know who compares two runs.

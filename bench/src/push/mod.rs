@@ -8,8 +8,6 @@ mod nothing;
 mod pushed;
 mod traffic;
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use anyhow::Context;
 
 use crate::arguments::Push;
@@ -36,8 +34,7 @@ pub(crate) async fn run(options: &Push) -> anyhow::Result<Report> {
         home: program::workspace().join("target/bench/home"),
     };
     std::fs::create_dir_all(&setting.home).with_context(|| format!("create {}", setting.home.display()))?;
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
-    let run = Run { options, setting, nonce: since.as_secs() % 100_000_000 };
+    let run = Run { options, setting, nonce: crate::edits::nonce()? };
     let mut conditions = conditions::lines(options.program.as_deref())?;
     conditions.push(format!(
         "one function of examples/building.rs at a time, {} requests a second through all of it; times in ms from the \

@@ -96,7 +96,7 @@ async fn order(tools: &Tools, number: u64, command: Command, loaded: Loaded) -> 
         }
         other => return Err(format!("{other} is neither a push nor a rollback")),
     };
-    let Goal { context, namespace } = goal;
+    let Goal { context, namespace } = goal.or(&tools.options.goal);
     let (what, place) = (((*app).clone(), source, settings), (&tools.options.home, &tools.place));
     let host = tools.options.host.clone();
     let mut options = pushing::push_options(&tools.options.file, what, Target { context, namespace }, place, host);
