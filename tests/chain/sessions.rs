@@ -131,7 +131,7 @@ fn a_second_signal_forces_the_end() {
     // A request that is being answered is waited for, so there is an end to be forced.
     let address = dev.url().trim_start_matches("http://").trim_end_matches('/').to_owned();
     let mut request = TcpStream::connect(&address).expect("the app");
-    request.write_all(b"GET / HTTP/1.1\r\nhost: app\r\n\r\n").expect("a request");
+    request.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").expect("a request");
     dev.wait_until("the call", |event| event["line"] == "waiting");
     dev.signal("INT");
     let begun = Instant::now();
@@ -175,8 +175,11 @@ fn a_pipe_that_nobody_reads_any_more_ends_the_session() {
 
 /// `dyn` on a terminal of 20 columns, with all that it shows.
 fn on_terminal(toolchain: &Toolchain, file: &Path, term: &str) -> std::process::Child {
-    let words =
-        format!("stty cols 20 rows 6; exec {} dev {} --on process --port 0", env!("CARGO_BIN_EXE_dyn"), file.display());
+    let words = format!(
+        "stty cols 20 rows 6; exec env --default-signal=HUP {} dev {} --on process --port 0",
+        env!("CARGO_BIN_EXE_dyn"),
+        file.display()
+    );
     let own = toolchain.dyn_command();
     let mut command = Command::new("script");
     // No shell's job control, no file of what was typed; the terminal ends with `script`.

@@ -126,9 +126,13 @@ exec {real} \"$@\"
         self.write("");
     }
 
-    /// A `dyn` that builds with it. All that it starts carries the folder's name in its environment.
+    /// A `dyn` that builds with it. All that it starts carries the folder's name in its environment. A closed terminal
+    /// means something to it, also where these tests run under `nohup`.
     pub(crate) fn dyn_command(&self) -> Command {
-        let mut command = dyn_command();
+        let own = dyn_command();
+        let mut command = Command::new("env");
+        command.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.arg("--default-signal=HUP").arg(own.get_program()).current_dir(env!("CARGO_MANIFEST_DIR"));
         command.env("RUSTC", self.rustc()).env("DYNINKA_TEST", self.mark());
         command
     }

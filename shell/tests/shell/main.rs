@@ -1,6 +1,6 @@
 //! The shell over a session that is only played.
 
 mod piped;
-#[path = "../../examples/demo/played.rs"]
+#[path = "../../examples/played/played.rs"]
 mod played;
 mod terminal;

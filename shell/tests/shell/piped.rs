@@ -351,9 +351,9 @@ fn who_reads_the_values_may_go() {
 #[test]
 fn a_process_with_pipes_says_how_it_ended() {
     let run = |lines: &str, arguments: &[&str]| {
-        let mut command = Process::new(crate::terminal::demo());
+        let mut command = Process::new(crate::terminal::played());
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the demo starts");
+        let mut child = command.spawn().expect("it starts");
         child.stdin.take().expect("a pipe").write_all(lines.as_bytes()).expect("it reads");
         let output = child.wait_with_output().expect("it ends");
         (output.status.code(), String::from_utf8(output.stdout).expect("text"))

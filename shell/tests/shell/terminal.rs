@@ -17,16 +17,16 @@ const ROWS: u16 = 60;
 const COLUMNS: u16 = 100;
 
 /// The example, built as it stands.
-pub(crate) fn demo() -> PathBuf {
+pub(crate) fn played() -> PathBuf {
     let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--package", "shell", "--example", "demo"])
+        .args(["build", "--quiet", "--package", "shell", "--example", "played"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()
         .expect("cargo runs");
     assert!(built.success());
     let test = std::env::current_exe().expect("this test is a file");
     let profile = test.parent().and_then(Path::parent).expect("deps lies in the profile's folder");
-    profile.join("examples/demo")
+    profile.join("examples/played")
 }
 
 struct Terminal {
@@ -49,7 +49,7 @@ impl Terminal {
     fn start(history: &Path, color: bool) -> Self {
         let size = PtySize { rows: ROWS, cols: COLUMNS, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).expect("a pseudo-terminal");
-        let mut command = CommandBuilder::new(demo());
+        let mut command = CommandBuilder::new(played());
         command.arg(history);
         command.env("TERM", "xterm-256color");
         command.env_remove("CLICOLOR_FORCE");
@@ -59,7 +59,7 @@ impl Terminal {
             command.env("NO_COLOR", "1");
         }
         let before = settings(&*pair.master);
-        let child = pair.slave.spawn_command(command).expect("the demo starts");
+        let child = pair.slave.spawn_command(command).expect("it starts");
         drop(pair.slave);
         let mut reader = pair.master.try_clone_reader().expect("a reader");
         let (sender, output) = channel();

@@ -1,4 +1,4 @@
-//! The shell over a session that is only played: `cargo run -p shell --example demo [HISTORY]`.
+//! The shell over a session that is only played: `cargo run -p shell --example played [HISTORY]`.
 
 mod played;
 

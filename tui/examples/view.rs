@@ -1,4 +1,4 @@
-//! The view on made-up data that moves: `cargo run -p tui --example demo [--ascii] [--plain] [--services N] [--joined]`.
+//! The view on made-up data that moves: `cargo run -p tui --example view [--ascii] [--plain] [--services N] [--joined]`.
 
 #[path = "../tests/screens/made.rs"]
 mod made;
@@ -25,7 +25,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     options.theme.colour &= given("--plain").is_none();
     let joined = given("--joined").is_some();
     let base = services.map_or_else(if joined { made::joined } else { made::serving }, made::many);
-    let file = std::env::temp_dir().join("tui-demo-building.rs");
+    let file = std::env::temp_dir().join("tui-view-building.rs");
     std::fs::write(&file, made::SOURCE)?;
     let begun = Instant::now();
     let (pictures, snapshots) = watch::channel(Arc::new(at(&base, &file, 0)));
