@@ -41,7 +41,8 @@ impl Load {
 }
 
 fn call(url: &str, keeps: bool, stop: &AtomicBool) -> Answers {
-    let client = reqwest::blocking::Client::builder().no_proxy().timeout(Duration::from_secs(30));
+    // Longer than a service waits for another: where one hangs, its name is in the answer.
+    let client = reqwest::blocking::Client::builder().no_proxy().timeout(Duration::from_secs(45));
     let client = client.pool_max_idle_per_host(usize::from(keeps)).build().unwrap();
     let mut answers = Answers::default();
     while !stop.load(Ordering::Relaxed) {
