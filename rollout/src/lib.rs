@@ -11,4 +11,6 @@ pub mod plan;
 pub mod push;
 pub mod settings;
 pub mod ship;
+#[cfg(test)]
+mod testing;
 pub mod wire;

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::Read;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
+use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -62,8 +62,11 @@ exec {real} \"$@\"
 "
         );
         // Renamed over: a script that runs meanwhile is read to its end.
-        fs::write(self.path("new"), script).expect("a script");
-        fs::set_permissions(self.path("new"), fs::Permissions::from_mode(0o755)).expect("a program");
+        // Written by a process of its own: a child that another test starts meanwhile would inherit the file open for
+        // writing, and nobody could run it.
+        fs::write(self.path("text"), script).expect("a script");
+        let written = Command::new("install").arg("-m755").args([self.path("text"), self.path("new")]).status();
+        assert!(written.expect("install").success());
         fs::rename(self.path("new"), self.rustc()).expect("a rename");
     }
 

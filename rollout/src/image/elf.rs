@@ -132,8 +132,7 @@ mod tests {
         assert_eq!(stripped, strip(&path, &stripped).unwrap(), "nothing is left to strip");
         let folder = tempfile::tempdir().unwrap();
         let copy = folder.path().join("copy");
-        std::fs::write(&copy, &stripped).unwrap();
-        std::fs::set_permissions(&copy, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        crate::testing::executable(&copy, &stripped);
         let output = Command::new(&copy).arg("--list").output().unwrap();
         assert!(output.status.success());
         assert!(String::from_utf8(output.stdout).unwrap().contains("a_stripped_program_runs_and_is_smaller"));

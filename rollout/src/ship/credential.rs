@@ -109,8 +109,7 @@ mod tests {
         let folder = config(r#"{"credsStore": "store", "credHelpers": {"ghcr.io": "own"}}"#);
         let helper = |name: &str, text: &str| {
             let file = folder.path().join(format!("docker-credential-{name}"));
-            std::fs::write(&file, format!("#!/bin/sh\nread -r server\n{text}\n")).unwrap();
-            std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+            crate::testing::executable(&file, format!("#!/bin/sh\nread -r server\n{text}\n").as_bytes());
         };
         helper("own", r#"echo '{"Username": "me", "Secret": "of-helper"}'"#);
         helper(

@@ -1,19 +1,17 @@
 //! kind and k3d, which cannot be had here: scripts stand in for them and for Docker, write down what they are asked, and
 //! hand archives to a real containerd, which is the cluster's node.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use rollout::ship::{Loader, Nodes, Owner, Programs, Sent, Ship};
 
 use crate::made::{app, image, keep};
-use crate::started::containerd;
+use crate::started::{containerd, executable};
 
 fn script(folder: &Path, name: &str, text: &str) -> std::ffi::OsString {
     let file = folder.join(name);
     let log = folder.join(format!("{name}.log"));
-    std::fs::write(&file, format!("#!/bin/sh\nset -e\necho \"$*\" >> {}\n{text}", log.display())).unwrap();
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&file, &format!("#!/bin/sh\nset -e\necho \"$*\" >> {}\n{text}", log.display()));
     file.into()
 }
 

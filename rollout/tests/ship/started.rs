@@ -86,6 +86,14 @@ fn write(file: &Path, text: &str) {
     std::fs::File::create(file).unwrap().write_all(text.as_bytes()).unwrap();
 }
 
+/// Writes a program. A process of its own does: a child that another test starts meanwhile inherits what is open for
+/// writing here, and until it has become its own program nobody can run the file ("Text file busy").
+pub(crate) fn executable(file: &Path, text: &str) {
+    let plain = file.with_added_extension("text");
+    write(&plain, text);
+    run("install", &["-m", "755", &plain.display().to_string(), &file.display().to_string()]);
+}
+
 /// Runs a command and answers what it wrote.
 pub(crate) fn run(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output().unwrap();
