@@ -79,6 +79,12 @@ impl Fold {
         Some(self.services.get(service)?.figures(window, now + LONGEST_WINDOW))
     }
 
+    /// Requests a service is answering, as last heard, and those that ended in each second of the last `window`, oldest
+    /// first. None where nothing was heard of it.
+    pub fn flow(&self, service: &str, window: Duration, now: Duration) -> Option<(u64, Vec<u64>)> {
+        Some(self.services.get(service)?.flow(window, now + LONGEST_WINDOW))
+    }
+
     /// The version before the last edit against the version after it. None before an edit.
     pub fn comparison(&self, service: &str, measure: Measure) -> Option<Comparison> {
         self.services.get(service)?.versions.comparison(measure)

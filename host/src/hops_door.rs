@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
-use hops::{Cursor, otlp};
+use hops::{Cursor, Span, otlp};
 use tokio::time::Instant;
 
 use crate::doors::refuse;
@@ -24,6 +24,9 @@ const SOONEST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(20);
 /// How often a waiting question looks at what wakes nobody: requests in flight.
 const GLANCE: Duration = Duration::from_millis(200);
+
+/// Spans that are written at once: in some tens of microseconds.
+const FEW: usize = 32;
 
 pub(crate) async fn hops(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
     let asked = Instant::now();
@@ -41,12 +44,12 @@ pub(crate) async fn hops(State(shared): State<Arc<Shared>>, request: Request) ->
         tokio::time::sleep_until(asked + SOONEST).await;
     }
     let read = shared.recorder.read(after);
-    let body = otlp::encode(read.spans.iter().map(|span| &**span), &format!("{:016x}", shared.recorder.epoch));
+    let dropped = read.requests.saturating_sub(read.spans.len() as u64);
+    let body = encode(read.spans, shared.recorder.epoch).await;
     let now = SystemTime::UNIX_EPOCH.elapsed().map(nanos).unwrap_or(0);
     let mut response = body.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
-    let dropped = read.requests.saturating_sub(read.spans.len() as u64);
     for (name, number) in [
         (hops::header::REQUESTS, read.requests),
         (hops::header::ERRORS, read.errors),
@@ -66,6 +69,17 @@ pub(crate) async fn hops(State(shared): State<Arc<Shared>>, request: Request) ->
         headers.insert(hops::header::CURSOR, cursor);
     }
     response
+}
+
+/// Spans as OTLP. What takes longer than a hop is not done where hops are served.
+async fn encode(spans: Vec<Arc<Span>>, epoch: u64) -> Vec<u8> {
+    let few = spans.len() <= FEW;
+    let encode = move || otlp::encode(spans.iter().map(|span| &**span), &format!("{epoch:016x}"));
+    if few {
+        return encode();
+    }
+    // It fails only where the runtime ends, and nobody reads an answer any more.
+    tokio::task::spawn_blocking(encode).await.unwrap_or_default()
 }
 
 /// Requests being answered. The gauge counts up before it counts down, so it is never below zero.

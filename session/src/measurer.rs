@@ -19,6 +19,8 @@ const WINDOWS: [(u64, Duration); 3] =
     [(10, Duration::from_millis(200)), (60, Duration::from_secs(1)), (300, Duration::from_secs(5))];
 /// What ended longer ago than this when it came is from before its host was asked.
 const LATE: Duration = Duration::from_secs(2);
+/// What a sparkline shows.
+const SPARKLINE: Duration = Duration::from_secs(60);
 /// Requests shown whole are the slowest and latest of this long.
 const TRACES: Duration = Duration::from_secs(300);
 
@@ -113,7 +115,7 @@ fn show(
     let mut measured = Measured::default();
     for service in fold.services() {
         let name = service.to_string();
-        let Some(figures) = fold.figures(service, Duration::from_secs(60), now) else { continue };
+        let Some((in_flight, flow)) = fold.flow(service, SPARKLINE, now) else { continue };
         let comparison = fold.comparison(service, Measure::Function);
         if let Some(comparison) = &comparison {
             let versions = (comparison.before.version.to_string(), comparison.after.version.to_string());
@@ -124,8 +126,8 @@ fn show(
             retries,
             open,
             windows: windows.get(&name).map(|windows| windows.to_vec()).unwrap_or_default(),
-            per_second: figures.sparkline.iter().map(|n| u32::try_from(*n).unwrap_or(u32::MAX)).collect(),
-            in_flight: u32::try_from(figures.in_flight).unwrap_or(u32::MAX),
+            per_second: flow.iter().map(|n| u32::try_from(*n).unwrap_or(u32::MAX)).collect(),
+            in_flight: u32::try_from(in_flight).unwrap_or(u32::MAX),
             edit: comparison.map(|comparison| compare(&comparison)),
         };
         measured.hops.insert(name, hop);

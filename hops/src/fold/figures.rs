@@ -67,7 +67,7 @@ const SHARES: u64 = 1 << 10;
 
 impl Figures {
     /// Over these seconds, oldest first, of which the last has not ended.
-    pub(super) fn over(seconds: &[Second], window: Duration, in_flight: u64) -> Self {
+    pub(super) fn over(seconds: &[&Second], window: Duration, in_flight: u64) -> Self {
         let seen = || seconds.iter().filter(|second| !second.samples.is_empty());
         let mut most = Most::default();
         seen().for_each(|second| most.take(second.most));

@@ -60,18 +60,27 @@ impl Service {
     }
 
     pub(super) fn figures(&self, window: Duration, now: Duration) -> Figures {
-        let window = window.clamp(Duration::from_secs(1), LONGEST_WINDOW);
-        let seconds = window.as_secs();
+        let (begin, seconds) = self.window(window, now);
+        let empty = Second::default();
+        let list: Vec<_> = seconds.map(|second| second.unwrap_or(&empty)).collect();
+        let from = Duration::from_secs(begin).max(self.since);
+        Figures::over(&list, now.saturating_sub(from), self.in_flight)
+    }
+
+    /// Requests being answered, as last heard, and those that ended in each second of a window, oldest first.
+    pub(super) fn flow(&self, window: Duration, now: Duration) -> (u64, Vec<u64>) {
+        let (_, seconds) = self.window(window, now);
+        (self.in_flight, seconds.map(|second| second.map_or(0, |second| second.requests)).collect())
+    }
+
+    /// The number of a window's first second, and all of them; none for those in which nothing happened.
+    fn window(&self, window: Duration, now: Duration) -> (u64, impl Iterator<Item = Option<&Second>>) {
+        let seconds = window.clamp(Duration::from_secs(1), LONGEST_WINDOW).as_secs();
         // The last second has only begun: a window of ten is nine and what there is of the tenth.
         let last = now.as_secs();
         let begin = (last + 1).saturating_sub(seconds);
-        let at = |number: u64| {
-            let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
-            self.seconds.get(at).cloned()
-        };
-        let list: Vec<_> = (begin..=last).map(|number| at(number).unwrap_or_default()).collect();
-        let from = Duration::from_secs(begin).max(self.since);
-        Figures::over(&list, now.saturating_sub(from), self.in_flight)
+        let at = |number: u64| self.seconds.get(usize::try_from(number.checked_sub(self.first)?).ok()?);
+        (begin, (begin..=last).map(at))
     }
 
     /// The second of a moment; none where that is too long ago.

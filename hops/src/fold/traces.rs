@@ -1,6 +1,6 @@
 //! Requests in the making, and the ones that are kept.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,9 +33,12 @@ pub struct Kept {
 #[derive(Debug, Default)]
 pub(super) struct Traces {
     pending: HashMap<TraceId, Pending>,
-    /// By when the first part came.
+    /// By when the first part came. Some are not pending any more: they are passed once they stand first, which is soon,
+    /// as nobody is waited for longer than [`PATIENCE`].
     order: VecDeque<TraceId>,
-    closed: VecDeque<TraceId>,
+    closed: HashSet<TraceId>,
+    /// The same, oldest first.
+    closed_order: VecDeque<TraceId>,
     latest: Option<Arc<Waterfall>>,
     /// (number of the stretch, its slowest), oldest first.
     slowest: VecDeque<(u64, Arc<Waterfall>)>,
@@ -90,15 +93,16 @@ impl Traces {
         if pending.is_whole() {
             self.finish(now, trace);
         }
-        while self.order.len() > MOST_PENDING {
+        while self.pending.len() > MOST_PENDING {
             self.give_up_oldest(now);
         }
+        self.pass_finished();
     }
 
     /// Gives up on requests whose parts do not come.
     pub(super) fn tick(&mut self, now: Duration) {
-        while let Some(oldest) = self.order.front()
-            && self.pending.get(oldest).is_none_or(|pending| now.saturating_sub(pending.since) >= PATIENCE)
+        while let Some(oldest) = self.oldest()
+            && now.saturating_sub(oldest.since) >= PATIENCE
         {
             self.give_up_oldest(now);
         }
@@ -112,16 +116,32 @@ impl Traces {
     }
 
     fn give_up_oldest(&mut self, now: Duration) {
-        let Some(trace) = self.order.front().copied() else { return };
-        self.closed.push_back(trace);
-        if self.closed.len() > MOST_CLOSED {
-            self.closed.pop_front();
+        self.pass_finished();
+        let Some(trace) = self.order.pop_front() else { return };
+        if self.closed.insert(trace) {
+            self.closed_order.push_back(trace);
+        }
+        if self.closed_order.len() > MOST_CLOSED
+            && let Some(oldest) = self.closed_order.pop_front()
+        {
+            self.closed.remove(&oldest);
         }
         self.finish(now, trace);
     }
 
+    fn oldest(&mut self) -> Option<&Pending> {
+        self.pass_finished();
+        self.pending.get(self.order.front()?)
+    }
+
+    /// Whatever stands first in the order is pending from here on.
+    fn pass_finished(&mut self) {
+        while self.order.front().is_some_and(|first| !self.pending.contains_key(first)) {
+            self.order.pop_front();
+        }
+    }
+
     fn finish(&mut self, now: Duration, trace: TraceId) {
-        self.order.retain(|other| *other != trace);
         let Some(mut pending) = self.pending.remove(&trace) else { return };
         for entry in pending.entries {
             self.keep(now, Waterfall::assemble(entry, &mut pending.parts));

@@ -72,7 +72,7 @@ impl Inner {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn lead(&self, mut connection: TcpStream) -> Result<(), ClusterError> {
+    async fn lead(&self, connection: &mut TcpStream) -> Result<(), ClusterError> {
         let pods: Api<Pod> = Api::namespaced(self.access.client.clone(), &self.access.namespace);
         let end = tokio::time::Instant::now() + WAIT;
         let mut through = loop {
@@ -92,7 +92,7 @@ impl Inner {
         };
         let Some(mut stream) = through.take_stream(self.port) else { return Ok(()) };
         // Either side ends it as it likes; who called sees what came.
-        drop(tokio::io::copy_bidirectional(&mut connection, &mut stream).await);
+        drop(tokio::io::copy_bidirectional(connection, &mut stream).await);
         drop(stream);
         through.abort();
         Ok(())
@@ -122,11 +122,13 @@ async fn accept(listener: TcpListener, inner: Arc<Inner>) {
             Some(_) = open.join_next() => continue,
         };
         match accepted {
-            Ok((connection, _)) => {
+            Ok((mut connection, _)) => {
                 let inner = inner.clone();
                 open.spawn(async move {
-                    let ended = inner.lead(connection).await;
+                    let ended = inner.lead(&mut connection).await;
+                    // Before it is closed: whoever sees that asks why.
                     *inner.last() = ended.err().map(|error| error.to_string());
+                    drop(connection);
                 });
             }
             // Too many open files, most of all: some will be closed.
