@@ -71,6 +71,9 @@ pub(crate) struct Chain {
     /// Connections of a load
     #[arg(long, value_delimiter = ',', default_values_t = [1, 5, 10, 32, 50], value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) connections: Vec<u32>,
+    /// Only this shape, of those the hops are compared in; may be given again [default: all]
+    #[arg(long = "shape", value_name = "NAME")]
+    pub(crate) shapes: Vec<String>,
     /// Requests of each of the paper's profiles
     #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) readings: u64,

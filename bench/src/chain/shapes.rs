@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -56,21 +56,34 @@ impl Shapes {
         copy_readings(Readings::Temperatures, &readings)?;
         chain::prepare(&readings)?;
         let mut shapes = Self { running: Vec::new(), absent: Vec::new(), _readings: folder };
-        for on in &run.grounds {
+        let wanted = |name: &str| run.options.shapes.is_empty() || run.options.shapes.iter().any(|one| one == name);
+        for on in run.grounds.iter().filter(|_| wanted(OURS)) {
             let app = App::building(&run.setting, *on, Readings::Temperatures, &[]).await?;
             shapes.running.push(Shape::of(app, OURS, *on)?);
         }
-        shapes.add(RECORDING, recording(run).await);
-        shapes.add(RELAY, relay());
-        shapes.add("no hop: calls", Ok(Shape::new("no hop: calls", Wire::Here(chain::call), Vec::new())));
-        shapes.add("no hop: one server", monolith(&readings));
+        if wanted(RECORDING) {
+            shapes.add(RECORDING, recording(run).await);
+        }
+        let mut add = |name: &str, start: &dyn Fn(&str) -> anyhow::Result<Shape>| {
+            if wanted(name) {
+                shapes.add(name, start(name));
+            }
+        };
+        add(RELAY, &|_| relay());
+        add("no hop: calls", &|name| Ok(Shape::new(name, Wire::Here(chain::call), Vec::new())));
+        add("no hop: one server", &|_| monolith(&readings));
         for proxy in Proxy::ALL {
             let name = format!("through {}", proxy.name());
-            shapes.add(&name, gateway(&name, proxy, &readings, false));
-            let name = format!("{name}{WATCHED}");
-            shapes.add(&name, gateway(&name, proxy, &readings, true));
+            add(&name, &|name| gateway(name, proxy, &readings, false));
+            add(&format!("{name}{WATCHED}"), &|name| gateway(name, proxy, &readings, true));
         }
-        shapes.add("through redis lists", queue(&readings));
+        add("through redis lists", &|_| queue(&readings));
+        let is_there = |name: &str| {
+            shapes.running.iter().any(|shape| shape.name == name) || shapes.absent.iter().any(|row| row.name == name)
+        };
+        if let Some(unknown) = run.options.shapes.iter().find(|name| !is_there(name)) {
+            bail!("there is no shape {unknown:?}; shapes are named as in the table, such as {OURS:?} and {RELAY:?}");
+        }
         Ok(shapes)
     }
 
