@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Wire;
 
 /// Longer than a chain's own deadline (30 s), so that its answer is seen and not ours.
-const PATIENCE: Duration = Duration::from_secs(40);
+pub(super) const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Headers of an answer; a host sends a dozen.
 const MOST_HEADERS: usize = 48;
@@ -55,16 +55,29 @@ impl<'a> Caller<'a> {
 
     /// Asks once. A connection that fails is not used again, and nothing is asked twice.
     pub(super) fn ask(&mut self) -> io::Result<Answer<'_>> {
-        let (address, raw) = match self.wire {
-            Wire::Http { address, .. } => (*address, false),
-            Wire::Raw { address, .. } => (*address, true),
-            Wire::Here(call) => return self.call(*call),
+        match self.wire {
+            Wire::Here(call) => self.call(*call),
+            _ => self.send().and_then(|stream| self.receive(stream)),
+        }
+    }
+
+    /// Sends a request, over the connection whose answer is to be read next.
+    pub(super) fn send(&mut self) -> io::Result<TcpStream> {
+        let address = match self.wire {
+            Wire::Http { address, .. } | Wire::Raw { address, .. } => *address,
+            Wire::Here(_) => return Err(io::Error::other("nothing is sent within a process")),
         };
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
             None => connect(address)?,
         };
         stream.write_all(&self.request)?;
+        Ok(stream)
+    }
+
+    /// Reads the answer.
+    pub(super) fn receive(&mut self, mut stream: TcpStream) -> io::Result<Answer<'_>> {
+        let raw = matches!(self.wire, Wire::Raw { .. });
         let shape = if raw { self.read_raw(&mut stream)? } else { self.read_http(&mut stream)? };
         if self.keep && !shape.closes {
             self.stream = Some(stream);

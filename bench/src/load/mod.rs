@@ -1,10 +1,12 @@
 //! A load in a closed loop: so many connections, each asking again as soon as it is answered, or by a clock.
 //!
-//! Threads and blocking sockets: a request costs two system calls and nothing is woken that has nothing to do, so that
-//! the generator takes as little as it can of the processors it shares with what it measures.
+//! The generator takes as little as it can of the processors it shares with what it measures. In a closed loop that is a
+//! thread and a blocking socket for each connection: a request costs two system calls, and nothing is woken that has
+//! nothing to do. By a clock it is one thread for all of them.
 
 mod answers;
 mod caller;
+mod paced;
 mod tally;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -82,8 +84,13 @@ pub(crate) fn run(goal: &Goal, load: &Load) -> anyhow::Result<Tally> {
     });
     let begun = Instant::now() + load.warm;
     let plan = Plan { goal, load, left: &left, begun };
+    if let Some(pace) = load.pace {
+        let mut tally = paced::ask(plan, pace)?;
+        tally.close();
+        return Ok(tally);
+    }
     let mut tally = thread::scope(|scope| {
-        let spawn = |at| thread::Builder::new().stack_size(STACK).spawn_scoped(scope, move || plan.ask(at));
+        let spawn = |_| thread::Builder::new().stack_size(STACK).spawn_scoped(scope, move || plan.ask());
         let threads = (0..load.connections).map(spawn).collect::<Result<Vec<_>, _>>();
         let threads = threads.context("start a thread for each connection")?;
         let mut all = Tally::new(begun);
@@ -122,29 +129,15 @@ struct Plan<'a> {
 
 impl Plan<'_> {
     /// One connection's part.
-    fn ask(self, at: usize) -> anyhow::Result<Tally> {
+    fn ask(self) -> anyhow::Result<Tally> {
         let mut caller = Caller::new(&self.goal.wire, self.load.keep);
         let mut tally = Tally::new(self.begun);
-        let mut clock = self.load.pace.map(|pace| Clock::new(self.load, pace, at));
-        loop {
-            // Somebody who is late because the answer before was late has been waiting since their time; who is late
-            // because a thread woke up late has not.
-            let due = clock.as_mut().map(Clock::next);
-            if let Some(due) = due {
-                thread::sleep(due.saturating_duration_since(Instant::now()));
-            }
-            if self.is_over() {
-                break;
-            }
+        while !self.is_over() {
             let asked = Instant::now();
-            let from = match (due, tally.last) {
-                (Some(due), Some(last)) if last > due => due,
-                _ => asked,
-            };
             let answer = caller.ask();
             let now = Instant::now();
             let failed = answer.is_err();
-            tally.count(self.goal.check.judge(answer), from, now)?;
+            tally.count(self.goal.check.judge(answer), asked, now)?;
             if failed {
                 thread::sleep(PAUSE);
             }
@@ -162,27 +155,6 @@ impl Plan<'_> {
                 self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err()
             }
         }
-    }
-}
-
-/// When a connection of a paced load asks.
-struct Clock {
-    next: Instant,
-    every: Duration,
-}
-
-impl Clock {
-    fn new(load: &Load, pace: f64, at: usize) -> Self {
-        let every = load.connections as f64 / pace;
-        // Spread evenly: all at once would be another load.
-        let first = every * at as f64 / load.connections as f64;
-        Self { next: Instant::now() + Duration::from_secs_f64(first), every: Duration::from_secs_f64(every) }
-    }
-
-    fn next(&mut self) -> Instant {
-        let due = self.next;
-        self.next += self.every;
-        due
     }
 }
 

@@ -77,6 +77,20 @@ fn a_paced_load_asks_no_faster_than_it_should() {
 }
 
 #[test]
+fn a_paced_load_goes_on_past_failures_and_an_answer_that_never_comes_whole() {
+    let paced = |address, requests| {
+        let wire = Wire::Http { address, headers: String::new() };
+        let length = Length::Requests(requests);
+        let load = Load { connections: 3, keep: true, warm: Duration::ZERO, length, pace: Some(2_000.0) };
+        run(&Goal { wire, check: Check::Exactly(b"ok"[..].into()) }, &load).unwrap()
+    };
+    let tally = paced(server(&[OK, HALF, CLOSED, BUSY]), 100);
+    assert_eq!((tally.right, tally.failed, tally.shed), (50, 25, 25), "{}", tally.complaints());
+    let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    assert_eq!(paced(nobody, 10).failed, 10);
+}
+
+#[test]
 fn an_address_is_read_from_a_url() {
     assert_eq!(address("http://127.0.0.1:80/").unwrap().to_string(), "127.0.0.1:80");
     assert_eq!(address("http://localhost:8080").unwrap().to_string(), "127.0.0.1:8080");
