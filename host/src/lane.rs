@@ -122,11 +122,12 @@ impl Lane {
         if watch.asleep.load(Ordering::SeqCst) {
             watch.wake();
         }
-        INSIDE.set(true);
-        call();
-        INSIDE.set(false);
+        pace.glance(begun, || {
+            INSIDE.set(true);
+            call();
+            INSIDE.set(false);
+        });
         if watch.state.compare_exchange(since, FREE, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
-            pace.note(begun.elapsed());
             return Ok(());
         }
         if watch.asks.swap(false, Ordering::SeqCst) {

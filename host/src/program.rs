@@ -7,7 +7,6 @@
 use std::ffi::c_void;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Instant;
 
 use bytes::Bytes;
 use dyninka::border::{Description, Outcome, Slice};
@@ -120,11 +119,7 @@ impl Flight {
 
 /// Runs a call on a thread of the blocking pool.
 fn call_elsewhere(program: Arc<Program>, call: impl FnOnce() + Send + 'static) {
-    tokio::task::spawn_blocking(move || {
-        let begun = Instant::now();
-        call();
-        program.pace.note(begun.elapsed());
-    });
+    tokio::task::spawn_blocking(move || program.pace.measure(call));
 }
 
 fn start(library: Loaded, request: u64, inputs: &[Bytes], waiter: Waiter) {

@@ -94,8 +94,7 @@ impl Line<'_> {
 /// The lines with an answer, or with too long a wait for one, as soon as there are any; none once somebody is due.
 fn wait(lines: &[Line<'_>], over: bool) -> anyhow::Result<Vec<usize>> {
     let now = Instant::now();
-    let waiting: Vec<_> =
-        lines.iter().enumerate().filter_map(|(at, line)| Some((at, line.waits.as_ref()?))).collect();
+    let waiting: Vec<_> = lines.iter().enumerate().filter_map(|(at, line)| Some((at, line.waits.as_ref()?))).collect();
     let late = waiting.iter().map(|(_, (from, _))| *from + PATIENCE);
     let due = lines.iter().filter(|line| line.waits.is_none() && !over).map(|line| line.due);
     let longest = late.chain(due).min().map_or(PAUSE, |until| until.saturating_duration_since(now));

@@ -1,6 +1,8 @@
 //! Spans to bytes.
 
-use super::field::{any_value, key_value, request, resource, resource_spans, scope, scope_spans, span as field, status};
+use super::field::{
+    any_value, key_value, request, resource, resource_spans, scope, scope_spans, span as field, status,
+};
 use super::message::Writer;
 use super::name;
 use crate::span::{Call, Outcome, Span};
