@@ -122,7 +122,8 @@ async fn recording(run: &Run<'_>) -> anyhow::Result<Shape> {
     Shape::of(app, RECORDING, On::Process)
 }
 
-fn relay() -> anyhow::Result<Shape> {
+/// The floor.
+pub(super) fn relay() -> anyhow::Result<Shape> {
     let size = MESSAGE.to_string();
     let mut all = vec![Process::peer(["relay", &size])?];
     for _ in 1..Name::ALL.len() {
