@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
+use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +15,9 @@ use tokio::time::Instant;
 /// Pauses before a request's further attempts. Nothing of it was sent, so it may be tried again; what does not listen
 /// after all of them is away for longer than callers should wait to be told.
 const PAUSES: [Duration; 3] = [Duration::from_millis(10), Duration::from_millis(40), Duration::from_millis(150)];
+/// How long an attempt may take before another is made in its place; the last has what is left. What a Service of
+/// Kubernetes leads to is chosen once for a connection: one that was led to a pod that has just gone is answered by nobody.
+const PATIENCE: [Duration; 3] = [Duration::from_millis(1_500), Duration::from_secs(3), Duration::from_secs(6)];
 /// Further attempts a second, of all requests to all services, and as many at once: a service that is away must not
 /// be met by a multiple of its load when it is back.
 const RETRIES: f64 = 20.0;
@@ -82,9 +86,21 @@ impl Circuits {
     ) -> Result<T, Unreached> {
         self.enter(service, address)?;
         let mut attempt = Attempt { circuits: self, service, address, begun: Instant::now(), settled: false };
-        let mut pauses = PAUSES.into_iter();
+        let (mut pauses, mut patience) = (PAUSES.into_iter(), PATIENCE.into_iter());
         loop {
-            let error = match connect().await {
+            let mut connecting = pin!(connect());
+            let connected = match patience.next() {
+                Some(longest) => match tokio::time::timeout(longest, connecting.as_mut()).await {
+                    Ok(connected) => connected,
+                    Err(_) if self.budget().take() => {
+                        self.count_retry();
+                        continue;
+                    }
+                    Err(_) => connecting.await,
+                },
+                None => connecting.await,
+            };
+            let error = match connected {
                 Ok(connection) => {
                     attempt.settled = true;
                     self.failing().remove(service);

@@ -116,3 +116,28 @@ async fn who_does_not_take_connections_is_known_by_deadlines_and_not_by_callers_
     }
     assert!(way.is_open());
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_led_to_nobody_is_led_again() {
+    let circuits = Circuits::new(Counter::default());
+    let tries = Cell::new(0);
+    // As many attempts as this are answered by nobody.
+    let reach = async |silent: u32| {
+        let (begun, deadline) = (Instant::now(), Instant::now() + Duration::from_secs(30));
+        tries.set(0);
+        let connect = || async {
+            tries.set(tries.get() + 1);
+            if tries.get() <= silent { std::future::pending().await } else { Ok(()) }
+        };
+        let reached = tokio::time::timeout_at(deadline, circuits.reach("map", "a", deadline, connect)).await;
+        (reached.is_ok(), tries.get(), begun.elapsed().as_millis())
+    };
+    assert_eq!(reach(0).await, (true, 1, 0));
+    assert_eq!(reach(1).await, (true, 2, 1_500));
+    assert_eq!(reach(3).await, (true, 4, 10_500));
+    assert_eq!(reach(9).await, (false, 4, 30_000), "the last attempt has what is left");
+    // Attempts are paid for: without one to spare the first is waited for.
+    while circuits.budget().take() {}
+    circuits.budget().at += Duration::from_secs(60);
+    assert_eq!(reach(1).await, (false, 1, 30_000));
+}
