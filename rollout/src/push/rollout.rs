@@ -10,8 +10,9 @@ use tokio::time::Instant;
 use super::event::{Event, Listener};
 use crate::cluster::{Access, Apply, ClusterError, Follow, Lease, Rolled, follow, look_again};
 
-/// How long what has just become live is looked at before it is believed: a service may end once it is alone.
-const SETTLE: Duration = Duration::from_secs(2);
+/// How long what has just become live is looked at before it is believed: a service may end once it is alone. Its node looks
+/// once a second whether a container still runs, and takes a while to tell.
+const SETTLE: Duration = Duration::from_secs(3);
 
 /// A service that is to run otherwise than it does.
 #[derive(Clone, Debug)]
