@@ -4,6 +4,7 @@ use std::process::Command;
 
 use crate::app::App;
 use crate::cluster::{Namespace, Ran};
+use crate::rolls::comes_to;
 
 fn body(url: &str) -> String {
     reqwest::blocking::Client::builder().no_proxy().build().unwrap().get(url).send().unwrap().text().unwrap()
@@ -42,7 +43,7 @@ fn nodes_fetch_from_whoever_pushes_and_from_nobody_afterwards() {
     assert_eq!(door("services").unwrap(), service);
     assert_eq!(door("endpoints"), None);
     assert!(sent(&edited) > 100_000, "{}", sent(&edited));
-    assert_eq!(body(&url), ((11 + unique) * 2).to_string());
+    comes_to(&url, &((11 + unique) * 2).to_string());
 
     let down = namespace.command("down", &app.file).args(["--cluster", "--yes"]).output().unwrap();
     let down = Ran::of(&down);
@@ -97,5 +98,5 @@ fn nodes_that_do_not_get_here_leave_what_ran_and_it_is_said_what_to_do() {
 
     drop(wall);
     namespace.push(&app.file, &["--serve"]).done();
-    assert_eq!(body(&url), ((11 + unique) * 2).to_string());
+    comes_to(&url, &((11 + unique) * 2).to_string());
 }
