@@ -106,7 +106,13 @@ impl Reader<'_> {
     fn is_well_named(&mut self, number: usize) -> bool {
         let tree = self.tree;
         let item = &tree.items[number];
-        let (name, range) = (&item.names[0], &item.name_range);
+        let range = &item.name_range;
+        // What is there for tests only has no name that anybody could call.
+        let Some(name) = item.names.first() else {
+            let help = "take #[cfg(test)] or #[test] away, or the mark";
+            self.wrong(item, range, "a service cannot be there for tests only".to_owned(), help);
+            return false;
+        };
         if let Some(other) = self.functions.get(name) {
             let other = &tree.items[*other];
             let line = tree.place(0, &other.at(&other.name_range)).line;

@@ -197,3 +197,17 @@ fn what_nests_too_deeply_is_refused_and_what_is_just_not_is_read() {
         assert!(refused, "{before}{middle}{after}");
     }
 }
+
+#[test]
+fn a_service_for_tests_only_is_none() {
+    let words = "a service cannot be there for tests only (take #[cfg(test)] or #[test] away, or the mark)";
+    for mark in ["#[cfg(test)]", "#[cfg(all(test, unix))]", "#[test]"] {
+        let told = told(&format!("{GOOD}#[service]\n{mark}\nfn c() {{}}\nfn main() {{ a().b() }}"));
+        assert_eq!(told, [format!("6:4 {words}")], "{mark}");
+    }
+    // Found by fuzzing.
+    let flow = told("#[service] #[cfg(test)] #[dyninka::main] fn main() { a() }");
+    assert!(flow.contains(&format!("1:45 {words}")), "{flow:?}");
+    let placed = format!("{GOOD}#[placed(a)]\n#[cfg(test)]\nstatic C: u8 = 1;\nfn main() {{ a().b() }}");
+    findings(&placed);
+}
