@@ -40,8 +40,6 @@ struct Door {
     way: Way,
     trip: Option<Trip>,
     open: Vec<TcpStream>,
-    /// Answers that came while nothing went through.
-    swallowed: Vec<u8>,
 }
 
 impl Api {
@@ -61,7 +59,7 @@ impl Api {
             "users": [{ "name": "nobody", "user": {} }],
         });
         std::fs::write(folder.path().join("config"), config.to_string()).unwrap();
-        let door = Arc::new(Mutex::new(Door { way: Way::Open, trip: None, open: Vec::new(), swallowed: Vec::new() }));
+        let door = Arc::new(Mutex::new(Door { way: Way::Open, trip: None, open: Vec::new() }));
         let shared = door.clone();
         std::thread::spawn(move || {
             while let Ok((caller, _)) = listener.accept() {
@@ -80,17 +78,6 @@ impl Api {
     /// From now on it is so with everything, what is open as well.
     pub(crate) fn be(&self, way: Way) {
         self.door.lock().unwrap().be(way);
-    }
-
-    /// Waits until an answer with these words has come and did not go through.
-    pub(crate) fn wait_until_swallowed(&self, words: &str) {
-        let is_swallowed = || {
-            let door = self.door.lock().unwrap();
-            door.swallowed.windows(words.len()).any(|bytes| bytes == words.as_bytes())
-        };
-        while !is_swallowed() {
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
     }
 
     /// It is shut at a request that is still to come.
@@ -154,13 +141,7 @@ fn pass(mut caller: TcpStream, server: SocketAddr, door: &Arc<Mutex<Door>>) {
                 if let Some(way) = shut {
                     door.lock().unwrap().be(way);
                 }
-                let way = {
-                    let mut door = door.lock().unwrap();
-                    if door.way != Way::Open {
-                        door.swallowed.extend_from_slice(&bytes[..read]);
-                    }
-                    door.way
-                };
+                let way = door.lock().unwrap().way;
                 if way == Way::Open && to.write_all(&bytes[..read]).is_err() {
                     break;
                 }

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::api::{Api, Way};
 use crate::app::App;
 use crate::cluster::{Namespace, Ran, kubeconfig, kubectl};
 use crate::screen::Screen;
@@ -169,26 +168,6 @@ fn lines_are_followed_over_a_roll() {
     // The first ones may be answered by the pod that goes, on a connection that is kept.
     call(&url, 20);
     told.until("a line of the new pod", |line| line["line"] == "stepped 2" && line["pod"] == began["pod"]);
-}
-
-#[test]
-fn a_log_whose_connection_went_silent_is_asked_for_anew() {
-    let (namespace, app, api) = (Namespace::new("silent"), App::new(), Api::new());
-    app.edit("-> u64 { 1 }", "-> u64 { println!(\"stepped\"); 1 }");
-    namespace.push(&app.file, &[]).done();
-    let url = namespace.url("twice");
-    let mut logs = namespace.command("logs", &app.file);
-    logs.env("KUBECONFIG", api.kubeconfig()).args(["plus", "--cluster", "--follow", "--json"]);
-    let told = Told::by(logs);
-    let is_line = |line: &Value| line["line"] == "stepped";
-    call(&url, 1);
-    told.until("a line while all is well", is_line);
-    api.be(Way::Silent);
-    call(&url, 1);
-    api.wait_until_swallowed("stepped");
-    // Nothing more comes over the connection there is, and nothing closes it.
-    api.be(Way::Open);
-    told.until("the line that was lost on its way", is_line);
 }
 
 #[test]

@@ -22,9 +22,6 @@ use super::roster::{Roster, roster};
 const PAUSE: Duration = Duration::from_millis(500);
 /// The log of a pod that is gone ends within this, or never.
 const LAST: Duration = Duration::from_secs(5);
-/// A log in which nobody wrote for so long is asked for anew: whatever stands between here and the node may have forgotten
-/// the connection without a word, and a node its reader.
-const SILENCE: Duration = Duration::from_secs(15);
 /// Lines on their way: who reads slowly has the cluster wait.
 const LINES: usize = 256;
 
@@ -131,8 +128,7 @@ async fn one(access: Access, pod: String, mut last: Option<i64>, gone: oneshot::
     tell(&sender, Tail::Ended { pod }).await;
 }
 
-/// Reads a log to its end, or until it is silent. `seen` is the time of the last line that was told: those up to it are
-/// not told again.
+/// Reads a log to its end. `seen` is the time of the last line that was told: those up to it are not told again.
 async fn read(
     access: &Access,
     pod: &str,
@@ -148,7 +144,7 @@ async fn read(
     let doing = format!("read the log of {pod}");
     let reader = access.ask(&doing, pods.log_stream(pod, &parameters)).await?;
     let mut lines = reader.lines();
-    while let Ok(Some(line)) = tokio::time::timeout(SILENCE, lines.next()).await {
+    while let Some(line) = lines.next().await {
         let line = line.map_err(|error| ClusterError::of(&access.server, &doing, kube::Error::ReadEvents(error)))?;
         // What comes without a time was written by nobody in the pod: it is why the node has no more of its lines.
         let Some((at, text)) = split(&line) else { continue };
