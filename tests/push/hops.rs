@@ -1,5 +1,6 @@
 //! What hosts on a cluster measure and write is seen from here, as their pods come and go.
 
+use std::cell::Cell;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -160,14 +161,16 @@ fn lines_are_followed_over_a_roll() {
     namespace.push(&app.file, &[]).done();
     let began = told.until("the new pod", |line| line["began"] == true);
     assert_ne!(began["pod"], first["pod"]);
-    told.until("the end of the old one", |line| {
-        // What nodes say of logs that are gone is no line of anybody's.
-        assert!(line["line"].as_str().is_none_or(|line| line.starts_with("stepped ")), "{line}");
-        line["ended"] == true && line["pod"] == first["pod"]
-    });
     // The first ones may be answered by the pod that goes, on a connection that is kept.
     call(&url, 20);
-    told.until("a line of the new pod", |line| line["line"] == "stepped 2" && line["pod"] == began["pod"]);
+    let (ended, stepped) = (Cell::new(false), Cell::new(false));
+    told.until("the end of the old one and a line of the new", |line| {
+        // What nodes say of logs that are gone is no line of anybody's.
+        assert!(line["line"].as_str().is_none_or(|line| line.starts_with("stepped ")), "{line}");
+        ended.set(ended.get() || line["ended"] == true && line["pod"] == first["pod"]);
+        stepped.set(stepped.get() || line["line"] == "stepped 2" && line["pod"] == began["pod"]);
+        ended.get() && stepped.get()
+    });
 }
 
 #[test]
