@@ -18,7 +18,7 @@ pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
         let app = App::building(&run.setting, *on, Readings::Temperatures, &[]).await?;
         rows.extend(figures(run, &app.door()?, on.name(), Some(Target::P50(5.0))).await?);
     }
-    // What the machine and the generator have of it: the floor knows no garbage, no telemetry and no function.
+    // What the machine and the generator have of it: the floor knows no HTTP, no telemetry and no function.
     let relay = shapes::relay()?;
     rows.extend(figures(run, &relay.goal, shapes::RELAY, None).await?);
     Ok(rows)

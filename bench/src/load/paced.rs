@@ -1,7 +1,8 @@
 //! A load by a clock: one thread that asks on each connection when it is due, and reads answers as they come.
 //!
 //! A thread for each connection would be woken twice for a request, by its clock and by the answer, and what that takes
-//! would be missing from the chain whose limit was found in a closed loop.
+//! would be missing from the chain whose limit was found in a closed loop. An answer that comes in parts holds the others
+//! up until it is whole; those of the chains that are measured come in one.
 
 use std::io;
 use std::net::TcpStream;
