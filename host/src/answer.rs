@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use dyninka::border::Kind;
 use hops::{Config, Outcome, header};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use serde_json::{Map, Value};
@@ -18,6 +18,7 @@ use crate::journey::{Journey, nanos};
 use crate::library::words;
 use crate::problem::Problem;
 use crate::program::Program;
+use crate::protocol;
 use crate::records::{self, Held, Kept};
 use crate::routes::Steps;
 use crate::sense;
@@ -30,21 +31,21 @@ enum Ended {
     Filtered(String),
 }
 
-/// Answers `GET /` and `POST /`.
+/// Answers `GET /`, `HEAD /` and `POST /`.
 pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let settings = shared.settings.load_full();
     let config = &settings.config;
-    let wants = || shared.recorder.wants(config.limits.detail);
+    let wants = |enters| shared.recorder.wants(enters, config.limits.detail);
     let journey = match Journey::begin(request.headers(), config, wants) {
         Ok(journey) => Arc::new(journey),
         Err(problem) => return turn_away(&shared, problem),
     };
     let refusal = |kind, status, detail: &str| Problem::new(kind, status, &config.service, &journey.path, detail);
-    if request.method() != Method::GET && request.method() != Method::POST {
-        return turn_away(
-            &shared,
-            refusal("unsupported", StatusCode::METHOD_NOT_ALLOWED, "a service answers GET and POST"),
-        );
+    if !protocol::is_served(request.method()) {
+        let detail = "a service answers GET, HEAD and POST";
+        let mut response = turn_away(&shared, refusal("unsupported", StatusCode::METHOD_NOT_ALLOWED, detail));
+        response.headers_mut().insert(http::header::ALLOW, HeaderValue::from_static(protocol::SERVED));
+        return response;
     }
     let Ok(_permit) = shared.permits.try_acquire() else {
         return turn_away(

@@ -23,6 +23,7 @@ use crate::api;
 use crate::asking::{Ask, Desk};
 use crate::control::Control;
 use crate::effect::{Effect, Wanted};
+use crate::environment::Environments;
 use crate::event::Event;
 use crate::follow;
 use crate::home::Place;
@@ -272,8 +273,10 @@ impl Actor {
         match effect {
             Effect::Report(report) => self.report(report),
             Effect::Load { edit } => self.spawn(async move { tell(tools.load(edit).await) }),
-            Effect::Watch { files } => {
+            Effect::Watch { mut files } => {
                 if self.tools.options.watch {
+                    // Where there is none yet, it may come.
+                    files.insert(crate::pushing::settings_file(&tools.options.file));
                     self.files.send_replace(files);
                 }
             }
@@ -297,7 +300,7 @@ impl Actor {
                     build.abort();
                 }
             }
-            Effect::Open { app } => self.open(app),
+            Effect::Open { app, environments } => self.open(app, &environments),
             Effect::Seat { place } => {
                 self.on_ground(|ground, tools| async move { tools.seat(&*ground, place).await });
             }
@@ -318,6 +321,9 @@ impl Actor {
             }
             Effect::Rehouse { moves } => {
                 self.on_ground(|ground, tools| async move { tools.rehouse(&*ground, moves).await });
+            }
+            Effect::Renew(one) => {
+                self.on_ground(|ground, tools| async move { tools.renew(&*ground, *one).await });
             }
             Effect::Remove { service } => {
                 for follower in self.followers.remove(&service).into_iter().flatten() {
@@ -425,10 +431,10 @@ impl Actor {
     }
 
     /// Chosen before the loop goes on, so that closing finds the ground whatever happens meanwhile.
-    fn open(&mut self, app: Wanted) {
+    fn open(&mut self, app: Wanted, environments: &Environments) {
         let (events, tools) = (self.events.clone(), self.tools.clone());
         let handle = tokio::runtime::Handle::current();
-        let chosen = tokio::task::block_in_place(|| handle.block_on(tools.choose(&app.0)));
+        let chosen = tokio::task::block_in_place(|| handle.block_on(tools.choose(&app.0, environments)));
         match chosen {
             Ok((ground, reason, front)) => {
                 if let Some(message) = reason {

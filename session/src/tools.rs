@@ -1,5 +1,6 @@
 //! What effects are done with: each does one thing and answers with an event.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,10 +14,13 @@ use rollout::history::Source;
 
 use crate::control::Control;
 use crate::effect;
+use crate::environment::{self, Environments};
 use crate::event::{Artifact, Edit, Event, Opened, Recipe, Seat};
 use crate::home::Place;
 use crate::install;
 use crate::options::{Front, Options};
+use crate::pushing;
+use crate::report::Fate;
 use crate::restart::Restart;
 use crate::texts::Texts;
 
@@ -54,10 +58,28 @@ impl Tools {
         let only = self.options.only.clone();
         let memory = self.memory.clone();
         let read = move || crate::load::load_again(&file, &mut memory.lock().unwrap_or_else(PoisonError::into_inner));
-        let loaded = tokio::task::spawn_blocking(move || (read(), rollout::cluster::current_context())).await;
-        match loaded {
-            Ok(((mut app, diagnostics, sources), context)) => {
-                if diagnostics.iter().all(|diagnostic| diagnostic.severity != app::Severity::Error) {
+        let root = self.options.file.clone();
+        let all = move || {
+            let (app, diagnostics, sources) = read();
+            let settings = pushing::settings(&root, &app);
+            (app, diagnostics, sources, settings, rollout::cluster::current_context())
+        };
+        match tokio::task::spawn_blocking(all).await {
+            Ok((mut app, mut diagnostics, sources, settings, context)) => {
+                let is_good = |diagnostics: &[Diagnostic]| {
+                    diagnostics.iter().all(|diagnostic| diagnostic.severity != app::Severity::Error)
+                };
+                let mut environments = Environments::default();
+                match settings {
+                    // Of a file that does not read, nobody can say whether the other fits.
+                    _ if !is_good(&diagnostics) => {}
+                    Ok(settings) => {
+                        let shell = |name: &str| std::env::var(name);
+                        environments = Environments::of(&app, &settings, sources.texts.values(), &shell);
+                    }
+                    Err(error) => diagnostics.extend(environment::findings(&error)),
+                }
+                if is_good(&diagnostics) {
                     self.texts.note(&sources.texts);
                     let loaded = Loaded { app: Arc::new(app.clone()), source: Source::of(&sources), context };
                     *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = Some(loaded);
@@ -71,7 +93,7 @@ impl Tools {
                         app.flow = None;
                     }
                 }
-                Event::Loaded { edit, app: Arc::new(app), diagnostics }
+                Event::Loaded { edit, app: Arc::new(app), diagnostics, environments: Arc::new(environments) }
             }
             Err(error) => Event::Failed { message: format!("failed to read the app: {error}"), hint: None },
         }
@@ -88,7 +110,7 @@ impl Tools {
     }
 
     /// Chooses the ground, and clears what a killed session left of this app.
-    pub(crate) async fn choose(&self, app: &App) -> Result<Chosen, Event> {
+    pub(crate) async fn choose(&self, app: &App, environments: &Environments) -> Result<Chosen, Event> {
         let failed = |message: String, hint: Option<String>| Event::Failed { message, hint };
         let (front, notice) = front(self.options.front).map_err(|(message, hint)| failed(message, Some(hint)))?;
         let spec = |service: &app::Service| Spec {
@@ -96,6 +118,7 @@ impl Tools {
             host: service.host.clone(),
             folder: self.place.service(&service.host),
             front: (app.last() == Some(&service.name)).then_some(front),
+            environment: environments.get(&service.name),
         };
         let plan = Plan {
             name: self.place.name.clone(),
@@ -191,8 +214,8 @@ impl Tools {
     }
 
     fn spec(&self, place: effect::Place) -> Spec {
-        let effect::Place { service, host, front } = place;
-        Spec { folder: self.place.service(&host), service, host, front }
+        let effect::Place { service, host, front, environment } = place;
+        Spec { folder: self.place.service(&host), service, host, front, environment }
     }
 
     pub(crate) async fn start(
@@ -249,8 +272,8 @@ impl Tools {
                 Err(error) => Err(error),
             };
             let fate = match carried {
-                Ok(()) => crate::report::Fate::Carried,
-                Err(error) => crate::report::Fate::Reset { why: format!("it did not come along from {from}: {error}") },
+                Ok(()) => Fate::Carried,
+                Err(error) => Fate::Reset { why: format!("it did not come along from {from}: {error}") },
             };
             states.insert(state, fate);
         }
@@ -324,6 +347,45 @@ impl Tools {
             }
         }
         Ok(services)
+    }
+
+    /// Starts a service anew, in the environment of its place. What it knows is read before and written after.
+    pub(crate) async fn renew(&self, ground: &dyn Ground, one: effect::Move) -> Event {
+        let service = one.place.service.clone();
+        let begun = std::time::Instant::now();
+        let came = self.renew_one(ground, one).await;
+        Event::Renewed { service, came, answered: begun.elapsed() }
+    }
+
+    async fn renew_one(
+        &self,
+        ground: &dyn Ground,
+        one: effect::Move,
+    ) -> Result<(String, BTreeMap<String, Fate>), String> {
+        let effect::Move { place, config, at, states } = one;
+        let mut known = Vec::new();
+        for state in states {
+            let value = self.control.state(at, &state).await;
+            known.push((state, value));
+        }
+        let failed = |error| format!("failed to {error}");
+        ground.renew(&place.service, place.environment).await.map_err(failed)?;
+        install::configure(&self.place.service(&place.host), &config).map_err(|error| error.to_string())?;
+        ground.start(&place.service).await.map_err(failed)?;
+        let version = self.control.ready(at, PATIENCE).await.map_err(|error| error.to_string())?;
+        let mut states = BTreeMap::new();
+        for (state, value) in known {
+            let carried = match value {
+                Ok(value) => self.control.set_state(at, &state, value).await,
+                Err(error) => Err(error),
+            };
+            let fate = match carried {
+                Ok(()) => Fate::Carried,
+                Err(error) => Fate::Reset { why: format!("it was started anew: {error}") },
+            };
+            states.insert(state, fate);
+        }
+        Ok((version, states))
     }
 
     pub(crate) async fn remove(&self, ground: &dyn Ground, service: String) -> Event {
