@@ -24,11 +24,14 @@ pub(crate) async fn saves(mut files: watch::Receiver<BTreeSet<PathBuf>>, events:
             return drop(events.send(Event::Notice { message }));
         }
     };
-    if let Some(why) = watcher.polling() {
-        let message = format!("looking through folders for saves, because the system cannot tell of them: {why}");
-        drop(events.send(Event::Notice { message }));
-    }
+    let mut polling = false;
     loop {
+        if let Some(why) = watcher.polling().filter(|_| !polling) {
+            polling = true;
+            let message =
+                format!("looking at files five times a second, because the system cannot tell of saves: {why}");
+            drop(events.send(Event::Notice { message }));
+        }
         tokio::select! {
             batch = watcher.next() => {
                 let Some(batch) = batch else { return };
