@@ -160,6 +160,7 @@ impl From<PushError> for Fault {
                     PushError::RolledBack { .. }
                     | PushError::NothingToPutBack { .. }
                     | PushError::Unknown { .. }
+                    | PushError::Name { .. }
                     | PushError::Breaks { .. }
                     | PushError::Moved => Kind::App,
                     _ => Kind::Machine,

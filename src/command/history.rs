@@ -4,7 +4,6 @@ use std::path::Path;
 
 use rollout::cluster::{ClusterError, connect};
 use rollout::history::{Act, Outcome, Record, Store};
-use rollout::object::label;
 use serde_json::{Value, json};
 use session::snapshot::Outcome as Became;
 use session::{Edited, Home};
@@ -57,7 +56,7 @@ async fn pushed(file: &Path, goal: &Goal) -> Result<Vec<Record>, Fault> {
         access => access?,
     };
     let (app, _, _) = load(file)?;
-    let kept = Store::new(&access, &label::app(&app.name)).all().await.map_err(rollout::push::PushError::from)?;
+    let kept = Store::new(&access, &app.name).all().await.map_err(rollout::push::PushError::from)?;
     Ok(kept.into_iter().map(|kept| kept.record).collect())
 }
 

@@ -1,6 +1,6 @@
 //! What runs on a cluster, as its objects tell.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use app::Wire;
 use serde::Serialize;
@@ -53,6 +53,14 @@ pub struct RunningService {
     /// Its wire form itself; none where it cannot be read.
     #[serde(skip)]
     pub form: Option<Wire>,
+}
+
+impl RunningService {
+    /// Rust names of the services its body calls, as it runs, whatever the source says by now.
+    pub fn calls(&self) -> BTreeSet<String> {
+        let called = |label: &String| Some(label.strip_prefix("the signature of ")?.strip_suffix("()")?.to_owned());
+        self.reaches.keys().filter_map(called).collect()
+    }
 }
 
 impl Running {

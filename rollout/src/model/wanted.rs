@@ -128,6 +128,17 @@ impl Wanted {
         wanted
     }
 
+    /// The same, where what cannot be seen into rests on the versions of what the app depends on: `dependencies` stands
+    /// for them.
+    pub fn depending_on(mut self, dependencies: &str) -> Self {
+        for service in &mut self.services {
+            service.form.depend_on(dependencies);
+            service.wire = service.form.hash();
+        }
+        self.address();
+        self
+    }
+
     /// Tells every service where the others are: those it needs in the very form it was built for, the rest, which only
     /// a route that somebody writes by hand leads to, in whatever form is current.
     fn address(&mut self) {
@@ -150,6 +161,8 @@ impl Wanted {
     /// does not run is not left.
     pub fn leaving(&self, running: &Running, left: &BTreeSet<String>) -> Self {
         let mut wanted = self.clone();
+        let peers: BTreeMap<String, Peer> =
+            self.services.iter().map(|service| (service.name.clone(), service.peer())).collect();
         for service in wanted.services.iter_mut().filter(|service| left.contains(&service.name)) {
             let Some(runs) = running.current(&service.name) else { continue };
             service.version.clone_from(&runs.version);
@@ -159,6 +172,13 @@ impl Wanted {
             service.bytes = 0;
             service.config.library.clone_from(&runs.library);
             service.reaches.clone_from(&runs.reaches);
+            // Its body goes on calling whom it called.
+            for called in runs.calls() {
+                if let Some(peer) = peers.get(&called) {
+                    Arc::make_mut(&mut service.config.peers).entry(called.clone()).or_insert_with(|| peer.clone());
+                    service.upstreams.insert(called);
+                }
+            }
         }
         wanted.address();
         wanted
@@ -171,6 +191,16 @@ impl Wanted {
 }
 
 impl WantedService {
+    /// What others are told of it, its address left open.
+    fn peer(&self) -> Peer {
+        let own = self.config.peers.get(&self.name);
+        own.cloned().unwrap_or_else(|| Peer {
+            address: String::new(),
+            host: self.dns.clone(),
+            inputs: self.form.inputs.iter().map(|input| input.name.clone()).collect(),
+        })
+    }
+
     /// Stands for what its host is told, the library left out: what differs is a route.
     pub fn routes(&self) -> String {
         let config = Config { library: None, ..self.config.clone() };

@@ -171,6 +171,8 @@ impl Doing<'_> {
         let apply = Apply { access: self.access, app: &app, force: self.options.force };
         let deployments = work.changes.iter().map(|change| &change.deployment);
         try_join_all(work.groundwork.iter().chain(&work.doors).chain(deployments).map(|it| apply.rehearse(it))).await?;
+        self.have_secret(&PostParams { dry_run: true, ..PostParams::default() }).await?;
+        Store::new(self.access, self.app).rehearse(kept).await?;
         Ok(work)
     }
 
@@ -183,9 +185,19 @@ impl Doing<'_> {
         stop: watch::Receiver<bool>,
     ) -> Result<(), PushError> {
         let app = label::app(self.app);
-        let store = Store::new(self.access, &app);
-        self.have_secret().await?;
-        store.keep(kept).await?;
+        let store = Store::new(self.access, self.app);
+        let is_new = self.have_secret(&PostParams::default()).await?;
+        if let Err(error) = store.keep(kept).await {
+            if is_new && self.site.latest().is_none() && self.site.running.services.is_empty() {
+                // Nothing of the app is there, and nothing stays there.
+                let cleaning = Cleaning { access: self.access, app: self.app, tell: self.tell };
+                let secret = label::secret(self.app);
+                if let Err(error) = cleaning.remove("v1", "Secret", &secret).await {
+                    (self.tell)(Event::Notice { text: format!("the Secret {secret} stays: failed to {error}") });
+                }
+            }
+            return Err(error.into());
+        }
         let rollout = Rollout {
             access: self.access,
             app: &app,
@@ -264,18 +276,19 @@ impl Doing<'_> {
         Ok(())
     }
 
-    /// What a session has to know to look into pods: made once for an app.
-    async fn have_secret(&self) -> Result<(), ClusterError> {
+    /// What a session has to know to look into pods: made once for an app. Whether it was made now.
+    async fn have_secret(&self, parameters: &PostParams) -> Result<bool, ClusterError> {
         let api: Api<Secret> = Api::namespaced(self.access.client.clone(), &self.access.namespace);
         let doing = "have a key for the inner doors of services";
         if self.access.ask(doing, api.get_metadata_opt(&label::secret(self.app))).await?.is_some() {
-            return Ok(());
+            return Ok(false);
         }
         let random =
             |error: std::io::Error| ClusterError::Refused { doing: doing.to_owned(), code: 0, why: error.to_string() };
         let secret = object::secret(self.app, &key().map_err(random)?);
-        match self.access.ask(doing, api.create(&PostParams::default(), &secret)).await {
-            Ok(_) | Err(ClusterError::Refused { code: 409, .. }) => Ok(()),
+        match self.access.ask(doing, api.create(parameters, &secret)).await {
+            Ok(_) => Ok(true),
+            Err(ClusterError::Refused { code: 409, .. }) => Ok(false),
             Err(error) => Err(error),
         }
     }

@@ -30,6 +30,10 @@ impl Cleaning<'_> {
     /// Callers go before those they call, by `hosts`, DNS labels with upstreams first, and each has answered its last
     /// request before the next one goes. Services that are no more go with `gone` alone.
     pub(crate) async fn run(&self, leftovers: &Leftovers, hosts: &[String], gone: bool) -> Result<(), ClusterError> {
+        // Nobody from outside comes any more, before anything goes that they would come to.
+        for name in &leftovers.entries {
+            self.remove("networking.k8s.io/v1", "Ingress", name).await?;
+        }
         let rank = |host: &String| hosts.iter().position(|other| other == host);
         let mut forms = leftovers.forms.clone();
         forms.sort_by_key(|(host, _)| std::cmp::Reverse(rank(host)));

@@ -40,6 +40,14 @@ pub enum PushError {
         /// Its name.
         service: String,
     },
+    /// Something of the app has no name that Kubernetes takes.
+    #[error("name the objects of {app}: {why}")]
+    Name {
+        /// The app.
+        app: String,
+        /// Which name, and what is wrong with it.
+        why: String,
+    },
     /// Services that are not pushed would not understand those that are.
     #[error("push a part alone: {}", .breaks.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Breaks {
@@ -98,6 +106,7 @@ impl PushError {
             Self::Moved => Some("look at the plan again: `dyn push --plan`".to_owned()),
             Self::RolledBack { .. } => Some("what ran before runs again; mend it and push again".to_owned()),
             Self::Cut { .. } | Self::Stopped => Some("the next push goes on where this one stopped".to_owned()),
+            Self::Name { .. } => Some("rename the service, or give the app another `name` in dyn.toml".to_owned()),
             Self::Store(StoreError::Broken { .. })
             | Self::Image(_)
             | Self::NothingToPutBack { .. }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::carry::{Doing, Done, by, stopped};
@@ -32,6 +33,8 @@ pub struct Rollback {
     target: Kept,
     /// DNS labels.
     hosts: BTreeSet<String>,
+    /// All services are put back, and with them what is the app's: the way in from outside.
+    is_whole: bool,
     tell: Listener,
 }
 
@@ -58,7 +61,8 @@ impl Rollback {
             None => nothing("nothing ran before what runs now".to_owned()),
         })?;
         let hosts = hosts(target, &site, wish.service.as_deref()).map_err(nothing)?;
-        Ok(Self { target: target.clone(), hosts, options, access, site, tell })
+        let is_whole = wish.service.is_none();
+        Ok(Self { target: target.clone(), hosts, is_whole, options, access, site, tell })
     }
 
     /// The record whose state services will have again.
@@ -111,7 +115,7 @@ impl Rollback {
             return Err(PushError::Moved);
         }
         let now = site.latest();
-        let is_its = |object: &&serde_json::Value| service_of(object).is_some_and(|host| self.hosts.contains(host));
+        let is_its = |object: &&Value| service_of(object).map_or(self.is_whole, |host| self.hosts.contains(host));
         let stays = now.iter().flat_map(|kept| &kept.objects).filter(|object| !is_its(object));
         let objects = self.target.objects.iter().filter(is_its).chain(stays).cloned().collect();
         let mut services = now.map(|kept| kept.record.services.clone()).unwrap_or_default();
@@ -137,6 +141,15 @@ impl Rollback {
     }
 }
 
+/// Whether what leads to a service is as it was: a port of every node, say.
+fn is_unchanged(target: &Kept, site: &Site, host: &str) -> bool {
+    let doors = |kept: &Kept| -> Vec<Value> {
+        let is_door = |object: &&Value| object["kind"] == "Service" && service_of(object) == Some(host);
+        kept.objects.iter().filter(is_door).map(|object| object["spec"].clone()).collect()
+    };
+    site.latest().is_none_or(|now| doors(now) == doors(target))
+}
+
 /// The services to be put back, by DNS label: those that differ from what they were.
 fn hosts(target: &Kept, site: &Site, service: Option<&str>) -> Result<BTreeSet<String>, String> {
     let mut hosts = BTreeSet::new();
@@ -152,7 +165,8 @@ fn hosts(target: &Kept, site: &Site, service: Option<&str>) -> Result<BTreeSet<S
             return Err(format!("the types of {name} are others now: put all services back, or none"));
         }
         let is_same = there.is_some_and(|there| {
-            there.wire == wire
+            is_unchanged(target, site, host)
+                && there.wire == wire
                 && there.version == annotation(label::VERSION)
                 && there.routes == annotation(label::ROUTES)
                 && there.settings == annotation(label::SETTINGS)
@@ -161,7 +175,11 @@ fn hosts(target: &Kept, site: &Site, service: Option<&str>) -> Result<BTreeSet<S
             hosts.insert(host.to_owned());
         }
     }
-    if hosts.is_empty() {
+    let own = |objects: &[Value]| -> Vec<Value> {
+        objects.iter().filter(|object| service_of(object).is_none()).cloned().collect()
+    };
+    let is_entry_same = site.latest().is_none_or(|now| own(&now.objects) == own(&target.objects));
+    if hosts.is_empty() && (service.is_some() || is_entry_same) {
         return Err(format!("what runs is what ran after push {}", target.record.number));
     }
     Ok(hosts)

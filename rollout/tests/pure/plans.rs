@@ -216,3 +216,35 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_partial_push_sees_what_services_that_stay_call_as_they_run() {
+    let text = |entry: &str, call: &str| {
+        format!(
+            "use dyninka::prelude::*;
+            {entry}
+            #[service] async fn asks(value: u8) -> Result<u8> {{ {call} }}
+            #[service] fn first() -> u8 {{ 1 }}
+            #[dyninka::main] fn main() {{ first().asks() }}"
+        )
+    };
+    let two = "#[service] fn entry(key: u8, more: u8) -> u8 { 1 }";
+    let old = applied(&wanted(&app("calls", &text(two, "entry(value, 1).await"))));
+    let select_one = |new: &app::App, name: &str| {
+        select(&wanted(new), &old, &Wires::of(new), &BTreeSet::from([name.to_owned()]), false)
+    };
+    // An input that the called one lost: who stays goes on sending it.
+    let lost = app("calls", &text("#[service] fn entry(key: u8) -> u8 { 1 }", "entry(value).await"));
+    let breaks: Vec<String> = select_one(&lost, "entry").breaks.iter().map(ToString::to_string).collect();
+    assert_eq!(breaks, ["entry and asks, as it runs, do not fit together: more is sent and no input any more"]);
+    // The source calls it no more; who stays does.
+    let uncalled = app("calls", &text("#[service] fn entry(key: u8) -> u8 { 1 }", "Ok(value)"));
+    assert_eq!(select_one(&uncalled, "entry").breaks.len(), 1);
+    let selected = select_one(&app("calls", &text(two, "Ok(value)")), "first");
+    assert_eq!(selected.breaks, []);
+    let asks = selected.wanted.service("asks").unwrap();
+    assert!(asks.upstreams.contains("entry") && asks.config.peers["entry"].address.starts_with("entry-w"));
+    // It is gone altogether.
+    let gone = select_one(&app("calls", &text("", "Ok(value)")), "first").breaks;
+    assert_eq!(gone.iter().map(|found| found.field.as_str()).collect::<Vec<_>>(), ["entry()"]);
+}
