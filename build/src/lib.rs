@@ -41,5 +41,5 @@ pub use finding::{Finding, merge};
 pub use linker::Linker;
 pub use profile::Profile;
 pub use progress::{Listener, Progress};
-pub use recipe::Recipe;
+pub use recipe::{Recipe, environment};
 pub use toolchain::Toolchain;
