@@ -8,6 +8,7 @@
 //! (services, flow, findings) → `slice` and
 //! `split` (what a service is compiled from) and `meaning` (what an edit changed).
 
+mod alias;
 mod apart;
 mod change;
 mod crates;
@@ -21,6 +22,7 @@ mod meaning;
 mod memory;
 mod mention;
 mod model;
+mod moved;
 mod names;
 mod nesting;
 mod options;
@@ -52,6 +54,7 @@ pub use edge::Edge;
 pub use graph::{Drawing, graph, report};
 pub use memory::Memory as Incremental;
 pub use model::{App, Carried, Flow, Input, Needs, Output, Placed, Service, Slice, Stub};
+pub use moved::Shift;
 pub use parse::parse;
 pub use quantity::{Cpu, Memory, NoAmount};
 pub use shape::Shape;

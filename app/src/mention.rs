@@ -48,6 +48,8 @@ pub(crate) struct Mentions {
     pub(crate) marks: Vec<Range<usize>>,
     /// Marks that are there and do not count, or may be some.
     pub(crate) hidden: Vec<(Hidden, Range<usize>)>,
+    /// Types that stand among the tokens a macro is called with, as `bitflags! { struct Flags … }`: it makes them.
+    pub(crate) made: Vec<String>,
     /// Statics inside it: in a function, or among a macro's tokens.
     pub(crate) statics: Vec<(String, Range<usize>)>,
 }

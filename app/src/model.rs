@@ -61,6 +61,9 @@ pub struct Service {
     pub reaches: BTreeMap<String, String>,
     /// Hash over `reaches`, signature and placed statics: equal meaning, equal hash.
     pub meaning: String,
+    /// Hash over the places of all it is compiled from. They have no part in what it means, and a library names them when
+    /// it panics.
+    pub places: String,
     /// `#[service(replay = false)]`: not to be run again for comparison.
     pub replay: bool,
     /// What its attribute asks for on a cluster.
@@ -135,6 +138,8 @@ pub struct Output {
     pub optional: bool,
     /// The return type as written.
     pub written: String,
+    /// It is wrapped under another name, or by a type that is called so and is none: only `written` says it to rustc.
+    pub aliased: bool,
 }
 
 /// A placed static.

@@ -105,7 +105,7 @@ impl<'a> Index<'a> {
                         item.mentions.paths.iter().flat_map(|path| self.names.resolve(item.module, &path.segments));
                     own.extend(meant.map(|(found, _)| found).filter(|found| self.is_type(*found)));
                 }
-                Kind::Type { .. } | Kind::Trait { .. } => drop(own.insert(found)),
+                _ if self.is_type(found) => drop(own.insert(found)),
                 _ => {}
             }
         }
@@ -117,7 +117,8 @@ impl<'a> Index<'a> {
     }
 
     fn is_type(&self, number: usize) -> bool {
-        matches!(self.tree.items[number].kind, Kind::Type { .. } | Kind::Trait { .. })
+        let item = &self.tree.items[number];
+        matches!(item.kind, Kind::Type { .. } | Kind::Trait { .. }) || !item.mentions.made.is_empty()
     }
 
     /// Everything that is needed where `roots` are.

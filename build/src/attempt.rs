@@ -145,7 +145,8 @@ impl Builder {
         let key = hash::parts(parts);
         let version = format!("{}@{}", service.name, &key[..8]);
         // Two libraries of one version may name other places of this machine: each recipe has its own.
-        let key = hash::parts([key.as_bytes(), recipe.key.as_bytes()]);
+        // And one that was built when its code stood elsewhere would name other lines.
+        let key = hash::parts([key.as_bytes(), recipe.key.as_bytes(), service.places.as_bytes()]);
         Identity { key, version }
     }
 

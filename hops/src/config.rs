@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::moved::Moved;
+
 /// The environment variable a host's configuration may stand in instead, for grounds that have no files.
 pub const CONFIG_VARIABLE: &str = "DYNINKA_CONFIG";
 /// The environment variable the secret may stand in, where the configuration itself is no secret.
@@ -47,6 +49,9 @@ pub struct Config {
     /// Whether values are recorded of requests that are recorded in detail.
     #[serde(default)]
     pub record: bool,
+    /// Where the code of its library stands by now, where that is not where it stood when the library was built.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved: Option<Arc<Moved>>,
 }
 
 /// A service as others see it.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dyninka::border::Kind;
-use hops::{Config, Outcome, header};
+use hops::{Config, Moved, Outcome, header};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -160,6 +160,7 @@ async fn run(
     let flight = program.enter();
     drop(gate);
     measured.version = Some(flight.program().version.clone());
+    let moved = config.moved.as_deref().filter(|moved| moved.library == flight.program().file);
     if journey.recorded {
         record_state(shared, flight.program(), &config.service).await;
     }
@@ -181,7 +182,7 @@ async fn run(
             if outcome.kind == Kind::Rejected {
                 answers.iter().try_for_each(|answer| sense::check(journey, answer.service, &answer.value))?;
             }
-            end(shared, config, journey, outcome.kind, body, &answers)
+            end(shared, config, journey, (outcome.kind, body), &answers, moved)
         }
         Ok(None) => {
             let (kind, detail) = ("failed", "the function's library gave no answer");
@@ -209,9 +210,9 @@ fn end(
     shared: &Shared,
     config: &Config,
     journey: &Journey,
-    kind: Kind,
-    body: Bytes,
+    (kind, body): (Kind, Bytes),
     answers: &[Answered<'_>],
+    moved: Option<&Moved>,
 ) -> Result<Ended, Problem> {
     let problem = |kind, status, detail: &str, members| {
         Problem::with(kind, status, &config.service, &journey.path, detail, members)
@@ -247,6 +248,7 @@ fn end(
             shared.metrics.panics.inc();
             let mut members = object();
             let message = members.remove("message");
+            move_place(&mut members, moved);
             let place = match (members.get("file").and_then(Value::as_str), members.get("line"), members.get("column"))
             {
                 (Some(file), Some(line), Some(column)) => format!(" at {file}:{line}:{column}"),
@@ -256,6 +258,18 @@ fn end(
             Err(problem("panicked", StatusCode::INTERNAL_SERVER_ERROR, &detail, members))
         }
         Kind::Upstream => Err(Problem::passed_on(status_of(&object()), body)),
+    }
+}
+
+/// The place in a panic as the file has it by now.
+fn move_place(members: &mut Map<String, Value>, moved: Option<&Moved>) {
+    let number = |name: &str| members.get(name)?.as_u64().and_then(|number| u32::try_from(number).ok());
+    let file = members.get("file").and_then(Value::as_str);
+    if let (Some(moved), Some(file), Some(line), Some(column)) = (moved, file, number("line"), number("column"))
+        && let Some((line, column)) = moved.place(file, (line, column))
+    {
+        members.insert("line".to_owned(), Value::from(line));
+        members.insert("column".to_owned(), Value::from(column));
     }
 }
 

@@ -54,6 +54,7 @@ impl Process {
             token: "secret".to_owned(),
             limits: Limits::default(),
             record: false,
+            moved: None,
             names: None,
         };
         std::fs::write(folder.path().join("config.json"), serde_json::to_vec(&config).unwrap()).unwrap();

@@ -104,7 +104,7 @@ pub(super) fn inputs(service: &Service, given: &[String]) -> Result<Map<String, 
                 (free().ok_or_else(too_many)?, text.as_str())
             }
         };
-        let value = serde_json::from_str(json).map_err(|error| {
+        let value = hops::exact::read(json).map_err(|error| {
             Fault::new(Kind::Usage, format!("the input {name} is no JSON: {error}: {json}"))
                 .hint("a string wants its quotes: name='\"text\"'")
         })?;
@@ -144,7 +144,10 @@ fn needed(
 pub(super) async fn call(url: &str, inputs: &Map<String, Value>, route: Option<&str>) -> Result<(), Fault> {
     let unreachable = |error: reqwest::Error| Fault::new(Kind::App, format!("failed to call {url}: {error}"));
     let client = reqwest::Client::builder().no_proxy().build().map_err(unreachable)?;
-    let mut request = if inputs.is_empty() { client.get(url) } else { client.post(url).json(inputs) };
+    let mut request = if inputs.is_empty() { client.get(url) } else { client.post(url).body(body(inputs)) };
+    if !inputs.is_empty() {
+        request = request.header(reqwest::header::CONTENT_TYPE, "application/json");
+    }
     if let Some(route) = route {
         request = request.header(hops::header::ROUTE, route);
     }
@@ -161,6 +164,11 @@ pub(super) async fn call(url: &str, inputs: &Map<String, Value>, route: Option<&
         _ => return Err(failure(status, &text)),
     }
     Ok(())
+}
+
+/// Inputs as a body, with every digit of their numbers.
+fn body(inputs: &Map<String, Value>) -> String {
+    hops::exact::write(&Value::Object(inputs.clone()))
 }
 
 /// A problem document in words.

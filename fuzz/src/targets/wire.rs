@@ -145,6 +145,7 @@ pub(super) fn configs() -> Vec<Vec<u8>> {
         names: None,
         limits: Limits::default(),
         record: false,
+        moved: None,
     };
     vec![
         serde_json::to_vec(&config).expect("JSON"),

@@ -110,6 +110,7 @@ impl Wanted {
                     front: None,
                     peers: Arc::new(reachable(app, service).into_iter().map(peer).collect()),
                     record: false,
+                    moved: None,
                     route: app.route_of(&service.name),
                     library: built.map(|built| built.library.clone()).filter(|library| !library.is_empty()),
                     token: String::new(),

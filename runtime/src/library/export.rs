@@ -8,7 +8,7 @@
 macro_rules! __export {
     (
         service: $name:literal, version: $version:literal, function: $function:path, call: $call:ident,
-        inputs: [$($input:ident : $type:ty),* $(,)?], returns: $returns:ident,
+        inputs: [$($input:ident : $type:ty),* $(,)?],
         states: [$($state:ident : $fingerprint:literal),* $(,)?] $(,)?
     ) => {
         // What is written in here comes before the user's names in his types, functions and statics: it has no names that
@@ -21,7 +21,7 @@ macro_rules! __export {
                 let function = $function;
                 $(let $input: $type = inputs.take()?;)*
                 let _ = &mut inputs;
-                ::core::result::Result::Ok($crate::__call!($call $returns function, ($($input),*)))
+                ::core::result::Result::Ok($crate::__call!($call function, ($($input),*)))
             }
 
             static __DYNINKA_SERVICE: $crate::library::Service = $crate::library::Service {
@@ -81,14 +81,14 @@ macro_rules! __is_async {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __call {
-    (sync $returns:ident $function:ident, ($($input:ident),*)) => {{
+    (sync $function:ident, ($($input:ident),*)) => {{
         let (output, nanos) = $crate::library::timed(|| $function($($input),*));
-        $crate::library::Running::Done($crate::__answer!($returns output).took(nanos))
+        $crate::library::Running::Done($crate::__answer!(output).took(nanos))
     }};
-    (async $returns:ident $function:ident, ($($input:ident),*)) => {
+    (async $function:ident, ($($input:ident),*)) => {
         $crate::library::Running::Future(::std::boxed::Box::pin(async move {
             let (output, nanos) = $crate::library::timed_async($function($($input),*)).await;
-            $crate::__answer!($returns output).took(nanos)
+            $crate::__answer!(output).took(nanos)
         }))
     };
 }
@@ -96,25 +96,12 @@ macro_rules! __call {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __answer {
-    (value $output:ident) => { $crate::library::value(&$output) };
-    (option $output:ident) => {
-        match $output {
-            ::core::option::Option::Some(output) => $crate::library::value(&output),
-            ::core::option::Option::None => $crate::library::filtered(),
-        }
-    };
-    (result $output:ident) => {
-        match $output {
-            ::core::result::Result::Ok(output) => $crate::library::value(&output),
-            ::core::result::Result::Err(error) => $crate::library::failed(error),
-        }
-    };
-    (result_option $output:ident) => {
-        match $output {
-            ::core::result::Result::Ok(output) => $crate::__answer!(option output),
-            ::core::result::Result::Err(error) => $crate::library::failed(error),
-        }
-    };
+    ($output:ident) => {{
+        #[allow(unused_imports)]
+        use $crate::library::{IsFailing as _, IsFailingOrFiltering as _, IsFiltering as _, IsPlain as _};
+        #[allow(clippy::needless_borrow)]
+        (&&&$crate::library::Returned::of(&$output)).kind().answer($output)
+    }};
 }
 
 /// A service that others' bodies call: the function they name, answered by the host.

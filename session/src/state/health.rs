@@ -57,6 +57,9 @@ impl State {
         known.live = Some(Live {
             key: kept.key.clone(),
             app: kept.app.clone(),
+            built: kept.built.clone(),
+            placed_at: None,
+            moved: None,
             version: version.clone(),
             library: library.unwrap_or_default(),
             since: now,

@@ -58,6 +58,7 @@ impl State {
             names: Some(self.settings.names.clone()),
             limits: self.limits(wiring),
             record: true,
+            moved: known.live.as_ref().and_then(|live| live.moved.clone()),
         })
     }
 
