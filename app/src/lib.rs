@@ -9,6 +9,7 @@
 //! `split` (what a service is compiled from) and `meaning` (what an edit changed).
 
 mod apart;
+mod cell;
 mod change;
 mod crates;
 mod diagnostic;

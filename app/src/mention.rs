@@ -42,6 +42,10 @@ pub(crate) struct Mentions {
     pub(crate) crates: BTreeSet<String>,
     /// `#[service]` and `#[placed]`, wherever they stand in it.
     pub(crate) marks: Vec<Range<usize>>,
+    /// Macros called, by the last name of their path.
+    pub(crate) macros: BTreeSet<String>,
+    /// Whether there is an `impl` inside it, in a body or in tokens: it counts wherever it stands.
+    pub(crate) has_impl: bool,
 }
 
 impl Mentions {
@@ -66,6 +70,13 @@ pub(crate) fn of_item(item: &syn::Item) -> Mentions {
 pub(crate) fn of_type(ty: &syn::Type) -> Mentions {
     let mut walk = Walk::default();
     walk.visit_type(ty);
+    walk.found
+}
+
+/// What an expression mentions.
+pub(crate) fn of_expression(expression: &syn::Expr) -> Mentions {
+    let mut walk = Walk::default();
+    walk.visit_expr(expression);
     walk.found
 }
 

@@ -126,10 +126,12 @@ impl Walk {
 
     /// Notes the file of an `include_str!` or the like.
     pub(crate) fn include(&mut self, name: &str, arguments: TokenStream) {
-        if matches!(name, "include_str" | "include_bytes" | "include")
-            && let Ok(path) = syn::parse2::<syn::LitStr>(arguments)
-        {
-            self.found.included.insert(path.value());
+        if matches!(name, "include_str" | "include_bytes" | "include") {
+            match syn::parse2::<syn::LitStr>(arguments) {
+                Ok(path) => drop(self.found.included.insert(path.value())),
+                // Which file it is, and what is in it, nobody here knows.
+                Err(_) => drop(self.found.macros.insert("include".to_owned())),
+            }
         }
     }
 }
@@ -153,6 +155,7 @@ impl<'ast> Visit<'ast> for Walk {
             self.tokens(called.tokens.clone(), None, Manner::Tokens);
         } else {
             self.arguments(&name, &called.tokens);
+            self.found.macros.insert(name);
         }
     }
 
@@ -178,6 +181,7 @@ impl<'ast> Visit<'ast> for Walk {
         if !self.scopes.is_inside() {
             return visit::visit_item(self, item);
         }
+        self.found.has_impl |= matches!(item, syn::Item::Impl(_));
         let seen = self.scopes.of_items();
         let around = std::mem::replace(&mut self.scopes, seen);
         visit::visit_item(self, item);
