@@ -6,7 +6,7 @@
 use app::{Output, Service, Stub};
 
 /// Changes with the text made here, so that older libraries are not taken for what would be built now.
-pub(crate) const FORMAT: &str = "glue 2";
+pub(crate) const FORMAT: &str = "glue 3";
 
 /// Text, and what each line of it is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,7 +53,9 @@ pub(crate) fn write(service: &Service, stubs: &[Stub], version: &str, state: &dy
     let states: Vec<_> = service.placed.iter().filter(|placed| placed.is_state).collect();
     for (number, placed) in states.iter().enumerate() {
         let comma = if number + 1 < states.len() { "," } else { "" };
-        glue.line(Subject::State(placed.name.clone()), &format!("{}: {:?}{comma}", placed.name, state(&placed.name)));
+        let apart = placed.apart.as_ref().map(|why| format!(" apart {why:?}")).unwrap_or_default();
+        let line = format!("{}: {:?}{apart}{comma}", placed.name, state(&placed.name));
+        glue.line(Subject::State(placed.name.clone()), &line);
     }
     glue.line(Subject::Service, "],");
     glue.line(Subject::Service, "}");
@@ -134,7 +136,7 @@ mod tests {
         ],
         returns: value,
         states: [
-        AVERAGE: "print of AVERAGE"
+        AVERAGE: "print of AVERAGE" apart "what a value of Average is made of cannot be seen"
         ],
         }
         "#);

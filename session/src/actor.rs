@@ -307,7 +307,7 @@ impl Actor {
             Effect::Swap(swap) => {
                 let Some(ground) = self.ground.clone() else { return };
                 let name = swap.config.service.clone();
-                let swap = self.tasks.spawn(async move { tell(tools.swap(&*ground, *swap).await) });
+                let swap = self.tasks.spawn(async move { tell(tools.swap(&*ground, *swap, &tell).await) });
                 if let Some(before) = self.swaps.insert(name, swap) {
                     before.abort();
                 }

@@ -60,18 +60,12 @@ impl Control {
     }
 
     /// Has a host take a library over, as soon as it listens; it answers once new calls run on the new code.
-    pub(crate) async fn swap(
-        &self,
-        at: SocketAddr,
-        library: &str,
-        within: Duration,
-    ) -> Result<BTreeMap<String, Fate>, ControlError> {
+    pub(crate) async fn swap(&self, at: SocketAddr, library: &str, within: Duration) -> Result<Done, ControlError> {
         let swap = Swap { library: library.to_owned() };
         let ask = || self.client.post(format!("http://{at}/_dyninka/swap")).json(&swap);
         let answer = self.ask(ask, within, |_| true).await?;
         let answer = accepted(answer).await?;
-        let done: Done = answer.json().await.map_err(|error| ControlError::Refused(chain(&error)))?;
-        Ok(done.states)
+        answer.json().await.map_err(|error| ControlError::Refused(chain(&error)))
     }
 
     /// Has a host read its configuration again.
@@ -128,9 +122,31 @@ impl Control {
 }
 
 /// What a host says of a takeover.
-#[derive(serde::Deserialize)]
-struct Done {
-    states: BTreeMap<String, Fate>,
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct Done {
+    pub(crate) states: BTreeMap<String, Fate>,
+    /// The version before.
+    pub(crate) previous: Option<String>,
+    /// How many threads that one began that still run.
+    #[serde(default)]
+    pub(crate) threads: usize,
+}
+
+impl Done {
+    /// What is to be told of threads that the version before left behind; none where there are none.
+    pub(crate) fn left_behind(&self, service: &str) -> Option<String> {
+        let previous = self.previous.as_ref().filter(|_| self.threads > 0)?;
+        let version = previous.rsplit_once('@').map_or(previous.as_str(), |(_, version)| version);
+        let threads = match self.threads {
+            1 => "1 thread".to_owned(),
+            threads => format!("{threads} threads"),
+        };
+        let verb = if self.threads == 1 { "runs" } else { "run" };
+        Some(format!(
+            "{service}: {threads} of version {version} still {verb}, beside the new code and with the values of its own \
+             statics: `dyn stop` ends them"
+        ))
+    }
 }
 
 /// The answer, if it is a good one.

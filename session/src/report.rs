@@ -191,7 +191,11 @@ pub enum Fate {
     /// The very value, in place.
     Kept,
     /// Through JSON: the new type reads what the old one wrote.
-    Carried,
+    Carried {
+        /// Why it was not kept in place.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        why: String,
+    },
     /// Its initial value.
     Reset {
         /// Why.

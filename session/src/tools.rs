@@ -216,7 +216,7 @@ impl Tools {
 
     /// Has a host take a library over. What it would come back with after a death is the old one until it answers
     /// with the new.
-    pub(crate) async fn swap(&self, ground: &dyn Ground, swap: effect::Swap) -> Event {
+    pub(crate) async fn swap(&self, ground: &dyn Ground, swap: effect::Swap, tell: &impl Fn(Event)) -> Event {
         let effect::Swap { config, host, library, before, version, at, bring } = swap;
         let service = config.service.clone();
         let refused = |why: String, silent: bool| Event::Refused {
@@ -239,17 +239,21 @@ impl Tools {
         for effect::Bring { state, service: from, from: there } in bring {
             brought.push((state.clone(), from, self.control.state(there, &state).await));
         }
-        let mut states = match self.control.swap(at, &name, PATIENCE).await {
-            Ok(states) => states,
+        let done = match self.control.swap(at, &name, PATIENCE).await {
+            Ok(done) => done,
             Err(error) => return refused(error.to_string(), error.is_silence()),
         };
+        if let Some(message) = done.left_behind(&service) {
+            tell(Event::Notice { message });
+        }
+        let mut states = done.states;
         for (state, from, value) in brought {
             let carried = match value {
                 Ok(value) => self.control.set_state(at, &state, value).await,
                 Err(error) => Err(error),
             };
             let fate = match carried {
-                Ok(()) => crate::report::Fate::Carried,
+                Ok(()) => crate::report::Fate::Carried { why: format!("it was placed on {from}") },
                 Err(error) => crate::report::Fate::Reset { why: format!("it did not come along from {from}: {error}") },
             };
             states.insert(state, fate);
