@@ -225,6 +225,7 @@ const NEVER: &[(&str, &str, &str)] = &[
     ("Buf", "#[fields::more] struct Buf { a: u8 }", "attribute fields::more"),
     ("Buf", "#[cfg_attr(all(), fields::more)] struct Buf { a: u8 }", "attribute"),
     ("m::Buf", "#[fields::more] mod m { pub struct Buf { a: u8 } }", "attribute"),
+    ("Buf", "sizes!(); struct Buf { w: [u8; N] }", "macro call"),
     ("Buf", "union Buf { a: u8, b: u16 }", "neither"),
     ("Buf", "include!(\"types.in\");", "Buf"),
     ("Key", "include!(\"types.in\");", "includes"),
@@ -269,6 +270,10 @@ const KEPT: &[(&str, &str)] = &[
     ("Key", "thread_local! { static CACHE: u8 = 1; }"),
     ("Key", "macro_rules! other { () => { 1 } }"),
     ("Key", "record!(Reading { value: f64 });"),
+    (
+        "Buf",
+        "record!(Reading { value: f64 }); struct K; impl K { const N: usize = size(); } const fn size() -> usize { 2 } struct Buf { w: [u64; K::N] }",
+    ),
     ("Cow<'static, str>", "use std::borrow::Cow;"),
     (
         "Window",

@@ -22,6 +22,7 @@ mod replaying;
 mod saves;
 mod session;
 mod sessions;
+mod state;
 mod takeovers;
 mod toolchain;
 

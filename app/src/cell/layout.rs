@@ -269,11 +269,15 @@ impl Layout<'_, '_> {
         }
         let tree = self.index.tree;
         let written = write(value);
-        if tree.items.iter().any(|item| self.index.is_opaque(item)) {
-            return Err(format!("a macro call outside functions may have a say in {written}"));
-        }
         let mentions = mention::of_expression(value);
         let reach = self.index.reach_value(scope.module, &mentions);
+        let items = reach.items.iter().map(|number| &tree.items[*number]);
+        let mut named = items.map(|item| (item.module, &item.mentions)).chain([(scope.module, &mentions)]);
+        if tree.items.iter().any(|item| self.index.is_opaque(item))
+            && named.any(|(module, mentions)| self.has_unknown(module, mentions))
+        {
+            return Err(format!("a macro call outside functions may have a say in {written}"));
+        }
         let own: BTreeSet<&String> = reach
             .items
             .iter()
@@ -287,6 +291,22 @@ impl Layout<'_, '_> {
             Some(called) => Err(format!("{written} rests on the macro {called}!")),
             None => Ok(()),
         }
+    }
+
+    /// Whether something is named of which it cannot be seen where it comes from.
+    fn has_unknown(&self, module: usize, mentions: &mention::Mentions) -> bool {
+        let is_known = |name: &String| {
+            is_library(name)
+                || standard::is_in_scope(name)
+                || ["Self", "Some", "None", "Ok", "Err"].contains(&name.as_str())
+        };
+        mentions.paths.iter().any(|path| {
+            let found = self.index.names.resolve(module, &path.segments);
+            let is_macro = path.segments.last().is_some_and(|name| mentions.macros.contains(name));
+            found.iter().all(|find| self.is_known_glob(find))
+                && !is_macro
+                && !path.segments.first().is_some_and(is_known)
+        })
     }
 
     /// An attribute macro may put another type in the place of the one that is written.
