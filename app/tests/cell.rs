@@ -1,7 +1,5 @@
 //! Whether two versions share the cell of a placed value: only where layout and behaviour are the same.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::collections::BTreeMap;
 
 use app::{Placed, Sources};

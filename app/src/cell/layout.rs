@@ -174,11 +174,11 @@ impl Layout<'_, '_> {
                 return Err(format!("which type {written} stands for cannot be seen"));
             };
             let leaf = &leaves[at];
-            let is_standard = leaf.path.iter().find(|name| !name.is_empty()).is_some_and(is_library);
+            let is_standard = leaf.path.iter().find(|name| !name.is_empty()).is_some_and(|name| is_library(name));
             if leaf.glob {
                 // What else comes in that way cannot be seen; a number's name it is not.
                 let is_known = is_standard || leaf.path.first().is_some_and(|name| name == "dyninka");
-                if !is_known && !(segments.len() == 1 && standard::is_primitive(&segments[0])) {
+                if !is_known && (segments.len() != 1 || !standard::is_primitive(&segments[0])) {
                     return Err(format!("{written} may come from {}", leaf.path.join("::")));
                 }
                 globs |= is_standard;
@@ -371,8 +371,8 @@ impl Layout<'_, '_> {
     }
 }
 
-fn is_library(name: &String) -> bool {
-    ["std", "core", "alloc"].contains(&name.as_str())
+fn is_library(name: &str) -> bool {
+    ["std", "core", "alloc"].contains(&name)
 }
 
 fn is_str(ty: &Type) -> bool {
