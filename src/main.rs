@@ -14,6 +14,7 @@ use clap::Parser;
 use arguments::{Arguments, Command};
 
 fn main() -> ExitCode {
+    tidy_no_proxy();
     let ended = match Arguments::parse().command {
         Command::New { file } => command::new::run(&file),
         Command::Check { file, json } => command::check::run(&file, json),
@@ -46,5 +47,18 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => fault.report(),
+    }
+}
+
+/// Takes out of `NO_PROXY` what libraries refuse to read, as an empty entry, and `kubectl` passes over.
+fn tidy_no_proxy() {
+    for name in ["NO_PROXY", "no_proxy"] {
+        if let Some(tidy) = std::env::var(name).ok().and_then(|value| rollout::proxy::tidied(&value)) {
+            #[expect(unsafe_code, reason = "no other way to change what libraries read")]
+            // SAFETY: this is the first thing `main` does: no other thread is there that could read the environment.
+            unsafe {
+                std::env::set_var(name, tidy);
+            }
+        }
     }
 }

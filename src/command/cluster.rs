@@ -135,9 +135,10 @@ impl From<ClusterError> for Fault {
     fn from(error: ClusterError) -> Self {
         let kind = match &error {
             ClusterError::Busy { .. } | ClusterError::Lost { .. } => Kind::Busy,
-            ClusterError::Foreign { .. } | ClusterError::Contested { .. } | ClusterError::OtherCluster { .. } => {
-                Kind::App
-            }
+            ClusterError::Foreign { .. }
+            | ClusterError::Contested { .. }
+            | ClusterError::OtherCluster { .. }
+            | ClusterError::NotPushedThere { .. } => Kind::App,
             _ => Kind::Machine,
         };
         let hint = error.hint();
@@ -161,6 +162,7 @@ impl From<PushError> for Fault {
                     | PushError::NothingToPutBack { .. }
                     | PushError::Unknown { .. }
                     | PushError::Name { .. }
+                    | PushError::Stranger { .. }
                     | PushError::Breaks { .. }
                     | PushError::Moved => Kind::App,
                     _ => Kind::Machine,

@@ -23,9 +23,10 @@ const COUNTED_WITHIN: Duration = Duration::from_secs(1);
 
 /// Tells hosts, hops and troubles as JSON lines, whenever they change, until Ctrl-C.
 pub(crate) fn run(file: &Path, goal: &Goal) -> Result<(), Fault> {
-    let (app, _, _) = load(file)?;
+    let (app, _, settings) = load(file)?;
+    let name = settings.name_of(&app).to_owned();
     super::dev::runtime()?.block_on(async {
-        let hosts = hosts(file, &app.name, goal).await?;
+        let hosts = hosts(file, &name, goal).await?;
         let (shown, mut observed) = watch::channel(Observed::default());
         let mut signals = super::dev::Signals::new()?;
         let mut observing = std::pin::pin!(observe(hosts, shown));

@@ -14,14 +14,15 @@ use crate::speech;
 const LINES: usize = 200;
 
 pub(crate) fn run(logs: &Logs) -> Result<(), Fault> {
-    let (app, _, _) = load(&logs.file)?;
+    let (app, _, settings) = load(&logs.file)?;
+    let name = settings.name_of(&app).to_owned();
     let host = match &logs.service {
         Some(service) => Some(super::invoke::find(&app, service)?.host.clone()),
         None => None,
     };
     super::dev::runtime()?.block_on(async {
         let access = connect(&target(&logs.goal)).await?;
-        let labels = label::selector(&app.name, host.as_deref());
+        let labels = label::selector(&name, host.as_deref());
         let last = i64::try_from(logs.last.unwrap_or(LINES)).unwrap_or(i64::MAX);
         if logs.follow {
             follow(&access, &labels, last, logs.json).await

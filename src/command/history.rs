@@ -55,8 +55,8 @@ async fn pushed(file: &Path, goal: &Goal) -> Result<Vec<Record>, Fault> {
         }
         access => access?,
     };
-    let (app, _, _) = load(file)?;
-    let kept = Store::new(&access, &app.name).all().await.map_err(rollout::push::PushError::from)?;
+    let (app, _, settings) = load(file)?;
+    let kept = Store::new(&access, settings.name_of(&app)).all().await.map_err(rollout::push::PushError::from)?;
     Ok(kept.into_iter().map(|kept| kept.record).collect())
 }
 
