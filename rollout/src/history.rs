@@ -101,6 +101,8 @@ impl Source {
             root: self.root.clone(),
             texts: self.texts.iter().map(|(path, text)| (path.clone(), text.as_str().into())).collect(),
             included: self.included.clone(),
+            // It is not kept: it may hold secrets, and a record is read by whoever may read ConfigMaps.
+            environment: BTreeMap::new(),
             absent: BTreeMap::new(),
         };
         app::parse(&sources).0
