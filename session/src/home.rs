@@ -31,7 +31,7 @@ pub struct Place {
 #[derive(Debug, thiserror::Error)]
 pub enum HomeError {
     /// No cache folder is known.
-    #[error("neither DYNINKA_HOME, XDG_CACHE_HOME nor HOME is set: there is no place to build in")]
+    #[error("find a folder to build in: neither DYNINKA_HOME, XDG_CACHE_HOME nor HOME is set")]
     Nowhere,
     /// The folder cannot be made or written.
     #[error("create {}: {source}", folder.display())]
