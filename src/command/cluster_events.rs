@@ -29,6 +29,7 @@ pub(crate) fn run(file: &Path, goal: &Goal) -> Result<(), Fault> {
         let hosts = hosts(file, &name, goal).await?;
         let (shown, mut observed) = watch::channel(Observed::default());
         let mut signals = super::dev::Signals::new()?;
+        super::dev::insist()?;
         let mut observing = std::pin::pin!(observe(hosts, shown));
         let mut told = Observed::default();
         let mut due = tokio::time::interval(SOONEST);
@@ -42,7 +43,7 @@ pub(crate) fn run(file: &Path, goal: &Goal) -> Result<(), Fault> {
             };
             let now = observed.borrow_and_update().clone();
             // Whoever read them has gone.
-            if lines(&mut told, now, is_due).into_iter().any(|line| speech::out(line).is_err()) {
+            if lines(&mut told, now, is_due).into_iter().any(|line| speech::json(line).is_err()) {
                 return Ok(());
             }
         }

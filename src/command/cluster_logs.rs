@@ -52,9 +52,9 @@ async fn follow(access: &Access, labels: &str, last: i64, as_json: bool) -> Resu
     while let Some(tail) = told.recv().await {
         let said = match &tail {
             Tail::Line(told) => line(told, as_json),
-            Tail::Began { pod } if as_json => speech::out(json!({ "pod": pod, "began": true })),
-            Tail::Ended { pod } if as_json => speech::out(json!({ "pod": pod, "ended": true })),
-            Tail::Trouble(words) if as_json => speech::out(json!({ "trouble": words })),
+            Tail::Began { pod } if as_json => speech::json(json!({ "pod": pod, "began": true })),
+            Tail::Ended { pod } if as_json => speech::json(json!({ "pod": pod, "ended": true })),
+            Tail::Trouble(words) if as_json => speech::json(json!({ "trouble": words })),
             Tail::Began { pod } => speech::err(format_args!("{pod} begins")),
             Tail::Ended { pod } => speech::err(format_args!("{pod} has ended")),
             Tail::Trouble(words) => speech::err(format_args!("failed to {words}")),
@@ -68,7 +68,7 @@ async fn follow(access: &Access, labels: &str, last: i64, as_json: bool) -> Resu
 
 fn line(line: &Line, as_json: bool) -> std::io::Result<()> {
     match as_json {
-        true => speech::out(json!({ "pod": line.pod, "line": line.text })),
+        true => speech::json(json!({ "pod": line.pod, "line": line.text })),
         false => speech::out(format_args!("{} | {}", line.pod, line.text)),
     }
 }

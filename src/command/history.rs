@@ -38,7 +38,7 @@ pub(crate) fn run(file: &Path, as_json: bool, goal: &Goal) -> Result<(), Fault> 
         drop(speech::err("nothing was edited or pushed yet"));
     }
     for entry in &all {
-        let said = if as_json { speech::out(entry.json()?) } else { speech::out(entry.line()) };
+        let said = if as_json { speech::json(entry.json()?) } else { speech::out(entry.line()) };
         if said.is_err() {
             break;
         }

@@ -10,7 +10,7 @@ use super::dev;
 use crate::arguments::{Invoke, Limits};
 use crate::face::Face;
 use crate::fault::{Fault, Kind};
-use crate::finding;
+use crate::{finding, speech};
 
 pub(crate) fn run(invoke: &Invoke) -> Result<(), Fault> {
     let (app, diagnostics, _) = session::load(&invoke.file);
@@ -38,6 +38,7 @@ async fn started(invoke: &Invoke, app: &App, inputs: &Map<String, Value>) -> Res
     options.waits = false;
     options.only = Some(needed(app, &invoke.service, inputs, invoke.route.as_deref())?);
     let mut signals = dev::Signals::new()?;
+    dev::insist()?;
     let mut face = Face::aside();
     let mut session = Session::start(options)?;
     let mut ended = Err(Fault::said(Kind::Interrupted));
@@ -161,11 +162,11 @@ pub(super) async fn call(
     let filtered = answer.headers().get(hops::header::FILTERED).and_then(|by| by.to_str().ok()).map(str::to_owned);
     let text = answer.text().await.map_err(unreachable)?;
     match status.as_u16() {
-        200 => anstream::println!("{text}"),
-        204 => anstream::eprintln!(
+        200 => drop(speech::json(text)),
+        204 => drop(speech::err(format_args!(
             "filtered: {}",
             filtered.as_deref().unwrap_or("by a service that does not say its name")
-        ),
+        ))),
         _ => return Err(failure(status, &text)),
     }
     Ok(())

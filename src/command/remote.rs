@@ -34,7 +34,7 @@ pub(crate) fn status(file: &Path, as_json: bool, goal: &Goal) -> Result<(), Faul
                 "cluster": access.identity.to_string(), "services": site.running.services,
                 "unfinished": site.is_unfinished(), "hops": measured.hops, "troubles": troubles,
             });
-            drop(speech::out(said));
+            drop(speech::json(said));
             return Ok(());
         }
         drop(speech::out(format_args!("{} on {}, namespace {}", name, access.context, access.namespace)));
