@@ -63,7 +63,7 @@ impl Face {
     fn show_one(&mut self, report: &Report) -> io::Result<()> {
         match self {
             Self::Json => match serde_json::to_string(report) {
-                Ok(line) => speech::out(line),
+                Ok(line) => speech::json(line),
                 Err(error) => speech::err(format_args!("an event cannot be written as JSON: {error}")),
             },
             Self::Lines(lines) => lines.show(report),

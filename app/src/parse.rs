@@ -31,7 +31,13 @@ pub(crate) fn read_app(sources: &Sources, memory: &mut Memory) -> (App, Vec<Diag
     app.files = sources.texts.keys().chain(sources.included.keys()).chain(sources.absent.keys()).cloned().collect();
     if let Some(root) = root {
         let index = Index::new(&tree);
-        let mut reader = Reader { index: &index, tree: &tree, findings: &mut findings, functions: BTreeMap::new() };
+        let mut reader = Reader {
+            index: &index,
+            tree: &tree,
+            findings: &mut findings,
+            functions: BTreeMap::new(),
+            has_unseen_marks: false,
+        };
         app.services = reader.services(&root);
         app.flow = reader.flow(&root, &app.services);
         reader.faces(&mut app);
@@ -51,6 +57,8 @@ pub(crate) struct Reader<'a> {
     pub(crate) findings: &'a mut Vec<Diagnostic>,
     /// Services by name: their item.
     pub(crate) functions: BTreeMap<String, usize>,
+    /// Whether something is marked in a way that does not count.
+    pub(crate) has_unseen_marks: bool,
 }
 
 impl Reader<'_> {
@@ -90,12 +98,14 @@ impl Reader<'_> {
             }
         }
         self.misplaced_marks();
+        self.has_unseen_marks = self.unseen_marks();
         let placed = self.placed();
         let mut services: Vec<Service> =
             signatures.into_iter().map(|(number, signature)| self.service(number, signature, &placed)).collect();
         apart::find(self.index, &mut services);
         self.call_circles(&services);
-        if !marked {
+        self.shared_statics(&services);
+        if !marked && !self.has_unseen_marks {
             let finding = Diagnostic::error("there is no service in this file", Place::start_of(&tree.files[0].path));
             self.findings.push(finding.help("mark functions with #[service]"));
         }
@@ -251,7 +261,7 @@ impl Reader<'_> {
             let names = service.inputs.iter().map(|input| input.name.clone()).collect();
             (service.name.clone(), names)
         });
-        flow::read(&main, &inputs.collect(), &placer, self.findings)
+        flow::read(&main, &inputs.collect(), &placer, (self.findings, self.has_unseen_marks))
     }
 
     /// Files of `include_str!` and friends that are not there.

@@ -44,6 +44,9 @@ impl Reader<'_> {
                 }
                 let help = match flow::nearest(service, self.functions.keys()) {
                     Some(near) => format!("did you mean {near}?"),
+                    None if self.has_unseen_marks => {
+                        format!("the mark of {service} does not count where it is: see there")
+                    }
                     None => format!("mark the function {service} with #[service]"),
                 };
                 fault(&format!("{service} is no service"), &help)

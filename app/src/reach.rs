@@ -229,6 +229,20 @@ impl<'a> Index<'a> {
         false
     }
 
+    /// Everything that some items and imports need, with what nobody names.
+    pub(crate) fn reach_of(&self, finds: &BTreeSet<Find>) -> Reach {
+        let mut search = Search::new(self, &[], true);
+        search.enter(0);
+        for (number, leaf) in finds {
+            match leaf {
+                Some(at) => search.leaf(*number, *at),
+                None => search.go(*number, 0),
+            }
+        }
+        search.run();
+        search.reach
+    }
+
     /// What an item's paths lead to. The names in a macro are looked up where it is called, too.
     fn leads(&self, number: usize, from: usize) -> Leads {
         if let Some(known) = self.leads.borrow().get(&(number, from)) {

@@ -18,6 +18,8 @@ pub(crate) struct Tree {
     pub(crate) items: Vec<Item>,
     /// Files named by `include_str!` and friends, by the place they are looked for, with the hash of their content.
     pub(crate) included: BTreeMap<PathBuf, Option<String>>,
+    /// Variables named by `env!` and `option_env!`, with the hash of their value.
+    pub(crate) variables: BTreeMap<String, Option<String>>,
 }
 
 /// A text.
@@ -66,7 +68,7 @@ pub(crate) struct Essence {
     pub(crate) name_range: Range<usize>,
     /// Attributes that are ours, to be blanked out of a slice.
     pub(crate) ours: Vec<Range<usize>>,
-    /// Of its tokens; of a module's attributes and name.
+    /// Of its tokens; of a module's attributes and name; of a `use`'s attributes.
     pub(crate) hash: String,
     pub(crate) mentions: Mentions,
     /// `#[placed(…)]`.

@@ -158,7 +158,11 @@ fn plain(syntax: &Syntax, start: usize) -> Essence {
 fn essence(syntax: &Syntax, kind: &Kind, start: usize) -> Essence {
     let mut essence = plain(syntax, start);
     match kind {
-        Kind::Use { leaves, .. } => essence.names = leaves.iter().map(|leaf| leaf.name.clone()).collect(),
+        Kind::Use { leaves, .. } => {
+            essence.names = leaves.iter().map(|leaf| leaf.name.clone()).collect();
+            // What it brings is told leaf by leaf; whether it is there at all is for its attributes to say.
+            essence.hash = tokens::hash(attributes(syntax).iter().map(ToTokens::to_token_stream).collect());
+        }
         Kind::Test => essence.names = Vec::new(),
         _ => {
             essence.hash = tokens::hash(match kind {

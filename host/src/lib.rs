@@ -19,6 +19,7 @@ mod journey;
 mod lane;
 mod library;
 mod metrics;
+mod outside;
 mod pace;
 mod pages;
 mod path;

@@ -55,6 +55,7 @@ impl Process {
             limits: Limits::default(),
             record: false,
             names: None,
+            outside: None,
         };
         std::fs::write(folder.path().join("config.json"), serde_json::to_vec(&config).unwrap()).unwrap();
         let child = Command::new(built::examples().join("serve")).arg(folder.path()).spawn().unwrap();

@@ -101,6 +101,8 @@ impl Source {
             root: self.root.clone(),
             texts: self.texts.iter().map(|(path, text)| (path.clone(), text.as_str().into())).collect(),
             included: self.included.clone(),
+            // What the environment held is not kept: it is not for everybody who may read the source.
+            environment: BTreeMap::new(),
             absent: BTreeMap::new(),
         };
         app::parse(&sources).0

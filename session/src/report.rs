@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use local_cluster::{Entry, Lost};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -135,7 +136,7 @@ pub enum Report {
     Log {
         /// Rust name.
         service: String,
-        /// `stdout` or `stderr`.
+        /// `stdout` or `stderr`; `dropped` where the line tells how many lines are missing in its place.
         stream: &'static str,
         /// Without its line end.
         line: String,
@@ -169,6 +170,22 @@ pub enum Report {
     },
     /// Everything is stopped and removed.
     Stopped,
+}
+
+impl Entry for Report {
+    fn line(&self) -> Option<(&str, usize)> {
+        match self {
+            Self::Log { service, line, .. } => Some((service, line.len())),
+            _ => None,
+        }
+    }
+
+    fn dropped(service: Option<&str>, lost: Lost) -> Self {
+        match service {
+            Some(service) => Self::Log { service: service.to_owned(), stream: "dropped", line: lost.to_string() },
+            None => Self::Notice { message: format!("{} events were dropped: nobody took them", lost.lines) },
+        }
+    }
 }
 
 /// A service whose new version serves.

@@ -15,6 +15,7 @@ mod errors;
 mod examples;
 mod faces;
 mod faults;
+mod floods;
 mod hops;
 mod hosts;
 mod recordings;
