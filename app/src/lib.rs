@@ -10,6 +10,7 @@
 
 mod alias;
 mod apart;
+mod cell;
 mod change;
 mod crates;
 mod diagnostic;

@@ -151,8 +151,10 @@ pub struct Placed {
     pub ty: String,
     /// `Placed<T>`: state the system knows. Any other static is a resource.
     pub is_state: bool,
-    /// For state: hash of all that decides the type's layout and meaning in the source.
+    /// For state: hash of all that decides the type's layout and behaviour in the source.
     pub fingerprint: String,
+    /// For state: why no two versions ever share its cell.
+    pub apart: Option<String>,
 }
 
 /// The flow: which service feeds which. The root is the last service.

@@ -184,7 +184,7 @@ impl Reader<'_> {
             inputs: signature.inputs.clone(),
             output: alias::output(self.index, &signature.output),
             is_async: signature.is_async,
-            placed: own.iter().map(|number| self.placed_static(&self.tree.items[*number])).collect(),
+            placed: own.iter().map(|number| self.placed_static(*number)).collect(),
             calls: reach.calls.iter().map(|called| self.tree.items[*called].names[0].clone()).collect(),
             input_places: signature.input_ranges.iter().map(place).collect(),
             output_place: place(&signature.output_range),

@@ -58,7 +58,8 @@ impl Builder {
             let placed = service.placed.iter().find(|placed| placed.name == name);
             let fingerprint = placed.map_or("", |placed| placed.fingerprint.as_str());
             // The layout of a type is rustc's choice and its dependencies', not the source's alone.
-            hash::parts([fingerprint.as_bytes(), self.environment_key(recipe).as_bytes()])[..16].to_owned()
+            let around = [self.environment_key(recipe).as_bytes(), &[self.profile.level()], app.name.as_bytes()];
+            hash::parts([fingerprint.as_bytes()].into_iter().chain(around)).to_owned()
         };
         let glue = glue::write(service, &slice.stubs, version, &print);
         let work = self.work();

@@ -52,7 +52,9 @@ pub(crate) fn write(service: &Service, stubs: &[Stub], version: &str, state: &dy
     let states: Vec<_> = service.placed.iter().filter(|placed| placed.is_state).collect();
     for (number, placed) in states.iter().enumerate() {
         let comma = if number + 1 < states.len() { "," } else { "" };
-        glue.line(Subject::State(placed.name.clone()), &format!("{}: {:?}{comma}", placed.name, state(&placed.name)));
+        let apart = placed.apart.as_ref().map(|why| format!(" apart {why:?}")).unwrap_or_default();
+        let line = format!("{}: {:?}{apart}{comma}", placed.name, state(&placed.name));
+        glue.line(Subject::State(placed.name.clone()), &line);
     }
     glue.line(Subject::Service, "],");
     glue.line(Subject::Service, "}");
@@ -129,7 +131,7 @@ mod tests {
         window: Vec<u64>
         ],
         states: [
-        AVERAGE: "print of AVERAGE"
+        AVERAGE: "print of AVERAGE" apart "what a value of Average is made of cannot be seen"
         ],
         }
         "#);

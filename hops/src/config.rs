@@ -43,6 +43,10 @@ pub struct Config {
     /// call it, too. None: any name will do, as behind an ingress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub names: Option<BTreeSet<String>>,
+    /// What callers from outside may do, on the host that leads in from outside on a cluster. None: what the app's own
+    /// services may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outside: Option<Outside>,
     /// Limits on requests.
     #[serde(default)]
     pub limits: Limits,
@@ -52,6 +56,18 @@ pub struct Config {
     /// Where the code of its library stands by now, where that is not where it stood when the library was built.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved: Option<Arc<Moved>>,
+}
+
+/// What callers from outside may do, who are those that do not know the app's secret. What went wrong is told them
+/// without files, lines and the words of a panic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outside {
+    /// Choose another flow.
+    #[serde(default)]
+    pub routes: bool,
+    /// Read `/metrics`.
+    #[serde(default)]
+    pub metrics: bool,
 }
 
 /// A service as others see it.

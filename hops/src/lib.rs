@@ -18,7 +18,7 @@ mod span;
 pub mod value;
 
 pub use batch::{Batch, Cursor, CursorError};
-pub use config::{CONFIG_VARIABLE, Config, Limits, Peer, Swap, TOKEN_VARIABLE};
+pub use config::{CONFIG_VARIABLE, Config, Limits, Outside, Peer, Swap, TOKEN_VARIABLE};
 pub use moved::{Moved, Shift};
 pub use route::{Expression, Literal, Route, RouteError};
 pub use span::{Call, Method, Outcome, Parts, Span, SpanId, TraceId};

@@ -16,6 +16,7 @@ use crate::body_call;
 use crate::inputs::{self, Answered, Gathered, Inputs};
 use crate::journey::{Journey, nanos};
 use crate::library::words;
+use crate::outside;
 use crate::problem::Problem;
 use crate::program::Program;
 use crate::records::{self, Held, Kept};
@@ -34,6 +35,8 @@ enum Ended {
 pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let settings = shared.settings.load_full();
     let config = &settings.config;
+    // Looked at once: the head goes along with the request.
+    let stranger = outside::is_stranger(config, request.headers());
     let wants = || shared.recorder.wants(config.limits.detail);
     let journey = match Journey::begin(request.headers(), config, wants) {
         Ok(journey) => Arc::new(journey),
@@ -45,6 +48,9 @@ pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> R
             &shared,
             refusal("unsupported", StatusCode::METHOD_NOT_ALLOWED, "a service answers GET and POST"),
         );
+    }
+    if let Some(detail) = outside::refuses(config, stranger, request.headers()) {
+        return turn_away(&shared, refusal("forbidden", StatusCode::FORBIDDEN, detail));
     }
     let Ok(_permit) = shared.permits.try_acquire() else {
         return turn_away(
@@ -75,7 +81,7 @@ pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> R
         }
         Err(problem) => {
             outcome = Outcome::Problem(problem.kind.into());
-            refuse(&shared, problem)
+            refuse(&shared, if stranger { outside::discreet(problem) } else { problem })
         }
     };
     visit.end(measured, outcome, &mut response);

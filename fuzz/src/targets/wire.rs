@@ -143,6 +143,7 @@ pub(super) fn configs() -> Vec<Vec<u8>> {
         library: Some("map.so".to_owned()),
         token: "secret".to_owned(),
         names: None,
+        outside: None,
         limits: Limits::default(),
         record: false,
         moved: None,

@@ -79,6 +79,7 @@ pub(crate) async fn host(service: &str, first: SocketAddr, limits: Limits, token
         library: Some(library),
         token: token.to_owned(),
         names: None,
+        outside: None,
         limits,
         record,
         moved: None,

@@ -9,7 +9,7 @@ macro_rules! __export {
     (
         service: $name:literal, version: $version:literal, function: $function:path, call: $call:ident,
         inputs: [$($input:ident : $type:ty),* $(,)?],
-        states: [$($state:ident : $fingerprint:literal),* $(,)?] $(,)?
+        states: [$($state:ident : $fingerprint:literal $(apart $why:literal)?),* $(,)?] $(,)?
     ) => {
         // What is written in here comes before the user's names in his types, functions and statics: it has no names that
         // he could have, and names what is needed by its whole path.
@@ -48,13 +48,26 @@ macro_rules! __export {
                         // SAFETY: the caller's promise.
                         unsafe { $crate::library::Probe(&$state).adopt(cell) }
                     }
+                    fn __dyninka_held() -> bool {
+                        $crate::library::Probe(&$state).is_held()
+                    }
+                    fn __dyninka_release() -> bool {
+                        $crate::library::Probe(&$state).release()
+                    }
+                    fn __dyninka_layout() -> (usize, usize, &'static str) {
+                        $crate::library::Probe(&$state).layout()
+                    }
                     $crate::library::State {
                         name: ::core::stringify!($state),
                         fingerprint: $fingerprint,
+                        apart: $crate::__apart!($($why)?),
+                        layout: __dyninka_layout,
                         read: __dyninka_read,
                         write: __dyninka_write,
                         share: __dyninka_share,
                         adopt: __dyninka_adopt,
+                        held: __dyninka_held,
+                        release: __dyninka_release,
                     }
                 }),*],
             };
@@ -64,6 +77,17 @@ macro_rules! __export {
                 $crate::library::register(&__DYNINKA_SERVICE)
             }
         };
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __apart {
+    () => {
+        ::core::option::Option::None
+    };
+    ($why:literal) => {
+        ::core::option::Option::Some($why)
     };
 }
 

@@ -167,6 +167,7 @@ impl State {
                 library: artifact.file,
                 version: artifact.version,
                 bring: known.bring.clone(),
+                patient: known.was_deaf,
             })));
         }
         effects

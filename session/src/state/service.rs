@@ -49,6 +49,10 @@ pub(super) struct Service {
     pub(super) restarts: u32,
     /// Why it is down.
     pub(super) why: Option<String>,
+    /// Its host was killed because it read nothing. The next one is waited for.
+    pub(super) was_deaf: bool,
+    /// Why its host is being killed.
+    pub(super) condemned: Option<String>,
     pub(super) last_words: VecDeque<String>,
 }
 
