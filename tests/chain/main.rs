@@ -16,6 +16,7 @@ mod errors;
 mod examples;
 mod faces;
 mod faults;
+mod floods;
 mod hops;
 mod hosts;
 mod recordings;
@@ -23,6 +24,7 @@ mod replaying;
 mod saves;
 mod session;
 mod sessions;
+mod state;
 mod takeovers;
 mod toolchain;
 
