@@ -162,7 +162,7 @@ mod tests {
         }
         for lost in ["18446744073709551616", "-9223372036854775809", "0.12345678901234567891", "1234567890123456789.5"]
         {
-            assert_eq!(wide(&format!("[{lost}]")), [1..lost.len() + 1], "{lost}");
+            assert!(matches!(&wide(&format!("[{lost}]"))[..], [only] if *only == (1..lost.len() + 1)), "{lost}");
         }
         assert_eq!(shown(&read("[18446744073709551616]").unwrap()), serde_json::json!(["18446744073709551616"]));
     }

@@ -174,7 +174,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::needless_borrow, reason = "the references choose")]
     fn what_is_returned_is_known_by_its_type() {
         let is = |kind, body: &str| (kind, body.to_owned());
         let failed = || is(Kind::Failed, r#"{"message":"no"}"#);
