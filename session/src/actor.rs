@@ -2,6 +2,7 @@
 
 mod answer;
 mod close;
+mod exporter;
 mod follow_host;
 mod keep_edit;
 mod push;
@@ -41,7 +42,7 @@ use crate::running::Running;
 use crate::session::StartError;
 use crate::snapshot::Snapshot;
 use crate::state::{Settings, State};
-use crate::telemetry::{self, Exporter, Followed, Recorded};
+use crate::telemetry::{Followed, Recorded};
 use crate::texts::Texts;
 use crate::timeline::Timeline;
 use crate::tools::{Again, Tools};
@@ -133,7 +134,7 @@ impl Actor {
         let (followed, batches) = tokio::sync::mpsc::channel(BATCHES);
         let (shown, measured) = watch::channel(Arc::new(Measured::default()));
         let begun = Instant::now();
-        let exporter = exporter(&events);
+        let exporter = exporter::start(&events);
         let (recorded, records) = tokio::sync::mpsc::channel(RECORDS);
         tokio::spawn(recorder::record(recorder.clone(), records, begun));
         tokio::spawn(measure(batches, exporter, shown, begun));
@@ -474,32 +475,6 @@ impl Actor {
                 self.making.spawn(async move { drop(events.send(tools.open(&*ground, front, front_at).await)) });
             }
             Err(event) => drop(events.send(event)),
-        }
-    }
-}
-
-/// Where measurements are sent, if the user's environment names a place.
-fn exporter(events: &UnboundedSender<Event>) -> Option<Exporter> {
-    let notice = |message: String| drop(events.send(Event::Notice { message }));
-    match telemetry::Settings::read(|name| std::env::var(name).ok()) {
-        Ok(None) => None,
-        Ok(Some(settings)) => {
-            settings.ignored.iter().for_each(|words| notice(words.clone()));
-            let endpoint = settings.endpoint.clone();
-            match Exporter::start(settings) {
-                Ok(exporter) => {
-                    notice(format!("spans are sent to {endpoint}"));
-                    Some(exporter)
-                }
-                Err(error) => {
-                    notice(format!("spans are sent nowhere: {error}"));
-                    None
-                }
-            }
-        }
-        Err(error) => {
-            notice(format!("spans are sent nowhere: {error}"));
-            None
         }
     }
 }

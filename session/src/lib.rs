@@ -15,6 +15,7 @@ mod effect;
 mod environment;
 mod event;
 mod follow;
+mod front;
 pub mod grammar;
 mod home;
 mod install;

@@ -9,16 +9,17 @@ use std::time::Duration;
 use app::{App, Diagnostic, Incremental};
 use build::{BuildError, Builder};
 use hops::Config;
-use local_cluster::{Begun, Doer, Ground, HeldPort, Plan, PortError, Program, Spec, hold_port};
+use local_cluster::{Begun, Doer, Ground, HeldPort, Plan, PortError, Program, Spec};
 use rollout::history::Source;
 
 use crate::control::Control;
 use crate::effect;
 use crate::environment::{self, Environments};
 use crate::event::{Artifact, Edit, Event, Opened, Recipe, Seat};
+use crate::front::{Port, hold};
 use crate::home::Place;
 use crate::install;
-use crate::options::{Front, Options};
+use crate::options::Options;
 use crate::pushing;
 use crate::report::Fate;
 use crate::restart::Restart;
@@ -473,39 +474,5 @@ fn covers(flow: &app::Flow, only: &std::collections::BTreeSet<String>) -> bool {
     match flow {
         app::Flow::Literal(_) => true,
         app::Flow::Call { service, inputs } => only.contains(service) && inputs.iter().all(|input| covers(input, only)),
-    }
-}
-
-/// The port of the public listener.
-struct Port {
-    held: HeldPort,
-    /// Why it is not the one that was preferred.
-    notice: Option<String>,
-    /// What is to be said where hosts would have to listen there: they may not.
-    denied: Option<Event>,
-}
-
-fn hold(front: Front) -> Result<Port, PortError> {
-    let free = || hold_port(0).map(|held| Port { held, notice: None, denied: None });
-    match front {
-        Front::Free => free(),
-        Front::Fixed(port) => match hold_port(port) {
-            Ok(held) => Ok(Port { held, notice: None, denied: None }),
-            Err(error) => {
-                let denied = Event::Failed { message: error.to_string(), hint: Some(error.hint()) };
-                match error {
-                    PortError::Denied { held, .. } => Ok(Port { held, notice: None, denied: Some(denied) }),
-                    error => Err(error),
-                }
-            }
-        },
-        Front::Prefer(port) => match hold_port(port) {
-            Ok(held) => Ok(Port { held, notice: None, denied: None }),
-            Err(why) => {
-                let mut port = free()?;
-                port.notice = Some(format!("{why}, so the app answers on {}", port.held.port()));
-                Ok(port)
-            }
-        },
     }
 }

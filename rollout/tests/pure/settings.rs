@@ -69,6 +69,13 @@ fn mistakes_have_a_line_and_a_mend() {
     dyn.toml:2:10: unknown variant `hosts`, expected one of `nodes`, `zones`, `anywhere` (write one of those that are expected)
     dyn.toml:2:9: expected text, { secret = NAME, key = KEY } or { config = NAME, key = KEY } (give the value in the form that is expected)
     dyn.toml:1:14: unclosed table, expected `]` (see https://toml.io for how it is written)
+    dyn.toml:2:7: invalid type: string "A=1", expected a map (give the value in the form that is expected)
+    dyn.toml:2:9: expected text, { secret = NAME, key = KEY } or { config = NAME, key = KEY } (give the value in the form that is expected)
+    dyn.toml:2:9: expected text, { secret = NAME, key = KEY } or { config = NAME, key = KEY } (give the value in the form that is expected)
+    dyn.toml:2:9: expected text, { secret = NAME, key = KEY } or { config = NAME, key = KEY } (give the value in the form that is expected)
+    dyn.toml:2:11: invalid type: string "PATH", expected a sequence (give the value in the form that is expected)
+    dyn.toml:2:20: invalid type: integer `1`, expected a string (give the value in the form that is expected)
+    dyn.toml:1:1: unknown field `inherit`, expected one of `name`, `keep_source`, `defaults`, `services`, `entry`, `images` (write one of those that are expected)
     "#);
 }
 
@@ -106,7 +113,14 @@ env.\"A=B\" = \"x\"
 env.NUL = \"\\u0000\"
 inherit = [\"PATH\", \"1A\", \"DYNINKA_HOME\", \"*\"]
 ";
-    insta::assert_snapshot!(mistakes(text).join("\n"), @"");
+    insta::assert_snapshot!(mistakes(text).join("\n"), @r#"
+    dyn.toml:3:5: "" is no name of an environment variable here (letters, digits and _, no digit first; DYNINKA_… is the host's own)
+    dyn.toml:4:5: "A=B" is no name of an environment variable here (letters, digits and _, no digit first; DYNINKA_… is the host's own)
+    dyn.toml:5:5: the value of NUL has a NUL in it (no environment holds a NUL: leave it out)
+    dyn.toml:6:1: "*" is no name of an environment variable here (letters, digits and _, no digit first; DYNINKA_… is the host's own)
+    dyn.toml:6:1: "1A" is no name of an environment variable here (letters, digits and _, no digit first; DYNINKA_… is the host's own)
+    dyn.toml:6:1: "DYNINKA_HOME" is no name of an environment variable here (letters, digits and _, no digit first; DYNINKA_… is the host's own)
+    "#);
     let long = format!("[services.map]\nenv.LONG = \"{}\"\n", "x".repeat(130 << 10));
     let told = mistakes(&long);
     assert!(told.len() == 1 && told[0].contains("LONG is longer than 122880 bytes"), "{told:?}");
