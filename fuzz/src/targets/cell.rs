@@ -13,7 +13,7 @@ use rand::{SeedableRng, rngs::SmallRng};
 use model::{Edit, Program};
 
 /// As many as share a run of rustc, which takes longer to start than to compile one.
-const PAIRS: usize = 24;
+const PAIRS: usize = 32;
 
 /// Any bytes: what they hash to is what programs are made by.
 pub(super) fn seeds() -> Vec<Vec<u8>> {

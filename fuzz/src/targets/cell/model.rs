@@ -103,28 +103,27 @@ impl Program {
         let last = self.records.len() - 1;
         let record = random.random_range(0..=last);
         let later = self.records[record + 1..].to_vec();
-        match random.random_range(0..9) {
-            0 | 1 => beside(random, &mut self.beside),
-            2 => {
+        match random.random_range(0..12) {
+            0..=4 => beside(random, &mut self.beside),
+            5 => {
                 let (one, other) =
                     (random.random_range(0..self.beside.len()), random.random_range(0..self.beside.len()));
                 self.beside.swap(one, other);
             }
-            3 => self.records[record].fields.shuffle(random),
-            4 => {
+            6 => self.records[record].fields.shuffle(random),
+            7 => {
                 let count = self.records[record].fields.len();
                 self.records[record].fields.push((format!("x{count}"), ty(random, &later, 1)));
             }
-            5 => {
+            8 => {
                 let field = random.random_range(0..self.records[record].fields.len());
                 self.records[record].fields[field].1 = ty(random, &later, 2);
             }
-            6 => {
+            9 | 10 => {
                 let record = &mut self.records[record];
                 record.order = record.order.map(|(first, up)| (first, !up));
             }
-            7 => self.records[record].attribute = attribute(random, self.records[record].made),
-            _ => self.function += 1,
+            _ => self.records[record].attribute = attribute(random, self.records[record].made),
         }
     }
 
@@ -213,14 +212,19 @@ fn attribute(random: &mut SmallRng, made: Made) -> &'static str {
 
 fn ty(random: &mut SmallRng, later: &[Record], depth: u8) -> String {
     let below = |random: &mut SmallRng| ty(random, later, depth - 1);
-    match random.random_range(0..if depth == 0 { 2 } else { 9 }) {
-        0 => (*PLAIN.choose(random).unwrap_or(&"u8")).to_owned(),
-        1 => (*RESTING.choose(random).unwrap_or(&"u8")).to_owned(),
-        2 => format!("[{}; {}]", PLAIN.choose(random).unwrap_or(&"u8"), LENGTHS.choose(random).unwrap_or(&"2")),
-        3 => format!("Vec<{}>", below(random)),
-        4 => format!("Option<{}>", below(random)),
-        5 => format!("({}, {})", below(random), below(random)),
-        6 => format!("BTreeMap<{}, {}>", below(random), PLAIN.choose(random).unwrap_or(&"u8")),
+    let plain = |random: &mut SmallRng| *PLAIN.choose(random).unwrap_or(&"u8");
+    match random.random_range(0..if depth == 0 { 6 } else { 15 }) {
+        0 => plain(random).to_owned(),
+        1 | 2 => (*RESTING.choose(random).unwrap_or(&"u8")).to_owned(),
+        3..=5 => format!("[{}; {}]", plain(random), LENGTHS.choose(random).unwrap_or(&"2")),
+        6 => format!("Vec<{}>", below(random)),
+        7 => format!("Option<{}>", below(random)),
+        8 => format!("({}, {})", below(random), below(random)),
+        // What a map is ordered by is the most that can be wrong without another layout.
+        9..=11 => {
+            let key = later.choose(random).map_or_else(|| plain(random), |record| record.name.as_str());
+            format!("BTreeMap<{key}, {}>", plain(random))
+        }
         _ => later.choose(random).map_or_else(|| "u64".to_owned(), |record| record.name.clone()),
     }
 }
