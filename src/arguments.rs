@@ -3,155 +3,129 @@
 mod call;
 mod cluster;
 mod dev;
+mod file;
+mod help;
 mod logs;
 mod recording;
 mod value;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub(crate) use call::{Invoke, Shell};
-pub(crate) use cluster::{Export, Format, Goal, Push, Rollback};
+pub(crate) use cluster::{Cluster, Export, Format, Goal, Push, Rollback};
 pub(crate) use dev::{Dev, Limits, On};
+pub(crate) use file::{Refusal, read};
+pub(crate) use help::command;
 pub(crate) use logs::Logs;
 pub(crate) use recording::{Keep, Replay};
 
-/// One Rust file becomes running services.
-///
-/// Mark functions with `#[service]`, chain them in main, and run the file with `dyn dev app.rs`.
+/// The command line.
 #[derive(Debug, Parser)]
-#[command(name = "dyn", version, about, after_help = EXIT_CODES)]
+#[command(name = "dyn", version)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes:
-  0    done
-  1    the app or a call of it is wrong; the message says where
-  2    the command line is wrong
-  3    this machine lacks something: run `dyn doctor`
-  4    another session or push has the app
-  130  interrupted before it was done";
-
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Write a small app to start from
+    /// Create a small app to start from
     New {
-        /// The file to write; it must not exist
+        /// File to create; it must not exist
         file: PathBuf,
     },
-    /// Read an app and say what is wrong with it
+    /// Check an app and list its diagnostics
     Check {
-        /// The app
+        #[arg(help = help::FILE)]
         file: PathBuf,
-        /// One JSON value on stdout: services, flow, diagnostics
+        /// Print one JSON value: services, flow, diagnostics
         #[arg(long)]
         json: bool,
     },
-    /// Show which service feeds which
+    /// Draw which service feeds which
     Graph {
-        /// The app
+        #[arg(help = help::FILE)]
         file: PathBuf,
-        /// How to draw it
+        /// Format of the drawing
         #[arg(long, value_enum, default_value_t = Drawing::Text)]
         format: Drawing,
     },
-    /// Build an app, run all of it here, serve it, until Ctrl-C
+    /// Build an app, run its services here, and reload them at every save
     Dev(Dev),
-    /// Call one service: in the running session, or with what it needs started for this call
+    /// Call one service, in the running session or in one started for the call
     Invoke(Invoke),
-    /// Call functions of the running session by hand, or of one started for it; lines from a pipe work too
+    /// Open a shell that calls single functions; lines from a pipe work too
     Shell(Shell),
-    /// How the running session does, or what runs on a cluster
+    /// Show services, versions, and latencies of the running session
     Status {
-        /// The app
+        #[arg(help = help::FILE)]
         file: PathBuf,
-        /// All of it, as one JSON value
+        /// Print one JSON value
         #[arg(long)]
         json: bool,
-        /// What runs on a cluster, and what somebody changed there
-        #[arg(long)]
-        cluster: bool,
-        #[command(flatten)]
-        goal: Goal,
     },
-    /// What services of the running session wrote
+    /// Print the log lines of services
     Logs(Logs),
-    /// Events of the running session as JSON lines, and whatever comes
+    /// Stream events of the running session as JSON lines
     Events {
-        /// The app
+        #[arg(help = help::FILE)]
         file: PathBuf,
-        /// Only events after this number
-        #[arg(long, default_value_t = 0, conflicts_with = "cluster")]
+        /// Skip events up to this number
+        #[arg(long, default_value_t = 0)]
         after: u64,
-        /// Of a cluster: which hosts there are, and what they measure, the last minutes first
-        #[arg(long)]
-        cluster: bool,
-        #[command(flatten)]
-        goal: Goal,
     },
-    /// Run functions on recorded inputs, and say what they return otherwise: a regression test
+    /// Replay a recording and compare what functions return: a regression test
     Replay(Replay),
-    /// List recordings: requests, hops, size
+    /// List recordings with requests, hops, and size
     Recordings {
-        /// The app
+        #[arg(help = help::FILE)]
         file: PathBuf,
-        /// One JSON value a line
+        /// Print one JSON value a line
         #[arg(long)]
         json: bool,
     },
-    /// Save the requests the running session has in memory, or write recorded calls as a Rust test file
+    /// Save the requests that the running session has in memory, or turn a recording into Rust tests
     Keep(Keep),
-    /// Roll out on a cluster what changed since what runs there, without a failed request
+    /// Push changed services to a cluster, by rolling updates without failed requests
     Push(Push),
-    /// Put back what ran on a cluster before
+    /// Roll back to what ran on a cluster before
     Rollback(Rollback),
-    /// Edits here, pushes and rollbacks on a cluster, in one order, and what became of each
+    /// List edits, pushes, and rollbacks with their outcome
     History {
-        /// The app
+        #[arg(help = help::FILE)]
         file: PathBuf,
-        /// One JSON value a line on stdout
+        /// Print one JSON value a line
         #[arg(long)]
         json: bool,
         #[command(flatten)]
         goal: Goal,
     },
-    /// Let pushes go to another cluster than before, where a context means another now
+    /// Allow pushes to the cluster that a context names now
     Trust {
-        /// The context
+        /// Context of the kubeconfig
         context: String,
     },
-    /// Remove an app from a cluster: what carries its labels, and nothing else
-    Down {
-        /// The app
-        file: PathBuf,
-        /// From a cluster; `dyn stop` ends what runs here
-        #[arg(long, required = true)]
-        cluster: bool,
-        /// Without asking
-        #[arg(long)]
-        yes: bool,
-        #[command(flatten)]
-        goal: Goal,
-    },
-    /// End the session of an app and remove whatever it or a killed one left
+    /// Look at an app on a cluster, call it, or remove it
+    #[command(subcommand)]
+    Cluster(Cluster),
+    /// Stop the session of an app and remove what it left
     Stop {
-        /// The app
+        #[arg(help = help::FILE)]
         file: PathBuf,
     },
-    /// Write the same services as a file for kubectl, Docker Compose or Marathon; images are built and put where it finds them
+    /// Export services for kubectl, Docker Compose, or Marathon
     Export(Export),
-    /// Look at what this machine offers: toolchain, linker, engine, limits, disk
+    /// Check this machine: toolchain, linker, engine, limits, disk
     Doctor {
-        /// One JSON value on stdout
+        /// Print one JSON value
         #[arg(long)]
         json: bool,
     },
     /// Print a completion script for a shell
     Completions {
-        /// The shell
+        /// Shell to complete in
         shell: clap_complete::Shell,
     },
     /// Run functions again on recorded inputs: what a session starts to compare two versions
@@ -168,25 +142,45 @@ pub(crate) enum Command {
     },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Drawing {
-    /// For reading
-    Text,
-    /// For Markdown
-    Mermaid,
-    /// For Graphviz
-    Dot,
-    /// For programs
-    Json,
+impl Command {
+    /// The app's file, for a command that has one.
+    fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Check { file, .. }
+            | Self::Graph { file, .. }
+            | Self::Status { file, .. }
+            | Self::Events { file, .. }
+            | Self::Recordings { file, .. }
+            | Self::History { file, .. }
+            | Self::Stop { file }
+            | Self::Dev(Dev { file, .. })
+            | Self::Invoke(Invoke { file, .. })
+            | Self::Shell(Shell { file, .. })
+            | Self::Logs(Logs { file, .. })
+            | Self::Replay(Replay { file, .. })
+            | Self::Keep(Keep { file, .. })
+            | Self::Push(Push { file, .. })
+            | Self::Rollback(Rollback { file, .. })
+            | Self::Export(Export { file, .. }) => Some(file),
+            Self::Cluster(cluster) => Some(cluster.file()),
+            Self::New { .. }
+            | Self::Trust { .. }
+            | Self::Doctor { .. }
+            | Self::Completions { .. }
+            | Self::ReplayWorker
+            | Self::Host { .. } => None,
+        }
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_grammar_holds_together() {
-        use clap::CommandFactory;
-        Arguments::command().debug_assert();
-    }
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Drawing {
+    /// Text for a terminal
+    Text,
+    /// Mermaid, as Markdown shows it
+    Mermaid,
+    /// DOT, as Graphviz reads it
+    Dot,
+    /// JSON
+    Json,
 }

@@ -10,16 +10,15 @@ mod teller;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use arguments::{Arguments, Command};
+use arguments::{Cluster, Command, Refusal};
 use fault::{Fault, Kind};
 
 fn main() -> ExitCode {
     tidy_no_proxy();
-    let arguments = match Arguments::try_parse() {
+    let arguments = match arguments::read(std::env::args_os().collect()) {
         Ok(arguments) => arguments,
-        Err(error) => return told(&error),
+        Err(Refusal::Clap(error)) => return told(&error),
+        Err(Refusal::File(why)) => return Fault::new(Kind::Usage, why).hint("`dyn new app.rs` creates one").report(),
     };
     let ended = match arguments.command {
         Command::New { file } => command::new::run(&file),
@@ -27,15 +26,11 @@ fn main() -> ExitCode {
         Command::Export(export) => command::export::run(&export),
         Command::Graph { file, format } => command::graph::run(&file, format),
         Command::Dev(dev) => command::dev::run(&dev),
-        Command::Invoke(invoke) if invoke.cluster => command::remote::invoke(&invoke),
         Command::Invoke(invoke) => command::invoke::run(&invoke),
         Command::Shell(shell) => command::shell::run(&shell),
-        Command::Status { file, json, cluster: true, goal } => command::remote::status(&file, json, &goal),
-        Command::Status { file, json, .. } => command::status::run(&file, json),
-        Command::Logs(logs) if logs.cluster => command::cluster_logs::run(&logs),
+        Command::Status { file, json } => command::status::run(&file, json),
         Command::Logs(logs) => command::logs::run(&logs),
-        Command::Events { file, cluster: true, goal, .. } => command::cluster_events::run(&file, &goal),
-        Command::Events { file, after, .. } => command::events::run(&file, after),
+        Command::Events { file, after } => command::events::run(&file, after),
         Command::Replay(replay) => command::replay::run(&replay),
         Command::Recordings { file, json } => command::recordings::run(&file, json),
         Command::Keep(keep) => command::keep::run(&keep),
@@ -43,7 +38,7 @@ fn main() -> ExitCode {
         Command::Rollback(rollback) => command::rollback::run(&rollback),
         Command::History { file, json, goal } => command::history::run(&file, json, &goal),
         Command::Trust { context } => command::trust::run(&context),
-        Command::Down { file, cluster: _, yes, goal } => command::down::run(&file, yes, &goal),
+        Command::Cluster(cluster) => on_cluster(&cluster),
         Command::Stop { file } => command::stop::run(&file),
         Command::Doctor { json } => command::doctor::run(json),
         Command::Completions { shell } => command::completions::run(shell),
@@ -58,6 +53,19 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => fault.report(),
+    }
+}
+
+/// A command on what runs on a cluster.
+fn on_cluster(cluster: &Cluster) -> Result<(), Fault> {
+    match cluster {
+        Cluster::Status { file, json, goal } => command::remote::status(file, *json, goal),
+        Cluster::Logs(logs) => command::cluster_logs::run(&logs.logs, &logs.goal),
+        Cluster::Events { file, goal } => command::cluster_events::run(file, goal),
+        Cluster::Invoke { file, service, inputs, route, goal } => {
+            command::remote::invoke(file, service, inputs, route.as_deref(), goal)
+        }
+        Cluster::Down { file, yes, goal } => command::down::run(file, *yes, goal),
     }
 }
 

@@ -1,11 +1,15 @@
 //! What goes to a cluster, or stays a file for one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::Logs;
+use super::help;
 
 /// Which cluster is meant, as `kubectl` is told.
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Cluster")]
 pub(crate) struct Goal {
     /// Context of the kubeconfig [default: the current one]
     #[arg(long)]
@@ -15,56 +19,125 @@ pub(crate) struct Goal {
     pub(crate) namespace: Option<String>,
 }
 
+/// An app on a cluster.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Cluster {
+    /// Show versions, pods, and fields that others changed
+    Status {
+        #[arg(help = help::FILE)]
+        file: PathBuf,
+        /// Print one JSON value
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        goal: Goal,
+    },
+    /// Print the log lines of pods
+    Logs(PodLogs),
+    /// Stream hosts and their measurements as JSON lines, the last minutes first
+    Events {
+        #[arg(help = help::FILE)]
+        file: PathBuf,
+        #[command(flatten)]
+        goal: Goal,
+    },
+    /// Call one service through the API server
+    Invoke {
+        #[arg(help = help::FILE)]
+        file: PathBuf,
+        /// Service to call, by its Rust name
+        service: String,
+        /// Inputs: NAME=JSON by name, or JSON in order; missing ones are fetched by the route
+        inputs: Vec<String>,
+        /// Route that fetches missing inputs, e.g. 'map(filter(get))' [default: the app's flow]
+        #[arg(long)]
+        route: Option<String>,
+        #[command(flatten)]
+        goal: Goal,
+    },
+    /// Remove an app: the objects that carry its labels
+    Down {
+        #[arg(help = help::FILE)]
+        file: PathBuf,
+        /// Skip the confirmation prompt
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        goal: Goal,
+    },
+}
+
+impl Cluster {
+    /// The app's file.
+    pub(super) fn file(&self) -> &Path {
+        match self {
+            Self::Status { file, .. }
+            | Self::Logs(PodLogs { logs: Logs { file, .. }, .. })
+            | Self::Events { file, .. }
+            | Self::Invoke { file, .. }
+            | Self::Down { file, .. } => file,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
-pub(crate) struct Push {
-    /// The app
-    pub(crate) file: PathBuf,
-    /// These services alone; others stay as they run
-    pub(crate) services: Vec<String>,
-    /// Neighbours that would not understand a named service come along
-    #[arg(long, requires = "services")]
-    pub(crate) with_dependents: bool,
-    /// Say what would be done, and do nothing
-    #[arg(long)]
-    pub(crate) plan: bool,
-    /// Without asking
-    #[arg(long)]
-    pub(crate) yes: bool,
-    /// One JSON value a line on stdout
-    #[arg(long)]
-    pub(crate) json: bool,
+pub(crate) struct PodLogs {
+    #[command(flatten)]
+    pub(crate) logs: Logs,
     #[command(flatten)]
     pub(crate) goal: Goal,
-    /// Registry images go through, as host, host:port or host:port/folder [default: whatever way there is]
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Push {
+    #[arg(help = help::FILE)]
+    pub(crate) file: PathBuf,
+    /// Services to push; others stay as they run [default: all that changed]
+    pub(crate) services: Vec<String>,
+    /// Push neighbours that would not understand a named service, too
+    #[arg(long, requires = "services")]
+    pub(crate) with_dependents: bool,
+    /// Print the plan and change nothing
     #[arg(long)]
-    pub(crate) registry: Option<String>,
-    /// No registry: serve the images from here to the nodes while they are rolled out
-    #[arg(long, conflicts_with = "registry")]
-    pub(crate) serve: bool,
+    pub(crate) plan: bool,
+    /// Skip the confirmation prompt
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Print one JSON value a line
+    #[arg(long)]
+    pub(crate) json: bool,
     /// Take over fields that others set
     #[arg(long)]
     pub(crate) force: bool,
-    /// Remove services that are no more part of the app
+    /// Remove services that are no longer part of the app
     #[arg(long)]
     pub(crate) remove: bool,
-    /// Seconds the roll of a service may take
-    #[arg(long, default_value_t = 120)]
+    /// Time limit of a service's roll, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     pub(crate) deadline: u64,
+    /// Registry for images, as host, host:port or host:port/folder [default: found by itself]
+    #[arg(long, help_heading = "Images")]
+    pub(crate) registry: Option<String>,
+    /// Serve images to the nodes from this machine, without a registry
+    #[arg(long, conflicts_with = "registry", help_heading = "Images")]
+    pub(crate) serve: bool,
+    #[command(flatten)]
+    pub(crate) goal: Goal,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Rollback {
-    /// The app
+    #[arg(help = help::FILE)]
     pub(crate) file: PathBuf,
-    /// One service alone
+    /// Service to roll back [default: all]
     pub(crate) service: Option<String>,
-    /// The push to go back to, by its number [default: the one before]
+    /// Number of the push to go back to [default: the one before]
     #[arg(long)]
     pub(crate) to: Option<u32>,
-    /// Without asking
+    /// Skip the confirmation prompt
     #[arg(long)]
     pub(crate) yes: bool,
-    /// One JSON value a line on stdout
+    /// Print one JSON value a line
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -73,25 +146,25 @@ pub(crate) struct Rollback {
 
 #[derive(Debug, Args)]
 pub(crate) struct Export {
-    /// The app
+    #[arg(help = help::FILE)]
     pub(crate) file: PathBuf,
-    /// What is to read the file
+    /// Program that reads the export
     #[arg(long, value_enum)]
     pub(crate) format: Format,
-    /// Registry the images are put into, as host, host:port or host:port/folder [default: that of dyn.toml; for compose, Docker's engine here]
+    /// Registry for images, as host, host:port or host:port/folder [default: that of dyn.toml; for compose, the local engine]
     #[arg(long)]
     pub(crate) registry: Option<String>,
-    /// The file to write [default: stdout]
+    /// File to write [default: stdout]
     #[arg(long, short)]
     pub(crate) output: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For kubectl apply
+    /// kubectl apply
     Kubernetes,
-    /// For docker compose up
+    /// docker compose up
     Compose,
-    /// For Marathon's /v2/groups
+    /// Marathon's /v2/groups
     Marathon,
 }

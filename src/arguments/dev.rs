@@ -5,45 +5,46 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::Goal;
+use super::help;
 use super::value::{bytes, cpus, seconds};
 
 #[derive(Debug, Args)]
 pub(crate) struct Dev {
-    /// The app
+    #[arg(help = help::FILE)]
     pub(crate) file: PathBuf,
-    /// Where to run it
+    /// Backend to run services on
     #[arg(long, value_enum, default_value_t = On::Auto)]
     pub(crate) on: On,
-    /// Port of the last service on 127.0.0.1; 0: a free one [default: 8080, or a free one where that is taken]
+    /// Port of the public listener on 127.0.0.1; 0 picks a free one [default: 8080, or a free one where that is taken]
     #[arg(long)]
     pub(crate) port: Option<u16>,
-    /// Lines of text: no view, no progress bars
-    #[arg(long, conflicts_with = "json")]
-    pub(crate) plain: bool,
-    /// One JSON value a line on stdout
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// The view of the session that runs already, in another terminal; quitting it leaves the session as it is
-    #[arg(long, conflicts_with_all = ["json", "plain"])]
-    pub(crate) attach: bool,
-    /// A view of ASCII characters alone
-    #[arg(long)]
-    pub(crate) ascii: bool,
-    /// A view that leaves the mouse to the terminal
-    #[arg(long)]
-    pub(crate) no_mouse: bool,
-    /// Write requests and what each function received and returned to recordings/NAME beside the app
-    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "")]
-    pub(crate) record: Option<String>,
-    /// Blank a field before anything is recorded: a JSON pointer such as /user/token, or a name for wherever it is
-    #[arg(long, value_name = "PATH")]
-    pub(crate) redact: Vec<String>,
-    /// Leave a field out of comparisons: a JSON pointer such as /timestamp, or a name for wherever it is
-    #[arg(long, value_name = "PATH")]
-    pub(crate) ignore: Vec<String>,
-    /// Answer callers who use this name for the services, and its pages; addresses and localhost will always do
+    /// Answer requests with this host name too; addresses, localhost and service names are always answered
     #[arg(long, value_name = "NAME")]
     pub(crate) allow_host: Vec<String>,
+    /// Print lines of text instead of the view
+    #[arg(long, conflicts_with = "json", help_heading = "Output")]
+    pub(crate) plain: bool,
+    /// Print one JSON value a line
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+    /// Show the view of the session that runs already; quitting leaves the session running
+    #[arg(long, conflicts_with_all = ["json", "plain"], help_heading = "Output")]
+    pub(crate) attach: bool,
+    /// Draw the view with ASCII characters only
+    #[arg(long, help_heading = "Output")]
+    pub(crate) ascii: bool,
+    /// Leave the mouse to the terminal
+    #[arg(long, help_heading = "Output")]
+    pub(crate) no_mouse: bool,
+    /// Record requests, and the input and output of each function, to recordings/NAME beside the app
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "", help_heading = "Recording")]
+    pub(crate) record: Option<String>,
+    /// Blank a field before it is recorded: a JSON pointer such as /user/token, or a name at any depth
+    #[arg(long, value_name = "PATH", help_heading = "Recording")]
+    pub(crate) redact: Vec<String>,
+    /// Ignore a field in comparisons: a JSON pointer such as /timestamp, or a name at any depth
+    #[arg(long, value_name = "PATH", help_heading = "Recording")]
+    pub(crate) ignore: Vec<String>,
     #[command(flatten)]
     pub(crate) limits: Limits,
     #[command(flatten)]
@@ -52,27 +53,28 @@ pub(crate) struct Dev {
 
 /// Limits on each service.
 #[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = "Limits of a service")]
 pub(crate) struct Limits {
-    /// CPUs a service may use, e.g. 0.5 (docker)
+    /// CPUs of a service, e.g. 0.5 (docker)
     #[arg(long, value_name = "CPUS", value_parser = cpus)]
     pub(crate) cpus: Option<f64>,
-    /// Memory a service may use, e.g. 256M
+    /// Memory of a service, e.g. 256M
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     pub(crate) memory: Option<u64>,
-    /// Deadline of a request that brings none, in seconds
+    /// Deadline of a request, in seconds; a request may ask for a shorter one
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     pub(crate) deadline: f64,
-    /// Largest body of a request or an answer
+    /// Largest body of a request or a response
     #[arg(long, value_name = "SIZE", default_value = "8M", value_parser = bytes)]
     pub(crate) body: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum On {
-    /// Docker where an engine answers, else processes
+    /// Docker where an engine answers, otherwise processes
     Auto,
-    /// A container for each service
+    /// One container for each service
     Docker,
-    /// A process for each service
+    /// One process for each service
     Process,
 }

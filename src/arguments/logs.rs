@@ -1,29 +1,24 @@
-//! What `dyn logs` is told.
+//! What `dyn logs` and `dyn cluster logs` are told.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Goal;
+use super::help;
 
 #[derive(Debug, Args)]
 pub(crate) struct Logs {
-    /// The app
+    #[arg(help = help::FILE)]
     pub(crate) file: PathBuf,
-    /// Only this service, by its Rust name
+    /// Service to print, by its Rust name [default: all]
     pub(crate) service: Option<String>,
-    /// Whatever comes, until Ctrl-C
+    /// Print new lines until Ctrl-C
     #[arg(short, long)]
     pub(crate) follow: bool,
-    /// Only the latest lines
+    /// Number of past lines to print
     #[arg(short = 'n', long)]
     pub(crate) last: Option<usize>,
-    /// JSON lines: seq, at_ms, service, stream, line; of a cluster: pod, line
+    /// Print JSON lines: seq, at_ms, service, stream, line; of a cluster: pod, line
     #[arg(long)]
     pub(crate) json: bool,
-    /// Of the pods on a cluster
-    #[arg(long)]
-    pub(crate) cluster: bool,
-    #[command(flatten)]
-    pub(crate) goal: Goal,
 }

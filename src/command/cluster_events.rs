@@ -1,4 +1,4 @@
-//! `dyn events --cluster` and the hops of `dyn status --cluster`: what the view's `c` shows, for faces without a screen.
+//! `dyn cluster events` and the hops of `dyn cluster status`: what the view's `c` shows, for faces without a screen.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! `dyn logs --cluster`: what pods wrote, and with `--follow` what they write, as they come and go.
+//! `dyn cluster logs`: what pods wrote, and with `--follow` what they write, as they come and go.
 
 use futures_util::StreamExt;
 use rollout::cluster::{Access, Line, Tail, connect, lines, pods, tail};
@@ -6,14 +6,14 @@ use rollout::object::label;
 use serde_json::json;
 
 use super::cluster::{load, target};
-use crate::arguments::Logs;
+use crate::arguments::{Goal, Logs};
 use crate::fault::Fault;
 use crate::speech;
 
 /// Lines of each pod that are shown where nobody says how many.
 const LINES: usize = 200;
 
-pub(crate) fn run(logs: &Logs) -> Result<(), Fault> {
+pub(crate) fn run(logs: &Logs, goal: &Goal) -> Result<(), Fault> {
     let (app, _, settings) = load(&logs.file)?;
     let name = settings.name_of(&app).to_owned();
     let host = match &logs.service {
@@ -21,7 +21,7 @@ pub(crate) fn run(logs: &Logs) -> Result<(), Fault> {
         None => None,
     };
     super::dev::runtime()?.block_on(async {
-        let access = connect(&target(&logs.goal)).await?;
+        let access = connect(&target(goal)).await?;
         let labels = label::selector(&name, host.as_deref());
         let last = i64::try_from(logs.last.unwrap_or(LINES)).unwrap_or(i64::MAX);
         if logs.follow {

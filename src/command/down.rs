@@ -1,4 +1,4 @@
-//! `dyn down --cluster`: an app, away from a cluster.
+//! `dyn cluster down`: an app, away from a cluster.
 
 use std::path::Path;
 

@@ -16,12 +16,11 @@ pub(crate) fn run(file: &Path) -> Result<(), Fault> {
     // create_new: a file that is there already is somebody's work.
     let written =
         OpenOptions::new().write(true).create_new(true).open(file).and_then(|mut new| new.write_all(APP.as_bytes()));
-    written.map_err(|error| {
-        let fault = Fault::new(Kind::Machine, format!("failed to write {}: {error}", file.display()));
-        match error.kind() {
-            ErrorKind::AlreadyExists => fault.hint("name a file that does not exist yet"),
-            _ => fault,
+    written.map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => {
+            Fault::new(Kind::Usage, format!("{} already exists", file.display())).hint("choose a name that is free")
         }
+        _ => Fault::new(Kind::Machine, format!("cannot write {}: {error}", file.display())),
     })?;
     drop(speech::err(format_args!("wrote {0}; run it with: dyn dev {0}", file.display())));
     Ok(())

@@ -1,4 +1,4 @@
-//! `dyn status` and `invoke` with `--cluster`: the same of what runs there, through its API server.
+//! `dyn cluster status` and `dyn cluster invoke`: what runs there, through its API server.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use serde_json::json;
 use session::Measured;
 
 use super::cluster::{load, target};
-use crate::arguments::{Goal, Invoke};
+use crate::arguments::Goal;
 use crate::fault::{Fault, Kind};
 use crate::speech;
 
@@ -67,17 +67,23 @@ fn show(running: &Running, measured: &Measured) {
     }
 }
 
-pub(crate) fn invoke(invoke: &Invoke) -> Result<(), Fault> {
-    let (app, _, settings) = load(&invoke.file)?;
+pub(crate) fn invoke(
+    file: &Path,
+    service: &str,
+    inputs: &[String],
+    route: Option<&str>,
+    goal: &Goal,
+) -> Result<(), Fault> {
+    let (app, _, settings) = load(file)?;
     let name = settings.name_of(&app).to_owned();
-    let service = super::invoke::find(&app, &invoke.service)?;
-    let inputs = super::invoke::inputs(service, &invoke.inputs)?;
+    let service = super::invoke::find(&app, service)?;
+    let inputs = super::invoke::inputs(service, inputs)?;
     super::dev::runtime()?.block_on(async {
-        let access = connect(&target(&invoke.goal)).await?;
+        let access = connect(&target(goal)).await?;
         let site = Site::look(&access, &name).await.map_err(PushError::from)?;
         let running = site.running.current(&service.name).ok_or_else(|| {
             Fault::new(Kind::App, format!("{} does not run on {} / {}", service.name, access.context, access.namespace))
-                .hint(format!("`dyn push {}` brings it there", invoke.file.display()))
+                .hint(format!("`dyn push {}` brings it there", file.display()))
         })?;
         let labels = format!("{},{}={}", label::selector(&name, Some(&service.host)), label::WIRE, running.wire);
         let forward = Forward::open(&access, To::AnyOf(labels), PORT).await;
@@ -86,7 +92,7 @@ pub(crate) fn invoke(invoke: &Invoke) -> Result<(), Fault> {
         let hosts = Hosts::of(access.clone(), &name).await.ok();
         let key = hosts.as_ref().map(Hosts::key);
         let url = format!("http://{}/", forward.address);
-        let called = super::invoke::call(&url, &inputs, invoke.route.as_deref(), key).await;
+        let called = super::invoke::call(&url, &inputs, route, key).await;
         // A connection that was led nowhere only ends: why is known here.
         called.map_err(|fault| match forward.trouble() {
             Some(trouble) => Fault::new(Kind::Machine, format!("failed to {trouble}")),

@@ -101,8 +101,8 @@ fn a_new_app_is_a_good_app_and_nothing_is_overwritten() {
     assert!(output.status.success(), "{}", stderr(&output));
     let before = std::fs::read(&file).expect("the app");
     let again = run(&["new".as_ref(), file.as_os_str()]);
-    assert_eq!(again.status.code(), Some(3));
-    assert!(stderr(&again).contains("hint: name a file that does not exist yet"));
+    assert_eq!(again.status.code(), Some(2));
+    assert!(stderr(&again).contains("fresh.rs already exists"));
     assert_eq!(std::fs::read(&file).expect("the app"), before);
 }
 
@@ -143,6 +143,28 @@ fn the_command_line_is_told_when_it_is_wrong() {
     }
 }
 
+#[test]
+fn a_file_that_is_left_out_is_the_app_of_the_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let in_folder = |arguments: &[&str]| {
+        let output = support::dyn_command().current_dir(folder.path()).args(arguments).output();
+        output.expect("dyn runs")
+    };
+    let nothing = in_folder(&["check"]);
+    assert_eq!(nothing.status.code(), Some(2));
+    assert!(stderr(&nothing).contains("no app in this folder"), "{}", stderr(&nothing));
+    assert!(in_folder(&["new", "plant.rs"]).status.success());
+    let checked = in_folder(&["check", "--json"]);
+    assert!(checked.status.success(), "{}", stderr(&checked));
+    assert!(stdout(&in_folder(&["graph"])).contains("measure"));
+    // The first of two positions is a service here, not a file.
+    let called = in_folder(&["invoke", "nobody"]);
+    assert_eq!(called.status.code(), Some(1), "{}", stderr(&called));
+    assert!(stderr(&called).contains("its services are"), "{}", stderr(&called));
+    assert!(in_folder(&["new", "other.rs"]).status.success());
+    assert!(stderr(&in_folder(&["check"])).contains("other.rs, plant.rs"));
+}
+
 /// Commands that answer on stdout and need no session.
 const ANSWERS: &[&[&str]] = &[
     &["graph", "examples/building.rs"],
@@ -154,6 +176,7 @@ const ANSWERS: &[&[&str]] = &[
     &["doctor", "--json"],
     &["--help"],
     &["dev", "--help"],
+    &["cluster", "logs", "--help"],
     &["--version"],
 ];
 

@@ -62,7 +62,7 @@ impl Namespace {
     pub(crate) fn command(&self, command: &str, file: &Path) -> Command {
         let mut dyn_command = dyn_command();
         dyn_command.env("KUBECONFIG", kubeconfig());
-        dyn_command.arg(command).arg(file).args(["--namespace", &self.name]);
+        dyn_command.args(command.split(' ')).arg(file).args(["--namespace", &self.name]);
         dyn_command
     }
 

@@ -78,15 +78,14 @@ fn hops_come_with_the_minutes_before_and_follow_pods_that_are_killed() {
     call(&url, 40);
 
     // Nobody looked while they were answered.
-    let mut events = namespace.command("events", &app.file);
-    events.arg("--cluster");
+    let events = namespace.command("cluster events", &app.file);
     let told = Told::by(events);
     let hosts = told.until("hosts", |line| line["event"] == "hosts" && line["hosts"].as_object().unwrap().len() == 3);
     let seen = told.until("the requests of before", |line| have(line, 40));
     assert_eq!(seen["dropped"], 0, "every request's parts came together: {seen}");
     let trace = &seen["traces"][0];
     assert_eq!((trace["partial"].as_bool(), trace["spans"].as_array().unwrap().len()), (Some(false), 3), "{trace}");
-    let status = namespace.command("status", &app.file).args(["--cluster", "--json"]).output().unwrap();
+    let status = namespace.command("cluster status", &app.file).arg("--json").output().unwrap();
     let status = Ran::of(&status).done().events.remove(0);
     assert!(have(&status, 40), "{status}");
     assert_eq!(status["troubles"], serde_json::json!([]));
@@ -133,9 +132,9 @@ fn who_may_not_reach_pods_is_told_so() {
     let admin = text.split("token: \"").nth(1).unwrap().split('"').next().unwrap();
     fs::write(&file, text.replace(admin, &token)).unwrap();
 
-    let mut events = namespace.command("events", &app.file);
+    let mut events = namespace.command("cluster events", &app.file);
     // Whoever may not see what tells clusters apart knows this one by another sign, and has a home of their own.
-    events.env("KUBECONFIG", &file).env("DYNINKA_HOME", folder.path()).arg("--cluster");
+    events.env("KUBECONFIG", &file).env("DYNINKA_HOME", folder.path());
     let told = Told::by(events);
     let trouble = told.until("trouble", |line| line["event"] == "trouble" && line["troubles"] != serde_json::json!([]));
     let words = trouble["troubles"][0].as_str().unwrap();
@@ -150,8 +149,8 @@ fn lines_are_followed_over_a_roll() {
     namespace.push(&app.file, &[]).done();
     let url = namespace.url("twice");
     call(&url, 3);
-    let mut logs = namespace.command("logs", &app.file);
-    logs.args(["plus", "--cluster", "--follow", "--json", "--last", "2"]);
+    let mut logs = namespace.command("cluster logs", &app.file);
+    logs.args(["plus", "--follow", "--json", "--last", "2"]);
     let told = Told::by(logs);
     let first = told.until("a line of before", |line| line["line"] == "stepped 1");
     let second = told.until("and another", |line| line["line"].is_string());

@@ -18,6 +18,7 @@ mod rolls;
 mod screen;
 mod served;
 mod session;
+#[expect(dead_code, reason = "other tests run dyn without a cluster")]
 #[path = "../support/mod.rs"]
 mod support;
 mod turns;

@@ -18,8 +18,7 @@ fn a_field_that_somebody_else_set_is_named_and_taken_over_only_by_force() {
     // Who scales a service whose replicas nobody names is left alone.
     namespace.kubectl(&["scale", "deployment", &name, "--replicas=2"]);
     namespace.kubectl(&["rollout", "status", "deployment", &name]);
-    let status =
-        Ran::of(&namespace.command("status", &app.file).args(["--cluster", "--json"]).output().unwrap()).done();
+    let status = Ran::of(&namespace.command("cluster status", &app.file).arg("--json").output().unwrap()).done();
     assert!(status.events[0].to_string().contains("progressDeadlineSeconds"), "{:#?}", status.events);
     app.edit("-> u64 { 1 }", "-> u64 { 2 }");
     let refused = namespace.push(&app.file, &[]);

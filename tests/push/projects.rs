@@ -70,8 +70,8 @@ fn two_projects_of_one_name_are_two_apps_and_down_takes_no_strangers() {
         assert!(strange.stderr.contains(word), "no {word:?} in {}", strange.stderr);
     }
     let down = |file: &Path, home: &Path| {
-        let mut command = namespace.command("down", file);
-        command.env("DYNINKA_HOME", home).args(["--cluster", "--yes"]);
+        let mut command = namespace.command("cluster down", file);
+        command.env("DYNINKA_HOME", home).arg("--yes");
         command.output().unwrap()
     };
     let home = tempfile::tempdir().unwrap();
@@ -100,7 +100,7 @@ fn two_projects_of_one_name_are_two_apps_and_down_takes_no_strangers() {
     assert_eq!(client.get(&url).send().unwrap().text().unwrap(), "22");
     assert_eq!(client.get(&url).header("Dyninka-Route", "source").send().unwrap().status(), 403);
     assert_eq!(client.get(format!("{url}metrics")).send().unwrap().status(), 403);
-    let invoked = namespace.command("invoke", &ours.file).args(["twice", "--cluster", "--route", "source"]).output();
+    let invoked = namespace.command("cluster invoke", &ours.file).args(["twice", "--route", "source"]).output();
     let invoked = invoked.unwrap();
     assert_eq!(String::from_utf8_lossy(&invoked.stdout).trim(), "20", "{}", String::from_utf8_lossy(&invoked.stderr));
 }

@@ -123,11 +123,3 @@ fn nobody_says_yes_for_a_user_who_is_not_there() {
     refused(&ran, 2, &["--yes"]);
     assert!(namespace.writes().is_empty(), "{:?}", namespace.writes());
 }
-
-#[test]
-fn only_a_cluster_is_taken_down() {
-    let app = App::new();
-    let ran = crate::support::run(&["down".as_ref(), app.file.as_os_str()]);
-    assert_eq!(ran.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&ran.stderr).contains("--cluster"));
-}

@@ -63,22 +63,21 @@ fn only_what_changed_is_rolled_and_no_request_fails() {
     let back = Ran::of(&namespace.command("rollback", &app.file).args(["--yes", "--json"]).output().unwrap()).done();
     assert_eq!(back.all("done")[0]["services"], serde_json::json!(["plus"]));
     comes_to(&url, "22");
-    let status =
-        Ran::of(&namespace.command("status", &app.file).args(["--cluster", "--json"]).output().unwrap()).done();
+    let status = Ran::of(&namespace.command("cluster status", &app.file).arg("--json").output().unwrap()).done();
     let services = status.events[0]["services"].as_array().unwrap();
     assert_eq!(services.len(), 3);
     assert!(
         services.iter().all(|service| service["ready"] == 1 && service["drift"] == serde_json::json!([])),
         "{services:#?}"
     );
-    let invoked = namespace.command("invoke", &app.file).args(["plus", "5", "--cluster"]).output().unwrap();
+    let invoked = namespace.command("cluster invoke", &app.file).args(["plus", "5"]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&invoked.stdout).trim(), "6", "{}", String::from_utf8_lossy(&invoked.stderr));
     let history = Ran::of(&namespace.command("history", &app.file).arg("--json").output().unwrap()).done();
     let numbers: Vec<_> = history.events.iter().map(|record| record["number"].as_u64().unwrap()).collect();
     assert_eq!(numbers, [1, 2, 3]);
     assert!(history.events.iter().all(|record| record["outcome"] == "live"), "{:#?}", history.events);
 
-    let down = namespace.command("down", &app.file).args(["--cluster", "--yes"]).output().unwrap();
+    let down = namespace.command("cluster down", &app.file).arg("--yes").output().unwrap();
     assert!(down.status.success(), "{}", String::from_utf8_lossy(&down.stderr));
     for kind in ["deployments", "services", "leases"] {
         assert!(namespace.objects(kind).is_empty(), "{kind}: {:?}", namespace.objects(kind).keys());

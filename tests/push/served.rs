@@ -45,7 +45,7 @@ fn nodes_fetch_from_whoever_pushes_and_from_nobody_afterwards() {
     assert!(sent(&edited) > 100_000, "{}", sent(&edited));
     comes_to(&url, &((11 + unique) * 2).to_string());
 
-    let down = namespace.command("down", &app.file).args(["--cluster", "--yes"]).output().unwrap();
+    let down = namespace.command("cluster down", &app.file).arg("--yes").output().unwrap();
     let down = Ran::of(&down);
     assert_eq!(down.code, Some(0), "{}", down.stderr);
     assert_eq!(door("services"), None);
