@@ -8,6 +8,7 @@ use syn::{Expr, Lit, Pat, Stmt, UnOp};
 
 use crate::diagnostic::{Diagnostic, Place};
 use crate::model::Flow;
+use crate::suggest::nearest;
 
 /// Places of syn's spans in a file.
 pub(crate) struct Placer<'a> {
@@ -189,7 +190,7 @@ impl Reader<'_> {
         let given: Vec<Option<Flow>> =
             first.into_iter().chain(rest.map(|argument| self.expression(argument)).collect::<Vec<_>>()).collect();
         let Some(inputs) = self.services.get(name) else {
-            let help = match nearest(name, self.services.keys()) {
+            let help = match nearest(name, self.services.keys().map(String::as_str)) {
                 Some(near) => format!("did you mean {near}?"),
                 None if self.has_unseen_marks => {
                     "a mark that a macro makes, a condition holds or another name stands for does not count: see there"
@@ -283,26 +284,4 @@ fn quote(text: &str) -> String {
         }
     }
     json
-}
-
-/// The name that is fewest changes away, if few enough.
-pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a String>) -> Option<&'a str> {
-    let with_distance = names.map(|known| (distance(name, known), known.as_str()));
-    let (away, known) = with_distance.min()?;
-    (away <= 1 + name.len() / 4).then_some(known)
-}
-
-/// Levenshtein's distance.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, to) in b.iter().enumerate() {
-            let swapped = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = swapped.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }

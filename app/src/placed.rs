@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use syn::spanned::Spanned;
 
-use crate::flow;
 use crate::mention;
 use crate::model::Placed;
 use crate::parse::Reader;
 use crate::service;
+use crate::suggest::nearest;
 use crate::syntax::{attributes, is_named};
 use crate::tree::{Item, Kind, PlacedOn};
 use crate::unit::back;
@@ -42,7 +42,7 @@ impl Reader<'_> {
                 if self.functions.contains_key(service) {
                     return None;
                 }
-                let help = match flow::nearest(service, self.functions.keys()) {
+                let help = match nearest(service, self.functions.keys().map(String::as_str)) {
                     Some(near) => format!("did you mean {near}?"),
                     None if self.has_unseen_marks => {
                         format!("the mark of {service} does not count where it is: see there")

@@ -82,9 +82,9 @@ async fn started(invoke: &Invoke, app: &App, inputs: &Map<String, Value>) -> Res
 
 pub(super) fn find<'a>(app: &'a App, name: &str) -> Result<&'a Service, Fault> {
     app.services.iter().find(|service| service.name == name).ok_or_else(|| {
-        let names: Vec<_> = app.services.iter().map(|service| service.name.as_str()).collect();
+        let names = app.services.iter().map(|service| service.name.as_str());
         Fault::new(Kind::App, format!("{name} is no service of {}", app.name))
-            .hint(format!("its services are {}", names.join(", ")))
+            .hint(app::suggest(name, names, "services"))
     })
 }
 

@@ -12,9 +12,9 @@ pub(crate) fn run(logs: &Logs) -> Result<(), Fault> {
         let client = attached(&logs.file)?;
         let snapshot = client.snapshot().await?;
         if let Some(service) = logs.service.as_deref().filter(|service| snapshot.service(service).is_none()) {
-            let known: Vec<&str> = snapshot.services.iter().map(|service| service.name.as_str()).collect();
+            let known = snapshot.services.iter().map(|service| service.name.as_str());
             return Err(Fault::new(Kind::Usage, format!("{service} is no service of {}", snapshot.app))
-                .hint(format!("there are {}", known.join(", "))));
+                .hint(app::suggest(service, known, "services")));
         }
         let width = snapshot.services.iter().map(|service| service.name.len()).max().unwrap_or_default();
         let mut lines = client.follow_logs(logs.service.as_deref(), logs.last, logs.follow).await?;

@@ -118,7 +118,7 @@ fn invoke_calls_one_function_with_what_it_needs() {
     assert!(stderr(&wrong).contains("map: reading: invalid type"), "{}", stderr(&wrong));
     let nobody = run(&["invoke", "examples/building.rs", "nobody"]);
     assert_eq!(nobody.status.code(), Some(1));
-    assert!(stderr(&nobody).contains("its services are get, filter, map, moving_avg"));
+    assert!(stderr(&nobody).contains("services: get, filter, map, moving_avg"));
     let json = run(&["invoke", "examples/building.rs", "map", "{"]);
     assert_eq!(json.status.code(), Some(2), "{}", stderr(&json));
 }
@@ -160,7 +160,7 @@ fn a_file_that_is_left_out_is_the_app_of_the_folder() {
     // The first of two positions is a service here, not a file.
     let called = in_folder(&["invoke", "nobody"]);
     assert_eq!(called.status.code(), Some(1), "{}", stderr(&called));
-    assert!(stderr(&called).contains("its services are"), "{}", stderr(&called));
+    assert!(stderr(&called).contains("services: "), "{}", stderr(&called));
     assert!(in_folder(&["new", "other.rs"]).status.success());
     assert!(stderr(&in_folder(&["check"])).contains("other.rs, plant.rs"));
 }

@@ -53,7 +53,7 @@ impl Namespace {
     }
 
     fn taking(purpose: &str, turn: File) -> Self {
-        let name = format!("p-{purpose}-{}", std::process::id());
+        let name = format!("p-{purpose}-{:08x}", unique());
         kubectl(&["create", "namespace", &name]);
         Self { name, _turn: turn }
     }
@@ -186,4 +186,10 @@ fn locked(name: &str) -> File {
     let file = lock(name);
     file.lock().unwrap();
     file
+}
+
+/// A number that no other run has: process numbers come again, and a cluster outlives its tests.
+pub(crate) fn unique() -> u32 {
+    let uuid = std::fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap();
+    u32::from_str_radix(&uuid[..8], 16).unwrap()
 }

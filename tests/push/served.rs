@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::app::App;
-use crate::cluster::{Namespace, Ran};
+use crate::cluster::{Namespace, Ran, unique};
 use crate::rolls::comes_to;
 
 fn body(url: &str) -> String {
@@ -15,7 +15,7 @@ fn nodes_fetch_from_whoever_pushes_and_from_nobody_afterwards() {
     let (namespace, app) = (Namespace::new("served"), App::new());
     app.settings("[entry]\nnode_port = 0\n[images]\nserve = true\n");
     // No run before this one has brought the nodes the same bytes.
-    let unique = u64::from(std::process::id()) * 10;
+    let unique = u64::from(unique());
     let step = |value: u64| app.edit("-> u64 { 1 }", &format!("-> u64 {{ {value} }}"));
     step(unique);
     let first = namespace.push(&app.file, &[]).done();
@@ -77,7 +77,7 @@ impl Drop for Walled {
 #[test]
 fn nodes_that_do_not_get_here_leave_what_ran_and_it_is_said_what_to_do() {
     let (namespace, app) = (Namespace::new("walled"), App::new());
-    let unique = u64::from(std::process::id()) * 10 + 5;
+    let unique = u64::from(unique());
     app.edit("-> u64 { 1 }", &format!("-> u64 {{ {unique} }}"));
     namespace.push(&app.file, &["--serve"]).done();
     let url = namespace.url("twice");

@@ -124,9 +124,9 @@ fn faults(file: &File, app: &App) -> Vec<(String, String, Vec<String>)> {
     let mut faults = Vec::new();
     let keys = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
     for name in file.services.keys().filter(|name| app.service(name).is_none()) {
-        let there: Vec<&str> = app.services.iter().map(|service| service.name.as_str()).collect();
+        let there = app.services.iter().map(|service| service.name.as_str());
         let message = format!("{name} is no service of {}", app.name);
-        faults.push((message, format!("its services are {}", there.join(", ")), keys(&["services", name])));
+        faults.push((message, app::suggest(name, there, "services"), keys(&["services", name])));
     }
     let own = file.services.iter().map(|(name, said)| (vec!["services", name.as_str()], said));
     for (table, said) in own.chain([(vec!["defaults"], &file.defaults)]) {

@@ -94,7 +94,7 @@ tls = \"certificate\"
 path = \"x\"
 ";
     insta::assert_snapshot!(mistakes(text).join("\n"), @r#"
-    dyn.toml:2:11: mapp is no service of building (its services are get, filter, map, moving_avg)
+    dyn.toml:2:11: mapp is no service of building (did you mean map?)
     dyn.toml:5:1: a service with no pods answers nobody (leave it out to let others scale it, or take the service out of the app)
     dyn.toml:7:1: 2 is reserved and only 1 allowed (reserve less, or raise the limit)
     dyn.toml:8:5: "DYNINKA_TOKEN" is no name of an environment variable here (letters, digits and _, no digit first; DYNINKA_… is the host's own)

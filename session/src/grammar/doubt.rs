@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::cursor::value_types;
-use super::mistake::{characters, nearest};
+use super::mistake::characters;
 use super::shape::{Ty, Types, of};
 use super::token::{Kind, Token, tokens};
 use crate::snapshot::{Field, Snapshot};
@@ -158,7 +158,7 @@ impl<'c> Check<'c> {
 }
 
 fn meant<'n>(wrong: &str, names: impl Iterator<Item = &'n str>) -> String {
-    nearest(wrong, names).map_or_else(String::new, |name| format!(", did you mean {name}?"))
+    app::nearest(wrong, names).map_or_else(String::new, |name| format!(", did you mean {name}?"))
 }
 
 fn words(ty: Ty<'_>, written: &str) -> String {

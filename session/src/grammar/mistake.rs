@@ -28,12 +28,7 @@ impl Mistake {
 
     /// `did you mean …?`, or else every name there is.
     pub(super) fn nearest<'n>(self, wrong: &str, names: impl IntoIterator<Item = &'n str>, what: &str) -> Self {
-        let names: Vec<_> = names.into_iter().collect();
-        match nearest(wrong, names.iter().copied()) {
-            Some(name) => self.hint(format_args!("did you mean {name}?")),
-            None if names.is_empty() => self.hint(format_args!("there are no {what}")),
-            None => self.hint(format_args!("{what}: {}", names.join(", "))),
-        }
+        self.hint(app::suggest(wrong, names, what))
     }
 
     pub(super) fn in_characters(mut self, line: &str) -> Self {
@@ -46,14 +41,6 @@ impl Mistake {
 pub(super) fn characters(line: &str, bytes: Range<usize>) -> Range<usize> {
     let count = |end: usize| line.char_indices().take_while(|(at, _)| *at < end).count();
     count(bytes.start)..count(bytes.end)
-}
-
-/// The one of the names that was likely meant.
-pub(super) fn nearest<'n>(wrong: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    // A third of the letters may be wrong: `filtre` is filter, `x` is nothing.
-    let far = (wrong.chars().count() / 3).max(1);
-    let near = names.into_iter().map(|name| (strsim::osa_distance(wrong, name), name));
-    near.filter(|(distance, name)| *distance <= far && *distance < name.chars().count()).min().map(|(_, name)| name)
 }
 
 /// `1 input`, `2 inputs`.
