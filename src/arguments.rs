@@ -33,6 +33,7 @@ const EXIT_CODES: &str = "Exit codes:
   2    the command line is wrong
   3    this machine lacks something: run `dyn doctor`
   4    another session or push has the app
+  5    `dyn replay` could compare nothing; the message says why
   130  interrupted before it was done";
 
 #[derive(Debug, Subcommand)]
@@ -156,7 +157,11 @@ pub(crate) enum Command {
     },
     /// Run functions again on recorded inputs: what a session starts to compare two versions
     #[command(hide = true)]
-    ReplayWorker,
+    ReplayWorker {
+        /// Without the sandbox: of a function that says replay = true
+        #[arg(long)]
+        free: bool,
+    },
     /// Run one service out of a folder: what processes and containers are started with
     #[command(hide = true)]
     Host {

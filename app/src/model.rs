@@ -61,8 +61,8 @@ pub struct Service {
     pub reaches: BTreeMap<String, String>,
     /// Hash over `reaches`, signature and placed statics: equal meaning, equal hash.
     pub meaning: String,
-    /// `#[service(replay = false)]`: not to be run again for comparison.
-    pub replay: bool,
+    /// `#[service(replay = false)]`: not to be run again for comparison; `true`: also where it does more than compute.
+    pub replay: Option<bool>,
     /// What its attribute asks for on a cluster.
     pub needs: Needs,
     /// The function's name in the file.

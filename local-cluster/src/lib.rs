@@ -17,5 +17,5 @@ mod standstill;
 
 pub use choice::{Chosen, On, choose, sweep};
 pub use engine::engine_version;
-pub use ground::{Begun, Doer, Event, Ground, GroundError, Limits, Plan, Seat, Spec, Stream};
+pub use ground::{Begun, Doer, Event, Ground, GroundError, Limits, Plan, Seat, Spec, Stream, Work};
 pub use port::{free_port, port_holder};

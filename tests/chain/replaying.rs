@@ -77,7 +77,7 @@ fn an_input_that_does_not_read_any_more_fails() {
         fs::write(&file, text.replace("(reading.value - 32.0) / 1.8", body)).expect("the app");
         let (code, said) = replay(&file, &["--service", "map"]);
         assert_eq!(
-            (code, said.contains("5 not compared: what it received then does not read: ")),
+            (code, said.contains("5 not replayed: what it received then does not read: ")),
             (Some(1), true),
             "{said}"
         );

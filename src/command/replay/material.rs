@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use app::App;
 use build::{Builder, Progress};
-use recordings::replay::{Limits, Question, Subject, stand_in};
+use recordings::replay::{Known, Limits, Question, Subject, stand_in};
 use recordings::{Pattern, Reader, Request, Rules, shelf};
 use session::Home;
 
@@ -76,6 +76,7 @@ pub(super) async fn gather(replay: &Replay) -> Result<Material, Fault> {
         rules,
         limits: Limits { calls: replay.calls, shown: replay.shown, timeout: LONGEST_RUN, ..Limits::default() },
         redacted: !header.redactions.is_empty(),
+        known: Known::default(),
     };
     Ok(Material { name: replay.recording.clone(), question_of: app.name, question, services, gone, libraries, notices })
 }
@@ -94,6 +95,7 @@ pub(crate) fn cases(file: &Path, name: &str, calls: usize) -> Result<(Question, 
         rules: Rules::default(),
         limits: Limits { calls, ..Limits::default() },
         redacted: !reader.header().redactions.is_empty(),
+        known: Known::default(),
     };
     Ok((question, reader.folder().to_owned()))
 }
