@@ -23,15 +23,16 @@ impl Placer<'_> {
 /// A service's inputs, by name.
 pub(crate) type Inputs = BTreeMap<String, Vec<String>>;
 
-/// Reads the flow of `main`. None when anything in it is wrong: then `findings` says what.
+/// Reads the flow of `main`. None when anything in it is wrong: then `findings` says what. `has_unseen_marks`: something
+/// is marked as a service in a way that does not count, and that was told.
 pub(crate) fn read(
     main: &syn::ItemFn,
     services: &Inputs,
     placer: &Placer<'_>,
-    findings: &mut Vec<Diagnostic>,
+    (findings, has_unseen_marks): (&mut Vec<Diagnostic>, bool),
 ) -> Option<Flow> {
     let before = findings.len();
-    let mut reader = Reader { services, placer, findings, lets: BTreeMap::new() };
+    let mut reader = Reader { services, placer, findings, has_unseen_marks, lets: BTreeMap::new() };
     let mut statements = main.block.stmts.as_slice();
     let tail = match statements.split_last() {
         Some((Stmt::Expr(tail, None), rest)) => {
@@ -68,6 +69,7 @@ struct Reader<'a> {
     services: &'a Inputs,
     placer: &'a Placer<'a>,
     findings: &'a mut Vec<Diagnostic>,
+    has_unseen_marks: bool,
     /// What each `let` holds, where it stands, and whether it has been used.
     lets: BTreeMap<String, (Option<Flow>, Place, bool)>,
 }
@@ -189,6 +191,10 @@ impl Reader<'_> {
         let Some(inputs) = self.services.get(name) else {
             let help = match nearest(name, self.services.keys()) {
                 Some(near) => format!("did you mean {near}?"),
+                None if self.has_unseen_marks => {
+                    "a mark that a macro makes, a condition holds or another name stands for does not count: see there"
+                        .into()
+                }
                 None => format!("mark the function {name} with #[service]"),
             };
             self.wrong(at, format!("{name} is no service"), help);

@@ -8,7 +8,9 @@
 //! (services, flow, findings) → `slice` and
 //! `split` (what a service is compiled from) and `meaning` (what an edit changed).
 
+mod alias;
 mod apart;
+mod cell;
 mod change;
 mod crates;
 mod diagnostic;
@@ -16,10 +18,12 @@ mod edge;
 mod flow;
 mod graph;
 mod import;
+mod macros;
 mod meaning;
 mod memory;
 mod mention;
 mod model;
+mod moved;
 mod names;
 mod nesting;
 mod options;
@@ -32,6 +36,7 @@ mod read;
 mod scope;
 mod service;
 mod shape;
+mod shared;
 mod slice;
 mod sources;
 mod split;
@@ -40,6 +45,7 @@ mod text;
 mod tokens;
 mod tree;
 mod unit;
+mod unseen;
 mod walk;
 mod wire;
 
@@ -49,6 +55,7 @@ pub use edge::Edge;
 pub use graph::{Drawing, graph, report};
 pub use memory::Memory as Incremental;
 pub use model::{App, Carried, Flow, Input, Needs, Output, Placed, Service, Slice, Stub};
+pub use moved::Shift;
 pub use parse::parse;
 pub use quantity::{Cpu, Memory, NoAmount};
 pub use shape::Shape;

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 
 use crate::import::Leaf;
+use crate::macros;
 use crate::reach::{Index, Reach};
+use crate::slice::relative;
+use crate::sources::folder;
 use crate::tokens;
-use crate::tree::Kind;
+use crate::tree::{Item, Kind};
 
 /// Modules of the standard library without traits whose methods could be meant: importing from them changes
 /// nothing for those who do not name what is imported.
-const WITHOUT_TRAITS: [&str; 12] =
-    ["cell", "collections", "env", "mem", "net", "num", "path", "process", "rc", "sync", "thread", "time"];
+const WITHOUT_TRAITS: [&str; 10] = ["cell", "collections", "env", "mem", "num", "path", "rc", "sync", "thread", "time"];
 
 impl Index<'_> {
     /// What a reach means: label to hash. Equal maps, equal meaning. `own` is the service's function.
@@ -21,13 +23,20 @@ impl Index<'_> {
         for number in &reach.items {
             let item = &tree.items[*number];
             if !matches!(item.kind, Kind::Use { .. }) {
-                note(self.label(*number, own), &item.hash);
+                note(self.label(*number, own), &self.hash_at_home(item));
             }
             for included in &item.mentions.included {
                 let path = tree.looked_for(item, included);
                 let hash = tree.included.get(&path).cloned().flatten().unwrap_or_default();
                 note(path.display().to_string(), &hash);
             }
+            for variable in &item.mentions.variables {
+                let value = tree.variables.get(variable).cloned().flatten().unwrap_or_default();
+                note(format!("environment variable {variable}"), &value);
+            }
+        }
+        for (number, order) in macros::orders(tree, reach) {
+            note(self.label(number, own), &order);
         }
         let entered = |module: usize| tree.modules[module].item.is_none_or(|item| reach.items.contains(&item));
         let unnamed = self.names.outside.iter().filter(|(number, at)| {
@@ -35,9 +44,12 @@ impl Index<'_> {
             matches!(&item.kind, Kind::Use { leaves, .. } if could_matter(&leaves[*at])) && entered(item.module)
         });
         for (number, at) in reach.leaves.iter().chain(unnamed.filter(|find| !reach.leaves.contains(find))) {
-            if let Kind::Use { leaves, .. } = &tree.items[*number].kind {
+            let item = &tree.items[*number];
+            if let Kind::Use { leaves, .. } = &item.kind {
+                // The same name may mean something else in another module, or under another condition.
                 let path = leaves[*at].path.join("::");
-                note(format!("use {path}"), &tokens::combine([path.as_str(), &leaves[*at].name]));
+                let home = tree.modules[item.module].path.join("::");
+                note(format!("use {path}"), &tokens::combine([&*home, &path, &leaves[*at].name, &item.hash]));
             }
         }
         for called in &reach.calls {
@@ -45,10 +57,12 @@ impl Index<'_> {
                 note(format!("the signature of {}()", tree.path_of(&tree.items[*called])), &face.hash);
             }
         }
-        let files =
-            tree.modules.iter().enumerate().filter(|(number, _)| entered(*number)).map(|(_, module)| module.file);
-        for file in files.collect::<std::collections::BTreeSet<_>>() {
-            note("the crate's attributes".to_owned(), &tree.files[file].inner);
+        for (_, module) in tree.modules.iter().enumerate().filter(|(number, _)| entered(*number)) {
+            let is_file = module.item.is_none_or(|declared| tree.items[declared].file != module.file);
+            if is_file {
+                let home = module.path.join("::");
+                note("the crate's attributes".to_owned(), &tokens::combine([&*home, &tree.files[module.file].inner]));
+            }
         }
         let combined = meaning.into_iter().map(|(label, mut hashes)| {
             // Two of one label are told apart by nothing but their order in the file, which has no meaning.
@@ -60,6 +74,25 @@ impl Index<'_> {
             (label, hash)
         });
         combined.collect()
+    }
+
+    /// The hash of an item where it stands. Most stand under a name of their own, and any place does for them.
+    fn hash_at_home(&self, item: &Item) -> String {
+        let tree = self.tree;
+        let home = tree.modules[item.module].path.join("::");
+        let mut parts = vec![item.hash.as_str()];
+        if matches!(item.kind, Kind::Impl { .. } | Kind::Nameless | Kind::Test) {
+            parts.push(&home);
+        }
+        let place = item.mentions.tells_place.then(|| {
+            let place = tree.place(item.file, &item.range());
+            let file = relative(&folder(&tree.files[0].path), &place.file);
+            format!("{}:{}:{}", file.display(), place.line, place.column)
+        });
+        if let Some(place) = &place {
+            parts.extend([place, &tree.files[item.file].text[item.range()]]);
+        }
+        if let [hash] = parts[..] { hash.to_owned() } else { tokens::combine(parts) }
     }
 
     fn label(&self, number: usize, own: usize) -> String {
@@ -87,7 +120,7 @@ impl Index<'_> {
 
 /// Whether an import from outside could change the meaning of who does not name it: a glob, or a trait whose methods
 /// are called.
-fn could_matter(leaf: &Leaf) -> bool {
+pub(crate) fn could_matter(leaf: &Leaf) -> bool {
     let segments: Vec<_> = leaf.path.iter().map(String::as_str).filter(|segment| !segment.is_empty()).collect();
     let harmless = matches!(segments[..], ["std" | "core" | "alloc", module, ..] if WITHOUT_TRAITS.contains(&module));
     // The prelude is part of the runtime, which is part of the version anyway.

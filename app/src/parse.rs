@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::alias;
 use crate::apart;
 use crate::crates;
 use crate::diagnostic::{Diagnostic, Place};
@@ -31,7 +32,13 @@ pub(crate) fn read_app(sources: &Sources, memory: &mut Memory) -> (App, Vec<Diag
     app.files = sources.texts.keys().chain(sources.included.keys()).chain(sources.absent.keys()).cloned().collect();
     if let Some(root) = root {
         let index = Index::new(&tree);
-        let mut reader = Reader { index: &index, tree: &tree, findings: &mut findings, functions: BTreeMap::new() };
+        let mut reader = Reader {
+            index: &index,
+            tree: &tree,
+            findings: &mut findings,
+            functions: BTreeMap::new(),
+            has_unseen_marks: false,
+        };
         app.services = reader.services(&root);
         app.flow = reader.flow(&root, &app.services);
         reader.faces(&mut app);
@@ -51,6 +58,8 @@ pub(crate) struct Reader<'a> {
     pub(crate) findings: &'a mut Vec<Diagnostic>,
     /// Services by name: their item.
     pub(crate) functions: BTreeMap<String, usize>,
+    /// Whether something is marked in a way that does not count.
+    pub(crate) has_unseen_marks: bool,
 }
 
 impl Reader<'_> {
@@ -90,12 +99,14 @@ impl Reader<'_> {
             }
         }
         self.misplaced_marks();
+        self.has_unseen_marks = self.unseen_marks();
         let placed = self.placed();
         let mut services: Vec<Service> =
             signatures.into_iter().map(|(number, signature)| self.service(number, signature, &placed)).collect();
         apart::find(self.index, &mut services);
         self.call_circles(&services);
-        if !marked {
+        self.shared_statics(&services);
+        if !marked && !self.has_unseen_marks {
             let finding = Diagnostic::error("there is no service in this file", Place::start_of(&tree.files[0].path));
             self.findings.push(finding.help("mark functions with #[service]"));
         }
@@ -150,7 +161,8 @@ impl Reader<'_> {
     }
 
     fn service(&mut self, number: usize, signature: &Signature, placed: &BTreeMap<String, Vec<usize>>) -> Service {
-        let item = &self.tree.items[number];
+        let tree = self.tree;
+        let item = &tree.items[number];
         let name = item.names[0].clone();
         let own = placed.get(&name).cloned().unwrap_or_default();
         let roots: Vec<usize> = [number].into_iter().chain(own.iter().copied()).collect();
@@ -170,13 +182,14 @@ impl Reader<'_> {
         Service {
             host: service::label(&name),
             inputs: signature.inputs.clone(),
-            output: signature.output.clone(),
+            output: alias::output(self.index, &signature.output),
             is_async: signature.is_async,
-            placed: own.iter().map(|number| self.placed_static(&self.tree.items[*number])).collect(),
+            placed: own.iter().map(|number| self.placed_static(*number)).collect(),
             calls: reach.calls.iter().map(|called| self.tree.items[*called].names[0].clone()).collect(),
             input_places: signature.input_ranges.iter().map(place).collect(),
             output_place: place(&signature.output_range),
             signature: types,
+            places: App::places(tree, reach.items.iter().copied()),
             reaches,
             meaning,
             replay: signature.options.replay,
@@ -251,7 +264,7 @@ impl Reader<'_> {
             let names = service.inputs.iter().map(|input| input.name.clone()).collect();
             (service.name.clone(), names)
         });
-        flow::read(&main, &inputs.collect(), &placer, self.findings)
+        flow::read(&main, &inputs.collect(), &placer, (self.findings, self.has_unseen_marks))
     }
 
     /// Files of `include_str!` and friends that are not there.

@@ -44,6 +44,9 @@ impl Reader<'_> {
                 }
                 let help = match flow::nearest(service, self.functions.keys()) {
                     Some(near) => format!("did you mean {near}?"),
+                    None if self.has_unseen_marks => {
+                        format!("the mark of {service} does not count where it is: see there")
+                    }
                     None => format!("mark the function {service} with #[service]"),
                 };
                 fault(&format!("{service} is no service"), &help)
@@ -53,16 +56,13 @@ impl Reader<'_> {
     }
 
     /// What is known of a placed static.
-    pub(crate) fn placed_static(&self, item: &Item) -> Placed {
+    pub(crate) fn placed_static(&self, number: usize) -> Placed {
+        let item = &self.tree.items[number];
         let ty = item.placed.as_ref().map_or("()", |on| on.ty.as_str());
         let state = item.placed.as_ref().and_then(|on| on.state.as_ref());
-        let fingerprint = state.map(|mentions| self.index.fingerprint(0, ty, mentions));
-        Placed {
-            name: item.names[0].clone(),
-            ty: ty.to_owned(),
-            is_state: state.is_some(),
-            fingerprint: fingerprint.unwrap_or_default(),
-        }
+        let cell = state.map(|mentions| self.index.cell(number, ty, mentions));
+        let (fingerprint, apart) = cell.map(|cell| (cell.fingerprint, cell.apart)).unwrap_or_default();
+        Placed { name: item.names[0].clone(), ty: ty.to_owned(), is_state: state.is_some(), fingerprint, apart }
     }
 }
 

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
 
-use crate::mention::Manner;
+use crate::mention::{Hidden, Manner};
+use crate::syntax::is_named;
 use crate::walk::Walk;
 
 /// Keys of serde's attributes whose strings are names in data and no paths in code.
@@ -30,7 +31,15 @@ impl Walk {
         while let Some(token) = tokens.get(next) {
             let before = &tokens[..next];
             match token {
-                TokenTree::Group(group) => self.tokens(group.stream(), at, manner),
+                TokenTree::Group(group) => {
+                    if ends_in(before, "#")
+                        && let Some(name) = mark(group)
+                    {
+                        let range = at.cloned().unwrap_or_else(|| group.span().byte_range());
+                        self.found.hidden.push((Hidden::InMacro(name), range));
+                    }
+                    self.tokens(group.stream(), at, manner);
+                }
                 TokenTree::Literal(literal) => {
                     let range = at.cloned().unwrap_or_else(|| literal.span().byte_range());
                     self.captures(&literal.to_string(), &range);
@@ -38,9 +47,24 @@ impl Walk {
                 TokenTree::Ident(name) if is_method(before) => {
                     self.found.methods.insert(name.to_string());
                 }
+                TokenTree::Ident(word) if word == "static" && !ends_in(before, "'") => {
+                    // `static NAME` and `static ref NAME`, which is `lazy_static!`'s.
+                    let mut names = tokens[next + 1..].iter().take(2);
+                    let name = names.find(|name| !matches!(name.to_string().as_str(), "ref" | "mut"));
+                    if let Some(TokenTree::Ident(name)) = name {
+                        let range = at.cloned().unwrap_or_else(|| name.span().byte_range());
+                        self.found.statics.push((name.to_string(), range));
+                    }
+                }
                 // `'name` and `$name` name nothing outside, `$crate::name` does.
-                TokenTree::Ident(name) if ends_in(before, "'") || ends_in(before, "$") && name != "crate" => {}
+                TokenTree::Ident(name) if ends_in(before, "'") || ends_in(before, "$") && name != "crate" => {
+                    // `$name!(…)` calls what only its caller knows.
+                    if matches!(tokens.get(next + 1), Some(TokenTree::Punct(bang)) if bang.as_char() == '!') {
+                        self.found.macros.insert("$".to_owned());
+                    }
+                }
                 TokenTree::Ident(first) => {
+                    self.found.has_impl |= first == "impl";
                     let mut segments = vec![first.to_string()];
                     while let [TokenTree::Punct(a), TokenTree::Punct(b), TokenTree::Ident(segment), ..] =
                         &tokens[next + 1..]
@@ -54,7 +78,8 @@ impl Walk {
                     if let [TokenTree::Punct(bang), TokenTree::Group(group), ..] = after
                         && bang.as_char() == '!'
                     {
-                        self.include(segments.last().map_or("", String::as_str), group.stream());
+                        self.found.macros.extend(segments.last().cloned());
+                        self.built_in(segments.last().map_or("", String::as_str), group.stream());
                     }
                     let range = at.cloned().unwrap_or_else(|| first.span().byte_range());
                     let manner = if manner == Manner::Tokens && is_called(after) { Manner::Code } else { manner };
@@ -114,6 +139,14 @@ fn is_method(before: &[TokenTree]) -> bool {
 
 fn ends_in(before: &[TokenTree], sign: &str) -> bool {
     before.last().is_some_and(|token| matches!(token, TokenTree::Punct(punct) if punct.to_string() == sign))
+}
+
+/// The mark of ours in an attribute's brackets.
+fn mark(group: &proc_macro2::Group) -> Option<String> {
+    let attribute = format!("#{group}");
+    let parsed = syn::parse::Parser::parse_str(syn::Attribute::parse_outer, &attribute).ok()?;
+    let name = ["service", "placed"].into_iter().find(|name| parsed.iter().any(|of| is_named(of, name)))?;
+    (group.delimiter() == Delimiter::Bracket).then(|| name.to_owned())
 }
 
 /// Whether what comes after a path calls it.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::diagnostic::{Diagnostic, Place};
 use crate::memory::{self, Known, Memory};
 use crate::sources::{self, Sources};
+use crate::tokens;
 use crate::tree::{File, Item, Kind, Module, Tree};
 use crate::unit::{Content, Declared, Home};
 
@@ -102,6 +103,10 @@ impl Reader<'_> {
         for included in &item.mentions.included {
             let path = self.tree.looked_for(&item, included);
             self.tree.included.insert(path.clone(), self.sources.included.get(&path).cloned());
+        }
+        for name in &item.mentions.variables {
+            let value = self.sources.environment.get(name).map(|value| tokens::combine([value.as_str()]));
+            self.tree.variables.insert(name.clone(), value);
         }
         self.tree.modules[module].items.push(number);
         self.tree.items.push(item);

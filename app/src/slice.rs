@@ -107,7 +107,7 @@ fn ours(item: &Item) -> Vec<Range<usize>> {
 }
 
 /// A path as seen from a folder, without looking at the disk.
-fn relative(base: &Path, path: &Path) -> PathBuf {
+pub(crate) fn relative(base: &Path, path: &Path) -> PathBuf {
     if path.is_absolute() && !base.is_absolute() {
         return path.to_owned();
     }

@@ -19,6 +19,8 @@ pub struct Sources {
     pub texts: BTreeMap<PathBuf, Arc<str>>,
     /// Content hashes of files named in `include_str!`, `include_bytes!` and `include!`.
     pub included: BTreeMap<PathBuf, String>,
+    /// The environment the app is compiled in: what `env!` and `option_env!` read is part of what a service means.
+    pub environment: BTreeMap<String, String>,
     /// Wanted and not there, with the reason.
     pub absent: BTreeMap<PathBuf, String>,
 }

@@ -57,14 +57,21 @@ pub(crate) fn attributes(syntax: &Syntax) -> &[syn::Attribute] {
 
 /// Whether an attribute is `#[name]` or `#[dyninka::name]`.
 pub(crate) fn is_named(attribute: &syn::Attribute, name: &str) -> bool {
-    let path = attribute.path();
+    is_path(attribute.path(), name)
+}
+
+/// Whether a path is `name` or `dyninka::name`.
+pub(crate) fn is_path(path: &syn::Path, name: &str) -> bool {
     path.is_ident(name)
         || path.segments.len() == 2 && path.segments[0].ident == "dyninka" && path.segments[1].ident == name
 }
 
+/// The attributes that are ours.
+pub(crate) const OURS: [&str; 3] = ["service", "placed", "main"];
+
 /// Whether an attribute is one of ours.
 pub(crate) fn is_ours(attribute: &syn::Attribute) -> bool {
-    ["service", "placed", "main"].iter().any(|name| is_named(attribute, name))
+    OURS.iter().any(|name| is_named(attribute, name))
 }
 
 /// Whether an item is there for `cargo test` only.

@@ -18,6 +18,8 @@ pub(crate) struct Tree {
     pub(crate) items: Vec<Item>,
     /// Files named by `include_str!` and friends, by the place they are looked for, with the hash of their content.
     pub(crate) included: BTreeMap<PathBuf, Option<String>>,
+    /// Variables named by `env!` and `option_env!`, with the hash of their value.
+    pub(crate) variables: BTreeMap<String, Option<String>>,
 }
 
 /// A text.
@@ -66,7 +68,7 @@ pub(crate) struct Essence {
     pub(crate) name_range: Range<usize>,
     /// Attributes that are ours, to be blanked out of a slice.
     pub(crate) ours: Vec<Range<usize>>,
-    /// Of its tokens; of a module's attributes and name.
+    /// Of its tokens; of a module's attributes and name; of a `use`'s attributes.
     pub(crate) hash: String,
     pub(crate) mentions: Mentions,
     /// `#[placed(…)]`.
@@ -151,7 +153,7 @@ impl File {
     }
 
     /// Line and column of a byte, both from 1.
-    fn position(&self, at: usize) -> (usize, usize) {
+    pub(crate) fn position(&self, at: usize) -> (usize, usize) {
         let line = self.lines.partition_point(|start| *start <= at);
         let before = self.text.get(self.lines[line - 1]..at).unwrap_or_default();
         (line, before.chars().count() + 1)

@@ -9,15 +9,46 @@ use syn::visit::{self, Visit};
 use syn::{Expr, Stmt, Token};
 
 use crate::import;
-use crate::mention::{Manner, Mention, Mentions};
+use crate::mention::{Hidden, Manner, Mention, Mentions};
 use crate::scope::{Own, Scopes};
-use crate::syntax::{is_named, is_ours, names};
+use crate::syntax::{attributes, is_named, is_ours, is_path, names};
 
 /// Walks items.
 #[derive(Default)]
 pub(crate) struct Walk {
     pub(crate) found: Mentions,
     pub(crate) scopes: Scopes,
+    /// Whether this is what a macro is called with.
+    in_macro: bool,
+}
+
+/// Attributes that are the compiler's or that everybody knows.
+const KNOWN: [&str; 16] = [
+    "allow",
+    "cfg",
+    "cfg_attr",
+    "cold",
+    "deny",
+    "deprecated",
+    "derive",
+    "doc",
+    "expect",
+    "forbid",
+    "inline",
+    "must_use",
+    "test",
+    "track_caller",
+    "unsafe",
+    "warn",
+];
+
+/// The mark of ours in a `#[cfg_attr(…)]`.
+fn conditional(attribute: &syn::Attribute) -> Option<&'static str> {
+    let metas = Punctuated::<syn::Meta, Token![,]>::parse_terminated;
+    let held = attribute.path().is_ident("cfg_attr").then(|| attribute.parse_args_with(metas).ok()).flatten()?;
+    let paths = held.iter().skip(1).map(|meta| meta.path());
+    let mut last = paths.filter(|path| is_path(path, "service") || is_path(path, "placed"));
+    Some(if last.next()?.segments.last()?.ident == "service" { "service" } else { "placed" })
 }
 
 impl Walk {
@@ -32,6 +63,20 @@ impl Walk {
         for segments in self.scopes.outside(segments) {
             self.found.paths.push(Mention { segments, range: range.clone(), manner });
         }
+    }
+
+    /// Notes attributes of a function or a static that may be ours by another name.
+    fn strangers(&mut self, item: &syn::Item) {
+        if !matches!(item, syn::Item::Fn(_) | syn::Item::Static(_)) {
+            return;
+        }
+        let foreign = attributes(item)
+            .iter()
+            .filter(|attribute| !is_ours(attribute) && !KNOWN.iter().any(|known| attribute.path().is_ident(known)));
+        self.found.hidden.extend(foreign.map(|attribute| {
+            let path = attribute.path().segments.iter().map(|segment| segment.ident.to_string());
+            (Hidden::Named(path.collect()), attribute.span().byte_range())
+        }));
     }
 
     /// Binds what the items among statements are called, wherever they stand.
@@ -124,12 +169,23 @@ impl Walk {
         }
     }
 
-    /// Notes the file of an `include_str!` or the like.
-    pub(crate) fn include(&mut self, name: &str, arguments: TokenStream) {
-        if matches!(name, "include_str" | "include_bytes" | "include")
-            && let Ok(path) = syn::parse2::<syn::LitStr>(arguments)
-        {
-            self.found.included.insert(path.value());
+    /// Notes what a macro of the compiler's brings in that is not in the text: a file, a variable, a place.
+    pub(crate) fn built_in(&mut self, name: &str, arguments: TokenStream) {
+        match name {
+            "include_str" | "include_bytes" | "include" => {
+                match syn::parse2::<syn::LitStr>(arguments) {
+                    Ok(path) => drop(self.found.included.insert(path.value())),
+                    // Which file it is, and what is in it, nobody here knows.
+                    Err(_) => drop(self.found.macros.insert("include".to_owned())),
+                }
+            }
+            "env" | "option_env" => {
+                // The second argument of `env!` is what rustc says where there is no such variable.
+                let first = arguments.into_iter().next().map(TokenStream::from).unwrap_or_default();
+                self.found.variables.extend(syn::parse2::<syn::LitStr>(first).ok().map(|name| name.value()));
+            }
+            "line" | "column" | "file" => self.found.tells_place = true,
+            _ => {}
         }
     }
 }
@@ -141,19 +197,23 @@ impl<'ast> Visit<'ast> for Walk {
             // `::name` is an outside crate whatever stands here by that name.
             segments.insert(0, String::new());
         }
+        self.found.tells_place |= segments.ends_with(&["Location".to_owned(), "caller".to_owned()]);
         self.mention(segments, &path.span().byte_range(), Manner::Code);
         visit::visit_path(self, path);
     }
 
     fn visit_macro(&mut self, called: &'ast syn::Macro) {
         let name = called.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
-        self.include(&name, called.tokens.clone());
+        self.built_in(&name, called.tokens.clone());
         self.visit_path(&called.path);
+        let around = std::mem::replace(&mut self.in_macro, true);
         if name == "macro_rules" {
             self.tokens(called.tokens.clone(), None, Manner::Tokens);
         } else {
             self.arguments(&name, &called.tokens);
+            self.found.macros.insert(name);
         }
+        self.in_macro = around;
     }
 
     fn visit_token_stream(&mut self, tokens: &'ast TokenStream) {
@@ -162,11 +222,18 @@ impl<'ast> Visit<'ast> for Walk {
 
     fn visit_attribute(&mut self, attribute: &'ast syn::Attribute) {
         if is_ours(attribute) {
+            let name = ["service", "placed"].into_iter().find(|name| is_named(attribute, name));
             // The service that `#[placed(service)]` names is not called there.
-            if !is_named(attribute, "main") {
+            if let (true, Some(name)) = (self.in_macro, name) {
+                self.found.hidden.push((Hidden::InMacro(name.to_owned()), attribute.span().byte_range()));
+            } else if !is_named(attribute, "main") {
                 self.found.marks.push(attribute.span().byte_range());
             }
         } else if !attribute.path().is_ident("doc") {
+            self.found.hidden.extend(
+                conditional(attribute)
+                    .map(|name| (Hidden::Conditional(name.to_owned()), attribute.span().byte_range())),
+            );
             self.visit_path(attribute.path());
             if let syn::Meta::List(list) = &attribute.meta {
                 self.attribute(list.tokens.clone());
@@ -176,7 +243,12 @@ impl<'ast> Visit<'ast> for Walk {
 
     fn visit_item(&mut self, item: &'ast syn::Item) {
         if !self.scopes.is_inside() {
+            self.strangers(item);
             return visit::visit_item(self, item);
+        }
+        self.found.has_impl |= matches!(item, syn::Item::Impl(_));
+        if let syn::Item::Static(inner) = item {
+            self.found.statics.push((inner.ident.to_string(), inner.ident.span().byte_range()));
         }
         let seen = self.scopes.of_items();
         let around = std::mem::replace(&mut self.scopes, seen);

@@ -56,6 +56,8 @@ pub enum Form {
     Number(String),
     /// A string.
     Text,
+    /// A string that one of Rust's types reads, by the type's name, which does not read every string: `char`, `IpAddr`.
+    Word(String),
     /// A value or `null`.
     Optional(Box<Form>),
     /// An array of any length.
@@ -166,6 +168,26 @@ impl Wire {
         canon::hash(self)
     }
 
+    /// Has what cannot be seen into rest on the versions of what the app depends on, too: `dependencies` stands for them.
+    pub fn depend_on(&mut self, dependencies: &str) {
+        let inputs = self.inputs.iter_mut().map(|input| &mut input.form);
+        let mut open: Vec<&mut Form> = inputs.chain([&mut self.output]).chain(self.types.values_mut()).collect();
+        while let Some(form) = open.pop() {
+            match form {
+                Form::Unknown(unknown) => unknown.hash = crate::tokens::combine([&*unknown.hash, dependencies]),
+                Form::Optional(form) | Form::List(form) => open.push(form),
+                Form::Map(key, value) => open.extend([&mut **key, &mut **value]),
+                Form::Tuple(forms) => open.extend(forms),
+                Form::Record(record) => open.extend(record.fields.values_mut().map(|field| &mut field.form)),
+                Form::Choice(choice) => {
+                    open.extend(choice.variants.values_mut().filter_map(|variant| variant.holds.as_mut()));
+                }
+                Form::Null | Form::Bool | Form::Number(_) | Form::Text | Form::Word(_) | Form::Named(_) | Form::Any => {
+                }
+            }
+        }
+    }
+
     /// What of it cannot be seen into, each once: the type and why.
     pub fn unknown(&self) -> Vec<&Unknown> {
         let inputs = self.inputs.iter().map(|input| &input.form);
@@ -186,9 +208,14 @@ impl Form {
     /// The forms it is made of, named ones not followed.
     pub fn parts(&self) -> Vec<&Form> {
         match self {
-            Self::Null | Self::Bool | Self::Number(_) | Self::Text | Self::Named(_) | Self::Any | Self::Unknown(_) => {
-                Vec::new()
-            }
+            Self::Null
+            | Self::Bool
+            | Self::Number(_)
+            | Self::Text
+            | Self::Word(_)
+            | Self::Named(_)
+            | Self::Any
+            | Self::Unknown(_) => Vec::new(),
             Self::Optional(form) | Self::List(form) => vec![form],
             Self::Map(key, value) => vec![key, value],
             Self::Tuple(forms) => forms.iter().collect(),
@@ -205,7 +232,7 @@ impl Display for Form {
             Self::Bool => f.write_str("bool"),
             Self::Text => f.write_str("text"),
             Self::Any => f.write_str("any JSON"),
-            Self::Number(name) | Self::Named(name) => f.write_str(name),
+            Self::Number(name) | Self::Word(name) | Self::Named(name) => f.write_str(name),
             Self::Optional(form) => write!(f, "{form} or null"),
             Self::List(form) => write!(f, "a list of {form}"),
             Self::Tuple(forms) => {

@@ -211,3 +211,73 @@ fn a_service_for_tests_only_is_none() {
     let placed = format!("{GOOD}#[placed(a)]\n#[cfg(test)]\nstatic C: u8 = 1;\nfn main() {{ a().b() }}");
     findings(&placed);
 }
+
+#[test]
+fn a_mark_that_does_not_count_is_named_as_what_it_is() {
+    let renamed =
+        "dyninka's #[service] under another name, which dyn does not follow (write #[service] or #[dyninka::service])";
+    let by_macro = "a macro makes this #[service], and dyn reads the app's text as it stands";
+    let conditional =
+        "#[service] is there under a condition, which dyn does not follow (write #[service] without cfg_attr)";
+    for (text, words) in [
+        ("use dyninka::service as svc; #[svc] fn c() {}", renamed),
+        ("use dyninka as d; #[d::service] fn c() {}", renamed),
+        ("use dyninka::prelude::{self as p}; #[p::service] fn c() {}", renamed),
+        ("mod m { pub use dyninka::service as svc; } use m::svc; #[svc] fn c() {}", renamed),
+        ("#[cfg_attr(all(), service)] fn c() {}", conditional),
+        ("#[cfg_attr(all(), dyninka::service(replay = false), inline)] fn c() {}", conditional),
+        ("macro_rules! svc { ($n:ident) => { #[service] fn $n() {} } } svc!(c);", by_macro),
+        ("macro_rules! svc { ($($t:tt)*) => { $($t)* } } svc! { #[dyninka::service] fn c() {} }", by_macro),
+        ("svc! { c: #[service] fn => 1 }", by_macro),
+    ] {
+        let told = told(&format!("{GOOD}{text} fn main() {{ c() }}"));
+        assert!(told.iter().any(|told| told.starts_with("4:") && told.contains(words)), "{text} {told:?}");
+        assert!(
+            told.iter().all(|told| !told.contains("mark the function") && !told.contains("move it there")),
+            "{told:?}"
+        );
+    }
+    let placed = "use dyninka::placed as on; #[on(a)] static C: u8 = 1;";
+    let told = told(&format!("{GOOD}{placed} fn main() {{ a().b() }}"));
+    assert!(told[0].contains("#[on] is dyninka's #[placed] under another name"), "{told:?}");
+    for fine in ["#[tokio::main] fn c() {}", "#[inline] fn c() {}", "use other::service as svc; #[svc] fn c() {}"] {
+        assert_eq!(findings(&format!("{GOOD}{fine} fn main() {{ a().b() }}")), [], "{fine}");
+    }
+}
+
+#[test]
+fn a_static_that_two_services_use_is_told_to_be_two() {
+    let used = |declared: &str, by_a: &str, by_b: &str| {
+        told(&format!(
+            "{declared}\n#[service] fn a() -> u64 {{ {by_a}; 1 }} #[service] fn b(x: u64) -> u64 {{ {by_b}; x }}\n\
+             fn main() {{ a().b() }}"
+        ))
+    };
+    let words = "static COUNT is used by the services a and b: each has one of its own, and they differ once one changes it \
+                 (let one service own it, with #[placed(b)], and let the others call that service)";
+    for declared in [
+        "static COUNT: AtomicU64 = AtomicU64::new(0); fn look() -> u64 { COUNT.load(Relaxed) }",
+        "static mut COUNT: u64 = 0; fn look() -> u64 { unsafe { COUNT } }",
+        "static COUNT: Placed<u64> = Placed::new(u64::default); fn look() -> u64 { COUNT.get() }",
+        "struct Store { all: Mutex<u64> } static COUNT: Store = Store::new(); fn look() -> u64 { COUNT.all() }",
+        "type Store = std::sync::RwLock<u64>; static COUNT: Store = Store::new(0); fn look() -> u64 { COUNT.all() }",
+        "fn look() -> u64 { static COUNT: AtomicU64 = AtomicU64::new(0); COUNT.load(Relaxed) }",
+        "thread_local! { static COUNT: Cell<u64> = Cell::new(0); } fn look() -> u64 { COUNT.get() }",
+        "lazy_static! { static ref COUNT: Mutex<u64> = Mutex::new(0); } fn look() -> u64 { *COUNT.lock() }",
+    ] {
+        let told = used(declared, "look()", "look()");
+        assert!(matches!(&told[..], [only] if only.ends_with(words)), "{declared} {told:?}");
+        assert_eq!(used(declared, "look()", "1"), [""; 0], "{declared}");
+    }
+    for fine in [
+        "static COUNT: [u64; 2] = [1, 2]; fn look() -> u64 { COUNT[0] }",
+        "static COUNT: LazyLock<Regex> = LazyLock::new(make); fn make() -> Regex { todo!() } fn look() -> u64 { COUNT.x() }",
+        "fn look() -> u64 { let local: &'static str = \"Mutex\"; 1 }",
+    ] {
+        assert_eq!(used(fine, "look()", "look()"), [""; 0], "{fine}");
+    }
+    let inside = "mod m { pub static COUNT: AtomicU64 = AtomicU64::new(0); }";
+    assert!(
+        used(inside, "m::COUNT.load(Relaxed)", "use m::*; COUNT.load(Relaxed)")[0].starts_with("1:20 static COUNT")
+    );
+}

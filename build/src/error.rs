@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use app::Diagnostic;
 
 use crate::finding::Finding;
+use crate::rooms::RoomError;
 
 /// What keeps a library from being built.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +34,9 @@ pub enum BuildError {
         /// Why not.
         source: io::Error,
     },
+    /// There is no folder to build in.
+    #[error(transparent)]
+    Room(#[from] RoomError),
     /// No linker links.
     #[error("link a library: {words}")]
     Linker {
@@ -123,8 +127,22 @@ impl BuildError {
     /// What the user can do about it, where that is known.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Missing { source, .. } if lacks(source).is_some() => lacks(source),
+            Self::Missing { program, source } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Some(format!("see to it that `{program}` may be run: by its mode, and where its file system is mounted"))
+            }
             Self::Missing { program, .. } => {
                 Some(format!("install Rust from https://rustup.rs, or put the folder of `{program}` into PATH"))
+            }
+            Self::Room(error) => Some(error.hint().to_owned()),
+            Self::Io { source, .. } => lacks(source),
+            Self::Unreadable { words, .. } | Self::Cargo { words } if words.contains("rustup") => Some(
+                "rustup finds its toolchains by RUSTUP_HOME or HOME: `rustup show` says which; `rustup default stable` \
+                 installs one"
+                    .to_owned(),
+            ),
+            Self::Linker { words } | Self::Cargo { words } | Self::Failed { words, .. } if is_about_files(words) => {
+                Some(FILES.to_owned())
             }
             Self::Linker { .. } => Some("install a C compiler, which brings a linker: apt-get install gcc".to_owned()),
             Self::TimedOut { program, .. } if program == "rustc" => Some(
@@ -143,6 +161,26 @@ impl BuildError {
     }
 }
 
+/// What to do where there are too many open files.
+const FILES: &str = "`ulimit -n` says how many files may be open at a time; `ulimit -n 65536` before `dyn` allows more, up \
+                     to what `ulimit -Hn` says";
+
+/// What the system gives no more of, and what to do about it.
+fn lacks(error: &io::Error) -> Option<String> {
+    use rustix::io::Errno;
+    let errno = Errno::from_io_error(error)?;
+    match errno {
+        Errno::MFILE | Errno::NFILE => Some(FILES.to_owned()),
+        Errno::AGAIN => Some("`ulimit -u` says how many processes this user may have".to_owned()),
+        Errno::NOMEM => Some("give the machine more memory, or build less at a time".to_owned()),
+        _ => None,
+    }
+}
+
+fn is_about_files(words: &str) -> bool {
+    words.contains("Too many open files") || words.contains("(os error 24)") || words.contains("(os error 23)")
+}
+
 fn is_about_network(words: &str) -> bool {
     ["network", "failed to download", "Could not resolve host", "spurious"].iter().any(|sign| words.contains(sign))
 }
@@ -159,5 +197,24 @@ pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> 
             BuildError::DiskFull { folder: path.parent().unwrap_or(&path).to_owned() }
         }
         _ => BuildError::Io { doing, path, source },
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_cannot_be_started_is_not_always_one_that_is_missing() {
+        let missing = |source| BuildError::Missing { program: "rustc".to_owned(), source }.hint().unwrap();
+        assert!(missing(io::ErrorKind::NotFound.into()).contains("rustup.rs"));
+        assert!(missing(io::Error::from_raw_os_error(24)).contains("ulimit -n"));
+        assert!(missing(io::Error::from_raw_os_error(11)).contains("ulimit -u"));
+        assert!(!missing(io::ErrorKind::PermissionDenied.into()).contains("install"));
+        let words = "rust-lld: error: cannot open x.o: Too many open files".to_owned();
+        assert!(BuildError::Linker { words }.hint().unwrap().contains("ulimit -n"));
+        let words = "rustup could not choose a version of rustc to run".to_owned();
+        assert!(BuildError::Unreadable { program: "rustc".to_owned(), words }.hint().unwrap().contains("RUSTUP_HOME"));
     }
 }

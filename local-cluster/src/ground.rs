@@ -5,10 +5,13 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::program::Program;
+use crate::queue::{Entry, Lost};
 
 /// What is to run.
 #[derive(Clone, Debug)]
@@ -18,7 +21,7 @@ pub struct Plan {
     /// What tells this app from others of the name; stands in every name and label.
     pub id: String,
     /// The program whose `host FOLDER` runs a service.
-    pub host: PathBuf,
+    pub host: Arc<Program>,
     /// Limits on each service.
     pub limits: Limits,
     /// The services.
@@ -138,6 +141,24 @@ pub enum Stream {
     Stdout,
     /// Standard error.
     Stderr,
+    /// Nowhere: the line says how many there were in its place.
+    Dropped,
+}
+
+impl Entry for Event {
+    fn line(&self) -> Option<(&str, usize)> {
+        match self {
+            Self::Log { service, line, .. } => Some((service, line.len())),
+            Self::Down { .. } | Self::Notice(_) => None,
+        }
+    }
+
+    fn dropped(service: Option<&str>, lost: Lost) -> Self {
+        match service {
+            Some(service) => Self::Log { service: service.to_owned(), stream: Stream::Dropped, line: lost.to_string() },
+            None => Self::Notice(format!("{} events of services were dropped: nobody took them", lost.lines)),
+        }
+    }
 }
 
 /// A process beside the services, with what one of them may do and no more: `dyn replay-worker`.

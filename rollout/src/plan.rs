@@ -1,6 +1,7 @@
 //! What is wanted against what runs: what a push would do, service by service.
 
 mod note;
+mod object;
 mod selection;
 mod table;
 
@@ -9,8 +10,10 @@ use std::fmt::{self, Display};
 use serde::Serialize;
 
 use crate::model::{Running, RunningService, Wanted, WantedService};
+use crate::object::alike;
 use crate::wire::Break;
 
+pub use object::{ObjectStep, ObjectWhat, objects};
 pub use selection::{Selected, select};
 
 /// What a push would do. Its JSON form is the one of `dyn push --plan --json`.
@@ -20,6 +23,8 @@ pub struct Plan {
     pub app: String,
     /// Upstreams before those who call them; those that are gone last, callers first.
     pub services: Vec<Step>,
+    /// Objects of the app as a whole that are not as they are wanted: the way in from outside.
+    pub objects: Vec<ObjectStep>,
     /// Neighbours that would be left unable to understand a service: the push is refused.
     pub breaks: Vec<Break>,
     /// Names of Deployments of forms that no service is wanted in any more: removed once their callers are.
@@ -108,10 +113,24 @@ pub fn plan(wanted: &Wanted, running: &Running) -> Plan {
     };
     let leftovers = running.services.iter().filter(is_left).map(|runs| runs.object.clone()).collect();
     let notes = note::notes(wanted, running, &services);
-    Plan { app: wanted.app.clone(), services, breaks: Vec::new(), leftovers, notes }
+    Plan { app: wanted.app.clone(), services, objects: Vec::new(), breaks: Vec::new(), leftovers, notes }
 }
 
 impl Plan {
+    /// The same with what objects tell that services do not: `hosts` gives a service's DNS label by its Rust name.
+    pub fn with_objects(mut self, steps: &[ObjectStep], hosts: &dyn Fn(&str) -> Option<String>) -> Self {
+        for step in self.services.iter_mut().filter(|step| matches!(step.what, What::Unchanged)) {
+            let Some(host) = hosts(&step.name) else { continue };
+            let of_service = steps.iter().filter(|object| object.host.as_ref() == Some(&host));
+            let changes: Vec<String> = of_service.map(ToString::to_string).collect();
+            if !changes.is_empty() {
+                step.what = What::Settings { changes };
+            }
+        }
+        self.objects = steps.iter().filter(|step| step.host.is_none()).cloned().collect();
+        self
+    }
+
     /// The steps that write something; those that remove a service only where that is wanted.
     pub fn steps(&self, remove: bool) -> impl Iterator<Item = &Step> {
         self.services.iter().filter(move |step| match step.what {
@@ -123,7 +142,7 @@ impl Plan {
 
     /// Whether nothing at all is to be written.
     pub fn is_nothing(&self, remove: bool) -> bool {
-        self.steps(remove).next().is_none() && self.leftovers.is_empty()
+        self.steps(remove).next().is_none() && self.leftovers.is_empty() && self.objects.is_empty()
     }
 
     /// Compressed bytes that may have to be sent.
@@ -177,7 +196,7 @@ fn what(service: &WantedService, before: &RunningService) -> What {
 }
 
 fn reasons(service: &WantedService, before: &RunningService) -> Vec<String> {
-    let reasons = app::reasons(&before.reaches, &service.reaches);
+    let reasons = app::reasons(&before.reaches, &alike(&before.reaches, &service.reaches));
     if before.reaches.is_empty() {
         return vec!["what ran before does not tell what it was made of".to_owned()];
     }

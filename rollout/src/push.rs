@@ -40,7 +40,7 @@ pub use site::Site;
 use crate::cluster::{self, Access, Pins};
 use crate::image::Image;
 use crate::model::{Built, Wanted};
-use crate::plan::{self, Plan, Step, What, plan};
+use crate::plan::{self, ObjectStep, Plan, Step, What, plan};
 use crate::ship::{Missing, PullPolicy, Ship};
 use crate::wire::Wires;
 pub(crate) use make::Maker;
@@ -53,6 +53,8 @@ pub struct Push {
     wanted: Wanted,
     /// Rust names of services that are not as they are wanted.
     needed: BTreeSet<String>,
+    /// Objects that are not as they are wanted.
+    objects: Vec<ObjectStep>,
     images: BTreeMap<String, Image>,
     /// None where nothing is to be shipped.
     ship: Option<Box<dyn Ship>>,
@@ -71,21 +73,32 @@ impl Push {
         let maker = Maker::open(&options.root, &options.place.build, &tell)?;
         let (access, versions) = tokio::join!(connect(&options, &pins, &tell), maker.versions(&options.app));
         let (access, versions) = (access?, versions?);
-        let site = Site::look(&access, &options.app.name).await?;
+        let site = Site::look(&access, options.name()).await?;
+        let project = options.project()?;
+        site.check(options.name(), &project)?;
         let known = |(service, version): (&String, &String)| {
             let there = site.running.services.iter().find(|there| there.name == *service && there.version == *version);
             let image = there.map(|there| there.image.clone()).unwrap_or_default();
-            (service.clone(), Built { version: version.clone(), image, ..Built::default() })
+            let library = there.and_then(|there| there.library.clone()).unwrap_or_default();
+            (service.clone(), Built { version: version.clone(), image, library, ..Built::default() })
         };
         let mut built: BTreeMap<String, Built> = versions.iter().map(known).collect();
-        let sketch = select(&options, Wanted::of(&options.app, &options.settings, &built), &site)?;
-        let needed = work::needed(&sketch, &site);
+        let dependencies = maker.dependencies(&options.app).await?;
+        let wanted = |options: &Options, built: &BTreeMap<String, Built>| {
+            let wanted = Wanted::of(&options.app, &options.settings, built).depending_on(&dependencies);
+            Wanted { project: project.first().cloned(), ..wanted }
+        };
+        let sketch = select(&options, wanted(&options, &built), &site, &dependencies)?;
+        work::fits(&sketch, &site)?;
+        let objects = work::objects(&sketch, &site)?;
+        let needed = work::needed(&sketch, &site, &objects);
         let mut push = Self {
             options,
             access,
             site,
             wanted: sketch,
             needed,
+            objects,
             images: BTreeMap::new(),
             ship: None,
             missing: Missing::default(),
@@ -113,13 +126,13 @@ impl Push {
         let images: Vec<&Image> = push.images.values().collect();
         push.missing = ship.missing(&images).await?;
         push.ship = Some(ship);
-        push.wanted = select(&push.options, Wanted::of(&push.options.app, &push.options.settings, &built), &push.site)?;
+        push.wanted = select(&push.options, wanted(&push.options, &built), &push.site, &dependencies)?;
         Ok(push)
     }
 
     /// Whether everything runs as it is wanted.
     pub fn is_nothing(&self) -> bool {
-        self.needed.is_empty() && self.gone().is_empty()
+        self.needed.is_empty() && self.gone().is_empty() && self.objects.is_empty()
     }
 
     /// Where it goes.
@@ -129,7 +142,8 @@ impl Push {
 
     /// What would be done, service by service.
     pub fn plan(&self) -> Plan {
-        plan(&self.wanted, &self.site.running)
+        let host = |service: &str| self.wanted.service(service).map(|service| service.dns.clone());
+        plan(&self.wanted, &self.site.running).with_objects(&self.objects, &host)
     }
 
     /// What is wanted.
@@ -169,14 +183,14 @@ impl Push {
 }
 
 /// Leaves services that were not named as they run.
-fn select(options: &Options, wanted: Wanted, site: &Site) -> Result<Wanted, PushError> {
+fn select(options: &Options, wanted: Wanted, site: &Site, dependencies: &str) -> Result<Wanted, PushError> {
     if options.services.is_empty() {
         return Ok(wanted);
     }
     if let Some(unknown) = options.services.iter().find(|name| wanted.service(name).is_none()) {
         return Err(PushError::Unknown { service: unknown.clone() });
     }
-    let (named, wires) = (&options.services, Wires::of(&options.app));
+    let (named, wires) = (&options.services, Wires::of(&options.app).depending_on(dependencies));
     let selected = plan::select(&wanted, &site.running, &wires, named, options.with_dependents);
     if selected.breaks.is_empty() { Ok(selected.wanted) } else { Err(PushError::Breaks { breaks: selected.breaks }) }
 }

@@ -28,6 +28,10 @@ pub struct Settings {
     pub entry: Entry,
     /// Where images go.
     pub images: Images,
+    /// What the app is called on a cluster; none: as its file.
+    pub name: Option<String>,
+    /// Whether the app's source is left out of what is kept on the cluster of each push.
+    pub without_source: bool,
 }
 
 /// How one service runs.
@@ -112,6 +116,10 @@ pub struct Entry {
     pub tls: Option<String>,
     /// A port of every node, 30000 to 32767 on most clusters; 0: one the cluster picks.
     pub node_port: Option<u16>,
+    /// Whether callers from outside may choose another flow (`Dyninka-Route`).
+    pub routes: bool,
+    /// Whether `/metrics` is told to callers from outside, too.
+    pub metrics: bool,
 }
 
 /// Where images go.
@@ -147,7 +155,18 @@ impl Settings {
             (service.name.clone(), settings)
         };
         let services = app.services.iter().map(service).collect();
-        Self { services, entry: file.entry.clone(), images: file.images.clone() }
+        Self {
+            services,
+            entry: file.entry.clone(),
+            images: file.images.clone(),
+            name: file.name.clone(),
+            without_source: file.keep_source == Some(false),
+        }
+    }
+
+    /// What an app is called on a cluster.
+    pub fn name_of<'a>(&'a self, app: &'a App) -> &'a str {
+        self.name.as_deref().unwrap_or(&app.name)
     }
 }
 

@@ -58,6 +58,14 @@ impl Wires {
     }
 }
 
+impl Wires {
+    /// The same, where what cannot be seen into rests on the versions of what the app depends on.
+    pub fn depending_on(mut self, dependencies: &str) -> Self {
+        self.forms.values_mut().for_each(|form| form.depend_on(dependencies));
+        self
+    }
+}
+
 /// Where a service as it is in `new` and a neighbour as it is in `old` do not understand each other. Who feeds and calls
 /// whom is as in `new`; a service that is not in `old` has nobody there who could misunderstand it.
 pub fn compatible(old: &Wires, new: &Wires) -> Vec<Break> {
@@ -96,6 +104,9 @@ pub fn called_otherwise(before: &Wire, after: &Wire) -> Vec<Mismatch> {
             None if matches!(place.form, Form::Optional(_)) => {}
             None => found.push(Mismatch { field: place.name.clone(), why: "is needed and was no input".to_owned() }),
         }
+    }
+    for place in before.inputs.iter().filter(|known| !after.inputs.iter().any(|place| place.name == known.name)) {
+        found.push(Mismatch { field: place.name.clone(), why: "is sent and no input any more".to_owned() });
     }
     if after.optional && !before.optional {
         found.push(Mismatch { field: "output".to_owned(), why: "may be nothing".to_owned() });

@@ -13,7 +13,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use build::{Builder, Progress};
-use local_cluster::Ground;
+use futures_util::FutureExt;
+use local_cluster::{Ground, Program};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
@@ -50,6 +51,9 @@ const KEEP_LIBRARIES: u64 = 2 << 30;
 /// Faces see twenty pictures a second at most.
 const FRAME: Duration = Duration::from_millis(50);
 
+/// What is taken in of the ground's queue in one go: more than it holds, as long as nothing is added meanwhile.
+const MOST_AT_ONCE: usize = 100_000;
+
 /// Batches of measurements on their way: a few seconds of many services. Beyond it hosts keep theirs and count.
 const BATCHES: usize = 1024;
 
@@ -60,8 +64,10 @@ pub(crate) struct Actor {
     state: State,
     tools: Arc<Tools>,
     events: UnboundedSender<Event>,
-    outbox: UnboundedSender<Report>,
+    outbox: local_cluster::Sender<Report>,
     ground: Option<Arc<dyn Ground>>,
+    /// The ground that is listened to, also while it is closed.
+    heard: Option<Arc<dyn Ground>>,
     /// The files to follow.
     files: watch::Sender<BTreeSet<PathBuf>>,
     builds: HashMap<String, AbortHandle>,
@@ -101,7 +107,7 @@ impl Actor {
         token: String,
         control: Control,
         events: UnboundedSender<Event>,
-        outbox: UnboundedSender<Report>,
+        outbox: local_cluster::Sender<Report>,
     ) -> Result<Self, StartError> {
         let (asks, asked) = unbounded_channel();
         let trouble = |source: io::Error| StartError::Folder { folder: place.folder.clone(), source };
@@ -112,6 +118,9 @@ impl Actor {
         let notices = events.clone();
         let notice = move |message| drop(notices.send(Event::Notice { message }));
         let recorder = Arc::new(Recorder::new(options.recording.clone(), place.recordings(), notice)?);
+        let program = Program::hold(&options.host);
+        let program =
+            Arc::new(program.map_err(|source| StartError::Program { program: options.host.clone(), source })?);
         let desk =
             Arc::new(Desk { asks, journal: journal.clone(), control: control.clone(), recorder: recorder.clone() });
         let serving = tokio::spawn(async move { api::serve(listener, desk).await });
@@ -139,14 +148,17 @@ impl Actor {
                 options,
                 place,
                 control,
+                program,
                 builder,
                 texts: Texts::default(),
                 memory: Arc::default(),
                 loaded: Mutex::default(),
+                front: Mutex::default(),
             }),
             events,
             outbox,
             ground: None,
+            heard: None,
             files: watch::Sender::new(BTreeSet::new()),
             builds: HashMap::new(),
             swaps: HashMap::new(),
@@ -207,6 +219,11 @@ impl Actor {
                     is_news = false;
                     self.pictures.send_replace(Arc::new(self.picture()));
                 }
+                // Last of all, and one by one: lines keep neither a save nor a command waiting.
+                event = follow::ground(self.heard.as_ref()) => {
+                    is_news = true;
+                    self.happened(event);
+                }
             }
         }
         self.serving.abort();
@@ -216,6 +233,10 @@ impl Actor {
 
     /// Whether it was the last thing to happen.
     fn happened(&mut self, event: Event) -> bool {
+        // What a service wrote before is part of why it did not start, and nothing is told after the end.
+        if matches!(event, Event::Refused { .. } | Event::Closed) {
+            self.hear_out();
+        }
         let ended = matches!(event, Event::Closed);
         let started = match &event {
             Event::Started { service } => Some(service.clone()),
@@ -229,6 +250,14 @@ impl Actor {
         }
         while self.tasks.try_join_next().is_some() || self.making.try_join_next().is_some() {}
         ended
+    }
+
+    /// Takes in what the ground has told by now, which is bounded.
+    fn hear_out(&mut self) {
+        for _ in 0..MOST_AT_ONCE {
+            let Some(event) = follow::ground(self.heard.as_ref()).now_or_never() else { return };
+            self.happened(event);
+        }
     }
 
     /// What there is to see, with what was measured.
@@ -302,7 +331,7 @@ impl Actor {
             Effect::Swap(swap) => {
                 let Some(ground) = self.ground.clone() else { return };
                 let name = swap.config.service.clone();
-                let swap = self.tasks.spawn(async move { tell(tools.swap(&*ground, *swap).await) });
+                let swap = self.tasks.spawn(async move { tell(tools.swap(&*ground, *swap, &tell).await) });
                 if let Some(before) = self.swaps.insert(name, swap) {
                     before.abort();
                 }
@@ -383,7 +412,7 @@ impl Actor {
     fn report(&mut self, report: Report) {
         let at_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         if let Some(message) = self.journal.note(at_ms, &report) {
-            drop(self.outbox.send(Report::Notice { message }));
+            self.outbox.send(Report::Notice { message });
         }
         self.keep_edit(&report);
         match &report {
@@ -406,11 +435,10 @@ impl Actor {
             };
             if let Err(error) = running.write(&self.tools.place.folder) {
                 let message = format!("other commands will not find this session: {error}");
-                drop(self.outbox.send(Report::Notice { message }));
+                self.outbox.send(Report::Notice { message });
             }
         }
-        // A face that is gone has no interest any more.
-        drop(self.outbox.send(report));
+        self.outbox.send(report);
     }
 
     /// Where it was asked for with the start. A recording that does not begin keeps nothing else from it.
@@ -434,8 +462,7 @@ impl Actor {
                     drop(events.send(Event::Notice { message }));
                 }
                 self.ground = Some(ground.clone());
-                let listening = (ground.clone(), events.clone());
-                self.spawn(async move { follow::ground(listening.0, listening.1).await });
+                self.heard = Some(ground.clone());
                 let front_at = app.0.last().map(str::to_owned);
                 self.making.spawn(async move { drop(events.send(tools.open(&*ground, front, front_at).await)) });
             }

@@ -78,6 +78,8 @@ pub(crate) struct Swap {
     pub(crate) at: SocketAddr,
     /// Placed values that were another service's before this edit.
     pub(crate) bring: Vec<Bring>,
+    /// A host that was started anew because it read nothing is waited for, however long it reads nothing.
+    pub(crate) patient: bool,
 }
 
 /// What an edit changed, to be asked of recorded inputs.

@@ -54,6 +54,8 @@ pub(crate) enum Event {
     Down { service: String, why: String, by: Doer },
     /// A service could not be seated or started, or did not take a version over; `silent` when its host says nothing.
     Refused { service: String, version: Option<String>, why: String, silent: bool },
+    /// A host listens and reads nothing: it was asked to take a version over, or to go by a new configuration.
+    Deaf { service: String, version: Option<String>, why: String },
     /// What an edit changed, or in words why nobody can tell.
     Judged { edit: Edit, verdicts: Result<Vec<Verdict>, String> },
     /// A push or rollback goes on.

@@ -16,7 +16,7 @@ pub fn load(root: &Path) -> (App, Vec<Diagnostic>, Sources) {
 
 /// The same, with what was read before.
 pub(crate) fn load_again(root: &Path, memory: &mut Incremental) -> (App, Vec<Diagnostic>, Sources) {
-    let mut sources = Sources { root: root.to_owned(), ..Sources::default() };
+    let mut sources = Sources { root: root.to_owned(), environment: build::environment(), ..Sources::default() };
     if let Err(finding) = read_text(root, &mut sources) {
         // The file is followed all the same: it may come back.
         let mut app = App::default();

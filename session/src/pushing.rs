@@ -8,6 +8,7 @@ use std::time::Duration;
 use app::App;
 use rollout::cluster::Target;
 use rollout::history::Source;
+use rollout::project::Project;
 use rollout::push::{self, Done, Listener, Options, Place, PushError, Rollback, Wish, holder};
 use rollout::settings::{File, Settings};
 use tokio::sync::mpsc::UnboundedSender;
@@ -67,6 +68,7 @@ pub fn push_options(
     Options {
         app,
         source,
+        project: Project::of(file, settings.name.clone()),
         settings,
         root: file.to_owned(),
         target,
@@ -228,7 +230,7 @@ impl Ready {
                     layers: missing.layers,
                     bytes: missing.bytes,
                     unfinished: push.site().is_unfinished(),
-                    notes: plan.notes,
+                    notes: plan.objects.iter().map(ToString::to_string).chain(plan.notes).collect(),
                     next,
                 }
             }

@@ -142,7 +142,8 @@ impl State {
                 effects
             }
             Event::Closed => vec![Effect::Report(Report::Stopped)],
-            Event::Log { service, stream, line } => self.logged(service, stream, line),
+            // It changes nothing of what is to be done, and there may be a hundred thousand of them a second.
+            Event::Log { service, stream, line } => return self.logged(service, stream, line),
             Event::Notice { message } => self.notice(now, message),
             Event::Push { push, news } => self.pushing(now, push, *news),
             _ if self.closing => Vec::new(),
@@ -162,6 +163,7 @@ impl State {
             Event::Removed { service, trouble } => self.removed(now, service, trouble),
             Event::Back { service, version, anew } => self.back(now, service, version, anew),
             Event::Down { service, why, by } => self.down(now, service, why, by),
+            Event::Deaf { service, version, why } => self.deaf(&service, version.as_deref(), why),
             Event::Judged { edit, verdicts } => self.judged(now, edit, verdicts),
             Event::Refused { service, version, why, silent } => self.refused(&service, version.as_deref(), why, silent),
         };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use app::{App, Diagnostic, Incremental};
 use build::{BuildError, Builder};
 use hops::Config;
-use local_cluster::{Begun, Doer, Ground, Plan, Spec};
+use local_cluster::{Begun, Doer, Ground, HeldPort, Plan, PortError, Program, Spec, hold_port};
 use rollout::history::Source;
 
 use crate::control::Control;
@@ -27,12 +27,16 @@ pub(crate) struct Tools {
     pub(crate) options: Options,
     pub(crate) place: Place,
     pub(crate) control: Control,
+    /// `dyn` as it was when the session began.
+    pub(crate) program: Arc<Program>,
     pub(crate) builder: Builder,
     pub(crate) texts: Texts,
     /// What was read of the files before.
     pub(crate) memory: Arc<Mutex<Incremental>>,
     /// What was read last without an error.
     pub(crate) loaded: Mutex<Option<Loaded>>,
+    /// The port of the public listener: nobody else's as long as this is there.
+    pub(crate) front: Mutex<Option<HeldPort>>,
 }
 
 /// An app as it was read, whole, and what it was read from: what is pushed.
@@ -90,7 +94,14 @@ impl Tools {
     /// Chooses the ground, and clears what a killed session left of this app.
     pub(crate) async fn choose(&self, app: &App) -> Result<Chosen, Event> {
         let failed = |message: String, hint: Option<String>| Event::Failed { message, hint };
-        let (front, notice) = front(self.options.front).map_err(|(message, hint)| failed(message, Some(hint)))?;
+        // What a killed session left must be gone before its folders are cleared, and its port looked at.
+        let left = self.place.services().map_err(|error| failed(format!("failed to {error}"), None))?;
+        let swept = local_cluster::sweep(&self.place.id, &left).await;
+        swept.map_err(|error| failed(format!("failed to {error}"), None))?;
+        let unhad = |error: &PortError| failed(error.to_string(), Some(error.hint()));
+        let Port { held, notice, denied } = hold(self.options.front).map_err(|error| unhad(&error))?;
+        let front = held.port();
+        *self.front.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
         let spec = |service: &app::Service| Spec {
             service: service.name.clone(),
             host: service.host.clone(),
@@ -100,14 +111,10 @@ impl Tools {
         let plan = Plan {
             name: self.place.name.clone(),
             id: self.place.id.clone(),
-            host: self.options.host.clone(),
+            host: self.program.clone(),
             limits: local_cluster::Limits { cpus: self.options.cpus, memory: self.options.memory },
             services: app.services.iter().map(spec).collect(),
         };
-        // What a killed session left must be gone before its folders are cleared.
-        let left = self.place.services().map_err(|error| failed(format!("failed to {error}"), None))?;
-        let swept = local_cluster::sweep(&self.place.id, &left).await;
-        swept.map_err(|error| failed(format!("failed to {error}"), None))?;
         for service in &app.services {
             self.place.clear_service(&service.host).map_err(|error| failed(format!("failed to {error}"), None))?;
         }
@@ -115,6 +122,10 @@ impl Tools {
         let chosen = chosen.map_err(|error| {
             failed(format!("failed to {error}"), Some("start one, or run with --on process".to_owned()))
         })?;
+        // An engine may listen where this user may not.
+        if let Some(denied) = denied.filter(|_| chosen.ground.hosts_bind_front()) {
+            return Err(denied);
+        }
         let words: Vec<String> = chosen.reason.into_iter().chain(notice).collect();
         Ok((chosen.ground, (!words.is_empty()).then(|| words.join("; ")), front))
     }
@@ -216,8 +227,8 @@ impl Tools {
 
     /// Has a host take a library over. What it would come back with after a death is the old one until it answers
     /// with the new.
-    pub(crate) async fn swap(&self, ground: &dyn Ground, swap: effect::Swap) -> Event {
-        let effect::Swap { config, host, library, before, version, at, bring } = swap;
+    pub(crate) async fn swap(&self, ground: &dyn Ground, swap: effect::Swap, tell: &impl Fn(Event)) -> Event {
+        let effect::Swap { config, host, library, before, version, at, bring, patient } = swap;
         let service = config.service.clone();
         let refused = |why: String, silent: bool| Event::Refused {
             service: service.clone(),
@@ -239,17 +250,26 @@ impl Tools {
         for effect::Bring { state, service: from, from: there } in bring {
             brought.push((state.clone(), from, self.control.state(there, &state).await));
         }
-        let mut states = match self.control.swap(at, &name, PATIENCE).await {
-            Ok(states) => states,
+        let asked = self.control.swap(at, &name, PATIENCE);
+        let taken = if patient { asked.await } else { self.control.unless_deaf(at, asked).await };
+        let done = match taken {
+            Ok(done) => done,
+            Err(error) if error.is_deaf() => {
+                return Event::Deaf { service, version: Some(version), why: error.to_string() };
+            }
             Err(error) => return refused(error.to_string(), error.is_silence()),
         };
+        if let Some(message) = done.left_behind(&service) {
+            tell(Event::Notice { message });
+        }
+        let mut states = done.states;
         for (state, from, value) in brought {
             let carried = match value {
                 Ok(value) => self.control.set_state(at, &state, value).await,
                 Err(error) => Err(error),
             };
             let fate = match carried {
-                Ok(()) => crate::report::Fate::Carried,
+                Ok(()) => crate::report::Fate::Carried { why: format!("it was placed on {from}") },
                 Err(error) => crate::report::Fate::Reset { why: format!("it did not come along from {from}: {error}") },
             };
             states.insert(state, fate);
@@ -280,7 +300,12 @@ impl Tools {
             Err(why) => Err(why),
         };
         let told = match brought {
-            Ok(()) => self.control.reload(at, PATIENCE).await.map_err(|error| error.to_string()),
+            Ok(()) => match self.control.unless_deaf(at, self.control.reload(at, PATIENCE)).await {
+                Err(error) if error.is_deaf() => {
+                    return Event::Deaf { service, version: None, why: error.to_string() };
+                }
+                told => told.map_err(|error| error.to_string()),
+            },
             Err(why) => Err(why),
         };
         Event::Told { service, config, trouble: told.err() }
@@ -389,27 +414,36 @@ fn covers(flow: &app::Flow, only: &std::collections::BTreeSet<String>) -> bool {
     }
 }
 
-/// The port of the front door, and what to say of it.
-fn front(front: Front) -> Result<(u16, Option<String>), (String, String)> {
-    let holder = |port| local_cluster::port_holder(port).unwrap_or_else(|| "another program".to_owned());
-    let any = || {
-        local_cluster::free_port(0)
-            .map_err(|error| (format!("failed to find a free port: {error}"), "free some ports".to_owned()))
-    };
+/// The port of the public listener.
+struct Port {
+    held: HeldPort,
+    /// Why it is not the one that was preferred.
+    notice: Option<String>,
+    /// What is to be said where hosts would have to listen there: they may not.
+    denied: Option<Event>,
+}
+
+fn hold(front: Front) -> Result<Port, PortError> {
+    let free = || hold_port(0).map(|held| Port { held, notice: None, denied: None });
     match front {
-        Front::Free => any().map(|port| (port, None)),
-        Front::Fixed(port) => match local_cluster::free_port(port) {
-            Ok(port) => Ok((port, None)),
-            Err(_) => Err((
-                format!("port {port} is taken by {}", holder(port)),
-                "name another with --port, or 0 for a free one".to_owned(),
-            )),
+        Front::Free => free(),
+        Front::Fixed(port) => match hold_port(port) {
+            Ok(held) => Ok(Port { held, notice: None, denied: None }),
+            Err(error) => {
+                let denied = Event::Failed { message: error.to_string(), hint: Some(error.hint()) };
+                match error {
+                    PortError::Denied { held, .. } => Ok(Port { held, notice: None, denied: Some(denied) }),
+                    error => Err(error),
+                }
+            }
         },
-        Front::Prefer(port) => match local_cluster::free_port(port) {
-            Ok(port) => Ok((port, None)),
-            Err(_) => any().map(|free| {
-                (free, Some(format!("port {port} is taken by {}, so the app answers on {free}", holder(port))))
-            }),
+        Front::Prefer(port) => match hold_port(port) {
+            Ok(held) => Ok(Port { held, notice: None, denied: None }),
+            Err(why) => {
+                let mut port = free()?;
+                port.notice = Some(format!("{why}, so the app answers on {}", port.held.port()));
+                Ok(port)
+            }
         },
     }
 }

@@ -15,6 +15,7 @@ mod errors;
 mod examples;
 mod faces;
 mod faults;
+mod floods;
 mod hops;
 mod hosts;
 mod recordings;
@@ -22,6 +23,7 @@ mod replaying;
 mod saves;
 mod session;
 mod sessions;
+mod state;
 mod takeovers;
 mod toolchain;
 

@@ -139,3 +139,15 @@ fn a_recording_becomes_tests_and_is_listed() {
     assert!(!dyn_(&["keep", "warm", "--as-tests"]).status.success(), "what is the user's is not written over");
     drop(folder);
 }
+
+#[test]
+fn a_recording_of_which_nothing_can_be_compared_has_an_exit_code_of_its_own() {
+    let (_folder, file) = example("building");
+    let text = fs::read_to_string(&file).expect("the app");
+    fs::write(&file, text.replace("#[service]", "#[service(replay = false)]")).expect("the app");
+    let (code, said) = replay(&file, &[]);
+    assert_eq!((code, said.contains("5 not replayed: it says replay = false")), (Some(5), true), "{said}");
+    let (code, said) = replay(&file, &["--json"]);
+    let report: Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!((code, &report["compared"], &report["changed"]), (Some(5), &json!(0), &json!(false)), "{said}");
+}

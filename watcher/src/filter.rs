@@ -1,48 +1,100 @@
 //! Which events matter.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use notify::EventKind;
-use notify::event::{AccessKind, AccessMode};
+use notify::event::{AccessKind, AccessMode, ModifyKind};
 
 use crate::parent;
 
 /// Tells the watched files from the rest of their folders.
+#[derive(Debug, Default)]
 pub(crate) struct Filter {
     /// Every path an event may come under, to the file as the caller named it.
     names: BTreeMap<PathBuf, PathBuf>,
+    /// The folders that are watched. One that an event says is gone is taken out.
+    pub(crate) watched: BTreeMap<PathBuf, Identity>,
 }
 
 impl Filter {
-    pub(crate) fn new(files: &BTreeSet<PathBuf>) -> Self {
+    /// Looks for these files from now on.
+    pub(crate) fn set(&mut self, files: &BTreeSet<PathBuf>) {
         let names = files.iter().flat_map(|file| names(file).into_iter().map(move |name| (name, file.clone())));
-        Self { names: names.collect() }
+        self.names = names.collect();
     }
 
-    /// The watched files an event says something about. Reading is nothing; lost events touch every file.
-    pub(crate) fn touched(&self, event: &notify::Result<notify::Event>) -> BTreeSet<PathBuf> {
+    /// Whether a file goes by other names than when it was last looked at: a link was swapped.
+    pub(crate) fn knows(&self, file: &Path) -> bool {
+        names(file).iter().all(|name| self.names.get(name).is_some_and(|known| known == file))
+    }
+
+    /// The watched files in a folder.
+    pub(crate) fn within(&self, folder: &Path) -> impl Iterator<Item = PathBuf> {
+        self.names.iter().filter(move |(name, _)| name.parent() == Some(folder)).map(|(_, file)| file.clone())
+    }
+
+    /// The watched files an event says something about. Reading is nothing; lost events touch every file. A folder that
+    /// is moved or removed takes its watch along, and is watched no more.
+    pub(crate) fn touched(&mut self, event: &notify::Result<notify::Event>) -> BTreeSet<PathBuf> {
         let Ok(event) = event else { return self.names.values().cloned().collect() };
         if event.need_rescan() {
             return self.names.values().cloned().collect();
         }
-        match event.kind {
-            EventKind::Access(AccessKind::Close(AccessMode::Write)) => {}
+        let ends = match event.kind {
+            EventKind::Access(AccessKind::Close(AccessMode::Write)) => false,
             EventKind::Access(_) => return BTreeSet::new(),
-            _ => {}
+            EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)) => true,
+            _ => false,
+        };
+        let mut touched = BTreeSet::new();
+        for path in &event.paths {
+            touched.extend(self.names.get(path).cloned());
+            if ends && self.watched.remove(path).is_some() {
+                touched.extend(self.within(path));
+            }
         }
-        event.paths.iter().filter_map(|path| self.names.get(path).cloned()).collect()
+        touched
+    }
+}
+
+/// A folder, whatever its name: its device and inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity(u64, u64);
+
+impl Identity {
+    /// None where there is no such folder.
+    pub(crate) fn of(folder: &Path) -> Option<Self> {
+        let metadata = fs::metadata(folder).ok().filter(fs::Metadata::is_dir)?;
+        Some(Self(metadata.dev(), metadata.ino()))
     }
 }
 
 /// The folders to watch: of each file as named, and of what it is a link to.
-pub(crate) fn folders(files: &BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
-    files.iter().flat_map(|file| names(file)).map(|name| parent(&name)).filter(|folder| folder.is_dir()).collect()
+pub(crate) fn folders(files: &BTreeSet<PathBuf>) -> BTreeMap<PathBuf, Identity> {
+    let folders: BTreeSet<PathBuf> = files.iter().flat_map(|file| names(file)).map(|name| parent(&name)).collect();
+    folders.into_iter().filter_map(|folder| Identity::of(&folder).map(|identity| (folder, identity))).collect()
+}
+
+/// The folders of these files and of what they are links to, spelled as they are named, and which folder each leads to now.
+/// A folder above that is moved, or a link above that is swapped, makes another one of it, and no event says so.
+pub(crate) fn leads(files: &BTreeSet<PathBuf>) -> BTreeMap<PathBuf, Option<Identity>> {
+    let folders: BTreeSet<PathBuf> = files.iter().flat_map(|file| chain(file)).map(|name| parent(&name)).collect();
+    folders.into_iter().map(|folder| (folder.clone(), Identity::of(&folder))).collect()
 }
 
 /// A file as named, and every step of the links it goes through: swapping a link is an edit too. Each is spelled with its
 /// folder's own path: to the system a folder of two spellings is one, and whoever lets go of the one loses both.
 fn names(file: &Path) -> Vec<PathBuf> {
+    let mut names = chain(file);
+    names.extend(file.canonicalize());
+    names.iter().map(|name| spelled(name)).collect()
+}
+
+/// A file as named, and what it is a link to, step by step.
+fn chain(file: &Path) -> Vec<PathBuf> {
     // The system's own limit on links in a row is 40.
     const LONGEST_CHAIN: usize = 40;
     let mut names = vec![file.to_owned()];
@@ -51,8 +103,7 @@ fn names(file: &Path) -> Vec<PathBuf> {
         let Ok(target) = last.read_link() else { break };
         names.push(parent(last).join(target));
     }
-    names.extend(file.canonicalize());
-    names.iter().map(|name| spelled(name)).collect()
+    names
 }
 
 fn spelled(name: &Path) -> PathBuf {
@@ -61,18 +112,4 @@ fn spelled(name: &Path) -> PathBuf {
         // A folder that is not there yet has no other path.
         _ => name.to_owned(),
     }
-}
-
-/// Whether a file is on a file system that other machines change without telling this one.
-pub(crate) fn on_network(file: &Path) -> bool {
-    const NETWORK: [&str; 8] = ["nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "afs", "vboxsf"];
-    let Ok(file) = file.canonicalize() else { return false };
-    let Ok(mounts) = std::fs::read_to_string("/proc/self/mounts") else { return false };
-    let mounts = mounts.lines().filter_map(|line| {
-        let mut words = line.split(' ');
-        let (folder, kind) = (words.nth(1)?, words.next()?);
-        // Spaces in mount points are written in octal.
-        file.starts_with(folder.replace("\\040", " ")).then_some((folder.len(), kind))
-    });
-    mounts.max_by_key(|(length, _)| *length).is_some_and(|(_, kind)| NETWORK.contains(&kind))
 }

@@ -32,7 +32,7 @@ pub(crate) struct Gathering {
 }
 
 impl Gathering {
-    fn add(&mut self, files: BTreeSet<PathBuf>) {
+    pub(crate) fn add(&mut self, files: BTreeSet<PathBuf>) {
         // A folder where something else is busy does not hold a save back.
         if !files.is_empty() {
             let now = Instant::now();

@@ -118,3 +118,122 @@ async fn files_can_be_added_and_left_out() {
     fs::write(&module, "1").unwrap();
     seen(&mut watcher, &module).await;
 }
+
+/// A folder that goes and comes back, with the file `svc/app.rs` in it: afterwards the file is there again.
+type Return = fn(&Path);
+
+const RETURNS: &[(&str, Return)] = &[
+    ("moved away and back", |root| {
+        fs::rename(root.join("up/svc"), root.join("aside")).unwrap();
+        fs::rename(root.join("aside"), root.join("up/svc")).unwrap();
+    }),
+    ("deleted and restored", |root| {
+        fs::remove_dir_all(root.join("up/svc")).unwrap();
+        fs::create_dir(root.join("up/svc")).unwrap();
+        fs::write(root.join("up/svc/app.rs"), "restored").unwrap();
+    }),
+    ("swapped with another", |root| {
+        fs::create_dir(root.join("other")).unwrap();
+        fs::write(root.join("other/app.rs"), "other").unwrap();
+        fs::rename(root.join("up/svc"), root.join("aside")).unwrap();
+        fs::rename(root.join("other"), root.join("up/svc")).unwrap();
+    }),
+    ("a folder above moved away and back", |root| {
+        fs::rename(root.join("up"), root.join("aside")).unwrap();
+        fs::rename(root.join("aside"), root.join("up")).unwrap();
+    }),
+    ("a folder above replaced by a copy", |root| {
+        fs::create_dir_all(root.join("copy/svc")).unwrap();
+        fs::write(root.join("copy/svc/app.rs"), "copy").unwrap();
+        fs::rename(root.join("up"), root.join("aside")).unwrap();
+        fs::rename(root.join("copy"), root.join("up")).unwrap();
+    }),
+    ("a folder above deleted and restored", |root| {
+        fs::remove_dir_all(root.join("up")).unwrap();
+        fs::create_dir_all(root.join("up/svc")).unwrap();
+        fs::write(root.join("up/svc/app.rs"), "restored").unwrap();
+    }),
+    ("a folder above becomes a link to a copy", |root| {
+        fs::create_dir_all(root.join("copy/svc")).unwrap();
+        fs::write(root.join("copy/svc/app.rs"), "copy").unwrap();
+        fs::rename(root.join("up"), root.join("aside")).unwrap();
+        std::os::unix::fs::symlink(root.join("copy"), root.join("up")).unwrap();
+    }),
+];
+
+/// Saves are seen, one after the other: more of them than there can be batches left of what was before.
+async fn saves_are_seen(watcher: &mut Watcher, written: &Path, file: &Path) {
+    for save in 0..5 {
+        fs::write(written, format!("save {save}")).unwrap();
+        seen(watcher, file).await;
+    }
+}
+
+#[tokio::test]
+async fn a_folder_that_goes_and_comes_back_is_watched_whoever_moved_it() {
+    for (name, go_and_return) in RETURNS {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("up/svc/app.rs");
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, "before").unwrap();
+        let mut watcher = Watcher::new(&watched(&file)).unwrap();
+        go_and_return(root.path());
+        eprintln!("{name}");
+        saves_are_seen(&mut watcher, &file, &file).await;
+    }
+}
+
+#[tokio::test]
+async fn a_folder_that_comes_later_is_told_with_what_is_in_it() {
+    let root = tempfile::tempdir().unwrap();
+    let file = root.path().join("later/app.rs");
+    let mut watcher = Watcher::new(&watched(&file)).unwrap();
+    fs::create_dir(root.path().join("later")).unwrap();
+    fs::write(&file, "here").unwrap();
+    seen(&mut watcher, &file).await;
+}
+
+#[tokio::test]
+async fn a_link_above_that_leads_elsewhere_is_an_edit() {
+    let root = tempfile::tempdir().unwrap();
+    for folder in ["one", "two"] {
+        fs::create_dir(root.path().join(folder)).unwrap();
+        fs::write(root.path().join(folder).join("app.rs"), folder).unwrap();
+    }
+    let link = root.path().join("current");
+    std::os::unix::fs::symlink("one", &link).unwrap();
+    let file = link.join("app.rs");
+    let mut watcher = Watcher::new(&watched(&file)).unwrap();
+    std::os::unix::fs::symlink("two", root.path().join("next")).unwrap();
+    fs::rename(root.path().join("next"), &link).unwrap();
+    seen(&mut watcher, &file).await;
+    saves_are_seen(&mut watcher, &root.path().join("two/app.rs"), &file).await;
+}
+
+#[tokio::test]
+async fn a_link_to_a_file_in_another_folder_is_followed_when_it_is_swapped() {
+    let root = tempfile::tempdir().unwrap();
+    for folder in ["one", "two"] {
+        fs::create_dir(root.path().join(folder)).unwrap();
+        fs::write(root.path().join(folder).join("code.rs"), folder).unwrap();
+    }
+    let link = root.path().join("app.rs");
+    std::os::unix::fs::symlink("one/code.rs", &link).unwrap();
+    let mut watcher = Watcher::new(&watched(&link)).unwrap();
+    std::os::unix::fs::symlink("two/code.rs", root.path().join("next")).unwrap();
+    fs::rename(root.path().join("next"), &link).unwrap();
+    seen(&mut watcher, &link).await;
+    saves_are_seen(&mut watcher, &root.path().join("two/code.rs"), &link).await;
+}
+
+#[tokio::test]
+async fn polling_reads_no_file_but_those_that_are_watched() {
+    let root = tempfile::tempdir().unwrap();
+    let file = root.path().join("app.rs");
+    fs::write(&file, "before").unwrap();
+    // Whoever opens it to read waits for a writer, for good.
+    rustix::fs::mkfifoat(rustix::fs::CWD, root.path().join("beside"), rustix::fs::Mode::RWXU).unwrap();
+    let mut watcher = Watcher::by_polling(&watched(&file)).unwrap();
+    fs::write(&file, "after!").unwrap();
+    seen(&mut watcher, &file).await;
+}

@@ -47,6 +47,7 @@ impl<'a> Canon<'a> {
             Form::Null => self.word("null"),
             Form::Bool => self.word("bool"),
             Form::Text => self.word("text"),
+            Form::Word(name) => self.word(&format!("text of {name}")),
             Form::Any => self.word("any"),
             Form::Optional(_) => self.word("optional"),
             Form::List(_) => self.word("list"),

@@ -23,7 +23,13 @@ pub(super) fn derives(attributes: &[Attribute], name: &str) -> bool {
 pub(super) fn of_struct(item: &ItemStruct, read: Read<'_>) -> Result<Form, String> {
     let said = attribute::read(&item.attrs);
     seen(&said, "it")?;
+    for field in &item.fields {
+        always("one of its fields", &field.attrs)?;
+    }
     if said.transparent {
+        for field in &item.fields {
+            seen(&attribute::read(&field.attrs), "its field")?;
+        }
         let told = item.fields.iter().find(|field| !attribute::read(&field.attrs).skip_read);
         return told.map(|field| read(&field.ty)).ok_or_else(|| "it is transparent over nothing".to_owned());
     }
@@ -51,6 +57,10 @@ pub(super) fn of_enum(item: &ItemEnum, read: Read<'_>) -> Result<Form, String> {
         let own = attribute::read(&variant.attrs);
         let name = variant.ident.to_string();
         seen(&own, &name)?;
+        always(&name, &variant.attrs)?;
+        for field in &variant.fields {
+            always(&name, &field.attrs)?;
+        }
         if own.untagged {
             return Err(format!("its variant {name} is untagged beside others"));
         }
@@ -127,6 +137,14 @@ fn names(name: &str, said: &Said, case: &Both, is_variant: bool) -> (Option<Stri
         read.extend(said.alias.iter().cloned());
     }
     (written, read)
+}
+
+/// Refuses what is there under a condition only.
+fn always(what: &str, attributes: &[Attribute]) -> Result<(), String> {
+    match attributes.iter().any(|attribute| attribute.path().is_ident("cfg")) {
+        true => Err(format!("{what} is there under a #[cfg(..)] alone")),
+        false => Ok(()),
+    }
 }
 
 /// Refuses attributes that lead to code.

@@ -21,13 +21,18 @@ pub(super) fn form(origin: Origin, name: &str, arguments: &[Form]) -> Option<For
         // A pod's address space has 64 bits.
         "usize" | "AtomicUsize" => number("u64"),
         "isize" | "AtomicIsize" => number("i64"),
-        "NonZero" => *first()?,
-        _ if name.starts_with("NonZero") || name.starts_with("Atomic") => {
-            let bare = name.trim_start_matches("NonZero").trim_start_matches("Atomic").to_ascii_lowercase();
-            return form(origin, &bare, &[]);
+        "NonZero" => not_zero(*first()?)?,
+        _ if name.starts_with("NonZero") => {
+            not_zero(form(origin, &name["NonZero".len()..].to_ascii_lowercase(), &[])?)?
         }
-        "String" | "str" | "char" | "PathBuf" | "Path" | "IpAddr" | "Ipv4Addr" | "Ipv6Addr" | "SocketAddr"
-        | "SocketAddrV4" | "SocketAddrV6" | "CString" => Form::Text,
+        _ if name.starts_with("Atomic") => return form(origin, &name["Atomic".len()..].to_ascii_lowercase(), &[]),
+        "String" | "str" | "PathBuf" | "Path" => Form::Text,
+        // They are written as text, and not every text is one.
+        "char" | "IpAddr" | "Ipv4Addr" | "Ipv6Addr" | "SocketAddr" | "SocketAddrV4" | "SocketAddrV6" => {
+            Form::Word(name.to_owned())
+        }
+        // Bytes, as serde writes them.
+        "CString" => Form::List(Box::new(number("u8"))),
         "Option" => Form::Optional(first()?),
         "Vec" | "VecDeque" | "LinkedList" | "HashSet" | "BTreeSet" | "BinaryHeap" => Form::List(first()?),
         "HashMap" | "BTreeMap" => Form::Map(first()?, second()?),
@@ -40,6 +45,21 @@ pub(super) fn form(origin: Origin, name: &str, arguments: &[Form]) -> Option<For
         "Result" => choice(&[("Ok", *first()?), ("Err", *second()?)]),
         _ => return None,
     })
+}
+
+/// A number that is never zero: `NonZeroU8`.
+fn not_zero(form: Form) -> Option<Form> {
+    match form {
+        Form::Number(name) => Some(Form::Number(format!("NonZero{}", name.to_ascii_uppercase()))),
+        _ => None,
+    }
+}
+
+/// Whether a name is in scope everywhere without a `use`.
+pub(super) fn is_everywhere(name: &str) -> bool {
+    let numbers =
+        ["u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "f32", "f64"];
+    numbers.contains(&name) || ["bool", "char", "str", "String", "Vec", "Option", "Result", "Box"].contains(&name)
 }
 
 /// The crate a type comes from.

@@ -8,5 +8,6 @@ mod library;
 mod names;
 mod packages;
 mod refusals;
+mod returns;
 mod shipped;
 mod types;

@@ -8,7 +8,7 @@ use app::App;
 use super::{ExportError, Format, export};
 use crate::image::Image;
 use crate::model::{Built, Wanted};
-use crate::push::{Event, Listener, Maker};
+use crate::push::{Event, Listener, Maker, PushError};
 use crate::settings::Settings;
 use crate::ship::{self, Owner, Programs, PullPolicy, Way};
 
@@ -67,5 +67,6 @@ pub async fn make(request: &Request, tell: &Listener) -> Result<String, ExportEr
         };
         (service, built)
     });
-    export(&Wanted::of(app, settings, &built.collect()), *format)
+    let dependencies = maker.dependencies(app).await.map_err(PushError::from)?;
+    export(&Wanted::of(app, settings, &built.collect()).depending_on(&dependencies), *format)
 }

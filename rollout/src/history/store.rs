@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 
 use super::{KEPT, Kept, Outcome, Record, Source};
 use crate::cluster::{Access, ClusterError, MANAGED_BY, MANAGER, PART_OF};
+use crate::object::{label, name};
 
 /// The label of a ConfigMap that is a record.
 const KIND: &str = "dyninka.dev/kind";
@@ -28,6 +29,7 @@ const LARGEST_UNPACKED: u64 = 64 << 20;
 /// The records of an app.
 pub struct Store<'a> {
     access: &'a Access,
+    /// The app's name.
     app: &'a str,
     api: Api<ConfigMap>,
 }
@@ -49,7 +51,7 @@ pub enum StoreError {
 }
 
 impl<'a> Store<'a> {
-    /// The records of an app in a namespace.
+    /// The records of an app, by its name, in a namespace.
     pub fn new(access: &'a Access, app: &'a str) -> Self {
         Self { access, app, api: Api::namespaced(access.client.clone(), &access.namespace) }
     }
@@ -59,7 +61,7 @@ impl<'a> Store<'a> {
     /// # Errors
     /// What the API server says, or a record that is not what was written.
     pub async fn all(&self) -> Result<Vec<Kept>, StoreError> {
-        let labels = format!("{MANAGED_BY}={MANAGER},{PART_OF}={},{KIND}={PUSH}", self.app);
+        let labels = format!("{MANAGED_BY}={MANAGER},{PART_OF}={},{KIND}={PUSH}", label::app(self.app));
         let found =
             self.access.ask("read what was pushed", self.api.list(&ListParams::default().labels(&labels))).await?;
         let mut all = found.items.iter().map(read).collect::<Result<Vec<_>, _>>()?;
@@ -67,11 +69,29 @@ impl<'a> Store<'a> {
         Ok(all)
     }
 
-    /// Keeps a record, its source where there is room for it, and lets the oldest go.
+    /// Keeps a record, its source where there is room for it.
     ///
     /// # Errors
     /// What the API server says.
     pub async fn keep(&self, kept: &Kept) -> Result<(), StoreError> {
+        self.create(kept, &PostParams::default()).await
+    }
+
+    /// Whether a record could be kept; nothing is changed by it.
+    ///
+    /// # Errors
+    /// As [`Self::keep`].
+    pub async fn rehearse(&self, kept: &Kept) -> Result<(), StoreError> {
+        self.create(kept, &PostParams { dry_run: true, ..PostParams::default() }).await
+    }
+
+    async fn create(&self, kept: &Kept, parameters: &PostParams) -> Result<(), StoreError> {
+        let map = self.map(kept)?;
+        self.access.ask("keep what is pushed", self.api.create(parameters, &map)).await?;
+        Ok(())
+    }
+
+    fn map(&self, kept: &Kept) -> Result<ConfigMap, StoreError> {
         let name = self.name(kept.record.number);
         let broken = |why: String| StoreError::Broken { name: name.clone(), why };
         let objects = pack(&kept.objects).map_err(|error| broken(error.to_string()))?;
@@ -80,18 +100,18 @@ impl<'a> Store<'a> {
         let source =
             source.filter(|source| source.len() <= room).map(|source| ("source".to_owned(), ByteString(source)));
         let label = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let map = ConfigMap {
+        Ok(ConfigMap {
             metadata: ObjectMeta {
                 name: Some(name.clone()),
-                labels: Some([label(MANAGED_BY, MANAGER), label(PART_OF, self.app), label(KIND, PUSH)].into()),
+                labels: Some(
+                    [label(MANAGED_BY, MANAGER), label(PART_OF, &label::app(self.app)), label(KIND, PUSH)].into(),
+                ),
                 ..ObjectMeta::default()
             },
             data: Some([("record".to_owned(), text(&kept.record).map_err(broken)?)].into()),
             binary_data: Some([("objects".to_owned(), ByteString(objects))].into_iter().chain(source).collect()),
             ..ConfigMap::default()
-        };
-        self.access.ask("keep what is pushed", self.api.create(&PostParams::default(), &map)).await?;
-        Ok(())
+        })
     }
 
     /// Says how it ended.
@@ -106,6 +126,22 @@ impl<'a> Store<'a> {
         let parameters = PatchParams::default();
         let patched = self.api.patch(&name, &parameters, &patch);
         self.access.ask("keep how the push ended", patched).await?;
+        Ok(())
+    }
+
+    /// Takes the sources out of records that are kept.
+    ///
+    /// # Errors
+    /// What the API server says.
+    pub async fn drop_sources(&self, all: &[Kept]) -> Result<(), StoreError> {
+        let patch = Patch::Merge(serde_json::json!({ "binaryData": { "source": null } }));
+        for kept in all[all.len().saturating_sub(KEPT)..].iter().filter(|kept| kept.source.is_some()) {
+            let (name, parameters) = (self.name(kept.record.number), PatchParams::default());
+            match self.access.ask("take the source away", self.api.patch(&name, &parameters, &patch)).await {
+                Ok(_) | Err(ClusterError::Refused { code: 404, .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
         Ok(())
     }
 
@@ -125,7 +161,7 @@ impl<'a> Store<'a> {
     }
 
     fn name(&self, number: u32) -> String {
-        format!("{}-push-{number}", self.app)
+        name::of_record(self.app, number)
     }
 }
 

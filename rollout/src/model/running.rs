@@ -1,9 +1,11 @@
 //! What runs on a cluster, as its objects tell.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use app::Wire;
 use serde::Serialize;
+
+use crate::object::CALLS;
 
 /// What of an app runs in a namespace.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -53,6 +55,14 @@ pub struct RunningService {
     /// Its wire form itself; none where it cannot be read.
     #[serde(skip)]
     pub form: Option<Wire>,
+}
+
+impl RunningService {
+    /// Rust names of the services its body calls, as it runs, whatever the source says by now.
+    pub fn calls(&self) -> BTreeSet<String> {
+        let called = |label: &String| Some(label.strip_prefix(CALLS)?.strip_suffix("()")?.to_owned());
+        self.reaches.keys().filter_map(called).collect()
+    }
 }
 
 impl Running {

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use app::{App, Service, Wire};
-use hops::{Config, Limits, Peer};
+use hops::{Config, Limits, Outside, Peer};
 
 use super::{Running, hash};
 use crate::object::name;
@@ -21,8 +21,10 @@ const LINGER_MS: u64 = 5_000;
 /// An app as it is to run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wanted {
-    /// The app's name: the file's stem.
+    /// The app's name: what `dyn.toml` says, else the file's stem.
     pub app: String,
+    /// Stands for the project it is of; none where that is not told.
+    pub project: Option<String>,
     /// Upstreams before those who call them.
     pub services: Vec<WantedService>,
     /// Rust name of the last service, which is called from outside; none where there is no flow.
@@ -104,17 +106,20 @@ impl Wanted {
                 bytes: built.map_or(0, |built| built.bytes),
                 upstreams: upstreams(app, service),
                 config: Config {
-                    app: app.name.clone(),
+                    app: settings.name_of(app).to_owned(),
                     service: service.name.clone(),
                     listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT)),
                     front: None,
                     peers: Arc::new(reachable(app, service).into_iter().map(peer).collect()),
                     record: false,
+                    moved: None,
                     route: app.route_of(&service.name),
                     library: built.map(|built| built.library.clone()).filter(|library| !library.is_empty()),
                     token: String::new(),
                     // Whatever an ingress leads here.
                     names: None,
+                    outside: (app.last() == Some(service.name.as_str()))
+                        .then_some(Outside { routes: settings.entry.routes, metrics: settings.entry.metrics }),
                     limits,
                 },
                 reaches: service.reaches.clone(),
@@ -123,9 +128,21 @@ impl Wanted {
         };
         let services = order(app).into_iter().map(&mut wanted).collect();
         let entry = app.last().map(str::to_owned);
-        let mut wanted = Self { app: app.name.clone(), services, entry, settings: settings.clone() };
+        let mut wanted =
+            Self { app: settings.name_of(app).to_owned(), project: None, services, entry, settings: settings.clone() };
         wanted.address();
         wanted
+    }
+
+    /// The same, where what cannot be seen into rests on the versions of what the app depends on: `dependencies` stands
+    /// for them.
+    pub fn depending_on(mut self, dependencies: &str) -> Self {
+        for service in &mut self.services {
+            service.form.depend_on(dependencies);
+            service.wire = service.form.hash();
+        }
+        self.address();
+        self
     }
 
     /// Tells every service where the others are: those it needs in the very form it was built for, the rest, which only
@@ -150,6 +167,8 @@ impl Wanted {
     /// does not run is not left.
     pub fn leaving(&self, running: &Running, left: &BTreeSet<String>) -> Self {
         let mut wanted = self.clone();
+        let peers: BTreeMap<String, Peer> =
+            self.services.iter().map(|service| (service.name.clone(), service.peer())).collect();
         for service in wanted.services.iter_mut().filter(|service| left.contains(&service.name)) {
             let Some(runs) = running.current(&service.name) else { continue };
             service.version.clone_from(&runs.version);
@@ -159,6 +178,13 @@ impl Wanted {
             service.bytes = 0;
             service.config.library.clone_from(&runs.library);
             service.reaches.clone_from(&runs.reaches);
+            // Its body goes on calling whom it called.
+            for called in runs.calls() {
+                if let Some(peer) = peers.get(&called) {
+                    Arc::make_mut(&mut service.config.peers).entry(called.clone()).or_insert_with(|| peer.clone());
+                    service.upstreams.insert(called);
+                }
+            }
         }
         wanted.address();
         wanted
@@ -171,6 +197,16 @@ impl Wanted {
 }
 
 impl WantedService {
+    /// What others are told of it, its address left open.
+    fn peer(&self) -> Peer {
+        let own = self.config.peers.get(&self.name);
+        own.cloned().unwrap_or_else(|| Peer {
+            address: String::new(),
+            host: self.dns.clone(),
+            inputs: self.form.inputs.iter().map(|input| input.name.clone()).collect(),
+        })
+    }
+
     /// Stands for what its host is told, the library left out: what differs is a route.
     pub fn routes(&self) -> String {
         let config = Config { library: None, ..self.config.clone() };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::name;
-use crate::model::{WantedService, hash};
+use crate::model::WantedService;
 
 /// What every label and annotation of ours begins with.
 pub const OURS: &str = "dyninka.dev/";
@@ -11,6 +11,8 @@ pub const OURS: &str = "dyninka.dev/";
 pub const APP: &str = "dyninka.dev/app";
 /// The wire form's hash, on what belongs to one.
 pub const WIRE: &str = "dyninka.dev/wire";
+/// The project an app is of, on every object: two projects may call an app by one name.
+pub const PROJECT: &str = crate::cluster::PROJECT;
 /// Annotation: the service's Rust name.
 pub const SERVICE: &str = "dyninka.dev/service";
 /// Annotation: `service@hash`.
@@ -40,14 +42,7 @@ pub const NAME: &str = "app.kubernetes.io/name";
 
 /// The value of [`APP`]: the app's name where that can be a label's value, else one that stands for it.
 pub fn app(app: &str) -> String {
-    let ends = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-    let bytes = app.as_bytes();
-    let inner = bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte));
-    if inner && ends(bytes.first()) && ends(bytes.last()) && bytes.len() <= 63 {
-        app.to_owned()
-    } else {
-        format!("app-{}", hash(&[app]))
-    }
+    name::of_label(app)
 }
 
 /// What to look for: every object of an app. A service's where one is named by its DNS label.

@@ -38,7 +38,16 @@ pub fn select(
         .collect();
     let old = Wires { forms: old, steps: Vec::new(), calls: Vec::new() };
     let breaks = loop {
-        let breaks = left_behind(&old, wires, &pushed);
+        // Who stays calls whom it called when it was pushed.
+        let stays = running.services.iter().filter(|runs| runs.current && !pushed.contains(&runs.name));
+        let calls: Vec<(String, String)> =
+            stays.flat_map(|runs| runs.calls().into_iter().map(|called| (runs.name.clone(), called))).collect();
+        let gone = calls.iter().filter(|(_, called)| wanted.service(called).is_none());
+        let gone: Vec<Break> = gone.map(|(caller, called)| missing(caller, called)).collect();
+        let mut all = wires.clone();
+        all.calls.extend(calls);
+        let mut breaks = left_behind(&old, &all, &pushed);
+        breaks.extend(gone.into_iter().filter(|found| wanted.service(&found.neighbour).is_some()));
         let along: Vec<String> = breaks.iter().map(|found| found.neighbour.clone()).collect();
         if !with_dependents || along.is_empty() {
             break breaks;
@@ -49,6 +58,12 @@ pub fn select(
     let left = wanted.services.iter().map(|service| service.name.clone()).filter(|name| !pushed.contains(name));
     let wanted = wanted.leaving(running, &left.collect());
     Selected { wanted, taken_along, breaks }
+}
+
+/// A service that stays and calls one that is no more part of the app.
+fn missing(caller: &str, called: &str) -> Break {
+    let why = "is called and no service of the app any more".to_owned();
+    Break { service: called.to_owned(), neighbour: caller.to_owned(), field: format!("{called}()"), why }
 }
 
 /// Neighbours that stay and would not understand those that are pushed.

@@ -24,6 +24,9 @@ impl Display for Plan {
                 writeln!(f, "  {}: {why}", step.name)?;
             }
         }
+        for object in &self.objects {
+            writeln!(f, "  {object}")?;
+        }
         for object in &self.leftovers {
             writeln!(f, "  {object}: an earlier form, removed once nobody calls it")?;
         }

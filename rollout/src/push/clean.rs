@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::event::{Event, Listener};
 use super::work::Leftovers;
-use crate::cluster::{Access, Apply, ClusterError};
+use crate::cluster::{Access, Apply, ClusterError, Lease};
 use crate::object::label;
 
 /// How long pods that are to go are waited for: longer than the longest request and the pause before it.
@@ -23,6 +23,8 @@ pub(crate) struct Cleaning<'a> {
     pub(crate) access: &'a Access,
     /// The app's name.
     pub(crate) app: &'a str,
+    pub(crate) project: &'a [String],
+    pub(crate) lease: &'a Lease,
     pub(crate) tell: &'a Listener,
 }
 
@@ -30,6 +32,10 @@ impl Cleaning<'_> {
     /// Callers go before those they call, by `hosts`, DNS labels with upstreams first, and each has answered its last
     /// request before the next one goes. Services that are no more go with `gone` alone.
     pub(crate) async fn run(&self, leftovers: &Leftovers, hosts: &[String], gone: bool) -> Result<(), ClusterError> {
+        // Nobody from outside comes any more, before anything goes that they would come to.
+        for name in &leftovers.entries {
+            self.remove("networking.k8s.io/v1", "Ingress", name).await?;
+        }
         let rank = |host: &String| hosts.iter().position(|other| other == host);
         let mut forms = leftovers.forms.clone();
         forms.sort_by_key(|(host, _)| std::cmp::Reverse(rank(host)));
@@ -67,8 +73,9 @@ impl Cleaning<'_> {
     }
 
     pub(crate) async fn remove(&self, version: &str, kind: &str, name: &str) -> Result<(), ClusterError> {
+        self.lease.hold().await?;
         let app = label::app(self.app);
-        let apply = Apply { access: self.access, app: &app, force: false };
+        let apply = Apply { access: self.access, app: &app, project: self.project, force: false };
         if apply.remove(&named(version, kind, name)?).await? && !["ConfigMap", "Secret"].contains(&kind) {
             (self.tell)(Event::Removed { object: format!("{}/{name}", kind.to_lowercase()) });
         }

@@ -38,6 +38,11 @@ impl Maker {
         Ok(versions)
     }
 
+    /// Stands for what the app depends on, in their versions, and for the compiler.
+    pub(crate) async fn dependencies(&self, app: &App) -> Result<String, BuildError> {
+        Ok(self.builder.prepare(app).await?.portable)
+    }
+
     /// Images of the given services, by Rust name; libraries that are kept are not built again.
     pub(crate) async fn images(
         &self,

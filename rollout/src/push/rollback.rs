@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::carry::{Doing, Done, by, stopped};
@@ -32,6 +33,8 @@ pub struct Rollback {
     target: Kept,
     /// DNS labels.
     hosts: BTreeSet<String>,
+    /// All services are put back, and with them what is the app's: the way in from outside.
+    is_whole: bool,
     tell: Listener,
 }
 
@@ -43,7 +46,8 @@ impl Rollback {
     pub async fn prepare(options: Options, wish: &Wish, tell: Listener) -> Result<Self, PushError> {
         let pins = Pins::open(&options.place.pins)?;
         let access = connect(&options, &pins, &tell).await?;
-        let site = Site::look(&access, &options.app.name).await?;
+        let site = Site::look(&access, options.name()).await?;
+        site.check(options.name(), &options.project()?)?;
         let nothing = |why: String| PushError::NothingToPutBack { why };
         let live = || site.records.iter().rev().filter(|kept| kept.record.outcome == Outcome::Live);
         let target = match wish.to {
@@ -58,7 +62,8 @@ impl Rollback {
             None => nothing("nothing ran before what runs now".to_owned()),
         })?;
         let hosts = hosts(target, &site, wish.service.as_deref()).map_err(nothing)?;
-        Ok(Self { target: target.clone(), hosts, options, access, site, tell })
+        let is_whole = wish.service.is_none();
+        Ok(Self { target: target.clone(), hosts, is_whole, options, access, site, tell })
     }
 
     /// The record whose state services will have again.
@@ -89,7 +94,7 @@ impl Rollback {
     /// See [`PushError`].
     pub async fn carry_out(self, stop: watch::Receiver<bool>) -> Result<Done, PushError> {
         let start = Instant::now();
-        let app = &self.options.app.name;
+        let app = self.options.name();
         let waiting = |holder: &str| (self.tell)(Event::Waiting { holder: holder.to_owned() });
         let (lease, name) = (object::name::of_app(app, "push"), label::app(app));
         let take = Lease::take(&self.access, &lease, &name, &self.options.holder, waiting);
@@ -97,7 +102,7 @@ impl Rollback {
             lease = take => lease?,
             () = stopped(stop.clone()) => return Err(PushError::Stopped),
         };
-        let done = self.hold(&lease, stop).await;
+        let done = Box::pin(self.hold(&lease, stop)).await;
         let released = lease.release().await;
         let number = done?;
         released?;
@@ -106,12 +111,14 @@ impl Rollback {
     }
 
     async fn hold(&self, lease: &Lease, stop: watch::Receiver<bool>) -> Result<u32, PushError> {
-        let site = Site::look(&self.access, &self.options.app.name).await?;
+        let project = self.options.project()?;
+        let site = Site::look(&self.access, self.options.name()).await?;
+        site.check(self.options.name(), &project)?;
         if site.next_number() != self.site.next_number() {
             return Err(PushError::Moved);
         }
         let now = site.latest();
-        let is_its = |object: &&serde_json::Value| service_of(object).is_some_and(|host| self.hosts.contains(host));
+        let is_its = |object: &&Value| service_of(object).map_or(self.is_whole, |host| self.hosts.contains(host));
         let stays = now.iter().flat_map(|kept| &kept.objects).filter(|object| !is_its(object));
         let objects = self.target.objects.iter().filter(is_its).chain(stays).cloned().collect();
         let mut services = now.map(|kept| kept.record.services.clone()).unwrap_or_default();
@@ -127,14 +134,24 @@ impl Rollback {
             services,
             reasons: BTreeMap::new(),
         };
-        let kept = Kept { record, objects, source: self.target.source.clone() };
-        let (access, app, tell, options) = (&self.access, self.options.app.name.as_str(), &self.tell, &self.options);
-        let doing = Doing { access, app, lease, site: &site, tell, options };
-        let work = doing.rehearse(&kept, &self.hosts).await?;
+        let source = self.target.source.clone().filter(|_| !self.options.settings.without_source);
+        let kept = Kept { record, objects, source };
+        let (access, app, tell, options) = (&self.access, self.options.name(), &self.tell, &self.options);
+        let doing = Doing { access, app, project: &project, lease, site: &site, tell, options };
+        let work = Box::pin(doing.rehearse(&kept, &self.hosts)).await?;
         let order: Vec<String> = self.target.objects.iter().filter_map(service_of).map(str::to_owned).collect();
-        doing.carry(&kept, &work, &order, stop).await?;
+        Box::pin(doing.carry(&kept, &work, &order, stop)).await?;
         Ok(kept.record.number)
     }
+}
+
+/// Whether what leads to a service is as it was: a port of every node, say.
+fn is_unchanged(target: &Kept, site: &Site, host: &str) -> bool {
+    let doors = |kept: &Kept| -> Vec<Value> {
+        let is_door = |object: &&Value| object["kind"] == "Service" && service_of(object) == Some(host);
+        kept.objects.iter().filter(is_door).map(|object| object["spec"].clone()).collect()
+    };
+    site.latest().is_none_or(|now| doors(now) == doors(target))
 }
 
 /// The services to be put back, by DNS label: those that differ from what they were.
@@ -152,7 +169,8 @@ fn hosts(target: &Kept, site: &Site, service: Option<&str>) -> Result<BTreeSet<S
             return Err(format!("the types of {name} are others now: put all services back, or none"));
         }
         let is_same = there.is_some_and(|there| {
-            there.wire == wire
+            is_unchanged(target, site, host)
+                && there.wire == wire
                 && there.version == annotation(label::VERSION)
                 && there.routes == annotation(label::ROUTES)
                 && there.settings == annotation(label::SETTINGS)
@@ -161,7 +179,11 @@ fn hosts(target: &Kept, site: &Site, service: Option<&str>) -> Result<BTreeSet<S
             hosts.insert(host.to_owned());
         }
     }
-    if hosts.is_empty() {
+    let own = |objects: &[Value]| -> Vec<Value> {
+        objects.iter().filter(|object| service_of(object).is_none()).cloned().collect()
+    };
+    let is_entry_same = site.latest().is_none_or(|now| own(&now.objects) == own(&target.objects));
+    if hosts.is_empty() && (service.is_some() || is_entry_same) {
         return Err(format!("what runs is what ran after push {}", target.record.number));
     }
     Ok(hosts)

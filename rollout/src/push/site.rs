@@ -2,11 +2,13 @@
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
+use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
 use kube::api::{DynamicObject, ListParams};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::PushError;
 use crate::cluster::{Access, ClusterError};
 use crate::history::{Kept, Outcome, Store, StoreError};
 use crate::model::Running;
@@ -21,8 +23,10 @@ pub struct Site {
     pub records: Vec<Kept>,
     pub(crate) deployments: Vec<Deployment>,
     pub(crate) services: Vec<Service>,
-    /// Configurations: DNS label of the service, and name.
-    pub(crate) configs: Vec<(String, String)>,
+    /// Configurations, as far as they tell whose they are.
+    pub(crate) configs: Vec<ObjectMeta>,
+    /// Ways in from outside. None where they may not be looked at, or the cluster knows none.
+    pub(crate) ingresses: Option<Vec<Ingress>>,
 }
 
 impl Site {
@@ -36,8 +40,8 @@ impl Site {
         let deployments: Api<Deployment> = Api::namespaced(access.client.clone(), &access.namespace);
         let services: Api<Service> = Api::namespaced(access.client.clone(), &access.namespace);
         let configs: Api<ConfigMap> = Api::namespaced(access.client.clone(), &access.namespace);
-        let name = label::app(app);
-        let store = Store::new(access, &name);
+        let ingresses: Api<Ingress> = Api::namespaced(access.client.clone(), &access.namespace);
+        let store = Store::new(access, app);
         let listed = async {
             tokio::try_join!(
                 access.ask("look at the deployments", deployments.list(&parameters)),
@@ -45,22 +49,47 @@ impl Site {
                 access.ask("look at the configurations", configs.list_metadata(&of_services)),
             )
         };
-        let (listed, records) = tokio::join!(listed, store.all());
+        let ways = access.ask("look at the ways in from outside", ingresses.list(&parameters));
+        let (listed, records, ways) = tokio::join!(listed, store.all(), ways);
+        let ingresses = match ways {
+            Ok(found) => Some(found.items),
+            Err(ClusterError::Forbidden { .. } | ClusterError::Refused { code: 404, .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
         let (deployments, services, configs) = listed?;
         let (deployments, services, records) = (deployments.items, services.items, records?);
         let mut running = object::read(&deployments, &services);
-        let mut site = Self { records, deployments, services, ..Self::default() };
+        let mut site = Self { records, deployments, services, ingresses, ..Self::default() };
         for service in &mut running.services {
             service.drift = site.drift(&service.object);
         }
-        let config = |metadata: ObjectMeta| Some((metadata.labels?.remove(label::NAME)?, metadata.name?));
-        site.configs = configs.items.into_iter().filter_map(|found| config(found.metadata)).collect();
+        site.configs = configs.items.into_iter().map(|found| found.metadata).collect();
         running.source = site.latest().and_then(|kept| {
             let source = kept.source.as_ref()?;
             source.texts.get(&source.root).cloned()
         });
         site.running = running;
         Ok(site)
+    }
+
+    /// Refuses what is there of another project; `project` is what objects of the app's own carry.
+    ///
+    /// # Errors
+    /// [`PushError::Stranger`].
+    pub(crate) fn check(&self, app: &str, project: &[String]) -> Result<(), PushError> {
+        let metadata =
+            self.deployments.iter().map(|it| &it.metadata).chain(self.services.iter().map(|it| &it.metadata));
+        let metadata = metadata.chain(&self.configs).chain(self.ingresses.iter().flatten().map(|it| &it.metadata));
+        let is_strange = |metadata: &&ObjectMeta| {
+            let label = metadata.labels.as_ref().and_then(|labels| labels.get(label::PROJECT));
+            label.is_some_and(|label| !project.contains(label))
+        };
+        let mut metadata = metadata;
+        let Some(found) = metadata.find(is_strange) else { return Ok(()) };
+        let who = found.annotations.as_ref().and_then(|annotations| annotations.get(label::PUSHED_BY)).cloned();
+        let who = who.or_else(|| self.running.services.iter().find_map(|service| service.pushed_by.clone()));
+        let by = who.map(|who| format!(" (pushed by {who})")).unwrap_or_default();
+        Err(PushError::Stranger { app: app.to_owned(), by })
     }
 
     /// The last push or rollback that came to its end.
@@ -85,9 +114,26 @@ impl Site {
         match kind {
             "Deployment" => self.deployments.iter().any(|it| is_it(&it.metadata)),
             "Service" => self.services.iter().any(|it| is_it(&it.metadata)),
-            "ConfigMap" => self.configs.iter().any(|(_, config)| config == name),
+            "Ingress" => self.ingresses.iter().flatten().any(|it| is_it(&it.metadata)),
+            "ConfigMap" => self.configs.iter().any(is_it),
             _ => false,
         }
+    }
+
+    /// Every object of the app that is there; of configurations, which cannot be changed, names and labels alone. Ways
+    /// in that may not be looked at are as they were applied.
+    pub(crate) fn live(&self) -> Vec<Value> {
+        let value = |object: serde_json::Result<Value>| object.ok();
+        let mut live: Vec<Value> = self.deployments.iter().map(serde_json::to_value).filter_map(value).collect();
+        live.extend(self.services.iter().map(serde_json::to_value).filter_map(value));
+        match &self.ingresses {
+            Some(ingresses) => live.extend(ingresses.iter().map(serde_json::to_value).filter_map(value)),
+            None => live.extend(
+                self.latest().iter().flat_map(|kept| &kept.objects).filter(|it| it["kind"] == "Ingress").cloned(),
+            ),
+        }
+        live.extend(self.configs.iter().map(|metadata| json!({ "kind": "ConfigMap", "metadata": metadata })));
+        live
     }
 
     /// The number of the next record.

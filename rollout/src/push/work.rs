@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::PushError;
 use super::rollout::{Change, Work};
 use super::site::{Site, dynamic, find};
 use crate::cluster::ClusterError;
 use crate::model::{Wanted, WantedService};
-use crate::object::{Objects, label};
+use crate::object::{self, Objects, Stamp, label, name};
+use crate::plan::{self, ObjectStep};
 
 /// The services, by Rust name, whose Deployments are not what is wanted, or whose roll nobody saw the end of.
-pub(crate) fn needed(wanted: &Wanted, site: &Site) -> BTreeSet<String> {
+pub(crate) fn needed(wanted: &Wanted, site: &Site, objects: &[ObjectStep]) -> BTreeSet<String> {
     let differs = |service: &&WantedService| match site.running.in_form(&service.name, &service.wire) {
         None => true,
         Some(there) => {
@@ -19,10 +21,38 @@ pub(crate) fn needed(wanted: &Wanted, site: &Site) -> BTreeSet<String> {
             let is_same = there.version == service.version
                 && there.routes == service.routes()
                 && there.settings == service.settings.hash();
-            !is_same || scaled || !there.drift.is_empty() || !there.current || was_left(site, service)
+            let is_otherwise = objects.iter().any(|object| object.host.as_ref() == Some(&service.dns));
+            !is_same || scaled || !there.drift.is_empty() || !there.current || was_left(site, service) || is_otherwise
         }
     };
     wanted.services.iter().filter(differs).map(|service| service.name.clone()).collect()
+}
+
+/// Objects that are not as they are wanted, of services that would otherwise be left alone and of the app.
+pub(crate) fn objects(wanted: &Wanted, site: &Site) -> Result<Vec<ObjectStep>, ClusterError> {
+    let applied = site.latest().map(|kept| kept.objects.as_slice()).unwrap_or_default();
+    Ok(plan::objects(&values(&object::objects(wanted, &Stamp::default()))?, applied, &site.live()))
+}
+
+fn values(objects: &Objects) -> Result<Vec<Value>, ClusterError> {
+    objects.values().map_err(|error| ClusterError::Refused {
+        doing: "write the objects".to_owned(),
+        code: 0,
+        why: error.to_string(),
+    })
+}
+
+/// Refuses names that Kubernetes would refuse, before anything is built or sent.
+pub(crate) fn fits(wanted: &Wanted, site: &Site) -> Result<(), PushError> {
+    let fault = |why: String| PushError::Name { app: wanted.app.clone(), why };
+    let mut values = values(&object::objects(wanted, &Stamp::default()))?;
+    let named = |kind: &str, name: String| json!({ "kind": kind, "metadata": { "name": name } });
+    values.push(named("Secret", label::secret(&wanted.app)));
+    values.push(named("Lease", name::of_app(&wanted.app, "push")));
+    values.push(named("ConfigMap", name::of_record(&wanted.app, site.next_number())));
+    // Leads nodes to the images that whoever pushes serves.
+    let reserved = [("Service", name::of_app(&wanted.app, "images"))];
+    name::unfit(&values, &reserved).map_or(Ok(()), |why| Err(fault(why)))
 }
 
 /// Whether a push that did not come to its end changed a service.
@@ -39,11 +69,7 @@ pub(crate) fn applied(
     needed: &BTreeSet<String>,
     site: &Site,
 ) -> Result<Vec<Value>, ClusterError> {
-    let values = objects.values().map_err(|error| ClusterError::Refused {
-        doing: "write the objects".to_owned(),
-        code: 0,
-        why: error.to_string(),
-    })?;
+    let values = values(objects)?;
     let mut all: Vec<Value> = Vec::new();
     for service in &wanted.services {
         let of_service = |value: &&Value| service_of(value) == Some(service.dns.as_str());
@@ -144,11 +170,15 @@ pub(crate) fn leftovers(objects: &[Value], site: &Site) -> Leftovers {
         let name = service.metadata.name.clone().unwrap_or_default();
         if hosts.contains(host.as_str()) { leftovers.names.push(name) } else { leftovers.gone_names.push(name) }
     }
-    for (host, name) in &site.configs {
-        if find(objects, "ConfigMap", name).is_none() {
-            let names =
-                if hosts.contains(host.as_str()) { &mut leftovers.configs } else { &mut leftovers.gone_configs };
-            names.push(name.clone());
+    for config in site.configs.iter().filter(|it| !is_wanted("ConfigMap", &it.name)) {
+        let host = config.labels.as_ref().and_then(|labels| labels.get(label::NAME)).cloned().unwrap_or_default();
+        let names = if hosts.contains(host.as_str()) { &mut leftovers.configs } else { &mut leftovers.gone_configs };
+        names.extend(config.name.clone());
+    }
+    for object in site.live().iter().filter(|object| object["kind"] == "Ingress") {
+        let name = object["metadata"]["name"].as_str().map(str::to_owned);
+        if !is_wanted("Ingress", &name) {
+            leftovers.entries.extend(name);
         }
     }
     leftovers
@@ -157,6 +187,8 @@ pub(crate) fn leftovers(objects: &[Value], site: &Site) -> Leftovers {
 /// What is there and not wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Leftovers {
+    /// Ways in from outside that are not wanted any more.
+    pub(crate) entries: Vec<String>,
     /// Deployments of forms that services had: DNS label and name.
     pub(crate) forms: Vec<(String, String)>,
     /// Services of those forms.

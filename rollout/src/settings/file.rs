@@ -1,6 +1,9 @@
 //! `dyn.toml`: the same settings, and some that are no function's.
 //!
 //! ```toml
+//! name = "plant"                  # what the app is called on a cluster; else as its file
+//! keep_source = false             # the source is not kept on the cluster; by default it is, in a ConfigMap of each push
+//!
 //! [defaults]                      # every service
 //! memory = "64Mi"
 //! spread = "nodes"                # or "zones", "anywhere"
@@ -17,6 +20,7 @@
 //! [entry]                         # the last service, from outside
 //! host = "building.example.org"
 //! tls = "building-certificate"
+//! routes = true                   # callers from outside may send Dyninka-Route; metrics = true: and read /metrics
 //!
 //! [images]
 //! repository = "registry.example.org/building"  # or serve = true: nodes fetch from whoever pushes
@@ -37,6 +41,10 @@ use super::{Entry, Images, Spread, Variable};
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct File {
+    /// What the app is called on a cluster.
+    pub name: Option<String>,
+    /// Whether its source is kept there with each push.
+    pub keep_source: Option<bool>,
     /// Of every service.
     pub defaults: Said,
     /// Of one, by its Rust name.
@@ -135,6 +143,10 @@ fn faults(file: &File, app: &App) -> Vec<(String, String, Vec<String>)> {
             faults.push((format!("{name} is no name of an environment variable here"), help, at(&["env", name])));
         }
     }
+    if let Some(name) = file.name.as_ref().filter(|name| !is_name(name)) {
+        let help = "lower-case letters, digits and single hyphens between them, 40 characters at most".to_owned();
+        faults.push((format!("{name:?} is no name of an app"), help, keys(&["name"])));
+    }
     if file.images.serve && file.images.repository.is_some() {
         let message = "images are put into a repository, or served by whoever pushes, and not both".to_owned();
         faults.push((message, "leave one of the two out".to_owned(), keys(&["images", "serve"])));
@@ -152,6 +164,12 @@ fn faults(file: &File, app: &App) -> Vec<(String, String, Vec<String>)> {
         faults.push((format!("{path} is no path"), "begin it with /".to_owned(), keys(&["entry", "path"])));
     }
     faults
+}
+
+fn is_name(name: &str) -> bool {
+    let is_part =
+        |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    name.len() <= 40 && name.split('-').all(is_part)
 }
 
 fn is_variable(name: &str) -> bool {

@@ -13,6 +13,8 @@ pub struct Owner {
 
 /// Digits of a digest in a tag: enough to tell images of one app apart for ever.
 const DIGITS: usize = 16;
+/// The longest name of an app in a repository's: with registry and folder it has to stay within 255 characters.
+const LONGEST: usize = 63;
 /// Digits of a place in a tag.
 const PLACE: usize = 8;
 
@@ -41,9 +43,11 @@ impl Owner {
             }
         }
         let name = name.trim_end_matches('-');
-        if name == self.app {
+        if name == self.app && name.len() <= LONGEST {
             return name.to_owned();
         }
+        // What is cut begins alike and is told apart by its mark.
+        let name = name.get(..LONGEST - 7).unwrap_or(name).trim_end_matches('-');
         let mark = &blake3::hash(self.app.as_bytes()).to_hex()[..6];
         if name.is_empty() { format!("app-{mark}") } else { format!("{name}-{mark}") }
     }
@@ -117,6 +121,8 @@ mod tests {
             assert!(name(app).starts_with(start), "{}", name(app));
         }
         assert_ne!(name("My App"), name("my_app"));
+        let (one, other) = (name(&"a".repeat(250)), name(&"a".repeat(249)));
+        assert!(one.len() <= LONGEST && one != other, "{one} {other}");
     }
 
     #[test]

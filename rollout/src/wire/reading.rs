@@ -45,7 +45,8 @@ impl<'a> Comparison<'a> {
             (_, Form::Any)
             | (Form::Null, Form::Null | Form::Optional(_))
             | (Form::Bool, Form::Bool)
-            | (Form::Text, Form::Text) => {}
+            | (Form::Text | Form::Word(_), Form::Text) => {}
+            (Form::Word(one), Form::Word(other)) if one == other || *other == general(one) => {}
             (Form::Unknown(one), Form::Unknown(other)) if one.hash == other.hash => {}
             (Form::Unknown(unknown), _) | (_, Form::Unknown(unknown)) => {
                 self.wrong(at, format!("is a {}, which cannot be seen into ({})", unknown.written, unknown.why));
@@ -156,6 +157,15 @@ impl<'a> Comparison<'a> {
     }
 }
 
+/// The type that reads what another writes, of those that are written as text.
+fn general(word: &str) -> &str {
+    match word {
+        "Ipv4Addr" | "Ipv6Addr" => "IpAddr",
+        "SocketAddrV4" | "SocketAddrV6" => "SocketAddr",
+        word => word,
+    }
+}
+
 /// The form behind a name.
 fn follow<'a>(wire: &'a Wire, form: &'a Form) -> &'a Form {
     match form {
@@ -171,6 +181,12 @@ fn content(variant: &Variant) -> &Form {
 
 /// Whether a type of number has room for every value of another. What has a point takes all of them, as serde does.
 fn holds(reader: &str, writer: &str) -> bool {
+    let of_any = |name: &str| name.strip_prefix("NonZero").map_or_else(|| name.to_owned(), str::to_ascii_lowercase);
+    if reader.starts_with("NonZero") && !writer.starts_with("NonZero") {
+        return false;
+    }
+    let (reader, writer) = (of_any(reader).as_str().to_owned(), of_any(writer));
+    let (reader, writer) = (reader.as_str(), writer.as_str());
     let parse = |name: &str| {
         let (kind, bits) = name.split_at_checked(1)?;
         Some((kind.to_owned(), bits.parse::<u32>().ok()?))

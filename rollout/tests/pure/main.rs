@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod compared;
 mod exports;
 mod objects;
 mod plans;

@@ -1,4 +1,7 @@
+use std::collections::{BTreeMap, BTreeSet};
+
 use k8s_openapi::api::apps::v1::Deployment;
+use proptest::prelude::*;
 use rollout::model::Running;
 use rollout::object::{Stamp, drift, label, name, objects, read, secret};
 use rollout::settings;
@@ -165,4 +168,82 @@ fn what_a_server_adds_is_no_drift() {
     assert_eq!(drift(&applied, &live), Vec::<String>::new());
     live["spec"]["template"]["spec"]["containers"][0]["image"] = "other".into();
     assert_eq!(drift(&applied, &live).len(), 1);
+}
+
+/// Names of objects that an app of this file name has in a namespace, services' aside: kind and name.
+fn names_of(app: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("Secret", label::secret(app)),
+        ("Lease", name::of_app(app, "push")),
+        ("Ingress", name::of_app(app, "entry")),
+        ("Service", name::of_app(app, "images")),
+        ("ConfigMap", name::of_record(app, 1)),
+        ("ConfigMap", name::of_record(app, 4_000_000_000)),
+    ]
+}
+
+/// Names of files that people give, and that tools made of them.
+fn stem() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[a-zA-Z_][a-zA-Z0-9_]{0,12}",
+        "[0-9][a-z0-9-]{0,8}",
+        "[a-cA-C_.-]{1,6}",
+        "[a-z]{1,3}[._ -]{1,3}[a-z]{1,3}-?",
+        "\\PC{1,40}",
+        "[a-z_-]{50,120}",
+    ]
+    .prop_filter("a file's stem", |stem| !stem.contains('/'))
+}
+
+proptest! {
+    #[test]
+    fn files_of_any_names_have_objects_of_their_own_that_kubernetes_takes(one in stem(), other in stem()) {
+        // What one's was made of may be another's name.
+        let made = names_of(&one).into_iter().map(|(_, name)| name);
+        let made = made.chain([label::app(&one)]).flat_map(|name| {
+            let short = name.trim_start_matches("dyninka-").rsplit_once('-').map(|(short, _)| short.to_owned());
+            short.into_iter().chain([name])
+        });
+        let apps: BTreeSet<String> = [one.clone(), other].into_iter().chain(made).collect();
+        let mut seen = BTreeMap::new();
+        for app in &apps {
+            let labels = serde_json::json!({ "app": label::app(app) });
+            prop_assert!(!label::app(app).is_empty());
+            for (kind, name) in names_of(app) {
+                let object = serde_json::json!({ "kind": kind, "metadata": { "name": name, "labels": labels } });
+                prop_assert_eq!(name::unfit(&[object], &[]), None, "of {:?}", app);
+                let before = seen.insert((kind, name.clone()), app.clone());
+                prop_assert!(before.is_none(), "{:?} and {app:?} share the {kind} {name}", before);
+            }
+            let before = seen.insert(("label", label::app(app)), app.clone());
+            prop_assert!(before.is_none(), "{:?} and {app:?} share a label", before);
+        }
+    }
+
+    #[test]
+    fn services_of_any_names_have_objects_that_kubernetes_takes(
+        stem in stem(),
+        names in prop::collection::btree_set("[a-zA-Z]([a-zA-Z0-9_]{0,61}[a-zA-Z0-9])?", 1..4),
+    ) {
+        let services: String = names.iter().map(|name| format!("#[service] fn {name}() -> u8 {{ 1 }}\n")).collect();
+        let root = std::path::PathBuf::from(format!("{stem}.rs"));
+        let mut sources = ::app::Sources { root: root.clone(), ..::app::Sources::default() };
+        let last = names.first().unwrap();
+        let text = format!("use dyninka::prelude::*;\n{services}fn main() {{ {last}() }}");
+        sources.texts.insert(root, text.as_str().into());
+        let (app, findings) = ::app::parse(&sources);
+        // Keywords, and names that differ in case alone.
+        prop_assume!(findings.iter().all(|finding| finding.severity != ::app::Severity::Error));
+        let mut file = settings::File::default();
+        file.entry.host = Some("a.example.org".to_owned());
+        let values = objects(&wanted_with(&app, &file), &Stamp::default()).values().unwrap();
+        prop_assert_eq!(name::unfit(&values, &[]), None);
+    }
+}
+
+#[test]
+fn the_names_of_before_stay_as_they_were() {
+    // What runs would not be found again.
+    assert_eq!(name::of_record("building", 3), "building-push-3");
+    assert_eq!((label::app("my_app").as_str(), label::secret("building").as_str()), ("my_app", "dyninka-building-key"));
 }

@@ -33,10 +33,10 @@ fn a_first_push_is_all_new_in_the_order_of_the_flow() {
     assert_eq!(plan.bytes(), 4 * 274_000);
     insta::assert_snapshot!(plan.to_string(), @r"
     service          image         pods  to send
-    get         new  62c79bc5b122  1     274 kB
-    filter      new  4f20fe8a2779  1     274 kB
-    map         new  3ea3ae60ab54  1     274 kB
-    moving_avg  new  3d2d269ddf1f  1     274 kB
+    get         new  6ea47ac6491d  1     274 kB
+    filter      new  db220f309403  1     274 kB
+    map         new  597d4ead960e  1     274 kB
+    moving_avg  new  0da20dc39720  1     274 kB
     ");
 }
 
@@ -215,4 +215,36 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_partial_push_sees_what_services_that_stay_call_as_they_run() {
+    let text = |entry: &str, call: &str| {
+        format!(
+            "use dyninka::prelude::*;
+            {entry}
+            #[service] async fn asks(value: u8) -> Result<u8> {{ {call} }}
+            #[service] fn first() -> u8 {{ 1 }}
+            #[dyninka::main] fn main() {{ first().asks() }}"
+        )
+    };
+    let two = "#[service] fn entry(key: u8, more: u8) -> u8 { 1 }";
+    let old = applied(&wanted(&app("calls", &text(two, "entry(value, 1).await"))));
+    let select_one = |new: &app::App, name: &str| {
+        select(&wanted(new), &old, &Wires::of(new), &BTreeSet::from([name.to_owned()]), false)
+    };
+    // An input that the called one lost: who stays goes on sending it.
+    let lost = app("calls", &text("#[service] fn entry(key: u8) -> u8 { 1 }", "entry(value).await"));
+    let breaks: Vec<String> = select_one(&lost, "entry").breaks.iter().map(ToString::to_string).collect();
+    assert_eq!(breaks, ["entry and asks, as it runs, do not fit together: more is sent and no input any more"]);
+    // The source calls it no more; who stays does.
+    let uncalled = app("calls", &text("#[service] fn entry(key: u8) -> u8 { 1 }", "Ok(value)"));
+    assert_eq!(select_one(&uncalled, "entry").breaks.len(), 1);
+    let selected = select_one(&app("calls", &text(two, "Ok(value)")), "first");
+    assert_eq!(selected.breaks, []);
+    let asks = selected.wanted.service("asks").unwrap();
+    assert!(asks.upstreams.contains("entry") && asks.config.peers["entry"].address.starts_with("entry-w"));
+    // It is gone altogether.
+    let gone = select_one(&app("calls", &text("", "Ok(value)")), "first").breaks;
+    assert_eq!(gone.iter().map(|found| found.field.as_str()).collect::<Vec<_>>(), ["entry()"]);
 }

@@ -126,3 +126,27 @@ fn what_a_service_asks_for_is_no_part_of_what_it_means() {
     };
     assert_eq!(meaning("#[service]"), meaning("#[service(replicas = 2, memory = \"1Gi\")]"));
 }
+
+#[test]
+fn an_app_has_a_name_of_its_own_and_says_whether_its_source_is_kept() {
+    let app = crate::building();
+    let of = |text: &str| read("dyn.toml".as_ref(), text, &app).map(|file| Settings::of(&app, &file));
+    let plain = of("").unwrap();
+    assert_eq!((plain.name_of(&app), plain.without_source), ("building", false));
+    let said = of("name = \"plant-2\"\nkeep_source = false\n[entry]\nroutes = true\n").unwrap();
+    assert_eq!((said.name_of(&app), said.without_source), ("plant-2", true));
+    assert_eq!((said.entry.routes, said.entry.metrics), (true, false));
+    let wanted = rollout::model::Wanted::of(&app, &said, &crate::built(&app));
+    assert_eq!(wanted.app, "plant-2");
+    let outside: Vec<_> = wanted.services.iter().map(|service| service.config.outside).collect();
+    let open = hops_outside(&outside);
+    assert_eq!(open, [None, None, None, Some((true, false))], "the last service alone leads in from outside");
+    for name in ["", "Plant", "-plant", "plant-", "a--b", "größe", "a.b", &"a".repeat(41)] {
+        let mistakes = of(&format!("name = \"{name}\"")).unwrap_err();
+        assert!(mistakes[0].message.contains("is no name of an app") && mistakes[0].line == 1, "{name}: {mistakes:?}");
+    }
+}
+
+fn hops_outside(outside: &[Option<hops::Outside>]) -> Vec<Option<(bool, bool)>> {
+    outside.iter().map(|one| one.map(|one| (one.routes, one.metrics))).collect()
+}

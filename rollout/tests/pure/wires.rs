@@ -242,3 +242,112 @@ fn calls_from_bodies_count_in_both_directions() {
     );
     assert_eq!(told(old, "#[service] fn entry(key: u8) -> Option<u16> { None }"), ["entry|asks|output may be nothing"]);
 }
+
+#[test]
+fn a_schema_changes_with_everything_its_bytes_rest_on() {
+    let of = |types: &str| wires(types).forms["first"].hash();
+    let made = "macro_rules! record { ($n:ident { $($f:ident : $t:ty),* }) => { #[derive(Serialize, Deserialize)] struct $n { $($f: $t),* } } }";
+    for (old, new) in [
+        // Lengths by constants, functions of them, and parameters.
+        ("const N: usize = 2; type T = [u8; N];", "const N: usize = 3; type T = [u8; N];"),
+        (
+            "struct K; impl K { const N: usize = 2; } type T = [u8; K::N];",
+            "struct K; impl K { const N: usize = 3; } type T = [u8; K::N];",
+        ),
+        ("const fn n() -> usize { 2 } type T = [u8; n()];", "const fn n() -> usize { 3 } type T = [u8; n()];"),
+        (
+            "const N: usize = M + 1; const M: usize = 2; type T = [u8; N];",
+            "const N: usize = M + 1; const M: usize = 3; type T = [u8; N];",
+        ),
+        (
+            "#[derive(Serialize, Deserialize)] struct B<const N: usize> { w: [u8; N] } type T = B<2>;",
+            "#[derive(Serialize, Deserialize)] struct B<const N: usize> { w: [u8; N] } type T = B<3>;",
+        ),
+        (
+            "#[derive(Serialize, Deserialize)] struct B<const N: usize> { w: [u8; N] } const M: usize = 2; type T = B<M>;",
+            "#[derive(Serialize, Deserialize)] struct B<const N: usize> { w: [u8; N] } const M: usize = 3; type T = B<M>;",
+        ),
+        // Associated types, with and without brackets, through a parameter and by default.
+        (
+            "struct K; trait Has { type V; } impl Has for K { type V = u64; } #[derive(Serialize, Deserialize)] struct T { v: <K as Has>::V }",
+            "struct K; trait Has { type V; } impl Has for K { type V = String; } #[derive(Serialize, Deserialize)] struct T { v: <K as Has>::V }",
+        ),
+        (
+            "struct K; trait Has { type V; } impl Has for K { type V = u64; } #[derive(Serialize, Deserialize)] struct P<X: Has> { v: X::V } type T = P<K>;",
+            "struct K; trait Has { type V; } impl Has for K { type V = String; } #[derive(Serialize, Deserialize)] struct P<X: Has> { v: X::V } type T = P<K>;",
+        ),
+        (
+            "#[derive(Serialize, Deserialize)] struct P<X = u8> { v: X } type T = P;",
+            "#[derive(Serialize, Deserialize)] struct P<X = String> { v: X } type T = P;",
+        ),
+        // Types that macros make, of the file and of another crate.
+        (&format!("{made} record!(T {{ sum: f64 }});"), &format!("{made} record!(T {{ sum: String }});")),
+        (
+            &format!("{made} record!(Duration {{ sum: f64 }}); type T = Vec<Duration>;"),
+            &format!("{made} record!(Duration {{ sum: u8 }}); type T = Vec<Duration>;"),
+        ),
+        (
+            "bitflags::bitflags! { struct T: u8 { const A = 1; } }",
+            "bitflags::bitflags! { struct T: u16 { const A = 1; } }",
+        ),
+        ("#[derive(Serialize)] struct T(u8); reads!(T, 1);", "#[derive(Serialize)] struct T(u8); reads!(T, 2);"),
+        // Attributes that make another type of it.
+        (
+            "use serde_with::serde_as; #[serde_as] #[derive(Serialize, Deserialize)] struct T { #[serde_as(as = \"A\")] v: u8 }",
+            "use serde_with::serde_as; #[serde_as] #[derive(Serialize, Deserialize)] struct T { #[serde_as(as = \"B\")] v: u8 }",
+        ),
+        (
+            "#[derive(Serialize, Deserialize)] #[serde(transparent)] struct T { #[serde(with = \"m\")] v: u8 } mod m { pub fn f() -> u8 { 1 } }",
+            "#[derive(Serialize, Deserialize)] #[serde(transparent)] struct T { #[serde(with = \"m\")] v: u8 } mod m { pub fn f() -> u8 { 2 } }",
+        ),
+        (
+            "#[derive(Serialize, Deserialize)] struct T { #[cfg(unix)] v: u8 }",
+            "#[derive(Serialize, Deserialize)] struct T { #[cfg(windows)] v: u8 }",
+        ),
+        // Text and numbers that not every text or number is.
+        ("type T = String;", "type T = char;"),
+        ("type T = String;", "type T = std::net::IpAddr;"),
+        ("type T = std::net::IpAddr;", "type T = std::net::Ipv4Addr;"),
+        ("type T = String;", "type T = std::net::SocketAddr;"),
+        ("type T = String;", "type T = std::ffi::CString;"),
+        ("type T = u8;", "type T = std::num::NonZeroU8;"),
+        ("type T = i64;", "type T = std::num::NonZero<i64>;"),
+        ("type T = std::num::NonZeroU8;", "type T = std::num::NonZeroI8;"),
+        // The same name from elsewhere.
+        ("use chrono::NaiveDate; type T = NaiveDate;", "use other::NaiveDate; type T = NaiveDate;"),
+        ("use chrono::*; type T = Duration;", "use std::time::*; type T = Duration;"),
+        ("use a::X as V; type T = V;", "use a::Y as V; type T = V;"),
+    ] {
+        assert_ne!(of(old), of(new), "{old}\n{new}");
+        assert_eq!(of(old), of(&format!("{old} fn unrelated() {{}}")), "{old}");
+        // What one writes, the other of the same text reads.
+        assert_eq!(told(old, &format!("{old} fn unrelated() {{}}")), NOTHING);
+    }
+}
+
+#[test]
+fn what_reads_less_is_told_from_what_reads_more() {
+    assert_eq!(
+        told("type T = u8;", "type T = std::num::NonZeroU8;"),
+        ["second|first|value is written as u8 and read as NonZeroU8"]
+    );
+    assert_eq!(told("type T = String;", "type T = char;"), ["second|first|value is written as text and read as char"]);
+    assert_eq!(
+        told("type T = std::net::Ipv4Addr;", "type T = std::net::IpAddr;"),
+        ["first|second|value is written as IpAddr and read as Ipv4Addr"]
+    );
+    let boxed = "#[derive(Serialize, Deserialize)] struct T { next: Option<Box<Self>>, v: u8 }";
+    assert!(wires(boxed).forms["first"].unknown().is_empty(), "Self is the type itself");
+}
+
+#[test]
+fn what_cannot_be_seen_into_rests_on_the_versions_of_what_the_app_depends_on() {
+    let form = |types: &str, dependencies: &str| {
+        let mut form = wires(types).forms["first"].clone();
+        form.depend_on(dependencies);
+        form.hash()
+    };
+    let foreign = "#[derive(Serialize, Deserialize)] struct T { at: Vec<Option<chrono::NaiveDate>> }";
+    assert_ne!(form(foreign, "chrono 0.4.1"), form(foreign, "chrono 0.4.2"));
+    assert_eq!(form("type T = u8;", "chrono 0.4.1"), form("type T = u8;", "chrono 0.4.2"));
+}

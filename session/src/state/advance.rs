@@ -29,6 +29,7 @@ impl State {
         effects.extend(settling);
         if settled {
             effects.extend(self.conclude(now, &wanted));
+            effects.extend(self.tell_places(&wanted, &wiring));
         }
         effects
     }
@@ -81,6 +82,7 @@ impl State {
             }
             self.tickets += 1;
             known.build = Build::Running { ticket: self.tickets, key };
+            known.compiling = Some(wanted.clone());
             let (edit, ticket, service) = (self.taking.edit, self.tickets, service.name.clone());
             effects.push(Effect::Report(Report::Building { edit, service: service.clone() }));
             effects.push(Effect::Build { ticket, app: Wanted(wanted.clone()), service });
@@ -165,6 +167,7 @@ impl State {
                 library: artifact.file,
                 version: artifact.version,
                 bring: known.bring.clone(),
+                patient: known.was_deaf,
             })));
         }
         effects
@@ -221,6 +224,37 @@ impl State {
             {
                 known.telling = true;
             }
+        }
+        tells
+    }
+
+    /// Tells hosts where the code of their library stands by now. Nobody waits for it, and no edit is told later for it.
+    fn tell_places(&mut self, wanted: &App, wiring: &Wiring) -> Vec<Effect> {
+        let mut tells = Vec::new();
+        for service in wanted.services.iter().filter(|_| self.ready) {
+            let key = self.key(service);
+            let known = self.services.get_mut(&service.name).filter(|known| known.host == Host::Up);
+            let Some(live) = known.and_then(|known| known.live.as_mut()).filter(|live| live.key == key) else {
+                continue;
+            };
+            let told = live.placed_at.as_ref().or(live.built.service(&service.name).map(|built| &built.places));
+            if told == Some(&service.places) {
+                continue;
+            }
+            let shift = |shift: &app::Shift| hops::Shift { was: shift.was, now: shift.now };
+            let files = wanted.moved(&live.built, &service.name).into_iter();
+            let files = files.map(|(file, shifts)| (file.display().to_string(), shifts.iter().map(shift).collect()));
+            let moved = hops::Moved { library: live.library.clone(), files: files.collect() };
+            live.placed_at = Some(service.places.clone());
+            if moved.files.is_empty() && live.moved.is_none() {
+                continue;
+            }
+            live.moved = Some(Arc::new(moved));
+            let Some(config) = self.config(wiring, &service.name) else { continue };
+            let Some(known) = self.services.get_mut(&service.name) else { continue };
+            known.telling = true;
+            let at = config_address(known.seat.as_ref());
+            tells.push(Effect::Tell { config: Box::new(config), host: service.host.clone(), at });
         }
         tells
     }

@@ -208,7 +208,8 @@ impl State {
         let key = key.clone();
         known.build = Build::None;
         let Artifact { version, compiled, ms, .. } = artifact.clone();
-        known.artifact = Some(Kept { key, app, artifact });
+        let built = known.compiling.take().unwrap_or_else(|| app.clone());
+        known.artifact = Some(Kept { key, app, built, artifact });
         self.taking.built(now);
         self.trouble.remove(&Some(service.clone()));
         vec![Effect::Report(Report::Built { edit: self.taking.edit, service, version, compiled, ms })]

@@ -48,7 +48,7 @@ impl State {
         }
         known.swapping = None;
         known.bring.clear();
-        (known.deaths, known.own_crashes) = (0, 0);
+        (known.deaths, known.own_crashes, known.was_deaf) = (0, 0, false);
         let Some(kept) = known.artifact.as_ref().filter(|kept| kept.artifact.version == version) else {
             return Vec::new();
         };
@@ -57,6 +57,9 @@ impl State {
         known.live = Some(Live {
             key: kept.key.clone(),
             app: kept.app.clone(),
+            built: kept.built.clone(),
+            placed_at: None,
+            moved: None,
             version: version.clone(),
             library: library.unwrap_or_default(),
             since: now,
@@ -130,6 +133,7 @@ impl State {
             return Vec::new();
         };
         let Some(at) = known.seat.as_ref().map(|seat| seat.here) else { return Vec::new() };
+        let why = known.condemned.take().unwrap_or(why);
         known.host = Host::Down;
         known.why = Some(why.clone());
         known.telling = false;
@@ -168,6 +172,19 @@ impl State {
             effects.push(Effect::Restart { config: Box::new(config), host, at, after });
         }
         effects
+    }
+
+    /// A host that listens and reads nothing is started anew, once: its end is told with the reason.
+    pub(super) fn deaf(&mut self, service: &str, version: Option<&str>, why: String) -> Vec<Effect> {
+        let Some(known) = self.services.get_mut(service).filter(|known| known.host == Host::Up) else {
+            return Vec::new();
+        };
+        if version.is_some() && known.swapping.as_deref() != version {
+            return Vec::new();
+        }
+        known.was_deaf = true;
+        known.condemned = Some(format!("its host {why}"));
+        vec![Effect::Kill { service: service.to_owned() }]
     }
 
     /// A service that could not be seated or started, or a version that its host did not take over: then the one

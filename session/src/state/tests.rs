@@ -251,7 +251,7 @@ fn a_library_is_taken_over_with_the_one_before_to_come_back_with() {
 fn a_comment_builds_nothing_and_a_flow_only_routes() {
     let mut world = World::serving(CHAIN);
     world.save(&CHAIN.replace("2.0 }", "2.0 /* twice */ }"));
-    assert!(world.steps().is_empty(), "{:?}", world.steps());
+    assert_eq!(world.steps(), ["tell map"], "the function's end stands elsewhere");
     assert!(matches!(world.reports[..], [Report::Unchanged { edit: 1, .. }]), "{:?}", world.reports);
     let three = CHAIN
         .replace("#[dyninka::main]", "#[service] fn last(value: f64) -> f64 { value }\n#[dyninka::main]")
@@ -261,6 +261,32 @@ fn a_comment_builds_nothing_and_a_flow_only_routes() {
     // map is fed by nobody any more, last by another.
     assert_eq!(world.steps(), ["tell map", "tell last"]);
     assert_eq!(world.live(), Some((vec![], vec![], true)));
+}
+
+#[test]
+fn hosts_are_told_where_code_stands_that_an_edit_moved() {
+    let moved = |world: &World| {
+        let last = world.asked.iter().rev().find_map(|effect| match effect {
+            Effect::Tell { config, .. } => Some((config.service.clone(), config.moved.clone())),
+            _ => None,
+        });
+        let Some((service, Some(moved))) = last else { panic!("nobody was told: {:?}", world.asked) };
+        (service, moved.place("chain.rs", (3, 40)).unwrap_or((3, 40)))
+    };
+    let lower = CHAIN.replace("#[service] fn map", "// twice\n\n#[service] fn map");
+    let mut world = World::serving(CHAIN);
+    world.save(&lower);
+    assert_eq!(world.steps(), ["tell map"], "get stands where it stood");
+    assert_eq!(moved(&world), ("map".to_owned(), (5, 40)));
+    assert!(matches!(world.reports[..], [Report::Unchanged { .. }]), "{:?}", world.reports);
+    world.save(CHAIN);
+    assert_eq!(moved(&world), ("map".to_owned(), (3, 40)));
+    // Of an edit that builds a service, the others are told once it is live.
+    world.asked.clear();
+    world.save(&CHAIN.replace("{ 1.0 }", "{\n    2.0\n}"));
+    assert_eq!(world.steps(), ["build get", "swap get", "tell map"]);
+    assert_eq!(moved(&world), ("map".to_owned(), (5, 40)));
+    assert_eq!(world.live(), Some((vec![("get", "its function changed")], vec![], false)));
 }
 
 #[test]
