@@ -14,7 +14,7 @@ const WRITTEN: &str = "\"\\u0000number:";
 /// Digits that an `f64` keeps, whatever they are.
 const KEPT: usize = 15;
 
-/// Reads JSON. Numbers that a [`Value`] would change are strings in it, for [`number`] and [`write`] to know.
+/// Reads JSON. Numbers that a [`Value`] would change are strings in it, for [`number`] and [`write()`] to know.
 pub fn read(text: &str) -> serde_json::Result<Value> {
     let wide = wide(text);
     if wide.is_empty() {

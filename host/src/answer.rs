@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use dyninka::border::Kind;
 use hops::{Config, Moved, Outcome, header};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use serde_json::{Map, Value};
@@ -19,6 +19,7 @@ use crate::library::words;
 use crate::outside;
 use crate::problem::Problem;
 use crate::program::Program;
+use crate::protocol;
 use crate::records::{self, Held, Kept};
 use crate::routes::Steps;
 use crate::sense;
@@ -31,23 +32,23 @@ enum Ended {
     Filtered(String),
 }
 
-/// Answers `GET /` and `POST /`.
+/// Answers `GET /`, `HEAD /` and `POST /`.
 pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let settings = shared.settings.load_full();
     let config = &settings.config;
     // Looked at once: the head goes along with the request.
     let stranger = outside::is_stranger(config, request.headers());
-    let wants = || shared.recorder.wants(config.limits.detail);
+    let wants = |enters| shared.recorder.wants(enters, config.limits.detail);
     let journey = match Journey::begin(request.headers(), config, wants) {
         Ok(journey) => Arc::new(journey),
         Err(problem) => return turn_away(&shared, problem),
     };
     let refusal = |kind, status, detail: &str| Problem::new(kind, status, &config.service, &journey.path, detail);
-    if request.method() != Method::GET && request.method() != Method::POST {
-        return turn_away(
-            &shared,
-            refusal("unsupported", StatusCode::METHOD_NOT_ALLOWED, "a service answers GET and POST"),
-        );
+    if !protocol::is_served(request.method()) {
+        let detail = "a service answers GET, HEAD and POST";
+        let mut response = turn_away(&shared, refusal("unsupported", StatusCode::METHOD_NOT_ALLOWED, detail));
+        response.headers_mut().insert(http::header::ALLOW, HeaderValue::from_static(protocol::SERVED));
+        return response;
     }
     if let Some(detail) = outside::refuses(config, stranger, request.headers()) {
         return turn_away(&shared, refusal("forbidden", StatusCode::FORBIDDEN, detail));

@@ -37,6 +37,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
+        .method_not_allowed_fallback(not_so)
         .nest("/_dyninka", session)
         .fallback(nothing)
         .with_state(shared)
@@ -74,6 +75,11 @@ async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Respo
             .into_response(),
         Err(error) => refuse(&shared, "failed", StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
+}
+
+/// `Allow` is the router's to say.
+async fn not_so(State(shared): State<Arc<Shared>>) -> Response {
+    refuse(&shared, "unsupported", StatusCode::METHOD_NOT_ALLOWED, "this is read with GET or HEAD alone")
 }
 
 async fn nothing(State(shared): State<Arc<Shared>>) -> Response {

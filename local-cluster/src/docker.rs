@@ -153,6 +153,14 @@ impl Ground for Docker {
         }
     }
 
+    async fn renew(&self, service: &str, environment: BTreeMap<String, String>) -> Result<(), GroundError> {
+        let spec = self.inner.specs.get(service)?;
+        // A container's environment is made with it.
+        let removed = self.remove(service).await;
+        self.inner.specs.put(Spec { environment, ..spec });
+        removed
+    }
+
     async fn remove(&self, service: &str) -> Result<(), GroundError> {
         let inner = &self.inner;
         let spec = inner.specs.take(service)?;
@@ -389,6 +397,7 @@ impl Inner {
             entrypoint: Some(vec![image::HOST.to_owned()]),
             cmd: Some(vec!["host".to_owned(), INSIDE.to_owned()]),
             hostname: Some(spec.host.clone()),
+            env: Some(spec.environment.iter().map(|(name, value)| format!("{name}={value}")).collect()),
             user: Some(user()),
             labels: Some(self.labels(Some(&spec.service))),
             exposed_ports: Some(vec![port]),

@@ -78,6 +78,8 @@ pub struct Spec {
     pub folder: PathBuf,
     /// The chain's front door: a port of 127.0.0.1 that leads to this service too.
     pub front: Option<u16>,
+    /// All of its environment.
+    pub environment: BTreeMap<String, String>,
 }
 
 /// Where a service is to listen, and where it will be found.
@@ -195,6 +197,9 @@ pub trait Ground: Send + Sync {
     /// Stops a service, letting it answer what it has begun for a short while, and removes what was made for it. Its
     /// end is no [`Event::Down`].
     async fn remove(&self, service: &str) -> Result<(), GroundError>;
+
+    /// Stops a service as [`Ground::remove`] does, and has the next start of it find this environment, at the seat it has.
+    async fn renew(&self, service: &str, environment: BTreeMap<String, String>) -> Result<(), GroundError>;
 
     /// Starts a service, or starts it again where it is down. Its folder must hold its configuration.
     async fn start(&self, service: &str) -> Result<Begun, GroundError>;

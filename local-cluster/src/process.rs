@@ -64,6 +64,8 @@ impl Processes {
     fn spawn(&self, spec: &Spec) -> Result<Child, GroundError> {
         let mut command = Command::new(self.plan.host.path());
         command.arg("host").arg(&spec.folder).arg("--die-with-parent");
+        // What the shell has is the session's: a container would not find it either.
+        command.env_clear().envs(&spec.environment);
         // Ctrl-C is the session's to hear: a group of its own keeps it from the service.
         command.process_group(0).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -225,6 +227,13 @@ impl Ground for Processes {
         process.condemned.store(true, Ordering::Release);
         send(process, Signal::KILL);
         Ok(())
+    }
+
+    async fn renew(&self, service: &str, environment: BTreeMap<String, String>) -> Result<(), GroundError> {
+        let spec = self.specs.get(service)?;
+        let stopped = self.remove(service).await;
+        self.specs.put(Spec { environment, ..spec });
+        stopped
     }
 
     async fn remove(&self, service: &str) -> Result<(), GroundError> {

@@ -1,11 +1,11 @@
-//! What a user says of how services run on a cluster: in `#[service(…)]`, and in a `dyn.toml` beside the app's file.
+//! What a user says of how services run, on a cluster above all: in `#[service(…)]`, and in a `dyn.toml` beside the app's file.
 //!
 //! Of a service, the nearest word counts: built-in < `[defaults]` < `#[service(…)]` < `[services.NAME]`, since the file
-//! is what may differ from place to place. Maps (`env`, `nodes`) add up, key by key.
+//! is what may differ from place to place. Maps (`env`, `nodes`) add up, key by key, and so do lists (`inherit`).
 
 mod file;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use app::{App, Cpu, Memory};
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,9 @@ pub struct ServiceSettings {
     /// Environment variables.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, Variable>,
+    /// Variables that sessions take from the shell they were started in. No part of what runs on a cluster.
+    #[serde(skip)]
+    pub inherit: BTreeSet<String>,
     /// Labels a node must have.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub nodes: BTreeMap<String, String>,
@@ -178,6 +181,7 @@ impl Default for ServiceSettings {
             cpu_limit: None,
             memory: MEMORY,
             env: BTreeMap::new(),
+            inherit: BTreeSet::new(),
             nodes: BTreeMap::new(),
             spread: Spread::default(),
         }
@@ -197,6 +201,7 @@ impl ServiceSettings {
         self.cpu_limit = said.cpu_limit.or(self.cpu_limit);
         self.memory = said.memory.unwrap_or(self.memory);
         self.env.extend(said.env.clone());
+        self.inherit.extend(said.inherit.iter().cloned());
         self.nodes.extend(said.nodes.clone());
         self.spread = said.spread.unwrap_or(self.spread);
     }

@@ -2,6 +2,7 @@
 
 mod answer;
 mod close;
+mod exporter;
 mod follow_host;
 mod keep_edit;
 mod push;
@@ -24,6 +25,7 @@ use crate::api;
 use crate::asking::{Ask, Desk};
 use crate::control::Control;
 use crate::effect::{Effect, Wanted};
+use crate::environment::Environments;
 use crate::event::Event;
 use crate::follow;
 use crate::home::Place;
@@ -40,7 +42,7 @@ use crate::running::Running;
 use crate::session::StartError;
 use crate::snapshot::Snapshot;
 use crate::state::{Settings, State};
-use crate::telemetry::{self, Exporter, Followed, Recorded};
+use crate::telemetry::{Followed, Recorded};
 use crate::texts::Texts;
 use crate::timeline::Timeline;
 use crate::tools::{Again, Tools};
@@ -127,7 +129,7 @@ impl Actor {
         let (followed, batches) = tokio::sync::mpsc::channel(BATCHES);
         let (shown, measured) = watch::channel(Arc::new(Measured::default()));
         let begun = Instant::now();
-        let exporter = exporter(&events);
+        let exporter = exporter::start(&events);
         let (recorded, records) = tokio::sync::mpsc::channel(RECORDS);
         tokio::spawn(recorder::record(recorder.clone(), records, begun));
         tokio::spawn(measure(batches, exporter, shown, begun));
@@ -296,8 +298,10 @@ impl Actor {
         match effect {
             Effect::Report(report) => self.report(report),
             Effect::Load { edit } => self.spawn(async move { tell(tools.load(edit).await) }),
-            Effect::Watch { files } => {
+            Effect::Watch { mut files } => {
                 if self.tools.options.watch {
+                    // Where there is none yet, it may come.
+                    files.insert(crate::pushing::settings_file(&tools.options.file));
                     self.files.send_replace(files);
                 }
             }
@@ -321,7 +325,7 @@ impl Actor {
                     build.abort();
                 }
             }
-            Effect::Open { app } => self.open(app),
+            Effect::Open { app, environments } => self.open(app, &environments),
             Effect::Seat { place } => {
                 self.on_ground(|ground, tools| async move { tools.seat(&*ground, place).await });
             }
@@ -342,6 +346,9 @@ impl Actor {
             }
             Effect::Rehouse { moves } => {
                 self.on_ground(|ground, tools| async move { tools.rehouse(&*ground, moves).await });
+            }
+            Effect::Renew(one) => {
+                self.on_ground(|ground, tools| async move { tools.renew(&*ground, *one).await });
             }
             Effect::Remove { service } => {
                 for follower in self.followers.remove(&service).into_iter().flatten() {
@@ -452,10 +459,10 @@ impl Actor {
     }
 
     /// Chosen before the loop goes on, so that closing finds the ground whatever happens meanwhile.
-    fn open(&mut self, app: Wanted) {
+    fn open(&mut self, app: Wanted, environments: &Environments) {
         let (events, tools) = (self.events.clone(), self.tools.clone());
         let handle = tokio::runtime::Handle::current();
-        let chosen = tokio::task::block_in_place(|| handle.block_on(tools.choose(&app.0)));
+        let chosen = tokio::task::block_in_place(|| handle.block_on(tools.choose(&app.0, environments)));
         match chosen {
             Ok((ground, reason, front)) => {
                 if let Some(message) = reason {
@@ -467,32 +474,6 @@ impl Actor {
                 self.making.spawn(async move { drop(events.send(tools.open(&*ground, front, front_at).await)) });
             }
             Err(event) => drop(events.send(event)),
-        }
-    }
-}
-
-/// Where measurements are sent, if the user's environment names a place.
-fn exporter(events: &UnboundedSender<Event>) -> Option<Exporter> {
-    let notice = |message: String| drop(events.send(Event::Notice { message }));
-    match telemetry::Settings::read(|name| std::env::var(name).ok()) {
-        Ok(None) => None,
-        Ok(Some(settings)) => {
-            settings.ignored.iter().for_each(|words| notice(words.clone()));
-            let endpoint = settings.endpoint.clone();
-            match Exporter::start(settings) {
-                Ok(exporter) => {
-                    notice(format!("spans are sent to {endpoint}"));
-                    Some(exporter)
-                }
-                Err(error) => {
-                    notice(format!("spans are sent nowhere: {error}"));
-                    None
-                }
-            }
-        }
-        Err(error) => {
-            notice(format!("spans are sent nowhere: {error}"));
-            None
         }
     }
 }

@@ -78,7 +78,7 @@ fn read_included(path: PathBuf, sources: &mut Sources) {
 }
 
 /// Reads at most a byte more than the limit, so that a huge file is refused without being read whole.
-fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     use std::io::Read;
     let kind = fs::metadata(path)?.file_type();
     // A pipe that nobody writes to would be waited for, without an end.

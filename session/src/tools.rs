@@ -1,5 +1,6 @@
 //! What effects are done with: each does one thing and answers with an event.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,15 +9,19 @@ use std::time::Duration;
 use app::{App, Diagnostic, Incremental};
 use build::{BuildError, Builder};
 use hops::Config;
-use local_cluster::{Begun, Doer, Ground, HeldPort, Plan, PortError, Program, Spec, hold_port};
+use local_cluster::{Begun, Doer, Ground, HeldPort, Plan, PortError, Program, Spec};
 use rollout::history::Source;
 
 use crate::control::Control;
 use crate::effect;
+use crate::environment::{self, Environments};
 use crate::event::{Artifact, Edit, Event, Opened, Recipe, Seat};
+use crate::front::{Port, hold};
 use crate::home::Place;
 use crate::install;
-use crate::options::{Front, Options};
+use crate::options::Options;
+use crate::pushing;
+use crate::report::Fate;
 use crate::restart::Restart;
 use crate::texts::Texts;
 
@@ -58,10 +63,28 @@ impl Tools {
         let only = self.options.only.clone();
         let memory = self.memory.clone();
         let read = move || crate::load::load_again(&file, &mut memory.lock().unwrap_or_else(PoisonError::into_inner));
-        let loaded = tokio::task::spawn_blocking(move || (read(), rollout::cluster::current_context())).await;
-        match loaded {
-            Ok(((mut app, diagnostics, sources), context)) => {
-                if diagnostics.iter().all(|diagnostic| diagnostic.severity != app::Severity::Error) {
+        let root = self.options.file.clone();
+        let all = move || {
+            let (app, diagnostics, sources) = read();
+            let settings = pushing::settings(&root, &app);
+            (app, diagnostics, sources, settings, rollout::cluster::current_context())
+        };
+        match tokio::task::spawn_blocking(all).await {
+            Ok((mut app, mut diagnostics, sources, settings, context)) => {
+                let is_good = |diagnostics: &[Diagnostic]| {
+                    diagnostics.iter().all(|diagnostic| diagnostic.severity != app::Severity::Error)
+                };
+                let mut environments = Environments::default();
+                match settings {
+                    // Of a file that does not read, nobody can say whether the other fits.
+                    _ if !is_good(&diagnostics) => {}
+                    Ok(settings) => {
+                        let shell = |name: &str| std::env::var(name);
+                        environments = Environments::of(&app, &settings, sources.texts.values(), &shell);
+                    }
+                    Err(error) => diagnostics.extend(environment::findings(&error)),
+                }
+                if is_good(&diagnostics) {
                     self.texts.note(&sources.texts);
                     let loaded = Loaded { app: Arc::new(app.clone()), source: Source::of(&sources), context };
                     *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = Some(loaded);
@@ -75,7 +98,7 @@ impl Tools {
                         app.flow = None;
                     }
                 }
-                Event::Loaded { edit, app: Arc::new(app), diagnostics }
+                Event::Loaded { edit, app: Arc::new(app), diagnostics, environments: Arc::new(environments) }
             }
             Err(error) => Event::Failed { message: format!("failed to read the app: {error}"), hint: None },
         }
@@ -92,7 +115,7 @@ impl Tools {
     }
 
     /// Chooses the ground, and clears what a killed session left of this app.
-    pub(crate) async fn choose(&self, app: &App) -> Result<Chosen, Event> {
+    pub(crate) async fn choose(&self, app: &App, environments: &Environments) -> Result<Chosen, Event> {
         let failed = |message: String, hint: Option<String>| Event::Failed { message, hint };
         // What a killed session left must be gone before its folders are cleared, and its port looked at.
         let left = self.place.services().map_err(|error| failed(format!("failed to {error}"), None))?;
@@ -107,6 +130,7 @@ impl Tools {
             host: service.host.clone(),
             folder: self.place.service(&service.host),
             front: (app.last() == Some(&service.name)).then_some(front),
+            environment: environments.get(&service.name),
         };
         let plan = Plan {
             name: self.place.name.clone(),
@@ -202,8 +226,8 @@ impl Tools {
     }
 
     fn spec(&self, place: effect::Place) -> Spec {
-        let effect::Place { service, host, front } = place;
-        Spec { folder: self.place.service(&host), service, host, front }
+        let effect::Place { service, host, front, environment } = place;
+        Spec { folder: self.place.service(&host), service, host, front, environment }
     }
 
     pub(crate) async fn start(
@@ -269,8 +293,8 @@ impl Tools {
                 Err(error) => Err(error),
             };
             let fate = match carried {
-                Ok(()) => crate::report::Fate::Carried { why: format!("it was placed on {from}") },
-                Err(error) => crate::report::Fate::Reset { why: format!("it did not come along from {from}: {error}") },
+                Ok(()) => Fate::Carried { why: format!("it was placed on {from}") },
+                Err(error) => Fate::Reset { why: format!("it did not come along from {from}: {error}") },
             };
             states.insert(state, fate);
         }
@@ -351,6 +375,45 @@ impl Tools {
         Ok(services)
     }
 
+    /// Starts a service anew, in the environment of its place. What it knows is read before and written after.
+    pub(crate) async fn renew(&self, ground: &dyn Ground, one: effect::Move) -> Event {
+        let service = one.place.service.clone();
+        let begun = std::time::Instant::now();
+        let came = self.renew_one(ground, one).await;
+        Event::Renewed { service, came, answered: begun.elapsed() }
+    }
+
+    async fn renew_one(
+        &self,
+        ground: &dyn Ground,
+        one: effect::Move,
+    ) -> Result<(String, BTreeMap<String, Fate>), String> {
+        let effect::Move { place, config, at, states } = one;
+        let mut known = Vec::new();
+        for state in states {
+            let value = self.control.state(at, &state).await;
+            known.push((state, value));
+        }
+        let failed = |error| format!("failed to {error}");
+        ground.renew(&place.service, place.environment).await.map_err(failed)?;
+        install::configure(&self.place.service(&place.host), &config).map_err(|error| error.to_string())?;
+        ground.start(&place.service).await.map_err(failed)?;
+        let version = self.control.ready(at, PATIENCE).await.map_err(|error| error.to_string())?;
+        let mut states = BTreeMap::new();
+        for (state, value) in known {
+            let carried = match value {
+                Ok(value) => self.control.set_state(at, &state, value).await,
+                Err(error) => Err(error),
+            };
+            let fate = match carried {
+                Ok(()) => Fate::Carried { why: "its service was started anew".to_owned() },
+                Err(error) => Fate::Reset { why: format!("it was started anew: {error}") },
+            };
+            states.insert(state, fate);
+        }
+        Ok((version, states))
+    }
+
     pub(crate) async fn remove(&self, ground: &dyn Ground, service: String) -> Event {
         let trouble = ground.remove(&service).await.err().map(|error| format!("failed to {error}"));
         Event::Removed { service, trouble }
@@ -411,39 +474,5 @@ fn covers(flow: &app::Flow, only: &std::collections::BTreeSet<String>) -> bool {
     match flow {
         app::Flow::Literal(_) => true,
         app::Flow::Call { service, inputs } => only.contains(service) && inputs.iter().all(|input| covers(input, only)),
-    }
-}
-
-/// The port of the public listener.
-struct Port {
-    held: HeldPort,
-    /// Why it is not the one that was preferred.
-    notice: Option<String>,
-    /// What is to be said where hosts would have to listen there: they may not.
-    denied: Option<Event>,
-}
-
-fn hold(front: Front) -> Result<Port, PortError> {
-    let free = || hold_port(0).map(|held| Port { held, notice: None, denied: None });
-    match front {
-        Front::Free => free(),
-        Front::Fixed(port) => match hold_port(port) {
-            Ok(held) => Ok(Port { held, notice: None, denied: None }),
-            Err(error) => {
-                let denied = Event::Failed { message: error.to_string(), hint: Some(error.hint()) };
-                match error {
-                    PortError::Denied { held, .. } => Ok(Port { held, notice: None, denied: Some(denied) }),
-                    error => Err(error),
-                }
-            }
-        },
-        Front::Prefer(port) => match hold_port(port) {
-            Ok(held) => Ok(Port { held, notice: None, denied: None }),
-            Err(why) => {
-                let mut port = free()?;
-                port.notice = Some(format!("{why}, so the app answers on {}", port.held.port()));
-                Ok(port)
-            }
-        },
     }
 }

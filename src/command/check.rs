@@ -6,7 +6,12 @@ use crate::fault::{Fault, Kind};
 use crate::{finding, speech};
 
 pub(crate) fn run(file: &Path, json: bool) -> Result<(), Fault> {
-    let (app, diagnostics, _) = session::load(file);
+    let (app, mut diagnostics, _) = session::load(file);
+    if !finding::any_error(&diagnostics)
+        && let Err(error) = session::settings(file, &app)
+    {
+        diagnostics.extend(session::findings(&error));
+    }
     if json {
         drop(speech::json(app::report(&app, &diagnostics)));
     } else {

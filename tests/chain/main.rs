@@ -11,6 +11,7 @@ mod daemon;
 mod disk;
 mod edits;
 mod engine;
+mod environment;
 mod errors;
 mod examples;
 mod faces;

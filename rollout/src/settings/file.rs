@@ -15,6 +15,7 @@
 //! env.MODE = "quiet"
 //! env.PASSWORD = { secret = "database", key = "password" }
 //! env.REGION = { config = "place", key = "region" }
+//! inherit = ["RUST_LOG"]          # from the shell of `dyn dev`; a push takes nothing of it
 //! nodes = { disk = "ssd" }
 //!
 //! [entry]                         # the last service, from outside
@@ -27,7 +28,7 @@
 //! keep = 5
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -69,6 +70,8 @@ pub struct Said {
     pub memory: Option<Memory>,
     /// Environment variables.
     pub env: BTreeMap<String, Variable>,
+    /// Variables that sessions take from the shell.
+    pub inherit: BTreeSet<String>,
     /// Labels a node must have.
     pub nodes: BTreeMap<String, String>,
     /// What its pods are spread over.
@@ -138,9 +141,23 @@ fn faults(file: &File, app: &App) -> Vec<(String, String, Vec<String>)> {
             let help = "reserve less, or raise the limit".to_owned();
             faults.push((format!("{cpu} is reserved and only {limit} allowed"), help, at(&["cpu_limit"])));
         }
-        for name in said.env.keys().filter(|name| !is_variable(name)) {
+        let names = said.env.keys().map(|name| (name, at(&["env", name])));
+        let names = names.chain(said.inherit.iter().map(|name| (name, at(&["inherit"]))));
+        for (name, keys) in names.filter(|(name, _)| !is_variable(name)) {
             let help = "letters, digits and _, no digit first; DYNINKA_… is the host's own".to_owned();
-            faults.push((format!("{name} is no name of an environment variable here"), help, at(&["env", name])));
+            faults.push((format!("{name:?} is no name of an environment variable here"), help, keys));
+        }
+        for (name, variable) in &said.env {
+            let Variable::Text(text) = variable else { continue };
+            if text.contains('\0') {
+                let help = "no environment holds a NUL: leave it out".to_owned();
+                faults.push((format!("the value of {name} has a NUL in it"), help, at(&["env", name])));
+            }
+            if text.len() > LONGEST_VALUE {
+                let message = format!("the value of {name} is longer than {LONGEST_VALUE} bytes");
+                let help = "a program with more is not started: include_str! has room for it".to_owned();
+                faults.push((message, help, at(&["env", name])));
+            }
         }
     }
     if let Some(name) = file.name.as_ref().filter(|name| !is_name(name)) {
@@ -165,6 +182,9 @@ fn faults(file: &File, app: &App) -> Vec<(String, String, Vec<String>)> {
     }
     faults
 }
+
+/// One variable may have 128 KiB, name and all (execve(2), `MAX_ARG_STRLEN`).
+const LONGEST_VALUE: usize = 120 << 10;
 
 fn is_name(name: &str) -> bool {
     let is_part =

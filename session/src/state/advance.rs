@@ -24,6 +24,7 @@ impl State {
         effects.extend(self.build(&wanted));
         self.commit(&wanted);
         effects.extend(self.swap(&wanted, &wiring));
+        effects.extend(self.surround_anew(&wanted, &wiring));
         let settling = self.settle();
         let settled = settling.is_empty() && self.has_settled();
         effects.extend(settling);
@@ -49,8 +50,10 @@ impl State {
             let Some(known) = self.services.get_mut(&service.name) else { continue };
             let Some(config) = config else {
                 known.seating = true;
+                known.given = self.environments.get(&service.name);
                 let (service, host) = (service.name.clone(), service.host.clone());
-                effects.push(Effect::Seat { place: Place { service, host, front: None } });
+                let place = Place { service, host, front: None, environment: known.given.clone() };
+                effects.push(Effect::Seat { place });
                 continue;
             };
             known.host = Host::Starting;
@@ -178,7 +181,9 @@ impl State {
         let Some(routed) = self.routed.clone().filter(|_| self.gate.committed && !self.taking.waits()) else {
             return Vec::new();
         };
-        if self.services.values().any(|known| known.swapping.is_some() || known.telling || known.removing) {
+        let is_busy =
+            |known: &super::Service| known.swapping.is_some() || known.telling || known.removing || known.renewing;
+        if self.services.values().any(is_busy) {
             return Vec::new();
         }
         let wiring = self.wire(&routed);
@@ -273,7 +278,12 @@ impl State {
             let (service, known) = (routed.service(name)?, self.services.get(name)?);
             let states = service.placed.iter().filter(|placed| placed.is_state);
             Some(Move {
-                place: Place { service: name.clone(), host: service.host.clone(), front },
+                place: Place {
+                    service: name.clone(),
+                    host: service.host.clone(),
+                    front,
+                    environment: known.given.clone(),
+                },
                 config: self.config(wiring, name)?,
                 at: known.seat.as_ref()?.here,
                 states: states.map(|placed| placed.name.clone()).collect(),
@@ -306,7 +316,8 @@ impl State {
     fn has_settled(&self) -> bool {
         let moving = self.ground.as_ref().is_none_or(|ground| ground.moving);
         let busy = |known: &super::Service| {
-            known.swapping.is_some() || known.telling || known.removing || known.building().is_some()
+            let is_moving = known.telling || known.removing || known.renewing;
+            known.swapping.is_some() || is_moving || known.building().is_some()
         };
         !moving && self.gate.committed && !self.taking.waits() && !self.services.values().any(busy)
     }

@@ -11,6 +11,7 @@ use super::service::{Build, Kept};
 use super::{Gate, State, keep, millis};
 use crate::edit::Taking;
 use crate::effect::{Effect, Wanted};
+use crate::environment::Environments;
 use crate::event::{Artifact, Edit};
 use crate::report::Report;
 use crate::snapshot::{EditLine, EditedService, Outcome};
@@ -34,6 +35,7 @@ impl State {
         edit: Edit,
         app: Arc<App>,
         diagnostics: Vec<Diagnostic>,
+        environments: Arc<Environments>,
     ) -> Vec<Effect> {
         // What was read before the last save is not what the user sees any more.
         if edit != self.edit {
@@ -44,6 +46,7 @@ impl State {
             effects.extend(self.unreadable(now, edit, diagnostics));
             return effects;
         }
+        effects.extend(self.surround(now, environments));
         self.trouble.remove(&None);
         self.types = super::picture::types(&app);
         effects.extend(match self.wanted.replace(app.clone()) {
@@ -80,13 +83,19 @@ impl State {
         self.taking = Taking::saved(edit, Duration::ZERO, Duration::ZERO);
         self.gate = Gate { structural: true, ..Gate::default() };
         // Containers start while dependencies are built.
-        vec![Effect::Open { app: Wanted(app.clone()) }, Effect::Prepare { edit, app: Wanted(app) }]
+        for service in &app.services {
+            let known = self.services.entry(service.name.clone()).or_default();
+            known.given = self.environments.get(&service.name);
+        }
+        let open = Effect::Open { app: Wanted(app.clone()), environments: self.environments.clone() };
+        vec![open, Effect::Prepare { edit, app: Wanted(app) }]
     }
 
     /// A later one: what changed its meaning is built, the rest goes on.
     fn edited(&mut self, now: Duration, edit: Edit, app: Arc<App>) -> Vec<Effect> {
         let mut effects = self.supersede(edit);
-        let open = self.renew(&app);
+        let mut open = self.renew(&app);
+        self.add_surroundings(&app, &mut open);
         let removed = self.leave(&app);
         let flow = self.routed.as_ref().is_some_and(|routed| routed.flow != app.flow);
         self.taking = std::mem::take(&mut self.saved);

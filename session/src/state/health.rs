@@ -52,6 +52,7 @@ impl State {
         let Some(kept) = known.artifact.as_ref().filter(|kept| kept.artifact.version == version) else {
             return Vec::new();
         };
+        known.renewed = false;
         known.previous = known.live.take();
         let library = kept.artifact.file.file_name().map(|name| name.to_string_lossy().into_owned());
         known.live = Some(Live {
@@ -129,7 +130,8 @@ impl State {
 
     pub(super) fn down(&mut self, now: Duration, service: String, why: String, by: Doer) -> Vec<Effect> {
         let moving = self.ground.as_ref().is_some_and(|ground| ground.moving);
-        let Some(known) = self.services.get_mut(&service).filter(|known| !known.removing && !moving) else {
+        let Some(known) = self.services.get_mut(&service).filter(|known| !known.removing && !known.renewing && !moving)
+        else {
             return Vec::new();
         };
         let Some(at) = known.seat.as_ref().map(|seat| seat.here) else { return Vec::new() };

@@ -8,6 +8,7 @@ use app::App;
 use hops::Config;
 
 use crate::effect::Bring;
+use crate::environment::Variables;
 use crate::event::{Artifact, Seat};
 use crate::report::Fate;
 
@@ -23,6 +24,12 @@ pub(super) struct Service {
     /// What its host goes by.
     pub(super) told: Option<Config>,
     pub(super) telling: bool,
+    /// The environment it was started in.
+    pub(super) given: Variables,
+    /// It is being started anew, in another.
+    pub(super) renewing: bool,
+    /// Whether that is all that its last edit did: its code is what it was.
+    pub(super) renewed: bool,
     pub(super) build: Build,
     /// What the build that runs compiles.
     pub(super) compiling: Option<Arc<App>>,

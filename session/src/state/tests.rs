@@ -6,6 +6,7 @@ use hops::Peer;
 use super::*;
 use crate::effect::Swap;
 use crate::event::Artifact;
+use crate::report::Fate;
 
 pub(super) const CHAIN: &str = "use dyninka::prelude::*;
 #[service] fn get() -> f64 { 1.0 }
@@ -48,7 +49,7 @@ fn opened() -> Event {
 }
 
 /// Services with their reasons, what is gone, and whether the flow changed.
-type Live<'a> = (Vec<(&'a str, &'a str)>, Vec<&'a str>, bool);
+pub(super) type Live<'a> = (Vec<(&'a str, &'a str)>, Vec<&'a str>, bool);
 
 /// Plays the world: does what effects ask for, as if all went well, until nothing is asked any more.
 pub(super) struct World {
@@ -84,7 +85,12 @@ impl World {
     /// A session that serves.
     pub(super) fn serving(text: &str) -> Self {
         let mut world = Self::new();
-        world.happens(Event::Loaded { edit: 0, app: read(text), diagnostics: Vec::new() });
+        world.happens(Event::Loaded {
+            edit: 0,
+            app: read(text),
+            diagnostics: Vec::new(),
+            environments: Default::default(),
+        });
         assert!(world.state.ready, "{:#?}", world.state);
         world.reports.clear();
         world.asked.clear();
@@ -92,9 +98,15 @@ impl World {
     }
 
     pub(super) fn save(&mut self, text: &str) {
+        let environments = self.state.environments.clone();
+        self.save_with(text, environments);
+    }
+
+    /// A save after which services are to find these in their environment.
+    pub(super) fn save_with(&mut self, text: &str, environments: Arc<Environments>) {
         self.happens(Event::Saved { settled: at(5), files: BTreeSet::new() });
         let edit = self.state.edit;
-        self.happens(Event::Loaded { edit, app: read(text), diagnostics: Vec::new() });
+        self.happens(Event::Loaded { edit, app: read(text), diagnostics: Vec::new(), environments });
     }
 
     pub(super) fn happens(&mut self, event: Event) {
@@ -114,7 +126,7 @@ impl World {
 
     fn answer(&mut self, effect: &Effect) -> Option<Event> {
         match effect {
-            Effect::Open { app } => {
+            Effect::Open { app, .. } => {
                 let names = app.0.services.iter().map(|service| service.name.clone());
                 let seats = names
                     .map(|name| {
@@ -154,13 +166,20 @@ impl World {
                 let services = moves.iter().map(|one| (one.place.service.clone(), seat(one.at.port())));
                 Some(Event::Rehoused { services: services.collect(), ms: 300.0 })
             }
+            Effect::Renew(one) => {
+                let service = one.place.service.clone();
+                let version = one.config.library.clone().unwrap_or_default();
+                let states =
+                    one.states.iter().map(|state| (state.clone(), Fate::Carried { why: String::new() })).collect();
+                Some(Event::Renewed { service, came: Ok((version, states)), answered: at(100) })
+            }
             Effect::Remove { service } => Some(Event::Removed { service: service.clone(), trouble: None }),
             _ => None,
         }
     }
 
     /// What was asked for, in short.
-    fn steps(&self) -> Vec<String> {
+    pub(super) fn steps(&self) -> Vec<String> {
         let steps = self.asked.iter().filter_map(|effect| match effect {
             Effect::Build { service, .. } => Some(format!("build {service}")),
             Effect::Abandon { service } => Some(format!("abandon {service}")),
@@ -172,6 +191,7 @@ impl World {
                 "rehouse {}",
                 moves.iter().map(|one| one.place.service.as_str()).collect::<Vec<_>>().join(" ")
             )),
+            Effect::Renew(one) => Some(format!("renew {}", one.place.service)),
             Effect::Remove { service } => Some(format!("remove {service}")),
             Effect::Kill { service } => Some(format!("kill {service}")),
             Effect::Close => Some("close".to_owned()),
@@ -180,7 +200,7 @@ impl World {
         steps.collect()
     }
 
-    fn live(&self) -> Option<Live<'_>> {
+    pub(super) fn live(&self) -> Option<Live<'_>> {
         self.reports.iter().rev().find_map(|report| match report {
             Report::Live { services, removed, flow, .. } => Some((
                 services.iter().map(|taken| (taken.name.as_str(), taken.reason.as_str())).collect(),
@@ -200,14 +220,20 @@ fn finding(message: &str) -> Diagnostic {
 #[test]
 fn the_ground_opens_while_dependencies_are_built() {
     let mut state = World::new().state;
-    let effects = state.update(at(1), Event::Loaded { edit: 0, app: chain(), diagnostics: Vec::new() });
+    let effects = state.update(
+        at(1),
+        Event::Loaded { edit: 0, app: chain(), diagnostics: Vec::new(), environments: Default::default() },
+    );
     assert!(matches!(effects[..], [Effect::Watch { .. }, Effect::Open { .. }, Effect::Prepare { .. }]), "{effects:?}");
 }
 
 #[test]
 fn every_host_is_told_its_route_and_its_peers_before_it_has_a_library() {
     let mut state = World::new().state;
-    state.update(at(1), Event::Loaded { edit: 0, app: chain(), diagnostics: Vec::new() });
+    state.update(
+        at(1),
+        Event::Loaded { edit: 0, app: chain(), diagnostics: Vec::new(), environments: Default::default() },
+    );
     let effects = state.update(at(2), opened());
     let configs = effects.iter().map(|effect| match effect {
         Effect::Start { config, .. } => config,
@@ -226,7 +252,7 @@ fn every_host_is_told_its_route_and_its_peers_before_it_has_a_library() {
 #[test]
 fn ready_is_said_once_with_every_service() {
     let mut world = World::new();
-    world.happens(Event::Loaded { edit: 0, app: chain(), diagnostics: Vec::new() });
+    world.happens(Event::Loaded { edit: 0, app: chain(), diagnostics: Vec::new(), environments: Default::default() });
     let ready: Vec<_> = world.reports.iter().filter(|report| matches!(report, Report::Ready { .. })).collect();
     let [Report::Ready { url, services, .. }] = ready[..] else { panic!("{:?}", world.reports) };
     assert_eq!(url, "http://127.0.0.1:8080/");
@@ -391,7 +417,10 @@ fn a_save_during_a_build_overtakes_it_and_an_undone_one_is_abandoned() {
         now += 10;
         state.update(at(now), Event::Saved { settled: at(5), files: BTreeSet::new() });
         let edit = state.edit;
-        let mut effects = state.update(at(now + 1), Event::Loaded { edit, app: read(text), diagnostics: Vec::new() });
+        let mut effects = state.update(
+            at(now + 1),
+            Event::Loaded { edit, app: read(text), diagnostics: Vec::new(), environments: Default::default() },
+        );
         effects.extend(state.update(at(now + 2), Event::Checked { edit }));
         effects
     };
@@ -414,7 +443,10 @@ fn a_save_during_a_build_overtakes_it_and_an_undone_one_is_abandoned() {
 #[test]
 fn a_broken_start_reports_and_ends_and_nothing_follows_a_close() {
     let mut state = World::new().state;
-    let effects = state.update(at(1), Event::Loaded { edit: 0, app: chain(), diagnostics: vec![finding("wrong")] });
+    let effects = state.update(
+        at(1),
+        Event::Loaded { edit: 0, app: chain(), diagnostics: vec![finding("wrong")], environments: Default::default() },
+    );
     assert!(
         matches!(effects[..], [Effect::Watch { .. }, Effect::Report(Report::Broken { .. }), Effect::Close]),
         "{effects:?}"
@@ -429,7 +461,7 @@ fn a_broken_start_under_somebodys_eyes_waits_to_be_mended() {
     let mut world = World::new();
     world.state.settings.waits = true;
     let diagnostics = vec![Diagnostic { severity: Severity::Error, ..finding("wrong") }];
-    world.happens(Event::Loaded { edit: 0, app: chain(), diagnostics });
+    world.happens(Event::Loaded { edit: 0, app: chain(), diagnostics, environments: Default::default() });
     assert!(world.steps().is_empty());
     world.broken = vec!["map"];
     world.save(CHAIN);

@@ -78,7 +78,7 @@ fn a_host_that_dies_of_a_takeover_keeps_the_old_version() {
     let mut state = World::serving(CHAIN).state;
     state.update(at(1000), Event::Saved { settled: at(5), files: BTreeSet::new() });
     let app = read(&CHAIN.replace("* 2.0", "* 3.0"));
-    state.update(at(1001), Event::Loaded { edit: 1, app, diagnostics: Vec::new() });
+    state.update(at(1001), Event::Loaded { edit: 1, app, diagnostics: Vec::new(), environments: Default::default() });
     state.update(at(1002), Event::Checked { edit: 1 });
     let artifact = Artifact {
         version: "map@00000003".to_owned(),
@@ -133,7 +133,9 @@ fn a_host_that_reads_nothing_is_started_anew_once_and_told_once() {
     let service = || "map".to_owned();
     let app = read(&CHAIN.replace("* 2.0", "* 3.0"));
     world.state.update(at(1000), Event::Saved { settled: at(5), files: BTreeSet::new() });
-    world.state.update(at(1001), Event::Loaded { edit: 1, app, diagnostics: Vec::new() });
+    world
+        .state
+        .update(at(1001), Event::Loaded { edit: 1, app, diagnostics: Vec::new(), environments: Default::default() });
     world.state.update(at(1002), Event::Checked { edit: 1 });
     let artifact = Artifact {
         version: "map@00000003".to_owned(),
