@@ -1,6 +1,7 @@
 //! Secrets blanked before anything is stored or shown.
 
 mod secrets;
+mod text;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -27,7 +28,8 @@ const DEPTH: usize = 128;
 /// What is blanked: the secret headers, and fields of bodies and of placed state.
 ///
 /// A path is a JSON pointer, where `*` stands for any key or index (`/users/*/token`), or a bare name (`password`): for
-/// fields of that name wherever they are, inputs of functions, headers and placed statics, however it is capitalised. What
+/// fields of that name wherever they are, inputs of functions, headers, placed statics, and what stands beside the name in
+/// a text (a query, a form, JSON in a text), however it is capitalised. What
 /// was found so is then taken out of everything else of the request, and of placed state: routes, other headers, values
 /// it went on in. A text of less than four characters is not looked for there. A blanked value keeps its shape, so that it still reads: a text
 /// becomes `"redacted"`, a number 0, a truth value false; lists and objects have what is in them blanked. Messages of
@@ -79,6 +81,17 @@ impl Redaction {
         }
         for body in request.bodies_mut() {
             self.body(body, &mut secrets);
+        }
+        let headers = request.headers.iter_mut().map(|(_, value)| value).filter(|value| *value != BLANK);
+        headers.chain(&mut request.route).for_each(|text| self.plain(text, &mut secrets));
+        let ends = request
+            .hops
+            .iter_mut()
+            .flat_map(|hop| hop.calls.iter_mut().map(|called| &mut called.end).chain([&mut hop.end]));
+        for end in ends {
+            if let End::Failed { message, .. } = end {
+                self.plain(message, &mut secrets);
+            }
         }
         self.found.add(&secrets);
         let secrets = Secrets::new(secrets.into_iter().chain(self.found.all()));
@@ -179,6 +192,10 @@ impl Redaction {
         }
         // Without an escape in it, a name that is not in the text is no key of it.
         let named = text.contains('\\') || self.names.iter().any(|name| contains_name(text, name));
+        if named && text.starts_with('"') {
+            let plain: String = serde_json::from_str(text).map_err(|_| Unclear)?;
+            return Ok(self.text(&plain, depth, secrets)?.map(|blanked| Value::from(blanked).to_string()));
+        }
         if (pointers.is_empty() && !named) || !text.starts_with(['{', '[']) {
             return Ok(None);
         }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
+use super::text::encoded;
 use super::{BLANK, Parts, Unclear};
 
 /// A blanked text that is shorter is not looked for elsewhere: it would be found in words it has nothing to do with.
@@ -34,27 +35,24 @@ impl Found {
 
 /// Texts to be taken out.
 pub(super) struct Secrets {
-    /// The longest first: one may be part of another.
+    /// In every form, the longest first: one may be part of another.
     texts: Vec<String>,
 }
 
 impl Secrets {
     pub(super) fn new(texts: impl Iterator<Item = String>) -> Self {
-        let mut texts: Vec<String> = texts.filter(|text| text.len() >= TELLING).collect();
+        let telling = texts.filter(|text| text.len() >= TELLING);
+        let mut texts: Vec<String> = telling.flat_map(forms).filter(|text| text.len() >= TELLING).collect();
         texts.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         texts.dedup();
         Self { texts }
     }
 
-    /// Blanks them in plain text, also as they stand in text that quotes them.
+    /// Blanks them in plain text.
     pub(super) fn take_out(&self, text: &mut String) {
         for secret in &self.texts {
-            let quoted = Value::from(secret.as_str()).to_string();
-            let debug = format!("{secret:?}");
-            for form in [secret.as_str(), &quoted[1..quoted.len() - 1], &debug[1..debug.len() - 1]] {
-                if text.contains(form) {
-                    *text = text.replace(form, BLANK);
-                }
+            if text.contains(secret.as_str()) {
+                *text = text.replace(secret.as_str(), BLANK);
             }
         }
     }
@@ -70,7 +68,8 @@ impl Secrets {
             return Ok(self.without(&plain).map(|blanked| Value::from(blanked).to_string()));
         }
         if !text.starts_with(['{', '[']) {
-            return Ok(self.texts.iter().any(|secret| secret == text).then(|| "0".to_owned()));
+            let is_number = !matches!(text, "true" | "false" | "null");
+            return Ok(self.texts.iter().any(|secret| is_number && secret == text).then(|| "0".to_owned()));
         }
         let depth = depth.checked_sub(1).ok_or(Unclear)?;
         let Parts(parts) = serde_json::from_str(text).map_err(|_| Unclear)?;
@@ -103,4 +102,15 @@ impl Secrets {
         }
         (blanked != text).then_some(blanked)
     }
+}
+
+/// A secret as it may stand in a text: as it is, quoted once or twice, shown for debugging, and in a query.
+fn forms(secret: String) -> Vec<String> {
+    let inside = |quoted: String| quoted[1..quoted.len() - 1].to_owned();
+    let quoted = |text: &str| inside(Value::from(text).to_string());
+    let once = quoted(&secret);
+    let mut forms = vec![quoted(&once), once, inside(format!("{secret:?}"))];
+    forms.extend(encoded(&secret));
+    forms.push(secret);
+    forms
 }

@@ -97,6 +97,48 @@ fn a_name_is_blanked_as_an_input_a_header_and_a_static_however_it_is_capitalised
     assert!(!text.contains("statics-secret") && !text.contains("hunter2") && text.contains(",3]"), "{text}");
 }
 
+#[test]
+fn a_name_is_blanked_in_text_that_has_it_beside_its_value() {
+    let redaction = Redaction::new(["password", "x-api-key", "TOKEN"]).unwrap();
+    let texts = [
+        "/login?user=ann&password=hunter%2042&next=%2F",
+        "https://x/?Token=hunter%2042#top",
+        "user[password]=hunter+42&user[name]=ann",
+        "token%3Dhunter%2042%26user%3Dann",
+        "X-Api-Key: hunter42",
+        "Login { user: \"ann\", password: \"hunter 42\" }",
+        "no such \\\"token\\\":\\\"hunter 42\\\" here",
+        "{\"a\": [{\"password\": \"hunter 42\", \"b\": \"?token=hunter42\"}]}",
+        "{\"a\": \"{\\\"a\\\":{\\\"Token\\\":\\\"hunter 42\\\"}}\"}",
+    ];
+    for text in texts {
+        let value = Value::from(text).to_string();
+        let mut request = request(1, vec![hop("get", &value, &format!("{{\"a\":[{value}]}}"))]);
+        request.hops[0].calls =
+            vec![crate::Called { service: "x".into(), inputs: vec![json(&value)], end: End::Value(json(&value)) }];
+        request.headers = vec![("referer".into(), text.into())];
+        request.route = Some(format!("get({value})"));
+        redaction.request(&mut request, &BTreeMap::new());
+        let states =
+            vec![Placed { name: "SEEN".into(), fingerprint: "f".into(), value: RawValue::from_string(value).unwrap() }];
+        let mut keyframe = Keyframe { service: "get".into(), sequence: 0, life: 0, states };
+        assert!(redaction.keyframe(&mut keyframe));
+        let written = serde_json::to_string(&(&request, &keyframe)).unwrap();
+        assert!(!written.contains("hunter") && !written.contains("42"), "{text}: {written}");
+    }
+    for kept in ["tokens=12345", "my_token=12345", "the password is wrong", "{\"tokens\":\"12345\"}", "token"] {
+        let value = Value::from(kept).to_string();
+        assert_eq!(blanked(&["password", "token"], &value), json(&value));
+    }
+}
+
+#[test]
+fn a_secret_that_is_a_word_of_json_breaks_no_value() {
+    let text = r#"{"password":"true","ok":true,"none":null,"n":1234,"pin":"1234"}"#;
+    let kept = r#"{"password":"redacted","ok":true,"none":null,"n":0,"pin":"redacted"}"#;
+    assert_eq!(blanked(&["password", "pin"], text), json(kept));
+}
+
 proptest! {
     /// Whatever holds a secret, and wherever it went on from there: its bytes are in no file that is written.
     #[test]
