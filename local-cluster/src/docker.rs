@@ -68,8 +68,7 @@ struct Inner {
     /// Services that were found wanting and killed, until their end is told.
     condemned: Mutex<HashSet<String>>,
     still: Standstill,
-    /// Held while a container is made that is no service's.
-    working: tokio::sync::RwLock<()>,
+    working: work::Working,
 }
 
 #[derive(Clone)]
@@ -98,7 +97,7 @@ impl Docker {
             wanted: Mutex::default(),
             condemned: Mutex::default(),
             still: Standstill::default(),
-            working: tokio::sync::RwLock::default(),
+            working: work::Working::default(),
         };
         Self { inner: Arc::new(inner), inbox: tokio::sync::Mutex::new(inbox) }
     }
@@ -242,8 +241,7 @@ impl Ground for Docker {
     async fn close(&self) -> Result<(), GroundError> {
         let inner = &self.inner;
         inner.closing.store(true, Ordering::Release);
-        // What is being made is made: then it is swept.
-        drop(inner.working.write().await);
+        inner.working.end().await;
         let stop = StopContainerOptionsBuilder::default().t(GRACE_SECONDS).build();
         let ends = inner.specs.all().into_iter().map(|spec| {
             let (name, stop) = (inner.container(&spec), stop.clone());

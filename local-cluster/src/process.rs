@@ -187,8 +187,9 @@ impl Ground for Processes {
     }
 
     async fn work(&self, service: &str, arguments: &[&str]) -> Result<Work, GroundError> {
+        let spec = self.specs.get(service)?;
         let mut command = Command::new(self.plan.host.path());
-        command.args(arguments).process_group(0).kill_on_drop(true);
+        command.args(arguments).env_clear().envs(&spec.environment).process_group(0).kill_on_drop(true);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let failed = |source| GroundError::Spawn { service: service.to_owned(), source };
         let mut child = command.spawn().map_err(failed)?;

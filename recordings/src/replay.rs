@@ -27,7 +27,7 @@ pub(crate) mod worker;
 pub use against::stand_in;
 pub(crate) use cases::Case;
 pub use known::Known;
-pub use launch::{COMMAND, FREE, Launch, Launched, Launching};
+pub use launch::{COMMAND, Environments, FREE, Launch, Launched, Launching};
 pub use question::{Feed, Limits, Question, Replay, Subject};
 pub use runner::{Job, Prepared, Ran, Role, Runner, Slot};
 pub use verdict::{CaseChange, Findings, Pace, Verdict};

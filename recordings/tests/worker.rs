@@ -18,7 +18,7 @@ fn worker() -> Worker {
     let library = built::examples().join("libreplay_odd.so");
     let of = |version: &str| ("odd".to_owned(), version.to_owned());
     let libraries = BTreeMap::from([(of(VERSION), library), (of("none@1"), "/proc/self/status".into())]);
-    Worker::new(built::examples().join("replay_worker"), libraries)
+    Worker::new(built::examples().join("replay_worker"), libraries, BTreeMap::new())
 }
 
 fn slot(role: Role) -> Slot {
@@ -78,7 +78,11 @@ async fn what_cannot_be_run_is_said() {
     let slot = |version: &str| Slot { version: version.into(), ..slot(Role::Now) };
     assert!(matches!(worker.prepare(&slot("gone@1"), &[]).await, Err(WorkerError::Library(_))));
     assert!(matches!(worker.prepare(&slot("none@1"), &[]).await, Err(WorkerError::Refused { .. })));
-    let mut none = Worker::new("/nowhere/dyn".into(), BTreeMap::from([(("odd".into(), "a@1".into()), "/a".into())]));
+    let mut none = Worker::new(
+        "/nowhere/dyn".into(),
+        BTreeMap::from([(("odd".into(), "a@1".into()), "/a".into())]),
+        BTreeMap::new(),
+    );
     assert!(matches!(none.prepare(&slot("a@1"), &[]).await, Err(WorkerError::Start { .. })));
 }
 

@@ -30,7 +30,7 @@ async fn judge(replay: &Replay) -> Result<(), Fault> {
     let program = std::env::current_exe();
     let program = program
         .map_err(|error| Fault::new(Kind::Machine, format!("failed to find this program's own file: {error}")))?;
-    let mut worker = Worker::new(program, material.libraries);
+    let mut worker = Worker::new(program, material.libraries, material.environments);
     let mut verdicts = Vec::new();
     for service in &material.services {
         let verdict = material.question.judge(service, &mut worker).await;

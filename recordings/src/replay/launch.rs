@@ -1,5 +1,6 @@
 //! Where the processes are that functions run again in.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -36,13 +37,20 @@ pub struct Launched {
 
 /// As processes of this machine, of a program: `dyn`.
 #[derive(Clone, Debug)]
-pub(super) struct Processes(pub(super) PathBuf);
+pub(super) struct Processes {
+    pub(super) program: PathBuf,
+    pub(super) environments: Environments,
+}
+
+/// What each service finds in its environment, by its name. Nothing else is there.
+pub type Environments = BTreeMap<String, BTreeMap<String, String>>;
 
 impl Launch for Processes {
-    fn launch<'a>(&'a self, _: &'a str, is_free: bool) -> Launching<'a> {
+    fn launch<'a>(&'a self, service: &'a str, is_free: bool) -> Launching<'a> {
         Box::pin(async move {
-            let start = |error| WorkerError::Start { program: self.0.clone(), error };
-            let mut command = Command::new(&self.0);
+            let start = |error| WorkerError::Start { program: self.program.clone(), error };
+            let mut command = Command::new(&self.program);
+            command.env_clear().envs(self.environments.get(service).into_iter().flatten());
             // What functions print comes on standard error: it has been read once.
             command.arg(COMMAND).args(is_free.then_some(FREE));
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);

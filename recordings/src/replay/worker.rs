@@ -8,10 +8,10 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use hops::replay::{Answer, Ask, Loaded};
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
 
 use super::kind;
-use super::launch::{Launch, Launched, Processes};
+use super::launch::{Environments, Launch, Launched, Processes};
 use super::runner::{Job, Prepared, Ran, Role, Runner, Slot};
 use crate::body::End;
 use crate::request::Placed;
@@ -20,6 +20,8 @@ use crate::request::Placed;
 const GRACE: Duration = Duration::from_secs(5);
 /// What loading a library and putting state in it may take.
 const LOADING: Duration = Duration::from_secs(30);
+/// Bytes of an answer: far more than a value that is recorded.
+const LONGEST_ANSWER: u64 = 256 << 20;
 
 /// Runs functions, each service's two versions in a process of their own, so that what is left of one is not laid to
 /// another. A process is started anew when a function has ended it. They end with this value.
@@ -78,9 +80,9 @@ enum Said {
 }
 
 impl Worker {
-    /// Runs these libraries, by service and version, in processes of this program: `dyn`.
-    pub fn new(program: PathBuf, libraries: BTreeMap<(String, String), PathBuf>) -> Self {
-        Self::at(Arc::new(Processes(program)), libraries)
+    /// Runs these libraries, by service and version, in processes of this program, `dyn`, with these environments.
+    pub fn new(program: PathBuf, libraries: BTreeMap<(String, String), PathBuf>, environments: Environments) -> Self {
+        Self::at(Arc::new(Processes { program, environments }), libraries)
     }
 
     /// Runs them in processes that are started so.
@@ -233,7 +235,8 @@ impl Process {
             written => written?,
         }
         let mut answer = Vec::new();
-        self.output.read_until(b'\n', &mut answer).await?;
+        // What runs there may say anything.
+        (&mut self.output).take(LONGEST_ANSWER).read_until(b'\n', &mut answer).await?;
         if answer.last() != Some(&b'\n') {
             return Ok(None);
         }
