@@ -24,7 +24,15 @@ const LONG: u64 = 120_000;
 /// What one deed came to, in a process of its own.
 fn attempt(folder: &Path, deed: &str, seed: u64, options: &[&str]) -> Answer {
     let mut command = Command::new(built::examples().join("replay_worker"));
-    command.args(options).env("DYNINKA_EFFECTS", folder);
+    command.args(options);
+    let answers = ask(command, folder, deed, seed);
+    assert!(matches!(answers[0], Answer::Loaded(_)), "{deed}: {answers:?}");
+    answers[1].clone()
+}
+
+/// What is answered to the question for a library, and to the one for a run.
+fn ask(mut command: Command, folder: &Path, deed: &str, seed: u64) -> Vec<Answer> {
+    command.env("DYNINKA_EFFECTS", folder);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut process = command.spawn().unwrap();
     let inputs = vec![Value::new(format!("{deed:?}").as_bytes()), Value::new(seed.to_string().as_bytes())];
@@ -40,9 +48,8 @@ fn attempt(folder: &Path, deed: &str, seed: u64, options: &[&str]) -> Answer {
     let answers = BufReader::new(process.stdout.take().unwrap()).lines();
     let answers: Vec<Answer> = answers.map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
     process.wait().unwrap();
-    assert!(matches!(answers[0], Answer::Loaded(_)), "{deed}: {answers:?}");
     assert_eq!(answers.len(), 2, "{deed}: {answers:?}");
-    answers[1].clone()
+    answers
 }
 
 /// Everything in a folder: names, contents, rights and times.
@@ -91,10 +98,15 @@ impl World {
 #[test]
 fn a_function_computes_and_reads_as_everywhere() {
     let world = World::new();
-    for deed in ["compute", "read", "list", "pipe", "pair", "own signal", "ring", "print"] {
+    // A file that is open, and not meant for it.
+    let kept = fs::OpenOptions::new().append(true).open(world.folder.path().join("kept")).unwrap();
+    rustix::io::fcntl_setfd(&kept, rustix::io::FdFlags::empty()).unwrap();
+    for deed in ["compute", "read", "list", "pipe", "pair", "own signal", "stop by hand", "ring", "print", "inherited"]
+    {
         let answer = world.attempt(deed);
         assert!(matches!(&answer, Answer::Ran(ran) if matches!(ran.end, End::Value(_))), "{deed}: {answer:?}");
     }
+    assert_eq!(fs::read(world.folder.path().join("kept")).unwrap(), b"as it was");
 }
 
 #[test]
@@ -115,17 +127,24 @@ fn what_does_more_does_not_happen_and_is_told() {
         ("mode of an open file", "it changes an open file".to_owned()),
         ("times", "it writes a file".to_owned()),
         ("lock", "it locks a file, or what else others would see of it".to_owned()),
-        ("connect", format!("it opens a connection to 127.0.0.1:{}", world.port())),
+        ("connect", format!("it connects to 127.0.0.1:{}", world.port())),
         ("datagram", "it listens at 127.0.0.1:0".to_owned()),
         ("look up", "it looks up the address of a name".to_owned()),
         ("listen", "it listens at 127.0.0.1:0".to_owned()),
-        ("unix", format!("it opens a connection to {}", at("socket"))),
+        ("unix", format!("it connects to {}", at("socket"))),
         ("unix datagram", format!("it sends a message to {}", at("socket"))),
         ("process", process.clone()),
         ("process by hand", process.clone()),
         ("execute", process),
         ("signal", "it sends a signal to another process".to_owned()),
         ("shared memory", "it shares memory or messages with other processes".to_owned()),
+        ("named memory", "it writes /dev/shm/dyninka-effects".to_owned()),
+        ("queue", "it shares memory or messages with other processes".to_owned()),
+        ("mount", "it mounts".to_owned()),
+        ("namespace", "it changes the rights of its process".to_owned()),
+        ("enter a ring", "it uses io_uring".to_owned()),
+        ("abstract", "it connects to another process".to_owned()),
+        ("others' output", "it writes /proc/self/fd/2".to_owned()),
         ("trace", "it looks into another process".to_owned()),
         ("unmask", "it handles the signal by which it is stopped here".to_owned()),
         ("in a thread", format!("it writes {}", at("written"))),
@@ -136,6 +155,34 @@ fn what_does_more_does_not_happen_and_is_told() {
     }
     assert_eq!(picture(world.folder.path()), before);
     world.assert_nobody_came();
+}
+
+#[test]
+fn memory_that_others_have_is_left_alone() {
+    let answer = World::new().attempt("poison");
+    assert!(matches!(&answer, Answer::Stopped { deed } if deed.starts_with("it makes system call ")), "{answer:?}");
+}
+
+#[test]
+fn where_the_kernel_has_no_sandbox_nothing_is_run_and_it_is_told() {
+    use std::os::unix::process::CommandExt as _;
+
+    use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
+
+    let none = BTreeMap::from([(libc::SYS_seccomp, Vec::new())]);
+    let unknown = SeccompAction::Errno(libc::ENOSYS.cast_unsigned());
+    let machine = std::env::consts::ARCH.try_into().unwrap();
+    let filter = SeccompFilter::new(none, SeccompAction::Allow, unknown, machine).unwrap();
+    let filter = BpfProgram::try_from(filter).unwrap();
+    let world = World::new();
+    let mut command = Command::new(built::examples().join("replay_worker"));
+    // SAFETY: it makes two system calls and allocates nothing.
+    unsafe { command.pre_exec(move || apply_filter(&filter).map_err(|_| ErrorKind::Unsupported.into())) };
+    let answers = ask(command, world.folder.path(), "write", 0);
+    for answer in answers {
+        assert!(matches!(&answer, Answer::Refused { why } if why.contains("seccomp")), "{answer:?}");
+    }
+    assert!(!world.folder.path().join("written").exists());
 }
 
 #[test]

@@ -61,6 +61,28 @@ pub(crate) fn attempt(deed: &str, seed: u64) -> Option<Result<u64>> {
         "shared memory" => {
             libc_call(|| unsafe { libc::shmget(libc::IPC_PRIVATE, 4096, libc::IPC_CREAT | 0o600).into() })
         }
+        "named memory" => OpenOptions::new().read(true).write(true).open("/dev/shm/dyninka-effects").map(drop),
+        "queue" => libc_call(|| unsafe {
+            libc::syscall(libc::SYS_mq_open, c"dyninka-effects".as_ptr(), libc::O_CREAT | libc::O_RDWR, 0o600, 0)
+        }),
+        "mount" => {
+            // SAFETY: the texts end with a zero each.
+            libc_call(|| unsafe {
+                libc::mount(c"none".as_ptr(), c"/mnt".as_ptr(), c"tmpfs".as_ptr(), 0, std::ptr::null()).into()
+            })
+        }
+        // SAFETY: no memory is handed over in any of these.
+        "namespace" => libc_call(|| unsafe { libc::unshare(libc::CLONE_NEWUSER).into() }),
+        "poison" => libc_call(|| unsafe { libc::madvise(std::ptr::null_mut(), 0, libc::MADV_HWPOISON).into() }),
+        "enter a ring" => libc_call(|| unsafe { libc::syscall(libc::SYS_io_uring_enter, 0, 1, 0, 0, 0, 0) }),
+        "stop by hand" => libc_call(|| unsafe { libc::raise(libc::SIGSYS).into() }),
+        "abstract" => <std::os::unix::net::SocketAddr as std::os::linux::net::SocketAddrExt>::from_abstract_name(
+            b"dyninka-effects",
+        )
+        .and_then(|address| UnixStream::connect_addr(&address))
+        .map(drop),
+        "others' output" => File::options().write(true).open("/proc/self/fd/2").map(drop),
+        "inherited" => inherited(),
         "trace" => libc_call(|| unsafe { libc::ptrace(libc::PTRACE_ATTACH, libc::getppid(), 0, 0) }),
         "ring" => ring(),
         "unmask" => libc_call(|| unsafe { libc::signal(libc::SIGSYS, libc::SIG_IGN) as libc::c_long }),
@@ -121,6 +143,19 @@ fn pair() -> io::Result<()> {
 fn own_signal() -> io::Result<()> {
     // SAFETY: a signal that is ignored by default, to itself.
     libc_call(|| unsafe { libc::kill(libc::getpid(), libc::SIGURG).into() })
+}
+
+/// Writes to every file that is open, except what leads nowhere.
+fn inherited() -> io::Result<()> {
+    use std::os::fd::FromRawFd as _;
+    for descriptor in 3..256 {
+        // SAFETY: it is not closed here; of one that is not open, the system says so.
+        let mut file = std::mem::ManuallyDrop::new(unsafe { File::from_raw_fd(descriptor) });
+        if file.metadata().is_ok_and(|of| of.is_file()) {
+            file.write_all(b"x")?;
+        }
+    }
+    Ok(())
 }
 
 /// A ring may do what no filter sees: there is none.

@@ -36,6 +36,7 @@ pub(super) fn confine(voice: &File) -> Result<(), SandboxError> {
     }
     let machine = TargetArch::try_from(std::env::consts::ARCH).map_err(|_| SandboxError::Machine)?;
     leave_terminal()?;
+    leave_no_core()?;
     stopped::tell_to(voice)?;
     // Calls that have an older form are told to be unknown, so that the older form is used, which can be looked into.
     let unknown = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
@@ -50,10 +51,22 @@ pub(super) fn confine(voice: &File) -> Result<(), SandboxError> {
 /// Has no terminal: what a user types is not this process's to read.
 fn leave_terminal() -> Result<(), SandboxError> {
     match rustix::process::setsid() {
-        // It leads a group of its own, which has no terminal either.
+        // It leads a group of its own in the background, which the terminal gives nothing to.
         Ok(_) | Err(rustix::io::Errno::PERM) => Ok(()),
         Err(error) => Err(SandboxError::System { doing: "leave the terminal", error: error.into() }),
     }
+}
+
+/// Writes no memory to the disk at a crash. A limit of one byte: the kernel starts a program for dumps at none.
+fn leave_no_core() -> Result<(), SandboxError> {
+    let limit = |bytes| libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
+    // SAFETY: the limits are there as long as the calls last.
+    let set = |limit: libc::rlimit| unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const limit) } == 0;
+    // Where it has none already, it may have no more.
+    if set(limit(1)) || set(limit(0)) {
+        return Ok(());
+    }
+    Err(SandboxError::System { doing: "write no memory to the disk", error: io::Error::last_os_error() })
 }
 
 /// Closes what is open but standard input, output and error: before anything of this process's own is opened.

@@ -15,7 +15,6 @@ type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 const ALWAYS: &[c_long] = &[
     // Memory.
     libc::SYS_brk,
-    libc::SYS_madvise,
     libc::SYS_membarrier,
     libc::SYS_memfd_create,
     libc::SYS_mincore,
@@ -33,7 +32,6 @@ const ALWAYS: &[c_long] = &[
     libc::SYS_pkey_mprotect,
     libc::SYS_get_mempolicy,
     libc::SYS_set_mempolicy,
-    libc::SYS_mbind,
     // Threads.
     libc::SYS_futex,
     libc::SYS_futex_waitv,
@@ -197,6 +195,9 @@ const NO_THREAD: c_int = libc::CLONE_VFORK
     | libc::CLONE_NEWUTS
     | libc::CLONE_NEWCGROUP;
 
+/// `MPOL_MF_MOVE_ALL`: pages that others have, too.
+const MOVE_ALL: c_int = 1 << 2;
+
 const FCNTL: [c_int; 9] = [
     libc::F_DUPFD,
     libc::F_DUPFD_CLOEXEC,
@@ -237,6 +238,10 @@ pub(super) fn allowed() -> Result<Rules, BackendError> {
     where_(libc::SYS_open, &[masked(1, WRITES, 0)?])?;
     // Threads, and no processes.
     where_(libc::SYS_clone, &[masked(0, THREAD | NO_THREAD, THREAD)?])?;
+    // Memory of its own, and none that the machine has for others.
+    let other = |advice| Condition::new(2, Length::Dword, Is::Ne, word(advice));
+    where_(libc::SYS_madvise, &[other(libc::MADV_HWPOISON)?, other(libc::MADV_SOFT_OFFLINE)?])?;
+    where_(libc::SYS_mbind, &[masked(5, MOVE_ALL, 0)?])?;
     // The stop itself stays this process's. What blocks signals is looked at as it is called: `stopped`.
     where_(libc::SYS_rt_sigaction, &[Condition::new(0, Length::Dword, Is::Ne, word(libc::SIGSYS))?])?;
     for call in [libc::SYS_kill, libc::SYS_tgkill] {

@@ -59,6 +59,10 @@ struct Call {
 extern "C" fn handle(_: c_int, info: *mut siginfo_t, context: *mut c_void) {
     // SAFETY: the kernel gives both to a handler that was set with SA_SIGINFO, and for SIGSYS lays the first out so.
     let (call, context) = unsafe { (&*info.cast::<Call>(), &mut *context.cast::<ucontext_t>()) };
+    // SYS_SECCOMP: anything else is a signal that the process sends itself, and no call.
+    if call.code != 1 {
+        return;
+    }
     let number = c_long::from(call.number);
     let arguments = arguments(context);
     if number == libc::SYS_rt_sigprocmask {

@@ -84,16 +84,20 @@ fn deed(call: c_long) -> Option<(&'static str, What)> {
         libc::SYS_ptrace | libc::SYS_process_vm_readv | libc::SYS_process_vm_writev => {
             ("looks into another process", Nothing)
         }
-        libc::SYS_connect => ("opens a connection to", Address(1)),
+        libc::SYS_connect => ("connects to", Address(1)),
         libc::SYS_sendto => ("sends a message", Address(4)),
         libc::SYS_sendmsg | libc::SYS_sendmmsg => ("sends a message", Nothing),
         libc::SYS_bind => ("listens at", Address(1)),
         libc::SYS_listen | libc::SYS_accept | libc::SYS_accept4 => ("listens for connections", Nothing),
-        libc::SYS_socket | libc::SYS_setsockopt => ("opens a connection", Nothing),
+        libc::SYS_socket | libc::SYS_setsockopt => ("opens a socket", Nothing),
         libc::SYS_shmget | libc::SYS_shmat | libc::SYS_semget | libc::SYS_msgget | libc::SYS_mq_open => {
             ("shares memory or messages with other processes", Nothing)
         }
         libc::SYS_rt_sigaction => ("handles the signal by which it is stopped here", Nothing),
+        libc::SYS_unshare | libc::SYS_setns | libc::SYS_capset | libc::SYS_setuid | libc::SYS_setgid => {
+            ("changes the rights of its process", Nothing)
+        }
+        libc::SYS_io_uring_enter | libc::SYS_io_uring_register => ("uses io_uring", Nothing),
         libc::SYS_prctl | libc::SYS_prlimit64 | libc::SYS_seccomp => ("changes the rights of its process", Nothing),
         libc::SYS_inotify_init1 | libc::SYS_inotify_add_watch => ("watches files", Nothing),
         _ => return None,
