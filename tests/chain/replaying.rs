@@ -171,10 +171,11 @@ fn call(dev: &Dev, file: &Path, times: u64) {
     }
 }
 
+/// In whichever order they come.
 fn verdict_on(dev: &mut Dev, edit: u64, service: &str) -> Value {
-    dev.wait_until("a verdict", |event| {
-        event["event"] == "verdict" && event["edit"] == edit && event["service"] == service
-    })
+    let is_it = |event: &Value| event["event"] == "verdict" && event["edit"] == edit && event["service"] == service;
+    let seen = dev.seen().iter().find(|event| is_it(event)).cloned();
+    seen.unwrap_or_else(|| dev.wait_until("a verdict", is_it))
 }
 
 const OUTGOING: &str = "use dyninka::prelude::*;
@@ -217,21 +218,23 @@ fn a_function_that_connects_or_starts_a_process_is_not_replayed_and_what_was_rec
     // What was not edited is not run where nothing differs before it.
     fs::write(&file, text.replace("fn first() -> u64 { by() }", "fn first() -> u64 { by() + 0 }")).expect("a save");
     let verdict = verdict_on(&mut dev, 1, "first");
-    assert_eq!((&verdict["same"], &verdict["downstream"]), (&json!(3), &Value::Null), "{verdict}");
+    // The same calls without inputs are one.
+    assert_eq!((&verdict["same"], &verdict["downstream"]), (&json!(1), &Value::Null), "{verdict}");
     // What was edited, or gets something else, is stopped as it goes out.
     let text = text.replace("by() -> u64 { 1 }", "by() -> u64 { 2 }");
     fs::write(&file, &text).expect("a save");
     let connects = format!("it connects to {place}");
+    let why = |findings: &Value| {
+        let skipped = findings["skipped"].as_object().expect("reasons");
+        assert_eq!((&findings["same"], &findings["differ"]), (&json!(0), &json!(0)), "{findings}");
+        skipped.keys().cloned().collect::<Vec<_>>()
+    };
     let first = verdict_on(&mut dev, 2, "first");
-    assert_eq!(
-        (&first["differ"], &first["downstream"]["charge"]["skipped"]),
-        (&json!(3), &json!({ connects.clone(): 3 }))
-    );
+    assert_eq!((&first["differ"], why(&first["downstream"]["charge"])), (&json!(1), vec![connects.clone()]), "{first}");
     assert!(first["downstream"].get("mail").is_none(), "what was recorded stands in for charge: {first}");
-    for (service, why) in [("charge", connects.as_str()), ("mail", "it starts a process")] {
+    for (service, deed) in [("charge", connects.as_str()), ("mail", "it starts a process")] {
         let verdict = verdict_on(&mut dev, 2, service);
-        let counts = [&verdict["same"], &verdict["differ"]];
-        assert_eq!((counts, &verdict["skipped"]), ([&json!(0), &json!(0)], &json!({ why: 3 })), "{verdict}");
+        assert_eq!(why(&verdict), [deed], "{verdict}");
         assert!(verdict.get("downstream").is_none(), "{verdict}");
     }
     assert_eq!(listener.accept().expect_err("nobody").kind(), ErrorKind::WouldBlock, "{on}");
@@ -270,13 +273,10 @@ fn a_function_that_says_so_is_replayed_as_the_services_user(on: &str) {
     let verdict = verdict_on(&mut dev, 1, "who");
     let was = |path: &str| {
         let changes = verdict["changed"].as_array().expect("a list");
-        changes.iter().find(|change| change["path"] == path).map(|change| change["was"].clone()).expect(path)
+        changes.iter().find(|change| change["path"] == path).map(|change| &change["was"])
     };
-    assert_eq!((&was("/0"), &was("/2")), (&live[0], &live[2]), "user and environment: {verdict}");
-    match on {
-        "process" => assert_eq!(was("/1"), live[1]),
-        // What leads to itself, and nowhere else.
-        _ => assert_eq!((was("/1"), &live[1]), (json!(2), &json!(3))),
-    }
+    assert_eq!((was("/0"), was("/2")), (Some(&live[0]), Some(&live[2])), "user and environment: {verdict}");
+    // A container that has no network finds fewer than was recorded: it is no change of the code.
+    assert_eq!(was("/1"), (on == "process").then_some(&live[1]), "{verdict}");
     dev.stop();
 }
