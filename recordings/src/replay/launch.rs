@@ -1,7 +1,7 @@
 //! Where the processes are that functions run again in.
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::Stdio;
@@ -33,6 +33,12 @@ pub struct Launched {
     pub output: Box<dyn AsyncRead + Send + Unpin>,
     /// How it ended, in words, once it has. Dropped, it ends the process.
     pub ended: Pin<Box<dyn Future<Output = String> + Send>>,
+}
+
+impl fmt::Debug for Launched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Launched").finish_non_exhaustive()
+    }
 }
 
 /// As processes of this machine, of a program: `dyn`.

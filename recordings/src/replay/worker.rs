@@ -9,6 +9,7 @@ use std::{fmt, io};
 
 use hops::replay::{Answer, Ask, Loaded};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
+use tokio::task::JoinHandle;
 
 use super::kind;
 use super::launch::{Environments, Launch, Launched, Processes};
@@ -31,6 +32,8 @@ pub struct Worker {
     /// By service and version.
     libraries: BTreeMap<(String, String), PathBuf>,
     processes: HashMap<Slot, Process>,
+    /// One that is being started for the other version of a service, by service and freedom.
+    ahead: Option<Ahead>,
     /// What each slot begins with.
     prepared: HashMap<Slot, Vec<Placed>>,
 }
@@ -42,6 +45,8 @@ struct Process {
     /// How many inputs the function takes, once its library is loaded.
     takes: Option<usize>,
 }
+
+type Ahead = ((String, bool), JoinHandle<Result<Launched, WorkerError>>);
 
 /// Why nothing can be run.
 #[derive(Debug, thiserror::Error)]
@@ -87,7 +92,7 @@ impl Worker {
 
     /// Runs them in processes that are started so.
     pub fn at(launch: Arc<dyn Launch>, libraries: BTreeMap<(String, String), PathBuf>) -> Self {
-        Self { launch, libraries, processes: HashMap::new(), prepared: HashMap::new() }
+        Self { launch, libraries, processes: HashMap::new(), ahead: None, prepared: HashMap::new() }
     }
 
     async fn ask(&mut self, slot: &Slot, ask: &Ask, within: Duration) -> Result<Said, WorkerError> {
@@ -98,7 +103,7 @@ impl Worker {
         let process = match self.processes.get_mut(slot) {
             Some(process) => process,
             None => {
-                let launched = self.launch.launch(&slot.service, slot.is_free).await?;
+                let launched = self.start(slot).await?;
                 self.processes.entry(slot.clone()).insert_entry(launched.into()).into_mut()
             }
         };
@@ -115,6 +120,20 @@ impl Worker {
         // Dropped, it is killed.
         self.processes.remove(slot);
         Ok(said)
+    }
+
+    /// Starts a process for a slot. That of the code now is started along with that of the code before.
+    async fn start(&mut self, slot: &Slot) -> Result<Launched, WorkerError> {
+        let key = (slot.service.clone(), slot.is_free);
+        if let Some((_, started)) = self.ahead.take_if(|(ahead, _)| *ahead == key) {
+            return started.await.unwrap_or_else(|error| Err(WorkerError::Place(error.to_string())));
+        }
+        if slot.role == Role::Was {
+            let (launch, (service, is_free)) = (self.launch.clone(), key.clone());
+            let started = tokio::spawn(async move { launch.launch(&service, is_free).await });
+            self.ahead = Some((key, started));
+        }
+        self.launch.launch(&slot.service, slot.is_free).await
     }
 
     /// Has the slot's library in the process there is now.
