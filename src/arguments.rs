@@ -130,7 +130,11 @@ pub(crate) enum Command {
     },
     /// Run functions again on recorded inputs: what a session starts to compare two versions
     #[command(hide = true)]
-    ReplayWorker,
+    ReplayWorker {
+        /// Without the sandbox: of a function that says replay = true
+        #[arg(long)]
+        free: bool,
+    },
     /// Run one service out of a folder: what processes and containers are started with
     #[command(hide = true)]
     Host {
@@ -167,7 +171,7 @@ impl Command {
             | Self::Trust { .. }
             | Self::Doctor { .. }
             | Self::Completions { .. }
-            | Self::ReplayWorker
+            | Self::ReplayWorker { .. }
             | Self::Host { .. } => None,
         }
     }

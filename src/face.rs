@@ -106,7 +106,7 @@ impl Lines {
             Report::Verdict { edit, verdict, .. } => {
                 self.say(&format!("edit {edit}: {}: {}", verdict.service, verdict.words()))?;
             }
-            Report::Unjudged { edit, why } => self.say(&format!("edit {edit}: what it changed is not known: {why}"))?,
+            Report::Unjudged { edit, why } => self.say(&format!("edit {edit}: not replayed: {why}"))?,
             Report::Superseded { edit, by } => self.say(&format!("edit {edit}: overtaken by edit {by}"))?,
             Report::Live { edit, services, removed, flow, ms } => {
                 self.live(*edit, services, *flow, ms.total)?;

@@ -27,6 +27,8 @@ pub(crate) enum Kind {
     Machine = 3,
     /// Another session has the app.
     Busy = 4,
+    /// Nothing could be compared, so nothing is known.
+    Uncompared = 5,
     /// A host's address is taken: for whoever started the host.
     AddressInUse = hops::ADDRESS_IN_USE as isize,
     /// Ctrl-C before it was done.

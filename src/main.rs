@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         Command::Stop { file } => command::stop::run(&file),
         Command::Doctor { json } => command::doctor::run(json),
         Command::Completions { shell } => command::completions::run(shell),
-        Command::ReplayWorker => command::replay_worker::run(),
+        Command::ReplayWorker { free } => command::replay_worker::run(free),
         Command::Host { folder, die_with_parent } => command::host::run(&folder, die_with_parent),
     };
     // An answer that was not written is none, whatever became of the rest.

@@ -64,8 +64,8 @@ pub struct Service {
     /// Hash over the places of all it is compiled from. They have no part in what it means, and a library names them when
     /// it panics.
     pub places: String,
-    /// `#[service(replay = false)]`: not to be run again for comparison.
-    pub replay: bool,
+    /// `#[service(replay = false)]`: not to be run again for comparison; `true`: also where it does more than compute.
+    pub replay: Option<bool>,
     /// What its attribute asks for on a cluster.
     pub needs: Needs,
     /// The function's name in the file.

@@ -20,14 +20,14 @@ const EXAMPLE: &str = "#[service(replay = false, replicas = 2, cpu = \"500m\", m
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Options {
     /// Whether it may be run again for comparison.
-    pub(crate) replay: bool,
+    pub(crate) replay: Option<bool>,
     /// What it asks for on a cluster.
     pub(crate) needs: Needs,
 }
 
 /// Reads them; what is wrong goes to `faults`.
 pub(crate) fn read(function: &syn::ItemFn, faults: &mut Vec<Fault>) -> Options {
-    let mut options = Options { replay: true, needs: Needs::default() };
+    let mut options = Options { replay: None, needs: Needs::default() };
     let fault = |spanned: &dyn Spanned, message, help| Fault {
         range: spanned.span().byte_range(),
         message,
@@ -65,7 +65,7 @@ impl Options {
         let name = option.path.get_ident()?.to_string();
         let Expr::Lit(ExprLit { lit, .. }) = &option.value else { return None };
         match (name.as_str(), lit) {
-            ("replay", Lit::Bool(value)) => self.replay = value.value,
+            ("replay", Lit::Bool(value)) => self.replay = Some(value.value),
             ("replicas", Lit::Int(value)) => match value.base10_parse::<u32>() {
                 Ok(replicas) if replicas > 0 && value.suffix().is_empty() => self.needs.replicas = Some(replicas),
                 _ => return Some(Err(("this is no number of replicas".to_owned(), "write 1 or more".to_owned()))),

@@ -59,6 +59,12 @@ pub enum Answer {
     Ran(Ran),
     /// To [`Ask::Forget`].
     Forgotten,
+    /// To any of them, also when nobody asks: the function, or its library as it was opened, did what the sandbox does
+    /// not let through, and the process ends with this answer.
+    Stopped {
+        /// In words: `it writes /tmp/x`.
+        deed: String,
+    },
     /// It cannot be done.
     Refused {
         /// Why not.

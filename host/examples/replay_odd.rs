@@ -6,6 +6,9 @@ use dyninka::{Placed, Result};
 
 dyninka::__remote! { fn first(seed: u64) -> u64 }
 
+#[path = "support/effects.rs"]
+mod effects;
+
 static COUNT: Placed<u64> = Placed::new(|| 100);
 
 async fn odd(deed: String, seed: u64) -> Result<u64> {
@@ -30,7 +33,8 @@ async fn odd(deed: String, seed: u64) -> Result<u64> {
         "loop" => loop {
             std::hint::spin_loop();
         },
-        other => Err(dyninka::Error::new(format!("{other} is nothing it does"))),
+        other => effects::attempt(other, seed)
+            .unwrap_or_else(|| Err(dyninka::Error::new(format!("{other} is nothing it does")))),
     }
 }
 

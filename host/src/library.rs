@@ -80,8 +80,13 @@ impl Loaded {
     }
 
     pub(crate) fn state(self, name: &str) -> Outcome {
+        self.state_within(name, usize::MAX)
+    }
+
+    /// A placed value of so many bytes at most; no more than these are written before it is given up.
+    pub(crate) fn state_within(self, name: &str, most: usize) -> Outcome {
         // SAFETY: the table is that of an open library; the name lives as long as the call.
-        unsafe { (self.table.state)(Slice::of(name.as_bytes())) }
+        unsafe { (self.table.state)(Slice::of(name.as_bytes()), most) }
     }
 
     pub(crate) fn restore(self, name: &str, json: &[u8]) -> Outcome {

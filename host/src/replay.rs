@@ -1,11 +1,12 @@
 //! Runs functions again, in a process that serves nobody: `dyn replay-worker`.
 //!
 //! A library is opened here anew, so its placed state is another than that of the service that runs. A function that
-//! aborts takes this process down and nothing else; with one that never ends the process ends itself. Whoever asked
-//! starts another.
+//! aborts takes this process down and nothing else; with one that never ends the process ends itself, and with one that
+//! does more than compute: `sandbox`. Whoever asked starts another.
 
 mod call;
 mod run;
+mod sandbox;
 mod slot;
 mod voice;
 
@@ -19,15 +20,31 @@ use hops::value::End;
 use slot::Slot;
 use voice::Voice;
 
+/// What functions may do here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freedom {
+    /// Compute, and read files. What does more is stopped.
+    Compute,
+    /// What they may do where they serve: `#[service(replay = true)]`.
+    All,
+}
+
 /// Answers what is asked on standard input, a line of JSON each ([`Ask`], [`Answer`]), until that ends or a function
-/// did not.
+/// did not, or was stopped.
 ///
-/// What functions print goes to standard error; of standard input they see nothing.
-pub fn work() -> io::Result<()> {
+/// What functions print goes to standard error; of standard input they see nothing. Where the sandbox cannot be had,
+/// nothing is run, and that is the answer to all that is asked.
+pub fn work(freedom: Freedom) -> io::Result<()> {
+    let closed = if freedom == Freedom::Compute { sandbox::close_inherited() } else { Ok(()) };
     let mut voice = Voice::take()?;
+    let confined = match freedom {
+        Freedom::Compute => closed.and_then(|()| sandbox::confine(voice.to())).map_err(|error| error.to_string()),
+        Freedom::All => Ok(()),
+    };
     let mut slots = HashMap::new();
     while let Some(ask) = voice.hear()? {
         let answer = match ask {
+            Ok(_) if confined.is_err() => Answer::Refused { why: confined.clone().err().unwrap_or_default() },
             Ok(ask) => perform(&mut slots, ask),
             Err(error) => Answer::Refused { why: format!("what is asked does not read: {error}") },
         };

@@ -1,6 +1,7 @@
 //! The docker ground: a container for each service, on a network of the app's own.
 
 mod watch;
+mod work;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -23,7 +24,7 @@ use futures_util::future::join_all;
 use crate::carry::{self, Carried, INSIDE};
 use crate::context::Meant;
 use crate::engine::{self, APP, Found, ID, SERVICE, status};
-use crate::ground::{Begun, Event, Ground, GroundError, Plan, Seat, Spec, Specs};
+use crate::ground::{Begun, Event, Ground, GroundError, Plan, Seat, Spec, Specs, Work};
 use crate::image;
 use crate::port::Ports;
 use crate::queue::{Receiver, Sender, queue};
@@ -67,6 +68,7 @@ struct Inner {
     /// Services that were found wanting and killed, until their end is told.
     condemned: Mutex<HashSet<String>>,
     still: Standstill,
+    working: work::Working,
 }
 
 #[derive(Clone)]
@@ -95,6 +97,7 @@ impl Docker {
             wanted: Mutex::default(),
             condemned: Mutex::default(),
             still: Standstill::default(),
+            working: work::Working::default(),
         };
         Self { inner: Arc::new(inner), inbox: tokio::sync::Mutex::new(inbox) }
     }
@@ -223,6 +226,10 @@ impl Ground for Docker {
         inner.carried.bring(&inner.engine, &inner.container(&spec), &spec.folder).await
     }
 
+    async fn work(&self, service: &str, arguments: &[&str]) -> Result<Work, GroundError> {
+        work::start(&self.inner, service, arguments).await
+    }
+
     fn address(&self) -> IpAddr {
         self.inner.address
     }
@@ -234,6 +241,7 @@ impl Ground for Docker {
     async fn close(&self) -> Result<(), GroundError> {
         let inner = &self.inner;
         inner.closing.store(true, Ordering::Release);
+        inner.working.end().await;
         let stop = StopContainerOptionsBuilder::default().t(GRACE_SECONDS).build();
         let ends = inner.specs.all().into_iter().map(|spec| {
             let (name, stop) = (inner.container(&spec), stop.clone());
@@ -340,6 +348,23 @@ impl Inner {
         Err(GroundError::engine("make a network")(refused))
     }
 
+    /// What a service's container may do, and how much of the machine it may use.
+    fn rights(&self) -> HostConfig {
+        let limits = self.plan.limits;
+        HostConfig {
+            readonly_rootfs: Some(true),
+            cap_drop: Some(vec!["ALL".to_owned()]),
+            security_opt: Some(vec!["no-new-privileges".to_owned()]),
+            tmpfs: Some(HashMap::from([("/tmp".to_owned(), SCRATCH.to_owned())])),
+            pids_limit: Some(MOST_THREADS),
+            nano_cpus: limits.cpus.map(|cpus| (cpus * 1e9) as i64),
+            memory: limits.memory.and_then(|bytes| i64::try_from(bytes).ok()),
+            // No swap beyond the memory: a service that needs more is ended, and that is seen.
+            memory_swap: limits.memory.and_then(|bytes| i64::try_from(bytes).ok()),
+            ..HostConfig::default()
+        }
+    }
+
     async fn create(&self, spec: &Spec, name: &str) -> Result<(), GroundError> {
         let opened = self.opened().clone();
         let Some(Opened { image, ports, is_carried }) = opened else {
@@ -352,28 +377,18 @@ impl Inner {
             |port: u16| PortBinding { host_ip: Some(self.address.to_string()), host_port: Some(port.to_string()) };
         let port = format!("{PORT}/tcp");
         let endpoint = EndpointSettings { aliases: Some(vec![spec.host.clone()]), ..EndpointSettings::default() };
-        let limits = self.plan.limits;
         let host_config = HostConfig {
             binds: (!is_carried).then(|| vec![format!("{}:{INSIDE}:ro", spec.folder.display())]),
             // Nothing is carried to what is not there, and nothing written below a root that is only read.
             mounts: is_carried.then(|| vec![carry::room(self.labels(None))]),
             network_mode: Some(self.network_name()),
             port_bindings: Some(HashMap::from([(port.clone(), Some(published.map(binding).collect()))])),
-            readonly_rootfs: Some(true),
-            cap_drop: Some(vec!["ALL".to_owned()]),
-            security_opt: Some(vec!["no-new-privileges".to_owned()]),
-            tmpfs: Some(HashMap::from([("/tmp".to_owned(), SCRATCH.to_owned())])),
-            pids_limit: Some(MOST_THREADS),
-            nano_cpus: limits.cpus.map(|cpus| (cpus * 1e9) as i64),
-            memory: limits.memory.and_then(|bytes| i64::try_from(bytes).ok()),
-            // No swap beyond the memory: a service that needs more is ended, and that is seen.
-            memory_swap: limits.memory.and_then(|bytes| i64::try_from(bytes).ok()),
             // Whatever the engine does with logs unless it is told: its disk is not filled, and `docker logs` reads them.
             log_config: Some(HostConfigLogConfig {
                 typ: Some("json-file".to_owned()),
                 config: Some(LOG_FILES.map(|(name, value)| (name.to_owned(), value.to_owned())).into()),
             }),
-            ..HostConfig::default()
+            ..self.rights()
         };
         let body = ContainerCreateBody {
             image: Some(image),

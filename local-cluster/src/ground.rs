@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::program::Program;
 use crate::queue::{Entry, Lost};
@@ -161,6 +163,16 @@ impl Entry for Event {
     }
 }
 
+/// A process beside the services, with what one of them may do and no more: `dyn replay-worker`.
+pub struct Work {
+    /// Its standard input.
+    pub input: Box<dyn AsyncWrite + Send + Unpin>,
+    /// Its standard output. What it writes to standard error is for nobody.
+    pub output: Box<dyn AsyncRead + Send + Unpin>,
+    /// How it ended, in words, once it has. Dropped, it ends the process, and removes what was made for it.
+    pub ended: Pin<Box<dyn Future<Output = String> + Send>>,
+}
+
 /// A place where services run. Closing it removes everything it made; dropping it unclosed leaves what [`crate::sweep`]
 /// finds.
 #[async_trait]
@@ -194,6 +206,10 @@ pub trait Ground: Send + Sync {
 
     /// Has a running service find in its folder what is in it now, wherever it runs.
     async fn bring(&self, service: &str) -> Result<(), GroundError>;
+
+    /// Starts this program, with these arguments, as a service is started: as the same user, with the same limits and
+    /// environment and the service's folder, but without a network where that can be. It is found under the same path.
+    async fn work(&self, service: &str, arguments: &[&str]) -> Result<Work, GroundError>;
 
     /// Where ports that services publish are found, the front door's too.
     fn address(&self) -> IpAddr;
@@ -235,6 +251,9 @@ pub enum GroundError {
         /// Why it did not work.
         source: io::Error,
     },
+    /// Something cannot be had here.
+    #[error("{0}")]
+    Lacking(String),
     /// There is no such service in the plan.
     #[error("find {0}: it is not part of the plan")]
     Unknown(String),

@@ -17,7 +17,7 @@ use tokio::signal::{self, unix::SignalKind};
 use tokio::sync::watch;
 
 use crate::ending::{memory_kills, of_process, signal_name};
-use crate::ground::{Begun, Doer, Event, Ground, GroundError, Plan, Seat, Spec, Specs, Stream};
+use crate::ground::{Begun, Doer, Event, Ground, GroundError, Plan, Seat, Spec, Specs, Stream, Work};
 use crate::lines::Lines;
 use crate::port::{Ports, local};
 use crate::queue::{Receiver, Sender, queue};
@@ -70,13 +70,17 @@ impl Processes {
         command.process_group(0).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().map_err(|source| GroundError::Spawn { service: spec.service.clone(), source })?;
-        if let (Some(bytes), Some(pid)) = (self.plan.limits.memory, pid_of(&child)) {
+        self.limit(&spec.service, &child);
+        Ok(child)
+    }
+
+    fn limit(&self, service: &str, child: &Child) {
+        if let (Some(bytes), Some(pid)) = (self.plan.limits.memory, pid_of(child)) {
             let limit = rustix::process::Rlimit { current: Some(bytes), maximum: Some(bytes) };
             if let Err(error) = rustix::process::prlimit(Some(pid), rustix::process::Resource::Data, limit) {
-                self.tell(Event::Notice(format!("{} runs without its memory limit: {error}", spec.service)));
+                self.tell(Event::Notice(format!("{service} runs without its memory limit: {error}")));
             }
         }
-        Ok(child)
     }
 
     /// Has a process that was stopped go on; whether there was one.
@@ -180,6 +184,21 @@ impl Ground for Processes {
     /// It is the very folder.
     async fn bring(&self, _: &str) -> Result<(), GroundError> {
         Ok(())
+    }
+
+    async fn work(&self, service: &str, arguments: &[&str]) -> Result<Work, GroundError> {
+        let spec = self.specs.get(service)?;
+        let mut command = Command::new(self.plan.host.path());
+        command.args(arguments).env_clear().envs(&spec.environment).process_group(0).kill_on_drop(true);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let failed = |source| GroundError::Spawn { service: service.to_owned(), source };
+        let mut child = command.spawn().map_err(failed)?;
+        self.limit(service, &child);
+        let gone = || failed(std::io::Error::other("it has no standard input and output"));
+        let (input, output) = (child.stdin.take().ok_or_else(gone)?, child.stdout.take().ok_or_else(gone)?);
+        let ended =
+            async move { child.wait().await.map_or_else(|error| error.to_string(), |status| status.to_string()) };
+        Ok(Work { input: Box::new(input), output: Box::new(output), ended: Box::pin(ended) })
     }
 
     fn address(&self) -> IpAddr {

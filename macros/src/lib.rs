@@ -14,8 +14,8 @@ use quote::{quote, quote_spanned};
 ///
 /// Whoever names it gets a `dyninka::Call`, to be awaited: `let entry = lookup(key).await?;`. Its inputs and its
 /// output travel as JSON, so their types must be serde's. `#[service(replay = false)]` says that it is not to be
-/// run again on recorded inputs; `#[service(replicas = 2, cpu = "500m", memory = "128Mi")]` asks for what it needs on a
-/// cluster.
+/// run again on recorded inputs, `replay = true` that it is with all that it does;
+/// `#[service(replicas = 2, cpu = "500m", memory = "128Mi")]` asks for what it needs on a cluster.
 #[proc_macro_attribute]
 pub fn service(options: TokenStream, item: TokenStream) -> TokenStream {
     service::expand(options.into(), item.into()).into()

@@ -4,6 +4,9 @@
 //! (what differs, and is no accident) → `downstream` (what that changes further on, until nothing differs any more)
 //! → [`Verdict`].
 //!
+//! A function that does more than compute (it writes, calls somebody, starts a process) is stopped by the sandbox it runs
+//! in before any of that happens, and not run any more ([`Known`]): what was recorded of it stands in.
+//!
 //! The code before is the baseline, not what was recorded: a clock, a random number or the order of concurrent calls
 //! differ between a recording and now whatever the code is. What differs between two runs of the code before, or from
 //! the recording where everything else is as it was then, is `unstable` and no change.
@@ -12,6 +15,8 @@ mod against;
 mod cases;
 mod downstream;
 mod judge;
+mod known;
+mod launch;
 mod pace;
 mod question;
 mod rounds;
@@ -21,7 +26,9 @@ pub(crate) mod worker;
 
 pub use against::stand_in;
 pub(crate) use cases::Case;
-pub use question::{Feed, Limits, Question, Subject};
+pub use known::Known;
+pub use launch::{COMMAND, Environments, FREE, Launch, Launched, Launching};
+pub use question::{Feed, Limits, Question, Replay, Subject};
 pub use runner::{Job, Prepared, Ran, Role, Runner, Slot};
 pub use verdict::{CaseChange, Findings, Pace, Verdict};
 
@@ -35,6 +42,8 @@ pub mod kind {
     pub const NOT_RECORDED: &str = "not-recorded";
     /// An input does not read as its type.
     pub const REJECTED: &str = "rejected";
+    /// It did more than compute, and was stopped: what, says the message.
+    pub const STOPPED: &str = "stopped";
 }
 
 #[cfg(test)]

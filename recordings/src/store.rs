@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::body::{Body, Left};
@@ -69,11 +70,13 @@ impl Store {
         let hash = blake3::hash(&bytes);
         let mut written = 0;
         if !self.there.contains(&hash) {
-            fs::create_dir_all(&self.folder)?;
+            DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
             let path = self.folder.join(hash.to_hex().as_str());
             // Half a body must never stand under its name. Not synced: a reader checks the hash.
             let aside = path.with_extension("part");
-            fs::write(&aside, &bytes).and_then(|()| fs::rename(&aside, &path)).inspect_err(|_| {
+            let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside);
+            let written_whole = file.and_then(|mut file| file.write_all(&bytes));
+            written_whole.and_then(|()| fs::rename(&aside, &path)).inspect_err(|_| {
                 // The disk is full, as a rule: what was begun only takes room.
                 let _ = fs::remove_file(&aside);
             })?;

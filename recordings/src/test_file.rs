@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::body::{Body, End};
-use crate::replay::{Case, Question, Subject};
+use crate::replay::{Case, Question, Replay, Subject};
 
 /// A test file, and how to use it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,11 +37,12 @@ pub fn as_tests(question: &Question, recording: &str, place: &str) -> TestFile {
     }
     let module = identifier(recording);
     file.text = format!(
-        "//! What functions returned in the recording `{recording}`. Written by `dyn keep`, yours to change.\n//!\n\
-         //! In the app's file: `#[cfg(test)] #[path = {place:?}] mod {module};`. Needs `serde` and `serde_json`.\n"
+        "//! What functions returned in the recording `{}`. Written by `dyn keep`, yours to change.\n//!\n\
+         //! In the app's file: `#[cfg(test)] #[path = {place:?}] mod {module};`. Needs `serde` and `serde_json`.\n",
+        comment(recording)
     );
     for (service, why) in &file.left_out {
-        let _infallible = writeln!(file.text, "//! Without a test: `{service}`, {why}.");
+        let _infallible = writeln!(file.text, "//! Without a test: `{}`, {why}.", comment(service));
     }
     file.text += &tests;
     for helper in helpers {
@@ -79,6 +80,16 @@ fn expect<T: serde::Serialize>(call: dyninka::Call<T>, recorded: &str) {
     let value = call.wait().expect("a value");
     let text = serde_json::to_string(&value).expect("JSON");
     assert_eq!(read::<serde_json::Value>(&text), read::<serde_json::Value>(recorded));
+    assert_eq!(long_integers(&text), long_integers(recorded));
+}
+
+/// Those that a `serde_json::Value` rounds.
+fn long_integers(json: &str) -> Vec<&str> {
+    let is_part = |c: char| c.is_ascii_digit() || ".eE+-".contains(c);
+    let mut found: Vec<_> = json.split(|c: char| !is_part(c)).filter(|number| number.len() > 19).collect();
+    found.retain(|number| !number.contains(['.', 'e', 'E']));
+    found.sort_unstable();
+    found
 }
 "#
             }
@@ -110,7 +121,7 @@ fn write_service(
     subject: &Subject,
     helpers: &mut BTreeSet<Helper>,
 ) -> Result<(String, usize), &'static str> {
-    if !subject.replay {
+    if subject.replay == Replay::Never {
         return Err("it says replay = false");
     }
     let chosen = question.choose(service, subject);
@@ -179,16 +190,17 @@ fn write_call(service: &str, case: &Case, helpers: &mut BTreeSet<Helper>) -> Opt
     Some(format!("{name}({call}, {expected});"))
 }
 
+/// None too where serde does not read it: it is nested too deep.
 fn json(body: &Body) -> Option<&str> {
     match body {
-        Body::Json(json) => Some(json.get()),
+        Body::Json(json) => serde_json::from_str::<serde_json::Value>(json.get()).is_ok().then(|| json.get()),
         Body::Stored { .. } | Body::Bytes(_) | Body::Left { .. } => None,
     }
 }
 
-/// A text as a Rust literal: raw, unless it would not come back as it is.
+/// A text as a Rust literal: raw, unless it would not come back as it is, or be refused, or read otherwise than it is.
 fn literal(text: &str) -> String {
-    if text.contains(|c: char| c.is_control()) {
+    if text.contains(is_unseen) {
         return format!("{text:?}");
     }
     if !text.contains(['"', '\\']) {
@@ -199,6 +211,17 @@ fn literal(text: &str) -> String {
         hashes.push('#');
     }
     format!("r{hashes}\"{text}\"{hashes}")
+}
+
+/// What a reader of the file would not see as it is, and rustc refuses in part: control characters, and those that turn the
+/// direction of what is written, join, or take no room.
+fn is_unseen(character: char) -> bool {
+    !matches!(character, '"' | '\'' | '\\') && character.escape_debug().len() > 1
+}
+
+/// A text for a comment: one line, which reads as it is.
+fn comment(text: &str) -> String {
+    text.chars().flat_map(|c| if is_unseen(c) { c.escape_debug().collect::<Vec<_>>() } else { vec![c] }).collect()
 }
 
 /// A name that Rust takes.
@@ -234,6 +257,17 @@ mod tests {
             };
             prop_assert_eq!(read, text);
         }
+    }
+
+    #[test]
+    fn what_turns_or_hides_text_is_written_by_its_number() {
+        for hidden in ['\u{202e}', '\u{2066}', '\u{200f}', '\u{200b}', '\u{feff}', '\u{85}', '\r', '\u{7f}', '\u{2028}']
+        {
+            let written = literal(&format!("a\"{hidden}b"));
+            assert!(!written.contains(hidden) && written.starts_with("\"a\\\""), "{written}");
+            assert!(!comment(&hidden.to_string()).contains(hidden));
+        }
+        assert_eq!((literal("größe 温度 é"), comment("größe")), ("\"größe 温度 é\"".to_owned(), "größe".to_owned()));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Requests to a folder, off everybody's way.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -156,8 +157,9 @@ impl Writer {
     ) -> Result<Self, WriteError> {
         let path = folder.join(FILE);
         let disk = |error| WriteError::Disk { path: path.clone(), error };
-        fs::create_dir_all(folder).map_err(disk)?;
-        let file = OpenOptions::new().append(true).create_new(true).open(&path);
+        // What travelled is its owner's alone.
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(disk)?;
+        let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path);
         let file: File = file.map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => WriteError::Exists(folder.to_owned()),
             _ => disk(error),

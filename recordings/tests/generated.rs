@@ -8,7 +8,7 @@ mod app;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use recordings::replay::{Limits, Question, Subject};
+use recordings::replay::{Known, Limits, Question, Replay, Subject};
 use recordings::{Body, Called, End, Hop, Keyframe, Placed, Request, Rules, as_tests};
 
 fn hop(service: &str, inputs: &[&str], end: End, sequence: u64) -> Hop {
@@ -61,7 +61,13 @@ fn question() -> Question {
         .map(|(hops, at)| (at, Arc::new(Request { id: String::new(), at, route: None, headers: Vec::new(), hops })));
     let mut requests: Vec<_> = requests.collect();
     requests.reverse();
-    let subject = |placed, replay| Subject { was: None, now: String::new(), feeds: Vec::new(), replay, placed };
+    let subject = |placed, replay| Subject {
+        was: None,
+        now: String::new(),
+        feeds: Vec::new(),
+        replay: if replay { Replay::Computing } else { Replay::Never },
+        placed,
+    };
     let services = [("positive", false, true), ("half", false, true), ("sum", true, true), ("calls", false, true)];
     let services = services.into_iter().chain([("unsafe_one", false, false), ("never", false, true)]);
     let state = serde_json::value::RawValue::from_string(r#"{"total":1.0,"count":3}"#.into()).unwrap();
@@ -73,6 +79,7 @@ fn question() -> Question {
         rules: Rules::default(),
         limits: Limits::default(),
         redacted: false,
+        known: Known::default(),
     }
 }
 

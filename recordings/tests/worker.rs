@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use recordings::replay::{Job, Limits, Question, Role, Runner as _, Slot, Subject, kind};
+use recordings::replay::{Job, Known, Limits, Question, Replay, Role, Runner as _, Slot, Subject, kind};
 use recordings::{Body, Called, End, Hop, Placed, Request, Rules, Worker, WorkerError};
 
 const VERSION: &str = "odd@00000001";
@@ -18,11 +18,11 @@ fn worker() -> Worker {
     let library = built::examples().join("libreplay_odd.so");
     let of = |version: &str| ("odd".to_owned(), version.to_owned());
     let libraries = BTreeMap::from([(of(VERSION), library), (of("none@1"), "/proc/self/status".into())]);
-    Worker::new(built::examples().join("replay_worker"), libraries)
+    Worker::new(built::examples().join("replay_worker"), libraries, BTreeMap::new())
 }
 
 fn slot(role: Role) -> Slot {
-    Slot { role, service: "odd".into(), version: VERSION.into() }
+    Slot { role, service: "odd".into(), version: VERSION.into(), is_free: false }
 }
 
 fn json(value: impl serde::Serialize) -> Body {
@@ -59,9 +59,10 @@ async fn slots_have_states_of_their_own_and_begin_anew_with_what_ended_their_pro
     assert_eq!(run(&mut worker, Role::Was, "count", 1, LONG).await, End::Value(json(8)));
     assert_eq!(run(&mut worker, Role::Now, "count", 1, LONG).await, End::Value(json(101)));
     assert_eq!(kind(&run(&mut worker, Role::Now, "abort", 1, LONG).await), kind::DIED);
-    assert_eq!(run(&mut worker, Role::Was, "count", 1, LONG).await, End::Value(json(8)), "it began anew");
+    assert_eq!(run(&mut worker, Role::Was, "count", 1, LONG).await, End::Value(json(9)), "the other's end");
+    assert_eq!(run(&mut worker, Role::Now, "count", 1, LONG).await, End::Value(json(101)), "it began anew");
     assert_eq!(kind(&run(&mut worker, Role::Was, "loop", 1, 20).await), kind::DEADLINE);
-    assert_eq!(run(&mut worker, Role::Was, "count", 2, LONG).await, End::Value(json(9)));
+    assert_eq!(run(&mut worker, Role::Was, "count", 2, LONG).await, End::Value(json(9)), "it began anew");
     assert_eq!(kind(&run(&mut worker, Role::Was, "panic", 2, LONG).await), "panicked");
     assert_eq!(run(&mut worker, Role::Was, "count", 2, LONG).await, End::Value(json(11)), "a panic ends nothing");
     assert_eq!(run(&mut worker, Role::Was, "ask", 4, LONG).await, End::Value(json(40)));
@@ -77,7 +78,11 @@ async fn what_cannot_be_run_is_said() {
     let slot = |version: &str| Slot { version: version.into(), ..slot(Role::Now) };
     assert!(matches!(worker.prepare(&slot("gone@1"), &[]).await, Err(WorkerError::Library(_))));
     assert!(matches!(worker.prepare(&slot("none@1"), &[]).await, Err(WorkerError::Refused { .. })));
-    let mut none = Worker::new("/nowhere/dyn".into(), BTreeMap::from([(("odd".into(), "a@1".into()), "/a".into())]));
+    let mut none = Worker::new(
+        "/nowhere/dyn".into(),
+        BTreeMap::from([(("odd".into(), "a@1".into()), "/a".into())]),
+        BTreeMap::new(),
+    );
     assert!(matches!(none.prepare(&slot("a@1"), &[]).await, Err(WorkerError::Start { .. })));
 }
 
@@ -103,8 +108,13 @@ async fn a_verdict_over_a_real_process() {
     });
     let mut requests: Vec<_> = requests.collect();
     requests.reverse();
-    let subject =
-        Subject { was: Some(VERSION.into()), now: VERSION.into(), feeds: Vec::new(), replay: true, placed: true };
+    let subject = Subject {
+        was: Some(VERSION.into()),
+        now: VERSION.into(),
+        feeds: Vec::new(),
+        replay: Replay::Computing,
+        placed: true,
+    };
     let question = Question {
         subjects: BTreeMap::from([("odd".to_owned(), subject)]),
         requests,
@@ -112,6 +122,7 @@ async fn a_verdict_over_a_real_process() {
         rules: Rules::default(),
         limits: Limits { timeout: Duration::from_millis(LONG), ..Limits::default() },
         redacted: false,
+        known: Known::default(),
     };
     let verdict = question.judge("odd", &mut worker()).await.unwrap();
     let findings = &verdict.findings;

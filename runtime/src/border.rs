@@ -8,7 +8,7 @@
 use std::ffi::c_void;
 
 /// The border's version. A library that speaks another one is not taken over.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The one symbol a service library exports: an [`Entry`].
 pub const SYMBOL: &str = "dyninka_service";
@@ -105,9 +105,10 @@ pub struct Library {
     /// Gives up an asynchronous call that runs under this number; its `done` is then never called, or was already.
     /// Answers whether it will never be called. Synchronous functions cannot be given up: `false`.
     pub cancel: unsafe extern "C" fn(request: u64) -> bool,
-    /// The JSON of a placed value; `Filtered` when its type does not serialise, `Failed` when serialising failed,
-    /// `Panicked` when it panicked. Waits for the value's lock, as [`Library::restore`] does.
-    pub state: unsafe extern "C" fn(name: Slice) -> Outcome,
+    /// The JSON of a placed value; `Filtered` when its type does not serialise, `Failed` when serialising failed, or
+    /// would have come to more than `most` bytes, `Panicked` when it panicked. Waits for the value's lock, as
+    /// [`Library::restore`] does, and holds it no longer than `most` bytes take to write.
+    pub state: unsafe extern "C" fn(name: Slice, most: usize) -> Outcome,
     /// Puts a JSON value in a placed value's place: `Value`, or `Rejected` when it does not read (value untouched).
     pub restore: unsafe extern "C" fn(name: Slice, json: Slice) -> Outcome,
     /// A counted pointer to the cell of a placed value, for [`Library::adopt`] of a library that may share it

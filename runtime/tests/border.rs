@@ -168,9 +168,10 @@ fn state_is_read_written_and_shared_by_name() {
     let name = |name: &'static str| Slice::of(name.as_bytes());
     // SAFETY: as the border says, here and below.
     unsafe {
-        assert_eq!((library.state)(name("SEEN")).kind, Kind::Filtered);
-        assert_eq!((library.state)(name("COUNT")).kind, Kind::Value);
-        assert_eq!((library.state)(name("NOTHING")).kind, Kind::Failed);
+        assert_eq!((library.state)(name("SEEN"), usize::MAX).kind, Kind::Filtered);
+        assert_eq!((library.state)(name("COUNT"), usize::MAX).kind, Kind::Value);
+        assert_eq!((library.state)(name("COUNT"), 0).kind, Kind::Failed, "it is larger than that");
+        assert_eq!((library.state)(name("NOTHING"), usize::MAX).kind, Kind::Failed);
         assert_eq!((library.restore)(name("COUNT"), Slice::of(b"\"many\"")).kind, Kind::Rejected);
         assert_eq!((library.restore)(name("SEEN"), Slice::of(b"[]")).kind, Kind::Rejected);
         let cell = (library.share)(name("COUNT"));

@@ -123,13 +123,8 @@ impl Actor {
         let program = Program::hold(&options.host);
         let program =
             Arc::new(program.map_err(|source| StartError::Program { program: options.host.clone(), source })?);
-        let desk = Arc::new(Desk {
-            asks,
-            journal: journal.clone(),
-            control: control.clone(),
-            recorder: recorder.clone(),
-            program: program.clone(),
-        });
+        let desk =
+            Arc::new(Desk { asks, journal: journal.clone(), control: control.clone(), recorder: recorder.clone() });
         let serving = tokio::spawn(async move { api::serve(listener, desk).await });
         let (followed, batches) = tokio::sync::mpsc::channel(BATCHES);
         let (shown, measured) = watch::channel(Arc::new(Measured::default()));
@@ -387,9 +382,11 @@ impl Actor {
                 }
             }
             Effect::Judge(judge) => {
+                // None is left at the end alone, when nobody asks any more.
+                let Some(ground) = self.ground.clone() else { return };
                 let recorder = self.recorder.clone();
                 let judging = self.tasks.spawn(async move {
-                    tell(judge::judge(tools.program.path(), &tools.place, &recorder, *judge).await);
+                    tell(judge::judge(ground, &tools.place, &recorder, *judge).await);
                 });
                 if let Some(before) = self.judging.replace(judging) {
                     before.abort();
@@ -427,10 +424,12 @@ impl Actor {
         self.keep_edit(&report);
         match &report {
             Report::Ready { .. } => {
-                self.recorder.know(self.state.app_name(), self.state.versions());
+                self.recorder.know(self.state.app_name(), self.state.versions(), self.state.inputs());
                 self.begin_recording();
             }
-            Report::Live { .. } => self.recorder.know(self.state.app_name(), self.state.versions()),
+            Report::Live { .. } => {
+                self.recorder.know(self.state.app_name(), self.state.versions(), self.state.inputs())
+            }
             _ => {}
         }
         if let Report::Ready { url, ground, services, .. } = &report {

@@ -1,9 +1,7 @@
 //! What faces ask of a running session, and who answers: the loop where its state is concerned, else the desk itself.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use local_cluster::Program;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::caller;
@@ -43,8 +41,6 @@ pub(crate) struct Desk {
     pub(crate) journal: Arc<Journal>,
     pub(crate) control: Control,
     pub(crate) recorder: Arc<Recorder>,
-    /// `dyn` itself.
-    pub(crate) program: Arc<Program>,
 }
 
 impl Desk {
@@ -61,16 +57,13 @@ impl Desk {
             Command::Undo => self.ask(Ask::Undo).await,
             Command::Replay { name: None } => self.ask(Ask::Replay).await,
             Command::Replay { name: Some(name) } => {
-                self.recall(async |program, present| recall::replay(program, &self.recorder, present, &name).await)
-                    .await
+                self.recall(async |present| recall::replay(&self.recorder, present, &name).await).await
             }
             Command::Diff { request } => {
-                self.recall(async |program, present| recall::diff(program, &self.recorder, present, request).await)
-                    .await
+                self.recall(async |present| recall::diff(&self.recorder, present, request).await).await
             }
             Command::Step { request, hop, inputs } => {
-                let step =
-                    async |program, present| recall::step(program, &self.recorder, present, request, hop, inputs).await;
+                let step = async |present| recall::step(&self.recorder, present, request, hop, inputs).await;
                 self.recall(step).await
             }
             Command::Recordings => {
@@ -108,13 +101,13 @@ impl Desk {
     }
 
     /// Something that runs functions again as they are now.
-    async fn recall(&self, ask: impl AsyncFnOnce(PathBuf, Present) -> Answer) -> Answer {
+    async fn recall(&self, ask: impl AsyncFnOnce(Present) -> Answer) -> Answer {
         let (reply, answer) = oneshot::channel();
         if self.asks.send(Ask::Present(reply)).is_err() {
             return over();
         }
         match answer.await {
-            Ok(present) => ask(self.program.path(), present).await,
+            Ok(present) => ask(present).await,
             Err(_) => over(),
         }
     }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use local_cluster::Ground;
 use recordings::replay::{Limits, Question, Subject};
 use recordings::{Rules, Worker};
 
@@ -11,11 +13,12 @@ use crate::event::Event;
 use crate::home::Place;
 use crate::recorder::Recorder;
 use crate::verdict::Verdict;
+use crate::work::AtHome;
 
 /// Answers what an edit changed. The process it runs functions in ends with it, however it ends.
-pub(crate) async fn judge(program: PathBuf, place: &Place, recorder: &Recorder, judge: Judge) -> Event {
+pub(crate) async fn judge(ground: Arc<dyn Ground>, place: &Place, recorder: &Recorder, judge: Judge) -> Event {
     let Judge { edit, services, subjects, libraries } = judge;
-    let verdicts = run(program, files(place, libraries), recorder, &services, subjects).await;
+    let verdicts = run(ground, files(place, libraries), recorder, &services, subjects).await;
     Event::Judged { edit, verdicts }
 }
 
@@ -25,7 +28,7 @@ pub(crate) fn files(place: &Place, libraries: Libraries) -> BTreeMap<(String, St
 }
 
 async fn run(
-    program: PathBuf,
+    ground: Arc<dyn Ground>,
     libraries: BTreeMap<(String, String), PathBuf>,
     recorder: &Recorder,
     services: &[String],
@@ -39,8 +42,9 @@ async fn run(
         rules: Rules { ignore: recorder.ignore.clone(), ..Rules::default() },
         limits: Limits::default(),
         redacted: recorder.redacts(),
+        known: recorder.known.clone(),
     };
-    let mut worker = Worker::new(program, libraries);
+    let mut worker = Worker::at(Arc::new(AtHome(ground)), libraries);
     let mut verdicts = Vec::new();
     for service in services {
         let verdict = question.judge(service, &mut worker).await.map_err(|error| format!("failed to {error}"))?;

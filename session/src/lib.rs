@@ -46,6 +46,7 @@ mod texts;
 mod timeline;
 mod tools;
 pub mod verdict;
+mod work;
 
 pub use app::{Diagnostic, Place as SourcePlace, Severity};
 pub use client::{Client, ClientError, Lines};

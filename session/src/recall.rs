@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use recordings::replay::{Job, Limits, Question, Role, Runner, Slot, Subject};
+use recordings::replay::{Job, Limits, Question, Replay, Role, Runner, Slot, Subject, kind};
 use recordings::{Body, End, Hop, Keyframe, Placed, Reader, Request, Rules, Worker, WorkerError};
 use serde_json::{Value, json};
 
 use crate::command::{Answer, Kept, Step};
 use crate::recorder::Recorder;
+use crate::work::AtHome;
 
 /// The services there are now, and where their libraries are.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +19,15 @@ pub(crate) struct Present {
     pub(crate) subjects: BTreeMap<String, Subject>,
     /// By service and version.
     pub(crate) libraries: BTreeMap<(String, String), PathBuf>,
+    /// Where they run; none at the session's end.
+    pub(crate) at: Option<AtHome>,
+}
+
+impl Present {
+    fn worker(self) -> Result<Worker, String> {
+        let at = self.at.ok_or("the session ends, or has not begun")?;
+        Ok(Worker::at(Arc::new(at), self.libraries))
+    }
 }
 
 /// Lists the recordings in a folder, by name. Blocks.
@@ -46,7 +56,7 @@ pub(crate) fn list(folder: &Path) -> Answer {
 }
 
 /// What a recording says of the code as it is now: what was recorded stands for the code before.
-pub(crate) async fn replay(program: PathBuf, recorder: &Recorder, present: Present, name: &str) -> Answer {
+pub(crate) async fn replay(recorder: &Recorder, present: Present, name: &str) -> Answer {
     let folder = recorder.folder().join(name);
     let read = tokio::task::spawn_blocking(move || read(&folder)).await;
     let (requests, keyframes, redacted) = match read {
@@ -54,23 +64,22 @@ pub(crate) async fn replay(program: PathBuf, recorder: &Recorder, present: Prese
         Ok(Err(why)) => return refused(why),
         Err(error) => return refused(error.to_string()),
     };
-    let mut question = question(recorder, present.subjects, requests);
+    let mut question = question(recorder, present.subjects.clone(), requests);
     question.keyframes = keyframes;
     question.redacted |= redacted;
-    judge(program, present.libraries, question).await
+    judge(present, question).await
 }
 
 /// What one request in memory would come to now, service by service.
-pub(crate) async fn diff(program: PathBuf, recorder: &Recorder, present: Present, number: u64) -> Answer {
+pub(crate) async fn diff(recorder: &Recorder, present: Present, number: u64) -> Answer {
     let Some(request) = recorder.request(number) else { return unknown(recorder, number) };
-    let mut question = question(recorder, present.subjects, vec![(number, request)]);
+    let mut question = question(recorder, present.subjects.clone(), vec![(number, request)]);
     question.keyframes = recorder.material().keyframes;
-    judge(program, present.libraries, question).await
+    judge(present, question).await
 }
 
 /// A request in memory, hop by hop; or one hop of it, called again with other inputs where they are given.
 pub(crate) async fn step(
-    program: PathBuf,
     recorder: &Recorder,
     present: Present,
     number: u64,
@@ -90,35 +99,39 @@ pub(crate) async fn step(
     let keyframes = recorder.material().keyframes;
     let before = keyframes.iter().filter(|frame| frame.service == hop.service && frame.sequence <= hop.sequence);
     let state = before.max_by_key(|frame| frame.sequence).map_or(&[][..], |frame| &frame.states);
-    match again(program, present, hop, state, inputs).await {
+    match again(present, hop, state, inputs).await {
         Ok(end) => Answer::Stepped { steps, again: Some(end) },
         Err(why) => refused(why),
     }
 }
 
 /// Calls a recorded hop's function once more, as it is now and away from the one that serves.
-async fn again(
-    program: PathBuf,
-    present: Present,
-    hop: &Hop,
-    state: &[Placed],
-    inputs: Vec<Value>,
-) -> Result<Value, String> {
+async fn again(present: Present, hop: &Hop, state: &[Placed], inputs: Vec<Value>) -> Result<Value, String> {
     let subject = present.subjects.get(&hop.service);
     let subject = subject.ok_or_else(|| format!("{} is no service of the app any more", hop.service))?;
-    if !subject.replay {
+    if subject.replay == Replay::Never {
         return Err(format!("{} says of itself that it is not to be called again (replay = false)", hop.service));
     }
     if inputs.len() != hop.inputs.len() {
         return Err(format!("{} takes {} inputs, {} are given", hop.service, hop.inputs.len(), inputs.len()));
     }
     let inputs: Vec<Body> = inputs.iter().map(|value| Body::new(value.to_string().as_bytes())).collect();
-    let slot = Slot { role: Role::Now, service: hop.service.clone(), version: subject.now.clone() };
-    let mut worker = Worker::new(program, present.libraries);
+    let is_free = subject.replay == Replay::Always;
+    let slot = Slot { role: Role::Now, service: hop.service.clone(), version: subject.now.clone(), is_free };
+    let mut worker = present.worker()?;
     let words = |error: WorkerError| format!("failed to {error}");
-    worker.prepare(&slot, state).await.map_err(words)?;
+    let stopped = worker.prepare(&slot, state).await.map_err(words)?.stopped;
     let job = Job { slot: &slot, inputs: &inputs, stand_ins: &hop.calls, timeout: Limits::default().timeout };
-    Ok(value_of(&worker.run(job).await.map_err(words)?.end))
+    let end = match stopped {
+        Some(deed) => End::Failed { kind: kind::STOPPED.to_owned(), message: deed },
+        None => worker.run(job).await.map_err(words)?.end,
+    };
+    match end {
+        End::Failed { kind, message } if kind == kind::STOPPED => {
+            Err(format!("{} is not run again: {message}", hop.service))
+        }
+        end => Ok(value_of(&end)),
+    }
 }
 
 type Recorded = (Vec<(u64, Arc<Request>)>, Vec<Arc<Keyframe>>, bool);
@@ -149,15 +162,19 @@ fn question(recorder: &Recorder, subjects: BTreeMap<String, Subject>, requests: 
         rules: Rules { ignore: recorder.ignore.clone(), ..Rules::default() },
         limits: Limits::default(),
         redacted: recorder.redacts(),
+        known: recorder.known.clone(),
     }
 }
 
 /// Every service that took part, each on what it received then.
-async fn judge(program: PathBuf, libraries: BTreeMap<(String, String), PathBuf>, question: Question) -> Answer {
+async fn judge(present: Present, question: Question) -> Answer {
     let took_part: BTreeSet<&String> =
         question.requests.iter().flat_map(|(_, request)| &request.hops).map(|hop| &hop.service).collect();
     let services: Vec<_> = question.subjects.keys().filter(|service| took_part.contains(service)).cloned().collect();
-    let mut worker = Worker::new(program, libraries);
+    let mut worker = match present.worker() {
+        Ok(worker) => worker,
+        Err(why) => return refused(why),
+    };
     let mut verdicts = Vec::new();
     for service in services {
         match question.judge(&service, &mut worker).await {

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use hops::record::Line;
+use recordings::replay::Known;
 use recordings::{Bounds, Header, Keyframe, Pattern, Redaction, Request, Ring, Writer};
 
 use tokio::sync::mpsc::Receiver;
@@ -33,6 +34,8 @@ pub(crate) struct Recorder {
     redaction: Redaction,
     /// Paths that are left out of comparisons.
     pub(crate) ignore: Vec<Pattern>,
+    /// What does more than compute, as far as it was seen: it is not run again.
+    pub(crate) known: Known,
     options: Recording,
     /// Where recordings are.
     folder: PathBuf,
@@ -46,6 +49,8 @@ struct Inner {
     writer: Option<(String, Writer)>,
     app: String,
     versions: BTreeMap<String, String>,
+    /// What each service's inputs are called.
+    inputs: BTreeMap<String, Vec<String>>,
     dropped: u64,
     unread: u64,
 }
@@ -72,11 +77,20 @@ impl Recorder {
             writer: None,
             app: String::new(),
             versions: BTreeMap::new(),
+            inputs: BTreeMap::new(),
             dropped: 0,
             unread: 0,
         };
         let redaction = Redaction::new(&options.redact)?;
-        Ok(Self { inner: Mutex::new(inner), redaction, ignore, options, folder, notice: Arc::new(notice) })
+        Ok(Self {
+            inner: Mutex::new(inner),
+            redaction,
+            ignore,
+            known: Known::default(),
+            options,
+            folder,
+            notice: Arc::new(notice),
+        })
     }
 
     /// Adds what a host recorded.
@@ -122,7 +136,7 @@ impl Recorder {
     }
 
     fn keep_request(&self, inner: &mut Inner, mut request: Request) {
-        self.redaction.request(&mut request);
+        self.redaction.request(&mut request, &inner.inputs);
         for hop in &mut request.hops {
             hop.life = inner.lives.of(&hop.service, hop.sequence);
         }
@@ -151,11 +165,13 @@ impl Recorder {
         !self.options.redact.is_empty()
     }
 
-    /// The app's name and the versions that serve, for the heads of recordings.
-    pub(crate) fn know(&self, app: &str, versions: BTreeMap<String, String>) {
+    /// The app's name and the versions that serve, for the heads of recordings, and what the inputs of its services are
+    /// called. Those of services that were are known on: requests that they took part in may still come.
+    pub(crate) fn know(&self, app: &str, versions: BTreeMap<String, String>, inputs: BTreeMap<String, Vec<String>>) {
         let mut inner = self.inner();
         app.clone_into(&mut inner.app);
         inner.versions = versions;
+        inner.inputs.extend(inputs);
     }
 
     /// Where recordings are.

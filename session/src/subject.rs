@@ -2,13 +2,18 @@
 
 use app::{App, Flow, Service};
 use recordings::Body;
-use recordings::replay::{Feed, Subject};
+use recordings::replay::{Feed, Replay, Subject};
 
 /// A service of the app at its version `now`, beside the version `was`; without one, what was recorded stands for the code
 /// before.
 pub fn subject(app: &App, service: &Service, was: Option<String>, now: String) -> Subject {
     let placed = service.placed.iter().any(|placed| placed.is_state);
-    Subject { was, now, feeds: feeds(app, &service.name), replay: service.replay, placed }
+    let replay = match service.replay {
+        None => Replay::Computing,
+        Some(true) => Replay::Always,
+        Some(false) => Replay::Never,
+    };
+    Subject { was, now, feeds: feeds(app, &service.name), replay, placed }
 }
 
 /// What feeds a service's inputs, in order; nothing where it stands nowhere in the flow.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Readings kept: an undo goes back so far.
@@ -58,9 +58,12 @@ impl Texts {
 
 /// Keeps what stands there, then writes in place: links, owner and mode of the user's file stay what they are.
 fn put(path: &Path, text: &str, aside: &Path) -> io::Result<()> {
-    fs::create_dir_all(aside)?;
-    let name = path.file_name().unwrap_or_default();
-    match fs::copy(path, aside.join(name)) {
+    // Below the path it has: two files of one name are two.
+    let whole = std::path::absolute(path)?;
+    let below: PathBuf = whole.components().filter(|part| matches!(part, Component::Normal(_))).collect();
+    let aside = aside.join(below);
+    fs::create_dir_all(aside.parent().unwrap_or(&aside))?;
+    match fs::copy(path, aside) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
@@ -74,6 +77,30 @@ fn put(path: &Path, text: &str, aside: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    fn below(aside: &Path, file: &Path) -> PathBuf {
+        aside.join(file.strip_prefix("/").unwrap())
+    }
+
+    #[test]
+    fn two_files_of_one_name_are_both_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let aside = folder.path().join("aside");
+        let files = ["a/mod.rs", "b/mod.rs"].map(|name| folder.path().join(name));
+        let texts = Texts::default();
+        for text in ["one", "two"] {
+            for file in &files {
+                fs::create_dir_all(file.parent().unwrap()).unwrap();
+                fs::write(file, format!("{text} of {}", file.display())).unwrap();
+            }
+            let reading = files.iter().map(|file| (file.clone(), fs::read_to_string(file).unwrap().into()));
+            texts.note(&reading.collect());
+        }
+        assert_eq!(texts.undo(&aside).unwrap(), files);
+        for file in &files {
+            assert_eq!(fs::read_to_string(below(&aside, file)).unwrap(), format!("two of {}", file.display()));
+        }
+    }
+
     #[test]
     fn an_undo_goes_back_one_text_after_the_other_and_keeps_what_it_replaced() {
         let folder = tempfile::tempdir().unwrap();
@@ -85,7 +112,7 @@ mod tests {
         }
         assert_eq!(texts.undo(&aside).unwrap(), [file.as_path()]);
         assert_eq!(fs::read_to_string(&file).unwrap(), "two");
-        assert_eq!(fs::read_to_string(aside.join("app.rs")).unwrap(), "three");
+        assert_eq!(fs::read_to_string(below(&aside, &file)).unwrap(), "three");
         // A broken text was never noted: back to the last good one.
         fs::write(&file, "broken").unwrap();
         texts.undo(&aside).unwrap();

@@ -130,8 +130,9 @@ impl Verdict {
         if recorded == 0 {
             return "no recorded input to run".to_owned();
         }
-        let mut words = match differ {
-            0 => format!("same {same} of {recorded}"),
+        let mut words = match (differ, same, unstable) {
+            (0, 0, 0) => format!("none of {recorded} compared"),
+            (0, ..) => format!("same {same} of {recorded}"),
             _ => format!("changed {differ} of {recorded}"),
         };
         if let Some(first) = changed.first() {
@@ -141,12 +142,13 @@ impl Verdict {
             words += &format!("; {unstable} differ from run to run");
         }
         for (why, n) in &self.findings.skipped {
-            words += &format!("; {n} not run: {why}");
+            words += &format!("; {n} not replayed: {why}");
         }
         for (service, findings) in &self.downstream {
-            words += &match findings.differ {
-                0 => format!("; {service} the same"),
-                differ => format!("; {service} changed {differ} of {}", findings.recorded),
+            words += &match (findings.differ, findings.same + findings.unstable, findings.skipped.first_key_value()) {
+                (0, 0, Some((why, _))) => format!("; {service} not replayed: {why}"),
+                (0, ..) => format!("; {service} the same"),
+                (differ, ..) => format!("; {service} changed {differ} of {}", findings.recorded),
             };
         }
         for (word, pace) in [("slower", self.slower), ("faster", self.faster)] {
@@ -244,6 +246,14 @@ mod tests {
         verdict.slower = Some(Pace { was_ns: 1_000, now_ns: 2_500, n: 50, p: 0.001 });
         let words = verdict.words();
         assert!(words.ends_with("; map the same; slower: 2.5 µs, was 1.0 µs (n 50, p 0.001)"), "{words}");
+        let skipped = std::collections::BTreeMap::from([("it writes /x".to_owned(), 3)]);
+        verdict
+            .downstream
+            .insert("map".into(), Findings { recorded: 3, skipped: skipped.clone(), ..Findings::default() });
+        assert!(verdict.words().contains("; map not replayed: it writes /x;"), "nothing of it was compared");
+        let findings = Findings { recorded: 3, skipped, ..Findings::default() };
+        let stopped = Verdict { findings, ..Verdict::default() };
+        assert_eq!(stopped.words(), "none of 3 compared; 3 not replayed: it writes /x");
         verdict.findings = Findings { recorded: 2, same: 1, unstable: 1, ..Findings::default() };
         assert!(verdict.words().starts_with("same 1 of 2; 1 differ from run to run"));
         assert_eq!(Verdict::default().words(), "no recorded input to run");

@@ -108,7 +108,7 @@ pub(crate) fn why(snapshot: &Snapshot, line: &EditLine) -> String {
         Some(Judgement::Done { verdicts }) => {
             verdicts.iter().flat_map(Verdict::lines).for_each(|told| text += &format!("  {told}\n"));
         }
-        Some(Judgement::Failed { why }) => text += &format!("  what it changed is not known: {why}\n"),
+        Some(Judgement::Failed { why }) => text += &format!("  not replayed: {why}\n"),
         Some(Judgement::Running | Judgement::Superseded) | None => {}
     }
     if let Some(took) = line.ms {

@@ -55,6 +55,7 @@ const EXIT_CODES: &str = "  0    done
   2    the command line is wrong
   3    this machine lacks something: run `dyn doctor`
   4    another session or push has the app
+  5    nothing could be compared by `dyn replay`; the message says why
   130  interrupted";
 
 pub(super) const FILE: &str = "App's source file [default: app.rs, or the only app in the folder]";

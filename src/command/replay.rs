@@ -30,7 +30,7 @@ async fn judge(replay: &Replay) -> Result<(), Fault> {
     let program = std::env::current_exe();
     let program = program
         .map_err(|error| Fault::new(Kind::Machine, format!("failed to find this program's own file: {error}")))?;
-    let mut worker = Worker::new(program, material.libraries);
+    let mut worker = Worker::new(program, material.libraries, material.environments);
     let mut verdicts = Vec::new();
     for service in &material.services {
         let verdict = material.question.judge(service, &mut worker).await;
@@ -44,10 +44,11 @@ async fn judge(replay: &Replay) -> Result<(), Fault> {
         verdicts.push(verdict);
     }
     let changed = verdicts.iter().any(is_otherwise) || !material.gone.is_empty();
+    let compared: usize = verdicts.iter().map(compared).sum();
     if replay.json {
         let report = json!({
             "recording": material.name, "app": material.question_of, "requests": material.question.requests.len(),
-            "gone": material.gone, "notices": material.notices, "changed": changed, "verdicts": verdicts,
+            "gone": material.gone, "notices": material.notices, "changed": changed, "compared": compared, "verdicts": verdicts,
         });
         drop(speech::json(report));
     } else {
@@ -55,10 +56,29 @@ async fn judge(replay: &Replay) -> Result<(), Fault> {
             drop(speech::out(format_args!("{service}: it is no service of the app any more")));
         }
     }
-    if verdicts.is_empty() && material.gone.is_empty() {
-        return Err(Fault::new(Kind::App, format!("nothing to run: {} has no request that reads", material.name)));
+    if changed {
+        return Err(Fault::said(Kind::App));
     }
-    if changed { Err(Fault::said(Kind::App)) } else { Ok(()) }
+    if verdicts.is_empty() {
+        return Err(Fault::new(
+            Kind::Uncompared,
+            format!("nothing to run: {} has no request that reads", material.name),
+        ));
+    }
+    if compared == 0 {
+        let message = format!("nothing of {} could be compared, so it says nothing of the code", material.name);
+        return Err(Fault::new(Kind::Uncompared, message).hint(match replay.json {
+            true => "`skipped` of each verdict says why",
+            false => "the lines above say why, service by service",
+        }));
+    }
+    Ok(())
+}
+
+/// Calls that were run and looked at, as the same or not.
+fn compared(verdict: &Verdict) -> usize {
+    let findings = std::iter::once(&verdict.findings).chain(verdict.downstream.values());
+    findings.map(|findings| findings.same + findings.differ + findings.unstable).sum()
 }
 
 /// What fails a test of it: other ends, and inputs that do not read any more.
@@ -91,7 +111,7 @@ fn say_findings(name: &str, findings: &Findings) -> std::io::Result<()> {
     words.extend((unstable > 0).then(|| format!("{unstable} differ from run to run")));
     speech::out(format_args!("{name}: {}", words.join(", ")))?;
     for (why, count) in &findings.skipped {
-        speech::out(format_args!("  {count} not compared: {why}"))?;
+        speech::out(format_args!("  {count} not replayed: {why}"))?;
     }
     for note in &findings.notes {
         speech::out(format_args!("  note: {note}"))?;

@@ -1,6 +1,7 @@
 //! What an edit changed of what functions return: recorded inputs, run on the code before and on the code now.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Instant;
 
@@ -16,6 +17,7 @@ crate::on_both_grounds!(
     a_function_that_panics_ends_its_process_or_never_ends_is_told,
     a_later_edit_supersedes_the_verdict,
     what_is_not_to_be_repeated_is_not_and_calls_from_bodies_are_answered_as_they_were,
+    what_writes_is_not_run_again_and_the_verdict_says_so,
     secrets_never_reach_the_disk,
 );
 
@@ -234,6 +236,58 @@ fn what_is_not_to_be_repeated_is_not_and_calls_from_bodies_are_answered_as_they_
     dev.stop();
 }
 
+const APPENDS: &str = "use std::io::Write as _;
+use dyninka::prelude::*;
+
+#[service]
+fn book(value: u64) -> u64 {
+    let file = std::fs::OpenOptions::new().create(true).append(true).open(\"PLACE\");
+    writeln!(file.expect(\"a file\"), \"{value}\").expect(\"a line\");
+    value + 1
+}
+
+#[service]
+fn double(value: u64) -> u64 { value * 2 }
+
+#[dyninka::main]
+fn main() { book(1).double() }
+";
+
+fn what_writes_is_not_run_again_and_the_verdict_says_so(on: &str) {
+    // A name below /tmp is a file of this machine's to a process, and one of its own to a container.
+    let place = tempfile::NamedTempFile::new_in("/tmp").expect("a file").into_temp_path();
+    let lines = || fs::read_to_string(&place).expect("the file").lines().count();
+    let text = APPENDS.replace("PLACE", place.to_str().expect("text"));
+    let (_folder, file) = app(&text);
+    let mut dev = Dev::start(&file, on);
+    record(&dev, &file, "book", numbers(1..6), 5);
+    record(&dev, &file, "double", numbers(1..6), 10);
+    let written = lines();
+    assert_eq!(written, if on == "process" { 5 } else { 0 });
+    save(&file, &text, "value + 1", "value + 2");
+    let verdict = dev.wait_for("verdict");
+    let why = format!("it writes {}", place.display());
+    assert_eq!((counts(&verdict), &verdict["skipped"]), ((5, 0, 0), &json!({ why.clone(): 5 })), "{verdict}");
+    // What computes is run.
+    save(&file, &text, "value * 2", "value * 3");
+    let verdict =
+        dev.wait_until("a verdict of double", |event| event["event"] == "verdict" && event["service"] == "double");
+    assert_eq!(counts(&verdict), (5, 0, 5), "{verdict}");
+    assert_eq!(lines(), written, "it ran again, where it serves or on this machine");
+    // Where it says so, it runs as it serves.
+    let text = text.replace("#[service]\nfn book", "#[service(replay = true)]\nfn book");
+    save(&file, &text, "value + 1", "value + 3");
+    let verdict =
+        dev.wait_until("a verdict of book", |event| event["event"] == "verdict" && event["service"] == "book");
+    assert!(verdict.get("skipped").is_none() && verdict["differ"] == 5, "{verdict}");
+    match on {
+        "process" => assert!(lines() > written, "it ran"),
+        // In a container of its own, which is gone.
+        _ => assert_eq!(lines(), 0),
+    }
+    dev.stop();
+}
+
 const SECRET: &str = "use dyninka::prelude::*;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -263,6 +317,11 @@ fn secrets_never_reach_the_disk(on: &str) {
     let text = fs::read_to_string(folder.path().join("recordings/one/recording.jsonl")).expect("a recording");
     assert!(text.contains("ada") && text.contains("x-plain"), "{text}");
     assert!(!text.contains("sesame"), "{text}");
+    let recordings = folder.path().join("recordings");
+    for (place, mode) in [("one", 0o700), ("one/recording.jsonl", 0o600)] {
+        let of = recordings.join(place).metadata().expect("it is there");
+        assert_eq!(of.permissions().mode() & 0o777, mode, "{place}");
+    }
     let header: Value = serde_json::from_str(text.lines().next().expect("a header")).expect("JSON");
     assert_eq!(header["redactions"], json!(["/token"]));
 }

@@ -2,13 +2,20 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::ErrorKind;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
 use crate::session::{Client, Dev, PATIENCE, example};
-use crate::support::run;
+use crate::support::{app, run};
+
+crate::on_both_grounds!(
+    a_function_that_connects_or_starts_a_process_is_not_replayed_and_what_was_recorded_stands_in,
+    a_function_that_says_so_is_replayed_as_the_services_user,
+);
 
 fn recording() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("recordings/building")
@@ -77,7 +84,7 @@ fn an_input_that_does_not_read_any_more_fails() {
         fs::write(&file, text.replace("(reading.value - 32.0) / 1.8", body)).expect("the app");
         let (code, said) = replay(&file, &["--service", "map"]);
         assert_eq!(
-            (code, said.contains("5 not compared: what it received then does not read: ")),
+            (code, said.contains("5 not replayed: what it received then does not read: ")),
             (Some(1), true),
             "{said}"
         );
@@ -138,4 +145,138 @@ fn a_recording_becomes_tests_and_is_listed() {
     assert!(tests.contains("fn moving_avg_in_order()") && tests.contains("super::AVERAGE.set("), "{tests}");
     assert!(!dyn_(&["keep", "warm", "--as-tests"]).status.success(), "what is the user's is not written over");
     drop(folder);
+}
+
+#[test]
+fn a_recording_of_which_nothing_can_be_compared_has_an_exit_code_of_its_own() {
+    let (_folder, file) = example("building");
+    let text = fs::read_to_string(&file).expect("the app");
+    fs::write(&file, text.replace("#[service]", "#[service(replay = false)]")).expect("the app");
+    let (code, said) = replay(&file, &[]);
+    assert_eq!((code, said.contains("5 not replayed: it says replay = false")), (Some(5), true), "{said}");
+    let (code, said) = replay(&file, &["--json"]);
+    let report: Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!((code, &report["compared"], &report["changed"]), (Some(5), &json!(0), &json!(false)), "{said}");
+}
+
+/// Calls the chain, and waits until the session has recorded it as often.
+fn call(dev: &Dev, file: &Path, times: u64) {
+    let (client, before) = (Client::new(), in_memory(file));
+    for number in before + 1..=before + times {
+        assert_eq!(client.get(&dev.url()).status, 200);
+        let begun = Instant::now();
+        while in_memory(file) < number {
+            assert!(begun.elapsed() < PATIENCE, "request {number} is not recorded");
+        }
+    }
+}
+
+/// In whichever order they come.
+fn verdict_on(dev: &mut Dev, edit: u64, service: &str) -> Value {
+    let is_it = |event: &Value| event["event"] == "verdict" && event["edit"] == edit && event["service"] == service;
+    let seen = dev.seen().iter().find(|event| is_it(event)).cloned();
+    seen.unwrap_or_else(|| dev.wait_until("a verdict", is_it))
+}
+
+const OUTGOING: &str = "use dyninka::prelude::*;
+
+fn by() -> u64 { 1 }
+
+#[service]
+fn first() -> u64 { by() }
+
+#[service]
+fn charge(value: u64) -> u64 {
+    // Whatever comes of it.
+    drop(std::net::TcpStream::connect(\"PLACE\"));
+    value + by()
+}
+
+#[service]
+fn mail(value: u64) -> u64 {
+    drop(std::process::Command::new(\"/bin/true\").status());
+    value + by()
+}
+
+#[service]
+fn last(value: u64) -> u64 { value + 1 }
+
+#[dyninka::main]
+fn main() { first().charge().mail().last() }
+";
+
+fn a_function_that_connects_or_starts_a_process_is_not_replayed_and_what_was_recorded_stands_in(on: &str) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.set_nonblocking(true).expect("a listener");
+    let place = listener.local_addr().expect("a port").to_string();
+    let text = OUTGOING.replace("PLACE", &place);
+    let (_folder, file) = app(&text);
+    let mut dev = Dev::start(&file, on);
+    call(&dev, &file, 3);
+    let heard = || std::iter::from_fn(|| listener.accept().ok()).count();
+    assert_eq!(heard(), if on == "process" { 3 } else { 0 }, "a container has another 127.0.0.1");
+    // What was not edited is not run where nothing differs before it.
+    fs::write(&file, text.replace("fn first() -> u64 { by() }", "fn first() -> u64 { by() + 0 }")).expect("a save");
+    let verdict = verdict_on(&mut dev, 1, "first");
+    // The same calls without inputs are one.
+    assert_eq!((&verdict["same"], &verdict["downstream"]), (&json!(1), &Value::Null), "{verdict}");
+    // What was edited, or gets something else, is stopped as it goes out.
+    let text = text.replace("by() -> u64 { 1 }", "by() -> u64 { 2 }");
+    fs::write(&file, &text).expect("a save");
+    let connects = format!("it connects to {place}");
+    let why = |findings: &Value| {
+        let skipped = findings["skipped"].as_object().expect("reasons");
+        assert_eq!((&findings["same"], &findings["differ"]), (&json!(0), &json!(0)), "{findings}");
+        skipped.keys().cloned().collect::<Vec<_>>()
+    };
+    let first = verdict_on(&mut dev, 2, "first");
+    assert_eq!((&first["differ"], why(&first["downstream"]["charge"])), (&json!(1), vec![connects.clone()]), "{first}");
+    assert!(first["downstream"].get("mail").is_none(), "what was recorded stands in for charge: {first}");
+    for (service, deed) in [("charge", connects.as_str()), ("mail", "it starts a process")] {
+        let verdict = verdict_on(&mut dev, 2, service);
+        assert_eq!(why(&verdict), [deed], "{verdict}");
+        assert!(verdict.get("downstream").is_none(), "{verdict}");
+    }
+    assert_eq!(listener.accept().expect_err("nobody").kind(), ErrorKind::WouldBlock, "{on}");
+    // The chain itself does all of it.
+    call(&dev, &file, 1);
+    assert_eq!(heard(), usize::from(on == "process"));
+    dev.stop();
+}
+
+const WHO: &str = "use std::os::unix::fs::MetadataExt as _;
+use dyninka::prelude::*;
+
+const MORE: usize = 1;
+
+#[service(replay = true)]
+fn who() -> (usize, usize, String) {
+    let user = std::fs::metadata(\"/proc/self\").map_or(0, |of| of.uid());
+    let networks = std::fs::read_dir(\"/sys/class/net\").map_or(0, |all| all.count());
+    let mut variables: Vec<_> = std::env::vars().map(|(name, value)| format!(\"{name}={value}\")).collect();
+    variables.sort();
+    // What writes is stopped where it does not say so.
+    drop(std::fs::OpenOptions::new().write(true).open(\"/dev/null\"));
+    (user as usize + MORE, networks + MORE, format!(\"{MORE} {}\", variables.join(\" \")))
+}
+
+#[dyninka::main]
+fn main() { who() }
+";
+
+fn a_function_that_says_so_is_replayed_as_the_services_user(on: &str) {
+    let (_folder, file) = app(WHO);
+    let mut dev = Dev::start(&file, on);
+    call(&dev, &file, 1);
+    let live = Client::new().get(&dev.url()).json();
+    fs::write(&file, WHO.replace("MORE: usize = 1", "MORE: usize = 2")).expect("a save");
+    let verdict = verdict_on(&mut dev, 1, "who");
+    let was = |path: &str| {
+        let changes = verdict["changed"].as_array().expect("a list");
+        changes.iter().find(|change| change["path"] == path).map(|change| &change["was"])
+    };
+    assert_eq!((was("/0"), was("/2")), (Some(&live[0]), Some(&live[2])), "user and environment: {verdict}");
+    // A container that has no network finds fewer than was recorded: it is no change of the code.
+    assert_eq!(was("/1"), (on == "process").then_some(&live[1]), "{verdict}");
+    dev.stop();
 }

@@ -148,6 +148,6 @@ fn judgement(edit: &EditLine) -> Option<String> {
             Some(verdicts.iter().map(words).collect::<Vec<_>>().join("; "))
         }
         Judgement::Superseded => None,
-        Judgement::Failed { why } => Some(format!("recorded inputs are not run: {why}")),
+        Judgement::Failed { why } => Some(format!("not replayed: {why}")),
     }
 }

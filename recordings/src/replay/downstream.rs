@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::cases::{self, Case, Chosen, Given, Side};
 use super::judge::{Moved, Own, examine};
-use super::question::{Feed, Question, Subject};
+use super::question::{Feed, Question, Replay, Subject};
 use super::runner::Runner;
 use super::verdict::Findings;
 use crate::body::End;
@@ -37,7 +37,7 @@ pub(super) async fn follow<R: Runner>(
             continue;
         }
         let mut findings = Findings::default();
-        if subject.replay {
+        if subject.replay != Replay::Never {
             let own = Own::No;
             let (moved, _) = examine(question, subject, &chosen, service, own, &mut findings, runner).await?;
             map.extend(moved.into_iter().map(|moved| ((moved.at, service), moved)));

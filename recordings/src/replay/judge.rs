@@ -1,7 +1,7 @@
 //! What differs, and is no accident.
 
 use super::cases::{Case, Chosen, Side};
-use super::question::{Question, Subject};
+use super::question::{Question, Replay, Subject};
 use super::rounds::{self, Ends, Rounds};
 use super::verdict::{Findings, Verdict};
 use super::{Runner, downstream, kind, pace};
@@ -26,7 +26,7 @@ pub(super) async fn judge<R: Runner>(question: &Question, service: &str, runner:
     };
     (verdict.was, verdict.now) = (subject.was.clone(), subject.now.clone());
     let chosen = question.choose(service, subject);
-    if !subject.replay {
+    if subject.replay == Replay::Never {
         (0..chosen.cases.len()).for_each(|_| verdict.findings.skip(downstream::UNSAFE));
         return Ok(verdict);
     }
@@ -59,6 +59,11 @@ pub(super) async fn examine<R: Runner>(
     }
     let mut rounds = rounds::run(question, subject, chosen, service, runner).await?;
     findings.notes.append(&mut rounds.notes);
+    if let Some(deed) = &rounds.stopped {
+        (0..chosen.cases.len()).for_each(|_| findings.skip(deed.as_str()));
+        findings.notes.push(STOPPED.to_owned());
+        return Ok((Vec::new(), rounds));
+    }
     if subject.placed && !chosen.exact {
         findings
             .notes
@@ -78,9 +83,13 @@ pub(super) async fn examine<R: Runner>(
         findings.notes.push("the same values, in another order: calls were under way at once then".to_owned());
     }
     let not_run = chosen.cases.len() - rounds.ends.len();
-    (0..not_run).for_each(|_| findings.skip("not run: a call before it did not end, or ended its process"));
+    (0..not_run).for_each(|_| findings.skip("a call before it did not end, or ended its process"));
     Ok((moved, rounds))
 }
+
+/// What is to be known of a function that was stopped.
+const STOPPED: &str =
+    "what was recorded stands in; #[service(replay = true)] has it run all the same, with all that it does";
 
 /// Whether calls ended as those recorded did, but not each as the one of its number. Calls that are under way at once
 /// change state in an order that their numbers do not tell.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::cases::{self, Chosen};
 use super::verdict::Verdict;
-use super::{Runner, judge};
+use super::{Known, Runner, judge};
 use crate::body::Body;
 use crate::compare::Rules;
 use crate::request::{Keyframe, Request};
@@ -26,6 +26,8 @@ pub struct Question {
     pub limits: Limits,
     /// Whether fields were blanked: then what was recorded is not what the code before makes of it.
     pub redacted: bool,
+    /// What was stopped before, and is not run.
+    pub known: Known,
 }
 
 /// A service.
@@ -37,10 +39,22 @@ pub struct Subject {
     pub now: String,
     /// What its inputs come from, in the order of its parameters.
     pub feeds: Vec<Feed>,
-    /// Whether it may be called again; not, where it says `#[service(replay = false)]`.
-    pub replay: bool,
+    /// Whether it may be called again, and how.
+    pub replay: Replay,
     /// Whether it has placed state: then the order of its calls means something.
     pub placed: bool,
+}
+
+/// Whether a function is run again, as its `#[service]` says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Replay {
+    /// It says nothing: as long as it computes and does nothing else.
+    #[default]
+    Computing,
+    /// `replay = true`: whatever it does.
+    Always,
+    /// `replay = false`.
+    Never,
 }
 
 /// What an input comes from.

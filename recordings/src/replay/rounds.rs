@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::cases::{Chosen, Side};
 use super::kind;
-use super::question::{Question, Subject};
+use super::question::{Question, Replay, Subject};
 use super::runner::{Job, Role, Runner, Slot};
 use crate::body::End;
 
@@ -18,6 +18,8 @@ pub(super) struct Rounds {
     pub(super) now_ns: Vec<u64>,
     /// What is to be known of them.
     pub(super) notes: Vec<String>,
+    /// The code now was stopped, for this: nothing was compared.
+    pub(super) stopped: Option<String>,
 }
 
 /// How a case ended, round by round.
@@ -31,7 +33,7 @@ pub(super) struct Ends {
 /// Runs that may take the whole time they are given before the rest is not tried any more.
 const MOST_ENDLESS: usize = 2;
 
-/// Runs every case on both sides, in turns, round after round.
+/// Runs every case on both sides, in turns, round after round. A side that was stopped once is not run, now or later.
 pub(super) async fn run<R: Runner>(
     question: &Question,
     subject: &Subject,
@@ -39,10 +41,49 @@ pub(super) async fn run<R: Runner>(
     service: &str,
     runner: &mut R,
 ) -> Result<Rounds, R::Error> {
+    let is_free = subject.replay == Replay::Always;
+    let slot = |role, version: &String| Slot { role, service: service.to_owned(), version: version.clone(), is_free };
+    let (was, now) = (subject.was.as_ref().map(|version| slot(Role::Was, version)), slot(Role::Now, &subject.now));
+    let deed = |slot: &Slot| if is_free { None } else { question.known.deed(&slot.version) };
+    if let Some(deed) = deed(&now) {
+        return Ok(Rounds { stopped: Some(deed), ..Rounds::default() });
+    }
+    let mut before = was.as_ref().and_then(deed);
+    loop {
+        let was = was.clone().filter(|_| before.is_none());
+        match attempt(question, subject, chosen, (was, &now), runner).await? {
+            Attempt::Ran(mut rounds) => {
+                let note =
+                    before.map(|deed| format!("the code before is not run: {deed}; what was recorded stands for it"));
+                rounds.notes.extend(note);
+                return Ok(rounds);
+            }
+            Attempt::Stopped { version, deed } => {
+                question.known.stopped(&version, &deed);
+                if version == now.version {
+                    return Ok(Rounds { stopped: Some(deed), ..Rounds::default() });
+                }
+                // From the start: what was run of it changed state, and is gone with its process.
+                before = Some(deed);
+            }
+        }
+    }
+}
+
+/// What became of all runs of a function.
+enum Attempt {
+    Ran(Rounds),
+    Stopped { version: String, deed: String },
+}
+
+async fn attempt<R: Runner>(
+    question: &Question,
+    subject: &Subject,
+    chosen: &Chosen,
+    (was, now): (Option<Slot>, &Slot),
+    runner: &mut R,
+) -> Result<Attempt, R::Error> {
     let begun = Instant::now();
-    let slot = |role, version: &String| Slot { role, service: service.to_owned(), version: version.clone() };
-    let was = subject.was.as_ref().map(|version| slot(Role::Was, version));
-    let now = slot(Role::Now, &subject.now);
     let states = chosen.from.as_ref().map_or(&[][..], |keyframe| &keyframe.states);
     let mut rounds = Rounds::default();
     let mut count = chosen.cases.len();
@@ -51,8 +92,11 @@ pub(super) async fn run<R: Runner>(
     while round < 2 || (round < question.limits.rounds && begun.elapsed() < question.limits.budget) {
         if round == 0 || subject.placed {
             // A state of its own for each side, the same for both, in each round.
-            for slot in was.iter().chain([&now]) {
+            for slot in was.iter().chain([now]) {
                 let prepared = runner.prepare(slot, states).await?;
+                if let Some(deed) = prepared.stopped {
+                    return Ok(Attempt::Stopped { version: slot.version.clone(), deed });
+                }
                 if round == 0 && slot.role == Role::Now {
                     let reset = prepared.reset.into_iter();
                     rounds.notes.extend(reset.map(|(name, why)| format!("{name} begins anew: {why}")));
@@ -81,7 +125,10 @@ pub(super) async fn run<R: Runner>(
                         (ran.end, Some(ran.function_ns))
                     }
                 };
-                if let End::Failed { kind, .. } = &end {
+                if let End::Failed { kind, message } = &end {
+                    if kind == kind::STOPPED {
+                        return Ok(Attempt::Stopped { version: slot.version.clone(), deed: message.clone() });
+                    }
                     endless += usize::from(kind == kind::DEADLINE);
                     gone |= kind == kind::DEADLINE || kind == kind::DIED;
                 }
@@ -105,5 +152,5 @@ pub(super) async fn run<R: Runner>(
         }
         round += 1;
     }
-    Ok(rounds)
+    Ok(Attempt::Ran(rounds))
 }

@@ -9,7 +9,7 @@ use crate::request::{Called, Placed};
 /// Runs functions again, away from the services that serve.
 ///
 /// An error means that nothing can be run, and ends the question. That a function fails, ends its process or never ends
-/// is an end like others ([`super::kind`]); after the last two a slot is as if prepared anew.
+/// is an end like others ([`super::kind`]), and so is that it was stopped; after these a slot is as if prepared anew.
 pub trait Runner: Send {
     /// What keeps it from running anything.
     type Error: Send;
@@ -31,6 +31,8 @@ pub struct Slot {
     pub service: String,
     /// The version: `name@hash`.
     pub version: String,
+    /// Whether it may do more than compute.
+    pub is_free: bool,
 }
 
 /// Which side of a comparison.
@@ -47,6 +49,8 @@ pub enum Role {
 pub struct Prepared {
     /// Statics that did not take the recorded value, each with why.
     pub reset: Vec<(String, String)>,
+    /// What the library did as it was opened, other than compute: it was stopped, and the slot is none.
+    pub stopped: Option<String>,
 }
 
 /// A run.

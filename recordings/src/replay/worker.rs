@@ -1,46 +1,52 @@
-//! Functions run again in a process of their own: `dyn replay-worker`.
+//! Functions run again in processes of their own: `dyn replay-worker`.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use hops::replay::{Answer, Ask, Loaded};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
+use tokio::task::JoinHandle;
 
 use super::kind;
+use super::launch::{Environments, Launch, Launched, Processes};
 use super::runner::{Job, Prepared, Ran, Role, Runner, Slot};
 use crate::body::End;
 use crate::request::Placed;
 
-/// The subcommand that runs functions again.
-const COMMAND: &str = "replay-worker";
 /// What a run may take beyond its time before its process is taken for stuck: it says so itself, as a rule.
 const GRACE: Duration = Duration::from_secs(5);
 /// What loading a library and putting state in it may take.
 const LOADING: Duration = Duration::from_secs(30);
+/// Bytes of an answer: far more than a value that is recorded.
+const LONGEST_ANSWER: u64 = 256 << 20;
 
-/// A process that runs functions, and is started anew when one of them has ended it. It ends with this value.
+/// Runs functions, each service's two versions in a process of their own, so that what is left of one is not laid to
+/// another. A process is started anew when a function has ended it. They end with this value.
 #[derive(Debug)]
 pub struct Worker {
-    program: PathBuf,
+    launch: Arc<dyn Launch>,
     /// By service and version.
     libraries: BTreeMap<(String, String), PathBuf>,
-    process: Option<Process>,
+    processes: HashMap<Slot, Process>,
+    /// One that is being started for the other version of a service, by service and freedom.
+    ahead: Option<Ahead>,
     /// What each slot begins with.
     prepared: HashMap<Slot, Vec<Placed>>,
 }
 
-#[derive(Debug)]
 struct Process {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-    /// How many inputs the function in each slot takes.
-    loaded: HashMap<Slot, usize>,
+    input: Box<dyn AsyncWrite + Send + Unpin>,
+    output: BufReader<Box<dyn AsyncRead + Send + Unpin>>,
+    ended: Pin<Box<dyn Future<Output = String> + Send>>,
+    /// How many inputs the function takes, once its library is loaded.
+    takes: Option<usize>,
 }
+
+type Ahead = ((String, bool), JoinHandle<Result<Launched, WorkerError>>);
 
 /// Why nothing can be run.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +59,9 @@ pub enum WorkerError {
         /// What the system says.
         error: io::Error,
     },
+    /// The place where services run does not start it.
+    #[error("run functions again where services run: {0}")]
+    Place(String),
     /// There is no library of this version.
     #[error("run {0} again: its library is not kept")]
     Library(String),
@@ -69,37 +78,62 @@ pub enum WorkerError {
 /// What the process has to say to one question.
 enum Said {
     Answer(Answer),
+    /// It was stopped by its sandbox, and ended.
+    Stopped(String),
     /// It ended, or did not answer in time and was ended.
     Gone(String),
 }
 
 impl Worker {
-    /// Runs these libraries, by service and version, in a process of this program: `dyn`.
-    pub fn new(program: PathBuf, libraries: BTreeMap<(String, String), PathBuf>) -> Self {
-        Self { program, libraries, process: None, prepared: HashMap::new() }
+    /// Runs these libraries, by service and version, in processes of this program, `dyn`, with these environments.
+    pub fn new(program: PathBuf, libraries: BTreeMap<(String, String), PathBuf>, environments: Environments) -> Self {
+        Self::at(Arc::new(Processes { program, environments }), libraries)
     }
 
-    async fn ask(&mut self, ask: &Ask, within: Duration) -> Result<Said, WorkerError> {
-        let start = |error| WorkerError::Start { program: self.program.clone(), error };
-        let mut line = serde_json::to_vec(ask).map_err(|error| start(error.into()))?;
+    /// Runs them in processes that are started so.
+    pub fn at(launch: Arc<dyn Launch>, libraries: BTreeMap<(String, String), PathBuf>) -> Self {
+        Self { launch, libraries, processes: HashMap::new(), ahead: None, prepared: HashMap::new() }
+    }
+
+    async fn ask(&mut self, slot: &Slot, ask: &Ask, within: Duration) -> Result<Said, WorkerError> {
+        let unsaid =
+            |error: serde_json::Error| WorkerError::Refused { version: slot.version.clone(), why: error.to_string() };
+        let mut line = serde_json::to_vec(ask).map_err(unsaid)?;
         line.push(b'\n');
-        let process = match &mut self.process {
+        let process = match self.processes.get_mut(slot) {
             Some(process) => process,
-            none => none.insert(Process::start(&self.program).map_err(start)?),
+            None => {
+                let launched = self.start(slot).await?;
+                self.processes.entry(slot.clone()).insert_entry(launched.into()).into_mut()
+            }
         };
         let said = match tokio::time::timeout(within, process.say(&line)).await {
+            Ok(Ok(Some(Answer::Stopped { deed }))) => Said::Stopped(deed),
             Ok(Ok(Some(answer))) => return Ok(Said::Answer(answer)),
-            Ok(Ok(None)) => match tokio::time::timeout(GRACE, process.child.wait()).await {
-                Ok(Ok(status)) => status.to_string(),
-                Ok(Err(error)) => error.to_string(),
-                Err(_) => "it answers no more".to_owned(),
+            Ok(Ok(None)) => match tokio::time::timeout(GRACE, &mut process.ended).await {
+                Ok(how) => Said::Gone(how),
+                Err(_) => Said::Gone("it answers no more".to_owned()),
             },
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("no answer within {} s", within.as_secs()),
+            Ok(Err(error)) => Said::Gone(error.to_string()),
+            Err(_) => Said::Gone(format!("no answer within {} s", within.as_secs())),
         };
         // Dropped, it is killed.
-        self.process = None;
-        Ok(Said::Gone(said))
+        self.processes.remove(slot);
+        Ok(said)
+    }
+
+    /// Starts a process for a slot. That of the code now is started along with that of the code before.
+    async fn start(&mut self, slot: &Slot) -> Result<Launched, WorkerError> {
+        let key = (slot.service.clone(), slot.is_free);
+        if let Some((_, started)) = self.ahead.take_if(|(ahead, _)| *ahead == key) {
+            return started.await.unwrap_or_else(|error| Err(WorkerError::Place(error.to_string())));
+        }
+        if slot.role == Role::Was {
+            let (launch, (service, is_free)) = (self.launch.clone(), key.clone());
+            let started = tokio::spawn(async move { launch.launch(&service, is_free).await });
+            self.ahead = Some((key, started));
+        }
+        self.launch.launch(&slot.service, slot.is_free).await
     }
 
     /// Has the slot's library in the process there is now.
@@ -112,10 +146,11 @@ impl Worker {
         let refused = |why: String| WorkerError::Refused { version: version(), why };
         let name = name(slot);
         let load = Ask::Load { slot: name.clone(), file: file.clone() };
-        let loaded: Loaded = match self.ask(&load, LOADING).await? {
+        let loaded: Loaded = match self.ask(slot, &load, LOADING).await? {
             Said::Answer(Answer::Loaded(loaded)) => loaded,
             Said::Answer(Answer::Refused { why }) => return Err(refused(why)),
             Said::Answer(other) => return Err(refused(format!("it answers {other:?}"))),
+            Said::Stopped(deed) => return Ok(Prepared { stopped: Some(deed), ..Prepared::default() }),
             Said::Gone(how) => return Err(refused(format!("loading it ended the process: {how}"))),
         };
         let mut prepared = Prepared::default();
@@ -125,15 +160,16 @@ impl Worker {
                 continue;
             }
             let restore = Ask::Restore { slot: name.clone(), name: placed.name.clone(), value: placed.value };
-            match self.ask(&restore, LOADING).await? {
+            match self.ask(slot, &restore, LOADING).await? {
                 Said::Answer(Answer::Restored) => {}
                 Said::Answer(Answer::Refused { why }) => prepared.reset.push((placed.name, why)),
                 Said::Answer(other) => return Err(refused(format!("it answers {other:?}"))),
+                Said::Stopped(deed) => return Ok(Prepared { stopped: Some(deed), ..Prepared::default() }),
                 Said::Gone(how) => return Err(refused(format!("giving it its state ended the process: {how}"))),
             }
         }
-        if let Some(process) = &mut self.process {
-            process.loaded.insert(slot.clone(), loaded.inputs.len());
+        if let Some(process) = self.processes.get_mut(slot) {
+            process.takes = Some(loaded.inputs.len());
         }
         Ok(prepared)
     }
@@ -143,14 +179,18 @@ impl Runner for Worker {
     type Error = WorkerError;
 
     async fn prepare(&mut self, slot: &Slot, states: &[Placed]) -> Result<Prepared, WorkerError> {
+        // What ran before it is done with.
+        self.processes.retain(|other, _| other.service == slot.service);
         self.prepared.insert(slot.clone(), states.to_vec());
         self.load(slot).await
     }
 
     async fn run(&mut self, job: Job<'_>) -> Result<Ran, WorkerError> {
-        let takes = |worker: &Self| worker.process.as_ref().and_then(|process| process.loaded.get(job.slot).copied());
-        if takes(self).is_none() {
-            self.load(job.slot).await?;
+        let takes = |worker: &Self| worker.processes.get(job.slot).and_then(|process| process.takes);
+        if takes(self).is_none()
+            && let Some(deed) = self.load(job.slot).await?.stopped
+        {
+            return Ok(stopped(deed));
         }
         if let Some(takes) = takes(self).filter(|takes| *takes != job.inputs.len()) {
             let message = format!("it takes {takes} inputs, not {}", job.inputs.len());
@@ -165,17 +205,18 @@ impl Runner for Worker {
         };
         let failed = |kind: &str, message| End::Failed { kind: kind.to_owned(), message };
         let refused = |why| WorkerError::Refused { version: job.slot.version.clone(), why };
-        match self.ask(&run, job.timeout.saturating_add(GRACE)).await? {
+        match self.ask(job.slot, &run, job.timeout.saturating_add(GRACE)).await? {
             Said::Answer(Answer::Ran(ran)) => {
                 let end = End::from(ran.end);
                 if matches!(&end, End::Failed { kind, .. } if kind == kind::DEADLINE) {
                     // It ends itself: what still runs in it cannot be stopped.
-                    self.process = None;
+                    self.processes.remove(job.slot);
                 }
                 Ok(Ran { end, function_ns: ran.function_ns })
             }
             Said::Answer(Answer::Refused { why }) => Err(refused(why)),
             Said::Answer(other) => Err(refused(format!("it answers {other:?}"))),
+            Said::Stopped(deed) => Ok(stopped(deed)),
             Said::Gone(how) => {
                 Ok(Ran { end: failed(kind::DIED, format!("it ended its process: {how}")), function_ns: 0 })
             }
@@ -183,25 +224,38 @@ impl Runner for Worker {
     }
 }
 
+fn stopped(deed: String) -> Ran {
+    Ran { end: End::Failed { kind: kind::STOPPED.to_owned(), message: deed }, function_ns: 0 }
+}
+
+impl From<Launched> for Process {
+    fn from(Launched { input, output, ended }: Launched) -> Self {
+        Self { input, output: BufReader::new(output), ended, takes: None }
+    }
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Process").field("takes", &self.takes).finish_non_exhaustive()
+    }
+}
+
 impl Process {
-    fn start(program: &Path) -> io::Result<Self> {
-        let mut command = Command::new(program);
-        // What functions print comes on standard error: it has been read once.
-        command.arg(COMMAND).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
-        let mut child = command.spawn()?;
-        let gone = || io::Error::other("it has no standard input and output");
-        let (input, output) = (child.stdin.take().ok_or_else(gone)?, child.stdout.take().ok_or_else(gone)?);
-        Ok(Self { child, input, output: BufReader::new(output), loaded: HashMap::new() })
+    async fn write(&mut self, line: &[u8]) -> io::Result<()> {
+        self.input.write_all(line).await?;
+        self.input.flush().await
     }
 
     /// None where it has ended.
     async fn say(&mut self, line: &[u8]) -> io::Result<Option<Answer>> {
-        match self.input.write_all(line).await {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(None),
+        match self.write(line).await {
+            // What it said at its end is there to be read.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
             written => written?,
         }
         let mut answer = Vec::new();
-        self.output.read_until(b'\n', &mut answer).await?;
+        // What runs there may say anything.
+        (&mut self.output).take(LONGEST_ANSWER).read_until(b'\n', &mut answer).await?;
         if answer.last() != Some(&b'\n') {
             return Ok(None);
         }

@@ -1,5 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use axum::Router;
@@ -45,7 +46,7 @@ fn recorded(at: u64) -> Request {
     request.headers = [("Authorization", "Bearer x"), ("x-user", "u"), ("Host", "old"), ("Content-Length", "99")]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec();
-    Redaction::default().request(&mut request);
+    Redaction::default().request(&mut request, &BTreeMap::new());
     request
 }
 

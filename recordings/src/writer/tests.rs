@@ -1,5 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::fs;
 use std::sync::mpsc::channel;
 
 use super::*;

@@ -39,6 +39,16 @@ fn expect<T: serde::Serialize>(call: dyninka::Call<T>, recorded: &str) {
     let value = call.wait().expect("a value");
     let text = serde_json::to_string(&value).expect("JSON");
     assert_eq!(read::<serde_json::Value>(&text), read::<serde_json::Value>(recorded));
+    assert_eq!(long_integers(&text), long_integers(recorded));
+}
+
+/// Those that a `serde_json::Value` rounds.
+fn long_integers(json: &str) -> Vec<&str> {
+    let is_part = |c: char| c.is_ascii_digit() || ".eE+-".contains(c);
+    let mut found: Vec<_> = json.split(|c: char| !is_part(c)).filter(|number| number.len() > 19).collect();
+    found.retain(|number| !number.contains(['.', 'e', 'E']));
+    found.sort_unstable();
+    found
 }
 
 #[track_caller]

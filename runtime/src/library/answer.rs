@@ -1,6 +1,7 @@
 //! What a call ended with, on its way over the border.
 
 use std::fmt::Display;
+use std::io;
 
 use serde::Serialize;
 use serde_json::json;
@@ -21,6 +22,36 @@ pub fn value<T: Serialize>(value: &T) -> Answer {
     match serde_json::to_vec(value) {
         Ok(body) => Answer::new(Kind::Value, body),
         Err(error) => message(&format!("the result is no JSON: {error}")),
+    }
+}
+
+/// A value that is kept only where it is small: it is written no further than that.
+pub(crate) fn value_within<T: Serialize>(value: &T, most: usize) -> Answer {
+    let mut room = Room { written: Vec::new(), most };
+    match serde_json::to_writer(&mut room, value) {
+        Ok(()) => Answer::new(Kind::Value, room.written),
+        Err(error) if error.is_io() => message(&format!("it takes more than {most} bytes")),
+        Err(error) => message(&format!("it is no JSON: {error}")),
+    }
+}
+
+/// Takes so many bytes and no more.
+struct Room {
+    written: Vec<u8>,
+    most: usize,
+}
+
+impl io::Write for Room {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.len() > self.most - self.written.len() {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.written.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -83,5 +114,34 @@ impl From<Answer> for Outcome {
         let mut outcome = Self::new(answer.kind, answer.body);
         outcome.nanos = answer.nanos;
         outcome
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use serde::Serializer;
+
+    use super::*;
+
+    /// A list that counts how many of its items were looked at.
+    struct Long<'a>(usize, &'a Cell<usize>);
+
+    impl Serialize for Long<'_> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_seq((0..self.0).inspect(|_| self.1.set(self.1.get() + 1)))
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_too_large_is_not_written_to_its_end() {
+        let looked = Cell::new(0);
+        let answer = value_within(&Long(100_000_000, &looked), 64 << 10);
+        assert_eq!(answer.kind, Kind::Failed);
+        assert!(looked.get() < 64 << 10, "{} items were written", looked.get());
+        let whole = |most| value_within(&"12345", most);
+        assert_eq!((whole(7).kind, whole(7).body), (Kind::Value, b"\"12345\"".to_vec()));
+        assert_eq!(whole(6).kind, Kind::Failed);
     }
 }

@@ -31,10 +31,10 @@ macro_rules! __export {
                 is_async: $crate::__is_async!($call),
                 call: __dyninka_call,
                 states: &[$({
-                    fn __dyninka_read() -> $crate::library::Answer {
+                    fn __dyninka_read(most: usize) -> $crate::library::Answer {
                         #[allow(unused_imports)]
                         use $crate::library::{Json as _, Opaque as _};
-                        (&$crate::library::Probe(&$state)).read()
+                        (&$crate::library::Probe(&$state)).read_within(most)
                     }
                     fn __dyninka_write(json: &[u8]) -> $crate::library::Answer {
                         #[allow(unused_imports)]

@@ -19,8 +19,8 @@ pub struct State {
     pub apart: Option<&'static str>,
     /// Size and alignment of its type, and what the compiler calls it.
     pub layout: fn() -> (usize, usize, &'static str),
-    /// Its JSON.
-    pub read: fn() -> Answer,
+    /// Its JSON, of so many bytes at most.
+    pub read: fn(usize) -> Answer,
     /// Puts JSON in its place.
     pub write: fn(&[u8]) -> Answer,
     /// A counted pointer to its cell; null while a call holds its value.
@@ -42,7 +42,11 @@ pub struct Probe<'a, T>(pub &'a Placed<T>);
 /// State that is JSON.
 pub trait Json {
     /// The value.
-    fn read(&self) -> Answer;
+    fn read(&self) -> Answer {
+        self.read_within(usize::MAX)
+    }
+    /// The value, in so many bytes at most: whoever waits for its lock waits no longer than these take to write.
+    fn read_within(&self, most: usize) -> Answer;
     /// Another value in its place; untouched when it does not read.
     fn write(&self, json: &[u8]) -> Answer;
 }
@@ -50,14 +54,18 @@ pub trait Json {
 /// State that is not.
 pub trait Opaque {
     /// Nothing to read.
-    fn read(&self) -> Answer;
+    fn read(&self) -> Answer {
+        self.read_within(0)
+    }
+    /// Nothing to read.
+    fn read_within(&self, most: usize) -> Answer;
     /// Nothing to write.
     fn write(&self, json: &[u8]) -> Answer;
 }
 
 impl<T: Serialize + DeserializeOwned> Json for Probe<'_, T> {
-    fn read(&self) -> Answer {
-        self.0.read(|value| answer::value(value))
+    fn read_within(&self, most: usize) -> Answer {
+        self.0.read(|value| answer::value_within(value, most))
     }
 
     fn write(&self, json: &[u8]) -> Answer {
@@ -72,7 +80,7 @@ impl<T: Serialize + DeserializeOwned> Json for Probe<'_, T> {
 }
 
 impl<T> Opaque for &Probe<'_, T> {
-    fn read(&self) -> Answer {
+    fn read_within(&self, _: usize) -> Answer {
         answer::filtered()
     }
 

@@ -108,10 +108,10 @@ unsafe extern "C" fn cancel(request: u64) -> bool {
     }
 }
 
-unsafe extern "C" fn state(name: Slice) -> Outcome {
+unsafe extern "C" fn state(name: Slice, most: usize) -> Outcome {
     // SAFETY: lent for this call.
     let found = find(unsafe { name.bytes() });
-    match found.map(|state| panics::catch(state.read)) {
+    match found.map(|state| panics::catch(|| (state.read)(most))) {
         Some(Ok(answer) | Err(answer)) => answer.into(),
         None => failed("there is no such state"),
     }

@@ -6,6 +6,7 @@ use crate::command::Answer;
 use crate::effect::Effect;
 use crate::event::Event;
 use crate::recall::Present;
+use crate::work::AtHome;
 use crate::{caller, judge};
 
 impl Actor {
@@ -40,7 +41,8 @@ impl Actor {
             Ask::Present(reply) => {
                 let (subjects, libraries) = self.state.subjects(&[]);
                 let libraries = judge::files(&self.tools.place, libraries);
-                drop(reply.send(Present { subjects, libraries }));
+                let at = self.ground.clone().map(AtHome);
+                drop(reply.send(Present { subjects, libraries, at }));
             }
             Ask::Replay(reply) => {
                 let effects = self.state.judge_again(self.begun.elapsed());

@@ -82,7 +82,7 @@ fn calls_of_a_host_started_anew_are_numbered_on() {
 #[test]
 fn what_is_recorded_and_what_is_kept_can_be_read() {
     let (_folder, recorder, _notices) = recorder();
-    recorder.know("app", BTreeMap::from([("map".to_owned(), "map@1".to_owned())]));
+    recorder.know("app", BTreeMap::from([("map".to_owned(), "map@1".to_owned())]), BTreeMap::new());
     assert!(recorder.save("early").unwrap_err().contains("no request has come yet"));
     assert!(recorder.stop().is_err());
     recorder.add(NOW, told(vec![keyframe(0), visit(1, 0)], 1));

@@ -127,7 +127,7 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use recordings::replay::Feed;
+    use recordings::replay::{Feed, Replay};
 
     use super::*;
     use crate::event::Event;
@@ -167,7 +167,10 @@ mod tests {
         let (get, map) = (&judge.subjects["get"], &judge.subjects["map"]);
         assert_eq!(get.was.as_ref(), Some(&get.now), "it is as it was");
         assert_ne!(map.was.as_ref(), Some(&map.now));
-        assert_eq!((&map.feeds[..], map.replay, map.placed), (&[Feed::Service("get".into())][..], true, false));
+        assert_eq!(
+            (&map.feeds[..], map.replay, map.placed),
+            (&[Feed::Service("get".into())][..], Replay::Computing, false)
+        );
         assert_eq!(judge.libraries.len(), 3);
         world.happens(Event::Judged { edit: 1, verdicts: Ok(vec![verdict(2)]) });
         let told = world.reports.iter().any(|report| {

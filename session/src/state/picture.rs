@@ -55,6 +55,14 @@ impl State {
         self.services.iter().filter_map(live).collect()
     }
 
+    /// What the inputs of each service are called.
+    pub(crate) fn inputs(&self) -> BTreeMap<String, Vec<String>> {
+        let services = self.routed.iter().flat_map(|app| &app.services);
+        let named = services
+            .map(|service| (service.name.clone(), service.inputs.iter().map(|input| input.name.clone()).collect()));
+        named.collect()
+    }
+
     /// An edit by its number.
     pub(crate) fn edit(&self, edit: u64) -> Option<&snapshot::EditLine> {
         self.edits.iter().rev().find(|line| line.edit == edit)

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use app::App;
 use build::{Builder, Progress};
-use recordings::replay::{Limits, Question, Subject, stand_in};
+use recordings::replay::{Environments, Known, Limits, Question, Subject, stand_in};
 use recordings::{Pattern, Reader, Request, Rules, shelf};
 use session::Home;
 
@@ -33,6 +33,8 @@ pub(super) struct Material {
     /// Services that took part and are none any more.
     pub(super) gone: Vec<String>,
     pub(super) libraries: BTreeMap<(String, String), PathBuf>,
+    /// What services find in their environment.
+    pub(super) environments: Environments,
     /// What is to be known of the recording.
     pub(super) notices: Vec<String>,
 }
@@ -40,6 +42,7 @@ pub(super) struct Material {
 /// Reads the recording, and has every service built.
 pub(super) async fn gather(replay: &Replay) -> Result<Material, Fault> {
     let app = load(&replay.file)?;
+    let environments = environments(&replay.file, &app)?;
     let reader = open(&replay.file, &replay.recording)?;
     let mut notices = notices(&reader, &app)?;
     let mut requests = read(&reader)?;
@@ -76,8 +79,23 @@ pub(super) async fn gather(replay: &Replay) -> Result<Material, Fault> {
         rules,
         limits: Limits { calls: replay.calls, shown: replay.shown, timeout: LONGEST_RUN, ..Limits::default() },
         redacted: !header.redactions.is_empty(),
+        known: Known::default(),
     };
-    Ok(Material { name: replay.recording.clone(), question_of: app.name, question, services, gone, libraries, notices })
+    let (name, question_of) = (replay.recording.clone(), app.name);
+    Ok(Material { name, question_of, question, services, gone, libraries, environments, notices })
+}
+
+/// Those that `dyn dev` would give the services.
+fn environments(file: &Path, app: &App) -> Result<Environments, Fault> {
+    let settings = session::settings(file, app).map_err(|error| {
+        finding::print(&session::findings(&error));
+        Fault::said(Kind::App)
+    })?;
+    let of = |service: &app::Service| {
+        let said = settings.services.get(&service.name).cloned().unwrap_or_default();
+        (service.name.clone(), session::environment(&service.host, &said, &|name| std::env::var(name)))
+    };
+    Ok(app.services.iter().map(of).collect())
 }
 
 /// Calls of a recording for tests of the app, so many of each function, and the recording's folder.
@@ -94,6 +112,7 @@ pub(crate) fn cases(file: &Path, name: &str, calls: usize) -> Result<(Question, 
         rules: Rules::default(),
         limits: Limits { calls, ..Limits::default() },
         redacted: !reader.header().redactions.is_empty(),
+        known: Known::default(),
     };
     Ok((question, reader.folder().to_owned()))
 }

@@ -67,7 +67,8 @@ impl Runner for Fake {
         let value = states.first().map_or(0, |placed| placed.value.get().parse().expect("a number"));
         self.states.insert(slot.clone(), value);
         let reset = states.iter().filter(|_| self.refuse_state);
-        Ok(Prepared { reset: reset.map(|placed| (placed.name.clone(), "it does not read".to_owned())).collect() })
+        let reset = reset.map(|placed| (placed.name.clone(), "it does not read".to_owned())).collect();
+        Ok(Prepared { reset, stopped: None })
     }
 
     async fn run(&mut self, job: Job<'_>) -> Result<Ran, Self::Error> {
