@@ -83,6 +83,12 @@ fn alone(index: &Index<'_>, number: usize) -> Result<Reach, String> {
     if let Some(placed) = reach.placed.keys().next() {
         return Err(format!("{name} uses {}, which is placed", tree.path_of(&tree.items[*placed])));
     }
+    // What registers itself does so from the service's own library.
+    if let Some(acting) = reach.items.iter().find(|number| index.acts(**number)) {
+        let item = &tree.items[*acting];
+        let line = tree.place(item.file, &item.range()).line;
+        return Err(format!("{name} reaches code that registers itself, in line {line}"));
+    }
     // To other crates such a type is open: they cannot make one, nor match it to the end.
     let is_open = |item: &&Item| tree.files[item.file].text[item.range()].contains("non_exhaustive");
     if let Some(open) = reach.items.iter().map(|number| &tree.items[*number]).find(is_open) {

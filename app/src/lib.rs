@@ -8,8 +8,10 @@
 //! (services, flow, findings) → `slice` and
 //! `split` (what a service is compiled from) and `meaning` (what an edit changed).
 
+mod acts;
 mod apart;
 mod change;
+mod condition;
 mod crates;
 mod diagnostic;
 mod edge;
