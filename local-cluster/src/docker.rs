@@ -2,8 +2,9 @@
 
 mod watch;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,8 +12,8 @@ use async_trait::async_trait;
 use bollard::Docker as Engine;
 use bollard::errors::Error;
 use bollard::models::{
-    ContainerCreateBody, EndpointSettings, HostConfig, Ipam, IpamConfig, NetworkCreateRequest, NetworkingConfig,
-    PortBinding,
+    ContainerCreateBody, EndpointSettings, HostConfig, Ipam, IpamConfig, Mount, MountType, NetworkCreateRequest,
+    NetworkingConfig, PortBinding,
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder, RemoveContainerOptionsBuilder,
@@ -25,6 +26,7 @@ use crate::carry::{self, Carried, INSIDE};
 use crate::engine::{self, APP, Found, ID, SERVICE, status};
 use crate::ground::{Begun, Event, Ground, GroundError, Plan, Seat, Spec, Specs};
 use crate::image;
+use crate::objects;
 use crate::port::Ports;
 use crate::standstill::Standstill;
 
@@ -65,6 +67,8 @@ struct Inner {
     /// Services that were found wanting and killed, until their end is told.
     condemned: Mutex<HashSet<String>>,
     still: Standstill,
+    /// Names of the shared objects in the image.
+    objects: BTreeSet<String>,
 }
 
 #[derive(Clone)]
@@ -93,6 +97,7 @@ impl Docker {
             wanted: Mutex::default(),
             condemned: Mutex::default(),
             still: Standstill::default(),
+            objects: names_in_image(),
         };
         Self { inner: Arc::new(inner), inbox: tokio::sync::Mutex::new(inbox) }
     }
@@ -205,11 +210,14 @@ impl Ground for Docker {
 
     async fn bring(&self, service: &str) -> Result<(), GroundError> {
         let inner = &self.inner;
+        let spec = inner.specs.get(service)?;
+        let (name, folder, known) = (spec.service.clone(), spec.folder.clone(), inner.objects.clone());
+        let completed = tokio::task::spawn_blocking(move || objects::complete(&name, &folder, &known)).await;
+        completed.map_err(|error| GroundError::Unknown(format!("{service} ({error})")))??;
         let is_carried = inner.opened().as_ref().is_some_and(|opened| opened.is_carried);
         if !is_carried {
             return Ok(());
         }
-        let spec = inner.specs.get(service)?;
         inner.carried.bring(&inner.engine, &inner.container(&spec), &spec.folder).await
     }
 
@@ -343,9 +351,8 @@ impl Inner {
         let endpoint = EndpointSettings { aliases: Some(vec![spec.host.clone()]), ..EndpointSettings::default() };
         let limits = self.plan.limits;
         let host_config = HostConfig {
-            binds: (!is_carried).then(|| vec![format!("{}:{INSIDE}:ro", spec.folder.display())]),
             // Nothing is carried to what is not there, and nothing written below a root that is only read.
-            mounts: is_carried.then(|| vec![carry::room(self.labels(None))]),
+            mounts: Some(vec![if is_carried { carry::room(self.labels(None)) } else { mount(&spec.folder) }]),
             network_mode: Some(self.network_name()),
             port_bindings: Some(HashMap::from([(port.clone(), Some(published.map(binding).collect()))])),
             readonly_rootfs: Some(true),
@@ -365,6 +372,8 @@ impl Inner {
             cmd: Some(vec!["host".to_owned(), INSIDE.to_owned()]),
             hostname: Some(spec.host.clone()),
             user: Some(user()),
+            // What libraries need beside the image's own is put beside them.
+            env: Some(vec![format!("LD_LIBRARY_PATH={INSIDE}")]),
             labels: Some(self.labels(Some(&spec.service))),
             exposed_ports: Some(vec![port]),
             host_config: Some(host_config),
@@ -382,6 +391,24 @@ impl Inner {
         }
         created.map(drop).map_err(GroundError::engine(format!("create a container for {}", spec.service)))
     }
+}
+
+/// A service's folder in its container. As text, `FOLDER:INSIDE`, it could have no colon in its name.
+fn mount(folder: &Path) -> Mount {
+    Mount {
+        typ: Some(MountType::BIND),
+        source: Some(folder.display().to_string()),
+        target: Some(INSIDE.to_owned()),
+        read_only: Some(true),
+        ..Mount::default()
+    }
+}
+
+/// Names of the shared objects that the host's image has: those of this process.
+fn names_in_image() -> BTreeSet<String> {
+    let objects = image::shared_objects().unwrap_or_default();
+    let names = objects.iter().filter_map(|object| object.file_name());
+    names.map(|name| name.to_string_lossy().into_owned()).collect()
 }
 
 /// The session's own user, or nobody where that is root.

@@ -11,6 +11,7 @@ mod engine;
 mod ground;
 mod image;
 mod lines;
+mod objects;
 mod port;
 mod process;
 mod standstill;
