@@ -53,6 +53,8 @@ struct Lead {
 pub(crate) struct Reach {
     /// Items, by number.
     pub(crate) items: BTreeSet<usize>,
+    /// Of these, what nothing names: it registers itself, or only what does needs it.
+    pub(crate) along: BTreeSet<usize>,
     /// Leaves of `use` statements: item and leaf.
     pub(crate) leaves: BTreeSet<(usize, usize)>,
     /// Services called.
@@ -174,10 +176,15 @@ impl<'a> Index<'a> {
     /// Everything that is needed where `roots` are.
     pub(crate) fn reach(&self, roots: &[usize]) -> Reach {
         let mut search = Search::new(self, roots, true);
-        search.with_acting = true;
         search.open.extend(roots.iter().map(|root| (*root, 0)));
         search.enter(0);
         search.run();
+        if !self.acting.is_empty() {
+            let named = search.reach.items.clone();
+            search.with_acting = true;
+            search.run();
+            search.reach.along = search.reach.items.difference(&named).copied().collect();
+        }
         search.reach
     }
 

@@ -120,6 +120,10 @@ pub(crate) struct Artifact {
     pub(crate) file: PathBuf,
     pub(crate) compiled: bool,
     pub(crate) ms: f64,
+    /// Files that it rests on beside the app's own and those of its dependencies.
+    pub(crate) rests_on: BTreeSet<PathBuf>,
+    /// What those, and the variables it rests on, come to.
+    pub(crate) outside: String,
 }
 
 /// What services are compiled with.
@@ -129,4 +133,6 @@ pub(crate) struct Recipe {
     pub(crate) key: String,
     /// Files beside the app that it rests on.
     pub(crate) consulted: BTreeSet<PathBuf>,
+    /// What a service's library rests on beside the app's own files comes to, by service.
+    pub(crate) outside: BTreeMap<String, String>,
 }

@@ -135,7 +135,14 @@ impl World {
                 let meaning = &app.0.service(service)?.meaning[..8];
                 let version = format!("{service}@{meaning}");
                 let file = PathBuf::from(format!("/artifacts/{version}.so"));
-                let artifact = Artifact { version, file, compiled: true, ms: 50.0 };
+                let artifact = Artifact {
+                    version,
+                    file,
+                    compiled: true,
+                    ms: 50.0,
+                    rests_on: BTreeSet::new(),
+                    outside: String::new(),
+                };
                 Some(Event::Built { ticket: *ticket, service: service.clone(), artifact })
             }
             Effect::Seat { place } => {
@@ -434,4 +441,41 @@ fn the_front_door_of_a_ground_that_leads_to_it_moves_with_its_service() {
     let steps = world.steps();
     // The container that has the port goes before the one that gets it comes.
     assert_eq!(steps[steps.len() - 2..], ["remove last", "rehouse map"], "{steps:?}");
+}
+
+#[test]
+fn a_file_that_only_rustc_saw_named_is_followed_and_has_its_reader_alone_built_anew() {
+    let mut state = World::serving(CHAIN).state;
+    let file = BTreeSet::from([PathBuf::from("/data/g.txt")]);
+    state.update(at(1000), Event::Saved { settled: at(5), files: BTreeSet::new() });
+    let app = read(&CHAIN.replace("* 2.0", "* 3.0"));
+    state.update(at(1001), Event::Loaded { edit: 1, app: app.clone(), diagnostics: Vec::new() });
+    state.update(at(1002), Event::Checked { edit: 1 });
+    let artifact = Artifact {
+        version: "map@00000003".to_owned(),
+        file: PathBuf::from("/artifacts/three.so"),
+        compiled: true,
+        ms: 1.0,
+        rests_on: file.clone(),
+        outside: "one".to_owned(),
+    };
+    let ticket = state.tickets;
+    let effects = state.update(at(1003), Event::Built { ticket, service: "map".to_owned(), artifact });
+    let follows =
+        |effect: &Effect| matches!(effect, Effect::Watch { files } if files.contains(Path::new("/data/g.txt")));
+    assert!(effects.iter().any(follows) && effects.iter().any(|effect| matches!(effect, Effect::Swap(_))));
+    let (service, version) = ("map".to_owned(), "map@00000003".to_owned());
+    state.update(at(1004), Event::Live { service, version, states: BTreeMap::new(), answered: at(0) });
+
+    let effects = state.update(at(2000), Event::Saved { settled: at(5), files: file.clone() });
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Prepare { .. })), "{effects:?}");
+    let outside = BTreeMap::from([("map".to_owned(), "two".to_owned())]);
+    let recipe = Recipe { key: String::new(), consulted: file, outside };
+    state.update(at(2001), Event::Prepared { edit: 2, recipe });
+    let effects = state.update(at(2002), Event::Loaded { edit: 2, app, diagnostics: Vec::new() });
+    let built = effects.iter().filter_map(|effect| match effect {
+        Effect::Build { service, .. } => Some(service.as_str()),
+        _ => None,
+    });
+    assert_eq!(built.collect::<Vec<_>>(), ["map"]);
 }

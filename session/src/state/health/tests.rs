@@ -85,6 +85,8 @@ fn a_host_that_dies_of_a_takeover_keeps_the_old_version() {
         file: PathBuf::from("/artifacts/three.so"),
         compiled: true,
         ms: 1.0,
+        rests_on: BTreeSet::new(),
+        outside: String::new(),
     };
     let ticket = state.tickets;
     let effects = state.update(at(1003), Event::Built { ticket, service: "map".to_owned(), artifact });
