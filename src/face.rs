@@ -63,7 +63,7 @@ impl Face {
     fn show_one(&mut self, report: &Report) -> io::Result<()> {
         match self {
             Self::Json => match serde_json::to_string(report) {
-                Ok(line) => speech::out(line),
+                Ok(line) => speech::json(line),
                 Err(error) => speech::err(format_args!("an event cannot be written as JSON: {error}")),
             },
             Self::Lines(lines) => lines.show(report),
@@ -153,7 +153,7 @@ impl Lines {
         for Taken { name, reason, version, state } in services {
             let reset = state.iter().filter_map(|(state, fate)| match fate {
                 Fate::Reset { why } => Some(format!("; {state} begins anew: {why}")),
-                Fate::Kept | Fate::Carried | Fate::New => None,
+                Fate::Kept | Fate::Carried { .. } | Fate::New => None,
             });
             let reset: String = reset.collect();
             self.say(&format!("edit {edit}: {name}: {reason}; {version} answers after {total:.0} ms{reset}"))?;

@@ -5,6 +5,9 @@ use std::process::ExitCode;
 
 use crate::speech;
 
+/// What to do where nothing can be kept.
+const HOME: &str = "set DYNINKA_HOME to a folder that can be written";
+
 /// Why a command ended early: what happened, and what to do about it.
 #[derive(Debug)]
 pub(crate) struct Fault {
@@ -52,7 +55,13 @@ impl Fault {
     }
 
     /// Says it on stderr; the exit code tells it where nobody reads that.
-    pub(crate) fn report(&self) -> ExitCode {
+    pub(crate) fn report(self) -> ExitCode {
+        let code = ExitCode::from(self.kind as u8);
+        speech::last_words(move || self.say());
+        code
+    }
+
+    fn say(&self) {
         use anstyle::{AnsiColor, Style};
         let (red, cyan) = (
             Style::new().bold().fg_color(Some(AnsiColor::Red.into())),
@@ -61,10 +70,12 @@ impl Fault {
         if !self.message.is_empty() {
             drop(speech::err(format_args!("{red}error{red:#}: {}", self.message)));
         }
-        if let Some(hint) = &self.hint {
+        // Whatever was being done: what is missing is not what it was done with.
+        let out_of_files = ["(os error 24)", "(os error 23)"].iter().any(|sign| self.message.contains(sign));
+        let files = out_of_files.then(|| session::FILES_HINT.to_owned());
+        if let Some(hint) = files.as_ref().or(self.hint.as_ref()) {
             drop(speech::err(format_args!("{cyan}hint{cyan:#}: {hint}")));
         }
-        ExitCode::from(self.kind as u8)
     }
 }
 
@@ -79,7 +90,7 @@ impl From<session::HomeError> for Fault {
         let kind = if matches!(error, session::HomeError::Find { .. }) { Kind::App } else { Kind::Machine };
         let fault = Self::new(kind, format!("failed to {error}"));
         match kind {
-            Kind::Machine => fault.hint("set DYNINKA_HOME to a folder that can be written"),
+            Kind::Machine => fault.hint(HOME),
             _ => fault,
         }
     }
@@ -95,7 +106,8 @@ impl From<session::StartError> for Fault {
             }
             session::StartError::Path(error) => Self::new(Kind::Usage, error)
                 .hint("a field is a JSON pointer such as /user/token, or a name for wherever it is"),
-            session::StartError::Client(_) | session::StartError::Folder { .. } => {
+            session::StartError::Folder { .. } => Self::new(Kind::Machine, format!("failed to {error}")).hint(HOME),
+            session::StartError::Client(_) | session::StartError::Program { .. } => {
                 Self::new(Kind::Machine, format!("failed to {error}"))
             }
         }
@@ -112,7 +124,7 @@ impl From<session::LockError> for Fault {
                 );
                 Self::new(Kind::Busy, &error).hint(hint)
             }
-            session::LockError::Io { .. } => Self::new(Kind::Machine, format!("failed to {error}")),
+            session::LockError::Io { .. } => Self::new(Kind::Machine, format!("failed to {error}")).hint(HOME),
         }
     }
 }

@@ -6,15 +6,22 @@ mod face;
 mod fault;
 mod finding;
 mod speech;
+mod teller;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use arguments::{Arguments, Command};
+use fault::{Fault, Kind};
 
 fn main() -> ExitCode {
-    let ended = match Arguments::parse().command {
+    tidy_no_proxy();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return told(&error),
+    };
+    let ended = match arguments.command {
         Command::New { file } => command::new::run(&file),
         Command::Check { file, json } => command::check::run(&file, json),
         Command::Export(export) => command::export::run(&export),
@@ -43,8 +50,37 @@ fn main() -> ExitCode {
         Command::ReplayWorker => command::replay_worker::run(),
         Command::Host { folder, die_with_parent } => command::host::run(&folder, die_with_parent),
     };
+    // An answer that was not written is none, whatever became of the rest.
+    let ended = ended.and_then(|()| match speech::unwritten() {
+        Some(why) => Err(Fault::new(Kind::App, format!("failed to write to the standard output: {why}"))),
+        None => Ok(()),
+    });
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => fault.report(),
+    }
+}
+
+/// Takes out of `NO_PROXY` what libraries refuse to read, as an empty entry, and `kubectl` passes over.
+fn tidy_no_proxy() {
+    for name in ["NO_PROXY", "no_proxy"] {
+        if let Some(tidy) = std::env::var(name).ok().and_then(|value| rollout::proxy::tidied(&value)) {
+            #[expect(unsafe_code, reason = "no other way to change what libraries read")]
+            // SAFETY: this is the first thing `main` does: no other thread is there that could read the environment.
+            unsafe {
+                std::env::set_var(name, tidy);
+            }
+        }
+    }
+}
+
+/// Help that was asked for, or what is wrong with the arguments.
+fn told(error: &clap::Error) -> ExitCode {
+    let is_gone = |error: &std::io::Error| error.kind() == std::io::ErrorKind::BrokenPipe;
+    match error.print() {
+        Err(why) if !is_gone(&why) && !error.use_stderr() => {
+            Fault::new(Kind::App, format!("failed to write to the standard output: {why}")).report()
+        }
+        _ => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Kind::Usage as u8)),
     }
 }

@@ -89,6 +89,11 @@ fn alone(index: &Index<'_>, number: usize) -> Result<Reach, String> {
         let line = tree.place(item.file, &item.range()).line;
         return Err(format!("{name} reaches code that registers itself, in line {line}"));
     }
+    // What a macro makes public is its own to say.
+    let is_made = |item: &&Item| !item.mentions.made.is_empty();
+    if let Some(made) = reach.items.iter().map(|number| &tree.items[*number]).find(is_made) {
+        return Err(format!("{name} needs {}, which a macro makes", tree.path_of(made)));
+    }
     // To other crates such a type is open: they cannot make one, nor match it to the end.
     let is_open = |item: &&Item| tree.files[item.file].text[item.range()].contains("non_exhaustive");
     if let Some(open) = reach.items.iter().map(|number| &tree.items[*number]).find(is_open) {

@@ -9,7 +9,9 @@
 //! `split` (what a service is compiled from) and `meaning` (what an edit changed).
 
 mod acts;
+mod alias;
 mod apart;
+mod cell;
 mod change;
 mod condition;
 mod crates;
@@ -23,6 +25,7 @@ mod meaning;
 mod memory;
 mod mention;
 mod model;
+mod moved;
 mod names;
 mod nesting;
 mod options;
@@ -54,6 +57,7 @@ pub use edge::Edge;
 pub use graph::{Drawing, graph, report};
 pub use memory::Memory as Incremental;
 pub use model::{App, Carried, Flow, Input, Needs, Output, Placed, Service, Slice, Stub};
+pub use moved::Shift;
 pub use parse::parse;
 pub use quantity::{Cpu, Memory, NoAmount};
 pub use shape::Shape;

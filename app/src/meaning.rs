@@ -120,7 +120,7 @@ impl Index<'_> {
 
 /// Whether an import from outside could change the meaning of who does not name it: a glob, or a trait whose methods
 /// are called.
-fn could_matter(leaf: &Leaf) -> bool {
+pub(crate) fn could_matter(leaf: &Leaf) -> bool {
     let segments: Vec<_> = leaf.path.iter().map(String::as_str).filter(|segment| !segment.is_empty()).collect();
     let harmless = matches!(segments[..], ["std" | "core" | "alloc", module, ..] if WITHOUT_TRAITS.contains(&module));
     // The prelude is part of the runtime, which is part of the version anyway.

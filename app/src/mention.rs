@@ -46,8 +46,14 @@ pub(crate) struct Mentions {
     pub(crate) crates: BTreeSet<String>,
     /// `#[service]` and `#[placed]`, wherever they stand in it.
     pub(crate) marks: Vec<Range<usize>>,
+    /// Macros called, by the last name of their path.
+    pub(crate) macros: BTreeSet<String>,
+    /// Whether there is an `impl` inside it, in a body or in tokens: it counts wherever it stands.
+    pub(crate) has_impl: bool,
     /// Marks that are there and do not count, or may be some.
     pub(crate) hidden: Vec<(Hidden, Range<usize>)>,
+    /// Types that stand among the tokens a macro is called with, as `bitflags! { struct Flags … }`: it makes them.
+    pub(crate) made: Vec<String>,
     /// Statics inside it: in a function, or among a macro's tokens.
     pub(crate) statics: Vec<(String, Range<usize>)>,
 }
@@ -88,6 +94,13 @@ pub(crate) fn of_item(item: &syn::Item) -> Mentions {
 pub(crate) fn of_type(ty: &syn::Type) -> Mentions {
     let mut walk = Walk::default();
     walk.visit_type(ty);
+    walk.found
+}
+
+/// What an expression mentions.
+pub(crate) fn of_expression(expression: &syn::Expr) -> Mentions {
+    let mut walk = Walk::default();
+    walk.visit_expr(expression);
     walk.found
 }
 

@@ -61,6 +61,9 @@ pub struct Service {
     pub reaches: BTreeMap<String, String>,
     /// Hash over `reaches`, signature and placed statics: equal meaning, equal hash.
     pub meaning: String,
+    /// Hash over the places of all it is compiled from. They have no part in what it means, and a library names them when
+    /// it panics.
+    pub places: String,
     /// `#[service(replay = false)]`: not to be run again for comparison.
     pub replay: bool,
     /// What its attribute asks for on a cluster.
@@ -135,6 +138,8 @@ pub struct Output {
     pub optional: bool,
     /// The return type as written.
     pub written: String,
+    /// It is wrapped under another name, or by a type that is called so and is none: only `written` says it to rustc.
+    pub aliased: bool,
 }
 
 /// A placed static.
@@ -146,8 +151,10 @@ pub struct Placed {
     pub ty: String,
     /// `Placed<T>`: state the system knows. Any other static is a resource.
     pub is_state: bool,
-    /// For state: hash of all that decides the type's layout and meaning in the source.
+    /// For state: hash of all that decides the type's layout and behaviour in the source.
     pub fingerprint: String,
+    /// For state: why no two versions ever share its cell.
+    pub apart: Option<String>,
 }
 
 /// The flow: which service feeds which. The root is the last service.

@@ -95,6 +95,7 @@ impl<'a> Names<'a> {
         }
         let found = self.resolve(module, std::slice::from_ref(first));
         found.iter().any(|(number, _)| match self.tree.items[*number].kind {
+            Kind::Nameless => !self.tree.items[*number].mentions.made.is_empty(),
             Kind::Module { .. } | Kind::Type { .. } | Kind::Trait { .. } => true,
             Kind::Macro => leaf.path.len() == 1,
             _ => false,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::alias;
 use crate::apart;
 use crate::crates;
 use crate::diagnostic::{Diagnostic, Place};
@@ -160,7 +161,8 @@ impl Reader<'_> {
     }
 
     fn service(&mut self, number: usize, signature: &Signature, placed: &BTreeMap<String, Vec<usize>>) -> Service {
-        let item = &self.tree.items[number];
+        let tree = self.tree;
+        let item = &tree.items[number];
         let name = item.names[0].clone();
         let own = placed.get(&name).cloned().unwrap_or_default();
         let roots: Vec<usize> = [number].into_iter().chain(own.iter().copied()).collect();
@@ -180,13 +182,14 @@ impl Reader<'_> {
         Service {
             host: service::label(&name),
             inputs: signature.inputs.clone(),
-            output: signature.output.clone(),
+            output: alias::output(self.index, &signature.output),
             is_async: signature.is_async,
-            placed: own.iter().map(|number| self.placed_static(&self.tree.items[*number])).collect(),
+            placed: own.iter().map(|number| self.placed_static(*number)).collect(),
             calls: reach.calls.iter().map(|called| self.tree.items[*called].names[0].clone()).collect(),
             input_places: signature.input_ranges.iter().map(place).collect(),
             output_place: place(&signature.output_range),
             signature: types,
+            places: App::places(tree, reach.items.iter().copied()),
             reaches,
             meaning,
             replay: signature.options.replay,

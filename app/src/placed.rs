@@ -56,16 +56,13 @@ impl Reader<'_> {
     }
 
     /// What is known of a placed static.
-    pub(crate) fn placed_static(&self, item: &Item) -> Placed {
+    pub(crate) fn placed_static(&self, number: usize) -> Placed {
+        let item = &self.tree.items[number];
         let ty = item.placed.as_ref().map_or("()", |on| on.ty.as_str());
         let state = item.placed.as_ref().and_then(|on| on.state.as_ref());
-        let fingerprint = state.map(|mentions| self.index.fingerprint(0, ty, mentions));
-        Placed {
-            name: item.names[0].clone(),
-            ty: ty.to_owned(),
-            is_state: state.is_some(),
-            fingerprint: fingerprint.unwrap_or_default(),
-        }
+        let cell = state.map(|mentions| self.index.cell(number, ty, mentions));
+        let (fingerprint, apart) = cell.map(|cell| (cell.fingerprint, cell.apart)).unwrap_or_default();
+        Placed { name: item.names[0].clone(), ty: ty.to_owned(), is_state: state.is_some(), fingerprint, apart }
     }
 }
 

@@ -57,8 +57,14 @@ impl Walk {
                     }
                 }
                 // `'name` and `$name` name nothing outside, `$crate::name` does.
-                TokenTree::Ident(name) if ends_in(before, "'") || ends_in(before, "$") && name != "crate" => {}
+                TokenTree::Ident(name) if ends_in(before, "'") || ends_in(before, "$") && name != "crate" => {
+                    // `$name!(…)` calls what only its caller knows.
+                    if matches!(tokens.get(next + 1), Some(TokenTree::Punct(bang)) if bang.as_char() == '!') {
+                        self.found.macros.insert("$".to_owned());
+                    }
+                }
                 TokenTree::Ident(first) => {
+                    self.found.has_impl |= first == "impl";
                     let mut segments = vec![first.to_string()];
                     while let [TokenTree::Punct(a), TokenTree::Punct(b), TokenTree::Ident(segment), ..] =
                         &tokens[next + 1..]
@@ -72,6 +78,7 @@ impl Walk {
                     if let [TokenTree::Punct(bang), TokenTree::Group(group), ..] = after
                         && bang.as_char() == '!'
                     {
+                        self.found.macros.extend(segments.last().cloned());
                         self.built_in(segments.last().map_or("", String::as_str), group.stream());
                     }
                     let range = at.cloned().unwrap_or_else(|| first.span().byte_range());

@@ -24,6 +24,8 @@ pub(crate) struct Index<'a> {
     imports: HashMap<usize, Vec<(usize, usize)>>,
     /// What may have an effect though nothing names it, with what has to be there for it to go along.
     acting: Vec<(usize, Needs)>,
+    /// Macros of the app's that may make an `impl`, by name.
+    makers: HashSet<&'a str>,
     /// What an item's paths lead to from a module: asked for by every service that reaches the item.
     leads: RefCell<HashMap<(usize, usize), Leads>>,
 }
@@ -72,6 +74,7 @@ impl<'a> Index<'a> {
             methods: HashMap::new(),
             imports: HashMap::new(),
             acting: Vec::new(),
+            makers: makers(tree),
             leads: RefCell::default(),
         };
         let is_trait = |number: &usize| matches!(tree.items[*number].kind, Kind::Trait { .. });
@@ -158,7 +161,7 @@ impl<'a> Index<'a> {
                         item.mentions.paths.iter().flat_map(|path| self.names.resolve(item.module, &path.segments));
                     own.extend(meant.map(|(found, _)| found).filter(|found| self.is_type(*found)));
                 }
-                Kind::Type { .. } | Kind::Trait { .. } => drop(own.insert(found)),
+                _ if self.is_type(found) => drop(own.insert(found)),
                 _ => {}
             }
         }
@@ -170,7 +173,8 @@ impl<'a> Index<'a> {
     }
 
     fn is_type(&self, number: usize) -> bool {
-        matches!(self.tree.items[number].kind, Kind::Type { .. } | Kind::Trait { .. })
+        let item = &self.tree.items[number];
+        matches!(item.kind, Kind::Type { .. } | Kind::Trait { .. }) || !item.mentions.made.is_empty()
     }
 
     /// Everything that is needed where `roots` are.
@@ -214,6 +218,75 @@ impl<'a> Index<'a> {
         search.go(item, 0);
         search.run();
         search.reach
+    }
+
+    /// Everything that has a say in how values of a type lie in memory and behave, from what is mentioned in a module on:
+    /// functions and `impl` blocks, those included that macros or bodies of functions may add.
+    pub(crate) fn reach_value(&self, module: usize, mentions: &Mentions) -> Reach {
+        let mut search = Search::new(self, &[], false);
+        for lead in self.follow(module, mentions) {
+            match (&self.tree.items[lead.find.0].kind, lead.find.1) {
+                (Kind::Service { .. } | Kind::Main | Kind::Test, _) => {}
+                (Kind::Use { .. }, Some(at)) => search.leaf(lead.find.0, at),
+                _ => search.go(lead.find.0, module),
+            }
+        }
+        loop {
+            search.run();
+            let may_add = |number: &usize| {
+                !search.reach.items.contains(number)
+                    && self.may_add(&self.tree.items[*number])
+                    && self.names_any(*number, &search.reach.items)
+            };
+            let added: Vec<usize> = (0..self.tree.items.len()).filter(may_add).collect();
+            if added.is_empty() {
+                return search.reach;
+            }
+            added.into_iter().for_each(|number| search.go(number, self.tree.items[number].module));
+        }
+    }
+
+    /// Whether an item may give a type an `impl` that does not stand in the index by that type.
+    fn may_add(&self, item: &Item) -> bool {
+        match &item.kind {
+            Kind::Test | Kind::Macro | Kind::Use { .. } | Kind::Module { .. } => false,
+            Kind::Nameless => item.mentions.has_impl || self.is_opaque(item),
+            Kind::Impl { of, .. } => {
+                let found = of.as_deref().map(|path| self.names.resolve(item.module, path)).unwrap_or_default();
+                let is_direct = |find: &Find| {
+                    matches!(self.tree.items[find.0].kind, Kind::Type { is_alias: false, .. }) && find.1.is_none()
+                };
+                !found.iter().any(is_direct)
+            }
+            _ => {
+                item.mentions.has_impl
+                    || item.mentions.macros.iter().any(|called| self.makers.contains(called.as_str()))
+            }
+        }
+    }
+
+    /// Whether an item names a type or trait among some: itself, or by a macro, an alias or a trait of the app's.
+    fn names_any(&self, number: usize, among: &BTreeSet<usize>) -> bool {
+        let from = self.tree.items[number].module;
+        let (mut open, mut seen) = (vec![number], BTreeSet::new());
+        while let Some(number) = open.pop() {
+            for lead in self.leads(number, from).iter() {
+                let found = lead.find.0;
+                if self.is_type(found) && among.contains(&found) {
+                    return true;
+                }
+                let leads_on = match self.tree.items[found].kind {
+                    Kind::Macro | Kind::Trait { .. } => true,
+                    Kind::Type { is_alias, .. } => is_alias,
+                    _ => false,
+                };
+                if leads_on && seen.insert(found) {
+                    open.push(found);
+                    open.extend(self.impls.get(&found).into_iter().flatten().filter(|number| seen.insert(**number)));
+                }
+            }
+        }
+        false
     }
 
     /// Everything that some items and imports need, with what nobody names.
@@ -289,6 +362,24 @@ impl<'a> Index<'a> {
         }
         hashes.sort_unstable();
         tokens::combine([written].into_iter().chain(hashes))
+    }
+}
+
+/// The macros that may make an `impl`: there is one in their text, or they call another that may.
+fn makers(tree: &Tree) -> HashSet<&str> {
+    let macros = || tree.items.iter().filter(|item| matches!(item.kind, Kind::Macro));
+    let mut makers = HashSet::new();
+    loop {
+        let before = makers.len();
+        for item in macros() {
+            let calls_one = |called: &String| called == "$" || makers.contains(called.as_str());
+            if item.mentions.has_impl || item.mentions.macros.iter().any(calls_one) {
+                makers.extend(item.names.iter().map(String::as_str));
+            }
+        }
+        if makers.len() == before {
+            return makers;
+        }
     }
 }
 

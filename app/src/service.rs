@@ -221,7 +221,13 @@ pub(crate) fn placed_type(ty: &Type) -> Option<&Type> {
 
 fn output(returned: &ReturnType) -> Output {
     let ReturnType::Type(_, written) = returned else {
-        return Output { ty: "()".to_owned(), fallible: false, optional: false, written: "()".to_owned() };
+        return Output {
+            ty: "()".to_owned(),
+            fallible: false,
+            optional: false,
+            written: "()".to_owned(),
+            aliased: false,
+        };
     };
     let (mut ty, mut fallible, mut optional) = (&**written, false, false);
     if let Some(value) = within(ty, "Result") {
@@ -230,7 +236,7 @@ fn output(returned: &ReturnType) -> Output {
     if let Some(value) = within(ty, "Option") {
         (ty, optional) = (value, true);
     }
-    Output { ty: write(ty), fallible, optional, written: write(written) }
+    Output { ty: write(ty), fallible, optional, written: write(written), aliased: false }
 }
 
 fn within<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {

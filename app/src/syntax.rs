@@ -66,9 +66,12 @@ pub(crate) fn is_path(path: &syn::Path, name: &str) -> bool {
         || path.segments.len() == 2 && path.segments[0].ident == "dyninka" && path.segments[1].ident == name
 }
 
+/// The attributes that are ours.
+pub(crate) const OURS: [&str; 3] = ["service", "placed", "main"];
+
 /// Whether an attribute is one of ours.
 pub(crate) fn is_ours(attribute: &syn::Attribute) -> bool {
-    ["service", "placed", "main"].iter().any(|name| is_named(attribute, name))
+    OURS.iter().any(|name| is_named(attribute, name))
 }
 
 /// Whether an item is there for `cargo test` only.

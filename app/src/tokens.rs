@@ -45,7 +45,7 @@ fn feed(hasher: &mut blake3::Hasher, tokens: TokenStream) {
     }
 }
 
-fn is_documentation(group: &proc_macro2::Group) -> bool {
+pub(crate) fn is_documentation(group: &proc_macro2::Group) -> bool {
     let mut tokens = group.stream().into_iter();
     group.delimiter() == Delimiter::Bracket
         && matches!(tokens.next(), Some(TokenTree::Ident(name)) if name == "doc")

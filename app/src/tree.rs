@@ -156,7 +156,7 @@ impl File {
     }
 
     /// Line and column of a byte, both from 1.
-    fn position(&self, at: usize) -> (usize, usize) {
+    pub(crate) fn position(&self, at: usize) -> (usize, usize) {
         let line = self.lines.partition_point(|start| *start <= at);
         let before = self.text.get(self.lines[line - 1]..at).unwrap_or_default();
         (line, before.chars().count() + 1)

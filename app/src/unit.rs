@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::Item as Syntax;
 use syn::spanned::Spanned;
@@ -173,9 +173,32 @@ fn essence(syntax: &Syntax, kind: &Kind, start: usize) -> Essence {
                 _ => syntax.to_token_stream(),
             });
             essence.mentions = mention::of_item(syntax).shifted(start);
+            if let Syntax::Macro(call) = syntax
+                && call.ident.is_none()
+            {
+                essence.mentions.made = made(call.mac.tokens.clone());
+                essence.names = essence.mentions.made.clone();
+            }
         }
     }
     essence
+}
+
+/// The names after `struct`, `enum` and the like.
+fn made(tokens: TokenStream) -> Vec<String> {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let pairs = tokens.windows(2).filter_map(|pair| match pair {
+        [TokenTree::Ident(word), TokenTree::Ident(name)] => {
+            let declares = ["struct", "enum", "union", "type", "trait"].iter().any(|of| word == of);
+            declares.then(|| name.to_string())
+        }
+        _ => None,
+    });
+    let inside = tokens.iter().filter_map(|token| match token {
+        TokenTree::Group(group) => Some(made(group.stream())),
+        _ => None,
+    });
+    pairs.chain(inside.flatten()).collect()
 }
 
 fn kind(syntax: &Syntax, is_root: bool, start: usize) -> Kind {

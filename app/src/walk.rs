@@ -173,7 +173,11 @@ impl Walk {
     pub(crate) fn built_in(&mut self, name: &str, arguments: TokenStream) {
         match name {
             "include_str" | "include_bytes" | "include" => {
-                self.found.included.extend(syn::parse2::<syn::LitStr>(arguments).ok().map(|path| path.value()));
+                match syn::parse2::<syn::LitStr>(arguments) {
+                    Ok(path) => drop(self.found.included.insert(path.value())),
+                    // Which file it is, and what is in it, nobody here knows.
+                    Err(_) => drop(self.found.macros.insert("include".to_owned())),
+                }
             }
             "env" | "option_env" => {
                 // The second argument of `env!` is what rustc says where there is no such variable.
@@ -207,6 +211,7 @@ impl<'ast> Visit<'ast> for Walk {
             self.tokens(called.tokens.clone(), None, Manner::Tokens);
         } else {
             self.arguments(&name, &called.tokens);
+            self.found.macros.insert(name);
         }
         self.in_macro = around;
     }
@@ -241,6 +246,7 @@ impl<'ast> Visit<'ast> for Walk {
             self.strangers(item);
             return visit::visit_item(self, item);
         }
+        self.found.has_impl |= matches!(item, syn::Item::Impl(_));
         if let syn::Item::Static(inner) = item {
             self.found.statics.push((inner.ident.to_string(), inner.ident.span().byte_range()));
         }

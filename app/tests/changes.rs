@@ -180,10 +180,10 @@ struct Entry {
 fn flatten(files: &BTreeMap<PathBuf, String>, file: &Path, module: &str, found: &mut Vec<Entry>) {
     let Some(text) = files.get(file) else { return };
     let items = syn::parse_file(text).unwrap().items;
-    inside(files, text, &items, module, found);
+    inside(files, &items, module, found);
 }
 
-fn inside(files: &BTreeMap<PathBuf, String>, text: &str, items: &[syn::Item], module: &str, found: &mut Vec<Entry>) {
+fn inside(files: &BTreeMap<PathBuf, String>, items: &[syn::Item], module: &str, found: &mut Vec<Entry>) {
     for item in items {
         let entry = |text: String, is_macro, import| {
             let words = text.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_owned).collect();
@@ -194,7 +194,7 @@ fn inside(files: &BTreeMap<PathBuf, String>, text: &str, items: &[syn::Item], mo
             syn::Item::Mod(inner) => {
                 let path = format!("{module}::{}", inner.ident);
                 match &inner.content {
-                    Some((_, items)) => inside(files, text, items, &path, found),
+                    Some((_, items)) => inside(files, items, &path, found),
                     None => flatten(files, Path::new(&format!("{}.rs", inner.ident)), &path, found),
                 }
             }

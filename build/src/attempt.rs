@@ -78,7 +78,8 @@ impl Builder {
             let placed = service.placed.iter().find(|placed| placed.name == name);
             let fingerprint = placed.map_or("", |placed| placed.fingerprint.as_str());
             // The layout of a type is rustc's choice and its dependencies', not the source's alone.
-            hash::parts([fingerprint.as_bytes(), self.environment_key(recipe).as_bytes()])[..16].to_owned()
+            let around = [self.environment_key(recipe).as_bytes(), &[self.profile.level()], app.name.as_bytes()];
+            hash::parts([fingerprint.as_bytes()].into_iter().chain(around)).to_owned()
         };
         let glue = glue::write(service, &slice.stubs, version, &print);
         let work = self.work();
@@ -187,7 +188,8 @@ impl Builder {
         let key = hash::parts(parts);
         let version = format!("{}@{}", service.name, &key[..8]);
         // Two libraries of one version may name other places of this machine: each recipe has its own.
-        let key = hash::parts([key.as_bytes(), recipe.key.as_bytes()]);
+        // And one that was built when its code stood elsewhere would name other lines.
+        let key = hash::parts([key.as_bytes(), recipe.key.as_bytes(), service.places.as_bytes()]);
         Identity { key, version }
     }
 

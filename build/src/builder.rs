@@ -13,7 +13,6 @@ use crate::artifact::{self, Artifact, Shelf, Usage};
 use crate::dependencies::Workshop;
 use crate::error::{BuildError, io};
 use crate::finding::Finding;
-use crate::leftover;
 use crate::linker::{self, Linker};
 use crate::outside::Memory;
 use crate::process::Pace;
@@ -25,6 +24,7 @@ use crate::seats::Seats;
 use crate::toolchain::Toolchain;
 use crate::types::Rack;
 use crate::{flow, hash};
+use crate::{leftover, rooms};
 
 /// How long rustc may take for one service: two hundred times what is usual. A macro or a constant that never ends
 /// is ended.
@@ -75,6 +75,8 @@ pub struct Machine {
 impl Machine {
     /// Looks around in the folder of an app; `cache` remembers which linkers link.
     pub async fn find(folder: &Path, cache: &Path) -> Result<Self, BuildError> {
+        std::fs::create_dir_all(cache).map_err(io("create", cache))?;
+        rooms::check(cache)?;
         let toolchain = Toolchain::find(folder).await?;
         let linker = linker::find(&toolchain, cache).await?;
         Ok(Self { toolchain, linker })
@@ -94,9 +96,7 @@ impl Builder {
         let folder = folder.canonicalize().map_err(io("find", folder))?;
         std::fs::create_dir_all(cache).map_err(io("create", cache))?;
         let cache = cache.canonicalize().map_err(io("find", cache))?;
-        if cache.as_os_str().as_encoded_bytes().contains(&b':') {
-            return Err(BuildError::Colon { folder: cache });
-        }
+        rooms::check(&cache)?;
         Ok(Self {
             root: folder.join(root.file_name().unwrap_or_default()),
             shown,

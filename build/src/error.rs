@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use app::Diagnostic;
 
 use crate::finding::Finding;
+use crate::rooms::RoomError;
 
 /// What keeps a library from being built.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +35,9 @@ pub enum BuildError {
         /// Why not.
         source: io::Error,
     },
+    /// There is no folder to build in.
+    #[error(transparent)]
+    Room(#[from] RoomError),
     /// No linker links.
     #[error("link a library: {words}")]
     Linker {
@@ -77,12 +81,6 @@ pub enum BuildError {
         service: String,
         /// Its last words.
         words: String,
-    },
-    /// Cargo hands its folder on in lists of paths, which a colon parts.
-    #[error("build in {}: its path has a colon, at which cargo would part it", folder.display())]
-    Colon {
-        /// The folder.
-        folder: PathBuf,
     },
     /// Code names files relative to the app's own in a way that was not seen; they are there.
     #[error("find {} beside the slice of a service", files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", "))]
@@ -136,14 +134,27 @@ impl BuildError {
     /// What the user can do about it, where that is known.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Missing { source, .. } if lacks(source).is_some() => lacks(source),
+            Self::Missing { program, source } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Some(format!("see to it that `{program}` may be run: by its mode, and where its file system is mounted"))
+            }
             Self::Missing { program, .. } => {
                 Some(format!("install Rust from https://rustup.rs, or put the folder of `{program}` into PATH"))
+            }
+            Self::Room(error) => Some(error.hint().to_owned()),
+            Self::Io { source, .. } => lacks(source),
+            Self::Unreadable { words, .. } | Self::Cargo { words } if words.contains("rustup") => Some(
+                "rustup finds its toolchains by RUSTUP_HOME or HOME: `rustup show` says which; `rustup default stable` \
+                 installs one"
+                    .to_owned(),
+            ),
+            Self::Linker { words } | Self::Cargo { words } | Self::Failed { words, .. } if is_about_files(words) => {
+                Some(FILES.to_owned())
             }
             Self::Linker { .. } => Some("install a C compiler, which brings a linker: apt-get install gcc".to_owned()),
             Self::TimedOut { program, .. } if program == "rustc" => Some(
                 "look for a const or a macro that never ends; what was served before goes on being served".to_owned(),
             ),
-            Self::Colon { .. } => Some("set DYNINKA_HOME to a folder without a colon in its path".to_owned()),
             Self::DiskFull { folder } => Some(format!("free some space; {} can be removed whole", folder.display())),
             Self::Killed { signal: 9, .. } => Some("give the machine more memory, or build less at a time".to_owned()),
             Self::Cargo { words } if words.contains("linker `") => {
@@ -158,6 +169,26 @@ impl BuildError {
             _ => None,
         }
     }
+}
+
+/// What to do where there are too many open files.
+const FILES: &str = "`ulimit -n` says how many files may be open at a time; `ulimit -n 65536` before `dyn` allows more, up \
+                     to what `ulimit -Hn` says";
+
+/// What the system gives no more of, and what to do about it.
+fn lacks(error: &io::Error) -> Option<String> {
+    use rustix::io::Errno;
+    let errno = Errno::from_io_error(error)?;
+    match errno {
+        Errno::MFILE | Errno::NFILE => Some(FILES.to_owned()),
+        Errno::AGAIN => Some("`ulimit -u` says how many processes this user may have".to_owned()),
+        Errno::NOMEM => Some("give the machine more memory, or build less at a time".to_owned()),
+        _ => None,
+    }
+}
+
+fn is_about_files(words: &str) -> bool {
+    words.contains("Too many open files") || words.contains("(os error 24)") || words.contains("(os error 23)")
 }
 
 fn is_about_network(words: &str) -> bool {
@@ -176,5 +207,24 @@ pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> 
             BuildError::DiskFull { folder: path.parent().unwrap_or(&path).to_owned() }
         }
         _ => BuildError::Io { doing, path, source },
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_cannot_be_started_is_not_always_one_that_is_missing() {
+        let missing = |source| BuildError::Missing { program: "rustc".to_owned(), source }.hint().unwrap();
+        assert!(missing(io::ErrorKind::NotFound.into()).contains("rustup.rs"));
+        assert!(missing(io::Error::from_raw_os_error(24)).contains("ulimit -n"));
+        assert!(missing(io::Error::from_raw_os_error(11)).contains("ulimit -u"));
+        assert!(!missing(io::ErrorKind::PermissionDenied.into()).contains("install"));
+        let words = "rust-lld: error: cannot open x.o: Too many open files".to_owned();
+        assert!(BuildError::Linker { words }.hint().unwrap().contains("ulimit -n"));
+        let words = "rustup could not choose a version of rustc to run".to_owned();
+        assert!(BuildError::Unreadable { program: "rustc".to_owned(), words }.hint().unwrap().contains("RUSTUP_HOME"));
     }
 }

@@ -14,7 +14,7 @@ use crate::outside;
 use crate::rustc::Rustc;
 
 /// Changes with the text made here.
-pub(crate) const FORMAT: &str = "flow 1";
+pub(crate) const FORMAT: &str = "flow 2";
 
 /// The number of a finding that is about a step, where rustc's would be.
 const MISMATCH: &str = "flow-mismatch";
@@ -93,9 +93,17 @@ impl<'a> Steps<'a> {
         for (number, (producer, consumer, input)) in ends.into_iter().enumerate() {
             let Some(taken) = consumer.inputs.get(input) else { continue };
             let step = Subject::Step(producer, consumer, input);
-            steps.line(step, &format!("fn __dyninka_step_{number}() {{ let value: ::dyninka::Flow<"));
-            steps.line(Subject::Output(producer), &on_one_line(&producer.output.ty));
-            steps.line(step, "> = loop {}; let _: ::dyninka::Flow<");
+            // Whether it is a `Result` or an `Option` is the compiler's to say, here as where it is answered.
+            steps.line(
+                step,
+                &format!(
+                    "fn __dyninka_step_{number}() {{ #[allow(unused_imports)] use ::dyninka::library::{{IsFailing as _, \
+                     IsFailingOrFiltering as _, IsFiltering as _, IsPlain as _}}; \
+                     let value = (&&&::dyninka::library::Returned::<"
+                ),
+            );
+            steps.line(Subject::Output(producer), &on_one_line(&producer.output.written));
+            steps.line(step, ">::TYPE).kind().flow(); let _: ::dyninka::Flow<");
             steps.line(Subject::Input(consumer, input), &on_one_line(&taken.ty));
             // What feeds what in `main` run by cargo is asked here, so that the two agree.
             steps.line(step, "> = ::dyninka::Upstream::into_flow(value); }");
@@ -118,7 +126,7 @@ impl Explain for Steps<'_> {
             }
             Some(Subject::Step(_, consumer, _)) => message.told_at(consumer.place.clone()),
             Some(Subject::Output(service)) => {
-                in_type(message, within(&service.output_place, &service.output.ty, &service.output.written, span))
+                in_type(message, within(&service.output_place, &service.output.written, &service.output.written, span))
             }
             Some(Subject::Input(service, input)) => {
                 let place = service.input_places.get(*input).unwrap_or(&service.place);

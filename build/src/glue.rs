@@ -6,7 +6,7 @@
 use app::{Output, Service, Stub};
 
 /// Changes with the text made here, so that older libraries are not taken for what would be built now.
-pub(crate) const FORMAT: &str = "glue 2";
+pub(crate) const FORMAT: &str = "glue 3";
 
 /// Text, and what each line of it is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,12 +48,13 @@ pub(crate) fn write(service: &Service, stubs: &[Stub], version: &str, state: &dy
         glue.line(Subject::Input(number), &format!("{}: {}{comma}", input.identifier(), on_one_line(&input.ty)));
     }
     glue.line(Subject::Service, "],");
-    glue.line(Subject::Service, &format!("returns: {},", returns(&service.output)));
     glue.line(Subject::Service, "states: [");
     let states: Vec<_> = service.placed.iter().filter(|placed| placed.is_state).collect();
     for (number, placed) in states.iter().enumerate() {
         let comma = if number + 1 < states.len() { "," } else { "" };
-        glue.line(Subject::State(placed.name.clone()), &format!("{}: {:?}{comma}", placed.name, state(&placed.name)));
+        let apart = placed.apart.as_ref().map(|why| format!(" apart {why:?}")).unwrap_or_default();
+        let line = format!("{}: {:?}{apart}{comma}", placed.name, state(&placed.name));
+        glue.line(Subject::State(placed.name.clone()), &line);
     }
     glue.line(Subject::Service, "],");
     glue.line(Subject::Service, "}");
@@ -67,19 +68,16 @@ pub(crate) fn stub(stub: &Stub) -> Vec<String> {
         let comma = if number + 1 < stub.inputs.len() { "," } else { "" };
         lines.push(format!("{}: {}{comma}", input.identifier(), on_one_line(&input.ty)));
     }
-    let ty = on_one_line(&stub.output.ty);
-    let ty = if stub.output.optional { format!("::core::option::Option<{ty}>") } else { ty };
+    let Output { ty, optional, fallible, aliased, written } = &stub.output;
+    let ty = match (aliased, fallible, optional) {
+        // Under a name of the user's, what is in it is for the compiler to say.
+        (true, true, _) => format!("<{} as ::dyninka::library::Fallible>::Value", on_one_line(written)),
+        (true, false, _) => on_one_line(written),
+        (false, _, true) => format!("::core::option::Option<{}>", on_one_line(ty)),
+        (false, _, false) => on_one_line(ty),
+    };
     lines.push(format!(") -> {ty} }}"));
     lines
-}
-
-fn returns(output: &Output) -> &'static str {
-    match (output.fallible, output.optional) {
-        (false, false) => "value",
-        (true, false) => "result",
-        (false, true) => "option",
-        (true, true) => "result_option",
-    }
 }
 
 /// A type without its line breaks.
@@ -132,15 +130,14 @@ mod tests {
         value: f64,
         window: Vec<u64>
         ],
-        returns: value,
         states: [
-        AVERAGE: "print of AVERAGE"
+        AVERAGE: "print of AVERAGE" apart "what a value of Average is made of cannot be seen"
         ],
         }
         "#);
         assert_eq!(glue.text.lines().count(), glue.subjects.len());
         assert_eq!(glue.subjects[7], Subject::Input(1));
-        assert_eq!(glue.subjects[11], Subject::State("AVERAGE".to_owned()));
+        assert_eq!(glue.subjects[10], Subject::State("AVERAGE".to_owned()));
     }
 
     #[test]
@@ -169,7 +166,6 @@ mod tests {
         inputs: [
         key: String
         ],
-        returns: result_option,
         states: [
         ],
         }

@@ -162,6 +162,13 @@ pub(crate) fn variables() -> Vec<String> {
     all
 }
 
+/// What `env!` and `option_env!` read of this process's environment, which rustc is given. The variables that cargo sets
+/// for a package are those of the app's own, and not those of whoever runs this.
+pub fn environment() -> BTreeMap<String, String> {
+    let all = env::vars_os().filter(|(name, _)| !name.to_string_lossy().starts_with("CARGO"));
+    all.map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())).collect()
+}
+
 /// Variables that cargo sets for the programs it runs, and that say nothing about an app when `dyn` is one of them.
 pub(crate) fn is_of_outer_cargo(name: &str) -> bool {
     ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CFG_", "CARGO_FEATURE_"]

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::moved::Moved;
+
 /// The environment variable a host's configuration may stand in instead, for grounds that have no files.
 pub const CONFIG_VARIABLE: &str = "DYNINKA_CONFIG";
 /// The environment variable the secret may stand in, where the configuration itself is no secret.
@@ -41,12 +43,31 @@ pub struct Config {
     /// call it, too. None: any name will do, as behind an ingress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub names: Option<BTreeSet<String>>,
+    /// What callers from outside may do, on the host that leads in from outside on a cluster. None: what the app's own
+    /// services may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outside: Option<Outside>,
     /// Limits on requests.
     #[serde(default)]
     pub limits: Limits,
     /// Whether values are recorded of requests that are recorded in detail.
     #[serde(default)]
     pub record: bool,
+    /// Where the code of its library stands by now, where that is not where it stood when the library was built.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved: Option<Arc<Moved>>,
+}
+
+/// What callers from outside may do, who are those that do not know the app's secret. What went wrong is told them
+/// without files, lines and the words of a panic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outside {
+    /// Choose another flow.
+    #[serde(default)]
+    pub routes: bool,
+    /// Read `/metrics`.
+    #[serde(default)]
+    pub metrics: bool,
 }
 
 /// A service as others see it.

@@ -5,8 +5,10 @@
 
 mod batch;
 mod config;
+pub mod exact;
 pub mod fold;
 pub mod header;
+mod moved;
 pub mod otlp;
 pub mod ranks;
 pub mod record;
@@ -16,8 +18,9 @@ mod span;
 pub mod value;
 
 pub use batch::{Batch, Cursor, CursorError};
-pub use config::{CONFIG_VARIABLE, Config, Limits, Peer, Swap, TOKEN_VARIABLE};
-pub use route::{Expression, Route, RouteError};
+pub use config::{CONFIG_VARIABLE, Config, Limits, Outside, Peer, Swap, TOKEN_VARIABLE};
+pub use moved::{Moved, Shift};
+pub use route::{Expression, Literal, Route, RouteError};
 pub use span::{Call, Method, Outcome, Parts, Span, SpanId, TraceId};
 
 /// Exit code of a host whose address is taken: the errno of EADDRINUSE on Linux.

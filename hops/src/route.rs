@@ -14,6 +14,7 @@ use std::fmt::{self, Display};
 use serde_json::Value;
 
 use crate::config::Peer;
+use crate::exact;
 
 /// A header longer than this is no route: 8 KiB is what servers commonly take of one.
 const LONGEST: usize = 8 << 10;
@@ -33,7 +34,24 @@ pub enum Expression {
         inputs: Route,
     },
     /// A value.
-    Literal(Value),
+    Literal(Literal),
+}
+
+/// A JSON value as its text, with every digit of its numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Literal(String);
+
+impl Literal {
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&Value> for Literal {
+    fn from(value: &Value) -> Self {
+        Self(exact::write(value))
+    }
 }
 
 /// A route that cannot be followed.
@@ -158,7 +176,7 @@ impl Display for Expression {
             Self::Call { service, inputs } => write!(f, "{service}({inputs})"),
             Self::Literal(value) => {
                 // A header is ASCII.
-                for c in value.to_string().chars() {
+                for c in value.as_str().chars() {
                     if c.is_ascii() && !c.is_ascii_control() {
                         write!(f, "{c}")?;
                     } else {
@@ -238,10 +256,10 @@ impl<'a> Reader<'a> {
 
     fn literal(&mut self) -> Result<Expression, RouteError> {
         let text = &self.rest()[..literal_length(self.rest())];
-        let value = serde_json::from_str(text).map_err(|_| self.expected("a service or a JSON value"))?;
+        let value = exact::read(text).map_err(|_| self.expected("a service or a JSON value"))?;
         self.at += text.len();
         self.space();
-        Ok(Expression::Literal(value))
+        Ok(Expression::Literal(Literal::from(&value)))
     }
 }
 
@@ -286,7 +304,14 @@ mod tests {
 
     #[test]
     fn what_reads_is_written_again() {
-        for text in ["", "map(get)", "get, join(map(get), 2.0)", r#"{"a":[1,null]}, "é, (x)""#, "-1.5, true"] {
+        for text in [
+            "",
+            "map(get)",
+            "get, join(map(get), 2.0)",
+            r#"{"a":[1,null]}, "é, (x)""#,
+            "-1.5, true",
+            "-170141183460469231731687303715884105728, [340282366920938463463374607431768211455, \"\\u00e9\"]",
+        ] {
             let route = Route::parse(text).unwrap();
             assert_eq!(Route::parse(&route.to_string()).unwrap(), route, "{text}");
             assert!(route.to_string().is_ascii());
@@ -323,7 +348,7 @@ mod tests {
 
     fn expression() -> impl Strategy<Value = Expression> {
         let leaf = prop_oneof![
-            value().prop_map(Expression::Literal),
+            value().prop_map(|value| Expression::Literal(Literal::from(&value))),
             "s[a-z_0-9]{0,8}".prop_map(|service| Expression::Call { service, inputs: Route::default() }),
         ];
         leaf.prop_recursive(4, 24, 3, |inner| {

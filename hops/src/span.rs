@@ -93,6 +93,8 @@ pub enum Outcome {
 pub enum Method {
     /// GET
     Get,
+    /// HEAD: GET, of which the answer's head is wanted alone.
+    Head,
     /// POST
     Post,
     /// Anything else: refused.
@@ -181,6 +183,7 @@ impl Method {
     pub fn name(self) -> &'static str {
         match self {
             Self::Get => "GET",
+            Self::Head => "HEAD",
             Self::Post => "POST",
             Self::Other => "_OTHER",
         }
@@ -190,6 +193,7 @@ impl Method {
     pub fn of(name: &str) -> Self {
         match name {
             "GET" => Self::Get,
+            "HEAD" => Self::Head,
             "POST" => Self::Post,
             _ => Self::Other,
         }

@@ -5,5 +5,5 @@ fn first() -> u64 {
 }
 
 dyninka::__export! {
-    service: "first", version: "first@00000001", function: first, call: sync, inputs: [], returns: value, states: [],
+    service: "first", version: "first@00000001", function: first, call: sync, inputs: [], states: [],
 }

@@ -12,6 +12,6 @@ async fn last(value: u64) -> Result<u64> {
 }
 
 dyninka::__export! {
-    service: "last", version: "last@00000001", function: last, call: async, inputs: [value: u64], returns: result,
+    service: "last", version: "last@00000001", function: last, call: async, inputs: [value: u64],
     states: [],
 }

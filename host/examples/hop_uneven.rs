@@ -15,6 +15,5 @@ fn uneven(deed: String) -> Result<u64> {
 }
 
 dyninka::__export! {
-    service: "uneven", version: "uneven@00000001", function: uneven, call: sync, inputs: [deed: String],
-    returns: result, states: [],
+    service: "uneven", version: "uneven@00000001", function: uneven, call: sync, inputs: [deed: String], states: [],
 }

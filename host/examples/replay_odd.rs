@@ -42,5 +42,5 @@ fn deepen(depth: u64) -> u64 {
 
 dyninka::__export! {
     service: "odd", version: "odd@00000001", function: odd, call: async, inputs: [deed: String, seed: u64],
-    returns: result, states: [COUNT: "u64-1"],
+    states: [COUNT: "u64-1"],
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dyninka::border::Kind;
-use hops::{Config, Outcome, header};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use hops::{Config, Moved, Outcome, header};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use serde_json::{Map, Value};
@@ -16,8 +16,10 @@ use crate::body_call;
 use crate::inputs::{self, Answered, Gathered, Inputs};
 use crate::journey::{Journey, nanos};
 use crate::library::words;
+use crate::outside;
 use crate::problem::Problem;
 use crate::program::Program;
+use crate::protocol;
 use crate::records::{self, Held, Kept};
 use crate::routes::Steps;
 use crate::sense;
@@ -30,21 +32,26 @@ enum Ended {
     Filtered(String),
 }
 
-/// Answers `GET /` and `POST /`.
+/// Answers `GET /`, `HEAD /` and `POST /`.
 pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let settings = shared.settings.load_full();
     let config = &settings.config;
-    let wants = || shared.recorder.wants(config.limits.detail);
+    // Looked at once: the head goes along with the request.
+    let stranger = outside::is_stranger(config, request.headers());
+    let wants = |enters| shared.recorder.wants(enters, config.limits.detail);
     let journey = match Journey::begin(request.headers(), config, wants) {
         Ok(journey) => Arc::new(journey),
         Err(problem) => return turn_away(&shared, problem),
     };
     let refusal = |kind, status, detail: &str| Problem::new(kind, status, &config.service, &journey.path, detail);
-    if request.method() != Method::GET && request.method() != Method::POST {
-        return turn_away(
-            &shared,
-            refusal("unsupported", StatusCode::METHOD_NOT_ALLOWED, "a service answers GET and POST"),
-        );
+    if !protocol::is_served(request.method()) {
+        let detail = "a service answers GET, HEAD and POST";
+        let mut response = turn_away(&shared, refusal("unsupported", StatusCode::METHOD_NOT_ALLOWED, detail));
+        response.headers_mut().insert(http::header::ALLOW, HeaderValue::from_static(protocol::SERVED));
+        return response;
+    }
+    if let Some(detail) = outside::refuses(config, stranger, request.headers()) {
+        return turn_away(&shared, refusal("forbidden", StatusCode::FORBIDDEN, detail));
     }
     let Ok(_permit) = shared.permits.try_acquire() else {
         return turn_away(
@@ -75,7 +82,7 @@ pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> R
         }
         Err(problem) => {
             outcome = Outcome::Problem(problem.kind.into());
-            refuse(&shared, problem)
+            refuse(&shared, if stranger { outside::discreet(problem) } else { problem })
         }
     };
     visit.end(measured, outcome, &mut response);
@@ -160,6 +167,7 @@ async fn run(
     let flight = program.enter();
     drop(gate);
     measured.version = Some(flight.program().version.clone());
+    let moved = config.moved.as_deref().filter(|moved| moved.library == flight.program().file);
     if journey.recorded {
         record_state(shared, flight.program(), &config.service).await;
     }
@@ -181,7 +189,7 @@ async fn run(
             if outcome.kind == Kind::Rejected {
                 answers.iter().try_for_each(|answer| sense::check(journey, answer.service, &answer.value))?;
             }
-            end(shared, config, journey, outcome.kind, body, &answers)
+            end(shared, config, journey, (outcome.kind, body), &answers, moved)
         }
         Ok(None) => {
             let (kind, detail) = ("failed", "the function's library gave no answer");
@@ -209,9 +217,9 @@ fn end(
     shared: &Shared,
     config: &Config,
     journey: &Journey,
-    kind: Kind,
-    body: Bytes,
+    (kind, body): (Kind, Bytes),
     answers: &[Answered<'_>],
+    moved: Option<&Moved>,
 ) -> Result<Ended, Problem> {
     let problem = |kind, status, detail: &str, members| {
         Problem::with(kind, status, &config.service, &journey.path, detail, members)
@@ -247,6 +255,7 @@ fn end(
             shared.metrics.panics.inc();
             let mut members = object();
             let message = members.remove("message");
+            move_place(&mut members, moved);
             let place = match (members.get("file").and_then(Value::as_str), members.get("line"), members.get("column"))
             {
                 (Some(file), Some(line), Some(column)) => format!(" at {file}:{line}:{column}"),
@@ -256,6 +265,18 @@ fn end(
             Err(problem("panicked", StatusCode::INTERNAL_SERVER_ERROR, &detail, members))
         }
         Kind::Upstream => Err(Problem::passed_on(status_of(&object()), body)),
+    }
+}
+
+/// The place in a panic as the file has it by now.
+fn move_place(members: &mut Map<String, Value>, moved: Option<&Moved>) {
+    let number = |name: &str| members.get(name)?.as_u64().and_then(|number| u32::try_from(number).ok());
+    let file = members.get("file").and_then(Value::as_str);
+    if let (Some(moved), Some(file), Some(line), Some(column)) = (moved, file, number("line"), number("column"))
+        && let Some((line, column)) = moved.place(file, (line, column))
+    {
+        members.insert("line".to_owned(), Value::from(line));
+        members.insert("column".to_owned(), Value::from(column));
     }
 }
 

@@ -85,8 +85,8 @@ fn traveller(request: u64) -> Option<Traveller> {
         .and_then(|requests| requests.get(&request).cloned());
     known.or_else(|| {
         let shared = HOST.get()?.upgrade()?;
-        let journey = Journey::begin(&HeaderMap::new(), &shared.settings.load().config, || {
-            shared.recorder.wants(shared.settings.load().config.limits.detail)
+        let journey = Journey::begin(&HeaderMap::new(), &shared.settings.load().config, |_| {
+            shared.recorder.wants(true, shared.settings.load().config.limits.detail)
         })
         .ok()?;
         Some((shared, Arc::new(journey)))

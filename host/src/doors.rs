@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -17,6 +17,7 @@ use crate::control;
 use crate::guard::Refusal;
 use crate::hops_door;
 use crate::library::words;
+use crate::outside;
 use crate::path::Path as Way;
 use crate::problem::Problem;
 use crate::records;
@@ -36,6 +37,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
+        .method_not_allowed_fallback(not_so)
         .nest("/_dyninka", session)
         .fallback(nothing)
         .with_state(shared)
@@ -57,12 +59,27 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Response {
     }
 }
 
-async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+    let is_shut = {
+        let settings = shared.settings.load();
+        settings.config.outside.is_some_and(|outside| !outside.metrics)
+            && outside::is_stranger(&settings.config, &headers)
+    };
+    if is_shut {
+        let detail = "metrics are for who knows the app's secret (Authorization: Bearer); [entry] metrics = true in \
+                      dyn.toml shows them to callers from outside";
+        return refuse(&shared, "forbidden", StatusCode::FORBIDDEN, detail);
+    }
     match shared.metrics.text() {
         Ok(text) => ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
             .into_response(),
         Err(error) => refuse(&shared, "failed", StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
+}
+
+/// `Allow` is the router's to say.
+async fn not_so(State(shared): State<Arc<Shared>>) -> Response {
+    refuse(&shared, "unsupported", StatusCode::METHOD_NOT_ALLOWED, "this is read with GET or HEAD alone")
 }
 
 async fn nothing(State(shared): State<Arc<Shared>>) -> Response {

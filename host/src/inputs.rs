@@ -8,11 +8,11 @@ use futures_util::future::try_join_all;
 use hops::Config;
 use http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value, value::RawValue};
 
-use crate::journey::{Journey, text};
+use crate::journey::Journey;
 use crate::problem::Problem;
 use crate::routes::Step;
 use crate::shared::{Settings, Shared};
@@ -53,6 +53,10 @@ pub(crate) async fn read(
     let limit = config.limits.body;
     let too_large =
         || wrong("too-large", StatusCode::PAYLOAD_TOO_LARGE, &format!("the body is larger than {limit} bytes"));
+    // One who waits for leave to send it is not given leave.
+    if headers.contains_key(header::EXPECT) && body.size_hint().lower() > limit as u64 {
+        return Err(too_large());
+    }
     let body = match tokio::time::timeout_at(journey.deadline, collect(body, limit)).await {
         Ok(Ok(Some(body))) => body,
         Ok(Ok(None)) => return Err(too_large()),
@@ -64,21 +68,15 @@ pub(crate) async fn read(
         }
     };
     journey.receive(body.len());
-    if method == Method::GET || body.is_empty() {
+    // Of a GET's or HEAD's body nothing is meant (RFC 9110, 9.3.1).
+    if method.is_safe() || body.is_empty() {
         return Ok(HashMap::new());
     }
-    let media = text(headers, header::CONTENT_TYPE.as_str())
-        .unwrap_or("")
-        .split(';')
-        .next()
-        .unwrap_or("")
-        .trim()
-        .to_ascii_lowercase();
-    if media != "application/json" && !(media.starts_with("application/") && media.ends_with("+json")) {
+    if !is_json(headers) {
         return Err(wrong(
             "unsupported",
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "the body must be application/json: an object of inputs by name",
+            "the body must be application/json in UTF-8: an object of inputs by name",
         ));
     }
     let Given(given) = serde_json::from_slice(&body).map_err(|error| {
@@ -99,6 +97,18 @@ pub(crate) async fn read(
         ));
     }
     Ok(given)
+}
+
+/// Whether a body is said to be JSON, once, and in the one encoding that JSON has between programs (RFC 8259, 8.1).
+fn is_json(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(Ok(text)), None) = (types.next().map(http::HeaderValue::to_str), types.next()) else { return false };
+    let text = text.to_ascii_lowercase();
+    let (media, parameters) = text.split_once(';').unwrap_or((&text, ""));
+    let media = media.trim();
+    let charset = parameters.split(';').find_map(|parameter| parameter.trim().strip_prefix("charset="));
+    let is_readable = charset.is_none_or(|name| matches!(name.trim_matches('"'), "utf-8" | "utf8" | "us-ascii"));
+    is_readable && (media == "application/json" || media.starts_with("application/") && media.ends_with("+json"))
 }
 
 /// Inputs by name, none of them twice: of two values nobody knows which one is meant.
@@ -224,4 +234,43 @@ fn lacking(config: &Config, journey: &Journey, name: &str) -> Problem {
     );
     let members = Map::from_iter([("input".to_owned(), Value::from(name))]);
     Problem::with("rejected", StatusCode::UNPROCESSABLE_ENTITY, &config.service, &journey.path, &detail, members)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_json_once_and_in_utf_8() {
+        let is = |types: &[&str]| {
+            let types = types.iter().map(|text| (header::CONTENT_TYPE, text.parse().unwrap()));
+            let mut headers = HeaderMap::new();
+            headers.extend(types);
+            is_json(&headers)
+        };
+        for json in [
+            "application/json",
+            "Application/JSON",
+            "application/json;charset=utf-8",
+            "application/json; charset=\"UTF-8\"",
+            "application/json ; x=y; Charset=utf8",
+            "application/problem+json",
+        ] {
+            assert!(is(&[json]), "{json}");
+        }
+        for other in [
+            "",
+            "text/plain",
+            "text/json",
+            "application/jsonp",
+            "application/json; charset=utf-16",
+            "application/json; charset=latin1",
+            "application/json, application/json",
+            "application/x-www-form-urlencoded",
+        ] {
+            assert!(!is(&[other]), "{other}");
+        }
+        assert!(!is(&[]) && !is(&["application/json", "application/json"]));
+    }
 }

@@ -9,7 +9,7 @@ use hops::{Call, Config, SpanId, header};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::time::Instant;
 
-use crate::path::Path;
+use crate::path::{Path, PathError};
 use crate::problem::Problem;
 use crate::records::BodyCall;
 use crate::trace::Trace;
@@ -54,9 +54,13 @@ struct Trail {
 const OPEN: u64 = u64::MAX;
 
 impl Journey {
-    /// Reads what came with a request to a service. Whether one that comes from outside the app is recorded in detail
-    /// is asked of `wants`; others follow the service that called.
-    pub(crate) fn begin(headers: &HeaderMap, config: &Config, wants: impl FnOnce() -> bool) -> Result<Self, Problem> {
+    /// Reads what came with a request to a service. Whether it is recorded in detail is asked of `wants`, which is told
+    /// whether it comes from outside the app; others follow the service that called.
+    pub(crate) fn begin(
+        headers: &HeaderMap,
+        config: &Config,
+        wants: impl FnOnce(bool) -> bool,
+    ) -> Result<Self, Problem> {
         let begun = Instant::now();
         let wrong = |words: String| {
             let own = Path::of(&config.service);
@@ -67,28 +71,30 @@ impl Journey {
                 return Err(wrong(format!("the header {name} is there twice")));
             }
         }
-        let default = Duration::from_millis(config.limits.deadline_ms);
-        let budget = match text(headers, header::DEADLINE) {
-            None => default,
-            Some(text) => {
-                let given = text
-                    .parse()
-                    .map_err(|_| wrong(format!("the header {} is no number of milliseconds", header::DEADLINE)));
-                Duration::from_millis(given?).min(LONGEST)
+        let most = config.limits.deadline_ms;
+        let budget = match headers.get(header::DEADLINE) {
+            None => most,
+            // A caller may have less time than the app gives, and not more: it holds a place meanwhile.
+            Some(given) => {
+                let given = number(given);
+                given.ok_or_else(|| wrong(format!("the header {} is no number of milliseconds", header::DEADLINE)))?
             }
         };
-        let Some(path) = Path::read(text(headers, header::PATH), &config.service) else {
-            return Err(wrong(format!("the header {} names what can be no service", header::PATH)));
+        let path = match Path::read(headers.get(header::PATH), &config.service, config.limits.depth) {
+            Ok(path) => path,
+            Err(PathError::Names) => {
+                return Err(wrong(format!("the header {} names what can be no service", header::PATH)));
+            }
+            Err(PathError::Deep { services, path }) => {
+                let detail = format!("{services} services called each other in a row");
+                return Err(Problem::new("loop", StatusCode::LOOP_DETECTED, &config.service, &path, &detail));
+            }
         };
-        if path.len() > config.limits.depth {
-            let detail = format!("{} services called each other in a row", path.len());
-            return Err(Problem::new("loop", StatusCode::LOOP_DETECTED, &config.service, &path, &detail));
-        }
         let enters = path.len() == 1;
-        let followed = || config.limits.detail > 0 && text(headers, header::DETAIL) != Some("0");
-        let detail = if enters { wants() } else { followed() };
+        // A path is anybody's to write: who follows is held down as well.
+        let detail = (enters || text(headers, header::DETAIL) != Some("0")) && wants(enters);
         Ok(Self {
-            deadline: begun + budget,
+            deadline: begun + Duration::from_millis(budget.min(most).min(LONGEST_MS)),
             path,
             trace: Trace::read(headers),
             begun,
@@ -207,8 +213,8 @@ impl fmt::Display for Millis {
     }
 }
 
-/// Nobody waits longer than a day.
-const LONGEST: Duration = Duration::from_secs(86_400);
+/// Nobody waits longer than a day, whatever the app gives.
+const LONGEST_MS: u64 = 86_400_000;
 
 /// Headers must stay headers: beyond this, hops are no longer listed.
 const LONGEST_TRAIL: usize = 16 << 10;
@@ -238,12 +244,19 @@ pub(crate) fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// A header's value where that is a number in decimal digits, and nothing else.
+fn number(value: &HeaderValue) -> Option<u64> {
+    let is_number = !value.is_empty() && value.as_bytes().iter().all(u8::is_ascii_digit);
+    value.to_str().ok().filter(|_| is_number)?.parse().ok()
+}
+
 /// A header's value, if it is text.
 pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 
@@ -261,5 +274,55 @@ mod tests {
         for wrong in ["", "map", "map;dur=x", "map;dur=-1", "map;dur=NaN", "get;dur=1", "map.fn;dur=1"] {
             assert_eq!(total(wrong), None, "{wrong}");
         }
+    }
+
+    fn begin(deadline_ms: u64, pairs: &[(&str, &str)], wants: &dyn Fn(bool) -> bool) -> Result<Journey, Problem> {
+        let text = r#"{ "app": "a", "service": "map", "listen": "0.0.0.0:1", "peers": {} }"#;
+        let config: Config = serde_json::from_str(text).unwrap();
+        let config = Config { limits: hops::Limits { deadline_ms, ..config.limits }, ..config };
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+            headers.append(http::HeaderName::from_bytes(name.as_bytes()).unwrap(), value);
+        }
+        Journey::begin(&headers, &config, wants)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_may_shorten_the_deadline_and_not_lengthen_it() {
+        let left = |most, text: &str| begin(most, &[(header::DEADLINE, text)], &|_| true).map(|begun| begun.left());
+        for (text, millis) in [
+            ("0", 0),
+            ("1", 1),
+            ("007", 7),
+            ("30000", 30_000),
+            ("30001", 30_000),
+            ("86400000", 30_000),
+            (&u64::MAX.to_string(), 30_000),
+        ] {
+            assert_eq!(left(30_000, text).unwrap(), Duration::from_millis(millis), "{text}");
+        }
+        assert_eq!(begin(30_000, &[], &|_| true).unwrap().left(), Duration::from_secs(30));
+        assert_eq!(begin(u64::MAX, &[], &|_| true).unwrap().left(), Duration::from_secs(86_400), "the app's own");
+        let beyond = "9".repeat(400);
+        for wrong in ["-1", "+1", "1.5", "1e9", "", "0x10", "1 2", "1,2", "inf", "NaN", "\u{661}", &beyond] {
+            let problem = left(30_000, wrong).unwrap_err();
+            assert_eq!(problem.status, StatusCode::BAD_REQUEST, "{wrong}");
+        }
+        let twice = [(header::DEADLINE, "1"), (header::DEADLINE, "86400000")];
+        assert_eq!(begin(30_000, &twice, &|_| true).unwrap_err().status, StatusCode::BAD_REQUEST);
+    }
+
+    #[tokio::test]
+    async fn who_says_to_be_a_service_is_counted_as_one() {
+        let detail = |pairs: &[(&str, &str)], entered, followed| {
+            let begun = begin(1, pairs, &|enters| if enters { entered } else { followed });
+            begun.unwrap().detail
+        };
+        assert!(detail(&[], true, false));
+        assert!(detail(&[(header::DETAIL, "0")], true, false), "that is not a caller's to say");
+        assert!(detail(&[(header::PATH, "get")], false, true));
+        assert!(!detail(&[(header::PATH, "get")], true, false));
+        assert!(!detail(&[(header::PATH, "get"), (header::DETAIL, "0")], true, true));
     }
 }

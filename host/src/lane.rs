@@ -91,7 +91,9 @@ impl Lane {
         runtime.spawn(async move {
             // From here on this worker has nothing in its slot that no other could take.
             tokio::task::yield_now().await;
-            watch.stand();
+            if watch.leave_the_driver() {
+                watch.stand();
+            }
         });
     }
 
@@ -154,6 +156,32 @@ impl Lane {
 }
 
 impl Watch {
+    /// Sees to it that the other worker looks after sockets and clocks; whether there is still a lane to look after.
+    ///
+    /// Of two workers that go to sleep, one waits in tokio's driver and the other on a condition variable. The yield
+    /// above looks into the driver for a moment. A worker that goes to sleep in that moment waits on its condition, and
+    /// if this one then stood still, nobody would be left who waits for the system: connections would be accepted by
+    /// the kernel and never read. A worker that runs a task from here on is awake after that moment, so it finds the
+    /// driver free when it goes to sleep again.
+    fn leave_the_driver(self: &Arc<Self>) -> bool {
+        let (ran, here) = (Arc::new(AtomicBool::new(false)), thread::current());
+        while !ran.load(Ordering::SeqCst) {
+            if self.ended.load(Ordering::SeqCst) {
+                return false;
+            }
+            // The second one pushes the first out of the slot that no other worker takes from, and wakes the other.
+            for _ in 0..2 {
+                let (ran, here) = (ran.clone(), here.clone());
+                tokio::spawn(async move {
+                    ran.store(true, Ordering::SeqCst);
+                    here.unpark();
+                });
+            }
+            thread::park_timeout(TICK);
+        }
+        true
+    }
+
     /// Looks after the calls, on the second worker, until one has to be left behind.
     fn stand(&self) {
         *self.guard.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::current());

@@ -19,14 +19,18 @@ mod journey;
 mod lane;
 mod library;
 mod metrics;
+mod outside;
 mod pace;
 mod pages;
 mod path;
+mod patience;
 mod problem;
 mod program;
+mod protocol;
 mod recorder;
 mod records;
 pub mod replay;
+mod retired;
 mod ring;
 mod routes;
 mod sense;
@@ -34,6 +38,7 @@ mod server;
 mod shared;
 mod socket;
 mod takeover;
+mod threads;
 mod trace;
 mod upstream;
 mod visit;
@@ -48,7 +53,7 @@ pub use server::{HostError, Server};
 /// by itself.
 pub fn run(folder: &Path) -> Result<u8, HostError> {
     allow_connections();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let runtime = threads::note(&mut tokio::runtime::Builder::new_multi_thread())
         .worker_threads(lane::WORKERS)
         // A call of a synchronous function holds a thread; as many as requests are let in.
         .max_blocking_threads(shared::MOST_REQUESTS + 8)

@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 use std::path::Path;
 
-use dyninka::border::{self, Description, Entry, Kind, Library, Outcome, Slice};
+use dyninka::border::{self, Description, Entry, Kind, Library, Outcome, Released, Slice};
 
 /// A library that speaks this border's version and is open. Never unmapped: threads it began, and values it made,
 /// may outlive its last call.
@@ -89,11 +89,13 @@ impl Loaded {
         unsafe { (self.table.restore)(Slice::of(name.as_bytes()), Slice::of(json)) }
     }
 
-    /// Lets this library use a value of an older one's, in place, unless a call holds it at this moment. The
-    /// fingerprints of both must be equal.
-    pub(crate) fn adopt_from(self, older: Self, name: &str) -> bool {
+    /// Lets this library use a value of an older one's, in place, unless a call holds it at this moment.
+    ///
+    /// # Safety
+    /// What the two say of the value is not `unlike`.
+    pub(crate) unsafe fn adopt_from(self, older: Self, name: &str) -> bool {
         let name = Slice::of(name.as_bytes());
-        // SAFETY: equal fingerprints mean one type, one layout, one allocator.
+        // SAFETY: the caller's promise: one type, one layout, one behaviour, one allocator.
         unsafe {
             let cell = (older.table.share)(name);
             !cell.is_null() && (self.table.adopt)(name, cell)
@@ -102,13 +104,20 @@ impl Loaded {
 
     /// Whether a call holds a value at this moment.
     pub(crate) fn is_held(self, name: &str) -> bool {
-        // SAFETY: the table is that of an open library. The cell keeps a count more, as its library keeps the value.
-        unsafe { (self.table.share)(Slice::of(name.as_bytes())) }.is_null()
+        // SAFETY: the table is that of an open library.
+        unsafe { (self.table.held)(Slice::of(name.as_bytes())) }
     }
 
     pub(crate) fn retire(self) {
         // SAFETY: called when the last call has ended.
         unsafe { (self.table.retire)() }
+    }
+
+    /// Gives back the placed values that nobody uses. Blocks: what is dropped runs code of the app's.
+    pub(crate) fn release(self) -> Result<Released, String> {
+        // SAFETY: called after `retire`.
+        let outcome = unsafe { (self.table.release)() };
+        serde_json::from_slice(&outcome.body).map_err(|error| error.to_string())
     }
 }
 

@@ -4,9 +4,10 @@
 //! checks nor takeovers nor other calls; once it has been quick for a while, in the `lane`, where it costs no thread's
 //! waking. An asynchronous one runs on its library's runtime.
 
+use std::collections::BTreeSet;
 use std::ffi::c_void;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use dyninka::border::{Description, Outcome, Slice};
@@ -15,6 +16,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::lane::Lane;
 use crate::library::Loaded;
 use crate::pace::Pace;
+use crate::threads::Thread;
 
 /// A version of the function.
 pub(crate) struct Program {
@@ -28,6 +30,8 @@ pub(crate) struct Program {
     in_flight: AtomicUsize,
     idle: Notify,
     retired: AtomicBool,
+    /// Threads it began, as far as they are known: those that run when it is replaced.
+    threads: Mutex<BTreeSet<Thread>>,
 }
 
 /// A call that has been let in: the version it runs on cannot be retired until this is gone.
@@ -44,7 +48,18 @@ impl Program {
             in_flight: AtomicUsize::new(0),
             idle: Notify::new(),
             retired: AtomicBool::new(false),
+            threads: Mutex::default(),
         })
+    }
+
+    /// Notes the threads that it began.
+    pub(crate) fn began(&self, threads: BTreeSet<Thread>) {
+        *self.threads.lock().unwrap_or_else(PoisonError::into_inner) = threads;
+    }
+
+    /// The threads that it began.
+    pub(crate) fn threads(&self) -> BTreeSet<Thread> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Lets a call in.

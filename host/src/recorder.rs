@@ -15,11 +15,15 @@ use crate::ring::{Read, Ring};
 const MOST_QUEUED: usize = 4096;
 /// Between two looks into the queue, so that requests under load do not each wake a task.
 const PAUSE: Duration = Duration::from_millis(20);
+/// A service may be asked so many times by one request, as a rule; a caller may only say to be a service.
+const FOLLOWED: u32 = 16;
+
 /// What a host measured.
 pub(crate) struct Recorder {
     queue: mpsc::Sender<Span>,
-    /// For requests that enter the app here.
-    bucket: Bucket,
+    /// Of requests that enter the app here, and of those that other services sent.
+    entered: Bucket,
+    followed: Bucket,
     begun: Instant,
     /// Requests that are only counted, since the last look.
     counted: AtomicU64,
@@ -36,7 +40,8 @@ impl Recorder {
         let epoch = rand::random();
         let recorder = Self {
             queue,
-            bucket: Bucket::default(),
+            entered: Bucket::default(),
+            followed: Bucket::default(),
             begun: Instant::now(),
             counted: AtomicU64::new(0),
             counted_errors: AtomicU64::new(0),
@@ -47,9 +52,11 @@ impl Recorder {
         (recorder, receiver)
     }
 
-    /// Whether a request that enters the app here is recorded in detail: at most `most` a second over time, more at once.
-    pub(crate) fn wants(&self, most: u32) -> bool {
-        self.bucket.take(self.begun.elapsed(), most)
+    /// Whether a request is recorded in detail: of those that enter the app here at most `most` a second over time, more
+    /// at once. Others follow the service that called, or a caller who says to be one: of them [`FOLLOWED`] times as many.
+    pub(crate) fn wants(&self, enters: bool, most: u32) -> bool {
+        let now = self.begun.elapsed();
+        if enters { self.entered.take(now, most) } else { self.followed.take(now, most.saturating_mul(FOLLOWED)) }
     }
 
     /// Takes a request, or counts it where there is no room.

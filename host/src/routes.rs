@@ -62,7 +62,7 @@ fn read(text: &str, config: &Config) -> Result<Steps, RouteError> {
     let route = Route::parse(text)?;
     route.check(&config.service, &config.peers, config.limits.depth)?;
     let step = |expression| match expression {
-        Expression::Literal(value) => Ok(Step::Literal(value.to_string().into())),
+        Expression::Literal(value) => Ok(Step::Literal(value.as_str().to_owned().into())),
         Expression::Call { service, inputs } => match config.peers.get(&service).cloned() {
             Some(peer) => Ok(Step::Call { peer, route: inputs.to_string(), service }),
             None => Err(RouteError::Unknown(service)),

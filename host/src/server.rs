@@ -25,14 +25,17 @@ use tokio::task::JoinSet;
 use crate::answer::is_draining;
 use crate::control::{self, ConfigError};
 use crate::front::{self, Door, Front};
+use crate::patience::Patient;
 use crate::recorder::Recorder;
 use crate::records::Records;
 use crate::shared::Shared;
 use crate::socket::{Listener, Socket};
-use crate::{answer, body_call, doors, takeover};
+use crate::{answer, body_call, doors, protocol, takeover};
 
 /// Connections at a time; beyond it a caller is told to come again.
 const MOST_CONNECTIONS: usize = 4096;
+/// A head that is longer is refused: what we send is a route of 8 KiB, a path of 4, and little more.
+const LONGEST_HEAD: usize = 64 << 10;
 /// Headers that take longer are an attack (slowloris) or a dead peer.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 
@@ -220,10 +223,10 @@ async fn serve(
         let (shared, router) = (shared.clone(), router.clone());
         async move {
             let lingers = shared.clone();
-            let admitted = shared.settings.load().names.admit(&request);
+            let admitted = protocol::check(&request).and_then(|()| shared.settings.load().names.admit(&request));
             let mut response: Response<Body> = if let Err(refusal) = admitted {
                 doors::turn_away(&shared, refusal)
-            } else if request.uri().path() == "/" {
+            } else if protocol::is_for_service(&request) {
                 answer::answer(shared, request).await.map(Body::new)
             } else {
                 match router.call(request).await {
@@ -240,7 +243,8 @@ async fn serve(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_WITHIN)
-        .serve_connection(TokioIo::new(stream), service);
+        .max_buf_size(LONGEST_HEAD)
+        .serve_connection(TokioIo::new(Patient::new(stream)), service);
     tokio::pin!(connection);
     let mut draining = false;
     loop {

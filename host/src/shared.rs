@@ -18,6 +18,7 @@ use crate::metrics::Metrics;
 use crate::program::Program;
 use crate::recorder::Recorder;
 use crate::records::Records;
+use crate::retired::Retired;
 use crate::routes::Routes;
 use crate::upstream::Upstreams;
 
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) gate: RwLock<()>,
     /// One takeover at a time.
     pub(crate) takeover: tokio::sync::Mutex<()>,
+    /// Versions that serve no more and still hold values.
+    pub(crate) retired: Retired,
     pub(crate) upstreams: Upstreams,
     pub(crate) metrics: Metrics,
     pub(crate) recorder: Recorder,
@@ -95,6 +98,7 @@ impl Shared {
             lane: Lane::closed(),
             gate: RwLock::new(()),
             takeover: tokio::sync::Mutex::new(()),
+            retired: Retired::default(),
             upstreams: Upstreams::new(Circuits::new(metrics.retries.clone())),
             metrics,
             permits: Semaphore::new(MOST_REQUESTS),

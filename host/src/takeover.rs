@@ -1,7 +1,7 @@
 //! A new version in the place of the old: checked first, state taken over, switched to in one step. Whatever fails
 //! before the switch leaves the old version serving.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,6 +16,7 @@ use crate::control::{self, ConfigError};
 use crate::library::{LoadError, Loaded, words};
 use crate::program::Program;
 use crate::shared::{Settings, Shared};
+use crate::threads::{self, Thread};
 
 /// What a takeover did.
 #[derive(Debug, Serialize)]
@@ -24,6 +25,8 @@ pub(crate) struct Takeover {
     pub(crate) previous: Option<String>,
     /// What became of each placed value.
     pub(crate) states: BTreeMap<String, Fate>,
+    /// How many threads the version before began that still run.
+    pub(crate) threads: usize,
     pub(crate) ms: f64,
 }
 
@@ -33,8 +36,8 @@ pub(crate) struct Takeover {
 pub(crate) enum Fate {
     /// The very value, in place.
     Kept,
-    /// Through JSON: its type reads what the old one wrote.
-    Carried,
+    /// Through JSON: its type reads what the old one wrote. Why it was not kept in place.
+    Carried { why: String },
     /// Its initial value, because the old one could not be carried.
     Reset { why: String },
     /// It was not there before.
@@ -76,9 +79,12 @@ pub(crate) async fn take_over(shared: &Arc<Shared>, file: &str) -> Result<Takeov
     let old = shared.program.load_full();
     if let Some(old) = old.as_ref().filter(|old| old.file == file) {
         let version = old.description.version.clone();
-        return Ok(Takeover { previous: Some(version.clone()), version, states: BTreeMap::new(), ms: millis(begun) });
+        let (previous, states) = (Some(version.clone()), BTreeMap::new());
+        return Ok(Takeover { previous, version, states, threads: 0, ms: millis(begun) });
     }
     let path = shared.folder.join(file);
+    // Whatever runs before the new library is loaded is of the version before, or of an earlier one.
+    let threads = shared.retired.began_by_others(threads::of_libraries());
     let loading = tokio::task::spawn_blocking(move || Loaded::load(&path, body_call::call));
     let loading = tokio::time::timeout(LOADING, loading).await.map_err(|_| TakeoverError::Endless)?;
     let (library, description) = loading.map_err(TakeoverError::Thread)??;
@@ -92,18 +98,32 @@ pub(crate) async fn take_over(shared: &Arc<Shared>, file: &str) -> Result<Takeov
     let states = switch(shared, old.clone(), library, description, file, settings).await;
     shared.metrics.swapped();
     let previous = old.as_ref().map(|old| old.description.version.clone());
+    let mut running = 0;
     match old {
         Some(old) => {
-            let file = shared.folder.join(&old.file);
+            running = left_behind(&old, threads).await;
+            let (shared, file) = (shared.clone(), shared.folder.join(&old.file));
             tokio::spawn(async move {
-                old.retire().await;
+                old.clone().retire().await;
+                shared.retired.add(old).await;
                 crate::pages::release(&file);
             });
         }
         // The first: from now on it waits for requests.
         None => drop(tokio::task::spawn_blocking(crate::pages::release_start)),
     }
-    Ok(Takeover { version, previous, states, ms: millis(begun) })
+    Ok(Takeover { version, previous, states, threads: running, ms: millis(begun) })
+}
+
+/// Threads of a version that go on though it was replaced. Those of calls that are about to end are waited for.
+async fn left_behind(old: &Program, threads: BTreeSet<Thread>) -> usize {
+    const MOMENT: Duration = Duration::from_millis(50);
+    old.began(threads);
+    let running = || threads::that_run(&old.threads()).1;
+    if running() == 0 || tokio::time::timeout(MOMENT, old.idle()).await.is_ok() {
+        return running();
+    }
+    running()
 }
 
 fn millis(begun: Instant) -> f64 {
@@ -128,11 +148,12 @@ async fn switch(
             states.insert(state.name.clone(), Fate::New);
             continue;
         };
-        let is_same = before.fingerprint == state.fingerprint;
-        if is_same && library.adopt_from(old.library, &state.name) {
+        let unlike = state.unlike(before);
+        // SAFETY: it is not unlike.
+        if unlike.is_none() && unsafe { library.adopt_from(old.library, &state.name) } {
             states.insert(state.name.clone(), Fate::Kept);
         } else {
-            to_carry.push((old.clone(), state.name.clone(), is_same));
+            to_carry.push((old.clone(), state.name.clone(), unlike));
         }
     }
     let program = Program::new(library, description, file.to_owned());
@@ -145,8 +166,8 @@ async fn switch(
     // changes is lost.
     let gate = shared.gate.write().await;
     let deadline = Deadline::now() + CARRYING;
-    for (old, name, is_same) in to_carry {
-        let fate = hand_over(&old, library, &name, is_same, deadline).await;
+    for (old, name, unlike) in to_carry {
+        let fate = hand_over(&old, library, &name, unlike, deadline).await;
         states.insert(name, fate);
     }
     shared.settings.store(Arc::new(settings));
@@ -156,11 +177,13 @@ async fn switch(
 }
 
 /// Hands a value over while no new call begins.
-async fn hand_over(old: &Program, new: Loaded, name: &str, is_same: bool, deadline: Deadline) -> Fate {
+async fn hand_over(old: &Program, new: Loaded, name: &str, unlike: Option<String>, deadline: Deadline) -> Fate {
     let late = tokio::time::timeout(GRACE, old.idle()).await.is_err();
-    if is_same && new.adopt_from(old.library, name) {
+    // SAFETY: it is not unlike.
+    if unlike.is_none() && unsafe { new.adopt_from(old.library, name) } {
         return Fate::Kept;
     }
+    let why = unlike.unwrap_or_else(|| "a call holds it".to_owned());
     let version = &old.description.version;
     if late && old.library.is_held(name) {
         let seconds = GRACE.as_secs();
@@ -169,10 +192,10 @@ async fn hand_over(old: &Program, new: Loaded, name: &str, is_same: bool, deadli
     if late {
         eprintln!("dyninka: a call still runs on {version}: what it changes in {name} from now on is lost");
     }
-    carry(old.library, new, name, deadline).await
+    carry(old.library, new, name, why, deadline).await
 }
 
-async fn carry(old: Loaded, new: Loaded, name: &str, deadline: Deadline) -> Fate {
+async fn carry(old: Loaded, new: Loaded, name: &str, why: String, deadline: Deadline) -> Fate {
     let from = name.to_owned();
     let read = match in_time(deadline, move || old.state(&from)).await {
         Ok(read) => read,
@@ -182,12 +205,14 @@ async fn carry(old: Loaded, new: Loaded, name: &str, deadline: Deadline) -> Fate
         Kind::Value => {
             let to = name.to_owned();
             match in_time(deadline, move || new.restore(&to, &read.body)).await {
-                Ok(written) if written.kind == Kind::Value => Fate::Carried,
+                Ok(written) if written.kind == Kind::Value => Fate::Carried { why },
                 Ok(written) => Fate::Reset { why: words(&written.body) },
                 Err(why) => Fate::Reset { why: format!("it was not read: {why}") },
             }
         }
-        Kind::Filtered => Fate::Reset { why: "its type changed and does not serialise".to_owned() },
+        Kind::Filtered => {
+            Fate::Reset { why: format!("{why}, and its type does not implement Serialize and Deserialize") }
+        }
         _ => Fate::Reset { why: words(&read.body) },
     }
 }

@@ -54,7 +54,9 @@ impl Process {
             token: "secret".to_owned(),
             limits: Limits::default(),
             record: false,
+            moved: None,
             names: None,
+            outside: None,
         };
         std::fs::write(folder.path().join("config.json"), serde_json::to_vec(&config).unwrap()).unwrap();
         let child = Command::new(built::examples().join("serve")).arg(folder.path()).spawn().unwrap();

@@ -23,7 +23,7 @@ pub enum On {
 pub struct Chosen {
     /// The ground.
     pub ground: Arc<dyn Ground>,
-    /// Why it is not the one that comes first, where it is not.
+    /// Why it is not the one that comes first, where it is not: which engine, and what names it.
     pub reason: Option<String>,
 }
 
@@ -34,7 +34,11 @@ pub async fn choose(on: On, plan: Plan) -> Result<Chosen, GroundError> {
         On::Auto | On::Docker => engine::connect().await,
     };
     match (engine, on) {
-        (Ok(found), _) => Ok(Chosen { ground: Arc::new(Docker::new(found, plan)), reason: None }),
+        (Ok(found), _) => {
+            let by = found.meant.by.as_ref();
+            let reason = by.map(|by| format!("containers run on the engine at {}: {by}", found.meant.host));
+            Ok(Chosen { ground: Arc::new(Docker::new(found, plan)), reason })
+        }
         (Err(why), On::Auto) => {
             let reason = format!("running as plain processes, because no Docker engine answers: {why}");
             Ok(Chosen { ground: Arc::new(Processes::new(plan)), reason: Some(reason) })

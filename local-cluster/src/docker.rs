@@ -12,22 +12,23 @@ use async_trait::async_trait;
 use bollard::Docker as Engine;
 use bollard::errors::Error;
 use bollard::models::{
-    ContainerCreateBody, EndpointSettings, HostConfig, Ipam, IpamConfig, Mount, MountType, NetworkCreateRequest,
-    NetworkingConfig, PortBinding,
+    ContainerCreateBody, EndpointSettings, HostConfig, HostConfigLogConfig, Ipam, IpamConfig, Mount, MountType,
+    NetworkCreateRequest, NetworkingConfig, PortBinding,
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder, RemoveContainerOptionsBuilder,
     StopContainerOptionsBuilder,
 };
 use futures_util::future::join_all;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::carry::{self, Carried, INSIDE};
+use crate::context::Meant;
 use crate::engine::{self, APP, Found, ID, SERVICE, status};
 use crate::ground::{Begun, Event, Ground, GroundError, Plan, Seat, Spec, Specs};
 use crate::image;
 use crate::objects;
 use crate::port::Ports;
+use crate::queue::{Receiver, Sender, queue};
 use crate::standstill::Standstill;
 
 /// Every service listens here inside its container.
@@ -39,26 +40,27 @@ const SCRATCH: &str = "rw,noexec,nosuid,nodev,size=64m";
 /// Threads and processes of a service: a call of a synchronous function has a thread each, of which the host lets
 /// 520 begin; what is over is for threads of the app's own.
 const MOST_THREADS: i64 = 2048;
+/// What an engine keeps of what a service writes.
+const LOG_FILES: [(&str, &str); 2] = [("max-size", "8m"), ("max-file", "2")];
 /// Nobody: what a service runs as when the folder is root's.
 const NOBODY: u32 = 65_534;
 
 /// Services as containers.
 pub(crate) struct Docker {
     inner: Arc<Inner>,
-    inbox: tokio::sync::Mutex<UnboundedReceiver<Event>>,
+    inbox: tokio::sync::Mutex<Receiver<Event>>,
 }
 
 struct Inner {
     engine: Engine,
-    /// What `DOCKER_HOST` names.
-    named: Option<String>,
+    meant: Meant,
     /// Where published ports are found.
     address: IpAddr,
     carried: Carried,
     plan: Plan,
     specs: Specs,
     picked: Ports,
-    events: UnboundedSender<Event>,
+    events: Sender<Event>,
     closing: AtomicBool,
     /// The image and each service's port on this machine, known once open.
     opened: Mutex<Option<Opened>>,
@@ -81,11 +83,11 @@ struct Opened {
 
 impl Docker {
     pub(crate) fn new(found: Found, plan: Plan) -> Self {
-        let Found { engine, named, address } = found;
-        let (events, inbox) = unbounded_channel();
+        let Found { engine, meant, address } = found;
+        let (events, inbox) = queue();
         let inner = Inner {
             engine,
-            named,
+            meant,
             address,
             carried: Carried::default(),
             specs: Specs::new(&plan.services),
@@ -116,7 +118,7 @@ impl Ground for Docker {
     async fn open(&self) -> Result<BTreeMap<String, Seat>, GroundError> {
         let inner = &self.inner;
         engine::sweep(&inner.engine, &inner.plan.id).await?;
-        let (image, made) = image::ensure(&inner.engine, &inner.plan.host).await?;
+        let (image, made) = image::ensure(&inner.engine, &inner.plan.host.path()).await?;
         if made {
             inner.tell(Event::Notice(format!("made the image {image} that services run on")));
         }
@@ -150,6 +152,14 @@ impl Ground for Docker {
                 if is_gone { Ok(()) } else { Err(GroundError::engine(format!("end {service}"))(error)) }
             }
         }
+    }
+
+    async fn renew(&self, service: &str, environment: BTreeMap<String, String>) -> Result<(), GroundError> {
+        let spec = self.inner.specs.get(service)?;
+        // A container's environment is made with it.
+        let removed = self.remove(service).await;
+        self.inner.specs.put(Spec { environment, ..spec });
+        removed
     }
 
     async fn remove(&self, service: &str) -> Result<(), GroundError> {
@@ -247,8 +257,7 @@ impl Ground for Docker {
 
 impl Inner {
     fn tell(&self, event: Event) {
-        // Refused when nobody listens any more, at the very end.
-        drop(self.events.send(event));
+        self.events.send(event);
     }
 
     fn opened(&self) -> MutexGuard<'_, Option<Opened>> {
@@ -279,13 +288,15 @@ impl Inner {
     /// Whether folders have to be carried to the engine. One that nobody named is this machine's own.
     async fn is_carried(&self, image: &str) -> Result<bool, GroundError> {
         let specs = self.specs.all();
-        let (Some(named), Some(spec)) = (&self.named, specs.first()) else { return Ok(false) };
+        let Some(spec) = specs.first().filter(|_| self.meant.is_named) else { return Ok(false) };
         if carry::is_seen(&self.engine, image, &spec.folder, self.labels(None)).await? {
             return Ok(false);
         }
         self.tell(Event::Notice(format!(
-            "the engine that DOCKER_HOST names ({named}) sees no file of this machine: libraries are carried to it, \
-             and its services are called at ports of {}",
+            "the engine at {} ({}) sees no file of this machine: libraries are carried to it, and its services are \
+             called at ports of {}",
+            self.meant.host,
+            self.meant.by.as_deref().unwrap_or_default(),
             self.address
         )));
         Ok(true)
@@ -364,6 +375,11 @@ impl Inner {
             memory: limits.memory.and_then(|bytes| i64::try_from(bytes).ok()),
             // No swap beyond the memory: a service that needs more is ended, and that is seen.
             memory_swap: limits.memory.and_then(|bytes| i64::try_from(bytes).ok()),
+            // Whatever the engine does with logs unless it is told: its disk is not filled, and `docker logs` reads them.
+            log_config: Some(HostConfigLogConfig {
+                typ: Some("json-file".to_owned()),
+                config: Some(LOG_FILES.map(|(name, value)| (name.to_owned(), value.to_owned())).into()),
+            }),
             ..HostConfig::default()
         };
         let body = ContainerCreateBody {
@@ -371,9 +387,8 @@ impl Inner {
             entrypoint: Some(vec![image::HOST.to_owned()]),
             cmd: Some(vec!["host".to_owned(), INSIDE.to_owned()]),
             hostname: Some(spec.host.clone()),
+            env: Some(environment(&spec.environment)),
             user: Some(user()),
-            // What libraries need beside the image's own is put beside them.
-            env: Some(vec![format!("LD_LIBRARY_PATH={INSIDE}")]),
             labels: Some(self.labels(Some(&spec.service))),
             exposed_ports: Some(vec![port]),
             host_config: Some(host_config),
@@ -386,11 +401,20 @@ impl Inner {
         let mut created = self.engine.create_container(Some(options.clone()), body.clone()).await;
         // An image that no container uses yet may go: another version of `dyn` tidies up, or the user does.
         if created.as_ref().err().and_then(status) == Some(404) {
-            image::ensure(&self.engine, &self.plan.host).await?;
+            image::ensure(&self.engine, &self.plan.host.path()).await?;
             created = self.engine.create_container(Some(options), body).await;
         }
         created.map(drop).map_err(GroundError::engine(format!("create a container for {}", spec.service)))
     }
+}
+
+/// A service's environment in its container, where shared objects that its library needs lie beside it.
+fn environment(own: &BTreeMap<String, String>) -> Vec<String> {
+    const OBJECTS: &str = "LD_LIBRARY_PATH";
+    let paths = own.get(OBJECTS).filter(|paths| !paths.is_empty());
+    let paths = paths.map_or_else(|| INSIDE.to_owned(), |paths| format!("{INSIDE}:{paths}"));
+    let rest = own.iter().filter(|(name, _)| *name != OBJECTS).map(|(name, value)| format!("{name}={value}"));
+    rest.chain([format!("{OBJECTS}={paths}")]).collect()
 }
 
 /// A service's folder in its container. As text, `FOLDER:INSIDE`, it could have no colon in its name.

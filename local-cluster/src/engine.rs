@@ -12,6 +12,7 @@ use bollard::query_parameters::{
 };
 use futures_util::future::join_all;
 
+use crate::context::{Meant, Surroundings};
 use crate::ground::GroundError;
 
 /// The label with the app's id: on everything we make, and the only way we know what is ours.
@@ -29,31 +30,33 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// An engine that answers.
 pub(crate) struct Found {
     pub(crate) engine: Engine,
-    /// What `DOCKER_HOST` names, where it names anything.
-    pub(crate) named: Option<String>,
+    /// Which one it is, and what says so.
+    pub(crate) meant: Meant,
     /// Where the ports that it publishes are found.
     pub(crate) address: IpAddr,
 }
 
-/// Finds the engine that `DOCKER_HOST` names, else the one of this machine; why there is none, in words.
+/// Finds the engine that Docker's own command line would ask; why there is none, in words.
 pub(crate) async fn connect() -> Result<Found, String> {
-    let named = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty());
-    let address = match named.as_deref().map(authority) {
-        Some(Err(why)) => return Err(format!("DOCKER_HOST is {}: {why}", named.unwrap_or_default())),
-        Some(Ok(Some(authority))) => resolve(authority).await?,
-        Some(Ok(None)) | None => Ipv4Addr::LOCALHOST.into(),
+    let meant = Surroundings::read().meant()?;
+    find(&meant).await.map_err(|why| match &meant.by {
+        Some(by) => format!("{} ({by}): {why}", meant.host),
+        None => why,
+    })
+}
+
+async fn find(meant: &Meant) -> Result<Found, String> {
+    let address = match authority(&meant.host)? {
+        Some(authority) => resolve(authority).await?,
+        None => Ipv4Addr::LOCALHOST.into(),
     };
-    let engine = match &named {
-        Some(host) => Engine::connect_with_host(host),
-        None => Engine::connect_with_local_defaults(),
-    };
-    let engine = engine.map_err(|error| words(&error))?;
+    let engine = Engine::connect_with_host(&meant.host).map_err(|error| words(&error))?;
     let negotiated = tokio::time::timeout(PATIENCE, engine.negotiate_version()).await;
     let engine = negotiated
         .map_err(|_| format!("nothing came back within {} s", PATIENCE.as_secs()))?
         .map_err(|error| words(&error))?;
     match tokio::time::timeout(PATIENCE, engine.ping()).await {
-        Ok(Ok(_)) => Ok(Found { engine, named, address }),
+        Ok(Ok(_)) => Ok(Found { engine, meant: meant.clone(), address }),
         Ok(Err(error)) => Err(words(&error)),
         Err(_) => Err(format!("nothing came back within {} s", PATIENCE.as_secs())),
     }
@@ -155,9 +158,11 @@ pub(crate) async fn remove(engine: &Engine, name: &str) -> Result<(), GroundErro
 
 /// The version of the engine that answers, or why none does.
 pub async fn engine_version() -> Result<String, String> {
-    let Found { engine, .. } = connect().await?;
+    let Found { engine, meant, .. } = connect().await?;
     let version = engine.version().await.map_err(|error| words(&error))?;
-    Ok(format!("{} (API {})", version.version.unwrap_or_default(), version.api_version.unwrap_or_default()))
+    let by = meant.by.map_or_else(String::new, |by| format!(" ({by})"));
+    let (version, api) = (version.version.unwrap_or_default(), version.api_version.unwrap_or_default());
+    Ok(format!("{version} (API {api}) at {}{by}", meant.host))
 }
 
 #[cfg(test)]

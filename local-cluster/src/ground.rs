@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+
+use crate::program::Program;
+use crate::queue::{Entry, Lost};
 
 /// What is to run.
 #[derive(Clone, Debug)]
@@ -16,7 +19,7 @@ pub struct Plan {
     /// What tells this app from others of the name; stands in every name and label.
     pub id: String,
     /// The program whose `host FOLDER` runs a service.
-    pub host: PathBuf,
+    pub host: Arc<Program>,
     /// Limits on each service.
     pub limits: Limits,
     /// The services.
@@ -73,6 +76,8 @@ pub struct Spec {
     pub folder: PathBuf,
     /// The chain's front door: a port of 127.0.0.1 that leads to this service too.
     pub front: Option<u16>,
+    /// All of its environment.
+    pub environment: BTreeMap<String, String>,
 }
 
 /// Where a service is to listen, and where it will be found.
@@ -136,6 +141,24 @@ pub enum Stream {
     Stdout,
     /// Standard error.
     Stderr,
+    /// Nowhere: the line says how many there were in its place.
+    Dropped,
+}
+
+impl Entry for Event {
+    fn line(&self) -> Option<(&str, usize)> {
+        match self {
+            Self::Log { service, line, .. } => Some((service, line.len())),
+            Self::Down { .. } | Self::Notice(_) => None,
+        }
+    }
+
+    fn dropped(service: Option<&str>, lost: Lost) -> Self {
+        match service {
+            Some(service) => Self::Log { service: service.to_owned(), stream: Stream::Dropped, line: lost.to_string() },
+            None => Self::Notice(format!("{} events of services were dropped: nobody took them", lost.lines)),
+        }
+    }
 }
 
 /// A place where services run. Closing it removes everything it made; dropping it unclosed leaves what [`crate::sweep`]
@@ -162,6 +185,9 @@ pub trait Ground: Send + Sync {
     /// Stops a service, letting it answer what it has begun for a short while, and removes what was made for it. Its
     /// end is no [`Event::Down`].
     async fn remove(&self, service: &str) -> Result<(), GroundError>;
+
+    /// Stops a service as [`Ground::remove`] does, and has the next start of it find this environment, at the seat it has.
+    async fn renew(&self, service: &str, environment: BTreeMap<String, String>) -> Result<(), GroundError>;
 
     /// Starts a service, or starts it again where it is down. Its folder must hold its configuration.
     async fn start(&self, service: &str) -> Result<Begun, GroundError>;

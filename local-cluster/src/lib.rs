@@ -5,18 +5,25 @@
 
 mod carry;
 mod choice;
+mod context;
 mod docker;
 mod ending;
 mod engine;
 mod ground;
 mod image;
+mod limits;
 mod lines;
 mod objects;
 mod port;
 mod process;
+mod program;
+mod queue;
 mod standstill;
 
 pub use choice::{Chosen, On, choose, sweep};
 pub use engine::engine_version;
 pub use ground::{Begun, Doer, Event, Ground, GroundError, Limits, Plan, Seat, Spec, Stream};
-pub use port::{free_port, port_holder};
+pub use limits::{FILES_HINT, is_out_of_files};
+pub use port::{HeldPort, PortError, free_port, hold_port, port_holder};
+pub use program::Program;
+pub use queue::{Entry, Lost, Receiver, Sender, queue};

@@ -1,13 +1,14 @@
 //! What a service writes, line by line.
 
 /// A longer line is cut here: it is a dump, not a log. What never ends must not fill the session.
-const LONGEST: usize = 64 << 10;
+const LONGEST: usize = 16 << 10;
 
 /// The line that is being written.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
     begun: Vec<u8>,
-    is_cut: bool,
+    /// The bytes that were cut off.
+    cut: u64,
 }
 
 impl Lines {
@@ -31,15 +32,16 @@ impl Lines {
     fn add(&mut self, bytes: &[u8]) {
         let fits = bytes.len().min(LONGEST - self.begun.len());
         self.begun.extend_from_slice(&bytes[..fits]);
-        self.is_cut |= fits < bytes.len();
+        self.cut += (bytes.len() - fits) as u64;
     }
 
     fn line(&mut self) -> String {
         // Only now: a character may have come in two parts.
         let mut line = String::from_utf8_lossy(&self.begun).trim_end_matches('\r').to_owned();
         self.begun.clear();
-        if std::mem::take(&mut self.is_cut) {
-            line.push('…');
+        let cut = std::mem::take(&mut self.cut);
+        if cut > 0 {
+            line.push_str(&format!("… ({cut} bytes more)"));
         }
         line
     }
@@ -77,6 +79,8 @@ mod tests {
         }
         let mut told = Vec::new();
         lines.take(b"\nnext\n", |line| told.push(line));
-        assert_eq!((told[0].len(), told[0].ends_with('…'), &*told[1]), (LONGEST + '…'.len_utf8(), true, "next"));
+        let end = format!("x… ({} bytes more)", 4_096_000 - LONGEST);
+        assert!(told[0].ends_with(&end) && told[0].len() < LONGEST + 64, "{}", &told[0][LONGEST..]);
+        assert_eq!(told[1], "next");
     }
 }

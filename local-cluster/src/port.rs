@@ -6,12 +6,145 @@ use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr as SocketAddrUnix, UnixDatagram};
 use std::sync::{Mutex, PoisonError};
 
 /// A port of 127.0.0.1 that nobody listens on now: `wanted` itself, or for 0 one the system picks.
 pub fn free_port(wanted: u16) -> io::Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, wanted))?;
     listener.local_addr().map(|address| address.port())
+}
+
+/// A port that this process holds for a public listener of its own, until this is dropped.
+///
+/// Hosts bind a public listener with `SO_REUSEPORT`, so that the next host opens it before the one before closes it. The
+/// system would let two sessions of a user do that on one port, and give each half of the connections. So a session
+/// holds a name for the port first, in the abstract namespace of unix sockets: one for each network namespace, like the
+/// port itself, and gone with the process.
+#[derive(Debug)]
+pub struct HeldPort {
+    port: u16,
+    _name: UnixDatagram,
+}
+
+impl HeldPort {
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+/// A port that cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum PortError {
+    /// Somebody listens there, or is about to.
+    #[error("port {port} is taken by {holder}")]
+    Taken {
+        /// The port.
+        port: u16,
+        /// Who has it.
+        holder: String,
+    },
+    /// The system does not let this user listen there.
+    #[error("this user has no permission to listen on port {port}")]
+    Denied {
+        /// The port.
+        port: u16,
+        /// It is held all the same: an engine with more rights may listen there.
+        held: HeldPort,
+    },
+    /// The system does not let anybody.
+    #[error("failed to listen on port {port}: {source}")]
+    Io {
+        /// The port.
+        port: u16,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl PortError {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        let another = "name another with --port, or 0 for a free one";
+        match self {
+            Self::Taken { .. } => another.to_owned(),
+            Self::Denied { port, .. } => format!(
+                "{another}; ports below {} are for root: `sudo sysctl net.ipv4.ip_unprivileged_port_start={port}` opens \
+                 this one to everybody",
+                unprivileged_from()
+            ),
+            Self::Io { source, .. } if crate::limits::is_out_of_files(source) => crate::limits::FILES_HINT.to_owned(),
+            Self::Io { .. } => another.to_owned(),
+        }
+    }
+}
+
+/// The first port that needs no rights (ip-sysctl: `ip_unprivileged_port_start`).
+fn unprivileged_from() -> u16 {
+    let start = fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").unwrap_or_default();
+    start.trim().parse().unwrap_or(1024)
+}
+
+/// Holds a port for a public listener: `wanted`, or for 0 one that the system picks.
+pub fn hold_port(wanted: u16) -> Result<HeldPort, PortError> {
+    loop {
+        let port = match wanted {
+            0 => free_port(0).map_err(|source| PortError::Io { port: 0, source })?,
+            port => port,
+        };
+        let name = match hold_name(port) {
+            Ok(name) => name,
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && wanted == 0 => continue,
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                return Err(PortError::Taken { port, holder: holder(port) });
+            }
+            Err(source) => return Err(PortError::Io { port, source }),
+        };
+        let held = HeldPort { port, _name: name };
+        return match free_port(port) {
+            Ok(_) => Ok(held),
+            Err(_) if wanted == 0 => continue,
+            Err(error) => Err(refused(held, error)),
+        };
+    }
+}
+
+fn refused(held: HeldPort, error: io::Error) -> PortError {
+    let port = held.port;
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            // The name is ours, the port is not.
+            drop(held);
+            PortError::Taken { port, holder: holder(port) }
+        }
+        io::ErrorKind::PermissionDenied => PortError::Denied { port, held },
+        _ => PortError::Io { port, source: error },
+    }
+}
+
+fn hold_name(port: u16) -> io::Result<UnixDatagram> {
+    UnixDatagram::bind_addr(&SocketAddrUnix::from_abstract_name(name(port))?)
+}
+
+/// The name that stands for a port, of this user's: the system keeps users apart by itself.
+fn name(port: u16) -> String {
+    format!("dyninka/front/{}/{port}", rustix::process::getuid().as_raw())
+}
+
+/// Who has a port, or is about to.
+fn holder(port: u16) -> String {
+    let session = || {
+        let inode = named_in(&fs::read_to_string("/proc/net/unix").ok()?, &format!("@{}", name(port)))?;
+        owner(&inode).map(|owner| format!("the session of {owner}"))
+    };
+    session().or_else(|| port_holder(port)).unwrap_or_else(|| "another program".to_owned())
+}
+
+/// The inode of a unix socket by its name (proc(5): the name comes last).
+fn named_in(table: &str, name: &str) -> Option<String> {
+    table.lines().find(|line| line.ends_with(&format!(" {name}")))?.split_whitespace().nth(6).map(str::to_owned)
 }
 
 /// Ports that were picked and may not be listened on yet: the system, asked again, may name one of them again.
@@ -67,6 +200,11 @@ pub fn port_holder(port: u16) -> Option<String> {
     let inode = ["/proc/net/tcp", "/proc/net/tcp6"]
         .into_iter()
         .find_map(|table| listener_in(&fs::read_to_string(table).ok()?, port))?;
+    owner(&inode)
+}
+
+/// The process that has a socket, in words such as `nginx (pid 123)`.
+fn owner(inode: &str) -> Option<String> {
     let wanted = format!("socket:[{inode}]");
     let processes =
         fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
@@ -100,6 +238,43 @@ mod tests {
         let ports = Ports::except([first]);
         let picked: BTreeSet<u16> = (0..500).map(|_| ports.pick().unwrap()).collect();
         assert!(picked.len() == 500 && !picked.contains(&first));
+    }
+
+    #[test]
+    fn a_port_is_held_by_one_however_late_it_is_listened_on_and_the_other_is_told_who() {
+        let held = hold_port(0).unwrap();
+        let port = held.port();
+        let me = format!("(pid {})", std::process::id());
+        let taken = hold_port(port).unwrap_err();
+        assert!(matches!(&taken, PortError::Taken { holder, .. } if holder.starts_with("the session of ")), "{taken}");
+        assert!(taken.to_string().ends_with(&me) && taken.hint().contains("--port"), "{taken}");
+        // Somebody else who listens there.
+        drop(held);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+        let taken = hold_port(port).unwrap_err();
+        assert!(!taken.to_string().contains("session") && taken.to_string().ends_with(&me), "{taken}");
+        drop(listener);
+        assert_eq!(hold_port(port).unwrap().port(), port);
+    }
+
+    #[test]
+    fn many_who_want_a_port_at_once_are_one_who_has_it() {
+        let port = hold_port(0).unwrap().port();
+        let held = std::thread::scope(|scope| {
+            let tries: Vec<_> = (0..8).map(|_| scope.spawn(move || hold_port(port).ok())).collect();
+            tries.into_iter().filter_map(|held| held.join().unwrap()).collect::<Vec<_>>()
+        });
+        assert_eq!(held.len(), 1);
+    }
+
+    #[test]
+    fn a_port_without_rights_is_not_one_that_is_taken() {
+        let held = hold_port(0).unwrap();
+        let denied = refused(held, io::ErrorKind::PermissionDenied.into());
+        assert!(denied.to_string().contains("no permission") && denied.hint().contains("root"), "{denied}");
+        let held = hold_port(0).unwrap();
+        let full = refused(held, io::Error::from_raw_os_error(rustix::io::Errno::MFILE.raw_os_error()));
+        assert!(full.hint().contains("ulimit -n"), "{full}: {}", full.hint());
     }
 
     #[test]

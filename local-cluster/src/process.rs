@@ -14,13 +14,13 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 use tokio::signal::{self, unix::SignalKind};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
 use crate::ending::{memory_kills, of_process, signal_name};
 use crate::ground::{Begun, Doer, Event, Ground, GroundError, Plan, Seat, Spec, Specs, Stream};
 use crate::lines::Lines;
 use crate::port::{Ports, local};
+use crate::queue::{Receiver, Sender, queue};
 
 /// A service may answer what it has begun for this long before it is killed.
 const GRACE: Duration = Duration::from_millis(1500);
@@ -29,8 +29,8 @@ pub(crate) struct Processes {
     plan: Plan,
     specs: Specs,
     ports: Ports,
-    events: UnboundedSender<Event>,
-    inbox: tokio::sync::Mutex<UnboundedReceiver<Event>>,
+    events: Sender<Event>,
+    inbox: tokio::sync::Mutex<Receiver<Event>>,
     closing: Arc<AtomicBool>,
     running: Mutex<BTreeMap<String, Running>>,
 }
@@ -48,7 +48,7 @@ struct Running {
 
 impl Processes {
     pub(crate) fn new(plan: Plan) -> Self {
-        let (events, inbox) = unbounded_channel();
+        let (events, inbox) = queue();
         let inbox = tokio::sync::Mutex::new(inbox);
         Self {
             specs: Specs::new(&plan.services),
@@ -62,8 +62,10 @@ impl Processes {
     }
 
     fn spawn(&self, spec: &Spec) -> Result<Child, GroundError> {
-        let mut command = Command::new(&self.plan.host);
+        let mut command = Command::new(self.plan.host.path());
         command.arg("host").arg(&spec.folder).arg("--die-with-parent");
+        // What the shell has is the session's: a container would not find it either.
+        command.env_clear().envs(&spec.environment);
         // Ctrl-C is the session's to hear: a group of its own keeps it from the service.
         command.process_group(0).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -85,8 +87,7 @@ impl Processes {
     }
 
     fn tell(&self, event: Event) {
-        // Refused when nobody listens any more, at the very end.
-        drop(self.events.send(event));
+        self.events.send(event);
     }
 }
 
@@ -121,6 +122,8 @@ impl Ground for Processes {
         if self.go_on(service) {
             return Ok(Begun::WentOn);
         }
+        // Heard from before there is a child, so that one that is stopped in its first moment is seen to be.
+        let mut children = signal::unix::signal(SignalKind::child()).map_err(GroundError::io("hear of children"))?;
         let mut child = self.spawn(&spec)?;
         let Some(pid) = pid_of(&child) else { return Ok(Begun::Anew) };
         let pid_file = pid_file(&spec.folder);
@@ -138,7 +141,6 @@ impl Ground for Processes {
         let (ending, ended) = watch::channel(false);
         let [leaving, condemned, stopped] = [(); 3].map(|()| Arc::new(AtomicBool::new(false)));
         let killed_before = memory_kills();
-        let mut children = signal::unix::signal(SignalKind::child()).map_err(GroundError::io("hear of children"))?;
         let running =
             Running { pid, ended, leaving: leaving.clone(), condemned: condemned.clone(), stopped: stopped.clone() };
         self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(service.to_owned(), running);
@@ -152,7 +154,7 @@ impl Ground for Processes {
                         if is_wanted() && let Some(signal) = stopped_by(pid) {
                             stopped.store(true, Ordering::Release);
                             let why = format!("it was stopped by {}", signal_name(signal));
-                            drop(events.send(Event::Down { service: service.clone(), why, by: Doer::Others }));
+                            events.send(Event::Down { service: service.clone(), why, by: Doer::Others });
                         }
                     }
                 }
@@ -169,7 +171,7 @@ impl Ground for Processes {
                     Err(error) => (error.to_string(), Doer::Others),
                 };
                 let by = if condemned.load(Ordering::Acquire) { Doer::Service } else { by };
-                drop(events.send(Event::Down { service, why, by }));
+                events.send(Event::Down { service, why, by });
             }
         });
         Ok(Begun::Anew)
@@ -207,6 +209,13 @@ impl Ground for Processes {
         process.condemned.store(true, Ordering::Release);
         send(process, Signal::KILL);
         Ok(())
+    }
+
+    async fn renew(&self, service: &str, environment: BTreeMap<String, String>) -> Result<(), GroundError> {
+        let spec = self.specs.get(service)?;
+        let stopped = self.remove(service).await;
+        self.specs.put(Spec { environment, ..spec });
+        stopped
     }
 
     async fn remove(&self, service: &str) -> Result<(), GroundError> {
@@ -250,11 +259,9 @@ impl Drop for Processes {
     }
 }
 
-async fn follow(mut stream: impl AsyncRead + Unpin, service: String, kind: Stream, events: UnboundedSender<Event>) {
-    let tell = |line| {
-        // Refused when nobody listens any more; what is written is read all the same, or its writer would stand still.
-        drop(events.send(Event::Log { service: service.clone(), stream: kind, line }));
-    };
+async fn follow(mut stream: impl AsyncRead + Unpin, service: String, kind: Stream, events: Sender<Event>) {
+    // What is written is read even where nobody takes it, or its writer would stand still.
+    let tell = |line| events.send(Event::Log { service: service.clone(), stream: kind, line });
     let (mut lines, mut buffer) = (Lines::default(), vec![0; 16 << 10]);
     while let Ok(count @ 1..) = stream.read(&mut buffer).await {
         lines.take(&buffer[..count], tell);

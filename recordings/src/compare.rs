@@ -2,9 +2,10 @@
 
 mod list;
 
+use hops::exact;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
 use crate::body::{Body, End};
 use crate::pattern::{Pattern, pointer};
@@ -76,7 +77,7 @@ pub fn compare_ends(old: &End, new: &End, rules: &Rules) -> Vec<Change> {
     match (old, new) {
         (End::Value(old), End::Value(new)) => compare(old, new, rules),
         _ if old == new => Vec::new(),
-        _ => vec![Change { path: String::new(), was: Side::of_end(old), now: Side::of_end(new) }],
+        _ => vec![Change { path: String::new(), was: Side::of_end(old).shown(), now: Side::of_end(new).shown() }],
     }
 }
 
@@ -95,8 +96,7 @@ impl Changes<'_> {
         match (was, now) {
             (Value::Object(was), Value::Object(now)) => self.objects(was, now),
             (Value::Array(was), Value::Array(now)) => self.lists(was, now),
-            (Value::Number(was), Value::Number(now)) if self.rules.are_alike(was, now) => {}
-            (was, now) if was == now => {}
+            (was, now) if self.rules.are_alike(was, now) => {}
             (was, now) => self.add(Side::Value(was.clone()), Side::Value(now.clone())),
         }
     }
@@ -127,17 +127,18 @@ impl Changes<'_> {
     }
 
     fn add(&mut self, was: Side, now: Side) {
-        self.found.push(Change { path: pointer(&self.steps), was, now });
+        self.found.push(Change { path: pointer(&self.steps), was: was.shown(), now: now.shown() });
     }
 }
 
 impl Rules {
-    fn are_alike(&self, was: &Number, now: &Number) -> bool {
-        if was == now {
-            return true;
-        }
-        let (Some(was), Some(now)) = (was.as_f64(), now.as_f64()) else { return false };
-        self.tolerance > 0.0 && (was - now).abs() <= self.tolerance * was.abs().max(now.abs()).max(1.0)
+    fn are_alike(&self, was: &Value, now: &Value) -> bool {
+        let read = |value: &Value| value.as_f64().or_else(|| exact::number(value)?.parse().ok());
+        let near = || {
+            let (was, now): (f64, f64) = (read(was)?, read(now)?);
+            Some((was - now).abs() <= self.tolerance * was.abs().max(now.abs()).max(1.0))
+        };
+        was == now || self.tolerance > 0.0 && near().unwrap_or(false)
     }
 }
 
@@ -147,9 +148,17 @@ impl Side {
         *self == Self::Absent
     }
 
+    /// As it stands in a difference.
+    fn shown(self) -> Self {
+        match self {
+            Self::Value(value) => Self::Value(exact::shown(&value)),
+            other => other,
+        }
+    }
+
     fn of(body: &Body) -> Self {
         match body {
-            Body::Json(json) => serde_json::from_str(json.get()).map_or(Self::Bytes(body.len()), Self::Value),
+            Body::Json(json) => exact::read(json.get()).map_or(Self::Bytes(body.len()), Self::Value),
             Body::Bytes(_) | Body::Stored { .. } | Body::Left { .. } => Self::Bytes(body.len()),
         }
     }

@@ -17,7 +17,7 @@ mod tail;
 mod verdict;
 
 pub use access::{Access, Target, connect};
-pub use apply::{Applied, Apply, MANAGED_BY, MANAGER, PART_OF};
+pub use apply::{Applied, Apply, MANAGED_BY, MANAGER, PART_OF, PROJECT};
 pub use error::{ClusterError, Contested};
 pub use facts::facts;
 pub use forward::{Forward, To};

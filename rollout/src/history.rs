@@ -102,6 +102,8 @@ impl Source {
             texts: self.texts.iter().map(|(path, text)| (path.clone(), text.as_str().into())).collect(),
             included: self.included.clone(),
             absent: BTreeMap::new(),
+            // Values are kept by nobody: they may be secrets. What is built again is built with those of now.
+            environment: build::environment(),
         };
         app::parse(&sources).0
     }

@@ -8,6 +8,8 @@ pub mod image;
 pub mod model;
 pub mod object;
 pub mod plan;
+pub mod project;
+pub mod proxy;
 pub mod push;
 pub mod settings;
 pub mod ship;

@@ -14,6 +14,7 @@ mod drift;
 mod entry;
 pub mod label;
 pub mod name;
+mod reaches;
 mod read;
 mod service;
 
@@ -28,6 +29,7 @@ pub(crate) use config::TOKEN;
 pub use config::secret;
 pub use deployment::CONTAINER;
 pub use drift::drift;
+pub(crate) use reaches::{CALLS, alike};
 pub use read::read;
 
 /// Who pushes what: told on the objects, and no part of what a pod is made from.
@@ -101,5 +103,7 @@ impl Objects {
 
 /// The name and labels of an object of an app, of a service where it is one's.
 fn metadata(wanted: &Wanted, name: String, service: Option<&WantedService>) -> ObjectMeta {
-    ObjectMeta { name: Some(name), labels: Some(label::all(&wanted.app, service)), ..ObjectMeta::default() }
+    let mut labels = label::all(&wanted.app, service);
+    labels.extend(wanted.project.clone().map(|project| (label::PROJECT.to_owned(), project)));
+    ObjectMeta { name: Some(name), labels: Some(labels), ..ObjectMeta::default() }
 }

@@ -10,6 +10,7 @@ use std::fmt::{self, Display};
 use serde::Serialize;
 
 use crate::model::{Running, RunningService, Wanted, WantedService};
+use crate::object::alike;
 use crate::wire::Break;
 
 pub use object::{ObjectStep, ObjectWhat, objects};
@@ -195,7 +196,7 @@ fn what(service: &WantedService, before: &RunningService) -> What {
 }
 
 fn reasons(service: &WantedService, before: &RunningService) -> Vec<String> {
-    let reasons = app::reasons(&before.reaches, &service.reaches);
+    let reasons = app::reasons(&before.reaches, &alike(&before.reaches, &service.reaches));
     if before.reaches.is_empty() {
         return vec!["what ran before does not tell what it was made of".to_owned()];
     }

@@ -73,7 +73,9 @@ impl Push {
         let maker = Maker::open(&options.root, &options.place.build, &tell)?;
         let (access, versions) = tokio::join!(connect(&options, &pins, &tell), maker.versions(&options.app));
         let (access, versions) = (access?, versions?);
-        let site = Site::look(&access, &options.app.name).await?;
+        let site = Site::look(&access, options.name()).await?;
+        let project = options.project()?;
+        site.check(options.name(), &project)?;
         let known = |(service, version): (&String, &String)| {
             let there = site.running.services.iter().find(|there| there.name == *service && there.version == *version);
             let image = there.map(|there| there.image.clone()).unwrap_or_default();
@@ -83,7 +85,8 @@ impl Push {
         let mut built: BTreeMap<String, Built> = versions.iter().map(known).collect();
         let dependencies = maker.dependencies(&options.app).await?;
         let wanted = |options: &Options, built: &BTreeMap<String, Built>| {
-            Wanted::of(&options.app, &options.settings, built).depending_on(&dependencies)
+            let wanted = Wanted::of(&options.app, &options.settings, built).depending_on(&dependencies);
+            Wanted { project: project.first().cloned(), ..wanted }
         };
         let sketch = select(&options, wanted(&options, &built), &site, &dependencies)?;
         work::fits(&sketch, &site)?;

@@ -1,11 +1,11 @@
-//! What a user says of how services run on a cluster: in `#[service(…)]`, and in a `dyn.toml` beside the app's file.
+//! What a user says of how services run, on a cluster above all: in `#[service(…)]`, and in a `dyn.toml` beside the app's file.
 //!
 //! Of a service, the nearest word counts: built-in < `[defaults]` < `#[service(…)]` < `[services.NAME]`, since the file
-//! is what may differ from place to place. Maps (`env`, `nodes`) add up, key by key.
+//! is what may differ from place to place. Maps (`env`, `nodes`) add up, key by key, and so do lists (`inherit`).
 
 mod file;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use app::{App, Cpu, Memory};
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,10 @@ pub struct Settings {
     pub entry: Entry,
     /// Where images go.
     pub images: Images,
+    /// What the app is called on a cluster; none: as its file.
+    pub name: Option<String>,
+    /// Whether the app's source is left out of what is kept on the cluster of each push.
+    pub without_source: bool,
 }
 
 /// How one service runs.
@@ -46,6 +50,9 @@ pub struct ServiceSettings {
     /// Environment variables.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, Variable>,
+    /// Variables that sessions take from the shell they were started in. No part of what runs on a cluster.
+    #[serde(skip)]
+    pub inherit: BTreeSet<String>,
     /// Labels a node must have.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub nodes: BTreeMap<String, String>,
@@ -112,6 +119,10 @@ pub struct Entry {
     pub tls: Option<String>,
     /// A port of every node, 30000 to 32767 on most clusters; 0: one the cluster picks.
     pub node_port: Option<u16>,
+    /// Whether callers from outside may choose another flow (`Dyninka-Route`).
+    pub routes: bool,
+    /// Whether `/metrics` is told to callers from outside, too.
+    pub metrics: bool,
 }
 
 /// Where images go.
@@ -147,7 +158,18 @@ impl Settings {
             (service.name.clone(), settings)
         };
         let services = app.services.iter().map(service).collect();
-        Self { services, entry: file.entry.clone(), images: file.images.clone() }
+        Self {
+            services,
+            entry: file.entry.clone(),
+            images: file.images.clone(),
+            name: file.name.clone(),
+            without_source: file.keep_source == Some(false),
+        }
+    }
+
+    /// What an app is called on a cluster.
+    pub fn name_of<'a>(&'a self, app: &'a App) -> &'a str {
+        self.name.as_deref().unwrap_or(&app.name)
     }
 }
 
@@ -159,6 +181,7 @@ impl Default for ServiceSettings {
             cpu_limit: None,
             memory: MEMORY,
             env: BTreeMap::new(),
+            inherit: BTreeSet::new(),
             nodes: BTreeMap::new(),
             spread: Spread::default(),
         }
@@ -178,6 +201,7 @@ impl ServiceSettings {
         self.cpu_limit = said.cpu_limit.or(self.cpu_limit);
         self.memory = said.memory.unwrap_or(self.memory);
         self.env.extend(said.env.clone());
+        self.inherit.extend(said.inherit.iter().cloned());
         self.nodes.extend(said.nodes.clone());
         self.spread = said.spread.unwrap_or(self.spread);
     }

@@ -37,6 +37,7 @@ mod error;
 mod local;
 mod nodes;
 mod owner;
+mod proxied;
 mod registry;
 mod retention;
 mod serve;

@@ -58,7 +58,7 @@ fn config_map(name: &str, app: &str, value: &str) -> DynamicObject {
 async fn objects_are_applied_and_those_of_others_are_not_touched() {
     let namespace = Namespace::new("apply").await;
     let access = namespace.access().await;
-    let apply = Apply { access: &access, app: "building", force: false };
+    let apply = Apply { access: &access, app: "building", project: &[], force: false };
     assert_eq!(apply.apply(&config_map("one", "building", "a")).await.unwrap(), Applied::Created);
     assert_eq!(apply.apply(&config_map("one", "building", "a")).await.unwrap(), Applied::Unchanged);
     assert_eq!(apply.apply(&config_map("one", "building", "b")).await.unwrap(), Applied::Changed);
@@ -95,7 +95,7 @@ async fn one_push_at_a_time() {
     let access = namespace.access().await;
     let (anna, otto) = (holder("anna", std::process::id()), holder("otto", std::process::id()));
     let held = Lease::take(&access, "push-building", "building", &anna, |_| {}).await.unwrap();
-    held.check().unwrap();
+    held.hold().await.unwrap();
     let mut waited_for = String::new();
     let refused = Lease::take(&access, "push-building", "building", &otto, |who| who.clone_into(&mut waited_for))
         .await
@@ -147,7 +147,7 @@ fn following(name: &str) -> Follow {
 async fn a_roll_is_followed_to_its_end() {
     let namespace = Namespace::new("roll").await;
     let access = namespace.access().await;
-    let apply = Apply { access: &access, app: "building", force: false };
+    let apply = Apply { access: &access, app: "building", project: &[], force: false };
     apply.apply(&deployment("map", "docker.io/dyn-testbed/pause:1", 2)).await.unwrap();
     let mut seen = Vec::new();
     let ended = follow(&access, &following("map"), |roll| seen.push((roll.ready, roll.wanted))).await.unwrap();

@@ -8,7 +8,7 @@
 use std::ffi::c_void;
 
 /// The border's version. A library that speaks another one is not taken over.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The one symbol a service library exports: an [`Entry`].
 pub const SYMBOL: &str = "dyninka_service";
@@ -110,13 +110,28 @@ pub struct Library {
     pub state: unsafe extern "C" fn(name: Slice) -> Outcome,
     /// Puts a JSON value in a placed value's place: `Value`, or `Rejected` when it does not read (value untouched).
     pub restore: unsafe extern "C" fn(name: Slice, json: Slice) -> Outcome,
-    /// A counted pointer to the cell of a placed value, for [`Library::adopt`] of a library with the same
-    /// fingerprint; null when there is no such value, and while a call holds it.
+    /// A counted pointer to the cell of a placed value, for [`Library::adopt`] of a library that may share it
+    /// ([`State::unlike`]); null when there is no such value, and while a call holds it.
     pub share: unsafe extern "C" fn(name: Slice) -> *const c_void,
-    /// Takes the cell that [`Library::share`] of another version gave. Only between equal fingerprints.
+    /// Takes the cell that [`Library::share`] of another version gave. Only where the two may share it.
     pub adopt: unsafe extern "C" fn(name: Slice, cell: *const c_void) -> bool,
+    /// Whether a call holds a placed value at this moment.
+    pub held: unsafe extern "C" fn(name: Slice) -> bool,
     /// No call will follow: the library's own threads end. Its code stays mapped.
     pub retire: unsafe extern "C" fn(),
+    /// After [`Library::retire`], as often as wanted: gives back the cells of placed values that nobody uses. Values that
+    /// no other version has are dropped. `Value` with a [`Released`]. What still runs of this library finds initial
+    /// values from then on.
+    pub release: unsafe extern "C" fn() -> Outcome,
+}
+
+/// What [`Library::release`] did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Released {
+    /// Values that somebody still uses.
+    pub used: Vec<String>,
+    /// Values whose `drop` panicked, with the words of the panic.
+    pub panicked: Vec<(String, String)>,
 }
 
 /// What a library says of itself, as JSON.
@@ -139,8 +154,52 @@ pub struct Description {
 pub struct State {
     /// Name of the static.
     pub name: String,
-    /// Equal fingerprints: the very same memory can be used by both versions.
+    /// Hash of the source of its type, and of everything that this rests on.
     pub fingerprint: String,
+    /// Why no other version may use its memory, whatever the fingerprint.
+    pub apart: Option<String>,
+    /// Bytes of a value, without what it points to.
+    pub size: usize,
+    /// Its alignment.
+    pub align: usize,
+    /// Its type as the compiler names it. The crate a type is in may have another name in each version.
+    #[serde(rename = "type")]
+    pub ty: String,
+}
+
+impl State {
+    /// Why another version's memory of this value may not be used by the version that says this of it; none where both
+    /// mean the same by it.
+    pub fn unlike(&self, other: &Self) -> Option<String> {
+        if let Some(why) = self.apart.as_ref().or(other.apart.as_ref()) {
+            return Some(why.clone());
+        }
+        if self.fingerprint != other.fingerprint {
+            return Some("its type changed, or what that rests on".to_owned());
+        }
+        if (self.size, self.align) != (other.size, other.align) {
+            let (size, before) = (self.size, other.size);
+            return Some(format!("its type has {size} bytes at another alignment or size than before ({before})"));
+        }
+        let (ty, before) = (without_crates(&self.ty), without_crates(&other.ty));
+        (ty != before).then(|| format!("its type is {ty}, and was {before}"))
+    }
+}
+
+/// The name of a type with each path's first name left out where there is more than one.
+fn without_crates(ty: &str) -> String {
+    let is_name = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+    let mut text = String::with_capacity(ty.len());
+    let mut rest = ty;
+    while !rest.is_empty() {
+        let end = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
+        let (path, after) = rest.split_at(end);
+        text.push_str(path.split_once("::").map_or(path, |(_, inside)| inside));
+        let next = after.find(is_name).unwrap_or(after.len());
+        text.push_str(&after[..next]);
+        rest = &after[next..];
+    }
+    text
 }
 
 // A slice is sent with the call it belongs to; whoever passes it to another thread keeps the bytes alive.
@@ -213,5 +272,30 @@ impl Outcome {
     /// An outcome with a body.
     pub fn new(kind: Kind, body: Vec<u8>) -> Self {
         Self { kind, body: Buffer::new(body), nanos: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(fingerprint: &str, size: usize, ty: &str) -> State {
+        let ty = ty.to_owned();
+        State { name: "S".to_owned(), fingerprint: fingerprint.to_owned(), apart: None, size, align: 8, ty }
+    }
+
+    #[test]
+    fn a_cell_is_shared_where_fingerprint_layout_and_type_are_equal_and_nothing_speaks_against_it() {
+        let old = state("f", 24, "alloc::vec::Vec<app::shapes::Shape>");
+        assert_eq!(old.unlike(&old), None);
+        assert_eq!(state("f", 24, "alloc::vec::Vec<types_of_app::shapes::Shape>").unlike(&old), None);
+        let why = |new: &State| new.unlike(&old).unwrap_or_default();
+        assert!(why(&state("g", 24, &old.ty)).contains("changed"));
+        assert!(why(&state("f", 32, &old.ty)).contains("32 bytes"));
+        assert!(why(&State { align: 16, ..old.clone() }).contains("alignment"));
+        assert!(why(&state("f", 24, "alloc::vec::Vec<app::other::Shape>")).contains("other::Shape"));
+        let apart = State { apart: Some("a dyn".to_owned()), ..old.clone() };
+        assert_eq!(why(&apart), "a dyn");
+        assert_eq!(old.unlike(&apart).as_deref(), Some("a dyn"));
     }
 }

@@ -9,6 +9,7 @@ mod export;
 mod guard;
 mod panics;
 mod place;
+mod returned;
 mod state;
 mod table;
 
@@ -19,7 +20,8 @@ use std::time::Instant;
 
 use serde::de::DeserializeOwned;
 
-pub use answer::{Answer, failed, filtered, value};
+pub use answer::{Answer, value};
+pub use returned::{Fallible, IsFailing, IsFailingOrFiltering, IsFiltering, IsPlain, Returned};
 pub use state::{Json, Opaque, Probe, State};
 pub use table::register;
 

@@ -1,7 +1,9 @@
 //! State that the system knows.
 
+use std::mem;
+use std::ops::{Deref, DerefMut};
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// State of one service, tied to it by `#[placed(service)]`: it is kept over an edit of the service's code, shown
@@ -20,12 +22,43 @@ pub struct Placed<T> {
     /// A counted pointer of an `Arc<Mutex<T>>`, null before the first use. On the heap, so that a newer version of
     /// the service's library can use the very same value.
     cell: AtomicPtr<Mutex<T>>,
+    /// Who uses the cell at this moment, or is about to: while there is anybody, its count is not given back.
+    users: AtomicUsize,
+}
+
+/// Somebody who uses the cell.
+struct User<'a>(&'a AtomicUsize);
+
+impl Drop for User<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// The value, locked. Its fields are dropped in this order: the lock, then the use.
+struct Held<'a, T> {
+    value: MutexGuard<'a, T>,
+    _user: User<'a>,
+}
+
+impl<T> Deref for Held<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> DerefMut for Held<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.value
+    }
 }
 
 impl<T> Placed<T> {
     /// State with an initial value, made by a function.
     pub const fn new(initial: fn() -> T) -> Self {
-        Self { initial, cell: AtomicPtr::new(ptr::null_mut()) }
+        Self { initial, cell: AtomicPtr::new(ptr::null_mut()), users: AtomicUsize::new(0) }
     }
 
     /// Changes the value under its lock.
@@ -48,35 +81,68 @@ impl<T> Placed<T> {
 
     /// Puts another value in its place.
     pub fn set(&self, value: T) {
-        self.update(|old| *old = value);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, T> {
-        self.cell().lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn cell(&self) -> &Mutex<T> {
-        let mut cell = self.cell.load(Ordering::Acquire);
-        if cell.is_null() {
-            let fresh = Arc::into_raw(Arc::new(Mutex::new((self.initial)()))).cast_mut();
-            let placed = self.cell.compare_exchange(ptr::null_mut(), fresh, Ordering::AcqRel, Ordering::Acquire);
-            cell = placed.map_or_else(
-                |first| {
-                    // SAFETY: `fresh` was made above and nobody else has seen it.
-                    drop(unsafe { Arc::from_raw(fresh) });
-                    first
-                },
-                |_| fresh,
-            );
+        let _user = self.enter();
+        let mut value = value;
+        if self.cell.load(Ordering::SeqCst).is_null() {
+            match self.place(value) {
+                Ok(_) => return,
+                Err((_, not_placed)) => value = not_placed,
+            }
         }
-        // SAFETY: a cell, once placed, keeps its count for as long as the static: see `adopt`.
+        // The old value is dropped once nobody is kept waiting for its lock.
+        drop(self.update(|old| mem::replace(old, value)));
+    }
+
+    fn enter(&self) -> User<'_> {
+        self.users.fetch_add(1, Ordering::SeqCst);
+        User(&self.users)
+    }
+
+    fn lock(&self) -> Held<'_, T> {
+        let user = self.enter();
+        let value = self.cell(&user).lock().unwrap_or_else(PoisonError::into_inner);
+        Held { value, _user: user }
+    }
+
+    /// The cell, for as long as the use lasts.
+    fn cell<'a>(&'a self, _: &User<'a>) -> &'a Mutex<T> {
+        let mut cell = self.cell.load(Ordering::SeqCst);
+        if cell.is_null() {
+            cell = self.place((self.initial)()).unwrap_or_else(|(first, _)| first);
+        }
+        // SAFETY: the pointer is one that was in the static after its user was counted. Its count is given back, by
+        // `release` and `adopt`, only after it was taken out of the static and no user was counted thereafter.
         unsafe { &*cell }
+    }
+
+    /// Makes a cell of a value where there is none, or answers the cell that there is, and the value.
+    fn place(&self, value: T) -> Result<*mut Mutex<T>, (*mut Mutex<T>, T)> {
+        let fresh = Arc::into_raw(Arc::new(Mutex::new(value))).cast_mut();
+        match self.cell.compare_exchange(ptr::null_mut(), fresh, Ordering::SeqCst, Ordering::SeqCst) {
+            Ok(_) => Ok(fresh),
+            Err(first) => {
+                // SAFETY: `fresh` was made above and nobody else has seen it.
+                let fresh = unsafe { Arc::from_raw(fresh) };
+                match Arc::into_inner(fresh) {
+                    Some(value) => Err((first, value.into_inner().unwrap_or_else(PoisonError::into_inner))),
+                    None => unreachable!("nobody else has counted it"),
+                }
+            }
+        }
+    }
+
+    /// Whether somebody holds the value at this moment.
+    pub(crate) fn is_held(&self) -> bool {
+        let user = self.enter();
+        let is_there = !self.cell.load(Ordering::SeqCst).is_null();
+        is_there && matches!(self.cell(&user).try_lock(), Err(TryLockError::WouldBlock))
     }
 
     /// A counted pointer to the cell, for `adopt` of another version. None while somebody holds the value: who never
     /// lets go of it would hold the other version up, too.
     pub(crate) fn share(&self) -> Option<*const Mutex<T>> {
-        let cell = self.cell();
+        let user = self.enter();
+        let cell = self.cell(&user);
         if matches!(cell.try_lock(), Err(TryLockError::WouldBlock)) {
             return None;
         }
@@ -86,12 +152,38 @@ impl<T> Placed<T> {
         Some(cell)
     }
 
-    /// Uses another version's cell from now on. A cell used before keeps its count: somebody may hold it.
+    /// Uses another version's cell from now on.
     ///
     /// # Safety
     /// `cell` comes from `share` of a `Placed<T>` with the same `T`, layout and allocator.
     pub(crate) unsafe fn adopt(&self, cell: *const Mutex<T>) {
-        self.cell.store(cell.cast_mut(), Ordering::Release);
+        let before = self.cell.swap(cell.cast_mut(), Ordering::SeqCst);
+        if !before.is_null() && self.users.load(Ordering::SeqCst) == 0 {
+            // SAFETY: its count was the static's, which has another cell now, and whoever used it has gone. Where
+            // somebody may still use it, it stays.
+            drop(unsafe { Arc::from_raw(before) });
+        }
+    }
+
+    /// Gives the cell back, unless somebody uses it: a value that no other version has is dropped. Whoever comes
+    /// later begins with the initial value. Answers whether nothing is held here any more.
+    pub(crate) fn release(&self) -> bool {
+        if self.users.load(Ordering::SeqCst) > 0 {
+            return false;
+        }
+        let cell = self.cell.swap(ptr::null_mut(), Ordering::SeqCst);
+        if cell.is_null() {
+            return true;
+        }
+        if self.users.load(Ordering::SeqCst) > 0 {
+            // Somebody came meanwhile, and may have seen it. It goes back; where it cannot, since there is a new one
+            // already, it stays for ever.
+            let _ = self.cell.compare_exchange(ptr::null_mut(), cell, Ordering::SeqCst, Ordering::SeqCst);
+            return false;
+        }
+        // SAFETY: its count was the static's, which has none now, and whoever used it has gone.
+        drop(unsafe { Arc::from_raw(cell) });
+        true
     }
 }
 
@@ -138,5 +230,61 @@ mod tests {
         unsafe { NEW.adopt(OLD.share().expect("nobody holds it")) };
         NEW.update(|value| *value += 1);
         assert_eq!(OLD.get(), 8);
+    }
+
+    /// Counts itself.
+    struct Counted(&'static AtomicUsize);
+
+    impl Counted {
+        fn new(alive: &'static AtomicUsize) -> Self {
+            alive.fetch_add(1, Ordering::SeqCst);
+            Self(alive)
+        }
+    }
+
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_value_is_dropped_when_the_last_version_that_has_it_gives_it_back() {
+        static ALIVE: AtomicUsize = AtomicUsize::new(0);
+        static OLD: Placed<Counted> = Placed::new(|| Counted::new(&ALIVE));
+        static NEW: Placed<Counted> = Placed::new(|| Counted::new(&ALIVE));
+        let alive = || ALIVE.load(Ordering::SeqCst);
+        // A version that used its own before it takes another's.
+        NEW.read(|_| ());
+        OLD.read(|_| ());
+        assert_eq!(alive(), 2);
+        // SAFETY: same type, same program.
+        unsafe { NEW.adopt(OLD.share().expect("nobody holds it")) };
+        assert_eq!(alive(), 1);
+        assert!(OLD.release() && OLD.release());
+        assert_eq!(alive(), 1, "the new version has it");
+        NEW.read(|_| assert!(!NEW.release(), "it is held"));
+        assert!(NEW.release());
+        assert_eq!(alive(), 0);
+        NEW.set(Counted::new(&ALIVE));
+        assert_eq!(alive(), 1, "no initial value is made where another is set");
+        NEW.set(Counted::new(&ALIVE));
+        assert_eq!(alive(), 1);
+    }
+
+    #[test]
+    fn whoever_uses_a_value_while_it_is_given_back_finds_one_that_is_alive() {
+        static ALIVE: AtomicUsize = AtomicUsize::new(0);
+        static STATE: Placed<(Counted, Box<u64>)> = Placed::new(|| (Counted::new(&ALIVE), Box::new(7)));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..5_000).for_each(|_| assert_eq!(STATE.read(|value| *value.1), 7)));
+            }
+            scope.spawn(|| {
+                (0..5_000).for_each(|_| {
+                    STATE.release();
+                })
+            });
+        });
     }
 }

@@ -39,7 +39,7 @@ async fn probe(mode: String, reading: Reading) -> Result<Option<f64>> {
 
 dyninka::__export! {
     service: "probe", version: "probe@00000001", function: probe, call: async,
-    inputs: [mode: String, reading: Reading], returns: result_option,
+    inputs: [mode: String, reading: Reading],
     states: [COUNT: "u64 of this build", SEEN: "instants"],
 }
 

@@ -14,7 +14,7 @@ async fn forever() -> u8 {
 
 dyninka::__export! {
     service: "forever", version: "forever@00000001", function: forever, call: async,
-    inputs: [], returns: value, states: [],
+    inputs: [], states: [],
 }
 
 unsafe extern "C" {

@@ -2,6 +2,7 @@
 
 mod answer;
 mod close;
+mod exporter;
 mod follow_host;
 mod keep_edit;
 mod push;
@@ -13,7 +14,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use build::{Builder, Progress};
-use local_cluster::Ground;
+use futures_util::FutureExt;
+use local_cluster::{Ground, Program};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
@@ -23,6 +25,7 @@ use crate::api;
 use crate::asking::{Ask, Desk};
 use crate::control::Control;
 use crate::effect::{Effect, Wanted};
+use crate::environment::Environments;
 use crate::event::Event;
 use crate::follow;
 use crate::home::Place;
@@ -39,7 +42,7 @@ use crate::running::Running;
 use crate::session::StartError;
 use crate::snapshot::Snapshot;
 use crate::state::{Settings, State};
-use crate::telemetry::{self, Exporter, Followed, Recorded};
+use crate::telemetry::{Followed, Recorded};
 use crate::texts::Texts;
 use crate::timeline::Timeline;
 use crate::tools::{Again, Tools};
@@ -49,6 +52,9 @@ const KEEP_LIBRARIES: u64 = 2 << 30;
 
 /// Faces see twenty pictures a second at most.
 const FRAME: Duration = Duration::from_millis(50);
+
+/// What is taken in of the ground's queue in one go: more than it holds, as long as nothing is added meanwhile.
+const MOST_AT_ONCE: usize = 100_000;
 
 /// Batches of measurements on their way: a few seconds of many services. Beyond it hosts keep theirs and count.
 const BATCHES: usize = 1024;
@@ -60,8 +66,10 @@ pub(crate) struct Actor {
     state: State,
     tools: Arc<Tools>,
     events: UnboundedSender<Event>,
-    outbox: UnboundedSender<Report>,
+    outbox: local_cluster::Sender<Report>,
     ground: Option<Arc<dyn Ground>>,
+    /// The ground that is listened to, also while it is closed.
+    heard: Option<Arc<dyn Ground>>,
     /// The files to follow.
     files: watch::Sender<BTreeSet<PathBuf>>,
     builds: HashMap<String, AbortHandle>,
@@ -101,7 +109,7 @@ impl Actor {
         token: String,
         control: Control,
         events: UnboundedSender<Event>,
-        outbox: UnboundedSender<Report>,
+        outbox: local_cluster::Sender<Report>,
     ) -> Result<Self, StartError> {
         let (asks, asked) = unbounded_channel();
         let trouble = |source: io::Error| StartError::Folder { folder: place.folder.clone(), source };
@@ -112,18 +120,21 @@ impl Actor {
         let notices = events.clone();
         let notice = move |message| drop(notices.send(Event::Notice { message }));
         let recorder = Arc::new(Recorder::new(options.recording.clone(), place.recordings(), notice)?);
+        let program = Program::hold(&options.host);
+        let program =
+            Arc::new(program.map_err(|source| StartError::Program { program: options.host.clone(), source })?);
         let desk = Arc::new(Desk {
             asks,
             journal: journal.clone(),
             control: control.clone(),
             recorder: recorder.clone(),
-            program: options.host.clone(),
+            program: program.clone(),
         });
         let serving = tokio::spawn(async move { api::serve(listener, desk).await });
         let (followed, batches) = tokio::sync::mpsc::channel(BATCHES);
         let (shown, measured) = watch::channel(Arc::new(Measured::default()));
         let begun = Instant::now();
-        let exporter = exporter(&events);
+        let exporter = exporter::start(&events);
         let (recorded, records) = tokio::sync::mpsc::channel(RECORDS);
         tokio::spawn(recorder::record(recorder.clone(), records, begun));
         tokio::spawn(measure(batches, exporter, shown, begun));
@@ -144,14 +155,17 @@ impl Actor {
                 options,
                 place,
                 control,
+                program,
                 builder,
                 texts: Texts::default(),
                 memory: Arc::default(),
                 loaded: Mutex::default(),
+                front: Mutex::default(),
             }),
             events,
             outbox,
             ground: None,
+            heard: None,
             files: watch::Sender::new(BTreeSet::new()),
             builds: HashMap::new(),
             swaps: HashMap::new(),
@@ -212,6 +226,11 @@ impl Actor {
                     is_news = false;
                     self.pictures.send_replace(Arc::new(self.picture()));
                 }
+                // Last of all, and one by one: lines keep neither a save nor a command waiting.
+                event = follow::ground(self.heard.as_ref()) => {
+                    is_news = true;
+                    self.happened(event);
+                }
             }
         }
         self.serving.abort();
@@ -221,6 +240,10 @@ impl Actor {
 
     /// Whether it was the last thing to happen.
     fn happened(&mut self, event: Event) -> bool {
+        // What a service wrote before is part of why it did not start, and nothing is told after the end.
+        if matches!(event, Event::Refused { .. } | Event::Closed) {
+            self.hear_out();
+        }
         let ended = matches!(event, Event::Closed);
         let started = match &event {
             Event::Started { service } => Some(service.clone()),
@@ -234,6 +257,14 @@ impl Actor {
         }
         while self.tasks.try_join_next().is_some() || self.making.try_join_next().is_some() {}
         ended
+    }
+
+    /// Takes in what the ground has told by now, which is bounded.
+    fn hear_out(&mut self) {
+        for _ in 0..MOST_AT_ONCE {
+            let Some(event) = follow::ground(self.heard.as_ref()).now_or_never() else { return };
+            self.happened(event);
+        }
     }
 
     /// What there is to see, with what was measured.
@@ -272,8 +303,10 @@ impl Actor {
         match effect {
             Effect::Report(report) => self.report(report),
             Effect::Load { edit } => self.spawn(async move { tell(tools.load(edit).await) }),
-            Effect::Watch { files } => {
+            Effect::Watch { mut files } => {
                 if self.tools.options.watch {
+                    // Where there is none yet, it may come.
+                    files.insert(crate::pushing::settings_file(&tools.options.file));
                     self.files.send_replace(files);
                 }
             }
@@ -297,7 +330,7 @@ impl Actor {
                     build.abort();
                 }
             }
-            Effect::Open { app } => self.open(app),
+            Effect::Open { app, environments } => self.open(app, &environments),
             Effect::Seat { place } => {
                 self.on_ground(|ground, tools| async move { tools.seat(&*ground, place).await });
             }
@@ -307,7 +340,7 @@ impl Actor {
             Effect::Swap(swap) => {
                 let Some(ground) = self.ground.clone() else { return };
                 let name = swap.config.service.clone();
-                let swap = self.tasks.spawn(async move { tell(tools.swap(&*ground, *swap).await) });
+                let swap = self.tasks.spawn(async move { tell(tools.swap(&*ground, *swap, &tell).await) });
                 if let Some(before) = self.swaps.insert(name, swap) {
                     before.abort();
                 }
@@ -318,6 +351,9 @@ impl Actor {
             }
             Effect::Rehouse { moves } => {
                 self.on_ground(|ground, tools| async move { tools.rehouse(&*ground, moves).await });
+            }
+            Effect::Renew(one) => {
+                self.on_ground(|ground, tools| async move { tools.renew(&*ground, *one).await });
             }
             Effect::Remove { service } => {
                 for follower in self.followers.remove(&service).into_iter().flatten() {
@@ -353,7 +389,7 @@ impl Actor {
             Effect::Judge(judge) => {
                 let recorder = self.recorder.clone();
                 let judging = self.tasks.spawn(async move {
-                    tell(judge::judge(tools.options.host.clone(), &tools.place, &recorder, *judge).await);
+                    tell(judge::judge(tools.program.path(), &tools.place, &recorder, *judge).await);
                 });
                 if let Some(before) = self.judging.replace(judging) {
                     before.abort();
@@ -386,7 +422,7 @@ impl Actor {
     fn report(&mut self, report: Report) {
         let at_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         if let Some(message) = self.journal.note(at_ms, &report) {
-            drop(self.outbox.send(Report::Notice { message }));
+            self.outbox.send(Report::Notice { message });
         }
         self.keep_edit(&report);
         match &report {
@@ -407,11 +443,10 @@ impl Actor {
             };
             if let Err(error) = running.write(&self.tools.place.folder) {
                 let message = format!("other commands will not find this session: {error}");
-                drop(self.outbox.send(Report::Notice { message }));
+                self.outbox.send(Report::Notice { message });
             }
         }
-        // A face that is gone has no interest any more.
-        drop(self.outbox.send(report));
+        self.outbox.send(report);
     }
 
     /// Where it was asked for with the start. A recording that does not begin keeps nothing else from it.
@@ -425,48 +460,21 @@ impl Actor {
     }
 
     /// Chosen before the loop goes on, so that closing finds the ground whatever happens meanwhile.
-    fn open(&mut self, app: Wanted) {
+    fn open(&mut self, app: Wanted, environments: &Environments) {
         let (events, tools) = (self.events.clone(), self.tools.clone());
         let handle = tokio::runtime::Handle::current();
-        let chosen = tokio::task::block_in_place(|| handle.block_on(tools.choose(&app.0)));
+        let chosen = tokio::task::block_in_place(|| handle.block_on(tools.choose(&app.0, environments)));
         match chosen {
             Ok((ground, reason, front)) => {
                 if let Some(message) = reason {
                     drop(events.send(Event::Notice { message }));
                 }
                 self.ground = Some(ground.clone());
-                let listening = (ground.clone(), events.clone());
-                self.spawn(async move { follow::ground(listening.0, listening.1).await });
+                self.heard = Some(ground.clone());
                 let front_at = app.0.last().map(str::to_owned);
                 self.making.spawn(async move { drop(events.send(tools.open(&*ground, front, front_at).await)) });
             }
             Err(event) => drop(events.send(event)),
-        }
-    }
-}
-
-/// Where measurements are sent, if the user's environment names a place.
-fn exporter(events: &UnboundedSender<Event>) -> Option<Exporter> {
-    let notice = |message: String| drop(events.send(Event::Notice { message }));
-    match telemetry::Settings::read(|name| std::env::var(name).ok()) {
-        Ok(None) => None,
-        Ok(Some(settings)) => {
-            settings.ignored.iter().for_each(|words| notice(words.clone()));
-            let endpoint = settings.endpoint.clone();
-            match Exporter::start(settings) {
-                Ok(exporter) => {
-                    notice(format!("spans are sent to {endpoint}"));
-                    Some(exporter)
-                }
-                Err(error) => {
-                    notice(format!("spans are sent nowhere: {error}"));
-                    None
-                }
-            }
-        }
-        Err(error) => {
-            notice(format!("spans are sent nowhere: {error}"));
-            None
         }
     }
 }

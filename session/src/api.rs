@@ -26,11 +26,10 @@ use axum::routing::{get, post};
 use futures_util::{Stream, StreamExt, stream};
 use serde::Deserialize;
 use tokio::net::UnixListener;
-use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::asking::Desk;
 use crate::command::{Answer, Command};
-use crate::journal::{Journal, News};
+use crate::journal::LogLine;
 
 /// Binds the socket, closed to everybody else from its first moment.
 pub(crate) fn bind(socket: &Path) -> io::Result<UnixListener> {
@@ -96,13 +95,20 @@ struct Events {
 }
 
 async fn events(State(desk): State<Arc<Desk>>, Query(asked): Query<Events>) -> Response {
-    let (kept, news) = desk.journal.events(asked.after);
-    let last = kept.last().map_or(asked.after, |entry| entry.seq);
-    let kept = kept.into_iter().map(|entry| numbered(entry.seq, &entry.json)).collect();
-    lines(kept, asked.follow.then_some(news), move |news| match news {
-        News::Event(entry) if entry.seq > last => Some(numbered(entry.seq, &entry.json)),
-        _ => None,
-    })
+    let reader = desk.journal.events(asked.after);
+    body(stream::unfold(reader, move |mut reader| async move {
+        let page = if asked.follow { reader.next_events().await? } else { reader.read_events() };
+        let lines = page.items.iter().map(|entry| numbered(entry.seq, &entry.json)).collect();
+        Some((told(page.lost, lines)?, reader))
+    }))
+}
+
+/// Lines, after the word of how many are missing before them; none where nothing is left to tell.
+fn told(lost: u64, lines: String) -> Option<String> {
+    match lost {
+        0 => Some(lines).filter(|lines| !lines.is_empty()),
+        lost => Some(format!("{{\"event\":\"lost\",\"n\":{lost}}}\n{lines}")),
+    }
 }
 
 /// The event's own JSON with its number in front.
@@ -118,44 +124,15 @@ struct Logs {
     follow: bool,
 }
 
+/// Lines are read when there is room for them on the way, and who takes them too slowly is told how many it lost.
 async fn logs(State(desk): State<Arc<Desk>>, Query(asked): Query<Logs>) -> Response {
-    let journal: &Journal = &desk.journal;
-    let (kept, news) = journal.lines(asked.service.as_deref(), asked.last.unwrap_or(usize::MAX));
-    let last = kept.last().map_or(0, |line| line.seq);
-    let written =
-        |line: &crate::journal::LogLine| serde_json::to_string(line).map(|json| json + "\n").unwrap_or_default();
-    let kept = kept.iter().map(|line| written(line)).collect();
-    lines(kept, asked.follow.then_some(news), move |news| match news {
-        News::Line(line)
-            if line.seq > last && asked.service.as_ref().is_none_or(|service| *service == line.service) =>
-        {
-            Some(written(&line))
-        }
-        _ => None,
-    })
-}
-
-/// JSON lines: what is kept, then what comes. Who reads too slowly is told how much it lost.
-fn lines(
-    kept: Vec<String>,
-    news: Option<broadcast::Receiver<News>>,
-    pick: impl Fn(News) -> Option<String> + Send + 'static,
-) -> Response {
-    let kept = stream::iter(kept);
-    let live = stream::unfold((news, pick), |(news, pick)| async move {
-        let mut news = news?;
-        loop {
-            let line = match news.recv().await {
-                Ok(one) => pick(one),
-                Err(RecvError::Lagged(lost)) => Some(format!("{{\"event\":\"lost\",\"n\":{lost}}}\n")),
-                Err(RecvError::Closed) => return None,
-            };
-            if let Some(line) = line {
-                return Some((line, (Some(news), pick)));
-            }
-        }
-    });
-    body(kept.chain(live))
+    let reader = desk.journal.lines(asked.service.as_deref(), asked.last.unwrap_or(usize::MAX));
+    body(stream::unfold(reader, move |mut reader| async move {
+        let page = if asked.follow { reader.next_lines().await? } else { reader.read_lines() };
+        let written = |line: &LogLine| serde_json::to_string(line).map(|json| json + "\n").unwrap_or_default();
+        let lines = page.items.iter().map(|line| written(line)).collect();
+        Some((told(page.lost, lines)?, reader))
+    }))
 }
 
 fn body(lines: impl Stream<Item = String> + Send + 'static) -> Response {

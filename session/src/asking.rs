@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use local_cluster::Program;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::caller;
@@ -43,7 +44,7 @@ pub(crate) struct Desk {
     pub(crate) control: Control,
     pub(crate) recorder: Arc<Recorder>,
     /// `dyn` itself.
-    pub(crate) program: PathBuf,
+    pub(crate) program: Arc<Program>,
 }
 
 impl Desk {
@@ -113,7 +114,7 @@ impl Desk {
             return over();
         }
         match answer.await {
-            Ok(present) => ask(self.program.clone(), present).await,
+            Ok(present) => ask(self.program.path(), present).await,
             Err(_) => over(),
         }
     }

@@ -75,7 +75,7 @@ impl Client {
 
     async fn lines(&self, url: String) -> Result<Lines, ClientError> {
         let answer = self.client.get(url).send().await.map_err(|error| ClientError::Silent(chain(&error)))?;
-        Ok(Lines { answer, rest: Vec::new() })
+        Ok(Lines { answer, rest: Vec::new(), read: 0 })
     }
 }
 
@@ -84,16 +84,21 @@ impl Client {
 pub struct Lines {
     answer: reqwest::Response,
     rest: Vec<u8>,
+    /// How much of it was told.
+    read: usize,
 }
 
 impl Lines {
     /// The next line, without its end; none when there will be no more.
     pub async fn next(&mut self) -> Result<Option<String>, ClientError> {
         loop {
-            if let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.rest.drain(..=end).collect();
-                return Ok(Some(String::from_utf8_lossy(&line[..end]).into_owned()));
+            let rest = &self.rest[self.read..];
+            if let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+                let line = String::from_utf8_lossy(&rest[..end]).into_owned();
+                self.read += end + 1;
+                return Ok(Some(line));
             }
+            self.rest.drain(..std::mem::take(&mut self.read));
             match self.answer.chunk().await {
                 Ok(Some(chunk)) => self.rest.extend_from_slice(&chunk),
                 Ok(None) => return Ok(None),

@@ -14,6 +14,11 @@ const ASK_AGAIN: Duration = Duration::from_millis(5);
 /// A host that runs answers a question for a value within this.
 const SOON: Duration = Duration::from_secs(5);
 
+/// A host that has read nothing for so long is deaf. It is asked whether it hears after 1, 2 and 4 s.
+pub(crate) const DEAF: Duration = Duration::from_secs(5);
+const FIRST_CHECK: Duration = Duration::from_secs(1);
+const CHECKS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(1)];
+
 /// Talks to hosts of this session.
 #[derive(Clone, Debug)]
 pub(crate) struct Control {
@@ -27,6 +32,9 @@ pub(crate) enum ControlError {
     /// It could not be reached in time.
     #[error("did not answer within {} s: {why}", within.as_secs())]
     Silent { within: Duration, why: String },
+    /// It listens and reads nothing.
+    #[error("read nothing of what it was asked for {} s", DEAF.as_secs())]
+    Deaf,
     /// It answered that it will not.
     #[error("{0}")]
     Refused(String),
@@ -38,7 +46,12 @@ pub(crate) enum ControlError {
 impl ControlError {
     /// Whether the host said nothing at all, or has nothing to say from now on.
     pub(crate) fn is_silence(&self) -> bool {
-        matches!(self, Self::Silent { .. } | Self::Stuck(_))
+        matches!(self, Self::Silent { .. } | Self::Deaf | Self::Stuck(_))
+    }
+
+    /// Whether the host listens and reads nothing.
+    pub(crate) fn is_deaf(&self) -> bool {
+        matches!(self, Self::Deaf)
     }
 }
 
@@ -54,24 +67,49 @@ impl Control {
         &self.client
     }
 
+    /// Gives a question up once the host turns out to be deaf.
+    pub(crate) async fn unless_deaf<T>(
+        &self,
+        at: SocketAddr,
+        question: impl Future<Output = Result<T, ControlError>>,
+    ) -> Result<T, ControlError> {
+        tokio::select! {
+            biased;
+            answer = question => answer,
+            () = self.deaf(at) => Err(ControlError::Deaf),
+        }
+    }
+
+    /// Returns once a host has read nothing for [`DEAF`]. One that does not listen, or answers anything, is not deaf.
+    async fn deaf(&self, at: SocketAddr) {
+        loop {
+            tokio::time::sleep(FIRST_CHECK).await;
+            let mut unread = 0;
+            for within in CHECKS {
+                let asked = self.client.get(format!("http://{at}/healthz")).timeout(within).send().await;
+                if !asked.is_err_and(|error| error.is_timeout()) {
+                    break;
+                }
+                unread += 1;
+            }
+            if unread == CHECKS.len() {
+                return;
+            }
+        }
+    }
+
     /// The secret between the session and its hosts.
     pub(crate) fn token(&self) -> &str {
         &self.token
     }
 
     /// Has a host take a library over, as soon as it listens; it answers once new calls run on the new code.
-    pub(crate) async fn swap(
-        &self,
-        at: SocketAddr,
-        library: &str,
-        within: Duration,
-    ) -> Result<BTreeMap<String, Fate>, ControlError> {
+    pub(crate) async fn swap(&self, at: SocketAddr, library: &str, within: Duration) -> Result<Done, ControlError> {
         let swap = Swap { library: library.to_owned() };
         let ask = || self.client.post(format!("http://{at}/_dyninka/swap")).json(&swap);
         let answer = self.ask(ask, within, |_| true).await?;
         let answer = accepted(answer).await?;
-        let done: Done = answer.json().await.map_err(|error| ControlError::Refused(chain(&error)))?;
-        Ok(done.states)
+        answer.json().await.map_err(|error| ControlError::Refused(chain(&error)))
     }
 
     /// Has a host read its configuration again.
@@ -128,9 +166,31 @@ impl Control {
 }
 
 /// What a host says of a takeover.
-#[derive(serde::Deserialize)]
-struct Done {
-    states: BTreeMap<String, Fate>,
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct Done {
+    pub(crate) states: BTreeMap<String, Fate>,
+    /// The version before.
+    pub(crate) previous: Option<String>,
+    /// How many threads that one began that still run.
+    #[serde(default)]
+    pub(crate) threads: usize,
+}
+
+impl Done {
+    /// What is to be told of threads that the version before left behind; none where there are none.
+    pub(crate) fn left_behind(&self, service: &str) -> Option<String> {
+        let previous = self.previous.as_ref().filter(|_| self.threads > 0)?;
+        let version = previous.rsplit_once('@').map_or(previous.as_str(), |(_, version)| version);
+        let threads = match self.threads {
+            1 => "1 thread".to_owned(),
+            threads => format!("{threads} threads"),
+        };
+        let verb = if self.threads == 1 { "runs" } else { "run" };
+        Some(format!(
+            "{service}: {threads} of version {version} still {verb}, beside the new code and with the values of its own \
+             statics: `dyn stop` ends them"
+        ))
+    }
 }
 
 /// The answer, if it is a good one.
@@ -168,4 +228,49 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     words
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_that_listens_and_reads_nothing_is_found_deaf_after_five_seconds() {
+        let (control, listener) = (Control::new("secret".to_owned()).unwrap(), TcpListener::bind("127.0.0.1:0").await);
+        let at = listener.as_ref().unwrap().local_addr().unwrap();
+        let begun = tokio::time::Instant::now();
+        let asked = control.unless_deaf(at, control.ready(at, PATIENCE)).await;
+        assert!(asked.as_ref().is_err_and(ControlError::is_deaf), "{asked:?}");
+        assert_eq!(begun.elapsed().as_secs(), DEAF.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_that_hears_may_take_its_time() {
+        let (control, listener) = (Control::new("secret".to_owned()).unwrap(), TcpListener::bind("127.0.0.1:0").await);
+        let listener = listener.unwrap();
+        let at = listener.local_addr().unwrap();
+        // Takes 20 s for a takeover, and answers whether it is there at once.
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(async move {
+                    let mut asked = [0; 512];
+                    let count = stream.read(&mut asked).await.unwrap();
+                    if asked[..count].starts_with(b"POST") {
+                        tokio::time::sleep(Duration::from_secs(20)).await;
+                    }
+                    let answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 13\r\n\r\n{\"states\":{}}";
+                    stream.write_all(answer).await.unwrap();
+                });
+            }
+        });
+        let asked = control.unless_deaf(at, control.swap(at, "x.so", PATIENCE)).await;
+        assert!(asked.is_ok(), "{asked:?}");
+    }
 }

@@ -68,6 +68,11 @@ impl Taking {
         }
     }
 
+    /// Whether a service is still waited for.
+    pub(crate) fn awaits(&self, name: &str) -> bool {
+        self.open.contains_key(name)
+    }
+
     /// A service that will not come.
     pub(crate) fn give_up(&mut self, name: &str) {
         self.open.remove(name);

@@ -10,6 +10,7 @@ use app::App;
 use hops::Config;
 use recordings::replay::Subject;
 
+use crate::environment::{Environments, Variables};
 use crate::event::Edit;
 use crate::report::Report;
 
@@ -19,7 +20,7 @@ pub(crate) enum Effect {
     /// Read the files.
     Load { edit: Edit },
     /// Choose the ground, clear what a killed session left, and reserve a seat for every service.
-    Open { app: Wanted },
+    Open { app: Wanted, environments: Arc<Environments> },
     /// Follow these files.
     Watch { files: BTreeSet<PathBuf> },
     /// Have the dependencies built.
@@ -40,6 +41,8 @@ pub(crate) enum Effect {
     Tell { config: Box<Config>, host: String, at: SocketAddr },
     /// Seat services anew, one after the other, so that the front door leads to another; their state goes along.
     Rehouse { moves: Vec<Move> },
+    /// Start a service anew, in another environment; its state goes along.
+    Renew(Box<Move>),
     /// Stop a service and remove what was made for it.
     Remove { service: String },
     /// End a host at once: its end is told like any other, and it is started again.
@@ -64,6 +67,7 @@ pub(crate) struct Place {
     pub(crate) host: String,
     /// The front door's port leads to it.
     pub(crate) front: Option<u16>,
+    pub(crate) environment: Variables,
 }
 
 /// A library to be taken over.
@@ -78,6 +82,8 @@ pub(crate) struct Swap {
     pub(crate) at: SocketAddr,
     /// Placed values that were another service's before this edit.
     pub(crate) bring: Vec<Bring>,
+    /// A host that was started anew because it read nothing is waited for, however long it reads nothing.
+    pub(crate) patient: bool,
 }
 
 /// What an edit changed, to be asked of recorded inputs.
@@ -105,7 +111,7 @@ pub(crate) struct Bring {
     pub(crate) from: SocketAddr,
 }
 
-/// A running service that is seated anew.
+/// A running service that is seated or started anew.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Move {
     pub(crate) place: Place,

@@ -10,6 +10,7 @@ use app::{App, Diagnostic};
 use hops::Config;
 use local_cluster::Doer;
 
+use crate::environment::Environments;
 use crate::push::{Act, Roll, Stage};
 use crate::report::Fate;
 use crate::verdict::Verdict;
@@ -23,7 +24,7 @@ pub(crate) enum Event {
     /// Files of the app were written, and rested after this long.
     Saved { settled: Duration, files: BTreeSet<PathBuf> },
     /// The files were read.
-    Loaded { edit: Edit, app: Arc<App>, diagnostics: Vec<Diagnostic> },
+    Loaded { edit: Edit, app: Arc<App>, diagnostics: Vec<Diagnostic>, environments: Arc<Environments> },
     /// The ground is open, with a seat for every service.
     Opened(Opened),
     /// A service that came later has a seat.
@@ -46,6 +47,9 @@ pub(crate) enum Event {
     Told { service: String, config: Box<Config>, trouble: Option<String> },
     /// The front door leads to another service; these were seated anew for it.
     Rehoused { services: Vec<(String, Seat)>, ms: f64 },
+    /// A service was started anew, in another environment, and answers with this version and these values after so long;
+    /// or why not.
+    Renewed { service: String, came: Result<(String, BTreeMap<String, Fate>), String>, answered: Duration },
     /// What was made for a service is gone, or why it may not be.
     Removed { service: String, trouble: Option<String> },
     /// A host that came back answers again; `anew` where it is another process.
@@ -54,6 +58,8 @@ pub(crate) enum Event {
     Down { service: String, why: String, by: Doer },
     /// A service could not be seated or started, or did not take a version over; `silent` when its host says nothing.
     Refused { service: String, version: Option<String>, why: String, silent: bool },
+    /// A host listens and reads nothing: it was asked to take a version over, or to go by a new configuration.
+    Deaf { service: String, version: Option<String>, why: String },
     /// What an edit changed, or in words why nobody can tell.
     Judged { edit: Edit, verdicts: Result<Vec<Verdict>, String> },
     /// A push or rollback goes on.

@@ -1,4 +1,5 @@
-//! What happens outside, told to the loop: saves, and what the ground sees.
+//! What happens outside, told to the loop: saves, and what the ground sees. Lines of services stay in the ground's own
+//! queue, which is bounded, until the loop has nothing else to do.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -52,22 +53,26 @@ pub(crate) async fn saves(mut files: watch::Receiver<BTreeSet<PathBuf>>, events:
     }
 }
 
-/// Tells of whatever happens on the ground, until it is closed.
-pub(crate) async fn ground(ground: Arc<dyn Ground>, events: UnboundedSender<Event>) {
-    while let Some(event) = ground.next().await {
-        let event = match event {
-            local_cluster::Event::Log { service, stream, line } => {
-                let stream = match stream {
-                    Stream::Stdout => "stdout",
-                    Stream::Stderr => "stderr",
-                };
-                Event::Log { service, stream, line }
-            }
-            local_cluster::Event::Down { service, why, by } => Event::Down { service, why, by },
-            local_cluster::Event::Notice(message) => Event::Notice { message },
-        };
-        if events.send(event).is_err() {
-            return;
+/// The next thing that happens on the ground. While there is none, nothing does. Nothing is lost where this is given up.
+pub(crate) async fn ground(ground: Option<&Arc<dyn Ground>>) -> Event {
+    let Some(ground) = ground else { return std::future::pending().await };
+    match ground.next().await {
+        Some(event) => told(event),
+        None => std::future::pending().await,
+    }
+}
+
+fn told(event: local_cluster::Event) -> Event {
+    match event {
+        local_cluster::Event::Log { service, stream, line } => {
+            let stream = match stream {
+                Stream::Stdout => "stdout",
+                Stream::Stderr => "stderr",
+                Stream::Dropped => "dropped",
+            };
+            Event::Log { service, stream, line }
         }
+        local_cluster::Event::Down { service, why, by } => Event::Down { service, why, by },
+        local_cluster::Event::Notice(message) => Event::Notice { message },
     }
 }

@@ -31,7 +31,7 @@ pub struct Place {
 #[derive(Debug, thiserror::Error)]
 pub enum HomeError {
     /// No cache folder is known.
-    #[error("neither DYNINKA_HOME, XDG_CACHE_HOME nor HOME is set: there is no place to build in")]
+    #[error("find a folder to build in: neither DYNINKA_HOME, XDG_CACHE_HOME nor HOME is set")]
     Nowhere,
     /// The folder cannot be made or written.
     #[error("create {}: {source}", folder.display())]
@@ -106,21 +106,37 @@ impl Place {
     }
 
     /// Where a session of the app listens for faces and programs. A unix socket's path is short: where this folder's is
-    /// not, it is one in the system's folder for such things, the user's own.
+    /// not, it is one in a folder of the system's for such things, the user's own.
     pub fn socket(&self) -> io::Result<PathBuf> {
         let socket = self.folder.join("session.sock");
         if socket.as_os_str().len() < LONGEST_SOCKET {
             return Ok(socket);
         }
-        let user = rustix::process::getuid();
         let runtime = std::env::var_os("XDG_RUNTIME_DIR").filter(|value| !value.is_empty()).map(PathBuf::from);
-        let folder = runtime.unwrap_or_else(std::env::temp_dir).join(format!("dyninka-{}", user.as_raw()));
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
-        let owner = fs::symlink_metadata(&folder)?;
-        if !owner.is_dir() || owner.uid() != user.as_raw() || owner.mode() & 0o077 != 0 {
-            return Err(io::Error::other(format!("{} is not this user's alone", folder.display())));
+        let folders = runtime.into_iter().chain([std::env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/run")]);
+        self.socket_in(folders)
+    }
+
+    /// In the first of these folders that will do.
+    fn socket_in(&self, folders: impl IntoIterator<Item = PathBuf>) -> io::Result<PathBuf> {
+        let user = rustix::process::getuid();
+        let mut refused = io::Error::other("there is no folder for it");
+        for folder in folders {
+            let own = folder.join(format!("dyninka-{}", user.as_raw()));
+            let socket = own.join(format!("{}-{}.sock", &self.name[..self.name.len().min(32)], self.id));
+            if socket.as_os_str().len() >= LONGEST_SOCKET {
+                refused = io::Error::other(format!(
+                    "the path of a unix socket has {LONGEST_SOCKET} bytes at most: {}",
+                    socket.display()
+                ));
+                continue;
+            }
+            match alone(&own) {
+                Ok(()) => return Ok(socket),
+                Err(error) => refused = io::Error::other(format!("{}: {}", own.display(), explain(&error))),
+            }
         }
-        Ok(folder.join(format!("{}-{}.sock", &self.name[..self.name.len().min(32)], self.id)))
+        Err(refused)
     }
 
     /// Where recordings of the app are: beside it, to be kept with it.
@@ -158,6 +174,16 @@ impl Place {
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).map_err(create)?;
         Ok(folder)
     }
+}
+
+/// Makes a folder that is this user's alone.
+fn alone(folder: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let owner = fs::symlink_metadata(folder)?;
+    if !owner.is_dir() || owner.uid() != rustix::process::getuid().as_raw() || owner.mode() & 0o077 != 0 {
+        return Err(io::Error::other("it is not this user's alone"));
+    }
+    Ok(())
 }
 
 /// An error of the file system in words.
@@ -203,6 +229,24 @@ mod tests {
         }
         assert_eq!(places[0].name, places[1].name);
         assert_ne!(places[0].folder, places[1].folder);
+    }
+
+    #[test]
+    fn a_socket_is_where_its_path_is_short_enough_and_the_folder_is_the_users_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("app.rs");
+        fs::write(&file, "").unwrap();
+        let place = Home::at(folder.path().join("x".repeat(120))).unwrap().place(&file).unwrap();
+        let (long, open) = (folder.path().join("y".repeat(100)), folder.path().join("open"));
+        let user = rustix::process::getuid().as_raw();
+        fs::create_dir_all(open.join(format!("dyninka-{user}"))).unwrap();
+        fs::set_permissions(open.join(format!("dyninka-{user}")), fs::Permissions::from_mode(0o755)).unwrap();
+        let found = place.socket_in([long.clone(), open.clone(), folder.path().to_owned()]).unwrap();
+        assert!(found.starts_with(folder.path().join(format!("dyninka-{user}"))), "{}", found.display());
+        let refused = place.socket_in([long]).unwrap_err();
+        assert!(refused.to_string().contains("107 bytes"), "{refused}");
+        let refused = place.socket_in([open, PathBuf::from("/proc/none")]).unwrap_err();
+        assert!(refused.to_string().contains("/proc/none"), "{refused}");
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! Disk to [`app::Sources`]: the one place that reads an app's files.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,7 +16,7 @@ pub fn load(root: &Path) -> (App, Vec<Diagnostic>, Sources) {
 
 /// The same, with what was read before.
 pub(crate) fn load_again(root: &Path, memory: &mut Incremental) -> (App, Vec<Diagnostic>, Sources) {
-    let mut sources = Sources { root: root.to_owned(), environment: environment(), ..Sources::default() };
+    let mut sources = Sources { root: root.to_owned(), environment: build::environment(), ..Sources::default() };
     if let Err(finding) = read_text(root, &mut sources) {
         // The file is followed all the same: it may come back.
         let mut app = App::default();
@@ -40,13 +39,6 @@ pub(crate) fn load_again(root: &Path, memory: &mut Incremental) -> (App, Vec<Dia
     let (app, diagnostics) = memory.parse(&sources);
     findings.extend(diagnostics);
     (app, findings, sources)
-}
-
-/// What `env!` reads: rustc is given this process's environment. The variables that cargo sets for a package are those of
-/// the app's own, which its dependencies are compiled with, and not those of whoever runs `dyn`.
-fn environment() -> BTreeMap<String, String> {
-    let all = std::env::vars_os().filter(|(name, _)| !name.to_string_lossy().starts_with("CARGO"));
-    all.map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())).collect()
 }
 
 fn read_module(candidates: &[PathBuf], sources: &mut Sources) -> Option<Diagnostic> {
@@ -86,7 +78,7 @@ fn read_included(path: PathBuf, sources: &mut Sources) {
 }
 
 /// Reads at most a byte more than the limit, so that a huge file is refused without being read whole.
-fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     use std::io::Read;
     let kind = fs::metadata(path)?.file_type();
     // A pipe that nobody writes to would be waited for, without an end.

@@ -1,11 +1,12 @@
 //! Text of services on its way to a terminal: colours stay, and nothing else a terminal would act on. What a service
 //! writes may have come in a request, and a stranger's escape sequences would clear the screen, name the window or worse.
+//! Characters that nobody sees, such as those that turn the direction of writing, are written out as `\u{202e}`.
 
 use std::borrow::Cow;
 
 /// The text without control characters and escape sequences but for line ends, tabs, and those that set colours.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
+    if !text.chars().any(|c| c.is_control() && c != '\n' && c != '\t' || is_unseen(c)) {
         return Cow::Borrowed(text);
     }
     let (mut clean, mut rest) = (String::with_capacity(text.len()), text);
@@ -27,6 +28,10 @@ pub fn printable(text: &str) -> Cow<'_, str> {
             '\u{9b}' => control_sequence(after).1,
             '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}' => string(after),
             c if c.is_control() && c != '\n' && c != '\t' => after,
+            c if is_unseen(c) && !joins(c, clean.chars().next_back(), after.chars().next()) => {
+                clean.push_str(&written_out(c));
+                after
+            }
             c => {
                 clean.push(c);
                 after
@@ -34,6 +39,51 @@ pub fn printable(text: &str) -> Cow<'_, str> {
         };
     }
     Cow::Owned(clean)
+}
+
+/// JSON of the same meaning in which nothing is left that a terminal would act on or that nobody sees.
+pub fn printable_json(json: &str) -> Cow<'_, str> {
+    let is_wrong = |c: char| c.is_control() && c != '\n' || is_unseen(c);
+    if !json.chars().any(is_wrong) {
+        return Cow::Borrowed(json);
+    }
+    let mut clean = String::with_capacity(json.len());
+    for c in json.chars() {
+        // Outside strings there is none of them but tabs, which are as good as spaces.
+        match c {
+            '\t' => clean.push(' '),
+            c if is_wrong(c) => {
+                c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| clean.push_str(&format!("\\u{unit:04x}")));
+            }
+            c => clean.push(c),
+        }
+    }
+    Cow::Owned(clean)
+}
+
+/// A character as Rust would write it in a string.
+pub fn written_out(c: char) -> String {
+    format!("\\u{{{:x}}}", u32::from(c))
+}
+
+/// Whether a character shows nothing of its own, and changes how those beside it look or read.
+pub fn is_unseen(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            // Marks of direction, separators, and all that is of no width.
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
+}
+
+/// Whether it joins or parts two characters of a script, or of a picture, that need it to be written.
+pub fn joins(c: char, before: Option<char>, after: Option<char>) -> bool {
+    let needs = |beside: Option<char>| {
+        beside.is_some_and(|beside| !beside.is_ascii() && !beside.is_control() && !is_unseen(beside))
+    };
+    matches!(c, '\u{200c}' | '\u{200d}') && needs(before) && needs(after)
 }
 
 /// A control sequence up to its last byte, and what follows; none where it breaks off (ECMA-48, 5.4).
@@ -92,16 +142,33 @@ mod tests {
             ("\u{1b}[\u{1b}[2Jx", "x"),
             ("\u{1b}[3\u{e9}x", "\u{e9}x"),
             ("\u{1b}\u{e9}", "\u{e9}"),
+            ("paid \u{202e}001\u{2069} \u{feff}x\u{200b}y", "paid \\u{202e}001\\u{2069} \\u{feff}x\\u{200b}y"),
+            ("a\u{2028}b\u{ad}c\u{e0041}", "a\\u{2028}b\\u{ad}c\\u{e0041}"),
+            ("\u{1b}[31m\u{202e}red\u{1b}[0m", "\u{1b}[31m\\u{202e}red\u{1b}[0m"),
+            ("\u{1f468}\u{200d}\u{1f469} \u{645}\u{200c}\u{62e}", "\u{1f468}\u{200d}\u{1f469} \u{645}\u{200c}\u{62e}"),
+            ("a\u{200d}b", "a\\u{200d}b"),
+            ("\u{e9}\u{200d}\u{9b}x", "\u{e9}\\u{200d}"),
         ] {
             assert_eq!(printable(text), expected, "{text:?}");
         }
     }
 
+    #[test]
+    fn json_means_what_it_meant() {
+        let json = serde_json::json!({ "line": "\u{202e}x\u{e0041}\u{9b}31m\u{7f}\n\t\u{e9}" }).to_string();
+        let shown = printable_json(&json);
+        assert!(!shown.chars().any(|c| c.is_control() || is_unseen(c)), "{shown:?}");
+        let (meant, means) = (serde_json::from_str::<serde_json::Value>(&json), serde_json::from_str(&shown));
+        assert_eq!(meant.ok(), means.ok());
+        assert!(matches!(printable_json("{\"a\": 1}"), Cow::Borrowed(_)));
+    }
+
     proptest::proptest! {
         #[test]
-        fn nothing_else_is_left_of_anything(text in "[\u{1b}\u{9b}\u{9d}\\[\\]P;0-9mJ\u{7}\\\\\nax\u{e9}]{0,40}") {
+        fn nothing_else_is_left_of_anything(text in "[\u{1b}\u{9b}\u{9d}\\[\\]P;0-9mJ\u{7}\\\\\nax\u{e9}\u{202e}\u{200d}\u{feff}]{0,40}") {
             let clean = printable(&text).into_owned();
             assert_eq!(printable(&clean), clean, "{text:?}");
+            assert!(!clean.chars().any(|c| c == '\u{202e}' || c == '\u{feff}'), "{clean:?}");
             for part in clean.split('\u{1b}').skip(1) {
                 let colour = part.strip_prefix('[').and_then(|part| part.split_once('m'));
                 assert!(colour.is_some_and(|(codes, _)| codes.bytes().all(|b| b.is_ascii_digit() || b == b';')), "{clean:?}");

@@ -1,6 +1,7 @@
 //! A push or rollback carried through, beside the loop: prepared, asked about, carried out, told as events.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use app::App;
 use rollout::cluster::Target;
 use rollout::history::Source;
+use rollout::project::Project;
 use rollout::push::{self, Done, Listener, Options, Place, PushError, Rollback, Wish, holder};
 use rollout::settings::{File, Settings};
 use tokio::sync::mpsc::UnboundedSender;
@@ -29,7 +31,7 @@ pub enum SettingsError {
         /// `dyn.toml`.
         file: std::path::PathBuf,
         /// Why not.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The file says what cannot be.
     #[error("{}", .mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
@@ -39,17 +41,30 @@ pub enum SettingsError {
     },
 }
 
-/// How an app is to run on a cluster: what it says itself, and `dyn.toml` beside its file.
+/// A `dyn.toml` that is longer is none.
+const LONGEST: u64 = 1 << 20;
+
+/// The `dyn.toml` of an app.
+pub(crate) fn settings_file(file: &Path) -> std::path::PathBuf {
+    file.with_file_name("dyn.toml")
+}
+
+/// How an app is to run: what it says itself, and `dyn.toml` beside its file.
 ///
 /// # Errors
 /// A `dyn.toml` that cannot be read, or says what cannot be.
 pub fn settings(file: &Path, app: &App) -> Result<Settings, SettingsError> {
-    let beside = file.with_file_name("dyn.toml");
-    let said = match std::fs::read_to_string(&beside) {
+    let beside = settings_file(file);
+    let text = crate::load::read(&beside, LONGEST).and_then(|bytes| {
+        let is_short = u64::try_from(bytes.len()).is_ok_and(|length| length <= LONGEST);
+        let text = String::from_utf8(bytes).map_err(|_| io::Error::other("it is no UTF-8"))?;
+        if is_short { Ok(text) } else { Err(io::Error::other(format!("it is longer than {LONGEST} bytes"))) }
+    });
+    let said = match text {
         Ok(text) => {
             rollout::settings::read(&beside, &text, app).map_err(|mistakes| SettingsError::Mistakes { mistakes })?
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => File::default(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => File::default(),
         Err(source) => return Err(SettingsError::Read { file: beside, source }),
     };
     Ok(Settings::of(app, &said))
@@ -67,6 +82,7 @@ pub fn push_options(
     Options {
         app,
         source,
+        project: Project::of(file, settings.name.clone()),
         settings,
         root: file.to_owned(),
         target,
@@ -228,7 +244,7 @@ impl Ready {
                     layers: missing.layers,
                     bytes: missing.bytes,
                     unfinished: push.site().is_unfinished(),
-                    notes: plan.notes,
+                    notes: plan.objects.iter().map(ToString::to_string).chain(plan.notes).collect(),
                     next,
                 }
             }

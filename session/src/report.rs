@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use local_cluster::{Entry, Lost};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -135,7 +136,7 @@ pub enum Report {
     Log {
         /// Rust name.
         service: String,
-        /// `stdout` or `stderr`.
+        /// `stdout` or `stderr`; `dropped` where the line tells how many lines are missing in its place.
         stream: &'static str,
         /// Without its line end.
         line: String,
@@ -171,6 +172,22 @@ pub enum Report {
     Stopped,
 }
 
+impl Entry for Report {
+    fn line(&self) -> Option<(&str, usize)> {
+        match self {
+            Self::Log { service, line, .. } => Some((service, line.len())),
+            _ => None,
+        }
+    }
+
+    fn dropped(service: Option<&str>, lost: Lost) -> Self {
+        match service {
+            Some(service) => Self::Log { service: service.to_owned(), stream: "dropped", line: lost.to_string() },
+            None => Self::Notice { message: format!("{} events were dropped: nobody took them", lost.lines) },
+        }
+    }
+}
+
 /// A service whose new version serves.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Taken {
@@ -191,7 +208,11 @@ pub enum Fate {
     /// The very value, in place.
     Kept,
     /// Through JSON: the new type reads what the old one wrote.
-    Carried,
+    Carried {
+        /// Why it was not kept in place.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        why: String,
+    },
     /// Its initial value.
     Reset {
         /// Why.

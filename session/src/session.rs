@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use local_cluster::{Receiver, queue};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
 use crate::actor::Actor;
@@ -19,7 +20,7 @@ use crate::snapshot::Snapshot;
 /// leaves is removed by the next start or by [`crate::stop()`].
 #[derive(Debug)]
 pub struct Session {
-    reports: UnboundedReceiver<Report>,
+    reports: Receiver<Report>,
     events: UnboundedSender<Event>,
     pictures: watch::Sender<Arc<Snapshot>>,
     socket: PathBuf,
@@ -45,6 +46,14 @@ pub enum StartError {
         /// Why not.
         source: std::io::Error,
     },
+    /// The program that runs services cannot be read.
+    #[error("read {}: {source}", program.display())]
+    Program {
+        /// The program.
+        program: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// A field to blank or to leave out is none.
     #[error(transparent)]
     Path(#[from] recordings::PathError),
@@ -62,7 +71,7 @@ impl Session {
         let token = format!("{:032x}", rand::random::<u128>());
         let control = Control::new(token.clone())?;
         let (events, inbox) = unbounded_channel();
-        let (outbox, reports) = unbounded_channel();
+        let (outbox, reports) = queue();
         let actor = Actor::new(options, place, lock, token, control, events.clone(), outbox)?;
         let (pictures, socket) = (actor.pictures(), actor.socket());
         tokio::spawn(actor.run(inbox));

@@ -9,6 +9,7 @@ mod health;
 mod judging;
 mod picture;
 mod pushing;
+mod renewing;
 mod service;
 mod wiring;
 
@@ -23,6 +24,7 @@ use hops::Limits;
 
 use crate::edit::Taking;
 use crate::effect::{Effect, Wanted};
+use crate::environment::Environments;
 use crate::event::{Edit, Event, Opened, Recipe, Seat};
 use crate::push::Push;
 use crate::report::{Address, Report};
@@ -43,6 +45,10 @@ pub(crate) struct State {
     saved: Taking,
     /// The latest file that could be read: what is to run.
     wanted: Option<Arc<App>>,
+    /// What services are to find in their environment.
+    environments: Arc<Environments>,
+    /// What was said of it.
+    said: BTreeSet<String>,
     /// The file whose routes are in force.
     routed: Option<Arc<App>>,
     gate: Gate,
@@ -106,6 +112,8 @@ impl State {
             edit: 0,
             saved: Taking::default(),
             wanted: None,
+            environments: Arc::default(),
+            said: BTreeSet::new(),
             routed: None,
             gate: Gate::default(),
             taking: Taking::default(),
@@ -142,12 +150,15 @@ impl State {
                 effects
             }
             Event::Closed => vec![Effect::Report(Report::Stopped)],
-            Event::Log { service, stream, line } => self.logged(service, stream, line),
+            // It changes nothing of what is to be done, and there may be a hundred thousand of them a second.
+            Event::Log { service, stream, line } => return self.logged(service, stream, line),
             Event::Notice { message } => self.notice(now, message),
             Event::Push { push, news } => self.pushing(now, push, *news),
             _ if self.closing => Vec::new(),
             Event::Saved { settled, files } => self.saved(now, settled, &files),
-            Event::Loaded { edit, app, diagnostics } => self.loaded(now, edit, app, diagnostics),
+            Event::Loaded { edit, app, diagnostics, environments } => {
+                self.loaded(now, edit, app, diagnostics, environments)
+            }
             Event::Opened(opened) => self.opened(opened),
             Event::Seated { service, seat } => self.seated(&service, seat),
             Event::Prepared { edit, recipe } => self.prepared(edit, recipe),
@@ -159,9 +170,11 @@ impl State {
             Event::Live { service, version, states, answered } => self.live(now, &service, version, states, answered),
             Event::Told { service, config, trouble } => self.told(&service, *config, trouble),
             Event::Rehoused { services, ms } => self.rehoused(now, services, ms),
+            Event::Renewed { service, came, answered } => self.renewed(now, service, came, answered),
             Event::Removed { service, trouble } => self.removed(now, service, trouble),
             Event::Back { service, version, anew } => self.back(now, service, version, anew),
             Event::Down { service, why, by } => self.down(now, service, why, by),
+            Event::Deaf { service, version, why } => self.deaf(&service, version.as_deref(), why),
             Event::Judged { edit, verdicts } => self.judged(now, edit, verdicts),
             Event::Refused { service, version, why, silent } => self.refused(&service, version.as_deref(), why, silent),
         };

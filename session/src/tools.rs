@@ -1,5 +1,6 @@
 //! What effects are done with: each does one thing and answers with an event.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,15 +9,19 @@ use std::time::Duration;
 use app::{App, Diagnostic, Incremental};
 use build::{BuildError, Builder};
 use hops::Config;
-use local_cluster::{Begun, Doer, Ground, Plan, Spec};
+use local_cluster::{Begun, Doer, Ground, HeldPort, Plan, PortError, Program, Spec};
 use rollout::history::Source;
 
 use crate::control::Control;
 use crate::effect;
+use crate::environment::{self, Environments};
 use crate::event::{Artifact, Edit, Event, Opened, Recipe, Seat};
+use crate::front::{Port, hold};
 use crate::home::Place;
 use crate::install;
-use crate::options::{Front, Options};
+use crate::options::Options;
+use crate::pushing;
+use crate::report::Fate;
 use crate::restart::Restart;
 use crate::texts::Texts;
 
@@ -27,12 +32,16 @@ pub(crate) struct Tools {
     pub(crate) options: Options,
     pub(crate) place: Place,
     pub(crate) control: Control,
+    /// `dyn` as it was when the session began.
+    pub(crate) program: Arc<Program>,
     pub(crate) builder: Builder,
     pub(crate) texts: Texts,
     /// What was read of the files before.
     pub(crate) memory: Arc<Mutex<Incremental>>,
     /// What was read last without an error.
     pub(crate) loaded: Mutex<Option<Loaded>>,
+    /// The port of the public listener: nobody else's as long as this is there.
+    pub(crate) front: Mutex<Option<HeldPort>>,
 }
 
 /// An app as it was read, whole, and what it was read from: what is pushed.
@@ -54,10 +63,28 @@ impl Tools {
         let only = self.options.only.clone();
         let memory = self.memory.clone();
         let read = move || crate::load::load_again(&file, &mut memory.lock().unwrap_or_else(PoisonError::into_inner));
-        let loaded = tokio::task::spawn_blocking(move || (read(), rollout::cluster::current_context())).await;
-        match loaded {
-            Ok(((mut app, diagnostics, sources), context)) => {
-                if diagnostics.iter().all(|diagnostic| diagnostic.severity != app::Severity::Error) {
+        let root = self.options.file.clone();
+        let all = move || {
+            let (app, diagnostics, sources) = read();
+            let settings = pushing::settings(&root, &app);
+            (app, diagnostics, sources, settings, rollout::cluster::current_context())
+        };
+        match tokio::task::spawn_blocking(all).await {
+            Ok((mut app, mut diagnostics, sources, settings, context)) => {
+                let is_good = |diagnostics: &[Diagnostic]| {
+                    diagnostics.iter().all(|diagnostic| diagnostic.severity != app::Severity::Error)
+                };
+                let mut environments = Environments::default();
+                match settings {
+                    // Of a file that does not read, nobody can say whether the other fits.
+                    _ if !is_good(&diagnostics) => {}
+                    Ok(settings) => {
+                        let shell = |name: &str| std::env::var(name);
+                        environments = Environments::of(&app, &settings, sources.texts.values(), &shell);
+                    }
+                    Err(error) => diagnostics.extend(environment::findings(&error)),
+                }
+                if is_good(&diagnostics) {
                     self.texts.note(&sources.texts);
                     let loaded = Loaded { app: Arc::new(app.clone()), source: Source::of(&sources), context };
                     *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = Some(loaded);
@@ -71,7 +98,7 @@ impl Tools {
                         app.flow = None;
                     }
                 }
-                Event::Loaded { edit, app: Arc::new(app), diagnostics }
+                Event::Loaded { edit, app: Arc::new(app), diagnostics, environments: Arc::new(environments) }
             }
             Err(error) => Event::Failed { message: format!("failed to read the app: {error}"), hint: None },
         }
@@ -88,26 +115,30 @@ impl Tools {
     }
 
     /// Chooses the ground, and clears what a killed session left of this app.
-    pub(crate) async fn choose(&self, app: &App) -> Result<Chosen, Event> {
+    pub(crate) async fn choose(&self, app: &App, environments: &Environments) -> Result<Chosen, Event> {
         let failed = |message: String, hint: Option<String>| Event::Failed { message, hint };
-        let (front, notice) = front(self.options.front).map_err(|(message, hint)| failed(message, Some(hint)))?;
+        // What a killed session left must be gone before its folders are cleared, and its port looked at.
+        let left = self.place.services().map_err(|error| failed(format!("failed to {error}"), None))?;
+        let swept = local_cluster::sweep(&self.place.id, &left).await;
+        swept.map_err(|error| failed(format!("failed to {error}"), None))?;
+        let unhad = |error: &PortError| failed(error.to_string(), Some(error.hint()));
+        let Port { held, notice, denied } = hold(self.options.front).map_err(|error| unhad(&error))?;
+        let front = held.port();
+        *self.front.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
         let spec = |service: &app::Service| Spec {
             service: service.name.clone(),
             host: service.host.clone(),
             folder: self.place.service(&service.host),
             front: (app.last() == Some(&service.name)).then_some(front),
+            environment: environments.get(&service.name),
         };
         let plan = Plan {
             name: self.place.name.clone(),
             id: self.place.id.clone(),
-            host: self.options.host.clone(),
+            host: self.program.clone(),
             limits: local_cluster::Limits { cpus: self.options.cpus, memory: self.options.memory },
             services: app.services.iter().map(spec).collect(),
         };
-        // What a killed session left must be gone before its folders are cleared.
-        let left = self.place.services().map_err(|error| failed(format!("failed to {error}"), None))?;
-        let swept = local_cluster::sweep(&self.place.id, &left).await;
-        swept.map_err(|error| failed(format!("failed to {error}"), None))?;
         for service in &app.services {
             self.place.clear_service(&service.host).map_err(|error| failed(format!("failed to {error}"), None))?;
         }
@@ -115,6 +146,10 @@ impl Tools {
         let chosen = chosen.map_err(|error| {
             failed(format!("failed to {error}"), Some("start one, or run with --on process".to_owned()))
         })?;
+        // An engine may listen where this user may not.
+        if let Some(denied) = denied.filter(|_| chosen.ground.hosts_bind_front()) {
+            return Err(denied);
+        }
         let words: Vec<String> = chosen.reason.into_iter().chain(notice).collect();
         Ok((chosen.ground, (!words.is_empty()).then(|| words.join("; ")), front))
     }
@@ -200,8 +235,8 @@ impl Tools {
     }
 
     fn spec(&self, place: effect::Place) -> Spec {
-        let effect::Place { service, host, front } = place;
-        Spec { folder: self.place.service(&host), service, host, front }
+        let effect::Place { service, host, front, environment } = place;
+        Spec { folder: self.place.service(&host), service, host, front, environment }
     }
 
     pub(crate) async fn start(
@@ -225,8 +260,8 @@ impl Tools {
 
     /// Has a host take a library over. What it would come back with after a death is the old one until it answers
     /// with the new.
-    pub(crate) async fn swap(&self, ground: &dyn Ground, swap: effect::Swap) -> Event {
-        let effect::Swap { config, host, library, before, version, at, bring } = swap;
+    pub(crate) async fn swap(&self, ground: &dyn Ground, swap: effect::Swap, tell: &impl Fn(Event)) -> Event {
+        let effect::Swap { config, host, library, before, version, at, bring, patient } = swap;
         let service = config.service.clone();
         let refused = |why: String, silent: bool| Event::Refused {
             service: service.clone(),
@@ -248,18 +283,27 @@ impl Tools {
         for effect::Bring { state, service: from, from: there } in bring {
             brought.push((state.clone(), from, self.control.state(there, &state).await));
         }
-        let mut states = match self.control.swap(at, &name, PATIENCE).await {
-            Ok(states) => states,
+        let asked = self.control.swap(at, &name, PATIENCE);
+        let taken = if patient { asked.await } else { self.control.unless_deaf(at, asked).await };
+        let done = match taken {
+            Ok(done) => done,
+            Err(error) if error.is_deaf() => {
+                return Event::Deaf { service, version: Some(version), why: error.to_string() };
+            }
             Err(error) => return refused(error.to_string(), error.is_silence()),
         };
+        if let Some(message) = done.left_behind(&service) {
+            tell(Event::Notice { message });
+        }
+        let mut states = done.states;
         for (state, from, value) in brought {
             let carried = match value {
                 Ok(value) => self.control.set_state(at, &state, value).await,
                 Err(error) => Err(error),
             };
             let fate = match carried {
-                Ok(()) => crate::report::Fate::Carried,
-                Err(error) => crate::report::Fate::Reset { why: format!("it did not come along from {from}: {error}") },
+                Ok(()) => Fate::Carried { why: format!("it was placed on {from}") },
+                Err(error) => Fate::Reset { why: format!("it did not come along from {from}: {error}") },
             };
             states.insert(state, fate);
         }
@@ -289,7 +333,12 @@ impl Tools {
             Err(why) => Err(why),
         };
         let told = match brought {
-            Ok(()) => self.control.reload(at, PATIENCE).await.map_err(|error| error.to_string()),
+            Ok(()) => match self.control.unless_deaf(at, self.control.reload(at, PATIENCE)).await {
+                Err(error) if error.is_deaf() => {
+                    return Event::Deaf { service, version: None, why: error.to_string() };
+                }
+                told => told.map_err(|error| error.to_string()),
+            },
             Err(why) => Err(why),
         };
         Event::Told { service, config, trouble: told.err() }
@@ -333,6 +382,45 @@ impl Tools {
             }
         }
         Ok(services)
+    }
+
+    /// Starts a service anew, in the environment of its place. What it knows is read before and written after.
+    pub(crate) async fn renew(&self, ground: &dyn Ground, one: effect::Move) -> Event {
+        let service = one.place.service.clone();
+        let begun = std::time::Instant::now();
+        let came = self.renew_one(ground, one).await;
+        Event::Renewed { service, came, answered: begun.elapsed() }
+    }
+
+    async fn renew_one(
+        &self,
+        ground: &dyn Ground,
+        one: effect::Move,
+    ) -> Result<(String, BTreeMap<String, Fate>), String> {
+        let effect::Move { place, config, at, states } = one;
+        let mut known = Vec::new();
+        for state in states {
+            let value = self.control.state(at, &state).await;
+            known.push((state, value));
+        }
+        let failed = |error| format!("failed to {error}");
+        ground.renew(&place.service, place.environment).await.map_err(failed)?;
+        install::configure(&self.place.service(&place.host), &config).map_err(|error| error.to_string())?;
+        ground.start(&place.service).await.map_err(failed)?;
+        let version = self.control.ready(at, PATIENCE).await.map_err(|error| error.to_string())?;
+        let mut states = BTreeMap::new();
+        for (state, value) in known {
+            let carried = match value {
+                Ok(value) => self.control.set_state(at, &state, value).await,
+                Err(error) => Err(error),
+            };
+            let fate = match carried {
+                Ok(()) => Fate::Carried { why: "its service was started anew".to_owned() },
+                Err(error) => Fate::Reset { why: format!("it was started anew: {error}") },
+            };
+            states.insert(state, fate);
+        }
+        Ok((version, states))
     }
 
     pub(crate) async fn remove(&self, ground: &dyn Ground, service: String) -> Event {
@@ -395,30 +483,5 @@ fn covers(flow: &app::Flow, only: &std::collections::BTreeSet<String>) -> bool {
     match flow {
         app::Flow::Literal(_) => true,
         app::Flow::Call { service, inputs } => only.contains(service) && inputs.iter().all(|input| covers(input, only)),
-    }
-}
-
-/// The port of the front door, and what to say of it.
-fn front(front: Front) -> Result<(u16, Option<String>), (String, String)> {
-    let holder = |port| local_cluster::port_holder(port).unwrap_or_else(|| "another program".to_owned());
-    let any = || {
-        local_cluster::free_port(0)
-            .map_err(|error| (format!("failed to find a free port: {error}"), "free some ports".to_owned()))
-    };
-    match front {
-        Front::Free => any().map(|port| (port, None)),
-        Front::Fixed(port) => match local_cluster::free_port(port) {
-            Ok(port) => Ok((port, None)),
-            Err(_) => Err((
-                format!("port {port} is taken by {}", holder(port)),
-                "name another with --port, or 0 for a free one".to_owned(),
-            )),
-        },
-        Front::Prefer(port) => match local_cluster::free_port(port) {
-            Ok(port) => Ok((port, None)),
-            Err(_) => any().map(|free| {
-                (free, Some(format!("port {port} is taken by {}, so the app answers on {free}", holder(port))))
-            }),
-        },
     }
 }

@@ -62,13 +62,17 @@ impl Paint {
     }
 }
 
-/// A text that does nothing to a terminal: control characters as their codes, but for line ends and tabs.
+/// A text that does nothing to a terminal: control characters, and those that nobody sees, as their codes, but for line
+/// ends and tabs.
 pub(crate) fn harmless(text: &str) -> String {
     let mut harmless = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
             '\n' | '\t' => harmless.push(c),
-            _ if c.is_control() => harmless.push_str(&format!("\\u{:04x}", u32::from(c))),
+            _ if c.is_control() || session::is_unseen(c) => {
+                // As JSON has it, so that a value stays one.
+                c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| harmless.push_str(&format!("\\u{unit:04x}")));
+            }
             _ => harmless.push(c),
         }
     }

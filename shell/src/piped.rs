@@ -62,11 +62,17 @@ fn lines(mut input: Box<dyn BufRead + Send>) -> mpsc::Receiver<std::io::Result<S
     // One is read ahead.
     let (sender, receiver) = mpsc::channel(1);
     std::thread::spawn(move || {
+        let mut is_first = true;
         loop {
             let mut line = String::new();
             let read = match input.read_line(&mut line) {
                 Ok(0) => return,
-                Ok(_) => Ok(line.trim_end_matches(['\n', '\r']).to_owned()),
+                Ok(_) => {
+                    let line = line.trim_end_matches(['\n', '\r']);
+                    // Some editors put a byte order mark before a text.
+                    let line = if std::mem::take(&mut is_first) { line.trim_start_matches('\u{feff}') } else { line };
+                    Ok(line.to_owned())
+                }
                 Err(error) => Err(error),
             };
             let failed = read.is_err();

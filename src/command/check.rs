@@ -3,19 +3,24 @@
 use std::path::Path;
 
 use crate::fault::{Fault, Kind};
-use crate::finding;
+use crate::{finding, speech};
 
 pub(crate) fn run(file: &Path, json: bool) -> Result<(), Fault> {
-    let (app, diagnostics, _) = session::load(file);
+    let (app, mut diagnostics, _) = session::load(file);
+    if !finding::any_error(&diagnostics)
+        && let Err(error) = session::settings(file, &app)
+    {
+        diagnostics.extend(session::findings(&error));
+    }
     if json {
-        anstream::println!("{}", app::report(&app, &diagnostics));
+        drop(speech::json(app::report(&app, &diagnostics)));
     } else {
         finding::print(&diagnostics);
         let services = app.services.len();
         match &app.flow {
-            _ if !diagnostics.is_empty() => anstream::eprintln!("{}", finding::count(&diagnostics, file)),
-            Some(flow) => anstream::eprintln!("{}: {services} services, {flow}", file.display()),
-            None => anstream::eprintln!("{}: {services} services", file.display()),
+            _ if !diagnostics.is_empty() => drop(speech::err(format_args!("{}", finding::count(&diagnostics, file)))),
+            Some(flow) => drop(speech::err(format_args!("{}: {services} services, {flow}", file.display()))),
+            None => drop(speech::err(format_args!("{}: {services} services", file.display()))),
         }
     }
     if finding::any_error(&diagnostics) { Err(Fault::said(Kind::App)) } else { Ok(()) }

@@ -1,6 +1,6 @@
 //! What every command that talks to a cluster begins with.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -60,7 +60,7 @@ pub(crate) fn listener(json: bool) -> Listener {
         // A push is not given up because nobody reads of it.
         drop(if json {
             match serde_json::to_string(&event) {
-                Ok(line) => speech::out(line),
+                Ok(line) => speech::json(line),
                 Err(error) => speech::err(format_args!("an event cannot be written: {error}")),
             }
         } else {
@@ -104,7 +104,8 @@ pub(crate) fn confirm(question: &str, yes: bool) -> Result<bool, Fault> {
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return Err(Fault::new(Kind::Usage, "nobody is here to say yes").hint("say it with --yes"));
     }
-    anstream::eprint!("{question} [y/N] ");
+    // Where it is not seen, the answer is not yes.
+    drop(write!(anstream::stderr(), "{question} [y/N] "));
     let mut answer = String::new();
     let read = std::io::stdin().read_line(&mut answer);
     read.map_err(|error| Fault::new(Kind::Machine, format!("failed to read the answer: {error}")))?;
@@ -117,6 +118,7 @@ pub(crate) async fn until_told<T>(
     stop: tokio::sync::watch::Sender<bool>,
 ) -> Result<T, Fault> {
     let mut signals = super::dev::Signals::new()?;
+    super::dev::insist()?;
     tokio::pin!(doing);
     loop {
         tokio::select! {
@@ -135,9 +137,10 @@ impl From<ClusterError> for Fault {
     fn from(error: ClusterError) -> Self {
         let kind = match &error {
             ClusterError::Busy { .. } | ClusterError::Lost { .. } => Kind::Busy,
-            ClusterError::Foreign { .. } | ClusterError::Contested { .. } | ClusterError::OtherCluster { .. } => {
-                Kind::App
-            }
+            ClusterError::Foreign { .. }
+            | ClusterError::Contested { .. }
+            | ClusterError::OtherCluster { .. }
+            | ClusterError::NotPushedThere { .. } => Kind::App,
             _ => Kind::Machine,
         };
         let hint = error.hint();
@@ -161,6 +164,7 @@ impl From<PushError> for Fault {
                     | PushError::NothingToPutBack { .. }
                     | PushError::Unknown { .. }
                     | PushError::Name { .. }
+                    | PushError::Stranger { .. }
                     | PushError::Breaks { .. }
                     | PushError::Moved => Kind::App,
                     _ => Kind::Machine,

@@ -23,11 +23,13 @@ const COUNTED_WITHIN: Duration = Duration::from_secs(1);
 
 /// Tells hosts, hops and troubles as JSON lines, whenever they change, until Ctrl-C.
 pub(crate) fn run(file: &Path, goal: &Goal) -> Result<(), Fault> {
-    let (app, _, _) = load(file)?;
+    let (app, _, settings) = load(file)?;
+    let name = settings.name_of(&app).to_owned();
     super::dev::runtime()?.block_on(async {
-        let hosts = hosts(file, &app.name, goal).await?;
+        let hosts = hosts(file, &name, goal).await?;
         let (shown, mut observed) = watch::channel(Observed::default());
         let mut signals = super::dev::Signals::new()?;
+        super::dev::insist()?;
         let mut observing = std::pin::pin!(observe(hosts, shown));
         let mut told = Observed::default();
         let mut due = tokio::time::interval(SOONEST);
@@ -41,7 +43,7 @@ pub(crate) fn run(file: &Path, goal: &Goal) -> Result<(), Fault> {
             };
             let now = observed.borrow_and_update().clone();
             // Whoever read them has gone.
-            if lines(&mut told, now, is_due).into_iter().any(|line| speech::out(line).is_err()) {
+            if lines(&mut told, now, is_due).into_iter().any(|line| speech::json(line).is_err()) {
                 return Ok(());
             }
         }

@@ -14,14 +14,15 @@ use crate::speech;
 const LINES: usize = 200;
 
 pub(crate) fn run(logs: &Logs) -> Result<(), Fault> {
-    let (app, _, _) = load(&logs.file)?;
+    let (app, _, settings) = load(&logs.file)?;
+    let name = settings.name_of(&app).to_owned();
     let host = match &logs.service {
         Some(service) => Some(super::invoke::find(&app, service)?.host.clone()),
         None => None,
     };
     super::dev::runtime()?.block_on(async {
         let access = connect(&target(&logs.goal)).await?;
-        let labels = label::selector(&app.name, host.as_deref());
+        let labels = label::selector(&name, host.as_deref());
         let last = i64::try_from(logs.last.unwrap_or(LINES)).unwrap_or(i64::MAX);
         if logs.follow {
             follow(&access, &labels, last, logs.json).await
@@ -51,9 +52,9 @@ async fn follow(access: &Access, labels: &str, last: i64, as_json: bool) -> Resu
     while let Some(tail) = told.recv().await {
         let said = match &tail {
             Tail::Line(told) => line(told, as_json),
-            Tail::Began { pod } if as_json => speech::out(json!({ "pod": pod, "began": true })),
-            Tail::Ended { pod } if as_json => speech::out(json!({ "pod": pod, "ended": true })),
-            Tail::Trouble(words) if as_json => speech::out(json!({ "trouble": words })),
+            Tail::Began { pod } if as_json => speech::json(json!({ "pod": pod, "began": true })),
+            Tail::Ended { pod } if as_json => speech::json(json!({ "pod": pod, "ended": true })),
+            Tail::Trouble(words) if as_json => speech::json(json!({ "trouble": words })),
             Tail::Began { pod } => speech::err(format_args!("{pod} begins")),
             Tail::Ended { pod } => speech::err(format_args!("{pod} has ended")),
             Tail::Trouble(words) => speech::err(format_args!("failed to {words}")),
@@ -67,7 +68,7 @@ async fn follow(access: &Access, labels: &str, last: i64, as_json: bool) -> Resu
 
 fn line(line: &Line, as_json: bool) -> std::io::Result<()> {
     match as_json {
-        true => speech::out(json!({ "pod": line.pod, "line": line.text })),
+        true => speech::json(json!({ "pod": line.pod, "line": line.text })),
         false => speech::out(format_args!("{} | {}", line.pod, line.text)),
     }
 }

@@ -20,7 +20,9 @@ pub(crate) type Pictures = watch::Receiver<Arc<Snapshot>>;
 /// # Errors
 /// In words: no or the wrong cluster, nothing pushed, no right to look.
 pub(crate) async fn look(file: PathBuf, goal: Goal, mut local: Pictures) -> Result<Pictures, String> {
-    let (app, goal) = (local.borrow().app.clone(), aim(goal, &local.borrow()));
+    let goal = aim(goal, &local.borrow());
+    let (app, _, settings) = super::cluster::load(&file).map_err(|fault| fault.words())?;
+    let app = settings.name_of(&app).to_owned();
     let hosts = hosts(&file, &app, &goal).await.map_err(|fault| fault.words())?;
     let access = hosts.access();
     let place = format!("{}, namespace {}", access.context, access.namespace);

@@ -4,8 +4,12 @@ use clap::CommandFactory;
 
 use crate::arguments::Arguments;
 use crate::fault::Fault;
+use crate::speech;
 
 pub(crate) fn run(shell: clap_complete::Shell) -> Result<(), Fault> {
-    clap_complete::generate(shell, &mut Arguments::command(), "dyn", &mut std::io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "dyn", &mut script);
+    // Whoever reads it may have seen enough.
+    drop(speech::script(&script));
     Ok(())
 }

@@ -10,9 +10,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::arguments::{Dev, Goal, Limits, On};
 use crate::face::Face;
 use crate::fault::{Fault, Kind};
+use crate::speech;
+use crate::teller::Teller;
 
 /// Where the chain's front door is when nobody says: a port that is easy to remember.
 const USUAL_PORT: u16 = 8080;
+
+/// What a command that was told twice may still take to end by itself.
+const INSISTED: Duration = Duration::from_secs(1);
 
 /// Tasks of a session that is over end at their next step.
 const LAST_TASKS: Duration = Duration::from_millis(500);
@@ -93,32 +98,36 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Fault> {
         .map_err(|error| Fault::new(Kind::Machine, format!("failed to start threads: {error}")))
 }
 
-async fn serve(options: Options, mut face: Face) -> Result<(), Fault> {
+async fn serve(options: Options, face: Face) -> Result<(), Fault> {
     let mut signals = Signals::new()?;
     let mut session = Session::start(options)?;
+    let mut teller = teller(face)?;
     let mut ended = Ok(());
     let (mut interrupted, mut gone, mut ready) = (false, false, false);
     loop {
         tokio::select! {
             report = session.next() => {
                 let Some(report) = report else { break };
-                // Nobody reads any more, as when a terminal is closed: nobody uses what runs either.
-                if face.show(&report).is_err() && !std::mem::replace(&mut gone, true) {
-                    session.interrupt();
-                }
-                match report {
+                match &report {
                     Report::Ready { .. } => (ready, ended) = (true, Ok(())),
                     Report::Broken { .. } if !ready => ended = Err(Fault::said(Kind::App)),
                     Report::Failed { message, hint } => {
                         let fault = Fault::new(Kind::Machine, message);
-                        ended = Err(hint.into_iter().fold(fault, Fault::hint));
+                        ended = Err(hint.iter().fold(fault, Fault::hint));
                     }
                     _ => {}
                 }
+                teller.tell(report);
+            }
+            // Nobody reads any more, as when a terminal is closed: nobody uses what runs either.
+            () = teller.gone(), if !gone => {
+                gone = true;
+                session.interrupt();
             }
             _ = signals.next() => {
                 // The second one means it: whatever is left is cleared by the next start or `dyn stop`.
                 if std::mem::replace(&mut interrupted, true) {
+                    speech::give_up();
                     return Err(Fault::new(Kind::Interrupted, "forced to end before everything was removed")
                         .hint("`dyn stop FILE` removes what is left"));
                 }
@@ -126,11 +135,17 @@ async fn serve(options: Options, mut face: Face) -> Result<(), Fault> {
             }
         }
     }
+    teller.finish().await;
     // Ctrl-C is how a serving session is meant to end; before that it is an interruption.
     match ended {
         Ok(()) if (interrupted || gone) && !ready => Err(Fault::said(Kind::Interrupted)),
         ended => ended,
     }
+}
+
+/// Shows what a session reports.
+pub(crate) fn teller(face: Face) -> Result<Teller, Fault> {
+    Teller::new(face).map_err(|error| Fault::new(Kind::Machine, format!("failed to start a thread: {error}")))
 }
 
 /// Whatever asks this process to end.
@@ -170,6 +185,19 @@ impl Signals {
             () = heard(self.hangup.as_mut()) => Asked::ByOthers,
         }
     }
+}
+
+/// Ends this process some time after the second signal, whatever stands still by then: output that nobody takes would
+/// keep a command that writes it from hearing of anything.
+pub(crate) fn insist() -> Result<(), Fault> {
+    let mut signals = Signals::new()?;
+    tokio::spawn(async move {
+        signals.next().await;
+        signals.next().await;
+        tokio::time::sleep(INSISTED).await;
+        std::process::exit(Kind::Interrupted as i32);
+    });
+    Ok(())
 }
 
 /// Waits for a signal; for ever where it is not listened for.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use session::{Home, On};
 
 use crate::fault::{Fault, Kind};
+use crate::speech;
 
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
@@ -27,12 +28,13 @@ pub(crate) fn run(json: bool) -> Result<(), Fault> {
     let findings = super::dev::runtime()?.block_on(look(&home));
     if json {
         let value = serde_json::to_string(&findings).map_err(|error| Fault::new(Kind::Machine, error))?;
-        anstream::println!("{value}");
+        drop(speech::json(value));
     } else {
         for finding in &findings {
-            anstream::println!("{} {:10} {}", if finding.good { "ok  " } else { "lack" }, finding.name, finding.found);
+            let mark = if finding.good { "ok  " } else { "lack" };
+            drop(speech::out(format_args!("{mark} {:10} {}", finding.name, finding.found)));
             if let Some(advice) = &finding.advice {
-                anstream::println!("                {advice}");
+                drop(speech::out(format_args!("                {advice}")));
             }
         }
     }

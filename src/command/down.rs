@@ -4,17 +4,17 @@ use std::path::Path;
 
 use rollout::push::{Removal, holder};
 
-use super::cluster::{confirm, listener, load, target};
+use super::cluster::{confirm, listener, options};
 use crate::arguments::Goal;
 use crate::fault::{Fault, Kind};
 use crate::speech;
 
 pub(crate) fn run(file: &Path, yes: bool, goal: &Goal) -> Result<(), Fault> {
-    let (app, _, _) = load(file)?;
+    let options = options(file, goal)?;
     super::dev::runtime()?.block_on(async {
-        let removal = Removal::prepare(&target(goal), &app.name, listener(false)).await?;
+        let removal = Removal::prepare(&options, listener(false)).await?;
         if removal.objects().is_empty() {
-            drop(speech::err(format_args!("nothing of {} is there", app.name)));
+            drop(speech::err(format_args!("nothing of {} is there", options.name())));
             return Ok(());
         }
         for object in removal.objects() {
@@ -24,7 +24,7 @@ pub(crate) fn run(file: &Path, yes: bool, goal: &Goal) -> Result<(), Fault> {
             return Err(Fault::new(Kind::Interrupted, "nothing was removed"));
         }
         let removed = removal.carry_out(&holder()).await?;
-        drop(speech::err(format_args!("removed {removed} objects of {}", app.name)));
+        drop(speech::err(format_args!("removed {removed} objects of {}", options.name())));
         Ok(())
     })
 }

@@ -11,7 +11,7 @@ pub(crate) fn run(file: &Path, after: u64) -> Result<(), Fault> {
         let mut lines = attached(file)?.events(after, true).await?;
         while let Some(line) = lines.next().await? {
             // Whoever read them has gone, as in `dyn events FILE | head`.
-            if speech::out(line).is_err() {
+            if speech::json(line).is_err() {
                 break;
             }
         }

@@ -38,7 +38,7 @@ pub(crate) fn run(file: &Path, as_json: bool, goal: &Goal) -> Result<(), Fault> 
         drop(speech::err("nothing was edited or pushed yet"));
     }
     for entry in &all {
-        let said = if as_json { speech::out(entry.json()?) } else { speech::out(entry.line()) };
+        let said = if as_json { speech::json(entry.json()?) } else { speech::out(entry.line()) };
         if said.is_err() {
             break;
         }
@@ -55,8 +55,8 @@ async fn pushed(file: &Path, goal: &Goal) -> Result<Vec<Record>, Fault> {
         }
         access => access?,
     };
-    let (app, _, _) = load(file)?;
-    let kept = Store::new(&access, &app.name).all().await.map_err(rollout::push::PushError::from)?;
+    let (app, _, settings) = load(file)?;
+    let kept = Store::new(&access, settings.name_of(&app)).all().await.map_err(rollout::push::PushError::from)?;
     Ok(kept.into_iter().map(|kept| kept.record).collect())
 }
 

@@ -10,7 +10,7 @@ use super::dev;
 use crate::arguments::{Invoke, Limits};
 use crate::face::Face;
 use crate::fault::{Fault, Kind};
-use crate::finding;
+use crate::{finding, speech};
 
 pub(crate) fn run(invoke: &Invoke) -> Result<(), Fault> {
     let (app, diagnostics, _) = session::load(&invoke.file);
@@ -24,7 +24,7 @@ pub(crate) fn run(invoke: &Invoke) -> Result<(), Fault> {
     dev::runtime()?.block_on(async {
         let place = Home::open()?.place(&invoke.file)?;
         if let Some(url) = session::running(&place).and_then(|running| running.url_of(&invoke.service)) {
-            return call(&url, &inputs, route.as_deref()).await;
+            return call(&url, &inputs, route.as_deref(), None).await;
         }
         started(invoke, &app, &inputs).await
     })
@@ -38,6 +38,7 @@ async fn started(invoke: &Invoke, app: &App, inputs: &Map<String, Value>) -> Res
     options.waits = false;
     options.only = Some(needed(app, &invoke.service, inputs, invoke.route.as_deref())?);
     let mut signals = dev::Signals::new()?;
+    dev::insist()?;
     let mut face = Face::aside();
     let mut session = Session::start(options)?;
     let mut ended = Err(Fault::said(Kind::Interrupted));
@@ -56,7 +57,7 @@ async fn started(invoke: &Invoke, app: &App, inputs: &Map<String, Value>) -> Res
                 let address = services.iter().find(|address| address.name == invoke.service);
                 if let Some(address) = address {
                     ended = tokio::select! {
-                        ended = call(&address.url, inputs, invoke.route.as_deref()) => ended,
+                        ended = call(&address.url, inputs, invoke.route.as_deref(), None) => ended,
                         _ = signals.next() => Err(Fault::said(Kind::Interrupted)),
                     };
                 }
@@ -104,7 +105,7 @@ pub(super) fn inputs(service: &Service, given: &[String]) -> Result<Map<String, 
                 (free().ok_or_else(too_many)?, text.as_str())
             }
         };
-        let value = serde_json::from_str(json).map_err(|error| {
+        let value = hops::exact::read(json).map_err(|error| {
             Fault::new(Kind::Usage, format!("the input {name} is no JSON: {error}: {json}"))
                 .hint("a string wants its quotes: name='\"text\"'")
         })?;
@@ -140,27 +141,43 @@ fn needed(
     Ok(needed)
 }
 
-/// The answer's JSON goes to stdout, everything else to stderr.
-pub(super) async fn call(url: &str, inputs: &Map<String, Value>, route: Option<&str>) -> Result<(), Fault> {
+/// The answer's JSON goes to stdout, everything else to stderr. `key` is the app's secret on a cluster.
+pub(super) async fn call(
+    url: &str,
+    inputs: &Map<String, Value>,
+    route: Option<&str>,
+    key: Option<&str>,
+) -> Result<(), Fault> {
     let unreachable = |error: reqwest::Error| Fault::new(Kind::App, format!("failed to call {url}: {error}"));
     let client = reqwest::Client::builder().no_proxy().build().map_err(unreachable)?;
-    let mut request = if inputs.is_empty() { client.get(url) } else { client.post(url).json(inputs) };
+    let mut request = if inputs.is_empty() { client.get(url) } else { client.post(url).body(body(inputs)) };
+    if !inputs.is_empty() {
+        request = request.header(reqwest::header::CONTENT_TYPE, "application/json");
+    }
     if let Some(route) = route {
         request = request.header(hops::header::ROUTE, route);
+    }
+    if let Some(key) = key {
+        request = request.bearer_auth(key);
     }
     let answer = request.send().await.map_err(unreachable)?;
     let status = answer.status();
     let filtered = answer.headers().get(hops::header::FILTERED).and_then(|by| by.to_str().ok()).map(str::to_owned);
     let text = answer.text().await.map_err(unreachable)?;
     match status.as_u16() {
-        200 => anstream::println!("{text}"),
-        204 => anstream::eprintln!(
+        200 => drop(speech::json(text)),
+        204 => drop(speech::err(format_args!(
             "filtered: {}",
             filtered.as_deref().unwrap_or("by a service that does not say its name")
-        ),
+        ))),
         _ => return Err(failure(status, &text)),
     }
     Ok(())
+}
+
+/// Inputs as a body, with every digit of their numbers.
+fn body(inputs: &Map<String, Value>) -> String {
+    hops::exact::write(&Value::Object(inputs.clone()))
 }
 
 /// A problem document in words.

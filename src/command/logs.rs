@@ -20,7 +20,7 @@ pub(crate) fn run(logs: &Logs) -> Result<(), Fault> {
         let mut lines = client.follow_logs(logs.service.as_deref(), logs.last, logs.follow).await?;
         while let Some(json) = lines.next().await? {
             let said = match serde_json::from_str::<LogLine>(&json) {
-                _ if logs.json => speech::out(&json),
+                _ if logs.json => speech::json(&json),
                 Ok(LogLine { service, line, .. }) if logs.service.is_none() => {
                     speech::out(format_args!("{service:width$} | {line}"))
                 }

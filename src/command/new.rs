@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use crate::fault::{Fault, Kind};
+use crate::speech;
 
 const APP: &str = include_str!("new.rs.txt");
 
@@ -22,6 +23,6 @@ pub(crate) fn run(file: &Path) -> Result<(), Fault> {
             _ => fault,
         }
     })?;
-    anstream::eprintln!("wrote {0}; run it with: dyn dev {0}", file.display());
+    drop(speech::err(format_args!("wrote {0}; run it with: dyn dev {0}", file.display())));
     Ok(())
 }

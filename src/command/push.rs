@@ -44,7 +44,7 @@ fn show(push: &Push, json: bool) {
             "context": access.context, "namespace": access.namespace, "server": access.server,
             "cluster": access.identity.to_string(),
         });
-        drop(speech::out(json!({
+        drop(speech::json(json!({
             "event": "plan", "plan": plan, "target": target,
             "missing": { "layers": missing.layers, "bytes": missing.bytes },
             "unfinished": push.site().is_unfinished(),
@@ -65,7 +65,7 @@ fn show(push: &Push, json: bool) {
 /// The last words of a push or rollback.
 pub(crate) fn tell(done: &Done, json: bool) {
     if json {
-        drop(speech::out(
+        drop(speech::json(
             json!({ "event": "done", "number": done.number, "services": done.services, "sent": done.sent, "ms": done.ms }),
         ));
         return;

@@ -28,7 +28,8 @@ pub(crate) fn run(file: &Path, json: bool) -> Result<(), Fault> {
             }
         };
         // Whoever read it may have gone, as in `dyn recordings | head`.
-        if speech::out(line).is_err() {
+        let said = if json { speech::json(line) } else { speech::out(line) };
+        if said.is_err() {
             break;
         }
     }

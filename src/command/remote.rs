@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use rollout::cluster::{Forward, To, connect};
+use rollout::hosts::Hosts;
 use rollout::model::{PORT, Running};
 use rollout::object::label;
 use rollout::push::{PushError, Site};
@@ -15,27 +16,28 @@ use crate::fault::{Fault, Kind};
 use crate::speech;
 
 pub(crate) fn status(file: &Path, as_json: bool, goal: &Goal) -> Result<(), Fault> {
-    let (app, _, _) = load(file)?;
+    let (app, _, settings) = load(file)?;
+    let name = settings.name_of(&app).to_owned();
     super::dev::runtime()?.block_on(async {
         let access = connect(&target(goal)).await?;
-        let site = Site::look(&access, &app.name).await.map_err(PushError::from)?;
+        let site = Site::look(&access, &name).await.map_err(PushError::from)?;
         // How services do is known without what they measured, too.
         let (measured, troubles) = match site.running.services.is_empty() {
             true => Default::default(),
-            false => super::cluster_events::look(file, &app.name, goal)
+            false => super::cluster_events::look(file, &name, goal)
                 .await
                 .unwrap_or_else(|fault| (Default::default(), vec![fault.words()])),
         };
         if as_json {
             let said = json!({
-                "app": app.name, "context": access.context, "namespace": access.namespace, "server": access.server,
+                "app": name, "context": access.context, "namespace": access.namespace, "server": access.server,
                 "cluster": access.identity.to_string(), "services": site.running.services,
                 "unfinished": site.is_unfinished(), "hops": measured.hops, "troubles": troubles,
             });
-            drop(speech::out(said));
+            drop(speech::json(said));
             return Ok(());
         }
-        drop(speech::out(format_args!("{} on {}, namespace {}", app.name, access.context, access.namespace)));
+        drop(speech::out(format_args!("{} on {}, namespace {}", name, access.context, access.namespace)));
         if site.is_unfinished() {
             drop(speech::out("the last push was ended in the midst of it: the next one goes on"));
         }
@@ -66,21 +68,25 @@ fn show(running: &Running, measured: &Measured) {
 }
 
 pub(crate) fn invoke(invoke: &Invoke) -> Result<(), Fault> {
-    let (app, _, _) = load(&invoke.file)?;
+    let (app, _, settings) = load(&invoke.file)?;
+    let name = settings.name_of(&app).to_owned();
     let service = super::invoke::find(&app, &invoke.service)?;
     let inputs = super::invoke::inputs(service, &invoke.inputs)?;
     super::dev::runtime()?.block_on(async {
         let access = connect(&target(&invoke.goal)).await?;
-        let site = Site::look(&access, &app.name).await.map_err(PushError::from)?;
+        let site = Site::look(&access, &name).await.map_err(PushError::from)?;
         let running = site.running.current(&service.name).ok_or_else(|| {
             Fault::new(Kind::App, format!("{} does not run on {} / {}", service.name, access.context, access.namespace))
                 .hint(format!("`dyn push {}` brings it there", invoke.file.display()))
         })?;
-        let labels = format!("{},{}={}", label::selector(&app.name, Some(&service.host)), label::WIRE, running.wire);
+        let labels = format!("{},{}={}", label::selector(&name, Some(&service.host)), label::WIRE, running.wire);
         let forward = Forward::open(&access, To::AnyOf(labels), PORT).await;
         let forward = forward.map_err(|error| Fault::new(Kind::Machine, format!("failed to open a port: {error}")))?;
-        let called =
-            super::invoke::call(&format!("http://{}/", forward.address), &inputs, invoke.route.as_deref()).await;
+        // Who may read the app's secret is no stranger to it; who may not is told what strangers are.
+        let hosts = Hosts::of(access.clone(), &name).await.ok();
+        let key = hosts.as_ref().map(Hosts::key);
+        let url = format!("http://{}/", forward.address);
+        let called = super::invoke::call(&url, &inputs, invoke.route.as_deref(), key).await;
         // A connection that was led nowhere only ends: why is known here.
         called.map_err(|fault| match forward.trouble() {
             Some(trouble) => Fault::new(Kind::Machine, format!("failed to {trouble}")),

@@ -49,7 +49,7 @@ async fn judge(replay: &Replay) -> Result<(), Fault> {
             "recording": material.name, "app": material.question_of, "requests": material.question.requests.len(),
             "gone": material.gone, "notices": material.notices, "changed": changed, "verdicts": verdicts,
         });
-        drop(speech::out(report));
+        drop(speech::json(report));
     } else {
         for service in &material.gone {
             drop(speech::out(format_args!("{service}: it is no service of the app any more")));

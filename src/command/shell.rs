@@ -1,5 +1,7 @@
 //! `dyn shell`: call functions of the running session by hand, or of one started for it.
 
+use std::io::IsTerminal;
+
 use session::{Client, Front, Home, Report, Session};
 
 use super::dev;
@@ -33,6 +35,10 @@ async fn started(shell: &Shell, options: shell::Options) -> Result<(), Fault> {
     let mut session = Session::start(wanted)?;
     let mut ended = Ok(());
     let mut signals = dev::Signals::new()?;
+    // At a terminal Ctrl-C is for the call that runs.
+    if !std::io::stdin().is_terminal() {
+        dev::insist()?;
+    }
     loop {
         let report = tokio::select! {
             report = session.next() => report,

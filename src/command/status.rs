@@ -7,14 +7,14 @@ use session::snapshot::{Condition, Phase, Snapshot};
 use session::{Client, Home};
 
 use crate::fault::{Fault, Kind};
-use crate::finding;
+use crate::{finding, speech};
 
 pub(crate) fn run(file: &Path, json: bool) -> Result<(), Fault> {
     let snapshot = super::dev::runtime()?.block_on(async { Ok::<_, Fault>(attached(file)?.snapshot().await?) })?;
     if json {
         let text = serde_json::to_string(&snapshot);
         let text = text.map_err(|error| Fault::new(Kind::Machine, format!("failed to write JSON: {error}")))?;
-        anstream::println!("{text}");
+        drop(speech::json(text));
         return Ok(());
     }
     show(&snapshot);
@@ -44,6 +44,8 @@ fn words(window: &Window) -> Option<String> {
 }
 
 fn show(snapshot: &Snapshot) {
+    // Whoever reads it may have seen enough.
+    let say = |words: std::fmt::Arguments<'_>| drop(speech::out(words));
     let phase = match snapshot.phase {
         Phase::Starting => "starting",
         Phase::Serving => "serving",
@@ -53,9 +55,9 @@ fn show(snapshot: &Snapshot) {
     };
     let ground = snapshot.ground.as_deref().map(|ground| format!(" on {ground}")).unwrap_or_default();
     let url = snapshot.url.as_deref().map(|url| format!(": {url}")).unwrap_or_default();
-    anstream::println!("{} (pid {}) {phase}{ground}{url}", snapshot.app, snapshot.pid);
+    say(format_args!("{} (pid {}) {phase}{ground}{url}", snapshot.app, snapshot.pid));
     if let Some(flow) = &snapshot.flow {
-        anstream::println!("flow {flow}");
+        say(format_args!("flow {flow}"));
     }
     let width = snapshot.services.iter().map(|service| service.name.len()).max().unwrap_or_default();
     for service in &snapshot.services {
@@ -70,19 +72,17 @@ fn show(snapshot: &Snapshot) {
         let version = service.version.as_deref().unwrap_or("-");
         let hops = snapshot.hops.get(&service.name).and_then(|hop| words(hop.windows.get(1)?));
         let why = service.why.as_deref().map(|why| format!("  {why}")).unwrap_or_default();
-        anstream::println!("  {:width$}  {state:8}  {version}{}{why}", service.name, hops.unwrap_or_default());
+        say(format_args!("  {:width$}  {state:8}  {version}{}{why}", service.name, hops.unwrap_or_default()));
     }
     if let Some(written) = &snapshot.recording.written {
         let session::snapshot::Written { name, requests, lost, bytes } = written;
-        anstream::println!("recording {name}: {requests} requests, {lost} lost, {bytes} bytes");
+        say(format_args!("recording {name}: {requests} requests, {lost} lost, {bytes} bytes"));
     }
     let totals = snapshot.totals;
     if totals.n > 0 {
-        anstream::println!(
+        say(format_args!(
             "{} edits live: p50 {:.0} ms, p95 {:.0} ms from save to first answer",
-            totals.n,
-            totals.p50,
-            totals.p95
-        );
+            totals.n, totals.p50, totals.p95
+        ));
     }
 }

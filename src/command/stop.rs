@@ -5,17 +5,21 @@ use std::path::Path;
 use session::{Ended, Home};
 
 use crate::fault::{Fault, Kind};
+use crate::speech;
 
 pub(crate) fn run(file: &Path) -> Result<(), Fault> {
     let place = Home::open()?.place(file)?;
     let ended = super::dev::runtime()?.block_on(session::stop(&place));
     let Ended { session, removed } = ended.map_err(|error| Fault::new(Kind::Machine, format!("failed to {error}")))?;
     match session {
-        Some(pid) => anstream::eprintln!("ended the session with pid {pid}"),
-        None => anstream::eprintln!("no session runs {}", file.display()),
+        Some(pid) => drop(speech::err(format_args!("ended the session with pid {pid}"))),
+        None => drop(speech::err(format_args!("no session runs {}", file.display()))),
     }
     if removed > 0 {
-        anstream::eprintln!("removed {removed} leftover{} of an earlier session", if removed == 1 { "" } else { "s" });
+        drop(speech::err(format_args!(
+            "removed {removed} leftover{} of an earlier session",
+            if removed == 1 { "" } else { "s" }
+        )));
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ use crate::fault::{Fault, Kind};
 use crate::{finding, speech};
 
 /// Lines on their way to the view; what finds no room is counted.
-const LINES: usize = 8192;
+const LINES: usize = 4096;
 
 /// Whether there is a terminal that can show it and somebody before it.
 pub(crate) fn is_possible(dev: &Dev) -> bool {
@@ -36,15 +36,47 @@ pub(crate) async fn serve(options: Options, dev: &Dev) -> Result<(), Fault> {
     let (lines, logs) = mpsc::channel(LINES);
     let source = tui::Source { snapshots: session.pictures(), logs, desk: Arc::new(clerk(client, &place, dev)) };
     let (quit, quitting) = oneshot::channel();
-    let driver = tokio::spawn(drive(session, signals, lines, quitting));
-    let shown = tui::run(source, theme(dev)).await;
-    // Refused by a session that ended first.
-    let _ended = quit.send(());
-    let ended =
-        driver.await.map_err(|error| Fault::new(Kind::Machine, format!("the session's task ended: {error}")))?;
+    let mut driver = tokio::spawn(drive(session, signals, lines, quitting));
+    // In a task of its own: a terminal that takes nothing, as after Ctrl-S, keeps nobody else.
+    let mut view = tokio::spawn(tui::run(source, theme(dev)));
+    let lost = |error| Fault::new(Kind::Machine, format!("a part of the session ended: {error}"));
+    let (shown, ended) = tokio::select! {
+        shown = &mut view => {
+            // Refused by a session that ended first.
+            let _ended = quit.send(());
+            (shown.map_err(lost)?, driver.await.map_err(lost)?)
+        }
+        ended = &mut driver => {
+            // It ends with the session, unless its terminal keeps it.
+            let Ok(shown) = tokio::time::timeout(LAST_FRAME, &mut view).await else {
+                view.abort();
+                if tokio::time::timeout(LAST_FRAME, view).await.is_err() {
+                    speech::give_up();
+                }
+                return ended.map_err(lost)?.ended;
+            };
+            (shown.map_err(lost)?, ended.map_err(lost)?)
+        }
+    };
+    // Now that the terminal is as before, what is said stays to be read.
+    finding::print(&ended.broken);
+    if ended.is_stopped {
+        drop(speech::err("stopped"));
+    }
     shown.map_err(|error| Fault::new(Kind::Machine, format!("failed to {error}")))?;
-    ended
+    ended.ended
 }
+
+/// How a session ended.
+struct Over {
+    ended: Result<(), Fault>,
+    /// What is still wrong.
+    broken: Vec<session::Diagnostic>,
+    is_stopped: bool,
+}
+
+/// A view gives its terminal back within this, once its session is over.
+const LAST_FRAME: Duration = Duration::from_secs(1);
 
 /// How often a session in another process is looked at.
 const LOOK: Duration = Duration::from_millis(200);
@@ -86,7 +118,7 @@ async fn read(client: Client, lines: mpsc::Sender<Logged>) {
                 stderr: line.stream == "stderr",
                 service: line.service,
                 at_ms: line.at_ms,
-                line: line.line,
+                line: tui::short(line.line),
             }),
             // What is no line says how many were lost.
             Err(_) => Logged::Lost(
@@ -117,18 +149,16 @@ async fn drive(
     mut signals: Signals,
     lines: mpsc::Sender<Logged>,
     mut quitting: oneshot::Receiver<()>,
-) -> Result<(), Fault> {
-    let (mut ended, mut lost, mut is_quitting, mut interrupted) = (Ok(()), 0, false, false);
-    let mut broken = Vec::new();
+) -> Over {
+    let mut over = Over { ended: Ok(()), broken: Vec::new(), is_stopped: false };
+    let (mut lost, mut is_quitting, mut interrupted) = (0, false, false);
     let begun = Instant::now();
     loop {
         tokio::select! {
             report = session.next() => match report {
-                None => {
-                    finding::print(&broken);
-                    return ended;
-                }
+                None => return over,
                 Some(Report::Log { service, stream, line }) => {
+                    let line = tui::short(line);
                     let line = LogLine { service, stderr: stream == "stderr", at_ms: since(begun), line };
                     if lost > 0 && lines.try_send(Logged::Lost(lost)).is_ok() {
                         lost = 0;
@@ -137,12 +167,12 @@ async fn drive(
                 }
                 Some(Report::Failed { message, hint }) => {
                     let fault = Fault::new(Kind::Machine, message);
-                    ended = Err(hint.into_iter().fold(fault, Fault::hint));
+                    over.ended = Err(hint.into_iter().fold(fault, Fault::hint));
                 }
                 // What is still wrong at the end is said once more where it stays to be read.
-                Some(Report::Broken { diagnostics, .. }) => broken = diagnostics,
-                Some(Report::Ready { .. } | Report::Live { .. } | Report::Unchanged { .. }) => broken.clear(),
-                Some(Report::Stopped) => drop(speech::err("stopped")),
+                Some(Report::Broken { diagnostics, .. }) => over.broken = diagnostics,
+                Some(Report::Ready { .. } | Report::Live { .. } | Report::Unchanged { .. }) => over.broken.clear(),
+                Some(Report::Stopped) => over.is_stopped = true,
                 Some(_) => {}
             },
             _ = &mut quitting, if !is_quitting => {
@@ -156,8 +186,9 @@ async fn drive(
                     continue;
                 }
                 if std::mem::replace(&mut interrupted, true) {
-                    return Err(Fault::new(Kind::Interrupted, "forced to end before everything was removed")
+                    over.ended = Err(Fault::new(Kind::Interrupted, "forced to end before everything was removed")
                         .hint("`dyn stop FILE` removes what is left"));
+                    return over;
                 }
                 session.interrupt();
             }

@@ -142,3 +142,43 @@ fn the_command_line_is_told_when_it_is_wrong() {
         assert!(stdout(&run(&["completions", shell])).contains("dyn"), "{shell}");
     }
 }
+
+/// Commands that answer on stdout and need no session.
+const ANSWERS: &[&[&str]] = &[
+    &["graph", "examples/building.rs"],
+    &["graph", "examples/building.rs", "--format", "json"],
+    &["check", "examples/building.rs", "--json"],
+    &["completions", "bash"],
+    &["recordings", "examples/building.rs", "--json"],
+    &["doctor"],
+    &["doctor", "--json"],
+    &["--help"],
+    &["dev", "--help"],
+    &["--version"],
+];
+
+#[test]
+fn an_answer_that_cannot_be_written_is_an_error_in_words() {
+    for arguments in ANSWERS {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+        let output = support::dyn_command().args(*arguments).stdout(full).output().expect("dyn runs");
+        let words = stderr(&output);
+        // There is nothing that could not be written.
+        if arguments[0] == "recordings" && output.status.success() {
+            continue;
+        }
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {words}");
+        assert!(words.contains("No space left on device") && !words.contains("panicked"), "{arguments:?}: {words}");
+    }
+}
+
+#[test]
+fn an_answer_that_nobody_reads_any_more_ends_quietly() {
+    for arguments in ANSWERS {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let output = support::dyn_command().args(*arguments).stdout(writer).output().expect("dyn runs");
+        assert_eq!(stderr(&output), "", "{arguments:?}");
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+    }
+}

@@ -230,6 +230,7 @@ fn containers_may_do_little() {
             ("MemorySwap", json!(256 << 20)),
             ("PidMode", json!("")),
             ("Devices", Value::Null),
+            ("LogConfig", json!({ "Type": "json-file", "Config": { "max-size": "8m", "max-file": "2" } })),
             ("Tmpfs", json!({ "/tmp": "rw,noexec,nosuid,nodev,size=64m" })),
         ] {
             assert_eq!(host[name], expected, "{name}");

@@ -129,6 +129,7 @@ fn pure_rooms_touch_nothing() {
 /// Who may read the wall clock, and what for. It jumps: what it says is shown to people or compared with the times of
 /// files, and never subtracted to tell how long something took.
 const WALL_CLOCK: &[(&str, &str)] = &[
+    ("app/src/cell/standard.rs", "the name of the type, among those that values are made of"),
     ("app/src/wire/outside.rs", "the type's name, and no clock"),
     ("bench/src/edits/mod.rs", "a number that no earlier run has used"),
     ("build/src/artifact.rs", "when a kept library was used last"),

@@ -10,6 +10,7 @@ mod load;
 mod others;
 mod outages;
 mod pods;
+mod projects;
 mod refusals;
 mod rolls;
 #[expect(dead_code, reason = "other tests resize it")]

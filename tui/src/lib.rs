@@ -29,7 +29,7 @@ mod update;
 pub use act::{Act, Completions, Input};
 pub use draw::draw;
 pub use ground::Ground;
-pub use log::{LogLine, LogRing, Logged};
+pub use log::{LogLine, LogRing, Logged, short};
 pub use model::{Chosen, LogView, Model, Overlay, Pane};
 pub use prompt::{Prompt, Purpose};
 pub use run::run;

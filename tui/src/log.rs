@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 
 /// More of a line nobody reads here; its file has it whole.
-const MOST_BYTES: usize = 16 << 10;
+const MOST_BYTES: usize = 4 << 10;
+/// All lines together.
+const MOST_OF_ALL: usize = 16 << 20;
 
 /// A line a service wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +35,7 @@ pub enum Logged {
 pub struct LogRing {
     lines: VecDeque<LogLine>,
     capacity: usize,
+    bytes: usize,
     first: u64,
     lost: u64,
 }
@@ -40,7 +43,7 @@ pub struct LogRing {
 impl LogRing {
     /// A ring that keeps so many lines.
     pub fn new(capacity: usize) -> Self {
-        Self { lines: VecDeque::new(), capacity: capacity.max(1), first: 0, lost: 0 }
+        Self { lines: VecDeque::new(), capacity: capacity.max(1), bytes: 0, first: 0, lost: 0 }
     }
 
     /// Takes in what arrived; the oldest line goes where there is no room.
@@ -49,11 +52,12 @@ impl LogRing {
             Logged::Lost(n) => self.lost = self.lost.saturating_add(n),
             Logged::Line(mut line) => {
                 line.line = short(printable(&line.line).into_owned());
-                if self.lines.len() == self.capacity {
-                    self.lines.pop_front();
+                self.bytes += line.line.len();
+                self.lines.push_back(line);
+                while self.lines.len() > self.capacity || self.bytes > MOST_OF_ALL {
+                    self.bytes -= self.lines.pop_front().map_or(0, |line| line.line.len());
                     self.first += 1;
                 }
-                self.lines.push_back(line);
             }
         }
     }
@@ -81,9 +85,10 @@ impl LogRing {
     }
 }
 
-/// Without what a terminal would act on: escape sequences and control characters go, a tab becomes two spaces and a line end one.
+/// Without what a terminal would act on: escape sequences and control characters go, a tab becomes two spaces and a line
+/// end one, and what nobody sees is written out.
 pub(crate) fn printable(line: &str) -> Cow<'_, str> {
-    if !line.chars().any(char::is_control) {
+    if !line.chars().any(|c| c.is_control() || session::is_unseen(c)) {
         return Cow::Borrowed(line);
     }
     let mut text = String::with_capacity(line.len());
@@ -100,6 +105,9 @@ pub(crate) fn printable(line: &str) -> Cow<'_, str> {
                 _ => {}
             },
             c if c.is_control() => {}
+            c if session::is_unseen(c) && !session::joins(c, text.chars().next_back(), rest.peek().copied()) => {
+                text.push_str(&session::written_out(c));
+            }
             c => text.push(c),
         }
     }
@@ -107,7 +115,7 @@ pub(crate) fn printable(line: &str) -> Cow<'_, str> {
 }
 
 /// A line of no more than so many bytes; where it was cut, it says so.
-fn short(mut line: String) -> String {
+pub fn short(mut line: String) -> String {
     if line.len() > MOST_BYTES {
         let end = line.floor_char_boundary(MOST_BYTES);
         let more = line.len() - end;
@@ -138,9 +146,19 @@ mod tests {
     }
 
     #[test]
+    fn the_lines_take_bounded_room() {
+        let mut ring = LogRing::new(usize::MAX);
+        for _ in 0..2 * MOST_OF_ALL / MOST_BYTES {
+            ring.push(line(&"x".repeat(MOST_BYTES)));
+        }
+        assert_eq!((ring.bytes, ring.lines().count()), (MOST_OF_ALL, MOST_OF_ALL / MOST_BYTES));
+        assert_eq!(ring.end() as usize, 2 * MOST_OF_ALL / MOST_BYTES);
+    }
+
+    #[test]
     fn a_line_without_end_is_cut_and_says_so() {
         let cut = short("é".repeat(MOST_BYTES));
-        assert!(cut.ends_with("é ... and 16384 bytes more") && cut.len() < MOST_BYTES + 40);
+        assert!(cut.ends_with("é ... and 4096 bytes more") && cut.len() < MOST_BYTES + 40);
         assert_eq!(short("as it is".into()), "as it is");
     }
 
@@ -148,5 +166,6 @@ mod tests {
     fn nothing_a_service_writes_steers_the_terminal() {
         assert_eq!(printable("\u{1b}[31mred\u{1b}[0m\tx\u{7}\u{1b}]0;title\u{7}y\r"), "red  xy");
         assert_eq!(printable("\u{1b}"), "");
+        assert_eq!(printable("paid \u{202e}001\u{200b}"), "paid \\u{202e}001\\u{200b}");
     }
 }

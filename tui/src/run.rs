@@ -25,6 +25,12 @@ use crate::{answer, draw, log_view, program, sources, update};
 /// Lines that are taken in at once, so that a service that never stops writing leaves time for keys.
 const MOST_LINES: usize = 10_000;
 
+/// How often a view in the background looks whether the terminal is its own again.
+const LOOK: std::time::Duration = std::time::Duration::from_millis(200);
+
+/// How long the thread that reads keys is waited for.
+const LAST_KEY: std::time::Duration = std::time::Duration::from_millis(50);
+
 /// Shows the view until the user quits or the session ends. The terminal is as before when this returns or is dropped.
 ///
 /// While a program of the user's has the terminal ([`crate::is_away`]), SIGINT is meant for that program.
@@ -42,6 +48,8 @@ struct View {
     model: Model,
     logs: LogRing,
     logs_open: bool,
+    /// The terminal is another's: nothing is drawn, and no key is read.
+    in_background: bool,
     /// What is drawn: the latest picture, or the one that was frozen.
     shown: Arc<Snapshot>,
     jobs: FuturesUnordered<BoxFuture<'static, Input>>,
@@ -55,9 +63,11 @@ struct View {
 impl View {
     fn new(mut source: Source, options: Options, screen: Screen) -> Result<Self, TuiError> {
         let shown = source.snapshots.borrow_and_update().clone();
+        let in_background = screen::in_background();
         let mut view = Self {
             screen,
-            events: Some(EventStream::new()),
+            events: (!in_background).then(EventStream::new),
+            in_background,
             source,
             elsewhere: Elsewhere::default(),
             model: Model::new(options.theme, options.mouse, (0, 0)),
@@ -78,8 +88,11 @@ impl View {
     async fn run(mut self) -> Result<Exit, TuiError> {
         let mut lines = Vec::new();
         loop {
-            let idle = !self.pace.is_owed();
-            let wait = self.pace.wait(Instant::now());
+            if self.in_background && !screen::in_background() {
+                self.go_on()?;
+            }
+            let idle = self.in_background || !self.pace.is_owed();
+            let wait = self.pace.wait(Instant::now()).filter(|_| !self.in_background);
             let happened = tokio::select! {
                 event = next(&mut self.events) => match event {
                     Some(event) => self.event(event.map_err(failed("failed to read the keys"))?),
@@ -112,10 +125,11 @@ impl View {
                     Vec::new()
                 }
                 _ = self.continued.recv() => {
-                    self.screen.retake(self.model.mouse)?;
-                    self.pace.mark();
+                    self.go_on()?;
                     Vec::new()
                 }
+                // A shell need not say that it has given us the terminal back.
+                () = tokio::time::sleep(LOOK), if self.in_background => Vec::new(),
                 _ = self.hung_up.recv() => return Ok(Exit::TerminalGone),
                 () = screen::panicked() => return Err(TuiError::Panicked),
             };
@@ -298,8 +312,28 @@ impl View {
         Ok(())
     }
 
+    /// Goes on after a stop: on the terminal, or without it where the user's shell lets this run in the background.
+    fn go_on(&mut self) -> Result<(), TuiError> {
+        self.in_background = screen::in_background();
+        if self.in_background {
+            self.events = None;
+            return Ok(());
+        }
+        self.screen.retake(self.model.mouse)?;
+        if self.events.is_none() {
+            self.events = Some(EventStream::new());
+        }
+        self.pace.mark();
+        Ok(())
+    }
+
     /// Stops until the user's shell brings us back.
     fn stop(&mut self) -> Result<(), TuiError> {
+        if self.events.take().is_some() {
+            // The thread that reads keys ends some time after its stream. In the background, a key that it reads stops
+            // all of us again, so it is waited for: it holds what this asks for while it reads.
+            drop(crossterm::event::poll(LAST_KEY));
+        }
         self.screen.leave()?;
         // SIGTSTP is ours to hear, so that the terminal is given back before; SIGSTOP is what stops then.
         kill_process(getpid(), Signal::STOP).map_err(|error| failed("failed to stop")(error.into()))?;

@@ -29,14 +29,16 @@ pub(crate) struct Screen {
 }
 
 impl Screen {
-    /// Takes the terminal.
+    /// Takes the terminal, unless this runs in the background: then it is somebody else's.
     pub(crate) fn open(mouse: bool) -> Result<Self, TuiError> {
         mind_panics();
         // A frame goes out in one piece.
         let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, io::stdout()));
         let terminal = Terminal::new(backend).map_err(failed("failed to look at the terminal"))?;
         let mut screen = Self { terminal };
-        screen.take(mouse)?;
+        if !in_background() {
+            screen.take(mouse)?;
+        }
         Ok(screen)
     }
 
@@ -50,8 +52,7 @@ impl Screen {
         self.clear()
     }
 
-    /// Takes the terminal after a stop, which may have come without a warning. In the background this waits, stopped, for
-    /// the user's shell to bring us back.
+    /// Takes the terminal after a stop, which may have come without a warning.
     pub(crate) fn retake(&mut self, mouse: bool) -> Result<(), TuiError> {
         disable_raw_mode().map_err(failed("failed to take the terminal"))?;
         self.take(mouse)
@@ -92,6 +93,13 @@ impl Drop for Screen {
     }
 }
 
+/// Whether the terminal is another process group's by now, as after `bg`. The system stops whoever sets a terminal's
+/// modes or reads its keys then, and who is stopped hears no signal.
+pub(crate) fn in_background() -> bool {
+    let foreground = rustix::termios::tcgetpgrp(io::stdin());
+    foreground.is_ok_and(|group| group != rustix::process::getpgrp())
+}
+
 /// Whether a program the view started, such as the user's editor, has the terminal at this moment. What its keys send to
 /// the whole process group, SIGINT above all, is meant for that program alone.
 pub fn is_away() -> bool {
@@ -119,7 +127,8 @@ pub(crate) fn failed(doing: &'static str) -> impl Fn(io::Error) -> TuiError {
 }
 
 fn leave() -> io::Result<()> {
-    if !TAKEN.swap(false, Ordering::SeqCst) {
+    // In the background there is nothing to give back: who has the terminal has set it as it wants it.
+    if !TAKEN.swap(false, Ordering::SeqCst) || in_background() {
         return Ok(());
     }
     let mut out = io::stdout();

@@ -48,11 +48,15 @@ async fn what_was_built_once_is_not_built_again() {
     let other = builder.build(&house.app(), "one").await.unwrap();
     assert_ne!(first.version, other.version);
     assert_ne!(first.path, other.path);
-    house.write("app.rs", "// As it was.\n#[service] fn one() -> u64 { 1 }");
+    house.write("app.rs", "#[service] fn one() -> u64 { 1 }\n// As it was.");
     // Another builder: a start on another day.
     let again = house.builder().build(&house.app(), "one").await.unwrap();
     assert!(!again.built);
-    assert_eq!((again.version, again.path), (first.version, first.path));
+    assert_eq!((&again.version, &again.path), (&first.version, &first.path));
+    // What it says of its lines is part of a library, and of no version.
+    house.write("app.rs", "// Below.\n#[service] fn one() -> u64 { 1 }");
+    let lower = builder.build(&house.app(), "one").await.unwrap();
+    assert_eq!((lower.version, lower.built), (first.version, true));
 }
 
 #[tokio::test]

@@ -9,5 +9,6 @@ mod names;
 mod outside;
 mod packages;
 mod refusals;
+mod returns;
 mod shipped;
 mod types;

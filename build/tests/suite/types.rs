@@ -295,6 +295,39 @@ async fn every_service_of_the_examples_is_edited_over_its_types() {
 }
 
 #[tokio::test]
+async fn a_type_that_a_macro_makes_keeps_those_it_is_in_with_their_service_and_no_others() {
+    const TEXT: &str = "use dyninka::prelude::*;
+macro_rules! flags {
+    ($(#[$of:meta])* struct $name:ident: $bits:ty { $(const $flag:ident = $value:expr;)* }) => {
+        $(#[$of])* struct $name { bits: $bits }
+        impl $name { $(const $flag: $bits = $value;)* }
+    }
+}
+flags! {
+    #[derive(Clone, Debug, Serialize, Deserialize)]
+    struct Flags: u8 { const WARM = 1; const WET = 2; }
+}
+impl Flags { fn is_warm(&self) -> bool { self.bits & Self::WARM > 0 } }
+#[derive(Clone, Debug, Serialize, Deserialize)] struct Weather { flags: Flags }
+#[derive(Clone, Debug, Serialize, Deserialize)] struct Celsius { degrees: f64 }
+#[service] fn map(weather: Weather) -> Celsius { Celsius { degrees: if weather.flags.is_warm() { 20.0 } else { 5.0 } } }
+#[dyninka::main]
+fn main() { map() }
+";
+    let site = Site::new(TEXT).await;
+    let warm = |library: &std::path::Path| Loaded::open(library).run(&[r#"{"flags":{"bits":3}}"#]);
+    let library = site.build(&site.house.app(), "map").await;
+    assert_eq!(warm(&library), (Kind::Value, serde_json::json!({ "degrees": 20.0 })));
+    site.builder.settled().await;
+    assert_eq!(site.crates(), 1, "Celsius is compiled ahead");
+    let app = site.edit(TEXT, "20.0", "21.0");
+    let library = site.build(&app, "map").await;
+    assert_eq!(warm(&library), (Kind::Value, serde_json::json!({ "degrees": 21.0 })));
+    let why = "a type is compiled with map at every edit: Weather needs Flags, which a macro makes";
+    assert_eq!(site.notices(), [why]);
+}
+
+#[tokio::test]
 async fn what_cannot_be_apart_is_built_whole_and_the_reason_said() {
     // An `impl` of a type of another crate is none of this one's.
     let text = "use dyninka::prelude::*;

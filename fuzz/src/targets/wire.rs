@@ -143,8 +143,10 @@ pub(super) fn configs() -> Vec<Vec<u8>> {
         library: Some("map.so".to_owned()),
         token: "secret".to_owned(),
         names: None,
+        outside: None,
         limits: Limits::default(),
         record: false,
+        moved: None,
     };
     vec![
         serde_json::to_vec(&config).expect("JSON"),

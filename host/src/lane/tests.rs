@@ -112,3 +112,51 @@ fn a_lane_that_was_not_called_for_long_is_looked_after_again() {
     assert!(runtime.block_on(call).unwrap());
     lane.close();
 }
+
+/// Far longer than a host that hears takes to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A runtime, and this end of a socket whose other end answers on it.
+fn echo() -> (Runtime, std::os::unix::net::UnixStream) {
+    let runtime = Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build().unwrap();
+    let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
+    far.set_nonblocking(true).unwrap();
+    near.set_read_timeout(Some(PATIENCE)).unwrap();
+    runtime.spawn(async move {
+        let far = tokio::net::UnixStream::from_std(far).unwrap();
+        loop {
+            let mut byte = [0];
+            far.readable().await.unwrap();
+            match far.try_read(&mut byte) {
+                Ok(0) => return,
+                Ok(_) => drop(far.try_write(&byte).unwrap()),
+                Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock),
+            }
+        }
+    });
+    (runtime, near)
+}
+
+fn hears(near: &mut std::os::unix::net::UnixStream) -> bool {
+    use std::io::{Read, Write};
+    near.write_all(b"?").unwrap();
+    near.read_exact(&mut [0]).is_ok()
+}
+
+/// Opens lanes, one after the other, each while tasks come and end on both workers, as when a host starts.
+fn open_many(lanes: usize) {
+    for n in 0..lanes {
+        let (runtime, mut near) = echo();
+        let lane = Lane::closed();
+        lane.open(runtime.handle());
+        (0..n % 4).for_each(|_| drop(runtime.spawn(tokio::task::yield_now())));
+        let heard = hears(&mut near);
+        lane.close();
+        assert!(heard, "lane {n} left nobody who waits for the system");
+    }
+}
+
+#[test]
+fn a_thousand_lanes_are_opened_on_each_of_eight_threads_and_none_is_deaf() {
+    std::thread::scope(|scope| (0..8).for_each(|_| drop(scope.spawn(|| open_many(1000)))));
+}

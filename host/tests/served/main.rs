@@ -6,4 +6,5 @@
 mod support;
 
 mod hops;
+mod protocol;
 mod records;

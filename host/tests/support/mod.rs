@@ -79,8 +79,10 @@ pub(crate) async fn host(service: &str, first: SocketAddr, limits: Limits, token
         library: Some(library),
         token: token.to_owned(),
         names: None,
+        outside: None,
         limits,
         record,
+        moved: None,
     };
     std::fs::write(folder.path().join("config.json"), serde_json::to_vec(&config).expect("JSON")).expect("its folder");
     let server = Server::bind(folder.path()).await.expect("it serves");

@@ -116,11 +116,23 @@ pub(super) async fn follow(inner: Arc<Inner>, service: String, name: String) {
         let (inner, service) = (inner.clone(), service.clone());
         move |line| inner.tell(Event::Log { service: service.clone(), stream, line })
     };
-    while let Some(Ok(output)) = logs.next().await {
+    while let Some(output) = logs.next().await {
         match output {
-            LogOutput::StdErr { message } => err.take(&message, tell(Stream::Stderr)),
-            LogOutput::StdOut { message } | LogOutput::Console { message } => out.take(&message, tell(Stream::Stdout)),
-            LogOutput::StdIn { .. } => {}
+            Ok(output) => match output {
+                LogOutput::StdErr { message } => err.take(&message, tell(Stream::Stderr)),
+                LogOutput::StdOut { message } | LogOutput::Console { message } => {
+                    out.take(&message, tell(Stream::Stdout))
+                }
+                LogOutput::StdIn { .. } => {}
+            },
+            // An engine that goes away is told of as such; this is one that does not show what it has.
+            Err(error) => {
+                if engine::status(&error).is_some() && !inner.closing.load(Ordering::Acquire) {
+                    let why = engine::words(&error);
+                    inner.tell(Event::Notice(format!("the engine does not show the lines of {service}: {why}")));
+                }
+                break;
+            }
         }
     }
     out.end(tell(Stream::Stdout));

@@ -138,3 +138,27 @@ proptest! {
         prop_assert_eq!(found(&json!({ "s": items }), &json!({ "s": other }), &rules), json!([]));
     }
 }
+
+#[test]
+fn numbers_count_to_their_last_digit() {
+    let told = |was: &str, now: &str, tolerance: f64| {
+        let rules = Rules { tolerance, ..Rules::default() };
+        let changes = compare(&Body::new(was.as_bytes()), &Body::new(now.as_bytes()), &rules);
+        serde_json::to_value(changes).unwrap()
+    };
+    let (was, now) = ("340282366920938463463374607431768211454", "340282366920938463463374607431768211455");
+    let list = |number: &str| format!("[{number}, 1]");
+    assert_eq!(told(was, now, 0.0), json!([{ "path": "", "was": was, "now": now }]));
+    assert_eq!(told(&list(was), &list(now), 0.0), json!([{ "path": "/0", "was": was, "now": now }]));
+    assert_eq!(told(&format!(" {was}"), was, 0.0), json!([]), "the same number");
+    assert_eq!(told(was, now, 1e-9), json!([]), "within the tolerance");
+    let (below, above) = ("18446744073709551615", "18446744073709551616");
+    let number: u64 = below.parse().unwrap();
+    assert_eq!(told(below, above, 0.0), json!([{ "path": "", "was": number, "now": above }]));
+    assert_eq!(told(below, above, 1e-9), json!([]));
+    let (was, now) = ("0.12345678901234567891", "0.12345678901234567892");
+    assert_eq!(told(was, now, 0.0), json!([{ "path": "", "was": was, "now": now }]));
+    let object = |number: &str| format!("{{\"a\":{{\"b\":{number}}}}}");
+    let added = told("{}", &object(above), 0.0);
+    assert_eq!(added, json!([{ "path": "/a", "now": { "b": above } }]));
+}

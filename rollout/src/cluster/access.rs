@@ -8,9 +8,9 @@ use http::header::USER_AGENT;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
 
-use super::error::ClusterError;
+use super::error::{ClusterError, because};
 use super::identity::{self, Identity};
-use super::kubeconfig::{self, Chosen};
+use super::kubeconfig::{self, Chosen, Plugin};
 
 /// An API server that takes longer to connect is gone.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -45,17 +45,49 @@ pub struct Access {
 /// # Errors
 /// No or a broken kubeconfig, an unknown context, an API server that does not answer or let us in, no such namespace.
 pub async fn connect(target: &Target) -> Result<Access, ClusterError> {
-    let Chosen { context, mut config } = kubeconfig::choose(target).await?;
+    let Opened { context, namespace, server, certificate, client } = open(target.clone()).await?;
+    let identity = identity::find(&client, &server, &certificate).await?;
+    let access = Access { client, context, namespace, server, identity };
+    access.find_namespace().await?;
+    Ok(access)
+}
+
+/// A way to a cluster that was asked nothing yet.
+struct Opened {
+    context: String,
+    namespace: String,
+    server: String,
+    certificate: Vec<Vec<u8>>,
+    client: Client,
+}
+
+/// Finds the cluster, on a thread of its own: a program that a kubeconfig names may take as long as it likes to say who
+/// asks, and whoever waits here can be told to stop meanwhile. It is not waited for then.
+async fn open(target: Target) -> Result<Opened, ClusterError> {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let runtime = tokio::runtime::Handle::current();
+    std::thread::spawn(move || {
+        // Nobody may be left who wants to know.
+        drop(tell.send(runtime.block_on(find(&target))));
+    });
+    let why = "the thread that looked for it has ended".to_owned();
+    told.await.unwrap_or(Err(ClusterError::Refused { doing: "find the cluster".to_owned(), code: 0, why }))
+}
+
+async fn find(target: &Target) -> Result<Opened, ClusterError> {
+    let Chosen { context, mut config, plugin } = kubeconfig::choose(target).await?;
     config.connect_timeout = Some(CONNECT_WITHIN);
     config.headers.push((USER_AGENT, HeaderValue::from_static(concat!("dyninka/", env!("CARGO_PKG_VERSION")))));
     let server = config.cluster_url.to_string();
     let namespace = target.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
     let certificate = config.root_cert.clone().unwrap_or_default();
-    let client = Client::try_from(config).map_err(|error| ClusterError::client(&server, &error))?;
-    let identity = identity::find(&client, &server, &certificate).await?;
-    let access = Access { client, context, namespace, server, identity };
-    access.find_namespace().await?;
-    Ok(access)
+    let client = Client::try_from(config).map_err(|error| match plugin {
+        Some(Plugin { command, hint }) => {
+            ClusterError::Plugin { command, context: context.clone(), why: because(&error), install: hint }
+        }
+        None => ClusterError::client(&server, &error),
+    })?;
+    Ok(Opened { context, namespace, server, certificate, client })
 }
 
 impl Access {

@@ -17,12 +17,17 @@ pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The label that says of which app an object is.
 pub const PART_OF: &str = "app.kubernetes.io/part-of";
 
+/// The label that says of which project an object is.
+pub const PROJECT: &str = "dyninka.dev/project";
+
 /// Applies the objects of one app.
 pub struct Apply<'a> {
     /// Where to.
     pub access: &'a Access,
     /// The app whose objects they are.
     pub app: &'a str,
+    /// What objects of the app's project carry; empty: those of any project are the app's.
+    pub project: &'a [String],
     /// Whether fields that others set are taken over.
     pub force: bool,
 }
@@ -51,7 +56,10 @@ impl Apply<'_> {
             self.claim(&shown, before.labels())?;
         }
         let parameters = PatchParams { force: self.force, ..PatchParams::apply(MANAGER) };
-        let applied = ask(&self.access.server, &doing, api.patch(&name, &parameters, &Patch::Apply(object))).await;
+        // What was changed since it was looked at is not overwritten: whoever did may have a later turn.
+        let mut fenced = object.clone();
+        fenced.metadata.resource_version = before.as_ref().and_then(ResourceExt::resource_version);
+        let applied = ask(&self.access.server, &doing, api.patch(&name, &parameters, &Patch::Apply(&fenced))).await;
         let after = applied.map_err(|error| contest(&shown, error))?;
         Ok(match before {
             None => Applied::Created,
@@ -128,10 +136,13 @@ impl Apply<'_> {
 
     fn claim(&self, shown: &str, labels: &BTreeMap<String, String>) -> Result<(), ClusterError> {
         let label = |name: &str| labels.get(name).map(String::as_str);
-        if label(MANAGED_BY) == Some(MANAGER) && label(PART_OF) == Some(self.app) {
+        let is_strange = |project: &str| !self.project.is_empty() && !self.project.iter().any(|own| own == project);
+        let stranger = label(PROJECT).filter(|project| is_strange(project));
+        if label(MANAGED_BY) == Some(MANAGER) && label(PART_OF) == Some(self.app) && stranger.is_none() {
             return Ok(());
         }
         let owner = match (label(MANAGED_BY), label(PART_OF)) {
+            (Some(MANAGER), Some(app)) if app == self.app => format!("it is of another project's app {app}"),
             (Some(MANAGER), Some(app)) => format!("it is of the app {app}"),
             (Some(manager), _) => format!("it is managed by {manager}"),
             (None, Some(app)) => format!("it is part of {app}"),

@@ -51,6 +51,18 @@ pub enum ClusterError {
         /// Why not.
         why: String,
     },
+    /// The program that says who asks does not.
+    #[error("run {command}, which says who asks for the context {context}: {why}")]
+    Plugin {
+        /// The program.
+        command: String,
+        /// The context.
+        context: String,
+        /// Why not.
+        why: String,
+        /// How to come by it, as the kubeconfig says.
+        install: Option<String>,
+    },
     /// The API server does not answer.
     #[error("{doing}: the API server {server} does not answer: {why}")]
     Unreachable {
@@ -122,6 +134,14 @@ pub enum ClusterError {
         found: Box<Identity>,
         /// What it was.
         pinned: Box<Identity>,
+    },
+    /// The app was pushed from here, and never there.
+    #[error("use {context} for it: this app was never pushed there from here, but to {}", words(.known))]
+    NotPushedThere {
+        /// The context.
+        context: String,
+        /// Contexts it was pushed under.
+        known: Vec<String>,
     },
     /// What is known of clusters cannot be read or written.
     #[error("{doing} {}: {why}", file.display())]
@@ -205,7 +225,14 @@ impl ClusterError {
             Self::OtherCluster { context, .. } => {
                 format!("if that is meant, `dyn trust {context}` lets pushes go there from now on")
             }
-            Self::Foreign { .. } => "rename the service, or push to another namespace with --namespace".to_owned(),
+            Self::Plugin { install: Some(install), .. } => install.clone(),
+            Self::Plugin { command, .. } => format!("install {command}, or put its folder into PATH"),
+            Self::NotPushedThere { .. } => "name the context that is meant with --context".to_owned(),
+            Self::Foreign { .. } => {
+                "rename the service, give the app a name of its own in dyn.toml (name = \"…\"), or push to another \
+                 namespace with --namespace"
+                    .to_owned()
+            }
             Self::Contested { .. } => "leave the field to them, or take it over with --force".to_owned(),
             Self::Quota { .. } => "ask for less in #[service(..)] or dyn.toml, or have the quota raised".to_owned(),
             Self::Unreachable { .. } | Self::Silent { .. } => {

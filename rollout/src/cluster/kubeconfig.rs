@@ -3,11 +3,13 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
+use http::Uri;
 use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
 use super::access::Target;
 use super::error::{ClusterError, because};
+use crate::proxy::Proxies;
 
 /// What the context of a pod is called.
 const IN_CLUSTER: &str = "in-cluster";
@@ -16,6 +18,16 @@ const IN_CLUSTER: &str = "in-cluster";
 pub(super) struct Chosen {
     pub(super) context: String,
     pub(super) config: Config,
+    /// The program that says who asks, where the context has one.
+    pub(super) plugin: Option<Plugin>,
+}
+
+/// A program that says who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Plugin {
+    pub(super) command: String,
+    /// How to come by it, as the kubeconfig says.
+    pub(super) hint: Option<String>,
 }
 
 /// Looks where `kubectl` looks, in its order; what a list names and is not there is passed over, as it does.
@@ -35,9 +47,12 @@ pub(super) async fn choose(target: &Target) -> Result<Chosen, ClusterError> {
     }
     let context = context(&all, target, &candidates)?;
     let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
+    let (named, plugin) = (proxy_of(&all, &context), plugin_of(&all, &context));
     let config = Config::from_custom_kubeconfig(all, &options).await;
-    let config = config.map_err(|error| ClusterError::Context { context: context.clone(), why: because(&error) })?;
-    Ok(Chosen { context, config })
+    let refuse = |why: String| ClusterError::Context { context: context.clone(), why };
+    let mut config = config.map_err(|error| refuse(because(&error)))?;
+    config.proxy_url = proxy(&config.cluster_url, named, &Proxies::of_environment()).map_err(refuse)?;
+    Ok(Chosen { context, config, plugin })
 }
 
 /// The context that is meant where none is named, by what the files say: no cluster is asked. None where there is none.
@@ -52,10 +67,34 @@ pub fn current_context() -> Option<String> {
 }
 
 fn in_cluster() -> Result<Chosen, ClusterError> {
-    let config = Config::incluster();
-    let config =
-        config.map_err(|error| ClusterError::Context { context: IN_CLUSTER.to_owned(), why: because(&error) })?;
-    Ok(Chosen { context: IN_CLUSTER.to_owned(), config })
+    let refuse = |why: String| ClusterError::Context { context: IN_CLUSTER.to_owned(), why };
+    let mut config = Config::incluster().map_err(|error| refuse(because(&error)))?;
+    config.proxy_url = proxy(&config.cluster_url, None, &Proxies::of_environment()).map_err(refuse)?;
+    Ok(Chosen { context: IN_CLUSTER.to_owned(), config, plugin: None })
+}
+
+/// The proxy that a kubeconfig names for a context's cluster: it goes before the environment, and `NO_PROXY` is nothing
+/// to it.
+fn proxy_of(all: &Kubeconfig, context: &str) -> Option<String> {
+    let context = all.contexts.iter().find(|known| known.name == context)?.context.as_ref()?;
+    let cluster = all.clusters.iter().find(|known| known.name == context.cluster)?.cluster.as_ref()?;
+    cluster.proxy_url.clone().filter(|url| !url.is_empty())
+}
+
+/// The program that a kubeconfig names for a context's user.
+fn plugin_of(all: &Kubeconfig, context: &str) -> Option<Plugin> {
+    let context = all.contexts.iter().find(|known| known.name == context)?.context.as_ref()?;
+    let user = context.user.as_ref()?;
+    let exec = all.auth_infos.iter().find(|known| known.name == *user)?.auth_info.as_ref()?.exec.as_ref()?;
+    Some(Plugin { command: exec.command.clone()?, hint: exec.install_hint.clone().filter(|hint| !hint.is_empty()) })
+}
+
+fn proxy(server: &Uri, named: Option<String>, proxies: &Proxies) -> Result<Option<Uri>, String> {
+    let host = server.host().unwrap_or_default();
+    let of_environment = || proxies.to(server.scheme_str().unwrap_or("https"), host, server.port_u16());
+    let Some(proxy) = named.or_else(|| of_environment().map(str::to_owned)) else { return Ok(None) };
+    let proxy = proxy.replacen("socks5h://", "socks5://", 1);
+    proxy.parse().map(Some).map_err(|error| format!("its proxy is no URL: {error}"))
 }
 
 fn candidates(list: Option<std::ffi::OsString>, home: Option<std::ffi::OsString>) -> Vec<PathBuf> {
@@ -89,6 +128,40 @@ mod tests {
         assert_eq!(candidates(Some("".into()), home.clone()), [PathBuf::from("/home/me/.kube/config")]);
         assert_eq!(candidates(Some("/a::/b".into()), home), [PathBuf::from("/a"), PathBuf::from("/b")]);
         assert!(candidates(None, None).is_empty());
+    }
+
+    #[test]
+    fn the_kubeconfigs_proxy_goes_before_the_environments_and_its_exceptions() {
+        let variables = |name: &str| match name {
+            "HTTPS_PROXY" => Some("http://env:1".to_owned()),
+            "NO_PROXY" => Some("10.0.0.0/8".to_owned()),
+            _ => None,
+        };
+        let proxies = Proxies::read(variables);
+        let found = |server: &str, named: Option<&str>| {
+            let proxy = proxy(&server.parse().unwrap(), named.map(str::to_owned), &proxies).unwrap();
+            proxy.map(|proxy| proxy.to_string())
+        };
+        assert_eq!(found("https://10.0.0.1:6443", None), None);
+        assert_eq!(found("https://10.0.0.1:6443", Some("http://own:2")).as_deref(), Some("http://own:2/"));
+        assert_eq!(found("https://api.example.org", None).as_deref(), Some("http://env:1/"));
+        assert_eq!(found("https://127.0.0.1:6443", None), None);
+        assert_eq!(found("https://a.org", Some("socks5h://own:2")).as_deref(), Some("socks5://own:2/"));
+    }
+
+    #[test]
+    fn the_plugin_of_a_context_is_known_with_its_hint() {
+        let yaml = "{apiVersion: v1, kind: Config, clusters: [{name: c, cluster: {server: 'https://x', proxy-url: 'http://p:1'}}], \
+                    contexts: [{name: here, context: {cluster: c, user: u}}], users: [{name: u, user: {exec: {apiVersion: \
+                    client.authentication.k8s.io/v1, command: cloud-login, installHint: 'install it with cloud-get'}}}]}";
+        let all = Kubeconfig::from_yaml(yaml).unwrap();
+        let plugin = plugin_of(&all, "here").unwrap();
+        assert_eq!(
+            (plugin.command.as_str(), plugin.hint.as_deref()),
+            ("cloud-login", Some("install it with cloud-get"))
+        );
+        assert_eq!(proxy_of(&all, "here").as_deref(), Some("http://p:1"));
+        assert_eq!(plugin_of(&all, "there"), None);
     }
 
     #[test]

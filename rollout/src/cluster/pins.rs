@@ -68,14 +68,29 @@ impl Pins {
         })
     }
 
+    /// Whether an app that was pushed from here was pushed under this very context, or to this cluster under another.
+    ///
+    /// # Errors
+    /// It was pushed to others alone: [`ClusterError::NotPushedThere`].
+    pub fn check_known(&self, app: &str, access: &Access) -> Result<(), ClusterError> {
+        let Some(contexts) = self.known.apps.get(app).filter(|contexts| !contexts.is_empty()) else { return Ok(()) };
+        if contexts.contains_key(&access.context) || contexts.values().any(|identity| *identity == access.identity) {
+            return Ok(());
+        }
+        let known = contexts.keys().cloned().collect();
+        Err(ClusterError::NotPushedThere { context: access.context.clone(), known })
+    }
+
     /// Remembers the cluster for an app.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// The file cannot be written, or another push pinned another cluster meanwhile.
     pub fn pin(&mut self, app: &str, access: &Access) -> Result<(), ClusterError> {
-        let contexts = self.known.apps.entry(app.to_owned()).or_default();
-        contexts.insert(access.context.clone(), access.identity.clone());
-        self.write()
+        self.change(|known| {
+            let contexts = known.apps.entry(app.to_owned()).or_default();
+            contexts.entry(access.context.clone()).or_insert_with(|| access.identity.clone());
+        })?;
+        self.check(app, access).map(drop)
     }
 
     /// Has every app take the cluster for the one its context means; answers how many meant another.
@@ -83,21 +98,59 @@ impl Pins {
     /// # Errors
     /// The file cannot be written.
     pub fn trust(&mut self, access: &Access) -> Result<usize, ClusterError> {
-        let pinned = self.known.apps.values_mut().filter_map(|contexts| contexts.get_mut(&access.context));
-        let others = pinned.filter(|pinned| **pinned != access.identity);
-        let changed = others.map(|pinned| *pinned = access.identity.clone()).count();
-        if changed > 0 {
-            self.write()?;
-        }
-        Ok(changed)
+        self.change(|known| {
+            let pinned = known.apps.values_mut().filter_map(|contexts| contexts.get_mut(&access.context));
+            let others = pinned.filter(|pinned| **pinned != access.identity);
+            others.map(|pinned| *pinned = access.identity.clone()).count()
+        })
     }
 
-    fn write(&self) -> Result<(), ClusterError> {
-        let fault = |why: String| ClusterError::Pins { doing: "write", file: self.file.clone(), why };
-        let text = serde_json::to_vec_pretty(&self.known).map_err(|error| fault(error.to_string()))?;
-        // Renamed into place: whoever reads sees the old or the new.
-        let beside = self.file.with_extension(format!("{}.new", std::process::id()));
-        let written = fs::write(&beside, text).and_then(|()| fs::rename(&beside, &self.file));
-        written.map_err(|error| fault(error.to_string()))
+    /// Changes what is remembered by now: whoever else changes it at the same time waits, and loses nothing.
+    fn change<T>(&mut self, change: impl FnOnce(&mut Known) -> T) -> Result<T, ClusterError> {
+        let fault =
+            |error: io::Error| ClusterError::Pins { doing: "write", file: self.file.clone(), why: error.to_string() };
+        let lock = self.file.with_added_extension("lock");
+        let lock = fs::File::options().create(true).truncate(false).write(true).open(lock).map_err(fault)?;
+        lock.lock().map_err(fault)?;
+        let mut known = Self::open(&self.file)?.known;
+        let before = serde_json::to_vec_pretty(&known).map_err(|error| fault(error.into()))?;
+        let answer = change(&mut known);
+        let after = serde_json::to_vec_pretty(&known).map_err(|error| fault(error.into()))?;
+        if before != after {
+            // Renamed into place: whoever reads sees the old or the new. Nobody else writes while it is locked.
+            let beside = self.file.with_added_extension("new");
+            fs::write(&beside, after).and_then(|()| fs::rename(&beside, &self.file)).map_err(fault)?;
+        }
+        self.known = known;
+        Ok(answer)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pushes_at_once_lose_no_pin_of_each_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("clusters.json");
+        let start = std::sync::Barrier::new(8);
+        std::thread::scope(|scope| {
+            for number in 0..8 {
+                let (file, start) = (&file, &start);
+                scope.spawn(move || {
+                    let mut pins = Pins::open(file).unwrap();
+                    start.wait();
+                    for round in 0..5 {
+                        let identity = Identity::Uid(number.to_string());
+                        let app = format!("app-{number}-{round}");
+                        pins.change(|known| known.apps.entry(app).or_default().insert("here".to_owned(), identity))
+                            .unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(Pins::open(&file).unwrap().known.apps.len(), 40);
     }
 }

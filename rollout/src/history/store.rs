@@ -129,6 +129,22 @@ impl<'a> Store<'a> {
         Ok(())
     }
 
+    /// Takes the sources out of records that are kept.
+    ///
+    /// # Errors
+    /// What the API server says.
+    pub async fn drop_sources(&self, all: &[Kept]) -> Result<(), StoreError> {
+        let patch = Patch::Merge(serde_json::json!({ "binaryData": { "source": null } }));
+        for kept in all[all.len().saturating_sub(KEPT)..].iter().filter(|kept| kept.source.is_some()) {
+            let (name, parameters) = (self.name(kept.record.number), PatchParams::default());
+            match self.access.ask("take the source away", self.api.patch(&name, &parameters, &patch)).await {
+                Ok(_) | Err(ClusterError::Refused { code: 404, .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
     /// Lets the oldest records go.
     ///
     /// # Errors

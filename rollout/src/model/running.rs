@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use app::Wire;
 use serde::Serialize;
 
+use crate::object::CALLS;
+
 /// What of an app runs in a namespace.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Running {
@@ -58,7 +60,7 @@ pub struct RunningService {
 impl RunningService {
     /// Rust names of the services its body calls, as it runs, whatever the source says by now.
     pub fn calls(&self) -> BTreeSet<String> {
-        let called = |label: &String| Some(label.strip_prefix("the signature of ")?.strip_suffix("()")?.to_owned());
+        let called = |label: &String| Some(label.strip_prefix(CALLS)?.strip_suffix("()")?.to_owned());
         self.reaches.keys().filter_map(called).collect()
     }
 }

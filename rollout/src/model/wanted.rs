@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use app::{App, Service, Wire};
-use hops::{Config, Limits, Peer};
+use hops::{Config, Limits, Outside, Peer};
 
 use super::{Running, hash};
 use crate::object::name;
@@ -21,8 +21,10 @@ const LINGER_MS: u64 = 5_000;
 /// An app as it is to run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wanted {
-    /// The app's name: the file's stem.
+    /// The app's name: what `dyn.toml` says, else the file's stem.
     pub app: String,
+    /// Stands for the project it is of; none where that is not told.
+    pub project: Option<String>,
     /// Upstreams before those who call them.
     pub services: Vec<WantedService>,
     /// Rust name of the last service, which is called from outside; none where there is no flow.
@@ -104,17 +106,20 @@ impl Wanted {
                 bytes: built.map_or(0, |built| built.bytes),
                 upstreams: upstreams(app, service),
                 config: Config {
-                    app: app.name.clone(),
+                    app: settings.name_of(app).to_owned(),
                     service: service.name.clone(),
                     listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT)),
                     front: None,
                     peers: Arc::new(reachable(app, service).into_iter().map(peer).collect()),
                     record: false,
+                    moved: None,
                     route: app.route_of(&service.name),
                     library: built.map(|built| built.library.clone()).filter(|library| !library.is_empty()),
                     token: String::new(),
                     // Whatever an ingress leads here.
                     names: None,
+                    outside: (app.last() == Some(service.name.as_str()))
+                        .then_some(Outside { routes: settings.entry.routes, metrics: settings.entry.metrics }),
                     limits,
                 },
                 reaches: service.reaches.clone(),
@@ -123,7 +128,8 @@ impl Wanted {
         };
         let services = order(app).into_iter().map(&mut wanted).collect();
         let entry = app.last().map(str::to_owned);
-        let mut wanted = Self { app: app.name.clone(), services, entry, settings: settings.clone() };
+        let mut wanted =
+            Self { app: settings.name_of(app).to_owned(), project: None, services, entry, settings: settings.clone() };
         wanted.address();
         wanted
     }

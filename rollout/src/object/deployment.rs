@@ -13,7 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::config::{FILE, TOKEN};
-use super::{Stamp, label, metadata, name};
+use super::{Stamp, label, metadata, name, reaches};
 use crate::image::{FOLDER, HOST, USER};
 use crate::model::{PORT, Wanted, WantedService};
 use crate::settings::{ServiceSettings, Spread, Variable};
@@ -75,7 +75,7 @@ fn annotations(service: &WantedService, stamp: &Stamp) -> BTreeMap<String, Strin
         (label::LIBRARY, service.config.library.clone()),
         (label::ROUTES, Some(service.routes())),
         (label::SETTINGS, Some(service.settings.hash())),
-        (label::REACHES, Some(json(serde_json::to_string(&service.reaches)))),
+        (label::REACHES, Some(reaches::write(&service.reaches))),
         (label::FORM, Some(json(serde_json::to_string(&service.form)))),
         (label::SOURCE, stamp.source.clone()),
         (label::PUSHED_BY, stamp.by.clone()),

@@ -12,7 +12,7 @@ pub const APP: &str = "dyninka.dev/app";
 /// The wire form's hash, on what belongs to one.
 pub const WIRE: &str = "dyninka.dev/wire";
 /// The project an app is of, on every object: two projects may call an app by one name.
-pub const PROJECT: &str = "dyninka.dev/project";
+pub const PROJECT: &str = crate::cluster::PROJECT;
 /// Annotation: the service's Rust name.
 pub const SERVICE: &str = "dyninka.dev/service";
 /// Annotation: `service@hash`.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 
-use super::label;
+use super::{label, reaches};
 use crate::model::{Running, RunningService};
 
 /// The annotation a Deployment's controller counts revisions in.
@@ -53,7 +53,7 @@ fn service(deployment: &Deployment) -> Option<RunningService> {
         settings: said(label::SETTINGS).unwrap_or_default(),
         drift: Vec::new(),
         // Written by another release perhaps: then a change has no reason in words, and a form is not compared.
-        reaches: said(label::REACHES).and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default(),
+        reaches: said(label::REACHES).map(|text| reaches::read(&text)).unwrap_or_default(),
         form: said(label::FORM).and_then(|json| serde_json::from_str(&json).ok()),
     })
 }

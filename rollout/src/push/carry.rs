@@ -44,13 +44,15 @@ impl Push {
     pub async fn carry_out(mut self, stop: watch::Receiver<bool>) -> Result<Done, PushError> {
         let start = Instant::now();
         let waiting = |holder: &str| (self.tell)(Event::Waiting { holder: holder.to_owned() });
-        let (lease, name) = (object::name::of_app(&self.options.app.name, "push"), label::app(&self.options.app.name));
+        let app = self.options.name();
+        let (lease, name) = (object::name::of_app(app, "push"), label::app(app));
         let take = Lease::take(&self.access, &lease, &name, &self.options.holder, waiting);
         let lease = tokio::select! {
             lease = take => lease?,
             () = stopped(stop.clone()) => return Err(PushError::Stopped),
         };
-        let done = self.hold(&lease, stop, start).await;
+        // On the heap: what it is made of is more than the stack of a worker has room for.
+        let done = Box::pin(self.hold(&lease, stop, start)).await;
         let finished = self.finish(done.is_ok()).await;
         let released = lease.release().await;
         let mut done = done?;
@@ -60,8 +62,9 @@ impl Push {
     }
 
     async fn hold(&mut self, lease: &Lease, stop: watch::Receiver<bool>, start: Instant) -> Result<Done, PushError> {
-        let app = &self.options.app.name;
-        let site = Site::look(&self.access, app).await?;
+        let app = self.options.name().to_owned();
+        let site = Site::look(&self.access, &app).await?;
+        site.check(&app, &self.options.project()?)?;
         let versions = |site: &Site| -> BTreeMap<_, _> {
             site.running.services.iter().map(|it| (it.object.clone(), (it.version.clone(), it.current))).collect()
         };
@@ -69,6 +72,8 @@ impl Push {
             return Err(PushError::Moved);
         }
         self.pins.pin(&self.options.place.key, &self.access)?;
+        let project = self.options.make_project()?;
+        self.wanted.project = project.first().cloned();
         let at = Timestamp::now();
         let stamp =
             Stamp { by: Some(by(&self.options.holder)), at: Some(at.to_string()), source: self.options.source.hash() };
@@ -85,12 +90,21 @@ impl Push {
             services: self.wanted.services.iter().map(|it| (it.name.clone(), it.version.clone())).collect(),
             reasons: self.reasons(),
         };
-        let kept = Kept { record, objects, source: Some(self.options.source.clone()) };
+        let source = (!self.options.settings.without_source).then(|| self.options.source.clone());
+        let kept = Kept { record, objects, source };
         let mut sent = 0;
-        let doing = Doing { access: &self.access, app, lease, site: &site, tell: &self.tell, options: &self.options };
+        let doing = Doing {
+            access: &self.access,
+            app: &app,
+            project: &project,
+            lease,
+            site: &site,
+            tell: &self.tell,
+            options: &self.options,
+        };
         let work = {
             let ready = async {
-                let work = doing.rehearse(&kept, &hosts).await?;
+                let work = Box::pin(doing.rehearse(&kept, &hosts)).await?;
                 sent = self.ship().await?;
                 Ok::<_, PushError>(work)
             };
@@ -99,7 +113,7 @@ impl Push {
                 () = stopped(stop.clone()) => return Err(PushError::Stopped),
             }
         };
-        doing.carry(&kept, &work, &self.order(), stop).await?;
+        Box::pin(doing.carry(&kept, &work, &self.order(), stop)).await?;
         self.prune(&site, &kept).await;
         Ok(Done {
             number: kept.record.number,
@@ -157,6 +171,8 @@ impl Push {
 pub(super) struct Doing<'a> {
     pub(super) access: &'a Access,
     pub(super) app: &'a str,
+    /// What objects of its project carry.
+    pub(super) project: &'a [String],
     pub(super) lease: &'a Lease,
     pub(super) site: &'a Site,
     pub(super) tell: &'a Listener,
@@ -168,7 +184,7 @@ impl Doing<'_> {
     pub(super) async fn rehearse(&self, kept: &Kept, hosts: &BTreeSet<String>) -> Result<Work, PushError> {
         let work = work(&kept.objects, hosts, self.site)?;
         let app = label::app(self.app);
-        let apply = Apply { access: self.access, app: &app, force: self.options.force };
+        let apply = Apply { access: self.access, app: &app, project: self.project, force: self.options.force };
         let deployments = work.changes.iter().map(|change| &change.deployment);
         try_join_all(work.groundwork.iter().chain(&work.doors).chain(deployments).map(|it| apply.rehearse(it))).await?;
         self.have_secret(&PostParams { dry_run: true, ..PostParams::default() }).await?;
@@ -186,11 +202,18 @@ impl Doing<'_> {
     ) -> Result<(), PushError> {
         let app = label::app(self.app);
         let store = Store::new(self.access, self.app);
+        self.lease.hold().await?;
         let is_new = self.have_secret(&PostParams::default()).await?;
         if let Err(error) = store.keep(kept).await {
             if is_new && self.site.latest().is_none() && self.site.running.services.is_empty() {
                 // Nothing of the app is there, and nothing stays there.
-                let cleaning = Cleaning { access: self.access, app: self.app, tell: self.tell };
+                let cleaning = Cleaning {
+                    access: self.access,
+                    app: self.app,
+                    project: self.project,
+                    lease: self.lease,
+                    tell: self.tell,
+                };
                 let secret = label::secret(self.app);
                 if let Err(error) = cleaning.remove("v1", "Secret", &secret).await {
                     (self.tell)(Event::Notice { text: format!("the Secret {secret} stays: failed to {error}") });
@@ -201,13 +224,14 @@ impl Doing<'_> {
         let rollout = Rollout {
             access: self.access,
             app: &app,
+            project: self.project,
             lease: self.lease,
             force: self.options.force,
             deadline: self.options.deadline,
             tell: self.tell,
         };
         let ended = tokio::select! {
-            ended = rollout.run(work) => ended,
+            ended = Box::pin(rollout.run(work)) => ended,
             () = stopped(stop.clone()) => {
                 let why = "it was stopped".to_owned();
                 store.end(&kept.record, Outcome::Stopped { why }).await?;
@@ -215,7 +239,10 @@ impl Doing<'_> {
             }
         };
         match ended {
-            Ok(()) => store.end(&kept.record, Outcome::Live).await?,
+            Ok(()) => {
+                self.lease.hold().await?;
+                store.end(&kept.record, Outcome::Live).await?;
+            }
             Err(Ended::RolledBack { service, why, lines }) => {
                 let outcome = Outcome::RolledBack { service: service.clone(), why: why.clone() };
                 let put_away = async {
@@ -240,6 +267,9 @@ impl Doing<'_> {
             }
         }
         store.forget(&self.site.records).await?;
+        if self.options.settings.without_source {
+            store.drop_sources(&self.site.records).await?;
+        }
         tokio::select! {
             cleaned = self.clean(&kept.objects, order, self.options.remove) => cleaned,
             () = stopped(stop) => {
@@ -259,7 +289,9 @@ impl Doing<'_> {
                 format!("no service of the app any more, and left running: {}; --remove removes it", names.join(", "));
             (self.tell)(Event::Notice { text });
         }
-        Cleaning { access: self.access, app: self.app, tell: self.tell }.run(&left, order, remove).await?;
+        Cleaning { access: self.access, app: self.app, project: self.project, lease: self.lease, tell: self.tell }
+            .run(&left, order, remove)
+            .await?;
         Ok(())
     }
 
@@ -267,7 +299,8 @@ impl Doing<'_> {
     async fn put_away(&self, objects: &[Value], order: &[String]) -> Result<(), PushError> {
         let before = self.site.latest().map(|kept| kept.objects.as_slice()).unwrap_or_default();
         self.clean(before, order, false).await?;
-        let cleaning = Cleaning { access: self.access, app: self.app, tell: self.tell };
+        let cleaning =
+            Cleaning { access: self.access, app: self.app, project: self.project, lease: self.lease, tell: self.tell };
         cleaning.take_away(&brought(objects, self.site)).await?;
         if self.site.latest().is_none() && self.site.running.services.is_empty() {
             // Nothing ran before either: nobody holds the key.

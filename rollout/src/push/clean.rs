@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::event::{Event, Listener};
 use super::work::Leftovers;
-use crate::cluster::{Access, Apply, ClusterError};
+use crate::cluster::{Access, Apply, ClusterError, Lease};
 use crate::object::label;
 
 /// How long pods that are to go are waited for: longer than the longest request and the pause before it.
@@ -23,6 +23,8 @@ pub(crate) struct Cleaning<'a> {
     pub(crate) access: &'a Access,
     /// The app's name.
     pub(crate) app: &'a str,
+    pub(crate) project: &'a [String],
+    pub(crate) lease: &'a Lease,
     pub(crate) tell: &'a Listener,
 }
 
@@ -71,8 +73,9 @@ impl Cleaning<'_> {
     }
 
     pub(crate) async fn remove(&self, version: &str, kind: &str, name: &str) -> Result<(), ClusterError> {
+        self.lease.hold().await?;
         let app = label::app(self.app);
-        let apply = Apply { access: self.access, app: &app, force: false };
+        let apply = Apply { access: self.access, app: &app, project: self.project, force: false };
         if apply.remove(&named(version, kind, name)?).await? && !["ConfigMap", "Secret"].contains(&kind) {
             (self.tell)(Event::Removed { object: format!("{}/{name}", kind.to_lowercase()) });
         }

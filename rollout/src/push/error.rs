@@ -48,6 +48,24 @@ pub enum PushError {
         /// Which name, and what is wrong with it.
         why: String,
     },
+    /// What tells the project apart cannot be read or written.
+    #[error("{doing} {}, which tells this project's app from others of its name: {why}", file.display())]
+    Id {
+        /// What was being done.
+        doing: &'static str,
+        /// The file.
+        file: std::path::PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// An app of the name is there, and another project's.
+    #[error("use the app {app} in this namespace: one of that name is there that is another project's{by}")]
+    Stranger {
+        /// Its name.
+        app: String,
+        /// Who pushed it, in words.
+        by: String,
+    },
     /// Services that are not pushed would not understand those that are.
     #[error("push a part alone: {}", .breaks.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Breaks {
@@ -106,6 +124,12 @@ impl PushError {
             Self::Moved => Some("look at the plan again: `dyn push --plan`".to_owned()),
             Self::RolledBack { .. } => Some("what ran before runs again; mend it and push again".to_owned()),
             Self::Cut { .. } | Self::Stopped => Some("the next push goes on where this one stopped".to_owned()),
+            Self::Id { .. } => Some("or name the app in dyn.toml: name = \"…\"".to_owned()),
+            Self::Stranger { .. } => Some(
+                "give this app a name of its own in dyn.toml (name = \"…\"), or push to another namespace; if it is the \
+                 same app, bring dyn.id from the folder it was pushed from"
+                    .to_owned(),
+            ),
             Self::Name { .. } => Some("rename the service, or give the app another `name` in dyn.toml".to_owned()),
             Self::Store(StoreError::Broken { .. })
             | Self::Image(_)

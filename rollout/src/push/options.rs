@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use app::App;
 
+use super::PushError;
 use crate::cluster::{Holder, Target};
 use crate::history::Source;
 use crate::model::hash;
+use crate::project::Project;
 use crate::settings::Settings;
 
 /// What is pushed, where to, and how.
@@ -30,6 +32,8 @@ pub struct Options {
     pub place: Place,
     /// The program that runs a service: `dyn` itself.
     pub host: PathBuf,
+    /// The project it is of.
+    pub project: Project,
     /// Who pushes.
     pub holder: Holder,
     /// Rust names of services that are pushed; empty: all.
@@ -42,6 +46,27 @@ pub struct Options {
     pub remove: bool,
     /// How long the roll of a service may take.
     pub deadline: Duration,
+}
+
+impl Options {
+    /// What the app is called on a cluster.
+    pub fn name(&self) -> &str {
+        self.settings.name_of(&self.app)
+    }
+
+    /// What objects of the app's project carry; nothing where it was never pushed.
+    pub(crate) fn project(&self) -> Result<Vec<String>, PushError> {
+        self.project.labels().map_err(|error| self.unreadable("read", &error))
+    }
+
+    /// The same, for a project that is pushed.
+    pub(crate) fn make_project(&self) -> Result<Vec<String>, PushError> {
+        self.project.make().map_err(|error| self.unreadable("write", &error))
+    }
+
+    fn unreadable(&self, doing: &'static str, error: &std::io::Error) -> PushError {
+        PushError::Id { doing, file: self.project.file().to_owned(), why: error.to_string() }
+    }
 }
 
 /// What is used on this machine.

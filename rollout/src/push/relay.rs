@@ -65,7 +65,7 @@ impl Relayed {
     async fn apply(&self, object: &DynamicObject) -> Result<(), ClusterError> {
         let app = label::app(&self.app);
         // Nobody else has a say in where our own port leads.
-        Apply { access: &self.access, app: &app, force: true }.apply(object).await.map(drop)
+        Apply { access: &self.access, app: &app, project: &[], force: true }.apply(object).await.map(drop)
     }
 
     /// Where the port of every node leads while a push lasts.

@@ -6,9 +6,10 @@ use k8s_openapi::api::networking::v1::Ingress;
 use kube::Resource;
 use kube::api::{ApiResource, DynamicObject};
 
-use super::PushError;
 use super::event::{Event, Listener};
-use crate::cluster::{self, Access, Apply, Holder, Lease, Target};
+use super::site::Site;
+use super::{Options, PushError, connect};
+use crate::cluster::{Access, Apply, Holder, Lease, Pins};
 use crate::object::{label, name};
 
 /// A removal that is ready to be carried out.
@@ -17,6 +18,8 @@ pub struct Removal {
     /// The app's name, and the value its labels have.
     app: String,
     label: String,
+    /// What objects of its project carry.
+    project: Vec<String>,
     found: Vec<DynamicObject>,
     tell: Listener,
 }
@@ -25,18 +28,18 @@ impl Removal {
     /// Looks for what is there.
     ///
     /// # Errors
-    /// What the API server says.
-    pub async fn prepare(target: &Target, app: &str, tell: Listener) -> Result<Self, PushError> {
-        let access = cluster::connect(target).await?;
-        tell(Event::Connected {
-            context: access.context.clone(),
-            namespace: access.namespace.clone(),
-            server: access.server.clone(),
-            cluster: access.identity.to_string(),
-        });
+    /// It is another cluster than the app was pushed to, another project's app, or what the API server says.
+    pub async fn prepare(options: &Options, tell: Listener) -> Result<Self, PushError> {
+        let pins = Pins::open(&options.place.pins)?;
+        let access = connect(options, &pins, &tell).await?;
+        if options.target.context.is_none() {
+            pins.check_known(&options.place.key, &access)?;
+        }
+        let (app, project) = (options.name(), options.project()?);
+        Site::look(&access, app).await?.check(app, &project)?;
         let label = label::app(app);
-        let found = find(&access, &label).await?;
-        Ok(Self { access, app: app.to_owned(), label, found, tell })
+        let found = find(&access, &label, &project).await?;
+        Ok(Self { access, app: app.to_owned(), label, project, found, tell })
     }
 
     /// What is there: `kind/name`.
@@ -59,10 +62,10 @@ impl Removal {
     }
 
     async fn remove(&self, lease: &Lease) -> Result<usize, PushError> {
-        let apply = Apply { access: &self.access, app: &self.label, force: false };
+        let apply = Apply { access: &self.access, app: &self.label, project: &self.project, force: false };
         let mut removed = 0;
-        for object in find(&self.access, &self.label).await? {
-            lease.check()?;
+        for object in find(&self.access, &self.label, &self.project).await? {
+            lease.hold().await?;
             if apply.remove(&object).await? {
                 removed += 1;
                 (self.tell)(Event::Removed { object: shown(&object) });
@@ -73,8 +76,8 @@ impl Removal {
 }
 
 /// What leads callers in goes first, what pods need last.
-async fn find(access: &Access, label: &str) -> Result<Vec<DynamicObject>, PushError> {
-    let apply = Apply { access, app: label, force: false };
+async fn find(access: &Access, label: &str, project: &[String]) -> Result<Vec<DynamicObject>, PushError> {
+    let apply = Apply { access, app: label, project, force: false };
     let kinds = [kind::<Ingress>(), kind::<Deployment>(), kind::<Service>(), kind::<ConfigMap>(), kind::<Secret>()];
     let mut found = Vec::new();
     for kind in kinds {

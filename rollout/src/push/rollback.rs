@@ -46,7 +46,8 @@ impl Rollback {
     pub async fn prepare(options: Options, wish: &Wish, tell: Listener) -> Result<Self, PushError> {
         let pins = Pins::open(&options.place.pins)?;
         let access = connect(&options, &pins, &tell).await?;
-        let site = Site::look(&access, &options.app.name).await?;
+        let site = Site::look(&access, options.name()).await?;
+        site.check(options.name(), &options.project()?)?;
         let nothing = |why: String| PushError::NothingToPutBack { why };
         let live = || site.records.iter().rev().filter(|kept| kept.record.outcome == Outcome::Live);
         let target = match wish.to {
@@ -93,7 +94,7 @@ impl Rollback {
     /// See [`PushError`].
     pub async fn carry_out(self, stop: watch::Receiver<bool>) -> Result<Done, PushError> {
         let start = Instant::now();
-        let app = &self.options.app.name;
+        let app = self.options.name();
         let waiting = |holder: &str| (self.tell)(Event::Waiting { holder: holder.to_owned() });
         let (lease, name) = (object::name::of_app(app, "push"), label::app(app));
         let take = Lease::take(&self.access, &lease, &name, &self.options.holder, waiting);
@@ -101,7 +102,7 @@ impl Rollback {
             lease = take => lease?,
             () = stopped(stop.clone()) => return Err(PushError::Stopped),
         };
-        let done = self.hold(&lease, stop).await;
+        let done = Box::pin(self.hold(&lease, stop)).await;
         let released = lease.release().await;
         let number = done?;
         released?;
@@ -110,7 +111,9 @@ impl Rollback {
     }
 
     async fn hold(&self, lease: &Lease, stop: watch::Receiver<bool>) -> Result<u32, PushError> {
-        let site = Site::look(&self.access, &self.options.app.name).await?;
+        let project = self.options.project()?;
+        let site = Site::look(&self.access, self.options.name()).await?;
+        site.check(self.options.name(), &project)?;
         if site.next_number() != self.site.next_number() {
             return Err(PushError::Moved);
         }
@@ -131,12 +134,13 @@ impl Rollback {
             services,
             reasons: BTreeMap::new(),
         };
-        let kept = Kept { record, objects, source: self.target.source.clone() };
-        let (access, app, tell, options) = (&self.access, self.options.app.name.as_str(), &self.tell, &self.options);
-        let doing = Doing { access, app, lease, site: &site, tell, options };
-        let work = doing.rehearse(&kept, &self.hosts).await?;
+        let source = self.target.source.clone().filter(|_| !self.options.settings.without_source);
+        let kept = Kept { record, objects, source };
+        let (access, app, tell, options) = (&self.access, self.options.name(), &self.tell, &self.options);
+        let doing = Doing { access, app, project: &project, lease, site: &site, tell, options };
+        let work = Box::pin(doing.rehearse(&kept, &self.hosts)).await?;
         let order: Vec<String> = self.target.objects.iter().filter_map(service_of).map(str::to_owned).collect();
-        doing.carry(&kept, &work, &order, stop).await?;
+        Box::pin(doing.carry(&kept, &work, &order, stop)).await?;
         Ok(kept.record.number)
     }
 }

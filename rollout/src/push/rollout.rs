@@ -14,6 +14,9 @@ use crate::cluster::{Access, Apply, ClusterError, Follow, Lease, Rolled, follow,
 /// once a second whether a container still runs, and takes a while to tell.
 const SETTLE: Duration = Duration::from_secs(3);
 
+/// How often what changes under our hands is looked at anew before it is written.
+const TRIES: u32 = 10;
+
 /// A service that is to run otherwise than it does.
 #[derive(Clone, Debug)]
 pub(crate) struct Change {
@@ -44,6 +47,7 @@ pub(crate) struct Work {
 pub(crate) struct Rollout<'a> {
     pub(crate) access: &'a Access,
     pub(crate) app: &'a str,
+    pub(crate) project: &'a [String],
     pub(crate) lease: &'a Lease,
     /// Whether fields that others set are taken over.
     pub(crate) force: bool,
@@ -59,6 +63,30 @@ pub(crate) enum Ended {
     RolledBack { service: String, why: String, lines: Vec<String> },
     /// Nothing more can be done from here.
     Cut { applied: Vec<String>, perhaps: Option<String>, error: ClusterError },
+}
+
+/// A step back.
+#[derive(Debug)]
+enum Step<'a> {
+    /// Leads callers to what ran before.
+    Lead(&'a DynamicObject),
+    /// Has a service run as it did.
+    PutBack(&'a Change, &'a DynamicObject),
+    /// Waits until it does.
+    Await(&'a Change, &'a DynamicObject),
+    /// Takes away what is new.
+    Remove(&'a Change),
+}
+
+/// The way back. Nothing goes that somebody may still be led to: names lead back first, then who calls goes back to what
+/// it called, and what is new goes once all of that runs.
+fn back<'a>(doors: &'a [DynamicObject], done: &[&'a Change]) -> Vec<Step<'a>> {
+    let old = || done.iter().rev().filter_map(|change| Some((*change, change.before.as_ref()?)));
+    let lead = doors.iter().map(Step::Lead);
+    let put_back = old().map(|(change, before)| Step::PutBack(change, before));
+    let wait = old().map(|(change, before)| Step::Await(change, before));
+    let new = done.iter().rev().filter(|change| change.before.is_none());
+    lead.chain(put_back).chain(wait).chain(new.map(|change| Step::Remove(change))).collect()
 }
 
 impl Rollout<'_> {
@@ -87,27 +115,12 @@ impl Rollout<'_> {
             done.push(change);
             self.see_live(&[change], &done).await?;
         }
-        match self.open(work, &done).await {
-            Err(Ended::RolledBack { service, why, lines }) => {
-                for object in &work.doors_before {
-                    if let Err(error) = self.apply(object, true).await {
-                        return Err(Ended::Cut { applied: vec![service], perhaps: None, error });
-                    }
-                }
-                Err(Ended::RolledBack { service, why, lines })
-            }
-            ended => ended,
-        }
-    }
-
-    /// Leads callers over, and believes it after a look at everything.
-    async fn open(&self, work: &Work, done: &[&Change]) -> Result<(), Ended> {
         for object in &work.doors {
             if let Err(error) = self.apply(object, self.force).await {
-                return Err(self.undo(done, &object.name_any(), error).await);
+                return Err(self.close(work, &done, &object.name_any(), error).await);
             }
         }
-        self.settle(done).await
+        self.settle(work, &done).await
     }
 
     async fn see_live(&self, changes: &[&Change], done: &[&Change]) -> Result<(), Ended> {
@@ -128,7 +141,7 @@ impl Rollout<'_> {
             let (ready, wanted, old, why) = (roll.ready, roll.wanted, roll.old, roll.why.clone());
             (self.tell)(Event::Rolling { service: change.service.clone(), ready, wanted, old, why });
         };
-        let ended = follow(self.access, &self.what(change), rolling).await?;
+        let ended = Box::pin(follow(self.access, &self.what(change), rolling)).await?;
         if ended == Rolled::Live {
             let (service, version) = (change.service.clone(), change.version.clone());
             (self.tell)(Event::Live { service, version, ms: start.elapsed().as_secs_f64() * 1e3 });
@@ -136,8 +149,8 @@ impl Rollout<'_> {
         Ok(ended)
     }
 
-    /// Looks at everything that was changed once more.
-    async fn settle(&self, done: &[&Change]) -> Result<(), Ended> {
+    /// Looks at everything that was changed once more, callers being led to it by now.
+    async fn settle(&self, work: &Work, done: &[&Change]) -> Result<(), Ended> {
         if done.is_empty() {
             return Ok(());
         }
@@ -147,9 +160,9 @@ impl Rollout<'_> {
                 Ok(Rolled::Live) => {}
                 Ok(Rolled::Failed { why, lines }) => {
                     let why = format!("it was live, and then {why}");
-                    return Err(self.give_up(done, &change.service, why, lines).await);
+                    return Err(Box::pin(self.put_back(&work.doors_before, done, &change.service, why, lines)).await);
                 }
-                Err(error) => return Err(self.undo(done, &change.service, error).await),
+                Err(error) => return Err(self.close(work, done, &change.service, error).await),
             }
         }
         Ok(())
@@ -157,6 +170,15 @@ impl Rollout<'_> {
 
     /// Puts back what was changed because the cluster said no.
     async fn undo(&self, done: &[&Change], service: &str, error: ClusterError) -> Ended {
+        self.undo_all(&[], done, service, error).await
+    }
+
+    /// The same once callers may have been led over.
+    async fn close(&self, work: &Work, done: &[&Change], service: &str, error: ClusterError) -> Ended {
+        self.undo_all(&work.doors_before, done, service, error).await
+    }
+
+    async fn undo_all(&self, doors: &[DynamicObject], done: &[&Change], service: &str, error: ClusterError) -> Ended {
         // Whoever took over decides what runs; and what does not answer takes nothing back.
         if error.is_passing() || matches!(error, ClusterError::Lost { .. }) {
             let applied: Vec<String> = done.iter().map(|change| change.service.clone()).collect();
@@ -165,48 +187,78 @@ impl Rollout<'_> {
             return Ended::Cut { applied, perhaps, error };
         }
         let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
-        self.give_up(done, service, format!("failed to {error}{hint}"), Vec::new()).await
+        Box::pin(self.put_back(doors, done, service, format!("failed to {error}{hint}"), Vec::new())).await
     }
 
     async fn give_up(&self, done: &[&Change], service: &str, why: String, lines: Vec<String>) -> Ended {
+        Box::pin(self.put_back(&[], done, service, why, lines)).await
+    }
+
+    async fn put_back(
+        &self,
+        doors: &[DynamicObject],
+        done: &[&Change],
+        service: &str,
+        why: String,
+        lines: Vec<String>,
+    ) -> Ended {
         (self.tell)(Event::Failed { service: service.to_owned(), why: why.clone(), lines: lines.clone() });
-        for change in done.iter().rev() {
-            (self.tell)(Event::RollingBack { service: change.service.clone() });
-            let put_back = match &change.before {
-                Some(before) => self.apply(before, true).await,
-                None => self.terms(true).remove(&change.deployment).await.map(drop),
+        for step in back(doors, done) {
+            let taken = match step {
+                Step::Lead(door) => self.apply(door, true).await,
+                Step::PutBack(change, before) => {
+                    (self.tell)(Event::RollingBack { service: change.service.clone() });
+                    self.apply(before, true).await
+                }
+                Step::Await(change, before) => {
+                    self.await_old(change, before).await;
+                    Ok(())
+                }
+                Step::Remove(change) => {
+                    (self.tell)(Event::RollingBack { service: change.service.clone() });
+                    self.remove(&change.deployment).await
+                }
             };
-            if let Err(error) = put_back {
+            if let Err(error) = taken {
                 let applied = done.iter().map(|change| change.service.clone()).collect();
                 return Ended::Cut { applied, perhaps: None, error };
-            }
-        }
-        for change in done.iter().rev() {
-            let Some(before) = &change.before else { continue };
-            let back = Change { deployment: before.clone(), ..(*change).clone() };
-            match follow(self.access, &self.what(&back), |_| {}).await {
-                Ok(Rolled::Live) => {}
-                Ok(Rolled::Failed { why, .. }) => {
-                    let text = format!("{} was put back and is not ready: {why}", change.service);
-                    (self.tell)(Event::Notice { text });
-                }
-                Err(error) => {
-                    let text =
-                        format!("{} was put back; whether it is ready is not known: failed to {error}", change.service);
-                    (self.tell)(Event::Notice { text });
-                }
             }
         }
         Ended::RolledBack { service: service.to_owned(), why, lines }
     }
 
+    /// Waits until what ran before runs again.
+    async fn await_old(&self, change: &Change, before: &DynamicObject) {
+        let back = Change { deployment: before.clone(), ..change.clone() };
+        let text = match follow(self.access, &self.what(&back), |_| {}).await {
+            Ok(Rolled::Live) => return,
+            Ok(Rolled::Failed { why, .. }) => format!("{} was put back and is not ready: {why}", change.service),
+            Err(error) => {
+                format!("{} was put back; whether it is ready is not known: failed to {error}", change.service)
+            }
+        };
+        (self.tell)(Event::Notice { text });
+    }
+
+    async fn remove(&self, object: &DynamicObject) -> Result<(), ClusterError> {
+        self.lease.hold().await?;
+        self.terms(true).remove(object).await.map(drop)
+    }
+
     async fn apply(&self, object: &DynamicObject, force: bool) -> Result<(), ClusterError> {
-        self.lease.check()?;
-        self.terms(force).apply(object).await.map(drop)
+        let mut tries = 0;
+        loop {
+            self.lease.hold().await?;
+            match Box::pin(self.terms(force).apply(object)).await {
+                // Changed between the look and the write: by who took over, or by a controller that counts pods.
+                Err(ClusterError::Refused { code: 409, .. }) if tries < TRIES => tries += 1,
+                applied => return applied.map(drop),
+            }
+        }
     }
 
     fn terms(&self, force: bool) -> Apply<'_> {
-        Apply { access: self.access, app: self.app, force }
+        Apply { access: self.access, app: self.app, project: self.project, force }
     }
 
     fn what(&self, change: &Change) -> Follow {
@@ -216,5 +268,40 @@ impl Rollout<'_> {
             labels.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
         let deployment = change.deployment.name_any();
         Follow { deployment, selector: selector.join(","), deadline: self.deadline }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn object(kind: &str, name: &str) -> DynamicObject {
+        serde_json::from_value(json!({ "apiVersion": "v1", "kind": kind, "metadata": { "name": name } })).unwrap()
+    }
+
+    fn change(service: &str, is_new: bool) -> Change {
+        let deployment = object("Deployment", service);
+        let before = (!is_new).then(|| deployment.clone());
+        Change { service: service.to_owned(), version: String::new(), deployment, before }
+    }
+
+    #[test]
+    fn on_the_way_back_nothing_goes_that_callers_are_led_to() {
+        let (new, first, second) = (change("new", true), change("first", false), change("second", false));
+        let doors = [object("Service", "plain")];
+        let steps: Vec<String> = back(&doors, &[&new, &first, &second])
+            .iter()
+            .map(|step| match step {
+                Step::Lead(door) => format!("lead {}", door.name_any()),
+                Step::PutBack(change, _) => format!("put back {}", change.service),
+                Step::Await(change, _) => format!("await {}", change.service),
+                Step::Remove(change) => format!("remove {}", change.service),
+            })
+            .collect();
+        let wanted = ["lead plain", "put back second", "put back first", "await second", "await first", "remove new"];
+        assert_eq!(steps, wanted);
     }
 }

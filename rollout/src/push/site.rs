@@ -8,6 +8,7 @@ use kube::Api;
 use kube::api::{DynamicObject, ListParams};
 use serde_json::{Value, json};
 
+use super::PushError;
 use crate::cluster::{Access, ClusterError};
 use crate::history::{Kept, Outcome, Store, StoreError};
 use crate::model::Running;
@@ -69,6 +70,26 @@ impl Site {
         });
         site.running = running;
         Ok(site)
+    }
+
+    /// Refuses what is there of another project; `project` is what objects of the app's own carry.
+    ///
+    /// # Errors
+    /// [`PushError::Stranger`].
+    pub(crate) fn check(&self, app: &str, project: &[String]) -> Result<(), PushError> {
+        let metadata =
+            self.deployments.iter().map(|it| &it.metadata).chain(self.services.iter().map(|it| &it.metadata));
+        let metadata = metadata.chain(&self.configs).chain(self.ingresses.iter().flatten().map(|it| &it.metadata));
+        let is_strange = |metadata: &&ObjectMeta| {
+            let label = metadata.labels.as_ref().and_then(|labels| labels.get(label::PROJECT));
+            label.is_some_and(|label| !project.contains(label))
+        };
+        let mut metadata = metadata;
+        let Some(found) = metadata.find(is_strange) else { return Ok(()) };
+        let who = found.annotations.as_ref().and_then(|annotations| annotations.get(label::PUSHED_BY)).cloned();
+        let who = who.or_else(|| self.running.services.iter().find_map(|service| service.pushed_by.clone()));
+        let by = who.map(|who| format!(" (pushed by {who})")).unwrap_or_default();
+        Err(PushError::Stranger { app: app.to_owned(), by })
     }
 
     /// The last push or rollback that came to its end.

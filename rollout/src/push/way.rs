@@ -12,16 +12,16 @@ pub(super) async fn open(access: &Access, options: &Options, tell: &Listener) ->
     let named = options.registry.clone().or_else(|| options.settings.images.repository.clone());
     let (facts, local) = tokio::join!(facts(access, named), Local::look(&programs));
     let facts = facts?;
-    let owner = owner(access, &options.app.name);
+    let owner = owner(access, options.name());
     let say = |reason: &str| tell(Event::Notice { text: format!("images go the way they do because {reason}") });
     if options.settings.images.serve && options.registry.is_none() {
-        let relayed = Relayed::open(access, &options.app.name, &facts, owner).await?;
+        let relayed = Relayed::open(access, options.name(), &facts, owner).await?;
         say("they are to be served by whoever pushes");
         return Ok(Box::new(relayed));
     }
     let choice = ship::choose(&facts, &local);
     let Some(way) = choice.way else {
-        return match Relayed::open(access, &options.app.name, &facts, owner).await {
+        return match Relayed::open(access, options.name(), &facts, owner).await {
             Ok(relayed) => {
                 say(&format!("there is no other: {}", choice.passed_over.join("; ")));
                 Ok(Box::new(relayed))

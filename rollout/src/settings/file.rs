@@ -1,6 +1,9 @@
 //! `dyn.toml`: the same settings, and some that are no function's.
 //!
 //! ```toml
+//! name = "plant"                  # what the app is called on a cluster; else as its file
+//! keep_source = false             # the source is not kept on the cluster; by default it is, in a ConfigMap of each push
+//!
 //! [defaults]                      # every service
 //! memory = "64Mi"
 //! spread = "nodes"                # or "zones", "anywhere"
@@ -12,18 +15,20 @@
 //! env.MODE = "quiet"
 //! env.PASSWORD = { secret = "database", key = "password" }
 //! env.REGION = { config = "place", key = "region" }
+//! inherit = ["RUST_LOG"]          # from the shell of `dyn dev`; a push takes nothing of it
 //! nodes = { disk = "ssd" }
 //!
 //! [entry]                         # the last service, from outside
 //! host = "building.example.org"
 //! tls = "building-certificate"
+//! routes = true                   # callers from outside may send Dyninka-Route; metrics = true: and read /metrics
 //!
 //! [images]
 //! repository = "registry.example.org/building"  # or serve = true: nodes fetch from whoever pushes
 //! keep = 5
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -37,6 +42,10 @@ use super::{Entry, Images, Spread, Variable};
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct File {
+    /// What the app is called on a cluster.
+    pub name: Option<String>,
+    /// Whether its source is kept there with each push.
+    pub keep_source: Option<bool>,
     /// Of every service.
     pub defaults: Said,
     /// Of one, by its Rust name.
@@ -61,6 +70,8 @@ pub struct Said {
     pub memory: Option<Memory>,
     /// Environment variables.
     pub env: BTreeMap<String, Variable>,
+    /// Variables that sessions take from the shell.
+    pub inherit: BTreeSet<String>,
     /// Labels a node must have.
     pub nodes: BTreeMap<String, String>,
     /// What its pods are spread over.
@@ -130,10 +141,28 @@ fn faults(file: &File, app: &App) -> Vec<(String, String, Vec<String>)> {
             let help = "reserve less, or raise the limit".to_owned();
             faults.push((format!("{cpu} is reserved and only {limit} allowed"), help, at(&["cpu_limit"])));
         }
-        for name in said.env.keys().filter(|name| !is_variable(name)) {
+        let names = said.env.keys().map(|name| (name, at(&["env", name])));
+        let names = names.chain(said.inherit.iter().map(|name| (name, at(&["inherit"]))));
+        for (name, keys) in names.filter(|(name, _)| !is_variable(name)) {
             let help = "letters, digits and _, no digit first; DYNINKA_… is the host's own".to_owned();
-            faults.push((format!("{name} is no name of an environment variable here"), help, at(&["env", name])));
+            faults.push((format!("{name:?} is no name of an environment variable here"), help, keys));
         }
+        for (name, variable) in &said.env {
+            let Variable::Text(text) = variable else { continue };
+            if text.contains('\0') {
+                let help = "no environment holds a NUL: leave it out".to_owned();
+                faults.push((format!("the value of {name} has a NUL in it"), help, at(&["env", name])));
+            }
+            if text.len() > LONGEST_VALUE {
+                let message = format!("the value of {name} is longer than {LONGEST_VALUE} bytes");
+                let help = "a program with more is not started: include_str! has room for it".to_owned();
+                faults.push((message, help, at(&["env", name])));
+            }
+        }
+    }
+    if let Some(name) = file.name.as_ref().filter(|name| !is_name(name)) {
+        let help = "lower-case letters, digits and single hyphens between them, 40 characters at most".to_owned();
+        faults.push((format!("{name:?} is no name of an app"), help, keys(&["name"])));
     }
     if file.images.serve && file.images.repository.is_some() {
         let message = "images are put into a repository, or served by whoever pushes, and not both".to_owned();
@@ -152,6 +181,15 @@ fn faults(file: &File, app: &App) -> Vec<(String, String, Vec<String>)> {
         faults.push((format!("{path} is no path"), "begin it with /".to_owned(), keys(&["entry", "path"])));
     }
     faults
+}
+
+/// One variable may have 128 KiB, name and all (execve(2), `MAX_ARG_STRLEN`).
+const LONGEST_VALUE: usize = 120 << 10;
+
+fn is_name(name: &str) -> bool {
+    let is_part =
+        |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    name.len() <= 40 && name.split('-').all(is_part)
 }
 
 fn is_variable(name: &str) -> bool {

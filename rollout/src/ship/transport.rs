@@ -19,7 +19,9 @@ use serde::de::DeserializeOwned;
 use url::{Url, form_urlencoded};
 
 use super::credential::{self, Credential};
+use super::proxied::Proxied;
 use super::{Address, ShipError, address};
+use crate::proxy::Proxies;
 
 /// A registry that is there takes a connection within this.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -34,7 +36,7 @@ const WORDS: usize = 300;
 
 /// The way to one registry.
 pub(crate) struct Transport {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client<HttpsConnector<Proxied>, Full<Bytes>>,
     address: Address,
     credential: Option<Credential>,
     /// What the last challenge was met with.
@@ -88,7 +90,8 @@ impl Transport {
         tcp.enforce_http(false);
         tcp.set_connect_timeout(Some(CONNECT));
         let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
-        let client = Client::builder(TokioExecutor::new()).build(connector.wrap_connector(tcp));
+        let client = Client::builder(TokioExecutor::new())
+            .build(connector.wrap_connector(Proxied::new(tcp, Proxies::of_environment())));
         Ok(Self { client, address, credential, answer: Mutex::default() })
     }
 

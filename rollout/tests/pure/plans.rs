@@ -33,10 +33,10 @@ fn a_first_push_is_all_new_in_the_order_of_the_flow() {
     assert_eq!(plan.bytes(), 4 * 274_000);
     insta::assert_snapshot!(plan.to_string(), @r"
     service          image         pods  to send
-    get         new  62c79bc5b122  1     274 kB
-    filter      new  4f20fe8a2779  1     274 kB
-    map         new  3ea3ae60ab54  1     274 kB
-    moving_avg  new  3d2d269ddf1f  1     274 kB
+    get         new  6ea47ac6491d  1     274 kB
+    filter      new  db220f309403  1     274 kB
+    map         new  597d4ead960e  1     274 kB
+    moving_avg  new  0da20dc39720  1     274 kB
     ");
 }
 

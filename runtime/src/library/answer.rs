@@ -65,6 +65,12 @@ impl Answer {
         Self { kind, body, nanos: 0 }
     }
 
+    /// The `message` of its body; empty where it has none.
+    pub(crate) fn message(&self) -> String {
+        let body = serde_json::from_slice::<serde_json::Value>(&self.body).unwrap_or_default();
+        body["message"].as_str().unwrap_or_default().to_owned()
+    }
+
     /// Notes the time in the function.
     pub fn took(mut self, nanos: u64) -> Self {
         self.nanos = nanos;

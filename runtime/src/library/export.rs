@@ -8,8 +8,8 @@
 macro_rules! __export {
     (
         service: $name:literal, version: $version:literal, function: $function:path, call: $call:ident,
-        inputs: [$($input:ident : $type:ty),* $(,)?], returns: $returns:ident,
-        states: [$($state:ident : $fingerprint:literal),* $(,)?] $(,)?
+        inputs: [$($input:ident : $type:ty),* $(,)?],
+        states: [$($state:ident : $fingerprint:literal $(apart $why:literal)?),* $(,)?] $(,)?
     ) => {
         // What is written in here comes before the user's names in his types, functions and statics: it has no names that
         // he could have, and names what is needed by its whole path.
@@ -21,7 +21,7 @@ macro_rules! __export {
                 let function = $function;
                 $(let $input: $type = inputs.take()?;)*
                 let _ = &mut inputs;
-                ::core::result::Result::Ok($crate::__call!($call $returns function, ($($input),*)))
+                ::core::result::Result::Ok($crate::__call!($call function, ($($input),*)))
             }
 
             static __DYNINKA_SERVICE: $crate::library::Service = $crate::library::Service {
@@ -48,13 +48,26 @@ macro_rules! __export {
                         // SAFETY: the caller's promise.
                         unsafe { $crate::library::Probe(&$state).adopt(cell) }
                     }
+                    fn __dyninka_held() -> bool {
+                        $crate::library::Probe(&$state).is_held()
+                    }
+                    fn __dyninka_release() -> bool {
+                        $crate::library::Probe(&$state).release()
+                    }
+                    fn __dyninka_layout() -> (usize, usize, &'static str) {
+                        $crate::library::Probe(&$state).layout()
+                    }
                     $crate::library::State {
                         name: ::core::stringify!($state),
                         fingerprint: $fingerprint,
+                        apart: $crate::__apart!($($why)?),
+                        layout: __dyninka_layout,
                         read: __dyninka_read,
                         write: __dyninka_write,
                         share: __dyninka_share,
                         adopt: __dyninka_adopt,
+                        held: __dyninka_held,
+                        release: __dyninka_release,
                     }
                 }),*],
             };
@@ -64,6 +77,17 @@ macro_rules! __export {
                 $crate::library::register(&__DYNINKA_SERVICE)
             }
         };
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __apart {
+    () => {
+        ::core::option::Option::None
+    };
+    ($why:literal) => {
+        ::core::option::Option::Some($why)
     };
 }
 
@@ -81,14 +105,14 @@ macro_rules! __is_async {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __call {
-    (sync $returns:ident $function:ident, ($($input:ident),*)) => {{
+    (sync $function:ident, ($($input:ident),*)) => {{
         let (output, nanos) = $crate::library::timed(|| $function($($input),*));
-        $crate::library::Running::Done($crate::__answer!($returns output).took(nanos))
+        $crate::library::Running::Done($crate::__answer!(output).took(nanos))
     }};
-    (async $returns:ident $function:ident, ($($input:ident),*)) => {
+    (async $function:ident, ($($input:ident),*)) => {
         $crate::library::Running::Future(::std::boxed::Box::pin(async move {
             let (output, nanos) = $crate::library::timed_async($function($($input),*)).await;
-            $crate::__answer!($returns output).took(nanos)
+            $crate::__answer!(output).took(nanos)
         }))
     };
 }
@@ -96,25 +120,12 @@ macro_rules! __call {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __answer {
-    (value $output:ident) => { $crate::library::value(&$output) };
-    (option $output:ident) => {
-        match $output {
-            ::core::option::Option::Some(output) => $crate::library::value(&output),
-            ::core::option::Option::None => $crate::library::filtered(),
-        }
-    };
-    (result $output:ident) => {
-        match $output {
-            ::core::result::Result::Ok(output) => $crate::library::value(&output),
-            ::core::result::Result::Err(error) => $crate::library::failed(error),
-        }
-    };
-    (result_option $output:ident) => {
-        match $output {
-            ::core::result::Result::Ok(output) => $crate::__answer!(option output),
-            ::core::result::Result::Err(error) => $crate::library::failed(error),
-        }
-    };
+    ($output:ident) => {{
+        #[allow(unused_imports)]
+        use $crate::library::{IsFailing as _, IsFailingOrFiltering as _, IsFiltering as _, IsPlain as _};
+        #[allow(clippy::needless_borrow)]
+        (&&&$crate::library::Returned::of(&$output)).kind().answer($output)
+    }};
 }
 
 /// A service that others' bodies call: the function they name, answered by the host.

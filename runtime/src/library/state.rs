@@ -13,8 +13,12 @@ use crate::placed::Placed;
 pub struct State {
     /// Name of the static.
     pub name: &'static str,
-    /// What its layout is decided by.
+    /// See [`border::State::fingerprint`](crate::border::State::fingerprint).
     pub fingerprint: &'static str,
+    /// See [`border::State::apart`](crate::border::State::apart).
+    pub apart: Option<&'static str>,
+    /// Size and alignment of its type, and what the compiler calls it.
+    pub layout: fn() -> (usize, usize, &'static str),
     /// Its JSON.
     pub read: fn() -> Answer,
     /// Puts JSON in its place.
@@ -23,8 +27,12 @@ pub struct State {
     pub share: fn() -> *const c_void,
     /// Takes another version's cell.
     ///
-    /// Only for what `share` of an equal fingerprint gave.
+    /// Only for what `share` of a version with the same layout and behaviour gave.
     pub adopt: unsafe fn(*const c_void),
+    /// Whether a call holds it.
+    pub held: fn() -> bool,
+    /// Gives its cell back, unless somebody uses it.
+    pub release: fn() -> bool,
 }
 
 /// Asks at compile time whether a type serialises: `(&Probe(&STATIC)).read()` finds [`Json`] for a type that does,
@@ -86,9 +94,24 @@ impl<T> Probe<'_, T> {
     /// Takes another version's cell.
     ///
     /// # Safety
-    /// It comes from [`Probe::share`] over a type of the same fingerprint.
+    /// It comes from [`Probe::share`] over a type of the same layout and behaviour.
     pub unsafe fn adopt(&self, cell: *const c_void) {
         // SAFETY: the caller's promise.
         unsafe { self.0.adopt(cell.cast()) };
+    }
+
+    /// Whether a call holds the value.
+    pub fn is_held(&self) -> bool {
+        self.0.is_held()
+    }
+
+    /// Gives the cell back, unless somebody uses it.
+    pub fn release(&self) -> bool {
+        self.0.release()
+    }
+
+    /// Size and alignment of the type, and what the compiler calls it.
+    pub fn layout(&self) -> (usize, usize, &'static str) {
+        (size_of::<T>(), align_of::<T>(), std::any::type_name::<T>())
     }
 }

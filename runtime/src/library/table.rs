@@ -9,12 +9,24 @@ use super::answer;
 use super::executor;
 use super::guard::{End, Guarded};
 use super::{Inputs, Running, Service, nanos, panics, with_request};
-use crate::border::{self, Buffer, Description, Done, Kind, Library, Outcome, Slice};
+use crate::border::{self, Buffer, Description, Done, Kind, Library, Outcome, Released, Slice};
 
 static SERVICE: OnceLock<&'static Service> = OnceLock::new();
 
-static TABLE: Library =
-    Library { version: border::VERSION, describe, open, start, cancel, state, restore, share, adopt, retire };
+static TABLE: Library = Library {
+    version: border::VERSION,
+    describe,
+    open,
+    start,
+    cancel,
+    state,
+    restore,
+    share,
+    adopt,
+    held,
+    retire,
+    release,
+};
 
 /// The table of a library with this service.
 pub fn register(service: &'static Service) -> *const Library {
@@ -34,7 +46,15 @@ unsafe extern "C" fn describe() -> Buffer {
 }
 
 fn describe_state(state: &super::State) -> border::State {
-    border::State { name: state.name.to_owned(), fingerprint: state.fingerprint.to_owned() }
+    let (size, align, ty) = (state.layout)();
+    border::State {
+        name: state.name.to_owned(),
+        fingerprint: state.fingerprint.to_owned(),
+        apart: state.apart.map(str::to_owned),
+        size,
+        align,
+        ty: ty.to_owned(),
+    }
 }
 
 unsafe extern "C" fn open(host: *const border::Host) -> Outcome {
@@ -117,13 +137,34 @@ unsafe extern "C" fn adopt(name: Slice, cell: *const c_void) -> bool {
     // SAFETY: the name is lent for this call; the cell is the caller's promise.
     unsafe {
         match find(name.bytes()) {
+            // The value that was there before is dropped: code of the user's.
             Some(state) if !cell.is_null() => {
-                (state.adopt)(cell);
+                drop(panics::catch(|| (state.adopt)(cell)));
                 true
             }
             _ => false,
         }
     }
+}
+
+unsafe extern "C" fn held(name: Slice) -> bool {
+    // SAFETY: lent for this call.
+    let found = find(unsafe { name.bytes() });
+    found.is_some_and(|state| panics::catch(state.held).unwrap_or_default())
+}
+
+unsafe extern "C" fn release() -> Outcome {
+    #[cfg(feature = "tokio")]
+    let _entered = executor::enter();
+    let mut released = Released::default();
+    for state in SERVICE.get().into_iter().flat_map(|service| service.states) {
+        match panics::catch(state.release) {
+            Ok(true) => {}
+            Ok(false) => released.used.push(state.name.to_owned()),
+            Err(panicked) => released.panicked.push((state.name.to_owned(), panicked.message())),
+        }
+    }
+    Outcome::new(Kind::Value, serde_json::to_vec(&released).unwrap_or_default())
 }
 
 unsafe extern "C" fn retire() {

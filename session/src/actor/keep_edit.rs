@@ -20,7 +20,7 @@ impl Actor {
         if let Err(error) = timeline.note(line, ago) {
             self.timeline = None;
             let message = format!("edits are not kept for `dyn history`: {error}");
-            drop(self.outbox.send(Report::Notice { message }));
+            self.outbox.send(Report::Notice { message });
         }
     }
 }

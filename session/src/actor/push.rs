@@ -98,7 +98,7 @@ async fn order(tools: &Tools, number: u64, command: Command, loaded: Loaded) -> 
     };
     let Goal { context, namespace } = goal.or(&tools.options.goal);
     let (what, place) = (((*app).clone(), source, settings), (&tools.options.home, &tools.place));
-    let host = tools.options.host.clone();
+    let host = tools.program.path();
     let mut options = pushing::push_options(&tools.options.file, what, Target { context, namespace }, place, host);
     if let Wanted::Push { services, with_dependents } = &act {
         (options.services, options.with_dependents) = (services.clone(), *with_dependents);

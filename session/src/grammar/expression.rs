@@ -224,6 +224,13 @@ pub(super) fn begins_value(kind: Kind) -> bool {
 /// Reads JSON; a mistake points at the character in the whole line.
 fn read(line: &str, at: Range<usize>) -> Result<serde_json::Value, Mistake> {
     let text = &line[at.clone()];
+    if let Some(number) = hops::exact::wide(text).first() {
+        let range = at.start + number.start..at.start + number.end;
+        return Err(Mistake::new(
+            range,
+            format_args!("the shell keeps no number of so many digits: pass it to `dyn invoke`"),
+        ));
+    }
     serde_json::from_str(text).map_err(|error| {
         let words = error.to_string();
         // serde_json's own words end in its own idea of the place.

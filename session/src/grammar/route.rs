@@ -19,7 +19,7 @@ fn inputs_of(feeds: &[Feed], flow: &Route) -> Route {
 /// A route is followed to its end, so what the flow feeds stands in it in full.
 fn expression(feed: &Feed, flow: &Route) -> Expression {
     match feed {
-        Feed::Value(value) => Expression::Literal(value.clone()),
+        Feed::Value(value) => Expression::Literal(value.into()),
         Feed::Call(Call { service, inputs }) => {
             let inputs = match inputs {
                 Some(inputs) => inputs_of(inputs, flow),

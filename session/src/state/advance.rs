@@ -24,11 +24,13 @@ impl State {
         effects.extend(self.build(&wanted));
         self.commit(&wanted);
         effects.extend(self.swap(&wanted, &wiring));
+        effects.extend(self.surround_anew(&wanted, &wiring));
         let settling = self.settle();
         let settled = settling.is_empty() && self.has_settled();
         effects.extend(settling);
         if settled {
             effects.extend(self.conclude(now, &wanted));
+            effects.extend(self.tell_places(&wanted, &wiring));
         }
         effects
     }
@@ -48,8 +50,10 @@ impl State {
             let Some(known) = self.services.get_mut(&service.name) else { continue };
             let Some(config) = config else {
                 known.seating = true;
+                known.given = self.environments.get(&service.name);
                 let (service, host) = (service.name.clone(), service.host.clone());
-                effects.push(Effect::Seat { place: Place { service, host, front: None } });
+                let place = Place { service, host, front: None, environment: known.given.clone() };
+                effects.push(Effect::Seat { place });
                 continue;
             };
             known.host = Host::Starting;
@@ -81,6 +85,7 @@ impl State {
             }
             self.tickets += 1;
             known.build = Build::Running { ticket: self.tickets, key };
+            known.compiling = Some(wanted.clone());
             let (edit, ticket, service) = (self.taking.edit, self.tickets, service.name.clone());
             effects.push(Effect::Report(Report::Building { edit, service: service.clone() }));
             effects.push(Effect::Build { ticket, app: Wanted(wanted.clone()), service });
@@ -165,6 +170,7 @@ impl State {
                 library: artifact.file,
                 version: artifact.version,
                 bring: known.bring.clone(),
+                patient: known.was_deaf,
             })));
         }
         effects
@@ -175,7 +181,9 @@ impl State {
         let Some(routed) = self.routed.clone().filter(|_| self.gate.committed && !self.taking.waits()) else {
             return Vec::new();
         };
-        if self.services.values().any(|known| known.swapping.is_some() || known.telling || known.removing) {
+        let is_busy =
+            |known: &super::Service| known.swapping.is_some() || known.telling || known.removing || known.renewing;
+        if self.services.values().any(is_busy) {
             return Vec::new();
         }
         let wiring = self.wire(&routed);
@@ -225,6 +233,37 @@ impl State {
         tells
     }
 
+    /// Tells hosts where the code of their library stands by now. Nobody waits for it, and no edit is told later for it.
+    fn tell_places(&mut self, wanted: &App, wiring: &Wiring) -> Vec<Effect> {
+        let mut tells = Vec::new();
+        for service in wanted.services.iter().filter(|_| self.ready) {
+            let key = self.key(service);
+            let known = self.services.get_mut(&service.name).filter(|known| known.host == Host::Up);
+            let Some(live) = known.and_then(|known| known.live.as_mut()).filter(|live| live.key == key) else {
+                continue;
+            };
+            let told = live.placed_at.as_ref().or(live.built.service(&service.name).map(|built| &built.places));
+            if told == Some(&service.places) {
+                continue;
+            }
+            let shift = |shift: &app::Shift| hops::Shift { was: shift.was, now: shift.now };
+            let files = wanted.moved(&live.built, &service.name).into_iter();
+            let files = files.map(|(file, shifts)| (file.display().to_string(), shifts.iter().map(shift).collect()));
+            let moved = hops::Moved { library: live.library.clone(), files: files.collect() };
+            live.placed_at = Some(service.places.clone());
+            if moved.files.is_empty() && live.moved.is_none() {
+                continue;
+            }
+            live.moved = Some(Arc::new(moved));
+            let Some(config) = self.config(wiring, &service.name) else { continue };
+            let Some(known) = self.services.get_mut(&service.name) else { continue };
+            known.telling = true;
+            let at = config_address(known.seat.as_ref());
+            tells.push(Effect::Tell { config: Box::new(config), host: service.host.clone(), at });
+        }
+        tells
+    }
+
     /// Where the ground leads to the front door, whoever had it and whoever gets it are seated anew.
     fn rehouse(&mut self, routed: &App, wiring: &Wiring) -> Vec<Effect> {
         let Some(ground) = self.ground.as_ref().filter(|ground| !ground.hosts_bind_front && !ground.moving) else {
@@ -239,7 +278,12 @@ impl State {
             let (service, known) = (routed.service(name)?, self.services.get(name)?);
             let states = service.placed.iter().filter(|placed| placed.is_state);
             Some(Move {
-                place: Place { service: name.clone(), host: service.host.clone(), front },
+                place: Place {
+                    service: name.clone(),
+                    host: service.host.clone(),
+                    front,
+                    environment: known.given.clone(),
+                },
                 config: self.config(wiring, name)?,
                 at: known.seat.as_ref()?.here,
                 states: states.map(|placed| placed.name.clone()).collect(),
@@ -272,7 +316,8 @@ impl State {
     fn has_settled(&self) -> bool {
         let moving = self.ground.as_ref().is_none_or(|ground| ground.moving);
         let busy = |known: &super::Service| {
-            known.swapping.is_some() || known.telling || known.removing || known.building().is_some()
+            let is_moving = known.telling || known.removing || known.renewing;
+            known.swapping.is_some() || is_moving || known.building().is_some()
         };
         !moving && self.gate.committed && !self.taking.waits() && !self.services.values().any(busy)
     }

@@ -12,6 +12,7 @@ use super::wiring::with_outside;
 use super::{Gate, State, keep, millis};
 use crate::edit::Taking;
 use crate::effect::{Effect, Wanted};
+use crate::environment::Environments;
 use crate::event::{Artifact, Edit};
 use crate::report::Report;
 use crate::snapshot::{EditLine, EditedService, Outcome};
@@ -35,6 +36,7 @@ impl State {
         edit: Edit,
         app: Arc<App>,
         diagnostics: Vec<Diagnostic>,
+        environments: Arc<Environments>,
     ) -> Vec<Effect> {
         // What was read before the last save is not what the user sees any more.
         if edit != self.edit {
@@ -45,6 +47,7 @@ impl State {
             effects.extend(self.unreadable(now, edit, diagnostics));
             return effects;
         }
+        effects.extend(self.surround(now, environments));
         self.trouble.remove(&None);
         self.types = super::picture::types(&app);
         effects.extend(match self.wanted.replace(app.clone()) {
@@ -81,13 +84,19 @@ impl State {
         self.taking = Taking::saved(edit, Duration::ZERO, Duration::ZERO);
         self.gate = Gate { structural: true, ..Gate::default() };
         // Containers start while dependencies are built.
-        vec![Effect::Open { app: Wanted(app.clone()) }, Effect::Prepare { edit, app: Wanted(app) }]
+        for service in &app.services {
+            let known = self.services.entry(service.name.clone()).or_default();
+            known.given = self.environments.get(&service.name);
+        }
+        let open = Effect::Open { app: Wanted(app.clone()), environments: self.environments.clone() };
+        vec![open, Effect::Prepare { edit, app: Wanted(app) }]
     }
 
     /// A later one: what changed its meaning is built, the rest goes on.
     fn edited(&mut self, now: Duration, edit: Edit, app: Arc<App>) -> Vec<Effect> {
         let mut effects = self.supersede(edit);
-        let open = self.renew(&app);
+        let mut open = self.renew(&app);
+        self.add_surroundings(&app, &mut open);
         let removed = self.leave(&app);
         let flow = self.routed.as_ref().is_some_and(|routed| routed.flow != app.flow);
         self.taking = std::mem::take(&mut self.saved);
@@ -210,7 +219,8 @@ impl State {
         let key = with_outside(key, &artifact.outside);
         known.build = Build::None;
         let Artifact { version, compiled, ms, rests_on, outside, .. } = artifact.clone();
-        known.artifact = Some(Kept { key, app: app.clone(), artifact });
+        let built = known.compiling.take().unwrap_or_else(|| app.clone());
+        known.artifact = Some(Kept { key, app: app.clone(), built, artifact });
         let mut effects = Vec::new();
         if let Some(recipe) = &mut self.recipe {
             let files = recipe.consulted.len();

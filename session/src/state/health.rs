@@ -48,15 +48,19 @@ impl State {
         }
         known.swapping = None;
         known.bring.clear();
-        (known.deaths, known.own_crashes) = (0, 0);
+        (known.deaths, known.own_crashes, known.was_deaf) = (0, 0, false);
         let Some(kept) = known.artifact.as_ref().filter(|kept| kept.artifact.version == version) else {
             return Vec::new();
         };
+        known.renewed = false;
         known.previous = known.live.take();
         let library = kept.artifact.file.file_name().map(|name| name.to_string_lossy().into_owned());
         known.live = Some(Live {
             key: kept.key.clone(),
             app: kept.app.clone(),
+            built: kept.built.clone(),
+            placed_at: None,
+            moved: None,
             version: version.clone(),
             library: library.unwrap_or_default(),
             since: now,
@@ -126,10 +130,12 @@ impl State {
 
     pub(super) fn down(&mut self, now: Duration, service: String, why: String, by: Doer) -> Vec<Effect> {
         let moving = self.ground.as_ref().is_some_and(|ground| ground.moving);
-        let Some(known) = self.services.get_mut(&service).filter(|known| !known.removing && !moving) else {
+        let Some(known) = self.services.get_mut(&service).filter(|known| !known.removing && !known.renewing && !moving)
+        else {
             return Vec::new();
         };
         let Some(at) = known.seat.as_ref().map(|seat| seat.here) else { return Vec::new() };
+        let why = known.condemned.take().unwrap_or(why);
         known.host = Host::Down;
         known.why = Some(why.clone());
         known.telling = false;
@@ -168,6 +174,19 @@ impl State {
             effects.push(Effect::Restart { config: Box::new(config), host, at, after });
         }
         effects
+    }
+
+    /// A host that listens and reads nothing is started anew, once: its end is told with the reason.
+    pub(super) fn deaf(&mut self, service: &str, version: Option<&str>, why: String) -> Vec<Effect> {
+        let Some(known) = self.services.get_mut(service).filter(|known| known.host == Host::Up) else {
+            return Vec::new();
+        };
+        if version.is_some() && known.swapping.as_deref() != version {
+            return Vec::new();
+        }
+        known.was_deaf = true;
+        known.condemned = Some(format!("its host {why}"));
+        vec![Effect::Kill { service: service.to_owned() }]
     }
 
     /// A service that could not be seated or started, or a version that its host did not take over: then the one

@@ -25,7 +25,8 @@ impl State {
     /// The question of an edit that is live; none where no function was changed that served before.
     pub(super) fn judge(&mut self, now: Duration, edit: Edit, taken: &[Taken]) -> Vec<Effect> {
         let before = |taken: &&Taken| {
-            let previous = self.services.get(&taken.name).and_then(|known| known.previous.as_ref());
+            let known = self.services.get(&taken.name).filter(|known| !known.renewed);
+            let previous = known.and_then(|known| known.previous.as_ref());
             previous.is_some_and(|previous| previous.version != taken.version)
         };
         let services: Vec<String> = taken.iter().filter(before).map(|taken| taken.name.clone()).collect();

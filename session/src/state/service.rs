@@ -8,6 +8,7 @@ use app::App;
 use hops::Config;
 
 use crate::effect::Bring;
+use crate::environment::Variables;
 use crate::event::{Artifact, Seat};
 use crate::report::Fate;
 
@@ -23,7 +24,15 @@ pub(super) struct Service {
     /// What its host goes by.
     pub(super) told: Option<Config>,
     pub(super) telling: bool,
+    /// The environment it was started in.
+    pub(super) given: Variables,
+    /// It is being started anew, in another.
+    pub(super) renewing: bool,
+    /// Whether that is all that its last edit did: its code is what it was.
+    pub(super) renewed: bool,
     pub(super) build: Build,
+    /// What the build that runs compiles.
+    pub(super) compiling: Option<Arc<App>>,
     pub(super) artifact: Option<Kept>,
     /// The version that is being taken over.
     pub(super) swapping: Option<String>,
@@ -47,6 +56,10 @@ pub(super) struct Service {
     pub(super) restarts: u32,
     /// Why it is down.
     pub(super) why: Option<String>,
+    /// Its host was killed because it read nothing. The next one is waited for.
+    pub(super) was_deaf: bool,
+    /// Why its host is being killed.
+    pub(super) condemned: Option<String>,
     pub(super) last_words: VecDeque<String>,
 }
 
@@ -79,6 +92,8 @@ pub(super) enum Build {
 pub(super) struct Kept {
     pub(super) key: String,
     pub(super) app: Arc<App>,
+    /// The reading of the file that it was compiled from.
+    pub(super) built: Arc<App>,
     pub(super) artifact: Artifact,
 }
 
@@ -88,6 +103,11 @@ pub(super) struct Live {
     pub(super) key: String,
     /// The reading of the file that it has the meaning of.
     pub(super) app: Arc<App>,
+    /// The reading of the file that it was compiled from: it names the places of that one.
+    pub(super) built: Arc<App>,
+    /// The places of its code that its host was told of, and how they differ from those.
+    pub(super) placed_at: Option<String>,
+    pub(super) moved: Option<Arc<hops::Moved>>,
     pub(super) version: String,
     /// File name of its library.
     pub(super) library: String,

@@ -6,6 +6,7 @@ use hops::Peer;
 use super::*;
 use crate::effect::Swap;
 use crate::event::Artifact;
+use crate::report::Fate;
 
 pub(super) const CHAIN: &str = "use dyninka::prelude::*;
 #[service] fn get() -> f64 { 1.0 }
@@ -48,7 +49,7 @@ fn opened() -> Event {
 }
 
 /// Services with their reasons, what is gone, and whether the flow changed.
-type Live<'a> = (Vec<(&'a str, &'a str)>, Vec<&'a str>, bool);
+pub(super) type Live<'a> = (Vec<(&'a str, &'a str)>, Vec<&'a str>, bool);
 
 /// Plays the world: does what effects ask for, as if all went well, until nothing is asked any more.
 pub(super) struct World {
@@ -84,7 +85,12 @@ impl World {
     /// A session that serves.
     pub(super) fn serving(text: &str) -> Self {
         let mut world = Self::new();
-        world.happens(Event::Loaded { edit: 0, app: read(text), diagnostics: Vec::new() });
+        world.happens(Event::Loaded {
+            edit: 0,
+            app: read(text),
+            diagnostics: Vec::new(),
+            environments: Default::default(),
+        });
         assert!(world.state.ready, "{:#?}", world.state);
         world.reports.clear();
         world.asked.clear();
@@ -92,9 +98,15 @@ impl World {
     }
 
     pub(super) fn save(&mut self, text: &str) {
+        let environments = self.state.environments.clone();
+        self.save_with(text, environments);
+    }
+
+    /// A save after which services are to find these in their environment.
+    pub(super) fn save_with(&mut self, text: &str, environments: Arc<Environments>) {
         self.happens(Event::Saved { settled: at(5), files: BTreeSet::new() });
         let edit = self.state.edit;
-        self.happens(Event::Loaded { edit, app: read(text), diagnostics: Vec::new() });
+        self.happens(Event::Loaded { edit, app: read(text), diagnostics: Vec::new(), environments });
     }
 
     pub(super) fn happens(&mut self, event: Event) {
@@ -114,7 +126,7 @@ impl World {
 
     fn answer(&mut self, effect: &Effect) -> Option<Event> {
         match effect {
-            Effect::Open { app } => {
+            Effect::Open { app, .. } => {
                 let names = app.0.services.iter().map(|service| service.name.clone());
                 let seats = names
                     .map(|name| {
@@ -161,13 +173,20 @@ impl World {
                 let services = moves.iter().map(|one| (one.place.service.clone(), seat(one.at.port())));
                 Some(Event::Rehoused { services: services.collect(), ms: 300.0 })
             }
+            Effect::Renew(one) => {
+                let service = one.place.service.clone();
+                let version = one.config.library.clone().unwrap_or_default();
+                let states =
+                    one.states.iter().map(|state| (state.clone(), Fate::Carried { why: String::new() })).collect();
+                Some(Event::Renewed { service, came: Ok((version, states)), answered: at(100) })
+            }
             Effect::Remove { service } => Some(Event::Removed { service: service.clone(), trouble: None }),
             _ => None,
         }
     }
 
     /// What was asked for, in short.
-    fn steps(&self) -> Vec<String> {
+    pub(super) fn steps(&self) -> Vec<String> {
         let steps = self.asked.iter().filter_map(|effect| match effect {
             Effect::Build { service, .. } => Some(format!("build {service}")),
             Effect::Abandon { service } => Some(format!("abandon {service}")),
@@ -179,6 +198,7 @@ impl World {
                 "rehouse {}",
                 moves.iter().map(|one| one.place.service.as_str()).collect::<Vec<_>>().join(" ")
             )),
+            Effect::Renew(one) => Some(format!("renew {}", one.place.service)),
             Effect::Remove { service } => Some(format!("remove {service}")),
             Effect::Kill { service } => Some(format!("kill {service}")),
             Effect::Close => Some("close".to_owned()),
@@ -187,7 +207,7 @@ impl World {
         steps.collect()
     }
 
-    fn live(&self) -> Option<Live<'_>> {
+    pub(super) fn live(&self) -> Option<Live<'_>> {
         self.reports.iter().rev().find_map(|report| match report {
             Report::Live { services, removed, flow, .. } => Some((
                 services.iter().map(|taken| (taken.name.as_str(), taken.reason.as_str())).collect(),
@@ -207,14 +227,20 @@ fn finding(message: &str) -> Diagnostic {
 #[test]
 fn the_ground_opens_while_dependencies_are_built() {
     let mut state = World::new().state;
-    let effects = state.update(at(1), Event::Loaded { edit: 0, app: chain(), diagnostics: Vec::new() });
+    let effects = state.update(
+        at(1),
+        Event::Loaded { edit: 0, app: chain(), diagnostics: Vec::new(), environments: Default::default() },
+    );
     assert!(matches!(effects[..], [Effect::Watch { .. }, Effect::Open { .. }, Effect::Prepare { .. }]), "{effects:?}");
 }
 
 #[test]
 fn every_host_is_told_its_route_and_its_peers_before_it_has_a_library() {
     let mut state = World::new().state;
-    state.update(at(1), Event::Loaded { edit: 0, app: chain(), diagnostics: Vec::new() });
+    state.update(
+        at(1),
+        Event::Loaded { edit: 0, app: chain(), diagnostics: Vec::new(), environments: Default::default() },
+    );
     let effects = state.update(at(2), opened());
     let configs = effects.iter().map(|effect| match effect {
         Effect::Start { config, .. } => config,
@@ -233,7 +259,7 @@ fn every_host_is_told_its_route_and_its_peers_before_it_has_a_library() {
 #[test]
 fn ready_is_said_once_with_every_service() {
     let mut world = World::new();
-    world.happens(Event::Loaded { edit: 0, app: chain(), diagnostics: Vec::new() });
+    world.happens(Event::Loaded { edit: 0, app: chain(), diagnostics: Vec::new(), environments: Default::default() });
     let ready: Vec<_> = world.reports.iter().filter(|report| matches!(report, Report::Ready { .. })).collect();
     let [Report::Ready { url, services, .. }] = ready[..] else { panic!("{:?}", world.reports) };
     assert_eq!(url, "http://127.0.0.1:8080/");
@@ -258,7 +284,7 @@ fn a_library_is_taken_over_with_the_one_before_to_come_back_with() {
 fn a_comment_builds_nothing_and_a_flow_only_routes() {
     let mut world = World::serving(CHAIN);
     world.save(&CHAIN.replace("2.0 }", "2.0 /* twice */ }"));
-    assert!(world.steps().is_empty(), "{:?}", world.steps());
+    assert_eq!(world.steps(), ["tell map"], "the function's end stands elsewhere");
     assert!(matches!(world.reports[..], [Report::Unchanged { edit: 1, .. }]), "{:?}", world.reports);
     let three = CHAIN
         .replace("#[dyninka::main]", "#[service] fn last(value: f64) -> f64 { value }\n#[dyninka::main]")
@@ -268,6 +294,32 @@ fn a_comment_builds_nothing_and_a_flow_only_routes() {
     // map is fed by nobody any more, last by another.
     assert_eq!(world.steps(), ["tell map", "tell last"]);
     assert_eq!(world.live(), Some((vec![], vec![], true)));
+}
+
+#[test]
+fn hosts_are_told_where_code_stands_that_an_edit_moved() {
+    let moved = |world: &World| {
+        let last = world.asked.iter().rev().find_map(|effect| match effect {
+            Effect::Tell { config, .. } => Some((config.service.clone(), config.moved.clone())),
+            _ => None,
+        });
+        let Some((service, Some(moved))) = last else { panic!("nobody was told: {:?}", world.asked) };
+        (service, moved.place("chain.rs", (3, 40)).unwrap_or((3, 40)))
+    };
+    let lower = CHAIN.replace("#[service] fn map", "// twice\n\n#[service] fn map");
+    let mut world = World::serving(CHAIN);
+    world.save(&lower);
+    assert_eq!(world.steps(), ["tell map"], "get stands where it stood");
+    assert_eq!(moved(&world), ("map".to_owned(), (5, 40)));
+    assert!(matches!(world.reports[..], [Report::Unchanged { .. }]), "{:?}", world.reports);
+    world.save(CHAIN);
+    assert_eq!(moved(&world), ("map".to_owned(), (3, 40)));
+    // Of an edit that builds a service, the others are told once it is live.
+    world.asked.clear();
+    world.save(&CHAIN.replace("{ 1.0 }", "{\n    2.0\n}"));
+    assert_eq!(world.steps(), ["build get", "swap get", "tell map"]);
+    assert_eq!(moved(&world), ("map".to_owned(), (5, 40)));
+    assert_eq!(world.live(), Some((vec![("get", "its function changed")], vec![], false)));
 }
 
 #[test]
@@ -372,7 +424,10 @@ fn a_save_during_a_build_overtakes_it_and_an_undone_one_is_abandoned() {
         now += 10;
         state.update(at(now), Event::Saved { settled: at(5), files: BTreeSet::new() });
         let edit = state.edit;
-        let mut effects = state.update(at(now + 1), Event::Loaded { edit, app: read(text), diagnostics: Vec::new() });
+        let mut effects = state.update(
+            at(now + 1),
+            Event::Loaded { edit, app: read(text), diagnostics: Vec::new(), environments: Default::default() },
+        );
         effects.extend(state.update(at(now + 2), Event::Checked { edit }));
         effects
     };
@@ -395,7 +450,10 @@ fn a_save_during_a_build_overtakes_it_and_an_undone_one_is_abandoned() {
 #[test]
 fn a_broken_start_reports_and_ends_and_nothing_follows_a_close() {
     let mut state = World::new().state;
-    let effects = state.update(at(1), Event::Loaded { edit: 0, app: chain(), diagnostics: vec![finding("wrong")] });
+    let effects = state.update(
+        at(1),
+        Event::Loaded { edit: 0, app: chain(), diagnostics: vec![finding("wrong")], environments: Default::default() },
+    );
     assert!(
         matches!(effects[..], [Effect::Watch { .. }, Effect::Report(Report::Broken { .. }), Effect::Close]),
         "{effects:?}"
@@ -410,7 +468,7 @@ fn a_broken_start_under_somebodys_eyes_waits_to_be_mended() {
     let mut world = World::new();
     world.state.settings.waits = true;
     let diagnostics = vec![Diagnostic { severity: Severity::Error, ..finding("wrong") }];
-    world.happens(Event::Loaded { edit: 0, app: chain(), diagnostics });
+    world.happens(Event::Loaded { edit: 0, app: chain(), diagnostics, environments: Default::default() });
     assert!(world.steps().is_empty());
     world.broken = vec!["map"];
     world.save(CHAIN);
@@ -449,7 +507,10 @@ fn a_file_that_only_rustc_saw_named_is_followed_and_has_its_reader_alone_built_a
     let file = BTreeSet::from([PathBuf::from("/data/g.txt")]);
     state.update(at(1000), Event::Saved { settled: at(5), files: BTreeSet::new() });
     let app = read(&CHAIN.replace("* 2.0", "* 3.0"));
-    state.update(at(1001), Event::Loaded { edit: 1, app: app.clone(), diagnostics: Vec::new() });
+    state.update(
+        at(1001),
+        Event::Loaded { edit: 1, app: app.clone(), diagnostics: Vec::new(), environments: Default::default() },
+    );
     state.update(at(1002), Event::Checked { edit: 1 });
     let artifact = Artifact {
         version: "map@00000003".to_owned(),
@@ -472,7 +533,8 @@ fn a_file_that_only_rustc_saw_named_is_followed_and_has_its_reader_alone_built_a
     let outside = BTreeMap::from([("map".to_owned(), "two".to_owned())]);
     let recipe = Recipe { key: String::new(), consulted: file, outside };
     state.update(at(2001), Event::Prepared { edit: 2, recipe });
-    let effects = state.update(at(2002), Event::Loaded { edit: 2, app, diagnostics: Vec::new() });
+    let effects = state
+        .update(at(2002), Event::Loaded { edit: 2, app, diagnostics: Vec::new(), environments: Default::default() });
     let built = effects.iter().filter_map(|effect| match effect {
         Effect::Build { service, .. } => Some(service.as_str()),
         _ => None,

@@ -64,7 +64,9 @@ impl State {
             token: self.settings.token.clone(),
             names: Some(self.settings.names.clone()),
             limits: self.limits(wiring),
+            outside: None,
             record: true,
+            moved: known.live.as_ref().and_then(|live| live.moved.clone()),
         })
     }
 

@@ -8,6 +8,7 @@ use hops::{Batch, otlp};
 use rand::RngExt;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
+use rollout::proxy::Proxies;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -73,7 +74,13 @@ enum Sent {
 impl Exporter {
     /// Begins to send. Inside a Tokio runtime.
     pub fn start(settings: Settings) -> Result<Self, reqwest::Error> {
-        let client = reqwest::Client::builder().default_headers(settings.headers).timeout(settings.timeout).build()?;
+        // The same proxies as clusters and registries are reached by.
+        let proxies = Proxies::of_environment();
+        let through = reqwest::Proxy::custom(move |url| {
+            proxies.to(url.scheme(), url.host_str().unwrap_or_default(), url.port()).map(str::to_owned)
+        });
+        let client = reqwest::Client::builder().proxy(through).default_headers(settings.headers);
+        let client = client.timeout(settings.timeout).build()?;
         let (queue, parts) = mpsc::channel(MOST_QUEUED);
         let (told, trouble) = watch::channel(None);
         let counts = Arc::new(Counts::default());

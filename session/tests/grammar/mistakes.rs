@@ -25,6 +25,12 @@ fn a_mistake_points_at_the_character() {
         ("map {\"a\" 1}", "         ^", "not JSON: expected `:`", ""),
         ("map {\"ü\":1,}", "           ^", "not JSON: trailing comma", ""),
         ("map 3x", "     ^", "not JSON: trailing characters", ""),
+        (
+            "map 340282366920938463463374607431768211455",
+            "    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^",
+            "the shell keeps no number of so many digits: pass it to `dyn invoke`",
+            "",
+        ),
         ("map \"abc", "    ^^^^", "the string does not end", "close it with \""),
         ("map 'abc'", "    ^", "the end of the line is expected here, not '", "JSON strings stand in double quotes"),
         ("map 1 2", "      ^", "map takes 1 input, 2 given", ""),

@@ -408,3 +408,9 @@ fn a_session_that_is_gone_is_said() {
     }
     assert_eq!(run_with(Lost(Mutex::new(1)), "get", false).ended.expect("it ends").code(), 1);
 }
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_first_line() {
+    assert_eq!(both("\u{feff}get\n"), both("get\n"));
+    assert_eq!(both("\u{feff}\nget\n"), both("\nget\n"));
+}

@@ -131,7 +131,7 @@ fn note(scene: Scene<'_>, service: &Service) -> (String, Tone) {
 pub(crate) fn fate_word(fate: &session::Fate) -> &'static str {
     match fate {
         session::Fate::Kept => "kept",
-        session::Fate::Carried => "carried",
+        session::Fate::Carried { .. } => "carried",
         session::Fate::Reset { .. } => "reset",
         session::Fate::New => "new",
     }

@@ -65,6 +65,7 @@ fn facts(scene: Scene<'_>, service: &Service) -> Vec<(&'static str, String, Tone
     for (name, placed) in &service.placed {
         let fate = match &placed.fate {
             Some(session::Fate::Reset { why }) => format!(", reset: {why}"),
+            Some(session::Fate::Carried { why }) if !why.is_empty() => format!(", carried: {why}"),
             Some(fate) => format!(", {}", fate_word(fate)),
             None => String::new(),
         };

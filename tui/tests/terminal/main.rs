@@ -155,3 +155,27 @@ fn another_program_has_the_terminal_and_gives_it_back() {
     terminal.press("q");
     terminal.wait("the end", |screen| screen.contains("exit Quit"));
 }
+
+#[test]
+fn a_view_in_the_background_hears_signals_and_comes_back_to_the_foreground() {
+    let (mut shell, view) = Terminal::start_shell("still", (80, 24));
+    shell.press(&view);
+    shell.wait("the view", |screen| screen.contains("? help"));
+    for round in 1..=2 {
+        shell.press("\u{1a}");
+        shell.wait_written("Stopped", round);
+        assert!(!shell.is_alternate());
+        shell.press("bg\n");
+        // It goes on without the terminal, which is the shell's.
+        shell.press(&format!("echo round $((4{round} + 1))\n"));
+        shell.wait_written(&format!("round 4{}\r", round + 1), 1);
+        assert!(!shell.is_alternate());
+        if round == 1 {
+            shell.press("fg\n");
+            shell.wait("the view", |screen| screen.contains("? help"));
+        }
+    }
+    shell.press("kill -HUP %1\n");
+    shell.wait("the end", |screen| screen.contains("exit TerminalGone"));
+    shell.press("exit\n");
+}

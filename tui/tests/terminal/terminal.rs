@@ -12,6 +12,9 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system}
 /// Longer than anything takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// This test's own program as the view.
+const VIEW: [&str; 5] = ["child::view", "--exact", "--ignored", "--nocapture", "--test-threads=1"];
+
 /// A pseudo-terminal with the view on it.
 pub(crate) struct Terminal {
     /// The modes before anything ran.
@@ -27,11 +30,23 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// Starts the view with a session that behaves so.
     pub(crate) fn start(session: &str, (width, height): (u16, u16)) -> Self {
+        let mut command = CommandBuilder::new(std::env::current_exe().expect("this test"));
+        command.args(VIEW);
+        Self::run(command, session, (width, height))
+    }
+
+    /// Starts a shell with jobs, in which the second value starts the view.
+    pub(crate) fn start_shell(session: &str, size: (u16, u16)) -> (Self, String) {
+        let mut command = CommandBuilder::new("bash");
+        command.args(["--norc", "--noprofile", "-i"]);
+        let line = format!("{} {}\n", std::env::current_exe().expect("this test").display(), VIEW.join(" "));
+        (Self::run(command, session, size), line)
+    }
+
+    fn run(mut command: CommandBuilder, session: &str, (width, height): (u16, u16)) -> Self {
         let size = PtySize { cols: width, rows: height, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).expect("a pseudo-terminal");
         let before = modes(&*pair.master);
-        let mut command = CommandBuilder::new(std::env::current_exe().expect("this test"));
-        command.args(["child::view", "--exact", "--ignored", "--nocapture", "--test-threads=1"]);
         command.env("DYNINKA_TEST_SESSION", session);
         command.env("TERM", "xterm-256color");
         command.env("RUST_BACKTRACE", "0");
@@ -80,8 +95,10 @@ impl Terminal {
     pub(crate) fn wait_written(&mut self, text: &str, times: usize) {
         let end = Instant::now() + PATIENCE;
         while self.count(text) < times {
-            let bytes = self.bytes.recv_timeout(end.saturating_duration_since(Instant::now()));
-            self.take(&bytes.expect("it is written in time"));
+            match self.bytes.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(bytes) => self.take(&bytes),
+                Err(_) => panic!("{text:?} was not written {times} times:\n{}", self.parser.screen().contents()),
+            }
         }
     }
 

@@ -78,7 +78,7 @@ fn a_host_that_dies_of_a_takeover_keeps_the_old_version() {
     let mut state = World::serving(CHAIN).state;
     state.update(at(1000), Event::Saved { settled: at(5), files: BTreeSet::new() });
     let app = read(&CHAIN.replace("* 2.0", "* 3.0"));
-    state.update(at(1001), Event::Loaded { edit: 1, app, diagnostics: Vec::new() });
+    state.update(at(1001), Event::Loaded { edit: 1, app, diagnostics: Vec::new(), environments: Default::default() });
     state.update(at(1002), Event::Checked { edit: 1 });
     let artifact = Artifact {
         version: "map@00000003".to_owned(),
@@ -127,4 +127,43 @@ fn what_stood_still_goes_on_with_the_state_it_had() {
         let fate = &map.live.as_ref().expect("it serves").states["SUM"];
         assert_eq!(matches!(fate, Fate::Reset { .. }), anew, "{fate:?}");
     }
+}
+
+#[test]
+fn a_host_that_reads_nothing_is_started_anew_once_and_told_once() {
+    let mut world = World::serving(CHAIN);
+    let service = || "map".to_owned();
+    let app = read(&CHAIN.replace("* 2.0", "* 3.0"));
+    world.state.update(at(1000), Event::Saved { settled: at(5), files: BTreeSet::new() });
+    world
+        .state
+        .update(at(1001), Event::Loaded { edit: 1, app, diagnostics: Vec::new(), environments: Default::default() });
+    world.state.update(at(1002), Event::Checked { edit: 1 });
+    let artifact = Artifact {
+        version: "map@00000003".to_owned(),
+        file: PathBuf::from("/artifacts/three.so"),
+        compiled: true,
+        ms: 1.0,
+        rests_on: BTreeSet::new(),
+        outside: String::new(),
+    };
+    let ticket = world.state.tickets;
+    let patient = |effects: &[Effect]| {
+        effects.iter().find_map(|effect| if let Effect::Swap(swap) = effect { Some(swap.patient) } else { None })
+    };
+    let effects = world.state.update(at(1003), Event::Built { ticket, service: service(), artifact });
+    assert_eq!(patient(&effects), Some(false), "{effects:?}");
+    let version = Some("map@00000003".to_owned());
+    let deaf = |version| Event::Deaf { service: service(), version, why: "read nothing".to_owned() };
+    // Of a version that nobody takes over any more nothing is to be done.
+    assert_eq!(world.state.update(at(6002), deaf(Some("map@00000009".to_owned()))), []);
+    assert_eq!(world.state.update(at(6003), deaf(version)), [Effect::Kill { service: service() }]);
+    let effects = world.state.update(at(6004), ended(Doer::Service));
+    let [Effect::Report(Report::Down { why, .. }), Effect::Restart { .. }] = &effects[..] else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(why, "its host read nothing");
+    let back = Event::Back { service: service(), version: "map@old".to_owned(), anew: true };
+    let effects = world.state.update(at(7000), back);
+    assert_eq!(patient(&effects), Some(true), "the next one is waited for: {effects:?}");
 }

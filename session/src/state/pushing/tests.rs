@@ -16,7 +16,12 @@ fn state() -> State {
     let settings =
         Settings { token: String::new(), limits: hops::Limits::default(), names: Default::default(), waits: true };
     let mut state = State::new(settings);
-    let loaded = Event::Loaded { edit: 0, app: std::sync::Arc::default(), diagnostics: Vec::new() };
+    let loaded = Event::Loaded {
+        edit: 0,
+        app: std::sync::Arc::default(),
+        diagnostics: Vec::new(),
+        environments: Default::default(),
+    };
     state.update(Duration::ZERO, loaded);
     state
 }
@@ -100,7 +105,15 @@ fn a_broken_file_is_not_pushed_and_what_ran_before_can_be_put_back_all_the_same(
     let mut state = state();
     let wrong = app::Diagnostic::error("no".to_owned(), app::Place::start_of(std::path::Path::new("app.rs")));
     state.update(NOW, Event::Saved { settled: Duration::ZERO, files: std::collections::BTreeSet::new() });
-    state.update(NOW, Event::Loaded { edit: 1, app: std::sync::Arc::default(), diagnostics: vec![wrong] });
+    state.update(
+        NOW,
+        Event::Loaded {
+            edit: 1,
+            app: std::sync::Arc::default(),
+            diagnostics: vec![wrong],
+            environments: Default::default(),
+        },
+    );
     assert!(state.begin_push(NOW, Act::Push).unwrap_err().contains("mend it"));
     assert_eq!(state.begin_push(NOW, Act::Rollback { to: None }).unwrap().push, 1);
 }
