@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::rc::Rc;
 
-use crate::acts::Acts;
 use crate::import::Leaf;
 use crate::mention::{Manner, Mention, Mentions};
 use crate::names::{Find, Names};
 use crate::tokens;
 use crate::tree::{Item, Kind, Tree};
+
+mod acting;
+
+use acting::Needs;
 
 /// What leads from item to item.
 pub(crate) struct Index<'a> {
@@ -31,17 +34,6 @@ pub(crate) struct Index<'a> {
 }
 
 type Leads = Rc<[Lead]>;
-
-/// What has to be there for what registers itself to go along.
-#[derive(Debug)]
-enum Needs {
-    /// Nothing.
-    Nothing,
-    /// One of these items is reached.
-    Reached(BTreeSet<usize>),
-    /// One of these statics is placed on the service.
-    Placed(BTreeSet<usize>),
-}
 
 /// A path of an item, followed.
 struct Lead {
@@ -99,43 +91,8 @@ impl<'a> Index<'a> {
                 _ => {}
             }
         }
-        let acting = (0..tree.items.len()).filter(|number| index.acts(*number));
-        index.acting = acting.map(|number| (number, index.needs(number))).collect();
+        index.acting = index.all_acting();
         index
-    }
-
-    /// Whether an item may have an effect though nothing names it.
-    pub(crate) fn acts(&self, number: usize) -> bool {
-        let item = &self.tree.items[number];
-        match &item.acts {
-            // A trait does nothing where nobody names it, whatever an attribute makes of it.
-            _ if matches!(item.kind, Kind::Service { .. } | Kind::Main | Kind::Test | Kind::Trait { .. }) => false,
-            Acts::No | Acts::Makes => false,
-            Acts::Alone => true,
-            Acts::Called(path) => {
-                let found = self.names.resolve(item.module, path);
-                let own = found.iter().map(|(number, _)| &self.tree.items[*number]);
-                let mut own = own.filter(|found| matches!(found.kind, Kind::Macro)).peekable();
-                own.peek().is_none() || own.any(|found| found.acts == Acts::Makes)
-            }
-        }
-    }
-
-    /// What has to be there for an item that acts to go along with a service. In doubt it goes along with every one.
-    fn needs(&self, number: usize) -> Needs {
-        let item = &self.tree.items[number];
-        let reach = self.reach_apart(number);
-        if !reach.placed.is_empty() {
-            return Needs::Placed(reach.placed.into_keys().collect());
-        }
-        if item.placed.is_some() {
-            return Needs::Placed(BTreeSet::from([number]));
-        }
-        let Kind::Impl { head, .. } = &item.kind else { return Needs::Nothing };
-        let named = head.iter().flat_map(|path| self.names.resolve(item.module, path)).map(|(found, _)| found);
-        let traits: BTreeSet<usize> =
-            named.filter(|found| matches!(self.tree.items[*found].kind, Kind::Trait { .. })).collect();
-        if traits.is_empty() { Needs::Nothing } else { Needs::Reached(traits) }
     }
 
     /// The local traits a leaf of a `use` brings into scope.
@@ -429,24 +386,6 @@ impl<'s, 'a> Search<'s, 'a> {
             self.imports();
             if self.open.is_empty() {
                 return;
-            }
-        }
-    }
-
-    /// What registers itself where there is what it needs.
-    fn acting(&mut self) {
-        let index = self.index;
-        for (number, needs) in if self.with_acting { index.acting.as_slice() } else { &[] } {
-            let goes_along = match needs {
-                Needs::Nothing => true,
-                Needs::Reached(items) => !self.reach.items.is_disjoint(items),
-                Needs::Placed(statics) => self.roots.iter().any(|root| statics.contains(root)),
-            };
-            if goes_along {
-                self.go(*number, index.tree.items[*number].module);
-                if let Kind::Module { inside } = index.tree.items[*number].kind {
-                    index.all_in(inside).into_iter().for_each(|number| self.go(number, 0));
-                }
             }
         }
     }

@@ -45,7 +45,7 @@ impl Compilation<'_> {
         let made = written.folder.path().join("made");
         fs::create_dir(&made).map_err(io("create", &made))?;
         let mut command = self.command(&written);
-        let library = made.join(self.rustc.into_folder(&mut command, &made, std::env::consts::DLL_EXTENSION));
+        let library = made.join(self.rustc.make_in(&mut command, &made, std::env::consts::DLL_EXTENSION));
         let ended = self.rustc.run(command).await?;
         if ended.status.success() && library.is_file() {
             let outside = self.rustc.outside(&written, &made)?;

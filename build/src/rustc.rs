@@ -132,7 +132,7 @@ impl Rustc<'_> {
         Ok(ended)
     }
 
-    /// What was read for a library, where rustc was asked for it by [`Self::into_folder`].
+    /// What was read for a library, where rustc was asked for it by [`Self::make_in`].
     pub(crate) fn outside(&self, written: &Written, made: &Path) -> Result<Outside, BuildError> {
         let file = made.join(format!("{}.d", self.crate_name()));
         let text = fs::read_to_string(&file).map_err(io("read", &file))?;
@@ -142,7 +142,7 @@ impl Rustc<'_> {
 
     /// Has rustc write the library, and what it read for it, into a folder. Answers the library's name there. (File
     /// names are not given: `--emit` takes a comma in them for the next one.)
-    pub(crate) fn into_folder(&self, command: &mut Command, folder: &Path, extension: &str) -> String {
+    pub(crate) fn make_in(&self, command: &mut Command, folder: &Path, extension: &str) -> String {
         command.arg("--emit=dep-info,link").arg("--out-dir").arg(folder);
         format!("lib{}.{extension}", self.crate_name())
     }

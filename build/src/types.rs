@@ -142,7 +142,7 @@ impl Ahead {
         let mut command = rustc.command(&written, &self.key);
         // What is public here need not be where the user wrote it: his lints would be about that.
         command.args(["--crate-type=rlib", "--cap-lints=allow"]);
-        let library = rustc.into_folder(&mut command, &made, "rlib");
+        let library = rustc.make_in(&mut command, &made, "rlib");
         let ended = rustc.run(command).await?;
         if !ended.status.success() {
             let words = first_error(&ended.stderr);

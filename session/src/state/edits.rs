@@ -333,3 +333,6 @@ fn shape(app: &App) -> impl PartialEq + use<> {
     });
     (services.collect::<BTreeMap<_, _>>(), app.flow.clone())
 }
+
+#[cfg(test)]
+mod tests;
