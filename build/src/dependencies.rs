@@ -65,11 +65,18 @@ impl Compiled {
             let info = file.with_file_name(format!("{}.d", stem.strip_prefix("lib").unwrap_or(&stem)));
             let Ok(text) = fs::read_to_string(info) else { continue };
             let DepInfo { files, variables } = DepInfo::read(&text);
-            let files = files.into_iter().map(|file| package.join(file));
-            self.reads.extend(files.filter(|file| !file.starts_with(package) && !file.starts_with(target)));
+            // `beside/../word.txt` is none of the package's.
+            let files = files.into_iter().map(|file| plain(&package.join(file)));
+            self.reads.extend(files.filter(|file| !file.starts_with(plain(package)) && !file.starts_with(target)));
             self.variables.extend(variables.into_iter().filter(|name| !recipe::is_of_outer_cargo(name)));
         }
     }
+}
+
+/// A file's path without links and `..` before its name.
+fn plain(path: &Path) -> PathBuf {
+    let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
+    folder.zip(path.file_name()).map_or_else(|| path.to_owned(), |(folder, name)| folder.join(name))
 }
 
 /// Where the dependencies of one app are prepared.

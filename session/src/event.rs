@@ -36,7 +36,7 @@ pub(crate) enum Event {
     /// They do not.
     Mismatched { edit: Edit, diagnostics: Vec<Diagnostic> },
     /// A library is there.
-    Built { ticket: u64, service: String, artifact: Artifact },
+    Built { ticket: u64, service: String, artifact: Box<Artifact> },
     /// A service could not be built; without one, what all of them are built with.
     Broken { ticket: u64, service: Option<String>, diagnostics: Vec<Diagnostic> },
     /// A service's host runs; it may have no library yet.

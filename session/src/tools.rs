@@ -198,7 +198,7 @@ impl Tools {
                     rests_on: built.rests_on,
                     outside: built.outside,
                 };
-                Event::Built { ticket, service, artifact }
+                Event::Built { ticket, service, artifact: Box::new(artifact) }
             }
             Err(error) => {
                 let diagnostics = self.findings(Some(&service), &error);

@@ -155,7 +155,7 @@ impl World {
                     rests_on: BTreeSet::new(),
                     outside: String::new(),
                 };
-                Some(Event::Built { ticket: *ticket, service: service.clone(), artifact })
+                Some(Event::Built { ticket: *ticket, service: service.clone(), artifact: Box::new(artifact) })
             }
             Effect::Seat { place } => {
                 self.ports += 1;

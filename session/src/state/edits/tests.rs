@@ -27,7 +27,8 @@ fn a_file_that_only_rustc_saw_named_is_followed_and_has_its_reader_alone_built_a
         outside: "one".to_owned(),
     };
     let ticket = state.tickets;
-    let effects = state.update(at(1003), Event::Built { ticket, service: "map".to_owned(), artifact });
+    let effects =
+        state.update(at(1003), Event::Built { ticket, service: "map".to_owned(), artifact: Box::new(artifact) });
     let follows =
         |effect: &Effect| matches!(effect, Effect::Watch { files } if files.contains(Path::new("/data/g.txt")));
     assert!(effects.iter().any(follows) && effects.iter().any(|effect| matches!(effect, Effect::Swap(_))));

@@ -89,7 +89,8 @@ fn a_host_that_dies_of_a_takeover_keeps_the_old_version() {
         outside: String::new(),
     };
     let ticket = state.tickets;
-    let effects = state.update(at(1003), Event::Built { ticket, service: "map".to_owned(), artifact });
+    let effects =
+        state.update(at(1003), Event::Built { ticket, service: "map".to_owned(), artifact: Box::new(artifact) });
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Swap(_))), "{effects:?}");
     let mut rolled_back = 0;
     for now in [1004, 1005] {
@@ -151,7 +152,8 @@ fn a_host_that_reads_nothing_is_started_anew_once_and_told_once() {
     let patient = |effects: &[Effect]| {
         effects.iter().find_map(|effect| if let Effect::Swap(swap) = effect { Some(swap.patient) } else { None })
     };
-    let effects = world.state.update(at(1003), Event::Built { ticket, service: service(), artifact });
+    let effects =
+        world.state.update(at(1003), Event::Built { ticket, service: service(), artifact: Box::new(artifact) });
     assert_eq!(patient(&effects), Some(false), "{effects:?}");
     let version = Some("map@00000003".to_owned());
     let deaf = |version| Event::Deaf { service: service(), version, why: "read nothing".to_owned() };
