@@ -232,7 +232,7 @@ mod tests {
             "#[service] fn f() {}",
             "#[dyninka::placed(f)] static A: u8 = 1;",
             "#[derive(Serialize)] #[serde(default)] struct S { #[serde(skip)] a: u8 }",
-            "#[tokio::test] async fn f() {}",
+            "#[rstest::rstest] async fn f() {}",
             "#[tracing::instrument] fn f() {}",
             "#[async_trait] impl A for B {}",
         ] {

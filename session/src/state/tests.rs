@@ -146,16 +146,8 @@ impl World {
             Effect::Build { ticket, app, service } => {
                 let meaning = &app.0.service(service)?.meaning[..8];
                 let version = format!("{service}@{meaning}");
-                let file = PathBuf::from(format!("/artifacts/{version}.so"));
-                let artifact = Artifact {
-                    version,
-                    file,
-                    compiled: true,
-                    ms: 50.0,
-                    rests_on: BTreeSet::new(),
-                    outside: String::new(),
-                };
-                Some(Event::Built { ticket: *ticket, service: service.clone(), artifact: Box::new(artifact) })
+                let artifact = artifact(&version, &format!("/artifacts/{version}.so"));
+                Some(Event::Built { ticket: *ticket, service: service.clone(), artifact })
             }
             Effect::Seat { place } => {
                 self.ports += 1;
@@ -217,6 +209,12 @@ impl World {
             _ => None,
         })
     }
+}
+
+/// A library that rests on nothing beside the app.
+pub(super) fn artifact(version: &str, file: &str) -> Box<Artifact> {
+    let (version, file) = (version.to_owned(), PathBuf::from(file));
+    Box::new(Artifact { version, file, compiled: true, ms: 50.0, rests_on: BTreeSet::new(), outside: String::new() })
 }
 
 fn finding(message: &str) -> Diagnostic {

@@ -39,9 +39,13 @@ fn a_file_that_only_rustc_saw_named_is_followed_and_has_its_reader_alone_built_a
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Prepare { .. })), "{effects:?}");
     let outside = BTreeMap::from([("map".to_owned(), "two".to_owned())]);
     let recipe = Recipe { key: String::new(), consulted: file, outside };
-    state.update(at(2001), Event::Prepared { edit: 2, recipe });
-    let effects = state
-        .update(at(2002), Event::Loaded { edit: 2, app, diagnostics: Vec::new(), environments: Default::default() });
+    let mut effects = state.update(at(2001), Event::Prepared { edit: 2, recipe });
+    effects.extend(
+        state.update(
+            at(2002),
+            Event::Loaded { edit: 2, app, diagnostics: Vec::new(), environments: Default::default() },
+        ),
+    );
     let built = effects.iter().filter_map(|effect| match effect {
         Effect::Build { service, .. } => Some(service.as_str()),
         _ => None,
