@@ -305,14 +305,11 @@ impl Builder {
         F: Future<Output = Result<T, BuildError>>,
     {
         loop {
+            // Another service's attempt, at the same time, may come upon the same file first.
+            let known = self.linked();
             match attempt().await {
-                Err(BuildError::Missed { files }) => {
-                    let mut linked = self.linked.lock().unwrap_or_else(PoisonError::into_inner);
-                    let known = linked.len();
-                    linked.extend(files.clone());
-                    if linked.len() == known {
-                        return Err(BuildError::Missed { files });
-                    }
+                Err(BuildError::Missed { files }) if !files.is_subset(&known) => {
+                    self.linked.lock().unwrap_or_else(PoisonError::into_inner).extend(files);
                 }
                 ended => return ended,
             }

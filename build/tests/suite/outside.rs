@@ -37,6 +37,21 @@ async fn a_file_that_only_rustc_sees_named_counts_in_the_version() {
 }
 
 #[tokio::test]
+async fn services_that_come_upon_one_file_at_once_are_both_built() {
+    let house = House::new(
+        "include!(\"parts.in\");\n#[service] fn get() -> String { word().to_owned() }\n\
+         #[service] fn other() -> String { format!(\"{} too\", word()) }\n",
+    );
+    house.write("parts.in", "fn word() -> &'static str { include_str!(concat!(\"deep/\", \"w.txt\")) }\n");
+    house.write("deep/w.txt", "w");
+    let (builder, app) = (house.builder(), house.app());
+    builder.prepare(&app).await.unwrap();
+    let (get, other) = tokio::join!(builder.build(&app, "get"), builder.build(&app, "other"));
+    assert_eq!(Loaded::open(&get.unwrap().path).run(&[]).1, json!("w"));
+    assert_eq!(Loaded::open(&other.unwrap().path).run(&[]).1, json!("w too"));
+}
+
+#[tokio::test]
 async fn a_variable_that_rustc_reads_counts_in_the_version() {
     // By a macro's hand: no text names the variable.
     let house = House::new(
