@@ -28,6 +28,7 @@ mod model;
 mod moved;
 mod names;
 mod nesting;
+mod objects;
 mod options;
 mod parse;
 mod placed;

@@ -19,6 +19,7 @@ use crate::process::Pace;
 use crate::profile::Profile;
 use crate::progress::{Listener, Progress};
 use crate::recipe::Recipe;
+use crate::rooms::RoomError;
 use crate::rustc::Rustc;
 use crate::seats::Seats;
 use crate::toolchain::Toolchain;
@@ -97,6 +98,9 @@ impl Builder {
         std::fs::create_dir_all(cache).map_err(io("create", cache))?;
         let cache = cache.canonicalize().map_err(io("find", cache))?;
         rooms::check(&cache)?;
+        if let Some(folder) = [&folder, &cache].into_iter().find(|folder| folder.to_str().is_none()) {
+            return Err(RoomError::NotText(folder.clone()).into());
+        }
         Ok(Self {
             root: folder.join(root.file_name().unwrap_or_default()),
             shown,

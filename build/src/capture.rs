@@ -42,10 +42,12 @@ pub(crate) struct Call {
     pub(crate) libraries: Vec<PathBuf>,
 }
 
-/// In front of rustc for every crate, where the user's flags have panics end the process.
+/// In front of rustc for every crate, where the user's flags have panics end the process, or ask for link-time
+/// optimisation.
 const UNWIND: &str = r#"#!/bin/sh
 # A panic in a service is answered, so whatever is linked into one unwinds, though rustflags say panic=abort.
-exec "$@" -Cpanic=unwind
+# Cargo has libraries without what -Clto needs.
+exec "$@" -Cpanic=unwind -Clto=off -Clinker-plugin-lto=no
 "#;
 
 /// Writes the wrapper and answers where it is.

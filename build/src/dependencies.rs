@@ -337,17 +337,18 @@ impl Workshop<'_> {
         Ok(settings.into_iter().flat_map(|setting| ["--config".to_owned(), setting]).collect())
     }
 
-    /// Whether flags of the user's, in a variable or a file of cargo's, may have panics end the process.
+    /// Whether flags of the user's, in a variable or a file of cargo's, may have panics end the process, or ask for link-time optimisation.
     fn has_abort(&self) -> bool {
         let variables = recipe::variables().into_iter();
         let mut flags =
             variables.filter(|variable| variable.split('=').next().is_some_and(|name| name.ends_with("RUSTFLAGS")));
         let files = recipe::configuration(self.folder());
-        flags.any(|flags| flags.contains("panic"))
+        let does = |text: &str| text.contains("panic") || text.contains("lto");
+        flags.any(|flags| does(&flags))
             || files
                 .iter()
                 .filter_map(|file| fs::read_to_string(file).ok())
-                .any(|text| text.contains("rustflags") && text.contains("panic"))
+                .any(|text| text.contains("rustflags") && does(&text))
     }
 
     fn write_recipe(

@@ -24,6 +24,9 @@ pub enum RoomError {
     /// Cargo hands its folder on in lists of paths, which a colon parts.
     #[error("build in {}: its path has a colon, at which cargo would part it", .0.display())]
     Colon(PathBuf),
+    /// Cargo's own files are UTF-8, and name it.
+    #[error("build with {}: its path is not UTF-8, and cargo takes no other", .0.display())]
+    NotText(PathBuf),
     /// There is no room for temporary files.
     #[error("write temporary files to {}{}: {source}", folder.display(), named(*by_user))]
     Temporary {
@@ -47,6 +50,7 @@ impl RoomError {
             Self::Closed { .. } => "set DYNINKA_HOME to a folder that can be written",
             Self::NoExec(_) => "set DYNINKA_HOME to a folder on a file system that is mounted without noexec",
             Self::Colon(_) => "set DYNINKA_HOME to a folder without a colon in its path",
+            Self::NotText(_) => "rename the folder",
             Self::Temporary { by_user: true, .. } => "set TMPDIR to a folder that can be written, or unset it",
             Self::Temporary { .. } => "set TMPDIR to a folder that can be written",
         }

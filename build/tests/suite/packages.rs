@@ -1,5 +1,7 @@
 //! Where the dependencies of a file come from.
 
+use std::os::unix::ffi::OsStrExt;
+
 use build::BuildError;
 use dyninka::border::Kind;
 use serde_json::json;
@@ -172,7 +174,7 @@ async fn services_build_whatever_profile_and_flags_the_users_configuration_has()
         ".cargo/config.toml",
         "[profile.release]\npanic = \"abort\"\nlto = true\ncodegen-units = 1\nstrip = true\n\
          [build]\nrustc-wrapper = \"/no/such/wrapper\"\nbuild-dir = \"elsewhere\"\ntarget-dir = \"elsewhere\"\n\
-         rustflags = [\"-C\", \"panic=abort\", \"--remap-path-prefix\", \"/nowhere=/x\", \"--cfg\", \"flagged\", \"-g\"]\n\
+         rustflags = [\"-C\", \"panic=abort\", \"-Clto=fat\", \"--remap-path-prefix\", \"/nowhere=/x\", \"--cfg\", \"flagged\", \"-g\"]\n\
          [env]\nRUST_SAID = \"by the configuration\"\n",
     );
     let text = "#[service] fn get() -> String { let caught = std::panic::catch_unwind(|| panic!(\"p\")).is_err();\n\
@@ -191,6 +193,10 @@ fn a_cache_that_cargo_cannot_build_in_is_refused_by_name() {
     let house = House::new("");
     let error = build::Builder::open(&house.path("app.rs"), &house.path("a:b"), |_| {}).map(drop).unwrap_err();
     assert!(error.to_string().contains("a:b") && error.hint().unwrap().contains("DYNINKA_HOME"), "{error}");
+    let folder = house.path("").join(std::ffi::OsStr::from_bytes(b"caf\xe9"));
+    std::fs::create_dir(&folder).unwrap();
+    let error = build::Builder::open(&folder.join("app.rs"), &house.path("cache"), |_| {}).map(drop).unwrap_err();
+    assert!(error.to_string().contains("not UTF-8"), "{error}");
 }
 
 #[tokio::test]
