@@ -1,5 +1,6 @@
 //! Every target.
 
+mod cell;
 mod file;
 mod line;
 mod recording;
@@ -23,5 +24,6 @@ pub const TARGETS: &[Target] = &[
     Target { name: "answer", seeds: line::answers, words: wire::JSON_WORDS, run: line::answer },
     Target { name: "record", seeds: recording::lines, words: recording::WORDS, run: recording::line },
     Target { name: "recording", seeds: recording::files, words: recording::WORDS, run: recording::file },
+    Target { name: "cell", seeds: cell::seeds, words: &[], run: cell::shared },
     Target { name: "line", seeds: line::lines, words: line::WORDS, run: line::line },
 ];

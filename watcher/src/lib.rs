@@ -7,9 +7,11 @@
 //!
 //! The system's watch is on a folder, whatever its name, and no event says that a folder above was moved or that a link
 //! above leads elsewhere. So the names are looked up five times a second; where one leads to another folder than the one
-//! that is watched, that one is watched instead, and its files are told as changed.
+//! that is watched, that one is watched instead, and its files are told as changed. The working folder is followed by its
+//! name likewise, since the names may be relative to it.
 
 mod filter;
+mod here;
 mod mount;
 mod poll;
 mod settle;
@@ -24,6 +26,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
 
 use filter::{Filter, Identity};
+use here::Here;
 use poll::Poller;
 pub use settle::{Batch, LONGEST, SETTLE};
 
@@ -33,6 +36,7 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Watches a set of files.
 pub struct Watcher {
     source: Source,
+    here: Here,
     files: BTreeSet<PathBuf>,
     /// Shared with the thread the system's events come to.
     filter: Arc<Mutex<Filter>>,
@@ -95,6 +99,7 @@ impl Watcher {
     ) -> Result<Self, WatchError> {
         let mut watcher = Self {
             source,
+            here: Here::find(),
             files: BTreeSet::new(),
             filter,
             leads: BTreeMap::new(),
@@ -135,6 +140,7 @@ impl Watcher {
                 }
                 () = sleep_until(self.look) => {
                     self.look = Instant::now() + LOOK;
+                    self.here.follow();
                     if self.astray() {
                         self.look_again();
                     }
