@@ -83,6 +83,12 @@ fn alone(index: &Index<'_>, number: usize) -> Result<Reach, String> {
     if let Some(placed) = reach.placed.keys().next() {
         return Err(format!("{name} uses {}, which is placed", tree.path_of(&tree.items[*placed])));
     }
+    // What registers itself does so from the service's own library.
+    if let Some(acting) = reach.items.iter().find(|number| index.acts(**number)) {
+        let item = &tree.items[*acting];
+        let line = tree.place(item.file, &item.range()).line;
+        return Err(format!("{name} reaches code that registers itself, in line {line}"));
+    }
     // What a macro makes public is its own to say.
     let is_made = |item: &&Item| !item.mentions.made.is_empty();
     if let Some(made) = reach.items.iter().map(|number| &tree.items[*number]).find(is_made) {

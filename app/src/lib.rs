@@ -8,10 +8,12 @@
 //! (services, flow, findings) → `slice` and
 //! `split` (what a service is compiled from) and `meaning` (what an edit changed).
 
+mod acts;
 mod alias;
 mod apart;
 mod cell;
 mod change;
+mod condition;
 mod crates;
 mod diagnostic;
 mod edge;
@@ -26,6 +28,7 @@ mod model;
 mod moved;
 mod names;
 mod nesting;
+mod objects;
 mod options;
 mod parse;
 mod placed;

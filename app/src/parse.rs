@@ -106,6 +106,7 @@ impl Reader<'_> {
         apart::find(self.index, &mut services);
         self.call_circles(&services);
         self.shared_statics(&services);
+        self.trait_objects(&services);
         if !marked && !self.has_unseen_marks {
             let finding = Diagnostic::error("there is no service in this file", Place::start_of(&tree.files[0].path));
             self.findings.push(finding.help("mark functions with #[service]"));

@@ -11,6 +11,10 @@ use crate::names::{Find, Names};
 use crate::tokens;
 use crate::tree::{Item, Kind, Tree};
 
+mod acting;
+
+use acting::Needs;
+
 /// What leads from item to item.
 pub(crate) struct Index<'a> {
     pub(crate) tree: &'a Tree,
@@ -21,6 +25,8 @@ pub(crate) struct Index<'a> {
     methods: HashMap<&'a str, Vec<usize>>,
     /// Leaves of `use` statements that bring a local trait in, for its methods' sake.
     imports: HashMap<usize, Vec<(usize, usize)>>,
+    /// What may have an effect though nothing names it, with what has to be there for it to go along.
+    acting: Vec<(usize, Needs)>,
     /// Macros of the app's that may make an `impl`, by name.
     makers: HashSet<&'a str>,
     /// What an item's paths lead to from a module: asked for by every service that reaches the item.
@@ -41,6 +47,8 @@ struct Lead {
 pub(crate) struct Reach {
     /// Items, by number.
     pub(crate) items: BTreeSet<usize>,
+    /// Of these, what nothing names: it registers itself, or only what does needs it.
+    pub(crate) along: BTreeSet<usize>,
     /// Leaves of `use` statements: item and leaf.
     pub(crate) leaves: BTreeSet<(usize, usize)>,
     /// Services called.
@@ -57,6 +65,7 @@ impl<'a> Index<'a> {
             impls: HashMap::new(),
             methods: HashMap::new(),
             imports: HashMap::new(),
+            acting: Vec::new(),
             makers: makers(tree),
             leads: RefCell::default(),
         };
@@ -82,6 +91,7 @@ impl<'a> Index<'a> {
                 _ => {}
             }
         }
+        index.acting = index.all_acting();
         index
     }
 
@@ -130,6 +140,12 @@ impl<'a> Index<'a> {
         search.open.extend(roots.iter().map(|root| (*root, 0)));
         search.enter(0);
         search.run();
+        if !self.acting.is_empty() {
+            let named = search.reach.items.clone();
+            search.with_acting = true;
+            search.run();
+            search.reach.along = search.reach.items.difference(&named).copied().collect();
+        }
         search.reach
     }
 
@@ -332,6 +348,8 @@ struct Search<'s, 'a> {
     with_nameless: bool,
     /// Whether `impl` blocks go along with their types.
     with_impls: bool,
+    /// Whether what registers itself goes along.
+    with_acting: bool,
     reach: Reach,
     /// Items to look at, with the module whose names count where the item is a macro.
     open: Vec<(usize, usize)>,
@@ -345,6 +363,7 @@ impl<'s, 'a> Search<'s, 'a> {
             roots,
             with_nameless,
             with_impls: true,
+            with_acting: false,
             reach: Reach::default(),
             open: Vec::new(),
             seen: HashSet::new(),
@@ -363,6 +382,7 @@ impl<'s, 'a> Search<'s, 'a> {
             let called = methods.iter().filter_map(|name| self.index.methods.get(name)).flatten();
             let called: Vec<usize> = called.filter(|number| !self.reach.items.contains(number)).copied().collect();
             called.into_iter().for_each(|number| self.go(number, 0));
+            self.acting();
             self.imports();
             if self.open.is_empty() {
                 return;

@@ -18,6 +18,12 @@ pub(crate) fn read(
     findings: &mut Vec<Diagnostic>,
 ) -> (Tree, Option<Arc<Known>>, Option<String>) {
     let mut reader = Reader { sources, memory, tree: Tree::default(), findings, open: Vec::new() };
+    if sources.root.file_name().is_some_and(|name| name.to_str().is_none()) {
+        let finding =
+            Diagnostic::error("the file's name is not UTF-8, and rustc takes no other", Place::start_of(&sources.root));
+        reader.findings.push(finding.help("rename the file"));
+        return (reader.tree, None, None);
+    }
     let Some(text) = sources.texts.get(&sources.root) else {
         let why = sources.absent.get(&sources.root).map_or("no such file", String::as_str);
         reader.findings.push(Diagnostic::unreadable(&sources.root, why));

@@ -188,7 +188,15 @@ fn unfit_type(ty: &Type) -> Option<(&'static str, &'static str)> {
         Type::TraitObject(_) => Some(("a trait object", "what travels has one type: name it")),
         Type::FnPtr(_) | Type::Ptr(_) => Some(("an address", "an address means nothing in another process: send data")),
         Type::Paren(inner) => unfit_type(&inner.elem),
-        Type::Path(path) => inside(path).find_map(unfit_type),
+        Type::Path(path) => {
+            // typetag has serde carry one; whether it can is rustc's to say.
+            let may_own = path
+                .path
+                .segments
+                .last()
+                .is_some_and(|last| ["Box", "Rc", "Arc"].iter().any(|name| last.ident == name));
+            inside(path).filter(|ty| !(may_own && matches!(ty, Type::TraitObject(_)))).find_map(unfit_type)
+        }
         Type::Tuple(tuple) => tuple.elems.iter().find_map(unfit_type),
         Type::Array(array) => unfit_type(&array.elem),
         _ => None,

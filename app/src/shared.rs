@@ -71,7 +71,9 @@ impl Reader<'_> {
         let items = &service.reach.items;
         let names =
             |item: &Item| item.mentions.paths.iter().any(|path| path.segments.last().is_some_and(|of| of == name));
+        // What registers itself uses a static in every service, which says nothing of the services.
         items.contains(&number)
+            && !service.reach.along.contains(&number)
             && (!matches!(self.tree.items[number].kind, Kind::Nameless)
                 || items.iter().any(|other| *other != number && names(&self.tree.items[*other])))
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use proc_macro2::{TokenStream, TokenTree};
 
+use crate::condition;
 use crate::memory::{self, Memory};
 use crate::nesting;
 use crate::unit::Home;
@@ -150,7 +151,7 @@ impl Seen {
                     self.included.extend(literal.ok().map(|literal| literal.value()));
                 }
                 (TokenTree::Punct(hash), [TokenTree::Group(group), ..]) if hash.as_char() == '#' => {
-                    path = path_attribute(group.stream()).or(path);
+                    path = syn::parse2(group.stream()).ok().and_then(|meta| condition::path_in(&meta)).or(path);
                 }
                 // The body of an inline module is looked into above, with its own folder.
                 (TokenTree::Group(group), _) if !is_module_body(&tokens, at) => {
@@ -166,19 +167,6 @@ impl Seen {
 fn is_module_body(tokens: &[TokenTree], at: usize) -> bool {
     at >= 2
         && matches!((&tokens[at - 2], &tokens[at - 1]), (TokenTree::Ident(word), TokenTree::Ident(_)) if word == "mod")
-}
-
-/// The path in `path = "…"`.
-fn path_attribute(tokens: TokenStream) -> Option<String> {
-    let mut tokens = tokens.into_iter();
-    match (tokens.next()?, tokens.next()?, tokens.next()?) {
-        (TokenTree::Ident(key), TokenTree::Punct(equals), TokenTree::Literal(path))
-            if key == "path" && equals.as_char() == '=' =>
-        {
-            syn::parse2::<syn::LitStr>(TokenTree::Literal(path).into()).ok().map(|path| path.value())
-        }
-        _ => None,
-    }
 }
 
 #[cfg(test)]

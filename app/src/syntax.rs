@@ -89,14 +89,3 @@ pub(crate) fn is_for_tests(syntax: &Syntax) -> bool {
         .iter()
         .any(|attribute| attribute.path().is_ident("test") || attribute.path().is_ident("cfg") && needs_test(attribute))
 }
-
-/// The path in `#[path = "…"]`.
-pub(crate) fn path_attribute(attribute: &syn::Attribute) -> Option<String> {
-    match &attribute.meta {
-        syn::Meta::NameValue(pair) if pair.path.is_ident("path") => match &pair.value {
-            syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(path), .. }) => Some(path.value()),
-            _ => None,
-        },
-        _ => None,
-    }
-}

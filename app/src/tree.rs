@@ -5,6 +5,7 @@ use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::acts::Acts;
 use crate::diagnostic::Place;
 use crate::import::{Leaf, Part};
 use crate::mention::Mentions;
@@ -75,6 +76,8 @@ pub(crate) struct Essence {
     pub(crate) placed: Option<PlacedOn>,
     /// Of a struct with named fields and an enum.
     pub(crate) shape: Option<Shape>,
+    /// Whether it may have an effect though nothing names it.
+    pub(crate) acts: Acts,
 }
 
 impl Deref for Item {

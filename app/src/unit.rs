@@ -10,6 +10,8 @@ use quote::ToTokens;
 use syn::Item as Syntax;
 use syn::spanned::Spanned;
 
+use crate::acts;
+use crate::condition;
 use crate::import;
 use crate::mention::{self, Mentions};
 use crate::options;
@@ -17,7 +19,7 @@ use crate::placed;
 use crate::service::{self, Signed};
 use crate::shape;
 use crate::sources::Seen;
-use crate::syntax::{attributes, is_for_tests, is_named, is_ours, name_range, names, path_attribute};
+use crate::syntax::{attributes, is_for_tests, is_named, is_ours, name_range, names};
 use crate::tokens;
 use crate::tree::{Essence, Face, Kind};
 
@@ -132,7 +134,7 @@ impl Declared {
         let inside = inner.content.as_ref();
         Self {
             name: inner.ident.to_string(),
-            path: inner.attrs.iter().find_map(path_attribute),
+            path: condition::path(&inner.attrs),
             is_conditional: inner.attrs.iter().any(|attribute| attribute.path().is_ident("cfg")),
             essence: Arc::new(Essence { hash, ..plain(syntax, start) }),
             inside: inside.map(|(_, items)| items.iter().map(|item| Content::read(item, start, false)).collect()),
@@ -152,6 +154,7 @@ fn plain(syntax: &Syntax, start: usize) -> Essence {
         mentions: Mentions::default(),
         placed: placed::read(syntax, start),
         shape: shape::read(syntax),
+        acts: acts::read(syntax),
     }
 }
 

@@ -100,3 +100,54 @@ fn a_root_that_is_not_there_is_told() {
     assert_eq!(told(&findings), ["app.rs:1:1 failed to read app.rs: no such file"]);
     assert!(app.slice("a").is_none());
 }
+
+/// Names of the functions in a slice.
+fn functions(app: &App, service: &str) -> String {
+    let slice = app.slice(service).unwrap_or_default();
+    slice.files.values().flat_map(|text| text.split_whitespace()).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn code_that_registers_itself_goes_along_with_every_service() {
+    let root = "use std::sync::atomic::AtomicU64; static S: AtomicU64 = AtomicU64::new(0);\n\
+                #[ctor::ctor] fn init() { seven() }\nfn seven() { S.store(7, Relaxed) }\n\
+                mod plugins { inventory::submit! { super::Plugin(1) } fn unused() {} }\nstruct Plugin(u8);\n\
+                mod quiet { record!(A); fn unused() {} }\nmacro_rules! record { ($n:ident) => { struct $n; } }\n\
+                #[linkme::distributed_slice(ALL)] static EXTRA: fn() = extra;\nfn extra() {}\nfn unreached() {}\n\
+                #[tokio::test] async fn test() {}\n\
+                #[service] fn a() -> u8 { 1 }\n#[service] fn b(a: u8) -> u8 { a }\nfn main() { a().b() }\n";
+    let (app, findings) = parse(&[("app.rs", root)]);
+    assert_eq!(findings, []);
+    for service in ["a", "b"] {
+        let slice = functions(&app, service);
+        for kept in ["fn init()", "fn seven()", "static S:", "submit!", "struct Plugin", "EXTRA", "fn extra()"] {
+            assert!(slice.contains(kept), "{kept} is missing in {slice}");
+        }
+        for left in ["fn unreached", "fn unused", "record!(A)", "fn test"] {
+            assert!(!slice.contains(left), "{left} is in {slice}");
+        }
+    }
+    let changed = root.replace("S.store(7", "S.store(8");
+    let (changed, _) = parse(&[("app.rs", &changed)]);
+    assert_eq!(app::compare(&app, &changed).services.len(), 2);
+}
+
+#[test]
+fn code_that_registers_itself_goes_where_the_state_is_that_it_uses() {
+    let root = "#[placed(a)] static S: AtomicU64 = AtomicU64::new(0);\n#[ctor::ctor] fn init() { S.store(7, Relaxed) }\n\
+                #[service] fn a() -> u64 { S.load(Relaxed) }\n#[service] fn b(a: u64) -> u64 { a }\nfn main() { a().b() }\n";
+    let (app, findings) = parse(&[("app.rs", root)]);
+    assert_eq!(findings, []);
+    assert!(functions(&app, "a").contains("fn init()"));
+    assert!(!functions(&app, "b").contains("fn init()"));
+}
+
+#[test]
+fn an_impl_that_registers_itself_goes_along_with_its_trait() {
+    let root = "#[typetag::serde] trait Shape { fn area(&self) -> f64; }\nstruct Square(f64);\n\
+                #[typetag::serde] impl Shape for Square { fn area(&self) -> f64 { self.0 } }\n\
+                #[service] fn a() -> u64 { 1 }\n#[service] fn b(s: Box<dyn Shape>) -> f64 { s.area() }\nfn main() { a() }\n";
+    let (app, _) = parse(&[("app.rs", root)]);
+    assert!(functions(&app, "b").contains("impl Shape for Square") && functions(&app, "b").contains("struct Square"));
+    assert!(!functions(&app, "a").contains("Shape"));
+}

@@ -281,3 +281,20 @@ fn a_static_that_two_services_use_is_told_to_be_two() {
         used(inside, "m::COUNT.load(Relaxed)", "use m::*; COUNT.load(Relaxed)")[0].starts_with("1:20 static COUNT")
     );
 }
+
+#[test]
+fn a_trait_object_is_refused_where_nothing_says_how_it_is_carried() {
+    let told = |before: &str, signature: &str| {
+        let text = format!(
+            "use dyninka::prelude::*;\n{before} trait Shape {{ fn area(&self) -> u64; }}\n#[service] fn a{signature} {{ todo!() }}\n#[dyninka::main] fn main() {{ a() }}\n"
+        );
+        findings(&text).iter().any(|found| found.message.contains("dyn Shape"))
+    };
+    assert!(told("", "() -> Box<dyn Shape>"));
+    assert!(told("", "() -> Option<Vec<Box<dyn Shape>>>"));
+    assert!(told("", "(shape: std::sync::Arc<dyn Shape>)"));
+    assert!(!told("#[typetag::serde]", "() -> Box<dyn Shape>"));
+    assert!(!told("", "() -> Result<u8, Box<dyn Shape>>"), "an error is told as text");
+    assert!(!told("impl Serialize for dyn Shape {}", "() -> Box<dyn Shape>"));
+    assert!(!told("erased_serde::serialize_trait_object!(Shape);", "() -> Box<dyn Shape>"));
+}

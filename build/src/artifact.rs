@@ -23,6 +23,10 @@ pub struct Artifact {
     pub bytes: u64,
     /// Whether it was compiled just now; else it was kept from earlier.
     pub built: bool,
+    /// Files that it rests on beside the app's own and those of its dependencies.
+    pub rests_on: BTreeSet<PathBuf>,
+    /// As [`crate::Recipe::outside`] has it for the service.
+    pub outside: String,
     /// Time from the request to the library, in milliseconds.
     pub ms: f64,
 }

@@ -9,11 +9,15 @@ use crate::artifact::Artifact;
 use crate::builder::{Builder, Machine};
 use crate::compile::{Compilation, Compiled};
 use crate::error::BuildError;
+use crate::outside::{self, Outside};
 use crate::profile::Profile;
 use crate::progress::Progress;
 use crate::recipe::Recipe;
 use crate::types::{self, Ahead};
 use crate::{certain, glue, hash};
+
+/// A library is built again where rustc read what was not known to count in its version.
+const MOST_BUILDS: u32 = 4;
 
 impl Builder {
     pub(crate) async fn attempt(
@@ -24,22 +28,38 @@ impl Builder {
         service: &Service,
         start: Instant,
     ) -> Result<Artifact, BuildError> {
-        let Identity { key, version } = self.identify(recipe, app, service);
         let types = self.types_key(recipe, app, service);
-        let (kept, built) = match self.shelf.find(&key) {
-            Some(kept) => (kept, false),
-            None => {
-                let _seat = self.seats.take().await;
-                let compiled = self.compile(machine, recipe, app, service, &version, types.as_deref()).await?;
-                (self.shelf.put(&key, &compiled.library)?, true)
+        let mut outside = self.outside(recipe, app, service);
+        let mut builds = 0;
+        let (kept, version, state) = loop {
+            let state = outside.hash(self.folder(), self.profile);
+            let Identity { key, version } = self.identify(recipe, app, service, &state);
+            if let Some(kept) = self.shelf.find(&key) {
+                break (kept, version, state);
             }
+            let _seat = self.seats.take().await;
+            let compiled = self.compile(machine, recipe, app, service, &version, types.as_deref()).await?;
+            builds += 1;
+            let base = self.identify(recipe, app, service, "").key;
+            self.memory.keep(self.root(), &service.name, &base, &compiled.outside)?;
+            // The version, which is compiled in, counts what rustc read, as it was before and still is.
+            if compiled.outside == outside && outside.hash(self.folder(), self.profile) == state {
+                break (self.shelf.put(&key, &compiled.library)?, version, state);
+            }
+            if builds == MOST_BUILDS {
+                let words = "the files that it includes change while it is built".to_owned();
+                return Err(BuildError::Failed { service: service.name.clone(), words });
+            }
+            outside = compiled.outside;
         };
+        let built = builds > 0;
         let ms = start.elapsed().as_secs_f64() * 1000.0;
         if let Some(types) = types {
             self.compile_ahead(machine, recipe, app, service, types);
         }
         let (path, bytes) = kept;
-        Ok(Artifact { service: service.name.clone(), version, path, bytes, built, ms })
+        let service = service.name.clone();
+        Ok(Artifact { service, version, path, bytes, built, rests_on: outside.files, outside: state, ms })
     }
 
     /// Compiles over the crate of the service's types where there is one, and else, or where that does not do, all of
@@ -63,7 +83,8 @@ impl Builder {
         };
         let glue = glue::write(service, &slice.stubs, version, &print);
         let work = self.work();
-        let rustc = self.rustc(machine, recipe, &app.name, &work);
+        let linked = self.linked();
+        let rustc = self.rustc(machine, recipe, &app.name, &work, &linked);
         let whole = Compilation { rustc, service, slice: &slice, glue: &glue, linker: &machine.linker, types: None };
         let Some((types, split)) = types.zip(app.split(&service.name)) else { return whole.run().await };
         let Some(kept) = self.rack.find(types, &split.types) else { return whole.run().await };
@@ -76,6 +97,7 @@ impl Builder {
                 findings.into_iter().next().map(|finding| finding.diagnostic.message)
             }
             Err(BuildError::Failed { words, .. }) => Some(words),
+            // Whatever is missed, the whole misses it too.
             ended => return ended,
         };
         // What rustc said may be about the split, or name lines where things no longer stand: the whole says the truth.
@@ -129,7 +151,24 @@ impl Builder {
         }
     }
 
-    pub(crate) fn identify(&self, recipe: &Recipe, app: &App, service: &Service) -> Identity {
+    /// What a service's library rests on beside the app's own files, as far as that is known before rustc is called.
+    pub(crate) fn outside(&self, recipe: &Recipe, app: &App, service: &Service) -> Outside {
+        let base = self.identify(recipe, app, service, "").key;
+        let known = self.memory.recall(self.root(), &service.name, &base);
+        let outside = known.unwrap_or_else(|| {
+            let slice = app.slice(&service.name).unwrap_or_default();
+            let variables = slice.files.values().flat_map(|text| outside::named_in(text));
+            let variables = variables.filter(|name| !recipe.environment.contains_key(name)).collect();
+            Outside { variables, ..Outside::default() }
+        });
+        if !outside.linked.is_empty() {
+            self.linked.lock().unwrap_or_else(PoisonError::into_inner).extend(outside.linked.iter().cloned());
+        }
+        outside
+    }
+
+    /// `outside`: the state of what it rests on beside the app's own files; empty where there is nothing.
+    pub(crate) fn identify(&self, recipe: &Recipe, app: &App, service: &Service, outside: &str) -> Identity {
         let level = [self.profile.level()];
         let shown = match self.profile {
             Profile::Dev => self.shown().as_os_str().as_encoded_bytes(),
@@ -143,6 +182,9 @@ impl Builder {
         let stubs: Vec<String> =
             called.map(|called| format!("{}{:?}{:?}", called.name, called.inputs, called.output)).collect();
         parts.extend(stubs.iter().map(String::as_bytes));
+        if !outside.is_empty() {
+            parts.push(outside.as_bytes());
+        }
         let key = hash::parts(parts);
         let version = format!("{}@{}", service.name, &key[..8]);
         // Two libraries of one version may name other places of this machine: each recipe has its own.

@@ -14,10 +14,12 @@ use crate::dependencies::Workshop;
 use crate::error::{BuildError, io};
 use crate::finding::Finding;
 use crate::linker::{self, Linker};
+use crate::outside::Memory;
 use crate::process::Pace;
 use crate::profile::Profile;
 use crate::progress::{Listener, Progress};
 use crate::recipe::Recipe;
+use crate::rooms::RoomError;
 use crate::rustc::Rustc;
 use crate::seats::Seats;
 use crate::toolchain::Toolchain;
@@ -54,6 +56,10 @@ pub struct Builder {
     also: std::sync::Mutex<BTreeSet<String>>,
     /// Recipes whose libraries did not fit rustc and were built anew, once.
     renewed: std::sync::Mutex<BTreeSet<String>>,
+    /// What libraries rest on beside the app's own files.
+    pub(crate) memory: Memory,
+    /// Files that code names relative to the app's file in a way that is not seen without rustc.
+    pub(crate) linked: std::sync::Mutex<BTreeSet<PathBuf>>,
     /// What the flow was whenever it fitted.
     fitting: std::sync::Mutex<BTreeSet<String>>,
 }
@@ -92,11 +98,16 @@ impl Builder {
         std::fs::create_dir_all(cache).map_err(io("create", cache))?;
         let cache = cache.canonicalize().map_err(io("find", cache))?;
         rooms::check(&cache)?;
+        if let Some(folder) = [&folder, &cache].into_iter().find(|folder| folder.to_str().is_none()) {
+            return Err(RoomError::NotText(folder.clone()).into());
+        }
         Ok(Self {
             root: folder.join(root.file_name().unwrap_or_default()),
             shown,
             shelf: Shelf::new(&cache),
             rack: Rack::new(&cache),
+            memory: Memory::new(&cache),
+            linked: std::sync::Mutex::default(),
             cache,
             listener: Arc::new(listener),
             profile: Profile::Dev,
@@ -128,13 +139,24 @@ impl Builder {
     /// toolchain this reads a few files and starts no program. [`Self::build`] does it by itself.
     pub async fn prepare(&self, app: &App) -> Result<Recipe, BuildError> {
         let machine = self.machine().await?;
-        self.prepare_on(&machine, app, false).await
+        let mut recipe = self.prepare_on(&machine, app, false).await?;
+        for service in &app.services {
+            let outside = self.outside(&recipe, app, service);
+            if !outside.is_empty() {
+                let state = outside.hash(self.folder(), self.profile);
+                recipe.outside.insert(service.name.clone(), state);
+            }
+            recipe.consulted.extend(outside.files);
+        }
+        Ok(recipe)
     }
 
     /// The version a service has or would have: `service@` and eight digits over all it is built from.
     pub async fn version(&self, app: &App, service: &str) -> Result<String, BuildError> {
         let recipe = self.prepare(app).await?;
-        Ok(self.identify(&recipe, app, find(app, service)?).version)
+        let service = find(app, service)?;
+        let state = self.outside(&recipe, app, service).hash(self.folder(), self.profile);
+        Ok(self.identify(&recipe, app, service, &state).version)
     }
 
     /// The library of an earlier version ([`Artifact::version`]), where it is still kept.
@@ -149,7 +171,7 @@ impl Builder {
         let machine = self.machine().await?;
         let service = find(app, service)?;
         let recipe = self.prepare_on(&machine, app, false).await?;
-        match self.attempt(&machine, &recipe, app, service, start).await {
+        match self.seeing(|| self.attempt(&machine, &recipe, app, service, start)).await {
             Err(BuildError::Rustc { service: name, findings }) => {
                 let Some(anew) = self.can_mend(&recipe, &findings) else {
                     return Err(BuildError::Rustc { service: name, findings });
@@ -170,7 +192,7 @@ impl Builder {
     pub async fn check_flow(&self, app: &App) -> Result<(), BuildError> {
         let machine = self.machine().await?;
         let recipe = self.prepare_on(&machine, app, false).await?;
-        match self.check_flow_by(&machine, &recipe, app).await {
+        match self.seeing(|| self.check_flow_by(&machine, &recipe, app)).await {
             Err(BuildError::Flow { findings }) => {
                 let Some(anew) = self.can_mend(&recipe, &findings) else { return Err(BuildError::Flow { findings }) };
                 let recipe = self.prepare_on(&machine, app, anew).await?;
@@ -187,7 +209,8 @@ impl Builder {
             return Ok(());
         }
         let work = self.work();
-        let rustc = self.rustc(machine, recipe, &app.name, &work);
+        let linked = self.linked();
+        let rustc = self.rustc(machine, recipe, &app.name, &work, &linked);
         // No seat is taken: a takeover waits for this, and it is short.
         flow::check(rustc, app).await?;
         self.fitting.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
@@ -223,6 +246,7 @@ impl Builder {
         leftover::clear(&self.work())?;
         remove_older(&self.work(), ABANDONED)?;
         remove_older(&self.cache.join("target"), FORGOTTEN)?;
+        remove_older(&self.cache.join("outside"), FORGOTTEN)?;
         self.rack.prune(limit)?;
         self.shelf.prune(limit)
     }
@@ -233,6 +257,7 @@ impl Builder {
         recipe: &'a Recipe,
         name: &'a str,
         work: &'a Path,
+        linked: &'a BTreeSet<PathBuf>,
     ) -> Rustc<'a> {
         Rustc {
             recipe,
@@ -244,6 +269,7 @@ impl Builder {
             profile: self.profile,
             limit: self.limit,
             pace: Pace::Awaited,
+            linked,
         }
     }
 
@@ -275,6 +301,33 @@ impl Builder {
         }
         (self.listener)(Progress::Notice("the compiled dependencies do not fit rustc: they are built anew".to_owned()));
         Some(self.renewed.lock().unwrap_or_else(PoisonError::into_inner).insert(recipe.key.clone()))
+    }
+
+    /// Does something anew for as long as it comes upon files that are beside the app's and were not seen to be named.
+    async fn seeing<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, BuildError>
+    where
+        F: Future<Output = Result<T, BuildError>>,
+    {
+        loop {
+            // Another service's attempt, at the same time, may come upon the same file first.
+            let known = self.linked();
+            match attempt().await {
+                Err(BuildError::Missed { files }) if !files.is_subset(&known) => {
+                    self.linked.lock().unwrap_or_else(PoisonError::into_inner).extend(files);
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    /// Files that code names relative to the app's file in a way that is not seen without rustc.
+    pub(crate) fn linked(&self) -> BTreeSet<PathBuf> {
+        self.linked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The app's file, absolute.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
     }
 
     pub(crate) fn folder(&self) -> &Path {

@@ -42,10 +42,27 @@ pub(crate) struct Call {
     pub(crate) libraries: Vec<PathBuf>,
 }
 
+/// In front of rustc for every crate, where the user's flags have panics end the process, or ask for link-time
+/// optimisation.
+const UNWIND: &str = r#"#!/bin/sh
+# A panic in a service is answered, so whatever is linked into one unwinds, though rustflags say panic=abort.
+# Cargo has libraries without what -Clto needs.
+exec "$@" -Cpanic=unwind -Clto=off -Clinker-plugin-lto=no
+"#;
+
 /// Writes the wrapper and answers where it is.
 pub(crate) fn wrapper(cache: &Path) -> Result<PathBuf, BuildError> {
-    let file = cache.join("capture.sh");
-    if files::write_changed(&file, SCRIPT.replace("@LEAF@", LEAF).as_bytes())? || !is_executable(&file) {
+    script(&cache.join("capture.sh"), &SCRIPT.replace("@LEAF@", LEAF))
+}
+
+/// The same for the wrapper that goes in front of rustc for dependencies too.
+pub(crate) fn unwinding(cache: &Path) -> Result<PathBuf, BuildError> {
+    script(&cache.join("unwind.sh"), UNWIND)
+}
+
+fn script(file: &Path, text: &str) -> Result<PathBuf, BuildError> {
+    let file = file.to_owned();
+    if files::write_changed(&file, text.as_bytes())? || !is_executable(&file) {
         fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).map_err(io("make executable", &file))?;
     }
     Ok(file)
@@ -74,40 +91,86 @@ pub(crate) fn read(file: &Path) -> Result<Call, BuildError> {
     Ok(call)
 }
 
-/// Options that stand apart from their value.
-const WITH_VALUE: [&str; 15] = [
-    "-A",
-    "-C",
-    "-D",
-    "-F",
-    "-L",
-    "-W",
-    "-Z",
-    "-l",
+/// Options of one letter that have a value, in the same word or in the next.
+const SHORT_WITH_VALUE: [&str; 9] = ["-A", "-C", "-D", "-F", "-L", "-W", "-Z", "-l", "-o"];
+
+/// Long options that have a value, behind `=` or in the next word.
+const LONG_WITH_VALUE: [&str; 26] = [
+    "--allow",
     "--cap-lints",
     "--cfg",
     "--check-cfg",
+    "--codegen",
+    "--color",
     "--crate-name",
+    "--crate-type",
+    "--deny",
+    "--diagnostic-width",
+    "--edition",
+    "--emit",
+    "--env-set",
+    "--error-format",
+    "--explain",
     "--extern",
+    "--forbid",
+    "--force-warn",
+    "--json",
     "--out-dir",
+    "--print",
+    "--remap-path-prefix",
+    "--remap-path-scope",
+    "--sysroot",
     "--target",
+    "--warn",
 ];
+
+/// Options without a value that are decided here for every service, or that belong to the empty crate.
+const DROPPED: [&str; 7] = ["-g", "-O", "-v", "--verbose", "--test", "-h", "--help"];
+
+/// An option as rustc reads it.
+#[derive(Debug, PartialEq, Eq)]
+enum Argument<'a> {
+    WithValue(&'a str, &'a str),
+    Alone(&'a str),
+    /// The source file.
+    Input,
+}
+
+/// Reads arguments as rustc does: a value may be in its option's word or in the next one.
+fn read_arguments(words: &[String]) -> Vec<Argument<'_>> {
+    let mut arguments = Vec::new();
+    let mut rest = words.iter();
+    while let Some(word) = rest.next() {
+        let (name, value) = match word.split_once('=') {
+            Some((name, value)) if word.starts_with("--") => (name, Some(value)),
+            _ => (word.as_str(), None),
+        };
+        let short = word.get(..2).filter(|short| SHORT_WITH_VALUE.contains(short));
+        arguments.push(if let Some(short) = short {
+            let value = &word[2..];
+            let value = if value.is_empty() { rest.next().map_or("", String::as_str) } else { value };
+            Argument::WithValue(short, value)
+        } else if LONG_WITH_VALUE.contains(&name) {
+            let value = value.or_else(|| rest.next().map(String::as_str));
+            Argument::WithValue(if name == "--codegen" { "-C" } else { name }, value.unwrap_or_default())
+        } else if word.starts_with('-') {
+            Argument::Alone(word)
+        } else {
+            Argument::Input
+        });
+    }
+    arguments
+}
 
 /// What counts for every crate of the same dependencies. Whatever is not known here is the user's and is kept.
 fn keep(call: &[String]) -> Call {
     let mut kept = Call::default();
     // The first is rustc itself.
-    let mut rest = call.iter().skip(1).peekable();
-    while let Some(argument) = rest.next() {
-        if WITH_VALUE.contains(&argument.as_str()) || argument == "--crate-type" {
-            let Some(value) = rest.next() else { break };
-            keep_pair(&mut kept, argument, value);
-        } else if let Some(value) = argument.strip_prefix("-C") {
-            keep_pair(&mut kept, "-C", value);
-        } else if !argument.starts_with('-') || is_of_one_crate(argument) {
-            continue;
-        } else {
-            kept.arguments.push(argument.clone());
+    for argument in read_arguments(call.get(1..).unwrap_or_default()) {
+        match argument {
+            Argument::WithValue(option, value) => keep_pair(&mut kept, option, value),
+            Argument::Alone(option) if !DROPPED.contains(&option) => kept.arguments.push(option.to_owned()),
+            Argument::Alone(_) | Argument::Input => {}
         }
     }
     kept
@@ -118,22 +181,16 @@ fn keep_pair(kept: &mut Call, option: &str, value: &str) {
         "-C" if is_decided_here(value) => return,
         "-C" => kept.has_linker |= value.starts_with("link"),
         "--extern" => kept.libraries.extend(value.split_once('=').map(|(_, file)| PathBuf::from(file))),
-        "--cfg" | "-L" | "-l" | "-Z" | "--target" => {}
+        "--cfg" | "-L" | "-l" | "-Z" | "--target" | "--remap-path-prefix" | "--sysroot" | "--env-set" => {}
+        // The rest names the empty crate, its output, how rustc speaks to cargo, or lints.
         _ => return,
     }
     kept.arguments.extend([option.to_owned(), value.to_owned()]);
 }
 
-/// Options in one word that name the empty crate, its output or how rustc speaks to cargo.
-fn is_of_one_crate(argument: &str) -> bool {
-    let name = argument.split('=').next().unwrap_or(argument);
-    ["--edition", "--emit", "--error-format", "--json", "--diagnostic-width", "--color", "--crate-type"].contains(&name)
-        || ["-A", "-D", "-F", "-W"].iter().any(|lint| argument.starts_with(lint))
-}
-
 /// Code generation that is the same for every service.
 fn is_decided_here(value: &str) -> bool {
-    let name = value.split('=').next().unwrap_or(value);
+    let name = value.split('=').next().unwrap_or(value).replace('_', "-");
     [
         "codegen-units",
         "debug-assertions",
@@ -141,6 +198,7 @@ fn is_decided_here(value: &str) -> bool {
         "embed-bitcode",
         "extra-filename",
         "incremental",
+        "linker-plugin-lto",
         "lto",
         "metadata",
         "opt-level",
@@ -150,15 +208,15 @@ fn is_decided_here(value: &str) -> bool {
         "split-debuginfo",
         "strip",
     ]
-    .contains(&name)
+    .contains(&name.as_str())
 }
 
 /// The variables of a call that neither we nor cargo by itself set: `[env]` of cargo's configuration.
 fn set_by_configuration(variables: &[String], ours: &dyn Fn(&str) -> Option<String>) -> BTreeMap<String, String> {
     let pairs = variables.iter().filter_map(|pair| pair.split_once('='));
     let by_itself = |name: &str| {
-        ["CARGO", "RUST", "LD_LIBRARY_PATH", "DYLD_", "OUT_DIR", TARGET].iter().any(|start| name.starts_with(start))
-            || ["_", "PWD", "OLDPWD", "SHLVL"].contains(&name)
+        ["CARGO", "RUSTC", "RUSTUP_", "LD_LIBRARY_PATH", "DYLD_", TARGET].iter().any(|start| name.starts_with(start))
+            || ["_", "PWD", "OLDPWD", "SHLVL", "OUT_DIR", "RUSTFLAGS", "RUST_RECURSION_COUNT"].contains(&name)
     };
     pairs
         .filter(|(name, value)| !by_itself(name) && ours(name).as_deref() != Some(value))
@@ -193,20 +251,36 @@ mod tests {
         let call = keep(&words(
             "rustc -C linker=clang -Clink-arg=-fuse-ld=mold -C target-cpu=native --cfg tokio_unstable -Zx",
         ));
-        let kept = "-C linker=clang -C link-arg=-fuse-ld=mold -C target-cpu=native --cfg tokio_unstable -Zx";
+        let kept = "-C linker=clang -C link-arg=-fuse-ld=mold -C target-cpu=native --cfg tokio_unstable -Z x";
         assert_eq!(call.arguments.join(" "), kept);
         assert!(call.has_linker);
     }
 
     #[test]
+    fn options_are_read_as_rustc_reads_them() {
+        for (line, kept) in [
+            ("--remap-path-prefix /a=/b --error-format=json", "--remap-path-prefix /a=/b"),
+            ("--remap-path-prefix=/a=/b", "--remap-path-prefix /a=/b"),
+            ("--codegen target-cpu=native --codegen=opt_level=3", "-C target-cpu=native"),
+            ("-C panic=abort -Clto --codegen linker-plugin-lto -g -O", ""),
+            ("--cap-lints warn --deny unused --allow=x -A y -Wz --force-warn z", ""),
+            ("--error-format human --color always --diagnostic-width 80 --json x", ""),
+            ("-lz -L native=/x --cfg a --cfg=b -Z c", "-l z -L native=/x --cfg a --cfg b -Z c"),
+            ("--env-set A=b --sysroot /s -o /x --emit link --edition 2021", "--env-set A=b --sysroot /s"),
+        ] {
+            assert_eq!(keep(&words(&format!("rustc {line}"))).arguments.join(" "), kept, "{line}");
+        }
+    }
+
+    #[test]
     fn variables_of_the_configuration_are_told_from_cargos_own() {
-        let variables = words("HOME=/home/me REGION=eu CARGO_PKG_NAME=leaf RUSTC=x PWD=/x TOKEN=new");
-        let ours =
-            |name: &str| Some(if name == "HOME" { "/home/me" } else { "old" }.to_owned()).filter(|_| name != "REGION");
+        let variables = words("HOME=/home/me REGION=eu RUST_LOG=info CARGO_PKG_NAME=leaf RUSTC=x PWD=/x TOKEN=new");
+        let ours = |name: &str| {
+            Some(if name == "HOME" { "/home/me" } else { "old" }.to_owned())
+                .filter(|_| !["REGION", "RUST_LOG"].contains(&name))
+        };
         let set = set_by_configuration(&variables, &ours);
-        assert_eq!(
-            set,
-            BTreeMap::from([("REGION".to_owned(), "eu".to_owned()), ("TOKEN".to_owned(), "new".to_owned())])
-        );
+        let expected = [("REGION", "eu"), ("RUST_LOG", "info"), ("TOKEN", "new")];
+        assert_eq!(set, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
     }
 }

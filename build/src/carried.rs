@@ -23,6 +23,7 @@ pub(crate) fn unpack(cache: &Path) -> Result<PathBuf, BuildError> {
     let folder = cache.join("runtime").join(hash());
     for (name, text) in FILES {
         let file = folder.join(name);
+        let text = if name.ends_with("Cargo.toml") { with_own_version(text) } else { (*text).to_owned() };
         if fs::read(&file).is_ok_and(|there| there == text.as_bytes()) {
             continue;
         }
@@ -32,10 +33,28 @@ pub(crate) fn unpack(cache: &Path) -> Result<PathBuf, BuildError> {
     crate_folder.canonicalize().map_err(io("find", &crate_folder))
 }
 
+/// A manifest with a version that no checkout has: cargo's lock file takes two packages of one name and version for
+/// one, and the user's package, or one that it depends on, may name `dyninka` by a path of its own.
+fn with_own_version(manifest: &str) -> String {
+    match manifest.split_once("\nversion = \"") {
+        Some((before, after)) => {
+            let (version, rest) = after.split_once('"').unwrap_or((after, ""));
+            format!("{before}\nversion = \"{version}+dyn\"{rest}")
+        }
+        None => manifest.to_owned(),
+    }
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_carried_has_a_version_of_its_own() {
+        let manifest = "[package]\nname = \"a\"\nversion = \"0.1.0\"\n[dependencies]\nb = { version = \"1\" }\n";
+        assert_eq!(with_own_version(manifest), manifest.replace("0.1.0", "0.1.0+dyn"));
+    }
 
     #[test]
     fn the_runtime_is_written_once() {

@@ -1,5 +1,6 @@
 //! What keeps a library from being built.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -81,6 +82,12 @@ pub enum BuildError {
         /// Its last words.
         words: String,
     },
+    /// Code names files relative to the app's own in a way that was not seen; they are there.
+    #[error("find {} beside the slice of a service", files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", "))]
+    Missed {
+        /// Relative to the app's file.
+        files: BTreeSet<PathBuf>,
+    },
     /// The time limit is over.
     #[error("finish {program} within {seconds} s")]
     TimedOut {
@@ -155,6 +162,9 @@ impl BuildError {
             Self::Killed { signal: 9, .. } => Some("give the machine more memory, or build less at a time".to_owned()),
             Self::Cargo { words } if words.contains("linker `") => {
                 Some("build scripts need a C compiler: apt-get install gcc".to_owned())
+            }
+            Self::Cargo { words } if words.contains("replaces the registry") || words.contains("directory source") => {
+                Some("a [source] of cargo's configuration replaces crates.io: vendor what is missing, or build elsewhere".to_owned())
             }
             Self::Cargo { words } if is_about_network(words) => {
                 Some("crates are fetched once; this needs the network, or a vendored registry".to_owned())

@@ -32,6 +32,10 @@ impl OfService<'_> {
         let service = &self.service.name;
         let unserialised = unserialised(message);
         let derive = |ty: &str| {
+            if ty.starts_with("dyn ") {
+                let how = "have typetag carry it (`#[typetag::serde]` above the trait and each impl), or name one type";
+                return Some(how.to_owned());
+            }
             let name = ty.split(['<', ' ']).next().unwrap_or(ty).trim_start_matches('&');
             Some(format!(
                 "write `#[derive(Serialize, Deserialize)]` above `{name}`, or use a type that serde can carry"

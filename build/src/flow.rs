@@ -10,6 +10,7 @@ use app::{App, Edge, Place, Related, Service, Slice, Stub};
 use crate::error::BuildError;
 use crate::finding::{Explain, Finding, Message, Span, Told};
 use crate::glue::{self, on_one_line};
+use crate::outside;
 use crate::rustc::Rustc;
 
 /// Changes with the text made here.
@@ -40,6 +41,10 @@ async fn check_over(rustc: Rustc<'_>, app: &App, slice: &Slice) -> Result<(), Bu
     let ended = rustc.run(command).await?;
     if ended.status.success() {
         return Ok(());
+    }
+    let missed = outside::missed(&ended.stderr, &written.sources, rustc.folder);
+    if !missed.is_empty() {
+        return Err(BuildError::Missed { files: missed });
     }
     Err(match rustc.findings(&ended, &written, &steps) {
         Ok(findings) => BuildError::Flow { findings },

@@ -54,8 +54,15 @@ impl Manifest {
 const TOKIO: [&str; 10] =
     ["fs", "io-std", "io-util", "macros", "net", "process", "rt-multi-thread", "signal", "sync", "time"];
 
-/// Writes the manifest for code that mentions `crates`.
-pub(crate) fn write(declared: &Declared, crates: &BTreeSet<String>, runtime: &Path, with_tokio: bool) -> Manifest {
+/// Writes the manifest for code that mentions `crates`. `script`: one more dependency, which no code names, the stand-in
+/// whose build script is run.
+pub(crate) fn write(
+    declared: &Declared,
+    crates: &BTreeSet<String>,
+    runtime: &Path,
+    with_tokio: bool,
+    script: Option<&Dependency>,
+) -> Manifest {
     let mut taken = take(declared, crates);
     let left_out: BTreeSet<String> = declared.dependencies.iter().map(Dependency::name).collect();
     let left_out =
@@ -76,6 +83,7 @@ pub(crate) fn write(declared: &Declared, crates: &BTreeSet<String>, runtime: &Pa
     dyninka.value.insert("path".to_owned(), runtime.display().to_string().into());
     dyninka.value.insert("default-features".to_owned(), false.into());
     taken.push(dyninka);
+    taken.extend(script.cloned());
     Manifest { text: text(declared, taken), left_out, has_own }
 }
 
@@ -200,7 +208,7 @@ mod tests {
     fn what_the_code_mentions_is_taken() {
         let declared = declared(&["serde", "rand-core", "tokio", "clap", "dyninka"]);
         assert_eq!(taken(&declared, &["rand_core"]), ["serde", "rand_core"]);
-        let manifest = write(&declared, &crates(&["rand_core"]), Path::new("/runtime"), false);
+        let manifest = write(&declared, &crates(&["rand_core"]), Path::new("/runtime"), false, None);
         assert_eq!(manifest.left_out, crates(&["tokio", "clap"]).into_iter().chain(["dyninka".to_owned()]).collect());
     }
 
@@ -214,10 +222,10 @@ mod tests {
     #[test]
     fn a_file_alone_has_what_is_commonly_used() {
         let alone = Declared { edition: "2024".to_owned(), is_alone: true, ..Declared::default() };
-        let bare = write(&alone, &crates(&[]), Path::new("/runtime"), false);
+        let bare = write(&alone, &crates(&[]), Path::new("/runtime"), false, None);
         assert!(!bare.has_own);
         insta::assert_snapshot!(bare.text);
-        let tokio = write(&alone, &crates(&["tokio"]), Path::new("/runtime"), true);
+        let tokio = write(&alone, &crates(&["tokio"]), Path::new("/runtime"), true, None);
         assert!(tokio.has_own);
         assert!(tokio.text.contains("[dependencies.tokio]"), "{}", tokio.text);
     }
@@ -226,7 +234,7 @@ mod tests {
     fn dependencies_of_one_platform_stay_there() {
         let mut declared = declared(&["libc"]);
         declared.dependencies[0].target = Some("cfg(unix)".to_owned());
-        let manifest = write(&declared, &crates(&["libc"]), Path::new("/runtime"), false);
+        let manifest = write(&declared, &crates(&["libc"]), Path::new("/runtime"), false, None);
         assert!(manifest.text.contains("[target.\"cfg(unix)\".dependencies.libc]"), "{}", manifest.text);
     }
 }

@@ -12,6 +12,7 @@ use toml::{Table, Value};
 use crate::error::BuildError;
 use crate::manifest::{Declared, Dependency, anchor};
 use crate::process;
+use crate::script::Script;
 
 /// Reading manifests takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -31,6 +32,8 @@ pub(crate) struct Surroundings {
     pub(crate) environment: BTreeMap<String, String>,
     /// Files whose content decides all this; absent ones count too.
     pub(crate) consulted: BTreeSet<PathBuf>,
+    /// The package's build script.
+    pub(crate) script: Option<Script>,
 }
 
 /// Reads what surrounds the file at `root`, an absolute path.
@@ -146,6 +149,9 @@ fn read_workspace(
     let text = fs::read_to_string(&manifest).map_err(|error| bad(error.to_string()))?;
     let mut table: Table = text.parse().map_err(|error: toml::de::Error| bad(error.to_string()))?;
     surroundings.declared.patch = patch_of(&mut table, workspace);
+    if let Some(script) = &mut surroundings.script {
+        script.place(workspace);
+    }
     surroundings.consulted.extend([lock.clone(), manifest]);
     surroundings.lock = lock.is_file().then_some(lock);
     Ok(())
@@ -186,7 +192,28 @@ fn surroundings_of(package: &Package, root: &Path, folder: &Path) -> Surrounding
         features,
         environment: environment_of(package, folder),
         consulted: BTreeSet::new(),
+        script: script_of(package, folder),
     }
+}
+
+fn script_of(package: &Package, folder: &Path) -> Option<Script> {
+    let script = package.targets.iter().find(|target| target.is_custom_build())?;
+    let mut described = Table::new();
+    let mut set = |key: &str, value: &str| described.insert(key.to_owned(), value.into());
+    set("name", package.name.as_str());
+    set("version", &package.version.to_string());
+    set("build", script.src_path.strip_prefix(folder.to_str()?).unwrap_or(&script.src_path).as_str());
+    if let Some(links) = &package.links {
+        set("links", links);
+    }
+    let build = package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Build);
+    let build = build.map(dependency_of).map(|dependency| (dependency.key, Value::Table(dependency.value))).collect();
+    let plain = |implied: &Vec<String>| {
+        let own = implied.iter().filter(|name| package.features.contains_key(*name));
+        Value::Array(own.map(|name| name.as_str().into()).collect())
+    };
+    let features = package.features.iter().map(|(name, implied)| (name.clone(), plain(implied))).collect();
+    Some(Script::new(package.name.to_string(), folder, described, package.edition.to_string(), build, features))
 }
 
 fn dependency_of(declared: &cargo_metadata::Dependency) -> Dependency {

@@ -34,6 +34,10 @@ pub struct Recipe {
     /// sources of packages depended on by path. Some need not exist.
     #[serde(skip)]
     pub consulted: BTreeSet<PathBuf>,
+    /// For each service whose library rests on files beside the app's own, or on environment variables, a hash of what
+    /// they hold: another hash, another library.
+    #[serde(skip)]
+    pub outside: BTreeMap<String, String>,
 }
 
 /// A recipe and what it rests on.
@@ -46,6 +50,15 @@ pub(crate) struct Record {
     files: BTreeMap<PathBuf, Option<String>>,
     /// Folders of packages that are depended on by path.
     trees: BTreeMap<PathBuf, String>,
+    /// Variables that dependencies read.
+    #[serde(default)]
+    variables: BTreeMap<String, Option<String>>,
+}
+
+/// What variables say.
+pub(crate) fn values(names: &BTreeSet<String>) -> BTreeMap<String, Option<String>> {
+    let value = |name: &String| env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+    names.iter().map(|name| (name.clone(), value(name))).collect()
 }
 
 impl Record {
@@ -56,9 +69,15 @@ impl Record {
         trees: BTreeMap<PathBuf, String>,
     ) -> Self {
         let files = consulted.iter().map(|file| (file.clone(), hash::file(file))).collect();
-        let record = Self { recipe, toolchain: toolchain.to_owned(), files, trees };
+        let variables = BTreeMap::new();
+        let record = Self { recipe, toolchain: toolchain.to_owned(), files, trees, variables };
         let consulted = record.consulted();
         Self { recipe: Recipe { consulted, ..record.recipe }, ..record }
+    }
+
+    /// The same with variables that dependencies read.
+    pub(crate) fn with(self, variables: BTreeMap<String, Option<String>>) -> Self {
+        Self { variables, ..self }
     }
 
     /// The recipe on record, where all it rests on is as it was. `except` are the app's own files, which lie in
@@ -67,6 +86,7 @@ impl Record {
         let record: Self = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
         let holds = record.toolchain == toolchain
             && record.recipe.libraries.iter().all(|library| library.is_file())
+            && record.variables == values(&record.variables.keys().cloned().collect())
             && record.files.iter().all(|(file, content)| hash::file(file) == *content)
             && record.trees.iter().all(|(folder, content)| package_hash(folder, except) == *content);
         holds.then(|| Recipe { consulted: record.consulted(), ..record.recipe })
@@ -193,6 +213,7 @@ mod tests {
             left_out: BTreeSet::new(),
             libraries: vec![path("libserde.rlib")],
             consulted: BTreeSet::new(),
+            outside: BTreeMap::new(),
         };
         let consulted = BTreeSet::from([path("Cargo.toml"), path("Cargo.lock")]);
         let keep = || {

@@ -21,6 +21,12 @@ pub enum RoomError {
     /// What is built there cannot be run.
     #[error("run what is built in {}: it is on a file system that is mounted noexec", .0.display())]
     NoExec(PathBuf),
+    /// Cargo hands its folder on in lists of paths, which a colon parts.
+    #[error("build in {}: its path has a colon, at which cargo would part it", .0.display())]
+    Colon(PathBuf),
+    /// Cargo's own files are UTF-8, and name it.
+    #[error("build with {}: its path is not UTF-8, and cargo takes no other", .0.display())]
+    NotText(PathBuf),
     /// There is no room for temporary files.
     #[error("write temporary files to {}{}: {source}", folder.display(), named(*by_user))]
     Temporary {
@@ -43,6 +49,8 @@ impl RoomError {
         match self {
             Self::Closed { .. } => "set DYNINKA_HOME to a folder that can be written",
             Self::NoExec(_) => "set DYNINKA_HOME to a folder on a file system that is mounted without noexec",
+            Self::Colon(_) => "set DYNINKA_HOME to a folder without a colon in its path",
+            Self::NotText(_) => "rename the folder",
             Self::Temporary { by_user: true, .. } => "set TMPDIR to a folder that can be written, or unset it",
             Self::Temporary { .. } => "set TMPDIR to a folder that can be written",
         }
@@ -51,6 +59,9 @@ impl RoomError {
 
 /// Whether things can be built in a folder, with temporary files where this process has them.
 pub(crate) fn check(folder: &Path) -> Result<(), BuildError> {
+    if folder.as_os_str().as_encoded_bytes().contains(&b':') {
+        return Err(RoomError::Colon(folder.to_owned()).into());
+    }
     writable(folder).map_err(|source| RoomError::Closed { folder: folder.to_owned(), source })?;
     if is_noexec(folder) {
         return Err(RoomError::NoExec(folder.to_owned()).into());

@@ -1,6 +1,7 @@
 //! How rustc is called for any text of an app: cargo's captured arguments, and the user's names for his files.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::error::{BuildError, io};
 use crate::files;
 use crate::finding::{self, Explain, Finding, Origin};
 use crate::leftover;
+use crate::outside::{DepInfo, Outside};
 use crate::process::{self, Ended, Pace};
 use crate::profile::Profile;
 use crate::recipe::{self, Recipe};
@@ -33,13 +35,15 @@ pub(crate) struct Rustc<'a> {
     pub(crate) profile: Profile,
     pub(crate) limit: Duration,
     pub(crate) pace: Pace,
+    /// Files that code names relative to the app's file in a way that is not seen without rustc.
+    pub(crate) linked: &'a BTreeSet<PathBuf>,
 }
 
 /// A slice on disk, with the glue below its root file's text, in a folder that is removed when this is dropped.
 pub(crate) struct Written<'a> {
     pub(crate) folder: TempDir,
     /// Stands for the user's folder.
-    sources: PathBuf,
+    pub(crate) sources: PathBuf,
     slice: &'a Slice,
 }
 
@@ -49,7 +53,8 @@ impl Rustc<'_> {
         std::fs::create_dir_all(self.work).map_err(io("create", self.work))?;
         let folder = tempfile::Builder::new().prefix(&leftover::own_prefix()).tempdir_in(self.work);
         let folder = folder.map_err(io("create a folder in", self.work))?;
-        let paths = slice.files.keys().chain(&slice.included);
+        let included = || slice.included.union(self.linked);
+        let paths = slice.files.keys().chain(included());
         let depth = paths.map(|path| path.components().filter(|part| *part == Component::ParentDir).count()).max();
         let mut sources = folder.path().to_owned();
         sources.extend(std::iter::repeat_n("d", depth.unwrap_or(0) + 1));
@@ -63,7 +68,7 @@ impl Rustc<'_> {
                 files::write(&file, text.as_bytes())?;
             }
         }
-        for path in slice.included.iter().filter(|path| path.is_relative()) {
+        for path in included().filter(|path| path.is_relative() && !slice.files.contains_key(*path)) {
             let file = sources.join(path);
             let parent = file.parent().unwrap_or(&sources);
             std::fs::create_dir_all(parent).map_err(io("create", parent))?;
@@ -90,7 +95,7 @@ impl Rustc<'_> {
         command.envs(&self.recipe.environment).env("TMPDIR", written.folder.path()).current_dir(self.folder);
         command.args(&self.recipe.arguments).arg("--error-format=json");
         command.arg(format!("--edition={}", self.recipe.edition));
-        command.arg(format!("--crate-name={}", crate_name(self.name, &self.recipe.libraries)));
+        command.arg(format!("--crate-name={}", self.crate_name()));
         command.arg(format!("-Cmetadata={metadata}")).args(self.profile.codegen());
         command.args(["-Cdebuginfo=0", "-Cembed-bitcode=no"]);
         // A slice leaves out what its service does not use, and so looks more unused than the file is. rustc's real
@@ -125,6 +130,25 @@ impl Rustc<'_> {
             return Err(BuildError::DiskFull { folder: self.work.to_owned() });
         }
         Ok(ended)
+    }
+
+    /// What was read for a library, where rustc was asked for it by [`Self::make_in`].
+    pub(crate) fn outside(&self, written: &Written, made: &Path) -> Result<Outside, BuildError> {
+        let file = made.join(format!("{}.d", self.crate_name()));
+        let text = fs::read_to_string(&file).map_err(io("read", &file))?;
+        let info = DepInfo::read(&text);
+        Ok(Outside::of(info, written.slice, &written.sources, self.folder, self.recipe))
+    }
+
+    /// Has rustc write the library, and what it read for it, into a folder. Answers the library's name there. (File
+    /// names are not given: `--emit` takes a comma in them for the next one.)
+    pub(crate) fn make_in(&self, command: &mut Command, folder: &Path, extension: &str) -> String {
+        command.arg("--emit=dep-info,link").arg("--out-dir").arg(folder);
+        format!("lib{}.{extension}", self.crate_name())
+    }
+
+    fn crate_name(&self) -> String {
+        crate_name(self.name, &self.recipe.libraries)
     }
 
     /// What rustc said of what is written: its errors at the user's lines, or its words where none has a place.

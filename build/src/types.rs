@@ -4,6 +4,7 @@
 //! type in a crate of its own 88; with its reading and writing compiled there, too, 59. rustc takes what is generic
 //! from a crate that has it already, at opt-level 0 and 1.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -15,7 +16,7 @@ use crate::glue::on_one_line;
 use crate::process::Pace;
 use crate::profile::Profile;
 use crate::recipe::Recipe;
-use crate::rustc::{Rustc, crate_name};
+use crate::rustc::Rustc;
 use crate::toolchain::Toolchain;
 use crate::{artifact, files, hash};
 
@@ -133,17 +134,25 @@ impl Ahead {
             profile: self.profile,
             limit: self.limit,
             pace: Pace::Aside,
+            linked: &BTreeSet::new(),
         };
         let written = rustc.write(&self.types, &instances(&self.carried))?;
         let made = written.folder.path().join("made");
         fs::create_dir(&made).map_err(io("create", &made))?;
-        let library = format!("lib{}.rlib", crate_name(&self.name, &self.recipe.libraries));
         let mut command = rustc.command(&written, &self.key);
         // What is public here need not be where the user wrote it: his lints would be about that.
-        command.args(["--crate-type=rlib", "--cap-lints=allow", "-o"]).arg(made.join(&library));
+        command.args(["--crate-type=rlib", "--cap-lints=allow"]);
+        let library = rustc.make_in(&mut command, &made, "rlib");
         let ended = rustc.run(command).await?;
         if !ended.status.success() {
             let words = first_error(&ended.stderr);
+            return Err(BuildError::Failed { service: "the types apart from their services".to_owned(), words });
+        }
+        // Their key says nothing of files and variables.
+        let outside = rustc.outside(&written, &made)?;
+        let names = outside.files.iter().map(|file| file.display().to_string());
+        if let Some(read) = names.chain(outside.variables).next() {
+            let words = format!("they rest on {read}");
             return Err(BuildError::Failed { service: "the types apart from their services".to_owned(), words });
         }
         files::write(&made.join("lines"), format!("{}\n{library}", lines_of(&self.types)).as_bytes())?;

@@ -3,8 +3,9 @@
 mod watch;
 mod work;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,8 +13,8 @@ use async_trait::async_trait;
 use bollard::Docker as Engine;
 use bollard::errors::Error;
 use bollard::models::{
-    ContainerCreateBody, EndpointSettings, HostConfig, HostConfigLogConfig, Ipam, IpamConfig, NetworkCreateRequest,
-    NetworkingConfig, PortBinding,
+    ContainerCreateBody, EndpointSettings, HostConfig, HostConfigLogConfig, Ipam, IpamConfig, Mount, MountType,
+    NetworkCreateRequest, NetworkingConfig, PortBinding,
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder, RemoveContainerOptionsBuilder,
@@ -26,6 +27,7 @@ use crate::context::Meant;
 use crate::engine::{self, APP, Found, ID, SERVICE, status};
 use crate::ground::{Begun, Event, Ground, GroundError, Plan, Seat, Spec, Specs, Work};
 use crate::image;
+use crate::objects;
 use crate::port::Ports;
 use crate::queue::{Receiver, Sender, queue};
 use crate::standstill::Standstill;
@@ -69,6 +71,8 @@ struct Inner {
     condemned: Mutex<HashSet<String>>,
     still: Standstill,
     working: work::Working,
+    /// Names of the shared objects in the image.
+    objects: BTreeSet<String>,
 }
 
 #[derive(Clone)]
@@ -98,6 +102,7 @@ impl Docker {
             condemned: Mutex::default(),
             still: Standstill::default(),
             working: work::Working::default(),
+            objects: names_in_image(),
         };
         Self { inner: Arc::new(inner), inbox: tokio::sync::Mutex::new(inbox) }
     }
@@ -218,11 +223,14 @@ impl Ground for Docker {
 
     async fn bring(&self, service: &str) -> Result<(), GroundError> {
         let inner = &self.inner;
+        let spec = inner.specs.get(service)?;
+        let (name, folder, known) = (spec.service.clone(), spec.folder.clone(), inner.objects.clone());
+        let completed = tokio::task::spawn_blocking(move || objects::complete(&name, &folder, &known)).await;
+        completed.map_err(|error| GroundError::Unknown(format!("{service} ({error})")))??;
         let is_carried = inner.opened().as_ref().is_some_and(|opened| opened.is_carried);
         if !is_carried {
             return Ok(());
         }
-        let spec = inner.specs.get(service)?;
         inner.carried.bring(&inner.engine, &inner.container(&spec), &spec.folder).await
     }
 
@@ -378,9 +386,8 @@ impl Inner {
         let port = format!("{PORT}/tcp");
         let endpoint = EndpointSettings { aliases: Some(vec![spec.host.clone()]), ..EndpointSettings::default() };
         let host_config = HostConfig {
-            binds: (!is_carried).then(|| vec![format!("{}:{INSIDE}:ro", spec.folder.display())]),
             // Nothing is carried to what is not there, and nothing written below a root that is only read.
-            mounts: is_carried.then(|| vec![carry::room(self.labels(None))]),
+            mounts: Some(vec![if is_carried { carry::room(self.labels(None)) } else { mount(&spec.folder, INSIDE) }]),
             network_mode: Some(self.network_name()),
             port_bindings: Some(HashMap::from([(port.clone(), Some(published.map(binding).collect()))])),
             // Whatever the engine does with logs unless it is told: its disk is not filled, and `docker logs` reads them.
@@ -395,7 +402,7 @@ impl Inner {
             entrypoint: Some(vec![image::HOST.to_owned()]),
             cmd: Some(vec!["host".to_owned(), INSIDE.to_owned()]),
             hostname: Some(spec.host.clone()),
-            env: Some(spec.environment.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+            env: Some(environment(&spec.environment, INSIDE)),
             user: Some(user()),
             labels: Some(self.labels(Some(&spec.service))),
             exposed_ports: Some(vec![port]),
@@ -414,6 +421,33 @@ impl Inner {
         }
         created.map(drop).map_err(GroundError::engine(format!("create a container for {}", spec.service)))
     }
+}
+
+/// A service's environment in its container, where shared objects that its library needs lie beside it.
+fn environment(own: &BTreeMap<String, String>, folder: &str) -> Vec<String> {
+    const OBJECTS: &str = "LD_LIBRARY_PATH";
+    let paths = own.get(OBJECTS).filter(|paths| !paths.is_empty());
+    let paths = paths.map_or_else(|| folder.to_owned(), |paths| format!("{folder}:{paths}"));
+    let rest = own.iter().filter(|(name, _)| *name != OBJECTS).map(|(name, value)| format!("{name}={value}"));
+    rest.chain([format!("{OBJECTS}={paths}")]).collect()
+}
+
+/// A service's folder in its container. As text, `FOLDER:INSIDE`, it could have no colon in its name.
+fn mount(folder: &Path, inside: &str) -> Mount {
+    Mount {
+        typ: Some(MountType::BIND),
+        source: Some(folder.display().to_string()),
+        target: Some(inside.to_owned()),
+        read_only: Some(true),
+        ..Mount::default()
+    }
+}
+
+/// Names of the shared objects that the host's image has: those of this process.
+fn names_in_image() -> BTreeSet<String> {
+    let objects = image::shared_objects().unwrap_or_default();
+    let names = objects.iter().filter_map(|object| object.file_name());
+    names.map(|name| name.to_string_lossy().into_owned()).collect()
 }
 
 /// The session's own user, or nobody where that is root.

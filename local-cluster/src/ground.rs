@@ -254,6 +254,16 @@ pub enum GroundError {
     /// Something cannot be had here.
     #[error("{0}")]
     Lacking(String),
+    /// A library needs a shared object that is not to be had in its container.
+    #[error("load {service}: its library needs {object}: {why}")]
+    Lacks {
+        /// The service.
+        service: String,
+        /// The object's name.
+        object: String,
+        /// Why it cannot be put beside the library.
+        why: String,
+    },
     /// There is no such service in the plan.
     #[error("find {0}: it is not part of the plan")]
     Unknown(String),

@@ -80,7 +80,7 @@ fn parts(host: &Path) -> io::Result<Vec<Part>> {
 }
 
 /// The shared objects this very process has mapped: it is the host program itself.
-fn shared_objects() -> io::Result<BTreeSet<PathBuf>> {
+pub(crate) fn shared_objects() -> io::Result<BTreeSet<PathBuf>> {
     let maps = fs::read_to_string("/proc/self/maps")?;
     let mapped = maps.lines().filter_map(|line| line.split_whitespace().nth(5)).filter(|path| path.starts_with('/'));
     let is_shared =
@@ -89,7 +89,7 @@ fn shared_objects() -> io::Result<BTreeSet<PathBuf>> {
 }
 
 /// The interpreter an ELF program names (System V ABI: program header of type `PT_INTERP`).
-fn interpreter(program: &[u8]) -> Option<String> {
+pub(crate) fn interpreter(program: &[u8]) -> Option<String> {
     const PT_INTERP: u32 = 3;
     let number = |at: usize, length: usize| -> Option<u64> {
         let bytes = program.get(at..at + length)?;

@@ -13,6 +13,7 @@ mod ground;
 mod image;
 mod limits;
 mod lines;
+mod objects;
 mod port;
 mod process;
 mod program;

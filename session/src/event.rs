@@ -36,7 +36,7 @@ pub(crate) enum Event {
     /// They do not.
     Mismatched { edit: Edit, diagnostics: Vec<Diagnostic> },
     /// A library is there.
-    Built { ticket: u64, service: String, artifact: Artifact },
+    Built { ticket: u64, service: String, artifact: Box<Artifact> },
     /// A service could not be built; without one, what all of them are built with.
     Broken { ticket: u64, service: Option<String>, diagnostics: Vec<Diagnostic> },
     /// A service's host runs; it may have no library yet.
@@ -126,6 +126,10 @@ pub(crate) struct Artifact {
     pub(crate) file: PathBuf,
     pub(crate) compiled: bool,
     pub(crate) ms: f64,
+    /// Files that it rests on beside the app's own and those of its dependencies.
+    pub(crate) rests_on: BTreeSet<PathBuf>,
+    /// What those, and the variables it rests on, come to.
+    pub(crate) outside: String,
 }
 
 /// What services are compiled with.
@@ -135,4 +139,6 @@ pub(crate) struct Recipe {
     pub(crate) key: String,
     /// Files beside the app that it rests on.
     pub(crate) consulted: BTreeSet<PathBuf>,
+    /// What a service's library rests on beside the app's own files comes to, by service.
+    pub(crate) outside: BTreeMap<String, String>,
 }

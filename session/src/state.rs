@@ -164,7 +164,7 @@ impl State {
             Event::Prepared { edit, recipe } => self.prepared(edit, recipe),
             Event::Checked { edit } => self.checked(edit),
             Event::Mismatched { edit, diagnostics } => self.mismatched(edit, diagnostics),
-            Event::Built { ticket, service, artifact } => self.built(now, ticket, service, artifact),
+            Event::Built { ticket, service, artifact } => self.built(now, ticket, service, *artifact),
             Event::Broken { ticket, service, diagnostics } => self.broken(ticket, service, diagnostics),
             Event::Started { service } => self.started(now, &service),
             Event::Live { service, version, states, answered } => self.live(now, &service, version, states, answered),

@@ -172,7 +172,10 @@ impl Tools {
 
     pub(crate) async fn prepare(&self, edit: Edit, app: &App) -> Event {
         match self.builder.prepare(app).await {
-            Ok(recipe) => Event::Prepared { edit, recipe: Recipe { key: recipe.key, consulted: recipe.consulted } },
+            Ok(recipe) => {
+                let build::Recipe { key, consulted, outside, .. } = recipe;
+                Event::Prepared { edit, recipe: Recipe { key, consulted, outside } }
+            }
             Err(error) => Event::Broken { ticket: 0, service: None, diagnostics: self.findings(None, &error) },
         }
     }
@@ -187,9 +190,15 @@ impl Tools {
     pub(crate) async fn build(&self, ticket: u64, app: &App, service: String) -> Event {
         match self.builder.build(app, &service).await {
             Ok(built) => {
-                let artifact =
-                    Artifact { version: built.version, file: built.path, compiled: built.built, ms: built.ms };
-                Event::Built { ticket, service, artifact }
+                let artifact = Artifact {
+                    version: built.version,
+                    file: built.path,
+                    compiled: built.built,
+                    ms: built.ms,
+                    rests_on: built.rests_on,
+                    outside: built.outside,
+                };
+                Event::Built { ticket, service, artifact: Box::new(artifact) }
             }
             Err(error) => {
                 let diagnostics = self.findings(Some(&service), &error);

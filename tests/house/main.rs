@@ -39,7 +39,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("axum", &["bench", "host", "session"]),
     ("hyper", &["host", "rollout"]),
     ("docker_credential", &["rollout"]),
-    ("object", &["rollout"]),
+    ("object", &["local-cluster", "rollout"]),
     ("kube", &["rollout"]),
     ("k8s-openapi", &["rollout"]),
     ("libloading", &["host"]),

@@ -13,8 +13,8 @@ use crate::parent;
 /// Tells the watched files from the rest of their folders.
 #[derive(Debug, Default)]
 pub(crate) struct Filter {
-    /// Every path an event may come under, to the file as the caller named it.
-    names: BTreeMap<PathBuf, PathBuf>,
+    /// Every path an event may come under, to the file as the caller named it, in each of the ways he did.
+    names: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
     /// The folders that are watched. One that an event says is gone is taken out.
     pub(crate) watched: BTreeMap<PathBuf, Identity>,
 }
@@ -22,26 +22,30 @@ pub(crate) struct Filter {
 impl Filter {
     /// Looks for these files from now on.
     pub(crate) fn set(&mut self, files: &BTreeSet<PathBuf>) {
-        let names = files.iter().flat_map(|file| names(file).into_iter().map(move |name| (name, file.clone())));
-        self.names = names.collect();
+        self.names = BTreeMap::new();
+        for file in files {
+            for name in names(file) {
+                self.names.entry(name).or_default().insert(file.clone());
+            }
+        }
     }
 
     /// Whether a file goes by other names than when it was last looked at: a link was swapped.
     pub(crate) fn knows(&self, file: &Path) -> bool {
-        names(file).iter().all(|name| self.names.get(name).is_some_and(|known| known == file))
+        names(file).iter().all(|name| self.names.get(name).is_some_and(|known| known.contains(file)))
     }
 
     /// The watched files in a folder.
     pub(crate) fn within(&self, folder: &Path) -> impl Iterator<Item = PathBuf> {
-        self.names.iter().filter(move |(name, _)| name.parent() == Some(folder)).map(|(_, file)| file.clone())
+        self.names.iter().filter(move |(name, _)| name.parent() == Some(folder)).flat_map(|(_, files)| files).cloned()
     }
 
     /// The watched files an event says something about. Reading is nothing; lost events touch every file. A folder that
     /// is moved or removed takes its watch along, and is watched no more.
     pub(crate) fn touched(&mut self, event: &notify::Result<notify::Event>) -> BTreeSet<PathBuf> {
-        let Ok(event) = event else { return self.names.values().cloned().collect() };
+        let Ok(event) = event else { return self.names.values().flatten().cloned().collect() };
         if event.need_rescan() {
-            return self.names.values().cloned().collect();
+            return self.names.values().flatten().cloned().collect();
         }
         let ends = match event.kind {
             EventKind::Access(AccessKind::Close(AccessMode::Write)) => false,
@@ -51,7 +55,7 @@ impl Filter {
         };
         let mut touched = BTreeSet::new();
         for path in &event.paths {
-            touched.extend(self.names.get(path).cloned());
+            touched.extend(self.names.get(path).into_iter().flatten().cloned());
             if ends && self.watched.remove(path).is_some() {
                 touched.extend(self.within(path));
             }

@@ -237,3 +237,14 @@ async fn polling_reads_no_file_but_those_that_are_watched() {
     fs::write(&file, "after!").unwrap();
     seen(&mut watcher, &file).await;
 }
+
+#[tokio::test]
+async fn a_file_that_is_named_in_two_ways_is_told_by_both() {
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir(root.path().join("src")).unwrap();
+    let files = BTreeSet::from([root.path().join("g.txt"), root.path().join("src/../g.txt")]);
+    fs::write(root.path().join("g.txt"), "before").unwrap();
+    let mut watcher = Watcher::new(&files).unwrap();
+    fs::write(root.path().join("g.txt"), "after!").unwrap();
+    assert_eq!(tokio::time::timeout(PATIENCE, watcher.next()).await.unwrap().unwrap().files, files);
+}

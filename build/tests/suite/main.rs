@@ -6,6 +6,7 @@ mod house;
 mod libraries;
 mod library;
 mod names;
+mod outside;
 mod packages;
 mod refusals;
 mod returns;

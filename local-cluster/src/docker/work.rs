@@ -12,7 +12,7 @@ use bollard::query_parameters::{
 use futures_util::StreamExt as _;
 use tokio::io::AsyncWriteExt as _;
 
-use super::{Inner, user};
+use super::{Inner, environment, mount, user};
 use crate::engine;
 use crate::ground::{GroundError, Spec, Work};
 use crate::image;
@@ -158,10 +158,10 @@ async fn make(inner: Arc<Inner>, service: &str, arguments: Vec<String>) -> Resul
     let container =
         Container { name, inner: inner.clone(), spec: spec.clone(), arguments: arguments.clone(), is_used: false };
     let name = container.name.clone();
-    let folder = spec.folder.display();
+    let folder = spec.folder.display().to_string();
     open(&spec)?;
     let host_config = HostConfig {
-        binds: Some(vec![format!("{folder}:{folder}:ro")]),
+        mounts: Some(vec![mount(&spec.folder, &folder)]),
         network_mode: Some("none".to_owned()),
         log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
         ..inner.rights()
@@ -171,7 +171,7 @@ async fn make(inner: Arc<Inner>, service: &str, arguments: Vec<String>) -> Resul
         entrypoint: Some(vec![image::HOST.to_owned()]),
         cmd: Some(arguments),
         hostname: Some(spec.host.clone()),
-        env: Some(spec.environment.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+        env: Some(environment(&spec.environment, &folder)),
         user: Some(user()),
         labels: Some(inner.labels(None)),
         open_stdin: Some(true),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use app::{App, Change, Diagnostic, Severity};
 
 use super::service::{Build, Kept};
+use super::wiring::with_outside;
 use super::{Gate, State, keep, millis};
 use crate::edit::Taking;
 use crate::effect::{Effect, Wanted};
@@ -214,14 +215,29 @@ impl State {
         if *latest != ticket {
             return Vec::new();
         }
-        let key = key.clone();
+        // Only rustc tells what a library rests on beside the app's own files.
+        let key = with_outside(key, &artifact.outside);
         known.build = Build::None;
-        let Artifact { version, compiled, ms, .. } = artifact.clone();
+        let Artifact { version, compiled, ms, rests_on, outside, .. } = artifact.clone();
         let built = known.compiling.take().unwrap_or_else(|| app.clone());
-        known.artifact = Some(Kept { key, app, built, artifact });
+        known.artifact = Some(Kept { key, app: app.clone(), built, artifact });
+        let mut effects = Vec::new();
+        if let Some(recipe) = &mut self.recipe {
+            let files = recipe.consulted.len();
+            recipe.consulted.extend(rests_on);
+            if outside.is_empty() {
+                recipe.outside.remove(&service);
+            } else {
+                recipe.outside.insert(service.clone(), outside);
+            }
+            if recipe.consulted.len() > files {
+                effects.push(self.watch(&app.files));
+            }
+        }
         self.taking.built(now);
         self.trouble.remove(&Some(service.clone()));
-        vec![Effect::Report(Report::Built { edit: self.taking.edit, service, version, compiled, ms })]
+        effects.push(Effect::Report(Report::Built { edit: self.taking.edit, service, version, compiled, ms }));
+        effects
     }
 
     pub(super) fn broken(
@@ -317,3 +333,6 @@ fn shape(app: &App) -> impl PartialEq + use<> {
     });
     (services.collect::<BTreeMap<_, _>>(), app.flow.clone())
 }
+
+#[cfg(test)]
+mod tests;

@@ -146,8 +146,7 @@ impl World {
             Effect::Build { ticket, app, service } => {
                 let meaning = &app.0.service(service)?.meaning[..8];
                 let version = format!("{service}@{meaning}");
-                let file = PathBuf::from(format!("/artifacts/{version}.so"));
-                let artifact = Artifact { version, file, compiled: true, ms: 50.0 };
+                let artifact = artifact(&version, &format!("/artifacts/{version}.so"));
                 Some(Event::Built { ticket: *ticket, service: service.clone(), artifact })
             }
             Effect::Seat { place } => {
@@ -210,6 +209,12 @@ impl World {
             _ => None,
         })
     }
+}
+
+/// A library that rests on nothing beside the app.
+pub(super) fn artifact(version: &str, file: &str) -> Box<Artifact> {
+    let (version, file) = (version.to_owned(), PathBuf::from(file));
+    Box::new(Artifact { version, file, compiled: true, ms: 50.0, rests_on: BTreeSet::new(), outside: String::new() })
 }
 
 fn finding(message: &str) -> Diagnostic {

@@ -18,11 +18,18 @@ pub(super) struct Wiring {
     routes: Arc<BTreeMap<String, String>>,
 }
 
+/// A key with what a library rests on beside the app's own files.
+pub(super) fn with_outside(key: &str, outside: &str) -> String {
+    let [meaning, recipe] = [0, 1].map(|at| key.split('/').nth(at).unwrap_or_default());
+    format!("{meaning}/{recipe}/{outside}")
+}
+
 impl State {
     /// What tells one library of a service from another: its meaning and what it is compiled with.
     pub(super) fn key(&self, service: &app::Service) -> String {
         let recipe = self.recipe.as_ref().map_or("", |recipe| recipe.key.as_str());
-        format!("{}/{recipe}", service.meaning)
+        let outside = self.recipe.as_ref().and_then(|recipe| recipe.outside.get(&service.name));
+        with_outside(&format!("{}/{recipe}", service.meaning), outside.map_or("", String::as_str))
     }
 
     /// What hosts are told when `app` is in force. What is as it was is shared with who was told so before.

@@ -1,9 +1,8 @@
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use super::*;
-use crate::event::{Artifact, Event};
-use crate::state::tests::{CHAIN, World, at, read};
+use crate::event::Event;
+use crate::state::tests::{CHAIN, World, artifact, at, read};
 
 /// `map` ended.
 fn ended(by: Doer) -> Event {
@@ -80,12 +79,7 @@ fn a_host_that_dies_of_a_takeover_keeps_the_old_version() {
     let app = read(&CHAIN.replace("* 2.0", "* 3.0"));
     state.update(at(1001), Event::Loaded { edit: 1, app, diagnostics: Vec::new(), environments: Default::default() });
     state.update(at(1002), Event::Checked { edit: 1 });
-    let artifact = Artifact {
-        version: "map@00000003".to_owned(),
-        file: PathBuf::from("/artifacts/three.so"),
-        compiled: true,
-        ms: 1.0,
-    };
+    let artifact = artifact("map@00000003", "/artifacts/three.so");
     let ticket = state.tickets;
     let effects = state.update(at(1003), Event::Built { ticket, service: "map".to_owned(), artifact });
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Swap(_))), "{effects:?}");
@@ -137,12 +131,7 @@ fn a_host_that_reads_nothing_is_started_anew_once_and_told_once() {
         .state
         .update(at(1001), Event::Loaded { edit: 1, app, diagnostics: Vec::new(), environments: Default::default() });
     world.state.update(at(1002), Event::Checked { edit: 1 });
-    let artifact = Artifact {
-        version: "map@00000003".to_owned(),
-        file: PathBuf::from("/artifacts/three.so"),
-        compiled: true,
-        ms: 1.0,
-    };
+    let artifact = artifact("map@00000003", "/artifacts/three.so");
     let ticket = world.state.tickets;
     let patient = |effects: &[Effect]| {
         effects.iter().find_map(|effect| if let Effect::Swap(swap) = effect { Some(swap.patient) } else { None })
