@@ -83,14 +83,14 @@ impl Fault {
 
 impl From<session::ClientError> for Fault {
     fn from(error: session::ClientError) -> Self {
-        Self::new(Kind::Machine, format!("failed to {error}"))
+        Self::new(Kind::Machine, error.to_string())
     }
 }
 
 impl From<session::HomeError> for Fault {
     fn from(error: session::HomeError) -> Self {
         let kind = if matches!(error, session::HomeError::Find { .. }) { Kind::App } else { Kind::Machine };
-        let fault = Self::new(kind, format!("failed to {error}"));
+        let fault = Self::new(kind, error.to_string());
         match kind {
             Kind::Machine => fault.hint(HOME),
             _ => fault,
@@ -104,13 +104,13 @@ impl From<session::StartError> for Fault {
             session::StartError::Home(error) => error.into(),
             session::StartError::Lock(error) => error.into(),
             session::StartError::Build(error) => {
-                error.hint().into_iter().fold(Self::new(Kind::Machine, format!("failed to {error}")), Self::hint)
+                error.hint().into_iter().fold(Self::new(Kind::Machine, error.to_string()), Self::hint)
             }
             session::StartError::Path(error) => Self::new(Kind::Usage, error)
                 .hint("a field is a JSON pointer such as /user/token, or a name for wherever it is"),
-            session::StartError::Folder { .. } => Self::new(Kind::Machine, format!("failed to {error}")).hint(HOME),
+            session::StartError::Folder { .. } => Self::new(Kind::Machine, error.to_string()).hint(HOME),
             session::StartError::Client(_) | session::StartError::Program { .. } => {
-                Self::new(Kind::Machine, format!("failed to {error}"))
+                Self::new(Kind::Machine, error.to_string())
             }
         }
     }
@@ -126,7 +126,7 @@ impl From<session::LockError> for Fault {
                 );
                 Self::new(Kind::Busy, &error).hint(hint)
             }
-            session::LockError::Io { .. } => Self::new(Kind::Machine, format!("failed to {error}")).hint(HOME),
+            session::LockError::Io { .. } => Self::new(Kind::Machine, error.to_string()).hint(HOME),
         }
     }
 }

@@ -50,6 +50,8 @@ fn render(diagnostic: &Diagnostic, text: &str) -> String {
             }
             Group::with_title(title).element(snippet)
         }
+        // A file that cannot be read is named in the message, and nothing of it can be shown.
+        None if diagnostic.message.contains(&*path) => Group::with_title(title),
         None => Group::with_title(title).element(annotate_snippets::Origin::path(path)),
     };
     for related in diagnostic.related.iter().filter(|related| related.place.file != diagnostic.place.file) {

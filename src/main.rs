@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     };
     // An answer that was not written is none, whatever became of the rest.
     let ended = ended.and_then(|()| match speech::unwritten() {
-        Some(why) => Err(Fault::new(Kind::App, format!("failed to write to the standard output: {why}"))),
+        Some(why) => Err(Fault::new(Kind::App, format!("cannot write to the standard output: {why}"))),
         None => Ok(()),
     });
     match ended {
@@ -87,7 +87,7 @@ fn told(error: &clap::Error) -> ExitCode {
     let is_gone = |error: &std::io::Error| error.kind() == std::io::ErrorKind::BrokenPipe;
     match error.print() {
         Err(why) if !is_gone(&why) && !error.use_stderr() => {
-            Fault::new(Kind::App, format!("failed to write to the standard output: {why}")).report()
+            Fault::new(Kind::App, format!("cannot write to the standard output: {why}")).report()
         }
         _ => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Kind::Usage as u8)),
     }

@@ -76,7 +76,7 @@ impl Diagnostic {
 
     /// A file that cannot be read, and why.
     pub fn unreadable(file: &std::path::Path, why: &str) -> Self {
-        Self::error(format!("failed to read {}: {why}", file.display()), Place::start_of(file))
+        Self::error(format!("cannot read {}: {why}", file.display()), Place::start_of(file))
     }
 
     /// How to mend it.

@@ -172,7 +172,7 @@ fn syntax(text: &str) -> Result<syn::File, (String, Range<usize>, &'static str)>
             return open(error.span());
         }
         (
-            "this is no Rust: a bracket or a quote has no partner, or this is no token".to_owned(),
+            "a bracket or a quote has no partner, or this is not a Rust token".to_owned(),
             range(error.span()),
             "look for the bracket or quote that is open or missing here or above",
         )
@@ -185,7 +185,7 @@ fn syntax(text: &str) -> Result<syn::File, (String, Range<usize>, &'static str)>
         if is_fence {
             return open(error.span());
         }
-        (format!("this is no Rust: {error}"), range(error.span()), "the rest of the app is read once this is")
+        (format!("syntax error: {error}"), range(error.span()), "the rest of the app is checked once this is mended")
     })
 }
 

@@ -54,7 +54,7 @@ fn a_module_for_another_machine_need_not_be_there() {
 fn a_broken_module_is_told_at_its_own_place_and_the_rest_is_read() {
     let root = format!("mod m;{REST}");
     let (app, findings) = parse(&[("app.rs", &root), ("m.rs", "pub fn f() -> u8 {\n    let é = ;\n}")]);
-    assert_eq!(told(&findings), ["m.rs:2:13 this is no Rust: expected an expression"]);
+    assert_eq!(told(&findings), ["m.rs:2:13 syntax error: expected an expression"]);
     assert_eq!(app.flow.map(|flow| flow.to_string()).as_deref(), Some("a"));
 }
 
@@ -97,7 +97,7 @@ fn the_place_of_a_root_above_its_files_is_kept() {
 #[test]
 fn a_root_that_is_not_there_is_told() {
     let (app, findings) = app::parse(&Sources { root: PathBuf::from("app.rs"), ..Sources::default() });
-    assert_eq!(told(&findings), ["app.rs:1:1 failed to read app.rs: no such file"]);
+    assert_eq!(told(&findings), ["app.rs:1:1 cannot read app.rs: no such file"]);
     assert!(app.slice("a").is_none());
 }
 

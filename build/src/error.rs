@@ -13,7 +13,7 @@ use crate::rooms::RoomError;
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// rustc refused the code. Its words are in the findings; there is at least one.
-    #[error("compile {service}: {}", first(findings))]
+    #[error("cannot compile {service}: {}", first(findings))]
     Rustc {
         /// The service.
         service: String,
@@ -22,13 +22,13 @@ pub enum BuildError {
     },
     /// What a service returns is not what the next one takes, or a signature in the flow cannot be understood. There is
     /// at least one finding.
-    #[error("check the flow: {}", first(findings))]
+    #[error("cannot check the flow: {}", first(findings))]
     Flow {
         /// Both ends of each step that does not fit; rustc's own words for what is wrong with a type.
         findings: Vec<Finding>,
     },
     /// A program that building needs cannot be started.
-    #[error("start {program}: {source}")]
+    #[error("cannot start {program}: {source}")]
     Missing {
         /// `rustc` or `cargo`.
         program: String,
@@ -39,13 +39,13 @@ pub enum BuildError {
     #[error(transparent)]
     Room(#[from] RoomError),
     /// No linker links.
-    #[error("link a library: {words}")]
+    #[error("cannot link a library: {words}")]
     Linker {
         /// What each one that was tried said.
         words: String,
     },
     /// A program says something nobody understands.
-    #[error("understand {program}: {words}")]
+    #[error("cannot understand {program}: {words}")]
     Unreadable {
         /// The program.
         program: String,
@@ -53,7 +53,7 @@ pub enum BuildError {
         words: String,
     },
     /// The package a file belongs to, or the file's frontmatter, cannot be read.
-    #[error("read the dependencies in {}: {words}", file.display())]
+    #[error("cannot read the dependencies in {}: {words}", file.display())]
     Manifest {
         /// The manifest, or the file with frontmatter.
         file: PathBuf,
@@ -61,13 +61,13 @@ pub enum BuildError {
         words: String,
     },
     /// Cargo cannot build the dependencies.
-    #[error("build the dependencies: {words}")]
+    #[error("cannot build the dependencies: {words}")]
     Cargo {
         /// Cargo's words.
         words: String,
     },
     /// rustc or cargo was ended from outside.
-    #[error("finish {program}: it was ended by signal {signal}{}", if *signal == 9 { " (out of memory?)" } else { "" })]
+    #[error("cannot finish {program}: it was ended by signal {signal}{}", if *signal == 9 { " (out of memory?)" } else { "" })]
     Killed {
         /// The program.
         program: String,
@@ -75,7 +75,7 @@ pub enum BuildError {
         signal: i32,
     },
     /// rustc ended unsuccessfully and said nothing that can be placed.
-    #[error("compile {service}: {words}")]
+    #[error("cannot compile {service}: {words}")]
     Failed {
         /// The service.
         service: String,
@@ -83,13 +83,13 @@ pub enum BuildError {
         words: String,
     },
     /// Code names files relative to the app's own in a way that was not seen; they are there.
-    #[error("find {} beside the slice of a service", files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", "))]
+    #[error("cannot find {} beside the slice of a service", files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", "))]
     Missed {
         /// Relative to the app's file.
         files: BTreeSet<PathBuf>,
     },
     /// The time limit is over.
-    #[error("finish {program} within {seconds} s")]
+    #[error("cannot finish {program} within {seconds} s")]
     TimedOut {
         /// The program.
         program: String,
@@ -97,19 +97,19 @@ pub enum BuildError {
         seconds: u64,
     },
     /// No space left where things are built.
-    #[error("write to {}: the disk is full", folder.display())]
+    #[error("cannot write to {}: the disk is full", folder.display())]
     DiskFull {
         /// The folder.
         folder: PathBuf,
     },
     /// The app has no such service.
-    #[error("find a service {service}")]
+    #[error("cannot find a service {service}")]
     Unknown {
         /// The name asked for.
         service: String,
     },
     /// A file cannot be used.
-    #[error("{doing} {}: {source}", path.display())]
+    #[error("cannot {doing} {}: {source}", path.display())]
     Io {
         /// The verb.
         doing: &'static str,

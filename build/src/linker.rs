@@ -123,7 +123,7 @@ async fn probe(toolchain: &Toolchain, arguments: &[String]) -> Result<(), String
     let mut command = Command::new(&toolchain.rustc);
     command.args(["--crate-type=cdylib", "--edition=2024", "--crate-name=probe", "--error-format=short"]);
     command.args(arguments).arg("-o").arg(folder.path().join("probe.so")).arg(&source).env("TMPDIR", folder.path());
-    let ended = process::run(command, PATIENCE, |_| {}).await.map_err(|error| format!("failed to {error}"))?;
+    let ended = process::run(command, PATIENCE, |_| {}).await.map_err(|error| error.to_string())?;
     if ended.status.success() && folder.path().join("probe.so").is_file() {
         return Ok(());
     }

@@ -11,7 +11,7 @@ use crate::error::BuildError;
 #[derive(Debug, thiserror::Error)]
 pub enum RoomError {
     /// Nothing can be written there.
-    #[error("write to {}: {source}", folder.display())]
+    #[error("cannot write to {}: {source}", folder.display())]
     Closed {
         /// The folder.
         folder: PathBuf,
@@ -19,16 +19,16 @@ pub enum RoomError {
         source: io::Error,
     },
     /// What is built there cannot be run.
-    #[error("run what is built in {}: it is on a file system that is mounted noexec", .0.display())]
+    #[error("cannot run what is built in {}: it is on a file system that is mounted noexec", .0.display())]
     NoExec(PathBuf),
     /// Cargo hands its folder on in lists of paths, which a colon parts.
-    #[error("build in {}: its path has a colon, at which cargo would part it", .0.display())]
+    #[error("cannot build in {}: its path has a colon, at which cargo would part it", .0.display())]
     Colon(PathBuf),
     /// Cargo's own files are UTF-8, and name it.
-    #[error("build with {}: its path is not UTF-8, and cargo takes no other", .0.display())]
+    #[error("cannot build with {}: its path is not UTF-8, and cargo takes no other", .0.display())]
     NotText(PathBuf),
     /// There is no room for temporary files.
-    #[error("write temporary files to {}{}: {source}", folder.display(), named(*by_user))]
+    #[error("cannot write temporary files to {}{}: {source}", folder.display(), named(*by_user))]
     Temporary {
         /// The folder.
         folder: PathBuf,

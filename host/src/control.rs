@@ -16,7 +16,7 @@ use crate::shared::{Settings, Shared};
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// It cannot be read.
-    #[error("read {file}: {source}")]
+    #[error("cannot read {file}: {source}")]
     Read {
         /// The file.
         file: String,
@@ -32,7 +32,7 @@ pub enum ConfigError {
         source: serde_json::Error,
     },
     /// The front door does not open where it should.
-    #[error("open the front door: {source}")]
+    #[error("cannot open the front door: {source}")]
     Front {
         /// Why not.
         source: io::Error,

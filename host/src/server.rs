@@ -57,7 +57,7 @@ pub enum HostError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// Its address cannot be bound.
-    #[error("listen on {address}: {source}")]
+    #[error("cannot listen on {address}: {source}")]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -65,13 +65,13 @@ pub enum HostError {
         source: io::Error,
     },
     /// There are no threads to be had.
-    #[error("start threads: {source}")]
+    #[error("cannot start threads: {source}")]
     Runtime {
         /// Why not.
         source: io::Error,
     },
     /// Its library, named in the configuration, is not taken over.
-    #[error("take {library} over: {why}")]
+    #[error("cannot take {library} over: {why}")]
     Library {
         /// File name.
         library: String,

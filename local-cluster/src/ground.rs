@@ -225,10 +225,10 @@ pub trait Ground: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 pub enum GroundError {
     /// No engine answers.
-    #[error("reach a Docker engine: {0}")]
+    #[error("cannot reach a Docker engine: {0}")]
     NoEngine(String),
     /// The engine refuses.
-    #[error("{doing}: {source}")]
+    #[error("cannot {doing}: {source}")]
     Engine {
         /// What was asked of it.
         doing: String,
@@ -236,7 +236,7 @@ pub enum GroundError {
         source: bollard::errors::Error,
     },
     /// A program cannot be started.
-    #[error("start {service}: {source}")]
+    #[error("cannot start {service}: {source}")]
     Spawn {
         /// The service.
         service: String,
@@ -244,7 +244,7 @@ pub enum GroundError {
         source: io::Error,
     },
     /// A file cannot be read or written.
-    #[error("{doing}: {source}")]
+    #[error("cannot {doing}: {source}")]
     Io {
         /// What was being done.
         doing: String,
@@ -255,7 +255,7 @@ pub enum GroundError {
     #[error("{0}")]
     Lacking(String),
     /// A library needs a shared object that is not to be had in its container.
-    #[error("load {service}: its library needs {object}: {why}")]
+    #[error("cannot load {service}: its library needs {object}: {why}")]
     Lacks {
         /// The service.
         service: String,
@@ -265,7 +265,7 @@ pub enum GroundError {
         why: String,
     },
     /// There is no such service in the plan.
-    #[error("find {0}: it is not part of the plan")]
+    #[error("cannot find {0}: it is not part of the plan")]
     Unknown(String),
 }
 

@@ -55,7 +55,7 @@ pub enum PortError {
         held: HeldPort,
     },
     /// The system does not let anybody.
-    #[error("failed to listen on port {port}: {source}")]
+    #[error("cannot listen on port {port}: {source}")]
     Io {
         /// The port.
         port: u16,

@@ -21,7 +21,7 @@ pub enum Step {
 
 /// A text that means no fields.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("read `{0}` as a path: write /user/token, /users/*/token, or a field's name alone")]
+#[error("cannot read `{0}` as a path: write /user/token, /users/*/token, or a field's name alone")]
 pub struct PathError(pub String);
 
 impl Pattern {

@@ -47,10 +47,10 @@ pub struct Summary {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// There is none.
-    #[error("read {}: there is no recording", .0.display())]
+    #[error("cannot read {}: there is no recording", .0.display())]
     None(PathBuf),
     /// The disk refuses.
-    #[error("read {}: {error}", .path.display())]
+    #[error("cannot read {}: {error}", .path.display())]
     Disk {
         /// The file.
         path: PathBuf,
@@ -58,10 +58,10 @@ pub enum ReadError {
         error: io::Error,
     },
     /// Its first line is none that begins a recording.
-    #[error("read {}: its first line is not that of a recording", .0.display())]
+    #[error("cannot read {}: its first line is not that of a recording", .0.display())]
     Header(PathBuf),
     /// It is of another format.
-    #[error("read {}: it is of format {format}, {}; this dyn reads {}", .path.display(), if *.format < crate::FORMAT { "older" } else { "newer" }, crate::FORMAT)]
+    #[error("cannot read {}: it is of format {format}, {}; this dyn reads {}", .path.display(), if *.format < crate::FORMAT { "older" } else { "newer" }, crate::FORMAT)]
     Format {
         /// The file.
         path: PathBuf,
@@ -69,7 +69,7 @@ pub enum ReadError {
         format: u32,
     },
     /// A request is not what one is.
-    #[error("read request {number} of {}: {error}", .path.display())]
+    #[error("cannot read request {number} of {}: {error}", .path.display())]
     Request {
         /// The file.
         path: PathBuf,
@@ -79,7 +79,7 @@ pub enum ReadError {
         error: serde_json::Error,
     },
     /// There are fewer requests.
-    #[error("find request {number}: there are {requests}")]
+    #[error("cannot find request {number}: there are {requests}")]
     Number {
         /// The request that was asked for.
         number: usize,

@@ -48,7 +48,7 @@ pub enum Tempo {
 
 /// Why nothing can be sent.
 #[derive(Debug, thiserror::Error)]
-#[error("prepare to send requests: {0}")]
+#[error("cannot prepare to send requests: {0}")]
 pub struct SendError(reqwest::Error);
 
 /// Headers that belong to a connection, or that are made anew.

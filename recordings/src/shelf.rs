@@ -25,10 +25,10 @@ pub struct Shelved {
 #[derive(Debug, thiserror::Error)]
 pub enum ShelfError {
     /// It would not be a folder of its own there.
-    #[error("name a recording `{0}`: a name has letters, digits, `-`, `_` and `.`, and begins with none of the last")]
+    #[error("cannot name a recording `{0}`: a name has letters, digits, `-`, `_` and `.`, and begins with none of the last")]
     Name(String),
     /// There is none of that name.
-    #[error("find the recording `{name}`: there is none in {}", .looked.iter().map(|at| at.display().to_string()).collect::<Vec<_>>().join(" or "))]
+    #[error("cannot find the recording `{name}`: there is none in {}", .looked.iter().map(|at| at.display().to_string()).collect::<Vec<_>>().join(" or "))]
     None {
         /// The name.
         name: String,
@@ -36,7 +36,7 @@ pub enum ShelfError {
         looked: Vec<PathBuf>,
     },
     /// The disk refuses.
-    #[error("list {}: {error}", .path.display())]
+    #[error("cannot list {}: {error}", .path.display())]
     Disk {
         /// The folder.
         path: PathBuf,
@@ -56,7 +56,9 @@ pub fn place(app: &Path, name: &str) -> Result<PathBuf, ShelfError> {
 
 /// The recording of this name for the app of this file, or the one in this folder.
 pub fn find(app: &Path, name: &str) -> Result<PathBuf, ShelfError> {
-    let looked = vec![PathBuf::from(name), beside(app).join(name), Path::new(FOLDER).join(name)];
+    let mut looked = vec![PathBuf::from(name), beside(app).join(name), Path::new(FOLDER).join(name)];
+    // Beside an app of this folder is this folder.
+    looked.dedup();
     match looked.iter().find(|folder| folder.join(FILE).is_file()) {
         Some(folder) => Ok(folder.clone()),
         None => Err(ShelfError::None { name: name.to_owned(), looked }),

@@ -25,7 +25,7 @@ pub(crate) struct Store {
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
     /// Its file cannot be read.
-    #[error("read {}: {error}", .path.display())]
+    #[error("cannot read {}: {error}", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -33,13 +33,13 @@ pub enum BodyError {
         error: io::Error,
     },
     /// Its file holds something else: it was changed, or a crash cut it short.
-    #[error("use {}: its bytes are not those that were recorded", .path.display())]
+    #[error("cannot use {}: its bytes are not those that were recorded", .path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
     },
     /// It was never kept.
-    #[error("use a body of {bytes} bytes: {}", match .why { Left::Size => "it was over the size limit", Left::Redaction => "what is secret in it could not be told" })]
+    #[error("cannot use a body of {bytes} bytes: {}", match .why { Left::Size => "it was over the size limit", Left::Redaction => "what is secret in it could not be told" })]
     Left {
         /// How many bytes it had.
         bytes: u64,
@@ -47,7 +47,7 @@ pub enum BodyError {
         why: Left,
     },
     /// No bytes can be made of its line.
-    #[error("use a body: its base64 does not read")]
+    #[error("cannot use a body: its base64 does not read")]
     Base64,
 }
 

@@ -115,10 +115,10 @@ pub enum Notice {
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// There is one of that name.
-    #[error("record to {}: a recording of that name is there", .0.display())]
+    #[error("cannot record to {}: a recording of that name is there", .0.display())]
     Exists(PathBuf),
     /// The disk refuses.
-    #[error("record to {}: {error}", .path.display())]
+    #[error("cannot record to {}: {error}", .path.display())]
     Disk {
         /// What was to be written.
         path: PathBuf,

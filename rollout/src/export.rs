@@ -24,25 +24,25 @@ pub enum Format {
     Marathon,
 }
 
-/// A file that is not written. The words fit after "failed to".
+/// A file that is not written. The words fit on their own.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExportError {
     /// Images would be nowhere.
-    #[error("put images anywhere: no registry is named, and this machine's own images are out of reach there")]
+    #[error("cannot put images anywhere: no registry is named, and this machine's own images are out of reach there")]
     NoRegistry,
     /// It is not built or not brought there.
     #[error(transparent)]
     Push(#[from] PushError),
     /// There is nothing to run.
-    #[error("export {service}: it has no image")]
+    #[error("cannot export {service}: it has no image")]
     NoImage {
         /// Rust name.
         service: String,
     },
     /// The format has no counterpart of it.
     #[error(
-        "export {service} for {format}: {variable} comes from the ConfigMap {config}, which {format} does not know"
+        "cannot export {service} for {format}: {variable} comes from the ConfigMap {config}, which {format} does not know"
     )]
     NoConfigMap {
         /// Rust name.
@@ -55,10 +55,10 @@ pub enum ExportError {
         config: String,
     },
     /// It does not fit the form.
-    #[error("write JSON: {0}")]
+    #[error("cannot write JSON: {0}")]
     Json(#[from] serde_json::Error),
     /// It does not fit the form.
-    #[error("write YAML: {0}")]
+    #[error("cannot write YAML: {0}")]
     Yaml(#[from] serde_saphyr::ser::Error),
 }
 

@@ -360,7 +360,7 @@ impl Actor {
                 if let Some(ground) = self.ground.clone() {
                     self.spawn(async move {
                         if let Err(error) = ground.kill(&service).await {
-                            tell(Event::Notice { message: format!("{service} is stuck: failed to {error}") });
+                            tell(Event::Notice { message: format!("{service} is stuck: {error}") });
                         }
                     });
                 }

@@ -105,7 +105,7 @@ impl Request {
             request = request.header(header::ROUTE, route);
         }
         let begun = Instant::now();
-        let answer = request.send().await.map_err(|error| format!("failed to call {}: {}", self.url, chain(&error)))?;
+        let answer = request.send().await.map_err(|error| format!("cannot call {}: {}", self.url, chain(&error)))?;
         let status = answer.status().as_u16();
         let hops = hops(&text(&answer, header::VERSION), &text(&answer, header::SERVER_TIMING));
         let filtered_by = Some(text(&answer, header::FILTERED)).filter(|by| !by.is_empty());

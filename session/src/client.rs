@@ -19,13 +19,13 @@ pub struct Client {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// No client can be made.
-    #[error("make an HTTP client: {0}")]
+    #[error("cannot make an HTTP client: {0}")]
     Client(reqwest::Error),
     /// It does not answer.
-    #[error("reach the session: {0}")]
+    #[error("cannot reach the session: {0}")]
     Silent(String),
     /// It answers what this version of `dyn` does not understand.
-    #[error("understand the session: {0}")]
+    #[error("cannot understand the session: {0}")]
     Strange(String),
 }
 

@@ -21,7 +21,7 @@ pub(crate) async fn saves(mut files: watch::Receiver<BTreeSet<PathBuf>>, events:
     let mut watcher = match Watcher::new(&wanted) {
         Ok(watcher) => watcher,
         Err(error) => {
-            let message = format!("saves are not seen: failed to {error}");
+            let message = format!("saves are not seen: {error}");
             return drop(events.send(Event::Notice { message }));
         }
     };
@@ -46,7 +46,7 @@ pub(crate) async fn saves(mut files: watch::Receiver<BTreeSet<PathBuf>>, events:
                 }
                 let wanted = files.borrow_and_update().clone();
                 if let Err(error) = watcher.watch(&wanted) {
-                    drop(events.send(Event::Notice { message: format!("some saves are not seen: failed to {error}") }));
+                    drop(events.send(Event::Notice { message: format!("some saves are not seen: {error}") }));
                 }
             }
         }

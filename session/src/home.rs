@@ -31,10 +31,10 @@ pub struct Place {
 #[derive(Debug, thiserror::Error)]
 pub enum HomeError {
     /// No cache folder is known.
-    #[error("find a folder to build in: neither DYNINKA_HOME, XDG_CACHE_HOME nor HOME is set")]
+    #[error("cannot find a folder to build in: neither DYNINKA_HOME, XDG_CACHE_HOME nor HOME is set")]
     Nowhere,
     /// The folder cannot be made or written.
-    #[error("create {}: {source}", folder.display())]
+    #[error("cannot create {}: {source}", folder.display())]
     Create {
         /// The folder.
         folder: PathBuf,
@@ -42,7 +42,7 @@ pub enum HomeError {
         source: io::Error,
     },
     /// The app's file cannot be found.
-    #[error("find {}: {}", file.display(), explain(.source))]
+    #[error("cannot find {}: {}", file.display(), explain(.source))]
     Find {
         /// The file as the user named it.
         file: PathBuf,

@@ -47,7 +47,7 @@ async fn run(
     let mut worker = Worker::at(Arc::new(AtHome(ground)), libraries);
     let mut verdicts = Vec::new();
     for service in services {
-        let verdict = question.judge(service, &mut worker).await.map_err(|error| format!("failed to {error}"))?;
+        let verdict = question.judge(service, &mut worker).await.map_err(|error| error.to_string())?;
         verdicts.push(verdict.into());
     }
     Ok(verdicts)

@@ -22,7 +22,7 @@ pub enum LockError {
         pid: u32,
     },
     /// The lock file cannot be used.
-    #[error("lock {}: {source}", file.display())]
+    #[error("cannot lock {}: {source}", file.display())]
     Io {
         /// The lock file.
         file: PathBuf,

@@ -26,7 +26,7 @@ const DEADLINE: Duration = Duration::from_secs(120);
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// The file is there and cannot be read.
-    #[error("read {}: {source}", file.display())]
+    #[error("cannot read {}: {source}", file.display())]
     Read {
         /// `dyn.toml`.
         file: std::path::PathBuf,
@@ -302,7 +302,7 @@ fn failed(error: &PushError) -> Stage {
     match error {
         PushError::Stopped => Stage::Stopped,
         error => Stage::Failed {
-            why: format!("failed to {error}"),
+            why: error.to_string(),
             hint: error.hint(),
             put_back: matches!(error, PushError::RolledBack { .. }),
         },

@@ -36,7 +36,7 @@ pub(crate) fn list(folder: &Path) -> Answer {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Answer::Recordings { recordings },
-        Err(error) => return refused(format!("failed to read {}: {error}", folder.display())),
+        Err(error) => return refused(format!("cannot read {}: {error}", folder.display())),
     };
     for entry in entries.flatten().filter(|entry| entry.path().join(recordings::FILE).exists()) {
         let mut kept = Kept { name: entry.file_name().to_string_lossy().into_owned(), ..Kept::default() };
@@ -47,7 +47,7 @@ pub(crate) fn list(folder: &Path) -> Answer {
                 kept.bytes = summary.bytes;
                 kept.app = summary.app;
             }
-            Err(error) => kept.why = Some(format!("failed to {error}")),
+            Err(error) => kept.why = Some(error.to_string()),
         }
         recordings.push(kept);
     }
@@ -119,7 +119,7 @@ async fn again(present: Present, hop: &Hop, state: &[Placed], inputs: Vec<Value>
     let is_free = subject.replay == Replay::Always;
     let slot = Slot { role: Role::Now, service: hop.service.clone(), version: subject.now.clone(), is_free };
     let mut worker = present.worker()?;
-    let words = |error: WorkerError| format!("failed to {error}");
+    let words = |error: WorkerError| error.to_string();
     let stopped = worker.prepare(&slot, state).await.map_err(words)?.stopped;
     let job = Job { slot: &slot, inputs: &inputs, stand_ins: &hop.calls, timeout: Limits::default().timeout };
     let end = match stopped {
@@ -138,12 +138,12 @@ type Recorded = (Vec<(u64, Arc<Request>)>, Vec<Arc<Keyframe>>, bool);
 
 /// The newest requests of a recording, its placed state, and whether anything in it was blanked.
 fn read(folder: &Path) -> Result<Recorded, String> {
-    let words = |error: recordings::ReadError| format!("failed to {error}");
+    let words = |error: recordings::ReadError| error.to_string();
     let reader = Reader::open(folder).map_err(words)?;
     let mut requests = Vec::new();
     for number in (0..reader.len()).rev().take(MOST_READ) {
         let mut request = reader.request(number).map_err(words)?;
-        reader.fill(&mut request).map_err(|error| format!("failed to {error}"))?;
+        reader.fill(&mut request).map_err(|error| error.to_string())?;
         requests.push((number as u64, Arc::new(request)));
     }
     let keyframes = reader.keyframes().map_err(words)?.into_iter().map(Arc::new).collect();
@@ -179,7 +179,7 @@ async fn judge(present: Present, question: Question) -> Answer {
     for service in services {
         match question.judge(&service, &mut worker).await {
             Ok(verdict) => verdicts.push(verdict.into()),
-            Err(error) => return refused(format!("failed to {error}")),
+            Err(error) => return refused(error.to_string()),
         }
     }
     Answer::Judged { verdicts }

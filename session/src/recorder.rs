@@ -267,7 +267,7 @@ impl Recorder {
         let tell = self.notice.clone();
         let notice = move |notice: recordings::Notice| tell(notice.to_string());
         let writer = Writer::create(&self.folder.join(&name), &header, bounds, notice);
-        writer.map(|writer| (name, writer)).map_err(|error| format!("failed to {error}"))
+        writer.map(|writer| (name, writer)).map_err(|error| error.to_string())
     }
 
     /// The first name that nothing has.

@@ -39,7 +39,7 @@ pub enum StartError {
     #[error("{0}")]
     Build(#[from] build::BuildError),
     /// Its folder, or its socket in it, cannot be made.
-    #[error("write to {}: {source}", folder.display())]
+    #[error("cannot write to {}: {source}", folder.display())]
     Folder {
         /// The folder.
         folder: PathBuf,
@@ -47,7 +47,7 @@ pub enum StartError {
         source: std::io::Error,
     },
     /// The program that runs services cannot be read.
-    #[error("read {}: {source}", program.display())]
+    #[error("cannot read {}: {source}", program.display())]
     Program {
         /// The program.
         program: PathBuf,
@@ -58,7 +58,7 @@ pub enum StartError {
     #[error(transparent)]
     Path(#[from] recordings::PathError),
     /// Its client for its hosts cannot be made.
-    #[error("make an HTTP client: {0}")]
+    #[error("cannot make an HTTP client: {0}")]
     Client(#[from] reqwest::Error),
 }
 

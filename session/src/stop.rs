@@ -22,7 +22,7 @@ pub struct Ended {
 #[derive(Debug, thiserror::Error)]
 pub enum StopError {
     /// It cannot be told to.
-    #[error("end the session with pid {pid}: {source}")]
+    #[error("cannot end the session with pid {pid}: {source}")]
     Signal {
         /// Its pid.
         pid: u32,
@@ -30,7 +30,7 @@ pub enum StopError {
         source: io::Error,
     },
     /// It does not listen.
-    #[error("end the session with pid {pid}: it still runs after {} s", PATIENCE.as_secs())]
+    #[error("cannot end the session with pid {pid}: it still runs after {} s", PATIENCE.as_secs())]
     Deaf {
         /// Its pid.
         pid: u32,

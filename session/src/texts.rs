@@ -49,7 +49,7 @@ impl Texts {
             if fs::read(path).is_ok_and(|now| now == text.as_bytes()) {
                 continue;
             }
-            put(path, text, aside).map_err(|error| format!("failed to write {}: {error}", path.display()))?;
+            put(path, text, aside).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
             written.push(path.clone());
         }
         Ok(written)

@@ -100,7 +100,7 @@ impl Tools {
                 }
                 Event::Loaded { edit, app: Arc::new(app), diagnostics, environments: Arc::new(environments) }
             }
-            Err(error) => Event::Failed { message: format!("failed to read the app: {error}"), hint: None },
+            Err(error) => Event::Failed { message: format!("cannot read the app: {error}"), hint: None },
         }
     }
 
@@ -118,9 +118,9 @@ impl Tools {
     pub(crate) async fn choose(&self, app: &App, environments: &Environments) -> Result<Chosen, Event> {
         let failed = |message: String, hint: Option<String>| Event::Failed { message, hint };
         // What a killed session left must be gone before its folders are cleared, and its port looked at.
-        let left = self.place.services().map_err(|error| failed(format!("failed to {error}"), None))?;
+        let left = self.place.services().map_err(|error| failed(error.to_string(), None))?;
         let swept = local_cluster::sweep(&self.place.id, &left).await;
-        swept.map_err(|error| failed(format!("failed to {error}"), None))?;
+        swept.map_err(|error| failed(error.to_string(), None))?;
         let unhad = |error: &PortError| failed(error.to_string(), Some(error.hint()));
         let Port { held, notice, denied } = hold(self.options.front).map_err(|error| unhad(&error))?;
         let front = held.port();
@@ -140,11 +140,11 @@ impl Tools {
             services: app.services.iter().map(spec).collect(),
         };
         for service in &app.services {
-            self.place.clear_service(&service.host).map_err(|error| failed(format!("failed to {error}"), None))?;
+            self.place.clear_service(&service.host).map_err(|error| failed(error.to_string(), None))?;
         }
         let chosen = local_cluster::choose(self.options.on, plan).await;
         let chosen = chosen.map_err(|error| {
-            failed(format!("failed to {error}"), Some("start one, or run with --on process".to_owned()))
+            failed(error.to_string(), Some("start one, or run with --on process".to_owned()))
         })?;
         // An engine may listen where this user may not.
         if let Some(denied) = denied.filter(|_| chosen.ground.hosts_bind_front()) {
@@ -164,7 +164,7 @@ impl Tools {
                 seats: seats.into_iter().map(|(service, seat)| (service, seat_of(seat))).collect(),
             }),
             Err(error) => Event::Failed {
-                message: format!("failed to {error}"),
+                message: error.to_string(),
                 hint: Some("`dyn doctor` looks at the engine".to_owned()),
             },
         }
@@ -212,8 +212,8 @@ impl Tools {
         let mut diagnostics = error.diagnostics();
         if diagnostics.is_empty() {
             let message = match service {
-                Some(service) => format!("failed to build {service}: {error}"),
-                None => format!("failed to {error}"),
+                Some(service) => format!("cannot build {service}: {error}"),
+                None => error.to_string(),
             };
             let mut finding = Diagnostic::error(message, app::Place::start_of(&self.options.file));
             finding.help = error.hint();
@@ -226,11 +226,11 @@ impl Tools {
         let (service, host) = (place.service.clone(), place.host.clone());
         let refused = |why: String| Event::Refused { service: service.clone(), version: None, why, silent: false };
         if let Err(error) = self.place.clear_service(&host) {
-            return refused(format!("failed to {error}"));
+            return refused(error.to_string());
         }
         match ground.seat(self.spec(place)).await {
             Ok(seat) => Event::Seated { service, seat: seat_of(seat) },
-            Err(error) => refused(format!("failed to {error}")),
+            Err(error) => refused(error.to_string()),
         }
     }
 
@@ -250,11 +250,11 @@ impl Tools {
         let installed = library.map_or(Ok(()), |library| install::library(&folder, &library).map(drop));
         let refused = |why| Event::Refused { service: service.clone(), version: None, why, silent: false };
         if let Err(error) = installed.and_then(|()| install::configure(&folder, config)) {
-            return refused(format!("failed to write its configuration: {error}"));
+            return refused(format!("cannot write its configuration: {error}"));
         }
         match ground.start(&service).await {
             Ok(_) => Event::Started { service },
-            Err(error) => refused(format!("failed to {error}")),
+            Err(error) => refused(error.to_string()),
         }
     }
 
@@ -277,7 +277,7 @@ impl Tools {
             Err(error) => return refused(format!("its library cannot be put in place: {error}"), false),
         };
         if let Err(error) = ground.bring(&service).await {
-            return refused(format!("failed to {error}"), false);
+            return refused(error.to_string(), false);
         }
         let mut brought = Vec::new();
         for effect::Bring { state, service: from, from: there } in bring {
@@ -320,7 +320,7 @@ impl Tools {
         // A file too many is no reason to roll back; the next takeover clears it, or the next start.
         drop(install::clear(&folder, &[Some(&name), cautious.library.as_deref()]));
         if let Err(error) = ground.bring(&service).await {
-            return refused(format!("it serves, but would not come back after a crash: failed to {error}"), false);
+            return refused(format!("it serves, but would not come back after a crash: {error}"), false);
         }
         Event::Live { service, version, states, answered }
     }
@@ -329,7 +329,7 @@ impl Tools {
         let service = config.service.clone();
         let written = install::configure(&self.place.service(host), &config).map_err(|error| error.to_string());
         let brought = match written {
-            Ok(()) => ground.bring(&service).await.map_err(|error| format!("failed to {error}")),
+            Ok(()) => ground.bring(&service).await.map_err(|error| error.to_string()),
             Err(why) => Err(why),
         };
         let told = match brought {
@@ -349,7 +349,7 @@ impl Tools {
         let begun = std::time::Instant::now();
         match self.rehouse_all(ground, moves).await {
             Ok(services) => Event::Rehoused { services, ms: begun.elapsed().as_secs_f64() * 1e3 },
-            Err(why) => Event::Failed { message: format!("failed to move the front door: {why}"), hint: None },
+            Err(why) => Event::Failed { message: format!("cannot move the front door: {why}"), hint: None },
         }
     }
 
@@ -403,7 +403,7 @@ impl Tools {
             let value = self.control.state(at, &state).await;
             known.push((state, value));
         }
-        let failed = |error| format!("failed to {error}");
+        let failed = |error: local_cluster::GroundError| error.to_string();
         ground.renew(&place.service, place.environment).await.map_err(failed)?;
         install::configure(&self.place.service(&place.host), &config).map_err(|error| error.to_string())?;
         ground.start(&place.service).await.map_err(failed)?;
@@ -424,7 +424,7 @@ impl Tools {
     }
 
     pub(crate) async fn remove(&self, ground: &dyn Ground, service: String) -> Event {
-        let trouble = ground.remove(&service).await.err().map(|error| format!("failed to {error}"));
+        let trouble = ground.remove(&service).await.err().map(|error| error.to_string());
         Event::Removed { service, trouble }
     }
 }

@@ -37,15 +37,15 @@ impl Ended {
 #[derive(Debug, thiserror::Error)]
 pub enum ShellError {
     /// Nobody answers at the other end.
-    #[error("reach the session: {0}")]
+    #[error("cannot reach the session: {0}")]
     Peer(Box<dyn std::error::Error + Send + Sync>),
     /// The terminal cannot be read.
-    #[error("read a line: {0}")]
+    #[error("cannot read a line: {0}")]
     Read(String),
     /// What is said cannot be written.
-    #[error("write: {0}")]
+    #[error("cannot write: {0}")]
     Write(#[from] std::io::Error),
     /// Signals cannot be listened to.
-    #[error("listen to signals: {0}")]
+    #[error("cannot listen to signals: {0}")]
     Signal(std::io::Error),
 }

@@ -24,7 +24,7 @@ pub(crate) fn load(file: &Path) -> Result<(App, Source, Settings), Fault> {
     }
     let settings = session::settings(file, &app).map_err(|error| {
         let SettingsError::Mistakes { mistakes } = &error else {
-            return Fault::new(Kind::App, format!("failed to {error}"));
+            return Fault::new(Kind::App, error.to_string());
         };
         for mistake in mistakes {
             drop(speech::err(format_args!("error: {mistake}\nhint: {}", mistake.help)));
@@ -40,7 +40,7 @@ pub(crate) fn options(file: &Path, goal: &Goal) -> Result<Options, Fault> {
     let home = Home::open()?;
     let place = home.place(file)?;
     let host = std::env::current_exe()
-        .map_err(|error| Fault::new(Kind::Machine, format!("failed to find this program: {error}")))?;
+        .map_err(|error| Fault::new(Kind::Machine, format!("cannot find this program: {error}")))?;
     Ok(session::push_options(file, what, target(goal), (&home, &place), host))
 }
 
@@ -108,7 +108,7 @@ pub(crate) fn confirm(question: &str, yes: bool) -> Result<bool, Fault> {
     drop(write!(anstream::stderr(), "{question} [y/N] "));
     let mut answer = String::new();
     let read = std::io::stdin().read_line(&mut answer);
-    read.map_err(|error| Fault::new(Kind::Machine, format!("failed to read the answer: {error}")))?;
+    read.map_err(|error| Fault::new(Kind::Machine, format!("cannot read the answer: {error}")))?;
     Ok(["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()))
 }
 
@@ -144,7 +144,7 @@ impl From<ClusterError> for Fault {
             _ => Kind::Machine,
         };
         let hint = error.hint();
-        hint.into_iter().fold(Self::new(kind, format!("failed to {error}")), Self::hint)
+        hint.into_iter().fold(Self::new(kind, error.to_string()), Self::hint)
     }
 }
 
@@ -170,7 +170,7 @@ impl From<PushError> for Fault {
                     _ => Kind::Machine,
                 };
                 let hint = error.hint();
-                hint.into_iter().fold(Self::new(kind, format!("failed to {error}")), Self::hint)
+                hint.into_iter().fold(Self::new(kind, error.to_string()), Self::hint)
             }
         }
     }

@@ -57,7 +57,7 @@ async fn follow(access: &Access, labels: &str, last: i64, as_json: bool) -> Resu
             Tail::Trouble(words) if as_json => speech::json(json!({ "trouble": words })),
             Tail::Began { pod } => speech::err(format_args!("{pod} begins")),
             Tail::Ended { pod } => speech::err(format_args!("{pod} has ended")),
-            Tail::Trouble(words) => speech::err(format_args!("failed to {words}")),
+            Tail::Trouble(words) => speech::err(format_args!("{words}")),
         };
         if said.is_err() {
             break;

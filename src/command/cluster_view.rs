@@ -206,9 +206,9 @@ mod tests {
     #[test]
     fn what_is_in_the_way_is_the_latest_notice_for_as_long_as_it_is() {
         let local = Snapshot { now_ms: 70_000, ..Snapshot::default() };
-        let observed = Observed { troubles: vec!["failed to reach map-1".to_owned()], ..Observed::default() };
+        let observed = Observed { troubles: vec!["cannot reach map-1".to_owned()], ..Observed::default() };
         let last = picture(&local, &observed, "home").notices.pop().unwrap();
-        assert_eq!((last.at_ms, last.message.as_str()), (70_000, "failed to reach map-1"));
+        assert_eq!((last.at_ms, last.message.as_str()), (70_000, "cannot reach map-1"));
         assert!(picture(&local, &Observed::default(), "home").notices.is_empty());
     }
 }

@@ -51,7 +51,7 @@ pub(crate) fn run(dev: &Dev) -> Result<(), Fault> {
 pub(crate) fn options(file: &std::path::Path, on: On, front: Front, limits: &Limits) -> Result<Options, Fault> {
     let host = std::env::current_exe();
     let host =
-        host.map_err(|error| Fault::new(Kind::Machine, format!("failed to find this program's own file: {error}")))?;
+        host.map_err(|error| Fault::new(Kind::Machine, format!("cannot find this program's own file: {error}")))?;
     let on = match on {
         On::Auto => session::On::Auto,
         On::Docker => session::On::Docker,
@@ -95,7 +95,7 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Fault> {
     // Each service takes some: two pipes, two connections.
     host::allow_connections();
     tokio::runtime::Runtime::new()
-        .map_err(|error| Fault::new(Kind::Machine, format!("failed to start threads: {error}")))
+        .map_err(|error| Fault::new(Kind::Machine, format!("cannot start threads: {error}")))
 }
 
 async fn serve(options: Options, face: Face) -> Result<(), Fault> {
@@ -145,7 +145,7 @@ async fn serve(options: Options, face: Face) -> Result<(), Fault> {
 
 /// Shows what a session reports.
 pub(crate) fn teller(face: Face) -> Result<Teller, Fault> {
-    Teller::new(face).map_err(|error| Fault::new(Kind::Machine, format!("failed to start a thread: {error}")))
+    Teller::new(face).map_err(|error| Fault::new(Kind::Machine, format!("cannot start a thread: {error}")))
 }
 
 /// Whatever asks this process to end.
@@ -168,7 +168,7 @@ pub(crate) enum Asked {
 impl Signals {
     pub(crate) fn new() -> Result<Self, Fault> {
         let listen = |kind| {
-            signal(kind).map_err(|error| Fault::new(Kind::Machine, format!("failed to listen for signals: {error}")))
+            signal(kind).map_err(|error| Fault::new(Kind::Machine, format!("cannot listen for signals: {error}")))
         };
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
@@ -211,7 +211,7 @@ async fn heard(signal: Option<&mut Signal>) {
 /// Whether this process was started with a signal ignored (proc_pid_status(5): `SigIgn`).
 fn is_ignored(kind: SignalKind) -> Result<bool, Fault> {
     let unknown =
-        |words: String| Fault::new(Kind::Machine, format!("failed to see which signals are ignored: {words}"));
+        |words: String| Fault::new(Kind::Machine, format!("cannot see which signals are ignored: {words}"));
     let status = std::fs::read_to_string("/proc/self/status").map_err(|error| unknown(error.to_string()))?;
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());

@@ -13,7 +13,7 @@ pub(crate) fn run(asked: &arguments::Export) -> Result<(), Fault> {
     let (app, _, settings) = load(&asked.file)?;
     let home = session::Home::open()?;
     let host = std::env::current_exe()
-        .map_err(|error| Fault::new(Kind::Machine, format!("failed to find this program: {error}")))?;
+        .map_err(|error| Fault::new(Kind::Machine, format!("cannot find this program: {error}")))?;
     let request = Request {
         app,
         settings,
@@ -41,19 +41,19 @@ pub(crate) fn run(asked: &arguments::Export) -> Result<(), Fault> {
 
 fn write(file: &Path, text: &str) -> Result<(), Fault> {
     std::fs::write(file, text)
-        .map_err(|error| Fault::new(Kind::Machine, format!("failed to write {}: {error}", file.display())))
+        .map_err(|error| Fault::new(Kind::Machine, format!("cannot write {}: {error}", file.display())))
 }
 
 impl From<ExportError> for Fault {
     fn from(error: ExportError) -> Self {
         match error {
             ExportError::Push(error) => error.into(),
-            ExportError::NoRegistry => Self::new(Kind::Usage, format!("failed to {error}"))
+            ExportError::NoRegistry => Self::new(Kind::Usage, error.to_string())
                 .hint("name one: --registry host:port/folder, or [images] repository = \"…\" in dyn.toml"),
             ExportError::NoImage { .. } | ExportError::NoConfigMap { .. } => {
-                Self::new(Kind::App, format!("failed to {error}"))
+                Self::new(Kind::App, error.to_string())
             }
-            error => Self::new(Kind::Machine, format!("failed to {error}")),
+            error => Self::new(Kind::Machine, error.to_string()),
         }
     }
 }

@@ -22,7 +22,7 @@ enum Entry {
 pub(crate) fn run(file: &Path, as_json: bool, goal: &Goal) -> Result<(), Fault> {
     let place = Home::open()?.place(file)?;
     let known = session::edits(&place)
-        .map_err(|error| Fault::new(Kind::Machine, format!("failed to read the edits of this app: {error}")))?;
+        .map_err(|error| Fault::new(Kind::Machine, format!("cannot read the edits of this app: {error}")))?;
     if known.unread > 0 {
         drop(speech::err(format_args!("{} lines of edits do not read", known.unread)));
     }
@@ -50,7 +50,7 @@ pub(crate) fn run(file: &Path, as_json: bool, goal: &Goal) -> Result<(), Fault> 
 async fn pushed(file: &Path, goal: &Goal) -> Result<Vec<Record>, Fault> {
     let access = match connect(&target(goal)).await {
         Err(error @ ClusterError::NoKubeconfig { .. }) if goal.context.is_none() => {
-            drop(speech::err(format_args!("edits alone, for no cluster is known: failed to {error}")));
+            drop(speech::err(format_args!("edits alone, for no cluster is known: {error}")));
             return Ok(Vec::new());
         }
         access => access?,
@@ -78,7 +78,7 @@ impl Entry {
                 value
             }),
         };
-        value.map_err(|error| Fault::new(Kind::Machine, format!("failed to write JSON: {error}")))
+        value.map_err(|error| Fault::new(Kind::Machine, format!("cannot write JSON: {error}")))
     }
 
     fn line(&self) -> String {

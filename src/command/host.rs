@@ -10,7 +10,7 @@ pub(crate) fn run(folder: &Path, die_with_parent: bool) -> Result<(), Fault> {
     }
     let code = host::run(folder).map_err(|error| {
         let kind = if error.is_address_in_use() { Kind::AddressInUse } else { Kind::Machine };
-        Fault::new(kind, format!("failed to {error}"))
+        Fault::new(kind, error.to_string())
     })?;
     std::process::exit(code.into())
 }

@@ -148,7 +148,7 @@ pub(super) async fn call(
     route: Option<&str>,
     key: Option<&str>,
 ) -> Result<(), Fault> {
-    let unreachable = |error: reqwest::Error| Fault::new(Kind::App, format!("failed to call {url}: {error}"));
+    let unreachable = |error: reqwest::Error| Fault::new(Kind::App, format!("cannot call {url}: {error}"));
     let client = reqwest::Client::builder().no_proxy().build().map_err(unreachable)?;
     let mut request = if inputs.is_empty() { client.get(url) } else { client.post(url).body(body(inputs)) };
     if !inputs.is_empty() {

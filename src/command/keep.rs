@@ -51,7 +51,7 @@ fn write(keep: &Keep) -> Result<(), Fault> {
     if file.cases == 0 {
         return Err(Fault::new(Kind::App, format!("{} has no call that a test can check", keep.name)));
     }
-    let refused = |error| Fault::new(Kind::Machine, format!("failed to write {}: {error}", path.display()));
+    let refused = |error| Fault::new(Kind::Machine, format!("cannot write {}: {error}", path.display()));
     let opened = fs::File::create_new(&path).map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => Fault::new(Kind::App, format!("{} is there", path.display()))
             .hint("it is yours: remove it to have it written anew"),

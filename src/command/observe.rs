@@ -58,7 +58,7 @@ pub(crate) async fn observe(hosts: Hosts, shown: watch::Sender<Observed>) -> Res
                         if ways.contains_key(pod) {
                             continue;
                         }
-                        let refuse = |error| Fault::new(Kind::Machine, format!("failed to open a port: {error}"));
+                        let refuse = |error| Fault::new(Kind::Machine, format!("cannot open a port: {error}"));
                         let way = hosts.reach(pod).await.map_err(refuse)?;
                         measuring.follow(pod, Host {
                             service: host.service.as_str().into(),
@@ -96,9 +96,9 @@ fn troubles(census: &Census, standings: &Standings, ways: &BTreeMap<String, Forw
     let silent = standings.iter().filter_map(|(pod, trouble)| Some((pod, trouble.as_ref()?)));
     let of_hosts = silent.filter(|(pod, _)| census.hosts.get(*pod).is_some_and(|host| host.ready));
     let of_hosts = of_hosts.map(|(pod, why)| match ways.get(pod).and_then(Forward::trouble) {
-        Some(trouble) => format!("failed to {trouble}"),
+        Some(trouble) => format!("{trouble}"),
         None => format!("{pod} is not understood: {why}"),
     });
-    let own = census.trouble.iter().map(|trouble| format!("failed to {trouble}"));
+    let own = census.trouble.iter().map(|trouble| format!("{trouble}"));
     own.chain(of_hosts).collect()
 }

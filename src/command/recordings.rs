@@ -10,7 +10,7 @@ use crate::fault::{Fault, Kind};
 use crate::speech;
 
 pub(crate) fn run(file: &Path, json: bool) -> Result<(), Fault> {
-    let shelved = shelf::list(file).map_err(|error| Fault::new(Kind::Machine, format!("failed to {error}")))?;
+    let shelved = shelf::list(file).map_err(|error| Fault::new(Kind::Machine, error.to_string()))?;
     if shelved.is_empty() && !json {
         return Err(Fault::new(Kind::App, format!("there is no recording for {}", file.display()))
             .hint(format!("`dyn dev {} --record NAME` makes one", file.display())));
@@ -18,12 +18,12 @@ pub(crate) fn run(file: &Path, json: bool) -> Result<(), Fault> {
     for recording in shelved {
         let line = match (&recording.summary, json) {
             (Ok(summary), false) => words(&recording.name, summary),
-            (Err(error), false) => format!("{}: failed to {error}", recording.name),
+            (Err(error), false) => format!("{}: {error}", recording.name),
             (Ok(summary), true) => {
                 json!({"name": recording.name, "folder": recording.folder, "summary": summary}).to_string()
             }
             (Err(error), true) => {
-                let error = format!("failed to {error}");
+                let error = error.to_string();
                 json!({"name": recording.name, "folder": recording.folder, "error": error}).to_string()
             }
         };

@@ -87,7 +87,7 @@ pub(crate) fn invoke(
         })?;
         let labels = format!("{},{}={}", label::selector(&name, Some(&service.host)), label::WIRE, running.wire);
         let forward = Forward::open(&access, To::AnyOf(labels), PORT).await;
-        let forward = forward.map_err(|error| Fault::new(Kind::Machine, format!("failed to open a port: {error}")))?;
+        let forward = forward.map_err(|error| Fault::new(Kind::Machine, format!("cannot open a port: {error}")))?;
         // Who may read the app's secret is no stranger to it; who may not is told what strangers are.
         let hosts = Hosts::of(access.clone(), &name).await.ok();
         let key = hosts.as_ref().map(Hosts::key);
@@ -95,7 +95,7 @@ pub(crate) fn invoke(
         let called = super::invoke::call(&url, &inputs, route, key).await;
         // A connection that was led nowhere only ends: why is known here.
         called.map_err(|fault| match forward.trouble() {
-            Some(trouble) => Fault::new(Kind::Machine, format!("failed to {trouble}")),
+            Some(trouble) => Fault::new(Kind::Machine, format!("{trouble}")),
             None => fault,
         })
     })

@@ -29,12 +29,12 @@ async fn judge(replay: &Replay) -> Result<(), Fault> {
     let material = material::gather(replay).await?;
     let program = std::env::current_exe();
     let program = program
-        .map_err(|error| Fault::new(Kind::Machine, format!("failed to find this program's own file: {error}")))?;
+        .map_err(|error| Fault::new(Kind::Machine, format!("cannot find this program's own file: {error}")))?;
     let mut worker = Worker::new(program, material.libraries, material.environments);
     let mut verdicts = Vec::new();
     for service in &material.services {
         let verdict = material.question.judge(service, &mut worker).await;
-        let verdict = verdict.map_err(|error| Fault::new(Kind::Machine, format!("failed to {error}")))?;
+        let verdict = verdict.map_err(|error| Fault::new(Kind::Machine, error.to_string()))?;
         if !replay.json {
             // Said as it is known: a recording may be long.
             if say(&verdict).is_err() {

@@ -7,5 +7,5 @@ use crate::fault::{Fault, Kind};
 pub(crate) fn run(is_free: bool) -> Result<(), Fault> {
     host::die_with_parent();
     let freedom = if is_free { Freedom::All } else { Freedom::Compute };
-    work(freedom).map_err(|error| Fault::new(Kind::Machine, format!("failed to run functions again: {error}")))
+    work(freedom).map_err(|error| Fault::new(Kind::Machine, format!("cannot run functions again: {error}")))
 }

@@ -82,6 +82,6 @@ fn code(ended: Result<shell::Ended, shell::ShellError>) -> Result<(), Fault> {
             1 => Err(Fault::said(Kind::App)),
             _ => Err(Fault::said(Kind::Interrupted)),
         },
-        Err(error) => Err(Fault::new(Kind::Machine, format!("failed to {error}"))),
+        Err(error) => Err(Fault::new(Kind::Machine, error.to_string())),
     }
 }

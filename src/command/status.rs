@@ -13,7 +13,7 @@ pub(crate) fn run(file: &Path, json: bool) -> Result<(), Fault> {
     let snapshot = super::dev::runtime()?.block_on(async { Ok::<_, Fault>(attached(file)?.snapshot().await?) })?;
     if json {
         let text = serde_json::to_string(&snapshot);
-        let text = text.map_err(|error| Fault::new(Kind::Machine, format!("failed to write JSON: {error}")))?;
+        let text = text.map_err(|error| Fault::new(Kind::Machine, format!("cannot write JSON: {error}")))?;
         drop(speech::json(text));
         return Ok(());
     }

@@ -63,7 +63,7 @@ pub(crate) async fn serve(options: Options, dev: &Dev) -> Result<(), Fault> {
     if ended.is_stopped {
         drop(speech::err("stopped"));
     }
-    shown.map_err(|error| Fault::new(Kind::Machine, format!("failed to {error}")))?;
+    shown.map_err(|error| Fault::new(Kind::Machine, error.to_string()))?;
     ended.ended
 }
 
@@ -97,7 +97,7 @@ pub(crate) async fn attach(dev: &Dev) -> Result<(), Fault> {
     let seen = tui::run(source, theme(dev)).await;
     looking.abort();
     reading.abort();
-    seen.map(drop).map_err(|error| Fault::new(Kind::Machine, format!("failed to {error}")))
+    seen.map(drop).map_err(|error| Fault::new(Kind::Machine, error.to_string()))
 }
 
 /// Ends with the session.
@@ -227,7 +227,7 @@ impl Desk for Clerk {
             let ran = shell::run_piped(client, input, Box::new(page.clone()), Box::new(page.clone()), false).await;
             let mut lines = page.lines();
             if let Err(error) = ran {
-                lines.push(format!("failed to {error}"));
+                lines.push(error.to_string());
             }
             lines
         }
@@ -238,7 +238,7 @@ impl Desk for Clerk {
         let client = self.client.clone();
         async move {
             let said = client.say(&command).await;
-            said.unwrap_or_else(|error| Answer::Refused { message: format!("failed to {error}"), hint: None })
+            said.unwrap_or_else(|error| Answer::Refused { message: error.to_string(), hint: None })
         }
         .boxed()
     }
@@ -246,7 +246,7 @@ impl Desk for Clerk {
     fn shell(&self) -> BoxFuture<'static, Result<(), String>> {
         let options = shell::Options { history: Some(self.history.clone()), ..shell::Options::default() };
         let client = self.client.clone();
-        async move { shell::run(client, options).await.map(drop).map_err(|error| format!("failed to {error}")) }.boxed()
+        async move { shell::run(client, options).await.map(drop).map_err(|error| error.to_string()) }.boxed()
     }
 
     fn cluster(&self, local: Pictures) -> BoxFuture<'static, Result<Pictures, String>> {
@@ -272,7 +272,7 @@ async fn begin_push(client: &Client, line: &str) -> Option<Vec<String>> {
     Some(match client.say(&command).await {
         Ok(Answer::Refused { message, hint }) => [message].into_iter().chain(hint).collect(),
         Ok(_) => Vec::new(),
-        Err(error) => vec![format!("failed to {error}")],
+        Err(error) => vec![error.to_string()],
     })
 }
 

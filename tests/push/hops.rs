@@ -138,7 +138,7 @@ fn who_may_not_reach_pods_is_told_so() {
     let told = Told::by(events);
     let trouble = told.until("trouble", |line| line["event"] == "trouble" && line["troubles"] != serde_json::json!([]));
     let words = trouble["troubles"][0].as_str().unwrap();
-    assert!(words.starts_with("failed to reach ") && words.contains("pods/portforward"), "{words}");
+    assert!(words.starts_with("cannot reach ") && words.contains("pods/portforward"), "{words}");
 }
 
 #[test]

@@ -78,7 +78,7 @@ fn finish(program: &OsStr, ended: io::Result<std::process::ExitStatus>) -> Resul
     match ended {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("{program}: {status}")),
-        Err(error) => Err(format!("failed to run {program}: {error}")),
+        Err(error) => Err(format!("cannot run {program}: {error}")),
     }
 }
 

@@ -95,7 +95,7 @@ impl View {
             let wait = self.pace.wait(Instant::now()).filter(|_| !self.in_background);
             let happened = tokio::select! {
                 event = next(&mut self.events) => match event {
-                    Some(event) => self.event(event.map_err(failed("failed to read the keys"))?),
+                    Some(event) => self.event(event.map_err(failed("cannot read the keys"))?),
                     None => return Ok(Exit::TerminalGone),
                 },
                 Some(input) = self.jobs.next() => self.take(input),
@@ -228,11 +228,11 @@ impl View {
             self.screen.clear()?;
         }
         let terminal = &mut self.screen.terminal;
-        terminal.autoresize().map_err(failed("failed to learn the terminal's size"))?;
+        terminal.autoresize().map_err(failed("cannot learn the terminal's size"))?;
         let size = terminal.get_frame().area();
         update(&mut self.model, Input::Resize(size.width, size.height), &self.shown, &self.logs);
         let (model, shown, logs) = (&self.model, &self.shown, &self.logs);
-        terminal.draw(|frame| draw(model, shown, logs, frame)).map_err(failed("failed to draw"))?;
+        terminal.draw(|frame| draw(model, shown, logs, frame)).map_err(failed("cannot draw"))?;
         self.pace.drawn(Instant::now());
         Ok(())
     }
@@ -268,7 +268,7 @@ impl View {
             Act::Mouse(ours) => self.screen.mouse(ours)?,
             // The whole group stops, as it would without us: what started us, such as cargo, learns of it.
             Act::Suspend => {
-                kill_current_process_group(Signal::TSTP).map_err(|error| failed("failed to stop")(error.into()))?
+                kill_current_process_group(Signal::TSTP).map_err(|error| failed("cannot stop")(error.into()))?
             }
             Act::Freeze(true) => {}
             Act::Freeze(false) => self.show_latest(),
@@ -336,13 +336,13 @@ impl View {
         }
         self.screen.leave()?;
         // SIGTSTP is ours to hear, so that the terminal is given back before; SIGSTOP is what stops then.
-        kill_process(getpid(), Signal::STOP).map_err(|error| failed("failed to stop")(error.into()))?;
+        kill_process(getpid(), Signal::STOP).map_err(|error| failed("cannot stop")(error.into()))?;
         Ok(())
     }
 }
 
 fn listen(signal: Signal) -> Result<unix::Signal, TuiError> {
-    unix::signal(SignalKind::from_raw(signal.as_raw())).map_err(failed("failed to listen for a signal"))
+    unix::signal(SignalKind::from_raw(signal.as_raw())).map_err(failed("cannot listen for a signal"))
 }
 
 async fn next(events: &mut Option<EventStream>) -> Option<std::io::Result<Event>> {

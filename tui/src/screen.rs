@@ -34,7 +34,7 @@ impl Screen {
         mind_panics();
         // A frame goes out in one piece.
         let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, io::stdout()));
-        let terminal = Terminal::new(backend).map_err(failed("failed to look at the terminal"))?;
+        let terminal = Terminal::new(backend).map_err(failed("cannot look at the terminal"))?;
         let mut screen = Self { terminal };
         if !in_background() {
             screen.take(mouse)?;
@@ -48,13 +48,13 @@ impl Screen {
         let took = enable_raw_mode()
             .and_then(|()| execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste))
             .and_then(|()| if mouse { execute!(io::stdout(), EnableMouseCapture) } else { Ok(()) });
-        took.map_err(failed("failed to take the terminal"))?;
+        took.map_err(failed("cannot take the terminal"))?;
         self.clear()
     }
 
     /// Takes the terminal after a stop, which may have come without a warning.
     pub(crate) fn retake(&mut self, mouse: bool) -> Result<(), TuiError> {
-        disable_raw_mode().map_err(failed("failed to take the terminal"))?;
+        disable_raw_mode().map_err(failed("cannot take the terminal"))?;
         self.take(mouse)
     }
 
@@ -62,27 +62,27 @@ impl Screen {
     /// cursor is and wait for an answer that the stream of keys reads first.
     pub(crate) fn clear(&mut self) -> Result<(), TuiError> {
         let backend = self.terminal.backend_mut();
-        backend.clear().and_then(|()| Backend::flush(backend)).map_err(failed("failed to clear the screen"))?;
+        backend.clear().and_then(|()| Backend::flush(backend)).map_err(failed("cannot clear the screen"))?;
         self.terminal.swap_buffers();
         Ok(())
     }
 
     /// Gives the terminal back as it was.
     pub(crate) fn leave(&mut self) -> Result<(), TuiError> {
-        leave().map_err(failed("failed to give the terminal back"))
+        leave().map_err(failed("cannot give the terminal back"))
     }
 
     /// Takes the mouse, or leaves it to the terminal.
     pub(crate) fn mouse(&mut self, ours: bool) -> Result<(), TuiError> {
         let told =
             if ours { execute!(io::stdout(), EnableMouseCapture) } else { execute!(io::stdout(), DisableMouseCapture) };
-        told.map_err(failed("failed to tell the terminal whose the mouse is"))
+        told.map_err(failed("cannot tell the terminal whose the mouse is"))
     }
 
     /// Puts text into the clipboard, by OSC 52.
     pub(crate) fn copy(&mut self, text: &str) -> Result<(), TuiError> {
         let told = execute!(io::stdout(), CopyToClipboard::to_clipboard_from(text));
-        told.map_err(failed("failed to copy"))
+        told.map_err(failed("cannot copy"))
     }
 }
 

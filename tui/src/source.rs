@@ -81,7 +81,7 @@ pub enum Exit {
 #[derive(Debug, thiserror::Error)]
 pub enum TuiError {
     /// The terminal does not do what it is told.
-    #[error("{doing}: {source}")]
+    #[error("cannot {doing}: {source}")]
     Terminal {
         /// What was to be done.
         doing: &'static str,

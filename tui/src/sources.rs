@@ -21,6 +21,6 @@ pub(crate) async fn read(file: PathBuf) -> Input {
             let text = String::from_utf8_lossy(&bytes);
             Input::Source(file, text.into())
         }
-        Err(error) => Input::Said(format!("failed to read {}: {error}", file.display())),
+        Err(error) => Input::Said(format!("cannot read {}: {error}", file.display())),
     }
 }

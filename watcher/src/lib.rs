@@ -61,7 +61,7 @@ enum Source {
 #[derive(Debug, thiserror::Error)]
 pub enum WatchError {
     /// The system refuses, and so does looking by ourselves.
-    #[error("watch {}: {source}", path.display())]
+    #[error("cannot watch {}: {source}", path.display())]
     Refused {
         /// The folder.
         path: PathBuf,

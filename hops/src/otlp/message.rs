@@ -7,13 +7,13 @@ use prost::encoding::{WireType, decode_key, decode_varint, encode_key, encode_va
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// A number or the head of a field is none.
-    #[error("read spans: {0}")]
+    #[error("cannot read spans: {0}")]
     Protobuf(#[from] prost::DecodeError),
     /// The bytes end within a field.
-    #[error("read spans: they end within a field")]
+    #[error("cannot read spans: they end within a field")]
     Torn,
     /// Deprecated since before OTLP was.
-    #[error("read spans: a field is a group, which OTLP has none of")]
+    #[error("cannot read spans: a field is a group, which OTLP has none of")]
     Group,
 }
 

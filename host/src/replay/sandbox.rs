@@ -25,7 +25,7 @@ pub(super) enum SandboxError {
     Kernel(#[from] seccompiler::Error),
     #[error("the sandbox's filter is wrong: {0}")]
     Filter(#[from] seccompiler::BackendError),
-    #[error("{doing}: {error}")]
+    #[error("cannot {doing}: {error}")]
     System { doing: &'static str, error: io::Error },
 }
 

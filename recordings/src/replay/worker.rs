@@ -52,7 +52,7 @@ type Ahead = ((String, bool), JoinHandle<Result<Launched, WorkerError>>);
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
     /// Its process does not start.
-    #[error("start {} to run functions again: {error}", .program.display())]
+    #[error("cannot start {} to run functions again: {error}", .program.display())]
     Start {
         /// The program.
         program: PathBuf,
@@ -60,13 +60,13 @@ pub enum WorkerError {
         error: io::Error,
     },
     /// The place where services run does not start it.
-    #[error("run functions again where services run: {0}")]
+    #[error("cannot run functions again where services run: {0}")]
     Place(String),
     /// There is no library of this version.
-    #[error("run {0} again: its library is not kept")]
+    #[error("cannot run {0} again: its library is not kept")]
     Library(String),
     /// It ended or hung where no function ran, or says what it should not.
-    #[error("run {version} again: {why}")]
+    #[error("cannot run {version} again: {why}")]
     Refused {
         /// The version.
         version: String,

@@ -12,13 +12,13 @@ use super::identity::Identity;
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
     /// There is no kubeconfig.
-    #[error("find a kubeconfig: none at {}", list(.looked))]
+    #[error("cannot find a kubeconfig: none at {}", list(.looked))]
     NoKubeconfig {
         /// Where one was looked for.
         looked: Vec<PathBuf>,
     },
     /// A kubeconfig cannot be read.
-    #[error("read the kubeconfig {}: {why}", file.display())]
+    #[error("cannot read the kubeconfig {}: {why}", file.display())]
     Kubeconfig {
         /// The file.
         file: PathBuf,
@@ -26,7 +26,7 @@ pub enum ClusterError {
         why: String,
     },
     /// The kubeconfig names no current context, and none was asked for.
-    #[error("choose a context: {} names no current one", list(.files))]
+    #[error("cannot choose a context: {} names no current one", list(.files))]
     NoCurrentContext {
         /// Contexts there are.
         known: Vec<String>,
@@ -34,7 +34,7 @@ pub enum ClusterError {
         files: Vec<PathBuf>,
     },
     /// The kubeconfig has no such context.
-    #[error("find the context {context} in {}", list(.files))]
+    #[error("cannot find the context {context} in {}", list(.files))]
     NoContext {
         /// Its name.
         context: String,
@@ -44,7 +44,7 @@ pub enum ClusterError {
         files: Vec<PathBuf>,
     },
     /// A context cannot be used.
-    #[error("use the context {context}: {why}")]
+    #[error("cannot use the context {context}: {why}")]
     Context {
         /// Its name.
         context: String,
@@ -52,7 +52,7 @@ pub enum ClusterError {
         why: String,
     },
     /// The program that says who asks does not.
-    #[error("run {command}, which says who asks for the context {context}: {why}")]
+    #[error("cannot run {command}, which says who asks for the context {context}: {why}")]
     Plugin {
         /// The program.
         command: String,
@@ -64,7 +64,7 @@ pub enum ClusterError {
         install: Option<String>,
     },
     /// The API server does not answer.
-    #[error("{doing}: the API server {server} does not answer: {why}")]
+    #[error("cannot {doing}: the API server {server} does not answer: {why}")]
     Unreachable {
         /// Its URL.
         server: String,
@@ -74,7 +74,7 @@ pub enum ClusterError {
         why: String,
     },
     /// The API server takes the question and gives no answer.
-    #[error("{doing}: the API server {server} gave no answer for {seconds} s")]
+    #[error("cannot {doing}: the API server {server} gave no answer for {seconds} s")]
     Silent {
         /// Its URL.
         server: String,
@@ -84,7 +84,7 @@ pub enum ClusterError {
         seconds: u64,
     },
     /// It does not know who asks.
-    #[error("{doing}: the API server {server} does not know this user: {why}")]
+    #[error("cannot {doing}: the API server {server} does not know this user: {why}")]
     Unauthorized {
         /// Its URL.
         server: String,
@@ -94,7 +94,7 @@ pub enum ClusterError {
         why: String,
     },
     /// It knows who asks, who may not.
-    #[error("{doing}: {why}")]
+    #[error("cannot {doing}: {why}")]
     Forbidden {
         /// What was asked of it.
         doing: String,
@@ -102,7 +102,7 @@ pub enum ClusterError {
         why: String,
     },
     /// A quota is used up.
-    #[error("{doing}: {why}")]
+    #[error("cannot {doing}: {why}")]
     Quota {
         /// What was asked of it.
         doing: String,
@@ -110,7 +110,7 @@ pub enum ClusterError {
         why: String,
     },
     /// The namespace is not there.
-    #[error("find the namespace {namespace} of {context} ({server})")]
+    #[error("cannot find the namespace {namespace} of {context} ({server})")]
     NoNamespace {
         /// Its name.
         namespace: String,
@@ -120,13 +120,13 @@ pub enum ClusterError {
         server: String,
     },
     /// The namespace is being deleted.
-    #[error("use the namespace {namespace}: it is being deleted")]
+    #[error("cannot use the namespace {namespace}: it is being deleted")]
     NamespaceEnding {
         /// Its name.
         namespace: String,
     },
     /// Another cluster is behind the context than the app was pushed to before.
-    #[error("push to {context}: it is another cluster now: {found}, and was {pinned}")]
+    #[error("cannot push to {context}: it is another cluster now: {found}, and was {pinned}")]
     OtherCluster {
         /// The context.
         context: String,
@@ -136,7 +136,7 @@ pub enum ClusterError {
         pinned: Box<Identity>,
     },
     /// The app was pushed from here, and never there.
-    #[error("use {context} for it: this app was never pushed there from here, but to {}", words(.known))]
+    #[error("cannot use {context} for it: this app was never pushed there from here, but to {}", words(.known))]
     NotPushedThere {
         /// The context.
         context: String,
@@ -144,7 +144,7 @@ pub enum ClusterError {
         known: Vec<String>,
     },
     /// What is known of clusters cannot be read or written.
-    #[error("{doing} {}: {why}", file.display())]
+    #[error("cannot {doing} {}: {why}", file.display())]
     Pins {
         /// What was being done.
         doing: &'static str,
@@ -154,7 +154,7 @@ pub enum ClusterError {
         why: String,
     },
     /// Somebody else is pushing.
-    #[error("push {app}: {holder} is pushing it")]
+    #[error("cannot push {app}: {holder} is pushing it")]
     Busy {
         /// The app.
         app: String,
@@ -162,7 +162,7 @@ pub enum ClusterError {
         holder: String,
     },
     /// Somebody else took over what was held.
-    #[error("go on with the push of {app}: {holder} has taken over")]
+    #[error("cannot go on with the push of {app}: {holder} has taken over")]
     Lost {
         /// The app.
         app: String,
@@ -170,7 +170,7 @@ pub enum ClusterError {
         holder: String,
     },
     /// An object of the name is there, and not ours.
-    #[error("make {object}: there is one already that is not of {app}: {owner}")]
+    #[error("cannot make {object}: there is one already that is not of {app}: {owner}")]
     Foreign {
         /// `kind/name`.
         object: String,
@@ -180,7 +180,7 @@ pub enum ClusterError {
         owner: String,
     },
     /// Somebody else set fields that we set otherwise.
-    #[error("apply {object}: {}", contested(.fields))]
+    #[error("cannot apply {object}: {}", contested(.fields))]
     Contested {
         /// `kind/name`.
         object: String,
@@ -188,7 +188,7 @@ pub enum ClusterError {
         fields: Vec<Contested>,
     },
     /// It says no for another reason.
-    #[error("{doing}: {why}")]
+    #[error("cannot {doing}: {why}")]
     Refused {
         /// What was asked of it.
         doing: String,

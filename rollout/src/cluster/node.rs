@@ -11,7 +11,7 @@ pub(super) async fn trouble(access: &Access, name: &str) -> Option<String> {
     let node = match access.ask(&format!("look at the node {name}"), nodes.get(name)).await {
         Ok(node) => node,
         // Who may push to a namespace need not be allowed to look at nodes.
-        Err(error) => return Some(format!("how {name} is, is not known: failed to {error}")),
+        Err(error) => return Some(format!("how {name} is, is not known: {error}")),
     };
     let conditions = node.status.and_then(|status| status.conditions).unwrap_or_default();
     let ready = conditions.into_iter().find(|condition| condition.type_ == "Ready")?;

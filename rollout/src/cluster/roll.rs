@@ -147,7 +147,7 @@ async fn failed(access: &Access, why: String, log: Option<(String, bool)>) -> Ro
     let lines = match log {
         Some((pod, previous)) => match logs::tail(access, &pod, previous, LINES).await {
             Ok(lines) => lines,
-            Err(error) => vec![format!("(its last lines cannot be had: failed to {error})")],
+            Err(error) => vec![format!("(its last lines cannot be had: {error})")],
         },
         None => Vec::new(),
     };

@@ -41,7 +41,7 @@ pub enum StoreError {
     #[error(transparent)]
     Cluster(#[from] ClusterError),
     /// A record is not what was written.
-    #[error("read the record {name}: {why}")]
+    #[error("cannot read the record {name}: {why}")]
     Broken {
         /// The ConfigMap.
         name: String,

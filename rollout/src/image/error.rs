@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-/// Why an image is not made. The words fit after "failed to".
+/// Why an image is not made. The words fit on their own.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ImageError {
     /// A file of this machine is not to be had.
-    #[error("read {}: {source}", path.display())]
+    #[error("cannot read {}: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -18,7 +18,7 @@ pub enum ImageError {
         source: io::Error,
     },
     /// What was made cannot be kept.
-    #[error("write {}: {source}", path.display())]
+    #[error("cannot write {}: {source}", path.display())]
     Write {
         /// The file.
         path: PathBuf,
@@ -26,13 +26,13 @@ pub enum ImageError {
         source: io::Error,
     },
     /// A path that names no file.
-    #[error("take {} for a library: it names no file", path.display())]
+    #[error("cannot take {} for a library: it names no file", path.display())]
     NoLibrary {
         /// The path.
         path: PathBuf,
     },
     /// A program or library that is none.
-    #[error("read {} as a program: {words}", path.display())]
+    #[error("cannot read {} as a program: {words}", path.display())]
     NoProgram {
         /// The file.
         path: PathBuf,
@@ -40,7 +40,7 @@ pub enum ImageError {
         words: String,
     },
     /// The system's loader does not say what a program needs.
-    #[error("ask {} what {} needs: {words}", loader.display(), program.display())]
+    #[error("cannot ask {} what {} needs: {words}", loader.display(), program.display())]
     Loader {
         /// The loader.
         loader: PathBuf,
@@ -50,7 +50,7 @@ pub enum ImageError {
         words: String,
     },
     /// A shared object that is not on this machine.
-    #[error("find {object}, which {} needs: it is not on this machine", program.display())]
+    #[error("cannot find {object}, which {} needs: it is not on this machine", program.display())]
     Missing {
         /// The shared object's name.
         object: String,
@@ -59,17 +59,17 @@ pub enum ImageError {
     },
     /// Certificates of authorities, without which a service calls nobody by TLS.
     #[error(
-        "find certificates of authorities: none of {looked} is there; install ca-certificates or set SSL_CERT_FILE"
+        "cannot find certificates of authorities: none of {looked} is there; install ca-certificates or set SSL_CERT_FILE"
     )]
     NoCertificates {
         /// Where they were looked for.
         looked: String,
     },
     /// An archive or document does not come together.
-    #[error("put an image together: {0}")]
+    #[error("cannot put an image together: {0}")]
     Together(#[from] io::Error),
     /// A document does not come together.
-    #[error("write an image's documents: {0}")]
+    #[error("cannot write an image's documents: {0}")]
     Document(#[from] serde_json::Error),
 }
 

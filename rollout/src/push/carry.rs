@@ -154,7 +154,7 @@ impl Push {
         let keep: BTreeSet<String> = records.flat_map(|kept| &kept.objects).filter_map(image).collect();
         let notices = match ship.prune(&keep).await {
             Ok(pruned) => pruned.notices,
-            Err(error) => vec![format!("old images stay: failed to {error}")],
+            Err(error) => vec![format!("old images stay: {error}")],
         };
         for text in notices {
             (self.tell)(Event::Notice { text });
@@ -216,7 +216,7 @@ impl Doing<'_> {
                 };
                 let secret = label::secret(self.app);
                 if let Err(error) = cleaning.remove("v1", "Secret", &secret).await {
-                    (self.tell)(Event::Notice { text: format!("the Secret {secret} stays: failed to {error}") });
+                    (self.tell)(Event::Notice { text: format!("the Secret {secret} stays: {error}") });
                 }
             }
             return Err(error.into());
@@ -252,7 +252,7 @@ impl Doing<'_> {
                     Ok::<_, PushError>(())
                 };
                 let left = tokio::select! {
-                    left = put_away => left.err().map(|error| format!("failed to {error}")),
+                    left = put_away => left.err().map(|error| error.to_string()),
                     () = stopped(stop) => Some("it was stopped".to_owned()),
                 };
                 if let Some(why) = left {

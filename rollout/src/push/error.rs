@@ -27,7 +27,7 @@ pub enum PushError {
     #[error(transparent)]
     Ship(#[from] ShipError),
     /// There is no way for images to the nodes.
-    #[error("find a way for images: {reason}")]
+    #[error("cannot find a way for images: {reason}")]
     NoWay {
         /// What would make one.
         reason: String,
@@ -35,13 +35,13 @@ pub enum PushError {
         passed_over: Vec<String>,
     },
     /// No service of the app is called so.
-    #[error("push {service}: it is no service of the app")]
+    #[error("cannot push {service}: it is no service of the app")]
     Unknown {
         /// Its name.
         service: String,
     },
     /// Something of the app has no name that Kubernetes takes.
-    #[error("name the objects of {app}: {why}")]
+    #[error("cannot name the objects of {app}: {why}")]
     Name {
         /// The app.
         app: String,
@@ -49,7 +49,7 @@ pub enum PushError {
         why: String,
     },
     /// What tells the project apart cannot be read or written.
-    #[error("{doing} {}, which tells this project's app from others of its name: {why}", file.display())]
+    #[error("cannot {doing} {}, which tells this project's app from others of its name: {why}", file.display())]
     Id {
         /// What was being done.
         doing: &'static str,
@@ -59,7 +59,7 @@ pub enum PushError {
         why: String,
     },
     /// An app of the name is there, and another project's.
-    #[error("use the app {app} in this namespace: one of that name is there that is another project's{by}")]
+    #[error("cannot use the app {app} in this namespace: one of that name is there that is another project's{by}")]
     Stranger {
         /// Its name.
         app: String,
@@ -67,16 +67,16 @@ pub enum PushError {
         by: String,
     },
     /// Services that are not pushed would not understand those that are.
-    #[error("push a part alone: {}", .breaks.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    #[error("cannot push a part alone: {}", .breaks.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Breaks {
         /// Which, and where.
         breaks: Vec<Break>,
     },
     /// Somebody else pushed since the plan was made.
-    #[error("carry the plan out: what runs is not what it was made for any more")]
+    #[error("cannot carry the plan out: what runs is not what it was made for any more")]
     Moved,
     /// A service did not get there; what was changed was put back.
-    #[error("roll {service} out: {why}")]
+    #[error("cannot roll {service} out: {why}")]
     RolledBack {
         /// Rust name.
         service: String,
@@ -86,7 +86,7 @@ pub enum PushError {
         lines: Vec<String>,
     },
     /// Nothing more could be done from here.
-    #[error("go on, with {} applied{}: {error}", list(.applied), maybe(.perhaps.as_deref()))]
+    #[error("cannot go on, with {} applied{}: {error}", list(.applied), maybe(.perhaps.as_deref()))]
     Cut {
         /// Rust names of services that were changed.
         applied: Vec<String>,
@@ -96,16 +96,16 @@ pub enum PushError {
         error: Box<ClusterError>,
     },
     /// It was told to stop.
-    #[error("go on: it was stopped")]
+    #[error("cannot go on: it was stopped")]
     Stopped,
     /// Nothing is there to go back to.
-    #[error("roll back: {why}")]
+    #[error("cannot roll back: {why}")]
     NothingToPutBack {
         /// Why not.
         why: String,
     },
     /// A thread ended in a panic.
-    #[error("make the host's image: {why}")]
+    #[error("cannot make the host's image: {why}")]
     Panicked {
         /// Its words.
         why: String,

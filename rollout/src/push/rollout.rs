@@ -187,7 +187,7 @@ impl Rollout<'_> {
             return Ended::Cut { applied, perhaps, error };
         }
         let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
-        Box::pin(self.put_back(doors, done, service, format!("failed to {error}{hint}"), Vec::new())).await
+        Box::pin(self.put_back(doors, done, service, format!("{error}{hint}"), Vec::new())).await
     }
 
     async fn give_up(&self, done: &[&Change], service: &str, why: String, lines: Vec<String>) -> Ended {
@@ -234,7 +234,7 @@ impl Rollout<'_> {
             Ok(Rolled::Live) => return,
             Ok(Rolled::Failed { why, .. }) => format!("{} was put back and is not ready: {why}", change.service),
             Err(error) => {
-                format!("{} was put back; whether it is ready is not known: failed to {error}", change.service)
+                format!("{} was put back; whether it is ready is not known: {error}", change.service)
             }
         };
         (self.tell)(Event::Notice { text });

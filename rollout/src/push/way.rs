@@ -27,7 +27,7 @@ pub(super) async fn open(access: &Access, options: &Options, tell: &Listener) ->
                 Ok(Box::new(relayed))
             }
             Err(error) => {
-                let why = format!("they cannot be served from here: failed to {error}");
+                let why = format!("they cannot be served from here: {error}");
                 let passed_over = choice.passed_over.into_iter().chain([why]).collect();
                 Err(PushError::NoWay { reason: choice.reason, passed_over })
             }

@@ -230,7 +230,7 @@ impl Ship for Containerd {
             sent.bytes += archive.len() as u64;
             sent.layers += load.there.len();
             self.ctr.import(archive).await?;
-            sent.notices.push(format!("all layers were sent: with the missing ones alone, failed to {error}"));
+            sent.notices.push(format!("all layers were sent: with the missing ones alone, {error}"));
         }
         load.check(&self.ctr.names().await?, &self.ctr.place)?;
         Ok(sent)

@@ -151,7 +151,7 @@ impl Ship for Engine {
             sent.bytes += archive.len() as u64;
             sent.layers += load.there.len();
             self.feed(archive).await?;
-            sent.notices.push(format!("all layers were sent: with the missing ones alone, failed to {error}"));
+            sent.notices.push(format!("all layers were sent: with the missing ones alone, {error}"));
         }
         Ok(sent)
     }

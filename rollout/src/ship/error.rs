@@ -4,12 +4,12 @@ use thiserror::Error;
 
 use crate::image::ImageError;
 
-/// Why images are not where nodes find them. The words fit after "failed to"; [`ShipError::mend`] says what to do.
+/// Why images are not where nodes find them. The words fit on their own; [`ShipError::mend`] says what to do.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ShipError {
     /// A registry's address that is none.
-    #[error("read {text:?} as a registry: {words}")]
+    #[error("cannot read {text:?} as a registry: {words}")]
     Address {
         /// What was given.
         text: String,
@@ -17,7 +17,7 @@ pub enum ShipError {
         words: String,
     },
     /// Nobody answers, or not as a registry does.
-    #[error("{what}: {registry} cannot be reached: {words}")]
+    #[error("cannot {what}: {registry} cannot be reached: {words}")]
     Unreachable {
         /// The registry's host.
         registry: String,
@@ -29,7 +29,7 @@ pub enum ShipError {
         mend: String,
     },
     /// The registry says no.
-    #[error("{what}: {registry} answers {status}{words}")]
+    #[error("cannot {what}: {registry} answers {status}{words}")]
     Refused {
         /// The registry's host.
         registry: String,
@@ -43,7 +43,7 @@ pub enum ShipError {
         mend: String,
     },
     /// The registry's answer is not one that the specification has.
-    #[error("{what}: {registry} answers what no registry should: {words}")]
+    #[error("cannot {what}: {registry} answers what no registry should: {words}")]
     Unsound {
         /// The registry's host.
         registry: String,
@@ -53,7 +53,7 @@ pub enum ShipError {
         words: String,
     },
     /// Docker's configuration, or a helper it names, gives no credentials.
-    #[error("get credentials for {registry}: {words}")]
+    #[error("cannot get credentials for {registry}: {words}")]
     Credentials {
         /// The registry's host.
         registry: String,
@@ -61,7 +61,7 @@ pub enum ShipError {
         words: String,
     },
     /// No room is left where images come to.
-    #[error("{what}: no space is left at {place}")]
+    #[error("cannot {what}: no space is left at {place}")]
     DiskFull {
         /// Who says so.
         place: String,
@@ -72,7 +72,7 @@ pub enum ShipError {
     #[error(transparent)]
     Way(Box<crate::cluster::ClusterError>),
     /// A program that is needed is not there.
-    #[error("{what}: the program {program} is not on PATH")]
+    #[error("cannot {what}: the program {program} is not on PATH")]
     NoTool {
         /// The program.
         program: String,
@@ -80,7 +80,7 @@ pub enum ShipError {
         what: String,
     },
     /// A program that does not what it is asked.
-    #[error("{what}: {command:?} ended with {status}: {words}")]
+    #[error("cannot {what}: {command:?} ended with {status}: {words}")]
     Tool {
         /// The command line.
         command: String,
@@ -92,7 +92,7 @@ pub enum ShipError {
         words: String,
     },
     /// A program that does not end.
-    #[error("{what}: {command:?} did not end within {seconds} s and was ended")]
+    #[error("cannot {what}: {command:?} did not end within {seconds} s and was ended")]
     Patience {
         /// The command line.
         command: String,
@@ -102,7 +102,7 @@ pub enum ShipError {
         seconds: u64,
     },
     /// A port that cannot be served at.
-    #[error("serve images at {address}: {source}")]
+    #[error("cannot serve images at {address}: {source}")]
     Bind {
         /// The address.
         address: std::net::SocketAddr,
@@ -110,7 +110,7 @@ pub enum ShipError {
         source: std::io::Error,
     },
     /// The way of TLS to registries cannot be set up.
-    #[error("set up TLS: {words}")]
+    #[error("cannot set up TLS: {words}")]
     Tls {
         /// Why.
         words: String,

@@ -164,7 +164,7 @@ impl Ship for Nodes {
             sent.bytes += archive.len() as u64;
             sent.layers += load.there.len();
             self.order(archive).await?;
-            sent.notices.push(format!("all layers were sent: with the missing ones alone, failed to {error}"));
+            sent.notices.push(format!("all layers were sent: with the missing ones alone, {error}"));
         }
         // The tools end well where a node took nothing in.
         for node in &nodes {

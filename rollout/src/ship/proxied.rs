@@ -48,7 +48,7 @@ impl Service<Uri> for Proxied {
             let Some(proxy) = proxy else { return Ok(tcp.call(uri).await?) };
             let name = shown(&proxy).to_owned();
             let refuse = |why: String| Failure::from(format!("through the proxy {name}: {why}"));
-            let to: Uri = proxy.parse().map_err(|error| refuse(format!("{error}")))?;
+            let to: Uri = proxy.parse().map_err(|error: http::uri::InvalidUri| refuse(error.to_string()))?;
             match to.scheme_str() {
                 Some("http") => {
                     let mut tunnel = Tunnel::new(to, tcp);

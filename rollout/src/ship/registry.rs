@@ -274,7 +274,7 @@ impl Ship for Registry {
                     let refused = self.transport.refuse(&response, &what);
                     let left = tags.iter().filter(|tag| self.owner.owns(tag)).count() - pruned.kept - pruned.removed;
                     pruned.kept += left;
-                    pruned.notices.push(format!("{left} old images stay at {}: failed to {refused}", self.host()));
+                    pruned.notices.push(format!("{left} old images stay at {}: {refused}", self.host()));
                     return Ok(pruned);
                 }
                 _ => return Err(self.transport.refuse(&response, &what)),

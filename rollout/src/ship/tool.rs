@@ -37,7 +37,7 @@ impl Tool {
         self.run(arguments, None, GLANCE, what).await
     }
 
-    /// Asks something; `what` is what for, after "failed to".
+    /// Asks something; `what` is what for, on their own.
     pub(crate) async fn ask(&self, arguments: &[&str], what: &str) -> Result<String, ShipError> {
         self.run(arguments, None, ANSWER, what).await
     }

@@ -50,7 +50,7 @@ pub(crate) struct Ask {
     pub(crate) accept: Option<&'static str>,
     /// Media type and bytes.
     pub(crate) body: Option<(&'static str, Bytes)>,
-    /// What for, after "failed to".
+    /// What for, on their own.
     pub(crate) what: String,
 }
 

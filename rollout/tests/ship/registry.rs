@@ -71,7 +71,7 @@ async fn a_registry_that_removes_nothing_is_told_of() {
     ship.put(&[&images[0], &images[1], &images[2]]).await.unwrap();
     let pruned = ship.prune(&keep(&[ship.reference(&images[0])])).await.unwrap();
     assert_eq!((pruned.removed, pruned.kept), (0, 3));
-    assert!(pruned.notices[0].starts_with(&format!("2 old images stay at {address}: failed to remove map.")));
+    assert!(pruned.notices[0].starts_with(&format!("2 old images stay at {address}: cannot remove map.")));
     assert!(pruned.notices[0].contains("405"), "{:?}", pruned.notices);
 }
 

@@ -34,11 +34,11 @@ impl Actor {
             {
                 drop(
                     events
-                        .send(Event::Notice { message: format!("failed to {error}; `dyn stop` removes what is left") }),
+                        .send(Event::Notice { message: format!("{error}; `dyn stop` removes what is left") }),
                 );
             }
             if let Err(error) = Running::remove(&folder) {
-                drop(events.send(Event::Notice { message: format!("failed to remove the session's file: {error}") }));
+                drop(events.send(Event::Notice { message: format!("cannot remove the session's file: {error}") }));
             }
             drop(events.send(Event::Closed));
         });

@@ -86,7 +86,7 @@ async fn order(tools: &Tools, number: u64, command: Command, loaded: Loaded) -> 
     let Loaded { app, source, .. } = loaded;
     let (file, said) = (tools.options.file.clone(), app.clone());
     let settings = tokio::task::spawn_blocking(move || pushing::settings(&file, &said)).await;
-    let settings = settings.map_err(|error| error.to_string())?.map_err(|error| format!("failed to {error}"))?;
+    let settings = settings.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
     let (act, goal, then) = match command {
         Command::Push { goal, services, with_dependents, then } => {
             (Wanted::Push { services: services.into_iter().collect(), with_dependents }, goal, then)

@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     match runtime.block_on(shell::run(Played, options)) {
         Ok(ended) => ExitCode::from(ended.code()),
         Err(error) => {
-            eprintln!("error: failed to {error}");
+            eprintln!("error: {error}");
             ExitCode::FAILURE
         }
     }

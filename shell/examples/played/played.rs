@@ -42,7 +42,7 @@ impl Peer for Played {
             Command::Recordings => Answer::Recordings {
                 recordings: vec![
                     Kept { name: "lunch".to_owned(), requests: 120, bytes: 45_000, ..Kept::default() },
-                    Kept { name: "torn".to_owned(), why: Some("failed to read it".to_owned()), ..Kept::default() },
+                    Kept { name: "torn".to_owned(), why: Some("cannot read it".to_owned()), ..Kept::default() },
                 ],
             },
             Command::Replay { name: None } => Answer::Done { message: "recorded inputs are run again".to_owned() },

@@ -123,7 +123,7 @@ fn problems_are_put_into_words() {
     ");
     insta::assert_snapshot!(both(":recordings\n:replay lunch\n:diff 3\n:step 3\n:step 3 1 60\n:record on\n:keep lunch"), @r"
     lunch: 120 requests, 45000 bytes
-    torn: failed to read it
+    torn: cannot read it
     map: changed 3 of 50, first /value: was 2.5, now 5.0
       map, request 12 /value: was 2.5, now 5.0
       map: 2 more

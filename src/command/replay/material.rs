@@ -149,7 +149,7 @@ pub(super) fn load(file: &Path) -> Result<App, Fault> {
 /// The recording of that name.
 pub(super) fn open(file: &Path, name: &str) -> Result<Reader, Fault> {
     let folder = shelf::find(file, name).map_err(|error| {
-        Fault::new(Kind::App, format!("failed to {error}"))
+        Fault::new(Kind::App, error.to_string())
             .hint(format!("`dyn recordings {}` lists what there is", file.display()))
     })?;
     Reader::open(&folder).map_err(wrong)
@@ -162,7 +162,7 @@ pub(super) fn read(reader: &Reader) -> Result<Vec<(u64, Request)>, Fault> {
         match request {
             Ok(request) => requests.push(request),
             Err(error @ recordings::ReadError::Request { .. }) => {
-                drop(speech::err(format_args!("notice: failed to {error}")));
+                drop(speech::err(format_args!("notice: {error}")));
             }
             Err(error) => return Err(wrong(error)),
         }
@@ -171,7 +171,7 @@ pub(super) fn read(reader: &Reader) -> Result<Vec<(u64, Request)>, Fault> {
 }
 
 fn wrong(error: recordings::ReadError) -> Fault {
-    Fault::new(Kind::App, format!("failed to {error}"))
+    Fault::new(Kind::App, error.to_string())
 }
 
 /// What is to be known of the recording; refused where it has nothing to do with the app.
@@ -224,7 +224,7 @@ async fn build(
     let home = Home::open()?;
     let machine = |error: build::BuildError| {
         finding::print(&error.diagnostics());
-        let fault = Fault::new(Kind::App, format!("failed to {error}"));
+        let fault = Fault::new(Kind::App, error.to_string());
         error.hint().into_iter().fold(fault, Fault::hint)
     };
     let listener = |progress| {
@@ -254,5 +254,5 @@ async fn build(
 
 fn patterns<'a>(paths: impl IntoIterator<Item = &'a String>) -> Result<Vec<Pattern>, Fault> {
     let read = paths.into_iter().map(|path| Pattern::read(path));
-    read.collect::<Result<_, _>>().map_err(|error| Fault::new(Kind::Usage, format!("failed to {error}")))
+    read.collect::<Result<_, _>>().map_err(|error| Fault::new(Kind::Usage, error.to_string()))
 }

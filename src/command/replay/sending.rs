@@ -34,10 +34,10 @@ pub(super) async fn send(replay: &Replay) -> Result<(), Fault> {
     }
     let load = Load { tempo: replay.pace, at_once: replay.at_once, timeout: Duration::from_secs(60) };
     let report = send::send(&url, outgoing, &load).await;
-    let report = report.map_err(|error| Fault::new(Kind::Machine, format!("failed to {error}")))?;
+    let report = report.map_err(|error| Fault::new(Kind::Machine, error.to_string()))?;
     if replay.json {
         let text = serde_json::to_string(&report);
-        let text = text.map_err(|error| Fault::new(Kind::Machine, format!("failed to write JSON: {error}")))?;
+        let text = text.map_err(|error| Fault::new(Kind::Machine, format!("cannot write JSON: {error}")))?;
         drop(speech::out(text));
     } else {
         drop(say(&report));

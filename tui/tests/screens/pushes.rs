@@ -65,7 +65,7 @@ fn failed() -> Push {
     let lines = vec!["thread 'main' panicked".to_owned(), "no way".to_owned()];
     let why = "a container ended with exit code 7".to_owned();
     let stage = Stage::Failed {
-        why: format!("failed to roll moving_avg out: {why}"),
+        why: format!("cannot roll moving_avg out: {why}"),
         hint: Some("what ran before runs again; mend it and push again".into()),
         put_back: true,
     };
