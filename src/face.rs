@@ -93,9 +93,9 @@ impl Lines {
                 let how = if *compiled { format!("built in {ms:.0} ms") } else { "as built before".to_owned() };
                 self.say(&format!("{service:width$}  {version}  {how}", width = self.width))?;
             }
-            Report::Ready { url, ground, services, ms } => {
+            Report::Ready { url, backend, services, ms } => {
                 self.bar.finish_and_clear();
-                speech::err(format_args!("ready in {:.1} s on {ground}: {url}", ms / 1e3))?;
+                speech::err(format_args!("ready in {:.1} s on {backend}: {url}", ms / 1e3))?;
                 for service in services {
                     speech::err(format_args!("  {:width$}  {}", service.name, service.url, width = self.width))?;
                 }

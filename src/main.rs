@@ -1,4 +1,4 @@
-//! The `dyn` command: the front door. Arguments in, a subcommand a file, every error put into words in `fault`.
+//! The `dyn` command: the public listener. Arguments in, a subcommand a file, every error put into words in `fault`.
 
 mod arguments;
 mod command;

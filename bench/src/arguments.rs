@@ -29,7 +29,7 @@ pub(crate) enum Command {
     Edits(Edits),
     /// What a hop costs, beside the floor and what one would put between functions instead
     ///
-    /// hops: the chain of examples/building.rs on its grounds, a raw TCP relay, no hops at all, an orchestrator with
+    /// hops: the chain of examples/building.rs on its backends, a raw TCP relay, no hops at all, an orchestrator with
     /// nginx and haproxy, the same with watchdogs, and redis, all in turn, at each number of connections;
     /// overhead: what the hosts' own spans say is neither function nor waiting;
     /// eighty: p99 beside p50 at four fifths of the most the chain answers;

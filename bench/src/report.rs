@@ -10,7 +10,7 @@ pub(crate) struct Row {
     /// What was measured.
     pub(crate) name: String,
     /// Where: `process`, `docker`, or nothing.
-    pub(crate) ground: &'static str,
+    pub(crate) backend: &'static str,
     pub(crate) unit: &'static str,
     pub(crate) figures: Figures,
     pub(crate) target: Option<Target>,
@@ -60,43 +60,43 @@ pub(crate) enum Verdict {
 
 impl Row {
     /// A row of times; one without any is a failure.
-    pub(crate) fn spread(name: &str, ground: &'static str, sample: &Sample, target: Option<Target>) -> Self {
-        Self::sample(name, ground, "ms", sample, target)
+    pub(crate) fn spread(name: &str, backend: &'static str, sample: &Sample, target: Option<Target>) -> Self {
+        Self::sample(name, backend, "ms", sample, target)
     }
 
     /// A row of what was measured several times; one without any is a failure.
     pub(crate) fn sample(
         name: &str,
-        ground: &'static str,
+        backend: &'static str,
         unit: &'static str,
         sample: &Sample,
         target: Option<Target>,
     ) -> Self {
         match sample.spread() {
-            Some(spread) => Self::of(name, ground, unit, Figures::Spread(spread), target),
-            None => Self::failed(name, ground, "nothing was measured"),
+            Some(spread) => Self::of(name, backend, unit, Figures::Spread(spread), target),
+            None => Self::failed(name, backend, "nothing was measured"),
         }
     }
 
     /// A row of one value.
     pub(crate) fn value(
         name: &str,
-        ground: &'static str,
+        backend: &'static str,
         unit: &'static str,
         n: usize,
         value: f64,
         target: Option<Target>,
     ) -> Self {
-        Self::of(name, ground, unit, Figures::Value { n, value }, target)
+        Self::of(name, backend, unit, Figures::Value { n, value }, target)
     }
 
-    pub(crate) fn failed(name: &str, ground: &'static str, why: &str) -> Self {
-        let row = Self::of(name, ground, "", Figures::None, None);
+    pub(crate) fn failed(name: &str, backend: &'static str, why: &str) -> Self {
+        let row = Self::of(name, backend, "", Figures::None, None);
         Self { verdict: Verdict::Failed, note: why.to_owned(), ..row }
     }
 
-    pub(crate) fn absent(name: &str, ground: &'static str, why: &str) -> Self {
-        let row = Self::of(name, ground, "", Figures::None, None);
+    pub(crate) fn absent(name: &str, backend: &'static str, why: &str) -> Self {
+        let row = Self::of(name, backend, "", Figures::None, None);
         Self { verdict: Verdict::Absent, note: why.to_owned(), ..row }
     }
 
@@ -111,9 +111,9 @@ impl Row {
         self
     }
 
-    fn of(name: &str, ground: &'static str, unit: &'static str, figures: Figures, target: Option<Target>) -> Self {
+    fn of(name: &str, backend: &'static str, unit: &'static str, figures: Figures, target: Option<Target>) -> Self {
         let verdict = target.map_or(Verdict::Told, |target| target.judge(figures));
-        Self { name: name.to_owned(), ground, unit, figures, target, verdict, note: String::new() }
+        Self { name: name.to_owned(), backend, unit, figures, target, verdict, note: String::new() }
     }
 }
 

@@ -122,7 +122,7 @@ impl Session {
         self.child.id().with_context(|| format!("dyn has ended; its last words:\n{}", self.last_words()))
     }
 
-    /// The front door.
+    /// The public listener.
     pub(crate) fn url(&self) -> anyhow::Result<String> {
         self.ready["url"].as_str().map(str::to_owned).context("ready names no url")
     }

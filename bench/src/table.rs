@@ -12,7 +12,7 @@ const LONGEST: usize = 120;
 pub(crate) fn draw(report: &Report) -> String {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["", "ground", "n", "min", "p50", "p95", "max", "unit", "target", "", ""]);
+    table.set_header(["", "backend", "n", "min", "p50", "p95", "max", "unit", "target", "", ""]);
     for row in &report.rows {
         table.add_row(cells(row));
     }
@@ -48,8 +48,8 @@ fn cells(row: &Row) -> [String; 11] {
         Verdict::Told => "",
     };
     let words = |text: &str| text.to_owned();
-    let (name, ground) = (words(&row.name), words(row.ground));
-    [name, ground, n, min, p50, p95, max, words(row.unit), target, words(verdict), short(&row.note)]
+    let (name, backend) = (words(&row.name), words(row.backend));
+    [name, backend, n, min, p50, p95, max, words(row.unit), target, words(verdict), short(&row.note)]
 }
 
 /// A program's last words, cut at the right so that the table stays one; the JSON has all of them.

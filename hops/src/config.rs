@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::moved::Moved;
 
-/// The environment variable a host's configuration may stand in instead, for grounds that have no files.
+/// The environment variable a host's configuration may stand in instead, for backends that have no files.
 pub const CONFIG_VARIABLE: &str = "DYNINKA_CONFIG";
 /// The environment variable the secret may stand in, where the configuration itself is no secret.
 pub const TOKEN_VARIABLE: &str = "DYNINKA_TOKEN";
@@ -22,7 +22,7 @@ pub struct Config {
     pub service: String,
     /// Where to listen. Port 0: a free one, printed.
     pub listen: SocketAddr,
-    /// A second place to listen: the chain's front door, on the last service where the ground has no port mapping.
+    /// A second place to listen: the chain's public listener, on the last service where the backend has no port mapping.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub front: Option<SocketAddr>,
     /// The services of the app, on a cluster those a route through this one may lead to: its Rust name, and `host:port`

@@ -31,8 +31,8 @@ pub enum ConfigError {
         /// Why not.
         source: serde_json::Error,
     },
-    /// The front door does not open where it should.
-    #[error("cannot open the front door: {source}")]
+    /// The public listener does not open where it should.
+    #[error("cannot open the public listener: {source}")]
     Front {
         /// Why not.
         source: io::Error,
@@ -67,7 +67,7 @@ fn parse(name: &str, text: &[u8], secret: Option<String>) -> Result<Config, Conf
     Ok(config)
 }
 
-/// Reads the configuration again: routes, peers, limits and the front door change at once, the host's own address
+/// Reads the configuration again: routes, peers, limits and the public listener change at once, the host's own address
 /// only with a restart. Waits for requests that began before, so that nobody goes a route any more that is gone.
 pub(crate) async fn reload(shared: &Shared) -> Result<(), ConfigError> {
     let settings = read(&shared.folder)?;

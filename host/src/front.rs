@@ -1,4 +1,4 @@
-//! The chain's front door: a second listener, on the last service of the chain, that comes and goes with the
+//! The chain's public listener: a second listener, on the last service of the chain, that comes and goes with the
 //! configuration.
 
 use std::io;
@@ -15,7 +15,7 @@ use crate::socket::Listener;
 /// room takes himself for connected, and waits for an answer from nobody.
 const BACKLOG: u32 = 4096;
 
-/// Opens and closes the front door.
+/// Opens and closes the public listener.
 pub(crate) struct Front {
     open: Mutex<Option<Open>>,
     doors: UnboundedSender<Door>,
@@ -33,13 +33,13 @@ pub(crate) struct Door {
 }
 
 impl Front {
-    /// The front door, closed, and where it appears once it is open.
+    /// The public listener, closed, and where it appears once it is open.
     pub(crate) fn new() -> (Self, UnboundedReceiver<Door>) {
         let (doors, opened) = unbounded_channel();
         (Self { open: Mutex::default(), doors }, opened)
     }
 
-    /// Has the front door be at this address, or nowhere. Another host may have it at the same moment: whoever gets it
+    /// Has the public listener be at this address, or nowhere. Another host may have it at the same moment: whoever gets it
     /// opens first, whoever had it closes then, and no caller finds nobody.
     pub(crate) fn lead(&self, address: Option<SocketAddr>) -> io::Result<()> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);

@@ -154,7 +154,7 @@ impl Server {
         tokio::time::sleep(Duration::from_millis(self.shared.settings.load().config.limits.linger_ms)).await;
         draining.send_replace(true);
         if let Err(error) = self.shared.front.lead(None) {
-            eprintln!("dyninka: the front door does not close: {error}");
+            eprintln!("dyninka: the public listener does not close: {error}");
         }
         self.shared.recorder.close();
         self.shared.records.close();

@@ -12,7 +12,7 @@ use bollard::query_parameters::{CreateContainerOptionsBuilder, UploadToContainer
 use bytes::Bytes;
 
 use crate::engine::{self, status};
-use crate::ground::GroundError;
+use crate::backend::BackendError;
 
 /// A service's folder inside its container.
 pub(crate) const INSIDE: &str = "/dyninka";
@@ -38,14 +38,14 @@ impl Carried {
     }
 
     /// Has a container have what a folder has. Nothing is carried twice.
-    pub(crate) async fn bring(&self, engine: &Engine, container: &str, folder: &Path) -> Result<(), GroundError> {
+    pub(crate) async fn bring(&self, engine: &Engine, container: &str, folder: &Path) -> Result<(), BackendError> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(container).cloned().unwrap_or_default();
-        let load = Load::of(folder, &known).map_err(GroundError::io(format!("read {}", folder.display())))?;
+        let load = Load::of(folder, &known).map_err(BackendError::io(format!("read {}", folder.display())))?;
         let Some(Load { archive, files }) = load else { return Ok(()) };
         let options = UploadToContainerOptionsBuilder::default().path(INSIDE).build();
         let body = bollard::body_full(Bytes::from(archive));
         let carried = engine.upload_to_container(container, Some(options), body).await;
-        carried.map_err(GroundError::engine(format!("carry {} to the engine", folder.display())))?;
+        carried.map_err(BackendError::engine(format!("carry {} to the engine", folder.display())))?;
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(container.to_owned(), files);
         Ok(())
     }
@@ -108,10 +108,10 @@ pub(crate) async fn is_seen(
     image: &str,
     folder: &Path,
     labels: HashMap<String, String>,
-) -> Result<bool, GroundError> {
+) -> Result<bool, BackendError> {
     let name = format!(".seen-{:016x}", std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), ()));
     let mark = folder.join(&name);
-    fs::write(&mark, []).map_err(GroundError::io(format!("write {}", mark.display())))?;
+    fs::write(&mark, []).map_err(BackendError::io(format!("write {}", mark.display())))?;
     let mount = Mount {
         typ: Some(MountType::BIND),
         source: Some(mark.display().to_string()),
@@ -129,11 +129,11 @@ pub(crate) async fn is_seen(
     let container = format!("dyninka{name}");
     let made =
         engine.create_container(Some(CreateContainerOptionsBuilder::default().name(&container).build()), body).await;
-    fs::remove_file(&mark).map_err(GroundError::io(format!("remove {}", mark.display())))?;
+    fs::remove_file(&mark).map_err(BackendError::io(format!("remove {}", mark.display())))?;
     match made {
         Ok(_) => engine::remove(engine, &container).await.map(|()| true),
         Err(error) if status(&error) == Some(400) && error.to_string().contains("does not exist") => Ok(false),
-        Err(error) => Err(GroundError::engine("ask the engine which files it sees")(error)),
+        Err(error) => Err(BackendError::engine("ask the engine which files it sees")(error)),
     }
 }
 

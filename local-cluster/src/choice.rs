@@ -1,11 +1,11 @@
-//! Which ground, and clearing what an earlier session left on either.
+//! Which backend, and clearing what an earlier session left on either.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::docker::Docker;
 use crate::engine;
-use crate::ground::{Ground, GroundError, Plan};
+use crate::backend::{Backend, BackendError, Plan};
 use crate::process::{self, Processes};
 
 /// Where to run.
@@ -19,37 +19,37 @@ pub enum On {
     Process,
 }
 
-/// A ground that was chosen.
+/// A backend that was chosen.
 pub struct Chosen {
-    /// The ground.
-    pub ground: Arc<dyn Ground>,
+    /// The backend.
+    pub backend: Arc<dyn Backend>,
     /// Why it is not the one that comes first, where it is not: which engine, and what names it.
     pub reason: Option<String>,
 }
 
-/// Chooses the ground for a plan.
-pub async fn choose(on: On, plan: Plan) -> Result<Chosen, GroundError> {
+/// Chooses the backend for a plan.
+pub async fn choose(on: On, plan: Plan) -> Result<Chosen, BackendError> {
     let engine = match on {
-        On::Process => return Ok(Chosen { ground: Arc::new(Processes::new(plan)), reason: None }),
+        On::Process => return Ok(Chosen { backend: Arc::new(Processes::new(plan)), reason: None }),
         On::Auto | On::Docker => engine::connect().await,
     };
     match (engine, on) {
         (Ok(found), _) => {
             let by = found.meant.by.as_ref();
             let reason = by.map(|by| format!("containers run on the engine at {}: {by}", found.meant.host));
-            Ok(Chosen { ground: Arc::new(Docker::new(found, plan)), reason })
+            Ok(Chosen { backend: Arc::new(Docker::new(found, plan)), reason })
         }
         (Err(why), On::Auto) => {
             let reason = format!("running as plain processes, because no Docker engine answers: {why}");
-            Ok(Chosen { ground: Arc::new(Processes::new(plan)), reason: Some(reason) })
+            Ok(Chosen { backend: Arc::new(Processes::new(plan)), reason: Some(reason) })
         }
-        (Err(why), _) => Err(GroundError::NoEngine(why)),
+        (Err(why), _) => Err(BackendError::NoEngine(why)),
     }
 }
 
 /// Removes what a killed session left of the app with this id: processes by the files in its service folders,
 /// containers and networks by their labels. Answers how many things there were.
-pub async fn sweep(id: &str, folders: &[PathBuf]) -> Result<usize, GroundError> {
+pub async fn sweep(id: &str, folders: &[PathBuf]) -> Result<usize, BackendError> {
     let processes = process::sweep(folders);
     // Without an engine there are no containers.
     match engine::connect().await {

@@ -1,4 +1,4 @@
-//! The docker ground: a container for each service, on a network of the app's own.
+//! The docker backend: a container for each service, on a network of the app's own.
 
 mod watch;
 mod work;
@@ -25,7 +25,7 @@ use futures_util::future::join_all;
 use crate::carry::{self, Carried, INSIDE};
 use crate::context::Meant;
 use crate::engine::{self, APP, Found, ID, SERVICE, status};
-use crate::ground::{Begun, Event, Ground, GroundError, Plan, Seat, Spec, Specs, Work};
+use crate::backend::{Begun, Event, Backend, BackendError, Plan, Seat, Spec, Specs, Work};
 use crate::image;
 use crate::objects;
 use crate::port::Ports;
@@ -109,7 +109,7 @@ impl Docker {
 }
 
 #[async_trait]
-impl Ground for Docker {
+impl Backend for Docker {
     fn name(&self) -> &'static str {
         "docker"
     }
@@ -118,7 +118,7 @@ impl Ground for Docker {
         false
     }
 
-    async fn open(&self) -> Result<BTreeMap<String, Seat>, GroundError> {
+    async fn open(&self) -> Result<BTreeMap<String, Seat>, BackendError> {
         let inner = &self.inner;
         engine::sweep(&inner.engine, &inner.plan.id).await?;
         let (image, made) = image::ensure(&inner.engine, &inner.plan.host.path()).await?;
@@ -136,13 +136,13 @@ impl Ground for Docker {
         inner.specs.all().iter().map(|spec| Ok((spec.service.clone(), inner.find_seat(spec)?))).collect()
     }
 
-    async fn seat(&self, spec: Spec) -> Result<Seat, GroundError> {
+    async fn seat(&self, spec: Spec) -> Result<Seat, BackendError> {
         let seat = self.inner.find_seat(&spec);
         self.inner.specs.put(spec);
         seat
     }
 
-    async fn kill(&self, service: &str) -> Result<(), GroundError> {
+    async fn kill(&self, service: &str) -> Result<(), BackendError> {
         let inner = &self.inner;
         let name = inner.container(&inner.specs.get(service)?);
         inner.condemned().insert(service.to_owned());
@@ -152,12 +152,12 @@ impl Ground for Docker {
             Err(error) => {
                 inner.condemned().remove(service);
                 let is_gone = [Some(404), Some(409)].contains(&status(&error));
-                if is_gone { Ok(()) } else { Err(GroundError::engine(format!("end {service}"))(error)) }
+                if is_gone { Ok(()) } else { Err(BackendError::engine(format!("end {service}"))(error)) }
             }
         }
     }
 
-    async fn renew(&self, service: &str, environment: BTreeMap<String, String>) -> Result<(), GroundError> {
+    async fn renew(&self, service: &str, environment: BTreeMap<String, String>) -> Result<(), BackendError> {
         let spec = self.inner.specs.get(service)?;
         // A container's environment is made with it.
         let removed = self.remove(service).await;
@@ -165,7 +165,7 @@ impl Ground for Docker {
         removed
     }
 
-    async fn remove(&self, service: &str) -> Result<(), GroundError> {
+    async fn remove(&self, service: &str) -> Result<(), BackendError> {
         let inner = &self.inner;
         let spec = inner.specs.take(service)?;
         inner.wanted().remove(service);
@@ -176,13 +176,13 @@ impl Ground for Docker {
         let remove = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
         match inner.engine.remove_container(&name, Some(remove)).await {
             Err(error) if status(&error) != Some(404) => {
-                Err(GroundError::engine(format!("remove the container of {service}"))(error))
+                Err(BackendError::engine(format!("remove the container of {service}"))(error))
             }
             _ => Ok(()),
         }
     }
 
-    async fn start(&self, service: &str) -> Result<Begun, GroundError> {
+    async fn start(&self, service: &str) -> Result<Begun, BackendError> {
         let inner = &self.inner;
         let spec = inner.specs.get(service)?;
         let name = inner.container(&spec);
@@ -197,7 +197,7 @@ impl Ground for Docker {
                         .unpause_container(&name)
                         .await
                         .map(|()| Begun::WentOn)
-                        .map_err(GroundError::engine(format!("go on with {service}")));
+                        .map_err(BackendError::engine(format!("go on with {service}")));
                 }
                 if inner.still.end(service) && state.running == Some(true) {
                     let go_on = KillContainerOptionsBuilder::default().signal("SIGCONT").build();
@@ -206,27 +206,27 @@ impl Ground for Docker {
                         .kill_container(&name, Some(go_on))
                         .await
                         .map(|()| Begun::WentOn)
-                        .map_err(GroundError::engine(format!("go on with {service}")));
+                        .map_err(BackendError::engine(format!("go on with {service}")));
                 }
             }
             Err(error) if status(&error) == Some(404) => {
                 inner.create(&spec, &name).await?;
                 inner.carried.forget(&name);
             }
-            Err(error) => return Err(GroundError::engine(format!("look at {service}"))(error)),
+            Err(error) => return Err(BackendError::engine(format!("look at {service}"))(error)),
         }
         self.bring(service).await?;
-        inner.engine.start_container(&name, None).await.map_err(GroundError::engine(format!("start {service}")))?;
+        inner.engine.start_container(&name, None).await.map_err(BackendError::engine(format!("start {service}")))?;
         tokio::spawn(watch::follow(inner.clone(), service.to_owned(), name));
         Ok(Begun::Anew)
     }
 
-    async fn bring(&self, service: &str) -> Result<(), GroundError> {
+    async fn bring(&self, service: &str) -> Result<(), BackendError> {
         let inner = &self.inner;
         let spec = inner.specs.get(service)?;
         let (name, folder, known) = (spec.service.clone(), spec.folder.clone(), inner.objects.clone());
         let completed = tokio::task::spawn_blocking(move || objects::complete(&name, &folder, &known)).await;
-        completed.map_err(|error| GroundError::Unknown(format!("{service} ({error})")))??;
+        completed.map_err(|error| BackendError::Unknown(format!("{service} ({error})")))??;
         let is_carried = inner.opened().as_ref().is_some_and(|opened| opened.is_carried);
         if !is_carried {
             return Ok(());
@@ -234,7 +234,7 @@ impl Ground for Docker {
         inner.carried.bring(&inner.engine, &inner.container(&spec), &spec.folder).await
     }
 
-    async fn work(&self, service: &str, arguments: &[&str]) -> Result<Work, GroundError> {
+    async fn work(&self, service: &str, arguments: &[&str]) -> Result<Work, BackendError> {
         work::start(&self.inner, service, arguments).await
     }
 
@@ -246,7 +246,7 @@ impl Ground for Docker {
         self.inbox.lock().await.recv().await
     }
 
-    async fn close(&self) -> Result<(), GroundError> {
+    async fn close(&self) -> Result<(), BackendError> {
         let inner = &self.inner;
         inner.closing.store(true, Ordering::Release);
         inner.working.end().await;
@@ -281,12 +281,12 @@ impl Inner {
     }
 
     /// Picks the port of this machine that leads to a service; one that had a port keeps it.
-    fn find_seat(&self, spec: &Spec) -> Result<Seat, GroundError> {
+    fn find_seat(&self, spec: &Spec) -> Result<Seat, BackendError> {
         let mut opened = self.opened();
-        let Some(opened) = opened.as_mut() else { return Err(GroundError::Unknown(spec.service.clone())) };
+        let Some(opened) = opened.as_mut() else { return Err(BackendError::Unknown(spec.service.clone())) };
         let port = match opened.ports.get(&spec.service) {
             Some(port) => *port,
-            None => self.picked.pick().map_err(GroundError::io("find a free port"))?,
+            None => self.picked.pick().map_err(BackendError::io("find a free port"))?,
         };
         opened.ports.insert(spec.service.clone(), port);
         let listen = (Ipv4Addr::UNSPECIFIED, PORT).into();
@@ -294,7 +294,7 @@ impl Inner {
     }
 
     /// Whether folders have to be carried to the engine. One that nobody named is this machine's own.
-    async fn is_carried(&self, image: &str) -> Result<bool, GroundError> {
+    async fn is_carried(&self, image: &str) -> Result<bool, BackendError> {
         let specs = self.specs.all();
         let Some(spec) = specs.first().filter(|_| self.meant.is_named) else { return Ok(false) };
         if carry::is_seen(&self.engine, image, &spec.folder, self.labels(None)).await? {
@@ -324,7 +324,7 @@ impl Inner {
     }
 
     /// Makes the app's network. Where the engine has no subnet left, or the one it picks is taken, others are tried.
-    async fn network(&self) -> Result<(), GroundError> {
+    async fn network(&self) -> Result<(), BackendError> {
         let request = |subnet: Option<String>| NetworkCreateRequest {
             name: self.network_name(),
             labels: Some(self.labels(None)),
@@ -353,7 +353,7 @@ impl Inner {
                 Err(error) => refused = error,
             }
         }
-        Err(GroundError::engine("make a network")(refused))
+        Err(BackendError::engine("make a network")(refused))
     }
 
     /// What a service's container may do, and how much of the machine it may use.
@@ -373,13 +373,13 @@ impl Inner {
         }
     }
 
-    async fn create(&self, spec: &Spec, name: &str) -> Result<(), GroundError> {
+    async fn create(&self, spec: &Spec, name: &str) -> Result<(), BackendError> {
         let opened = self.opened().clone();
         let Some(Opened { image, ports, is_carried }) = opened else {
-            return Err(GroundError::Unknown(spec.service.clone()));
+            return Err(BackendError::Unknown(spec.service.clone()));
         };
         image::open_to_readers(&spec.folder)
-            .map_err(GroundError::io(format!("open {} to its service", spec.folder.display())))?;
+            .map_err(BackendError::io(format!("open {} to its service", spec.folder.display())))?;
         let published = [ports.get(&spec.service).copied(), spec.front].into_iter().flatten();
         let binding =
             |port: u16| PortBinding { host_ip: Some(self.address.to_string()), host_port: Some(port.to_string()) };
@@ -419,7 +419,7 @@ impl Inner {
             image::ensure(&self.engine, &self.plan.host.path()).await?;
             created = self.engine.create_container(Some(options), body).await;
         }
-        created.map(drop).map_err(GroundError::engine(format!("create a container for {}", spec.service)))
+        created.map(drop).map_err(BackendError::engine(format!("create a container for {}", spec.service)))
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use crate::ground::Doer;
+use crate::backend::Doer;
 
 /// Added to the signal by a host that was told to end and did, as shells do; engines add it for those that are killed.
 const SIGNALLED: i32 = 128;

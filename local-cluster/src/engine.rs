@@ -13,7 +13,7 @@ use bollard::query_parameters::{
 use futures_util::future::join_all;
 
 use crate::context::{Meant, Surroundings};
-use crate::ground::GroundError;
+use crate::backend::BackendError;
 
 /// The label with the app's id: on everything we make, and the only way we know what is ours.
 pub(crate) const ID: &str = "dyninka.id";
@@ -118,27 +118,27 @@ pub(crate) fn ours(id: &str) -> HashMap<String, Vec<String>> {
 }
 
 /// Removes every container, network and volume of an app; answers how many there were.
-pub(crate) async fn sweep(engine: &Engine, id: &str) -> Result<usize, GroundError> {
+pub(crate) async fn sweep(engine: &Engine, id: &str) -> Result<usize, BackendError> {
     let filters = ours(id);
     let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-    let containers = engine.list_containers(Some(options)).await.map_err(GroundError::engine("list containers"))?;
+    let containers = engine.list_containers(Some(options)).await.map_err(BackendError::engine("list containers"))?;
     let names: Vec<String> = containers.into_iter().filter_map(|container| container.id).collect();
     let removals = join_all(names.iter().map(|name| remove(engine, name))).await;
     let mut removed = names.len();
     removals.into_iter().collect::<Result<Vec<()>, _>>()?;
     let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
-    let networks = engine.list_networks(Some(options)).await.map_err(GroundError::engine("list networks"))?;
+    let networks = engine.list_networks(Some(options)).await.map_err(BackendError::engine("list networks"))?;
     for network in networks.into_iter().filter_map(|network| network.id) {
         match engine.remove_network(&network).await {
-            Err(error) if status(&error) != Some(404) => return Err(GroundError::engine("remove a network")(error)),
+            Err(error) if status(&error) != Some(404) => return Err(BackendError::engine("remove a network")(error)),
             _ => removed += 1,
         }
     }
     let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
-    let volumes = engine.list_volumes(Some(options)).await.map_err(GroundError::engine("list volumes"))?;
+    let volumes = engine.list_volumes(Some(options)).await.map_err(BackendError::engine("list volumes"))?;
     for volume in volumes.volumes.unwrap_or_default() {
         match engine.remove_volume(&volume.name, None::<RemoveVolumeOptions>).await {
-            Err(error) if status(&error) != Some(404) => return Err(GroundError::engine("remove a volume")(error)),
+            Err(error) if status(&error) != Some(404) => return Err(BackendError::engine("remove a volume")(error)),
             _ => removed += 1,
         }
     }
@@ -146,11 +146,11 @@ pub(crate) async fn sweep(engine: &Engine, id: &str) -> Result<usize, GroundErro
 }
 
 /// Removes a container whatever it does; one that is gone, or going, is what was wanted.
-pub(crate) async fn remove(engine: &Engine, name: &str) -> Result<(), GroundError> {
+pub(crate) async fn remove(engine: &Engine, name: &str) -> Result<(), BackendError> {
     let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
     match engine.remove_container(name, Some(options)).await {
         Err(error) if !matches!(status(&error), Some(404 | 409)) => {
-            Err(GroundError::engine("remove a container")(error))
+            Err(BackendError::engine("remove a container")(error))
         }
         _ => Ok(()),
     }

@@ -12,7 +12,7 @@ use bollard::query_parameters::{CreateImageOptionsBuilder, ListImagesOptionsBuil
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 
-use crate::ground::GroundError;
+use crate::backend::BackendError;
 
 /// Where images of ours are kept.
 pub(crate) const REPOSITORY: &str = "dyninka/host";
@@ -29,22 +29,22 @@ struct Part {
 }
 
 /// Has the image for a host program in the engine; answers its name and whether it was made just now.
-pub(crate) async fn ensure(engine: &Engine, host: &Path) -> Result<(String, bool), GroundError> {
+pub(crate) async fn ensure(engine: &Engine, host: &Path) -> Result<(String, bool), BackendError> {
     let host = host.to_owned();
     let parts = tokio::task::spawn_blocking(move || parts(&host)).await;
     let parts = parts
         .map_err(|error| io::Error::other(error.to_string()))
         .and_then(|parts| parts)
-        .map_err(GroundError::io("gather the host's image"))?;
+        .map_err(BackendError::io("gather the host's image"))?;
     let tag = digest(&parts);
     let name = format!("{REPOSITORY}:{tag}");
     if engine.inspect_image(&name).await.is_ok() {
         return Ok((name, false));
     }
-    let archive = archive(&parts).map_err(GroundError::io("write the host's image"))?;
+    let archive = archive(&parts).map_err(BackendError::io("write the host's image"))?;
     let options = CreateImageOptionsBuilder::default().from_src("-").repo(REPOSITORY).tag(&tag).build();
     let created = engine.create_image(Some(options), Some(bollard::body_full(Bytes::from(archive))), None);
-    created.try_collect::<Vec<_>>().await.map_err(GroundError::engine("import the host's image"))?;
+    created.try_collect::<Vec<_>>().await.map_err(BackendError::engine("import the host's image"))?;
     forget_older(engine, &name).await;
     Ok((name, true))
 }

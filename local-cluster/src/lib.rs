@@ -1,6 +1,6 @@
-//! Built services to running services: plain processes, or containers of a Docker engine, behind one [`Ground`].
+//! Built services to running services: plain processes, or containers of a Docker engine, behind one [`Backend`].
 //!
-//! A service runs `dyn host FOLDER`; what is in the folder is the caller's. A ground finds a seat for every service
+//! A service runs `dyn host FOLDER`; what is in the folder is the caller's. A backend finds a seat for every service
 //! first, so that each can be told where the others are before any of them starts, and reports what happens to them.
 
 mod carry;
@@ -9,7 +9,7 @@ mod context;
 mod docker;
 mod ending;
 mod engine;
-mod ground;
+mod backend;
 mod image;
 mod limits;
 mod lines;
@@ -22,7 +22,7 @@ mod standstill;
 
 pub use choice::{Chosen, On, choose, sweep};
 pub use engine::engine_version;
-pub use ground::{Begun, Doer, Event, Ground, GroundError, Limits, Plan, Seat, Spec, Stream, Work};
+pub use backend::{Begun, Doer, Event, Backend, BackendError, Limits, Plan, Seat, Spec, Stream, Work};
 pub use limits::{FILES_HINT, is_out_of_files};
 pub use port::{HeldPort, PortError, free_port, hold_port, port_holder};
 pub use program::Program;

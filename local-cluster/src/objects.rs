@@ -10,7 +10,7 @@ use object::Endianness;
 use object::elf;
 use object::read::elf::FileHeader;
 
-use crate::ground::GroundError;
+use crate::backend::BackendError;
 
 /// The names of the shared objects that an ELF file needs (`DT_NEEDED`). None where it is no ELF file.
 pub(crate) fn needed(content: &[u8]) -> Option<Vec<String>> {
@@ -25,17 +25,17 @@ pub(crate) fn needed(content: &[u8]) -> Option<Vec<String>> {
 ///
 /// # Errors
 /// Names the library and the object where this machine does not have it either.
-pub(crate) fn complete(service: &str, folder: &Path, known: &BTreeSet<String>) -> Result<(), GroundError> {
-    let entries = fs::read_dir(folder).map_err(GroundError::io(format!("list {}", folder.display())))?;
+pub(crate) fn complete(service: &str, folder: &Path, known: &BTreeSet<String>) -> Result<(), BackendError> {
+    let entries = fs::read_dir(folder).map_err(BackendError::io(format!("list {}", folder.display())))?;
     let is_library = |path: &PathBuf| path.extension().is_some_and(|end| end == "so");
     for library in entries.flatten().map(|entry| entry.path()).filter(is_library) {
-        let content = fs::read(&library).map_err(GroundError::io(format!("read {}", library.display())))?;
+        let content = fs::read(&library).map_err(BackendError::io(format!("read {}", library.display())))?;
         let foreign = |name: &String| !known.contains(name) && !folder.join(name).exists();
         let missing: Vec<String> = needed(&content).unwrap_or_default().into_iter().filter(foreign).collect();
         if missing.is_empty() {
             continue;
         }
-        let lacks = |object: &str, why: String| GroundError::Lacks {
+        let lacks = |object: &str, why: String| BackendError::Lacks {
             service: service.to_owned(),
             object: object.to_owned(),
             why,
@@ -49,7 +49,7 @@ pub(crate) fn complete(service: &str, folder: &Path, known: &BTreeSet<String>) -
                 continue;
             }
             let path = path.ok_or_else(|| lacks(&name, "this machine does not have it".to_owned()))?;
-            put(folder, &name, &path).map_err(GroundError::io(format!("copy {} for {service}", path.display())))?;
+            put(folder, &name, &path).map_err(BackendError::io(format!("copy {} for {service}", path.display())))?;
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! The process ground: a plain process for each service.
+//! The process backend: a plain process for each service.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,7 +17,7 @@ use tokio::signal::{self, unix::SignalKind};
 use tokio::sync::watch;
 
 use crate::ending::{memory_kills, of_process, signal_name};
-use crate::ground::{Begun, Doer, Event, Ground, GroundError, Plan, Seat, Spec, Specs, Stream, Work};
+use crate::backend::{Begun, Doer, Event, Backend, BackendError, Plan, Seat, Spec, Specs, Stream, Work};
 use crate::lines::Lines;
 use crate::port::{Ports, local};
 use crate::queue::{Receiver, Sender, queue};
@@ -61,7 +61,7 @@ impl Processes {
         }
     }
 
-    fn spawn(&self, spec: &Spec) -> Result<Child, GroundError> {
+    fn spawn(&self, spec: &Spec) -> Result<Child, BackendError> {
         let mut command = Command::new(self.plan.host.path());
         command.arg("host").arg(&spec.folder).arg("--die-with-parent");
         // What the shell has is the session's: a container would not find it either.
@@ -69,7 +69,7 @@ impl Processes {
         // Ctrl-C is the session's to hear: a group of its own keeps it from the service.
         command.process_group(0).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let child = command.spawn().map_err(|source| GroundError::Spawn { service: spec.service.clone(), source })?;
+        let child = command.spawn().map_err(|source| BackendError::Spawn { service: spec.service.clone(), source })?;
         self.limit(&spec.service, &child);
         Ok(child)
     }
@@ -100,7 +100,7 @@ fn pid_of(child: &Child) -> Option<Pid> {
 }
 
 #[async_trait]
-impl Ground for Processes {
+impl Backend for Processes {
     fn name(&self) -> &'static str {
         "process"
     }
@@ -109,25 +109,25 @@ impl Ground for Processes {
         true
     }
 
-    async fn open(&self) -> Result<BTreeMap<String, Seat>, GroundError> {
+    async fn open(&self) -> Result<BTreeMap<String, Seat>, BackendError> {
         if self.plan.limits.cpus.is_some() {
             self.tell(Event::Notice("processes cannot be limited to a number of CPUs; --on docker can".to_owned()));
         }
         self.specs.all().into_iter().map(|spec| Ok((spec.service, find_seat(&self.ports)?))).collect()
     }
 
-    async fn seat(&self, spec: Spec) -> Result<Seat, GroundError> {
+    async fn seat(&self, spec: Spec) -> Result<Seat, BackendError> {
         self.specs.put(spec);
         find_seat(&self.ports)
     }
 
-    async fn start(&self, service: &str) -> Result<Begun, GroundError> {
+    async fn start(&self, service: &str) -> Result<Begun, BackendError> {
         let spec = self.specs.get(service)?;
         if self.go_on(service) {
             return Ok(Begun::WentOn);
         }
         // Heard from before there is a child, so that one that is stopped in its first moment is seen to be.
-        let mut children = signal::unix::signal(SignalKind::child()).map_err(GroundError::io("hear of children"))?;
+        let mut children = signal::unix::signal(SignalKind::child()).map_err(BackendError::io("hear of children"))?;
         let mut child = self.spawn(&spec)?;
         let Some(pid) = pid_of(&child) else { return Ok(Begun::Anew) };
         let pid_file = pid_file(&spec.folder);
@@ -182,16 +182,16 @@ impl Ground for Processes {
     }
 
     /// It is the very folder.
-    async fn bring(&self, _: &str) -> Result<(), GroundError> {
+    async fn bring(&self, _: &str) -> Result<(), BackendError> {
         Ok(())
     }
 
-    async fn work(&self, service: &str, arguments: &[&str]) -> Result<Work, GroundError> {
+    async fn work(&self, service: &str, arguments: &[&str]) -> Result<Work, BackendError> {
         let spec = self.specs.get(service)?;
         let mut command = Command::new(self.plan.host.path());
         command.args(arguments).env_clear().envs(&spec.environment).process_group(0).kill_on_drop(true);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let failed = |source| GroundError::Spawn { service: service.to_owned(), source };
+        let failed = |source| BackendError::Spawn { service: service.to_owned(), source };
         let mut child = command.spawn().map_err(failed)?;
         self.limit(service, &child);
         let gone = || failed(std::io::Error::other("it has no standard input and output"));
@@ -209,7 +209,7 @@ impl Ground for Processes {
         self.inbox.lock().await.recv().await
     }
 
-    async fn close(&self) -> Result<(), GroundError> {
+    async fn close(&self) -> Result<(), BackendError> {
         self.closing.store(true, Ordering::Release);
         let running = std::mem::take(&mut *self.running.lock().unwrap_or_else(PoisonError::into_inner));
         for process in running.values() {
@@ -222,22 +222,22 @@ impl Ground for Processes {
         Ok(())
     }
 
-    async fn kill(&self, service: &str) -> Result<(), GroundError> {
+    async fn kill(&self, service: &str) -> Result<(), BackendError> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let process = running.get(service).ok_or_else(|| GroundError::Unknown(service.to_owned()))?;
+        let process = running.get(service).ok_or_else(|| BackendError::Unknown(service.to_owned()))?;
         process.condemned.store(true, Ordering::Release);
         send(process, Signal::KILL);
         Ok(())
     }
 
-    async fn renew(&self, service: &str, environment: BTreeMap<String, String>) -> Result<(), GroundError> {
+    async fn renew(&self, service: &str, environment: BTreeMap<String, String>) -> Result<(), BackendError> {
         let spec = self.specs.get(service)?;
         let stopped = self.remove(service).await;
         self.specs.put(Spec { environment, ..spec });
         stopped
     }
 
-    async fn remove(&self, service: &str) -> Result<(), GroundError> {
+    async fn remove(&self, service: &str) -> Result<(), BackendError> {
         self.specs.take(service)?;
         let process = self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(service);
         if let Some(process) = process {
@@ -249,8 +249,8 @@ impl Ground for Processes {
     }
 }
 
-fn find_seat(ports: &Ports) -> Result<Seat, GroundError> {
-    let port = ports.pick().map_err(GroundError::io("find a free port"))?;
+fn find_seat(ports: &Ports) -> Result<Seat, BackendError> {
+    let port = ports.pick().map_err(BackendError::io("find a free port"))?;
     Ok(Seat { listen: local(port), peer: local(port).to_string(), here: local(port) })
 }
 
@@ -300,10 +300,10 @@ fn pid_file(folder: &Path) -> PathBuf {
 }
 
 /// A pid alone may by now be somebody else's: its start time says whose it is.
-fn write_pid(file: &Path, pid: Pid) -> Result<(), GroundError> {
+fn write_pid(file: &Path, pid: Pid) -> Result<(), BackendError> {
     let Some(begun) = begun(pid) else { return Ok(()) };
     fs::write(file, format!("{} {begun}", pid.as_raw_nonzero()))
-        .map_err(GroundError::io(format!("write {}", file.display())))
+        .map_err(BackendError::io(format!("write {}", file.display())))
 }
 
 /// When a process began, in clock ticks since boot (proc(5), field 22).

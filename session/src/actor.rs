@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use build::{Builder, Progress};
 use futures_util::FutureExt;
-use local_cluster::{Ground, Program};
+use local_cluster::{Backend, Program};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
@@ -53,7 +53,7 @@ const KEEP_LIBRARIES: u64 = 2 << 30;
 /// Faces see twenty pictures a second at most.
 const FRAME: Duration = Duration::from_millis(50);
 
-/// What is taken in of the ground's queue in one go: more than it holds, as long as nothing is added meanwhile.
+/// What is taken in of the backend's queue in one go: more than it holds, as long as nothing is added meanwhile.
 const MOST_AT_ONCE: usize = 100_000;
 
 /// Batches of measurements on their way: a few seconds of many services. Beyond it hosts keep theirs and count.
@@ -67,9 +67,9 @@ pub(crate) struct Actor {
     tools: Arc<Tools>,
     events: UnboundedSender<Event>,
     outbox: local_cluster::Sender<Report>,
-    ground: Option<Arc<dyn Ground>>,
-    /// The ground that is listened to, also while it is closed.
-    heard: Option<Arc<dyn Ground>>,
+    backend: Option<Arc<dyn Backend>>,
+    /// The backend that is listened to, also while it is closed.
+    heard: Option<Arc<dyn Backend>>,
     /// The files to follow.
     files: watch::Sender<BTreeSet<PathBuf>>,
     builds: HashMap<String, AbortHandle>,
@@ -77,7 +77,7 @@ pub(crate) struct Actor {
     check: Option<AbortHandle>,
     /// What may be given up at any time: reading, building, waiting.
     tasks: JoinSet<()>,
-    /// What makes things on the ground: waited for at the end, so that nothing is made after everything is removed.
+    /// What makes things on the backend: waited for at the end, so that nothing is made after everything is removed.
     making: JoinSet<()>,
     /// Whether all is being removed.
     closing: watch::Sender<bool>,
@@ -159,7 +159,7 @@ impl Actor {
             }),
             events,
             outbox,
-            ground: None,
+            backend: None,
             heard: None,
             files: watch::Sender::new(BTreeSet::new()),
             builds: HashMap::new(),
@@ -222,7 +222,7 @@ impl Actor {
                     self.pictures.send_replace(Arc::new(self.picture()));
                 }
                 // Last of all, and one by one: lines keep neither a save nor a command waiting.
-                event = follow::ground(self.heard.as_ref()) => {
+                event = follow::backend(self.heard.as_ref()) => {
                     is_news = true;
                     self.happened(event);
                 }
@@ -254,10 +254,10 @@ impl Actor {
         ended
     }
 
-    /// Takes in what the ground has told by now, which is bounded.
+    /// Takes in what the backend has told by now, which is bounded.
     fn hear_out(&mut self) {
         for _ in 0..MOST_AT_ONCE {
-            let Some(event) = follow::ground(self.heard.as_ref()).now_or_never() else { return };
+            let Some(event) = follow::backend(self.heard.as_ref()).now_or_never() else { return };
             self.happened(event);
         }
     }
@@ -327,39 +327,39 @@ impl Actor {
             }
             Effect::Open { app, environments } => self.open(app, &environments),
             Effect::Seat { place } => {
-                self.on_ground(|ground, tools| async move { tools.seat(&*ground, place).await });
+                self.on_backend(|backend, tools| async move { tools.seat(&*backend, place).await });
             }
             Effect::Start { config, host, library } => {
-                self.on_ground(|ground, tools| async move { tools.start(&*ground, &config, &host, library).await });
+                self.on_backend(|backend, tools| async move { tools.start(&*backend, &config, &host, library).await });
             }
             Effect::Swap(swap) => {
-                let Some(ground) = self.ground.clone() else { return };
+                let Some(backend) = self.backend.clone() else { return };
                 let name = swap.config.service.clone();
-                let swap = self.tasks.spawn(async move { tell(tools.swap(&*ground, *swap, &tell).await) });
+                let swap = self.tasks.spawn(async move { tell(tools.swap(&*backend, *swap, &tell).await) });
                 if let Some(before) = self.swaps.insert(name, swap) {
                     before.abort();
                 }
             }
             Effect::Tell { config, host, at } => {
-                let Some(ground) = self.ground.clone() else { return };
-                self.spawn(async move { tell(tools.tell(&*ground, config, &host, at).await) });
+                let Some(backend) = self.backend.clone() else { return };
+                self.spawn(async move { tell(tools.tell(&*backend, config, &host, at).await) });
             }
             Effect::Rehouse { moves } => {
-                self.on_ground(|ground, tools| async move { tools.rehouse(&*ground, moves).await });
+                self.on_backend(|backend, tools| async move { tools.rehouse(&*backend, moves).await });
             }
             Effect::Renew(one) => {
-                self.on_ground(|ground, tools| async move { tools.renew(&*ground, *one).await });
+                self.on_backend(|backend, tools| async move { tools.renew(&*backend, *one).await });
             }
             Effect::Remove { service } => {
                 for follower in self.followers.remove(&service).into_iter().flatten() {
                     follower.abort();
                 }
-                self.on_ground(|ground, tools| async move { tools.remove(&*ground, service).await });
+                self.on_backend(|backend, tools| async move { tools.remove(&*backend, service).await });
             }
             Effect::Kill { service } => {
-                if let Some(ground) = self.ground.clone() {
+                if let Some(backend) = self.backend.clone() {
                     self.spawn(async move {
-                        if let Err(error) = ground.kill(&service).await {
+                        if let Err(error) = backend.kill(&service).await {
                             tell(Event::Notice { message: format!("{service} is stuck: {error}") });
                         }
                     });
@@ -371,8 +371,8 @@ impl Actor {
                 if let Some(swap) = self.swaps.remove(&config.service) {
                     swap.abort();
                 }
-                if let Some(ground) = self.ground.clone() {
-                    let again = Again { tools, ground, config, host, at, anew: true };
+                if let Some(backend) = self.backend.clone() {
+                    let again = Again { tools, backend, config, host, at, anew: true };
                     let restarted = restart::run(again, after, self.closing.subscribe());
                     self.making.spawn(async move {
                         if let Some(event) = restarted.await {
@@ -383,10 +383,10 @@ impl Actor {
             }
             Effect::Judge(judge) => {
                 // None is left at the end alone, when nobody asks any more.
-                let Some(ground) = self.ground.clone() else { return };
+                let Some(backend) = self.backend.clone() else { return };
                 let recorder = self.recorder.clone();
                 let judging = self.tasks.spawn(async move {
-                    tell(judge::judge(ground, &tools.place, &recorder, *judge).await);
+                    tell(judge::judge(backend, &tools.place, &recorder, *judge).await);
                 });
                 if let Some(before) = self.judging.replace(judging) {
                     before.abort();
@@ -405,14 +405,14 @@ impl Actor {
         self.tasks.spawn(work);
     }
 
-    fn on_ground<F, W>(&mut self, work: W)
+    fn on_backend<F, W>(&mut self, work: W)
     where
-        W: FnOnce(Arc<dyn Ground>, Arc<Tools>) -> F + Send + 'static,
+        W: FnOnce(Arc<dyn Backend>, Arc<Tools>) -> F + Send + 'static,
         F: Future<Output = Event> + Send + 'static,
     {
         let (events, tools) = (self.events.clone(), self.tools.clone());
-        if let Some(ground) = self.ground.clone() {
-            self.making.spawn(async move { drop(events.send(work(ground, tools).await)) });
+        if let Some(backend) = self.backend.clone() {
+            self.making.spawn(async move { drop(events.send(work(backend, tools).await)) });
         }
     }
 
@@ -432,10 +432,10 @@ impl Actor {
             }
             _ => {}
         }
-        if let Report::Ready { url, ground, services, .. } = &report {
+        if let Report::Ready { url, backend, services, .. } = &report {
             let running = Running {
                 pid: std::process::id(),
-                ground: ground.clone(),
+                backend: backend.clone(),
                 url: url.clone(),
                 socket: self.socket.clone(),
                 services: services.clone(),
@@ -458,20 +458,20 @@ impl Actor {
         });
     }
 
-    /// Chosen before the loop goes on, so that closing finds the ground whatever happens meanwhile.
+    /// Chosen before the loop goes on, so that closing finds the backend whatever happens meanwhile.
     fn open(&mut self, app: Wanted, environments: &Environments) {
         let (events, tools) = (self.events.clone(), self.tools.clone());
         let handle = tokio::runtime::Handle::current();
         let chosen = tokio::task::block_in_place(|| handle.block_on(tools.choose(&app.0, environments)));
         match chosen {
-            Ok((ground, reason, front)) => {
+            Ok((backend, reason, front)) => {
                 if let Some(message) = reason {
                     drop(events.send(Event::Notice { message }));
                 }
-                self.ground = Some(ground.clone());
-                self.heard = Some(ground.clone());
+                self.backend = Some(backend.clone());
+                self.heard = Some(backend.clone());
                 let front_at = app.0.last().map(str::to_owned);
-                self.making.spawn(async move { drop(events.send(tools.open(&*ground, front, front_at).await)) });
+                self.making.spawn(async move { drop(events.send(tools.open(&*backend, front, front_at).await)) });
             }
             Err(event) => drop(events.send(event)),
         }

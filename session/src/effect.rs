@@ -19,7 +19,7 @@ use crate::report::Report;
 pub(crate) enum Effect {
     /// Read the files.
     Load { edit: Edit },
-    /// Choose the ground, clear what a killed session left, and reserve a seat for every service.
+    /// Choose the backend, clear what a killed session left, and reserve a seat for every service.
     Open { app: Wanted, environments: Arc<Environments> },
     /// Follow these files.
     Watch { files: BTreeSet<PathBuf> },
@@ -39,7 +39,7 @@ pub(crate) enum Effect {
     Swap(Box<Swap>),
     /// Tell a running host its configuration anew.
     Tell { config: Box<Config>, host: String, at: SocketAddr },
-    /// Seat services anew, one after the other, so that the front door leads to another; their state goes along.
+    /// Seat services anew, one after the other, so that the public listener leads to another; their state goes along.
     Rehouse { moves: Vec<Move> },
     /// Start a service anew, in another environment; its state goes along.
     Renew(Box<Move>),
@@ -65,7 +65,7 @@ pub(crate) struct Place {
     pub(crate) service: String,
     /// DNS name.
     pub(crate) host: String,
-    /// The front door's port leads to it.
+    /// The public listener's port leads to it.
     pub(crate) front: Option<u16>,
     pub(crate) environment: Variables,
 }

@@ -25,7 +25,7 @@ pub(crate) enum Event {
     Saved { settled: Duration, files: BTreeSet<PathBuf> },
     /// The files were read.
     Loaded { edit: Edit, app: Arc<App>, diagnostics: Vec<Diagnostic>, environments: Arc<Environments> },
-    /// The ground is open, with a seat for every service.
+    /// The backend is open, with a seat for every service.
     Opened(Opened),
     /// A service that came later has a seat.
     Seated { service: String, seat: Seat },
@@ -45,7 +45,7 @@ pub(crate) enum Event {
     Live { service: String, version: String, states: BTreeMap<String, Fate>, answered: Duration },
     /// A host goes by a new configuration, or why it goes by the one before.
     Told { service: String, config: Box<Config>, trouble: Option<String> },
-    /// The front door leads to another service; these were seated anew for it.
+    /// The public listener leads to another service; these were seated anew for it.
     Rehoused { services: Vec<(String, Seat)>, ms: f64 },
     /// A service was started anew, in another environment, and answers with this version and these values after so long;
     /// or why not.
@@ -97,13 +97,13 @@ pub(crate) enum News {
     Ended(Stage),
 }
 
-/// An open ground.
+/// An open backend.
 #[derive(Clone, Debug)]
 pub(crate) struct Opened {
-    pub(crate) ground: &'static str,
+    pub(crate) backend: &'static str,
     pub(crate) hosts_bind_front: bool,
     pub(crate) front: SocketAddr,
-    /// The service that the ground leads the front door to.
+    /// The service that the backend leads the public listener to.
     pub(crate) front_at: Option<String>,
     pub(crate) seats: BTreeMap<String, Seat>,
 }

@@ -1,11 +1,11 @@
-//! What happens outside, told to the loop: saves, and what the ground sees. Lines of services stay in the ground's own
+//! What happens outside, told to the loop: saves, and what the backend sees. Lines of services stay in the backend's own
 //! queue, which is bounded, until the loop has nothing else to do.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use local_cluster::{Ground, Stream};
+use local_cluster::{Backend, Stream};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use watcher::Watcher;
@@ -53,10 +53,10 @@ pub(crate) async fn saves(mut files: watch::Receiver<BTreeSet<PathBuf>>, events:
     }
 }
 
-/// The next thing that happens on the ground. While there is none, nothing does. Nothing is lost where this is given up.
-pub(crate) async fn ground(ground: Option<&Arc<dyn Ground>>) -> Event {
-    let Some(ground) = ground else { return std::future::pending().await };
-    match ground.next().await {
+/// The next thing that happens on the backend. While there is none, nothing does. Nothing is lost where this is given up.
+pub(crate) async fn backend(backend: Option<&Arc<dyn Backend>>) -> Event {
+    let Some(backend) = backend else { return std::future::pending().await };
+    match backend.next().await {
         Some(event) => told(event),
         None => std::future::pending().await,
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use local_cluster::Ground;
+use local_cluster::Backend;
 use recordings::replay::{Limits, Question, Subject};
 use recordings::{Rules, Worker};
 
@@ -16,9 +16,9 @@ use crate::verdict::Verdict;
 use crate::work::AtHome;
 
 /// Answers what an edit changed. The process it runs functions in ends with it, however it ends.
-pub(crate) async fn judge(ground: Arc<dyn Ground>, place: &Place, recorder: &Recorder, judge: Judge) -> Event {
+pub(crate) async fn judge(backend: Arc<dyn Backend>, place: &Place, recorder: &Recorder, judge: Judge) -> Event {
     let Judge { edit, services, subjects, libraries } = judge;
-    let verdicts = run(ground, files(place, libraries), recorder, &services, subjects).await;
+    let verdicts = run(backend, files(place, libraries), recorder, &services, subjects).await;
     Event::Judged { edit, verdicts }
 }
 
@@ -28,7 +28,7 @@ pub(crate) fn files(place: &Place, libraries: Libraries) -> BTreeMap<(String, St
 }
 
 async fn run(
-    ground: Arc<dyn Ground>,
+    backend: Arc<dyn Backend>,
     libraries: BTreeMap<(String, String), PathBuf>,
     recorder: &Recorder,
     services: &[String],
@@ -44,7 +44,7 @@ async fn run(
         redacted: recorder.redacts(),
         known: recorder.known.clone(),
     };
-    let mut worker = Worker::at(Arc::new(AtHome(ground)), libraries);
+    let mut worker = Worker::at(Arc::new(AtHome(backend)), libraries);
     let mut verdicts = Vec::new();
     for service in services {
         let verdict = question.judge(service, &mut worker).await.map_err(|error| error.to_string())?;

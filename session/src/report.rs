@@ -40,10 +40,10 @@ pub enum Report {
     },
     /// Every service of the app serves.
     Ready {
-        /// The front door: where the last service answers.
+        /// The public listener: where the last service answers.
         url: String,
         /// `docker` or `process`.
-        ground: String,
+        backend: String,
         /// Every service, in the order of the file.
         services: Vec<Address>,
         /// Milliseconds since the session began.

@@ -18,8 +18,8 @@ pub struct Running {
     /// Its process.
     pub pid: u32,
     /// `docker` or `process`.
-    pub ground: String,
-    /// The front door.
+    pub backend: String,
+    /// The public listener.
     pub url: String,
     /// Where it listens for faces and programs.
     pub socket: PathBuf,

@@ -26,8 +26,8 @@ pub struct Snapshot {
     /// What the session is about.
     pub phase: Phase,
     /// `docker` or `process`, once chosen.
-    pub ground: Option<String>,
-    /// The front door, once every service served.
+    pub backend: Option<String>,
+    /// The public listener, once every service served.
     pub url: Option<String>,
     /// The latest edit; 0 is the start.
     pub edit: u64,

@@ -54,7 +54,7 @@ pub(crate) struct State {
     gate: Gate,
     /// The edit that is on its way.
     taking: Taking,
-    ground: Option<Ground>,
+    backend: Option<Backend>,
     /// What hosts were told last.
     wiring: Option<Wiring>,
     /// Those that are wanted and those that are still there.
@@ -96,11 +96,11 @@ struct Gate {
 }
 
 #[derive(Debug)]
-struct Ground {
+struct Backend {
     name: &'static str,
     hosts_bind_front: bool,
     front: SocketAddr,
-    /// The service the ground leads the front door to.
+    /// The service the backend leads the public listener to.
     front_at: Option<String>,
     moving: bool,
 }
@@ -117,7 +117,7 @@ impl State {
             routed: None,
             gate: Gate::default(),
             taking: Taking::default(),
-            ground: None,
+            backend: None,
             wiring: None,
             services: BTreeMap::new(),
             recipe: None,
@@ -202,8 +202,8 @@ impl State {
     }
 
     fn opened(&mut self, opened: Opened) -> Vec<Effect> {
-        let Opened { ground: name, hosts_bind_front, front, front_at, seats } = opened;
-        self.ground = Some(Ground { name, hosts_bind_front, front, front_at, moving: false });
+        let Opened { backend: name, hosts_bind_front, front, front_at, seats } = opened;
+        self.backend = Some(Backend { name, hosts_bind_front, front, front_at, moving: false });
         for (service, seat) in seats {
             self.services.entry(service).or_default().seat = Some(seat);
         }
@@ -236,15 +236,15 @@ impl State {
     }
 
     fn ready_report(&self, now: Duration) -> Option<Report> {
-        let (app, ground) = (self.routed.as_ref()?, self.ground.as_ref()?);
+        let (app, backend) = (self.routed.as_ref()?, self.backend.as_ref()?);
         let address = |service: &app::Service| {
             let known = self.services.get(&service.name)?;
             let url = format!("http://{}/", known.seat.as_ref()?.here);
             Some(Address { name: service.name.clone(), url, version: known.live.as_ref()?.version.clone() })
         };
         Some(Report::Ready {
-            url: format!("http://{}/", ground.front),
-            ground: ground.name.to_owned(),
+            url: format!("http://{}/", backend.front),
+            backend: backend.name.to_owned(),
             services: app.services.iter().filter_map(address).collect(),
             ms: now.as_secs_f64() * 1e3,
         })

@@ -40,7 +40,7 @@ pub enum StopError {
     Home(#[from] HomeError),
     /// What it left cannot be removed.
     #[error("{0}")]
-    Sweep(#[from] local_cluster::GroundError),
+    Sweep(#[from] local_cluster::BackendError),
 }
 
 /// Ends the session of an app, if one runs, and removes whatever is left of it or of a killed one.

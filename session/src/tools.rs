@@ -9,7 +9,7 @@ use std::time::Duration;
 use app::{App, Diagnostic, Incremental};
 use build::{BuildError, Builder};
 use hops::Config;
-use local_cluster::{Begun, Doer, Ground, HeldPort, Plan, PortError, Program, Spec};
+use local_cluster::{Begun, Doer, Backend, HeldPort, Plan, PortError, Program, Spec};
 use rollout::history::Source;
 
 use crate::control::Control;
@@ -53,8 +53,8 @@ pub(crate) struct Loaded {
     context: Option<String>,
 }
 
-/// A ground, why it is not another one, and the port of its front door.
-pub(crate) type Chosen = (Arc<dyn Ground>, Option<String>, u16);
+/// A backend, why it is not another one, and the port of its public listener.
+pub(crate) type Chosen = (Arc<dyn Backend>, Option<String>, u16);
 
 impl Tools {
     /// Reads the files.
@@ -114,7 +114,7 @@ impl Tools {
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.context.clone()
     }
 
-    /// Chooses the ground, and clears what a killed session left of this app.
+    /// Chooses the backend, and clears what a killed session left of this app.
     pub(crate) async fn choose(&self, app: &App, environments: &Environments) -> Result<Chosen, Event> {
         let failed = |message: String, hint: Option<String>| Event::Failed { message, hint };
         // What a killed session left must be gone before its folders are cleared, and its port looked at.
@@ -147,19 +147,19 @@ impl Tools {
             failed(error.to_string(), Some("start one, or run with --on process".to_owned()))
         })?;
         // An engine may listen where this user may not.
-        if let Some(denied) = denied.filter(|_| chosen.ground.hosts_bind_front()) {
+        if let Some(denied) = denied.filter(|_| chosen.backend.hosts_bind_front()) {
             return Err(denied);
         }
         let words: Vec<String> = chosen.reason.into_iter().chain(notice).collect();
-        Ok((chosen.ground, (!words.is_empty()).then(|| words.join("; ")), front))
+        Ok((chosen.backend, (!words.is_empty()).then(|| words.join("; ")), front))
     }
 
-    pub(crate) async fn open(&self, ground: &dyn Ground, front: u16, front_at: Option<String>) -> Event {
-        match ground.open().await {
+    pub(crate) async fn open(&self, backend: &dyn Backend, front: u16, front_at: Option<String>) -> Event {
+        match backend.open().await {
             Ok(seats) => Event::Opened(Opened {
-                ground: ground.name(),
-                hosts_bind_front: ground.hosts_bind_front(),
-                front: (ground.address(), front).into(),
+                backend: backend.name(),
+                hosts_bind_front: backend.hosts_bind_front(),
+                front: (backend.address(), front).into(),
                 front_at,
                 seats: seats.into_iter().map(|(service, seat)| (service, seat_of(seat))).collect(),
             }),
@@ -222,13 +222,13 @@ impl Tools {
         diagnostics
     }
 
-    pub(crate) async fn seat(&self, ground: &dyn Ground, place: effect::Place) -> Event {
+    pub(crate) async fn seat(&self, backend: &dyn Backend, place: effect::Place) -> Event {
         let (service, host) = (place.service.clone(), place.host.clone());
         let refused = |why: String| Event::Refused { service: service.clone(), version: None, why, silent: false };
         if let Err(error) = self.place.clear_service(&host) {
             return refused(error.to_string());
         }
-        match ground.seat(self.spec(place)).await {
+        match backend.seat(self.spec(place)).await {
             Ok(seat) => Event::Seated { service, seat: seat_of(seat) },
             Err(error) => refused(error.to_string()),
         }
@@ -241,7 +241,7 @@ impl Tools {
 
     pub(crate) async fn start(
         &self,
-        ground: &dyn Ground,
+        backend: &dyn Backend,
         config: &Config,
         host: &str,
         library: Option<PathBuf>,
@@ -252,7 +252,7 @@ impl Tools {
         if let Err(error) = installed.and_then(|()| install::configure(&folder, config)) {
             return refused(format!("cannot write its configuration: {error}"));
         }
-        match ground.start(&service).await {
+        match backend.start(&service).await {
             Ok(_) => Event::Started { service },
             Err(error) => refused(error.to_string()),
         }
@@ -260,7 +260,7 @@ impl Tools {
 
     /// Has a host take a library over. What it would come back with after a death is the old one until it answers
     /// with the new.
-    pub(crate) async fn swap(&self, ground: &dyn Ground, swap: effect::Swap, tell: &impl Fn(Event)) -> Event {
+    pub(crate) async fn swap(&self, backend: &dyn Backend, swap: effect::Swap, tell: &impl Fn(Event)) -> Event {
         let effect::Swap { config, host, library, before, version, at, bring, patient } = swap;
         let service = config.service.clone();
         let refused = |why: String, silent: bool| Event::Refused {
@@ -276,7 +276,7 @@ impl Tools {
             Ok(name) => name,
             Err(error) => return refused(format!("its library cannot be put in place: {error}"), false),
         };
-        if let Err(error) = ground.bring(&service).await {
+        if let Err(error) = backend.bring(&service).await {
             return refused(error.to_string(), false);
         }
         let mut brought = Vec::new();
@@ -319,17 +319,17 @@ impl Tools {
         }
         // A file too many is no reason to roll back; the next takeover clears it, or the next start.
         drop(install::clear(&folder, &[Some(&name), cautious.library.as_deref()]));
-        if let Err(error) = ground.bring(&service).await {
+        if let Err(error) = backend.bring(&service).await {
             return refused(format!("it serves, but would not come back after a crash: {error}"), false);
         }
         Event::Live { service, version, states, answered }
     }
 
-    pub(crate) async fn tell(&self, ground: &dyn Ground, config: Box<Config>, host: &str, at: SocketAddr) -> Event {
+    pub(crate) async fn tell(&self, backend: &dyn Backend, config: Box<Config>, host: &str, at: SocketAddr) -> Event {
         let service = config.service.clone();
         let written = install::configure(&self.place.service(host), &config).map_err(|error| error.to_string());
         let brought = match written {
-            Ok(()) => ground.bring(&service).await.map_err(|error| error.to_string()),
+            Ok(()) => backend.bring(&service).await.map_err(|error| error.to_string()),
             Err(why) => Err(why),
         };
         let told = match brought {
@@ -344,16 +344,16 @@ impl Tools {
         Event::Told { service, config, trouble: told.err() }
     }
 
-    /// Seats services anew, the one that had the front door first. What they know is read before and written after.
-    pub(crate) async fn rehouse(&self, ground: &dyn Ground, moves: Vec<effect::Move>) -> Event {
+    /// Seats services anew, the one that had the public listener first. What they know is read before and written after.
+    pub(crate) async fn rehouse(&self, backend: &dyn Backend, moves: Vec<effect::Move>) -> Event {
         let begun = std::time::Instant::now();
-        match self.rehouse_all(ground, moves).await {
+        match self.rehouse_all(backend, moves).await {
             Ok(services) => Event::Rehoused { services, ms: begun.elapsed().as_secs_f64() * 1e3 },
-            Err(why) => Event::Failed { message: format!("cannot move the front door: {why}"), hint: None },
+            Err(why) => Event::Failed { message: format!("cannot move the public listener: {why}"), hint: None },
         }
     }
 
-    async fn rehouse_all(&self, ground: &dyn Ground, moves: Vec<effect::Move>) -> Result<Vec<(String, Seat)>, String> {
+    async fn rehouse_all(&self, backend: &dyn Backend, moves: Vec<effect::Move>) -> Result<Vec<(String, Seat)>, String> {
         let mut known = Vec::new();
         for one in &moves {
             for state in &one.states {
@@ -364,14 +364,14 @@ impl Tools {
             }
         }
         for one in &moves {
-            ground.remove(&one.place.service).await.map_err(|error| error.to_string())?;
+            backend.remove(&one.place.service).await.map_err(|error| error.to_string())?;
         }
         let mut services = Vec::new();
         for effect::Move { place, config, .. } in moves {
             let (service, folder) = (place.service.clone(), self.place.service(&place.host));
-            let seat = ground.seat(self.spec(place)).await.map_err(|error| error.to_string())?;
+            let seat = backend.seat(self.spec(place)).await.map_err(|error| error.to_string())?;
             install::configure(&folder, &config).map_err(|error| error.to_string())?;
-            ground.start(&service).await.map_err(|error| error.to_string())?;
+            backend.start(&service).await.map_err(|error| error.to_string())?;
             services.push((service, seat_of(seat)));
         }
         for (service, seat) in &services {
@@ -385,16 +385,16 @@ impl Tools {
     }
 
     /// Starts a service anew, in the environment of its place. What it knows is read before and written after.
-    pub(crate) async fn renew(&self, ground: &dyn Ground, one: effect::Move) -> Event {
+    pub(crate) async fn renew(&self, backend: &dyn Backend, one: effect::Move) -> Event {
         let service = one.place.service.clone();
         let begun = std::time::Instant::now();
-        let came = self.renew_one(ground, one).await;
+        let came = self.renew_one(backend, one).await;
         Event::Renewed { service, came, answered: begun.elapsed() }
     }
 
     async fn renew_one(
         &self,
-        ground: &dyn Ground,
+        backend: &dyn Backend,
         one: effect::Move,
     ) -> Result<(String, BTreeMap<String, Fate>), String> {
         let effect::Move { place, config, at, states } = one;
@@ -403,10 +403,10 @@ impl Tools {
             let value = self.control.state(at, &state).await;
             known.push((state, value));
         }
-        let failed = |error: local_cluster::GroundError| error.to_string();
-        ground.renew(&place.service, place.environment).await.map_err(failed)?;
+        let failed = |error: local_cluster::BackendError| error.to_string();
+        backend.renew(&place.service, place.environment).await.map_err(failed)?;
         install::configure(&self.place.service(&place.host), &config).map_err(|error| error.to_string())?;
-        ground.start(&place.service).await.map_err(failed)?;
+        backend.start(&place.service).await.map_err(failed)?;
         let version = self.control.ready(at, PATIENCE).await.map_err(|error| error.to_string())?;
         let mut states = BTreeMap::new();
         for (state, value) in known {
@@ -423,8 +423,8 @@ impl Tools {
         Ok((version, states))
     }
 
-    pub(crate) async fn remove(&self, ground: &dyn Ground, service: String) -> Event {
-        let trouble = ground.remove(&service).await.err().map(|error| error.to_string());
+    pub(crate) async fn remove(&self, backend: &dyn Backend, service: String) -> Event {
+        let trouble = backend.remove(&service).await.err().map(|error| error.to_string());
         Event::Removed { service, trouble }
     }
 }
@@ -432,7 +432,7 @@ impl Tools {
 /// A host to be started again.
 pub(crate) struct Again {
     pub(crate) tools: Arc<Tools>,
-    pub(crate) ground: Arc<dyn Ground>,
+    pub(crate) backend: Arc<dyn Backend>,
     pub(crate) config: Box<Config>,
     pub(crate) host: String,
     pub(crate) at: SocketAddr,
@@ -453,7 +453,7 @@ impl Restart for Again {
         if let Err(error) = install::configure(&self.tools.place.service(&self.host), &self.config) {
             return Some(self.down(format!("its configuration cannot be written: {error}")));
         }
-        match self.ground.start(service).await {
+        match self.backend.start(service).await {
             Ok(begun) => self.anew = begun == Begun::Anew,
             Err(error) => return Some(self.down(format!("it could not be started again: {error}"))),
         }
@@ -465,8 +465,8 @@ impl Restart for Again {
         let service = self.config.service.clone();
         match self.tools.control.ready(self.at, PATIENCE).await {
             Ok(version) => Event::Back { service, version, anew: self.anew },
-            // Its end, if it is there at all, is told by the ground.
-            Err(error) => match self.ground.kill(&service).await {
+            // Its end, if it is there at all, is told by the backend.
+            Err(error) => match self.backend.kill(&service).await {
                 Ok(()) => Event::Notice { message: format!("{service} was started again and {error}: it is ended") },
                 Err(_) => self.down(format!("it was started again and {error}")),
             },

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use local_cluster::{Ground, Work};
+use local_cluster::{Backend, Work};
 use recordings::WorkerError;
 use recordings::replay::{COMMAND, FREE, Launch, Launched, Launching};
 
 /// The place where services run, as the runner of recorded inputs sees it.
 #[derive(Clone)]
-pub(crate) struct AtHome(pub(crate) Arc<dyn Ground>);
+pub(crate) struct AtHome(pub(crate) Arc<dyn Backend>);
 
 impl Launch for AtHome {
     fn launch<'a>(&'a self, service: &'a str, is_free: bool) -> Launching<'a> {

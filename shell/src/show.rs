@@ -12,10 +12,10 @@ use crate::numbers::{ago, count, ms, short};
 use crate::paint::harmless;
 use crate::table::columns;
 
-/// One line: the app, its ground, how it does.
+/// One line: the app, its backend, how it does.
 pub(crate) fn greeting(snapshot: &Snapshot) -> String {
     let services = count(snapshot.services.len(), "service");
-    let ground = snapshot.ground.as_deref().map_or_else(String::new, |ground| format!(" on {ground}"));
+    let backend = snapshot.backend.as_deref().map_or_else(String::new, |backend| format!(" on {backend}"));
     let phase = match snapshot.phase {
         Phase::Starting => "starting",
         Phase::Serving => "serving",
@@ -23,7 +23,7 @@ pub(crate) fn greeting(snapshot: &Snapshot) -> String {
         Phase::Broken => "serving an older version: the file is broken",
         Phase::Closing => "ending",
     };
-    format!("{}: {services}{ground}, {phase}. :help for help, ctrl-d leaves", snapshot.app)
+    format!("{}: {services}{backend}, {phase}. :help for help, ctrl-d leaves", snapshot.app)
 }
 
 pub(crate) fn services(snapshot: &Snapshot) -> String {

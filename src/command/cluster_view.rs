@@ -88,7 +88,7 @@ fn picture(local: &Snapshot, observed: &Observed, place: &str) -> Snapshot {
     hops.values_mut().for_each(|hop| hop.edit = None);
     let mut picture = Snapshot {
         phase: if local.phase == Phase::Closing { Phase::Closing } else { Phase::Serving },
-        ground: Some(place.to_owned()),
+        backend: Some(place.to_owned()),
         url: None,
         services,
         diagnostics: Vec::new(),
@@ -187,7 +187,7 @@ mod tests {
         );
         let map = picture.service("map").unwrap();
         assert_eq!((map.version.as_deref(), map.output.as_str()), (Some("map@2"), "u64"));
-        assert_eq!(picture.ground.as_deref(), Some("home, namespace shop"));
+        assert_eq!(picture.backend.as_deref(), Some("home, namespace shop"));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::fault::{Fault, Kind};
 use crate::speech;
 use crate::teller::Teller;
 
-/// Where the chain's front door is when nobody says: a port that is easy to remember.
+/// Where the chain's public listener is when nobody says: a port that is easy to remember.
 const USUAL_PORT: u16 = 8080;
 
 /// What a command that was told twice may still take to end by itself.

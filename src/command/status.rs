@@ -53,9 +53,9 @@ fn show(snapshot: &Snapshot) {
         Phase::Broken => "broken: what served before serves on",
         Phase::Closing => "closing",
     };
-    let ground = snapshot.ground.as_deref().map(|ground| format!(" on {ground}")).unwrap_or_default();
+    let backend = snapshot.backend.as_deref().map(|backend| format!(" on {backend}")).unwrap_or_default();
     let url = snapshot.url.as_deref().map(|url| format!(": {url}")).unwrap_or_default();
-    say(format_args!("{} (pid {}) {phase}{ground}{url}", snapshot.app, snapshot.pid));
+    say(format_args!("{} (pid {}) {phase}{backend}{url}", snapshot.app, snapshot.pid));
     if let Some(flow) = &snapshot.flow {
         say(format_args!("flow {flow}"));
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 pub(crate) use crate::hosts::{kill, ours};
 use crate::session::{Client, Dev, example};
 
-crate::on_both_grounds!(
+crate::on_both_backends!(
     every_reading_is_averaged_exactly,
     a_caller_composes_another_flow,
     a_killed_service_is_named_and_comes_back,

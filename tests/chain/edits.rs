@@ -8,7 +8,7 @@ use crate::building::{kill, ours};
 use crate::session::{Client, Dev};
 use crate::support::app;
 
-crate::on_both_grounds!(
+crate::on_both_backends!(
     a_function_is_taken_over_with_its_state,
     what_has_no_meaning_builds_nothing_and_routes_change_without_a_build,
     services_come_are_renamed_and_go_while_the_chain_runs,
@@ -107,7 +107,7 @@ fn services_come_are_renamed_and_go_while_the_chain_runs(on: &str) {
     let (client, url) = (Client::new(), dev.url());
     let before = ours(on, &file);
     assert_eq!(client.get(&url).body, "1011");
-    // A new last service: the front door leads to it, at the same address.
+    // A new last service: the public listener leads to it, at the same address.
     let doubled = COUNTER
         .replace("#[dyninka::main]", "#[service]\nfn double(value: u64) -> u64 { value * 2 }\n\n#[dyninka::main]")
         .replace(".count()", ".count().double()");

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::session::{Client, Dev};
 use crate::support::{app, dyn_command};
 
-crate::on_both_grounds!(services_find_what_dyn_toml_gives_and_nothing_of_the_shell);
+crate::on_both_backends!(services_find_what_dyn_toml_gives_and_nothing_of_the_shell);
 
 const APP: &str = "use dyninka::prelude::*;
 

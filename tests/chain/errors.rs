@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::session::{Answer, Client, Dev};
 use crate::support::app;
 
-crate::on_both_grounds!(wrong_requests_and_wrong_functions_are_told_apart);
+crate::on_both_backends!(wrong_requests_and_wrong_functions_are_told_apart);
 
 const APP: &str = r#"use dyninka::prelude::*;
 

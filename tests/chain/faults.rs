@@ -4,7 +4,7 @@ use crate::building::ours;
 use crate::session::{Client, Dev};
 use crate::support::{app, run};
 
-crate::on_both_grounds!(code_that_kills_its_process_is_started_again, a_broken_start_leaves_nothing);
+crate::on_both_backends!(code_that_kills_its_process_is_started_again, a_broken_start_leaves_nothing);
 
 fn code_that_kills_its_process_is_started_again(on: &str) {
     let (_folder, file) = app("use dyninka::prelude::*;

@@ -1,4 +1,4 @@
-//! The main job, end to end, on both grounds: the same checks against processes and against containers.
+//! The main job, end to end, on both backends: the same checks against processes and against containers.
 //!
 //! A Docker engine must answer; where none does, these tests fail rather than pass over what they are for.
 
@@ -28,8 +28,8 @@ mod state;
 mod takeovers;
 mod toolchain;
 
-/// Makes a test of each ground out of a function that takes the ground's name.
-macro_rules! on_both_grounds {
+/// Makes a test of each backend out of a function that takes the backend's name.
+macro_rules! on_both_backends {
     ($($test:ident),* $(,)?) => {
         mod process {
             $(#[test] fn $test() { super::$test("process"); })*
@@ -39,4 +39,4 @@ macro_rules! on_both_grounds {
         }
     };
 }
-pub(crate) use on_both_grounds;
+pub(crate) use on_both_backends;

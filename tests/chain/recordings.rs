@@ -11,7 +11,7 @@ use crate::disk::Disk;
 use crate::session::{Client, Dev, PATIENCE};
 use crate::support::{app, run};
 
-crate::on_both_grounds!(
+crate::on_both_backends!(
     an_edit_is_told_what_it_changed_and_where,
     a_function_with_state_runs_from_the_state_it_had_and_leaves_the_real_one_alone,
     a_function_that_panics_ends_its_process_or_never_ends_is_told,

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::session::{Client, Dev, PATIENCE, example};
 use crate::support::{app, run};
 
-crate::on_both_grounds!(
+crate::on_both_backends!(
     a_function_that_connects_or_starts_a_process_is_not_replayed_and_what_was_recorded_stands_in,
     a_function_that_says_so_is_replayed_as_the_services_user,
 );

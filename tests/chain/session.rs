@@ -136,7 +136,7 @@ impl Dev {
         folders.into_iter().find(holds).unwrap_or_else(|| panic!("no session has {}", file.display()))
     }
 
-    /// The front door.
+    /// The public listener.
     pub(crate) fn url(&self) -> String {
         self.ready["url"].as_str().unwrap().to_owned()
     }

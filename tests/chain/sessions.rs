@@ -244,7 +244,7 @@ fn plain(text: &str) -> String {
     shown
 }
 
-/// The front door of the session that serves a file, once there is one.
+/// The public listener of the session that serves a file, once there is one.
 fn url_of(file: &Path) -> String {
     let begun = Instant::now();
     loop {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::session::{Answer, Client, Dev};
 use crate::support::app;
 
-crate::on_both_grounds!(a_version_that_ends_as_it_is_loaded_is_rolled_back_and_says_why,);
+crate::on_both_backends!(a_version_that_ends_as_it_is_loaded_is_rolled_back_and_says_why,);
 
 /// An app with a counter; `body` is what the one service does.
 fn counting(body: &str) -> String {

@@ -35,7 +35,7 @@ pub(crate) enum Fate {
         /// In words.
         detail: String,
     },
-    /// No whole answer: the front door broke.
+    /// No whole answer: the public listener broke.
     Broken(String),
 }
 

@@ -27,8 +27,8 @@ mod numbers;
 mod promises;
 mod services;
 
-/// Makes a test of each ground out of a function that takes the ground's name.
-macro_rules! on_both_grounds {
+/// Makes a test of each backend out of a function that takes the backend's name.
+macro_rules! on_both_backends {
     ($($test:ident),* $(,)?) => {
         mod process {
             $(#[test] fn $test() { super::$test("process"); })*
@@ -38,4 +38,4 @@ macro_rules! on_both_grounds {
         }
     };
 }
-pub(crate) use on_both_grounds;
+pub(crate) use on_both_backends;

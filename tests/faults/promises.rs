@@ -15,7 +15,7 @@ use crate::hosts::ours;
 use crate::session::{Dev, PATIENCE};
 use crate::support::run;
 
-crate::on_both_grounds!(
+crate::on_both_backends!(
     the_session_and_its_doors_are_its_owners_alone,
     the_secret_is_told_to_nobody,
     a_service_is_no_proxy,
@@ -200,7 +200,7 @@ fn processes_listen_on_loopback_alone() {
             }
         }
     }
-    assert!(listening >= 4, "three services and the front door: {listening}");
+    assert!(listening >= 4, "three services and the public listener: {listening}");
     chain.dev.stop();
 }
 

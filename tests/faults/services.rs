@@ -9,7 +9,7 @@ use crate::hosts::{docker, kill, signal};
 use crate::load::{Fate, Load};
 use crate::session::Client;
 
-crate::on_both_grounds!(
+crate::on_both_backends!(
     the_first_is_killed,
     the_middle_is_killed,
     the_last_is_killed,

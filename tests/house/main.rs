@@ -2,6 +2,8 @@
 //!
 //! The plan is in ARCHITECTURE.md. A new arrow or a new place for a fenced crate is a decision: change it here and there.
 
+mod words;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -95,9 +97,30 @@ fn rooms_know_only_the_rooms_they_may() {
     for package in &packages {
         let name = package.name.as_str();
         let allowed = arrows.get(name).unwrap_or_else(|| panic!("{name} is a room without a line in ARROWS"));
-        for known in dependencies(package).intersection(&rooms) {
+        let known = dependencies(package);
+        for known in known.intersection(&rooms) {
             assert!(allowed.contains(&known.as_str()), "{name} may not depend on {known}");
         }
+        for arrow in *allowed {
+            assert!(known.contains(*arrow), "{name} does not depend on {arrow}: take the arrow out");
+        }
+    }
+}
+
+#[test]
+fn outside_crates_of_the_workspace_are_used() {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).expect("Cargo.toml");
+    let table = text.split("[workspace.dependencies]").nth(1).and_then(|rest| rest.split("\n[").next());
+    let table = table.expect("the table of the workspace's dependencies");
+    let names = table.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name.trim());
+    let names: Vec<&str> = names.filter(|name| !name.starts_with('#')).collect();
+    let used: BTreeSet<String> = packages()
+        .iter()
+        .flat_map(|package| package.dependencies.iter().map(|dependency| dependency.name.clone()))
+        .collect();
+    assert!(names.len() > 40, "{names:?}");
+    for name in names {
+        assert!(used.contains(name), "nothing uses {name}: take it out of Cargo.toml");
     }
 }
 

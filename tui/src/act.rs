@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crossterm::event::{KeyEvent, MouseEvent};
 use session::Command;
 
-use crate::ground::Ground;
+use crate::scope::Scope;
 
 /// Something the view is told.
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ pub enum Input {
     /// Something to say to the user.
     Said(String),
     /// Whose services are shown from now on.
-    Shows(Ground),
+    Shows(Scope),
 }
 
 /// Words that can stand at a place of a line.

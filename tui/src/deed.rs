@@ -6,7 +6,7 @@ use session::Snapshot;
 use session::push::Stage;
 use session::snapshot::Phase;
 
-use crate::ground::Ground;
+use crate::scope::Scope;
 use crate::layout::{self, Arrangement};
 use crate::log::LogRing;
 use crate::model::{Model, Overlay, Pane};
@@ -172,7 +172,7 @@ fn works(deed: Deed, model: &Model, snapshot: &Snapshot, logs: &LogRing) -> bool
         }
         Deed::Invoke => {
             // What is called is what runs here.
-            let here = model.ground == Ground::Here;
+            let here = model.scope == Scope::Here;
             here && panes
                 && running
                 && model::chosen_service(model, snapshot).is_some_and(|service| service.version.is_some())
@@ -189,7 +189,7 @@ fn works(deed: Deed, model: &Model, snapshot: &Snapshot, logs: &LogRing) -> bool
         Deed::Pager => logs.end() > 0,
         Deed::Copy => copied(model, snapshot, logs).is_some(),
         Deed::Back => back(model, snapshot),
-        // A picture that stands still is of one ground.
+        // A picture that stands still is of one backend.
         Deed::Cluster => model.frozen.is_none(),
         Deed::Help | Deed::Command | Deed::Shell | Deed::Mouse => true,
         Deed::Suspend | Deed::Redraw | Deed::Quit => true,

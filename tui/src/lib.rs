@@ -10,7 +10,7 @@ mod deed;
 mod draw;
 mod edits;
 mod graph;
-mod ground;
+mod scope;
 mod layout;
 mod log;
 mod log_view;
@@ -28,7 +28,7 @@ mod update;
 
 pub use act::{Act, Completions, Input};
 pub use draw::draw;
-pub use ground::Ground;
+pub use scope::Scope;
 pub use log::{LogLine, LogRing, Logged, short};
 pub use model::{Chosen, LogView, Model, Overlay, Pane};
 pub use prompt::{Prompt, Purpose};

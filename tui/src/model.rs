@@ -8,7 +8,7 @@ use session::push::Push;
 use session::snapshot::Service;
 use session::{Severity, Snapshot};
 
-use crate::ground::Ground;
+use crate::scope::Scope;
 use crate::prompt::Prompt;
 use crate::theme::Theme;
 
@@ -32,7 +32,7 @@ pub struct Model {
     /// Whether the picture stands still: the number of the first log line that is not shown.
     pub frozen: Option<u64>,
     /// Whose services are shown.
-    pub ground: Ground,
+    pub scope: Scope,
     /// What lies over the panes.
     pub overlay: Option<Overlay>,
     /// What is being typed.
@@ -151,7 +151,7 @@ impl Model {
             window: 0,
             expanded: false,
             frozen: None,
-            ground: Ground::default(),
+            scope: Scope::default(),
             overlay: None,
             prompt: None,
             history: Vec::new(),

@@ -14,7 +14,7 @@ use session::Snapshot;
 use tokio::signal::unix::{self, SignalKind};
 
 use crate::act::{Act, Input};
-use crate::ground::{Change, Elsewhere, Ground, Pictures};
+use crate::scope::{Change, Elsewhere, Scope, Pictures};
 use crate::log::{LogRing, Logged};
 use crate::model::Model;
 use crate::pace::Pace;
@@ -169,19 +169,19 @@ impl View {
                 self.show_latest();
                 Vec::new()
             }
-            Change::Shows(ground) => {
+            Change::Shows(scope) => {
                 self.show_latest();
-                self.take(Input::Shows(ground))
+                self.take(Input::Shows(scope))
             }
             Change::Ended(why) => {
                 self.show_latest();
-                self.take(Input::Shows(Ground::Here));
+                self.take(Input::Shows(Scope::Here));
                 self.take(Input::Said(why))
             }
         }
     }
 
-    /// The pictures of the ground that is shown.
+    /// The pictures of the backend that is shown.
     fn pictures(&mut self) -> &mut Pictures {
         match self.elsewhere.pictures() {
             Some(pictures) => pictures,

@@ -68,8 +68,8 @@ pub fn update(model: &mut Model, input: Input, snapshot: &Snapshot, logs: &LogRi
             model.message = Some(message);
             Vec::new()
         }
-        Input::Shows(ground) => {
-            model.ground = ground;
+        Input::Shows(scope) => {
+            model.scope = scope;
             model.message = None;
             Vec::new()
         }

@@ -60,7 +60,7 @@ impl App {
         Ok(Self { session, file, _folder: folder })
     }
 
-    /// The front door of the building.
+    /// The public listener of the building.
     pub(super) fn door(&self) -> anyhow::Result<Goal> {
         Goal::door(&self.session.url()?, Check::Average)
     }

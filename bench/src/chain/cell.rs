@@ -11,7 +11,7 @@ use crate::table::number;
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Cell {
     pub(crate) shape: String,
-    pub(crate) ground: &'static str,
+    pub(crate) backend: &'static str,
     pub(crate) keep_alive: bool,
     pub(crate) connections: u32,
     /// Of each turn, in order: microseconds, microseconds, requests a second.
@@ -27,10 +27,10 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
-    pub(super) fn new(shape: &str, ground: &'static str, keep_alive: bool, connections: u32) -> Self {
+    pub(super) fn new(shape: &str, backend: &'static str, keep_alive: bool, connections: u32) -> Self {
         Self {
             shape: shape.to_owned(),
-            ground,
+            backend,
             keep_alive,
             connections,
             p50: Vec::new(),
@@ -81,7 +81,7 @@ fn spread(values: &[f64]) -> Option<Spread> {
 pub(super) fn draw(cells: &[Cell]) -> String {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN).set_content_arrangement(ContentArrangement::Disabled);
-    let head = ["shape", "ground", "keep-alive", "connections", "turns", "p50 µs", "min-max", "p99 µs"];
+    let head = ["shape", "backend", "keep-alive", "connections", "turns", "p50 µs", "min-max", "p99 µs"];
     table.set_header(head.into_iter().chain(["requests/s", "min-max", "asked", "errors"]));
     for cell in cells {
         let part = |values: &[f64]| match spread(values) {
@@ -92,8 +92,8 @@ pub(super) fn draw(cells: &[Cell]) -> String {
         let keep = if cell.keep_alive { "yes" } else { "no" }.to_owned();
         let (connections, turns) = (cell.connections.to_string(), cell.p50.len().to_string());
         let (asked, errors) = (cell.asked.to_string(), cell.errors().to_string());
-        let (shape, ground) = (cell.shape.clone(), cell.ground.to_owned());
-        table.add_row([shape, ground, keep, connections, turns, p50, p50s, p99, rate, rates, asked, errors]);
+        let (shape, backend) = (cell.shape.clone(), cell.backend.to_owned());
+        table.add_row([shape, backend, keep, connections, turns, p50, p50s, p99, rate, rates, asked, errors]);
     }
     for column in 3..12 {
         if let Some(column) = table.column_mut(column) {

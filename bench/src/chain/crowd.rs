@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for on in &run.grounds {
+    for on in &run.backends {
         for workers in &run.options.crowd {
             // A session each: one crowd's traces are not the next one's.
             let app = App::building(&run.setting, *on, Readings::Temperatures, &[]).await?;
@@ -26,21 +26,21 @@ pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
             let tally = load(&goal, crowd).await?;
             let recovery = recover(run, &goal).await?;
             let after = load(&goal, run.turn(1)).await?;
-            let (ground, n) = (on.name(), usize::try_from(tally.asked()).unwrap_or(usize::MAX));
+            let (backend, n) = (on.name(), usize::try_from(tally.asked()).unwrap_or(usize::MAX));
             let name = |what: &str| format!("{workers} workers: {what}");
             let share = tally.shed as f64 / (tally.asked() as f64).max(1.0) * 100.0;
             let p99 = tally.micros(0.99).unwrap_or_default() / 1e3;
-            let answered = Row::value(&name("answered"), ground, "requests/s", n, tally.per_second(), None);
+            let answered = Row::value(&name("answered"), backend, "requests/s", n, tally.per_second(), None);
             rows.push(answered.note(format!("without keep-alive; p99 {p99:.0} ms")));
-            rows.push(Row::value(&name("turned away"), ground, "%", n, share, None).note("503 with Retry-After"));
+            rows.push(Row::value(&name("turned away"), backend, "%", n, share, None).note("503 with Retry-After"));
             let lost = (tally.wrong + tally.failed) as f64;
-            let failed = Row::value(&name("failed or wrong"), ground, "requests", n, lost, Some(Target::Exactly(0.0)));
+            let failed = Row::value(&name("failed or wrong"), backend, "requests", n, lost, Some(Target::Exactly(0.0)));
             rows.push(failed.note(tally.complaints()));
             let recovered = match recovery {
                 Some(time) => {
-                    Row::value(&name("recovered after"), ground, "s", 1, time.as_secs_f64(), Some(Target::AtMost(2.0)))
+                    Row::value(&name("recovered after"), backend, "s", 1, time.as_secs_f64(), Some(Target::AtMost(2.0)))
                 }
-                None => Row::failed(&name("recovered after"), ground, "not within 30 s"),
+                None => Row::failed(&name("recovered after"), backend, "not within 30 s"),
             };
             let [before, after] = [quiet, after].map(|tally| tally.micros(0.5).unwrap_or(f64::NAN));
             rows.push(recovered.note(format!("p50 at 1 connection: {before:.0} µs before, {after:.0} µs after")));

@@ -14,7 +14,7 @@ const CONNECTIONS: u32 = 32;
 
 pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for on in &run.grounds {
+    for on in &run.backends {
         let app = App::building(&run.setting, *on, Readings::Temperatures, &[]).await?;
         rows.extend(figures(run, &app.door()?, on.name(), Some(Target::P50(5.0))).await?);
     }

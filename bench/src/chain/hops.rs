@@ -31,7 +31,7 @@ pub(super) async fn measure(run: &Run<'_>, cells: &mut Vec<Cell>) -> anyhow::Res
 async fn compare(run: &Run<'_>, shapes: &[Shape], keep: bool, connections: u32) -> anyhow::Result<Vec<Cell>> {
     let shapes: Vec<_> = shapes.iter().filter(|shape| keep || shape.closing).collect();
     let mut cells: Vec<_> =
-        shapes.iter().map(|shape| Cell::new(&shape.name, shape.ground, keep, connections)).collect();
+        shapes.iter().map(|shape| Cell::new(&shape.name, shape.backend, keep, connections)).collect();
     for round in 0..run.options.rounds as usize {
         for turn in 0..shapes.len() {
             let at = (round + turn) % shapes.len();
@@ -44,23 +44,23 @@ async fn compare(run: &Run<'_>, shapes: &[Shape], keep: bool, connections: u32) 
 
 /// The table's targets.
 fn judge(cells: &[Cell]) -> Vec<Row> {
-    let find = |shape: &str, ground: &str, connections: u32| {
+    let find = |shape: &str, backend: &str, connections: u32| {
         let mut known = cells.iter().filter(|cell| cell.keep_alive && cell.connections == connections);
-        known.find(|cell| cell.shape == shape && cell.ground == ground)
+        known.find(|cell| cell.shape == shape && cell.backend == backend)
     };
     let mut rows = Vec::new();
-    for ground in ["process", "docker"] {
+    for backend in ["process", "docker"] {
         // The floor and the peers are processes; what containers add besides is told, not judged.
-        let target = |target| (ground == "process").then_some(target);
-        if let (Some(ours), Some(relay)) = (find(OURS, ground, ALONE), find(RELAY, "process", ALONE)) {
+        let target = |target| (backend == "process").then_some(target);
+        if let (Some(ours), Some(relay)) = (find(OURS, backend, ALONE), find(RELAY, "process", ALONE)) {
             let times = ratio(&ours.p50, &relay.p50);
-            rows.push(Row::sample("p50 over the relay's", ground, "x", &times, target(Target::P50(1.6))));
+            rows.push(Row::sample("p50 over the relay's", backend, "x", &times, target(Target::P50(1.6))));
         }
-        if let (Some(ours), Some(relay)) = (find(OURS, ground, BUSY), find(RELAY, "process", BUSY)) {
+        if let (Some(ours), Some(relay)) = (find(OURS, backend, BUSY), find(RELAY, "process", BUSY)) {
             let times = ratio(&ours.per_second, &relay.per_second);
             rows.push(Row::sample(
                 "requests/s over the relay's",
-                ground,
+                backend,
                 "x",
                 &times,
                 target(Target::P50AtLeast(0.85)),

@@ -21,8 +21,8 @@ const SETTLING: Duration = Duration::from_secs(3);
 const FLOW: usize = 4;
 
 pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
-    if !run.grounds.contains(&On::Process) {
-        let why = "processes are what is looked at, and process is not among the grounds";
+    if !run.backends.contains(&On::Process) {
+        let why = "processes are what is looked at, and process is not among the backends";
         return Ok(vec![Row::absent("idle services", "process", why)]);
     }
     let services: Vec<_> = (1..=run.options.idle.max(2)).map(|at| format!("idle_{at}")).collect();
@@ -40,12 +40,12 @@ pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
         resident.push(memory::resident(*pid)?);
         shares.push(memory::proportional(*pid)?);
     }
-    let (n, ground) = (services.len(), On::Process.name());
+    let (n, backend) = (services.len(), On::Process.name());
     Ok(vec![
-        Row::sample(&format!("{n} idle services: each"), ground, "MiB", &resident, Some(Target::P50(MOST)))
+        Row::sample(&format!("{n} idle services: each"), backend, "MiB", &resident, Some(Target::P50(MOST)))
             .note("resident"),
-        Row::sample(&format!("{n} idle services: each, shared pages by their share"), ground, "MiB", &shares, None),
-        Row::value(&format!("{n} idle services: the session"), ground, "MiB", 1, memory::resident(session)?, None)
+        Row::sample(&format!("{n} idle services: each, shared pages by their share"), backend, "MiB", &shares, None),
+        Row::value(&format!("{n} idle services: the session"), backend, "MiB", 1, memory::resident(session)?, None)
             .note(format!("resident; started in {:.1} s", app.session.start / 1e3)),
     ])
 }

@@ -24,7 +24,7 @@ pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
     text.push_str(&flow(&services));
     let check = Check::Exactly(record(BYTES).into_bytes().into());
     let mut rows = Vec::new();
-    for on in &run.grounds {
+    for on in &run.backends {
         let app = App::start(&run.setting, *on, &text, &[]).await?;
         let mut all = LENGTHS.map(|length| (length, Sample::default(), Sample::default(), 0, String::new()));
         let mut hop = Sample::default();

@@ -35,7 +35,7 @@ use cell::Cell;
 struct Run<'a> {
     options: &'a Chain,
     setting: Setting,
-    grounds: Vec<On>,
+    backends: Vec<On>,
 }
 
 /// All of a run: figures of each shape under each load, and rows with targets.
@@ -61,9 +61,9 @@ pub(crate) async fn run(options: &Chain) -> anyhow::Result<Findings> {
     };
     std::fs::create_dir_all(&setting.home).with_context(|| format!("create {}", setting.home.display()))?;
     let engine = docker::answers();
-    let grounds = options.on.iter().copied().filter(|on| *on == On::Process || engine).collect();
+    let backends = options.on.iter().copied().filter(|on| *on == On::Process || engine).collect();
     open_many_files()?;
-    let run = Run { options, setting, grounds };
+    let run = Run { options, setting, backends };
     let mut report = Report { conditions: conditions::lines(options.program.as_deref())?, rows: Vec::new() };
     report.conditions.push(format!(
         "{} rounds of {} s, everything that is compared in turn; p50, p95, min, max: over the rounds; ratios: of one \

@@ -19,7 +19,7 @@ const MOST: f64 = 25.0;
 
 pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for on in &run.grounds {
+    for on in &run.backends {
         let app = App::building(&run.setting, *on, Readings::Temperatures, &[]).await?;
         for connections in [1, 32] {
             let load_ = Load { length: Length::Time(WINDOW), ..run.turn(connections) };

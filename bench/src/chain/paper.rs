@@ -14,8 +14,8 @@ const PROFILES: [(u32, f64, f64, Option<f64>); 4] =
 const LIMITS: [&str; 4] = ["--cpus", "1", "--memory", "256M"];
 
 pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
-    if !run.grounds.contains(&On::Docker) {
-        let why = "limits on processors and memory are the engine's, and docker is not among the grounds";
+    if !run.backends.contains(&On::Docker) {
+        let why = "limits on processors and memory are the engine's, and docker is not among the backends";
         return Ok(vec![Row::absent("the paper's profiles", "docker", why)]);
     }
     let app = App::building(&run.setting, On::Docker, Readings::All, &LIMITS).await?;
@@ -31,11 +31,11 @@ pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
 }
 
 fn judge(workers: u32, tally: &Tally, rate: f64, failed: f64, openfaas: Option<f64>) -> [Row; 2] {
-    let (n, ground) = (usize::try_from(tally.asked()).unwrap_or(usize::MAX), On::Docker.name());
+    let (n, backend) = (usize::try_from(tally.asked()).unwrap_or(usize::MAX), On::Docker.name());
     let name = format!("paper, {}", counted(workers, "worker"));
     let times = tally.per_second() / rate;
     let note = format!("the paper: {rate} requests/s on small VMs, which is {times:.0} times less");
-    let answered = Row::value(&name, ground, "requests/s", n, tally.per_second(), None).note(note);
+    let answered = Row::value(&name, backend, "requests/s", n, tally.per_second(), None).note(note);
     let errors = (tally.asked() - tally.right - tally.filtered) as f64 / (tally.asked() as f64).max(1.0) * 100.0;
     let mut note = format!("the paper: {failed} %");
     if let Some(openfaas) = openfaas {
@@ -44,6 +44,6 @@ fn judge(workers: u32, tally: &Tally, rate: f64, failed: f64, openfaas: Option<f
     if errors > 0.0 {
         note.push_str(&format!("; {}", tally.complaints()));
     }
-    let failed = Row::value(&format!("{name}: errors"), ground, "%", n, errors, Some(Target::Exactly(0.0)));
+    let failed = Row::value(&format!("{name}: errors"), backend, "%", n, errors, Some(Target::Exactly(0.0)));
     [answered, failed.note(note)]
 }

@@ -22,7 +22,7 @@ const MESSAGE: usize = 300;
 /// A shape, running. What it needs ends with it.
 pub(super) struct Shape {
     pub(super) name: String,
-    pub(super) ground: &'static str,
+    pub(super) backend: &'static str,
     pub(super) goal: Goal,
     /// Whether it is loaded without keep-alive, too.
     pub(super) closing: bool,
@@ -57,7 +57,7 @@ impl Shapes {
         chain::prepare(&readings)?;
         let mut shapes = Self { running: Vec::new(), absent: Vec::new(), _readings: folder };
         let wanted = |name: &str| run.options.shapes.is_empty() || run.options.shapes.iter().any(|one| one == name);
-        for on in run.grounds.iter().filter(|_| wanted(OURS)) {
+        for on in run.backends.iter().filter(|_| wanted(OURS)) {
             let app = App::building(&run.setting, *on, Readings::Temperatures, &[]).await?;
             shapes.running.push(Shape::of(app, OURS, *on)?);
         }
@@ -98,13 +98,13 @@ impl Shapes {
 impl Shape {
     fn new(name: &str, wire: Wire, held: Vec<Held>) -> Self {
         let goal = Goal { wire, check: Check::Average };
-        Self { name: name.to_owned(), ground: On::Process.name(), goal, closing: false, _held: held }
+        Self { name: name.to_owned(), backend: On::Process.name(), goal, closing: false, _held: held }
     }
 
     fn of(app: App, name: &str, on: On) -> anyhow::Result<Self> {
         let goal = app.door()?;
         let held = vec![Held::App(Box::new(app))];
-        Ok(Self { name: name.to_owned(), ground: on.name(), goal, closing: true, _held: held })
+        Ok(Self { name: name.to_owned(), backend: on.name(), goal, closing: true, _held: held })
     }
 
     fn http(name: &str, door: Process, behind: Vec<Process>) -> Self {

@@ -35,7 +35,7 @@ pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
     services.insert(0, format!("bytes_{}", SIZES[0].1));
     text.push_str(&flow(&services));
     let mut rows = Vec::new();
-    for on in &run.grounds {
+    for on in &run.backends {
         let app = App::start(&run.setting, *on, &text, &[]).await?;
         let mut all = SIZES.map(|size| (size, Sample::default(), 0, String::new()));
         for _ in 0..run.options.rounds {

@@ -27,8 +27,8 @@ const FLAT_P99: f64 = 1.25;
 
 pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
     // Memory is read of processes; those of containers are the engine's children.
-    if !run.grounds.contains(&On::Process) {
-        let why = "processes are what is looked at, and process is not among the grounds";
+    if !run.backends.contains(&On::Process) {
+        let why = "processes are what is looked at, and process is not among the backends";
         return Ok(vec![Row::absent("soak", "process", why)]);
     }
     let app = App::building(&run.setting, On::Process, Readings::Temperatures, &[]).await?;
@@ -53,7 +53,7 @@ pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
         own.push(memory::resident(session)?);
     }
     let hours = run.options.minutes / 60.0;
-    let ground = On::Process.name();
+    let backend = On::Process.name();
     let n = usize::try_from(asked).unwrap_or(usize::MAX);
     let flat = |name: &str, values: &[f64], unit: &str, most| {
         let (before, last) = thirds(values);
@@ -62,16 +62,16 @@ pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
             "median of the second third {before:.1} {unit}, of the last {last:.1}; {:+.2} {unit} an hour",
             slope(values) * values.len() as f64 / hours
         );
-        Row::value(name, ground, "x", values.len(), last / before, target).note(note)
+        Row::value(name, backend, "x", values.len(), last / before, target).note(note)
     };
-    let lost = Row::value("soak: not answered right", ground, "requests", n, errors as f64, Some(Target::Exactly(0.0)));
+    let lost = Row::value("soak: not answered right", backend, "requests", n, errors as f64, Some(Target::Exactly(0.0)));
     words.truncate(3);
     Ok(vec![
         lost.note(words.join("\n")),
         flat("soak: memory of the hosts", &hosts, "MiB", FLAT_MEMORY),
         flat("soak: memory of the session", &own, "MiB", FLAT_MEMORY),
         flat("soak: p99", &p99s, "µs", FLAT_P99),
-        Row::value("soak: load", ground, "requests/s", n, most / 2.0, None)
+        Row::value("soak: load", backend, "requests/s", n, most / 2.0, None)
             .note(format!("{} minutes at half of what was answered before", run.options.minutes)),
     ])
 }

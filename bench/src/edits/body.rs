@@ -1,4 +1,4 @@
-//! One function's body, saved: dyn on both grounds and what a user would pick instead, in turn in the same run.
+//! One function's body, saved: dyn on both backends and what a user would pick instead, in turn in the same run.
 
 use std::time::Instant;
 
@@ -32,7 +32,7 @@ enum Contender {
 /// A contender, what it did, and the words of its failure.
 struct Lane {
     name: String,
-    ground: &'static str,
+    backend: &'static str,
     target: Option<Target>,
     contender: Option<Contender>,
     times: Sample,
@@ -46,7 +46,7 @@ pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
     let plain = shadow::without(&FASTER)?;
     let mut lanes = Vec::new();
-    for on in &run.grounds {
+    for on in &run.backends {
         let name = "body of map, rust-lld";
         let session = Building::start(&run.setting, on.name(), Some(&plain.path)).await;
         lanes.push(Lane::new(name, on.name(), Some(WITH_LLD), session.map(|it| Contender::Dyn(Box::new(it)))));
@@ -58,7 +58,7 @@ pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
             rows.push(Row::absent(name, on.name(), "wild is not installed"));
         }
     }
-    for on in &run.grounds {
+    for on in &run.backends {
         let name = if *on == On::Docker { "axum: cargo build, docker restart" } else { "axum: cargo build, restart" };
         let project = ByHand::start(*on == On::Docker).await;
         lanes.push(Lane::new(name, on.name(), None, project.map(|it| Contender::ByHand(Box::new(it)))));
@@ -98,7 +98,7 @@ fn subsecond() -> Row {
 }
 
 impl Lane {
-    fn new(name: &str, ground: &'static str, target: Option<Target>, contender: anyhow::Result<Contender>) -> Self {
+    fn new(name: &str, backend: &'static str, target: Option<Target>, contender: anyhow::Result<Contender>) -> Self {
         let (contender, why) = match contender {
             Ok(contender) => (Some(contender), String::new()),
             Err(error) => (None, format!("{error:#}")),
@@ -106,7 +106,7 @@ impl Lane {
         let parts = ["parse", "build", "takeover", "total"].map(|part| (part, Sample::default()));
         let name = name.to_owned();
         let (times, gaps) = (Sample::default(), Sample::default());
-        Self { name, ground, target, contender, times, gaps, parts, failed: 0, why }
+        Self { name, backend, target, contender, times, gaps, parts, failed: 0, why }
     }
 
     /// One edit; a contender that failed is out for the rest of the run.
@@ -116,7 +116,7 @@ impl Lane {
             self.why = format!("after {} edits: {error:#}", self.times.len());
             self.contender = None;
         }
-        eprintln!("bench: {} on {}: {:?}", self.name, self.ground, begun.elapsed());
+        eprintln!("bench: {} on {}: {:?}", self.name, self.backend, begun.elapsed());
     }
 
     async fn try_edit(&mut self, added: f64) -> anyhow::Result<()> {
@@ -144,27 +144,27 @@ impl Lane {
 
     fn rows(self) -> Vec<Row> {
         if !self.why.is_empty() {
-            return vec![Row::failed(&self.name, self.ground, &self.why)];
+            return vec![Row::failed(&self.name, self.backend, &self.why)];
         }
         let gap = self.gaps.spread().map(|gaps| gaps.p50).unwrap_or_default();
         let note = format!("longest wait for an answer, p50: {gap:.0} ms; {} questions failed", self.failed);
-        let mut rows = vec![Row::spread(&self.name, self.ground, &self.times, self.target).note(note)];
+        let mut rows = vec![Row::spread(&self.name, self.backend, &self.times, self.target).note(note)];
         for (part, sample) in self.parts.iter().filter(|(_, sample)| sample.len() > 0) {
-            rows.push(Row::spread(&format!("  {part}"), self.ground, sample, None).note("as dyn says"));
+            rows.push(Row::spread(&format!("  {part}"), self.backend, sample, None).note("as dyn says"));
         }
         rows
     }
 }
 
-/// Each peer's p50 over dyn's on the same ground.
+/// Each peer's p50 over dyn's on the same backend.
 fn ratios(lanes: &[Lane]) -> Vec<Row> {
     let p50 = |lane: &Lane| lane.times.spread().map(|spread| spread.p50);
     let mut rows = Vec::new();
     for peer in lanes.iter().filter(|lane| lane.target.is_none()) {
-        let ours = lanes.iter().find(|lane| lane.target.is_some() && lane.ground == peer.ground);
+        let ours = lanes.iter().find(|lane| lane.target.is_some() && lane.backend == peer.backend);
         if let Some((ours, theirs)) = ours.and_then(p50).zip(p50(peer)) {
             let name = format!("{} over dyn", peer.name);
-            rows.push(Row::value(&name, peer.ground, "times", peer.times.len(), theirs / ours, None));
+            rows.push(Row::value(&name, peer.backend, "times", peer.times.len(), theirs / ours, None));
         }
     }
     rows

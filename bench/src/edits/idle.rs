@@ -15,8 +15,8 @@ const IDLE: Duration = Duration::from_secs(10);
 
 pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for on in &run.grounds {
-        match ground(run, *on).await {
+    for on in &run.backends {
+        match backend(run, *on).await {
             Ok(measured) => rows.extend(measured),
             Err(error) => rows.push(Row::failed("idle session", on.name(), &format!("{error:#}"))),
         }
@@ -24,7 +24,7 @@ pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
     Ok(rows)
 }
 
-async fn ground(run: &Run<'_>, on: On) -> anyhow::Result<Vec<Row>> {
+async fn backend(run: &Run<'_>, on: On) -> anyhow::Result<Vec<Row>> {
     let mut building = Building::start(&run.setting, on.name(), None).await?;
     let session = building.session.pid()?;
     let host = host(session, on)?;

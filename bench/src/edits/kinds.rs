@@ -8,7 +8,7 @@ use crate::report::{Row, Target};
 use crate::sample::Sample;
 use crate::session::{Heard, millis};
 
-/// What was measured on one ground.
+/// What was measured on one backend.
 #[derive(Default)]
 struct Kinds {
     broken_type: Sample,
@@ -23,8 +23,8 @@ struct Kinds {
 
 pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for on in &run.grounds {
-        match ground(run, on.name()).await {
+    for on in &run.backends {
+        match backend(run, on.name()).await {
             Ok(kinds) => rows.extend(kinds.rows(on.name())),
             Err(error) => rows.push(Row::failed("broken, comment, undo", on.name(), &format!("{error:#}"))),
         }
@@ -32,7 +32,7 @@ pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
     Ok(rows)
 }
 
-async fn ground(run: &Run<'_>, on: &str) -> anyhow::Result<Kinds> {
+async fn backend(run: &Run<'_>, on: &str) -> anyhow::Result<Kinds> {
     let mut building = Building::start(&run.setting, on, None).await?;
     let original = building.text.clone();
     let mut kinds = Kinds::default();
@@ -83,16 +83,16 @@ fn work(passed: &[Heard]) -> usize {
 }
 
 impl Kinds {
-    fn rows(self, ground: &'static str) -> Vec<Row> {
+    fn rows(self, backend: &'static str) -> Vec<Row> {
         let n = self.comment.len();
         let (sixty, twenty, none) = (Some(Target::P50(60.0)), Some(Target::P50(20.0)), Some(Target::Exactly(0.0)));
         vec![
-            Row::spread("broken: a wrong type", ground, &self.broken_type, sixty).note("to the event, rustc's words"),
-            Row::spread("broken: wrong syntax", ground, &self.broken_syntax, sixty).note("to the event"),
-            Row::spread("comment", ground, &self.comment, twenty).note("to the event"),
-            Row::value("comment: builds", ground, "builds", n, self.built_for_comments as f64, none),
-            Row::spread("undo", ground, &self.undo, sixty).note("to the first answer of the old code"),
-            Row::value("undo: compilations", ground, "builds", n, self.compiled_for_undo as f64, none),
+            Row::spread("broken: a wrong type", backend, &self.broken_type, sixty).note("to the event, rustc's words"),
+            Row::spread("broken: wrong syntax", backend, &self.broken_syntax, sixty).note("to the event"),
+            Row::spread("comment", backend, &self.comment, twenty).note("to the event"),
+            Row::value("comment: builds", backend, "builds", n, self.built_for_comments as f64, none),
+            Row::spread("undo", backend, &self.undo, sixty).note("to the first answer of the old code"),
+            Row::value("undo: compilations", backend, "builds", n, self.compiled_for_undo as f64, none),
         ]
     }
 }

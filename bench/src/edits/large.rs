@@ -22,7 +22,7 @@ const LINES: usize = 10_000;
 const EDITED: &str = "service_100";
 
 /// Where processes run: 200 containers tell more of the engine than of the edit.
-const GROUND: &str = "process";
+const BACKEND: &str = "process";
 
 pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
     let folder = tempfile::tempdir().context("make a folder")?;
@@ -31,7 +31,7 @@ pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
     let formula = "\"sensor 100 {value:.2}\"";
     ensure!(text.matches(formula).count() == 1, "the generated app has another text than {formula}");
     std::fs::write(&file, &text).context("write the app")?;
-    let mut session = Session::start(&run.setting, &file, GROUND, None).await?;
+    let mut session = Session::start(&run.setting, &file, BACKEND, None).await?;
     let (url, _) = session.service(EDITED)?;
     let door = Door::new(&url, json!({ "input": { "sensor": "before", "value": 1.0, "labels": [] } }))?;
     let mut times = Sample::default();
@@ -54,9 +54,9 @@ pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
             }
         }
     }
-    let mut rows = vec![Row::spread("one of 200 services", GROUND, &times, Some(Target::P50(350.0)))];
-    rows.extend(parts.iter().map(|(part, sample)| Row::spread(&format!("  {part}"), GROUND, sample, None)));
-    rows.push(Row::value("200 services: start", GROUND, "s", 1, session.start / 1e3, None).note("from `dyn` to ready"));
+    let mut rows = vec![Row::spread("one of 200 services", BACKEND, &times, Some(Target::P50(350.0)))];
+    rows.extend(parts.iter().map(|(part, sample)| Row::spread(&format!("  {part}"), BACKEND, sample, None)));
+    rows.push(Row::value("200 services: start", BACKEND, "s", 1, session.start / 1e3, None).note("from `dyn` to ready"));
     rows.extend(costs(session.pid()?)?);
     Ok(rows)
 }
@@ -70,8 +70,8 @@ fn costs(session: u32) -> anyhow::Result<[Row; 2]> {
     }
     let session = memory::resident(session)?;
     Ok([
-        Row::value("200 services: session", GROUND, "MiB", 1, session, None).note("resident"),
-        Row::value("200 services: a host", GROUND, "MiB", hosts.len(), all / hosts.len() as f64, None)
+        Row::value("200 services: session", BACKEND, "MiB", 1, session, None).note("resident"),
+        Row::value("200 services: a host", BACKEND, "MiB", hosts.len(), all / hosts.len() as f64, None)
             .note("mean; shared pages by their share"),
     ])
 }

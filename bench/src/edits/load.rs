@@ -55,8 +55,8 @@ type Constants = BTreeMap<String, u64>;
 
 pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for on in &run.grounds {
-        match ground(run, on.name()).await {
+    for on in &run.backends {
+        match backend(run, on.name()).await {
             Ok(measured) => rows.extend(measured),
             Err(error) => rows.push(Row::failed("edits under load", on.name(), &format!("{error:#}"))),
         }
@@ -64,7 +64,7 @@ pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
     Ok(rows)
 }
 
-async fn ground(run: &Run<'_>, on: &'static str) -> anyhow::Result<Vec<Row>> {
+async fn backend(run: &Run<'_>, on: &'static str) -> anyhow::Result<Vec<Row>> {
     let folder = tempfile::tempdir().context("make a folder")?;
     let file = folder.path().join("tally.rs");
     let mut constants = [run.nonce * 100_000; 2];

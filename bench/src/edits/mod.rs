@@ -27,7 +27,7 @@ use crate::{conditions, docker, program, shadow, table};
 struct Run<'a> {
     options: &'a Edits,
     setting: Setting,
-    grounds: Vec<On>,
+    backends: Vec<On>,
     /// Stands in every edit: what an earlier run built is found by its content and would not be built again.
     nonce: u64,
 }
@@ -40,8 +40,8 @@ pub(crate) async fn run(options: &Edits) -> anyhow::Result<Report> {
     };
     std::fs::create_dir_all(&setting.home).with_context(|| format!("create {}", setting.home.display()))?;
     let engine = docker::answers();
-    let grounds = options.on.iter().copied().filter(|on| *on == On::Process || engine).collect();
-    let run = Run { options, setting, grounds, nonce: nonce()? };
+    let backends = options.on.iter().copied().filter(|on| *on == On::Process || engine).collect();
+    let run = Run { options, setting, backends, nonce: nonce()? };
     let mut report = Report { conditions: described(&run)?, rows: Vec::new() };
     if !engine && options.on.contains(&On::Docker) {
         report.rows.push(Row::absent("everything", "docker", "no engine answers"));

@@ -22,8 +22,8 @@ const MOST_TRIES: u32 = 20;
 pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
     let name = format!("verdict on {INPUTS} recorded inputs");
-    for on in &run.grounds {
-        match ground(run, on.name()).await {
+    for on in &run.backends {
+        match backend(run, on.name()).await {
             Ok(times) => {
                 let row = Row::spread(&name, on.name(), &times, Some(WITHIN));
                 rows.push(row.note("from live to the verdict, both as heard"));
@@ -34,7 +34,7 @@ pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
     Ok(rows)
 }
 
-async fn ground(run: &Run<'_>, on: &str) -> anyhow::Result<Sample> {
+async fn backend(run: &Run<'_>, on: &str) -> anyhow::Result<Sample> {
     let mut building = Building::start(&run.setting, on, None).await?;
     let (url, _) = building.session.service("map")?;
     for degrees in 0..INPUTS {

@@ -62,7 +62,7 @@ pub(crate) enum Length {
 }
 
 impl Goal {
-    /// The front door of a chain.
+    /// The public listener of a chain.
     pub(crate) fn door(url: &str, check: Check) -> anyhow::Result<Self> {
         Ok(Self { wire: Wire::Http { address: address(url)?, headers: String::new() }, check })
     }

@@ -3,15 +3,15 @@
 use anyhow::Context;
 use serde_json::Value;
 
-use super::ground::{Ground, testbed};
+use super::backend::{Backend, testbed};
 
 /// Requests of `dyn` that changed something in a namespace; rehearsals are none.
-pub(super) fn writes(ground: &Ground) -> anyhow::Result<usize> {
+pub(super) fn writes(backend: &Backend) -> anyhow::Result<usize> {
     let log = read("audit.log")?;
     let is_write = |line: &&str| {
         let Ok(entry) = serde_json::from_str::<Value>(line) else { return false };
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        entry["objectRef"]["namespace"] == ground.namespace.as_str()
+        entry["objectRef"]["namespace"] == backend.namespace.as_str()
             && text(&entry["userAgent"]).starts_with("dyninka/")
             && !["get", "list", "watch"].contains(&text(&entry["verb"]).as_str())
             && !text(&entry["requestURI"]).contains("dryRun")
@@ -19,9 +19,9 @@ pub(super) fn writes(ground: &Ground) -> anyhow::Result<usize> {
     Ok(log.lines().filter(is_write).count())
 }
 
-/// Requests that brought something into the folder of the registry that is this ground's.
-pub(super) fn sent(ground: &Ground) -> anyhow::Result<usize> {
-    let folder = format!("/v2/{}/", ground.namespace);
+/// Requests that brought something into the folder of the registry that is this backend's.
+pub(super) fn sent(backend: &Backend) -> anyhow::Result<usize> {
+    let folder = format!("/v2/{}/", backend.namespace);
     let is_upload = |line: &&str| {
         let request = ["\"PUT ", "\"PATCH ", "\"POST "].iter().any(|verb| line.contains(&format!("{verb}{folder}")));
         request && line.contains(" HTTP/1.1\" 20")

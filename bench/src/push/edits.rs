@@ -3,10 +3,10 @@
 use anyhow::ensure;
 
 use super::exported::Exported;
-use super::ground::Ground;
+use super::backend::Backend;
 use super::pushed::push;
 use super::traffic::{Traffic, after};
-use super::{GROUND, Run};
+use super::{BACKEND, Run};
 use crate::report::{Row, Target};
 use crate::sample::Sample;
 
@@ -16,20 +16,20 @@ const WITHIN: f64 = 8_000.0;
 const BUILD_WITHIN: f64 = 4_000.0;
 
 pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
-    let ground = Ground::new(run, "push")?;
+    let backend = Backend::new(run, "push")?;
     let exported = Exported::new(run)?;
     let mut number = run.nonce * 10_000;
-    let mut sets = vec![after(&[], &push(run, &ground).await?.live())];
+    let mut sets = vec![after(&[], &push(run, &backend).await?.live())];
     exported.apply(run).await?;
-    let traffic = Traffic::start(&ground.url()?)?;
+    let traffic = Traffic::start(&backend.url()?)?;
     let (mut whole, mut live, mut build, mut bytes) =
         (Sample::default(), Sample::default(), Sample::default(), Sample::default());
     let (mut by_kubectl, mut ratio, mut layers) = (Sample::default(), Sample::default(), 0.0_f64);
     for round in 0..run.options.rounds {
         eprintln!("bench: push {} of {}", round + 1, run.options.rounds);
         number += 1;
-        ground.add(number)?;
-        let pushed = push(run, &ground).await?;
+        backend.add(number)?;
+        let pushed = push(run, &backend).await?;
         ensure!(pushed.live().len() == 1, "one service changed, and {:?} were pushed", pushed.live());
         sets.extend(sets.last().map(|set| after(set, &pushed.live())));
         whole.push(pushed.whole());
@@ -48,31 +48,31 @@ pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
     let (mixed, first) = answers.mixed(&sets);
     let none = Some(Target::Exactly(0.0));
     Ok(vec![
-        Row::spread("push of one changed service", GROUND, &whole, Some(Target::P50(WITHIN)))
+        Row::spread("push of one changed service", BACKEND, &whole, Some(Target::P50(WITHIN)))
             .note("to the end of the command: all live, looked at again, old images gone"),
-        Row::spread("  of which until it is live", GROUND, &live, None),
-        Row::spread("  of which the build", GROUND, &build, Some(Target::P50(BUILD_WITHIN))),
-        Row::value("  layers sent, at most", GROUND, "layers", bytes.len(), layers, Some(Target::AtMost(1.0))),
-        Row::sample("  sent", GROUND, "KB", &bytes, None).note("compressed, that layer"),
-        Row::value("  failed requests", GROUND, "requests", answers.asked(), answers.failed as f64, none)
+        Row::spread("  of which until it is live", BACKEND, &live, None),
+        Row::spread("  of which the build", BACKEND, &build, Some(Target::P50(BUILD_WITHIN))),
+        Row::value("  layers sent, at most", BACKEND, "layers", bytes.len(), layers, Some(Target::AtMost(1.0))),
+        Row::sample("  sent", BACKEND, "KB", &bytes, None).note("compressed, that layer"),
+        Row::value("  failed requests", BACKEND, "requests", answers.asked(), answers.failed as f64, none)
             .note(&answers.words),
-        Row::value("  answers of mixed versions", GROUND, "answers", answers.answered(), mixed as f64, none)
+        Row::value("  answers of mixed versions", BACKEND, "answers", answers.answered(), mixed as f64, none)
             .note(first),
-        Row::spread("dyn export, kubectl apply, rollout status", GROUND, &by_kubectl, None)
+        Row::spread("dyn export, kubectl apply, rollout status", BACKEND, &by_kubectl, None)
             .note("the same change, in turn, to the end of `kubectl rollout status`; nothing looks again"),
-        Row::sample("  a push takes of it", GROUND, "times", &ratio, None),
+        Row::sample("  a push takes of it", BACKEND, "times", &ratio, None),
     ])
 }
 
 pub(super) async fn measure_types(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
-    let ground = Ground::new(run, "types")?;
-    let mut sets = vec![after(&[], &push(run, &ground).await?.live())];
-    let traffic = Traffic::start(&ground.url()?)?;
+    let backend = Backend::new(run, "types")?;
+    let mut sets = vec![after(&[], &push(run, &backend).await?.live())];
+    let traffic = Traffic::start(&backend.url()?)?;
     let mut whole = Sample::default();
     for round in 0..run.options.types {
         eprintln!("bench: push of types {} of {}", round + 1, run.options.types);
-        ground.retype(run.nonce * 100 + u64::from(round))?;
-        let pushed = push(run, &ground).await?;
+        backend.retype(run.nonce * 100 + u64::from(round))?;
+        let pushed = push(run, &backend).await?;
         ensure!(pushed.live().len() == 2, "two services changed, and {:?} were pushed", pushed.live());
         sets.extend(sets.last().map(|set| after(set, &pushed.live())));
         whole.push(pushed.whole());
@@ -81,11 +81,11 @@ pub(super) async fn measure_types(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
     let (mixed, first) = answers.mixed(&sets);
     let none = Some(Target::Exactly(0.0));
     Ok(vec![
-        Row::spread("push of another type between two services", GROUND, &whole, None)
+        Row::spread("push of another type between two services", BACKEND, &whole, None)
             .note("until the pods of the form before have answered their last request"),
-        Row::value("  failed requests", GROUND, "requests", answers.asked(), answers.failed as f64, none)
+        Row::value("  failed requests", BACKEND, "requests", answers.asked(), answers.failed as f64, none)
             .note(&answers.words),
-        Row::value("  answers of mixed versions", GROUND, "answers", answers.answered(), mixed as f64, none)
+        Row::value("  answers of mixed versions", BACKEND, "answers", answers.answered(), mixed as f64, none)
             .note(first),
     ])
 }

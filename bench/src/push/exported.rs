@@ -7,38 +7,38 @@ use anyhow::{Context, ensure};
 use tokio::process::Command;
 
 use super::Run;
-use super::ground::{Ground, kubeconfig};
+use super::backend::{Backend, kubeconfig};
 use crate::session::millis;
 
 /// A namespace of its own.
 #[derive(Debug)]
 pub(super) struct Exported {
-    ground: Ground,
+    backend: Backend,
 }
 
 impl Exported {
     pub(super) fn new(run: &Run<'_>) -> anyhow::Result<Self> {
-        Ok(Self { ground: Ground::new(run, "kubectl")? })
+        Ok(Self { backend: Backend::new(run, "kubectl")? })
     }
 
     /// Saves the change.
     pub(super) fn add(&self, number: u64) -> anyhow::Result<()> {
-        self.ground.add(number)
+        self.backend.add(number)
     }
 
     /// Builds and sends images, writes the file, applies it and waits for the rollout; milliseconds.
     pub(super) async fn apply(&self, run: &Run<'_>) -> anyhow::Result<f64> {
-        let file = self.ground.folder().join("building.yml");
+        let file = self.backend.folder().join("building.yml");
         let begun = Instant::now();
         let mut export = Command::new(&run.setting.program);
-        export.arg("export").arg(&self.ground.file).args(["--format", "kubernetes", "--output"]).arg(&file);
-        export.args(["--registry", &format!("localhost:5000/{}", self.ground.namespace)]);
+        export.arg("export").arg(&self.backend.file).args(["--format", "kubernetes", "--output"]).arg(&file);
+        export.args(["--registry", &format!("localhost:5000/{}", self.backend.namespace)]);
         export.env("DYNINKA_HOME", &run.setting.home);
         finish("dyn export", export).await?;
         let kubectl = || -> anyhow::Result<Command> {
             let mut kubectl = Command::new("kubectl");
             kubectl.arg("--kubeconfig").arg(kubeconfig().context("the cluster for tests is not up")?);
-            kubectl.args(["--namespace", &self.ground.namespace]);
+            kubectl.args(["--namespace", &self.backend.namespace]);
             Ok(kubectl)
         };
         let mut apply = kubectl()?;

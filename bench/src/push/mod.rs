@@ -3,7 +3,7 @@
 mod audit;
 mod edits;
 mod exported;
-mod ground;
+mod backend;
 mod nothing;
 mod pushed;
 mod traffic;
@@ -16,7 +16,7 @@ use crate::session::Setting;
 use crate::{conditions, program, table};
 
 /// Where it all is.
-const GROUND: &str = "kubernetes";
+const BACKEND: &str = "kubernetes";
 
 /// What every part works with.
 #[derive(Debug)]
@@ -42,8 +42,8 @@ pub(crate) async fn run(options: &Push) -> anyhow::Result<Report> {
         traffic::PACE
     ));
     let mut report = Report { conditions, rows: Vec::new() };
-    match ground::kubeconfig() {
-        None => report.rows.push(Row::absent("push", GROUND, "start it with `tests/testbed/kubernetes up 2`")),
+    match backend::kubeconfig() {
+        None => report.rows.push(Row::absent("push", BACKEND, "start it with `tests/testbed/kubernetes up 2`")),
         Some(_) => {
             let parts = [
                 ("push", edits::measure(&run).await),
@@ -51,7 +51,7 @@ pub(crate) async fn run(options: &Push) -> anyhow::Result<Report> {
                 ("push of nothing", nothing::measure(&run).await),
             ];
             for (name, rows) in parts {
-                report.rows.extend(rows.unwrap_or_else(|error| vec![Row::failed(name, GROUND, &format!("{error:#}"))]));
+                report.rows.extend(rows.unwrap_or_else(|error| vec![Row::failed(name, BACKEND, &format!("{error:#}"))]));
             }
         }
     }

@@ -9,7 +9,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::Command;
 
 use super::Run;
-use super::ground::{Ground, kubeconfig};
+use super::backend::{Backend, kubeconfig};
 use crate::session::{Heard, millis};
 
 /// A push that came to its end.
@@ -21,11 +21,11 @@ pub(super) struct Pushed {
 }
 
 /// Pushes what is saved and waits until `dyn` has ended.
-pub(super) async fn push(run: &Run<'_>, ground: &Ground) -> anyhow::Result<Pushed> {
+pub(super) async fn push(run: &Run<'_>, backend: &Backend) -> anyhow::Result<Pushed> {
     let mut command = Command::new(&run.setting.program);
-    command.arg("push").arg(&ground.file).args(["--yes", "--json", "--namespace", &ground.namespace]);
+    command.arg("push").arg(&backend.file).args(["--yes", "--json", "--namespace", &backend.namespace]);
     // A folder of the registry that nobody else sends to.
-    command.args(["--registry", &format!("localhost:5000/{}", ground.namespace)]);
+    command.args(["--registry", &format!("localhost:5000/{}", backend.namespace)]);
     command.env("DYNINKA_HOME", &run.setting.home).env("NO_COLOR", "1");
     command.env("KUBECONFIG", kubeconfig().context("the cluster for tests is not up")?);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);

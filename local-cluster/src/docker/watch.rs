@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use super::Inner;
 use crate::ending::of_container;
 use crate::engine::{self, SERVICE};
-use crate::ground::{Doer, Event, Stream};
+use crate::backend::{Doer, Event, Stream};
 use crate::lines::Lines;
 
 /// Pauses between looks for an engine that is gone, and for processes that stand still.

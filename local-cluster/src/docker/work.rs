@@ -14,7 +14,7 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::{Inner, environment, mount, user};
 use crate::engine;
-use crate::ground::{GroundError, Spec, Work};
+use crate::backend::{BackendError, Spec, Work};
 use crate::image;
 
 /// What is on its way from the container.
@@ -35,7 +35,7 @@ pub(super) struct Working {
 }
 
 impl Working {
-    /// Has none that waits, and none that is made from now on: the ground closes. What is being made is made, and swept.
+    /// Has none that waits, and none that is made from now on: the backend closes. What is being made is made, and swept.
     pub(super) async fn end(&self) {
         drop(self.making.write().await);
         self.spare().clear();
@@ -80,7 +80,7 @@ impl Drop for Container {
     }
 }
 
-pub(super) async fn start(inner: &Arc<Inner>, service: &str, arguments: &[&str]) -> Result<Work, GroundError> {
+pub(super) async fn start(inner: &Arc<Inner>, service: &str, arguments: &[&str]) -> Result<Work, BackendError> {
     let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
     let mut begun = match take(inner, service, &arguments).await? {
         Some(begun) => begun,
@@ -88,7 +88,7 @@ pub(super) async fn start(inner: &Arc<Inner>, service: &str, arguments: &[&str])
             let (inner, service) = (inner.clone(), service.to_owned());
             // Whoever asked may give up at any time: what is half made then is made, and goes at once.
             let made = tokio::spawn(async move { make(inner, &service, arguments).await }).await;
-            made.unwrap_or_else(|error| Err(GroundError::Lacking(error.to_string())))?
+            made.unwrap_or_else(|error| Err(BackendError::Lacking(error.to_string())))?
         }
     };
     begun.container.is_used = true;
@@ -98,7 +98,7 @@ pub(super) async fn start(inner: &Arc<Inner>, service: &str, arguments: &[&str])
 }
 
 /// One that waits, made as it would be made now, and runs yet.
-async fn take(inner: &Arc<Inner>, service: &str, arguments: &[String]) -> Result<Option<Begun>, GroundError> {
+async fn take(inner: &Arc<Inner>, service: &str, arguments: &[String]) -> Result<Option<Begun>, BackendError> {
     let spec = inner.specs.get(service)?;
     let is_it = |begun: &Begun| begun.container.spec == spec && begun.container.arguments == arguments;
     loop {
@@ -118,8 +118,8 @@ async fn take(inner: &Arc<Inner>, service: &str, arguments: &[String]) -> Result
 }
 
 /// Has what is in a service's folder be read by the container's user.
-fn open(spec: &Spec) -> Result<(), GroundError> {
-    let opening = GroundError::io(format!("open {} to its service", spec.folder.display()));
+fn open(spec: &Spec) -> Result<(), BackendError> {
+    let opening = BackendError::io(format!("open {} to its service", spec.folder.display()));
     image::open_to_readers(&spec.folder).map_err(opening)
 }
 
@@ -142,16 +142,16 @@ async fn put_by(inner: Arc<Inner>, service: &str, arguments: Vec<String>) {
     }
 }
 
-async fn make(inner: Arc<Inner>, service: &str, arguments: Vec<String>) -> Result<Begun, GroundError> {
+async fn make(inner: Arc<Inner>, service: &str, arguments: Vec<String>) -> Result<Begun, BackendError> {
     let _making = inner.working.making.read().await;
     if inner.closing.load(Ordering::Acquire) {
-        return Err(GroundError::Lacking("the session ends".to_owned()));
+        return Err(BackendError::Lacking("the session ends".to_owned()));
     }
     let spec = inner.specs.get(service)?;
-    let opened = inner.opened().clone().ok_or_else(|| GroundError::Unknown(service.to_owned()))?;
+    let opened = inner.opened().clone().ok_or_else(|| BackendError::Unknown(service.to_owned()))?;
     if opened.is_carried {
         let why = "the engine that DOCKER_HOST names sees no file of this machine".to_owned();
-        return Err(GroundError::Lacking(why));
+        return Err(BackendError::Lacking(why));
     }
     let number = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), ());
     let name = format!("{}-again-{number:016x}", inner.container(&spec));
@@ -179,7 +179,7 @@ async fn make(inner: Arc<Inner>, service: &str, arguments: Vec<String>) -> Resul
         host_config: Some(host_config),
         ..ContainerCreateBody::default()
     };
-    let failed = |doing: &str| GroundError::engine(format!("{doing} the container that runs {service} again"));
+    let failed = |doing: &str| BackendError::engine(format!("{doing} the container that runs {service} again"));
     let options = CreateContainerOptionsBuilder::default().name(&name).build();
     inner.engine.create_container(Some(options), body).await.map_err(failed("create"))?;
     let options = AttachContainerOptionsBuilder::default().stream(true).stdin(true).stdout(true).build();

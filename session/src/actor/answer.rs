@@ -41,7 +41,7 @@ impl Actor {
             Ask::Present(reply) => {
                 let (subjects, libraries) = self.state.subjects(&[]);
                 let libraries = judge::files(&self.tools.place, libraries);
-                let at = self.ground.clone().map(AtHome);
+                let at = self.backend.clone().map(AtHome);
                 drop(reply.send(Present { subjects, libraries, at }));
             }
             Ask::Replay(reply) => {

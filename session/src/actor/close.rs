@@ -10,13 +10,13 @@ use crate::running::Running;
 const LAST_MAKING: Duration = Duration::from_secs(10);
 
 impl Actor {
-    /// Ends every task (a rustc that runs ends with its task), then the ground.
+    /// Ends every task (a rustc that runs ends with its task), then the backend.
     pub(super) fn close(&mut self) {
         self.closing.send_replace(true);
         // One that is carried out says to the cluster that it was stopped.
         self.stop_push();
         let (mut tasks, mut making) = (std::mem::take(&mut self.tasks), std::mem::take(&mut self.making));
-        let (ground, events, folder) = (self.ground.take(), self.events.clone(), self.tools.place.folder.clone());
+        let (backend, events, folder) = (self.backend.take(), self.events.clone(), self.tools.place.folder.clone());
         let recorder = self.recorder.clone();
         tokio::spawn(async move {
             tasks.shutdown().await;
@@ -29,8 +29,8 @@ impl Actor {
             if let Err(error) = tokio::task::spawn_blocking(move || recorder.end()).await {
                 drop(events.send(Event::Notice { message: format!("the recording was not ended: {error}") }));
             }
-            if let Some(ground) = ground
-                && let Err(error) = ground.close().await
+            if let Some(backend) = backend
+                && let Err(error) = backend.close().await
             {
                 drop(
                     events

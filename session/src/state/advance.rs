@@ -1,7 +1,7 @@
 //! What is missing between what runs and what the file says, and the next steps towards it.
 //!
 //! In this order: a seat and a host for every service, a library for every meaning, the gate, libraries taken over,
-//! routes told, the front door moved, what is wanted no more removed, the edit told.
+//! routes told, the public listener moved, what is wanted no more removed, the edit told.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +36,7 @@ impl State {
     }
 
     fn seat_and_start(&mut self, wanted: &App, wiring: &Wiring) -> Vec<Effect> {
-        if self.ground.is_none() {
+        if self.backend.is_none() {
             return Vec::new();
         }
         let mut effects = Vec::new();
@@ -176,7 +176,7 @@ impl State {
         effects
     }
 
-    /// Routes, the front door and removals: only once every library of the edit is taken over.
+    /// Routes, the public listener and removals: only once every library of the edit is taken over.
     fn settle(&mut self) -> Vec<Effect> {
         let Some(routed) = self.routed.clone().filter(|_| self.gate.committed && !self.taking.waits()) else {
             return Vec::new();
@@ -205,7 +205,7 @@ impl State {
         removals.collect()
     }
 
-    /// Who opens the front door is told before who closes it.
+    /// Who opens the public listener is told before who closes it.
     fn tell(&mut self, routed: &App, wiring: &Wiring) -> Vec<Effect> {
         let mut tells = Vec::new();
         for service in &routed.services {
@@ -264,16 +264,16 @@ impl State {
         tells
     }
 
-    /// Where the ground leads to the front door, whoever had it and whoever gets it are seated anew.
+    /// Where the backend leads to the public listener, whoever had it and whoever gets it are seated anew.
     fn rehouse(&mut self, routed: &App, wiring: &Wiring) -> Vec<Effect> {
-        let Some(ground) = self.ground.as_ref().filter(|ground| !ground.hosts_bind_front && !ground.moving) else {
+        let Some(backend) = self.backend.as_ref().filter(|backend| !backend.hosts_bind_front && !backend.moving) else {
             return Vec::new();
         };
         let last = routed.last().map(str::to_owned);
-        if ground.front_at == last || last.as_ref().is_some_and(|last| !self.is_up(last)) {
+        if backend.front_at == last || last.as_ref().is_some_and(|last| !self.is_up(last)) {
             return Vec::new();
         }
-        let port = ground.front.port();
+        let port = backend.front.port();
         let one = |name: &String, front: Option<u16>| {
             let (service, known) = (routed.service(name)?, self.services.get(name)?);
             let states = service.placed.iter().filter(|placed| placed.is_state);
@@ -289,7 +289,7 @@ impl State {
                 states: states.map(|placed| placed.name.clone()).collect(),
             })
         };
-        let before = ground.front_at.clone();
+        let before = backend.front_at.clone();
         let gone = before.clone().filter(|name| routed.service(name).is_none());
         let moves: Vec<Move> = [before.and_then(|name| one(&name, None)), last.and_then(|name| one(&name, Some(port)))]
             .into_iter()
@@ -302,8 +302,8 @@ impl State {
             known.removing = true;
             return gone.map(|service| Effect::Remove { service }).into_iter().collect();
         }
-        if let Some(ground) = &mut self.ground {
-            ground.moving = true;
+        if let Some(backend) = &mut self.backend {
+            backend.moving = true;
         }
         vec![Effect::Rehouse { moves }]
     }
@@ -314,7 +314,7 @@ impl State {
 
     /// Whether nothing is under way any more.
     fn has_settled(&self) -> bool {
-        let moving = self.ground.as_ref().is_none_or(|ground| ground.moving);
+        let moving = self.backend.as_ref().is_none_or(|backend| backend.moving);
         let busy = |known: &super::Service| {
             let is_moving = known.telling || known.removing || known.renewing;
             known.swapping.is_some() || is_moving || known.building().is_some()

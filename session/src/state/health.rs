@@ -85,9 +85,9 @@ impl State {
     }
 
     pub(super) fn rehoused(&mut self, now: Duration, services: Vec<(String, Seat)>, ms: f64) -> Vec<Effect> {
-        if let Some(ground) = &mut self.ground {
-            ground.moving = false;
-            ground.front_at = self.routed.as_ref().and_then(|app| app.last()).map(str::to_owned);
+        if let Some(backend) = &mut self.backend {
+            backend.moving = false;
+            backend.front_at = self.routed.as_ref().and_then(|app| app.last()).map(str::to_owned);
         }
         for (service, seat) in services {
             if let Some(known) = self.services.get_mut(&service) {
@@ -96,7 +96,7 @@ impl State {
                 known.begun = now;
             }
         }
-        let message = format!("the front door moved to another container: for {ms:.0} ms nobody answered there");
+        let message = format!("the public listener moved to another container: for {ms:.0} ms nobody answered there");
         self.notice(now, message)
     }
 
@@ -129,7 +129,7 @@ impl State {
     }
 
     pub(super) fn down(&mut self, now: Duration, service: String, why: String, by: Doer) -> Vec<Effect> {
-        let moving = self.ground.as_ref().is_some_and(|ground| ground.moving);
+        let moving = self.backend.as_ref().is_some_and(|backend| backend.moving);
         let Some(known) = self.services.get_mut(&service).filter(|known| !known.removing && !known.renewing && !moving)
         else {
             return Vec::new();

@@ -18,13 +18,13 @@ impl State {
             let phase = self.phase();
             return Snapshot { now_ms: millis(now), phase, edit: self.edit, diagnostics, ..Snapshot::default() };
         };
-        let ground = self.ground.as_ref();
+        let backend = self.backend.as_ref();
         Snapshot {
             app: app.name.clone(),
             now_ms: millis(now),
             phase: self.phase(),
-            ground: ground.map(|ground| ground.name.to_owned()),
-            url: ground.filter(|_| self.ready).map(|ground| format!("http://{}/", ground.front)),
+            backend: backend.map(|backend| backend.name.to_owned()),
+            url: backend.filter(|_| self.ready).map(|backend| format!("http://{}/", backend.front)),
             edit: self.edit,
             services: app.services.iter().map(|service| self.service(service)).collect(),
             flow: app.flow.as_ref().map(Flow::to_string),

@@ -41,7 +41,7 @@ impl State {
 
     /// Starts services anew that find another environment, once nothing else is done to them: code first.
     pub(super) fn surround_anew(&mut self, wanted: &App, wiring: &Wiring) -> Vec<Effect> {
-        if !self.gate.committed || self.ground.as_ref().is_none_or(|ground| ground.moving) {
+        if !self.gate.committed || self.backend.as_ref().is_none_or(|backend| backend.moving) {
             return Vec::new();
         }
         let mut effects = Vec::new();
@@ -68,7 +68,7 @@ impl State {
             known.renewing = true;
             known.host = Host::Starting;
             known.told = Some(config.clone());
-            // Where the ground leads the front door stays as it is.
+            // Where the backend leads the public listener stays as it is.
             let place = Place { service: service.name.clone(), host: service.host.clone(), front: None, environment };
             effects.push(Effect::Renew(Box::new(Move { place, config, at, states })));
         }

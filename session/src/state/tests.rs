@@ -40,7 +40,7 @@ fn seat(port: u16) -> Seat {
 
 fn opened() -> Event {
     Event::Opened(Opened {
-        ground: "process",
+        backend: "process",
         hosts_bind_front: true,
         front: ([127, 0, 0, 1], 8080).into(),
         front_at: Some("map".to_owned()),
@@ -223,7 +223,7 @@ fn finding(message: &str) -> Diagnostic {
 }
 
 #[test]
-fn the_ground_opens_while_dependencies_are_built() {
+fn the_backend_opens_while_dependencies_are_built() {
     let mut state = World::new().state;
     let effects = state.update(
         at(1),
@@ -327,7 +327,7 @@ fn a_service_that_comes_is_seated_and_one_that_goes_is_removed_after_the_routes_
         .replace("#[dyninka::main]", "#[service] fn last(value: f64) -> f64 { value }\n#[dyninka::main]")
         .replace("get().map()", "get().map().last()");
     world.save(&three);
-    // The new last one opens the front door before the old one closes it.
+    // The new last one opens the public listener before the old one closes it.
     let steps = world.steps();
     assert_eq!(steps[..4], ["seat last", "build last", "start last", "swap last"], "{steps:?}");
     assert_eq!(world.live(), Some((vec![("last", "it is new")], vec![], true)));
@@ -477,10 +477,10 @@ fn a_broken_start_under_somebodys_eyes_waits_to_be_mended() {
 }
 
 #[test]
-fn the_front_door_of_a_ground_that_leads_to_it_moves_with_its_service() {
+fn the_front_door_of_a_backend_that_leads_to_it_moves_with_its_service() {
     let mut world = World::serving(CHAIN);
-    if let Some(ground) = &mut world.state.ground {
-        ground.hosts_bind_front = false;
+    if let Some(backend) = &mut world.state.backend {
+        backend.hosts_bind_front = false;
     }
     for known in world.state.services.values_mut() {
         if let Some(told) = &mut known.told {

@@ -80,11 +80,11 @@ impl State {
             && self.limits(wiring) == told.limits
     }
 
-    /// The front door, where this service's host has it; nothing at all where there is no ground yet.
+    /// The public listener, where this service's host has it; nothing at all where there is no backend yet.
     pub(super) fn front_of(&self, wiring: &Wiring, service: &str) -> Option<Option<SocketAddr>> {
-        let ground = self.ground.as_ref()?;
-        let has_front = ground.hosts_bind_front && wiring.app.last() == Some(service);
-        Some(has_front.then_some(ground.front))
+        let backend = self.backend.as_ref()?;
+        let has_front = backend.hosts_bind_front && wiring.app.last() == Some(service);
+        Some(has_front.then_some(backend.front))
     }
 
     fn limits(&self, wiring: &Wiring) -> Limits {

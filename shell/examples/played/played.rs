@@ -239,7 +239,7 @@ fn snapshot() -> Snapshot {
         app: "building".to_owned(),
         now_ms: 3_725_000,
         phase: Phase::Serving,
-        ground: Some("process".to_owned()),
+        backend: Some("process".to_owned()),
         services: vec![
             service("get", &[], "Reading"),
             service("filter", &[("reading", "Reading")], "Option<Reading>"),

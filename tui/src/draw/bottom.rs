@@ -9,7 +9,7 @@ use super::Scene;
 use super::canvas::Canvas;
 use super::text::{Row, width};
 use crate::deed::{self, Deed};
-use crate::ground::Ground;
+use crate::scope::Scope;
 use crate::model::{Overlay, open_push};
 use crate::prompt::{Prompt, Purpose};
 use crate::theme::Tone;
@@ -59,7 +59,7 @@ fn said(scene: Scene<'_>) -> Option<(String, Tone)> {
 fn keys(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
     let mut row = Row::new(scene.theme);
     // What is seen is easily taken for what runs here.
-    if scene.model.ground == Ground::Cluster {
+    if scene.model.scope == Scope::Cluster {
         row.text(" ", Tone::Plain).text("cluster", Tone::Busy).text("  ", Tone::Plain);
     }
     for (name, _, word) in hints(scene) {
@@ -76,7 +76,7 @@ fn keys(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
 pub(crate) fn hints(scene: Scene<'_>) -> Vec<(&'static str, KeyCode, &'static str)> {
     let Scene { model, snapshot, logs, .. } = scene;
     let freeze = if model.frozen.is_some() { "move on" } else { "freeze" };
-    let ground = if model.ground == Ground::Here { "cluster" } else { "local" };
+    let backend = if model.scope == Scope::Here { "cluster" } else { "local" };
     let expand = if model.expanded { "less" } else { "expand" };
     let candidates = [
         ("?", KeyCode::Char('?'), "help"),
@@ -91,7 +91,7 @@ pub(crate) fn hints(scene: Scene<'_>) -> Vec<(&'static str, KeyCode, &'static st
         (":", KeyCode::Char(':'), "command"),
         ("/", KeyCode::Char('/'), ""),
         ("tab", KeyCode::Tab, "pane"),
-        ("c", KeyCode::Char('c'), ground),
+        ("c", KeyCode::Char('c'), backend),
         ("i", KeyCode::Char('i'), "invoke"),
         ("s", KeyCode::Char('s'), "shell"),
         ("u", KeyCode::Char('u'), "undo"),

@@ -35,8 +35,8 @@ pub(crate) fn header(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
     if let Some(url) = &snapshot.url {
         right.push((url.clone(), Tone::Plain));
     }
-    if let Some(ground) = &snapshot.ground {
-        right.push((ground.clone(), Tone::Dim));
+    if let Some(backend) = &snapshot.backend {
+        right.push((backend.clone(), Tone::Dim));
     }
     let right_width = |right: &[(String, Tone)]| right.iter().map(|(text, _)| width(text) + 2).sum::<usize>();
     while row.width() + right_width(&right) > canvas.width() && right.pop().is_some() {}

@@ -48,10 +48,10 @@ fn facts(scene: Scene<'_>, service: &Service) -> Vec<(&'static str, String, Tone
     if let Some(url) = &service.url {
         facts.push(("url", url.clone(), Tone::Plain));
     }
-    if let Some(ground) = &snapshot.ground {
+    if let Some(backend) = &snapshot.backend {
         let times = if service.restarts == 1 { "once".into() } else { format!("{} times", service.restarts) };
         let restarts = if service.restarts > 0 { format!(", restarted {times}") } else { String::new() };
-        facts.push(("ground", format!("{ground}{restarts}"), Tone::Plain));
+        facts.push(("backend", format!("{backend}{restarts}"), Tone::Plain));
     }
     let mut feeds = snapshot.edges.iter().filter(|edge| edge.to == service.name).map(|edge| match &edge.input {
         Some(input) => format!("{input} from {}", edge.from),

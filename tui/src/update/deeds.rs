@@ -5,7 +5,7 @@ use session::{Command, Snapshot};
 use super::{command, push};
 use crate::act::Act;
 use crate::deed::{self, Deed, Stride, Way};
-use crate::ground::Ground;
+use crate::scope::Scope;
 use crate::log::LogRing;
 use crate::model::{self, Model, Overlay, Pane};
 use crate::prompt::{Prompt, Purpose};
@@ -42,8 +42,8 @@ pub(super) fn perform(model: &mut Model, deed: Deed, snapshot: &Snapshot, logs: 
             return vec![Act::Freeze(model.frozen.is_some())];
         }
         Deed::Cluster => {
-            let wanted = model.ground == Ground::Here;
-            model.ground = if wanted { Ground::Asking } else { Ground::Here };
+            let wanted = model.scope == Scope::Here;
+            model.scope = if wanted { Scope::Asking } else { Scope::Here };
             model.message = wanted.then(|| "asking the cluster".into());
             return vec![Act::Cluster(wanted)];
         }

@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent, MouseEven
 use serde_json::json;
 use session::Command;
 use session::verdict::{Changed, Findings, Judgement, Verdict};
-use tui::{Act, Ground, Input, Overlay, Pane};
+use tui::{Act, Scope, Input, Overlay, Pane};
 
 use crate::drawn::{COLOUR, Screen};
 use crate::made;
@@ -59,18 +59,18 @@ fn the_time_window_stays_within_those_there_are() {
 fn the_bottom_line_says_whose_services_are_shown() {
     let mut screen = serving((120, 30));
     assert_eq!(screen.press("c"), [Act::Cluster(true)]);
-    assert_eq!(screen.model.ground, Ground::Asking);
+    assert_eq!(screen.model.scope, Scope::Asking);
     assert!(screen.text().contains("asking the cluster"));
-    screen.take(Input::Shows(Ground::Cluster));
+    screen.take(Input::Shows(Scope::Cluster));
     let text = screen.text();
     let bottom = text.lines().last().unwrap_or_default().to_owned();
     assert!(bottom.starts_with(" cluster ") && bottom.contains(" c local "), "{bottom}");
     assert!(!bottom.contains("invoke"), "what is called is what runs here: {bottom}");
     screen.press("f");
-    assert_eq!(screen.press("c"), [], "a picture that stands still is of one ground");
+    assert_eq!(screen.press("c"), [], "a picture that stands still is of one backend");
     screen.press("f");
     assert_eq!(screen.press("c"), [Act::Cluster(false)]);
-    assert_eq!(screen.model.ground, Ground::Here);
+    assert_eq!(screen.model.scope, Scope::Here);
     assert_eq!([screen.press("c"), screen.press("c")], [[Act::Cluster(true)], [Act::Cluster(false)]], "given up");
 }
 

@@ -25,7 +25,7 @@ pub(crate) fn serving() -> Snapshot {
         pid: 4242,
         now_ms: 754_000,
         phase: Phase::Serving,
-        ground: Some("docker".into()),
+        backend: Some("docker".into()),
         url: Some("http://127.0.0.1:41234/".into()),
         edit: 12,
         edges: chain(&services),

@@ -10,7 +10,7 @@ use crate::source::Desk;
 
 /// Whose services are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Ground {
+pub enum Scope {
     /// Those that run here.
     #[default]
     Here,
@@ -55,7 +55,7 @@ impl Elsewhere {
             return match answered {
                 Ok(pictures) => {
                     self.pictures = Some(pictures);
-                    Change::Shows(Ground::Cluster)
+                    Change::Shows(Scope::Cluster)
                 }
                 Err(why) => Change::Ended(why),
             };
@@ -73,8 +73,8 @@ impl Elsewhere {
 pub(crate) enum Change {
     /// There is another picture.
     Picture,
-    /// Services of another ground are shown.
-    Shows(Ground),
+    /// Services of another backend are shown.
+    Shows(Scope),
     /// Those that run here are shown again, for this reason.
     Ended(String),
 }

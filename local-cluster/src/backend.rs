@@ -28,7 +28,7 @@ pub struct Plan {
     pub services: Vec<Spec>,
 }
 
-/// The services of a plan as they stand now: they come and go while the ground is open.
+/// The services of a plan as they stand now: they come and go while the backend is open.
 #[derive(Debug)]
 pub(crate) struct Specs(Mutex<BTreeMap<String, Spec>>);
 
@@ -41,16 +41,16 @@ impl Specs {
         self.lock().values().cloned().collect()
     }
 
-    pub(crate) fn get(&self, service: &str) -> Result<Spec, GroundError> {
-        self.lock().get(service).cloned().ok_or_else(|| GroundError::Unknown(service.to_owned()))
+    pub(crate) fn get(&self, service: &str) -> Result<Spec, BackendError> {
+        self.lock().get(service).cloned().ok_or_else(|| BackendError::Unknown(service.to_owned()))
     }
 
     pub(crate) fn put(&self, spec: Spec) {
         self.lock().insert(spec.service.clone(), spec);
     }
 
-    pub(crate) fn take(&self, service: &str) -> Result<Spec, GroundError> {
-        self.lock().remove(service).ok_or_else(|| GroundError::Unknown(service.to_owned()))
+    pub(crate) fn take(&self, service: &str) -> Result<Spec, BackendError> {
+        self.lock().remove(service).ok_or_else(|| BackendError::Unknown(service.to_owned()))
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Spec>> {
@@ -76,7 +76,7 @@ pub struct Spec {
     pub host: String,
     /// Its folder: configuration and libraries.
     pub folder: PathBuf,
-    /// The chain's front door: a port of 127.0.0.1 that leads to this service too.
+    /// The chain's public listener: a port of 127.0.0.1 that leads to this service too.
     pub front: Option<u16>,
     /// All of its environment.
     pub environment: BTreeMap<String, String>,
@@ -93,7 +93,7 @@ pub struct Seat {
     pub here: SocketAddr,
 }
 
-/// What happens on a ground.
+/// What happens on a backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A service wrote a line.
@@ -130,7 +130,7 @@ pub enum Begun {
 /// Whose doing the end of a service was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doer {
-    /// Its own: it exited or crashed, needed more memory than there is, or was found wanting ([`Ground::kill`]).
+    /// Its own: it exited or crashed, needed more memory than there is, or was found wanting ([`Backend::kill`]).
     Service,
     /// Somebody else's: it was killed, stopped, paused, or went with its engine.
     Others,
@@ -176,54 +176,54 @@ pub struct Work {
 /// A place where services run. Closing it removes everything it made; dropping it unclosed leaves what [`crate::sweep`]
 /// finds.
 #[async_trait]
-pub trait Ground: Send + Sync {
+pub trait Backend: Send + Sync {
     /// `docker` or `process`.
     fn name(&self) -> &'static str;
 
-    /// Whether a service's host binds the front door itself. Where it does not, the ground leads to it, and leads to
+    /// Whether a service's host binds the public listener itself. Where it does not, the backend leads to it, and leads to
     /// another service only once that is removed and seated anew.
     fn hosts_bind_front(&self) -> bool;
 
     /// Makes ready for a plan and finds a seat for each of its services.
-    async fn open(&self) -> Result<BTreeMap<String, Seat>, GroundError>;
+    async fn open(&self) -> Result<BTreeMap<String, Seat>, BackendError>;
 
     /// Finds a seat for one more service, or one that was removed.
-    async fn seat(&self, spec: Spec) -> Result<Seat, GroundError>;
+    async fn seat(&self, spec: Spec) -> Result<Seat, BackendError>;
 
     /// Ends a service at once, without a grace: its end is told as [`Event::Down`], of
     /// its own doing: it was found wanting.
-    async fn kill(&self, service: &str) -> Result<(), GroundError>;
+    async fn kill(&self, service: &str) -> Result<(), BackendError>;
 
     /// Stops a service, letting it answer what it has begun for a short while, and removes what was made for it. Its
     /// end is no [`Event::Down`].
-    async fn remove(&self, service: &str) -> Result<(), GroundError>;
+    async fn remove(&self, service: &str) -> Result<(), BackendError>;
 
-    /// Stops a service as [`Ground::remove`] does, and has the next start of it find this environment, at the seat it has.
-    async fn renew(&self, service: &str, environment: BTreeMap<String, String>) -> Result<(), GroundError>;
+    /// Stops a service as [`Backend::remove`] does, and has the next start of it find this environment, at the seat it has.
+    async fn renew(&self, service: &str, environment: BTreeMap<String, String>) -> Result<(), BackendError>;
 
     /// Starts a service, or starts it again where it is down. Its folder must hold its configuration.
-    async fn start(&self, service: &str) -> Result<Begun, GroundError>;
+    async fn start(&self, service: &str) -> Result<Begun, BackendError>;
 
     /// Has a running service find in its folder what is in it now, wherever it runs.
-    async fn bring(&self, service: &str) -> Result<(), GroundError>;
+    async fn bring(&self, service: &str) -> Result<(), BackendError>;
 
     /// Starts this program, with these arguments, as a service is started: as the same user, with the same limits and
     /// environment and the service's folder, but without a network where that can be. It is found under the same path.
-    async fn work(&self, service: &str, arguments: &[&str]) -> Result<Work, GroundError>;
+    async fn work(&self, service: &str, arguments: &[&str]) -> Result<Work, BackendError>;
 
-    /// Where ports that services publish are found, the front door's too.
+    /// Where ports that services publish are found, the public listener's too.
     fn address(&self) -> IpAddr;
 
-    /// The next thing that happens; none once the ground is closed.
+    /// The next thing that happens; none once the backend is closed.
     async fn next(&self) -> Option<Event>;
 
     /// Stops every service, letting it answer what it has begun for a short while, and removes all that was made.
-    async fn close(&self) -> Result<(), GroundError>;
+    async fn close(&self) -> Result<(), BackendError>;
 }
 
-/// A ground that does not do what it is asked.
+/// A backend that does not do what it is asked.
 #[derive(Debug, thiserror::Error)]
-pub enum GroundError {
+pub enum BackendError {
     /// No engine answers.
     #[error("cannot reach a Docker engine: {0}")]
     NoEngine(String),
@@ -269,7 +269,7 @@ pub enum GroundError {
     Unknown(String),
 }
 
-impl GroundError {
+impl BackendError {
     pub(crate) fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let doing = doing.into();
         move |source| Self::Io { doing, source }

@@ -17,7 +17,7 @@ const AVERAGE: &str = "fn moving_avg(value: f64) -> Average {\n";
 
 /// A namespace with the app's file; the namespace goes with it.
 #[derive(Debug)]
-pub(super) struct Ground {
+pub(super) struct Backend {
     pub(super) namespace: String,
     pub(super) file: PathBuf,
     text: String,
@@ -34,7 +34,7 @@ pub(super) fn kubeconfig() -> Option<PathBuf> {
     Some(testbed().join("kubeconfig")).filter(|file| file.is_file())
 }
 
-impl Ground {
+impl Backend {
     pub(super) fn new(run: &Run<'_>, purpose: &str) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("make a folder")?;
         let file = folder.path().join("building.rs");
@@ -91,7 +91,7 @@ impl Ground {
     }
 }
 
-impl Drop for Ground {
+impl Drop for Backend {
     fn drop(&mut self) {
         if let Err(error) = kubectl(&["delete", "namespace", &self.namespace, "--wait=false"]) {
             eprintln!("bench: the namespace {} stays: {error:#}", self.namespace);
