@@ -62,11 +62,24 @@ fn end_all_in(folder: &Path) {
     }
 }
 
-/// Others' processes cannot be looked into, and are none of ours.
+/// Others' processes cannot be looked into, and are none of ours. One that has just been started has no environment yet
+/// for some microseconds: it is looked at again.
 fn has_variable(pid: i32, variable: &[u8]) -> bool {
-    let mut text = Vec::new();
-    let read = fs::File::open(format!("/proc/{pid}/environ")).and_then(|mut file| file.read_to_end(&mut text));
-    read.is_ok() && text.split(|byte| *byte == 0).any(|found| found == variable)
+    const LOOKS: u8 = 20;
+    let read = |name: &str| {
+        let mut bytes = Vec::new();
+        fs::File::open(format!("/proc/{pid}/{name}")).and_then(|mut file| file.read_to_end(&mut bytes)).map(|_| bytes)
+    };
+    for _ in 0..LOOKS {
+        match read("environ") {
+            // A thread of the kernel and what has ended have none for good, and no program either.
+            Ok(text) if text.is_empty() && fs::read_link(format!("/proc/{pid}/exe")).is_ok() => {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+            read => return read.is_ok_and(|text| text.split(|byte| *byte == 0).any(|found| found == variable)),
+        }
+    }
+    false
 }
 
 /// When a process began, in clock ticks since boot (proc(5), field 22).
