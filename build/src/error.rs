@@ -138,9 +138,6 @@ impl BuildError {
             Self::Missing { program, source } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Some(format!("see to it that `{program}` may be run: by its mode, and where its file system is mounted"))
             }
-            Self::Missing { program, .. } if in_path(program) => Some(format!(
-                "`{program}` is in PATH, so it is the folder to run it in that is gone: stop the session and start it again"
-            )),
             Self::Missing { program, .. } => {
                 Some(format!("install Rust from https://rustup.rs, or put the folder of `{program}` into PATH"))
             }
@@ -213,12 +210,6 @@ pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> 
     }
 }
 
-/// Whether there is such a program: a start that finds none may also be one in a folder that is not there.
-fn in_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
@@ -227,9 +218,7 @@ mod tests {
     #[test]
     fn a_program_that_cannot_be_started_is_not_always_one_that_is_missing() {
         let missing = |source| BuildError::Missing { program: "rustc".to_owned(), source }.hint().unwrap();
-        assert!(missing(io::ErrorKind::NotFound.into()).contains("folder to run it in"));
-        let absent = BuildError::Missing { program: "rustd".to_owned(), source: io::ErrorKind::NotFound.into() };
-        assert!(absent.hint().unwrap().contains("rustup.rs"));
+        assert!(missing(io::ErrorKind::NotFound.into()).contains("rustup.rs"));
         assert!(missing(io::Error::from_raw_os_error(24)).contains("ulimit -n"));
         assert!(missing(io::Error::from_raw_os_error(11)).contains("ulimit -u"));
         assert!(!missing(io::ErrorKind::PermissionDenied.into()).contains("install"));

@@ -50,7 +50,7 @@ pub(crate) async fn run_until(
 ) -> Result<Ended, BuildError> {
     let program = name(&command);
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let child = command.spawn().map_err(|source| BuildError::Missing { program: program.clone(), source })?;
+    let child = command.spawn().map_err(|source| unstarted(&command, source))?;
     let mut group = Group { id: child.id().and_then(|id| Pid::from_raw(id.cast_signed())), child };
     if let (Pace::Aside, Some(id)) = (pace, group.id)
         && let Err(error) = setpriority_pgrp(Some(id), ASIDE)
@@ -137,6 +137,14 @@ impl Drop for Group {
     }
 }
 
+/// Why a program did not start: it is missing, or the folder to run it in is.
+fn unstarted(command: &Command, source: std::io::Error) -> BuildError {
+    match command.as_std().get_current_dir().filter(|folder| !folder.is_dir()) {
+        Some(folder) => BuildError::Io { doing: "run a program in", path: folder.to_owned(), source },
+        None => BuildError::Missing { program: name(command), source },
+    }
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
@@ -157,6 +165,14 @@ mod tests {
         let ended = ended.await.unwrap();
         assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(3), "out\n"));
         assert_eq!(lines, ["one", "two"]);
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_is_gone_is_not_taken_for_a_program_that_is_missing() {
+        let mut command = shell("true");
+        command.current_dir("/nowhere");
+        let words = run(command, Duration::from_secs(60), |_| {}).await.unwrap_err().to_string();
+        assert!(words.contains("/nowhere"), "{words}");
     }
 
     #[tokio::test]
