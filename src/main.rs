@@ -92,8 +92,7 @@ fn tidy_objects() {
     if words.next().as_deref() != Some("host") {
         return;
     }
-    let without =
-        words.next().zip(paths.ok()).and_then(|(folder, paths)| local_cluster::without_folder(&paths, &folder));
+    let without = words.next().zip(paths.ok()).and_then(|(folder, paths)| host::without_folder(&paths, &folder));
     let Some(own) = without else { return };
     #[expect(unsafe_code, reason = "no other way to change what libraries read")]
     // SAFETY: nothing of `main` ran before that could have started a thread, which might read the environment.

@@ -24,7 +24,6 @@ pub use choice::{Chosen, On, choose, sweep};
 pub use engine::engine_version;
 pub use ground::{Begun, Doer, Event, Ground, GroundError, Limits, Plan, Seat, Spec, Stream, Work};
 pub use limits::{FILES_HINT, is_out_of_files};
-pub use objects::without_folder;
 pub use port::{HeldPort, PortError, free_port, hold_port, port_holder};
 pub use program::Program;
 pub use queue::{Entry, Lost, Receiver, Sender, queue};

@@ -95,16 +95,6 @@ pub(crate) fn are_in(folder: &Path) -> bool {
     names.map(|name| name.to_string_lossy().into_owned()).any(|name| name.contains(".so") && !name.starts_with("lib-"))
 }
 
-/// What `LD_LIBRARY_PATH` is without the folder of a service that its backend put first, for the service to find: none,
-/// where nothing is left. None where the backend did not.
-pub fn without_folder(paths: &str, folder: &str) -> Option<Option<String>> {
-    let rest = paths.strip_prefix(folder)?;
-    match rest.strip_prefix(':') {
-        Some(own) => Some(Some(own.to_owned())),
-        None => rest.is_empty().then_some(None),
-    }
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
@@ -142,15 +132,6 @@ mod tests {
         let error = complete("get", &service, &BTreeSet::new()).unwrap_err().to_string();
         assert!(error.contains("libouter.so.2") && error.contains("get"), "{error}");
         complete("get", &service, &BTreeSet::from(["libouter.so.2".to_owned()])).unwrap();
-    }
-
-    #[test]
-    fn a_service_finds_the_path_that_its_user_gave() {
-        let (gone, kept) = (Some(None), Some(Some("/own:/more".to_owned())));
-        assert_eq!(without_folder("/dyninka", "/dyninka"), gone);
-        assert_eq!(without_folder("/dyninka:/own:/more", "/dyninka"), kept);
-        assert_eq!(without_folder("/dyninka2", "/dyninka"), None);
-        assert_eq!(without_folder("/own", "/dyninka"), None);
     }
 
     #[test]
