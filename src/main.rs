@@ -15,6 +15,7 @@ use fault::{Fault, Kind};
 
 fn main() -> ExitCode {
     tidy_no_proxy();
+    tidy_objects();
     let arguments = match arguments::read(std::env::args_os().collect()) {
         Ok(arguments) => arguments,
         Err(Refusal::Clap(error)) => return told(&error),
@@ -78,6 +79,27 @@ fn tidy_no_proxy() {
             unsafe {
                 std::env::set_var(name, tidy);
             }
+        }
+    }
+}
+
+/// Takes a service's folder out of `LD_LIBRARY_PATH`: the loader of this host has read it, and the service finds the same
+/// environment wherever it runs.
+fn tidy_objects() {
+    const PATHS: &str = "LD_LIBRARY_PATH";
+    let (mut words, paths) =
+        (std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()), std::env::var(PATHS));
+    if words.next().as_deref() != Some("host") {
+        return;
+    }
+    let without = words.next().zip(paths.ok()).and_then(|(folder, paths)| host::without_folder(&paths, &folder));
+    let Some(own) = without else { return };
+    #[expect(unsafe_code, reason = "no other way to change what libraries read")]
+    // SAFETY: nothing of `main` ran before that could have started a thread, which might read the environment.
+    unsafe {
+        match own {
+            Some(own) => std::env::set_var(PATHS, own),
+            None => std::env::remove_var(PATHS),
         }
     }
 }

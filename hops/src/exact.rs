@@ -96,7 +96,11 @@ fn is_kept(number: &str) -> bool {
         return number.parse::<u64>().is_ok() || number.parse::<i64>().is_ok();
     }
     match number.parse::<f64>() {
-        Ok(read) if read.is_finite() => decimal(number) == decimal(&format!("{read:e}")),
+        // Two decimals may be equally short and equally near to one float: either is that float, whoever wrote it.
+        Ok(read) if read.is_finite() => {
+            let own = decimal(number);
+            own == decimal(&format!("{read:e}")) || own == decimal(&Value::from(read).to_string())
+        }
         _ => true,
     }
 }
@@ -147,6 +151,13 @@ mod tests {
 
     fn number_of(value: &Value) -> String {
         number(value).map_or_else(|| value.to_string(), str::to_owned)
+    }
+
+    #[test]
+    fn either_of_two_decimals_of_one_float_is_that_float() {
+        for written in ["-623763371713633.2", "-623763371713633.3"] {
+            assert_eq!(read(written).unwrap(), Value::from(-623_763_371_713_633.25), "{written}");
+        }
     }
 
     #[test]

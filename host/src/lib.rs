@@ -19,6 +19,7 @@ mod journey;
 mod lane;
 mod library;
 mod metrics;
+mod objects;
 mod outside;
 mod pace;
 mod pages;
@@ -46,6 +47,7 @@ mod wire;
 
 use std::path::Path;
 
+pub use objects::without_folder;
 pub use server::{HostError, Server};
 
 /// Runs the service whose `config.json` is in `folder`, until SIGTERM or Ctrl-C; then answers what has begun. The exit

@@ -423,7 +423,8 @@ impl Inner {
     }
 }
 
-/// A service's environment in its container, where shared objects that its library needs lie beside it.
+/// A service's environment in its container, where shared objects that its library needs lie beside it. The loader reads
+/// it, and the host takes the folder out again before it runs anything (`host::without_folder`).
 fn environment(own: &BTreeMap<String, String>, folder: &str) -> Vec<String> {
     const OBJECTS: &str = "LD_LIBRARY_PATH";
     let paths = own.get(OBJECTS).filter(|paths| !paths.is_empty());

@@ -89,6 +89,12 @@ fn listed(said: &str) -> BTreeMap<String, Option<PathBuf>> {
     objects.collect()
 }
 
+/// Whether shared objects lie beside the libraries of a service.
+pub(crate) fn are_in(folder: &Path) -> bool {
+    let names = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    names.map(|name| name.to_string_lossy().into_owned()).any(|name| name.contains(".so") && !name.starts_with("lib-"))
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-pub(crate) use crate::hosts::{kill, ours};
+pub(crate) use crate::hosts::{kill, ours, serving};
 use crate::session::{Client, Dev, example};
 
 crate::on_both_backends!(

@@ -14,7 +14,7 @@ use crate::support::app;
 use crate::toolchain::Toolchain;
 
 /// rustc making the library of a service.
-const LIBRARY: &str = "*/library.so*";
+const LIBRARY: &str = "*--crate-type=cdylib*";
 
 fn start(toolchain: &Toolchain, file: &Path) -> Dev {
     let mut dev = Dev::spawn(toolchain.dyn_command(), file, &["--on", "process", "--port", "0"]);

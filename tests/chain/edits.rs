@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::building::{kill, ours};
+use crate::building::{kill, serving};
 use crate::session::{Client, Dev};
 use crate::support::app;
 
@@ -44,7 +44,7 @@ fn a_function_is_taken_over_with_its_state(on: &str) {
     let (_folder, file) = app(COUNTER);
     let mut dev = Dev::start(&file, on);
     let (client, url) = (Client::new(), dev.url());
-    let before = ours(on, &file);
+    let before = serving(on, &file);
     assert_eq!(client.get(&url).body, "1011");
     // A helper: who reaches it, with the reason.
     fs::write(&file, COUNTER.replace("-> u64 { 1 }", "-> u64 { 2 }")).expect("a save");
@@ -77,7 +77,7 @@ fn a_function_is_taken_over_with_its_state(on: &str) {
     dev.wait_for("live");
     assert_eq!(client.get(&url).body, "4011");
     // Same processes, same containers.
-    assert_eq!(ours(on, &file), before);
+    assert_eq!(serving(on, &file), before);
     // What comes back after a kill has the latest code.
     fs::write(&file, COUNTER.replace("-> u64 { 1 }", "-> u64 { 3 }")).expect("a save");
     dev.wait_for("live");
@@ -105,7 +105,7 @@ fn services_come_are_renamed_and_go_while_the_chain_runs(on: &str) {
     let (_folder, file) = app(COUNTER);
     let mut dev = Dev::start(&file, on);
     let (client, url) = (Client::new(), dev.url());
-    let before = ours(on, &file);
+    let before = serving(on, &file);
     assert_eq!(client.get(&url).body, "1011");
     // A new last service: the public listener leads to it, at the same address.
     let doubled = COUNTER
@@ -115,7 +115,7 @@ fn services_come_are_renamed_and_go_while_the_chain_runs(on: &str) {
     let live = dev.wait_for("live");
     assert_eq!((&live["services"][0]["name"], &live["flow"]), (&json!("double"), &json!(true)), "{live}");
     assert_eq!(client.get(&url).body, "4022", "the count goes on");
-    assert_eq!(ours(on, &file).len(), before.len() + 1);
+    assert_eq!(serving(on, &file).len(), before.len() + 1);
     // Another name for the one with the state: its value goes along, the old one leaves nothing behind.
     let renamed = doubled.replace("#[placed(count)]", "#[placed(tally)]").replace("fn count(", "fn tally(");
     let renamed = renamed.replace(".count()", ".tally()");
@@ -124,12 +124,12 @@ fn services_come_are_renamed_and_go_while_the_chain_runs(on: &str) {
     assert_eq!(live["services"][0]["state"]["COUNT"]["how"], "carried", "{live}");
     assert_eq!(live["removed"], json!(["count"]));
     assert_eq!(client.get(&url).body, "6022");
-    assert_eq!(ours(on, &file).len(), before.len() + 1);
+    assert_eq!(serving(on, &file).len(), before.len() + 1);
     // The last one goes, and the door leads to the one before it.
     fs::write(&file, renamed.replace(".double()", "").replace("#[service]\nfn double", "fn double")).expect("a save");
     assert_eq!(dev.wait_for("live")["removed"], json!(["double"]));
     assert_eq!(client.get(&url).body, "4011");
-    assert_eq!(ours(on, &file).len(), before.len());
+    assert_eq!(serving(on, &file).len(), before.len());
     dev.stop();
 }
 

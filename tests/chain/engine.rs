@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use crate::building::{kill, ours};
+use crate::building::{kill, serving};
 use crate::daemon::Engine;
 use crate::disk::Disk;
 use crate::session::{Client, Dev};
@@ -77,7 +77,7 @@ fn a_paused_or_removed_container_is_seen_and_runs_again() {
     let mut dev = Dev::start(&file, "docker");
     let (client, url) = (Client::new(), dev.url());
     for verb in [&["pause"][..], &["rm", "-f"]] {
-        let container = &ours("docker", &file)[0];
+        let container = &serving("docker", &file)[0];
         assert!(
             Command::new("docker").args(verb).arg(container).stdout(Stdio::null()).status().expect("docker").success()
         );

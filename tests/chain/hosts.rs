@@ -16,6 +16,18 @@ pub(crate) fn ours(on: &str, file: &Path) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
+/// The same without containers that replay: pids of host processes, or ids of services' containers.
+pub(crate) fn serving(on: &str, file: &Path) -> Vec<String> {
+    if on != "docker" {
+        return ours(on, file);
+    }
+    let label = format!("label=dyninka.id={}", id(file));
+    let found =
+        Command::new("docker").args(["ps", "-aq", "--filter", &label, "--filter", "label=dyninka.service"]).output();
+    let text = String::from_utf8(found.expect("docker").stdout).expect("ids");
+    text.lines().map(str::to_owned).collect()
+}
+
 /// What tells the app in this file from others: it stands in the names of its folder, containers and network.
 fn id(file: &Path) -> String {
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("home/apps");

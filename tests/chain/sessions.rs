@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::building::ours;
+use crate::building::{ours, serving};
 use crate::saves::numbered;
 use crate::session::{Client, Dev, PATIENCE};
 use crate::support::{app, dyn_command};
 use crate::toolchain::Toolchain;
 
 /// rustc making the library of a service.
-const LIBRARY: &str = "*/library.so*";
+const LIBRARY: &str = "*--crate-type=cdylib*";
 
 /// All that was started is gone within this after the session is asked to end. It takes less than two seconds where
 /// nothing else runs; the grace for a request and the engine's own time grow with what else does.
@@ -269,7 +269,7 @@ fn after_a_kill_the_next_start_removes_what_is_left_and_nothing_of_others() {
         neighbour.ready = neighbour.wait_for("ready");
         let mut dev = Dev::spawn(toolchain.dyn_command(), &file, &arguments);
         dev.wait_for("ready");
-        let (before, neighbours) = (ours(on, &file), ours(on, &other));
+        let (before, neighbours) = (serving(on, &file), serving(on, &other));
         // In the middle of an edit.
         toolchain.hold(LIBRARY);
         fs::write(&file, numbered(fresh())).expect("a save");
@@ -287,15 +287,15 @@ fn after_a_kill_the_next_start_removes_what_is_left_and_nothing_of_others() {
         drop(held);
         let client = Client::new();
         assert_eq!(client.get(&dev.url()).body, number.to_string());
-        let after = ours(on, &file);
+        let after = serving(on, &file);
         assert!(
             after.len() == before.len() && before.iter().all(|id| !after.contains(id)),
             "{on}: {before:?} {after:?}"
         );
-        assert_eq!(ours(on, &other), neighbours, "{on}");
+        assert_eq!(serving(on, &other), neighbours, "{on}");
         assert_eq!(client.get(&neighbour.url()).body, "2");
         dev.stop();
-        assert_eq!(ours(on, &other), neighbours, "{on}");
+        assert_eq!(serving(on, &other), neighbours, "{on}");
         assert_eq!(client.get(&neighbour.url()).body, "2");
         neighbour.stop();
         assert_eq!((toolchain.left(), others.left()), (Vec::new(), Vec::new()), "{on}");

@@ -109,7 +109,7 @@ exec {real} \"$@\"
         fs::write(&once, "").expect("a mark");
         let words = r#"{"$message_type":"diagnostic","message":"found crate `serde` compiled by an incompatible version of rustc","code":{"code":"E0514","explanation":null},"level":"error","spans":[],"children":[],"rendered":"error[E0514]"}"#;
         self.write(&format!(
-            "case \" $* \" in\n*/library.so*) if rm {} 2>/dev/null; then echo '{words}' >&2; exit 1; fi ;;\nesac",
+            "case \" $* \" in\n*--crate-type=cdylib*) if rm {} 2>/dev/null; then echo '{words}' >&2; exit 1; fi ;;\nesac",
             once.display()
         ));
     }

@@ -10,6 +10,7 @@ mod daemon;
 #[expect(dead_code, reason = "here a service fills it")]
 mod disk;
 #[path = "../chain/hosts.rs"]
+#[expect(dead_code, reason = "nothing is replayed here")]
 mod hosts;
 #[path = "../chain/session.rs"]
 #[expect(dead_code, reason = "the chain's tests see more of a session")]

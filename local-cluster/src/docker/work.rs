@@ -16,6 +16,7 @@ use super::{Inner, environment, mount, user};
 use crate::engine;
 use crate::backend::{BackendError, Spec, Work};
 use crate::image;
+use crate::objects;
 
 /// What is on its way from the container.
 const ROOM: usize = 64 << 10;
@@ -160,6 +161,11 @@ async fn make(inner: Arc<Inner>, service: &str, arguments: Vec<String>) -> Resul
     let name = container.name.clone();
     let folder = spec.folder.display().to_string();
     open(&spec)?;
+    // What a library needs beside it is found there; where it needs nothing, the environment is the service's own.
+    let environment = match objects::are_in(&spec.folder) {
+        true => environment(&spec.environment, &folder),
+        false => spec.environment.iter().map(|(name, value)| format!("{name}={value}")).collect(),
+    };
     let host_config = HostConfig {
         mounts: Some(vec![mount(&spec.folder, &folder)]),
         network_mode: Some("none".to_owned()),
@@ -171,7 +177,7 @@ async fn make(inner: Arc<Inner>, service: &str, arguments: Vec<String>) -> Resul
         entrypoint: Some(vec![image::HOST.to_owned()]),
         cmd: Some(arguments),
         hostname: Some(spec.host.clone()),
-        env: Some(environment(&spec.environment, &folder)),
+        env: Some(environment),
         user: Some(user()),
         labels: Some(inner.labels(None)),
         open_stdin: Some(true),
