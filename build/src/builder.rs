@@ -422,6 +422,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let builder = Builder::open(&folder.path().join("app.rs"), &folder.path().join("cache"), |_| {}).unwrap();
         let error = builder.build(&App::default(), "nobody").await.unwrap_err();
-        assert_eq!(error.to_string(), "find a service nobody");
+        assert_eq!(error.to_string(), "cannot find a service nobody");
     }
 }

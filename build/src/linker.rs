@@ -198,7 +198,7 @@ mod tests {
         let rungs = vec![rung("wild", Err("it is not installed")), rung("cc", Ok("c"))];
         let error =
             choose(rungs, |_: Vec<String>| async { Err("it did not link: no libc".to_owned()) }).await.unwrap_err();
-        assert_eq!(error.to_string(), "link a library: wild: it is not installed; cc: it did not link: no libc");
+        assert_eq!(error.to_string(), "cannot link a library: wild: it is not installed; cc: it did not link: no libc");
     }
 
     #[tokio::test]

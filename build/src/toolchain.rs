@@ -128,6 +128,6 @@ mod tests {
     #[test]
     fn a_rustc_that_says_nothing_is_no_rustc() {
         let error = Toolchain::read(Path::new("rustc"), "hello", "/nowhere", Path::new("/")).unwrap_err();
-        assert_eq!(error.to_string(), "understand rustc: it says \"hello\" of itself");
+        assert_eq!(error.to_string(), "cannot understand rustc: it says \"hello\" of itself");
     }
 }

@@ -122,7 +122,7 @@ mod tests {
         let by_path = home.path().join("recordings/warm");
         assert_eq!(find(Path::new("x/other.rs"), by_path.to_str().unwrap()).unwrap(), by_path);
         let none = find(&app, "src").unwrap_err().to_string();
-        assert!(none.starts_with("find the recording `src`: there is none in src or "), "{none}");
+        assert!(none.starts_with("cannot find the recording `src`: there is none in src or "), "{none}");
     }
 
     #[test]

@@ -31,7 +31,7 @@ fn a_torn_line_is_read_over() {
     assert_eq!((summary.requests, summary.hops, summary.unread, summary.lost), (2, 4, 2, 3));
     assert_eq!((summary.last, summary.bytes), (Some(3), text.len() as u64));
     assert_eq!(reader.request(1).unwrap().at, 3);
-    assert_eq!(reader.request(2).unwrap_err().to_string(), "find request 2: there are 2");
+    assert_eq!(reader.request(2).unwrap_err().to_string(), "cannot find request 2: there are 2");
     let Entry { hops, at, function_ns, outcome, .. } = reader.entries()[0];
     assert_eq!((hops, at, function_ns, outcome), (2, 1, 2000, crate::Outcome::Value));
 }
@@ -56,11 +56,11 @@ fn a_last_line_without_an_end_counts() {
 #[test]
 fn other_formats_are_refused_in_words() {
     let newer = HEADER.replace(":1,", ":9,").replace("app", "what");
-    assert_eq!(words(newer.as_bytes()), "read R/recording.jsonl: it is of format 9, newer; this dyn reads 1");
+    assert_eq!(words(newer.as_bytes()), "cannot read R/recording.jsonl: it is of format 9, newer; this dyn reads 1");
     let older = HEADER.replace(":1,", ":0,");
-    assert_eq!(words(older.as_bytes()), "read R/recording.jsonl: it is of format 0, older; this dyn reads 1");
+    assert_eq!(words(older.as_bytes()), "cannot read R/recording.jsonl: it is of format 0, older; this dyn reads 1");
     for none in ["", "\n", "[]", "{\"app\":1}", "{\"recording\":1}", "\u{1b}", &line(1)] {
-        assert_eq!(words(none.as_bytes()), "read R/recording.jsonl: its first line is not that of a recording");
+        assert_eq!(words(none.as_bytes()), "cannot read R/recording.jsonl: its first line is not that of a recording");
     }
     let missing = Reader::open(Path::new("/nowhere/x")).unwrap_err();
     assert_eq!(missing.to_string(), "read /nowhere/x: there is no recording");
@@ -72,7 +72,7 @@ fn a_request_that_lacks_something_says_what() {
     let (folder, reader) = recording(format!("{HEADER}\n{lacking}\n").as_bytes());
     let error = reader.unwrap().request(0).unwrap_err().to_string();
     let file = folder.path().join(FILE);
-    assert!(error.starts_with(&format!("read request 0 of {}: missing field `service`", file.display())), "{error}");
+    assert!(error.starts_with(&format!("cannot read request 0 of {}: missing field `service`", file.display())), "{error}");
 }
 
 proptest::proptest! {

@@ -122,7 +122,7 @@ mod tests {
         assert!(roster.pods["a"].ready && roster.pods["a"].running && roster.trouble.is_none());
         let roster = step(Err(watcher::Error::NoResourceVersion)).unwrap();
         assert_eq!(roster.pods.len(), 1);
-        assert!(roster.trouble.unwrap().starts_with("follow the pods: "));
+        assert!(roster.trouble.unwrap().starts_with("cannot follow the pods: "));
         // Begun anew: what was known holds until the new list is whole.
         assert_eq!(step(Ok(Event::Init)).unwrap().pods.len(), 1);
         let roster = step(Ok(Event::Apply(pod("c", "Pending", "False")))).unwrap();

@@ -152,7 +152,7 @@ mod tests {
     fn what_is_no_program_is_refused_and_not_followed() {
         for content in [&b""[..], b"\x7fELF", b"#!/bin/sh\n", &[0x7f, b'E', b'L', b'F', 2, 1, 1, 0]] {
             let refused = strip(Path::new("app"), content).unwrap_err().to_string();
-            assert!(refused.starts_with("read app as a program: "), "{refused}");
+            assert!(refused.starts_with("cannot read app as a program: "), "{refused}");
         }
         let (path, content) = own();
         let refused = strip(&path, &content[..content.len() / 3]).unwrap_err().to_string();

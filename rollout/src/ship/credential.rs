@@ -132,7 +132,7 @@ mod tests {
     fn what_is_wrong_with_them_is_said_without_them() {
         let folder = config("{\"auths\": 1}");
         let said = find(folder.path(), "ghcr.io").unwrap_err().to_string();
-        assert!(said.starts_with("get credentials for ghcr.io: ") && said.contains("not JSON"), "{said}");
+        assert!(said.starts_with("cannot get credentials for ghcr.io: ") && said.contains("not JSON"), "{said}");
         let folder = config(r#"{"credHelpers": {"ghcr.io": "no-such-helper-here"}}"#);
         let said = find(folder.path(), "ghcr.io").unwrap_err().to_string();
         assert!(said.contains("does not run"), "{said}");

@@ -145,12 +145,12 @@ mod tests {
         let bytes = Bytes::from(vec![b'x'; 1 << 20]);
         let error = shell().feed(&["echo unpacking; echo 'bad: layer' >&2; exit 3"], bytes, "load images").await;
         let said = error.unwrap_err().to_string();
-        assert!(said.starts_with("load images: \"sh -c echo"), "{said}");
+        assert!(said.starts_with("cannot load images: \"sh -c echo"), "{said}");
         assert!(said.ends_with("ended with exit status: 3: bad: layer"), "{said}");
         let error = shell().ask(&["echo 'write /x: no space left on device' >&2; exit 1"], "load images").await;
         assert!(matches!(error.unwrap_err(), ShipError::DiskFull { .. }));
         let error = Tool::new(OsStr::new("no-such-program"), &[]).ask(&[], "load images").await.unwrap_err();
-        assert_eq!(error.to_string(), "load images: the program no-such-program is not on PATH");
+        assert_eq!(error.to_string(), "cannot load images: the program no-such-program is not on PATH");
     }
 
     #[test]

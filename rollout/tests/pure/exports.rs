@@ -71,7 +71,7 @@ fn what_a_format_does_not_know_is_refused() {
     let refused = export(&wanted, Format::Marathon).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "export bill for marathon: C comes from the ConfigMap c, which marathon does not know"
+        "cannot export bill for marathon: C comes from the ConfigMap c, which marathon does not know"
     );
     let app = building();
     let unbuilt = Wanted::of(&app, &Settings::of(&app, &File::default()), &std::collections::BTreeMap::new());

@@ -67,7 +67,7 @@ fn what_a_library_needs_comes_along() {
     assert!(config.contains("LD_LIBRARY_PATH=") && config.contains(place), "{config}");
     std::fs::remove_file(folder.path().join("libother.so")).unwrap();
     let said = build(base(), &library).unwrap_err().to_string();
-    assert!(said.starts_with("find libother.so, which ") && said.contains("not on this machine"), "{said}");
+    assert!(said.starts_with("cannot find libother.so, which ") && said.contains("not on this machine"), "{said}");
 }
 
 #[test]

@@ -400,7 +400,7 @@ impl Peer for Lost {
 #[test]
 fn a_session_that_is_gone_is_said() {
     let never = run_with(Lost(Mutex::new(0)), "get", false);
-    assert_eq!(never.ended.expect_err("nobody is there").to_string(), "reach the session: connection refused");
+    assert_eq!(never.ended.expect_err("nobody is there").to_string(), "cannot reach the session: connection refused");
     for line in ["get", ":logs", ":table get"] {
         let lost = run_with(Lost(Mutex::new(2)), line, false);
         assert_eq!(lost.ended.expect("it ends").code(), 1);
