@@ -194,7 +194,7 @@ mod tests {
     #[tokio::test]
     async fn a_program_that_is_not_there_is_named() {
         let error = run(Command::new("no-such-program"), Duration::from_secs(60), |_| {}).await.unwrap_err();
-        assert!(error.to_string().starts_with("start no-such-program"), "{error}");
+        assert!(error.to_string().starts_with("cannot start no-such-program"), "{error}");
     }
 
     #[tokio::test]

@@ -56,7 +56,7 @@ async fn each_refusal_names_registry_deed_and_mend() {
         let (address, _) = stand_in(&[&answer(status, "", body)]).await;
         let refused = open(&address, None).await.missing(&[&map]).await.unwrap_err();
         let said = refused.to_string();
-        assert!(said.starts_with("ask for map.") && said.contains(&address) && said.contains(&status[..3]), "{said}");
+        assert!(said.starts_with("cannot ask for map.") && said.contains(&address) && said.contains(&status[..3]), "{said}");
         assert!(refused.mend().unwrap().contains(mend), "{:?}", refused.mend());
     }
     let absent = answer("404 Not Found", "", "");
