@@ -30,7 +30,7 @@ pub(crate) enum Kind {
     /// Nothing could be compared, so nothing is known.
     Uncompared = 5,
     /// A host's address is taken: for whoever started the host.
-    AddressInUse = hops::ADDRESS_IN_USE as isize,
+    AddressInUse = protocol::ADDRESS_IN_USE as isize,
     /// Ctrl-C before it was done.
     Interrupted = 130,
 }

@@ -4,7 +4,7 @@
 edition = "2024"
 
 [dependencies]
-dyninka = { path = "../../runtime" }
+dyninka = { path = "../../crates/runtime" }
 humantime = "2"
 serde = { version = "1", features = ["derive"] }
 ---

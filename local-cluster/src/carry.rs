@@ -11,8 +11,8 @@ use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType, MountVo
 use bollard::query_parameters::{CreateContainerOptionsBuilder, UploadToContainerOptionsBuilder};
 use bytes::Bytes;
 
-use crate::engine::{self, status};
 use crate::backend::BackendError;
+use crate::engine::{self, status};
 
 /// A service's folder inside its container.
 pub(crate) const INSIDE: &str = "/dyninka";

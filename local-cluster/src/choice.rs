@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::backend::{Backend, BackendError, Plan};
 use crate::docker::Docker;
 use crate::engine;
-use crate::backend::{Backend, BackendError, Plan};
 use crate::process::{self, Processes};
 
 /// Where to run.

@@ -22,10 +22,10 @@ use bollard::query_parameters::{
 };
 use futures_util::future::join_all;
 
+use crate::backend::{Backend, BackendError, Begun, Event, Plan, Seat, Spec, Specs, Work};
 use crate::carry::{self, Carried, INSIDE};
 use crate::context::Meant;
 use crate::engine::{self, APP, Found, ID, SERVICE, status};
-use crate::backend::{Begun, Event, Backend, BackendError, Plan, Seat, Spec, Specs, Work};
 use crate::image;
 use crate::objects;
 use crate::port::Ports;

@@ -12,8 +12,8 @@ use bollard::query_parameters::{
 };
 use futures_util::future::join_all;
 
-use crate::context::{Meant, Surroundings};
 use crate::backend::BackendError;
+use crate::context::{Meant, Surroundings};
 
 /// The label with the app's id: on everything we make, and the only way we know what is ours.
 pub(crate) const ID: &str = "dyninka.id";

@@ -3,13 +3,13 @@
 //! A service runs `dyn host FOLDER`; what is in the folder is the caller's. A backend finds a seat for every service
 //! first, so that each can be told where the others are before any of them starts, and reports what happens to them.
 
+mod backend;
 mod carry;
 mod choice;
 mod context;
 mod docker;
 mod ending;
 mod engine;
-mod backend;
 mod image;
 mod limits;
 mod lines;
@@ -20,9 +20,9 @@ mod program;
 mod queue;
 mod standstill;
 
+pub use backend::{Backend, BackendError, Begun, Doer, Event, Limits, Plan, Seat, Spec, Stream, Work};
 pub use choice::{Chosen, On, choose, sweep};
 pub use engine::engine_version;
-pub use backend::{Begun, Doer, Event, Backend, BackendError, Limits, Plan, Seat, Spec, Stream, Work};
 pub use limits::{FILES_HINT, is_out_of_files};
 pub use port::{HeldPort, PortError, free_port, hold_port, port_holder};
 pub use program::Program;

@@ -16,8 +16,8 @@ use tokio::process::{Child, Command};
 use tokio::signal::{self, unix::SignalKind};
 use tokio::sync::watch;
 
+use crate::backend::{Backend, BackendError, Begun, Doer, Event, Plan, Seat, Spec, Specs, Stream, Work};
 use crate::ending::{memory_kills, of_process, signal_name};
-use crate::backend::{Begun, Doer, Event, Backend, BackendError, Plan, Seat, Spec, Specs, Stream, Work};
 use crate::lines::Lines;
 use crate::port::{Ports, local};
 use crate::queue::{Receiver, Sender, queue};

@@ -2,7 +2,7 @@
 
 mod list;
 
-use hops::exact;
+use protocol::exact;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};

@@ -83,7 +83,7 @@ impl Outgoing {
         };
         let mut headers: Vec<_> = request.headers.iter().filter(kept).cloned().collect();
         if let Some(route) = &request.route {
-            headers.push((hops::header::ROUTE.to_owned(), route.clone()));
+            headers.push((protocol::header::ROUTE.to_owned(), route.clone()));
         }
         if body.is_some() && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
             headers.push(("content-type".to_owned(), "application/json".to_owned()));

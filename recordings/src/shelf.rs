@@ -25,7 +25,9 @@ pub struct Shelved {
 #[derive(Debug, thiserror::Error)]
 pub enum ShelfError {
     /// It would not be a folder of its own there.
-    #[error("cannot name a recording `{0}`: a name has letters, digits, `-`, `_` and `.`, and begins with none of the last")]
+    #[error(
+        "cannot name a recording `{0}`: a name has letters, digits, `-`, `_` and `.`, and begins with none of the last"
+    )]
     Name(String),
     /// There is none of that name.
     #[error("cannot find the recording `{name}`: there is none in {}", .looked.iter().map(|at| at.display().to_string()).collect::<Vec<_>>().join(" or "))]

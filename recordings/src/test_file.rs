@@ -171,7 +171,7 @@ fn write_call(service: &str, case: &Case, helpers: &mut BTreeSet<Helper>) -> Opt
     let (helper, expected) = match end {
         End::Value(body) => {
             let json = json(body)?;
-            let is_kept = hops::exact::wide(json).is_empty();
+            let is_kept = protocol::exact::wide(json).is_empty();
             (if is_kept { Helper::Expect } else { Helper::Exactly }, literal(json))
         }
         End::Filtered => (Helper::Expect, literal("null")),

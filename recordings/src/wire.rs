@@ -1,6 +1,6 @@
 //! Values as recordings have them, and as hosts and workers say them.
 
-use hops::value;
+use protocol::value;
 
 use crate::body::{Body, End, Left};
 use crate::request::Called;

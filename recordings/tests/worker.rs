@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-#[path = "../../host/tests/support/built.rs"]
+#[path = "../../crates/host/tests/support/built.rs"]
 mod built;
 
 use std::collections::BTreeMap;

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use app::App;
-use rollout::cluster::{ClusterError, Target};
-use rollout::history::Source;
-use rollout::push::{Event, Listener, Options, PushError};
-use rollout::settings::Settings;
+use kubernetes::cluster::{ClusterError, Target};
+use kubernetes::history::Source;
+use kubernetes::push::{Event, Listener, Options, PushError};
+use kubernetes::settings::Settings;
 use session::{Home, SettingsError};
 
 use crate::arguments::Goal;
@@ -152,7 +152,9 @@ impl From<PushError> for Fault {
     fn from(error: PushError) -> Self {
         match error {
             PushError::Cluster(error) => error.into(),
-            PushError::Build(build::BuildError::Rustc { findings, .. } | build::BuildError::Flow { findings }) => {
+            PushError::Build(
+                compiler::BuildError::Rustc { findings, .. } | compiler::BuildError::Flow { findings },
+            ) => {
                 let diagnostics: Vec<_> = findings.into_iter().map(|finding| finding.diagnostic).collect();
                 finding::print(&diagnostics);
                 Self::said(Kind::App)

@@ -107,7 +107,7 @@ pub(crate) async fn look(file: &Path, app: &str, goal: &Goal) -> Result<(Arc<Mea
 
 #[cfg(test)]
 mod tests {
-    use rollout::hosts::{Census, Host};
+    use kubernetes::hosts::{Census, Host};
 
     use super::*;
 

@@ -1,8 +1,8 @@
 //! `dyn cluster logs`: what pods wrote, and with `--follow` what they write, as they come and go.
 
 use futures_util::StreamExt;
-use rollout::cluster::{Access, Line, Tail, connect, lines, pods, tail};
-use rollout::object::label;
+use kubernetes::cluster::{Access, Line, Tail, connect, lines, pods, tail};
+use kubernetes::object::label;
 use serde_json::json;
 
 use super::cluster::{load, target};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rollout::hosts::Host;
+use kubernetes::hosts::Host;
 use session::Snapshot;
 use session::snapshot::{Condition, Notice, Phase, Service};
 use tokio::sync::watch;
@@ -159,7 +159,7 @@ mod tests {
 
     fn seen(hosts: &[(&str, Host)]) -> Observed {
         let hosts = hosts.iter().map(|(pod, host)| ((*pod).to_owned(), host.clone())).collect();
-        Observed { census: rollout::hosts::Census { hosts, trouble: None }, ..Observed::default() }
+        Observed { census: kubernetes::hosts::Census { hosts, trouble: None }, ..Observed::default() }
     }
 
     #[test]

@@ -57,10 +57,10 @@ pub(crate) fn options(file: &std::path::Path, on: On, front: Front, limits: &Lim
         On::Docker => session::On::Docker,
         On::Process => session::On::Process,
     };
-    let requests = hops::Limits {
+    let requests = protocol::Limits {
         body: usize::try_from(limits.body).unwrap_or(usize::MAX),
         deadline_ms: (limits.deadline * 1e3) as u64,
-        ..hops::Limits::default()
+        ..protocol::Limits::default()
     };
     Ok(Options {
         file: file.to_owned(),
@@ -94,8 +94,7 @@ fn recording(dev: &Dev) -> session::Recording {
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Fault> {
     // Each service takes some: two pipes, two connections.
     host::allow_connections();
-    tokio::runtime::Runtime::new()
-        .map_err(|error| Fault::new(Kind::Machine, format!("cannot start threads: {error}")))
+    tokio::runtime::Runtime::new().map_err(|error| Fault::new(Kind::Machine, format!("cannot start threads: {error}")))
 }
 
 async fn serve(options: Options, face: Face) -> Result<(), Fault> {
@@ -210,8 +209,7 @@ async fn heard(signal: Option<&mut Signal>) {
 
 /// Whether this process was started with a signal ignored (proc_pid_status(5): `SigIgn`).
 fn is_ignored(kind: SignalKind) -> Result<bool, Fault> {
-    let unknown =
-        |words: String| Fault::new(Kind::Machine, format!("cannot see which signals are ignored: {words}"));
+    let unknown = |words: String| Fault::new(Kind::Machine, format!("cannot see which signals are ignored: {words}"));
     let status = std::fs::read_to_string("/proc/self/status").map_err(|error| unknown(error.to_string()))?;
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use build::{Machine, Usage};
+use compiler::{Machine, Usage};
 use serde::Serialize;
 use session::{Home, On};
 
@@ -105,7 +105,7 @@ fn inotify() -> Finding {
 
 fn disk(home: &Home) -> Finding {
     let mib = |bytes: u64| bytes >> 20;
-    match build::usage(&home.build()) {
+    match compiler::usage(&home.build()) {
         Ok(Usage { artifacts, artifact_bytes, dependency_bytes }) => {
             let total = mib(artifact_bytes + dependency_bytes);
             let found = format!(

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rollout::push::{Removal, holder};
+use kubernetes::push::{Removal, holder};
 
 use super::cluster::{confirm, listener, options};
 use crate::arguments::Goal;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rollout::export::{self, ExportError, Format, Request};
+use kubernetes::export::{self, ExportError, Format, Request};
 
 use super::cluster::{listener, load};
 use crate::arguments;
@@ -50,9 +50,7 @@ impl From<ExportError> for Fault {
             ExportError::Push(error) => error.into(),
             ExportError::NoRegistry => Self::new(Kind::Usage, error.to_string())
                 .hint("name one: --registry host:port/folder, or [images] repository = \"…\" in dyn.toml"),
-            ExportError::NoImage { .. } | ExportError::NoConfigMap { .. } => {
-                Self::new(Kind::App, error.to_string())
-            }
+            ExportError::NoImage { .. } | ExportError::NoConfigMap { .. } => Self::new(Kind::App, error.to_string()),
             error => Self::new(Kind::Machine, error.to_string()),
         }
     }

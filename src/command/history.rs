@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use rollout::cluster::{ClusterError, connect};
-use rollout::history::{Act, Outcome, Record, Store};
+use kubernetes::cluster::{ClusterError, connect};
+use kubernetes::history::{Act, Outcome, Record, Store};
 use serde_json::{Value, json};
 use session::snapshot::Outcome as Became;
 use session::{Edited, Home};
@@ -56,7 +56,7 @@ async fn pushed(file: &Path, goal: &Goal) -> Result<Vec<Record>, Fault> {
         access => access?,
     };
     let (app, _, settings) = load(file)?;
-    let kept = Store::new(&access, settings.name_of(&app)).all().await.map_err(rollout::push::PushError::from)?;
+    let kept = Store::new(&access, settings.name_of(&app)).all().await.map_err(kubernetes::push::PushError::from)?;
     Ok(kept.into_iter().map(|kept| kept.record).collect())
 }
 

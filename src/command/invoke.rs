@@ -105,7 +105,7 @@ pub(super) fn inputs(service: &Service, given: &[String]) -> Result<Map<String, 
                 (free().ok_or_else(too_many)?, text.as_str())
             }
         };
-        let value = hops::exact::read(json).map_err(|error| {
+        let value = protocol::exact::read(json).map_err(|error| {
             Fault::new(Kind::Usage, format!("the input {name} is no JSON: {error}: {json}"))
                 .hint("a string wants its quotes: name='\"text\"'")
         })?;
@@ -127,7 +127,7 @@ fn needed(
     let route = route.map(str::to_owned).or_else(|| app.route_of(service).filter(|_| !complete));
     let mut wanted = vec![service.to_owned()];
     if let Some(route) = route {
-        let route = hops::Route::parse(&route)
+        let route = protocol::Route::parse(&route)
             .map_err(|error| Fault::new(Kind::Usage, format!("the route is wrong: {error}")))?;
         wanted.extend(route.services().map(str::to_owned));
     }
@@ -155,14 +155,14 @@ pub(super) async fn call(
         request = request.header(reqwest::header::CONTENT_TYPE, "application/json");
     }
     if let Some(route) = route {
-        request = request.header(hops::header::ROUTE, route);
+        request = request.header(protocol::header::ROUTE, route);
     }
     if let Some(key) = key {
         request = request.bearer_auth(key);
     }
     let answer = request.send().await.map_err(unreachable)?;
     let status = answer.status();
-    let filtered = answer.headers().get(hops::header::FILTERED).and_then(|by| by.to_str().ok()).map(str::to_owned);
+    let filtered = answer.headers().get(protocol::header::FILTERED).and_then(|by| by.to_str().ok()).map(str::to_owned);
     let text = answer.text().await.map_err(unreachable)?;
     match status.as_u16() {
         200 => drop(speech::json(text)),
@@ -177,7 +177,7 @@ pub(super) async fn call(
 
 /// Inputs as a body, with every digit of their numbers.
 fn body(inputs: &Map<String, Value>) -> String {
-    hops::exact::write(&Value::Object(inputs.clone()))
+    protocol::exact::write(&Value::Object(inputs.clone()))
 }
 
 /// A problem document in words.

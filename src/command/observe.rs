@@ -5,8 +5,8 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
-use rollout::cluster::{Forward, connect};
-use rollout::hosts::{Census, Hosts};
+use kubernetes::cluster::{Forward, connect};
+use kubernetes::hosts::{Census, Hosts};
 use session::Measured;
 use session::telemetry::{Host, Measuring, Standings};
 use tokio::sync::watch;
@@ -35,7 +35,7 @@ pub(crate) async fn hosts(file: &std::path::Path, app: &str, goal: &Goal) -> Res
     let home = session::Home::open()?;
     let place = home.place(file)?;
     let access = connect(&target(goal)).await?;
-    rollout::cluster::Pins::open(&pins(&home))?.check(&format!("{}-{}", place.name, place.id), &access)?;
+    kubernetes::cluster::Pins::open(&pins(&home))?.check(&format!("{}-{}", place.name, place.id), &access)?;
     Ok(Hosts::of(access, app).await?)
 }
 

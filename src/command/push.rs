@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rollout::push::{Done, Push};
+use kubernetes::push::{Done, Push};
 use serde_json::json;
 
 use super::cluster::{confirm, listener, options, until_told};

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use rollout::cluster::{Forward, To, connect};
-use rollout::hosts::Hosts;
-use rollout::model::{PORT, Running};
-use rollout::object::label;
-use rollout::push::{PushError, Site};
+use kubernetes::cluster::{Forward, To, connect};
+use kubernetes::hosts::Hosts;
+use kubernetes::model::{PORT, Running};
+use kubernetes::object::label;
+use kubernetes::push::{PushError, Site};
 use serde_json::json;
 use session::Measured;
 

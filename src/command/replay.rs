@@ -28,8 +28,8 @@ pub(crate) fn run(replay: &Replay) -> Result<(), Fault> {
 async fn judge(replay: &Replay) -> Result<(), Fault> {
     let material = material::gather(replay).await?;
     let program = std::env::current_exe();
-    let program = program
-        .map_err(|error| Fault::new(Kind::Machine, format!("cannot find this program's own file: {error}")))?;
+    let program =
+        program.map_err(|error| Fault::new(Kind::Machine, format!("cannot find this program's own file: {error}")))?;
     let mut worker = Worker::new(program, material.libraries, material.environments);
     let mut verdicts = Vec::new();
     for service in &material.services {

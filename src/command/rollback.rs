@@ -1,6 +1,6 @@
 //! `dyn rollback`: what ran before, on a cluster.
 
-use rollout::push::{self, Wish};
+use kubernetes::push::{self, Wish};
 
 use super::cluster::{confirm, listener, options, until_told};
 use crate::arguments::Rollback;

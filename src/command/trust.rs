@@ -1,6 +1,6 @@
 //! `dyn trust`: a context means another cluster now, and that is right.
 
-use rollout::cluster::{Pins, Target, connect};
+use kubernetes::cluster::{Pins, Target, connect};
 use session::Home;
 
 use crate::fault::Fault;

@@ -129,7 +129,7 @@ fn a_collector_is_sent_the_spans_of_a_request() {
         let (head, body) = posts.recv_timeout(PATIENCE).expect("spans");
         assert!(head.starts_with("POST /v1/traces HTTP/1.1\r\n"), "{head}");
         assert!(head.to_ascii_lowercase().contains("content-type: application/x-protobuf"), "{head}");
-        let spans = ::hops::otlp::decode(&body).expect("a payload").spans;
+        let spans = ::protocol::otlp::decode(&body).expect("a payload").spans;
         services
             .extend(spans.iter().filter(|span| span.trace.to_string() == trace).map(|span| span.service.to_string()));
     }

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use hops::Config;
+use protocol::Config;
 use serde_json::Value;
 
 use crate::chain::Chain;

@@ -13,24 +13,21 @@ use cargo_metadata::{CargoOpt, DependencyKind, MetadataCommand, Package};
 /// Room to the rooms it may depend on. Tests and benches may reach further.
 const ARROWS: &[(&str, &[&str])] = &[
     ("app", &[]),
-    ("hops", &[]),
+    ("protocol", &[]),
     ("dyninka-macros", &[]),
     ("dyninka", &["dyninka-macros"]),
-    ("host", &["hops", "dyninka"]),
-    ("build", &["app"]),
+    ("host", &["protocol", "dyninka"]),
+    ("compiler", &["app"]),
     ("local-cluster", &["app"]),
-    ("recordings", &["hops"]),
-    ("rollout", &["app", "build", "hops"]),
-    ("session", &["app", "build", "local-cluster", "hops", "recordings", "rollout", "watcher"]),
+    ("recordings", &["protocol"]),
+    ("kubernetes", &["app", "compiler", "protocol"]),
+    ("session", &["app", "compiler", "local-cluster", "protocol", "recordings", "kubernetes", "watcher"]),
     ("tui", &["session"]),
     ("shell", &["session"]),
     ("watcher", &[]),
     ("bench", &[]),
-    ("fuzz", &["app", "hops", "recordings", "session"]),
-    (
-        "dyninka-cli",
-        &["app", "build", "hops", "host", "local-cluster", "recordings", "rollout", "session", "shell", "tui"],
-    ),
+    ("fuzz", &["app", "protocol", "recordings", "session"]),
+    ("dyninka-cli", &["app", "compiler", "protocol", "host", "recordings", "kubernetes", "session", "shell", "tui"]),
 ];
 
 /// Outside crate to the rooms that may use it.
@@ -39,24 +36,24 @@ const FENCES: &[(&str, &[&str])] = &[
     ("quote", &["app", "dyninka-macros"]),
     ("bollard", &["local-cluster"]),
     ("axum", &["bench", "host", "session"]),
-    ("hyper", &["host", "rollout"]),
-    ("docker_credential", &["rollout"]),
-    ("object", &["local-cluster", "rollout"]),
-    ("kube", &["rollout"]),
-    ("k8s-openapi", &["rollout"]),
+    ("hyper", &["host", "kubernetes"]),
+    ("docker_credential", &["kubernetes"]),
+    ("object", &["local-cluster", "kubernetes"]),
+    ("kube", &["kubernetes"]),
+    ("k8s-openapi", &["kubernetes"]),
     ("libloading", &["host"]),
-    ("cargo_metadata", &["build"]),
+    ("cargo_metadata", &["compiler"]),
     ("notify", &["watcher"]),
     ("clap", &["bench", "dyninka-cli"]),
     // What differs in a text or a list is said in one place.
     ("similar", &["recordings"]),
     ("rustyline", &["shell"]),
-    ("comfy-table", &["bench", "rollout", "shell"]),
+    ("comfy-table", &["bench", "kubernetes", "shell"]),
     ("indicatif", &["dyninka-cli"]),
     // The wire form of what was measured is one room's affair; others see plain data.
-    ("opentelemetry-proto", &["hops"]),
-    ("prost", &["hops"]),
-    ("hdrhistogram", &["bench", "hops", "recordings"]),
+    ("opentelemetry-proto", &["protocol"]),
+    ("prost", &["protocol"]),
+    ("hdrhistogram", &["bench", "protocol", "recordings"]),
     // What the bench compares a hop with.
     ("redis", &["bench"]),
     // How the bench asks, and hosts each other.
@@ -67,14 +64,14 @@ const FENCES: &[(&str, &[&str])] = &[
 
 /// Rooms that read no file, open no socket and run nothing: they are free of anything that could.
 const PURE: &[&str] = &[
-    "app/src",
-    "hops/src",
-    "session/src/grammar",
-    "rollout/src/model",
-    "rollout/src/object",
-    "rollout/src/plan",
-    "rollout/src/settings",
-    "rollout/src/wire",
+    "crates/app/src",
+    "crates/protocol/src",
+    "crates/session/src/grammar",
+    "crates/kubernetes/src/model",
+    "crates/kubernetes/src/object",
+    "crates/kubernetes/src/plan",
+    "crates/kubernetes/src/settings",
+    "crates/kubernetes/src/wire",
 ];
 const IMPURE: &[&str] = &["tokio", "std::fs", "std::net::Tcp", "std::net::Udp", "std::process", "std::env"];
 
@@ -152,17 +149,17 @@ fn pure_rooms_touch_nothing() {
 /// Who may read the wall clock, and what for. It jumps: what it says is shown to people or compared with the times of
 /// files, and never subtracted to tell how long something took.
 const WALL_CLOCK: &[(&str, &str)] = &[
-    ("app/src/cell/standard.rs", "the name of the type, among those that values are made of"),
-    ("app/src/wire/outside.rs", "the type's name, and no clock"),
+    ("crates/app/src/cell/standard.rs", "the name of the type, among those that values are made of"),
+    ("crates/app/src/wire/outside.rs", "the type's name, and no clock"),
     ("bench/src/edits/mod.rs", "a number that no earlier run has used"),
-    ("build/src/artifact.rs", "when a kept library was used last"),
-    ("build/src/builder.rs", "how old a folder is that a killed build left"),
-    ("build/src/dependencies.rs", "when a toolchain was used last"),
-    ("build/src/toolchain.rs", "when a file was written"),
-    ("build/src/types.rs", "when compiled types were used last"),
-    ("host/src/hops_door.rs", "the time of day, for who compares it with that of another machine"),
-    ("host/src/journey.rs", "when a span began; how long it took is measured by the monotonic clock"),
-    ("session/src/recorder.rs", "when a recording began, for its head"),
+    ("crates/compiler/src/artifact.rs", "when a kept library was used last"),
+    ("crates/compiler/src/builder.rs", "how old a folder is that a killed build left"),
+    ("crates/compiler/src/dependencies.rs", "when a toolchain was used last"),
+    ("crates/compiler/src/toolchain.rs", "when a file was written"),
+    ("crates/compiler/src/types.rs", "when compiled types were used last"),
+    ("crates/host/src/hops_door.rs", "the time of day, for who compares it with that of another machine"),
+    ("crates/host/src/journey.rs", "when a span began; how long it took is measured by the monotonic clock"),
+    ("crates/session/src/recorder.rs", "when a recording began, for its head"),
 ];
 
 #[test]

@@ -24,8 +24,27 @@ const LONGEST: usize = 35;
 
 /// Commands whose help is read.
 const COMMANDS: &[&str] = &[
-    "new", "dev", "stop", "check", "graph", "status", "logs", "events", "history", "invoke", "shell", "recordings", "replay",
-    "keep", "push", "rollback", "cluster", "trust", "export", "doctor", "completions",
+    "new",
+    "dev",
+    "stop",
+    "check",
+    "graph",
+    "status",
+    "logs",
+    "events",
+    "history",
+    "invoke",
+    "shell",
+    "recordings",
+    "replay",
+    "keep",
+    "push",
+    "rollback",
+    "cluster",
+    "trust",
+    "export",
+    "doctor",
+    "completions",
 ];
 
 fn readme() -> String {

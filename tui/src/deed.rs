@@ -6,10 +6,10 @@ use session::Snapshot;
 use session::push::Stage;
 use session::snapshot::Phase;
 
-use crate::scope::Scope;
 use crate::layout::{self, Arrangement};
 use crate::log::LogRing;
 use crate::model::{Model, Overlay, Pane};
+use crate::scope::Scope;
 use crate::{edits, log_view, model};
 
 /// What a key does.

@@ -8,8 +8,8 @@ use session::push::Push;
 use session::snapshot::Service;
 use session::{Severity, Snapshot};
 
-use crate::scope::Scope;
 use crate::prompt::Prompt;
+use crate::scope::Scope;
 use crate::theme::Theme;
 
 /// Where the user is.

@@ -14,10 +14,10 @@ use session::Snapshot;
 use tokio::signal::unix::{self, SignalKind};
 
 use crate::act::{Act, Input};
-use crate::scope::{Change, Elsewhere, Scope, Pictures};
 use crate::log::{LogRing, Logged};
 use crate::model::Model;
 use crate::pace::Pace;
+use crate::scope::{Change, Elsewhere, Pictures, Scope};
 use crate::screen::{self, Screen, failed};
 use crate::source::{Exit, Options, Source, TuiError};
 use crate::{answer, draw, log_view, program, sources, update};

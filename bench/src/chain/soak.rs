@@ -64,7 +64,8 @@ pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
         );
         Row::value(name, backend, "x", values.len(), last / before, target).note(note)
     };
-    let lost = Row::value("soak: not answered right", backend, "requests", n, errors as f64, Some(Target::Exactly(0.0)));
+    let lost =
+        Row::value("soak: not answered right", backend, "requests", n, errors as f64, Some(Target::Exactly(0.0)));
     words.truncate(3);
     Ok(vec![
         lost.note(words.join("\n")),

@@ -11,7 +11,7 @@ use crate::report::{Row, Target};
 use crate::sample::Sample;
 use crate::session::{Session, millis};
 
-#[path = "../../../app/benches/generate.rs"]
+#[path = "../../../crates/app/benches/generate.rs"]
 #[expect(unreachable_pub, reason = "other rooms use it, too")]
 mod generate;
 
@@ -56,7 +56,9 @@ pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
     }
     let mut rows = vec![Row::spread("one of 200 services", BACKEND, &times, Some(Target::P50(350.0)))];
     rows.extend(parts.iter().map(|(part, sample)| Row::spread(&format!("  {part}"), BACKEND, sample, None)));
-    rows.push(Row::value("200 services: start", BACKEND, "s", 1, session.start / 1e3, None).note("from `dyn` to ready"));
+    rows.push(
+        Row::value("200 services: start", BACKEND, "s", 1, session.start / 1e3, None).note("from `dyn` to ready"),
+    );
     rows.extend(costs(session.pid()?)?);
     Ok(rows)
 }

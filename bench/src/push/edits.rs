@@ -2,8 +2,8 @@
 
 use anyhow::ensure;
 
-use super::exported::Exported;
 use super::backend::Backend;
+use super::exported::Exported;
 use super::pushed::push;
 use super::traffic::{Traffic, after};
 use super::{BACKEND, Run};

@@ -1,9 +1,9 @@
 //! From the word to push to the rollout's end, on the cluster for tests.
 
 mod audit;
+mod backend;
 mod edits;
 mod exported;
-mod backend;
 mod nothing;
 mod pushed;
 mod traffic;
@@ -51,7 +51,9 @@ pub(crate) async fn run(options: &Push) -> anyhow::Result<Report> {
                 ("push of nothing", nothing::measure(&run).await),
             ];
             for (name, rows) in parts {
-                report.rows.extend(rows.unwrap_or_else(|error| vec![Row::failed(name, BACKEND, &format!("{error:#}"))]));
+                report
+                    .rows
+                    .extend(rows.unwrap_or_else(|error| vec![Row::failed(name, BACKEND, &format!("{error:#}"))]));
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::OnceLock;
 
-use hops::record::Line;
+use protocol::record::Line;
 use recordings::{Body, FILE, Reader};
 
 /// Pieces that mean something in a recording.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::{NonZeroU64, NonZeroU128};
 
-use hops::{Call, Config, Cursor, Limits, Method, Outcome, Peer, Route, Span, SpanId, Swap, TraceId, otlp};
+use protocol::{Call, Config, Cursor, Limits, Method, Outcome, Peer, Route, Span, SpanId, Swap, TraceId, otlp};
 
 /// Pieces that mean something in a route.
 pub(super) const ROUTE_WORDS: &[&str] = &[

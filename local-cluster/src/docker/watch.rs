@@ -10,9 +10,9 @@ use bollard::query_parameters::{EventsOptionsBuilder, InspectContainerOptions, L
 use futures_util::StreamExt;
 
 use super::Inner;
+use crate::backend::{Doer, Event, Stream};
 use crate::ending::of_container;
 use crate::engine::{self, SERVICE};
-use crate::backend::{Doer, Event, Stream};
 use crate::lines::Lines;
 
 /// Pauses between looks for an engine that is gone, and for processes that stand still.

@@ -13,8 +13,8 @@ use futures_util::StreamExt as _;
 use tokio::io::AsyncWriteExt as _;
 
 use super::{Inner, environment, mount, user};
-use crate::engine;
 use crate::backend::{BackendError, Spec, Work};
+use crate::engine;
 use crate::image;
 use crate::objects;
 

@@ -72,7 +72,10 @@ fn a_request_that_lacks_something_says_what() {
     let (folder, reader) = recording(format!("{HEADER}\n{lacking}\n").as_bytes());
     let error = reader.unwrap().request(0).unwrap_err().to_string();
     let file = folder.path().join(FILE);
-    assert!(error.starts_with(&format!("cannot read request 0 of {}: missing field `service`", file.display())), "{error}");
+    assert!(
+        error.starts_with(&format!("cannot read request 0 of {}: missing field `service`", file.display())),
+        "{error}"
+    );
 }
 
 proptest::proptest! {

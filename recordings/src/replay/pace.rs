@@ -1,6 +1,6 @@
 //! Whether the code now is slower.
 
-use hops::{fold, ranks};
+use protocol::{fold, ranks};
 
 use super::verdict::Pace;
 

@@ -55,7 +55,7 @@ fn a_request_is_sent_as_it_came() {
     let names = ["value".to_owned(), "to".to_owned()];
     let outgoing = Outgoing::new(&recorded(3), &names).unwrap();
     assert_eq!(outgoing.body.as_deref(), Some(&br#"{"to":"x"}"#[..]));
-    let expected = [("x-user", "u"), (hops::header::ROUTE, "map(get)"), ("content-type", "application/json")];
+    let expected = [("x-user", "u"), (protocol::header::ROUTE, "map(get)"), ("content-type", "application/json")];
     assert_eq!(outgoing.headers, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let mut fetched = recorded(3);
     fetched.hops[1].inputs.pop();
@@ -85,7 +85,7 @@ async fn everything_is_sent_once_at_either_tempo() {
         let (method, headers, body) = &seen[0];
         assert_eq!((method, body.as_str()), (&Method::POST, r#"{"to":"x"}"#));
         assert_eq!(
-            (&headers[hops::header::ROUTE], &headers["x-user"], headers.get("authorization")),
+            (&headers[protocol::header::ROUTE], &headers["x-user"], headers.get("authorization")),
             (&"map(get)".parse().unwrap(), &"u".parse().unwrap(), None)
         );
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::App;
-use build::{Builder, Progress};
+use compiler::{Builder, Progress};
 use recordings::replay::{Environments, Known, Limits, Question, Subject, stand_in};
 use recordings::{Pattern, Reader, Request, Rules, shelf};
 use session::Home;
@@ -222,7 +222,7 @@ async fn build(
     against: Option<&Against>,
 ) -> Result<(BTreeMap<String, Subject>, Libraries), Fault> {
     let home = Home::open()?;
-    let machine = |error: build::BuildError| {
+    let machine = |error: compiler::BuildError| {
         finding::print(&error.diagnostics());
         let fault = Fault::new(Kind::App, error.to_string());
         error.hint().into_iter().fold(fault, Fault::hint)

@@ -9,9 +9,9 @@ use super::Scene;
 use super::canvas::Canvas;
 use super::text::{Row, width};
 use crate::deed::{self, Deed};
-use crate::scope::Scope;
 use crate::model::{Overlay, open_push};
 use crate::prompt::{Prompt, Purpose};
+use crate::scope::Scope;
 use crate::theme::Tone;
 
 /// For how long a notice of the session stays.

@@ -5,10 +5,10 @@ use session::{Command, Snapshot};
 use super::{command, push};
 use crate::act::Act;
 use crate::deed::{self, Deed, Stride, Way};
-use crate::scope::Scope;
 use crate::log::LogRing;
 use crate::model::{self, Model, Overlay, Pane};
 use crate::prompt::{Prompt, Purpose};
+use crate::scope::Scope;
 use crate::{edits, layout, log_view};
 
 /// Terminals take no more than 100,000 bytes of base64.

@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent, MouseEven
 use serde_json::json;
 use session::Command;
 use session::verdict::{Changed, Findings, Judgement, Verdict};
-use tui::{Act, Scope, Input, Overlay, Pane};
+use tui::{Act, Input, Overlay, Pane, Scope};
 
 use crate::drawn::{COLOUR, Screen};
 use crate::made;

@@ -1,0 +1,296 @@
+//! A request to its answer.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use dyninka::border::Kind;
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use protocol::{Config, Moved, Outcome, header};
+use serde_json::{Map, Value};
+
+use crate::body_call;
+use crate::http_rules;
+use crate::inputs::{self, Answered, Gathered, Inputs};
+use crate::journey::{Journey, nanos};
+use crate::library::words;
+use crate::outside;
+use crate::problem::Problem;
+use crate::program::Program;
+use crate::records::{self, Held, Kept};
+use crate::routes::Steps;
+use crate::sense;
+use crate::shared::{Settings, Shared};
+use crate::visit::Visit;
+
+/// A function's end, in the terms of HTTP.
+enum Ended {
+    Value(Bytes),
+    Filtered(String),
+}
+
+/// Answers `GET /`, `HEAD /` and `POST /`.
+pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let settings = shared.settings.load_full();
+    let config = &settings.config;
+    // Looked at once: the head goes along with the request.
+    let stranger = outside::is_stranger(config, request.headers());
+    let wants = |enters| shared.recorder.wants(enters, config.limits.detail);
+    let journey = match Journey::begin(request.headers(), config, wants) {
+        Ok(journey) => Arc::new(journey),
+        Err(problem) => return turn_away(&shared, problem),
+    };
+    let refusal = |kind, status, detail: &str| Problem::new(kind, status, &config.service, &journey.path, detail);
+    if !http_rules::is_served(request.method()) {
+        let detail = "a service answers GET, HEAD and POST";
+        let mut response = turn_away(&shared, refusal("unsupported", StatusCode::METHOD_NOT_ALLOWED, detail));
+        response.headers_mut().insert(http::header::ALLOW, HeaderValue::from_static(http_rules::SERVED));
+        return response;
+    }
+    if let Some(detail) = outside::refuses(config, stranger, request.headers()) {
+        return turn_away(&shared, refusal("forbidden", StatusCode::FORBIDDEN, detail));
+    }
+    let Ok(_permit) = shared.permits.try_acquire() else {
+        return turn_away(
+            &shared,
+            refusal("overloaded", StatusCode::SERVICE_UNAVAILABLE, "as many requests as are let in are being answered"),
+        );
+    };
+    let visit = Visit::enter(&shared, &settings, &journey, request.method(), request.headers());
+    let mut measured = Measured::default();
+    let ended = run(&shared, &settings, &journey, request, &mut measured).await;
+    let mut outcome = Outcome::Value;
+    let mut response = match ended {
+        Ok(Ended::Value(body)) => {
+            shared.metrics.answered("value");
+            let mut response = Response::new(Full::new(body));
+            response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response
+        }
+        Ok(Ended::Filtered(by)) => {
+            shared.metrics.answered("filtered");
+            outcome = Outcome::Filtered;
+            let mut response = Response::new(Full::default());
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            if let Ok(by) = HeaderValue::try_from(by) {
+                response.headers_mut().insert(header::FILTERED, by);
+            }
+            response
+        }
+        Err(problem) => {
+            outcome = Outcome::Problem(problem.kind.into());
+            refuse(&shared, if stranger { outside::discreet(problem) } else { problem })
+        }
+    };
+    visit.end(measured, outcome, &mut response);
+    response
+}
+
+fn refuse(shared: &Shared, problem: Problem) -> Response<Full<Bytes>> {
+    shared.metrics.answered(problem.kind);
+    problem.response()
+}
+
+/// Refuses a request that was not let in.
+fn turn_away(shared: &Shared, problem: Problem) -> Response<Full<Bytes>> {
+    shared.recorder.count(true);
+    refuse(shared, problem)
+}
+
+/// What is known of a request besides its answer.
+#[derive(Default)]
+pub(crate) struct Measured {
+    /// The version that took part, where the function ran or was about to.
+    pub(crate) version: Option<Arc<str>>,
+    /// Nanoseconds in the function, calls to other services from its body included.
+    pub(crate) function: u64,
+    /// When the function began, in nanoseconds after the request did; none where it did not come to that.
+    pub(crate) function_begun: Option<u64>,
+    /// What is recorded of the function's run.
+    pub(crate) ran: Option<Ran>,
+}
+
+/// A run of the function, with what it was given.
+pub(crate) struct Ran {
+    pub(crate) inputs: Vec<Held>,
+    pub(crate) ended: records::Ended,
+    pub(crate) sequence: u64,
+}
+
+/// Records the state that the next call begins with, now and then.
+async fn record_state(shared: &Shared, program: &Program, service: &str) {
+    let sequence = shared.records.peek_call();
+    if let Some(frame) = shared.records.keyframes.take(program, service, sequence).await {
+        shared.records.record(Kept::Keyframe(Box::new(frame)));
+    }
+}
+
+async fn run(
+    shared: &Arc<Shared>,
+    settings: &Settings,
+    journey: &Arc<Journey>,
+    request: Request<Incoming>,
+    measured: &mut Measured,
+) -> Result<Ended, Problem> {
+    let config = &settings.config;
+    let route = match request.headers().get(header::ROUTE) {
+        Some(text) => Some(own_route(text, settings, journey)?),
+        None => settings.routes.default.clone(),
+    };
+    let (parts, body) = request.into_parts();
+    let given = inputs::read(&parts.method, &parts.headers, body, config, journey).await?;
+    let names = config.peers.get(&config.service).map(|peer| peer.inputs.as_slice()).unwrap_or_default();
+    let waited = std::time::Instant::now();
+    let gathered = inputs::gather(shared, settings, journey, names, given, route.as_deref()).await?;
+    if !names.is_empty() {
+        shared.metrics.waited(waited.elapsed());
+    }
+    let inputs = match gathered {
+        Gathered::Inputs(inputs) => inputs,
+        Gathered::Filtered(by) => return Ok(Ended::Filtered(by)),
+    };
+    // Taken only now: a version that was switched to while inputs were fetched is the one that runs.
+    let gate = shared.gate.read().await;
+    let Some(program) = shared.program.load_full() else {
+        let detail = format!("{} has no code yet: its first build is not done", config.service);
+        return Err(Problem::new(
+            "not-ready",
+            StatusCode::SERVICE_UNAVAILABLE,
+            &config.service,
+            &journey.path,
+            &detail,
+        ));
+    };
+    let flight = program.enter();
+    drop(gate);
+    measured.version = Some(flight.program().version.clone());
+    let moved = config.moved.as_deref().filter(|moved| moved.library == flight.program().file);
+    if journey.recorded {
+        record_state(shared, flight.program(), &config.service).await;
+    }
+    let sequence = shared.records.next_call();
+    let Inputs { values: inputs, answers } = inputs;
+    let recorded = journey.recorded.then(|| inputs.iter().map(Held::of).collect());
+    let number = body_call::register(shared, journey);
+    let begun = nanos(journey.begun.elapsed());
+    measured.function_begun = Some(begun);
+    let outcome = tokio::time::timeout_at(journey.deadline, flight.run(number.0, inputs, &shared.lane)).await;
+    drop(number);
+    let record = |ended| measured.ran = recorded.map(|inputs| Ran { inputs, ended, sequence });
+    match outcome {
+        Ok(Some(outcome)) => {
+            let body = Bytes::copy_from_slice(&outcome.body);
+            record(records::Ended::Outcome(outcome.kind, Held::of(&body)));
+            measured.function = outcome.nanos;
+            shared.metrics.function_took(outcome.nanos);
+            if outcome.kind == Kind::Rejected {
+                answers.iter().try_for_each(|answer| sense::check(journey, answer.service, &answer.value))?;
+            }
+            end(shared, config, journey, (outcome.kind, body), &answers, moved)
+        }
+        Ok(None) => {
+            let (kind, detail) = ("failed", "the function's library gave no answer");
+            record(records::Ended::Cut(kind, detail));
+            Err(Problem::new(kind, StatusCode::INTERNAL_SERVER_ERROR, &config.service, &journey.path, detail))
+        }
+        Err(_) => {
+            record(records::Ended::Cut("deadline", "it did not end before the deadline"));
+            measured.function = nanos(journey.begun.elapsed()).saturating_sub(begun);
+            let detail = format!("{} did not end before the deadline", config.service);
+            Err(Problem::new("deadline", StatusCode::GATEWAY_TIMEOUT, &config.service, &journey.path, &detail))
+        }
+    }
+}
+
+/// A route that came with a request.
+fn own_route(text: &HeaderValue, settings: &Settings, journey: &Journey) -> Result<Steps, Problem> {
+    let config = &settings.config;
+    let wrong = |detail: &str| Problem::new("route", StatusCode::BAD_REQUEST, &config.service, &journey.path, detail);
+    let text = text.to_str().map_err(|_| wrong("the route is no ASCII text"))?;
+    settings.routes.find(text, config).map_err(|error| wrong(&error.to_string()))
+}
+
+fn end(
+    shared: &Shared,
+    config: &Config,
+    journey: &Journey,
+    (kind, body): (Kind, Bytes),
+    answers: &[Answered<'_>],
+    moved: Option<&Moved>,
+) -> Result<Ended, Problem> {
+    let problem = |kind, status, detail: &str, members| {
+        Problem::with(kind, status, &config.service, &journey.path, detail, members)
+    };
+    let object = || serde_json::from_slice::<Map<String, Value>>(&body).unwrap_or_default();
+    match kind {
+        Kind::Value if body.len() > config.limits.body => {
+            let detail = format!("the result of {} is larger than {} bytes", config.service, config.limits.body);
+            Err(problem("too-large", StatusCode::INTERNAL_SERVER_ERROR, &detail, Map::new()))
+        }
+        Kind::Value => Ok(Ended::Value(body)),
+        Kind::Filtered => Ok(Ended::Filtered(config.service.clone())),
+        Kind::Failed => Err(problem("failed", StatusCode::INTERNAL_SERVER_ERROR, &words(&body), Map::new())),
+        Kind::Rejected => {
+            let mut members = object();
+            let message = members.remove("message");
+            let path = members.remove("path");
+            let (path, message) = (
+                path.as_ref().and_then(Value::as_str).unwrap_or(""),
+                message.as_ref().and_then(Value::as_str).unwrap_or(""),
+            );
+            let mut detail = format!("{path}: {message}");
+            let input = members.get("input").and_then(Value::as_str);
+            if let Some(Answered { service, value, .. }) = answers.iter().find(|answer| Some(answer.input) == input) {
+                detail = format!("{detail}; {}", sense::remark(service, value));
+                members.insert("from".to_owned(), Value::from(*service));
+            }
+            // `path` is the services' way already.
+            members.insert("at".to_owned(), Value::from(path));
+            Err(problem("rejected", StatusCode::UNPROCESSABLE_ENTITY, &detail, members))
+        }
+        Kind::Panicked => {
+            shared.metrics.panics.inc();
+            let mut members = object();
+            let message = members.remove("message");
+            move_place(&mut members, moved);
+            let place = match (members.get("file").and_then(Value::as_str), members.get("line"), members.get("column"))
+            {
+                (Some(file), Some(line), Some(column)) => format!(" at {file}:{line}:{column}"),
+                _ => String::new(),
+            };
+            let detail = format!("panicked{place}: {}", message.as_ref().and_then(Value::as_str).unwrap_or(""));
+            Err(problem("panicked", StatusCode::INTERNAL_SERVER_ERROR, &detail, members))
+        }
+        Kind::Upstream => Err(Problem::passed_on(status_of(&object()), body)),
+    }
+}
+
+/// The place in a panic as the file has it by now.
+fn move_place(members: &mut Map<String, Value>, moved: Option<&Moved>) {
+    let number = |name: &str| members.get(name)?.as_u64().and_then(|number| u32::try_from(number).ok());
+    let file = members.get("file").and_then(Value::as_str);
+    if let (Some(moved), Some(file), Some(line), Some(column)) = (moved, file, number("line"), number("column"))
+        && let Some((line, column)) = moved.place(file, (line, column))
+    {
+        members.insert("line".to_owned(), Value::from(line));
+        members.insert("column".to_owned(), Value::from(column));
+    }
+}
+
+/// The status a problem document names.
+pub(crate) fn status_of(document: &Map<String, Value>) -> StatusCode {
+    let status = document.get("status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok());
+    let status = status.and_then(|status| StatusCode::from_u16(status).ok()).filter(|status| status.as_u16() >= 400);
+    status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// Whether it is to end: nobody new should come.
+pub(crate) fn is_draining(shared: &Shared) -> bool {
+    shared.draining.load(Ordering::Acquire)
+}
+
+/// How long a takeover waits for calls of the old version where state has to be carried.
+pub(crate) const GRACE: Duration = Duration::from_secs(5);

@@ -1,0 +1,178 @@
+//! A service called from the body of a function: on whose behalf, within which deadline.
+
+use std::collections::HashMap;
+use std::ffi::c_void;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use bytes::Bytes;
+use dyninka::border::{Done, Kind, Outcome, Slice};
+use http::{HeaderMap, StatusCode};
+
+use crate::journey::Journey;
+use crate::path::Path;
+use crate::problem::Problem;
+use crate::records::{BodyCall, Ended, Held};
+use crate::sense;
+use crate::shared::Shared;
+use crate::upstream::{Ask, Fetched};
+
+/// A request and the host it is at.
+type Traveller = (Arc<Shared>, Arc<Journey>);
+
+/// Requests by number: a number is all that crosses the border.
+static REQUESTS: Mutex<Option<HashMap<u64, Traveller>>> = Mutex::new(None);
+static NEXT: AtomicU64 = AtomicU64::new(1);
+/// For calls that belong to no request: from a thread or task the app began by itself.
+static HOST: OnceLock<Weak<Shared>> = OnceLock::new();
+
+/// Lets calls without a request find their host.
+pub(crate) fn attach(shared: &Arc<Shared>) {
+    HOST.get_or_init(|| Arc::downgrade(shared));
+}
+
+/// A number for a request, until it is dropped.
+pub(crate) struct Number(pub(crate) u64);
+
+pub(crate) fn register(shared: &Arc<Shared>, journey: &Arc<Journey>) -> Number {
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let mut requests = REQUESTS.lock().unwrap_or_else(PoisonError::into_inner);
+    requests.get_or_insert_default().insert(number, (shared.clone(), journey.clone()));
+    Number(number)
+}
+
+impl Drop for Number {
+    fn drop(&mut self) {
+        if let Some(requests) = REQUESTS.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            requests.remove(&self.0);
+        }
+    }
+}
+
+/// `Host::call` of the border.
+pub(crate) unsafe extern "C" fn call(
+    request: u64,
+    service: Slice,
+    inputs: *const Slice,
+    count: usize,
+    done: Done,
+    context: *mut c_void,
+) {
+    // SAFETY: lent for this call; copied here.
+    let (service, inputs) = unsafe {
+        let service = String::from_utf8_lossy(service.bytes()).into_owned();
+        (
+            service,
+            Slice::inputs(inputs, count).iter().map(|input| Bytes::copy_from_slice(input.bytes())).collect::<Vec<_>>(),
+        )
+    };
+    let end = End { done, context };
+    let Some((shared, journey)) = traveller(request) else { return end.with(nobody(&service)) };
+    let runtime = shared.runtime.clone();
+    let left = shared.lane.ask();
+    runtime.spawn(async move { end.with(ask(&shared, &journey, &service, &inputs).await) });
+    if left {
+        // This worker is going to wait, and the task that was spawned last waits with it: tokio lets no other have it.
+        runtime.spawn(async {});
+    }
+}
+
+fn traveller(request: u64) -> Option<Traveller> {
+    let known = REQUESTS
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .as_ref()
+        .and_then(|requests| requests.get(&request).cloned());
+    known.or_else(|| {
+        let shared = HOST.get()?.upgrade()?;
+        let journey = Journey::begin(&HeaderMap::new(), &shared.settings.load().config, |_| {
+            shared.recorder.wants(true, shared.settings.load().config.limits.detail)
+        })
+        .ok()?;
+        Some((shared, Arc::new(journey)))
+    })
+}
+
+async fn ask(shared: &Shared, journey: &Journey, service: &str, inputs: &[Bytes]) -> Outcome {
+    let settings = shared.settings.load_full();
+    let config = &settings.config;
+    let Some(peer) = config.peers.get(service) else {
+        let detail = protocol::RouteError::Unknown(service.to_owned()).to_string();
+        return problem(Problem::new(
+            "route",
+            StatusCode::INTERNAL_SERVER_ERROR,
+            &config.service,
+            &journey.path,
+            &detail,
+        ));
+    };
+    let body = object(&peer.inputs, inputs);
+    let recorded = journey.recorded.then(|| inputs.iter().map(Held::of).collect());
+    // Without inputs there is no body to send: an empty route says that none is to be fetched either.
+    let (route, body) = if inputs.is_empty() { (Some(""), None) } else { (None, Some(body)) };
+    let answered = shared.upstreams.ask(&settings, journey, Ask { service, peer, route, body }).await;
+    // Here it is the library that reads it, and it would tell of the function's own failure.
+    let answered = match answered {
+        Ok(Fetched::Value(value)) => sense::check(journey, service, &value).map(|()| Fetched::Value(value)),
+        other => other,
+    };
+    if let (Some(inputs), Some(place)) = (recorded, settings.places.get(service)) {
+        let ended = match &answered {
+            Ok(Fetched::Value(value)) => Ended::Outcome(Kind::Value, Held::of(value)),
+            Ok(Fetched::Filtered(_)) => Ended::Outcome(Kind::Filtered, Held::of(&Bytes::new())),
+            Err(problem) => Ended::Problem(problem.body.clone()),
+        };
+        journey.called_by_body(BodyCall { service: place.service.clone(), inputs, ended });
+    }
+    match answered {
+        Ok(Fetched::Value(value)) => Outcome::new(Kind::Value, value.to_vec()),
+        Ok(Fetched::Filtered(_)) => Outcome::new(Kind::Filtered, Vec::new()),
+        Err(wrong) => problem(wrong),
+    }
+}
+
+/// `{"name":value,…}` of values that are JSON already.
+fn object(names: &[String], values: &[Bytes]) -> Bytes {
+    let mut body = vec![b'{'];
+    for (at, (name, value)) in names.iter().zip(values).enumerate() {
+        if at > 0 {
+            body.push(b',');
+        }
+        body.extend_from_slice(serde_json::Value::from(name.as_str()).to_string().as_bytes());
+        body.push(b':');
+        body.extend_from_slice(value);
+    }
+    body.push(b'}');
+    Bytes::from(body)
+}
+
+fn problem(problem: Problem) -> Outcome {
+    Outcome::new(Kind::Upstream, problem.body.to_vec())
+}
+
+fn nobody(service: &str) -> Outcome {
+    let path = Path::of(service);
+    problem(Problem::new(
+        "unreachable",
+        StatusCode::BAD_GATEWAY,
+        service,
+        &path,
+        "the host of the calling function has ended",
+    ))
+}
+
+/// Who waits in the library.
+struct End {
+    done: Done,
+    context: *mut c_void,
+}
+
+// SAFETY: the border says that `done` may be called from any thread.
+unsafe impl Send for End {}
+
+impl End {
+    fn with(self, outcome: Outcome) {
+        // SAFETY: called once, with the context that came with the call.
+        unsafe { (self.done)(self.context, outcome) }
+    }
+}

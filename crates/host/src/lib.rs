@@ -1,0 +1,115 @@
+//! What runs a service: a server for one function, in a process or container of its own.
+//!
+//! The function comes as a library behind the border of bytes (`dyninka::border`); the server, the calls to other
+//! services, deadlines and measuring are here, compiled once. The way of a request: `server` → `answer` (inputs:
+//! from its body, by its route, all at the same time through `upstream`) → `program` (the function) → an answer.
+
+mod answer;
+mod body_call;
+mod bucket;
+mod circuit;
+mod control;
+mod doors;
+mod ending;
+mod front;
+mod guard;
+mod hops_door;
+mod http_rules;
+mod inputs;
+mod journey;
+mod lane;
+mod library;
+mod metrics;
+mod objects;
+mod outside;
+mod pace;
+mod pages;
+mod path;
+mod patience;
+mod problem;
+mod program;
+mod recorder;
+mod records;
+pub mod replay;
+mod retired;
+mod ring;
+mod routes;
+mod sense;
+mod server;
+mod shared;
+mod socket;
+mod takeover;
+mod threads;
+mod trace;
+mod upstream;
+mod visit;
+mod wire;
+
+use std::path::Path;
+
+pub use objects::without_folder;
+pub use server::{HostError, Server};
+
+/// Runs the service whose `config.json` is in `folder`, until SIGTERM or Ctrl-C; then answers what has begun. The exit
+/// code to end with: 128 and the signal, as of a program that was ended by it, so that nobody takes it for one that ended
+/// by itself.
+pub fn run(folder: &Path) -> Result<u8, HostError> {
+    allow_connections();
+    let runtime = threads::note(&mut tokio::runtime::Builder::new_multi_thread())
+        .worker_threads(lane::WORKERS)
+        // A call of a synchronous function holds a thread; as many as requests are let in.
+        .max_blocking_threads(shared::MOST_REQUESTS + 8)
+        .enable_all()
+        .build()
+        .map_err(|source| HostError::Runtime { source })?;
+    let code = runtime.block_on(async {
+        let server = Server::bind(folder).await?;
+        server.open_lane();
+        let (told, tell) = tokio::sync::oneshot::channel();
+        let end = async move {
+            // Whoever asks has not gone: it is this very block.
+            let _told = told.send(terminated().await);
+        };
+        server.serve(end).await;
+        Ok::<_, HostError>(tell.await.unwrap_or(0))
+    })?;
+    // A function that never ends must not keep the process.
+    runtime.shutdown_background();
+    Ok(code)
+}
+
+/// Has this process have as many open files as it is allowed: 1024, unless it asks. Each connection is one.
+pub fn allow_connections() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        eprintln!("dyninka: connections are limited to {}: {error}", limit.current.unwrap_or_default());
+    }
+}
+
+/// Has the kernel end this process when its parent ends, however that ends.
+pub fn die_with_parent() {
+    let before = rustix::process::getppid();
+    if let Err(error) = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL)) {
+        eprintln!("dyninka: this service may outlive its session: {error}");
+    }
+    // The parent may have ended before the kernel was told.
+    if rustix::process::getppid() != before {
+        std::process::exit(1);
+    }
+}
+
+/// Waits for a signal to end by; 128 and its number.
+async fn terminated() -> u8 {
+    use tokio::signal::unix::{SignalKind, signal};
+    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        (Ok(mut terminate), Ok(mut interrupt)) => tokio::select! {
+            _ = terminate.recv() => 143,
+            _ = interrupt.recv() => 130,
+        },
+        (Err(error), _) | (_, Err(error)) => {
+            eprintln!("dyninka: signals cannot be heard, so this service ends without draining: {error}");
+            std::future::pending().await
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! A service called from the body of a function that runs again: answered by what it answered then.
+
+use std::ffi::c_void;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use dyninka::border::{Done, Kind, Outcome, Slice};
+use http::StatusCode;
+use protocol::value::{Called, End, Value};
+use serde_json::Map;
+
+use crate::path::Path;
+use crate::problem;
+
+/// The run there is: one at a time.
+static RUN: Mutex<Option<Scene>> = Mutex::new(None);
+
+/// A run's calls.
+struct Scene {
+    request: u64,
+    /// What answers, and whether it has.
+    stand_ins: Vec<(Called, bool)>,
+    calls: Vec<Called>,
+    unanswered: Option<String>,
+}
+
+/// What a run called.
+pub(super) struct Heard {
+    pub(super) calls: Vec<Called>,
+    /// What was called that nothing answers.
+    pub(super) unanswered: Option<String>,
+}
+
+fn scene() -> MutexGuard<'static, Option<Scene>> {
+    RUN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A run begins.
+pub(super) fn begin(request: u64, stand_ins: Vec<Called>) {
+    let stand_ins = stand_ins.into_iter().map(|called| (called, false)).collect();
+    *scene() = Some(Scene { request, stand_ins, calls: Vec::new(), unanswered: None });
+}
+
+/// It is over: what is called from now on belongs to no run.
+pub(super) fn end() -> Heard {
+    let scene = scene().take();
+    scene.map_or(Heard { calls: Vec::new(), unanswered: None }, |scene| Heard {
+        calls: scene.calls,
+        unanswered: scene.unanswered,
+    })
+}
+
+impl Scene {
+    fn answer(&mut self, service: &str, inputs: Vec<Value>) -> End {
+        let fits = |called: &Called| {
+            called.service == service
+                && called.inputs.len() == inputs.len()
+                && called.inputs.iter().zip(&inputs).all(|(then, now)| then.means(now))
+        };
+        // In their order. New code that asks once more for the same gets what the last one got.
+        let unused = self.stand_ins.iter().position(|(called, used)| !used && fits(called));
+        let found = unused.or_else(|| self.stand_ins.iter().rposition(|(called, _)| fits(called)));
+        let end = match found {
+            Some(at) => {
+                let (called, used) = &mut self.stand_ins[at];
+                *used = true;
+                called.end.clone()
+            }
+            None => self.nothing(format!("a call of {service} with inputs that it was not called with when recorded")),
+        };
+        let end = match end {
+            End::Value(Value::Left { bytes }) => {
+                self.nothing(format!("a call of {service}, whose answer of {bytes} bytes was too large to be kept"))
+            }
+            end => end,
+        };
+        self.calls.push(Called { service: service.to_owned(), inputs, end: end.clone() });
+        end
+    }
+
+    fn nothing(&mut self, message: String) -> End {
+        self.unanswered.get_or_insert_with(|| message.clone());
+        End::Failed { kind: NOT_RECORDED.to_owned(), message }
+    }
+}
+
+/// The kind of end of a run whose body made a call that nothing answers.
+pub(super) const NOT_RECORDED: &str = "not-recorded";
+
+/// `Host::call` of the border.
+pub(super) unsafe extern "C" fn call(
+    request: u64,
+    service: Slice,
+    inputs: *const Slice,
+    count: usize,
+    done: Done,
+    context: *mut c_void,
+) {
+    // SAFETY: lent for this call; copied here.
+    let (service, inputs) = unsafe {
+        let service = String::from_utf8_lossy(service.bytes()).into_owned();
+        (service, Slice::inputs(inputs, count).iter().map(|input| Value::new(input.bytes())).collect::<Vec<_>>())
+    };
+    // A call from a thread of the app's own bears no number; there is one run it can belong to.
+    let end = match scene().as_mut().filter(|scene| request == 0 || request == scene.request) {
+        Some(scene) => scene.answer(&service, inputs),
+        None => End::Failed { kind: "unreachable".to_owned(), message: "the run it belongs to is over".to_owned() },
+    };
+    let outcome = match end {
+        End::Value(value) => Outcome::new(Kind::Value, value.bytes().unwrap_or_default().into_owned()),
+        End::Filtered => Outcome::new(Kind::Filtered, Vec::new()),
+        End::Failed { kind, message } => Outcome::new(Kind::Upstream, document(&service, &kind, &message)),
+    };
+    // SAFETY: called once, with the context that came with the call.
+    unsafe { done(context, outcome) }
+}
+
+/// The problem document a service is recorded to have answered with, as far as its record goes.
+fn document(service: &str, kind: &str, message: &str) -> Vec<u8> {
+    let path = Path::of(service);
+    let status = StatusCode::INTERNAL_SERVER_ERROR;
+    // Its detail, not the service in front of it again.
+    let detail = message.strip_prefix(service).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(message);
+    problem::document(kind, status, service, &path, detail, Map::new()).to_vec()
+}

@@ -1,0 +1,260 @@
+//! Connections to requests.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::body::Body;
+use futures_util::FutureExt;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::AsyncWriteExt;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::answer::is_draining;
+use crate::control::{self, ConfigError};
+use crate::front::{self, Door, Front};
+use crate::patience::Patient;
+use crate::recorder::Recorder;
+use crate::records::Records;
+use crate::shared::Shared;
+use crate::socket::{Listener, Socket};
+use crate::{answer, body_call, doors, protocol, takeover};
+
+/// Connections at a time; beyond it a caller is told to come again.
+const MOST_CONNECTIONS: usize = 4096;
+/// A head that is longer is refused: what we send is a route of 8 KiB, a path of 4, and little more.
+const LONGEST_HEAD: usize = 64 << 10;
+/// Headers that take longer are an attack (slowloris) or a dead peer.
+const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+
+/// A service's server.
+pub struct Server {
+    shared: Arc<Shared>,
+    /// Its own address, and what is beside it for those on this machine.
+    doors: Vec<Listener>,
+    front: UnboundedReceiver<Door>,
+    address: SocketAddr,
+    /// Ends with the server.
+    tasks: JoinSet<()>,
+}
+
+/// A service that cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// Its configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Its address cannot be bound.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// There are no threads to be had.
+    #[error("cannot start threads: {source}")]
+    Runtime {
+        /// Why not.
+        source: io::Error,
+    },
+    /// Its library, named in the configuration, is not taken over.
+    #[error("cannot take {library} over: {why}")]
+    Library {
+        /// File name.
+        library: String,
+        /// Why not.
+        why: String,
+    },
+}
+
+impl HostError {
+    /// Whether somebody else has the address.
+    pub fn is_address_in_use(&self) -> bool {
+        matches!(self, Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse)
+    }
+}
+
+impl Server {
+    /// Reads the configuration in `folder`, listens, and takes the library over that it names.
+    pub async fn bind(folder: &Path) -> Result<Self, HostError> {
+        let settings = control::read(folder)?;
+        let address = settings.config.listen;
+        let listen = |source| HostError::Listen { address, source };
+        let listener = front::bind(address, false).map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let mut doors = vec![Listener::Tcp(listener)];
+        match Listener::beside(address) {
+            Ok(door) => doors.extend(door),
+            Err(error) => eprintln!("dyninka: services of this machine come by TCP: {error}"),
+        }
+        let (library, front) = (settings.config.library.clone(), settings.config.front);
+        let (door, opened) = Front::new();
+        let (recorder, queue) = Recorder::new();
+        let (records, recorded) = Records::new(recorder.epoch);
+        let shared = Arc::new(Shared::new(folder.to_owned(), settings, recorder, records, door));
+        shared.front.lead(front).map_err(|source| HostError::Listen { address: front.unwrap_or(address), source })?;
+        body_call::attach(&shared);
+        let mut tasks = JoinSet::new();
+        let keeper = shared.clone();
+        tasks.spawn(async move { keeper.recorder.keep(queue).await });
+        let keeper = shared.clone();
+        tasks.spawn(async move { keeper.records.keep(recorded).await });
+        if let Some(library) = library {
+            let taken = takeover::take_over(&shared, &library).await;
+            taken.map_err(|error| HostError::Library { library, why: error.to_string() })?;
+        }
+        Ok(Self { shared, doors, front: opened, address, tasks })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The service it runs, by its Rust name.
+    pub fn service(&self) -> String {
+        self.shared.settings.load().config.service.clone()
+    }
+
+    /// Runs quick functions on the runtime's own workers, of which there must be [`crate::lane::WORKERS`], one of them held by
+    /// this: for a runtime that does nothing else, and is not waited for when it ends.
+    pub(crate) fn open_lane(&self) {
+        self.shared.lane.open(&self.shared.runtime);
+    }
+
+    /// Serves until `end` is ready, then answers what has begun, and returns.
+    pub async fn serve(mut self, end: impl Future<Output = ()>) {
+        let (draining, drained) = watch::channel(false);
+        let mut loops = JoinSet::new();
+        for listener in self.doors {
+            loops.spawn(accept(Door { listener, end: drained.clone() }, self.shared.clone()));
+        }
+        tokio::pin!(end);
+        loop {
+            tokio::select! {
+                () = &mut end => break,
+                Some(door) = self.front.recv() => drop(loops.spawn(accept(door, self.shared.clone()))),
+            }
+        }
+        self.shared.draining.store(true, Ordering::Release);
+        // From here on readiness fails and every answer closes its connection, so that nobody is left who would be cut.
+        tokio::time::sleep(Duration::from_millis(self.shared.settings.load().config.limits.linger_ms)).await;
+        draining.send_replace(true);
+        if let Err(error) = self.shared.front.lead(None) {
+            eprintln!("dyninka: the public listener does not close: {error}");
+        }
+        self.shared.recorder.close();
+        self.shared.records.close();
+        let longest =
+            Duration::from_millis(self.shared.settings.load().config.limits.deadline_ms) + Duration::from_secs(1);
+        let all = async { while loops.join_next().await.is_some() {} };
+        if tokio::time::timeout(longest, all).await.is_err() {
+            eprintln!("dyninka: a request outlived its deadline and is cut off");
+        }
+        self.shared.lane.close();
+        drop(self.tasks);
+    }
+}
+
+async fn accept(door: Door, shared: Arc<Shared>) {
+    let Door { listener, end: mut drained } = door;
+    let permits = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let router = TowerToHyperService::new(doors::router(shared.clone()));
+    let mut connections = JoinSet::new();
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = drained.changed() => break,
+            Some(_) = connections.join_next() => continue,
+        };
+        match stream {
+            Ok(stream) => match permits.clone().try_acquire_owned() {
+                Ok(permit) => {
+                    let connection = serve(stream, shared.clone(), router.clone(), drained.clone());
+                    connections.spawn(async move {
+                        connection.await;
+                        drop(permit);
+                    });
+                }
+                Err(_) => drop(connections.spawn(turn_away(stream))),
+            },
+            // Out of file descriptors, or the caller gone again: the listener itself goes on.
+            Err(error) => {
+                eprintln!("dyninka: a connection was not accepted: {error}");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    }
+    // Who knocked before the door closed is let in.
+    while let Some(Ok(stream)) = listener.accept().now_or_never() {
+        connections.spawn(serve(stream, shared.clone(), router.clone(), drained.clone()));
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+async fn turn_away(mut stream: Socket) {
+    const BUSY: &[u8] =
+        b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    // Whoever does not take it is gone.
+    drop(stream.write_all(BUSY).await);
+}
+
+async fn serve(
+    stream: Socket,
+    shared: Arc<Shared>,
+    router: TowerToHyperService<axum::Router>,
+    mut drained: watch::Receiver<bool>,
+) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (shared, router) = (shared.clone(), router.clone());
+        async move {
+            let lingers = shared.clone();
+            let admitted = http_rules::check(&request).and_then(|()| shared.settings.load().names.admit(&request));
+            let mut response: Response<Body> = if let Err(refusal) = admitted {
+                doors::turn_away(&shared, refusal)
+            } else if http_rules::is_for_service(&request) {
+                answer::answer(shared, request).await.map(Body::new)
+            } else {
+                match router.call(request).await {
+                    Ok(response) => response,
+                    Err(never) => match never {},
+                }
+            };
+            if is_draining(&lingers) {
+                response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS_WITHIN)
+        .max_buf_size(LONGEST_HEAD)
+        .serve_connection(TokioIo::new(Patient::new(stream)), service);
+    tokio::pin!(connection);
+    let mut draining = false;
+    loop {
+        tokio::select! {
+            // How a connection ends is the caller's affair.
+            _ = &mut connection => return,
+            _ = drained.changed(), if !draining => {
+                draining = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}

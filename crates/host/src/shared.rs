@@ -1,0 +1,109 @@
+//! What every request of a host shares.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use protocol::Config;
+use tokio::runtime::Handle;
+use tokio::sync::{RwLock, Semaphore};
+
+use crate::circuit::Circuits;
+use crate::front::Front;
+use crate::guard::Names;
+use crate::lane::Lane;
+use crate::metrics::Metrics;
+use crate::program::Program;
+use crate::recorder::Recorder;
+use crate::records::Records;
+use crate::retired::Retired;
+use crate::routes::Routes;
+use crate::upstream::Upstreams;
+
+/// Requests let in at a time; more are told to come again (503).
+pub(crate) const MOST_REQUESTS: usize = 512;
+
+pub(crate) struct Shared {
+    pub(crate) folder: PathBuf,
+    /// For what threads of a library ask of the host.
+    pub(crate) runtime: Handle,
+    pub(crate) settings: ArcSwap<Settings>,
+    pub(crate) program: ArcSwapOption<Program>,
+    pub(crate) lane: Lane,
+    /// Held for writing while state is carried from one version to the next: no call begins meanwhile.
+    pub(crate) gate: RwLock<()>,
+    /// One takeover at a time.
+    pub(crate) takeover: tokio::sync::Mutex<()>,
+    /// Versions that serve no more and still hold values.
+    pub(crate) retired: Retired,
+    pub(crate) upstreams: Upstreams,
+    pub(crate) metrics: Metrics,
+    pub(crate) recorder: Recorder,
+    pub(crate) records: Records,
+    pub(crate) permits: Semaphore,
+    pub(crate) draining: AtomicBool,
+    pub(crate) front: Front,
+}
+
+/// The configuration, understood.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) config: Config,
+    /// What callers may call this host.
+    pub(crate) names: Names,
+    pub(crate) routes: Routes,
+    /// The app's name.
+    pub(crate) app: Arc<str>,
+    /// The services by their Rust names, as spans tell of them.
+    pub(crate) places: BTreeMap<String, Place>,
+}
+
+/// A service in a span: shared, so that a span copies no text.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// Its Rust name.
+    pub(crate) service: Arc<str>,
+    /// `host:port`.
+    pub(crate) address: Arc<str>,
+}
+
+impl Settings {
+    /// Checks a configuration: its route reads and leads over its peers.
+    pub(crate) fn new(config: Config) -> Result<Self, protocol::RouteError> {
+        let routes = Routes::new(&config)?;
+        let place = |(service, peer): (&String, &protocol::Peer)| {
+            (service.clone(), Place { service: service.as_str().into(), address: peer.address.as_str().into() })
+        };
+        let mut places: BTreeMap<_, _> = config.peers.iter().map(place).collect();
+        // A host of one service, without peers, is a place too.
+        let own = Place { service: config.service.as_str().into(), address: config.listen.to_string().into() };
+        places.entry(config.service.clone()).or_insert(own);
+        Ok(Self { app: config.app.as_str().into(), names: Names::new(&config), places, config, routes })
+    }
+}
+
+impl Shared {
+    /// Inside a runtime.
+    pub(crate) fn new(folder: PathBuf, settings: Settings, recorder: Recorder, records: Records, front: Front) -> Self {
+        let metrics = Metrics::new(&settings.config.service);
+        Self {
+            recorder,
+            records,
+            folder,
+            runtime: Handle::current(),
+            settings: ArcSwap::from_pointee(settings),
+            program: ArcSwapOption::empty(),
+            lane: Lane::closed(),
+            gate: RwLock::new(()),
+            takeover: tokio::sync::Mutex::new(()),
+            retired: Retired::default(),
+            upstreams: Upstreams::new(Circuits::new(metrics.retries.clone())),
+            metrics,
+            permits: Semaphore::new(MOST_REQUESTS),
+            draining: AtomicBool::new(false),
+            front,
+        }
+    }
+}

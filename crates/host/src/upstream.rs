@@ -1,0 +1,199 @@
+//! Calls to other services, point to point, over connections that are kept.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::StatusCode;
+use protocol::{Call, Config, Method as Asked, Peer, SpanId};
+
+use crate::circuit::{Circuits, Unreached};
+use crate::journey::{Journey, total_of};
+use crate::problem::{self, Problem};
+use crate::shared::Settings;
+use crate::socket::Socket;
+use crate::trace::random_span;
+use crate::wire::{Answer, Connection, Question, WireError};
+
+/// Idle connections kept for each service; as many as there are calls at a time on a busy machine.
+const MOST_IDLE: usize = 64;
+
+/// Idle for longer than this, a connection is not used again: the other side closes it after ten seconds, and a request
+/// that meets the closing on its way would be lost.
+const LONGEST_IDLE: Duration = Duration::from_secs(5);
+
+/// Connections to other services, by address.
+pub(crate) struct Upstreams {
+    idle: Mutex<HashMap<String, Vec<(Instant, Connection)>>>,
+    pub(crate) circuits: Circuits,
+}
+
+/// What another service answered with.
+#[derive(Debug)]
+pub(crate) enum Fetched {
+    /// Its value, as JSON.
+    Value(Bytes),
+    /// Nothing: the service of that name filtered.
+    Filtered(String),
+}
+
+/// What is asked of another service.
+pub(crate) struct Ask<'a> {
+    pub(crate) service: &'a str,
+    pub(crate) peer: &'a Peer,
+    /// The routes of its inputs.
+    pub(crate) route: Option<&'a str>,
+    /// Its inputs by name, as a JSON object.
+    pub(crate) body: Option<Bytes>,
+}
+
+/// What a span tells of an answer.
+#[derive(Default)]
+struct Seen {
+    status: Option<u16>,
+    server: Option<u64>,
+    received: u64,
+}
+
+impl Upstreams {
+    pub(crate) fn new(circuits: Circuits) -> Self {
+        Self { idle: Mutex::default(), circuits }
+    }
+
+    /// Asks another service, within the journey's deadline.
+    pub(crate) async fn ask(&self, settings: &Settings, journey: &Journey, ask: Ask<'_>) -> Result<Fetched, Problem> {
+        let (id, mut seen) = (random_span(), Seen::default());
+        let Some(place) = settings.places.get(ask.service).filter(|_| journey.detail) else {
+            return self.fetch(&settings.config, journey, &ask, id, &mut seen).await;
+        };
+        let at = journey.called(Call {
+            id,
+            service: place.service.clone(),
+            address: place.address.clone(),
+            method: if ask.body.is_some() { Asked::Post } else { Asked::Get },
+            begun: 0,
+            took: 0,
+            server: None,
+            status: None,
+            error: None,
+            sent: ask.body.as_ref().map_or(0, Bytes::len) as u64,
+            received: 0,
+        });
+        let fetched = self.fetch(&settings.config, journey, &ask, id, &mut seen).await;
+        journey.ended(at, |call| {
+            (call.status, call.server, call.received) = (seen.status, seen.server, seen.received);
+            call.error = fetched.as_ref().err().map(|problem| problem.kind.into());
+        });
+        fetched
+    }
+
+    async fn fetch(
+        &self,
+        config: &Config,
+        journey: &Journey,
+        ask: &Ask<'_>,
+        id: SpanId,
+        seen: &mut Seen,
+    ) -> Result<Fetched, Problem> {
+        let path = || journey.path.then(ask.service);
+        let asked = tokio::time::timeout_at(journey.deadline, self.exchange(config, journey, ask, id)).await;
+        let Answer { status, said, body } = match asked {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(Trouble::Wire(WireError::TooLarge))) => {
+                let detail = format!("the answer of {} is larger than {} bytes", ask.service, config.limits.body);
+                return Err(Problem::new("too-large", StatusCode::BAD_GATEWAY, ask.service, &path(), &detail));
+            }
+            Ok(Err(trouble)) => {
+                let detail = format!("{} cannot be reached at {}: {trouble}", ask.service, ask.peer.address);
+                return Err(Problem::new("unreachable", StatusCode::BAD_GATEWAY, ask.service, &path(), &detail));
+            }
+            Err(_) => {
+                let detail = format!("{} did not answer before the deadline", ask.service);
+                return Err(Problem::new("deadline", StatusCode::GATEWAY_TIMEOUT, ask.service, &path(), &detail));
+            }
+        };
+        *seen = Seen {
+            status: Some(status.as_u16()),
+            server: said.timing.as_deref().and_then(|timing| total_of(timing, ask.service)),
+            received: body.len() as u64,
+        };
+        journey.note(&said);
+        match status {
+            StatusCode::OK => Ok(Fetched::Value(body)),
+            StatusCode::NO_CONTENT => Ok(Fetched::Filtered(said.filtered.unwrap_or_else(|| ask.service.to_owned()))),
+            _ if said.content_type.as_deref() == Some(problem::CONTENT_TYPE) => Err(Problem::passed_on(status, body)),
+            _ => {
+                let detail = format!("{} answered {status}, which is no answer of a service", ask.service);
+                Err(Problem::new("unreachable", StatusCode::BAD_GATEWAY, ask.service, &path(), &detail))
+            }
+        }
+    }
+
+    async fn exchange(&self, config: &Config, journey: &Journey, ask: &Ask<'_>, id: SpanId) -> Result<Answer, Trouble> {
+        let question = question(journey, ask, id);
+        let mut kept = self.take(&ask.peer.address);
+        loop {
+            let fresh = kept.is_none();
+            let mut connection = match kept.take() {
+                Some(connection) => connection,
+                None => self.connect(journey, ask).await?,
+            };
+            match connection.exchange(&question, config.limits.body).await {
+                Ok(answer) => {
+                    if connection.keeps() {
+                        self.keep(&ask.peer.address, connection);
+                    }
+                    return Ok(answer);
+                }
+                // A kept connection that the other side had closed: nothing was sent, so asking again is safe.
+                Err(WireError::Unsent(_)) if !fresh => self.circuits.count_retry(),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    async fn connect(&self, journey: &Journey, ask: &Ask<'_>) -> Result<Connection, Trouble> {
+        let address = &ask.peer.address;
+        let connect = || Socket::connect(address);
+        Ok(Connection::new(self.circuits.reach(ask.service, address, journey.deadline, connect).await?))
+    }
+
+    fn take(&self, address: &str) -> Option<Connection> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = idle.get_mut(address)?;
+        while let Some((since, connection)) = kept.pop() {
+            if connection.is_open() && since.elapsed() < LONGEST_IDLE {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    fn keep(&self, address: &str, connection: Connection) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        match idle.get_mut(address) {
+            Some(kept) if kept.len() < MOST_IDLE => kept.push((Instant::now(), connection)),
+            Some(_) => {}
+            None => drop(idle.insert(address.to_owned(), vec![(Instant::now(), connection)])),
+        }
+    }
+}
+
+fn question(journey: &Journey, ask: &Ask<'_>, id: SpanId) -> Question {
+    let mut question = Question::new(ask.body.is_some(), &ask.peer.host);
+    if let Some(route) = ask.route {
+        question.header(protocol::header::ROUTE, route);
+    }
+    journey.headers(&mut question, id);
+    question.end(ask.body.as_deref())
+}
+
+/// Why an exchange came to nothing.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error(transparent)]
+    Connect(#[from] Unreached),
+    #[error(transparent)]
+    Wire(#[from] WireError),
+}

@@ -1,0 +1,126 @@
+//! A request at this host, from when it is let in to its answer: counted meanwhile, recorded at its end.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
+use http_body_util::Full;
+use hyper::body::Body;
+use protocol::record::Entry;
+use protocol::{Method, Outcome, Span};
+
+use crate::answer::Measured;
+use crate::journey::{Journey, nanos};
+use crate::records::{self, Kept};
+use crate::shared::{Settings, Shared};
+
+/// A request that has been let in. Dropped without an end: its caller went away.
+pub(crate) struct Visit {
+    shared: Arc<Shared>,
+    settings: Arc<Settings>,
+    journey: Arc<Journey>,
+    method: Method,
+    /// What came with a request from outside, where it is recorded.
+    entry: Option<Entry>,
+    ended: bool,
+}
+
+impl Visit {
+    pub(crate) fn enter(
+        shared: &Arc<Shared>,
+        settings: &Arc<Settings>,
+        journey: &Arc<Journey>,
+        method: &http::Method,
+        headers: &HeaderMap,
+    ) -> Self {
+        shared.metrics.in_flight.inc();
+        Self {
+            shared: shared.clone(),
+            settings: settings.clone(),
+            journey: journey.clone(),
+            method: Method::of(method.as_str()),
+            entry: (journey.recorded && journey.path.len() == 1).then(|| entry(headers)),
+            ended: false,
+        }
+    }
+
+    /// Completes the answer's headers, and records the request.
+    pub(crate) fn end(mut self, measured: Measured, outcome: Outcome, response: &mut Response<Full<Bytes>>) {
+        self.ended = true;
+        let config = &self.settings.config;
+        let total = nanos(self.journey.begun.elapsed());
+        let version = measured.version.as_deref();
+        self.journey.finish(&config.service, version, measured.function, total, response.headers_mut());
+        if !self.journey.detail {
+            return self.shared.recorder.count(matches!(outcome, Outcome::Problem(_)));
+        }
+        let Some(place) = self.settings.places.get(&config.service) else { return };
+        let calls = self.journey.take_calls(total);
+        let open = |since: u64| {
+            let calls = calls.iter().filter(|call| call.begun >= since);
+            Span::union(calls.map(|call| (call.begun, call.took)))
+        };
+        // What the function waited for is not its own time.
+        let waited_inside = measured.function_begun.map_or(0, open);
+        let function = measured.function.saturating_sub(waited_inside);
+        if self.journey.recorded {
+            self.shared.records.record(Kept::Visit(Box::new(records::Visit {
+                trace: self.journey.trace.id,
+                span: self.journey.trace.span,
+                parent: self.journey.trace.parent,
+                entry: self.entry.take(),
+                service: place.service.clone(),
+                begun: self.journey.start,
+                took: total,
+                asked: calls.iter().filter(|call| call.status.is_some()).map(|call| call.id).collect(),
+                run: measured.ran.zip(measured.version.clone()).map(|(ran, version)| records::Run {
+                    version,
+                    inputs: ran.inputs,
+                    ended: ran.ended,
+                    function_ns: function,
+                    sequence: ran.sequence,
+                    calls: self.journey.take_body_calls(),
+                }),
+            })));
+        }
+        self.shared.recorder.record(Span {
+            trace: self.journey.trace.id,
+            id: self.journey.trace.span,
+            parent: self.journey.trace.parent,
+            sampled: self.journey.trace.is_sampled(),
+            entry: self.journey.path.len() == 1,
+            app: self.settings.app.clone(),
+            service: place.service.clone(),
+            version: measured.version,
+            address: place.address.clone(),
+            method: self.method,
+            start: self.journey.start,
+            total,
+            function,
+            waiting: open(0),
+            status: response.status().as_u16(),
+            outcome,
+            received: self.journey.received.load(Ordering::Relaxed),
+            sent: response.body().size_hint().lower(),
+            calls,
+        });
+    }
+}
+
+/// What a request brought: its route, and its headers as far as they are text.
+fn entry(headers: &HeaderMap) -> Entry {
+    let text = |(name, value): (&HeaderName, &HeaderValue)| Some((name.to_string(), value.to_str().ok()?.to_owned()));
+    let route = headers.get(protocol::header::ROUTE).and_then(|route| route.to_str().ok()).map(str::to_owned);
+    Entry { route, headers: headers.iter().filter_map(text).collect() }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        self.shared.metrics.in_flight.dec();
+        if !self.ended {
+            self.shared.metrics.answered("given-up");
+            self.shared.recorder.count(true);
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! The pods of a service in one wire form.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
+use k8s_openapi::api::core::v1::{
+    Capabilities, ConfigMapKeySelector, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, EnvVar,
+    EnvVarSource, HTTPGetAction, PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ResourceRequirements,
+    SeccompProfile, SecretKeySelector, SecurityContext, TopologySpreadConstraint, Volume, VolumeMount,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::config::{FILE, TOKEN};
+use super::{Stamp, label, metadata, name, reaches};
+use crate::image::{FOLDER, HOST, USER};
+use crate::model::{PORT, Wanted, WantedService};
+use crate::settings::{ServiceSettings, Spread, Variable};
+
+/// The port's name.
+pub(crate) const DOOR: &str = "http";
+/// The container's name.
+pub const CONTAINER: &str = "service";
+/// Seconds without progress after which a rollout counts as stuck.
+const PROGRESS_SECONDS: i32 = 120;
+/// Seconds a host may take to come up: a library is loaded in milliseconds, an image may come from a slow disk.
+const START_SECONDS: i32 = 60;
+/// How many ReplicaSets are kept to go back to.
+const REVISIONS: i32 = 10;
+
+/// The Deployment of a service; `config` is its ConfigMap.
+pub(crate) fn deployment(wanted: &Wanted, service: &WantedService, config: &str, stamp: &Stamp) -> Deployment {
+    let pods = label::pods(&wanted.app, service);
+    let mut metadata = metadata(wanted, name::of_form(&service.dns, &service.wire), Some(service));
+    metadata.labels.get_or_insert_default().insert(label::WIRE.to_owned(), service.wire.clone());
+    metadata.annotations = Some(annotations(service, stamp));
+    let mut labels = label::all(&wanted.app, Some(service));
+    labels.extend(pods.clone());
+    let told = BTreeMap::from([
+        (label::SERVICE.to_owned(), service.name.clone()),
+        (label::VERSION.to_owned(), service.version.clone()),
+    ]);
+    let template = PodTemplateSpec {
+        metadata: Some(ObjectMeta { labels: Some(labels), annotations: Some(told), ..ObjectMeta::default() }),
+        spec: Some(pod(wanted, service, config, &pods)),
+    };
+    Deployment {
+        metadata,
+        spec: Some(DeploymentSpec {
+            // Where nobody says how many, that is whoever scales it's.
+            replicas: service.settings.replicas.and_then(|replicas| i32::try_from(replicas).ok()),
+            selector: LabelSelector { match_labels: Some(pods), ..LabelSelector::default() },
+            template,
+            strategy: Some(DeploymentStrategy {
+                type_: Some("RollingUpdate".to_owned()),
+                rolling_update: Some(RollingUpdateDeployment {
+                    max_surge: Some(IntOrString::Int(1)),
+                    max_unavailable: Some(IntOrString::Int(0)),
+                }),
+            }),
+            progress_deadline_seconds: Some(PROGRESS_SECONDS),
+            revision_history_limit: Some(REVISIONS),
+            ..DeploymentSpec::default()
+        }),
+        ..Deployment::default()
+    }
+}
+
+fn annotations(service: &WantedService, stamp: &Stamp) -> BTreeMap<String, String> {
+    let json = |value: Result<String, serde_json::Error>| value.unwrap_or_default();
+    let known = [
+        (label::SERVICE, Some(service.name.clone())),
+        (label::VERSION, Some(service.version.clone())),
+        (label::LIBRARY, service.config.library.clone()),
+        (label::ROUTES, Some(service.routes())),
+        (label::SETTINGS, Some(service.settings.hash())),
+        (label::REACHES, Some(reaches::write(&service.reaches))),
+        (label::FORM, Some(json(serde_json::to_string(&service.form)))),
+        (label::SOURCE, stamp.source.clone()),
+        (label::PUSHED_BY, stamp.by.clone()),
+        (label::PUSHED_AT, stamp.at.clone()),
+    ];
+    known.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+}
+
+fn pod(wanted: &Wanted, service: &WantedService, config: &str, pods: &BTreeMap<String, String>) -> PodSpec {
+    let limits = &service.config.limits;
+    // A host lingers, answers what it has begun, for which it takes a second more than the deadline, and ends.
+    let grace = (limits.linger_ms + limits.deadline_ms).div_ceil(1000) + 4;
+    let spread = spread(service.settings.spread, pods);
+    PodSpec {
+        containers: vec![container(wanted, service)],
+        node_selector: Some(service.settings.nodes.clone()).filter(|nodes| !nodes.is_empty()),
+        topology_spread_constraints: Some(spread).filter(|spread| !spread.is_empty()),
+        termination_grace_period_seconds: i64::try_from(grace).ok(),
+        automount_service_account_token: Some(false),
+        enable_service_links: Some(false),
+        security_context: Some(PodSecurityContext {
+            run_as_non_root: Some(true),
+            run_as_user: Some(i64::from(USER)),
+            run_as_group: Some(i64::from(USER)),
+            seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
+            ..PodSecurityContext::default()
+        }),
+        volumes: Some(vec![
+            Volume {
+                name: "config".to_owned(),
+                config_map: Some(ConfigMapVolumeSource { name: config.to_owned(), ..ConfigMapVolumeSource::default() }),
+                ..Volume::default()
+            },
+            Volume { name: "tmp".to_owned(), empty_dir: Some(EmptyDirVolumeSource::default()), ..Volume::default() },
+        ]),
+        ..PodSpec::default()
+    }
+}
+
+fn container(wanted: &Wanted, service: &WantedService) -> Container {
+    let mount =
+        |name: &str, path: String| VolumeMount { name: name.to_owned(), mount_path: path, ..VolumeMount::default() };
+    let file = format!("{FOLDER}/{FILE}");
+    let config = VolumeMount { sub_path: Some(FILE.to_owned()), read_only: Some(true), ..mount("config", file) };
+    Container {
+        name: CONTAINER.to_owned(),
+        image: service.image.clone(),
+        image_pull_policy: Some(service.pull_policy.clone()),
+        command: Some([HOST, "host", FOLDER].map(str::to_owned).to_vec()),
+        ports: Some(vec![ContainerPort {
+            name: Some(DOOR.to_owned()),
+            container_port: i32::from(PORT),
+            protocol: Some("TCP".to_owned()),
+            ..ContainerPort::default()
+        }]),
+        env: Some(environment(wanted, &service.settings)),
+        resources: Some(resources(&service.settings)),
+        volume_mounts: Some(vec![config, mount("tmp", "/tmp".to_owned())]),
+        startup_probe: Some(probe("/healthz", 1, START_SECONDS)),
+        readiness_probe: Some(probe("/readyz", 1, 2)),
+        liveness_probe: Some(probe("/healthz", 10, 3)),
+        security_context: Some(SecurityContext {
+            allow_privilege_escalation: Some(false),
+            read_only_root_filesystem: Some(true),
+            run_as_non_root: Some(true),
+            capabilities: Some(Capabilities { drop: Some(vec!["ALL".to_owned()]), ..Capabilities::default() }),
+            ..SecurityContext::default()
+        }),
+        ..Container::default()
+    }
+}
+
+fn probe(path: &str, every_seconds: i32, failures: i32) -> Probe {
+    Probe {
+        http_get: Some(HTTPGetAction {
+            path: Some(path.to_owned()),
+            port: IntOrString::String(DOOR.to_owned()),
+            ..HTTPGetAction::default()
+        }),
+        period_seconds: Some(every_seconds),
+        failure_threshold: Some(failures),
+        timeout_seconds: Some(2),
+        ..Probe::default()
+    }
+}
+
+fn environment(wanted: &Wanted, settings: &ServiceSettings) -> Vec<EnvVar> {
+    let from = |source: EnvVarSource| (None, Some(source));
+    let token = SecretKeySelector {
+        name: label::secret(&wanted.app),
+        key: TOKEN.to_owned(),
+        // Without it the host lets nobody in at its inner doors.
+        optional: Some(true),
+    };
+    let token = EnvVarSource { secret_key_ref: Some(token), ..EnvVarSource::default() };
+    let own = EnvVar { name: protocol::TOKEN_VARIABLE.to_owned(), value: None, value_from: Some(token) };
+    let said = settings.env.iter().map(|(name, variable)| {
+        let (value, value_from) = match variable {
+            Variable::Text(text) => (Some(text.clone()), None),
+            Variable::Secret(key) => from(EnvVarSource {
+                secret_key_ref: Some(SecretKeySelector {
+                    name: key.secret.clone(),
+                    key: key.key.clone(),
+                    optional: None,
+                }),
+                ..EnvVarSource::default()
+            }),
+            Variable::Config(key) => from(EnvVarSource {
+                config_map_key_ref: Some(ConfigMapKeySelector {
+                    name: key.config.clone(),
+                    key: key.key.clone(),
+                    optional: None,
+                }),
+                ..EnvVarSource::default()
+            }),
+        };
+        EnvVar { name: name.clone(), value, value_from }
+    });
+    [own].into_iter().chain(said).collect()
+}
+
+fn resources(settings: &ServiceSettings) -> ResourceRequirements {
+    let (cpu, memory) = ("cpu".to_owned(), "memory".to_owned());
+    let mut limits = BTreeMap::from([(memory.clone(), Quantity(settings.memory.to_string()))]);
+    limits.extend(settings.cpu_limit.map(|limit| (cpu.clone(), Quantity(limit.to_string()))));
+    let requests =
+        BTreeMap::from([(cpu, Quantity(settings.cpu.to_string())), (memory, Quantity(settings.memory.to_string()))]);
+    ResourceRequirements { limits: Some(limits), requests: Some(requests), ..ResourceRequirements::default() }
+}
+
+/// Pods are spread as evenly as there is room, and run together rather than not at all.
+fn spread(spread: Spread, pods: &BTreeMap<String, String>) -> Vec<TopologySpreadConstraint> {
+    let over: &[&str] = match spread {
+        Spread::Nodes => &["kubernetes.io/hostname"],
+        Spread::Zones => &["topology.kubernetes.io/zone", "kubernetes.io/hostname"],
+        Spread::Anywhere => &[],
+    };
+    let constraint = |key: &&str| TopologySpreadConstraint {
+        max_skew: 1,
+        topology_key: (*key).to_owned(),
+        when_unsatisfiable: "ScheduleAnyway".to_owned(),
+        label_selector: Some(LabelSelector { match_labels: Some(pods.clone()), ..LabelSelector::default() }),
+        ..TopologySpreadConstraint::default()
+    };
+    over.iter().map(constraint).collect()
+}

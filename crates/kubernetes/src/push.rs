@@ -1,0 +1,209 @@
+//! What differs from what runs on a cluster, built, shipped, rolled out; put back where it fails.
+//!
+//! ```no_run
+//! # use std::sync::Arc;
+//! # async fn push(options: kubernetes::push::Options) -> Result<(), kubernetes::push::PushError> {
+//! use kubernetes::push::Push;
+//! let push = Push::prepare(options, Arc::new(|event| println!("{event:?}"))).await?;
+//! if !push.is_nothing() {
+//!     let (_stop, stopped) = tokio::sync::watch::channel(false);
+//!     let done = push.carry_out(stopped).await?;
+//!     println!("push {} took {} ms", done.number, done.ms);
+//! }
+//! # Ok(()) }
+//! ```
+
+mod carry;
+mod clean;
+mod error;
+mod event;
+mod make;
+mod options;
+mod relay;
+mod removal;
+mod rollback;
+mod rollout;
+mod site;
+mod way;
+mod work;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use carry::Done;
+pub use error::PushError;
+pub use event::{Event, Listener};
+pub use options::{Options, Place, holder};
+pub use removal::Removal;
+pub use rollback::{Rollback, Wish};
+pub use site::Site;
+
+use crate::cluster::{self, Access, Pins};
+use crate::image::Image;
+use crate::model::{Built, Wanted};
+use crate::plan::{self, ObjectStep, Plan, Step, What, plan};
+use crate::ship::{Missing, PullPolicy, Ship};
+use crate::wire::Wires;
+pub(crate) use make::Maker;
+
+/// A push that is ready to be carried out: everything is built, nothing is changed yet.
+pub struct Push {
+    options: Options,
+    access: Access,
+    site: Site,
+    wanted: Wanted,
+    /// Rust names of services that are not as they are wanted.
+    needed: BTreeSet<String>,
+    /// Objects that are not as they are wanted.
+    objects: Vec<ObjectStep>,
+    images: BTreeMap<String, Image>,
+    /// None where nothing is to be shipped.
+    ship: Option<Box<dyn Ship>>,
+    missing: Missing,
+    pins: Pins,
+    tell: Listener,
+}
+
+impl Push {
+    /// Looks at the cluster and builds what differs. Nothing is changed by it.
+    ///
+    /// # Errors
+    /// Everything that can be known beforehand: no or the wrong cluster, code that does not build, no way for images.
+    pub async fn prepare(options: Options, tell: Listener) -> Result<Self, PushError> {
+        let pins = Pins::open(&options.place.pins)?;
+        let maker = Maker::open(&options.root, &options.place.build, &tell)?;
+        let (access, versions) = tokio::join!(connect(&options, &pins, &tell), maker.versions(&options.app));
+        let (access, versions) = (access?, versions?);
+        let site = Site::look(&access, options.name()).await?;
+        let project = options.project()?;
+        site.check(options.name(), &project)?;
+        let known = |(service, version): (&String, &String)| {
+            let there = site.running.services.iter().find(|there| there.name == *service && there.version == *version);
+            let image = there.map(|there| there.image.clone()).unwrap_or_default();
+            let library = there.and_then(|there| there.library.clone()).unwrap_or_default();
+            (service.clone(), Built { version: version.clone(), image, library, ..Built::default() })
+        };
+        let mut built: BTreeMap<String, Built> = versions.iter().map(known).collect();
+        let dependencies = maker.dependencies(&options.app).await?;
+        let wanted = |options: &Options, built: &BTreeMap<String, Built>| {
+            let wanted = Wanted::of(&options.app, &options.settings, built).depending_on(&dependencies);
+            Wanted { project: project.first().cloned(), ..wanted }
+        };
+        let sketch = select(&options, wanted(&options, &built), &site, &dependencies)?;
+        work::fits(&sketch, &site)?;
+        let objects = work::objects(&sketch, &site)?;
+        let needed = work::needed(&sketch, &site, &objects);
+        let mut push = Self {
+            options,
+            access,
+            site,
+            wanted: sketch,
+            needed,
+            objects,
+            images: BTreeMap::new(),
+            ship: None,
+            missing: Missing::default(),
+            pins,
+            tell,
+        };
+        if push.needed.is_empty() {
+            return Ok(push);
+        }
+        let (host, cache) = (&push.options.host, &push.options.place.images);
+        let made = maker.images(&push.options.app, &push.needed, host, cache).await?;
+        let ship = way::open(&push.access, &push.options, &push.tell).await?;
+        for (service, (version, image)) in made {
+            let is_there = ship.pull_policy() == PullPolicy::Never;
+            let is = Built {
+                version,
+                is_there,
+                image: ship.reference(&image),
+                library: image.library.clone(),
+                bytes: image.own_bytes(),
+            };
+            built.insert(service.clone(), is);
+            push.images.insert(service, image);
+        }
+        let images: Vec<&Image> = push.images.values().collect();
+        push.missing = ship.missing(&images).await?;
+        push.ship = Some(ship);
+        push.wanted = select(&push.options, wanted(&push.options, &built), &push.site, &dependencies)?;
+        Ok(push)
+    }
+
+    /// Whether everything runs as it is wanted.
+    pub fn is_nothing(&self) -> bool {
+        self.needed.is_empty() && self.gone().is_empty() && self.objects.is_empty()
+    }
+
+    /// Where it goes.
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// What would be done, service by service.
+    pub fn plan(&self) -> Plan {
+        let host = |service: &str| self.wanted.service(service).map(|service| service.dns.clone());
+        plan(&self.wanted, &self.site.running).with_objects(&self.objects, &host)
+    }
+
+    /// What is wanted.
+    pub fn wanted(&self) -> &Wanted {
+        &self.wanted
+    }
+
+    /// What is there.
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// Rust names of services that are not as they are wanted.
+    pub fn needed(&self) -> &BTreeSet<String> {
+        &self.needed
+    }
+
+    /// What images would be sent.
+    pub fn missing(&self) -> Missing {
+        self.missing
+    }
+
+    /// Rust names of services that run and are no more part of the app, where they are to be removed.
+    fn gone(&self) -> Vec<String> {
+        let names = self.site.running.services.iter().map(|there| there.name.clone());
+        names.filter(|name| self.options.remove && self.wanted.service(name).is_none()).collect()
+    }
+
+    /// Why services differ, in terms of the source, by Rust name.
+    fn reasons(&self) -> BTreeMap<String, Vec<String>> {
+        let reasons = |step: Step| match step.what {
+            What::Changed { reasons } | What::Settings { changes: reasons } => Some((step.name, reasons)),
+            _ => None,
+        };
+        self.plan().services.into_iter().filter_map(reasons).collect()
+    }
+}
+
+/// Leaves services that were not named as they run.
+fn select(options: &Options, wanted: Wanted, site: &Site, dependencies: &str) -> Result<Wanted, PushError> {
+    if options.services.is_empty() {
+        return Ok(wanted);
+    }
+    if let Some(unknown) = options.services.iter().find(|name| wanted.service(name).is_none()) {
+        return Err(PushError::Unknown { service: unknown.clone() });
+    }
+    let (named, wires) = (&options.services, Wires::of(&options.app).depending_on(dependencies));
+    let selected = plan::select(&wanted, &site.running, &wires, named, options.with_dependents);
+    if selected.breaks.is_empty() { Ok(selected.wanted) } else { Err(PushError::Breaks { breaks: selected.breaks }) }
+}
+
+/// Connects, and makes sure that it is the cluster that is meant.
+async fn connect(options: &Options, pins: &Pins, tell: &Listener) -> Result<Access, PushError> {
+    let access = cluster::connect(&options.target).await?;
+    tell(Event::Connected {
+        context: access.context.clone(),
+        namespace: access.namespace.clone(),
+        server: access.server.clone(),
+        cluster: access.identity.to_string(),
+    });
+    pins.check(&options.place.key, &access)?;
+    Ok(access)
+}

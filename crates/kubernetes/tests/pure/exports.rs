@@ -1,0 +1,79 @@
+use kubernetes::export::{ExportError, Format, export};
+use kubernetes::model::Wanted;
+use kubernetes::settings::{File, Settings, read};
+use serde_json::Value;
+
+use crate::{app, building, wanted, wanted_with};
+
+#[test]
+fn kubernetes_files_are_the_objects() {
+    let wanted = wanted(&building());
+    let text = export(&wanted, Format::Kubernetes).unwrap();
+    let read: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+    let objects = kubernetes::object::objects(&wanted, &kubernetes::object::Stamp::default());
+    assert_eq!(read, objects.values().unwrap());
+}
+
+#[test]
+fn a_compose_file_starts_every_service() {
+    let wanted = wanted(&building());
+    let text = export(&wanted, Format::Compose).unwrap();
+    insta::assert_snapshot!("compose", text);
+    let read: Value = serde_saphyr::from_str(&text).unwrap();
+    let config = |service: &str| -> protocol::Config {
+        let told = read["services"][service]["environment"]["DYNINKA_CONFIG"].as_str().unwrap();
+        serde_json::from_str(&told.replace("$$", "$")).unwrap()
+    };
+    assert_eq!(config("moving-avg").peers["moving_avg"].address, "moving-avg:8080");
+    assert_eq!(config("moving-avg").route.as_deref(), Some("map(filter(get))"));
+    assert_eq!(read["services"]["moving-avg"]["ports"], serde_json::json!(["8080:8080"]));
+    assert_eq!(read["services"]["get"]["ports"], Value::Null);
+}
+
+#[test]
+fn a_marathon_group_starts_every_service() {
+    let text = export(&wanted(&building()), Format::Marathon).unwrap();
+    insta::assert_snapshot!("marathon", text);
+    let read: Value = serde_json::from_str(&text).unwrap();
+    let told = read["apps"][2]["env"]["DYNINKA_CONFIG"].as_str().unwrap();
+    let config: protocol::Config = serde_json::from_str(told).unwrap();
+    assert_eq!(config.peers["filter"].address, "filter-building.marathon.mesos:8080");
+}
+
+fn two(file: &str) -> Wanted {
+    let app = app(
+        "two",
+        "use dyninka::prelude::*;
+        #[service] fn price(of: String) -> String { of }
+        #[service(replicas = 2)] fn bill(price: String) -> String { price }
+        fn main() { price(\"$5\").bill() }",
+    );
+    wanted_with(&app, &read("dyn.toml".as_ref(), file, &app).unwrap())
+}
+
+#[test]
+fn compose_replaces_nothing_in_what_was_written_and_asks_for_what_it_does_not_have() {
+    let wanted = two(
+        "[services.bill]\nenv.A = \"$HOME\"\nenv.B = { secret = \"s\", key = \"k\" }\nenv.C = { config = \"c\", key = \"k\" }\n",
+    );
+    let read: Value = serde_saphyr::from_str(&export(&wanted, Format::Compose).unwrap()).unwrap();
+    let bill = &read["services"]["bill"];
+    assert_eq!(bill["environment"]["A"], "$$HOME");
+    assert_eq!(bill["environment"]["B"], "${B:?the key k of the secret s}");
+    assert_eq!(bill["environment"]["C"], "${C:?the key k of the configuration c}");
+    assert_eq!(bill["ports"], serde_json::json!(["8080-8081:8080"]));
+    assert!(read["services"]["bill"]["environment"]["DYNINKA_CONFIG"].as_str().unwrap().contains("$$5"));
+}
+
+#[test]
+fn what_a_format_does_not_know_is_refused() {
+    let wanted = two("[services.bill]\nenv.C = { config = \"c\", key = \"k\" }\n");
+    let refused = export(&wanted, Format::Marathon).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "cannot export bill for marathon: C comes from the ConfigMap c, which marathon does not know"
+    );
+    let app = building();
+    let unbuilt = Wanted::of(&app, &Settings::of(&app, &File::default()), &std::collections::BTreeMap::new());
+    assert!(matches!(export(&unbuilt, Format::Compose), Err(ExportError::NoImage { service }) if service == "get"));
+}

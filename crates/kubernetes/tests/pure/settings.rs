@@ -1,0 +1,193 @@
+use kubernetes::settings::{Settings, read};
+
+use crate::{app, building};
+
+/// What is wrong in a text, and how to mend it, line and column first.
+fn mistakes(text: &str) -> Vec<String> {
+    let mistakes = read("dyn.toml".as_ref(), text, &building()).unwrap_err();
+    mistakes.iter().map(|mistake| format!("{mistake} ({})", mistake.help)).collect()
+}
+
+#[test]
+fn nearer_words_count_more() {
+    let app = app(
+        "two",
+        "use dyninka::prelude::*;
+        #[service(replicas = 2, cpu = \"0.25\")] fn one() -> u8 { 1 }
+        #[service] fn two(value: u8) -> u8 { value }
+        fn main() { one().two() }",
+    );
+    let text = "
+        [defaults]
+        replicas = 4
+        cpu = \"1\"
+        memory = \"64Mi\"
+        env.A = \"default\"
+        env.B = \"default\"
+        [services.one]
+        memory = \"32Mi\"
+        env.B = \"own\"
+    ";
+    let settings = Settings::of(&app, &read("dyn.toml".as_ref(), text, &app).unwrap());
+    let said = |name: &str| {
+        let one = &settings.services[name];
+        (one.replicas, one.cpu.to_string(), one.memory.to_string(), one.env.len())
+    };
+    assert_eq!(said("one"), (Some(2), "250m".to_owned(), "32Mi".to_owned(), 2));
+    assert_eq!(said("two"), (Some(4), "1".to_owned(), "64Mi".to_owned(), 2));
+    assert_eq!(serde_json::to_value(&settings.services["one"].env).unwrap()["B"], "own");
+    // The number of pods is changed without new ones: it has no part in what they are.
+    let mut other = settings.services["one"].clone();
+    other.replicas = Some(9);
+    assert_eq!(other.hash(), settings.services["one"].hash());
+    other.memory = settings.services["two"].memory;
+    assert_ne!(other.hash(), settings.services["one"].hash());
+}
+
+#[test]
+fn mistakes_have_a_line_and_a_mend() {
+    let of_form = [
+        "[services.map]\nreplica = 2\n",
+        "[services.map]\nreplicas = \"2\"\n",
+        "[services.map]\n\ncpu = \"half\"\n",
+        "[services.map]\nspread = \"hosts\"\n",
+        "[services.map]\nenv.A = { secret = \"x\" }\n",
+        "[services.map\n",
+        "[defaults]\nenv = \"A=1\"\n",
+        "[defaults]\nenv.A = 1\n",
+        "[defaults]\nenv.A = [\"x\"]\n",
+        "[defaults]\nenv.A = { secret = \"x\", key = \"y\", from = \"z\" }\n",
+        "[defaults]\ninherit = \"PATH\"\n",
+        "[defaults]\ninherit = [\"PATH\", 1]\n",
+        "inherit = [\"PATH\"]\n",
+    ];
+    let told: Vec<String> = of_form.iter().flat_map(|text| mistakes(text)).collect();
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    dyn.toml:2:1: unknown field `replica`, expected one of `replicas`, `cpu`, `cpu_limit`, `memory`, `env`, `inherit`, `nodes`, `spread` (write one of those that are expected)
+    dyn.toml:2:12: invalid type: string "2", expected u32 (give the value in the form that is expected)
+    dyn.toml:3:7: half is no amount of CPU (write "500m", "1" or "1.5")
+    dyn.toml:2:10: unknown variant `hosts`, expected one of `nodes`, `zones`, `anywhere` (write one of those that are expected)
+    dyn.toml:2:9: expected text, { secret = NAME, key = KEY } or { config = NAME, key = KEY } (give the value in the form that is expected)
+    dyn.toml:1:14: unclosed table, expected `]` (see https://toml.io for how it is written)
+    dyn.toml:2:7: invalid type: string "A=1", expected a map (give the value in the form that is expected)
+    dyn.toml:2:9: expected text, { secret = NAME, key = KEY } or { config = NAME, key = KEY } (give the value in the form that is expected)
+    dyn.toml:2:9: expected text, { secret = NAME, key = KEY } or { config = NAME, key = KEY } (give the value in the form that is expected)
+    dyn.toml:2:9: expected text, { secret = NAME, key = KEY } or { config = NAME, key = KEY } (give the value in the form that is expected)
+    dyn.toml:2:11: invalid type: string "PATH", expected a sequence (give the value in the form that is expected)
+    dyn.toml:2:20: invalid type: integer `1`, expected a string (give the value in the form that is expected)
+    dyn.toml:1:1: unknown field `inherit`, expected one of `name`, `keep_source`, `defaults`, `services`, `entry`, `images` (write one of those that are expected)
+    "#);
+}
+
+#[test]
+fn what_makes_no_sense_is_told_all_at_once() {
+    let text = "
+[services.mapp]
+cpu = \"1\"
+[services.map]
+replicas = 0
+cpu = \"2\"
+cpu_limit = \"1\"
+env.DYNINKA_TOKEN = \"x\"
+[entry]
+tls = \"certificate\"
+path = \"x\"
+";
+    insta::assert_snapshot!(mistakes(text).join("\n"), @r#"
+    dyn.toml:2:11: mapp is no service of building (did you mean map?)
+    dyn.toml:5:1: a service with no pods answers nobody (leave it out to let others scale it, or take the service out of the app)
+    dyn.toml:7:1: 2 is reserved and only 1 allowed (reserve less, or raise the limit)
+    dyn.toml:8:5: "DYNINKA_TOKEN" is no name of an environment variable here (letters, digits and _, no digit first; DYNINKA_… is the host's own)
+    dyn.toml:10:1: tls is an Ingress's, and there is none (name the host it answers to: host = "app.example.org")
+    dyn.toml:11:1: path is an Ingress's, and there is none (name the host it answers to: host = "app.example.org")
+    dyn.toml:11:1: x is no path (begin it with /)
+    "#);
+}
+
+#[test]
+fn variables_that_no_environment_takes_are_told() {
+    let text = "
+[defaults]
+env.\"\" = \"x\"
+env.\"A=B\" = \"x\"
+env.NUL = \"\\u0000\"
+inherit = [\"PATH\", \"1A\", \"DYNINKA_HOME\", \"*\"]
+";
+    insta::assert_snapshot!(mistakes(text).join("\n"), @r#"
+    dyn.toml:3:5: "" is no name of an environment variable here (letters, digits and _, no digit first; DYNINKA_… is the host's own)
+    dyn.toml:4:5: "A=B" is no name of an environment variable here (letters, digits and _, no digit first; DYNINKA_… is the host's own)
+    dyn.toml:5:5: the value of NUL has a NUL in it (no environment holds a NUL: leave it out)
+    dyn.toml:6:1: "*" is no name of an environment variable here (letters, digits and _, no digit first; DYNINKA_… is the host's own)
+    dyn.toml:6:1: "1A" is no name of an environment variable here (letters, digits and _, no digit first; DYNINKA_… is the host's own)
+    dyn.toml:6:1: "DYNINKA_HOME" is no name of an environment variable here (letters, digits and _, no digit first; DYNINKA_… is the host's own)
+    "#);
+    let long = format!("[services.map]\nenv.LONG = \"{}\"\n", "x".repeat(130 << 10));
+    let told = mistakes(&long);
+    assert!(told.len() == 1 && told[0].contains("LONG is longer than 122880 bytes"), "{told:?}");
+    let fine = "[defaults]\nenv._a1 = \"\"\ninherit = [\"PATH\"]\n[services.map]\ninherit = [\"RUST_LOG\", \"PATH\"]\n";
+    let settings = Settings::of(&building(), &read("dyn.toml".as_ref(), fine, &building()).unwrap());
+    assert_eq!(settings.services["map"].inherit.len(), 2);
+    assert_eq!(settings.services["get"].inherit.len(), 1);
+    assert_eq!(settings.services["map"].hash(), settings.services["get"].hash(), "no cluster hears of it");
+}
+
+#[test]
+fn attributes_are_read_and_their_mistakes_have_a_place() {
+    let mut sources = app::Sources { root: "a.rs".into(), ..app::Sources::default() };
+    let text = "#[service(replicas = 0)] fn a() -> u8 { 1 }
+#[service(cpu = \"half\")] fn b(v: u8) -> u8 { v }
+#[service(memory = \"128MB\", color = \"red\")] fn c(v: u8) -> u8 { v }
+fn main() { a().b().c() }";
+    sources.texts.insert("a.rs".into(), text.into());
+    let findings = app::parse(&sources).1.into_iter();
+    let told: Vec<String> = findings
+        .map(|found| {
+            format!(
+                "{}:{} {} ({})",
+                found.place.line,
+                found.place.column,
+                found.message,
+                found.help.unwrap_or_default()
+            )
+        })
+        .collect();
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    1:22 this is no number of replicas (write 1 or more)
+    2:17 half is no amount of CPU (write "500m", "1" or "1.5")
+    3:20 128MB is no amount of memory (write "128Mi", "1Gi" or "500M")
+    3:29 this is no option of a service (those there are: #[service(replay = false, replicas = 2, cpu = "500m", memory = "128Mi")])
+    "#);
+}
+
+#[test]
+fn what_a_service_asks_for_is_no_part_of_what_it_means() {
+    let meaning = |attribute: &str| {
+        let app = app("one", &format!("{attribute} fn one() -> u8 {{ 1 }}\nfn main() {{ one() }}"));
+        app.services[0].meaning.clone()
+    };
+    assert_eq!(meaning("#[service]"), meaning("#[service(replicas = 2, memory = \"1Gi\")]"));
+}
+
+#[test]
+fn an_app_has_a_name_of_its_own_and_says_whether_its_source_is_kept() {
+    let app = crate::building();
+    let of = |text: &str| read("dyn.toml".as_ref(), text, &app).map(|file| Settings::of(&app, &file));
+    let plain = of("").unwrap();
+    assert_eq!((plain.name_of(&app), plain.without_source), ("building", false));
+    let said = of("name = \"plant-2\"\nkeep_source = false\n[entry]\nroutes = true\n").unwrap();
+    assert_eq!((said.name_of(&app), said.without_source), ("plant-2", true));
+    assert_eq!((said.entry.routes, said.entry.metrics), (true, false));
+    let wanted = kubernetes::model::Wanted::of(&app, &said, &crate::built(&app));
+    assert_eq!(wanted.app, "plant-2");
+    let outside: Vec<_> = wanted.services.iter().map(|service| service.config.outside).collect();
+    let open = hops_outside(&outside);
+    assert_eq!(open, [None, None, None, Some((true, false))], "the last service alone leads in from outside");
+    for name in ["", "Plant", "-plant", "plant-", "a--b", "größe", "a.b", &"a".repeat(41)] {
+        let mistakes = of(&format!("name = \"{name}\"")).unwrap_err();
+        assert!(mistakes[0].message.contains("is no name of an app") && mistakes[0].line == 1, "{name}: {mistakes:?}");
+    }
+}
+
+fn hops_outside(outside: &[Option<protocol::Outside>]) -> Vec<Option<(bool, bool)>> {
+    outside.iter().map(|one| one.map(|one| (one.routes, one.metrics))).collect()
+}

@@ -1,0 +1,479 @@
+//! The loop: takes one event at a time, asks `state` what follows, and has it done in tasks that answer with events.
+
+mod answer;
+mod close;
+mod exporter;
+mod follow_host;
+mod keep_edit;
+mod push;
+
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use compiler::{Builder, Progress};
+use futures_util::FutureExt;
+use local_cluster::{Backend, Program};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::MissedTickBehavior;
+
+use crate::api;
+use crate::asking::{Ask, Desk};
+use crate::control::Control;
+use crate::effect::{Effect, Wanted};
+use crate::environment::Environments;
+use crate::event::Event;
+use crate::follow;
+use crate::home::Place;
+use crate::journal::Journal;
+use crate::judge;
+use crate::lock::Lock;
+use crate::measured::Comparison;
+use crate::measurer::{Measured, measure};
+use crate::options::Options;
+use crate::recorder::{self, Recorder};
+use crate::report::Report;
+use crate::restart;
+use crate::running::Running;
+use crate::session::StartError;
+use crate::snapshot::Snapshot;
+use crate::state::{Settings, State};
+use crate::telemetry::{Followed, Recorded};
+use crate::texts::Texts;
+use crate::timeline::Timeline;
+use crate::tools::{Again, Tools};
+
+/// Libraries kept over all apps, in bytes.
+const KEEP_LIBRARIES: u64 = 2 << 30;
+
+/// Faces see twenty pictures a second at most.
+const FRAME: Duration = Duration::from_millis(50);
+
+/// What is taken in of the backend's queue in one go: more than it holds, as long as nothing is added meanwhile.
+const MOST_AT_ONCE: usize = 100_000;
+
+/// Batches of measurements on their way: a few seconds of many services. Beyond it hosts keep theirs and count.
+const BATCHES: usize = 1024;
+
+/// Batches of records on their way, of some MiB at most each. Beyond it hosts keep theirs and count.
+const RECORDS: usize = 16;
+
+pub(crate) struct Actor {
+    state: State,
+    tools: Arc<Tools>,
+    events: UnboundedSender<Event>,
+    outbox: local_cluster::Sender<Report>,
+    backend: Option<Arc<dyn Backend>>,
+    /// The backend that is listened to, also while it is closed.
+    heard: Option<Arc<dyn Backend>>,
+    /// The files to follow.
+    files: watch::Sender<BTreeSet<PathBuf>>,
+    builds: HashMap<String, AbortHandle>,
+    swaps: HashMap<String, AbortHandle>,
+    check: Option<AbortHandle>,
+    /// What may be given up at any time: reading, building, waiting.
+    tasks: JoinSet<()>,
+    /// What makes things on the backend: waited for at the end, so that nothing is made after everything is removed.
+    making: JoinSet<()>,
+    /// Whether all is being removed.
+    closing: watch::Sender<bool>,
+    begun: Instant,
+    asked: UnboundedReceiver<Ask>,
+    journal: Arc<Journal>,
+    /// None where it cannot be written, which was told.
+    timeline: Option<Timeline>,
+    socket: PathBuf,
+    serving: AbortHandle,
+    /// What hosts measured, on its way to be folded.
+    followed: tokio::sync::mpsc::Sender<Followed>,
+    followers: HashMap<String, [AbortHandle; 2]>,
+    recorder: Arc<Recorder>,
+    recorded: tokio::sync::mpsc::Sender<Recorded>,
+    judging: Option<AbortHandle>,
+    /// The push that is under way, or was last.
+    pushing: Option<push::Handle>,
+    measured: watch::Receiver<Arc<Measured>>,
+    pictures: watch::Sender<Arc<Snapshot>>,
+    _lock: Lock,
+}
+
+impl Actor {
+    pub(crate) fn new(
+        options: Options,
+        place: Place,
+        lock: Lock,
+        token: String,
+        control: Control,
+        events: UnboundedSender<Event>,
+        outbox: local_cluster::Sender<Report>,
+    ) -> Result<Self, StartError> {
+        let (asks, asked) = unbounded_channel();
+        let trouble = |source: io::Error| StartError::Folder { folder: place.folder.clone(), source };
+        let journal = Arc::new(Journal::new(place.logs()).map_err(trouble)?);
+        let timeline = Timeline::open(&place).map_err(trouble)?;
+        let socket = place.socket().map_err(trouble)?;
+        let listener = api::bind(&socket).map_err(trouble)?;
+        let notices = events.clone();
+        let notice = move |message| drop(notices.send(Event::Notice { message }));
+        let recorder = Arc::new(Recorder::new(options.recording.clone(), place.recordings(), notice)?);
+        let program = Program::hold(&options.host);
+        let program =
+            Arc::new(program.map_err(|source| StartError::Program { program: options.host.clone(), source })?);
+        let desk =
+            Arc::new(Desk { asks, journal: journal.clone(), control: control.clone(), recorder: recorder.clone() });
+        let serving = tokio::spawn(async move { api::serve(listener, desk).await });
+        let (followed, batches) = tokio::sync::mpsc::channel(BATCHES);
+        let (shown, measured) = watch::channel(Arc::new(Measured::default()));
+        let begun = Instant::now();
+        let exporter = exporter::start(&events);
+        let (recorded, records) = tokio::sync::mpsc::channel(RECORDS);
+        tokio::spawn(recorder::record(recorder.clone(), records, begun));
+        tokio::spawn(measure(batches, exporter, shown, begun));
+        let progress = events.clone();
+        let builder = Builder::open(&options.file, &options.home.build(), move |step| {
+            let message = match step {
+                Progress::Fetching(words) => format!("fetching crates: {words}"),
+                Progress::Compiling(package) => format!("compiling {package}"),
+                Progress::Notice(words) => words,
+            };
+            drop(progress.send(Event::Notice { message }));
+        })?;
+        let (limits, names) = (options.requests, options.names.clone());
+        let settings = Settings { token, limits, names, waits: options.waits };
+        Ok(Self {
+            state: State::new(settings),
+            tools: Arc::new(Tools {
+                options,
+                place,
+                control,
+                program,
+                builder,
+                texts: Texts::default(),
+                memory: Arc::default(),
+                loaded: Mutex::default(),
+                front: Mutex::default(),
+            }),
+            events,
+            outbox,
+            backend: None,
+            heard: None,
+            files: watch::Sender::new(BTreeSet::new()),
+            builds: HashMap::new(),
+            swaps: HashMap::new(),
+            check: None,
+            tasks: JoinSet::new(),
+            making: JoinSet::new(),
+            closing: watch::Sender::new(false),
+            begun,
+            asked,
+            journal,
+            timeline: Some(timeline),
+            socket,
+            serving: serving.abort_handle(),
+            followed,
+            followers: HashMap::new(),
+            recorder,
+            recorded,
+            judging: None,
+            pushing: None,
+            measured,
+            pictures: watch::Sender::new(Arc::new(Snapshot::default())),
+            _lock: lock,
+        })
+    }
+
+    pub(crate) async fn run(mut self, mut inbox: UnboundedReceiver<Event>) {
+        let tools = self.tools.clone();
+        // Keeping the cache within its bounds is nobody's wait.
+        tokio::task::spawn_blocking(move || drop(tools.builder.prune(KEEP_LIBRARIES)));
+        if self.tools.options.watch {
+            let (files, events) = (self.files.subscribe(), self.events.clone());
+            self.spawn(follow::saves(files, events));
+        }
+        for effect in self.state.begin() {
+            self.perform(effect);
+        }
+        // Since the last picture: something happened, and time passed.
+        let mut is_news = true;
+        let mut frames = tokio::time::interval(FRAME);
+        frames.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut seconds = tokio::time::interval(Duration::from_secs(1));
+        seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                event = inbox.recv() => {
+                    let Some(event) = event else { break };
+                    is_news = true;
+                    if self.happened(event) {
+                        break;
+                    }
+                }
+                Some(ask) = self.asked.recv() => self.answer(ask),
+                Ok(()) = self.measured.changed() => is_news = true,
+                // Ages grow even when nothing happens.
+                _ = seconds.tick(), if self.pictures.receiver_count() > 0 => is_news = true,
+                _ = frames.tick(), if is_news && self.pictures.receiver_count() > 0 => {
+                    is_news = false;
+                    self.pictures.send_replace(Arc::new(self.picture()));
+                }
+                // Last of all, and one by one: lines keep neither a save nor a command waiting.
+                event = follow::backend(self.heard.as_ref()) => {
+                    is_news = true;
+                    self.happened(event);
+                }
+            }
+        }
+        self.serving.abort();
+        // Whoever comes next makes its own; one that is left is only a file nobody listens at.
+        drop(std::fs::remove_file(&self.socket));
+    }
+
+    /// Whether it was the last thing to happen.
+    fn happened(&mut self, event: Event) -> bool {
+        // What a service wrote before is part of why it did not start, and nothing is told after the end.
+        if matches!(event, Event::Refused { .. } | Event::Closed) {
+            self.hear_out();
+        }
+        let ended = matches!(event, Event::Closed);
+        let started = match &event {
+            Event::Started { service } => Some(service.clone()),
+            _ => None,
+        };
+        for effect in self.state.update(self.begun.elapsed(), event) {
+            self.perform(effect);
+        }
+        if let Some(service) = started {
+            self.follow(service);
+        }
+        while self.tasks.try_join_next().is_some() || self.making.try_join_next().is_some() {}
+        ended
+    }
+
+    /// Takes in what the backend has told by now, which is bounded.
+    fn hear_out(&mut self) {
+        for _ in 0..MOST_AT_ONCE {
+            let Some(event) = follow::backend(self.heard.as_ref()).now_or_never() else { return };
+            self.happened(event);
+        }
+    }
+
+    /// What there is to see, with what was measured.
+    fn picture(&self) -> Snapshot {
+        let measured = self.measured.borrow().clone();
+        let mut picture = self.state.picture(self.begun.elapsed());
+        picture.pid = std::process::id();
+        picture.file.clone_from(&self.tools.place.file);
+        picture.traces.clone_from(&measured.traces);
+        picture.dropped = measured.dropped;
+        picture.recording = self.recorder.picture();
+        picture.cluster = self.tools.context();
+        for service in &picture.services {
+            let Some(hop) = measured.hops.get(&service.name) else { continue };
+            let mut hop = hop.clone();
+            let edit = measured.compared.get(&service.name).and_then(|(_, after)| self.state.edit_of(after));
+            // Of a version that no edit brought there is nothing to compare.
+            hop.edit = hop.edit.zip(edit).map(|(compared, edit)| Comparison { edit, ..compared });
+            picture.hops.insert(service.name.clone(), hop);
+        }
+        picture
+    }
+
+    /// Pictures for faces in this process: none is made while nobody looks.
+    pub(crate) fn pictures(&self) -> watch::Sender<Arc<Snapshot>> {
+        self.pictures.clone()
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.socket.clone()
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        let (tools, events) = (self.tools.clone(), self.events.clone());
+        let tell = move |event| drop(events.send(event));
+        match effect {
+            Effect::Report(report) => self.report(report),
+            Effect::Load { edit } => self.spawn(async move { tell(tools.load(edit).await) }),
+            Effect::Watch { mut files } => {
+                if self.tools.options.watch {
+                    // Where there is none yet, it may come.
+                    files.insert(crate::pushing::settings_file(&tools.options.file));
+                    self.files.send_replace(files);
+                }
+            }
+            Effect::Prepare { edit, app } => self.spawn(async move { tell(tools.prepare(edit, &app.0).await) }),
+            Effect::Check { edit, app } => {
+                let check = self.tasks.spawn(async move { tell(tools.check(edit, &app.0).await) });
+                if let Some(before) = self.check.replace(check) {
+                    before.abort();
+                }
+            }
+            Effect::Build { ticket, app, service } => {
+                let name = service.clone();
+                let build = self.tasks.spawn(async move { tell(tools.build(ticket, &app.0, service).await) });
+                // A build for an earlier meaning of the same service is for nobody: dropping it ends its rustc.
+                if let Some(before) = self.builds.insert(name, build) {
+                    before.abort();
+                }
+            }
+            Effect::Abandon { service } => {
+                if let Some(build) = self.builds.remove(&service) {
+                    build.abort();
+                }
+            }
+            Effect::Open { app, environments } => self.open(app, &environments),
+            Effect::Seat { place } => {
+                self.on_backend(|backend, tools| async move { tools.seat(&*backend, place).await });
+            }
+            Effect::Start { config, host, library } => {
+                self.on_backend(|backend, tools| async move { tools.start(&*backend, &config, &host, library).await });
+            }
+            Effect::Swap(swap) => {
+                let Some(backend) = self.backend.clone() else { return };
+                let name = swap.config.service.clone();
+                let swap = self.tasks.spawn(async move { tell(tools.swap(&*backend, *swap, &tell).await) });
+                if let Some(before) = self.swaps.insert(name, swap) {
+                    before.abort();
+                }
+            }
+            Effect::Tell { config, host, at } => {
+                let Some(backend) = self.backend.clone() else { return };
+                self.spawn(async move { tell(tools.tell(&*backend, config, &host, at).await) });
+            }
+            Effect::Rehouse { moves } => {
+                self.on_backend(|backend, tools| async move { tools.rehouse(&*backend, moves).await });
+            }
+            Effect::Renew(one) => {
+                self.on_backend(|backend, tools| async move { tools.renew(&*backend, *one).await });
+            }
+            Effect::Remove { service } => {
+                for follower in self.followers.remove(&service).into_iter().flatten() {
+                    follower.abort();
+                }
+                self.on_backend(|backend, tools| async move { tools.remove(&*backend, service).await });
+            }
+            Effect::Kill { service } => {
+                if let Some(backend) = self.backend.clone() {
+                    self.spawn(async move {
+                        if let Err(error) = backend.kill(&service).await {
+                            tell(Event::Notice { message: format!("{service} is stuck: {error}") });
+                        }
+                    });
+                }
+            }
+            Effect::Restart { config, host, at, after } => {
+                // Whatever was asked of the host that ended is not asked of the one that comes in its place: it may be
+                // what ended it.
+                if let Some(swap) = self.swaps.remove(&config.service) {
+                    swap.abort();
+                }
+                if let Some(backend) = self.backend.clone() {
+                    let again = Again { tools, backend, config, host, at, anew: true };
+                    let restarted = restart::run(again, after, self.closing.subscribe());
+                    self.making.spawn(async move {
+                        if let Some(event) = restarted.await {
+                            tell(event);
+                        }
+                    });
+                }
+            }
+            Effect::Judge(judge) => {
+                // None is left at the end alone, when nobody asks any more.
+                let Some(backend) = self.backend.clone() else { return };
+                let recorder = self.recorder.clone();
+                let judging = self.tasks.spawn(async move {
+                    tell(judge::judge(backend, &tools.place, &recorder, *judge).await);
+                });
+                if let Some(before) = self.judging.replace(judging) {
+                    before.abort();
+                }
+            }
+            Effect::Dismiss => {
+                if let Some(judging) = self.judging.take() {
+                    judging.abort();
+                }
+            }
+            Effect::Close => self.close(),
+        }
+    }
+
+    fn spawn(&mut self, work: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(work);
+    }
+
+    fn on_backend<F, W>(&mut self, work: W)
+    where
+        W: FnOnce(Arc<dyn Backend>, Arc<Tools>) -> F + Send + 'static,
+        F: Future<Output = Event> + Send + 'static,
+    {
+        let (events, tools) = (self.events.clone(), self.tools.clone());
+        if let Some(backend) = self.backend.clone() {
+            self.making.spawn(async move { drop(events.send(work(backend, tools).await)) });
+        }
+    }
+
+    fn report(&mut self, report: Report) {
+        let at_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if let Some(message) = self.journal.note(at_ms, &report) {
+            self.outbox.send(Report::Notice { message });
+        }
+        self.keep_edit(&report);
+        match &report {
+            Report::Ready { .. } => {
+                self.recorder.know(self.state.app_name(), self.state.versions(), self.state.inputs());
+                self.begin_recording();
+            }
+            Report::Live { .. } => {
+                self.recorder.know(self.state.app_name(), self.state.versions(), self.state.inputs())
+            }
+            _ => {}
+        }
+        if let Report::Ready { url, backend, services, .. } = &report {
+            let running = Running {
+                pid: std::process::id(),
+                backend: backend.clone(),
+                url: url.clone(),
+                socket: self.socket.clone(),
+                services: services.clone(),
+            };
+            if let Err(error) = running.write(&self.tools.place.folder) {
+                let message = format!("other commands will not find this session: {error}");
+                self.outbox.send(Report::Notice { message });
+            }
+        }
+        self.outbox.send(report);
+    }
+
+    /// Where it was asked for with the start. A recording that does not begin keeps nothing else from it.
+    fn begin_recording(&mut self) {
+        let Some(name) = self.tools.options.recording.record.clone() else { return };
+        let (recorder, events) = (self.recorder.clone(), self.events.clone());
+        self.making.spawn_blocking(move || {
+            let message = recorder.start(name.as_deref()).unwrap_or_else(|why| format!("nothing is recorded: {why}"));
+            drop(events.send(Event::Notice { message }));
+        });
+    }
+
+    /// Chosen before the loop goes on, so that closing finds the backend whatever happens meanwhile.
+    fn open(&mut self, app: Wanted, environments: &Environments) {
+        let (events, tools) = (self.events.clone(), self.tools.clone());
+        let handle = tokio::runtime::Handle::current();
+        let chosen = tokio::task::block_in_place(|| handle.block_on(tools.choose(&app.0, environments)));
+        match chosen {
+            Ok((backend, reason, front)) => {
+                if let Some(message) = reason {
+                    drop(events.send(Event::Notice { message }));
+                }
+                self.backend = Some(backend.clone());
+                self.heard = Some(backend.clone());
+                let front_at = app.0.last().map(str::to_owned);
+                self.making.spawn(async move { drop(events.send(tools.open(&*backend, front, front_at).await)) });
+            }
+            Err(event) => drop(events.send(event)),
+        }
+    }
+}

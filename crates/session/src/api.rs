@@ -1,0 +1,145 @@
+//! The session's local API: HTTP over a unix socket that only its owner can open.
+//!
+//! ```text
+//! GET  /v1/snapshot                          the session at this moment
+//! GET  /v1/events?after=N&follow=true        events as JSON lines, with `seq`
+//! GET  /v1/logs?service=S&last=N&follow=true lines of services as JSON lines
+//! POST /v1/commands                          a command; its answer
+//! ```
+//!
+//! The version is in the path; the shapes are in `crates/session/schema/v1.json`, which a test holds true.
+
+use std::convert::Infallible;
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Query, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use futures_util::{Stream, StreamExt, stream};
+use serde::Deserialize;
+use tokio::net::UnixListener;
+
+use crate::asking::Desk;
+use crate::command::{Answer, Command};
+use crate::journal::LogLine;
+
+/// Binds the socket, closed to everybody else from its first moment.
+pub(crate) fn bind(socket: &Path) -> io::Result<UnixListener> {
+    match fs::remove_file(socket) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    // The folder is its owner's alone already; the socket's own mode is for who looks at that alone.
+    let listener = UnixListener::bind(socket)?;
+    fs::set_permissions(socket, fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Answers until the session ends.
+pub(crate) async fn serve(listener: UnixListener, desk: Arc<Desk>) -> io::Result<()> {
+    axum::serve(listener, router(desk)).await
+}
+
+fn router(desk: Arc<Desk>) -> Router {
+    Router::new()
+        .route("/v1/snapshot", get(snapshot))
+        .route("/v1/events", get(events))
+        .route("/v1/logs", get(logs))
+        .route("/v1/commands", post(command))
+        .fallback(|| async {
+            (StatusCode::NOT_FOUND, "there are /v1/snapshot, /v1/events, /v1/logs and /v1/commands\n")
+        })
+        .layer(middleware::from_fn(no_page))
+        .with_state(desk)
+}
+
+/// No browser gets to a unix socket by itself; where somebody has opened it a way, pages still have no business here.
+async fn no_page(request: Request, next: Next) -> Response {
+    if request.headers().contains_key(header::ORIGIN) {
+        return (StatusCode::FORBIDDEN, "this is for programs of the session's owner, not for pages\n").into_response();
+    }
+    next.run(request).await
+}
+
+async fn snapshot(State(desk): State<Arc<Desk>>) -> Response {
+    match desk.snapshot().await {
+        Some(snapshot) => axum::Json(snapshot).into_response(),
+        None => ended(),
+    }
+}
+
+async fn command(State(desk): State<Arc<Desk>>, body: Bytes) -> Response {
+    match serde_json::from_slice::<Command>(&body) {
+        Ok(command) => axum::Json(desk.say(command).await).into_response(),
+        Err(error) => {
+            let answer = Answer::Refused { message: format!("this is no command: {error}"), hint: None };
+            (StatusCode::BAD_REQUEST, axum::Json(answer)).into_response()
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Events {
+    #[serde(default)]
+    after: u64,
+    #[serde(default)]
+    follow: bool,
+}
+
+async fn events(State(desk): State<Arc<Desk>>, Query(asked): Query<Events>) -> Response {
+    let reader = desk.journal.events(asked.after);
+    body(stream::unfold(reader, move |mut reader| async move {
+        let page = if asked.follow { reader.next_events().await? } else { reader.read_events() };
+        let lines = page.items.iter().map(|entry| numbered(entry.seq, &entry.json)).collect();
+        Some((told(page.lost, lines)?, reader))
+    }))
+}
+
+/// Lines, after the word of how many are missing before them; none where nothing is left to tell.
+fn told(lost: u64, lines: String) -> Option<String> {
+    match lost {
+        0 => Some(lines).filter(|lines| !lines.is_empty()),
+        lost => Some(format!("{{\"event\":\"lost\",\"n\":{lost}}}\n{lines}")),
+    }
+}
+
+/// The event's own JSON with its number in front.
+fn numbered(seq: u64, json: &str) -> String {
+    format!("{{\"seq\":{seq},{}\n", json.strip_prefix('{').unwrap_or(json))
+}
+
+#[derive(Deserialize)]
+struct Logs {
+    service: Option<String>,
+    last: Option<usize>,
+    #[serde(default)]
+    follow: bool,
+}
+
+/// Lines are read when there is room for them on the way, and who takes them too slowly is told how many it lost.
+async fn logs(State(desk): State<Arc<Desk>>, Query(asked): Query<Logs>) -> Response {
+    let reader = desk.journal.lines(asked.service.as_deref(), asked.last.unwrap_or(usize::MAX));
+    body(stream::unfold(reader, move |mut reader| async move {
+        let page = if asked.follow { reader.next_lines().await? } else { reader.read_lines() };
+        let written = |line: &LogLine| serde_json::to_string(line).map(|json| json + "\n").unwrap_or_default();
+        let lines = page.items.iter().map(|line| written(line)).collect();
+        Some((told(page.lost, lines)?, reader))
+    }))
+}
+
+fn body(lines: impl Stream<Item = String> + Send + 'static) -> Response {
+    let lines = lines.map(Ok::<_, Infallible>);
+    ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response()
+}
+
+fn ended() -> Response {
+    (StatusCode::GONE, "the session ends\n").into_response()
+}

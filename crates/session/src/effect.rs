@@ -1,0 +1,131 @@
+//! What a session does. `update` only says it; `actor` does it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use app::App;
+use protocol::Config;
+use recordings::replay::Subject;
+
+use crate::environment::{Environments, Variables};
+use crate::event::Edit;
+use crate::report::Report;
+
+/// Something to do.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Effect {
+    /// Read the files.
+    Load { edit: Edit },
+    /// Choose the backend, clear what a killed session left, and reserve a seat for every service.
+    Open { app: Wanted, environments: Arc<Environments> },
+    /// Follow these files.
+    Watch { files: BTreeSet<PathBuf> },
+    /// Have the dependencies built.
+    Prepare { edit: Edit, app: Wanted },
+    /// See whether the services fit together.
+    Check { edit: Edit, app: Wanted },
+    /// Build a service's library.
+    Build { ticket: u64, app: Wanted, service: String },
+    /// End the build of a service that nobody wants any more.
+    Abandon { service: String },
+    /// Reserve a seat for a service that came later.
+    Seat { place: Place },
+    /// Start a service's host, with its library where that is there already.
+    Start { config: Box<Config>, host: String, library: Option<PathBuf> },
+    /// Have a running host take a library over.
+    Swap(Box<Swap>),
+    /// Tell a running host its configuration anew.
+    Tell { config: Box<Config>, host: String, at: SocketAddr },
+    /// Seat services anew, one after the other, so that the public listener leads to another; their state goes along.
+    Rehouse { moves: Vec<Move> },
+    /// Start a service anew, in another environment; its state goes along.
+    Renew(Box<Move>),
+    /// Stop a service and remove what was made for it.
+    Remove { service: String },
+    /// End a host at once: its end is told like any other, and it is started again.
+    Kill { service: String },
+    /// Start a host again, after a pause. Without a library it is there as soon as it runs.
+    Restart { config: Box<Config>, host: String, at: SocketAddr, after: Duration },
+    /// Run recorded inputs on the code before and the code now.
+    Judge(Box<Judge>),
+    /// Nobody waits for the answer to that any more.
+    Dismiss,
+    /// Tell the world.
+    Report(Report),
+    /// Stop and remove everything.
+    Close,
+}
+
+/// A service to seat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) service: String,
+    /// DNS name.
+    pub(crate) host: String,
+    /// The public listener's port leads to it.
+    pub(crate) front: Option<u16>,
+    pub(crate) environment: Variables,
+}
+
+/// A library to be taken over.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Swap {
+    pub(crate) config: Config,
+    pub(crate) host: String,
+    pub(crate) library: PathBuf,
+    /// What the host comes back with, should it die of the new one.
+    pub(crate) before: Option<String>,
+    pub(crate) version: String,
+    pub(crate) at: SocketAddr,
+    /// Placed values that were another service's before this edit.
+    pub(crate) bring: Vec<Bring>,
+    /// A host that was started anew because it read nothing is waited for, however long it reads nothing.
+    pub(crate) patient: bool,
+}
+
+/// What an edit changed, to be asked of recorded inputs.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Judge {
+    pub(crate) edit: Edit,
+    /// The services it changed.
+    pub(crate) services: Vec<String>,
+    /// Every service there is now.
+    pub(crate) subjects: BTreeMap<String, Subject>,
+    pub(crate) libraries: Libraries,
+}
+
+/// DNS name of the host and file name of the library, by service and version.
+pub(crate) type Libraries = BTreeMap<(String, String), (String, String)>;
+
+/// A placed value that moves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Bring {
+    /// Name of the static.
+    pub(crate) state: String,
+    /// Whose it was.
+    pub(crate) service: String,
+    /// Where that can be asked.
+    pub(crate) from: SocketAddr,
+}
+
+/// A running service that is seated or started anew.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Move {
+    pub(crate) place: Place,
+    pub(crate) config: Config,
+    pub(crate) at: SocketAddr,
+    pub(crate) states: Vec<String>,
+}
+
+/// An app in an effect: compared by identity, which is what tells one reading of the files from another.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted(pub(crate) Arc<App>);
+
+impl PartialEq for Wanted {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}

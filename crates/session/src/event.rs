@@ -1,0 +1,144 @@
+//! What can happen to a session. Closed: `update` answers every one of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use app::{App, Diagnostic};
+use local_cluster::Doer;
+use protocol::Config;
+
+use crate::environment::Environments;
+use crate::push::{Act, Roll, Stage};
+use crate::report::Fate;
+use crate::verdict::Verdict;
+
+/// Counts edits; 0 is the start.
+pub(crate) type Edit = u64;
+
+/// Something happened. Whatever belongs to an edit carries its number, so that a late one can be told.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// Files of the app were written, and rested after this long.
+    Saved { settled: Duration, files: BTreeSet<PathBuf> },
+    /// The files were read.
+    Loaded { edit: Edit, app: Arc<App>, diagnostics: Vec<Diagnostic>, environments: Arc<Environments> },
+    /// The backend is open, with a seat for every service.
+    Opened(Opened),
+    /// A service that came later has a seat.
+    Seated { service: String, seat: Seat },
+    /// Dependencies are built; libraries can be.
+    Prepared { edit: Edit, recipe: Recipe },
+    /// The services of an edit fit together.
+    Checked { edit: Edit },
+    /// They do not.
+    Mismatched { edit: Edit, diagnostics: Vec<Diagnostic> },
+    /// A library is there.
+    Built { ticket: u64, service: String, artifact: Box<Artifact> },
+    /// A service could not be built; without one, what all of them are built with.
+    Broken { ticket: u64, service: Option<String>, diagnostics: Vec<Diagnostic> },
+    /// A service's host runs; it may have no library yet.
+    Started { service: String },
+    /// A host answers with a new version, this long after it switched to it.
+    Live { service: String, version: String, states: BTreeMap<String, Fate>, answered: Duration },
+    /// A host goes by a new configuration, or why it goes by the one before.
+    Told { service: String, config: Box<Config>, trouble: Option<String> },
+    /// The public listener leads to another service; these were seated anew for it.
+    Rehoused { services: Vec<(String, Seat)>, ms: f64 },
+    /// A service was started anew, in another environment, and answers with this version and these values after so long;
+    /// or why not.
+    Renewed { service: String, came: Result<(String, BTreeMap<String, Fate>), String>, answered: Duration },
+    /// What was made for a service is gone, or why it may not be.
+    Removed { service: String, trouble: Option<String> },
+    /// A host that came back answers again; `anew` where it is another process.
+    Back { service: String, version: String, anew: bool },
+    /// A host ended, was killed or paused.
+    Down { service: String, why: String, by: Doer },
+    /// A service could not be seated or started, or did not take a version over; `silent` when its host says nothing.
+    Refused { service: String, version: Option<String>, why: String, silent: bool },
+    /// A host listens and reads nothing: it was asked to take a version over, or to go by a new configuration.
+    Deaf { service: String, version: Option<String>, why: String },
+    /// What an edit changed, or in words why nobody can tell.
+    Judged { edit: Edit, verdicts: Result<Vec<Verdict>, String> },
+    /// A push or rollback goes on.
+    Push { push: u64, news: Box<News> },
+    /// A service wrote a line.
+    Log { service: String, stream: &'static str, line: String },
+    /// Words for the user.
+    Notice { message: String },
+    /// Nothing works without what failed.
+    Failed { message: String, hint: Option<String> },
+    /// Somebody wants the session to end.
+    Interrupted,
+    /// Everything is removed.
+    Closed,
+}
+
+/// What a push or rollback tells of itself.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// What would be done is known, and what comes next.
+    Prepared {
+        act: Act,
+        services: Vec<Roll>,
+        layers: usize,
+        bytes: u64,
+        unfinished: bool,
+        notes: Vec<String>,
+        next: Stage,
+    },
+    /// Somebody wants it to stop.
+    Stopping,
+    /// It goes on.
+    Progress(kubernetes::push::Event),
+    /// It is over.
+    Ended(Stage),
+}
+
+/// An open backend.
+#[derive(Clone, Debug)]
+pub(crate) struct Opened {
+    pub(crate) backend: &'static str,
+    pub(crate) hosts_bind_front: bool,
+    pub(crate) front: SocketAddr,
+    /// The service that the backend leads the public listener to.
+    pub(crate) front_at: Option<String>,
+    pub(crate) seats: BTreeMap<String, Seat>,
+}
+
+/// Where a service listens, known before it starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Seat {
+    /// What its host binds.
+    pub(crate) listen: SocketAddr,
+    /// `host:port` for its peers.
+    pub(crate) peer: String,
+    /// Where it can be called from this machine.
+    pub(crate) here: SocketAddr,
+}
+
+/// A built library.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Artifact {
+    pub(crate) version: String,
+    pub(crate) file: PathBuf,
+    pub(crate) compiled: bool,
+    pub(crate) ms: f64,
+    /// Files that it rests on beside the app's own and those of its dependencies.
+    pub(crate) rests_on: BTreeSet<PathBuf>,
+    /// What those, and the variables it rests on, come to.
+    pub(crate) outside: String,
+}
+
+/// What services are compiled with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Recipe {
+    /// Another key, another library from the same source.
+    pub(crate) key: String,
+    /// Files beside the app that it rests on.
+    pub(crate) consulted: BTreeSet<PathBuf>,
+    /// What a service's library rests on beside the app's own files comes to, by service.
+    pub(crate) outside: BTreeMap<String, String>,
+}

@@ -1,0 +1,211 @@
+//! What hosts measured, folded into what faces draw.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use protocol::fold::{self, Figures, Fold, Measure};
+use protocol::{Batch, Outcome};
+use tokio::sync::mpsc::Receiver;
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+
+use crate::measured::{Comparison, Hop, Percentiles, Span, Trace, Verdict, Window};
+use crate::telemetry::{Exporter, Followed};
+
+/// Stretches of time that figures are over, and how often each is counted anew: the longer, the more there is to count
+/// and the less it changes.
+const WINDOWS: [(u64, Duration); 3] =
+    [(10, Duration::from_millis(200)), (60, Duration::from_secs(1)), (300, Duration::from_secs(5))];
+/// What ended longer ago than this when it came is from before its host was asked.
+const LATE: Duration = Duration::from_secs(2);
+/// What a sparkline shows.
+const SPARKLINE: Duration = Duration::from_secs(60);
+/// Requests shown whole are the slowest and latest of this long.
+const TRACES: Duration = Duration::from_secs(300);
+
+/// What was measured.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Measured {
+    /// By service, by its Rust name.
+    pub hops: BTreeMap<String, Hop>,
+    /// Versions that [`Hop::edit`] compares, by service: before and after.
+    pub compared: BTreeMap<String, (String, String)>,
+    /// Requests kept whole: the slowest of the last minutes first, then the latest.
+    pub traces: Vec<Trace>,
+    /// Requests that were counted but not measured in detail, or whose detail was lost on its way here.
+    pub dropped: u64,
+}
+
+/// Folds what comes until nobody sends any more, and shows it.
+pub(crate) async fn measure(
+    mut followed: Receiver<Followed>,
+    exporter: Option<Exporter>,
+    shown: watch::Sender<Arc<Measured>>,
+    begun: Instant,
+) {
+    let mut fold = Fold::default();
+    let mut windows: BTreeMap<String, [Window; 3]> = BTreeMap::new();
+    let mut ways: BTreeMap<String, Ways> = BTreeMap::new();
+    let mut due = [Duration::ZERO; 3];
+    let mut ticks = tokio::time::interval(WINDOWS[0].1);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // A session where nothing was called for longer than the longest window has nothing to count.
+    let mut last_news: Option<Duration> = None;
+    loop {
+        tokio::select! {
+            one = followed.recv() => {
+                let Some(Followed { service, batch, otlp }) = one else { break };
+                if let Some(exporter) = &exporter {
+                    exporter.take(&batch, &otlp);
+                }
+                if batch.requests > 0 || !batch.spans.is_empty() || batch.in_flight > 0 {
+                    last_news = Some(begun.elapsed());
+                }
+                // What is from before changes windows that are seldom counted anew.
+                if batch.spans.first().is_some_and(|span| age(&batch, span) > LATE) {
+                    due = [Duration::ZERO; 3];
+                }
+                ways.insert(service.to_string(), Ways { retries: batch.retries, open: batch.open.clone() });
+                fold.add(begun.elapsed(), &service, batch);
+            }
+            _ = ticks.tick(), if last_news.is_some() => {
+                let now = begun.elapsed();
+                if last_news.is_some_and(|at| now.saturating_sub(at) > fold::LONGEST_WINDOW + Duration::from_secs(5)) {
+                    last_news = None;
+                }
+                fold.tick(now);
+                for (at, (seconds, every)) in WINDOWS.into_iter().enumerate() {
+                    if now < due[at] {
+                        continue;
+                    }
+                    due[at] = now + every;
+                    for service in fold.services() {
+                        if let Some(figures) = fold.figures(service, Duration::from_secs(seconds), now) {
+                            windows.entry(service.to_string()).or_default()[at] = window(seconds, &figures);
+                        }
+                    }
+                }
+                shown.send_replace(Arc::new(show(&fold, &windows, &ways, now)));
+            }
+        }
+    }
+    if let Some(exporter) = exporter {
+        exporter.end().await;
+    }
+}
+
+fn age(batch: &Batch, span: &protocol::Span) -> Duration {
+    Duration::from_nanos(batch.now.saturating_sub(span.start.saturating_add(span.total)))
+}
+
+/// How a service gets to others, as its host said last.
+#[derive(Clone, Default)]
+struct Ways {
+    retries: u64,
+    open: Vec<String>,
+}
+
+fn show(
+    fold: &Fold,
+    windows: &BTreeMap<String, [Window; 3]>,
+    ways: &BTreeMap<String, Ways>,
+    now: Duration,
+) -> Measured {
+    let mut measured = Measured::default();
+    for service in fold.services() {
+        let name = service.to_string();
+        let Some((in_flight, flow)) = fold.flow(service, SPARKLINE, now) else { continue };
+        let comparison = fold.comparison(service, Measure::Function);
+        if let Some(comparison) = &comparison {
+            let versions = (comparison.before.version.to_string(), comparison.after.version.to_string());
+            measured.compared.insert(name.clone(), versions);
+        }
+        let Ways { retries, open } = ways.get(&name).cloned().unwrap_or_default();
+        let hop = Hop {
+            retries,
+            open,
+            windows: windows.get(&name).map(|windows| windows.to_vec()).unwrap_or_default(),
+            per_second: flow.iter().map(|n| u32::try_from(*n).unwrap_or(u32::MAX)).collect(),
+            in_flight: u32::try_from(in_flight).unwrap_or(u32::MAX),
+            edit: comparison.map(|comparison| compare(&comparison)),
+        };
+        measured.hops.insert(name, hop);
+    }
+    let kept = fold.waterfalls(TRACES, now);
+    measured.traces = kept.slowest.iter().chain(&kept.latest).map(|waterfall| trace(waterfall, now)).collect();
+    let counts = fold.counts();
+    measured.dropped = counts.dropped + counts.lost;
+    measured
+}
+
+fn micros(nanos: u64) -> u64 {
+    nanos.div_ceil(1000)
+}
+
+fn percentiles(of: fold::Percentiles) -> Percentiles {
+    Percentiles { p50: micros(of.p50), p90: micros(of.p90), p99: micros(of.p99), max: micros(of.max) }
+}
+
+fn window(seconds: u64, figures: &Figures) -> Window {
+    Window {
+        seconds: u32::try_from(seconds).unwrap_or(u32::MAX),
+        n: figures.requests,
+        errors: figures.errors,
+        rate: figures.per_second,
+        total: percentiles(figures.total),
+        function: percentiles(figures.function),
+        upstream: percentiles(figures.upstream),
+        network: percentiles(figures.network),
+        overhead: percentiles(figures.overhead),
+        histogram: figures.bars.iter().map(|bar| (micros(bar.below), bar.count)).collect(),
+    }
+}
+
+fn compare(of: &fold::Comparison) -> Comparison {
+    Comparison {
+        edit: 0,
+        before_p50: of.before.p50,
+        before_n: of.before.n as u64,
+        after_p50: of.after.p50,
+        after_n: of.after.n as u64,
+        verdict: match of.verdict {
+            fold::Verdict::Slower => Verdict::Slower,
+            fold::Verdict::Faster => Verdict::Faster,
+            fold::Verdict::NoEvidence => Verdict::NoEvidence,
+        },
+    }
+}
+
+fn trace(of: &fold::Waterfall, now: Duration) -> Trace {
+    let span = |row: &fold::Row| {
+        let parts = row.parts.unwrap_or_default();
+        Span {
+            service: row.service.to_string(),
+            version: row.version.as_deref().unwrap_or_default().to_owned(),
+            depth: u32::try_from(row.depth).unwrap_or(u32::MAX),
+            start: micros(row.offset),
+            total: micros(row.total),
+            function: micros(parts.function),
+            upstream: micros(parts.upstream),
+            network: micros(row.network.unwrap_or_default()),
+            status: match &row.outcome {
+                Some(Outcome::Value) => 200,
+                Some(Outcome::Filtered) => 204,
+                Some(Outcome::Problem(_)) => 500,
+                None => 0,
+            },
+            error: match &row.outcome {
+                Some(Outcome::Problem(kind)) => Some(kind.to_string()),
+                _ => None,
+            },
+        }
+    };
+    Trace {
+        id: of.trace.to_string(),
+        at_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
+        total: micros(of.total),
+        partial: !of.complete,
+        spans: of.rows.iter().map(span).collect(),
+    }
+}

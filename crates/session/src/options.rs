@@ -1,0 +1,64 @@
+//! What a session is started with.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use local_cluster::On;
+
+use crate::command::Goal;
+use crate::home::Home;
+
+/// What a session is started with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The app.
+    pub file: PathBuf,
+    /// Where builds and run folders live.
+    pub home: Home,
+    /// The program that runs a service: `dyn` itself.
+    pub host: PathBuf,
+    /// Where to run services.
+    pub on: On,
+    /// Where the last service answers.
+    pub front: Front,
+    /// CPUs a service may use.
+    pub cpus: Option<f64>,
+    /// Memory a service may use, in bytes.
+    pub memory: Option<u64>,
+    /// Names of this machine that callers may use for the services, besides addresses, `localhost` and those of services.
+    pub names: BTreeSet<String>,
+    /// Limits on requests.
+    pub requests: protocol::Limits,
+    /// Follow the files and take edits over.
+    pub watch: bool,
+    /// A start that is broken waits to be mended, instead of ending the session.
+    pub waits: bool,
+    /// What is recorded.
+    pub recording: Recording,
+    /// The cluster that is meant where a push or rollback names none.
+    pub goal: Goal,
+    /// Only these services, by Rust name; none: all.
+    pub only: Option<BTreeSet<String>>,
+}
+
+/// What is recorded of requests: the last of them in memory, in any case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recording {
+    /// Write them to a folder from the start on: of this name, or of the first that is free.
+    pub record: Option<Option<String>>,
+    /// Fields that are blanked before anything is kept: JSON pointers, or names.
+    pub redact: Vec<String>,
+    /// Fields that are left out of comparisons: JSON pointers, or names.
+    pub ignore: Vec<String>,
+}
+
+/// Where the chain's last service answers on 127.0.0.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Front {
+    /// This port or none.
+    Fixed(u16),
+    /// This port where it is free, else a free one, and say so.
+    Prefer(u16),
+    /// A free one.
+    Free,
+}

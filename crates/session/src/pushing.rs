@@ -1,0 +1,322 @@
+//! A push or rollback carried through, beside the loop: prepared, asked about, carried out, told as events.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use app::App;
+use kubernetes::cluster::Target;
+use kubernetes::history::Source;
+use kubernetes::project::Project;
+use kubernetes::push::{self, Done, Listener, Options, Place, PushError, Rollback, Wish, holder};
+use kubernetes::settings::{File, Settings};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{oneshot, watch};
+
+use crate::event::{Event, News};
+use crate::home::{Home, Place as AppPlace};
+use crate::push::{Act, Roll, Stage};
+
+/// The roll of a service may take this long.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// Settings that are none.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file is there and cannot be read.
+    #[error("cannot read {}: {source}", file.display())]
+    Read {
+        /// `dyn.toml`.
+        file: std::path::PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The file says what cannot be.
+    #[error("{}", .mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Mistakes {
+        /// Each with its place and its mend.
+        mistakes: Vec<kubernetes::settings::Mistake>,
+    },
+}
+
+/// A `dyn.toml` that is longer is none.
+const LONGEST: u64 = 1 << 20;
+
+/// The `dyn.toml` of an app.
+pub(crate) fn settings_file(file: &Path) -> std::path::PathBuf {
+    file.with_file_name("dyn.toml")
+}
+
+/// How an app is to run: what it says itself, and `dyn.toml` beside its file.
+///
+/// # Errors
+/// A `dyn.toml` that cannot be read, or says what cannot be.
+pub fn settings(file: &Path, app: &App) -> Result<Settings, SettingsError> {
+    let beside = settings_file(file);
+    let text = crate::load::read(&beside, LONGEST).and_then(|bytes| {
+        let is_short = u64::try_from(bytes.len()).is_ok_and(|length| length <= LONGEST);
+        let text = String::from_utf8(bytes).map_err(|_| io::Error::other("it is no UTF-8"))?;
+        if is_short { Ok(text) } else { Err(io::Error::other(format!("it is longer than {LONGEST} bytes"))) }
+    });
+    let said = match text {
+        Ok(text) => {
+            kubernetes::settings::read(&beside, &text, app).map_err(|mistakes| SettingsError::Mistakes { mistakes })?
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => File::default(),
+        Err(source) => return Err(SettingsError::Read { file: beside, source }),
+    };
+    Ok(Settings::of(app, &said))
+}
+
+/// What a push or rollback of a file is made from: `host` is `dyn` itself. Whatever else can be chosen is as it is
+/// where nobody chooses.
+pub fn push_options(
+    file: &Path,
+    (app, source, settings): (App, Source, Settings),
+    target: Target,
+    (home, place): (&Home, &AppPlace),
+    host: std::path::PathBuf,
+) -> Options {
+    Options {
+        app,
+        source,
+        project: Project::of(file, settings.name.clone()),
+        settings,
+        root: file.to_owned(),
+        target,
+        registry: None,
+        place: Place {
+            key: format!("{}-{}", place.name, place.id),
+            pins: home.clusters(),
+            build: home.build(),
+            images: home.folder().join("images"),
+        },
+        host,
+        holder: holder(),
+        services: BTreeSet::new(),
+        with_dependents: false,
+        force: false,
+        remove: false,
+        deadline: DEADLINE,
+    }
+}
+
+/// What is to be carried through.
+pub(crate) struct Order {
+    /// Its number in this session.
+    pub(crate) number: u64,
+    pub(crate) act: Wanted,
+    pub(crate) options: Options,
+    /// Who goes on after the plan.
+    pub(crate) consent: Consent,
+}
+
+/// What is to be done.
+pub(crate) enum Wanted {
+    Push {
+        services: BTreeSet<String>,
+        with_dependents: bool,
+    },
+    /// What ran before; `undoes`, where it is said, is what has to run for it.
+    Rollback {
+        wish: Wish,
+        undoes: Option<u32>,
+    },
+}
+
+/// Who says yes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Consent {
+    /// Nobody: the plan is all that is wanted.
+    Plan,
+    /// Whoever is asked.
+    Asked,
+    /// Whoever gave the order, beforehand.
+    Given,
+}
+
+/// The wires between a push that goes on and the loop.
+pub(crate) struct Wires {
+    pub(crate) events: UnboundedSender<Event>,
+    /// Told once it is prepared, or will not be. Nobody listens any more: the preparation is given up.
+    pub(crate) prepared: oneshot::Sender<()>,
+    /// Yes or no; dropped, it is no.
+    pub(crate) decision: oneshot::Receiver<bool>,
+    /// True once it is to stop.
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+/// Something that is prepared.
+enum Ready {
+    Push(Box<push::Push>),
+    Rollback(Box<Rollback>),
+}
+
+/// Carries an order through. All that happens is told as events of its number.
+pub(crate) async fn run(order: Order, wires: Wires) {
+    let Wires { events, mut prepared, decision, mut stop } = wires;
+    let (number, consent) = (order.number, order.consent);
+    let tell = |news| drop(events.send(Event::Push { push: number, news: Box::new(news) }));
+    let progress = events.clone();
+    let listener: Listener =
+        Arc::new(move |step| drop(progress.send(Event::Push { push: number, news: Box::new(News::Progress(step)) })));
+    let declined = |why: &str| News::Ended(Stage::Declined { why: why.to_owned() });
+    let ready = tokio::select! {
+        ready = prepare(order, listener) => ready,
+        () = prepared.closed() => return tell(declined("whoever asked for it is gone")),
+        () = stopped(&mut stop) => {
+            tell(declined("it was stopped before anything was changed"));
+            return told(prepared);
+        }
+    };
+    let ready = match ready {
+        Ok(ready) => ready,
+        Err(error) => {
+            tell(News::Ended(failed(&error)));
+            return told(prepared);
+        }
+    };
+    let next = match consent {
+        _ if ready.is_nothing() => Stage::Nothing,
+        Consent::Plan => Stage::Planned,
+        Consent::Asked => Stage::Asking,
+        Consent::Given => Stage::Underway,
+    };
+    let goes_on = matches!(next, Stage::Asking | Stage::Underway);
+    tell(ready.news(next));
+    // Whoever asked may be gone: whoever is asked answers, and what was consented to is done.
+    told(prepared);
+    if !goes_on {
+        return;
+    }
+    if consent == Consent::Asked {
+        let said = tokio::select! {
+            said = decision => said.unwrap_or(false),
+            () = stopped(&mut stop) => false,
+        };
+        if !said {
+            return tell(declined("nobody said yes"));
+        }
+    }
+    let done = match ready {
+        Ready::Push(ready) => ready.carry_out(stop).await,
+        Ready::Rollback(ready) => ready.carry_out(stop).await,
+    };
+    tell(News::Ended(match done {
+        Ok(Done { number, sent, ms, .. }) => Stage::Live { number, sent, ms },
+        Err(error) => failed(&error),
+    }));
+}
+
+async fn prepare(order: Order, listener: Listener) -> Result<Ready, PushError> {
+    match order.act {
+        Wanted::Push { .. } => Ok(Ready::Push(Box::new(push::Push::prepare(order.options, listener).await?))),
+        Wanted::Rollback { wish, undoes } => {
+            let ready = Rollback::prepare(order.options, &wish, listener).await?;
+            match (undoes, ready.before()) {
+                (Some(wanted), Some(runs)) if runs.number != wanted => Err(PushError::NothingToPutBack {
+                    why: format!("push {} of {} is live since push {wanted}", runs.number, runs.by),
+                }),
+                _ => Ok(Ready::Rollback(Box::new(ready))),
+            }
+        }
+    }
+}
+
+impl Ready {
+    fn is_nothing(&self) -> bool {
+        match self {
+            Self::Push(push) => push.is_nothing(),
+            // One with nothing to do is refused when it is prepared.
+            Self::Rollback(_) => false,
+        }
+    }
+
+    fn news(&self, next: Stage) -> News {
+        match self {
+            Self::Push(push) => {
+                let (plan, missing) = (push.plan(), push.missing());
+                News::Prepared {
+                    act: Act::Push,
+                    services: plan.services.into_iter().map(roll).collect(),
+                    layers: missing.layers,
+                    bytes: missing.bytes,
+                    unfinished: push.site().is_unfinished(),
+                    notes: plan.objects.iter().map(ToString::to_string).chain(plan.notes).collect(),
+                    next,
+                }
+            }
+            Self::Rollback(rollback) => {
+                let target = rollback.target();
+                let was = rollback.before().map(|record| record.services.clone()).unwrap_or_default();
+                let roll = |(name, version): (String, String)| Roll {
+                    what: "rolled back".to_owned(),
+                    before: was.get(&name).cloned(),
+                    version: Some(version),
+                    name,
+                    ..Roll::default()
+                };
+                let of = rollback.before().map_or(0, |record| record.number);
+                News::Prepared {
+                    act: Act::Rollback { to: Some(target.number) },
+                    services: rollback.versions().into_iter().map(roll).collect(),
+                    layers: 0,
+                    bytes: 0,
+                    unfinished: false,
+                    notes: vec![format!(
+                        "undoes push {of}: what push {} by {} brought at {} runs again",
+                        target.number, target.by, target.at
+                    )],
+                    next,
+                }
+            }
+        }
+    }
+}
+
+fn roll(step: kubernetes::plan::Step) -> Roll {
+    use kubernetes::plan::What;
+    let what = step.what.to_string();
+    let reasons = match step.what {
+        What::Changed { reasons } | What::Settings { changes: reasons } => reasons,
+        What::Drifted { fields } => fields.into_iter().map(|field| format!("changed by somebody: {field}")).collect(),
+        What::New | What::RouteOnly | What::Unchanged | What::Gone => Vec::new(),
+    };
+    Roll {
+        name: step.name,
+        what,
+        reasons,
+        before: step.version_before,
+        version: step.version_after,
+        image_before: step.image_before,
+        image: step.image_after,
+        replicas: step.replicas,
+        bytes: step.bytes,
+        ..Roll::default()
+    }
+}
+
+fn failed(error: &PushError) -> Stage {
+    match error {
+        PushError::Stopped => Stage::Stopped,
+        error => Stage::Failed {
+            why: error.to_string(),
+            hint: error.hint(),
+            put_back: matches!(error, PushError::RolledBack { .. }),
+        },
+    }
+}
+
+/// Whoever asked may be gone, and then need not be told.
+fn told(prepared: oneshot::Sender<()>) {
+    let _gone = prepared.send(());
+}
+
+/// Ready once it is to stop; never where nobody can say so any more.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,101 @@
+//! A running session, as its faces see it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use local_cluster::{Receiver, queue};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
+
+use crate::actor::Actor;
+use crate::control::Control;
+use crate::event::Event;
+use crate::home::HomeError;
+use crate::lock::{Lock, LockError};
+use crate::options::Options;
+use crate::report::Report;
+use crate::snapshot::Snapshot;
+
+/// A running session. Read to the end after [`Session::interrupt`], it leaves nothing behind; dropped before, what it
+/// leaves is removed by the next start or by [`crate::stop()`].
+#[derive(Debug)]
+pub struct Session {
+    reports: Receiver<Report>,
+    events: UnboundedSender<Event>,
+    pictures: watch::Sender<Arc<Snapshot>>,
+    socket: PathBuf,
+}
+
+/// A session that does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There is no place for it.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// Another has the app.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// Its builder does not open.
+    #[error("{0}")]
+    Build(#[from] compiler::BuildError),
+    /// Its folder, or its socket in it, cannot be made.
+    #[error("cannot write to {}: {source}", folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The program that runs services cannot be read.
+    #[error("cannot read {}: {source}", program.display())]
+    Program {
+        /// The program.
+        program: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A field to blank or to leave out is none.
+    #[error(transparent)]
+    Path(#[from] recordings::PathError),
+    /// Its client for its hosts cannot be made.
+    #[error("cannot make an HTTP client: {0}")]
+    Client(#[from] reqwest::Error),
+}
+
+impl Session {
+    /// Takes the app's lock and begins. Call it inside a multi-threaded Tokio runtime.
+    pub fn start(options: Options) -> Result<Self, StartError> {
+        let place = options.home.place(&options.file)?;
+        let lock = Lock::take(&place.folder, &options.file)?;
+        // The secret between a session and its hosts: 128 bits that nobody guesses.
+        let token = format!("{:032x}", rand::random::<u128>());
+        let control = Control::new(token.clone())?;
+        let (events, inbox) = unbounded_channel();
+        let (outbox, reports) = queue();
+        let actor = Actor::new(options, place, lock, token, control, events.clone(), outbox)?;
+        let (pictures, socket) = (actor.pictures(), actor.socket());
+        tokio::spawn(actor.run(inbox));
+        Ok(Self { reports, events, pictures, socket })
+    }
+
+    /// The session as it changes, twenty times a second at most, for a face in this process.
+    pub fn pictures(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.pictures.subscribe()
+    }
+
+    /// Where it listens: [`crate::Client::attach`].
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// The next report; none once the session has ended and everything is removed.
+    pub async fn next(&mut self) -> Option<Report> {
+        self.reports.recv().await
+    }
+
+    /// Asks the session to end.
+    pub fn interrupt(&self) {
+        // Refused only by a session that has ended, which is what was asked for.
+        drop(self.events.send(Event::Interrupted));
+    }
+}

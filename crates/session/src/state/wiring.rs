@@ -1,0 +1,110 @@
+//! Who is told what of whom.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use app::App;
+use protocol::{Config, Limits, Peer};
+
+use super::State;
+
+/// What hosts are told when one reading of the file is in force, but for what is each one's own.
+#[derive(Clone, Debug)]
+pub(super) struct Wiring {
+    app: Arc<App>,
+    peers: Arc<BTreeMap<String, Peer>>,
+    /// By service.
+    routes: Arc<BTreeMap<String, String>>,
+}
+
+/// A key with what a library rests on beside the app's own files.
+pub(super) fn with_outside(key: &str, outside: &str) -> String {
+    let [meaning, recipe] = [0, 1].map(|at| key.split('/').nth(at).unwrap_or_default());
+    format!("{meaning}/{recipe}/{outside}")
+}
+
+impl State {
+    /// What tells one library of a service from another: its meaning and what it is compiled with.
+    pub(super) fn key(&self, service: &app::Service) -> String {
+        let recipe = self.recipe.as_ref().map_or("", |recipe| recipe.key.as_str());
+        let outside = self.recipe.as_ref().and_then(|recipe| recipe.outside.get(&service.name));
+        with_outside(&format!("{}/{recipe}", service.meaning), outside.map_or("", String::as_str))
+    }
+
+    /// What hosts are told when `app` is in force. What is as it was is shared with who was told so before.
+    pub(super) fn wire(&mut self, app: &Arc<App>) -> Wiring {
+        let before = self.wiring.take();
+        let peer = |other: &app::Service| {
+            let seat = self.services.get(&other.name)?.seat.as_ref()?;
+            let inputs = other.inputs.iter().map(|input| input.name.clone()).collect();
+            Some((other.name.clone(), Peer { address: seat.peer.clone(), host: other.host.clone(), inputs }))
+        };
+        let peers: BTreeMap<String, Peer> = app.services.iter().filter_map(peer).collect();
+        let known = before.as_ref().map(|before| &before.peers).filter(|known| ***known == peers);
+        let peers = known.cloned().unwrap_or_else(|| Arc::new(peers));
+        let known = before.as_ref().filter(|before| Arc::ptr_eq(&before.app, app)).map(|before| &before.routes);
+        let routes = known.cloned().unwrap_or_else(|| Arc::new(app.routes()));
+        let wiring = Wiring { app: app.clone(), peers, routes };
+        self.wiring = Some(wiring.clone());
+        wiring
+    }
+
+    /// What a service's host is told; the library is named by whoever takes one over.
+    pub(super) fn config(&self, wiring: &Wiring, service: &str) -> Option<Config> {
+        let known = self.services.get(service)?;
+        Some(Config {
+            app: wiring.app.name.clone(),
+            service: service.to_owned(),
+            listen: known.seat.as_ref()?.listen,
+            front: self.front_of(wiring, service)?,
+            peers: wiring.peers.clone(),
+            route: wiring.routes.get(service).cloned(),
+            library: known.live.as_ref().map(|live| live.library.clone()),
+            token: self.settings.token.clone(),
+            names: Some(self.settings.names.clone()),
+            limits: self.limits(wiring),
+            outside: None,
+            record: true,
+            moved: known.live.as_ref().and_then(|live| live.moved.clone()),
+        })
+    }
+
+    /// Whether a host goes by what it would be told now, whichever library it has.
+    pub(super) fn goes_by(&self, told: &Config, wiring: &Wiring, service: &str) -> bool {
+        let seat = self.services.get(service).and_then(|known| known.seat.as_ref());
+        self.front_of(wiring, service) == Some(told.front)
+            && wiring.routes.get(service) == told.route.as_ref()
+            && wiring.peers == told.peers
+            && seat.is_some_and(|seat| seat.listen == told.listen)
+            && self.limits(wiring) == told.limits
+    }
+
+    /// The public listener, where this service's host has it; nothing at all where there is no backend yet.
+    pub(super) fn front_of(&self, wiring: &Wiring, service: &str) -> Option<Option<SocketAddr>> {
+        let backend = self.backend.as_ref()?;
+        let has_front = backend.hosts_bind_front && wiring.app.last() == Some(service);
+        Some(has_front.then_some(backend.front))
+    }
+
+    fn limits(&self, wiring: &Wiring) -> Limits {
+        deep_enough(self.settings.limits, wiring.app.services.len())
+    }
+}
+
+/// An app's own flow, in which no service stands twice on one way, is never too deep.
+fn deep_enough(limits: Limits, services: usize) -> Limits {
+    Limits { depth: limits.depth.max(services), ..limits }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_of_every_service_is_not_too_deep_and_a_short_one_takes_no_longer_routes_than_any() {
+        let limits = Limits::default();
+        assert_eq!(deep_enough(limits, 200), Limits { depth: 200, ..limits });
+        assert_eq!(deep_enough(limits, 2), limits);
+    }
+}

@@ -1,0 +1,489 @@
+//! What effects are done with: each does one thing and answers with an event.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use app::{App, Diagnostic, Incremental};
+use compiler::{BuildError, Builder};
+use kubernetes::history::Source;
+use local_cluster::{Backend, Begun, Doer, HeldPort, Plan, PortError, Program, Spec};
+use protocol::Config;
+
+use crate::control::Control;
+use crate::effect;
+use crate::environment::{self, Environments};
+use crate::event::{Artifact, Edit, Event, Opened, Recipe, Seat};
+use crate::front::{Port, hold};
+use crate::home::Place;
+use crate::install;
+use crate::options::Options;
+use crate::pushing;
+use crate::report::Fate;
+use crate::restart::Restart;
+use crate::texts::Texts;
+
+/// A new host listens within milliseconds; a machine under load is given this long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) struct Tools {
+    pub(crate) options: Options,
+    pub(crate) place: Place,
+    pub(crate) control: Control,
+    /// `dyn` as it was when the session began.
+    pub(crate) program: Arc<Program>,
+    pub(crate) builder: Builder,
+    pub(crate) texts: Texts,
+    /// What was read of the files before.
+    pub(crate) memory: Arc<Mutex<Incremental>>,
+    /// What was read last without an error.
+    pub(crate) loaded: Mutex<Option<Loaded>>,
+    /// The port of the public listener: nobody else's as long as this is there.
+    pub(crate) front: Mutex<Option<HeldPort>>,
+}
+
+/// An app as it was read, whole, and what it was read from: what is pushed.
+#[derive(Clone)]
+pub(crate) struct Loaded {
+    pub(crate) app: Arc<App>,
+    pub(crate) source: Source,
+    /// Where a push goes unless it is told otherwise.
+    context: Option<String>,
+}
+
+/// A backend, why it is not another one, and the port of its public listener.
+pub(crate) type Chosen = (Arc<dyn Backend>, Option<String>, u16);
+
+impl Tools {
+    /// Reads the files.
+    pub(crate) async fn load(&self, edit: Edit) -> Event {
+        let file = self.options.file.clone();
+        let only = self.options.only.clone();
+        let memory = self.memory.clone();
+        let read = move || crate::load::load_again(&file, &mut memory.lock().unwrap_or_else(PoisonError::into_inner));
+        let root = self.options.file.clone();
+        let all = move || {
+            let (app, diagnostics, sources) = read();
+            let settings = pushing::settings(&root, &app);
+            (app, diagnostics, sources, settings, kubernetes::cluster::current_context())
+        };
+        match tokio::task::spawn_blocking(all).await {
+            Ok((mut app, mut diagnostics, sources, settings, context)) => {
+                let is_good = |diagnostics: &[Diagnostic]| {
+                    diagnostics.iter().all(|diagnostic| diagnostic.severity != app::Severity::Error)
+                };
+                let mut environments = Environments::default();
+                match settings {
+                    // Of a file that does not read, nobody can say whether the other fits.
+                    _ if !is_good(&diagnostics) => {}
+                    Ok(settings) => {
+                        let shell = |name: &str| std::env::var(name);
+                        environments = Environments::of(&app, &settings, sources.texts.values(), &shell);
+                    }
+                    Err(error) => diagnostics.extend(environment::findings(&error)),
+                }
+                if is_good(&diagnostics) {
+                    self.texts.note(&sources.texts);
+                    let loaded = Loaded { app: Arc::new(app.clone()), source: Source::of(&sources), context };
+                    *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = Some(loaded);
+                }
+                if let Some(only) = only {
+                    app.services.retain(|service| only.contains(&service.name));
+                    // What is left may not be the whole chain: routes come with the calls.
+                    let is_cut =
+                        |flow: &app::Flow| app.last().is_none_or(|last| !only.contains(last)) || !covers(flow, &only);
+                    if app.flow.as_ref().is_some_and(is_cut) {
+                        app.flow = None;
+                    }
+                }
+                Event::Loaded { edit, app: Arc::new(app), diagnostics, environments: Arc::new(environments) }
+            }
+            Err(error) => Event::Failed { message: format!("cannot read the app: {error}"), hint: None },
+        }
+    }
+
+    /// What was read last without an error.
+    pub(crate) fn loaded(&self) -> Option<Loaded> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Where a push goes unless it is told otherwise; none where no kubeconfig says so.
+    pub(crate) fn context(&self) -> Option<String> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.context.clone()
+    }
+
+    /// Chooses the backend, and clears what a killed session left of this app.
+    pub(crate) async fn choose(&self, app: &App, environments: &Environments) -> Result<Chosen, Event> {
+        let failed = |message: String, hint: Option<String>| Event::Failed { message, hint };
+        // What a killed session left must be gone before its folders are cleared, and its port looked at.
+        let left = self.place.services().map_err(|error| failed(error.to_string(), None))?;
+        let swept = local_cluster::sweep(&self.place.id, &left).await;
+        swept.map_err(|error| failed(error.to_string(), None))?;
+        let unhad = |error: &PortError| failed(error.to_string(), Some(error.hint()));
+        let Port { held, notice, denied } = hold(self.options.front).map_err(|error| unhad(&error))?;
+        let front = held.port();
+        *self.front.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
+        let spec = |service: &app::Service| Spec {
+            service: service.name.clone(),
+            host: service.host.clone(),
+            folder: self.place.service(&service.host),
+            front: (app.last() == Some(&service.name)).then_some(front),
+            environment: environments.get(&service.name),
+        };
+        let plan = Plan {
+            name: self.place.name.clone(),
+            id: self.place.id.clone(),
+            host: self.program.clone(),
+            limits: local_cluster::Limits { cpus: self.options.cpus, memory: self.options.memory },
+            services: app.services.iter().map(spec).collect(),
+        };
+        for service in &app.services {
+            self.place.clear_service(&service.host).map_err(|error| failed(error.to_string(), None))?;
+        }
+        let chosen = local_cluster::choose(self.options.on, plan).await;
+        let chosen = chosen
+            .map_err(|error| failed(error.to_string(), Some("start one, or run with --on process".to_owned())))?;
+        // An engine may listen where this user may not.
+        if let Some(denied) = denied.filter(|_| chosen.backend.hosts_bind_front()) {
+            return Err(denied);
+        }
+        let words: Vec<String> = chosen.reason.into_iter().chain(notice).collect();
+        Ok((chosen.backend, (!words.is_empty()).then(|| words.join("; ")), front))
+    }
+
+    pub(crate) async fn open(&self, backend: &dyn Backend, front: u16, front_at: Option<String>) -> Event {
+        match backend.open().await {
+            Ok(seats) => Event::Opened(Opened {
+                backend: backend.name(),
+                hosts_bind_front: backend.hosts_bind_front(),
+                front: (backend.address(), front).into(),
+                front_at,
+                seats: seats.into_iter().map(|(service, seat)| (service, seat_of(seat))).collect(),
+            }),
+            Err(error) => {
+                Event::Failed { message: error.to_string(), hint: Some("`dyn doctor` looks at the engine".to_owned()) }
+            }
+        }
+    }
+
+    pub(crate) async fn prepare(&self, edit: Edit, app: &App) -> Event {
+        match self.builder.prepare(app).await {
+            Ok(recipe) => {
+                let compiler::Recipe { key, consulted, outside, .. } = recipe;
+                Event::Prepared { edit, recipe: Recipe { key, consulted, outside } }
+            }
+            Err(error) => Event::Broken { ticket: 0, service: None, diagnostics: self.findings(None, &error) },
+        }
+    }
+
+    pub(crate) async fn check(&self, edit: Edit, app: &App) -> Event {
+        match self.builder.check_flow(app).await {
+            Ok(()) => Event::Checked { edit },
+            Err(error) => Event::Mismatched { edit, diagnostics: self.findings(None, &error) },
+        }
+    }
+
+    pub(crate) async fn build(&self, ticket: u64, app: &App, service: String) -> Event {
+        match self.builder.build(app, &service).await {
+            Ok(built) => {
+                let artifact = Artifact {
+                    version: built.version,
+                    file: built.path,
+                    compiled: built.built,
+                    ms: built.ms,
+                    rests_on: built.rests_on,
+                    outside: built.outside,
+                };
+                Event::Built { ticket, service, artifact: Box::new(artifact) }
+            }
+            Err(error) => {
+                let diagnostics = self.findings(Some(&service), &error);
+                Event::Broken { ticket, service: Some(service), diagnostics }
+            }
+        }
+    }
+
+    /// What is wrong with a build, at the user's lines; what is no line's fault stands at the head of the file.
+    fn findings(&self, service: Option<&str>, error: &BuildError) -> Vec<Diagnostic> {
+        let mut diagnostics = error.diagnostics();
+        if diagnostics.is_empty() {
+            let message = match service {
+                Some(service) => format!("cannot build {service}: {error}"),
+                None => error.to_string(),
+            };
+            let mut finding = Diagnostic::error(message, app::Place::start_of(&self.options.file));
+            finding.help = error.hint();
+            diagnostics.push(finding);
+        }
+        diagnostics
+    }
+
+    pub(crate) async fn seat(&self, backend: &dyn Backend, place: effect::Place) -> Event {
+        let (service, host) = (place.service.clone(), place.host.clone());
+        let refused = |why: String| Event::Refused { service: service.clone(), version: None, why, silent: false };
+        if let Err(error) = self.place.clear_service(&host) {
+            return refused(error.to_string());
+        }
+        match backend.seat(self.spec(place)).await {
+            Ok(seat) => Event::Seated { service, seat: seat_of(seat) },
+            Err(error) => refused(error.to_string()),
+        }
+    }
+
+    fn spec(&self, place: effect::Place) -> Spec {
+        let effect::Place { service, host, front, environment } = place;
+        Spec { folder: self.place.service(&host), service, host, front, environment }
+    }
+
+    pub(crate) async fn start(
+        &self,
+        backend: &dyn Backend,
+        config: &Config,
+        host: &str,
+        library: Option<PathBuf>,
+    ) -> Event {
+        let (service, folder) = (config.service.clone(), self.place.service(host));
+        let installed = library.map_or(Ok(()), |library| install::library(&folder, &library).map(drop));
+        let refused = |why| Event::Refused { service: service.clone(), version: None, why, silent: false };
+        if let Err(error) = installed.and_then(|()| install::configure(&folder, config)) {
+            return refused(format!("cannot write its configuration: {error}"));
+        }
+        match backend.start(&service).await {
+            Ok(_) => Event::Started { service },
+            Err(error) => refused(error.to_string()),
+        }
+    }
+
+    /// Has a host take a library over. What it would come back with after a death is the old one until it answers
+    /// with the new.
+    pub(crate) async fn swap(&self, backend: &dyn Backend, swap: effect::Swap, tell: &impl Fn(Event)) -> Event {
+        let effect::Swap { config, host, library, before, version, at, bring, patient } = swap;
+        let service = config.service.clone();
+        let refused = |why: String, silent: bool| Event::Refused {
+            service: service.clone(),
+            version: Some(version.clone()),
+            why,
+            silent,
+        };
+        let folder = self.place.service(&host);
+        let cautious = Config { library: before, ..config.clone() };
+        let installed = install::library(&folder, &library);
+        let name = match installed.and_then(|name| install::configure(&folder, &cautious).map(|()| name)) {
+            Ok(name) => name,
+            Err(error) => return refused(format!("its library cannot be put in place: {error}"), false),
+        };
+        if let Err(error) = backend.bring(&service).await {
+            return refused(error.to_string(), false);
+        }
+        let mut brought = Vec::new();
+        for effect::Bring { state, service: from, from: there } in bring {
+            brought.push((state.clone(), from, self.control.state(there, &state).await));
+        }
+        let asked = self.control.swap(at, &name, PATIENCE);
+        let taken = if patient { asked.await } else { self.control.unless_deaf(at, asked).await };
+        let done = match taken {
+            Ok(done) => done,
+            Err(error) if error.is_deaf() => {
+                return Event::Deaf { service, version: Some(version), why: error.to_string() };
+            }
+            Err(error) => return refused(error.to_string(), error.is_silence()),
+        };
+        if let Some(message) = done.left_behind(&service) {
+            tell(Event::Notice { message });
+        }
+        let mut states = done.states;
+        for (state, from, value) in brought {
+            let carried = match value {
+                Ok(value) => self.control.set_state(at, &state, value).await,
+                Err(error) => Err(error),
+            };
+            let fate = match carried {
+                Ok(()) => Fate::Carried { why: format!("it was placed on {from}") },
+                Err(error) => Fate::Reset { why: format!("it did not come along from {from}: {error}") },
+            };
+            states.insert(state, fate);
+        }
+        let switched = std::time::Instant::now();
+        match self.control.ready(at, PATIENCE).await {
+            Ok(ready) if ready == version => {}
+            Ok(other) => return refused(format!("it answers as {other}, not as {version}"), false),
+            Err(error) => return refused(error.to_string(), error.is_silence()),
+        }
+        let answered = switched.elapsed();
+        if let Err(error) = install::configure(&folder, &config) {
+            return refused(format!("it serves, but would not come back after a crash: {error}"), false);
+        }
+        // A file too many is no reason to roll back; the next takeover clears it, or the next start.
+        drop(install::clear(&folder, &[Some(&name), cautious.library.as_deref()]));
+        if let Err(error) = backend.bring(&service).await {
+            return refused(format!("it serves, but would not come back after a crash: {error}"), false);
+        }
+        Event::Live { service, version, states, answered }
+    }
+
+    pub(crate) async fn tell(&self, backend: &dyn Backend, config: Box<Config>, host: &str, at: SocketAddr) -> Event {
+        let service = config.service.clone();
+        let written = install::configure(&self.place.service(host), &config).map_err(|error| error.to_string());
+        let brought = match written {
+            Ok(()) => backend.bring(&service).await.map_err(|error| error.to_string()),
+            Err(why) => Err(why),
+        };
+        let told = match brought {
+            Ok(()) => match self.control.unless_deaf(at, self.control.reload(at, PATIENCE)).await {
+                Err(error) if error.is_deaf() => {
+                    return Event::Deaf { service, version: None, why: error.to_string() };
+                }
+                told => told.map_err(|error| error.to_string()),
+            },
+            Err(why) => Err(why),
+        };
+        Event::Told { service, config, trouble: told.err() }
+    }
+
+    /// Seats services anew, the one that had the public listener first. What they know is read before and written after.
+    pub(crate) async fn rehouse(&self, backend: &dyn Backend, moves: Vec<effect::Move>) -> Event {
+        let begun = std::time::Instant::now();
+        match self.rehouse_all(backend, moves).await {
+            Ok(services) => Event::Rehoused { services, ms: begun.elapsed().as_secs_f64() * 1e3 },
+            Err(why) => Event::Failed { message: format!("cannot move the public listener: {why}"), hint: None },
+        }
+    }
+
+    async fn rehouse_all(
+        &self,
+        backend: &dyn Backend,
+        moves: Vec<effect::Move>,
+    ) -> Result<Vec<(String, Seat)>, String> {
+        let mut known = Vec::new();
+        for one in &moves {
+            for state in &one.states {
+                // A value that does not serialise begins anew, as it would after any other restart.
+                if let Ok(value) = self.control.state(one.at, state).await {
+                    known.push((one.place.service.clone(), state.clone(), value));
+                }
+            }
+        }
+        for one in &moves {
+            backend.remove(&one.place.service).await.map_err(|error| error.to_string())?;
+        }
+        let mut services = Vec::new();
+        for effect::Move { place, config, .. } in moves {
+            let (service, folder) = (place.service.clone(), self.place.service(&place.host));
+            let seat = backend.seat(self.spec(place)).await.map_err(|error| error.to_string())?;
+            install::configure(&folder, &config).map_err(|error| error.to_string())?;
+            backend.start(&service).await.map_err(|error| error.to_string())?;
+            services.push((service, seat_of(seat)));
+        }
+        for (service, seat) in &services {
+            self.control.ready(seat.here, PATIENCE).await.map_err(|error| format!("{service} {error}"))?;
+            for (_, state, value) in known.iter().filter(|(of, ..)| of == service) {
+                let set = self.control.set_state(seat.here, state, value.clone()).await;
+                set.map_err(|error| format!("{state} of {service}: {error}"))?;
+            }
+        }
+        Ok(services)
+    }
+
+    /// Starts a service anew, in the environment of its place. What it knows is read before and written after.
+    pub(crate) async fn renew(&self, backend: &dyn Backend, one: effect::Move) -> Event {
+        let service = one.place.service.clone();
+        let begun = std::time::Instant::now();
+        let came = self.renew_one(backend, one).await;
+        Event::Renewed { service, came, answered: begun.elapsed() }
+    }
+
+    async fn renew_one(
+        &self,
+        backend: &dyn Backend,
+        one: effect::Move,
+    ) -> Result<(String, BTreeMap<String, Fate>), String> {
+        let effect::Move { place, config, at, states } = one;
+        let mut known = Vec::new();
+        for state in states {
+            let value = self.control.state(at, &state).await;
+            known.push((state, value));
+        }
+        let failed = |error: local_cluster::BackendError| error.to_string();
+        backend.renew(&place.service, place.environment).await.map_err(failed)?;
+        install::configure(&self.place.service(&place.host), &config).map_err(|error| error.to_string())?;
+        backend.start(&place.service).await.map_err(failed)?;
+        let version = self.control.ready(at, PATIENCE).await.map_err(|error| error.to_string())?;
+        let mut states = BTreeMap::new();
+        for (state, value) in known {
+            let carried = match value {
+                Ok(value) => self.control.set_state(at, &state, value).await,
+                Err(error) => Err(error),
+            };
+            let fate = match carried {
+                Ok(()) => Fate::Carried { why: "its service was started anew".to_owned() },
+                Err(error) => Fate::Reset { why: format!("it was started anew: {error}") },
+            };
+            states.insert(state, fate);
+        }
+        Ok((version, states))
+    }
+
+    pub(crate) async fn remove(&self, backend: &dyn Backend, service: String) -> Event {
+        let trouble = backend.remove(&service).await.err().map(|error| error.to_string());
+        Event::Removed { service, trouble }
+    }
+}
+
+/// A host to be started again.
+pub(crate) struct Again {
+    pub(crate) tools: Arc<Tools>,
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) config: Box<Config>,
+    pub(crate) host: String,
+    pub(crate) at: SocketAddr,
+    /// Whether it was another process that was started; known once it was.
+    pub(crate) anew: bool,
+}
+
+impl Again {
+    /// Down by what no code of the service's has done.
+    fn down(&self, why: String) -> Event {
+        Event::Down { service: self.config.service.clone(), why, by: Doer::Others }
+    }
+}
+
+impl Restart for Again {
+    async fn start(&mut self) -> Option<Event> {
+        let service = &self.config.service;
+        if let Err(error) = install::configure(&self.tools.place.service(&self.host), &self.config) {
+            return Some(self.down(format!("its configuration cannot be written: {error}")));
+        }
+        match self.backend.start(service).await {
+            Ok(begun) => self.anew = begun == Begun::Anew,
+            Err(error) => return Some(self.down(format!("it could not be started again: {error}"))),
+        }
+        // Without a library it is there as soon as it runs.
+        self.config.library.is_none().then(|| Event::Started { service: service.clone() })
+    }
+
+    async fn wait(&mut self) -> Event {
+        let service = self.config.service.clone();
+        match self.tools.control.ready(self.at, PATIENCE).await {
+            Ok(version) => Event::Back { service, version, anew: self.anew },
+            // Its end, if it is there at all, is told by the backend.
+            Err(error) => match self.backend.kill(&service).await {
+                Ok(()) => Event::Notice { message: format!("{service} was started again and {error}: it is ended") },
+                Err(_) => self.down(format!("it was started again and {error}")),
+            },
+        }
+    }
+}
+
+fn seat_of(seat: local_cluster::Seat) -> Seat {
+    Seat { listen: seat.listen, peer: seat.peer, here: seat.here }
+}
+
+/// Whether all of a flow's services are among these.
+fn covers(flow: &app::Flow, only: &std::collections::BTreeSet<String>) -> bool {
+    match flow {
+        app::Flow::Literal(_) => true,
+        app::Flow::Call { service, inputs } => only.contains(service) && inputs.iter().all(|input| covers(input, only)),
+    }
+}
