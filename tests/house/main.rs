@@ -2,6 +2,9 @@
 //!
 //! The plan is in ARCHITECTURE.md. A new arrow or a new place for a fenced crate is a decision: change it here and there.
 
+mod commands;
+mod documents;
+mod guide;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,6 +12,7 @@ use std::fs;
 use std::path::Path;
 
 use cargo_metadata::{CargoOpt, DependencyKind, MetadataCommand, Package};
+use documents::Document;
 
 /// Room to the rooms it may depend on. Tests and benches may reach further.
 const ARROWS: &[(&str, &[&str])] = &[
@@ -177,18 +181,9 @@ fn nothing_is_measured_by_a_clock_that_jumps() {
 
 #[test]
 fn documents_name_files_that_are_there() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = documents::root();
     let mut looked = 0;
-    for document in [
-        "README.md",
-        "ARCHITECTURE.md",
-        "CONTRIBUTING.md",
-        "SECURITY.md",
-        "CHANGELOG.md",
-        "docs/invariants.md",
-        "docs/decisions.md",
-    ] {
-        let text = fs::read_to_string(root.join(document)).expect(document);
+    for Document { name: document, text } in documents::all() {
         for name in text.split('`').skip(1).step_by(2).map(|name| name.trim_end_matches('/')) {
             // What begins with a room's name is a path; the rest is code.
             let Some((room, _)) = name.split_once('/') else { continue };
