@@ -10,12 +10,13 @@ mod push;
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use compiler::{Builder, Progress};
 use futures_util::FutureExt;
 use local_cluster::{Backend, Program};
+use parking_lot::Mutex;
 use session_api::Report;
 use session_api::measured::Comparison;
 use session_api::snapshot::Snapshot;
