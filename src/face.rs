@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use session::{Fate, Report, Taken};
+use session_api::{Fate, Report, Taken};
 
 use crate::{finding, speech};
 

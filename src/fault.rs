@@ -81,8 +81,8 @@ impl Fault {
     }
 }
 
-impl From<session::ClientError> for Fault {
-    fn from(error: session::ClientError) -> Self {
+impl From<session_api::ClientError> for Fault {
+    fn from(error: session_api::ClientError) -> Self {
         Self::new(Kind::Machine, error.to_string())
     }
 }

@@ -20,12 +20,12 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Says a line on stdout; of what a terminal would act on, only colours are left. An error means that whoever read it has gone: a closed pipe or terminal.
 pub(crate) fn out(words: impl Display) -> io::Result<()> {
-    heard(answered(writeln!(anstream::stdout(), "{}", session::printable(&words.to_string()))))
+    heard(answered(writeln!(anstream::stdout(), "{}", session_api::printable(&words.to_string()))))
 }
 
 /// Says a line of JSON on stdout: it means the same wherever it goes, and does nothing to a terminal.
 pub(crate) fn json(json: impl Display) -> io::Result<()> {
-    heard(answered(writeln!(io::stdout(), "{}", session::printable_json(&json.to_string()))))
+    heard(answered(writeln!(io::stdout(), "{}", session_api::printable_json(&json.to_string()))))
 }
 
 /// Writes a text to stdout as it is: a script for another program.
@@ -35,7 +35,7 @@ pub(crate) fn script(text: &[u8]) -> io::Result<()> {
 
 /// Says a line on stderr, likewise. An error means that whoever read it has gone.
 pub(crate) fn err(words: impl Display) -> io::Result<()> {
-    heard(writeln!(anstream::stderr(), "{}", session::printable(&words.to_string())))
+    heard(writeln!(anstream::stderr(), "{}", session_api::printable(&words.to_string())))
 }
 
 /// Why some of what was to be written to stdout was not, although it is open: a disk that is full.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use session::{Receiver, Report, Sender, queue};
+use session::{Queued, Receiver, Sender, queue};
+use session_api::Report;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -17,7 +18,7 @@ const STUCK: Duration = Duration::from_secs(1);
 
 /// Shows reports, one after the other, and keeps nobody waiting.
 pub(crate) struct Teller {
-    reports: Sender<Report>,
+    reports: Sender<Queued>,
     shown: Arc<AtomicU64>,
     state: watch::Receiver<State>,
 }
@@ -47,7 +48,7 @@ impl Teller {
 
     /// Has a report shown after those before.
     pub(crate) fn tell(&self, report: Report) {
-        self.reports.send(report);
+        self.reports.send(Queued(report));
     }
 
     /// Returns once nobody reads any more.
@@ -76,13 +77,13 @@ impl Teller {
 
 fn show(
     mut face: Face,
-    mut reports: Receiver<Report>,
+    mut reports: Receiver<Queued>,
     runtime: &Handle,
     shown: &AtomicU64,
     state: &watch::Sender<State>,
 ) {
     let mut is_gone = false;
-    while let Some(report) = runtime.block_on(reports.recv()) {
+    while let Some(Queued(report)) = runtime.block_on(reports.recv()) {
         // What comes after the reader has gone is for nobody.
         if !is_gone && face.show(&report).is_err() {
             is_gone = true;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use session::command::{Called, Command, Feed};
-use session::grammar::{Answers, Kept, Line, Show, doubts, help, parse};
-use session::verdict::Verdict;
-use session::{Answer, Snapshot};
+use session_api::command::{Called, Command, Feed};
+use session_api::grammar::{Answers, Kept, Line, Show, doubts, help, parse};
+use session_api::verdict::Verdict;
+use session_api::{Answer, Snapshot};
 
 use crate::numbers::count;
 use crate::options::ShellError;

@@ -10,8 +10,8 @@ use rustyline::hint::{Hint, Hinter};
 use rustyline::history::SearchDirection;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Context, Helper};
-use session::Snapshot;
-use session::grammar::{complete, doubts, expected, is_complete};
+use session_api::Snapshot;
+use session_api::grammar::{complete, doubts, expected, is_complete};
 
 use crate::paint::{Paint, QUIET};
 
@@ -58,7 +58,7 @@ impl Completer for Editor {
         // An edit may have gone live since the prompt stands there.
         (self.refresh)();
         let (start, candidates) = self.with(|snapshot| complete(line, cursor, snapshot));
-        let offer = |candidate: session::grammar::Candidate| Offer {
+        let offer = |candidate: session_api::grammar::Candidate| Offer {
             listed: match candidate.description.as_str() {
                 "" => candidate.text.clone(),
                 // A service's description begins with its name.

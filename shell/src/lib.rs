@@ -1,6 +1,6 @@
 //! The face that reads lines: call one function of a running session, time it, look at edits, logs and state.
 //!
-//! What the lines mean is [`session::grammar`]'s. This room reads them, from a terminal or from a pipe, says them to a
+//! What the lines mean is [`session_api::grammar`]'s. This room reads them, from a terminal or from a pipe, says them to a
 //! [`Peer`], and prints what comes back. It never compiles anything.
 
 mod desk;
@@ -23,7 +23,7 @@ use std::io::{BufReader, IsTerminal};
 
 pub use options::{Ended, Options, ShellError};
 pub use peer::Peer;
-pub use session::LogLine;
+pub use session_api::LogLine;
 
 use desk::Desk;
 use voice::Voice;

@@ -2,7 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
-use session::grammar::{Kind, tokens};
+use session_api::grammar::{Kind, tokens};
 
 /// Whether and how to colour.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +69,7 @@ pub(crate) fn harmless(text: &str) -> String {
     for c in text.chars() {
         match c {
             '\n' | '\t' => harmless.push(c),
-            _ if c.is_control() || session::is_unseen(c) => {
+            _ if c.is_control() || session_api::is_unseen(c) => {
                 // As JSON has it, so that a value stays one.
                 c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| harmless.push_str(&format!("\\u{unit:04x}")));
             }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use session::{Answer, Client, ClientError, Command, LogLine, Snapshot};
+use session_api::{Answer, Client, ClientError, Command, LogLine, Snapshot};
 
 /// What a shell needs of a session.
 pub trait Peer: Send + Sync + 'static {

@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 
-use session::grammar::{is_blank, is_complete};
+use session_api::grammar::{is_blank, is_complete};
 use tokio::sync::mpsc;
 
 use crate::desk::{Desk, Fate};

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use rustyline::error::ReadlineError;
 use rustyline::history::{History as _, MemHistory};
 use rustyline::{ColorMode, CompletionType, Config};
-use session::grammar::is_blank;
+use session_api::grammar::is_blank;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::editor::Editor;

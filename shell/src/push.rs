@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use session::command::{Command, Then};
-use session::push::{Push, Stage};
-use session::{Answer, Snapshot};
+use session_api::command::{Command, Then};
+use session_api::push::{Push, Stage};
+use session_api::{Answer, Snapshot};
 
 use crate::desk::{Desk, Fate};
 use crate::options::ShellError;
@@ -72,7 +72,7 @@ impl<P: Peer> Desk<P> {
 
     fn ended(&mut self, push: &Push) -> Result<Fate, ShellError> {
         for roll in &push.services {
-            if let session::push::RollState::Failed { lines, .. } = &roll.state {
+            if let session_api::push::RollState::Failed { lines, .. } = &roll.state {
                 lines.iter().try_for_each(|line| self.voice.talk(&format!("  {} | {line}", roll.name)))?;
             }
         }

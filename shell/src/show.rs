@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use session::command::{Call, Spread, Timed};
-use session::grammar::route;
-use session::snapshot::{Condition, EditLine, Field, Outcome, Phase, Service, Snapshot};
-use session::verdict::{Judgement, Verdict};
+use session_api::command::{Call, Spread, Timed};
+use session_api::grammar::route;
+use session_api::snapshot::{Condition, EditLine, Field, Outcome, Phase, Service, Snapshot};
+use session_api::verdict::{Judgement, Verdict};
 
 use crate::LogLine;
 use crate::numbers::{ago, count, ms, short};

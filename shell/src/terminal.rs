@@ -1,13 +1,13 @@
 //! Lines from a terminal: a prompt, calls that Ctrl-C cancels, and a terminal left as it was.
 
 use std::io::Write;
+use std::io::stdin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
-use session::grammar::is_blank;
-use std::io::stdin;
+use session_api::grammar::is_blank;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::desk::{Desk, Fate};

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use anstream::ColorChoice;
 use serde_json::Value;
-use session::grammar::Mistake;
+use session_api::grammar::Mistake;
 
 use crate::paint::{ERROR, HINT, Paint, QUIET, harmless};
 use crate::words;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use serde_json::Value;
-use session::command::{Called, CalledHop};
+use session_api::command::{Called, CalledHop};
 use unicode_width::UnicodeWidthChar;
 
 use crate::numbers::{ms, short};

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use kubernetes::hosts::Host;
-use session::Snapshot;
-use session::snapshot::{Condition, Notice, Phase, Service};
+use session_api::Snapshot;
+use session_api::snapshot::{Condition, Notice, Phase, Service};
 use tokio::sync::watch;
 
 use super::observe::{Observed, hosts, observe};
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn it_looks_where_it_is_told_or_where_the_last_push_went() {
-        use session::push::{Push, Target};
+        use session_api::push::{Push, Target};
         let target = Target { context: "home".into(), namespace: "shop".into(), ..Target::default() };
         let push = Push { target: Some(target), ..Push::default() };
         let local = Snapshot { pushes: vec![push, Push::default()], ..Snapshot::default() };

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use session::{Front, Home, Options, Report, Session};
+use session::{Front, Home, Options, Session};
+use session_api::Report;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::arguments::{Dev, Goal, Limits, On};
@@ -34,7 +35,7 @@ pub(crate) fn run(dev: &Dev) -> Result<(), Fault> {
     let mut options = options(&dev.file, dev.on, front, &dev.limits)?;
     options.recording = recording(dev);
     let Goal { context, namespace } = dev.goal.clone();
-    options.goal = session::command::Goal { context, namespace };
+    options.goal = session_api::command::Goal { context, namespace };
     options.names = dev.allow_host.iter().cloned().collect();
     let runtime = runtime()?;
     let ended = if super::view::is_possible(dev) {
@@ -76,7 +77,7 @@ pub(crate) fn options(file: &std::path::Path, on: On, front: Front, limits: &Lim
         // Whoever sits before a terminal mends it; a program is told by the exit code.
         waits: std::io::stderr().is_terminal(),
         recording: session::Recording::default(),
-        goal: session::command::Goal::default(),
+        goal: session_api::command::Goal::default(),
         only: None,
     })
 }

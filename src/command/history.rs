@@ -5,8 +5,8 @@ use std::path::Path;
 use kubernetes::cluster::{ClusterError, connect};
 use kubernetes::history::{Act, Outcome, Record, Store};
 use serde_json::{Value, json};
-use session::snapshot::Outcome as Became;
 use session::{Edited, Home};
+use session_api::snapshot::Outcome as Became;
 
 use super::cluster::{load, target};
 use crate::arguments::Goal;

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use app::{App, Service};
 use serde_json::{Map, Value};
-use session::{Front, Home, Report, Session};
+use session::{Front, Home, Session};
+use session_api::Report;
 
 use super::dev;
 use crate::arguments::{Invoke, Limits};

@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use recordings::as_tests;
 use recordings::shelf::{self, ShelfError};
-use session::command::{Answer, Command};
+use session_api::command::{Answer, Command};
 
 use super::replay;
 use crate::arguments::Keep;

@@ -1,6 +1,6 @@
 //! `dyn logs`: what services of the running session wrote.
 
-use session::LogLine;
+use session_api::LogLine;
 
 use super::status::attached;
 use crate::arguments::Logs;

@@ -2,7 +2,8 @@
 
 use std::io::IsTerminal;
 
-use session::{Client, Front, Home, Report, Session};
+use session::{Front, Home, Session};
+use session_api::{Client, Report};
 
 use super::dev;
 use crate::arguments::{Limits, Shell};

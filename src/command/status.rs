@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use session::measured::{Hop, Window};
-use session::snapshot::{Condition, Phase, Snapshot};
-use session::{Client, Home};
+use session::Home;
+use session_api::Client;
+use session_api::measured::{Hop, Window};
+use session_api::snapshot::{Condition, Phase, Snapshot};
 
 use crate::fault::{Fault, Kind};
 use crate::{finding, speech};
@@ -75,7 +76,7 @@ fn show(snapshot: &Snapshot) {
         say(format_args!("  {:width$}  {state:8}  {version}{}{why}", service.name, hops.unwrap_or_default()));
     }
     if let Some(written) = &snapshot.recording.written {
-        let session::snapshot::Written { name, requests, lost, bytes } = written;
+        let session_api::snapshot::Written { name, requests, lost, bytes } = written;
         say(format_args!("recording {name}: {requests} requests, {lost} lost, {bytes} bytes"));
     }
     let totals = snapshot.totals;

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
-use session::{Answer, Client, Command, Home, Options, Place, Report, Session, Snapshot, grammar};
+use session::{Home, Options, Place, Session};
+use session_api::{Answer, Client, Command, Report, Snapshot, grammar};
 use tokio::sync::{mpsc, oneshot, watch};
 use tui::{Completions, Desk, LogLine, Logged};
 
@@ -72,7 +73,7 @@ pub(crate) async fn serve(options: Options, dev: &Dev) -> Result<(), Fault> {
 struct Over {
     ended: Result<(), Fault>,
     /// What is still wrong.
-    broken: Vec<session::Diagnostic>,
+    broken: Vec<session_api::Diagnostic>,
     is_stopped: bool,
 }
 
@@ -114,7 +115,7 @@ async fn look(client: Client, shown: watch::Sender<Arc<Snapshot>>) {
 async fn read(client: Client, lines: mpsc::Sender<Logged>) {
     let Ok(mut kept) = client.follow_logs(None, None, true).await else { return };
     while let Ok(Some(json)) = kept.next().await {
-        let line = match serde_json::from_str::<session::LogLine>(&json) {
+        let line = match serde_json::from_str::<session_api::LogLine>(&json) {
             Ok(line) => Logged::Line(LogLine {
                 stderr: line.stream == "stderr",
                 service: line.service,

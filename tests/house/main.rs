@@ -25,13 +25,20 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("local-cluster", &["app"]),
     ("recordings", &["protocol"]),
     ("kubernetes", &["app", "compiler", "protocol"]),
-    ("session", &["app", "compiler", "local-cluster", "protocol", "recordings", "kubernetes", "watcher"]),
-    ("tui", &["session"]),
-    ("shell", &["session"]),
+    ("session-api", &["app", "protocol"]),
+    (
+        "session",
+        &["app", "compiler", "local-cluster", "protocol", "recordings", "kubernetes", "session-api", "watcher"],
+    ),
+    ("tui", &["session-api"]),
+    ("shell", &["session-api"]),
     ("watcher", &[]),
     ("bench", &[]),
-    ("fuzz", &["app", "protocol", "recordings", "session"]),
-    ("dyninka-cli", &["app", "compiler", "protocol", "host", "recordings", "kubernetes", "session", "shell", "tui"]),
+    ("fuzz", &["app", "protocol", "recordings", "session-api"]),
+    (
+        "dyninka-cli",
+        &["app", "compiler", "protocol", "host", "recordings", "kubernetes", "session", "session-api", "shell", "tui"],
+    ),
 ];
 
 /// Outside crate to the rooms that may use it.
@@ -70,7 +77,7 @@ const FENCES: &[(&str, &[&str])] = &[
 const PURE: &[&str] = &[
     "crates/app/src",
     "crates/protocol/src",
-    "crates/session/src/grammar",
+    "crates/session-api/src/grammar",
     "crates/kubernetes/src/model",
     "crates/kubernetes/src/object",
     "crates/kubernetes/src/plan",

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
-use session::measured::{Comparison, Verdict};
-use session::snapshot::{Condition, EditLine, EditedService, Notice, Outcome, Phase};
-use session::{Answer, Command, Snapshot, Waterfall};
+use session_api::measured::{Comparison, Verdict};
+use session_api::snapshot::{Condition, EditLine, EditedService, Notice, Outcome, Phase};
+use session_api::{Answer, Command, Snapshot, Waterfall};
 use tokio::sync::{mpsc, watch};
 use tui::{Completions, Desk, LogLine, Logged, Options, Source};
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crossterm::event::{KeyEvent, MouseEvent};
-use session::Command;
+use session_api::Command;
 
 use crate::scope::Scope;
 

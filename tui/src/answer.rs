@@ -1,8 +1,8 @@
 //! An answer of the session in words.
 
-use session::Answer;
-use session::command::{Called, Spread};
-use session::verdict::Verdict;
+use session_api::Answer;
+use session_api::command::{Called, Spread};
+use session_api::verdict::Verdict;
 
 /// An answer in lines of text, without what the view shows by itself.
 pub(crate) fn shown(answer: &Answer) -> Vec<String> {

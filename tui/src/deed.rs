@@ -2,9 +2,9 @@
 //! is named that does nothing.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use session::Snapshot;
-use session::push::Stage;
-use session::snapshot::Phase;
+use session_api::Snapshot;
+use session_api::push::Stage;
+use session_api::snapshot::Phase;
 
 use crate::layout::{self, Arrangement};
 use crate::log::LogRing;

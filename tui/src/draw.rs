@@ -19,7 +19,7 @@ mod split;
 mod text;
 
 use ratatui::Frame;
-use session::Snapshot;
+use session_api::Snapshot;
 
 use crate::layout::{self, Arrangement, Layout, Part, Place};
 use crate::log::LogRing;

@@ -1,9 +1,9 @@
 //! The timeline: edits, pushes and rollbacks, latest first.
 
-use session::Snapshot;
-use session::push::{Act, Push, Stage};
-use session::snapshot::{EditLine, Outcome};
-use session::verdict::{Judgement, Verdict};
+use session_api::Snapshot;
+use session_api::push::{Act, Push, Stage};
+use session_api::snapshot::{EditLine, Outcome};
+use session_api::verdict::{Judgement, Verdict};
 
 use crate::model::{Chosen, Model, matches};
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use session::Snapshot;
+use session_api::Snapshot;
 
 /// What a place in the gutter shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,7 +136,7 @@ fn edges(snapshot: &Snapshot) -> Vec<(usize, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use session::snapshot::{Edge, Service};
+    use session_api::snapshot::{Edge, Service};
 
     use super::*;
 

@@ -1,7 +1,7 @@
 //! The terminal view: every hop, live.
 //!
 //! A pure core and a thin edge. [`update()`] says what follows from a key, [`draw()`] makes the picture, both from plain
-//! data: a [`Model`] (where the user is), a [`session::Snapshot`] (how the session does) and a [`LogRing`].
+//! data: a [`Model`] (where the user is), a [`session_api::Snapshot`] (how the session does) and a [`LogRing`].
 //! [`run()`] is the edge: it takes the terminal, draws what changed, and does what is to be done.
 
 mod act;

@@ -88,7 +88,7 @@ impl LogRing {
 /// Without what a terminal would act on: escape sequences and control characters go, a tab becomes two spaces and a line
 /// end one, and what nobody sees is written out.
 pub(crate) fn printable(line: &str) -> Cow<'_, str> {
-    if !line.chars().any(|c| c.is_control() || session::is_unseen(c)) {
+    if !line.chars().any(|c| c.is_control() || session_api::is_unseen(c)) {
         return Cow::Borrowed(line);
     }
     let mut text = String::with_capacity(line.len());
@@ -105,8 +105,10 @@ pub(crate) fn printable(line: &str) -> Cow<'_, str> {
                 _ => {}
             },
             c if c.is_control() => {}
-            c if session::is_unseen(c) && !session::joins(c, text.chars().next_back(), rest.peek().copied()) => {
-                text.push_str(&session::written_out(c));
+            c if session_api::is_unseen(c)
+                && !session_api::joins(c, text.chars().next_back(), rest.peek().copied()) =>
+            {
+                text.push_str(&session_api::written_out(c));
             }
             c => text.push(c),
         }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use session::push::Push;
-use session::snapshot::Service;
-use session::{Severity, Snapshot};
+use session_api::push::Push;
+use session_api::snapshot::Service;
+use session_api::{Severity, Snapshot};
 
 use crate::prompt::Prompt;
 use crate::scope::Scope;

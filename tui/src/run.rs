@@ -10,7 +10,7 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use rustix::process::{Signal, getpid, kill_current_process_group, kill_process};
-use session::Snapshot;
+use session_api::Snapshot;
 use tokio::signal::unix::{self, SignalKind};
 
 use crate::act::{Act, Input};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use session::Snapshot;
+use session_api::Snapshot;
 use tokio::sync::watch;
 
 use crate::source::Desk;

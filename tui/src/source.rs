@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use session::{Answer, Command, Snapshot};
+use session_api::{Answer, Command, Snapshot};
 use tokio::sync::{mpsc, watch};
 
 use crate::act::Completions;

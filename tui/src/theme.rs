@@ -1,7 +1,7 @@
 //! How things look: tones to styles, and the glyphs of a terminal that may know only ASCII.
 
 use ratatui::style::{Color, Modifier, Style};
-use session::snapshot::Condition;
+use session_api::snapshot::Condition;
 
 /// What a terminal can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

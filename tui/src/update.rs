@@ -5,7 +5,7 @@ mod mouse;
 mod push;
 
 use crossterm::event::{KeyEvent, KeyEventKind};
-use session::Snapshot;
+use session_api::Snapshot;
 
 use crate::act::{Act, Input};
 use crate::log::LogRing;

@@ -17,6 +17,9 @@ use compiler::{Builder, Progress};
 use futures_util::FutureExt;
 use local_cluster::{Backend, Program};
 use parking_lot::Mutex;
+use session_api::Report;
+use session_api::measured::Comparison;
+use session_api::snapshot::Snapshot;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
@@ -33,15 +36,13 @@ use crate::home::Place;
 use crate::journal::Journal;
 use crate::judge;
 use crate::lock::Lock;
-use crate::measured::Comparison;
 use crate::measurer::{Measured, measure};
 use crate::options::Options;
+use crate::queued::Queued;
 use crate::recorder::{self, Recorder};
-use crate::report::Report;
 use crate::restart;
 use crate::running::Running;
 use crate::session::StartError;
-use crate::snapshot::Snapshot;
 use crate::state::{Settings, State};
 use crate::telemetry::{Followed, Recorded};
 use crate::texts::Texts;
@@ -67,7 +68,7 @@ pub(crate) struct Actor {
     state: State,
     tools: Arc<Tools>,
     events: UnboundedSender<Event>,
-    outbox: local_cluster::Sender<Report>,
+    outbox: local_cluster::Sender<Queued>,
     backend: Option<Arc<dyn Backend>>,
     /// The backend that is listened to, also while it is closed.
     heard: Option<Arc<dyn Backend>>,
@@ -110,7 +111,7 @@ impl Actor {
         token: String,
         control: Control,
         events: UnboundedSender<Event>,
-        outbox: local_cluster::Sender<Report>,
+        outbox: local_cluster::Sender<Queued>,
     ) -> Result<Self, StartError> {
         let (asks, asked) = unbounded_channel();
         let trouble = |source: io::Error| StartError::Folder { folder: place.folder.clone(), source };
@@ -420,7 +421,7 @@ impl Actor {
     fn report(&mut self, report: Report) {
         let at_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         if let Some(message) = self.journal.note(at_ms, &report) {
-            self.outbox.send(Report::Notice { message });
+            self.outbox.send(Queued(Report::Notice { message }));
         }
         self.keep_edit(&report);
         match &report {
@@ -443,10 +444,10 @@ impl Actor {
             };
             if let Err(error) = running.write(&self.tools.place.folder) {
                 let message = format!("other commands will not find this session: {error}");
-                self.outbox.send(Report::Notice { message });
+                self.outbox.send(Queued(Report::Notice { message }));
             }
         }
-        self.outbox.send(report);
+        self.outbox.send(Queued(report));
     }
 
     /// Where it was asked for with the start. A recording that does not begin keeps nothing else from it.

@@ -25,11 +25,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures_util::{Stream, StreamExt, stream};
 use serde::Deserialize;
+use session_api::LogLine;
+use session_api::command::{Answer, Command};
 use tokio::net::UnixListener;
 
 use crate::asking::Desk;
-use crate::command::{Answer, Command};
-use crate::journal::LogLine;
 
 /// Binds the socket, closed to everybody else from its first moment.
 pub(crate) fn bind(socket: &Path) -> io::Result<UnixListener> {

@@ -5,12 +5,11 @@ use std::time::Instant;
 use protocol::header;
 use reqwest::{Client, Response};
 use serde_json::{Map, Value};
+use session_api::command::{Answer, Call, Called, CalledHop, Feed, Spread, Timed};
+use session_api::snapshot::Snapshot;
+use session_api::{chain, grammar};
 
-use crate::command::{Answer, Call, Called, CalledHop, Feed, Spread, Timed};
-use crate::control::chain;
-use crate::grammar;
 use crate::rank;
-use crate::snapshot::Snapshot;
 
 /// More calls in one command are a load test, and for that there are better tools.
 const MOST_CALLS: u32 = 100_000;

@@ -5,8 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use protocol::{Swap, header};
-
-use crate::report::Fate;
+use session_api::{Fate, chain};
 
 /// How often a host that does not answer yet is asked again: a host binds within milliseconds of its start.
 const ASK_AGAIN: Duration = Duration::from_millis(5);
@@ -216,18 +215,6 @@ async fn refusal(answer: reqwest::Response) -> Result<(), ControlError> {
     } else {
         ControlError::Refused(words)
     })
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        words.push_str(": ");
-        words.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    words
 }
 
 #[cfg(test)]

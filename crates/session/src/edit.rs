@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use session_api::{Fate, Report, Taken, Waterfall};
+
 use crate::event::Edit;
-use crate::report::{Fate, Report, Taken, Waterfall};
 
 /// What is known of the edit that is being taken over.
 #[derive(Debug, Default)]

@@ -9,10 +9,10 @@ use std::time::Duration;
 use app::App;
 use protocol::Config;
 use recordings::replay::Subject;
+use session_api::Report;
 
 use crate::environment::{Environments, Variables};
 use crate::event::Edit;
-use crate::report::Report;
 
 /// Something to do.
 #[derive(Debug, PartialEq)]

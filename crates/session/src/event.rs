@@ -9,11 +9,11 @@ use std::time::Duration;
 use app::{App, Diagnostic};
 use local_cluster::Doer;
 use protocol::Config;
+use session_api::Fate;
+use session_api::push::{Act, Roll, Stage};
+use session_api::verdict::Verdict;
 
 use crate::environment::Environments;
-use crate::push::{Act, Roll, Stage};
-use crate::report::Fate;
-use crate::verdict::Verdict;
 
 /// Counts edits; 0 is the start.
 pub(crate) type Edit = u64;

@@ -11,11 +11,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use session_api::{LogLine, Report};
 use tokio::sync::watch;
 
-use crate::report::Report;
 use files::Files;
 use ring::Ring;
 
@@ -24,21 +22,6 @@ const EVENTS: (usize, usize) = (2000, 8 << 20);
 const LINES: (usize, usize) = (10_000, 4 << 20);
 /// What a reader is given at a time.
 const PAGE: (usize, usize) = (256, 256 << 10);
-
-/// A line a service wrote.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct LogLine {
-    /// Its number among all lines of the session.
-    pub seq: u64,
-    /// When, in milliseconds since the session began.
-    pub at_ms: u64,
-    /// Rust name.
-    pub service: String,
-    /// `stdout` or `stderr`; `dropped` where the line tells how many lines are missing in its place.
-    pub stream: String,
-    /// Without its line end.
-    pub line: String,
-}
 
 /// A numbered event, as it is told.
 #[derive(Clone, Debug)]

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use local_cluster::Backend;
 use recordings::replay::{Limits, Question, Subject};
 use recordings::{Rules, Worker};
+use session_api::verdict::Verdict;
 
 use crate::effect::{Judge, Libraries};
 use crate::event::Event;
 use crate::home::Place;
 use crate::recorder::Recorder;
-use crate::verdict::Verdict;
 use crate::work::AtHome;
 
 /// Answers what an edit changed. The process it runs functions in ends with it, however it ends.
@@ -48,7 +48,7 @@ async fn run(
     let mut verdicts = Vec::new();
     for service in services {
         let verdict = question.judge(service, &mut worker).await.map_err(|error| error.to_string())?;
-        verdicts.push(verdict.into());
+        verdicts.push(crate::verdict::verdict(verdict));
     }
     Ok(verdicts)
 }

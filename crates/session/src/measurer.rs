@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use protocol::fold::{self, Figures, Fold, Measure};
 use protocol::{Batch, Status};
+use session_api::measured::{Comparison, Hop, Percentiles, Span, Trace, Verdict, Window};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use crate::measured::{Comparison, Hop, Percentiles, Span, Trace, Verdict, Window};
 use crate::telemetry::{Exporter, Followed};
 
 /// Stretches of time that figures are over, and how often each is counted anew: the longer, the more there is to count

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use local_cluster::On;
+use session_api::command::Goal;
 
-use crate::command::Goal;
 use crate::home::Home;
 
 /// What a session is started with.

@@ -12,12 +12,12 @@ use kubernetes::history::Source;
 use kubernetes::project::Project;
 use kubernetes::push::{self, Done, Listener, Options, Place, PushError, Rollback, Wish, holder};
 use kubernetes::settings::{File, Settings};
+use session_api::push::{Act, Roll, Stage};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{oneshot, watch};
 
 use crate::event::{Event, News};
 use crate::home::{Home, Place as AppPlace};
-use crate::push::{Act, Roll, Stage};
 
 /// The roll of a service may take this long.
 const DEADLINE: Duration = Duration::from_secs(120);

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use recordings::replay::{Job, Limits, Question, Replay, Role, Runner, Slot, Subject, kind};
 use recordings::{Body, Hop, Keyframe, Outcome, Placed, Reader, Request, Rules, Worker, WorkerError};
 use serde_json::{Value, json};
+use session_api::command::{Answer, Kept, Step};
 
-use crate::command::{Answer, Kept, Step};
 use crate::recorder::Recorder;
 use crate::work::AtHome;
 
@@ -178,7 +178,7 @@ async fn judge(present: Present, question: Question) -> Answer {
     let mut verdicts = Vec::new();
     for service in services {
         match question.judge(&service, &mut worker).await {
-            Ok(verdict) => verdicts.push(verdict.into()),
+            Ok(verdict) => verdicts.push(crate::verdict::verdict(verdict)),
             Err(error) => return refused(error.to_string()),
         }
     }

@@ -14,12 +14,11 @@ use parking_lot::{Mutex, MutexGuard};
 use protocol::record::Line;
 use recordings::replay::Known;
 use recordings::{Bounds, Header, Keyframe, Pattern, Redaction, Request, Ring, Writer};
-
+use session_api::snapshot;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::MissedTickBehavior;
 
 use crate::options::Recording;
-use crate::snapshot;
 use crate::telemetry::Recorded;
 use assembly::Assembly;
 use lives::Lives;

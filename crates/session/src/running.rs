@@ -6,11 +6,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use session_api::{Address, Client, ClientError};
 
-use crate::client::{Client, ClientError};
 use crate::home::Place;
 use crate::lock::Lock;
-use crate::report::Address;
 
 /// A session that serves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use local_cluster::{Receiver, queue};
+use session_api::Report;
+use session_api::snapshot::Snapshot;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
@@ -13,14 +15,13 @@ use crate::event::Event;
 use crate::home::HomeError;
 use crate::lock::{Lock, LockError};
 use crate::options::Options;
-use crate::report::Report;
-use crate::snapshot::Snapshot;
+use crate::queued::Queued;
 
 /// A running session. Read to the end after [`Session::interrupt`], it leaves nothing behind; dropped before, what it
 /// leaves is removed by the next start or by [`crate::stop()`].
 #[derive(Debug)]
 pub struct Session {
-    reports: Receiver<Report>,
+    reports: Receiver<Queued>,
     events: UnboundedSender<Event>,
     pictures: watch::Sender<Arc<Snapshot>>,
     socket: PathBuf,
@@ -90,7 +91,7 @@ impl Session {
 
     /// The next report; none once the session has ended and everything is removed.
     pub async fn next(&mut self) -> Option<Report> {
-        self.reports.recv().await
+        self.reports.recv().await.map(|Queued(report)| report)
     }
 
     /// Asks the session to end.

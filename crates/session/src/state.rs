@@ -21,14 +21,14 @@ use std::time::Duration;
 
 use app::{App, Diagnostic};
 use protocol::Limits;
+use session_api::push::Push;
+use session_api::snapshot::{EditLine, Notice, Shape};
+use session_api::{Address, Report};
 
 use crate::edit::Taking;
 use crate::effect::{Effect, Wanted};
 use crate::environment::Environments;
 use crate::event::{Edit, Event, Opened, Recipe, Seat};
-use crate::push::Push;
-use crate::report::{Address, Report};
-use crate::snapshot::{EditLine, Notice, Shape};
 use service::Service;
 use wiring::Wiring;
 

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use session_api::snapshot::{EditLine, EditedService, Outcome};
 
 use crate::home::Place;
-use crate::snapshot::{EditLine, EditedService, Outcome};
 
 /// As many edits are kept; the file is shortened when a session finds twice as many lines.
 const KEPT: usize = 1000;

@@ -12,6 +12,7 @@ use kubernetes::history::Source;
 use local_cluster::{Backend, Begun, Doer, HeldPort, Plan, PortError, Program, Spec};
 use parking_lot::Mutex;
 use protocol::Config;
+use session_api::Fate;
 
 use crate::control::Control;
 use crate::effect;
@@ -22,7 +23,6 @@ use crate::home::Place;
 use crate::install;
 use crate::options::Options;
 use crate::pushing;
-use crate::report::Fate;
 use crate::restart::Restart;
 use crate::texts::Texts;
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use session::grammar::{self, NoAnswers};
-use session::snapshot::{Edge, Field, Placed, Service, Shape};
-use session::{Answer, Command, LogLine, Snapshot};
+use session_api::grammar::{self, NoAnswers};
+use session_api::snapshot::{Edge, Field, Placed, Service, Shape};
+use session_api::{Answer, Command, LogLine, Snapshot};
 
 /// Pieces that mean something in a line.
 pub(super) const WORDS: &[&str] = &[

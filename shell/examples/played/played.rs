@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use serde_json::{Value, json};
-use session::command::{Call, Called, CalledHop, Feed, Kept, Spread, Step, Then, Timed};
-use session::push::{Push, Roll, RollState, Stage, Target};
-use session::snapshot::{Edge, EditLine, EditedService, Field, Outcome, Phase, Placed, Service, Shape, Totals};
-use session::verdict::{Changed, Findings, Judgement, Verdict};
-use session::{Answer, Command, Snapshot, Waterfall};
+use session_api::command::{Call, Called, CalledHop, Feed, Kept, Spread, Step, Then, Timed};
+use session_api::push::{Push, Roll, RollState, Stage, Target};
+use session_api::snapshot::{Edge, EditLine, EditedService, Field, Outcome, Phase, Placed, Service, Shape, Totals};
+use session_api::verdict::{Changed, Findings, Judgement, Verdict};
+use session_api::{Answer, Command, Snapshot, Waterfall};
 use shell::{LogLine, Peer};
 
 /// The session.
@@ -216,7 +216,7 @@ fn fields(fields: &[(&str, &str)]) -> Vec<Field> {
 fn service(name: &str, inputs: &[(&str, &str)], output: &str) -> Service {
     Service {
         name: name.to_owned(),
-        state: session::snapshot::Condition::Live,
+        state: session_api::snapshot::Condition::Live,
         version: Some(format!("{name}@3f2a99")),
         since_ms: Some(5_000),
         url: Some(format!("http://127.0.0.1:7001/{name}/")),

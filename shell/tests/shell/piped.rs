@@ -3,7 +3,7 @@ use std::io::{Cursor, Write};
 use std::process::{Command as Process, Stdio};
 use std::sync::{Arc, Mutex};
 
-use session::{Answer, Command, Snapshot};
+use session_api::{Answer, Command, Snapshot};
 use shell::{Ended, LogLine, Peer, ShellError, run_piped};
 
 use crate::played::Played;

@@ -1,6 +1,6 @@
 //! What is wrong with the file, as rustc draws it: the message, the user's own line with carets, how to mend it.
 
-use session::{Diagnostic, Severity};
+use session_api::{Diagnostic, Severity};
 
 use super::Scene;
 use super::canvas::Canvas;

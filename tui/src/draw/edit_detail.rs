@@ -1,7 +1,7 @@
 //! Everything about one edit.
 
-use session::snapshot::{EditLine, Outcome};
-use session::verdict::Judgement;
+use session_api::snapshot::{EditLine, Outcome};
+use session_api::verdict::Judgement;
 
 use super::Scene;
 use super::canvas::Canvas;

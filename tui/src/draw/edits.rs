@@ -1,7 +1,7 @@
 //! What was saved and what became of it, latest first.
 
-use session::Waterfall;
-use session::snapshot::{EditLine, Outcome};
+use session_api::Waterfall;
+use session_api::snapshot::{EditLine, Outcome};
 
 use super::Scene;
 use super::canvas::Canvas;

@@ -1,6 +1,6 @@
 //! The chain as a graph: a row a service, data from top to bottom.
 
-use session::snapshot::{Condition, Service};
+use session_api::snapshot::{Condition, Service};
 
 use super::Scene;
 use super::canvas::Canvas;
@@ -109,7 +109,7 @@ fn note(scene: Scene<'_>, service: &Service) -> (String, Tone) {
         return (format!("circuit to {} open", open.join(", ")), Tone::Bad);
     }
     let mut parts = Vec::new();
-    let reset = service.placed.values().any(|placed| matches!(placed.fate, Some(session::Fate::Reset { .. })));
+    let reset = service.placed.values().any(|placed| matches!(placed.fate, Some(session_api::Fate::Reset { .. })));
     if service.restarts > 0 {
         parts.push(format!("{}x restarted", service.restarts));
     }
@@ -128,11 +128,11 @@ fn note(scene: Scene<'_>, service: &Service) -> (String, Tone) {
 }
 
 /// What a takeover did with a placed value, in a word.
-pub(crate) fn fate_word(fate: &session::Fate) -> &'static str {
+pub(crate) fn fate_word(fate: &session_api::Fate) -> &'static str {
     match fate {
-        session::Fate::Kept => "kept",
-        session::Fate::Carried { .. } => "carried",
-        session::Fate::Reset { .. } => "reset",
-        session::Fate::New => "new",
+        session_api::Fate::Kept => "kept",
+        session_api::Fate::Carried { .. } => "carried",
+        session_api::Fate::Reset { .. } => "reset",
+        session_api::Fate::New => "new",
     }
 }

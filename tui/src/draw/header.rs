@@ -1,6 +1,6 @@
 //! The line at the top, which is all there is on a small screen.
 
-use session::snapshot::{Condition, Outcome, Phase};
+use session_api::snapshot::{Condition, Outcome, Phase};
 
 use super::Scene;
 use super::canvas::Canvas;
@@ -82,7 +82,7 @@ fn state(scene: Scene<'_>) -> (&'static str, String, Tone) {
         Phase::Starting if all == 0 => (glyphs.starting, "starting".into(), Tone::Busy),
         Phase::Starting => (glyphs.starting, format!("starting {}/{all}", count(Condition::Live)), Tone::Busy),
         Phase::Broken => {
-            let errors = snapshot.diagnostics.iter().filter(|d| d.severity == session::Severity::Error).count();
+            let errors = snapshot.diagnostics.iter().filter(|d| d.severity == session_api::Severity::Error).count();
             (glyphs.stale, format!("broken: {}", units::many(errors, "error")), Tone::Bad)
         }
         Phase::Closing => (glyphs.draining, "stopping".into(), Tone::Busy),

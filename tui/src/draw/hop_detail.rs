@@ -1,6 +1,6 @@
 //! Everything measured of one service, and one request beside it.
 
-use session::measured::{Comparison, Verdict};
+use session_api::measured::{Comparison, Verdict};
 
 use super::Scene;
 use super::canvas::Canvas;

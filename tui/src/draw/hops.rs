@@ -1,6 +1,6 @@
 //! What was measured: a row a service.
 
-use session::measured::{Hop, Window};
+use session_api::measured::{Hop, Window};
 
 use super::Scene;
 use super::canvas::Canvas;

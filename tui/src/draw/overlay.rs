@@ -1,6 +1,6 @@
 //! What lies over the panes: every key, or what a command answered.
 
-use session::Snapshot;
+use session_api::Snapshot;
 
 use super::Scene;
 use super::canvas::Canvas;

@@ -1,6 +1,6 @@
 //! A push or rollback: what is done with each service, how that stands, what is asked.
 
-use session::push::{Act, Push, RollState, Stage};
+use session_api::push::{Act, Push, RollState, Stage};
 
 use super::Scene;
 use super::canvas::Canvas;

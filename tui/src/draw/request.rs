@@ -1,6 +1,6 @@
 //! One request, whole: a bar a service, as the request went from one to the next.
 
-use session::measured::Span;
+use session_api::measured::Span;
 
 use super::Scene;
 use super::canvas::Canvas;

@@ -1,6 +1,6 @@
 //! Everything about one service.
 
-use session::snapshot::Service;
+use session_api::snapshot::Service;
 
 use super::Scene;
 use super::canvas::Canvas;
@@ -64,8 +64,8 @@ fn facts(scene: Scene<'_>, service: &Service) -> Vec<(&'static str, String, Tone
     }
     for (name, placed) in &service.placed {
         let fate = match &placed.fate {
-            Some(session::Fate::Reset { why }) => format!(", reset: {why}"),
-            Some(session::Fate::Carried { why }) if !why.is_empty() => format!(", carried: {why}"),
+            Some(session_api::Fate::Reset { why }) => format!(", reset: {why}"),
+            Some(session_api::Fate::Carried { why }) if !why.is_empty() => format!(", carried: {why}"),
             Some(fate) => format!(", {}", fate_word(fate)),
             None => String::new(),
         };

@@ -1,6 +1,6 @@
 //! Where the time of a request goes: function, upstream, network, and our own work.
 
-use session::measured::Window;
+use session_api::measured::Window;
 
 use super::Scene;
 use super::canvas::Canvas;

@@ -1,6 +1,6 @@
 //! Deeds, done to the model.
 
-use session::{Command, Snapshot};
+use session_api::{Command, Snapshot};
 
 use super::{command, push};
 use crate::act::Act;

@@ -2,7 +2,7 @@
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
-use session::Snapshot;
+use session_api::Snapshot;
 
 use super::deeds;
 use crate::act::Act;

@@ -1,7 +1,7 @@
 //! Pushes and rollbacks: begun, answered and stopped by keys. What cannot be taken back asks for the key twice.
 
-use session::push::Stage;
-use session::{Command, Snapshot};
+use session_api::push::Stage;
+use session_api::{Command, Snapshot};
 
 use crate::act::Act;
 use crate::deed::Deed;
@@ -63,10 +63,10 @@ pub(super) fn undo(model: &mut Model, snapshot: &Snapshot) -> Vec<Act> {
     };
     model.overlay = Some(Overlay::Push { scroll: 0 });
     let target = push.target.as_ref();
-    let goal = session::command::Goal {
+    let goal = session_api::command::Goal {
         context: target.map(|target| target.context.clone()),
         namespace: target.map(|target| target.namespace.clone()),
     };
-    let then = session::command::Then::Ask;
+    let then = session_api::command::Then::Ask;
     vec![Act::Say(Command::Rollback { goal, service: None, to: None, undoes: push.number(), then })]
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
 use ratatui::{Terminal, TerminalOptions, Viewport};
-use session::Snapshot;
+use session_api::Snapshot;
 use tui::{Input, Model, Theme};
 
 use crate::made;
@@ -87,8 +87,11 @@ fn nothing_that_is_shown_steers_the_terminal() {
     snapshot.services[1].why = Some(evil.into());
     snapshot.notices[0].message = evil.into();
     snapshot.traces[0].spans[0].error = Some(evil.into());
-    snapshot.edits[0].services =
-        vec![session::snapshot::EditedService { name: evil.into(), reason: evil.into(), version: Some(evil.into()) }];
+    snapshot.edits[0].services = vec![session_api::snapshot::EditedService {
+        name: evil.into(),
+        reason: evil.into(),
+        version: Some(evil.into()),
+    }];
     let written = written(Theme { colour: false, ascii: false }, &[snapshot]);
     for steers in ["\u{1b}]", "\u{7}", "\u{8}", "\u{9b}", "\u{1b}[31m"] {
         assert!(!written.contains(steers), "{steers:?}");

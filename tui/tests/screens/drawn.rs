@@ -7,7 +7,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::{Color, Modifier};
-use session::Snapshot;
+use session_api::Snapshot;
 use tui::{Act, Input, LogLine, LogRing, Logged, Model, Theme};
 
 use crate::made;

@@ -2,8 +2,8 @@
 
 use crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use serde_json::json;
-use session::Command;
-use session::verdict::{Changed, Findings, Judgement, Verdict};
+use session_api::Command;
+use session_api::verdict::{Changed, Findings, Judgement, Verdict};
 use tui::{Act, Input, Overlay, Pane, Scope};
 
 use crate::drawn::{COLOUR, Screen};
@@ -212,7 +212,7 @@ fn completion_is_taken_by_tab() {
 
 #[test]
 fn every_key_that_the_bottom_line_names_does_something() {
-    let sessions = [made::starting(), made::serving(), made::broken(), made::many(1), session::Snapshot::default()];
+    let sessions = [made::starting(), made::serving(), made::broken(), made::many(1), session_api::Snapshot::default()];
     for snapshot in sessions {
         for situation in ["1", "2", "2e", "3", "4", "4/kept\n", "?", "+", "f", "/map\n", "/no such\n"] {
             let mut screen = Screen::new(snapshot.clone(), COLOUR, (240, 50));

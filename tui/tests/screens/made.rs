@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use session::measured::{Comparison, Hop, Percentiles, Span, Trace, Verdict, Window};
-use session::snapshot::{
+use session_api::measured::{Comparison, Hop, Percentiles, Span, Trace, Verdict, Window};
+use session_api::snapshot::{
     Condition, Edge, EditLine, EditedService, Field, Notice, Outcome, Phase, Placed, Service, Totals,
 };
-use session::{Diagnostic, Fate, Severity, Snapshot, SourcePlace, Waterfall};
+use session_api::{Diagnostic, Fate, Severity, Snapshot, SourcePlace, Waterfall};
 use tui::{LogLine, LogRing, Logged};
 
 /// The services of the chain, as the file has them.

@@ -8,9 +8,10 @@ mod pushes;
 mod storms;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use drawn::{COLOUR, PLAIN, Screen};
-use session::Snapshot;
+use session_api::Snapshot;
 use tui::Theme;
+
+use drawn::{COLOUR, PLAIN, Screen};
 
 /// All panes; list and detail; a line.
 const SIZES: [(u16, u16); 3] = [(120, 30), (80, 24), (38, 9)];
@@ -74,7 +75,7 @@ fn one_service() {
 fn no_services() {
     sizes(
         "none",
-        &Snapshot { app: "empty".into(), phase: session::snapshot::Phase::Serving, ..Snapshot::default() },
+        &Snapshot { app: "empty".into(), phase: session_api::snapshot::Phase::Serving, ..Snapshot::default() },
         "",
     );
 }

@@ -1,9 +1,9 @@
 //! Pushes and rollbacks: how they look, and what keys do to them.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use session::command::{Goal, Then};
-use session::push::{Act as Deed, Push, Roll, RollState, Stage, Target};
-use session::{Command, Snapshot};
+use session_api::command::{Goal, Then};
+use session_api::push::{Act as Deed, Push, Roll, RollState, Stage, Target};
+use session_api::{Command, Snapshot};
 use tui::{Act, Input, Overlay};
 
 use crate::drawn::{COLOUR, Screen};

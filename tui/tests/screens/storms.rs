@@ -2,7 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use proptest::prelude::*;
-use session::Snapshot;
+use session_api::Snapshot;
 use tui::{Completions, Input, Theme};
 
 use crate::drawn::Screen;

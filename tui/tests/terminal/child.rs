@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
-use session::{Answer, Command, Snapshot};
+use session_api::{Answer, Command, Snapshot};
 use tokio::sync::{mpsc, watch};
 use tui::{Completions, Desk, LogLine, Logged, Options, Source};
 

@@ -1,8 +1,9 @@
 //! What faces ask of the loop.
 
+use session_api::command::Answer;
+
 use super::Actor;
 use crate::asking::Ask;
-use crate::command::Answer;
 use crate::effect::Effect;
 use crate::event::Event;
 use crate::recall::Present;

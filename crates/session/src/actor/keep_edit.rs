@@ -1,7 +1,9 @@
 //! What became of an edit, written down for `dyn history`.
 
+use session_api::Report;
+
 use super::Actor;
-use crate::report::Report;
+use crate::queued::Queued;
 
 impl Actor {
     /// Writes down the edit that a report speaks of. Where that does not work, no further one is tried.
@@ -20,7 +22,7 @@ impl Actor {
         if let Err(error) = timeline.note(line, ago) {
             self.timeline = None;
             let message = format!("edits are not kept for `dyn history`: {error}");
-            self.outbox.send(Report::Notice { message });
+            self.outbox.send(Queued(Report::Notice { message }));
         }
     }
 }

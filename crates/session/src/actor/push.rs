@@ -2,13 +2,13 @@
 
 use kubernetes::cluster::Target;
 use kubernetes::push::Wish;
+use session_api::command::{Answer, Command, Goal, Then};
+use session_api::push::{Act, Push, Stage};
 use tokio::sync::{oneshot, watch};
 
 use super::Actor;
 use crate::caller;
-use crate::command::{Answer, Command, Goal, Then};
 use crate::event::{Event, News};
-use crate::push::{Act, Push, Stage};
 use crate::pushing::{self, Consent, Order, Wanted, Wires};
 use crate::tools::{Loaded, Tools};
 

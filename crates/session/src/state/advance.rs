@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::App;
+use session_api::Report;
+use session_api::snapshot::Outcome;
 
 use super::service::{Build, Host};
 use super::wiring::Wiring;
 use super::{State, keep};
 use crate::effect::{Bring, Effect, Move, Place, Swap, Wanted};
-use crate::report::Report;
-use crate::snapshot::Outcome;
 
 impl State {
     /// The next steps. Whatever is under way already is not asked for again.

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::{App, Change, Diagnostic, Severity};
+use session_api::Report;
+use session_api::snapshot::{EditLine, EditedService, Outcome};
 
 use super::service::{Build, Kept};
 use super::wiring::with_outside;
@@ -14,8 +16,6 @@ use crate::edit::Taking;
 use crate::effect::{Effect, Wanted};
 use crate::environment::Environments;
 use crate::event::{Artifact, Edit};
-use crate::report::Report;
-use crate::snapshot::{EditLine, EditedService, Outcome};
 
 impl State {
     pub(super) fn saved(&mut self, now: Duration, settled: Duration, files: &BTreeSet<PathBuf>) -> Vec<Effect> {

@@ -6,13 +6,13 @@ use std::time::Duration;
 use app::{Diagnostic, Place};
 use local_cluster::Doer;
 use protocol::Config;
+use session_api::snapshot::Outcome;
+use session_api::{Fate, Report};
 
 use super::State;
 use super::service::{Host, Live, Service};
 use crate::effect::Effect;
 use crate::event::Seat;
-use crate::report::{Fate, Report};
-use crate::snapshot::Outcome;
 
 /// A crash within this long of the last start lengthens the pause before the next.
 const STEADY: Duration = Duration::from_secs(10);

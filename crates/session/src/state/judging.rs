@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use recordings::replay::Subject;
+use session_api::snapshot::EditLine;
+use session_api::verdict::{Judgement, Verdict};
+use session_api::{Report, Taken};
 
 use super::State;
 use crate::effect::{Effect, Judge, Libraries};
 use crate::event::Edit;
-use crate::report::{Report, Taken};
-use crate::snapshot::EditLine;
 use crate::subject::subject;
-use crate::verdict::{Judgement, Verdict};
 
 /// What is known of the last question.
 #[derive(Debug, Default)]
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
     use crate::event::Event;
     use crate::state::tests::{CHAIN, World};
-    use crate::verdict::Findings;
+    use session_api::verdict::Findings;
 
     fn edited() -> World {
         let mut world = World::serving(CHAIN);
@@ -149,7 +149,7 @@ mod tests {
     }
 
     fn verdict(differ: u64) -> Verdict {
-        let changed = (0..differ).map(|at| crate::verdict::Changed { at, ..Default::default() }).collect();
+        let changed = (0..differ).map(|at| session_api::verdict::Changed { at, ..Default::default() }).collect();
         let findings = Findings { recorded: 9, same: 9 - differ, differ, changed, ..Findings::default() };
         Verdict { service: "map".into(), findings, ..Verdict::default() }
     }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use app::{Flow, Severity};
+use session_api::snapshot::{self, Condition, Edge, Field, Phase, Placed, Shape, Snapshot, Totals};
 
 use super::service::{Build, Host};
 use super::{Service, State, millis};
 use crate::rank;
-use crate::snapshot::{self, Condition, Edge, Field, Phase, Placed, Shape, Snapshot, Totals};
 
 impl State {
     /// What there is to see at this moment. What is measured is added by whoever measures.
@@ -70,7 +70,7 @@ impl State {
 
     /// The edit that brought a version.
     pub(crate) fn edit_of(&self, version: &str) -> Option<u64> {
-        let brought = |service: &crate::snapshot::EditedService| service.version.as_deref() == Some(version);
+        let brought = |service: &session_api::snapshot::EditedService| service.version.as_deref() == Some(version);
         self.edits.iter().rev().find(|line| line.services.iter().any(brought)).map(|line| line.edit)
     }
 

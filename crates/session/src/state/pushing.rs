@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use app::Severity;
 use kubernetes::push::Event as Progress;
+use session_api::Report;
+use session_api::push::{Act, Push, Roll, RollState, Stage, Target};
 
 use super::{State, keep, millis};
 use crate::effect::Effect;
 use crate::event::News;
-use crate::push::{Act, Push, Roll, RollState, Stage, Target};
-use crate::report::Report;
 
 impl State {
     /// Begins a push or rollback, or says in words why not.

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use app::App;
 use local_cluster::Doer;
+use session_api::Fate;
 
 use super::State;
 use super::service::Host;
 use super::wiring::Wiring;
 use crate::effect::{Effect, Move, Place};
 use crate::environment::{Environments, differing};
-use crate::report::Fate;
 
 impl State {
     /// Takes note of the environments there are to be. What is to be said of them is said once.

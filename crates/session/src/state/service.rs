@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use app::App;
 use protocol::Config;
+use session_api::Fate;
 
 use crate::effect::Bring;
 use crate::environment::Variables;
 use crate::event::{Artifact, Seat};
-use crate::report::Fate;
 
 /// Lines kept of what a service wrote, as its last words.
 const LAST_WORDS: usize = 5;

@@ -2,11 +2,11 @@ use std::path::{Path, PathBuf};
 
 use app::{Place, Severity, Sources};
 use protocol::Peer;
+use session_api::Fate;
 
 use super::*;
 use crate::effect::Swap;
 use crate::event::Artifact;
-use crate::report::Fate;
 
 pub(super) const CHAIN: &str = "use dyninka::prelude::*;
 #[service] fn get() -> f64 { 1.0 }
@@ -369,8 +369,8 @@ fn a_broken_service_stays_while_a_good_one_of_the_same_save_goes_on() {
     assert_eq!(world.live(), Some((vec![("map", "its function changed")], vec![], false)));
     let picture = world.state.picture(at(world.now));
     let states: Vec<_> = picture.services.iter().map(|service| service.state).collect();
-    assert_eq!(states, [crate::snapshot::Condition::Stale, crate::snapshot::Condition::Live]);
-    assert_eq!((picture.phase, picture.diagnostics.len()), (crate::snapshot::Phase::Broken, 1));
+    assert_eq!(states, [session_api::snapshot::Condition::Stale, session_api::snapshot::Condition::Live]);
+    assert_eq!((picture.phase, picture.diagnostics.len()), (session_api::snapshot::Phase::Broken, 1));
     // Mended: only what is stale is built.
     world.broken.clear();
     world.asked.clear();

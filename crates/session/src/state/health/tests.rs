@@ -43,7 +43,7 @@ fn a_version_that_keeps_ending_its_host_gives_way_to_the_one_before() {
         world.state.update(now, Event::Back { service: "map".to_owned(), version, anew: true });
     }
     assert!(rolled_back);
-    assert_eq!(world.state.picture(at(world.now)).services[1].state, crate::snapshot::Condition::Stale);
+    assert_eq!(world.state.picture(at(world.now)).services[1].state, session_api::snapshot::Condition::Stale);
 }
 
 #[test]

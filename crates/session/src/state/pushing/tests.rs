@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use kubernetes::push::Event as Progress;
+use session_api::Report;
+use session_api::push::{Act, Push, Roll, RollState, Stage};
 
 use crate::effect::Effect;
 use crate::event::{Event, News};
-use crate::push::{Act, Push, Roll, RollState, Stage};
-use crate::report::Report;
 use crate::state::{Settings, State};
 
 const NOW: Duration = Duration::from_millis(1500);

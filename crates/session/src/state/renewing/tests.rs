@@ -1,6 +1,7 @@
+use session_api::Report;
+
 use super::*;
 use crate::event::Event;
-use crate::report::Report;
 use crate::state::tests::{CHAIN, World, at};
 
 /// Environments in which each service finds `MODE` as given.

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
-use session::command::{Call, Command, Feed, Goal, Then};
-use session::grammar::{Answers, Kept, Line, NoAnswers, Show, help, is_blank, is_complete, parse, route};
-use session::push::Push;
+use session_api::command::{Call, Command, Feed, Goal, Then};
+use session_api::grammar::{Answers, Kept, Line, NoAnswers, Show, help, is_blank, is_complete, parse, route};
+use session_api::push::Push;
 
 use crate::{history, snapshot};
 
@@ -165,7 +165,7 @@ fn every_command_and_topic_has_help() {
         assert!(overview.contains(&format!(":{name}")), "{overview}");
         assert!(help(Some(name)).starts_with(&format!(":{name}")), "{}", help(Some(name)));
     }
-    for topic in session::grammar::TOPICS {
+    for topic in session_api::grammar::TOPICS {
         assert_ne!(help(Some(topic)), overview, "{topic}");
     }
 }

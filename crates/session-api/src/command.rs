@@ -145,7 +145,7 @@ pub struct Goal {
 
 impl Goal {
     /// The cluster that is meant where `usual` is when nothing is said. Its namespace is one of its context's.
-    pub(crate) fn or(self, usual: &Self) -> Self {
+    pub fn or(self, usual: &Self) -> Self {
         if self.context.is_some() {
             return self;
         }

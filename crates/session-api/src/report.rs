@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use local_cluster::{Entry, Lost};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -170,22 +169,6 @@ pub enum Report {
     },
     /// Everything is stopped and removed.
     Stopped,
-}
-
-impl Entry for Report {
-    fn line(&self) -> Option<(&str, usize)> {
-        match self {
-            Self::Log { service, line, .. } => Some((service, line.len())),
-            _ => None,
-        }
-    }
-
-    fn dropped(service: Option<&str>, lost: Lost) -> Self {
-        match service {
-            Some(service) => Self::Log { service: service.to_owned(), stream: "dropped", line: lost.to_string() },
-            None => Self::Notice { message: format!("{} events were dropped: nobody took them", lost.lines) },
-        }
-    }
 }
 
 /// A service whose new version serves.

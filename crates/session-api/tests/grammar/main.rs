@@ -8,9 +8,9 @@ mod reading;
 
 use std::collections::BTreeMap;
 
-use session::Snapshot;
-use session::grammar::Kept;
-use session::snapshot::{Edge, EditLine, EditedService, Field, Outcome, Placed, Recording, Service, Shape};
+use session_api::Snapshot;
+use session_api::grammar::Kept;
+use session_api::snapshot::{Edge, EditLine, EditedService, Field, Outcome, Placed, Recording, Service, Shape};
 
 fn fields(fields: &[(&str, &str)]) -> Vec<Field> {
     fields.iter().map(|(name, ty)| Field { name: (*name).to_owned(), ty: (*ty).to_owned() }).collect()

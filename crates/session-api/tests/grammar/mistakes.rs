@@ -1,5 +1,5 @@
-use session::Snapshot;
-use session::grammar::{Kept, NoAnswers, parse};
+use session_api::Snapshot;
+use session_api::grammar::{Kept, NoAnswers, parse};
 
 use crate::{history, snapshot};
 

@@ -4,13 +4,13 @@ use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::command::{Answer, Command};
-use crate::journal::LogLine;
+use crate::log_line::LogLine;
 use crate::report::Report;
 use crate::snapshot::Snapshot;
 
 type Shape = fn(&mut SchemaGenerator) -> Schema;
 
-/// What stands in `crates/session/schema/v1.json`: what each path takes and gives.
+/// What stands in `crates/session-api/schema/v1.json`: what each path takes and gives.
 pub fn schema() -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let shapes: [(&str, Shape); 5] = [

@@ -1,4 +1,4 @@
-use session::grammar::complete;
+use session_api::grammar::complete;
 
 use crate::snapshot;
 

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use serde_json::Value;
-use session::command::{Call, Command, Feed, Goal, Then};
-use session::grammar::{Line, Show, complete, doubts, is_complete, parse, tokens};
+use session_api::command::{Call, Command, Feed, Goal, Then};
+use session_api::grammar::{Line, Show, complete, doubts, is_complete, parse, tokens};
 
 use crate::{history, snapshot};
 

@@ -1,10 +1,10 @@
-use session::grammar::doubts;
+use session_api::grammar::doubts;
 
 use crate::snapshot;
 
 fn found(line: &str) -> Vec<String> {
     let characters: Vec<_> = line.chars().collect();
-    let shown = |doubt: session::grammar::Doubt| {
+    let shown = |doubt: session_api::grammar::Doubt| {
         format!("{}: {}", characters[doubt.at].iter().collect::<String>(), doubt.message)
     };
     doubts(line, &snapshot()).into_iter().map(shown).collect()

@@ -5,8 +5,7 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 
 use crate::command::{Answer, Command};
-use crate::control::chain;
-use crate::journal::LogLine;
+use crate::log_line::LogLine;
 use crate::snapshot::Snapshot;
 
 /// Talks to a running session.
@@ -114,4 +113,16 @@ async fn read<T: DeserializeOwned>(request: reqwest::RequestBuilder) -> Result<T
     serde_json::from_slice(&text).map_err(|error| {
         ClientError::Strange(format!("{error}: {}", String::from_utf8_lossy(&text[..text.len().min(200)])))
     })
+}
+
+/// An error with its causes, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        words.push_str(": ");
+        words.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    words
 }

@@ -1,0 +1,34 @@
+//! Everything that a front end or a program knows of a session, the one loop behind `dyn dev`.
+//!
+//! A session is seen as a [`Snapshot`], asked with a [`Command`] and answers with an [`Answer`]. It tells what happens as
+//! [`Report`]s and what services write as [`LogLine`]s. All of these are plain data with a JSON form, which
+//! `schema/v1.json` beside this crate describes and [`schema()`] makes. A [`Client`] talks to a running session over its
+//! unix socket; [`grammar`] reads the lines that a person types.
+//!
+//! The rest is for whoever shows any of it: [`printable()`] removes what would steer a terminal.
+//!
+//! Names of services are Rust names, and versions read `service@hash`. A field's name or comment says its unit; moments
+//! are milliseconds since the session began, on a clock that never jumps.
+
+#![warn(missing_docs)]
+
+mod client;
+pub mod command;
+pub mod grammar;
+mod log_line;
+pub mod measured;
+mod printable;
+pub mod push;
+mod report;
+mod schema;
+pub mod snapshot;
+pub mod verdict;
+
+pub use app::{Diagnostic, Place as SourcePlace, Severity};
+pub use client::{Client, ClientError, Lines, chain};
+pub use command::{Answer, Command};
+pub use log_line::LogLine;
+pub use printable::{is_unseen, joins, printable, printable_json, written_out};
+pub use report::{Address, Fate, Report, Taken, Waterfall};
+pub use schema::schema;
+pub use snapshot::Snapshot;
