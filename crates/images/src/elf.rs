@@ -8,7 +8,7 @@ use std::process::Command;
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, elf};
 
-use super::ImageError;
+use crate::ImageError;
 
 type Header = elf::FileHeader64<Endianness>;
 

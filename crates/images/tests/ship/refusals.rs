@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use kubernetes::ship::{Address, Owner, Programs, Registry, Ship, ShipError};
+use images::ship::{Address, Owner, Programs, Registry, Ship, ShipError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use flate2::{Compression, GzBuilder};
 
-use super::{Digest, ImageError};
+use crate::{Digest, ImageError};
 
 /// Level 9 takes twice as long as 6 for one percent less.
 const LEVEL: u32 = 6;

@@ -1,10 +1,12 @@
+//! OCI images of services, and the ways they take to registries and engines (feature `registry`).
+//!
 //! The image a service runs from on a cluster: the host's layer, which services share, and above it a small layer
 //! with the service's library. No base image, no shell, no distribution; the same inputs give the same bytes.
 //!
 //! ```no_run
 //! # use std::path::Path;
-//! # fn main() -> Result<(), kubernetes::image::ImageError> {
-//! use kubernetes::image::{Base, Library, build};
+//! # fn main() -> Result<(), images::ImageError> {
+//! use images::{Base, Library, build};
 //! let base = Base::prepare(&std::env::current_exe().unwrap_or_default(), Path::new("cache/images"))?;
 //! let library = Library { app: "building", service: "map", version: "map@0a1b2c3d", path: Path::new("lib-0a1b.so") };
 //! let image = build(&base, &library)?;
@@ -18,6 +20,10 @@ mod elf;
 mod error;
 mod layer;
 mod manifest;
+#[cfg(feature = "registry")]
+pub mod ship;
+#[cfg(test)]
+mod testing;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -30,7 +36,6 @@ pub use archive::{Named, write as write_archive};
 pub use base::Base;
 pub use error::ImageError;
 pub use layer::Layer;
-pub(crate) use manifest::MANIFEST;
 
 use layer::File;
 

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::layer::{self, File};
-use super::{Digest, HOST, ImageError, Layer, elf};
+use crate::layer::{self, File};
+use crate::{Digest, HOST, ImageError, Layer, elf};
 
 /// Where certificates are inside.
 pub(crate) const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
