@@ -25,6 +25,9 @@ pub(crate) use recording::{Keep, Replay};
 #[derive(Debug, Parser)]
 #[command(name = "dyn", version)]
 pub(crate) struct Arguments {
+    /// Log more, to stderr or the app's folder; -vv logs everything (DYN_LOG sets levels by crate)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Output")]
+    pub(crate) verbose: u8,
     #[command(subcommand)]
     pub(crate) command: Command,
 }

@@ -1,5 +1,7 @@
 //! A subcommand a file.
 
+use std::path::{Path, PathBuf};
+
 pub(crate) mod check;
 pub(crate) mod cluster;
 pub(crate) mod cluster_events;
@@ -30,3 +32,9 @@ pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod trust;
 pub(crate) mod view;
+
+/// The log of an app on this machine. None before there is a home or a file: the command says so itself.
+pub(crate) fn log_file(file: &Path) -> Option<PathBuf> {
+    let place = session::Home::open().ok()?.place(file).ok()?;
+    Some(place.folder.join("log"))
+}

@@ -5,12 +5,13 @@ mod command;
 mod face;
 mod fault;
 mod finding;
+mod log;
 mod speech;
 mod teller;
 
 use std::process::ExitCode;
 
-use arguments::{Cluster, Command, Refusal};
+use arguments::{Arguments, Cluster, Command, Invoke, Push, Refusal, Replay, Rollback, Shell};
 use fault::{Fault, Kind};
 
 fn main() -> ExitCode {
@@ -21,6 +22,9 @@ fn main() -> ExitCode {
         Err(Refusal::Clap(error)) => return told(&error),
         Err(Refusal::File(why)) => return Fault::new(Kind::Usage, why).hint("`dyn new app.rs` creates one").report(),
     };
+    if let Err(fault) = start_log(&arguments) {
+        return fault.report();
+    }
     let ended = match arguments.command {
         Command::New { file } => command::new::run(&file),
         Command::Check { file, json } => command::check::run(&file, json),
@@ -55,6 +59,22 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => fault.report(),
     }
+}
+
+/// Starts the log. What a host says is a service's own; the view leaves no room for lines on stderr.
+fn start_log(arguments: &Arguments) -> Result<(), Fault> {
+    let (on_stderr, file) = match &arguments.command {
+        Command::Host { .. } | Command::ReplayWorker { .. } => (true, None),
+        Command::Dev(dev) => (!command::view::is_possible(dev), command::log_file(&dev.file)),
+        // Commands that build or change something; what the others log is lost unless it is asked for.
+        Command::Invoke(Invoke { file, .. })
+        | Command::Shell(Shell { file, .. })
+        | Command::Replay(Replay { file, .. })
+        | Command::Push(Push { file, .. })
+        | Command::Rollback(Rollback { file, .. }) => (true, command::log_file(file)),
+        _ => (true, None),
+    };
+    log::start(arguments.verbose, on_stderr, file)
 }
 
 /// A command on what runs on a cluster.

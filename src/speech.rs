@@ -3,8 +3,9 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 /// Lines that could not be written though their reader is there: a disk that is full.
 static LOST: AtomicU64 = AtomicU64::new(0);
@@ -39,7 +40,7 @@ pub(crate) fn err(words: impl Display) -> io::Result<()> {
 
 /// Why some of what was to be written to stdout was not, although it is open: a disk that is full.
 pub(crate) fn unwritten() -> Option<String> {
-    UNWRITTEN.lock().unwrap_or_else(PoisonError::into_inner).take()
+    UNWRITTEN.lock().take()
 }
 
 /// Notes the first line of the answer that is not written.
@@ -47,7 +48,7 @@ fn answered(written: io::Result<()>) -> io::Result<()> {
     if let Err(error) = &written
         && !is_gone(error)
     {
-        UNWRITTEN.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.to_string());
+        UNWRITTEN.lock().get_or_insert_with(|| error.to_string());
     }
     written
 }

@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
@@ -137,7 +138,7 @@ impl Session {
 
     /// What it said last, on stdout and stderr.
     pub(crate) fn last_words(&self) -> String {
-        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let log = self.log.lock();
         log.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
     }
 }
@@ -177,7 +178,7 @@ async fn listen(
         let at = Instant::now();
         let event = events.as_ref().map(|_| serde_json::from_str(&line));
         {
-            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut log = log.lock();
             if log.len() == KEPT {
                 log.pop_front();
             }

@@ -1,7 +1,7 @@
 //! Targets: what reads bytes that come from outside, and what must hold for any bytes.
 //!
 //! `cargo run -p fuzz` mutates seeds for `FUZZ_SECONDS` (10 unless said) on every target side by side, on any
-//! toolchain. Where there is a nightly one and cargo-fuzz, [`Target::run`] is what a libFuzzer entry calls.
+//! toolchain. `fuzz/guided/run TARGET` has libFuzzer look for inputs that reach new code, on a nightly one.
 
 pub mod mutation;
 mod targets;

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use bollard::Docker as Engine;
 use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType, MountVolumeOptions};
 use bollard::query_parameters::{CreateContainerOptionsBuilder, UploadToContainerOptionsBuilder};
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use crate::backend::BackendError;
 use crate::engine::{self, status};
@@ -34,19 +34,19 @@ struct Load {
 impl Carried {
     /// Forgets a container: one that is made anew has nothing.
     pub(crate) fn forget(&self, container: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(container);
+        self.0.lock().remove(container);
     }
 
     /// Has a container have what a folder has. Nothing is carried twice.
     pub(crate) async fn bring(&self, engine: &Engine, container: &str, folder: &Path) -> Result<(), BackendError> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(container).cloned().unwrap_or_default();
+        let known = self.0.lock().get(container).cloned().unwrap_or_default();
         let load = Load::of(folder, &known).map_err(BackendError::io(format!("read {}", folder.display())))?;
         let Some(Load { archive, files }) = load else { return Ok(()) };
         let options = UploadToContainerOptionsBuilder::default().path(INSIDE).build();
         let body = bollard::body_full(Bytes::from(archive));
         let carried = engine.upload_to_container(container, Some(options), body).await;
         carried.map_err(BackendError::engine(format!("carry {} to the engine", folder.display())))?;
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(container.to_owned(), files);
+        self.0.lock().insert(container.to_owned(), files);
         Ok(())
     }
 }

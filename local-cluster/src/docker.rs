@@ -6,8 +6,8 @@ mod work;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bollard::Docker as Engine;
@@ -22,6 +22,7 @@ use bollard::query_parameters::{
 };
 use futures_util::future::join_all;
 use images::elf::Linked;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::backend::{Backend, BackendError, Begun, Event, Plan, Seat, Spec, Specs, Work};
 use crate::carry::{self, Carried, INSIDE};
@@ -269,15 +270,15 @@ impl Inner {
     }
 
     fn opened(&self) -> MutexGuard<'_, Option<Opened>> {
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+        self.opened.lock()
     }
 
     fn condemned(&self) -> MutexGuard<'_, HashSet<String>> {
-        self.condemned.lock().unwrap_or_else(PoisonError::into_inner)
+        self.condemned.lock()
     }
 
     fn wanted(&self) -> MutexGuard<'_, HashSet<String>> {
-        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+        self.wanted.lock()
     }
 
     /// Picks the port of this machine that leads to a service; one that had a port keeps it.

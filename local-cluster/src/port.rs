@@ -8,7 +8,8 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr as SocketAddrUnix, UnixDatagram};
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 /// A port of 127.0.0.1 that nobody listens on now: `wanted` itself, or for 0 one the system picks.
 pub fn free_port(wanted: u16) -> io::Result<u16> {
@@ -160,7 +161,7 @@ impl Ports {
     /// A port that is free and was not picked before: below those that the system gives to connections, one of which
     /// would else have it by the time a host binds it. Where none of many is free, whatever the system names.
     pub(crate) fn pick(&self) -> io::Result<u16> {
-        let mut picked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut picked = self.0.lock();
         let below = connections_from().saturating_sub(LOWEST);
         for _ in 0..if below > 0 { TRIES } else { 0 } {
             // Hashing nothing under a key drawn anew is a number nobody foresees: two sessions do not try in step.

@@ -5,11 +5,12 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
@@ -85,7 +86,7 @@ impl Processes {
 
     /// Has a process that was stopped go on; whether there was one.
     fn go_on(&self, service: &str) -> bool {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = self.running.lock();
         let stopped = running.get(service).filter(|process| process.stopped.swap(false, Ordering::AcqRel));
         stopped.is_some_and(|process| !*process.ended.borrow() && kill_process(process.pid, Signal::CONT).is_ok())
     }
@@ -147,7 +148,7 @@ impl Backend for Processes {
         let killed_before = memory_kills();
         let running =
             Running { pid, ended, leaving: leaving.clone(), condemned: condemned.clone(), stopped: stopped.clone() };
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(service.to_owned(), running);
+        self.running.lock().insert(service.to_owned(), running);
         let (events, closing, service) = (self.events.clone(), self.closing.clone(), service.to_owned());
         tokio::spawn(async move {
             let is_wanted = || !closing.load(Ordering::Acquire) && !leaving.load(Ordering::Acquire);
@@ -211,7 +212,7 @@ impl Backend for Processes {
 
     async fn close(&self) -> Result<(), BackendError> {
         self.closing.store(true, Ordering::Release);
-        let running = std::mem::take(&mut *self.running.lock().unwrap_or_else(PoisonError::into_inner));
+        let running = std::mem::take(&mut *self.running.lock());
         for process in running.values() {
             send(process, Signal::TERM);
         }
@@ -223,7 +224,7 @@ impl Backend for Processes {
     }
 
     async fn kill(&self, service: &str) -> Result<(), BackendError> {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = self.running.lock();
         let process = running.get(service).ok_or_else(|| BackendError::Unknown(service.to_owned()))?;
         process.condemned.store(true, Ordering::Release);
         send(process, Signal::KILL);
@@ -239,7 +240,7 @@ impl Backend for Processes {
 
     async fn remove(&self, service: &str) -> Result<(), BackendError> {
         self.specs.take(service)?;
-        let process = self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(service);
+        let process = self.running.lock().remove(service);
         if let Some(process) = process {
             process.leaving.store(true, Ordering::Release);
             send(&process, Signal::TERM);
@@ -272,7 +273,7 @@ fn send(process: &Running, signal: Signal) {
 impl Drop for Processes {
     fn drop(&mut self) {
         self.closing.store(true, Ordering::Release);
-        for process in self.running.lock().unwrap_or_else(PoisonError::into_inner).values() {
+        for process in self.running.lock().values() {
             send(process, Signal::KILL);
         }
     }

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use parking_lot::{Mutex, MutexGuard};
 
 /// Which services stand still.
 #[derive(Debug, Default)]
@@ -51,7 +52,7 @@ impl Standstill {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Process>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use recordings::{Body, Bounds, End, FILE, Header, Hop, Reader, Request, Writer};
+use recordings::{Body, Bounds, FILE, Header, Hop, Outcome, Reader, Request, Writer};
 
 const REQUESTS: u64 = 250_000;
 const MOST_SECONDS: f64 = 2.0;
@@ -75,7 +75,7 @@ fn request(at: u64) -> Request {
         service: service.to_owned(),
         version: format!("{service}@0123456789abcdef"),
         inputs: input.map(|input| Body::new(input.as_bytes())).into_iter().collect(),
-        end: End::Value(Body::new(output.as_bytes())),
+        end: Outcome::Value(Body::new(output.as_bytes())),
         function_ns: at % 10_000,
         at_ns: 100_000,
         sequence: at,

@@ -7,8 +7,8 @@ use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::body::{Body, End};
 use crate::pattern::{Pattern, pointer};
+use protocol::body::{Body, Outcome};
 
 /// What counts as a difference.
 #[derive(Clone, Debug, Default)]
@@ -73,9 +73,9 @@ pub fn compare(old: &Body, new: &Body, rules: &Rules) -> Vec<Change> {
 }
 
 /// What differs between two ends.
-pub fn compare_ends(old: &End, new: &End, rules: &Rules) -> Vec<Change> {
+pub fn compare_ends(old: &Outcome, new: &Outcome, rules: &Rules) -> Vec<Change> {
     match (old, new) {
-        (End::Value(old), End::Value(new)) => compare(old, new, rules),
+        (Outcome::Value(old), Outcome::Value(new)) => compare(old, new, rules),
         _ if old == new => Vec::new(),
         _ => vec![Change { path: String::new(), was: Side::of_end(old).shown(), now: Side::of_end(new).shown() }],
     }
@@ -163,11 +163,11 @@ impl Side {
         }
     }
 
-    fn of_end(end: &End) -> Self {
+    fn of_end(end: &Outcome) -> Self {
         match end {
-            End::Value(body) => Self::of(body),
-            End::Filtered => Self::Filtered,
-            End::Failed { kind, message } => Self::Failed { kind: kind.clone(), message: message.clone() },
+            Outcome::Value(body) => Self::of(body),
+            Outcome::Filtered => Self::Filtered,
+            Outcome::Failed { kind, message } => Self::Failed { kind: kind.clone(), message: message.clone() },
         }
     }
 }

@@ -3,7 +3,6 @@
 //! A recording is a folder: `recording.jsonl` holds a header line, then one line a request; bodies too large for a
 //! line are beside it, each once, under the hash of what they hold.
 
-mod body;
 mod compare;
 mod difference;
 mod header;
@@ -19,20 +18,19 @@ pub mod send;
 pub mod shelf;
 mod store;
 mod test_file;
-mod wire;
 mod writer;
 
-pub use body::{Body, End, Left};
 pub use compare::{Change, Rules, Side, compare, compare_ends};
 pub use difference::Difference;
 pub use header::{FILE, FORMAT, Header};
 pub use pattern::{PathError, Pattern};
+pub use protocol::body::{Body, Called, Left, Outcome};
 pub use reader::{ReadError, Reader, Summary};
 pub use redaction::{BLANK, Redaction, SECRET_HEADERS};
 pub use replay::worker::{Worker, WorkerError};
-pub use request::{Called, Hop, Keyframe, Placed, Request};
+pub use request::{Hop, Keyframe, Placed, Request};
 pub use ring::Ring;
-pub use scan::{Entry, Outcome};
+pub use scan::{Ending, Entry};
 pub use store::BodyError;
 pub use test_file::{TestFile, as_tests};
 pub use writer::{Bounds, Counts, Notice, WriteError, Writer};

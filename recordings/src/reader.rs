@@ -6,11 +6,11 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::body::Body;
 use crate::header::{BODIES, FILE, Header};
 use crate::request::{Keyframe, Request};
 use crate::scan::{Entry, Scan};
 use crate::store::{self, BodyError};
+use protocol::body::Body;
 
 /// A recording to read from. Open, it holds where each request is and what a list says of it; a request itself is
 /// read when it is asked for.

@@ -11,9 +11,9 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::body::{Body, End, Left};
 use crate::pattern::{PathError, Pattern, Step};
 use crate::request::{Keyframe, Request};
+use protocol::body::{Body, Left, Outcome};
 use secrets::{Found, Secrets};
 
 /// Headers whose values are never kept, in lower case.
@@ -89,7 +89,7 @@ impl Redaction {
             .iter_mut()
             .flat_map(|hop| hop.calls.iter_mut().map(|called| &mut called.end).chain([&mut hop.end]));
         for end in ends {
-            if let End::Failed { message, .. } = end {
+            if let Outcome::Failed { message, .. } = end {
                 self.plain(message, &mut secrets);
             }
         }
@@ -247,8 +247,8 @@ fn blank(text: &str, secrets: &mut Vec<String>) -> Result<String, Unclear> {
     Ok(value.to_string())
 }
 
-fn blank_message(end: &mut End, secrets: &Secrets) {
-    if let End::Failed { message, .. } = end {
+fn blank_message(end: &mut Outcome, secrets: &Secrets) {
+    if let Outcome::Failed { message, .. } = end {
         secrets.take_out(message);
     }
 }

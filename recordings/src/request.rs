@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::body::{Body, End};
+use protocol::body::{Body, Called, Outcome};
 
 /// One request through the chain. A line of a recording.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ pub struct Hop {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<Body>,
     /// How it ended.
-    pub end: End,
+    pub end: Outcome,
     /// Nanoseconds in the function itself.
     pub function_ns: u64,
     /// Nanoseconds after the request's begin.
@@ -53,18 +53,6 @@ pub struct Hop {
     /// Services the function's body called, in the order of the calls.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<Called>,
-}
-
-/// A call from a function's body to another service.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Called {
-    /// The service called, by its Rust name.
-    pub service: String,
-    /// What it was given.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub inputs: Vec<Body>,
-    /// What came back.
-    pub end: End,
 }
 
 /// A service's placed state as it was before the call with this sequence. A line of a recording.

@@ -21,12 +21,12 @@ pub struct Entry {
     /// Nanoseconds in functions, all of them together.
     pub function_ns: u64,
     /// How the last service ended.
-    pub outcome: Outcome,
+    pub outcome: Ending,
 }
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Ending {
     /// With a value.
     Value,
     /// With nothing.
@@ -103,9 +103,9 @@ impl Scan {
                 at,
                 function_ns: hops.iter().fold(0, |sum, hop| sum.saturating_add(hop.function_ns)),
                 outcome: match hops.last().map(|hop| &hop.end) {
-                    Some(End::Value(_)) => Outcome::Value,
-                    Some(End::Filtered) | None => Outcome::Filtered,
-                    Some(End::Failed(_)) => Outcome::Failed,
+                    Some(End::Value(_)) => Ending::Value,
+                    Some(End::Filtered) | None => Ending::Filtered,
+                    Some(End::Failed(_)) => Ending::Failed,
                 },
             }),
             Line { keyframe: Some(_), .. } => self.keyframes.push((offset, length)),

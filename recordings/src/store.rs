@@ -7,8 +7,8 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::body::{Body, Left};
 use crate::header::BODIES;
+use protocol::body::{Body, Left};
 
 /// The folder of a recording's large bodies, to be written to.
 #[derive(Debug)]

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use crate::body::{Body, End};
 use crate::replay::{Case, Question, Replay, Subject};
+use protocol::body::{Body, Outcome};
 
 /// A test file, and how to use it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,14 +169,14 @@ fn write_call(service: &str, case: &Case, helpers: &mut BTreeSet<Helper>) -> Opt
     let call = format!("super::{service}({})", inputs.join(", "));
     let (end, _) = case.recorded.as_ref()?;
     let (helper, expected) = match end {
-        End::Value(body) => {
+        Outcome::Value(body) => {
             let json = json(body)?;
             let is_kept = protocol::exact::wide(json).is_empty();
             (if is_kept { Helper::Expect } else { Helper::Exactly }, literal(json))
         }
-        End::Filtered => (Helper::Expect, literal("null")),
-        End::Failed { kind, message } if kind == "failed" => (Helper::Fails, literal(message)),
-        End::Failed { .. } => return None,
+        Outcome::Filtered => (Helper::Expect, literal("null")),
+        Outcome::Failed { kind, message } if kind == "failed" => (Helper::Fails, literal(message)),
+        Outcome::Failed { .. } => return None,
     };
     helpers.insert(helper);
     if helper == Helper::Expect || !inputs.is_empty() {

@@ -1,7 +1,7 @@
 //! What tests of this crate record.
 
-use crate::body::{Body, End};
 use crate::request::{Hop, Request};
+use protocol::body::{Body, Outcome};
 
 /// A call of `service` with one input, ended with a value.
 pub(crate) fn hop(service: &str, input: &str, output: &str) -> Hop {
@@ -11,7 +11,7 @@ pub(crate) fn hop(service: &str, input: &str, output: &str) -> Hop {
         service: service.into(),
         version: format!("{service}@1"),
         inputs: vec![Body::new(input.as_bytes())],
-        end: End::Value(Body::new(output.as_bytes())),
+        end: Outcome::Value(Body::new(output.as_bytes())),
         function_ns: 1000,
         at_ns: 0,
         sequence: 0,

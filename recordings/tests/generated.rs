@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use recordings::replay::{Known, Limits, Question, Replay, Subject};
-use recordings::{Body, Called, End, Hop, Keyframe, Placed, Request, Rules, as_tests};
+use recordings::{Body, Called, Hop, Keyframe, Outcome, Placed, Request, Rules, as_tests};
 
-fn hop(service: &str, inputs: &[&str], end: End, sequence: u64) -> Hop {
+fn hop(service: &str, inputs: &[&str], end: Outcome, sequence: u64) -> Hop {
     Hop {
         span: String::new(),
         parent: None,
@@ -31,18 +31,18 @@ fn json(text: &str) -> Body {
     Body::new(text.as_bytes())
 }
 
-fn value(text: &str) -> End {
-    End::Value(json(text))
+fn value(text: &str) -> Outcome {
+    Outcome::Value(json(text))
 }
 
-fn failed(kind: &str, message: &str) -> End {
-    End::Failed { kind: kind.into(), message: message.into() }
+fn failed(kind: &str, message: &str) -> Outcome {
+    Outcome::Failed { kind: kind.into(), message: message.into() }
 }
 
 fn question() -> Question {
     let called = Called { service: "sum".into(), inputs: vec![json("1")], end: value("1") };
     let requests = vec![
-        vec![hop("positive", &["-1.5"], End::Filtered, 0), hop("unsafe_one", &[], value("1"), 0)],
+        vec![hop("positive", &["-1.5"], Outcome::Filtered, 0), hop("unsafe_one", &[], value("1"), 0)],
         vec![
             hop("positive", &["0.1"], value("0.1"), 1),
             hop("half", &["0.1", "\"a\\nb\""], value("0.05"), 0),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use recordings::send::Outgoing;
-use recordings::{End, Reader};
+use recordings::{Outcome, Reader};
 
 fn building() -> Reader {
     Reader::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("building")).unwrap()
@@ -35,7 +35,7 @@ fn its_values_lead_from_hop_to_hop() {
         for (from, to) in [("get", "filter"), ("filter", "map"), ("map", "moving_avg")] {
             let hop = |service: &str| request.hops.iter().find(|hop| hop.service == service);
             let Some(to) = hop(to) else { continue };
-            assert_eq!(hop(from).unwrap().end, End::Value(to.inputs[0].clone()), "request {number}");
+            assert_eq!(hop(from).unwrap().end, Outcome::Value(to.inputs[0].clone()), "request {number}");
         }
         // A plain GET each, the filtered ones too.
         assert_eq!(Outgoing::new(&request, &["value".to_owned()]).unwrap().body, None);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use recordings::replay::{Job, Known, Limits, Question, Replay, Role, Runner as _, Slot, Subject, kind};
-use recordings::{Body, Called, End, Hop, Placed, Request, Rules, Worker, WorkerError};
+use recordings::{Body, Called, Hop, Outcome, Placed, Request, Rules, Worker, WorkerError};
 
 const VERSION: &str = "odd@00000001";
 
@@ -29,8 +29,8 @@ fn json(value: impl serde::Serialize) -> Body {
     Body::new(&serde_json::to_vec(&value).unwrap())
 }
 
-async fn run(worker: &mut Worker, role: Role, deed: &str, seed: u64, timeout: u64) -> End {
-    let stand_ins = [Called { service: "first".into(), inputs: vec![json(4)], end: End::Value(json(40)) }];
+async fn run(worker: &mut Worker, role: Role, deed: &str, seed: u64, timeout: u64) -> Outcome {
+    let stand_ins = [Called { service: "first".into(), inputs: vec![json(4)], end: Outcome::Value(json(40)) }];
     let inputs = [json(deed), json(seed)];
     let timeout = Duration::from_millis(timeout);
     let job = Job { slot: &slot(role), inputs: &inputs, stand_ins: &stand_ins, timeout };
@@ -40,7 +40,7 @@ async fn run(worker: &mut Worker, role: Role, deed: &str, seed: u64, timeout: u6
 /// Longer than anything here takes on any machine.
 const LONG: u64 = 60_000;
 
-fn kind(end: &End) -> &str {
+fn kind(end: &Outcome) -> &str {
     end.name()
 }
 
@@ -56,20 +56,20 @@ async fn slots_have_states_of_their_own_and_begin_anew_with_what_ended_their_pro
     assert_eq!(prepared.reset, [("OTHER".into(), "it is no placed static any more".into())]);
     let prepared = worker.prepare(&slot(Role::Now), &[state("COUNT", "\"text\"")]).await.unwrap();
     assert_eq!(prepared.reset.len(), 1, "{prepared:?}");
-    assert_eq!(run(&mut worker, Role::Was, "count", 1, LONG).await, End::Value(json(8)));
-    assert_eq!(run(&mut worker, Role::Now, "count", 1, LONG).await, End::Value(json(101)));
+    assert_eq!(run(&mut worker, Role::Was, "count", 1, LONG).await, Outcome::Value(json(8)));
+    assert_eq!(run(&mut worker, Role::Now, "count", 1, LONG).await, Outcome::Value(json(101)));
     assert_eq!(kind(&run(&mut worker, Role::Now, "abort", 1, LONG).await), kind::DIED);
-    assert_eq!(run(&mut worker, Role::Was, "count", 1, LONG).await, End::Value(json(9)), "the other's end");
-    assert_eq!(run(&mut worker, Role::Now, "count", 1, LONG).await, End::Value(json(101)), "it began anew");
+    assert_eq!(run(&mut worker, Role::Was, "count", 1, LONG).await, Outcome::Value(json(9)), "the other's end");
+    assert_eq!(run(&mut worker, Role::Now, "count", 1, LONG).await, Outcome::Value(json(101)), "it began anew");
     assert_eq!(kind(&run(&mut worker, Role::Was, "loop", 1, 20).await), kind::DEADLINE);
-    assert_eq!(run(&mut worker, Role::Was, "count", 2, LONG).await, End::Value(json(9)), "it began anew");
+    assert_eq!(run(&mut worker, Role::Was, "count", 2, LONG).await, Outcome::Value(json(9)), "it began anew");
     assert_eq!(kind(&run(&mut worker, Role::Was, "panic", 2, LONG).await), "panicked");
-    assert_eq!(run(&mut worker, Role::Was, "count", 2, LONG).await, End::Value(json(11)), "a panic ends nothing");
-    assert_eq!(run(&mut worker, Role::Was, "ask", 4, LONG).await, End::Value(json(40)));
+    assert_eq!(run(&mut worker, Role::Was, "count", 2, LONG).await, Outcome::Value(json(11)), "a panic ends nothing");
+    assert_eq!(run(&mut worker, Role::Was, "ask", 4, LONG).await, Outcome::Value(json(40)));
     assert_eq!(kind(&run(&mut worker, Role::Was, "ask", 5, LONG).await), kind::NOT_RECORDED);
     let job = Job { slot: &slot(Role::Was), inputs: &[json("count")], stand_ins: &[], timeout: Duration::MAX };
     let message = "it takes 2 inputs, not 1".to_owned();
-    assert_eq!(worker.run(job).await.unwrap().end, End::Failed { kind: kind::REJECTED.into(), message });
+    assert_eq!(worker.run(job).await.unwrap().end, Outcome::Failed { kind: kind::REJECTED.into(), message });
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn what_cannot_be_run_is_said() {
 
 #[tokio::test]
 async fn a_verdict_over_a_real_process() {
-    let hop = |deed: &str, seed: u64, end: End, sequence| Hop {
+    let hop = |deed: &str, seed: u64, end: Outcome, sequence| Hop {
         span: String::new(),
         parent: None,
         service: "odd".into(),
@@ -101,7 +101,11 @@ async fn a_verdict_over_a_real_process() {
         life: 0,
         calls: Vec::new(),
     };
-    let ends = [("count", 5, End::Value(json(105))), ("count", 1, End::Value(json(106))), ("abort", 0, End::Filtered)];
+    let ends = [
+        ("count", 5, Outcome::Value(json(105))),
+        ("count", 1, Outcome::Value(json(106))),
+        ("abort", 0, Outcome::Filtered),
+    ];
     let requests = ends.into_iter().zip(0..).map(|((deed, seed, end), at)| {
         let hops = vec![hop(deed, seed, end, at)];
         (at, Arc::new(Request { id: String::new(), at, route: None, headers: Vec::new(), hops }))

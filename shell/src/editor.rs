@@ -1,8 +1,9 @@
 //! What helps while a line is typed: completion, hints, colours, and more lines while brackets are open.
 
 use std::borrow::Cow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rustyline::completion::{Candidate, Completer};
 use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::{Hint, Hinter};
@@ -30,7 +31,7 @@ impl Helper for Editor {}
 impl Editor {
     fn with<T>(&self, see: impl FnOnce(&Snapshot) -> T) -> T {
         // A picture is put there whole, so one is there even if another thread panicked.
-        see(&self.latest.lock().unwrap_or_else(PoisonError::into_inner))
+        see(&self.latest.lock())
     }
 }
 

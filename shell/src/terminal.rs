@@ -1,9 +1,10 @@
 //! Lines from a terminal: a prompt, calls that Ctrl-C cancels, and a terminal left as it was.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use session::grammar::is_blank;
 use std::io::stdin;
@@ -33,7 +34,7 @@ pub(crate) async fn run<P: Peer>(mut desk: Desk<P>, options: Options) -> Result<
     let mut prompt = Prompt::start(editor, history, &earlier)?;
     loop {
         if let Ok(snapshot) = desk.peer.snapshot().await {
-            *latest.lock().unwrap_or_else(PoisonError::into_inner) = snapshot;
+            *latest.lock() = snapshot;
         }
         prompt.ask(None);
         let line = loop {
@@ -118,7 +119,7 @@ fn refresh<P: Peer>(peer: &Arc<P>, latest: &Latest) -> Box<dyn Fn() + Send> {
     Box::new(move || {
         let newer = runtime.block_on(async { tokio::time::timeout(PATIENCE, peer.snapshot()).await });
         if let Ok(Ok(snapshot)) = newer {
-            *latest.lock().unwrap_or_else(PoisonError::into_inner) = snapshot;
+            *latest.lock() = snapshot;
         }
     })
 }

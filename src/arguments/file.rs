@@ -36,7 +36,7 @@ pub(crate) fn read(line: Vec<OsString>) -> Result<Arguments, Refusal> {
     if !may_lack_file {
         return first.map_err(Refusal::Clap);
     }
-    let at = if line.get(1).is_some_and(|word| word == "cluster") { 3 } else { 2 };
+    let at = after_command(&line);
     match (usual(Path::new(".")), first) {
         (Ok(file), first) => {
             let mut whole = line;
@@ -50,6 +50,13 @@ pub(crate) fn read(line: Vec<OsString>) -> Result<Arguments, Refusal> {
         (Err(why), Err(error)) if error.to_string().contains("<FILE>") => Err(Refusal::File(why)),
         (Err(_), Err(error)) => Err(Refusal::Clap(error)),
     }
+}
+
+/// Where the words of a command end: options that stand before it are those of `dyn` itself.
+fn after_command(line: &[OsString]) -> usize {
+    let is_option = |word: &&OsString| word.to_str().is_some_and(|word| word.starts_with('-'));
+    let at = 1 + line.iter().skip(1).take_while(is_option).count();
+    if line.get(at).is_some_and(|word| word == "cluster") { at + 2 } else { at + 1 }
 }
 
 fn parse(line: &[OsString]) -> Result<Arguments, clap::Error> {
@@ -91,6 +98,14 @@ fn is_app(file: &Path) -> bool {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn left_out_file_goes_behind_the_command() {
+        for (line, at) in [("dyn check", 2), ("dyn -vv check --json", 3), ("dyn cluster logs map", 3)] {
+            let line: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            assert_eq!(after_command(&line), at, "{line:?}");
+        }
+    }
 
     #[test]
     fn the_usual_app_is_app_rs_or_the_only_one() {

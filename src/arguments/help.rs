@@ -69,7 +69,7 @@ pub(crate) fn command() -> Command {
 
 /// Whether the command of a line is about an app, whose file may be left out.
 pub(super) fn takes_app(line: &[OsString]) -> bool {
-    let mut words = line.iter().skip(1).filter_map(|word| word.to_str());
+    let mut words = line.iter().skip(1).filter_map(|word| word.to_str()).skip_while(|word| word.starts_with('-'));
     let command = Arguments::command();
     let Some(mut of) = words.next().and_then(|name| command.find_subcommand(name)) else { return false };
     if let Some(below) = words.next().and_then(|name| of.find_subcommand(name)) {
@@ -97,6 +97,9 @@ fn grouped(command: &Command) -> StyledStr {
     }
     text +=
         &format!("\n{header}Options:{header:#}\n  {literal}-h{literal:#}, {literal}--help{literal:#}     Print help\n");
+    text += &format!(
+        "  {literal}-v{literal:#}, {literal}--verbose{literal:#}  Log more, to stderr or the app's folder; -vv logs everything\n"
+    );
     text += &format!("  {literal}-V{literal:#}, {literal}--version{literal:#}  Print version\n");
     text += &format!("\n{header}Exit codes:{header:#}\n{EXIT_CODES}\n");
     StyledStr::from(text)

@@ -2,11 +2,12 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
 use session::{Answer, Client, Command, Home, Options, Place, Report, Session, Snapshot, grammar};
 use tokio::sync::{mpsc, oneshot, watch};
 use tui::{Completions, Desk, LogLine, Logged};
@@ -282,14 +283,14 @@ struct Page(Arc<Mutex<Vec<u8>>>);
 
 impl Page {
     fn lines(&self) -> Vec<String> {
-        let written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = self.0.lock();
         String::from_utf8_lossy(&written).lines().map(str::to_owned).collect()
     }
 }
 
 impl Write for Page {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        self.0.lock().extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

@@ -62,7 +62,7 @@ fn pane(scene: Scene<'_>, place: Place, canvas: &mut Canvas<'_>) {
     match (place.pane, place.part) {
         (Pane::Flow, Part::List) => flow::draw(scene, canvas),
         (Pane::Flow, Part::Detail) => service_detail::draw(scene, canvas),
-        (Pane::Hops, Part::List) => protocol::draw(scene, canvas),
+        (Pane::Hops, Part::List) => hops::draw(scene, canvas),
         (Pane::Hops, Part::Detail) => hop_detail::draw(scene, canvas),
         (Pane::Edits, Part::List) => edits::draw(scene, canvas),
         (Pane::Edits, Part::Detail) => edit_detail::draw(scene, canvas),

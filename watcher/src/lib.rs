@@ -18,10 +18,11 @@ mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use notify::{Config, RecommendedWatcher, RecursiveMode, Watcher as _};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
 
@@ -243,7 +244,7 @@ impl Watcher {
 }
 
 fn lock(filter: &Mutex<Filter>) -> MutexGuard<'_, Filter> {
-    filter.lock().unwrap_or_else(PoisonError::into_inner)
+    filter.lock()
 }
 
 fn system(

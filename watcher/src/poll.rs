@@ -8,9 +8,11 @@ use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 /// How often files are looked at.
 const EVERY: Duration = Duration::from_millis(200);
@@ -38,7 +40,7 @@ impl Poller {
         let looked_at = Arc::clone(&files);
         thread::Builder::new().name("dyn-poll".to_owned()).spawn(move || {
             while ended.recv_timeout(EVERY) == Err(mpsc::RecvTimeoutError::Timeout) {
-                let touched = look(&mut looked_at.lock().unwrap_or_else(PoisonError::into_inner));
+                let touched = look(&mut looked_at.lock());
                 if !touched.is_empty() {
                     tell(touched);
                 }
@@ -49,7 +51,7 @@ impl Poller {
 
     /// Looks at these files from now on, and at no others.
     pub(crate) fn watch(&self, files: &BTreeSet<PathBuf>) {
-        let mut known = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.files.lock();
         known.retain(|file, _| files.contains(file));
         for file in files {
             known.entry(file.clone()).or_insert_with(|| Seen::of(file));

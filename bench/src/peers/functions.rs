@@ -1,11 +1,12 @@
 //! The four functions of examples/building.rs, as plain functions on bytes of JSON.
 
 use std::path::Path;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
 
 use anyhow::{Context, bail, ensure};
 use clap::ValueEnum;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 /// One of the four, first to last.
@@ -99,7 +100,7 @@ impl Functions {
     }
 
     fn moving_avg(&self, value: f64) -> Average {
-        let mut a = self.average.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut a = self.average.lock();
         a.average = (value + a.count as f64 * a.average) / (a.count + 1) as f64;
         a.count += 1;
         a.clone()

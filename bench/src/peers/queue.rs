@@ -1,12 +1,13 @@
 //! Functions over a broker: a call is put on a function's list in redis, its answer on a list of the caller's.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, anyhow, bail};
 use axum::Router;
 use axum::routing::get;
+use parking_lot::Mutex;
 use redis::{Commands, Connection};
 
 use super::announce;
@@ -104,7 +105,7 @@ impl Callers {
     }
 
     fn take(&self) -> anyhow::Result<Caller> {
-        if let Some(caller) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+        if let Some(caller) = self.idle.lock().pop() {
             return Ok(caller);
         }
         let list = format!("answers-{}-{}", std::process::id(), self.next.fetch_add(1, Ordering::Relaxed));
@@ -112,7 +113,7 @@ impl Callers {
     }
 
     fn keep(&self, caller: Caller) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(caller);
+        self.idle.lock().push(caller);
     }
 }
 

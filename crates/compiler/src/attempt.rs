@@ -1,6 +1,5 @@
 //! A service to its library: kept from earlier, or compiled, its types ahead where that can be.
 
-use std::sync::PoisonError;
 use std::time::Instant;
 
 use app::{App, Service};
@@ -146,7 +145,7 @@ impl Builder {
 
     /// Says something once.
     fn notice(&self, words: String) {
-        if self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(words.clone()) {
+        if self.told.lock().insert(words.clone()) {
             (self.listener)(Progress::Notice(words));
         }
     }
@@ -162,7 +161,7 @@ impl Builder {
             Outside { variables, ..Outside::default() }
         });
         if !outside.linked.is_empty() {
-            self.linked.lock().unwrap_or_else(PoisonError::into_inner).extend(outside.linked.iter().cloned());
+            self.linked.lock().extend(outside.linked.iter().cloned());
         }
         outside
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use app::{App, Service};
@@ -47,21 +47,21 @@ pub struct Builder {
     /// Types that are compiled ahead.
     pub(crate) ahead: Queue,
     /// What was said of types that cannot be.
-    pub(crate) told: std::sync::Mutex<BTreeSet<String>>,
+    pub(crate) told: parking_lot::Mutex<BTreeSet<String>>,
     pub(crate) seats: Arc<Seats>,
     machine: Mutex<Option<Arc<Machine>>>,
     /// Held while cargo may run for this app.
     preparing: Mutex<()>,
     /// Crates that rustc missed though they are declared.
-    also: std::sync::Mutex<BTreeSet<String>>,
+    also: parking_lot::Mutex<BTreeSet<String>>,
     /// Recipes whose libraries did not fit rustc and were built anew, once.
-    renewed: std::sync::Mutex<BTreeSet<String>>,
+    renewed: parking_lot::Mutex<BTreeSet<String>>,
     /// What libraries rest on beside the app's own files.
     pub(crate) memory: Memory,
     /// Files that code names relative to the app's file in a way that is not seen without rustc.
-    pub(crate) linked: std::sync::Mutex<BTreeSet<PathBuf>>,
+    pub(crate) linked: parking_lot::Mutex<BTreeSet<PathBuf>>,
     /// What the flow was whenever it fitted.
-    fitting: std::sync::Mutex<BTreeSet<String>>,
+    fitting: parking_lot::Mutex<BTreeSet<String>>,
 }
 
 /// What this machine builds with.
@@ -107,19 +107,19 @@ impl Builder {
             shelf: Shelf::new(&cache),
             rack: Rack::new(&cache),
             memory: Memory::new(&cache),
-            linked: std::sync::Mutex::default(),
+            linked: parking_lot::Mutex::default(),
             cache,
             listener: Arc::new(listener),
             profile: Profile::Dev,
             limit: LIMIT,
             ahead: Queue::default(),
-            told: std::sync::Mutex::default(),
+            told: parking_lot::Mutex::default(),
             seats: Seats::new(std::thread::available_parallelism().map_or(2, usize::from)),
             machine: Mutex::new(None),
             preparing: Mutex::new(()),
-            also: std::sync::Mutex::default(),
-            renewed: std::sync::Mutex::default(),
-            fitting: std::sync::Mutex::default(),
+            also: parking_lot::Mutex::default(),
+            renewed: parking_lot::Mutex::default(),
+            fitting: parking_lot::Mutex::default(),
         })
     }
 
@@ -205,7 +205,7 @@ impl Builder {
     async fn check_flow_by(&self, machine: &Machine, recipe: &Recipe, app: &App) -> Result<(), BuildError> {
         let parts = [flow::FORMAT, &recipe.key, &app.flow_meaning];
         let key = hash::parts(parts.map(str::as_bytes));
-        if self.fitting.lock().unwrap_or_else(PoisonError::into_inner).contains(&key) {
+        if self.fitting.lock().contains(&key) {
             return Ok(());
         }
         let work = self.work();
@@ -213,7 +213,7 @@ impl Builder {
         let rustc = self.rustc(machine, recipe, &app.name, &work, &linked);
         // No seat is taken: a takeover waits for this, and it is short.
         flow::check(rustc, app).await?;
-        self.fitting.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+        self.fitting.lock().insert(key);
         Ok(())
     }
 
@@ -275,7 +275,7 @@ impl Builder {
 
     async fn prepare_on(&self, machine: &Machine, app: &App, anew: bool) -> Result<Recipe, BuildError> {
         let _one = self.preparing.lock().await;
-        let also = self.also.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let also = self.also.lock().clone();
         let workshop = Workshop {
             cache: &self.cache,
             root: &self.root,
@@ -293,14 +293,14 @@ impl Builder {
         if !missed.is_empty() {
             let names = missed.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
             (self.listener)(Progress::Notice(format!("rustc asks for {names}: declared, and taken along from now on")));
-            self.also.lock().unwrap_or_else(PoisonError::into_inner).extend(missed);
+            self.also.lock().extend(missed);
             return Some(false);
         }
         if !findings.iter().any(is_mismatch) {
             return None;
         }
         (self.listener)(Progress::Notice("the compiled dependencies do not fit rustc: they are built anew".to_owned()));
-        Some(self.renewed.lock().unwrap_or_else(PoisonError::into_inner).insert(recipe.key.clone()))
+        Some(self.renewed.lock().insert(recipe.key.clone()))
     }
 
     /// Does something anew for as long as it comes upon files that are beside the app's and were not seen to be named.
@@ -313,7 +313,7 @@ impl Builder {
             let known = self.linked();
             match attempt().await {
                 Err(BuildError::Missed { files }) if !files.is_subset(&known) => {
-                    self.linked.lock().unwrap_or_else(PoisonError::into_inner).extend(files);
+                    self.linked.lock().extend(files);
                 }
                 ended => return ended,
             }
@@ -322,7 +322,7 @@ impl Builder {
 
     /// Files that code names relative to the app's file in a way that is not seen without rustc.
     pub(crate) fn linked(&self) -> BTreeSet<PathBuf> {
-        self.linked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.linked.lock().clone()
     }
 
     /// The app's file, absolute.

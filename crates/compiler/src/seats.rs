@@ -1,7 +1,8 @@
 //! Seats for rustc: what somebody waits for never queues behind what nobody does.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot, watch};
 
 /// As many seats as there are cores for what somebody waits for, and one besides for work ahead.
@@ -76,7 +77,7 @@ impl Seats {
     }
 
     fn spare(&self) -> MutexGuard<'_, Spare> {
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+        self.spare.lock()
     }
 }
 

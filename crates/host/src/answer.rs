@@ -9,7 +9,7 @@ use dyninka::border::Kind;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use protocol::{Config, Moved, Outcome, header};
+use protocol::{Config, Moved, Status, header};
 use serde_json::{Map, Value};
 
 use crate::body_call;
@@ -62,7 +62,7 @@ pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> R
     let visit = Visit::enter(&shared, &settings, &journey, request.method(), request.headers());
     let mut measured = Measured::default();
     let ended = run(&shared, &settings, &journey, request, &mut measured).await;
-    let mut outcome = Outcome::Value;
+    let mut outcome = Status::Value;
     let mut response = match ended {
         Ok(Ended::Value(body)) => {
             shared.metrics.answered("value");
@@ -72,7 +72,7 @@ pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> R
         }
         Ok(Ended::Filtered(by)) => {
             shared.metrics.answered("filtered");
-            outcome = Outcome::Filtered;
+            outcome = Status::Filtered;
             let mut response = Response::new(Full::default());
             *response.status_mut() = StatusCode::NO_CONTENT;
             if let Ok(by) = HeaderValue::try_from(by) {
@@ -81,7 +81,7 @@ pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> R
             response
         }
         Err(problem) => {
-            outcome = Outcome::Problem(problem.kind.into());
+            outcome = Status::Problem(problem.kind.into());
             refuse(&shared, if stranger { outside::discreet(problem) } else { problem })
         }
     };

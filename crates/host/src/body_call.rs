@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use bytes::Bytes;
-use dyninka::border::{Done, Kind, Outcome, Slice};
+use dyninka::border::{CallOutcome, Done, Kind, Slice};
 use http::{HeaderMap, StatusCode};
+use parking_lot::Mutex;
 
 use crate::journey::Journey;
 use crate::path::Path;
@@ -36,14 +37,14 @@ pub(crate) struct Number(pub(crate) u64);
 
 pub(crate) fn register(shared: &Arc<Shared>, journey: &Arc<Journey>) -> Number {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let mut requests = REQUESTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut requests = REQUESTS.lock();
     requests.get_or_insert_default().insert(number, (shared.clone(), journey.clone()));
     Number(number)
 }
 
 impl Drop for Number {
     fn drop(&mut self) {
-        if let Some(requests) = REQUESTS.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+        if let Some(requests) = REQUESTS.lock().as_mut() {
             requests.remove(&self.0);
         }
     }
@@ -78,11 +79,7 @@ pub(crate) unsafe extern "C" fn call(
 }
 
 fn traveller(request: u64) -> Option<Traveller> {
-    let known = REQUESTS
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .as_ref()
-        .and_then(|requests| requests.get(&request).cloned());
+    let known = REQUESTS.lock().as_ref().and_then(|requests| requests.get(&request).cloned());
     known.or_else(|| {
         let shared = HOST.get()?.upgrade()?;
         let journey = Journey::begin(&HeaderMap::new(), &shared.settings.load().config, |_| {
@@ -93,7 +90,7 @@ fn traveller(request: u64) -> Option<Traveller> {
     })
 }
 
-async fn ask(shared: &Shared, journey: &Journey, service: &str, inputs: &[Bytes]) -> Outcome {
+async fn ask(shared: &Shared, journey: &Journey, service: &str, inputs: &[Bytes]) -> CallOutcome {
     let settings = shared.settings.load_full();
     let config = &settings.config;
     let Some(peer) = config.peers.get(service) else {
@@ -125,8 +122,8 @@ async fn ask(shared: &Shared, journey: &Journey, service: &str, inputs: &[Bytes]
         journey.called_by_body(BodyCall { service: place.service.clone(), inputs, ended });
     }
     match answered {
-        Ok(Fetched::Value(value)) => Outcome::new(Kind::Value, value.to_vec()),
-        Ok(Fetched::Filtered(_)) => Outcome::new(Kind::Filtered, Vec::new()),
+        Ok(Fetched::Value(value)) => CallOutcome::new(Kind::Value, value.to_vec()),
+        Ok(Fetched::Filtered(_)) => CallOutcome::new(Kind::Filtered, Vec::new()),
         Err(wrong) => problem(wrong),
     }
 }
@@ -146,11 +143,11 @@ fn object(names: &[String], values: &[Bytes]) -> Bytes {
     Bytes::from(body)
 }
 
-fn problem(problem: Problem) -> Outcome {
-    Outcome::new(Kind::Upstream, problem.body.to_vec())
+fn problem(problem: Problem) -> CallOutcome {
+    CallOutcome::new(Kind::Upstream, problem.body.to_vec())
 }
 
-fn nobody(service: &str) -> Outcome {
+fn nobody(service: &str) -> CallOutcome {
     let path = Path::of(service);
     problem(Problem::new(
         "unreachable",
@@ -171,7 +168,7 @@ struct End {
 unsafe impl Send for End {}
 
 impl End {
-    fn with(self, outcome: Outcome) {
+    fn with(self, outcome: CallOutcome) {
         // SAFETY: called once, with the context that came with the call.
         unsafe { (self.done)(self.context, outcome) }
     }

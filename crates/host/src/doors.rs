@@ -147,7 +147,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     tokio::task::spawn_blocking(work).await
 }
 
-fn state_response(shared: &Shared, outcome: Result<dyninka::border::Outcome, tokio::task::JoinError>) -> Response {
+fn state_response(shared: &Shared, outcome: Result<dyninka::border::CallOutcome, tokio::task::JoinError>) -> Response {
     match outcome {
         Ok(outcome) => match outcome.kind {
             Kind::Value => ([(header::CONTENT_TYPE, "application/json")], outcome.body.to_vec()).into_response(),

@@ -1,16 +1,16 @@
 //! A library's outcome in the words of a record, the same whether it was recorded live or came of a run again.
 
 use dyninka::border::Kind;
-use protocol::value::{End, Value};
+use protocol::body::{Body, Outcome};
 
 use crate::library::words;
 
 /// How a call ended, from its kind and body at the border.
-pub(crate) fn read(kind: Kind, body: &[u8]) -> End {
-    let failed = |kind: &str, message| End::Failed { kind: kind.to_owned(), message };
+pub(crate) fn read(kind: Kind, body: &[u8]) -> Outcome {
+    let failed = |kind: &str, message| Outcome::Failed { kind: kind.to_owned(), message };
     match kind {
-        Kind::Value => End::Value(Value::new(body)),
-        Kind::Filtered => End::Filtered,
+        Kind::Value => Outcome::Value(Body::new(body)),
+        Kind::Filtered => Outcome::Filtered,
         Kind::Failed => failed("failed", words(body)),
         // Its place stays out: a panic some lines further down is the same panic.
         Kind::Panicked => failed("panicked", words(body)),
@@ -25,10 +25,10 @@ pub(crate) fn read(kind: Kind, body: &[u8]) -> End {
 }
 
 /// A problem document another service answered with.
-pub(crate) fn problem(document: &[u8]) -> End {
+pub(crate) fn problem(document: &[u8]) -> Outcome {
     let read = serde_json::from_slice::<serde_json::Value>(document).unwrap_or_default();
     let kind = read["type"].as_str().and_then(|kind| kind.rsplit(':').next()).filter(|kind| !kind.is_empty());
-    End::Failed { kind: kind.unwrap_or("upstream").to_owned(), message: told(document) }
+    Outcome::Failed { kind: kind.unwrap_or("upstream").to_owned(), message: told(document) }
 }
 
 /// Which service it was, and what it said.
@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn failures_are_told_without_their_place_in_the_file() {
-        let failed = |kind: &str, message: &str| End::Failed { kind: kind.to_owned(), message: message.to_owned() };
+        let failed = |kind: &str, message: &str| Outcome::Failed { kind: kind.to_owned(), message: message.to_owned() };
         let panicked = br#"{"message":"no","file":"app.rs","line":3,"column":5}"#;
         assert_eq!(read(Kind::Panicked, panicked), failed("panicked", "no"));
         let rejected = br#"{"input":"a","path":"a.b","message":"is missing"}"#;

@@ -3,8 +3,8 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
@@ -42,7 +42,7 @@ impl Front {
     /// Has the public listener be at this address, or nowhere. Another host may have it at the same moment: whoever gets it
     /// opens first, whoever had it closes then, and no caller finds nobody.
     pub(crate) fn lead(&self, address: Option<SocketAddr>) -> io::Result<()> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock();
         if open.as_ref().map(|open| open.address) == address {
             return Ok(());
         }

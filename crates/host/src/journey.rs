@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderValue, StatusCode};
+use parking_lot::{Mutex, MutexGuard};
 use protocol::{Call, Config, SpanId, header};
 use tokio::time::Instant;
 
@@ -176,7 +176,7 @@ impl Journey {
     }
 
     fn trail(&self) -> MutexGuard<'_, Trail> {
-        self.trail.lock().unwrap_or_else(PoisonError::into_inner)
+        self.trail.lock()
     }
 
     /// Adds this service to what its answer says, times in nanoseconds.

@@ -12,12 +12,13 @@ mod suspect;
 mod tests;
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
 use crate::pace::Pace;
@@ -184,7 +185,7 @@ impl Watch {
 
     /// Looks after the calls, on the second worker, until one has to be left behind.
     fn stand(&self) {
-        *self.guard.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::current());
+        *self.guard.lock() = Some(thread::current());
         let opened = self.state.compare_exchange(CLOSED, FREE, Ordering::SeqCst, Ordering::SeqCst);
         if opened.is_err() {
             return;
@@ -227,7 +228,7 @@ impl Watch {
     }
 
     fn wake(&self) {
-        if let Some(guard) = &*self.guard.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(guard) = &*self.guard.lock() {
             guard.unpark();
         }
     }

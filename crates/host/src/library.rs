@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 use std::path::Path;
 
-use dyninka::border::{self, Description, Entry, Kind, Library, Outcome, Released, Slice};
+use dyninka::border::{self, CallOutcome, Description, Entry, Kind, Library, Released, Slice};
 
 /// A library that speaks this border's version and is open. Never unmapped: threads it began, and values it made,
 /// may outlive its last call.
@@ -79,17 +79,17 @@ impl Loaded {
         unsafe { (self.table.cancel)(request) }
     }
 
-    pub(crate) fn state(self, name: &str) -> Outcome {
+    pub(crate) fn state(self, name: &str) -> CallOutcome {
         self.state_within(name, usize::MAX)
     }
 
     /// A placed value of so many bytes at most; no more than these are written before it is given up.
-    pub(crate) fn state_within(self, name: &str, most: usize) -> Outcome {
+    pub(crate) fn state_within(self, name: &str, most: usize) -> CallOutcome {
         // SAFETY: the table is that of an open library; the name lives as long as the call.
         unsafe { (self.table.state)(Slice::of(name.as_bytes()), most) }
     }
 
-    pub(crate) fn restore(self, name: &str, json: &[u8]) -> Outcome {
+    pub(crate) fn restore(self, name: &str, json: &[u8]) -> CallOutcome {
         // SAFETY: as above.
         unsafe { (self.table.restore)(Slice::of(name.as_bytes()), Slice::of(json)) }
     }

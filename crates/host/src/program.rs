@@ -6,11 +6,12 @@
 
 use std::collections::BTreeSet;
 use std::ffi::c_void;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use dyninka::border::{Description, Outcome, Slice};
+use dyninka::border::{CallOutcome, Description, Slice};
+use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use crate::lane::Lane;
@@ -54,12 +55,12 @@ impl Program {
 
     /// Notes the threads that it began.
     pub(crate) fn began(&self, threads: BTreeSet<Thread>) {
-        *self.threads.lock().unwrap_or_else(PoisonError::into_inner) = threads;
+        *self.threads.lock() = threads;
     }
 
     /// The threads that it began.
     pub(crate) fn threads(&self) -> BTreeSet<Thread> {
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.threads.lock().clone()
     }
 
     /// Lets a call in.
@@ -103,7 +104,7 @@ impl Flight {
 
     /// Runs the function. Dropping the future gives an asynchronous call up; a synchronous one goes on in its thread,
     /// and its answer is for nobody. None when the library broke its promise to answer.
-    pub(crate) async fn run(self, request: u64, inputs: Vec<Bytes>, lane: &Lane) -> Option<Outcome> {
+    pub(crate) async fn run(self, request: u64, inputs: Vec<Bytes>, lane: &Lane) -> Option<CallOutcome> {
         let program = self.0.clone();
         let library = program.library;
         let (sender, receiver) = oneshot::channel();
@@ -145,14 +146,14 @@ fn start(library: Loaded, request: u64, inputs: &[Bytes], waiter: Waiter) {
 
 /// Who waits for an outcome, on its way through the library.
 #[derive(Clone, Copy)]
-struct Waiter(*mut (oneshot::Sender<Outcome>, Flight));
+struct Waiter(*mut (oneshot::Sender<CallOutcome>, Flight));
 
 // SAFETY: both parts of the pair are Send; the pointer is the only one to it.
 unsafe impl Send for Waiter {}
 
-unsafe extern "C" fn done(context: *mut c_void, outcome: Outcome) {
+unsafe extern "C" fn done(context: *mut c_void, outcome: CallOutcome) {
     // SAFETY: the box that `run` gave away, given back once.
-    let waiter = unsafe { Box::from_raw(context.cast::<(oneshot::Sender<Outcome>, Flight)>()) };
+    let waiter = unsafe { Box::from_raw(context.cast::<(oneshot::Sender<CallOutcome>, Flight)>()) };
     let (sender, flight) = *waiter;
     drop(flight);
     // Whoever asked may have gone; the function's work is done all the same.

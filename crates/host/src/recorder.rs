@@ -2,9 +2,9 @@
 //! it into a ring, where sessions read it. Nothing here waits for a reader, and what is lost is counted.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, MutexGuard};
 use protocol::{Cursor, Span};
 use tokio::sync::{mpsc, watch};
 
@@ -123,6 +123,6 @@ impl Recorder {
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
-        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ring.lock()
     }
 }

@@ -8,9 +8,9 @@ mod keyframe;
 mod ring;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use protocol::Cursor;
 use tokio::sync::{mpsc, watch};
 
@@ -131,6 +131,6 @@ impl Records {
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
-        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ring.lock()
     }
 }

@@ -14,8 +14,8 @@ use std::collections::HashMap;
 use std::io;
 use std::time::Duration;
 
+use protocol::body::Outcome;
 use protocol::replay::{Answer, Ask};
-use protocol::value::End;
 
 use slot::Slot;
 use voice::Voice;
@@ -90,5 +90,5 @@ fn perform(slots: &mut HashMap<String, Slot>, ask: Ask) -> Answer {
 
 /// A call that goes on may hold the state, and a core, for ever.
 fn is_endless(answer: &Answer) -> bool {
-    matches!(answer, Answer::Ran(ran) if matches!(&ran.end, End::Failed { kind, .. } if kind == run::DEADLINE))
+    matches!(answer, Answer::Ran(ran) if matches!(&ran.end, Outcome::Failed { kind, .. } if kind == run::DEADLINE))
 }

@@ -1,9 +1,10 @@
 //! Versions that serve no more: what they hold of placed values is given back once nothing of them can reach it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use crate::program::Program;
@@ -41,7 +42,7 @@ impl Retired {
     }
 
     fn programs(&self) -> MutexGuard<'_, Vec<Arc<Program>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -118,7 +118,7 @@ fn size(span: &Span) -> usize {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use protocol::{Method, Outcome, SpanId, TraceId};
+    use protocol::{Method, SpanId, Status, TraceId};
 
     use super::*;
 
@@ -139,7 +139,7 @@ mod tests {
             function: 1,
             waiting: 0,
             status: 200,
-            outcome: if failed { Outcome::Problem("failed".into()) } else { Outcome::Value },
+            outcome: if failed { Status::Problem("failed".into()) } else { Status::Value },
             received: 0,
             sent: 0,
             calls: Vec::new(),

@@ -1,9 +1,10 @@
 //! Routes as they are followed: read and checked once, however many requests come with the same.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use parking_lot::RwLock;
 use protocol::{Config, Expression, Peer, Route, RouteError};
 
 /// Different routes that are remembered; an app has one for each of its services, and callers may send others. What
@@ -46,11 +47,11 @@ impl Routes {
 
     /// A route that came with a request, for the configuration that these routes are of.
     pub(crate) fn find(&self, text: &str, config: &Config) -> Result<Steps, RouteError> {
-        if let Some(known) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(text) {
+        if let Some(known) = self.known.read().get(text) {
             return Ok(known.clone());
         }
         let steps = read(text, config)?;
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.write();
         if known.len() < MOST_KNOWN {
             known.insert(text.to_owned(), steps.clone());
         }
@@ -108,7 +109,7 @@ mod tests {
         for at in 0..MOST_KNOWN * 2 {
             assert_eq!(routes.find(&format!("{at}"), &config).unwrap().len(), 1);
         }
-        assert_eq!(routes.known.read().unwrap().len(), MOST_KNOWN);
+        assert_eq!(routes.known.read().len(), MOST_KNOWN);
         assert!(Routes::new(&self::config(Some("nobody"))).is_err());
     }
 }

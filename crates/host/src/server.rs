@@ -30,7 +30,7 @@ use crate::recorder::Recorder;
 use crate::records::Records;
 use crate::shared::Shared;
 use crate::socket::{Listener, Socket};
-use crate::{answer, body_call, doors, protocol, takeover};
+use crate::{answer, body_call, doors, http_rules, takeover};
 
 /// Connections at a time; beyond it a caller is told to come again.
 const MOST_CONNECTIONS: usize = 4096;

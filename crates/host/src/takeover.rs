@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dyninka::border::{Description, Kind, Outcome};
+use dyninka::border::{CallOutcome, Description, Kind};
 use serde::Serialize;
 use tokio::time::Instant as Deadline;
 
@@ -218,7 +218,10 @@ async fn carry(old: Loaded, new: Loaded, name: &str, why: String, deadline: Dead
 }
 
 /// Runs code of the user's where it may take for ever, and waits for it no longer than to the deadline.
-async fn in_time(deadline: Deadline, work: impl FnOnce() -> Outcome + Send + 'static) -> Result<Outcome, String> {
+async fn in_time(
+    deadline: Deadline,
+    work: impl FnOnce() -> CallOutcome + Send + 'static,
+) -> Result<CallOutcome, String> {
     match tokio::time::timeout_at(deadline, tokio::task::spawn_blocking(work)).await {
         Ok(done) => done.map_err(|error| error.to_string()),
         Err(_) => Err(format!("its code did not end within {} s", CARRYING.as_secs())),

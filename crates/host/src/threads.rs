@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use tokio::runtime::Builder;
 
 /// A thread of this process. The system gives a number again some day, but not at the same time.
@@ -23,7 +23,7 @@ const RUNTIME: &str = "dyninka-app";
 static OWN: Mutex<Option<BTreeSet<i32>>> = Mutex::new(None);
 
 fn own<T>(work: impl FnOnce(&mut Option<BTreeSet<i32>>) -> T) -> T {
-    work(&mut OWN.lock().unwrap_or_else(PoisonError::into_inner))
+    work(&mut OWN.lock())
 }
 
 fn this() -> i32 {

@@ -1,11 +1,11 @@
 //! Calls to other services, point to point, over connections that are kept.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::StatusCode;
+use parking_lot::Mutex;
 use protocol::{Call, Config, Method as Asked, Peer, SpanId};
 
 use crate::circuit::{Circuits, Unreached};
@@ -160,7 +160,7 @@ impl Upstreams {
     }
 
     fn take(&self, address: &str) -> Option<Connection> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.idle.lock();
         let kept = idle.get_mut(address)?;
         while let Some((since, connection)) = kept.pop() {
             if connection.is_open() && since.elapsed() < LONGEST_IDLE {
@@ -171,7 +171,7 @@ impl Upstreams {
     }
 
     fn keep(&self, address: &str, connection: Connection) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.idle.lock();
         match idle.get_mut(address) {
             Some(kept) if kept.len() < MOST_IDLE => kept.push((Instant::now(), connection)),
             Some(_) => {}

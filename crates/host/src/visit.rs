@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use http_body_util::Full;
 use hyper::body::Body;
 use protocol::record::Entry;
-use protocol::{Method, Outcome, Span};
+use protocol::{Method, Span, Status};
 
 use crate::answer::Measured;
 use crate::journey::{Journey, nanos};
@@ -46,14 +46,14 @@ impl Visit {
     }
 
     /// Completes the answer's headers, and records the request.
-    pub(crate) fn end(mut self, measured: Measured, outcome: Outcome, response: &mut Response<Full<Bytes>>) {
+    pub(crate) fn end(mut self, measured: Measured, outcome: Status, response: &mut Response<Full<Bytes>>) {
         self.ended = true;
         let config = &self.settings.config;
         let total = nanos(self.journey.begun.elapsed());
         let version = measured.version.as_deref();
         self.journey.finish(&config.service, version, measured.function, total, response.headers_mut());
         if !self.journey.detail {
-            return self.shared.recorder.count(matches!(outcome, Outcome::Problem(_)));
+            return self.shared.recorder.count(matches!(outcome, Status::Problem(_)));
         }
         let Some(place) = self.settings.places.get(&config.service) else { return };
         let calls = self.journey.take_calls(total);

@@ -9,8 +9,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use protocol::body::{Body, Called, Left, Outcome};
 use protocol::replay::{Answer, Ask, Ran};
-use protocol::value::{Called, End, Value};
 use serde_json::value::to_raw_value;
 
 /// Longer than any function here takes, however much else the machine does.
@@ -63,14 +63,14 @@ impl Worker {
         stand_ins: Vec<Called>,
         timeout_ms: u64,
     ) -> Option<Ran> {
-        let inputs = vec![Value::new(format!("{deed:?}").as_bytes()), number(seed)];
+        let inputs = vec![Body::new(format!("{deed:?}").as_bytes()), number(seed)];
         match self.ask(Ask::Run { slot: slot.to_owned(), inputs, stand_ins, timeout_ms })? {
             Answer::Ran(ran) => Some(ran),
             other => panic!("{other:?}"),
         }
     }
 
-    fn run(&mut self, slot: &str, deed: &str, seed: u64) -> End {
+    fn run(&mut self, slot: &str, deed: &str, seed: u64) -> Outcome {
         self.run_within(slot, deed, seed, Vec::new(), LONG).unwrap().end
     }
 
@@ -85,19 +85,19 @@ fn library() -> PathBuf {
     built::examples().join("libreplay_odd.so")
 }
 
-fn number(number: u64) -> Value {
-    Value::new(number.to_string().as_bytes())
+fn number(number: u64) -> Body {
+    Body::new(number.to_string().as_bytes())
 }
 
-fn value(of: u64) -> End {
-    End::Value(number(of))
+fn value(of: u64) -> Outcome {
+    Outcome::Value(number(of))
 }
 
-fn failed(kind: &str, message: &str) -> End {
-    End::Failed { kind: kind.to_owned(), message: message.to_owned() }
+fn failed(kind: &str, message: &str) -> Outcome {
+    Outcome::Failed { kind: kind.to_owned(), message: message.to_owned() }
 }
 
-fn called(seed: u64, end: End) -> Called {
+fn called(seed: u64, end: Outcome) -> Called {
     Called { service: "first".to_owned(), inputs: vec![number(seed)], end }
 }
 
@@ -133,9 +133,13 @@ fn what_fails_is_told_and_the_next_runs() {
     assert_eq!(worker.run("it", "panic", 3), failed("panicked", "on 3"));
     assert_eq!(worker.run("it", "dance", 3), failed("failed", "dance is nothing it does"));
     let run = |inputs| Ask::Run { slot: "it".to_owned(), inputs, stand_ins: Vec::new(), timeout_ms: LONG };
-    let Some(Answer::Ran(ran)) = worker.ask(run(vec![Value::new(b"\"count\""), Value::new(b"\xff")])) else { panic!() };
-    assert!(matches!(&ran.end, End::Failed { kind, message } if kind == "rejected" && message.starts_with("seed: ")));
-    let Some(Answer::Refused { why }) = worker.ask(run(vec![Value::Left { bytes: 9 }])) else { panic!() };
+    let Some(Answer::Ran(ran)) = worker.ask(run(vec![Body::new(b"\"count\""), Body::new(b"\xff")])) else { panic!() };
+    assert!(
+        matches!(&ran.end, Outcome::Failed { kind, message } if kind == "rejected" && message.starts_with("seed: "))
+    );
+    let Some(Answer::Refused { why }) = worker.ask(run(vec![Body::Left { bytes: 9, why: Left::Size }])) else {
+        panic!()
+    };
     assert!(why.contains("too large to be kept"), "{why}");
     assert_eq!(worker.run("it", "print", 3), value(0), "standard input is empty, output is not among the answers");
     let load = Ask::Load { slot: "no".to_owned(), file: PathBuf::from("/proc/self/status") };
@@ -181,7 +185,7 @@ fn a_call_from_the_body_is_answered_as_it_was_then() {
     assert_eq!(ask("ask", 6).end, failed("upstream", "first: late"), "another's deadline is not its own");
     for deed in ["ask", "ask and pass over"] {
         let ran = ask(deed, 7);
-        assert!(matches!(&ran.end, End::Failed { kind, .. } if kind == "not-recorded"), "{:?}", ran.end);
+        assert!(matches!(&ran.end, Outcome::Failed { kind, .. } if kind == "not-recorded"), "{:?}", ran.end);
         assert_eq!(ran.calls.len(), 1);
     }
     assert_eq!(ask("ask and pass over", 4).end, value(40), "a run knows nothing of the one before");

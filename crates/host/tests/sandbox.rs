@@ -15,8 +15,8 @@ use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use protocol::body::{Body, Outcome};
 use protocol::replay::{Answer, Ask};
-use protocol::value::{End, Value};
 
 /// Longer than any function here takes, however much else the machine does.
 const LONG: u64 = 120_000;
@@ -35,7 +35,7 @@ fn ask(mut command: Command, folder: &Path, deed: &str, seed: u64) -> Vec<Answer
     command.env("DYNINKA_EFFECTS", folder);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut process = command.spawn().unwrap();
-    let inputs = vec![Value::new(format!("{deed:?}").as_bytes()), Value::new(seed.to_string().as_bytes())];
+    let inputs = vec![Body::new(format!("{deed:?}").as_bytes()), Body::new(seed.to_string().as_bytes())];
     let asks = [
         Ask::Load { slot: "it".to_owned(), file: built::examples().join("libreplay_odd.so") },
         Ask::Run { slot: "it".to_owned(), inputs, stand_ins: Vec::new(), timeout_ms: LONG },
@@ -104,7 +104,7 @@ fn a_function_computes_and_reads_as_everywhere() {
     for deed in ["compute", "read", "list", "pipe", "pair", "own signal", "stop by hand", "ring", "print", "inherited"]
     {
         let answer = world.attempt(deed);
-        assert!(matches!(&answer, Answer::Ran(ran) if matches!(ran.end, End::Value(_))), "{deed}: {answer:?}");
+        assert!(matches!(&answer, Answer::Ran(ran) if matches!(ran.end, Outcome::Value(_))), "{deed}: {answer:?}");
     }
     assert_eq!(fs::read(world.folder.path().join("kept")).unwrap(), b"as it was");
 }
@@ -191,7 +191,7 @@ fn a_function_that_says_so_does_all_it_does() {
     let heard = UnixDatagram::bind(world.folder.path().join("heard")).unwrap();
     for deed in ["write", "connect", "process", "listen"] {
         let answer = attempt(world.folder.path(), deed, world.port(), &["--free"]);
-        assert!(matches!(&answer, Answer::Ran(ran) if matches!(ran.end, End::Value(_))), "{deed}: {answer:?}");
+        assert!(matches!(&answer, Answer::Ran(ran) if matches!(ran.end, Outcome::Value(_))), "{deed}: {answer:?}");
     }
     drop(heard);
     assert!(world.folder.path().join("written").exists() && world.tcp.accept().is_ok());

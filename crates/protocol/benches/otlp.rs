@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
-use protocol::{Call, Method, Outcome, Span, SpanId, TraceId, otlp};
+use protocol::{Call, Method, Span, SpanId, Status, TraceId, otlp};
 
 /// Spans of a batch, each with a call: what a host under load tells of at once.
 const SPANS: u64 = 500;
@@ -71,7 +71,7 @@ fn span(id: u64) -> Span {
         function: 1_200,
         waiting: 120_000,
         status: 200,
-        outcome: Outcome::Value,
+        outcome: Status::Value,
         received: 0,
         sent: 310,
         calls: vec![Call {

@@ -4,6 +4,7 @@
 //! Pure: plain data and its wire form.
 
 mod batch;
+pub mod body;
 mod config;
 pub mod exact;
 pub mod fold;
@@ -16,13 +17,12 @@ pub mod record;
 pub mod replay;
 mod route;
 mod span;
-pub mod value;
 
 pub use batch::{Batch, Cursor, CursorError};
 pub use config::{CONFIG_VARIABLE, Config, Limits, Outside, Peer, Swap, TOKEN_VARIABLE};
 pub use moved::{Moved, Shift};
 pub use route::{Expression, Literal, Route, RouteError};
-pub use span::{Call, Method, Outcome, Parts, Span, SpanId, TraceId};
+pub use span::{Call, Method, Parts, Span, SpanId, Status, TraceId};
 
 /// Exit code of a host whose address is taken: the errno of EADDRINUSE on Linux.
 pub const ADDRESS_IN_USE: u8 = 98;

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::value::{Called, End, Value};
+use crate::body::{Body, Called, Outcome};
 
 /// A line of what a host recorded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,9 +59,9 @@ pub struct Run {
     /// `name@hash`.
     pub version: String,
     /// In the order of its parameters.
-    pub inputs: Vec<Value>,
+    pub inputs: Vec<Body>,
     /// How it ended.
-    pub end: End,
+    pub end: Outcome,
     /// Nanoseconds in the function, without those it waited for other services.
     pub function_ns: u64,
     /// The number of the call at this host, from 0 on, whether a call is recorded or not: a gap is one that is not.

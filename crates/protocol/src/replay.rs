@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::value::{Called, End, Value};
+use crate::body::{Body, Called, Outcome};
 
 /// What is asked of the process; an [`Answer`] follows each.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -34,7 +34,7 @@ pub enum Ask {
         /// The library's name.
         slot: String,
         /// In the order of its parameters.
-        inputs: Vec<Value>,
+        inputs: Vec<Body>,
         /// What answers the calls that its body makes: where service and inputs are the same, in this order.
         stand_ins: Vec<Called>,
         /// How long it may take, in milliseconds.
@@ -88,7 +88,7 @@ pub struct Loaded {
 pub struct Ran {
     /// How it ended. `deadline`: it went on, so the process ends with this answer. `not-recorded`: its body made a call
     /// that no stand-in answers.
-    pub end: End,
+    pub end: Outcome,
     /// Nanoseconds in the function.
     pub function_ns: u64,
     /// The calls its body made, in their order.

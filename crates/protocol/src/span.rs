@@ -41,7 +41,7 @@ pub struct Span {
     /// HTTP status of the answer.
     pub status: u16,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: Status,
     /// Bytes of the request's body.
     pub received: u64,
     /// Bytes of the answer's body.
@@ -79,7 +79,7 @@ pub struct Call {
 
 /// How a request ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Status {
     /// With a value.
     Value,
     /// With nothing: this service or one before it filtered.
@@ -141,7 +141,7 @@ impl Span {
 
     /// Whether it ended in a problem.
     pub fn is_error(&self) -> bool {
-        matches!(self.outcome, Outcome::Problem(_))
+        matches!(self.outcome, Status::Problem(_))
     }
 
     /// How long a call to another service was open, given the calls as (begin, duration): overlaps count once.
@@ -249,7 +249,7 @@ pub(crate) mod tests {
             function: 300,
             waiting: 0,
             status: 200,
-            outcome: Outcome::Value,
+            outcome: Status::Value,
             received: 0,
             sent: 2,
             calls: Vec::new(),

@@ -57,7 +57,7 @@ pub enum Kind {
 /// What a call ended with.
 #[repr(C)]
 #[derive(Debug)]
-pub struct Outcome {
+pub struct CallOutcome {
     /// How.
     pub kind: Kind,
     /// With what, see [`Kind`].
@@ -67,7 +67,7 @@ pub struct Outcome {
 }
 
 /// Called once, from any thread, with the outcome of a call and the context it was started with.
-pub type Done = unsafe extern "C" fn(context: *mut c_void, outcome: Outcome);
+pub type Done = unsafe extern "C" fn(context: *mut c_void, outcome: CallOutcome);
 
 /// What the host offers to a library.
 #[repr(C)]
@@ -97,7 +97,7 @@ pub struct Library {
     /// A [`Description`] as JSON.
     pub describe: unsafe extern "C" fn() -> Buffer,
     /// Called once before anything else but `describe`. `Value` when the library can serve.
-    pub open: unsafe extern "C" fn(host: *const Host) -> Outcome,
+    pub open: unsafe extern "C" fn(host: *const Host) -> CallOutcome,
     /// Runs the function on `inputs`, JSON values in the order of [`Description::inputs`]. A library without a
     /// Tokio runtime of its own, and any synchronous function, calls `done` before it returns: call it where
     /// blocking is allowed. `request` is told to [`Host::call`] and may be cancelled by [`Library::cancel`].
@@ -108,9 +108,9 @@ pub struct Library {
     /// The JSON of a placed value; `Filtered` when its type does not serialise, `Failed` when serialising failed, or
     /// would have come to more than `most` bytes, `Panicked` when it panicked. Waits for the value's lock, as
     /// [`Library::restore`] does, and holds it no longer than `most` bytes take to write.
-    pub state: unsafe extern "C" fn(name: Slice, most: usize) -> Outcome,
+    pub state: unsafe extern "C" fn(name: Slice, most: usize) -> CallOutcome,
     /// Puts a JSON value in a placed value's place: `Value`, or `Rejected` when it does not read (value untouched).
-    pub restore: unsafe extern "C" fn(name: Slice, json: Slice) -> Outcome,
+    pub restore: unsafe extern "C" fn(name: Slice, json: Slice) -> CallOutcome,
     /// A counted pointer to the cell of a placed value, for [`Library::adopt`] of a library that may share it
     /// ([`State::unlike`]); null when there is no such value, and while a call holds it.
     pub share: unsafe extern "C" fn(name: Slice) -> *const c_void,
@@ -123,7 +123,7 @@ pub struct Library {
     /// After [`Library::retire`], as often as wanted: gives back the cells of placed values that nobody uses. Values that
     /// no other version has are dropped. `Value` with a [`Released`]. What still runs of this library finds initial
     /// values from then on.
-    pub release: unsafe extern "C" fn() -> Outcome,
+    pub release: unsafe extern "C" fn() -> CallOutcome,
 }
 
 /// What [`Library::release`] did.
@@ -269,7 +269,7 @@ unsafe extern "C" fn release(data: *mut u8, len: usize, capacity: usize) {
     drop(unsafe { Vec::from_raw_parts(data, len, capacity) });
 }
 
-impl Outcome {
+impl CallOutcome {
     /// An outcome with a body.
     pub fn new(kind: Kind, body: Vec<u8>) -> Self {
         Self { kind, body: Buffer::new(body), nanos: 0 }

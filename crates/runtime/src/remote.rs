@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::border::{Host, Kind, Outcome, Slice};
+use crate::border::{CallOutcome, Host, Kind, Slice};
 use crate::call::Call;
 use crate::error::{Error, Result};
 
@@ -55,12 +55,12 @@ struct Sent {
 
 #[derive(Default)]
 struct Slot {
-    outcome: Option<Outcome>,
+    outcome: Option<CallOutcome>,
     waker: Option<Waker>,
 }
 
 impl Future for Sent {
-    type Output = Result<Outcome>;
+    type Output = Result<CallOutcome>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let slot = match &self.pending {
@@ -101,7 +101,7 @@ impl Future for Sent {
     }
 }
 
-unsafe extern "C" fn done(context: *mut c_void, outcome: Outcome) {
+unsafe extern "C" fn done(context: *mut c_void, outcome: CallOutcome) {
     // SAFETY: the count that `poll` gave away, given back once.
     let slot = unsafe { Arc::from_raw(context.cast_const().cast::<Mutex<Slot>>()) };
     let waker = {

@@ -5,7 +5,7 @@
 use std::ffi::c_void;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use dyninka::border::{self, Description, Done, Host, Kind, Library, Outcome, Slice};
+use dyninka::border::{self, CallOutcome, Description, Done, Host, Kind, Library, Slice};
 use dyninka::{Error, Placed, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -56,9 +56,9 @@ unsafe extern "C" fn host_call(
     assert_eq!((service, count), (b"lookup".as_slice(), 1));
     // SAFETY: lent for this call.
     let outcome = match unsafe { inputs[0].bytes() } {
-        br#""EWR""# => Outcome::new(Kind::Value, request.to_string().into_bytes()),
-        br#""nowhere""# => Outcome::new(Kind::Filtered, Vec::new()),
-        _ => Outcome::new(Kind::Upstream, br#"{"detail":"no such key","service":"lookup"}"#.to_vec()),
+        br#""EWR""# => CallOutcome::new(Kind::Value, request.to_string().into_bytes()),
+        br#""nowhere""# => CallOutcome::new(Kind::Filtered, Vec::new()),
+        _ => CallOutcome::new(Kind::Upstream, br#"{"detail":"no such key","service":"lookup"}"#.to_vec()),
     };
     let context = context as usize;
     // SAFETY: called once, from another thread as a host does.
@@ -80,13 +80,13 @@ unsafe extern "C" {
     fn dyninka_service_table() -> *const Library;
 }
 
-unsafe extern "C" fn send(context: *mut c_void, outcome: Outcome) {
+unsafe extern "C" fn send(context: *mut c_void, outcome: CallOutcome) {
     // SAFETY: the box that `begin` gave away, given back once.
-    let sender = unsafe { Box::from_raw(context.cast::<Sender<Outcome>>()) };
+    let sender = unsafe { Box::from_raw(context.cast::<Sender<CallOutcome>>()) };
     drop(sender.send(outcome));
 }
 
-fn begin(request: u64, inputs: &[&str]) -> Receiver<Outcome> {
+fn begin(request: u64, inputs: &[&str]) -> Receiver<CallOutcome> {
     let (sender, receiver) = channel();
     let inputs: Vec<_> = inputs.iter().map(|input| Slice::of(input.as_bytes())).collect();
     let context = Box::into_raw(Box::new(sender)).cast();

@@ -6,7 +6,7 @@
 use std::ffi::c_void;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use dyninka::border::{self, Done, Host, Kind, Library, Outcome, Slice};
+use dyninka::border::{self, CallOutcome, Done, Host, Kind, Library, Slice};
 
 async fn forever() -> u8 {
     std::future::pending().await
@@ -24,13 +24,13 @@ unsafe extern "C" {
 
 unsafe extern "C" fn nobody(_: u64, _: Slice, _: *const Slice, _: usize, _: Done, _: *mut c_void) {}
 
-unsafe extern "C" fn send(context: *mut c_void, outcome: Outcome) {
+unsafe extern "C" fn send(context: *mut c_void, outcome: CallOutcome) {
     // SAFETY: the box that `begin` gave away, given back once.
-    drop(unsafe { Box::from_raw(context.cast::<Sender<Outcome>>()) }.send(outcome));
+    drop(unsafe { Box::from_raw(context.cast::<Sender<CallOutcome>>()) }.send(outcome));
 }
 
-fn begin(library: &Library, request: u64) -> Receiver<Outcome> {
-    let (sender, receiver) = channel::<Outcome>();
+fn begin(library: &Library, request: u64) -> Receiver<CallOutcome> {
+    let (sender, receiver) = channel::<CallOutcome>();
     let context = Box::into_raw(Box::new(sender)).cast();
     // SAFETY: as the border says.
     unsafe { (library.start)(request, std::ptr::null(), 0, send, context) };

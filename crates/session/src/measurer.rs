@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use protocol::fold::{self, Figures, Fold, Measure};
-use protocol::{Batch, Outcome};
+use protocol::{Batch, Status};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
@@ -190,13 +190,13 @@ fn trace(of: &fold::Waterfall, now: Duration) -> Trace {
             upstream: micros(parts.upstream),
             network: micros(row.network.unwrap_or_default()),
             status: match &row.outcome {
-                Some(Outcome::Value) => 200,
-                Some(Outcome::Filtered) => 204,
-                Some(Outcome::Problem(_)) => 500,
+                Some(Status::Value) => 200,
+                Some(Status::Filtered) => 204,
+                Some(Status::Problem(_)) => 500,
                 None => 0,
             },
             error: match &row.outcome {
-                Some(Outcome::Problem(kind)) => Some(kind.to_string()),
+                Some(Status::Problem(kind)) => Some(kind.to_string()),
                 _ => None,
             },
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use recordings::replay::{Job, Limits, Question, Replay, Role, Runner, Slot, Subject, kind};
-use recordings::{Body, End, Hop, Keyframe, Placed, Reader, Request, Rules, Worker, WorkerError};
+use recordings::{Body, Hop, Keyframe, Outcome, Placed, Reader, Request, Rules, Worker, WorkerError};
 use serde_json::{Value, json};
 
 use crate::command::{Answer, Kept, Step};
@@ -123,11 +123,11 @@ async fn again(present: Present, hop: &Hop, state: &[Placed], inputs: Vec<Value>
     let stopped = worker.prepare(&slot, state).await.map_err(words)?.stopped;
     let job = Job { slot: &slot, inputs: &inputs, stand_ins: &hop.calls, timeout: Limits::default().timeout };
     let end = match stopped {
-        Some(deed) => End::Failed { kind: kind::STOPPED.to_owned(), message: deed },
+        Some(deed) => Outcome::Failed { kind: kind::STOPPED.to_owned(), message: deed },
         None => worker.run(job).await.map_err(words)?.end,
     };
     match end {
-        End::Failed { kind, message } if kind == kind::STOPPED => {
+        Outcome::Failed { kind, message } if kind == kind::STOPPED => {
             Err(format!("{} is not run again: {message}", hop.service))
         }
         end => Ok(value_of(&end)),
@@ -209,11 +209,11 @@ fn step_of(number: u64, hop: &Hop) -> Step {
 }
 
 /// A value as it is; other ends as an object that says which.
-fn value_of(end: &End) -> Value {
+fn value_of(end: &Outcome) -> Value {
     match end {
-        End::Value(body) => value_of_body(body),
-        End::Filtered => json!({ "end": "filtered" }),
-        End::Failed { kind, message } => json!({ "end": kind, "message": message }),
+        Outcome::Value(body) => value_of_body(body),
+        Outcome::Filtered => json!({ "end": "filtered" }),
+        Outcome::Failed { kind, message } => json!({ "end": kind, "message": message }),
     }
 }
 

@@ -7,9 +7,10 @@ mod wire;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use parking_lot::{Mutex, MutexGuard};
 use protocol::record::Line;
 use recordings::replay::Known;
 use recordings::{Bounds, Header, Keyframe, Pattern, Redaction, Request, Ring, Writer};
@@ -283,7 +284,7 @@ impl Recorder {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 }
 

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 /// Readings kept: an undo goes back so far.
 const KEPT: usize = 50;
@@ -19,7 +21,7 @@ pub(crate) struct Texts(Mutex<Vec<Reading>>);
 impl Texts {
     /// Notes a reading, unless it is the one that was noted last.
     pub(crate) fn note(&self, reading: &Reading) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.0.lock();
         if kept.last() == Some(reading) {
             return;
         }
@@ -32,7 +34,7 @@ impl Texts {
     /// Writes back what the files held before what they hold now. What they hold is kept in `aside`. Answers the files
     /// that were written, or in words why none were.
     pub(crate) fn undo(&self, aside: &Path) -> Result<Vec<PathBuf>, String> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.0.lock();
         let holds = |reading: &Reading| {
             reading.iter().all(|(path, text)| fs::read(path).is_ok_and(|now| now == text.as_bytes()))
         };

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use app::{App, Diagnostic, Incremental};
 use compiler::{BuildError, Builder};
 use kubernetes::history::Source;
 use local_cluster::{Backend, Begun, Doer, HeldPort, Plan, PortError, Program, Spec};
+use parking_lot::Mutex;
 use protocol::Config;
 
 use crate::control::Control;
@@ -62,7 +63,7 @@ impl Tools {
         let file = self.options.file.clone();
         let only = self.options.only.clone();
         let memory = self.memory.clone();
-        let read = move || crate::load::load_again(&file, &mut memory.lock().unwrap_or_else(PoisonError::into_inner));
+        let read = move || crate::load::load_again(&file, &mut memory.lock());
         let root = self.options.file.clone();
         let all = move || {
             let (app, diagnostics, sources) = read();
@@ -87,7 +88,7 @@ impl Tools {
                 if is_good(&diagnostics) {
                     self.texts.note(&sources.texts);
                     let loaded = Loaded { app: Arc::new(app.clone()), source: Source::of(&sources), context };
-                    *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = Some(loaded);
+                    *self.loaded.lock() = Some(loaded);
                 }
                 if let Some(only) = only {
                     app.services.retain(|service| only.contains(&service.name));
@@ -106,12 +107,12 @@ impl Tools {
 
     /// What was read last without an error.
     pub(crate) fn loaded(&self) -> Option<Loaded> {
-        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.loaded.lock().clone()
     }
 
     /// Where a push goes unless it is told otherwise; none where no kubeconfig says so.
     pub(crate) fn context(&self) -> Option<String> {
-        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.context.clone()
+        self.loaded.lock().as_ref()?.context.clone()
     }
 
     /// Chooses the backend, and clears what a killed session left of this app.
@@ -124,7 +125,7 @@ impl Tools {
         let unhad = |error: &PortError| failed(error.to_string(), Some(error.hint()));
         let Port { held, notice, denied } = hold(self.options.front).map_err(|error| unhad(&error))?;
         let front = held.port();
-        *self.front.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
+        *self.front.lock() = Some(held);
         let spec = |service: &app::Service| Spec {
             service: service.name.clone(),
             host: service.host.clone(),

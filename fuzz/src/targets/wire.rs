@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::{NonZeroU64, NonZeroU128};
 
-use protocol::{Call, Config, Cursor, Limits, Method, Outcome, Peer, Route, Span, SpanId, Swap, TraceId, otlp};
+use protocol::{Call, Config, Cursor, Limits, Method, Peer, Route, Span, SpanId, Status, Swap, TraceId, otlp};
 
 /// Pieces that mean something in a route.
 pub(super) const ROUTE_WORDS: &[&str] = &[
@@ -110,7 +110,7 @@ fn span() -> Span {
         function: 500,
         waiting: 100,
         status: 500,
-        outcome: Outcome::Problem("panicked".into()),
+        outcome: Status::Problem("panicked".into()),
         received: 1,
         sent: 2,
         calls: vec![call],
@@ -119,7 +119,7 @@ fn span() -> Span {
 
 pub(super) fn payloads() -> Vec<Vec<u8>> {
     let whole = span();
-    let bare = Span { parent: None, version: None, outcome: Outcome::Value, calls: Vec::new(), ..span() };
+    let bare = Span { parent: None, version: None, outcome: Status::Value, calls: Vec::new(), ..span() };
     vec![otlp::encode([&whole, &bare], "epoch"), otlp::encode([&bare], ""), Vec::new()]
 }
 

@@ -1,8 +1,8 @@
 //! A container that runs what a service runs, and is none: no network, no port, and removed with whoever asked for it.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bollard::container::LogOutput;
 use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig};
@@ -10,6 +10,7 @@ use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, InspectContainerOptions, WaitContainerOptions,
 };
 use futures_util::StreamExt as _;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::io::AsyncWriteExt as _;
 
 use super::{Inner, environment, mount, user};
@@ -43,7 +44,7 @@ impl Working {
     }
 
     fn spare(&self) -> MutexGuard<'_, VecDeque<Begun>> {
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+        self.spare.lock()
     }
 }
 

@@ -71,12 +71,12 @@ fn sets_have_no_order() {
 
 #[test]
 fn ends_differ_as_a_whole() {
-    let value = End::Value(Body::new(b"1"));
-    let panicked = End::Failed { kind: "panicked".into(), message: "no".into() };
+    let value = Outcome::Value(Body::new(b"1"));
+    let panicked = Outcome::Failed { kind: "panicked".into(), message: "no".into() };
     let text = |old, new| serde_json::to_value(compare_ends(old, new, &Rules::default())).unwrap();
-    assert_eq!(text(&value, &End::Filtered), json!([{"path": "", "was": 1, "now": {"end": "filtered"}}]));
+    assert_eq!(text(&value, &Outcome::Filtered), json!([{"path": "", "was": 1, "now": {"end": "filtered"}}]));
     let now = json!({"end": "panicked", "message": "no"});
-    assert_eq!(text(&End::Filtered, &panicked), json!([{"path": "", "was": {"end": "filtered"}, "now": now}]));
+    assert_eq!(text(&Outcome::Filtered, &panicked), json!([{"path": "", "was": {"end": "filtered"}, "now": now}]));
     assert_eq!(text(&panicked, &panicked), json!([]));
 }
 

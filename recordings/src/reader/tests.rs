@@ -33,7 +33,7 @@ fn a_torn_line_is_read_over() {
     assert_eq!(reader.request(1).unwrap().at, 3);
     assert_eq!(reader.request(2).unwrap_err().to_string(), "cannot find request 2: there are 2");
     let Entry { hops, at, function_ns, outcome, .. } = reader.entries()[0];
-    assert_eq!((hops, at, function_ns, outcome), (2, 1, 2000, crate::Outcome::Value));
+    assert_eq!((hops, at, function_ns, outcome), (2, 1, 2000, crate::Ending::Value));
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! What was blanked under its name, taken out of wherever else it stands.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use serde_json::Value;
 
 use super::text::encoded;
@@ -19,7 +20,7 @@ pub(super) struct Found(Arc<Mutex<VecDeque<String>>>);
 
 impl Found {
     pub(super) fn add(&self, secrets: &[String]) {
-        let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found = self.0.lock();
         for secret in secrets.iter().filter(|secret| secret.len() >= TELLING) {
             if !found.contains(secret) {
                 found.truncate(MOST_FOUND - 1);
@@ -29,7 +30,7 @@ impl Found {
     }
 
     pub(super) fn all(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        self.0.lock().iter().cloned().collect()
     }
 }
 

@@ -46,7 +46,7 @@ fn headers_and_messages_are_blanked_too() {
     let mut request = request(1, vec![hop("get", r#"{"token":"hunter2"}"#, "1")]);
     request.headers = vec![("AuthorizAtion".into(), "Bearer x".into()), ("accept".into(), "y".into())];
     let message = "invalid type: string \"hunter2\", expected u64".to_owned();
-    request.hops[0].end = End::Failed { kind: "input".into(), message };
+    request.hops[0].end = Outcome::Failed { kind: "input".into(), message };
     Redaction::new(["/token"]).unwrap().request(&mut request, &BTreeMap::new());
     assert_eq!(request.headers[0].1, BLANK);
     assert_eq!(request.headers[1].1, "y");
@@ -75,7 +75,7 @@ fn a_name_is_blanked_as_an_input_a_header_and_a_static_however_it_is_capitalised
     let redaction = Redaction::new(["password", "x-api-key", "TOKEN"]).unwrap();
     let mut login = hop("login", "\"hunter2!\"", "{\"user\":\"ann\",\"echo\":\"<hunter2!>\",\"PassWord\":\"other77\"}");
     login.calls =
-        vec![crate::Called { service: "check".into(), inputs: vec![json("77001")], end: End::Value(json("true")) }];
+        vec![crate::Called { service: "check".into(), inputs: vec![json("77001")], end: Outcome::Value(json("true")) }];
     let mut request = request(1, vec![hop("first", "1", "\"hunter2!\""), login]);
     request.headers =
         vec![("X-Api-Key".into(), "key-0815".into()), ("referer".into(), "/?k=key-0815&p=hunter2!".into())];
@@ -115,7 +115,7 @@ fn a_name_is_blanked_in_text_that_has_it_beside_its_value() {
         let value = Value::from(text).to_string();
         let mut request = request(1, vec![hop("get", &value, &format!("{{\"a\":[{value}]}}"))]);
         request.hops[0].calls =
-            vec![crate::Called { service: "x".into(), inputs: vec![json(&value)], end: End::Value(json(&value)) }];
+            vec![crate::Called { service: "x".into(), inputs: vec![json(&value)], end: Outcome::Value(json(&value)) }];
         request.headers = vec![("referer".into(), text.into())];
         request.route = Some(format!("get({value})"));
         redaction.request(&mut request, &BTreeMap::new());
@@ -163,7 +163,7 @@ proptest! {
         }
         other.headers.push(("referer".to_owned(), format!("/?a={secret}")));
         other.route = Some(format!("next(get({quoted}))"));
-        other.hops[1].end = End::Failed { kind: "failed".into(), message: format!("no such {secret:?}: {secret}") };
+        other.hops[1].end = Outcome::Failed { kind: "failed".into(), message: format!("no such {secret:?}: {secret}") };
         let value = RawValue::from_string(if place == 3 { held } else { deep.to_string() }).unwrap();
         let states = vec![Placed { name: "S".into(), fingerprint: "f".into(), value }];
         let mut keyframe = Keyframe { service: "get".into(), sequence: 0, life: 0, states };

@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::body::End;
 use crate::request::{Hop, Request};
+use protocol::body::Outcome;
 
 /// Puts the ends of another recording in the place of a recording's own, wherever the same function was given the same
 /// there; calls without a like there go. Answers how many went. Requests are in their order, oldest first: of a
@@ -36,18 +36,18 @@ pub fn stand_in(requests: &mut [Request], other: &[Request]) -> usize {
 /// How calls that were given the same ended.
 #[derive(Default)]
 struct Ends<'a> {
-    left: VecDeque<&'a End>,
+    left: VecDeque<&'a Outcome>,
     /// Where all of them ended alike: so may any number more.
-    every: Option<&'a End>,
+    every: Option<&'a Outcome>,
 }
 
 impl<'a> Ends<'a> {
-    fn add(&mut self, end: &'a End) {
+    fn add(&mut self, end: &'a Outcome) {
         self.every = Some(end).filter(|end| self.left.iter().all(|other| other == end));
         self.left.push_back(end);
     }
 
-    fn next(&mut self) -> Option<&'a End> {
+    fn next(&mut self) -> Option<&'a Outcome> {
         self.left.pop_front().or(self.every)
     }
 }
@@ -74,7 +74,7 @@ mod tests {
         ];
         assert_eq!(stand_in(&mut own, &other), 1);
         let ends: Vec<_> = own[0].hops.iter().map(|hop| (hop.service.as_str(), hop.end.clone())).collect();
-        let value = |text: &str| End::Value(Body::new(text.as_bytes()));
+        let value = |text: &str| Outcome::Value(Body::new(text.as_bytes()));
         assert_eq!(ends, [("map", value("11")), ("last", value("2")), ("last", value("2"))]);
         assert!(own[0].hops.iter().all(|hop| hop.version.is_empty()));
     }
@@ -85,7 +85,7 @@ mod tests {
         let mut own = count(&["7", "8", "9"]);
         assert_eq!(stand_in(&mut own, &count(&["1", "2"])), 1);
         let ends: Vec<_> = own[0].hops.iter().map(|hop| hop.end.clone()).collect();
-        assert_eq!(ends, ["1", "2"].map(|end| End::Value(Body::new(end.as_bytes()))));
+        assert_eq!(ends, ["1", "2"].map(|end| Outcome::Value(Body::new(end.as_bytes()))));
         let mut more = count(&["7", "8", "9"]);
         assert_eq!(stand_in(&mut more, &count(&["1", "1"])), 0);
     }

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::question::Question;
-use crate::body::{Body, End};
-use crate::request::{Called, Hop, Keyframe};
+use protocol::body::Called;
+
+use crate::request::{Hop, Keyframe};
+use protocol::body::{Body, Outcome};
 
 /// A recorded call, to be run on the code before and on the code now.
 #[derive(Clone, Debug)]
@@ -17,9 +19,9 @@ pub(crate) struct Case {
     /// What the code now is given.
     pub(super) now: Side,
     /// How it ended then, and on which version. None where the function was not called.
-    pub(crate) recorded: Option<(End, String)>,
+    pub(crate) recorded: Option<(Outcome, String)>,
     /// Other requests in which the function was given the same, and how it ended there.
-    pub(super) also: Vec<(u64, End)>,
+    pub(super) also: Vec<(u64, Outcome)>,
 }
 
 /// What one side of a case does.
@@ -28,7 +30,7 @@ pub(super) enum Side {
     /// It is run on this.
     Run(Given),
     /// It is not called: this is what goes on to the next.
-    Ends(End),
+    Ends(Outcome),
 }
 
 /// What a function is given.

@@ -7,8 +7,8 @@ use super::judge::{Moved, Own, examine};
 use super::question::{Feed, Question, Replay, Subject};
 use super::runner::Runner;
 use super::verdict::Findings;
-use crate::body::End;
 use crate::request::{Hop, Request};
+use protocol::body::Outcome;
 
 /// Why a service is not run.
 pub(super) const UNSAFE: &str = "it says replay = false: what was recorded stands in";
@@ -154,12 +154,12 @@ fn called_then(subject: &Subject, at: u64, hop: &Hop, map: &Map<'_>) -> Way {
     for (index, upstream) in subject.upstreams() {
         let Some(moved) = map.get(&(at, upstream)) else { continue };
         // A request with a route of its own may have filled it from elsewhere.
-        if moved.recorded.as_ref().and_then(End::body) != Some(&hop.inputs[index]) {
+        if moved.recorded.as_ref().and_then(Outcome::body) != Some(&hop.inputs[index]) {
             return Way::Unknown(ANOTHER_WAY);
         }
         touched = true;
         match &moved.now {
-            End::Value(body) => now.inputs[index] = body.clone(),
+            Outcome::Value(body) => now.inputs[index] = body.clone(),
             other => ends = Some(other.clone()),
         }
     }
@@ -207,7 +207,7 @@ fn not_called_then(subject: &Subject, at: u64, request: &Request, map: &Map<'_>)
             was.get_or_insert_with(|| before.clone());
         }
         match after {
-            End::Value(body) => inputs.push(body.clone()),
+            Outcome::Value(body) => inputs.push(body.clone()),
             other => now = now.or_else(|| Some(other.clone())),
         }
     }

@@ -5,17 +5,17 @@ use super::question::{Question, Replay, Subject};
 use super::rounds::{self, Ends, Rounds};
 use super::verdict::{Findings, Verdict};
 use super::{Runner, downstream, kind, pace};
-use crate::body::End;
 use crate::compare::{Change, compare_ends};
+use protocol::body::Outcome;
 
 /// A case that ends otherwise now.
 #[derive(Clone, Debug)]
 pub(super) struct Moved {
     pub(super) at: u64,
     /// As recorded: what others received of it. None where the function was not called.
-    pub(super) recorded: Option<End>,
-    pub(super) was: End,
-    pub(super) now: End,
+    pub(super) recorded: Option<Outcome>,
+    pub(super) was: Outcome,
+    pub(super) now: Outcome,
 }
 
 pub(super) async fn judge<R: Runner>(question: &Question, service: &str, runner: &mut R) -> Result<Verdict, R::Error> {
@@ -94,7 +94,7 @@ const STOPPED: &str =
 /// Whether calls ended as those recorded did, but not each as the one of its number. Calls that are under way at once
 /// change state in an order that their numbers do not tell.
 fn is_shuffled(chosen: &Chosen, rounds: &Rounds) -> bool {
-    let text = |end: Option<&End>| end.and_then(|end| serde_json::to_string(end).ok());
+    let text = |end: Option<&Outcome>| end.and_then(|end| serde_json::to_string(end).ok());
     let then = chosen.cases.iter().map(|case| text(case.recorded.as_ref().map(|(end, _)| end)));
     let (mut then, mut now): (Vec<_>, Vec<_>) =
         (then.collect(), rounds.ends.iter().map(|ends| text(ends.now.first())).collect());
@@ -112,7 +112,7 @@ fn weigh(
     own: Own,
     findings: &mut Findings,
 ) -> Option<Moved> {
-    let is = |end: &End, kind: &str| matches!(end, End::Failed { kind: own, .. } if own == kind);
+    let is = |end: &Outcome, kind: &str| matches!(end, Outcome::Failed { kind: own, .. } if own == kind);
     let recorded = case.recorded.as_ref().map(|(end, _)| end);
     let now = ends.now.first()?;
     // Old code that cannot be asked says nothing: what was recorded stands for it.
@@ -122,7 +122,7 @@ fn weigh(
         findings.skip("how it ended then was not recorded");
         return None;
     };
-    if let End::Failed { kind, message } = now {
+    if let Outcome::Failed { kind, message } = now {
         if kind == kind::NOT_RECORDED {
             findings.skip(message.as_str());
             return None;
@@ -142,7 +142,7 @@ fn weigh(
     // What else the same code on the same inputs has come to.
     let like_then = exact && !question.redacted;
     let fair = case.recorded.iter().filter(|(_, version)| like_then && Some(version) == subject.was.as_ref());
-    let witnesses: Vec<&End> = match ran {
+    let witnesses: Vec<&Outcome> = match ran {
         Some(_) => ends.was.iter().skip(1).chain(fair.map(|(end, _)| end)).collect(),
         None => ends.now.iter().skip(1).collect(),
     };

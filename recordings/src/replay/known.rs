@@ -1,7 +1,9 @@
 //! What does more than compute, as far as it was seen.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
 
 /// Versions that were stopped, and by what: they are not run a second time. Clones know the same.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +28,6 @@ impl Known {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::cases::{self, Chosen};
 use super::verdict::Verdict;
 use super::{Known, Runner, judge};
-use crate::body::Body;
 use crate::compare::Rules;
 use crate::request::{Keyframe, Request};
+use protocol::body::Body;
 
 /// What an edit changed, to be asked of recorded requests.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use super::cases::{Chosen, Side};
 use super::kind;
 use super::question::{Question, Replay, Subject};
 use super::runner::{Job, Role, Runner, Slot};
-use crate::body::End;
+use protocol::body::Outcome;
 
 /// What all runs of a function came to.
 #[derive(Debug, Default)]
@@ -26,8 +26,8 @@ pub(super) struct Rounds {
 #[derive(Debug, Default)]
 pub(super) struct Ends {
     /// None where there is no code of before.
-    pub(super) was: Vec<End>,
-    pub(super) now: Vec<End>,
+    pub(super) was: Vec<Outcome>,
+    pub(super) now: Vec<Outcome>,
 }
 
 /// Runs that may take the whole time they are given before the rest is not tried any more.
@@ -125,7 +125,7 @@ async fn attempt<R: Runner>(
                         (ran.end, Some(ran.function_ns))
                     }
                 };
-                if let End::Failed { kind, message } = &end {
+                if let Outcome::Failed { kind, message } = &end {
                     if kind == kind::STOPPED {
                         return Ok(Attempt::Stopped { version: slot.version.clone(), deed: message.clone() });
                     }
@@ -133,7 +133,7 @@ async fn attempt<R: Runner>(
                     gone |= kind == kind::DEADLINE || kind == kind::DIED;
                 }
                 // The first round finds nothing warm.
-                let ns = ns.filter(|_| round > 0 && !matches!(end, End::Failed { .. }));
+                let ns = ns.filter(|_| round > 0 && !matches!(end, Outcome::Failed { .. }));
                 let (ends, times) = match slot.role {
                     Role::Was => (&mut rounds.ends[at].was, &mut rounds.was_ns),
                     Role::Now => (&mut rounds.ends[at].now, &mut rounds.now_ns),

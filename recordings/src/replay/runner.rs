@@ -3,8 +3,10 @@
 use std::future::Future;
 use std::time::Duration;
 
-use crate::body::{Body, End};
-use crate::request::{Called, Placed};
+use protocol::body::Called;
+
+use crate::request::Placed;
+use protocol::body::{Body, Outcome};
 
 /// Runs functions again, away from the services that serve.
 ///
@@ -70,7 +72,7 @@ pub struct Job<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ran {
     /// How it ended.
-    pub end: End,
+    pub end: Outcome,
     /// Nanoseconds in the function.
     pub function_ns: u64,
 }

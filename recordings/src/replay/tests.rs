@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use self::fake::{Fake, block_on};
 use super::*;
 use crate::tests::{hop, request};
-use crate::{Body, Called, End, Hop, Keyframe, Placed, Request, Rules};
+use crate::{Body, Called, Hop, Keyframe, Outcome, Placed, Request, Rules};
 
 fn subject(was: &str, now: &str, upstreams: &[&str]) -> Subject {
     let feeds = upstreams.iter().map(|&name| Feed::Service(name.to_owned())).collect();
@@ -197,7 +197,7 @@ fn filters_and_failures_go_on_downstream() {
     // Of the second request `double` filtered, so `label` was not called.
     let mut filtered = Request::clone(&asked.requests[0].1);
     filtered.hops.pop();
-    filtered.hops[1].end = End::Filtered;
+    filtered.hops[1].end = Outcome::Filtered;
     asked.requests[0].1 = Arc::new(filtered);
     let verdict = judged(&asked, "double", &mut fake);
     let changed = json!([
@@ -216,8 +216,8 @@ fn filters_and_failures_go_on_downstream() {
 fn inputs_that_do_not_read_any_more_are_told_apart() {
     let mut fake = chain();
     fake.end("double@2", |_, inputs| match number(&inputs[0]) {
-        1 => End::Failed { kind: kind::REJECTED.into(), message: "value: expected a string".into() },
-        other => End::Value(Body::new((2 * other).to_string().as_bytes())),
+        1 => Outcome::Failed { kind: kind::REJECTED.into(), message: "value: expected a string".into() },
+        other => Outcome::Value(Body::new((2 * other).to_string().as_bytes())),
     });
     let verdict = judged(&question([1, 2]), "double", &mut fake);
     assert_eq!((&verdict["same"], &verdict["differ"], &verdict["unread"]), (&json!(1), &json!(0), &json!(1)));
@@ -227,7 +227,7 @@ fn inputs_that_do_not_read_any_more_are_told_apart() {
 #[test]
 fn a_function_that_never_ends_is_tried_twice() {
     let mut fake = chain();
-    fake.end("double@2", |_, _| End::Failed { kind: kind::DEADLINE.into(), message: "it did not end".into() });
+    fake.end("double@2", |_, _| Outcome::Failed { kind: kind::DEADLINE.into(), message: "it did not end".into() });
     let verdict = judged(&question(1..9), "double", &mut fake);
     assert_eq!(fake.runs("double@2"), 2);
     assert_eq!((&verdict["recorded"], &verdict["differ"]), (&json!(8), &json!(2)));
@@ -248,7 +248,7 @@ fn calls_from_a_body_follow_what_they_called() {
         calls: vec![Called {
             service: "double".into(),
             inputs: vec![Body::new(b"7")],
-            end: End::Value(Body::new(b"14")),
+            end: Outcome::Value(Body::new(b"14")),
         }],
         ..hop("label", "", "14")
     };
@@ -397,7 +397,7 @@ fn a_value_that_did_not_come_then_is_added_in_its_turn() {
     // The second request was filtered.
     let mut filtered = Request::clone(&asked.requests[1].1);
     filtered.hops.truncate(1);
-    filtered.hops[0] = Hop { end: End::Filtered, ..hop("double", "2", "") };
+    filtered.hops[0] = Hop { end: Outcome::Filtered, ..hop("double", "2", "") };
     asked.requests[1].1 = Arc::new(filtered);
     let mut last = Request::clone(&asked.requests[0].1);
     last.hops[1].sequence = 1;

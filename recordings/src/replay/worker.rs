@@ -14,8 +14,8 @@ use tokio::task::JoinHandle;
 use super::kind;
 use super::launch::{Environments, Launch, Launched, Processes};
 use super::runner::{Job, Prepared, Ran, Role, Runner, Slot};
-use crate::body::End;
 use crate::request::Placed;
+use protocol::body::Outcome;
 
 /// What a run may take beyond its time before its process is taken for stuck: it says so itself, as a rule.
 const GRACE: Duration = Duration::from_secs(5);
@@ -194,21 +194,21 @@ impl Runner for Worker {
         }
         if let Some(takes) = takes(self).filter(|takes| *takes != job.inputs.len()) {
             let message = format!("it takes {takes} inputs, not {}", job.inputs.len());
-            let end = End::Failed { kind: kind::REJECTED.to_owned(), message };
+            let end = Outcome::Failed { kind: kind::REJECTED.to_owned(), message };
             return Ok(Ran { end, function_ns: 0 });
         }
         let run = Ask::Run {
             slot: name(job.slot),
-            inputs: job.inputs.iter().map(Into::into).collect(),
-            stand_ins: job.stand_ins.iter().map(Into::into).collect(),
+            inputs: job.inputs.to_vec(),
+            stand_ins: job.stand_ins.to_vec(),
             timeout_ms: u64::try_from(job.timeout.as_millis()).unwrap_or(u64::MAX),
         };
-        let failed = |kind: &str, message| End::Failed { kind: kind.to_owned(), message };
+        let failed = |kind: &str, message| Outcome::Failed { kind: kind.to_owned(), message };
         let refused = |why| WorkerError::Refused { version: job.slot.version.clone(), why };
         match self.ask(job.slot, &run, job.timeout.saturating_add(GRACE)).await? {
             Said::Answer(Answer::Ran(ran)) => {
-                let end = End::from(ran.end);
-                if matches!(&end, End::Failed { kind, .. } if kind == kind::DEADLINE) {
+                let end = Outcome::from(ran.end);
+                if matches!(&end, Outcome::Failed { kind, .. } if kind == kind::DEADLINE) {
                     // It ends itself: what still runs in it cannot be stopped.
                     self.processes.remove(job.slot);
                 }
@@ -225,7 +225,7 @@ impl Runner for Worker {
 }
 
 fn stopped(deed: String) -> Ran {
-    Ran { end: End::Failed { kind: kind::STOPPED.to_owned(), message: deed }, function_ns: 0 }
+    Ran { end: Outcome::Failed { kind: kind::STOPPED.to_owned(), message: deed }, function_ns: 0 }
 }
 
 impl From<Launched> for Process {

@@ -5,7 +5,7 @@ use std::sync::mpsc::channel;
 
 use super::*;
 use crate::tests::{hop, request};
-use crate::{Body, End, Left, Reader};
+use crate::{Body, Left, Outcome, Reader};
 
 fn header() -> Header {
     Header { redactions: vec!["/token".into()], ..Header::new("building", 5) }
@@ -19,10 +19,11 @@ fn what_is_written_is_read() {
     let folder = folder.path().join("warm");
     let writer = Writer::create(&folder, &header(), Bounds::default(), quiet).unwrap();
     let mut failed = request(2, vec![hop("get", "\"ü\n\"", "[1,\n2]")]);
-    failed
-        .hops
-        .push(crate::Hop { end: End::Failed { kind: "panic".into(), message: "a\nb".into() }, ..hop("map", "1", "2") });
-    let filtered = request(3, vec![crate::Hop { end: End::Filtered, ..hop("get", "1", "") }]);
+    failed.hops.push(crate::Hop {
+        end: Outcome::Failed { kind: "panic".into(), message: "a\nb".into() },
+        ..hop("map", "1", "2")
+    });
+    let filtered = request(3, vec![crate::Hop { end: Outcome::Filtered, ..hop("get", "1", "") }]);
     let given = [request(1, vec![hop("get", "\u{0}", "null")]), failed, filtered];
     let keyframe = Keyframe { service: "get".into(), sequence: 7, life: 0, states: Vec::new() };
     writer.keyframe(&Arc::new(keyframe.clone()));
@@ -53,9 +54,9 @@ fn large_bodies_are_kept_once_and_the_largest_not_at_all() {
     assert_eq!(counts.bytes, reader.summary().unwrap().bytes);
     assert_eq!(folder.path().join("bodies").read_dir().unwrap().count(), 2);
     let mut read = reader.request(2).unwrap();
-    assert!(matches!(read.hops[0].end, End::Value(Body::Stored { bytes: 202, .. })));
+    assert!(matches!(read.hops[0].end, Outcome::Value(Body::Stored { bytes: 202, .. })));
     assert_eq!(reader.body(&read.hops[1].inputs[0]).unwrap(), binary);
-    assert_eq!(read.hops[1].end, End::Value(Body::Left { bytes: 2000, why: Left::Size }));
+    assert_eq!(read.hops[1].end, Outcome::Value(Body::Left { bytes: 2000, why: Left::Size }));
     reader.fill(&mut read).unwrap();
     assert_eq!(read.hops[0], given.hops[0]);
 

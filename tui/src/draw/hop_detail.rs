@@ -31,8 +31,8 @@ fn figures(scene: Scene<'_>, canvas: &mut Canvas<'_>, spark: bool) {
         return;
     };
     let hop = scene.snapshot.hops.get(&service.name);
-    let window = hop.and_then(|hop| protocol::window(scene, hop));
-    let n = window.map(|window| format!("median of {}, n {}", protocol::of(scene), units::count(window.n)));
+    let window = hop.and_then(|hop| hops::window(scene, hop));
+    let n = window.map(|window| format!("median of {}, n {}", hops::of(scene), units::count(window.n)));
     canvas.rule(scene, &service.name, n.as_deref().unwrap_or("nothing measured yet"));
     let (width, height) = (canvas.width(), canvas.height());
     let mut at = 1;
@@ -46,7 +46,7 @@ fn figures(scene: Scene<'_>, canvas: &mut Canvas<'_>, spark: bool) {
         let mut row = Row::new(scene.theme);
         row.text("  ", Tone::Plain).cell("last minute", 28, Tone::Plain);
         let columns = width.saturating_sub(row.width() + 2).min(60);
-        protocol::sparkline(&mut row, &hop.per_second, columns);
+        hops::sparkline(&mut row, &hop.per_second, columns);
         canvas.row(at, row);
         at += 1;
     }

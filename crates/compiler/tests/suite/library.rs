@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 use std::path::Path;
 
-use dyninka::border::{Buffer, Entry, Host, Kind, Library, Outcome, SYMBOL, Slice, VERSION};
+use dyninka::border::{Buffer, CallOutcome, Entry, Host, Kind, Library, SYMBOL, Slice, VERSION};
 
 pub(crate) struct Loaded {
     table: &'static Library,
@@ -24,16 +24,16 @@ unsafe extern "C" fn call(
     let inputs: Vec<_> =
         inputs.iter().map(|input| String::from_utf8_lossy(unsafe { input.bytes() }).into_owned()).collect();
     let body = format!("{}({})", String::from_utf8_lossy(service), inputs.join(", "));
-    let outcome = Outcome::new(Kind::Value, serde_json::to_vec(&body).unwrap());
+    let outcome = CallOutcome::new(Kind::Value, serde_json::to_vec(&body).unwrap());
     // SAFETY: called once with the context given.
     unsafe { done(context, outcome) }
 }
 
 static HOST: Host = Host { version: VERSION, call };
 
-unsafe extern "C" fn done(context: *mut c_void, outcome: Outcome) {
+unsafe extern "C" fn done(context: *mut c_void, outcome: CallOutcome) {
     // SAFETY: the context is the sender given to `start`, taken back once.
-    let sender = unsafe { Box::from_raw(context.cast::<std::sync::mpsc::Sender<Outcome>>()) };
+    let sender = unsafe { Box::from_raw(context.cast::<std::sync::mpsc::Sender<CallOutcome>>()) };
     sender.send(outcome).unwrap();
 }
 
@@ -61,7 +61,7 @@ impl Loaded {
     /// Runs the function on inputs written as JSON.
     pub(crate) fn run(&self, inputs: &[&str]) -> (Kind, serde_json::Value) {
         let inputs: Vec<Slice> = inputs.iter().map(|input| Slice::of(input.as_bytes())).collect();
-        let (sender, receiver) = std::sync::mpsc::channel::<Outcome>();
+        let (sender, receiver) = std::sync::mpsc::channel::<CallOutcome>();
         let context = Box::into_raw(Box::new(sender)).cast();
         // SAFETY: the inputs live until the outcome is there.
         unsafe { (self.table.start)(1, inputs.as_ptr(), inputs.len(), done, context) };

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dyninka::border::Kind;
+use protocol::body::{Body, Called, Left, Outcome};
 use protocol::record::{self, Entry, Line};
-use protocol::value::{Called, End, Value};
 use protocol::{SpanId, TraceId};
 
 use crate::ending;
@@ -171,11 +171,11 @@ impl Ended {
         }
     }
 
-    fn end(&self) -> End {
+    fn end(&self) -> Outcome {
         match self {
             Self::Outcome(kind, Held::Bytes(body)) => ending::read(*kind, body),
-            Self::Outcome(_, Held::Left(bytes)) => End::Value(Value::Left { bytes: *bytes as u64 }),
-            Self::Cut(kind, message) => End::Failed { kind: (*kind).to_owned(), message: (*message).to_owned() },
+            Self::Outcome(_, Held::Left(bytes)) => Outcome::Value(Body::Left { bytes: *bytes as u64, why: Left::Size }),
+            Self::Cut(kind, message) => Outcome::Failed { kind: (*kind).to_owned(), message: (*message).to_owned() },
             Self::Problem(document) => ending::problem(document),
         }
     }
@@ -187,10 +187,10 @@ impl Held {
         if bytes.len() > MOST_VALUE { Self::Left(bytes.len()) } else { Self::Bytes(bytes.clone()) }
     }
 
-    fn value(&self) -> Value {
+    fn value(&self) -> Body {
         match self {
-            Self::Bytes(bytes) => Value::new(bytes),
-            Self::Left(bytes) => Value::Left { bytes: *bytes as u64 },
+            Self::Bytes(bytes) => Body::new(bytes),
+            Self::Left(bytes) => Body::Left { bytes: *bytes as u64, why: Left::Size },
         }
     }
 }

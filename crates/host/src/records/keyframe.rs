@@ -1,9 +1,10 @@
 //! Placed state as it was before a call, from time to time: where to begin from when calls are run again in order.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dyninka::border::Kind;
+use parking_lot::Mutex;
 use protocol::record::Keyframe;
 use serde_json::value::RawValue;
 
@@ -65,7 +66,7 @@ impl Keyframes {
 
     /// Whether one is due; the next is then a while away.
     fn claim(&self, version: &Arc<str>) -> bool {
-        let mut due = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut due = self.0.lock();
         let now = Instant::now();
         let is_due = due.as_ref().is_none_or(|due| now >= due.at || due.version != *version);
         if is_due {
@@ -76,21 +77,21 @@ impl Keyframes {
     }
 
     fn put_off(&self) {
-        if let Some(due) = self.0.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+        if let Some(due) = self.0.lock().as_mut() {
             let pause = due.pause.map_or(SELDOM, |pause| (2 * pause).min(MOST_SELDOM));
             (due.at, due.pause) = (Instant::now() + pause, Some(pause));
         }
     }
 
     fn went_well(&self) {
-        if let Some(due) = self.0.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+        if let Some(due) = self.0.lock().as_mut() {
             due.pause = None;
         }
     }
 
     /// The next call begins with one.
     pub(crate) fn reset(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.0.lock() = None;
     }
 }
 
@@ -102,7 +103,7 @@ mod tests {
     fn a_state_that_was_too_large_is_asked_for_ever_more_seldom_until_it_is_written() {
         let keyframes = Keyframes::default();
         let version: Arc<str> = "sum@1".into();
-        let pause = || keyframes.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|due| due.pause);
+        let pause = || keyframes.0.lock().as_ref().and_then(|due| due.pause);
         assert!(keyframes.claim(&version) && !keyframes.claim(&version), "the next is a while away");
         let pauses = std::iter::repeat_with(|| {
             keyframes.put_off();

@@ -1,11 +1,11 @@
 //! A service called from the body of a function that runs again: answered by what it answered then.
 
 use std::ffi::c_void;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use dyninka::border::{Done, Kind, Outcome, Slice};
+use dyninka::border::{CallOutcome, Done, Kind, Slice};
 use http::StatusCode;
-use protocol::value::{Called, End, Value};
+use parking_lot::{Mutex, MutexGuard};
+use protocol::body::{Body, Called, Outcome};
 use serde_json::Map;
 
 use crate::path::Path;
@@ -31,7 +31,7 @@ pub(super) struct Heard {
 }
 
 fn scene() -> MutexGuard<'static, Option<Scene>> {
-    RUN.lock().unwrap_or_else(PoisonError::into_inner)
+    RUN.lock()
 }
 
 /// A run begins.
@@ -50,7 +50,7 @@ pub(super) fn end() -> Heard {
 }
 
 impl Scene {
-    fn answer(&mut self, service: &str, inputs: Vec<Value>) -> End {
+    fn answer(&mut self, service: &str, inputs: Vec<Body>) -> Outcome {
         let fits = |called: &Called| {
             called.service == service
                 && called.inputs.len() == inputs.len()
@@ -68,7 +68,7 @@ impl Scene {
             None => self.nothing(format!("a call of {service} with inputs that it was not called with when recorded")),
         };
         let end = match end {
-            End::Value(Value::Left { bytes }) => {
+            Outcome::Value(Body::Left { bytes, .. } | Body::Stored { bytes, .. }) => {
                 self.nothing(format!("a call of {service}, whose answer of {bytes} bytes was too large to be kept"))
             }
             end => end,
@@ -77,9 +77,9 @@ impl Scene {
         end
     }
 
-    fn nothing(&mut self, message: String) -> End {
+    fn nothing(&mut self, message: String) -> Outcome {
         self.unanswered.get_or_insert_with(|| message.clone());
-        End::Failed { kind: NOT_RECORDED.to_owned(), message }
+        Outcome::Failed { kind: NOT_RECORDED.to_owned(), message }
     }
 }
 
@@ -98,17 +98,17 @@ pub(super) unsafe extern "C" fn call(
     // SAFETY: lent for this call; copied here.
     let (service, inputs) = unsafe {
         let service = String::from_utf8_lossy(service.bytes()).into_owned();
-        (service, Slice::inputs(inputs, count).iter().map(|input| Value::new(input.bytes())).collect::<Vec<_>>())
+        (service, Slice::inputs(inputs, count).iter().map(|input| Body::new(input.bytes())).collect::<Vec<_>>())
     };
     // A call from a thread of the app's own bears no number; there is one run it can belong to.
     let end = match scene().as_mut().filter(|scene| request == 0 || request == scene.request) {
         Some(scene) => scene.answer(&service, inputs),
-        None => End::Failed { kind: "unreachable".to_owned(), message: "the run it belongs to is over".to_owned() },
+        None => Outcome::Failed { kind: "unreachable".to_owned(), message: "the run it belongs to is over".to_owned() },
     };
     let outcome = match end {
-        End::Value(value) => Outcome::new(Kind::Value, value.bytes().unwrap_or_default().into_owned()),
-        End::Filtered => Outcome::new(Kind::Filtered, Vec::new()),
-        End::Failed { kind, message } => Outcome::new(Kind::Upstream, document(&service, &kind, &message)),
+        Outcome::Value(value) => CallOutcome::new(Kind::Value, value.bytes().unwrap_or_default().into_owned()),
+        Outcome::Filtered => CallOutcome::new(Kind::Filtered, Vec::new()),
+        Outcome::Failed { kind, message } => CallOutcome::new(Kind::Upstream, document(&service, &kind, &message)),
     };
     // SAFETY: called once, with the context that came with the call.
     unsafe { done(context, outcome) }

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
-use dyninka::border::{Outcome, Slice};
+use dyninka::border::{CallOutcome, Slice};
+use protocol::body::{Body, Called, Outcome};
 use protocol::replay::Ran;
-use protocol::value::{Called, End, Value};
 
 use super::call;
 use super::slot::Slot;
@@ -20,7 +20,7 @@ pub(super) const DEADLINE: &str = "deadline";
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// Runs a function, for so long at most.
-pub(super) fn run(slot: &Slot, inputs: &[Value], stand_ins: Vec<Called>, longest: Duration) -> Result<Ran, String> {
+pub(super) fn run(slot: &Slot, inputs: &[Body], stand_ins: Vec<Called>, longest: Duration) -> Result<Ran, String> {
     let given = inputs.iter().map(|input| input.bytes().map(|bytes| bytes.into_owned())).collect::<Option<Vec<_>>>();
     let given = given.ok_or("an input was too large to be kept, or is no base64")?;
     let request = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -43,28 +43,28 @@ pub(super) fn run(slot: &Slot, inputs: &[Value], stand_ins: Vec<Called>, longest
         Ok(outcome) => (ending::read(outcome.kind, &outcome.body), outcome.nanos),
         Err(RecvTimeoutError::Timeout) => {
             let message = format!("it did not end within {} ms", longest.as_millis());
-            (End::Failed { kind: DEADLINE.to_owned(), message }, nanos(begun.elapsed()))
+            (Outcome::Failed { kind: DEADLINE.to_owned(), message }, nanos(begun.elapsed()))
         }
         Err(RecvTimeoutError::Disconnected) => return Err("the function's library gave no answer".to_owned()),
     };
     // What a function makes of a question without an answer says nothing of it.
     let end = match (end, heard.unanswered) {
-        (End::Failed { kind, message }, _) if kind == DEADLINE => End::Failed { kind, message },
-        (_, Some(message)) => End::Failed { kind: call::NOT_RECORDED.to_owned(), message },
+        (Outcome::Failed { kind, message }, _) if kind == DEADLINE => Outcome::Failed { kind, message },
+        (_, Some(message)) => Outcome::Failed { kind: call::NOT_RECORDED.to_owned(), message },
         (end, None) => end,
     };
     Ok(Ran { end, function_ns, calls: heard.calls })
 }
 
 /// Who waits for the outcome, on its way through the library.
-struct Waiter(*mut SyncSender<Outcome>);
+struct Waiter(*mut SyncSender<CallOutcome>);
 
 // SAFETY: the sender is Send; the pointer is the only one to it.
 unsafe impl Send for Waiter {}
 
-unsafe extern "C" fn done(context: *mut c_void, outcome: Outcome) {
+unsafe extern "C" fn done(context: *mut c_void, outcome: CallOutcome) {
     // SAFETY: the box that `run` gave away, given back once.
-    let sender = unsafe { Box::from_raw(context.cast::<SyncSender<Outcome>>()) };
+    let sender = unsafe { Box::from_raw(context.cast::<SyncSender<CallOutcome>>()) };
     // Whoever asked may have given up by now.
     drop(sender.send(outcome));
 }

@@ -1,7 +1,7 @@
 //! What hosts measure, as a session reads it from them.
 
 use crate::support::{Host, TOKEN, host, start, start_with};
-use ::protocol::{Outcome, Span, header, otlp};
+use ::protocol::{Span, Status, header, otlp};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -66,7 +66,7 @@ async fn a_request_is_told_of_by_every_service_it_came_to() {
     assert_eq!(span.trace.to_string(), TRACE);
     assert_eq!(span.parent.unwrap().to_string(), "00f067aa0ba902b7", "the client's own span");
     assert_eq!((&*span.app, &*span.service, span.version.as_deref()), ("app", "last", Some("last@00000001")));
-    assert_eq!((span.entry, span.sampled, span.status, &span.outcome), (true, true, 200, &Outcome::Value));
+    assert_eq!((span.entry, span.sampled, span.status, &span.outcome), (true, true, 200, &Status::Value));
     assert_eq!((span.received, span.sent), (0, 2));
     assert_eq!((last.requests, last.errors, last.dropped, last.in_flight), (1, 0, 0, 0));
 
@@ -115,7 +115,7 @@ async fn a_question_waits_for_news_and_every_request_is_told_once() {
         news = told(asked(&chain.first, &query).send().await.unwrap()).await;
     }
     assert_eq!((news.requests, news.errors, news.spans.len()), (1, 1, 1));
-    assert_eq!((&news.spans[0].outcome, news.spans[0].status), (&Outcome::Problem("rejected".into()), 422));
+    assert_eq!((&news.spans[0].outcome, news.spans[0].status), (&Status::Problem("rejected".into()), 422));
     assert_eq!(news.spans[0].version, None, "the function was not come to");
 
     // Another reader, and one that comes from a host that is no more, read from the beginning.

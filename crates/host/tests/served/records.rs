@@ -3,9 +3,9 @@
 use std::fs;
 
 use crate::support::{Host, TOKEN, start};
+use ::protocol::body::{Body, Called, Outcome};
 use ::protocol::header;
 use ::protocol::record::{Line, Run, Visit};
-use ::protocol::value::{Called, End, Value};
 use reqwest::{Client, StatusCode};
 
 fn client() -> Client {
@@ -40,8 +40,8 @@ async fn read(host: &Host, wanted: usize) -> Vec<Visit> {
     visits.collect()
 }
 
-fn number(number: u64) -> Value {
-    Value::new(number.to_string().as_bytes())
+fn number(number: u64) -> Body {
+    Body::new(number.to_string().as_bytes())
 }
 
 fn run(visit: &Visit) -> &Run {
@@ -63,7 +63,7 @@ async fn what_a_function_received_and_returned_is_told_by_every_service() {
     assert_eq!(last.asked, [first.parent.clone().unwrap()]);
     assert!(last.took >= first.took && last.begun > 0);
     assert_eq!((&*run(last).version, &run(last).inputs[..]), ("last@00000001", &[number(7)][..]));
-    assert_eq!((&run(last).end, &run(first).end), (&End::Value(number(14)), &End::Value(number(7))));
+    assert_eq!((&run(last).end, &run(first).end), (&Outcome::Value(number(14)), &Outcome::Value(number(7))));
     assert!(run(first).inputs.is_empty() && run(first).function_ns < first.took);
 }
 
@@ -77,11 +77,14 @@ async fn calls_from_a_body_and_what_fails_are_told() {
     }
     let visits = read(&chain.last, 3).await;
     let [asked, rejected, refused] = &visits[..] else { panic!("{visits:?}") };
-    let call = Called { service: "first".to_owned(), inputs: Vec::new(), end: End::Value(number(7)) };
-    assert_eq!((&run(asked).calls[..], asked.asked.len(), &run(asked).end), (&[call][..], 1, &End::Value(number(37))));
-    assert_eq!(run(rejected).inputs, [Value::new(b"\"x\"")]);
+    let call = Called { service: "first".to_owned(), inputs: Vec::new(), end: Outcome::Value(number(7)) };
+    assert_eq!(
+        (&run(asked).calls[..], asked.asked.len(), &run(asked).end),
+        (&[call][..], 1, &Outcome::Value(number(37)))
+    );
+    assert_eq!(run(rejected).inputs, [Body::new(b"\"x\"")]);
     assert!(
-        matches!(&run(rejected).end, End::Failed { kind, message }
+        matches!(&run(rejected).end, Outcome::Failed { kind, message }
         if kind == "rejected" && message.starts_with("value: ")),
         "{rejected:?}"
     );
@@ -121,7 +124,7 @@ async fn a_value_that_is_too_large_is_left_out() {
     let answer = client().post(&url).header("content-type", "application/json").body(body).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
     let visits = read(&chain.last, 1).await;
-    assert!(matches!(run(&visits[0]).inputs[..], [Value::Left { bytes }] if bytes == (5 << 20) + 2));
+    assert!(matches!(run(&visits[0]).inputs[..], [Body::Left { bytes, .. }] if bytes == (5 << 20) + 2));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +14,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use parking_lot::Mutex;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::{Url, form_urlencoded};
@@ -115,7 +116,7 @@ impl Transport {
         let challenges: Vec<String> = challenges.map(str::to_owned).collect();
         match self.meet(&challenges, &ask.what).await? {
             Some(met) => {
-                *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(met);
+                *self.answer.lock() = Some(met);
                 self.send(ask).await
             }
             None => Ok(answer),
@@ -123,7 +124,7 @@ impl Transport {
     }
 
     async fn send(&self, ask: &Ask) -> Result<Answer, ShipError> {
-        let known = self.answer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let known = self.answer.lock().clone();
         self.deliver(ask, known.filter(|_| self.is_own(&ask.url))).await
     }
 

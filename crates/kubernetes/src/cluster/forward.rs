@@ -5,12 +5,13 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
+use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
@@ -68,8 +69,8 @@ impl Forward {
 }
 
 impl Inner {
-    fn last(&self) -> std::sync::MutexGuard<'_, Option<String>> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    fn last(&self) -> parking_lot::MutexGuard<'_, Option<String>> {
+        self.last.lock()
     }
 
     async fn lead(&self, connection: &mut TcpStream) -> Result<(), ClusterError> {

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::span::tests::{call, span};
-use crate::span::{Outcome, Parts, Span, SpanId, TraceId};
+use crate::span::{Parts, Span, SpanId, Status, TraceId};
 
 const NOW: u64 = 1_000_000_000_000_000;
 
@@ -27,7 +27,7 @@ fn figures_are_what_one_reckons_by_hand() {
     // 1 to 100 µs, in two seconds; then one that failed.
     fold.add(secs(10.5), "map", batch((1..=50).map(|n| took(n * 1_000)).collect()));
     fold.add(secs(11.5), "map", batch((51..=100).map(|n| took(n * 1_000)).collect()));
-    let failed = Span { outcome: Outcome::Problem("failed".into()), ..took(50_000) };
+    let failed = Span { outcome: Status::Problem("failed".into()), ..took(50_000) };
     fold.add(secs(12.0), "map", Batch { in_flight: 3, ..batch(vec![failed]) });
 
     let figures = fold.figures("map", secs(10.0), secs(12.5)).unwrap();

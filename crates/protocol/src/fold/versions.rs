@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ranks::{self, Ranks};
-use crate::span::{Outcome, Span};
+use crate::span::{Span, Status};
 
 /// Requests of a version that are compared: its latest, as the machine and the load are then most alike.
 const MOST_SAMPLES: usize = 1_000;
@@ -139,7 +139,7 @@ impl Samples {
     fn add(&mut self, begun: Duration, span: &Span) {
         self.last = (self.last.0.max(span.start), self.last.1.max(begun));
         // A request that failed may not have come as far as the function.
-        if matches!(span.outcome, Outcome::Problem(_)) {
+        if matches!(span.outcome, Status::Problem(_)) {
             return;
         }
         self.times.push_back(Times { total: span.total, function: span.parts().function });
@@ -237,7 +237,7 @@ mod tests {
         (0..5_000).for_each(|at| ran(&mut versions, "v2", at + 1, 7));
         let mut failed = span("map", 1);
         (failed.version, failed.start) = (Some("v2".into()), 9_000);
-        failed.outcome = Outcome::Problem("panicked".into());
+        failed.outcome = Status::Problem("panicked".into());
         versions.add(Duration::from_nanos(9_000), &failed);
         assert_eq!(versions.comparison(Measure::Function).unwrap().after.n, MOST_SAMPLES);
     }

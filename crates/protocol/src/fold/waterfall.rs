@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::span::{Call, Outcome, Parts, Span, SpanId, TraceId};
+use crate::span::{Call, Parts, Span, SpanId, Status, TraceId};
 
 /// Deeper than a route goes: ids that meet by accident or malice are no reason to go round.
 const DEEPEST: usize = 256;
@@ -18,7 +18,7 @@ pub struct Waterfall {
     /// From its head to its answer.
     pub total: u64,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: Status,
     /// The services that took part: each above those it called, in the order of its calls.
     pub rows: Vec<Row>,
     /// Whether every service that answered told of it.
@@ -44,7 +44,7 @@ pub struct Row {
     /// What its caller waited longer than it took: none at the entry and where there was no answer.
     pub network: Option<u64>,
     /// How it ended, where that is known.
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<Status>,
     /// What is known of it.
     pub seen: Seen,
 }
@@ -115,7 +115,7 @@ fn absent(call: &Call, depth: usize, begun: u64) -> Row {
         total: call.server.unwrap_or(call.took),
         parts: None,
         network,
-        outcome: call.error.clone().map(Outcome::Problem),
+        outcome: call.error.clone().map(Status::Problem),
         seen: if call.server.is_some() { Seen::Missing } else { Seen::Unanswered },
     }
 }

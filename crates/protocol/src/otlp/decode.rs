@@ -10,7 +10,7 @@ use prost::Message;
 use super::attributes::Attributes;
 use super::field::{request, resource, resource_spans, scope_spans, span as field};
 use super::message::{DecodeError, Reader, Value};
-use crate::span::{Call, Method, Outcome, Span, SpanId, TraceId};
+use crate::span::{Call, Method, Span, SpanId, Status, TraceId};
 
 /// What was in a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -206,9 +206,9 @@ impl Owner {
             false => Some(span_id(span.parent)?),
         };
         let outcome = match span.error() {
-            Some(kind) => Outcome::Problem(kind),
-            None if about.filtered => Outcome::Filtered,
-            None => Outcome::Value,
+            Some(kind) => Status::Problem(kind),
+            None if about.filtered => Status::Filtered,
+            None => Status::Value,
         };
         Some(Span {
             trace: trace_id(span.trace)?,

@@ -5,7 +5,7 @@ use super::field::{
 };
 use super::message::Writer;
 use super::name;
-use crate::span::{Call, Outcome, Span};
+use crate::span::{Call, Span, Status};
 
 /// Bit 8 of the flags: bit 9 says whether the parent is on another host.
 const KNOWS_REMOTE: u32 = 0x100;
@@ -84,9 +84,9 @@ fn server(to: &mut Writer, span: &Span) {
         yes(to, name::ENTRY);
     }
     match &span.outcome {
-        Outcome::Value => {}
-        Outcome::Filtered => yes(to, name::FILTERED),
-        Outcome::Problem(kind) => text(to, name::ERROR, kind),
+        Status::Value => {}
+        Status::Filtered => yes(to, name::FILTERED),
+        Status::Problem(kind) => text(to, name::ERROR, kind),
     }
     // What the caller did wrong (4xx) is no error of the server: semantic conventions, "Status".
     if span.is_error() && span.status >= 500 {

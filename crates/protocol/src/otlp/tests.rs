@@ -10,7 +10,7 @@ use prost::Message;
 
 use super::{Decoded, Rejected, decode, encode, rejected};
 use crate::span::tests::{call, span};
-use crate::span::{Call, Method, Outcome, Span, SpanId, TraceId};
+use crate::span::{Call, Method, Span, SpanId, Status, TraceId};
 
 fn attributes(pairs: &[KeyValue]) -> BTreeMap<&str, String> {
     let text = |pair: &KeyValue| match pair.value.as_ref().unwrap().value.as_ref().unwrap() {
@@ -33,7 +33,7 @@ fn a_payload_is_what_a_collector_expects() {
     one.parent = SpanId::new(9);
     one.entry = true;
     one.calls = vec![call("get", 0x0a, 100, 500, Some(400)), call("other", 0x0b, 600, 50, None)];
-    (one.waiting, one.status, one.outcome) = (550, 502, Outcome::Problem("unreachable".into()));
+    (one.waiting, one.status, one.outcome) = (550, 502, Status::Problem("unreachable".into()));
     let message = ExportTraceServiceRequest::decode(encode([&one], "host-1").as_slice()).unwrap();
 
     let group = &message.resource_spans[0];
@@ -99,7 +99,7 @@ fn a_payload_is_what_a_collector_expects() {
 #[test]
 fn what_the_caller_did_wrong_is_no_error_of_the_server() {
     let mut one = span("map", 1);
-    (one.status, one.outcome) = (422, Outcome::Problem("rejected".into()));
+    (one.status, one.outcome) = (422, Status::Problem("rejected".into()));
     let message = ExportTraceServiceRequest::decode(encode([&one], "").as_slice()).unwrap();
     assert_eq!(message.resource_spans[0].scope_spans[0].spans[0].status, None);
     assert_eq!(decode(&encode([&one], "")).unwrap().spans, [one]);
@@ -183,9 +183,9 @@ prop_compose! {
             address: names.2.into(), method: Method::Get, start: times.0, total: times.1, function: times.2,
             waiting: times.3, status,
             outcome: match problem {
-                Some(kind) => Outcome::Problem(kind.into()),
-                None if filtered => Outcome::Filtered,
-                None => Outcome::Value,
+                Some(kind) => Status::Problem(kind.into()),
+                None if filtered => Status::Filtered,
+                None => Status::Value,
             },
             received: sizes.0, sent: sizes.1, calls,
         }

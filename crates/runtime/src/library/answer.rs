@@ -6,7 +6,7 @@ use std::io;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::border::{Kind, Outcome};
+use crate::border::{CallOutcome, Kind};
 use crate::error::Error;
 
 /// What a call ended with.
@@ -109,7 +109,7 @@ impl Answer {
     }
 }
 
-impl From<Answer> for Outcome {
+impl From<Answer> for CallOutcome {
     fn from(answer: Answer) -> Self {
         let mut outcome = Self::new(answer.kind, answer.body);
         outcome.nanos = answer.nanos;

@@ -9,7 +9,7 @@ use super::answer;
 use super::executor;
 use super::guard::{End, Guarded};
 use super::{Inputs, Running, Service, nanos, panics, with_request};
-use crate::border::{self, Buffer, Description, Done, Kind, Library, Outcome, Released, Slice};
+use crate::border::{self, Buffer, CallOutcome, Description, Done, Kind, Library, Released, Slice};
 
 static SERVICE: OnceLock<&'static Service> = OnceLock::new();
 
@@ -57,7 +57,7 @@ fn describe_state(state: &super::State) -> border::State {
     }
 }
 
-unsafe extern "C" fn open(host: *const border::Host) -> Outcome {
+unsafe extern "C" fn open(host: *const border::Host) -> CallOutcome {
     panics::watch();
     // SAFETY: the host lends its table for the length of this call; it is copied.
     let host = unsafe { *host };
@@ -73,7 +73,7 @@ unsafe extern "C" fn open(host: *const border::Host) -> Outcome {
     if let Err(error) = executor::open() {
         return failed(&format!("no Tokio runtime: {error}"));
     }
-    Outcome::new(Kind::Value, b"null".to_vec())
+    CallOutcome::new(Kind::Value, b"null".to_vec())
 }
 
 unsafe extern "C" fn start(request: u64, inputs: *const Slice, count: usize, done: Done, context: *mut c_void) {
@@ -108,7 +108,7 @@ unsafe extern "C" fn cancel(request: u64) -> bool {
     }
 }
 
-unsafe extern "C" fn state(name: Slice, most: usize) -> Outcome {
+unsafe extern "C" fn state(name: Slice, most: usize) -> CallOutcome {
     // SAFETY: lent for this call.
     let found = find(unsafe { name.bytes() });
     match found.map(|state| panics::catch(|| (state.read)(most))) {
@@ -117,7 +117,7 @@ unsafe extern "C" fn state(name: Slice, most: usize) -> Outcome {
     }
 }
 
-unsafe extern "C" fn restore(name: Slice, json: Slice) -> Outcome {
+unsafe extern "C" fn restore(name: Slice, json: Slice) -> CallOutcome {
     // SAFETY: both lent for this call.
     let (found, json) = unsafe { (find(name.bytes()), json.bytes()) };
     match found.map(|state| panics::catch(|| (state.write)(json))) {
@@ -153,7 +153,7 @@ unsafe extern "C" fn held(name: Slice) -> bool {
     found.is_some_and(|state| panics::catch(state.held).unwrap_or_default())
 }
 
-unsafe extern "C" fn release() -> Outcome {
+unsafe extern "C" fn release() -> CallOutcome {
     #[cfg(feature = "tokio")]
     let _entered = executor::enter();
     let mut released = Released::default();
@@ -164,7 +164,7 @@ unsafe extern "C" fn release() -> Outcome {
             Err(panicked) => released.panicked.push((state.name.to_owned(), panicked.message())),
         }
     }
-    Outcome::new(Kind::Value, serde_json::to_vec(&released).unwrap_or_default())
+    CallOutcome::new(Kind::Value, serde_json::to_vec(&released).unwrap_or_default())
 }
 
 unsafe extern "C" fn retire() {
@@ -176,6 +176,6 @@ fn find(name: &[u8]) -> Option<&'static super::State> {
     SERVICE.get()?.states.iter().find(|state| state.name.as_bytes() == name)
 }
 
-fn failed(words: &str) -> Outcome {
+fn failed(words: &str) -> CallOutcome {
     answer::failed(words.to_owned()).into()
 }

@@ -114,8 +114,8 @@ impl Parts {
 
 #[cfg(test)]
 mod tests {
+    use protocol::body::{Body, Outcome};
     use protocol::record::{Entry, Run};
-    use protocol::value::{End, Value};
 
     use super::*;
 
@@ -123,7 +123,7 @@ mod tests {
         let run = Run {
             version: format!("{service}@1"),
             inputs: Vec::new(),
-            end: End::Value(Value::new(b"1")),
+            end: Outcome::Value(Body::new(b"1")),
             function_ns: 5,
             sequence: 0,
             calls: Vec::new(),

@@ -2,9 +2,9 @@
 
 use std::sync::mpsc;
 
+use protocol::body::{Body, Outcome};
 use protocol::record::{self, Entry, Run, Visit};
-use protocol::value::{End, Value};
-use recordings::{Body, Reader};
+use recordings::Reader;
 
 use super::*;
 
@@ -26,8 +26,8 @@ fn told(lines: Vec<Line>, epoch: u64) -> Recorded {
 fn visit(number: u64, sequence: u64) -> Line {
     let run = Run {
         version: "map@1".to_owned(),
-        inputs: vec![Value::new(b"{\"token\":\"sesame\",\"n\":1}")],
-        end: End::Value(Value::new(b"1")),
+        inputs: vec![Body::new(b"{\"token\":\"sesame\",\"n\":1}")],
+        end: Outcome::Value(Body::new(b"1")),
         function_ns: 5,
         sequence,
         calls: Vec::new(),

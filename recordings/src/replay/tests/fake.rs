@@ -8,9 +8,9 @@ use std::task::{Context, Poll, Waker};
 use serde_json::Value;
 
 use crate::replay::{Job, Prepared, Ran, Runner, Slot};
-use crate::{Body, Called, End, Placed};
+use crate::{Body, Called, Outcome, Placed};
 
-type Function = Box<dyn FnMut(&mut i64, &[Value], &[Called]) -> End + Send>;
+type Function = Box<dyn FnMut(&mut i64, &[Value], &[Called]) -> Outcome + Send>;
 
 /// Functions by version, and a number of state by slot.
 #[derive(Default)]
@@ -31,17 +31,21 @@ impl Fake {
         mut function: impl FnMut(&mut i64, &[Value]) -> Value + Send + 'static,
     ) {
         self.end(version, move |state, inputs| match function(state, inputs) {
-            Value::Null => End::Filtered,
-            value => End::Value(Body::new(value.to_string().as_bytes())),
+            Value::Null => Outcome::Filtered,
+            value => Outcome::Value(Body::new(value.to_string().as_bytes())),
         });
     }
 
-    pub(super) fn end(&mut self, version: &str, mut function: impl FnMut(&mut i64, &[Value]) -> End + Send + 'static) {
+    pub(super) fn end(
+        &mut self,
+        version: &str,
+        mut function: impl FnMut(&mut i64, &[Value]) -> Outcome + Send + 'static,
+    ) {
         self.functions.insert(version.to_owned(), Box::new(move |state, inputs, _| function(state, inputs)));
     }
 
     /// A function that passes on what its calls came to.
-    pub(super) fn with_calls(&mut self, version: &str, function: impl Fn(&[End]) -> End + Send + 'static) {
+    pub(super) fn with_calls(&mut self, version: &str, function: impl Fn(&[Outcome]) -> Outcome + Send + 'static) {
         let function = move |_: &mut i64, _: &[Value], calls: &[Called]| {
             function(&calls.iter().map(|called| called.end.clone()).collect::<Vec<_>>())
         };

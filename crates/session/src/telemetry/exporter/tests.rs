@@ -1,4 +1,4 @@
-use protocol::{Method, Outcome, Span, SpanId, TraceId};
+use protocol::{Method, Span, SpanId, Status, TraceId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -21,7 +21,7 @@ fn span(id: u64, sampled: bool) -> Span {
         function: 1,
         waiting: 0,
         status: 200,
-        outcome: Outcome::Value,
+        outcome: Status::Value,
         received: 0,
         sent: 0,
         calls: Vec::new(),

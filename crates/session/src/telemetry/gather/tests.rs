@@ -1,6 +1,6 @@
 use std::num::{NonZeroU64, NonZeroU128};
 
-use protocol::{Method, Outcome, SpanId, TraceId};
+use protocol::{Method, SpanId, Status, TraceId};
 
 use super::*;
 
@@ -23,7 +23,7 @@ fn span(service: &str, number: u64, end: u64) -> Span {
         function: 500,
         waiting: 0,
         status: 200,
-        outcome: if number.is_multiple_of(2) { Outcome::Value } else { Outcome::Problem("failed".into()) },
+        outcome: if number.is_multiple_of(2) { Status::Value } else { Status::Problem("failed".into()) },
         received: 0,
         sent: 0,
         calls: Vec::new(),

@@ -1,4 +1,5 @@
-//! What travelled: a value's bytes, and how a function ended.
+//! What travels between functions: a value's bytes, and how a function ended. Records, recordings, and functions that
+//! run again share these.
 
 use std::borrow::Cow;
 
@@ -11,9 +12,9 @@ use serde_json::value::RawValue;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Body {
-    /// JSON, as it travelled but for line ends.
+    /// JSON, as it travelled but for line ends: it stands in a line.
     Json(Box<RawValue>),
-    /// Larger than a line should be: beside the recording, under its hash.
+    /// Larger than a line should be: beside a recording, under its hash.
     Stored {
         /// blake3 of the bytes, 64 hexadecimal digits.
         hash: String,
@@ -26,7 +27,7 @@ pub enum Body {
     Left {
         /// How many bytes it had.
         bytes: u64,
-        /// Why not: `size`, or `redaction` where it could not be told what is secret in it.
+        /// `size`, or `redaction` where it could not be told what is secret in it.
         #[serde(default)]
         why: Left,
     },
@@ -46,18 +47,30 @@ pub enum Left {
 /// How a function ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum End {
+pub enum Outcome {
     /// With a value.
     Value(Body),
     /// With nothing: it, or one before it, filtered.
     Filtered,
     /// With a problem.
     Failed {
-        /// Of this kind, as a problem's `type` says: `error`, `panic`, `time-out`.
+        /// In one word, as in the type of a problem document: `failed`, `panicked`, `rejected`, `deadline`, …
         kind: String,
-        /// In words.
+        /// In words, without the place in the file: that differs between versions that do the same.
         message: String,
     },
+}
+
+/// A call from a function's body to another service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Called {
+    /// The service called, by its Rust name.
+    pub service: String,
+    /// What it was given, in the order of its inputs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<Body>,
+    /// What came back.
+    pub end: Outcome,
 }
 
 impl Body {
@@ -69,7 +82,7 @@ impl Body {
         }
     }
 
-    /// The bytes, where they are here and not beside the recording or left out.
+    /// The bytes, where they are here: not beside a recording, left out, or damaged base64.
     pub fn bytes(&self) -> Option<Cow<'_, [u8]>> {
         match self {
             Self::Json(json) => Some(Cow::Borrowed(json.get().as_bytes())),
@@ -93,7 +106,7 @@ impl Body {
     }
 
     /// Bytes it takes in memory, nearly.
-    pub(crate) fn held(&self) -> u64 {
+    pub fn held(&self) -> u64 {
         let own = size_of::<Self>() as u64;
         match self {
             Self::Json(json) => own + json.get().len() as u64,
@@ -102,9 +115,21 @@ impl Body {
             Self::Left { .. } => own,
         }
     }
+
+    /// Whether both are here and mean the same, however they are laid out. Nobody knows that of a body that was not kept.
+    pub fn means(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Json(one), Self::Json(other)) => {
+                let read = |json: &RawValue| serde_json::from_str::<serde_json::Value>(json.get()).ok();
+                one.get() == other.get() || read(one).is_some_and(|one| read(other).is_some_and(|other| one == other))
+            }
+            (Self::Bytes(one), Self::Bytes(other)) => one == other,
+            _ => false,
+        }
+    }
 }
 
-/// A recording has a request a line. In JSON a line end can only stand between tokens, where a space means the same.
+/// In JSON a line end can only stand between tokens, where a space means the same.
 fn on_one_line(json: Box<RawValue>) -> Box<RawValue> {
     if !json.get().contains(['\n', '\r']) {
         return json;
@@ -125,7 +150,7 @@ impl PartialEq for Body {
     }
 }
 
-impl End {
+impl Outcome {
     /// The value it ended with.
     pub fn body(&self) -> Option<&Body> {
         match self {
@@ -135,7 +160,7 @@ impl End {
     }
 
     /// The value it ended with, to be changed.
-    pub(crate) fn body_mut(&mut self) -> Option<&mut Body> {
+    pub fn body_mut(&mut self) -> Option<&mut Body> {
         match self {
             Self::Value(body) => Some(body),
             Self::Filtered | Self::Failed { .. } => None,
@@ -162,9 +187,9 @@ mod tests {
         for bytes in ["{\"a\": [1.0,\n 18446744073709551616]}".as_bytes(), b"\xff\0 no JSON", b"", b"null", b"\"\\n\""]
         {
             let body = Body::new(bytes);
-            let line = serde_json::to_string(&End::Value(body.clone())).unwrap();
+            let line = serde_json::to_string(&Outcome::Value(body.clone())).unwrap();
             assert!(!line.contains('\n'), "{line}");
-            assert_eq!(serde_json::from_str::<End>(&line).unwrap(), End::Value(body.clone()));
+            assert_eq!(serde_json::from_str::<Outcome>(&line).unwrap(), Outcome::Value(body.clone()));
             assert_eq!(body.len(), bytes.len() as u64, "{body:?}");
             let back = body.bytes().unwrap().into_owned();
             assert_eq!(back, bytes.iter().map(|&b| if b == b'\n' { b' ' } else { b }).collect::<Vec<_>>());
@@ -178,11 +203,21 @@ mod tests {
     }
 
     #[test]
-    fn ends_are_written_for_people_too() {
-        let text = |end: &End| serde_json::to_string(end).unwrap();
-        assert_eq!(text(&End::Value(Body::new(b"1.50"))), r#"{"value":{"json":1.50}}"#);
-        assert_eq!(text(&End::Filtered), r#""filtered""#);
-        let failed = End::Failed { kind: "panic".into(), message: "no".into() };
+    fn outcomes_are_written_for_people_too() {
+        let text = |outcome: &Outcome| serde_json::to_string(outcome).unwrap();
+        assert_eq!(text(&Outcome::Value(Body::new(b"1.50"))), r#"{"value":{"json":1.50}}"#);
+        assert_eq!(text(&Outcome::Filtered), r#""filtered""#);
+        let failed = Outcome::Failed { kind: "panic".into(), message: "no".into() };
         assert_eq!(text(&failed), r#"{"failed":{"kind":"panic","message":"no"}}"#);
+    }
+
+    #[test]
+    fn layout_does_not_change_what_is_meant() {
+        let body = |text: &str| Body::new(text.as_bytes());
+        assert!(body(r#"{"a": 1, "b": 2.0}"#).means(&body(r#"{"b":2.0,"a":1}"#)));
+        assert!(!body("1").means(&body("2")));
+        assert!(body("no JSON").means(&body("no JSON")));
+        let left = Body::Left { bytes: 9, why: Left::Size };
+        assert!(!left.means(&left) && left.bytes().is_none());
     }
 }
