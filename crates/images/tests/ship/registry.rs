@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use kubernetes::ship::{Address, Missing, Owner, Programs, Registry, Sent, Ship, ShipError};
+use images::ship::{Address, Missing, Owner, Programs, Registry, Sent, Ship, ShipError};
 
 use crate::made::{SAYS, app, image, keep};
 use crate::started::{Removed, registry, run_dyn};

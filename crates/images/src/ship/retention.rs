@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::image::Digest;
+use crate::Digest;
 
 /// A registry's list of tags.
 #[derive(Deserialize)]

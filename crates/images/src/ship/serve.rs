@@ -25,7 +25,8 @@ use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::{Missing, Owner, Pruned, PullPolicy, Sent, Ship, ShipError, Stock};
-use crate::image::{Digest, Image, MANIFEST};
+use crate::manifest::MANIFEST;
+use crate::{Digest, Image};
 
 /// A registry of this session's. Dropping it closes it.
 pub struct Serve {

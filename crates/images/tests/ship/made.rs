@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-use kubernetes::image::{Base, Image, Library, build};
+use images::{Base, Image, Library, build};
 
 /// The host's layer, made once.
 static BASE: LazyLock<Base> = LazyLock::new(|| {

@@ -1,14 +1,14 @@
 //! What there is to know of a program before it goes into an image: what it needs, for which machine it is, and how
 //! much of it is there for debuggers alone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, elf};
 
-use super::ImageError;
+use crate::ImageError;
 
 type Header = elf::FileHeader64<Endianness>;
 
@@ -71,46 +71,79 @@ pub(crate) fn strip(path: &Path, content: &[u8]) -> Result<Vec<u8>, ImageError> 
     Ok(stripped)
 }
 
-/// The shared objects a program or library is loaded with, the loader among them. The loader itself is asked: it
-/// knows its paths, its cache and what the objects need in turn. A library names no loader; its program's is asked.
-pub(crate) fn shared_objects(
-    path: &Path,
-    content: &[u8],
-    loader: Option<&Path>,
-) -> Result<BTreeSet<PathBuf>, ImageError> {
-    let own = interpreter(path, content)?;
-    let Some(loader) = own.as_deref().or(loader) else { return Ok(BTreeSet::new()) };
-    let refuse = |words: String| ImageError::Loader { loader: loader.to_owned(), program: path.to_owned(), words };
-    let program = path.canonicalize().map_err(ImageError::read(path))?;
-    let output =
-        Command::new(loader).arg("--list").arg(&program).output().map_err(|error| refuse(error.to_string()))?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    // musl lists what is missing, glibc stops there.
-    let stopped =
-        complaint.split_once("error while loading shared libraries: ").and_then(|(_, rest)| rest.split_once(':'));
-    let listed_as_missing = said.lines().find_map(|line| line.trim().strip_suffix("=> not found"));
-    if let Some(object) = stopped.map(|(object, _)| object).or(listed_as_missing) {
-        return Err(ImageError::Missing { object: object.trim().to_owned(), program: path.to_owned() });
-    }
-    if !output.status.success() {
-        // A program that needs nothing is a complaint to some loaders.
-        if complaint.contains("statically linked") || said.contains("statically linked") {
-            return Ok(BTreeSet::new());
-        }
-        return Err(refuse(complaint.trim().to_owned()));
-    }
-    Ok(listed(&said).chain([loader.to_owned()]).collect())
+/// What a program is started with.
+#[derive(Clone, Debug)]
+pub struct Linked {
+    /// The loader it names; none where it is static.
+    pub loader: Option<PathBuf>,
+    /// Shared objects, the loader among them.
+    pub objects: BTreeSet<PathBuf>,
 }
 
-/// The paths in a loader's list: `NAME => PATH (ADDRESS)`, or `PATH (ADDRESS)`.
-fn listed(said: &str) -> impl Iterator<Item = PathBuf> {
-    let paths = said.lines().filter_map(|line| {
-        let path = line.split_once("=>").map_or(line, |(_, path)| path);
-        let path = path.rsplit_once(" (").map_or(path, |(path, _)| path).trim();
-        path.starts_with('/').then(|| PathBuf::from(path))
+impl Linked {
+    pub(crate) fn of(path: &Path, content: &[u8]) -> Result<Self, ImageError> {
+        let loader = interpreter(path, content)?;
+        let objects = loader.as_deref().map_or_else(|| Ok(BTreeSet::new()), |loader| shared_objects(path, loader))?;
+        Ok(Self { loader, objects })
+    }
+}
+
+/// The names of the shared objects that an ELF file needs (`DT_NEEDED`). None where it is no ELF file.
+pub fn needed(content: &[u8]) -> Option<Vec<String>> {
+    let header = Header::parse(content).ok()?;
+    let endian = header.endian().ok()?;
+    let table = header.sections(endian, content).ok()?.dynamic_table(endian, content).ok()?;
+    let names = table.iter().filter(|entry| entry.tag == elf::DT_NEEDED).filter_map(|entry| table.string(entry).ok());
+    Some(names.map(|name| String::from_utf8_lossy(name).into_owned()).collect())
+}
+
+/// The shared objects a program or library is loaded with by a loader, that loader among them.
+pub(crate) fn shared_objects(path: &Path, loader: &Path) -> Result<BTreeSet<PathBuf>, ImageError> {
+    let mut objects = BTreeSet::from([loader.to_owned()]);
+    for (object, found) in resolve(path, loader)? {
+        let missing = || ImageError::Missing { object, program: path.to_owned() };
+        objects.insert(found.ok_or_else(missing)?);
+    }
+    Ok(objects)
+}
+
+/// The shared objects a program or library is loaded with, by name; none where this machine does not have it. The
+/// loader itself is asked: it knows its paths, its cache and what the objects need in turn.
+pub fn resolve(path: &Path, loader: &Path) -> Result<BTreeMap<String, Option<PathBuf>>, ImageError> {
+    let refuse = |words: &str| ImageError::Loader {
+        loader: loader.to_owned(),
+        program: path.to_owned(),
+        words: words.to_owned(),
+    };
+    // A program whose file is gone is read by a link that leads nowhere.
+    let program = path.canonicalize().or_else(|_| std::path::absolute(path)).map_err(ImageError::read(path))?;
+    let output = Command::new(loader).arg("--list").arg(&program).output();
+    let output = output.map_err(|error| refuse(&error.to_string()))?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    let mut objects = listed(&said);
+    // musl lists what is missing, glibc stops there. A program that needs nothing is a complaint to some loaders.
+    if let Some((_, rest)) = complaint.split_once("error while loading shared libraries: ") {
+        objects.insert(rest.split(':').next().unwrap_or(rest).trim().to_owned(), None);
+    } else if !output.status.success() && ![&said, &complaint].iter().any(|it| it.contains("statically linked")) {
+        return Err(refuse(complaint.trim()));
+    }
+    Ok(objects)
+}
+
+/// A loader's list: `NAME => PATH (ADDRESS)`, `NAME => not found`, or `PATH (ADDRESS)`.
+fn listed(said: &str) -> BTreeMap<String, Option<PathBuf>> {
+    let objects = said.lines().map(str::trim).filter_map(|line| {
+        let bare = |text: &str| text.rsplit_once(" (").map_or(text, |(text, _)| text).trim().to_owned();
+        let Some((name, path)) = line.split_once("=>") else {
+            let path = PathBuf::from(bare(line));
+            let name = path.is_absolute().then(|| path.file_name())??.to_string_lossy().into_owned();
+            return Some((name, Some(path)));
+        };
+        let path = PathBuf::from(bare(path));
+        Some((name.trim().to_owned(), path.is_absolute().then_some(path)))
     });
-    paths.collect::<Vec<_>>().into_iter()
+    objects.collect()
 }
 
 #[cfg(test)]
@@ -141,8 +174,8 @@ mod tests {
     #[test]
     fn the_loader_tells_what_this_program_needs() {
         let (path, content) = own();
-        let loader = interpreter(&path, &content).unwrap().unwrap();
-        let objects = shared_objects(&path, &content, None).unwrap();
+        let Linked { loader, objects } = Linked::of(&path, &content).unwrap();
+        let loader = loader.unwrap();
         assert!(objects.contains(&loader), "{objects:?}");
         assert!(objects.iter().any(|object| object.to_string_lossy().contains("libc.so")), "{objects:?}");
         assert!(objects.iter().all(|object| object.is_file()), "{objects:?}");
@@ -164,8 +197,11 @@ mod tests {
         let glibc = "\tlinux-vdso.so.1 (0x00007ffd)\n\tlibm.so.6 => /lib/my libs/libm.so.6 (0x00007f)\n\
                      \t/lib64/ld-linux-x86-64.so.2 (0x00007f)\n";
         let musl = "\t/lib/ld-musl-x86_64.so.1 (0x7f)\n\tlibc.musl-x86_64.so.1 => /lib/ld-musl-x86_64.so.1 (0x7f)\n";
-        let read = |said| listed(said).map(|path| path.display().to_string()).collect::<Vec<_>>();
-        assert_eq!(read(glibc), ["/lib/my libs/libm.so.6", "/lib64/ld-linux-x86-64.so.2"]);
+        let read =
+            |said| listed(said).into_values().map(|path| path.unwrap().display().to_string()).collect::<Vec<_>>();
+        assert_eq!(read(glibc), ["/lib64/ld-linux-x86-64.so.2", "/lib/my libs/libm.so.6"]);
         assert_eq!(read(musl), ["/lib/ld-musl-x86_64.so.1", "/lib/ld-musl-x86_64.so.1"]);
+        assert_eq!(listed("\tliby.so => not found\n"), BTreeMap::from([("liby.so".to_owned(), None)]));
+        assert_eq!(needed(b"no library"), None);
     }
 }

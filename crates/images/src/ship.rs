@@ -4,8 +4,8 @@
 //!
 //! ```no_run
 //! # use std::collections::BTreeSet;
-//! # async fn push(image: kubernetes::image::Image) -> Result<(), kubernetes::ship::ShipError> {
-//! use kubernetes::ship::{Facts, Local, Node, Owner, Programs, choose, open};
+//! # async fn push(image: images::Image) -> Result<(), images::ship::ShipError> {
+//! use images::ship::{Facts, Local, Node, Owner, Programs, choose, open};
 //!
 //! // What the cluster says, and what is on this machine, decide on the way.
 //! let programs = Programs::default();
@@ -49,7 +49,7 @@ use std::net::SocketAddr;
 
 use async_trait::async_trait;
 
-use crate::image::Image;
+use crate::Image;
 
 pub use address::Address;
 pub use choice::{Choice, Facts, Hosted, Node, choose};

@@ -7,8 +7,8 @@ use std::path::Path;
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{Digest, FOLDER, HOST, ImageError, Layer, USER};
-use crate::image::base::CERTIFICATES;
+use crate::base::CERTIFICATES;
+use crate::{Digest, FOLDER, HOST, ImageError, Layer, USER};
 
 /// Media type of a manifest.
 pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::image::Image;
+use crate::Image;
 
 /// An app, at a place it is pushed to.
 #[derive(Clone, Debug, PartialEq, Eq)]

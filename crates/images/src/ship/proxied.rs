@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use crate::proxy::Proxies;
+use protocol::proxy::Proxies;
 
 /// Connects to hosts as they are, or through a proxy.
 #[derive(Clone)]

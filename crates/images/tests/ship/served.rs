@@ -1,6 +1,6 @@
 //! No registry at all.
 
-use kubernetes::ship::{Owner, Serve, Served, Ship, ShipError};
+use images::ship::{Owner, Serve, Served, Ship, ShipError};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -10,7 +10,8 @@ use hyper::{Method, StatusCode};
 use super::retention::{self, Listing};
 use super::transport::{Answer, Ask, Transport};
 use super::{Address, Missing, Owner, Programs, Pruned, PullPolicy, Sent, Ship, ShipError, Stock};
-use crate::image::{Digest, Image, MANIFEST};
+use crate::manifest::MANIFEST;
+use crate::{Digest, Image};
 
 /// So many things are sent side by side.
 const ABREAST: usize = 4;

@@ -22,7 +22,7 @@ use url::{Url, form_urlencoded};
 use super::credential::{self, Credential};
 use super::proxied::Proxied;
 use super::{Address, ShipError, address};
-use crate::proxy::Proxies;
+use protocol::proxy::Proxies;
 
 /// A registry that is there takes a connection within this.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -92,7 +92,7 @@ impl Transport {
         tcp.set_connect_timeout(Some(CONNECT));
         let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
         let client = Client::builder(TokioExecutor::new())
-            .build(connector.wrap_connector(Proxied::new(tcp, Proxies::of_environment())));
+            .build(connector.wrap_connector(Proxied::new(tcp, Proxies::read(|name| std::env::var(name).ok()))));
         Ok(Self { client, address, credential, answer: Mutex::default() })
     }
 

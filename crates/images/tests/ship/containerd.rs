@@ -1,6 +1,6 @@
 //! containerd.
 
-use kubernetes::ship::{Containerd, Missing, Owner, Programs, PullPolicy, Sent, Ship};
+use images::ship::{Containerd, Missing, Owner, Programs, PullPolicy, Sent, Ship};
 
 use crate::made::{SAYS, app, image, keep};
 use crate::started::{containerd, run};

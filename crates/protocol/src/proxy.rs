@@ -22,11 +22,6 @@ enum Direct {
 }
 
 impl Proxies {
-    /// Those of this process's environment.
-    pub fn of_environment() -> Self {
-        Self::read(|name| std::env::var(name).ok())
-    }
-
     /// Those that variables say.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
         let said = |name: &str| {

@@ -1,15 +1,15 @@
 //! The host's layer: the `dyn` program, the shared objects it is loaded with, certificates of authorities, and how
 //! names are looked up. It is made once for each `dyn` and kept.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::layer::{self, File};
-use super::{Digest, HOST, ImageError, Layer, elf};
+use crate::elf::{self, Linked};
+use crate::layer::{self, File};
+use crate::{Digest, HOST, ImageError, Layer};
 
 /// Where certificates are inside.
 pub(crate) const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -34,9 +34,55 @@ pub struct Base {
     pub layer: Layer,
     /// `amd64` or `arm64`: the nodes it runs on.
     pub architecture: &'static str,
-    pub(crate) interpreter: Option<PathBuf>,
-    /// Shared objects in it.
-    pub(crate) objects: BTreeSet<PathBuf>,
+    pub(crate) linked: Linked,
+}
+
+/// The files that a host needs to run: the program, its shared objects, certificates of authorities.
+#[derive(Clone, Debug)]
+pub struct HostFiles {
+    /// How the program is linked.
+    pub linked: Linked,
+    architecture: &'static str,
+    files: Vec<File>,
+}
+
+impl HostFiles {
+    /// Reads a host program and what it needs of this machine.
+    pub fn read(host: &Path, certificates: Option<&Path>) -> Result<Self, ImageError> {
+        let content = fs::read(host).map_err(ImageError::read(host))?;
+        let architecture = elf::architecture(host, &content)?;
+        let linked = Linked::of(host, &content)?;
+        let program = Bytes::from(elf::strip(host, &content)?);
+        let mut files = vec![
+            File { inside: HOST.into(), content: program, mode: 0o755 },
+            File { inside: "/etc/nsswitch.conf".into(), content: Bytes::from_static(NAMES), mode: 0o644 },
+        ];
+        if let Some(certificates) = certificates {
+            files.push(File::read(Path::new(CERTIFICATES), certificates, 0o644)?);
+        }
+        for object in &linked.objects {
+            files.push(File::read(object, object, 0o755)?);
+        }
+        Ok(Self { linked, architecture, files })
+    }
+
+    /// A hash of all files.
+    pub fn key(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(FORMAT.as_bytes());
+        for file in &self.files {
+            hasher.update(&(file.inside.as_os_str().len() as u64).to_le_bytes());
+            hasher.update(file.inside.as_os_str().as_encoded_bytes());
+            hasher.update(&(file.content.len() as u64).to_le_bytes());
+            hasher.update(&file.content);
+        }
+        hasher.finalize().to_hex()[..32].to_owned()
+    }
+
+    /// The file system of an image as a tar archive, as `docker import` reads it.
+    pub fn archive(&self) -> Result<Vec<u8>, ImageError> {
+        layer::archive(&FOLDERS, &self.files)
+    }
 }
 
 /// What is written beside a kept layer.
@@ -55,34 +101,22 @@ impl Base {
     }
 
     fn prepare_with(host: &Path, cache: &Path, certificates: &Path) -> Result<Self, ImageError> {
-        let content = fs::read(host).map_err(ImageError::read(host))?;
-        let architecture = elf::architecture(host, &content)?;
-        let interpreter = elf::interpreter(host, &content)?;
-        let objects = elf::shared_objects(host, &content, None)?;
-        let program = Bytes::from(elf::strip(host, &content)?);
-        let mut files = vec![
-            File { inside: HOST.into(), content: program, mode: 0o755 },
-            File { inside: "/etc/nsswitch.conf".into(), content: Bytes::from_static(NAMES), mode: 0o644 },
-            File::read(Path::new(CERTIFICATES), certificates, 0o644)?,
-        ];
-        for object in &objects {
-            files.push(File::read(object, object, 0o755)?);
-        }
-        let key = key(&files);
+        let host = HostFiles::read(host, Some(certificates))?;
+        let key = host.key();
         let layer = match find(cache, &key) {
             Some(kept) => kept,
             None => {
-                let layer = layer::write(&FOLDERS, files)?;
+                let layer = layer::write(&FOLDERS, &host.files)?;
                 keep(cache, &key, &layer)?;
                 layer
             }
         };
-        Ok(Self { layer, architecture, interpreter, objects })
+        Ok(Self { layer, architecture: host.architecture, linked: host.linked })
     }
 }
 
-/// This machine's certificates of authorities in one file.
-fn certificates() -> Result<PathBuf, ImageError> {
+/// The file with this machine's certificates of authorities.
+pub fn certificates() -> Result<PathBuf, ImageError> {
     let named = std::env::var_os("SSL_CERT_FILE").filter(|file| !file.is_empty()).map(PathBuf::from);
     let known = KEPT.iter().map(PathBuf::from);
     let looked: Vec<PathBuf> = named.into_iter().chain(known).collect();
@@ -91,19 +125,6 @@ fn certificates() -> Result<PathBuf, ImageError> {
         let looked: Vec<String> = looked.iter().map(|file| file.display().to_string()).collect();
         ImageError::NoCertificates { looked: looked.join(", ") }
     })
-}
-
-/// What a layer is told from others by.
-fn key(files: &[File]) -> String {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(FORMAT.as_bytes());
-    for file in files {
-        hasher.update(&(file.inside.as_os_str().len() as u64).to_le_bytes());
-        hasher.update(file.inside.as_os_str().as_encoded_bytes());
-        hasher.update(&(file.content.len() as u64).to_le_bytes());
-        hasher.update(&file.content);
-    }
-    hasher.finalize().to_hex()[..32].to_owned()
 }
 
 /// The layer kept under a key. One that was cut short has another digest and is as good as none.

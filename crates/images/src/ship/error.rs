@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::image::ImageError;
+use crate::ImageError;
 
 /// Why images are not where nodes find them. The words fit on their own; [`ShipError::mend`] says what to do.
 #[derive(Debug, Error)]
@@ -69,8 +69,13 @@ pub enum ShipError {
         what: String,
     },
     /// The way by which nodes fetch from this session cannot be made, or not be taken away.
-    #[error(transparent)]
-    Way(Box<crate::cluster::ClusterError>),
+    #[error("{words}")]
+    Way {
+        /// Why not.
+        words: String,
+        /// What to do.
+        hint: Option<String>,
+    },
     /// A program that is needed is not there.
     #[error("cannot {what}: the program {program} is not on PATH")]
     NoTool {
@@ -132,7 +137,7 @@ impl ShipError {
             Self::Credentials { registry, .. } => format!("log in anew with `docker login {registry}`"),
             Self::DiskFull { place, .. } => format!("make room at {place}; `dyn push` sends only what is missing then"),
             Self::NoTool { program, .. } => format!("install {program}, or ship another way with --registry"),
-            Self::Way(error) => return error.hint(),
+            Self::Way { hint, .. } => return hint.clone(),
             Self::Bind { .. } => "give another port or address to serve at".to_owned(),
             _ => return None,
         })

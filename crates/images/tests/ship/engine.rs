@@ -1,6 +1,6 @@
 //! Docker's engine.
 
-use kubernetes::ship::{Engine, Owner, Programs, Sent, Ship};
+use images::ship::{Engine, Owner, Programs, Sent, Ship};
 
 use crate::made::{SAYS, app, image, keep};
 use crate::started::{Removed, run_dyn};

@@ -1,10 +1,12 @@
+//! OCI images of services, and the ways they take to registries and engines (feature `registry`).
+//!
 //! The image a service runs from on a cluster: the host's layer, which services share, and above it a small layer
 //! with the service's library. No base image, no shell, no distribution; the same inputs give the same bytes.
 //!
 //! ```no_run
 //! # use std::path::Path;
-//! # fn main() -> Result<(), kubernetes::image::ImageError> {
-//! use kubernetes::image::{Base, Library, build};
+//! # fn main() -> Result<(), images::ImageError> {
+//! use images::{Base, Library, build};
 //! let base = Base::prepare(&std::env::current_exe().unwrap_or_default(), Path::new("cache/images"))?;
 //! let library = Library { app: "building", service: "map", version: "map@0a1b2c3d", path: Path::new("lib-0a1b.so") };
 //! let image = build(&base, &library)?;
@@ -14,10 +16,14 @@
 
 mod archive;
 mod base;
-mod elf;
+pub mod elf;
 mod error;
 mod layer;
 mod manifest;
+#[cfg(feature = "registry")]
+pub mod ship;
+#[cfg(test)]
+mod testing;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -27,10 +33,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 pub use archive::{Named, write as write_archive};
-pub use base::Base;
+pub use base::{Base, HostFiles, certificates};
 pub use error::ImageError;
 pub use layer::Layer;
-pub(crate) use manifest::MANIFEST;
 
 use layer::File;
 
@@ -154,16 +159,19 @@ pub fn build(base: &Base, library: &Library<'_>) -> Result<Image, ImageError> {
     let name = path.file_name().ok_or_else(|| ImageError::NoLibrary { path: path.to_owned() })?;
     let name = name.to_string_lossy().into_owned();
     let content = std::fs::read(path).map_err(ImageError::read(path))?;
-    let needed = elf::shared_objects(path, &content, base.interpreter.as_deref())?;
-    let more: Vec<PathBuf> = needed.difference(&base.objects).cloned().collect();
+    // A library names no loader; the host's is asked.
+    let loader = base.linked.loader.as_deref();
+    let needed = loader.map_or_else(|| Ok(BTreeSet::new()), |loader| elf::shared_objects(path, loader))?;
+    let more: Vec<PathBuf> = needed.difference(&base.linked.objects).cloned().collect();
     let mut layers = vec![base.layer.clone()];
     if !more.is_empty() {
         let files = more.iter().map(|file| File::read(file, file, 0o755)).collect::<Result<Vec<_>, _>>()?;
-        layers.push(layer::write(&[], files)?);
+        layers.push(layer::write(&[], &files)?);
     }
     let inside = Path::new(FOLDER).join(&name);
-    layers.push(layer::write(&[], vec![File { inside, content: content.into(), mode: 0o644 }])?);
-    let folders: BTreeSet<&Path> = base.objects.iter().chain(&more).filter_map(|object| object.parent()).collect();
+    layers.push(layer::write(&[], &[File { inside, content: content.into(), mode: 0o644 }])?);
+    let folders: BTreeSet<&Path> =
+        base.linked.objects.iter().chain(&more).filter_map(|object| object.parent()).collect();
     let config =
         manifest::config(base.architecture, &folders, &layers, &[(APP, app), (SERVICE, service), (VERSION, version)])?;
     let config_digest = Digest::of(&config);

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use kubernetes::ship::{Loader, Nodes, Owner, Programs, Sent, Ship};
+use images::ship::{Loader, Nodes, Owner, Programs, Sent, Ship};
 
 use crate::made::{app, image, keep};
 use crate::started::{containerd, executable};

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::tool::Tool;
 use super::{Missing, Owner, Programs, Pruned, PullPolicy, Sent, Ship, ShipError, Stock, retention};
-use crate::image::{Digest, Image, Named, write_archive};
+use crate::{Digest, Image, Named, write_archive};
 
 /// Kubernetes' images are kept apart from others by containerd.
 const NAMESPACE: &str = "k8s.io";

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::containerd::REGISTRY;
 use super::tool::Tool;
 use super::{Missing, Owner, Programs, Pruned, PullPolicy, Sent, Ship, ShipError, Stock};
-use crate::image::{APP, Digest, Image, Named, write_archive};
+use crate::{APP, Digest, Image, Named, write_archive};
 
 /// Docker's engine, which runs the pods.
 pub struct Engine {

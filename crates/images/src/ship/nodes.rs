@@ -10,7 +10,7 @@ use futures_util::future::try_join_all;
 use super::containerd::{Ctr, Load, reference};
 use super::tool::Tool;
 use super::{Missing, Owner, Programs, Pruned, PullPolicy, Sent, Ship, ShipError, Stock};
-use crate::image::{Digest, Image, ImageError};
+use crate::{Digest, Image, ImageError};
 
 /// A tool that loads images into nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

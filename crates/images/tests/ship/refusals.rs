@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use kubernetes::ship::{Address, Owner, Programs, Registry, Ship, ShipError};
+use images::ship::{Address, Owner, Programs, Registry, Ship, ShipError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -66,7 +66,7 @@ async fn each_refusal_names_registry_deed_and_mend() {
     let there = answer("200 OK", "", "");
     let (address, _) = stand_in(&[&absent, &absent, &there, &there, &absent]).await;
     let refused = open(&address, None).await.put(&[&map]).await.unwrap_err();
-    assert!(refused.to_string().starts_with("send "), "{refused}");
+    assert!(refused.to_string().starts_with("cannot send "), "{refused}");
     assert!(refused.mend().unwrap().contains("want it made before"), "{refused:?}");
     let full = r#"{"errors":[{"code":"UNKNOWN","detail":"write /data: no space left on device"}]}"#;
     let (address, _) =

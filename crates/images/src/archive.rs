@@ -7,8 +7,8 @@ use std::io;
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::manifest::{Descriptor, MANIFEST};
-use super::{Digest, Image, ImageError};
+use crate::manifest::{Descriptor, MANIFEST};
+use crate::{Digest, Image, ImageError};
 
 /// An image and what it is to be called where it comes to.
 #[derive(Clone, Copy, Debug)]
