@@ -18,7 +18,7 @@ use futures_util::FutureExt;
 use local_cluster::{Backend, Program};
 use parking_lot::Mutex;
 use session_api::Report;
-use session_api::measured::Comparison;
+use session_api::measured::HopComparison;
 use session_api::snapshot::Snapshot;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
@@ -32,16 +32,16 @@ use crate::effect::{Effect, Wanted};
 use crate::environment::Environments;
 use crate::event::Event;
 use crate::follow;
-use crate::home::Place;
+use crate::home::AppPlace;
 use crate::journal::Journal;
 use crate::judge;
 use crate::lock::Lock;
 use crate::measurer::{Measured, measure};
-use crate::options::Options;
+use crate::options::SessionOptions;
 use crate::queued::Queued;
 use crate::recorder::{self, Recorder};
 use crate::restart;
-use crate::running::Running;
+use crate::running::RunningSession;
 use crate::session::StartError;
 use crate::state::{Settings, State};
 use crate::telemetry::{Followed, Recorded};
@@ -105,8 +105,8 @@ pub(crate) struct Actor {
 
 impl Actor {
     pub(crate) fn new(
-        options: Options,
-        place: Place,
+        options: SessionOptions,
+        place: AppPlace,
         lock: Lock,
         token: String,
         control: Control,
@@ -279,7 +279,7 @@ impl Actor {
             let mut hop = hop.clone();
             let edit = measured.compared.get(&service.name).and_then(|(_, after)| self.state.edit_of(after));
             // Of a version that no edit brought there is nothing to compare.
-            hop.edit = hop.edit.zip(edit).map(|(compared, edit)| Comparison { edit, ..compared });
+            hop.edit = hop.edit.zip(edit).map(|(compared, edit)| HopComparison { edit, ..compared });
             picture.hops.insert(service.name.clone(), hop);
         }
         picture
@@ -435,7 +435,7 @@ impl Actor {
             _ => {}
         }
         if let Report::Ready { url, backend, services, .. } = &report {
-            let running = Running {
+            let running = RunningSession {
                 pid: std::process::id(),
                 backend: backend.clone(),
                 url: url.clone(),

@@ -41,17 +41,17 @@ mod verdict;
 mod work;
 
 pub use environment::{Shell, Variables, environment, findings};
-pub use home::{Home, HomeError, Place};
+pub use home::{AppPlace, Home, HomeError};
 pub use load::load;
-pub use local_cluster::{Entry, FILES_HINT, Lost, On, Receiver, Sender, queue};
+pub use local_cluster::{FILES_HINT, Lost, On, QueueEntry, Receiver, Sender, queue};
 pub use lock::{Lock, LockError};
 pub use measurer::Measured;
-pub use options::{Front, Options, Recording};
+pub use options::{Front, RecordingOptions, SessionOptions};
 pub use pushing::{SettingsError, push_options, settings};
 pub use queued::Queued;
-pub use running::{Running, attach, running};
+pub use running::{RunningSession, attach, running};
 pub use session::{Session, StartError};
-pub use stop::{Ended, StopError, stop};
+pub use stop::{StopError, StopReport, stop};
 pub use subject::subject;
 pub use timeline::{Edited, Edits, edits};
 

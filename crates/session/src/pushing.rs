@@ -7,17 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::App;
-use kubernetes::cluster::Target;
-use kubernetes::history::Source;
+use kubernetes::cluster::ClusterTarget;
+use kubernetes::history::PushedSource;
 use kubernetes::project::Project;
-use kubernetes::push::{self, Done, Listener, Options, Place, PushError, Rollback, Wish, holder};
-use kubernetes::settings::{File, Settings};
-use session_api::push::{Act, Roll, Stage};
+use kubernetes::push::{self, LocalPlace, PushDone, PushError, PushListener, PushOptions, Rollback, Wish, holder};
+use kubernetes::settings::{AppSettings, File};
+use session_api::push::{PushAct, Roll, Stage};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{oneshot, watch};
 
 use crate::event::{Event, News};
-use crate::home::{Home, Place as AppPlace};
+use crate::home::{AppPlace, Home};
 
 /// The roll of a service may take this long.
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -37,7 +37,7 @@ pub enum SettingsError {
     #[error("{}", .mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Mistakes {
         /// Each with its place and its mend.
-        mistakes: Vec<kubernetes::settings::Mistake>,
+        mistakes: Vec<kubernetes::settings::SettingsMistake>,
     },
 }
 
@@ -53,7 +53,7 @@ pub(crate) fn settings_file(file: &Path) -> std::path::PathBuf {
 ///
 /// # Errors
 /// A `dyn.toml` that cannot be read, or says what cannot be.
-pub fn settings(file: &Path, app: &App) -> Result<Settings, SettingsError> {
+pub fn settings(file: &Path, app: &App) -> Result<AppSettings, SettingsError> {
     let beside = settings_file(file);
     let text = crate::load::read(&beside, LONGEST).and_then(|bytes| {
         let is_short = u64::try_from(bytes.len()).is_ok_and(|length| length <= LONGEST);
@@ -67,19 +67,19 @@ pub fn settings(file: &Path, app: &App) -> Result<Settings, SettingsError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => File::default(),
         Err(source) => return Err(SettingsError::Read { file: beside, source }),
     };
-    Ok(Settings::of(app, &said))
+    Ok(AppSettings::of(app, &said))
 }
 
 /// What a push or rollback of a file is made from: `host` is `dyn` itself. Whatever else can be chosen is as it is
 /// where nobody chooses.
 pub fn push_options(
     file: &Path,
-    (app, source, settings): (App, Source, Settings),
-    target: Target,
+    (app, source, settings): (App, PushedSource, AppSettings),
+    target: ClusterTarget,
     (home, place): (&Home, &AppPlace),
     host: std::path::PathBuf,
-) -> Options {
-    Options {
+) -> PushOptions {
+    PushOptions {
         app,
         source,
         project: Project::of(file, settings.name.clone()),
@@ -87,7 +87,7 @@ pub fn push_options(
         root: file.to_owned(),
         target,
         registry: None,
-        place: Place {
+        place: LocalPlace {
             key: format!("{}-{}", place.name, place.id),
             pins: home.clusters(),
             build: home.build(),
@@ -108,7 +108,7 @@ pub(crate) struct Order {
     /// Its number in this session.
     pub(crate) number: u64,
     pub(crate) act: Wanted,
-    pub(crate) options: Options,
+    pub(crate) options: PushOptions,
     /// Who goes on after the plan.
     pub(crate) consent: Consent,
 }
@@ -160,7 +160,7 @@ pub(crate) async fn run(order: Order, wires: Wires) {
     let (number, consent) = (order.number, order.consent);
     let tell = |news| drop(events.send(Event::Push { push: number, news: Box::new(news) }));
     let progress = events.clone();
-    let listener: Listener =
+    let listener: PushListener =
         Arc::new(move |step| drop(progress.send(Event::Push { push: number, news: Box::new(News::Progress(step)) })));
     let declined = |why: &str| News::Ended(Stage::Declined { why: why.to_owned() });
     let ready = tokio::select! {
@@ -205,12 +205,12 @@ pub(crate) async fn run(order: Order, wires: Wires) {
         Ready::Rollback(ready) => ready.carry_out(stop).await,
     };
     tell(News::Ended(match done {
-        Ok(Done { number, sent, ms, .. }) => Stage::Live { number, sent, ms },
+        Ok(PushDone { number, sent, ms, .. }) => Stage::Live { number, sent, ms },
         Err(error) => failed(&error),
     }));
 }
 
-async fn prepare(order: Order, listener: Listener) -> Result<Ready, PushError> {
+async fn prepare(order: Order, listener: PushListener) -> Result<Ready, PushError> {
     match order.act {
         Wanted::Push { .. } => Ok(Ready::Push(Box::new(push::Push::prepare(order.options, listener).await?))),
         Wanted::Rollback { wish, undoes } => {
@@ -239,7 +239,7 @@ impl Ready {
             Self::Push(push) => {
                 let (plan, missing) = (push.plan(), push.missing());
                 News::Prepared {
-                    act: Act::Push,
+                    act: PushAct::Push,
                     services: plan.services.into_iter().map(roll).collect(),
                     layers: missing.layers,
                     bytes: missing.bytes,
@@ -260,7 +260,7 @@ impl Ready {
                 };
                 let of = rollback.before().map_or(0, |record| record.number);
                 News::Prepared {
-                    act: Act::Rollback { to: Some(target.number) },
+                    act: PushAct::Rollback { to: Some(target.number) },
                     services: rollback.versions().into_iter().map(roll).collect(),
                     layers: 0,
                     bytes: 0,
@@ -276,7 +276,7 @@ impl Ready {
     }
 }
 
-fn roll(step: kubernetes::plan::Step) -> Roll {
+fn roll(step: kubernetes::plan::PlanStep) -> Roll {
     use kubernetes::plan::What;
     let what = step.what.to_string();
     let reasons = match step.what {

@@ -14,7 +14,7 @@ use crate::control::Control;
 use crate::event::Event;
 use crate::home::HomeError;
 use crate::lock::{Lock, LockError};
-use crate::options::Options;
+use crate::options::SessionOptions;
 use crate::queued::Queued;
 
 /// A running session. Read to the end after [`Session::interrupt`], it leaves nothing behind; dropped before, what it
@@ -65,7 +65,7 @@ pub enum StartError {
 
 impl Session {
     /// Takes the app's lock and begins. Call it inside a multi-threaded Tokio runtime.
-    pub fn start(options: Options) -> Result<Self, StartError> {
+    pub fn start(options: SessionOptions) -> Result<Self, StartError> {
         let place = options.home.place(&options.file)?;
         let lock = Lock::take(&place.folder, &options.file)?;
         // The secret between a session and its hosts: 128 bits that nobody guesses.

@@ -14,7 +14,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where and how to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub struct ExportSettings {
     /// The collector's address for traces.
     pub endpoint: Url,
     /// Headers of every request: keys of a vendor, mostly.
@@ -37,7 +37,7 @@ pub struct SettingsError {
     pub why: String,
 }
 
-impl Settings {
+impl ExportSettings {
     /// Reads the environment. None where it names no collector, or wants none.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, SettingsError> {
         // Empty is unset, by the specification.
@@ -133,8 +133,10 @@ fn wrong(variable: String, value: String, why: &str) -> SettingsError {
 mod tests {
     use super::*;
 
-    fn read(pairs: &[(&str, &str)]) -> Result<Option<Settings>, SettingsError> {
-        Settings::read(|name| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+    fn read(pairs: &[(&str, &str)]) -> Result<Option<ExportSettings>, SettingsError> {
+        ExportSettings::read(|name| {
+            pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        })
     }
 
     const BASE: (&str, &str) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318");
