@@ -11,8 +11,8 @@ use std::sync::Arc;
 use app::{App, Diagnostic, Place};
 use kubernetes::settings::{Mistake, ServiceSettings, Settings, Variable};
 
-use crate::home::explain;
-use crate::pushing::SettingsError;
+use crate::actor::pushing::SettingsError;
+use crate::store::home::explain;
 
 /// Variables by name.
 pub type Variables = BTreeMap<String, String>;
