@@ -1,4 +1,4 @@
-# The front desk: `just --list`.
+# All commands: `just --list`.
 
 # Run the main job: an app of four services on real readings
 dev *ARGS:

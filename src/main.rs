@@ -93,7 +93,7 @@ fn on_cluster(cluster: &Cluster) -> Result<(), Fault> {
 /// Takes out of `NO_PROXY` what libraries refuse to read, as an empty entry, and `kubectl` passes over.
 fn tidy_no_proxy() {
     for name in ["NO_PROXY", "no_proxy"] {
-        if let Some(tidy) = std::env::var(name).ok().and_then(|value| kubernetes::proxy::tidied(&value)) {
+        if let Some(tidy) = std::env::var(name).ok().and_then(|value| protocol::proxy::tidied(&value)) {
             #[expect(unsafe_code, reason = "no other way to change what libraries read")]
             // SAFETY: this is the first thing `main` does: no other thread is there that could read the environment.
             unsafe {

@@ -265,6 +265,9 @@ pub enum BackendError {
         /// Why it cannot be put beside the library.
         why: String,
     },
+    /// The host's image is not made.
+    #[error("{0}")]
+    Image(#[from] images::ImageError),
     /// There is no such service in the plan.
     #[error("cannot find {0}: it is not part of the plan")]
     Unknown(String),

@@ -121,7 +121,7 @@ pub(crate) async fn is_seen(
     };
     let body = ContainerCreateBody {
         image: Some(image.to_owned()),
-        entrypoint: Some(vec![crate::image::HOST.to_owned()]),
+        entrypoint: Some(vec![images::HOST.to_owned()]),
         labels: Some(labels),
         host_config: Some(HostConfig { mounts: Some(vec![mount]), ..HostConfig::default() }),
         ..ContainerCreateBody::default()

@@ -3,7 +3,7 @@
 mod watch;
 mod work;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
@@ -21,13 +21,14 @@ use bollard::query_parameters::{
     StopContainerOptionsBuilder,
 };
 use futures_util::future::join_all;
+use images::elf::Linked;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::backend::{Backend, BackendError, Begun, Event, Plan, Seat, Spec, Specs, Work};
 use crate::carry::{self, Carried, INSIDE};
 use crate::context::Meant;
 use crate::engine::{self, APP, Found, ID, SERVICE, status};
-use crate::image;
+use crate::image::{self, HostImage};
 use crate::objects;
 use crate::port::Ports;
 use crate::queue::{Receiver, Sender, queue};
@@ -72,13 +73,13 @@ struct Inner {
     condemned: Mutex<HashSet<String>>,
     still: Standstill,
     working: work::Working,
-    /// Names of the shared objects in the image.
-    objects: BTreeSet<String>,
 }
 
 #[derive(Clone)]
 struct Opened {
     image: String,
+    /// How the host in the image is linked.
+    linked: Arc<Linked>,
     ports: BTreeMap<String, u16>,
     /// Whether the engine sees no file of this machine.
     is_carried: bool,
@@ -103,7 +104,6 @@ impl Docker {
             condemned: Mutex::default(),
             still: Standstill::default(),
             working: work::Working::default(),
-            objects: names_in_image(),
         };
         Self { inner: Arc::new(inner), inbox: tokio::sync::Mutex::new(inbox) }
     }
@@ -122,13 +122,13 @@ impl Backend for Docker {
     async fn open(&self) -> Result<BTreeMap<String, Seat>, BackendError> {
         let inner = &self.inner;
         engine::sweep(&inner.engine, &inner.plan.id).await?;
-        let (image, made) = image::ensure(&inner.engine, &inner.plan.host.path()).await?;
-        if made {
+        let HostImage { name: image, is_new, linked } = image::ensure(&inner.engine, &inner.plan.host.path()).await?;
+        if is_new {
             inner.tell(Event::Notice(format!("made the image {image} that services run on")));
         }
         let is_carried = inner.is_carried(&image).await?;
         inner.network().await?;
-        *inner.opened() = Some(Opened { image, ports: BTreeMap::new(), is_carried });
+        *inner.opened() = Some(Opened { image, linked: Arc::new(linked), ports: BTreeMap::new(), is_carried });
         tokio::spawn(watch::watch(inner.clone()));
         // The processes of an engine elsewhere are out of sight.
         if !is_carried {
@@ -225,11 +225,11 @@ impl Backend for Docker {
     async fn bring(&self, service: &str) -> Result<(), BackendError> {
         let inner = &self.inner;
         let spec = inner.specs.get(service)?;
-        let (name, folder, known) = (spec.service.clone(), spec.folder.clone(), inner.objects.clone());
-        let completed = tokio::task::spawn_blocking(move || objects::complete(&name, &folder, &known)).await;
+        let opened = inner.opened().clone().ok_or_else(|| BackendError::Unknown(service.to_owned()))?;
+        let (name, folder, host) = (spec.service.clone(), spec.folder.clone(), opened.linked);
+        let completed = tokio::task::spawn_blocking(move || objects::complete(&name, &folder, &host)).await;
         completed.map_err(|error| BackendError::Unknown(format!("{service} ({error})")))??;
-        let is_carried = inner.opened().as_ref().is_some_and(|opened| opened.is_carried);
-        if !is_carried {
+        if !opened.is_carried {
             return Ok(());
         }
         inner.carried.bring(&inner.engine, &inner.container(&spec), &spec.folder).await
@@ -376,7 +376,7 @@ impl Inner {
 
     async fn create(&self, spec: &Spec, name: &str) -> Result<(), BackendError> {
         let opened = self.opened().clone();
-        let Some(Opened { image, ports, is_carried }) = opened else {
+        let Some(Opened { image, ports, is_carried, .. }) = opened else {
             return Err(BackendError::Unknown(spec.service.clone()));
         };
         image::open_to_readers(&spec.folder)
@@ -400,7 +400,7 @@ impl Inner {
         };
         let body = ContainerCreateBody {
             image: Some(image),
-            entrypoint: Some(vec![image::HOST.to_owned()]),
+            entrypoint: Some(vec![images::HOST.to_owned()]),
             cmd: Some(vec!["host".to_owned(), INSIDE.to_owned()]),
             hostname: Some(spec.host.clone()),
             env: Some(environment(&spec.environment, INSIDE)),
@@ -443,13 +443,6 @@ fn mount(folder: &Path, inside: &str) -> Mount {
         read_only: Some(true),
         ..Mount::default()
     }
-}
-
-/// Names of the shared objects that the host's image has: those of this process.
-fn names_in_image() -> BTreeSet<String> {
-    let objects = image::shared_objects().unwrap_or_default();
-    let names = objects.iter().filter_map(|object| object.file_name());
-    names.map(|name| name.to_string_lossy().into_owned()).collect()
 }
 
 /// The session's own user, or nobody where that is root.

@@ -1,37 +1,28 @@
 //! Shared objects that a service's library needs and the host's image does not have, such as the libz of a
 //! `#[link(name = "z")]`: put beside the library, where the loader in the container looks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use object::Endianness;
-use object::elf;
-use object::read::elf::FileHeader;
+use images::elf::{Linked, needed, resolve};
 
 use crate::backend::BackendError;
 
-/// The names of the shared objects that an ELF file needs (`DT_NEEDED`). None where it is no ELF file.
-pub(crate) fn needed(content: &[u8]) -> Option<Vec<String>> {
-    let header = elf::FileHeader64::<Endianness>::parse(content).ok()?;
-    let endian = header.endian().ok()?;
-    let table = header.sections(endian, content).ok()?.dynamic_table(endian, content).ok()?;
-    let names = table.iter().filter(|entry| entry.tag == elf::DT_NEEDED).filter_map(|entry| table.string(entry).ok());
-    Some(names.map(|name| String::from_utf8_lossy(name).into_owned()).collect())
-}
-
-/// Puts what the libraries in a folder need beside them. `known`: names that the image has.
+/// Puts what the libraries in a folder need beside them, but for what the host in the container has itself.
 ///
 /// # Errors
 /// Names the library and the object where this machine does not have it either.
-pub(crate) fn complete(service: &str, folder: &Path, known: &BTreeSet<String>) -> Result<(), BackendError> {
+pub(crate) fn complete(service: &str, folder: &Path, host: &Linked) -> Result<(), BackendError> {
+    let known: BTreeSet<_> = host.objects.iter().filter_map(|object| object.file_name()).collect();
+    let is_there = |name: &str| known.contains(OsStr::new(name)) || folder.join(name).exists();
     let entries = fs::read_dir(folder).map_err(BackendError::io(format!("list {}", folder.display())))?;
     let is_library = |path: &PathBuf| path.extension().is_some_and(|end| end == "so");
     for library in entries.flatten().map(|entry| entry.path()).filter(is_library) {
         let content = fs::read(&library).map_err(BackendError::io(format!("read {}", library.display())))?;
-        let foreign = |name: &String| !known.contains(name) && !folder.join(name).exists();
-        let missing: Vec<String> = needed(&content).unwrap_or_default().into_iter().filter(foreign).collect();
+        let mut missing = needed(&content).unwrap_or_default();
+        missing.retain(|name| !is_there(name));
         if missing.is_empty() {
             continue;
         }
@@ -44,8 +35,11 @@ pub(crate) fn complete(service: &str, folder: &Path, known: &BTreeSet<String>) -
             return Err(lacks(named, "the library names it by its path on this machine".to_owned()));
         }
         let first = missing.first().map_or("", String::as_str);
-        for (name, path) in found(&library).map_err(|why| lacks(first, why))? {
-            if known.contains(&name) || folder.join(&name).exists() {
+        let loader = host.loader.as_deref();
+        let loader =
+            loader.ok_or_else(|| lacks(first, "the host has no loader that could be asked for it".to_owned()))?;
+        for (name, path) in resolve(&library, loader).map_err(|why| lacks(first, why.to_string()))? {
+            if is_there(&name) {
                 continue;
             }
             let path = path.ok_or_else(|| lacks(&name, "this machine does not have it".to_owned()))?;
@@ -62,33 +56,6 @@ fn put(folder: &Path, name: &str, from: &Path) -> std::io::Result<()> {
     fs::rename(aside, folder.join(name))
 }
 
-/// All that a library is loaded with, by name, as this machine's loader finds it: it knows its paths and its cache.
-fn found(library: &Path) -> Result<BTreeMap<String, Option<PathBuf>>, String> {
-    let own = fs::read("/proc/self/exe").map_err(|error| format!("cannot read this program: {error}"))?;
-    let loader = crate::image::interpreter(&own).ok_or("this program has no loader that could be asked for it")?;
-    let output = Command::new(&loader).arg("--list").arg(library).output();
-    let output = output.map_err(|error| format!("cannot ask {loader}: {error}"))?;
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    let mut objects = listed(&String::from_utf8_lossy(&output.stdout));
-    // glibc stops at what is missing, musl lists it.
-    if let Some((_, rest)) = complaint.split_once("error while loading shared libraries: ") {
-        objects.insert(rest.split(':').next().unwrap_or(rest).trim().to_owned(), None);
-    } else if !output.status.success() {
-        return Err(complaint.trim().to_owned());
-    }
-    Ok(objects)
-}
-
-/// A loader's list: `NAME => PATH (ADDRESS)`, `NAME => not found`, or `PATH (ADDRESS)`.
-fn listed(said: &str) -> BTreeMap<String, Option<PathBuf>> {
-    let objects = said.lines().filter_map(|line| {
-        let (name, path) = line.trim().split_once(" => ")?;
-        let path = path.rsplit_once(" (").map_or(path, |(path, _)| path);
-        Some((name.to_owned(), path.starts_with('/').then(|| PathBuf::from(path))))
-    });
-    objects.collect()
-}
-
 /// Whether shared objects lie beside the libraries of a service.
 pub(crate) fn are_in(folder: &Path) -> bool {
     let names = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
@@ -98,6 +65,8 @@ pub(crate) fn are_in(folder: &Path) -> bool {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use std::process::Command;
+
     use super::*;
 
     /// Compiles a C text to a shared object.
@@ -124,21 +93,16 @@ mod tests {
         let text = "int outer(void); int get(void) { return outer(); }";
         let made = compile(&service, "library.so", text, &[&path, "-l:libouter.so.2", &rpath]);
         assert_eq!(needed(&fs::read(&made).unwrap()), Some(vec!["libouter.so.2".to_owned()]));
-        complete("get", &service, &BTreeSet::new()).unwrap();
+        let host = std::env::current_exe().unwrap();
+        let mut host = images::HostFiles::read(&host, None).unwrap().linked;
+        complete("get", &service, &host).unwrap();
         assert!(service.join("libouter.so.2").is_file() && service.join("libinner.so.1").is_file());
 
         fs::remove_file(service.join("libouter.so.2")).unwrap();
         fs::remove_file(system.join("libouter.so.2")).unwrap();
-        let error = complete("get", &service, &BTreeSet::new()).unwrap_err().to_string();
+        let error = complete("get", &service, &host).unwrap_err().to_string();
         assert!(error.contains("libouter.so.2") && error.contains("get"), "{error}");
-        complete("get", &service, &BTreeSet::from(["libouter.so.2".to_owned()])).unwrap();
-    }
-
-    #[test]
-    fn a_loaders_list_is_read() {
-        let said = "\tlinux-vdso.so.1 (0x7)\n\tlibz.so.1 => /lib/libz.so.1 (0x7)\n\tliby.so => not found\n\t/lib64/ld.so (0x7)\n";
-        let expected = [("liby.so".to_owned(), None), ("libz.so.1".to_owned(), Some(PathBuf::from("/lib/libz.so.1")))];
-        assert_eq!(listed(said), expected.into());
-        assert_eq!(needed(b"no library"), None);
+        host.objects.insert(system.join("libouter.so.2"));
+        complete("get", &service, &host).unwrap();
     }
 }

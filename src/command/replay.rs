@@ -31,15 +31,13 @@ async fn judge(replay: &Replay) -> Result<(), Fault> {
     let program =
         program.map_err(|error| Fault::new(Kind::Machine, format!("cannot find this program's own file: {error}")))?;
     let mut worker = Worker::new(program, material.libraries, material.environments);
-    let mut verdicts = Vec::new();
+    let (mut verdicts, mut is_read) = (Vec::new(), true);
     for service in &material.services {
         let verdict = material.question.judge(service, &mut worker).await;
         let verdict = verdict.map_err(|error| Fault::new(Kind::Machine, error.to_string()))?;
-        if !replay.json {
-            // Said as it is known: a recording may be long.
-            if say(&verdict).is_err() {
-                return Ok(());
-            }
+        // Said as it is known: a recording may be long. The exit code holds where nobody reads on.
+        if !replay.json && is_read {
+            is_read = say(&verdict).is_ok();
         }
         verdicts.push(verdict);
     }

@@ -10,7 +10,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::session::{Client, Dev, PATIENCE, example};
-use crate::support::{app, run};
+use crate::support::{app, dyn_command, run};
 
 crate::on_both_backends!(
     a_function_that_connects_or_starts_a_process_is_not_replayed_and_what_was_recorded_stands_in,
@@ -63,6 +63,12 @@ fn the_code_as_it_was_passes_and_changed_code_fails_and_says_where() {
     let map = verdict("map");
     assert_eq!((&map["recorded"], &map["differ"]), (&json!(5), &json!(5)), "{map}");
     assert_eq!(map["downstream"]["moving_avg"]["changed"][0]["path"], "/average", "{map}");
+    // Nobody reads on, as with `| head -0`: the exit code holds all the same.
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut unread = dyn_command();
+    let unread = unread.arg("replay").args([file.as_os_str(), recording().as_os_str()]).stdout(writer).status();
+    assert_eq!(unread.expect("dyn runs").code(), Some(1));
     // Celsius are far enough apart for no tolerance but the widest.
     assert_eq!(replay(&file, &["--service", "map", "--tolerance", "1"]).0, Some(0));
     assert_eq!(replay(&file, &["--service", "map", "--tolerance", "1e-9"]).0, Some(1));

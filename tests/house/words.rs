@@ -5,6 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use super::documents;
+
 /// Words that stood for something that has a name in the field, and that name.
 const GIVEN_UP: &[(&str, &str)] = &[
     ("desk", "session"),
@@ -47,10 +49,6 @@ const COMMANDS: &[&str] = &[
     "completions",
 ];
 
-fn readme() -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("README.md")
-}
-
 /// Help of every command, as printed.
 fn helps() -> Vec<(String, String)> {
     let help = |arguments: &[&str]| {
@@ -64,10 +62,10 @@ fn helps() -> Vec<(String, String)> {
 }
 
 #[test]
-fn help_and_readme_use_the_words_of_the_glossary() {
+fn help_readme_and_guide_use_the_words_of_the_glossary() {
     let mut texts = helps();
     assert!(texts[0].1.contains("Example:"), "{}", texts[0].1);
-    texts.push(("README.md".to_owned(), readme()));
+    texts.extend(documents::of_users().into_iter().map(|document| (document.name, document.text)));
     for (name, text) in texts {
         let words: Vec<String> = text
             .split(|c: char| !c.is_alphanumeric() && c != '_')
@@ -82,25 +80,28 @@ fn help_and_readme_use_the_words_of_the_glossary() {
 }
 
 #[test]
-fn sentences_of_the_readme_are_short() {
-    let text = readme();
-    let mut is_code = false;
-    let prose = text.lines().filter(|line| {
-        let fence = line.starts_with("```");
-        is_code ^= fence;
-        !is_code && !fence && !line.starts_with(['|', '#'])
-    });
-    let prose: Vec<&str> = prose.collect();
+fn sentences_of_readme_and_guide_are_short() {
     let mut sentences = 0;
-    for paragraph in prose.join("\n").split("\n\n") {
-        let paragraph = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
-        for sentence in paragraph.split_inclusive(['.', '?', '!', ':', ';']).fold(Vec::<String>::new(), sentence) {
-            let words = sentence.split_whitespace().count();
-            assert!(words <= LONGEST, "{words} words: {sentence}");
-            sentences += 1;
+    for document in documents::of_users() {
+        let prose = document.prose().into_iter().filter(|line| !line.starts_with(['|', '#']));
+        // An item of a list is a paragraph of its own.
+        let prose = prose.collect::<Vec<_>>().join("\n").replace("\n- ", "\n\n- ");
+        for paragraph in prose.split("\n\n") {
+            let paragraph = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+            for sentence in paragraph.split_inclusive(['.', '?', '!', ':', ';']).fold(Vec::<String>::new(), sentence) {
+                let words = sentence.split_whitespace().count();
+                assert!(words <= LONGEST, "{}: {words} words: {sentence}", document.name);
+                sentences += 1;
+            }
         }
     }
     assert!(sentences > 50, "{sentences}");
+}
+
+#[test]
+fn the_readme_is_short() {
+    let readme = documents::of_users().remove(0);
+    assert!(readme.text.lines().count() <= 140, "{} has more than 140 lines: the guide has room", readme.name);
 }
 
 /// Puts parts of a text together to sentences: one ends where a blank follows.

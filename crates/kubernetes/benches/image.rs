@@ -12,8 +12,8 @@ use std::time::Instant;
 
 use app::{App, Sources};
 use compiler::{Builder, Profile};
-use kubernetes::image::{Base, Image, Library};
-use kubernetes::ship::{Address, Owner, Programs, Registry, Ship};
+use images::ship::{Address, Owner, Programs, Registry, Ship};
+use images::{Base, Image, Library};
 
 const EDITS: u128 = 15;
 /// The line of `map` that is edited.
@@ -87,7 +87,7 @@ fn registry(folder: &Path) -> (Other, String) {
 fn image(base: &Base, app: &App, artifact: &compiler::Artifact) -> Image {
     let library =
         Library { app: &app.name, service: &artifact.service, version: &artifact.version, path: &artifact.path };
-    kubernetes::image::build(base, &library).unwrap()
+    images::build(base, &library).unwrap()
 }
 
 #[tokio::main]

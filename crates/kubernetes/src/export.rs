@@ -9,7 +9,7 @@ use compiler::BuildError;
 use crate::model::{Wanted, WantedService};
 use crate::object::{self, Stamp};
 use crate::push::PushError;
-use crate::ship::ShipError;
+use images::ship::ShipError;
 
 pub use make::{Request, make};
 

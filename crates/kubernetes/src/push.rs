@@ -38,11 +38,11 @@ pub use rollback::{Rollback, Wish};
 pub use site::Site;
 
 use crate::cluster::{self, Access, Pins};
-use crate::image::Image;
 use crate::model::{Built, Wanted};
 use crate::plan::{self, ObjectStep, Plan, Step, What, plan};
-use crate::ship::{Missing, PullPolicy, Ship};
 use crate::wire::Wires;
+use images::Image;
+use images::ship::{Missing, PullPolicy, Ship};
 pub(crate) use make::Maker;
 
 /// A push that is ready to be carried out: everything is built, nothing is changed yet.

@@ -11,6 +11,7 @@ pub mod fold;
 pub mod header;
 mod moved;
 pub mod otlp;
+pub mod proxy;
 pub mod ranks;
 pub mod record;
 pub mod replay;

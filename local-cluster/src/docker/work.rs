@@ -175,7 +175,7 @@ async fn make(inner: Arc<Inner>, service: &str, arguments: Vec<String>) -> Resul
     };
     let body = ContainerCreateBody {
         image: Some(opened.image),
-        entrypoint: Some(vec![image::HOST.to_owned()]),
+        entrypoint: Some(vec![images::HOST.to_owned()]),
         cmd: Some(arguments),
         hostname: Some(spec.host.clone()),
         env: Some(environment),

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::access::Access;
 use super::error::ClusterError;
-use crate::ship::{Facts, Hosted, Node};
+use images::ship::{Facts, Hosted, Node};
 
 /// Looks at the nodes and at the registry the cluster names. What may not be looked at is left out: another way is
 /// taken then, and said.

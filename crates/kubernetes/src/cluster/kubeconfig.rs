@@ -9,7 +9,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 
 use super::access::Target;
 use super::error::{ClusterError, because};
-use crate::proxy::Proxies;
+use protocol::proxy::Proxies;
 
 /// What the context of a pod is called.
 const IN_CLUSTER: &str = "in-cluster";
@@ -51,7 +51,8 @@ pub(super) async fn choose(target: &Target) -> Result<Chosen, ClusterError> {
     let config = Config::from_custom_kubeconfig(all, &options).await;
     let refuse = |why: String| ClusterError::Context { context: context.clone(), why };
     let mut config = config.map_err(|error| refuse(because(&error)))?;
-    config.proxy_url = proxy(&config.cluster_url, named, &Proxies::of_environment()).map_err(refuse)?;
+    config.proxy_url =
+        proxy(&config.cluster_url, named, &Proxies::read(|name| std::env::var(name).ok())).map_err(refuse)?;
     Ok(Chosen { context, config, plugin })
 }
 
@@ -69,7 +70,8 @@ pub fn current_context() -> Option<String> {
 fn in_cluster() -> Result<Chosen, ClusterError> {
     let refuse = |why: String| ClusterError::Context { context: IN_CLUSTER.to_owned(), why };
     let mut config = Config::incluster().map_err(|error| refuse(because(&error)))?;
-    config.proxy_url = proxy(&config.cluster_url, None, &Proxies::of_environment()).map_err(refuse)?;
+    config.proxy_url =
+        proxy(&config.cluster_url, None, &Proxies::read(|name| std::env::var(name).ok())).map_err(refuse)?;
     Ok(Chosen { context: IN_CLUSTER.to_owned(), config, plugin: None })
 }
 

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::{ExportError, told};
-use crate::image::{FOLDER, HOST, USER};
 use crate::model::{PORT, Wanted, WantedService};
 use crate::settings::Variable;
+use images::{FOLDER, HOST, USER};
 
 /// Where the last service is found on the machine, where nothing else is said.
 const FRONT: u16 = 8080;

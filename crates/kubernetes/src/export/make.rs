@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use app::App;
 
 use super::{ExportError, Format, export};
-use crate::image::Image;
 use crate::model::{Built, Wanted};
 use crate::push::{Event, Listener, Maker, PushError};
 use crate::settings::Settings;
-use crate::ship::{self, Owner, Programs, PullPolicy, Way};
+use images::Image;
+use images::ship::{self, Owner, Programs, PullPolicy, Way};
 
 /// What is exported, and with what of this machine.
 #[derive(Clone, Debug)]

@@ -4,10 +4,10 @@
 use serde_json::{Map, Value, json};
 
 use super::{ExportError, told};
-use crate::image::USER;
 use crate::model::{PORT, Wanted, WantedService};
 use crate::object::name;
 use crate::settings::Variable;
+use images::USER;
 
 /// The container network of DC/OS; a Mesos of one's own may call it otherwise.
 const NETWORK: &str = "dcos";

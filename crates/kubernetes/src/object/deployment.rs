@@ -14,9 +14,9 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::config::{FILE, TOKEN};
 use super::{Stamp, label, metadata, name, reaches};
-use crate::image::{FOLDER, HOST, USER};
 use crate::model::{PORT, Wanted, WantedService};
 use crate::settings::{ServiceSettings, Spread, Variable};
+use images::{FOLDER, HOST, USER};
 
 /// The port's name.
 pub(crate) const DOOR: &str = "http";

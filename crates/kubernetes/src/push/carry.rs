@@ -20,8 +20,8 @@ use super::work::{applied, brought, leftovers, work};
 use super::{Options, Push, PushError};
 use crate::cluster::{Access, Apply, ClusterError, Holder, Lease};
 use crate::history::{Act, Kept, Outcome, Record, Store};
-use crate::image::Image;
 use crate::object::{self, Stamp, label};
+use images::Image;
 
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -4,9 +4,9 @@ use compiler::BuildError;
 
 use crate::cluster::ClusterError;
 use crate::history::StoreError;
-use crate::image::ImageError;
-use crate::ship::ShipError;
 use crate::wire::Break;
+use images::ImageError;
+use images::ship::ShipError;
 
 /// A push that was not done.
 #[derive(Debug, thiserror::Error)]

@@ -8,7 +8,7 @@ use compiler::{BuildError, Builder, Profile, Progress};
 
 use super::PushError;
 use super::event::{Event, Listener};
-use crate::image::{Base, Image, Library, build};
+use images::{Base, Image, Library, build};
 
 /// Builds the services of an app as they are shipped.
 pub(crate) struct Maker {

@@ -19,10 +19,10 @@ use tokio::time::Instant;
 
 use super::site::dynamic;
 use crate::cluster::{Access, Apply, ClusterError, MANAGED_BY, MANAGER, PART_OF};
-use crate::image::Image;
 use crate::model::hash;
 use crate::object::{label, name};
-use crate::ship::{Facts, Missing, Owner, Pruned, PullPolicy, Sent, Serve, Ship, ShipError, Stock};
+use images::Image;
+use images::ship::{Facts, Missing, Owner, Pruned, PullPolicy, Sent, Serve, Ship, ShipError, Stock};
 
 /// The ports that nodes have for this, on most clusters, and how many are tried.
 const PORTS: std::ops::RangeInclusive<u16> = 30_000..=32_767;
@@ -40,8 +40,8 @@ pub(super) struct Relayed {
 impl Relayed {
     /// Listens here, and finds the port that nodes will have. Nothing is changed on the cluster yet.
     pub(super) async fn open(access: &Access, app: &str, facts: &Facts, owner: Owner) -> Result<Self, ShipError> {
-        let port = port(access, app).await.map_err(way)?;
-        let here = here(&facts.addresses).map_err(way)?;
+        let port = port(access, app).await.map_err(|error| way(&error))?;
+        let here = here(&facts.addresses).map_err(|error| way(&error))?;
         let called = format!("localhost:{port}");
         // Under the same number, so that a node that has to be told of it is told once; but not on a node, whose own
         // the port is, and where it is taken under another.
@@ -141,8 +141,8 @@ const LOOK: Duration = Duration::from_millis(100);
 /// The port's name.
 const DOOR: &str = "images";
 
-fn way(error: ClusterError) -> ShipError {
-    ShipError::Way(Box::new(error))
+fn way(error: &ClusterError) -> ShipError {
+    ShipError::Way { words: error.to_string(), hint: error.hint() }
 }
 
 /// Of the app, and not one of the objects that a push compares: it stays when services come and go.
@@ -234,10 +234,11 @@ impl Ship for Relayed {
     }
 
     async fn put(&self, images: &[&Image]) -> Result<Sent, ShipError> {
-        let service = dynamic(&service(&self.name(), &label::app(&self.app), self.port)).map_err(way)?;
-        self.apply(&service).await.map_err(way)?;
+        let service =
+            dynamic(&service(&self.name(), &label::app(&self.app), self.port)).map_err(|error| way(&error))?;
+        self.apply(&service).await.map_err(|error| way(&error))?;
         let mut sent = self.serve.put(images).await?;
-        self.apply(&self.endpoints().map_err(way)?).await.map_err(way)?;
+        self.apply(&self.endpoints().map_err(|error| way(&error))?).await.map_err(|error| way(&error))?;
         sent.notices.extend(self.settle().await);
         Ok(sent)
     }
@@ -250,7 +251,7 @@ impl Ship for Relayed {
         let doing = format!("remove endpoints/{}", self.name());
         match self.access.ask(&doing, endpoints.delete(&self.name(), &kube::api::DeleteParams::default())).await {
             Ok(_) | Err(ClusterError::Refused { code: 404, .. }) => {}
-            Err(error) => return Err(way(error)),
+            Err(error) => return Err(way(&error)),
         }
         Ok(Sent { bytes: served.bytes, notices, ..Sent::default() })
     }

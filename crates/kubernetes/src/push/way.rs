@@ -4,7 +4,7 @@ use super::event::{Event, Listener};
 use super::relay::Relayed;
 use super::{Options, PushError};
 use crate::cluster::{Access, facts};
-use crate::ship::{self, Local, Owner, Programs, Ship};
+use images::ship::{self, Local, Owner, Programs, Ship};
 
 /// Chooses a way by what is there, says which and why, and takes it.
 pub(super) async fn open(access: &Access, options: &Options, tell: &Listener) -> Result<Box<dyn Ship>, PushError> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use kubernetes::proxy::Proxies;
+use protocol::proxy::Proxies;
 use protocol::{Batch, otlp};
 use rand::RngExt;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -75,7 +75,7 @@ impl Exporter {
     /// Begins to send. Inside a Tokio runtime.
     pub fn start(settings: Settings) -> Result<Self, reqwest::Error> {
         // The same proxies as clusters and registries are reached by.
-        let proxies = Proxies::of_environment();
+        let proxies = Proxies::read(|name| std::env::var(name).ok());
         let through = reqwest::Proxy::custom(move |url| {
             proxies.to(url.scheme(), url.host_str().unwrap_or_default(), url.port()).map(str::to_owned)
         });

@@ -1,0 +1,190 @@
+//! OCI images of services, and the ways they take to registries and engines (feature `registry`).
+//!
+//! The image a service runs from on a cluster: the host's layer, which services share, and above it a small layer
+//! with the service's library. No base image, no shell, no distribution; the same inputs give the same bytes.
+//!
+//! ```no_run
+//! # use std::path::Path;
+//! # fn main() -> Result<(), images::ImageError> {
+//! use images::{Base, Library, build};
+//! let base = Base::prepare(&std::env::current_exe().unwrap_or_default(), Path::new("cache/images"))?;
+//! let library = Library { app: "building", service: "map", version: "map@0a1b2c3d", path: Path::new("lib-0a1b.so") };
+//! let image = build(&base, &library)?;
+//! println!("{} brings {} bytes of its own", image.digest, image.own_bytes());
+//! # Ok(()) }
+//! ```
+
+mod archive;
+mod base;
+pub mod elf;
+mod error;
+mod layer;
+mod manifest;
+#[cfg(feature = "registry")]
+pub mod ship;
+#[cfg(test)]
+mod testing;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+pub use archive::{Named, write as write_archive};
+pub use base::{Base, HostFiles, certificates};
+pub use error::ImageError;
+pub use layer::Layer;
+
+use layer::File;
+
+/// The folder of a host inside the image: the library is here, and its `config.json` is to be put here.
+pub const FOLDER: &str = "/dyninka";
+/// The host program inside the image; it is run as `/dyn host /dyninka`.
+pub const HOST: &str = "/dyn";
+/// User and group services run as: nobody of the machine's.
+pub const USER: u32 = 65_532;
+/// The label with the app's name, on everything that can be labelled.
+pub const APP: &str = "dyninka.dev/app";
+/// The label with the service's Rust name.
+pub const SERVICE: &str = "dyninka.dev/service";
+/// The label with the service's version.
+pub const VERSION: &str = "dyninka.dev/version";
+
+/// A digest as OCI writes it: `sha256:` and 64 hex digits.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Digest(String);
+
+impl Digest {
+    /// The digest of bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        let hash = Sha256::digest(bytes);
+        let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self(format!("sha256:{hex}"))
+    }
+
+    /// A digest read from text; `None` where that is none.
+    pub fn read(text: &str) -> Option<Self> {
+        let hex = text.strip_prefix("sha256:")?;
+        let is_hex = hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+        is_hex.then(|| Self(text.to_owned()))
+    }
+
+    /// As OCI writes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The 64 hex digits alone.
+    pub fn hex(&self) -> &str {
+        self.0.strip_prefix("sha256:").unwrap_or(&self.0)
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::read(&text).ok_or_else(|| format!("{text:?} is no sha256 digest"))
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.0
+    }
+}
+
+impl std::fmt::Display for Digest {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// A built library, and whose it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Library<'a> {
+    /// The app's name.
+    pub app: &'a str,
+    /// The service's Rust name.
+    pub service: &'a str,
+    /// `service@hash`.
+    pub version: &'a str,
+    /// The file; its name is its name inside the image, too.
+    pub path: &'a Path,
+}
+
+/// An image: what a registry is given.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// The app's name.
+    pub app: String,
+    /// The service's Rust name.
+    pub service: String,
+    /// Lowest first: the host's, what else the library needs of this machine where it does, the library's.
+    pub layers: Vec<Layer>,
+    /// The image's configuration, JSON.
+    pub config: Bytes,
+    /// The configuration's digest, by which Docker knows the image.
+    pub config_digest: Digest,
+    /// The manifest, JSON.
+    pub manifest: Bytes,
+    /// The manifest's digest: what the image is referred to by.
+    pub digest: Digest,
+    /// Name of the library in [`FOLDER`]: `library` of the host's configuration.
+    pub library: String,
+    /// `amd64` or `arm64`: the nodes it runs on.
+    pub architecture: &'static str,
+}
+
+impl Image {
+    /// Compressed bytes that no other service has: all but the host's layer.
+    pub fn own_bytes(&self) -> u64 {
+        self.layers.iter().skip(1).map(Layer::compressed).sum::<u64>()
+            + (self.config.len() + self.manifest.len()) as u64
+    }
+
+    /// Compressed bytes in all.
+    pub fn bytes(&self) -> u64 {
+        self.layers.first().map_or(0, Layer::compressed) + self.own_bytes()
+    }
+}
+
+/// Puts a library over the host's layer. What the library needs of this machine and the host does not (a C library
+/// of one of the app's dependencies) comes along in a layer between. Blocks for some 25 ms: reads and compresses.
+pub fn build(base: &Base, library: &Library<'_>) -> Result<Image, ImageError> {
+    let Library { app, service, version, path } = *library;
+    let name = path.file_name().ok_or_else(|| ImageError::NoLibrary { path: path.to_owned() })?;
+    let name = name.to_string_lossy().into_owned();
+    let content = std::fs::read(path).map_err(ImageError::read(path))?;
+    // A library names no loader; the host's is asked.
+    let loader = base.linked.loader.as_deref();
+    let needed = loader.map_or_else(|| Ok(BTreeSet::new()), |loader| elf::shared_objects(path, loader))?;
+    let more: Vec<PathBuf> = needed.difference(&base.linked.objects).cloned().collect();
+    let mut layers = vec![base.layer.clone()];
+    if !more.is_empty() {
+        let files = more.iter().map(|file| File::read(file, file, 0o755)).collect::<Result<Vec<_>, _>>()?;
+        layers.push(layer::write(&[], &files)?);
+    }
+    let inside = Path::new(FOLDER).join(&name);
+    layers.push(layer::write(&[], &[File { inside, content: content.into(), mode: 0o644 }])?);
+    let folders: BTreeSet<&Path> =
+        base.linked.objects.iter().chain(&more).filter_map(|object| object.parent()).collect();
+    let config =
+        manifest::config(base.architecture, &folders, &layers, &[(APP, app), (SERVICE, service), (VERSION, version)])?;
+    let config_digest = Digest::of(&config);
+    let manifest = manifest::manifest(&config, &config_digest, &layers)?;
+    Ok(Image {
+        app: app.to_owned(),
+        service: service.to_owned(),
+        layers,
+        digest: Digest::of(&manifest),
+        config,
+        config_digest,
+        manifest,
+        library: name,
+        architecture: base.architecture,
+    })
+}
