@@ -2,10 +2,18 @@
 
 mod answer;
 mod close;
+pub(crate) mod control;
 mod exporter;
+mod follow;
 mod follow_host;
+mod front;
+mod install;
 mod keep_edit;
+pub(crate) mod load;
 mod push;
+pub(crate) mod pushing;
+mod restart;
+mod tools;
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -25,29 +33,27 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 
+use crate::actor::control::Control;
+use crate::actor::tools::{Again, Tools};
 use crate::api;
-use crate::asking::{Ask, Desk};
-use crate::control::Control;
+use crate::api::asking::{Ask, Desk};
 use crate::effect::{Effect, Wanted};
 use crate::environment::Environments;
 use crate::event::Event;
-use crate::follow;
-use crate::home::AppPlace;
-use crate::journal::Journal;
-use crate::judge;
-use crate::lock::Lock;
-use crate::measurer::{Measured, measure};
-use crate::options::SessionOptions;
+use crate::options::Options;
 use crate::queued::Queued;
-use crate::recorder::{self, Recorder};
-use crate::restart;
-use crate::running::RunningSession;
+use crate::recording::judge;
+use crate::recording::recorder::{self, Recorder};
 use crate::session::StartError;
 use crate::state::{Settings, State};
+use crate::store::home::Place;
+use crate::store::journal::Journal;
+use crate::store::lock::Lock;
+use crate::store::running::Running;
+use crate::store::texts::Texts;
+use crate::store::timeline::Timeline;
+use crate::telemetry::measurer::{Measured, measure};
 use crate::telemetry::{Followed, Recorded};
-use crate::texts::Texts;
-use crate::timeline::Timeline;
-use crate::tools::{Again, Tools};
 
 /// Libraries kept over all apps, in bytes.
 const KEEP_LIBRARIES: u64 = 2 << 30;
@@ -303,7 +309,7 @@ impl Actor {
             Effect::Watch { mut files } => {
                 if self.tools.options.watch {
                     // Where there is none yet, it may come.
-                    files.insert(crate::pushing::settings_file(&tools.options.file));
+                    files.insert(crate::actor::pushing::settings_file(&tools.options.file));
                     self.files.send_replace(files);
                 }
             }

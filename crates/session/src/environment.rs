@@ -11,8 +11,8 @@ use std::sync::Arc;
 use app::{App, Diagnostic, SourcePlace};
 use kubernetes::settings::{AppSettings, ServiceSettings, SettingsMistake, Variable};
 
-use crate::home::explain;
-use crate::pushing::SettingsError;
+use crate::actor::pushing::SettingsError;
+use crate::store::home::explain;
 
 /// Variables by name.
 pub type Variables = BTreeMap<String, String>;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use local_cluster::On;
 use session_api::command::Goal;
 
-use crate::home::Home;
+use crate::store::home::Home;
 
 /// What a session is started with.
 #[derive(Clone, Debug)]

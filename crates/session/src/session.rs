@@ -10,12 +10,12 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
 use crate::actor::Actor;
-use crate::control::Control;
+use crate::actor::control::Control;
 use crate::event::Event;
-use crate::home::HomeError;
-use crate::lock::{Lock, LockError};
-use crate::options::SessionOptions;
+use crate::options::Options;
 use crate::queued::Queued;
+use crate::store::home::HomeError;
+use crate::store::lock::{Lock, LockError};
 
 /// A running session. Read to the end after [`Session::interrupt`], it leaves nothing behind; dropped before, what it
 /// leaves is removed by the next start or by [`crate::stop()`].

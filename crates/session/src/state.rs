@@ -4,6 +4,7 @@
 //! what runs and what the file says. Nothing remembers a plan: each answer follows from what is true now.
 
 mod advance;
+mod edit;
 mod edits;
 mod health;
 mod judging;
@@ -25,10 +26,10 @@ use session_api::push::PushView;
 use session_api::snapshot::{EditLine, Notice, TypeShape};
 use session_api::{Report, ServiceAddress};
 
-use crate::edit::Taking;
 use crate::effect::{Effect, Wanted};
 use crate::environment::Environments;
 use crate::event::{Edit, Event, Opened, Recipe, Seat};
+use crate::state::edit::Taking;
 use service::Service;
 use wiring::Wiring;
 

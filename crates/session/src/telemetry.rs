@@ -4,7 +4,9 @@ mod door;
 mod exporter;
 mod follow;
 mod gather;
+pub(crate) mod measurer;
 mod measuring;
+pub(crate) mod rank;
 mod records;
 mod settings;
 

@@ -7,10 +7,10 @@ use session_api::push::{PushAct, PushView, Stage};
 use tokio::sync::{oneshot, watch};
 
 use super::Actor;
-use crate::caller;
+use crate::actor::pushing::{self, Consent, Order, Wanted, Wires};
+use crate::actor::tools::{Loaded, Tools};
+use crate::api::caller;
 use crate::event::{Event, News};
-use crate::pushing::{self, Consent, Order, Wanted, Wires};
-use crate::tools::{Loaded, Tools};
 
 /// The ends of the wires to a push.
 pub(super) struct Handle {

@@ -12,10 +12,10 @@ use session_api::snapshot::{EditLine, EditOutcome, EditedService};
 use super::service::{Build, Kept};
 use super::wiring::with_outside;
 use super::{Gate, State, keep, millis};
-use crate::edit::Taking;
 use crate::effect::{Effect, Wanted};
 use crate::environment::Environments;
 use crate::event::{Artifact, Edit};
+use crate::state::edit::Taking;
 
 impl State {
     pub(super) fn saved(&mut self, now: Duration, settled: Duration, files: &BTreeSet<PathBuf>) -> Vec<Effect> {

@@ -11,7 +11,7 @@ use session_api::{Report, Taken};
 use super::State;
 use crate::effect::{Effect, Judge, Libraries};
 use crate::event::Edit;
-use crate::subject::subject;
+use crate::recording::subject::subject;
 
 /// What is known of the last question.
 #[derive(Debug, Default)]

@@ -8,7 +8,7 @@ use session_api::snapshot::{self, Condition, FlowEdge, Phase, PlacedState, Snaps
 
 use super::service::{Build, Host};
 use super::{Service, State, millis};
-use crate::rank;
+use crate::telemetry::rank;
 
 impl State {
     /// What there is to see at this moment. What is measured is added by whoever measures.

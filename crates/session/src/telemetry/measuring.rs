@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::door::HostAddress;
 use super::follow::{Followed, follow_telling};
 use super::gather::Gather;
-use crate::measurer::{Measured, measure};
+use crate::telemetry::measurer::{Measured, measure};
 
 /// Batches on their way to be folded.
 const BATCHES: usize = 64;

@@ -9,7 +9,7 @@ use session_api::command::{Answer, CallTree, Called, CalledHop, Feed, LatencySpr
 use session_api::snapshot::Snapshot;
 use session_api::{chain, grammar};
 
-use crate::rank;
+use crate::telemetry::rank;
 
 /// More calls in one command are a load test, and for that there are better tools.
 const MOST_CALLS: u32 = 100_000;

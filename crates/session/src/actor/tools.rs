@@ -14,17 +14,17 @@ use parking_lot::Mutex;
 use protocol::Config;
 use session_api::Fate;
 
-use crate::control::Control;
+use crate::actor::control::Control;
+use crate::actor::front::{Port, hold};
+use crate::actor::install;
+use crate::actor::pushing;
+use crate::actor::restart::Restart;
 use crate::effect;
 use crate::environment::{self, Environments};
 use crate::event::{Artifact, Edit, Event, Opened, Recipe, Seat};
-use crate::front::{Port, hold};
-use crate::home::AppPlace;
-use crate::install;
-use crate::options::SessionOptions;
-use crate::pushing;
-use crate::restart::Restart;
-use crate::texts::Texts;
+use crate::options::Options;
+use crate::store::home::Place;
+use crate::store::texts::Texts;
 
 /// A new host listens within milliseconds; a machine under load is given this long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -63,7 +63,7 @@ impl Tools {
         let file = self.options.file.clone();
         let only = self.options.only.clone();
         let memory = self.memory.clone();
-        let read = move || crate::load::load_again(&file, &mut memory.lock());
+        let read = move || crate::actor::load::load_again(&file, &mut memory.lock());
         let root = self.options.file.clone();
         let all = move || {
             let (app, diagnostics, sources) = read();

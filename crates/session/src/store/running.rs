@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use session_api::{Client, ClientError, ServiceAddress};
 
-use crate::home::AppPlace;
-use crate::lock::Lock;
+use crate::store::home::Place;
+use crate::store::lock::Lock;
 
 /// A session that serves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,8 +10,8 @@ use recordings::{Body, Keyframe, Outcome, PlacedValue, Reader, RecordedHop, Requ
 use serde_json::{Value, json};
 use session_api::command::{Answer, ReplayStep, SavedRecording};
 
-use crate::recorder::Recorder;
-use crate::work::AtHome;
+use crate::recording::recorder::Recorder;
+use crate::recording::work::AtHome;
 
 /// The services there are now, and where their libraries are.
 #[derive(Clone, Debug, Default)]
@@ -184,7 +184,7 @@ async fn judge(present: Present, question: Question) -> Answer {
     let mut verdicts = Vec::new();
     for service in services {
         match question.judge(&service, &mut worker).await {
-            Ok(verdict) => verdicts.push(crate::verdict::verdict(verdict)),
+            Ok(verdict) => verdicts.push(crate::recording::verdict::verdict(verdict)),
             Err(error) => return refused(error.to_string()),
         }
     }
@@ -232,5 +232,5 @@ fn value_of_body(body: &Body) -> Value {
 }
 
 fn refused(message: String) -> Answer {
-    crate::caller::refused(message)
+    crate::api::caller::refused(message)
 }

@@ -3,8 +3,8 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::home::{AppPlace, HomeError};
-use crate::lock::Lock;
+use crate::store::home::{HomeError, Place};
+use crate::store::lock::Lock;
 
 /// A session removes what it made within seconds; longer means that it hangs.
 const PATIENCE: Duration = Duration::from_secs(15);

@@ -17,7 +17,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{oneshot, watch};
 
 use crate::event::{Event, News};
-use crate::home::{AppPlace, Home};
+use crate::store::home::{Home, Place as AppPlace};
 
 /// The roll of a service may take this long.
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -55,7 +55,7 @@ pub(crate) fn settings_file(file: &Path) -> std::path::PathBuf {
 /// A `dyn.toml` that cannot be read, or says what cannot be.
 pub fn settings(file: &Path, app: &App) -> Result<AppSettings, SettingsError> {
     let beside = settings_file(file);
-    let text = crate::load::read(&beside, LONGEST).and_then(|bytes| {
+    let text = crate::actor::load::read(&beside, LONGEST).and_then(|bytes| {
         let is_short = u64::try_from(bytes.len()).is_ok_and(|length| length <= LONGEST);
         let text = String::from_utf8(bytes).map_err(|_| io::Error::other("it is no UTF-8"))?;
         if is_short { Ok(text) } else { Err(io::Error::other(format!("it is longer than {LONGEST} bytes"))) }

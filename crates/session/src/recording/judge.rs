@@ -11,9 +11,9 @@ use session_api::verdict::Verdict;
 
 use crate::effect::{Judge, Libraries};
 use crate::event::Event;
-use crate::home::AppPlace;
-use crate::recorder::Recorder;
-use crate::work::AtHome;
+use crate::recording::recorder::Recorder;
+use crate::recording::work::AtHome;
+use crate::store::home::Place;
 
 /// Answers what an edit changed. The process it runs functions in ends with it, however it ends.
 pub(crate) async fn judge(backend: Arc<dyn Backend>, place: &AppPlace, recorder: &Recorder, judge: Judge) -> Event {
@@ -48,7 +48,7 @@ async fn run(
     let mut verdicts = Vec::new();
     for service in services {
         let verdict = question.judge(service, &mut worker).await.map_err(|error| error.to_string())?;
-        verdicts.push(crate::verdict::verdict(verdict));
+        verdicts.push(crate::recording::verdict::verdict(verdict));
     }
     Ok(verdicts)
 }
