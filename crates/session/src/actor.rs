@@ -303,7 +303,7 @@ impl Actor {
             Effect::Watch { mut files } => {
                 if self.tools.options.watch {
                     // Where there is none yet, it may come.
-                    files.insert(crate::pushing::settings_file(&tools.options.file));
+                    files.insert(kubernetes::settings_file::path(&tools.options.file));
                     self.files.send_replace(files);
                 }
             }

@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use app::{App, Diagnostic, Place};
 use kubernetes::settings::{Mistake, ServiceSettings, Settings, Variable};
+use kubernetes::settings_file::SettingsError;
 
 use crate::home::explain;
-use crate::pushing::SettingsError;
 
 /// Variables by name.
 pub type Variables = BTreeMap<String, String>;

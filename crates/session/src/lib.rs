@@ -47,7 +47,6 @@ pub use local_cluster::{Entry, FILES_HINT, Lost, On, Receiver, Sender, queue};
 pub use lock::{Lock, LockError};
 pub use measurer::Measured;
 pub use options::{Front, Options, Recording};
-pub use pushing::{SettingsError, push_options, settings};
 pub use queued::Queued;
 pub use running::{Running, attach, running};
 pub use session::{Session, StartError};

@@ -22,7 +22,6 @@ use crate::front::{Port, hold};
 use crate::home::Place;
 use crate::install;
 use crate::options::Options;
-use crate::pushing;
 use crate::restart::Restart;
 use crate::texts::Texts;
 
@@ -67,7 +66,7 @@ impl Tools {
         let root = self.options.file.clone();
         let all = move || {
             let (app, diagnostics, sources) = read();
-            let settings = pushing::settings(&root, &app);
+            let settings = kubernetes::settings_file::load(&root, &app);
             (app, diagnostics, sources, settings, kubernetes::cluster::current_context())
         };
         match tokio::task::spawn_blocking(all).await {
