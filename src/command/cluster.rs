@@ -9,7 +9,8 @@ use kubernetes::cluster::{ClusterError, ClusterTarget};
 use kubernetes::history::PushedSource;
 use kubernetes::push::{PushError, PushEvent, PushListener, PushOptions};
 use kubernetes::settings::AppSettings;
-use session::{Home, SettingsError};
+use kubernetes::settings_file::{self, SettingsError};
+use session::Home;
 
 use crate::arguments::Goal;
 use crate::fault::{Fault, Kind};
@@ -22,7 +23,7 @@ pub(crate) fn load(file: &Path) -> Result<(App, PushedSource, AppSettings), Faul
         finding::print(&diagnostics);
         return Err(Fault::said(Kind::App));
     }
-    let settings = session::settings(file, &app).map_err(|error| {
+    let settings = settings_file::load(file, &app).map_err(|error| {
         let SettingsError::Mistakes { mistakes } = &error else {
             return Fault::new(Kind::App, error.to_string());
         };
@@ -41,7 +42,7 @@ pub(crate) fn options(file: &Path, goal: &Goal) -> Result<PushOptions, Fault> {
     let place = home.place(file)?;
     let host = std::env::current_exe()
         .map_err(|error| Fault::new(Kind::Machine, format!("cannot find this program: {error}")))?;
-    Ok(session::push_options(file, what, target(goal), (&home, &place), host))
+    Ok(PushOptions::new(file, what, target(goal), home.push_place(&place), host))
 }
 
 /// The file that remembers clusters.

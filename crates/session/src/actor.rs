@@ -40,16 +40,16 @@ use crate::api::asking::{Ask, Desk};
 use crate::effect::{Effect, Wanted};
 use crate::environment::Environments;
 use crate::event::Event;
-use crate::options::Options;
+use crate::options::SessionOptions;
 use crate::queued::Queued;
 use crate::recording::judge;
 use crate::recording::recorder::{self, Recorder};
 use crate::session::StartError;
 use crate::state::{Settings, State};
-use crate::store::home::Place;
+use crate::store::home::AppPlace;
 use crate::store::journal::Journal;
 use crate::store::lock::Lock;
-use crate::store::running::Running;
+use crate::store::running::RunningSession;
 use crate::store::texts::Texts;
 use crate::store::timeline::Timeline;
 use crate::telemetry::measurer::{Measured, measure};
@@ -309,7 +309,7 @@ impl Actor {
             Effect::Watch { mut files } => {
                 if self.tools.options.watch {
                     // Where there is none yet, it may come.
-                    files.insert(crate::actor::pushing::settings_file(&tools.options.file));
+                    files.insert(kubernetes::settings_file::path(&tools.options.file));
                     self.files.send_replace(files);
                 }
             }

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use app::{App, Diagnostic, SourcePlace};
 use kubernetes::settings::{AppSettings, ServiceSettings, SettingsMistake, Variable};
+use kubernetes::settings_file::SettingsError;
 
-use crate::actor::pushing::SettingsError;
 use crate::store::home::explain;
 
 /// Variables by name.

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::actor::Actor;
 use crate::actor::control::Control;
 use crate::event::Event;
-use crate::options::Options;
+use crate::options::SessionOptions;
 use crate::queued::Queued;
 use crate::store::home::HomeError;
 use crate::store::lock::{Lock, LockError};

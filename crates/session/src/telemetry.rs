@@ -15,4 +15,4 @@ pub use exporter::{Exporter, Standing};
 pub use follow::{Followed, follow};
 pub use measuring::{Measuring, Standings};
 pub use records::{Recorded, follow_records};
-pub use settings::{ExportSettings, SettingsError};
+pub use settings::{ExportSettings, ExportSettingsError};

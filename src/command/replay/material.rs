@@ -92,7 +92,7 @@ pub(super) async fn gather(replay: &Replay) -> Result<Material, Fault> {
 
 /// Those that `dyn dev` would give the services.
 fn environments(file: &Path, app: &App) -> Result<Environments, Fault> {
-    let settings = session::settings(file, app).map_err(|error| {
+    let settings = kubernetes::settings_file::load(file, app).map_err(|error| {
         finding::print(&session::findings(&error));
         Fault::said(Kind::App)
     })?;

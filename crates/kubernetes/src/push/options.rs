@@ -1,7 +1,7 @@
 //! What is pushed, where to, and how.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use app::App;
@@ -48,7 +48,37 @@ pub struct PushOptions {
     pub deadline: Duration,
 }
 
+/// The roll of a service may take this long.
+const DEADLINE: Duration = Duration::from_secs(120);
+
 impl PushOptions {
+    /// A push or rollback of the app in a file with every choice at its default. `host` is `dyn` itself.
+    pub fn new(
+        file: &Path,
+        (app, source, settings): (App, PushedSource, AppSettings),
+        target: ClusterTarget,
+        place: LocalPlace,
+        host: PathBuf,
+    ) -> Self {
+        Self {
+            app,
+            source,
+            project: Project::of(file, settings.name.clone()),
+            settings,
+            root: file.to_owned(),
+            target,
+            registry: None,
+            place,
+            host,
+            holder: holder(),
+            services: BTreeSet::new(),
+            with_dependents: false,
+            force: false,
+            remove: false,
+            deadline: DEADLINE,
+        }
+    }
+
     /// What the app is called on a cluster.
     pub fn name(&self) -> &str {
         self.settings.name_of(&self.app)

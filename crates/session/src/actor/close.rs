@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Actor;
 use crate::event::Event;
-use crate::store::running::Running;
+use crate::store::running::RunningSession;
 
 /// A container is created and started within this, or its engine hangs.
 const LAST_MAKING: Duration = Duration::from_secs(10);

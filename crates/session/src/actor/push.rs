@@ -1,7 +1,7 @@
 //! Pushes and rollbacks: begun, decided on and stopped for faces. They are carried through beside the loop.
 
 use kubernetes::cluster::ClusterTarget;
-use kubernetes::push::Wish;
+use kubernetes::push::{PushOptions, Wish};
 use session_api::command::{Answer, Command, Goal, Then};
 use session_api::push::{PushAct, PushView, Stage};
 use tokio::sync::{oneshot, watch};
@@ -85,7 +85,7 @@ impl Actor {
 async fn order(tools: &Tools, number: u64, command: Command, loaded: Loaded) -> Result<Order, String> {
     let Loaded { app, source, .. } = loaded;
     let (file, said) = (tools.options.file.clone(), app.clone());
-    let settings = tokio::task::spawn_blocking(move || pushing::settings(&file, &said)).await;
+    let settings = tokio::task::spawn_blocking(move || kubernetes::settings_file::load(&file, &said)).await;
     let settings = settings.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
     let (act, goal, then) = match command {
         Command::Push { goal, services, with_dependents, then } => {
@@ -97,10 +97,9 @@ async fn order(tools: &Tools, number: u64, command: Command, loaded: Loaded) -> 
         other => return Err(format!("{other} is neither a push nor a rollback")),
     };
     let Goal { context, namespace } = goal.or(&tools.options.goal);
-    let (what, place) = (((*app).clone(), source, settings), (&tools.options.home, &tools.place));
+    let (what, place) = (((*app).clone(), source, settings), tools.options.home.push_place(&tools.place));
     let host = tools.program.path();
-    let mut options =
-        pushing::push_options(&tools.options.file, what, ClusterTarget { context, namespace }, place, host);
+    let mut options = PushOptions::new(&tools.options.file, what, ClusterTarget { context, namespace }, place, host);
     if let Wanted::Push { services, with_dependents } = &act {
         (options.services, options.with_dependents) = (services.clone(), *with_dependents);
     }

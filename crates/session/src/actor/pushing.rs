@@ -1,107 +1,14 @@
 //! A push or rollback carried through, beside the loop: prepared, asked about, carried out, told as events.
 
 use std::collections::BTreeSet;
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use app::App;
-use kubernetes::cluster::ClusterTarget;
-use kubernetes::history::PushedSource;
-use kubernetes::project::Project;
-use kubernetes::push::{self, LocalPlace, PushDone, PushError, PushListener, PushOptions, Rollback, Wish, holder};
-use kubernetes::settings::{AppSettings, File};
+use kubernetes::push::{self, PushDone, PushError, PushListener, PushOptions, Rollback, Wish};
 use session_api::push::{PushAct, Roll, Stage};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{oneshot, watch};
 
 use crate::event::{Event, News};
-use crate::store::home::{Home, Place as AppPlace};
-
-/// The roll of a service may take this long.
-const DEADLINE: Duration = Duration::from_secs(120);
-
-/// Settings that are none.
-#[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
-    /// The file is there and cannot be read.
-    #[error("cannot read {}: {source}", file.display())]
-    Read {
-        /// `dyn.toml`.
-        file: std::path::PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The file says what cannot be.
-    #[error("{}", .mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
-    Mistakes {
-        /// Each with its place and its mend.
-        mistakes: Vec<kubernetes::settings::SettingsMistake>,
-    },
-}
-
-/// A `dyn.toml` that is longer is none.
-const LONGEST: u64 = 1 << 20;
-
-/// The `dyn.toml` of an app.
-pub(crate) fn settings_file(file: &Path) -> std::path::PathBuf {
-    file.with_file_name("dyn.toml")
-}
-
-/// How an app is to run: what it says itself, and `dyn.toml` beside its file.
-///
-/// # Errors
-/// A `dyn.toml` that cannot be read, or says what cannot be.
-pub fn settings(file: &Path, app: &App) -> Result<AppSettings, SettingsError> {
-    let beside = settings_file(file);
-    let text = crate::actor::load::read(&beside, LONGEST).and_then(|bytes| {
-        let is_short = u64::try_from(bytes.len()).is_ok_and(|length| length <= LONGEST);
-        let text = String::from_utf8(bytes).map_err(|_| io::Error::other("it is no UTF-8"))?;
-        if is_short { Ok(text) } else { Err(io::Error::other(format!("it is longer than {LONGEST} bytes"))) }
-    });
-    let said = match text {
-        Ok(text) => {
-            kubernetes::settings::read(&beside, &text, app).map_err(|mistakes| SettingsError::Mistakes { mistakes })?
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => File::default(),
-        Err(source) => return Err(SettingsError::Read { file: beside, source }),
-    };
-    Ok(AppSettings::of(app, &said))
-}
-
-/// What a push or rollback of a file is made from: `host` is `dyn` itself. Whatever else can be chosen is as it is
-/// where nobody chooses.
-pub fn push_options(
-    file: &Path,
-    (app, source, settings): (App, PushedSource, AppSettings),
-    target: ClusterTarget,
-    (home, place): (&Home, &AppPlace),
-    host: std::path::PathBuf,
-) -> PushOptions {
-    PushOptions {
-        app,
-        source,
-        project: Project::of(file, settings.name.clone()),
-        settings,
-        root: file.to_owned(),
-        target,
-        registry: None,
-        place: LocalPlace {
-            key: format!("{}-{}", place.name, place.id),
-            pins: home.clusters(),
-            build: home.build(),
-            images: home.folder().join("images"),
-        },
-        host,
-        holder: holder(),
-        services: BTreeSet::new(),
-        with_dependents: false,
-        force: false,
-        remove: false,
-        deadline: DEADLINE,
-    }
-}
 
 /// What is to be carried through.
 pub(crate) struct Order {

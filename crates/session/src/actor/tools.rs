@@ -17,13 +17,12 @@ use session_api::Fate;
 use crate::actor::control::Control;
 use crate::actor::front::{Port, hold};
 use crate::actor::install;
-use crate::actor::pushing;
 use crate::actor::restart::Restart;
 use crate::effect;
 use crate::environment::{self, Environments};
 use crate::event::{Artifact, Edit, Event, Opened, Recipe, Seat};
-use crate::options::Options;
-use crate::store::home::Place;
+use crate::options::SessionOptions;
+use crate::store::home::AppPlace;
 use crate::store::texts::Texts;
 
 /// A new host listens within milliseconds; a machine under load is given this long.
@@ -67,7 +66,7 @@ impl Tools {
         let root = self.options.file.clone();
         let all = move || {
             let (app, diagnostics, sources) = read();
-            let settings = pushing::settings(&root, &app);
+            let settings = kubernetes::settings_file::load(&root, &app);
             (app, diagnostics, sources, settings, kubernetes::cluster::current_context())
         };
         match tokio::task::spawn_blocking(all).await {

@@ -13,7 +13,7 @@ use crate::effect::{Judge, Libraries};
 use crate::event::Event;
 use crate::recording::recorder::Recorder;
 use crate::recording::work::AtHome;
-use crate::store::home::Place;
+use crate::store::home::AppPlace;
 
 /// Answers what an edit changed. The process it runs functions in ends with it, however it ends.
 pub(crate) async fn judge(backend: Arc<dyn Backend>, place: &AppPlace, recorder: &Recorder, judge: Judge) -> Event {

@@ -86,6 +86,16 @@ impl Home {
         &self.folder
     }
 
+    /// Paths that a push of an app uses on this machine.
+    pub fn push_place(&self, app: &AppPlace) -> kubernetes::push::LocalPlace {
+        kubernetes::push::LocalPlace {
+            key: format!("{}-{}", app.name, app.id),
+            pins: self.clusters(),
+            build: self.build(),
+            images: self.folder.join("images"),
+        }
+    }
+
     /// What belongs to the app in `file`. The file must exist.
     pub fn place(&self, file: &Path) -> Result<AppPlace, HomeError> {
         let found = file.canonicalize().map_err(|source| HomeError::Find { file: file.to_owned(), source })?;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use session_api::{Client, ClientError, ServiceAddress};
 
-use crate::store::home::Place;
+use crate::store::home::AppPlace;
 use crate::store::lock::Lock;
 
 /// A session that serves.

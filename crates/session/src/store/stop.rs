@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::store::home::{HomeError, Place};
+use crate::store::home::{AppPlace, HomeError};
 use crate::store::lock::Lock;
 
 /// A session removes what it made within seconds; longer means that it hangs.

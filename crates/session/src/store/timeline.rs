@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use session_api::snapshot::{EditLine, EditOutcome, EditedService};
 
-use crate::store::home::Place;
+use crate::store::home::AppPlace;
 
 /// As many edits are kept; the file is shortened when a session finds twice as many lines.
 const KEPT: usize = 1000;
