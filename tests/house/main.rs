@@ -5,6 +5,7 @@
 mod commands;
 mod documents;
 mod guide;
+mod names;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};

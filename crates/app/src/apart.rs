@@ -4,12 +4,23 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::mention;
-use crate::model::{Carried, Service};
+use crate::model::Service;
 use crate::names::Find;
 use crate::reach::{Index, Reach};
 use crate::tokens;
 use crate::tree::{Item, Kind};
+use crate::walk;
+
+/// Types that go over the border, as written in signatures and statics at the root.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// Read as inputs.
+    pub inputs: BTreeSet<String>,
+    /// Written as outputs.
+    pub outputs: BTreeSet<String>,
+    /// The `T` of a `Placed<T>`.
+    pub states: BTreeSet<String>,
+}
 
 /// What is compiled ahead for a service.
 #[derive(Clone, Debug, Default)]
@@ -165,7 +176,7 @@ impl Written {
         let mut types = Self { finds: BTreeMap::new(), made_of: HashMap::new() };
         for written in written {
             let Ok(ty) = syn::parse_str::<syn::Type>(written) else { continue };
-            let paths = mention::of_type(&ty).paths.into_iter();
+            let paths = walk::of_type(&ty).paths.into_iter();
             let finds: BTreeSet<Find> = paths.flat_map(|path| index.names.resolve(0, &path.segments)).collect();
             for (number, _) in finds.iter().filter(|(_, leaf)| leaf.is_none()) {
                 types.made_of.entry(*number).or_default().push(written.clone());

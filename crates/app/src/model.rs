@@ -84,17 +84,6 @@ pub struct Service {
     pub kept_together: BTreeSet<String>,
 }
 
-/// Types that go over the border, as written in signatures and statics at the root.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Carried {
-    /// Read as inputs.
-    pub inputs: BTreeSet<String>,
-    /// Written as outputs.
-    pub outputs: BTreeSet<String>,
-    /// The `T` of a `Placed<T>`.
-    pub states: BTreeSet<String>,
-}
-
 /// What `#[service(replicas = 2, cpu = "500m", memory = "128Mi")]` asks for on a cluster. It has no part in what a
 /// service means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
