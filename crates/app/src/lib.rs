@@ -9,6 +9,7 @@
 //! `split` (what a service is compiled from) and `meaning` (what an edit changed).
 
 mod acts;
+mod ahead;
 mod alias;
 mod apart;
 mod cell;

@@ -11,6 +11,7 @@ use crate::apart::Apart;
 use crate::diagnostic::SourcePlace;
 use crate::quantity::{Cpu, Memory};
 use crate::reach::Reach;
+use crate::shape::Shape;
 use crate::tree::Tree;
 
 /// One Rust file, understood.
@@ -193,6 +194,18 @@ impl Service {
 }
 
 impl App {
+    /// Every struct with named fields and every enum of the app, by name. Of two with one name in different modules the
+    /// first counts: this helps with writing values, nothing is decided by it.
+    pub fn types(&self) -> BTreeMap<String, Shape> {
+        let mut types = BTreeMap::new();
+        for item in &self.tree.items {
+            if let (Some(shape), Some(name)) = (&item.shape, item.names.first()) {
+                types.entry(name.clone()).or_insert_with(|| shape.clone());
+            }
+        }
+        types
+    }
+
     /// A service by its Rust name.
     pub fn service(&self, name: &str) -> Option<&Service> {
         self.services.iter().find(|service| service.name == name)

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::ahead;
 use crate::alias;
-use crate::apart;
 use crate::crates;
 use crate::diagnostic::{Diagnostic, SourcePlace};
 use crate::flow::{self, Placer};
@@ -99,7 +99,7 @@ impl Reader<'_> {
         let placed = self.placed();
         let mut services: Vec<Service> =
             signatures.into_iter().map(|(number, signature)| self.service(number, signature, &placed)).collect();
-        apart::find(self.index, &mut services);
+        ahead::find(self.index, &mut services);
         self.call_circles(&services);
         self.shared_statics(&services);
         self.trait_objects(&services);
