@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
 
-use session::{Front, Home, Options};
+use session::{Front, Home, SessionOptions};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -23,7 +23,7 @@ pub(crate) fn runtime() -> Result<Runtime, Fault> {
 }
 
 /// What every command that starts a session needs.
-pub(crate) fn options(file: &Path, on: On, front: Front, limits: &Limits) -> Result<Options, Fault> {
+pub(crate) fn options(file: &Path, on: On, front: Front, limits: &Limits) -> Result<SessionOptions, Fault> {
     let host = std::env::current_exe();
     let host =
         host.map_err(|error| Fault::new(Kind::Machine, format!("cannot find this program's own file: {error}")))?;
@@ -37,7 +37,7 @@ pub(crate) fn options(file: &Path, on: On, front: Front, limits: &Limits) -> Res
         deadline_ms: (limits.deadline * 1e3) as u64,
         ..protocol::Limits::default()
     };
-    Ok(Options {
+    Ok(SessionOptions {
         file: file.to_owned(),
         home: Home::open()?,
         host,
@@ -50,7 +50,7 @@ pub(crate) fn options(file: &Path, on: On, front: Front, limits: &Limits) -> Res
         watch: true,
         // Whoever sits before a terminal mends it; a program is told by the exit code.
         waits: std::io::stderr().is_terminal(),
-        recording: session::Recording::default(),
+        recording: session::RecordingOptions::default(),
         goal: session_api::command::Goal::default(),
         only: None,
     })

@@ -8,7 +8,7 @@ use crate::{finding, speech};
 pub(crate) fn run(file: &Path, json: bool) -> Result<(), Fault> {
     let (app, mut diagnostics, _) = session::load(file);
     if !finding::any_error(&diagnostics)
-        && let Err(error) = session::settings(file, &app)
+        && let Err(error) = kubernetes::settings_file::load(file, &app)
     {
         diagnostics.extend(session::findings(&error));
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use session::{Front, Options, Session};
+use session::{Front, Session, SessionOptions};
 use session_api::Report;
 
 use crate::arguments::{Dev, Goal};
@@ -44,15 +44,15 @@ pub(crate) fn run(dev: &Dev) -> Result<(), Fault> {
 }
 
 /// What is recorded. The option without a name leaves the name to the session.
-fn recording(dev: &Dev) -> session::Recording {
-    session::Recording {
+fn recording(dev: &Dev) -> session::RecordingOptions {
+    session::RecordingOptions {
         record: dev.record.clone().map(|name| Some(name).filter(|name| !name.is_empty())),
         redact: dev.redact.clone(),
         ignore: dev.ignore.clone(),
     }
 }
 
-async fn serve(options: Options, face: Face) -> Result<(), Fault> {
+async fn serve(options: SessionOptions, face: Face) -> Result<(), Fault> {
     let mut signals = Signals::new()?;
     let mut session = Session::start(options)?;
     let mut teller = Teller::new(face)?;

@@ -52,7 +52,7 @@ impl HostFiles {
         let content = fs::read(host).map_err(ImageError::read(host))?;
         let architecture = elf::architecture(host, &content)?;
         let linked = Linked::of(host, &content)?;
-        let program = Bytes::from(elf::strip(host, &content)?);
+        let program = Bytes::from(elf::strip(host, content)?);
         let mut files = vec![
             File { inside: HOST.into(), content: program, mode: 0o755 },
             File { inside: "/etc/nsswitch.conf".into(), content: Bytes::from_static(NAMES), mode: 0o644 },

@@ -51,8 +51,8 @@ pub(crate) fn interpreter(path: &Path, content: &[u8]) -> Result<Option<PathBuf>
 
 /// The program without what no loader looks at: symbols, debug information, the table of sections. Such a file begins
 /// with the segments, and the system maps segments.
-pub(crate) fn strip(path: &Path, content: &[u8]) -> Result<Vec<u8>, ImageError> {
-    let Elf { header, segments, endian } = read(path, content)?;
+pub(crate) fn strip(path: &Path, mut content: Vec<u8>) -> Result<Vec<u8>, ImageError> {
+    let Elf { header, segments, endian } = read(path, &content)?;
     let count = u64::from(header.e_phnum(endian));
     let table = header.e_phoff(endian) + count * u64::from(header.e_phentsize(endian));
     let ends = segments.iter().map(|segment| segment.p_offset(endian).saturating_add(segment.p_filesz(endian)));
@@ -61,14 +61,14 @@ pub(crate) fn strip(path: &Path, content: &[u8]) -> Result<Vec<u8>, ImageError> 
         .ok()
         .filter(|end| *end <= content.len())
         .ok_or_else(|| ImageError::NoProgram { path: path.to_owned(), words: "it is cut short".to_owned() })?;
-    let mut stripped = content[..end].to_vec();
     let mut bare = *header;
     bare.e_shoff.set(endian, 0);
     bare.e_shnum.set(endian, 0);
     bare.e_shstrndx.set(endian, elf::SymbolSection(0));
     let bare = object::bytes_of(&bare);
-    stripped[..bare.len()].copy_from_slice(bare);
-    Ok(stripped)
+    content[..bare.len()].copy_from_slice(bare);
+    content.truncate(end);
+    Ok(content)
 }
 
 /// What a program is started with.
@@ -160,9 +160,9 @@ mod tests {
     #[test]
     fn a_stripped_program_runs_and_is_smaller() {
         let (path, content) = own();
-        let stripped = strip(&path, &content).unwrap();
+        let stripped = strip(&path, content.clone()).unwrap();
         assert!(stripped.len() < content.len());
-        assert_eq!(stripped, strip(&path, &stripped).unwrap(), "nothing is left to strip");
+        assert_eq!(stripped, strip(&path, stripped.clone()).unwrap(), "nothing is left to strip");
         let folder = tempfile::tempdir().unwrap();
         let copy = folder.path().join("copy");
         crate::testing::executable(&copy, &stripped);
@@ -184,11 +184,11 @@ mod tests {
     #[test]
     fn what_is_no_program_is_refused_and_not_followed() {
         for content in [&b""[..], b"\x7fELF", b"#!/bin/sh\n", &[0x7f, b'E', b'L', b'F', 2, 1, 1, 0]] {
-            let refused = strip(Path::new("app"), content).unwrap_err().to_string();
+            let refused = strip(Path::new("app"), content.to_vec()).unwrap_err().to_string();
             assert!(refused.starts_with("cannot read app as a program: "), "{refused}");
         }
         let (path, content) = own();
-        let refused = strip(&path, &content[..content.len() / 3]).unwrap_err().to_string();
+        let refused = strip(&path, content[..content.len() / 3].to_vec()).unwrap_err().to_string();
         assert!(refused.contains("cut short"), "{refused}");
     }
 

@@ -10,4 +10,5 @@ pub mod plan;
 pub mod project;
 pub mod push;
 pub mod settings;
+pub mod settings_file;
 pub mod wire;

@@ -26,7 +26,7 @@ use futures_util::FutureExt;
 use local_cluster::{Backend, Program};
 use parking_lot::Mutex;
 use session_api::Report;
-use session_api::measured::Comparison;
+use session_api::measured::HopComparison;
 use session_api::snapshot::Snapshot;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
@@ -40,16 +40,16 @@ use crate::api::asking::{Ask, Desk};
 use crate::effect::{Effect, Wanted};
 use crate::environment::Environments;
 use crate::event::Event;
-use crate::options::Options;
+use crate::options::SessionOptions;
 use crate::queued::Queued;
 use crate::recording::judge;
 use crate::recording::recorder::{self, Recorder};
 use crate::session::StartError;
 use crate::state::{Settings, State};
-use crate::store::home::Place;
+use crate::store::home::AppPlace;
 use crate::store::journal::Journal;
 use crate::store::lock::Lock;
-use crate::store::running::Running;
+use crate::store::running::RunningSession;
 use crate::store::texts::Texts;
 use crate::store::timeline::Timeline;
 use crate::telemetry::measurer::{Measured, measure};
@@ -111,8 +111,8 @@ pub(crate) struct Actor {
 
 impl Actor {
     pub(crate) fn new(
-        options: Options,
-        place: Place,
+        options: SessionOptions,
+        place: AppPlace,
         lock: Lock,
         token: String,
         control: Control,
@@ -285,7 +285,7 @@ impl Actor {
             let mut hop = hop.clone();
             let edit = measured.compared.get(&service.name).and_then(|(_, after)| self.state.edit_of(after));
             // Of a version that no edit brought there is nothing to compare.
-            hop.edit = hop.edit.zip(edit).map(|(compared, edit)| Comparison { edit, ..compared });
+            hop.edit = hop.edit.zip(edit).map(|(compared, edit)| HopComparison { edit, ..compared });
             picture.hops.insert(service.name.clone(), hop);
         }
         picture
@@ -309,7 +309,7 @@ impl Actor {
             Effect::Watch { mut files } => {
                 if self.tools.options.watch {
                     // Where there is none yet, it may come.
-                    files.insert(crate::actor::pushing::settings_file(&tools.options.file));
+                    files.insert(kubernetes::settings_file::path(&tools.options.file));
                     self.files.send_replace(files);
                 }
             }
@@ -441,7 +441,7 @@ impl Actor {
             _ => {}
         }
         if let Report::Ready { url, backend, services, .. } = &report {
-            let running = Running {
+            let running = RunningSession {
                 pid: std::process::id(),
                 backend: backend.clone(),
                 url: url.clone(),

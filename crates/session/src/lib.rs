@@ -17,17 +17,16 @@ mod store;
 pub mod telemetry;
 
 pub use actor::load::load;
-pub use actor::pushing::{SettingsError, push_options, settings};
 pub use environment::{Shell, Variables, environment, findings};
-pub use local_cluster::{Entry, FILES_HINT, Lost, On, Receiver, Sender, queue};
-pub use options::{Front, Options, Recording};
+pub use local_cluster::{FILES_HINT, Lost, On, QueueEntry, Receiver, Sender, queue};
+pub use options::{Front, RecordingOptions, SessionOptions};
 pub use queued::Queued;
 pub use recording::subject::subject;
 pub use session::{Session, StartError};
-pub use store::home::{Home, HomeError, Place};
+pub use store::home::{AppPlace, Home, HomeError};
 pub use store::lock::{Lock, LockError};
-pub use store::running::{Running, attach, running};
-pub use store::stop::{Ended, StopError, stop};
+pub use store::running::{RunningSession, attach, running};
+pub use store::stop::{StopError, StopReport, stop};
 pub use store::timeline::{Edited, Edits, edits};
 pub use telemetry::measurer::Measured;
 

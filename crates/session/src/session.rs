@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::actor::Actor;
 use crate::actor::control::Control;
 use crate::event::Event;
-use crate::options::Options;
+use crate::options::SessionOptions;
 use crate::queued::Queued;
 use crate::store::home::HomeError;
 use crate::store::lock::{Lock, LockError};
@@ -65,7 +65,7 @@ pub enum StartError {
 
 impl Session {
     /// Takes the app's lock and begins. Call it inside a multi-threaded Tokio runtime.
-    pub fn start(options: Options) -> Result<Self, StartError> {
+    pub fn start(options: SessionOptions) -> Result<Self, StartError> {
         let place = options.home.place(&options.file)?;
         let lock = Lock::take(&place.folder, &options.file)?;
         // The secret between a session and its hosts: 128 bits that nobody guesses.

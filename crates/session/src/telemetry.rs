@@ -10,9 +10,9 @@ pub(crate) mod rank;
 mod records;
 mod settings;
 
-pub use door::Host;
+pub use door::HostAddress;
 pub use exporter::{Exporter, Standing};
 pub use follow::{Followed, follow};
 pub use measuring::{Measuring, Standings};
 pub use records::{Recorded, follow_records};
-pub use settings::{Settings, SettingsError};
+pub use settings::{ExportSettings, ExportSettingsError};

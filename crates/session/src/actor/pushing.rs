@@ -1,114 +1,21 @@
 //! A push or rollback carried through, beside the loop: prepared, asked about, carried out, told as events.
 
 use std::collections::BTreeSet;
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use app::App;
-use kubernetes::cluster::Target;
-use kubernetes::history::Source;
-use kubernetes::project::Project;
-use kubernetes::push::{self, Done, Listener, Options, Place, PushError, Rollback, Wish, holder};
-use kubernetes::settings::{File, Settings};
-use session_api::push::{Act, Roll, Stage};
+use kubernetes::push::{self, PushDone, PushError, PushListener, PushOptions, Rollback, Wish};
+use session_api::push::{PushAct, Roll, Stage};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{oneshot, watch};
 
 use crate::event::{Event, News};
-use crate::store::home::{Home, Place as AppPlace};
-
-/// The roll of a service may take this long.
-const DEADLINE: Duration = Duration::from_secs(120);
-
-/// Settings that are none.
-#[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
-    /// The file is there and cannot be read.
-    #[error("cannot read {}: {source}", file.display())]
-    Read {
-        /// `dyn.toml`.
-        file: std::path::PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The file says what cannot be.
-    #[error("{}", .mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
-    Mistakes {
-        /// Each with its place and its mend.
-        mistakes: Vec<kubernetes::settings::Mistake>,
-    },
-}
-
-/// A `dyn.toml` that is longer is none.
-const LONGEST: u64 = 1 << 20;
-
-/// The `dyn.toml` of an app.
-pub(crate) fn settings_file(file: &Path) -> std::path::PathBuf {
-    file.with_file_name("dyn.toml")
-}
-
-/// How an app is to run: what it says itself, and `dyn.toml` beside its file.
-///
-/// # Errors
-/// A `dyn.toml` that cannot be read, or says what cannot be.
-pub fn settings(file: &Path, app: &App) -> Result<Settings, SettingsError> {
-    let beside = settings_file(file);
-    let text = crate::actor::load::read(&beside, LONGEST).and_then(|bytes| {
-        let is_short = u64::try_from(bytes.len()).is_ok_and(|length| length <= LONGEST);
-        let text = String::from_utf8(bytes).map_err(|_| io::Error::other("it is no UTF-8"))?;
-        if is_short { Ok(text) } else { Err(io::Error::other(format!("it is longer than {LONGEST} bytes"))) }
-    });
-    let said = match text {
-        Ok(text) => {
-            kubernetes::settings::read(&beside, &text, app).map_err(|mistakes| SettingsError::Mistakes { mistakes })?
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => File::default(),
-        Err(source) => return Err(SettingsError::Read { file: beside, source }),
-    };
-    Ok(Settings::of(app, &said))
-}
-
-/// What a push or rollback of a file is made from: `host` is `dyn` itself. Whatever else can be chosen is as it is
-/// where nobody chooses.
-pub fn push_options(
-    file: &Path,
-    (app, source, settings): (App, Source, Settings),
-    target: Target,
-    (home, place): (&Home, &AppPlace),
-    host: std::path::PathBuf,
-) -> Options {
-    Options {
-        app,
-        source,
-        project: Project::of(file, settings.name.clone()),
-        settings,
-        root: file.to_owned(),
-        target,
-        registry: None,
-        place: Place {
-            key: format!("{}-{}", place.name, place.id),
-            pins: home.clusters(),
-            build: home.build(),
-            images: home.folder().join("images"),
-        },
-        host,
-        holder: holder(),
-        services: BTreeSet::new(),
-        with_dependents: false,
-        force: false,
-        remove: false,
-        deadline: DEADLINE,
-    }
-}
 
 /// What is to be carried through.
 pub(crate) struct Order {
     /// Its number in this session.
     pub(crate) number: u64,
     pub(crate) act: Wanted,
-    pub(crate) options: Options,
+    pub(crate) options: PushOptions,
     /// Who goes on after the plan.
     pub(crate) consent: Consent,
 }
@@ -160,7 +67,7 @@ pub(crate) async fn run(order: Order, wires: Wires) {
     let (number, consent) = (order.number, order.consent);
     let tell = |news| drop(events.send(Event::Push { push: number, news: Box::new(news) }));
     let progress = events.clone();
-    let listener: Listener =
+    let listener: PushListener =
         Arc::new(move |step| drop(progress.send(Event::Push { push: number, news: Box::new(News::Progress(step)) })));
     let declined = |why: &str| News::Ended(Stage::Declined { why: why.to_owned() });
     let ready = tokio::select! {
@@ -205,12 +112,12 @@ pub(crate) async fn run(order: Order, wires: Wires) {
         Ready::Rollback(ready) => ready.carry_out(stop).await,
     };
     tell(News::Ended(match done {
-        Ok(Done { number, sent, ms, .. }) => Stage::Live { number, sent, ms },
+        Ok(PushDone { number, sent, ms, .. }) => Stage::Live { number, sent, ms },
         Err(error) => failed(&error),
     }));
 }
 
-async fn prepare(order: Order, listener: Listener) -> Result<Ready, PushError> {
+async fn prepare(order: Order, listener: PushListener) -> Result<Ready, PushError> {
     match order.act {
         Wanted::Push { .. } => Ok(Ready::Push(Box::new(push::Push::prepare(order.options, listener).await?))),
         Wanted::Rollback { wish, undoes } => {
@@ -239,7 +146,7 @@ impl Ready {
             Self::Push(push) => {
                 let (plan, missing) = (push.plan(), push.missing());
                 News::Prepared {
-                    act: Act::Push,
+                    act: PushAct::Push,
                     services: plan.services.into_iter().map(roll).collect(),
                     layers: missing.layers,
                     bytes: missing.bytes,
@@ -260,7 +167,7 @@ impl Ready {
                 };
                 let of = rollback.before().map_or(0, |record| record.number);
                 News::Prepared {
-                    act: Act::Rollback { to: Some(target.number) },
+                    act: PushAct::Rollback { to: Some(target.number) },
                     services: rollback.versions().into_iter().map(roll).collect(),
                     layers: 0,
                     bytes: 0,
@@ -276,7 +183,7 @@ impl Ready {
     }
 }
 
-fn roll(step: kubernetes::plan::Step) -> Roll {
+fn roll(step: kubernetes::plan::PlanStep) -> Roll {
     use kubernetes::plan::What;
     let what = step.what.to_string();
     let reasons = match step.what {

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use app::{App, Diagnostic, Incremental};
 use compiler::{BuildError, Builder};
-use kubernetes::history::Source;
-use local_cluster::{Backend, Begun, Doer, HeldPort, Plan, PortError, Program, Spec};
+use kubernetes::history::PushedSource;
+use local_cluster::{Backend, BackendPlan, Begun, Doer, HeldPort, PortError, Program, Spec};
 use parking_lot::Mutex;
 use protocol::Config;
 use session_api::Fate;
@@ -17,21 +17,20 @@ use session_api::Fate;
 use crate::actor::control::Control;
 use crate::actor::front::{Port, hold};
 use crate::actor::install;
-use crate::actor::pushing;
 use crate::actor::restart::Restart;
 use crate::effect;
 use crate::environment::{self, Environments};
 use crate::event::{Artifact, Edit, Event, Opened, Recipe, Seat};
-use crate::options::Options;
-use crate::store::home::Place;
+use crate::options::SessionOptions;
+use crate::store::home::AppPlace;
 use crate::store::texts::Texts;
 
 /// A new host listens within milliseconds; a machine under load is given this long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Tools {
-    pub(crate) options: Options,
-    pub(crate) place: Place,
+    pub(crate) options: SessionOptions,
+    pub(crate) place: AppPlace,
     pub(crate) control: Control,
     /// `dyn` as it was when the session began.
     pub(crate) program: Arc<Program>,
@@ -49,7 +48,7 @@ pub(crate) struct Tools {
 #[derive(Clone)]
 pub(crate) struct Loaded {
     pub(crate) app: Arc<App>,
-    pub(crate) source: Source,
+    pub(crate) source: PushedSource,
     /// Where a push goes unless it is told otherwise.
     context: Option<String>,
 }
@@ -67,7 +66,7 @@ impl Tools {
         let root = self.options.file.clone();
         let all = move || {
             let (app, diagnostics, sources) = read();
-            let settings = pushing::settings(&root, &app);
+            let settings = kubernetes::settings_file::load(&root, &app);
             (app, diagnostics, sources, settings, kubernetes::cluster::current_context())
         };
         match tokio::task::spawn_blocking(all).await {
@@ -87,7 +86,7 @@ impl Tools {
                 }
                 if is_good(&diagnostics) {
                     self.texts.note(&sources.texts);
-                    let loaded = Loaded { app: Arc::new(app.clone()), source: Source::of(&sources), context };
+                    let loaded = Loaded { app: Arc::new(app.clone()), source: PushedSource::of(&sources), context };
                     *self.loaded.lock() = Some(loaded);
                 }
                 if let Some(only) = only {
@@ -133,11 +132,11 @@ impl Tools {
             front: (app.last() == Some(&service.name)).then_some(front),
             environment: environments.get(&service.name),
         };
-        let plan = Plan {
+        let plan = BackendPlan {
             name: self.place.name.clone(),
             id: self.place.id.clone(),
             host: self.program.clone(),
-            limits: local_cluster::Limits { cpus: self.options.cpus, memory: self.options.memory },
+            limits: local_cluster::ServiceLimits { cpus: self.options.cpus, memory: self.options.memory },
             services: app.services.iter().map(spec).collect(),
         };
         for service in &app.services {
@@ -214,7 +213,7 @@ impl Tools {
                 Some(service) => format!("cannot build {service}: {error}"),
                 None => error.to_string(),
             };
-            let mut finding = Diagnostic::error(message, app::Place::start_of(&self.options.file));
+            let mut finding = Diagnostic::error(message, app::SourcePlace::start_of(&self.options.file));
             finding.help = error.hint();
             diagnostics.push(finding);
         }

@@ -183,7 +183,7 @@ impl Desk {
     }
 }
 
-type Found<'s> = (&'s session_api::snapshot::Service, std::net::SocketAddr);
+type Found<'s> = (&'s session_api::snapshot::ServiceView, std::net::SocketAddr);
 
 /// The service and where it can be asked, or in words why not.
 fn found<'s>(snapshot: &'s Snapshot, service: &str) -> Result<Found<'s>, String> {
