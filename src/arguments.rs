@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-pub(crate) use call::{Invoke, Shell};
+pub(crate) use call::{Call, Invoke, Shell};
 pub(crate) use cluster::{Cluster, Export, Format, Goal, Push, Rollback};
 pub(crate) use dev::{Dev, Limits, On};
 pub(crate) use file::{Refusal, read};
@@ -161,7 +161,7 @@ impl Command {
             | Self::History { file, .. }
             | Self::Stop { file }
             | Self::Dev(Dev { file, .. })
-            | Self::Invoke(Invoke { file, .. })
+            | Self::Invoke(Invoke { call: Call { file, .. }, .. })
             | Self::Shell(Shell { file, .. })
             | Self::Logs(Logs { file, .. })
             | Self::Replay(Replay { file, .. })

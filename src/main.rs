@@ -7,11 +7,12 @@ mod fault;
 mod finding;
 mod log;
 mod speech;
+mod start;
 mod teller;
 
 use std::process::ExitCode;
 
-use arguments::{Arguments, Cluster, Command, Invoke, Push, Refusal, Replay, Rollback, Shell};
+use arguments::{Arguments, Call, Cluster, Command, Invoke, Push, Refusal, Replay, Rollback, Shell};
 use fault::{Fault, Kind};
 
 fn main() -> ExitCode {
@@ -67,7 +68,7 @@ fn start_log(arguments: &Arguments) -> Result<(), Fault> {
         Command::Host { .. } | Command::ReplayWorker { .. } => (true, None),
         Command::Dev(dev) => (!command::view::is_possible(dev), command::log_file(&dev.file)),
         // Commands that build or change something; what the others log is lost unless it is asked for.
-        Command::Invoke(Invoke { file, .. })
+        Command::Invoke(Invoke { call: Call { file, .. }, .. })
         | Command::Shell(Shell { file, .. })
         | Command::Replay(Replay { file, .. })
         | Command::Push(Push { file, .. })
@@ -83,9 +84,7 @@ fn on_cluster(cluster: &Cluster) -> Result<(), Fault> {
         Cluster::Status { file, json, goal } => command::remote::status(file, *json, goal),
         Cluster::Logs(logs) => command::cluster_logs::run(&logs.logs, &logs.goal),
         Cluster::Events { file, goal } => command::cluster_events::run(file, goal),
-        Cluster::Invoke { file, service, inputs, route, goal } => {
-            command::remote::invoke(file, service, inputs, route.as_deref(), goal)
-        }
+        Cluster::Invoke { call, goal } => command::remote::invoke(call, goal),
         Cluster::Down { file, yes, goal } => command::down::run(file, *yes, goal),
     }
 }

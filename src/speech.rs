@@ -25,7 +25,7 @@ pub(crate) fn out(words: impl Display) -> io::Result<()> {
 
 /// Says a line of JSON on stdout: it means the same wherever it goes, and does nothing to a terminal.
 pub(crate) fn json(json: impl Display) -> io::Result<()> {
-    heard(answered(writeln!(io::stdout(), "{}", session_api::printable_json(&json.to_string()))))
+    heard(answered(writeln!(io::stdout(), "{}", session_api::escaped(&json.to_string()))))
 }
 
 /// Writes a text to stdout as it is: a script for another program.

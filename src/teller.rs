@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::face::Face;
+use crate::fault::{Fault, Kind};
 use crate::speech;
 
 /// Output that takes nothing for so long, once there is nothing else to wait for, is given up on.
@@ -35,14 +36,15 @@ enum State {
 
 impl Teller {
     /// Has a face show what is told from now on.
-    pub(crate) fn new(face: Face) -> std::io::Result<Self> {
+    pub(crate) fn new(face: Face) -> Result<Self, Fault> {
         let (reports, receiver) = queue();
         let (told, state) = watch::channel(State::Telling);
         let (shown, runtime) = (Arc::new(AtomicU64::new(0)), Handle::current());
         let count = shown.clone();
         std::thread::Builder::new()
             .name("output".to_owned())
-            .spawn(move || show(face, receiver, &runtime, &count, &told))?;
+            .spawn(move || show(face, receiver, &runtime, &count, &told))
+            .map_err(|error| Fault::new(Kind::Machine, format!("cannot start a thread: {error}")))?;
         Ok(Self { reports, shown, state })
     }
 

@@ -6,11 +6,10 @@ use serde_json::Value;
 use session_api::command::{Called, Command, Feed};
 use session_api::grammar::{AnswerHistory, Answers, Meaning, Show, doubts, help, parse};
 use session_api::verdict::Verdict;
-use session_api::{Answer, Snapshot};
+use session_api::{Answer, Snapshot, escaped};
 
 use crate::numbers::count;
 use crate::options::ShellError;
-use crate::paint::harmless;
 use crate::peer::ShellPeer;
 use crate::voice::Voice;
 use crate::{show, table, words};
@@ -224,5 +223,5 @@ impl<P: ShellPeer> Desk<P> {
 
 /// One below the other, without what a terminal would take for an order.
 fn lines(of: impl IntoIterator<Item = impl std::fmt::Display>) -> String {
-    of.into_iter().map(|line| harmless(&line.to_string()).to_string() + "\n").collect()
+    of.into_iter().map(|line| escaped(&line.to_string()).to_string() + "\n").collect()
 }

@@ -2,6 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
+use session_api::escaped;
 use session_api::grammar::{TokenKind, tokens};
 
 /// Whether and how to colour.
@@ -58,23 +59,6 @@ impl Paint {
 
     /// A value: over several lines for a person, on one line for a program.
     pub(crate) fn value(self, value: &Value, pretty: bool) -> String {
-        self.line(&harmless(&if pretty { format!("{value:#}") } else { value.to_string() }))
+        self.line(&escaped(&if pretty { format!("{value:#}") } else { value.to_string() }))
     }
-}
-
-/// A text that does nothing to a terminal: control characters, and those that nobody sees, as their codes, but for line
-/// ends and tabs.
-pub(crate) fn harmless(text: &str) -> String {
-    let mut harmless = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' | '\t' => harmless.push(c),
-            _ if c.is_control() || session_api::is_unseen(c) => {
-                // As JSON has it, so that a value stays one.
-                c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| harmless.push_str(&format!("\\u{unit:04x}")));
-            }
-            _ => harmless.push(c),
-        }
-    }
-    harmless
 }

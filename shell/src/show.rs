@@ -3,13 +3,13 @@
 use std::fmt::Write;
 
 use session_api::command::{CallTree, LatencySpread, Timed};
+use session_api::escaped;
 use session_api::grammar::route;
 use session_api::snapshot::{Condition, EditLine, EditOutcome, Phase, ServiceView, Snapshot, StateField};
 use session_api::verdict::{Judgement, Verdict};
 
 use crate::LogLine;
 use crate::numbers::{ago, count, ms, short};
-use crate::paint::harmless;
 use crate::table::columns;
 
 /// One line: the app, its backend, how it does.
@@ -122,7 +122,7 @@ pub(crate) fn why(snapshot: &Snapshot, line: &EditLine) -> String {
         let parts: Vec<_> = parts.iter().map(|(name, part)| format!("{name} {}", ms(*part))).collect();
         let _ = writeln!(text, "  {}: {}", ms(took.total), parts.join(", "));
     }
-    harmless(&text)
+    escaped(&text).into_owned()
 }
 
 pub(crate) fn logs(lines: &[LogLine]) -> String {
@@ -131,7 +131,7 @@ pub(crate) fn logs(lines: &[LogLine]) -> String {
     for LogLine { at_ms, service, stream, line, .. } in lines {
         let mark = if stream == "stderr" { '!' } else { '|' };
         let seconds = format!("{}.{:03}", at_ms / 1000, at_ms % 1000);
-        let _ = writeln!(text, "{seconds:>9} {service:<width$} {mark} {}", harmless(line));
+        let _ = writeln!(text, "{seconds:>9} {service:<width$} {mark} {}", escaped(line));
     }
     text
 }

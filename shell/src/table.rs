@@ -2,15 +2,14 @@
 
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Map, Value};
-
-use crate::paint::harmless;
+use session_api::escaped;
 
 /// Columns with a head. No lines drawn, so that it can be cut with any tool.
 pub(crate) fn columns<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let mut table = new(None);
     table.set_header(head);
     rows.into_iter().for_each(|row| {
-        table.add_row(row.map(|cell| harmless(&cell)));
+        table.add_row(row.map(|cell| escaped(&cell).into_owned()));
     });
     table.trim_fmt()
 }
@@ -26,7 +25,7 @@ pub(crate) fn of_value(value: &Value, width: Option<u16>) -> String {
                     names.push(name);
                 }
             }
-            table.set_header(names.iter().map(|name| harmless(name)));
+            table.set_header(names.iter().map(|name| escaped(name)));
             for row in rows {
                 match row {
                     Value::Object(row) => {
@@ -41,7 +40,7 @@ pub(crate) fn of_value(value: &Value, width: Option<u16>) -> String {
             table.add_row([cell(row)]);
         }),
         Value::Object(fields) => fields.iter().for_each(|(name, value)| {
-            table.add_row([harmless(name), cell(value)]);
+            table.add_row([escaped(name).into_owned(), cell(value)]);
         }),
         other => {
             table.add_row([cell(other)]);
@@ -61,5 +60,5 @@ fn new(width: Option<u16>) -> Table {
 
 /// A text without its quotes, everything else as JSON.
 fn cell(value: &Value) -> String {
-    harmless(&value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+    escaped(&value.as_str().map_or_else(|| value.to_string(), str::to_owned)).into_owned()
 }

@@ -4,9 +4,10 @@ use std::io::{self, IsTerminal, Write};
 
 use anstream::ColorChoice;
 use serde_json::Value;
+use session_api::escaped;
 use session_api::grammar::Mistake;
 
-use crate::paint::{ERROR, HINT, Paint, QUIET, harmless};
+use crate::paint::{ERROR, HINT, Paint, QUIET};
 use crate::words;
 
 /// Two streams.
@@ -56,17 +57,17 @@ impl Voice {
 
     /// What stands beside it.
     pub(crate) fn talk(&mut self, text: &str) -> io::Result<()> {
-        let text = self.talk_paint.paint(QUIET, &harmless(text));
+        let text = self.talk_paint.paint(QUIET, &escaped(text));
         write_line(&mut self.talk, &text)
     }
 
     pub(crate) fn error(&mut self, message: &str) -> io::Result<()> {
-        let text = format!("{}: {}", self.talk_paint.paint(ERROR, "error"), harmless(message));
+        let text = format!("{}: {}", self.talk_paint.paint(ERROR, "error"), escaped(message));
         write_line(&mut self.talk, &text)
     }
 
     pub(crate) fn hint(&mut self, hint: &str) -> io::Result<()> {
-        let text = format!("{}: {}", self.talk_paint.paint(HINT, "hint"), harmless(hint));
+        let text = format!("{}: {}", self.talk_paint.paint(HINT, "hint"), escaped(hint));
         write_line(&mut self.talk, &text)
     }
 

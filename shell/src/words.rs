@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use serde_json::Value;
 use session_api::command::{Called, CalledHop};
+use session_api::escaped;
 use unicode_width::UnicodeWidthChar;
 
 use crate::numbers::{ms, short};
-use crate::paint::harmless;
 
 /// What went wrong with a call: the message, and what else is to be said.
 pub(crate) fn problem(called: &Called) -> (String, Vec<String>) {
@@ -55,10 +55,10 @@ pub(crate) fn marked(text: &str, place: &Range<usize>) -> (String, String) {
             let (start, end) = (within(place.start), within(place.end));
             let width = |from: usize, to: usize| -> usize {
                 let piece = line.chars().skip(from).take(to - from);
-                piece.map(harmless_width).sum()
+                piece.map(shown_width).sum()
             };
             let marks = "^".repeat(width(start, end.max(start)).max(1));
-            return (harmless(&line.replace('\t', " ")), " ".repeat(width(0, start)) + &marks);
+            return (escaped(&line.replace('\t', " ")).into_owned(), " ".repeat(width(0, start)) + &marks);
         }
         before += length + 1;
     }
@@ -66,10 +66,10 @@ pub(crate) fn marked(text: &str, place: &Range<usize>) -> (String, String) {
 }
 
 /// Columns of a character as it is shown: a control character as its code, a tab as a space.
-fn harmless_width(c: char) -> usize {
+fn shown_width(c: char) -> usize {
     match c {
         '\t' => 1,
-        _ if c.is_control() => harmless(&c.to_string()).len(),
+        _ if c.is_control() => escaped(&c.to_string()).len(),
         _ => c.width().unwrap_or(0),
     }
 }

@@ -7,8 +7,9 @@ use clap::Args;
 use super::On;
 use super::help;
 
+/// One call of one service.
 #[derive(Debug, Args)]
-pub(crate) struct Invoke {
+pub(crate) struct Call {
     #[arg(help = help::FILE)]
     pub(crate) file: PathBuf,
     /// Service to call, by its Rust name
@@ -18,6 +19,12 @@ pub(crate) struct Invoke {
     /// Route that fetches missing inputs, e.g. 'map(filter(get))' [default: the app's flow]
     #[arg(long)]
     pub(crate) route: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Invoke {
+    #[command(flatten)]
+    pub(crate) call: Call,
     /// Backend for services that are started for the call
     #[arg(long, value_enum, default_value_t = On::Process)]
     pub(crate) on: On,

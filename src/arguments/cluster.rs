@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::Logs;
-use super::help;
+use super::call::Call;
+use super::{Logs, help};
 
 /// Which cluster is meant, as `kubectl` is told.
 #[derive(Clone, Debug, Default, Args)]
@@ -43,15 +43,8 @@ pub(crate) enum Cluster {
     },
     /// Call one service through the API server
     Invoke {
-        #[arg(help = help::FILE)]
-        file: PathBuf,
-        /// Service to call, by its Rust name
-        service: String,
-        /// Inputs: NAME=JSON by name, or JSON in order; missing ones are fetched by the route
-        inputs: Vec<String>,
-        /// Route that fetches missing inputs, e.g. 'map(filter(get))' [default: the app's flow]
-        #[arg(long)]
-        route: Option<String>,
+        #[command(flatten)]
+        call: Call,
         #[command(flatten)]
         goal: Goal,
     },
@@ -74,7 +67,7 @@ impl Cluster {
             Self::Status { file, .. }
             | Self::Logs(PodLogs { logs: Logs { file, .. }, .. })
             | Self::Events { file, .. }
-            | Self::Invoke { file, .. }
+            | Self::Invoke { call: Call { file, .. }, .. }
             | Self::Down { file, .. } => file,
         }
     }

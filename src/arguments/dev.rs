@@ -69,6 +69,13 @@ pub(crate) struct Limits {
     pub(crate) body: u64,
 }
 
+impl Default for Limits {
+    /// What a command without these options has.
+    fn default() -> Self {
+        Self { cpus: None, memory: None, deadline: 30.0, body: 8 << 20 }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum On {
     /// Docker where an engine answers, otherwise processes

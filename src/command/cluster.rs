@@ -14,7 +14,7 @@ use session::Home;
 
 use crate::arguments::Goal;
 use crate::fault::{Fault, Kind};
-use crate::{finding, speech};
+use crate::{finding, speech, start};
 
 /// The app in a file, with its settings. What is wrong with it is told.
 pub(crate) fn load(file: &Path) -> Result<(App, PushedSource, AppSettings), Fault> {
@@ -118,8 +118,8 @@ pub(crate) async fn until_told<T>(
     doing: impl Future<Output = Result<T, PushError>>,
     stop: tokio::sync::watch::Sender<bool>,
 ) -> Result<T, Fault> {
-    let mut signals = super::dev::Signals::new()?;
-    super::dev::insist()?;
+    let mut signals = start::Signals::new()?;
+    start::insist()?;
     tokio::pin!(doing);
     loop {
         tokio::select! {

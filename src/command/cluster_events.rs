@@ -12,7 +12,7 @@ use super::cluster::load;
 use super::observe::{Observed, hosts, observe};
 use crate::arguments::Goal;
 use crate::fault::Fault;
-use crate::speech;
+use crate::{speech, start};
 
 /// Figures are told once a second: they change with every request.
 const SOONEST: Duration = Duration::from_secs(1);
@@ -25,11 +25,11 @@ const COUNTED_WITHIN: Duration = Duration::from_secs(1);
 pub(crate) fn run(file: &Path, goal: &Goal) -> Result<(), Fault> {
     let (app, _, settings) = load(file)?;
     let name = settings.name_of(&app).to_owned();
-    super::dev::runtime()?.block_on(async {
+    start::runtime()?.block_on(async {
         let hosts = hosts(file, &name, goal).await?;
         let (shown, mut observed) = watch::channel(Observed::default());
-        let mut signals = super::dev::Signals::new()?;
-        super::dev::insist()?;
+        let mut signals = start::Signals::new()?;
+        start::insist()?;
         let mut observing = std::pin::pin!(observe(hosts, shown));
         let mut told = Observed::default();
         let mut due = tokio::time::interval(SOONEST);

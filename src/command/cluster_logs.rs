@@ -8,7 +8,7 @@ use serde_json::json;
 use super::cluster::{load, target};
 use crate::arguments::{Goal, Logs};
 use crate::fault::Fault;
-use crate::speech;
+use crate::{speech, start};
 
 /// Lines of each pod that are shown where nobody says how many.
 const LINES: usize = 200;
@@ -20,7 +20,7 @@ pub(crate) fn run(logs: &Logs, goal: &Goal) -> Result<(), Fault> {
         Some(service) => Some(super::invoke::find(&app, service)?.host.clone()),
         None => None,
     };
-    super::dev::runtime()?.block_on(async {
+    start::runtime()?.block_on(async {
         let access = connect(&target(goal)).await?;
         let labels = label::selector(&name, host.as_deref());
         let last = i64::try_from(logs.last.unwrap_or(LINES)).unwrap_or(i64::MAX);

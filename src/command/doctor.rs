@@ -8,7 +8,7 @@ use serde::Serialize;
 use session::{Home, On};
 
 use crate::fault::{Fault, Kind};
-use crate::speech;
+use crate::{speech, start};
 
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
@@ -25,7 +25,7 @@ struct Finding {
 
 pub(crate) fn run(json: bool) -> Result<(), Fault> {
     let home = Home::open()?;
-    let findings = super::dev::runtime()?.block_on(look(&home));
+    let findings = start::runtime()?.block_on(look(&home));
     if json {
         let value = serde_json::to_string(&findings).map_err(|error| Fault::new(Kind::Machine, error))?;
         drop(speech::json(value));

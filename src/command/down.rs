@@ -7,11 +7,11 @@ use kubernetes::push::{Removal, holder};
 use super::cluster::{confirm, listener, options};
 use crate::arguments::Goal;
 use crate::fault::{Fault, Kind};
-use crate::speech;
+use crate::{speech, start};
 
 pub(crate) fn run(file: &Path, yes: bool, goal: &Goal) -> Result<(), Fault> {
     let options = options(file, goal)?;
-    super::dev::runtime()?.block_on(async {
+    start::runtime()?.block_on(async {
         let removal = Removal::prepare(&options, listener(false)).await?;
         if removal.objects().is_empty() {
             drop(speech::err(format_args!("nothing of {} is there", options.name())));

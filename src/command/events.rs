@@ -4,10 +4,10 @@ use std::path::Path;
 
 use super::status::attached;
 use crate::fault::Fault;
-use crate::speech;
+use crate::{speech, start};
 
 pub(crate) fn run(file: &Path, after: u64) -> Result<(), Fault> {
-    super::dev::runtime()?.block_on(async {
+    start::runtime()?.block_on(async {
         let mut lines = attached(file)?.events(after, true).await?;
         while let Some(line) = lines.next().await? {
             // Whoever read them has gone, as in `dyn events FILE | head`.

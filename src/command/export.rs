@@ -7,7 +7,7 @@ use kubernetes::export::{self, ExportError, ExportRequest, Format};
 use super::cluster::{listener, load};
 use crate::arguments;
 use crate::fault::{Fault, Kind};
-use crate::speech;
+use crate::{speech, start};
 
 pub(crate) fn run(asked: &arguments::Export) -> Result<(), Fault> {
     let (app, _, settings) = load(&asked.file)?;
@@ -28,7 +28,7 @@ pub(crate) fn run(asked: &arguments::Export) -> Result<(), Fault> {
         images: home.folder().join("images"),
         host,
     };
-    let text = super::dev::runtime()?.block_on(export::make(&request, &listener(false)))?;
+    let text = start::runtime()?.block_on(export::make(&request, &listener(false)))?;
     match &asked.output {
         Some(file) => write(file, &text),
         None => {

@@ -11,7 +11,7 @@ use session_api::snapshot::EditOutcome as Became;
 use super::cluster::{load, target};
 use crate::arguments::Goal;
 use crate::fault::{Fault, Kind};
-use crate::speech;
+use crate::{speech, start};
 
 /// A line of the timeline.
 enum Entry {
@@ -26,7 +26,7 @@ pub(crate) fn run(file: &Path, as_json: bool, goal: &Goal) -> Result<(), Fault> 
     if known.unread > 0 {
         drop(speech::err(format_args!("{} lines of edits do not read", known.unread)));
     }
-    let (records, trouble) = match super::dev::runtime()?.block_on(pushed(file, goal)) {
+    let (records, trouble) = match start::runtime()?.block_on(pushed(file, goal)) {
         Ok(records) => (records, None),
         Err(fault) => (Vec::new(), Some(fault)),
     };

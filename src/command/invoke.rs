@@ -7,24 +7,22 @@ use serde_json::{Map, Value};
 use session::{Front, Home, Session};
 use session_api::Report;
 
-use super::dev;
-use crate::arguments::{Invoke, Limits};
+use crate::arguments::{Call, Invoke, Limits};
 use crate::face::Face;
 use crate::fault::{Fault, Kind};
-use crate::{finding, speech};
+use crate::{finding, speech, start};
 
 pub(crate) fn run(invoke: &Invoke) -> Result<(), Fault> {
-    let (app, diagnostics, _) = session::load(&invoke.file);
+    let Call { file, service, inputs: given, route } = &invoke.call;
+    let (app, diagnostics, _) = session::load(file);
     if finding::any_error(&diagnostics) {
         finding::print(&diagnostics);
         return Err(Fault::said(Kind::App));
     }
-    let service = find(&app, &invoke.service)?;
-    let inputs = inputs(service, &invoke.inputs)?;
-    let route = invoke.route.clone();
-    dev::runtime()?.block_on(async {
-        let place = Home::open()?.place(&invoke.file)?;
-        if let Some(url) = session::running(&place).and_then(|running| running.url_of(&invoke.service)) {
+    let inputs = inputs(find(&app, service)?, given)?;
+    start::runtime()?.block_on(async {
+        let place = Home::open()?.place(file)?;
+        if let Some(url) = session::running(&place).and_then(|running| running.url_of(service)) {
             return call(&url, &inputs, route.as_deref(), None).await;
         }
         started(invoke, &app, &inputs).await
@@ -33,13 +31,13 @@ pub(crate) fn run(invoke: &Invoke) -> Result<(), Fault> {
 
 /// Starts what the call needs, calls, and stops it.
 async fn started(invoke: &Invoke, app: &App, inputs: &Map<String, Value>) -> Result<(), Fault> {
-    let limits = Limits { cpus: None, memory: None, deadline: 30.0, body: 8 << 20 };
-    let mut options = dev::options(&invoke.file, invoke.on, Front::Free, &limits)?;
+    let Call { file, service, route, .. } = &invoke.call;
+    let mut options = start::options(file, invoke.on, Front::Free, &Limits::default())?;
     options.watch = false;
     options.waits = false;
-    options.only = Some(needed(app, &invoke.service, inputs, invoke.route.as_deref())?);
-    let mut signals = dev::Signals::new()?;
-    dev::insist()?;
+    options.only = Some(needed(app, service, inputs, route.as_deref())?);
+    let mut signals = start::Signals::new()?;
+    start::insist()?;
     let mut face = Face::aside();
     let mut session = Session::start(options)?;
     let mut ended = Err(Fault::said(Kind::Interrupted));
@@ -55,10 +53,10 @@ async fn started(invoke: &Invoke, app: &App, inputs: &Map<String, Value>) -> Res
             None => return ended,
             Some(Report::Ready { services, .. }) => {
                 face.finish();
-                let address = services.iter().find(|address| address.name == invoke.service);
+                let address = services.iter().find(|address| address.name == *service);
                 if let Some(address) = address {
                     ended = tokio::select! {
-                        ended = call(&address.url, inputs, invoke.route.as_deref(), None) => ended,
+                        ended = call(&address.url, inputs, route.as_deref(), None) => ended,
                         _ = signals.next() => Err(Fault::said(Kind::Interrupted)),
                     };
                 }

@@ -10,7 +10,7 @@ use session_api::command::{Answer, Command};
 use super::replay;
 use crate::arguments::Keep;
 use crate::fault::{Fault, Kind};
-use crate::speech;
+use crate::{speech, start};
 
 pub(crate) fn run(keep: &Keep) -> Result<(), Fault> {
     if !keep.as_tests {
@@ -26,7 +26,7 @@ pub(crate) fn run(keep: &Keep) -> Result<(), Fault> {
 /// Has the session save what it has in memory.
 fn save(keep: &Keep) -> Result<(), Fault> {
     let command = Command::Keep { name: keep.name.clone() };
-    let answer = super::dev::runtime()?
+    let answer = start::runtime()?
         .block_on(async { Ok::<_, Fault>(super::status::attached(&keep.file)?.say(&command).await?) })?;
     match answer {
         Answer::Done { message } => {

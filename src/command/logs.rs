@@ -5,10 +5,10 @@ use session_api::LogLine;
 use super::status::attached;
 use crate::arguments::Logs;
 use crate::fault::{Fault, Kind};
-use crate::speech;
+use crate::{speech, start};
 
 pub(crate) fn run(logs: &Logs) -> Result<(), Fault> {
-    super::dev::runtime()?.block_on(async {
+    start::runtime()?.block_on(async {
         let client = attached(&logs.file)?;
         let snapshot = client.snapshot().await?;
         if let Some(service) = logs.service.as_deref().filter(|service| snapshot.service(service).is_none()) {

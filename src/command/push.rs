@@ -8,7 +8,7 @@ use serde_json::json;
 use super::cluster::{confirm, listener, options, until_told};
 use crate::arguments;
 use crate::fault::{Fault, Kind};
-use crate::speech;
+use crate::{speech, start};
 
 pub(crate) fn run(push: &arguments::Push) -> Result<(), Fault> {
     let mut options = options(&push.file, &push.goal)?;
@@ -19,7 +19,7 @@ pub(crate) fn run(push: &arguments::Push) -> Result<(), Fault> {
     options.force = push.force;
     options.remove = push.remove;
     options.deadline = Duration::from_secs(push.deadline);
-    super::dev::runtime()?.block_on(async {
+    start::runtime()?.block_on(async {
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let (unheard, _) = tokio::sync::watch::channel(true);
         let ready = until_told(Push::prepare(options, listener(push.json)), unheard).await?;

@@ -11,14 +11,14 @@ use serde_json::json;
 use session::Measured;
 
 use super::cluster::{load, target};
-use crate::arguments::Goal;
+use crate::arguments::{Call, Goal};
 use crate::fault::{Fault, Kind};
-use crate::speech;
+use crate::{speech, start};
 
 pub(crate) fn status(file: &Path, as_json: bool, goal: &Goal) -> Result<(), Fault> {
     let (app, _, settings) = load(file)?;
     let name = settings.name_of(&app).to_owned();
-    super::dev::runtime()?.block_on(async {
+    start::runtime()?.block_on(async {
         let access = connect(&target(goal)).await?;
         let site = Site::look(&access, &name).await.map_err(PushError::from)?;
         // How services do is known without what they measured, too.
@@ -67,18 +67,13 @@ fn show(running: &RunningApp, measured: &Measured) {
     }
 }
 
-pub(crate) fn invoke(
-    file: &Path,
-    service: &str,
-    inputs: &[String],
-    route: Option<&str>,
-    goal: &Goal,
-) -> Result<(), Fault> {
+pub(crate) fn invoke(call: &Call, goal: &Goal) -> Result<(), Fault> {
+    let Call { file, service, inputs, route } = call;
     let (app, _, settings) = load(file)?;
     let name = settings.name_of(&app).to_owned();
     let service = super::invoke::find(&app, service)?;
     let inputs = super::invoke::inputs(service, inputs)?;
-    super::dev::runtime()?.block_on(async {
+    start::runtime()?.block_on(async {
         let access = connect(&target(goal)).await?;
         let site = Site::look(&access, &name).await.map_err(PushError::from)?;
         let running = site.running.current(&service.name).ok_or_else(|| {
@@ -92,7 +87,7 @@ pub(crate) fn invoke(
         let hosts = Hosts::of(access.clone(), &name).await.ok();
         let key = hosts.as_ref().map(Hosts::key);
         let url = format!("http://{}/", forward.address);
-        let called = super::invoke::call(&url, &inputs, route, key).await;
+        let called = super::invoke::call(&url, &inputs, route.as_deref(), key).await;
         // A connection that was led nowhere only ends: why is known here.
         called.map_err(|fault| match forward.trouble() {
             Some(trouble) => Fault::new(Kind::Machine, format!("{trouble}")),

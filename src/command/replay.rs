@@ -9,13 +9,13 @@ use serde_json::json;
 
 use crate::arguments::Replay;
 use crate::fault::{Fault, Kind};
-use crate::speech;
+use crate::{speech, start};
 
 pub(crate) use material::cases;
 
 pub(crate) fn run(replay: &Replay) -> Result<(), Fault> {
-    super::dev::runtime()?.block_on(async {
-        let mut signals = super::dev::Signals::new()?;
+    start::runtime()?.block_on(async {
+        let mut signals = start::Signals::new()?;
         let work = async { if replay.send { sending::send(replay).await } else { judge(replay).await } };
         tokio::select! {
             ended = work => ended,

@@ -5,12 +5,12 @@ use kubernetes::push::{self, Wish};
 use super::cluster::{confirm, listener, options, until_told};
 use crate::arguments::Rollback;
 use crate::fault::{Fault, Kind};
-use crate::speech;
+use crate::{speech, start};
 
 pub(crate) fn run(rollback: &Rollback) -> Result<(), Fault> {
     let options = options(&rollback.file, &rollback.goal)?;
     let wish = Wish { service: rollback.service.clone(), to: rollback.to };
-    super::dev::runtime()?.block_on(async {
+    start::runtime()?.block_on(async {
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let (unheard, _) = tokio::sync::watch::channel(true);
         let prepared = push::Rollback::prepare(options, &wish, listener(rollback.json));

@@ -5,10 +5,10 @@ use std::io::IsTerminal;
 use session::{Front, Home, Session};
 use session_api::{Client, Report};
 
-use super::dev;
 use crate::arguments::{Limits, Shell};
 use crate::face::Face;
 use crate::fault::{Fault, Kind};
+use crate::start;
 
 pub(crate) fn run(shell: &Shell) -> Result<(), Fault> {
     let place = Home::open()?.place(&shell.file)?;
@@ -17,7 +17,7 @@ pub(crate) fn run(shell: &Shell) -> Result<(), Fault> {
         keep_going: shell.keep_going,
         ..shell::ShellOptions::default()
     };
-    dev::runtime()?.block_on(async {
+    start::runtime()?.block_on(async {
         let ended = match session::attach(&place) {
             Some(client) => shell::run(client?, options).await,
             None => return started(shell, options).await,
@@ -28,17 +28,16 @@ pub(crate) fn run(shell: &Shell) -> Result<(), Fault> {
 
 /// Starts a session for the shell, and ends it with it.
 async fn started(shell: &Shell, options: shell::ShellOptions) -> Result<(), Fault> {
-    let limits = Limits { cpus: None, memory: None, deadline: 30.0, body: 8 << 20 };
-    let mut wanted = dev::options(&shell.file, shell.on, Front::Free, &limits)?;
+    let mut wanted = start::options(&shell.file, shell.on, Front::Free, &Limits::default())?;
     // Edits are taken over as under `dyn dev`; a start that is broken ends it.
     wanted.waits = false;
     let mut face = Face::aside();
     let mut session = Session::start(wanted)?;
     let mut ended = Ok(());
-    let mut signals = dev::Signals::new()?;
+    let mut signals = start::Signals::new()?;
     // At a terminal Ctrl-C is for the call that runs.
     if !std::io::stdin().is_terminal() {
-        dev::insist()?;
+        start::insist()?;
     }
     loop {
         let report = tokio::select! {

@@ -8,10 +8,10 @@ use session_api::measured::{MeasuredHop, Window};
 use session_api::snapshot::{Condition, Phase, Snapshot};
 
 use crate::fault::{Fault, Kind};
-use crate::{finding, speech};
+use crate::{finding, speech, start};
 
 pub(crate) fn run(file: &Path, json: bool) -> Result<(), Fault> {
-    let snapshot = super::dev::runtime()?.block_on(async { Ok::<_, Fault>(attached(file)?.snapshot().await?) })?;
+    let snapshot = start::runtime()?.block_on(async { Ok::<_, Fault>(attached(file)?.snapshot().await?) })?;
     if json {
         let text = serde_json::to_string(&snapshot);
         let text = text.map_err(|error| Fault::new(Kind::Machine, format!("cannot write JSON: {error}")))?;

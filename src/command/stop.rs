@@ -5,11 +5,11 @@ use std::path::Path;
 use session::{Home, StopReport};
 
 use crate::fault::{Fault, Kind};
-use crate::speech;
+use crate::{speech, start};
 
 pub(crate) fn run(file: &Path) -> Result<(), Fault> {
     let place = Home::open()?.place(file)?;
-    let ended = super::dev::runtime()?.block_on(session::stop(&place));
+    let ended = start::runtime()?.block_on(session::stop(&place));
     let StopReport { session, removed } = ended.map_err(|error| Fault::new(Kind::Machine, error.to_string()))?;
     match session {
         Some(pid) => drop(speech::err(format_args!("ended the session with pid {pid}"))),

@@ -4,12 +4,12 @@ use kubernetes::cluster::{ClusterTarget, Pins, connect};
 use session::Home;
 
 use crate::fault::Fault;
-use crate::speech;
+use crate::{speech, start};
 
 pub(crate) fn run(context: &str) -> Result<(), Fault> {
     let home = Home::open()?;
     let mut pins = Pins::open(&super::cluster::pins(&home))?;
-    super::dev::runtime()?.block_on(async {
+    start::runtime()?.block_on(async {
         let access = connect(&ClusterTarget { context: Some(context.to_owned()), namespace: None }).await?;
         let changed = pins.trust(&access)?;
         let server = &access.server;

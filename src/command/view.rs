@@ -14,9 +14,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tui::{Completions, Desk, Logged, ShownLine};
 
 use super::cluster_view::Pictures;
-use super::dev::{Asked, Signals};
 use crate::arguments::{Dev, Goal};
 use crate::fault::{Fault, Kind};
+use crate::start::{Asked, Signals};
 use crate::{finding, speech};
 
 /// Lines on their way to the view; what finds no room is counted.

@@ -1,6 +1,5 @@
 //! The last lines that services wrote, bounded.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 
 /// More of a line nobody reads here; its file has it whole.
@@ -51,7 +50,7 @@ impl LogRing {
         match logged {
             Logged::Lost(n) => self.lost = self.lost.saturating_add(n),
             Logged::Line(mut line) => {
-                line.line = short(printable(&line.line).into_owned());
+                line.line = short(session_api::plain(&line.line).into_owned());
                 self.bytes += line.line.len();
                 self.lines.push_back(line);
                 while self.lines.len() > self.capacity || self.bytes > MOST_OF_ALL {
@@ -83,37 +82,6 @@ impl LogRing {
     pub fn lost(&self) -> u64 {
         self.lost
     }
-}
-
-/// Without what a terminal would act on: escape sequences and control characters go, a tab becomes two spaces and a line
-/// end one, and what nobody sees is written out.
-pub(crate) fn printable(line: &str) -> Cow<'_, str> {
-    if !line.chars().any(|c| c.is_control() || session_api::is_unseen(c)) {
-        return Cow::Borrowed(line);
-    }
-    let mut text = String::with_capacity(line.len());
-    let mut rest = line.chars().peekable();
-    while let Some(character) = rest.next() {
-        match character {
-            '\t' => text.push_str("  "),
-            '\n' => text.push(' '),
-            '\u{1b}' => match rest.next() {
-                // A control sequence ends with its first byte from @ to ~.
-                Some('[') => while rest.next().is_some_and(|c| !('@'..='~').contains(&c)) {},
-                // An operating system command ends with BEL or ESC \.
-                Some(']') => while rest.next().is_some_and(|c| c != '\u{7}' && c != '\u{1b}') {},
-                _ => {}
-            },
-            c if c.is_control() => {}
-            c if session_api::is_unseen(c)
-                && !session_api::joins(c, text.chars().next_back(), rest.peek().copied()) =>
-            {
-                text.push_str(&session_api::written_out(c));
-            }
-            c => text.push(c),
-        }
-    }
-    Cow::Owned(text)
 }
 
 /// A line of no more than so many bytes; where it was cut, it says so.
@@ -162,12 +130,5 @@ mod tests {
         let cut = short("é".repeat(MOST_BYTES));
         assert!(cut.ends_with("é ... and 4096 bytes more") && cut.len() < MOST_BYTES + 40);
         assert_eq!(short("as it is".into()), "as it is");
-    }
-
-    #[test]
-    fn nothing_a_service_writes_steers_the_terminal() {
-        assert_eq!(printable("\u{1b}[31mred\u{1b}[0m\tx\u{7}\u{1b}]0;title\u{7}y\r"), "red  xy");
-        assert_eq!(printable("\u{1b}"), "");
-        assert_eq!(printable("paid \u{202e}001\u{200b}"), "paid \\u{202e}001\\u{200b}");
     }
 }

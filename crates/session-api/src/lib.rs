@@ -28,7 +28,7 @@ pub use app::{Diagnostic, Severity, SourcePlace};
 pub use client::{Client, ClientError, Lines, chain};
 pub use command::{Answer, Command};
 pub use log_line::LogLine;
-pub use printable::{is_unseen, joins, printable, printable_json, written_out};
+pub use printable::{escaped, plain, printable};
 pub use report::{EditTimes, Fate, Report, ServiceAddress, Taken};
 pub use schema::schema;
 pub use snapshot::Snapshot;

@@ -1,35 +1,85 @@
-//! Text of services on its way to a terminal: colours stay, and nothing else a terminal would act on. What a service
-//! writes may have come in a request, and a stranger's escape sequences would clear the screen, name the window or worse.
+//! Text of services on its way to a terminal: the one place that removes what would steer it. What a service writes may
+//! have come in a request, and a stranger's escape sequences would clear the screen, name the window or worse.
 //! Characters that nobody sees, such as those that turn the direction of writing, are written out as `\u{202e}`.
+//!
+//! The parser is ours rather than `vte` or `anstyle-parse`. Those read as a terminal does: a sequence that never ends
+//! swallows the rest of the text. Here it ends with its line, and the lines after it are shown.
 
 use std::borrow::Cow;
 
 /// The text without control characters and escape sequences but for line ends, tabs, and those that set colours.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(|c| c.is_control() && c != '\n' && c != '\t' || is_unseen(c)) {
+    cleaned(text, &Keep { colours: true, tab: "\t", end: "\n" })
+}
+
+/// The text for one row of a screen: colours go too, a tab becomes two spaces and a line end one.
+pub fn plain(text: &str) -> Cow<'_, str> {
+    cleaned(text, &Keep { colours: false, tab: "  ", end: " " })
+}
+
+/// The text with control characters and unseen ones as JSON writes them, but for line ends and tabs. JSON keeps its
+/// meaning.
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    let is_wrong = |c: char| c.is_control() && c != '\n' && c != '\t' || is_unseen(c);
+    if !text.chars().any(is_wrong) {
+        return Cow::Borrowed(text);
+    }
+    let mut clean = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_wrong(c) {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| clean.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            clean.push(c);
+        }
+    }
+    Cow::Owned(clean)
+}
+
+/// What is left of a text.
+struct Keep {
+    colours: bool,
+    tab: &'static str,
+    end: &'static str,
+}
+
+fn cleaned<'t>(text: &'t str, keep: &Keep) -> Cow<'t, str> {
+    let stays = |c: char| match c {
+        '\n' => keep.end == "\n",
+        '\t' => keep.tab == "\t",
+        c => !c.is_control() && !is_unseen(c),
+    };
+    if text.chars().all(stays) {
         return Cow::Borrowed(text);
     }
     let (mut clean, mut rest) = (String::with_capacity(text.len()), text);
     while let Some(c) = rest.chars().next() {
         let after = &rest[c.len_utf8()..];
         rest = match c {
+            '\n' => {
+                clean.push_str(keep.end);
+                after
+            }
+            '\t' => {
+                clean.push_str(keep.tab);
+                after
+            }
             '\u{1b}' => match after.strip_prefix('[') {
                 Some(parameters) => {
                     let (sequence, after) = control_sequence(parameters);
-                    if let Some(colour) = sequence.filter(|sequence| is_colour(sequence)) {
+                    if let Some(colour) = sequence.filter(|sequence| keep.colours && is_colour(sequence)) {
                         clean.push_str("\u{1b}[");
                         clean.push_str(colour);
                     }
                     after
                 }
-                None => escaped(after),
+                None => escape_sequence(after),
             },
             // The same in one character.
             '\u{9b}' => control_sequence(after).1,
             '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}' => string(after),
-            c if c.is_control() && c != '\n' && c != '\t' => after,
+            c if c.is_control() => after,
             c if is_unseen(c) && !joins(c, clean.chars().next_back(), after.chars().next()) => {
-                clean.push_str(&written_out(c));
+                clean.push_str(&format!("\\u{{{:x}}}", u32::from(c)));
                 after
             }
             c => {
@@ -41,33 +91,8 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(clean)
 }
 
-/// JSON of the same meaning in which nothing is left that a terminal would act on or that nobody sees.
-pub fn printable_json(json: &str) -> Cow<'_, str> {
-    let is_wrong = |c: char| c.is_control() && c != '\n' || is_unseen(c);
-    if !json.chars().any(is_wrong) {
-        return Cow::Borrowed(json);
-    }
-    let mut clean = String::with_capacity(json.len());
-    for c in json.chars() {
-        // Outside strings there is none of them but tabs, which are as good as spaces.
-        match c {
-            '\t' => clean.push(' '),
-            c if is_wrong(c) => {
-                c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| clean.push_str(&format!("\\u{unit:04x}")));
-            }
-            c => clean.push(c),
-        }
-    }
-    Cow::Owned(clean)
-}
-
-/// A character as Rust would write it in a string.
-pub fn written_out(c: char) -> String {
-    format!("\\u{{{:x}}}", u32::from(c))
-}
-
 /// Whether a character shows nothing of its own, and changes how those beside it look or read.
-pub fn is_unseen(c: char) -> bool {
+fn is_unseen(c: char) -> bool {
     matches!(
         c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
@@ -79,7 +104,7 @@ pub fn is_unseen(c: char) -> bool {
 }
 
 /// Whether it joins or parts two characters of a script, or of a picture, that need it to be written.
-pub fn joins(c: char, before: Option<char>, after: Option<char>) -> bool {
+fn joins(c: char, before: Option<char>, after: Option<char>) -> bool {
     let needs = |beside: Option<char>| {
         beside.is_some_and(|beside| !beside.is_ascii() && !beside.is_control() && !is_unseen(beside))
     };
@@ -100,7 +125,7 @@ fn is_colour(sequence: &str) -> bool {
 }
 
 /// What follows any other escape sequence.
-fn escaped(text: &str) -> &str {
+fn escape_sequence(text: &str) -> &str {
     match text.chars().next() {
         Some(']' | 'P' | 'X' | '^' | '_') => string(&text[1..]),
         // Some bytes in between, and a last one (ECMA-35, 13.2).
@@ -154,18 +179,32 @@ mod tests {
     }
 
     #[test]
+    fn nothing_a_terminal_acts_on_stays_for_a_row_of_a_screen() {
+        for (text, expected) in [
+            ("\u{1b}[31mred\u{1b}[0m\tx\u{7}\u{1b}]0;title\u{7}y\r", "red  xy"),
+            ("\u{1b}", ""),
+            ("paid \u{202e}001\u{200b}", "paid \\u{202e}001\\u{200b}"),
+            ("one\ntwo\u{9b}31m", "one two"),
+        ] {
+            assert_eq!(plain(text), expected, "{text:?}");
+        }
+        assert!(matches!(plain("as it is"), Cow::Borrowed(_)));
+    }
+
+    #[test]
     fn json_means_what_it_meant() {
         let json = serde_json::json!({ "line": "\u{202e}x\u{e0041}\u{9b}31m\u{7f}\n\t\u{e9}" }).to_string();
-        let shown = printable_json(&json);
+        let shown = escaped(&json);
         assert!(!shown.chars().any(|c| c.is_control() || is_unseen(c)), "{shown:?}");
         let (meant, means) = (serde_json::from_str::<serde_json::Value>(&json), serde_json::from_str(&shown));
         assert_eq!(meant.ok(), means.ok());
-        assert!(matches!(printable_json("{\"a\": 1}"), Cow::Borrowed(_)));
+        assert!(matches!(escaped("{\"a\": 1}"), Cow::Borrowed(_)));
     }
 
     proptest::proptest! {
         #[test]
         fn nothing_else_is_left_of_anything(text in "[\u{1b}\u{9b}\u{9d}\\[\\]P;0-9mJ\u{7}\\\\\nax\u{e9}\u{202e}\u{200d}\u{feff}]{0,40}") {
+            assert!(!plain(&text).chars().any(|c| c.is_control() || c == '\u{202e}'), "{text:?}");
             let clean = printable(&text).into_owned();
             assert_eq!(printable(&clean), clean, "{text:?}");
             assert!(!clean.chars().any(|c| c == '\u{202e}' || c == '\u{feff}'), "{clean:?}");

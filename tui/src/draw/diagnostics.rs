@@ -5,7 +5,6 @@ use session_api::{Diagnostic, Severity};
 use super::Scene;
 use super::canvas::Canvas;
 use super::text::{Row, width, wrap};
-use crate::log::printable;
 use crate::theme::Tone;
 use crate::{model, units};
 
@@ -49,7 +48,7 @@ fn finding_rows(scene: Scene<'_>, finding: &Diagnostic, chosen: bool, columns: u
         let mut row = Row::new(theme);
         row.text(if chosen && at == 0 { theme.glyphs().marker } else { " " }, Tone::Accent).text(" ", Tone::Plain);
         match piece.strip_prefix(word).filter(|_| at == 0) {
-            Some(rest) => row.text(word, tone).text(&printable(rest), Tone::Strong),
+            Some(rest) => row.text(word, tone).text(&session_api::plain(rest), Tone::Strong),
             None => row.text(piece, Tone::Strong),
         };
         rows.push(row);
@@ -104,7 +103,7 @@ fn marked(finding: &Diagnostic, line: &str) -> (usize, usize) {
     let place = &finding.place;
     let columns = |from: usize, to: usize| {
         let part: String = line.chars().skip(from).take(to.saturating_sub(from)).collect();
-        width(&printable(&part))
+        width(&session_api::plain(&part))
     };
     let start = place.column.saturating_sub(1);
     let end = if place.end_line > place.line { usize::MAX } else { place.end_column.saturating_sub(1) };

@@ -6,7 +6,6 @@ use super::Scene;
 use super::canvas::Canvas;
 use super::push;
 use super::text::{Row, wrap};
-use crate::log::printable;
 use crate::model::{Model, Overlay};
 use crate::theme::Tone;
 
@@ -85,7 +84,8 @@ fn content(model: &Model, columns: usize) -> Vec<(Option<String>, String)> {
             rows
         }
         Some(Overlay::Output { lines, .. }) => {
-            let lines = lines.iter().flat_map(|line| line.split('\n')).map(|line| printable(line).into_owned());
+            let lines =
+                lines.iter().flat_map(|line| line.split('\n')).map(|line| session_api::plain(line).into_owned());
             let wrapped = |line: String| -> Vec<_> {
                 wrap(&line, columns.saturating_sub(3)).into_iter().map(|piece| (None, piece.to_owned())).collect()
             };

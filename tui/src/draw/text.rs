@@ -3,7 +3,6 @@
 use ratatui::text::{Line, Span};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::log::printable;
 use crate::theme::{Theme, Tone};
 
 /// A row that grows to the right.
@@ -29,7 +28,7 @@ impl Row {
 
     /// Text, without what a terminal would act on.
     pub(crate) fn text(&mut self, text: &str, tone: Tone) -> &mut Self {
-        self.span(Span::styled(printable(text).into_owned(), self.theme.style(tone)))
+        self.span(Span::styled(session_api::plain(text).into_owned(), self.theme.style(tone)))
     }
 
     /// Text with a style of its own.
@@ -41,14 +40,14 @@ impl Row {
 
     /// A column that begins with its text.
     pub(crate) fn cell(&mut self, text: &str, columns: usize, tone: Tone) -> &mut Self {
-        let text = fit(&printable(text), columns, self.theme.glyphs().cut);
+        let text = fit(&session_api::plain(text), columns, self.theme.glyphs().cut);
         let rest = columns.saturating_sub(width(&text));
         self.text(&text, tone).text(&" ".repeat(rest), Tone::Plain)
     }
 
     /// A column that ends with its text.
     pub(crate) fn figure(&mut self, text: &str, columns: usize, tone: Tone) -> &mut Self {
-        let text = fit(&printable(text), columns, self.theme.glyphs().cut);
+        let text = fit(&session_api::plain(text), columns, self.theme.glyphs().cut);
         let rest = columns.saturating_sub(width(&text));
         self.text(&" ".repeat(rest), Tone::Plain).text(&text, tone)
     }
