@@ -25,7 +25,7 @@ pub mod snapshot;
 pub mod verdict;
 
 pub use app::{Diagnostic, Place as SourcePlace, Severity};
-pub use client::{Client, ClientError, Lines, chain};
+pub use client::{Client, ClientError, Lines};
 pub use command::{Answer, Command};
 pub use log_line::LogLine;
 pub use printable::{is_unseen, joins, printable, printable_json, written_out};
