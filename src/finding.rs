@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use app::{Diagnostic, Place, Severity};
+use app::{Diagnostic, Severity, SourcePlace};
 
 use crate::speech;
 
@@ -66,7 +66,7 @@ fn render(diagnostic: &Diagnostic, text: &str) -> String {
 }
 
 /// The bytes a place covers; none where the text has no such line, because it was never read or has changed since.
-fn span(place: &Place, text: &str) -> Option<std::ops::Range<usize>> {
+fn span(place: &SourcePlace, text: &str) -> Option<std::ops::Range<usize>> {
     let start = offset(text, place.line, place.column)?;
     let end = offset(text, place.end_line, place.end_column)?;
     Some(start..end.max(start))

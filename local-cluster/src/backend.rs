@@ -12,11 +12,11 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::program::Program;
-use crate::queue::{Entry, Lost};
+use crate::queue::{Lost, QueueEntry};
 
 /// What is to run.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct BackendPlan {
     /// The app's name, a DNS label.
     pub name: String,
     /// What tells this app from others of the name; stands in every name and label.
@@ -24,7 +24,7 @@ pub struct Plan {
     /// The program whose `host FOLDER` runs a service.
     pub host: Arc<Program>,
     /// Limits on each service.
-    pub limits: Limits,
+    pub limits: ServiceLimits,
     /// The services.
     pub services: Vec<Spec>,
 }
@@ -61,7 +61,7 @@ impl Specs {
 
 /// Limits on a service.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Limits {
+pub struct ServiceLimits {
     /// CPUs.
     pub cpus: Option<f64>,
     /// Memory in bytes.
@@ -96,7 +96,7 @@ pub struct Seat {
 
 /// What happens on a backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum BackendEvent {
     /// A service wrote a line.
     Log {
         /// Rust name.
@@ -148,7 +148,7 @@ pub enum Stream {
     Dropped,
 }
 
-impl Entry for Event {
+impl QueueEntry for BackendEvent {
     fn line(&self) -> Option<(&str, usize)> {
         match self {
             Self::Log { service, line, .. } => Some((service, line.len())),
@@ -191,12 +191,12 @@ pub trait Backend: Send + Sync {
     /// Finds a seat for one more service, or one that was removed.
     async fn seat(&self, spec: Spec) -> Result<Seat, BackendError>;
 
-    /// Ends a service at once, without a grace: its end is told as [`Event::Down`], of
+    /// Ends a service at once, without a grace: its end is told as [`BackendEvent::Down`], of
     /// its own doing: it was found wanting.
     async fn kill(&self, service: &str) -> Result<(), BackendError>;
 
     /// Stops a service, letting it answer what it has begun for a short while, and removes what was made for it. Its
-    /// end is no [`Event::Down`].
+    /// end is no [`BackendEvent::Down`].
     async fn remove(&self, service: &str) -> Result<(), BackendError>;
 
     /// Stops a service as [`Backend::remove`] does, and has the next start of it find this environment, at the seat it has.
@@ -216,7 +216,7 @@ pub trait Backend: Send + Sync {
     fn address(&self) -> IpAddr;
 
     /// The next thing that happens; none once the backend is closed.
-    async fn next(&self) -> Option<Event>;
+    async fn next(&self) -> Option<BackendEvent>;
 
     /// Stops every service, letting it answer what it has begun for a short while, and removes all that was made.
     async fn close(&self) -> Result<(), BackendError>;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::backend::{Backend, BackendError, Plan};
+use crate::backend::{Backend, BackendError, BackendPlan};
 use crate::docker::Docker;
 use crate::engine;
 use crate::process::{self, Processes};
@@ -20,7 +20,7 @@ pub enum On {
 }
 
 /// A backend that was chosen.
-pub struct Chosen {
+pub struct ChosenBackend {
     /// The backend.
     pub backend: Arc<dyn Backend>,
     /// Why it is not the one that comes first, where it is not: which engine, and what names it.
@@ -28,20 +28,20 @@ pub struct Chosen {
 }
 
 /// Chooses the backend for a plan.
-pub async fn choose(on: On, plan: Plan) -> Result<Chosen, BackendError> {
+pub async fn choose(on: On, plan: BackendPlan) -> Result<ChosenBackend, BackendError> {
     let engine = match on {
-        On::Process => return Ok(Chosen { backend: Arc::new(Processes::new(plan)), reason: None }),
+        On::Process => return Ok(ChosenBackend { backend: Arc::new(Processes::new(plan)), reason: None }),
         On::Auto | On::Docker => engine::connect().await,
     };
     match (engine, on) {
         (Ok(found), _) => {
             let by = found.meant.by.as_ref();
             let reason = by.map(|by| format!("containers run on the engine at {}: {by}", found.meant.host));
-            Ok(Chosen { backend: Arc::new(Docker::new(found, plan)), reason })
+            Ok(ChosenBackend { backend: Arc::new(Docker::new(found, plan)), reason })
         }
         (Err(why), On::Auto) => {
             let reason = format!("running as plain processes, because no Docker engine answers: {why}");
-            Ok(Chosen { backend: Arc::new(Processes::new(plan)), reason: Some(reason) })
+            Ok(ChosenBackend { backend: Arc::new(Processes::new(plan)), reason: Some(reason) })
         }
         (Err(why), _) => Err(BackendError::NoEngine(why)),
     }

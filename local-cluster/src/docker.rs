@@ -24,7 +24,7 @@ use futures_util::future::join_all;
 use images::elf::Linked;
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::backend::{Backend, BackendError, Begun, Event, Plan, Seat, Spec, Specs, Work};
+use crate::backend::{Backend, BackendError, BackendEvent, BackendPlan, Begun, Seat, Spec, Specs, Work};
 use crate::carry::{self, Carried, INSIDE};
 use crate::context::Meant;
 use crate::engine::{self, APP, Found, ID, SERVICE, status};
@@ -51,7 +51,7 @@ const NOBODY: u32 = 65_534;
 /// Services as containers.
 pub(crate) struct Docker {
     inner: Arc<Inner>,
-    inbox: tokio::sync::Mutex<Receiver<Event>>,
+    inbox: tokio::sync::Mutex<Receiver<BackendEvent>>,
 }
 
 struct Inner {
@@ -60,10 +60,10 @@ struct Inner {
     /// Where published ports are found.
     address: IpAddr,
     carried: Carried,
-    plan: Plan,
+    plan: BackendPlan,
     specs: Specs,
     picked: Ports,
-    events: Sender<Event>,
+    events: Sender<BackendEvent>,
     closing: AtomicBool,
     /// The image and each service's port on this machine, known once open.
     opened: Mutex<Option<Opened>>,
@@ -86,7 +86,7 @@ struct Opened {
 }
 
 impl Docker {
-    pub(crate) fn new(found: Found, plan: Plan) -> Self {
+    pub(crate) fn new(found: Found, plan: BackendPlan) -> Self {
         let Found { engine, meant, address } = found;
         let (events, inbox) = queue();
         let inner = Inner {
@@ -124,7 +124,7 @@ impl Backend for Docker {
         engine::sweep(&inner.engine, &inner.plan.id).await?;
         let HostImage { name: image, is_new, linked } = image::ensure(&inner.engine, &inner.plan.host.path()).await?;
         if is_new {
-            inner.tell(Event::Notice(format!("made the image {image} that services run on")));
+            inner.tell(BackendEvent::Notice(format!("made the image {image} that services run on")));
         }
         let is_carried = inner.is_carried(&image).await?;
         inner.network().await?;
@@ -243,7 +243,7 @@ impl Backend for Docker {
         self.inner.address
     }
 
-    async fn next(&self) -> Option<Event> {
+    async fn next(&self) -> Option<BackendEvent> {
         self.inbox.lock().await.recv().await
     }
 
@@ -265,7 +265,7 @@ impl Backend for Docker {
 }
 
 impl Inner {
-    fn tell(&self, event: Event) {
+    fn tell(&self, event: BackendEvent) {
         self.events.send(event);
     }
 
@@ -301,7 +301,7 @@ impl Inner {
         if carry::is_seen(&self.engine, image, &spec.folder, self.labels(None)).await? {
             return Ok(false);
         }
-        self.tell(Event::Notice(format!(
+        self.tell(BackendEvent::Notice(format!(
             "the engine at {} ({}) sees no file of this machine: libraries are carried to it, and its services are \
              called at ports of {}",
             self.meant.host,
@@ -346,7 +346,7 @@ impl Inner {
             let subnet = format!("10.213.{third}.0/24");
             match self.engine.create_network(request(Some(subnet.clone()))).await {
                 Ok(_) => {
-                    self.tell(Event::Notice(format!(
+                    self.tell(BackendEvent::Notice(format!(
                         "the engine has no subnet of its own left, so the app uses {subnet}"
                     )));
                     return Ok(());

@@ -20,10 +20,12 @@ mod program;
 mod queue;
 mod standstill;
 
-pub use backend::{Backend, BackendError, Begun, Doer, Event, Limits, Plan, Seat, Spec, Stream, Work};
-pub use choice::{Chosen, On, choose, sweep};
+pub use backend::{
+    Backend, BackendError, BackendEvent, BackendPlan, Begun, Doer, Seat, ServiceLimits, Spec, Stream, Work,
+};
+pub use choice::{ChosenBackend, On, choose, sweep};
 pub use engine::engine_version;
 pub use limits::{FILES_HINT, is_out_of_files};
 pub use port::{HeldPort, PortError, free_port, hold_port, port_holder};
 pub use program::Program;
-pub use queue::{Entry, Lost, Receiver, Sender, queue};
+pub use queue::{Lost, QueueEntry, Receiver, Sender, queue};

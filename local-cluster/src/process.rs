@@ -17,7 +17,7 @@ use tokio::process::{Child, Command};
 use tokio::signal::{self, unix::SignalKind};
 use tokio::sync::watch;
 
-use crate::backend::{Backend, BackendError, Begun, Doer, Event, Plan, Seat, Spec, Specs, Stream, Work};
+use crate::backend::{Backend, BackendError, BackendEvent, BackendPlan, Begun, Doer, Seat, Spec, Specs, Stream, Work};
 use crate::ending::{memory_kills, of_process, signal_name};
 use crate::lines::Lines;
 use crate::port::{Ports, local};
@@ -27,11 +27,11 @@ use crate::queue::{Receiver, Sender, queue};
 const GRACE: Duration = Duration::from_millis(1500);
 /// Services as processes.
 pub(crate) struct Processes {
-    plan: Plan,
+    plan: BackendPlan,
     specs: Specs,
     ports: Ports,
-    events: Sender<Event>,
-    inbox: tokio::sync::Mutex<Receiver<Event>>,
+    events: Sender<BackendEvent>,
+    inbox: tokio::sync::Mutex<Receiver<BackendEvent>>,
     closing: Arc<AtomicBool>,
     running: Mutex<BTreeMap<String, Running>>,
 }
@@ -48,7 +48,7 @@ struct Running {
 }
 
 impl Processes {
-    pub(crate) fn new(plan: Plan) -> Self {
+    pub(crate) fn new(plan: BackendPlan) -> Self {
         let (events, inbox) = queue();
         let inbox = tokio::sync::Mutex::new(inbox);
         Self {
@@ -79,7 +79,7 @@ impl Processes {
         if let (Some(bytes), Some(pid)) = (self.plan.limits.memory, pid_of(child)) {
             let limit = rustix::process::Rlimit { current: Some(bytes), maximum: Some(bytes) };
             if let Err(error) = rustix::process::prlimit(Some(pid), rustix::process::Resource::Data, limit) {
-                self.tell(Event::Notice(format!("{service} runs without its memory limit: {error}")));
+                self.tell(BackendEvent::Notice(format!("{service} runs without its memory limit: {error}")));
             }
         }
     }
@@ -91,7 +91,7 @@ impl Processes {
         stopped.is_some_and(|process| !*process.ended.borrow() && kill_process(process.pid, Signal::CONT).is_ok())
     }
 
-    fn tell(&self, event: Event) {
+    fn tell(&self, event: BackendEvent) {
         self.events.send(event);
     }
 }
@@ -112,7 +112,9 @@ impl Backend for Processes {
 
     async fn open(&self) -> Result<BTreeMap<String, Seat>, BackendError> {
         if self.plan.limits.cpus.is_some() {
-            self.tell(Event::Notice("processes cannot be limited to a number of CPUs; --on docker can".to_owned()));
+            self.tell(BackendEvent::Notice(
+                "processes cannot be limited to a number of CPUs; --on docker can".to_owned(),
+            ));
         }
         self.specs.all().into_iter().map(|spec| Ok((spec.service, find_seat(&self.ports)?))).collect()
     }
@@ -159,7 +161,7 @@ impl Backend for Processes {
                         if is_wanted() && let Some(signal) = stopped_by(pid) {
                             stopped.store(true, Ordering::Release);
                             let why = format!("it was stopped by {}", signal_name(signal));
-                            events.send(Event::Down { service: service.clone(), why, by: Doer::Others });
+                            events.send(BackendEvent::Down { service: service.clone(), why, by: Doer::Others });
                         }
                     }
                 }
@@ -176,7 +178,7 @@ impl Backend for Processes {
                     Err(error) => (error.to_string(), Doer::Others),
                 };
                 let by = if condemned.load(Ordering::Acquire) { Doer::Service } else { by };
-                events.send(Event::Down { service, why, by });
+                events.send(BackendEvent::Down { service, why, by });
             }
         });
         Ok(Begun::Anew)
@@ -206,7 +208,7 @@ impl Backend for Processes {
         Ipv4Addr::LOCALHOST.into()
     }
 
-    async fn next(&self) -> Option<Event> {
+    async fn next(&self) -> Option<BackendEvent> {
         self.inbox.lock().await.recv().await
     }
 
@@ -279,9 +281,9 @@ impl Drop for Processes {
     }
 }
 
-async fn follow(mut stream: impl AsyncRead + Unpin, service: String, kind: Stream, events: Sender<Event>) {
+async fn follow(mut stream: impl AsyncRead + Unpin, service: String, kind: Stream, events: Sender<BackendEvent>) {
     // What is written is read even where nobody takes it, or its writer would stand still.
-    let tell = |line| events.send(Event::Log { service: service.clone(), stream: kind, line });
+    let tell = |line| events.send(BackendEvent::Log { service: service.clone(), stream: kind, line });
     let (mut lines, mut buffer) = (Lines::default(), vec![0; 16 << 10]);
     while let Ok(count @ 1..) = stream.read(&mut buffer).await {
         lines.take(&buffer[..count], tell);

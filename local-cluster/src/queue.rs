@@ -20,7 +20,7 @@ const TAIL: usize = 5;
 const MOST_OTHERS: usize = 10_000;
 
 /// Something on its way through a queue.
-pub trait Entry: Sized {
+pub trait QueueEntry: Sized {
     /// The service that wrote a line and the line's bytes; none where it is no line.
     fn line(&self) -> Option<(&str, usize)>;
 
@@ -72,18 +72,18 @@ fn size(bytes: u64) -> String {
 
 /// A queue's two ends. It is closed once every sender is gone.
 #[must_use]
-pub fn queue<T: Entry>() -> (Sender<T>, Receiver<T>) {
+pub fn queue<T: QueueEntry>() -> (Sender<T>, Receiver<T>) {
     let shared = Arc::new(Shared { kept: Mutex::new(Kept::default()), news: Notify::new() });
     (Sender(Arc::new(Gate(shared.clone()))), Receiver(shared))
 }
 
 /// Puts entries into a queue. It never waits.
-pub struct Sender<T: Entry>(Arc<Gate<T>>);
+pub struct Sender<T: QueueEntry>(Arc<Gate<T>>);
 
 /// Takes entries out of a queue.
-pub struct Receiver<T: Entry>(Arc<Shared<T>>);
+pub struct Receiver<T: QueueEntry>(Arc<Shared<T>>);
 
-struct Gate<T: Entry>(Arc<Shared<T>>);
+struct Gate<T: QueueEntry>(Arc<Shared<T>>);
 
 struct Shared<T> {
     kept: Mutex<Kept<T>>,
@@ -121,39 +121,39 @@ impl<T> Default for Share<T> {
     }
 }
 
-impl<T: Entry> Clone for Sender<T> {
+impl<T: QueueEntry> Clone for Sender<T> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<T: Entry> fmt::Debug for Sender<T> {
+impl<T: QueueEntry> fmt::Debug for Sender<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sender").finish_non_exhaustive()
     }
 }
 
-impl<T: Entry> fmt::Debug for Receiver<T> {
+impl<T: QueueEntry> fmt::Debug for Receiver<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Receiver").finish_non_exhaustive()
     }
 }
 
-impl<T: Entry> Drop for Gate<T> {
+impl<T: QueueEntry> Drop for Gate<T> {
     fn drop(&mut self) {
         self.0.kept().closed = true;
         self.0.news.notify_one();
     }
 }
 
-impl<T: Entry> Drop for Receiver<T> {
+impl<T: QueueEntry> Drop for Receiver<T> {
     fn drop(&mut self) {
         let mut kept = self.0.kept();
         *kept = Kept { gone: true, ..Kept::default() };
     }
 }
 
-impl<T: Entry> Sender<T> {
+impl<T: QueueEntry> Sender<T> {
     /// Puts an entry in, or counts it where it is a line that finds no room. Nothing is kept that nobody will take.
     pub fn send(&self, entry: T) {
         let shared = &self.0.0;
@@ -168,7 +168,7 @@ impl<T: Entry> Sender<T> {
     }
 }
 
-impl<T: Entry> Receiver<T> {
+impl<T: QueueEntry> Receiver<T> {
     /// The next entry; none once every sender is gone and everything is taken. Nothing is lost where this is given up.
     pub async fn recv(&mut self) -> Option<T> {
         loop {
@@ -192,7 +192,7 @@ impl<T> Shared<T> {
     }
 }
 
-impl<T: Entry> Kept<T> {
+impl<T: QueueEntry> Kept<T> {
     fn put(&mut self, entry: T) {
         let Some((service, bytes)) = entry.line() else { return self.put_other(entry) };
         let (service, weight) = (service.to_owned(), bytes + OVERHEAD);
@@ -298,7 +298,7 @@ mod tests {
         Other(u64),
     }
 
-    impl Entry for Told {
+    impl QueueEntry for Told {
         fn line(&self) -> Option<(&str, usize)> {
             match self {
                 Self::Line(service, line) => Some((service, line.len())),

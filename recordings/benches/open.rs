@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use recordings::{Body, Bounds, FILE, Header, Hop, Outcome, Reader, Request, Writer};
+use recordings::{Body, Bounds, FILE, Header, Outcome, Reader, RecordedHop, Request, Writer};
 
 const REQUESTS: u64 = 250_000;
 const MOST_SECONDS: f64 = 2.0;
@@ -69,7 +69,7 @@ fn request(at: u64) -> Request {
         at % 50,
         at % 100
     );
-    let hop = |service: &str, input: Option<&str>, output: &str| Hop {
+    let hop = |service: &str, input: Option<&str>, output: &str| RecordedHop {
         span: format!("{at:016x}"),
         parent: Some(format!("{:016x}", at + 1)),
         service: service.to_owned(),

@@ -24,7 +24,7 @@ pub struct Rules {
 
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Change {
+pub struct ValueChange {
     /// Where: a JSON pointer; empty: the whole. Of an item that was taken out of a list, its old index.
     pub path: String,
     /// What was there.
@@ -59,7 +59,7 @@ pub enum Side {
 }
 
 /// What differs between two values, in the order of the document.
-pub fn compare(old: &Body, new: &Body, rules: &Rules) -> Vec<Change> {
+pub fn compare(old: &Body, new: &Body, rules: &Rules) -> Vec<ValueChange> {
     if old == new && !matches!(old, Body::Left { .. }) {
         return Vec::new();
     }
@@ -73,11 +73,11 @@ pub fn compare(old: &Body, new: &Body, rules: &Rules) -> Vec<Change> {
 }
 
 /// What differs between two ends.
-pub fn compare_ends(old: &Outcome, new: &Outcome, rules: &Rules) -> Vec<Change> {
+pub fn compare_ends(old: &Outcome, new: &Outcome, rules: &Rules) -> Vec<ValueChange> {
     match (old, new) {
         (Outcome::Value(old), Outcome::Value(new)) => compare(old, new, rules),
         _ if old == new => Vec::new(),
-        _ => vec![Change { path: String::new(), was: Side::of_end(old).shown(), now: Side::of_end(new).shown() }],
+        _ => vec![ValueChange { path: String::new(), was: Side::of_end(old).shown(), now: Side::of_end(new).shown() }],
     }
 }
 
@@ -85,7 +85,7 @@ pub fn compare_ends(old: &Outcome, new: &Outcome, rules: &Rules) -> Vec<Change> 
 struct Changes<'a> {
     rules: &'a Rules,
     steps: Vec<String>,
-    found: Vec<Change>,
+    found: Vec<ValueChange>,
 }
 
 impl Changes<'_> {
@@ -127,7 +127,7 @@ impl Changes<'_> {
     }
 
     fn add(&mut self, was: Side, now: Side) {
-        self.found.push(Change { path: pointer(&self.steps), was: was.shown(), now: now.shown() });
+        self.found.push(ValueChange { path: pointer(&self.steps), was: was.shown(), now: now.shown() });
     }
 }
 

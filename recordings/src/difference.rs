@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
-use crate::compare::{Change, Side};
+use crate::compare::{Side, ValueChange};
 
 const WAS: Style = AnsiColor::Red.on_default();
 const NOW: Style = AnsiColor::Green.on_default();
@@ -19,7 +19,7 @@ const SHOWN: usize = 400;
 
 /// Differences as text: the path, then a line with `-` and one with `+`. In colour, by ANSI sequences that the
 /// terminal's writer takes out where they are not wanted; understandable without.
-pub struct Difference<'a>(pub &'a [Change]);
+pub struct Difference<'a>(pub &'a [ValueChange]);
 
 impl Display for Difference<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -20,20 +20,20 @@ mod store;
 mod test_file;
 mod writer;
 
-pub use compare::{Change, Rules, Side, compare, compare_ends};
+pub use compare::{Rules, Side, ValueChange, compare, compare_ends};
 pub use difference::Difference;
 pub use header::{FILE, FORMAT, Header};
 pub use pattern::{PathError, Pattern};
-pub use protocol::body::{Body, Called, Left, Outcome};
+pub use protocol::body::{Body, Left, Outcome, RecordedCall};
 pub use reader::{ReadError, Reader, Summary};
 pub use redaction::{BLANK, Redaction, SECRET_HEADERS};
 pub use replay::worker::{Worker, WorkerError};
-pub use request::{Hop, Keyframe, Placed, Request};
+pub use request::{Keyframe, PlacedValue, RecordedHop, Request};
 pub use ring::Ring;
-pub use scan::{Ending, Entry};
+pub use scan::{Ending, RequestEntry};
 pub use store::BodyError;
 pub use test_file::{TestFile, as_tests};
-pub use writer::{Bounds, Counts, Notice, WriteError, Writer};
+pub use writer::{Bounds, RecordedCounts, RecordingNotice, WriteError, Writer};
 
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::header::Header;
 use crate::request::{Keyframe, Request};
 use crate::store::Store;
-use crate::writer::{Bounds, Item, Notice, Tally};
+use crate::writer::{Bounds, Item, RecordingNotice, Tally};
 
 /// Bytes that are written at once.
 const BATCH: usize = 256 << 10;
@@ -82,11 +82,11 @@ impl Lines {
     }
 
     /// Adds one to what is written next.
-    pub(crate) fn add(&mut self, item: &Item, notice: &mut impl FnMut(Notice)) {
+    pub(crate) fn add(&mut self, item: &Item, notice: &mut impl FnMut(RecordingNotice)) {
         let is_request = matches!(item, Item::Request(_));
         if self.tally.bytes.load(Relaxed) + self.waiting.len() as u64 >= self.bounds.disk {
             if !std::mem::replace(&mut self.full, true) {
-                notice(Notice::Full { folder: self.folder.clone(), bytes: self.bounds.disk });
+                notice(RecordingNotice::Full { folder: self.folder.clone(), bytes: self.bounds.disk });
             }
             self.lose(u64::from(is_request));
             return;
@@ -112,10 +112,10 @@ impl Lines {
     }
 
     /// Writes what waits. What the disk refuses is lost and counted, and no half of it is left in the file.
-    pub(crate) fn flush(&mut self, notice: &mut impl FnMut(Notice)) {
+    pub(crate) fn flush(&mut self, notice: &mut impl FnMut(RecordingNotice)) {
         let slow = self.tally.slow.load(Relaxed);
         if slow > 0 && self.slow == 0 {
-            notice(Notice::Slow { folder: self.folder.clone() });
+            notice(RecordingNotice::Slow { folder: self.folder.clone() });
         }
         let told = self.untold + slow - std::mem::replace(&mut self.slow, slow);
         self.untold = told;
@@ -136,7 +136,7 @@ impl Lines {
                 self.tally.requests.fetch_add(self.requests, Relaxed);
                 self.untold = 0;
                 if std::mem::take(&mut self.refused) {
-                    notice(Notice::Resumed { folder: self.folder.clone(), lost: self.lost });
+                    notice(RecordingNotice::Resumed { folder: self.folder.clone(), lost: self.lost });
                 }
             }
             Err(error) => {
@@ -150,15 +150,15 @@ impl Lines {
     }
 
     /// Takes back the half of a line that a failed write may have left.
-    fn cut(&mut self, notice: &mut impl FnMut(Notice)) {
+    fn cut(&mut self, notice: &mut impl FnMut(RecordingNotice)) {
         if let Err(error) = self.file.set_len(self.whole) {
             self.torn = true;
-            notice(Notice::Torn { folder: self.folder.clone(), error: error.to_string() });
+            notice(RecordingNotice::Torn { folder: self.folder.clone(), error: error.to_string() });
         }
     }
 
     /// Says what is missing, and leaves the file to the disk.
-    pub(crate) fn end(&mut self, notice: &mut impl FnMut(Notice)) {
+    pub(crate) fn end(&mut self, notice: &mut impl FnMut(RecordingNotice)) {
         self.flush(notice);
         if self.untold > 0 {
             // Told now, although there is no request to tell it with.
@@ -190,9 +190,9 @@ impl Lines {
         self.tally.refused.fetch_add(requests, Relaxed);
     }
 
-    fn refuse(&mut self, error: &io::Error, notice: &mut impl FnMut(Notice)) {
+    fn refuse(&mut self, error: &io::Error, notice: &mut impl FnMut(RecordingNotice)) {
         if !std::mem::replace(&mut self.refused, true) {
-            notice(Notice::Refused { folder: self.folder.clone(), error: error.to_string() });
+            notice(RecordingNotice::Refused { folder: self.folder.clone(), error: error.to_string() });
         }
     }
 }
@@ -235,10 +235,10 @@ mod tests {
         write(&mut lines, 4);
         lines.end(&mut |_| ());
         let kinds = notices.iter().map(|notice| match notice {
-            Notice::Refused { .. } => "refused",
-            Notice::Torn { .. } => "torn",
-            Notice::Resumed { lost, .. } => ["", "", "resumed"][*lost as usize],
-            Notice::Slow { .. } | Notice::Full { .. } => "other",
+            RecordingNotice::Refused { .. } => "refused",
+            RecordingNotice::Torn { .. } => "torn",
+            RecordingNotice::Resumed { lost, .. } => ["", "", "resumed"][*lost as usize],
+            RecordingNotice::Slow { .. } | RecordingNotice::Full { .. } => "other",
         });
         assert_eq!(kinds.collect::<Vec<_>>(), ["refused", "torn", "torn", "resumed"]);
         assert_eq!((tally.requests.load(Relaxed), tally.refused.load(Relaxed)), (2, 2));

@@ -5,14 +5,14 @@
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pattern {
     /// From the root on.
-    Pointer(Vec<Step>),
+    Pointer(Vec<PointerStep>),
     /// Anywhere.
     Name(String),
 }
 
 /// A step of a pointer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum PointerStep {
     /// `*`
     Any,
     /// Of an object, or of a list in decimal.
@@ -28,7 +28,7 @@ impl Pattern {
     /// Reads a path.
     pub fn read(path: &str) -> Result<Self, PathError> {
         match path.strip_prefix('/') {
-            Some(steps) => Ok(Self::Pointer(steps.split('/').map(Step::read).collect())),
+            Some(steps) => Ok(Self::Pointer(steps.split('/').map(PointerStep::read).collect())),
             None if path.is_empty() || path.contains('/') => Err(PathError(path.to_owned())),
             None => Ok(Self::Name(path.to_owned())),
         }
@@ -43,7 +43,7 @@ impl Pattern {
     }
 }
 
-impl Step {
+impl PointerStep {
     fn read(text: &str) -> Self {
         if text == "*" { Self::Any } else { Self::Key(unescape(text)) }
     }

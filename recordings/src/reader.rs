@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::header::{BODIES, FILE, Header};
 use crate::request::{Keyframe, Request};
-use crate::scan::{Entry, Scan};
+use crate::scan::{RequestEntry, Scan};
 use crate::store::{self, BodyError};
 use protocol::body::Body;
 
@@ -123,7 +123,7 @@ impl Reader {
     }
 
     /// What a list says of each request, in their order: the n-th is request n.
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[RequestEntry] {
         &self.scan.entries
     }
 

@@ -11,7 +11,7 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::pattern::{PathError, Pattern, Step};
+use crate::pattern::{PathError, Pattern, PointerStep};
 use crate::request::{Keyframe, Request};
 use protocol::body::{Body, Left, Outcome};
 use secrets::{Found, Secrets};
@@ -37,7 +37,7 @@ const DEPTH: usize = 128;
 /// out where there are paths to look for.
 #[derive(Clone, Debug, Default)]
 pub struct Redaction {
-    pointers: Vec<Vec<Step>>,
+    pointers: Vec<Vec<PointerStep>>,
     /// In lower case.
     names: Vec<String>,
     /// What was found of late, as it may stand in placed state, and what stood there in requests.
@@ -183,7 +183,7 @@ impl Redaction {
     fn walk(
         &self,
         text: &str,
-        pointers: &[&[Step]],
+        pointers: &[&[PointerStep]],
         depth: usize,
         secrets: &mut Vec<String>,
     ) -> Result<Option<String>, Unclear> {

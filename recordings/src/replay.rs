@@ -2,7 +2,7 @@
 //!
 //! The way of a question: `cases` (which recorded calls are run) → `rounds` (the runs, through a [`Runner`]) → `judge`
 //! (what differs, and is no accident) → `downstream` (what that changes further on, until nothing differs any more)
-//! → [`Verdict`].
+//! → [`ReplayVerdict`].
 //!
 //! A function that does more than compute (it writes, calls somebody, starts a process) is stopped by the sandbox it runs
 //! in before any of that happens, and not run any more ([`Known`]): what was recorded of it stands in.
@@ -28,9 +28,9 @@ pub use against::stand_in;
 pub(crate) use cases::Case;
 pub use known::Known;
 pub use launch::{COMMAND, Environments, FREE, Launch, Launched, Launching};
-pub use question::{Feed, Limits, Question, Replay, Subject};
-pub use runner::{Job, Prepared, Ran, Role, Runner, Slot};
-pub use verdict::{CaseChange, Findings, Pace, Verdict};
+pub use question::{InputSource, Question, Replay, ReplayLimits, Subject};
+pub use runner::{Job, Prepared, ReplayedRun, Role, Runner, Slot};
+pub use verdict::{CaseChange, FunctionRuns, Pace, ReplayVerdict};
 
 /// Kinds of end that only a run again has.
 pub mod kind {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use protocol::body::{Body, Called, Outcome};
+use protocol::body::{Body, Outcome, RecordedCall};
 
 /// One request through the chain. A line of a recording.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,12 +19,12 @@ pub struct Request {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<(String, String)>,
     /// In the order they ended, so that each comes after those it got its inputs from.
-    pub hops: Vec<Hop>,
+    pub hops: Vec<RecordedHop>,
 }
 
 /// What one service did for a request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Hop {
+pub struct RecordedHop {
     /// Its span: 16 hexadecimal digits.
     pub span: String,
     /// The span that asked for it; none at the entry.
@@ -52,7 +52,7 @@ pub struct Hop {
     pub life: u32,
     /// Services the function's body called, in the order of the calls.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub calls: Vec<Called>,
+    pub calls: Vec<RecordedCall>,
 }
 
 /// A service's placed state as it was before the call with this sequence. A line of a recording.
@@ -62,11 +62,11 @@ pub struct Keyframe {
     pub service: String,
     /// The call that came next.
     pub sequence: u64,
-    /// Which life of its host this was in, as [`Hop::life`].
+    /// Which life of its host this was in, as [`RecordedHop::life`].
     #[serde(default, skip_serializing_if = "is_first")]
     pub life: u32,
     /// Every placed static of the service.
-    pub states: Vec<Placed>,
+    pub states: Vec<PlacedValue>,
 }
 
 fn is_first(life: &u32) -> bool {
@@ -75,7 +75,7 @@ fn is_first(life: &u32) -> bool {
 
 /// A placed static's value.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Placed {
+pub struct PlacedValue {
     /// The static's path in the app.
     pub name: String,
     /// Of its type and all that reaches: equal, the value reads.
@@ -84,7 +84,7 @@ pub struct Placed {
     pub value: Box<RawValue>,
 }
 
-impl PartialEq for Placed {
+impl PartialEq for PlacedValue {
     fn eq(&self, other: &Self) -> bool {
         (&self.name, &self.fingerprint, self.value.get()) == (&other.name, &other.fingerprint, other.value.get())
     }
@@ -95,12 +95,12 @@ impl Request {
     pub fn bytes(&self) -> u64 {
         let headers = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
         let own = size_of::<Self>() + self.id.len() + self.route.as_ref().map_or(0, String::len) + headers;
-        own as u64 + self.hops.iter().map(Hop::bytes).sum::<u64>()
+        own as u64 + self.hops.iter().map(RecordedHop::bytes).sum::<u64>()
     }
 
     /// Every body in it.
     pub(crate) fn bodies(&self) -> impl Iterator<Item = &Body> {
-        self.hops.iter().flat_map(Hop::bodies)
+        self.hops.iter().flat_map(RecordedHop::bodies)
     }
 
     /// Every body in it, to be changed in place.
@@ -112,12 +112,12 @@ impl Request {
     }
 }
 
-impl Hop {
+impl RecordedHop {
     /// Bytes it takes in memory, nearly.
     fn bytes(&self) -> u64 {
         let texts = self.span.len() + self.service.len() + self.version.len();
         let bodies = self.bodies().map(Body::held).sum::<u64>();
-        (size_of::<Self>() + texts + self.calls.len() * size_of::<Called>()) as u64 + bodies
+        (size_of::<Self>() + texts + self.calls.len() * size_of::<RecordedCall>()) as u64 + bodies
     }
 
     fn bodies(&self) -> impl Iterator<Item = &Body> {
@@ -129,7 +129,7 @@ impl Hop {
 impl Keyframe {
     /// Bytes it takes in memory, nearly.
     pub fn bytes(&self) -> u64 {
-        let states = self.states.iter().map(|placed| size_of::<Placed>() + placed.value.get().len());
+        let states = self.states.iter().map(|placed| size_of::<PlacedValue>() + placed.value.get().len());
         (size_of::<Self>() + states.sum::<usize>()) as u64
     }
 }
@@ -149,6 +149,6 @@ mod tests {
         assert_eq!(serde_json::from_str::<Keyframe>(&serde_json::to_string(&later).unwrap()).unwrap(), later);
         let hop =
             r#"{"span":"1","service":"get","version":"get@1","end":"filtered","function_ns":1,"at_ns":2,"sequence":3}"#;
-        assert_eq!(serde_json::from_str::<Hop>(hop).unwrap().life, 0);
+        assert_eq!(serde_json::from_str::<RecordedHop>(hop).unwrap().life, 0);
     }
 }

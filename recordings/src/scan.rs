@@ -11,7 +11,7 @@ const LONGEST: u64 = 64 << 20;
 
 /// What a list says of a request, and where it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct RequestEntry {
     pub(crate) offset: u64,
     pub(crate) length: u32,
     /// Services that took part.
@@ -38,7 +38,7 @@ pub enum Ending {
 /// What the pass found.
 #[derive(Debug, Default)]
 pub(crate) struct Scan {
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Vec<RequestEntry>,
     /// Where keyframes are, and how long.
     pub(crate) keyframes: Vec<(u64, u32)>,
     pub(crate) lost: u64,
@@ -96,7 +96,7 @@ impl Scan {
         let Ok(text) = str::from_utf8(line) else { return false };
         let Ok(read) = serde_json::from_str::<Line>(text) else { return false };
         match read {
-            Line { at: Some(at), hops: Some(hops), .. } => self.entries.push(Entry {
+            Line { at: Some(at), hops: Some(hops), .. } => self.entries.push(RequestEntry {
                 offset,
                 length,
                 hops: u32::try_from(hops.len()).unwrap_or(u32::MAX),

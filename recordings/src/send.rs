@@ -13,7 +13,7 @@ use crate::redaction::{BLANK, SECRET_HEADERS};
 use crate::request::Request;
 
 use report::{Answered, Tally};
-pub use report::{Percentiles, Report};
+pub use report::{SendReport, WaitPercentiles};
 
 /// A request to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +62,7 @@ impl Outgoing {
         let mut given = Vec::new();
         if let Some(entry) = request.hops.iter().rev().find(|hop| hop.parent.is_none()) {
             let fetched = |body: &crate::Body| {
-                let own = |hop: &&crate::Hop| hop.parent.as_deref() == Some(&*entry.span);
+                let own = |hop: &&crate::RecordedHop| hop.parent.as_deref() == Some(&*entry.span);
                 request.hops.iter().filter(own).any(|hop| hop.end.body() == Some(body))
             };
             for (name, body) in inputs.iter().zip(&entry.inputs).filter(|(_, body)| !fetched(body)) {
@@ -97,7 +97,7 @@ fn tells_of_a_body(header: &str) -> bool {
 }
 
 /// Sends requests to a service, in the order of their times. To be given up, it is dropped.
-pub async fn send(url: &str, mut requests: Vec<Outgoing>, load: &Load) -> Result<Report, SendError> {
+pub async fn send(url: &str, mut requests: Vec<Outgoing>, load: &Load) -> Result<SendReport, SendError> {
     let client = reqwest::Client::builder().no_proxy().timeout(load.timeout).pool_max_idle_per_host(load.at_once);
     let client = client.build().map_err(SendError)?;
     requests.sort_by_key(|request| request.at);

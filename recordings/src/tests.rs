@@ -1,11 +1,11 @@
 //! What tests of this crate record.
 
-use crate::request::{Hop, Request};
+use crate::request::{RecordedHop, Request};
 use protocol::body::{Body, Outcome};
 
 /// A call of `service` with one input, ended with a value.
-pub(crate) fn hop(service: &str, input: &str, output: &str) -> Hop {
-    Hop {
+pub(crate) fn hop(service: &str, input: &str, output: &str) -> RecordedHop {
+    RecordedHop {
         span: "00f067aa0ba902b7".into(),
         parent: None,
         service: service.into(),
@@ -21,6 +21,6 @@ pub(crate) fn hop(service: &str, input: &str, output: &str) -> Hop {
 }
 
 /// The request that began then.
-pub(crate) fn request(at: u64, hops: Vec<Hop>) -> Request {
+pub(crate) fn request(at: u64, hops: Vec<RecordedHop>) -> Request {
     Request { id: format!("{at:032x}"), at, route: None, headers: Vec::new(), hops }
 }

@@ -57,7 +57,7 @@ impl Default for Bounds {
 
 /// How far a recording has got.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct RecordedCounts {
     /// Requests written.
     pub requests: u64,
     /// Requests that found the queue full: the disk is slow.
@@ -70,7 +70,7 @@ pub struct Counts {
 
 /// What the user is to know of a recording under way. Each is said once, until it has gone well again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Notice {
+pub enum RecordingNotice {
     /// The disk does not take it.
     #[error("recording to {} goes on without what the disk refuses: {error}", .folder.display())]
     Refused {
@@ -153,7 +153,7 @@ impl Writer {
         folder: &Path,
         header: &Header,
         bounds: Bounds,
-        notice: impl FnMut(Notice) + Send + 'static,
+        notice: impl FnMut(RecordingNotice) + Send + 'static,
     ) -> Result<Self, WriteError> {
         let path = folder.join(FILE);
         let disk = |error| WriteError::Disk { path: path.clone(), error };
@@ -193,11 +193,11 @@ impl Writer {
     }
 
     /// How far it has got.
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> RecordedCounts {
         let tally = &self.tally;
         let [requests, slow, refused, bytes] =
             [&tally.requests, &tally.slow, &tally.refused, &tally.bytes].map(|count| count.load(Relaxed));
-        Counts { requests, slow, refused, bytes }
+        RecordedCounts { requests, slow, refused, bytes }
     }
 
     /// Where it is.
@@ -206,7 +206,7 @@ impl Writer {
     }
 
     /// Ends it: what waits is written first. May wait for the disk.
-    pub fn close(mut self) -> Counts {
+    pub fn close(mut self) -> RecordedCounts {
         self.end();
         self.counts()
     }
@@ -253,7 +253,7 @@ impl Item {
 }
 
 /// Writes until nobody gives any more: one write for all that waits, since the disk may be slow.
-fn write(queue: &Receiver<Item>, mut lines: Lines, tally: &Tally, mut notice: impl FnMut(Notice)) {
+fn write(queue: &Receiver<Item>, mut lines: Lines, tally: &Tally, mut notice: impl FnMut(RecordingNotice)) {
     while let Ok(first) = queue.recv() {
         let mut freed = 0;
         for item in std::iter::once(first).chain(std::iter::from_fn(|| queue.try_recv().ok())) {

@@ -8,11 +8,11 @@ mod app;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use recordings::replay::{Known, Limits, Question, Replay, Subject};
-use recordings::{Body, Called, Hop, Keyframe, Outcome, Placed, Request, Rules, as_tests};
+use recordings::replay::{Known, Question, Replay, ReplayLimits, Subject};
+use recordings::{Body, Keyframe, Outcome, PlacedValue, RecordedCall, RecordedHop, Request, Rules, as_tests};
 
-fn hop(service: &str, inputs: &[&str], end: Outcome, sequence: u64) -> Hop {
-    Hop {
+fn hop(service: &str, inputs: &[&str], end: Outcome, sequence: u64) -> RecordedHop {
+    RecordedHop {
         span: String::new(),
         parent: None,
         service: service.into(),
@@ -40,14 +40,14 @@ fn failed(kind: &str, message: &str) -> Outcome {
 }
 
 fn question() -> Question {
-    let called = Called { service: "sum".into(), inputs: vec![json("1")], end: value("1") };
+    let called = RecordedCall { service: "sum".into(), inputs: vec![json("1")], end: value("1") };
     let requests = vec![
         vec![hop("positive", &["-1.5"], Outcome::Filtered, 0), hop("unsafe_one", &[], value("1"), 0)],
         vec![
             hop("positive", &["0.1"], value("0.1"), 1),
             hop("half", &["0.1", "\"a\\nb\""], value("0.05"), 0),
             hop("sum", &["0.05"], value(r#"{"total":1.05,"count":4}"#), 3),
-            Hop { calls: vec![called], ..hop("calls", &[], value("1"), 0) },
+            RecordedHop { calls: vec![called], ..hop("calls", &[], value("1"), 0) },
         ],
         vec![
             hop("half", &["1.0", "\"\""], failed("failed", "a \"name\" is wanted"), 1),
@@ -71,13 +71,13 @@ fn question() -> Question {
     let services = [("positive", false, true), ("half", false, true), ("sum", true, true), ("calls", false, true)];
     let services = services.into_iter().chain([("unsafe_one", false, false), ("never", false, true)]);
     let state = serde_json::value::RawValue::from_string(r#"{"total":1.0,"count":3}"#.into()).unwrap();
-    let states = vec![Placed { name: "SUM".into(), fingerprint: "Sum".into(), value: state }];
+    let states = vec![PlacedValue { name: "SUM".into(), fingerprint: "Sum".into(), value: state }];
     Question {
         subjects: services.map(|(name, placed, replay)| (name.to_owned(), subject(placed, replay))).collect(),
         requests,
         keyframes: vec![Arc::new(Keyframe { service: "sum".into(), sequence: 3, life: 0, states })],
         rules: Rules::default(),
-        limits: Limits::default(),
+        limits: ReplayLimits::default(),
         redacted: false,
         known: Known::default(),
     }

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use recordings::replay::{Job, Known, Limits, Question, Replay, Role, Runner as _, Slot, Subject, kind};
-use recordings::{Body, Called, Hop, Outcome, Placed, Request, Rules, Worker, WorkerError};
+use recordings::replay::{Job, Known, Question, Replay, ReplayLimits, Role, Runner as _, Slot, Subject, kind};
+use recordings::{Body, Outcome, PlacedValue, RecordedCall, RecordedHop, Request, Rules, Worker, WorkerError};
 
 const VERSION: &str = "odd@00000001";
 
@@ -30,7 +30,7 @@ fn json(value: impl serde::Serialize) -> Body {
 }
 
 async fn run(worker: &mut Worker, role: Role, deed: &str, seed: u64, timeout: u64) -> Outcome {
-    let stand_ins = [Called { service: "first".into(), inputs: vec![json(4)], end: Outcome::Value(json(40)) }];
+    let stand_ins = [RecordedCall { service: "first".into(), inputs: vec![json(4)], end: Outcome::Value(json(40)) }];
     let inputs = [json(deed), json(seed)];
     let timeout = Duration::from_millis(timeout);
     let job = Job { slot: &slot(role), inputs: &inputs, stand_ins: &stand_ins, timeout };
@@ -47,7 +47,7 @@ fn kind(end: &Outcome) -> &str {
 #[tokio::test]
 async fn slots_have_states_of_their_own_and_begin_anew_with_what_ended_their_process() {
     let mut worker = worker();
-    let state = |name: &str, value: &str| Placed {
+    let state = |name: &str, value: &str| PlacedValue {
         name: name.into(),
         fingerprint: "u64-1".into(),
         value: serde_json::value::RawValue::from_string(value.into()).unwrap(),
@@ -88,7 +88,7 @@ async fn what_cannot_be_run_is_said() {
 
 #[tokio::test]
 async fn a_verdict_over_a_real_process() {
-    let hop = |deed: &str, seed: u64, end: Outcome, sequence| Hop {
+    let hop = |deed: &str, seed: u64, end: Outcome, sequence| RecordedHop {
         span: String::new(),
         parent: None,
         service: "odd".into(),
@@ -124,7 +124,7 @@ async fn a_verdict_over_a_real_process() {
         requests,
         keyframes: Vec::new(),
         rules: Rules::default(),
-        limits: Limits { timeout: Duration::from_millis(LONG), ..Limits::default() },
+        limits: ReplayLimits { timeout: Duration::from_millis(LONG), ..ReplayLimits::default() },
         redacted: false,
         known: Known::default(),
     };

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use session_api::command::{Called, Command, Feed};
-use session_api::grammar::{Answers, Kept, Line, Show, doubts, help, parse};
+use session_api::grammar::{AnswerHistory, Answers, Meaning, Show, doubts, help, parse};
 use session_api::verdict::Verdict;
 use session_api::{Answer, Snapshot};
 
 use crate::numbers::count;
 use crate::options::ShellError;
 use crate::paint::harmless;
-use crate::peer::Peer;
+use crate::peer::ShellPeer;
 use crate::voice::Voice;
 use crate::{show, table, words};
 
@@ -24,7 +24,7 @@ pub(crate) struct Desk<P> {
     pub(crate) voice: Voice,
     /// Whether somebody is here who can be asked.
     pub(crate) can_ask: bool,
-    answers: Kept,
+    answers: AnswerHistory,
 }
 
 /// What became of a line.
@@ -39,9 +39,9 @@ pub(crate) enum Fate {
     Asks(u64),
 }
 
-impl<P: Peer> Desk<P> {
+impl<P: ShellPeer> Desk<P> {
     pub(crate) fn new(peer: P, voice: Voice) -> Self {
-        Self { peer: Arc::new(peer), voice, can_ask: false, answers: Kept::most(ANSWERS) }
+        Self { peer: Arc::new(peer), voice, can_ask: false, answers: AnswerHistory::most(ANSWERS) }
     }
 
     /// The session, for the first time: where nobody answers there is nothing to read lines for.
@@ -60,8 +60,8 @@ impl<P: Peer> Desk<P> {
                 self.voice.mistake(line, &mistake)?;
                 Ok(Fate::Failed)
             }
-            Ok(Line::Say(command)) => self.say(&command, line, &snapshot).await,
-            Ok(Line::Show(show)) => self.show(show, line, &snapshot).await,
+            Ok(Meaning::Say(command)) => self.say(&command, line, &snapshot).await,
+            Ok(Meaning::Show(show)) => self.show(show, line, &snapshot).await,
         }
     }
 

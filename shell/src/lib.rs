@@ -1,7 +1,7 @@
 //! The face that reads lines: call one function of a running session, time it, look at edits, logs and state.
 //!
 //! What the lines mean is [`session_api::grammar`]'s. This room reads them, from a terminal or from a pipe, says them to a
-//! [`Peer`], and prints what comes back. It never compiles anything.
+//! [`ShellPeer`], and prints what comes back. It never compiles anything.
 
 mod desk;
 mod editor;
@@ -21,8 +21,8 @@ mod words;
 
 use std::io::{BufReader, IsTerminal};
 
-pub use options::{Ended, Options, ShellError};
-pub use peer::Peer;
+pub use options::{ShellEnd, ShellError, ShellOptions};
+pub use peer::ShellPeer;
 pub use session_api::LogLine;
 
 use desk::Desk;
@@ -32,7 +32,7 @@ use voice::Voice;
 /// where the standard input and output are a terminal, else line by line.
 ///
 /// Must be driven to its end: dropped before, it leaves the terminal as it was, and a thread that waits for a line.
-pub async fn run<P: Peer>(peer: P, options: Options) -> Result<Ended, ShellError> {
+pub async fn run<P: ShellPeer>(peer: P, options: ShellOptions) -> Result<ShellEnd, ShellError> {
     let voice = Voice::standard(options.color);
     let desk = Desk::new(peer, voice);
     if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
@@ -43,12 +43,12 @@ pub async fn run<P: Peer>(peer: P, options: Options) -> Result<Ended, ShellError
 }
 
 /// The same, line by line, with streams of the caller's and without colour.
-pub async fn run_piped<P: Peer>(
+pub async fn run_piped<P: ShellPeer>(
     peer: P,
     input: Box<dyn std::io::BufRead + Send>,
     values: Box<dyn std::io::Write + Send + Sync>,
     talk: Box<dyn std::io::Write + Send + Sync>,
     keep_going: bool,
-) -> Result<Ended, ShellError> {
+) -> Result<ShellEnd, ShellError> {
     piped::run(Desk::new(peer, Voice::plain(values, talk)), input, keep_going).await
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 /// How a shell is run.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct ShellOptions {
     /// Where lines are remembered; none: only until the end. Made with its folder where it is missing, for the owner
     /// alone.
     pub history: Option<PathBuf>,
@@ -16,14 +16,14 @@ pub struct Options {
 
 /// How a shell ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ended {
+pub struct ShellEnd {
     /// Lines that failed. At a prompt the one who typed them has seen them, so there they count for nothing.
     pub failed: usize,
     /// The signal that ended it: SIGTERM or SIGHUP.
     pub signal: Option<i32>,
 }
 
-impl Ended {
+impl ShellEnd {
     /// The exit code: 0; 1 where a piped line failed; 128 and the signal's number where one ended it.
     pub fn code(self) -> u8 {
         match self.signal {

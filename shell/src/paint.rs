@@ -2,7 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
-use session_api::grammar::{Kind, tokens};
+use session_api::grammar::{TokenKind, tokens};
 
 /// Whether and how to colour.
 #[derive(Clone, Copy, Debug)]
@@ -36,19 +36,19 @@ impl Paint {
             painted.push_str(&line[at..token.at.start]);
             let first = at == 0 && line[..token.at.start].trim().is_empty();
             let style = match token.kind {
-                Kind::Mark(':') if first => color(AnsiColor::Magenta),
-                Kind::Name if command => color(AnsiColor::Magenta),
-                Kind::Name => Style::new().bold(),
-                Kind::Reference => color(AnsiColor::Cyan),
-                Kind::Number => color(AnsiColor::Yellow),
-                Kind::Word => color(AnsiColor::Magenta),
-                Kind::Text { closed: true } => color(AnsiColor::Green),
-                Kind::Key => color(AnsiColor::Blue),
-                Kind::Text { closed: false } | Kind::Stray => color(AnsiColor::Red),
-                Kind::Mark('|' | '=') => color(AnsiColor::Cyan),
-                Kind::Mark(_) => Style::new(),
+                TokenKind::Mark(':') if first => color(AnsiColor::Magenta),
+                TokenKind::Name if command => color(AnsiColor::Magenta),
+                TokenKind::Name => Style::new().bold(),
+                TokenKind::Reference => color(AnsiColor::Cyan),
+                TokenKind::Number => color(AnsiColor::Yellow),
+                TokenKind::Word => color(AnsiColor::Magenta),
+                TokenKind::Text { closed: true } => color(AnsiColor::Green),
+                TokenKind::Key => color(AnsiColor::Blue),
+                TokenKind::Text { closed: false } | TokenKind::Stray => color(AnsiColor::Red),
+                TokenKind::Mark('|' | '=') => color(AnsiColor::Cyan),
+                TokenKind::Mark(_) => Style::new(),
             };
-            command = first && token.kind == Kind::Mark(':');
+            command = first && token.kind == TokenKind::Mark(':');
             at = token.at.end;
             painted.push_str(&self.paint(style, token.text(line)));
         }

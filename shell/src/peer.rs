@@ -5,7 +5,7 @@ use std::future::Future;
 use session_api::{Answer, Client, ClientError, Command, LogLine, Snapshot};
 
 /// What a shell needs of a session.
-pub trait Peer: Send + Sync + 'static {
+pub trait ShellPeer: Send + Sync + 'static {
     /// Why it cannot be asked.
     type Error: std::error::Error + Send + Sync + 'static;
 
@@ -23,7 +23,7 @@ pub trait Peer: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<LogLine>, Self::Error>> + Send;
 }
 
-impl Peer for Client {
+impl ShellPeer for Client {
     type Error = ClientError;
 
     async fn snapshot(&self) -> Result<Snapshot, ClientError> {

@@ -6,18 +6,18 @@ use session_api::grammar::{is_blank, is_complete};
 use tokio::sync::mpsc;
 
 use crate::desk::{Desk, Fate};
-use crate::options::{Ended, ShellError};
-use crate::peer::Peer;
+use crate::options::{ShellEnd, ShellError};
+use crate::peer::ShellPeer;
 
 /// Does every line. What is open at a line's end goes on with the next.
-pub(crate) async fn run<P: Peer>(
+pub(crate) async fn run<P: ShellPeer>(
     mut desk: Desk<P>,
     input: Box<dyn BufRead + Send>,
     keep_going: bool,
-) -> Result<Ended, ShellError> {
+) -> Result<ShellEnd, ShellError> {
     desk.attach().await?;
     let mut lines = lines(input);
-    let mut ended = Ended::default();
+    let mut ended = ShellEnd::default();
     let mut text = String::new();
     let mut number = 0;
     loop {

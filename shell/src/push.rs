@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use session_api::command::{Command, Then};
-use session_api::push::{Push, Stage};
+use session_api::push::{PushView, Stage};
 use session_api::{Answer, Snapshot};
 
 use crate::desk::{Desk, Fate};
 use crate::options::ShellError;
-use crate::peer::Peer;
+use crate::peer::ShellPeer;
 
 /// How often a push that is under way is looked at.
 const LOOK: Duration = Duration::from_millis(200);
 
-impl<P: Peer> Desk<P> {
+impl<P: ShellPeer> Desk<P> {
     /// Whether a command asks something that nobody is here to answer, which is said.
     pub(crate) fn nobody_answers(&mut self, command: &Command) -> Result<bool, ShellError> {
         let asks = matches!(command, Command::Push { then: Then::Ask, .. } | Command::Rollback { then: Then::Ask, .. });
@@ -25,7 +25,7 @@ impl<P: Peer> Desk<P> {
     }
 
     /// A push that is prepared: shown, asked about where it asks, and followed to its end where it is carried out.
-    pub(crate) async fn planned(&mut self, push: Push) -> Result<Fate, ShellError> {
+    pub(crate) async fn planned(&mut self, push: PushView) -> Result<Fate, ShellError> {
         for line in push.plan() {
             self.voice.talk(&line)?;
         }
@@ -70,7 +70,7 @@ impl<P: Peer> Desk<P> {
         }
     }
 
-    fn ended(&mut self, push: &Push) -> Result<Fate, ShellError> {
+    fn ended(&mut self, push: &PushView) -> Result<Fate, ShellError> {
         for roll in &push.services {
             if let session_api::push::RollState::Failed { lines, .. } = &roll.state {
                 lines.iter().try_for_each(|line| self.voice.talk(&format!("  {} | {line}", roll.name)))?;
@@ -92,7 +92,7 @@ impl<P: Peer> Desk<P> {
     }
 }
 
-fn found(snapshot: &Snapshot, number: u64) -> Option<&Push> {
+fn found(snapshot: &Snapshot, number: u64) -> Option<&PushView> {
     snapshot.pushes.iter().find(|push| push.push == number)
 }
 

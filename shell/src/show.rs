@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use session_api::command::{Call, Spread, Timed};
+use session_api::command::{CallTree, LatencySpread, Timed};
 use session_api::grammar::route;
-use session_api::snapshot::{Condition, EditLine, Field, Outcome, Phase, Service, Snapshot};
+use session_api::snapshot::{Condition, EditLine, EditOutcome, Phase, ServiceView, Snapshot, StateField};
 use session_api::verdict::{Judgement, Verdict};
 
 use crate::LogLine;
@@ -27,7 +27,7 @@ pub(crate) fn greeting(snapshot: &Snapshot) -> String {
 }
 
 pub(crate) fn services(snapshot: &Snapshot) -> String {
-    let row = |service: &Service| {
+    let row = |service: &ServiceView| {
         let age = service.since_ms.map_or_else(String::new, |since| ago(snapshot.now_ms, since));
         let version = service.version.as_deref().map_or("", short).to_owned();
         let state = condition(service.state).to_owned();
@@ -48,8 +48,8 @@ fn condition(condition: Condition) -> &'static str {
     }
 }
 
-fn signature(service: &Service) -> String {
-    let inputs: Vec<_> = service.inputs.iter().map(|Field { name, ty }| format!("{name}: {ty}")).collect();
+fn signature(service: &ServiceView) -> String {
+    let inputs: Vec<_> = service.inputs.iter().map(|StateField { name, ty }| format!("{name}: {ty}")).collect();
     format!("({}) -> {}", inputs.join(", "), service.output)
 }
 
@@ -83,14 +83,14 @@ fn count_u64(n: u64) -> String {
     format!("{n} edit{}", if n == 1 { "" } else { "s" })
 }
 
-fn outcome(outcome: &Outcome) -> String {
+fn outcome(outcome: &EditOutcome) -> String {
     match outcome {
-        Outcome::Open => "under way".to_owned(),
-        Outcome::Live => "live".to_owned(),
-        Outcome::Unchanged => "changed no meaning".to_owned(),
-        Outcome::Broken { errors } => format!("broken, {}", count(*errors, "error")),
-        Outcome::RolledBack { why } => format!("not taken over: {why}"),
-        Outcome::Superseded => "a later save came first".to_owned(),
+        EditOutcome::Open => "under way".to_owned(),
+        EditOutcome::Live => "live".to_owned(),
+        EditOutcome::Unchanged => "changed no meaning".to_owned(),
+        EditOutcome::Broken { errors } => format!("broken, {}", count(*errors, "error")),
+        EditOutcome::RolledBack { why } => format!("not taken over: {why}"),
+        EditOutcome::Superseded => "a later save came first".to_owned(),
     }
 }
 
@@ -137,7 +137,7 @@ pub(crate) fn logs(lines: &[LogLine]) -> String {
 }
 
 /// The header, and the whole request for `curl`.
-pub(crate) fn route_of(call: &Call, snapshot: &Snapshot) -> (String, Option<String>) {
+pub(crate) fn route_of(call: &CallTree, snapshot: &Snapshot) -> (String, Option<String>) {
     let header = route(call, snapshot);
     let shown = match &header {
         Some(header) => format!("Dyninka-Route: {header}"),
@@ -152,8 +152,8 @@ pub(crate) fn route_of(call: &Call, snapshot: &Snapshot) -> (String, Option<Stri
 }
 
 pub(crate) fn timed(timed: &Timed) -> String {
-    let spread = |of: &Spread| [of.p50, of.p90, of.p99, of.max].map(ms);
-    let row = |name: String, of: &Spread| {
+    let spread = |of: &LatencySpread| [of.p50, of.p90, of.p99, of.max].map(ms);
+    let row = |name: String, of: &LatencySpread| {
         let [p50, p90, p99, max] = spread(of);
         [name, p50, p90, p99, max]
     };

@@ -13,8 +13,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::desk::{Desk, Fate};
 use crate::editor::{Editor, Latest};
 use crate::history::History;
-use crate::options::{Ended, Options, ShellError};
-use crate::peer::Peer;
+use crate::options::{ShellEnd, ShellError, ShellOptions};
+use crate::peer::ShellPeer;
 use crate::prompt::{Prompt, Typed};
 use crate::{push, show};
 
@@ -22,7 +22,7 @@ use crate::{push, show};
 const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Reads lines until ctrl-d, `:quit`, or a signal.
-pub(crate) async fn run<P: Peer>(mut desk: Desk<P>, options: Options) -> Result<Ended, ShellError> {
+pub(crate) async fn run<P: ShellPeer>(mut desk: Desk<P>, options: ShellOptions) -> Result<ShellEnd, ShellError> {
     desk.can_ask = true;
     let snapshot = desk.attach().await?;
     let mut ends = Ends::listen()?;
@@ -40,12 +40,12 @@ pub(crate) async fn run<P: Peer>(mut desk: Desk<P>, options: Options) -> Result<
         let line = loop {
             let typed = tokio::select! {
                 typed = prompt.typed() => typed,
-                signal = ends.next() => return Ok(Ended { signal: Some(signal), ..Ended::default() }),
+                signal = ends.next() => return Ok(ShellEnd { signal: Some(signal), ..ShellEnd::default() }),
             };
             match typed {
                 Typed::Line(line) => break line,
                 Typed::Cleared => break String::new(),
-                Typed::End => return Ok(Ended::default()),
+                Typed::End => return Ok(ShellEnd::default()),
                 Typed::Failed(message) => return Err(ShellError::Read(message)),
                 Typed::NotKept(why) => desk.voice.talk(&format!("lines are not remembered: {why}"))?,
             }
@@ -62,15 +62,15 @@ pub(crate) async fn run<P: Peer>(mut desk: Desk<P>, options: Options) -> Result<
             }
             let said = tokio::select! {
                 typed = prompt.typed() => typed,
-                signal = ends.next() => return Ok(Ended { signal: Some(signal), ..Ended::default() }),
+                signal = ends.next() => return Ok(ShellEnd { signal: Some(signal), ..ShellEnd::default() }),
             };
             let yes = matches!(&said, Typed::Line(line) if ["y", "yes"].contains(&line.trim().to_lowercase().as_str()));
             done = attend(desk.decide(push, yes), &mut ends).await?;
         }
         match done {
-            Done::Fate(Fate::Leave) => return Ok(Ended::default()),
+            Done::Fate(Fate::Leave) => return Ok(ShellEnd::default()),
             Done::Fate(Fate::Done | Fate::Failed | Fate::Asks(_)) => {}
-            Done::Signal(signal) => return Ok(Ended { signal: Some(signal), ..Ended::default() }),
+            Done::Signal(signal) => return Ok(ShellEnd { signal: Some(signal), ..ShellEnd::default() }),
             Done::Cancelled => {
                 // What is pushed is the session's business, and not given up with the line.
                 let known = desk.peer.snapshot().await.ok();
@@ -101,7 +101,10 @@ async fn attend(line: impl Future<Output = Result<Fate, ShellError>>, ends: &mut
 }
 
 /// The lines of before. A history that cannot be had is a notice and no reason to go.
-fn remembered<P: Peer>(desk: &mut Desk<P>, options: &Options) -> Result<(Option<History>, Vec<String>), ShellError> {
+fn remembered<P: ShellPeer>(
+    desk: &mut Desk<P>,
+    options: &ShellOptions,
+) -> Result<(Option<History>, Vec<String>), ShellError> {
     let Some(path) = &options.history else { return Ok((None, Vec::new())) };
     match History::open(path) {
         Ok((history, lines)) => Ok((Some(history), lines)),
@@ -113,7 +116,7 @@ fn remembered<P: Peer>(desk: &mut Desk<P>, options: &Options) -> Result<(Option<
 }
 
 /// Asks for a newer picture, from the thread of the prompt.
-fn refresh<P: Peer>(peer: &Arc<P>, latest: &Latest) -> Box<dyn Fn() + Send> {
+fn refresh<P: ShellPeer>(peer: &Arc<P>, latest: &Latest) -> Box<dyn Fn() + Send> {
     let (peer, latest) = (Arc::clone(peer), Arc::clone(latest));
     let runtime = tokio::runtime::Handle::current();
     Box::new(move || {

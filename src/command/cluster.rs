@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use app::App;
-use kubernetes::cluster::{ClusterError, Target};
-use kubernetes::history::Source;
-use kubernetes::push::{Event, Listener, Options, PushError};
-use kubernetes::settings::Settings;
+use kubernetes::cluster::{ClusterError, ClusterTarget};
+use kubernetes::history::PushedSource;
+use kubernetes::push::{PushError, PushEvent, PushListener, PushOptions};
+use kubernetes::settings::AppSettings;
 use kubernetes::settings_file::{self, SettingsError};
 use session::Home;
 
@@ -17,7 +17,7 @@ use crate::fault::{Fault, Kind};
 use crate::{finding, speech};
 
 /// The app in a file, with its settings. What is wrong with it is told.
-pub(crate) fn load(file: &Path) -> Result<(App, Source, Settings), Fault> {
+pub(crate) fn load(file: &Path) -> Result<(App, PushedSource, AppSettings), Fault> {
     let (app, diagnostics, sources) = session::load(file);
     if finding::any_error(&diagnostics) {
         finding::print(&diagnostics);
@@ -32,17 +32,17 @@ pub(crate) fn load(file: &Path) -> Result<(App, Source, Settings), Fault> {
         }
         Fault::said(Kind::App)
     })?;
-    Ok((app, Source::of(&sources), settings))
+    Ok((app, PushedSource::of(&sources), settings))
 }
 
 /// What a push or rollback of a file is made from.
-pub(crate) fn options(file: &Path, goal: &Goal) -> Result<Options, Fault> {
+pub(crate) fn options(file: &Path, goal: &Goal) -> Result<PushOptions, Fault> {
     let what = load(file)?;
     let home = Home::open()?;
     let place = home.place(file)?;
     let host = std::env::current_exe()
         .map_err(|error| Fault::new(Kind::Machine, format!("cannot find this program: {error}")))?;
-    Ok(Options::new(file, what, target(goal), home.push_place(&place), host))
+    Ok(PushOptions::new(file, what, target(goal), home.push_place(&place), host))
 }
 
 /// The file that remembers clusters.
@@ -51,12 +51,12 @@ pub(crate) fn pins(home: &Home) -> PathBuf {
 }
 
 /// Which cluster is meant.
-pub(crate) fn target(goal: &Goal) -> Target {
-    Target { context: goal.context.clone(), namespace: goal.namespace.clone() }
+pub(crate) fn target(goal: &Goal) -> ClusterTarget {
+    ClusterTarget { context: goal.context.clone(), namespace: goal.namespace.clone() }
 }
 
 /// Tells events: as JSON lines on stdout, or in words on stderr.
-pub(crate) fn listener(json: bool) -> Listener {
+pub(crate) fn listener(json: bool) -> PushListener {
     Arc::new(move |event| {
         // A push is not given up because nobody reads of it.
         drop(if json {
@@ -70,30 +70,30 @@ pub(crate) fn listener(json: bool) -> Listener {
     })
 }
 
-fn words(event: &Event) -> Option<String> {
+fn words(event: &PushEvent) -> Option<String> {
     Some(match event {
-        Event::Connected { context, namespace, server, cluster } => {
+        PushEvent::Connected { context, namespace, server, cluster } => {
             format!("to {context}, namespace {namespace} ({server}, cluster {cluster})")
         }
-        Event::Building { .. } => return None,
-        Event::Built { service, version, bytes, ms } => {
+        PushEvent::Building { .. } => return None,
+        PushEvent::Built { service, version, bytes, ms } => {
             format!("built {service}: {version}, {} KB, {ms:.0} ms", bytes / 1000)
         }
-        Event::Waiting { holder } => format!("waiting: {holder} is pushing"),
-        Event::Shipping { through } => format!("shipping through {through}"),
-        Event::Shipped { layers, bytes, ms } => format!("shipped {layers} layers, {} KB, {ms:.0} ms", bytes / 1000),
-        Event::Rolling { service, ready, wanted, old, why } => {
+        PushEvent::Waiting { holder } => format!("waiting: {holder} is pushing"),
+        PushEvent::Shipping { through } => format!("shipping through {through}"),
+        PushEvent::Shipped { layers, bytes, ms } => format!("shipped {layers} layers, {} KB, {ms:.0} ms", bytes / 1000),
+        PushEvent::Rolling { service, ready, wanted, old, why } => {
             let why = why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
             format!("{service}: {ready} of {wanted} new ready, {old} old left{why}")
         }
-        Event::Live { service, version, ms } => format!("{service} is live: {version}, {ms:.0} ms"),
-        Event::Failed { service, why, lines } => {
+        PushEvent::Live { service, version, ms } => format!("{service} is live: {version}, {ms:.0} ms"),
+        PushEvent::Failed { service, why, lines } => {
             let lines: String = lines.iter().map(|line| format!("\n  | {line}")).collect();
             format!("{service} failed: {why}{lines}")
         }
-        Event::RollingBack { service } => format!("{service} is put back"),
-        Event::Removed { object } => format!("removed {object}"),
-        Event::Notice { text } => text.clone(),
+        PushEvent::RollingBack { service } => format!("{service} is put back"),
+        PushEvent::Removed { object } => format!("removed {object}"),
+        PushEvent::Notice { text } => text.clone(),
     })
 }
 

@@ -107,13 +107,13 @@ pub(crate) async fn look(file: &Path, app: &str, goal: &Goal) -> Result<(Arc<Mea
 
 #[cfg(test)]
 mod tests {
-    use kubernetes::hosts::{Census, Host};
+    use kubernetes::hosts::{Census, PodHost};
 
     use super::*;
 
     #[test]
     fn what_is_new_is_told_once_and_figures_when_it_is_time() {
-        let hosts = [("map-1".to_owned(), Host { service: "map".into(), ready: true, ..Host::default() })];
+        let hosts = [("map-1".to_owned(), PodHost { service: "map".into(), ready: true, ..PodHost::default() })];
         let census = Census { hosts: hosts.into(), trouble: None };
         let measured = Arc::new(Measured { dropped: 3, ..Measured::default() });
         let now = Observed { census, measured, troubles: vec!["cut off".into()], ..Observed::default() };

@@ -1,7 +1,7 @@
 //! `dyn cluster logs`: what pods wrote, and with `--follow` what they write, as they come and go.
 
 use futures_util::StreamExt;
-use kubernetes::cluster::{Access, Line, Tail, connect, lines, pods, tail};
+use kubernetes::cluster::{Access, PodLine, Tail, connect, lines, pods, tail};
 use kubernetes::object::label;
 use serde_json::json;
 
@@ -66,7 +66,7 @@ async fn follow(access: &Access, labels: &str, last: i64, as_json: bool) -> Resu
     Ok(())
 }
 
-fn line(line: &Line, as_json: bool) -> std::io::Result<()> {
+fn line(line: &PodLine, as_json: bool) -> std::io::Result<()> {
     match as_json {
         true => speech::json(json!({ "pod": line.pod, "line": line.text })),
         false => speech::out(format_args!("{} | {}", line.pod, line.text)),

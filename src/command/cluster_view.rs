@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use kubernetes::hosts::Host;
+use kubernetes::hosts::PodHost;
 use session_api::Snapshot;
-use session_api::snapshot::{Condition, Notice, Phase, Service};
+use session_api::snapshot::{Condition, Notice, Phase, ServiceView};
 use tokio::sync::watch;
 
 use super::observe::{Observed, hosts, observe};
@@ -72,14 +72,16 @@ fn aim(goal: Goal, local: &Snapshot) -> Goal {
 /// The session's picture with what runs on the cluster in place of what runs here. What is wrong with the file stays
 /// with the session: it is not what runs there.
 fn picture(local: &Snapshot, observed: &Observed, place: &str) -> Snapshot {
-    let of = |name: &str| -> Vec<&Host> { observed.census.hosts.values().filter(|it| it.service == name).collect() };
+    let of = |name: &str| -> Vec<&PodHost> { observed.census.hosts.values().filter(|it| it.service == name).collect() };
     let known = local.services.iter().map(|service| service.name.as_str());
     let more = observed.census.hosts.values().map(|host| host.service.as_str());
-    let mut services: Vec<Service> = Vec::new();
+    let mut services: Vec<ServiceView> = Vec::new();
     for name in known.chain(more) {
         if services.iter().all(|service| service.name != name) {
-            let shape =
-                local.service(name).cloned().unwrap_or_else(|| Service { name: name.to_owned(), ..Service::default() });
+            let shape = local
+                .service(name)
+                .cloned()
+                .unwrap_or_else(|| ServiceView { name: name.to_owned(), ..ServiceView::default() });
             services.push(service(shape, &of(name)));
         }
     }
@@ -108,7 +110,7 @@ fn notice(picture: &mut Snapshot, message: String) {
 }
 
 /// A service as its pods have it; its inputs and output are those of the file.
-fn service(shape: Service, pods: &[&Host]) -> Service {
+fn service(shape: ServiceView, pods: &[&PodHost]) -> ServiceView {
     let staying = || pods.iter().filter(|pod| !pod.going);
     let ready = staying().filter(|pod| pod.ready).count();
     let mut versions: BTreeMap<&str, usize> = BTreeMap::new();
@@ -131,7 +133,7 @@ fn service(shape: Service, pods: &[&Host]) -> Service {
         why.push(format!("{} versions", versions.len()));
     }
     why.extend(reason.map(str::to_owned));
-    Service {
+    ServiceView {
         state: match ready {
             0 => Condition::Down,
             _ if ready < all => Condition::Building,
@@ -152,21 +154,21 @@ fn service(shape: Service, pods: &[&Host]) -> Service {
 mod tests {
     use super::*;
 
-    fn host(service: &str, version: &str, ready: bool) -> Host {
+    fn host(service: &str, version: &str, ready: bool) -> PodHost {
         let why = (!ready).then(|| "ErrImagePull".to_owned());
-        Host { service: service.into(), version: version.into(), ready, running: ready, why, ..Host::default() }
+        PodHost { service: service.into(), version: version.into(), ready, running: ready, why, ..PodHost::default() }
     }
 
-    fn seen(hosts: &[(&str, Host)]) -> Observed {
+    fn seen(hosts: &[(&str, PodHost)]) -> Observed {
         let hosts = hosts.iter().map(|(pod, host)| ((*pod).to_owned(), host.clone())).collect();
         Observed { census: kubernetes::hosts::Census { hosts, trouble: None }, ..Observed::default() }
     }
 
     #[test]
     fn services_are_as_their_pods_are() {
-        let shape = |name: &str| Service { name: name.into(), output: "u64".into(), ..Service::default() };
+        let shape = |name: &str| ServiceView { name: name.into(), output: "u64".into(), ..ServiceView::default() };
         let local = Snapshot { services: vec![shape("get"), shape("map"), shape("sum")], ..Snapshot::default() };
-        let going = Host { going: true, ..host("map", "map@1", false) };
+        let going = PodHost { going: true, ..host("map", "map@1", false) };
         let observed = seen(&[
             ("get-1", host("get", "get@1", true)),
             ("map-1", going),
@@ -192,10 +194,10 @@ mod tests {
 
     #[test]
     fn it_looks_where_it_is_told_or_where_the_last_push_went() {
-        use session_api::push::{Push, Target};
-        let target = Target { context: "home".into(), namespace: "shop".into(), ..Target::default() };
-        let push = Push { target: Some(target), ..Push::default() };
-        let local = Snapshot { pushes: vec![push, Push::default()], ..Snapshot::default() };
+        use session_api::push::{PushTarget, PushView};
+        let target = PushTarget { context: "home".into(), namespace: "shop".into(), ..PushTarget::default() };
+        let push = PushView { target: Some(target), ..PushView::default() };
+        let local = Snapshot { pushes: vec![push, PushView::default()], ..Snapshot::default() };
         let said = |goal: Goal| (goal.context, goal.namespace);
         let (home, shop) = (Some("home".to_owned()), Some("shop".to_owned()));
         assert_eq!(said(aim(Goal::default(), &local)), (home, shop));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use session::{Front, Home, Options, Session};
+use session::{Front, Home, Session, SessionOptions};
 use session_api::Report;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -49,7 +49,7 @@ pub(crate) fn run(dev: &Dev) -> Result<(), Fault> {
 }
 
 /// What every command that starts a session needs.
-pub(crate) fn options(file: &std::path::Path, on: On, front: Front, limits: &Limits) -> Result<Options, Fault> {
+pub(crate) fn options(file: &std::path::Path, on: On, front: Front, limits: &Limits) -> Result<SessionOptions, Fault> {
     let host = std::env::current_exe();
     let host =
         host.map_err(|error| Fault::new(Kind::Machine, format!("cannot find this program's own file: {error}")))?;
@@ -63,7 +63,7 @@ pub(crate) fn options(file: &std::path::Path, on: On, front: Front, limits: &Lim
         deadline_ms: (limits.deadline * 1e3) as u64,
         ..protocol::Limits::default()
     };
-    Ok(Options {
+    Ok(SessionOptions {
         file: file.to_owned(),
         home: Home::open()?,
         host,
@@ -76,15 +76,15 @@ pub(crate) fn options(file: &std::path::Path, on: On, front: Front, limits: &Lim
         watch: true,
         // Whoever sits before a terminal mends it; a program is told by the exit code.
         waits: std::io::stderr().is_terminal(),
-        recording: session::Recording::default(),
+        recording: session::RecordingOptions::default(),
         goal: session_api::command::Goal::default(),
         only: None,
     })
 }
 
 /// What is recorded. The option without a name leaves the name to the session.
-fn recording(dev: &Dev) -> session::Recording {
-    session::Recording {
+fn recording(dev: &Dev) -> session::RecordingOptions {
+    session::RecordingOptions {
         record: dev.record.clone().map(|name| Some(name).filter(|name| !name.is_empty())),
         redact: dev.redact.clone(),
         ignore: dev.ignore.clone(),
@@ -98,7 +98,7 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Fault> {
     tokio::runtime::Runtime::new().map_err(|error| Fault::new(Kind::Machine, format!("cannot start threads: {error}")))
 }
 
-async fn serve(options: Options, face: Face) -> Result<(), Fault> {
+async fn serve(options: SessionOptions, face: Face) -> Result<(), Fault> {
     let mut signals = Signals::new()?;
     let mut session = Session::start(options)?;
     let mut teller = teller(face)?;

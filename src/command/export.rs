@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use kubernetes::export::{self, ExportError, Format, Request};
+use kubernetes::export::{self, ExportError, ExportRequest, Format};
 
 use super::cluster::{listener, load};
 use crate::arguments;
@@ -14,7 +14,7 @@ pub(crate) fn run(asked: &arguments::Export) -> Result<(), Fault> {
     let home = session::Home::open()?;
     let host = std::env::current_exe()
         .map_err(|error| Fault::new(Kind::Machine, format!("cannot find this program: {error}")))?;
-    let request = Request {
+    let request = ExportRequest {
         app,
         settings,
         format: match asked.format {

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use kubernetes::cluster::{ClusterError, connect};
-use kubernetes::history::{Act, Outcome, Record, Store};
+use kubernetes::history::{Operation, PushOutcome, PushRecord, Store};
 use serde_json::{Value, json};
 use session::{Edited, Home};
-use session_api::snapshot::Outcome as Became;
+use session_api::snapshot::EditOutcome as Became;
 
 use super::cluster::{load, target};
 use crate::arguments::Goal;
@@ -16,7 +16,7 @@ use crate::speech;
 /// A line of the timeline.
 enum Entry {
     Edit(Edited),
-    Record(Box<Record>),
+    Record(Box<PushRecord>),
 }
 
 pub(crate) fn run(file: &Path, as_json: bool, goal: &Goal) -> Result<(), Fault> {
@@ -47,7 +47,7 @@ pub(crate) fn run(file: &Path, as_json: bool, goal: &Goal) -> Result<(), Fault> 
 }
 
 /// What was pushed to the cluster that is meant; nothing, and that is said, where no kubeconfig names one.
-async fn pushed(file: &Path, goal: &Goal) -> Result<Vec<Record>, Fault> {
+async fn pushed(file: &Path, goal: &Goal) -> Result<Vec<PushRecord>, Fault> {
     let access = match connect(&target(goal)).await {
         Err(error @ ClusterError::NoKubeconfig { .. }) if goal.context.is_none() => {
             drop(speech::err(format_args!("edits alone, for no cluster is known: {error}")));
@@ -106,16 +106,16 @@ fn edited(at: &str, edit: &Edited) -> String {
     format!("{at}  edit {:<8}  {outcome}{}{flow}", edit.edit, services.collect::<String>())
 }
 
-fn recorded(at: &str, record: &Record) -> String {
+fn recorded(at: &str, record: &PushRecord) -> String {
     let (word, what) = match &record.act {
-        Act::Push => ("push", record.services.values().cloned().collect::<Vec<_>>().join(" ")),
-        Act::Rollback { to, services } => ("rollback", format!("{} as of push {to}", services.join(", "))),
+        Operation::Push => ("push", record.services.values().cloned().collect::<Vec<_>>().join(" ")),
+        Operation::Rollback { to, services } => ("rollback", format!("{} as of push {to}", services.join(", "))),
     };
     let outcome = match &record.outcome {
-        Outcome::Live => "live".to_owned(),
-        Outcome::Underway => "under way, or cut off".to_owned(),
-        Outcome::RolledBack { service, why } => format!("put back: {service}: {why}"),
-        Outcome::Stopped { why } => format!("stopped: {why}"),
+        PushOutcome::Live => "live".to_owned(),
+        PushOutcome::Underway => "under way, or cut off".to_owned(),
+        PushOutcome::RolledBack { service, why } => format!("put back: {service}: {why}"),
+        PushOutcome::Stopped { why } => format!("stopped: {why}"),
     };
     let reasons =
         record.reasons.iter().map(|(service, reasons)| format!("\n        {service}: {}", reasons.join(", ")));

@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use kubernetes::cluster::{Forward, connect};
 use kubernetes::hosts::{Census, Hosts};
 use session::Measured;
-use session::telemetry::{Host, Measuring, Standings};
+use session::telemetry::{HostAddress, Measuring, Standings};
 use tokio::sync::watch;
 
 use super::cluster::{pins, target};
@@ -60,7 +60,7 @@ pub(crate) async fn observe(hosts: Hosts, shown: watch::Sender<Observed>) -> Res
                         }
                         let refuse = |error| Fault::new(Kind::Machine, format!("cannot open a port: {error}"));
                         let way = hosts.reach(pod).await.map_err(refuse)?;
-                        measuring.follow(pod, Host {
+                        measuring.follow(pod, HostAddress {
                             service: host.service.as_str().into(),
                             address: way.address.to_string(),
                             token: hosts.key().to_owned(),

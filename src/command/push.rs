@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kubernetes::push::{Done, Push};
+use kubernetes::push::{Push, PushDone};
 use serde_json::json;
 
 use super::cluster::{confirm, listener, options, until_told};
@@ -63,7 +63,7 @@ fn show(push: &Push, json: bool) {
 }
 
 /// The last words of a push or rollback.
-pub(crate) fn tell(done: &Done, json: bool) {
+pub(crate) fn tell(done: &PushDone, json: bool) {
     if json {
         drop(speech::json(
             json!({ "event": "done", "number": done.number, "services": done.services, "sent": done.sent, "ms": done.ms }),

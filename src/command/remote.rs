@@ -4,7 +4,7 @@ use std::path::Path;
 
 use kubernetes::cluster::{Forward, To, connect};
 use kubernetes::hosts::Hosts;
-use kubernetes::model::{PORT, Running};
+use kubernetes::model::{PORT, RunningApp};
 use kubernetes::object::label;
 use kubernetes::push::{PushError, Site};
 use serde_json::json;
@@ -49,7 +49,7 @@ pub(crate) fn status(file: &Path, as_json: bool, goal: &Goal) -> Result<(), Faul
     })
 }
 
-fn show(running: &Running, measured: &Measured) {
+fn show(running: &RunningApp, measured: &Measured) {
     let width = running.services.iter().map(|service| service.name.len()).max().unwrap_or_default();
     for service in &running.services {
         let by = service.pushed_by.as_deref().map(|by| format!("  by {by}")).unwrap_or_default();

@@ -3,8 +3,8 @@
 mod material;
 mod sending;
 
-use recordings::replay::{Findings, Pace, Verdict};
-use recordings::{Change, Difference, Worker};
+use recordings::replay::{FunctionRuns, Pace, ReplayVerdict};
+use recordings::{Difference, ValueChange, Worker};
 use serde_json::json;
 
 use crate::arguments::Replay;
@@ -74,17 +74,17 @@ async fn judge(replay: &Replay) -> Result<(), Fault> {
 }
 
 /// Calls that were run and looked at, as the same or not.
-fn compared(verdict: &Verdict) -> usize {
+fn compared(verdict: &ReplayVerdict) -> usize {
     let findings = std::iter::once(&verdict.findings).chain(verdict.downstream.values());
     findings.map(|findings| findings.same + findings.differ + findings.unstable).sum()
 }
 
 /// What fails a test of it: other ends, and inputs that do not read any more.
-fn is_otherwise(verdict: &Verdict) -> bool {
+fn is_otherwise(verdict: &ReplayVerdict) -> bool {
     verdict.differs() || verdict.findings.unread > 0
 }
 
-fn say(verdict: &Verdict) -> std::io::Result<()> {
+fn say(verdict: &ReplayVerdict) -> std::io::Result<()> {
     say_findings(&verdict.service, &verdict.findings)?;
     for (word, pace) in [("slower", verdict.slower), ("faster", verdict.faster)] {
         if let Some(Pace { was_ns, now_ns, n, p }) = pace {
@@ -102,8 +102,8 @@ fn say(verdict: &Verdict) -> std::io::Result<()> {
     Ok(())
 }
 
-fn say_findings(name: &str, findings: &Findings) -> std::io::Result<()> {
-    let Findings { recorded, same, differ, unstable, .. } = *findings;
+fn say_findings(name: &str, findings: &FunctionRuns) -> std::io::Result<()> {
+    let FunctionRuns { recorded, same, differ, unstable, .. } = *findings;
     let mut words = vec![format!("{same} of {recorded} the same")];
     words.extend((differ > 0).then(|| format!("{differ} changed")));
     words.extend((unstable > 0).then(|| format!("{unstable} differ from run to run")));
@@ -115,7 +115,7 @@ fn say_findings(name: &str, findings: &Findings) -> std::io::Result<()> {
         speech::out(format_args!("  note: {note}"))?;
     }
     for case in findings.changed.chunk_by(|a, b| a.at == b.at) {
-        let changes: Vec<Change> = case.iter().map(|case| case.change.clone()).collect();
+        let changes: Vec<ValueChange> = case.iter().map(|case| case.change.clone()).collect();
         let text = Difference(&changes).to_string().replace('\n', "\n    ");
         speech::out(format_args!("  request {}\n    {text}", case[0].at))?;
     }

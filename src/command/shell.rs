@@ -12,10 +12,10 @@ use crate::fault::{Fault, Kind};
 
 pub(crate) fn run(shell: &Shell) -> Result<(), Fault> {
     let place = Home::open()?.place(&shell.file)?;
-    let options = shell::Options {
+    let options = shell::ShellOptions {
         history: Some(place.folder.join("history")),
         keep_going: shell.keep_going,
-        ..shell::Options::default()
+        ..shell::ShellOptions::default()
     };
     dev::runtime()?.block_on(async {
         let ended = match session::attach(&place) {
@@ -27,7 +27,7 @@ pub(crate) fn run(shell: &Shell) -> Result<(), Fault> {
 }
 
 /// Starts a session for the shell, and ends it with it.
-async fn started(shell: &Shell, options: shell::Options) -> Result<(), Fault> {
+async fn started(shell: &Shell, options: shell::ShellOptions) -> Result<(), Fault> {
     let limits = Limits { cpus: None, memory: None, deadline: 30.0, body: 8 << 20 };
     let mut wanted = dev::options(&shell.file, shell.on, Front::Free, &limits)?;
     // Edits are taken over as under `dyn dev`; a start that is broken ends it.
@@ -76,7 +76,7 @@ async fn started(shell: &Shell, options: shell::Options) -> Result<(), Fault> {
     code(ended)
 }
 
-fn code(ended: Result<shell::Ended, shell::ShellError>) -> Result<(), Fault> {
+fn code(ended: Result<shell::ShellEnd, shell::ShellError>) -> Result<(), Fault> {
     match ended {
         Ok(ended) => match ended.code() {
             0 => Ok(()),

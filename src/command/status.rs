@@ -4,7 +4,7 @@ use std::path::Path;
 
 use session::Home;
 use session_api::Client;
-use session_api::measured::{Hop, Window};
+use session_api::measured::{MeasuredHop, Window};
 use session_api::snapshot::{Condition, Phase, Snapshot};
 
 use crate::fault::{Fault, Kind};
@@ -34,7 +34,7 @@ pub(crate) fn attached(file: &Path) -> Result<Client, Fault> {
 }
 
 /// What a service on a cluster did in the longest stretch there is, which is where somebody who looks but once sees it.
-pub(crate) fn hops(hop: &Hop) -> Option<String> {
+pub(crate) fn hops(hop: &MeasuredHop) -> Option<String> {
     words(hop.windows.last()?)
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use session::{Ended, Home};
+use session::{Home, StopReport};
 
 use crate::fault::{Fault, Kind};
 use crate::speech;
@@ -10,7 +10,7 @@ use crate::speech;
 pub(crate) fn run(file: &Path) -> Result<(), Fault> {
     let place = Home::open()?.place(file)?;
     let ended = super::dev::runtime()?.block_on(session::stop(&place));
-    let Ended { session, removed } = ended.map_err(|error| Fault::new(Kind::Machine, error.to_string()))?;
+    let StopReport { session, removed } = ended.map_err(|error| Fault::new(Kind::Machine, error.to_string()))?;
     match session {
         Some(pid) => drop(speech::err(format_args!("ended the session with pid {pid}"))),
         None => drop(speech::err(format_args!("no session runs {}", file.display()))),

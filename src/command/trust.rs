@@ -1,6 +1,6 @@
 //! `dyn trust`: a context means another cluster now, and that is right.
 
-use kubernetes::cluster::{Pins, Target, connect};
+use kubernetes::cluster::{ClusterTarget, Pins, connect};
 use session::Home;
 
 use crate::fault::Fault;
@@ -10,7 +10,7 @@ pub(crate) fn run(context: &str) -> Result<(), Fault> {
     let home = Home::open()?;
     let mut pins = Pins::open(&super::cluster::pins(&home))?;
     super::dev::runtime()?.block_on(async {
-        let access = connect(&Target { context: Some(context.to_owned()), namespace: None }).await?;
+        let access = connect(&ClusterTarget { context: Some(context.to_owned()), namespace: None }).await?;
         let changed = pins.trust(&access)?;
         let server = &access.server;
         drop(match changed {

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
-use session::{Home, Options, Place, Session};
+use session::{AppPlace, Home, Session, SessionOptions};
 use session_api::{Answer, Client, Command, Report, Snapshot, grammar};
 use tokio::sync::{mpsc, oneshot, watch};
-use tui::{Completions, Desk, LogLine, Logged};
+use tui::{Completions, Desk, Logged, ShownLine};
 
 use super::cluster_view::Pictures;
 use super::dev::{Asked, Signals};
@@ -30,13 +30,13 @@ pub(crate) fn is_possible(dev: &Dev) -> bool {
     !dev.json && !dev.plain && is_terminal && !is_dumb && !is_set("CI")
 }
 
-pub(crate) async fn serve(options: Options, dev: &Dev) -> Result<(), Fault> {
+pub(crate) async fn serve(options: SessionOptions, dev: &Dev) -> Result<(), Fault> {
     let signals = Signals::new()?;
     let place = Home::open()?.place(&dev.file)?;
     let session = Session::start(options)?;
     let client = Client::attach(session.socket())?;
     let (lines, logs) = mpsc::channel(LINES);
-    let source = tui::Source { snapshots: session.pictures(), logs, desk: Arc::new(clerk(client, &place, dev)) };
+    let source = tui::ViewSource { snapshots: session.pictures(), logs, desk: Arc::new(clerk(client, &place, dev)) };
     let (quit, quitting) = oneshot::channel();
     let mut driver = tokio::spawn(drive(session, signals, lines, quitting));
     // In a task of its own: a terminal that takes nothing, as after Ctrl-S, keeps nobody else.
@@ -93,7 +93,7 @@ pub(crate) async fn attach(dev: &Dev) -> Result<(), Fault> {
     let place = Home::open()?.place(&dev.file)?;
     let (shown, snapshots) = watch::channel(Arc::new(client.snapshot().await?));
     let (lines, logs) = mpsc::channel(LINES);
-    let source = tui::Source { snapshots, logs, desk: Arc::new(clerk(client.clone(), &place, dev)) };
+    let source = tui::ViewSource { snapshots, logs, desk: Arc::new(clerk(client.clone(), &place, dev)) };
     let looking = tokio::spawn(look(client.clone(), shown));
     let reading = tokio::spawn(read(client, lines));
     let seen = tui::run(source, theme(dev)).await;
@@ -116,7 +116,7 @@ async fn read(client: Client, lines: mpsc::Sender<Logged>) {
     let Ok(mut kept) = client.follow_logs(None, None, true).await else { return };
     while let Ok(Some(json)) = kept.next().await {
         let line = match serde_json::from_str::<session_api::LogLine>(&json) {
-            Ok(line) => Logged::Line(LogLine {
+            Ok(line) => Logged::Line(ShownLine {
                 stderr: line.stream == "stderr",
                 service: line.service,
                 at_ms: line.at_ms,
@@ -133,13 +133,13 @@ async fn read(client: Client, lines: mpsc::Sender<Logged>) {
     }
 }
 
-fn clerk(client: Client, place: &Place, dev: &Dev) -> Clerk {
+fn clerk(client: Client, place: &AppPlace, dev: &Dev) -> Clerk {
     let (file, goal) = (dev.file.clone(), dev.goal.clone());
     Clerk { client, logs: place.logs(), history: place.folder.join("history"), file, goal }
 }
 
-fn theme(dev: &Dev) -> tui::Options {
-    let mut view = tui::Options::default();
+fn theme(dev: &Dev) -> tui::ViewOptions {
+    let mut view = tui::ViewOptions::default();
     view.theme.ascii = dev.ascii;
     view.mouse = !dev.no_mouse;
     view
@@ -161,7 +161,7 @@ async fn drive(
                 None => return over,
                 Some(Report::Log { service, stream, line }) => {
                     let line = tui::short(line);
-                    let line = LogLine { service, stderr: stream == "stderr", at_ms: since(begun), line };
+                    let line = ShownLine { service, stderr: stream == "stderr", at_ms: since(begun), line };
                     if lost > 0 && lines.try_send(Logged::Lost(lost)).is_ok() {
                         lost = 0;
                     }
@@ -246,7 +246,7 @@ impl Desk for Clerk {
     }
 
     fn shell(&self) -> BoxFuture<'static, Result<(), String>> {
-        let options = shell::Options { history: Some(self.history.clone()), ..shell::Options::default() };
+        let options = shell::ShellOptions { history: Some(self.history.clone()), ..shell::ShellOptions::default() };
         let client = self.client.clone();
         async move { shell::run(client, options).await.map(drop).map_err(|error| error.to_string()) }.boxed()
     }
@@ -270,7 +270,7 @@ impl Desk for Clerk {
 async fn begin_push(client: &Client, line: &str) -> Option<Vec<String>> {
     let snapshot = client.snapshot().await.ok()?;
     let meant = grammar::parse(line, &snapshot, &grammar::NoAnswers).ok()?;
-    let grammar::Line::Say(command @ (Command::Push { .. } | Command::Rollback { .. })) = meant else { return None };
+    let grammar::Meaning::Say(command @ (Command::Push { .. } | Command::Rollback { .. })) = meant else { return None };
     Some(match client.say(&command).await {
         Ok(Answer::Refused { message, hint }) => [message].into_iter().chain(hint).collect(),
         Ok(_) => Vec::new(),

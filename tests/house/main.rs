@@ -79,6 +79,7 @@ const PURE: &[&str] = &[
     "crates/app/src",
     "crates/protocol/src",
     "crates/session-api/src/grammar",
+    "crates/session/src/state",
     "crates/kubernetes/src/model",
     "crates/kubernetes/src/object",
     "crates/kubernetes/src/plan",
@@ -171,7 +172,7 @@ const WALL_CLOCK: &[(&str, &str)] = &[
     ("crates/compiler/src/types.rs", "when compiled types were used last"),
     ("crates/host/src/hops_door.rs", "the time of day, for who compares it with that of another machine"),
     ("crates/host/src/journey.rs", "when a span began; how long it took is measured by the monotonic clock"),
-    ("crates/session/src/recorder.rs", "when a recording began, for its head"),
+    ("crates/session/src/recording/recorder.rs", "when a recording began, for its head"),
 ];
 
 #[test]

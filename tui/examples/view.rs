@@ -9,18 +9,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
-use session_api::measured::{Comparison, Verdict};
-use session_api::snapshot::{Condition, EditLine, EditedService, Notice, Outcome, Phase};
-use session_api::{Answer, Command, Snapshot, Waterfall};
+use session_api::measured::{HopComparison, SpeedVerdict};
+use session_api::snapshot::{Condition, EditLine, EditOutcome, EditedService, Notice, Phase};
+use session_api::{Answer, Command, EditTimes, Snapshot};
 use tokio::sync::{mpsc, watch};
-use tui::{Completions, Desk, LogLine, Logged, Options, Source};
+use tui::{Completions, Desk, Logged, ShownLine, ViewOptions, ViewSource};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().collect();
     let given = |name: &str| arguments.iter().position(|argument| argument == name);
     let services = given("--services").and_then(|at| arguments.get(at + 1)).map(|count| count.parse()).transpose()?;
-    let mut options = Options::default();
+    let mut options = ViewOptions::default();
     options.theme.ascii = given("--ascii").is_some();
     options.theme.colour &= given("--plain").is_none();
     let joined = given("--joined").is_some();
@@ -42,7 +42,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             let snapshot = at(&base, &file, now);
             let service = &snapshot.services[(written as usize * 7) % snapshot.services.len()];
             let line = format!("reading {written} was 21.{} °C", written % 10);
-            let line = LogLine { service: service.name.clone(), stderr: written % 9 == 4, at_ms: now, line };
+            let line = ShownLine { service: service.name.clone(), stderr: written % 9 == 4, at_ms: now, line };
             lost += u64::from(lines.try_send(Logged::Line(line)).is_err());
             if lost > 0 && lines.try_send(Logged::Lost(lost)).is_ok() {
                 lost = 0;
@@ -53,7 +53,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             }
         }
     });
-    let exit = tui::run(Source { snapshots, logs, desk: Arc::new(Made) }, options).await;
+    let exit = tui::run(ViewSource { snapshots, logs, desk: Arc::new(Made) }, options).await;
     moving.abort();
     println!("{exit:?}");
     exit?;
@@ -108,11 +108,11 @@ fn at(base: &Snapshot, file: &std::path::Path, now: u64) -> Snapshot {
 
 fn edit(snapshot: &mut Snapshot, at_ms: u64, open: bool) {
     let Some(service) = snapshot.services.last().map(|service| service.name.clone()) else { return };
-    let ms = Waterfall { settle: 5.1, parse: 0.7, build: 81.0, takeover: 1.4, first_response: 1.0, total: 89.2 };
+    let ms = EditTimes { settle: 5.1, parse: 0.7, build: 81.0, takeover: 1.4, first_response: 1.0, total: 89.2 };
     snapshot.edits.push(EditLine {
         edit: 13,
         at_ms,
-        outcome: if open { Outcome::Open } else { Outcome::Live },
+        outcome: if open { EditOutcome::Open } else { EditOutcome::Live },
         services: vec![EditedService {
             name: service.clone(),
             reason: "its body".into(),
@@ -124,8 +124,8 @@ fn edit(snapshot: &mut Snapshot, at_ms: u64, open: bool) {
     });
     if let Some(hop) = snapshot.hops.get_mut(&service).filter(|_| !open) {
         let after_n = snapshot.now_ms.saturating_sub(at_ms) / 10;
-        let verdict = if after_n > 200 { Verdict::Faster } else { Verdict::NoEvidence };
-        hop.edit = Some(Comparison { edit: 13, before_p50: 410, before_n: 4_000, after_p50: 350, after_n, verdict });
+        let verdict = if after_n > 200 { SpeedVerdict::Faster } else { SpeedVerdict::NoEvidence };
+        hop.edit = Some(HopComparison { edit: 13, before_p50: 410, before_n: 4_000, after_p50: 350, after_n, verdict });
     }
 }
 

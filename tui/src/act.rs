@@ -10,7 +10,7 @@ use crate::scope::Scope;
 
 /// Something the view is told.
 #[derive(Clone, Debug)]
-pub enum Input {
+pub enum ViewInput {
     /// A key went down.
     Key(KeyEvent),
     /// The mouse did something.
@@ -54,7 +54,7 @@ pub struct Completions {
 
 /// Something the view wants done.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Act {
+pub enum Action {
     /// Leave the view.
     Quit,
     /// Draw again; what the terminal shows is not to be relied on.

@@ -1,7 +1,7 @@
 //! An answer of the session in words.
 
 use session_api::Answer;
-use session_api::command::{Called, Spread};
+use session_api::command::{Called, LatencySpread};
 use session_api::verdict::Verdict;
 
 /// An answer in lines of text, without what the view shows by itself.
@@ -57,7 +57,7 @@ fn called(called: &Called) -> Vec<String> {
     lines
 }
 
-fn spread(name: &str, spread: &Spread) -> String {
-    let Spread { p50, p90, p99, max } = spread;
+fn spread(name: &str, spread: &LatencySpread) -> String {
+    let LatencySpread { p50, p90, p99, max } = spread;
     format!("  {name}  p50 {p50:.2} ms  p90 {p90:.2} ms  p99 {p99:.2} ms  max {max:.2} ms")
 }

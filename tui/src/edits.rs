@@ -1,17 +1,17 @@
 //! The timeline: edits, pushes and rollbacks, latest first.
 
 use session_api::Snapshot;
-use session_api::push::{Act, Push, Stage};
-use session_api::snapshot::{EditLine, Outcome};
+use session_api::push::{PushAct, PushView, Stage};
+use session_api::snapshot::{EditLine, EditOutcome};
 use session_api::verdict::{Judgement, Verdict};
 
-use crate::model::{Chosen, Model, matches};
+use crate::model::{Model, TimelineRow, matches};
 
 /// A line of the timeline.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Entry<'a> {
     Edit(&'a EditLine),
-    Push(&'a Push),
+    Push(&'a PushView),
 }
 
 impl Entry<'_> {
@@ -23,10 +23,10 @@ impl Entry<'_> {
         }
     }
 
-    pub(crate) fn id(self) -> Chosen {
+    pub(crate) fn id(self) -> TimelineRow {
         match self {
-            Self::Edit(edit) => Chosen::Edit(edit.edit),
-            Self::Push(push) => Chosen::Push(push.push),
+            Self::Edit(edit) => TimelineRow::Edit(edit.edit),
+            Self::Push(push) => TimelineRow::Push(push.push),
         }
     }
 
@@ -73,7 +73,7 @@ pub(crate) fn undone(snapshot: &Snapshot) -> Option<Entry<'_>> {
     let mut pile: Vec<Entry<'_>> = Vec::new();
     for entry in all {
         match entry {
-            Entry::Push(push) if push.act != Act::Push => {
+            Entry::Push(push) if push.act != PushAct::Push => {
                 if let Some(at) = pile.iter().rposition(|before| matches!(before, Entry::Push(_))) {
                     pile.remove(at);
                 }
@@ -85,9 +85,9 @@ pub(crate) fn undone(snapshot: &Snapshot) -> Option<Entry<'_>> {
 }
 
 /// What a push is about, in one line.
-fn pushed(push: &Push) -> String {
+fn pushed(push: &PushView) -> String {
     let mut parts = Vec::new();
-    if let Act::Rollback { to } = push.act {
+    if let PushAct::Rollback { to } = push.act {
         parts.push(to.map_or_else(|| "rollback".to_owned(), |to| format!("rollback to push {to}")));
     }
     match &push.stage {
@@ -121,8 +121,8 @@ fn what(edit: &EditLine) -> String {
         parts.push("the flow".into());
     }
     match &edit.outcome {
-        Outcome::RolledBack { why } => parts.push(why.clone()),
-        Outcome::Unchanged => parts.push("no change of meaning".into()),
+        EditOutcome::RolledBack { why } => parts.push(why.clone()),
+        EditOutcome::Unchanged => parts.push("no change of meaning".into()),
         _ => {}
     }
     // What it changed of what functions return says more than why it was built.

@@ -136,13 +136,13 @@ fn edges(snapshot: &Snapshot) -> Vec<(usize, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use session_api::snapshot::{Edge, Service};
+    use session_api::snapshot::{FlowEdge, ServiceView};
 
     use super::*;
 
     fn drawn(services: &[&str], edges: &[(&str, &str)]) -> Vec<String> {
-        let service = |name: &&str| Service { name: (*name).into(), ..Service::default() };
-        let edge = |(from, to): &(&str, &str)| Edge { from: (*from).into(), to: (*to).into(), input: None };
+        let service = |name: &&str| ServiceView { name: (*name).into(), ..ServiceView::default() };
+        let edge = |(from, to): &(&str, &str)| FlowEdge { from: (*from).into(), to: (*to).into(), input: None };
         let snapshot = Snapshot {
             services: services.iter().map(service).collect(),
             edges: edges.iter().map(edge).collect(),

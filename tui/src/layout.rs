@@ -143,7 +143,7 @@ mod tests {
             let mut model = Model::new(Theme { colour: true, ascii: false }, false, (width, height));
             model.expanded = expanded;
             model.focus = Pane::ALL[pane];
-            let services = (0..services).map(|n| session_api::snapshot::Service { name: format!("s{n}"), ..Default::default() });
+            let services = (0..services).map(|n| session_api::snapshot::ServiceView { name: format!("s{n}"), ..Default::default() });
             let snapshot = Snapshot { services: services.collect(), ..Snapshot::default() };
             let layout = of(&model, &snapshot);
             let mut areas: Vec<_> = layout.panes.iter().map(|place| place.area).collect();

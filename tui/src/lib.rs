@@ -26,14 +26,14 @@ mod theme;
 mod units;
 mod update;
 
-pub use act::{Act, Completions, Input};
+pub use act::{Action, Completions, ViewInput};
 pub use draw::draw;
-pub use log::{LogLine, LogRing, Logged, short};
-pub use model::{Chosen, LogView, Model, Overlay, Pane};
+pub use log::{LogRing, Logged, ShownLine, short};
+pub use model::{LogView, Model, Overlay, Pane, TimelineRow};
 pub use prompt::{Prompt, Purpose};
 pub use run::run;
 pub use scope::Scope;
 pub use screen::is_away;
-pub use source::{Desk, Exit, Options, Source, TuiError};
+pub use source::{Desk, Exit, TuiError, ViewOptions, ViewSource};
 pub use theme::Theme;
 pub use update::update;

@@ -10,7 +10,7 @@ const MOST_OF_ALL: usize = 16 << 20;
 
 /// A line a service wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogLine {
+pub struct ShownLine {
     /// Rust name.
     pub service: String,
     /// `stderr` rather than `stdout`.
@@ -25,7 +25,7 @@ pub struct LogLine {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Logged {
     /// A line.
-    Line(LogLine),
+    Line(ShownLine),
     /// So many lines were lost on their way here.
     Lost(u64),
 }
@@ -33,7 +33,7 @@ pub enum Logged {
 /// The last lines, each with a number that it keeps.
 #[derive(Clone, Debug)]
 pub struct LogRing {
-    lines: VecDeque<LogLine>,
+    lines: VecDeque<ShownLine>,
     capacity: usize,
     bytes: usize,
     first: u64,
@@ -63,12 +63,12 @@ impl LogRing {
     }
 
     /// The lines with their numbers, oldest first.
-    pub fn lines(&self) -> impl DoubleEndedIterator<Item = (u64, &LogLine)> {
+    pub fn lines(&self) -> impl DoubleEndedIterator<Item = (u64, &ShownLine)> {
         self.lines_from(0)
     }
 
     /// The lines from that number on.
-    pub fn lines_from(&self, number: u64) -> impl DoubleEndedIterator<Item = (u64, &LogLine)> {
+    pub fn lines_from(&self, number: u64) -> impl DoubleEndedIterator<Item = (u64, &ShownLine)> {
         let start = usize::try_from(number.saturating_sub(self.first)).unwrap_or(usize::MAX).min(self.lines.len());
         let first = self.first + start as u64;
         self.lines.range(start..).enumerate().map(move |(at, line)| (first + at as u64, line))
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     fn line(text: &str) -> Logged {
-        Logged::Line(LogLine { service: "map".into(), stderr: false, at_ms: 0, line: text.into() })
+        Logged::Line(ShownLine { service: "map".into(), stderr: false, at_ms: 0, line: text.into() })
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Which log lines are shown, and where the keys stand among them.
 
-use crate::log::{LogLine, LogRing};
+use crate::log::{LogRing, ShownLine};
 use crate::model::{Model, matches};
 
 /// The lines that are shown, oldest first, with their numbers.
-pub(crate) fn lines<'a>(model: &'a Model, logs: &'a LogRing) -> impl DoubleEndedIterator<Item = (u64, &'a LogLine)> {
+pub(crate) fn lines<'a>(model: &'a Model, logs: &'a LogRing) -> impl DoubleEndedIterator<Item = (u64, &'a ShownLine)> {
     lines_from(model, logs, 0)
 }
 
@@ -13,7 +13,7 @@ pub(crate) fn lines_from<'a>(
     model: &'a Model,
     logs: &'a LogRing,
     number: u64,
-) -> impl DoubleEndedIterator<Item = (u64, &'a LogLine)> {
+) -> impl DoubleEndedIterator<Item = (u64, &'a ShownLine)> {
     let view = &model.logs;
     let end = model.frozen.unwrap_or(u64::MAX);
     logs.lines_from(number).filter(move |(number, line)| {
@@ -24,7 +24,7 @@ pub(crate) fn lines_from<'a>(
 }
 
 /// The line the keys stand on: the one they were put on or, where that one is gone, the next that is there.
-pub(crate) fn current<'a>(model: &'a Model, logs: &'a LogRing) -> Option<(u64, &'a LogLine)> {
+pub(crate) fn current<'a>(model: &'a Model, logs: &'a LogRing) -> Option<(u64, &'a ShownLine)> {
     match model.logs.at {
         Some(at) => lines_from(model, logs, at).next().or_else(|| lines(model, logs).next_back()),
         None => lines(model, logs).next_back(),
@@ -48,7 +48,7 @@ pub(crate) fn moved(model: &Model, logs: &LogRing, back: bool, by: usize) -> Opt
 /// The next line that has what is searched for; from the first again after the last.
 pub(crate) fn found(model: &Model, logs: &LogRing, back: bool, from_here: bool) -> Option<u64> {
     let (at, _) = current(model, logs)?;
-    let hit = |line: &LogLine| matches(&line.line, &model.logs.search);
+    let hit = |line: &ShownLine| matches(&line.line, &model.logs.search);
     let hits: Vec<_> = lines(model, logs).filter(|(_, line)| hit(line)).map(|(number, _)| number).collect();
     let next = if back {
         hits.iter().rev().find(|number| **number < at || (from_here && **number == at)).or(hits.last())

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use session_api::push::Push;
-use session_api::snapshot::Service;
+use session_api::push::PushView;
+use session_api::snapshot::ServiceView;
 use session_api::{Severity, Snapshot};
 
 use crate::prompt::Prompt;
@@ -20,7 +20,7 @@ pub struct Model {
     /// The chosen service; none: the one that the last edit changed.
     pub service: Option<String>,
     /// The chosen line of the timeline; none: the latest.
-    pub entry: Option<Chosen>,
+    pub entry: Option<TimelineRow>,
     /// The chosen request among [`Snapshot::traces`].
     pub trace: usize,
     /// Only services and edits that this occurs in are listed.
@@ -75,7 +75,7 @@ pub enum Pane {
 
 /// A line of the timeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Chosen {
+pub enum TimelineRow {
     /// An edit, by its number.
     Edit(u64),
     /// A push or rollback, by its number in the session.
@@ -177,7 +177,7 @@ impl Model {
 }
 
 /// The latest push or rollback, where it has not come to its end.
-pub(crate) fn open_push(snapshot: &Snapshot) -> Option<&Push> {
+pub(crate) fn open_push(snapshot: &Snapshot) -> Option<&PushView> {
     snapshot.pushes.last().filter(|push| push.is_open())
 }
 
@@ -187,20 +187,20 @@ pub(crate) fn is_broken(snapshot: &Snapshot) -> bool {
 }
 
 /// The services that are listed, in the order their data flows.
-pub(crate) fn listed<'a>(model: &Model, snapshot: &'a Snapshot) -> Vec<&'a Service> {
+pub(crate) fn listed<'a>(model: &Model, snapshot: &'a Snapshot) -> Vec<&'a ServiceView> {
     let order = crate::graph::order(snapshot);
     order.into_iter().map(|at| &snapshot.services[at]).filter(|service| matches(&service.name, &model.filter)).collect()
 }
 
 /// Where the chosen service stands in that list. Unless the user chose, it is the one that the last edit changed.
-pub(crate) fn chosen(model: &Model, snapshot: &Snapshot, listed: &[&Service]) -> usize {
+pub(crate) fn chosen(model: &Model, snapshot: &Snapshot, listed: &[&ServiceView]) -> usize {
     let edited = || snapshot.edits.iter().rev().find_map(|edit| edit.services.first());
     let name = model.service.as_deref().or_else(|| edited().map(|service| service.name.as_str()));
     listed.iter().position(|service| Some(service.name.as_str()) == name).unwrap_or(0)
 }
 
 /// The chosen service.
-pub(crate) fn chosen_service<'a>(model: &Model, snapshot: &'a Snapshot) -> Option<&'a Service> {
+pub(crate) fn chosen_service<'a>(model: &Model, snapshot: &'a Snapshot) -> Option<&'a ServiceView> {
     let listed = listed(model, snapshot);
     listed.get(chosen(model, snapshot, &listed)).copied()
 }

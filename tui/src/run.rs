@@ -13,13 +13,13 @@ use rustix::process::{Signal, getpid, kill_current_process_group, kill_process};
 use session_api::Snapshot;
 use tokio::signal::unix::{self, SignalKind};
 
-use crate::act::{Act, Input};
+use crate::act::{Action, ViewInput};
 use crate::log::{LogRing, Logged};
 use crate::model::Model;
 use crate::pace::Pace;
 use crate::scope::{Change, Elsewhere, Pictures, Scope};
 use crate::screen::{self, Screen, failed};
-use crate::source::{Exit, Options, Source, TuiError};
+use crate::source::{Exit, TuiError, ViewOptions, ViewSource};
 use crate::{answer, draw, log_view, program, sources, update};
 
 /// Lines that are taken in at once, so that a service that never stops writing leaves time for keys.
@@ -34,7 +34,7 @@ const LAST_KEY: std::time::Duration = std::time::Duration::from_millis(50);
 /// Shows the view until the user quits or the session ends. The terminal is as before when this returns or is dropped.
 ///
 /// While a program of the user's has the terminal ([`crate::is_away`]), SIGINT is meant for that program.
-pub async fn run(source: Source, options: Options) -> Result<Exit, TuiError> {
+pub async fn run(source: ViewSource, options: ViewOptions) -> Result<Exit, TuiError> {
     let screen = Screen::open(options.mouse)?;
     View::new(source, options, screen)?.run().await
 }
@@ -43,7 +43,7 @@ struct View {
     screen: Screen,
     /// None while another program reads the keys.
     events: Option<EventStream>,
-    source: Source,
+    source: ViewSource,
     elsewhere: Elsewhere,
     model: Model,
     logs: LogRing,
@@ -52,7 +52,7 @@ struct View {
     in_background: bool,
     /// What is drawn: the latest picture, or the one that was frozen.
     shown: Arc<Snapshot>,
-    jobs: FuturesUnordered<BoxFuture<'static, Input>>,
+    jobs: FuturesUnordered<BoxFuture<'static, ViewInput>>,
     pace: Pace,
     resized: bool,
     stopped: unix::Signal,
@@ -61,7 +61,7 @@ struct View {
 }
 
 impl View {
-    fn new(mut source: Source, options: Options, screen: Screen) -> Result<Self, TuiError> {
+    fn new(mut source: ViewSource, options: ViewOptions, screen: Screen) -> Result<Self, TuiError> {
         let shown = source.snapshots.borrow_and_update().clone();
         let in_background = screen::in_background();
         let mut view = Self {
@@ -134,7 +134,7 @@ impl View {
                 () = screen::panicked() => return Err(TuiError::Panicked),
             };
             for act in happened {
-                if act == Act::Quit {
+                if act == Action::Quit {
                     self.screen.leave()?;
                     return Ok(Exit::Quit);
                 }
@@ -143,27 +143,27 @@ impl View {
         }
     }
 
-    fn event(&mut self, event: Event) -> Vec<Act> {
+    fn event(&mut self, event: Event) -> Vec<Action> {
         match event {
-            Event::Key(key) => self.take(Input::Key(key)),
-            Event::Mouse(mouse) => self.take(Input::Mouse(mouse)),
-            Event::Paste(text) => self.take(Input::Paste(text)),
+            Event::Key(key) => self.take(ViewInput::Key(key)),
+            Event::Mouse(mouse) => self.take(ViewInput::Mouse(mouse)),
+            Event::Paste(text) => self.take(ViewInput::Paste(text)),
             Event::Resize(width, height) => {
                 // A terminal that shrank and grew again between two frames has lost what it showed.
                 self.resized = true;
-                self.take(Input::Resize(width, height))
+                self.take(ViewInput::Resize(width, height))
             }
             Event::FocusGained | Event::FocusLost => Vec::new(),
         }
     }
 
-    fn take(&mut self, input: Input) -> Vec<Act> {
+    fn take(&mut self, input: ViewInput) -> Vec<Action> {
         self.pace.mark();
         update(&mut self.model, input, &self.shown, &self.logs)
     }
 
     /// Takes in what happened on the cluster.
-    fn changed(&mut self, change: Change) -> Vec<Act> {
+    fn changed(&mut self, change: Change) -> Vec<Action> {
         match change {
             Change::Picture => {
                 self.show_latest();
@@ -171,12 +171,12 @@ impl View {
             }
             Change::Shows(scope) => {
                 self.show_latest();
-                self.take(Input::Shows(scope))
+                self.take(ViewInput::Shows(scope))
             }
             Change::Ended(why) => {
                 self.show_latest();
-                self.take(Input::Shows(Scope::Here));
-                self.take(Input::Said(why))
+                self.take(ViewInput::Shows(Scope::Here));
+                self.take(ViewInput::Said(why))
             }
         }
     }
@@ -206,7 +206,7 @@ impl View {
             }
         }
         self.shown = snapshot;
-        self.take(Input::Tick);
+        self.take(ViewInput::Tick);
     }
 
     fn write(&mut self, lines: &mut Vec<Logged>) {
@@ -230,50 +230,50 @@ impl View {
         let terminal = &mut self.screen.terminal;
         terminal.autoresize().map_err(failed("cannot learn the terminal's size"))?;
         let size = terminal.get_frame().area();
-        update(&mut self.model, Input::Resize(size.width, size.height), &self.shown, &self.logs);
+        update(&mut self.model, ViewInput::Resize(size.width, size.height), &self.shown, &self.logs);
         let (model, shown, logs) = (&self.model, &self.shown, &self.logs);
         terminal.draw(|frame| draw(model, shown, logs, frame)).map_err(failed("cannot draw"))?;
         self.pace.drawn(Instant::now());
         Ok(())
     }
 
-    async fn act(&mut self, act: Act) -> Result<(), TuiError> {
+    async fn act(&mut self, act: Action) -> Result<(), TuiError> {
         let desk = Arc::clone(&self.source.desk);
         match act {
-            Act::Quit => {}
-            Act::Redraw => self.screen.clear()?,
-            Act::Say(command) => {
+            Action::Quit => {}
+            Action::Redraw => self.screen.clear()?,
+            Action::Say(command) => {
                 let title = format!("{command:?}").to_lowercase();
                 let answer = desk.say(command);
-                self.jobs.push(Box::pin(async { Input::Answered { title, lines: answer::shown(&answer.await) } }));
+                self.jobs.push(Box::pin(async { ViewInput::Answered { title, lines: answer::shown(&answer.await) } }));
             }
-            Act::Run(line) => {
+            Action::Run(line) => {
                 let ran = desk.run(line.clone());
-                self.jobs.push(Box::pin(async { Input::Answered { title: line, lines: ran.await } }));
+                self.jobs.push(Box::pin(async { ViewInput::Answered { title: line, lines: ran.await } }));
             }
-            Act::Complete { text, cursor } => {
+            Action::Complete { text, cursor } => {
                 let found = desk.complete(&text, cursor, &self.shown);
-                self.take(Input::Completions { text, found });
+                self.take(ViewInput::Completions { text, found });
             }
-            Act::OpenEditor { file, line, column } => self.lend(program::edit(&file, line, column)).await?,
-            Act::OpenPager { service } => {
+            Action::OpenEditor { file, line, column } => self.lend(program::edit(&file, line, column)).await?,
+            Action::OpenPager { service } => {
                 let files = desk.log_files(service.as_deref());
                 let text: String = log_view::lines(&self.model, &self.logs)
                     .map(|(_, l)| format!("{} {}\n", l.service, l.line))
                     .collect();
                 self.lend(async move { program::page(&files, text).await }).await?;
             }
-            Act::Shell => self.lend(desk.shell()).await?,
-            Act::Copy(text) => self.screen.copy(&text)?,
-            Act::Mouse(ours) => self.screen.mouse(ours)?,
+            Action::Shell => self.lend(desk.shell()).await?,
+            Action::Copy(text) => self.screen.copy(&text)?,
+            Action::Mouse(ours) => self.screen.mouse(ours)?,
             // The whole group stops, as it would without us: what started us, such as cargo, learns of it.
-            Act::Suspend => {
+            Action::Suspend => {
                 kill_current_process_group(Signal::TSTP).map_err(|error| failed("cannot stop")(error.into()))?
             }
-            Act::Freeze(true) => {}
-            Act::Freeze(false) => self.show_latest(),
-            Act::Cluster(true) => self.elsewhere.ask(&*desk, &self.source.snapshots),
-            Act::Cluster(false) => {
+            Action::Freeze(true) => {}
+            Action::Freeze(false) => self.show_latest(),
+            Action::Cluster(true) => self.elsewhere.ask(&*desk, &self.source.snapshots),
+            Action::Cluster(false) => {
                 self.elsewhere.give_up();
                 self.show_latest();
             }
@@ -307,7 +307,7 @@ impl View {
         self.events = Some(EventStream::new());
         self.pace.mark();
         if let Err(why) = ended {
-            self.take(Input::Said(why));
+            self.take(ViewInput::Said(why));
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use crate::log::Logged;
 use crate::theme::Theme;
 
 /// What the view shows, and who does what it asks for.
-pub struct Source {
+pub struct ViewSource {
     /// How the session does. The view ends when the sender is gone.
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     /// What services write. It is emptied at every frame, 20 times a second at most: the sender drops and counts what
@@ -49,7 +49,7 @@ pub trait Desk: Send + Sync {
 
 /// How the view is to be.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub struct ViewOptions {
     /// What the terminal can show.
     pub theme: Theme,
     /// Whether the mouse is the view's from the start.
@@ -58,7 +58,7 @@ pub struct Options {
     pub log_lines: usize,
 }
 
-impl Default for Options {
+impl Default for ViewOptions {
     /// Colour unless `NO_COLOR` says otherwise, the mouse, 10,000 lines.
     fn default() -> Self {
         let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());

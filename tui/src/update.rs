@@ -7,41 +7,41 @@ mod push;
 use crossterm::event::{KeyEvent, KeyEventKind};
 use session_api::Snapshot;
 
-use crate::act::{Act, Input};
+use crate::act::{Action, ViewInput};
 use crate::log::LogRing;
 use crate::model::{Model, Overlay};
 use crate::prompt::{Prompt, Purpose, Typed};
 use crate::{deed, log_view, model};
 
 /// Takes in what the view is told, and says what is to be done.
-pub fn update(model: &mut Model, input: Input, snapshot: &Snapshot, logs: &LogRing) -> Vec<Act> {
+pub fn update(model: &mut Model, input: ViewInput, snapshot: &Snapshot, logs: &LogRing) -> Vec<Action> {
     match input {
-        Input::Key(key) if key.kind == KeyEventKind::Release => Vec::new(),
-        Input::Key(key) => press(model, key, snapshot, logs),
-        Input::Mouse(event) => mouse::update(model, event, snapshot, logs),
-        Input::Resize(width, height) => {
+        ViewInput::Key(key) if key.kind == KeyEventKind::Release => Vec::new(),
+        ViewInput::Key(key) => press(model, key, snapshot, logs),
+        ViewInput::Mouse(event) => mouse::update(model, event, snapshot, logs),
+        ViewInput::Resize(width, height) => {
             model.size = (width, height);
             Vec::new()
         }
-        Input::Paste(text) => match &mut model.prompt {
+        ViewInput::Paste(text) => match &mut model.prompt {
             Some(prompt) => {
                 prompt.insert(&text);
                 typed(model, logs)
             }
             None => Vec::new(),
         },
-        Input::Tick => {
+        ViewInput::Tick => {
             model.diagnostic = model.diagnostic.min(snapshot.diagnostics.len().saturating_sub(1));
             model.trace = model.trace.min(snapshot.traces.len().saturating_sub(1));
             Vec::new()
         }
-        Input::Completions { text, found } => {
+        ViewInput::Completions { text, found } => {
             if let Some(prompt) = model.prompt.as_mut().filter(|prompt| prompt.text == text && prompt.taken.is_none()) {
                 prompt.completions = found;
             }
             Vec::new()
         }
-        Input::Answered { title, lines } => {
+        ViewInput::Answered { title, lines } => {
             model.message = None;
             let is_shown = matches!(model.overlay, Some(Overlay::Push { .. }));
             match lines.as_slice() {
@@ -60,15 +60,15 @@ pub fn update(model: &mut Model, input: Input, snapshot: &Snapshot, logs: &LogRi
             }
             Vec::new()
         }
-        Input::Source(file, text) => {
+        ViewInput::Source(file, text) => {
             model.sources.insert(file, text);
             Vec::new()
         }
-        Input::Said(message) => {
+        ViewInput::Said(message) => {
             model.message = Some(message);
             Vec::new()
         }
-        Input::Shows(scope) => {
+        ViewInput::Shows(scope) => {
             model.scope = scope;
             model.message = None;
             Vec::new()
@@ -76,7 +76,7 @@ pub fn update(model: &mut Model, input: Input, snapshot: &Snapshot, logs: &LogRi
     }
 }
 
-fn press(model: &mut Model, key: KeyEvent, snapshot: &Snapshot, logs: &LogRing) -> Vec<Act> {
+fn press(model: &mut Model, key: KeyEvent, snapshot: &Snapshot, logs: &LogRing) -> Vec<Action> {
     model.message = None;
     // Only the very next key is the second one.
     let warned = std::mem::take(&mut model.warned);
@@ -99,7 +99,7 @@ fn press(model: &mut Model, key: KeyEvent, snapshot: &Snapshot, logs: &LogRing) 
 }
 
 /// A filter and a search act as they are typed; a command asks what can stand at the cursor.
-fn typed(model: &mut Model, logs: &LogRing) -> Vec<Act> {
+fn typed(model: &mut Model, logs: &LogRing) -> Vec<Action> {
     let Some(prompt) = &mut model.prompt else { return Vec::new() };
     let text = prompt.text.clone();
     match prompt.purpose {
@@ -113,7 +113,7 @@ fn typed(model: &mut Model, logs: &LogRing) -> Vec<Act> {
         Purpose::Command => {
             prompt.taken = None;
             prompt.completions.words.clear();
-            return vec![Act::Complete { text, cursor: prompt.cursor }];
+            return vec![Action::Complete { text, cursor: prompt.cursor }];
         }
     }
     Vec::new()
@@ -127,7 +127,7 @@ fn give_up(model: &mut Model) {
     }
 }
 
-fn done(model: &mut Model, logs: &LogRing) -> Vec<Act> {
+fn done(model: &mut Model, logs: &LogRing) -> Vec<Action> {
     let Some(prompt) = model.prompt.take() else { return Vec::new() };
     match prompt.purpose {
         Purpose::Filter => Vec::new(),
@@ -148,18 +148,18 @@ fn done(model: &mut Model, logs: &LogRing) -> Vec<Act> {
             }
             if push::is_one(&line) {
                 model.overlay = Some(Overlay::Push { scroll: 0 });
-                return vec![Act::Run(line)];
+                return vec![Action::Run(line)];
             }
             model.message = Some(format!("{line} …").replace('…', model.theme.glyphs().cut));
-            vec![Act::Run(line)]
+            vec![Action::Run(line)]
         }
     }
 }
 
 /// Opens a prompt for a command with a text in it.
-fn command(model: &mut Model, text: String) -> Vec<Act> {
+fn command(model: &mut Model, text: String) -> Vec<Action> {
     let prompt = Prompt::new(Purpose::Command, text);
-    let asked = Act::Complete { text: prompt.text.clone(), cursor: prompt.cursor };
+    let asked = Action::Complete { text: prompt.text.clone(), cursor: prompt.cursor };
     model.prompt = Some(prompt);
     vec![asked]
 }

@@ -29,7 +29,7 @@ use tokio::time::{Instant, sleep_until};
 use filter::{Filter, Identity};
 use here::Here;
 use poll::Poller;
-pub use settle::{Batch, LONGEST, SETTLE};
+pub use settle::{ChangeBatch, LONGEST, SETTLE};
 
 /// How often the names of folders are looked up.
 const LOOK: Duration = Duration::from_millis(200);
@@ -126,7 +126,7 @@ impl Watcher {
     }
 
     /// The next batch: watched files that something happened to. Cancel safe: what came before is in the next one.
-    pub async fn next(&mut self) -> Option<Batch> {
+    pub async fn next(&mut self) -> Option<ChangeBatch> {
         loop {
             tokio::select! {
                 biased;

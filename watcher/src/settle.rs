@@ -16,7 +16,7 @@ pub const LONGEST: Duration = Duration::from_millis(30);
 
 /// Files that something happened to at about one time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Batch {
+pub struct ChangeBatch {
     /// Some of those that are watched.
     pub files: BTreeSet<PathBuf>,
     /// From the first sign of it until it rested.
@@ -47,7 +47,7 @@ pub(crate) async fn next<E>(
     events: &mut UnboundedReceiver<E>,
     gathering: &mut Gathering,
     touched: impl Fn(&E) -> BTreeSet<PathBuf>,
-) -> Option<Batch> {
+) -> Option<ChangeBatch> {
     let first = loop {
         let Some((first, last)) = gathering.times else {
             gathering.add(touched(&events.recv().await?));
@@ -59,7 +59,7 @@ pub(crate) async fn next<E>(
         }
     };
     let Gathering { files, .. } = std::mem::take(gathering);
-    Some(Batch { files, settled: first.elapsed() })
+    Some(ChangeBatch { files, settled: first.elapsed() })
 }
 
 #[cfg(test)]

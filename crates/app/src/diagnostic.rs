@@ -14,7 +14,7 @@ pub struct Diagnostic {
     pub message: String,
     /// Where.
     #[serde(flatten)]
-    pub place: Place,
+    pub place: SourcePlace,
     /// How to mend it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
@@ -33,7 +33,7 @@ pub struct Related {
     pub message: String,
     /// Where.
     #[serde(flatten)]
-    pub place: Place,
+    pub place: SourcePlace,
 }
 
 /// How bad.
@@ -48,7 +48,7 @@ pub enum Severity {
 
 /// A stretch of a file. Lines and columns count from 1; columns are characters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-pub struct Place {
+pub struct SourcePlace {
     /// The file, as the user named it.
     pub file: PathBuf,
     /// First line.
@@ -63,7 +63,7 @@ pub struct Place {
 
 impl Diagnostic {
     /// An error.
-    pub fn error(message: impl Into<String>, place: Place) -> Self {
+    pub fn error(message: impl Into<String>, place: SourcePlace) -> Self {
         Self {
             severity: Severity::Error,
             message: message.into(),
@@ -76,7 +76,7 @@ impl Diagnostic {
 
     /// A file that cannot be read, and why.
     pub fn unreadable(file: &std::path::Path, why: &str) -> Self {
-        Self::error(format!("cannot read {}: {why}", file.display()), Place::start_of(file))
+        Self::error(format!("cannot read {}: {why}", file.display()), SourcePlace::start_of(file))
     }
 
     /// How to mend it.
@@ -86,7 +86,7 @@ impl Diagnostic {
     }
 }
 
-impl Place {
+impl SourcePlace {
     /// The first character of a file.
     pub fn start_of(file: &std::path::Path) -> Self {
         Self { file: file.to_owned(), line: 1, column: 1, end_line: 1, end_column: 1 }

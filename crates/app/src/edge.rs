@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use syn::spanned::Spanned;
 use syn::visit::Visit;
 
-use crate::model::{App, Flow, Slice};
+use crate::model::{App, Flow, ServiceSlice};
 use crate::slice::Change;
 use crate::tree::Kind;
 
@@ -32,14 +32,14 @@ impl App {
 
     /// What the types that travel along the flow need: the slice of a service that has every signature of the flow and
     /// no function. None for an app without a text.
-    pub fn flow_slice(&self) -> Option<Slice> {
+    pub fn flow_slice(&self) -> Option<ServiceSlice> {
         let calls = self.faces.calls.iter().map(|called| self.tree.items[*called].names[0].clone());
         self.cut(&self.faces, &calls.collect(), &|_| false, Vec::new())
     }
 
     /// The same types without `impl` blocks and without what is derived, which is most of the compiler's work: enough
     /// to tell whether two types are one, unless a signature says more than names, as `<A as B>::C`.
-    pub fn bare_flow_slice(&self) -> Option<Slice> {
+    pub fn bare_flow_slice(&self) -> Option<ServiceSlice> {
         let mut changes = Vec::new();
         for number in &self.bare_faces.items {
             let item = &self.tree.items[*number];

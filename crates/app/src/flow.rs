@@ -6,17 +6,17 @@ use std::ops::Range;
 use syn::spanned::Spanned;
 use syn::{Expr, Lit, Pat, Stmt, UnOp};
 
-use crate::diagnostic::{Diagnostic, Place};
+use crate::diagnostic::{Diagnostic, SourcePlace};
 use crate::model::Flow;
 use crate::suggest::nearest;
 
 /// Places of syn's spans in a file.
 pub(crate) struct Placer<'a> {
-    pub(crate) place: &'a dyn Fn(Range<usize>) -> Place,
+    pub(crate) place: &'a dyn Fn(Range<usize>) -> SourcePlace,
 }
 
 impl Placer<'_> {
-    fn of(&self, spanned: &impl Spanned) -> Place {
+    fn of(&self, spanned: &impl Spanned) -> SourcePlace {
         (self.place)(spanned.span().byte_range())
     }
 }
@@ -72,7 +72,7 @@ struct Reader<'a> {
     findings: &'a mut Vec<Diagnostic>,
     has_unseen_marks: bool,
     /// What each `let` holds, where it stands, and whether it has been used.
-    lets: BTreeMap<String, (Option<Flow>, Place, bool)>,
+    lets: BTreeMap<String, (Option<Flow>, SourcePlace, bool)>,
 }
 
 impl Reader<'_> {
@@ -213,12 +213,12 @@ impl Reader<'_> {
     }
 }
 
-fn feeds_nothing(name: &str, place: Place) -> Diagnostic {
+fn feeds_nothing(name: &str, place: SourcePlace) -> Diagnostic {
     Diagnostic::error(format!("{name} feeds nothing"), place).help("use it in the chain main ends in, or take it out")
 }
 
 /// A service that feeds itself.
-fn circle<'a>(flow: &'a Flow, above: &mut Vec<&'a str>, place: &Place, findings: &mut Vec<Diagnostic>) {
+fn circle<'a>(flow: &'a Flow, above: &mut Vec<&'a str>, place: &SourcePlace, findings: &mut Vec<Diagnostic>) {
     let Flow::Call { service, inputs } = flow else { return };
     if above.contains(&service.as_str()) {
         let finding = Diagnostic::error(format!("{service} feeds itself"), place.clone());

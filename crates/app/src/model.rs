@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::apart::Apart;
-use crate::diagnostic::Place;
+use crate::diagnostic::SourcePlace;
 use crate::quantity::{Cpu, Memory};
 use crate::reach::Reach;
 use crate::tree::Tree;
@@ -54,7 +54,7 @@ pub struct Service {
     /// `async fn`.
     pub is_async: bool,
     /// Its placed statics.
-    pub placed: Vec<Placed>,
+    pub placed: Vec<PlacedStatic>,
     /// Services its body calls, itself and what it reaches.
     pub calls: BTreeSet<String>,
     /// Every item it reaches, by path, each with the hash of its tokens. What two versions differ in is the reason of an edit.
@@ -69,11 +69,11 @@ pub struct Service {
     /// What its attribute asks for on a cluster.
     pub needs: Needs,
     /// The function's name in the file.
-    pub place: Place,
+    pub place: SourcePlace,
     /// The types of its inputs, in order.
-    pub input_places: Vec<Place>,
+    pub input_places: Vec<SourcePlace>,
     /// The type it returns; its name where it returns nothing.
-    pub output_place: Place,
+    pub output_place: SourcePlace,
     /// Hash over the types in its signature and all that they are made of: equal, what it takes and returns is the same.
     pub signature: String,
     /// What of the tree it needs.
@@ -144,7 +144,7 @@ pub struct Output {
 
 /// A placed static.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Placed {
+pub struct PlacedStatic {
     /// Name of the static.
     pub name: String,
     /// Its type, as written; for `Placed<T>`, the `T`.
@@ -174,7 +174,7 @@ pub enum Flow {
 /// What a service is compiled from: the user's files, everything it does not reach blanked out, every
 /// character that is left at its own line and column.
 #[derive(Clone, Debug, Default)]
-pub struct Slice {
+pub struct ServiceSlice {
     /// Texts, by path relative to the root file's folder (may start with `../`). Attributes of ours and `main` are blanked.
     pub files: BTreeMap<PathBuf, String>,
     /// The root file among them.

@@ -16,7 +16,7 @@ use crate::tree::{Item, Kind, Tree};
 /// From this place on, code stands elsewhere: lines at the same distance, columns where only the first line's moved. All
 /// count from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Shift {
+pub struct CodeShift {
     /// Line and column it was compiled at.
     pub was: (u32, u32),
     /// Line and column it stands at.
@@ -38,13 +38,13 @@ impl App {
 
     /// For a service whose library is one of `built`, which means the same: where its code stands now, by the file, seen
     /// from the root file's folder. A file is left out where everything stands where it stood.
-    pub fn moved(&self, built: &App, service: &str) -> BTreeMap<PathBuf, Vec<Shift>> {
+    pub fn moved(&self, built: &App, service: &str) -> BTreeMap<PathBuf, Vec<CodeShift>> {
         let (Some(was), Some(now)) = (built.service(service), self.service(service)) else { return BTreeMap::new() };
         if was.places == now.places {
             return BTreeMap::new();
         }
         let (was, mut now) = (by_content(built, &was.reach.items), by_content(self, &now.reach.items));
-        let mut moved: BTreeMap<PathBuf, Vec<Shift>> = BTreeMap::new();
+        let mut moved: BTreeMap<PathBuf, Vec<CodeShift>> = BTreeMap::new();
         for (content, items) in was {
             let there = now.remove(&content).unwrap_or_default();
             for (was, now) in items.into_iter().zip(there) {
@@ -88,7 +88,7 @@ fn by_content<'a>(
     found
 }
 
-fn shifts((old, was): (&Tree, &Item), (new, now): (&Tree, &Item)) -> Vec<Shift> {
+fn shifts((old, was): (&Tree, &Item), (new, now): (&Tree, &Item)) -> Vec<CodeShift> {
     let (from, to) = (&old.files[was.file], &new.files[now.file]);
     let (before, after) = (&from.text[was.range()], &to.text[now.range()]);
     let starts = |text: &str| {
@@ -103,13 +103,13 @@ fn shifts((old, was): (&Tree, &Item), (new, now): (&Tree, &Item)) -> Vec<Shift> 
             (was_at, now_at) = (first, second);
         }
     }
-    let mut shifts: Vec<Shift> = Vec::new();
+    let mut shifts: Vec<CodeShift> = Vec::new();
     let small = |(line, column): (usize, usize)| (line as u32, column as u32);
     for (one, other) in was_at.into_iter().zip(now_at) {
         let one = small(from.position(was.range().start + one));
         let other = small(to.position(now.range().start + other));
         if shifts.last().is_none_or(|last| last.apply(one) != other) {
-            shifts.push(Shift { was: one, now: other });
+            shifts.push(CodeShift { was: one, now: other });
         }
     }
     shifts
@@ -145,7 +145,7 @@ fn starts(tokens: TokenStream, found: &mut Vec<Range<usize>>) {
     }
 }
 
-impl Shift {
+impl CodeShift {
     /// Where a place behind this one stands now.
     pub fn apply(&self, (line, column): (u32, u32)) -> (u32, u32) {
         let column = if line == self.was.0 { (column + self.now.1).saturating_sub(self.was.1) } else { column };

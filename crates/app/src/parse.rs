@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::alias;
 use crate::apart;
 use crate::crates;
-use crate::diagnostic::{Diagnostic, Place};
+use crate::diagnostic::{Diagnostic, SourcePlace};
 use crate::flow::{self, Placer};
 use crate::memory::{Known, Memory};
 use crate::model::{App, Flow, Service};
@@ -71,7 +71,7 @@ impl Reader<'_> {
     fn services(&mut self, root: &Known) -> Vec<Service> {
         let tree = self.tree;
         if tree.items.is_empty() {
-            let finding = Diagnostic::error("the file is empty", Place::start_of(&tree.files[0].path));
+            let finding = Diagnostic::error("the file is empty", SourcePlace::start_of(&tree.files[0].path));
             self.findings.push(finding.help("`dyn new FILE` writes a small app to start from"));
             return Vec::new();
         }
@@ -108,7 +108,8 @@ impl Reader<'_> {
         self.shared_statics(&services);
         self.trait_objects(&services);
         if !marked && !self.has_unseen_marks {
-            let finding = Diagnostic::error("there is no service in this file", Place::start_of(&tree.files[0].path));
+            let finding =
+                Diagnostic::error("there is no service in this file", SourcePlace::start_of(&tree.files[0].path));
             self.findings.push(finding.help("mark functions with #[service]"));
         }
         services
@@ -255,7 +256,7 @@ impl Reader<'_> {
         let main = unit.and_then(|unit| syn::parse_str(root.text.get(start..unit.end())?).ok());
         let Some(main) = main else {
             if !self.tree.items.is_empty() {
-                let finding = Diagnostic::error("there is no fn main", Place::start_of(&self.tree.files[0].path));
+                let finding = Diagnostic::error("there is no fn main", SourcePlace::start_of(&self.tree.files[0].path));
                 self.findings
                     .push(finding.help("chain the services in it: #[dyninka::main] fn main() { get().filter() }"));
             }

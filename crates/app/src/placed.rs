@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use syn::spanned::Spanned;
 
 use crate::mention;
-use crate::model::Placed;
+use crate::model::PlacedStatic;
 use crate::parse::Reader;
 use crate::service;
 use crate::suggest::nearest;
@@ -56,13 +56,13 @@ impl Reader<'_> {
     }
 
     /// What is known of a placed static.
-    pub(crate) fn placed_static(&self, number: usize) -> Placed {
+    pub(crate) fn placed_static(&self, number: usize) -> PlacedStatic {
         let item = &self.tree.items[number];
         let ty = item.placed.as_ref().map_or("()", |on| on.ty.as_str());
         let state = item.placed.as_ref().and_then(|on| on.state.as_ref());
         let cell = state.map(|mentions| self.index.cell(number, ty, mentions));
         let (fingerprint, apart) = cell.map(|cell| (cell.fingerprint, cell.apart)).unwrap_or_default();
-        Placed { name: item.names[0].clone(), ty: ty.to_owned(), is_state: state.is_some(), fingerprint, apart }
+        PlacedStatic { name: item.names[0].clone(), ty: ty.to_owned(), is_state: state.is_some(), fingerprint, apart }
     }
 }
 

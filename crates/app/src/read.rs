@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::diagnostic::{Diagnostic, Place};
+use crate::diagnostic::{Diagnostic, SourcePlace};
 use crate::memory::{self, Known, Memory};
 use crate::sources::{self, Sources};
 use crate::tokens;
@@ -19,8 +19,10 @@ pub(crate) fn read(
 ) -> (Tree, Option<Arc<Known>>, Option<String>) {
     let mut reader = Reader { sources, memory, tree: Tree::default(), findings, open: Vec::new() };
     if sources.root.file_name().is_some_and(|name| name.to_str().is_none()) {
-        let finding =
-            Diagnostic::error("the file's name is not UTF-8, and rustc takes no other", Place::start_of(&sources.root));
+        let finding = Diagnostic::error(
+            "the file's name is not UTF-8, and rustc takes no other",
+            SourcePlace::start_of(&sources.root),
+        );
         reader.findings.push(finding.help("rename the file"));
         return (reader.tree, None, None);
     }
@@ -159,7 +161,7 @@ impl Reader<'_> {
         self.file(&text, home, Some(parent), path).0.map(|(module, _)| module)
     }
 
-    fn absent(&self, name: &str, candidates: &[PathBuf], place: Place) -> Diagnostic {
+    fn absent(&self, name: &str, candidates: &[PathBuf], place: SourcePlace) -> Diagnostic {
         let why =
             candidates.iter().find_map(|path| self.sources.absent.get(path)).map_or("no such file", String::as_str);
         let paths: Vec<_> = candidates.iter().map(|path| path.display().to_string()).collect();

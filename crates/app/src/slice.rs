@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 
-use crate::model::{App, Slice, Stub};
+use crate::model::{App, ServiceSlice, Stub};
 use crate::reach::Reach;
 use crate::sources::folder;
 pub(crate) use crate::text::Change;
@@ -14,7 +14,7 @@ use crate::tree::{Item, Kind};
 impl App {
     /// The slice of a service, by its Rust name: everything it does not reach blanked out, every character that is
     /// left at its own line and column. Same app, same bytes.
-    pub fn slice(&self, service: &str) -> Option<Slice> {
+    pub fn slice(&self, service: &str) -> Option<ServiceSlice> {
         let service = self.service(service)?;
         self.cut(&service.reach, &service.calls, &|_| false, Vec::new())
     }
@@ -26,7 +26,7 @@ impl App {
         calls: &BTreeSet<String>,
         without: &dyn Fn(&usize) -> bool,
         changes: Vec<(usize, Change)>,
-    ) -> Option<Slice> {
+    ) -> Option<ServiceSlice> {
         let tree = &*self.tree;
         let mut cut = Cut { app: self, reach, without, changes: BTreeMap::new() };
         cut.module(0);
@@ -45,7 +45,7 @@ impl App {
             let called = self.service(name)?;
             Some(Stub { name: name.clone(), inputs: called.inputs.clone(), output: called.output.clone() })
         };
-        Some(Slice {
+        Some(ServiceSlice {
             files: files.collect(),
             root: relative(&base, root),
             included: included.map(|path| relative(&base, &path)).collect(),

@@ -6,7 +6,7 @@ use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::{Attribute, ImplItem, Visibility};
 
-use crate::model::{App, Carried, Slice};
+use crate::model::{App, Carried, ServiceSlice};
 use crate::slice::Change;
 use crate::tree::{Item, Kind, Module, Tree};
 
@@ -14,13 +14,13 @@ use crate::tree::{Item, Kind, Module, Tree};
 #[derive(Clone, Debug)]
 pub struct Split {
     /// A crate of its own: the types, everything in it public.
-    pub types: Slice,
+    pub types: ServiceSlice,
     /// What of the types travels or is state: to be compiled for that, too.
     pub carried: Carried,
     /// Names of the items that are in `types` alone.
     pub moved: BTreeSet<String>,
     /// The service without them. In modules, their names lead to the crate [`Split::CRATE`].
-    pub rest: Slice,
+    pub rest: ServiceSlice,
     /// The same for the root: statements to be put below its text.
     pub imports: Vec<String>,
 }

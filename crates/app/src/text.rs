@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use crate::diagnostic::{Diagnostic, Place};
+use crate::diagnostic::{Diagnostic, SourcePlace};
 
 /// The largest file that is read, in bytes.
 pub const LARGEST_FILE: u64 = 16 << 20;
@@ -12,7 +12,7 @@ pub const LARGEST_FILE: u64 = 16 << 20;
 /// module may be empty, and [`parse`](crate::parse()) says so of an app.
 #[expect(clippy::result_large_err, reason = "once for a file, and looked into at once")]
 pub fn check_text(file: &Path, bytes: Vec<u8>) -> Result<String, Diagnostic> {
-    let start = Place::start_of(file);
+    let start = SourcePlace::start_of(file);
     if bytes.len() as u64 > LARGEST_FILE {
         let message = format!("the file is larger than {} MiB", LARGEST_FILE >> 20);
         return Err(Diagnostic::error(message, start)
@@ -21,11 +21,12 @@ pub fn check_text(file: &Path, bytes: Vec<u8>) -> Result<String, Diagnostic> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
         let before = String::from_utf8_lossy(&error.as_bytes()[..good]).into_owned();
-        Diagnostic::error("the file is not UTF-8", Place::of_range(file, &before, good..good)).help("save it as UTF-8")
+        Diagnostic::error("the file is not UTF-8", SourcePlace::of_range(file, &before, good..good))
+            .help("save it as UTF-8")
     })?;
     let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
     if let Some(at) = text.find('\0') {
-        return Err(Diagnostic::error("the file holds a NUL byte", Place::of_range(file, &text, at..at + 1))
+        return Err(Diagnostic::error("the file holds a NUL byte", SourcePlace::of_range(file, &text, at..at + 1))
             .help("this is not Rust source: name another file"));
     }
     Ok(text)

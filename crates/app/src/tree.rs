@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::acts::Acts;
-use crate::diagnostic::Place;
+use crate::diagnostic::SourcePlace;
 use crate::import::{Leaf, Part};
 use crate::mention::Mentions;
 use crate::shape::Shape;
@@ -164,11 +164,11 @@ impl File {
 }
 
 impl Tree {
-    pub(crate) fn place(&self, file: usize, range: &Range<usize>) -> Place {
+    pub(crate) fn place(&self, file: usize, range: &Range<usize>) -> SourcePlace {
         let file = &self.files[file];
         let (line, column) = file.position(range.start);
         let (end_line, end_column) = file.position(range.end);
-        Place { file: file.path.clone(), line, column, end_line, end_column }
+        SourcePlace { file: file.path.clone(), line, column, end_line, end_column }
     }
 
     /// The item's name with the way to it, e.g. `units::to_celsius`.

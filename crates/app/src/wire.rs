@@ -67,9 +67,9 @@ pub enum Form {
     /// An object with any keys.
     Map(Box<Form>, Box<Form>),
     /// An object with known keys.
-    Record(Record),
+    Record(SchemaRecord),
     /// One of several variants.
-    Choice(Choice),
+    Choice(SchemaVariant),
     /// A type of the user's, in [`Wire::types`].
     Named(String),
     /// Any JSON value, as `serde_json::Value` has it.
@@ -80,7 +80,7 @@ pub enum Form {
 
 /// An object with known keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
+pub struct SchemaRecord {
     /// By the name in Rust.
     #[serde(default)]
     pub fields: BTreeMap<String, Field>,
@@ -106,7 +106,7 @@ pub struct Field {
 
 /// One of several variants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Choice {
+pub struct SchemaVariant {
     /// How the variant is told.
     pub tag: Tag,
     /// By the name in Rust.

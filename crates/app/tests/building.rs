@@ -174,7 +174,7 @@ fn main() { map(1) }
 ";
     let (app, _) = parse(text);
     let split = app.split("map").unwrap();
-    let trimmed = |slice: &app::Slice| {
+    let trimmed = |slice: &app::ServiceSlice| {
         let text = &slice.files[&slice.root];
         text.lines().map(|line| format!("|{}\n", line.trim_end())).collect::<String>()
     };

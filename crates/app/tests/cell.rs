@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use app::{Placed, Sources};
+use app::{PlacedStatic, Sources};
 
 /// The placed value of an app of one service.
-fn state(text: &str, included: &str) -> Placed {
+fn state(text: &str, included: &str) -> PlacedStatic {
     let texts = BTreeMap::from([("app.rs".into(), text.into())]);
     let included = BTreeMap::from([("types.in".into(), included.to_owned())]);
     let (app, _) = app::parse(&Sources { root: "app.rs".into(), texts, included, ..Sources::default() });
@@ -16,7 +16,7 @@ fn app(ty: &str, items: &str, body: &str) -> String {
     format!(
         "use dyninka::prelude::*;
          use std::collections::{{BTreeMap, HashMap}};
-         #[placed(count)] static STATE: Placed<{ty}> = Placed::new(Default::default);
+         #[placed(count)] static STATE: PlacedStatic<{ty}> = PlacedStatic::new(Default::default);
          {items}
          #[service] fn count(how: String) -> u64 {{ {body} }}
          fn main() {{ count(\"\") }}"
@@ -24,7 +24,7 @@ fn app(ty: &str, items: &str, body: &str) -> String {
 }
 
 /// Whether a host would share the cell.
-fn is_shared(old: &Placed, new: &Placed) -> bool {
+fn is_shared(old: &PlacedStatic, new: &PlacedStatic) -> bool {
     old.fingerprint == new.fingerprint && old.apart.is_none() && new.apart.is_none()
 }
 

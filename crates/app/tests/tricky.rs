@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use app::{App, Missing, Slice, Sources, Split};
+use app::{App, Missing, ServiceSlice, Sources, Split};
 
 fn load() -> Sources {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tricky");
@@ -31,18 +31,18 @@ fn tricky() -> App {
     app
 }
 
-fn text(slice: &Slice) -> String {
+fn text(slice: &ServiceSlice) -> String {
     slice.files.values().cloned().collect()
 }
 
 /// What rustc has to say of a slice, the services it calls put in as the build would.
-fn rustc(slice: &Slice) -> String {
+fn rustc(slice: &ServiceSlice) -> String {
     let folder = tempfile::tempdir().unwrap();
     rustc_in(folder.path(), slice, &[], None)
 }
 
 /// The same in a folder, with statements below the root file's text and over a crate of types. Leaves `libslice.rmeta`.
-fn rustc_in(folder: &Path, slice: &Slice, imports: &[String], types: Option<&Path>) -> String {
+fn rustc_in(folder: &Path, slice: &ServiceSlice, imports: &[String], types: Option<&Path>) -> String {
     for (path, text) in &slice.files {
         let path = folder.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();

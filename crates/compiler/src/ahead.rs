@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::task::JoinHandle;
 
-use crate::progress::{Listener, Progress};
+use crate::progress::{BuildListener, Progress};
 use crate::seats::Seats;
 use crate::types::Ahead;
 
@@ -31,7 +31,7 @@ struct Task {
 impl Queue {
     /// Compiles for a service, unless that is under way, and before what was asked for earlier: the service is one that
     /// is edited. What is under way for older types of it alone is ended.
-    pub(crate) fn start(&self, service: &str, ahead: Ahead, seats: &Arc<Seats>, listener: &Listener) {
+    pub(crate) fn start(&self, service: &str, ahead: Ahead, seats: &Arc<Seats>, listener: &BuildListener) {
         let mut tasks = lock(&self.tasks);
         tasks.retain(|key, task| {
             if *key != ahead.key {

@@ -17,7 +17,7 @@ use crate::linker::{self, Linker};
 use crate::outside::Memory;
 use crate::process::Pace;
 use crate::profile::Profile;
-use crate::progress::{Listener, Progress};
+use crate::progress::{BuildListener, Progress};
 use crate::recipe::Recipe;
 use crate::rooms::RoomError;
 use crate::rustc::Rustc;
@@ -39,7 +39,7 @@ pub struct Builder {
     /// The root file, absolute.
     root: PathBuf,
     cache: PathBuf,
-    pub(crate) listener: Listener,
+    pub(crate) listener: BuildListener,
     pub(crate) shelf: Shelf,
     pub(crate) profile: Profile,
     pub(crate) limit: Duration,

@@ -36,7 +36,7 @@ fn mentions(words: &str, moved: &BTreeSet<String>) -> bool {
 mod tests {
     use std::path::Path;
 
-    use app::{Diagnostic, Place};
+    use app::{Diagnostic, SourcePlace};
 
     use super::*;
 
@@ -44,7 +44,7 @@ mod tests {
     fn what_names_nothing_that_was_moved_is_certain() {
         let certain = |code: &str, rendered: &str| {
             let finding = Finding {
-                diagnostic: Diagnostic::error("wrong", Place::start_of(Path::new("app.rs"))),
+                diagnostic: Diagnostic::error("wrong", SourcePlace::start_of(Path::new("app.rs"))),
                 rendered: rendered.to_owned(),
                 code: Some(code.to_owned()),
             };

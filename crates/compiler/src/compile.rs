@@ -8,7 +8,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use app::{Service, Slice, Split};
+use app::{Service, ServiceSlice, Split};
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -23,7 +23,7 @@ use crate::rustc::{Rustc, Written};
 pub(crate) struct Compilation<'a> {
     pub(crate) rustc: Rustc<'a>,
     pub(crate) service: &'a Service,
-    pub(crate) slice: &'a Slice,
+    pub(crate) slice: &'a ServiceSlice,
     pub(crate) glue: &'a Glue,
     pub(crate) linker: &'a Linker,
     /// The crate of the types, where the slice is without them.

@@ -17,7 +17,7 @@ use crate::manifest::{self, Manifest};
 use crate::outside::DepInfo;
 use crate::package::{self, Surroundings};
 use crate::process::Ended;
-use crate::progress::{self, Listener, Progress};
+use crate::progress::{self, BuildListener, Progress};
 use crate::recipe::{self, Recipe, Record};
 use crate::script::{Said, Script};
 use crate::toolchain::Toolchain;
@@ -85,7 +85,7 @@ pub(crate) struct Workshop<'a> {
     /// The root file, absolute.
     pub(crate) root: &'a Path,
     pub(crate) toolchain: &'a Toolchain,
-    pub(crate) listener: &'a Listener,
+    pub(crate) listener: &'a BuildListener,
     /// Crates to take though no mention of them was seen.
     pub(crate) also: &'a BTreeSet<String>,
 }

@@ -1,6 +1,6 @@
 //! What is wrong in the glue of a service, told of the service: the glue is about its signature.
 
-use app::{Place, Service};
+use app::{Service, SourcePlace};
 
 use crate::finding::{Explain, Message, Span, Told};
 use crate::glue::{Glue, Subject};
@@ -18,7 +18,7 @@ impl Explain for OfService<'_> {
         Told { message, place: self.home(), help, related: Vec::new(), code: None }
     }
 
-    fn home(&self) -> Place {
+    fn home(&self) -> SourcePlace {
         self.service.place.clone()
     }
 

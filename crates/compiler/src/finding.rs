@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
-use app::{Diagnostic, Place, Related, Severity};
+use app::{Diagnostic, Related, Severity, SourcePlace};
 use serde::Deserialize;
 
 /// Something rustc said.
@@ -34,7 +34,7 @@ pub(crate) trait Explain {
     fn explain(&self, line: usize, span: &Span, message: &Message) -> Told;
 
     /// Where something is that has no place of its own.
-    fn home(&self) -> Place;
+    fn home(&self) -> SourcePlace;
 
     /// The service all of this is about, where it is one.
     fn service(&self) -> Option<&str>;
@@ -43,7 +43,7 @@ pub(crate) trait Explain {
 /// What is said instead of rustc's words about glue.
 pub(crate) struct Told {
     pub(crate) message: String,
-    pub(crate) place: Place,
+    pub(crate) place: SourcePlace,
     pub(crate) help: Option<String>,
     pub(crate) related: Vec<Related>,
     /// Ours instead of rustc's number.
@@ -165,7 +165,7 @@ impl Message {
     }
 
     /// rustc's own words, at a place.
-    pub(crate) fn told_at(&self, place: Place) -> Told {
+    pub(crate) fn told_at(&self, place: SourcePlace) -> Told {
         let message = match self.label().filter(|label| !self.message.contains(label)) {
             Some(label) => format!("{}: {label}", self.message),
             None => self.message.clone(),
@@ -199,8 +199,8 @@ fn lexical(path: &Path) -> PathBuf {
     plain
 }
 
-fn place_of(span: &Span) -> Place {
-    Place {
+fn place_of(span: &Span) -> SourcePlace {
+    SourcePlace {
         file: span.file_name.clone(),
         line: span.line_start,
         column: span.column_start,
@@ -255,7 +255,7 @@ mod tests {
     fn what_another_crates_macro_got_wrong_is_at_its_call() {
         let call = json!({ "span": span("app.rs", 2, Value::Null), "macro_decl_name": "json!" });
         let findings = read_all(&[message("wrong", vec![span("/registry/json.rs", 90, call)], vec![])]);
-        let Place { line, column, .. } = findings[0].diagnostic.place;
+        let SourcePlace { line, column, .. } = findings[0].diagnostic.place;
         assert_eq!((line, column), (2, 3));
     }
 

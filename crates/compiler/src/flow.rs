@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use app::{App, Edge, Place, Related, Service, Slice, Stub};
+use app::{App, Edge, Related, Service, ServiceSlice, SourcePlace, Stub};
 
 use crate::error::BuildError;
 use crate::finding::{Explain, Finding, Message, Span, Told};
@@ -33,7 +33,7 @@ pub(crate) async fn check(rustc: Rustc<'_>, app: &App) -> Result<(), BuildError>
     }
 }
 
-async fn check_over(rustc: Rustc<'_>, app: &App, slice: &Slice) -> Result<(), BuildError> {
+async fn check_over(rustc: Rustc<'_>, app: &App, slice: &ServiceSlice) -> Result<(), BuildError> {
     let Some(steps) = Steps::write(app, &slice.stubs) else { return Ok(()) };
     let written = rustc.write(slice, &steps.text)?;
     let mut command = rustc.command(&written, "flow");
@@ -60,7 +60,7 @@ fn is_mismatch(finding: &Finding) -> bool {
 struct Steps<'a> {
     text: String,
     subjects: Vec<Subject<'a>>,
-    home: Place,
+    home: SourcePlace,
 }
 
 #[derive(Clone, Copy)]
@@ -103,7 +103,7 @@ impl<'a> Steps<'a> {
                 ),
             );
             steps.line(Subject::Output(producer), &on_one_line(&producer.output.written));
-            steps.line(step, ">::TYPE).kind().flow(); let _: ::dyninka::Flow<");
+            steps.line(step, ">::TYPE).kind().flow(); let _: ::dyninka::FlowStep<");
             steps.line(Subject::Input(consumer, input), &on_one_line(&taken.ty));
             // What feeds what in `main` run by cargo is asked here, so that the two agree.
             steps.line(step, "> = ::dyninka::Upstream::into_flow(value); }");
@@ -137,7 +137,7 @@ impl Explain for Steps<'_> {
         }
     }
 
-    fn home(&self) -> Place {
+    fn home(&self) -> SourcePlace {
         self.home.clone()
     }
 
@@ -175,19 +175,19 @@ fn mismatch(producer: &Service, consumer: &Service, input: usize) -> Told {
 }
 
 /// rustc's words about a type, less its hint to make a parameter of it, which a service cannot have.
-fn in_type(message: &Message, place: Place) -> Told {
+fn in_type(message: &Message, place: SourcePlace) -> Told {
     let mut told = message.told_at(place);
     told.help = told.help.filter(|help| !help.contains("type parameter"));
     told
 }
 
 /// The part of a signature's type that rustc points at; all of it where it is written another way than here.
-fn within(place: &Place, ty: &str, written: &str, span: &Span) -> Place {
+fn within(place: &SourcePlace, ty: &str, written: &str, span: &Span) -> SourcePlace {
     let width = place.end_column.saturating_sub(place.column);
     let Some(at) = written.find(ty) else { return place.clone() };
     if place.line != place.end_line || width != written.chars().count() {
         return place.clone();
     }
     let start = place.column + written[..at].chars().count();
-    Place { column: start + span.column_start - 1, end_column: start + span.column_end - 1, ..place.clone() }
+    SourcePlace { column: start + span.column_start - 1, end_column: start + span.column_end - 1, ..place.clone() }
 }

@@ -43,7 +43,7 @@ pub use error::BuildError;
 pub use finding::{Finding, merge};
 pub use linker::Linker;
 pub use profile::Profile;
-pub use progress::{Listener, Progress};
+pub use progress::{BuildListener, Progress};
 pub use recipe::{Recipe, environment};
 pub use rooms::RoomError;
 pub use toolchain::Toolchain;

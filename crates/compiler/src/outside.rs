@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use app::Slice;
+use app::ServiceSlice;
 use serde::{Deserialize, Serialize};
 
 use crate::error::BuildError;
@@ -68,7 +68,7 @@ fn words(line: &str) -> Vec<PathBuf> {
 
 impl Outside {
     /// What is not the slice's own of what rustc read. `sources` stands for `folder`, the user's.
-    pub(crate) fn of(info: DepInfo, slice: &Slice, sources: &Path, folder: &Path, recipe: &Recipe) -> Self {
+    pub(crate) fn of(info: DepInfo, slice: &ServiceSlice, sources: &Path, folder: &Path, recipe: &Recipe) -> Self {
         let mut outside = Self::default();
         for file in info.files {
             match file.strip_prefix(sources) {

@@ -14,7 +14,7 @@ pub enum Progress {
 }
 
 /// Whoever wants to know.
-pub type Listener = Arc<dyn Fn(Progress) + Send + Sync>;
+pub type BuildListener = Arc<dyn Fn(Progress) + Send + Sync>;
 
 /// Reads a line that cargo writes to stderr.
 pub(crate) fn of_cargo(line: &str) -> Option<Progress> {

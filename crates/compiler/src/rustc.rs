@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use app::Slice;
+use app::ServiceSlice;
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -44,12 +44,12 @@ pub(crate) struct Written<'a> {
     pub(crate) folder: TempDir,
     /// Stands for the user's folder.
     pub(crate) sources: PathBuf,
-    slice: &'a Slice,
+    slice: &'a ServiceSlice,
 }
 
 impl Rustc<'_> {
     /// Writes a slice, so deep that `../` stays inside.
-    pub(crate) fn write<'s>(&self, slice: &'s Slice, glue: &str) -> Result<Written<'s>, BuildError> {
+    pub(crate) fn write<'s>(&self, slice: &'s ServiceSlice, glue: &str) -> Result<Written<'s>, BuildError> {
         std::fs::create_dir_all(self.work).map_err(io("create", self.work))?;
         let folder = tempfile::Builder::new().prefix(&leftover::own_prefix()).tempdir_in(self.work);
         let folder = folder.map_err(io("create a folder in", self.work))?;

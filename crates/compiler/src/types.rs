@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use app::{Carried, Slice};
+use app::{Carried, ServiceSlice};
 
 use crate::error::{BuildError, io};
 use crate::glue::on_one_line;
@@ -51,7 +51,7 @@ pub(crate) struct Ahead {
     pub(crate) work: PathBuf,
     pub(crate) profile: Profile,
     pub(crate) limit: std::time::Duration,
-    pub(crate) types: Slice,
+    pub(crate) types: ServiceSlice,
     pub(crate) carried: Carried,
     pub(crate) rack: Rack,
 }
@@ -70,7 +70,7 @@ impl Rack {
     }
 
     /// The crate kept under a key.
-    pub(crate) fn find(&self, key: &str, types: &Slice) -> Option<Kept> {
+    pub(crate) fn find(&self, key: &str, types: &ServiceSlice) -> Option<Kept> {
         let folder = self.folder.join(key);
         let text = fs::read_to_string(folder.join("lines")).ok()?;
         let (lines, library) = text.split_once('\n')?;
@@ -203,7 +203,7 @@ fn instances(carried: &Carried) -> String {
 }
 
 /// Hash over texts and the lines and columns they stand at. What is blank behind them is not theirs.
-fn lines_of(types: &Slice) -> String {
+fn lines_of(types: &ServiceSlice) -> String {
     let text = |text: &str| text.trim_end().lines().flat_map(|line| [line.trim_end(), "\n"]).collect::<String>();
     let texts: Vec<_> = types.files.iter().map(|(path, of)| (path.as_os_str(), text(of))).collect();
     hash::parts(texts.iter().flat_map(|(path, text)| [path.as_encoded_bytes(), text.as_bytes()]))
@@ -216,8 +216,12 @@ mod tests {
 
     use super::*;
 
-    fn slice(text: &str) -> Slice {
-        Slice { files: [("app.rs".into(), text.to_owned())].into(), root: "app.rs".into(), ..Slice::default() }
+    fn slice(text: &str) -> ServiceSlice {
+        ServiceSlice {
+            files: [("app.rs".into(), text.to_owned())].into(),
+            root: "app.rs".into(),
+            ..ServiceSlice::default()
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use protocol::fold::Fold;
-use protocol::record::Line;
+use protocol::record::RecordLine;
 use protocol::{Batch, Limits, header, otlp};
 use reqwest::Client;
 use support::{Chain, TOKEN, start};
@@ -144,7 +144,7 @@ async fn follow_records(door: String) {
         query = format!("after={}", answer.headers()[header::CURSOR].to_str().expect("text"));
         let body = answer.bytes().await.expect("its body");
         for line in body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            serde_json::from_slice::<Line>(line).expect("a record");
+            serde_json::from_slice::<RecordLine>(line).expect("a record");
         }
     }
 }

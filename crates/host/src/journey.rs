@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderValue, StatusCode};
 use parking_lot::{Mutex, MutexGuard};
-use protocol::{Call, Config, SpanId, header};
+use protocol::{Config, SpanId, UpstreamCall, header};
 use tokio::time::Instant;
 
 use crate::path::{Path, PathError};
@@ -45,7 +45,7 @@ struct Trail {
     timing: String,
     versions: String,
     /// Calls to them. One that is not over yet has taken [`OPEN`].
-    calls: Vec<Call>,
+    calls: Vec<UpstreamCall>,
     /// Calls from the function's body that ended, with their values.
     body_calls: Vec<BodyCall>,
 }
@@ -134,14 +134,14 @@ impl Journey {
     }
 
     /// Notes that a call began; `took` is not known yet. What is returned is for [`Journey::ended`].
-    pub(crate) fn called(&self, call: Call) -> usize {
+    pub(crate) fn called(&self, call: UpstreamCall) -> usize {
         let mut trail = self.trail();
-        trail.calls.push(Call { begun: nanos(self.begun.elapsed()), took: OPEN, ..call });
+        trail.calls.push(UpstreamCall { begun: nanos(self.begun.elapsed()), took: OPEN, ..call });
         trail.calls.len() - 1
     }
 
     /// Notes how a call ended.
-    pub(crate) fn ended(&self, at: usize, note: impl FnOnce(&mut Call)) {
+    pub(crate) fn ended(&self, at: usize, note: impl FnOnce(&mut UpstreamCall)) {
         let now = nanos(self.begun.elapsed());
         // Gone where the request was over before the call.
         if let Some(call) = self.trail().calls.get_mut(at) {
@@ -151,7 +151,7 @@ impl Journey {
     }
 
     /// The calls, at the end of a request that took `total` nanoseconds.
-    pub(crate) fn take_calls(&self, total: u64) -> Vec<Call> {
+    pub(crate) fn take_calls(&self, total: u64) -> Vec<UpstreamCall> {
         let mut calls = std::mem::take(&mut self.trail().calls);
         for call in calls.iter_mut().filter(|call| call.took == OPEN) {
             call.took = total.saturating_sub(call.begun);

@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 use std::path::Path;
 
-use dyninka::border::{self, CallOutcome, Description, Entry, Kind, Library, Released, Slice};
+use dyninka::border::{self, CallOutcome, Description, EntryPoint, Kind, Library, Released, Slice};
 
 /// A library that speaks this border's version and is open. Never unmapped: threads it began, and values it made,
 /// may outlive its last call.
@@ -12,7 +12,7 @@ pub(crate) struct Loaded {
     table: &'static Library,
 }
 
-/// See `border::Host::call`.
+/// See `border::HostTable::call`.
 pub(crate) type BodyCall = unsafe extern "C" fn(u64, Slice, *const Slice, usize, border::Done, *mut c_void);
 
 /// A library that cannot be used.
@@ -43,9 +43,9 @@ impl Loaded {
                 libloading::os::unix::RTLD_NOW | libloading::os::unix::RTLD_LOCAL,
             )?
         };
-        // SAFETY: the symbol, where it is there, is an `Entry`: it is the border's name for it.
+        // SAFETY: the symbol, where it is there, is an `EntryPoint`: it is the border's name for it.
         let table = unsafe {
-            let entry = library.get::<Entry>(border::SYMBOL.as_bytes())?;
+            let entry = library.get::<EntryPoint>(border::SYMBOL.as_bytes())?;
             &*entry()
         };
         std::mem::forget(library);
@@ -55,7 +55,7 @@ impl Loaded {
         let loaded = Self { table };
         // SAFETY: the border's version was compared above, so the table means what this host thinks.
         let description = serde_json::from_slice(&unsafe { (table.describe)() }).map_err(LoadError::Description)?;
-        let host = border::Host { version: border::VERSION, call };
+        let host = border::HostTable { version: border::VERSION, call };
         // SAFETY: as above; `open` is called once, first.
         let opened = unsafe { (table.open)(&host) };
         match opened.kind {

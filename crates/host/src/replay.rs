@@ -15,7 +15,7 @@ use std::io;
 use std::time::Duration;
 
 use protocol::body::Outcome;
-use protocol::replay::{Answer, Ask};
+use protocol::replay::{Ask, ReplayAnswer};
 
 use slot::Slot;
 use voice::Voice;
@@ -29,7 +29,7 @@ pub enum Freedom {
     All,
 }
 
-/// Answers what is asked on standard input, a line of JSON each ([`Ask`], [`Answer`]), until that ends or a function
+/// Answers what is asked on standard input, a line of JSON each ([`Ask`], [`ReplayAnswer`]), until that ends or a function
 /// did not, or was stopped.
 ///
 /// What functions print goes to standard error; of standard input they see nothing. Where the sandbox cannot be had,
@@ -44,9 +44,9 @@ pub fn work(freedom: Freedom) -> io::Result<()> {
     let mut slots = HashMap::new();
     while let Some(ask) = voice.hear()? {
         let answer = match ask {
-            Ok(_) if confined.is_err() => Answer::Refused { why: confined.clone().err().unwrap_or_default() },
+            Ok(_) if confined.is_err() => ReplayAnswer::Refused { why: confined.clone().err().unwrap_or_default() },
             Ok(ask) => perform(&mut slots, ask),
-            Err(error) => Answer::Refused { why: format!("what is asked does not read: {error}") },
+            Err(error) => ReplayAnswer::Refused { why: format!("what is asked does not read: {error}") },
         };
         voice.say(&answer)?;
         if is_endless(&answer) {
@@ -56,39 +56,39 @@ pub fn work(freedom: Freedom) -> io::Result<()> {
     Ok(())
 }
 
-fn perform(slots: &mut HashMap<String, Slot>, ask: Ask) -> Answer {
-    let refused = |why: String| Answer::Refused { why };
+fn perform(slots: &mut HashMap<String, Slot>, ask: Ask) -> ReplayAnswer {
+    let refused = |why: String| ReplayAnswer::Refused { why };
     let unknown = |slot: &str| refused(format!("no library is loaded as {slot}"));
     match ask {
         Ask::Load { slot, file } => match Slot::load(&file) {
             Ok((loaded, told)) => {
                 slots.insert(slot, loaded);
-                Answer::Loaded(told)
+                ReplayAnswer::Loaded(told)
             }
             Err(error) => refused(format!("load {}: {error}", file.display())),
         },
         Ask::Restore { slot, name, value } => match slots.get(&slot) {
             None => unknown(&slot),
             Some(slot) => match slot.restore(&name, value.get().as_bytes()) {
-                Ok(()) => Answer::Restored,
+                Ok(()) => ReplayAnswer::Restored,
                 Err(why) => refused(format!("restore {name}: {why}")),
             },
         },
         Ask::Run { slot, inputs, stand_ins, timeout_ms } => match slots.get(&slot) {
             None => unknown(&slot),
             Some(slot) => match run::run(slot, &inputs, stand_ins, Duration::from_millis(timeout_ms)) {
-                Ok(ran) => Answer::Ran(ran),
+                Ok(ran) => ReplayAnswer::Ran(ran),
                 Err(why) => refused(why),
             },
         },
         Ask::Forget { slot } => {
             slots.remove(&slot);
-            Answer::Forgotten
+            ReplayAnswer::Forgotten
         }
     }
 }
 
 /// A call that goes on may hold the state, and a core, for ever.
-fn is_endless(answer: &Answer) -> bool {
-    matches!(answer, Answer::Ran(ran) if matches!(&ran.end, Outcome::Failed { kind, .. } if kind == run::DEADLINE))
+fn is_endless(answer: &ReplayAnswer) -> bool {
+    matches!(answer, ReplayAnswer::Ran(ran) if matches!(&ran.end, Outcome::Failed { kind, .. } if kind == run::DEADLINE))
 }

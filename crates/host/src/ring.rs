@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::mem::size_of;
 use std::sync::Arc;
 
-use protocol::{Call, Cursor, Span};
+use protocol::{Cursor, Span, UpstreamCall};
 
 /// Requests kept: a quarter of a minute of as many as are recorded in detail, hours of what a developer does by hand.
 const MOST_SPANS: usize = 16 << 10;
@@ -112,7 +112,7 @@ impl Ring {
 
 /// Bytes it takes, about; the names in it are shared.
 fn size(span: &Span) -> usize {
-    size_of::<Span>() + span.calls.len() * size_of::<Call>()
+    size_of::<Span>() + span.calls.len() * size_of::<UpstreamCall>()
 }
 
 #[cfg(test)]

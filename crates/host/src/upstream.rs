@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::StatusCode;
 use parking_lot::Mutex;
-use protocol::{Call, Config, Method as Asked, Peer, SpanId};
+use protocol::{Config, Method as Asked, Peer, SpanId, UpstreamCall};
 
 use crate::circuit::{Circuits, Unreached};
 use crate::journey::{Journey, total_of};
@@ -67,7 +67,7 @@ impl Upstreams {
         let Some(place) = settings.places.get(ask.service).filter(|_| journey.detail) else {
             return self.fetch(&settings.config, journey, &ask, id, &mut seen).await;
         };
-        let at = journey.called(Call {
+        let at = journey.called(UpstreamCall {
             id,
             service: place.service.clone(),
             address: place.address.clone(),

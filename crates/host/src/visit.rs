@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use http_body_util::Full;
 use hyper::body::Body;
-use protocol::record::Entry;
+use protocol::record::Arrival;
 use protocol::{Method, Span, Status};
 
 use crate::answer::Measured;
@@ -22,7 +22,7 @@ pub(crate) struct Visit {
     journey: Arc<Journey>,
     method: Method,
     /// What came with a request from outside, where it is recorded.
-    entry: Option<Entry>,
+    entry: Option<Arrival>,
     ended: bool,
 }
 
@@ -109,10 +109,10 @@ impl Visit {
 }
 
 /// What a request brought: its route, and its headers as far as they are text.
-fn entry(headers: &HeaderMap) -> Entry {
+fn entry(headers: &HeaderMap) -> Arrival {
     let text = |(name, value): (&HeaderName, &HeaderValue)| Some((name.to_string(), value.to_str().ok()?.to_owned()));
     let route = headers.get(protocol::header::ROUTE).and_then(|route| route.to_str().ok()).map(str::to_owned);
-    Entry { route, headers: headers.iter().filter_map(text).collect() }
+    Arrival { route, headers: headers.iter().filter_map(text).collect() }
 }
 
 impl Drop for Visit {

@@ -9,8 +9,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use protocol::body::{Body, Called, Left, Outcome};
-use protocol::replay::{Answer, Ask, Ran};
+use protocol::body::{Body, Left, Outcome, RecordedCall};
+use protocol::replay::{Ask, ReplayAnswer, RunResult};
 use serde_json::value::to_raw_value;
 
 /// Longer than any function here takes, however much else the machine does.
@@ -36,7 +36,7 @@ impl Worker {
 
     fn load(&mut self, slot: &str) {
         let file = library();
-        let Some(Answer::Loaded(loaded)) = self.ask(Ask::Load { slot: slot.to_owned(), file }) else {
+        let Some(ReplayAnswer::Loaded(loaded)) = self.ask(Ask::Load { slot: slot.to_owned(), file }) else {
             panic!("it does not load")
         };
         assert_eq!(
@@ -47,7 +47,7 @@ impl Worker {
     }
 
     /// The answer, or none when the process ended.
-    fn ask(&mut self, ask: Ask) -> Option<Answer> {
+    fn ask(&mut self, ask: Ask) -> Option<ReplayAnswer> {
         let line = format!("{}\n", serde_json::to_string(&ask).unwrap());
         self.input.as_mut().unwrap().write_all(line.as_bytes()).unwrap();
         let mut answer = String::new();
@@ -60,12 +60,12 @@ impl Worker {
         slot: &str,
         deed: &str,
         seed: u64,
-        stand_ins: Vec<Called>,
+        stand_ins: Vec<RecordedCall>,
         timeout_ms: u64,
-    ) -> Option<Ran> {
+    ) -> Option<RunResult> {
         let inputs = vec![Body::new(format!("{deed:?}").as_bytes()), number(seed)];
         match self.ask(Ask::Run { slot: slot.to_owned(), inputs, stand_ins, timeout_ms })? {
-            Answer::Ran(ran) => Some(ran),
+            ReplayAnswer::Ran(ran) => Some(ran),
             other => panic!("{other:?}"),
         }
     }
@@ -97,8 +97,8 @@ fn failed(kind: &str, message: &str) -> Outcome {
     Outcome::Failed { kind: kind.to_owned(), message: message.to_owned() }
 }
 
-fn called(seed: u64, end: Outcome) -> Called {
-    Called { service: "first".to_owned(), inputs: vec![number(seed)], end }
+fn called(seed: u64, end: Outcome) -> RecordedCall {
+    RecordedCall { service: "first".to_owned(), inputs: vec![number(seed)], end }
 }
 
 #[test]
@@ -112,18 +112,18 @@ fn each_slot_has_a_state_of_its_own() {
         name: name.to_owned(),
         value: to_raw_value(&serde_json::from_str::<serde_json::Value>(value).unwrap()).unwrap(),
     };
-    assert_eq!(worker.ask(restore("7", "COUNT")), Some(Answer::Restored));
+    assert_eq!(worker.ask(restore("7", "COUNT")), Some(ReplayAnswer::Restored));
     assert_eq!(worker.run("it", "count", 1), value(8));
     for (json, name) in [("\"x\"", "COUNT"), ("7", "NONE")] {
-        assert!(matches!(worker.ask(restore(json, name)), Some(Answer::Refused { .. })), "{json} {name}");
+        assert!(matches!(worker.ask(restore(json, name)), Some(ReplayAnswer::Refused { .. })), "{json} {name}");
     }
     assert_eq!((worker.run("it", "count", 0), worker.run("other", "count", 0)), (value(8), value(101)));
     worker.load("it");
     assert_eq!(worker.run("it", "count", 0), value(100), "loaded anew, it begins anew");
-    assert_eq!(worker.ask(Ask::Forget { slot: "it".to_owned() }), Some(Answer::Forgotten));
-    assert!(matches!(worker.ask(Ask::Forget { slot: "it".to_owned() }), Some(Answer::Forgotten)));
+    assert_eq!(worker.ask(Ask::Forget { slot: "it".to_owned() }), Some(ReplayAnswer::Forgotten));
+    assert!(matches!(worker.ask(Ask::Forget { slot: "it".to_owned() }), Some(ReplayAnswer::Forgotten)));
     let run = Ask::Run { slot: "it".to_owned(), inputs: Vec::new(), stand_ins: Vec::new(), timeout_ms: LONG };
-    assert_eq!(worker.ask(run), Some(Answer::Refused { why: "no library is loaded as it".to_owned() }));
+    assert_eq!(worker.ask(run), Some(ReplayAnswer::Refused { why: "no library is loaded as it".to_owned() }));
     assert!(worker.ends_well());
 }
 
@@ -133,17 +133,19 @@ fn what_fails_is_told_and_the_next_runs() {
     assert_eq!(worker.run("it", "panic", 3), failed("panicked", "on 3"));
     assert_eq!(worker.run("it", "dance", 3), failed("failed", "dance is nothing it does"));
     let run = |inputs| Ask::Run { slot: "it".to_owned(), inputs, stand_ins: Vec::new(), timeout_ms: LONG };
-    let Some(Answer::Ran(ran)) = worker.ask(run(vec![Body::new(b"\"count\""), Body::new(b"\xff")])) else { panic!() };
+    let Some(ReplayAnswer::Ran(ran)) = worker.ask(run(vec![Body::new(b"\"count\""), Body::new(b"\xff")])) else {
+        panic!()
+    };
     assert!(
         matches!(&ran.end, Outcome::Failed { kind, message } if kind == "rejected" && message.starts_with("seed: "))
     );
-    let Some(Answer::Refused { why }) = worker.ask(run(vec![Body::Left { bytes: 9, why: Left::Size }])) else {
+    let Some(ReplayAnswer::Refused { why }) = worker.ask(run(vec![Body::Left { bytes: 9, why: Left::Size }])) else {
         panic!()
     };
     assert!(why.contains("too large to be kept"), "{why}");
     assert_eq!(worker.run("it", "print", 3), value(0), "standard input is empty, output is not among the answers");
     let load = Ask::Load { slot: "no".to_owned(), file: PathBuf::from("/proc/self/status") };
-    assert!(matches!(worker.ask(load), Some(Answer::Refused { .. })), "that is no library");
+    assert!(matches!(worker.ask(load), Some(ReplayAnswer::Refused { .. })), "that is no library");
     worker.input.as_mut().unwrap().write_all(b"what\n").unwrap();
     let mut answer = String::new();
     worker.output.read_line(&mut answer).unwrap();

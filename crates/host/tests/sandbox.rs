@@ -16,22 +16,22 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use protocol::body::{Body, Outcome};
-use protocol::replay::{Answer, Ask};
+use protocol::replay::{Ask, ReplayAnswer};
 
 /// Longer than any function here takes, however much else the machine does.
 const LONG: u64 = 120_000;
 
 /// What one deed came to, in a process of its own.
-fn attempt(folder: &Path, deed: &str, seed: u64, options: &[&str]) -> Answer {
+fn attempt(folder: &Path, deed: &str, seed: u64, options: &[&str]) -> ReplayAnswer {
     let mut command = Command::new(built::examples().join("replay_worker"));
     command.args(options);
     let answers = ask(command, folder, deed, seed);
-    assert!(matches!(answers[0], Answer::Loaded(_)), "{deed}: {answers:?}");
+    assert!(matches!(answers[0], ReplayAnswer::Loaded(_)), "{deed}: {answers:?}");
     answers[1].clone()
 }
 
 /// What is answered to the question for a library, and to the one for a run.
-fn ask(mut command: Command, folder: &Path, deed: &str, seed: u64) -> Vec<Answer> {
+fn ask(mut command: Command, folder: &Path, deed: &str, seed: u64) -> Vec<ReplayAnswer> {
     command.env("DYNINKA_EFFECTS", folder);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut process = command.spawn().unwrap();
@@ -46,7 +46,7 @@ fn ask(mut command: Command, folder: &Path, deed: &str, seed: u64) -> Vec<Answer
     }
     drop(input);
     let answers = BufReader::new(process.stdout.take().unwrap()).lines();
-    let answers: Vec<Answer> = answers.map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
+    let answers: Vec<ReplayAnswer> = answers.map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
     process.wait().unwrap();
     assert_eq!(answers.len(), 2, "{deed}: {answers:?}");
     answers
@@ -85,7 +85,7 @@ impl World {
         self.tcp.local_addr().unwrap().port().into()
     }
 
-    fn attempt(&self, deed: &str) -> Answer {
+    fn attempt(&self, deed: &str) -> ReplayAnswer {
         attempt(self.folder.path(), deed, self.port(), &[])
     }
 
@@ -104,7 +104,10 @@ fn a_function_computes_and_reads_as_everywhere() {
     for deed in ["compute", "read", "list", "pipe", "pair", "own signal", "stop by hand", "ring", "print", "inherited"]
     {
         let answer = world.attempt(deed);
-        assert!(matches!(&answer, Answer::Ran(ran) if matches!(ran.end, Outcome::Value(_))), "{deed}: {answer:?}");
+        assert!(
+            matches!(&answer, ReplayAnswer::Ran(ran) if matches!(ran.end, Outcome::Value(_))),
+            "{deed}: {answer:?}"
+        );
     }
     assert_eq!(fs::read(world.folder.path().join("kept")).unwrap(), b"as it was");
 }
@@ -151,7 +154,7 @@ fn what_does_more_does_not_happen_and_is_told() {
         ("in passing", format!("it writes {}", at("written"))),
     ];
     for (deed, told) in deeds {
-        assert_eq!(world.attempt(deed), Answer::Stopped { deed: told }, "{deed}");
+        assert_eq!(world.attempt(deed), ReplayAnswer::Stopped { deed: told }, "{deed}");
     }
     assert_eq!(picture(world.folder.path()), before);
     world.assert_nobody_came();
@@ -160,7 +163,10 @@ fn what_does_more_does_not_happen_and_is_told() {
 #[test]
 fn memory_that_others_have_is_left_alone() {
     let answer = World::new().attempt("poison");
-    assert!(matches!(&answer, Answer::Stopped { deed } if deed.starts_with("it makes system call ")), "{answer:?}");
+    assert!(
+        matches!(&answer, ReplayAnswer::Stopped { deed } if deed.starts_with("it makes system call ")),
+        "{answer:?}"
+    );
 }
 
 #[test]
@@ -180,7 +186,7 @@ fn where_the_kernel_has_no_sandbox_nothing_is_run_and_it_is_told() {
     unsafe { command.pre_exec(move || apply_filter(&filter).map_err(|_| ErrorKind::Unsupported.into())) };
     let answers = ask(command, world.folder.path(), "write", 0);
     for answer in answers {
-        assert!(matches!(&answer, Answer::Refused { why } if why.contains("seccomp")), "{answer:?}");
+        assert!(matches!(&answer, ReplayAnswer::Refused { why } if why.contains("seccomp")), "{answer:?}");
     }
     assert!(!world.folder.path().join("written").exists());
 }
@@ -191,7 +197,10 @@ fn a_function_that_says_so_does_all_it_does() {
     let heard = UnixDatagram::bind(world.folder.path().join("heard")).unwrap();
     for deed in ["write", "connect", "process", "listen"] {
         let answer = attempt(world.folder.path(), deed, world.port(), &["--free"]);
-        assert!(matches!(&answer, Answer::Ran(ran) if matches!(ran.end, Outcome::Value(_))), "{deed}: {answer:?}");
+        assert!(
+            matches!(&answer, ReplayAnswer::Ran(ran) if matches!(ran.end, Outcome::Value(_))),
+            "{deed}: {answer:?}"
+        );
     }
     drop(heard);
     assert!(world.folder.path().join("written").exists() && world.tcp.accept().is_ok());
@@ -202,10 +211,10 @@ fn what_is_told_is_one_line_whatever_a_path_holds() {
     let world = World::new();
     let odd = world.folder.path().join("a\"b\\c\n\u{1b}[31m\u{e9}");
     fs::create_dir(&odd).unwrap();
-    let Answer::Stopped { deed } = attempt(&odd, "write", 0, &[]) else { panic!() };
+    let ReplayAnswer::Stopped { deed } = attempt(&odd, "write", 0, &[]) else { panic!() };
     assert!(deed.starts_with("it writes /") && deed.contains("a\"b\\c") && !deed.contains(['\n', '\u{1b}']), "{deed}");
     let long = world.folder.path().join("x".repeat(200)).join("\u{e9}".repeat(100));
     fs::create_dir_all(&long).unwrap();
-    let Answer::Stopped { deed } = attempt(&long, "write", 0, &[]) else { panic!() };
+    let ReplayAnswer::Stopped { deed } = attempt(&long, "write", 0, &[]) else { panic!() };
     assert!(deed.len() < 2_000, "{deed}");
 }

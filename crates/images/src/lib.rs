@@ -105,7 +105,7 @@ impl std::fmt::Display for Digest {
 
 /// A built library, and whose it is.
 #[derive(Clone, Copy, Debug)]
-pub struct Library<'a> {
+pub struct BuiltLibrary<'a> {
     /// The app's name.
     pub app: &'a str,
     /// The service's Rust name.
@@ -154,8 +154,8 @@ impl Image {
 
 /// Puts a library over the host's layer. What the library needs of this machine and the host does not (a C library
 /// of one of the app's dependencies) comes along in a layer between. Blocks for some 25 ms: reads and compresses.
-pub fn build(base: &Base, library: &Library<'_>) -> Result<Image, ImageError> {
-    let Library { app, service, version, path } = *library;
+pub fn build(base: &Base, library: &BuiltLibrary<'_>) -> Result<Image, ImageError> {
+    let BuiltLibrary { app, service, version, path } = *library;
     let name = path.file_name().ok_or_else(|| ImageError::NoLibrary { path: path.to_owned() })?;
     let name = name.to_string_lossy().into_owned();
     let content = std::fs::read(path).map_err(ImageError::read(path))?;

@@ -51,8 +51,8 @@ use async_trait::async_trait;
 
 use crate::Image;
 
-pub use address::Address;
-pub use choice::{Choice, Facts, Hosted, Node, choose};
+pub use address::RegistryAddress;
+pub use choice::{Facts, Hosted, Node, UploadChoice, choose};
 pub use containerd::Containerd;
 pub use engine::Engine;
 pub use error::ShipError;
@@ -76,7 +76,7 @@ pub trait Ship: Send + Sync {
     fn pull_policy(&self) -> PullPolicy;
 
     /// What [`Self::put`] would send.
-    async fn missing(&self, images: &[&Image]) -> Result<Missing, ShipError>;
+    async fn missing(&self, images: &[&Image]) -> Result<MissingLayers, ShipError>;
 
     /// Has images where nodes find them. What is there already does not travel. Cut short, it is done again and goes
     /// on with what is missing.
@@ -116,7 +116,7 @@ impl PullPolicy {
 
 /// What would be sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Missing {
+pub struct MissingLayers {
     /// Layers that are not there.
     pub layers: usize,
     /// Compressed bytes of all that is not there.
@@ -159,7 +159,7 @@ pub struct Pruned {
 pub enum Way {
     /// A registry, and the host nodes call it by where that is another.
     Registry {
-        /// As [`Address::read`] takes it.
+        /// As [`RegistryAddress::read`] takes it.
         address: String,
         /// `host:port` from inside the cluster.
         pulled_as: Option<String>,
@@ -186,7 +186,7 @@ pub enum Way {
 pub async fn open(way: &Way, owner: Owner, programs: &Programs) -> Result<Box<dyn Ship>, ShipError> {
     Ok(match way {
         Way::Registry { address, pulled_as } => {
-            Box::new(Registry::open(Address::read(address)?, pulled_as.clone(), owner, programs).await?)
+            Box::new(Registry::open(RegistryAddress::read(address)?, pulled_as.clone(), owner, programs).await?)
         }
         Way::Engine => Box::new(Engine::new(programs, owner)),
         Way::Containerd { k3s } => Box::new(Containerd::new(programs, *k3s, owner)),

@@ -12,8 +12,8 @@ use std::time::Instant;
 
 use app::{App, Sources};
 use compiler::{Builder, Profile};
-use images::ship::{Address, Owner, Programs, Registry, Ship};
-use images::{Base, Image, Library};
+use images::ship::{Owner, Programs, Registry, RegistryAddress, Ship};
+use images::{Base, BuiltLibrary, Image};
 
 const EDITS: u128 = 15;
 /// The line of `map` that is edited.
@@ -86,7 +86,7 @@ fn registry(folder: &Path) -> (Other, String) {
 
 fn image(base: &Base, app: &App, artifact: &compiler::Artifact) -> Image {
     let library =
-        Library { app: &app.name, service: &artifact.service, version: &artifact.version, path: &artifact.path };
+        BuiltLibrary { app: &app.name, service: &artifact.service, version: &artifact.version, path: &artifact.path };
     images::build(base, &library).unwrap()
 }
 
@@ -120,7 +120,7 @@ async fn main() {
 
     let (_registry, address) = registry(layers.path());
     let app = house.edited(BODY);
-    let address = Address::read(&address).unwrap();
+    let address = RegistryAddress::read(&address).unwrap();
     let owner = Owner::new(&app.name, "bench");
     let ship = Registry::open(address, None, owner, &Programs::default()).await.unwrap();
     let mut all = Vec::new();

@@ -11,7 +11,7 @@ use crate::object::{self, Stamp};
 use crate::push::PushError;
 use images::ship::ShipError;
 
-pub use make::{Request, make};
+pub use make::{ExportRequest, make};
 
 /// What reads the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

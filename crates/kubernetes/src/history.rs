@@ -16,7 +16,7 @@ pub const KEPT: usize = 10;
 
 /// One push or rollback.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
+pub struct PushRecord {
     /// Counts up with each.
     pub number: u32,
     /// When it began, by the clock of who pushed.
@@ -24,9 +24,9 @@ pub struct Record {
     /// Who: `user@machine`.
     pub by: String,
     /// What was done.
-    pub act: Act,
+    pub act: Operation,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: PushOutcome,
     /// Each service's version after it, by Rust name.
     pub services: BTreeMap<String, String>,
     /// Why services were changed by it, in terms of the source, by Rust name.
@@ -37,7 +37,7 @@ pub struct Record {
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Act {
+pub enum Operation {
     /// A source was pushed.
     Push,
     /// Services were put back.
@@ -52,7 +52,7 @@ pub enum Act {
 /// How it ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum PushOutcome {
     /// It has not, or nobody was there to say so: the next push completes it.
     Underway,
     /// Everything is live.
@@ -73,7 +73,7 @@ pub enum Outcome {
 
 /// The source of a push: what the next one is compared with.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Source {
+pub struct PushedSource {
     /// The root file.
     pub root: PathBuf,
     /// Texts by path, the root file's among them.
@@ -82,7 +82,7 @@ pub struct Source {
     pub included: BTreeMap<PathBuf, String>,
 }
 
-impl Source {
+impl PushedSource {
     /// What an app was read from.
     pub fn of(sources: &app::Sources) -> Self {
         let texts = sources.texts.iter().map(|(path, text)| (path.clone(), text.to_string())).collect();
@@ -111,11 +111,11 @@ impl Source {
 
 /// A record with all that is kept of it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Kept {
+pub struct KeptRecord {
     /// What happened.
-    pub record: Record,
+    pub record: PushRecord,
     /// Every object of the app as it was applied then.
     pub objects: Vec<serde_json::Value>,
     /// The source; none where it is too large to be kept.
-    pub source: Option<Source>,
+    pub source: Option<PushedSource>,
 }

@@ -22,14 +22,14 @@ pub struct Hosts {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Census {
     /// By their pods' names.
-    pub hosts: BTreeMap<String, Host>,
+    pub hosts: BTreeMap<String, PodHost>,
     /// Why nothing newer is known, in words; none while the API server tells.
     pub trouble: Option<String>,
 }
 
 /// A host in its pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Host {
+pub struct PodHost {
     /// The service it runs, by its Rust name.
     pub service: String,
     /// `service@hash`.
@@ -90,11 +90,11 @@ impl Hosts {
 
 /// Pods that do not say which service they run are none of a push's.
 fn census(roster: Roster) -> Census {
-    let host = |(pod, mut seen): (String, crate::cluster::Seen)| {
+    let host = |(pod, mut seen): (String, crate::cluster::PodSeen)| {
         let service = seen.annotations.remove(label::SERVICE)?;
         let version = seen.annotations.remove(label::VERSION).unwrap_or_default();
-        let crate::cluster::Seen { ready, running, going, restarts, why, .. } = seen;
-        Some((pod, Host { service, version, ready, running, going, restarts, why }))
+        let crate::cluster::PodSeen { ready, running, going, restarts, why, .. } = seen;
+        Some((pod, PodHost { service, version, ready, running, going, restarts, why }))
     };
     Census { hosts: roster.pods.into_iter().filter_map(host).collect(), trouble: roster.trouble }
 }

@@ -3,7 +3,7 @@
 mod running;
 mod wanted;
 
-pub use running::{Running, RunningService};
+pub use running::{RunningApp, RunningService};
 pub use wanted::{Built, PORT, Wanted, WantedService};
 
 /// Stands for texts: the same for the same, sixteen hex digits.

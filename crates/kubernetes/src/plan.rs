@@ -9,7 +9,7 @@ use std::fmt::{self, Display};
 
 use serde::Serialize;
 
-use crate::model::{Running, RunningService, Wanted, WantedService};
+use crate::model::{RunningApp, RunningService, Wanted, WantedService};
 use crate::object::alike;
 use crate::wire::Break;
 
@@ -22,7 +22,7 @@ pub struct Plan {
     /// The app's name.
     pub app: String,
     /// Upstreams before those who call them; those that are gone last, callers first.
-    pub services: Vec<Step>,
+    pub services: Vec<PlanStep>,
     /// Objects of the app as a whole that are not as they are wanted: the way in from outside.
     pub objects: Vec<ObjectStep>,
     /// Neighbours that would be left unable to understand a service: the push is refused.
@@ -35,7 +35,7 @@ pub struct Plan {
 
 /// What would be done with a service.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Step {
+pub struct PlanStep {
     /// Rust name.
     pub name: String,
     /// What would be done.
@@ -103,8 +103,8 @@ impl Display for What {
 }
 
 /// Compares what is wanted with what runs.
-pub fn plan(wanted: &Wanted, running: &Running) -> Plan {
-    let mut services: Vec<Step> = wanted.services.iter().map(|service| step(service, running)).collect();
+pub fn plan(wanted: &Wanted, running: &RunningApp) -> Plan {
+    let mut services: Vec<PlanStep> = wanted.services.iter().map(|service| step(service, running)).collect();
     let gone = running.services.iter().filter(|runs| runs.current && wanted.service(&runs.name).is_none());
     services.extend(gone.map(gone_step));
     let is_left = |runs: &&RunningService| match wanted.service(&runs.name) {
@@ -132,7 +132,7 @@ impl Plan {
     }
 
     /// The steps that write something; those that remove a service only where that is wanted.
-    pub fn steps(&self, remove: bool) -> impl Iterator<Item = &Step> {
+    pub fn steps(&self, remove: bool) -> impl Iterator<Item = &PlanStep> {
         self.services.iter().filter(move |step| match step.what {
             What::Unchanged => false,
             What::Gone => remove,
@@ -151,14 +151,14 @@ impl Plan {
     }
 }
 
-fn step(service: &WantedService, running: &Running) -> Step {
+fn step(service: &WantedService, running: &RunningApp) -> PlanStep {
     let before = running.current(&service.name);
     let what = before.map_or(What::New, |before| what(service, before));
     let is_sent = match before {
         Some(before) => Some(content(&before.image)) != service.image.as_deref().map(content),
         None => true,
     };
-    Step {
+    PlanStep {
         name: service.name.clone(),
         version_before: before.map(|before| before.version.clone()),
         version_after: Some(service.version.clone()),
@@ -207,8 +207,8 @@ fn reasons(service: &WantedService, before: &RunningService) -> Vec<String> {
     }
 }
 
-fn gone_step(before: &RunningService) -> Step {
-    Step {
+fn gone_step(before: &RunningService) -> PlanStep {
+    PlanStep {
         name: before.name.clone(),
         what: What::Gone,
         version_before: Some(before.version.clone()),

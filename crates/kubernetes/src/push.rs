@@ -29,25 +29,25 @@ mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use carry::Done;
+pub use carry::PushDone;
 pub use error::PushError;
-pub use event::{Event, Listener};
-pub use options::{Options, Place, holder};
+pub use event::{PushEvent, PushListener};
+pub use options::{LocalPlace, PushOptions, holder};
 pub use removal::Removal;
 pub use rollback::{Rollback, Wish};
 pub use site::Site;
 
 use crate::cluster::{self, Access, Pins};
 use crate::model::{Built, Wanted};
-use crate::plan::{self, ObjectStep, Plan, Step, What, plan};
+use crate::plan::{self, ObjectStep, Plan, PlanStep, What, plan};
 use crate::wire::Wires;
 use images::Image;
-use images::ship::{Missing, PullPolicy, Ship};
+use images::ship::{MissingLayers, PullPolicy, Ship};
 pub(crate) use make::Maker;
 
 /// A push that is ready to be carried out: everything is built, nothing is changed yet.
 pub struct Push {
-    options: Options,
+    options: PushOptions,
     access: Access,
     site: Site,
     wanted: Wanted,
@@ -58,9 +58,9 @@ pub struct Push {
     images: BTreeMap<String, Image>,
     /// None where nothing is to be shipped.
     ship: Option<Box<dyn Ship>>,
-    missing: Missing,
+    missing: MissingLayers,
     pins: Pins,
-    tell: Listener,
+    tell: PushListener,
 }
 
 impl Push {
@@ -68,7 +68,7 @@ impl Push {
     ///
     /// # Errors
     /// Everything that can be known beforehand: no or the wrong cluster, code that does not build, no way for images.
-    pub async fn prepare(options: Options, tell: Listener) -> Result<Self, PushError> {
+    pub async fn prepare(options: PushOptions, tell: PushListener) -> Result<Self, PushError> {
         let pins = Pins::open(&options.place.pins)?;
         let maker = Maker::open(&options.root, &options.place.build, &tell)?;
         let (access, versions) = tokio::join!(connect(&options, &pins, &tell), maker.versions(&options.app));
@@ -84,7 +84,7 @@ impl Push {
         };
         let mut built: BTreeMap<String, Built> = versions.iter().map(known).collect();
         let dependencies = maker.dependencies(&options.app).await?;
-        let wanted = |options: &Options, built: &BTreeMap<String, Built>| {
+        let wanted = |options: &PushOptions, built: &BTreeMap<String, Built>| {
             let wanted = Wanted::of(&options.app, &options.settings, built).depending_on(&dependencies);
             Wanted { project: project.first().cloned(), ..wanted }
         };
@@ -101,7 +101,7 @@ impl Push {
             objects,
             images: BTreeMap::new(),
             ship: None,
-            missing: Missing::default(),
+            missing: MissingLayers::default(),
             pins,
             tell,
         };
@@ -162,7 +162,7 @@ impl Push {
     }
 
     /// What images would be sent.
-    pub fn missing(&self) -> Missing {
+    pub fn missing(&self) -> MissingLayers {
         self.missing
     }
 
@@ -174,7 +174,7 @@ impl Push {
 
     /// Why services differ, in terms of the source, by Rust name.
     fn reasons(&self) -> BTreeMap<String, Vec<String>> {
-        let reasons = |step: Step| match step.what {
+        let reasons = |step: PlanStep| match step.what {
             What::Changed { reasons } | What::Settings { changes: reasons } => Some((step.name, reasons)),
             _ => None,
         };
@@ -183,7 +183,7 @@ impl Push {
 }
 
 /// Leaves services that were not named as they run.
-fn select(options: &Options, wanted: Wanted, site: &Site, dependencies: &str) -> Result<Wanted, PushError> {
+fn select(options: &PushOptions, wanted: Wanted, site: &Site, dependencies: &str) -> Result<Wanted, PushError> {
     if options.services.is_empty() {
         return Ok(wanted);
     }
@@ -196,9 +196,9 @@ fn select(options: &Options, wanted: Wanted, site: &Site, dependencies: &str) ->
 }
 
 /// Connects, and makes sure that it is the cluster that is meant.
-async fn connect(options: &Options, pins: &Pins, tell: &Listener) -> Result<Access, PushError> {
+async fn connect(options: &PushOptions, pins: &Pins, tell: &PushListener) -> Result<Access, PushError> {
     let access = cluster::connect(&options.target).await?;
-    tell(Event::Connected {
+    tell(PushEvent::Connected {
         context: access.context.clone(),
         namespace: access.namespace.clone(),
         server: access.server.clone(),

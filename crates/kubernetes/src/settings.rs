@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use app::{App, Cpu, Memory};
 use serde::{Deserialize, Serialize};
 
-pub use file::{File, Mistake, read};
+pub use file::{File, SettingsMistake, read};
 
 /// What a service asks for where nobody says anything: a chain of small functions fits on one small node.
 pub const CPU: Cpu = Cpu::millis(100);
@@ -21,11 +21,11 @@ pub const KEEP: u32 = 5;
 
 /// Everything that is said of an app.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Settings {
+pub struct AppSettings {
     /// By Rust name; every service of the app is there.
     pub services: BTreeMap<String, ServiceSettings>,
     /// How the last service is reached from outside; only from inside the cluster where nothing is said.
-    pub entry: Entry,
+    pub entry: PublicEntry,
     /// Where images go.
     pub images: Images,
     /// What the app is called on a cluster; none: as its file.
@@ -57,7 +57,7 @@ pub struct ServiceSettings {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub nodes: BTreeMap<String, String>,
     /// What its pods are spread over.
-    pub spread: Spread,
+    pub spread: PodSpread,
 }
 
 /// An environment variable's value.
@@ -95,7 +95,7 @@ pub struct ConfigKey {
 /// What pods of a service are spread over, as evenly as there is room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Spread {
+pub enum PodSpread {
     /// Nodes.
     #[default]
     Nodes,
@@ -108,7 +108,7 @@ pub enum Spread {
 /// How the last service is reached from outside the cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Entry {
+pub struct PublicEntry {
     /// Host name an Ingress answers to; none: no Ingress.
     pub host: Option<String>,
     /// Path below which it answers.
@@ -143,7 +143,7 @@ impl Default for Images {
     }
 }
 
-impl Settings {
+impl AppSettings {
     /// What is said of an app: in its attributes, and in the file beside it.
     pub fn of(app: &App, file: &File) -> Self {
         let service = |service: &app::Service| {
@@ -183,7 +183,7 @@ impl Default for ServiceSettings {
             env: BTreeMap::new(),
             inherit: BTreeSet::new(),
             nodes: BTreeMap::new(),
-            spread: Spread::default(),
+            spread: PodSpread::default(),
         }
     }
 }

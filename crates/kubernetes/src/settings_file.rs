@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use app::App;
 
-use crate::settings::{self, File, Mistake, Settings};
+use crate::settings::{self, AppSettings, File, SettingsMistake};
 
 /// The longest `dyn.toml` that is read, in bytes.
 const LONGEST: u64 = 1 << 20;
 
-/// Settings that cannot be used.
+/// AppSettings that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// The file is there and cannot be read.
@@ -26,7 +26,7 @@ pub enum SettingsError {
     #[error("{}", .mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Mistakes {
         /// Each with its place and a hint.
-        mistakes: Vec<Mistake>,
+        mistakes: Vec<SettingsMistake>,
     },
 }
 
@@ -35,18 +35,18 @@ pub fn path(app: &Path) -> PathBuf {
     app.with_file_name("dyn.toml")
 }
 
-/// Settings of the app in a file, from the app itself and the `dyn.toml` beside it.
+/// AppSettings of the app in a file, from the app itself and the `dyn.toml` beside it.
 ///
 /// # Errors
 /// A `dyn.toml` that cannot be read, or has mistakes.
-pub fn load(file: &Path, app: &App) -> Result<Settings, SettingsError> {
+pub fn load(file: &Path, app: &App) -> Result<AppSettings, SettingsError> {
     let beside = path(file);
     let said = match read(&beside) {
         Ok(text) => settings::read(&beside, &text, app).map_err(|mistakes| SettingsError::Mistakes { mistakes })?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => File::default(),
         Err(source) => return Err(SettingsError::Read { file: beside, source }),
     };
-    Ok(Settings::of(app, &said))
+    Ok(AppSettings::of(app, &said))
 }
 
 fn read(file: &Path) -> io::Result<String> {

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use kube::api::DynamicObject;
 use kubernetes::cluster::{
-    Applied, Apply, ClusterError, Contested, Follow, Forward, Holder, Identity, Lease, Pinned, Pins, Rolled, Target,
-    To, connect, follow,
+    Applied, Apply, ClusterError, ClusterTarget, Contested, Follow, Forward, Holder, Identity, Lease, Pinned, Pins,
+    Rolled, To, connect, follow,
 };
 use serde_json::json;
 use testbed::Namespace;
@@ -40,7 +40,7 @@ async fn a_cluster_is_known_by_itself_and_not_by_its_context() {
 
 #[tokio::test]
 async fn a_namespace_that_is_not_there_is_named() {
-    let error = connect(&Target { namespace: Some("nowhere".into()), ..testbed::target() }).await.err().unwrap();
+    let error = connect(&ClusterTarget { namespace: Some("nowhere".into()), ..testbed::target() }).await.err().unwrap();
     assert!(matches!(&error, ClusterError::NoNamespace { namespace, .. } if namespace == "nowhere"), "{error}");
     assert!(error.hint().unwrap().contains("kubectl create namespace nowhere"));
 }

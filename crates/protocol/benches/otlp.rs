@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
-use protocol::{Call, Method, Span, SpanId, Status, TraceId, otlp};
+use protocol::{Method, Span, SpanId, Status, TraceId, UpstreamCall, otlp};
 
 /// Spans of a batch, each with a call: what a host under load tells of at once.
 const SPANS: u64 = 500;
@@ -74,7 +74,7 @@ fn span(id: u64) -> Span {
         outcome: Status::Value,
         received: 0,
         sent: 310,
-        calls: vec![Call {
+        calls: vec![UpstreamCall {
             id: some(id + 2 * SPANS),
             service: "filter".into(),
             address: "127.0.0.1:30903".into(),

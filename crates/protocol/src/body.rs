@@ -63,7 +63,7 @@ pub enum Outcome {
 
 /// A call from a function's body to another service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Called {
+pub struct RecordedCall {
     /// The service called, by its Rust name.
     pub service: String,
     /// What it was given, in the order of its inputs.

@@ -16,8 +16,8 @@ use std::time::Duration;
 
 pub use figures::{Bar, Figures, Percentiles};
 pub use service::LONGEST_WINDOW;
-pub use traces::Kept;
-pub use versions::{Comparison, Measure, Side, Verdict};
+pub use traces::KeptTraces;
+pub use versions::{Comparison, Measure, Significance, VersionSide};
 pub use waterfall::{Row, Seen, Waterfall};
 
 use crate::batch::Batch;
@@ -32,12 +32,12 @@ use traces::Traces;
 pub struct Fold {
     services: BTreeMap<Arc<str>, Service>,
     traces: Traces,
-    counts: Counts,
+    counts: LossCounts,
 }
 
 /// What is known to be missing or wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct LossCounts {
     /// Requests that are only counted: there were more than are recorded in detail, or a queue was full.
     pub dropped: u64,
     /// Spans of requests whose beginning or whole never came.
@@ -91,7 +91,7 @@ impl Fold {
     }
 
     /// The slowest request of the last `window`, and the latest.
-    pub fn waterfalls(&self, window: Duration, now: Duration) -> Kept {
+    pub fn waterfalls(&self, window: Duration, now: Duration) -> KeptTraces {
         self.traces.kept(window, now + LONGEST_WINDOW)
     }
 
@@ -101,8 +101,8 @@ impl Fold {
     }
 
     /// What is missing or wrong so far.
-    pub fn counts(&self) -> Counts {
-        Counts { lost: self.traces.lost, late: self.traces.late, ..self.counts }
+    pub fn counts(&self) -> LossCounts {
+        LossCounts { lost: self.traces.lost, late: self.traces.late, ..self.counts }
     }
 
     /// Forgets a service that is gone.

@@ -24,7 +24,7 @@ pub use config::{CONFIG_VARIABLE, Config, Limits, Outside, Peer, Swap, TOKEN_VAR
 pub use error_chain::error_chain;
 pub use moved::{Moved, Shift};
 pub use route::{Expression, Literal, Route, RouteError};
-pub use span::{Call, Method, Parts, Span, SpanId, Status, TraceId};
+pub use span::{Method, Parts, Span, SpanId, Status, TraceId, UpstreamCall};
 
 /// Exit code of a host whose address is taken: the errno of EADDRINUSE on Linux.
 pub const ADDRESS_IN_USE: u8 = 98;

@@ -4,16 +4,16 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::body::{Body, Called, Outcome};
+use crate::body::{Body, Outcome, RecordedCall};
 
 /// A line of what a host recorded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Line {
+pub enum RecordLine {
     /// A request that ended.
     Visit(Box<Visit>),
     /// The state before a call.
-    Keyframe(Keyframe),
+    Keyframe(StateKeyframe),
 }
 
 /// A request at one service.
@@ -28,7 +28,7 @@ pub struct Visit {
     pub parent: Option<String>,
     /// Where it came into the app: what it brought.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub entry: Option<Entry>,
+    pub entry: Option<Arrival>,
     /// The service, by its Rust name.
     pub service: String,
     /// When it came, in nanoseconds since 1970.
@@ -45,7 +45,7 @@ pub struct Visit {
 
 /// What came with a request from outside.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct Arrival {
     /// The route it asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,
@@ -68,12 +68,12 @@ pub struct Run {
     pub sequence: u64,
     /// Calls its body made, in the order in which they ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub calls: Vec<Called>,
+    pub calls: Vec<RecordedCall>,
 }
 
 /// The placed state of a service as it was before a call.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Keyframe {
+pub struct StateKeyframe {
     /// The service, by its Rust name.
     pub service: String,
     /// The number of the call.
@@ -82,7 +82,7 @@ pub struct Keyframe {
     pub states: Vec<(String, String, Box<RawValue>)>,
 }
 
-impl PartialEq for Keyframe {
+impl PartialEq for StateKeyframe {
     fn eq(&self, other: &Self) -> bool {
         let states = |frame: &Self| {
             let texts =

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::body::{Body, Called, Outcome};
+use crate::body::{Body, Outcome, RecordedCall};
 
-/// What is asked of the process; an [`Answer`] follows each.
+/// What is asked of the process; an [`ReplayAnswer`] follows each.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ask {
@@ -36,7 +36,7 @@ pub enum Ask {
         /// In the order of its parameters.
         inputs: Vec<Body>,
         /// What answers the calls that its body makes: where service and inputs are the same, in this order.
-        stand_ins: Vec<Called>,
+        stand_ins: Vec<RecordedCall>,
         /// How long it may take, in milliseconds.
         timeout_ms: u64,
     },
@@ -50,13 +50,13 @@ pub enum Ask {
 /// What the process says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Answer {
+pub enum ReplayAnswer {
     /// To [`Ask::Load`].
     Loaded(Loaded),
     /// To [`Ask::Restore`].
     Restored,
     /// To [`Ask::Run`].
-    Ran(Ran),
+    Ran(RunResult),
     /// To [`Ask::Forget`].
     Forgotten,
     /// To any of them, also when nobody asks: the function, or its library as it was opened, did what the sandbox does
@@ -85,12 +85,12 @@ pub struct Loaded {
 
 /// What a run came to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Ran {
+pub struct RunResult {
     /// How it ended. `deadline`: it went on, so the process ends with this answer. `not-recorded`: its body made a call
     /// that no stand-in answers.
     pub end: Outcome,
     /// Nanoseconds in the function.
     pub function_ns: u64,
     /// The calls its body made, in their order.
-    pub calls: Vec<Called>,
+    pub calls: Vec<RecordedCall>,
 }

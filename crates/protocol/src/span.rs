@@ -47,12 +47,12 @@ pub struct Span {
     /// Bytes of the answer's body.
     pub sent: u64,
     /// Its calls to other services, as they began.
-    pub calls: Vec<Call>,
+    pub calls: Vec<UpstreamCall>,
 }
 
 /// A call to another service, as the caller saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
+pub struct UpstreamCall {
     /// Itself: the parent of the other service's span.
     pub id: SpanId,
     /// The service called, by its Rust name.
@@ -158,7 +158,7 @@ impl Span {
     }
 }
 
-impl Call {
+impl UpstreamCall {
     /// Nanoseconds in which bytes travelled: what the caller waited less what the other service says it took. Both
     /// are durations, so clocks that differ between hosts cannot show here. None where there was no answer.
     pub fn network(&self) -> Option<u64> {
@@ -256,8 +256,8 @@ pub(crate) mod tests {
         }
     }
 
-    pub(crate) fn call(service: &str, id: u64, begun: u64, took: u64, server: Option<u64>) -> Call {
-        Call {
+    pub(crate) fn call(service: &str, id: u64, begun: u64, took: u64, server: Option<u64>) -> UpstreamCall {
+        UpstreamCall {
             id: SpanId::new(id).unwrap(),
             service: service.into(),
             address: format!("{service}:80").into(),

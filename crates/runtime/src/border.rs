@@ -1,7 +1,7 @@
 //! The border between a host and a service library: C calling convention, bytes in and out, no Rust type across.
 //!
 //! A service is compiled to a shared library of its own. It exports one symbol, [`SYMBOL`], a function that
-//! returns the library's [`Library`] table; the host hands its own [`Host`] table to [`Library::open`]. Both
+//! returns the library's [`Library`] table; the host hands its own [`HostTable`] table to [`Library::open`]. Both
 //! sides may carry different copies of every Rust crate, the standard library included, so nothing but the
 //! `repr(C)` types of this file passes, and memory is freed by the side that made it.
 
@@ -10,11 +10,11 @@ use std::ffi::c_void;
 /// The border's version. A library that speaks another one is not taken over.
 pub const VERSION: u32 = 3;
 
-/// The one symbol a service library exports: an [`Entry`].
+/// The one symbol a service library exports: an [`EntryPoint`].
 pub const SYMBOL: &str = "dyninka_service";
 
 /// The type of the exported symbol.
-pub type Entry = unsafe extern "C" fn() -> *const Library;
+pub type EntryPoint = unsafe extern "C" fn() -> *const Library;
 
 /// Borrowed bytes, valid for the length of the call that passes them.
 #[repr(C)]
@@ -72,7 +72,7 @@ pub type Done = unsafe extern "C" fn(context: *mut c_void, outcome: CallOutcome)
 /// What the host offers to a library.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
-pub struct Host {
+pub struct HostTable {
     /// [`VERSION`] of the host.
     pub version: u32,
     /// Calls another service of the app from a function's body. `request` is the number the caller was started
@@ -97,10 +97,10 @@ pub struct Library {
     /// A [`Description`] as JSON.
     pub describe: unsafe extern "C" fn() -> Buffer,
     /// Called once before anything else but `describe`. `Value` when the library can serve.
-    pub open: unsafe extern "C" fn(host: *const Host) -> CallOutcome,
+    pub open: unsafe extern "C" fn(host: *const HostTable) -> CallOutcome,
     /// Runs the function on `inputs`, JSON values in the order of [`Description::inputs`]. A library without a
     /// Tokio runtime of its own, and any synchronous function, calls `done` before it returns: call it where
-    /// blocking is allowed. `request` is told to [`Host::call`] and may be cancelled by [`Library::cancel`].
+    /// blocking is allowed. `request` is told to [`HostTable::call`] and may be cancelled by [`Library::cancel`].
     pub start: unsafe extern "C" fn(request: u64, inputs: *const Slice, count: usize, done: Done, context: *mut c_void),
     /// Gives up an asynchronous call that runs under this number; its `done` is then never called, or was already.
     /// Answers whether it will never be called. Synchronous functions cannot be given up: `false`.

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 
 /// A service fed by others: a step of the chain in `main`. A filtered value is taken off: nothing later runs on it.
 #[must_use = "a flow does nothing until it is run"]
-pub struct Flow<T>(Pin<Box<dyn Future<Output = Result<T, Stop>> + Send>>);
+pub struct FlowStep<T>(Pin<Box<dyn Future<Output = Result<T, Stop>> + Send>>);
 
 /// Why a flow ended without a value.
 #[derive(Debug)]
@@ -27,10 +27,10 @@ pub enum Stop {
 /// Whatever can feed an input of type `T`: a value, a service that returns it, one that returns it or filters.
 pub trait Upstream<T>: Sized {
     /// The flow that brings it.
-    fn into_flow(self) -> Flow<T>;
+    fn into_flow(self) -> FlowStep<T>;
 }
 
-impl<T> Flow<T> {
+impl<T> FlowStep<T> {
     fn new(value: impl Future<Output = Result<T, Stop>> + Send + 'static) -> Self {
         Self(Box::pin(value))
     }
@@ -45,78 +45,78 @@ impl<T> Flow<T> {
     }
 }
 
-impl<T> std::fmt::Debug for Flow<T> {
+impl<T> std::fmt::Debug for FlowStep<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Flow").finish_non_exhaustive()
+        f.debug_struct("FlowStep").finish_non_exhaustive()
     }
 }
 
-impl<T> Upstream<T> for Flow<T> {
+impl<T> Upstream<T> for FlowStep<T> {
     fn into_flow(self) -> Self {
         self
     }
 }
 
 impl<T: Send + 'static> Upstream<T> for T {
-    fn into_flow(self) -> Flow<T> {
-        Flow::new(std::future::ready(Ok(self)))
+    fn into_flow(self) -> FlowStep<T> {
+        FlowStep::new(std::future::ready(Ok(self)))
     }
 }
 
 // An optional input is fed by what is there: `null` never travels along a flow, it is filtered.
 impl<T: Send + 'static> Upstream<Option<T>> for T {
-    fn into_flow(self) -> Flow<Option<T>> {
+    fn into_flow(self) -> FlowStep<Option<T>> {
         Some(self).into_flow()
     }
 }
 
-impl<T: 'static> Upstream<Option<T>> for Flow<T> {
-    fn into_flow(self) -> Flow<Option<T>> {
-        Flow::new(async move { self.0.await.map(Some) })
+impl<T: 'static> Upstream<Option<T>> for FlowStep<T> {
+    fn into_flow(self) -> FlowStep<Option<T>> {
+        FlowStep::new(async move { self.0.await.map(Some) })
     }
 }
 
 // A literal feeds what its JSON reads as.
 impl Upstream<String> for &str {
-    fn into_flow(self) -> Flow<String> {
+    fn into_flow(self) -> FlowStep<String> {
         self.to_owned().into_flow()
     }
 }
 
 impl Upstream<String> for char {
-    fn into_flow(self) -> Flow<String> {
+    fn into_flow(self) -> FlowStep<String> {
         self.to_string().into_flow()
     }
 }
 
 impl Upstream<f64> for i32 {
-    fn into_flow(self) -> Flow<f64> {
+    fn into_flow(self) -> FlowStep<f64> {
         f64::from(self).into_flow()
     }
 }
 
 impl<T: Send + 'static, const N: usize> Upstream<Vec<T>> for [T; N] {
-    fn into_flow(self) -> Flow<Vec<T>> {
+    fn into_flow(self) -> FlowStep<Vec<T>> {
         Vec::from(self).into_flow()
     }
 }
 
 impl<T: 'static> Upstream<T> for Call<T> {
-    fn into_flow(self) -> Flow<T> {
-        Flow::new(async move { self.await.map_err(Stop::Failed) })
+    fn into_flow(self) -> FlowStep<T> {
+        FlowStep::new(async move { self.await.map_err(Stop::Failed) })
     }
 }
 
 impl<T: 'static> Upstream<T> for Call<Option<T>> {
-    fn into_flow(self) -> Flow<T> {
+    fn into_flow(self) -> FlowStep<T> {
         let service = Call::service(&self);
-        Flow::new(async move { self.await.map_err(Stop::Failed)?.ok_or(Stop::Filtered(service)) })
+        FlowStep::new(async move { self.await.map_err(Stop::Failed)?.ok_or(Stop::Filtered(service)) })
     }
 }
 
 /// One input of a step while all of them are fetched at the same time.
 pub struct Branch<T> {
-    flow: Flow<T>,
+    flow: FlowStep<T>,
     value: Option<T>,
 }
 
@@ -150,14 +150,14 @@ pub fn step<T, B, U>(
     branches: B,
     mut fetched: impl FnMut(&mut B, &mut Context<'_>) -> Result<bool, Stop> + Send + 'static,
     call: impl FnOnce(B) -> Result<U, Stop> + Send + 'static,
-) -> Flow<T>
+) -> FlowStep<T>
 where
     T: 'static,
     B: Send + 'static,
     U: Upstream<T> + Send + 'static,
 {
     let mut branches = branches;
-    Flow::new(async move {
+    FlowStep::new(async move {
         std::future::poll_fn(|context| match fetched(&mut branches, context) {
             Ok(true) => Poll::Ready(Ok(())),
             Ok(false) => Poll::Pending,
@@ -169,7 +169,7 @@ where
 }
 
 /// Runs a chain once: its value as JSON on stdout, a filtered or failed one in words on stderr.
-pub fn run<T: Serialize>(flow: Flow<T>) -> ExitCode {
+pub fn run<T: Serialize>(flow: FlowStep<T>) -> ExitCode {
     match block_on(flow.0) {
         Ok(value) => match serde_json::to_string(&value) {
             Ok(json) => match writeln!(std::io::stdout(), "{json}") {

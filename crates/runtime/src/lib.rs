@@ -18,7 +18,7 @@ pub use dyninka_macros::{main, placed, service};
 
 pub use call::Call;
 pub use error::{Error, Result};
-pub use flow::Flow;
+pub use flow::FlowStep;
 #[doc(hidden)]
 pub use flow::{Branch, Stop, Upstream, run, step};
 pub use placed::Placed;

@@ -20,13 +20,13 @@ use std::time::Instant;
 
 use serde::de::DeserializeOwned;
 
-pub use answer::{Answer, value};
+pub use answer::{CallAnswer, value};
 pub use returned::{Fallible, IsFailing, IsFailingOrFiltering, IsFiltering, IsPlain, Returned};
 pub use state::{Json, Opaque, Probe, State};
 pub use table::register;
 
 /// A service as its library knows it.
-pub struct Service {
+pub struct LibraryService {
     /// Rust name.
     pub name: &'static str,
     /// `service@hash`.
@@ -36,7 +36,7 @@ pub struct Service {
     /// `async fn`.
     pub is_async: bool,
     /// Reads the inputs and runs the function, or makes the future that does.
-    pub call: fn(Inputs<'_>) -> Result<Running, Answer>,
+    pub call: fn(Inputs<'_>) -> Result<RunningCall, CallAnswer>,
     /// Its placed state.
     pub states: &'static [State],
 }
@@ -53,11 +53,11 @@ pub const fn plain(name: &'static str) -> &'static str {
 }
 
 /// A call that was begun.
-pub enum Running {
+pub enum RunningCall {
     /// It is over.
-    Done(Answer),
+    Done(CallAnswer),
     /// It goes on.
-    Future(Pin<Box<dyn Future<Output = Answer> + Send>>),
+    Future(Pin<Box<dyn Future<Output = CallAnswer> + Send>>),
 }
 
 /// The inputs of a call, as JSON, taken in order.
@@ -69,13 +69,13 @@ pub struct Inputs<'a> {
 
 impl<'a> Inputs<'a> {
     /// Reads the next input as its type.
-    pub fn take<T: DeserializeOwned>(&mut self) -> Result<T, Answer> {
+    pub fn take<T: DeserializeOwned>(&mut self) -> Result<T, CallAnswer> {
         let (name, json) = self.advance()?;
         let read = |json: &[u8]| serde_json::from_slice::<T>(json).err();
         serde_json::from_slice(json).map_err(|error| answer::rejected(name, &place::path(json, &error, read), &error))
     }
 
-    fn advance(&mut self) -> Result<(&'static str, &'a [u8]), Answer> {
+    fn advance(&mut self) -> Result<(&'static str, &'a [u8]), CallAnswer> {
         let name = self.names.get(self.next).copied().unwrap_or_default();
         let slice = self.values.get(self.next).ok_or_else(|| answer::missing(name))?;
         self.next += 1;

@@ -9,14 +9,14 @@ use std::task::{Context, Poll, Waker};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::border::{CallOutcome, Host, Kind, Slice};
+use crate::border::{CallOutcome, HostTable, Kind, Slice};
 use crate::call::Call;
 use crate::error::{Error, Result};
 
-static HOST: OnceLock<Host> = OnceLock::new();
+static HOST: OnceLock<HostTable> = OnceLock::new();
 
 /// Notes the host this library is loaded by.
-pub(crate) fn attach(host: Host) {
+pub(crate) fn attach(host: HostTable) {
     HOST.get_or_init(|| host);
 }
 

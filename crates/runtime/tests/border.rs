@@ -5,7 +5,7 @@
 use std::ffi::c_void;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use dyninka::border::{self, CallOutcome, Description, Done, Host, Kind, Library, Slice};
+use dyninka::border::{self, CallOutcome, Description, Done, HostTable, Kind, Library, Slice};
 use dyninka::{Error, Placed, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -68,7 +68,7 @@ unsafe extern "C" fn host_call(
 fn library() -> &'static Library {
     // SAFETY: the table of this very program.
     let library = unsafe { &*dyninka_service_table() };
-    let host = Host { version: border::VERSION, call: host_call };
+    let host = HostTable { version: border::VERSION, call: host_call };
     // SAFETY: as the border says.
     let opened = unsafe { (library.open)(&host) };
     assert_eq!(opened.kind, Kind::Value);

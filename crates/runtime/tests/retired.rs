@@ -6,7 +6,7 @@
 use std::ffi::c_void;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use dyninka::border::{self, CallOutcome, Done, Host, Kind, Library, Slice};
+use dyninka::border::{self, CallOutcome, Done, HostTable, Kind, Library, Slice};
 
 async fn forever() -> u8 {
     std::future::pending().await
@@ -42,10 +42,10 @@ fn every_call_is_answered_once() {
     // SAFETY: the table of this very program.
     let library = unsafe { &*entry() };
     // SAFETY: as the border says.
-    let opened = unsafe { (library.open)(&Host { version: border::VERSION + 1, call: nobody }) };
+    let opened = unsafe { (library.open)(&HostTable { version: border::VERSION + 1, call: nobody }) };
     assert_eq!(opened.kind, Kind::Failed);
     // SAFETY: as the border says.
-    let opened = unsafe { (library.open)(&Host { version: border::VERSION, call: nobody }) };
+    let opened = unsafe { (library.open)(&HostTable { version: border::VERSION, call: nobody }) };
     assert_eq!(opened.kind, Kind::Value);
 
     let first = begin(library, 1);

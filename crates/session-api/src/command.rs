@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::push::Push;
+use crate::push::PushView;
 use crate::verdict::Verdict;
 
 /// Something to do. Its JSON form carries the kind in `command`.
@@ -17,14 +17,14 @@ pub enum Command {
     /// Call a service once.
     Invoke {
         /// What to call, and with what.
-        call: Call,
+        call: CallTree,
     },
     /// Call many times, one after the other, and answer with percentiles.
     Time {
         /// How often.
         count: u32,
         /// What to call, and with what.
-        call: Call,
+        call: CallTree,
     },
     /// The placed values of a service.
     State {
@@ -168,7 +168,7 @@ pub enum Then {
 
 /// A service and what feeds it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Call {
+pub struct CallTree {
     /// Rust name.
     pub service: String,
     /// What feeds each input, in order; none: as the app's flow has it.
@@ -183,7 +183,7 @@ pub enum Feed {
     /// A value.
     Value(Value),
     /// Another service's answer.
-    Call(Call),
+    Call(CallTree),
 }
 
 /// An answer. Its JSON form carries the kind in `answer`.
@@ -207,12 +207,12 @@ pub enum Answer {
     /// The recordings there are.
     Recordings {
         /// By name.
-        recordings: Vec<Kept>,
+        recordings: Vec<SavedRecording>,
     },
     /// A recorded request.
     Stepped {
         /// Its hops, each after those its inputs came from.
-        steps: Vec<Step>,
+        steps: Vec<ReplayStep>,
         /// What the function comes to on other inputs, where they were given.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         again: Option<Value>,
@@ -220,7 +220,7 @@ pub enum Answer {
     /// What a push or rollback would do, or that it begins, or why it does not: its stage says so.
     Planned {
         /// All of it.
-        push: Box<Push>,
+        push: Box<PushView>,
     },
     /// It is done.
     Done {
@@ -270,7 +270,7 @@ pub struct CalledHop {
 
 /// A recording.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Kept {
+pub struct SavedRecording {
     /// Its folder's name.
     pub name: String,
     /// The app's.
@@ -288,7 +288,7 @@ pub struct Kept {
 
 /// A function's part in a recorded request. What is no value is an object such as `{"end":"filtered"}`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Step {
+pub struct ReplayStep {
     /// From 1.
     pub number: u64,
     /// Rust name.
@@ -304,7 +304,7 @@ pub struct Step {
 }
 
 /// `1 map@1234 (2.5) -> 5.0, 1.2 µs in the function`.
-impl Display for Step {
+impl Display for ReplayStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { number, version, inputs, end, function_ns, .. } = self;
         let inputs: Vec<String> = inputs.iter().map(Value::to_string).collect();
@@ -314,7 +314,7 @@ impl Display for Step {
 }
 
 /// `lunch: 120 requests, 45000 bytes`.
-impl Display for Kept {
+impl Display for SavedRecording {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, requests, lost, bytes, why, .. } = self;
         match why {
@@ -336,14 +336,14 @@ pub struct Timed {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_error: Option<Called>,
     /// Seen from the session.
-    pub total: Spread,
+    pub total: LatencySpread,
     /// Per service, the one that was called first: all of it, and in the function.
-    pub hops: Vec<(String, Spread, Spread)>,
+    pub hops: Vec<(String, LatencySpread, LatencySpread)>,
 }
 
 /// Milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Spread {
+pub struct LatencySpread {
     /// Half of them.
     pub p50: f64,
     /// Nine of ten.

@@ -25,20 +25,20 @@ mod shape;
 mod token;
 mod verb;
 
-pub use answers::{Answers, Kept, NoAnswers};
+pub use answers::{AnswerHistory, Answers, NoAnswers};
 pub use complete::{Candidate, complete, expected};
 pub use doubt::{Doubt, doubts};
 pub use help::{TOPICS, help};
 pub use mistake::Mistake;
 pub use route::route;
-pub use token::{Kind, Token, is_complete, tokens};
+pub use token::{Token, TokenKind, is_complete, tokens};
 
-use crate::command::{Call, Command, Feed};
+use crate::command::{CallTree, Command, Feed};
 use crate::snapshot::Snapshot;
 
 /// What a line means. Its `Display` is a line that means the same.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Line {
+pub enum Meaning {
     /// Something the session does.
     Say(Command),
     /// Something the face shows, from the snapshot or from what it keeps.
@@ -69,7 +69,7 @@ pub enum Show {
     /// The route header of a call.
     Route {
         /// The call.
-        call: Call,
+        call: CallTree,
     },
     /// A value as a table.
     Table {
@@ -91,7 +91,7 @@ pub enum Show {
 }
 
 /// What a line means, seen from a session. Blank lines mean nothing: leave them out with [`is_blank`].
-pub fn parse(line: &str, snapshot: &Snapshot, history: &dyn Answers) -> Result<Line, Mistake> {
+pub fn parse(line: &str, snapshot: &Snapshot, history: &dyn Answers) -> Result<Meaning, Mistake> {
     meaning::read(line, snapshot, history).map_err(|mistake| mistake.in_characters(line))
 }
 

@@ -24,11 +24,11 @@ mod schema;
 pub mod snapshot;
 pub mod verdict;
 
-pub use app::{Diagnostic, Place as SourcePlace, Severity};
+pub use app::{Diagnostic, Severity, SourcePlace};
 pub use client::{Client, ClientError, Lines};
 pub use command::{Answer, Command};
 pub use log_line::LogLine;
 pub use printable::{is_unseen, joins, printable, printable_json, written_out};
-pub use report::{Address, Fate, Report, Taken, Waterfall};
+pub use report::{EditTimes, Fate, Report, ServiceAddress, Taken};
 pub use schema::schema;
 pub use snapshot::Snapshot;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// What was measured of one service.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Hop {
+pub struct MeasuredHop {
     /// Over the last stretches of time, shortest first: ten seconds, a minute, five minutes.
     pub windows: Vec<Window>,
     /// Requests of each of the last 60 seconds, oldest first.
@@ -17,7 +17,7 @@ pub struct Hop {
     /// The services it does not try to connect to for now: their circuits are open.
     pub open: Vec<String>,
     /// Before and after the last edit that changed the service.
-    pub edit: Option<Comparison>,
+    pub edit: Option<HopComparison>,
 }
 
 /// One service over one stretch of time.
@@ -32,22 +32,22 @@ pub struct Window {
     /// Requests a second.
     pub rate: f64,
     /// From the first byte of a request to the last of its answer.
-    pub total: Percentiles,
+    pub total: HopPercentiles,
     /// In the user's function, without what it waited for.
-    pub function: Percentiles,
+    pub function: HopPercentiles,
     /// Waiting for upstream services, network included.
-    pub upstream: Percentiles,
+    pub upstream: HopPercentiles,
     /// On the wire to upstream services: what was waited for less what they say they took.
-    pub network: Percentiles,
+    pub network: HopPercentiles,
     /// Everything else: our own work.
-    pub overhead: Percentiles,
+    pub overhead: HopPercentiles,
     /// Requests by total time: the upper end of a bucket and how many fell into it, in rising order.
     pub histogram: Vec<(u64, u64)>,
 }
 
 /// Percentiles.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Percentiles {
+pub struct HopPercentiles {
     /// Half of them.
     pub p50: u64,
     /// Nine of ten.
@@ -60,7 +60,7 @@ pub struct Percentiles {
 
 /// Function times before and after an edit, in nanoseconds: many functions take less than a microsecond.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Comparison {
+pub struct HopComparison {
     /// The edit.
     pub edit: u64,
     /// Median before.
@@ -72,13 +72,13 @@ pub struct Comparison {
     /// Samples since.
     pub after_n: u64,
     /// What the samples support.
-    pub verdict: Verdict,
+    pub verdict: SpeedVerdict,
 }
 
 /// What two samples support.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum SpeedVerdict {
     /// Neither, or too few samples.
     #[default]
     NoEvidence,
@@ -100,12 +100,12 @@ pub struct Trace {
     /// Whether parts are missing.
     pub partial: bool,
     /// Its parts, each after the one that asked for it.
-    pub spans: Vec<Span>,
+    pub spans: Vec<MeasuredSpan>,
 }
 
 /// A service's part of a request.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Span {
+pub struct MeasuredSpan {
     /// Rust name.
     pub service: String,
     /// `service@hash`.

@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 
 /// A push or rollback of this session, from its preparation to its end. Times are milliseconds since the session began.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Push {
+pub struct PushView {
     /// Counts the pushes and rollbacks of this session, from 1.
     pub push: u64,
     /// What is done.
-    pub act: Act,
+    pub act: PushAct,
     /// The edit whose text is pushed; 0 is the start.
     pub edit: u64,
     /// When it was asked for.
@@ -23,7 +23,7 @@ pub struct Push {
     pub stage: Stage,
     /// Where it goes, once the cluster answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub target: Option<Target>,
+    pub target: Option<PushTarget>,
     /// What is done with each service and how that stands, upstreams before those who call them.
     pub services: Vec<Roll>,
     /// Image layers that have to travel.
@@ -46,7 +46,7 @@ pub struct Push {
 /// What is done on a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "act", rename_all = "snake_case")]
-pub enum Act {
+pub enum PushAct {
     /// The app as it was loaded last is brought there.
     #[default]
     Push,
@@ -104,7 +104,7 @@ pub enum Stage {
 
 /// A namespace of a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Target {
+pub struct PushTarget {
     /// The context of the kubeconfig.
     pub context: String,
     /// The namespace.
@@ -192,7 +192,7 @@ pub enum RollState {
     PutBack,
 }
 
-impl Push {
+impl PushView {
     /// Whether it is neither asked about nor at its end: no other can begin.
     pub fn is_busy(&self) -> bool {
         matches!(self.stage, Stage::Preparing | Stage::Underway | Stage::Stopping)
@@ -219,7 +219,7 @@ impl Push {
     /// What would be done, in lines: where, with each service what and why, and what travels.
     pub fn plan(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        if let Some(Target { context, namespace, server, cluster }) = &self.target {
+        if let Some(PushTarget { context, namespace, server, cluster }) = &self.target {
             lines
                 .push(format!("{} to {context}, namespace {namespace} ({server}, cluster {cluster})", self.act.word()));
         }
@@ -279,7 +279,7 @@ fn digest(image: &str) -> &str {
     digest.get(..12).unwrap_or(digest)
 }
 
-impl Act {
+impl PushAct {
     /// `push` or `rollback`.
     pub fn word(&self) -> &'static str {
         match self {
@@ -290,7 +290,7 @@ impl Act {
 }
 
 /// `context / namespace`.
-impl Display for Target {
+impl Display for PushTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} / {}", self.context, self.namespace)
     }

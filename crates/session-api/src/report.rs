@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::push::{Push, RollState};
+use crate::push::{PushView, RollState};
 use crate::verdict::Verdict;
 
 /// One event. Its JSON form carries the kind in `event`.
@@ -44,7 +44,7 @@ pub enum Report {
         /// `docker` or `process`.
         backend: String,
         /// Every service, in the order of the file.
-        services: Vec<Address>,
+        services: Vec<ServiceAddress>,
         /// Milliseconds since the session began.
         ms: f64,
     },
@@ -67,7 +67,7 @@ pub enum Report {
         /// Whether services feed each other in another way now.
         flow: bool,
         /// Where the time went.
-        ms: Waterfall,
+        ms: EditTimes,
     },
     /// What recorded inputs say of a service's new code, once it is live.
     Verdict {
@@ -113,7 +113,7 @@ pub enum Report {
     Plan {
         /// All of it.
         #[serde(flatten)]
-        push: Box<Push>,
+        push: Box<PushView>,
     },
     /// A service of a push goes on.
     Pushing {
@@ -129,7 +129,7 @@ pub enum Report {
     Pushed {
         /// All of it.
         #[serde(flatten)]
-        push: Box<Push>,
+        push: Box<PushView>,
     },
     /// A line a service wrote.
     Log {
@@ -208,7 +208,7 @@ pub enum Fate {
 /// Milliseconds of an edit, which add up to `total`: from the first sign of the save to the first answer of the new code,
 /// which is to the session's own question whether it is ready.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Waterfall {
+pub struct EditTimes {
     /// Until the files rested.
     pub settle: f64,
     /// Reading and comparing.
@@ -225,7 +225,7 @@ pub struct Waterfall {
 
 /// Where a service can be called from here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Address {
+pub struct ServiceAddress {
     /// Rust name.
     pub name: String,
     /// Ends in `/`.

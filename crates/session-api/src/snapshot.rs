@@ -7,9 +7,9 @@ use app::Diagnostic;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::measured::{Hop, Trace};
-use crate::push::Push;
-use crate::report::{Fate, Waterfall};
+use crate::measured::{MeasuredHop, Trace};
+use crate::push::PushView;
+use crate::report::{EditTimes, Fate};
 use crate::verdict::Judgement;
 
 /// A session at one moment. Times are milliseconds since the session began, on a clock that never jumps.
@@ -32,13 +32,13 @@ pub struct Snapshot {
     /// The latest edit; 0 is the start.
     pub edit: u64,
     /// Every service, in the order of the file.
-    pub services: Vec<Service>,
+    pub services: Vec<ServiceView>,
     /// The tail of `main` as a route, such as `moving_avg(map(filter(get)))`.
     pub flow: Option<String>,
     /// Which service feeds which input of which.
-    pub edges: Vec<Edge>,
+    pub edges: Vec<FlowEdge>,
     /// What the user's types look like, for completion: every struct and enum that an input or a placed value reaches.
-    pub types: BTreeMap<String, Shape>,
+    pub types: BTreeMap<String, TypeShape>,
     /// Every edit so far, oldest first; the oldest of very many are forgotten.
     pub edits: Vec<EditLine>,
     /// The context that a push goes to where none is named; none: no kubeconfig names one.
@@ -46,7 +46,7 @@ pub struct Snapshot {
     pub cluster: Option<String>,
     /// Every push and rollback of this session, oldest first; the last may be under way.
     #[serde(default)]
-    pub pushes: Vec<Push>,
+    pub pushes: Vec<PushView>,
     /// How long the session's edits took from save to first answer.
     pub totals: Totals,
     /// What is wrong with the file as it stands, errors first. Empty once it is mended.
@@ -54,7 +54,7 @@ pub struct Snapshot {
     /// What the user should know, oldest first; the oldest of very many are forgotten.
     pub notices: Vec<Notice>,
     /// Measured per service, by Rust name.
-    pub hops: BTreeMap<String, Hop>,
+    pub hops: BTreeMap<String, MeasuredHop>,
     /// Requests kept whole: the slowest of the last minutes first, then the latest.
     pub traces: Vec<Trace>,
     /// Requests that were counted but not measured in detail, or whose detail was lost on its way here.
@@ -111,7 +111,7 @@ pub enum Phase {
 
 /// A service.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Service {
+pub struct ServiceView {
     /// Rust name.
     pub name: String,
     /// How it does.
@@ -123,11 +123,11 @@ pub struct Service {
     /// Where it can be called from here.
     pub url: Option<String>,
     /// Its inputs, in order.
-    pub inputs: Vec<Field>,
+    pub inputs: Vec<StateField>,
     /// Its return type, as written.
     pub output: String,
     /// Its placed values, and what the last takeover did with each.
-    pub placed: BTreeMap<String, Placed>,
+    pub placed: BTreeMap<String, PlacedState>,
     /// How often its host was started again after it went down.
     pub restarts: u32,
     /// Why it is down or broken, in words.
@@ -155,7 +155,7 @@ pub enum Condition {
 
 /// A placed value.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Placed {
+pub struct PlacedState {
     /// Its type, as written.
     #[serde(rename = "type")]
     pub ty: String,
@@ -165,7 +165,7 @@ pub struct Placed {
 
 /// A named value of a type.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Field {
+pub struct StateField {
     /// Its name.
     pub name: String,
     /// Its type, as written.
@@ -176,16 +176,16 @@ pub struct Field {
 /// A type of the user's, as JSON sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Shape {
+pub enum TypeShape {
     /// An object with these fields.
-    Struct(Vec<Field>),
+    Struct(Vec<StateField>),
     /// One of these; a name without fields is a string.
     Enum(Vec<String>),
 }
 
 /// One service feeds another.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Edge {
+pub struct FlowEdge {
     /// The one that answers.
     pub from: String,
     /// The one that asks.
@@ -202,13 +202,13 @@ pub struct EditLine {
     /// When it was saved.
     pub at_ms: u64,
     /// What became of it.
-    pub outcome: Outcome,
+    pub outcome: EditOutcome,
     /// The services it changed.
     pub services: Vec<EditedService>,
     /// Whether services feed each other in another way since.
     pub flow: bool,
     /// Where its time went, once it is live.
-    pub ms: Option<Waterfall>,
+    pub ms: Option<EditTimes>,
     /// What recorded inputs say of it, once it is live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judgement: Option<Judgement>,
@@ -228,7 +228,7 @@ pub struct EditedService {
 /// What became of an edit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Outcome {
+pub enum EditOutcome {
     /// Being built or taken over.
     Open,
     /// Serves.
@@ -271,7 +271,7 @@ pub struct Notice {
 
 impl Snapshot {
     /// A service by its Rust name.
-    pub fn service(&self, name: &str) -> Option<&Service> {
+    pub fn service(&self, name: &str) -> Option<&ServiceView> {
         self.services.iter().find(|service| service.name == name)
     }
 }

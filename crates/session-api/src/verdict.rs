@@ -18,21 +18,21 @@ pub struct Verdict {
     pub now: String,
     /// Of the service itself.
     #[serde(flatten)]
-    pub findings: Findings,
+    pub findings: FunctionVerdict,
     /// Services further on that got other values for it, as far as it makes a difference.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub downstream: BTreeMap<String, Findings>,
+    pub downstream: BTreeMap<String, FunctionVerdict>,
     /// The new code takes longer on the same inputs, as far as the samples support that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub slower: Option<Pace>,
+    pub slower: Option<SpeedChange>,
     /// It takes less long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub faster: Option<Pace>,
+    pub faster: Option<SpeedChange>,
 }
 
 /// What the runs of one function came to. Each counts once: as same, as differing, as unstable, or as skipped.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Findings {
+pub struct FunctionVerdict {
     /// Recorded calls that were looked at.
     pub recorded: u64,
     /// Those that end as before.
@@ -72,7 +72,7 @@ pub struct Changed {
 
 /// Times before and now, on the same inputs in turns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Pace {
+pub struct SpeedChange {
     /// Median before, in nanoseconds in the function.
     pub was_ns: u64,
     /// Median now, in nanoseconds in the function.
@@ -125,7 +125,7 @@ impl Verdict {
 
     /// In one line: how many are the same, and the first that is not.
     pub fn words(&self) -> String {
-        let Findings { recorded, same, differ, unstable, ref changed, .. } = self.findings;
+        let FunctionVerdict { recorded, same, differ, unstable, ref changed, .. } = self.findings;
         if recorded == 0 {
             return "no recorded input to run".to_owned();
         }
@@ -151,7 +151,7 @@ impl Verdict {
             };
         }
         for (word, pace) in [("slower", self.slower), ("faster", self.faster)] {
-            if let Some(Pace { was_ns, now_ns, n, p }) = pace {
+            if let Some(SpeedChange { was_ns, now_ns, n, p }) = pace {
                 words += &format!("; {word}: {} µs, was {} µs (n {n}, p {p:.3})", micros(now_ns), micros(was_ns));
             }
         }
@@ -195,23 +195,24 @@ mod tests {
     #[test]
     fn a_line_says_how_many_differ_and_where_the_first_does() {
         let changed = vec![Changed { at: 12, path: "/value".into(), was: Some(json!(2.5)), now: Some(json!(5.0)) }];
-        let findings = Findings { recorded: 50, same: 47, differ: 3, changed, ..Findings::default() };
+        let findings = FunctionVerdict { recorded: 50, same: 47, differ: 3, changed, ..FunctionVerdict::default() };
         let mut verdict = Verdict { findings, ..Verdict::default() };
         assert_eq!(verdict.words(), "changed 3 of 50, first /value: was 2.5, now 5.0");
         assert!(verdict.differs());
-        verdict.downstream.insert("map".into(), Findings { recorded: 3, same: 3, ..Findings::default() });
-        verdict.slower = Some(Pace { was_ns: 1_000, now_ns: 2_500, n: 50, p: 0.001 });
+        verdict.downstream.insert("map".into(), FunctionVerdict { recorded: 3, same: 3, ..FunctionVerdict::default() });
+        verdict.slower = Some(SpeedChange { was_ns: 1_000, now_ns: 2_500, n: 50, p: 0.001 });
         let words = verdict.words();
         assert!(words.ends_with("; map the same; slower: 2.5 µs, was 1.0 µs (n 50, p 0.001)"), "{words}");
         let skipped = std::collections::BTreeMap::from([("it writes /x".to_owned(), 3)]);
-        verdict
-            .downstream
-            .insert("map".into(), Findings { recorded: 3, skipped: skipped.clone(), ..Findings::default() });
+        verdict.downstream.insert(
+            "map".into(),
+            FunctionVerdict { recorded: 3, skipped: skipped.clone(), ..FunctionVerdict::default() },
+        );
         assert!(verdict.words().contains("; map not replayed: it writes /x;"), "nothing of it was compared");
-        let findings = Findings { recorded: 3, skipped, ..Findings::default() };
+        let findings = FunctionVerdict { recorded: 3, skipped, ..FunctionVerdict::default() };
         let stopped = Verdict { findings, ..Verdict::default() };
         assert_eq!(stopped.words(), "none of 3 compared; 3 not replayed: it writes /x");
-        verdict.findings = Findings { recorded: 2, same: 1, unstable: 1, ..Findings::default() };
+        verdict.findings = FunctionVerdict { recorded: 2, same: 1, unstable: 1, ..FunctionVerdict::default() };
         assert!(verdict.words().starts_with("same 1 of 2; 1 differ from run to run"));
         assert_eq!(Verdict::default().words(), "no recorded input to run");
     }

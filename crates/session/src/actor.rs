@@ -2,10 +2,18 @@
 
 mod answer;
 mod close;
+pub(crate) mod control;
 mod exporter;
+mod follow;
 mod follow_host;
+mod front;
+mod install;
 mod keep_edit;
+pub(crate) mod load;
 mod push;
+pub(crate) mod pushing;
+mod restart;
+mod tools;
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -18,36 +26,34 @@ use futures_util::FutureExt;
 use local_cluster::{Backend, Program};
 use parking_lot::Mutex;
 use session_api::Report;
-use session_api::measured::Comparison;
+use session_api::measured::HopComparison;
 use session_api::snapshot::Snapshot;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 
+use crate::actor::control::Control;
+use crate::actor::tools::{Again, Tools};
 use crate::api;
-use crate::asking::{Ask, Desk};
-use crate::control::Control;
+use crate::api::asking::{Ask, Desk};
 use crate::effect::{Effect, Wanted};
 use crate::environment::Environments;
 use crate::event::Event;
-use crate::follow;
-use crate::home::Place;
-use crate::journal::Journal;
-use crate::judge;
-use crate::lock::Lock;
-use crate::measurer::{Measured, measure};
-use crate::options::Options;
+use crate::options::SessionOptions;
 use crate::queued::Queued;
-use crate::recorder::{self, Recorder};
-use crate::restart;
-use crate::running::Running;
+use crate::recording::judge;
+use crate::recording::recorder::{self, Recorder};
 use crate::session::StartError;
 use crate::state::{Settings, State};
+use crate::store::home::AppPlace;
+use crate::store::journal::Journal;
+use crate::store::lock::Lock;
+use crate::store::running::RunningSession;
+use crate::store::texts::Texts;
+use crate::store::timeline::Timeline;
+use crate::telemetry::measurer::{Measured, measure};
 use crate::telemetry::{Followed, Recorded};
-use crate::texts::Texts;
-use crate::timeline::Timeline;
-use crate::tools::{Again, Tools};
 
 /// Libraries kept over all apps, in bytes.
 const KEEP_LIBRARIES: u64 = 2 << 30;
@@ -105,8 +111,8 @@ pub(crate) struct Actor {
 
 impl Actor {
     pub(crate) fn new(
-        options: Options,
-        place: Place,
+        options: SessionOptions,
+        place: AppPlace,
         lock: Lock,
         token: String,
         control: Control,
@@ -279,7 +285,7 @@ impl Actor {
             let mut hop = hop.clone();
             let edit = measured.compared.get(&service.name).and_then(|(_, after)| self.state.edit_of(after));
             // Of a version that no edit brought there is nothing to compare.
-            hop.edit = hop.edit.zip(edit).map(|(compared, edit)| Comparison { edit, ..compared });
+            hop.edit = hop.edit.zip(edit).map(|(compared, edit)| HopComparison { edit, ..compared });
             picture.hops.insert(service.name.clone(), hop);
         }
         picture
@@ -435,7 +441,7 @@ impl Actor {
             _ => {}
         }
         if let Report::Ready { url, backend, services, .. } = &report {
-            let running = Running {
+            let running = RunningSession {
                 pid: std::process::id(),
                 backend: backend.clone(),
                 url: url.clone(),

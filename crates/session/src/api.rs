@@ -9,6 +9,9 @@
 //!
 //! The version is in the path; the shapes are in `crates/session/schema/v1.json`, which a test holds true.
 
+pub(crate) mod asking;
+pub(crate) mod caller;
+
 use std::convert::Infallible;
 use std::fs;
 use std::io;
@@ -29,7 +32,7 @@ use session_api::LogLine;
 use session_api::command::{Answer, Command};
 use tokio::net::UnixListener;
 
-use crate::asking::Desk;
+use crate::api::asking::Desk;
 
 /// Binds the socket, closed to everybody else from its first moment.
 pub(crate) fn bind(socket: &Path) -> io::Result<UnixListener> {

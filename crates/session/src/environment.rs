@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::env::VarError;
 use std::sync::Arc;
 
-use app::{App, Diagnostic, Place};
-use kubernetes::settings::{Mistake, ServiceSettings, Settings, Variable};
+use app::{App, Diagnostic, SourcePlace};
+use kubernetes::settings::{AppSettings, ServiceSettings, SettingsMistake, Variable};
 use kubernetes::settings_file::SettingsError;
 
-use crate::home::explain;
+use crate::store::home::explain;
 
 /// Variables by name.
 pub type Variables = BTreeMap<String, String>;
@@ -51,7 +51,7 @@ impl Environments {
     /// Those of an app with these settings. `texts` are its files: a variable that they ask for and do not get is told of.
     pub(crate) fn of<'a>(
         app: &App,
-        settings: &Settings,
+        settings: &AppSettings,
         texts: impl IntoIterator<Item = &'a Arc<str>>,
         shell: Shell<'_>,
     ) -> Self {
@@ -139,8 +139,8 @@ pub fn findings(error: &SettingsError) -> Vec<Diagnostic> {
     }
 }
 
-fn finding(mistake: &Mistake) -> Diagnostic {
-    let place = Place {
+fn finding(mistake: &SettingsMistake) -> Diagnostic {
+    let place = SourcePlace {
         file: mistake.file.clone(),
         line: mistake.line,
         column: mistake.column,
@@ -182,7 +182,7 @@ mod tests {
         let (app, findings) = app::parse(&sources);
         assert_eq!(findings, []);
         let file = kubernetes::settings::read("dyn.toml".as_ref(), text, &app).unwrap();
-        Environments::of(&app, &Settings::of(&app, &file), sources.texts.values(), &shell)
+        Environments::of(&app, &AppSettings::of(&app, &file), sources.texts.values(), &shell)
     }
 
     fn of(all: &Environments, service: &str) -> String {

@@ -10,7 +10,7 @@ use app::{App, Diagnostic};
 use local_cluster::Doer;
 use protocol::Config;
 use session_api::Fate;
-use session_api::push::{Act, Roll, Stage};
+use session_api::push::{PushAct, Roll, Stage};
 use session_api::verdict::Verdict;
 
 use crate::environment::Environments;
@@ -81,7 +81,7 @@ pub(crate) enum Event {
 pub(crate) enum News {
     /// What would be done is known, and what comes next.
     Prepared {
-        act: Act,
+        act: PushAct,
         services: Vec<Roll>,
         layers: usize,
         bytes: u64,
@@ -92,7 +92,7 @@ pub(crate) enum News {
     /// Somebody wants it to stop.
     Stopping,
     /// It goes on.
-    Progress(kubernetes::push::Event),
+    Progress(kubernetes::push::PushEvent),
     /// It is over.
     Ended(Stage),
 }

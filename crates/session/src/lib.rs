@@ -5,54 +5,30 @@
 
 mod actor;
 mod api;
-mod asking;
-mod caller;
-mod control;
-mod edit;
 mod effect;
 mod environment;
 mod event;
-mod follow;
-mod front;
-mod home;
-mod install;
-mod journal;
-mod judge;
-mod load;
-mod lock;
-mod measurer;
 mod options;
-mod pushing;
 mod queued;
-mod rank;
-mod recall;
-mod recorder;
-mod restart;
-mod running;
+mod recording;
 mod session;
 mod state;
-mod stop;
-mod subject;
+mod store;
 pub mod telemetry;
-mod texts;
-mod timeline;
-mod tools;
-mod verdict;
-mod work;
 
+pub use actor::load::load;
 pub use environment::{Shell, Variables, environment, findings};
-pub use home::{Home, HomeError, Place};
-pub use load::load;
-pub use local_cluster::{Entry, FILES_HINT, Lost, On, Receiver, Sender, queue};
-pub use lock::{Lock, LockError};
-pub use measurer::Measured;
-pub use options::{Front, Options, Recording};
+pub use local_cluster::{FILES_HINT, Lost, On, QueueEntry, Receiver, Sender, queue};
+pub use options::{Front, RecordingOptions, SessionOptions};
 pub use queued::Queued;
-pub use running::{Running, attach, running};
+pub use recording::subject::subject;
 pub use session::{Session, StartError};
-pub use stop::{Ended, StopError, stop};
-pub use subject::subject;
-pub use timeline::{Edited, Edits, edits};
+pub use store::home::{AppPlace, Home, HomeError};
+pub use store::lock::{Lock, LockError};
+pub use store::running::{RunningSession, attach, running};
+pub use store::stop::{StopError, StopReport, stop};
+pub use store::timeline::{Edited, Edits, edits};
+pub use telemetry::measurer::Measured;
 
 /// The version of the Docker engine that answers, or why none does.
 pub async fn engine() -> Result<String, String> {

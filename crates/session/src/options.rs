@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use local_cluster::On;
 use session_api::command::Goal;
 
-use crate::home::Home;
+use crate::store::home::Home;
 
 /// What a session is started with.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct SessionOptions {
     /// The app.
     pub file: PathBuf,
     /// Where builds and run folders live.
@@ -34,7 +34,7 @@ pub struct Options {
     /// A start that is broken waits to be mended, instead of ending the session.
     pub waits: bool,
     /// What is recorded.
-    pub recording: Recording,
+    pub recording: RecordingOptions,
     /// The cluster that is meant where a push or rollback names none.
     pub goal: Goal,
     /// Only these services, by Rust name; none: all.
@@ -43,7 +43,7 @@ pub struct Options {
 
 /// What is recorded of requests: the last of them in memory, in any case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recording {
+pub struct RecordingOptions {
     /// Write them to a folder from the start on: of this name, or of the first that is free.
     pub record: Option<Option<String>>,
     /// Fields that are blanked before anything is kept: JSON pointers, or names.

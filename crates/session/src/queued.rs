@@ -1,13 +1,13 @@
 //! Reports on their way to whoever shows them.
 
-use local_cluster::{Entry, Lost};
+use local_cluster::{Lost, QueueEntry};
 use session_api::Report;
 
 /// A report in a [`queue`](crate::queue).
 #[derive(Debug)]
 pub struct Queued(pub Report);
 
-impl Entry for Queued {
+impl QueueEntry for Queued {
     fn line(&self) -> Option<(&str, usize)> {
         match &self.0 {
             Report::Log { service, line, .. } => Some((service, line.len())),

@@ -10,12 +10,12 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
 use crate::actor::Actor;
-use crate::control::Control;
+use crate::actor::control::Control;
 use crate::event::Event;
-use crate::home::HomeError;
-use crate::lock::{Lock, LockError};
-use crate::options::Options;
+use crate::options::SessionOptions;
 use crate::queued::Queued;
+use crate::store::home::HomeError;
+use crate::store::lock::{Lock, LockError};
 
 /// A running session. Read to the end after [`Session::interrupt`], it leaves nothing behind; dropped before, what it
 /// leaves is removed by the next start or by [`crate::stop()`].
@@ -65,7 +65,7 @@ pub enum StartError {
 
 impl Session {
     /// Takes the app's lock and begins. Call it inside a multi-threaded Tokio runtime.
-    pub fn start(options: Options) -> Result<Self, StartError> {
+    pub fn start(options: SessionOptions) -> Result<Self, StartError> {
         let place = options.home.place(&options.file)?;
         let lock = Lock::take(&place.folder, &options.file)?;
         // The secret between a session and its hosts: 128 bits that nobody guesses.

@@ -4,6 +4,7 @@
 //! what runs and what the file says. Nothing remembers a plan: each answer follows from what is true now.
 
 mod advance;
+mod edit;
 mod edits;
 mod health;
 mod judging;
@@ -21,14 +22,14 @@ use std::time::Duration;
 
 use app::{App, Diagnostic};
 use protocol::Limits;
-use session_api::push::Push;
-use session_api::snapshot::{EditLine, Notice, Shape};
-use session_api::{Address, Report};
+use session_api::push::PushView;
+use session_api::snapshot::{EditLine, Notice, TypeShape};
+use session_api::{Report, ServiceAddress};
 
-use crate::edit::Taking;
 use crate::effect::{Effect, Wanted};
 use crate::environment::Environments;
 use crate::event::{Edit, Event, Opened, Recipe, Seat};
+use crate::state::edit::Taking;
 use service::Service;
 use wiring::Wiring;
 
@@ -65,13 +66,13 @@ pub(crate) struct State {
     closing: bool,
     /// What is wrong with the file as it stands, by service; under no name what is wrong with all of it.
     trouble: BTreeMap<Option<String>, Vec<Diagnostic>>,
-    types: BTreeMap<String, Shape>,
+    types: BTreeMap<String, TypeShape>,
     edits: VecDeque<EditLine>,
     notices: VecDeque<Notice>,
     totals: VecDeque<f64>,
     judging: judging::Judging,
     /// Pushes and rollbacks; the last may be under way.
-    pushes: VecDeque<Push>,
+    pushes: VecDeque<PushView>,
 }
 
 /// What a session is started with.
@@ -240,7 +241,7 @@ impl State {
         let address = |service: &app::Service| {
             let known = self.services.get(&service.name)?;
             let url = format!("http://{}/", known.seat.as_ref()?.here);
-            Some(Address { name: service.name.clone(), url, version: known.live.as_ref()?.version.clone() })
+            Some(ServiceAddress { name: service.name.clone(), url, version: known.live.as_ref()?.version.clone() })
         };
         Some(Report::Ready {
             url: format!("http://{}/", backend.front),

@@ -4,13 +4,15 @@ mod door;
 mod exporter;
 mod follow;
 mod gather;
+pub(crate) mod measurer;
 mod measuring;
+pub(crate) mod rank;
 mod records;
 mod settings;
 
-pub use door::Host;
+pub use door::HostAddress;
 pub use exporter::{Exporter, Standing};
 pub use follow::{Followed, follow};
 pub use measuring::{Measuring, Standings};
 pub use records::{Recorded, follow_records};
-pub use settings::{Settings, SettingsError};
+pub use settings::{ExportSettings, ExportSettingsError};

@@ -7,7 +7,7 @@ mod proof;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use app::{Placed, Sources};
+use app::{PlacedStatic, Sources};
 use rand::{SeedableRng, rngs::SmallRng};
 
 use model::{Edit, Program};
@@ -43,7 +43,7 @@ pub(super) fn shared(input: &[u8]) {
 }
 
 /// What `dyn` makes of the placed value of a program.
-fn placed(program: &Program) -> Placed {
+fn placed(program: &Program) -> PlacedStatic {
     let text = program.app();
     let texts = BTreeMap::from([("app.rs".into(), text.clone().into())]);
     let included = BTreeMap::from([("types.in".into(), program.included())]);

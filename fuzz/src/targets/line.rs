@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use session_api::grammar::{self, NoAnswers};
-use session_api::snapshot::{Edge, Field, Placed, Service, Shape};
+use session_api::snapshot::{FlowEdge, PlacedState, ServiceView, StateField, TypeShape};
 use session_api::{Answer, Command, LogLine, Snapshot};
 
 /// Pieces that mean something in a line.
@@ -65,16 +65,19 @@ pub(super) fn lines() -> Vec<Vec<u8>> {
 fn snapshot() -> &'static Snapshot {
     static SNAPSHOT: OnceLock<Snapshot> = OnceLock::new();
     SNAPSHOT.get_or_init(|| {
-        let field = |name: &str, ty: &str| Field { name: name.to_owned(), ty: ty.to_owned() };
-        let service = |name: &str, inputs: &[(&str, &str)]| Service {
+        let field = |name: &str, ty: &str| StateField { name: name.to_owned(), ty: ty.to_owned() };
+        let service = |name: &str, inputs: &[(&str, &str)]| ServiceView {
             name: name.to_owned(),
             inputs: inputs.iter().map(|(name, ty)| field(name, ty)).collect(),
             output: "Reading".to_owned(),
-            placed: BTreeMap::from([("AVERAGE".to_owned(), Placed { ty: "Reading".to_owned(), fate: None })]),
-            ..Service::default()
+            placed: BTreeMap::from([("AVERAGE".to_owned(), PlacedState { ty: "Reading".to_owned(), fate: None })]),
+            ..ServiceView::default()
         };
-        let edge =
-            |from: &str, to: &str| Edge { from: from.to_owned(), to: to.to_owned(), input: Some("reading".to_owned()) };
+        let edge = |from: &str, to: &str| FlowEdge {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            input: Some("reading".to_owned()),
+        };
         Snapshot {
             services: vec![
                 service("get", &[]),
@@ -85,8 +88,11 @@ fn snapshot() -> &'static Snapshot {
             flow: Some("moving_avg(map(get))".to_owned()),
             edges: vec![edge("get", "map"), edge("map", "moving_avg")],
             types: BTreeMap::from([
-                ("Reading".to_owned(), Shape::Struct(vec![field("value", "f64"), field("note", "Option<Reading>")])),
-                ("Kind".to_owned(), Shape::Enum(vec!["One".to_owned(), "Two".to_owned()])),
+                (
+                    "Reading".to_owned(),
+                    TypeShape::Struct(vec![field("value", "f64"), field("note", "Option<Reading>")]),
+                ),
+                ("Kind".to_owned(), TypeShape::Enum(vec!["One".to_owned(), "Two".to_owned()])),
             ]),
             ..Snapshot::default()
         }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::OnceLock;
 
-use protocol::record::Line;
+use protocol::record::RecordLine;
 use recordings::{Body, FILE, Reader};
 
 /// Pieces that mean something in a recording.
@@ -81,7 +81,7 @@ pub(super) fn lines() -> Vec<Vec<u8>> {
 
 /// A line that reads is written so that it reads the same.
 pub(super) fn line(bytes: &[u8]) {
-    let Ok(line) = serde_json::from_slice::<Line>(bytes) else { return };
+    let Ok(line) = serde_json::from_slice::<RecordLine>(bytes) else { return };
     let written = serde_json::to_vec(&line).expect("JSON");
-    assert_eq!(serde_json::from_slice::<Line>(&written).expect("what was written here reads"), line);
+    assert_eq!(serde_json::from_slice::<RecordLine>(&written).expect("what was written here reads"), line);
 }

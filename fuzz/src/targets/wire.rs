@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::{NonZeroU64, NonZeroU128};
 
-use protocol::{Call, Config, Cursor, Limits, Method, Peer, Route, Span, SpanId, Status, Swap, TraceId, otlp};
+use protocol::{Config, Cursor, Limits, Method, Peer, Route, Span, SpanId, Status, Swap, TraceId, UpstreamCall, otlp};
 
 /// Pieces that mean something in a route.
 pub(super) const ROUTE_WORDS: &[&str] = &[
@@ -81,7 +81,7 @@ pub(super) fn route(bytes: &[u8]) {
 const SEVEN: NonZeroU64 = NonZeroU64::new(7).expect("seven is not zero");
 
 fn span() -> Span {
-    let call = Call {
+    let call = UpstreamCall {
         id: SpanId(SEVEN),
         service: "get".into(),
         address: "127.0.0.1:1".into(),

@@ -10,7 +10,7 @@ use bollard::query_parameters::{EventsOptionsBuilder, InspectContainerOptions, L
 use futures_util::StreamExt;
 
 use super::Inner;
-use crate::backend::{Doer, Event, Stream};
+use crate::backend::{BackendEvent, Doer, Stream};
 use crate::ending::of_container;
 use crate::engine::{self, SERVICE};
 use crate::lines::Lines;
@@ -45,20 +45,20 @@ pub(super) async fn watch(inner: Arc<Inner>) {
             inner.still.forget(&service);
             // What was removed on purpose is not down.
             if !closing() && inner.wanted().contains(&service) {
-                inner.tell(Event::Down { service, why, by });
+                inner.tell(BackendEvent::Down { service, why, by });
             }
         }
         if closing() {
             return;
         }
-        inner.tell(Event::Notice("the Docker engine is gone; waiting for it".to_owned()));
+        inner.tell(BackendEvent::Notice("the Docker engine is gone; waiting for it".to_owned()));
         while inner.engine.ping().await.is_err() {
             if closing() {
                 return;
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
-        inner.tell(Event::Notice("the Docker engine is back".to_owned()));
+        inner.tell(BackendEvent::Notice("the Docker engine is back".to_owned()));
         reconcile(&inner).await;
     }
 }
@@ -80,7 +80,11 @@ pub(super) async fn watch_processes(inner: Arc<Inner>) {
         }
         for service in inner.still.newly() {
             if inner.wanted().contains(&service) {
-                inner.tell(Event::Down { service, why: "it was stopped by SIGSTOP".to_owned(), by: Doer::Others });
+                inner.tell(BackendEvent::Down {
+                    service,
+                    why: "it was stopped by SIGSTOP".to_owned(),
+                    by: Doer::Others,
+                });
             }
         }
         tokio::time::sleep(LOOK_AGAIN).await;
@@ -97,7 +101,7 @@ async fn reconcile(inner: &Inner) {
         if !runs {
             let why = "its container ended with the engine".to_owned();
             inner.still.forget(&service);
-            inner.tell(Event::Down { service, why, by: Doer::Others });
+            inner.tell(BackendEvent::Down { service, why, by: Doer::Others });
         }
     }
 }
@@ -114,7 +118,7 @@ pub(super) async fn follow(inner: Arc<Inner>, service: String, name: String) {
     let (mut out, mut err) = (Lines::default(), Lines::default());
     let tell = |stream| {
         let (inner, service) = (inner.clone(), service.clone());
-        move |line| inner.tell(Event::Log { service: service.clone(), stream, line })
+        move |line| inner.tell(BackendEvent::Log { service: service.clone(), stream, line })
     };
     while let Some(output) = logs.next().await {
         match output {
@@ -129,7 +133,7 @@ pub(super) async fn follow(inner: Arc<Inner>, service: String, name: String) {
             Err(error) => {
                 if engine::status(&error).is_some() && !inner.closing.load(Ordering::Acquire) {
                     let why = protocol::error_chain(&error);
-                    inner.tell(Event::Notice(format!("the engine does not show the lines of {service}: {why}")));
+                    inner.tell(BackendEvent::Notice(format!("the engine does not show the lines of {service}: {why}")));
                 }
                 break;
             }

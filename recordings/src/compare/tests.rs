@@ -84,7 +84,7 @@ fn ends_differ_as_a_whole() {
 fn what_cannot_be_looked_through_differs_as_a_whole() {
     let deep = |leaf: &str| Body::new(("[".repeat(500) + leaf + &"]".repeat(500)).as_bytes());
     let rules = Rules::default();
-    let whole = |bytes| Change { path: String::new(), was: Side::Bytes(bytes), now: Side::Bytes(bytes) };
+    let whole = |bytes| ValueChange { path: String::new(), was: Side::Bytes(bytes), now: Side::Bytes(bytes) };
     assert_eq!(compare(&deep("1"), &deep("2"), &rules), [whole(1001)]);
     assert_eq!(compare(&deep("1"), &deep("1"), &rules), []);
     let left = Body::Left { bytes: 7, why: crate::Left::Size };

@@ -32,7 +32,7 @@ fn a_torn_line_is_read_over() {
     assert_eq!((summary.last, summary.bytes), (Some(3), text.len() as u64));
     assert_eq!(reader.request(1).unwrap().at, 3);
     assert_eq!(reader.request(2).unwrap_err().to_string(), "cannot find request 2: there are 2");
-    let Entry { hops, at, function_ns, outcome, .. } = reader.entries()[0];
+    let RequestEntry { hops, at, function_ns, outcome, .. } = reader.entries()[0];
     assert_eq!((hops, at, function_ns, outcome), (2, 1, 2000, crate::Ending::Value));
 }
 

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::request::Placed;
+use crate::request::PlacedValue;
 use crate::tests::{hop, request};
 
 fn blanked(paths: &[&str], body: &str) -> Body {
@@ -56,7 +56,7 @@ fn headers_and_messages_are_blanked_too() {
 #[test]
 fn placed_state_is_blanked() {
     let value = RawValue::from_string(r#"{"token":"hunter2","n":1}"#.into()).unwrap();
-    let states = vec![Placed { name: "S".into(), fingerprint: "f".into(), value }];
+    let states = vec![PlacedValue { name: "S".into(), fingerprint: "f".into(), value }];
     let mut keyframe = Keyframe { service: "get".into(), sequence: 0, life: 0, states };
     assert!(Redaction::new(["token"]).unwrap().keyframe(&mut keyframe));
     assert_eq!(keyframe.states[0].value.get(), r#"{"token":"redacted","n":1}"#);
@@ -74,8 +74,11 @@ fn named(names: &[(&str, &[&str])]) -> BTreeMap<String, Vec<String>> {
 fn a_name_is_blanked_as_an_input_a_header_and_a_static_however_it_is_capitalised() {
     let redaction = Redaction::new(["password", "x-api-key", "TOKEN"]).unwrap();
     let mut login = hop("login", "\"hunter2!\"", "{\"user\":\"ann\",\"echo\":\"<hunter2!>\",\"PassWord\":\"other77\"}");
-    login.calls =
-        vec![crate::Called { service: "check".into(), inputs: vec![json("77001")], end: Outcome::Value(json("true")) }];
+    login.calls = vec![crate::RecordedCall {
+        service: "check".into(),
+        inputs: vec![json("77001")],
+        end: Outcome::Value(json("true")),
+    }];
     let mut request = request(1, vec![hop("first", "1", "\"hunter2!\""), login]);
     request.headers =
         vec![("X-Api-Key".into(), "key-0815".into()), ("referer".into(), "/?k=key-0815&p=hunter2!".into())];
@@ -88,7 +91,7 @@ fn a_name_is_blanked_as_an_input_a_header_and_a_static_however_it_is_capitalised
     }
     assert!(text.contains("ann"), "{text}");
     let value = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
-    let placed = |name: &str, of: &str| Placed { name: name.into(), fingerprint: "f".into(), value: value(of) };
+    let placed = |name: &str, of: &str| PlacedValue { name: name.into(), fingerprint: "f".into(), value: value(of) };
     let states =
         vec![placed("token", "{\"v\":\"statics-secret\"}"), placed("SEEN", "{\"hunter2!\":[\"statics-secret\",3]}")];
     let mut keyframe = Keyframe { service: "get".into(), sequence: 0, life: 0, states };
@@ -114,13 +117,19 @@ fn a_name_is_blanked_in_text_that_has_it_beside_its_value() {
     for text in texts {
         let value = Value::from(text).to_string();
         let mut request = request(1, vec![hop("get", &value, &format!("{{\"a\":[{value}]}}"))]);
-        request.hops[0].calls =
-            vec![crate::Called { service: "x".into(), inputs: vec![json(&value)], end: Outcome::Value(json(&value)) }];
+        request.hops[0].calls = vec![crate::RecordedCall {
+            service: "x".into(),
+            inputs: vec![json(&value)],
+            end: Outcome::Value(json(&value)),
+        }];
         request.headers = vec![("referer".into(), text.into())];
         request.route = Some(format!("get({value})"));
         redaction.request(&mut request, &BTreeMap::new());
-        let states =
-            vec![Placed { name: "SEEN".into(), fingerprint: "f".into(), value: RawValue::from_string(value).unwrap() }];
+        let states = vec![PlacedValue {
+            name: "SEEN".into(),
+            fingerprint: "f".into(),
+            value: RawValue::from_string(value).unwrap(),
+        }];
         let mut keyframe = Keyframe { service: "get".into(), sequence: 0, life: 0, states };
         assert!(redaction.keyframe(&mut keyframe));
         let written = serde_json::to_string(&(&request, &keyframe)).unwrap();
@@ -165,7 +174,7 @@ proptest! {
         other.route = Some(format!("next(get({quoted}))"));
         other.hops[1].end = Outcome::Failed { kind: "failed".into(), message: format!("no such {secret:?}: {secret}") };
         let value = RawValue::from_string(if place == 3 { held } else { deep.to_string() }).unwrap();
-        let states = vec![Placed { name: "S".into(), fingerprint: "f".into(), value }];
+        let states = vec![PlacedValue { name: "S".into(), fingerprint: "f".into(), value }];
         let mut keyframe = Keyframe { service: "get".into(), sequence: 0, life: 0, states };
         // Placed state is told before the call it is of.
         if place == 3 {

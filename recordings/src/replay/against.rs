@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::request::{Hop, Request};
+use crate::request::{RecordedHop, Request};
 use protocol::body::Outcome;
 
 /// Puts the ends of another recording in the place of a recording's own, wherever the same function was given the same
@@ -52,7 +52,7 @@ impl<'a> Ends<'a> {
     }
 }
 
-fn print(hop: &Hop) -> Option<blake3::Hash> {
+fn print(hop: &RecordedHop) -> Option<blake3::Hash> {
     // What is written is what is compared: equal bytes are equal values.
     let text = serde_json::to_vec(&(&hop.service, &hop.inputs, &hop.calls)).ok()?;
     Some(blake3::hash(&text))

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::question::Question;
-use protocol::body::Called;
+use protocol::body::RecordedCall;
 
-use crate::request::{Hop, Keyframe};
+use crate::request::{Keyframe, RecordedHop};
 use protocol::body::{Body, Outcome};
 
 /// A recorded call, to be run on the code before and on the code now.
@@ -37,7 +37,7 @@ pub(super) enum Side {
 #[derive(Clone, Debug)]
 pub(super) struct Given {
     pub(super) inputs: Vec<Body>,
-    pub(super) calls: Vec<Called>,
+    pub(super) calls: Vec<RecordedCall>,
 }
 
 /// Calls to run in order, and the state they begin from.
@@ -82,7 +82,7 @@ pub(super) fn distinct(question: &Question, service: &str) -> Chosen {
 
 /// Calls of a function with state in the order they were made, from a state that is known.
 pub(super) fn ordered(question: &Question, service: &str) -> Chosen {
-    let mut by_sequence: BTreeMap<u64, (u64, &Hop)> = BTreeMap::new();
+    let mut by_sequence: BTreeMap<u64, (u64, &RecordedHop)> = BTreeMap::new();
     // State began anew with each life of the host: only one of them goes on to now.
     let newest = calls(question, service).next().map(|(_, hop)| hop.life);
     for (at, hop) in calls(question, service).filter(|(_, hop)| Some(hop.life) == newest) {
@@ -127,7 +127,7 @@ pub(super) fn ordered(question: &Question, service: &str) -> Chosen {
 }
 
 /// What a function is given and how it ended, where all of it was kept.
-fn case(at: u64, hop: &Hop) -> Option<Case> {
+fn case(at: u64, hop: &RecordedHop) -> Option<Case> {
     let given = Given { inputs: hop.inputs.clone(), calls: hop.calls.clone() };
     let recorded = Some((hop.end.clone(), hop.version.clone()));
     given.is_kept().then(|| Case {
@@ -146,7 +146,7 @@ impl Case {
     }
 
     /// What services its body called answered then.
-    pub(crate) fn calls(&self) -> Option<&[Called]> {
+    pub(crate) fn calls(&self) -> Option<&[RecordedCall]> {
         self.given().map(|given| &*given.calls)
     }
 
@@ -167,7 +167,7 @@ impl Given {
 }
 
 /// Calls of a service, newest request first.
-fn calls<'a>(question: &'a Question, service: &str) -> impl Iterator<Item = (u64, &'a Hop)> {
+fn calls<'a>(question: &'a Question, service: &str) -> impl Iterator<Item = (u64, &'a RecordedHop)> {
     let requests = question.requests.iter();
     requests.flat_map(move |(at, request)| {
         request.hops.iter().rev().filter(move |hop| hop.service == service).map(move |hop| (*at, hop))

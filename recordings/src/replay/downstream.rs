@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::cases::{self, Case, Chosen, Given, Side};
 use super::judge::{Moved, Own, examine};
-use super::question::{Feed, Question, Replay, Subject};
+use super::question::{InputSource, Question, Replay, Subject};
 use super::runner::Runner;
-use super::verdict::Findings;
-use crate::request::{Hop, Request};
+use super::verdict::FunctionRuns;
+use crate::request::{RecordedHop, Request};
 use protocol::body::Outcome;
 
 /// Why a service is not run.
@@ -24,7 +24,7 @@ pub(super) async fn follow<R: Runner>(
     first: &str,
     moved: Vec<Moved>,
     runner: &mut R,
-) -> Result<BTreeMap<String, Findings>, R::Error> {
+) -> Result<BTreeMap<String, FunctionRuns>, R::Error> {
     let mut downstream = BTreeMap::new();
     let mut map: Map<'_> = moved.into_iter().map(|moved| ((moved.at, first), moved)).collect();
     if map.is_empty() {
@@ -36,7 +36,7 @@ pub(super) async fn follow<R: Runner>(
         if chosen.cases.is_empty() && chosen.skipped.is_empty() {
             continue;
         }
-        let mut findings = Findings::default();
+        let mut findings = FunctionRuns::default();
         if subject.replay != Replay::Never {
             let own = Own::No;
             let (moved, _) = examine(question, subject, &chosen, service, own, &mut findings, runner).await?;
@@ -137,7 +137,7 @@ enum Way {
     Unknown(&'static str),
 }
 
-fn redirect(subject: &Subject, at: u64, request: &Request, hop: Option<&Hop>, map: &Map<'_>) -> Way {
+fn redirect(subject: &Subject, at: u64, request: &Request, hop: Option<&RecordedHop>, map: &Map<'_>) -> Way {
     // One that stands nowhere in the flow gets its inputs from whoever calls it.
     match hop.filter(|hop| subject.feeds.is_empty() || hop.inputs.len() == subject.feeds.len()) {
         Some(hop) => called_then(subject, at, hop, map),
@@ -146,7 +146,7 @@ fn redirect(subject: &Subject, at: u64, request: &Request, hop: Option<&Hop>, ma
 }
 
 /// A call that was made: the same, with other inputs and other answers to its own calls; or none at all now.
-fn called_then(subject: &Subject, at: u64, hop: &Hop, map: &Map<'_>) -> Way {
+fn called_then(subject: &Subject, at: u64, hop: &RecordedHop, map: &Map<'_>) -> Way {
     let was = Given { inputs: hop.inputs.clone(), calls: hop.calls.clone() };
     let mut now = was.clone();
     let mut ends = None;
@@ -190,8 +190,8 @@ fn not_called_then(subject: &Subject, at: u64, request: &Request, map: &Map<'_>)
     let (mut inputs, mut was, mut now) = (Vec::new(), None, None);
     for feed in &subject.feeds {
         let upstream = match feed {
-            Feed::Service(upstream) => upstream.as_str(),
-            Feed::Literal(body) => {
+            InputSource::Service(upstream) => upstream.as_str(),
+            InputSource::Literal(body) => {
                 inputs.push(body.clone());
                 continue;
             }

@@ -3,9 +3,9 @@
 use super::cases::{Case, Chosen, Side};
 use super::question::{Question, Replay, Subject};
 use super::rounds::{self, Ends, Rounds};
-use super::verdict::{Findings, Verdict};
+use super::verdict::{FunctionRuns, ReplayVerdict};
 use super::{Runner, downstream, kind, pace};
-use crate::compare::{Change, compare_ends};
+use crate::compare::{ValueChange, compare_ends};
 use protocol::body::Outcome;
 
 /// A case that ends otherwise now.
@@ -18,8 +18,12 @@ pub(super) struct Moved {
     pub(super) now: Outcome,
 }
 
-pub(super) async fn judge<R: Runner>(question: &Question, service: &str, runner: &mut R) -> Result<Verdict, R::Error> {
-    let mut verdict = Verdict { service: service.to_owned(), ..Verdict::default() };
+pub(super) async fn judge<R: Runner>(
+    question: &Question,
+    service: &str,
+    runner: &mut R,
+) -> Result<ReplayVerdict, R::Error> {
+    let mut verdict = ReplayVerdict { service: service.to_owned(), ..ReplayVerdict::default() };
     let Some(subject) = question.subjects.get(service) else {
         verdict.findings.notes.push("it is no service of the app any more".to_owned());
         return Ok(verdict);
@@ -50,7 +54,7 @@ pub(super) async fn examine<R: Runner>(
     chosen: &Chosen,
     service: &str,
     own: Own,
-    findings: &mut Findings,
+    findings: &mut FunctionRuns,
     runner: &mut R,
 ) -> Result<(Vec<Moved>, Rounds), R::Error> {
     chosen.skipped.iter().for_each(|why| findings.skip(*why));
@@ -110,7 +114,7 @@ fn weigh(
     case: &Case,
     ends: &Ends,
     own: Own,
-    findings: &mut Findings,
+    findings: &mut FunctionRuns,
 ) -> Option<Moved> {
     let is = |end: &Outcome, kind: &str| matches!(end, Outcome::Failed { kind: own, .. } if own == kind);
     let recorded = case.recorded.as_ref().map(|(end, _)| end);
@@ -147,9 +151,10 @@ fn weigh(
         None => ends.now.iter().skip(1).collect(),
     };
     let base = if ran.is_some() { was } else { now };
-    let shaky: Vec<Change> = witnesses.iter().flat_map(|other| compare_ends(base, other, &question.rules)).collect();
-    let steady = |change: &Change| !shaky.iter().any(|shaky| touch(&shaky.path, &change.path));
-    let changes: Vec<Change> = changes.into_iter().filter(steady).collect();
+    let shaky: Vec<ValueChange> =
+        witnesses.iter().flat_map(|other| compare_ends(base, other, &question.rules)).collect();
+    let steady = |change: &ValueChange| !shaky.iter().any(|shaky| touch(&shaky.path, &change.path));
+    let changes: Vec<ValueChange> = changes.into_iter().filter(steady).collect();
     if changes.is_empty() {
         findings.unstable += 1;
         return None;

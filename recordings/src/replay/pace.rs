@@ -21,10 +21,10 @@ pub(super) fn compare(mut was: Vec<u64>, mut now: Vec<u64>) -> (Option<Pace>, Op
     if far < FELT || far < pace.was_ns / 10 {
         return (None, None);
     }
-    match fold::Verdict::of(test) {
-        fold::Verdict::Slower => (Some(pace), None),
-        fold::Verdict::Faster => (None, Some(pace)),
-        fold::Verdict::NoEvidence => (None, None),
+    match fold::Significance::of(test) {
+        fold::Significance::Slower => (Some(pace), None),
+        fold::Significance::Faster => (None, Some(pace)),
+        fold::Significance::NoEvidence => (None, None),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::cases::{self, Chosen};
-use super::verdict::Verdict;
+use super::verdict::ReplayVerdict;
 use super::{Known, Runner, judge};
 use crate::compare::Rules;
 use crate::request::{Keyframe, Request};
@@ -23,7 +23,7 @@ pub struct Question {
     /// What counts as a difference.
     pub rules: Rules,
     /// How far it is looked.
-    pub limits: Limits,
+    pub limits: ReplayLimits,
     /// Whether fields were blanked: then what was recorded is not what the code before makes of it.
     pub redacted: bool,
     /// What was stopped before, and is not run.
@@ -38,7 +38,7 @@ pub struct Subject {
     /// Its version now.
     pub now: String,
     /// What its inputs come from, in the order of its parameters.
-    pub feeds: Vec<Feed>,
+    pub feeds: Vec<InputSource>,
     /// Whether it may be called again, and how.
     pub replay: Replay,
     /// Whether it has placed state: then the order of its calls means something.
@@ -59,7 +59,7 @@ pub enum Replay {
 
 /// What an input comes from.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Feed {
+pub enum InputSource {
     /// A service, by its Rust name.
     Service(String),
     /// It stands in the flow.
@@ -70,15 +70,15 @@ impl Subject {
     /// The services its inputs come from.
     pub(super) fn upstreams(&self) -> impl Iterator<Item = (usize, &str)> {
         self.feeds.iter().enumerate().filter_map(|(at, feed)| match feed {
-            Feed::Service(service) => Some((at, service.as_str())),
-            Feed::Literal(_) => None,
+            InputSource::Service(service) => Some((at, service.as_str())),
+            InputSource::Literal(_) => None,
         })
     }
 }
 
 /// How far it is looked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct ReplayLimits {
     /// Recorded calls of a function that are run.
     pub calls: usize,
     /// How long one run may take.
@@ -91,7 +91,7 @@ pub struct Limits {
     pub shown: usize,
 }
 
-impl Default for Limits {
+impl Default for ReplayLimits {
     fn default() -> Self {
         Self {
             calls: 50,
@@ -107,7 +107,7 @@ impl Default for Limits {
 impl Question {
     /// What changed for one service, and what that changes downstream. To be given up, it is dropped: nothing but the
     /// runner's process knows of it.
-    pub async fn judge<R: Runner>(&self, service: &str, runner: &mut R) -> Result<Verdict, R::Error> {
+    pub async fn judge<R: Runner>(&self, service: &str, runner: &mut R) -> Result<ReplayVerdict, R::Error> {
         judge::judge(self, service, runner).await
     }
 

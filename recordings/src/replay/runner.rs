@@ -3,9 +3,9 @@
 use std::future::Future;
 use std::time::Duration;
 
-use protocol::body::Called;
+use protocol::body::RecordedCall;
 
-use crate::request::Placed;
+use crate::request::PlacedValue;
 use protocol::body::{Body, Outcome};
 
 /// Runs functions again, away from the services that serve.
@@ -17,11 +17,14 @@ pub trait Runner: Send {
     type Error: Send;
 
     /// Has a slot ready, its placed state as it is at first but for these statics.
-    fn prepare(&mut self, slot: &Slot, states: &[Placed])
-    -> impl Future<Output = Result<Prepared, Self::Error>> + Send;
+    fn prepare(
+        &mut self,
+        slot: &Slot,
+        states: &[PlacedValue],
+    ) -> impl Future<Output = Result<Prepared, Self::Error>> + Send;
 
     /// Runs a function in a slot that was prepared.
-    fn run(&mut self, job: Job<'_>) -> impl Future<Output = Result<Ran, Self::Error>> + Send;
+    fn run(&mut self, job: Job<'_>) -> impl Future<Output = Result<ReplayedRun, Self::Error>> + Send;
 }
 
 /// A function's code with a placed state of its own.
@@ -63,14 +66,14 @@ pub struct Job<'a> {
     /// In the order of the parameters.
     pub inputs: &'a [Body],
     /// What answers calls from its body.
-    pub stand_ins: &'a [Called],
+    pub stand_ins: &'a [RecordedCall],
     /// How long it may take.
     pub timeout: Duration,
 }
 
 /// What it came to.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Ran {
+pub struct ReplayedRun {
     /// How it ended.
     pub end: Outcome,
     /// Nanoseconds in the function.

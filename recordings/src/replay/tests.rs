@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use self::fake::{Fake, block_on};
 use super::*;
 use crate::tests::{hop, request};
-use crate::{Body, Called, Hop, Keyframe, Outcome, Placed, Request, Rules};
+use crate::{Body, Keyframe, Outcome, PlacedValue, RecordedCall, RecordedHop, Request, Rules};
 
 fn subject(was: &str, now: &str, upstreams: &[&str]) -> Subject {
-    let feeds = upstreams.iter().map(|&name| Feed::Service(name.to_owned())).collect();
+    let feeds = upstreams.iter().map(|&name| InputSource::Service(name.to_owned())).collect();
     Subject { was: Some(was.into()), now: now.into(), feeds, replay: Replay::Computing, placed: false }
 }
 
@@ -25,7 +25,7 @@ fn question(values: impl IntoIterator<Item = i64>) -> Question {
         .map(|value| {
             let text = |value: i64| value.to_string();
             let hops = vec![
-                Hop { inputs: Vec::new(), ..hop("get", "", &text(value)) },
+                RecordedHop { inputs: Vec::new(), ..hop("get", "", &text(value)) },
                 hop("double", &text(value), &text(2 * value)),
                 hop("label", &text(2 * value), &format!("{{\"even\":true,\"n\":{}}}", 2 * value)),
             ];
@@ -40,7 +40,7 @@ fn question(values: impl IntoIterator<Item = i64>) -> Question {
         ("double".to_owned(), subject("double@1", "double@2", &["get"])),
         ("label".to_owned(), subject("label@1", "label@1", &["double"])),
     ]);
-    let limits = Limits { budget: std::time::Duration::ZERO, ..Limits::default() };
+    let limits = ReplayLimits { budget: std::time::Duration::ZERO, ..ReplayLimits::default() };
     Question {
         subjects,
         requests,
@@ -119,7 +119,7 @@ fn newest_first_distinct_and_no_more_than_asked_for() {
     let mut fake = chain();
     fake.function("double@2", |_, inputs| json!(-number(&inputs[0])));
     let mut question = question([1, 2, 3, 4, 4, 3]);
-    question.limits = Limits { calls: 3, shown: 2, ..question.limits };
+    question.limits = ReplayLimits { calls: 3, shown: 2, ..question.limits };
     let verdict = judged(&question, "double", &mut fake);
     assert_eq!((&verdict["recorded"], &verdict["differ"], &verdict["more"]), (&json!(3), &json!(3), &json!(1)));
     let changed = json!([{"at": 5, "path": "", "was": 6, "now": -3}, {"at": 4, "path": "", "was": 8, "now": -4}]);
@@ -243,9 +243,9 @@ fn calls_from_a_body_follow_what_they_called() {
     fake.with_calls("label@1", |calls| calls[0].clone());
     let mut asked = question([7]);
     let mut own = Request::clone(&asked.requests[0].1);
-    own.hops[2] = Hop {
+    own.hops[2] = RecordedHop {
         inputs: vec![Body::new(b"\"from its caller\"")],
-        calls: vec![Called {
+        calls: vec![RecordedCall {
             service: "double".into(),
             inputs: vec![Body::new(b"7")],
             end: Outcome::Value(Body::new(b"14")),
@@ -266,7 +266,7 @@ fn summed(values: &[i64], keyframe: Option<u64>) -> Question {
         sum += 2 * value;
         let calls = vec![
             hop("double", &value.to_string(), &(2 * value).to_string()),
-            Hop { sequence: at, ..hop("sum", &(2 * value).to_string(), &sum.to_string()) },
+            RecordedHop { sequence: at, ..hop("sum", &(2 * value).to_string(), &sum.to_string()) },
         ];
         (at, Arc::new(request(at, calls)))
     });
@@ -276,7 +276,7 @@ fn summed(values: &[i64], keyframe: Option<u64>) -> Question {
     asked.keyframes.extend(keyframe.map(|sequence| {
         let before: i64 = values[..sequence as usize].iter().map(|value| 2 * value).sum();
         let value = serde_json::value::to_raw_value(&before).unwrap();
-        let states = vec![Placed { name: "SUM".into(), fingerprint: "i64".into(), value }];
+        let states = vec![PlacedValue { name: "SUM".into(), fingerprint: "i64".into(), value }];
         Arc::new(Keyframe { service: "sum".into(), sequence, life: 0, states })
     }));
     asked
@@ -397,7 +397,7 @@ fn a_value_that_did_not_come_then_is_added_in_its_turn() {
     // The second request was filtered.
     let mut filtered = Request::clone(&asked.requests[1].1);
     filtered.hops.truncate(1);
-    filtered.hops[0] = Hop { end: Outcome::Filtered, ..hop("double", "2", "") };
+    filtered.hops[0] = RecordedHop { end: Outcome::Filtered, ..hop("double", "2", "") };
     asked.requests[1].1 = Arc::new(filtered);
     let mut last = Request::clone(&asked.requests[0].1);
     last.hops[1].sequence = 1;

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::compare::Change;
+use crate::compare::ValueChange;
 
 /// What changed for a service, and what that changed downstream.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Verdict {
+pub struct ReplayVerdict {
     /// The service, by its Rust name.
     pub service: String,
     /// Its version before; none: what was recorded stood for it.
@@ -18,10 +18,10 @@ pub struct Verdict {
     pub now: String,
     /// Of the service itself.
     #[serde(flatten)]
-    pub findings: Findings,
+    pub findings: FunctionRuns,
     /// Services that got other values for it, as far as it makes a difference.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub downstream: BTreeMap<String, Findings>,
+    pub downstream: BTreeMap<String, FunctionRuns>,
     /// The code now takes longer on the same inputs, as far as the samples support that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slower: Option<Pace>,
@@ -32,7 +32,7 @@ pub struct Verdict {
 
 /// What the runs of one function came to. Each run counts once: as same, as changed, as unstable or as skipped.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Findings {
+pub struct FunctionRuns {
     /// Recorded calls that were looked at.
     pub recorded: usize,
     /// Those that end as before.
@@ -65,7 +65,7 @@ pub struct CaseChange {
     pub at: u64,
     /// Where, what was, what is.
     #[serde(flatten)]
-    pub change: Change,
+    pub change: ValueChange,
 }
 
 /// Times of the code before and now, on the same inputs in turns.
@@ -81,20 +81,20 @@ pub struct Pace {
     pub p: f64,
 }
 
-impl Verdict {
+impl ReplayVerdict {
     /// Whether anything ends otherwise than before.
     pub fn differs(&self) -> bool {
         self.findings.differ > 0 || self.downstream.values().any(|findings| findings.differ > 0)
     }
 }
 
-impl Findings {
+impl FunctionRuns {
     pub(super) fn skip(&mut self, why: impl Into<String>) {
         self.recorded += 1;
         *self.skipped.entry(why.into()).or_default() += 1;
     }
 
-    pub(super) fn differ(&mut self, at: u64, changes: Vec<Change>, shown: usize) {
+    pub(super) fn differ(&mut self, at: u64, changes: Vec<ValueChange>, shown: usize) {
         self.differ += 1;
         let room = shown.saturating_sub(self.changed.len());
         self.more += changes.len().saturating_sub(room);

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 
-use protocol::replay::{Answer, Ask, Loaded};
+use protocol::replay::{Ask, Loaded, ReplayAnswer};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::task::JoinHandle;
 
 use super::kind;
 use super::launch::{Environments, Launch, Launched, Processes};
-use super::runner::{Job, Prepared, Ran, Role, Runner, Slot};
-use crate::request::Placed;
+use super::runner::{Job, Prepared, ReplayedRun, Role, Runner, Slot};
+use crate::request::PlacedValue;
 use protocol::body::Outcome;
 
 /// What a run may take beyond its time before its process is taken for stuck: it says so itself, as a rule.
@@ -35,7 +35,7 @@ pub struct Worker {
     /// One that is being started for the other version of a service, by service and freedom.
     ahead: Option<Ahead>,
     /// What each slot begins with.
-    prepared: HashMap<Slot, Vec<Placed>>,
+    prepared: HashMap<Slot, Vec<PlacedValue>>,
 }
 
 struct Process {
@@ -77,7 +77,7 @@ pub enum WorkerError {
 
 /// What the process has to say to one question.
 enum Said {
-    Answer(Answer),
+    Answer(ReplayAnswer),
     /// It was stopped by its sandbox, and ended.
     Stopped(String),
     /// It ended, or did not answer in time and was ended.
@@ -108,7 +108,7 @@ impl Worker {
             }
         };
         let said = match tokio::time::timeout(within, process.say(&line)).await {
-            Ok(Ok(Some(Answer::Stopped { deed }))) => Said::Stopped(deed),
+            Ok(Ok(Some(ReplayAnswer::Stopped { deed }))) => Said::Stopped(deed),
             Ok(Ok(Some(answer))) => return Ok(Said::Answer(answer)),
             Ok(Ok(None)) => match tokio::time::timeout(GRACE, &mut process.ended).await {
                 Ok(how) => Said::Gone(how),
@@ -147,8 +147,8 @@ impl Worker {
         let name = name(slot);
         let load = Ask::Load { slot: name.clone(), file: file.clone() };
         let loaded: Loaded = match self.ask(slot, &load, LOADING).await? {
-            Said::Answer(Answer::Loaded(loaded)) => loaded,
-            Said::Answer(Answer::Refused { why }) => return Err(refused(why)),
+            Said::Answer(ReplayAnswer::Loaded(loaded)) => loaded,
+            Said::Answer(ReplayAnswer::Refused { why }) => return Err(refused(why)),
             Said::Answer(other) => return Err(refused(format!("it answers {other:?}"))),
             Said::Stopped(deed) => return Ok(Prepared { stopped: Some(deed), ..Prepared::default() }),
             Said::Gone(how) => return Err(refused(format!("loading it ended the process: {how}"))),
@@ -161,8 +161,8 @@ impl Worker {
             }
             let restore = Ask::Restore { slot: name.clone(), name: placed.name.clone(), value: placed.value };
             match self.ask(slot, &restore, LOADING).await? {
-                Said::Answer(Answer::Restored) => {}
-                Said::Answer(Answer::Refused { why }) => prepared.reset.push((placed.name, why)),
+                Said::Answer(ReplayAnswer::Restored) => {}
+                Said::Answer(ReplayAnswer::Refused { why }) => prepared.reset.push((placed.name, why)),
                 Said::Answer(other) => return Err(refused(format!("it answers {other:?}"))),
                 Said::Stopped(deed) => return Ok(Prepared { stopped: Some(deed), ..Prepared::default() }),
                 Said::Gone(how) => return Err(refused(format!("giving it its state ended the process: {how}"))),
@@ -178,14 +178,14 @@ impl Worker {
 impl Runner for Worker {
     type Error = WorkerError;
 
-    async fn prepare(&mut self, slot: &Slot, states: &[Placed]) -> Result<Prepared, WorkerError> {
+    async fn prepare(&mut self, slot: &Slot, states: &[PlacedValue]) -> Result<Prepared, WorkerError> {
         // What ran before it is done with.
         self.processes.retain(|other, _| other.service == slot.service);
         self.prepared.insert(slot.clone(), states.to_vec());
         self.load(slot).await
     }
 
-    async fn run(&mut self, job: Job<'_>) -> Result<Ran, WorkerError> {
+    async fn run(&mut self, job: Job<'_>) -> Result<ReplayedRun, WorkerError> {
         let takes = |worker: &Self| worker.processes.get(job.slot).and_then(|process| process.takes);
         if takes(self).is_none()
             && let Some(deed) = self.load(job.slot).await?.stopped
@@ -195,7 +195,7 @@ impl Runner for Worker {
         if let Some(takes) = takes(self).filter(|takes| *takes != job.inputs.len()) {
             let message = format!("it takes {takes} inputs, not {}", job.inputs.len());
             let end = Outcome::Failed { kind: kind::REJECTED.to_owned(), message };
-            return Ok(Ran { end, function_ns: 0 });
+            return Ok(ReplayedRun { end, function_ns: 0 });
         }
         let run = Ask::Run {
             slot: name(job.slot),
@@ -206,26 +206,26 @@ impl Runner for Worker {
         let failed = |kind: &str, message| Outcome::Failed { kind: kind.to_owned(), message };
         let refused = |why| WorkerError::Refused { version: job.slot.version.clone(), why };
         match self.ask(job.slot, &run, job.timeout.saturating_add(GRACE)).await? {
-            Said::Answer(Answer::Ran(ran)) => {
+            Said::Answer(ReplayAnswer::Ran(ran)) => {
                 let end = Outcome::from(ran.end);
                 if matches!(&end, Outcome::Failed { kind, .. } if kind == kind::DEADLINE) {
                     // It ends itself: what still runs in it cannot be stopped.
                     self.processes.remove(job.slot);
                 }
-                Ok(Ran { end, function_ns: ran.function_ns })
+                Ok(ReplayedRun { end, function_ns: ran.function_ns })
             }
-            Said::Answer(Answer::Refused { why }) => Err(refused(why)),
+            Said::Answer(ReplayAnswer::Refused { why }) => Err(refused(why)),
             Said::Answer(other) => Err(refused(format!("it answers {other:?}"))),
             Said::Stopped(deed) => Ok(stopped(deed)),
             Said::Gone(how) => {
-                Ok(Ran { end: failed(kind::DIED, format!("it ended its process: {how}")), function_ns: 0 })
+                Ok(ReplayedRun { end: failed(kind::DIED, format!("it ended its process: {how}")), function_ns: 0 })
             }
         }
     }
 }
 
-fn stopped(deed: String) -> Ran {
-    Ran { end: Outcome::Failed { kind: kind::STOPPED.to_owned(), message: deed }, function_ns: 0 }
+fn stopped(deed: String) -> ReplayedRun {
+    ReplayedRun { end: Outcome::Failed { kind: kind::STOPPED.to_owned(), message: deed }, function_ns: 0 }
 }
 
 impl From<Launched> for Process {
@@ -247,7 +247,7 @@ impl Process {
     }
 
     /// None where it has ended.
-    async fn say(&mut self, line: &[u8]) -> io::Result<Option<Answer>> {
+    async fn say(&mut self, line: &[u8]) -> io::Result<Option<ReplayAnswer>> {
         match self.write(line).await {
             // What it said at its end is there to be read.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}

@@ -11,7 +11,7 @@ const LONGEST: u64 = 3_600_000_000_000;
 
 /// What came back.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Report {
+pub struct SendReport {
     /// Requests that were sent.
     pub sent: u64,
     /// How many ended how: `value`, `filtered`, `status 500`, `no answer in time`, …
@@ -23,14 +23,14 @@ pub struct Report {
     /// Waiting times, corrected for coordinated omission: counted from when a request was due, not from when it could be
     /// sent; where there is no such time, as if requests had gone on at the mean pace while one was waited for
     /// (hdrhistogram's `clone_correct`).
-    pub corrected: Percentiles,
+    pub corrected: WaitPercentiles,
     /// The same from sending on, which says less the slower answers are.
-    pub uncorrected: Percentiles,
+    pub uncorrected: WaitPercentiles,
 }
 
 /// Waiting times in nanoseconds. Within a thousandth.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Percentiles {
+pub struct WaitPercentiles {
     /// Half of all waited at most so long.
     pub p50: u64,
     /// Nine of ten.
@@ -76,7 +76,7 @@ impl Tally {
         *self.outcomes.entry(answered.outcome).or_default() += 1;
     }
 
-    pub(super) fn report(self, took: Duration) -> Report {
+    pub(super) fn report(self, took: Duration) -> SendReport {
         let sent = self.outcomes.values().sum::<u64>();
         let seconds = took.as_secs_f64();
         let corrected = match &self.since_due {
@@ -86,7 +86,7 @@ impl Tally {
             }
             waited => percentiles(waited.as_ref()),
         };
-        Report {
+        SendReport {
             sent,
             outcomes: self.outcomes,
             seconds,
@@ -104,13 +104,13 @@ fn histogram_of_all() -> Histogram<u64> {
     }
 }
 
-fn percentiles(histogram: Option<&Histogram<u64>>) -> Percentiles {
-    let Some(histogram) = histogram else { return Percentiles::default() };
+fn percentiles(histogram: Option<&Histogram<u64>>) -> WaitPercentiles {
+    let Some(histogram) = histogram else { return WaitPercentiles::default() };
     let at = |quantile| histogram.value_at_quantile(quantile);
-    Percentiles { p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max: histogram.max() }
+    WaitPercentiles { p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max: histogram.max() }
 }
 
-impl Report {
+impl SendReport {
     /// Whether every request got an answer that is no problem.
     pub fn is_well(&self) -> bool {
         self.outcomes.keys().all(|outcome| ["value", "filtered"].contains(&outcome.as_str()))
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn nothing_sent_is_nothing_measured() {
         let report = Tally::default().report(Duration::ZERO);
-        assert_eq!((report.sent, report.per_second, report.corrected), (0, 0.0, Percentiles::default()));
+        assert_eq!((report.sent, report.per_second, report.corrected), (0, 0.0, WaitPercentiles::default()));
         assert!(report.is_well());
     }
 }

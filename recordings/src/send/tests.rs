@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, Method, StatusCode};
 
 use super::*;
 use crate::tests::{hop, request};
-use crate::{Hop, Redaction};
+use crate::{RecordedHop, Redaction};
 
 type Seen = Arc<Mutex<Vec<(Method, HeaderMap, String)>>>;
 
@@ -35,8 +35,8 @@ fn load(tempo: Tempo) -> Load {
 
 /// A request to `map`, which got one input from `get` and one from its caller.
 fn recorded(at: u64) -> Request {
-    let get = Hop { parent: Some("aa".into()), span: "bb".into(), ..hop("get", "", "5") };
-    let map = Hop {
+    let get = RecordedHop { parent: Some("aa".into()), span: "bb".into(), ..hop("get", "", "5") };
+    let map = RecordedHop {
         span: "aa".into(),
         inputs: vec![crate::Body::new(b"5"), crate::Body::new(b"\"x\"")],
         ..hop("map", "", "7")

@@ -11,7 +11,7 @@ fn header() -> Header {
     Header { redactions: vec!["/token".into()], ..Header::new("building", 5) }
 }
 
-fn quiet(_: Notice) {}
+fn quiet(_: RecordingNotice) {}
 
 #[test]
 fn what_is_written_is_read() {
@@ -19,11 +19,11 @@ fn what_is_written_is_read() {
     let folder = folder.path().join("warm");
     let writer = Writer::create(&folder, &header(), Bounds::default(), quiet).unwrap();
     let mut failed = request(2, vec![hop("get", "\"ü\n\"", "[1,\n2]")]);
-    failed.hops.push(crate::Hop {
+    failed.hops.push(crate::RecordedHop {
         end: Outcome::Failed { kind: "panic".into(), message: "a\nb".into() },
         ..hop("map", "1", "2")
     });
-    let filtered = request(3, vec![crate::Hop { end: Outcome::Filtered, ..hop("get", "1", "") }]);
+    let filtered = request(3, vec![crate::RecordedHop { end: Outcome::Filtered, ..hop("get", "1", "") }]);
     let given = [request(1, vec![hop("get", "\u{0}", "null")]), failed, filtered];
     let keyframe = Keyframe { service: "get".into(), sequence: 7, life: 0, states: Vec::new() };
     writer.keyframe(&Arc::new(keyframe.clone()));
@@ -31,7 +31,7 @@ fn what_is_written_is_read() {
     let counts = writer.close();
     let reader = Reader::open(&folder).unwrap();
     let summary = reader.summary().unwrap();
-    assert_eq!(counts, Counts { requests: 3, bytes: summary.bytes, ..Counts::default() });
+    assert_eq!(counts, RecordedCounts { requests: 3, bytes: summary.bytes, ..RecordedCounts::default() });
     assert_eq!((summary.requests, summary.hops, summary.lost, summary.unread), (3, 4, 0, 0));
     assert_eq!((0..3).map(|at| reader.request(at).unwrap()).collect::<Vec<_>>(), given);
     assert_eq!(reader.keyframes().unwrap(), [keyframe]);
@@ -92,7 +92,7 @@ fn a_slow_disk_keeps_nobody_waiting_and_what_is_left_out_is_told() {
             break notice;
         }
     };
-    assert_eq!(notice, Notice::Slow { folder: folder.path().to_owned() });
+    assert_eq!(notice, RecordingNotice::Slow { folder: folder.path().to_owned() });
     (0..10).for_each(|_| writer.request(&one));
     go.send(()).unwrap();
     let counts = writer.close();
@@ -123,7 +123,10 @@ fn it_ends_where_it_may_take_no_more() {
     let counts = writer.close();
     assert!(counts.bytes < 2500 && counts.requests > 3, "{counts:?}");
     assert_eq!(counts.requests + counts.refused, 100);
-    assert_eq!(told.iter().collect::<Vec<_>>(), [Notice::Full { folder: folder.path().to_owned(), bytes: 2000 }]);
+    assert_eq!(
+        told.iter().collect::<Vec<_>>(),
+        [RecordingNotice::Full { folder: folder.path().to_owned(), bytes: 2000 }]
+    );
     let summary = Reader::open(folder.path()).unwrap().summary().unwrap();
     assert_eq!((summary.requests, summary.lost), (counts.requests, counts.refused));
 }

@@ -9,7 +9,7 @@ use played::Played;
 fn main() -> ExitCode {
     let history = std::env::args_os().nth(1).map(Into::into);
     let keep_going = std::env::args().any(|argument| argument == "--keep-going");
-    let options = shell::Options { history, keep_going, color: None };
+    let options = shell::ShellOptions { history, keep_going, color: None };
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

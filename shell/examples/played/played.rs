@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use serde_json::{Value, json};
-use session_api::command::{Call, Called, CalledHop, Feed, Kept, Spread, Step, Then, Timed};
-use session_api::push::{Push, Roll, RollState, Stage, Target};
-use session_api::snapshot::{Edge, EditLine, EditedService, Field, Outcome, Phase, Placed, Service, Shape, Totals};
-use session_api::verdict::{Changed, Findings, Judgement, Verdict};
-use session_api::{Answer, Command, Snapshot, Waterfall};
-use shell::{LogLine, Peer};
+use session_api::command::{CallTree, Called, CalledHop, Feed, LatencySpread, ReplayStep, SavedRecording, Then, Timed};
+use session_api::push::{PushTarget, PushView, Roll, RollState, Stage};
+use session_api::snapshot::{
+    EditLine, EditOutcome, EditedService, FlowEdge, Phase, PlacedState, ServiceView, StateField, Totals, TypeShape,
+};
+use session_api::verdict::{Changed, FunctionVerdict, Judgement, Verdict};
+use session_api::{Answer, Command, EditTimes, Snapshot};
+use shell::{LogLine, ShellPeer};
 
 /// The session.
 pub(crate) struct Played;
 
-impl Peer for Played {
+impl ShellPeer for Played {
     type Error = Infallible;
 
     async fn snapshot(&self) -> Result<Snapshot, Infallible> {
@@ -41,15 +43,24 @@ impl Peer for Played {
             },
             Command::Recordings => Answer::Recordings {
                 recordings: vec![
-                    Kept { name: "lunch".to_owned(), requests: 120, bytes: 45_000, ..Kept::default() },
-                    Kept { name: "torn".to_owned(), why: Some("cannot read it".to_owned()), ..Kept::default() },
+                    SavedRecording {
+                        name: "lunch".to_owned(),
+                        requests: 120,
+                        bytes: 45_000,
+                        ..SavedRecording::default()
+                    },
+                    SavedRecording {
+                        name: "torn".to_owned(),
+                        why: Some("cannot read it".to_owned()),
+                        ..SavedRecording::default()
+                    },
                 ],
             },
             Command::Replay { name: None } => Answer::Done { message: "recorded inputs are run again".to_owned() },
             Command::Replay { .. } => Answer::Judged { verdicts: vec![verdict(50, 3)] },
             Command::Diff { .. } => Answer::Judged { verdicts: vec![verdict(1, 0)] },
             Command::Step { inputs, .. } => {
-                let step = Step {
+                let step = ReplayStep {
                     number: 1,
                     service: "map".to_owned(),
                     version: "map@3f2a99".to_owned(),
@@ -68,7 +79,7 @@ impl Peer for Played {
                     Then::Go => Stage::Underway,
                     Then::End => Stage::Planned,
                 };
-                Answer::Planned { push: Box::new(Push { stage, ..pushed() }) }
+                Answer::Planned { push: Box::new(PushView { stage, ..pushed() }) }
             }
             Command::Decide { push, yes: true } => Answer::Done { message: format!("push {push} begins") },
             Command::Decide { push, .. } => Answer::Done { message: format!("push {push} is not carried out") },
@@ -96,7 +107,7 @@ impl Peer for Played {
 }
 
 /// A push that is live by the time anybody looks.
-fn pushed() -> Push {
+fn pushed() -> PushView {
     let roll = |name: &str, what: &str, reasons: &[&str], state| Roll {
         name: name.to_owned(),
         what: what.to_owned(),
@@ -107,13 +118,13 @@ fn pushed() -> Push {
         state,
         ..Roll::default()
     };
-    let target = Target {
+    let target = PushTarget {
         context: "k3s".to_owned(),
         namespace: "shop".to_owned(),
         server: "https://10.0.0.1:6443".to_owned(),
         cluster: "3f2a99".to_owned(),
     };
-    Push {
+    PushView {
         push: 1,
         target: Some(target),
         services: vec![
@@ -123,7 +134,7 @@ fn pushed() -> Push {
         layers: 1,
         bytes: 242_000,
         stage: Stage::Live { number: 4, sent: 242_000, ms: 5200.0 },
-        ..Push::default()
+        ..PushView::default()
     }
 }
 
@@ -132,12 +143,13 @@ fn verdict(recorded: u64, differ: u64) -> Verdict {
     let changed = Changed { at: 12, path: "/value".to_owned(), was: Some(json!(2.5)), now: Some(json!(5.0)) };
     let changed = if differ > 0 { vec![changed] } else { Vec::new() };
     let more = differ.saturating_sub(1);
-    let findings = Findings { recorded, same: recorded - differ, differ, changed, more, ..Findings::default() };
+    let findings =
+        FunctionVerdict { recorded, same: recorded - differ, differ, changed, more, ..FunctionVerdict::default() };
     Verdict { service: "map".to_owned(), findings, ..Verdict::default() }
 }
 
 /// What a service comes to, with its part in the call first.
-fn answer(call: &Call, hops: &mut Vec<CalledHop>) -> Result<Value, Called> {
+fn answer(call: &CallTree, hops: &mut Vec<CalledHop>) -> Result<Value, Called> {
     let name = call.service.as_str();
     let place = hops.len();
     let version = format!("{name}@{:x}{:x}00ff", name.len(), name.bytes().map(u32::from).sum::<u32>());
@@ -173,8 +185,8 @@ fn answer(call: &Call, hops: &mut Vec<CalledHop>) -> Result<Value, Called> {
     }
 }
 
-fn flow(service: &str) -> Call {
-    Call { service: service.to_owned(), inputs: None }
+fn flow(service: &str) -> CallTree {
+    CallTree { service: service.to_owned(), inputs: None }
 }
 
 fn problem(status: u16, title: &str, service: &str, detail: &str) -> Called {
@@ -183,7 +195,7 @@ fn problem(status: u16, title: &str, service: &str, detail: &str) -> Called {
     Called { status, value: Some(value), ..Called::default() }
 }
 
-fn called(call: &Call) -> Called {
+fn called(call: &CallTree) -> Called {
     let mut hops = Vec::new();
     let mut called = match answer(call, &mut hops) {
         Ok(value) => Called { status: 200, value: Some(value), ..Called::default() },
@@ -194,8 +206,8 @@ fn called(call: &Call) -> Called {
     called
 }
 
-fn timed(count: u32, call: &Call) -> Timed {
-    let spread = |p50| Spread { p50, p90: p50 * 2.0, p99: p50 * 100.0, max: p50 * 20_000.0 };
+fn timed(count: u32, call: &CallTree) -> Timed {
+    let spread = |p50| LatencySpread { p50, p90: p50 * 2.0, p99: p50 * 100.0, max: p50 * 20_000.0 };
     let called = called(call);
     let hops = called.hops.iter().map(|hop| (hop.service.clone(), spread(hop.total_ms), spread(hop.function_ms)));
     let hops = hops.collect();
@@ -209,12 +221,12 @@ fn timed(count: u32, call: &Call) -> Timed {
     }
 }
 
-fn fields(fields: &[(&str, &str)]) -> Vec<Field> {
-    fields.iter().map(|(name, ty)| Field { name: (*name).to_owned(), ty: (*ty).to_owned() }).collect()
+fn fields(fields: &[(&str, &str)]) -> Vec<StateField> {
+    fields.iter().map(|(name, ty)| StateField { name: (*name).to_owned(), ty: (*ty).to_owned() }).collect()
 }
 
-fn service(name: &str, inputs: &[(&str, &str)], output: &str) -> Service {
-    Service {
+fn service(name: &str, inputs: &[(&str, &str)], output: &str) -> ServiceView {
+    ServiceView {
         name: name.to_owned(),
         state: session_api::snapshot::Condition::Live,
         version: Some(format!("{name}@3f2a99")),
@@ -222,14 +234,14 @@ fn service(name: &str, inputs: &[(&str, &str)], output: &str) -> Service {
         url: Some(format!("http://127.0.0.1:7001/{name}/")),
         inputs: fields(inputs),
         output: output.to_owned(),
-        ..Service::default()
+        ..ServiceView::default()
     }
 }
 
 fn snapshot() -> Snapshot {
     let mut average = service("moving_avg", &[("value", "f64")], "Average");
-    average.placed = BTreeMap::from([("AVERAGE".to_owned(), Placed { ty: "Average".to_owned(), fate: None })]);
-    let edge = |from: &str, to: &str, input: &str| Edge {
+    average.placed = BTreeMap::from([("AVERAGE".to_owned(), PlacedState { ty: "Average".to_owned(), fate: None })]);
+    let edge = |from: &str, to: &str, input: &str| FlowEdge {
         from: from.to_owned(),
         to: to.to_owned(),
         input: Some(input.to_owned()),
@@ -256,22 +268,22 @@ fn snapshot() -> Snapshot {
             edge("map", "moving_avg", "value"),
         ],
         types: BTreeMap::from([
-            ("Reading".to_owned(), Shape::Struct(reading)),
-            ("Average".to_owned(), Shape::Struct(fields(&[("average", "f64"), ("count", "u64")]))),
+            ("Reading".to_owned(), TypeShape::Struct(reading)),
+            ("Average".to_owned(), TypeShape::Struct(fields(&[("average", "f64"), ("count", "u64")]))),
         ]),
         pushes: vec![pushed()],
         edits: vec![
             EditLine {
                 edit: 1,
                 at_ms: 65_000,
-                outcome: Outcome::Live,
+                outcome: EditOutcome::Live,
                 services: vec![EditedService {
                     name: "map".to_owned(),
                     reason: "its body".to_owned(),
                     version: Some("map@3f2a99".to_owned()),
                 }],
                 flow: false,
-                ms: Some(Waterfall {
+                ms: Some(EditTimes {
                     settle: 0.3,
                     parse: 0.5,
                     build: 102.0,
@@ -284,7 +296,7 @@ fn snapshot() -> Snapshot {
             EditLine {
                 edit: 2,
                 at_ms: 3_700_000,
-                outcome: Outcome::Broken { errors: 2 },
+                outcome: EditOutcome::Broken { errors: 2 },
                 services: Vec::new(),
                 flow: true,
                 ms: None,

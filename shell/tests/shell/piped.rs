@@ -4,7 +4,7 @@ use std::process::{Command as Process, Stdio};
 use std::sync::{Arc, Mutex};
 
 use session_api::{Answer, Command, Snapshot};
-use shell::{Ended, LogLine, Peer, ShellError, run_piped};
+use shell::{LogLine, ShellEnd, ShellError, ShellPeer, run_piped};
 
 use crate::played::Played;
 
@@ -29,12 +29,12 @@ impl Heard {
 }
 
 struct Run {
-    ended: Result<Ended, ShellError>,
+    ended: Result<ShellEnd, ShellError>,
     values: String,
     talk: String,
 }
 
-fn run_with(peer: impl Peer, lines: impl Into<Vec<u8>>, keep_going: bool) -> Run {
+fn run_with(peer: impl ShellPeer, lines: impl Into<Vec<u8>>, keep_going: bool) -> Run {
     let (values, talk) = (Heard::default(), Heard::default());
     let input = Box::new(Cursor::new(lines.into()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -377,7 +377,7 @@ impl std::fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-impl Peer for Lost {
+impl ShellPeer for Lost {
     type Error = Refused;
 
     async fn snapshot(&self) -> Result<Snapshot, Refused> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use app::App;
 use compiler::{Builder, Progress};
-use recordings::replay::{Environments, Known, Limits, Question, Subject, stand_in};
+use recordings::replay::{Environments, Known, Question, ReplayLimits, Subject, stand_in};
 use recordings::{Pattern, Reader, Request, Rules, shelf};
 use session::Home;
 
@@ -77,7 +77,12 @@ pub(super) async fn gather(replay: &Replay) -> Result<Material, Fault> {
         requests: requests.into_iter().map(|(number, request)| (number, Arc::new(request))).collect(),
         keyframes,
         rules,
-        limits: Limits { calls: replay.calls, shown: replay.shown, timeout: LONGEST_RUN, ..Limits::default() },
+        limits: ReplayLimits {
+            calls: replay.calls,
+            shown: replay.shown,
+            timeout: LONGEST_RUN,
+            ..ReplayLimits::default()
+        },
         redacted: !header.redactions.is_empty(),
         known: Known::default(),
     };
@@ -110,7 +115,7 @@ pub(crate) fn cases(file: &Path, name: &str, calls: usize) -> Result<(Question, 
         requests: requests.into_iter().map(|(number, request)| (number, Arc::new(request))).collect(),
         keyframes,
         rules: Rules::default(),
-        limits: Limits { calls, ..Limits::default() },
+        limits: ReplayLimits { calls, ..ReplayLimits::default() },
         redacted: !reader.header().redactions.is_empty(),
         known: Known::default(),
     };

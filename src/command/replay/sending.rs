@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use recordings::send::{self, Load, Outgoing, Percentiles, Report};
+use recordings::send::{self, Load, Outgoing, SendReport, WaitPercentiles};
 use session::Home;
 
 use super::material;
@@ -45,15 +45,15 @@ pub(super) async fn send(replay: &Replay) -> Result<(), Fault> {
     if report.is_well() { Ok(()) } else { Err(Fault::said(Kind::App)) }
 }
 
-fn say(report: &Report) -> std::io::Result<()> {
-    let Report { sent, seconds, per_second, .. } = report;
+fn say(report: &SendReport) -> std::io::Result<()> {
+    let SendReport { sent, seconds, per_second, .. } = report;
     speech::out(format_args!("{sent} requests in {seconds:.2} s, {per_second:.0} a second"))?;
     for (outcome, count) in &report.outcomes {
         speech::out(format_args!("  {count} {outcome}"))?;
     }
     speech::out(format_args!("  ms      {:>9} {:>9} {:>9} {:>9} {:>9}", "p50", "p90", "p99", "p99.9", "max"))?;
     for (word, percentiles) in [("due", report.corrected), ("sent", report.uncorrected)] {
-        let Percentiles { p50, p90, p99, p999, max } = percentiles;
+        let WaitPercentiles { p50, p90, p99, p999, max } = percentiles;
         let [p50, p90, p99, p999, max] = [p50, p90, p99, p999, max].map(|ns| ns as f64 / 1e6);
         speech::out(format_args!("  {word:<7} {p50:>9.2} {p90:>9.2} {p99:>9.2} {p999:>9.2} {max:>9.2}"))?;
     }

@@ -1,6 +1,6 @@
 //! Everything about one edit.
 
-use session_api::snapshot::{EditLine, Outcome};
+use session_api::snapshot::{EditLine, EditOutcome};
 use session_api::verdict::Judgement;
 
 use super::Scene;
@@ -55,14 +55,14 @@ fn rows(scene: Scene<'_>, edit: &EditLine, columns: usize) -> Vec<Row> {
         }
         rows.extend([row, Row::new(scene.theme)]);
     }
-    if let Outcome::RolledBack { why } = &edit.outcome {
+    if let EditOutcome::RolledBack { why } = &edit.outcome {
         for piece in wrap(why, columns.saturating_sub(3)) {
             let mut row = Row::new(scene.theme);
             row.text("  ", Tone::Plain).text(piece, Tone::Bad);
             rows.push(row);
         }
     }
-    if matches!(edit.outcome, Outcome::Broken { .. })
+    if matches!(edit.outcome, EditOutcome::Broken { .. })
         && model::is_broken(scene.snapshot)
         && edit.edit == scene.snapshot.edit
     {

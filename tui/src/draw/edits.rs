@@ -1,7 +1,7 @@
 //! What was saved and what became of it, latest first.
 
-use session_api::Waterfall;
-use session_api::snapshot::{EditLine, Outcome};
+use session_api::EditTimes;
+use session_api::snapshot::{EditLine, EditOutcome};
 
 use super::Scene;
 use super::canvas::Canvas;
@@ -61,22 +61,22 @@ pub(crate) fn draw(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
 pub(crate) fn outcome(theme: Theme, edit: &EditLine) -> (&'static str, String, Tone) {
     let glyphs = theme.glyphs();
     match &edit.outcome {
-        Outcome::Open => (glyphs.building, "building".into(), Tone::Busy),
-        Outcome::Live => (glyphs.live, "live".into(), Tone::Good),
-        Outcome::Unchanged => (glyphs.starting, "unchanged".into(), Tone::Dim),
-        Outcome::Broken { errors } => (glyphs.down, units::many(*errors, "error"), Tone::Bad),
-        Outcome::RolledBack { .. } => (glyphs.stale, "rolled back".into(), Tone::Bad),
-        Outcome::Superseded => (glyphs.starting, "superseded".into(), Tone::Dim),
+        EditOutcome::Open => (glyphs.building, "building".into(), Tone::Busy),
+        EditOutcome::Live => (glyphs.live, "live".into(), Tone::Good),
+        EditOutcome::Unchanged => (glyphs.starting, "unchanged".into(), Tone::Dim),
+        EditOutcome::Broken { errors } => (glyphs.down, units::many(*errors, "error"), Tone::Bad),
+        EditOutcome::RolledBack { .. } => (glyphs.stale, "rolled back".into(), Tone::Bad),
+        EditOutcome::Superseded => (glyphs.starting, "superseded".into(), Tone::Dim),
     }
 }
 
 /// The phases of an edit: name, milliseconds, tone.
-pub(crate) fn phases(ms: Waterfall) -> [(&'static str, f64, Tone); 3] {
+pub(crate) fn phases(ms: EditTimes) -> [(&'static str, f64, Tone); 3] {
     [("parse", ms.parse, Tone::Network), ("build", ms.build, Tone::Upstream), ("takeover", ms.takeover, Tone::Function)]
 }
 
 /// The phases as one bar; the longest edit fills it.
-pub(crate) fn bar(row: &mut Row, ms: Option<Waterfall>, longest: f64, columns: usize) {
+pub(crate) fn bar(row: &mut Row, ms: Option<EditTimes>, longest: f64, columns: usize) {
     let begun = row.width();
     if let Some(ms) = ms.filter(|_| longest > 0.0) {
         let glyphs = row.theme().glyphs();

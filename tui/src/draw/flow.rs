@@ -1,6 +1,6 @@
 //! The chain as a graph: a row a service, data from top to bottom.
 
-use session_api::snapshot::{Condition, Service};
+use session_api::snapshot::{Condition, ServiceView};
 
 use super::Scene;
 use super::canvas::Canvas;
@@ -81,7 +81,7 @@ fn gutter(row: &mut Row, marks: &[Mark], lanes: usize) {
     row.text(if lanes > 0 { "" } else { " " }, Tone::Plain);
 }
 
-fn cells(scene: Scene<'_>, row: &mut Row, service: &Service, names: usize, room: usize) {
+fn cells(scene: Scene<'_>, row: &mut Row, service: &ServiceView, names: usize, room: usize) {
     let begun = row.width();
     let (glyph, word, tone) = scene.theme.condition(service.state);
     row.text(glyph, tone).text(" ", Tone::Plain);
@@ -100,7 +100,7 @@ fn cells(scene: Scene<'_>, row: &mut Row, service: &Service, names: usize, room:
 }
 
 /// The most important that is left to say of a service.
-fn note(scene: Scene<'_>, service: &Service) -> (String, Tone) {
+fn note(scene: Scene<'_>, service: &ServiceView) -> (String, Tone) {
     let hop = scene.snapshot.hops.get(&service.name);
     if let Some(why) = &service.why {
         return (why.clone(), if service.state == Condition::Down { Tone::Bad } else { Tone::Busy });

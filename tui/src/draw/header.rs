@@ -1,6 +1,6 @@
 //! The line at the top, which is all there is on a small screen.
 
-use session_api::snapshot::{Condition, Outcome, Phase};
+use session_api::snapshot::{Condition, EditOutcome, Phase};
 
 use super::Scene;
 use super::canvas::Canvas;
@@ -60,7 +60,7 @@ pub(crate) fn line(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
         facts.push(format!("{}/s", units::rate(window.rate)));
         facts.push(format!("p50 {}", units::micros(scene.theme, window.total.p50)));
     }
-    if let Some(edit) = snapshot.edits.last().filter(|edit| edit.edit > 0 && edit.outcome == Outcome::Live) {
+    if let Some(edit) = snapshot.edits.last().filter(|edit| edit.edit > 0 && edit.outcome == EditOutcome::Live) {
         facts.push(format!("edit {} live", edit.edit));
     }
     for fact in facts {

@@ -1,6 +1,6 @@
 //! Everything measured of one service, and one request beside it.
 
-use session_api::measured::{Comparison, Verdict};
+use session_api::measured::{HopComparison, SpeedVerdict};
 
 use super::Scene;
 use super::canvas::Canvas;
@@ -56,7 +56,7 @@ fn figures(scene: Scene<'_>, canvas: &mut Canvas<'_>, spark: bool) {
 }
 
 /// Before and after the last edit. A judgement only where the samples support one.
-fn compared(theme: Theme, comparison: &Comparison) -> Row {
+fn compared(theme: Theme, comparison: &HopComparison) -> Row {
     let mut row = Row::new(theme);
     row.text("  ", Tone::Plain).cell(&format!("edit {}", comparison.edit), 10, Tone::Plain);
     let time = |nanos, n| if n == 0 { "-".into() } else { units::nanos(theme, nanos) };
@@ -66,9 +66,9 @@ fn compared(theme: Theme, comparison: &Comparison) -> Row {
     let (before, after) = (units::count(comparison.before_n), units::count(comparison.after_n));
     row.text(&format!(" (n {before} / {after})"), Tone::Dim);
     match comparison.verdict {
-        Verdict::Slower => row.text("  slower", Tone::Bad),
-        Verdict::Faster => row.text("  faster", Tone::Good),
-        Verdict::NoEvidence => &mut row,
+        SpeedVerdict::Slower => row.text("  slower", Tone::Bad),
+        SpeedVerdict::Faster => row.text("  faster", Tone::Good),
+        SpeedVerdict::NoEvidence => &mut row,
     };
     row
 }

@@ -1,6 +1,6 @@
 //! What was measured: a row a service.
 
-use session_api::measured::{Hop, Window};
+use session_api::measured::{MeasuredHop, Window};
 
 use super::Scene;
 use super::canvas::Canvas;
@@ -79,7 +79,7 @@ pub(crate) fn draw(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
 }
 
 /// The window that is shown of a hop.
-pub(crate) fn window<'a>(scene: Scene<'_>, hop: &'a Hop) -> Option<&'a Window> {
+pub(crate) fn window<'a>(scene: Scene<'_>, hop: &'a MeasuredHop) -> Option<&'a Window> {
     hop.windows.get(scene.model.window).or(hop.windows.last())
 }
 
@@ -93,7 +93,7 @@ pub(crate) fn of(scene: Scene<'_>) -> String {
     }
 }
 
-fn figure(scene: Scene<'_>, name: &str, hop: Option<&Hop>, window: Option<&Window>) -> (String, Tone) {
+fn figure(scene: Scene<'_>, name: &str, hop: Option<&MeasuredHop>, window: Option<&Window>) -> (String, Tone) {
     let (Some(hop), Some(window)) = (hop, window) else { return ("-".into(), Tone::Dim) };
     let quiet = |none: bool| if none { Tone::Dim } else { Tone::Plain };
     let time = |micros: u64| match window.n {

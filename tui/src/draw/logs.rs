@@ -6,7 +6,7 @@ use ratatui::text::Span;
 use super::Scene;
 use super::canvas::Canvas;
 use super::text::{Row, fit, width, wrap};
-use crate::log::{LogLine, LogRing};
+use crate::log::{LogRing, ShownLine};
 use crate::model::{Model, Pane};
 use crate::theme::Tone;
 use crate::{log_view, units};
@@ -76,7 +76,7 @@ fn of(scene: Scene<'_>) -> String {
     parts.join(", ")
 }
 
-fn written(scene: Scene<'_>, line: &LogLine, names: usize, columns: usize, current: bool) -> Vec<Row> {
+fn written(scene: Scene<'_>, line: &ShownLine, names: usize, columns: usize, current: bool) -> Vec<Row> {
     let theme = scene.theme;
     let head = |first: bool| {
         let mut row = Row::new(theme);

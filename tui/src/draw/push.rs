@@ -1,6 +1,6 @@
 //! A push or rollback: what is done with each service, how that stands, what is asked.
 
-use session_api::push::{Act, Push, RollState, Stage};
+use session_api::push::{PushAct, PushView, RollState, Stage};
 
 use super::Scene;
 use super::canvas::Canvas;
@@ -17,7 +17,7 @@ pub(crate) fn overlay(scene: Scene<'_>, scroll: usize, canvas: &mut Canvas<'_>) 
 }
 
 /// Draws a push, so many rows of it gone at the top.
-pub(crate) fn draw(scene: Scene<'_>, push: &Push, scroll: usize, canvas: &mut Canvas<'_>) {
+pub(crate) fn draw(scene: Scene<'_>, push: &PushView, scroll: usize, canvas: &mut Canvas<'_>) {
     let (_, words, _) = stage(scene.theme, push);
     let ago = units::age(scene.snapshot.now_ms.saturating_sub(push.at_ms));
     let when = if ago == "now" { ago } else { format!("{ago} ago") };
@@ -28,7 +28,7 @@ pub(crate) fn draw(scene: Scene<'_>, push: &Push, scroll: usize, canvas: &mut Ca
 }
 
 /// Glyph, words and tone of how far a push is.
-pub(crate) fn stage(theme: Theme, push: &Push) -> (&'static str, String, Tone) {
+pub(crate) fn stage(theme: Theme, push: &PushView) -> (&'static str, String, Tone) {
     let glyphs = theme.glyphs();
     let all = push.changed().count();
     let done = push.changed().filter(|roll| matches!(roll.state, RollState::Live { .. })).count();
@@ -48,7 +48,7 @@ pub(crate) fn stage(theme: Theme, push: &Push) -> (&'static str, String, Tone) {
 }
 
 /// Milliseconds it took to carry it out.
-pub(crate) fn took(push: &Push) -> Option<f64> {
+pub(crate) fn took(push: &PushView) -> Option<f64> {
     match push.stage {
         Stage::Live { ms, .. } => Some(ms),
         _ => None,
@@ -56,7 +56,7 @@ pub(crate) fn took(push: &Push) -> Option<f64> {
 }
 
 /// Everything about a push.
-pub(crate) fn rows(theme: Theme, push: &Push, columns: usize) -> Vec<Row> {
+pub(crate) fn rows(theme: Theme, push: &PushView, columns: usize) -> Vec<Row> {
     let mut rows = Rows { theme, columns, rows: Vec::new() };
     if let Some(target) = &push.target {
         rows.say(2, &format!("to {target}  {}  cluster {}", target.server, target.cluster), Tone::Dim);
@@ -121,8 +121,8 @@ pub(crate) fn rows(theme: Theme, push: &Push, columns: usize) -> Vec<Row> {
     push.notes.iter().for_each(|note| rows.say(2, note, Tone::Dim));
     if push.stage == Stage::Asking {
         let question = match push.act {
-            Act::Push => "push?",
-            Act::Rollback { .. } => "roll back?",
+            PushAct::Push => "push?",
+            PushAct::Rollback { .. } => "roll back?",
         };
         rows.blank();
         rows.say(2, &format!("{question}  y yes, n no"), Tone::Accent);

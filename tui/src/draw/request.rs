@@ -1,6 +1,6 @@
 //! One request, whole: a bar a service, as the request went from one to the next.
 
-use session_api::measured::Span;
+use session_api::measured::MeasuredSpan;
 
 use super::Scene;
 use super::canvas::Canvas;
@@ -41,11 +41,11 @@ pub(crate) fn draw(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
     }
 }
 
-fn indent(span: &Span) -> usize {
+fn indent(span: &MeasuredSpan) -> usize {
     usize::try_from(span.depth).unwrap_or(usize::MAX).min(12)
 }
 
-fn bar(scene: Scene<'_>, span: &Span, names: usize, end: u64, columns: usize) -> Row {
+fn bar(scene: Scene<'_>, span: &MeasuredSpan, names: usize, end: u64, columns: usize) -> Row {
     let mut row = Row::new(scene.theme);
     let tone = if span.error.is_some() || span.status >= 400 { Tone::Bad } else { Tone::Plain };
     row.text("  ", Tone::Plain).cell(&format!("{}{}", " ".repeat(indent(span)), span.service), names, tone);

@@ -1,6 +1,6 @@
 //! Everything about one service.
 
-use session_api::snapshot::Service;
+use session_api::snapshot::ServiceView;
 
 use super::Scene;
 use super::canvas::Canvas;
@@ -28,13 +28,13 @@ pub(crate) fn draw(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
     }
 }
 
-fn signature(service: &Service) -> String {
+fn signature(service: &ServiceView) -> String {
     let inputs: Vec<_> = service.inputs.iter().map(|input| format!("{}: {}", input.name, input.ty)).collect();
     let output = if service.output.is_empty() { String::new() } else { format!(" -> {}", service.output) };
     format!("({}){output}", inputs.join(", "))
 }
 
-fn facts(scene: Scene<'_>, service: &Service) -> Vec<(&'static str, String, Tone)> {
+fn facts(scene: Scene<'_>, service: &ServiceView) -> Vec<(&'static str, String, Tone)> {
     let snapshot = scene.snapshot;
     let (glyph, word, tone) = scene.theme.condition(service.state);
     let mut facts = vec![("state", format!("{glyph} {word}"), tone)];

@@ -3,7 +3,7 @@
 use session_api::{Command, Snapshot};
 
 use super::{command, push};
-use crate::act::Act;
+use crate::act::Action;
 use crate::deed::{self, Deed, Stride, Way};
 use crate::log::LogRing;
 use crate::model::{self, Model, Overlay, Pane};
@@ -15,7 +15,7 @@ use crate::{edits, layout, log_view};
 const MOST_COPIED: usize = 74_000;
 
 /// Does what a key means.
-pub(super) fn perform(model: &mut Model, deed: Deed, snapshot: &Snapshot, logs: &LogRing) -> Vec<Act> {
+pub(super) fn perform(model: &mut Model, deed: Deed, snapshot: &Snapshot, logs: &LogRing) -> Vec<Action> {
     match deed {
         Deed::Help => model.overlay = Some(Overlay::Help { scroll: 0 }),
         Deed::Command => return command(model, String::new()),
@@ -39,13 +39,13 @@ pub(super) fn perform(model: &mut Model, deed: Deed, snapshot: &Snapshot, logs: 
         Deed::Findings => model.findings = Some((snapshot.edit, true)),
         Deed::Freeze => {
             model.frozen = if model.frozen.is_some() { None } else { Some(logs.end()) };
-            return vec![Act::Freeze(model.frozen.is_some())];
+            return vec![Action::Freeze(model.frozen.is_some())];
         }
         Deed::Cluster => {
             let wanted = model.scope == Scope::Here;
             model.scope = if wanted { Scope::Asking } else { Scope::Here };
             model.message = wanted.then(|| "asking the cluster".into());
-            return vec![Act::Cluster(wanted)];
+            return vec![Action::Cluster(wanted)];
         }
         Deed::Window(Way::Back) => model.window = model.window.saturating_sub(1),
         Deed::Window(Way::On) => model.window += 1,
@@ -54,17 +54,17 @@ pub(super) fn perform(model: &mut Model, deed: Deed, snapshot: &Snapshot, logs: 
                 return command(model, format!("{} ", service.name));
             }
         }
-        Deed::Shell => return vec![Act::Shell],
-        Deed::Replay => return vec![Act::Say(Command::Replay { name: None })],
+        Deed::Shell => return vec![Action::Shell],
+        Deed::Replay => return vec![Action::Say(Command::Replay { name: None })],
         Deed::Undo => return push::undo(model, snapshot),
         Deed::Push => return push::push(model, snapshot),
         Deed::Decide(yes) => return push::decide(model, yes, snapshot),
-        Deed::StopPush => return vec![Act::Say(Command::StopPush)],
+        Deed::StopPush => return vec![Action::Say(Command::StopPush)],
         Deed::Open => return vec![place(model, snapshot)],
         Deed::Pager => {
             let chosen = model::chosen_service(model, snapshot).map(|service| service.name.clone());
             let service = if model.focus == Pane::Logs { model.logs.service.clone() } else { chosen };
-            return vec![Act::OpenPager { service }];
+            return vec![Action::OpenPager { service }];
         }
         Deed::Copy => {
             if let Some(text) = deed::copied(model, snapshot, logs) {
@@ -74,19 +74,19 @@ pub(super) fn perform(model: &mut Model, deed: Deed, snapshot: &Snapshot, logs: 
                 }
                 let characters = text.chars().count();
                 model.message = Some(format!("copied {}", crate::units::many(characters, "character")));
-                return vec![Act::Copy(text)];
+                return vec![Action::Copy(text)];
             }
         }
         Deed::Mouse => {
             model.mouse = !model.mouse;
             let whose = if model.mouse { "the view's" } else { "the terminal's, to select text" };
             model.message = Some(format!("the mouse is {whose}"));
-            return vec![Act::Mouse(model.mouse)];
+            return vec![Action::Mouse(model.mouse)];
         }
         Deed::Back => back(model, snapshot),
-        Deed::Suspend => return vec![Act::Suspend],
-        Deed::Redraw => return vec![Act::Redraw],
-        Deed::Quit => return vec![Act::Quit],
+        Deed::Suspend => return vec![Action::Suspend],
+        Deed::Redraw => return vec![Action::Redraw],
+        Deed::Quit => return vec![Action::Quit],
     }
     Vec::new()
 }
@@ -175,13 +175,15 @@ fn beside(model: &mut Model, way: Way, snapshot: &Snapshot) {
 }
 
 /// Where `o` goes: the chosen diagnostic, else the file.
-fn place(model: &Model, snapshot: &Snapshot) -> Act {
+fn place(model: &Model, snapshot: &Snapshot) -> Action {
     let findings = &snapshot.diagnostics;
     match findings.get(model.diagnostic).or(findings.first()) {
-        Some(finding) => {
-            Act::OpenEditor { file: finding.place.file.clone(), line: finding.place.line, column: finding.place.column }
-        }
-        None => Act::OpenEditor { file: snapshot.file.clone(), line: 1, column: 1 },
+        Some(finding) => Action::OpenEditor {
+            file: finding.place.file.clone(),
+            line: finding.place.line,
+            column: finding.place.column,
+        },
+        None => Action::OpenEditor { file: snapshot.file.clone(), line: 1, column: 1 },
     }
 }
 

@@ -5,14 +5,14 @@ use ratatui::layout::Position;
 use session_api::Snapshot;
 
 use super::deeds;
-use crate::act::Act;
+use crate::act::Action;
 use crate::deed::{Deed, Stride, Way};
 use crate::layout::{self, Part};
 use crate::log::LogRing;
 use crate::model::Model;
 
 /// Takes in what the mouse did.
-pub(super) fn update(model: &mut Model, event: MouseEvent, snapshot: &Snapshot, logs: &LogRing) -> Vec<Act> {
+pub(super) fn update(model: &mut Model, event: MouseEvent, snapshot: &Snapshot, logs: &LogRing) -> Vec<Action> {
     if model.prompt.is_some() {
         return Vec::new();
     }

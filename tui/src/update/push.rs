@@ -3,7 +3,7 @@
 use session_api::push::Stage;
 use session_api::{Command, Snapshot};
 
-use crate::act::Act;
+use crate::act::Action;
 use crate::deed::Deed;
 use crate::edits::{self, Entry};
 use crate::model::{Model, Overlay, open_push};
@@ -16,7 +16,7 @@ pub(super) fn is_one(line: &str) -> bool {
 }
 
 /// What to do where a push is under way and the key would end it: the first one warns, the second one means it.
-pub(super) fn warned(model: &mut Model, deed: Deed, again: bool, snapshot: &Snapshot) -> Option<Vec<Act>> {
+pub(super) fn warned(model: &mut Model, deed: Deed, again: bool, snapshot: &Snapshot) -> Option<Vec<Action>> {
     let push = open_push(snapshot).filter(|push| push.stage == Stage::Underway)?;
     let word = push.act.word();
     let words = match deed {
@@ -33,7 +33,7 @@ pub(super) fn warned(model: &mut Model, deed: Deed, again: bool, snapshot: &Snap
 }
 
 /// Begins a push, shows the one that is open, or puts it aside.
-pub(super) fn push(model: &mut Model, snapshot: &Snapshot) -> Vec<Act> {
+pub(super) fn push(model: &mut Model, snapshot: &Snapshot) -> Vec<Action> {
     if matches!(model.overlay, Some(Overlay::Push { .. })) {
         model.overlay = None;
         return Vec::new();
@@ -43,23 +43,23 @@ pub(super) fn push(model: &mut Model, snapshot: &Snapshot) -> Vec<Act> {
         return Vec::new();
     }
     let (goal, then) = Default::default();
-    vec![Act::Say(Command::Push { goal, services: Vec::new(), with_dependents: false, then })]
+    vec![Action::Say(Command::Push { goal, services: Vec::new(), with_dependents: false, then })]
 }
 
 /// Says yes or no to the push that asks. One that is declined is seen in the timeline.
-pub(super) fn decide(model: &mut Model, yes: bool, snapshot: &Snapshot) -> Vec<Act> {
+pub(super) fn decide(model: &mut Model, yes: bool, snapshot: &Snapshot) -> Vec<Action> {
     let Some(push) = open_push(snapshot) else { return Vec::new() };
     if !yes {
         model.overlay = None;
     }
-    vec![Act::Say(Command::Decide { push: push.push, yes })]
+    vec![Action::Say(Command::Decide { push: push.push, yes })]
 }
 
 /// Undoes what was done last: an edit in the file, a push by a rollback, which asks first.
-pub(super) fn undo(model: &mut Model, snapshot: &Snapshot) -> Vec<Act> {
+pub(super) fn undo(model: &mut Model, snapshot: &Snapshot) -> Vec<Action> {
     let Some(Entry::Push(push)) = edits::undone(snapshot) else {
         model.message = Some("undoing the last edit".into());
-        return vec![Act::Say(Command::Undo)];
+        return vec![Action::Say(Command::Undo)];
     };
     model.overlay = Some(Overlay::Push { scroll: 0 });
     let target = push.target.as_ref();
@@ -68,5 +68,5 @@ pub(super) fn undo(model: &mut Model, snapshot: &Snapshot) -> Vec<Act> {
         namespace: target.map(|target| target.namespace.clone()),
     };
     let then = session_api::command::Then::Ask;
-    vec![Act::Say(Command::Rollback { goal, service: None, to: None, undoes: push.number(), then })]
+    vec![Action::Say(Command::Rollback { goal, service: None, to: None, undoes: push.number(), then })]
 }

@@ -7,7 +7,7 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
 use ratatui::{Terminal, TerminalOptions, Viewport};
 use session_api::Snapshot;
-use tui::{Input, Model, Theme};
+use tui::{Model, Theme, ViewInput};
 
 use crate::made;
 
@@ -36,7 +36,7 @@ fn written(theme: Theme, snapshots: &[Snapshot]) -> String {
     model.sources.insert("examples/building.rs".into(), Arc::from(made::SOURCE));
     for snapshot in snapshots {
         for key in ['e', '1', '2', '3', '4', '?'] {
-            tui::update(&mut model, Input::Key(crossterm::event::KeyCode::Char(key).into()), snapshot, &logs);
+            tui::update(&mut model, ViewInput::Key(crossterm::event::KeyCode::Char(key).into()), snapshot, &logs);
             terminal.draw(|frame| tui::draw(&model, snapshot, &logs, frame)).expect("a terminal in memory");
         }
         model.overlay = None;

@@ -8,7 +8,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::{Color, Modifier};
 use session_api::Snapshot;
-use tui::{Act, Input, LogLine, LogRing, Logged, Model, Theme};
+use tui::{Action, LogRing, Logged, Model, ShownLine, Theme, ViewInput};
 
 use crate::made;
 
@@ -37,19 +37,19 @@ impl Screen {
     }
 
     /// Presses keys, a character each.
-    pub(crate) fn press(&mut self, keys: &str) -> Vec<Act> {
+    pub(crate) fn press(&mut self, keys: &str) -> Vec<Action> {
         let code = |key| if key == '\n' { KeyCode::Enter } else { KeyCode::Char(key) };
         keys.chars().flat_map(|key| self.key(KeyEvent::new(code(key), KeyModifiers::NONE))).collect()
     }
 
     /// Presses a key.
-    pub(crate) fn key(&mut self, key: KeyEvent) -> Vec<Act> {
-        self.take(Input::Key(key))
+    pub(crate) fn key(&mut self, key: KeyEvent) -> Vec<Action> {
+        self.take(ViewInput::Key(key))
     }
 
     /// Tells the view something; the screen follows the size it is told.
-    pub(crate) fn take(&mut self, input: Input) -> Vec<Act> {
-        if let Input::Resize(width, height) = input {
+    pub(crate) fn take(&mut self, input: ViewInput) -> Vec<Action> {
+        if let ViewInput::Resize(width, height) = input {
             self.terminal.backend_mut().resize(width, height);
         }
         tui::update(&mut self.model, input, &self.snapshot, &self.logs)
@@ -57,7 +57,7 @@ impl Screen {
 
     /// A service writes a line.
     pub(crate) fn log(&mut self, line: &str) {
-        let line = LogLine { service: "get".into(), stderr: false, at_ms: 753_000, line: line.into() };
+        let line = ShownLine { service: "get".into(), stderr: false, at_ms: 753_000, line: line.into() };
         self.logs.push(Logged::Line(line));
     }
 

@@ -3,8 +3,8 @@
 use crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use serde_json::json;
 use session_api::Command;
-use session_api::verdict::{Changed, Findings, Judgement, Verdict};
-use tui::{Act, Input, Overlay, Pane, Scope};
+use session_api::verdict::{Changed, FunctionVerdict, Judgement, Verdict};
+use tui::{Action, Overlay, Pane, Scope, ViewInput};
 
 use crate::drawn::{COLOUR, Screen};
 use crate::made;
@@ -58,10 +58,10 @@ fn the_time_window_stays_within_those_there_are() {
 #[test]
 fn the_bottom_line_says_whose_services_are_shown() {
     let mut screen = serving((120, 30));
-    assert_eq!(screen.press("c"), [Act::Cluster(true)]);
+    assert_eq!(screen.press("c"), [Action::Cluster(true)]);
     assert_eq!(screen.model.scope, Scope::Asking);
     assert!(screen.text().contains("asking the cluster"));
-    screen.take(Input::Shows(Scope::Cluster));
+    screen.take(ViewInput::Shows(Scope::Cluster));
     let text = screen.text();
     let bottom = text.lines().last().unwrap_or_default().to_owned();
     assert!(bottom.starts_with(" cluster ") && bottom.contains(" c local "), "{bottom}");
@@ -69,9 +69,9 @@ fn the_bottom_line_says_whose_services_are_shown() {
     screen.press("f");
     assert_eq!(screen.press("c"), [], "a picture that stands still is of one backend");
     screen.press("f");
-    assert_eq!(screen.press("c"), [Act::Cluster(false)]);
+    assert_eq!(screen.press("c"), [Action::Cluster(false)]);
     assert_eq!(screen.model.scope, Scope::Here);
-    assert_eq!([screen.press("c"), screen.press("c")], [[Act::Cluster(true)], [Act::Cluster(false)]], "given up");
+    assert_eq!([screen.press("c"), screen.press("c")], [[Action::Cluster(true)], [Action::Cluster(false)]], "given up");
 }
 
 #[test]
@@ -79,12 +79,12 @@ fn a_service_is_invoked_by_the_prompt() {
     let mut screen = serving((80, 24));
     screen.press("gj");
     let asked = screen.press("i");
-    assert_eq!(asked, [Act::Complete { text: "filter ".into(), cursor: 7 }]);
+    assert_eq!(asked, [Action::Complete { text: "filter ".into(), cursor: 7 }]);
     let ran = screen.press("{}\n");
-    assert_eq!(ran.last(), Some(&Act::Run("filter {}".into())));
-    screen.take(Input::Answered { title: "filter {}".into(), lines: vec!["{".into(), "}".into()] });
+    assert_eq!(ran.last(), Some(&Action::Run("filter {}".into())));
+    screen.take(ViewInput::Answered { title: "filter {}".into(), lines: vec!["{".into(), "}".into()] });
     assert!(matches!(screen.model.overlay, Some(Overlay::Output { .. })));
-    assert_eq!(screen.press("y"), [Act::Copy("{\n}".into())]);
+    assert_eq!(screen.press("y"), [Action::Copy("{\n}".into())]);
 }
 
 #[test]
@@ -92,33 +92,34 @@ fn an_edit_says_what_it_changed_and_recorded_inputs_run_again() {
     let mut screen = serving((200, 40));
     assert_eq!(screen.press("r"), [], "no edit was judged yet");
     let changed = Changed { at: 7, path: "/value".into(), was: Some(json!(2.5)), now: Some(json!(5.0)) };
-    let findings = Findings { recorded: 50, same: 47, differ: 3, changed: vec![changed], ..Findings::default() };
+    let findings =
+        FunctionVerdict { recorded: 50, same: 47, differ: 3, changed: vec![changed], ..FunctionVerdict::default() };
     let verdict = Verdict { service: "map".into(), findings, ..Verdict::default() };
     let edit = screen.snapshot.edits.last_mut().expect("an edit");
     edit.judgement = Some(Judgement::Done { verdicts: vec![verdict] });
     assert!(screen.text().contains("changed 3 of 50, first /value: was 2.5, now 5.0"), "{}", screen.text());
-    assert_eq!(screen.press("r"), [Act::Say(Command::Replay { name: None })]);
+    assert_eq!(screen.press("r"), [Action::Say(Command::Replay { name: None })]);
 }
 
 #[test]
 fn keys_that_act_say_what_they_want_done() {
     let mut screen = serving((80, 24));
-    assert_eq!(screen.press("u"), [Act::Say(Command::Undo)]);
-    assert_eq!(screen.press("s"), [Act::Shell]);
-    assert_eq!(screen.press("m"), [Act::Mouse(false)]);
-    assert_eq!(screen.press("L"), [Act::OpenPager { service: Some("map".into()) }]);
-    assert_eq!(screen.press("ff"), [Act::Freeze(true), Act::Freeze(false)]);
-    assert_eq!(screen.press("q"), [Act::Quit]);
+    assert_eq!(screen.press("u"), [Action::Say(Command::Undo)]);
+    assert_eq!(screen.press("s"), [Action::Shell]);
+    assert_eq!(screen.press("m"), [Action::Mouse(false)]);
+    assert_eq!(screen.press("L"), [Action::OpenPager { service: Some("map".into()) }]);
+    assert_eq!(screen.press("ff"), [Action::Freeze(true), Action::Freeze(false)]);
+    assert_eq!(screen.press("q"), [Action::Quit]);
     let quit = crossterm::event::KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
-    assert_eq!(screen.key(quit), [Act::Quit]);
+    assert_eq!(screen.key(quit), [Action::Quit]);
 }
 
 #[test]
 fn the_place_of_the_chosen_diagnostic_is_opened() {
     let mut screen = Screen::new(made::broken(), COLOUR, (80, 24));
     let file = std::path::PathBuf::from("examples/building.rs");
-    assert_eq!(screen.press("o"), [Act::OpenEditor { file: file.clone(), line: 5, column: 10 }]);
-    assert_eq!(screen.press("jo"), [Act::OpenEditor { file, line: 1, column: 5 }]);
+    assert_eq!(screen.press("o"), [Action::OpenEditor { file: file.clone(), line: 5, column: 10 }]);
+    assert_eq!(screen.press("jo"), [Action::OpenEditor { file, line: 1, column: 5 }]);
 }
 
 #[test]
@@ -178,7 +179,7 @@ fn a_click_chooses_and_the_wheel_moves() {
     let mut screen = serving((120, 30));
     let text = screen.text();
     let row = text.lines().position(|line| line.starts_with(" ● filter")).expect("filter is listed");
-    let mouse = |kind| Input::Mouse(MouseEvent { kind, column: 5, row: row as u16, modifiers: KeyModifiers::NONE });
+    let mouse = |kind| ViewInput::Mouse(MouseEvent { kind, column: 5, row: row as u16, modifiers: KeyModifiers::NONE });
     screen.take(mouse(MouseEventKind::Down(MouseButton::Left)));
     assert_eq!(screen.model.service.as_deref(), Some("filter"));
     screen.take(mouse(MouseEventKind::ScrollUp));
@@ -201,12 +202,12 @@ fn completion_is_taken_by_tab() {
     let mut screen = serving((80, 24));
     assert_eq!(screen.press(":m").len(), 2);
     let found = tui::Completions { start: 0, words: vec!["map".into(), "moving_avg".into()] };
-    screen.take(Input::Completions { text: "m".into(), found: found.clone() });
+    screen.take(ViewInput::Completions { text: "m".into(), found: found.clone() });
     assert!(screen.text().contains(" map moving_avg"));
     screen.key(KeyCode::Tab.into());
     screen.key(KeyCode::Tab.into());
     assert!(screen.text().contains(":moving_avg"));
-    screen.take(Input::Completions { text: "late".into(), found: tui::Completions::default() });
+    screen.take(ViewInput::Completions { text: "late".into(), found: tui::Completions::default() });
     assert_eq!(screen.model.prompt.as_ref().map(|prompt| prompt.completions.clone()), Some(found));
 }
 

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use session_api::measured::{Comparison, Hop, Percentiles, Span, Trace, Verdict, Window};
+use session_api::measured::{HopComparison, HopPercentiles, MeasuredHop, MeasuredSpan, SpeedVerdict, Trace, Window};
 use session_api::snapshot::{
-    Condition, Edge, EditLine, EditedService, Field, Notice, Outcome, Phase, Placed, Service, Totals,
+    Condition, EditLine, EditOutcome, EditedService, FlowEdge, Notice, Phase, PlacedState, ServiceView, StateField,
+    Totals,
 };
-use session_api::{Diagnostic, Fate, Severity, Snapshot, SourcePlace, Waterfall};
-use tui::{LogLine, LogRing, Logged};
+use session_api::{Diagnostic, EditTimes, Fate, Severity, Snapshot, SourcePlace};
+use tui::{LogRing, Logged, ShownLine};
 
 /// The services of the chain, as the file has them.
 pub(crate) const CHAIN: [&str; 4] = ["get", "filter", "map", "moving_avg"];
@@ -48,7 +49,7 @@ pub(crate) fn starting() -> Snapshot {
     snapshot.edits.clear();
     for (at, service) in snapshot.services.iter_mut().enumerate() {
         if at > 1 {
-            *service = Service { name: service.name.clone(), ..Service::default() };
+            *service = ServiceView { name: service.name.clone(), ..ServiceView::default() };
         }
         service.since_ms = (at < 2).then_some(1_900);
     }
@@ -67,7 +68,7 @@ pub(crate) fn broken() -> Snapshot {
     snapshot.edits.push(EditLine {
         edit: 13,
         at_ms: 752_000,
-        outcome: Outcome::Broken { errors: 1 },
+        outcome: EditOutcome::Broken { errors: 1 },
         services: vec![edited("map", "its body", None)],
         flow: false,
         ms: None,
@@ -110,7 +111,7 @@ pub(crate) fn down() -> Snapshot {
 pub(crate) fn joined() -> Snapshot {
     let names = ["temperature", "humidity", "clean", "comfort", "alarm"];
     let services: Vec<_> = names.iter().enumerate().map(|(at, name)| service(name, at)).collect();
-    let edge = |from: &str, to: &str| Edge { from: from.into(), to: to.into(), input: Some(from.into()) };
+    let edge = |from: &str, to: &str| FlowEdge { from: from.into(), to: to.into(), input: Some(from.into()) };
     Snapshot {
         edges: vec![
             edge("temperature", "clean"),
@@ -151,21 +152,21 @@ pub(crate) fn logs() -> LogRing {
             ),
         };
         let at_ms = 700_000 + at * 1_250;
-        ring.push(Logged::Line(LogLine { service: service.into(), stderr: at % 7 == 3, at_ms, line }));
+        ring.push(Logged::Line(ShownLine { service: service.into(), stderr: at % 7 == 3, at_ms, line }));
     }
     ring
 }
 
-fn service(name: &str, at: usize) -> Service {
+fn service(name: &str, at: usize) -> ServiceView {
     let mut placed = BTreeMap::new();
     if name == "moving_avg" {
-        placed.insert("AVERAGE".into(), Placed { ty: "Average".into(), fate: Some(Fate::Kept) });
+        placed.insert("AVERAGE".into(), PlacedState { ty: "Average".into(), fate: Some(Fate::Kept) });
     }
     let inputs = match at {
         0 => Vec::new(),
-        _ => vec![Field { name: "reading".into(), ty: "Reading".into() }],
+        _ => vec![StateField { name: "reading".into(), ty: "Reading".into() }],
     };
-    Service {
+    ServiceView {
         name: name.into(),
         state: Condition::Live,
         version: Some(format!("{name}@{:07x}89abcdef", 0x3f2_c1a5 + at * 7_654_321)),
@@ -174,45 +175,48 @@ fn service(name: &str, at: usize) -> Service {
         inputs,
         output: "Reading".into(),
         placed,
-        ..Service::default()
+        ..ServiceView::default()
     }
 }
 
-fn chain(services: &[Service]) -> Vec<Edge> {
-    let edge =
-        |pair: &[Service]| Edge { from: pair[0].name.clone(), to: pair[1].name.clone(), input: Some("reading".into()) };
+fn chain(services: &[ServiceView]) -> Vec<FlowEdge> {
+    let edge = |pair: &[ServiceView]| FlowEdge {
+        from: pair[0].name.clone(),
+        to: pair[1].name.clone(),
+        input: Some("reading".into()),
+    };
     services.windows(2).map(edge).collect()
 }
 
 /// Figures of a service that so many take part in.
-pub(crate) fn hop(depth: u64) -> Hop {
+pub(crate) fn hop(depth: u64) -> MeasuredHop {
     let window = |seconds: u32| Window {
         seconds,
         n: 1_234 * u64::from(seconds) / 10,
         errors: 0,
         rate: 123.4,
-        total: Percentiles { p50: 240 * depth, p90: 410 * depth, p99: 1_300 * depth, max: 4_210 * depth },
-        function: Percentiles { p50: 120, p90: 200, p99: 300, max: 900 },
-        upstream: Percentiles { p50: 230 * (depth - 1), p90: 380 * (depth - 1), ..Percentiles::default() },
-        network: Percentiles { p50: 90 * u64::from(depth > 1), ..Percentiles::default() },
-        overhead: Percentiles { p50: 30, p90: 40, p99: 90, max: 200 },
+        total: HopPercentiles { p50: 240 * depth, p90: 410 * depth, p99: 1_300 * depth, max: 4_210 * depth },
+        function: HopPercentiles { p50: 120, p90: 200, p99: 300, max: 900 },
+        upstream: HopPercentiles { p50: 230 * (depth - 1), p90: 380 * (depth - 1), ..HopPercentiles::default() },
+        network: HopPercentiles { p50: 90 * u64::from(depth > 1), ..HopPercentiles::default() },
+        overhead: HopPercentiles { p50: 30, p90: 40, p99: 90, max: 200 },
         histogram: (0..14)
             .map(|at| ((100 * depth) << at, [0, 30, 520, 410, 160, 60, 30, 12, 6, 3, 2, 0, 1, 0][at as usize]))
             .collect(),
     };
-    Hop {
+    MeasuredHop {
         windows: vec![window(10), window(60), window(300)],
         per_second: (0..60).map(|at| 60 + (at * 37 + u32::try_from(depth).unwrap_or(0) * 11) % 90).collect(),
         in_flight: u32::try_from(depth % 4).unwrap_or(0),
         retries: 0,
         open: Vec::new(),
-        edit: (depth == 3).then_some(Comparison {
+        edit: (depth == 3).then_some(HopComparison {
             edit: 12,
             before_p50: 1_200_000,
             before_n: 400,
             after_p50: 1_400_000,
             after_n: 380,
-            verdict: Verdict::Slower,
+            verdict: SpeedVerdict::Slower,
         }),
     }
 }
@@ -221,7 +225,7 @@ pub(crate) fn hop(depth: u64) -> Hop {
 pub(crate) fn trace(total: u64, at_ms: u64) -> Trace {
     let span = |(depth, name): (usize, &&str)| {
         let inner = total * (4 - depth as u64) / 4;
-        Span {
+        MeasuredSpan {
             service: (*name).into(),
             version: format!("{name}@3f2c1a5"),
             depth: depth as u32,
@@ -255,35 +259,39 @@ fn edits() -> Vec<EditLine> {
     let start = EditLine {
         edit: 0,
         at_ms: 0,
-        outcome: Outcome::Live,
+        outcome: EditOutcome::Live,
         services: Vec::new(),
         flow: false,
-        ms: Some(Waterfall { parse: 1.2, build: 3_310.0, takeover: 420.0, total: 3_731.0, ..Waterfall::default() }),
+        ms: Some(EditTimes { parse: 1.2, build: 3_310.0, takeover: 420.0, total: 3_731.0, ..EditTimes::default() }),
         judgement: None,
     };
     let mut edits = vec![start];
     for edit in 1..=12 {
         let (outcome, services, took) = match edit {
-            4 => (Outcome::Unchanged, Vec::new(), None),
-            7 => (Outcome::Broken { errors: 2 }, vec![edited("map", "its body", None)], None),
-            8 => (Outcome::Superseded, vec![edited("map", "its body", None)], None),
+            4 => (EditOutcome::Unchanged, Vec::new(), None),
+            7 => (EditOutcome::Broken { errors: 2 }, vec![edited("map", "its body", None)], None),
+            8 => (EditOutcome::Superseded, vec![edited("map", "its body", None)], None),
             10 => {
                 let why = "moving_avg did not answer within 5 s".to_owned();
-                (Outcome::RolledBack { why }, vec![edited("moving_avg", "its body", Some("77aa001122"))], None)
+                (EditOutcome::RolledBack { why }, vec![edited("moving_avg", "its body", Some("77aa001122"))], None)
             }
             12 => (
-                Outcome::Live,
+                EditOutcome::Live,
                 vec![edited("map", "its body, and const FACTOR that it uses", Some("4e31a2b9c0"))],
                 Some(97.0),
             ),
-            _ => (Outcome::Live, vec![edited("filter", "its body", Some("91b2c3d4e5"))], Some(80.0 + f64::from(edit))),
+            _ => (
+                EditOutcome::Live,
+                vec![edited("filter", "its body", Some("91b2c3d4e5"))],
+                Some(80.0 + f64::from(edit)),
+            ),
         };
-        let ms = took.map(|total| Waterfall {
+        let ms = took.map(|total| EditTimes {
             parse: 0.6,
             build: total - 4.2,
             takeover: 3.1,
             total,
-            ..Waterfall::default()
+            ..EditTimes::default()
         });
         let at_ms = 30_000 + u64::from(edit as u32) * 58_000;
         edits.push(EditLine {

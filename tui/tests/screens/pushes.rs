@@ -2,9 +2,9 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use session_api::command::{Goal, Then};
-use session_api::push::{Act as Deed, Push, Roll, RollState, Stage, Target};
+use session_api::push::{PushAct as Deed, PushTarget, PushView, Roll, RollState, Stage};
 use session_api::{Command, Snapshot};
-use tui::{Act, Input, Overlay};
+use tui::{Action, Overlay, ViewInput};
 
 use crate::drawn::{COLOUR, Screen};
 use crate::made;
@@ -28,13 +28,13 @@ fn roll(name: &str, what: &str, reasons: &[&str], state: RollState) -> Roll {
 }
 
 /// A push of two services of the chain.
-fn push(stage: Stage, map: RollState, average: RollState) -> Push {
-    Push {
+fn push(stage: Stage, map: RollState, average: RollState) -> PushView {
+    PushView {
         push: 1,
         edit: 12,
         at_ms: 750_000,
         stage,
-        target: Some(Target {
+        target: Some(PushTarget {
             context: "k3s".into(),
             namespace: "building".into(),
             server: "https://10.0.0.1:6443".into(),
@@ -48,20 +48,20 @@ fn push(stage: Stage, map: RollState, average: RollState) -> Push {
         ],
         layers: 2,
         bytes: 484_000,
-        ..Push::default()
+        ..PushView::default()
     }
 }
 
-fn asking() -> Push {
+fn asking() -> PushView {
     push(Stage::Asking, RollState::Built { ms: 512.0 }, RollState::Built { ms: 498.0 })
 }
 
-fn rolling() -> Push {
+fn rolling() -> PushView {
     let why = Some("image cannot be pulled: connection refused".to_owned());
     push(Stage::Underway, RollState::Live { ms: 2_140.0 }, RollState::Rolling { ready: 1, wanted: 2, old: 1, why })
 }
 
-fn failed() -> Push {
+fn failed() -> PushView {
     let lines = vec!["thread 'main' panicked".to_owned(), "no way".to_owned()];
     let why = "a container ended with exit code 7".to_owned();
     let stage = Stage::Failed {
@@ -72,12 +72,12 @@ fn failed() -> Push {
     push(stage, RollState::PutBack, RollState::Failed { why, lines, put_back: true })
 }
 
-fn live(number: u32) -> Push {
+fn live(number: u32) -> PushView {
     let stage = Stage::Live { number, sent: 484_000, ms: 5_230.0 };
     push(stage, RollState::Live { ms: 2_140.0 }, RollState::Live { ms: 1_960.0 })
 }
 
-fn with(pushes: Vec<Push>) -> Snapshot {
+fn with(pushes: Vec<PushView>) -> Snapshot {
     Snapshot { pushes, cluster: Some("k3s".into()), ..made::serving() }
 }
 
@@ -94,7 +94,8 @@ fn the_plan_the_progress_and_the_end() {
 
 #[test]
 fn pushes_stand_among_the_edits() {
-    let mut screen = Screen::new(with(vec![live(4), Push { push: 2, at_ms: 752_000, ..rolling() }]), COLOUR, (120, 30));
+    let mut screen =
+        Screen::new(with(vec![live(4), PushView { push: 2, at_ms: 752_000, ..rolling() }]), COLOUR, (120, 30));
     insta::assert_snapshot!("push_timeline_120x30", screen.text());
     screen.press("3e");
     insta::assert_snapshot!("push_detail_120x30", screen.text());
@@ -104,14 +105,14 @@ fn pushes_stand_among_the_edits() {
 fn a_key_asks_for_a_push_and_answers_it() {
     let mut screen = Screen::new(with(Vec::new()), COLOUR, (120, 30));
     let wanted = Command::Push { goal: Goal::default(), services: Vec::new(), with_dependents: false, then: Then::Ask };
-    assert_eq!(screen.press("p"), [Act::Say(wanted)]);
+    assert_eq!(screen.press("p"), [Action::Say(wanted)]);
     assert!(screen.text().contains("the cluster is asked"));
     screen.snapshot.pushes = vec![asking()];
     // What the session answers is what is shown already.
-    screen.take(Input::Answered { title: "push".into(), lines: Vec::new() });
+    screen.take(ViewInput::Answered { title: "push".into(), lines: Vec::new() });
     assert!(screen.text().contains("push?  y yes, n no"), "{}", screen.text());
-    assert_eq!(screen.press("y"), [Act::Say(Command::Decide { push: 1, yes: true })]);
-    assert_eq!(screen.press("n"), [Act::Say(Command::Decide { push: 1, yes: false })]);
+    assert_eq!(screen.press("y"), [Action::Say(Command::Decide { push: 1, yes: true })]);
+    assert_eq!(screen.press("n"), [Action::Say(Command::Decide { push: 1, yes: false })]);
     assert_eq!(screen.model.overlay, None);
 }
 
@@ -119,7 +120,7 @@ fn a_key_asks_for_a_push_and_answers_it() {
 fn a_push_that_is_refused_is_said_and_shows_nothing() {
     let mut screen = Screen::new(with(vec![live(4)]), COLOUR, (120, 30));
     screen.press("p");
-    screen.take(Input::Answered { title: "push".into(), lines: vec!["the file does not build".into()] });
+    screen.take(ViewInput::Answered { title: "push".into(), lines: vec!["the file does not build".into()] });
     assert_eq!(screen.model.overlay, None);
     assert!(screen.text().contains("the file does not build"));
     screen.press("::push map\n");
@@ -135,16 +136,16 @@ fn only_the_second_key_stops_a_push() {
     // Another key in between, and it is the first again.
     screen.press("j");
     assert_eq!(screen.key(KeyCode::Esc.into()), []);
-    assert_eq!(screen.key(KeyCode::Esc.into()), [Act::Say(Command::StopPush)]);
+    assert_eq!(screen.key(KeyCode::Esc.into()), [Action::Say(Command::StopPush)]);
     let control_c = || KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
     assert_eq!(screen.key(control_c()), []);
-    assert_eq!(screen.key(control_c()), [Act::Quit]);
+    assert_eq!(screen.key(control_c()), [Action::Quit]);
     // Put aside it goes on, and its place is the header.
     screen.press("p");
     assert_eq!(screen.model.overlay, None);
     assert!(screen.text().lines().next().is_some_and(|header| header.contains("push rolling 1/2")));
     assert_eq!(screen.press("q"), []);
-    assert_eq!(screen.press("q"), [Act::Quit]);
+    assert_eq!(screen.press("q"), [Action::Quit]);
 }
 
 #[test]
@@ -152,14 +153,14 @@ fn undo_takes_back_what_was_done_last() {
     let mut screen = Screen::new(with(vec![live(4)]), COLOUR, (120, 30));
     let goal = Goal { context: Some("k3s".into()), namespace: Some("building".into()) };
     let back = Command::Rollback { goal, service: None, to: None, undoes: Some(4), then: Then::Ask };
-    assert_eq!(screen.press("u"), [Act::Say(back)]);
+    assert_eq!(screen.press("u"), [Action::Say(back)]);
     // What was rolled back is not undone once more: the edit before it is.
-    let rollback = Push { push: 2, act: Deed::Rollback { to: Some(3) }, at_ms: 752_000, ..live(5) };
+    let rollback = PushView { push: 2, act: Deed::Rollback { to: Some(3) }, at_ms: 752_000, ..live(5) };
     let mut screen = Screen::new(with(vec![live(4), rollback]), COLOUR, (120, 30));
-    assert_eq!(screen.press("u"), [Act::Say(Command::Undo)]);
+    assert_eq!(screen.press("u"), [Action::Say(Command::Undo)]);
     // A push that did not get there changed nothing.
     let mut screen = Screen::new(with(vec![failed()]), COLOUR, (120, 30));
-    assert_eq!(screen.press("u"), [Act::Say(Command::Undo)]);
+    assert_eq!(screen.press("u"), [Action::Say(Command::Undo)]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use proptest::prelude::*;
 use session_api::Snapshot;
-use tui::{Completions, Input, Theme};
+use tui::{Completions, Theme, ViewInput};
 
 use crate::drawn::Screen;
 use crate::made;
@@ -56,7 +56,7 @@ fn odd() -> Snapshot {
     snapshot
 }
 
-fn input() -> impl Strategy<Value = Input> {
+fn input() -> impl Strategy<Value = ViewInput> {
     let named = prop::sample::select(vec![
         KeyCode::Esc,
         KeyCode::Enter,
@@ -86,18 +86,18 @@ fn input() -> impl Strategy<Value = Input> {
     let mouse = (kind, 0_u16..200, 0_u16..80);
     let words = prop::collection::vec("[a-zé温]{0,6}", 0..4);
     prop_oneof![
-        12 => (code, modifiers).prop_map(|(code, modifiers)| Input::Key(KeyEvent::new(code, modifiers))),
+        12 => (code, modifiers).prop_map(|(code, modifiers)| ViewInput::Key(KeyEvent::new(code, modifiers))),
         2 => mouse.prop_map(|(kind, column, row)| {
-            Input::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE })
+            ViewInput::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE })
         }),
-        3 => size().prop_map(|(width, height)| Input::Resize(width, height)),
-        1 => "\\PC{0,12}".prop_map(Input::Paste),
-        1 => Just(Input::Tick),
-        1 => (words.clone(), 0_usize..9).prop_map(|(words, start)| Input::Completions {
+        3 => size().prop_map(|(width, height)| ViewInput::Resize(width, height)),
+        1 => "\\PC{0,12}".prop_map(ViewInput::Paste),
+        1 => Just(ViewInput::Tick),
+        1 => (words.clone(), 0_usize..9).prop_map(|(words, start)| ViewInput::Completions {
             text: String::new(),
             found: Completions { start, words },
         }),
-        1 => words.prop_map(|lines| Input::Answered { title: "map".into(), lines }),
+        1 => words.prop_map(|lines| ViewInput::Answered { title: "map".into(), lines }),
     ]
 }
 

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use futures_util::future::BoxFuture;
 use session_api::{Answer, Command, Snapshot};
 use tokio::sync::{mpsc, watch};
-use tui::{Completions, Desk, LogLine, Logged, Options, Source};
+use tui::{Completions, Desk, Logged, ShownLine, ViewOptions, ViewSource};
 
 type Pictures = Arc<Mutex<Option<watch::Sender<Arc<Snapshot>>>>>;
 
@@ -29,7 +29,7 @@ async fn show(session: &str) -> String {
     let (lines, logs) = mpsc::channel(1_024);
     let storm = (session == "storm").then(|| tokio::spawn(storm(Arc::clone(&pictures), lines.clone())));
     let desk = Arc::new(Made { pictures, cluster: Mutex::default() });
-    let exit = tui::run(Source { snapshots, logs, desk }, Options::default()).await;
+    let exit = tui::run(ViewSource { snapshots, logs, desk }, ViewOptions::default()).await;
     if let Some(storm) = storm {
         storm.abort();
     }
@@ -49,7 +49,7 @@ async fn storm(pictures: Pictures, lines: mpsc::Sender<Logged>) {
             pictures.send_replace(Arc::new(snapshot));
         }
         let line = format!("storm line {at}");
-        let line = LogLine { service: "map".into(), stderr: false, at_ms: at, line };
+        let line = ShownLine { service: "map".into(), stderr: false, at_ms: at, line };
         // A line that finds no room is lost, as it would be in a session.
         drop(lines.try_send(Logged::Line(line)));
         tokio::task::yield_now().await;

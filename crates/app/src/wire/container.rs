@@ -6,7 +6,7 @@ use syn::punctuated::Punctuated;
 use syn::{Attribute, Fields, ItemEnum, ItemStruct, Token, Type};
 
 use super::attribute::{self, Both, Said};
-use super::{Choice, Field, Form, Record, Tag, Variant};
+use super::{Field, Form, SchemaRecord, SchemaVariant, Tag, Variant};
 use crate::shape::recase;
 
 type Read<'r> = &'r mut dyn FnMut(&Type) -> Form;
@@ -73,7 +73,7 @@ pub(super) fn of_enum(item: &ItemEnum, read: Read<'_>) -> Result<Form, String> {
         let holds = holds(&variant.fields, &case, &inner, read)?;
         variants.insert(name, Variant { written, read: read_from, other: own.other, holds });
     }
-    Ok(Form::Choice(Choice { tag, variants }))
+    Ok(Form::Choice(SchemaVariant { tag, variants }))
 }
 
 /// What fields hold: nothing, a value, an array or an object.
@@ -99,7 +99,7 @@ fn holds(fields: &Fields, case: &Both, container: &Said, read: Read<'_>) -> Resu
             }
         }
         Fields::Named(fields) => {
-            let mut record = Record { fields: BTreeMap::new(), closed: container.closed };
+            let mut record = SchemaRecord { fields: BTreeMap::new(), closed: container.closed };
             for field in &fields.named {
                 let Some(name) = field.ident.as_ref().map(ToString::to_string) else { continue };
                 let name = name.trim_start_matches("r#").to_owned();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Choice, Field, Form, Record, Tag, Variant};
+use super::{Field, Form, SchemaRecord, SchemaVariant, Tag, Variant};
 
 /// What serde makes of a type with arguments; none for what is not known here. `origin` is the crate it comes from.
 pub(super) fn form(origin: Origin, name: &str, arguments: &[Form]) -> Option<Form> {
@@ -96,7 +96,7 @@ fn record(fields: &[(&str, Form)]) -> Form {
         };
         (name, field)
     };
-    Form::Record(Record { fields: fields.iter().map(field).collect(), closed: false })
+    Form::Record(SchemaRecord { fields: fields.iter().map(field).collect(), closed: false })
 }
 
 fn choice(variants: &[(&str, Form)]) -> Form {
@@ -107,5 +107,5 @@ fn choice(variants: &[(&str, Form)]) -> Form {
         (name, variant)
     };
     let variants: BTreeMap<_, _> = variants.iter().map(variant).collect();
-    Form::Choice(Choice { tag: Tag::External, variants })
+    Form::Choice(SchemaVariant { tag: Tag::External, variants })
 }

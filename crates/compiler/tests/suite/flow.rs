@@ -16,7 +16,7 @@ async fn check(house: &House, builder: &Builder) -> String {
     let mut told = String::new();
     for finding in findings {
         let diagnostic = &finding.diagnostic;
-        let place = |place: &app::Place| format!("{}:{}-{}", place.line, place.column, place.end_column);
+        let place = |place: &app::SourcePlace| format!("{}:{}-{}", place.line, place.column, place.end_column);
         assert_eq!(diagnostic.place.file, house.path("app.rs"));
         let code = finding.code.as_deref().unwrap_or("-");
         writeln!(told, "{} {code} {}", place(&diagnostic.place), diagnostic.message).unwrap();

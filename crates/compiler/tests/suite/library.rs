@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 use std::path::Path;
 
-use dyninka::border::{Buffer, CallOutcome, Entry, Host, Kind, Library, SYMBOL, Slice, VERSION};
+use dyninka::border::{Buffer, CallOutcome, EntryPoint, HostTable, Kind, Library, SYMBOL, Slice, VERSION};
 
 pub(crate) struct Loaded {
     table: &'static Library,
@@ -29,7 +29,7 @@ unsafe extern "C" fn call(
     unsafe { done(context, outcome) }
 }
 
-static HOST: Host = Host { version: VERSION, call };
+static HOST: HostTable = HostTable { version: VERSION, call };
 
 unsafe extern "C" fn done(context: *mut c_void, outcome: CallOutcome) {
     // SAFETY: the context is the sender given to `start`, taken back once.
@@ -42,7 +42,7 @@ impl Loaded {
         // SAFETY: a library built from a test's own text; it is never unloaded.
         let table = unsafe {
             let library = Box::leak(Box::new(libloading::Library::new(path).unwrap()));
-            let entry = library.get::<Entry>(SYMBOL.as_bytes()).unwrap();
+            let entry = library.get::<EntryPoint>(SYMBOL.as_bytes()).unwrap();
             &*entry()
         };
         assert_eq!(table.version, VERSION);

@@ -1,4 +1,4 @@
-//! `GET /_dyninka/records?after=CURSOR`: what was recorded since, a line of JSON each ([`protocol::record::Line`]), as it
+//! `GET /_dyninka/records?after=CURSOR`: what was recorded since, a line of JSON each ([`protocol::record::RecordLine`]), as it
 //! came: it may hold secrets, and is for the session alone. Asked for in the manner of `/_dyninka/hops`, and for its
 //! reasons.
 

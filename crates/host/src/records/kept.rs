@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dyninka::border::Kind;
-use protocol::body::{Body, Called, Left, Outcome};
-use protocol::record::{self, Entry, Line};
+use protocol::body::{Body, Left, Outcome, RecordedCall};
+use protocol::record::{self, Arrival, RecordLine};
 use protocol::{SpanId, TraceId};
 
 use crate::ending;
@@ -26,7 +26,7 @@ pub(crate) enum Held {
 #[derive(Clone, Debug)]
 pub(crate) enum Kept {
     Visit(Box<Visit>),
-    Keyframe(Box<record::Keyframe>),
+    Keyframe(Box<record::StateKeyframe>),
 }
 
 /// A request at this service.
@@ -35,7 +35,7 @@ pub(crate) struct Visit {
     pub(crate) trace: TraceId,
     pub(crate) span: SpanId,
     pub(crate) parent: Option<SpanId>,
-    pub(crate) entry: Option<Entry>,
+    pub(crate) entry: Option<Arrival>,
     pub(crate) service: Arc<str>,
     pub(crate) begun: u64,
     pub(crate) took: u64,
@@ -81,7 +81,7 @@ impl Kept {
             Self::Keyframe(frame) => {
                 let states =
                     frame.states.iter().map(|(name, print, value)| name.len() + print.len() + value.get().len());
-                size_of::<record::Keyframe>() + states.sum::<usize>()
+                size_of::<record::StateKeyframe>() + states.sum::<usize>()
             }
         }
     }
@@ -99,10 +99,10 @@ impl Kept {
     }
 
     /// A line for whoever reads it.
-    pub(crate) fn line(&self) -> Line {
+    pub(crate) fn line(&self) -> RecordLine {
         match self {
-            Self::Visit(visit) => Line::Visit(Box::new(visit.line())),
-            Self::Keyframe(frame) => Line::Keyframe((**frame).clone()),
+            Self::Visit(visit) => RecordLine::Visit(Box::new(visit.line())),
+            Self::Keyframe(frame) => RecordLine::Keyframe((**frame).clone()),
         }
     }
 }
@@ -140,7 +140,7 @@ impl Run {
     }
 
     fn line(&self) -> record::Run {
-        let called = |call: &BodyCall| Called {
+        let called = |call: &BodyCall| RecordedCall {
             service: call.service.to_string(),
             inputs: call.inputs.iter().map(Held::value).collect(),
             end: call.ended.end(),

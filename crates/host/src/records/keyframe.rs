@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use dyninka::border::Kind;
 use parking_lot::Mutex;
-use protocol::record::Keyframe;
+use protocol::record::StateKeyframe;
 use serde_json::value::RawValue;
 
 use crate::program::Program;
@@ -36,7 +36,7 @@ struct Due {
 
 impl Keyframes {
     /// The state before the call `sequence`, when one is due.
-    pub(crate) async fn take(&self, program: &Program, service: &str, sequence: u64) -> Option<Keyframe> {
+    pub(crate) async fn take(&self, program: &Program, service: &str, sequence: u64) -> Option<StateKeyframe> {
         if program.description.states.is_empty() || !self.claim(&program.version) {
             return None;
         }
@@ -55,7 +55,7 @@ impl Keyframes {
         match tokio::time::timeout(WITHIN, reading).await {
             Ok(Ok(Some(states))) => {
                 self.went_well();
-                Some(Keyframe { service: service.to_owned(), sequence, states })
+                Some(StateKeyframe { service: service.to_owned(), sequence, states })
             }
             _ => {
                 self.put_off();

@@ -111,13 +111,13 @@ impl Ring {
 
 #[cfg(test)]
 mod tests {
-    use protocol::record::Keyframe;
+    use protocol::record::StateKeyframe;
 
     use super::*;
 
     fn kept(number: u64, bytes: usize) -> Kept {
         let states = vec![("S".repeat(bytes), String::new(), Box::default())];
-        Kept::Keyframe(Box::new(Keyframe { service: "get".to_owned(), sequence: number, states }))
+        Kept::Keyframe(Box::new(StateKeyframe { service: "get".to_owned(), sequence: number, states }))
     }
 
     fn numbers(read: &Read) -> Vec<u64> {

@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use dyninka::border::{CallOutcome, Done, Kind, Slice};
 use http::StatusCode;
 use parking_lot::{Mutex, MutexGuard};
-use protocol::body::{Body, Called, Outcome};
+use protocol::body::{Body, Outcome, RecordedCall};
 use serde_json::Map;
 
 use crate::path::Path;
@@ -18,14 +18,14 @@ static RUN: Mutex<Option<Scene>> = Mutex::new(None);
 struct Scene {
     request: u64,
     /// What answers, and whether it has.
-    stand_ins: Vec<(Called, bool)>,
-    calls: Vec<Called>,
+    stand_ins: Vec<(RecordedCall, bool)>,
+    calls: Vec<RecordedCall>,
     unanswered: Option<String>,
 }
 
 /// What a run called.
 pub(super) struct Heard {
-    pub(super) calls: Vec<Called>,
+    pub(super) calls: Vec<RecordedCall>,
     /// What was called that nothing answers.
     pub(super) unanswered: Option<String>,
 }
@@ -35,7 +35,7 @@ fn scene() -> MutexGuard<'static, Option<Scene>> {
 }
 
 /// A run begins.
-pub(super) fn begin(request: u64, stand_ins: Vec<Called>) {
+pub(super) fn begin(request: u64, stand_ins: Vec<RecordedCall>) {
     let stand_ins = stand_ins.into_iter().map(|called| (called, false)).collect();
     *scene() = Some(Scene { request, stand_ins, calls: Vec::new(), unanswered: None });
 }
@@ -51,7 +51,7 @@ pub(super) fn end() -> Heard {
 
 impl Scene {
     fn answer(&mut self, service: &str, inputs: Vec<Body>) -> Outcome {
-        let fits = |called: &Called| {
+        let fits = |called: &RecordedCall| {
             called.service == service
                 && called.inputs.len() == inputs.len()
                 && called.inputs.iter().zip(&inputs).all(|(then, now)| then.means(now))
@@ -73,7 +73,7 @@ impl Scene {
             }
             end => end,
         };
-        self.calls.push(Called { service: service.to_owned(), inputs, end: end.clone() });
+        self.calls.push(RecordedCall { service: service.to_owned(), inputs, end: end.clone() });
         end
     }
 

@@ -6,8 +6,8 @@ use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
 use dyninka::border::{CallOutcome, Slice};
-use protocol::body::{Body, Called, Outcome};
-use protocol::replay::Ran;
+use protocol::body::{Body, Outcome, RecordedCall};
+use protocol::replay::RunResult;
 
 use super::call;
 use super::slot::Slot;
@@ -20,7 +20,12 @@ pub(super) const DEADLINE: &str = "deadline";
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// Runs a function, for so long at most.
-pub(super) fn run(slot: &Slot, inputs: &[Body], stand_ins: Vec<Called>, longest: Duration) -> Result<Ran, String> {
+pub(super) fn run(
+    slot: &Slot,
+    inputs: &[Body],
+    stand_ins: Vec<RecordedCall>,
+    longest: Duration,
+) -> Result<RunResult, String> {
     let given = inputs.iter().map(|input| input.bytes().map(|bytes| bytes.into_owned())).collect::<Option<Vec<_>>>();
     let given = given.ok_or("an input was too large to be kept, or is no base64")?;
     let request = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -53,7 +58,7 @@ pub(super) fn run(slot: &Slot, inputs: &[Body], stand_ins: Vec<Called>, longest:
         (_, Some(message)) => Outcome::Failed { kind: call::NOT_RECORDED.to_owned(), message },
         (end, None) => end,
     };
-    Ok(Ran { end, function_ns, calls: heard.calls })
+    Ok(RunResult { end, function_ns, calls: heard.calls })
 }
 
 /// Who waits for the outcome, on its way through the library.

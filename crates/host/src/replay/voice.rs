@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 
-use protocol::replay::{Answer, Ask};
+use protocol::replay::{Ask, ReplayAnswer};
 use rustix::stdio::{dup2_stdin, dup2_stdout};
 
 /// What is asked and answered.
@@ -36,7 +36,7 @@ impl Voice {
     }
 
     /// Says an answer.
-    pub(super) fn say(&mut self, answer: &Answer) -> io::Result<()> {
+    pub(super) fn say(&mut self, answer: &ReplayAnswer) -> io::Result<()> {
         let mut line = serde_json::to_vec(answer)?;
         line.push(b'\n');
         super::sandbox::undisturbed(|| self.to.write_all(&line))

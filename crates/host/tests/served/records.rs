@@ -3,9 +3,9 @@
 use std::fs;
 
 use crate::support::{Host, TOKEN, start};
-use ::protocol::body::{Body, Called, Outcome};
+use ::protocol::body::{Body, Outcome, RecordedCall};
 use ::protocol::header;
-use ::protocol::record::{Line, Run, Visit};
+use ::protocol::record::{RecordLine, Run, Visit};
 use reqwest::{Client, StatusCode};
 
 fn client() -> Client {
@@ -13,7 +13,7 @@ fn client() -> Client {
 }
 
 /// Asks once. Lines, cursor, and how many are told to be lost.
-async fn ask(host: &Host, after: Option<&str>) -> (Vec<Line>, String, u64) {
+async fn ask(host: &Host, after: Option<&str>) -> (Vec<RecordLine>, String, u64) {
     let query = after.map(|cursor| format!("?after={cursor}")).unwrap_or_default();
     let url = format!("{}{query}", host.door("records"));
     let answer = client().get(url).bearer_auth(TOKEN).send().await.unwrap();
@@ -34,8 +34,8 @@ async fn read(host: &Host, wanted: usize) -> Vec<Visit> {
         cursor = next;
     }
     let visits = lines.into_iter().map(|line| match line {
-        Line::Visit(visit) => *visit,
-        Line::Keyframe(frame) => panic!("{frame:?} of a service without state"),
+        RecordLine::Visit(visit) => *visit,
+        RecordLine::Keyframe(frame) => panic!("{frame:?} of a service without state"),
     });
     visits.collect()
 }
@@ -77,7 +77,7 @@ async fn calls_from_a_body_and_what_fails_are_told() {
     }
     let visits = read(&chain.last, 3).await;
     let [asked, rejected, refused] = &visits[..] else { panic!("{visits:?}") };
-    let call = Called { service: "first".to_owned(), inputs: Vec::new(), end: Outcome::Value(number(7)) };
+    let call = RecordedCall { service: "first".to_owned(), inputs: Vec::new(), end: Outcome::Value(number(7)) };
     assert_eq!(
         (&run(asked).calls[..], asked.asked.len(), &run(asked).end),
         (&[call][..], 1, &Outcome::Value(number(37)))

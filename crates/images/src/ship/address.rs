@@ -12,7 +12,7 @@ const HUB: (&str, &str) = ("docker.io", "registry-1.docker.io");
 
 /// A registry's address, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Address {
+pub struct RegistryAddress {
     /// Whether it is spoken to without TLS.
     pub(crate) plain: bool,
     /// `host[:port]`, as images are referred to by.
@@ -21,7 +21,7 @@ pub struct Address {
     pub(crate) below: String,
 }
 
-impl Address {
+impl RegistryAddress {
     /// Reads `[http://|https://]host[:port][/path]`. Without a scheme, TLS is left out for this very machine alone, as
     /// Docker and containerd do.
     pub fn read(text: &str) -> Result<Self, ShipError> {
@@ -72,7 +72,7 @@ impl Address {
     }
 }
 
-impl fmt::Display for Address {
+impl fmt::Display for RegistryAddress {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}/{}", self.host, self.below)
     }
@@ -117,7 +117,7 @@ mod tests {
             ("docker.io/me", false, "docker.io", "me", "https://registry-1.docker.io/v2/"),
             ("10.0.0.7:5000", false, "10.0.0.7:5000", "dyninka", "https://10.0.0.7:5000/v2/"),
         ] {
-            let address = Address::read(text).unwrap();
+            let address = RegistryAddress::read(text).unwrap();
             assert_eq!((address.plain, &*address.host, &*address.below, &*address.api()), (plain, host, below, api));
         }
     }
@@ -136,7 +136,7 @@ mod tests {
             ("host.de/a//b", "lower-case"),
             ("host.de/-a", "lower-case"),
         ] {
-            let refused = Address::read(text).unwrap_err().to_string();
+            let refused = RegistryAddress::read(text).unwrap_err().to_string();
             assert!(refused.contains(reason), "{text}: {refused}");
         }
     }

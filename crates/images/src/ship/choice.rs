@@ -43,7 +43,7 @@ pub struct Node {
 
 /// The way that is taken, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Choice {
+pub struct UploadChoice {
     /// None where there is no way: the reason says what would make one.
     pub way: Option<Way>,
     /// Why this way.
@@ -54,17 +54,17 @@ pub struct Choice {
 
 /// Chooses. A registry comes first, since it alone sends each node what it lacks; then what puts images right where the
 /// pods run; then this session as the registry.
-pub fn choose(facts: &Facts, local: &Local) -> Choice {
+pub fn choose(facts: &Facts, local: &Local) -> UploadChoice {
     let mut passed_over = Vec::new();
     let looked: [fn(&Facts, &Local) -> Looked; 6] = [registry, kind, k3d, engine, containerd, serve];
     for look in looked {
         match look(facts, local) {
-            Looked::Taken(way, reason) => return Choice { way: Some(way), reason, passed_over },
+            Looked::Taken(way, reason) => return UploadChoice { way: Some(way), reason, passed_over },
             Looked::Passed(why) => passed_over.extend(why),
         }
     }
     let reason = "there is no way for images to the nodes: name a registry that nodes reach (--registry host[:port])";
-    Choice { way: None, reason: reason.to_owned(), passed_over }
+    UploadChoice { way: None, reason: reason.to_owned(), passed_over }
 }
 
 enum Looked {

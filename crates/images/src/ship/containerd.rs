@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::tool::Tool;
-use super::{Missing, Owner, Programs, Pruned, PullPolicy, Sent, Ship, ShipError, Stock, retention};
+use super::{MissingLayers, Owner, Programs, Pruned, PullPolicy, Sent, Ship, ShipError, Stock, retention};
 use crate::{Digest, Image, Named, write_archive};
 
 /// Kubernetes' images are kept apart from others by containerd.
@@ -139,7 +139,7 @@ impl<'i> Load<'i> {
         Self { images, there }
     }
 
-    pub(crate) fn missing(&self) -> Missing {
+    pub(crate) fn missing(&self) -> MissingLayers {
         let layers: BTreeMap<&Digest, u64> = self
             .images
             .iter()
@@ -148,7 +148,7 @@ impl<'i> Load<'i> {
             .map(|layer| (&layer.digest, layer.compressed()))
             .collect();
         let documents: usize = self.images.iter().map(|(image, _)| image.config.len() + image.manifest.len()).sum();
-        Missing { layers: layers.len(), bytes: layers.values().sum::<u64>() + documents as u64 }
+        MissingLayers { layers: layers.len(), bytes: layers.values().sum::<u64>() + documents as u64 }
     }
 
     /// The archive; `whole` with the layers that are there, too.
@@ -209,7 +209,7 @@ impl Ship for Containerd {
         PullPolicy::Never
     }
 
-    async fn missing(&self, images: &[&Image]) -> Result<Missing, ShipError> {
+    async fn missing(&self, images: &[&Image]) -> Result<MissingLayers, ShipError> {
         Ok(self.load(images).await?.missing())
     }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::containerd::REGISTRY;
 use super::tool::Tool;
-use super::{Missing, Owner, Programs, Pruned, PullPolicy, Sent, Ship, ShipError, Stock};
+use super::{MissingLayers, Owner, Programs, Pruned, PullPolicy, Sent, Ship, ShipError, Stock};
 use crate::{APP, Digest, Image, Named, write_archive};
 
 /// Docker's engine, which runs the pods.
@@ -28,7 +28,7 @@ struct There {
 struct Load<'i> {
     images: Vec<(&'i Image, String)>,
     there: BTreeSet<Digest>,
-    missing: Missing,
+    missing: MissingLayers,
 }
 
 impl Engine {
@@ -85,7 +85,7 @@ impl Engine {
         let lacking: Vec<_> =
             named.filter(|(_, name)| !names.contains(name.strip_prefix("docker.io/").unwrap_or(name))).collect();
         let mut there = BTreeSet::new();
-        let mut missing = Missing::default();
+        let mut missing = MissingLayers::default();
         for (image, _) in &lacking {
             missing.bytes += (image.config.len() + image.manifest.len()) as u64;
             let stack: Vec<&str> = image.layers.iter().map(|layer| layer.diff_id.as_str()).collect();
@@ -132,7 +132,7 @@ impl Ship for Engine {
         PullPolicy::Never
     }
 
-    async fn missing(&self, images: &[&Image]) -> Result<Missing, ShipError> {
+    async fn missing(&self, images: &[&Image]) -> Result<MissingLayers, ShipError> {
         Ok(self.load(images).await?.missing)
     }
 

@@ -9,7 +9,7 @@ use futures_util::future::try_join_all;
 
 use super::containerd::{Ctr, Load, reference};
 use super::tool::Tool;
-use super::{Missing, Owner, Programs, Pruned, PullPolicy, Sent, Ship, ShipError, Stock};
+use super::{MissingLayers, Owner, Programs, Pruned, PullPolicy, Sent, Ship, ShipError, Stock};
 use crate::{Digest, Image, ImageError};
 
 /// A tool that loads images into nodes.
@@ -141,7 +141,7 @@ impl Ship for Nodes {
         PullPolicy::Never
     }
 
-    async fn missing(&self, images: &[&Image]) -> Result<Missing, ShipError> {
+    async fn missing(&self, images: &[&Image]) -> Result<MissingLayers, ShipError> {
         let (names, content) = Self::common(&self.nodes().await?).await?;
         Ok(Load::new(&self.owner, images, &names, &content).missing())
     }

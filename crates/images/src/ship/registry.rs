@@ -9,7 +9,7 @@ use hyper::{Method, StatusCode};
 
 use super::retention::{self, Listing};
 use super::transport::{Answer, Ask, Transport};
-use super::{Address, Missing, Owner, Programs, Pruned, PullPolicy, Sent, Ship, ShipError, Stock};
+use super::{MissingLayers, Owner, Programs, Pruned, PullPolicy, RegistryAddress, Sent, Ship, ShipError, Stock};
 use crate::manifest::MANIFEST;
 use crate::{Digest, Image};
 
@@ -29,7 +29,7 @@ impl Registry {
     /// Finds credentials and sets TLS up; the registry itself is not called yet. `pulled_as` is its `host:port` for
     /// nodes, where that is another.
     pub async fn open(
-        address: Address,
+        address: RegistryAddress,
         pulled_as: Option<String>,
         owner: Owner,
         programs: &Programs,
@@ -227,12 +227,12 @@ impl Ship for Registry {
         PullPolicy::IfNotPresent
     }
 
-    async fn missing(&self, images: &[&Image]) -> Result<Missing, ShipError> {
+    async fn missing(&self, images: &[&Image]) -> Result<MissingLayers, ShipError> {
         let lacking = self.lacking(images).await?;
         let manifests = lacking.images.iter().map(|image| image.manifest.len() as u64).sum::<u64>();
         let blobs = lacking.blobs.iter().map(|(_, blob)| blob.content.len() as u64).sum::<u64>();
         let layers = lacking.blobs.iter().filter(|(_, blob)| blob.is_layer).count();
-        Ok(Missing { layers, bytes: manifests + blobs })
+        Ok(MissingLayers { layers, bytes: manifests + blobs })
     }
 
     async fn put(&self, images: &[&Image]) -> Result<Sent, ShipError> {

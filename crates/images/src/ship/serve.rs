@@ -24,7 +24,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::{Missing, Owner, Pruned, PullPolicy, Sent, Ship, ShipError, Stock};
+use super::{MissingLayers, Owner, Pruned, PullPolicy, Sent, Ship, ShipError, Stock};
 use crate::manifest::MANIFEST;
 use crate::{Digest, Image};
 
@@ -214,12 +214,12 @@ impl Ship for Serve {
     }
 
     /// What no node has fetched yet: who else will, only the nodes know.
-    async fn missing(&self, images: &[&Image]) -> Result<Missing, ShipError> {
+    async fn missing(&self, images: &[&Image]) -> Result<MissingLayers, ShipError> {
         let shelf = lock(&self.shelf);
         let layers =
             images.iter().flat_map(|image| &image.layers).filter(|layer| !shelf.fetched.contains(&layer.digest));
         let layers: BTreeMap<&Digest, u64> = layers.map(|layer| (&layer.digest, layer.compressed())).collect();
-        Ok(Missing { layers: layers.len(), bytes: layers.values().sum() })
+        Ok(MissingLayers { layers: layers.len(), bytes: layers.values().sum() })
     }
 
     /// Sends nothing yet: nodes fetch, and [`Serve::served`] counts it.

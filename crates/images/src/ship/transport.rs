@@ -21,7 +21,7 @@ use url::{Url, form_urlencoded};
 
 use super::credential::{self, Credential};
 use super::proxied::Proxied;
-use super::{Address, ShipError, address};
+use super::{RegistryAddress, ShipError, address};
 use protocol::proxy::Proxies;
 
 /// A registry that is there takes a connection within this.
@@ -38,7 +38,7 @@ const WORDS: usize = 300;
 /// The way to one registry.
 pub(crate) struct Transport {
     client: Client<HttpsConnector<Proxied>, Full<Bytes>>,
-    address: Address,
+    address: RegistryAddress,
     credential: Option<Credential>,
     /// What the last challenge was met with.
     answer: Mutex<Option<HeaderValue>>,
@@ -78,7 +78,7 @@ struct Token {
 }
 
 impl Transport {
-    pub(crate) async fn open(address: Address, docker_config: Option<PathBuf>) -> Result<Self, ShipError> {
+    pub(crate) async fn open(address: RegistryAddress, docker_config: Option<PathBuf>) -> Result<Self, ShipError> {
         let login = address.login().to_owned();
         let host = address.host.clone();
         // Helpers are programs, and certificates a hundred files.
@@ -96,7 +96,7 @@ impl Transport {
         Ok(Self { client, address, credential, answer: Mutex::default() })
     }
 
-    pub(crate) fn address(&self) -> &Address {
+    pub(crate) fn address(&self) -> &RegistryAddress {
         &self.address
     }
 

@@ -1,6 +1,6 @@
 //! containerd.
 
-use images::ship::{Containerd, Missing, Owner, Programs, PullPolicy, Sent, Ship};
+use images::ship::{Containerd, MissingLayers, Owner, Programs, PullPolicy, Sent, Ship};
 
 use crate::made::{SAYS, app, image, keep};
 use crate::started::{containerd, run};
@@ -19,7 +19,7 @@ async fn only_what_is_missing_is_loaded_and_what_came_runs() {
     assert!(sent.bytes > map.bytes());
     assert_eq!(ship.put(&[&map, &reduce]).await.unwrap(), Sent::default());
     let edited = image(&app, "map", 2);
-    assert_eq!(ship.missing(&[&edited]).await.unwrap(), Missing { layers: 1, bytes: edited.own_bytes() });
+    assert_eq!(ship.missing(&[&edited]).await.unwrap(), MissingLayers { layers: 1, bytes: edited.own_bytes() });
     let sent = ship.put(&[&edited]).await.unwrap();
     assert_eq!((sent.layers, sent.notices.len()), (1, 0), "{sent:?}");
     assert!(sent.bytes < 40_000, "the archive has the host's layer not: {}", sent.bytes);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-use images::{Base, Image, Library, build};
+use images::{Base, BuiltLibrary, Image, build};
 
 /// The host's layer, made once.
 static BASE: LazyLock<Base> = LazyLock::new(|| {
@@ -37,7 +37,7 @@ pub(crate) fn image(app: &str, service: &str, number: u32) -> Image {
     );
     let path = compile(folder.path(), service, &text, &[]);
     let version = format!("{service}@{number:08x}");
-    build(base(), &Library { app, service, version: &version, path: &path }).unwrap()
+    build(base(), &BuiltLibrary { app, service, version: &version, path: &path }).unwrap()
 }
 
 /// An app's name that no other run has.
@@ -60,7 +60,7 @@ fn what_a_library_needs_comes_along() {
                 #[unsafe(no_mangle)] pub extern \"C\" fn number() -> u32 { unsafe { other() } }";
     let place = folder.path().to_str().unwrap();
     let path = compile(folder.path(), "one", text, &["-L", place, &format!("-Clink-arg=-Wl,-rpath,{place}")]);
-    let library = Library { app: "a", service: "one", version: "one@1", path: &path };
+    let library = BuiltLibrary { app: "a", service: "one", version: "one@1", path: &path };
     let image = build(base(), &library).unwrap();
     assert_eq!(image.layers.len(), 3, "the host's, what the library needs, the library's");
     let config = String::from_utf8(image.config.to_vec()).unwrap();

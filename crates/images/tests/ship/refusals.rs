@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use images::ship::{Address, Owner, Programs, Registry, Ship, ShipError};
+use images::ship::{Owner, Programs, Registry, RegistryAddress, Ship, ShipError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -40,7 +40,7 @@ fn answer(status: &str, headers: &str, body: &str) -> String {
 
 async fn open(address: &str, docker_config: Option<&Path>) -> Registry {
     let programs = Programs { docker_config: docker_config.map(Path::to_owned), ..Programs::default() };
-    Registry::open(Address::read(address).unwrap(), None, Owner::new("a", "here"), &programs).await.unwrap()
+    Registry::open(RegistryAddress::read(address).unwrap(), None, Owner::new("a", "here"), &programs).await.unwrap()
 }
 
 #[tokio::test]

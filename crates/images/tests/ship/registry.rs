@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use images::ship::{Address, Missing, Owner, Programs, Registry, Sent, Ship, ShipError};
+use images::ship::{MissingLayers, Owner, Programs, Registry, RegistryAddress, Sent, Ship, ShipError};
 
 use crate::made::{SAYS, app, image, keep};
 use crate::started::{Removed, registry, run_dyn};
 
 async fn open(address: &str, owner: Owner, docker_config: Option<PathBuf>) -> Registry {
     let programs = Programs { docker_config, ..Programs::default() };
-    Registry::open(Address::read(address).unwrap(), None, owner, &programs).await.unwrap()
+    Registry::open(RegistryAddress::read(address).unwrap(), None, owner, &programs).await.unwrap()
 }
 
 #[tokio::test]
@@ -24,7 +24,7 @@ async fn only_what_is_missing_travels_and_what_came_runs() {
     let sent = ship.put(&[&map, &reduce]).await.unwrap();
     assert_eq!(sent, Sent { layers: 3, bytes: missing.bytes, notices: vec![] }, "the host's layer once");
     // Nothing changed: nothing is sent.
-    assert_eq!(ship.missing(&[&map, &reduce]).await.unwrap(), Missing::default());
+    assert_eq!(ship.missing(&[&map, &reduce]).await.unwrap(), MissingLayers::default());
     assert_eq!(ship.put(&[&map, &reduce]).await.unwrap(), Sent::default());
     // One edit: one small layer.
     let edited = image(&app, "map", 2);

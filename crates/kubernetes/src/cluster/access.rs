@@ -20,7 +20,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 
 /// Which cluster is meant, as `kubectl` is told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Target {
+pub struct ClusterTarget {
     /// A context of the kubeconfig; none: the current one.
     pub context: Option<String>,
     /// A namespace; none: the context's.
@@ -45,7 +45,7 @@ pub struct Access {
 ///
 /// # Errors
 /// No or a broken kubeconfig, an unknown context, an API server that does not answer or let us in, no such namespace.
-pub async fn connect(target: &Target) -> Result<Access, ClusterError> {
+pub async fn connect(target: &ClusterTarget) -> Result<Access, ClusterError> {
     let Opened { context, namespace, server, certificate, client } = open(target.clone()).await?;
     let identity = identity::find(&client, &server, &certificate).await?;
     let access = Access { client, context, namespace, server, identity };
@@ -64,7 +64,7 @@ struct Opened {
 
 /// Finds the cluster, on a thread of its own: a program that a kubeconfig names may take as long as it likes to say who
 /// asks, and whoever waits here can be told to stop meanwhile. It is not waited for then.
-async fn open(target: Target) -> Result<Opened, ClusterError> {
+async fn open(target: ClusterTarget) -> Result<Opened, ClusterError> {
     let (tell, told) = tokio::sync::oneshot::channel();
     let runtime = tokio::runtime::Handle::current();
     std::thread::spawn(move || {
@@ -75,7 +75,7 @@ async fn open(target: Target) -> Result<Opened, ClusterError> {
     told.await.unwrap_or(Err(ClusterError::Refused { doing: "find the cluster".to_owned(), code: 0, why }))
 }
 
-async fn find(target: &Target) -> Result<Opened, ClusterError> {
+async fn find(target: &ClusterTarget) -> Result<Opened, ClusterError> {
     let Chosen { context, mut config, plugin } = kubeconfig::choose(target).await?;
     config.connect_timeout = Some(CONNECT_WITHIN);
     config.headers.push((USER_AGENT, HeaderValue::from_static(concat!("dyninka/", env!("CARGO_PKG_VERSION")))));

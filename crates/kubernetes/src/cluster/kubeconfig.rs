@@ -8,7 +8,7 @@ use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use protocol::error_chain;
 
-use super::access::Target;
+use super::access::ClusterTarget;
 use super::error::ClusterError;
 use protocol::proxy::Proxies;
 
@@ -32,7 +32,7 @@ pub(super) struct Plugin {
 }
 
 /// Looks where `kubectl` looks, in its order; what a list names and is not there is passed over, as it does.
-pub(super) async fn choose(target: &Target) -> Result<Chosen, ClusterError> {
+pub(super) async fn choose(target: &ClusterTarget) -> Result<Chosen, ClusterError> {
     let candidates = candidates(env::var_os("KUBECONFIG"), env::var_os("HOME"));
     let files: Vec<_> = candidates.iter().filter(|file| file.exists()).collect();
     if files.is_empty() {
@@ -65,7 +65,7 @@ pub fn current_context() -> Option<String> {
         return env::var_os("KUBERNETES_SERVICE_HOST").map(|_| IN_CLUSTER.to_owned());
     }
     let read = there.into_iter().try_fold(Kubeconfig::default(), |all, file| all.merge(Kubeconfig::read_from(file)?));
-    context(&read.ok()?, &Target::default(), &files).ok()
+    context(&read.ok()?, &ClusterTarget::default(), &files).ok()
 }
 
 fn in_cluster() -> Result<Chosen, ClusterError> {
@@ -110,7 +110,7 @@ fn candidates(list: Option<std::ffi::OsString>, home: Option<std::ffi::OsString>
     }
 }
 
-fn context(all: &Kubeconfig, target: &Target, files: &[PathBuf]) -> Result<String, ClusterError> {
+fn context(all: &Kubeconfig, target: &ClusterTarget, files: &[PathBuf]) -> Result<String, ClusterError> {
     let known: Vec<String> = all.contexts.iter().map(|context| context.name.clone()).collect();
     match target.context.clone().or_else(|| all.current_context.clone()).filter(|name| !name.is_empty()) {
         Some(name) if known.contains(&name) => Ok(name),
@@ -171,13 +171,13 @@ mod tests {
     fn a_context_must_be_there() {
         let yaml = "{apiVersion: v1, kind: Config, contexts: [{name: here, context: {cluster: c, user: u}}], current-context: gone}";
         let mut all = Kubeconfig::from_yaml(yaml).unwrap();
-        let target = |name: &str| Target { context: Some(name.to_owned()), namespace: None };
+        let target = |name: &str| ClusterTarget { context: Some(name.to_owned()), namespace: None };
         assert_eq!(context(&all, &target("here"), &[]).unwrap(), "here");
         assert!(matches!(context(&all, &target("there"), &[]), Err(ClusterError::NoContext { .. })));
         assert!(
-            matches!(context(&all, &Target::default(), &[]), Err(ClusterError::NoContext { context, .. }) if context == "gone")
+            matches!(context(&all, &ClusterTarget::default(), &[]), Err(ClusterError::NoContext { context, .. }) if context == "gone")
         );
         all.current_context = None;
-        assert!(matches!(context(&all, &Target::default(), &[]), Err(ClusterError::NoCurrentContext { .. })));
+        assert!(matches!(context(&all, &ClusterTarget::default(), &[]), Err(ClusterError::NoCurrentContext { .. })));
     }
 }

@@ -20,7 +20,7 @@ pub async fn pods(access: &Access, labels: &str) -> Result<Vec<String>, ClusterE
 
 /// A line of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct PodLine {
     /// The pod.
     pub pod: String,
     /// Without its end.
@@ -44,12 +44,12 @@ pub async fn lines(
     pod: &str,
     last: i64,
     follow: bool,
-) -> Result<impl Stream<Item = Result<Line, ClusterError>> + use<>, ClusterError> {
+) -> Result<impl Stream<Item = Result<PodLine, ClusterError>> + use<>, ClusterError> {
     let pods: Api<Pod> = Api::namespaced(access.client.clone(), &access.namespace);
     let parameters = LogParams { tail_lines: Some(last), follow, ..LogParams::default() };
     let doing = format!("read the log of {pod}");
     let reader = access.ask(&doing, pods.log_stream(pod, &parameters)).await?;
     let (pod, server) = (pod.to_owned(), access.server.clone());
-    let lines = reader.lines().map_ok(move |text| Line { pod: pod.clone(), text });
+    let lines = reader.lines().map_ok(move |text| PodLine { pod: pod.clone(), text });
     Ok(lines.map(move |line| line.map_err(|error| ClusterError::of(&server, &doing, kube::Error::ReadEvents(error)))))
 }

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::access::Access;
 use super::error::ClusterError;
-use super::verdict::{self, Roll, Verdict, judge};
+use super::verdict::{self, RollProgress, Verdict, judge};
 use super::{logs, node};
 
 /// How long after the last news the API server is asked whether it is still there: a watch that is cut says nothing.
@@ -59,18 +59,18 @@ pub struct Follow {
 pub async fn follow(
     access: &Access,
     what: &Follow,
-    mut tell: impl FnMut(&Roll) + Send,
+    mut tell: impl FnMut(&RollProgress) + Send,
 ) -> Result<Rolled, ClusterError> {
     let mut view = View::default();
     let mut news = watch(access, what);
     let end = Instant::now() + what.deadline;
-    let mut told: Option<Roll> = None;
+    let mut told: Option<RollProgress> = None;
     let mut gone: Option<Instant> = None;
     loop {
         let step = tokio::select! {
             step = news.next() => step,
             () = tokio::time::sleep_until(end) => {
-                let Roll { why, node, .. } = told.unwrap_or_default();
+                let RollProgress { why, node, .. } = told.unwrap_or_default();
                 let mut why = why.map(|why| format!(": {why}")).unwrap_or_default();
                 if let Some(node) = node
                     && let Some(trouble) = node::trouble(access, &node).await
@@ -105,9 +105,10 @@ pub async fn follow(
         }
         let Some((roll, verdict)) = view.judge(&what.deployment) else { continue };
         let roll = match gone {
-            Some(_) => {
-                Roll { why: Some("the API server does not answer; the roll goes on without it".to_owned()), ..roll }
-            }
+            Some(_) => RollProgress {
+                why: Some("the API server does not answer; the roll goes on without it".to_owned()),
+                ..roll
+            },
             None => roll,
         };
         if told.as_ref() != Some(&roll) {
@@ -270,7 +271,7 @@ impl View {
     }
 
     /// None before everything was read once.
-    fn judge(&self, deployment: &str) -> Option<(Roll, Verdict)> {
+    fn judge(&self, deployment: &str) -> Option<(RollProgress, Verdict)> {
         let complete = self.deployments.complete && self.sets.complete && self.pods.complete;
         let deployment = self.deployments.known.get(deployment).filter(|_| complete)?;
         let sets: Vec<_> = self.sets.known.values().cloned().collect();

@@ -18,14 +18,14 @@ use super::verdict;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Roster {
     /// By name, those that ended aside.
-    pub pods: BTreeMap<String, Seen>,
+    pub pods: BTreeMap<String, PodSeen>,
     /// Why nothing newer is known, in words; none while the API server tells.
     pub trouble: Option<String>,
 }
 
 /// A pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct PodSeen {
     /// Its annotations.
     pub annotations: BTreeMap<String, String>,
     /// Whether it takes requests, and is to.
@@ -76,10 +76,10 @@ fn take(known: &mut Kind<Pod>, event: Result<Event<Pod>, watcher::Error>, server
     Some(Roster { pods, trouble })
 }
 
-fn seen(pod: &Pod) -> Seen {
+fn seen(pod: &Pod) -> PodSeen {
     let going = pod.metadata.deletion_timestamp.is_some();
     let ready = is_ready(pod);
-    Seen {
+    PodSeen {
         annotations: pod.annotations().clone(),
         ready,
         running: phase(pod) == Some("Running"),

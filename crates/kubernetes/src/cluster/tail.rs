@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use super::access::Access;
 use super::error::ClusterError;
-use super::logs::Line;
+use super::logs::PodLine;
 use super::roster::{Roster, roster};
 
 /// Before a log is asked for again that ended while its pod did not: its container is started again, or the API server.
@@ -29,7 +29,7 @@ const LINES: usize = 256;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tail {
     /// A pod wrote.
-    Line(Line),
+    Line(PodLine),
     /// A pod came, after those that were there at first.
     Began {
         /// Its name.
@@ -152,7 +152,7 @@ async fn read(
             continue;
         }
         *seen = Some(at);
-        tell(sender, Tail::Line(Line { pod: pod.to_owned(), text: text.to_owned() })).await;
+        tell(sender, Tail::Line(PodLine { pod: pod.to_owned(), text: text.to_owned() })).await;
     }
     Ok(())
 }

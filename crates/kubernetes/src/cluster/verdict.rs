@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 
 /// How a roll stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Roll {
+pub struct RollProgress {
     /// Pods of the new version that take requests.
     pub ready: u32,
     /// Pods of the new version there should be.
@@ -47,7 +47,7 @@ const HOPELESS: &[&str] = &[
 ];
 
 /// `sets` and `pods` are those that the Deployment's selector finds.
-pub(crate) fn judge(deployment: &Deployment, sets: &[ReplicaSet], pods: &[Pod]) -> (Roll, Verdict) {
+pub(crate) fn judge(deployment: &Deployment, sets: &[ReplicaSet], pods: &[Pod]) -> (RollProgress, Verdict) {
     let status = deployment.status.clone().unwrap_or_default();
     let spec = deployment.spec.as_ref();
     let wanted = spec.and_then(|spec| spec.replicas).unwrap_or(1);
@@ -58,7 +58,8 @@ pub(crate) fn judge(deployment: &Deployment, sets: &[ReplicaSet], pods: &[Pod]) 
     let new: Vec<&Pod> = pods.iter().filter(is_new).filter(is_there).collect();
     let old = pods.iter().filter(|pod| !is_new(pod)).filter(|pod| !has_ended(pod)).count();
     let ready = new.iter().filter(|pod| condition(pod, "Ready").is_some_and(|(is, _)| is)).count();
-    let mut roll = Roll { ready: count(ready), wanted: wanted.unsigned_abs(), old: count(old), ..Roll::default() };
+    let mut roll =
+        RollProgress { ready: count(ready), wanted: wanted.unsigned_abs(), old: count(old), ..RollProgress::default() };
     if !seen {
         return (roll, Verdict::Rolling);
     }

@@ -7,18 +7,18 @@ use app::App;
 
 use super::{ExportError, Format, export};
 use crate::model::{Built, Wanted};
-use crate::push::{Event, Listener, Maker, PushError};
-use crate::settings::Settings;
+use crate::push::{Maker, PushError, PushEvent, PushListener};
+use crate::settings::AppSettings;
 use images::Image;
 use images::ship::{self, Owner, Programs, PullPolicy, Way};
 
 /// What is exported, and with what of this machine.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub struct ExportRequest {
     /// The app.
     pub app: App,
     /// How it is to run.
-    pub settings: Settings,
+    pub settings: AppSettings,
     /// What reads the file.
     pub format: Format,
     /// `host[:port][/folder]` of the registry images are put into. None: the one the settings name; where there is
@@ -35,8 +35,8 @@ pub struct Request {
 }
 
 /// Builds every service, puts the images where the file's reader finds them, and gives the file's text.
-pub async fn make(request: &Request, tell: &Listener) -> Result<String, ExportError> {
-    let Request { app, settings, format, .. } = request;
+pub async fn make(request: &ExportRequest, tell: &PushListener) -> Result<String, ExportError> {
+    let ExportRequest { app, settings, format, .. } = request;
     let named = request.registry.clone().or_else(|| settings.images.repository.clone());
     let way = match named {
         Some(address) => Way::Registry { address, pulled_as: None },
@@ -49,13 +49,13 @@ pub async fn make(request: &Request, tell: &Listener) -> Result<String, ExportEr
     // Kept apart from what is pushed to clusters, whose retention would remove it.
     let ship = ship::open(&way, Owner::new(&app.name, "export"), &Programs::default()).await?;
     let images: Vec<&Image> = made.values().map(|(_, image)| image).collect();
-    tell(Event::Shipping { through: ship.describe() });
+    tell(PushEvent::Shipping { through: ship.describe() });
     let start = std::time::Instant::now();
     let sent = ship.put(&images).await?;
     let ms = start.elapsed().as_secs_f64() * 1e3;
-    tell(Event::Shipped { layers: sent.layers, bytes: sent.bytes, ms });
+    tell(PushEvent::Shipped { layers: sent.layers, bytes: sent.bytes, ms });
     for text in sent.notices {
-        tell(Event::Notice { text });
+        tell(PushEvent::Notice { text });
     }
     let built = made.into_iter().map(|(service, (version, image))| {
         let built = Built {

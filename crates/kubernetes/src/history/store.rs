@@ -13,7 +13,7 @@ use kube::{Api, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{KEPT, Kept, Outcome, Record, Source};
+use super::{KEPT, KeptRecord, PushOutcome, PushRecord, PushedSource};
 use crate::cluster::{Access, ClusterError, MANAGED_BY, MANAGER, PART_OF};
 use crate::object::{label, name};
 
@@ -60,7 +60,7 @@ impl<'a> Store<'a> {
     ///
     /// # Errors
     /// What the API server says, or a record that is not what was written.
-    pub async fn all(&self) -> Result<Vec<Kept>, StoreError> {
+    pub async fn all(&self) -> Result<Vec<KeptRecord>, StoreError> {
         let labels = format!("{MANAGED_BY}={MANAGER},{PART_OF}={},{KIND}={PUSH}", label::app(self.app));
         let found =
             self.access.ask("read what was pushed", self.api.list(&ListParams::default().labels(&labels))).await?;
@@ -73,7 +73,7 @@ impl<'a> Store<'a> {
     ///
     /// # Errors
     /// What the API server says.
-    pub async fn keep(&self, kept: &Kept) -> Result<(), StoreError> {
+    pub async fn keep(&self, kept: &KeptRecord) -> Result<(), StoreError> {
         self.create(kept, &PostParams::default()).await
     }
 
@@ -81,17 +81,17 @@ impl<'a> Store<'a> {
     ///
     /// # Errors
     /// As [`Self::keep`].
-    pub async fn rehearse(&self, kept: &Kept) -> Result<(), StoreError> {
+    pub async fn rehearse(&self, kept: &KeptRecord) -> Result<(), StoreError> {
         self.create(kept, &PostParams { dry_run: true, ..PostParams::default() }).await
     }
 
-    async fn create(&self, kept: &Kept, parameters: &PostParams) -> Result<(), StoreError> {
+    async fn create(&self, kept: &KeptRecord, parameters: &PostParams) -> Result<(), StoreError> {
         let map = self.map(kept)?;
         self.access.ask("keep what is pushed", self.api.create(parameters, &map)).await?;
         Ok(())
     }
 
-    fn map(&self, kept: &Kept) -> Result<ConfigMap, StoreError> {
+    fn map(&self, kept: &KeptRecord) -> Result<ConfigMap, StoreError> {
         let name = self.name(kept.record.number);
         let broken = |why: String| StoreError::Broken { name: name.clone(), why };
         let objects = pack(&kept.objects).map_err(|error| broken(error.to_string()))?;
@@ -118,9 +118,9 @@ impl<'a> Store<'a> {
     ///
     /// # Errors
     /// What the API server says.
-    pub async fn end(&self, record: &Record, outcome: Outcome) -> Result<(), StoreError> {
+    pub async fn end(&self, record: &PushRecord, outcome: PushOutcome) -> Result<(), StoreError> {
         let name = self.name(record.number);
-        let record = Record { outcome, ..record.clone() };
+        let record = PushRecord { outcome, ..record.clone() };
         let record = text(&record).map_err(|why| StoreError::Broken { name: name.clone(), why })?;
         let patch = Patch::Merge(serde_json::json!({ "data": { "record": record } }));
         let parameters = PatchParams::default();
@@ -133,7 +133,7 @@ impl<'a> Store<'a> {
     ///
     /// # Errors
     /// What the API server says.
-    pub async fn drop_sources(&self, all: &[Kept]) -> Result<(), StoreError> {
+    pub async fn drop_sources(&self, all: &[KeptRecord]) -> Result<(), StoreError> {
         let patch = Patch::Merge(serde_json::json!({ "binaryData": { "source": null } }));
         for kept in all[all.len().saturating_sub(KEPT)..].iter().filter(|kept| kept.source.is_some()) {
             let (name, parameters) = (self.name(kept.record.number), PatchParams::default());
@@ -149,7 +149,7 @@ impl<'a> Store<'a> {
     ///
     /// # Errors
     /// What the API server says.
-    pub async fn forget(&self, all: &[Kept]) -> Result<(), StoreError> {
+    pub async fn forget(&self, all: &[KeptRecord]) -> Result<(), StoreError> {
         for kept in &all[..all.len().saturating_sub(KEPT)] {
             let name = self.name(kept.record.number);
             match self.access.ask("forget an old push", self.api.delete(&name, &DeleteParams::default())).await {
@@ -165,7 +165,7 @@ impl<'a> Store<'a> {
     }
 }
 
-fn read(map: &ConfigMap) -> Result<Kept, StoreError> {
+fn read(map: &ConfigMap) -> Result<KeptRecord, StoreError> {
     let broken = |why: String| StoreError::Broken { name: map.name_any(), why };
     let record = map.data.as_ref().and_then(|data| data.get("record"));
     let record = record.ok_or_else(|| broken("it holds no record".to_owned()))?;
@@ -173,11 +173,11 @@ fn read(map: &ConfigMap) -> Result<Kept, StoreError> {
     let packed = |name: &str| map.binary_data.as_ref().and_then(|data| data.get(name));
     let objects = packed("objects").ok_or_else(|| broken("it holds no objects".to_owned()))?;
     let objects = unpack(&objects.0).map_err(|error| broken(error.to_string()))?;
-    let source = packed("source").map(|source| unpack::<Source>(&source.0)).transpose();
-    Ok(Kept { record, objects, source: source.map_err(|error| broken(error.to_string()))? })
+    let source = packed("source").map(|source| unpack::<PushedSource>(&source.0)).transpose();
+    Ok(KeptRecord { record, objects, source: source.map_err(|error| broken(error.to_string()))? })
 }
 
-fn text(record: &Record) -> Result<String, String> {
+fn text(record: &PushRecord) -> Result<String, String> {
     serde_json::to_string(record).map_err(|error| error.to_string())
 }
 
@@ -199,13 +199,13 @@ mod tests {
 
     #[test]
     fn what_is_packed_is_read_again() {
-        let source = Source {
+        let source = PushedSource {
             root: "app.rs".into(),
             texts: [("app.rs".into(), "fn main() {}".into())].into(),
-            ..Source::default()
+            ..PushedSource::default()
         };
         let packed = pack(&source).expect("packed");
-        assert_eq!(unpack::<Source>(&packed).expect("unpacked"), source);
-        assert!(unpack::<Source>(&packed[..packed.len() / 2]).is_err());
+        assert_eq!(unpack::<PushedSource>(&packed).expect("unpacked"), source);
+        assert!(unpack::<PushedSource>(&packed[..packed.len() / 2]).is_err());
     }
 }

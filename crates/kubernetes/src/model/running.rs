@@ -9,7 +9,7 @@ use crate::object::CALLS;
 
 /// What of an app runs in a namespace.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Running {
+pub struct RunningApp {
     /// A service once for each wire form that still has pods: while callers go over from one to another there are two.
     pub services: Vec<RunningService>,
     /// The app's text as of the last push, where it is kept.
@@ -65,7 +65,7 @@ impl RunningService {
     }
 }
 
-impl Running {
+impl RunningApp {
     /// The form of a service that its plain name leads to.
     pub fn current(&self, service: &str) -> Option<&RunningService> {
         self.services.iter().find(|running| running.name == service && running.current)

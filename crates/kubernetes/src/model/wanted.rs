@@ -7,9 +7,9 @@ use std::sync::Arc;
 use app::{App, Service, Wire};
 use protocol::{Config, Limits, Outside, Peer};
 
-use super::{Running, hash};
+use super::{RunningApp, hash};
 use crate::object::name;
-use crate::settings::{ServiceSettings, Settings};
+use crate::settings::{AppSettings, ServiceSettings};
 
 /// Every host listens here inside its pod or container.
 pub const PORT: u16 = 8080;
@@ -30,7 +30,7 @@ pub struct Wanted {
     /// Rust name of the last service, which is called from outside; none where there is no flow.
     pub entry: Option<String>,
     /// What is said of the app as a whole.
-    pub settings: Settings,
+    pub settings: AppSettings,
 }
 
 /// A service as it is to run.
@@ -81,7 +81,7 @@ pub struct Built {
 
 impl Wanted {
     /// An app as its text and its settings say; `built` by Rust name, as far as it is built.
-    pub fn of(app: &App, settings: &Settings, built: &BTreeMap<String, Built>) -> Self {
+    pub fn of(app: &App, settings: &AppSettings, built: &BTreeMap<String, Built>) -> Self {
         let mut forms: BTreeMap<String, Wire> = app.wires();
         let limits = Limits::default();
         let limits = Limits { depth: limits.depth.max(app.services.len()), linger_ms: LINGER_MS, ..limits };
@@ -165,7 +165,7 @@ impl Wanted {
 
     /// The same with services left as they run, by Rust name; their routes are those of this app all the same. One that
     /// does not run is not left.
-    pub fn leaving(&self, running: &Running, left: &BTreeSet<String>) -> Self {
+    pub fn leaving(&self, running: &RunningApp, left: &BTreeSet<String>) -> Self {
         let mut wanted = self.clone();
         let peers: BTreeMap<String, Peer> =
             self.services.iter().map(|service| (service.name.clone(), service.peer())).collect();

@@ -15,7 +15,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::config::{FILE, TOKEN};
 use super::{Stamp, label, metadata, name, reaches};
 use crate::model::{PORT, Wanted, WantedService};
-use crate::settings::{ServiceSettings, Spread, Variable};
+use crate::settings::{PodSpread, ServiceSettings, Variable};
 use images::{FOLDER, HOST, USER};
 
 /// The port's name.
@@ -207,11 +207,11 @@ fn resources(settings: &ServiceSettings) -> ResourceRequirements {
 }
 
 /// Pods are spread as evenly as there is room, and run together rather than not at all.
-fn spread(spread: Spread, pods: &BTreeMap<String, String>) -> Vec<TopologySpreadConstraint> {
+fn spread(spread: PodSpread, pods: &BTreeMap<String, String>) -> Vec<TopologySpreadConstraint> {
     let over: &[&str] = match spread {
-        Spread::Nodes => &["kubernetes.io/hostname"],
-        Spread::Zones => &["topology.kubernetes.io/zone", "kubernetes.io/hostname"],
-        Spread::Anywhere => &[],
+        PodSpread::Nodes => &["kubernetes.io/hostname"],
+        PodSpread::Zones => &["topology.kubernetes.io/zone", "kubernetes.io/hostname"],
+        PodSpread::Anywhere => &[],
     };
     let constraint = |key: &&str| TopologySpreadConstraint {
         max_skew: 1,

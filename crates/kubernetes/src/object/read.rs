@@ -6,13 +6,13 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 
 use super::{label, reaches};
-use crate::model::{Running, RunningService};
+use crate::model::{RunningApp, RunningService};
 
 /// The annotation a Deployment's controller counts revisions in.
 const REVISION: &str = "deployment.kubernetes.io/revision";
 
 /// What runs of an app, as its Deployments and Services tell. Deployments that say nothing of a service are not ours.
-pub fn read(deployments: &[Deployment], services: &[Service]) -> Running {
+pub fn read(deployments: &[Deployment], services: &[Service]) -> RunningApp {
     let mut running: Vec<RunningService> = deployments.iter().filter_map(service).collect();
     let current = current(services);
     for service in &mut running {
@@ -24,7 +24,7 @@ pub fn read(deployments: &[Deployment], services: &[Service]) -> Running {
         running[at].current |= alone;
     }
     running.sort_by(|one, other| (&one.name, !one.current, &one.wire).cmp(&(&other.name, !other.current, &other.wire)));
-    Running { services: running, source: None }
+    RunningApp { services: running, source: None }
 }
 
 fn service(deployment: &Deployment) -> Option<RunningService> {

@@ -1,11 +1,11 @@
 //! What is worth knowing before a push.
 
-use super::{Step, What};
-use crate::model::{Running, Wanted};
+use super::{PlanStep, What};
+use crate::model::{RunningApp, Wanted};
 use crate::wire::called_otherwise;
 
 /// In words, in the order of the services.
-pub(super) fn notes(wanted: &Wanted, running: &Running, steps: &[Step]) -> Vec<String> {
+pub(super) fn notes(wanted: &Wanted, running: &RunningApp, steps: &[PlanStep]) -> Vec<String> {
     let mut notes = Vec::new();
     for (service, step) in wanted.services.iter().zip(steps) {
         let name = &service.name;

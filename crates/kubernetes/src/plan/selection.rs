@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Running, Wanted};
+use crate::model::{RunningApp, Wanted};
 use crate::wire::{Break, Wires, compatible};
 
 /// What is pushed where some services are named.
@@ -21,7 +21,7 @@ pub struct Selected {
 /// pushed: something of the flow would be missing without it.
 pub fn select(
     wanted: &Wanted,
-    running: &Running,
+    running: &RunningApp,
     wires: &Wires,
     named: &BTreeSet<String>,
     with_dependents: bool,

@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 
 use comfy_table::{ContentArrangement, Table, presets};
 
-use super::{Plan, Step, What, content};
+use super::{Plan, PlanStep, What, content};
 
 impl Display for Plan {
     /// A line a service, the reasons below, then what refuses the push and what is worth knowing. As wide as it needs to
@@ -40,7 +40,7 @@ impl Display for Plan {
     }
 }
 
-fn whys(step: &Step) -> Vec<String> {
+fn whys(step: &PlanStep) -> Vec<String> {
     let mut whys = match &step.what {
         What::Changed { reasons } => reasons.clone(),
         What::Settings { changes } => changes.clone(),
@@ -53,7 +53,7 @@ fn whys(step: &Step) -> Vec<String> {
     whys
 }
 
-fn image(step: &Step) -> String {
+fn image(step: &PlanStep) -> String {
     let short = |image: &Option<String>| {
         let content = content(image.as_deref()?);
         Some(content.get(..12).unwrap_or(content).to_owned())
@@ -64,7 +64,7 @@ fn image(step: &Step) -> String {
     }
 }
 
-fn pods(step: &Step) -> String {
+fn pods(step: &PlanStep) -> String {
     match step.replicas_before {
         Some(before) if before != step.replicas => format!("{before} -> {}", step.replicas),
         _ => step.replicas.to_string(),

@@ -13,19 +13,19 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::clean::Cleaning;
-use super::event::{Event, Listener};
+use super::event::{PushEvent, PushListener};
 use super::rollout::{Ended, Rollout, Work};
 use super::site::Site;
 use super::work::{applied, brought, leftovers, work};
-use super::{Options, Push, PushError};
+use super::{Push, PushError, PushOptions};
 use crate::cluster::{Access, Apply, ClusterError, Holder, Lease};
-use crate::history::{Act, Kept, Outcome, Record, Store};
+use crate::history::{KeptRecord, Operation, PushOutcome, PushRecord, Store};
 use crate::object::{self, Stamp, label};
 use images::Image;
 
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Done {
+pub struct PushDone {
     /// The record's number.
     pub number: u32,
     /// Rust names of services that were changed.
@@ -41,9 +41,9 @@ impl Push {
     ///
     /// # Errors
     /// See [`PushError`]; what was changed is put back unless it says otherwise.
-    pub async fn carry_out(mut self, stop: watch::Receiver<bool>) -> Result<Done, PushError> {
+    pub async fn carry_out(mut self, stop: watch::Receiver<bool>) -> Result<PushDone, PushError> {
         let start = Instant::now();
-        let waiting = |holder: &str| (self.tell)(Event::Waiting { holder: holder.to_owned() });
+        let waiting = |holder: &str| (self.tell)(PushEvent::Waiting { holder: holder.to_owned() });
         let app = self.options.name();
         let (lease, name) = (object::name::of_app(app, "push"), label::app(app));
         let take = Lease::take(&self.access, &lease, &name, &self.options.holder, waiting);
@@ -61,7 +61,12 @@ impl Push {
         Ok(done)
     }
 
-    async fn hold(&mut self, lease: &Lease, stop: watch::Receiver<bool>, start: Instant) -> Result<Done, PushError> {
+    async fn hold(
+        &mut self,
+        lease: &Lease,
+        stop: watch::Receiver<bool>,
+        start: Instant,
+    ) -> Result<PushDone, PushError> {
         let app = self.options.name().to_owned();
         let site = Site::look(&self.access, &app).await?;
         site.check(&app, &self.options.project()?)?;
@@ -81,17 +86,17 @@ impl Push {
         let objects = applied(&self.wanted, &objects, &self.needed, &site)?;
         let hosts = self.wanted.services.iter().filter(|it| self.needed.contains(&it.name));
         let hosts: BTreeSet<String> = hosts.map(|service| service.dns.clone()).collect();
-        let record = Record {
+        let record = PushRecord {
             number: site.next_number(),
             at,
             by: by(&self.options.holder),
-            act: Act::Push,
-            outcome: Outcome::Underway,
+            act: Operation::Push,
+            outcome: PushOutcome::Underway,
             services: self.wanted.services.iter().map(|it| (it.name.clone(), it.version.clone())).collect(),
             reasons: self.reasons(),
         };
         let source = (!self.options.settings.without_source).then(|| self.options.source.clone());
-        let kept = Kept { record, objects, source };
+        let kept = KeptRecord { record, objects, source };
         let mut sent = 0;
         let doing = Doing {
             access: &self.access,
@@ -115,7 +120,7 @@ impl Push {
         };
         Box::pin(doing.carry(&kept, &work, &self.order(), stop)).await?;
         self.prune(&site, &kept).await;
-        Ok(Done {
+        Ok(PushDone {
             number: kept.record.number,
             services: self.needed.iter().cloned().collect(),
             sent,
@@ -126,14 +131,14 @@ impl Push {
     async fn ship(&self) -> Result<u64, PushError> {
         let Some(ship) = &self.ship else { return Ok(0) };
         let start = Instant::now();
-        (self.tell)(Event::Shipping { through: ship.describe() });
+        (self.tell)(PushEvent::Shipping { through: ship.describe() });
         let images: Vec<&Image> = self.images.values().collect();
         let sent = ship.put(&images).await?;
         for text in sent.notices {
-            (self.tell)(Event::Notice { text });
+            (self.tell)(PushEvent::Notice { text });
         }
         let ms = start.elapsed().as_secs_f64() * 1e3;
-        (self.tell)(Event::Shipped { layers: sent.layers, bytes: sent.bytes, ms });
+        (self.tell)(PushEvent::Shipped { layers: sent.layers, bytes: sent.bytes, ms });
         Ok(sent.bytes)
     }
 
@@ -142,13 +147,13 @@ impl Push {
         let Some(ship) = &self.ship else { return Ok(0) };
         let sent = ship.finish(is_live).await?;
         for text in sent.notices {
-            (self.tell)(Event::Notice { text });
+            (self.tell)(PushEvent::Notice { text });
         }
         Ok(sent.bytes)
     }
 
     /// Removes images that no record goes back to. What stays though it need not is told; the push is done all the same.
-    async fn prune(&self, site: &Site, kept: &Kept) {
+    async fn prune(&self, site: &Site, kept: &KeptRecord) {
         let Some(ship) = &self.ship else { return };
         let records = site.records.iter().rev().take(crate::history::KEPT).chain([kept]);
         let keep: BTreeSet<String> = records.flat_map(|kept| &kept.objects).filter_map(image).collect();
@@ -157,7 +162,7 @@ impl Push {
             Err(error) => vec![format!("old images stay: {error}")],
         };
         for text in notices {
-            (self.tell)(Event::Notice { text });
+            (self.tell)(PushEvent::Notice { text });
         }
     }
 
@@ -175,13 +180,13 @@ pub(super) struct Doing<'a> {
     pub(super) project: &'a [String],
     pub(super) lease: &'a Lease,
     pub(super) site: &'a Site,
-    pub(super) tell: &'a Listener,
-    pub(super) options: &'a Options,
+    pub(super) tell: &'a PushListener,
+    pub(super) options: &'a PushOptions,
 }
 
 impl Doing<'_> {
     /// Has the server look at every object before one of them is applied.
-    pub(super) async fn rehearse(&self, kept: &Kept, hosts: &BTreeSet<String>) -> Result<Work, PushError> {
+    pub(super) async fn rehearse(&self, kept: &KeptRecord, hosts: &BTreeSet<String>) -> Result<Work, PushError> {
         let work = work(&kept.objects, hosts, self.site)?;
         let app = label::app(self.app);
         let apply = Apply { access: self.access, app: &app, project: self.project, force: self.options.force };
@@ -195,7 +200,7 @@ impl Doing<'_> {
     /// Keeps the record, does the work, cleans up, and keeps how it ended.
     pub(super) async fn carry(
         &self,
-        kept: &Kept,
+        kept: &KeptRecord,
         work: &Work,
         order: &[String],
         stop: watch::Receiver<bool>,
@@ -216,7 +221,7 @@ impl Doing<'_> {
                 };
                 let secret = label::secret(self.app);
                 if let Err(error) = cleaning.remove("v1", "Secret", &secret).await {
-                    (self.tell)(Event::Notice { text: format!("the Secret {secret} stays: {error}") });
+                    (self.tell)(PushEvent::Notice { text: format!("the Secret {secret} stays: {error}") });
                 }
             }
             return Err(error.into());
@@ -234,17 +239,17 @@ impl Doing<'_> {
             ended = Box::pin(rollout.run(work)) => ended,
             () = stopped(stop.clone()) => {
                 let why = "it was stopped".to_owned();
-                store.end(&kept.record, Outcome::Stopped { why }).await?;
+                store.end(&kept.record, PushOutcome::Stopped { why }).await?;
                 return Err(PushError::Stopped);
             }
         };
         match ended {
             Ok(()) => {
                 self.lease.hold().await?;
-                store.end(&kept.record, Outcome::Live).await?;
+                store.end(&kept.record, PushOutcome::Live).await?;
             }
             Err(Ended::RolledBack { service, why, lines }) => {
-                let outcome = Outcome::RolledBack { service: service.clone(), why: why.clone() };
+                let outcome = PushOutcome::RolledBack { service: service.clone(), why: why.clone() };
                 let put_away = async {
                     self.put_away(&kept.objects, order).await?;
                     // Last: a push that is cut before counts as unfinished, and the next one cleans up.
@@ -257,7 +262,7 @@ impl Doing<'_> {
                 };
                 if let Some(why) = left {
                     let text = format!("what ran before runs again, and the next push cleans up after this one: {why}");
-                    (self.tell)(Event::Notice { text });
+                    (self.tell)(PushEvent::Notice { text });
                 }
                 return Err(PushError::RolledBack { service, why, lines });
             }
@@ -274,7 +279,7 @@ impl Doing<'_> {
             cleaned = self.clean(&kept.objects, order, self.options.remove) => cleaned,
             () = stopped(stop) => {
                 let text = "what is needed no more is left to the next push".to_owned();
-                (self.tell)(Event::Notice { text });
+                (self.tell)(PushEvent::Notice { text });
                 Ok(())
             }
         }
@@ -287,7 +292,7 @@ impl Doing<'_> {
             let names: Vec<_> = left.gone.iter().map(|(host, _)| host.as_str()).collect();
             let text =
                 format!("no service of the app any more, and left running: {}; --remove removes it", names.join(", "));
-            (self.tell)(Event::Notice { text });
+            (self.tell)(PushEvent::Notice { text });
         }
         Cleaning { access: self.access, app: self.app, project: self.project, lease: self.lease, tell: self.tell }
             .run(&left, order, remove)

@@ -8,7 +8,7 @@ use kube::api::{DynamicObject, ListParams};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::event::{Event, Listener};
+use super::event::{PushEvent, PushListener};
 use super::work::Leftovers;
 use crate::cluster::{Access, Apply, ClusterError, Lease};
 use crate::object::label;
@@ -25,7 +25,7 @@ pub(crate) struct Cleaning<'a> {
     pub(crate) app: &'a str,
     pub(crate) project: &'a [String],
     pub(crate) lease: &'a Lease,
-    pub(crate) tell: &'a Listener,
+    pub(crate) tell: &'a PushListener,
 }
 
 impl Cleaning<'_> {
@@ -77,7 +77,7 @@ impl Cleaning<'_> {
         let app = label::app(self.app);
         let apply = Apply { access: self.access, app: &app, project: self.project, force: false };
         if apply.remove(&named(version, kind, name)?).await? && !["ConfigMap", "Secret"].contains(&kind) {
-            (self.tell)(Event::Removed { object: format!("{}/{name}", kind.to_lowercase()) });
+            (self.tell)(PushEvent::Removed { object: format!("{}/{name}", kind.to_lowercase()) });
         }
         Ok(())
     }
@@ -98,7 +98,7 @@ impl Cleaning<'_> {
                     "{going} pods have not gone within {} s, and are waited for no longer",
                     GO_WITHIN.as_secs()
                 );
-                (self.tell)(Event::Notice { text });
+                (self.tell)(PushEvent::Notice { text });
                 return Ok(());
             }
             tokio::time::sleep(LOOK).await;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use serde::Serialize;
 
 /// Whoever wants to know.
-pub type Listener = Arc<dyn Fn(Event) + Send + Sync>;
+pub type PushListener = Arc<dyn Fn(PushEvent) + Send + Sync>;
 
 /// Something that happened. Services by their Rust names.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-pub enum Event {
+pub enum PushEvent {
     /// The cluster answers.
     Connected {
         /// The context.

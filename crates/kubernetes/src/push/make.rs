@@ -7,24 +7,24 @@ use app::App;
 use compiler::{BuildError, Builder, Profile, Progress};
 
 use super::PushError;
-use super::event::{Event, Listener};
-use images::{Base, Image, Library, build};
+use super::event::{PushEvent, PushListener};
+use images::{Base, BuiltLibrary, Image, build};
 
 /// Builds the services of an app as they are shipped.
 pub(crate) struct Maker {
     builder: Builder,
-    tell: Listener,
+    tell: PushListener,
 }
 
 impl Maker {
-    pub(crate) fn open(root: &Path, cache: &Path, tell: &Listener) -> Result<Self, BuildError> {
+    pub(crate) fn open(root: &Path, cache: &Path, tell: &PushListener) -> Result<Self, BuildError> {
         let (heard, tell) = (tell.clone(), tell.clone());
         let hear = move |progress: Progress| {
             let text = match progress {
                 Progress::Fetching(text) | Progress::Notice(text) => text,
                 Progress::Compiling(package) => format!("compiling {package}"),
             };
-            heard(Event::Notice { text });
+            heard(PushEvent::Notice { text });
         };
         Ok(Self { builder: Builder::open(root, cache, hear)?.profile(Profile::Optimised), tell })
     }
@@ -62,17 +62,17 @@ impl Maker {
         let mut images = BTreeMap::new();
         for artifact in built {
             let (service, version) = (artifact.service.as_str(), artifact.version.as_str());
-            let library = Library { app: &app.name, service, version, path: &artifact.path };
+            let library = BuiltLibrary { app: &app.name, service, version, path: &artifact.path };
             images.insert(artifact.service.clone(), (artifact.version.clone(), build(&base, &library)?));
         }
         Ok(images)
     }
 
     async fn build(&self, app: &App, service: &str) -> Result<compiler::Artifact, BuildError> {
-        (self.tell)(Event::Building { service: service.to_owned() });
+        (self.tell)(PushEvent::Building { service: service.to_owned() });
         let artifact = self.builder.build(app, service).await?;
         let (service, version) = (artifact.service.clone(), artifact.version.clone());
-        (self.tell)(Event::Built { service, version, bytes: artifact.bytes, ms: artifact.ms });
+        (self.tell)(PushEvent::Built { service, version, bytes: artifact.bytes, ms: artifact.ms });
         Ok(artifact)
     }
 }

@@ -7,29 +7,29 @@ use std::time::Duration;
 use app::App;
 
 use super::PushError;
-use crate::cluster::{Holder, Target};
-use crate::history::Source;
+use crate::cluster::{ClusterTarget, Holder};
+use crate::history::PushedSource;
 use crate::model::hash;
 use crate::project::Project;
-use crate::settings::Settings;
+use crate::settings::AppSettings;
 
 /// What is pushed, where to, and how.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct PushOptions {
     /// The app.
     pub app: App,
     /// What it was read from.
-    pub source: Source,
+    pub source: PushedSource,
     /// How it is to run.
-    pub settings: Settings,
+    pub settings: AppSettings,
     /// The root file as the user names it.
     pub root: PathBuf,
     /// The cluster.
-    pub target: Target,
+    pub target: ClusterTarget,
     /// The registry, where the user names one.
     pub registry: Option<String>,
     /// What is used on this machine.
-    pub place: Place,
+    pub place: LocalPlace,
     /// The program that runs a service: `dyn` itself.
     pub host: PathBuf,
     /// The project it is of.
@@ -51,13 +51,13 @@ pub struct Options {
 /// The roll of a service may take this long.
 const DEADLINE: Duration = Duration::from_secs(120);
 
-impl Options {
+impl PushOptions {
     /// A push or rollback of the app in a file with every choice at its default. `host` is `dyn` itself.
     pub fn new(
         file: &Path,
-        (app, source, settings): (App, Source, Settings),
-        target: Target,
-        place: Place,
+        (app, source, settings): (App, PushedSource, AppSettings),
+        target: ClusterTarget,
+        place: LocalPlace,
         host: PathBuf,
     ) -> Self {
         Self {
@@ -101,7 +101,7 @@ impl Options {
 
 /// What is used on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct LocalPlace {
     /// What tells this app from others of its name here.
     pub key: String,
     /// The file that remembers clusters.

@@ -22,7 +22,7 @@ use crate::cluster::{Access, Apply, ClusterError, MANAGED_BY, MANAGER, PART_OF};
 use crate::model::hash;
 use crate::object::{label, name};
 use images::Image;
-use images::ship::{Facts, Missing, Owner, Pruned, PullPolicy, Sent, Serve, Ship, ShipError, Stock};
+use images::ship::{Facts, MissingLayers, Owner, Pruned, PullPolicy, Sent, Serve, Ship, ShipError, Stock};
 
 /// The ports that nodes have for this, on most clusters, and how many are tried.
 const PORTS: std::ops::RangeInclusive<u16> = 30_000..=32_767;
@@ -229,7 +229,7 @@ impl Ship for Relayed {
         self.serve.pull_policy()
     }
 
-    async fn missing(&self, images: &[&Image]) -> Result<Missing, ShipError> {
+    async fn missing(&self, images: &[&Image]) -> Result<MissingLayers, ShipError> {
         self.serve.missing(images).await
     }
 

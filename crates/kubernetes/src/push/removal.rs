@@ -6,9 +6,9 @@ use k8s_openapi::api::networking::v1::Ingress;
 use kube::Resource;
 use kube::api::{ApiResource, DynamicObject};
 
-use super::event::{Event, Listener};
+use super::event::{PushEvent, PushListener};
 use super::site::Site;
-use super::{Options, PushError, connect};
+use super::{PushError, PushOptions, connect};
 use crate::cluster::{Access, Apply, Holder, Lease, Pins};
 use crate::object::{label, name};
 
@@ -21,7 +21,7 @@ pub struct Removal {
     /// What objects of its project carry.
     project: Vec<String>,
     found: Vec<DynamicObject>,
-    tell: Listener,
+    tell: PushListener,
 }
 
 impl Removal {
@@ -29,7 +29,7 @@ impl Removal {
     ///
     /// # Errors
     /// It is another cluster than the app was pushed to, another project's app, or what the API server says.
-    pub async fn prepare(options: &Options, tell: Listener) -> Result<Self, PushError> {
+    pub async fn prepare(options: &PushOptions, tell: PushListener) -> Result<Self, PushError> {
         let pins = Pins::open(&options.place.pins)?;
         let access = connect(options, &pins, &tell).await?;
         if options.target.context.is_none() {
@@ -52,7 +52,7 @@ impl Removal {
     /// # Errors
     /// Somebody is pushing, or what the API server says.
     pub async fn carry_out(&self, holder: &Holder) -> Result<usize, PushError> {
-        let waiting = |holder: &str| (self.tell)(Event::Waiting { holder: holder.to_owned() });
+        let waiting = |holder: &str| (self.tell)(PushEvent::Waiting { holder: holder.to_owned() });
         let lease = Lease::take(&self.access, &name::of_app(&self.app, "push"), &self.label, holder, waiting).await?;
         let removed = self.remove(&lease).await;
         let released = lease.release().await;
@@ -68,7 +68,7 @@ impl Removal {
             lease.hold().await?;
             if apply.remove(&object).await? {
                 removed += 1;
-                (self.tell)(Event::Removed { object: shown(&object) });
+                (self.tell)(PushEvent::Removed { object: shown(&object) });
             }
         }
         Ok(removed)

@@ -7,13 +7,13 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::carry::{Doing, Done, by, stopped};
-use super::event::{Event, Listener};
+use super::carry::{Doing, PushDone, by, stopped};
+use super::event::{PushEvent, PushListener};
 use super::site::Site;
 use super::work::service_of;
-use super::{Options, PushError, connect};
+use super::{PushError, PushOptions, connect};
 use crate::cluster::{Access, Lease, Pins};
-use crate::history::{Act, Kept, Outcome, Record};
+use crate::history::{KeptRecord, Operation, PushOutcome, PushRecord};
 use crate::object::{self, label};
 
 /// What is to be put back.
@@ -27,15 +27,15 @@ pub struct Wish {
 
 /// A rollback that is ready to be carried out.
 pub struct Rollback {
-    options: Options,
+    options: PushOptions,
     access: Access,
     site: Site,
-    target: Kept,
+    target: KeptRecord,
     /// DNS labels.
     hosts: BTreeSet<String>,
     /// All services are put back, and with them what is the app's: the way in from outside.
     is_whole: bool,
-    tell: Listener,
+    tell: PushListener,
 }
 
 impl Rollback {
@@ -43,13 +43,13 @@ impl Rollback {
     ///
     /// # Errors
     /// There is nothing to go back to, or the types of a service are others now than they were.
-    pub async fn prepare(options: Options, wish: &Wish, tell: Listener) -> Result<Self, PushError> {
+    pub async fn prepare(options: PushOptions, wish: &Wish, tell: PushListener) -> Result<Self, PushError> {
         let pins = Pins::open(&options.place.pins)?;
         let access = connect(&options, &pins, &tell).await?;
         let site = Site::look(&access, options.name()).await?;
         site.check(options.name(), &options.project()?)?;
         let nothing = |why: String| PushError::NothingToPutBack { why };
-        let live = || site.records.iter().rev().filter(|kept| kept.record.outcome == Outcome::Live);
+        let live = || site.records.iter().rev().filter(|kept| kept.record.outcome == PushOutcome::Live);
         let target = match wish.to {
             Some(number) => live().find(|kept| kept.record.number == number),
             None => live().nth(1),
@@ -67,12 +67,12 @@ impl Rollback {
     }
 
     /// The record whose state services will have again.
-    pub fn target(&self) -> &Record {
+    pub fn target(&self) -> &PushRecord {
         &self.target.record
     }
 
     /// The push or rollback that is undone: what came to its end last.
-    pub fn before(&self) -> Option<&Record> {
+    pub fn before(&self) -> Option<&PushRecord> {
         self.site.latest().map(|kept| &kept.record)
     }
 
@@ -92,10 +92,10 @@ impl Rollback {
     ///
     /// # Errors
     /// See [`PushError`].
-    pub async fn carry_out(self, stop: watch::Receiver<bool>) -> Result<Done, PushError> {
+    pub async fn carry_out(self, stop: watch::Receiver<bool>) -> Result<PushDone, PushError> {
         let start = Instant::now();
         let app = self.options.name();
-        let waiting = |holder: &str| (self.tell)(Event::Waiting { holder: holder.to_owned() });
+        let waiting = |holder: &str| (self.tell)(PushEvent::Waiting { holder: holder.to_owned() });
         let (lease, name) = (object::name::of_app(app, "push"), label::app(app));
         let take = Lease::take(&self.access, &lease, &name, &self.options.holder, waiting);
         let lease = tokio::select! {
@@ -107,7 +107,7 @@ impl Rollback {
         let number = done?;
         released?;
         let services = self.hosts.iter().cloned().collect();
-        Ok(Done { number, services, sent: 0, ms: start.elapsed().as_secs_f64() * 1e3 })
+        Ok(PushDone { number, services, sent: 0, ms: start.elapsed().as_secs_f64() * 1e3 })
     }
 
     async fn hold(&self, lease: &Lease, stop: watch::Receiver<bool>) -> Result<u32, PushError> {
@@ -125,17 +125,17 @@ impl Rollback {
         let back =
             self.target.record.services.iter().filter(|(name, _)| self.hosts.contains(&super::work::label_of(name)));
         services.extend(back.map(|(name, version)| (name.clone(), version.clone())));
-        let record = Record {
+        let record = PushRecord {
             number: site.next_number(),
             at: Timestamp::now(),
             by: by(&self.options.holder),
-            act: Act::Rollback { to: self.target.record.number, services: self.hosts.iter().cloned().collect() },
-            outcome: Outcome::Underway,
+            act: Operation::Rollback { to: self.target.record.number, services: self.hosts.iter().cloned().collect() },
+            outcome: PushOutcome::Underway,
             services,
             reasons: BTreeMap::new(),
         };
         let source = self.target.source.clone().filter(|_| !self.options.settings.without_source);
-        let kept = Kept { record, objects, source };
+        let kept = KeptRecord { record, objects, source };
         let (access, app, tell, options) = (&self.access, self.options.name(), &self.tell, &self.options);
         let doing = Doing { access, app, project: &project, lease, site: &site, tell, options };
         let work = Box::pin(doing.rehearse(&kept, &self.hosts)).await?;
@@ -146,8 +146,8 @@ impl Rollback {
 }
 
 /// Whether what leads to a service is as it was: a port of every node, say.
-fn is_unchanged(target: &Kept, site: &Site, host: &str) -> bool {
-    let doors = |kept: &Kept| -> Vec<Value> {
+fn is_unchanged(target: &KeptRecord, site: &Site, host: &str) -> bool {
+    let doors = |kept: &KeptRecord| -> Vec<Value> {
         let is_door = |object: &&Value| object["kind"] == "Service" && service_of(object) == Some(host);
         kept.objects.iter().filter(is_door).map(|object| object["spec"].clone()).collect()
     };
@@ -155,7 +155,7 @@ fn is_unchanged(target: &Kept, site: &Site, host: &str) -> bool {
 }
 
 /// The services to be put back, by DNS label: those that differ from what they were.
-fn hosts(target: &Kept, site: &Site, service: Option<&str>) -> Result<BTreeSet<String>, String> {
+fn hosts(target: &KeptRecord, site: &Site, service: Option<&str>) -> Result<BTreeSet<String>, String> {
     let mut hosts = BTreeSet::new();
     for object in target.objects.iter().filter(|object| object["kind"] == "Deployment") {
         let annotation = |key: &str| object["metadata"]["annotations"][key].as_str().unwrap_or_default();

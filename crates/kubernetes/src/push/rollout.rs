@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use kube::api::DynamicObject;
 use tokio::time::Instant;
 
-use super::event::{Event, Listener};
+use super::event::{PushEvent, PushListener};
 use crate::cluster::{Access, Apply, ClusterError, Follow, Lease, Rolled, follow, look_again};
 
 /// How long what has just become live is looked at before it is believed: a service may end once it is alone. Its node looks
@@ -53,7 +53,7 @@ pub(crate) struct Rollout<'a> {
     pub(crate) force: bool,
     /// For each service.
     pub(crate) deadline: Duration,
-    pub(crate) tell: &'a Listener,
+    pub(crate) tell: &'a PushListener,
 }
 
 /// Why it was not done.
@@ -137,14 +137,14 @@ impl Rollout<'_> {
 
     async fn follow(&self, change: &Change) -> Result<Rolled, ClusterError> {
         let start = Instant::now();
-        let rolling = |roll: &crate::cluster::Roll| {
+        let rolling = |roll: &crate::cluster::RollProgress| {
             let (ready, wanted, old, why) = (roll.ready, roll.wanted, roll.old, roll.why.clone());
-            (self.tell)(Event::Rolling { service: change.service.clone(), ready, wanted, old, why });
+            (self.tell)(PushEvent::Rolling { service: change.service.clone(), ready, wanted, old, why });
         };
         let ended = Box::pin(follow(self.access, &self.what(change), rolling)).await?;
         if ended == Rolled::Live {
             let (service, version) = (change.service.clone(), change.version.clone());
-            (self.tell)(Event::Live { service, version, ms: start.elapsed().as_secs_f64() * 1e3 });
+            (self.tell)(PushEvent::Live { service, version, ms: start.elapsed().as_secs_f64() * 1e3 });
         }
         Ok(ended)
     }
@@ -202,12 +202,12 @@ impl Rollout<'_> {
         why: String,
         lines: Vec<String>,
     ) -> Ended {
-        (self.tell)(Event::Failed { service: service.to_owned(), why: why.clone(), lines: lines.clone() });
+        (self.tell)(PushEvent::Failed { service: service.to_owned(), why: why.clone(), lines: lines.clone() });
         for step in back(doors, done) {
             let taken = match step {
                 Step::Lead(door) => self.apply(door, true).await,
                 Step::PutBack(change, before) => {
-                    (self.tell)(Event::RollingBack { service: change.service.clone() });
+                    (self.tell)(PushEvent::RollingBack { service: change.service.clone() });
                     self.apply(before, true).await
                 }
                 Step::Await(change, before) => {
@@ -215,7 +215,7 @@ impl Rollout<'_> {
                     Ok(())
                 }
                 Step::Remove(change) => {
-                    (self.tell)(Event::RollingBack { service: change.service.clone() });
+                    (self.tell)(PushEvent::RollingBack { service: change.service.clone() });
                     self.remove(&change.deployment).await
                 }
             };
@@ -237,7 +237,7 @@ impl Rollout<'_> {
                 format!("{} was put back; whether it is ready is not known: {error}", change.service)
             }
         };
-        (self.tell)(Event::Notice { text });
+        (self.tell)(PushEvent::Notice { text });
     }
 
     async fn remove(&self, object: &DynamicObject) -> Result<(), ClusterError> {

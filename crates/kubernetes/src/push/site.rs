@@ -10,17 +10,17 @@ use serde_json::{Value, json};
 
 use super::PushError;
 use crate::cluster::{Access, ClusterError};
-use crate::history::{Kept, Outcome, Store, StoreError};
-use crate::model::Running;
+use crate::history::{KeptRecord, PushOutcome, Store, StoreError};
+use crate::model::RunningApp;
 use crate::object::{self, label};
 
 /// What is there of an app, and what is known of how it came there.
 #[derive(Clone, Debug, Default)]
 pub struct Site {
     /// What runs, with what differs from what was applied.
-    pub running: Running,
+    pub running: RunningApp,
     /// What was pushed, the oldest first.
-    pub records: Vec<Kept>,
+    pub records: Vec<KeptRecord>,
     pub(crate) deployments: Vec<Deployment>,
     pub(crate) services: Vec<Service>,
     /// Configurations, as far as they tell whose they are.
@@ -93,14 +93,14 @@ impl Site {
     }
 
     /// The last push or rollback that came to its end.
-    pub fn latest(&self) -> Option<&Kept> {
-        self.records.iter().rev().find(|kept| kept.record.outcome == Outcome::Live)
+    pub fn latest(&self) -> Option<&KeptRecord> {
+        self.records.iter().rev().find(|kept| kept.record.outcome == PushOutcome::Live)
     }
 
     /// Whether the last one was ended in the midst of it.
     pub fn is_unfinished(&self) -> bool {
         let outcome = self.records.last().map(|kept| &kept.record.outcome);
-        matches!(outcome, Some(Outcome::Underway | Outcome::Stopped { .. }))
+        matches!(outcome, Some(PushOutcome::Underway | PushOutcome::Stopped { .. }))
     }
 
     /// An object as it was applied by the last push that came to its end.

@@ -1,19 +1,23 @@
 //! The way images take to the nodes.
 
-use super::event::{Event, Listener};
+use super::event::{PushEvent, PushListener};
 use super::relay::Relayed;
-use super::{Options, PushError};
+use super::{PushError, PushOptions};
 use crate::cluster::{Access, facts};
 use images::ship::{self, Local, Owner, Programs, Ship};
 
 /// Chooses a way by what is there, says which and why, and takes it.
-pub(super) async fn open(access: &Access, options: &Options, tell: &Listener) -> Result<Box<dyn Ship>, PushError> {
+pub(super) async fn open(
+    access: &Access,
+    options: &PushOptions,
+    tell: &PushListener,
+) -> Result<Box<dyn Ship>, PushError> {
     let programs = Programs::default();
     let named = options.registry.clone().or_else(|| options.settings.images.repository.clone());
     let (facts, local) = tokio::join!(facts(access, named), Local::look(&programs));
     let facts = facts?;
     let owner = owner(access, options.name());
-    let say = |reason: &str| tell(Event::Notice { text: format!("images go the way they do because {reason}") });
+    let say = |reason: &str| tell(PushEvent::Notice { text: format!("images go the way they do because {reason}") });
     if options.settings.images.serve && options.registry.is_none() {
         let relayed = Relayed::open(access, options.name(), &facts, owner).await?;
         say("they are to be served by whoever pushes");

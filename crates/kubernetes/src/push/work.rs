@@ -219,17 +219,17 @@ mod tests {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
     use super::*;
-    use crate::history::{Act, Kept, Outcome, Record};
+    use crate::history::{KeptRecord, Operation, PushOutcome, PushRecord};
 
     fn object(kind: &str, name: &str) -> Value {
         json!({ "apiVersion": "v1", "kind": kind, "metadata": { "name": name } })
     }
 
-    fn record(number: u32, outcome: Outcome, objects: Vec<Value>) -> Kept {
+    fn record(number: u32, outcome: PushOutcome, objects: Vec<Value>) -> KeptRecord {
         let (by, at) = ("me@box".to_owned(), jiff::Timestamp::UNIX_EPOCH);
         let (services, reasons) = (BTreeMap::new(), BTreeMap::new());
-        let record = Record { number, at, by, act: Act::Push, outcome, services, reasons };
-        Kept { record, objects, source: None }
+        let record = PushRecord { number, at, by, act: Operation::Push, outcome, services, reasons };
+        KeptRecord { record, objects, source: None }
     }
 
     #[test]
@@ -242,7 +242,7 @@ mod tests {
         };
         // `gone` left the app and was left running; now it is back in it.
         let mut site = Site {
-            records: vec![record(1, Outcome::Live, vec![object("Service", "old")])],
+            records: vec![record(1, PushOutcome::Live, vec![object("Service", "old")])],
             services: vec![service("old"), service("gone")],
             ..Site::default()
         };
@@ -252,7 +252,7 @@ mod tests {
         };
         assert_eq!(names(&site), ["Ingress way", "Service new", "ConfigMap new"]);
         // What a push left that nobody saw the end of is no more wanted than what this one brought.
-        site.records.push(record(2, Outcome::Underway, objects.clone()));
+        site.records.push(record(2, PushOutcome::Underway, objects.clone()));
         assert_eq!(names(&site), ["Ingress way", "Service gone", "Service new", "ConfigMap new"]);
     }
 }

@@ -36,7 +36,7 @@ use std::path::{Path, PathBuf};
 use app::{App, Cpu, Memory};
 use serde::Deserialize;
 
-use super::{Entry, Images, Spread, Variable};
+use super::{Images, PodSpread, PublicEntry, Variable};
 
 /// What a `dyn.toml` says.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -51,7 +51,7 @@ pub struct File {
     /// Of one, by its Rust name.
     pub services: BTreeMap<String, Said>,
     /// How the last service is reached from outside.
-    pub entry: Entry,
+    pub entry: PublicEntry,
     /// Where images go.
     pub images: Images,
 }
@@ -75,12 +75,12 @@ pub struct Said {
     /// Labels a node must have.
     pub nodes: BTreeMap<String, String>,
     /// What its pods are spread over.
-    pub spread: Option<Spread>,
+    pub spread: Option<PodSpread>,
 }
 
 /// What is wrong in a `dyn.toml`, where, and how to mend it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
+pub struct SettingsMistake {
     /// The file.
     pub file: PathBuf,
     /// Line, from 1.
@@ -93,19 +93,19 @@ pub struct Mistake {
     pub help: String,
 }
 
-impl Display for Mistake {
+impl Display for SettingsMistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}: {}", self.file.display(), self.line, self.column, self.message)
     }
 }
 
-impl std::error::Error for Mistake {}
+impl std::error::Error for SettingsMistake {}
 
 /// Reads the text of a `dyn.toml` for an app. All of what is wrong with its meaning is told; of its form, the first.
-pub fn read(path: &Path, text: &str, app: &App) -> Result<File, Vec<Mistake>> {
+pub fn read(path: &Path, text: &str, app: &App) -> Result<File, Vec<SettingsMistake>> {
     let mistake = |at: Range<usize>, message: String, help: &str| {
         let (line, column) = position(text, at.start);
-        Mistake { file: path.to_owned(), line, column, message, help: help.to_owned() }
+        SettingsMistake { file: path.to_owned(), line, column, message, help: help.to_owned() }
     };
     let file: File = toml::from_str(text).map_err(|error| {
         let (message, help) = mend(error.message().trim());

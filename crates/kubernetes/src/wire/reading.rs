@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use app::{Choice, Form, Record, Tag, Variant, Wire};
+use app::{Form, SchemaRecord, SchemaVariant, Tag, Variant, Wire};
 
 /// Something that is written and not read, or read and not written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    fn records(&mut self, at: &str, one: &'a Record, other: &'a Record) {
+    fn records(&mut self, at: &str, one: &'a SchemaRecord, other: &'a SchemaRecord) {
         for field in other.fields.values().filter(|field| !field.read.is_empty()) {
             let is_read = |name: &Option<String>| name.as_ref().is_some_and(|name| field.read.contains(name));
             let Some(written) = one.fields.values().find(|known| is_read(&known.written)) else {
@@ -121,7 +121,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    fn choices(&mut self, at: &str, one: &'a Choice, other: &'a Choice) {
+    fn choices(&mut self, at: &str, one: &'a SchemaVariant, other: &'a SchemaVariant) {
         if one.tag != other.tag {
             return self.wrong(at, "tells its variants in another way");
         }
@@ -144,7 +144,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// A reader that is told nothing tries one variant after another.
-    fn untagged(&mut self, at: &str, one: &'a Form, other: &'a Choice) {
+    fn untagged(&mut self, at: &str, one: &'a Form, other: &'a SchemaVariant) {
         let reads = |variant: &'a Variant| {
             let (seen, found) = (self.seen.clone(), Vec::new());
             let mut attempt = Comparison { writer: self.writer, reader: self.reader, seen, found };

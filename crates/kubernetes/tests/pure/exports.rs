@@ -1,6 +1,6 @@
 use kubernetes::export::{ExportError, Format, export};
 use kubernetes::model::Wanted;
-use kubernetes::settings::{File, Settings, read};
+use kubernetes::settings::{AppSettings, File, read};
 use serde_json::Value;
 
 use crate::{app, building, wanted, wanted_with};
@@ -74,6 +74,6 @@ fn what_a_format_does_not_know_is_refused() {
         "cannot export bill for marathon: C comes from the ConfigMap c, which marathon does not know"
     );
     let app = building();
-    let unbuilt = Wanted::of(&app, &Settings::of(&app, &File::default()), &std::collections::BTreeMap::new());
+    let unbuilt = Wanted::of(&app, &AppSettings::of(&app, &File::default()), &std::collections::BTreeMap::new());
     assert!(matches!(export(&unbuilt, Format::Compose), Err(ExportError::NoImage { service }) if service == "get"));
 }

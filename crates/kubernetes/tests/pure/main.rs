@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use app::{App, Severity, Sources};
 use kubernetes::model::{Built, Wanted};
-use kubernetes::settings::{File, Settings};
+use kubernetes::settings::{AppSettings, File};
 
 /// An app that reads without an error.
 fn app(name: &str, text: &str) -> App {
@@ -53,7 +53,7 @@ fn built(app: &App) -> BTreeMap<String, Built> {
 
 /// What is wanted of an app about which a file says something.
 fn wanted_with(app: &App, file: &File) -> Wanted {
-    Wanted::of(app, &Settings::of(app, file), &built(app))
+    Wanted::of(app, &AppSettings::of(app, file), &built(app))
 }
 
 fn wanted(app: &App) -> Wanted {

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::apps::v1::Deployment;
-use kubernetes::model::Running;
+use kubernetes::model::RunningApp;
 use kubernetes::object::{Stamp, drift, label, name, objects, read, secret};
 use kubernetes::settings;
 use proptest::prelude::*;
@@ -66,7 +66,7 @@ fn what_is_written_is_read_back() {
     let deployments: Vec<Deployment> = objects.services.iter().map(|service| service.deployment.clone()).collect();
     let services: Vec<_> =
         objects.services.iter().flat_map(|service| [service.form.clone(), service.plain.clone()]).collect();
-    let running: Running = read(&deployments, &services);
+    let running: RunningApp = read(&deployments, &services);
     for service in &wanted.services {
         let runs = running.current(&service.name).unwrap();
         assert_eq!(

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use kubernetes::model::{Running, Wanted};
+use kubernetes::model::{RunningApp, Wanted};
 use kubernetes::object::{Stamp, objects, read};
 use kubernetes::plan::{What, plan, select};
 use kubernetes::settings::read as settings;
@@ -13,7 +13,7 @@ use crate::{app, building, wanted, wanted_with};
 const BUILDING: &str = include_str!("../../../../examples/building.rs");
 
 /// What runs once all that is wanted was applied.
-fn applied(wanted: &Wanted) -> Running {
+fn applied(wanted: &Wanted) -> RunningApp {
     let objects = objects(wanted, &Stamp::default());
     let deployments: Vec<Deployment> = objects.services.iter().map(|service| service.deployment.clone()).collect();
     let services: Vec<_> = objects.services.iter().map(|service| service.plain.clone()).collect();
@@ -27,7 +27,7 @@ fn edited(from: &str, to: &str) -> Wanted {
 
 #[test]
 fn a_first_push_is_all_new_in_the_order_of_the_flow() {
-    let plan = plan(&wanted(&building()), &Running::default());
+    let plan = plan(&wanted(&building()), &RunningApp::default());
     let steps: Vec<_> = plan.services.iter().map(|step| (step.name.as_str(), &step.what)).collect();
     assert_eq!(steps, [("get", &What::New), ("filter", &What::New), ("map", &What::New), ("moving_avg", &What::New)]);
     assert_eq!(plan.bytes(), 4 * 274_000);

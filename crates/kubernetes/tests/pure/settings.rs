@@ -1,4 +1,4 @@
-use kubernetes::settings::{Settings, read};
+use kubernetes::settings::{AppSettings, read};
 
 use crate::{app, building};
 
@@ -28,7 +28,7 @@ fn nearer_words_count_more() {
         memory = \"32Mi\"
         env.B = \"own\"
     ";
-    let settings = Settings::of(&app, &read("dyn.toml".as_ref(), text, &app).unwrap());
+    let settings = AppSettings::of(&app, &read("dyn.toml".as_ref(), text, &app).unwrap());
     let said = |name: &str| {
         let one = &settings.services[name];
         (one.replicas, one.cpu.to_string(), one.memory.to_string(), one.env.len())
@@ -125,7 +125,7 @@ inherit = [\"PATH\", \"1A\", \"DYNINKA_HOME\", \"*\"]
     let told = mistakes(&long);
     assert!(told.len() == 1 && told[0].contains("LONG is longer than 122880 bytes"), "{told:?}");
     let fine = "[defaults]\nenv._a1 = \"\"\ninherit = [\"PATH\"]\n[services.map]\ninherit = [\"RUST_LOG\", \"PATH\"]\n";
-    let settings = Settings::of(&building(), &read("dyn.toml".as_ref(), fine, &building()).unwrap());
+    let settings = AppSettings::of(&building(), &read("dyn.toml".as_ref(), fine, &building()).unwrap());
     assert_eq!(settings.services["map"].inherit.len(), 2);
     assert_eq!(settings.services["get"].inherit.len(), 1);
     assert_eq!(settings.services["map"].hash(), settings.services["get"].hash(), "no cluster hears of it");
@@ -171,7 +171,7 @@ fn what_a_service_asks_for_is_no_part_of_what_it_means() {
 #[test]
 fn an_app_has_a_name_of_its_own_and_says_whether_its_source_is_kept() {
     let app = crate::building();
-    let of = |text: &str| read("dyn.toml".as_ref(), text, &app).map(|file| Settings::of(&app, &file));
+    let of = |text: &str| read("dyn.toml".as_ref(), text, &app).map(|file| AppSettings::of(&app, &file));
     let plain = of("").unwrap();
     assert_eq!((plain.name_of(&app), plain.without_source), ("building", false));
     let said = of("name = \"plant-2\"\nkeep_source = false\n[entry]\nroutes = true\n").unwrap();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Once;
 
-use kubernetes::cluster::{Access, Target, connect};
+use kubernetes::cluster::{Access, ClusterTarget, connect};
 
 /// The testbed's kubeconfig.
 fn kubeconfig() -> PathBuf {
@@ -15,14 +15,14 @@ fn kubeconfig() -> PathBuf {
 }
 
 /// The testbed, whatever this process was started with.
-pub(crate) fn target() -> Target {
+pub(crate) fn target() -> ClusterTarget {
     static SET: Once = Once::new();
     SET.call_once(|| {
         // SAFETY: every test of this program comes through here before it reads the environment, and nothing else
         // writes to it.
         unsafe { std::env::set_var("KUBECONFIG", kubeconfig()) };
     });
-    Target { context: Some("dyn-testbed".to_owned()), namespace: None }
+    ClusterTarget { context: Some("dyn-testbed".to_owned()), namespace: None }
 }
 
 /// A namespace of its own, gone with it.
@@ -40,7 +40,7 @@ impl Namespace {
     }
 
     pub(crate) async fn access(&self) -> Access {
-        connect(&Target { namespace: Some(self.name.clone()), ..target() }).await.unwrap()
+        connect(&ClusterTarget { namespace: Some(self.name.clone()), ..target() }).await.unwrap()
     }
 
     pub(crate) fn kubectl(&self, arguments: &[&str]) -> String {

@@ -118,7 +118,7 @@ fn waterfall(order: [usize; 3]) -> Waterfall {
         fold.add(secs(1.0), &span.service.clone(), batch(vec![span]));
     }
     let kept = fold.waterfalls(secs(10.0), secs(1.0));
-    assert_eq!((kept.slowest, fold.counts()), (kept.latest.clone(), Counts::default()));
+    assert_eq!((kept.slowest, fold.counts()), (kept.latest.clone(), LossCounts::default()));
     (*kept.latest.unwrap()).clone()
 }
 
@@ -155,7 +155,7 @@ fn parts_that_do_not_come_are_marked_and_late_ones_counted() {
         [("last", Seen::Told, 0, 10_000), ("map", Seen::Missing, 2_000, 6_000), ("gone", Seen::Unanswered, 9_000, 500)];
     assert_eq!(rows, expected);
     fold.add(secs(3.1), "map", batch(vec![map]));
-    assert_eq!(fold.counts(), Counts { lost: 1, late: 1, ..Counts::default() });
+    assert_eq!(fold.counts(), LossCounts { lost: 1, late: 1, ..LossCounts::default() });
 }
 
 #[test]

@@ -23,7 +23,7 @@ const MOST_STRETCHES: usize = 31;
 
 /// The requests that are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Kept {
+pub struct KeptTraces {
     /// The slowest of the window, to the ten seconds.
     pub slowest: Option<Arc<Waterfall>>,
     /// The latest.
@@ -108,11 +108,11 @@ impl Traces {
         }
     }
 
-    pub(super) fn kept(&self, window: Duration, now: Duration) -> Kept {
+    pub(super) fn kept(&self, window: Duration, now: Duration) -> KeptTraces {
         let begin = now.saturating_sub(window).as_secs() / STRETCH;
         let within = self.slowest.iter().filter(|(number, _)| *number >= begin);
         let slowest = within.map(|(_, waterfall)| waterfall).max_by_key(|waterfall| waterfall.total);
-        Kept { slowest: slowest.cloned(), latest: self.latest.clone() }
+        KeptTraces { slowest: slowest.cloned(), latest: self.latest.clone() }
     }
 
     fn give_up_oldest(&mut self, now: Duration) {

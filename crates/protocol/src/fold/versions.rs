@@ -35,18 +35,18 @@ pub enum Measure {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
     /// The version before.
-    pub before: Side,
+    pub before: VersionSide,
     /// The version now.
-    pub after: Side,
+    pub after: VersionSide,
     /// What the samples support.
-    pub verdict: Verdict,
+    pub verdict: Significance,
     /// The test behind it; none where there are too few samples.
     pub test: Option<Ranks>,
 }
 
 /// One of the two.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Side {
+pub struct VersionSide {
     /// The version.
     pub version: Arc<str>,
     /// Requests the comparison rests on.
@@ -57,7 +57,7 @@ pub struct Side {
 
 /// What two samples support.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Significance {
     /// The version now takes longer.
     Slower,
     /// The version now takes less long.
@@ -112,18 +112,18 @@ impl Versions {
         let test = enough.then(|| ranks::compare(&before, &after)).flatten();
         let side = |samples: &Option<Samples>, sorted: &[u64]| {
             let p50 = sorted.get(sorted.len().saturating_sub(1) / 2).copied().unwrap_or(0);
-            samples.as_ref().map(|samples| Side { version: samples.version.clone(), n: sorted.len(), p50 })
+            samples.as_ref().map(|samples| VersionSide { version: samples.version.clone(), n: sorted.len(), p50 })
         };
         Some(Comparison {
             before: side(&self.before, &before)?,
             after: side(&self.now, &after)?,
-            verdict: test.map_or(Verdict::NoEvidence, Verdict::of),
+            verdict: test.map_or(Significance::NoEvidence, Significance::of),
             test,
         })
     }
 }
 
-impl Verdict {
+impl Significance {
     /// What a test of two samples of at least twenty each supports.
     pub fn of(test: Ranks) -> Self {
         match test {
@@ -183,14 +183,14 @@ mod tests {
     fn only_what_the_samples_support_is_said() {
         let times = |at: u64| 1_000 + at * 7 % 100;
         let slower = compared(times, |at| times(at) + 60, 100);
-        assert_eq!((slower.verdict, slower.before.n, slower.after.n), (Verdict::Slower, 100, 100));
+        assert_eq!((slower.verdict, slower.before.n, slower.after.n), (Significance::Slower, 100, 100));
         assert_eq!((slower.before.p50, slower.after.p50), (1_049, 1_109));
-        assert_eq!(compared(|at| times(at) + 60, times, 100).verdict, Verdict::Faster);
-        assert_eq!(compared(times, times, 100).verdict, Verdict::NoEvidence);
+        assert_eq!(compared(|at| times(at) + 60, times, 100).verdict, Significance::Faster);
+        assert_eq!(compared(times, times, 100).verdict, Significance::NoEvidence);
         // Large samples of a difference of a hundredth of the spread: nothing to speak of.
-        assert_eq!(compared(times, |at| times(at) + 1, 1_000).verdict, Verdict::NoEvidence);
+        assert_eq!(compared(times, |at| times(at) + 1, 1_000).verdict, Significance::NoEvidence);
         let few = compared(times, |at| times(at) * 9, 19);
-        assert_eq!((few.verdict, few.test), (Verdict::NoEvidence, None));
+        assert_eq!((few.verdict, few.test), (Significance::NoEvidence, None));
     }
 
     #[test]

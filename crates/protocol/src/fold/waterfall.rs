@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::span::{Call, Parts, Span, SpanId, Status, TraceId};
+use crate::span::{Parts, Span, SpanId, Status, TraceId, UpstreamCall};
 
 /// Deeper than a route goes: ids that meet by accident or malice are no reason to go round.
 const DEEPEST: usize = 256;
@@ -105,7 +105,7 @@ impl Waterfall {
 }
 
 /// The row of a service that told nothing.
-fn absent(call: &Call, depth: usize, begun: u64) -> Row {
+fn absent(call: &UpstreamCall, depth: usize, begun: u64) -> Row {
     let network = call.network();
     Row {
         service: call.service.clone(),

@@ -10,7 +10,7 @@ use prost::Message;
 use super::attributes::Attributes;
 use super::field::{request, resource, resource_spans, scope_spans, span as field};
 use super::message::{DecodeError, Reader, Value};
-use crate::span::{Call, Method, Span, SpanId, Status, TraceId};
+use crate::span::{Method, Span, SpanId, Status, TraceId, UpstreamCall};
 
 /// What was in a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -170,12 +170,12 @@ impl<'a> Raw<'a> {
     }
 
     /// A call to another service, by a span that began then.
-    fn call(&self, caller: u64, texts: &mut Texts<'a>) -> Option<Call> {
+    fn call(&self, caller: u64, texts: &mut Texts<'a>) -> Option<UpstreamCall> {
         if self.kind != field::CLIENT {
             return None;
         }
         let Attributes { host, port, server, request_size, response_size, .. } = self.attributes;
-        Some(Call {
+        Some(UpstreamCall {
             id: span_id(self.id)?,
             service: texts.text(self.attributes.peer?),
             address: texts.address(host.unwrap_or_default(), port),

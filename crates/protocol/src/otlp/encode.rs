@@ -5,7 +5,7 @@ use super::field::{
 };
 use super::message::Writer;
 use super::name;
-use crate::span::{Call, Span, Status};
+use crate::span::{Span, Status, UpstreamCall};
 
 /// Bit 8 of the flags: bit 9 says whether the parent is on another host.
 const KNOWS_REMOTE: u32 = 0x100;
@@ -94,7 +94,7 @@ fn server(to: &mut Writer, span: &Span) {
     }
 }
 
-fn client(to: &mut Writer, span: &Span, call: &Call) {
+fn client(to: &mut Writer, span: &Span, call: &UpstreamCall) {
     to.bytes(field::TRACE_ID, &span.trace.0.get().to_be_bytes());
     to.bytes(field::SPAN_ID, &call.id.0.get().to_be_bytes());
     to.bytes(field::PARENT_SPAN_ID, &span.id.0.get().to_be_bytes());

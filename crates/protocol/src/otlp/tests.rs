@@ -10,7 +10,7 @@ use prost::Message;
 
 use super::{Decoded, Rejected, decode, encode, rejected};
 use crate::span::tests::{call, span};
-use crate::span::{Call, Method, Span, SpanId, Status, TraceId};
+use crate::span::{Method, Span, SpanId, Status, TraceId, UpstreamCall};
 
 fn attributes(pairs: &[KeyValue]) -> BTreeMap<&str, String> {
     let text = |pair: &KeyValue| match pair.value.as_ref().unwrap().value.as_ref().unwrap() {
@@ -157,8 +157,8 @@ prop_compose! {
         id in 1..=u64::MAX, service in "[a-z_]{1,12}", address in "[a-z.]{1,9}:[1-9][0-9]{0,3}", post in any::<bool>(),
         begun in 0..LARGE / 4, took in 0..LARGE / 4, server in prop::option::of(0..LARGE),
         status in prop::option::of(any::<u16>()), error in prop::option::of("[a-z-]{1,9}"), sent in 0..LARGE, received in 0..LARGE,
-    ) -> Call {
-        Call {
+    ) -> UpstreamCall {
+        UpstreamCall {
             id: SpanId::new(id).unwrap(), service: service.into(), address: address.into(),
             method: if post { Method::Post } else { Method::Other }, begun, took, server, status,
             error: error.map(Into::into), sent, received,

@@ -93,7 +93,7 @@ fn write_flow(function: &ItemFn, signature: &Signature) -> TokenStream {
     quote! {
         #[doc(hidden)]
         #[allow(non_snake_case, dead_code, unused_mut, unused_variables, clippy::all)]
-        fn #flow(#(#names: impl ::dyninka::Upstream<#types> + Send + 'static),*) -> ::dyninka::Flow<#value> {
+        fn #flow(#(#names: impl ::dyninka::Upstream<#types> + Send + 'static),*) -> ::dyninka::FlowStep<#value> {
             ::dyninka::step(
                 (#(::dyninka::Branch::new(#names),)*),
                 |(#(#branches,)*), context| {
@@ -116,7 +116,7 @@ fn write_method(function: &ItemFn, signature: &Signature, docs: &[&Attribute]) -
     let (first, types) = types.split_first()?;
     let names = names.get(1..)?;
     let head = quote! {
-        fn #name(self #(, #names: impl ::dyninka::Upstream<#types> + Send + 'static)*) -> ::dyninka::Flow<#value>
+        fn #name(self #(, #names: impl ::dyninka::Upstream<#types> + Send + 'static)*) -> ::dyninka::FlowStep<#value>
     };
     Some(quote! {
         #[doc(hidden)]

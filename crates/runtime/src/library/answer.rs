@@ -11,25 +11,25 @@ use crate::error::Error;
 
 /// What a call ended with.
 #[derive(Debug)]
-pub struct Answer {
+pub struct CallAnswer {
     pub(crate) kind: Kind,
     pub(crate) body: Vec<u8>,
     nanos: u64,
 }
 
 /// The function returned a value.
-pub fn value<T: Serialize>(value: &T) -> Answer {
+pub fn value<T: Serialize>(value: &T) -> CallAnswer {
     match serde_json::to_vec(value) {
-        Ok(body) => Answer::new(Kind::Value, body),
+        Ok(body) => CallAnswer::new(Kind::Value, body),
         Err(error) => message(&format!("the result is no JSON: {error}")),
     }
 }
 
 /// A value that is kept only where it is small: it is written no further than that.
-pub(crate) fn value_within<T: Serialize>(value: &T, most: usize) -> Answer {
+pub(crate) fn value_within<T: Serialize>(value: &T, most: usize) -> CallAnswer {
     let mut room = Room { written: Vec::new(), most };
     match serde_json::to_writer(&mut room, value) {
-        Ok(()) => Answer::new(Kind::Value, room.written),
+        Ok(()) => CallAnswer::new(Kind::Value, room.written),
         Err(error) if error.is_io() => message(&format!("it takes more than {most} bytes")),
         Err(error) => message(&format!("it is no JSON: {error}")),
     }
@@ -56,25 +56,25 @@ impl io::Write for Room {
 }
 
 /// The function returned `None`.
-pub fn filtered() -> Answer {
-    Answer::new(Kind::Filtered, Vec::new())
+pub fn filtered() -> CallAnswer {
+    CallAnswer::new(Kind::Filtered, Vec::new())
 }
 
 /// The function returned an error.
-pub fn failed<E: Display + 'static>(error: E) -> Answer {
+pub fn failed<E: Display + 'static>(error: E) -> CallAnswer {
     let error = Error::from_returned(error);
     match error.problem() {
-        Some(problem) => Answer::new(Kind::Upstream, problem.as_bytes().to_vec()),
+        Some(problem) => CallAnswer::new(Kind::Upstream, problem.as_bytes().to_vec()),
         None => message(&error.to_string()),
     }
 }
 
-fn message(words: &str) -> Answer {
-    Answer::new(Kind::Failed, json!({ "message": words }).to_string().into_bytes())
+fn message(words: &str) -> CallAnswer {
+    CallAnswer::new(Kind::Failed, json!({ "message": words }).to_string().into_bytes())
 }
 
 /// An input does not read as its type.
-pub(crate) fn rejected(input: &str, path: &str, error: &serde_json::Error) -> Answer {
+pub(crate) fn rejected(input: &str, path: &str, error: &serde_json::Error) -> CallAnswer {
     let path = if path.is_empty() {
         input.to_owned()
     } else if path.starts_with('[') {
@@ -83,15 +83,15 @@ pub(crate) fn rejected(input: &str, path: &str, error: &serde_json::Error) -> An
         format!("{input}.{path}")
     };
     let body = json!({ "input": input, "path": path, "message": error.to_string() });
-    Answer::new(Kind::Rejected, body.to_string().into_bytes())
+    CallAnswer::new(Kind::Rejected, body.to_string().into_bytes())
 }
 
-pub(crate) fn missing(input: &str) -> Answer {
+pub(crate) fn missing(input: &str) -> CallAnswer {
     let body = json!({ "input": input, "path": input, "message": "is missing" });
-    Answer::new(Kind::Rejected, body.to_string().into_bytes())
+    CallAnswer::new(Kind::Rejected, body.to_string().into_bytes())
 }
 
-impl Answer {
+impl CallAnswer {
     pub(crate) fn new(kind: Kind, body: Vec<u8>) -> Self {
         Self { kind, body, nanos: 0 }
     }
@@ -109,8 +109,8 @@ impl Answer {
     }
 }
 
-impl From<Answer> for CallOutcome {
-    fn from(answer: Answer) -> Self {
+impl From<CallAnswer> for CallOutcome {
+    fn from(answer: CallAnswer) -> Self {
         let mut outcome = Self::new(answer.kind, answer.body);
         outcome.nanos = answer.nanos;
         outcome

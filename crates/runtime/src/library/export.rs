@@ -16,7 +16,7 @@ macro_rules! __export {
         const _: () = {
             fn __dyninka_call(
                 mut inputs: $crate::library::Inputs<'_>,
-            ) -> ::core::result::Result<$crate::library::Running, $crate::library::Answer> {
+            ) -> ::core::result::Result<$crate::library::RunningCall, $crate::library::CallAnswer> {
                 // An input may have the function's name.
                 let function = $function;
                 $(let $input: $type = inputs.take()?;)*
@@ -24,19 +24,19 @@ macro_rules! __export {
                 ::core::result::Result::Ok($crate::__call!($call function, ($($input),*)))
             }
 
-            static __DYNINKA_SERVICE: $crate::library::Service = $crate::library::Service {
+            static __DYNINKA_SERVICE: $crate::library::LibraryService = $crate::library::LibraryService {
                 name: $name,
                 version: $version,
                 inputs: &[$($crate::library::plain(::core::stringify!($input))),*],
                 is_async: $crate::__is_async!($call),
                 call: __dyninka_call,
                 states: &[$({
-                    fn __dyninka_read(most: usize) -> $crate::library::Answer {
+                    fn __dyninka_read(most: usize) -> $crate::library::CallAnswer {
                         #[allow(unused_imports)]
                         use $crate::library::{Json as _, Opaque as _};
                         (&$crate::library::Probe(&$state)).read_within(most)
                     }
-                    fn __dyninka_write(json: &[u8]) -> $crate::library::Answer {
+                    fn __dyninka_write(json: &[u8]) -> $crate::library::CallAnswer {
                         #[allow(unused_imports)]
                         use $crate::library::{Json as _, Opaque as _};
                         (&$crate::library::Probe(&$state)).write(json)
@@ -107,10 +107,10 @@ macro_rules! __is_async {
 macro_rules! __call {
     (sync $function:ident, ($($input:ident),*)) => {{
         let (output, nanos) = $crate::library::timed(|| $function($($input),*));
-        $crate::library::Running::Done($crate::__answer!(output).took(nanos))
+        $crate::library::RunningCall::Done($crate::__answer!(output).took(nanos))
     }};
     (async $function:ident, ($($input:ident),*)) => {
-        $crate::library::Running::Future(::std::boxed::Box::pin(async move {
+        $crate::library::RunningCall::Future(::std::boxed::Box::pin(async move {
             let (output, nanos) = $crate::library::timed_async($function($($input),*)).await;
             $crate::__answer!(output).took(nanos)
         }))

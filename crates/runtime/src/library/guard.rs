@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use super::answer::Answer;
+use super::answer::CallAnswer;
 use super::{nanos, panics, with_request};
 use crate::border::Done;
 
@@ -20,7 +20,7 @@ pub(crate) struct End {
 unsafe impl Send for End {}
 
 impl End {
-    pub(crate) fn with(self, answer: Answer) {
+    pub(crate) fn with(self, answer: CallAnswer) {
         // SAFETY: called once, with the context the call was started with.
         unsafe { (self.done)(self.context, answer.into()) }
     }
@@ -30,19 +30,19 @@ impl End {
 pub(crate) struct Guarded {
     request: u64,
     begun: Option<Instant>,
-    future: Pin<Box<dyn Future<Output = Answer> + Send>>,
+    future: Pin<Box<dyn Future<Output = CallAnswer> + Send>>,
 }
 
 impl Guarded {
-    pub(crate) fn new(request: u64, future: Pin<Box<dyn Future<Output = Answer> + Send>>) -> Self {
+    pub(crate) fn new(request: u64, future: Pin<Box<dyn Future<Output = CallAnswer> + Send>>) -> Self {
         Self { request, begun: None, future }
     }
 }
 
 impl Future for Guarded {
-    type Output = Answer;
+    type Output = CallAnswer;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<CallAnswer> {
         let begun = *self.begun.get_or_insert_with(Instant::now);
         let polled = with_request(self.request, || panics::catch(|| self.future.as_mut().poll(context)));
         polled.unwrap_or_else(|panicked| Poll::Ready(panicked.took(nanos(begun))))

@@ -7,7 +7,7 @@ use std::sync::Once;
 
 use serde_json::json;
 
-use super::answer::Answer;
+use super::answer::CallAnswer;
 use crate::border::Kind;
 
 thread_local! {
@@ -29,7 +29,7 @@ pub(crate) fn watch() {
 }
 
 /// Runs user code; a panic becomes an answer.
-pub(crate) fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Answer> {
+pub(crate) fn catch<T>(work: impl FnOnce() -> T) -> Result<T, CallAnswer> {
     LAST.set(None);
     catch_unwind(AssertUnwindSafe(work)).map_err(|payload| {
         let place = LAST.take();
@@ -38,7 +38,7 @@ pub(crate) fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Answer> {
         let body = json!({ "message": words(&*payload), "file": file, "line": line, "column": column });
         // A payload may panic when dropped; it is not worth a second fall.
         std::mem::forget(payload);
-        Answer::new(Kind::Panicked, body.to_string().into_bytes())
+        CallAnswer::new(Kind::Panicked, body.to_string().into_bytes())
     })
 }
 

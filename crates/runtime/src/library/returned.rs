@@ -7,8 +7,8 @@ use std::marker::PhantomData;
 
 use serde::Serialize;
 
-use super::answer::{Answer, failed, filtered, value};
-use crate::flow::Flow;
+use super::answer::{CallAnswer, failed, filtered, value};
+use crate::flow::FlowStep;
 
 /// A type that a function returns.
 pub struct Returned<T>(PhantomData<fn() -> T>);
@@ -83,13 +83,13 @@ impl<T, E> IsFailing<T, E> for &Returned<Result<T, E>> {}
 impl<T, E> IsFailingOrFiltering<T, E> for &&Returned<Result<Option<T>, E>> {}
 
 /// Said where types are compared and nothing runs.
-fn never<T>() -> Flow<T> {
+fn never<T>() -> FlowStep<T> {
     unreachable!("the flow is checked, not run")
 }
 
 impl<T> Plain<T> {
     /// What a call ended with.
-    pub fn answer(self, output: T) -> Answer
+    pub fn answer(self, output: T) -> CallAnswer
     where
         T: Serialize,
     {
@@ -97,14 +97,14 @@ impl<T> Plain<T> {
     }
 
     /// What travels along the flow.
-    pub fn flow(self) -> Flow<T> {
+    pub fn flow(self) -> FlowStep<T> {
         never()
     }
 }
 
 impl<T> Filtering<T> {
     /// What a call ended with.
-    pub fn answer(self, output: Option<T>) -> Answer
+    pub fn answer(self, output: Option<T>) -> CallAnswer
     where
         T: Serialize,
     {
@@ -112,14 +112,14 @@ impl<T> Filtering<T> {
     }
 
     /// What travels along the flow.
-    pub fn flow(self) -> Flow<T> {
+    pub fn flow(self) -> FlowStep<T> {
         never()
     }
 }
 
 impl<T, E> Failing<T, E> {
     /// What a call ended with.
-    pub fn answer(self, output: Result<T, E>) -> Answer
+    pub fn answer(self, output: Result<T, E>) -> CallAnswer
     where
         T: Serialize,
         E: Display + 'static,
@@ -128,14 +128,14 @@ impl<T, E> Failing<T, E> {
     }
 
     /// What travels along the flow.
-    pub fn flow(self) -> Flow<T> {
+    pub fn flow(self) -> FlowStep<T> {
         never()
     }
 }
 
 impl<T, E> FailingOrFiltering<T, E> {
     /// What a call ended with.
-    pub fn answer(self, output: Result<Option<T>, E>) -> Answer
+    pub fn answer(self, output: Result<Option<T>, E>) -> CallAnswer
     where
         T: Serialize,
         E: Display + 'static,
@@ -144,7 +144,7 @@ impl<T, E> FailingOrFiltering<T, E> {
     }
 
     /// What travels along the flow.
-    pub fn flow(self) -> Flow<T> {
+    pub fn flow(self) -> FlowStep<T> {
         never()
     }
 }

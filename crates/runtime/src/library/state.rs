@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::answer::{self, Answer};
+use super::answer::{self, CallAnswer};
 use crate::border::Kind;
 use crate::placed::Placed;
 
@@ -20,9 +20,9 @@ pub struct State {
     /// Size and alignment of its type, and what the compiler calls it.
     pub layout: fn() -> (usize, usize, &'static str),
     /// Its JSON, of so many bytes at most.
-    pub read: fn(usize) -> Answer,
+    pub read: fn(usize) -> CallAnswer,
     /// Puts JSON in its place.
-    pub write: fn(&[u8]) -> Answer,
+    pub write: fn(&[u8]) -> CallAnswer,
     /// A counted pointer to its cell; null while a call holds its value.
     pub share: fn() -> *const c_void,
     /// Takes another version's cell.
@@ -42,37 +42,37 @@ pub struct Probe<'a, T>(pub &'a Placed<T>);
 /// State that is JSON.
 pub trait Json {
     /// The value.
-    fn read(&self) -> Answer {
+    fn read(&self) -> CallAnswer {
         self.read_within(usize::MAX)
     }
     /// The value, in so many bytes at most: whoever waits for its lock waits no longer than these take to write.
-    fn read_within(&self, most: usize) -> Answer;
+    fn read_within(&self, most: usize) -> CallAnswer;
     /// Another value in its place; untouched when it does not read.
-    fn write(&self, json: &[u8]) -> Answer;
+    fn write(&self, json: &[u8]) -> CallAnswer;
 }
 
 /// State that is not.
 pub trait Opaque {
     /// Nothing to read.
-    fn read(&self) -> Answer {
+    fn read(&self) -> CallAnswer {
         self.read_within(0)
     }
     /// Nothing to read.
-    fn read_within(&self, most: usize) -> Answer;
+    fn read_within(&self, most: usize) -> CallAnswer;
     /// Nothing to write.
-    fn write(&self, json: &[u8]) -> Answer;
+    fn write(&self, json: &[u8]) -> CallAnswer;
 }
 
 impl<T: Serialize + DeserializeOwned> Json for Probe<'_, T> {
-    fn read_within(&self, most: usize) -> Answer {
+    fn read_within(&self, most: usize) -> CallAnswer {
         self.0.read(|value| answer::value_within(value, most))
     }
 
-    fn write(&self, json: &[u8]) -> Answer {
+    fn write(&self, json: &[u8]) -> CallAnswer {
         match serde_json::from_slice(json) {
             Ok(value) => {
                 self.0.set(value);
-                Answer::new(Kind::Value, b"null".to_vec())
+                CallAnswer::new(Kind::Value, b"null".to_vec())
             }
             Err(error) => answer::rejected("state", "", &error),
         }
@@ -80,11 +80,11 @@ impl<T: Serialize + DeserializeOwned> Json for Probe<'_, T> {
 }
 
 impl<T> Opaque for &Probe<'_, T> {
-    fn read_within(&self, _: usize) -> Answer {
+    fn read_within(&self, _: usize) -> CallAnswer {
         answer::filtered()
     }
 
-    fn write(&self, _: &[u8]) -> Answer {
+    fn write(&self, _: &[u8]) -> CallAnswer {
         answer::rejected(
             "state",
             "",

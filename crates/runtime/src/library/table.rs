@@ -8,10 +8,10 @@ use super::answer;
 #[cfg(feature = "tokio")]
 use super::executor;
 use super::guard::{End, Guarded};
-use super::{Inputs, Running, Service, nanos, panics, with_request};
+use super::{Inputs, LibraryService, RunningCall, nanos, panics, with_request};
 use crate::border::{self, Buffer, CallOutcome, Description, Done, Kind, Library, Released, Slice};
 
-static SERVICE: OnceLock<&'static Service> = OnceLock::new();
+static SERVICE: OnceLock<&'static LibraryService> = OnceLock::new();
 
 static TABLE: Library = Library {
     version: border::VERSION,
@@ -29,7 +29,7 @@ static TABLE: Library = Library {
 };
 
 /// The table of a library with this service.
-pub fn register(service: &'static Service) -> *const Library {
+pub fn register(service: &'static LibraryService) -> *const Library {
     SERVICE.get_or_init(|| service);
     &TABLE
 }
@@ -57,7 +57,7 @@ fn describe_state(state: &super::State) -> border::State {
     }
 }
 
-unsafe extern "C" fn open(host: *const border::Host) -> CallOutcome {
+unsafe extern "C" fn open(host: *const border::HostTable) -> CallOutcome {
     panics::watch();
     // SAFETY: the host lends its table for the length of this call; it is copied.
     let host = unsafe { *host };
@@ -87,8 +87,8 @@ unsafe extern "C" fn start(request: u64, inputs: *const Slice, count: usize, don
     let begun = Instant::now();
     match with_request(request, || panics::catch(|| (service.call)(inputs))) {
         Err(panicked) => end.with(panicked.took(nanos(begun))),
-        Ok(Err(answer)) | Ok(Ok(Running::Done(answer))) => end.with(answer),
-        Ok(Ok(Running::Future(future))) => {
+        Ok(Err(answer)) | Ok(Ok(RunningCall::Done(answer))) => end.with(answer),
+        Ok(Ok(RunningCall::Future(future))) => {
             let future = Guarded::new(request, future);
             #[cfg(feature = "tokio")]
             executor::spawn(request, future, end);

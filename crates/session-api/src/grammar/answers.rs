@@ -27,13 +27,13 @@ impl Answers for NoAnswers {
 
 /// The latest answers; the oldest of very many are forgotten, their numbers are not given again.
 #[derive(Clone, Debug)]
-pub struct Kept {
+pub struct AnswerHistory {
     values: std::collections::VecDeque<Value>,
     forgotten: usize,
     most: usize,
 }
 
-impl Kept {
+impl AnswerHistory {
     /// Keeps this many.
     pub fn most(most: usize) -> Self {
         Self { values: std::collections::VecDeque::new(), forgotten: 0, most }
@@ -50,7 +50,7 @@ impl Kept {
     }
 }
 
-impl Answers for Kept {
+impl Answers for AnswerHistory {
     fn count(&self) -> usize {
         self.forgotten + self.values.len()
     }

@@ -7,7 +7,7 @@ use super::help::TOPICS;
 use super::shape::{Ty, Types, of, skeleton};
 use super::verb::VERBS;
 use crate::push::Stage;
-use crate::snapshot::{Field, Service, Snapshot};
+use crate::snapshot::{ServiceView, Snapshot, StateField};
 
 /// Something that could be typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +94,7 @@ pub fn expected(line: &str, cursor: usize, snapshot: &Snapshot) -> Option<String
     let spot = spot(line, cursor, snapshot);
     match spot.wanted {
         Wanted::Operand { inputs, .. } if spot.start == cursor && !inputs.is_empty() => {
-            let inputs: Vec<_> = inputs.iter().map(|Field { name, ty }| format!("{name}: {ty}")).collect();
+            let inputs: Vec<_> = inputs.iter().map(|StateField { name, ty }| format!("{name}: {ty}")).collect();
             Some(inputs.join(", "))
         }
         _ => None,
@@ -102,8 +102,8 @@ pub fn expected(line: &str, cursor: usize, snapshot: &Snapshot) -> Option<String
 }
 
 /// `map(reading: Reading) -> f64`.
-fn signature(service: &Service) -> String {
-    let inputs: Vec<_> = service.inputs.iter().map(|Field { name, ty }| format!("{name}: {ty}")).collect();
+fn signature(service: &ServiceView) -> String {
+    let inputs: Vec<_> = service.inputs.iter().map(|StateField { name, ty }| format!("{name}: {ty}")).collect();
     format!("{}({}) -> {}", service.name, inputs.join(", "), service.output)
 }
 

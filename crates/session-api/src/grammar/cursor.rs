@@ -2,9 +2,9 @@
 
 use super::expression::begins_value;
 use super::shape::{Ty, of};
-use super::token::{Kind, Token, tokens};
+use super::token::{Token, TokenKind, tokens};
 use super::verb::{self, Takes};
-use crate::snapshot::{Field, Service, Snapshot};
+use crate::snapshot::{ServiceView, Snapshot, StateField};
 
 /// What could stand somewhere, and where it would begin.
 #[derive(Debug)]
@@ -32,17 +32,17 @@ pub(super) enum Wanted<'s> {
     /// Only the name of a service.
     Service,
     /// A placed value of a service.
-    Placed(&'s Service),
+    Placed(&'s ServiceView),
     /// A call or a value.
     Operand {
         /// The type of the value, where it is known.
         ty: Option<&'s str>,
         /// Inputs that could be named here.
-        inputs: Vec<&'s Field>,
+        inputs: Vec<&'s StateField>,
     },
     /// A field of an object.
     Key {
-        fields: &'s [Field],
+        fields: &'s [StateField],
         /// Those that stand there.
         there: Vec<String>,
     },
@@ -59,7 +59,10 @@ pub(super) fn spot<'s>(line: &str, cursor: usize, snapshot: &'s Snapshot) -> Spo
     let line = &line[..cursor];
     let tokens = tokens(line);
     let is_begun = |last: &Token| {
-        let open = matches!(last.kind, Kind::Name | Kind::Reference | Kind::Word | Kind::Text { closed: false });
+        let open = matches!(
+            last.kind,
+            TokenKind::Name | TokenKind::Reference | TokenKind::Word | TokenKind::Text { closed: false }
+        );
         // No number begins so.
         let is_flag = line[last.at.clone()].starts_with("--") || line[last.at.start..] == *"-";
         (open || is_flag) && last.at.end == cursor
@@ -159,7 +162,7 @@ struct Walk<'l, 's> {
 #[derive(Default)]
 struct List<'s> {
     /// Whose.
-    callee: Option<&'s Service>,
+    callee: Option<&'s ServiceView>,
     fed: Fed<'s>,
     /// The stage at work; none before its first word.
     stage: Option<Stage<'s>>,
@@ -170,7 +173,7 @@ struct List<'s> {
 /// A stage: a service with what stands behind it.
 #[derive(Default)]
 struct Stage<'s> {
-    service: Option<&'s Service>,
+    service: Option<&'s ServiceView>,
     fed: Fed<'s>,
 }
 
@@ -180,7 +183,7 @@ struct Fed<'s> {
     positions: usize,
     names: Vec<&'s str>,
     /// The one named just now.
-    named: Option<&'s Field>,
+    named: Option<&'s StateField>,
 }
 
 impl<'s> Fed<'s> {
@@ -190,17 +193,17 @@ impl<'s> Fed<'s> {
         }
     }
 
-    fn name(&mut self, field: Option<&'s Field>) {
+    fn name(&mut self, field: Option<&'s StateField>) {
         self.named = field;
         self.names.extend(field.map(|field| field.name.as_str()));
     }
 
-    fn open(&self, service: Option<&'s Service>) -> Vec<&'s Field> {
+    fn open(&self, service: Option<&'s ServiceView>) -> Vec<&'s StateField> {
         let inputs = service.map_or(&[][..], |service| &service.inputs);
         inputs.iter().skip(self.positions).filter(|field| !self.names.contains(&field.name.as_str())).collect()
     }
 
-    fn wanted(&self, service: Option<&'s Service>) -> Wanted<'s> {
+    fn wanted(&self, service: Option<&'s ServiceView>) -> Wanted<'s> {
         let inputs = self.open(service);
         match self.named {
             Some(field) => Wanted::Operand { ty: Some(&field.ty), inputs: Vec::new() },
@@ -240,36 +243,36 @@ impl<'s> Walk<'_, 's> {
         let nested = self.lists.len() > 1;
         let Some(list) = self.lists.last_mut() else { return };
         match token.kind {
-            Kind::Name if after.is_some_and(|after| after.is('=')) => {
+            TokenKind::Name if after.is_some_and(|after| after.is('=')) => {
                 let input =
-                    |service: &'s Service| service.inputs.iter().find(|field| field.name == token.text(self.line));
+                    |service: &'s ServiceView| service.inputs.iter().find(|field| field.name == token.text(self.line));
                 match &mut list.stage {
                     Some(stage) => stage.fed.name(stage.service.and_then(input)),
                     None => list.fed.name(list.callee.and_then(input)),
                 }
             }
-            Kind::Name if list.stage.is_none() => {
+            TokenKind::Name if list.stage.is_none() => {
                 let mut stage = Stage { service: service(token), ..Stage::default() };
                 stage.fed.positions = usize::from(list.piped);
                 list.stage = Some(stage);
             }
-            Kind::Mark('(') => {
+            TokenKind::Mark('(') => {
                 let callee = before.and_then(service);
                 self.lists.push(List { callee, ..List::default() });
             }
-            Kind::Mark(')') if nested => {
+            TokenKind::Mark(')') if nested => {
                 self.lists.pop();
             }
-            Kind::Mark(',') => {
+            TokenKind::Mark(',') => {
                 list.fed.take();
                 list.stage = None;
                 list.piped = false;
             }
-            Kind::Mark('|') => {
+            TokenKind::Mark('|') => {
                 list.stage = None;
                 list.piped = true;
             }
-            Kind::Mark(_) => {}
+            TokenKind::Mark(_) => {}
             _ => self.value_ended(),
         }
     }
@@ -286,7 +289,7 @@ impl<'s> Walk<'_, 's> {
 
     fn inside(&mut self, token: &Token) {
         match token.kind {
-            Kind::Mark(open @ ('{' | '[')) => {
+            TokenKind::Mark(open @ ('{' | '[')) => {
                 let ty = self.value_type();
                 self.json.push(match (open, of(ty, &self.snapshot.types)) {
                     ('{', Ty::Optional(inner)) => object(of(inner, &self.snapshot.types)),
@@ -299,20 +302,20 @@ impl<'s> Walk<'_, 's> {
                     _ => Json::List { inner: "" },
                 });
             }
-            Kind::Mark('}' | ']') => {
+            TokenKind::Mark('}' | ']') => {
                 self.json.pop();
                 if self.json.is_empty() {
                     self.value_ended();
                 }
             }
-            Kind::Key => {
+            TokenKind::Key => {
                 if let Some(Json::Object { there, key, .. }) = self.json.last_mut() {
                     let name = token.text(self.line).trim_matches('"').to_owned();
                     there.push(name.clone());
                     *key = Some(name);
                 }
             }
-            Kind::Mark(',') => {
+            TokenKind::Mark(',') => {
                 if let Some(Json::Object { key, .. }) = self.json.last_mut() {
                     *key = None;
                 }

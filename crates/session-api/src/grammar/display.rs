@@ -2,10 +2,10 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::{Line, Show};
-use crate::command::{Call, Command, Feed, Goal, Then};
+use super::{Meaning, Show};
+use crate::command::{CallTree, Command, Feed, Goal, Then};
 
-impl Display for Line {
+impl Display for Meaning {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Say(command) => command.fmt(f),
@@ -92,7 +92,7 @@ impl Display for Show {
 }
 
 /// As it is typed, in the form `map(filter(get))`; without inputs it means: as the app's flow feeds it.
-impl Display for Call {
+impl Display for CallTree {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(&self.service)?;
         let Some(inputs) = self.inputs.as_ref() else { return Ok(()) };

@@ -5,8 +5,8 @@ use std::ops::Range;
 use super::cursor::value_types;
 use super::mistake::characters;
 use super::shape::{Ty, Types, of};
-use super::token::{Kind, Token, tokens};
-use crate::snapshot::{Field, Snapshot};
+use super::token::{Token, TokenKind, tokens};
+use crate::snapshot::{Snapshot, StateField};
 
 /// Deeper than JSON is read here; nothing is said of what lies deeper, and the stack is safe.
 const DEEPEST: usize = 64;
@@ -66,8 +66,8 @@ impl<'c> Check<'c> {
         }
         let at = &token.at;
         match (token.kind, ty) {
-            (Kind::Mark('{' | '['), _) if self.depth == DEEPEST => self.tokens = &[],
-            (Kind::Mark(open @ ('{' | '[')), ty) => {
+            (TokenKind::Mark('{' | '['), _) if self.depth == DEEPEST => self.tokens = &[],
+            (TokenKind::Mark(open @ ('{' | '[')), ty) => {
                 self.depth += 1;
                 if open == '{' {
                     self.object(ty, at)
@@ -76,9 +76,9 @@ impl<'c> Check<'c> {
                 }
                 self.depth -= 1;
             }
-            (_, Ty::Unknown) | (Kind::Number, Ty::Number) | (Kind::Text { .. }, Ty::Text) => {}
-            (Kind::Word, Ty::Flag) if !null => {}
-            (Kind::Text { .. }, Ty::Enum(name, variants)) => {
+            (_, Ty::Unknown) | (TokenKind::Number, Ty::Number) | (TokenKind::Text { .. }, Ty::Text) => {}
+            (TokenKind::Word, Ty::Flag) if !null => {}
+            (TokenKind::Text { .. }, Ty::Enum(name, variants)) => {
                 let variant = token.text(self.line).trim_matches('"');
                 if !variants.iter().any(|known| known == variant) {
                     let near = meant(variant, variants.iter().map(String::as_str));
@@ -96,11 +96,11 @@ impl<'c> Check<'c> {
         let mut there = Vec::new();
         while let Some(token) = self.take() {
             match token.kind {
-                Kind::Mark('}') => {
+                TokenKind::Mark('}') => {
                     self.missing(ty, &there, &token.at);
                     return;
                 }
-                Kind::Key => {
+                TokenKind::Key => {
                     let key = token.text(self.line).trim_matches('"');
                     there.push(key);
                     self.take();
@@ -130,7 +130,7 @@ impl<'c> Check<'c> {
 
     fn missing(&mut self, ty: Ty<'_>, there: &[&str], close: &Range<usize>) {
         let Ty::Struct(name, fields) = ty else { return };
-        let required = |field: &&Field| !matches!(of(&field.ty, self.types), Ty::Optional(_));
+        let required = |field: &&StateField| !matches!(of(&field.ty, self.types), Ty::Optional(_));
         let missing = fields.iter().filter(|field| !there.contains(&field.name.as_str())).filter(required);
         let missing: Vec<_> = missing.map(|field| field.name.as_str()).collect();
         if !missing.is_empty() {
@@ -146,11 +146,11 @@ impl<'c> Check<'c> {
         let inner = if let Ty::List(inner) = ty { inner.to_owned() } else { String::new() };
         while let Some(token) = self.tokens.first() {
             match token.kind {
-                Kind::Mark(']') => {
+                TokenKind::Mark(']') => {
                     self.take();
                     return;
                 }
-                Kind::Mark(',') => drop(self.take()),
+                TokenKind::Mark(',') => drop(self.take()),
                 _ => self.value(&inner),
             }
         }

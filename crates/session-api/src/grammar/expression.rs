@@ -12,7 +12,7 @@
 use std::ops::Range;
 
 use super::mistake::Mistake;
-use super::token::{Kind, Token};
+use super::token::{Token, TokenKind};
 
 /// Deeper than any chain is drawn, and no danger to the stack.
 const DEEPEST: usize = 64;
@@ -79,7 +79,7 @@ impl<'l> Reader<'l> {
     pub(super) fn expected(&self, what: &str) -> Mistake {
         match self.peek() {
             None => Mistake::new(self.here(), format_args!("{what} is missing here")),
-            Some(token) if token.kind == (Kind::Text { closed: false }) => {
+            Some(token) if token.kind == (TokenKind::Text { closed: false }) => {
                 Mistake::new(token.at.clone(), "the string does not end").hint("close it with \"")
             }
             Some(token) if token.text(self.line) == "'" => {
@@ -136,7 +136,7 @@ impl<'l> Reader<'l> {
     /// `name =` before an argument.
     fn input(&mut self) -> Option<(String, Range<usize>)> {
         let [name, equals, ..] = self.tokens else { return None };
-        if name.kind != Kind::Name || !equals.is('=') {
+        if name.kind != TokenKind::Name || !equals.is('=') {
             return None;
         }
         self.tokens = &self.tokens[2..];
@@ -146,14 +146,14 @@ impl<'l> Reader<'l> {
     pub(super) fn operand(&mut self, depth: usize) -> Result<Expression, Mistake> {
         let Some(token) = self.peek() else { return Err(self.expected("a service or a value")) };
         match token.kind {
-            Kind::Name => {
+            TokenKind::Name => {
                 self.take();
                 let name = token.text(self.line).to_owned();
                 let mut at = token.at.clone();
                 let arguments = if self.take_mark('(') { Some(self.list(depth, &mut at)?) } else { None };
                 Ok(Expression { at, what: What::Call { name, name_at: token.at.clone(), arguments } })
             }
-            Kind::Reference => {
+            TokenKind::Reference => {
                 self.take();
                 let what = What::Reference(token.text(self.line)[1..].to_owned());
                 Ok(Expression { at: token.at.clone(), what })
@@ -194,14 +194,14 @@ impl<'l> Reader<'l> {
         let mut depth = 0_usize;
         let mut end = start;
         while let Some(token) = self.peek() {
-            if token.kind == (Kind::Text { closed: false }) {
+            if token.kind == (TokenKind::Text { closed: false }) {
                 return Err(self.expected("a value"));
             }
             self.take();
             end = token.at.end;
             match token.kind {
-                Kind::Mark('{' | '[') => depth += 1,
-                Kind::Mark('}' | ']') => depth = depth.saturating_sub(1),
+                TokenKind::Mark('{' | '[') => depth += 1,
+                TokenKind::Mark('}' | ']') => depth = depth.saturating_sub(1),
                 _ => {}
             }
             if depth == 0 {
@@ -213,12 +213,15 @@ impl<'l> Reader<'l> {
     }
 }
 
-pub(super) fn begins_operand(kind: Kind) -> bool {
-    begins_value(kind) || matches!(kind, Kind::Name | Kind::Reference)
+pub(super) fn begins_operand(kind: TokenKind) -> bool {
+    begins_value(kind) || matches!(kind, TokenKind::Name | TokenKind::Reference)
 }
 
-pub(super) fn begins_value(kind: Kind) -> bool {
-    matches!(kind, Kind::Number | Kind::Word | Kind::Text { .. } | Kind::Key | Kind::Mark('{' | '['))
+pub(super) fn begins_value(kind: TokenKind) -> bool {
+    matches!(
+        kind,
+        TokenKind::Number | TokenKind::Word | TokenKind::Text { .. } | TokenKind::Key | TokenKind::Mark('{' | '[')
+    )
 }
 
 /// Reads JSON; a mistake points at the character in the whole line.

@@ -8,11 +8,11 @@ use super::expression::{Expression, Reader, What};
 use super::help::TOPICS;
 use super::mistake::Mistake;
 use super::resolve::Known;
-use super::token::{Kind, Token, tokens};
+use super::token::{Token, TokenKind, tokens};
 use super::verb::{self, Takes, VERBS, Verb};
-use super::{Answers, Line, Show};
-use crate::command::{Call, Command, Feed};
-use crate::snapshot::{Service, Snapshot};
+use super::{Answers, Meaning, Show};
+use crate::command::{CallTree, Command, Feed};
+use crate::snapshot::{ServiceView, Snapshot};
 
 /// More calls than anyone waits for; one after the other they would take minutes.
 const MOST_CALLS: u32 = 1_000_000;
@@ -21,7 +21,7 @@ const MOST_CALLS: u32 = 1_000_000;
 const LOG_LINES: usize = 20;
 
 /// Reads a line; a mistake's place is in bytes.
-pub(super) fn read(line: &str, snapshot: &Snapshot, history: &dyn Answers) -> Result<Line, Mistake> {
+pub(super) fn read(line: &str, snapshot: &Snapshot, history: &dyn Answers) -> Result<Meaning, Mistake> {
     let tokens = tokens(line);
     let mut reader = Reader { line, tokens: &tokens };
     let known = Known { snapshot, history };
@@ -35,10 +35,10 @@ pub(super) fn read(line: &str, snapshot: &Snapshot, history: &dyn Answers) -> Re
     reader.end()?;
     if let What::Reference(name) = &expression.what {
         let (number, _) = known.earlier(name, &expression.at)?;
-        return Ok(Line::Show(Show::Answer { number }));
+        return Ok(Meaning::Show(Show::Answer { number }));
     }
     match known.feed(&expression)? {
-        Feed::Call(call) => Ok(Line::Say(Command::Invoke { call })),
+        Feed::Call(call) => Ok(Meaning::Say(Command::Invoke { call })),
         Feed::Value(_) => {
             let first = snapshot.services.iter().find(|service| !service.inputs.is_empty());
             let first = first.map_or("SERVICE", |service| service.name.as_str());
@@ -56,7 +56,7 @@ struct Words<'r, 'l, 's> {
 }
 
 impl<'l, 's> Words<'_, 'l, 's> {
-    fn read(&mut self) -> Result<Line, Mistake> {
+    fn read(&mut self) -> Result<Meaning, Mistake> {
         let (name, at) = self.name("a command")?;
         let verb = verb::find(name).ok_or_else(|| {
             let names = VERBS.iter().map(|verb| verb.name);
@@ -69,57 +69,57 @@ impl<'l, 's> Words<'_, 'l, 's> {
             Takes::Time => self.time()?,
             Takes::Set => self.set()?,
             Takes::Edit => self.why()?,
-            Takes::Expression => Line::Show(Show::Route { call: self.call()? }),
-            Takes::Table => Line::Show(Show::Table { of: self.table(&at)? }),
-            Takes::Switch => Line::Say(self.switch()?),
-            Takes::Name => Line::Say(Command::Keep { name: self.word("a name")? }),
-            Takes::Recording => Line::Say(Command::Replay { name: self.perhaps_word() }),
-            Takes::Request => Line::Say(Command::Diff { request: self.number("the number of a request")?.0 }),
-            Takes::Step => Line::Say(self.step()?),
+            Takes::Expression => Meaning::Show(Show::Route { call: self.call()? }),
+            Takes::Table => Meaning::Show(Show::Table { of: self.table(&at)? }),
+            Takes::Switch => Meaning::Say(self.switch()?),
+            Takes::Name => Meaning::Say(Command::Keep { name: self.word("a name")? }),
+            Takes::Recording => Meaning::Say(Command::Replay { name: self.perhaps_word() }),
+            Takes::Request => Meaning::Say(Command::Diff { request: self.number("the number of a request")?.0 }),
+            Takes::Step => Meaning::Say(self.step()?),
             Takes::Topic => self.help()?,
             Takes::Push => self.push(verb)?,
             Takes::Decision => self.decide(verb)?,
         })
     }
 
-    fn plain(&self, verb: &Verb) -> Line {
+    fn plain(&self, verb: &Verb) -> Meaning {
         match verb.name {
-            "services" => Line::Show(Show::Services),
-            "flow" => Line::Show(Show::Flow),
-            "edits" => Line::Show(Show::Edits),
-            "undo" => Line::Say(Command::Undo),
-            "recordings" => Line::Say(Command::Recordings),
-            "stop" => Line::Say(Command::Stop),
-            _ => Line::Show(Show::Quit),
+            "services" => Meaning::Show(Show::Services),
+            "flow" => Meaning::Show(Show::Flow),
+            "edits" => Meaning::Show(Show::Edits),
+            "undo" => Meaning::Say(Command::Undo),
+            "recordings" => Meaning::Say(Command::Recordings),
+            "stop" => Meaning::Say(Command::Stop),
+            _ => Meaning::Show(Show::Quit),
         }
     }
 
-    fn of_a_service(&mut self, verb: &Verb) -> Result<Line, Mistake> {
+    fn of_a_service(&mut self, verb: &Verb) -> Result<Meaning, Mistake> {
         let service = self.service()?.name.clone();
-        Ok(Line::Say(match verb.name {
+        Ok(Meaning::Say(match verb.name {
             "state" => Command::State { service },
             _ => Command::Restart { service },
         }))
     }
 
-    fn logs(&mut self) -> Result<Line, Mistake> {
+    fn logs(&mut self) -> Result<Meaning, Mistake> {
         let service = match self.reader.peek().map(|token| token.kind) {
-            Some(Kind::Name) => Some(self.service()?.name.clone()),
+            Some(TokenKind::Name) => Some(self.service()?.name.clone()),
             _ => None,
         };
         let last = if self.reader.tokens.is_empty() { LOG_LINES } else { self.number("a number of lines")?.0 };
-        Ok(Line::Show(Show::Logs { service, last }))
+        Ok(Meaning::Show(Show::Logs { service, last }))
     }
 
-    fn time(&mut self) -> Result<Line, Mistake> {
+    fn time(&mut self) -> Result<Meaning, Mistake> {
         let (count, at) = self.number::<u32>("how often to call")?;
         if count == 0 || count > MOST_CALLS {
             return Err(Mistake::new(at, format_args!("from 1 to {MOST_CALLS} calls can be timed")));
         }
-        Ok(Line::Say(Command::Time { count, call: self.call()? }))
+        Ok(Meaning::Say(Command::Time { count, call: self.call()? }))
     }
 
-    fn set(&mut self) -> Result<Line, Mistake> {
+    fn set(&mut self) -> Result<Meaning, Mistake> {
         let service = self.service()?;
         match self.reader.peek() {
             Some(token) if token.is('.') => self.reader.take(),
@@ -138,7 +138,7 @@ impl<'l, 's> Words<'_, 'l, 's> {
         let expression = self.reader.expression(0)?;
         match self.known.feed(&expression)? {
             Feed::Value(value) => {
-                Ok(Line::Say(Command::Set { service: service.name.clone(), state: state.to_owned(), value }))
+                Ok(Meaning::Say(Command::Set { service: service.name.clone(), state: state.to_owned(), value }))
             }
             Feed::Call(_) => {
                 Err(Mistake::new(start, "a value is expected here, not a call").hint("call it first, then $last"))
@@ -146,17 +146,17 @@ impl<'l, 's> Words<'_, 'l, 's> {
         }
     }
 
-    fn why(&mut self) -> Result<Line, Mistake> {
+    fn why(&mut self) -> Result<Meaning, Mistake> {
         let edits = &self.known.snapshot.edits;
         let Some((first, last)) = edits.first().zip(edits.last()) else {
             return Err(Mistake::new(self.reader.here(), "there is no edit yet"));
         };
         if self.reader.tokens.is_empty() {
-            return Ok(Line::Show(Show::Why { edit: last.edit }));
+            return Ok(Meaning::Show(Show::Why { edit: last.edit }));
         }
         let (edit, at) = self.number("the number of an edit")?;
         if edits.iter().any(|line| line.edit == edit) {
-            return Ok(Line::Show(Show::Why { edit }));
+            return Ok(Meaning::Show(Show::Why { edit }));
         }
         Err(Mistake::new(at, format_args!("there is no edit {edit}"))
             .hint(format_args!("edits {} to {} are known", first.edit, last.edit)))
@@ -212,16 +212,16 @@ impl<'l, 's> Words<'_, 'l, 's> {
         Some(self.reader.line[start..end].to_owned())
     }
 
-    fn help(&mut self) -> Result<Line, Mistake> {
+    fn help(&mut self) -> Result<Meaning, Mistake> {
         if self.reader.peek().is_some_and(|token| token.is(':')) {
             self.reader.take();
         } else if self.reader.tokens.is_empty() {
-            return Ok(Line::Show(Show::Help { topic: None }));
+            return Ok(Meaning::Show(Show::Help { topic: None }));
         }
         let (topic, at) = self.name("a command or a topic")?;
         let topics = || TOPICS.iter().copied().chain(VERBS.iter().map(|verb| verb.name));
         if topics().any(|known| known == topic) {
-            return Ok(Line::Show(Show::Help { topic: Some(topic.to_owned()) }));
+            return Ok(Meaning::Show(Show::Help { topic: Some(topic.to_owned()) }));
         }
         Err(Mistake::new(at, format_args!("there is no help on {topic}")).nearest(topic, topics(), "topics"))
     }
@@ -232,7 +232,7 @@ impl<'l, 's> Words<'_, 'l, 's> {
         self.known.feed(&expression)
     }
 
-    fn call(&mut self) -> Result<Call, Mistake> {
+    fn call(&mut self) -> Result<CallTree, Mistake> {
         let expression = self.reader.expression(0)?;
         self.reader.end()?;
         match self.known.feed(&expression)? {
@@ -243,14 +243,14 @@ impl<'l, 's> Words<'_, 'l, 's> {
         }
     }
 
-    fn service(&mut self) -> Result<&'s Service, Mistake> {
+    fn service(&mut self) -> Result<&'s ServiceView, Mistake> {
         let (name, at) = self.name("a service")?;
         self.known.service(name, &at)
     }
 
     fn name(&mut self, what: &str) -> Result<(&'l str, Range<usize>), Mistake> {
         match self.reader.peek() {
-            Some(token @ Token { kind: Kind::Name, .. }) => {
+            Some(token @ Token { kind: TokenKind::Name, .. }) => {
                 self.reader.take();
                 Ok((token.text(self.reader.line), token.at.clone()))
             }

@@ -6,8 +6,8 @@ use super::Answers;
 use super::expression::{Argument, Expression, What};
 use super::mistake::{Inputs, Mistake};
 use super::token::is_name;
-use crate::command::{Call, Feed};
-use crate::snapshot::{Service, Snapshot};
+use crate::command::{CallTree, Feed};
+use crate::snapshot::{ServiceView, Snapshot};
 
 /// What names can mean.
 pub(super) struct Known<'s> {
@@ -20,7 +20,7 @@ impl<'s> Known<'s> {
         self.feed_below(expression, &mut Vec::new())
     }
 
-    pub(super) fn service(&self, name: &str, at: &Range<usize>) -> Result<&'s Service, Mistake> {
+    pub(super) fn service(&self, name: &str, at: &Range<usize>) -> Result<&'s ServiceView, Mistake> {
         self.snapshot.service(name).ok_or_else(|| {
             let names = self.snapshot.services.iter().map(|service| service.name.as_str());
             Mistake::new(at.clone(), format_args!("{name} is no service of this app")).nearest(name, names, "services")
@@ -42,14 +42,14 @@ impl<'s> Known<'s> {
                     Some(arguments) => self.inputs(service, arguments, &expression.at, above)?,
                 };
                 above.pop();
-                Ok(Feed::Call(Call { service: name.clone(), inputs }))
+                Ok(Feed::Call(CallTree { service: name.clone(), inputs }))
             }
         }
     }
 
     fn inputs<'e>(
         &self,
-        service: &Service,
+        service: &ServiceView,
         arguments: &'e [Argument],
         at: &Range<usize>,
         above: &mut Vec<&'e str>,
@@ -90,7 +90,7 @@ impl<'s> Known<'s> {
     }
 
     /// Whether the app's flow says what feeds a service that is called without a word of its inputs.
-    fn flow_feeds(&self, service: &Service, at: &Range<usize>) -> Result<(), Mistake> {
+    fn flow_feeds(&self, service: &ServiceView, at: &Range<usize>) -> Result<(), Mistake> {
         let named = |flow: &str| flow.split(|c| !is_name(c)).any(|name| name == service.name);
         let flow = self.snapshot.flow.as_deref();
         // Before the first good parse nothing is known of the flow; then the session answers.

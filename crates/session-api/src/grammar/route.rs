@@ -2,11 +2,11 @@
 
 use protocol::{Expression, Route};
 
-use crate::command::{Call, Feed};
+use crate::command::{CallTree, Feed};
 use crate::snapshot::Snapshot;
 
 /// What to send to the called service as its `Dyninka-Route`; none where its own flow feeds it already.
-pub fn route(call: &Call, snapshot: &Snapshot) -> Option<String> {
+pub fn route(call: &CallTree, snapshot: &Snapshot) -> Option<String> {
     let flow = snapshot.flow.as_deref().and_then(|flow| Route::parse(flow).ok()).unwrap_or_default();
     let inputs = call.inputs.as_ref()?;
     Some(inputs_of(inputs, &flow).to_string())
@@ -20,7 +20,7 @@ fn inputs_of(feeds: &[Feed], flow: &Route) -> Route {
 fn expression(feed: &Feed, flow: &Route) -> Expression {
     match feed {
         Feed::Value(value) => Expression::Literal(value.into()),
-        Feed::Call(Call { service, inputs }) => {
+        Feed::Call(CallTree { service, inputs }) => {
             let inputs = match inputs {
                 Some(inputs) => inputs_of(inputs, flow),
                 None => fed(service, flow).cloned().unwrap_or_default(),

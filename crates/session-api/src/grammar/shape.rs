@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::token::is_name;
-use crate::snapshot::{Field, Shape};
+use crate::snapshot::{StateField, TypeShape};
 
 /// The user's types by name.
-pub(super) type Types = BTreeMap<String, Shape>;
+pub(super) type Types = BTreeMap<String, TypeShape>;
 
 /// A type as JSON sees it. Types within are names again, so that one that holds itself is no trouble.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Ty<'s> {
-    Struct(&'s str, &'s [Field]),
+    Struct(&'s str, &'s [StateField]),
     Enum(&'s str, &'s [String]),
     Optional(&'s str),
     List(&'s str),
@@ -38,8 +38,8 @@ pub(super) fn of<'s>(written: &'s str, types: &'s Types) -> Ty<'s> {
     let name = path.rsplit("::").next().unwrap_or(path).trim();
     if let Some((name, shape)) = types.get_key_value(name) {
         return match shape {
-            Shape::Struct(fields) => Ty::Struct(name, fields),
-            Shape::Enum(variants) => Ty::Enum(name, variants),
+            TypeShape::Struct(fields) => Ty::Struct(name, fields),
+            TypeShape::Enum(variants) => Ty::Enum(name, variants),
         };
     }
     let last = arguments_of(arguments).last().unwrap_or("");

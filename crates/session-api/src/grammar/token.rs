@@ -6,14 +6,14 @@ use std::ops::Range;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
     /// What it is.
-    pub kind: Kind,
+    pub kind: TokenKind,
     /// Where it stands, in bytes of the line.
     pub at: Range<usize>,
 }
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum TokenKind {
     /// A name: of a service, of a command, of an input.
     Name,
     /// `$last`, `$1`.
@@ -42,7 +42,7 @@ impl Token {
     }
 
     pub(super) fn is(&self, mark: char) -> bool {
-        self.kind == Kind::Mark(mark)
+        self.kind == TokenKind::Mark(mark)
     }
 }
 
@@ -58,24 +58,24 @@ pub fn tokens(line: &str) -> Vec<Token> {
                 continue;
             }
             '"' => text(rest),
-            '$' => (Kind::Reference, 1 + run(&rest[1..], is_name)),
-            '|' | '(' | ')' | ',' | '.' | '=' | ':' | '{' | '}' | '[' | ']' => (Kind::Mark(first), 1),
+            '$' => (TokenKind::Reference, 1 + run(&rest[1..], is_name)),
+            '|' | '(' | ')' | ',' | '.' | '=' | ':' | '{' | '}' | '[' | ']' => (TokenKind::Mark(first), 1),
             // Letters belong to it so that `3x` is one wrong number and not a number beside a name.
             '-' | '0'..='9' => {
-                (Kind::Number, 1 + run(&rest[1..], |c| c.is_ascii_alphanumeric() || matches!(c, '.' | '+' | '-')))
+                (TokenKind::Number, 1 + run(&rest[1..], |c| c.is_ascii_alphanumeric() || matches!(c, '.' | '+' | '-')))
             }
             _ if is_name(first) => {
                 let length = run(rest, is_name);
                 let word = matches!(&rest[..length], "true" | "false" | "null");
-                (if word { Kind::Word } else { Kind::Name }, length)
+                (if word { TokenKind::Word } else { TokenKind::Name }, length)
             }
-            _ => (Kind::Stray, first.len_utf8()),
+            _ => (TokenKind::Stray, first.len_utf8()),
         };
         if first == ':'
             && let Some(last) = tokens.last_mut()
-            && last.kind == (Kind::Text { closed: true })
+            && last.kind == (TokenKind::Text { closed: true })
         {
-            last.kind = Kind::Key;
+            last.kind = TokenKind::Key;
         }
         tokens.push(Token { kind, at: at..at + length });
         at += length;
@@ -92,18 +92,18 @@ fn run(text: &str, belongs: impl Fn(char) -> bool) -> usize {
 }
 
 /// A string ends at its closing quote, or, where that is missing, with the line: JSON has no line ends in strings.
-fn text(rest: &str) -> (Kind, usize) {
+fn text(rest: &str) -> (TokenKind, usize) {
     let mut escaped = false;
     for (at, c) in rest.char_indices().skip(1) {
         match c {
-            '\n' => return (Kind::Text { closed: false }, at),
+            '\n' => return (TokenKind::Text { closed: false }, at),
             _ if escaped => escaped = false,
             '\\' => escaped = true,
-            '"' => return (Kind::Text { closed: true }, at + 1),
+            '"' => return (TokenKind::Text { closed: true }, at + 1),
             _ => {}
         }
     }
-    (Kind::Text { closed: false }, rest.len())
+    (TokenKind::Text { closed: false }, rest.len())
 }
 
 /// Whether a line can be read as it stands; false while more of it must follow on the next line.
@@ -112,15 +112,15 @@ pub fn is_complete(line: &str) -> bool {
     let mut open = Vec::new();
     for token in &tokens {
         let closes = match token.kind {
-            Kind::Mark(mark @ ('(' | '[' | '{')) => {
+            TokenKind::Mark(mark @ ('(' | '[' | '{')) => {
                 open.push(mark);
                 continue;
             }
-            Kind::Mark(')') => '(',
-            Kind::Mark(']') => '[',
-            Kind::Mark('}') => '{',
+            TokenKind::Mark(')') => '(',
+            TokenKind::Mark(']') => '[',
+            TokenKind::Mark('}') => '{',
             // Nothing on the next line could mend it.
-            Kind::Text { closed: false } | Kind::Stray => return true,
+            TokenKind::Text { closed: false } | TokenKind::Stray => return true,
             _ => continue,
         };
         if open.pop() != Some(closes) {

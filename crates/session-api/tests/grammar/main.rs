@@ -9,32 +9,34 @@ mod reading;
 use std::collections::BTreeMap;
 
 use session_api::Snapshot;
-use session_api::grammar::Kept;
-use session_api::snapshot::{Edge, EditLine, EditedService, Field, Outcome, Placed, Recording, Service, Shape};
+use session_api::grammar::AnswerHistory;
+use session_api::snapshot::{
+    EditLine, EditOutcome, EditedService, FlowEdge, PlacedState, Recording, ServiceView, StateField, TypeShape,
+};
 
-fn fields(fields: &[(&str, &str)]) -> Vec<Field> {
-    fields.iter().map(|(name, ty)| Field { name: (*name).to_owned(), ty: (*ty).to_owned() }).collect()
+fn fields(fields: &[(&str, &str)]) -> Vec<StateField> {
+    fields.iter().map(|(name, ty)| StateField { name: (*name).to_owned(), ty: (*ty).to_owned() }).collect()
 }
 
-fn service(name: &str, inputs: &[(&str, &str)], output: &str) -> Service {
-    Service { name: name.to_owned(), inputs: fields(inputs), output: output.to_owned(), ..Service::default() }
+fn service(name: &str, inputs: &[(&str, &str)], output: &str) -> ServiceView {
+    ServiceView { name: name.to_owned(), inputs: fields(inputs), output: output.to_owned(), ..ServiceView::default() }
 }
 
 /// The smart building, and two services that its flow does not use.
 fn snapshot() -> Snapshot {
     let mut moving_avg = service("moving_avg", &[("value", "f64")], "Average");
-    let average = Placed { ty: "Average".to_owned(), fate: None };
+    let average = PlacedState { ty: "Average".to_owned(), fate: None };
     moving_avg.placed = BTreeMap::from([("AVERAGE".to_owned(), average)]);
     let edit = |edit| EditLine {
         edit,
         at_ms: edit * 1000,
-        outcome: Outcome::Live,
+        outcome: EditOutcome::Live,
         services: vec![EditedService { name: "map".to_owned(), reason: "its body".to_owned(), version: None }],
         flow: false,
         ms: None,
         judgement: None,
     };
-    let edge = |from: &str, to: &str, input: &str| Edge {
+    let edge = |from: &str, to: &str, input: &str| FlowEdge {
         from: from.to_owned(),
         to: to.to_owned(),
         input: Some(input.to_owned()),
@@ -58,14 +60,18 @@ fn snapshot() -> Snapshot {
         types: BTreeMap::from([
             (
                 "Reading".to_owned(),
-                Shape::Struct(fields(&[("sensor", "String"), ("value", "f64"), ("note", "Option<String>")])),
+                TypeShape::Struct(fields(&[("sensor", "String"), ("value", "f64"), ("note", "Option<String>")])),
             ),
-            ("Average".to_owned(), Shape::Struct(fields(&[("average", "f64"), ("count", "u64")]))),
+            ("Average".to_owned(), TypeShape::Struct(fields(&[("average", "f64"), ("count", "u64")]))),
             (
                 "Order".to_owned(),
-                Shape::Struct(fields(&[("kind", "Kind"), ("express", "bool"), ("by", "BTreeMap<String, Reading>")])),
+                TypeShape::Struct(fields(&[
+                    ("kind", "Kind"),
+                    ("express", "bool"),
+                    ("by", "BTreeMap<String, Reading>"),
+                ])),
             ),
-            ("Kind".to_owned(), Shape::Enum(vec!["Heat".to_owned(), "Cool".to_owned()])),
+            ("Kind".to_owned(), TypeShape::Enum(vec!["Heat".to_owned(), "Cool".to_owned()])),
         ]),
         edits: vec![edit(1), edit(2), edit(3)],
         recording: Recording { requests: 3, newest: Some(12), ..Recording::default() },
@@ -74,8 +80,8 @@ fn snapshot() -> Snapshot {
 }
 
 /// `$1` is 1.5, `$2` an object.
-fn history() -> Kept {
-    let mut kept = Kept::most(10);
+fn history() -> AnswerHistory {
+    let mut kept = AnswerHistory::most(10);
     kept.keep(serde_json::json!(1.5));
     kept.keep(serde_json::json!({"sensor": "EWR", "value": 50.0}));
     kept

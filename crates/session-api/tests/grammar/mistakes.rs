@@ -1,5 +1,5 @@
 use session_api::Snapshot;
-use session_api::grammar::{Kept, NoAnswers, parse};
+use session_api::grammar::{AnswerHistory, NoAnswers, parse};
 
 use crate::{history, snapshot};
 
@@ -105,7 +105,7 @@ fn answers_that_are_not_there() {
     let without = |line| parse(line, &snapshot(), &NoAnswers).expect_err("a mistake");
     assert_eq!(without("map $last").message, "there is no answer yet");
     assert_eq!(without(":table").message, "there is no answer yet");
-    let mut kept = Kept::most(1);
+    let mut kept = AnswerHistory::most(1);
     kept.keep(1.into());
     kept.keep(2.into());
     let forgotten = parse("map $1", &snapshot(), &kept).expect_err("a mistake");

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use serde_json::Value;
-use session_api::command::{Call, Command, Feed, Goal, Then};
-use session_api::grammar::{Line, Show, complete, doubts, is_complete, parse, tokens};
+use session_api::command::{CallTree, Command, Feed, Goal, Then};
+use session_api::grammar::{Meaning, Show, complete, doubts, is_complete, parse, tokens};
 
 use crate::{history, snapshot};
 
@@ -24,8 +24,8 @@ fn value() -> impl Strategy<Value = Value> {
 }
 
 /// Calls in which no service feeds itself: each level has a service of its own.
-fn call() -> impl Strategy<Value = Call> {
-    let named = |service: &str, inputs| Call { service: service.to_owned(), inputs };
+fn call() -> impl Strategy<Value = CallTree> {
+    let named = |service: &str, inputs| CallTree { service: service.to_owned(), inputs };
     let get = move || named("get", None);
     let filter = prop_oneof![
         Just(named("filter", None)),
@@ -48,33 +48,33 @@ fn then() -> impl Strategy<Value = Then> {
     prop_oneof![Just(Then::Ask), Just(Then::Go), Just(Then::End)]
 }
 
-fn line() -> impl Strategy<Value = Line> {
+fn line() -> impl Strategy<Value = Meaning> {
     prop_oneof![
-        call().prop_map(|call| Line::Say(Command::Invoke { call })),
-        (1..1_000_000_u32, call()).prop_map(|(count, call)| Line::Say(Command::Time { count, call })),
-        value().prop_map(|value| Line::Say(Command::Set {
+        call().prop_map(|call| Meaning::Say(Command::Invoke { call })),
+        (1..1_000_000_u32, call()).prop_map(|(count, call)| Meaning::Say(Command::Time { count, call })),
+        value().prop_map(|value| Meaning::Say(Command::Set {
             service: "moving_avg".to_owned(),
             state: "AVERAGE".to_owned(),
             value
         })),
-        call().prop_map(|call| Line::Show(Show::Route { call })),
+        call().prop_map(|call| Meaning::Show(Show::Route { call })),
         (any::<u64>(), any::<u64>(), prop::collection::vec(value(), 1..3)).prop_map(|(request, hop, values)| {
-            Line::Say(Command::Step { request, hop: Some(hop), inputs: Some(values) })
+            Meaning::Say(Command::Step { request, hop: Some(hop), inputs: Some(values) })
         }),
-        "[a-z][a-z0-9_.-]{0,20}".prop_map(|name| Line::Say(Command::Keep { name })),
-        prop::option::of("[a-z][a-z0-9_.-]{0,20}").prop_map(|name| Line::Say(Command::Record { on: true, name })),
+        "[a-z][a-z0-9_.-]{0,20}".prop_map(|name| Meaning::Say(Command::Keep { name })),
+        prop::option::of("[a-z][a-z0-9_.-]{0,20}").prop_map(|name| Meaning::Say(Command::Record { on: true, name })),
         (goal(), prop::sample::subsequence(vec!["get", "map"], 0..=2), any::<bool>(), then()).prop_map(
             |(goal, names, with_dependents, then)| {
                 let services = names.into_iter().map(str::to_owned).collect();
-                Line::Say(Command::Push { goal, services, with_dependents, then })
+                Meaning::Say(Command::Push { goal, services, with_dependents, then })
             }
         ),
         (goal(), any::<bool>(), any::<[Option<u32>; 2]>(), then()).prop_map(|(goal, one, [to, undoes], then)| {
-            Line::Say(Command::Rollback { goal, service: one.then(|| "map".to_owned()), to, undoes, then })
+            Meaning::Say(Command::Rollback { goal, service: one.then(|| "map".to_owned()), to, undoes, then })
         }),
-        (any::<u64>(), any::<bool>()).prop_map(|(push, yes)| Line::Say(Command::Decide { push, yes })),
+        (any::<u64>(), any::<bool>()).prop_map(|(push, yes)| Meaning::Say(Command::Decide { push, yes })),
         prop_oneof![value().prop_map(Feed::Value), call().prop_map(Feed::Call)]
-            .prop_map(|of| Line::Show(Show::Table { of })),
+            .prop_map(|of| Meaning::Show(Show::Table { of })),
     ]
 }
 

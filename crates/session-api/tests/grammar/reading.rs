@@ -1,20 +1,22 @@
 use serde_json::{Value, json};
-use session_api::command::{Call, Command, Feed, Goal, Then};
-use session_api::grammar::{Answers, Kept, Line, NoAnswers, Show, help, is_blank, is_complete, parse, route};
-use session_api::push::Push;
+use session_api::command::{CallTree, Command, Feed, Goal, Then};
+use session_api::grammar::{
+    AnswerHistory, Answers, Meaning, NoAnswers, Show, help, is_blank, is_complete, parse, route,
+};
+use session_api::push::PushView;
 
 use crate::{history, snapshot};
 
-fn read(line: &str) -> Line {
+fn read(line: &str) -> Meaning {
     parse(line, &snapshot(), &history()).unwrap_or_else(|mistake| panic!("{line}: {mistake:?}"))
 }
 
-fn call(service: &str, inputs: impl Into<Option<Vec<Feed>>>) -> Call {
-    Call { service: service.to_owned(), inputs: inputs.into() }
+fn call(service: &str, inputs: impl Into<Option<Vec<Feed>>>) -> CallTree {
+    CallTree { service: service.to_owned(), inputs: inputs.into() }
 }
 
-fn invoke(line: &str, expected: Call) {
-    assert_eq!(read(line), Line::Say(Command::Invoke { call: expected }), "{line}");
+fn invoke(line: &str, expected: CallTree) {
+    assert_eq!(read(line), Meaning::Say(Command::Invoke { call: expected }), "{line}");
 }
 
 #[test]
@@ -62,36 +64,36 @@ fn earlier_answers_stand_for_their_values() {
     invoke("map $last", call("map", vec![Feed::Value(second.clone())]));
     invoke("map($1)", call("map", vec![Feed::Value(json!(1.5))]));
     invoke("$2 | map", call("map", vec![Feed::Value(second)]));
-    assert_eq!(read("$last"), Line::Show(Show::Answer { number: 2 }));
-    assert_eq!(read("$1"), Line::Show(Show::Answer { number: 1 }));
+    assert_eq!(read("$last"), Meaning::Show(Show::Answer { number: 2 }));
+    assert_eq!(read("$1"), Meaning::Show(Show::Answer { number: 1 }));
 }
 
 #[test]
 fn commands() {
     let get = || Feed::Call(call("get", None));
-    let table: &[(&str, Line)] = &[
-        (":time 200 get | filter", Line::Say(Command::Time { count: 200, call: call("filter", vec![get()]) })),
-        (":state moving_avg", Line::Say(Command::State { service: "moving_avg".to_owned() })),
-        (":restart map", Line::Say(Command::Restart { service: "map".to_owned() })),
-        (":undo", Line::Say(Command::Undo)),
-        (":stop", Line::Say(Command::Stop)),
-        (": services", Line::Show(Show::Services)),
-        (":flow", Line::Show(Show::Flow)),
-        (":edits", Line::Show(Show::Edits)),
-        (":why 2", Line::Show(Show::Why { edit: 2 })),
-        (":why", Line::Show(Show::Why { edit: 3 })),
-        (":logs", Line::Show(Show::Logs { service: None, last: 20 })),
-        (":logs 5", Line::Show(Show::Logs { service: None, last: 5 })),
-        (":logs map", Line::Show(Show::Logs { service: Some("map".to_owned()), last: 20 })),
-        (":logs map 5", Line::Show(Show::Logs { service: Some("map".to_owned()), last: 5 })),
-        (":route map(get)", Line::Show(Show::Route { call: call("map", vec![get()]) })),
-        (":table $1", Line::Show(Show::Table { of: Feed::Value(json!(1.5)) })),
-        (":table get", Line::Show(Show::Table { of: get() })),
-        (":help", Line::Show(Show::Help { topic: None })),
-        (":help :time", Line::Show(Show::Help { topic: Some("time".to_owned()) })),
-        (":help values", Line::Show(Show::Help { topic: Some("values".to_owned()) })),
-        (":quit", Line::Show(Show::Quit)),
-        (":q", Line::Show(Show::Quit)),
+    let table: &[(&str, Meaning)] = &[
+        (":time 200 get | filter", Meaning::Say(Command::Time { count: 200, call: call("filter", vec![get()]) })),
+        (":state moving_avg", Meaning::Say(Command::State { service: "moving_avg".to_owned() })),
+        (":restart map", Meaning::Say(Command::Restart { service: "map".to_owned() })),
+        (":undo", Meaning::Say(Command::Undo)),
+        (":stop", Meaning::Say(Command::Stop)),
+        (": services", Meaning::Show(Show::Services)),
+        (":flow", Meaning::Show(Show::Flow)),
+        (":edits", Meaning::Show(Show::Edits)),
+        (":why 2", Meaning::Show(Show::Why { edit: 2 })),
+        (":why", Meaning::Show(Show::Why { edit: 3 })),
+        (":logs", Meaning::Show(Show::Logs { service: None, last: 20 })),
+        (":logs 5", Meaning::Show(Show::Logs { service: None, last: 5 })),
+        (":logs map", Meaning::Show(Show::Logs { service: Some("map".to_owned()), last: 20 })),
+        (":logs map 5", Meaning::Show(Show::Logs { service: Some("map".to_owned()), last: 5 })),
+        (":route map(get)", Meaning::Show(Show::Route { call: call("map", vec![get()]) })),
+        (":table $1", Meaning::Show(Show::Table { of: Feed::Value(json!(1.5)) })),
+        (":table get", Meaning::Show(Show::Table { of: get() })),
+        (":help", Meaning::Show(Show::Help { topic: None })),
+        (":help :time", Meaning::Show(Show::Help { topic: Some("time".to_owned()) })),
+        (":help values", Meaning::Show(Show::Help { topic: Some("values".to_owned()) })),
+        (":quit", Meaning::Show(Show::Quit)),
+        (":q", Meaning::Show(Show::Quit)),
     ];
     for (line, expected) in table {
         assert_eq!(&read(line), expected, "{line}");
@@ -101,7 +103,8 @@ fn commands() {
 
 #[test]
 fn a_placed_value_is_set() {
-    let set = |value| Line::Say(Command::Set { service: "moving_avg".to_owned(), state: "AVERAGE".to_owned(), value });
+    let set =
+        |value| Meaning::Say(Command::Set { service: "moving_avg".to_owned(), state: "AVERAGE".to_owned(), value });
     assert_eq!(read(r#":set moving_avg.AVERAGE {"average":0,"count":0}"#), set(json!({"average": 0, "count": 0})));
     assert_eq!(read(":set moving_avg.AVERAGE $1"), set(json!(1.5)));
     assert_eq!(read(&set(json!(null)).to_string()), set(json!(null)));
@@ -127,7 +130,7 @@ fn blank_lines_and_comments_mean_nothing() {
 
 #[test]
 fn the_oldest_answers_are_forgotten_and_numbers_stay() {
-    let mut kept = Kept::most(2);
+    let mut kept = AnswerHistory::most(2);
     let numbers: Vec<_> = (0..4).map(|n| kept.keep(json!(n))).collect();
     assert_eq!(numbers, [1, 2, 3, 4]);
     assert_eq!(kept.answer(2), None);
@@ -140,7 +143,7 @@ fn a_push_takes_services_and_options_in_any_order() {
     let goal = Goal { context: Some("kind-dev".to_owned()), namespace: Some("a/b:c".to_owned()) };
     let push = |services: &[&str], goal, with_dependents, then| {
         let services = services.iter().map(|name| (*name).to_owned()).collect();
-        Line::Say(Command::Push { goal, services, with_dependents, then })
+        Meaning::Say(Command::Push { goal, services, with_dependents, then })
     };
     assert_eq!(read(":push"), push(&[], Goal::default(), false, Then::Ask));
     assert_eq!(
@@ -148,14 +151,14 @@ fn a_push_takes_services_and_options_in_any_order() {
         push(&["map", "get"], goal.clone(), true, Then::Go)
     );
     assert_eq!(read(":push --plan"), push(&[], Goal::default(), false, Then::End));
-    assert_eq!(read(":push --stop"), Line::Say(Command::StopPush));
+    assert_eq!(read(":push --stop"), Meaning::Say(Command::StopPush));
     let back = Command::Rollback { goal, service: Some("map".to_owned()), to: Some(3), undoes: None, then: Then::Ask };
-    assert_eq!(read(":rollback map --to 3 --context kind-dev --namespace a/b:c"), Line::Say(back));
-    assert_eq!(read(":decline 2"), Line::Say(Command::Decide { push: 2, yes: false }));
+    assert_eq!(read(":rollback map --to 3 --context kind-dev --namespace a/b:c"), Meaning::Say(back));
+    assert_eq!(read(":decline 2"), Meaning::Say(Command::Decide { push: 2, yes: false }));
     let mut snapshot = snapshot();
-    snapshot.pushes = vec![Push { push: 7, ..Push::default() }];
+    snapshot.pushes = vec![PushView { push: 7, ..PushView::default() }];
     let meant = parse(":confirm", &snapshot, &NoAnswers);
-    assert_eq!(meant, Ok(Line::Say(Command::Decide { push: 7, yes: true })));
+    assert_eq!(meant, Ok(Meaning::Say(Command::Decide { push: 7, yes: true })));
 }
 
 #[test]
@@ -173,7 +176,7 @@ fn every_command_and_topic_has_help() {
 #[test]
 fn a_route_says_in_full_what_the_flow_feeds() {
     let header = |line: &str| match read(line) {
-        Line::Say(Command::Invoke { call }) => route(&call, &snapshot()),
+        Meaning::Say(Command::Invoke { call }) => route(&call, &snapshot()),
         other => panic!("{line}: {other:?}"),
     };
     assert_eq!(header("map"), None);

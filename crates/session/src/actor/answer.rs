@@ -3,12 +3,13 @@
 use session_api::command::Answer;
 
 use super::Actor;
-use crate::asking::Ask;
+use crate::api::asking::Ask;
+use crate::api::caller;
 use crate::effect::Effect;
 use crate::event::Event;
-use crate::recall::Present;
-use crate::work::AtHome;
-use crate::{caller, judge};
+use crate::recording::judge;
+use crate::recording::recall::Present;
+use crate::recording::work::AtHome;
 
 impl Actor {
     pub(super) fn answer(&mut self, ask: Ask) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Actor;
 use crate::event::Event;
-use crate::running::Running;
+use crate::store::running::RunningSession;
 
 /// A container is created and started within this, or its engine hangs.
 const LAST_MAKING: Duration = Duration::from_secs(10);
@@ -34,7 +34,7 @@ impl Actor {
             {
                 drop(events.send(Event::Notice { message: format!("{error}; `dyn stop` removes what is left") }));
             }
-            if let Err(error) = Running::remove(&folder) {
+            if let Err(error) = RunningSession::remove(&folder) {
                 drop(events.send(Event::Notice { message: format!("cannot remove the session's file: {error}") }));
             }
             drop(events.send(Event::Closed));

@@ -8,7 +8,7 @@ use crate::telemetry::{self, Exporter};
 /// Where measurements are sent, if the user's environment names a place.
 pub(super) fn start(events: &UnboundedSender<Event>) -> Option<Exporter> {
     let notice = |message: String| drop(events.send(Event::Notice { message }));
-    match telemetry::Settings::read(|name| std::env::var(name).ok()) {
+    match telemetry::ExportSettings::read(|name| std::env::var(name).ok()) {
         Ok(None) => None,
         Ok(Some(settings)) => {
             settings.ignored.iter().for_each(|words| notice(words.clone()));

@@ -8,7 +8,7 @@ impl Actor {
     /// Asks a host what it measures from now on.
     pub(super) fn follow(&mut self, service: String) {
         let Some(address) = self.state.address(&service) else { return };
-        let host = telemetry::Host {
+        let host = telemetry::HostAddress {
             service: service.as_str().into(),
             address: address.to_string(),
             token: self.tools.control.token().to_owned(),

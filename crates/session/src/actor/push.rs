@@ -1,16 +1,16 @@
 //! Pushes and rollbacks: begun, decided on and stopped for faces. They are carried through beside the loop.
 
-use kubernetes::cluster::Target;
-use kubernetes::push::{Options, Wish};
+use kubernetes::cluster::ClusterTarget;
+use kubernetes::push::{PushOptions, Wish};
 use session_api::command::{Answer, Command, Goal, Then};
-use session_api::push::{Act, Push, Stage};
+use session_api::push::{PushAct, PushView, Stage};
 use tokio::sync::{oneshot, watch};
 
 use super::Actor;
-use crate::caller;
+use crate::actor::pushing::{self, Consent, Order, Wanted, Wires};
+use crate::actor::tools::{Loaded, Tools};
+use crate::api::caller;
 use crate::event::{Event, News};
-use crate::pushing::{self, Consent, Order, Wanted, Wires};
-use crate::tools::{Loaded, Tools};
 
 /// The ends of the wires to a push.
 pub(super) struct Handle {
@@ -24,14 +24,14 @@ impl Actor {
     /// Begins a push or rollback. Who asked hears of it once it is prepared.
     pub(super) fn push(&mut self, command: Command, reply: oneshot::Sender<Result<u64, Answer>>) {
         let act = match &command {
-            Command::Rollback { to, .. } => Act::Rollback { to: *to },
-            _ => Act::Push,
+            Command::Rollback { to, .. } => PushAct::Rollback { to: *to },
+            _ => PushAct::Push,
         };
         let begun = match self.tools.loaded() {
             Some(loaded) => self.state.begin_push(self.begun.elapsed(), act).map(|push| (push, loaded)),
             None => Err("the file was not read yet".to_owned()),
         };
-        let (Push { push: number, .. }, loaded) = match begun {
+        let (PushView { push: number, .. }, loaded) = match begun {
             Ok(begun) => begun,
             Err(why) => return drop(reply.send(Err(caller::refused(why)))),
         };
@@ -99,7 +99,7 @@ async fn order(tools: &Tools, number: u64, command: Command, loaded: Loaded) -> 
     let Goal { context, namespace } = goal.or(&tools.options.goal);
     let (what, place) = (((*app).clone(), source, settings), tools.options.home.push_place(&tools.place));
     let host = tools.program.path();
-    let mut options = Options::new(&tools.options.file, what, Target { context, namespace }, place, host);
+    let mut options = PushOptions::new(&tools.options.file, what, ClusterTarget { context, namespace }, place, host);
     if let Wanted::Push { services, with_dependents } = &act {
         (options.services, options.with_dependents) = (services.clone(), *with_dependents);
     }

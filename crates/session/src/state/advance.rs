@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use app::App;
 use session_api::Report;
-use session_api::snapshot::Outcome;
+use session_api::snapshot::EditOutcome;
 
 use super::service::{Build, Host};
 use super::wiring::Wiring;
@@ -117,14 +117,14 @@ impl State {
 
     /// Placed values that this edit moves to a service: another has them now and will not have them any more.
     fn brings(&self, wanted: &App, service: &app::Service) -> Vec<Bring> {
-        let has = |app: &App, name: &str, state: &app::Placed| {
+        let has = |app: &App, name: &str, state: &app::PlacedStatic| {
             let placed = app.service(name).map(|service| service.placed.as_slice()).unwrap_or_default();
             placed.iter().any(|placed| placed.is_state && placed.name == state.name && placed.ty == state.ty)
         };
         let own = self.services.get(&service.name).and_then(|known| known.live.as_ref());
         let states = service.placed.iter().filter(|placed| placed.is_state);
         let states = states.filter(|state| own.is_none_or(|live| !has(&live.app, &service.name, state)));
-        let from = |state: &app::Placed| {
+        let from = |state: &app::PlacedStatic| {
             let (name, known) = self.services.iter().find(|(name, known)| {
                 let serves_it = known.live.as_ref().is_some_and(|live| has(&live.app, name, state));
                 *name != &service.name && serves_it && !has(wanted, name, state)
@@ -246,7 +246,7 @@ impl State {
             if told == Some(&service.places) {
                 continue;
             }
-            let shift = |shift: &app::Shift| protocol::Shift { was: shift.was, now: shift.now };
+            let shift = |shift: &app::CodeShift| protocol::Shift { was: shift.was, now: shift.now };
             let files = wanted.moved(&live.built, &service.name).into_iter();
             let files = files.map(|(file, shifts)| (file.display().to_string(), shifts.iter().map(shift).collect()));
             let moved = protocol::Moved { library: live.library.clone(), files: files.collect() };
@@ -340,8 +340,8 @@ impl State {
         if let Report::Live { edit, services, ms, .. } = &report {
             keep(&mut self.totals, ms.total);
             if let Some(line) = self.edits.iter_mut().rev().find(|line| line.edit == *edit) {
-                if line.outcome == Outcome::Open {
-                    line.outcome = Outcome::Live;
+                if line.outcome == EditOutcome::Open {
+                    line.outcome = EditOutcome::Live;
                 }
                 line.ms = Some(*ms);
                 for edited in &mut line.services {

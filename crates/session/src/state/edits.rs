@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use app::{App, Change, Diagnostic, Severity};
 use session_api::Report;
-use session_api::snapshot::{EditLine, EditedService, Outcome};
+use session_api::snapshot::{EditLine, EditOutcome, EditedService};
 
 use super::service::{Build, Kept};
 use super::wiring::with_outside;
 use super::{Gate, State, keep, millis};
-use crate::edit::Taking;
 use crate::effect::{Effect, Wanted};
 use crate::environment::Environments;
 use crate::event::{Artifact, Edit};
+use crate::state::edit::Taking;
 
 impl State {
     pub(super) fn saved(&mut self, now: Duration, settled: Duration, files: &BTreeSet<PathBuf>) -> Vec<Effect> {
@@ -61,7 +61,7 @@ impl State {
     fn unreadable(&mut self, now: Duration, edit: Edit, diagnostics: Vec<Diagnostic>) -> Vec<Effect> {
         let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
         self.trouble.insert(None, diagnostics.clone());
-        let outcome = Outcome::Broken { errors };
+        let outcome = EditOutcome::Broken { errors };
         keep(
             &mut self.edits,
             EditLine {
@@ -102,7 +102,7 @@ impl State {
         self.taking = std::mem::take(&mut self.saved);
         if open.is_empty() && removed.is_empty() && !flow {
             self.routed = self.routed.as_ref().map(|_| app);
-            self.note_edit(now, Outcome::Unchanged, false);
+            self.note_edit(now, EditOutcome::Unchanged, false);
             effects.push(Effect::Report(Report::Unchanged { edit, ms: self.taking.since_save(now) }));
             return effects;
         }
@@ -110,7 +110,7 @@ impl State {
         let structural = self.routed.as_ref().is_none_or(|routed| shape(routed) != shape(&app));
         self.gate = Gate { structural, ..Gate::default() };
         self.taking.loaded(now, open, removed, flow);
-        self.note_edit(now, Outcome::Open, flow);
+        self.note_edit(now, EditOutcome::Open, flow);
         if self.recipe.is_none() {
             // The first attempt failed, or this is its end before it came to one.
             effects.push(Effect::Prepare { edit, app: Wanted(app) });
@@ -125,7 +125,7 @@ impl State {
             return Vec::new();
         }
         let edit = self.taking.edit;
-        self.outcome(edit, Outcome::Superseded);
+        self.outcome(edit, EditOutcome::Superseded);
         vec![Effect::Report(Report::Superseded { edit, by })]
     }
 
@@ -193,7 +193,7 @@ impl State {
         }
         let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
         self.trouble.insert(None, diagnostics.clone());
-        self.outcome(edit, Outcome::Broken { errors });
+        self.outcome(edit, EditOutcome::Broken { errors });
         self.taking.give_up_all();
         if let Some(routed) = self.routed.clone() {
             self.wanted = Some(routed.clone());
@@ -263,7 +263,7 @@ impl State {
             self.taking.give_up_all();
         }
         let errors = self.errors();
-        self.outcome(edit, Outcome::Broken { errors });
+        self.outcome(edit, EditOutcome::Broken { errors });
         diagnostics.retain(|diagnostic| self.taking.is_news(diagnostic));
         let mut effects = self.tell_broken(edit, diagnostics);
         effects.extend(self.end_of_a_broken_start());
@@ -289,7 +289,7 @@ impl State {
     }
 
     /// Writes the edit that is on its way into the list of edits.
-    fn note_edit(&mut self, now: Duration, outcome: Outcome, flow: bool) {
+    fn note_edit(&mut self, now: Duration, outcome: EditOutcome, flow: bool) {
         let services = self.taking.reasons().map(|(name, reason)| EditedService {
             name: name.clone(),
             reason: reason.clone(),
@@ -308,7 +308,7 @@ impl State {
     }
 
     /// What became of an edit.
-    pub(super) fn outcome(&mut self, edit: Edit, outcome: Outcome) {
+    pub(super) fn outcome(&mut self, edit: Edit, outcome: EditOutcome) {
         if let Some(line) = self.edits.iter_mut().rev().find(|line| line.edit == edit) {
             line.outcome = outcome;
         }

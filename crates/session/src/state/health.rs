@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use app::{Diagnostic, Place};
+use app::{Diagnostic, SourcePlace};
 use local_cluster::Doer;
 use protocol::Config;
-use session_api::snapshot::Outcome;
+use session_api::snapshot::EditOutcome;
 use session_api::{Fate, Report};
 
 use super::State;
@@ -217,7 +217,7 @@ impl State {
             known.bring.clear();
         }
         self.taking.give_up(service);
-        self.outcome(edit, Outcome::RolledBack { why: why.clone() });
+        self.outcome(edit, EditOutcome::RolledBack { why: why.clone() });
         if self.ready {
             return vec![Effect::Report(Report::RolledBack { edit, service: service.to_owned(), why })];
         }
@@ -229,7 +229,7 @@ impl State {
         // Nothing served before: what is wrong is told like any other finding, and waits to be mended.
         let app = self.wanted.as_ref();
         let place = app.and_then(|app| app.service(service)).map(|service| service.place.clone());
-        let place = place.unwrap_or_else(|| Place::start_of(std::path::Path::new("")));
+        let place = place.unwrap_or_else(|| SourcePlace::start_of(std::path::Path::new("")));
         let mut finding = Diagnostic::error(format!("{service} does not start: {why}"), place);
         finding.service = Some(service.to_owned());
         self.trouble.insert(Some(service.to_owned()), vec![finding.clone()]);

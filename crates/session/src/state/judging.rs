@@ -11,7 +11,7 @@ use session_api::{Report, Taken};
 use super::State;
 use crate::effect::{Effect, Judge, Libraries};
 use crate::event::Edit;
-use crate::subject::subject;
+use crate::recording::subject::subject;
 
 /// What is known of the last question.
 #[derive(Debug, Default)]
@@ -127,12 +127,12 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use recordings::replay::{Feed, Replay};
+    use recordings::replay::{InputSource, Replay};
 
     use super::*;
     use crate::event::Event;
     use crate::state::tests::{CHAIN, World};
-    use session_api::verdict::Findings;
+    use session_api::verdict::FunctionVerdict;
 
     fn edited() -> World {
         let mut world = World::serving(CHAIN);
@@ -150,7 +150,7 @@ mod tests {
 
     fn verdict(differ: u64) -> Verdict {
         let changed = (0..differ).map(|at| session_api::verdict::Changed { at, ..Default::default() }).collect();
-        let findings = Findings { recorded: 9, same: 9 - differ, differ, changed, ..Findings::default() };
+        let findings = FunctionVerdict { recorded: 9, same: 9 - differ, differ, changed, ..FunctionVerdict::default() };
         Verdict { service: "map".into(), findings, ..Verdict::default() }
     }
 
@@ -169,7 +169,7 @@ mod tests {
         assert_ne!(map.was.as_ref(), Some(&map.now));
         assert_eq!(
             (&map.feeds[..], map.replay, map.placed),
-            (&[Feed::Service("get".into())][..], Replay::Computing, false)
+            (&[InputSource::Service("get".into())][..], Replay::Computing, false)
         );
         assert_eq!(judge.libraries.len(), 3);
         world.happens(Event::Judged { edit: 1, verdicts: Ok(vec![verdict(2)]) });

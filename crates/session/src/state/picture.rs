@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use app::{Flow, Severity};
-use session_api::snapshot::{self, Condition, Edge, Field, Phase, Placed, Shape, Snapshot, Totals};
+use session_api::snapshot::{self, Condition, FlowEdge, Phase, PlacedState, Snapshot, StateField, Totals, TypeShape};
 
 use super::service::{Build, Host};
 use super::{Service, State, millis};
-use crate::rank;
+use crate::telemetry::rank;
 
 impl State {
     /// What there is to see at this moment. What is measured is added by whoever measures.
@@ -100,20 +100,20 @@ impl State {
         all
     }
 
-    fn service(&self, service: &app::Service) -> snapshot::Service {
+    fn service(&self, service: &app::Service) -> snapshot::ServiceView {
         let key = self.key(service);
         let nobody = Service::default();
         let known = self.services.get(&service.name).unwrap_or(&nobody);
         let live = known.live.as_ref();
         let placed = service.placed.iter().filter(|placed| placed.is_state).map(|placed| {
             let fate = live.and_then(|live| live.states.get(&placed.name)).cloned();
-            (placed.name.clone(), Placed { ty: placed.ty.clone(), fate })
+            (placed.name.clone(), PlacedState { ty: placed.ty.clone(), fate })
         });
         let first = |service: &str| {
             let found = self.trouble.get(&Some(service.to_owned())).and_then(|found| found.first());
             found.map(|diagnostic| diagnostic.message.clone())
         };
-        snapshot::Service {
+        snapshot::ServiceView {
             name: service.name.clone(),
             state: condition(known, &key),
             version: live.map(|live| live.version.clone()),
@@ -122,7 +122,7 @@ impl State {
             inputs: service
                 .inputs
                 .iter()
-                .map(|input| Field { name: input.name.clone(), ty: input.ty.clone() })
+                .map(|input| StateField { name: input.name.clone(), ty: input.ty.clone() })
                 .collect(),
             output: service.output.written.clone(),
             placed: placed.collect(),
@@ -154,25 +154,25 @@ fn condition(known: &Service, key: &str) -> Condition {
     }
 }
 
-fn edges(app: &app::App) -> Vec<Edge> {
+fn edges(app: &app::App) -> Vec<FlowEdge> {
     let mut edges = Vec::new();
     if let Some(flow) = &app.flow {
         feed(app, flow, &mut edges);
     }
     for service in &app.services {
         let calls = service.calls.iter();
-        edges.extend(calls.map(|called| Edge { from: called.clone(), to: service.name.clone(), input: None }));
+        edges.extend(calls.map(|called| FlowEdge { from: called.clone(), to: service.name.clone(), input: None }));
     }
     edges
 }
 
-fn feed(app: &app::App, flow: &Flow, edges: &mut Vec<Edge>) {
+fn feed(app: &app::App, flow: &Flow, edges: &mut Vec<FlowEdge>) {
     let Flow::Call { service, inputs } = flow else { return };
     let names = app.service(service).map(|service| service.inputs.as_slice()).unwrap_or_default();
     for (at, input) in inputs.iter().enumerate() {
         if let Flow::Call { service: from, .. } = input {
             let name = names.get(at).map(|input| input.name.clone());
-            let edge = Edge { from: from.clone(), to: service.clone(), input: name };
+            let edge = FlowEdge { from: from.clone(), to: service.clone(), input: name };
             if !edges.contains(&edge) {
                 edges.push(edge);
             }
@@ -182,13 +182,15 @@ fn feed(app: &app::App, flow: &Flow, edges: &mut Vec<Edge>) {
 }
 
 /// What the user's types look like.
-pub(super) fn types(app: &app::App) -> BTreeMap<String, Shape> {
+pub(super) fn types(app: &app::App) -> BTreeMap<String, TypeShape> {
     app.types().into_iter().map(|(name, shape)| (name, shape_of(shape))).collect()
 }
 
-fn shape_of(shape: app::Shape) -> Shape {
+fn shape_of(shape: app::Shape) -> TypeShape {
     match shape {
-        app::Shape::Struct(fields) => Shape::Struct(fields.into_iter().map(|(name, ty)| Field { name, ty }).collect()),
-        app::Shape::Enum(names) => Shape::Enum(names),
+        app::Shape::Struct(fields) => {
+            TypeShape::Struct(fields.into_iter().map(|(name, ty)| StateField { name, ty }).collect())
+        }
+        app::Shape::Enum(names) => TypeShape::Enum(names),
     }
 }

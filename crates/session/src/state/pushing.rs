@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use app::Severity;
-use kubernetes::push::Event as Progress;
+use kubernetes::push::PushEvent as Progress;
 use session_api::Report;
-use session_api::push::{Act, Push, Roll, RollState, Stage, Target};
+use session_api::push::{PushAct, PushTarget, PushView, Roll, RollState, Stage};
 
 use super::{State, keep, millis};
 use crate::effect::Effect;
@@ -13,7 +13,7 @@ use crate::event::News;
 
 impl State {
     /// Begins a push or rollback, or says in words why not.
-    pub(crate) fn begin_push(&mut self, now: Duration, act: Act) -> Result<Push, String> {
+    pub(crate) fn begin_push(&mut self, now: Duration, act: PushAct) -> Result<PushView, String> {
         if self.closing {
             return Err("the session ends".to_owned());
         }
@@ -22,7 +22,7 @@ impl State {
         }
         // What is pushed is what the file says, not what it said before it was broken.
         let is_broken = self.trouble.values().flatten().any(|finding| finding.severity == Severity::Error);
-        if act == Act::Push && (is_broken || self.wanted.is_none()) {
+        if act == PushAct::Push && (is_broken || self.wanted.is_none()) {
             return Err("the file does not build: mend it first".to_owned());
         }
         let number = self.pushes.back().map_or(1, |last| last.push + 1);
@@ -30,19 +30,19 @@ impl State {
             asked.stage = Stage::Declined { why: format!("{} {number} came after it", act.word()) };
             asked.ended_ms = Some(millis(now));
         }
-        let push = Push { push: number, act, edit: self.edit, at_ms: millis(now), ..Push::default() };
+        let push = PushView { push: number, act, edit: self.edit, at_ms: millis(now), ..PushView::default() };
         keep(&mut self.pushes, push.clone());
         Ok(push)
     }
 
     /// A push or rollback by its number.
-    pub(crate) fn push(&self, number: u64) -> Option<&Push> {
+    pub(crate) fn push(&self, number: u64) -> Option<&PushView> {
         self.pushes.iter().rev().find(|push| push.push == number)
     }
 
     /// Somebody said yes to the push that asks, or no: whether it is one that asks.
     pub(crate) fn decide_push(&mut self, number: u64, yes: bool) -> bool {
-        let asking = |push: &&mut Push| push.push == number && push.stage == Stage::Asking;
+        let asking = |push: &&mut PushView| push.push == number && push.stage == Stage::Asking;
         let Some(push) = self.pushes.iter_mut().rev().find(asking) else { return false };
         // From now on no other may begin; one that is declined tells so itself.
         if yes {
@@ -83,7 +83,7 @@ impl State {
         let Some(push) = self.pushes.iter_mut().rev().find(|push| push.push == number) else { return Vec::new() };
         let (service, state) = match progress {
             Progress::Connected { context, namespace, server, cluster } => {
-                push.target = Some(Target { context, namespace, server, cluster });
+                push.target = Some(PushTarget { context, namespace, server, cluster });
                 return Vec::new();
             }
             Progress::Waiting { holder } => {

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use app::{Place, Severity, Sources};
+use app::{Severity, SourcePlace, Sources};
 use protocol::Peer;
 use session_api::Fate;
 
@@ -218,7 +218,7 @@ pub(super) fn artifact(version: &str, file: &str) -> Box<Artifact> {
 }
 
 fn finding(message: &str) -> Diagnostic {
-    let place = Place { file: Path::new("chain.rs").to_owned(), line: 1, column: 1, end_line: 1, end_column: 2 };
+    let place = SourcePlace { file: Path::new("chain.rs").to_owned(), line: 1, column: 1, end_line: 1, end_column: 2 };
     Diagnostic::error(message, place)
 }
 

@@ -16,14 +16,14 @@ const LATEST: Duration = Duration::from_secs(2);
 
 /// A host to ask.
 #[derive(Clone, Debug)]
-pub struct Host {
+pub struct HostAddress {
     /// The service it runs, by its Rust name.
     pub service: Arc<str>,
     /// `host:port` it can be reached at from here.
     pub address: String,
     /// The session's secret.
     pub token: String,
-    /// What is said as `Host`, where the address is that of something in between.
+    /// What is said as `HostAddress`, where the address is that of something in between.
     pub host_header: Option<String>,
 }
 
@@ -37,7 +37,7 @@ pub(super) trait Door {
     type Told;
 
     /// What an answer tells, and the query that asks for what comes after it.
-    fn read(host: &Host, headers: &HeaderMap, body: Bytes) -> Result<(Self::Told, String), FollowError>;
+    fn read(host: &HostAddress, headers: &HeaderMap, body: Bytes) -> Result<(Self::Told, String), FollowError>;
 
     /// Whether somebody should know.
     fn is_news(_: &Self::Told) -> bool {
@@ -62,7 +62,7 @@ pub(super) enum FollowError {
 /// again; one that was started anew tells from its beginning. While the receiver is slow nothing is asked: the host
 /// keeps what it can, and counts what it cannot. `hear` is told why it does not answer, or none once it did.
 pub(super) async fn follow<D: Door>(
-    host: Host,
+    host: HostAddress,
     sender: Sender<D::Told>,
     mut hear: impl FnMut(Option<&FollowError>) + Send,
 ) -> Result<(), reqwest::Error> {
@@ -96,7 +96,11 @@ pub(super) async fn follow<D: Door>(
     }
 }
 
-async fn ask<D: Door>(client: &reqwest::Client, host: &Host, query: &str) -> Result<(D::Told, String), FollowError> {
+async fn ask<D: Door>(
+    client: &reqwest::Client,
+    host: &HostAddress,
+    query: &str,
+) -> Result<(D::Told, String), FollowError> {
     let mut question =
         client.get(format!("http://{}/_dyninka/{}?{query}", host.address, D::NAME)).bearer_auth(&host.token);
     if let Some(name) = &host.host_header {

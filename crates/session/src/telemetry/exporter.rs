@@ -12,7 +12,7 @@ use reqwest::{Response, StatusCode};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::settings::Settings;
+use super::settings::ExportSettings;
 
 /// Batches on their way: a collector that is away for seconds loses nothing.
 const MOST_QUEUED: usize = 512;
@@ -73,7 +73,7 @@ enum Sent {
 
 impl Exporter {
     /// Begins to send. Inside a Tokio runtime.
-    pub fn start(settings: Settings) -> Result<Self, reqwest::Error> {
+    pub fn start(settings: ExportSettings) -> Result<Self, reqwest::Error> {
         // The same proxies as clusters and registries are reached by.
         let proxies = Proxies::read(|name| std::env::var(name).ok());
         let through = reqwest::Proxy::custom(move |url| {

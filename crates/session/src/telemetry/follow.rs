@@ -8,7 +8,7 @@ use protocol::{Batch, header, otlp};
 use reqwest::header::HeaderMap;
 use tokio::sync::mpsc::Sender;
 
-use super::door::{self, Door, FollowError, Host, WITHIN, text};
+use super::door::{self, Door, FollowError, HostAddress, WITHIN, text};
 
 /// What a host told.
 #[derive(Clone, Debug)]
@@ -22,13 +22,13 @@ pub struct Followed {
 }
 
 /// Asks a host what it measures and sends that on, until nobody listens. A host that is away is asked again and again.
-pub async fn follow(host: Host, sender: Sender<Followed>) -> Result<(), reqwest::Error> {
+pub async fn follow(host: HostAddress, sender: Sender<Followed>) -> Result<(), reqwest::Error> {
     door::follow::<Hops>(host, sender, |_| {}).await
 }
 
 /// The same; `hear` is told why the host does not answer, or none once it did.
 pub(super) async fn follow_telling(
-    host: Host,
+    host: HostAddress,
     sender: Sender<Followed>,
     mut hear: impl FnMut(Option<String>) + Send,
 ) -> Result<(), reqwest::Error> {
@@ -42,7 +42,7 @@ impl Door for Hops {
     const WITHIN: Duration = WITHIN;
     type Told = Followed;
 
-    fn read(host: &Host, headers: &HeaderMap, body: Bytes) -> Result<(Followed, String), FollowError> {
+    fn read(host: &HostAddress, headers: &HeaderMap, body: Bytes) -> Result<(Followed, String), FollowError> {
         let number = |name| text(headers, name)?.parse().map_err(|_| FollowError::Header(name));
         let cursor = text(headers, header::CURSOR)?;
         let otlp = Vec::from(body);
@@ -93,7 +93,7 @@ mod tests {
     async fn a_host_is_asked_from_where_it_ended_and_again_when_it_was_away() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (sender, mut receiver) = mpsc::channel(4);
-        let host = Host {
+        let host = HostAddress {
             service: "map".into(),
             address: listener.local_addr().unwrap().to_string(),
             token: "secret".to_owned(),

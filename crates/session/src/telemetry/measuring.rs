@@ -8,10 +8,10 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
-use super::door::Host;
+use super::door::HostAddress;
 use super::follow::{Followed, follow_telling};
 use super::gather::Gather;
-use crate::measurer::{Measured, measure};
+use crate::telemetry::measurer::{Measured, measure};
 
 /// Batches on their way to be folded.
 const BATCHES: usize = 64;
@@ -52,7 +52,7 @@ impl Measuring {
 
     /// Follows a host under a name that is its alone, from what it kept of the time before. One that is followed
     /// already goes on being followed as it is.
-    pub fn follow(&mut self, name: &str, host: Host) {
+    pub fn follow(&mut self, name: &str, host: HostAddress) {
         if self.following.contains_key(name) {
             return;
         }
@@ -82,7 +82,7 @@ impl Measuring {
 /// Follows one host until nobody wants that any more.
 async fn one(
     name: String,
-    host: Host,
+    host: HostAddress,
     news: Sender<News>,
     standings: watch::Sender<Standings>,
     stop: oneshot::Receiver<()>,

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use protocol::record::Line;
+use protocol::record::RecordLine;
 use protocol::{Cursor, header};
 use reqwest::header::HeaderMap;
 use tokio::sync::mpsc::Sender;
 
-use super::door::{self, Door, FollowError, Host, WITHIN, text};
+use super::door::{self, Door, FollowError, HostAddress, WITHIN, text};
 
 /// What a host recorded.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,7 +18,7 @@ pub struct Recorded {
     /// Of the host's life: it counts its calls anew in the next.
     pub epoch: u64,
     /// What it recorded since it was asked before.
-    pub lines: Vec<Line>,
+    pub lines: Vec<RecordLine>,
     /// How much of it was lost on its way here.
     pub dropped: u64,
     /// Lines that do not read: the host is of another version of `dyn`.
@@ -26,7 +26,7 @@ pub struct Recorded {
 }
 
 /// Asks a host what it records and sends that on, until nobody listens. A host that is away is asked again and again.
-pub async fn follow_records(host: Host, sender: Sender<Recorded>) -> Result<(), reqwest::Error> {
+pub async fn follow_records(host: HostAddress, sender: Sender<Recorded>) -> Result<(), reqwest::Error> {
     door::follow::<Records>(host, sender, |_| {}).await
 }
 
@@ -38,7 +38,7 @@ impl Door for Records {
     const WITHIN: Duration = WITHIN.saturating_mul(2);
     type Told = Recorded;
 
-    fn read(host: &Host, headers: &HeaderMap, body: Bytes) -> Result<(Recorded, String), FollowError> {
+    fn read(host: &HostAddress, headers: &HeaderMap, body: Bytes) -> Result<(Recorded, String), FollowError> {
         let cursor = text(headers, header::CURSOR)?;
         let epoch = cursor.parse::<Cursor>().map_err(|_| FollowError::Header(header::CURSOR))?.epoch;
         let dropped = text(headers, header::DROPPED)?.parse().map_err(|_| FollowError::Header(header::DROPPED))?;
@@ -87,7 +87,7 @@ mod tests {
     async fn records_are_read_from_where_they_ended_and_what_does_not_read_is_counted() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (sender, mut receiver) = mpsc::channel(4);
-        let host = Host {
+        let host = HostAddress {
             service: "map".into(),
             address: listener.local_addr().unwrap().to_string(),
             token: "secret".to_owned(),

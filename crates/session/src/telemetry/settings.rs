@@ -14,7 +14,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where and how to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub struct ExportSettings {
     /// The collector's address for traces.
     pub endpoint: Url,
     /// Headers of every request: keys of a vendor, mostly.
@@ -28,7 +28,7 @@ pub struct Settings {
 /// A variable that cannot be followed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{variable} is {value:?}: {why}")]
-pub struct SettingsError {
+pub struct ExportSettingsError {
     /// Its name.
     pub variable: String,
     /// Its value; the names only, where it carries secrets.
@@ -37,9 +37,9 @@ pub struct SettingsError {
     pub why: String,
 }
 
-impl Settings {
+impl ExportSettings {
     /// Reads the environment. None where it names no collector, or wants none.
-    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, SettingsError> {
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, ExportSettingsError> {
         // Empty is unset, by the specification.
         let variable = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
         let is_off = variable("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"))
@@ -67,7 +67,7 @@ impl Settings {
     }
 }
 
-fn endpoint(name: String, value: String) -> Result<Url, SettingsError> {
+fn endpoint(name: String, value: String) -> Result<Url, ExportSettingsError> {
     let mut url: Url = match value.trim().parse() {
         Ok(url) => url,
         Err(error) => return Err(wrong(name, value, &format!("this is no address: {error}"))),
@@ -91,7 +91,7 @@ fn endpoint(name: String, value: String) -> Result<Url, SettingsError> {
 }
 
 /// `name=value,name=value`, values percent-encoded as in W3C Baggage.
-fn headers(variable: String, text: &str) -> Result<HeaderMap, SettingsError> {
+fn headers(variable: String, text: &str) -> Result<HeaderMap, ExportSettingsError> {
     let names = || {
         let names = text.split(',').map(|pair| pair.split('=').next().unwrap_or_default().trim());
         names.collect::<Vec<_>>().join(",")
@@ -124,8 +124,8 @@ fn decoded(text: &str) -> Option<Vec<u8>> {
     Some(decoded)
 }
 
-fn wrong(variable: String, value: String, why: &str) -> SettingsError {
-    SettingsError { variable, value, why: why.to_owned() }
+fn wrong(variable: String, value: String, why: &str) -> ExportSettingsError {
+    ExportSettingsError { variable, value, why: why.to_owned() }
 }
 
 #[cfg(test)]
@@ -133,8 +133,10 @@ fn wrong(variable: String, value: String, why: &str) -> SettingsError {
 mod tests {
     use super::*;
 
-    fn read(pairs: &[(&str, &str)]) -> Result<Option<Settings>, SettingsError> {
-        Settings::read(|name| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+    fn read(pairs: &[(&str, &str)]) -> Result<Option<ExportSettings>, ExportSettingsError> {
+        ExportSettings::read(|name| {
+            pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        })
     }
 
     const BASE: (&str, &str) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318");

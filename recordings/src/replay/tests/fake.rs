@@ -7,10 +7,10 @@ use std::task::{Context, Poll, Waker};
 
 use serde_json::Value;
 
-use crate::replay::{Job, Prepared, Ran, Runner, Slot};
-use crate::{Body, Called, Outcome, Placed};
+use crate::replay::{Job, Prepared, ReplayedRun, Runner, Slot};
+use crate::{Body, Outcome, PlacedValue, RecordedCall};
 
-type Function = Box<dyn FnMut(&mut i64, &[Value], &[Called]) -> Outcome + Send>;
+type Function = Box<dyn FnMut(&mut i64, &[Value], &[RecordedCall]) -> Outcome + Send>;
 
 /// Functions by version, and a number of state by slot.
 #[derive(Default)]
@@ -46,7 +46,7 @@ impl Fake {
 
     /// A function that passes on what its calls came to.
     pub(super) fn with_calls(&mut self, version: &str, function: impl Fn(&[Outcome]) -> Outcome + Send + 'static) {
-        let function = move |_: &mut i64, _: &[Value], calls: &[Called]| {
+        let function = move |_: &mut i64, _: &[Value], calls: &[RecordedCall]| {
             function(&calls.iter().map(|called| called.end.clone()).collect::<Vec<_>>())
         };
         self.functions.insert(version.to_owned(), Box::new(function));
@@ -64,7 +64,7 @@ impl Fake {
 impl Runner for Fake {
     type Error = &'static str;
 
-    async fn prepare(&mut self, slot: &Slot, states: &[Placed]) -> Result<Prepared, Self::Error> {
+    async fn prepare(&mut self, slot: &Slot, states: &[PlacedValue]) -> Result<Prepared, Self::Error> {
         if self.broken {
             return Err("broken");
         }
@@ -75,7 +75,7 @@ impl Runner for Fake {
         Ok(Prepared { reset, stopped: None })
     }
 
-    async fn run(&mut self, job: Job<'_>) -> Result<Ran, Self::Error> {
+    async fn run(&mut self, job: Job<'_>) -> Result<ReplayedRun, Self::Error> {
         let version = &job.slot.version;
         *self.runs.entry(version.clone()).or_default() += 1;
         let state = self.states.get_mut(job.slot).expect("a slot that was prepared");
@@ -84,7 +84,7 @@ impl Runner for Fake {
         let inputs: Vec<Value> = inputs.collect();
         let function = self.functions.get_mut(version).unwrap_or_else(|| panic!("no code of {version}"));
         let end = function(state, &inputs, job.stand_ins);
-        Ok(Ran { end, function_ns: self.nanos.get(version).copied().unwrap_or(500) })
+        Ok(ReplayedRun { end, function_ns: self.nanos.get(version).copied().unwrap_or(500) })
     }
 }
 

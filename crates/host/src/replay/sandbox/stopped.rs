@@ -106,7 +106,7 @@ fn block(context: &mut ucontext_t, &[how, set, old, ..]: &[u64; 6]) {
     answer(context, answered.map_or(-c_long::from(libc::EINVAL), |()| 0));
 }
 
-/// Writes the answer that says so: a line of JSON, as `protocol::replay::Answer` has it.
+/// Writes the answer that says so: a line of JSON, as `protocol::replay::ReplayAnswer` has it.
 fn tell(number: c_long, arguments: &[u64; 6]) {
     let mut line = Line { bytes: [0; LINE], end: 0 };
     let opening = "{\"stopped\":{\"deed\":\"";

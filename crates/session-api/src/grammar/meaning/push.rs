@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::Words;
 use crate::command::{Command, Goal, Then};
-use crate::grammar::Line;
+use crate::grammar::Meaning;
 use crate::grammar::mistake::Mistake;
 use crate::grammar::verb::Verb;
 
@@ -21,7 +21,7 @@ struct Said {
 }
 
 impl Words<'_, '_, '_> {
-    pub(super) fn push(&mut self, verb: &Verb) -> Result<Line, Mistake> {
+    pub(super) fn push(&mut self, verb: &Verb) -> Result<Meaning, Mistake> {
         let is_push = verb.name == "push";
         let most = if is_push { usize::MAX } else { 1 };
         let mut said = Said::default();
@@ -42,7 +42,7 @@ impl Words<'_, '_, '_> {
             self.flag(&flag, at, &mut said)?;
         }
         let Said { goal, services, with_dependents, to, undoes, then, stop } = said;
-        Ok(Line::Say(match () {
+        Ok(Meaning::Say(match () {
             () if stop => Command::StopPush,
             () if is_push => Command::Push { goal, services, with_dependents, then },
             () => Command::Rollback { goal, service: services.into_iter().next(), to, undoes, then },
@@ -69,7 +69,7 @@ impl Words<'_, '_, '_> {
     }
 
     /// The push that was asked about: the last one, where none is named.
-    pub(super) fn decide(&mut self, verb: &Verb) -> Result<Line, Mistake> {
+    pub(super) fn decide(&mut self, verb: &Verb) -> Result<Meaning, Mistake> {
         let here = self.reader.here();
         let push =
             match self.reader.tokens.is_empty() {
@@ -80,6 +80,6 @@ impl Words<'_, '_, '_> {
                     })?
                 }
             };
-        Ok(Line::Say(Command::Decide { push, yes: verb.name == "confirm" }))
+        Ok(Meaning::Say(Command::Decide { push, yes: verb.name == "confirm" }))
     }
 }

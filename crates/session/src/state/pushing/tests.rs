@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use kubernetes::push::Event as Progress;
+use kubernetes::push::PushEvent as Progress;
 use session_api::Report;
-use session_api::push::{Act, Push, Roll, RollState, Stage};
+use session_api::push::{PushAct, PushView, Roll, RollState, Stage};
 
 use crate::effect::Effect;
 use crate::event::{Event, News};
@@ -39,7 +39,7 @@ fn prepared(names: &[&str], next: Stage) -> News {
     let services =
         names.iter().map(|name| Roll { name: (*name).to_owned(), what: "changed".to_owned(), ..Roll::default() });
     News::Prepared {
-        act: Act::Push,
+        act: PushAct::Push,
         services: services.collect(),
         layers: 1,
         bytes: 2000,
@@ -49,22 +49,22 @@ fn prepared(names: &[&str], next: Stage) -> News {
     }
 }
 
-fn last(state: &State) -> Push {
+fn last(state: &State) -> PushView {
     state.picture(NOW).pushes.last().cloned().unwrap()
 }
 
 #[test]
 fn a_push_is_prepared_asked_about_carried_out_and_told() {
     let mut state = state();
-    assert_eq!(state.begin_push(NOW, Act::Push).unwrap().push, 1);
-    assert!(state.begin_push(NOW, Act::Push).is_err(), "one at a time");
+    assert_eq!(state.begin_push(NOW, PushAct::Push).unwrap().push, 1);
+    assert!(state.begin_push(NOW, PushAct::Push).is_err(), "one at a time");
     let built = Progress::Built { service: "map".to_owned(), version: String::new(), bytes: 1, ms: 7.0 };
     tell(&mut state, 1, News::Progress(built));
     assert!(matches!(&tell(&mut state, 1, prepared(&["map"], Stage::Asking))[..], [Report::Plan { .. }]));
     // What was known of a service while the plan was made stays with it.
     assert_eq!(last(&state).services[0].state, RollState::Built { ms: 7.0 });
     assert!(!state.decide_push(2, true) && state.decide_push(1, true) && !state.decide_push(1, true));
-    assert!(state.begin_push(NOW, Act::Push).is_err(), "what was said yes to goes on");
+    assert!(state.begin_push(NOW, PushAct::Push).is_err(), "what was said yes to goes on");
     let rolling = Progress::Rolling { service: "map".to_owned(), ready: 1, wanted: 2, old: 1, why: None };
     let told = tell(&mut state, 1, News::Progress(rolling));
     assert!(matches!(&told[..], [Report::Pushing { push: 1, state: RollState::Rolling { ready: 1, .. }, .. }]));
@@ -79,9 +79,9 @@ fn a_push_is_prepared_asked_about_carried_out_and_told() {
 #[test]
 fn one_that_nobody_answers_gives_way_and_one_that_fails_says_why() {
     let mut state = state();
-    state.begin_push(NOW, Act::Push).unwrap();
+    state.begin_push(NOW, PushAct::Push).unwrap();
     tell(&mut state, 1, prepared(&["get", "map"], Stage::Asking));
-    state.begin_push(NOW, Act::Rollback { to: None }).unwrap();
+    state.begin_push(NOW, PushAct::Rollback { to: None }).unwrap();
     assert!(matches!(state.push(1).unwrap().stage, Stage::Declined { .. }));
     tell(&mut state, 2, prepared(&["get", "map"], Stage::Underway));
     let failed = |service: &str| Progress::Failed {
@@ -103,7 +103,7 @@ fn one_that_nobody_answers_gives_way_and_one_that_fails_says_why() {
 #[test]
 fn a_broken_file_is_not_pushed_and_what_ran_before_can_be_put_back_all_the_same() {
     let mut state = state();
-    let wrong = app::Diagnostic::error("no".to_owned(), app::Place::start_of(std::path::Path::new("app.rs")));
+    let wrong = app::Diagnostic::error("no".to_owned(), app::SourcePlace::start_of(std::path::Path::new("app.rs")));
     state.update(NOW, Event::Saved { settled: Duration::ZERO, files: std::collections::BTreeSet::new() });
     state.update(
         NOW,
@@ -114,17 +114,17 @@ fn a_broken_file_is_not_pushed_and_what_ran_before_can_be_put_back_all_the_same(
             environments: Default::default(),
         },
     );
-    assert!(state.begin_push(NOW, Act::Push).unwrap_err().contains("mend it"));
-    assert_eq!(state.begin_push(NOW, Act::Rollback { to: None }).unwrap().push, 1);
+    assert!(state.begin_push(NOW, PushAct::Push).unwrap_err().contains("mend it"));
+    assert_eq!(state.begin_push(NOW, PushAct::Rollback { to: None }).unwrap().push, 1);
 }
 
 #[test]
 fn a_session_that_ends_tells_how_its_push_ended() {
     let mut state = state();
-    state.begin_push(NOW, Act::Push).unwrap();
+    state.begin_push(NOW, PushAct::Push).unwrap();
     tell(&mut state, 1, prepared(&["map"], Stage::Underway));
     state.update(NOW, Event::Interrupted);
-    assert!(state.begin_push(NOW, Act::Push).is_err());
+    assert!(state.begin_push(NOW, PushAct::Push).is_err());
     let told = tell(&mut state, 1, News::Ended(Stage::Stopped));
     assert!(matches!(&told[..], [Report::Pushed { push }] if push.stage == Stage::Stopped));
 }

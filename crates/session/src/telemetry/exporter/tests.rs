@@ -59,7 +59,7 @@ async fn collect(listener: &TcpListener, status: &str, message: &[u8]) -> (Strin
 async fn collector() -> (TcpListener, Exporter) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}/", listener.local_addr().unwrap());
-    let settings = Settings::read(|name| match name {
+    let settings = ExportSettings::read(|name| match name {
         "OTEL_EXPORTER_OTLP_ENDPOINT" => Some(endpoint.clone()),
         "OTEL_EXPORTER_OTLP_HEADERS" => Some("x-key=secret".to_owned()),
         _ => None,

@@ -6,17 +6,17 @@ use protocol::error_chain;
 use protocol::header;
 use reqwest::{Client, Response};
 use serde_json::{Map, Value};
-use session_api::command::{Answer, Call, Called, CalledHop, Feed, Spread, Timed};
+use session_api::command::{Answer, CallTree, Called, CalledHop, Feed, LatencySpread, Timed};
 use session_api::grammar;
 use session_api::snapshot::Snapshot;
 
-use crate::rank;
+use crate::telemetry::rank;
 
 /// More calls in one command are a load test, and for that there are better tools.
 const MOST_CALLS: u32 = 100_000;
 
 /// Calls once.
-pub(crate) async fn invoke(client: &Client, snapshot: &Snapshot, call: &Call) -> Answer {
+pub(crate) async fn invoke(client: &Client, snapshot: &Snapshot, call: &CallTree) -> Answer {
     match request(snapshot, call) {
         Ok(request) => match request.send(client).await {
             Ok(called) => Answer::Called(called),
@@ -27,7 +27,7 @@ pub(crate) async fn invoke(client: &Client, snapshot: &Snapshot, call: &Call) ->
 }
 
 /// Calls many times, one after the other.
-pub(crate) async fn time(client: &Client, snapshot: &Snapshot, call: &Call, count: u32) -> Answer {
+pub(crate) async fn time(client: &Client, snapshot: &Snapshot, call: &CallTree, count: u32) -> Answer {
     let request = match request(snapshot, call) {
         Ok(request) => request,
         Err(message) => return refused(message),
@@ -71,7 +71,7 @@ struct Request {
 }
 
 /// Values go in the body, where they may be large; what other services feed goes as a route.
-fn request(snapshot: &Snapshot, call: &Call) -> Result<Request, String> {
+fn request(snapshot: &Snapshot, call: &CallTree) -> Result<Request, String> {
     let service =
         snapshot.service(&call.service).ok_or_else(|| format!("{} is no service of this app", call.service))?;
     let url = service.url.clone().ok_or_else(|| format!("{} does not serve yet", call.service))?;
@@ -87,7 +87,7 @@ fn request(snapshot: &Snapshot, call: &Call) -> Result<Request, String> {
         }
     }
     let is_fed = body.len() < inputs.len();
-    let rest = Call { service: call.service.clone(), inputs: Some(rest) };
+    let rest = CallTree { service: call.service.clone(), inputs: Some(rest) };
     let route = is_fed.then(|| grammar::route(&rest, snapshot)).flatten();
     Ok(Request { url, body: Some(body), route })
 }
@@ -148,10 +148,10 @@ fn hops(versions: &str, timing: &str) -> Vec<CalledHop> {
     hops
 }
 
-fn spread(mut values: Vec<f64>) -> Spread {
+fn spread(mut values: Vec<f64>) -> LatencySpread {
     values.sort_by(f64::total_cmp);
     let rank = |share| rank::nearest(&values, share);
-    Spread { p50: rank(0.5), p90: rank(0.9), p99: rank(0.99), max: rank(1.0) }
+    LatencySpread { p50: rank(0.5), p90: rank(0.9), p99: rank(0.99), max: rank(1.0) }
 }
 
 pub(crate) fn refused(message: String) -> Answer {

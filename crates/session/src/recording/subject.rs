@@ -2,7 +2,7 @@
 
 use app::{App, Flow, Service};
 use recordings::Body;
-use recordings::replay::{Feed, Replay, Subject};
+use recordings::replay::{InputSource, Replay, Subject};
 
 /// A service of the app at its version `now`, beside the version `was`; without one, what was recorded stands for the code
 /// before.
@@ -17,7 +17,7 @@ pub fn subject(app: &App, service: &Service, was: Option<String>, now: String) -
 }
 
 /// What feeds a service's inputs, in order; nothing where it stands nowhere in the flow.
-fn feeds(app: &App, service: &str) -> Vec<Feed> {
+fn feeds(app: &App, service: &str) -> Vec<InputSource> {
     fn find<'a>(flow: &'a Flow, wanted: &str) -> Option<&'a [Flow]> {
         match flow {
             Flow::Literal(_) => None,
@@ -27,8 +27,8 @@ fn feeds(app: &App, service: &str) -> Vec<Feed> {
     }
     let inputs = app.flow.as_ref().and_then(|flow| find(flow, service)).unwrap_or_default();
     let feed = |input: &Flow| match input {
-        Flow::Literal(json) => Feed::Literal(Body::new(json.as_bytes())),
-        Flow::Call { service, .. } => Feed::Service(service.clone()),
+        Flow::Literal(json) => InputSource::Literal(Body::new(json.as_bytes())),
+        Flow::Call { service, .. } => InputSource::Service(service.clone()),
     };
     inputs.iter().map(feed).collect()
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use kubernetes::push::{self, Done, Listener, Options, PushError, Rollback, Wish};
-use session_api::push::{Act, Roll, Stage};
+use kubernetes::push::{self, PushDone, PushError, PushListener, PushOptions, Rollback, Wish};
+use session_api::push::{PushAct, Roll, Stage};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{oneshot, watch};
 
@@ -15,7 +15,7 @@ pub(crate) struct Order {
     /// Its number in this session.
     pub(crate) number: u64,
     pub(crate) act: Wanted,
-    pub(crate) options: Options,
+    pub(crate) options: PushOptions,
     /// Who goes on after the plan.
     pub(crate) consent: Consent,
 }
@@ -67,7 +67,7 @@ pub(crate) async fn run(order: Order, wires: Wires) {
     let (number, consent) = (order.number, order.consent);
     let tell = |news| drop(events.send(Event::Push { push: number, news: Box::new(news) }));
     let progress = events.clone();
-    let listener: Listener =
+    let listener: PushListener =
         Arc::new(move |step| drop(progress.send(Event::Push { push: number, news: Box::new(News::Progress(step)) })));
     let declined = |why: &str| News::Ended(Stage::Declined { why: why.to_owned() });
     let ready = tokio::select! {
@@ -112,12 +112,12 @@ pub(crate) async fn run(order: Order, wires: Wires) {
         Ready::Rollback(ready) => ready.carry_out(stop).await,
     };
     tell(News::Ended(match done {
-        Ok(Done { number, sent, ms, .. }) => Stage::Live { number, sent, ms },
+        Ok(PushDone { number, sent, ms, .. }) => Stage::Live { number, sent, ms },
         Err(error) => failed(&error),
     }));
 }
 
-async fn prepare(order: Order, listener: Listener) -> Result<Ready, PushError> {
+async fn prepare(order: Order, listener: PushListener) -> Result<Ready, PushError> {
     match order.act {
         Wanted::Push { .. } => Ok(Ready::Push(Box::new(push::Push::prepare(order.options, listener).await?))),
         Wanted::Rollback { wish, undoes } => {
@@ -146,7 +146,7 @@ impl Ready {
             Self::Push(push) => {
                 let (plan, missing) = (push.plan(), push.missing());
                 News::Prepared {
-                    act: Act::Push,
+                    act: PushAct::Push,
                     services: plan.services.into_iter().map(roll).collect(),
                     layers: missing.layers,
                     bytes: missing.bytes,
@@ -167,7 +167,7 @@ impl Ready {
                 };
                 let of = rollback.before().map_or(0, |record| record.number);
                 News::Prepared {
-                    act: Act::Rollback { to: Some(target.number) },
+                    act: PushAct::Rollback { to: Some(target.number) },
                     services: rollback.versions().into_iter().map(roll).collect(),
                     layers: 0,
                     bytes: 0,
@@ -183,7 +183,7 @@ impl Ready {
     }
 }
 
-fn roll(step: kubernetes::plan::Step) -> Roll {
+fn roll(step: kubernetes::plan::PlanStep) -> Roll {
     use kubernetes::plan::What;
     let what = step.what.to_string();
     let reasons = match step.what {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use app::{App, Diagnostic, Incremental, Missing, Sources};
 
-use crate::home::explain;
+use crate::store::home::explain;
 
 /// Reads `root` and every file it mentions, and parses them. Never fails: what cannot be read is a diagnostic.
 pub fn load(root: &Path) -> (App, Vec<Diagnostic>, Sources) {

@@ -6,11 +6,11 @@ use session_api::command::{Answer, Command};
 use session_api::snapshot::Snapshot;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::caller;
-use crate::control::Control;
-use crate::journal::Journal;
-use crate::recall::{self, Present};
-use crate::recorder::Recorder;
+use crate::actor::control::Control;
+use crate::api::caller;
+use crate::recording::recall::{self, Present};
+use crate::recording::recorder::Recorder;
+use crate::store::journal::Journal;
 
 /// Asked of the loop.
 #[derive(Debug)]
@@ -183,7 +183,7 @@ impl Desk {
     }
 }
 
-type Found<'s> = (&'s session_api::snapshot::Service, std::net::SocketAddr);
+type Found<'s> = (&'s session_api::snapshot::ServiceView, std::net::SocketAddr);
 
 /// The service and where it can be asked, or in words why not.
 fn found<'s>(snapshot: &'s Snapshot, service: &str) -> Result<Found<'s>, String> {

@@ -3,15 +3,15 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::home::{HomeError, Place};
-use crate::lock::Lock;
+use crate::store::home::{AppPlace, HomeError};
+use crate::store::lock::Lock;
 
 /// A session removes what it made within seconds; longer means that it hangs.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What was ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ended {
+pub struct StopReport {
     /// The pid of the session that ran.
     pub session: Option<u32>,
     /// Processes, containers and networks that an earlier one had left.
@@ -44,16 +44,16 @@ pub enum StopError {
 }
 
 /// Ends the session of an app, if one runs, and removes whatever is left of it or of a killed one.
-pub async fn stop(place: &Place) -> Result<Ended, StopError> {
+pub async fn stop(place: &AppPlace) -> Result<StopReport, StopError> {
     let session = Lock::holder(&place.folder);
     if let Some(pid) = session {
         end(pid, place).await?;
     }
     let removed = local_cluster::sweep(&place.id, &place.services()?).await?;
-    Ok(Ended { session, removed })
+    Ok(StopReport { session, removed })
 }
 
-async fn end(pid: u32, place: &Place) -> Result<(), StopError> {
+async fn end(pid: u32, place: &AppPlace) -> Result<(), StopError> {
     let process = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw).ok_or(StopError::Deaf { pid })?;
     rustix::process::kill_process(process, rustix::process::Signal::TERM)
         .map_err(|error| StopError::Signal { pid, source: error.into() })?;

@@ -1,12 +1,12 @@
 //! What a host tells, as it is recorded.
 
 use protocol::record::{self, Visit};
-use recordings::{Hop, Keyframe, Placed};
+use recordings::{Keyframe, PlacedValue, RecordedHop};
 
 /// A function's run; none where it did not come to that. `begun` is when the request began, as `Visit::begun`.
-pub(super) fn hop(visit: &Visit, parent: Option<String>, begun: u64) -> Option<Hop> {
+pub(super) fn hop(visit: &Visit, parent: Option<String>, begun: u64) -> Option<RecordedHop> {
     let run = visit.run.as_ref()?;
-    Some(Hop {
+    Some(RecordedHop {
         span: visit.span.clone(),
         parent,
         service: visit.service.clone(),
@@ -21,8 +21,8 @@ pub(super) fn hop(visit: &Visit, parent: Option<String>, begun: u64) -> Option<H
     })
 }
 
-pub(super) fn keyframe(frame: record::Keyframe, life: u32) -> Keyframe {
-    let placed = |(name, fingerprint, value)| Placed { name, fingerprint, value };
+pub(super) fn keyframe(frame: record::StateKeyframe, life: u32) -> Keyframe {
+    let placed = |(name, fingerprint, value)| PlacedValue { name, fingerprint, value };
     let states = frame.states.into_iter().map(placed).collect();
     Keyframe { service: frame.service, sequence: frame.sequence, life, states }
 }

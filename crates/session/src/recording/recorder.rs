@@ -11,14 +11,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::{Mutex, MutexGuard};
-use protocol::record::Line;
+use protocol::record::RecordLine;
 use recordings::replay::Known;
 use recordings::{Bounds, Header, Keyframe, Pattern, Redaction, Request, Ring, Writer};
 use session_api::snapshot;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::MissedTickBehavior;
 
-use crate::options::Recording;
+use crate::options::RecordingOptions;
 use crate::telemetry::Recorded;
 use assembly::Assembly;
 use lives::Lives;
@@ -36,7 +36,7 @@ pub(crate) struct Recorder {
     pub(crate) ignore: Vec<Pattern>,
     /// What does more than compute, as far as it was seen: it is not run again.
     pub(crate) known: Known,
-    options: Recording,
+    options: RecordingOptions,
     /// Where recordings are.
     folder: PathBuf,
     notice: Arc<dyn Fn(String) + Send + Sync>,
@@ -65,7 +65,7 @@ pub(crate) struct Material {
 impl Recorder {
     /// A recorder that blanks what the options say; `notice` tells the user what to know.
     pub(crate) fn new(
-        options: Recording,
+        options: RecordingOptions,
         folder: PathBuf,
         notice: impl Fn(String) + Send + Sync + 'static,
     ) -> Result<Self, recordings::PathError> {
@@ -104,7 +104,7 @@ impl Recorder {
         inner.unread += unread;
         for line in lines {
             match line {
-                Line::Visit(mut visit) => {
+                RecordLine::Visit(mut visit) => {
                     if let Some(run) = &mut visit.run {
                         run.sequence = inner.lives.number(&service, epoch, run.sequence);
                     }
@@ -112,7 +112,7 @@ impl Recorder {
                         self.keep_request(&mut inner, request);
                     }
                 }
-                Line::Keyframe(mut frame) => {
+                RecordLine::Keyframe(mut frame) => {
                     frame.sequence = inner.lives.number(&service, epoch, frame.sequence);
                     let life = inner.lives.of(&service, frame.sequence);
                     let mut frame = wire::keyframe(frame, life);
@@ -265,7 +265,7 @@ impl Recorder {
             ..Header::new(&app, u64::try_from(began).unwrap_or(u64::MAX))
         };
         let tell = self.notice.clone();
-        let notice = move |notice: recordings::Notice| tell(notice.to_string());
+        let notice = move |notice: recordings::RecordingNotice| tell(notice.to_string());
         let writer = Writer::create(&self.folder.join(&name), &header, bounds, notice);
         writer.map(|writer| (name, writer)).map_err(|error| error.to_string())
     }

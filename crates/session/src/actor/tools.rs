@@ -8,29 +8,29 @@ use std::time::Duration;
 
 use app::{App, Diagnostic, Incremental};
 use compiler::{BuildError, Builder};
-use kubernetes::history::Source;
-use local_cluster::{Backend, Begun, Doer, HeldPort, Plan, PortError, Program, Spec};
+use kubernetes::history::PushedSource;
+use local_cluster::{Backend, BackendPlan, Begun, Doer, HeldPort, PortError, Program, Spec};
 use parking_lot::Mutex;
 use protocol::Config;
 use session_api::Fate;
 
-use crate::control::Control;
+use crate::actor::control::Control;
+use crate::actor::front::{Port, hold};
+use crate::actor::install;
+use crate::actor::restart::Restart;
 use crate::effect;
 use crate::environment::{self, Environments};
 use crate::event::{Artifact, Edit, Event, Opened, Recipe, Seat};
-use crate::front::{Port, hold};
-use crate::home::Place;
-use crate::install;
-use crate::options::Options;
-use crate::restart::Restart;
-use crate::texts::Texts;
+use crate::options::SessionOptions;
+use crate::store::home::AppPlace;
+use crate::store::texts::Texts;
 
 /// A new host listens within milliseconds; a machine under load is given this long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Tools {
-    pub(crate) options: Options,
-    pub(crate) place: Place,
+    pub(crate) options: SessionOptions,
+    pub(crate) place: AppPlace,
     pub(crate) control: Control,
     /// `dyn` as it was when the session began.
     pub(crate) program: Arc<Program>,
@@ -48,7 +48,7 @@ pub(crate) struct Tools {
 #[derive(Clone)]
 pub(crate) struct Loaded {
     pub(crate) app: Arc<App>,
-    pub(crate) source: Source,
+    pub(crate) source: PushedSource,
     /// Where a push goes unless it is told otherwise.
     context: Option<String>,
 }
@@ -62,7 +62,7 @@ impl Tools {
         let file = self.options.file.clone();
         let only = self.options.only.clone();
         let memory = self.memory.clone();
-        let read = move || crate::load::load_again(&file, &mut memory.lock());
+        let read = move || crate::actor::load::load_again(&file, &mut memory.lock());
         let root = self.options.file.clone();
         let all = move || {
             let (app, diagnostics, sources) = read();
@@ -86,7 +86,7 @@ impl Tools {
                 }
                 if is_good(&diagnostics) {
                     self.texts.note(&sources.texts);
-                    let loaded = Loaded { app: Arc::new(app.clone()), source: Source::of(&sources), context };
+                    let loaded = Loaded { app: Arc::new(app.clone()), source: PushedSource::of(&sources), context };
                     *self.loaded.lock() = Some(loaded);
                 }
                 if let Some(only) = only {
@@ -132,11 +132,11 @@ impl Tools {
             front: (app.last() == Some(&service.name)).then_some(front),
             environment: environments.get(&service.name),
         };
-        let plan = Plan {
+        let plan = BackendPlan {
             name: self.place.name.clone(),
             id: self.place.id.clone(),
             host: self.program.clone(),
-            limits: local_cluster::Limits { cpus: self.options.cpus, memory: self.options.memory },
+            limits: local_cluster::ServiceLimits { cpus: self.options.cpus, memory: self.options.memory },
             services: app.services.iter().map(spec).collect(),
         };
         for service in &app.services {
@@ -213,7 +213,7 @@ impl Tools {
                 Some(service) => format!("cannot build {service}: {error}"),
                 None => error.to_string(),
             };
-            let mut finding = Diagnostic::error(message, app::Place::start_of(&self.options.file));
+            let mut finding = Diagnostic::error(message, app::SourcePlace::start_of(&self.options.file));
             finding.help = error.hint();
             diagnostics.push(finding);
         }

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use recordings::replay::{Job, Limits, Question, Replay, Role, Runner, Slot, Subject, kind};
-use recordings::{Body, Hop, Keyframe, Outcome, Placed, Reader, Request, Rules, Worker, WorkerError};
+use recordings::replay::{Job, Question, Replay, ReplayLimits, Role, Runner, Slot, Subject, kind};
+use recordings::{Body, Keyframe, Outcome, PlacedValue, Reader, RecordedHop, Request, Rules, Worker, WorkerError};
 use serde_json::{Value, json};
-use session_api::command::{Answer, Kept, Step};
+use session_api::command::{Answer, ReplayStep, SavedRecording};
 
-use crate::recorder::Recorder;
-use crate::work::AtHome;
+use crate::recording::recorder::Recorder;
+use crate::recording::work::AtHome;
 
 /// The services there are now, and where their libraries are.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +39,8 @@ pub(crate) fn list(folder: &Path) -> Answer {
         Err(error) => return refused(format!("cannot read {}: {error}", folder.display())),
     };
     for entry in entries.flatten().filter(|entry| entry.path().join(recordings::FILE).exists()) {
-        let mut kept = Kept { name: entry.file_name().to_string_lossy().into_owned(), ..Kept::default() };
+        let mut kept =
+            SavedRecording { name: entry.file_name().to_string_lossy().into_owned(), ..SavedRecording::default() };
         match Reader::open(&entry.path()).and_then(|reader| reader.summary()) {
             Ok(summary) => {
                 kept.requests = summary.requests;
@@ -87,7 +88,7 @@ pub(crate) async fn step(
     inputs: Option<Vec<Value>>,
 ) -> Answer {
     let Some(request) = recorder.request(number) else { return unknown(recorder, number) };
-    let steps: Vec<Step> = request.hops.iter().zip(1..).map(|(hop, at)| step_of(at, hop)).collect();
+    let steps: Vec<ReplayStep> = request.hops.iter().zip(1..).map(|(hop, at)| step_of(at, hop)).collect();
     let Some(at) = hop else { return Answer::Stepped { steps, again: None } };
     let chosen = usize::try_from(at).ok().and_then(|at| request.hops.get(at.checked_sub(1)?));
     let Some(hop) = chosen else {
@@ -106,7 +107,12 @@ pub(crate) async fn step(
 }
 
 /// Calls a recorded hop's function once more, as it is now and away from the one that serves.
-async fn again(present: Present, hop: &Hop, state: &[Placed], inputs: Vec<Value>) -> Result<Value, String> {
+async fn again(
+    present: Present,
+    hop: &RecordedHop,
+    state: &[PlacedValue],
+    inputs: Vec<Value>,
+) -> Result<Value, String> {
     let subject = present.subjects.get(&hop.service);
     let subject = subject.ok_or_else(|| format!("{} is no service of the app any more", hop.service))?;
     if subject.replay == Replay::Never {
@@ -121,7 +127,7 @@ async fn again(present: Present, hop: &Hop, state: &[Placed], inputs: Vec<Value>
     let mut worker = present.worker()?;
     let words = |error: WorkerError| error.to_string();
     let stopped = worker.prepare(&slot, state).await.map_err(words)?.stopped;
-    let job = Job { slot: &slot, inputs: &inputs, stand_ins: &hop.calls, timeout: Limits::default().timeout };
+    let job = Job { slot: &slot, inputs: &inputs, stand_ins: &hop.calls, timeout: ReplayLimits::default().timeout };
     let end = match stopped {
         Some(deed) => Outcome::Failed { kind: kind::STOPPED.to_owned(), message: deed },
         None => worker.run(job).await.map_err(words)?.end,
@@ -160,7 +166,7 @@ fn question(recorder: &Recorder, subjects: BTreeMap<String, Subject>, requests: 
         requests,
         keyframes: Vec::new(),
         rules: Rules { ignore: recorder.ignore.clone(), ..Rules::default() },
-        limits: Limits::default(),
+        limits: ReplayLimits::default(),
         redacted: recorder.redacts(),
         known: recorder.known.clone(),
     }
@@ -178,7 +184,7 @@ async fn judge(present: Present, question: Question) -> Answer {
     let mut verdicts = Vec::new();
     for service in services {
         match question.judge(&service, &mut worker).await {
-            Ok(verdict) => verdicts.push(crate::verdict::verdict(verdict)),
+            Ok(verdict) => verdicts.push(crate::recording::verdict::verdict(verdict)),
             Err(error) => return refused(error.to_string()),
         }
     }
@@ -197,8 +203,8 @@ fn unknown(recorder: &Recorder, number: u64) -> Answer {
     refused(words)
 }
 
-fn step_of(number: u64, hop: &Hop) -> Step {
-    Step {
+fn step_of(number: u64, hop: &RecordedHop) -> ReplayStep {
+    ReplayStep {
         number,
         service: hop.service.clone(),
         version: hop.version.clone(),
@@ -226,5 +232,5 @@ fn value_of_body(body: &Body) -> Value {
 }
 
 fn refused(message: String) -> Answer {
-    crate::caller::refused(message)
+    crate::api::caller::refused(message)
 }

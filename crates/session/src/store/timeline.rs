@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use session_api::snapshot::{EditLine, EditedService, Outcome};
+use session_api::snapshot::{EditLine, EditOutcome, EditedService};
 
-use crate::home::Place;
+use crate::store::home::AppPlace;
 
 /// As many edits are kept; the file is shortened when a session finds twice as many lines.
 const KEPT: usize = 1000;
@@ -27,7 +27,7 @@ pub struct Edited {
     pub edit: u64,
     /// What became of it.
     #[serde(flatten)]
-    pub outcome: Outcome,
+    pub outcome: EditOutcome,
     /// The services it changed.
     pub services: Vec<EditedService>,
     /// Whether services feed each other in another way since.
@@ -49,7 +49,7 @@ pub struct Edits {
 ///
 /// # Errors
 /// The file is there and cannot be read.
-pub fn edits(place: &Place) -> io::Result<Edits> {
+pub fn edits(place: &AppPlace) -> io::Result<Edits> {
     read(&file(place))
 }
 
@@ -61,7 +61,7 @@ pub(crate) struct Timeline {
 
 impl Timeline {
     /// The timeline of an app, for a session that begins now. The oldest edits of very many are let go.
-    pub(crate) fn open(place: &Place) -> io::Result<Self> {
+    pub(crate) fn open(place: &AppPlace) -> io::Result<Self> {
         let file = file(place);
         let kept = read(&file)?;
         if kept.edits.len() + kept.unread > 2 * KEPT {
@@ -92,7 +92,7 @@ impl Timeline {
     }
 }
 
-fn file(place: &Place) -> PathBuf {
+fn file(place: &AppPlace) -> PathBuf {
     place.folder.join("edits.jsonl")
 }
 
@@ -137,11 +137,11 @@ fn read(file: &Path) -> io::Result<Edits> {
 mod tests {
     use super::*;
 
-    fn place(folder: &Path) -> Place {
-        Place { name: "app".to_owned(), id: "0".to_owned(), file: folder.join("app.rs"), folder: folder.to_owned() }
+    fn place(folder: &Path) -> AppPlace {
+        AppPlace { name: "app".to_owned(), id: "0".to_owned(), file: folder.join("app.rs"), folder: folder.to_owned() }
     }
 
-    fn line(edit: u64, outcome: Outcome) -> EditLine {
+    fn line(edit: u64, outcome: EditOutcome) -> EditLine {
         EditLine { edit, at_ms: 0, outcome, services: Vec::new(), flow: false, ms: None, judgement: None }
     }
 
@@ -150,15 +150,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let place = place(folder.path());
         let timeline = Timeline::open(&place).unwrap();
-        timeline.note(&line(1, Outcome::Live), Duration::ZERO).unwrap();
-        timeline.note(&line(2, Outcome::Unchanged), Duration::from_secs(60)).unwrap();
+        timeline.note(&line(1, EditOutcome::Live), Duration::ZERO).unwrap();
+        timeline.note(&line(2, EditOutcome::Unchanged), Duration::from_secs(60)).unwrap();
         let why = "it ended".to_owned();
-        timeline.note(&line(1, Outcome::RolledBack { why: why.clone() }), Duration::ZERO).unwrap();
+        timeline.note(&line(1, EditOutcome::RolledBack { why: why.clone() }), Duration::ZERO).unwrap();
         fs::write(file(&place), [fs::read(file(&place)).unwrap(), b"{torn\n".to_vec()].concat()).unwrap();
         let known = edits(&place).unwrap();
         assert_eq!(known.unread, 1);
         let outcomes: Vec<_> = known.edits.iter().map(|edit| (edit.edit, edit.outcome.clone())).collect();
-        assert_eq!(outcomes, [(1, Outcome::RolledBack { why }), (2, Outcome::Unchanged)]);
+        assert_eq!(outcomes, [(1, EditOutcome::RolledBack { why }), (2, EditOutcome::Unchanged)]);
         assert!(known.edits[1].at < known.edits[0].at);
     }
 
@@ -168,7 +168,7 @@ mod tests {
         let place = place(folder.path());
         let timeline = Timeline::open(&place).unwrap();
         for edit in 0..=2 * KEPT as u64 {
-            timeline.note(&line(edit, Outcome::Live), Duration::ZERO).unwrap();
+            timeline.note(&line(edit, EditOutcome::Live), Duration::ZERO).unwrap();
         }
         Timeline::open(&place).unwrap();
         let known = edits(&place).unwrap();

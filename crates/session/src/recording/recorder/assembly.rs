@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use protocol::record::Visit;
-use recordings::{Hop, Request};
+use recordings::{RecordedHop, Request};
 
 use super::wire;
 
@@ -73,7 +73,7 @@ impl Parts {
         for visit in &self.visits {
             askers.extend(visit.asked.iter().map(|call| (call.clone(), visit.span.clone())));
         }
-        let hops: Vec<Hop> = self
+        let hops: Vec<RecordedHop> = self
             .ended()
             .into_iter()
             .filter_map(|visit| {
@@ -115,7 +115,7 @@ impl Parts {
 #[cfg(test)]
 mod tests {
     use protocol::body::{Body, Outcome};
-    use protocol::record::{Entry, Run};
+    use protocol::record::{Arrival, Run};
 
     use super::*;
 
@@ -132,7 +132,7 @@ mod tests {
             trace: "t".to_owned(),
             span: format!("span of {service}"),
             parent: parent.map(str::to_owned),
-            entry: parent.is_none().then(|| Entry { route: Some("r".to_owned()), headers: Vec::new() }),
+            entry: parent.is_none().then(|| Arrival { route: Some("r".to_owned()), headers: Vec::new() }),
             service: service.to_owned(),
             begun: 7_000_000,
             took: 1,

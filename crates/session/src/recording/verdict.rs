@@ -1,11 +1,12 @@
 //! Verdicts of a replay as front ends are told them.
 
 use recordings::{Side, replay};
-use session_api::verdict::{Changed, Findings, Pace, Verdict};
+use session_api::verdict::{Changed, FunctionVerdict, SpeedChange, Verdict};
 
 /// A verdict of a replay as front ends are told it.
-pub(crate) fn verdict(of: replay::Verdict) -> Verdict {
-    let pace = |pace: replay::Pace| Pace { was_ns: pace.was_ns, now_ns: pace.now_ns, n: pace.n as u64, p: pace.p };
+pub(crate) fn verdict(of: replay::ReplayVerdict) -> Verdict {
+    let pace =
+        |pace: replay::Pace| SpeedChange { was_ns: pace.was_ns, now_ns: pace.now_ns, n: pace.n as u64, p: pace.p };
     Verdict {
         service: of.service,
         was: of.was,
@@ -17,8 +18,8 @@ pub(crate) fn verdict(of: replay::Verdict) -> Verdict {
     }
 }
 
-fn findings(of: replay::Findings) -> Findings {
-    Findings {
+fn findings(of: replay::FunctionRuns) -> FunctionVerdict {
+    FunctionVerdict {
         recorded: of.recorded as u64,
         same: of.same as u64,
         differ: of.differ as u64,
@@ -36,6 +37,6 @@ fn changed(of: replay::CaseChange) -> Changed {
         Side::Absent => None,
         side => serde_json::to_value(side).ok(),
     };
-    let recordings::Change { path, was, now } = of.change;
+    let recordings::ValueChange { path, was, now } = of.change;
     Changed { at: of.at, path, was: side(&was), now: side(&now) }
 }

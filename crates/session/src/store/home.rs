@@ -16,7 +16,7 @@ pub struct Home {
 
 /// What belongs to one app on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct AppPlace {
     /// File stem, as a DNS label.
     pub name: String,
     /// Eight hex digits over the canonical path of the file: two apps of one name stay apart.
@@ -87,8 +87,8 @@ impl Home {
     }
 
     /// Paths that a push of an app uses on this machine.
-    pub fn push_place(&self, app: &Place) -> kubernetes::push::Place {
-        kubernetes::push::Place {
+    pub fn push_place(&self, app: &AppPlace) -> kubernetes::push::LocalPlace {
+        kubernetes::push::LocalPlace {
             key: format!("{}-{}", app.name, app.id),
             pins: self.clusters(),
             build: self.build(),
@@ -97,19 +97,19 @@ impl Home {
     }
 
     /// What belongs to the app in `file`. The file must exist.
-    pub fn place(&self, file: &Path) -> Result<Place, HomeError> {
+    pub fn place(&self, file: &Path) -> Result<AppPlace, HomeError> {
         let found = file.canonicalize().map_err(|source| HomeError::Find { file: file.to_owned(), source })?;
         let id = blake3::hash(found.as_os_str().as_encoded_bytes()).to_hex()[..8].to_owned();
         let name = label(&found.file_stem().unwrap_or_default().to_string_lossy());
         let folder = self.folder.join("apps").join(format!("{name}-{id}"));
-        Ok(Place { name, id, file: found, folder })
+        Ok(AppPlace { name, id, file: found, folder })
     }
 }
 
 /// unix(7): `sun_path` holds 108 bytes, the last of them zero.
 const LONGEST_SOCKET: usize = 107;
 
-impl Place {
+impl AppPlace {
     /// The folder of one service, by its DNS name: its configuration and its libraries, mounted into its container.
     pub fn service(&self, host: &str) -> PathBuf {
         self.folder.join("services").join(host)

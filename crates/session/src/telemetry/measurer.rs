@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use protocol::fold::{self, Figures, Fold, Measure};
 use protocol::{Batch, Status};
-use session_api::measured::{Comparison, Hop, Percentiles, Span, Trace, Verdict, Window};
+use session_api::measured::{HopComparison, HopPercentiles, MeasuredHop, MeasuredSpan, SpeedVerdict, Trace, Window};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
@@ -28,8 +28,8 @@ const TRACES: Duration = Duration::from_secs(300);
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Measured {
     /// By service, by its Rust name.
-    pub hops: BTreeMap<String, Hop>,
-    /// Versions that [`Hop::edit`] compares, by service: before and after.
+    pub hops: BTreeMap<String, MeasuredHop>,
+    /// Versions that [`MeasuredHop::edit`] compares, by service: before and after.
     pub compared: BTreeMap<String, (String, String)>,
     /// Requests kept whole: the slowest of the last minutes first, then the latest.
     pub traces: Vec<Trace>,
@@ -122,7 +122,7 @@ fn show(
             measured.compared.insert(name.clone(), versions);
         }
         let Ways { retries, open } = ways.get(&name).cloned().unwrap_or_default();
-        let hop = Hop {
+        let hop = MeasuredHop {
             retries,
             open,
             windows: windows.get(&name).map(|windows| windows.to_vec()).unwrap_or_default(),
@@ -143,8 +143,8 @@ fn micros(nanos: u64) -> u64 {
     nanos.div_ceil(1000)
 }
 
-fn percentiles(of: fold::Percentiles) -> Percentiles {
-    Percentiles { p50: micros(of.p50), p90: micros(of.p90), p99: micros(of.p99), max: micros(of.max) }
+fn percentiles(of: fold::Percentiles) -> HopPercentiles {
+    HopPercentiles { p50: micros(of.p50), p90: micros(of.p90), p99: micros(of.p99), max: micros(of.max) }
 }
 
 fn window(seconds: u64, figures: &Figures) -> Window {
@@ -162,17 +162,17 @@ fn window(seconds: u64, figures: &Figures) -> Window {
     }
 }
 
-fn compare(of: &fold::Comparison) -> Comparison {
-    Comparison {
+fn compare(of: &fold::Comparison) -> HopComparison {
+    HopComparison {
         edit: 0,
         before_p50: of.before.p50,
         before_n: of.before.n as u64,
         after_p50: of.after.p50,
         after_n: of.after.n as u64,
         verdict: match of.verdict {
-            fold::Verdict::Slower => Verdict::Slower,
-            fold::Verdict::Faster => Verdict::Faster,
-            fold::Verdict::NoEvidence => Verdict::NoEvidence,
+            fold::Significance::Slower => SpeedVerdict::Slower,
+            fold::Significance::Faster => SpeedVerdict::Faster,
+            fold::Significance::NoEvidence => SpeedVerdict::NoEvidence,
         },
     }
 }
@@ -180,7 +180,7 @@ fn compare(of: &fold::Comparison) -> Comparison {
 fn trace(of: &fold::Waterfall, now: Duration) -> Trace {
     let span = |row: &fold::Row| {
         let parts = row.parts.unwrap_or_default();
-        Span {
+        MeasuredSpan {
             service: row.service.to_string(),
             version: row.version.as_deref().unwrap_or_default().to_owned(),
             depth: u32::try_from(row.depth).unwrap_or(u32::MAX),

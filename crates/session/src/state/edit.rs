@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use session_api::{Fate, Report, Taken, Waterfall};
+use session_api::{EditTimes, Fate, Report, Taken};
 
 use crate::event::Edit;
 
@@ -116,7 +116,7 @@ impl Taking {
             return None;
         }
         let Times { saved, settled, loaded, built, switched } = self.times;
-        let ms = Waterfall {
+        let ms = EditTimes {
             settle: millis(saved, settled),
             parse: millis(settled, loaded),
             build: millis(loaded, built),

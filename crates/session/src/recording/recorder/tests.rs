@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 
 use protocol::body::{Body, Outcome};
-use protocol::record::{self, Entry, Run, Visit};
+use protocol::record::{self, Arrival, Run, Visit};
 use recordings::Reader;
 
 use super::*;
@@ -12,18 +12,18 @@ use super::*;
 fn recorder() -> (tempfile::TempDir, Recorder, mpsc::Receiver<String>) {
     let folder = tempfile::tempdir().unwrap();
     let (sender, notices) = mpsc::channel();
-    let options = Recording { redact: vec!["token".to_owned()], ..Recording::default() };
+    let options = RecordingOptions { redact: vec!["token".to_owned()], ..RecordingOptions::default() };
     let recorder = Recorder::new(options, folder.path().join("recordings"), move |notice| {
         sender.send(notice).unwrap();
     });
     (folder, recorder.unwrap(), notices)
 }
 
-fn told(lines: Vec<Line>, epoch: u64) -> Recorded {
+fn told(lines: Vec<RecordLine>, epoch: u64) -> Recorded {
     Recorded { service: "map".to_owned(), epoch, lines, dropped: 0, unread: 0 }
 }
 
-fn visit(number: u64, sequence: u64) -> Line {
+fn visit(number: u64, sequence: u64) -> RecordLine {
     let run = Run {
         version: "map@1".to_owned(),
         inputs: vec![Body::new(b"{\"token\":\"sesame\",\"n\":1}")],
@@ -33,11 +33,11 @@ fn visit(number: u64, sequence: u64) -> Line {
         calls: Vec::new(),
     };
     let headers = vec![("authorization".to_owned(), "Bearer sesame".to_owned())];
-    Line::Visit(Box::new(Visit {
+    RecordLine::Visit(Box::new(Visit {
         trace: format!("{number:032x}"),
         span: format!("{number:016x}"),
         parent: None,
-        entry: Some(Entry { route: None, headers }),
+        entry: Some(Arrival { route: None, headers }),
         service: "map".to_owned(),
         begun: 1_000_000 * number,
         took: 10,
@@ -46,9 +46,9 @@ fn visit(number: u64, sequence: u64) -> Line {
     }))
 }
 
-fn keyframe(sequence: u64) -> Line {
+fn keyframe(sequence: u64) -> RecordLine {
     let states = vec![("N".to_owned(), "u64".to_owned(), serde_json::value::to_raw_value(&7).unwrap())];
-    Line::Keyframe(record::Keyframe { service: "map".to_owned(), sequence, states })
+    RecordLine::Keyframe(record::StateKeyframe { service: "map".to_owned(), sequence, states })
 }
 
 const NOW: Duration = Duration::ZERO;
@@ -61,7 +61,7 @@ fn secrets_are_blanked_before_anything_is_kept() {
     assert!(!serde_json::to_string(&*request).unwrap().contains("sesame"), "{request:?}");
     let Body::Json(input) = &request.hops[0].inputs[0] else { panic!("{request:?}") };
     assert!(input.get().contains("\"n\":1"));
-    let wrong = Recording { ignore: vec![String::new()], ..Recording::default() };
+    let wrong = RecordingOptions { ignore: vec![String::new()], ..RecordingOptions::default() };
     assert!(Recorder::new(wrong, PathBuf::new(), drop).is_err(), "no path");
 }
 

@@ -6,14 +6,14 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use session_api::{Address, Client, ClientError};
+use session_api::{Client, ClientError, ServiceAddress};
 
-use crate::home::Place;
-use crate::lock::Lock;
+use crate::store::home::AppPlace;
+use crate::store::lock::Lock;
 
 /// A session that serves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Running {
+pub struct RunningSession {
     /// Its process.
     pub pid: u32,
     /// `docker` or `process`.
@@ -23,18 +23,18 @@ pub struct Running {
     /// Where it listens for faces and programs.
     pub socket: PathBuf,
     /// Every service.
-    pub services: Vec<Address>,
+    pub services: Vec<ServiceAddress>,
 }
 
 /// The session that serves the app in `place`, if one does.
-pub fn running(place: &Place) -> Option<Running> {
+pub fn running(place: &AppPlace) -> Option<RunningSession> {
     let pid = Lock::holder(&place.folder)?;
     let text = fs::read(place.folder.join(FILE)).ok()?;
-    serde_json::from_slice(&text).ok().filter(|running: &Running| running.pid == pid)
+    serde_json::from_slice(&text).ok().filter(|running: &RunningSession| running.pid == pid)
 }
 
 /// A client of the session that has the app in `place`, whether it serves already or not; none where no session has it.
-pub fn attach(place: &Place) -> Option<Result<Client, ClientError>> {
+pub fn attach(place: &AppPlace) -> Option<Result<Client, ClientError>> {
     Lock::holder(&place.folder)?;
     let socket = place.socket().map_err(|error| ClientError::Silent(error.to_string()));
     Some(socket.and_then(|socket| Client::attach(&socket)))
@@ -42,7 +42,7 @@ pub fn attach(place: &Place) -> Option<Result<Client, ClientError>> {
 
 const FILE: &str = "session.json";
 
-impl Running {
+impl RunningSession {
     /// Where a service can be called from here.
     pub fn url_of(&self, service: &str) -> Option<String> {
         self.services.iter().find(|address| address.name == service).map(|address| address.url.clone())

@@ -62,9 +62,9 @@ pub(crate) async fn backend(backend: Option<&Arc<dyn Backend>>) -> Event {
     }
 }
 
-fn told(event: local_cluster::Event) -> Event {
+fn told(event: local_cluster::BackendEvent) -> Event {
     match event {
-        local_cluster::Event::Log { service, stream, line } => {
+        local_cluster::BackendEvent::Log { service, stream, line } => {
             let stream = match stream {
                 Stream::Stdout => "stdout",
                 Stream::Stderr => "stderr",
@@ -72,7 +72,7 @@ fn told(event: local_cluster::Event) -> Event {
             };
             Event::Log { service, stream, line }
         }
-        local_cluster::Event::Down { service, why, by } => Event::Down { service, why, by },
-        local_cluster::Event::Notice(message) => Event::Notice { message },
+        local_cluster::BackendEvent::Down { service, why, by } => Event::Down { service, why, by },
+        local_cluster::BackendEvent::Notice(message) => Event::Notice { message },
     }
 }

@@ -1,0 +1,8 @@
+//! What a session records of requests, and what that says of an edit.
+
+pub(crate) mod judge;
+pub(crate) mod recall;
+pub(crate) mod recorder;
+pub(crate) mod subject;
+pub(crate) mod verdict;
+pub(crate) mod work;
