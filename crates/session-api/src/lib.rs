@@ -25,7 +25,7 @@ pub mod snapshot;
 pub mod verdict;
 
 pub use app::{Diagnostic, Severity, SourcePlace};
-pub use client::{Client, ClientError, Lines, chain};
+pub use client::{Client, ClientError, Lines};
 pub use command::{Answer, Command};
 pub use log_line::LogLine;
 pub use printable::{escaped, plain, printable};
