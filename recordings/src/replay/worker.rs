@@ -207,12 +207,11 @@ impl Runner for Worker {
         let refused = |why| WorkerError::Refused { version: job.slot.version.clone(), why };
         match self.ask(job.slot, &run, job.timeout.saturating_add(GRACE)).await? {
             Said::Answer(ReplayAnswer::Ran(ran)) => {
-                let end = Outcome::from(ran.end);
-                if matches!(&end, Outcome::Failed { kind, .. } if kind == kind::DEADLINE) {
+                if matches!(&ran.end, Outcome::Failed { kind, .. } if kind == kind::DEADLINE) {
                     // It ends itself: what still runs in it cannot be stopped.
                     self.processes.remove(job.slot);
                 }
-                Ok(ReplayedRun { end, function_ns: ran.function_ns })
+                Ok(ReplayedRun { end: ran.end, function_ns: ran.function_ns })
             }
             Said::Answer(ReplayAnswer::Refused { why }) => Err(refused(why)),
             Said::Answer(other) => Err(refused(format!("it answers {other:?}"))),
