@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-pub(crate) use support::hosts::{kill, ours, serving};
+use support::hosts::{kill, ours};
 use support::session::{Client, Dev, example};
 
 support::on_both_backends!(

@@ -4,8 +4,8 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::building::{kill, serving};
 use support::app;
+use support::hosts::{kill, serving};
 use support::session::{Client, Dev};
 
 support::on_both_backends!(

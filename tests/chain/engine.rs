@@ -5,9 +5,9 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use crate::building::{kill, serving};
 use support::disk::Disk;
 use support::engine::Engine;
+use support::hosts::{kill, serving};
 use support::session::{Client, Dev};
 use support::{app, dyn_command};
 

@@ -1,6 +1,6 @@
 //! Bad days of a session.
 
-use crate::building::ours;
+use support::hosts::ours;
 use support::session::{Client, Dev};
 use support::{app, run};
 

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::building::{kill, ours};
 use support::app;
+use support::hosts::{kill, ours};
 use support::session::{Client, Dev, PATIENCE};
 
 const TINY: &str = "use dyninka::prelude::*;

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::building::{ours, serving};
 use crate::saves::numbered;
 use crate::toolchain::Toolchain;
+use support::hosts::{ours, serving};
 use support::session::{Client, Dev, PATIENCE};
 use support::{app, dyn_command};
 
@@ -177,7 +177,7 @@ fn a_pipe_that_nobody_reads_any_more_ends_the_session() {
 fn on_terminal(toolchain: &Toolchain, file: &Path, term: &str) -> std::process::Child {
     let words = format!(
         "stty cols 20 rows 6; exec env --default-signal=HUP {} dev {} --on process --port 0",
-        support::program(),
+        support::program().display(),
         file.display()
     );
     let own = toolchain.dyn_command();
