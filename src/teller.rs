@@ -30,7 +30,6 @@ enum State {
     Telling,
     /// Nobody reads any more.
     Gone,
-    /// All was told.
     Done,
 }
 

@@ -23,9 +23,7 @@ pub struct BackendPlan {
     pub id: String,
     /// The program whose `host FOLDER` runs a service.
     pub host: Arc<Program>,
-    /// Limits on each service.
     pub limits: ServiceLimits,
-    /// The services.
     pub services: Vec<Spec>,
 }
 
@@ -59,10 +57,8 @@ impl Specs {
     }
 }
 
-/// Limits on a service.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ServiceLimits {
-    /// CPUs.
     pub cpus: Option<f64>,
     /// Memory in bytes.
     pub memory: Option<u64>,
@@ -79,7 +75,6 @@ pub struct Spec {
     pub folder: PathBuf,
     /// The chain's public listener: a port of 127.0.0.1 that leads to this service too.
     pub front: Option<u16>,
-    /// All of its environment.
     pub environment: BTreeMap<String, String>,
 }
 
@@ -233,17 +228,11 @@ pub enum BackendError {
     Engine {
         /// What was asked of it.
         doing: String,
-        /// What it said.
         source: bollard::errors::Error,
     },
     /// A program cannot be started.
     #[error("cannot start {service}: {source}")]
-    Spawn {
-        /// The service.
-        service: String,
-        /// Why not.
-        source: io::Error,
-    },
+    Spawn { service: String, source: io::Error },
     /// A file cannot be read or written.
     #[error("cannot {doing}: {source}")]
     Io {
@@ -258,9 +247,7 @@ pub enum BackendError {
     /// A library needs a shared object that is not to be had in its container.
     #[error("cannot load {service}: its library needs {object}: {why}")]
     Lacks {
-        /// The service.
         service: String,
-        /// The object's name.
         object: String,
         /// Why it cannot be put beside the library.
         why: String,

@@ -19,15 +19,12 @@ pub enum On {
     Process,
 }
 
-/// A backend that was chosen.
 pub struct ChosenBackend {
-    /// The backend.
     pub backend: Arc<dyn Backend>,
     /// Why it is not the one that comes first, where it is not: which engine, and what names it.
     pub reason: Option<String>,
 }
 
-/// Chooses the backend for a plan.
 pub async fn choose(on: On, plan: BackendPlan) -> Result<ChosenBackend, BackendError> {
     let engine = match on {
         On::Process => return Ok(ChosenBackend { backend: Arc::new(Processes::new(plan)), reason: None }),

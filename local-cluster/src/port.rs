@@ -30,7 +30,6 @@ pub struct HeldPort {
 }
 
 impl HeldPort {
-    /// The port.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -41,28 +40,17 @@ impl HeldPort {
 pub enum PortError {
     /// Somebody listens there, or is about to.
     #[error("port {port} is taken by {holder}")]
-    Taken {
-        /// The port.
-        port: u16,
-        /// Who has it.
-        holder: String,
-    },
+    Taken { port: u16, holder: String },
     /// The system does not let this user listen there.
     #[error("this user has no permission to listen on port {port}")]
     Denied {
-        /// The port.
         port: u16,
         /// It is held all the same: an engine with more rights may listen there.
         held: HeldPort,
     },
     /// The system does not let anybody.
     #[error("cannot listen on port {port}: {source}")]
-    Io {
-        /// The port.
-        port: u16,
-        /// Why not.
-        source: io::Error,
-    },
+    Io { port: u16, source: io::Error },
 }
 
 impl PortError {

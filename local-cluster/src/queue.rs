@@ -33,7 +33,6 @@ pub trait QueueEntry: Sized {
 pub struct Lost {
     /// How many lines.
     pub lines: u64,
-    /// Their bytes.
     pub bytes: u64,
 }
 

@@ -27,10 +27,8 @@ pub struct Rules {
 pub struct ValueChange {
     /// Where: a JSON pointer; empty: the whole. Of an item that was taken out of a list, its old index.
     pub path: String,
-    /// What was there.
     #[serde(skip_serializing_if = "Side::is_absent")]
     pub was: Side,
-    /// What is there now.
     #[serde(skip_serializing_if = "Side::is_absent")]
     pub now: Side,
 }
@@ -43,7 +41,6 @@ pub struct ValueChange {
 pub enum Side {
     /// Nothing is there.
     Absent,
-    /// This value.
     Value(Value),
     /// No JSON of so many bytes, or JSON nested too deep to be looked through; or bytes that were not kept.
     Bytes(u64),
@@ -51,9 +48,7 @@ pub enum Side {
     Filtered,
     /// The function failed.
     Failed {
-        /// Of this kind.
         kind: String,
-        /// In words.
         message: String,
     },
 }

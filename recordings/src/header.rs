@@ -18,7 +18,6 @@ pub(crate) const BODIES: &str = "bodies";
 pub struct Header {
     /// The format: [`FORMAT`].
     pub recording: u32,
-    /// The app's name.
     pub app: String,
     /// When it began: milliseconds since 1970.
     pub began: u64,

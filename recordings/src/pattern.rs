@@ -10,7 +10,6 @@ pub enum Pattern {
     Name(String),
 }
 
-/// A step of a pointer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PointerStep {
     /// `*`
@@ -25,7 +24,6 @@ pub enum PointerStep {
 pub struct PathError(pub String);
 
 impl Pattern {
-    /// Reads a path.
     pub fn read(path: &str) -> Result<Self, PathError> {
         match path.strip_prefix('/') {
             Some(steps) => Ok(Self::Pointer(steps.split('/').map(PointerStep::read).collect())),

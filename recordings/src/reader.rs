@@ -25,7 +25,6 @@ pub struct Reader {
 /// What a recording is, in a line.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Summary {
-    /// The app's name.
     pub app: String,
     /// When it began: milliseconds since 1970.
     pub began: u64,
@@ -46,34 +45,20 @@ pub struct Summary {
 /// A recording that cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// There is none.
     #[error("cannot read {}: there is no recording", .0.display())]
     None(PathBuf),
     /// The disk refuses.
     #[error("cannot read {}: {error}", .path.display())]
-    Disk {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        error: io::Error,
-    },
+    Disk { path: PathBuf, error: io::Error },
     /// Its first line is none that begins a recording.
     #[error("cannot read {}: its first line is not that of a recording", .0.display())]
     Header(PathBuf),
     /// It is of another format.
     #[error("cannot read {}: it is of format {format}, {}; this dyn reads {}", .path.display(), if *.format < crate::FORMAT { "older" } else { "newer" }, crate::FORMAT)]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// The format it is of.
-        format: u32,
-    },
-    /// A request is not what one is.
+    Format { path: PathBuf, format: u32 },
     #[error("cannot read request {number} of {}: {error}", .path.display())]
     Request {
-        /// The file.
         path: PathBuf,
-        /// The request.
         number: usize,
         /// What is wrong with it.
         error: serde_json::Error,
@@ -107,7 +92,6 @@ impl Reader {
         &self.header
     }
 
-    /// Where it is.
     pub fn folder(&self) -> &Path {
         &self.folder
     }

@@ -37,7 +37,6 @@ pub struct RecordedHop {
     /// What the function received, in the order of its parameters.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<Body>,
-    /// How it ended.
     pub end: Outcome,
     /// Nanoseconds in the function itself.
     pub function_ns: u64,

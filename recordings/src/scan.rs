@@ -27,7 +27,6 @@ pub struct RequestEntry {
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// With a value.
     Value,
     /// With nothing.
     Filtered,

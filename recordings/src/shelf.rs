@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use crate::header::FILE;
 use crate::reader::{ReadError, Reader, Summary};
 
-/// The folder of recordings.
 const FOLDER: &str = "recordings";
 
 /// A recording on the shelf.
@@ -15,7 +14,6 @@ const FOLDER: &str = "recordings";
 pub struct Shelved {
     /// Its folder's name.
     pub name: String,
-    /// Where it is.
     pub folder: PathBuf,
     /// What it is, or why that cannot be said.
     pub summary: Result<Summary, ReadError>,
@@ -29,20 +27,13 @@ pub enum ShelfError {
         "cannot name a recording `{0}`: a name has letters, digits, `-`, `_` and `.`, and begins with none of the last"
     )]
     Name(String),
-    /// There is none of that name.
     #[error("cannot find the recording `{name}`: there is none in {}", .looked.iter().map(|at| at.display().to_string()).collect::<Vec<_>>().join(" or "))]
-    None {
-        /// The name.
-        name: String,
-        /// Where it was looked for.
-        looked: Vec<PathBuf>,
-    },
+    None { name: String, looked: Vec<PathBuf> },
     /// The disk refuses.
     #[error("cannot list {}: {error}", .path.display())]
     Disk {
         /// The folder.
         path: PathBuf,
-        /// What the system says.
         error: io::Error,
     },
 }

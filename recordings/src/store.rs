@@ -26,24 +26,15 @@ pub(crate) struct Store {
 pub enum BodyError {
     /// Its file cannot be read.
     #[error("cannot read {}: {error}", .path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        error: io::Error,
-    },
+    Read { path: PathBuf, error: io::Error },
     /// Its file holds something else: it was changed, or a crash cut it short.
     #[error("cannot use {}: its bytes are not those that were recorded", .path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-    },
+    Damaged { path: PathBuf },
     /// It was never kept.
     #[error("cannot use a body of {bytes} bytes: {}", match .why { Left::Size => "it was over the size limit", Left::Redaction => "what is secret in it could not be told" })]
     Left {
         /// How many bytes it had.
         bytes: u64,
-        /// Why not.
         why: Left,
     },
     /// No bytes can be made of its line.

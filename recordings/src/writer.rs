@@ -76,7 +76,6 @@ pub enum RecordingNotice {
     Refused {
         /// The recording.
         folder: PathBuf,
-        /// What the system says.
         error: String,
     },
     /// The disk takes it again.
@@ -92,7 +91,6 @@ pub enum RecordingNotice {
     Torn {
         /// The recording.
         folder: PathBuf,
-        /// What the system says.
         error: String,
     },
     /// Requests come faster than the disk takes them.
@@ -114,7 +112,6 @@ pub enum RecordingNotice {
 /// A recording that could not be begun.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// There is one of that name.
     #[error("cannot record to {}: a recording of that name is there", .0.display())]
     Exists(PathBuf),
     /// The disk refuses.
@@ -122,7 +119,6 @@ pub enum WriteError {
     Disk {
         /// What was to be written.
         path: PathBuf,
-        /// What the system says.
         error: io::Error,
     },
 }
@@ -130,7 +126,6 @@ pub enum WriteError {
 /// What waits to be written.
 #[derive(Debug)]
 pub(crate) enum Item {
-    /// A request.
     Request(Arc<Request>),
     /// Placed state.
     Keyframe(Arc<Keyframe>),
@@ -200,7 +195,6 @@ impl Writer {
         RecordedCounts { requests, slow, refused, bytes }
     }
 
-    /// Where it is.
     pub fn folder(&self) -> &Path {
         &self.folder
     }

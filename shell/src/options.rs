@@ -14,7 +14,6 @@ pub struct ShellOptions {
     pub color: Option<bool>,
 }
 
-/// How a shell ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ShellEnd {
     /// Lines that failed. At a prompt the one who typed them has seen them, so there they count for nothing.

@@ -13,7 +13,6 @@ use crate::history::{History, MOST};
 use crate::options::ShellError;
 use crate::paint::{PROMPT, Paint};
 
-/// What was typed.
 #[derive(Debug)]
 pub(crate) enum Typed {
     Line(String),
@@ -66,7 +65,6 @@ impl Prompt {
         let _ = self.ask.send(question);
     }
 
-    /// What is typed at it.
     pub(crate) async fn typed(&mut self) -> Typed {
         self.typed.recv().await.unwrap_or(Typed::Failed("the reading thread ended".to_owned()))
     }

@@ -44,7 +44,6 @@ impl Voice {
         Self { values, talk, paint, talk_paint: paint, pretty: false, terminal: false }
     }
 
-    /// A value.
     pub(crate) fn value(&mut self, value: &Value) -> io::Result<()> {
         let text = self.paint.value(value, self.pretty);
         self.print(&text)

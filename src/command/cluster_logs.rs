@@ -32,7 +32,6 @@ pub(crate) fn run(logs: &Logs, goal: &Goal) -> Result<(), Fault> {
     })
 }
 
-/// What is there.
 async fn once(access: &Access, labels: &str, last: i64, as_json: bool) -> Result<(), Fault> {
     for pod in pods(access, labels).await? {
         let mut all = std::pin::pin!(lines(access, &pod, last, false).await?);

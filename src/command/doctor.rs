@@ -16,7 +16,6 @@ struct Finding {
     name: &'static str,
     /// Whether everything `dyn` does works with it.
     good: bool,
-    /// What is there.
     found: String,
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]

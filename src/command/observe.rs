@@ -20,7 +20,6 @@ use crate::fault::{Fault, Kind};
 pub(crate) struct Observed {
     /// Which hosts there are.
     pub(crate) census: Census,
-    /// What they measured.
     pub(crate) measured: Arc<Measured>,
     /// What is in the way of knowing more, in words.
     pub(crate) troubles: Vec<String>,

@@ -32,7 +32,6 @@ pub enum ViewInput {
     Answered {
         /// The command, as the user would say it.
         title: String,
-        /// Its words.
         lines: Vec<String>,
     },
     /// What a file holds that diagnostics speak of.
@@ -48,7 +47,6 @@ pub enum ViewInput {
 pub struct Completions {
     /// Where they begin, in bytes; they go up to the cursor.
     pub start: usize,
-    /// The words.
     pub words: Vec<String>,
 }
 
@@ -72,7 +70,6 @@ pub enum Action {
     Run(String),
     /// Open a place in the user's editor.
     OpenEditor {
-        /// The file.
         file: PathBuf,
         /// From 1.
         line: usize,

@@ -7,7 +7,6 @@ use session_api::Snapshot;
 /// What a place in the gutter shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mark {
-    /// Nothing.
     Empty,
     /// A line from a row above to a row below.
     Pass,

@@ -15,7 +15,6 @@ pub(crate) enum Arrangement {
     Split,
     /// The focused pane's list, or the detail.
     One,
-    /// A line.
     Line,
 }
 

@@ -23,7 +23,6 @@ pub struct ShownLine {
 /// What arrives in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Logged {
-    /// A line.
     Line(ShownLine),
     /// So many lines were lost on their way here.
     Lost(u64),
@@ -66,7 +65,6 @@ impl LogRing {
         self.lines_from(0)
     }
 
-    /// The lines from that number on.
     pub fn lines_from(&self, number: u64) -> impl DoubleEndedIterator<Item = (u64, &ShownLine)> {
         let start = usize::try_from(number.saturating_sub(self.first)).unwrap_or(usize::MAX).min(self.lines.len());
         let first = self.first + start as u64;

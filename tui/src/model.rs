@@ -99,7 +99,6 @@ pub enum Overlay {
     Output {
         /// The command.
         title: String,
-        /// Its words.
         lines: Vec<String>,
         /// Rows that went out at the top.
         scroll: usize,
@@ -123,7 +122,6 @@ impl Pane {
     /// Every pane, in the order of their numbers.
     pub const ALL: [Self; 4] = [Self::Flow, Self::Hops, Self::Edits, Self::Logs];
 
-    /// Its title.
     pub fn title(self) -> &'static str {
         match self {
             Self::Flow => "Flow",
@@ -199,7 +197,6 @@ pub(crate) fn chosen(model: &Model, snapshot: &Snapshot, listed: &[&ServiceView]
     listed.iter().position(|service| Some(service.name.as_str()) == name).unwrap_or(0)
 }
 
-/// The chosen service.
 pub(crate) fn chosen_service<'a>(model: &Model, snapshot: &'a Snapshot) -> Option<&'a ServiceView> {
     let listed = listed(model, snapshot);
     listed.get(chosen(model, snapshot, &listed)).copied()

@@ -7,7 +7,6 @@ use crate::act::Completions;
 /// A line that is being typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prompt {
-    /// What it is for.
     pub purpose: Purpose,
     /// As it stands.
     pub text: String,
@@ -15,7 +14,6 @@ pub struct Prompt {
     pub cursor: usize,
     /// What can stand at the cursor.
     pub completions: Completions,
-    /// Which of these is taken.
     pub taken: Option<usize>,
     /// Which line of the history is shown.
     pub recalled: Option<usize>,

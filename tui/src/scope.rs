@@ -16,7 +16,6 @@ pub enum Scope {
     Here,
     /// Those that run here, until the cluster answers.
     Asking,
-    /// Those on the cluster.
     Cluster,
 }
 

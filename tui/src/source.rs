@@ -47,7 +47,6 @@ pub trait Desk: Send + Sync {
     fn log_files(&self, service: Option<&str>) -> Vec<PathBuf>;
 }
 
-/// How the view is to be.
 #[derive(Clone, Copy, Debug)]
 pub struct ViewOptions {
     /// What the terminal can show.
@@ -73,7 +72,6 @@ pub enum Exit {
     Quit,
     /// The session ended.
     Ended,
-    /// The terminal is gone.
     TerminalGone,
 }
 
@@ -85,7 +83,6 @@ pub enum TuiError {
     Terminal {
         /// What was to be done.
         doing: &'static str,
-        /// Why it was not.
         source: std::io::Error,
     },
     /// Something in this process panicked; its words are on the terminal.

@@ -15,7 +15,6 @@ pub struct Theme {
 /// What a piece of text says by its looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tone {
-    /// Nothing.
     Plain,
     /// Not what is looked for first.
     Dim,
@@ -64,7 +63,6 @@ impl Theme {
         Style::new().add_modifier(Modifier::REVERSED)
     }
 
-    /// The glyphs.
     pub(crate) fn glyphs(self) -> &'static Glyphs {
         if self.ascii { &ASCII } else { &UNICODE }
     }

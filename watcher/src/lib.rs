@@ -66,7 +66,6 @@ pub enum WatchError {
     Refused {
         /// The folder.
         path: PathBuf,
-        /// Why.
         source: notify::Error,
     },
 }

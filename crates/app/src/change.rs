@@ -16,7 +16,6 @@ pub struct Changes {
 /// A service that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It was not there.
     Added {
         /// Rust name.
         service: String,

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use crate::diagnostic::Diagnostic;
 use crate::model::{App, Flow};
 
-/// How to draw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drawing {
     /// For reading.

@@ -29,7 +29,6 @@ pub(crate) enum Manner {
 /// Everything an item mentions.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Mentions {
-    /// Paths.
     pub(crate) paths: Vec<Mention>,
     /// Methods called.
     pub(crate) methods: BTreeSet<String>,

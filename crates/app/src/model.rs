@@ -54,7 +54,6 @@ pub struct Service {
     pub output: Output,
     /// `async fn`.
     pub is_async: bool,
-    /// Its placed statics.
     pub placed: Vec<PlacedStatic>,
     /// Services its body calls, itself and what it reaches.
     pub calls: BTreeSet<String>,
@@ -132,10 +131,8 @@ pub struct Output {
     pub aliased: bool,
 }
 
-/// A placed static.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlacedStatic {
-    /// Name of the static.
     pub name: String,
     /// Its type, as written; for `Placed<T>`, the `T`.
     pub ty: String,
@@ -154,7 +151,6 @@ pub enum Flow {
     Call {
         /// Rust name.
         service: String,
-        /// One for each input.
         inputs: Vec<Flow>,
     },
     /// A literal, as JSON.

@@ -36,12 +36,10 @@ impl Cpu {
 }
 
 impl Memory {
-    /// Bytes.
     pub const fn bytes(bytes: u64) -> Self {
         Self(bytes)
     }
 
-    /// Bytes.
     pub const fn in_bytes(self) -> u64 {
         self.0
     }

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-/// What a name of one's own is.
 #[derive(Clone, Debug)]
 pub(crate) enum Own {
     /// A variable, which hides functions, and leaves alone what a path begins with.

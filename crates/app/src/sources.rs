@@ -28,7 +28,6 @@ pub enum Missing {
     Included(PathBuf),
 }
 
-/// The folder a file is in.
 pub(crate) fn folder(file: &Path) -> PathBuf {
     file.parent().map(Path::to_owned).unwrap_or_default()
 }

@@ -34,7 +34,6 @@ pub fn check_text(file: &Path, bytes: Vec<u8>) -> Result<String, Diagnostic> {
 
 /// Cargo's frontmatter: a manifest between lines of three dashes or more, at the head of a file, after a shebang.
 pub(crate) struct Head {
-    /// The manifest.
     pub(crate) manifest: Option<String>,
     /// The text with shebang and frontmatter blanked out.
     pub(crate) text: String,

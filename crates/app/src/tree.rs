@@ -46,7 +46,6 @@ pub(crate) struct Module {
     pub(crate) items: Vec<usize>,
 }
 
-/// An item.
 #[derive(Clone, Debug)]
 pub(crate) struct Item {
     pub(crate) kind: Kind,
@@ -65,7 +64,6 @@ pub(crate) struct Essence {
     pub(crate) names: Vec<String>,
     /// All of it, attributes and documentation included.
     pub(crate) whole: Range<usize>,
-    /// Its name.
     pub(crate) name_range: Range<usize>,
     /// Attributes that are ours, to be blanked out of a slice.
     pub(crate) ours: Vec<Range<usize>>,
@@ -103,7 +101,6 @@ impl Item {
 /// What `#[placed(…)]` says.
 #[derive(Clone, Debug)]
 pub(crate) struct PlacedOn {
-    /// The names in it.
     pub(crate) services: Vec<String>,
     pub(crate) range: Range<usize>,
     /// The type of what is placed, as written; for `Placed<T>`, the `T`.

@@ -336,28 +336,24 @@ impl<'ast> Visit<'ast> for Walk {
     }
 }
 
-/// What an item mentions.
 pub(crate) fn of_item(item: &syn::Item) -> Mentions {
     let mut walk = Walk::default();
     walk.visit_item(item);
     walk.found
 }
 
-/// What a type mentions.
 pub(crate) fn of_type(ty: &syn::Type) -> Mentions {
     let mut walk = Walk::default();
     walk.visit_type(ty);
     walk.found
 }
 
-/// What an expression mentions.
 pub(crate) fn of_expression(expression: &syn::Expr) -> Mentions {
     let mut walk = Walk::default();
     walk.visit_expr(expression);
     walk.found
 }
 
-/// What a signature mentions.
 pub(crate) fn of_signature(signature: &syn::Signature) -> Mentions {
     let mut walk = Walk::default();
     walk.visit_signature(signature);

@@ -39,7 +39,6 @@ pub struct Wire {
 pub struct WireInput {
     /// Parameter name.
     pub name: String,
-    /// What it is.
     pub form: Form,
 }
 
@@ -100,14 +99,12 @@ pub struct Field {
     pub needed: bool,
     /// Whether it is written always.
     pub always: bool,
-    /// What it is.
     pub form: Form,
 }
 
 /// One of several variants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SchemaVariant {
-    /// How the variant is told.
     pub tag: Tag,
     /// By the name in Rust.
     pub variants: BTreeMap<String, Variant>,
@@ -123,11 +120,9 @@ pub enum Tag {
     Internal(String),
     /// The variant is under one key and what it holds under another.
     Adjacent(String, String),
-    /// It is not told.
     None,
 }
 
-/// A variant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Variant {
     /// What it is written as; none: it is not written.

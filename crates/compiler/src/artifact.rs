@@ -36,7 +36,6 @@ pub struct Artifact {
 pub struct Usage {
     /// Number of kept libraries.
     pub artifacts: u64,
-    /// Their bytes.
     pub artifact_bytes: u64,
     /// Bytes of compiled dependencies, sources carried along and records.
     pub dependency_bytes: u64,

@@ -69,7 +69,6 @@ pub struct Builder {
 pub struct Machine {
     /// rustc and cargo.
     pub toolchain: Toolchain,
-    /// The linker.
     pub linker: Linker,
 }
 

@@ -38,7 +38,6 @@ pub(crate) struct Call {
     pub(crate) environment: BTreeMap<String, String>,
     /// The user's configuration says how to link.
     pub(crate) has_linker: bool,
-    /// The libraries named in it.
     pub(crate) libraries: Vec<PathBuf>,
 }
 

@@ -15,7 +15,6 @@ pub enum BuildError {
     /// rustc refused the code. Its words are in the findings; there is at least one.
     #[error("cannot compile {service}: {}", first(findings))]
     Rustc {
-        /// The service.
         service: String,
         /// What rustc said, at the user's lines.
         findings: Vec<Finding>,
@@ -32,7 +31,6 @@ pub enum BuildError {
     Missing {
         /// `rustc` or `cargo`.
         program: String,
-        /// Why not.
         source: io::Error,
     },
     /// There is no folder to build in.
@@ -46,12 +44,7 @@ pub enum BuildError {
     },
     /// A program says something nobody understands.
     #[error("cannot understand {program}: {words}")]
-    Unreadable {
-        /// The program.
-        program: String,
-        /// What it said.
-        words: String,
-    },
+    Unreadable { program: String, words: String },
     /// The package a file belongs to, or the file's frontmatter, cannot be read.
     #[error("cannot read the dependencies in {}: {words}", file.display())]
     Manifest {
@@ -62,14 +55,10 @@ pub enum BuildError {
     },
     /// Cargo cannot build the dependencies.
     #[error("cannot build the dependencies: {words}")]
-    Cargo {
-        /// Cargo's words.
-        words: String,
-    },
+    Cargo { words: String },
     /// rustc or cargo was ended from outside.
     #[error("cannot finish {program}: it was ended by signal {signal}{}", if *signal == 9 { " (out of memory?)" } else { "" })]
     Killed {
-        /// The program.
         program: String,
         /// The signal's number.
         signal: i32,
@@ -77,7 +66,6 @@ pub enum BuildError {
     /// rustc ended unsuccessfully and said nothing that can be placed.
     #[error("cannot compile {service}: {words}")]
     Failed {
-        /// The service.
         service: String,
         /// Its last words.
         words: String,
@@ -91,17 +79,13 @@ pub enum BuildError {
     /// The time limit is over.
     #[error("cannot finish {program} within {seconds} s")]
     TimedOut {
-        /// The program.
         program: String,
         /// The limit in seconds.
         seconds: u64,
     },
     /// No space left where things are built.
     #[error("cannot write to {}: the disk is full", folder.display())]
-    DiskFull {
-        /// The folder.
-        folder: PathBuf,
-    },
+    DiskFull { folder: PathBuf },
     /// The app has no such service.
     #[error("cannot find a service {service}")]
     Unknown {
@@ -113,9 +97,7 @@ pub enum BuildError {
     Io {
         /// The verb.
         doing: &'static str,
-        /// The file.
         path: PathBuf,
-        /// Why not.
         source: io::Error,
     },
 }

@@ -12,12 +12,7 @@ use crate::error::BuildError;
 pub enum RoomError {
     /// Nothing can be written there.
     #[error("cannot write to {}: {source}", folder.display())]
-    Closed {
-        /// The folder.
-        folder: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    Closed { folder: PathBuf, source: io::Error },
     /// What is built there cannot be run.
     #[error("cannot run what is built in {}: it is on a file system that is mounted noexec", .0.display())]
     NoExec(PathBuf),
@@ -30,11 +25,9 @@ pub enum RoomError {
     /// There is no room for temporary files.
     #[error("cannot write temporary files to {}{}: {source}", folder.display(), named(*by_user))]
     Temporary {
-        /// The folder.
         folder: PathBuf,
         /// Whether TMPDIR names it.
         by_user: bool,
-        /// Why not.
         source: io::Error,
     },
 }

@@ -25,7 +25,6 @@ pub(crate) struct Script {
     pub(crate) workspace: PathBuf,
     /// The stand-in's manifest.
     pub(crate) manifest: Table,
-    /// The package's name.
     pub(crate) package: String,
 }
 
@@ -104,7 +103,6 @@ impl Script {
         cache.join("scripts").join(hash::parts([self.folder.as_os_str().as_encoded_bytes()]))
     }
 
-    /// Says where the workspace is.
     pub(crate) fn place(&mut self, workspace: &Path) {
         self.workspace = workspace.to_owned();
         let depth = self.folder.strip_prefix(workspace).map_or(0, |below| below.components().count());

@@ -56,7 +56,6 @@ struct Budget {
 /// There is no connection, so nothing was sent.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unreached {
-    /// It failed now.
     #[error(transparent)]
     Failed(#[from] io::Error),
     /// It failed before, again and again, and was not tried now.

@@ -17,26 +17,13 @@ use crate::shared::{Settings, Shared};
 pub enum ConfigError {
     /// It cannot be read.
     #[error("cannot read {file}: {source}")]
-    Read {
-        /// The file.
-        file: String,
-        /// Why not.
-        source: io::Error,
-    },
+    Read { file: String, source: io::Error },
     /// It is not what a session writes.
     #[error("{file} is no configuration of a host: {source}")]
-    Parse {
-        /// The file.
-        file: String,
-        /// Why not.
-        source: serde_json::Error,
-    },
+    Parse { file: String, source: serde_json::Error },
     /// The public listener does not open where it should.
     #[error("cannot open the public listener: {source}")]
-    Front {
-        /// Why not.
-        source: io::Error,
-    },
+    Front { source: io::Error },
     /// Its route leads nowhere.
     #[error("{0}")]
     Route(#[from] protocol::RouteError),

@@ -35,7 +35,6 @@ pub(crate) struct Inputs<'a> {
 
 /// What a service answered.
 pub(crate) struct Answered<'a> {
-    /// The input it is for.
     pub(crate) input: &'a str,
     pub(crate) service: &'a str,
     pub(crate) value: Bytes,

@@ -140,7 +140,6 @@ impl Journey {
         trail.calls.len() - 1
     }
 
-    /// Notes how a call ended.
     pub(crate) fn ended(&self, at: usize, note: impl FnOnce(&mut UpstreamCall)) {
         let now = nanos(self.begun.elapsed());
         // Gone where the request was over before the call.

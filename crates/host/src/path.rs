@@ -19,7 +19,6 @@ pub(crate) struct Path {
 }
 
 impl Path {
-    /// A path of one service.
     pub(crate) fn of(service: &str) -> Self {
         Self { text: service.to_owned(), length: 1 }
     }

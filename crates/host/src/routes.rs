@@ -18,7 +18,6 @@ pub(crate) enum Step {
     Call {
         /// Its Rust name.
         service: String,
-        /// Where it is.
         peer: Peer,
         /// The route of its own inputs, as it is sent on.
         route: String,

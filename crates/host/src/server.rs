@@ -58,24 +58,15 @@ pub enum HostError {
     Config(#[from] ConfigError),
     /// Its address cannot be bound.
     #[error("cannot listen on {address}: {source}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// Why not.
-        source: io::Error,
-    },
+    Listen { address: SocketAddr, source: io::Error },
     /// There are no threads to be had.
     #[error("cannot start threads: {source}")]
-    Runtime {
-        /// Why not.
-        source: io::Error,
-    },
+    Runtime { source: io::Error },
     /// Its library, named in the configuration, is not taken over.
     #[error("cannot take {library} over: {why}")]
     Library {
         /// File name.
         library: String,
-        /// Why not.
         why: String,
     },
 }

@@ -54,7 +54,6 @@ pub(crate) struct Settings {
     /// What callers may call this host.
     pub(crate) names: Names,
     pub(crate) routes: Routes,
-    /// The app's name.
     pub(crate) app: Arc<str>,
     /// The services by their Rust names, as spans tell of them.
     pub(crate) places: BTreeMap<String, Place>,

@@ -18,7 +18,6 @@ use crate::program::Program;
 use crate::shared::{Settings, Shared};
 use crate::threads::{self, Thread};
 
-/// What a takeover did.
 #[derive(Debug, Serialize)]
 pub(crate) struct Takeover {
     pub(crate) version: String,

@@ -13,7 +13,6 @@ use crate::{Digest, Image, ImageError};
 /// An image and what it is to be called where it comes to.
 #[derive(Clone, Copy, Debug)]
 pub struct Named<'a> {
-    /// The image.
     pub image: &'a Image,
     /// Its names in full, as `docker.io/dyninka/app:tag` or `docker.io/dyninka/app@sha256:…`.
     pub names: &'a [String],

@@ -30,7 +30,6 @@ const FORMAT: &str = "base 1";
 /// The lowest layer of every service, and what is known of the program in it.
 #[derive(Clone, Debug)]
 pub struct Base {
-    /// The layer.
     pub layer: Layer,
     /// `amd64` or `arm64`: the nodes it runs on.
     pub architecture: &'static str,

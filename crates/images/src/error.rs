@@ -11,30 +11,16 @@ use thiserror::Error;
 pub enum ImageError {
     /// A file of this machine is not to be had.
     #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
+    Read { path: PathBuf, source: io::Error },
     /// What was made cannot be kept.
     #[error("cannot write {}: {source}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
+    Write { path: PathBuf, source: io::Error },
     /// A path that names no file.
     #[error("cannot take {} for a library: it names no file", path.display())]
-    NoLibrary {
-        /// The path.
-        path: PathBuf,
-    },
+    NoLibrary { path: PathBuf },
     /// A program or library that is none.
     #[error("cannot read {} as a program: {words}", path.display())]
     NoProgram {
-        /// The file.
         path: PathBuf,
         /// What does not fit.
         words: String,
@@ -42,11 +28,9 @@ pub enum ImageError {
     /// The system's loader does not say what a program needs.
     #[error("cannot ask {} what {} needs: {words}", loader.display(), program.display())]
     Loader {
-        /// The loader.
         loader: PathBuf,
         /// Whom it was asked about.
         program: PathBuf,
-        /// What it said.
         words: String,
     },
     /// A shared object that is not on this machine.
@@ -61,10 +45,7 @@ pub enum ImageError {
     #[error(
         "cannot find certificates of authorities: none of {looked} is there; install ca-certificates or set SSL_CERT_FILE"
     )]
-    NoCertificates {
-        /// Where they were looked for.
-        looked: String,
-    },
+    NoCertificates { looked: String },
     /// An archive or document does not come together.
     #[error("cannot put an image together: {0}")]
     Together(#[from] io::Error),

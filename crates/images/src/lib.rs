@@ -59,7 +59,6 @@ pub const VERSION: &str = "dyninka.dev/version";
 pub struct Digest(String);
 
 impl Digest {
-    /// The digest of bytes.
     pub fn of(bytes: &[u8]) -> Self {
         let hash = Sha256::digest(bytes);
         let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -104,10 +103,8 @@ impl std::fmt::Display for Digest {
     }
 }
 
-/// A built library, and whose it is.
 #[derive(Clone, Copy, Debug)]
 pub struct BuiltLibrary<'a> {
-    /// The app's name.
     pub app: &'a str,
     /// The service's Rust name.
     pub service: &'a str,
@@ -120,7 +117,6 @@ pub struct BuiltLibrary<'a> {
 /// An image: what a registry is given.
 #[derive(Clone, Debug)]
 pub struct Image {
-    /// The app's name.
     pub app: String,
     /// The service's Rust name.
     pub service: String,

@@ -117,13 +117,11 @@ impl PullPolicy {
 /// What would be sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MissingLayers {
-    /// Layers that are not there.
     pub layers: usize,
     /// Compressed bytes of all that is not there.
     pub bytes: u64,
 }
 
-/// What was sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sent {
     /// Layers that travelled.

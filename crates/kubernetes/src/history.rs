@@ -61,14 +61,10 @@ pub enum PushOutcome {
     RolledBack {
         /// Rust name.
         service: String,
-        /// Why.
         why: String,
     },
     /// It was ended in the midst of it.
-    Stopped {
-        /// Why.
-        why: String,
-    },
+    Stopped { why: String },
 }
 
 /// The source of a push: what the next one is compared with.

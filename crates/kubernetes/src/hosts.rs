@@ -21,13 +21,11 @@ pub struct Hosts {
 /// Which hosts there are at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Census {
-    /// By their pods' names.
     pub hosts: BTreeMap<String, PodHost>,
     /// Why nothing newer is known, in words; none while the API server tells.
     pub trouble: Option<String>,
 }
 
-/// A host in its pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodHost {
     /// The service it runs, by its Rust name.

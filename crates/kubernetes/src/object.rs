@@ -43,7 +43,6 @@ pub struct Stamp {
     pub source: Option<String>,
 }
 
-/// The objects of one service.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServiceObjects {
     /// Rust name.
@@ -73,7 +72,6 @@ pub fn objects(wanted: &Wanted, stamp: &Stamp) -> Objects {
     Objects { services, ingress: entry::ingress(wanted) }
 }
 
-/// The objects of one service.
 pub fn of_service(wanted: &Wanted, service: &WantedService, stamp: &Stamp) -> ServiceObjects {
     let config = config::config_map(wanted, service);
     let told = config.metadata.name.clone().unwrap_or_default();

@@ -19,7 +19,6 @@ pub use selection::{Selected, select};
 /// What a push would do. Its JSON form is the one of `dyn push --plan --json`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Plan {
-    /// The app's name.
     pub app: String,
     /// Upstreams before those who call them; those that are gone last, callers first.
     pub services: Vec<PlanStep>,

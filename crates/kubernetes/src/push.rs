@@ -146,12 +146,10 @@ impl Push {
         plan(&self.wanted, &self.site.running).with_objects(&self.objects, &host)
     }
 
-    /// What is wanted.
     pub fn wanted(&self) -> &Wanted {
         &self.wanted
     }
 
-    /// What is there.
     pub fn site(&self) -> &Site {
         &self.site
     }

@@ -72,13 +72,10 @@ pub enum Variable {
     Config(ConfigKey),
 }
 
-/// A key of a Secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SecretKey {
-    /// Its name.
     pub secret: String,
-    /// The key in it.
     pub key: String,
 }
 
@@ -86,9 +83,7 @@ pub struct SecretKey {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConfigKey {
-    /// Its name.
     pub config: String,
-    /// The key in it.
     pub key: String,
 }
 
@@ -96,7 +91,6 @@ pub struct ConfigKey {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PodSpread {
-    /// Nodes.
     #[default]
     Nodes,
     /// Zones, and nodes in them.

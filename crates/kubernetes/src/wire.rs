@@ -32,7 +32,6 @@ pub struct Break {
     pub neighbour: String,
     /// What it is about: `reading.value`.
     pub field: String,
-    /// In words.
     pub why: String,
 }
 
@@ -44,7 +43,6 @@ impl Display for Break {
 }
 
 impl Wires {
-    /// Those of an app.
     pub fn of(app: &App) -> Self {
         let calls = |service: &app::Service| {
             let called = service.calls.iter().map(|called| (service.name.clone(), called.clone()));

@@ -48,7 +48,6 @@ pub enum Left {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// With a value.
     Value(Body),
     /// With nothing: it, or one before it, filtered.
     Filtered,
@@ -69,7 +68,6 @@ pub struct RecordedCall {
     /// What it was given, in the order of its inputs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<Body>,
-    /// What came back.
     pub end: Outcome,
 }
 

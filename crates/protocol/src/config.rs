@@ -16,7 +16,6 @@ pub const TOKEN_VARIABLE: &str = "DYNINKA_TOKEN";
 /// The configuration of one host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Config {
-    /// The app's name.
     pub app: String,
     /// The service this host runs, by its Rust name.
     pub service: String,

@@ -22,7 +22,6 @@ enum Direct {
 }
 
 impl Proxies {
-    /// Those that variables say.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
         let said = |name: &str| {
             let set =

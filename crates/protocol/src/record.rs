@@ -60,7 +60,6 @@ pub struct Run {
     pub version: String,
     /// In the order of its parameters.
     pub inputs: Vec<Body>,
-    /// How it ended.
     pub end: Outcome,
     /// Nanoseconds in the function, without those it waited for other services.
     pub function_ns: u64,

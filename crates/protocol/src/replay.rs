@@ -15,7 +15,6 @@ use crate::body::{Body, Outcome, RecordedCall};
 pub enum Ask {
     /// Have this library ready under a name, with its placed state as it is at first. What had the name is forgotten.
     Load {
-        /// The name.
         slot: String,
         /// The library.
         file: PathBuf,
@@ -26,7 +25,6 @@ pub enum Ask {
         slot: String,
         /// The static's.
         name: String,
-        /// The value.
         value: Box<RawValue>,
     },
     /// Run the function.
@@ -41,10 +39,7 @@ pub enum Ask {
         timeout_ms: u64,
     },
     /// The name is needed no more.
-    Forget {
-        /// The name.
-        slot: String,
-    },
+    Forget { slot: String },
 }
 
 /// What the process says.
@@ -66,10 +61,7 @@ pub enum ReplayAnswer {
         deed: String,
     },
     /// It cannot be done.
-    Refused {
-        /// Why not.
-        why: String,
-    },
+    Refused { why: String },
 }
 
 /// A library that is ready.

@@ -30,10 +30,8 @@ pub enum Expression {
     Call {
         /// Rust name.
         service: String,
-        /// One for each of its inputs.
         inputs: Route,
     },
-    /// A value.
     Literal(Literal),
 }
 
@@ -81,7 +79,6 @@ pub enum RouteError {
     /// A service is fed with too much or too little.
     #[error("{service} takes {takes} inputs, the route feeds {fed}")]
     Inputs {
-        /// The service.
         service: String,
         /// How many inputs it has.
         takes: usize,

@@ -20,7 +20,6 @@ pub struct Span {
     pub sampled: bool,
     /// Whether the request came from outside the app.
     pub entry: bool,
-    /// The app's name.
     pub app: Arc<str>,
     /// The service, by its Rust name.
     pub service: Arc<str>,
@@ -80,7 +79,6 @@ pub struct UpstreamCall {
 /// How a request ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// With a value.
     Value,
     /// With nothing: this service or one before it filtered.
     Filtered,
@@ -172,7 +170,6 @@ impl UpstreamCall {
 }
 
 impl Parts {
-    /// All of it.
     pub fn total(&self) -> u64 {
         self.function + self.upstream + self.network + self.overhead
     }
@@ -189,7 +186,6 @@ impl Method {
         }
     }
 
-    /// The method of that name.
     pub fn of(name: &str) -> Self {
         match name {
             "GET" => Self::Get,

@@ -36,7 +36,7 @@ pub struct Buffer {
     release: unsafe extern "C" fn(*mut u8, usize, usize),
 }
 
-/// How a call ended.
+/// The way a call ended.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -54,11 +54,11 @@ pub enum Kind {
     Upstream = 5,
 }
 
-/// What a call ended with.
+/// The end of a call.
 #[repr(C)]
 #[derive(Debug)]
 pub struct CallOutcome {
-    /// How.
+    /// The way it ended.
     pub kind: Kind,
     /// With what, see [`Kind`].
     pub body: Buffer,
@@ -69,7 +69,7 @@ pub struct CallOutcome {
 /// Called once, from any thread, with the outcome of a call and the context it was started with.
 pub type Done = unsafe extern "C" fn(context: *mut c_void, outcome: CallOutcome);
 
-/// What the host offers to a library.
+/// The host's functions for a library.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct HostTable {
@@ -88,7 +88,7 @@ pub struct HostTable {
     ),
 }
 
-/// What a library offers to the host.
+/// The library's functions for the host.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Library {
@@ -126,7 +126,7 @@ pub struct Library {
     pub release: unsafe extern "C" fn() -> CallOutcome,
 }
 
-/// What [`Library::release`] did.
+/// The result of [`Library::release`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Released {
     /// Values that somebody still uses.
@@ -135,7 +135,7 @@ pub struct Released {
     pub panicked: Vec<(String, String)>,
 }
 
-/// What a library says of itself, as JSON.
+/// A library's description of itself, as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Description {
     /// The service's Rust name.
@@ -157,7 +157,7 @@ pub struct State {
     pub name: String,
     /// Hash of the source of its type, and of everything that this rests on.
     pub fingerprint: String,
-    /// Why no other version may use its memory, whatever the fingerprint.
+    /// The reason why no other version may use its memory, whatever the fingerprint.
     pub apart: Option<String>,
     /// Bytes of a value, without what it points to.
     pub size: usize,
@@ -169,7 +169,7 @@ pub struct State {
 }
 
 impl State {
-    /// Why another version's memory of this value may not be used by the version that says this of it; none where both
+    /// The reason why the version that says this may not use another version's memory of this value; none where both
     /// mean the same by it.
     pub fn unlike(&self, other: &Self) -> Option<String> {
         if let Some(why) = self.apart.as_ref().or(other.apart.as_ref()) {

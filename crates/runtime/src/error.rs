@@ -3,10 +3,10 @@
 use std::any::Any;
 use std::fmt::{self, Debug, Display};
 
-/// What a service returns when it can fail.
+/// The return type of a service that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a service failed. Any [`std::error::Error`] turns into one with `?`.
+/// The reason why a service failed. Any [`std::error::Error`] turns into one with `?`.
 ///
 /// The error of a service that was called keeps the problem document (RFC 9457) it came with, so that whoever
 /// passes it on passes on where it came from.
@@ -41,7 +41,7 @@ impl Error {
         Self { message, service: word("service"), problem: Some(problem) }
     }
 
-    /// Whatever a service returned as its error: one of ours stays what it is, in a box too.
+    /// Turns what a service returned as its error into ours: one of ours stays what it is, in a box too.
     #[doc(hidden)]
     pub fn from_returned<E: Display + 'static>(error: E) -> Self {
         let mut slot = Some(error);

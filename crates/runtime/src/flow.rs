@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 #[must_use = "a flow does nothing until it is run"]
 pub struct FlowStep<T>(Pin<Box<dyn Future<Output = Result<T, Stop>> + Send>>);
 
-/// Why a flow ended without a value.
+/// The reason why a flow ended without a value.
 #[derive(Debug)]
 pub enum Stop {
     /// A service returned `None`.
@@ -24,7 +24,7 @@ pub enum Stop {
     Failed(Error),
 }
 
-/// Whatever can feed an input of type `T`: a value, a service that returns it, one that returns it or filters.
+/// A source of an input of type `T`: a value, a service that returns it, one that returns it or filters.
 pub trait Upstream<T>: Sized {
     /// The flow that brings it.
     fn into_flow(self) -> FlowStep<T>;

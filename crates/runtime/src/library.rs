@@ -54,9 +54,9 @@ pub const fn plain(name: &'static str) -> &'static str {
 
 /// A call that was begun.
 pub enum RunningCall {
-    /// It is over.
+    /// A call that is over.
     Done(CallAnswer),
-    /// It goes on.
+    /// A call that goes on.
     Future(Pin<Box<dyn Future<Output = CallAnswer> + Send>>),
 }
 

@@ -22,7 +22,7 @@ pub struct Placed<T> {
     /// A counted pointer of an `Arc<Mutex<T>>`, null before the first use. On the heap, so that a newer version of
     /// the service's library can use the very same value.
     cell: AtomicPtr<Mutex<T>>,
-    /// Who uses the cell at this moment, or is about to: while there is anybody, its count is not given back.
+    /// Threads that use the cell at this moment or are about to: while there is one, its count is not given back.
     users: AtomicUsize,
 }
 

@@ -21,10 +21,10 @@ pub enum ClientError {
     /// No client can be made.
     #[error("cannot make an HTTP client: {0}")]
     Client(reqwest::Error),
-    /// It does not answer.
+    /// The session does not answer.
     #[error("cannot reach the session: {0}")]
     Silent(String),
-    /// It answers what this version of `dyn` does not understand.
+    /// The session answers in a way that this version of `dyn` does not understand.
     #[error("cannot understand the session: {0}")]
     Strange(String),
 }
@@ -84,7 +84,7 @@ impl Client {
 pub struct Lines {
     answer: reqwest::Response,
     rest: Vec<u8>,
-    /// How much of it was told.
+    /// The part of it that was told.
     read: usize,
 }
 

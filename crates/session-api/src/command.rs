@@ -16,14 +16,14 @@ use crate::verdict::Verdict;
 pub enum Command {
     /// Call a service once.
     Invoke {
-        /// What to call, and with what.
+        /// The service to call, and its inputs.
         call: CallTree,
     },
     /// Call many times, one after the other, and answer with percentiles.
     Time {
-        /// How often.
+        /// The number of calls.
         count: u32,
-        /// What to call, and with what.
+        /// The service to call, and its inputs.
         call: CallTree,
     },
     /// The placed values of a service.
@@ -56,7 +56,7 @@ pub enum Command {
     },
     /// The recordings of the app.
     Recordings,
-    /// What a request in memory would come to now.
+    /// Replays a request in memory on the code as it is now.
     Diff {
         /// Its number.
         request: u64,
@@ -68,7 +68,7 @@ pub enum Command {
         /// One of its hops, numbered from 1; none: all of them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         hop: Option<u64>,
-        /// What the hop's function is to be called with once more, away from the one that serves.
+        /// Inputs to call the hop's function with once more, away from the one that serves.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         inputs: Option<Vec<Value>>,
     },
@@ -88,7 +88,7 @@ pub enum Command {
     /// Bring the app as it was loaded last to a cluster. It is answered once the plan is there: with the push, which
     /// waits for [`Command::Decide`] unless it is told otherwise here.
     Push {
-        /// Which cluster.
+        /// The cluster.
         #[serde(default)]
         goal: Goal,
         /// Rust names; none: every service.
@@ -97,13 +97,13 @@ pub enum Command {
         /// Neighbours that would not understand a named service come along.
         #[serde(default)]
         with_dependents: bool,
-        /// What is to follow the plan.
+        /// The next step after the plan.
         #[serde(default)]
         then: Then,
     },
     /// Have services on a cluster run as they ran before; answered as a push is.
     Rollback {
-        /// Which cluster.
+        /// The cluster.
         #[serde(default)]
         goal: Goal,
         /// Rust name; none: all services.
@@ -115,7 +115,7 @@ pub enum Command {
         /// The number of the push that is undone: where another is live by now, nothing is.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         undoes: Option<u32>,
-        /// What is to follow the plan.
+        /// The next step after the plan.
         #[serde(default)]
         then: Then,
     },
@@ -132,7 +132,7 @@ pub enum Command {
     Stop,
 }
 
-/// Which cluster is meant, as `kubectl` is told.
+/// The choice of a cluster, as `kubectl` takes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Goal {
     /// A context of the kubeconfig; none: the current one.
@@ -153,14 +153,14 @@ impl Goal {
     }
 }
 
-/// What follows the plan of a push.
+/// The next step after the plan of a push.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Then {
-    /// It waits for somebody to say yes or no.
+    /// Wait for somebody to say yes or no.
     #[default]
     Ask,
-    /// It is carried out.
+    /// Being carried out.
     Go,
     /// Nothing: the plan is all.
     End,
@@ -171,12 +171,12 @@ pub enum Then {
 pub struct CallTree {
     /// Rust name.
     pub service: String,
-    /// What feeds each input, in order; none: as the app's flow has it.
+    /// The source of each input, in order; none: as the app's flow has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inputs: Option<Vec<Feed>>,
 }
 
-/// What feeds an input.
+/// The source of an input.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Feed {
@@ -190,16 +190,16 @@ pub enum Feed {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum Answer {
-    /// What a call came to.
+    /// The result of a call.
     Called(Called),
-    /// What many calls came to.
+    /// The results of many calls.
     Timed(Timed),
     /// Placed values, by name.
     State {
         /// Each as JSON.
         values: BTreeMap<String, Value>,
     },
-    /// What recorded inputs come to on the code as it is now.
+    /// The results of recorded inputs on the code as it is now.
     Judged {
         /// For each service that took part.
         verdicts: Vec<Verdict>,
@@ -213,31 +213,31 @@ pub enum Answer {
     Stepped {
         /// Its hops, each after those its inputs came from.
         steps: Vec<ReplayStep>,
-        /// What the function comes to on other inputs, where they were given.
+        /// The result of the function on other inputs, where they were given.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         again: Option<Value>,
     },
-    /// What a push or rollback would do, or that it begins, or why it does not: its stage says so.
+    /// The plan of a push or rollback, its beginning, or the reason why it does not begin: its stage says which.
     Planned {
         /// All of it.
         push: Box<PushView>,
     },
-    /// It is done.
+    /// The command was carried out.
     Done {
-        /// What was done, in words.
+        /// The deed, in words.
         message: String,
     },
-    /// It cannot be done. Nothing was changed.
+    /// The command cannot be carried out. Nothing was changed.
     Refused {
-        /// Why, in words.
+        /// The reason, in words.
         message: String,
-        /// How to mend it.
+        /// A hint at a remedy.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         hint: Option<String>,
     },
 }
 
-/// What a call came to.
+/// The result of a call.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Called {
     /// HTTP status of the answer: 200, 204 where a service filtered, else an error.
@@ -281,7 +281,7 @@ pub struct SavedRecording {
     pub lost: u64,
     /// Bytes of disk.
     pub bytes: u64,
-    /// Why it does not read, in words.
+    /// The reason why it does not read, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
@@ -295,9 +295,9 @@ pub struct ReplayStep {
     pub service: String,
     /// `service@hash`.
     pub version: String,
-    /// What it received, in order.
+    /// The inputs, in order.
     pub inputs: Vec<Value>,
-    /// What it came to.
+    /// The result.
     pub end: Value,
     /// Nanoseconds in the function.
     pub function_ns: u64,
@@ -325,10 +325,10 @@ impl Display for SavedRecording {
     }
 }
 
-/// What many calls came to.
+/// The results of many calls.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Timed {
-    /// How many calls were made.
+    /// The number of calls.
     pub n: u32,
     /// Of those, answered with an error.
     pub errors: u32,

@@ -36,7 +36,7 @@ pub use token::{Token, TokenKind, is_complete, tokens};
 use crate::command::{CallTree, Command, Feed};
 use crate::snapshot::Snapshot;
 
-/// What a line means. Its `Display` is a line that means the same.
+/// The meaning of a line. Its `Display` is a line that means the same.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Meaning {
     /// Something the session does.
@@ -45,7 +45,7 @@ pub enum Meaning {
     Show(Show),
 }
 
-/// What a face shows by itself.
+/// A question that a front end answers by itself.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Show {
     /// Every service, its state and its version.
@@ -56,12 +56,12 @@ pub enum Show {
     Logs {
         /// Rust name; none: every service's.
         service: Option<String>,
-        /// How many lines at most.
+        /// The number of lines at most.
         last: usize,
     },
     /// Every edit and what became of it.
     Edits,
-    /// Why an edit built what it built, and where its time went.
+    /// Tell why an edit built what it built, and the parts of its time.
     Why {
         /// Its number, one of the snapshot's.
         edit: u64,
@@ -81,7 +81,7 @@ pub enum Show {
         /// Its number among the [`Answers`].
         number: usize,
     },
-    /// How to use this grammar.
+    /// Show how to use this grammar.
     Help {
         /// One of [`TOPICS`] or a command's name; none: an overview.
         topic: Option<String>,
@@ -90,7 +90,7 @@ pub enum Show {
     Quit,
 }
 
-/// What a line means, seen from a session. Blank lines mean nothing: leave them out with [`is_blank`].
+/// Reads a line as seen from a session. Blank lines mean nothing: leave them out with [`is_blank`].
 pub fn parse(line: &str, snapshot: &Snapshot, history: &dyn Answers) -> Result<Meaning, Mistake> {
     meaning::read(line, snapshot, history).map_err(|mistake| mistake.in_characters(line))
 }

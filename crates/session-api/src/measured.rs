@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What was measured of one service.
+/// Measurements of one service.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MeasuredHop {
     /// Over the last stretches of time, shortest first: ten seconds, a minute, five minutes.
@@ -71,11 +71,11 @@ pub struct HopComparison {
     pub after_p50: u64,
     /// Samples since.
     pub after_n: u64,
-    /// What the samples support.
+    /// The verdict that the samples support.
     pub verdict: SpeedVerdict,
 }
 
-/// What two samples support.
+/// The verdict that two samples support.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SpeedVerdict {
@@ -110,7 +110,7 @@ pub struct MeasuredSpan {
     pub service: String,
     /// `service@hash`.
     pub version: String,
-    /// How many services asked one another before it.
+    /// The number of services that asked one another before it.
     pub depth: u32,
     /// From the request's beginning to this part's, as far as clocks and durations say; never negative.
     pub start: u64,
@@ -124,6 +124,6 @@ pub struct MeasuredSpan {
     pub network: u64,
     /// HTTP status.
     pub status: u16,
-    /// What went wrong.
+    /// The error, in words.
     pub error: Option<String>,
 }

@@ -35,7 +35,7 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(clean)
 }
 
-/// What is left of a text.
+/// The characters of a text to keep.
 struct Keep {
     colours: bool,
     tab: &'static str,
@@ -124,7 +124,7 @@ fn is_colour(sequence: &str) -> bool {
     sequence.strip_suffix('m').is_some_and(|codes| codes.bytes().all(|b| b.is_ascii_digit() || b == b';' || b == b':'))
 }
 
-/// What follows any other escape sequence.
+/// Returns the rest after any other escape sequence.
 fn escape_sequence(text: &str) -> &str {
     match text.chars().next() {
         Some(']' | 'P' | 'X' | '^' | '_') => string(&text[1..]),
@@ -137,7 +137,7 @@ fn escape_sequence(text: &str) -> &str {
     }
 }
 
-/// What follows a string that only a terminal reads: up to its end, or the end of the line where it has none.
+/// Returns the rest after a string that only a terminal reads: from its end, or the end of the line where it has none.
 fn string(text: &str) -> &str {
     let Some(end) = text.find(['\u{7}', '\u{1b}', '\u{9c}', '\n']) else { return "" };
     let rest = &text[end..];

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct PushView {
     /// Counts the pushes and rollbacks of this session, from 1.
     pub push: u64,
-    /// What is done.
+    /// The operation.
     pub act: PushAct,
     /// The edit whose text is pushed; 0 is the start.
     pub edit: u64,
@@ -19,12 +19,12 @@ pub struct PushView {
     /// When it came to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_ms: Option<u64>,
-    /// How far it is.
+    /// The stage.
     pub stage: Stage,
-    /// Where it goes, once the cluster answered.
+    /// The target, once the cluster answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<PushTarget>,
-    /// What is done with each service and how that stands, upstreams before those who call them.
+    /// Each service's change and its state, upstreams before those who call them.
     pub services: Vec<Roll>,
     /// Image layers that have to travel.
     #[serde(default)]
@@ -35,15 +35,15 @@ pub struct PushView {
     /// The last push was ended in the midst of it: this one goes on.
     #[serde(default)]
     pub unfinished: bool,
-    /// What it is about at this moment, in words.
+    /// The work of this moment, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub doing: Option<String>,
-    /// What is worth knowing, in words, oldest first.
+    /// Remarks, in words, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
 
-/// What is done on a cluster.
+/// An operation on a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "act", rename_all = "snake_case")]
 pub enum PushAct {
@@ -57,7 +57,7 @@ pub enum PushAct {
     },
 }
 
-/// How far a push is.
+/// The stage of a push.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "stage", rename_all = "snake_case")]
 pub enum Stage {
@@ -66,17 +66,17 @@ pub enum Stage {
     Preparing,
     /// Ready to be carried out: somebody has to say yes or no.
     Asking,
-    /// It is carried out.
+    /// Being carried out.
     Underway,
-    /// It was told to stop, and says so to the cluster.
+    /// Told to stop, and saying so to the cluster.
     Stopping,
     /// The plan alone was asked for.
     Planned,
-    /// There is nothing to do: everything runs as it is wanted.
+    /// Nothing to do: everything runs as it is wanted.
     Nothing,
     /// Nobody wanted it carried out.
     Declined {
-        /// Why, in words.
+        /// The reason, in words.
         why: String,
     },
     /// Everything is live.
@@ -88,17 +88,17 @@ pub enum Stage {
         /// Milliseconds from the word to go until everything was live.
         ms: f64,
     },
-    /// It was not done, or not whole.
+    /// Not done, or not whole.
     Failed {
-        /// Why, in words.
+        /// The reason, in words.
         why: String,
-        /// What to do about it.
+        /// A hint at a remedy.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         hint: Option<String>,
-        /// What was changed was put back to what ran before.
+        /// Whether changes were put back to the state before.
         put_back: bool,
     },
-    /// It was stopped in the midst of it: the next push goes on from there.
+    /// Stopped in the midst of it: the next push goes on from there.
     Stopped,
 }
 
@@ -111,7 +111,7 @@ pub struct PushTarget {
     pub namespace: String,
     /// The API server's URL.
     pub server: String,
-    /// What tells it from other clusters.
+    /// The identity of the cluster among others.
     pub cluster: String,
 }
 
@@ -120,9 +120,9 @@ pub struct PushTarget {
 pub struct Roll {
     /// Rust name.
     pub name: String,
-    /// What is done with it: new, changed, settings, route only, drifted, unchanged, gone or rolled back.
+    /// The change: new, changed, settings, route only, drifted, unchanged, gone or rolled back.
     pub what: String,
-    /// Why, in terms of the source.
+    /// The reasons, in terms of the source.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
     /// `service@hash` that runs.
@@ -143,20 +143,20 @@ pub struct Roll {
     /// Compressed bytes of its image that no other service has; 0 where the image is there already.
     #[serde(default)]
     pub bytes: u64,
-    /// How it stands.
+    /// The state.
     pub state: RollState,
 }
 
-/// How a service of a push stands.
+/// The state of a service in a push.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum RollState {
-    /// It has not begun, or nothing is to be done.
+    /// Not begun, or nothing is to be done.
     #[default]
     Waiting,
-    /// It is built at the level at which it is pushed.
+    /// Being built at the level at which it is pushed.
     Building,
-    /// It is built.
+    /// Built, not rolled yet.
     Built {
         /// Milliseconds it took.
         ms: f64,
@@ -169,26 +169,26 @@ pub enum RollState {
         wanted: u32,
         /// Pods of earlier versions that are not gone yet.
         old: u32,
-        /// Why a pod of the new version is not ready.
+        /// The reason why a pod of the new version is not ready.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<String>,
     },
-    /// It runs as it is wanted.
+    /// Running as it is wanted.
     Live {
         /// Milliseconds its roll took.
         ms: f64,
     },
-    /// It did not get there.
+    /// Not rolled out.
     Failed {
-        /// Why.
+        /// The reason, in words.
         why: String,
         /// The last lines of a container that ended.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         lines: Vec<String>,
-        /// It is put back to what ran.
+        /// Whether it is put back to the version before.
         put_back: bool,
     },
-    /// It is put back to what ran, because another did not get there.
+    /// Put back to the version before, because another was not rolled out.
     PutBack,
 }
 
@@ -216,7 +216,7 @@ impl PushView {
         }
     }
 
-    /// What would be done, in lines: where, with each service what and why, and what travels.
+    /// Tells the plan in lines: the target, each service's change and reason, and the bytes that travel.
     pub fn plan(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if let Some(PushTarget { context, namespace, server, cluster }) = &self.target {
@@ -246,7 +246,7 @@ impl PushView {
 }
 
 impl Roll {
-    /// What is done with it, in a line: `changed  plus@1f -> plus@2e, image 3a1b… -> 77c0…, 2 pods, 240 KB`.
+    /// Tells its change in a line: `changed  plus@1f -> plus@2e, image 3a1b… -> 77c0…, 2 pods, 240 KB`.
     pub fn words(&self) -> String {
         let mut words = vec![self.what.clone()];
         match (&self.before, &self.version) {
@@ -273,7 +273,7 @@ impl Roll {
     }
 }
 
-/// What tells an image from others, as short as people compare it.
+/// Shortens an image to the part by which people compare it.
 fn digest(image: &str) -> &str {
     let digest = image.rsplit([':', '.']).next().unwrap_or(image);
     digest.get(..12).unwrap_or(digest)

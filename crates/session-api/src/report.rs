@@ -14,7 +14,7 @@ use crate::verdict::Verdict;
 pub enum Report {
     /// Something a user should know and need not act on: a fallback and its reason, crates being fetched.
     Notice {
-        /// In words.
+        /// The text, in words.
         message: String,
     },
     /// A service's library is being built.
@@ -55,7 +55,7 @@ pub enum Report {
         /// Milliseconds from the settled save.
         ms: f64,
     },
-    /// What an edit changed serves.
+    /// The services that an edit changed serve.
     Live {
         /// The edit.
         edit: u64,
@@ -66,24 +66,24 @@ pub enum Report {
         removed: Vec<String>,
         /// Whether services feed each other in another way now.
         flow: bool,
-        /// Where the time went.
+        /// The parts of the time.
         ms: EditTimes,
     },
-    /// What recorded inputs say of a service's new code, once it is live.
+    /// The verdict of recorded inputs on a service's new code, once it is live.
     Verdict {
         /// The edit.
         edit: u64,
         /// Milliseconds since it was asked: since the edit was live, unless it was asked again.
         ms: f64,
-        /// What is the same, what is not.
+        /// The verdict.
         #[serde(flatten)]
         verdict: Box<Verdict>,
     },
-    /// What an edit changed of what functions return is not known.
+    /// An edit's effect on the results of functions is not known.
     Unjudged {
         /// The edit.
         edit: u64,
-        /// Why, in words.
+        /// The reason, in words.
         why: String,
     },
     /// A later save came before what an edit changed was served.
@@ -99,7 +99,7 @@ pub enum Report {
         edit: u64,
         /// Rust name.
         service: String,
-        /// Why, in words.
+        /// The reason, in words.
         why: String,
     },
     /// The app as it stands cannot be built; what served before still serves.
@@ -109,7 +109,7 @@ pub enum Report {
         /// Errors first, in the shape of `check --json`.
         diagnostics: Vec<app::Diagnostic>,
     },
-    /// What a push or rollback would do, service by service.
+    /// The plan of a push or rollback, service by service.
     Plan {
         /// All of it.
         #[serde(flatten)]
@@ -121,7 +121,7 @@ pub enum Report {
         push: u64,
         /// Rust name.
         service: String,
-        /// How it stands.
+        /// The state.
         #[serde(flatten)]
         state: RollState,
     },
@@ -144,7 +144,7 @@ pub enum Report {
     Down {
         /// Rust name.
         service: String,
-        /// Why, in words.
+        /// The reason, in words.
         why: String,
         /// When it is started again, in milliseconds from now.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -161,9 +161,9 @@ pub enum Report {
     },
     /// The session cannot go on.
     Failed {
-        /// In words.
+        /// The text, in words.
         message: String,
-        /// What to do about it.
+        /// A hint at a remedy.
         #[serde(skip_serializing_if = "Option::is_none")]
         hint: Option<String>,
     },
@@ -176,15 +176,15 @@ pub enum Report {
 pub struct Taken {
     /// Rust name.
     pub name: String,
-    /// What changed, in terms of the source.
+    /// The change, in terms of the source.
     pub reason: String,
     /// `service@hash`.
     pub version: String,
-    /// What became of each placed value.
+    /// The fate of each placed value.
     pub state: BTreeMap<String, Fate>,
 }
 
-/// What became of a placed value.
+/// The fate of a placed value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "how", rename_all = "lowercase")]
 pub enum Fate {
@@ -192,16 +192,16 @@ pub enum Fate {
     Kept,
     /// Through JSON: the new type reads what the old one wrote.
     Carried {
-        /// Why it was not kept in place.
+        /// The reason why it was not kept in place.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         why: String,
     },
     /// Its initial value.
     Reset {
-        /// Why.
+        /// The reason, in words.
         why: String,
     },
-    /// It was not there before.
+    /// A value that was not there before.
     New,
 }
 
@@ -223,7 +223,7 @@ pub struct EditTimes {
     pub total: f64,
 }
 
-/// Where a service can be called from here.
+/// The address of a service from here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ServiceAddress {
     /// Rust name.

@@ -10,7 +10,7 @@ use crate::snapshot::Snapshot;
 
 type Shape = fn(&mut SchemaGenerator) -> Schema;
 
-/// What stands in `crates/session-api/schema/v1.json`: what each path takes and gives.
+/// The text of `crates/session-api/schema/v1.json`: each path's input and output.
 pub fn schema() -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let shapes: [(&str, Shape); 5] = [

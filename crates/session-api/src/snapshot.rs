@@ -23,7 +23,7 @@ pub struct Snapshot {
     pub pid: u32,
     /// When this picture was taken.
     pub now_ms: u64,
-    /// What the session is about.
+    /// The subject of the session.
     pub phase: Phase,
     /// `docker` or `process`, once chosen.
     pub backend: Option<String>,
@@ -35,9 +35,9 @@ pub struct Snapshot {
     pub services: Vec<ServiceView>,
     /// The tail of `main` as a route, such as `moving_avg(map(filter(get)))`.
     pub flow: Option<String>,
-    /// Which service feeds which input of which.
+    /// The edges of the flow, from service to input of a service.
     pub edges: Vec<FlowEdge>,
-    /// What the user's types look like, for completion: every struct and enum that an input or a placed value reaches.
+    /// The shapes of the user's types, for completion: every struct and enum that an input or a placed value reaches.
     pub types: BTreeMap<String, TypeShape>,
     /// Every edit so far, oldest first; the oldest of very many are forgotten.
     pub edits: Vec<EditLine>,
@@ -47,11 +47,11 @@ pub struct Snapshot {
     /// Every push and rollback of this session, oldest first; the last may be under way.
     #[serde(default)]
     pub pushes: Vec<PushView>,
-    /// How long the session's edits took from save to first answer.
+    /// The session's edits, timed from save to first answer.
     pub totals: Totals,
-    /// What is wrong with the file as it stands, errors first. Empty once it is mended.
+    /// The mistakes in the file as it stands, errors first. Empty once it is mended.
     pub diagnostics: Vec<Diagnostic>,
-    /// What the user should know, oldest first; the oldest of very many are forgotten.
+    /// Notices to the user, oldest first; the oldest of very many are forgotten.
     pub notices: Vec<Notice>,
     /// Measured per service, by Rust name.
     pub hops: BTreeMap<String, MeasuredHop>,
@@ -59,12 +59,12 @@ pub struct Snapshot {
     pub traces: Vec<Trace>,
     /// Requests that were counted but not measured in detail, or whose detail was lost on its way here.
     pub dropped: u64,
-    /// What is recorded.
+    /// The state of recording.
     #[serde(default)]
     pub recording: Recording,
 }
 
-/// What is recorded of requests and the values that travel.
+/// The state of recording requests and the values that travel.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Recording {
     /// Requests in memory.
@@ -92,7 +92,7 @@ pub struct Written {
     pub bytes: u64,
 }
 
-/// What a session is about.
+/// The subject of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
@@ -114,13 +114,13 @@ pub enum Phase {
 pub struct ServiceView {
     /// Rust name.
     pub name: String,
-    /// How it does.
+    /// The state of its health.
     pub state: Condition,
     /// `service@hash` of what serves.
     pub version: Option<String>,
     /// When that version began to serve.
     pub since_ms: Option<u64>,
-    /// Where it can be called from here.
+    /// The URL to call it from here.
     pub url: Option<String>,
     /// Its inputs, in order.
     pub inputs: Vec<StateField>,
@@ -128,13 +128,13 @@ pub struct ServiceView {
     pub output: String,
     /// Its placed values, and what the last takeover did with each.
     pub placed: BTreeMap<String, PlacedState>,
-    /// How often its host was started again after it went down.
+    /// The number of times its host was started again after it went down.
     pub restarts: u32,
-    /// Why it is down or broken, in words.
+    /// The reason why it is down or broken, in words.
     pub why: Option<String>,
 }
 
-/// How a service does.
+/// The health of a service.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
@@ -159,7 +159,7 @@ pub struct PlacedState {
     /// Its type, as written.
     #[serde(rename = "type")]
     pub ty: String,
-    /// What the last takeover did with it.
+    /// The last takeover's deed to it.
     pub fate: Option<Fate>,
 }
 
@@ -201,15 +201,15 @@ pub struct EditLine {
     pub edit: u64,
     /// When it was saved.
     pub at_ms: u64,
-    /// What became of it.
+    /// The outcome.
     pub outcome: EditOutcome,
     /// The services it changed.
     pub services: Vec<EditedService>,
     /// Whether services feed each other in another way since.
     pub flow: bool,
-    /// Where its time went, once it is live.
+    /// The parts of its time, once it is live.
     pub ms: Option<EditTimes>,
-    /// What recorded inputs say of it, once it is live.
+    /// The verdict of recorded inputs, once it is live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judgement: Option<Judgement>,
 }
@@ -219,13 +219,13 @@ pub struct EditLine {
 pub struct EditedService {
     /// Rust name.
     pub name: String,
-    /// What changed, in terms of the source.
+    /// The change, in terms of the source.
     pub reason: String,
     /// `service@hash`, once it is built.
     pub version: Option<String>,
 }
 
-/// What became of an edit.
+/// The outcome of an edit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum EditOutcome {
@@ -237,22 +237,22 @@ pub enum EditOutcome {
     Unchanged,
     /// Cannot be built.
     Broken {
-        /// How many errors.
+        /// The number of errors.
         errors: usize,
     },
     /// Was not taken over.
     RolledBack {
-        /// Why, in words.
+        /// The reason, in words.
         why: String,
     },
     /// A later save came before it was live.
     Superseded,
 }
 
-/// How long edits took, in milliseconds from the settled save to the first answer of the new code.
+/// Times of edits, in milliseconds from the settled save to the first answer of the new code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Totals {
-    /// How many edits went live.
+    /// The number of edits that went live.
     pub n: u64,
     /// Half of them took no longer.
     pub p50: f64,
@@ -265,7 +265,7 @@ pub struct Totals {
 pub struct Notice {
     /// When.
     pub at_ms: u64,
-    /// In words.
+    /// The text, in words.
     pub message: String,
 }
 

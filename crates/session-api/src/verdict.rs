@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What recorded inputs say of one service's new code.
+/// The verdict of recorded inputs on one service's new code.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Verdict {
     /// Rust name.
@@ -25,24 +25,24 @@ pub struct Verdict {
     /// The new code takes longer on the same inputs, as far as the samples support that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slower: Option<SpeedChange>,
-    /// It takes less long.
+    /// The new code takes less long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub faster: Option<SpeedChange>,
 }
 
-/// What the runs of one function came to. Each counts once: as same, as differing, as unstable, or as skipped.
+/// The results of one function's runs. Each counts once: as same, as differing, as unstable, or as skipped.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FunctionVerdict {
     /// Recorded calls that were looked at.
     pub recorded: u64,
-    /// Those that end as before.
+    /// Runs that end as before.
     pub same: u64,
-    /// Those that end otherwise.
+    /// Runs that end otherwise.
     pub differ: u64,
-    /// Those that end otherwise only where the code before does so from run to run.
+    /// Runs that end otherwise only where the code before does so from run to run.
     #[serde(default)]
     pub unstable: u64,
-    /// Those of which nothing can be said, by the reason.
+    /// Runs of which nothing can be said, by the reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub skipped: BTreeMap<String, u64>,
     /// Differences one by one.
@@ -50,7 +50,7 @@ pub struct FunctionVerdict {
     /// Differences that were found besides these.
     #[serde(default)]
     pub more: u64,
-    /// What is to be known besides, in words.
+    /// Remarks, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
@@ -60,12 +60,12 @@ pub struct FunctionVerdict {
 pub struct Changed {
     /// The request's number.
     pub at: u64,
-    /// Where: a JSON pointer; empty: the whole.
+    /// A JSON pointer to the place; empty: the whole.
     pub path: String,
-    /// What was there; absent: nothing. What is no value is an object such as `{"end":"filtered"}`.
+    /// The value before; absent: nothing. An end without a value is an object such as `{"end":"filtered"}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub was: Option<Value>,
-    /// What is there now; absent: nothing.
+    /// The value now; absent: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub now: Option<Value>,
 }
@@ -79,26 +79,26 @@ pub struct SpeedChange {
     pub now_ns: u64,
     /// Runs on each side.
     pub n: u64,
-    /// How likely times this far apart are where there is no difference (Mann-Whitney).
+    /// The probability of times this far apart where there is no difference (Mann-Whitney).
     pub p: f64,
 }
 
-/// How far the question is what an edit changed.
+/// The state of the question: did an edit change results?
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum Judgement {
     /// Recorded inputs are run.
     Running,
-    /// It is answered.
+    /// The answer is there.
     Done {
         /// For each service that was changed.
         verdicts: Vec<Verdict>,
     },
     /// A later edit came before.
     Superseded,
-    /// It could not be answered.
+    /// The question could not be answered.
     Failed {
-        /// Why, in words.
+        /// The reason, in words.
         why: String,
     },
 }

@@ -105,7 +105,6 @@ pub(crate) type Libraries = BTreeMap<(String, String), (String, String)>;
 pub(crate) struct Bring {
     /// Name of the static.
     pub(crate) state: String,
-    /// Whose it was.
     pub(crate) service: String,
     /// Where that can be asked.
     pub(crate) from: SocketAddr,

@@ -14,7 +14,6 @@ use kubernetes::settings_file::SettingsError;
 
 use crate::store::home::explain;
 
-/// Variables by name.
 pub type Variables = BTreeMap<String, String>;
 
 /// Looks a variable of the shell up: [`std::env::var`].
@@ -98,7 +97,6 @@ impl Environments {
         Self { services, notices }
     }
 
-    /// One service's.
     pub(crate) fn get(&self, service: &str) -> Variables {
         self.services.get(service).cloned().unwrap_or_default()
     }
@@ -124,7 +122,6 @@ fn asked_for(text: &str) -> BTreeSet<&str> {
     calls.filter_map(name).collect()
 }
 
-/// Which variables differ, by name.
 pub(crate) fn differing(before: &Variables, now: &Variables) -> String {
     let names: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
     let changed = names.into_iter().filter(|name| before.get(*name) != now.get(*name));

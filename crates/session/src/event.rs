@@ -22,54 +22,133 @@ pub(crate) type Edit = u64;
 #[derive(Debug)]
 pub(crate) enum Event {
     /// Files of the app were written, and rested after this long.
-    Saved { settled: Duration, files: BTreeSet<PathBuf> },
+    Saved {
+        settled: Duration,
+        files: BTreeSet<PathBuf>,
+    },
     /// The files were read.
-    Loaded { edit: Edit, app: Arc<App>, diagnostics: Vec<Diagnostic>, environments: Arc<Environments> },
+    Loaded {
+        edit: Edit,
+        app: Arc<App>,
+        diagnostics: Vec<Diagnostic>,
+        environments: Arc<Environments>,
+    },
     /// The backend is open, with a seat for every service.
     Opened(Opened),
     /// A service that came later has a seat.
-    Seated { service: String, seat: Seat },
+    Seated {
+        service: String,
+        seat: Seat,
+    },
     /// Dependencies are built; libraries can be.
-    Prepared { edit: Edit, recipe: Recipe },
+    Prepared {
+        edit: Edit,
+        recipe: Recipe,
+    },
     /// The services of an edit fit together.
-    Checked { edit: Edit },
-    /// They do not.
-    Mismatched { edit: Edit, diagnostics: Vec<Diagnostic> },
+    Checked {
+        edit: Edit,
+    },
+    Mismatched {
+        edit: Edit,
+        diagnostics: Vec<Diagnostic>,
+    },
     /// A library is there.
-    Built { ticket: u64, service: String, artifact: Box<Artifact> },
+    Built {
+        ticket: u64,
+        service: String,
+        artifact: Box<Artifact>,
+    },
     /// A service could not be built; without one, what all of them are built with.
-    Broken { ticket: u64, service: Option<String>, diagnostics: Vec<Diagnostic> },
+    Broken {
+        ticket: u64,
+        service: Option<String>,
+        diagnostics: Vec<Diagnostic>,
+    },
     /// A service's host runs; it may have no library yet.
-    Started { service: String },
+    Started {
+        service: String,
+    },
     /// A host answers with a new version, this long after it switched to it.
-    Live { service: String, version: String, states: BTreeMap<String, Fate>, answered: Duration },
+    Live {
+        service: String,
+        version: String,
+        states: BTreeMap<String, Fate>,
+        answered: Duration,
+    },
     /// A host goes by a new configuration, or why it goes by the one before.
-    Told { service: String, config: Box<Config>, trouble: Option<String> },
+    Told {
+        service: String,
+        config: Box<Config>,
+        trouble: Option<String>,
+    },
     /// The public listener leads to another service; these were seated anew for it.
-    Rehoused { services: Vec<(String, Seat)>, ms: f64 },
+    Rehoused {
+        services: Vec<(String, Seat)>,
+        ms: f64,
+    },
     /// A service was started anew, in another environment, and answers with this version and these values after so long;
     /// or why not.
-    Renewed { service: String, came: Result<(String, BTreeMap<String, Fate>), String>, answered: Duration },
+    Renewed {
+        service: String,
+        came: Result<(String, BTreeMap<String, Fate>), String>,
+        answered: Duration,
+    },
     /// What was made for a service is gone, or why it may not be.
-    Removed { service: String, trouble: Option<String> },
+    Removed {
+        service: String,
+        trouble: Option<String>,
+    },
     /// A host that came back answers again; `anew` where it is another process.
-    Back { service: String, version: String, anew: bool },
+    Back {
+        service: String,
+        version: String,
+        anew: bool,
+    },
     /// A host ended, was killed or paused.
-    Down { service: String, why: String, by: Doer },
+    Down {
+        service: String,
+        why: String,
+        by: Doer,
+    },
     /// A service could not be seated or started, or did not take a version over; `silent` when its host says nothing.
-    Refused { service: String, version: Option<String>, why: String, silent: bool },
+    Refused {
+        service: String,
+        version: Option<String>,
+        why: String,
+        silent: bool,
+    },
     /// A host listens and reads nothing: it was asked to take a version over, or to go by a new configuration.
-    Deaf { service: String, version: Option<String>, why: String },
+    Deaf {
+        service: String,
+        version: Option<String>,
+        why: String,
+    },
     /// What an edit changed, or in words why nobody can tell.
-    Judged { edit: Edit, verdicts: Result<Vec<Verdict>, String> },
+    Judged {
+        edit: Edit,
+        verdicts: Result<Vec<Verdict>, String>,
+    },
     /// A push or rollback goes on.
-    Push { push: u64, news: Box<News> },
+    Push {
+        push: u64,
+        news: Box<News>,
+    },
     /// A service wrote a line.
-    Log { service: String, stream: &'static str, line: String },
+    Log {
+        service: String,
+        stream: &'static str,
+        line: String,
+    },
     /// Words for the user.
-    Notice { message: String },
+    Notice {
+        message: String,
+    },
     /// Nothing works without what failed.
-    Failed { message: String, hint: Option<String> },
+    Failed {
+        message: String,
+        hint: Option<String>,
+    },
     /// Somebody wants the session to end.
     Interrupted,
     /// Everything is removed.

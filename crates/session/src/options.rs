@@ -27,13 +27,11 @@ pub struct SessionOptions {
     pub memory: Option<u64>,
     /// Names of this machine that callers may use for the services, besides addresses, `localhost` and those of services.
     pub names: BTreeSet<String>,
-    /// Limits on requests.
     pub requests: protocol::Limits,
     /// Follow the files and take edits over.
     pub watch: bool,
     /// A start that is broken waits to be mended, instead of ending the session.
     pub waits: bool,
-    /// What is recorded.
     pub recording: RecordingOptions,
     /// The cluster that is meant where a push or rollback names none.
     pub goal: Goal,
@@ -59,6 +57,5 @@ pub enum Front {
     Fixed(u16),
     /// This port where it is free, else a free one, and say so.
     Prefer(u16),
-    /// A free one.
     Free,
 }

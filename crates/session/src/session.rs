@@ -41,20 +41,10 @@ pub enum StartError {
     Build(#[from] compiler::BuildError),
     /// Its folder, or its socket in it, cannot be made.
     #[error("cannot write to {}: {source}", folder.display())]
-    Folder {
-        /// The folder.
-        folder: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
+    Folder { folder: PathBuf, source: std::io::Error },
     /// The program that runs services cannot be read.
     #[error("cannot read {}: {source}", program.display())]
-    Program {
-        /// The program.
-        program: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
+    Program { program: PathBuf, source: std::io::Error },
     /// A field to blank or to leave out is none.
     #[error(transparent)]
     Path(#[from] recordings::PathError),

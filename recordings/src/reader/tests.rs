@@ -5,7 +5,6 @@ use crate::tests::{hop, request};
 
 const HEADER: &str = r#"{"recording":1,"app":"building","began":5,"dyn":"0.1.0"}"#;
 
-/// A recording of these bytes.
 fn recording(bytes: &[u8]) -> (tempfile::TempDir, Result<Reader, ReadError>) {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join(FILE), bytes).unwrap();

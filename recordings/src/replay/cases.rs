@@ -27,7 +27,6 @@ pub(crate) struct Case {
 /// What one side of a case does.
 #[derive(Clone, Debug)]
 pub(super) enum Side {
-    /// It is run on this.
     Run(Given),
     /// It is not called: this is what goes on to the next.
     Ends(Outcome),

@@ -18,7 +18,6 @@ impl Known {
         self.lock().get(version).cloned()
     }
 
-    /// A version was stopped.
     pub(super) fn stopped(&self, version: &str, deed: &str) {
         let mut known = self.lock();
         if known.len() >= MOST {

@@ -61,7 +61,6 @@ pub struct Prepared {
 /// A run.
 #[derive(Clone, Copy, Debug)]
 pub struct Job<'a> {
-    /// Where.
     pub slot: &'a Slot,
     /// In the order of the parameters.
     pub inputs: &'a [Body],
@@ -74,7 +73,6 @@ pub struct Job<'a> {
 /// What it came to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReplayedRun {
-    /// How it ended.
     pub end: Outcome,
     /// Nanoseconds in the function.
     pub function_ns: u64,

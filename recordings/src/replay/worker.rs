@@ -53,12 +53,7 @@ type Ahead = ((String, bool), JoinHandle<Result<Launched, WorkerError>>);
 pub enum WorkerError {
     /// Its process does not start.
     #[error("cannot start {} to run functions again: {error}", .program.display())]
-    Start {
-        /// The program.
-        program: PathBuf,
-        /// What the system says.
-        error: io::Error,
-    },
+    Start { program: PathBuf, error: io::Error },
     /// The place where services run does not start it.
     #[error("cannot run functions again where services run: {0}")]
     Place(String),
@@ -67,12 +62,7 @@ pub enum WorkerError {
     Library(String),
     /// It ended or hung where no function ran, or says what it should not.
     #[error("cannot run {version} again: {why}")]
-    Refused {
-        /// The version.
-        version: String,
-        /// What it says.
-        why: String,
-    },
+    Refused { version: String, why: String },
 }
 
 /// What the process has to say to one question.

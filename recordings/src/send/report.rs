@@ -9,7 +9,6 @@ use serde::Serialize;
 /// Longer is counted as this: an hour, in nanoseconds.
 const LONGEST: u64 = 3_600_000_000_000;
 
-/// What came back.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SendReport {
     /// Requests that were sent.

@@ -47,7 +47,6 @@ impl<'a> Canvas<'a> {
         }
     }
 
-    /// A part of this part.
     pub(crate) fn part(&mut self, x: usize, y: usize, width: usize, height: usize) -> Canvas<'_> {
         let short = |value: usize| u16::try_from(value).unwrap_or(u16::MAX);
         let area = Rect {
@@ -69,7 +68,6 @@ impl<'a> Canvas<'a> {
         self.finish(row, of);
     }
 
-    /// A rule with a name in it.
     pub(crate) fn rule(&mut self, scene: Scene<'_>, name: &str, of: &str) {
         let mut row = Row::new(scene.theme);
         row.text(" ", Tone::Plain);

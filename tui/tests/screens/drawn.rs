@@ -12,7 +12,6 @@ use tui::{Action, LogRing, Logged, Model, ShownLine, Theme, ViewInput};
 
 use crate::made;
 
-/// With colour.
 pub(crate) const COLOUR: Theme = Theme { colour: true, ascii: false };
 /// Without.
 pub(crate) const PLAIN: Theme = Theme { colour: false, ascii: false };

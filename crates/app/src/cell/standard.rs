@@ -12,7 +12,6 @@ pub(super) struct Standard {
 /// What of its arguments a type's values are made of.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Holds {
-    /// Each of them.
     Arguments,
     /// None.
     Nothing,

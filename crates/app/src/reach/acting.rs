@@ -9,7 +9,6 @@ use crate::tree::Kind;
 /// What has to be there for what registers itself to go along.
 #[derive(Debug)]
 pub(super) enum Needs {
-    /// Nothing.
     Nothing,
     /// One of these items is reached.
     Reached(BTreeSet<usize>),

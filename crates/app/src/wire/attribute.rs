@@ -32,7 +32,6 @@ pub(super) struct Said {
     pub(super) code: Option<String>,
 }
 
-/// Reads them.
 pub(super) fn read(attributes: &[Attribute]) -> Said {
     let mut said = Said::default();
     for attribute in attributes {

@@ -69,7 +69,6 @@ pub(super) enum Origin {
     Standard,
     /// `serde_json`.
     Json,
-    /// Any other.
     Other,
 }
 

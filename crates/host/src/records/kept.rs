@@ -13,7 +13,6 @@ use crate::ending;
 /// Larger values are left out: they would push everything else out of the ring.
 const MOST_VALUE: usize = 4 << 20;
 
-/// A value.
 #[derive(Clone, Debug)]
 pub(crate) enum Held {
     /// Shared with the request it belongs to.
@@ -22,7 +21,6 @@ pub(crate) enum Held {
     Left(usize),
 }
 
-/// What is kept.
 #[derive(Clone, Debug)]
 pub(crate) enum Kept {
     Visit(Box<Visit>),

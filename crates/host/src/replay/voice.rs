@@ -35,7 +35,6 @@ impl Voice {
         Ok((read > 0).then(|| serde_json::from_slice(&self.line)))
     }
 
-    /// Says an answer.
     pub(super) fn say(&mut self, answer: &ReplayAnswer) -> io::Result<()> {
         let mut line = serde_json::to_vec(answer)?;
         line.push(b'\n');

@@ -7,9 +7,7 @@ use super::{Loader, Local, Way};
 /// What is known of a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// The context's name.
     pub context: String,
-    /// Its nodes.
     pub nodes: Vec<Node>,
     /// The registry the user names.
     pub registry: Option<String>,

@@ -12,7 +12,6 @@ use hyper::header::HeaderValue;
 
 use super::ShipError;
 
-/// A credential.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Credential {
     /// User and password.

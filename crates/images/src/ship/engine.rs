@@ -24,7 +24,6 @@ struct There {
     stacks: BTreeSet<Vec<String>>,
 }
 
-/// What is to be loaded.
 struct Load<'i> {
     images: Vec<(&'i Image, String)>,
     there: BTreeSet<Digest>,

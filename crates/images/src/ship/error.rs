@@ -25,7 +25,6 @@ pub enum ShipError {
         what: String,
         /// What the network says.
         words: String,
-        /// What to do.
         mend: String,
     },
     /// The registry says no.
@@ -39,7 +38,6 @@ pub enum ShipError {
         status: u16,
         /// Its own words after ": ", or nothing.
         words: String,
-        /// What to do.
         mend: String,
     },
     /// The registry's answer is not one that the specification has.
@@ -57,29 +55,21 @@ pub enum ShipError {
     Credentials {
         /// The registry's host.
         registry: String,
-        /// Why.
         words: String,
     },
     /// No room is left where images come to.
     #[error("cannot {what}: no space is left at {place}")]
     DiskFull {
-        /// Who says so.
         place: String,
         /// What was to be done.
         what: String,
     },
     /// The way by which nodes fetch from this session cannot be made, or not be taken away.
     #[error("{words}")]
-    Way {
-        /// Why not.
-        words: String,
-        /// What to do.
-        hint: Option<String>,
-    },
+    Way { words: String, hint: Option<String> },
     /// A program that is needed is not there.
     #[error("cannot {what}: the program {program} is not on PATH")]
     NoTool {
-        /// The program.
         program: String,
         /// What was to be done.
         what: String,
@@ -108,18 +98,10 @@ pub enum ShipError {
     },
     /// A port that cannot be served at.
     #[error("cannot serve images at {address}: {source}")]
-    Bind {
-        /// The address.
-        address: std::net::SocketAddr,
-        /// What the system says.
-        source: std::io::Error,
-    },
+    Bind { address: std::net::SocketAddr, source: std::io::Error },
     /// The way of TLS to registries cannot be set up.
     #[error("cannot set up TLS: {words}")]
-    Tls {
-        /// Why.
-        words: String,
-    },
+    Tls { words: String },
     /// An archive does not come together.
     #[error(transparent)]
     Image(#[from] ImageError),

@@ -10,9 +10,7 @@ use super::tool::Tool;
 pub struct Programs {
     /// Docker's command.
     pub docker: OsString,
-    /// kind's.
     pub kind: OsString,
-    /// k3d's.
     pub k3d: OsString,
     /// k3s', which brings containerd's.
     pub k3s: OsString,

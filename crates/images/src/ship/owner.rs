@@ -26,7 +26,6 @@ impl Owner {
         Self { app: app.to_owned(), place }
     }
 
-    /// The app's name.
     pub fn app(&self) -> &str {
         &self.app
     }
@@ -90,7 +89,6 @@ impl Owner {
     }
 }
 
-/// What a tag says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tag<'t> {
     pub(crate) place: &'t str,

@@ -16,7 +16,6 @@ use crate::{Digest, Image};
 /// So many things are sent side by side.
 const ABREAST: usize = 4;
 
-/// A registry.
 pub struct Registry {
     transport: Transport,
     /// What nodes call it.
@@ -70,7 +69,6 @@ impl Registry {
         }
     }
 
-    /// The digest of what a tag names.
     async fn digest_of(&self, tag: &str) -> Result<Option<Digest>, ShipError> {
         let what = format!("ask for {tag}");
         let response = self.request(Method::HEAD, &format!("manifests/{tag}"), Some(MANIFEST), &what).await?;
@@ -201,7 +199,6 @@ async fn abreast<T>(all: Vec<impl Future<Output = Result<T, ShipError>>>) -> Res
     stream::iter(all).buffered(ABREAST).try_collect().await
 }
 
-/// What is not there.
 struct Lacking<'i> {
     images: Vec<&'i Image>,
     blobs: Vec<(&'i Digest, Blob<'i>)>,

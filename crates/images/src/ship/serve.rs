@@ -42,7 +42,6 @@ pub struct Serve {
 pub struct Served {
     /// Layers and documents.
     pub answers: u64,
-    /// Their bytes.
     pub bytes: u64,
 }
 

@@ -22,7 +22,6 @@ pub const PROJECT: &str = "dyninka.dev/project";
 
 /// Applies the objects of one app.
 pub struct Apply<'a> {
-    /// Where to.
     pub access: &'a Access,
     /// The app whose objects they are.
     pub app: &'a str,
@@ -35,7 +34,6 @@ pub struct Apply<'a> {
 /// What became of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Applied {
-    /// It was not there.
     Created,
     /// It was otherwise.
     Changed,

@@ -11,24 +11,14 @@ use super::identity::Identity;
 /// A cluster that does not do what it is asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
-    /// There is no kubeconfig.
     #[error("cannot find a kubeconfig: none at {}", list(.looked))]
-    NoKubeconfig {
-        /// Where one was looked for.
-        looked: Vec<PathBuf>,
-    },
+    NoKubeconfig { looked: Vec<PathBuf> },
     /// A kubeconfig cannot be read.
     #[error("cannot read the kubeconfig {}: {why}", file.display())]
-    Kubeconfig {
-        /// The file.
-        file: PathBuf,
-        /// Why not.
-        why: String,
-    },
+    Kubeconfig { file: PathBuf, why: String },
     /// The kubeconfig names no current context, and none was asked for.
     #[error("cannot choose a context: {} names no current one", list(.files))]
     NoCurrentContext {
-        /// Contexts there are.
         known: Vec<String>,
         /// The kubeconfig.
         files: Vec<PathBuf>,
@@ -36,29 +26,20 @@ pub enum ClusterError {
     /// The kubeconfig has no such context.
     #[error("cannot find the context {context} in {}", list(.files))]
     NoContext {
-        /// Its name.
         context: String,
-        /// Contexts there are.
         known: Vec<String>,
         /// The kubeconfig.
         files: Vec<PathBuf>,
     },
     /// A context cannot be used.
     #[error("cannot use the context {context}: {why}")]
-    Context {
-        /// Its name.
-        context: String,
-        /// Why not.
-        why: String,
-    },
+    Context { context: String, why: String },
     /// The program that says who asks does not.
     #[error("cannot run {command}, which says who asks for the context {context}: {why}")]
     Plugin {
         /// The program.
         command: String,
-        /// The context.
         context: String,
-        /// Why not.
         why: String,
         /// How to come by it, as the kubeconfig says.
         install: Option<String>,
@@ -70,7 +51,6 @@ pub enum ClusterError {
         server: String,
         /// What was asked of it.
         doing: String,
-        /// Why not.
         why: String,
     },
     /// The API server takes the question and gives no answer.
@@ -90,7 +70,6 @@ pub enum ClusterError {
         server: String,
         /// What was asked of it.
         doing: String,
-        /// What it said.
         why: String,
     },
     /// It knows who asks, who may not.
@@ -109,36 +88,22 @@ pub enum ClusterError {
         /// What it said: which quota, asked, used and limit.
         why: String,
     },
-    /// The namespace is not there.
     #[error("cannot find the namespace {namespace} of {context} ({server})")]
     NoNamespace {
-        /// Its name.
         namespace: String,
-        /// The context.
         context: String,
         /// The API server's URL.
         server: String,
     },
     /// The namespace is being deleted.
     #[error("cannot use the namespace {namespace}: it is being deleted")]
-    NamespaceEnding {
-        /// Its name.
-        namespace: String,
-    },
+    NamespaceEnding { namespace: String },
     /// Another cluster is behind the context than the app was pushed to before.
     #[error("cannot push to {context}: it is another cluster now: {found}, and was {pinned}")]
-    OtherCluster {
-        /// The context.
-        context: String,
-        /// What it is now.
-        found: Box<Identity>,
-        /// What it was.
-        pinned: Box<Identity>,
-    },
+    OtherCluster { context: String, found: Box<Identity>, pinned: Box<Identity> },
     /// The app was pushed from here, and never there.
     #[error("cannot use {context} for it: this app was never pushed there from here, but to {}", words(.known))]
     NotPushedThere {
-        /// The context.
         context: String,
         /// Contexts it was pushed under.
         known: Vec<String>,
@@ -148,33 +113,21 @@ pub enum ClusterError {
     Pins {
         /// What was being done.
         doing: &'static str,
-        /// The file.
         file: PathBuf,
         /// Why it did not work.
         why: String,
     },
     /// Somebody else is pushing.
     #[error("cannot push {app}: {holder} is pushing it")]
-    Busy {
-        /// The app.
-        app: String,
-        /// Who.
-        holder: String,
-    },
+    Busy { app: String, holder: String },
     /// Somebody else took over what was held.
     #[error("cannot go on with the push of {app}: {holder} has taken over")]
-    Lost {
-        /// The app.
-        app: String,
-        /// Who.
-        holder: String,
-    },
+    Lost { app: String, holder: String },
     /// An object of the name is there, and not ours.
     #[error("cannot make {object}: there is one already that is not of {app}: {owner}")]
     Foreign {
         /// `kind/name`.
         object: String,
-        /// The app.
         app: String,
         /// Whose it is, as far as it says.
         owner: String,
@@ -184,7 +137,6 @@ pub enum ClusterError {
     Contested {
         /// `kind/name`.
         object: String,
-        /// The fields.
         fields: Vec<Contested>,
     },
     /// It says no for another reason.
@@ -194,7 +146,6 @@ pub enum ClusterError {
         doing: String,
         /// HTTP status; 0 where there was none.
         code: u16,
-        /// What it said.
         why: String,
     },
 }

@@ -28,7 +28,6 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub enum To {
     /// A ready pod with these labels: `key=value,…`.
     AnyOf(String),
-    /// One pod.
     Pod(String),
 }
 

@@ -17,7 +17,6 @@ pub enum Identity {
     Uid(String),
     /// The URL of its API server and the certificate it proves itself with, where `kube-system` may not be looked at.
     Server {
-        /// The URL.
         url: String,
         /// BLAKE3 over the certificate authority, 16 hex digits; over nothing where the system's are trusted.
         authority: String,

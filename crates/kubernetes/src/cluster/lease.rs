@@ -39,7 +39,6 @@ pub struct Holder {
     /// Stands for this start of this machine, and for the container on it: a process number means something there and
     /// then only.
     pub place: String,
-    /// The process.
     pub process: u32,
 }
 

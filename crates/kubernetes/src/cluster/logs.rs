@@ -18,10 +18,8 @@ pub async fn pods(access: &Access, labels: &str) -> Result<Vec<String>, ClusterE
     Ok(found.items.iter().map(ResourceExt::name_any).collect())
 }
 
-/// A line of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PodLine {
-    /// The pod.
     pub pod: String,
     /// Without its end.
     pub text: String,

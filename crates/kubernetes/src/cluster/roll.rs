@@ -34,17 +34,14 @@ pub enum Rolled {
     Live,
     /// It does not get there.
     Failed {
-        /// Why, in words.
         why: String,
         /// The last lines of a container that ended.
         lines: Vec<String>,
     },
 }
 
-/// What is to be followed.
 #[derive(Clone, Debug)]
 pub struct Follow {
-    /// The Deployment's name.
     pub deployment: String,
     /// The labels of its pods: `key=value,…`.
     pub selector: String,

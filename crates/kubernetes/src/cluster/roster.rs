@@ -23,10 +23,8 @@ pub struct Roster {
     pub trouble: Option<String>,
 }
 
-/// A pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodSeen {
-    /// Its annotations.
     pub annotations: BTreeMap<String, String>,
     /// Whether it takes requests, and is to.
     pub ready: bool,

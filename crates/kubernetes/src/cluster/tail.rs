@@ -31,15 +31,9 @@ pub enum Tail {
     /// A pod wrote.
     Line(PodLine),
     /// A pod came, after those that were there at first.
-    Began {
-        /// Its name.
-        pod: String,
-    },
+    Began { pod: String },
     /// A pod is gone, and all it wrote is told.
-    Ended {
-        /// Its name.
-        pod: String,
-    },
+    Ended { pod: String },
     /// Something is in the way, in words.
     Trouble(String),
 }

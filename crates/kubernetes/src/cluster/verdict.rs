@@ -27,7 +27,6 @@ pub(crate) enum Verdict {
     Live,
     /// It will not get there.
     Failed {
-        /// Why, in words.
         why: String,
         /// Whose last lines tell more, and whether they are those of the run before the one that is there now.
         log: Option<(String, bool)>,

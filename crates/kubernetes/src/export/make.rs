@@ -15,7 +15,6 @@ use images::ship::{self, Owner, Programs, PullPolicy, Way};
 /// What is exported, and with what of this machine.
 #[derive(Clone, Debug)]
 pub struct ExportRequest {
-    /// The app.
     pub app: App,
     /// How it is to run.
     pub settings: AppSettings,

@@ -29,7 +29,6 @@ const LARGEST_UNPACKED: u64 = 64 << 20;
 /// The records of an app.
 pub struct Store<'a> {
     access: &'a Access,
-    /// The app's name.
     app: &'a str,
     api: Api<ConfigMap>,
 }
@@ -45,7 +44,6 @@ pub enum StoreError {
     Broken {
         /// The ConfigMap.
         name: String,
-        /// Why not.
         why: String,
     },
 }

@@ -71,7 +71,6 @@ impl RunningApp {
         self.services.iter().find(|running| running.name == service && running.current)
     }
 
-    /// A service in a wire form.
     pub fn in_form(&self, service: &str, wire: &str) -> Option<&RunningService> {
         self.services.iter().find(|running| running.name == service && running.wire == wire)
     }

@@ -20,7 +20,6 @@ use images::{FOLDER, HOST, USER};
 
 /// The port's name.
 pub(crate) const DOOR: &str = "http";
-/// The container's name.
 pub const CONTAINER: &str = "service";
 /// Seconds without progress after which a rollout counts as stuck.
 const PROGRESS_SECONDS: i32 = 120;

@@ -24,7 +24,6 @@ pub struct ObjectStep {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "what", rename_all = "kebab-case")]
 pub enum ObjectWhat {
-    /// It is not there.
     New,
     /// It is wanted otherwise than it was applied.
     Changed {

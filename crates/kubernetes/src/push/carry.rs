@@ -23,7 +23,6 @@ use crate::history::{KeptRecord, Operation, PushOutcome, PushRecord, Store};
 use crate::object::{self, Stamp, label};
 use images::Image;
 
-/// What was done.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PushDone {
     /// The record's number.

@@ -21,7 +21,6 @@ const LOOK: Duration = Duration::from_millis(300);
 /// Removes what a push left over.
 pub(crate) struct Cleaning<'a> {
     pub(crate) access: &'a Access,
-    /// The app's name.
     pub(crate) app: &'a str,
     pub(crate) project: &'a [String],
     pub(crate) lease: &'a Lease,

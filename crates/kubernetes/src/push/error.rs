@@ -36,14 +36,10 @@ pub enum PushError {
     },
     /// No service of the app is called so.
     #[error("cannot push {service}: it is no service of the app")]
-    Unknown {
-        /// Its name.
-        service: String,
-    },
+    Unknown { service: String },
     /// Something of the app has no name that Kubernetes takes.
     #[error("cannot name the objects of {app}: {why}")]
     Name {
-        /// The app.
         app: String,
         /// Which name, and what is wrong with it.
         why: String,
@@ -53,25 +49,19 @@ pub enum PushError {
     Id {
         /// What was being done.
         doing: &'static str,
-        /// The file.
         file: std::path::PathBuf,
-        /// Why not.
         why: String,
     },
     /// An app of the name is there, and another project's.
     #[error("cannot use the app {app} in this namespace: one of that name is there that is another project's{by}")]
     Stranger {
-        /// Its name.
         app: String,
         /// Who pushed it, in words.
         by: String,
     },
     /// Services that are not pushed would not understand those that are.
     #[error("cannot push a part alone: {}", .breaks.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
-    Breaks {
-        /// Which, and where.
-        breaks: Vec<Break>,
-    },
+    Breaks { breaks: Vec<Break> },
     /// Somebody else pushed since the plan was made.
     #[error("cannot carry the plan out: what runs is not what it was made for any more")]
     Moved,
@@ -80,7 +70,6 @@ pub enum PushError {
     RolledBack {
         /// Rust name.
         service: String,
-        /// Why.
         why: String,
         /// The last lines of a container that ended.
         lines: Vec<String>,
@@ -92,7 +81,6 @@ pub enum PushError {
         applied: Vec<String>,
         /// What was being applied and may have been: a service's Rust name, or an object's.
         perhaps: Option<String>,
-        /// Why not.
         error: Box<ClusterError>,
     },
     /// It was told to stop.
@@ -100,16 +88,10 @@ pub enum PushError {
     Stopped,
     /// Nothing is there to go back to.
     #[error("cannot roll back: {why}")]
-    NothingToPutBack {
-        /// Why not.
-        why: String,
-    },
+    NothingToPutBack { why: String },
     /// A thread ended in a panic.
     #[error("cannot make the host's image: {why}")]
-    Panicked {
-        /// Its words.
-        why: String,
-    },
+    Panicked { why: String },
 }
 
 impl PushError {

@@ -13,9 +13,7 @@ pub type PushListener = Arc<dyn Fn(PushEvent) + Send + Sync>;
 pub enum PushEvent {
     /// The cluster answers.
     Connected {
-        /// The context.
         context: String,
-        /// The namespace.
         namespace: String,
         /// The API server's URL.
         server: String,
@@ -23,13 +21,9 @@ pub enum PushEvent {
         cluster: String,
     },
     /// A service is being built.
-    Building {
-        /// Which.
-        service: String,
-    },
+    Building { service: String },
     /// A service is built.
     Built {
-        /// Which.
         service: String,
         /// `service@hash`.
         version: String,
@@ -39,10 +33,7 @@ pub enum PushEvent {
         ms: f64,
     },
     /// Somebody else is pushing, and is waited for.
-    Waiting {
-        /// Who.
-        holder: String,
-    },
+    Waiting { holder: String },
     /// Images travel.
     Shipping {
         /// Which way, to be put after "through".
@@ -59,7 +50,6 @@ pub enum PushEvent {
     },
     /// How the roll of a service stands.
     Rolling {
-        /// Which.
         service: String,
         /// Pods of the new version that take requests.
         ready: u32,
@@ -72,7 +62,6 @@ pub enum PushEvent {
     },
     /// A service runs as it is wanted.
     Live {
-        /// Which.
         service: String,
         /// `service@hash`.
         version: String,
@@ -81,26 +70,18 @@ pub enum PushEvent {
     },
     /// A service did not get there.
     Failed {
-        /// Which.
         service: String,
-        /// Why.
         why: String,
         /// The last lines of a container that ended.
         lines: Vec<String>,
     },
     /// A service is put back to what ran.
-    RollingBack {
-        /// Which.
-        service: String,
-    },
+    RollingBack { service: String },
     /// What is needed no more was removed.
     Removed {
         /// `kind/name`.
         object: String,
     },
     /// Something to know.
-    Notice {
-        /// In words.
-        text: String,
-    },
+    Notice { text: String },
 }

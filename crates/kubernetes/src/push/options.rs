@@ -13,10 +13,8 @@ use crate::model::hash;
 use crate::project::Project;
 use crate::settings::AppSettings;
 
-/// What is pushed, where to, and how.
 #[derive(Clone, Debug)]
 pub struct PushOptions {
-    /// The app.
     pub app: App,
     /// What it was read from.
     pub source: PushedSource,
@@ -24,7 +22,6 @@ pub struct PushOptions {
     pub settings: AppSettings,
     /// The root file as the user names it.
     pub root: PathBuf,
-    /// The cluster.
     pub target: ClusterTarget,
     /// The registry, where the user names one.
     pub registry: Option<String>,
@@ -32,9 +29,7 @@ pub struct PushOptions {
     pub place: LocalPlace,
     /// The program that runs a service: `dyn` itself.
     pub host: PathBuf,
-    /// The project it is of.
     pub project: Project,
-    /// Who pushes.
     pub holder: Holder,
     /// Rust names of services that are pushed; empty: all.
     pub services: BTreeSet<String>,

@@ -39,7 +39,6 @@ pub(crate) struct Work {
     pub(crate) changes: Vec<Change>,
     /// What leads callers to services, once all of them are live.
     pub(crate) doors: Vec<DynamicObject>,
-    /// What those were before that were there.
     pub(crate) doors_before: Vec<DynamicObject>,
 }
 

@@ -81,7 +81,6 @@ pub struct Said {
 /// What is wrong in a `dyn.toml`, where, and how to mend it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingsMistake {
-    /// The file.
     pub file: PathBuf,
     /// Line, from 1.
     pub line: usize,

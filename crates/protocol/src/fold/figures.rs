@@ -24,7 +24,6 @@ pub struct Figures {
     pub n: u64,
     /// From the request's head to its answer.
     pub total: Percentiles,
-    /// In the function.
     pub function: Percentiles,
     /// Waiting while other services worked.
     pub upstream: Percentiles,
@@ -49,7 +48,6 @@ pub struct Percentiles {
     pub p90: u64,
     /// Ninety-nine of a hundred.
     pub p99: u64,
-    /// All.
     pub max: u64,
 }
 

@@ -26,7 +26,6 @@ const MOST_STRETCHES: usize = 31;
 pub struct KeptTraces {
     /// The slowest of the window, to the ten seconds.
     pub slowest: Option<Arc<Waterfall>>,
-    /// The latest.
     pub latest: Option<Arc<Waterfall>>,
 }
 

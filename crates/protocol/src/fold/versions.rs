@@ -34,9 +34,7 @@ pub enum Measure {
 /// A version and the one before it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
-    /// The version before.
     pub before: VersionSide,
-    /// The version now.
     pub after: VersionSide,
     /// What the samples support.
     pub verdict: Significance,
@@ -47,7 +45,6 @@ pub struct Comparison {
 /// One of the two.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VersionSide {
-    /// The version.
     pub version: Arc<str>,
     /// Requests the comparison rests on.
     pub n: usize,

@@ -11,7 +11,6 @@ const DEEPEST: usize = 256;
 /// A request from its entry on. Times are nanoseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waterfall {
-    /// Its trace.
     pub trace: TraceId,
     /// By the clock of the host it entered at, since 1970.
     pub start: u64,
@@ -28,7 +27,6 @@ pub struct Waterfall {
 /// A service's part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// The service.
     pub service: Arc<str>,
     /// The version that answered, where it told.
     pub version: Option<Arc<str>>,

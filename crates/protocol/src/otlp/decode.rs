@@ -33,7 +33,6 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
 pub struct Rejected {
     /// Spans it did not take.
     pub spans: u64,
-    /// Its words.
     pub message: String,
 }
 

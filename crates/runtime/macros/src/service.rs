@@ -56,7 +56,7 @@ pub(crate) fn flow_name(service: &Ident) -> Ident {
 
 // Lints are allowed in what is written here, not expected: whether they are met depends on the app.
 
-/// What everyone else calls: the user's function inside one that makes a `Call` of it.
+/// The function that others call: the user's function inside one that makes a `Call` of it.
 fn write_call(function: &ItemFn, signature: &Signature, docs: &[&Attribute], others: Vec<&Attribute>) -> TokenStream {
     let ItemFn { vis, sig, .. } = function;
     let name = &sig.ident;
@@ -83,7 +83,7 @@ fn write_call(function: &ItemFn, signature: &Signature, docs: &[&Attribute], oth
     }
 }
 
-/// What a flow calls: inputs that are flows themselves, fetched at the same time.
+/// The function that a flow calls: inputs that are flows themselves, fetched at the same time.
 fn write_flow(function: &ItemFn, signature: &Signature) -> TokenStream {
     let name = &function.sig.ident;
     let flow = flow_name(name);

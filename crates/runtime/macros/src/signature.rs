@@ -11,9 +11,9 @@ const LONGEST_LABEL: usize = 63;
 pub(crate) struct Signature {
     /// Name and type of each input.
     pub(crate) inputs: Vec<(Ident, Type)>,
-    /// What a call gives: a `Result` around it taken off.
+    /// The value of a call: a `Result` around it taken off.
     pub(crate) call: Type,
-    /// What a flow goes on with: an `Option` around it taken off, too.
+    /// The value a flow goes on with: an `Option` around it taken off, too.
     pub(crate) value: Type,
     /// Whether a `Result` was taken off.
     pub(crate) fallible: bool,
@@ -88,7 +88,7 @@ fn within(ty: &Type, name: &str) -> Option<Type> {
     arguments(last).next().cloned()
 }
 
-/// Why a name is no DNS label once `_` became `-` (RFC 1123, 2.1).
+/// Tells why a name is no DNS label once `_` became `-` (RFC 1123, 2.1).
 fn unfit_name(name: &str) -> Option<&'static str> {
     if name.starts_with("r#") {
         Some("it is a keyword")
@@ -103,7 +103,7 @@ fn unfit_name(name: &str) -> Option<&'static str> {
     }
 }
 
-/// Why a type cannot travel.
+/// Tells why a type cannot travel.
 fn unfit_type(ty: &Type) -> Option<&'static str> {
     match ty {
         Type::Reference(_) => {

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::border::{CallOutcome, Kind};
 use crate::error::Error;
 
-/// What a call ended with.
+/// The end of a call.
 #[derive(Debug)]
 pub struct CallAnswer {
     pub(crate) kind: Kind,

@@ -12,7 +12,7 @@ use super::guard::{End, Guarded};
 
 static RUNTIME: Mutex<Option<Runtime>> = Mutex::new(None);
 static HANDLE: OnceLock<Handle> = OnceLock::new();
-/// Who is to be answered, by request. Whoever takes an entry out answers, or sees to it that nobody does.
+/// The callers to be answered, by request. Whoever takes an entry out answers, or sees to it that nobody does.
 static CALLS: Mutex<Option<HashMap<u64, (End, AbortHandle)>>> = Mutex::new(None);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -10,7 +10,7 @@ use super::answer::CallAnswer;
 use super::{nanos, panics, with_request};
 use crate::border::Done;
 
-/// Who waits for the answer.
+/// The caller that waits for the answer.
 pub(crate) struct End {
     pub(crate) done: Done,
     pub(crate) context: *mut c_void,

@@ -25,7 +25,7 @@ impl<T> Returned<T> {
 
 /// A `Result`, under whatever name.
 pub trait Fallible {
-    /// What it holds when it is no error.
+    /// The value it holds when it is no error.
     type Value;
 }
 
@@ -88,7 +88,7 @@ fn never<T>() -> FlowStep<T> {
 }
 
 impl<T> Plain<T> {
-    /// What a call ended with.
+    /// The end of a call.
     pub fn answer(self, output: T) -> CallAnswer
     where
         T: Serialize,
@@ -96,14 +96,14 @@ impl<T> Plain<T> {
         value(&output)
     }
 
-    /// What travels along the flow.
+    /// The value that travels along the flow.
     pub fn flow(self) -> FlowStep<T> {
         never()
     }
 }
 
 impl<T> Filtering<T> {
-    /// What a call ended with.
+    /// The end of a call.
     pub fn answer(self, output: Option<T>) -> CallAnswer
     where
         T: Serialize,
@@ -111,14 +111,14 @@ impl<T> Filtering<T> {
         output.as_ref().map_or_else(filtered, value)
     }
 
-    /// What travels along the flow.
+    /// The value that travels along the flow.
     pub fn flow(self) -> FlowStep<T> {
         never()
     }
 }
 
 impl<T, E> Failing<T, E> {
-    /// What a call ended with.
+    /// The end of a call.
     pub fn answer(self, output: Result<T, E>) -> CallAnswer
     where
         T: Serialize,
@@ -127,14 +127,14 @@ impl<T, E> Failing<T, E> {
         output.map_or_else(failed, |output| value(&output))
     }
 
-    /// What travels along the flow.
+    /// The value that travels along the flow.
     pub fn flow(self) -> FlowStep<T> {
         never()
     }
 }
 
 impl<T, E> FailingOrFiltering<T, E> {
-    /// What a call ended with.
+    /// The end of a call.
     pub fn answer(self, output: Result<Option<T>, E>) -> CallAnswer
     where
         T: Serialize,
@@ -143,7 +143,7 @@ impl<T, E> FailingOrFiltering<T, E> {
         output.map_or_else(failed, |output| output.as_ref().map_or_else(filtered, value))
     }
 
-    /// What travels along the flow.
+    /// The value that travels along the flow.
     pub fn flow(self) -> FlowStep<T> {
         never()
     }

@@ -4,14 +4,14 @@ use serde_json::Value;
 
 /// The values that calls answered with, numbered from 1.
 pub trait Answers {
-    /// How many there were.
+    /// The number of answers given.
     fn count(&self) -> usize;
 
     /// One of them; none where it was forgotten or never was.
     fn answer(&self, number: usize) -> Option<&Value>;
 }
 
-/// Where no answer is kept.
+/// A store that keeps no answer.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoAnswers;
 

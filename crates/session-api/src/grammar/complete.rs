@@ -12,13 +12,13 @@ use crate::snapshot::{ServiceView, Snapshot, StateField};
 /// Something that could be typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// What is put into the line.
+    /// The text to be put into the line.
     pub text: String,
-    /// What it is, in a few words.
+    /// A description in a few words.
     pub description: String,
 }
 
-/// What could stand at `cursor`, a byte of the line: the byte where it would begin, and the candidates that fit what is
+/// Completes the line at `cursor`, a byte of it: the byte where a candidate begins, and the candidates that fit what is
 /// typed of it so far. The text between the two is what a chosen candidate takes the place of.
 pub fn complete(line: &str, cursor: usize, snapshot: &Snapshot) -> (usize, Vec<Candidate>) {
     let spot = spot(line, cursor, snapshot);

@@ -6,12 +6,12 @@ use super::token::{Token, TokenKind, tokens};
 use super::verb::{self, Takes};
 use crate::snapshot::{ServiceView, Snapshot, StateField};
 
-/// What could stand somewhere, and where it would begin.
+/// The candidates for a place, and its beginning.
 #[derive(Debug)]
 pub(super) struct Spot<'s> {
     /// Byte where what is typed of it so far begins.
     pub(super) start: usize,
-    /// What could stand there.
+    /// The candidates.
     pub(super) wanted: Wanted<'s>,
 }
 
@@ -43,14 +43,14 @@ pub(super) enum Wanted<'s> {
     /// A field of an object.
     Key {
         fields: &'s [StateField],
-        /// Those that stand there.
+        /// Keys that are written already.
         there: Vec<String>,
     },
     /// A value within JSON.
     Value(&'s str),
 }
 
-/// What could stand at `cursor`, a byte of the line.
+/// Finds the candidates at `cursor`, a byte of the line.
 pub(super) fn spot<'s>(line: &str, cursor: usize, snapshot: &'s Snapshot) -> Spot<'s> {
     let mut cursor = cursor.min(line.len());
     while !line.is_char_boundary(cursor) {
@@ -154,14 +154,14 @@ struct Walk<'l, 's> {
     lists: Vec<List<'s>>,
     /// Every open bracket of JSON.
     json: Vec<Json<'s>>,
-    /// Where only a value can stand: its type.
+    /// The type, where only a value can stand.
     only: Option<&'s str>,
 }
 
 /// The arguments in a parenthesis.
 #[derive(Default)]
 struct List<'s> {
-    /// Whose.
+    /// The called service.
     callee: Option<&'s ServiceView>,
     fed: Fed<'s>,
     /// The stage at work; none before its first word.
@@ -177,7 +177,7 @@ struct Stage<'s> {
     fed: Fed<'s>,
 }
 
-/// Which inputs are fed already.
+/// The inputs that are fed already.
 #[derive(Default)]
 struct Fed<'s> {
     positions: usize,

@@ -55,7 +55,7 @@ impl Display for Command {
     }
 }
 
-/// Where a push goes, and what follows its plan.
+/// Shows the target of a push, and the next step after its plan.
 fn told(f: &mut Formatter<'_>, goal: &Goal, then: Then) -> fmt::Result {
     goal.context.iter().try_for_each(|context| write!(f, " --context {context}"))?;
     goal.namespace.iter().try_for_each(|namespace| write!(f, " --namespace {namespace}"))?;

@@ -14,13 +14,13 @@ const DEEPEST: usize = 64;
 /// Something that may be wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Doubt {
-    /// Where, in characters of the line.
+    /// The place in characters of the line.
     pub at: Range<usize>,
-    /// What looks wrong, in words.
+    /// The doubt, in words.
     pub message: String,
 }
 
-/// What looks wrong in the line's values, from left to right.
+/// Lists the doubts about the line's values, from left to right.
 pub fn doubts(line: &str, snapshot: &Snapshot) -> Vec<Doubt> {
     let tokens = tokens(line);
     let mut doubts = Vec::new();

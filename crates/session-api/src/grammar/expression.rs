@@ -28,7 +28,7 @@ pub(super) struct Expression {
 pub(super) enum What {
     /// JSON, read.
     Value(serde_json::Value),
-    /// What follows the `$`.
+    /// The text behind the `$`.
     Reference(String),
     Call {
         name: String,
@@ -70,7 +70,7 @@ impl<'l> Reader<'l> {
         found
     }
 
-    /// Where the next token stands; at the line's end an empty range.
+    /// The place of the next token; at the line's end an empty range.
     pub(super) fn here(&self) -> Range<usize> {
         let end = self.line.trim_end().len();
         self.peek().map_or(end..end, |token| token.at.clone())
@@ -163,7 +163,7 @@ impl<'l> Reader<'l> {
         }
     }
 
-    /// What stands in parentheses, the opening one taken.
+    /// Reads arguments in parentheses, the opening one taken.
     fn list(&mut self, depth: usize, at: &mut Range<usize>) -> Result<Vec<Argument>, Mistake> {
         let mut arguments = Vec::new();
         let mut first = true;

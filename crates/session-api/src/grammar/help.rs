@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::verb::{self, VERBS};
 
-/// What there is help on besides every command.
+/// The topics of help besides every command.
 pub const TOPICS: &[&str] = &["calls", "values", "keys", "scripts"];
 
 /// Help on a topic or a command; an overview where none is named or it is not known.
@@ -23,7 +23,7 @@ pub fn help(topic: Option<&str>) -> String {
     }
 }
 
-/// What an option is for.
+/// Tells the purpose of an option.
 fn option(flag: &str) -> &'static str {
     match flag {
         "--plan" => "show what would be done, and do nothing",

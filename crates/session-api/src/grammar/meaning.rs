@@ -49,7 +49,7 @@ pub(super) fn read(line: &str, snapshot: &Snapshot, history: &dyn Answers) -> Re
     }
 }
 
-/// What follows the colon.
+/// The words behind the colon, and their meaning.
 struct Words<'r, 'l, 's> {
     reader: &'r mut Reader<'l>,
     known: &'r Known<'s>,
@@ -197,7 +197,7 @@ impl<'l, 's> Words<'_, 'l, 's> {
         Ok(Command::Step { request, hop, inputs: Some(values).filter(|values| !values.is_empty()) })
     }
 
-    /// What stands up to the next blank, as names of folders do.
+    /// Reads up to the next blank, as names of folders go.
     fn word(&mut self, what: &str) -> Result<String, Mistake> {
         self.perhaps_word().ok_or_else(|| self.reader.expected(what))
     }

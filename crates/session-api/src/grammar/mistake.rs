@@ -7,11 +7,11 @@ use std::ops::Range;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Mistake {
-    /// Where, in characters of the line; empty where something is missing.
+    /// The place in characters of the line; empty where something is missing.
     pub at: Range<usize>,
-    /// What is wrong.
+    /// The mistake, in words.
     pub message: String,
-    /// How to mend it.
+    /// A hint at a remedy.
     pub hint: Option<String>,
 }
 
@@ -37,7 +37,7 @@ impl Mistake {
     }
 }
 
-/// Where something stands in characters, from where it stands in bytes.
+/// Turns a place in bytes into one in characters.
 pub(super) fn characters(line: &str, bytes: Range<usize>) -> Range<usize> {
     let count = |end: usize| line.char_indices().take_while(|(at, _)| *at < end).count();
     count(bytes.start)..count(bytes.end)

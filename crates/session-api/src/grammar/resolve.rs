@@ -9,7 +9,7 @@ use super::token::is_name;
 use crate::command::{CallTree, Feed};
 use crate::snapshot::{ServiceView, Snapshot};
 
-/// What names can mean.
+/// The meanings of names.
 pub(super) struct Known<'s> {
     pub(super) snapshot: &'s Snapshot,
     pub(super) history: &'s dyn Answers,

@@ -5,7 +5,7 @@ use protocol::{Expression, Route};
 use crate::command::{CallTree, Feed};
 use crate::snapshot::Snapshot;
 
-/// What to send to the called service as its `Dyninka-Route`; none where its own flow feeds it already.
+/// Finds the `Dyninka-Route` to send to the called service; none where its own flow feeds it already.
 pub fn route(call: &CallTree, snapshot: &Snapshot) -> Option<String> {
     let flow = snapshot.flow.as_deref().and_then(|flow| Route::parse(flow).ok()).unwrap_or_default();
     let inputs = call.inputs.as_ref()?;
@@ -30,7 +30,7 @@ fn expression(feed: &Feed, flow: &Route) -> Expression {
     }
 }
 
-/// What the flow feeds a service with.
+/// Finds the flow's sources for a service.
 fn fed<'f>(wanted: &str, flow: &'f Route) -> Option<&'f Route> {
     flow.0.iter().find_map(|expression| match expression {
         Expression::Call { service, inputs } if service == wanted => Some(inputs),

@@ -25,7 +25,7 @@ pub(super) enum Ty<'s> {
     Unknown,
 }
 
-/// What a written type is.
+/// Reads the kind of a written type.
 pub(super) fn of<'s>(written: &'s str, types: &'s Types) -> Ty<'s> {
     let written = unreferenced(written);
     if let Some(inner) = written.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
@@ -70,7 +70,7 @@ fn unreferenced(written: &str) -> &str {
     written
 }
 
-/// What stands between the angle brackets, cut at its own commas.
+/// Splits the text between the angle brackets at its own commas.
 fn arguments_of(text: &str) -> impl Iterator<Item = &str> {
     let mut depth = 0_i32;
     text.split(move |c| {

@@ -5,13 +5,13 @@ use std::ops::Range;
 /// A piece of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
-    /// What it is.
+    /// The kind.
     pub kind: TokenKind,
-    /// Where it stands, in bytes of the line.
+    /// The place in bytes of the line.
     pub at: Range<usize>,
 }
 
-/// What a token is.
+/// The kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenKind {
     /// A name: of a service, of a command, of an input.
@@ -31,7 +31,7 @@ pub enum TokenKind {
     Key,
     /// One of `| ( ) , . = : { } [ ]`.
     Mark(char),
-    /// What fits nowhere.
+    /// A character that fits nowhere.
     Stray,
 }
 

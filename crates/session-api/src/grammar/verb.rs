@@ -1,6 +1,6 @@
 //! The commands: their names, what they take, and what they are for.
 
-/// What stands behind a command's name.
+/// The arguments of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Takes {
     Nothing,
@@ -44,7 +44,7 @@ pub(super) struct Verb {
     /// As help shows what it takes.
     pub(super) usage: &'static str,
     pub(super) about: &'static str,
-    /// What it takes that begins with `--`.
+    /// Its arguments that begin with `--`.
     pub(super) flags: &'static [&'static str],
 }
 

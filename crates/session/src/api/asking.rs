@@ -15,7 +15,6 @@ use crate::store::journal::Journal;
 /// Asked of the loop.
 #[derive(Debug)]
 pub(crate) enum Ask {
-    /// How it does.
     Snapshot(oneshot::Sender<Snapshot>),
     /// End a service's host, which is then started again.
     Restart(String, oneshot::Sender<Answer>),
@@ -29,7 +28,6 @@ pub(crate) enum Ask {
     Push(Box<Command>, oneshot::Sender<Result<u64, Answer>>),
     /// Go on with it, or do not.
     Decide(u64, bool, oneshot::Sender<Answer>),
-    /// Stop it.
     StopPush(oneshot::Sender<Answer>),
     /// End the session.
     Stop(oneshot::Sender<Answer>),

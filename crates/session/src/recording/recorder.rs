@@ -155,7 +155,6 @@ impl Recorder {
         }
     }
 
-    /// A request by its number.
     pub(crate) fn request(&self, number: u64) -> Option<Arc<Request>> {
         self.inner().ring.get(number).cloned()
     }

@@ -44,7 +44,6 @@ impl State {
         Some(self.services.get(service)?.seat.as_ref()?.here)
     }
 
-    /// The app's name.
     pub(crate) fn app_name(&self) -> &str {
         self.wanted.as_ref().map_or("", |app| &app.name)
     }

@@ -55,7 +55,6 @@ pub(super) type Live<'a> = (Vec<(&'a str, &'a str)>, Vec<&'a str>, bool);
 pub(super) struct World {
     pub(super) state: State,
     pub(super) now: u64,
-    /// What was reported.
     pub(super) reports: Vec<Report>,
     /// Every other effect, in order.
     pub(super) asked: Vec<Effect>,

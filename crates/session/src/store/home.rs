@@ -35,18 +35,12 @@ pub enum HomeError {
     Nowhere,
     /// The folder cannot be made or written.
     #[error("cannot create {}: {source}", folder.display())]
-    Create {
-        /// The folder.
-        folder: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    Create { folder: PathBuf, source: io::Error },
     /// The app's file cannot be found.
     #[error("cannot find {}: {}", file.display(), explain(.source))]
     Find {
         /// The file as the user named it.
         file: PathBuf,
-        /// Why not.
         source: io::Error,
     },
 }

@@ -26,7 +26,6 @@ pub enum LockError {
     Io {
         /// The lock file.
         file: PathBuf,
-        /// Why not.
         source: io::Error,
     },
 }

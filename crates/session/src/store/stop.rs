@@ -23,18 +23,10 @@ pub struct StopReport {
 pub enum StopError {
     /// It cannot be told to.
     #[error("cannot end the session with pid {pid}: {source}")]
-    Signal {
-        /// Its pid.
-        pid: u32,
-        /// Why not.
-        source: io::Error,
-    },
+    Signal { pid: u32, source: io::Error },
     /// It does not listen.
     #[error("cannot end the session with pid {pid}: it still runs after {} s", PATIENCE.as_secs())]
-    Deaf {
-        /// Its pid.
-        pid: u32,
-    },
+    Deaf { pid: u32 },
     /// What it left cannot be found.
     #[error("{0}")]
     Home(#[from] HomeError),

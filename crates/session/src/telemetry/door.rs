@@ -33,7 +33,6 @@ pub(super) trait Door {
     const NAME: &'static str;
     /// A question is given up after this.
     const WITHIN: Duration;
-    /// What is told there.
     type Told;
 
     /// What an answer tells, and the query that asks for what comes after it.
@@ -114,7 +113,6 @@ async fn ask<D: Door>(
     D::read(host, &headers, answer.bytes().await?)
 }
 
-/// A header that has to be there.
 pub(super) fn text<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, FollowError> {
     headers.get(name).and_then(|value| value.to_str().ok()).ok_or(FollowError::Header(name))
 }

@@ -13,7 +13,6 @@ use super::door::{self, Door, FollowError, HostAddress, WITHIN, text};
 /// What a host told.
 #[derive(Clone, Debug)]
 pub struct Followed {
-    /// The service.
     pub service: Arc<str>,
     /// What it measured since it was asked before. [`Batch::dropped`] says what of it there is no span for.
     pub batch: Batch,

@@ -24,7 +24,6 @@ const SPARKLINE: Duration = Duration::from_secs(60);
 /// Requests shown whole are the slowest and latest of this long.
 const TRACES: Duration = Duration::from_secs(300);
 
-/// What was measured.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Measured {
     /// By service, by its Rust name.

@@ -13,7 +13,6 @@ use super::door::{self, Door, FollowError, HostAddress, WITHIN, text};
 /// What a host recorded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recorded {
-    /// The service.
     pub service: String,
     /// Of the host's life: it counts its calls anew in the next.
     pub epoch: u64,

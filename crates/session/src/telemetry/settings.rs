@@ -29,7 +29,6 @@ pub struct ExportSettings {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{variable} is {value:?}: {why}")]
 pub struct ExportSettingsError {
-    /// Its name.
     pub variable: String,
     /// Its value; the names only, where it carries secrets.
     pub value: String,

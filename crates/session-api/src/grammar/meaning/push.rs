@@ -8,7 +8,7 @@ use crate::grammar::Meaning;
 use crate::grammar::mistake::Mistake;
 use crate::grammar::verb::Verb;
 
-/// What stands behind the command's name.
+/// The arguments of the command.
 #[derive(Default)]
 struct Said {
     goal: Goal,
