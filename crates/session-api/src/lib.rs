@@ -5,7 +5,8 @@
 //! `schema/v1.json` beside this crate describes and [`schema()`] makes. A [`Client`] talks to a running session over its
 //! unix socket; [`grammar`] reads the lines that a person types.
 //!
-//! The rest is for whoever shows any of it: [`printable()`] removes what would steer a terminal.
+//! The rest is for whoever shows any of it: [`printable()`] removes what would steer a terminal,
+//! and [`units`] writes figures.
 //!
 //! Names of services are Rust names, and versions read `service@hash`. A field's name or comment says its unit; moments
 //! are milliseconds since the session began, on a clock that never jumps.
@@ -22,6 +23,7 @@ pub mod push;
 mod report;
 mod schema;
 pub mod snapshot;
+pub mod units;
 pub mod verdict;
 
 pub use app::{Diagnostic, Severity, SourcePlace};
