@@ -11,6 +11,7 @@ use bollard::query_parameters::{
     RemoveVolumeOptions,
 };
 use futures_util::future::join_all;
+use protocol::error_chain;
 
 use crate::backend::BackendError;
 use crate::context::{Meant, Surroundings};
@@ -50,14 +51,14 @@ async fn find(meant: &Meant) -> Result<Found, String> {
         Some(authority) => resolve(authority).await?,
         None => Ipv4Addr::LOCALHOST.into(),
     };
-    let engine = Engine::connect_with_host(&meant.host).map_err(|error| words(&error))?;
+    let engine = Engine::connect_with_host(&meant.host).map_err(|error| error_chain(&error))?;
     let negotiated = tokio::time::timeout(PATIENCE, engine.negotiate_version()).await;
     let engine = negotiated
         .map_err(|_| format!("nothing came back within {} s", PATIENCE.as_secs()))?
-        .map_err(|error| words(&error))?;
+        .map_err(|error| error_chain(&error))?;
     match tokio::time::timeout(PATIENCE, engine.ping()).await {
         Ok(Ok(_)) => Ok(Found { engine, meant: meant.clone(), address }),
-        Ok(Err(error)) => Err(words(&error)),
+        Ok(Err(error)) => Err(error_chain(&error)),
         Err(_) => Err(format!("nothing came back within {} s", PATIENCE.as_secs())),
     }
 }
@@ -89,20 +90,6 @@ async fn resolve(authority: &str) -> Result<IpAddr, String> {
     let mut found: Vec<IpAddr> = found.map_err(|error| format!("{authority}: {error}"))?.map(|at| at.ip()).collect();
     found.sort_by_key(IpAddr::is_ipv6);
     found.first().copied().ok_or_else(|| format!("{authority} has no address"))
-}
-
-/// What an error comes down to.
-pub(crate) fn words(error: &Error) -> String {
-    let mut words = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        let cause_words = cause.to_string();
-        if !words.contains(&cause_words) {
-            words = format!("{words}: {cause_words}");
-        }
-        source = cause.source();
-    }
-    words
 }
 
 pub(crate) fn status(error: &Error) -> Option<u16> {
@@ -159,7 +146,7 @@ pub(crate) async fn remove(engine: &Engine, name: &str) -> Result<(), BackendErr
 /// The version of the engine that answers, or why none does.
 pub async fn engine_version() -> Result<String, String> {
     let Found { engine, meant, .. } = connect().await?;
-    let version = engine.version().await.map_err(|error| words(&error))?;
+    let version = engine.version().await.map_err(|error| error_chain(&error))?;
     let by = meant.by.map_or_else(String::new, |by| format!(" ({by})"));
     let (version, api) = (version.version.unwrap_or_default(), version.api_version.unwrap_or_default());
     Ok(format!("{version} (API {api}) at {}{by}", meant.host))

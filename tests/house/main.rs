@@ -5,6 +5,7 @@
 mod commands;
 mod documents;
 mod guide;
+mod names;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dyninka", &["dyninka-macros"]),
     ("host", &["protocol", "dyninka"]),
     ("compiler", &["app"]),
-    ("local-cluster", &["images"]),
+    ("local-cluster", &["images", "protocol"]),
     ("recordings", &["protocol"]),
     ("images", &["protocol"]),
     ("kubernetes", &["app", "compiler", "images", "protocol"]),

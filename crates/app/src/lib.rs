@@ -4,11 +4,12 @@
 //!
 //! The way of a text: `text` (bytes to text) → `unit` (syn's items to what counts of them, kept in a `memory` for the
 //! next reading) → `read` (those to a `tree`, by module) → `mention` (what an item
-//! names: `walk` over code, `raw` over tokens) → `names` (what a name is) → `reach` (what a service needs) → `parse`
+//! names, found by `walk` over code and `raw` over tokens) → `names` (what a name is) → `reach` (what a service needs) → `parse`
 //! (services, flow, findings) → `slice` and
 //! `split` (what a service is compiled from) and `meaning` (what an edit changed).
 
 mod acts;
+mod ahead;
 mod alias;
 mod apart;
 mod cell;
@@ -36,7 +37,9 @@ mod quantity;
 mod raw;
 mod reach;
 mod read;
+mod reader;
 mod scope;
+mod seen;
 mod service;
 mod shape;
 mod shared;
@@ -51,20 +54,23 @@ mod tree;
 mod unit;
 mod unseen;
 mod walk;
+mod wanted;
 mod wire;
 
+pub use apart::Carried;
 pub use change::{Change, Changes, compare, reasons};
 pub use diagnostic::{Diagnostic, Related, Severity, SourcePlace};
 pub use edge::Edge;
 pub use graph::{Drawing, graph, report};
 pub use memory::Memory as Incremental;
-pub use model::{App, Carried, Flow, Input, Needs, Output, PlacedStatic, Service, ServiceSlice, Stub};
+pub use model::{App, Flow, Input, Needs, Output, PlacedStatic, Service, ServiceSlice, Stub};
 pub use moved::CodeShift;
 pub use parse::parse;
 pub use quantity::{Cpu, Memory, NoAmount};
 pub use shape::Shape;
-pub use sources::{Missing, Sources, wanted};
+pub use sources::{Missing, Sources};
 pub use split::Split;
 pub use suggest::{nearest, suggest};
 pub use text::{LARGEST_FILE, check_text};
+pub use wanted::wanted;
 pub use wire::{Field, Form, SchemaRecord, SchemaVariant, Tag, Unknown, Variant, Wire, WireInput};

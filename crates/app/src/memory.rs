@@ -5,7 +5,7 @@
 //! and in its end are those of before, provided that what is between them is whole items when read by itself. Whatever
 //! is not as simple as that is read whole.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,10 +13,8 @@ use std::sync::Arc;
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 
-use crate::diagnostic::Diagnostic;
-use crate::model::App;
 use crate::nesting;
-use crate::sources::{self, Missing, Sources};
+use crate::sources::Sources;
 use crate::text::split_head;
 use crate::tokens;
 use crate::unit::{Home, Unit};
@@ -63,17 +61,9 @@ pub(crate) struct Wrong {
 }
 
 impl Memory {
-    /// [`crate::parse()`], reading only what changed since the last time.
-    pub fn parse(&mut self, sources: &Sources) -> (App, Vec<Diagnostic>) {
-        let read = nesting::on_deep_stack(|| crate::parse::read_app(sources, self));
+    /// Forgets the files that an app does not have any more.
+    pub(crate) fn keep_only(&mut self, sources: &Sources) {
         self.files.retain(|path, _| sources.texts.contains_key(path));
-        read.unwrap_or_else(|why| (App::default(), vec![Diagnostic::unreadable(&sources.root, &why)]))
-    }
-
-    /// [`crate::wanted`], reading only what changed since the last time.
-    pub fn wanted(&mut self, sources: &Sources) -> BTreeSet<Missing> {
-        // A reader that fails is told by `parse`; files are found all the same.
-        nesting::on_deep_stack(|| sources::wanted_by(sources, Some(self))).unwrap_or_else(|_| sources::wanted(sources))
     }
 
     /// A file's items, as before where its text is.

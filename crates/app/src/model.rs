@@ -11,6 +11,7 @@ use crate::apart::Apart;
 use crate::diagnostic::SourcePlace;
 use crate::quantity::{Cpu, Memory};
 use crate::reach::Reach;
+use crate::shape::Shape;
 use crate::tree::Tree;
 
 /// One Rust file, understood.
@@ -82,17 +83,6 @@ pub struct Service {
     pub(crate) apart: Arc<Apart>,
     /// Why some of its types cannot be compiled apart from it.
     pub kept_together: BTreeSet<String>,
-}
-
-/// Types that go over the border, as written in signatures and statics at the root.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Carried {
-    /// Read as inputs.
-    pub inputs: BTreeSet<String>,
-    /// Written as outputs.
-    pub outputs: BTreeSet<String>,
-    /// The `T` of a `Placed<T>`.
-    pub states: BTreeSet<String>,
 }
 
 /// What `#[service(replicas = 2, cpu = "500m", memory = "128Mi")]` asks for on a cluster. It has no part in what a
@@ -204,6 +194,18 @@ impl Service {
 }
 
 impl App {
+    /// Every struct with named fields and every enum of the app, by name. Of two with one name in different modules the
+    /// first counts: this helps with writing values, nothing is decided by it.
+    pub fn types(&self) -> BTreeMap<String, Shape> {
+        let mut types = BTreeMap::new();
+        for item in &self.tree.items {
+            if let (Some(shape), Some(name)) = (&item.shape, item.names.first()) {
+                types.entry(name.clone()).or_insert_with(|| shape.clone());
+            }
+        }
+        types
+    }
+
     /// A service by its Rust name.
     pub fn service(&self, name: &str) -> Option<&Service> {
         self.services.iter().find(|service| service.name == name)

@@ -3,7 +3,7 @@
 use crate::acts::Acts;
 use crate::diagnostic::Diagnostic;
 use crate::model::Service;
-use crate::parse::Reader;
+use crate::reader::Reader;
 use crate::tree::{Item, Kind};
 
 impl Reader<'_> {

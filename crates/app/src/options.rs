@@ -1,6 +1,7 @@
 //! What stands in the brackets of `#[service(…)]`.
 
 use std::fmt::Display;
+use std::ops::Range;
 use std::str::FromStr;
 
 use proc_macro2::TokenStream;
@@ -10,7 +11,6 @@ use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Lit, Meta, MetaNameValue, Token, parse_quote};
 
 use crate::model::Needs;
-use crate::service::Fault;
 use crate::syntax::is_named;
 
 /// The options there are, as a person would write them.
@@ -23,6 +23,16 @@ pub(crate) struct Options {
     pub(crate) replay: Option<bool>,
     /// What it asks for on a cluster.
     pub(crate) needs: Needs,
+}
+
+/// What a service cannot have, and where.
+#[derive(Clone, Debug)]
+pub(crate) struct Fault {
+    pub(crate) range: Range<usize>,
+    pub(crate) message: String,
+    pub(crate) help: String,
+    /// The service it is about, where it is about one.
+    pub(crate) service: Option<String>,
 }
 
 /// Reads them; what is wrong goes to `faults`.

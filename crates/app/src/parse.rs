@@ -4,19 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::ahead;
 use crate::alias;
-use crate::apart;
 use crate::crates;
 use crate::diagnostic::{Diagnostic, SourcePlace};
 use crate::flow::{self, Placer};
 use crate::memory::{Known, Memory};
 use crate::model::{App, Flow, Service};
+use crate::nesting;
 use crate::reach::Index;
 use crate::read;
+use crate::reader::Reader;
 use crate::service::{self, Signature};
 use crate::sources::Sources;
 use crate::tokens;
-use crate::tree::{Item, Kind, Tree};
+use crate::tree::{Item, Kind};
 use crate::unit::Mark;
 
 /// Reads an app. Never fails and never panics: what cannot be read is a finding, and what can be is in the app.
@@ -24,7 +26,16 @@ pub fn parse(sources: &Sources) -> (App, Vec<Diagnostic>) {
     Memory::default().parse(sources)
 }
 
-pub(crate) fn read_app(sources: &Sources, memory: &mut Memory) -> (App, Vec<Diagnostic>) {
+impl Memory {
+    /// [`parse()`], reading only what changed since the last time.
+    pub fn parse(&mut self, sources: &Sources) -> (App, Vec<Diagnostic>) {
+        let read = nesting::on_deep_stack(|| read_app(sources, self));
+        self.keep_only(sources);
+        read.unwrap_or_else(|why| (App::default(), vec![Diagnostic::unreadable(&sources.root, &why)]))
+    }
+}
+
+fn read_app(sources: &Sources, memory: &mut Memory) -> (App, Vec<Diagnostic>) {
     let mut findings = Vec::new();
     let (tree, root, frontmatter) = read::read(sources, memory, &mut findings);
     let name = sources.root.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -52,22 +63,7 @@ pub(crate) fn read_app(sources: &Sources, memory: &mut Memory) -> (App, Vec<Diag
     (app, findings)
 }
 
-pub(crate) struct Reader<'a> {
-    pub(crate) tree: &'a Tree,
-    pub(crate) index: &'a Index<'a>,
-    pub(crate) findings: &'a mut Vec<Diagnostic>,
-    /// Services by name: their item.
-    pub(crate) functions: BTreeMap<String, usize>,
-    /// Whether something is marked in a way that does not count.
-    pub(crate) has_unseen_marks: bool,
-}
-
 impl Reader<'_> {
-    /// Notes what is wrong at a range of an item's.
-    pub(crate) fn wrong(&mut self, item: &Item, range: &Range<usize>, message: String, help: impl Into<String>) {
-        self.findings.push(Diagnostic::error(message, self.tree.place(item.file, &item.at(range))).help(help));
-    }
-
     fn services(&mut self, root: &Known) -> Vec<Service> {
         let tree = self.tree;
         if tree.items.is_empty() {
@@ -103,7 +99,7 @@ impl Reader<'_> {
         let placed = self.placed();
         let mut services: Vec<Service> =
             signatures.into_iter().map(|(number, signature)| self.service(number, signature, &placed)).collect();
-        apart::find(self.index, &mut services);
+        ahead::find(self.index, &mut services);
         self.call_circles(&services);
         self.shared_statics(&services);
         self.trait_objects(&services);

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use syn::spanned::Spanned;
 
-use crate::mention;
 use crate::model::PlacedStatic;
-use crate::parse::Reader;
+use crate::reader::Reader;
 use crate::service;
 use crate::suggest::nearest;
 use crate::syntax::{attributes, is_named};
+use crate::text::back;
 use crate::tree::{Item, Kind, PlacedOn};
-use crate::unit::back;
+use crate::walk;
 
 impl Reader<'_> {
     /// Placed statics by service. What is wrong with the others is a finding.
@@ -80,6 +80,6 @@ pub(crate) fn read(syntax: &syn::Item, start: usize) -> Option<PlacedOn> {
         services: services.iter().map(ToString::to_string).collect(),
         range: back(attribute.span().byte_range(), start),
         ty: state.or(ty).map_or_else(|| "()".to_owned(), service::write),
-        state: state.map(|state| mention::of_type(state).shifted(start)),
+        state: state.map(|state| walk::of_type(state).shifted(start)),
     })
 }

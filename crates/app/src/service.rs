@@ -9,8 +9,8 @@ use syn::spanned::Spanned;
 use syn::{FnArg, GenericArgument, Pat, PathArguments, ReturnType, Type};
 
 use crate::model::{Input, Output};
-use crate::options::{self, Options};
-use crate::unit::back;
+use crate::options::{self, Fault, Options};
+use crate::text::back;
 
 /// The longest DNS label (RFC 1035, 2.3.4).
 const LONGEST_LABEL: usize = 63;
@@ -20,16 +20,6 @@ const LONGEST_LABEL: usize = 63;
 pub(crate) struct Signed {
     pub(crate) signature: Signature,
     pub(crate) faults: Vec<Fault>,
-}
-
-/// What a service cannot have, and where.
-#[derive(Clone, Debug)]
-pub(crate) struct Fault {
-    pub(crate) range: Range<usize>,
-    pub(crate) message: String,
-    pub(crate) help: String,
-    /// The service it is about, where it is about one.
-    pub(crate) service: Option<String>,
 }
 
 /// What a service's signature says.

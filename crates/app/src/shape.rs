@@ -1,11 +1,7 @@
 //! The user's types as JSON sees them: what a value is made of, for whoever helps to write one.
 
-use std::collections::BTreeMap;
-
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Fields, Item, LitStr, Token};
-
-use crate::model::App;
 
 /// A struct or enum of the app, under the names that serde gives its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,20 +10,6 @@ pub enum Shape {
     Struct(Vec<(String, String)>),
     /// Variants.
     Enum(Vec<String>),
-}
-
-impl App {
-    /// Every struct with named fields and every enum of the app, by name. Of two with one name in different modules the
-    /// first counts: this helps with writing values, nothing is decided by it.
-    pub fn types(&self) -> BTreeMap<String, Shape> {
-        let mut types = BTreeMap::new();
-        for item in &self.tree.items {
-            if let (Some(shape), Some(name)) = (&item.shape, item.names.first()) {
-                types.entry(name.clone()).or_insert_with(|| shape.clone());
-            }
-        }
-        types
-    }
 }
 
 /// The shape of an item that has one.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::Service;
-use crate::parse::Reader;
+use crate::reader::Reader;
 use crate::tree::{Item, Kind};
 
 /// Types that change while they are shared. `LazyLock` is none: what it makes is the same in every service.

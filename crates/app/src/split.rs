@@ -6,7 +6,8 @@ use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::{Attribute, ImplItem, Visibility};
 
-use crate::model::{App, Carried, ServiceSlice};
+use crate::apart::Carried;
+use crate::model::{App, ServiceSlice};
 use crate::slice::Change;
 use crate::tree::{Item, Kind, Module, Tree};
 

@@ -121,6 +121,11 @@ pub(crate) fn change(text: &str, changes: &[Change]) -> String {
     changed
 }
 
+/// A range as counted from a later byte.
+pub(crate) fn back(range: Range<usize>, start: usize) -> Range<usize> {
+    range.start.saturating_sub(start)..range.end.saturating_sub(start)
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {

@@ -13,15 +13,17 @@ use syn::spanned::Spanned;
 use crate::acts;
 use crate::condition;
 use crate::import;
-use crate::mention::{self, Mentions};
+use crate::mention::Mentions;
 use crate::options;
 use crate::placed;
+use crate::seen::Seen;
 use crate::service::{self, Signed};
 use crate::shape;
-use crate::sources::Seen;
 use crate::syntax::{attributes, is_for_tests, is_named, is_ours, name_range, names};
+use crate::text::back;
 use crate::tokens;
 use crate::tree::{Essence, Face, Kind};
+use crate::walk;
 
 /// An item at the top of a file.
 #[derive(Debug)]
@@ -172,7 +174,7 @@ fn essence(syntax: &Syntax, kind: &Kind, start: usize) -> Essence {
                 Kind::Service { .. } => options::without_needs(syntax),
                 _ => syntax.to_token_stream(),
             });
-            essence.mentions = mention::of_item(syntax).shifted(start);
+            essence.mentions = walk::of_item(syntax).shifted(start);
             if let Syntax::Macro(call) = syntax
                 && call.ident.is_none()
             {
@@ -206,7 +208,7 @@ fn kind(syntax: &Syntax, is_root: bool, start: usize) -> Kind {
         Syntax::Fn(function) if is_root && function.sig.ident == "main" => Kind::Main,
         Syntax::Fn(function) if is_root && function.attrs.iter().any(|attribute| is_named(attribute, "service")) => {
             let face = Face {
-                mentions: mention::of_signature(&function.sig).shifted(start),
+                mentions: walk::of_signature(&function.sig).shifted(start),
                 hash: tokens::hash(function.sig.to_token_stream()),
             };
             Kind::Service { face: Arc::new(face) }
@@ -229,7 +231,7 @@ fn kind(syntax: &Syntax, is_root: bool, start: usize) -> Kind {
         }
         Syntax::TraitAlias(_) => Kind::Trait { methods: BTreeSet::new() },
         Syntax::Impl(item) => {
-            let head = mention::of_head(item).paths.into_iter().map(|mention| mention.segments).collect();
+            let head = walk::of_head(item).paths.into_iter().map(|mention| mention.segments).collect();
             let of = match &*item.self_ty {
                 syn::Type::Path(path) => {
                     Some(path.path.segments.iter().map(|segment| segment.ident.to_string()).collect())
@@ -246,9 +248,4 @@ fn kind(syntax: &Syntax, is_root: bool, start: usize) -> Kind {
         Syntax::Macro(item) if item.ident.is_some() => Kind::Macro,
         _ => Kind::Nameless,
     }
-}
-
-/// A range as counted from a later byte.
-pub(crate) fn back(range: Range<usize>, start: usize) -> Range<usize> {
-    range.start.saturating_sub(start)..range.end.saturating_sub(start)
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::mention::Hidden;
-use crate::parse::Reader;
+use crate::reader::Reader;
 use crate::tree::{Item, Kind};
 
 /// What a mark that is not followed may be.

@@ -6,9 +6,10 @@
 //! ```no_run
 //! # use std::path::Path;
 //! # fn main() -> Result<(), images::ImageError> {
-//! use images::{Base, Library, build};
+//! use images::{Base, BuiltLibrary, build};
 //! let base = Base::prepare(&std::env::current_exe().unwrap_or_default(), Path::new("cache/images"))?;
-//! let library = Library { app: "building", service: "map", version: "map@0a1b2c3d", path: Path::new("lib-0a1b.so") };
+//! let path = Path::new("lib-0a1b.so");
+//! let library = BuiltLibrary { app: "building", service: "map", version: "map@0a1b2c3d", path };
 //! let image = build(&base, &library)?;
 //! println!("{} brings {} bytes of its own", image.digest, image.own_bytes());
 //! # Ok(()) }

@@ -6,6 +6,7 @@
 mod batch;
 pub mod body;
 mod config;
+mod error_chain;
 pub mod exact;
 pub mod fold;
 pub mod header;
@@ -20,6 +21,7 @@ mod span;
 
 pub use batch::{Batch, Cursor, CursorError};
 pub use config::{CONFIG_VARIABLE, Config, Limits, Outside, Peer, Swap, TOKEN_VARIABLE};
+pub use error_chain::error_chain;
 pub use moved::{Moved, Shift};
 pub use route::{Expression, Literal, Route, RouteError};
 pub use span::{Method, Parts, Span, SpanId, Status, TraceId, UpstreamCall};

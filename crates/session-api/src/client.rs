@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use protocol::error_chain;
 use serde::de::DeserializeOwned;
 
 use crate::command::{Answer, Command};
@@ -73,7 +74,7 @@ impl Client {
     }
 
     async fn lines(&self, url: String) -> Result<Lines, ClientError> {
-        let answer = self.client.get(url).send().await.map_err(|error| ClientError::Silent(chain(&error)))?;
+        let answer = self.client.get(url).send().await.map_err(|error| ClientError::Silent(error_chain(&error)))?;
         Ok(Lines { answer, rest: Vec::new(), read: 0 })
     }
 }
@@ -101,28 +102,16 @@ impl Lines {
             match self.answer.chunk().await {
                 Ok(Some(chunk)) => self.rest.extend_from_slice(&chunk),
                 Ok(None) => return Ok(None),
-                Err(error) => return Err(ClientError::Silent(chain(&error))),
+                Err(error) => return Err(ClientError::Silent(error_chain(&error))),
             }
         }
     }
 }
 
 async fn read<T: DeserializeOwned>(request: reqwest::RequestBuilder) -> Result<T, ClientError> {
-    let answer = request.send().await.map_err(|error| ClientError::Silent(chain(&error)))?;
-    let text = answer.bytes().await.map_err(|error| ClientError::Silent(chain(&error)))?;
+    let answer = request.send().await.map_err(|error| ClientError::Silent(error_chain(&error)))?;
+    let text = answer.bytes().await.map_err(|error| ClientError::Silent(error_chain(&error)))?;
     serde_json::from_slice(&text).map_err(|error| {
         ClientError::Strange(format!("{error}: {}", String::from_utf8_lossy(&text[..text.len().min(200)])))
     })
-}
-
-/// An error with its causes, in one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        words.push_str(": ");
-        words.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    words
 }

@@ -27,7 +27,7 @@ pub mod units;
 pub mod verdict;
 
 pub use app::{Diagnostic, Severity, SourcePlace};
-pub use client::{Client, ClientError, Lines, chain};
+pub use client::{Client, ClientError, Lines};
 pub use command::{Answer, Command};
 pub use log_line::LogLine;
 pub use printable::{escaped, plain, printable};

@@ -132,7 +132,7 @@ pub(super) async fn follow(inner: Arc<Inner>, service: String, name: String) {
             // An engine that goes away is told of as such; this is one that does not show what it has.
             Err(error) => {
                 if engine::status(&error).is_some() && !inner.closing.load(Ordering::Acquire) {
-                    let why = engine::words(&error);
+                    let why = protocol::error_chain(&error);
                     inner.tell(BackendEvent::Notice(format!("the engine does not show the lines of {service}: {why}")));
                 }
                 break;

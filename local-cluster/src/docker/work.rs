@@ -218,7 +218,7 @@ impl Container {
                 let memory = if state.oom_killed == Some(true) { ", for want of memory" } else { "" };
                 format!("its container ended with {}{memory}", state.exit_code.unwrap_or_default())
             }
-            Err(error) => engine::words(&error),
+            Err(error) => protocol::error_chain(&error),
         }
     }
 }

@@ -7,11 +7,12 @@ use syn::punctuated::Punctuated;
 use syn::{Attribute, Expr, GenericArgument, GenericParam, Generics, Item as Syntax, Meta, PathArguments, Token, Type};
 
 use super::standard::{self, Holds, Standard};
-use crate::mention;
+use crate::mention::Mentions;
 use crate::names::Find;
 use crate::reach::Index;
 use crate::service::write;
 use crate::tree::{Item, Kind};
+use crate::walk;
 
 /// A type that is nested deeper is not followed.
 const DEEPEST: usize = 64;
@@ -269,7 +270,7 @@ impl Layout<'_, '_> {
         }
         let tree = self.index.tree;
         let written = write(value);
-        let mentions = mention::of_expression(value);
+        let mentions = walk::of_expression(value);
         let reach = self.index.reach_value(scope.module, &mentions);
         let items = reach.items.iter().map(|number| &tree.items[*number]);
         let mut named = items.map(|item| (item.module, &item.mentions)).chain([(scope.module, &mentions)]);
@@ -294,7 +295,7 @@ impl Layout<'_, '_> {
     }
 
     /// Whether something is named of which it cannot be seen where it comes from.
-    fn has_unknown(&self, module: usize, mentions: &mention::Mentions) -> bool {
+    fn has_unknown(&self, module: usize, mentions: &Mentions) -> bool {
         let is_known = |name: &String| {
             is_library(name)
                 || standard::is_in_scope(name)

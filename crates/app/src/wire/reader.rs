@@ -289,7 +289,7 @@ impl Reader<'_, '_> {
 
     /// What a type rests on, as it is written somewhere.
     fn roots(&self, ty: &Type, scope: &Scope) -> Roots {
-        let mentions = crate::mention::of_type(ty);
+        let mentions = crate::walk::of_type(ty);
         let named = mentions.paths.iter().flat_map(|path| self.index.names.resolve(scope.module, &path.segments));
         let finds = scope.roots.finds.iter().copied().chain(named).collect();
         let arguments = match scope.arguments.is_empty() {

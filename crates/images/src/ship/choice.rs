@@ -79,13 +79,13 @@ fn passed(why: String) -> Looked {
 
 fn registry(facts: &Facts, _: &Local) -> Looked {
     if let Some(address) = facts.registry.clone() {
-        let reason = format!("the registry {address} is named");
+        let reason = format!("using registry {address}, as you named it");
         return Looked::Taken(Way::Registry { address, pulled_as: None }, reason);
     }
     let Some(Hosted { host, from_nodes }) = facts.hosted.clone() else {
         return passed("no registry is named, by you or by the cluster".to_owned());
     };
-    let reason = format!("the cluster names the registry {host} (local-registry-hosting in kube-public)");
+    let reason = format!("using registry {host}, which the cluster advertises in kube-public");
     Looked::Taken(Way::Registry { address: host, pulled_as: from_nodes }, reason)
 }
 
@@ -121,7 +121,10 @@ fn loader(loader: Loader, clusters: Vec<Option<String>>, is_there: bool, has_eng
     if !has_engine {
         return passed(format!("the nodes are {name}'s, and no Docker engine answers here"));
     }
-    Looked::Taken(Way::Loader(loader, cluster.clone()), format!("the nodes are those of the {name} cluster {cluster}"))
+    Looked::Taken(
+        Way::Loader(loader, cluster.clone()),
+        format!("loading images into the {name} cluster {cluster}, which has all nodes"),
+    )
 }
 
 fn engine(facts: &Facts, local: &Local) -> Looked {
@@ -129,9 +132,10 @@ fn engine(facts: &Facts, local: &Local) -> Looked {
         return Looked::Passed(None);
     }
     match (facts.nodes.as_slice(), &local.engine) {
-        ([node], Some(engine)) if node.name == *engine => {
-            Looked::Taken(Way::Engine, format!("Docker's engine here runs the pods of the one node, {engine}"))
-        }
+        ([node], Some(engine)) if node.name == *engine => Looked::Taken(
+            Way::Engine,
+            format!("building images in the Docker engine here, which runs the pods of the only node, {engine}"),
+        ),
         ([node], Some(engine)) => {
             passed(format!("the node {} runs its pods by Docker, and the engine here is that of {engine}", node.name))
         }
@@ -155,7 +159,7 @@ fn containerd(facts: &Facts, local: &Local) -> Looked {
             "this machine is the node, and `{program}` is not on PATH or may not give orders to containerd (are you root?)"
         ));
     }
-    let reason = format!("this machine is the one node, and its containerd takes images from `{program}`");
+    let reason = format!("importing images with `{program}`: this machine is the only node");
     Looked::Taken(Way::Containerd { k3s: is_k3s }, reason)
 }
 
@@ -163,7 +167,7 @@ fn serve(facts: &Facts, _: &Local) -> Looked {
     let Some((bind, called)) = facts.reach.clone() else {
         return passed("no address is known at which nodes reach this machine".to_owned());
     };
-    let reason = format!("this session serves the images itself, to nodes that call {called}");
+    let reason = format!("serving images from this session, to nodes that call {called}");
     Looked::Taken(Way::Serve { bind, called }, reason)
 }
 

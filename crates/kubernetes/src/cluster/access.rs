@@ -7,8 +7,9 @@ use http::HeaderValue;
 use http::header::USER_AGENT;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
+use protocol::error_chain;
 
-use super::error::{ClusterError, because};
+use super::error::ClusterError;
 use super::identity::{self, Identity};
 use super::kubeconfig::{self, Chosen, Plugin};
 
@@ -83,7 +84,7 @@ async fn find(target: &ClusterTarget) -> Result<Opened, ClusterError> {
     let certificate = config.root_cert.clone().unwrap_or_default();
     let client = Client::try_from(config).map_err(|error| match plugin {
         Some(Plugin { command, hint }) => {
-            ClusterError::Plugin { command, context: context.clone(), why: because(&error), install: hint }
+            ClusterError::Plugin { command, context: context.clone(), why: error_chain(&error), install: hint }
         }
         None => ClusterError::client(&server, &error),
     })?;

@@ -1,10 +1,10 @@
 //! Why a cluster does not do what it is asked, and what to do about it.
 
-use std::error::Error;
 use std::path::PathBuf;
 
 use kube::client::UpgradeConnectionError;
 use kube::core::Status;
+use protocol::error_chain;
 
 use super::identity::Identity;
 
@@ -252,15 +252,15 @@ impl ClusterError {
     }
 
     pub(super) fn client(server: &str, error: &kube::Error) -> Self {
-        Self::Context { context: server.to_owned(), why: because(error) }
+        Self::Context { context: server.to_owned(), why: error_chain(error) }
     }
 
     pub(super) fn of(server: &str, doing: &str, error: kube::Error) -> Self {
         let (server, doing) = (server.to_owned(), doing.to_owned());
         match error {
             kube::Error::Api(status) => Self::status(server, doing, &status),
-            kube::Error::Auth(error) => Self::Unauthorized { server, doing, why: because(&error) },
-            kube::Error::SerdeError(error) => Self::Refused { doing, code: 0, why: because(&error) },
+            kube::Error::Auth(error) => Self::Unauthorized { server, doing, why: error_chain(&error) },
+            kube::Error::SerdeError(error) => Self::Refused { doing, code: 0, why: error_chain(&error) },
             // A way to a pod that was not opened comes with the answer's status alone.
             kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(status)) => match status.as_u16() {
                 401 => Self::Unauthorized { server, doing, why: status.to_string() },
@@ -270,7 +270,7 @@ impl ClusterError {
                 }
                 code => Self::Refused { doing, code, why: format!("the API server answers {status}") },
             },
-            error => Self::Unreachable { server, doing, why: because(&error) },
+            error => Self::Unreachable { server, doing, why: error_chain(&error) },
         }
     }
 
@@ -297,25 +297,6 @@ impl ClusterError {
             code => Self::Refused { doing, code, why },
         }
     }
-}
-
-/// The innermost reason, with what leads to it where that says more.
-pub(super) fn because(error: &dyn Error) -> String {
-    let mut words: Vec<String> = Vec::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let said = error.to_string();
-        // Libraries repeat the reason in what leads to it.
-        if let Some(outer) = words.last_mut().filter(|outer| outer.ends_with(&said)) {
-            outer.truncate(outer.len() - said.len());
-            let kept = outer.trim_end_matches([':', ' ']).len();
-            outer.truncate(kept);
-        }
-        words.push(said);
-        next = error.source();
-    }
-    words.retain(|word| !word.is_empty());
-    words.join(": ")
 }
 
 fn contested(fields: &[Contested]) -> String {

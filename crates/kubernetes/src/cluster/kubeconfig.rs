@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use http::Uri;
 use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use protocol::error_chain;
 
 use super::access::ClusterTarget;
-use super::error::{ClusterError, because};
+use super::error::ClusterError;
 use protocol::proxy::Proxies;
 
 /// What the context of a pod is called.
@@ -43,14 +44,14 @@ pub(super) async fn choose(target: &ClusterTarget) -> Result<Chosen, ClusterErro
     let mut all = Kubeconfig::default();
     for file in files {
         let read = Kubeconfig::read_from(file).and_then(|read| all.merge(read));
-        all = read.map_err(|error| ClusterError::Kubeconfig { file: file.clone(), why: because(&error) })?;
+        all = read.map_err(|error| ClusterError::Kubeconfig { file: file.clone(), why: error_chain(&error) })?;
     }
     let context = context(&all, target, &candidates)?;
     let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
     let (named, plugin) = (proxy_of(&all, &context), plugin_of(&all, &context));
     let config = Config::from_custom_kubeconfig(all, &options).await;
     let refuse = |why: String| ClusterError::Context { context: context.clone(), why };
-    let mut config = config.map_err(|error| refuse(because(&error)))?;
+    let mut config = config.map_err(|error| refuse(error_chain(&error)))?;
     config.proxy_url =
         proxy(&config.cluster_url, named, &Proxies::read(|name| std::env::var(name).ok())).map_err(refuse)?;
     Ok(Chosen { context, config, plugin })
@@ -69,7 +70,7 @@ pub fn current_context() -> Option<String> {
 
 fn in_cluster() -> Result<Chosen, ClusterError> {
     let refuse = |why: String| ClusterError::Context { context: IN_CLUSTER.to_owned(), why };
-    let mut config = Config::incluster().map_err(|error| refuse(because(&error)))?;
+    let mut config = Config::incluster().map_err(|error| refuse(error_chain(&error)))?;
     config.proxy_url =
         proxy(&config.cluster_url, None, &Proxies::read(|name| std::env::var(name).ok())).map_err(refuse)?;
     Ok(Chosen { context: IN_CLUSTER.to_owned(), config, plugin: None })

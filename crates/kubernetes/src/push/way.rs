@@ -17,17 +17,17 @@ pub(super) async fn open(
     let (facts, local) = tokio::join!(facts(access, named), Local::look(&programs));
     let facts = facts?;
     let owner = owner(access, options.name());
-    let say = |reason: &str| tell(PushEvent::Notice { text: format!("images go the way they do because {reason}") });
+    let say = |reason: &str| tell(PushEvent::Notice { text: reason.to_owned() });
     if options.settings.images.serve && options.registry.is_none() {
         let relayed = Relayed::open(access, options.name(), &facts, owner).await?;
-        say("they are to be served by whoever pushes");
+        say("serving images from here, as `images.serve` in dyn.toml asks");
         return Ok(Box::new(relayed));
     }
     let choice = ship::choose(&facts, &local);
     let Some(way) = choice.way else {
         return match Relayed::open(access, options.name(), &facts, owner).await {
             Ok(relayed) => {
-                say(&format!("there is no other: {}", choice.passed_over.join("; ")));
+                say(&format!("serving images from here: {}", choice.passed_over.join("; ")));
                 Ok(Box::new(relayed))
             }
             Err(error) => {

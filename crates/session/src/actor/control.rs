@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use protocol::error_chain;
 use protocol::{Swap, header};
-use session_api::{Fate, chain};
+use session_api::Fate;
 
 /// How often a host that does not answer yet is asked again: a host binds within milliseconds of its start.
 const ASK_AGAIN: Duration = Duration::from_millis(5);
@@ -108,7 +109,7 @@ impl Control {
         let ask = || self.client.post(format!("http://{at}/_dyninka/swap")).json(&swap);
         let answer = self.ask(ask, within, |_| true).await?;
         let answer = accepted(answer).await?;
-        answer.json().await.map_err(|error| ControlError::Refused(chain(&error)))
+        answer.json().await.map_err(|error| ControlError::Refused(error_chain(&error)))
     }
 
     /// Has a host read its configuration again.
@@ -121,7 +122,7 @@ impl Control {
     pub(crate) async fn state(&self, at: SocketAddr, name: &str) -> Result<bytes::Bytes, ControlError> {
         let ask = || self.client.get(format!("http://{at}/_dyninka/state/{name}"));
         let answer = accepted(self.ask(ask, SOON, |_| true).await?).await?;
-        answer.bytes().await.map_err(|error| ControlError::Refused(chain(&error)))
+        answer.bytes().await.map_err(|error| ControlError::Refused(error_chain(&error)))
     }
 
     /// Sets a placed value.
@@ -154,7 +155,7 @@ impl Control {
                 Ok(answer) => {
                     refusal(answer).await.err().map_or_else(|| "not ready".to_owned(), |error| error.to_string())
                 }
-                Err(error) => chain(&error),
+                Err(error) => error_chain(&error),
             };
             if begun.elapsed() >= within {
                 return Err(ControlError::Silent { within, why });
@@ -206,7 +207,7 @@ async fn refusal(answer: reqwest::Response) -> Result<(), ControlError> {
     if status.is_success() {
         return Ok(());
     }
-    let text = answer.text().await.unwrap_or_else(|error| chain(&error));
+    let text = answer.text().await.unwrap_or_else(|error| error_chain(&error));
     let problem = serde_json::from_str::<serde_json::Value>(&text).ok();
     let detail = problem.as_ref().and_then(|problem| problem["detail"].as_str());
     let words = detail.map_or_else(|| format!("{status}: {text}"), str::to_owned);

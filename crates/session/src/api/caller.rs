@@ -2,12 +2,13 @@
 
 use std::time::Instant;
 
+use protocol::error_chain;
 use protocol::header;
 use reqwest::{Client, Response};
 use serde_json::{Map, Value};
 use session_api::command::{Answer, CallTree, Called, CalledHop, Feed, LatencySpread, Timed};
+use session_api::grammar;
 use session_api::snapshot::Snapshot;
-use session_api::{chain, grammar};
 
 use crate::telemetry::rank;
 
@@ -104,11 +105,12 @@ impl Request {
             request = request.header(header::ROUTE, route);
         }
         let begun = Instant::now();
-        let answer = request.send().await.map_err(|error| format!("cannot call {}: {}", self.url, chain(&error)))?;
+        let answer =
+            request.send().await.map_err(|error| format!("cannot call {}: {}", self.url, error_chain(&error)))?;
         let status = answer.status().as_u16();
         let hops = hops(&text(&answer, header::VERSION), &text(&answer, header::SERVER_TIMING));
         let filtered_by = Some(text(&answer, header::FILTERED)).filter(|by| !by.is_empty());
-        let body = answer.bytes().await.map_err(|error| format!("the answer breaks off: {}", chain(&error)))?;
+        let body = answer.bytes().await.map_err(|error| format!("the answer breaks off: {}", error_chain(&error)))?;
         let ms = begun.elapsed().as_secs_f64() * 1e3;
         let value = match (status, body.is_empty()) {
             (204, _) | (_, true) => None,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use protocol::proxy::Proxies;
-use protocol::{Batch, otlp};
+use protocol::{Batch, error_chain, otlp};
 use rand::RngExt;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
@@ -185,7 +185,7 @@ impl Sender {
         let request = self.client.post(self.endpoint.clone()).header(CONTENT_TYPE, "application/x-protobuf").body(body);
         let answer = match request.send().await {
             Ok(answer) => answer,
-            Err(error) => return Sent::Later(words(&error), None),
+            Err(error) => return Sent::Later(error_chain(&error), None),
         };
         let words = || format!("{} answered {}", self.endpoint.host_str().unwrap_or("the collector"), answer.status());
         match answer.status() {
@@ -208,12 +208,6 @@ impl Sender {
 fn retry_after(answer: &Response) -> Option<Duration> {
     let seconds = answer.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))
-}
-
-/// An error with its causes, in one line.
-fn words(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 #[cfg(test)]
