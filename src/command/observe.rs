@@ -96,9 +96,9 @@ fn troubles(census: &Census, standings: &Standings, ways: &BTreeMap<String, Forw
     let silent = standings.iter().filter_map(|(pod, trouble)| Some((pod, trouble.as_ref()?)));
     let of_hosts = silent.filter(|(pod, _)| census.hosts.get(*pod).is_some_and(|host| host.ready));
     let of_hosts = of_hosts.map(|(pod, why)| match ways.get(pod).and_then(Forward::trouble) {
-        Some(trouble) => format!("{trouble}"),
+        Some(trouble) => trouble.to_string(),
         None => format!("{pod} is not understood: {why}"),
     });
-    let own = census.trouble.iter().map(|trouble| format!("{trouble}"));
+    let own = census.trouble.iter().map(|trouble| trouble.to_string());
     own.chain(of_hosts).collect()
 }

@@ -90,7 +90,7 @@ pub(crate) fn invoke(call: &Call, goal: &Goal) -> Result<(), Fault> {
         let called = super::invoke::call(&url, &inputs, route.as_deref(), key).await;
         // A connection that was led nowhere only ends: why is known here.
         called.map_err(|fault| match forward.trouble() {
-            Some(trouble) => Fault::new(Kind::Machine, format!("{trouble}")),
+            Some(trouble) => Fault::new(Kind::Machine, trouble.to_string()),
             None => fault,
         })
     })

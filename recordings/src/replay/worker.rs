@@ -207,7 +207,7 @@ impl Runner for Worker {
         let refused = |why| WorkerError::Refused { version: job.slot.version.clone(), why };
         match self.ask(job.slot, &run, job.timeout.saturating_add(GRACE)).await? {
             Said::Answer(ReplayAnswer::Ran(ran)) => {
-                let end = Outcome::from(ran.end);
+                let end = ran.end;
                 if matches!(&end, Outcome::Failed { kind, .. } if kind == kind::DEADLINE) {
                     // It ends itself: what still runs in it cannot be stopped.
                     self.processes.remove(job.slot);
