@@ -6,7 +6,6 @@
 mod desk;
 mod editor;
 mod history;
-mod numbers;
 mod options;
 mod paint;
 mod peer;
