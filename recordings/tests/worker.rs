@@ -2,9 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-#[path = "../../crates/host/tests/support/built.rs"]
-mod built;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +12,10 @@ use recordings::{Body, Outcome, PlacedValue, RecordedCall, RecordedHop, Request,
 const VERSION: &str = "odd@00000001";
 
 fn worker() -> Worker {
-    let library = built::examples().join("libreplay_odd.so");
+    let library = support::examples().join("libreplay_odd.so");
     let of = |version: &str| ("odd".to_owned(), version.to_owned());
     let libraries = BTreeMap::from([(of(VERSION), library), (of("none@1"), "/proc/self/status".into())]);
-    Worker::new(built::examples().join("replay_worker"), libraries, BTreeMap::new())
+    Worker::new(support::examples().join("replay_worker"), libraries, BTreeMap::new())
 }
 
 fn slot(role: Role) -> Slot {

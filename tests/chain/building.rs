@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-pub(crate) use crate::hosts::{kill, ours, serving};
-use crate::session::{Client, Dev, example};
+use support::hosts::{kill, ours};
+use support::session::{Client, Dev, example};
 
-crate::on_both_backends!(
+support::on_both_backends!(
     every_reading_is_averaged_exactly,
     a_caller_composes_another_flow,
     a_killed_service_is_named_and_comes_back,
@@ -25,7 +25,7 @@ fn expected() -> (f64, u64) {
 fn every_reading_is_averaged_exactly(on: &str) {
     let (_folder, file) = example("building");
     let dev = Dev::start(&file, on);
-    let (client, url) = (Client::new(), dev.url());
+    let (client, url) = (Client::default(), dev.url());
     let (mut values, mut filtered, mut last) = (0_u64, 0_u64, Value::Null);
     for reading in 0..50_000 {
         let answer = client.get(&url);
@@ -53,7 +53,7 @@ fn every_reading_is_averaged_exactly(on: &str) {
 fn a_caller_composes_another_flow(on: &str) {
     let (_folder, file) = example("building");
     let dev = Dev::start(&file, on);
-    let (client, url) = (Client::new(), dev.url());
+    let (client, url) = (Client::default(), dev.url());
     let answer = client.get_with(
         &url,
         &[("dyninka-route", "map(get)"), ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")],
@@ -82,7 +82,7 @@ fn a_caller_composes_another_flow(on: &str) {
 fn a_killed_service_is_named_and_comes_back(on: &str) {
     let (_folder, file) = example("building");
     let mut dev = Dev::start(&file, on);
-    let (client, url) = (Client::new(), dev.url());
+    let (client, url) = (Client::default(), dev.url());
     assert!(client.get(&url).status < 300);
     kill(on, &file, "map");
     // Until the service is back, a request is told who does not answer, or waits for it: a lost SYN is sent again.
@@ -117,7 +117,7 @@ fn nothing_of_ours_is_left(on: &str) {
     dev.signal("KILL");
     let (status, _) = dev.end();
     assert!(!status.success());
-    let stopped = crate::support::run(&["stop".as_ref(), file.as_os_str()]);
+    let stopped = support::run(&["stop".as_ref(), file.as_os_str()]);
     assert!(stopped.status.success(), "{stopped:?}");
     assert_eq!(ours(on, &file), [""; 0]);
 }

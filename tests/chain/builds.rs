@@ -6,12 +6,12 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::disk::Disk;
 use crate::saves::numbered;
-use crate::session::{Client, Dev};
 use crate::sessions::fresh;
-use crate::support::app;
 use crate::toolchain::Toolchain;
+use support::app;
+use support::disk::Disk;
+use support::session::{Client, Dev};
 
 /// rustc making the library of a service.
 const LIBRARY: &str = "*--crate-type=cdylib*";
@@ -36,7 +36,7 @@ fn a_build_ends_with_the_file_the_next_save_or_a_kill_and_the_old_serves() {
     let toolchain = Toolchain::new();
     let (_folder, file) = app(&numbered(1));
     let mut dev = start(&toolchain, &file);
-    let (client, url) = (Client::new(), dev.url());
+    let (client, url) = (Client::default(), dev.url());
     let save = || {
         let number = fresh();
         fs::write(&file, numbered(number)).expect("a save");
@@ -124,7 +124,7 @@ fn a_broken_service_keeps_no_other_back_and_is_shown_as_stale() {
     };
     let (_folder, file) = app(&text("value", 10));
     let mut dev = Dev::start(&file, "process");
-    let (client, url) = (Client::new(), dev.url());
+    let (client, url) = (Client::default(), dev.url());
     assert_eq!(client.get(&url).body, "11");
     fs::write(&file, text("value + \"one\"", 20)).expect("a save");
     let told = |dev: &mut Dev| {
@@ -143,7 +143,7 @@ fn a_broken_service_keeps_no_other_back_and_is_shown_as_stale() {
     let names: Vec<_> = live["services"].as_array().expect("a list").iter().map(|one| one["name"].clone()).collect();
     assert_eq!(names, ["c"]);
     assert_eq!(client.get(&url).body, "21");
-    let status = crate::support::run(&["status".as_ref(), file.as_os_str(), "--json".as_ref()]);
+    let status = support::run(&["status".as_ref(), file.as_os_str(), "--json".as_ref()]);
     let status: Value = serde_json::from_slice(&status.stdout).expect("a snapshot");
     let state = |name: &str| {
         let services = status["services"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -174,7 +174,7 @@ fn an_upgraded_rustc_and_libraries_that_do_not_fit_it_build_the_dependencies_ane
     let (toolchain, home) = (Toolchain::new(), tempfile::tempdir().expect("a folder"));
     let (_folder, file) = app(&numbered(1));
     let mut dev = start_in(home.path(), &toolchain, &file);
-    let (client, url) = (Client::new(), dev.url());
+    let (client, url) = (Client::default(), dev.url());
     toolchain.upgrade();
     fs::write(&file, numbered(2)).expect("a save");
     notice(&mut dev, "compiling serde v");
@@ -196,7 +196,7 @@ fn a_full_disk_is_named_and_nothing_half_written_is_taken_over() {
     let (toolchain, disk) = (Toolchain::new(), Disk::new("256m"));
     let (_folder, file) = app(&numbered(1));
     let mut dev = start_in(disk.path(), &toolchain, &file);
-    let (client, url) = (Client::new(), dev.url());
+    let (client, url) = (Client::default(), dev.url());
     let save = |number: u64| fs::write(&file, numbered(number)).expect("a save");
     save(2);
     dev.wait_for("live");

@@ -4,11 +4,11 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::building::{kill, serving};
-use crate::session::{Client, Dev};
-use crate::support::app;
+use support::app;
+use support::hosts::{kill, serving};
+use support::session::{Client, Dev};
 
-crate::on_both_backends!(
+support::on_both_backends!(
     a_function_is_taken_over_with_its_state,
     what_has_no_meaning_builds_nothing_and_routes_change_without_a_build,
     services_come_are_renamed_and_go_while_the_chain_runs,
@@ -43,7 +43,7 @@ fn main() { source().plus().count() }
 fn a_function_is_taken_over_with_its_state(on: &str) {
     let (_folder, file) = app(COUNTER);
     let mut dev = Dev::start(&file, on);
-    let (client, url) = (Client::new(), dev.url());
+    let (client, url) = (Client::default(), dev.url());
     let before = serving(on, &file);
     assert_eq!(client.get(&url).body, "1011");
     // A helper: who reaches it, with the reason.
@@ -90,7 +90,7 @@ fn a_function_is_taken_over_with_its_state(on: &str) {
 fn what_has_no_meaning_builds_nothing_and_routes_change_without_a_build(on: &str) {
     let (_folder, file) = app(COUNTER);
     let mut dev = Dev::start(&file, on);
-    let (client, url) = (Client::new(), dev.url());
+    let (client, url) = (Client::default(), dev.url());
     fs::write(&file, COUNTER.replace("fn step()", "/// Said.\n// and said\nfn  step( )")).expect("a save");
     assert_eq!(dev.wait_for("unchanged")["edit"], 1);
     fs::write(&file, COUNTER.replace("source().plus().count()", "count(source())")).expect("a save");
@@ -104,7 +104,7 @@ fn what_has_no_meaning_builds_nothing_and_routes_change_without_a_build(on: &str
 fn services_come_are_renamed_and_go_while_the_chain_runs(on: &str) {
     let (_folder, file) = app(COUNTER);
     let mut dev = Dev::start(&file, on);
-    let (client, url) = (Client::new(), dev.url());
+    let (client, url) = (Client::default(), dev.url());
     let before = serving(on, &file);
     assert_eq!(client.get(&url).body, "1011");
     // A new last service: the public listener leads to it, at the same address.
@@ -136,7 +136,7 @@ fn services_come_are_renamed_and_go_while_the_chain_runs(on: &str) {
 fn a_step_that_does_not_fit_is_refused_with_both_ends_named(on: &str) {
     let (_folder, file) = app(COUNTER);
     let mut dev = Dev::start(&file, on);
-    let (client, url) = (Client::new(), dev.url());
+    let (client, url) = (Client::default(), dev.url());
     assert_eq!(client.get(&url).body, "1011");
     // A good edit of another service in the same save waits too: what would run together does not fit together.
     let text = COUNTER.replace(
@@ -161,7 +161,7 @@ fn a_step_that_does_not_fit_is_refused_with_both_ends_named(on: &str) {
 fn a_broken_edit_keeps_the_last_good_program_serving(on: &str) {
     let (_folder, file) = app(COUNTER);
     let mut dev = Dev::start(&file, on);
-    let (client, url) = (Client::new(), dev.url());
+    let (client, url) = (Client::default(), dev.url());
     // rustc's words, at the user's line; what several services share is told once.
     fs::write(&file, COUNTER.replace("calls: u64", "calls: u46")).expect("a save");
     let broken = dev.wait_for("broken");
@@ -194,7 +194,7 @@ fn a_broken_edit_keeps_the_last_good_program_serving(on: &str) {
 fn state_whose_type_changed_is_carried_where_it_reads_and_reset_where_not(on: &str) {
     let (_folder, file) = app(COUNTER);
     let mut dev = Dev::start(&file, on);
-    let (client, url) = (Client::new(), dev.url());
+    let (client, url) = (Client::default(), dev.url());
     assert_eq!(client.get(&url).body, "1011");
     let carried = COUNTER.replace("calls: u64 }", "calls: u64, #[serde(default)] resets: u64 }");
     fs::write(&file, &carried).expect("a save");

@@ -5,11 +5,11 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use crate::building::{kill, serving};
-use crate::daemon::Engine;
-use crate::disk::Disk;
-use crate::session::{Client, Dev};
-use crate::support::{app, dyn_command};
+use support::disk::Disk;
+use support::engine::Engine;
+use support::hosts::{kill, serving};
+use support::session::{Client, Dev};
+use support::{app, dyn_command};
 
 const TINY: &str = "use dyninka::prelude::*;
 #[service] fn one() -> u32 { 1 }
@@ -31,7 +31,7 @@ fn an_engine_that_goes_and_comes_back_runs_what_it_ran_once() {
     };
     notice(&mut dev, "no subnet of its own left");
     dev.ready = dev.wait_for("ready");
-    let (client, url) = (Client::new(), dev.url());
+    let (client, url) = (Client::default(), dev.url());
     assert_eq!(client.get(&url).body, "2");
     engine.down();
     notice(&mut dev, "engine is gone");
@@ -76,7 +76,7 @@ fn an_engine_whose_disk_is_full_is_named_and_nothing_is_left() {
 fn a_paused_or_removed_container_is_seen_and_runs_again() {
     let (_folder, file) = app(TINY);
     let mut dev = Dev::start(&file, "docker");
-    let (client, url) = (Client::new(), dev.url());
+    let (client, url) = (Client::default(), dev.url());
     for verb in [&["pause"][..], &["rm", "-f"]] {
         let container = &serving("docker", &file)[0];
         assert!(
@@ -100,7 +100,7 @@ fn a_service_that_takes_more_memory_than_it_may_is_ended_and_named() {
 ");
     let mut dev = Dev::launch(&file, &["--on", "docker", "--port", "0", "--memory", "64M", "--cpus", "0.5"]);
     dev.ready = dev.wait_for("ready");
-    let (client, url) = (Client::new(), dev.url());
+    let (client, url) = (Client::default(), dev.url());
     assert_eq!(client.get(&url).status, 200);
     drop(reqwest::blocking::Client::new().post(&url).json(&serde_json::json!({ "mib": 512 })).send());
     let down = dev.wait_for("down");
@@ -134,7 +134,7 @@ fn panicking(_: u32) { SEEN.update(|seen| *seen += 1); }
             && event["message"].as_str().is_some_and(|message| message.contains("sees no file of this machine"))
     });
     dev.ready = dev.wait_for("ready");
-    let (client, url) = (Client::new(), dev.url());
+    let (client, url) = (Client::default(), dev.url());
     assert_eq!(client.get(&url).body, "2");
     // Edits are taken over in place, state kept.
     let text = std::fs::read_to_string(&file).expect("the app");

@@ -5,10 +5,10 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::session::{Client, Dev};
-use crate::support::{app, dyn_command};
+use support::session::{Client, Dev};
+use support::{app, dyn_command};
 
-crate::on_both_backends!(services_find_what_dyn_toml_gives_and_nothing_of_the_shell);
+support::on_both_backends!(services_find_what_dyn_toml_gives_and_nothing_of_the_shell);
 
 const APP: &str = "use dyninka::prelude::*;
 
@@ -58,7 +58,7 @@ fn services_find_what_dyn_toml_gives_and_nothing_of_the_shell(on: &str) {
         told.borrow_mut().extend(event["message"].as_str().map(str::to_owned));
         event["event"] == "ready"
     });
-    let (client, url) = (Client::new(), dev.url());
+    let (client, url) = (Client::default(), dev.url());
     let base = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin / names | GIVEN HOME HOSTNAME MODE PATH";
     let answer = |mode: &str, own: &str, count: u64| json!(format!("hi there None {mode} | {base} | {own} {count}"));
     assert_eq!(client.get(&url).json(), answer("quiet", "loud", 1));

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::session::{Answer, Client, Dev};
-use crate::support::app;
+use support::app;
+use support::session::{Answer, Client, Dev};
 
-crate::on_both_backends!(wrong_requests_and_wrong_functions_are_told_apart);
+support::on_both_backends!(wrong_requests_and_wrong_functions_are_told_apart);
 
 const APP: &str = r#"use dyninka::prelude::*;
 
@@ -61,7 +61,7 @@ fn expect(answer: Answer, status: u16, kind: &str, service: &str) -> Value {
 fn wrong_requests_and_wrong_functions_are_told_apart(on: &str) {
     let (_folder, file) = app(APP);
     let dev = Dev::start(&file, on);
-    let client = Client::new();
+    let client = Client::default();
     let (ask, divide, check, spin) = (dev.url_of("ask"), dev.url_of("divide"), dev.url_of("check"), dev.url_of("spin"));
     assert_eq!(client.get(&dev.url()).body, "21");
 
@@ -126,7 +126,7 @@ fn wrong_requests_and_wrong_functions_are_told_apart(on: &str) {
     // An endless loop ends at the deadline, and other calls go on; the hop is named by who waits for it.
     let spinning = std::thread::spawn({
         let spin = spin.clone();
-        move || Client::new().get_with(&spin, &[("dyninka-deadline", "400"), ("dyninka-route", "1")])
+        move || Client::default().get_with(&spin, &[("dyninka-deadline", "400"), ("dyninka-route", "1")])
     });
     assert_eq!(client.get(&format!("{spin}healthz")).status, 200);
     expect(spinning.join().expect("an answer"), 504, "deadline", "spin");

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::session::{Client, Dev, example};
+use support::session::{Client, Dev, example};
 
 /// What the example prints when cargo runs it.
 fn in_one_process(name: &str) -> Value {
@@ -18,7 +18,7 @@ fn in_one_process(name: &str) -> Value {
 
 fn as_services(file: &Path) -> Value {
     let dev = Dev::start(file, "process");
-    let answer = Client::new().get(&dev.url());
+    let answer = Client::default().get(&dev.url());
     assert_eq!(answer.status, 200, "{}", answer.body);
     dev.stop();
     answer.json()

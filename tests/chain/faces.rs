@@ -10,8 +10,8 @@ use std::sync::mpsc::{Receiver, channel};
 
 use serde_json::{Value, json};
 
-use crate::session::{Client, Dev, PATIENCE};
-use crate::support::{app, dyn_command, run};
+use support::session::{Client, Dev, PATIENCE};
+use support::{app, dyn_command, run};
 
 const CHAIN: &str = "use dyninka::prelude::*;
 
@@ -51,7 +51,7 @@ fn shell(file: &Path, lines: &str) -> Output {
 fn a_good_edit_goes_live_beside_a_broken_one_which_is_told_as_stale() {
     let (_folder, file) = app(CHAIN);
     let mut dev = Dev::start(&file, "process");
-    let (client, url) = (Client::new(), dev.url());
+    let (client, url) = (Client::default(), dev.url());
     fs::write(&file, CHAIN.replace("; 10 }", "; ten() }").replace("*sum += value", "*sum += value + 1"))
         .expect("a save");
     let broken = dev.wait_for("broken");
@@ -123,7 +123,7 @@ fn a_collector_is_sent_the_spans_of_a_request() {
     dev.ready = dev.wait_for("ready");
     let trace = "0af7651916cd43dd8448eb211c80319c";
     let parent = format!("00-{trace}-b7ad6b7169203331-01");
-    Client::new().get_with(&dev.url(), &[("traceparent", &parent)]);
+    Client::default().get_with(&dev.url(), &[("traceparent", &parent)]);
     let mut services = std::collections::BTreeSet::new();
     while services.len() < 2 {
         let (head, body) = posts.recv_timeout(PATIENCE).expect("spans");

@@ -1,10 +1,10 @@
 //! Bad days of a session.
 
-use crate::building::ours;
-use crate::session::{Client, Dev};
-use crate::support::{app, run};
+use support::hosts::ours;
+use support::session::{Client, Dev};
+use support::{app, run};
 
-crate::on_both_backends!(code_that_kills_its_process_is_started_again, a_broken_start_leaves_nothing);
+support::on_both_backends!(code_that_kills_its_process_is_started_again, a_broken_start_leaves_nothing);
 
 fn code_that_kills_its_process_is_started_again(on: &str) {
     let (_folder, file) = app("use dyninka::prelude::*;
@@ -15,7 +15,7 @@ fn dig(depth: u64) -> u64 { let below = std::hint::black_box([depth; 512]); dig(
 #[dyninka::main] fn main() { fall(\"no\") }
 ");
     let mut dev = Dev::start(&file, on);
-    let (client, url) = (Client::new(), dev.url());
+    let (client, url) = (Client::default(), dev.url());
     for how in ["abort", "deep"] {
         // The connection breaks with the process; what a caller sees is his client's word for that.
         drop(reqwest::blocking::Client::new().post(&url).json(&serde_json::json!({ "how": how })).send());

@@ -10,9 +10,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use crate::saves::numbered;
-use crate::session::{Client, Dev, PATIENCE};
 use crate::sessions::fresh;
-use crate::support::{app, dyn_command};
+use support::session::{Client, Dev, PATIENCE};
+use support::{app, dyn_command};
 
 /// A service whose first call never stops to write.
 fn flood(summand: u64) -> String {
@@ -127,7 +127,7 @@ fn a_service_that_never_stops_writing_keeps_neither_a_save_nor_the_end_waiting()
             rest.drain(..rest.len().saturating_sub(16));
         }
     });
-    let client = Client::new();
+    let client = Client::default();
     assert_eq!(client.get(&url).json(), 2);
     let deadline = Instant::now() + PATIENCE;
     while !dropped.load(Ordering::Relaxed) {
@@ -146,7 +146,7 @@ fn output_that_nobody_reads_keeps_no_signal_and_no_stop_waiting() {
     let (_folder, file) = app(&flood(1));
     for end in ["INT", "TERM", "stop"] {
         let (dev, url) = Plain::start(&file);
-        assert_eq!(Client::new().get(&url).json(), 2);
+        assert_eq!(Client::default().get(&url).json(), 2);
         let stdout = dev.stdout.as_ref().expect("a pipe");
         // A pipe holds 64 KiB; when nothing more goes in, it is full.
         let deadline = Instant::now() + PATIENCE;
@@ -188,9 +188,9 @@ fn a_service_is_started_again_although_dyn_was_replaced_and_removed() {
     let (_folder, file) = app(&numbered(fresh()));
     let folder = tempfile::tempdir().expect("a folder");
     let program = folder.path().join("dyn");
-    std::fs::copy(env!("CARGO_BIN_EXE_dyn"), &program).expect("a copy");
+    std::fs::copy(support::program(), &program).expect("a copy");
     let mut command = std::process::Command::new(&program);
-    command.env("DYNINKA_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("home"));
+    command.env("DYNINKA_HOME", support::home());
     let mut dev = Dev::spawn(command, &file, &["--on", "process", "--port", "0"]);
     dev.ready = dev.wait_for("ready");
     let services = dev.socket_folder(&file).join("services");
@@ -204,7 +204,7 @@ fn a_service_is_started_again_although_dyn_was_replaced_and_removed() {
         let pid = pid.split(' ').next().expect("a number");
         assert!(std::process::Command::new("kill").args(["-KILL", pid]).status().expect("kill runs").success());
         dev.wait_for("up");
-        assert_eq!(Client::new().get(&dev.url()).status, 200);
+        assert_eq!(Client::default().get(&dev.url()).status, 200);
     }
     assert_eq!(dev.stop().0.code(), Some(0));
 }

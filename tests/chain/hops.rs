@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::building::{kill, ours};
-use crate::session::{Client, Dev, PATIENCE};
-use crate::support::app;
+use support::app;
+use support::hosts::{kill, ours};
+use support::session::{Client, Dev, PATIENCE};
 
 const TINY: &str = "use dyninka::prelude::*;
 #[service] fn one() -> u32 { 1 }
@@ -25,7 +25,7 @@ const DEADLINE: (&str, &str) = ("dyninka-deadline", "500");
 fn a_hop_that_stands_still_is_named_and_answers_again_when_it_goes_on() {
     let (_folder, file) = app(TINY);
     let dev = Dev::start(&file, "process");
-    let client = Client::new();
+    let client = Client::default();
     let pid = ours("process", &file).into_iter().find(|pid| {
         let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         command.contains("/services/one")
@@ -53,7 +53,7 @@ fn a_hop_that_stands_still_is_named_and_answers_again_when_it_goes_on() {
 fn a_hop_that_is_no_service_any_more_is_named() {
     let (_folder, file) = app(TINY);
     let mut dev = Dev::start(&file, "process");
-    let client = Client::new();
+    let client = Client::default();
     let address = dev.url_of("one").trim_start_matches("http://").trim_end_matches('/').to_owned();
     kill("process", &file, "one");
     dev.wait_for("down");

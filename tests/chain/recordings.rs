@@ -7,11 +7,11 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::disk::Disk;
-use crate::session::{Client, Dev, PATIENCE};
-use crate::support::{app, run};
+use support::disk::Disk;
+use support::session::{Client, Dev, PATIENCE};
+use support::{app, run};
 
-crate::on_both_backends!(
+support::on_both_backends!(
     an_edit_is_told_what_it_changed_and_where,
     a_function_with_state_runs_from_the_state_it_had_and_leaves_the_real_one_alone,
     a_function_that_panics_ends_its_process_or_never_ends_is_told,
@@ -43,7 +43,7 @@ fn main() { get(3).scale().high() }
 
 /// Calls a service with each of these bodies, and waits until the session has recorded as many requests in all.
 fn record(dev: &Dev, file: &Path, service: &str, bodies: impl IntoIterator<Item = Value>, all: u64) {
-    let (client, url) = (Client::new(), dev.url_of(service));
+    let (client, url) = (Client::default(), dev.url_of(service));
     let bodies: Vec<Value> = bodies.into_iter().collect();
     let before = all - bodies.len() as u64;
     // One after the other: of a burst only some are recorded with their values.
@@ -103,7 +103,7 @@ fn an_edit_is_told_what_it_changed_and_where(on: &str) {
     assert_eq!(told[0], [&json!("/value"), &json!(10.0), &json!(25.0)]);
     assert_eq!(told.len(), 5);
     // The whole chain, so that there is something further on.
-    assert_eq!(Client::new().get(&dev.url()).body, "false");
+    assert_eq!(Client::default().get(&dev.url()).body, "false");
     while recorded(&file) < 11 {}
     let after = SCALE.replace("reading.value * FACTOR,", constant);
     save(&file, &after, "const FACTOR: f64 = 2.0", "const FACTOR: f64 = 50.0");
@@ -147,7 +147,7 @@ fn a_function_with_state_runs_from_the_state_it_had_and_leaves_the_real_one_alon
     let verdict = dev.wait_until("a verdict of edit 2", |event| event["event"] == "verdict" && event["edit"] == 2);
     // From the fourth call on the count is another.
     assert_eq!(counts(&verdict), (6, 3, 3), "{verdict}");
-    assert_eq!(Client::new().get(&dev.url()).body, "7007", "the real count is that of real calls");
+    assert_eq!(Client::default().get(&dev.url()).body, "7007", "the real count is that of real calls");
     dev.stop();
 }
 
@@ -176,7 +176,11 @@ fn a_function_that_panics_ends_its_process_or_never_ends_is_told(on: &str) {
         assert_eq!(counts(&verdict), (5, 4, 1), "{deed}: {verdict}");
         let change = &verdict["changed"][0];
         assert_eq!((&change["was"], &change["now"]["end"]), (&json!(4), &json!(end)), "{verdict}");
-        assert_eq!(Client::new().post(&dev.url_of("odd"), "{\"value\":1}").body, "2", "the one that serves is well");
+        assert_eq!(
+            Client::default().post(&dev.url_of("odd"), "{\"value\":1}").body,
+            "2",
+            "the one that serves is well"
+        );
     }
     assert!(!dev.has_told("down"), "no host ended");
     dev.stop();
@@ -196,7 +200,7 @@ fn a_later_edit_supersedes_the_verdict(on: &str) {
     assert!(unjudged["why"].as_str().is_some_and(|why| why.contains("edit 2 came before")), "{unjudged}");
     let verdict = dev.wait_for("verdict");
     assert_eq!(verdict["edit"], 2, "{verdict}");
-    assert_eq!(Client::new().get(&dev.url()).body, "42007", "the real count is that of real calls");
+    assert_eq!(Client::default().get(&dev.url()).body, "42007", "the real count is that of real calls");
     dev.stop();
 }
 
@@ -232,7 +236,7 @@ fn what_is_not_to_be_repeated_is_not_and_calls_from_bodies_are_answered_as_they_
         dev.wait_until("a verdict of tick", |event| event["event"] == "verdict" && event["service"] == "tick");
     assert_eq!((&verdict["same"], &verdict["differ"]), (&json!(0), &json!(0)), "it was not called: {verdict}");
     // Six of the real calls, twice five of this one.
-    assert_eq!(Client::new().get(&dev.url()).body, "21", "the real ticks are those of real calls");
+    assert_eq!(Client::default().get(&dev.url()).body, "21", "the real ticks are those of real calls");
     dev.stop();
 }
 
@@ -311,7 +315,7 @@ fn secrets_never_reach_the_disk(on: &str) {
     dev.wait_until("a recording", |event| event["message"].as_str().is_some_and(|it| it.contains("recorded to")));
     let body = "{\"login\":{\"user\":\"ada\",\"token\":\"sesame-7\"}}";
     let headers = [("authorization", "Bearer sesame-8"), ("cookie", "id=sesame-9"), ("x-plain", "kept")];
-    assert_eq!(Client::new().post_with(&dev.url(), body, &headers).status, 200);
+    assert_eq!(Client::default().post_with(&dev.url(), body, &headers).status, 200);
     while recorded(&file) < 1 {}
     dev.stop();
     let text = fs::read_to_string(folder.path().join("recordings/one/recording.jsonl")).expect("a recording");

@@ -9,10 +9,10 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::session::{Client, Dev, PATIENCE, example};
-use crate::support::{app, dyn_command, run};
+use support::session::{Client, Dev, PATIENCE, example};
+use support::{app, dyn_command, run};
 
-crate::on_both_backends!(
+support::on_both_backends!(
     a_function_that_connects_or_starts_a_process_is_not_replayed_and_what_was_recorded_stands_in,
     a_function_that_says_so_is_replayed_as_the_services_user,
 );
@@ -119,7 +119,7 @@ fn recorded_requests_are_sent_again() {
         (code, &report["sent"], &report["outcomes"]),
         (Some(0), &json!(38), &json!({"filtered": 33, "value": 5}))
     );
-    assert_eq!(Client::new().get(&dev.url()).status, 204, "the next reading is no temperature");
+    assert_eq!(Client::default().get(&dev.url()).status, 204, "the next reading is no temperature");
     // They have been recorded again: kept, the code answers as it did just now.
     let begun = Instant::now();
     while in_memory(&file) < 39 {
@@ -167,7 +167,7 @@ fn a_recording_of_which_nothing_can_be_compared_has_an_exit_code_of_its_own() {
 
 /// Calls the chain, and waits until the session has recorded it as often.
 fn call(dev: &Dev, file: &Path, times: u64) {
-    let (client, before) = (Client::new(), in_memory(file));
+    let (client, before) = (Client::default(), in_memory(file));
     for number in before + 1..=before + times {
         assert_eq!(client.get(&dev.url()).status, 200);
         let begun = Instant::now();
@@ -274,7 +274,7 @@ fn a_function_that_says_so_is_replayed_as_the_services_user(on: &str) {
     let (_folder, file) = app(WHO);
     let mut dev = Dev::start(&file, on);
     call(&dev, &file, 1);
-    let live = Client::new().get(&dev.url()).json();
+    let live = Client::default().get(&dev.url()).json();
     fs::write(&file, WHO.replace("MORE: usize = 1", "MORE: usize = 2")).expect("a save");
     let verdict = verdict_on(&mut dev, 1, "who");
     let was = |path: &str| {

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::session::{Client, Dev};
-use crate::support::app;
+use support::app;
+use support::session::{Client, Dev};
 
 /// An app that answers with a number.
 pub(crate) fn numbered(number: u64) -> String {
@@ -29,7 +29,7 @@ fn every_way_an_editor_saves_goes_live() {
     let file = at("app.rs");
     symlink("1", &file).expect("a link");
     let mut dev = Dev::start(&file, "process");
-    let (client, url) = (Client::new(), dev.url());
+    let (client, url) = (Client::default(), dev.url());
     let serves = |dev: &mut Dev, number: u64| {
         dev.wait_for("live");
         assert_eq!(client.get(&url).body, number.to_string());
@@ -55,7 +55,7 @@ fn every_way_an_editor_saves_goes_live() {
     let (half, rest) = text.split_at(text.len() / 2);
     fs::write(&file, half).expect("a half");
     dev.wait_for("broken");
-    assert_eq!(Client::new().get(&dev.url()).body, "6");
+    assert_eq!(Client::default().get(&dev.url()).body, "6");
     let mut end = OpenOptions::new().append(true).open(&file).expect("the half");
     end.write_all(rest.as_bytes()).expect("the rest");
     serves(&mut dev, 7);
@@ -68,7 +68,7 @@ fn of_a_thousand_saves_in_ten_seconds_the_last_goes_live() {
     let mut dev = Dev::start(&file, "process");
     let url = dev.url();
     // A connection of its own for each question: one that rested as long as saves went on may end in this moment.
-    let answer = || Client::new().get(&url).body;
+    let answer = || Client::default().get(&url).body;
     let mut last = 0;
     for (saves, within) in [(50, Duration::from_secs(1)), (1000, Duration::from_secs(10))] {
         let begun = Instant::now();
@@ -99,7 +99,7 @@ fn kind(event: &Value) -> &str {
 fn a_file_that_is_no_text_is_told_in_one_message_while_the_old_serves() {
     let (folder, file) = app(&numbered(1));
     let mut dev = Dev::start(&file, "process");
-    let (client, url) = (Client::new(), dev.url());
+    let (client, url) = (Client::default(), dev.url());
     let text = numbered(1);
     let huge = |file: &Path| fs::File::create(file).and_then(|file| file.set_len(100 << 20)).expect("a huge file");
     type Save<'a> = Box<dyn Fn(&Path) + 'a>;

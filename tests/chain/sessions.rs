@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::building::{ours, serving};
 use crate::saves::numbered;
-use crate::session::{Client, Dev, PATIENCE};
-use crate::support::{app, dyn_command};
 use crate::toolchain::Toolchain;
+use support::hosts::{ours, serving};
+use support::session::{Client, Dev, PATIENCE};
+use support::{app, dyn_command};
 
 /// rustc making the library of a service.
 const LIBRARY: &str = "*--crate-type=cdylib*";
@@ -177,7 +177,7 @@ fn a_pipe_that_nobody_reads_any_more_ends_the_session() {
 fn on_terminal(toolchain: &Toolchain, file: &Path, term: &str) -> std::process::Child {
     let words = format!(
         "stty cols 20 rows 6; exec env --default-signal=HUP {} dev {} --on process --port 0",
-        env!("CARGO_BIN_EXE_dyn"),
+        support::program().display(),
         file.display()
     );
     let own = toolchain.dyn_command();
@@ -205,7 +205,7 @@ fn a_terminal_that_is_narrow_dumb_and_then_closed_leaves_nothing() {
             }
         });
         // The session's file says that it serves, whatever the screen has room for.
-        let client = Client::new();
+        let client = Client::default();
         let url = url_of(&file);
         assert_eq!(client.get(&url).body, "1", "{term}");
         // A line far longer than the screen is wide, and an error.
@@ -285,7 +285,7 @@ fn after_a_kill_the_next_start_removes_what_is_left_and_nothing_of_others() {
             assert!(begun.elapsed() < PATIENCE, "{on}: the rustc of a session that was killed still runs");
         }
         drop(held);
-        let client = Client::new();
+        let client = Client::default();
         assert_eq!(client.get(&dev.url()).body, number.to_string());
         let after = serving(on, &file);
         assert!(

@@ -4,8 +4,8 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::session::{Client, Dev};
-use crate::support::app;
+use support::app;
+use support::session::{Client, Dev};
 
 /// Values whose types rest on a constant of an `impl`, a function, an associated type, a macro, a trait, an order.
 const VALUES: &str = "use dyninka::prelude::*;
@@ -98,7 +98,7 @@ fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
 fn values_whose_memory_would_mean_something_else_go_through_json_or_begin_anew_and_say_why() {
     let (folder, file) = app(VALUES);
     let mut dev = Dev::start(&file, "process");
-    let (client, url) = (Client::new(), dev.url());
+    let (client, url) = (Client::default(), dev.url());
     let filled = json!(["[7, 7]", "[7, 7]", "7", "1.5", "[9]", "50"]);
     assert_eq!(client.post(&url, r#"{"how":"fill"}"#).json(), filled);
 
@@ -204,7 +204,7 @@ fn hear(dev: &mut Dev, what: &str, passes: impl Fn(&Value) -> bool) {
 fn a_carried_value_is_dropped_with_its_version_unless_a_thread_of_it_still_runs_which_is_told() {
     let (_folder, file) = app(TOLD);
     let mut dev = Dev::start(&file, "process");
-    let (client, url) = (Client::new(), dev.url());
+    let (client, url) = (Client::default(), dev.url());
     let line = |event: &Value, words: &str| {
         event["event"] == "log" && event["line"].as_str().is_some_and(|line| line.contains(words))
     };

@@ -5,10 +5,10 @@ use std::thread::JoinHandle;
 
 use serde_json::{Value, json};
 
-use crate::session::{Answer, Client, Dev};
-use crate::support::app;
+use support::app;
+use support::session::{Answer, Client, Dev};
 
-crate::on_both_backends!(a_version_that_ends_as_it_is_loaded_is_rolled_back_and_says_why,);
+support::on_both_backends!(a_version_that_ends_as_it_is_loaded_is_rolled_back_and_says_why,);
 
 /// An app with a counter; `body` is what the one service does.
 fn counting(body: &str) -> String {
@@ -49,7 +49,7 @@ fn at_load(code: &str, answer: u64) -> String {
 fn a_version_that_ends_as_it_is_loaded_is_rolled_back_and_says_why(on: &str) {
     let (_folder, file) = app(&counting(ONE_MORE));
     let mut dev = Dev::start(&file, on);
-    let (client, url) = (Client::new(), dev.url());
+    let (client, url) = (Client::default(), dev.url());
     for (code, words) in [
         ("std::process::exit(0)", "exit code 0"),
         ("eprintln!(\"no more of this\"); std::process::abort()", "no more of this"),
@@ -79,7 +79,7 @@ fn a_version_that_ends_as_it_is_loaded_is_rolled_back_and_says_why(on: &str) {
 fn a_version_that_ends_whenever_it_is_called_is_rolled_back() {
     let (_folder, file) = app(&counting(ONE_MORE));
     let mut dev = Dev::start(&file, "process");
-    let (client, url) = (Client::new(), dev.url());
+    let (client, url) = (Client::default(), dev.url());
     fs::write(&file, counting("let _ = how; eprintln!(\"farewell\"); std::process::exit(0)")).expect("a save");
     dev.wait_for("live");
     let mut downs = 0;
@@ -106,7 +106,7 @@ fn a_version_that_ends_whenever_it_is_called_is_rolled_back() {
 fn an_initial_value_that_panics_is_told_at_its_line_and_only_where_it_is_needed() {
     let (_folder, file) = app(&counting(ONE_MORE));
     let mut dev = Dev::start(&file, "process");
-    let (client, url) = (Client::new(), dev.url());
+    let (client, url) = (Client::default(), dev.url());
     assert_eq!(client.get(&url).body, "1");
     // The value is there: its beginning is nobody's business.
     fs::write(&file, with_state("u64", "|| panic!(\"no beginning\")", ONE_MORE)).expect("a save");
@@ -132,7 +132,7 @@ fn an_initial_value_that_panics_is_told_at_its_line_and_only_where_it_is_needed(
 fn call(dev: &mut Dev, how: &str, words: &str) -> JoinHandle<Answer> {
     let (url, body) = (dev.url(), json!({ "how": how }).to_string());
     // The deadline ends the wait, not the function.
-    let calling = std::thread::spawn(move || Client::new().post_with(&url, &body, &[("dyninka-deadline", "1000")]));
+    let calling = std::thread::spawn(move || Client::default().post_with(&url, &body, &[("dyninka-deadline", "1000")]));
     dev.wait_until(words, |event| event["event"] == "log" && event["line"] == words);
     calling
 }
@@ -146,7 +146,7 @@ fn a_call_that_never_ends_keeps_no_new_version_from_serving() {
     }";
     let (_folder, file) = app(&counting(endless));
     let mut dev = Dev::start(&file, "process");
-    let (client, url) = (Client::new(), dev.url());
+    let (client, url) = (Client::default(), dev.url());
     assert_eq!(client.get(&url).body, "1");
     let state = |live: &Value| live["services"][0]["state"]["COUNT"].clone();
     // It holds nothing: the value goes on with the new version.
@@ -182,7 +182,7 @@ fn a_panic_that_holds_the_value_leaves_it_and_its_next_version_usable() {
     let body = "COUNT.update(|count| { *count += 1; assert!(how.is_empty(), \"said {how}\"); *count })";
     let (_folder, file) = app(&counting(body));
     let mut dev = Dev::start(&file, "process");
-    let (client, url) = (Client::new(), dev.url());
+    let (client, url) = (Client::default(), dev.url());
     assert_eq!(client.get(&url).body, "1");
     let answer = client.post(&url, r#"{"how":"no"}"#);
     assert_eq!(answer.status, 500, "{}", answer.body);
@@ -198,7 +198,7 @@ fn a_hundred_megabytes_of_state_are_kept_and_carried() {
     let body = "if how == \"fill\" { COUNT.set(\"x\".repeat(100 << 20)); } COUNT.read(|text| text.len() as u64)";
     let (_folder, file) = app(&with_state("String", "String::new", body));
     let mut dev = Dev::start(&file, "process");
-    let (client, url) = (Client::new(), dev.url());
+    let (client, url) = (Client::default(), dev.url());
     let size = (100 << 20).to_string();
     assert_eq!(client.post(&url, r#"{"how":"fill"}"#).body, size);
     fs::write(&file, with_state("String", "String::new", &body.replace("fill", "refill"))).expect("a save");
@@ -238,7 +238,7 @@ fn main() {{ count() }}
     };
     let (_folder, file) = app(&sour("calls"));
     let mut dev = Dev::start(&file, "process");
-    let (client, url) = (Client::new(), dev.url());
+    let (client, url) = (Client::default(), dev.url());
     assert_eq!(client.get(&url).body, "1");
     assert_eq!(client.get(&url).body, "2");
     fs::write(&file, sour("visits")).expect("a save");

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use crate::session::PATIENCE;
-use crate::support::dyn_command;
+use support::dyn_command;
+use support::session::PATIENCE;
 
 /// `O_NONBLOCK` of open(2) on Linux: whoever opens a pipe for writing learns whether somebody reads it.
 const NONBLOCK: i32 = 0o4000;

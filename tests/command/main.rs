@@ -1,8 +1,5 @@
 //! The commands that serve nothing: what they print, where, and the code they end with.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::process::Output;
 
 use serde_json::{Value, json};

@@ -2,9 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::chain::Chain;
 use crate::load::{Fate, Load};
-use crate::session::PATIENCE;
+use support::session::PATIENCE;
 
-crate::on_both_backends!(
+support::on_both_backends!(
     requests_that_break_the_rules_are_refused_with_the_right_words,
     idle_connections_and_slow_heads_keep_nobody_out,
     slow_bodies_fill_the_house_and_it_empties,

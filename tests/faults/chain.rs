@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::load::Fate;
-use crate::session::Dev;
-use crate::support::app;
+use support::app;
+use support::session::Dev;
 
 /// `enter` and `leave` count how often each number came by; `middle` misbehaves in the way its `MODE` says.
 const APP: &str = r#"use dyninka::prelude::*;

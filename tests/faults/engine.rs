@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::chain::Chain;
-use crate::daemon::Engine;
-use crate::hosts::docker;
 use crate::load::{Fate, Load};
+use support::engine::Engine;
+use support::hosts::docker;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 

@@ -9,8 +9,8 @@ use protocol::Config;
 use serde_json::Value;
 
 use crate::chain::Chain;
-use crate::session::{Answer, Client, Dev};
-use crate::support::app;
+use support::app;
+use support::session::{Answer, Client, Dev};
 
 /// What a `middle` does with a connection on which it was asked, before it closes it. An answer that reads well says
 /// so: what is sent on a connection that closes unsaid may be lost, and may not be sent again.
@@ -246,7 +246,7 @@ fn an_upstream_that_breaks_the_rules_is_named_and_harms_no_other_request() {
     let chain = Chain::start("process");
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let leave = Leave::start(&chain, listener.local_addr().expect("its address"));
-    let (next, client) = (middle(listener), Client::new());
+    let (next, client) = (middle(listener), Client::default());
     assert_eq!(leave.ask(&client).body, "43");
     for (about, deed, status, kind, words) in WRONG {
         *next.lock().expect("no deed panics") = Some(*deed);
@@ -302,7 +302,7 @@ fn a_body_that_is_answered_nonsense_is_not_blamed_for_it() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let built = dev.socket_folder(&file).join("services/leave");
     let leave = Leave::of(&built, listener.local_addr().expect("its address"));
-    let (next, client) = (middle(listener), Client::new());
+    let (next, client) = (middle(listener), Client::default());
     let ask = || client.get_with(&leave.url, &[("dyninka-route", "21"), ("dyninka-deadline", SHORTLY)]);
     assert_eq!(ask().body, "43");
     *next.lock().expect("no deed panics") =
@@ -321,7 +321,7 @@ fn a_circuit_opens_where_nobody_listens_and_closes_when_somebody_does() {
     let address = listener.local_addr().expect("its address");
     drop(listener);
     let leave = Leave::start(&chain, address);
-    let client = Client::new();
+    let client = Client::default();
     // Each is told at once who is away; after some of them nobody knocks for a while.
     let not_tried = |answer: &Answer| {
         let problem = answer.json();

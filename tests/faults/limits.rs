@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use crate::session::{Client, Dev};
-use crate::support::{app, dyn_command};
+use support::session::{Client, Dev};
+use support::{app, dyn_command};
 
 /// Most machines let a process have 1024 open files unless it asks for more, and an app may have hundreds of services.
 #[test]
@@ -18,6 +18,6 @@ fn a_session_asks_for_the_files_it_is_allowed() {
     }
     let mut dev = Dev::spawn(command, &file, &["--on", "process", "--port", "0"]);
     dev.ready = dev.wait_for("ready");
-    assert_eq!(Client::new().get(&dev.url()).body, "2");
+    assert_eq!(Client::default().get(&dev.url()).body, "2");
     dev.stop();
 }

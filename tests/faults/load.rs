@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::session::PATIENCE;
+use support::session::PATIENCE;
 
 /// Callers at a time.
 const CALLERS: usize = 4;

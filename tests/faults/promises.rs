@@ -11,11 +11,11 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::chain::Chain;
-use crate::hosts::ours;
-use crate::session::{Dev, PATIENCE};
-use crate::support::run;
+use support::hosts::ours;
+use support::run;
+use support::session::{Dev, PATIENCE};
 
-crate::on_both_backends!(
+support::on_both_backends!(
     the_session_and_its_doors_are_its_owners_alone,
     the_secret_is_told_to_nobody,
     a_service_is_no_proxy,

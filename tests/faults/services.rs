@@ -4,12 +4,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::chain::Chain;
-use crate::disk::Disk;
-use crate::hosts::{docker, kill, signal};
 use crate::load::{Fate, Load};
-use crate::session::Client;
+use support::disk::Disk;
+use support::hosts::{docker, kill, signal};
+use support::session::Client;
 
-crate::on_both_backends!(
+support::on_both_backends!(
     the_first_is_killed,
     the_middle_is_killed,
     the_last_is_killed,
@@ -99,7 +99,7 @@ fn an_edit_is_not_blamed_for_what_somebody_kills(on: &str) {
         chain.dev.wait_for("up");
     }
     assert!(!chain.dev.has_told("rolled_back"), "{:#?}", chain.dev.seen());
-    let answer = Client::new().get_with(&chain.dev.url_of("leave"), &[("dyninka-route", "middle(enter(20))")]);
+    let answer = Client::default().get_with(&chain.dev.url_of("leave"), &[("dyninka-route", "middle(enter(20))")]);
     assert_eq!(answer.body, "42");
     chain.dev.stop();
 }

@@ -35,6 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tui", &["session-api"]),
     ("shell", &["session-api"]),
     ("watcher", &[]),
+    ("support", &[]),
     ("bench", &[]),
     ("fuzz", &["app", "protocol", "recordings", "session-api"]),
     (

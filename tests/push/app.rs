@@ -34,7 +34,7 @@ impl App {
 
     /// One of another text.
     pub(crate) fn of(text: &str) -> Self {
-        let (folder, file) = crate::support::app(text);
+        let (folder, file) = support::app(text);
         let app = Self { folder, file };
         app.settings("[entry]\nnode_port = 0\n");
         app

@@ -7,8 +7,8 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::support::dyn_command;
 use crate::underway::Underway;
+use support::dyn_command;
 
 /// Where the testbed keeps what it runs on.
 pub(crate) fn testbed() -> PathBuf {

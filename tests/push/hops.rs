@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::app::App;
 use crate::cluster::{Namespace, Ran, kubeconfig, kubectl};
-use crate::screen::Screen;
+use support::screen::Screen;
 
 /// Longer than anything takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -177,7 +177,7 @@ fn the_view_shows_the_cluster_and_what_runs_here() {
     let (namespace, app) = (Namespace::new("view"), App::new());
     namespace.push(&app.file, &[]).done();
     call(&namespace.url("twice"), 30);
-    let mut command = crate::screen::dev(&app.file);
+    let mut command = support::screen::dev(&app.file);
     command.env("KUBECONFIG", kubeconfig());
     command.args(["--namespace", &namespace.name]);
     let mut screen = Screen::open(command, 40, 130);

@@ -13,13 +13,7 @@ mod pods;
 mod projects;
 mod refusals;
 mod rolls;
-#[expect(dead_code, reason = "other tests resize it")]
-#[path = "../terminal/screen.rs"]
-mod screen;
 mod served;
 mod session;
-#[expect(dead_code, reason = "other tests run dyn without a cluster")]
-#[path = "../support/mod.rs"]
-mod support;
 mod turns;
 mod underway;

@@ -85,7 +85,7 @@ fn main() {{ {long}().{longer}() }}
 fn files_that_are_exported_are_taken_by_kubectl_and_run() {
     let (namespace, app, folder) = (Namespace::new("export"), App::new(), tempfile::tempdir().unwrap());
     let file = folder.path().join("app.yml");
-    let mut export = crate::support::dyn_command();
+    let mut export = support::dyn_command();
     export.arg("export").arg(&app.file).args([
         "--format",
         "kubernetes",

@@ -43,7 +43,7 @@ fn a_kubeconfig_that_is_missing_or_broken_is_named() {
 #[test]
 fn a_namespace_that_is_not_there_and_one_that_is_not_ours_are_named() {
     let (namespace, app) = (Namespace::new("rbac"), App::new());
-    let mut command = crate::support::dyn_command();
+    let mut command = support::dyn_command();
     command.arg("push").arg(&app.file).args(["--namespace", "nowhere"]);
     refused(&with(command, &kubeconfig()), 3, &["find the namespace nowhere", "kubectl create namespace nowhere"]);
     // A user who may look and not touch.
@@ -97,7 +97,7 @@ fn another_cluster_behind_the_same_context_is_refused_until_it_is_trusted() {
     };
     fs::write(&id, json!({ "apps": { place: { "dyn-testbed": { "uid": "another" } } } }).to_string()).unwrap();
     refused(&push(), 1, &["it is another cluster now", "another", "dyn trust dyn-testbed"]);
-    let mut trust = crate::support::dyn_command();
+    let mut trust = support::dyn_command();
     trust.env("KUBECONFIG", kubeconfig()).env("DYNINKA_HOME", home.path()).args(["trust", "dyn-testbed"]);
     let trusted = trust.output().unwrap();
     assert!(trusted.status.success(), "{}", String::from_utf8_lossy(&trusted.stderr));

@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::cluster::{Namespace, Ran, kubeconfig};
 use crate::load::Load;
 use crate::rolls::comes_to;
-use crate::support::dyn_command;
+use support::dyn_command;
 
 /// Nothing here takes as long.
 const PATIENCE: Duration = Duration::from_secs(180);

@@ -1,13 +1,9 @@
 //! `dyn dev` on a pseudo-terminal, as a person uses it: the view, the shell in it, and the terminal afterwards.
 
-#[path = "../support/app.rs"]
-mod app;
-mod screen;
-
 use std::fs;
 
-use app::app;
-use screen::{Screen, dev};
+use support::app;
+use support::screen::{Screen, dev};
 
 const CHAIN: &str = "use dyninka::prelude::*;
 

@@ -4,16 +4,16 @@
 //!
 //! `cargo bench -p host`
 
-#[path = "../tests/support/mod.rs"]
-mod support;
+#[path = "../tests/suite/chain.rs"]
+mod chain;
 
 use std::time::{Duration, Instant};
 
+use chain::{Chain, TOKEN, start};
 use protocol::fold::Fold;
 use protocol::record::RecordLine;
 use protocol::{Batch, Limits, header, otlp};
 use reqwest::Client;
-use support::{Chain, TOKEN, start};
 use tokio::task::JoinSet;
 
 /// Turns of both; odd, so that the median is one of them. Short, so that what else the machine does lasts for longer

@@ -3,6 +3,8 @@
 //! Run by cargo, a service is a function in this process and a call of it is awaited where it stands. Built by
 //! `dyn`, it is a library of its own behind the [`border`], and a call goes through the host.
 
+#![warn(missing_docs)]
+
 pub mod border;
 mod call;
 mod error;

@@ -5,11 +5,11 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::dyn_command;
 use crate::session::{Dev, PATIENCE};
-use crate::support::dyn_command;
 
 /// An engine with data, socket and containers of its own, and one subnet.
-pub(crate) struct Engine {
+pub struct Engine {
     folder: tempfile::TempDir,
     data: PathBuf,
     daemon: Option<Child>,
@@ -18,14 +18,14 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let data = folder.path().join("data");
         Self::started(Self { folder, data, daemon: None, remote: None })
     }
 
     /// One on another machine, as far as it and whoever calls it can see.
-    pub(crate) fn start_remote(hidden: &Path) -> Self {
+    pub fn start_remote(hidden: &Path) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("a port").port();
         drop(listener);
@@ -35,7 +35,7 @@ impl Engine {
     }
 
     /// One that keeps images and containers in a folder of the caller's.
-    pub(crate) fn start_on(data: &Path) -> Self {
+    pub fn start_on(data: &Path) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         Self::started(Self { folder, data: data.to_owned(), daemon: None, remote: None })
     }
@@ -46,7 +46,7 @@ impl Engine {
         engine
     }
 
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -57,7 +57,7 @@ impl Engine {
         }
     }
 
-    pub(crate) fn up(&mut self) {
+    pub fn up(&mut self) {
         // A subnet nobody else on this machine is likely to have, another test run of a moment ago included.
         static ENGINES: AtomicU32 = AtomicU32::new(0);
         let third = (std::process::id() + ENGINES.fetch_add(1, Ordering::Relaxed)) % 250;
@@ -91,19 +91,19 @@ impl Engine {
         command
     }
 
-    pub(crate) fn down(&mut self) {
+    pub fn down(&mut self) {
         if let Some(mut daemon) = self.daemon.take() {
             let told = Command::new("kill").arg(daemon.id().to_string()).status();
             drop(told.and_then(|_| daemon.wait()));
         }
     }
 
-    pub(crate) fn docker(&self, arguments: &[&str]) -> (bool, String) {
+    pub fn docker(&self, arguments: &[&str]) -> (bool, String) {
         let output = Command::new("docker").args(["-H", &self.host()]).args(arguments).output().expect("docker");
         (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    pub(crate) fn dev(&self, file: &Path) -> Dev {
+    pub fn dev(&self, file: &Path) -> Dev {
         let mut command = dyn_command();
         command.env("DOCKER_HOST", self.host());
         Dev::spawn(command, file, &["--on", "docker", "--port", "0"])

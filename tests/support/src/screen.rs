@@ -1,7 +1,5 @@
 //! A program on a pseudo-terminal, and what a person would see of it.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::io::{Read, Write};
 use std::num::NonZero;
 use std::path::Path;
@@ -14,19 +12,19 @@ use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// `dyn dev` on plain processes, with colours left out so that words alone have to do.
-pub(crate) fn dev(file: &Path) -> CommandBuilder {
-    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_dyn"));
+pub fn dev(file: &Path) -> CommandBuilder {
+    let mut command = CommandBuilder::new(crate::program());
     command.args(["dev", "--on", "process", "--port", "0"]);
     command.arg(file);
-    command.cwd(env!("CARGO_MANIFEST_DIR"));
-    command.env("DYNINKA_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("home"));
+    command.cwd(crate::repository());
+    command.env("DYNINKA_HOME", crate::home());
     command.env("NO_COLOR", "1");
     command.env("TERM", "xterm-256color");
     command.env_remove("CI");
     command
 }
 
-pub(crate) struct Screen {
+pub struct Screen {
     master: Box<dyn MasterPty + Send>,
     child: Box<dyn Child + Send + Sync>,
     keys: Box<dyn Write + Send>,
@@ -44,7 +42,7 @@ fn size(rows: u16, cols: u16) -> PtySize {
 }
 
 impl Screen {
-    pub(crate) fn open(command: CommandBuilder, rows: u16, columns: u16) -> Self {
+    pub fn open(command: CommandBuilder, rows: u16, columns: u16) -> Self {
         let pair = native_pty_system().openpty(size(rows, columns)).unwrap();
         let child = pair.slave.spawn_command(command).unwrap();
         let mut reader = pair.master.try_clone_reader().unwrap();
@@ -64,7 +62,7 @@ impl Screen {
     }
 
     /// Waits until what is on the screen passes.
-    pub(crate) fn wait_for(&mut self, what: &str, passes: impl Fn(&str) -> bool) {
+    pub fn wait_for(&mut self, what: &str, passes: impl Fn(&str) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let text = self.parser.screen().contents();
@@ -86,30 +84,30 @@ impl Screen {
         self.raw.extend_from_slice(bytes);
     }
 
-    pub(crate) fn keys(&mut self, keys: &str) {
+    pub fn keys(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();
         self.keys.flush().unwrap();
     }
 
-    pub(crate) fn resize(&mut self, rows: u16, columns: u16) {
+    pub fn resize(&mut self, rows: u16, columns: u16) {
         self.parser.screen_mut().set_size(cells(rows), cells(columns));
         self.master.resize(size(rows, columns)).unwrap();
     }
 
     /// The address on the screen.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         let text = self.parser.screen().contents();
         let at = text.find("http://").unwrap_or_else(|| panic!("no address on\n{text}"));
         text[at..].split_whitespace().next().unwrap().to_owned()
     }
 
     /// Whether the program switched to a screen of its own (`smcup`: DEC private mode 1049).
-    pub(crate) fn has_taken_the_terminal(&self) -> bool {
+    pub fn has_taken_the_terminal(&self) -> bool {
         self.raw.windows(8).any(|bytes| bytes == b"\x1b[?1049h")
     }
 
     /// Waits for the end. The terminal must be as it was: its own screen, a cursor, no mouse.
-    pub(crate) fn end(mut self) -> (ExitStatus, String) {
+    pub fn end(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().unwrap();
         // What it wrote last may still be on its way.
         while let Ok(bytes) = self.output.recv_timeout(Duration::from_millis(200)) {

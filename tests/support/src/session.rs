@@ -1,7 +1,5 @@
 //! A `dyn dev` that runs, and a client for its services.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -10,15 +8,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::dyn_command;
+use crate::dyn_command;
 
 /// Long enough for the slowest machine to have built everything; reached only by a hang.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
+pub const PATIENCE: Duration = Duration::from_secs(240);
 
 /// A copy of an example with the data it includes, so that tests of one example run side by side.
-pub(crate) fn example(name: &str) -> (tempfile::TempDir, PathBuf) {
+pub fn example(name: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
-    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let examples = crate::repository().join("examples");
     copy(&examples, folder.path());
     let file = folder.path().join(format!("{name}.rs"));
     assert!(file.exists(), "no example {name}");
@@ -39,29 +37,29 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// A `dyn dev --json` that runs.
-pub(crate) struct Dev {
+pub struct Dev {
     child: Child,
     events: Receiver<Value>,
     seen: Vec<Value>,
     stderr: Option<std::thread::JoinHandle<String>>,
-    pub(crate) ready: Value,
+    pub ready: Value,
 }
 
 impl Dev {
     /// Starts it on a free port and waits until it is ready.
-    pub(crate) fn start(file: &Path, on: &str) -> Self {
+    pub fn start(file: &Path, on: &str) -> Self {
         let mut dev = Self::launch(file, &["--on", on, "--port", "0"]);
         dev.ready = dev.wait_for("ready");
         dev
     }
 
     /// Starts it with arguments of the caller's choice and waits for nothing.
-    pub(crate) fn launch(file: &Path, arguments: &[&str]) -> Self {
+    pub fn launch(file: &Path, arguments: &[&str]) -> Self {
         Self::spawn(dyn_command(), file, arguments)
     }
 
     /// Starts it with an environment of the caller's choice.
-    pub(crate) fn spawn(mut command: Command, file: &Path, arguments: &[&str]) -> Self {
+    pub fn spawn(mut command: Command, file: &Path, arguments: &[&str]) -> Self {
         command.arg("dev").arg(file).arg("--json").args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -86,12 +84,12 @@ impl Dev {
     }
 
     /// The next event of a kind.
-    pub(crate) fn wait_for(&mut self, kind: &str) -> Value {
+    pub fn wait_for(&mut self, kind: &str) -> Value {
         self.wait_until(kind, |event| event["event"] == kind)
     }
 
     /// The next event that passes.
-    pub(crate) fn wait_until(&mut self, what: &str, passes: impl Fn(&Value) -> bool) -> Value {
+    pub fn wait_until(&mut self, what: &str, passes: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
             match self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
@@ -111,23 +109,23 @@ impl Dev {
     }
 
     /// Whether an event of a kind has been told by now; waits for nothing.
-    pub(crate) fn has_told(&mut self, kind: &str) -> bool {
+    pub fn has_told(&mut self, kind: &str) -> bool {
         self.seen.extend(self.events.try_iter());
         self.seen.iter().any(|event| event["event"] == kind)
     }
 
     /// Every event so far.
-    pub(crate) fn seen(&self) -> &[Value] {
+    pub fn seen(&self) -> &[Value] {
         &self.seen
     }
 
-    pub(crate) fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// The folder of the session's app below the home that tests share.
-    pub(crate) fn socket_folder(&self, file: &Path) -> PathBuf {
-        let apps = Path::new(env!("CARGO_TARGET_TMPDIR")).join("home/apps");
+    pub fn socket_folder(&self, file: &Path) -> PathBuf {
+        let apps = crate::home().join("apps");
         let holds = |folder: &PathBuf| {
             let session = std::fs::read_to_string(folder.join("session.json")).unwrap_or_default();
             serde_json::from_str::<Value>(&session).is_ok_and(|session| session["pid"] == self.pid())
@@ -137,32 +135,32 @@ impl Dev {
     }
 
     /// The public listener.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         self.ready["url"].as_str().unwrap().to_owned()
     }
 
     /// Where one service can be called.
-    pub(crate) fn url_of(&self, service: &str) -> String {
+    pub fn url_of(&self, service: &str) -> String {
         let services = self.ready["services"].as_array().unwrap();
         let found = services.iter().find(|known| known["name"] == service);
         found.unwrap_or_else(|| panic!("no {service} in {services:?}"))["url"].as_str().unwrap().to_owned()
     }
 
     /// Sends a signal.
-    pub(crate) fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
         assert!(status.success());
     }
 
     /// Ctrl-C, and what it ended with.
-    pub(crate) fn stop(mut self) -> (ExitStatus, String) {
+    pub fn stop(mut self) -> (ExitStatus, String) {
         self.signal("INT");
         self.wait_for("stopped");
         self.end()
     }
 
     /// Waits for the end without asking for it.
-    pub(crate) fn end(mut self) -> (ExitStatus, String) {
+    pub fn end(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().unwrap();
         (status, self.stderr.take().unwrap().join().unwrap())
     }
@@ -179,48 +177,50 @@ impl Drop for Dev {
 }
 
 /// An answer: status, headers in lower case, body.
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) headers: std::collections::BTreeMap<String, String>,
-    pub(crate) body: String,
+pub struct Answer {
+    pub status: u16,
+    pub headers: std::collections::BTreeMap<String, String>,
+    pub body: String,
 }
 
 impl Answer {
-    pub(crate) fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
 
-    pub(crate) fn header(&self, name: &str) -> &str {
+    pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
 }
 
 /// A client that keeps connections.
-pub(crate) struct Client(reqwest::blocking::Client);
+pub struct Client(reqwest::blocking::Client);
 
-impl Client {
-    pub(crate) fn new() -> Self {
+impl Default for Client {
+    fn default() -> Self {
         Self(reqwest::blocking::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap())
     }
+}
 
-    pub(crate) fn get(&self, url: &str) -> Answer {
+impl Client {
+    pub fn get(&self, url: &str) -> Answer {
         self.send(self.0.get(url))
     }
 
     /// The answer, if one came whole: a service that ends takes its connections with it.
-    pub(crate) fn try_get(&self, url: &str) -> Option<Answer> {
+    pub fn try_get(&self, url: &str) -> Option<Answer> {
         Self::answer(self.0.get(url)).ok()
     }
 
-    pub(crate) fn get_with(&self, url: &str, headers: &[(&str, &str)]) -> Answer {
+    pub fn get_with(&self, url: &str, headers: &[(&str, &str)]) -> Answer {
         self.send(headers.iter().fold(self.0.get(url), |request, (name, value)| request.header(*name, *value)))
     }
 
-    pub(crate) fn post(&self, url: &str, body: &str) -> Answer {
+    pub fn post(&self, url: &str, body: &str) -> Answer {
         self.post_with(url, body, &[])
     }
 
-    pub(crate) fn post_with(&self, url: &str, body: &str, headers: &[(&str, &str)]) -> Answer {
+    pub fn post_with(&self, url: &str, body: &str, headers: &[(&str, &str)]) -> Answer {
         let request = self.0.post(url).header("content-type", "application/json").body(body.to_owned());
         self.send(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)))
     }

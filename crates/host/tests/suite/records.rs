@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Host, TOKEN, start};
+use crate::chain::{Host, TOKEN, start};
 use ::protocol::body::{Body, Outcome, RecordedCall};
 use ::protocol::header;
 use ::protocol::record::{RecordLine, Run, Visit};

@@ -1,10 +1,5 @@
 //! Functions run again: in a process of their own, with a state of their own, answered by what was recorded.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-#[path = "support/built.rs"]
-mod built;
-
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -25,7 +20,7 @@ struct Worker {
 
 impl Worker {
     fn start() -> Self {
-        let mut command = Command::new(built::examples().join("replay_worker"));
+        let mut command = Command::new(support::examples().join("replay_worker"));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = command.spawn().unwrap();
         let (input, output) = (process.stdin.take(), BufReader::new(process.stdout.take().unwrap()));
@@ -82,7 +77,7 @@ impl Worker {
 }
 
 fn library() -> PathBuf {
-    built::examples().join("libreplay_odd.so")
+    support::examples().join("libreplay_odd.so")
 }
 
 fn number(number: u64) -> Body {

@@ -1,6 +1,6 @@
 //! What hosts measure, as a session reads it from them.
 
-use crate::support::{Host, TOKEN, host, start, start_with};
+use crate::chain::{Host, TOKEN, host, start, start_with};
 use ::protocol::{Span, Status, header, otlp};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 

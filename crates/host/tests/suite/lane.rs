@@ -1,10 +1,5 @@
 //! A host in a process of its own, whose function was quick for long: then it is not, and nobody else notices.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-#[path = "support/built.rs"]
-mod built;
-
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command};
@@ -34,7 +29,7 @@ impl Process {
     fn start(service: &str, first: Option<SocketAddr>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let library = format!("{service}.so");
-        std::fs::copy(built::examples().join(format!("libhop_{service}.so")), folder.path().join(&library)).unwrap();
+        std::fs::copy(support::examples().join(format!("libhop_{service}.so")), folder.path().join(&library)).unwrap();
         // Free a moment ago.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let peer = |address: SocketAddr, inputs: &[&str]| Peer {
@@ -59,7 +54,7 @@ impl Process {
             outside: None,
         };
         std::fs::write(folder.path().join("config.json"), serde_json::to_vec(&config).unwrap()).unwrap();
-        let child = Command::new(built::examples().join("serve")).arg(folder.path()).spawn().unwrap();
+        let child = Command::new(support::examples().join("serve")).arg(folder.path()).spawn().unwrap();
         Self { child, address, _folder: folder }
     }
 

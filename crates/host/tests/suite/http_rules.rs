@@ -6,7 +6,7 @@ use protocol::Limits;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::start_with;
+use crate::chain::start_with;
 
 /// Sends a request by hand and reads until the connection closes.
 async fn exchange(address: SocketAddr, request: &str) -> String {

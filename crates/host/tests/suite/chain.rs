@@ -1,8 +1,5 @@
 //! A chain of two hosts in this process: `last` asks `first`.
 
-#[path = "built.rs"]
-mod built;
-
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
@@ -62,7 +59,7 @@ pub(crate) async fn host(service: &str, first: SocketAddr, limits: Limits, token
     let folder = tempfile::tempdir().expect("a folder");
     let library = format!("{service}.so");
     // A file of its own: the loader gives out what it has for the same one.
-    std::fs::copy(built::examples().join(format!("libhop_{service}.so")), folder.path().join(&library))
+    std::fs::copy(support::examples().join(format!("libhop_{service}.so")), folder.path().join(&library))
         .expect("the library");
     let peer = |inputs: &[&str]| Peer {
         address: first.to_string(),

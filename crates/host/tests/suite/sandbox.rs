@@ -1,11 +1,6 @@
 //! The sandbox of functions that are run again: they compute and read, and whatever else they try does not happen, is
 //! told, and ends the process.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-#[path = "support/built.rs"]
-mod built;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Write};
@@ -23,7 +18,7 @@ const LONG: u64 = 120_000;
 
 /// What one deed came to, in a process of its own.
 fn attempt(folder: &Path, deed: &str, seed: u64, options: &[&str]) -> ReplayAnswer {
-    let mut command = Command::new(built::examples().join("replay_worker"));
+    let mut command = Command::new(support::examples().join("replay_worker"));
     command.args(options);
     let answers = ask(command, folder, deed, seed);
     assert!(matches!(answers[0], ReplayAnswer::Loaded(_)), "{deed}: {answers:?}");
@@ -37,7 +32,7 @@ fn ask(mut command: Command, folder: &Path, deed: &str, seed: u64) -> Vec<Replay
     let mut process = command.spawn().unwrap();
     let inputs = vec![Body::new(format!("{deed:?}").as_bytes()), Body::new(seed.to_string().as_bytes())];
     let asks = [
-        Ask::Load { slot: "it".to_owned(), file: built::examples().join("libreplay_odd.so") },
+        Ask::Load { slot: "it".to_owned(), file: support::examples().join("libreplay_odd.so") },
         Ask::Run { slot: "it".to_owned(), inputs, stand_ins: Vec::new(), timeout_ms: LONG },
     ];
     let mut input = process.stdin.take().unwrap();
@@ -181,7 +176,7 @@ fn where_the_kernel_has_no_sandbox_nothing_is_run_and_it_is_told() {
     let filter = SeccompFilter::new(none, SeccompAction::Allow, unknown, machine).unwrap();
     let filter = BpfProgram::try_from(filter).unwrap();
     let world = World::new();
-    let mut command = Command::new(built::examples().join("replay_worker"));
+    let mut command = Command::new(support::examples().join("replay_worker"));
     // SAFETY: it makes two system calls and allocates nothing.
     unsafe { command.pre_exec(move || apply_filter(&filter).map_err(|_| ErrorKind::Unsupported.into())) };
     let answers = ask(command, world.folder.path(), "write", 0);

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Pids of host processes, or ids of containers, of an app.
-pub(crate) fn ours(on: &str, file: &Path) -> Vec<String> {
+pub fn ours(on: &str, file: &Path) -> Vec<String> {
     let found = match on {
         "docker" => {
             let id = id(file);
@@ -17,7 +17,7 @@ pub(crate) fn ours(on: &str, file: &Path) -> Vec<String> {
 }
 
 /// The same without containers that replay: pids of host processes, or ids of services' containers.
-pub(crate) fn serving(on: &str, file: &Path) -> Vec<String> {
+pub fn serving(on: &str, file: &Path) -> Vec<String> {
     if on != "docker" {
         return ours(on, file);
     }
@@ -30,7 +30,7 @@ pub(crate) fn serving(on: &str, file: &Path) -> Vec<String> {
 
 /// What tells the app in this file from others: it stands in the names of its folder, containers and network.
 fn id(file: &Path) -> String {
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("home/apps");
+    let home = crate::home().join("apps");
     let stem = file.file_stem().expect("a name").to_string_lossy().into_owned();
     let canonical = file.canonicalize().expect("the app");
     let named = home.read_dir().expect("apps").flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
@@ -40,7 +40,7 @@ fn id(file: &Path) -> String {
 }
 
 /// Ends a service's host as SIGKILL does.
-pub(crate) fn kill(on: &str, file: &Path, service: &str) {
+pub fn kill(on: &str, file: &Path, service: &str) {
     match on {
         "docker" => docker(file, service, &["kill"]),
         _ => signal(file, service, "KILL"),
@@ -48,7 +48,7 @@ pub(crate) fn kill(on: &str, file: &Path, service: &str) {
 }
 
 /// Has the engine do something to the container of a service.
-pub(crate) fn docker(file: &Path, service: &str, verb: &[&str]) {
+pub fn docker(file: &Path, service: &str, verb: &[&str]) {
     let filters = [format!("label=dyninka.id={}", id(file)), format!("label=dyninka.service={service}")];
     let found = Command::new("docker").args(["ps", "-q", "--filter", &filters[0], "--filter", &filters[1]]).output();
     let container = String::from_utf8(found.expect("docker").stdout).expect("an id");
@@ -57,7 +57,7 @@ pub(crate) fn docker(file: &Path, service: &str, verb: &[&str]) {
 }
 
 /// Sends a signal to the process of a service.
-pub(crate) fn signal(file: &Path, service: &str, name: &str) {
+pub fn signal(file: &Path, service: &str, name: &str) {
     let pattern = format!(" host .*-{}/services/{service}( |$)", id(file));
     let status = Command::new("pkill").args([&format!("-{name}"), "-f", &pattern]).status();
     assert!(status.expect("pkill").success(), "{name} to {service}");

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A file system of its own, so small that a test can fill it.
-pub(crate) struct Disk(tempfile::TempDir);
+pub struct Disk(tempfile::TempDir);
 
 impl Disk {
     /// A size as `mount` reads it.
-    pub(crate) fn new(size: &str) -> Self {
+    pub fn new(size: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
@@ -20,7 +20,7 @@ impl Disk {
         Self(folder)
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.0.path()
     }
 
@@ -29,7 +29,7 @@ impl Disk {
     }
 
     /// Fills it to the last byte.
-    pub(crate) fn fill(&self) {
+    pub fn fill(&self) {
         let mut ballast = fs::File::create(self.ballast()).expect("a file");
         for size in [1 << 20, 1 << 12, 1] {
             while ballast.write_all(&vec![0; size]).is_ok() {}
@@ -37,7 +37,7 @@ impl Disk {
     }
 
     /// Gives back what it was filled with.
-    pub(crate) fn empty(&self) {
+    pub fn empty(&self) {
         fs::remove_file(self.ballast()).expect("a removal");
     }
 }

@@ -1,0 +1,11 @@
+//! Hosts, asked as a session would; functions run again, and their sandbox.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod chain;
+mod hops;
+mod http_rules;
+mod lane;
+mod records;
+mod replay;
+mod sandbox;

@@ -1,0 +1,65 @@
+//! Runs the `dyn` binary as a person or a program would, and starts what such runs need.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+pub mod disk;
+pub mod engine;
+mod examples;
+pub mod hosts;
+pub mod screen;
+pub mod session;
+
+use std::env;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+pub use examples::examples;
+
+/// The binary under test. Cargo names it to the integration tests of its package.
+pub fn program() -> PathBuf {
+    env::var_os("CARGO_BIN_EXE_dyn").expect("`cargo test` of the package with the binary").into()
+}
+
+/// The folder of the repository.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap()
+}
+
+/// The home of every run: one build cache, and a folder for each app.
+pub fn home() -> PathBuf {
+    program().ancestors().nth(2).unwrap().join("tmp/home")
+}
+
+/// `dyn`, without its arguments.
+pub fn dyn_command() -> Command {
+    let mut command = Command::new(program());
+    command.env("DYNINKA_HOME", home()).env("NO_COLOR", "1").current_dir(repository());
+    command
+}
+
+/// Runs `dyn` to its end.
+pub fn run<S: AsRef<OsStr>>(arguments: &[S]) -> Output {
+    dyn_command().args(arguments).output().unwrap()
+}
+
+/// An app in a folder of its own, gone with the returned guard. No two tests share an app's file.
+pub fn app(text: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("app.rs");
+    std::fs::write(&file, text).unwrap();
+    (folder, file)
+}
+
+/// Makes a test of each backend out of a function that takes the backend's name.
+#[macro_export]
+macro_rules! on_both_backends {
+    ($($test:ident),* $(,)?) => {
+        mod process {
+            $(#[test] fn $test() { super::$test("process"); })*
+        }
+        mod docker {
+            $(#[test] fn $test() { super::$test("docker"); })*
+        }
+    };
+}
