@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use recordings::{Summary, shelf};
+use recordings::{Summary, saved};
 use serde_json::json;
 use session_api::units;
 
@@ -11,7 +11,7 @@ use crate::fault::{Fault, Kind};
 use crate::speech;
 
 pub(crate) fn run(file: &Path, json: bool) -> Result<(), Fault> {
-    let shelved = shelf::list(file).map_err(|error| Fault::new(Kind::Machine, error.to_string()))?;
+    let shelved = saved::list(file).map_err(|error| Fault::new(Kind::Machine, error.to_string()))?;
     if shelved.is_empty() && !json {
         return Err(Fault::new(Kind::App, format!("there is no recording for {}", file.display()))
             .hint(format!("`dyn dev {} --record NAME` makes one", file.display())));

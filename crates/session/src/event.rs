@@ -25,10 +25,10 @@ pub(crate) enum Event {
     Saved { settled: Duration, files: BTreeSet<PathBuf> },
     /// The files were read.
     Loaded { edit: Edit, app: Arc<App>, diagnostics: Vec<Diagnostic>, environments: Arc<Environments> },
-    /// The backend is open, with a seat for every service.
+    /// The backend is open, with a endpoint for every service.
     Opened(Opened),
-    /// A service that came later has a seat.
-    Seated { service: String, seat: Seat },
+    /// A service that came later has a endpoint.
+    Seated { service: String, endpoint: HostEndpoint },
     /// Dependencies are built; libraries can be.
     Prepared { edit: Edit, recipe: Recipe },
     /// The services of an edit fit together.
@@ -46,7 +46,7 @@ pub(crate) enum Event {
     /// A host goes by a new configuration, or why it goes by the one before.
     Told { service: String, config: Box<Config>, trouble: Option<String> },
     /// The public listener leads to another service; these were seated anew for it.
-    Rehoused { services: Vec<(String, Seat)>, ms: f64 },
+    Rehoused { services: Vec<(String, HostEndpoint)>, ms: f64 },
     /// A service was started anew, in another environment, and answers with this version and these values after so long;
     /// or why not.
     Renewed { service: String, came: Result<(String, BTreeMap<String, Fate>), String>, answered: Duration },
@@ -105,12 +105,12 @@ pub(crate) struct Opened {
     pub(crate) front: SocketAddr,
     /// The service that the backend leads the public listener to.
     pub(crate) front_at: Option<String>,
-    pub(crate) seats: BTreeMap<String, Seat>,
+    pub(crate) endpoints: BTreeMap<String, HostEndpoint>,
 }
 
 /// Where a service listens, known before it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Seat {
+pub(crate) struct HostEndpoint {
     /// What its host binds.
     pub(crate) listen: SocketAddr,
     /// `host:port` for its peers.

@@ -18,7 +18,7 @@ use crate::{show, table, words};
 const ANSWERS: usize = 100;
 
 /// What a shell keeps from one line to the next.
-pub(crate) struct Desk<P> {
+pub(crate) struct Handler<P> {
     pub(crate) peer: Arc<P>,
     pub(crate) voice: Voice,
     /// Whether somebody is here who can be asked.
@@ -38,7 +38,7 @@ pub(crate) enum Fate {
     Asks(u64),
 }
 
-impl<P: ShellPeer> Desk<P> {
+impl<P: ShellPeer> Handler<P> {
     pub(crate) fn new(peer: P, voice: Voice) -> Self {
         Self { peer: Arc::new(peer), voice, can_ask: false, answers: AnswerHistory::most(ANSWERS) }
     }
