@@ -1,6 +1,7 @@
 //! The main job, end to end, on both backends: the same checks against processes and against containers.
 //!
-//! A Docker engine must answer; where none does, these tests fail rather than pass over what they are for.
+//! A Docker engine must answer; where none does, these tests fail rather than pass over what they are for. Some run as
+//! root: they mount a disk to fill and start an engine to end.
 
 mod building;
 mod builds;
@@ -17,6 +18,7 @@ mod recordings;
 mod replaying;
 mod saves;
 mod sessions;
+mod starts;
 mod state;
 mod takeovers;
 mod toolchain;

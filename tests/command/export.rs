@@ -1,7 +1,5 @@
 //! Exported files, by the tools they are for.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::load::Fate;
+use super::load::Fate;
 use support::app;
 use support::session::Dev;
 

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::chain::Chain;
-use crate::load::{Fate, Load};
+use super::chain::Chain;
+use super::load::{Fate, Load};
 use support::disk::Disk;
 use support::hosts::{docker, kill, signal};
 use support::session::Client;

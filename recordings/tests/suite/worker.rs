@@ -1,7 +1,5 @@
 //! The runner over the process that sessions use, with a service that must not be trusted.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -16,7 +16,7 @@ fn app(ty: &str, items: &str, body: &str) -> String {
     format!(
         "use dyninka::prelude::*;
          use std::collections::{{BTreeMap, HashMap}};
-         #[placed(count)] static STATE: PlacedStatic<{ty}> = PlacedStatic::new(Default::default);
+         #[placed(count)] static STATE: Placed<{ty}> = Placed::new(Default::default);
          {items}
          #[service] fn count(how: String) -> u64 {{ {body} }}
          fn main() {{ count(\"\") }}"

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use protocol::Config;
 use serde_json::Value;
 
-use crate::chain::Chain;
+use super::chain::Chain;
 use support::app;
 use support::session::{Answer, Client, Dev};
 

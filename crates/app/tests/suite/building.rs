@@ -1,7 +1,5 @@
 //! The issue's own example, read, sliced and told.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

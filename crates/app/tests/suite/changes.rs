@@ -1,7 +1,5 @@
 //! An edit that is told to change nothing changes nothing: what rustc would read is the same, item by item.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,9 +1,5 @@
 //! Whatever is read: no panic, and what a slice holds stands where it stood.
 
-#[path = "../benches/generate.rs"]
-#[expect(unreachable_pub, reason = "other rooms use it, too")]
-mod generate;
-
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -99,7 +95,7 @@ proptest! {
 
     #[test]
     fn generated_apps_are_cut_in_place(services in 1_usize..12, lines in 0_usize..400, sign in "[a-zéß𝕏 ]{0,8}") {
-        let text = format!("/* {sign} */ {}", generate::program(services, lines).replace("/// Step", &format!("/* {sign} */ /// Step")));
+        let text = format!("/* {sign} */ {}", crate::generate::program(services, lines).replace("/// Step", &format!("/* {sign} */ /// Step")));
         let app = parse(&text);
         prop_assert_eq!(app.services.len(), services);
         check_slices(&app, &text)?;
@@ -108,7 +104,7 @@ proptest! {
 
     #[test]
     fn an_app_cut_off_anywhere_is_read(at in 0.0..1.0_f64) {
-        let text = generate::program(3, 100);
+        let text = crate::generate::program(3, 100);
         let at = (text.len() as f64 * at) as usize;
         parse(text.get(..at).unwrap_or_default());
     }

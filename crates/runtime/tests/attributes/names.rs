@@ -1,8 +1,5 @@
 //! Inputs whose names mean something to what the attributes expand to.
 
-#![cfg(feature = "macros")]
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use dyninka::prelude::*;
 
 #[service]

@@ -1,8 +1,5 @@
 //! A test file made of recorded calls: it is what is written, and passes without `dyn`.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-#[path = "generated/app.rs"]
 mod app;
 
 use std::collections::BTreeMap;

@@ -1,9 +1,5 @@
 //! An edit read from what is known of the text before is the edit read whole.
 
-#[path = "../benches/generate.rs"]
-#[expect(unreachable_pub, reason = "other rooms use it, too")]
-mod generate;
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -91,7 +87,7 @@ proptest! {
         edits in prop::collection::vec((edit(), any::<bool>()), 1..14),
         keeps in any::<bool>(),
     ) {
-        let mut root = format!("mod aside;\n{}", generate::program(2, 60));
+        let mut root = format!("mod aside;\n{}", crate::generate::program(2, 60));
         let mut module = "use super::*;\npub fn aside() -> f64 { shared_0(1.0) }\n\nmod deeper;\n".to_owned();
         let mut memory = Incremental::default();
         check(&mut memory, &sources(&root, &module))?;

@@ -1,8 +1,5 @@
 //! What the attributes expand to: services called from bodies, fed by each other, run by `main`.
 
-#![cfg(feature = "macros")]
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::future::poll_fn;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU32, Ordering};

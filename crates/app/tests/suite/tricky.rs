@@ -1,7 +1,5 @@
 //! A program with every way to name things: what each service is cut down to compiles, and is no more than it needs.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +8,7 @@ use std::sync::Arc;
 use app::{App, Missing, ServiceSlice, Sources, Split};
 
 fn load() -> Sources {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tricky");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/tricky");
     let mut sources = Sources { root: PathBuf::from("app.rs"), ..Sources::default() };
     let mut bring = vec![vec![PathBuf::from("app.rs")]];
     while let Some(candidates) = bring.pop() {

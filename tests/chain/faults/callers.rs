@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::chain::Chain;
-use crate::load::{Fate, Load};
+use super::chain::Chain;
+use super::load::{Fate, Load};
 use support::session::PATIENCE;
 
 support::on_both_backends!(

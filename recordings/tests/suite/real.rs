@@ -1,7 +1,5 @@
 //! Recordings of the examples, made by real sessions: `dyn dev examples/building.rs --record building`.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::collections::BTreeMap;
 use std::path::Path;
 

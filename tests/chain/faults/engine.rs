@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::chain::Chain;
-use crate::load::{Fate, Load};
+use super::chain::Chain;
+use super::load::{Fate, Load};
 use support::engine::Engine;
 use support::hosts::docker;
 

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::chain::Chain;
+use super::chain::Chain;
 use support::hosts::ours;
 use support::run;
 use support::session::{Dev, PATIENCE};
