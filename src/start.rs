@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
 
-use session::{Front, Home, SessionOptions};
+use session::{Home, PublicPort, SessionOptions};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -23,7 +23,7 @@ pub(crate) fn runtime() -> Result<Runtime, Fault> {
 }
 
 /// What every command that starts a session needs.
-pub(crate) fn options(file: &Path, on: On, front: Front, limits: &Limits) -> Result<SessionOptions, Fault> {
+pub(crate) fn options(file: &Path, on: On, front: PublicPort, limits: &Limits) -> Result<SessionOptions, Fault> {
     let host = std::env::current_exe();
     let host =
         host.map_err(|error| Fault::new(Kind::Machine, format!("cannot find this program's own file: {error}")))?;

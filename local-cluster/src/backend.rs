@@ -80,7 +80,7 @@ pub struct Spec {
 
 /// Where a service is to listen, and where it will be found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seat {
+pub struct Endpoint {
     /// What its host binds.
     pub listen: SocketAddr,
     /// `host:port` for its peers.
@@ -180,11 +180,11 @@ pub trait Backend: Send + Sync {
     /// another service only once that is removed and seated anew.
     fn hosts_bind_front(&self) -> bool;
 
-    /// Makes ready for a plan and finds a seat for each of its services.
-    async fn open(&self) -> Result<BTreeMap<String, Seat>, BackendError>;
+    /// Makes ready for a plan and finds a endpoint for each of its services.
+    async fn open(&self) -> Result<BTreeMap<String, Endpoint>, BackendError>;
 
-    /// Finds a seat for one more service, or one that was removed.
-    async fn seat(&self, spec: Spec) -> Result<Seat, BackendError>;
+    /// Finds a endpoint for one more service, or one that was removed.
+    async fn endpoint(&self, spec: Spec) -> Result<Endpoint, BackendError>;
 
     /// Ends a service at once, without a grace: its end is told as [`BackendEvent::Down`], of
     /// its own doing: it was found wanting.
@@ -194,7 +194,7 @@ pub trait Backend: Send + Sync {
     /// end is no [`BackendEvent::Down`].
     async fn remove(&self, service: &str) -> Result<(), BackendError>;
 
-    /// Stops a service as [`Backend::remove`] does, and has the next start of it find this environment, at the seat it has.
+    /// Stops a service as [`Backend::remove`] does, and has the next start of it find this environment, at the endpoint it has.
     async fn renew(&self, service: &str, environment: BTreeMap<String, String>) -> Result<(), BackendError>;
 
     /// Starts a service, or starts it again where it is down. Its folder must hold its configuration.

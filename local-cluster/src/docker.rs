@@ -24,7 +24,7 @@ use futures_util::future::join_all;
 use images::elf::Linked;
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::backend::{Backend, BackendError, BackendEvent, BackendPlan, Begun, Seat, Spec, Specs, Work};
+use crate::backend::{Backend, BackendError, BackendEvent, BackendPlan, Begun, Endpoint, Spec, Specs, Work};
 use crate::carry::{self, Carried, INSIDE};
 use crate::context::Meant;
 use crate::engine::{self, APP, Found, ID, SERVICE, status};
@@ -119,7 +119,7 @@ impl Backend for Docker {
         false
     }
 
-    async fn open(&self) -> Result<BTreeMap<String, Seat>, BackendError> {
+    async fn open(&self) -> Result<BTreeMap<String, Endpoint>, BackendError> {
         let inner = &self.inner;
         engine::sweep(&inner.engine, &inner.plan.id).await?;
         let HostImage { name: image, is_new, linked } = image::ensure(&inner.engine, &inner.plan.host.path()).await?;
@@ -137,10 +137,10 @@ impl Backend for Docker {
         inner.specs.all().iter().map(|spec| Ok((spec.service.clone(), inner.find_seat(spec)?))).collect()
     }
 
-    async fn seat(&self, spec: Spec) -> Result<Seat, BackendError> {
-        let seat = self.inner.find_seat(&spec);
+    async fn endpoint(&self, spec: Spec) -> Result<Endpoint, BackendError> {
+        let endpoint = self.inner.find_seat(&spec);
         self.inner.specs.put(spec);
-        seat
+        endpoint
     }
 
     async fn kill(&self, service: &str) -> Result<(), BackendError> {
@@ -282,7 +282,7 @@ impl Inner {
     }
 
     /// Picks the port of this machine that leads to a service; one that had a port keeps it.
-    fn find_seat(&self, spec: &Spec) -> Result<Seat, BackendError> {
+    fn find_seat(&self, spec: &Spec) -> Result<Endpoint, BackendError> {
         let mut opened = self.opened();
         let Some(opened) = opened.as_mut() else { return Err(BackendError::Unknown(spec.service.clone())) };
         let port = match opened.ports.get(&spec.service) {
@@ -291,7 +291,7 @@ impl Inner {
         };
         opened.ports.insert(spec.service.clone(), port);
         let listen = (Ipv4Addr::UNSPECIFIED, PORT).into();
-        Ok(Seat { listen, peer: format!("{}:{PORT}", spec.host), here: (self.address, port).into() })
+        Ok(Endpoint { listen, peer: format!("{}:{PORT}", spec.host), here: (self.address, port).into() })
     }
 
     /// Whether folders have to be carried to the engine. One that nobody named is this machine's own.

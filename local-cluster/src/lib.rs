@@ -1,6 +1,6 @@
 //! Built services to running services: plain processes, or containers of a Docker engine, behind one [`Backend`].
 //!
-//! A service runs `dyn host FOLDER`; what is in the folder is the caller's. A backend finds a seat for every service
+//! A service runs `dyn host FOLDER`; what is in the folder is the caller's. A backend finds a endpoint for every service
 //! first, so that each can be told where the others are before any of them starts, and reports what happens to them.
 
 mod backend;
@@ -21,7 +21,7 @@ mod queue;
 mod standstill;
 
 pub use backend::{
-    Backend, BackendError, BackendEvent, BackendPlan, Begun, Doer, Seat, ServiceLimits, Spec, Stream, Work,
+    Backend, BackendError, BackendEvent, BackendPlan, Begun, Doer, Endpoint, ServiceLimits, Spec, Stream, Work,
 };
 pub use choice::{ChosenBackend, On, choose, sweep};
 pub use engine::engine_version;

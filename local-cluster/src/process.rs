@@ -17,7 +17,9 @@ use tokio::process::{Child, Command};
 use tokio::signal::{self, unix::SignalKind};
 use tokio::sync::watch;
 
-use crate::backend::{Backend, BackendError, BackendEvent, BackendPlan, Begun, Doer, Seat, Spec, Specs, Stream, Work};
+use crate::backend::{
+    Backend, BackendError, BackendEvent, BackendPlan, Begun, Doer, Endpoint, Spec, Specs, Stream, Work,
+};
 use crate::ending::{memory_kills, of_process, signal_name};
 use crate::lines::Lines;
 use crate::port::{Ports, local};
@@ -110,7 +112,7 @@ impl Backend for Processes {
         true
     }
 
-    async fn open(&self) -> Result<BTreeMap<String, Seat>, BackendError> {
+    async fn open(&self) -> Result<BTreeMap<String, Endpoint>, BackendError> {
         if self.plan.limits.cpus.is_some() {
             self.tell(BackendEvent::Notice(
                 "processes cannot be limited to a number of CPUs; --on docker can".to_owned(),
@@ -119,7 +121,7 @@ impl Backend for Processes {
         self.specs.all().into_iter().map(|spec| Ok((spec.service, find_seat(&self.ports)?))).collect()
     }
 
-    async fn seat(&self, spec: Spec) -> Result<Seat, BackendError> {
+    async fn endpoint(&self, spec: Spec) -> Result<Endpoint, BackendError> {
         self.specs.put(spec);
         find_seat(&self.ports)
     }
@@ -252,9 +254,9 @@ impl Backend for Processes {
     }
 }
 
-fn find_seat(ports: &Ports) -> Result<Seat, BackendError> {
+fn find_seat(ports: &Ports) -> Result<Endpoint, BackendError> {
     let port = ports.pick().map_err(BackendError::io("find a free port"))?;
-    Ok(Seat { listen: local(port), peer: local(port).to_string(), here: local(port) })
+    Ok(Endpoint { listen: local(port), peer: local(port).to_string(), here: local(port) })
 }
 
 /// Waits for a process that was asked to end, and kills it at the deadline.

@@ -3,10 +3,9 @@
 //! What the lines mean is [`session_api::grammar`]'s. This room reads them, from a terminal or from a pipe, says them to a
 //! [`ShellPeer`], and prints what comes back. It never compiles anything.
 
-mod desk;
 mod editor;
+mod handler;
 mod history;
-mod numbers;
 mod options;
 mod paint;
 mod peer;
@@ -25,7 +24,7 @@ pub use options::{ShellEnd, ShellError, ShellOptions};
 pub use peer::ShellPeer;
 pub use session_api::LogLine;
 
-use desk::Desk;
+use handler::Handler;
 use voice::Voice;
 
 /// Reads lines from the standard input until it ends, and says them to the peer: with prompt, completion and history
@@ -34,11 +33,11 @@ use voice::Voice;
 /// Must be driven to its end: dropped before, it leaves the terminal as it was, and a thread that waits for a line.
 pub async fn run<P: ShellPeer>(peer: P, options: ShellOptions) -> Result<ShellEnd, ShellError> {
     let voice = Voice::standard(options.color);
-    let desk = Desk::new(peer, voice);
+    let handler = Handler::new(peer, voice);
     if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
-        terminal::run(desk, options).await
+        terminal::run(handler, options).await
     } else {
-        piped::run(desk, Box::new(BufReader::new(std::io::stdin())), options.keep_going).await
+        piped::run(handler, Box::new(BufReader::new(std::io::stdin())), options.keep_going).await
     }
 }
 
@@ -50,5 +49,5 @@ pub async fn run_piped<P: ShellPeer>(
     talk: Box<dyn std::io::Write + Send + Sync>,
     keep_going: bool,
 ) -> Result<ShellEnd, ShellError> {
-    piped::run(Desk::new(peer, Voice::plain(values, talk)), input, keep_going).await
+    piped::run(Handler::new(peer, Voice::plain(values, talk)), input, keep_going).await
 }

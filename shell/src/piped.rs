@@ -5,17 +5,17 @@ use std::io::BufRead;
 use session_api::grammar::{is_blank, is_complete};
 use tokio::sync::mpsc;
 
-use crate::desk::{Desk, Fate};
+use crate::handler::{Fate, Handler};
 use crate::options::{ShellEnd, ShellError};
 use crate::peer::ShellPeer;
 
 /// Does every line. What is open at a line's end goes on with the next.
 pub(crate) async fn run<P: ShellPeer>(
-    mut desk: Desk<P>,
+    mut handler: Handler<P>,
     input: Box<dyn BufRead + Send>,
     keep_going: bool,
 ) -> Result<ShellEnd, ShellError> {
-    desk.attach().await?;
+    handler.attach().await?;
     let mut lines = lines(input);
     let mut ended = ShellEnd::default();
     let mut text = String::new();
@@ -35,13 +35,13 @@ pub(crate) async fn run<P: ShellPeer>(
         }
         let whole = std::mem::take(&mut text);
         if !is_blank(&whole) {
-            match desk.line(&whole).await {
+            match handler.line(&whole).await {
                 Ok(Fate::Done) => {}
                 Ok(Fate::Leave) => return Ok(ended),
                 // Nobody is here to be asked: what asks is refused before it begins.
                 Ok(Fate::Failed | Fate::Asks(_)) => {
                     ended.failed += 1;
-                    desk.voice.talk(&format!("  in line {number}"))?;
+                    handler.voice.talk(&format!("  in line {number}"))?;
                     if !keep_going {
                         return Ok(ended);
                     }

@@ -6,14 +6,14 @@ use session_api::command::{Command, Then};
 use session_api::push::{PushView, Stage};
 use session_api::{Answer, Snapshot};
 
-use crate::desk::{Desk, Fate};
+use crate::handler::{Fate, Handler};
 use crate::options::ShellError;
 use crate::peer::ShellPeer;
 
 /// How often a push that is under way is looked at.
 const LOOK: Duration = Duration::from_millis(200);
 
-impl<P: ShellPeer> Desk<P> {
+impl<P: ShellPeer> Handler<P> {
     /// Whether a command asks something that nobody is here to answer, which is said.
     pub(crate) fn nobody_answers(&mut self, command: &Command) -> Result<bool, ShellError> {
         let asks = matches!(command, Command::Push { then: Then::Ask, .. } | Command::Rollback { then: Then::Ask, .. });

@@ -6,15 +6,16 @@ use session_api::command::{CallTree, LatencySpread, Timed};
 use session_api::escaped;
 use session_api::grammar::route;
 use session_api::snapshot::{Condition, EditLine, EditOutcome, Phase, ServiceView, Snapshot, StateField};
+use session_api::units::{age, ago, many, millis};
 use session_api::verdict::{Judgement, Verdict};
 
 use crate::LogLine;
-use crate::numbers::{ago, count, ms, short};
 use crate::table::columns;
+use crate::words::short;
 
 /// One line: the app, its backend, how it does.
 pub(crate) fn greeting(snapshot: &Snapshot) -> String {
-    let services = count(snapshot.services.len(), "service");
+    let services = many(snapshot.services.len(), "service");
     let backend = snapshot.backend.as_deref().map_or_else(String::new, |backend| format!(" on {backend}"));
     let phase = match snapshot.phase {
         Phase::Starting => "starting",
@@ -28,7 +29,7 @@ pub(crate) fn greeting(snapshot: &Snapshot) -> String {
 
 pub(crate) fn services(snapshot: &Snapshot) -> String {
     let row = |service: &ServiceView| {
-        let age = service.since_ms.map_or_else(String::new, |since| ago(snapshot.now_ms, since));
+        let age = service.since_ms.map_or_else(String::new, |since| age(snapshot.now_ms.saturating_sub(since)));
         let version = service.version.as_deref().map_or("", short).to_owned();
         let state = condition(service.state).to_owned();
         let why = service.why.clone().unwrap_or_default();
@@ -68,19 +69,27 @@ pub(crate) fn edits(snapshot: &Snapshot) -> String {
         let services: Vec<_> = line.services.iter().map(|service| service.name.as_str()).collect();
         let flow = line.flow.then_some("the flow");
         let changed: Vec<_> = services.into_iter().chain(flow).collect();
-        let took = line.ms.map_or_else(String::new, |took| ms(took.total));
-        [line.edit.to_string(), ago(snapshot.now_ms, line.at_ms), outcome(&line.outcome), took, changed.join(", ")]
+        let took = line.ms.map_or_else(String::new, |took| millis(took.total));
+        [
+            line.edit.to_string(),
+            age(snapshot.now_ms.saturating_sub(line.at_ms)),
+            outcome(&line.outcome),
+            took,
+            changed.join(", "),
+        ]
     };
     let mut text = columns(["EDIT", "AGO", "OUTCOME", "TOOK", "CHANGED"], snapshot.edits.iter().map(row));
     let totals = snapshot.totals;
     if totals.n > 0 {
-        let _ = write!(text, "\n{} live: p50 {}, p95 {}", count_u64(totals.n), ms(totals.p50), ms(totals.p95));
+        let _ = write!(
+            text,
+            "\n{} live: p50 {}, p95 {}",
+            many(totals.n as usize, "edit"),
+            millis(totals.p50),
+            millis(totals.p95)
+        );
     }
     text
-}
-
-fn count_u64(n: u64) -> String {
-    format!("{n} edit{}", if n == 1 { "" } else { "s" })
 }
 
 fn outcome(outcome: &EditOutcome) -> String {
@@ -88,15 +97,15 @@ fn outcome(outcome: &EditOutcome) -> String {
         EditOutcome::Open => "under way".to_owned(),
         EditOutcome::Live => "live".to_owned(),
         EditOutcome::Unchanged => "changed no meaning".to_owned(),
-        EditOutcome::Broken { errors } => format!("broken, {}", count(*errors, "error")),
+        EditOutcome::Broken { errors } => format!("broken, {}", many(*errors, "error")),
         EditOutcome::RolledBack { why } => format!("not taken over: {why}"),
         EditOutcome::Superseded => "a later save came first".to_owned(),
     }
 }
 
 pub(crate) fn why(snapshot: &Snapshot, line: &EditLine) -> String {
-    let ago = ago(snapshot.now_ms, line.at_ms);
-    let mut text = format!("edit {}, {ago} ago: {}\n", line.edit, outcome(&line.outcome));
+    let ago = ago(snapshot.now_ms.saturating_sub(line.at_ms));
+    let mut text = format!("edit {}, {ago}: {}\n", line.edit, outcome(&line.outcome));
     for service in &line.services {
         let version = service.version.as_deref().map_or_else(String::new, |version| format!(" -> {}", short(version)));
         let _ = writeln!(text, "  {}: {}{version}", service.name, service.reason);
@@ -119,8 +128,8 @@ pub(crate) fn why(snapshot: &Snapshot, line: &EditLine) -> String {
             ("takeover", took.takeover),
             ("first answer", took.first_response),
         ];
-        let parts: Vec<_> = parts.iter().map(|(name, part)| format!("{name} {}", ms(*part))).collect();
-        let _ = writeln!(text, "  {}: {}", ms(took.total), parts.join(", "));
+        let parts: Vec<_> = parts.iter().map(|(name, part)| format!("{name} {}", millis(*part))).collect();
+        let _ = writeln!(text, "  {}: {}", millis(took.total), parts.join(", "));
     }
     escaped(&text).into_owned()
 }
@@ -152,7 +161,7 @@ pub(crate) fn route_of(call: &CallTree, snapshot: &Snapshot) -> (String, Option<
 }
 
 pub(crate) fn timed(timed: &Timed) -> String {
-    let spread = |of: &LatencySpread| [of.p50, of.p90, of.p99, of.max].map(ms);
+    let spread = |of: &LatencySpread| [of.p50, of.p90, of.p99, of.max].map(millis);
     let row = |name: String, of: &LatencySpread| {
         let [p50, p90, p99, max] = spread(of);
         [name, p50, p90, p99, max]

@@ -10,8 +10,8 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use session_api::grammar::is_blank;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::desk::{Desk, Fate};
 use crate::editor::{Editor, Latest};
+use crate::handler::{Fate, Handler};
 use crate::history::History;
 use crate::options::{ShellEnd, ShellError, ShellOptions};
 use crate::peer::ShellPeer;
@@ -22,18 +22,19 @@ use crate::{push, show};
 const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Reads lines until ctrl-d, `:quit`, or a signal.
-pub(crate) async fn run<P: ShellPeer>(mut desk: Desk<P>, options: ShellOptions) -> Result<ShellEnd, ShellError> {
-    desk.can_ask = true;
-    let snapshot = desk.attach().await?;
+pub(crate) async fn run<P: ShellPeer>(mut handler: Handler<P>, options: ShellOptions) -> Result<ShellEnd, ShellError> {
+    handler.can_ask = true;
+    let snapshot = handler.attach().await?;
     let mut ends = Ends::listen()?;
     let _as_it_was = AsItWas::note();
-    desk.voice.talk(&show::greeting(&snapshot))?;
+    handler.voice.talk(&show::greeting(&snapshot))?;
     let latest = Arc::new(Mutex::new(snapshot));
-    let (history, earlier) = remembered(&mut desk, &options)?;
-    let editor = Editor { latest: Arc::clone(&latest), refresh: refresh(&desk.peer, &latest), paint: desk.voice.paint };
+    let (history, earlier) = remembered(&mut handler, &options)?;
+    let editor =
+        Editor { latest: Arc::clone(&latest), refresh: refresh(&handler.peer, &latest), paint: handler.voice.paint };
     let mut prompt = Prompt::start(editor, history, &earlier)?;
     loop {
-        if let Ok(snapshot) = desk.peer.snapshot().await {
+        if let Ok(snapshot) = handler.peer.snapshot().await {
             *latest.lock() = snapshot;
         }
         prompt.ask(None);
@@ -47,15 +48,15 @@ pub(crate) async fn run<P: ShellPeer>(mut desk: Desk<P>, options: ShellOptions) 
                 Typed::Cleared => break String::new(),
                 Typed::End => return Ok(ShellEnd::default()),
                 Typed::Failed(message) => return Err(ShellError::Read(message)),
-                Typed::NotKept(why) => desk.voice.talk(&format!("lines are not remembered: {why}"))?,
+                Typed::NotKept(why) => handler.voice.talk(&format!("lines are not remembered: {why}"))?,
             }
         };
         if is_blank(&line) {
             continue;
         }
-        let mut done = attend(desk.line(&line), &mut ends).await?;
+        let mut done = attend(handler.line(&line), &mut ends).await?;
         if let Done::Fate(Fate::Asks(push)) = done {
-            if let Ok(snapshot) = desk.peer.snapshot().await {
+            if let Ok(snapshot) = handler.peer.snapshot().await {
                 prompt.ask(Some(push::question(&snapshot, push)));
             } else {
                 prompt.ask(Some("go on? [y/N] ".to_owned()));
@@ -65,7 +66,7 @@ pub(crate) async fn run<P: ShellPeer>(mut desk: Desk<P>, options: ShellOptions) 
                 signal = ends.next() => return Ok(ShellEnd { signal: Some(signal), ..ShellEnd::default() }),
             };
             let yes = matches!(&said, Typed::Line(line) if ["y", "yes"].contains(&line.trim().to_lowercase().as_str()));
-            done = attend(desk.decide(push, yes), &mut ends).await?;
+            done = attend(handler.decide(push, yes), &mut ends).await?;
         }
         match done {
             Done::Fate(Fate::Leave) => return Ok(ShellEnd::default()),
@@ -73,9 +74,9 @@ pub(crate) async fn run<P: ShellPeer>(mut desk: Desk<P>, options: ShellOptions) 
             Done::Signal(signal) => return Ok(ShellEnd { signal: Some(signal), ..ShellEnd::default() }),
             Done::Cancelled => {
                 // What is pushed is the session's business, and not given up with the line.
-                let known = desk.peer.snapshot().await.ok();
+                let known = handler.peer.snapshot().await.ok();
                 let words = known.as_ref().and_then(push::goes_on);
-                desk.voice.talk(words.as_deref().unwrap_or("cancelled"))?;
+                handler.voice.talk(words.as_deref().unwrap_or("cancelled"))?;
             }
         }
     }
@@ -102,14 +103,14 @@ async fn attend(line: impl Future<Output = Result<Fate, ShellError>>, ends: &mut
 
 /// The lines of before. A history that cannot be had is a notice and no reason to go.
 fn remembered<P: ShellPeer>(
-    desk: &mut Desk<P>,
+    handler: &mut Handler<P>,
     options: &ShellOptions,
 ) -> Result<(Option<History>, Vec<String>), ShellError> {
     let Some(path) = &options.history else { return Ok((None, Vec::new())) };
     match History::open(path) {
         Ok((history, lines)) => Ok((Some(history), lines)),
         Err(error) => {
-            desk.voice.talk(&format!("lines are not remembered: {}: {error}", path.display()))?;
+            handler.voice.talk(&format!("lines are not remembered: {}: {error}", path.display()))?;
             Ok((None, Vec::new()))
         }
     }

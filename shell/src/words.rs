@@ -5,9 +5,8 @@ use std::ops::Range;
 use serde_json::Value;
 use session_api::command::{Called, CalledHop};
 use session_api::escaped;
+use session_api::units::millis;
 use unicode_width::UnicodeWidthChar;
-
-use crate::numbers::{ms, short};
 
 /// What went wrong with a call: the message, and what else is to be said.
 pub(crate) fn problem(called: &Called) -> (String, Vec<String>) {
@@ -35,13 +34,19 @@ pub(crate) fn problem(called: &Called) -> (String, Vec<String>) {
 /// `map@3f2a 0.21 ms (fn 0.02) <- filter@99ab 0.40 ms (fn 0.01), 0.90 ms in all`.
 pub(crate) fn hops(called: &Called) -> String {
     let hop = |hop: &CalledHop| {
-        let function = ms(hop.function_ms);
+        let function = millis(hop.function_ms);
         let function = function.strip_suffix(" ms").unwrap_or(&function);
-        format!("{} {} (fn {function})", short(&hop.version), ms(hop.total_ms))
+        format!("{} {} (fn {function})", short(&hop.version), millis(hop.total_ms))
     };
     let hops: Vec<_> = called.hops.iter().map(hop).collect();
-    let all = format!("{} in all", ms(called.ms));
+    let all = format!("{} in all", millis(called.ms));
     if hops.is_empty() { all } else { format!("{}, {all}", hops.join(" <- ")) }
+}
+
+/// `map@3f2a`: as much of a version's hash as tells two versions apart for a person.
+pub(crate) fn short(version: &str) -> &str {
+    let end = version.find('@').and_then(|at| version[at..].char_indices().nth(5).map(|(more, _)| at + more));
+    end.map_or(version, |end| &version[..end])
 }
 
 /// The line of a text that a place lies in, and marks to stand below the place. The place is in characters.

@@ -11,6 +11,7 @@ use kubernetes::push::{PushError, PushEvent, PushListener, PushOptions};
 use kubernetes::settings::AppSettings;
 use kubernetes::settings_file::{self, SettingsError};
 use session::Home;
+use session_api::units;
 
 use crate::arguments::Goal;
 use crate::fault::{Fault, Kind};
@@ -77,11 +78,13 @@ fn words(event: &PushEvent) -> Option<String> {
         }
         PushEvent::Building { .. } => return None,
         PushEvent::Built { service, version, bytes, ms } => {
-            format!("built {service}: {version}, {} KB, {ms:.0} ms", bytes / 1000)
+            format!("built {service}: {version}, {}, {ms:.0} ms", units::bytes(*bytes))
         }
         PushEvent::Waiting { holder } => format!("waiting: {holder} is pushing"),
         PushEvent::Shipping { through } => format!("shipping through {through}"),
-        PushEvent::Shipped { layers, bytes, ms } => format!("shipped {layers} layers, {} KB, {ms:.0} ms", bytes / 1000),
+        PushEvent::Shipped { layers, bytes, ms } => {
+            format!("shipped {layers} layers, {}, {ms:.0} ms", units::bytes(*bytes))
+        }
         PushEvent::Rolling { service, ready, wanted, old, why } => {
             let why = why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
             format!("{service}: {ready} of {wanted} new ready, {old} old left{why}")

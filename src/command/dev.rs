@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use session::{Front, Session, SessionOptions};
+use session::{PublicPort, Session, SessionOptions};
 use session_api::Report;
 
 use crate::arguments::{Dev, Goal};
@@ -23,9 +23,9 @@ pub(crate) fn run(dev: &Dev) -> Result<(), Fault> {
         return runtime()?.block_on(super::view::attach(dev));
     }
     let front = match dev.port {
-        Some(0) => Front::Free,
-        Some(port) => Front::Fixed(port),
-        None => Front::Prefer(USUAL_PORT),
+        Some(0) => PublicPort::Free,
+        Some(port) => PublicPort::Fixed(port),
+        None => PublicPort::Prefer(USUAL_PORT),
     };
     let mut options = options(&dev.file, dev.on, front, &dev.limits)?;
     options.recording = recording(dev);

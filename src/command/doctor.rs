@@ -6,6 +6,7 @@ use std::path::Path;
 use compiler::{Machine, Usage};
 use serde::Serialize;
 use session::{Home, On};
+use session_api::units;
 
 use crate::fault::{Fault, Kind};
 use crate::{speech, start};
@@ -103,15 +104,14 @@ fn inotify() -> Finding {
 }
 
 fn disk(home: &Home) -> Finding {
-    let mib = |bytes: u64| bytes >> 20;
     match compiler::usage(&home.build()) {
         Ok(Usage { artifacts, artifact_bytes, dependency_bytes }) => {
-            let total = mib(artifact_bytes + dependency_bytes);
+            let total = units::bytes(artifact_bytes + dependency_bytes);
             let found = format!(
-                "{total} MiB in {}: {artifacts} libraries of {} MiB, dependencies of {} MiB",
+                "{total} in {}: {artifacts} libraries of {}, dependencies of {}",
                 home.folder().display(),
-                mib(artifact_bytes),
-                mib(dependency_bytes)
+                units::bytes(artifact_bytes),
+                units::bytes(dependency_bytes)
             );
             good("disk", found)
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use app::{App, Service};
 use serde_json::{Map, Value};
-use session::{Front, Home, Session};
+use session::{Home, PublicPort, Session};
 use session_api::Report;
 
 use crate::arguments::{Call, Invoke, Limits};
@@ -32,7 +32,7 @@ pub(crate) fn run(invoke: &Invoke) -> Result<(), Fault> {
 /// Starts what the call needs, calls, and stops it.
 async fn started(invoke: &Invoke, app: &App, inputs: &Map<String, Value>) -> Result<(), Fault> {
     let Call { file, service, route, .. } = &invoke.call;
-    let mut options = start::options(file, invoke.on, Front::Free, &Limits::default())?;
+    let mut options = start::options(file, invoke.on, PublicPort::Free, &Limits::default())?;
     options.watch = false;
     options.waits = false;
     options.only = Some(needed(app, service, inputs, route.as_deref())?);

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write as _;
 
 use recordings::as_tests;
-use recordings::shelf::{self, ShelfError};
+use recordings::saved::{self, SavedError};
 use session_api::command::{Answer, Command};
 
 use super::replay;
@@ -17,7 +17,7 @@ pub(crate) fn run(keep: &Keep) -> Result<(), Fault> {
         return save(keep);
     }
     // Tests are of what was kept before; where nothing was, of what is in memory.
-    if matches!(shelf::find(&keep.file, &keep.name), Err(ShelfError::None { .. })) {
+    if matches!(saved::find(&keep.file, &keep.name), Err(SavedError::None { .. })) {
         save(keep)?;
     }
     write(keep)

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use kubernetes::push::{Push, PushDone};
 use serde_json::json;
+use session_api::units;
 
 use super::cluster::{confirm, listener, options, until_told};
 use crate::arguments;
@@ -59,7 +60,11 @@ fn show(push: &Push, json: bool) {
     if push.site().is_unfinished() {
         drop(speech::err("the last push was ended in the midst of it: this one goes on"));
     }
-    drop(speech::err(format_args!("{} layers to send, {} KB", missing.layers, missing.bytes / 1000)));
+    drop(speech::err(format_args!(
+        "{} to send, {}",
+        units::many(missing.layers, "layer"),
+        units::bytes(missing.bytes)
+    )));
 }
 
 /// The last words of a push or rollback.
@@ -72,9 +77,9 @@ pub(crate) fn tell(done: &PushDone, json: bool) {
     }
     let services = done.services.join(", ");
     drop(speech::err(format_args!(
-        "{services} live as push {}: {:.1} s, {} KB sent",
+        "{services} live as push {}: {:.1} s, {} sent",
         done.number,
         done.ms / 1e3,
-        done.sent / 1000
+        units::bytes(done.sent)
     )));
 }

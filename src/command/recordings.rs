@@ -3,14 +3,15 @@
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use recordings::{Summary, shelf};
+use recordings::{Summary, saved};
 use serde_json::json;
+use session_api::units;
 
 use crate::fault::{Fault, Kind};
 use crate::speech;
 
 pub(crate) fn run(file: &Path, json: bool) -> Result<(), Fault> {
-    let shelved = shelf::list(file).map_err(|error| Fault::new(Kind::Machine, error.to_string()))?;
+    let shelved = saved::list(file).map_err(|error| Fault::new(Kind::Machine, error.to_string()))?;
     if shelved.is_empty() && !json {
         return Err(Fault::new(Kind::App, format!("there is no recording for {}", file.display()))
             .hint(format!("`dyn dev {} --record NAME` makes one", file.display())));
@@ -39,7 +40,7 @@ pub(crate) fn run(file: &Path, json: bool) -> Result<(), Fault> {
 fn words(name: &str, summary: &Summary) -> String {
     let Summary { app, began, requests, hops, lost, unread, bytes, .. } = summary;
     let began = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(*began));
-    let mut words = format!("{name}: {app}, {began}, {requests} requests, {hops} hops, {}", size(*bytes));
+    let mut words = format!("{name}: {app}, {began}, {requests} requests, {hops} hops, {}", units::bytes(*bytes));
     if *lost > 0 {
         words += &format!(", {lost} not recorded");
     }
@@ -47,13 +48,4 @@ fn words(name: &str, summary: &Summary) -> String {
         words += &format!(", {unread} lines that do not read");
     }
     words
-}
-
-/// As people say it: `1.5 MiB`.
-fn size(bytes: u64) -> String {
-    let steps = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
-    let step = steps.into_iter().find(|(shift, _)| bytes >> shift > 0);
-    step.map_or(format!("{bytes} bytes"), |(shift, unit)| {
-        format!("{:.1} {unit}", bytes as f64 / (1_u64 << shift) as f64)
-    })
 }

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use session::{Front, Home, Session};
+use session::{Home, PublicPort, Session};
 use session_api::{Client, Report};
 
 use crate::arguments::{Limits, Shell};
@@ -28,7 +28,7 @@ pub(crate) fn run(shell: &Shell) -> Result<(), Fault> {
 
 /// Starts a session for the shell, and ends it with it.
 async fn started(shell: &Shell, options: shell::ShellOptions) -> Result<(), Fault> {
-    let mut wanted = start::options(&shell.file, shell.on, Front::Free, &Limits::default())?;
+    let mut wanted = start::options(&shell.file, shell.on, PublicPort::Free, &Limits::default())?;
     // Edits are taken over as under `dyn dev`; a start that is broken ends it.
     wanted.waits = false;
     let mut face = Face::aside();

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use session::{AppPlace, Home, Session, SessionOptions};
 use session_api::{Answer, Client, Command, Report, Snapshot, grammar};
 use tokio::sync::{mpsc, oneshot, watch};
-use tui::{Completions, Desk, Logged, ShownLine};
+use tui::{Completions, Handler, Logged, ShownLine};
 
 use super::cluster_view::Pictures;
 use crate::arguments::{Dev, Goal};
@@ -36,7 +36,7 @@ pub(crate) async fn serve(options: SessionOptions, dev: &Dev) -> Result<(), Faul
     let session = Session::start(options)?;
     let client = Client::attach(session.socket())?;
     let (lines, logs) = mpsc::channel(LINES);
-    let source = tui::ViewSource { snapshots: session.pictures(), logs, desk: Arc::new(clerk(client, &place, dev)) };
+    let source = tui::ViewSource { snapshots: session.pictures(), logs, handler: Arc::new(clerk(client, &place, dev)) };
     let (quit, quitting) = oneshot::channel();
     let mut driver = tokio::spawn(drive(session, signals, lines, quitting));
     // In a task of its own: a terminal that takes nothing, as after Ctrl-S, keeps nobody else.
@@ -93,7 +93,7 @@ pub(crate) async fn attach(dev: &Dev) -> Result<(), Fault> {
     let place = Home::open()?.place(&dev.file)?;
     let (shown, snapshots) = watch::channel(Arc::new(client.snapshot().await?));
     let (lines, logs) = mpsc::channel(LINES);
-    let source = tui::ViewSource { snapshots, logs, desk: Arc::new(clerk(client.clone(), &place, dev)) };
+    let source = tui::ViewSource { snapshots, logs, handler: Arc::new(clerk(client.clone(), &place, dev)) };
     let looking = tokio::spawn(look(client.clone(), shown));
     let reading = tokio::spawn(read(client, lines));
     let seen = tui::run(source, theme(dev)).await;
@@ -212,7 +212,7 @@ struct Clerk {
     goal: Goal,
 }
 
-impl Desk for Clerk {
+impl Handler for Clerk {
     fn complete(&self, line: &str, cursor: usize, snapshot: &Snapshot) -> Completions {
         let (start, candidates) = grammar::complete(line, cursor, snapshot);
         Completions { start, words: candidates.into_iter().map(|candidate| candidate.text).collect() }

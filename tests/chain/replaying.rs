@@ -145,7 +145,7 @@ fn a_recording_becomes_tests_and_is_listed() {
         run(&[&all[..1], &[file.as_os_str()], &all[1..]].concat())
     };
     let listed = String::from_utf8(dyn_(&["recordings"]).stdout).expect("text");
-    assert!(listed.contains("warm: building, ") && listed.contains("38 requests, 86 hops, 31.6 KiB"), "{listed}");
+    assert!(listed.contains("warm: building, ") && listed.contains("38 requests, 86 hops, 32.3 kB"), "{listed}");
     assert!(dyn_(&["keep", "warm", "--as-tests", "--cases", "3"]).status.success());
     let tests = fs::read_to_string(shelf.join("tests.rs")).expect("tests");
     assert!(tests.contains("fn moving_avg_in_order()") && tests.contains("super::AVERAGE.set("), "{tests}");

@@ -172,8 +172,8 @@ const WALL_CLOCK: &[(&str, &str)] = &[
     ("crates/compiler/src/dependencies.rs", "when a toolchain was used last"),
     ("crates/compiler/src/toolchain.rs", "when a file was written"),
     ("crates/compiler/src/types.rs", "when compiled types were used last"),
-    ("crates/host/src/hops_door.rs", "the time of day, for who compares it with that of another machine"),
-    ("crates/host/src/journey.rs", "when a span began; how long it took is measured by the monotonic clock"),
+    ("crates/host/src/admin_hops.rs", "the time of day, for who compares it with that of another machine"),
+    ("crates/host/src/request_context.rs", "when a span began; how long it took is measured by the monotonic clock"),
     ("crates/session/src/recording/recorder.rs", "when a recording began, for its head"),
 ];
 

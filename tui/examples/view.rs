@@ -13,7 +13,7 @@ use session_api::measured::{HopComparison, SpeedVerdict};
 use session_api::snapshot::{Condition, EditLine, EditOutcome, EditedService, Notice, Phase};
 use session_api::{Answer, Command, EditTimes, Snapshot};
 use tokio::sync::{mpsc, watch};
-use tui::{Completions, Desk, Logged, ShownLine, ViewOptions, ViewSource};
+use tui::{Completions, Handler, Logged, ShownLine, ViewOptions, ViewSource};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -53,7 +53,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             }
         }
     });
-    let exit = tui::run(ViewSource { snapshots, logs, desk: Arc::new(Made) }, options).await;
+    let exit = tui::run(ViewSource { snapshots, logs, handler: Arc::new(Made) }, options).await;
     moving.abort();
     println!("{exit:?}");
     exit?;
@@ -132,7 +132,7 @@ fn edit(snapshot: &mut Snapshot, at_ms: u64, open: bool) {
 /// Answers as a session might.
 struct Made;
 
-impl Desk for Made {
+impl Handler for Made {
     fn complete(&self, line: &str, cursor: usize, snapshot: &Snapshot) -> Completions {
         let start = line[..cursor].rfind(' ').map_or(0, |space| space + 1);
         let word = &line[start..cursor];

@@ -34,6 +34,6 @@ pub use prompt::{Prompt, Purpose};
 pub use run::run;
 pub use scope::Scope;
 pub use screen::is_away;
-pub use source::{Desk, Exit, TuiError, ViewOptions, ViewSource};
+pub use source::{Exit, Handler, TuiError, ViewOptions, ViewSource};
 pub use theme::Theme;
 pub use update::update;

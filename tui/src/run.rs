@@ -238,32 +238,32 @@ impl View {
     }
 
     async fn act(&mut self, act: Action) -> Result<(), TuiError> {
-        let desk = Arc::clone(&self.source.desk);
+        let handler = Arc::clone(&self.source.handler);
         match act {
             Action::Quit => {}
             Action::Redraw => self.screen.clear()?,
             Action::Say(command) => {
                 let title = format!("{command:?}").to_lowercase();
-                let answer = desk.say(command);
+                let answer = handler.say(command);
                 self.jobs.push(Box::pin(async { ViewInput::Answered { title, lines: answer::shown(&answer.await) } }));
             }
             Action::Run(line) => {
-                let ran = desk.run(line.clone());
+                let ran = handler.run(line.clone());
                 self.jobs.push(Box::pin(async { ViewInput::Answered { title: line, lines: ran.await } }));
             }
             Action::Complete { text, cursor } => {
-                let found = desk.complete(&text, cursor, &self.shown);
+                let found = handler.complete(&text, cursor, &self.shown);
                 self.take(ViewInput::Completions { text, found });
             }
             Action::OpenEditor { file, line, column } => self.lend(program::edit(&file, line, column)).await?,
             Action::OpenPager { service } => {
-                let files = desk.log_files(service.as_deref());
+                let files = handler.log_files(service.as_deref());
                 let text: String = log_view::lines(&self.model, &self.logs)
                     .map(|(_, l)| format!("{} {}\n", l.service, l.line))
                     .collect();
                 self.lend(async move { program::page(&files, text).await }).await?;
             }
-            Action::Shell => self.lend(desk.shell()).await?,
+            Action::Shell => self.lend(handler.shell()).await?,
             Action::Copy(text) => self.screen.copy(&text)?,
             Action::Mouse(ours) => self.screen.mouse(ours)?,
             // The whole group stops, as it would without us: what started us, such as cargo, learns of it.
@@ -272,7 +272,7 @@ impl View {
             }
             Action::Freeze(true) => {}
             Action::Freeze(false) => self.show_latest(),
-            Action::Cluster(true) => self.elsewhere.ask(&*desk, &self.source.snapshots),
+            Action::Cluster(true) => self.elsewhere.ask(&*handler, &self.source.snapshots),
             Action::Cluster(false) => {
                 self.elsewhere.give_up();
                 self.show_latest();

@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use session_api::Snapshot;
 use tokio::sync::watch;
 
-use crate::source::Desk;
+use crate::source::Handler;
 
 /// Whose services are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,8 +31,8 @@ pub(crate) struct Elsewhere {
 
 impl Elsewhere {
     /// Asks for pictures of the cluster.
-    pub(crate) fn ask(&mut self, desk: &dyn Desk, local: &Pictures) {
-        self.asking = Some(desk.cluster(local.clone()));
+    pub(crate) fn ask(&mut self, handler: &dyn Handler, local: &Pictures) {
+        self.asking = Some(handler.cluster(local.clone()));
     }
 
     /// Gives up whatever there is: nobody asks the cluster any more.

@@ -19,11 +19,11 @@ pub struct ViewSource {
     /// finds no room, and says so with [`Logged::Lost`].
     pub logs: mpsc::Receiver<Logged>,
     /// Who does what the view asks for.
-    pub desk: Arc<dyn Desk>,
+    pub handler: Arc<dyn Handler>,
 }
 
 /// Whoever does what the view asks for. Nothing here may block but what is given back as a future.
-pub trait Desk: Send + Sync {
+pub trait Handler: Send + Sync {
     /// What can stand at the cursor of a command, given in bytes.
     fn complete(&self, line: &str, cursor: usize, snapshot: &Snapshot) -> Completions;
 

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::task::JoinHandle;
 
+use crate::permits::Permits;
 use crate::progress::{BuildListener, Progress};
-use crate::seats::Seats;
 use crate::types::Ahead;
 
 /// What is being compiled. Dropping it ends all of that.
@@ -31,7 +31,7 @@ struct Task {
 impl Queue {
     /// Compiles for a service, unless that is under way, and before what was asked for earlier: the service is one that
     /// is edited. What is under way for older types of it alone is ended.
-    pub(crate) fn start(&self, service: &str, ahead: Ahead, seats: &Arc<Seats>, listener: &BuildListener) {
+    pub(crate) fn start(&self, service: &str, ahead: Ahead, permits: &Arc<Permits>, listener: &BuildListener) {
         let mut tasks = lock(&self.tasks);
         tasks.retain(|key, task| {
             if *key != ahead.key {
@@ -52,12 +52,12 @@ impl Queue {
             task.handle.abort();
             services.append(&mut task.services);
         }
-        let (seats, listener, refused) = (Arc::clone(seats), Arc::clone(listener), Arc::clone(&self.refused));
+        let (permits, listener, refused) = (Arc::clone(permits), Arc::clone(listener), Arc::clone(&self.refused));
         let key = ahead.key.clone();
         let has_begun = Arc::new(AtomicBool::new(false));
         let begins = Arc::clone(&has_begun);
         let work = async move {
-            let _seat = seats.take_spare().await;
+            let _seat = permits.take_spare().await;
             begins.store(true, Ordering::Release);
             if let Err(error) = ahead.run().await {
                 lock(&refused).insert(ahead.key.clone());

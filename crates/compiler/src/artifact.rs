@@ -43,7 +43,7 @@ pub struct Usage {
 
 /// The folder of built libraries: `lib-CONTENT.so`, and for each key a record of the content it stands for.
 #[derive(Clone, Debug)]
-pub(crate) struct Shelf {
+pub(crate) struct Artifacts {
     folder: PathBuf,
 }
 
@@ -53,7 +53,7 @@ struct Label {
     bytes: u64,
 }
 
-impl Shelf {
+impl Artifacts {
     pub(crate) fn new(cache: &Path) -> Self {
         Self { folder: cache.join("artifacts") }
     }
@@ -204,66 +204,66 @@ pub(crate) fn bytes_below(folder: &Path) -> u64 {
 mod tests {
     use super::*;
 
-    fn put(shelf: &Shelf, key: &str, content: &str, age: u64) {
-        let file = shelf.folder.with_file_name("made");
+    fn put(artifacts: &Artifacts, key: &str, content: &str, age: u64) {
+        let file = artifacts.folder.with_file_name("made");
         fs::write(&file, content).unwrap();
-        shelf.put(key, &file).unwrap();
-        let label = fs::File::open(shelf.label(key)).unwrap();
+        artifacts.put(key, &file).unwrap();
+        let label = fs::File::open(artifacts.label(key)).unwrap();
         label.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
     }
 
     #[test]
     fn a_library_is_found_under_its_key() {
         let cache = tempfile::tempdir().unwrap();
-        let shelf = Shelf::new(cache.path());
-        assert_eq!(shelf.find("key"), None);
-        put(&shelf, "key", "library", 0);
-        let (library, bytes) = shelf.find("key").unwrap();
+        let artifacts = Artifacts::new(cache.path());
+        assert_eq!(artifacts.find("key"), None);
+        put(&artifacts, "key", "library", 0);
+        let (library, bytes) = artifacts.find("key").unwrap();
         assert_eq!((fs::read(&library).unwrap(), bytes), (b"library".to_vec(), 7));
-        assert_eq!(shelf.find("other"), None);
+        assert_eq!(artifacts.find("other"), None);
     }
 
     #[test]
     fn a_library_cut_short_is_not_found() {
         let cache = tempfile::tempdir().unwrap();
-        let shelf = Shelf::new(cache.path());
-        put(&shelf, "key", "library", 0);
-        let (library, _) = shelf.find("key").unwrap();
+        let artifacts = Artifacts::new(cache.path());
+        put(&artifacts, "key", "library", 0);
+        let (library, _) = artifacts.find("key").unwrap();
         fs::write(&library, "lib").unwrap();
-        assert_eq!(shelf.find("key"), None);
+        assert_eq!(artifacts.find("key"), None);
         fs::write(&library, "liBrary").unwrap();
-        assert_eq!(shelf.find("key"), None);
+        assert_eq!(artifacts.find("key"), None);
     }
 
     #[test]
     fn a_library_that_is_just_being_put_here_is_nobodys_to_remove() {
         let cache = tempfile::tempdir().unwrap();
-        let shelf = Shelf::new(cache.path());
-        fs::create_dir_all(&shelf.folder).unwrap();
-        let library = shelf.library("coming");
+        let artifacts = Artifacts::new(cache.path());
+        fs::create_dir_all(&artifacts.folder).unwrap();
+        let library = artifacts.library("coming");
         fs::write(&library, "library").unwrap();
-        assert_eq!(shelf.prune(0).unwrap(), 0);
+        assert_eq!(artifacts.prune(0).unwrap(), 0);
         assert!(library.exists());
         let hours_ago = SystemTime::now() - 2 * ABANDONED;
         fs::File::options().append(true).open(&library).unwrap().set_modified(hours_ago).unwrap();
-        assert_eq!(shelf.prune(0).unwrap(), 7);
+        assert_eq!(artifacts.prune(0).unwrap(), 7);
     }
 
     #[test]
     fn what_was_used_last_is_kept() {
         let cache = tempfile::tempdir().unwrap();
-        let shelf = Shelf::new(cache.path());
+        let artifacts = Artifacts::new(cache.path());
         for (key, content, age) in
             [("old", "aaaa", 300), ("new", "bbbb", 100), ("older", "cccc", 400), ("same", "aaaa", 500)]
         {
-            put(&shelf, key, content, age);
+            put(&artifacts, key, content, age);
         }
-        assert_eq!(shelf.usage().unwrap(), (3, 12));
-        assert!(shelf.find("older").is_some(), "and is marked as used");
-        assert_eq!(shelf.prune(8).unwrap(), 4);
-        assert!(shelf.find("older").is_some() && shelf.find("new").is_some());
-        assert!(shelf.find("old").is_none() && shelf.find("same").is_none());
-        assert_eq!(shelf.prune(0).unwrap(), 8);
-        assert_eq!(shelf.usage().unwrap(), (0, 0));
+        assert_eq!(artifacts.usage().unwrap(), (3, 12));
+        assert!(artifacts.find("older").is_some(), "and is marked as used");
+        assert_eq!(artifacts.prune(8).unwrap(), 4);
+        assert!(artifacts.find("older").is_some() && artifacts.find("new").is_some());
+        assert!(artifacts.find("old").is_none() && artifacts.find("same").is_none());
+        assert_eq!(artifacts.prune(0).unwrap(), 8);
+        assert_eq!(artifacts.usage().unwrap(), (0, 0));
     }
 }

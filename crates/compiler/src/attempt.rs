@@ -33,17 +33,17 @@ impl Builder {
         let (kept, version, state) = loop {
             let state = outside.hash(self.folder(), self.profile);
             let Identity { key, version } = self.identify(recipe, app, service, &state);
-            if let Some(kept) = self.shelf.find(&key) {
+            if let Some(kept) = self.artifacts.find(&key) {
                 break (kept, version, state);
             }
-            let _seat = self.seats.take().await;
+            let _seat = self.permits.take().await;
             let compiled = self.compile(machine, recipe, app, service, &version, types.as_deref()).await?;
             builds += 1;
             let base = self.identify(recipe, app, service, "").key;
             self.memory.keep(self.root(), &service.name, &base, &compiled.outside)?;
             // The version, which is compiled in, counts what rustc read, as it was before and still is.
             if compiled.outside == outside && outside.hash(self.folder(), self.profile) == state {
-                break (self.shelf.put(&key, &compiled.library)?, version, state);
+                break (self.artifacts.put(&key, &compiled.library)?, version, state);
             }
             if builds == MOST_BUILDS {
                 let words = "the files that it includes change while it is built".to_owned();
@@ -140,7 +140,7 @@ impl Builder {
             carried: split.carried,
             rack: self.rack.clone(),
         };
-        self.ahead.start(&service.name, ahead, &self.seats, &self.listener);
+        self.ahead.start(&service.name, ahead, &self.permits, &self.listener);
     }
 
     /// Says something once.

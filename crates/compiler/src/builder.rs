@@ -9,19 +9,19 @@ use app::{App, Service};
 use tokio::sync::Mutex;
 
 use crate::ahead::Queue;
-use crate::artifact::{self, Artifact, Shelf, Usage};
+use crate::artifact::{self, Artifact, Artifacts, Usage};
 use crate::dependencies::Workshop;
 use crate::error::{BuildError, io};
 use crate::finding::Finding;
 use crate::linker::{self, Linker};
 use crate::outside::Memory;
+use crate::permits::Permits;
 use crate::process::Pace;
 use crate::profile::Profile;
 use crate::progress::{BuildListener, Progress};
 use crate::recipe::Recipe;
 use crate::rooms::RoomError;
 use crate::rustc::Rustc;
-use crate::seats::Seats;
 use crate::toolchain::Toolchain;
 use crate::types::Rack;
 use crate::{flow, hash};
@@ -40,7 +40,7 @@ pub struct Builder {
     root: PathBuf,
     cache: PathBuf,
     pub(crate) listener: BuildListener,
-    pub(crate) shelf: Shelf,
+    pub(crate) artifacts: Artifacts,
     pub(crate) profile: Profile,
     pub(crate) limit: Duration,
     pub(crate) rack: Rack,
@@ -48,7 +48,7 @@ pub struct Builder {
     pub(crate) ahead: Queue,
     /// What was said of types that cannot be.
     pub(crate) told: parking_lot::Mutex<BTreeSet<String>>,
-    pub(crate) seats: Arc<Seats>,
+    pub(crate) permits: Arc<Permits>,
     machine: Mutex<Option<Arc<Machine>>>,
     /// Held while cargo may run for this app.
     preparing: Mutex<()>,
@@ -103,7 +103,7 @@ impl Builder {
         Ok(Self {
             root: folder.join(root.file_name().unwrap_or_default()),
             shown,
-            shelf: Shelf::new(&cache),
+            artifacts: Artifacts::new(&cache),
             rack: Rack::new(&cache),
             memory: Memory::new(&cache),
             linked: parking_lot::Mutex::default(),
@@ -113,7 +113,7 @@ impl Builder {
             limit: LIMIT,
             ahead: Queue::default(),
             told: parking_lot::Mutex::default(),
-            seats: Seats::new(std::thread::available_parallelism().map_or(2, usize::from)),
+            permits: Permits::new(std::thread::available_parallelism().map_or(2, usize::from)),
             machine: Mutex::new(None),
             preparing: Mutex::new(()),
             also: parking_lot::Mutex::default(),
@@ -161,7 +161,7 @@ impl Builder {
     /// The library of an earlier version ([`Artifact::version`]), where it is still kept.
     pub fn kept(&self, version: &str) -> Option<PathBuf> {
         let (_, key) = version.rsplit_once('@').filter(|(_, key)| key.len() == 8)?;
-        self.shelf.begins(key)
+        self.artifacts.begins(key)
     }
 
     /// The library of a service, compiled where none is kept.
@@ -210,7 +210,7 @@ impl Builder {
         let work = self.work();
         let linked = self.linked();
         let rustc = self.rustc(machine, recipe, &app.name, &work, &linked);
-        // No seat is taken: a takeover waits for this, and it is short.
+        // No permit is taken: a takeover waits for this, and it is short.
         flow::check(rustc, app).await?;
         self.fitting.lock().insert(key);
         Ok(())
@@ -247,7 +247,7 @@ impl Builder {
         remove_older(&self.cache.join("target"), FORGOTTEN)?;
         remove_older(&self.cache.join("outside"), FORGOTTEN)?;
         self.rack.prune(limit)?;
-        self.shelf.prune(limit)
+        self.artifacts.prune(limit)
     }
 
     pub(crate) fn rustc<'a>(
@@ -366,7 +366,7 @@ fn is_mismatch(finding: &Finding) -> bool {
 
 /// What a cache takes of the disk.
 pub fn usage(cache: &Path) -> Result<Usage, BuildError> {
-    let (artifacts, artifact_bytes) = Shelf::new(cache).usage()?;
+    let (artifacts, artifact_bytes) = Artifacts::new(cache).usage()?;
     let dependencies = ["target", "types", "deps", "runtime", "recipes", "locks", "linkers"];
     let dependency_bytes = dependencies.iter().map(|name| artifact::bytes_below(&cache.join(name))).sum();
     Ok(Usage { artifacts, artifact_bytes, dependency_bytes })

@@ -26,6 +26,7 @@ mod linker;
 mod manifest;
 mod outside;
 mod package;
+mod permits;
 mod process;
 mod profile;
 mod progress;
@@ -33,7 +34,6 @@ mod recipe;
 mod rooms;
 mod rustc;
 mod script;
-mod seats;
 mod toolchain;
 mod types;
 

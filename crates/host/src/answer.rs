@@ -15,12 +15,12 @@ use serde_json::{Map, Value};
 use crate::body_call;
 use crate::http_rules;
 use crate::inputs::{self, Answered, Gathered, Inputs};
-use crate::journey::{Journey, nanos};
 use crate::library::words;
 use crate::outside;
 use crate::problem::Problem;
 use crate::program::Program;
 use crate::records::{self, Held, Kept};
+use crate::request_context::{RequestContext, nanos};
 use crate::routes::Steps;
 use crate::sense;
 use crate::shared::{Settings, Shared};
@@ -39,11 +39,11 @@ pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> R
     // Looked at once: the head goes along with the request.
     let stranger = outside::is_stranger(config, request.headers());
     let wants = |enters| shared.recorder.wants(enters, config.limits.detail);
-    let journey = match Journey::begin(request.headers(), config, wants) {
-        Ok(journey) => Arc::new(journey),
+    let context = match RequestContext::begin(request.headers(), config, wants) {
+        Ok(context) => Arc::new(context),
         Err(problem) => return turn_away(&shared, problem),
     };
-    let refusal = |kind, status, detail: &str| Problem::new(kind, status, &config.service, &journey.path, detail);
+    let refusal = |kind, status, detail: &str| Problem::new(kind, status, &config.service, &context.path, detail);
     if !http_rules::is_served(request.method()) {
         let detail = "a service answers GET, HEAD and POST";
         let mut response = turn_away(&shared, refusal("unsupported", StatusCode::METHOD_NOT_ALLOWED, detail));
@@ -59,9 +59,9 @@ pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> R
             refusal("overloaded", StatusCode::SERVICE_UNAVAILABLE, "as many requests as are let in are being answered"),
         );
     };
-    let visit = Visit::enter(&shared, &settings, &journey, request.method(), request.headers());
+    let visit = Visit::enter(&shared, &settings, &context, request.method(), request.headers());
     let mut measured = Measured::default();
-    let ended = run(&shared, &settings, &journey, request, &mut measured).await;
+    let ended = run(&shared, &settings, &context, request, &mut measured).await;
     let mut outcome = Status::Value;
     let mut response = match ended {
         Ok(Ended::Value(body)) => {
@@ -131,20 +131,20 @@ async fn record_state(shared: &Shared, program: &Program, service: &str) {
 async fn run(
     shared: &Arc<Shared>,
     settings: &Settings,
-    journey: &Arc<Journey>,
+    context: &Arc<RequestContext>,
     request: Request<Incoming>,
     measured: &mut Measured,
 ) -> Result<Ended, Problem> {
     let config = &settings.config;
     let route = match request.headers().get(header::ROUTE) {
-        Some(text) => Some(own_route(text, settings, journey)?),
+        Some(text) => Some(own_route(text, settings, context)?),
         None => settings.routes.default.clone(),
     };
     let (parts, body) = request.into_parts();
-    let given = inputs::read(&parts.method, &parts.headers, body, config, journey).await?;
+    let given = inputs::read(&parts.method, &parts.headers, body, config, context).await?;
     let names = config.peers.get(&config.service).map(|peer| peer.inputs.as_slice()).unwrap_or_default();
     let waited = std::time::Instant::now();
-    let gathered = inputs::gather(shared, settings, journey, names, given, route.as_deref()).await?;
+    let gathered = inputs::gather(shared, settings, context, names, given, route.as_deref()).await?;
     if !names.is_empty() {
         shared.metrics.waited(waited.elapsed());
     }
@@ -160,7 +160,7 @@ async fn run(
             "not-ready",
             StatusCode::SERVICE_UNAVAILABLE,
             &config.service,
-            &journey.path,
+            &context.path,
             &detail,
         ));
     };
@@ -168,16 +168,16 @@ async fn run(
     drop(gate);
     measured.version = Some(flight.program().version.clone());
     let moved = config.moved.as_deref().filter(|moved| moved.library == flight.program().file);
-    if journey.recorded {
+    if context.recorded {
         record_state(shared, flight.program(), &config.service).await;
     }
     let sequence = shared.records.next_call();
     let Inputs { values: inputs, answers } = inputs;
-    let recorded = journey.recorded.then(|| inputs.iter().map(Held::of).collect());
-    let number = body_call::register(shared, journey);
-    let begun = nanos(journey.begun.elapsed());
+    let recorded = context.recorded.then(|| inputs.iter().map(Held::of).collect());
+    let number = body_call::register(shared, context);
+    let begun = nanos(context.begun.elapsed());
     measured.function_begun = Some(begun);
-    let outcome = tokio::time::timeout_at(journey.deadline, flight.run(number.0, inputs, &shared.lane)).await;
+    let outcome = tokio::time::timeout_at(context.deadline, flight.run(number.0, inputs, &shared.inline)).await;
     drop(number);
     let record = |ended| measured.ran = recorded.map(|inputs| Ran { inputs, ended, sequence });
     match outcome {
@@ -187,28 +187,28 @@ async fn run(
             measured.function = outcome.nanos;
             shared.metrics.function_took(outcome.nanos);
             if outcome.kind == Kind::Rejected {
-                answers.iter().try_for_each(|answer| sense::check(journey, answer.service, &answer.value))?;
+                answers.iter().try_for_each(|answer| sense::check(context, answer.service, &answer.value))?;
             }
-            end(shared, config, journey, (outcome.kind, body), &answers, moved)
+            end(shared, config, context, (outcome.kind, body), &answers, moved)
         }
         Ok(None) => {
             let (kind, detail) = ("failed", "the function's library gave no answer");
             record(records::Ended::Cut(kind, detail));
-            Err(Problem::new(kind, StatusCode::INTERNAL_SERVER_ERROR, &config.service, &journey.path, detail))
+            Err(Problem::new(kind, StatusCode::INTERNAL_SERVER_ERROR, &config.service, &context.path, detail))
         }
         Err(_) => {
             record(records::Ended::Cut("deadline", "it did not end before the deadline"));
-            measured.function = nanos(journey.begun.elapsed()).saturating_sub(begun);
+            measured.function = nanos(context.begun.elapsed()).saturating_sub(begun);
             let detail = format!("{} did not end before the deadline", config.service);
-            Err(Problem::new("deadline", StatusCode::GATEWAY_TIMEOUT, &config.service, &journey.path, &detail))
+            Err(Problem::new("deadline", StatusCode::GATEWAY_TIMEOUT, &config.service, &context.path, &detail))
         }
     }
 }
 
 /// A route that came with a request.
-fn own_route(text: &HeaderValue, settings: &Settings, journey: &Journey) -> Result<Steps, Problem> {
+fn own_route(text: &HeaderValue, settings: &Settings, context: &RequestContext) -> Result<Steps, Problem> {
     let config = &settings.config;
-    let wrong = |detail: &str| Problem::new("route", StatusCode::BAD_REQUEST, &config.service, &journey.path, detail);
+    let wrong = |detail: &str| Problem::new("route", StatusCode::BAD_REQUEST, &config.service, &context.path, detail);
     let text = text.to_str().map_err(|_| wrong("the route is no ASCII text"))?;
     settings.routes.find(text, config).map_err(|error| wrong(&error.to_string()))
 }
@@ -216,13 +216,13 @@ fn own_route(text: &HeaderValue, settings: &Settings, journey: &Journey) -> Resu
 fn end(
     shared: &Shared,
     config: &Config,
-    journey: &Journey,
+    context: &RequestContext,
     (kind, body): (Kind, Bytes),
     answers: &[Answered<'_>],
     moved: Option<&Moved>,
 ) -> Result<Ended, Problem> {
     let problem = |kind, status, detail: &str, members| {
-        Problem::with(kind, status, &config.service, &journey.path, detail, members)
+        Problem::with(kind, status, &config.service, &context.path, detail, members)
     };
     let object = || serde_json::from_slice::<Map<String, Value>>(&body).unwrap_or_default();
     match kind {

@@ -10,16 +10,16 @@ use dyninka::border::{CallOutcome, Done, Kind, Slice};
 use http::{HeaderMap, StatusCode};
 use parking_lot::Mutex;
 
-use crate::journey::Journey;
 use crate::path::Path;
 use crate::problem::Problem;
 use crate::records::{BodyCall, Ended, Held};
+use crate::request_context::RequestContext;
 use crate::sense;
 use crate::shared::Shared;
 use crate::upstream::{Ask, Fetched};
 
 /// A request and the host it is at.
-type Traveller = (Arc<Shared>, Arc<Journey>);
+type Traveller = (Arc<Shared>, Arc<RequestContext>);
 
 /// Requests by number: a number is all that crosses the border.
 static REQUESTS: Mutex<Option<HashMap<u64, Traveller>>> = Mutex::new(None);
@@ -35,10 +35,10 @@ pub(crate) fn attach(shared: &Arc<Shared>) {
 /// A number for a request, until it is dropped.
 pub(crate) struct Number(pub(crate) u64);
 
-pub(crate) fn register(shared: &Arc<Shared>, journey: &Arc<Journey>) -> Number {
+pub(crate) fn register(shared: &Arc<Shared>, request_context: &Arc<RequestContext>) -> Number {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let mut requests = REQUESTS.lock();
-    requests.get_or_insert_default().insert(number, (shared.clone(), journey.clone()));
+    requests.get_or_insert_default().insert(number, (shared.clone(), request_context.clone()));
     Number(number)
 }
 
@@ -68,10 +68,10 @@ pub(crate) unsafe extern "C" fn call(
         )
     };
     let end = End { done, context };
-    let Some((shared, journey)) = traveller(request) else { return end.with(nobody(&service)) };
+    let Some((shared, request_context)) = traveller(request) else { return end.with(nobody(&service)) };
     let runtime = shared.runtime.clone();
-    let left = shared.lane.ask();
-    runtime.spawn(async move { end.with(ask(&shared, &journey, &service, &inputs).await) });
+    let left = shared.inline.ask();
+    runtime.spawn(async move { end.with(ask(&shared, &request_context, &service, &inputs).await) });
     if left {
         // This worker is going to wait, and the task that was spawned last waits with it: tokio lets no other have it.
         runtime.spawn(async {});
@@ -82,15 +82,15 @@ fn traveller(request: u64) -> Option<Traveller> {
     let known = REQUESTS.lock().as_ref().and_then(|requests| requests.get(&request).cloned());
     known.or_else(|| {
         let shared = HOST.get()?.upgrade()?;
-        let journey = Journey::begin(&HeaderMap::new(), &shared.settings.load().config, |_| {
+        let request_context = RequestContext::begin(&HeaderMap::new(), &shared.settings.load().config, |_| {
             shared.recorder.wants(true, shared.settings.load().config.limits.detail)
         })
         .ok()?;
-        Some((shared, Arc::new(journey)))
+        Some((shared, Arc::new(request_context)))
     })
 }
 
-async fn ask(shared: &Shared, journey: &Journey, service: &str, inputs: &[Bytes]) -> CallOutcome {
+async fn ask(shared: &Shared, request_context: &RequestContext, service: &str, inputs: &[Bytes]) -> CallOutcome {
     let settings = shared.settings.load_full();
     let config = &settings.config;
     let Some(peer) = config.peers.get(service) else {
@@ -99,18 +99,18 @@ async fn ask(shared: &Shared, journey: &Journey, service: &str, inputs: &[Bytes]
             "route",
             StatusCode::INTERNAL_SERVER_ERROR,
             &config.service,
-            &journey.path,
+            &request_context.path,
             &detail,
         ));
     };
     let body = object(&peer.inputs, inputs);
-    let recorded = journey.recorded.then(|| inputs.iter().map(Held::of).collect());
+    let recorded = request_context.recorded.then(|| inputs.iter().map(Held::of).collect());
     // Without inputs there is no body to send: an empty route says that none is to be fetched either.
     let (route, body) = if inputs.is_empty() { (Some(""), None) } else { (None, Some(body)) };
-    let answered = shared.upstreams.ask(&settings, journey, Ask { service, peer, route, body }).await;
+    let answered = shared.upstreams.ask(&settings, request_context, Ask { service, peer, route, body }).await;
     // Here it is the library that reads it, and it would tell of the function's own failure.
     let answered = match answered {
-        Ok(Fetched::Value(value)) => sense::check(journey, service, &value).map(|()| Fetched::Value(value)),
+        Ok(Fetched::Value(value)) => sense::check(request_context, service, &value).map(|()| Fetched::Value(value)),
         other => other,
     };
     if let (Some(inputs), Some(place)) = (recorded, settings.places.get(service)) {
@@ -119,7 +119,7 @@ async fn ask(shared: &Shared, journey: &Journey, service: &str, inputs: &[Bytes]
             Ok(Fetched::Filtered(_)) => Ended::Outcome(Kind::Filtered, Held::of(&Bytes::new())),
             Err(problem) => Ended::Problem(problem.body.clone()),
         };
-        journey.called_by_body(BodyCall { service: place.service.clone(), inputs, ended });
+        request_context.called_by_body(BodyCall { service: place.service.clone(), inputs, ended });
     }
     match answered {
         Ok(Fetched::Value(value)) => CallOutcome::new(Kind::Value, value.to_vec()),

@@ -23,7 +23,7 @@ pub enum ConfigError {
     Parse { file: String, source: serde_json::Error },
     /// The public listener does not open where it should.
     #[error("cannot open the public listener: {source}")]
-    Front { source: io::Error },
+    PublicListener { source: io::Error },
     /// Its route leads nowhere.
     #[error("{0}")]
     Route(#[from] protocol::RouteError),
@@ -59,7 +59,7 @@ fn parse(name: &str, text: &[u8], secret: Option<String>) -> Result<Config, Conf
 pub(crate) async fn reload(shared: &Shared) -> Result<(), ConfigError> {
     let settings = read(&shared.folder)?;
     let front = settings.config.front;
-    shared.front.lead(front).map_err(|source| ConfigError::Front { source })?;
+    shared.front.lead(front).map_err(|source| ConfigError::PublicListener { source })?;
     let records = settings.config.record;
     let old = shared.settings.swap(Arc::new(settings));
     if old.config.record && !records {

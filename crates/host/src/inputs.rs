@@ -12,8 +12,8 @@ use protocol::Config;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value, value::RawValue};
 
-use crate::journey::Journey;
 use crate::problem::Problem;
+use crate::request_context::RequestContext;
 use crate::routes::Step;
 use crate::shared::{Settings, Shared};
 use crate::upstream::{Ask, Fetched};
@@ -46,9 +46,9 @@ pub(crate) async fn read(
     headers: &HeaderMap,
     body: Incoming,
     config: &Config,
-    journey: &Journey,
+    context: &RequestContext,
 ) -> Result<HashMap<String, Box<RawValue>>, Problem> {
-    let wrong = |kind, status, detail: &str| Problem::new(kind, status, &config.service, &journey.path, detail);
+    let wrong = |kind, status, detail: &str| Problem::new(kind, status, &config.service, &context.path, detail);
     let limit = config.limits.body;
     let too_large =
         || wrong("too-large", StatusCode::PAYLOAD_TOO_LARGE, &format!("the body is larger than {limit} bytes"));
@@ -56,7 +56,7 @@ pub(crate) async fn read(
     if headers.contains_key(header::EXPECT) && body.size_hint().lower() > limit as u64 {
         return Err(too_large());
     }
-    let body = match tokio::time::timeout_at(journey.deadline, collect(body, limit)).await {
+    let body = match tokio::time::timeout_at(context.deadline, collect(body, limit)).await {
         Ok(Ok(Some(body))) => body,
         Ok(Ok(None)) => return Err(too_large()),
         Ok(Err(error)) => {
@@ -66,7 +66,7 @@ pub(crate) async fn read(
             return Err(wrong("deadline", StatusCode::GATEWAY_TIMEOUT, "the body did not arrive before the deadline"));
         }
     };
-    journey.receive(body.len());
+    context.receive(body.len());
     // Of a GET's or HEAD's body nothing is meant (RFC 9110, 9.3.1).
     if method.is_safe() || body.is_empty() {
         return Ok(HashMap::new());
@@ -90,7 +90,7 @@ pub(crate) async fn read(
             "rejected",
             StatusCode::UNPROCESSABLE_ENTITY,
             &config.service,
-            &journey.path,
+            &context.path,
             &detail,
             members,
         ));
@@ -163,14 +163,14 @@ const MOST_DROPPED: usize = 256 << 20;
 pub(crate) async fn gather<'a>(
     shared: &Shared,
     settings: &Settings,
-    journey: &Journey,
+    context: &RequestContext,
     names: &'a [String],
     mut given: HashMap<String, Box<RawValue>>,
     route: Option<&'a [Step]>,
 ) -> Result<Gathered<'a>, Problem> {
     let config = &settings.config;
     let missing = names.iter().filter(|name| !given.contains_key(*name)).count();
-    let steps = steps(config, journey, names, &given, missing, route)?;
+    let steps = steps(config, context, names, &given, missing, route)?;
     let fetches = names.iter().zip(steps).map(|(name, step)| {
         let given = given.remove(name);
         async move {
@@ -179,10 +179,10 @@ pub(crate) async fn gather<'a>(
                 (None, Some(Step::Literal(value))) => Ok((None, Fetched::Value(value.clone()))),
                 (None, Some(Step::Call { service, peer, route })) => {
                     let ask = Ask { service, peer, route: Some(route), body: None };
-                    let fetched = shared.upstreams.ask(settings, journey, ask).await?;
+                    let fetched = shared.upstreams.ask(settings, context, ask).await?;
                     Ok((Some(service.as_str()), fetched))
                 }
-                (None, None) => Err(lacking(config, journey, name)),
+                (None, None) => Err(lacking(config, context, name)),
             }
         }
     });
@@ -202,7 +202,7 @@ pub(crate) async fn gather<'a>(
 /// What feeds each input: one step for each, or one for each that is missing.
 fn steps<'a>(
     config: &Config,
-    journey: &Journey,
+    context: &RequestContext,
     names: &[String],
     given: &HashMap<String, Box<RawValue>>,
     missing: usize,
@@ -222,17 +222,17 @@ fn steps<'a>(
         names.len(),
         list.len()
     );
-    Err(Problem::new("route", StatusCode::BAD_REQUEST, &config.service, &journey.path, &detail))
+    Err(Problem::new("route", StatusCode::BAD_REQUEST, &config.service, &context.path, &detail))
 }
 
-fn lacking(config: &Config, journey: &Journey, name: &str) -> Problem {
+fn lacking(config: &Config, context: &RequestContext, name: &str) -> Problem {
     let detail = format!(
         "the input {name} of {} is missing: send it in a POST body, or a route in {}",
         config.service,
         protocol::header::ROUTE
     );
     let members = Map::from_iter([("input".to_owned(), Value::from(name))]);
-    Problem::with("rejected", StatusCode::UNPROCESSABLE_ENTITY, &config.service, &journey.path, &detail, members)
+    Problem::with("rejected", StatusCode::UNPROCESSABLE_ENTITY, &config.service, &context.path, &detail, members)
 }
 
 #[cfg(test)]

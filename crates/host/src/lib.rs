@@ -4,20 +4,18 @@
 //! services, deadlines and measuring are here, compiled once. The way of a request: `server` → `answer` (inputs:
 //! from its body, by its route, all at the same time through `upstream`) → `program` (the function) → an answer.
 
+mod admin;
+mod admin_hops;
 mod answer;
 mod body_call;
 mod bucket;
 mod circuit;
 mod control;
-mod doors;
 mod ending;
-mod front;
 mod guard;
-mod hops_door;
 mod http_rules;
+mod inline;
 mod inputs;
-mod journey;
-mod lane;
 mod library;
 mod metrics;
 mod objects;
@@ -28,9 +26,11 @@ mod path;
 mod patience;
 mod problem;
 mod program;
+mod public_listener;
 mod recorder;
 mod records;
 pub mod replay;
+mod request_context;
 mod retired;
 mod ring;
 mod routes;
@@ -56,7 +56,7 @@ pub use server::{HostError, Server};
 pub fn run(folder: &Path) -> Result<u8, HostError> {
     allow_connections();
     let runtime = threads::note(&mut tokio::runtime::Builder::new_multi_thread())
-        .worker_threads(lane::WORKERS)
+        .worker_threads(inline::WORKERS)
         // A call of a synchronous function holds a thread; as many as requests are let in.
         .max_blocking_threads(shared::MOST_REQUESTS + 8)
         .enable_all()

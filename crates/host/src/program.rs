@@ -1,7 +1,7 @@
 //! A version of the function, and a call of it.
 //!
 //! A synchronous function may run for ever, so it runs on a thread of the blocking pool, where it stops neither health
-//! checks nor takeovers nor other calls; once it has been quick for a while, in the `lane`, where it costs no thread's
+//! checks nor takeovers nor other calls; once it has been quick for a while, in the `inline`, where it costs no thread's
 //! waking. An asynchronous one runs on its library's runtime.
 
 use std::collections::BTreeSet;
@@ -14,7 +14,7 @@ use dyninka::border::{CallOutcome, Description, Slice};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
-use crate::lane::Lane;
+use crate::inline::Inline;
 use crate::library::Loaded;
 use crate::pace::Pace;
 use crate::threads::Thread;
@@ -104,7 +104,7 @@ impl Flight {
 
     /// Runs the function. Dropping the future gives an asynchronous call up; a synchronous one goes on in its thread,
     /// and its answer is for nobody. None when the library broke its promise to answer.
-    pub(crate) async fn run(self, request: u64, inputs: Vec<Bytes>, lane: &Lane) -> Option<CallOutcome> {
+    pub(crate) async fn run(self, request: u64, inputs: Vec<Bytes>, inline: &Inline) -> Option<CallOutcome> {
         let program = self.0.clone();
         let library = program.library;
         let (sender, receiver) = oneshot::channel();
@@ -116,13 +116,13 @@ impl Flight {
             given_up.waiter = None;
             return outcome;
         }
-        let takes = lane.takes(&program.pace, &inputs);
+        let takes = inline.takes(&program.pace, &inputs);
         let call = move || start(library, request, &inputs, waiter);
         if takes {
-            let lane = lane.clone();
+            let inline = inline.clone();
             // A task of its own: who waits can still be told that the deadline passed.
             tokio::spawn(async move {
-                if let Err(call) = lane.run(&program.pace, call) {
+                if let Err(call) = inline.run(&program.pace, call) {
                     call_elsewhere(program, call);
                 }
             });

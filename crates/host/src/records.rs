@@ -2,7 +2,7 @@
 //! memory. A request leaves its values, which are shared and not copied, in a queue; a task brings them into a ring.
 //! What there is no room for is counted.
 
-pub(crate) mod door;
+pub(crate) mod admin;
 mod kept;
 mod keyframe;
 mod ring;

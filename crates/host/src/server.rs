@@ -24,13 +24,13 @@ use tokio::task::JoinSet;
 
 use crate::answer::is_draining;
 use crate::control::{self, ConfigError};
-use crate::front::{self, Door, Front};
 use crate::patience::Patient;
+use crate::public_listener::{self, Opened, PublicListener};
 use crate::recorder::Recorder;
 use crate::records::Records;
 use crate::shared::Shared;
 use crate::socket::{Listener, Socket};
-use crate::{answer, body_call, doors, http_rules, takeover};
+use crate::{admin, answer, body_call, http_rules, takeover};
 
 /// Connections at a time; beyond it a caller is told to come again.
 const MOST_CONNECTIONS: usize = 4096;
@@ -43,8 +43,8 @@ const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 pub struct Server {
     shared: Arc<Shared>,
     /// Its own address, and what is beside it for those on this machine.
-    doors: Vec<Listener>,
-    front: UnboundedReceiver<Door>,
+    admin: Vec<Listener>,
+    front: UnboundedReceiver<Opened>,
     address: SocketAddr,
     /// Ends with the server.
     tasks: JoinSet<()>,
@@ -84,15 +84,15 @@ impl Server {
         let settings = control::read(folder)?;
         let address = settings.config.listen;
         let listen = |source| HostError::Listen { address, source };
-        let listener = front::bind(address, false).map_err(listen)?;
+        let listener = public_listener::bind(address, false).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let mut doors = vec![Listener::Tcp(listener)];
+        let mut admin = vec![Listener::Tcp(listener)];
         match Listener::beside(address) {
-            Ok(door) => doors.extend(door),
+            Ok(door) => admin.extend(door),
             Err(error) => eprintln!("dyninka: services of this machine come by TCP: {error}"),
         }
         let (library, front) = (settings.config.library.clone(), settings.config.front);
-        let (door, opened) = Front::new();
+        let (door, opened) = PublicListener::new();
         let (recorder, queue) = Recorder::new();
         let (records, recorded) = Records::new(recorder.epoch);
         let shared = Arc::new(Shared::new(folder.to_owned(), settings, recorder, records, door));
@@ -107,7 +107,7 @@ impl Server {
             let taken = takeover::take_over(&shared, &library).await;
             taken.map_err(|error| HostError::Library { library, why: error.to_string() })?;
         }
-        Ok(Self { shared, doors, front: opened, address, tasks })
+        Ok(Self { shared, admin, front: opened, address, tasks })
     }
 
     /// Where it listens.
@@ -120,18 +120,18 @@ impl Server {
         self.shared.settings.load().config.service.clone()
     }
 
-    /// Runs quick functions on the runtime's own workers, of which there must be [`crate::lane::WORKERS`], one of them held by
+    /// Runs quick functions on the runtime's own workers, of which there must be [`crate::inline::WORKERS`], one of them held by
     /// this: for a runtime that does nothing else, and is not waited for when it ends.
     pub(crate) fn open_lane(&self) {
-        self.shared.lane.open(&self.shared.runtime);
+        self.shared.inline.open(&self.shared.runtime);
     }
 
     /// Serves until `end` is ready, then answers what has begun, and returns.
     pub async fn serve(mut self, end: impl Future<Output = ()>) {
         let (draining, drained) = watch::channel(false);
         let mut loops = JoinSet::new();
-        for listener in self.doors {
-            loops.spawn(accept(Door { listener, end: drained.clone() }, self.shared.clone()));
+        for listener in self.admin {
+            loops.spawn(accept(Opened { listener, end: drained.clone() }, self.shared.clone()));
         }
         tokio::pin!(end);
         loop {
@@ -155,15 +155,15 @@ impl Server {
         if tokio::time::timeout(longest, all).await.is_err() {
             eprintln!("dyninka: a request outlived its deadline and is cut off");
         }
-        self.shared.lane.close();
+        self.shared.inline.close();
         drop(self.tasks);
     }
 }
 
-async fn accept(door: Door, shared: Arc<Shared>) {
-    let Door { listener, end: mut drained } = door;
+async fn accept(door: Opened, shared: Arc<Shared>) {
+    let Opened { listener, end: mut drained } = door;
     let permits = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    let router = TowerToHyperService::new(doors::router(shared.clone()));
+    let router = TowerToHyperService::new(admin::router(shared.clone()));
     let mut connections = JoinSet::new();
     loop {
         let stream = tokio::select! {
@@ -216,7 +216,7 @@ async fn serve(
             let lingers = shared.clone();
             let admitted = http_rules::check(&request).and_then(|()| shared.settings.load().names.admit(&request));
             let mut response: Response<Body> = if let Err(refusal) = admitted {
-                doors::turn_away(&shared, refusal)
+                admin::turn_away(&shared, refusal)
             } else if http_rules::is_for_service(&request) {
                 answer::answer(shared, request).await.map(Body::new)
             } else {

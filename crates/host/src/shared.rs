@@ -11,11 +11,11 @@ use tokio::runtime::Handle;
 use tokio::sync::{RwLock, Semaphore};
 
 use crate::circuit::Circuits;
-use crate::front::Front;
 use crate::guard::Names;
-use crate::lane::Lane;
+use crate::inline::Inline;
 use crate::metrics::Metrics;
 use crate::program::Program;
+use crate::public_listener::PublicListener;
 use crate::recorder::Recorder;
 use crate::records::Records;
 use crate::retired::Retired;
@@ -31,7 +31,7 @@ pub(crate) struct Shared {
     pub(crate) runtime: Handle,
     pub(crate) settings: ArcSwap<Settings>,
     pub(crate) program: ArcSwapOption<Program>,
-    pub(crate) lane: Lane,
+    pub(crate) inline: Inline,
     /// Held for writing while state is carried from one version to the next: no call begins meanwhile.
     pub(crate) gate: RwLock<()>,
     /// One takeover at a time.
@@ -44,7 +44,7 @@ pub(crate) struct Shared {
     pub(crate) records: Records,
     pub(crate) permits: Semaphore,
     pub(crate) draining: AtomicBool,
-    pub(crate) front: Front,
+    pub(crate) front: PublicListener,
 }
 
 /// The configuration, understood.
@@ -85,7 +85,13 @@ impl Settings {
 
 impl Shared {
     /// Inside a runtime.
-    pub(crate) fn new(folder: PathBuf, settings: Settings, recorder: Recorder, records: Records, front: Front) -> Self {
+    pub(crate) fn new(
+        folder: PathBuf,
+        settings: Settings,
+        recorder: Recorder,
+        records: Records,
+        front: PublicListener,
+    ) -> Self {
         let metrics = Metrics::new(&settings.config.service);
         Self {
             recorder,
@@ -94,7 +100,7 @@ impl Shared {
             runtime: Handle::current(),
             settings: ArcSwap::from_pointee(settings),
             program: ArcSwapOption::empty(),
-            lane: Lane::closed(),
+            inline: Inline::closed(),
             gate: RwLock::new(()),
             takeover: tokio::sync::Mutex::new(()),
             retired: Retired::default(),

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use protocol::{SpanId, TraceId, header};
 
-use crate::journey::text;
+use crate::request_context::text;
 
 /// A tracestate longer than this need not be handed on (W3C Trace Context, 3.3.1.5).
 const LONGEST_STATE: usize = 512;

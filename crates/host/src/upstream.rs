@@ -9,8 +9,8 @@ use parking_lot::Mutex;
 use protocol::{Config, Method as Asked, Peer, SpanId, UpstreamCall};
 
 use crate::circuit::{Circuits, Unreached};
-use crate::journey::{Journey, total_of};
 use crate::problem::{self, Problem};
+use crate::request_context::{RequestContext, total_of};
 use crate::shared::Settings;
 use crate::socket::Socket;
 use crate::trace::random_span;
@@ -61,13 +61,18 @@ impl Upstreams {
         Self { idle: Mutex::default(), circuits }
     }
 
-    /// Asks another service, within the journey's deadline.
-    pub(crate) async fn ask(&self, settings: &Settings, journey: &Journey, ask: Ask<'_>) -> Result<Fetched, Problem> {
+    /// Asks another service, within the context's deadline.
+    pub(crate) async fn ask(
+        &self,
+        settings: &Settings,
+        context: &RequestContext,
+        ask: Ask<'_>,
+    ) -> Result<Fetched, Problem> {
         let (id, mut seen) = (random_span(), Seen::default());
-        let Some(place) = settings.places.get(ask.service).filter(|_| journey.detail) else {
-            return self.fetch(&settings.config, journey, &ask, id, &mut seen).await;
+        let Some(place) = settings.places.get(ask.service).filter(|_| context.detail) else {
+            return self.fetch(&settings.config, context, &ask, id, &mut seen).await;
         };
-        let at = journey.called(UpstreamCall {
+        let at = context.called(UpstreamCall {
             id,
             service: place.service.clone(),
             address: place.address.clone(),
@@ -80,8 +85,8 @@ impl Upstreams {
             sent: ask.body.as_ref().map_or(0, Bytes::len) as u64,
             received: 0,
         });
-        let fetched = self.fetch(&settings.config, journey, &ask, id, &mut seen).await;
-        journey.ended(at, |call| {
+        let fetched = self.fetch(&settings.config, context, &ask, id, &mut seen).await;
+        context.ended(at, |call| {
             (call.status, call.server, call.received) = (seen.status, seen.server, seen.received);
             call.error = fetched.as_ref().err().map(|problem| problem.kind.into());
         });
@@ -91,13 +96,13 @@ impl Upstreams {
     async fn fetch(
         &self,
         config: &Config,
-        journey: &Journey,
+        context: &RequestContext,
         ask: &Ask<'_>,
         id: SpanId,
         seen: &mut Seen,
     ) -> Result<Fetched, Problem> {
-        let path = || journey.path.then(ask.service);
-        let asked = tokio::time::timeout_at(journey.deadline, self.exchange(config, journey, ask, id)).await;
+        let path = || context.path.then(ask.service);
+        let asked = tokio::time::timeout_at(context.deadline, self.exchange(config, context, ask, id)).await;
         let Answer { status, said, body } = match asked {
             Ok(Ok(answer)) => answer,
             Ok(Err(Trouble::Wire(WireError::TooLarge))) => {
@@ -118,7 +123,7 @@ impl Upstreams {
             server: said.timing.as_deref().and_then(|timing| total_of(timing, ask.service)),
             received: body.len() as u64,
         };
-        journey.note(&said);
+        context.note(&said);
         match status {
             StatusCode::OK => Ok(Fetched::Value(body)),
             StatusCode::NO_CONTENT => Ok(Fetched::Filtered(said.filtered.unwrap_or_else(|| ask.service.to_owned()))),
@@ -130,14 +135,20 @@ impl Upstreams {
         }
     }
 
-    async fn exchange(&self, config: &Config, journey: &Journey, ask: &Ask<'_>, id: SpanId) -> Result<Answer, Trouble> {
-        let question = question(journey, ask, id);
+    async fn exchange(
+        &self,
+        config: &Config,
+        context: &RequestContext,
+        ask: &Ask<'_>,
+        id: SpanId,
+    ) -> Result<Answer, Trouble> {
+        let question = question(context, ask, id);
         let mut kept = self.take(&ask.peer.address);
         loop {
             let fresh = kept.is_none();
             let mut connection = match kept.take() {
                 Some(connection) => connection,
-                None => self.connect(journey, ask).await?,
+                None => self.connect(context, ask).await?,
             };
             match connection.exchange(&question, config.limits.body).await {
                 Ok(answer) => {
@@ -153,10 +164,10 @@ impl Upstreams {
         }
     }
 
-    async fn connect(&self, journey: &Journey, ask: &Ask<'_>) -> Result<Connection, Trouble> {
+    async fn connect(&self, context: &RequestContext, ask: &Ask<'_>) -> Result<Connection, Trouble> {
         let address = &ask.peer.address;
         let connect = || Socket::connect(address);
-        Ok(Connection::new(self.circuits.reach(ask.service, address, journey.deadline, connect).await?))
+        Ok(Connection::new(self.circuits.reach(ask.service, address, context.deadline, connect).await?))
     }
 
     fn take(&self, address: &str) -> Option<Connection> {
@@ -180,12 +191,12 @@ impl Upstreams {
     }
 }
 
-fn question(journey: &Journey, ask: &Ask<'_>, id: SpanId) -> Question {
+fn question(context: &RequestContext, ask: &Ask<'_>, id: SpanId) -> Question {
     let mut question = Question::new(ask.body.is_some(), &ask.peer.host);
     if let Some(route) = ask.route {
         question.header(protocol::header::ROUTE, route);
     }
-    journey.headers(&mut question, id);
+    context.headers(&mut question, id);
     question.end(ask.body.as_deref())
 }
 

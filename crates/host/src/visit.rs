@@ -11,15 +11,15 @@ use protocol::record::Arrival;
 use protocol::{Method, Span, Status};
 
 use crate::answer::Measured;
-use crate::journey::{Journey, nanos};
 use crate::records::{self, Kept};
+use crate::request_context::{RequestContext, nanos};
 use crate::shared::{Settings, Shared};
 
 /// A request that has been let in. Dropped without an end: its caller went away.
 pub(crate) struct Visit {
     shared: Arc<Shared>,
     settings: Arc<Settings>,
-    journey: Arc<Journey>,
+    context: Arc<RequestContext>,
     method: Method,
     /// What came with a request from outside, where it is recorded.
     entry: Option<Arrival>,
@@ -30,7 +30,7 @@ impl Visit {
     pub(crate) fn enter(
         shared: &Arc<Shared>,
         settings: &Arc<Settings>,
-        journey: &Arc<Journey>,
+        context: &Arc<RequestContext>,
         method: &http::Method,
         headers: &HeaderMap,
     ) -> Self {
@@ -38,9 +38,9 @@ impl Visit {
         Self {
             shared: shared.clone(),
             settings: settings.clone(),
-            journey: journey.clone(),
+            context: context.clone(),
             method: Method::of(method.as_str()),
-            entry: (journey.recorded && journey.path.len() == 1).then(|| entry(headers)),
+            entry: (context.recorded && context.path.len() == 1).then(|| entry(headers)),
             ended: false,
         }
     }
@@ -49,14 +49,14 @@ impl Visit {
     pub(crate) fn end(mut self, measured: Measured, outcome: Status, response: &mut Response<Full<Bytes>>) {
         self.ended = true;
         let config = &self.settings.config;
-        let total = nanos(self.journey.begun.elapsed());
+        let total = nanos(self.context.begun.elapsed());
         let version = measured.version.as_deref();
-        self.journey.finish(&config.service, version, measured.function, total, response.headers_mut());
-        if !self.journey.detail {
+        self.context.finish(&config.service, version, measured.function, total, response.headers_mut());
+        if !self.context.detail {
             return self.shared.recorder.count(matches!(outcome, Status::Problem(_)));
         }
         let Some(place) = self.settings.places.get(&config.service) else { return };
-        let calls = self.journey.take_calls(total);
+        let calls = self.context.take_calls(total);
         let open = |since: u64| {
             let calls = calls.iter().filter(|call| call.begun >= since);
             Span::union(calls.map(|call| (call.begun, call.took)))
@@ -64,14 +64,14 @@ impl Visit {
         // What the function waited for is not its own time.
         let waited_inside = measured.function_begun.map_or(0, open);
         let function = measured.function.saturating_sub(waited_inside);
-        if self.journey.recorded {
+        if self.context.recorded {
             self.shared.records.record(Kept::Visit(Box::new(records::Visit {
-                trace: self.journey.trace.id,
-                span: self.journey.trace.span,
-                parent: self.journey.trace.parent,
+                trace: self.context.trace.id,
+                span: self.context.trace.span,
+                parent: self.context.trace.parent,
                 entry: self.entry.take(),
                 service: place.service.clone(),
-                begun: self.journey.start,
+                begun: self.context.start,
                 took: total,
                 asked: calls.iter().filter(|call| call.status.is_some()).map(|call| call.id).collect(),
                 run: measured.ran.zip(measured.version.clone()).map(|(ran, version)| records::Run {
@@ -80,28 +80,28 @@ impl Visit {
                     ended: ran.ended,
                     function_ns: function,
                     sequence: ran.sequence,
-                    calls: self.journey.take_body_calls(),
+                    calls: self.context.take_body_calls(),
                 }),
             })));
         }
         self.shared.recorder.record(Span {
-            trace: self.journey.trace.id,
-            id: self.journey.trace.span,
-            parent: self.journey.trace.parent,
-            sampled: self.journey.trace.is_sampled(),
-            entry: self.journey.path.len() == 1,
+            trace: self.context.trace.id,
+            id: self.context.trace.span,
+            parent: self.context.trace.parent,
+            sampled: self.context.trace.is_sampled(),
+            entry: self.context.path.len() == 1,
             app: self.settings.app.clone(),
             service: place.service.clone(),
             version: measured.version,
             address: place.address.clone(),
             method: self.method,
-            start: self.journey.start,
+            start: self.context.start,
             total,
             function,
             waiting: open(0),
             status: response.status().as_u16(),
             outcome,
-            received: self.journey.received.load(Ordering::Relaxed),
+            received: self.context.received.load(Ordering::Relaxed),
             sent: response.body().size_hint().lower(),
             calls,
         });

@@ -1,12 +1,10 @@
-//! What it takes to write a span and to read it again, in place and through the published types, in turns.
+//! What it takes to write a span and to read it again.
 //!
 //! `cargo bench -p protocol`
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use prost::Message;
 use protocol::{Method, Span, SpanId, Status, TraceId, UpstreamCall, otlp};
 
 /// Spans of a batch, each with a call: what a host under load tells of at once.
@@ -17,14 +15,11 @@ const TURNS: usize = 101;
 fn main() {
     let spans: Vec<_> = (1..=SPANS).map(span).collect();
     let bytes = otlp::encode(&spans, "host");
-    let message = published(&bytes);
-    let ways: [(&str, &dyn Fn()); 4] = [
-        ("write, in place", &|| drop(black_box(otlp::encode(black_box(&spans), "host")))),
-        ("write, published types that are already filled in", &|| drop(black_box(black_box(&message).encode_to_vec()))),
-        ("read, in place", &|| drop(black_box(otlp::decode(black_box(&bytes))))),
-        ("read, into the published types alone", &|| drop(black_box(published(black_box(&bytes))))),
+    let ways: [(&str, &dyn Fn()); 2] = [
+        ("write", &|| drop(black_box(otlp::encode(black_box(&spans), "host")))),
+        ("read", &|| drop(black_box(otlp::decode(black_box(&bytes))))),
     ];
-    let mut times = [const { Vec::new() }; 4];
+    let mut times = [const { Vec::new() }; 2];
     for turn in 0..TURNS {
         for at in (0..ways.len()).map(|at| (at + turn) % ways.len()) {
             let begun = Instant::now();
@@ -33,18 +28,9 @@ fn main() {
         }
     }
     println!("{SPANS} spans with a call each, {} bytes; medians of {TURNS} turns, nanoseconds a span", bytes.len());
-    let medians = times.map(median);
-    for ((name, _), median) in ways.iter().zip(&medians) {
+    for ((name, _), median) in ways.iter().zip(times.map(median)) {
         println!("{:8.0}  {name}", median.as_nanos() as f64 / SPANS as f64);
     }
-    for (what, [ours, theirs]) in [("write", [0, 1]), ("read", [2, 3])] {
-        println!("{what}: {:.2} of the published types'", medians[ours].as_secs_f64() / medians[theirs].as_secs_f64());
-    }
-}
-
-#[expect(clippy::expect_used, reason = "what was written here reads")]
-fn published(bytes: &[u8]) -> ExportTraceServiceRequest {
-    ExportTraceServiceRequest::decode(bytes).expect("a message")
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {

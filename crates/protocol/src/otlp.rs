@@ -4,16 +4,12 @@
 //! by the semantic conventions for HTTP (1.38). What they have no word for is under `dyninka.*`: any collector takes
 //! the same bytes as the session.
 
-mod attributes;
 mod decode;
 mod encode;
-mod field;
-mod message;
 mod name;
 
-pub use decode::{Decoded, Rejected, decode, rejected};
+pub use decode::{DecodeError, Decoded, Rejected, decode, rejected};
 pub use encode::encode;
-pub use message::DecodeError;
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]

@@ -30,23 +30,36 @@ pub enum ClientError {
 }
 
 impl Client {
-    /// A client of the session that listens at this socket.
+    /// A client of the session that listens at this socket. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`ClientError::Client`] alone.
     pub fn attach(socket: &Path) -> Result<Self, ClientError> {
         let client = reqwest::Client::builder().unix_socket(socket).no_proxy().build();
         Ok(Self { client: client.map_err(ClientError::Client)? })
     }
 
     /// The session at this moment.
+    ///
+    /// # Errors
+    /// The session does not answer, or not in the shape this version knows.
     pub async fn snapshot(&self) -> Result<Snapshot, ClientError> {
         read(self.client.get("http://session/v1/snapshot")).await
     }
 
     /// Has something done. Dropped before its end, a call is given up.
+    ///
+    /// # Errors
+    /// The session does not answer, or not in the shape this version knows. What it will not do is no error, but an
+    /// [`Answer::Refused`].
     pub async fn say(&self, command: &Command) -> Result<Answer, ClientError> {
         read(self.client.post("http://session/v1/commands").json(command)).await
     }
 
-    /// The latest lines of one service or of all, oldest first.
+    /// The latest lines of one service or of all, at most `last`, oldest first.
+    ///
+    /// # Errors
+    /// The session does not answer, or not in the shape this version knows.
     pub async fn logs(&self, service: Option<&str>, last: usize) -> Result<Vec<LogLine>, ClientError> {
         let mut lines = self.follow_logs(service, Some(last), false).await?;
         let mut read = Vec::new();
@@ -56,7 +69,11 @@ impl Client {
         Ok(read)
     }
 
-    /// Lines of services as JSON lines, and with `follow` whatever comes.
+    /// The lines of one service or of all, each a [`LogLine`] as JSON: the latest `last` or all that are kept, and with
+    /// `follow` those to come.
+    ///
+    /// # Errors
+    /// The session does not answer.
     pub async fn follow_logs(
         &self,
         service: Option<&str>,
@@ -68,7 +85,10 @@ impl Client {
         self.lines(format!("http://session/v1/logs?follow={follow}{service}{last}")).await
     }
 
-    /// Events as JSON lines from the one after `after`, and with `follow` whatever comes.
+    /// Events after the number `after`, each a [`Report`](crate::Report) as JSON, and with `follow` those to come.
+    ///
+    /// # Errors
+    /// The session does not answer.
     pub async fn events(&self, after: u64, follow: bool) -> Result<Lines, ClientError> {
         self.lines(format!("http://session/v1/events?after={after}&follow={follow}")).await
     }
@@ -90,6 +110,9 @@ pub struct Lines {
 
 impl Lines {
     /// The next line, without its end; none when there will be no more.
+    ///
+    /// # Errors
+    /// The session went away.
     pub async fn next(&mut self) -> Result<Option<String>, ClientError> {
         loop {
             let rest = &self.rest[self.read..];

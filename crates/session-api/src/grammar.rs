@@ -91,6 +91,9 @@ pub enum Show {
 }
 
 /// Reads a line as seen from a session. Blank lines mean nothing: leave them out with [`is_blank`].
+///
+/// # Errors
+/// The first mistake, with its place in characters of the line.
 pub fn parse(line: &str, snapshot: &Snapshot, history: &dyn Answers) -> Result<Meaning, Mistake> {
     meaning::read(line, snapshot, history).map_err(|mistake| mistake.in_characters(line))
 }

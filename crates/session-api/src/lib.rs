@@ -2,10 +2,10 @@
 //!
 //! A session is seen as a [`Snapshot`], asked with a [`Command`] and answers with an [`Answer`]. It tells what happens as
 //! [`Report`]s and what services write as [`LogLine`]s. All of these are plain data with a JSON form, which
-//! `schema/v1.json` beside this crate describes and [`schema()`] makes. A [`Client`] talks to a running session over its
+//! `schema/v1.json` beside this crate describes and [`schema()`] generates. A [`Client`] talks to a running session over its
 //! unix socket; [`grammar`] reads the lines that a person types.
 //!
-//! The rest is for whoever shows any of it: [`printable()`] removes what would steer a terminal.
+//! The rest helps to show all of that: [`printable()`] removes what would steer a terminal, [`units`] writes figures.
 //!
 //! Names of services are Rust names, and versions read `service@hash`. A field's name or comment says its unit; moments
 //! are milliseconds since the session began, on a clock that never jumps.
@@ -22,6 +22,7 @@ pub mod push;
 mod report;
 mod schema;
 pub mod snapshot;
+pub mod units;
 pub mod verdict;
 
 pub use app::{Diagnostic, Severity, SourcePlace};

@@ -5,6 +5,8 @@ use std::fmt::{self, Display};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::units;
+
 /// A push or rollback of this session, from its preparation to its end. Times are milliseconds since the session began.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PushView {
@@ -232,8 +234,7 @@ impl PushView {
             lines.push("the last push was ended in the midst of it: this one goes on".to_owned());
         }
         if self.layers > 0 {
-            let layers = if self.layers == 1 { "layer" } else { "layers" };
-            lines.push(format!("{} {layers} to send, {} KB", self.layers, self.bytes / 1000));
+            lines.push(format!("{} to send, {}", units::many(self.layers, "layer"), units::bytes(self.bytes)));
         }
         lines.extend(self.notes.iter().cloned());
         lines
@@ -246,7 +247,7 @@ impl PushView {
 }
 
 impl Roll {
-    /// Tells its change in a line: `changed  plus@1f -> plus@2e, image 3a1b… -> 77c0…, 2 pods, 240 KB`.
+    /// Tells its change in a line: `changed  plus@1f -> plus@2e  image 77c0…  2 pods  240 kB`.
     pub fn words(&self) -> String {
         let mut words = vec![self.what.clone()];
         match (&self.before, &self.version) {
@@ -259,10 +260,10 @@ impl Roll {
             words.push(format!("image {}", digest(image)));
         }
         if self.is_changed() && self.replicas > 0 {
-            words.push(format!("{} pod{}", self.replicas, if self.replicas == 1 { "" } else { "s" }));
+            words.push(units::many(self.replicas as usize, "pod"));
         }
         if self.bytes > 0 {
-            words.push(format!("{} KB", self.bytes / 1000));
+            words.push(units::bytes(self.bytes));
         }
         words.join("  ")
     }
@@ -327,7 +328,7 @@ impl Display for Stage {
             Self::Nothing => f.write_str("nothing to do: everything runs as it is wanted"),
             Self::Declined { why } => write!(f, "not carried out: {why}"),
             Self::Live { number, sent, ms } => {
-                write!(f, "live as push {number}: {:.1} s, {} KB sent", ms / 1e3, sent / 1000)
+                write!(f, "live as push {number}: {:.1} s, {} sent", ms / 1e3, units::bytes(*sent))
             }
             Self::Failed { why, put_back: true, .. } => write!(f, "put back: {why}"),
             Self::Failed { why, put_back: false, .. } => write!(f, "failed: {why}"),

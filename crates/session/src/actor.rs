@@ -6,10 +6,10 @@ pub(crate) mod control;
 mod exporter;
 mod follow;
 mod follow_host;
-mod front;
 mod install;
 mod keep_edit;
 pub(crate) mod load;
+mod public_port;
 mod push;
 pub(crate) mod pushing;
 mod restart;
@@ -36,7 +36,7 @@ use tokio::time::MissedTickBehavior;
 use crate::actor::control::Control;
 use crate::actor::tools::{Again, Tools};
 use crate::api;
-use crate::api::asking::{Ask, Desk};
+use crate::api::asking::{Ask, Handler};
 use crate::effect::{Effect, Wanted};
 use crate::environment::Environments;
 use crate::event::Event;
@@ -131,9 +131,9 @@ impl Actor {
         let program = Program::hold(&options.host);
         let program =
             Arc::new(program.map_err(|source| StartError::Program { program: options.host.clone(), source })?);
-        let desk =
-            Arc::new(Desk { asks, journal: journal.clone(), control: control.clone(), recorder: recorder.clone() });
-        let serving = tokio::spawn(async move { api::serve(listener, desk).await });
+        let handler =
+            Arc::new(Handler { asks, journal: journal.clone(), control: control.clone(), recorder: recorder.clone() });
+        let serving = tokio::spawn(async move { api::serve(listener, handler).await });
         let (followed, batches) = tokio::sync::mpsc::channel(BATCHES);
         let (shown, measured) = watch::channel(Arc::new(Measured::default()));
         let begun = Instant::now();
@@ -334,8 +334,8 @@ impl Actor {
                 }
             }
             Effect::Open { app, environments } => self.open(app, &environments),
-            Effect::Seat { place } => {
-                self.on_backend(|backend, tools| async move { tools.seat(&*backend, place).await });
+            Effect::HostEndpoint { place } => {
+                self.on_backend(|backend, tools| async move { tools.endpoint(&*backend, place).await });
             }
             Effect::Start { config, host, library } => {
                 self.on_backend(|backend, tools| async move { tools.start(&*backend, &config, &host, library).await });

@@ -32,7 +32,7 @@ use session_api::LogLine;
 use session_api::command::{Answer, Command};
 use tokio::net::UnixListener;
 
-use crate::api::asking::Desk;
+use crate::api::asking::Handler;
 
 /// Binds the socket, closed to everybody else from its first moment.
 pub(crate) fn bind(socket: &Path) -> io::Result<UnixListener> {
@@ -47,11 +47,11 @@ pub(crate) fn bind(socket: &Path) -> io::Result<UnixListener> {
 }
 
 /// Answers until the session ends.
-pub(crate) async fn serve(listener: UnixListener, desk: Arc<Desk>) -> io::Result<()> {
-    axum::serve(listener, router(desk)).await
+pub(crate) async fn serve(listener: UnixListener, handler: Arc<Handler>) -> io::Result<()> {
+    axum::serve(listener, router(handler)).await
 }
 
-fn router(desk: Arc<Desk>) -> Router {
+fn router(handler: Arc<Handler>) -> Router {
     Router::new()
         .route("/v1/snapshot", get(snapshot))
         .route("/v1/events", get(events))
@@ -61,7 +61,7 @@ fn router(desk: Arc<Desk>) -> Router {
             (StatusCode::NOT_FOUND, "there are /v1/snapshot, /v1/events, /v1/logs and /v1/commands\n")
         })
         .layer(middleware::from_fn(no_page))
-        .with_state(desk)
+        .with_state(handler)
 }
 
 /// No browser gets to a unix socket by itself; where somebody has opened it a way, pages still have no business here.
@@ -72,16 +72,16 @@ async fn no_page(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-async fn snapshot(State(desk): State<Arc<Desk>>) -> Response {
-    match desk.snapshot().await {
+async fn snapshot(State(handler): State<Arc<Handler>>) -> Response {
+    match handler.snapshot().await {
         Some(snapshot) => axum::Json(snapshot).into_response(),
         None => ended(),
     }
 }
 
-async fn command(State(desk): State<Arc<Desk>>, body: Bytes) -> Response {
+async fn command(State(handler): State<Arc<Handler>>, body: Bytes) -> Response {
     match serde_json::from_slice::<Command>(&body) {
-        Ok(command) => axum::Json(desk.say(command).await).into_response(),
+        Ok(command) => axum::Json(handler.say(command).await).into_response(),
         Err(error) => {
             let answer = Answer::Refused { message: format!("this is no command: {error}"), hint: None };
             (StatusCode::BAD_REQUEST, axum::Json(answer)).into_response()
@@ -97,8 +97,8 @@ struct Events {
     follow: bool,
 }
 
-async fn events(State(desk): State<Arc<Desk>>, Query(asked): Query<Events>) -> Response {
-    let reader = desk.journal.events(asked.after);
+async fn events(State(handler): State<Arc<Handler>>, Query(asked): Query<Events>) -> Response {
+    let reader = handler.journal.events(asked.after);
     body(stream::unfold(reader, move |mut reader| async move {
         let page = if asked.follow { reader.next_events().await? } else { reader.read_events() };
         let lines = page.items.iter().map(|entry| numbered(entry.seq, &entry.json)).collect();
@@ -128,8 +128,8 @@ struct Logs {
 }
 
 /// Lines are read when there is room for them on the way, and who takes them too slowly is told how many it lost.
-async fn logs(State(desk): State<Arc<Desk>>, Query(asked): Query<Logs>) -> Response {
-    let reader = desk.journal.lines(asked.service.as_deref(), asked.last.unwrap_or(usize::MAX));
+async fn logs(State(handler): State<Arc<Handler>>, Query(asked): Query<Logs>) -> Response {
+    let reader = handler.journal.lines(asked.service.as_deref(), asked.last.unwrap_or(usize::MAX));
     body(stream::unfold(reader, move |mut reader| async move {
         let page = if asked.follow { reader.next_lines().await? } else { reader.read_lines() };
         let written = |line: &LogLine| serde_json::to_string(line).map(|json| json + "\n").unwrap_or_default();

@@ -33,12 +33,12 @@ pub(crate) enum Event {
         diagnostics: Vec<Diagnostic>,
         environments: Arc<Environments>,
     },
-    /// The backend is open, with a seat for every service.
+    /// The backend is open, with a endpoint for every service.
     Opened(Opened),
-    /// A service that came later has a seat.
+    /// A service that came later has a endpoint.
     Seated {
         service: String,
-        seat: Seat,
+        endpoint: HostEndpoint,
     },
     /// Dependencies are built; libraries can be.
     Prepared {
@@ -84,7 +84,7 @@ pub(crate) enum Event {
     },
     /// The public listener leads to another service; these were seated anew for it.
     Rehoused {
-        services: Vec<(String, Seat)>,
+        services: Vec<(String, HostEndpoint)>,
         ms: f64,
     },
     /// A service was started anew, in another environment, and answers with this version and these values after so long;
@@ -184,12 +184,12 @@ pub(crate) struct Opened {
     pub(crate) front: SocketAddr,
     /// The service that the backend leads the public listener to.
     pub(crate) front_at: Option<String>,
-    pub(crate) seats: BTreeMap<String, Seat>,
+    pub(crate) endpoints: BTreeMap<String, HostEndpoint>,
 }
 
 /// Where a service listens, known before it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Seat {
+pub(crate) struct HostEndpoint {
     /// What its host binds.
     pub(crate) listen: SocketAddr,
     /// `host:port` for its peers.

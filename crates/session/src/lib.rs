@@ -19,7 +19,7 @@ pub mod telemetry;
 pub use actor::load::load;
 pub use environment::{Shell, Variables, environment, findings};
 pub use local_cluster::{FILES_HINT, Lost, On, QueueEntry, Receiver, Sender, queue};
-pub use options::{Front, RecordingOptions, SessionOptions};
+pub use options::{PublicPort, RecordingOptions, SessionOptions};
 pub use queued::Queued;
 pub use recording::subject::subject;
 pub use session::{Session, StartError};

@@ -20,7 +20,7 @@ pub struct SessionOptions {
     /// Where to run services.
     pub on: On,
     /// Where the last service answers.
-    pub front: Front,
+    pub front: PublicPort,
     /// CPUs a service may use.
     pub cpus: Option<f64>,
     /// Memory a service may use, in bytes.
@@ -52,7 +52,7 @@ pub struct RecordingOptions {
 
 /// Where the chain's last service answers on 127.0.0.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Front {
+pub enum PublicPort {
     /// This port or none.
     Fixed(u16),
     /// This port where it is free, else a free one, and say so.

@@ -28,7 +28,7 @@ use session_api::{Report, ServiceAddress};
 
 use crate::effect::{Effect, Wanted};
 use crate::environment::Environments;
-use crate::event::{Edit, Event, Opened, Recipe, Seat};
+use crate::event::{Edit, Event, HostEndpoint, Opened, Recipe};
 use crate::state::edit::Taking;
 use service::Service;
 use wiring::Wiring;
@@ -161,7 +161,7 @@ impl State {
                 self.loaded(now, edit, app, diagnostics, environments)
             }
             Event::Opened(opened) => self.opened(opened),
-            Event::Seated { service, seat } => self.seated(&service, seat),
+            Event::Seated { service, endpoint } => self.seated(&service, endpoint),
             Event::Prepared { edit, recipe } => self.prepared(edit, recipe),
             Event::Checked { edit } => self.checked(edit),
             Event::Mismatched { edit, diagnostics } => self.mismatched(edit, diagnostics),
@@ -203,18 +203,18 @@ impl State {
     }
 
     fn opened(&mut self, opened: Opened) -> Vec<Effect> {
-        let Opened { backend: name, hosts_bind_front, front, front_at, seats } = opened;
+        let Opened { backend: name, hosts_bind_front, front, front_at, endpoints } = opened;
         self.backend = Some(Backend { name, hosts_bind_front, front, front_at, moving: false });
-        for (service, seat) in seats {
-            self.services.entry(service).or_default().seat = Some(seat);
+        for (service, endpoint) in endpoints {
+            self.services.entry(service).or_default().endpoint = Some(endpoint);
         }
         Vec::new()
     }
 
-    fn seated(&mut self, service: &str, seat: Seat) -> Vec<Effect> {
+    fn seated(&mut self, service: &str, endpoint: HostEndpoint) -> Vec<Effect> {
         if let Some(known) = self.services.get_mut(service) {
             known.seating = false;
-            known.seat = Some(seat);
+            known.endpoint = Some(endpoint);
         }
         Vec::new()
     }
@@ -240,7 +240,7 @@ impl State {
         let (app, backend) = (self.routed.as_ref()?, self.backend.as_ref()?);
         let address = |service: &app::Service| {
             let known = self.services.get(&service.name)?;
-            let url = format!("http://{}/", known.seat.as_ref()?.here);
+            let url = format!("http://{}/", known.endpoint.as_ref()?.here);
             Some(ServiceAddress { name: service.name.clone(), url, version: known.live.as_ref()?.version.clone() })
         };
         Some(Report::Ready {

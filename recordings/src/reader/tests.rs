@@ -62,7 +62,7 @@ fn other_formats_are_refused_in_words() {
         assert_eq!(words(none.as_bytes()), "cannot read R/recording.jsonl: its first line is not that of a recording");
     }
     let missing = Reader::open(Path::new("/nowhere/x")).unwrap_err();
-    assert_eq!(missing.to_string(), "read /nowhere/x: there is no recording");
+    assert_eq!(missing.to_string(), "cannot read /nowhere/x: there is no recording");
 }
 
 #[test]

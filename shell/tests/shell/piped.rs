@@ -157,7 +157,7 @@ fn a_push_shows_its_plan_how_it_goes_and_how_it_ended() {
       get  unchanged  get@11
       map  changed  map@11 -> map@22  1 pod
              helper scale() changed
-    1 layer to send, 242 KB
+    1 layer to send, 242 kB
     push 1: planned, not carried out
     ");
     insta::assert_snapshot!(both(":push map --yes"), @r"
@@ -166,9 +166,9 @@ fn a_push_shows_its_plan_how_it_goes_and_how_it_ended() {
       get  unchanged  get@11
       map  changed  map@11 -> map@22  1 pod
              helper scale() changed
-    1 layer to send, 242 KB
+    1 layer to send, 242 kB
     map: live after 2.1 s
-    push 1: live as push 4: 5.2 s, 242 KB sent
+    push 1: live as push 4: 5.2 s, 242 kB sent
     ");
 }
 
@@ -185,17 +185,17 @@ fn commands_that_the_session_does() {
      HOP                  P50      P90      P99      MAX
      all, seen from here  1.50 ms  3.00 ms  150 ms   30.0 s
      filter               0.50 ms  1.00 ms  50.0 ms  10.0 s
-       filter's function  0.06 ms  0.12 ms  6.25 ms  1250 ms
-     get                  0.25 ms  0.50 ms  25.0 ms  5000 ms
-       get's function     0.06 ms  0.12 ms  6.25 ms  1250 ms
+       filter's function  0.06 ms  0.12 ms  6.25 ms  1.25 s
+     get                  0.25 ms  0.50 ms  25.0 ms  5.00 s
+       get's function     0.06 ms  0.12 ms  6.25 ms  1.25 s
     ----
     200 calls, 0 errors
     ");
     insta::assert_snapshot!(both(":time 200 boom"), @r"
      HOP                  P50      P90      P99      MAX
      all, seen from here  1.50 ms  3.00 ms  150 ms   30.0 s
-     boom                 0.25 ms  0.50 ms  25.0 ms  5000 ms
-       boom's function    0.06 ms  0.12 ms  6.25 ms  1250 ms
+     boom                 0.25 ms  0.50 ms  25.0 ms  5.00 s
+       boom's function    0.06 ms  0.12 ms  6.25 ms  1.25 s
     ----
     200 calls, 200 errors
     error: boom: panicked at app.rs:7:5: boom \u001b[2J
@@ -217,14 +217,14 @@ fn commands_that_the_session_does() {
 #[test]
 fn what_the_shell_shows() {
     insta::assert_snapshot!(both(":services"), @r"
-     SERVICE     STATE  VERSION          AGE        RESTARTS  TYPE                                   WHY
-     get         live   get@3f2a         1 h 2 min  0         () -> Reading
-     filter      live   filter@3f2a      1 h 2 min  0         (reading: Reading) -> Option<Reading>
-     map         live   map@3f2a         1 h 2 min  0         (reading: Reading) -> f64
-     moving_avg  live   moving_avg@3f2a  1 h 2 min  0         (value: f64) -> Average
-     history     live   history@3f2a     1 h 2 min  0         () -> Vec<Reading>
-     slow        live   slow@3f2a        1 h 2 min  0         () -> u32
-     boom        live   boom@3f2a        1 h 2 min  0         () -> u32
+     SERVICE     STATE  VERSION          AGE  RESTARTS  TYPE                                   WHY
+     get         live   get@3f2a         1 h  0         () -> Reading
+     filter      live   filter@3f2a      1 h  0         (reading: Reading) -> Option<Reading>
+     map         live   map@3f2a         1 h  0         (reading: Reading) -> f64
+     moving_avg  live   moving_avg@3f2a  1 h  0         (value: f64) -> Average
+     history     live   history@3f2a     1 h  0         () -> Vec<Reading>
+     slow        live   slow@3f2a        1 h  0         () -> u32
+     boom        live   boom@3f2a        1 h  0         () -> u32
     ----
     ");
     insta::assert_snapshot!(both(":flow"), @r"
@@ -235,14 +235,14 @@ fn what_the_shell_shows() {
     ----
     ");
     insta::assert_snapshot!(both(":edits"), @r"
-     EDIT  AGO        OUTCOME           TOOK    CHANGED
-     1     1 h 1 min  live              104 ms  map
-     2     25 s       broken, 2 errors          the flow
+     EDIT  AGO   OUTCOME           TOOK    CHANGED
+     1     1 h   live              104 ms  map
+     2     25 s  broken, 2 errors          the flow
     1 edit live: p50 104 ms, p95 104 ms
     ----
     ");
     insta::assert_snapshot!(both(":why 1\n:why"), @r"
-    edit 1, 1 h 1 min ago: live
+    edit 1, 1 h ago: live
       map: its body -> map@3f2a
       map: changed 3 of 50, first /value: was 2.5, now 5.0
         map, request 12 /value: was 2.5, now 5.0

@@ -8,7 +8,7 @@ use std::time::Duration;
 use app::App;
 use compiler::{Builder, Progress};
 use recordings::replay::{Environments, Known, Question, ReplayLimits, Subject, stand_in};
-use recordings::{Pattern, Reader, Request, Rules, shelf};
+use recordings::{Pattern, Reader, Request, Rules, saved};
 use session::Home;
 
 use crate::arguments::Replay;
@@ -153,7 +153,7 @@ pub(super) fn load(file: &Path) -> Result<App, Fault> {
 
 /// The recording of that name.
 pub(super) fn open(file: &Path, name: &str) -> Result<Reader, Fault> {
-    let folder = shelf::find(file, name).map_err(|error| {
+    let folder = saved::find(file, name).map_err(|error| {
         Fault::new(Kind::App, error.to_string())
             .hint(format!("`dyn recordings {}` lists what there is", file.display()))
     })?;

@@ -24,9 +24,8 @@ pub(crate) fn draw(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
         }
     };
     let (_, word, _) = outcome(scene.theme, edit);
-    let ago = units::age(scene.snapshot.now_ms.saturating_sub(edit.at_ms));
-    let when = if ago == "now" { ago } else { format!("{ago} ago") };
-    canvas.rule(scene, &format!("edit {}", edit.edit), &format!("{word}, saved {when}"));
+    let ago = units::ago(scene.snapshot.now_ms.saturating_sub(edit.at_ms));
+    canvas.rule(scene, &format!("edit {}", edit.edit), &format!("{word}, saved {ago}"));
     for (at, row) in rows(scene, edit, canvas.width()).into_iter().enumerate() {
         canvas.row(at + 1, row);
     }

@@ -19,9 +19,8 @@ pub(crate) fn overlay(scene: Scene<'_>, scroll: usize, canvas: &mut Canvas<'_>) 
 /// Draws a push, so many rows of it gone at the top.
 pub(crate) fn draw(scene: Scene<'_>, push: &PushView, scroll: usize, canvas: &mut Canvas<'_>) {
     let (_, words, _) = stage(scene.theme, push);
-    let ago = units::age(scene.snapshot.now_ms.saturating_sub(push.at_ms));
-    let when = if ago == "now" { ago } else { format!("{ago} ago") };
-    canvas.rule(scene, &format!("{} {}", push.act.word(), push.push), &format!("{words}, begun {when}"));
+    let ago = units::ago(scene.snapshot.now_ms.saturating_sub(push.at_ms));
+    canvas.rule(scene, &format!("{} {}", push.act.word(), push.push), &format!("{words}, begun {ago}"));
     for (at, row) in rows(scene.theme, push, canvas.width()).into_iter().skip(scroll).enumerate() {
         canvas.row(at + 1, row);
     }
@@ -115,7 +114,7 @@ pub(crate) fn rows(theme: Theme, push: &PushView, columns: usize) -> Vec<Row> {
     }
     if push.layers > 0 && matches!(push.stage, Stage::Asking | Stage::Planned) {
         let layers = units::many(push.layers, "layer");
-        rows.say(2, &format!("{layers} to send, {} KB", push.bytes / 1000), Tone::Plain);
+        rows.say(2, &format!("{layers} to send, {}", units::bytes(push.bytes)), Tone::Plain);
     }
     push.doing.iter().for_each(|doing| rows.say(2, doing, Tone::Busy));
     push.notes.iter().for_each(|note| rows.say(2, note, Tone::Dim));

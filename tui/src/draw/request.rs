@@ -16,7 +16,7 @@ pub(crate) fn draw(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
         return;
     };
     let at = scene.model.trace.min(traces.len() - 1) + 1;
-    let ago = units::age(scene.snapshot.now_ms.saturating_sub(trace.at_ms));
+    let ago = units::ago(scene.snapshot.now_ms.saturating_sub(trace.at_ms));
     let partial = if trace.partial { ", parts are missing" } else { "" };
     let total = units::micros(scene.theme, trace.total);
     let latest = traces.iter().all(|other| other.at_ms <= trace.at_ms);
@@ -28,11 +28,7 @@ pub(crate) fn draw(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
         ""
     };
     let name = format!("{which}request {at}/{}", traces.len());
-    canvas.rule(
-        scene,
-        &name,
-        &format!("{total}, {ago}{}{partial} {}", if ago == "now" { "" } else { " ago" }, trace.id),
-    );
+    canvas.rule(scene, &name, &format!("{total}, {ago}{partial} {}", trace.id));
     let names = trace.spans.iter().map(|span| indent(span) + width(&span.service)).max().unwrap_or(0).min(24);
     let end = trace.spans.iter().map(|span| span.start.saturating_add(span.total)).max().unwrap_or(0);
     let end = end.max(trace.total).max(1);

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use futures_util::future::BoxFuture;
 use session_api::{Answer, Command, Snapshot};
 use tokio::sync::{mpsc, watch};
-use tui::{Completions, Desk, Logged, ShownLine, ViewOptions, ViewSource};
+use tui::{Completions, Handler, Logged, ShownLine, ViewOptions, ViewSource};
 
 type Pictures = Arc<Mutex<Option<watch::Sender<Arc<Snapshot>>>>>;
 
@@ -28,8 +28,8 @@ async fn show(session: &str) -> String {
     let pictures = Arc::new(Mutex::new(Some(pictures)));
     let (lines, logs) = mpsc::channel(1_024);
     let storm = (session == "storm").then(|| tokio::spawn(storm(Arc::clone(&pictures), lines.clone())));
-    let desk = Arc::new(Made { pictures, cluster: Mutex::default() });
-    let exit = tui::run(ViewSource { snapshots, logs, desk }, ViewOptions::default()).await;
+    let handler = Arc::new(Made { pictures, cluster: Mutex::default() });
+    let exit = tui::run(ViewSource { snapshots, logs, handler }, ViewOptions::default()).await;
     if let Some(storm) = storm {
         storm.abort();
     }
@@ -61,7 +61,7 @@ struct Made {
     cluster: Mutex<Option<watch::Sender<Arc<Snapshot>>>>,
 }
 
-impl Desk for Made {
+impl Handler for Made {
     fn complete(&self, _: &str, _: usize, _: &Snapshot) -> Completions {
         Completions::default()
     }

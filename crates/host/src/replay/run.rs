@@ -12,7 +12,7 @@ use protocol::replay::RunResult;
 use super::call;
 use super::slot::Slot;
 use crate::ending;
-use crate::journey::nanos;
+use crate::request_context::nanos;
 
 /// The kind of end of a function that did not end.
 pub(super) const DEADLINE: &str = "deadline";

@@ -5,7 +5,7 @@
 mod chain;
 mod hops;
 mod http_rules;
-mod lane;
+mod inline;
 mod records;
 mod replay;
 mod sandbox;

@@ -33,7 +33,7 @@ pub struct Serve {
     address: SocketAddr,
     called: String,
     owner: Owner,
-    shelf: Arc<Mutex<Shelf>>,
+    offered: Arc<Mutex<Offered>>,
     accepting: AbortHandle,
 }
 
@@ -47,7 +47,7 @@ pub struct Served {
 
 /// What can be had.
 #[derive(Default)]
-struct Shelf {
+struct Offered {
     repository: String,
     images: Vec<Image>,
     manifests: BTreeMap<Digest, Bytes>,
@@ -66,9 +66,9 @@ impl Serve {
         let address = listener.local_addr().map_err(refuse)?;
         let called = if called.is_empty() { address.to_string() } else { called.to_owned() };
         let repository = format!("dyninka/{}", owner.repository());
-        let shelf = Arc::new(Mutex::new(Shelf { repository, ..Shelf::default() }));
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&shelf))).abort_handle();
-        Ok(Self { address, called, owner, shelf, accepting })
+        let offered = Arc::new(Mutex::new(Offered { repository, ..Offered::default() }));
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&offered))).abort_handle();
+        Ok(Self { address, called, owner, offered, accepting })
     }
 
     /// Where it listens.
@@ -78,12 +78,12 @@ impl Serve {
 
     /// Whether anybody asked for anything that is served, or looked whether it is there.
     pub fn was_asked(&self) -> bool {
-        lock(&self.shelf).was_asked
+        lock(&self.offered).was_asked
     }
 
     /// What nodes fetched so far.
     pub fn served(&self) -> Served {
-        lock(&self.shelf).served
+        lock(&self.offered).served
     }
 }
 
@@ -94,15 +94,15 @@ impl Drop for Serve {
 }
 
 /// Takes connections until it is dropped, and they with it.
-async fn accept(listener: TcpListener, shelf: Arc<Mutex<Shelf>>) {
+async fn accept(listener: TcpListener, offered: Arc<Mutex<Offered>>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    let shelf = Arc::clone(&shelf);
+                    let offered = Arc::clone(&offered);
                     let service = service_fn(move |request: Request<Incoming>| {
-                        let answer = answer(&shelf, request.method(), request.uri().path());
+                        let answer = answer(&offered, request.method(), request.uri().path());
                         async move { Ok::<_, Infallible>(answer) }
                     });
                     connections.spawn(async move {
@@ -126,25 +126,25 @@ async fn accept(listener: TcpListener, shelf: Arc<Mutex<Shelf>>) {
     }
 }
 
-fn answer(shelf: &Mutex<Shelf>, method: &Method, path: &str) -> Response<Full<Bytes>> {
+fn answer(offered: &Mutex<Offered>, method: &Method, path: &str) -> Response<Full<Bytes>> {
     if method != Method::GET && method != Method::HEAD {
         return respond(StatusCode::METHOD_NOT_ALLOWED, Some(("allow", "GET, HEAD")), Bytes::new());
     }
     if path == "/v2/" || path == "/v2" {
         return respond(StatusCode::OK, Some(("content-type", "application/json")), Bytes::from_static(b"{}"));
     }
-    let mut shelf = lock(shelf);
-    let Some((kind, digest, content)) = shelf.find(path) else {
+    let mut offered = lock(offered);
+    let Some((kind, digest, content)) = offered.find(path) else {
         let words = r#"{"errors":[{"code":"NAME_UNKNOWN","message":"not served here"}]}"#;
         let kind = Some(("content-type", "application/json"));
         return respond(StatusCode::NOT_FOUND, kind, Bytes::from_static(words.as_bytes()));
     };
-    shelf.was_asked = true;
+    offered.was_asked = true;
     let length = content.len();
     if method == Method::GET {
-        shelf.served.answers += 1;
-        shelf.served.bytes += length as u64;
-        shelf.fetched.insert(digest.clone());
+        offered.served.answers += 1;
+        offered.served.bytes += length as u64;
+        offered.fetched.insert(digest.clone());
     }
     // What is said of a body that does not follow is said all the same.
     let body = if method == Method::GET { content } else { Bytes::new() };
@@ -168,7 +168,7 @@ fn respond(status: StatusCode, header: Option<(&'static str, &'static str)>, bod
     response
 }
 
-impl Shelf {
+impl Offered {
     /// What a path names, with its media type.
     fn find(&self, path: &str) -> Option<(&'static str, Digest, Bytes)> {
         let rest = path.strip_prefix("/v2/")?.strip_prefix(&self.repository)?;
@@ -194,8 +194,8 @@ impl Shelf {
     }
 }
 
-fn lock(shelf: &Mutex<Shelf>) -> MutexGuard<'_, Shelf> {
-    shelf.lock()
+fn lock(offered: &Mutex<Offered>) -> MutexGuard<'_, Offered> {
+    offered.lock()
 }
 
 #[async_trait]
@@ -214,36 +214,36 @@ impl Ship for Serve {
 
     /// What no node has fetched yet: who else will, only the nodes know.
     async fn missing(&self, images: &[&Image]) -> Result<MissingLayers, ShipError> {
-        let shelf = lock(&self.shelf);
+        let offered = lock(&self.offered);
         let layers =
-            images.iter().flat_map(|image| &image.layers).filter(|layer| !shelf.fetched.contains(&layer.digest));
+            images.iter().flat_map(|image| &image.layers).filter(|layer| !offered.fetched.contains(&layer.digest));
         let layers: BTreeMap<&Digest, u64> = layers.map(|layer| (&layer.digest, layer.compressed())).collect();
         Ok(MissingLayers { layers: layers.len(), bytes: layers.values().sum() })
     }
 
     /// Sends nothing yet: nodes fetch, and [`Serve::served`] counts it.
     async fn put(&self, images: &[&Image]) -> Result<Sent, ShipError> {
-        let mut shelf = lock(&self.shelf);
+        let mut offered = lock(&self.offered);
         for image in images {
-            shelf.images.retain(|kept| kept.digest != image.digest);
-            shelf.images.push((*image).clone());
+            offered.images.retain(|kept| kept.digest != image.digest);
+            offered.images.push((*image).clone());
         }
-        shelf.fill();
+        offered.fill();
         let words = "nodes fetch these images from here while the push lasts: a pod that moves to another node later does not start there before the next push of its service";
         Ok(Sent { notices: vec![words.to_owned()], ..Sent::default() })
     }
 
     async fn stock(&self) -> Result<Stock, ShipError> {
-        let shelf = lock(&self.shelf);
-        Ok(Stock { images: shelf.images.len(), bytes: shelf.blobs.values().map(|blob| blob.len() as u64).sum() })
+        let offered = lock(&self.offered);
+        Ok(Stock { images: offered.images.len(), bytes: offered.blobs.values().map(|blob| blob.len() as u64).sum() })
     }
 
     async fn prune(&self, keep: &BTreeSet<String>) -> Result<Pruned, ShipError> {
-        let mut shelf = lock(&self.shelf);
-        let before = shelf.images.len();
+        let mut offered = lock(&self.offered);
+        let before = offered.images.len();
         let kept = |image: &Image| keep.contains(&self.reference(image));
-        shelf.images.retain(kept);
-        shelf.fill();
-        Ok(Pruned { removed: before - shelf.images.len(), kept: shelf.images.len(), notices: Vec::new() })
+        offered.images.retain(kept);
+        offered.fill();
+        Ok(Pruned { removed: before - offered.images.len(), kept: offered.images.len(), notices: Vec::new() })
     }
 }

@@ -1,11 +1,17 @@
 //! Spans to bytes.
 
-use super::field::{
-    any_value, key_value, request, resource, resource_spans, scope, scope_spans, span as field, status,
-};
-use super::message::Writer;
+use std::sync::Arc;
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1 as proto;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use prost::Message;
+
 use super::name;
-use crate::span::{Span, Status, UpstreamCall};
+use crate::span::{Span, SpanId, Status, UpstreamCall};
 
 /// Bit 8 of the flags: bit 9 says whether the parent is on another host.
 const KNOWS_REMOTE: u32 = 0x100;
@@ -14,115 +20,111 @@ const REMOTE: u32 = 0x200;
 /// One `ExportTraceServiceRequest`. `instance` tells two hosts of a service apart.
 pub fn encode<'a>(spans: impl IntoIterator<Item = &'a Span>, instance: &str) -> Vec<u8> {
     // A batch has one service and, around an edit, two versions: looking through the list is quicker than hashing.
-    let mut groups: Vec<(&Span, Writer)> = Vec::new();
+    let mut groups: Vec<(&Span, Vec<proto::Span>)> = Vec::new();
     for span in spans {
         let same =
             |other: &Span| (&other.app, &other.service, &other.version) == (&span.app, &span.service, &span.version);
         let at = groups.iter().position(|(first, _)| same(first)).unwrap_or_else(|| {
-            groups.push((span, Writer::default()));
+            groups.push((span, Vec::new()));
             groups.len() - 1
         });
         let list = &mut groups[at].1;
-        list.nested(scope_spans::SPANS, |to| server(to, span));
-        for call in &span.calls {
-            list.nested(scope_spans::SPANS, |to| client(to, span, call));
-        }
+        list.push(server(span));
+        list.extend(span.calls.iter().map(|call| client(span, call)));
     }
-    let mut message = Writer::default();
-    for (first, spans) in groups {
-        message.nested(request::RESOURCE_SPANS, |group| {
-            group.nested(resource_spans::RESOURCE, |to| describe(to, first, instance));
-            group.nested(resource_spans::SCOPE_SPANS, |list| {
-                list.nested(scope_spans::SCOPE, |scope| {
-                    scope.bytes(scope::NAME, b"dyninka");
-                    scope.bytes(scope::VERSION, env!("CARGO_PKG_VERSION").as_bytes());
-                });
-                list.append(&spans);
-            });
-            group.bytes(resource_spans::SCHEMA_URL, b"https://opentelemetry.io/schemas/1.38.0");
-        });
-    }
-    message.into_bytes()
+    let resource_spans = groups.into_iter().map(|(first, spans)| proto::ResourceSpans {
+        resource: Some(resource(first, instance)),
+        scope_spans: vec![proto::ScopeSpans { scope: Some(scope()), spans, schema_url: String::new() }],
+        schema_url: "https://opentelemetry.io/schemas/1.38.0".to_owned(),
+    });
+    ExportTraceServiceRequest { resource_spans: resource_spans.collect() }.encode_to_vec()
 }
 
-/// The resource: a version of a service of an app, at a host.
-fn describe(to: &mut Writer, span: &Span, instance: &str) {
-    let mut text = |key, value| pair(to, resource::ATTRIBUTES, key, Value::Text(value));
-    text(name::SERVICE, &span.service);
-    text(name::NAMESPACE, &span.app);
-    text(name::INSTANCE, instance);
-    text("telemetry.sdk.name", "dyninka");
-    text("telemetry.sdk.language", "rust");
-    text("telemetry.sdk.version", env!("CARGO_PKG_VERSION"));
-    if let Some(version) = &span.version {
-        text(name::VERSION, version);
+fn resource(span: &Span, instance: &str) -> Resource {
+    let mut attributes = vec![
+        text(name::SERVICE, &span.service),
+        text(name::NAMESPACE, &span.app),
+        text(name::INSTANCE, instance),
+        text("telemetry.sdk.name", "dyninka"),
+        text("telemetry.sdk.language", "rust"),
+        text("telemetry.sdk.version", env!("CARGO_PKG_VERSION")),
+    ];
+    attributes.extend(span.version.as_ref().map(|version| text(name::VERSION, version)));
+    Resource { attributes, ..Resource::default() }
+}
+
+fn scope() -> InstrumentationScope {
+    InstrumentationScope {
+        name: "dyninka".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        ..InstrumentationScope::default()
     }
 }
 
-fn server(to: &mut Writer, span: &Span) {
-    to.bytes(field::TRACE_ID, &span.trace.0.get().to_be_bytes());
-    to.bytes(field::SPAN_ID, &span.id.0.get().to_be_bytes());
-    let mut flags = flags(span);
-    if let Some(parent) = span.parent {
-        to.bytes(field::PARENT_SPAN_ID, &parent.0.get().to_be_bytes());
-        flags |= REMOTE;
-    }
-    // `{method} {http.route}`; the method `_OTHER` is written HTTP in names.
-    to.bytes(field::NAME, [verb(span.method.name()), " /"].concat().as_bytes());
-    common(to, field::SERVER, span.start, span.total, flags);
-    text(to, name::METHOD, span.method.name());
-    number(to, name::STATUS, span.status.into());
-    text(to, name::ROUTE, "/");
-    text(to, name::PATH, "/");
-    text(to, name::SCHEME, "http");
-    number(to, name::REQUEST_SIZE, span.received);
-    number(to, name::RESPONSE_SIZE, span.sent);
-    number(to, name::FUNCTION, span.function);
-    number(to, name::WAITING, span.waiting);
-    address(to, &span.address);
+fn server(span: &Span) -> proto::Span {
+    let mut attributes = vec![
+        text(name::METHOD, span.method.name()),
+        number(name::STATUS, span.status.into()),
+        text(name::ROUTE, "/"),
+        text(name::PATH, "/"),
+        text(name::SCHEME, "http"),
+        number(name::REQUEST_SIZE, span.received),
+        number(name::RESPONSE_SIZE, span.sent),
+        number(name::FUNCTION, span.function),
+        number(name::WAITING, span.waiting),
+    ];
+    attributes.extend(address(&span.address));
     if span.entry {
-        yes(to, name::ENTRY);
+        attributes.push(yes(name::ENTRY));
     }
     match &span.outcome {
         Status::Value => {}
-        Status::Filtered => yes(to, name::FILTERED),
-        Status::Problem(kind) => text(to, name::ERROR, kind),
+        Status::Filtered => attributes.push(yes(name::FILTERED)),
+        Status::Problem(kind) => attributes.push(text(name::ERROR, kind)),
     }
     // What the caller did wrong (4xx) is no error of the server: semantic conventions, "Status".
-    if span.is_error() && span.status >= 500 {
-        failed(to);
+    let failed = span.is_error() && span.status >= 500;
+    proto::Span {
+        parent_span_id: span.parent.map(bytes).unwrap_or_default(),
+        flags: flags(span) | if span.parent.is_some() { REMOTE } else { 0 },
+        // `{method} {http.route}`; the method `_OTHER` is written HTTP in names.
+        name: format!("{} /", verb(span.method.name())),
+        status: status(failed),
+        ..common(span, span.id, SpanKind::Server, span.start, span.total, attributes)
     }
 }
 
-fn client(to: &mut Writer, span: &Span, call: &UpstreamCall) {
-    to.bytes(field::TRACE_ID, &span.trace.0.get().to_be_bytes());
-    to.bytes(field::SPAN_ID, &call.id.0.get().to_be_bytes());
-    to.bytes(field::PARENT_SPAN_ID, &span.id.0.get().to_be_bytes());
-    to.bytes(field::NAME, verb(call.method.name()).as_bytes());
-    common(to, field::CLIENT, span.start.saturating_add(call.begun), call.took, flags(span));
-    text(to, name::METHOD, call.method.name());
-    text(to, name::URL, &["http://", &call.address, "/"].concat());
-    text(to, name::PEER, &call.service);
-    number(to, name::REQUEST_SIZE, call.sent);
-    number(to, name::RESPONSE_SIZE, call.received);
-    address(to, &call.address);
-    if let Some(status) = call.status {
-        number(to, name::STATUS, status.into());
-    }
-    if let Some(server) = call.server {
-        number(to, name::SERVER, server);
-    }
-    if let Some(kind) = &call.error {
-        text(to, name::ERROR, kind);
-        failed(to);
+fn client(span: &Span, call: &UpstreamCall) -> proto::Span {
+    let mut attributes = vec![
+        text(name::METHOD, call.method.name()),
+        text(name::URL, &format!("http://{}/", call.address)),
+        text(name::PEER, &call.service),
+        number(name::REQUEST_SIZE, call.sent),
+        number(name::RESPONSE_SIZE, call.received),
+    ];
+    attributes.extend(address(&call.address));
+    attributes.extend(call.status.map(|status| number(name::STATUS, status.into())));
+    attributes.extend(call.server.map(|server| number(name::SERVER, server)));
+    attributes.extend(call.error.as_ref().map(|kind| text(name::ERROR, kind)));
+    proto::Span {
+        parent_span_id: bytes(span.id),
+        flags: flags(span),
+        name: verb(call.method.name()).to_owned(),
+        status: status(call.error.is_some()),
+        ..common(span, call.id, SpanKind::Client, span.start.saturating_add(call.begun), call.took, attributes)
     }
 }
 
-fn common(to: &mut Writer, kind: u64, start: u64, took: u64, flags: u32) {
-    to.varint(field::KIND, kind);
-    to.fixed64(field::START, start);
-    to.fixed64(field::END, start.saturating_add(took));
-    to.fixed32(field::FLAGS, flags);
+fn common(span: &Span, id: SpanId, kind: SpanKind, start: u64, took: u64, attributes: Vec<KeyValue>) -> proto::Span {
+    proto::Span {
+        trace_id: span.trace.0.get().to_be_bytes().to_vec(),
+        span_id: bytes(id),
+        kind: kind.into(),
+        start_time_unix_nano: start,
+        end_time_unix_nano: start.saturating_add(took),
+        attributes,
+        ..proto::Span::default()
+    }
 }
 
 fn flags(span: &Span) -> u32 {
@@ -133,48 +135,34 @@ fn verb(name: &'static str) -> &'static str {
     if name == "_OTHER" { "HTTP" } else { name }
 }
 
-fn failed(to: &mut Writer) {
-    to.nested(field::STATUS, |status| status.varint(status::CODE, status::ERROR));
+fn status(failed: bool) -> Option<proto::Status> {
+    failed.then(|| proto::Status { message: String::new(), code: StatusCode::Error.into() })
+}
+
+fn bytes(id: SpanId) -> Vec<u8> {
+    id.0.get().to_be_bytes().to_vec()
 }
 
 /// `server.address` and `server.port`.
-fn address(to: &mut Writer, address: &str) {
+fn address(address: &Arc<str>) -> Vec<KeyValue> {
     match address.rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>())) {
-        Some((host, Ok(port))) => {
-            text(to, name::ADDRESS, host);
-            number(to, name::PORT, port.into());
-        }
-        _ => text(to, name::ADDRESS, address),
+        Some((host, Ok(port))) => vec![text(name::ADDRESS, host), number(name::PORT, port.into())],
+        _ => vec![text(name::ADDRESS, address)],
     }
 }
 
-#[derive(Clone, Copy)]
-enum Value<'a> {
-    Text(&'a str),
-    Number(u64),
-    Yes,
+fn text(key: &str, value: &str) -> KeyValue {
+    pair(key, Value::StringValue(value.to_owned()))
 }
 
-fn text(to: &mut Writer, key: &str, value: &str) {
-    pair(to, field::ATTRIBUTES, key, Value::Text(value));
+fn number(key: &str, value: u64) -> KeyValue {
+    pair(key, Value::IntValue(i64::try_from(value).unwrap_or(i64::MAX)))
 }
 
-fn number(to: &mut Writer, key: &str, value: u64) {
-    pair(to, field::ATTRIBUTES, key, Value::Number(value));
+fn yes(key: &str) -> KeyValue {
+    pair(key, Value::BoolValue(true))
 }
 
-fn yes(to: &mut Writer, key: &str) {
-    pair(to, field::ATTRIBUTES, key, Value::Yes);
-}
-
-fn pair(to: &mut Writer, attributes: u32, key: &str, value: Value<'_>) {
-    to.nested(attributes, |pair| {
-        pair.bytes(key_value::KEY, key.as_bytes());
-        pair.nested(key_value::VALUE, |any| match value {
-            Value::Text(text) => any.bytes(any_value::STRING, text.as_bytes()),
-            // They are signed there.
-            Value::Number(number) => any.varint(any_value::INT, number.min(i64::MAX as u64)),
-            Value::Yes => any.varint(any_value::BOOL, 1),
-        });
-    });
+fn pair(key: &str, value: Value) -> KeyValue {
+    KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
 }

@@ -15,12 +15,12 @@ use protocol::Config;
 use session_api::Fate;
 
 use crate::actor::control::Control;
-use crate::actor::front::{Port, hold};
 use crate::actor::install;
+use crate::actor::public_port::{Port, hold};
 use crate::actor::restart::Restart;
 use crate::effect;
 use crate::environment::{self, Environments};
-use crate::event::{Artifact, Edit, Event, Opened, Recipe, Seat};
+use crate::event::{Artifact, Edit, Event, HostEndpoint, Opened, Recipe};
 use crate::options::SessionOptions;
 use crate::store::home::AppPlace;
 use crate::store::texts::Texts;
@@ -155,12 +155,12 @@ impl Tools {
 
     pub(crate) async fn open(&self, backend: &dyn Backend, front: u16, front_at: Option<String>) -> Event {
         match backend.open().await {
-            Ok(seats) => Event::Opened(Opened {
+            Ok(endpoints) => Event::Opened(Opened {
                 backend: backend.name(),
                 hosts_bind_front: backend.hosts_bind_front(),
                 front: (backend.address(), front).into(),
                 front_at,
-                seats: seats.into_iter().map(|(service, seat)| (service, seat_of(seat))).collect(),
+                endpoints: endpoints.into_iter().map(|(service, endpoint)| (service, endpoint_of(endpoint))).collect(),
             }),
             Err(error) => {
                 Event::Failed { message: error.to_string(), hint: Some("`dyn doctor` looks at the engine".to_owned()) }
@@ -220,14 +220,14 @@ impl Tools {
         diagnostics
     }
 
-    pub(crate) async fn seat(&self, backend: &dyn Backend, place: effect::Place) -> Event {
+    pub(crate) async fn endpoint(&self, backend: &dyn Backend, place: effect::Place) -> Event {
         let (service, host) = (place.service.clone(), place.host.clone());
         let refused = |why: String| Event::Refused { service: service.clone(), version: None, why, silent: false };
         if let Err(error) = self.place.clear_service(&host) {
             return refused(error.to_string());
         }
-        match backend.seat(self.spec(place)).await {
-            Ok(seat) => Event::Seated { service, seat: seat_of(seat) },
+        match backend.endpoint(self.spec(place)).await {
+            Ok(endpoint) => Event::Seated { service, endpoint: endpoint_of(endpoint) },
             Err(error) => refused(error.to_string()),
         }
     }
@@ -355,7 +355,7 @@ impl Tools {
         &self,
         backend: &dyn Backend,
         moves: Vec<effect::Move>,
-    ) -> Result<Vec<(String, Seat)>, String> {
+    ) -> Result<Vec<(String, HostEndpoint)>, String> {
         let mut known = Vec::new();
         for one in &moves {
             for state in &one.states {
@@ -371,15 +371,15 @@ impl Tools {
         let mut services = Vec::new();
         for effect::Move { place, config, .. } in moves {
             let (service, folder) = (place.service.clone(), self.place.service(&place.host));
-            let seat = backend.seat(self.spec(place)).await.map_err(|error| error.to_string())?;
+            let endpoint = backend.endpoint(self.spec(place)).await.map_err(|error| error.to_string())?;
             install::configure(&folder, &config).map_err(|error| error.to_string())?;
             backend.start(&service).await.map_err(|error| error.to_string())?;
-            services.push((service, seat_of(seat)));
+            services.push((service, endpoint_of(endpoint)));
         }
-        for (service, seat) in &services {
-            self.control.ready(seat.here, PATIENCE).await.map_err(|error| format!("{service} {error}"))?;
+        for (service, endpoint) in &services {
+            self.control.ready(endpoint.here, PATIENCE).await.map_err(|error| format!("{service} {error}"))?;
             for (_, state, value) in known.iter().filter(|(of, ..)| of == service) {
-                let set = self.control.set_state(seat.here, state, value.clone()).await;
+                let set = self.control.set_state(endpoint.here, state, value.clone()).await;
                 set.map_err(|error| format!("{state} of {service}: {error}"))?;
             }
         }
@@ -476,8 +476,8 @@ impl Restart for Again {
     }
 }
 
-fn seat_of(seat: local_cluster::Seat) -> Seat {
-    Seat { listen: seat.listen, peer: seat.peer, here: seat.here }
+fn endpoint_of(endpoint: local_cluster::Endpoint) -> HostEndpoint {
+    HostEndpoint { listen: endpoint.listen, peer: endpoint.peer, here: endpoint.here }
 }
 
 /// Whether all of a flow's services are among these.

@@ -1,4 +1,4 @@
-//! What faces ask of a running session, and who answers: the loop where its state is concerned, else the desk itself.
+//! What faces ask of a running session, and who answers: the loop where its state is concerned, else the handler itself.
 
 use std::sync::Arc;
 
@@ -34,14 +34,14 @@ pub(crate) enum Ask {
 }
 
 /// Whoever answers faces.
-pub(crate) struct Desk {
+pub(crate) struct Handler {
     pub(crate) asks: mpsc::UnboundedSender<Ask>,
     pub(crate) journal: Arc<Journal>,
     pub(crate) control: Control,
     pub(crate) recorder: Arc<Recorder>,
 }
 
-impl Desk {
+impl Handler {
     /// The session at this moment; none when it ends.
     pub(crate) async fn snapshot(&self) -> Option<Snapshot> {
         let (reply, answer) = oneshot::channel();

@@ -1,6 +1,6 @@
 //! What is missing between what runs and what the file says, and the next steps towards it.
 //!
-//! In this order: a seat and a host for every service, a library for every meaning, the gate, libraries taken over,
+//! In this order: a endpoint and a host for every service, a library for every meaning, the gate, libraries taken over,
 //! routes told, the public listener moved, what is wanted no more removed, the edit told.
 
 use std::sync::Arc;
@@ -43,7 +43,7 @@ impl State {
         for service in &wanted.services {
             let Some(known) = self.services.get(&service.name) else { continue };
             // One that is wanted again while it is removed is seated once that is done.
-            if known.removing || known.seating || known.seat.is_some() && known.host != Host::None {
+            if known.removing || known.seating || known.endpoint.is_some() && known.host != Host::None {
                 continue;
             }
             let config = self.config(wiring, &service.name);
@@ -53,7 +53,7 @@ impl State {
                 known.given = self.environments.get(&service.name);
                 let (service, host) = (service.name.clone(), service.host.clone());
                 let place = Place { service, host, front: None, environment: known.given.clone() };
-                effects.push(Effect::Seat { place });
+                effects.push(Effect::HostEndpoint { place });
                 continue;
             };
             known.host = Host::Starting;
@@ -129,7 +129,7 @@ impl State {
                 let serves_it = known.live.as_ref().is_some_and(|live| has(&live.app, name, state));
                 *name != &service.name && serves_it && !has(wanted, name, state)
             })?;
-            let from = known.seat.as_ref()?.here;
+            let from = known.endpoint.as_ref()?.here;
             Some(Bring { state: state.name.clone(), service: name.clone(), from })
         };
         states.filter_map(from).collect()
@@ -163,7 +163,7 @@ impl State {
             known.told = Some(config.clone());
             let library = artifact.file.file_name().map(|name| name.to_string_lossy().into_owned());
             effects.push(Effect::Swap(Box::new(Swap {
-                at: config_address(known.seat.as_ref()),
+                at: config_address(known.endpoint.as_ref()),
                 before: config.library.clone(),
                 config: protocol::Config { library, ..config },
                 host: service.host.clone(),
@@ -195,9 +195,9 @@ impl State {
         if !moves.is_empty() {
             return moves;
         }
-        // One that never had a seat leaves nothing behind.
-        self.services.retain(|_, known| !known.leaving || known.seat.is_some() || known.seating);
-        let leaving = self.services.iter_mut().filter(|(_, known)| known.leaving && known.seat.is_some());
+        // One that never had a endpoint leaves nothing behind.
+        self.services.retain(|_, known| !known.leaving || known.endpoint.is_some() || known.seating);
+        let leaving = self.services.iter_mut().filter(|(_, known)| known.leaving && known.endpoint.is_some());
         let removals = leaving.map(|(name, known)| {
             known.removing = true;
             Effect::Remove { service: name.clone() }
@@ -219,7 +219,7 @@ impl State {
         }
         let any_opens = tells.iter().any(|(opens, ..)| *opens);
         let tells = tells.into_iter().filter(|(opens, ..)| *opens == any_opens).map(|(_, service, config)| {
-            let at = config_address(self.services.get(&service.name).and_then(|known| known.seat.as_ref()));
+            let at = config_address(self.services.get(&service.name).and_then(|known| known.endpoint.as_ref()));
             Effect::Tell { config: Box::new(config), host: service.host.clone(), at }
         });
         let tells: Vec<Effect> = tells.collect();
@@ -258,7 +258,7 @@ impl State {
             let Some(config) = self.config(wiring, &service.name) else { continue };
             let Some(known) = self.services.get_mut(&service.name) else { continue };
             known.telling = true;
-            let at = config_address(known.seat.as_ref());
+            let at = config_address(known.endpoint.as_ref());
             tells.push(Effect::Tell { config: Box::new(config), host: service.host.clone(), at });
         }
         tells
@@ -285,7 +285,7 @@ impl State {
                     environment: known.given.clone(),
                 },
                 config: self.config(wiring, name)?,
-                at: known.seat.as_ref()?.here,
+                at: known.endpoint.as_ref()?.here,
                 states: states.map(|placed| placed.name.clone()).collect(),
             })
         };
@@ -297,7 +297,7 @@ impl State {
             .collect();
         // The port is free for the next one only when the container that had it is gone.
         if let Some(known) =
-            gone.as_ref().and_then(|gone| self.services.get_mut(gone)).filter(|known| known.seat.is_some())
+            gone.as_ref().and_then(|gone| self.services.get_mut(gone)).filter(|known| known.endpoint.is_some())
         {
             known.removing = true;
             return gone.map(|service| Effect::Remove { service }).into_iter().collect();
@@ -357,7 +357,7 @@ impl State {
     }
 }
 
-/// Where a service can be called. Only services with a seat come here.
-fn config_address(seat: Option<&crate::event::Seat>) -> std::net::SocketAddr {
-    seat.map_or_else(|| ([127, 0, 0, 1], 0).into(), |seat| seat.here)
+/// Where a service can be called. Only services with a endpoint come here.
+fn config_address(endpoint: Option<&crate::event::HostEndpoint>) -> std::net::SocketAddr {
+    endpoint.map_or_else(|| ([127, 0, 0, 1], 0).into(), |endpoint| endpoint.here)
 }

@@ -12,7 +12,7 @@ use session_api::{Fate, Report};
 use super::State;
 use super::service::{Host, Live, Service};
 use crate::effect::Effect;
-use crate::event::Seat;
+use crate::event::HostEndpoint;
 
 /// A crash within this long of the last start lengthens the pause before the next.
 const STEADY: Duration = Duration::from_secs(10);
@@ -84,14 +84,14 @@ impl State {
         trouble.map(refused).into_iter().collect()
     }
 
-    pub(super) fn rehoused(&mut self, now: Duration, services: Vec<(String, Seat)>, ms: f64) -> Vec<Effect> {
+    pub(super) fn rehoused(&mut self, now: Duration, services: Vec<(String, HostEndpoint)>, ms: f64) -> Vec<Effect> {
         if let Some(backend) = &mut self.backend {
             backend.moving = false;
             backend.front_at = self.routed.as_ref().and_then(|app| app.last()).map(str::to_owned);
         }
-        for (service, seat) in services {
+        for (service, endpoint) in services {
             if let Some(known) = self.services.get_mut(&service) {
-                known.seat = Some(seat);
+                known.endpoint = Some(endpoint);
                 known.host = Host::Up;
                 known.begun = now;
             }
@@ -134,7 +134,7 @@ impl State {
         else {
             return Vec::new();
         };
-        let Some(at) = known.seat.as_ref().map(|seat| seat.here) else { return Vec::new() };
+        let Some(at) = known.endpoint.as_ref().map(|endpoint| endpoint.here) else { return Vec::new() };
         let why = known.condemned.take().unwrap_or(why);
         known.host = Host::Down;
         known.why = Some(why.clone());

@@ -41,7 +41,7 @@ impl State {
 
     /// Where a service can be called from here.
     pub(crate) fn address(&self, service: &str) -> Option<std::net::SocketAddr> {
-        Some(self.services.get(service)?.seat.as_ref()?.here)
+        Some(self.services.get(service)?.endpoint.as_ref()?.here)
     }
 
     pub(crate) fn app_name(&self) -> &str {
@@ -117,7 +117,7 @@ impl State {
             state: condition(known, &key),
             version: live.map(|live| live.version.clone()),
             since_ms: live.map(|live| millis(live.since)),
-            url: known.seat.as_ref().map(|seat| format!("http://{}/", seat.here)),
+            url: known.endpoint.as_ref().map(|endpoint| format!("http://{}/", endpoint.here)),
             inputs: service
                 .inputs
                 .iter()

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use app::Severity;
 use kubernetes::push::PushEvent as Progress;
-use session_api::Report;
 use session_api::push::{PushAct, PushTarget, PushView, Roll, RollState, Stage};
+use session_api::{Report, units};
 
 use super::{State, keep, millis};
 use crate::effect::Effect;
@@ -96,7 +96,7 @@ impl State {
             }
             Progress::Shipped { layers, bytes, ms } => {
                 push.doing = None;
-                push.notes.push(format!("shipped {layers} layers, {} KB, in {ms:.0} ms", bytes / 1000));
+                push.notes.push(format!("shipped {layers} layers, {}, in {ms:.0} ms", units::bytes(bytes)));
                 return Vec::new();
             }
             Progress::Removed { object } => {

@@ -27,7 +27,7 @@ impl State {
     /// Adds to the reasons of an edit the services that find another environment than they were started in.
     pub(super) fn add_surroundings(&self, app: &App, reasons: &mut BTreeMap<String, String>) {
         for service in &app.services {
-            let known = self.services.get(&service.name).filter(|known| known.seat.is_some());
+            let known = self.services.get(&service.name).filter(|known| known.endpoint.is_some());
             let Some(known) = known else { continue };
             let now = self.environments.get(&service.name);
             if known.given == now {
@@ -57,7 +57,7 @@ impl State {
                 continue;
             }
             let (Some(config), Some(at)) =
-                (self.config(wiring, &service.name), known.seat.as_ref().map(|seat| seat.here))
+                (self.config(wiring, &service.name), known.endpoint.as_ref().map(|endpoint| endpoint.here))
             else {
                 continue;
             };

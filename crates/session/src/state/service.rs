@@ -10,7 +10,7 @@ use session_api::Fate;
 
 use crate::effect::Bring;
 use crate::environment::Variables;
-use crate::event::{Artifact, Seat};
+use crate::event::{Artifact, HostEndpoint};
 
 /// Lines kept of what a service wrote, as its last words.
 const LAST_WORDS: usize = 5;
@@ -18,7 +18,7 @@ const LAST_WORDS: usize = 5;
 /// A service as the session knows it.
 #[derive(Debug, Default)]
 pub(super) struct Service {
-    pub(super) seat: Option<Seat>,
+    pub(super) endpoint: Option<HostEndpoint>,
     pub(super) seating: bool,
     pub(super) host: Host,
     /// What its host goes by.

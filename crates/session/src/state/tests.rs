@@ -30,8 +30,8 @@ pub(super) fn at(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-fn seat(port: u16) -> Seat {
-    Seat {
+fn endpoint(port: u16) -> HostEndpoint {
+    HostEndpoint {
         listen: ([127, 0, 0, 1], port).into(),
         peer: format!("127.0.0.1:{port}"),
         here: ([127, 0, 0, 1], port).into(),
@@ -44,7 +44,7 @@ fn opened() -> Event {
         hosts_bind_front: true,
         front: ([127, 0, 0, 1], 8080).into(),
         front_at: Some("map".to_owned()),
-        seats: BTreeMap::from([("get".to_owned(), seat(4001)), ("map".to_owned(), seat(4002))]),
+        endpoints: BTreeMap::from([("get".to_owned(), endpoint(4001)), ("map".to_owned(), endpoint(4002))]),
     })
 }
 
@@ -127,14 +127,14 @@ impl World {
         match effect {
             Effect::Open { app, .. } => {
                 let names = app.0.services.iter().map(|service| service.name.clone());
-                let seats = names
+                let endpoints = names
                     .map(|name| {
                         self.ports += 1;
-                        (name, seat(self.ports))
+                        (name, endpoint(self.ports))
                     })
                     .collect();
                 let Event::Opened(opened) = opened() else { return None };
-                Some(Event::Opened(Opened { seats, front_at: app.0.last().map(str::to_owned), ..opened }))
+                Some(Event::Opened(Opened { endpoints, front_at: app.0.last().map(str::to_owned), ..opened }))
             }
             Effect::Prepare { edit, .. } => Some(Event::Prepared { edit: *edit, recipe: Recipe::default() }),
             Effect::Check { edit, .. } => (self.check)(*edit),
@@ -148,9 +148,9 @@ impl World {
                 let artifact = artifact(&version, &format!("/artifacts/{version}.so"));
                 Some(Event::Built { ticket: *ticket, service: service.clone(), artifact })
             }
-            Effect::Seat { place } => {
+            Effect::HostEndpoint { place } => {
                 self.ports += 1;
-                Some(Event::Seated { service: place.service.clone(), seat: seat(self.ports) })
+                Some(Event::Seated { service: place.service.clone(), endpoint: endpoint(self.ports) })
             }
             Effect::Start { config, .. } => Some(Event::Started { service: config.service.clone() }),
             Effect::Swap(swap) => {
@@ -161,7 +161,7 @@ impl World {
                 Some(Event::Told { service: config.service.clone(), config: config.clone(), trouble: None })
             }
             Effect::Rehouse { moves } => {
-                let services = moves.iter().map(|one| (one.place.service.clone(), seat(one.at.port())));
+                let services = moves.iter().map(|one| (one.place.service.clone(), endpoint(one.at.port())));
                 Some(Event::Rehoused { services: services.collect(), ms: 300.0 })
             }
             Effect::Renew(one) => {
@@ -181,7 +181,7 @@ impl World {
         let steps = self.asked.iter().filter_map(|effect| match effect {
             Effect::Build { service, .. } => Some(format!("build {service}")),
             Effect::Abandon { service } => Some(format!("abandon {service}")),
-            Effect::Seat { place } => Some(format!("seat {}", place.service)),
+            Effect::HostEndpoint { place } => Some(format!("endpoint {}", place.service)),
             Effect::Start { config, .. } => Some(format!("start {}", config.service)),
             Effect::Swap(swap) => Some(format!("swap {}", swap.config.service)),
             Effect::Tell { config, .. } => Some(format!("tell {}", config.service)),
@@ -328,7 +328,7 @@ fn a_service_that_comes_is_seated_and_one_that_goes_is_removed_after_the_routes_
     world.save(&three);
     // The new last one opens the public listener before the old one closes it.
     let steps = world.steps();
-    assert_eq!(steps[..4], ["seat last", "build last", "start last", "swap last"], "{steps:?}");
+    assert_eq!(steps[..4], ["endpoint last", "build last", "start last", "swap last"], "{steps:?}");
     assert_eq!(world.live(), Some((vec![("last", "it is new")], vec![], true)));
     assert!(steps[4..].iter().all(|step| step.starts_with("tell")), "{steps:?}");
     world.asked.clear();

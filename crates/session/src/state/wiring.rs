@@ -36,9 +36,9 @@ impl State {
     pub(super) fn wire(&mut self, app: &Arc<App>) -> Wiring {
         let before = self.wiring.take();
         let peer = |other: &app::Service| {
-            let seat = self.services.get(&other.name)?.seat.as_ref()?;
+            let endpoint = self.services.get(&other.name)?.endpoint.as_ref()?;
             let inputs = other.inputs.iter().map(|input| input.name.clone()).collect();
-            Some((other.name.clone(), Peer { address: seat.peer.clone(), host: other.host.clone(), inputs }))
+            Some((other.name.clone(), Peer { address: endpoint.peer.clone(), host: other.host.clone(), inputs }))
         };
         let peers: BTreeMap<String, Peer> = app.services.iter().filter_map(peer).collect();
         let known = before.as_ref().map(|before| &before.peers).filter(|known| ***known == peers);
@@ -56,7 +56,7 @@ impl State {
         Some(Config {
             app: wiring.app.name.clone(),
             service: service.to_owned(),
-            listen: known.seat.as_ref()?.listen,
+            listen: known.endpoint.as_ref()?.listen,
             front: self.front_of(wiring, service)?,
             peers: wiring.peers.clone(),
             route: wiring.routes.get(service).cloned(),
@@ -72,11 +72,11 @@ impl State {
 
     /// Whether a host goes by what it would be told now, whichever library it has.
     pub(super) fn goes_by(&self, told: &Config, wiring: &Wiring, service: &str) -> bool {
-        let seat = self.services.get(service).and_then(|known| known.seat.as_ref());
+        let endpoint = self.services.get(service).and_then(|known| known.endpoint.as_ref());
         self.front_of(wiring, service) == Some(told.front)
             && wiring.routes.get(service) == told.route.as_ref()
             && wiring.peers == told.peers
-            && seat.is_some_and(|seat| seat.listen == told.listen)
+            && endpoint.is_some_and(|endpoint| endpoint.listen == told.listen)
             && self.limits(wiring) == told.limits
     }
 

@@ -8,7 +8,7 @@ use protocol::{Batch, header, otlp};
 use reqwest::header::HeaderMap;
 use tokio::sync::mpsc::Sender;
 
-use super::door::{self, Door, FollowError, HostAddress, WITHIN, text};
+use super::host_address::{self, Door, FollowError, HostAddress, WITHIN, text};
 
 /// What a host told.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ pub struct Followed {
 
 /// Asks a host what it measures and sends that on, until nobody listens. A host that is away is asked again and again.
 pub async fn follow(host: HostAddress, sender: Sender<Followed>) -> Result<(), reqwest::Error> {
-    door::follow::<Hops>(host, sender, |_| {}).await
+    host_address::follow::<Hops>(host, sender, |_| {}).await
 }
 
 /// The same; `hear` is told why the host does not answer, or none once it did.
@@ -31,7 +31,7 @@ pub(super) async fn follow_telling(
     sender: Sender<Followed>,
     mut hear: impl FnMut(Option<String>) + Send,
 ) -> Result<(), reqwest::Error> {
-    door::follow::<Hops>(host, sender, |trouble| hear(trouble.map(ToString::to_string))).await
+    host_address::follow::<Hops>(host, sender, |trouble| hear(trouble.map(ToString::to_string))).await
 }
 
 struct Hops;

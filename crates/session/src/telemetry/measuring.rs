@@ -8,9 +8,9 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
-use super::door::HostAddress;
 use super::follow::{Followed, follow_telling};
 use super::gather::Gather;
+use super::host_address::HostAddress;
 use crate::telemetry::measurer::{Measured, measure};
 
 /// Batches on their way to be folded.

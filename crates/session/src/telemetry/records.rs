@@ -8,7 +8,7 @@ use protocol::{Cursor, header};
 use reqwest::header::HeaderMap;
 use tokio::sync::mpsc::Sender;
 
-use super::door::{self, Door, FollowError, HostAddress, WITHIN, text};
+use super::host_address::{self, Door, FollowError, HostAddress, WITHIN, text};
 
 /// What a host recorded.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,7 +26,7 @@ pub struct Recorded {
 
 /// Asks a host what it records and sends that on, until nobody listens. A host that is away is asked again and again.
 pub async fn follow_records(host: HostAddress, sender: Sender<Recorded>) -> Result<(), reqwest::Error> {
-    door::follow::<Records>(host, sender, |_| {}).await
+    host_address::follow::<Records>(host, sender, |_| {}).await
 }
 
 struct Records;

@@ -9,7 +9,7 @@ use crate::reader::{ReadError, Reader, Summary};
 
 const FOLDER: &str = "recordings";
 
-/// A recording on the shelf.
+/// A recording that is saved.
 #[derive(Debug)]
 pub struct Shelved {
     /// Its folder's name.
@@ -21,7 +21,7 @@ pub struct Shelved {
 
 /// A recording that cannot be named or found.
 #[derive(Debug, thiserror::Error)]
-pub enum ShelfError {
+pub enum SavedError {
     /// It would not be a folder of its own there.
     #[error(
         "cannot name a recording `{0}`: a name has letters, digits, `-`, `_` and `.`, and begins with none of the last"
@@ -39,34 +39,34 @@ pub enum ShelfError {
 }
 
 /// Where a recording of this name is made, for the app of this file.
-pub fn place(app: &Path, name: &str) -> Result<PathBuf, ShelfError> {
+pub fn place(app: &Path, name: &str) -> Result<PathBuf, SavedError> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || ['-', '_', '.'].contains(&c);
     if name.is_empty() || name.starts_with('.') || !name.chars().all(is_plain) {
-        return Err(ShelfError::Name(name.to_owned()));
+        return Err(SavedError::Name(name.to_owned()));
     }
     Ok(beside(app).join(name))
 }
 
 /// The recording of this name for the app of this file, or the one in this folder.
-pub fn find(app: &Path, name: &str) -> Result<PathBuf, ShelfError> {
+pub fn find(app: &Path, name: &str) -> Result<PathBuf, SavedError> {
     let mut looked = vec![PathBuf::from(name), beside(app).join(name), Path::new(FOLDER).join(name)];
     // Beside an app of this folder is this folder.
     looked.dedup();
     match looked.iter().find(|folder| folder.join(FILE).is_file()) {
         Some(folder) => Ok(folder.clone()),
-        None => Err(ShelfError::None { name: name.to_owned(), looked }),
+        None => Err(SavedError::None { name: name.to_owned(), looked }),
     }
 }
 
 /// Every recording for the app of this file, by name; those of other apps in the same folder too.
-pub fn list(app: &Path) -> Result<Vec<Shelved>, ShelfError> {
+pub fn list(app: &Path) -> Result<Vec<Shelved>, SavedError> {
     let mut shelved = Vec::new();
     let mut folders = vec![beside(app)];
     if fs::canonicalize(FOLDER).ok() != fs::canonicalize(&folders[0]).ok() {
         folders.push(PathBuf::from(FOLDER));
     }
     for path in folders {
-        let disk = |error| ShelfError::Disk { path: path.clone(), error };
+        let disk = |error| SavedError::Disk { path: path.clone(), error };
         let entries = match fs::read_dir(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             entries => entries.map_err(disk)?,
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn a_name_stays_on_the_shelf() {
         for name in ["", ".", "..", ".x", "a/b", "/etc", "a b", "ü"] {
-            assert!(matches!(place(Path::new("app.rs"), name), Err(ShelfError::Name(_))), "{name}");
+            assert!(matches!(place(Path::new("app.rs"), name), Err(SavedError::Name(_))), "{name}");
         }
         assert_eq!(place(Path::new("app.rs"), "a").unwrap(), Path::new("recordings/a"));
     }

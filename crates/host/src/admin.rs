@@ -1,4 +1,4 @@
-//! The side doors: health, readiness, metrics, and the session's own.
+//! The side admin: health, readiness, metrics, and the session's own.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use axum::routing::{get, post};
 use dyninka::border::Kind;
 use serde_json::json;
 
+use crate::admin_hops;
 use crate::answer::is_draining;
 use crate::control;
 use crate::guard::Refusal;
-use crate::hops_door;
 use crate::library::words;
 use crate::outside;
 use crate::path::Path as Way;
@@ -29,8 +29,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let session = Router::new()
         .route("/swap", post(swap))
         .route("/reload", post(reload))
-        .route("/hops", get(hops_door::hops))
-        .route("/records", get(records::door::records))
+        .route("/hops", get(admin_hops::hops))
+        .route("/records", get(records::admin::records))
         .route("/state/{name}", get(read_state).put(write_state))
         .layer(middleware::from_fn_with_state(shared.clone(), only_the_session));
     Router::new()

@@ -16,9 +16,9 @@ use crate::socket::Listener;
 const BACKLOG: u32 = 4096;
 
 /// Opens and closes the public listener.
-pub(crate) struct Front {
+pub(crate) struct PublicListener {
     open: Mutex<Option<Open>>,
-    doors: UnboundedSender<Door>,
+    admin: UnboundedSender<Opened>,
 }
 
 struct Open {
@@ -27,16 +27,16 @@ struct Open {
 }
 
 /// A door to let callers in by, until its end is told.
-pub(crate) struct Door {
+pub(crate) struct Opened {
     pub(crate) listener: Listener,
     pub(crate) end: watch::Receiver<bool>,
 }
 
-impl Front {
+impl PublicListener {
     /// The public listener, closed, and where it appears once it is open.
-    pub(crate) fn new() -> (Self, UnboundedReceiver<Door>) {
-        let (doors, opened) = unbounded_channel();
-        (Self { open: Mutex::default(), doors }, opened)
+    pub(crate) fn new() -> (Self, UnboundedReceiver<Opened>) {
+        let (admin, opened) = unbounded_channel();
+        (Self { open: Mutex::default(), admin }, opened)
     }
 
     /// Has the public listener be at this address, or nowhere. Another host may have it at the same moment: whoever gets it
@@ -53,7 +53,7 @@ impl Front {
         *open = next.map(|(address, listener)| {
             let (end, ended) = watch::channel(false);
             // Refused by a server that ends, which lets nobody in any more.
-            drop(self.doors.send(Door { listener: Listener::Tcp(listener), end: ended }));
+            drop(self.admin.send(Opened { listener: Listener::Tcp(listener), end: ended }));
             Open { address, end }
         });
         Ok(())
@@ -96,7 +96,7 @@ mod tests {
         let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = free.local_addr().unwrap();
         drop(free);
-        let ((old, mut old_doors), (new, mut new_doors)) = (Front::new(), Front::new());
+        let ((old, mut old_doors), (new, mut new_doors)) = (PublicListener::new(), PublicListener::new());
         old.lead(Some(address)).unwrap();
         let before = old_doors.recv().await.unwrap();
         new.lead(Some(address)).unwrap();

@@ -7,53 +7,53 @@ use tokio::sync::oneshot;
 
 use super::*;
 
-/// A runtime with an open lane, and a pace that is quick.
-fn open() -> (Runtime, Lane, Arc<Pace>) {
+/// A runtime with an open inline, and a pace that is quick.
+fn open() -> (Runtime, Inline, Arc<Pace>) {
     let runtime = Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build().unwrap();
-    let (lane, pace) = (Lane::closed(), Arc::new(Pace::new()));
-    assert!(!lane.takes(&pace, &[]), "nobody looks");
-    lane.open(runtime.handle());
-    while lane.0.state.load(Ordering::SeqCst) != FREE {
+    let (inline, pace) = (Inline::closed(), Arc::new(Pace::new()));
+    assert!(!inline.takes(&pace, &[]), "nobody looks");
+    inline.open(runtime.handle());
+    while inline.0.state.load(Ordering::SeqCst) != FREE {
         thread::yield_now();
     }
     be_quick(&pace);
-    (runtime, lane, pace)
+    (runtime, inline, pace)
 }
 
 fn be_quick(pace: &Pace) {
     (0..5000).for_each(|_| pace.measure(|| {}));
 }
 
-/// Runs a call in the lane of a runtime; whether it was run there.
-async fn run(lane: &Lane, pace: &Arc<Pace>, call: impl FnOnce() + Send + 'static) -> bool {
-    let (lane, pace) = (lane.clone(), pace.clone());
-    tokio::spawn(async move { lane.run(&pace, call).is_ok() }).await.unwrap()
+/// Runs a call in the inline of a runtime; whether it was run there.
+async fn run(inline: &Inline, pace: &Arc<Pace>, call: impl FnOnce() + Send + 'static) -> bool {
+    let (inline, pace) = (inline.clone(), pace.clone());
+    tokio::spawn(async move { inline.run(&pace, call).is_ok() }).await.unwrap()
 }
 
 #[test]
 fn quick_calls_run_on_the_worker_and_large_ones_elsewhere() {
-    let (runtime, lane, pace) = open();
+    let (runtime, inline, pace) = open();
     for _ in 0..100 {
         let (sender, receiver) = oneshot::channel();
-        assert!(lane.takes(&pace, &[Bytes::from_static(b"1")]));
-        let ran = runtime.block_on(run(&lane, &pace, move || sender.send(Handle::try_current().is_ok()).unwrap()));
-        // Where the machine is busy a call may be left behind; that is told by the lane, and it is opened again.
+        assert!(inline.takes(&pace, &[Bytes::from_static(b"1")]));
+        let ran = runtime.block_on(run(&inline, &pace, move || sender.send(Handle::try_current().is_ok()).unwrap()));
+        // Where the machine is busy a call may be left behind; that is told by the inline, and it is opened again.
         assert!(ran && receiver.blocking_recv().unwrap());
-        while !lane.takes(&pace, &[]) {
+        while !inline.takes(&pace, &[]) {
             be_quick(&pace);
         }
     }
-    assert!(!lane.takes(&pace, &[Bytes::from(vec![b'1'; LARGEST + 1])]));
-    assert!(!lane.takes(&Pace::new(), &[]));
-    lane.close();
+    assert!(!inline.takes(&pace, &[Bytes::from(vec![b'1'; LARGEST + 1])]));
+    assert!(!inline.takes(&Pace::new(), &[]));
+    inline.close();
 }
 
 #[test]
 fn a_call_that_takes_long_is_left_behind_and_all_else_goes_on() {
-    let (runtime, lane, pace) = open();
+    let (runtime, inline, pace) = open();
     for _ in 0..3 {
         let (end, ended) = mpsc::channel::<()>();
-        let (long, paced) = (lane.clone(), pace.clone());
+        let (long, paced) = (inline.clone(), pace.clone());
         let call = runtime.spawn(async move { run(&long, &paced, move || ended.recv().unwrap()).await });
         // Tasks, clocks and sockets: all on the one worker that is left.
         let others = async {
@@ -64,26 +64,26 @@ fn a_call_that_takes_long_is_left_behind_and_all_else_goes_on() {
             (near.unwrap(), far.unwrap())
         };
         runtime.block_on(runtime.spawn(others)).unwrap();
-        while lane.0.state.load(Ordering::SeqCst) != LEFT {
+        while inline.0.state.load(Ordering::SeqCst) != LEFT {
             thread::yield_now();
         }
-        assert!(!lane.takes(&pace, &[]) && !runtime.block_on(run(&lane, &pace, || unreachable!())));
+        assert!(!inline.takes(&pace, &[]) && !runtime.block_on(run(&inline, &pace, || unreachable!())));
         end.send(()).unwrap();
         assert!(runtime.block_on(call).unwrap());
         assert!(!pace.is_quick(), "it was not");
         be_quick(&pace);
-        while !lane.takes(&pace, &[]) {
+        while !inline.takes(&pace, &[]) {
             thread::yield_now();
         }
     }
-    lane.close();
+    inline.close();
 }
 
 #[test]
 fn a_call_that_waits_for_a_task_gets_what_it_waits_for() {
-    let (runtime, lane, pace) = open();
-    let (asking, handle) = (lane.clone(), runtime.handle().clone());
-    let ran = run(&lane, &pace, move || {
+    let (runtime, inline, pace) = open();
+    let (asking, handle) = (inline.clone(), runtime.handle().clone());
+    let ran = run(&inline, &pace, move || {
         let (answer, answered) = mpsc::channel();
         assert!(asking.ask());
         handle.spawn(async move { answer.send(7).unwrap() });
@@ -94,23 +94,23 @@ fn a_call_that_waits_for_a_task_gets_what_it_waits_for() {
     assert!(!pace.is_quick(), "it asks");
     be_quick(&pace);
     assert!(!pace.is_quick(), "and always will");
-    assert!(!lane.ask(), "no call runs on this thread");
-    lane.close();
+    assert!(!inline.ask(), "no call runs on this thread");
+    inline.close();
 }
 
 #[test]
 fn a_lane_that_was_not_called_for_long_is_looked_after_again() {
-    let (runtime, lane, pace) = open();
-    while !lane.0.asleep.load(Ordering::SeqCst) {
+    let (runtime, inline, pace) = open();
+    while !inline.0.asleep.load(Ordering::SeqCst) {
         thread::yield_now();
     }
     let (end, ended) = mpsc::channel::<()>();
-    let (long, paced) = (lane.clone(), pace.clone());
+    let (long, paced) = (inline.clone(), pace.clone());
     let call = runtime.spawn(async move { run(&long, &paced, move || ended.recv().unwrap()).await });
     runtime.block_on(runtime.spawn(async { tokio::time::sleep(TICK).await })).unwrap();
     end.send(()).unwrap();
     assert!(runtime.block_on(call).unwrap());
-    lane.close();
+    inline.close();
 }
 
 /// Far longer than a host that hears takes to answer.
@@ -147,12 +147,12 @@ fn hears(near: &mut std::os::unix::net::UnixStream) -> bool {
 fn open_many(lanes: usize) {
     for n in 0..lanes {
         let (runtime, mut near) = echo();
-        let lane = Lane::closed();
-        lane.open(runtime.handle());
+        let inline = Inline::closed();
+        inline.open(runtime.handle());
         (0..n % 4).for_each(|_| drop(runtime.spawn(tokio::task::yield_now())));
         let heard = hears(&mut near);
-        lane.close();
-        assert!(heard, "lane {n} left nobody who waits for the system");
+        inline.close();
+        assert!(heard, "inline {n} left nobody who waits for the system");
     }
 }
 

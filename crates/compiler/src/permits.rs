@@ -1,64 +1,64 @@
-//! Seats for rustc: what somebody waits for never queues behind what nobody does.
+//! Permits for rustc: what somebody waits for never queues behind what nobody does.
 
 use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot, watch};
 
-/// As many seats as there are cores for what somebody waits for, and one besides for work ahead.
-pub(crate) struct Seats {
+/// As many permits as there are cores for what somebody waits for, and one besides for work ahead.
+pub(crate) struct Permits {
     wanted: Semaphore,
-    /// How many have a seat or wait for one.
+    /// How many have a permit or wait for one.
     waiting: watch::Sender<usize>,
     spare: Mutex<Spare>,
 }
 
-/// The seat for work ahead.
+/// The permit for work ahead.
 #[derive(Default)]
 struct Spare {
     is_taken: bool,
     /// Who asked for it, the last one last.
-    asked: Vec<oneshot::Sender<SpareSeat>>,
+    asked: Vec<oneshot::Sender<SparePermit>>,
 }
 
-/// A seat for what somebody waits for; free again when dropped.
-pub(crate) struct Seat<'a> {
+/// A permit for what somebody waits for; free again when dropped.
+pub(crate) struct Permit<'a> {
     _permit: Option<SemaphorePermit<'a>>,
     _waiting: Waiting<'a>,
 }
 
-/// The seat for work ahead; free again when dropped.
-pub(crate) struct SpareSeat(Option<Arc<Seats>>);
+/// The permit for work ahead; free again when dropped.
+pub(crate) struct SparePermit(Option<Arc<Permits>>);
 
 /// Counts one that waits until it is dropped, seated or not.
-struct Waiting<'a>(&'a Arc<Seats>);
+struct Waiting<'a>(&'a Arc<Permits>);
 
-impl Seats {
+impl Permits {
     pub(crate) fn new(cores: usize) -> Arc<Self> {
         let (waiting, _) = watch::channel(0);
         Arc::new(Self { wanted: Semaphore::new(cores), waiting, spare: Mutex::default() })
     }
 
-    /// A seat for a build.
-    pub(crate) async fn take(self: &Arc<Self>) -> Seat<'_> {
+    /// A permit for a build.
+    pub(crate) async fn take(self: &Arc<Self>) -> Permit<'_> {
         self.waiting.send_modify(|waiting| *waiting += 1);
         let waiting = Waiting(self);
-        // Never closed, so a seat always comes.
-        Seat { _permit: self.wanted.acquire().await.ok(), _waiting: waiting }
+        // Never closed, so a permit always comes.
+        Permit { _permit: self.wanted.acquire().await.ok(), _waiting: waiting }
     }
 
-    /// The seat for work that nobody waits for: who asks last goes first, being what is edited now, and nobody begins
+    /// The permit for work that nobody waits for: who asks last goes first, being what is edited now, and nobody begins
     /// while a build is waited for. One that has begun goes on, so that edits without a pause do not keep it from ever
     /// being done.
-    pub(crate) async fn take_spare(self: &Arc<Self>) -> SpareSeat {
-        let (seat, given) = oneshot::channel();
-        self.spare().asked.push(seat);
+    pub(crate) async fn take_spare(self: &Arc<Self>) -> SparePermit {
+        let (permit, given) = oneshot::channel();
+        self.spare().asked.push(permit);
         self.give();
-        // Whoever asked is only ever answered with the seat, as long as the seats are there.
-        given.await.unwrap_or(SpareSeat(None))
+        // Whoever asked is only ever answered with the permit, as long as the permits are there.
+        given.await.unwrap_or(SparePermit(None))
     }
 
-    /// Gives the spare seat, where it is free, to who asked last and is still there.
+    /// Gives the spare permit, where it is free, to who asked last and is still there.
     fn give(self: &Arc<Self>) {
         loop {
             let next = {
@@ -70,7 +70,7 @@ impl Seats {
                 spare.is_taken = true;
                 next
             };
-            let Err(mut refused) = next.send(SpareSeat(Some(self.clone()))) else { return };
+            let Err(mut refused) = next.send(SparePermit(Some(self.clone()))) else { return };
             refused.0 = None;
             self.spare().is_taken = false;
         }
@@ -81,11 +81,11 @@ impl Seats {
     }
 }
 
-impl Drop for SpareSeat {
+impl Drop for SparePermit {
     fn drop(&mut self) {
-        if let Some(seats) = self.0.take() {
-            seats.spare().is_taken = false;
-            seats.give();
+        if let Some(permits) = self.0.take() {
+            permits.spare().is_taken = false;
+            permits.give();
         }
     }
 }
@@ -106,11 +106,11 @@ mod tests {
 
     #[test]
     fn a_build_does_not_wait_for_what_is_compiled_ahead() {
-        let seats = Seats::new(1);
-        let begun = seats.take_spare().now_or_never().unwrap();
-        let mut asked: Vec<_> = (0..100).map(|_| Box::pin(seats.take_spare())).collect();
+        let permits = Permits::new(1);
+        let begun = permits.take_spare().now_or_never().unwrap();
+        let mut asked: Vec<_> = (0..100).map(|_| Box::pin(permits.take_spare())).collect();
         assert!(asked.iter_mut().all(|spare| spare.now_or_never().is_none()));
-        let build = seats.take().now_or_never().expect("a seat at once");
+        let build = permits.take().now_or_never().expect("a permit at once");
         drop(begun);
         assert!(asked.iter_mut().all(|spare| spare.now_or_never().is_none()), "none begins while somebody waits");
         drop(build);
@@ -119,10 +119,10 @@ mod tests {
 
     #[test]
     fn who_asks_last_is_first() {
-        let seats = Seats::new(1);
-        let begun = seats.take_spare().now_or_never().unwrap();
+        let permits = Permits::new(1);
+        let begun = permits.take_spare().now_or_never().unwrap();
         let (mut first, mut last, mut gone) =
-            (Box::pin(seats.take_spare()), Box::pin(seats.take_spare()), Box::pin(seats.take_spare()));
+            (Box::pin(permits.take_spare()), Box::pin(permits.take_spare()), Box::pin(permits.take_spare()));
         for spare in [&mut first, &mut last, &mut gone] {
             assert!(spare.now_or_never().is_none());
         }
@@ -135,22 +135,22 @@ mod tests {
 
     #[test]
     fn a_seat_that_was_given_to_who_is_gone_is_free() {
-        let seats = Seats::new(1);
-        let begun = seats.take_spare().now_or_never().unwrap();
-        let mut asked = Box::pin(seats.take_spare());
+        let permits = Permits::new(1);
+        let begun = permits.take_spare().now_or_never().unwrap();
+        let mut asked = Box::pin(permits.take_spare());
         assert!((&mut asked).now_or_never().is_none());
         drop(begun);
         drop(asked);
-        assert!(seats.take_spare().now_or_never().is_some());
+        assert!(permits.take_spare().now_or_never().is_some());
     }
 
     #[test]
     fn a_build_that_is_given_up_while_it_waits_is_waited_for_no_more() {
-        let seats = Seats::new(1);
-        let build = seats.take().now_or_never().unwrap();
-        assert!(seats.take().now_or_never().is_none(), "as many as there are cores");
-        assert!(seats.take_spare().now_or_never().is_none());
+        let permits = Permits::new(1);
+        let build = permits.take().now_or_never().unwrap();
+        assert!(permits.take().now_or_never().is_none(), "as many as there are cores");
+        assert!(permits.take_spare().now_or_never().is_none());
         drop(build);
-        assert!(seats.take_spare().now_or_never().is_some());
+        assert!(permits.take_spare().now_or_never().is_some());
     }
 }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::Records;
 use super::ring::Read;
-use crate::doors::refuse;
+use crate::admin::refuse;
 use crate::shared::Shared;
 
 /// Between a question and its answer at least, so that requests under load do not each make an answer.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use serde_json::Value;
 use session_api::command::{Called, Command, Feed};
 use session_api::grammar::{AnswerHistory, Answers, Meaning, Show, doubts, help, parse};
+use session_api::units::many;
 use session_api::verdict::Verdict;
 use session_api::{Answer, Snapshot, escaped};
 
-use crate::numbers::count;
 use crate::options::ShellError;
 use crate::peer::ShellPeer;
 use crate::voice::Voice;
@@ -18,7 +18,7 @@ use crate::{show, table, words};
 const ANSWERS: usize = 100;
 
 /// What a shell keeps from one line to the next.
-pub(crate) struct Desk<P> {
+pub(crate) struct Handler<P> {
     pub(crate) peer: Arc<P>,
     pub(crate) voice: Voice,
     /// Whether somebody is here who can be asked.
@@ -38,7 +38,7 @@ pub(crate) enum Fate {
     Asks(u64),
 }
 
-impl<P: ShellPeer> Desk<P> {
+impl<P: ShellPeer> Handler<P> {
     pub(crate) fn new(peer: P, voice: Voice) -> Self {
         Self { peer: Arc::new(peer), voice, can_ask: false, answers: AnswerHistory::most(ANSWERS) }
     }
@@ -117,8 +117,8 @@ impl<P: ShellPeer> Desk<P> {
             Answer::Called(called) => self.call_ended(called, line, snapshot, false),
             Answer::Timed(timed) => {
                 self.voice.print(&show::timed(&timed))?;
-                let calls = count(timed.n as usize, "call");
-                self.voice.talk(&format!("{calls}, {}", count(timed.errors as usize, "error")))?;
+                let calls = many(timed.n as usize, "call");
+                self.voice.talk(&format!("{calls}, {}", many(timed.errors as usize, "error")))?;
                 match timed.first_error {
                     Some(called) => self.problem(&called, line, snapshot),
                     None if timed.errors > 0 => Ok(Fate::Failed),

@@ -3,7 +3,7 @@
 use local_cluster::{HeldPort, PortError, hold_port};
 
 use crate::event::Event;
-use crate::options::Front;
+use crate::options::PublicPort;
 
 /// The port of the public listener.
 pub(crate) struct Port {
@@ -15,11 +15,11 @@ pub(crate) struct Port {
 }
 
 /// Takes the port that is wanted, or says who has it.
-pub(crate) fn hold(front: Front) -> Result<Port, PortError> {
+pub(crate) fn hold(front: PublicPort) -> Result<Port, PortError> {
     let free = || hold_port(0).map(|held| Port { held, notice: None, denied: None });
     match front {
-        Front::Free => free(),
-        Front::Fixed(port) => match hold_port(port) {
+        PublicPort::Free => free(),
+        PublicPort::Fixed(port) => match hold_port(port) {
             Ok(held) => Ok(Port { held, notice: None, denied: None }),
             Err(error) => {
                 let denied = Event::Failed { message: error.to_string(), hint: Some(error.hint()) };
@@ -29,7 +29,7 @@ pub(crate) fn hold(front: Front) -> Result<Port, PortError> {
                 }
             }
         },
-        Front::Prefer(port) => match hold_port(port) {
+        PublicPort::Prefer(port) => match hold_port(port) {
             Ok(held) => Ok(Port { held, notice: None, denied: None }),
             Err(why) => {
                 let mut port = free()?;

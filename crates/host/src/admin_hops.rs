@@ -14,8 +14,8 @@ use axum::response::IntoResponse;
 use protocol::{Cursor, Span, otlp};
 use tokio::time::Instant;
 
-use crate::doors::refuse;
-use crate::journey::nanos;
+use crate::admin::refuse;
+use crate::request_context::nanos;
 use crate::shared::Shared;
 
 /// Between a question and its answer at least: more often than this nobody sees a difference.

@@ -21,7 +21,7 @@ const HANDICAP: Duration = Duration::from_millis(20);
 
 /// A request on its way.
 #[derive(Debug)]
-pub(crate) struct Journey {
+pub(crate) struct RequestContext {
     pub(crate) deadline: Instant,
     /// Services that called, this one last.
     pub(crate) path: Path,
@@ -53,7 +53,7 @@ struct Trail {
 /// For ever, so far.
 const OPEN: u64 = u64::MAX;
 
-impl Journey {
+impl RequestContext {
     /// Reads what came with a request to a service. Whether it is recorded in detail is asked of `wants`, which is told
     /// whether it comes from outside the app; others follow the service that called.
     pub(crate) fn begin(
@@ -133,7 +133,7 @@ impl Journey {
         append(&mut trail.versions, said.versions.as_deref());
     }
 
-    /// Notes that a call began; `took` is not known yet. What is returned is for [`Journey::ended`].
+    /// Notes that a call began; `took` is not known yet. What is returned is for [`RequestContext::ended`].
     pub(crate) fn called(&self, call: UpstreamCall) -> usize {
         let mut trail = self.trail();
         trail.calls.push(UpstreamCall { begun: nanos(self.begun.elapsed()), took: OPEN, ..call });
@@ -275,7 +275,11 @@ mod tests {
         }
     }
 
-    fn begin(deadline_ms: u64, pairs: &[(&str, &str)], wants: &dyn Fn(bool) -> bool) -> Result<Journey, Problem> {
+    fn begin(
+        deadline_ms: u64,
+        pairs: &[(&str, &str)],
+        wants: &dyn Fn(bool) -> bool,
+    ) -> Result<RequestContext, Problem> {
         let text = r#"{ "app": "a", "service": "map", "listen": "0.0.0.0:1", "peers": {} }"#;
         let config: Config = serde_json::from_str(text).unwrap();
         let config = Config { limits: protocol::Limits { deadline_ms, ..config.limits }, ..config };
@@ -284,7 +288,7 @@ mod tests {
             let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
             headers.append(http::HeaderName::from_bytes(name.as_bytes()).unwrap(), value);
         }
-        Journey::begin(&headers, &config, wants)
+        RequestContext::begin(&headers, &config, wants)
     }
 
     #[tokio::test(start_paused = true)]
