@@ -1,8 +1,8 @@
 //! `dyn recordings`: what was recorded, and what it takes of the disk.
 
 use std::path::Path;
-use std::time::{Duration, UNIX_EPOCH};
 
+use jiff::Timestamp;
 use recordings::{Summary, saved};
 use serde_json::json;
 use session_api::units;
@@ -39,7 +39,7 @@ pub(crate) fn run(file: &Path, json: bool) -> Result<(), Fault> {
 
 fn words(name: &str, summary: &Summary) -> String {
     let Summary { app, began, requests, hops, lost, unread, bytes, .. } = summary;
-    let began = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(*began));
+    let began = moment(*began);
     let mut words = format!("{name}: {app}, {began}, {requests} requests, {hops} hops, {}", units::bytes(*bytes));
     if *lost > 0 {
         words += &format!(", {lost} not recorded");
@@ -48,4 +48,20 @@ fn words(name: &str, summary: &Summary) -> String {
         words += &format!(", {unread} lines that do not read");
     }
     words
+}
+
+/// A moment of Unix time, in milliseconds, to its second.
+fn moment(ms: u64) -> String {
+    let moment = i64::try_from(ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or_default();
+    moment.strftime("%FT%TZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_told_to_its_second() {
+        assert_eq!(moment(1_700_000_000_500), "2023-11-14T22:13:20Z");
+    }
 }
