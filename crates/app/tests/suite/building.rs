@@ -147,6 +147,7 @@ fn a_type_that_changes_changes_the_fingerprint_of_state_made_of_it() {
 #[test]
 fn types_move_to_a_crate_of_their_own_and_what_may_panic_stays_at_its_place() {
     let text = "use dyninka::prelude::*;
+/// A reading.
 #[derive(Serialize, Deserialize)]
 struct Reading {
     sensor: String,
