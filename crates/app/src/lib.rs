@@ -1,6 +1,6 @@
 //! Source text to [`App`]: services, flow, placed state, and what changed between two.
 //!
-//! Pure: no file is read here. The caller puts texts into [`Sources`] and asks [`wanted`] what else is mentioned.
+//! Pure: no file is read here. The caller puts texts into [`Sources`] and asks [`wanted()`] what else is mentioned.
 //!
 //! The way of a text: `text` (bytes to text) → `unit` (syn's items to what counts of them, kept in a `memory` for the
 //! next reading) → `read` (those to a `tree`, by module) → `mention` (what an item

@@ -20,7 +20,7 @@ use crate::tokens;
 use crate::unit::{Home, Unit};
 
 /// What was read of an app's files before. One that is used for every reading of an app makes the next one quick; the
-/// answers are those of [`crate::parse()`] and [`crate::wanted`].
+/// answers are those of [`crate::parse()`] and [`crate::wanted()`].
 #[derive(Debug, Default)]
 pub struct Memory {
     files: BTreeMap<PathBuf, Entry>,

@@ -1,7 +1,7 @@
 //! The one loop that owns a running app.
 //!
 //! Something happens ([`event`](crate)), a pure function says what follows, and the actor does it. Faces start a
-//! [`Session`], read its [`Report`]s, and tell it to end.
+//! [`Session`], read its [`session_api::Report`]s, and tell it to end.
 
 mod actor;
 mod api;

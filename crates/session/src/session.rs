@@ -74,7 +74,7 @@ impl Session {
         self.pictures.subscribe()
     }
 
-    /// Where it listens: [`crate::Client::attach`].
+    /// Where it listens: [`session_api::Client::attach`].
     pub fn socket(&self) -> &Path {
         &self.socket
     }
