@@ -6,6 +6,7 @@ mod push;
 
 use crossterm::event::{KeyEvent, KeyEventKind};
 use session_api::Snapshot;
+use session_api::grammar::is_command;
 
 use crate::act::{Action, ViewInput};
 use crate::log::LogRing;
@@ -94,7 +95,7 @@ fn press(model: &mut Model, key: KeyEvent, snapshot: &Snapshot, logs: &LogRing) 
             give_up(model);
             Vec::new()
         }
-        Typed::Done => done(model, logs),
+        Typed::Done => done(model, snapshot, logs),
     }
 }
 
@@ -127,7 +128,7 @@ fn give_up(model: &mut Model) {
     }
 }
 
-fn done(model: &mut Model, logs: &LogRing) -> Vec<Action> {
+fn done(model: &mut Model, snapshot: &Snapshot, logs: &LogRing) -> Vec<Action> {
     let Some(prompt) = model.prompt.take() else { return Vec::new() };
     match prompt.purpose {
         Purpose::Filter => Vec::new(),
@@ -139,7 +140,7 @@ fn done(model: &mut Model, logs: &LogRing) -> Vec<Action> {
             Vec::new()
         }
         Purpose::Command => {
-            let line = prompt.text.trim().to_owned();
+            let line = with_colon(prompt.text.trim(), snapshot);
             if line.is_empty() {
                 return Vec::new();
             }
@@ -154,6 +155,14 @@ fn done(model: &mut Model, logs: &LogRing) -> Vec<Action> {
             vec![Action::Run(line)]
         }
     }
+}
+
+/// The line of a prompt, as the shell reads it. The prompt shows a colon already, so a command needs none of its own;
+/// a service of the same name comes first.
+fn with_colon(line: &str, snapshot: &Snapshot) -> String {
+    let word = line.split_whitespace().next().unwrap_or_default();
+    let is_command = is_command(word) && snapshot.service(word).is_none();
+    if is_command { format!(":{line}") } else { line.to_owned() }
 }
 
 /// Opens a prompt for a command with a text in it.

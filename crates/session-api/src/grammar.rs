@@ -98,6 +98,11 @@ pub fn parse(line: &str, snapshot: &Snapshot, history: &dyn Answers) -> Result<M
     meaning::read(line, snapshot, history).map_err(|mistake| mistake.in_characters(line))
 }
 
+/// Whether a word is the name of a command, written without its colon.
+pub fn is_command(word: &str) -> bool {
+    verb::find(word).is_some()
+}
+
 /// Whether a line is empty or a comment, which begins with `#`.
 pub fn is_blank(line: &str) -> bool {
     let line = line.trim_start();

@@ -198,6 +198,16 @@ fn a_frozen_picture_shows_no_later_line() {
 }
 
 #[test]
+fn command_runs_with_and_without_a_colon_of_its_own() {
+    let mut screen = serving((80, 24));
+    for typed in [":undo\n", "::undo\n"] {
+        let ran = screen.press(typed);
+        assert_eq!(ran.last(), Some(&Action::Run(":undo".into())), "{typed}");
+    }
+    assert_eq!(screen.press(":map {}\n").last(), Some(&Action::Run("map {}".into())));
+}
+
+#[test]
 fn completion_is_taken_by_tab() {
     let mut screen = serving((80, 24));
     assert_eq!(screen.press(":m").len(), 2);
