@@ -149,9 +149,10 @@ fn inner(syntax: &syn::File) -> String {
 
 /// syn's reading of a text; else what is wrong, where, and what helps.
 fn syntax(text: &str) -> Result<syn::File, (String, Range<usize>, &'static str)> {
-    // What is missing at the end of a text has no place of its own.
+    // What is missing at the end of a text has no place of its own; the line after the last one is none.
+    let end = text.trim_end().len();
     let range = |span: proc_macro2::Span| {
-        Some(span.byte_range()).filter(|range| *range != (0..0)).unwrap_or(text.len()..text.len())
+        Some(span.byte_range()).filter(|range| *range != (0..0)).unwrap_or(end..end)
     };
     // A fence that is never closed reads as minus signs.
     let is_fence = text.trim_start().starts_with("---");
@@ -162,7 +163,7 @@ fn syntax(text: &str) -> Result<syn::File, (String, Range<usize>, &'static str)>
             return open(error.span());
         }
         (
-            "a bracket or a quote has no partner, or this is not a Rust token".to_owned(),
+            "unmatched bracket or quote, or not a Rust token".to_owned(),
             range(error.span()),
             "look for the bracket or quote that is open or missing here or above",
         )
@@ -175,7 +176,7 @@ fn syntax(text: &str) -> Result<syn::File, (String, Range<usize>, &'static str)>
         if is_fence {
             return open(error.span());
         }
-        (format!("syntax error: {error}"), range(error.span()), "the rest of the app is checked once this is mended")
+        (format!("syntax error: {error}"), range(error.span()), "the rest of the app is checked once this is fixed")
     })
 }
 

@@ -298,3 +298,9 @@ fn a_trait_object_is_refused_where_nothing_says_how_it_is_carried() {
     assert!(!told("impl Serialize for dyn Shape {}", "() -> Box<dyn Shape>"));
     assert!(!told("erased_serde::serialize_trait_object!(Shape);", "() -> Box<dyn Shape>"));
 }
+
+#[test]
+fn what_is_missing_at_the_end_stands_in_the_last_line() {
+    let found = findings("fn f() {}\nbogus\n\n");
+    assert_eq!((found[0].place.line, found[0].place.column), (2, 6), "{found:?}");
+}
