@@ -20,6 +20,9 @@ pub(crate) struct Case {
     pub(super) now: Side,
     /// How it ended then, and on which version. None where the function was not called.
     pub(crate) recorded: Option<(Outcome, String)>,
+    /// Whether the code before is given what was recorded. It is not where something before it returns another value
+    /// than when it was recorded.
+    pub(super) as_then: bool,
     /// Other requests in which the function was given the same, and how it ended there.
     pub(super) also: Vec<(u64, Outcome)>,
 }
@@ -134,6 +137,7 @@ fn case(at: u64, hop: &RecordedHop) -> Option<Case> {
         was: Side::Run(given.clone()),
         now: Side::Run(given),
         recorded,
+        as_then: true,
         also: Vec::new(),
     })
 }

@@ -147,9 +147,9 @@ fn redirect(subject: &Subject, at: u64, request: &Request, hop: Option<&Recorded
 
 /// A call that was made: the same, with other inputs and other answers to its own calls; or none at all now.
 fn called_then(subject: &Subject, at: u64, hop: &RecordedHop, map: &Map<'_>) -> Way {
-    let was = Given { inputs: hop.inputs.clone(), calls: hop.calls.clone() };
+    let mut was = Given { inputs: hop.inputs.clone(), calls: hop.calls.clone() };
     let mut now = was.clone();
-    let mut ends = None;
+    let (mut was_ends, mut ends) = (None, None);
     let mut touched = false;
     for (index, upstream) in subject.upstreams() {
         let Some(moved) = map.get(&(at, upstream)) else { continue };
@@ -158,16 +158,21 @@ fn called_then(subject: &Subject, at: u64, hop: &RecordedHop, map: &Map<'_>) -> 
             return Way::Unknown(ANOTHER_WAY);
         }
         touched = true;
+        match &moved.was {
+            Outcome::Value(body) => was.inputs[index] = body.clone(),
+            other => was_ends = Some(other.clone()),
+        }
         match &moved.now {
             Outcome::Value(body) => now.inputs[index] = body.clone(),
             other => ends = Some(other.clone()),
         }
     }
-    for called in &mut now.calls {
+    for (before, called) in was.calls.iter_mut().zip(&mut now.calls) {
         if let Some(moved) = map.get(&(at, called.service.as_str()))
             && moved.recorded.as_ref() == Some(&called.end)
         {
             touched = true;
+            before.end = moved.was.clone();
             called.end = moved.now.clone();
         }
     }
@@ -178,8 +183,10 @@ fn called_then(subject: &Subject, at: u64, hop: &RecordedHop, map: &Map<'_>) -> 
         return Way::Unknown(cases::NOT_KEPT);
     }
     let now = ends.map_or(Side::Run(now), Side::Ends);
+    let as_then = was_ends.is_none() && was.inputs == hop.inputs && was.calls == hop.calls;
+    let was = was_ends.map_or(Side::Run(was), Side::Ends);
     let recorded = Some((hop.end.clone(), hop.version.clone()));
-    Way::Case(Box::new(Case { at, was: Side::Run(was), now, recorded, also: Vec::new() }))
+    Way::Case(Box::new(Case { at, was, now, recorded, as_then, also: Vec::new() }))
 }
 
 /// A call that was not made, as something before it filtered or failed: now it may be.
@@ -218,5 +225,5 @@ fn not_called_then(subject: &Subject, at: u64, request: &Request, map: &Map<'_>)
         return Way::Unknown(cases::NOT_KEPT);
     }
     let now = now.map_or(Side::Run(given), Side::Ends);
-    Way::Case(Box::new(Case { at, was: Side::Ends(was), now, recorded: None, also: Vec::new() }))
+    Way::Case(Box::new(Case { at, was: Side::Ends(was), now, recorded: None, as_then: true, also: Vec::new() }))
 }

@@ -122,7 +122,7 @@ fn weigh(
     // Old code that cannot be asked says nothing: what was recorded stands for it.
     let ran = ends.was.first().filter(|end| !is(end, kind::NOT_RECORDED));
     let fixed = if let Side::Ends(end) = &case.was { Some(end) } else { None };
-    let Some(was) = ran.or(fixed).or(recorded) else {
+    let Some(was) = ran.or(fixed).or(recorded.filter(|_| case.as_then)) else {
         findings.skip("how it ended then was not recorded");
         return None;
     };
@@ -144,7 +144,7 @@ fn weigh(
         return None;
     }
     // What else the same code on the same inputs has come to.
-    let like_then = exact && !question.redacted;
+    let like_then = exact && !question.redacted && case.as_then;
     let fair = case.recorded.iter().filter(|(_, version)| like_then && Some(version) == subject.was.as_ref());
     let witnesses: Vec<&Outcome> = match ran {
         Some(_) => ends.was.iter().skip(1).chain(fair.map(|(end, _)| end)).collect(),

@@ -213,6 +213,24 @@ fn filters_and_failures_go_on_downstream() {
 }
 
 #[test]
+fn downstream_compares_what_the_code_before_returns_not_what_was_recorded() {
+    let mut fake = chain();
+    fake.function("double@2", |_, inputs| json!(3 * number(&inputs[0])));
+    let mut asked = question([1]);
+    // An undo: what was recorded came from the code that is back now.
+    let double = asked.subjects.get_mut("double").unwrap();
+    (double.was, double.now) = (Some("double@2".into()), "double@1".into());
+    let verdict = judged(&asked, "double", &mut fake);
+    assert_eq!(verdict["changed"], json!([{"at": 0, "path": "", "was": 3, "now": 2}]));
+    let label = &verdict["downstream"]["label"];
+    let changed = json!([
+        {"at": 0, "path": "/even", "was": false, "now": true},
+        {"at": 0, "path": "/n", "was": 3, "now": 2},
+    ]);
+    assert_eq!((&label["differ"], &label["changed"]), (&json!(1), &changed), "{label}");
+}
+
+#[test]
 fn inputs_that_do_not_read_any_more_are_told_apart() {
     let mut fake = chain();
     fake.end("double@2", |_, inputs| match number(&inputs[0]) {
