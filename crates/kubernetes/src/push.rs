@@ -2,7 +2,7 @@
 //!
 //! ```no_run
 //! # use std::sync::Arc;
-//! # async fn push(options: kubernetes::push::Options) -> Result<(), kubernetes::push::PushError> {
+//! # async fn push(options: kubernetes::push::PushOptions) -> Result<(), kubernetes::push::PushError> {
 //! use kubernetes::push::Push;
 //! let push = Push::prepare(options, Arc::new(|event| println!("{event:?}"))).await?;
 //! if !push.is_nothing() {
