@@ -151,9 +151,7 @@ fn inner(syntax: &syn::File) -> String {
 fn syntax(text: &str) -> Result<syn::File, (String, Range<usize>, &'static str)> {
     // What is missing at the end of a text has no place of its own; the line after the last one is none.
     let end = text.trim_end().len();
-    let range = |span: proc_macro2::Span| {
-        Some(span.byte_range()).filter(|range| *range != (0..0)).unwrap_or(end..end)
-    };
+    let range = |span: proc_macro2::Span| Some(span.byte_range()).filter(|range| *range != (0..0)).unwrap_or(end..end);
     // A fence that is never closed reads as minus signs.
     let is_fence = text.trim_start().starts_with("---");
     let open =
