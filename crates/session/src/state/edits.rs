@@ -99,7 +99,9 @@ impl State {
         self.add_surroundings(&app, &mut open);
         let removed = self.leave(&app);
         let flow = self.routed.as_ref().is_some_and(|routed| routed.flow != app.flow);
-        self.taking = std::mem::take(&mut self.saved);
+        let saved = std::mem::take(&mut self.saved);
+        // Read again after its dependencies were prepared, it is the edit that was saved before, and no other.
+        self.taking = if saved.edit == edit { saved } else { Taking::saved(edit, now, Duration::ZERO) };
         if open.is_empty() && removed.is_empty() && !flow {
             self.routed = self.routed.as_ref().map(|_| app);
             self.note_edit(now, EditOutcome::Unchanged, false);
@@ -304,6 +306,7 @@ impl State {
             ms: None,
             judgement: None,
         };
+        self.edits.retain(|other| other.edit != line.edit);
         keep(&mut self.edits, line);
     }
 

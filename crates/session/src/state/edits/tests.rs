@@ -52,3 +52,19 @@ fn a_file_that_only_rustc_saw_named_is_followed_and_has_its_reader_alone_built_a
     });
     assert_eq!(built.collect::<Vec<_>>(), ["map"]);
 }
+
+#[test]
+fn an_edit_that_is_read_again_after_its_preparation_is_one_edit() {
+    let mut state = World::serving(CHAIN).state;
+    state.update(at(1000), Event::Saved { settled: at(5), files: BTreeSet::new() });
+    let app = read(&CHAIN.replace("* 2.0", "* 3.0"));
+    for now in [1001, 1003] {
+        let loaded =
+            Event::Loaded { edit: 1, app: app.clone(), diagnostics: Vec::new(), environments: Default::default() };
+        state.update(at(now), loaded);
+        let recipe = Recipe { key: String::new(), consulted: BTreeSet::new(), outside: BTreeMap::new() };
+        state.update(at(now + 1), Event::Prepared { edit: 1, recipe });
+    }
+    let edits: Vec<_> = state.picture(at(1005)).edits.iter().map(|line| line.edit).collect();
+    assert_eq!(edits, [1]);
+}
