@@ -184,7 +184,7 @@ async fn listen(
             }
             log.push_back(line);
         }
-        // A line that is no JSON stays in the log and is seen there when something is waited for in vain.
+        // A line that is not JSON stays in the log and is seen there when something is waited for in vain.
         if let (Some(events), Some(Ok(event))) = (&events, event)
             && events.send(Heard { at, event }).is_err()
         {

@@ -36,7 +36,7 @@ pub struct ValueChange {
 /// One side of a difference.
 ///
 /// As JSON a value stands as it is; other ends are `{"end":"filtered"}` and `{"end":"panicked","message":"…"}`, what
-/// is no JSON `{"bytes":12}`.
+/// is not JSON `{"bytes":12}`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Side {
     /// Nothing is there.

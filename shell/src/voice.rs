@@ -49,7 +49,7 @@ impl Voice {
         self.print(&text)
     }
 
-    /// What was asked for, where that is no JSON. Ends with a line end.
+    /// What was asked for, where that is not JSON. Ends with a line end.
     pub(crate) fn print(&mut self, text: &str) -> io::Result<()> {
         write_line(&mut self.values, text)
     }

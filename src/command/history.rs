@@ -50,7 +50,7 @@ pub(crate) fn run(file: &Path, as_json: bool, goal: &Goal) -> Result<(), Fault> 
 async fn pushed(file: &Path, goal: &Goal) -> Result<Vec<PushRecord>, Fault> {
     let access = match connect(&target(goal)).await {
         Err(error @ ClusterError::NoKubeconfig { .. }) if goal.context.is_none() => {
-            drop(speech::err(format_args!("edits alone, for no cluster is known: {error}")));
+            drop(speech::err(format_args!("only edits of this machine are listed: {error}")));
             return Ok(Vec::new());
         }
         access => access?,

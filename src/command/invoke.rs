@@ -105,7 +105,7 @@ pub(super) fn inputs(service: &Service, given: &[String]) -> Result<Map<String, 
             }
         };
         let value = protocol::exact::read(json).map_err(|error| {
-            Fault::new(Kind::Usage, format!("the input {name} is no JSON: {error}: {json}"))
+            Fault::new(Kind::Usage, format!("the input {name} is not JSON: {error}: {json}"))
                 .hint("a string wants its quotes: name='\"text\"'")
         })?;
         if inputs.insert(name.clone(), value).is_some() {

@@ -6,6 +6,7 @@ use session::Home;
 use session_api::Client;
 use session_api::measured::{MeasuredHop, Window};
 use session_api::snapshot::{Condition, Phase, Snapshot};
+use session_api::units::many;
 
 use crate::fault::{Fault, Kind};
 use crate::{finding, speech, start};
@@ -51,7 +52,7 @@ fn show(snapshot: &Snapshot) {
         Phase::Starting => "starting",
         Phase::Serving => "serving",
         Phase::Building => "building",
-        Phase::Broken => "broken: what served before serves on",
+        Phase::Broken => "broken: the old version still serves",
         Phase::Closing => "closing",
     };
     let backend = snapshot.backend.as_deref().map(|backend| format!(" on {backend}")).unwrap_or_default();
@@ -82,8 +83,10 @@ fn show(snapshot: &Snapshot) {
     let totals = snapshot.totals;
     if totals.n > 0 {
         say(format_args!(
-            "{} edits live: p50 {:.0} ms, p95 {:.0} ms from save to first answer",
-            totals.n, totals.p50, totals.p95
+            "{} live: p50 {:.0} ms, p95 {:.0} ms from save to first answer",
+            many(usize::try_from(totals.n).unwrap_or(usize::MAX), "edit"),
+            totals.p50,
+            totals.p95
         ));
     }
 }

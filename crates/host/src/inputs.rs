@@ -79,7 +79,7 @@ pub(crate) async fn read(
         ));
     }
     let Given(given) = serde_json::from_slice(&body).map_err(|error| {
-        wrong("request", StatusCode::BAD_REQUEST, &format!("the body is no JSON object of inputs by name: {error}"))
+        wrong("request", StatusCode::BAD_REQUEST, &format!("the body is not a JSON object of inputs by name: {error}"))
     })?;
     let known = config.peers.get(&config.service).map(|peer| peer.inputs.as_slice()).unwrap_or_default();
     if let Some(unknown) = given.keys().filter(|name| !known.contains(name)).min() {

@@ -10,14 +10,14 @@ use serde::de::IgnoredAny;
 use crate::problem::Problem;
 use crate::request_context::RequestContext;
 
-/// A problem that names the service whose answer is no JSON.
+/// A problem that names the service whose answer is not JSON.
 pub(crate) fn check(context: &RequestContext, service: &str, answer: &Bytes) -> Result<(), Problem> {
     let read = std::str::from_utf8(answer)
         .map_err(|error| error.to_string())
         .and_then(|text| serde_json::from_str::<IgnoredAny>(text).map_err(|error| error.to_string()));
     read.map(drop).map_err(|error| {
         let path = context.path.then(service);
-        let detail = format!("{service} answered what is no JSON: {error}");
+        let detail = format!("{service} answered something that is not JSON: {error}");
         Problem::new("unreachable", StatusCode::BAD_GATEWAY, service, &path, &detail)
     })
 }

@@ -180,7 +180,7 @@ pub fn run<T: Serialize>(flow: FlowStep<T>) -> ExitCode {
                 }
             },
             Err(error) => {
-                eprintln!("error: the result is no JSON: {error}");
+                eprintln!("error: the result is not JSON: {error}");
                 ExitCode::FAILURE
             }
         },

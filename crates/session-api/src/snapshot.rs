@@ -101,9 +101,9 @@ pub enum Phase {
     Starting,
     /// The chain serves what the file says.
     Serving,
-    /// An edit is built or taken over; what served before serves on.
+    /// An edit is built or taken over; the old version still serves.
     Building,
-    /// The file is broken; what served before serves on.
+    /// The file is broken; the old version still serves.
     Broken,
     /// The session ends.
     Closing,

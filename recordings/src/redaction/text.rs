@@ -33,7 +33,7 @@ impl Redaction {
         Ok(Some(written))
     }
 
-    /// Blanks it in place, where it is no JSON.
+    /// Blanks it in place, where it is not JSON.
     pub(super) fn plain(&self, text: &mut String, secrets: &mut Vec<String>) {
         match self.text(text, DEPTH, secrets) {
             Ok(None) => {}

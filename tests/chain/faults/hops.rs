@@ -201,7 +201,7 @@ const WRONG: &[(&str, Deed, u16, &str, &str)] = &[
         |stream| say(stream, "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 3\r\n\r\n[\"x"),
         502,
         "unreachable",
-        "no JSON",
+        "not JSON",
     ),
     (
         "a page",
@@ -213,14 +213,14 @@ const WRONG: &[(&str, Deed, u16, &str, &str)] = &[
         },
         502,
         "unreachable",
-        "no JSON",
+        "not JSON",
     ),
     (
         "no bytes at all",
         |stream| say(stream, "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"),
         502,
         "unreachable",
-        "no JSON",
+        "not JSON",
     ),
     ("silence", hold, 504, "deadline", "before the deadline"),
     (

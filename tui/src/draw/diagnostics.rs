@@ -17,7 +17,7 @@ pub(crate) fn draw(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
     let mut of = counted.collect::<Vec<_>>().join(", ");
     let broken = model::is_broken(scene.snapshot);
     if broken && scene.snapshot.url.is_some() {
-        of.push_str("; what served before serves on");
+        of.push_str("; the old version still serves");
     }
     let edit = scene.snapshot.edit;
     canvas.rule(scene, &if broken { format!("edit {edit} is broken") } else { format!("edit {edit}") }, &of);

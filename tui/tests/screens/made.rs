@@ -58,7 +58,7 @@ pub(crate) fn starting() -> Snapshot {
     snapshot
 }
 
-/// The file does not compile; what served before serves on.
+/// The file does not compile; the old version still serves.
 pub(crate) fn broken() -> Snapshot {
     let mut snapshot = serving();
     snapshot.phase = Phase::Broken;

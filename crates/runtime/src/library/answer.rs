@@ -21,7 +21,7 @@ pub struct CallAnswer {
 pub fn value<T: Serialize>(value: &T) -> CallAnswer {
     match serde_json::to_vec(value) {
         Ok(body) => CallAnswer::new(Kind::Value, body),
-        Err(error) => message(&format!("the result is no JSON: {error}")),
+        Err(error) => message(&format!("the result is not JSON: {error}")),
     }
 }
 
@@ -31,7 +31,7 @@ pub(crate) fn value_within<T: Serialize>(value: &T, most: usize) -> CallAnswer {
     match serde_json::to_writer(&mut room, value) {
         Ok(()) => CallAnswer::new(Kind::Value, room.written),
         Err(error) if error.is_io() => message(&format!("it takes more than {most} bytes")),
-        Err(error) => message(&format!("it is no JSON: {error}")),
+        Err(error) => message(&format!("it is not JSON: {error}")),
     }
 }
 
