@@ -3,9 +3,10 @@
 
 use std::ops::Range;
 
+use serde::de::Error as _;
 use serde_json::Value;
 
-/// A number that [`Value`] does not keep is a string that begins so. No text does: it is a character nobody types.
+/// A number that [`Value`] does not keep is a string that begins so. A text that does is refused.
 const MARK: &str = "\u{0}number:";
 
 /// [`MARK`] as JSON has it.
@@ -15,7 +16,13 @@ const WRITTEN: &str = "\"\\u0000number:";
 const KEPT: usize = 15;
 
 /// Reads JSON. Numbers that a [`Value`] would change are strings in it, for [`number`] and [`write()`] to know.
+///
+/// # Errors
+/// A text that is not JSON, or has a string that begins with a NUL and `number:`.
 pub fn read(text: &str) -> serde_json::Result<Value> {
+    if text.contains("number:") && is_marked(&serde_json::from_str(text)?) {
+        return Err(serde_json::Error::custom("a string begins with \\u0000number:, which stands for a number here"));
+    }
     let wide = wide(text);
     if wide.is_empty() {
         return serde_json::from_str(text);
@@ -44,6 +51,16 @@ pub fn write(value: &Value) -> String {
         written.push_str(rest);
     }
     written
+}
+
+/// Whether a string in it begins as a number does that a [`Value`] does not keep.
+fn is_marked(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.starts_with(MARK),
+        Value::Array(items) => items.iter().any(is_marked),
+        Value::Object(fields) => fields.iter().any(|(name, field)| name.starts_with(MARK) || is_marked(field)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 /// The digits of a number that a [`Value`] does not keep, where this is one.
@@ -125,6 +142,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn text_that_looks_like_a_kept_number_is_refused() {
+        for text in [r#""\u0000number:""#, r#"{"a": ["\u0000number:1"]}"#, r#"{"\u0000number:1": 2}"#] {
+            assert!(read(text).unwrap_err().to_string().contains("stands for a number"), "{text}");
+        }
+        assert_eq!(read(r#""a number: 1""#).unwrap(), "a number: 1");
+    }
 
     proptest! {
         #[test]
