@@ -180,10 +180,10 @@ pub trait Backend: Send + Sync {
     /// another service only once that is removed and seated anew.
     fn hosts_bind_front(&self) -> bool;
 
-    /// Makes ready for a plan and finds a endpoint for each of its services.
+    /// Makes ready for a plan and finds an endpoint for each of its services.
     async fn open(&self) -> Result<BTreeMap<String, Endpoint>, BackendError>;
 
-    /// Finds a endpoint for one more service, or one that was removed.
+    /// Finds an endpoint for one more service, or one that was removed.
     async fn endpoint(&self, spec: Spec) -> Result<Endpoint, BackendError>;
 
     /// Ends a service at once, without a grace: its end is told as [`BackendEvent::Down`], of

@@ -1,6 +1,6 @@
 //! Built services to running services: plain processes, or containers of a Docker engine, behind one [`Backend`].
 //!
-//! A service runs `dyn host FOLDER`; what is in the folder is the caller's. A backend finds a endpoint for every service
+//! A service runs `dyn host FOLDER`; what is in the folder is the caller's. A backend finds an endpoint for every service
 //! first, so that each can be told where the others are before any of them starts, and reports what happens to them.
 
 mod backend;

@@ -138,7 +138,7 @@ fn wrong_requests_and_wrong_functions_are_told_apart(on: &str) {
     );
     assert_eq!(problem["path"], json!(["ask", "spin"]));
 
-    // Side doors.
+    // The admin API.
     assert_eq!(client.get(&format!("{ask}nowhere")).status, 404);
     assert_eq!(client.get(&format!("{ask}readyz")).status, 200);
     assert_eq!(client.get(&format!("{ask}_dyninka/state/X")).status, 401);

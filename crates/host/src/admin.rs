@@ -1,4 +1,4 @@
-//! The side admin: health, readiness, metrics, and the session's own.
+//! The admin API: health, readiness, metrics, and what the session asks for.
 
 use std::sync::Arc;
 

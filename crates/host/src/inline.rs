@@ -24,7 +24,7 @@ use tokio::runtime::Handle;
 use crate::pace::Pace;
 use suspect::Suspect;
 
-/// Workers of a runtime that has a inline: one that serves, one that looks after it.
+/// Workers of a runtime with inline execution: one that serves, one that looks after it.
 pub(crate) const WORKERS: usize = 2;
 /// Between two looks, while there are calls.
 const TICK: Duration = Duration::from_millis(4);
@@ -35,7 +35,7 @@ const QUIET: u32 = 25;
 /// Larger inputs take time to read alone.
 const LARGEST: usize = 16 << 10;
 
-/// The inline for quick functions. Closed until [`Inline::open`].
+/// Inline execution of quick functions. Closed until [`Inline::open`].
 #[derive(Clone)]
 pub(crate) struct Inline(Arc<Watch>);
 
@@ -65,14 +65,14 @@ const FREE: u64 = 1;
 const LEFT: u64 = u64::MAX;
 
 thread_local! {
-    /// Whether this thread runs a call in the inline.
+    /// Whether this thread runs a call inline.
     static INSIDE: Cell<bool> = const { Cell::new(false) };
     /// This thread, as the system knows it.
     static WORKER: i32 = rustix::thread::gettid().as_raw_nonzero().get();
 }
 
 impl Inline {
-    /// A inline that takes no call.
+    /// Inline execution that takes no call.
     pub(crate) fn closed() -> Self {
         Self(Arc::new(Watch {
             origin: Instant::now(),
@@ -143,7 +143,7 @@ impl Inline {
         Ok(())
     }
 
-    /// Where this thread runs a call in the inline: leaves it behind, because what it will wait for is for a worker to
+    /// Where this thread runs a call inline: leaves it behind, because what it will wait for is for a worker to
     /// do. Whether it was so.
     pub(crate) fn ask(&self) -> bool {
         let inside = INSIDE.get();
@@ -157,7 +157,7 @@ impl Inline {
 }
 
 impl Watch {
-    /// Sees to it that the other worker looks after sockets and clocks; whether there is still a inline to look after.
+    /// Sees to it that the other worker looks after sockets and clocks; whether there are still inline calls to look after.
     ///
     /// Of two workers that go to sleep, one waits in tokio's driver and the other on a condition variable. The yield
     /// above looks into the driver for a moment. A worker that goes to sleep in that moment waits on its condition, and

@@ -1,7 +1,7 @@
 //! A version of the function, and a call of it.
 //!
 //! A synchronous function may run for ever, so it runs on a thread of the blocking pool, where it stops neither health
-//! checks nor takeovers nor other calls; once it has been quick for a while, in the `inline`, where it costs no thread's
+//! checks nor takeovers nor other calls; once it has been quick for a while, inline, where it costs no thread's
 //! waking. An asynchronous one runs on its library's runtime.
 
 use std::collections::BTreeSet;

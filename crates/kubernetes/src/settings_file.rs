@@ -11,7 +11,7 @@ use crate::settings::{self, AppSettings, File, SettingsMistake};
 /// The longest `dyn.toml` that is read, in bytes.
 const LONGEST: u64 = 1 << 20;
 
-/// AppSettings that cannot be used.
+/// Settings that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// The file is there and cannot be read.

@@ -334,7 +334,7 @@ impl Actor {
                 }
             }
             Effect::Open { app, environments } => self.open(app, &environments),
-            Effect::HostEndpoint { place } => {
+            Effect::Reserve { place } => {
                 self.on_backend(|backend, tools| async move { tools.endpoint(&*backend, place).await });
             }
             Effect::Start { config, host, library } => {

@@ -19,7 +19,7 @@ use crate::event::Edit;
 pub(crate) enum Effect {
     /// Read the files.
     Load { edit: Edit },
-    /// Choose the backend, clear what a killed session left, and reserve a endpoint for every service.
+    /// Choose the backend, clear what a killed session left, and reserve an endpoint for every service.
     Open { app: Wanted, environments: Arc<Environments> },
     /// Follow these files.
     Watch { files: BTreeSet<PathBuf> },
@@ -31,15 +31,15 @@ pub(crate) enum Effect {
     Build { ticket: u64, app: Wanted, service: String },
     /// End the build of a service that nobody wants any more.
     Abandon { service: String },
-    /// Reserve a endpoint for a service that came later.
-    HostEndpoint { place: Place },
+    /// Reserve an endpoint for a service that came later.
+    Reserve { place: Place },
     /// Start a service's host, with its library where that is there already.
     Start { config: Box<Config>, host: String, library: Option<PathBuf> },
     /// Have a running host take a library over.
     Swap(Box<Swap>),
     /// Tell a running host its configuration anew.
     Tell { config: Box<Config>, host: String, at: SocketAddr },
-    /// HostEndpoint services anew, one after the other, so that the public listener leads to another; their state goes along.
+    /// Place services anew, one after the other, so that the public listener leads to another; their state goes along.
     Rehouse { moves: Vec<Move> },
     /// Start a service anew, in another environment; its state goes along.
     Renew(Box<Move>),
@@ -59,7 +59,7 @@ pub(crate) enum Effect {
     Close,
 }
 
-/// A service to endpoint.
+/// A service that needs an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) service: String,

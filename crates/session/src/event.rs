@@ -33,10 +33,10 @@ pub(crate) enum Event {
         diagnostics: Vec<Diagnostic>,
         environments: Arc<Environments>,
     },
-    /// The backend is open, with a endpoint for every service.
+    /// The backend is open, with an endpoint for every service.
     Opened(Opened),
-    /// A service that came later has a endpoint.
-    Seated {
+    /// A service that came later has an endpoint.
+    Reserved {
         service: String,
         endpoint: HostEndpoint,
     },

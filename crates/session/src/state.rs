@@ -161,7 +161,7 @@ impl State {
                 self.loaded(now, edit, app, diagnostics, environments)
             }
             Event::Opened(opened) => self.opened(opened),
-            Event::Seated { service, endpoint } => self.seated(&service, endpoint),
+            Event::Reserved { service, endpoint } => self.seated(&service, endpoint),
             Event::Prepared { edit, recipe } => self.prepared(edit, recipe),
             Event::Checked { edit } => self.checked(edit),
             Event::Mismatched { edit, diagnostics } => self.mismatched(edit, diagnostics),

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::*;
 
-/// A runtime with an open inline, and a pace that is quick.
+/// A runtime with inline execution open, and a pace that is quick.
 fn open() -> (Runtime, Inline, Arc<Pace>) {
     let runtime = Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build().unwrap();
     let (inline, pace) = (Inline::closed(), Arc::new(Pace::new()));
@@ -24,7 +24,7 @@ fn be_quick(pace: &Pace) {
     (0..5000).for_each(|_| pace.measure(|| {}));
 }
 
-/// Runs a call in the inline of a runtime; whether it was run there.
+/// Runs a call inline in a runtime; whether it was run there.
 async fn run(inline: &Inline, pace: &Arc<Pace>, call: impl FnOnce() + Send + 'static) -> bool {
     let (inline, pace) = (inline.clone(), pace.clone());
     tokio::spawn(async move { inline.run(&pace, call).is_ok() }).await.unwrap()
@@ -37,7 +37,7 @@ fn quick_calls_run_on_the_worker_and_large_ones_elsewhere() {
         let (sender, receiver) = oneshot::channel();
         assert!(inline.takes(&pace, &[Bytes::from_static(b"1")]));
         let ran = runtime.block_on(run(&inline, &pace, move || sender.send(Handle::try_current().is_ok()).unwrap()));
-        // Where the machine is busy a call may be left behind; that is told by the inline, and it is opened again.
+        // Where the machine is busy a call may be left behind; inline execution says so, and it is opened again.
         assert!(ran && receiver.blocking_recv().unwrap());
         while !inline.takes(&pace, &[]) {
             be_quick(&pace);

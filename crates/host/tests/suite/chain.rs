@@ -35,7 +35,7 @@ impl Host {
         self.folder.close().expect("its folder goes");
     }
 
-    /// One of the session's admin: `hops`, `records`.
+    /// A path of the admin API: `hops`, `records`.
     pub(crate) fn door(&self, name: &str) -> String {
         format!("http://{}/_dyninka/{name}", self.address)
     }

@@ -227,7 +227,7 @@ impl Tools {
             return refused(error.to_string());
         }
         match backend.endpoint(self.spec(place)).await {
-            Ok(endpoint) => Event::Seated { service, endpoint: endpoint_of(endpoint) },
+            Ok(endpoint) => Event::Reserved { service, endpoint: endpoint_of(endpoint) },
             Err(error) => refused(error.to_string()),
         }
     }

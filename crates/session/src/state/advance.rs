@@ -1,6 +1,6 @@
 //! What is missing between what runs and what the file says, and the next steps towards it.
 //!
-//! In this order: a endpoint and a host for every service, a library for every meaning, the gate, libraries taken over,
+//! In this order: an endpoint and a host for every service, a library for every meaning, the gate, libraries taken over,
 //! routes told, the public listener moved, what is wanted no more removed, the edit told.
 
 use std::sync::Arc;
@@ -53,7 +53,7 @@ impl State {
                 known.given = self.environments.get(&service.name);
                 let (service, host) = (service.name.clone(), service.host.clone());
                 let place = Place { service, host, front: None, environment: known.given.clone() };
-                effects.push(Effect::HostEndpoint { place });
+                effects.push(Effect::Reserve { place });
                 continue;
             };
             known.host = Host::Starting;
@@ -195,7 +195,7 @@ impl State {
         if !moves.is_empty() {
             return moves;
         }
-        // One that never had a endpoint leaves nothing behind.
+        // One that never had an endpoint leaves nothing behind.
         self.services.retain(|_, known| !known.leaving || known.endpoint.is_some() || known.seating);
         let leaving = self.services.iter_mut().filter(|(_, known)| known.leaving && known.endpoint.is_some());
         let removals = leaving.map(|(name, known)| {
@@ -357,7 +357,7 @@ impl State {
     }
 }
 
-/// Where a service can be called. Only services with a endpoint come here.
+/// Where a service can be called. Only services with an endpoint come here.
 fn config_address(endpoint: Option<&crate::event::HostEndpoint>) -> std::net::SocketAddr {
     endpoint.map_or_else(|| ([127, 0, 0, 1], 0).into(), |endpoint| endpoint.here)
 }

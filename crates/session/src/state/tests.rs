@@ -148,9 +148,9 @@ impl World {
                 let artifact = artifact(&version, &format!("/artifacts/{version}.so"));
                 Some(Event::Built { ticket: *ticket, service: service.clone(), artifact })
             }
-            Effect::HostEndpoint { place } => {
+            Effect::Reserve { place } => {
                 self.ports += 1;
-                Some(Event::Seated { service: place.service.clone(), endpoint: endpoint(self.ports) })
+                Some(Event::Reserved { service: place.service.clone(), endpoint: endpoint(self.ports) })
             }
             Effect::Start { config, .. } => Some(Event::Started { service: config.service.clone() }),
             Effect::Swap(swap) => {
@@ -181,7 +181,7 @@ impl World {
         let steps = self.asked.iter().filter_map(|effect| match effect {
             Effect::Build { service, .. } => Some(format!("build {service}")),
             Effect::Abandon { service } => Some(format!("abandon {service}")),
-            Effect::HostEndpoint { place } => Some(format!("endpoint {}", place.service)),
+            Effect::Reserve { place } => Some(format!("endpoint {}", place.service)),
             Effect::Start { config, .. } => Some(format!("start {}", config.service)),
             Effect::Swap(swap) => Some(format!("swap {}", swap.config.service)),
             Effect::Tell { config, .. } => Some(format!("tell {}", config.service)),
