@@ -13,6 +13,7 @@ mod public_port;
 mod push;
 pub(crate) mod pushing;
 mod restart;
+mod surroundings;
 mod tools;
 
 use std::collections::{BTreeSet, HashMap};
@@ -163,6 +164,7 @@ impl Actor {
                 texts: Texts::default(),
                 memory: Arc::default(),
                 loaded: Mutex::default(),
+                beside: Mutex::default(),
                 front: Mutex::default(),
             }),
             events,
@@ -310,6 +312,7 @@ impl Actor {
                 if self.tools.options.watch {
                     // Where there is none yet, it may come.
                     files.insert(kubernetes::settings_file::path(&tools.options.file));
+                    files.extend(tools.beside.lock().iter().cloned());
                     self.files.send_replace(files);
                 }
             }
