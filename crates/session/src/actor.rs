@@ -9,8 +9,15 @@ mod follow_host;
 mod install;
 mod keep_edit;
 pub(crate) mod load;
+#[cfg(feature = "cluster")]
+mod loaded;
 mod public_port;
+#[cfg(feature = "cluster")]
 mod push;
+#[cfg(not(feature = "cluster"))]
+#[path = "actor/push_absent.rs"]
+mod push;
+#[cfg(feature = "cluster")]
 pub(crate) mod pushing;
 mod restart;
 mod tools;
@@ -162,6 +169,7 @@ impl Actor {
                 builder,
                 texts: Texts::default(),
                 memory: Arc::default(),
+                #[cfg(feature = "cluster")]
                 loaded: Mutex::default(),
                 front: Mutex::default(),
             }),
