@@ -14,7 +14,9 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub(crate) use call::{Call, Invoke, Shell};
-pub(crate) use cluster::{Cluster, Export, Format, Goal, Push, Rollback};
+#[cfg(feature = "cluster")]
+pub(crate) use cluster::Format;
+pub(crate) use cluster::{Cluster, Export, Goal, Push, Rollback};
 pub(crate) use dev::{Dev, Limits, On};
 pub(crate) use file::{Refusal, read};
 pub(crate) use help::command;

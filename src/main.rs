@@ -6,13 +6,14 @@ mod face;
 mod fault;
 mod finding;
 mod log;
+mod question;
 mod speech;
 mod start;
 mod teller;
 
 use std::process::ExitCode;
 
-use arguments::{Arguments, Call, Cluster, Command, Invoke, Push, Refusal, Replay, Rollback, Shell};
+use arguments::{Arguments, Call, Command, Invoke, Push, Refusal, Replay, Rollback, Shell};
 use fault::{Fault, Kind};
 
 fn main() -> ExitCode {
@@ -35,7 +36,6 @@ fn main() -> ExitCode {
     let ended = match arguments.command {
         Command::New { file } => command::new::run(&file),
         Command::Check { file, json } => command::check::run(&file, json),
-        Command::Export(export) => command::export::run(&export),
         Command::Graph { file, format } => command::graph::run(&file, format),
         Command::Dev(dev) => command::dev::run(&dev),
         Command::Invoke(invoke) => command::invoke::run(&invoke),
@@ -46,11 +46,12 @@ fn main() -> ExitCode {
         Command::Replay(replay) => command::replay::run(&replay),
         Command::Recordings { file, json } => command::recordings::run(&file, json),
         Command::Keep(keep) => command::keep::run(&keep),
-        Command::Push(push) => command::push::run(&push),
-        Command::Rollback(rollback) => command::rollback::run(&rollback),
-        Command::History { file, json, goal } => command::history::run(&file, json, &goal),
-        Command::Trust { context } => command::trust::run(&context),
-        Command::Cluster(cluster) => on_cluster(&cluster),
+        command @ (Command::Push(_)
+        | Command::Rollback(_)
+        | Command::History { .. }
+        | Command::Trust { .. }
+        | Command::Export(_)
+        | Command::Cluster(_)) => command::on_cluster::run(command),
         Command::Stop { file } => command::stop::run(&file),
         Command::Doctor { json } => command::doctor::run(json),
         Command::Clean { all, yes } => command::clean::run(all, yes),
@@ -104,17 +105,6 @@ fn settle(command: &Command) -> Result<(), Fault> {
         drop(speech::err(format_args!("notice: {words}")));
     }
     Ok(())
-}
-
-/// A command on what runs on a cluster.
-fn on_cluster(cluster: &Cluster) -> Result<(), Fault> {
-    match cluster {
-        Cluster::Status { file, json, goal } => command::remote::status(file, *json, goal),
-        Cluster::Logs(logs) => command::cluster_logs::run(&logs.logs, &logs.goal),
-        Cluster::Events { file, goal } => command::cluster_events::run(file, goal),
-        Cluster::Invoke { call, goal } => command::remote::invoke(call, goal),
-        Cluster::Down { file, yes, goal } => command::down::run(file, *yes, goal),
-    }
 }
 
 /// Takes out of `NO_PROXY` what libraries refuse to read, as an empty entry, and `kubectl` passes over.

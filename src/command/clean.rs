@@ -3,8 +3,8 @@
 use session::{Cleaned, Home};
 use session_api::units;
 
-use super::cluster::confirm;
 use crate::fault::{Fault, Kind};
+use crate::question::confirm;
 use crate::speech;
 
 pub(crate) fn run(all: bool, yes: bool) -> Result<(), Fault> {

@@ -9,8 +9,15 @@ mod follow_host;
 mod install;
 mod keep_edit;
 pub(crate) mod load;
+#[cfg(feature = "cluster")]
+mod loaded;
 mod public_port;
+#[cfg(feature = "cluster")]
 mod push;
+#[cfg(not(feature = "cluster"))]
+#[path = "actor/push_absent.rs"]
+mod push;
+#[cfg(feature = "cluster")]
 pub(crate) mod pushing;
 mod restart;
 mod surroundings;
@@ -163,6 +170,7 @@ impl Actor {
                 builder,
                 texts: Texts::default(),
                 memory: Arc::default(),
+                #[cfg(feature = "cluster")]
                 loaded: Mutex::default(),
                 beside: Mutex::default(),
                 front: Mutex::default(),

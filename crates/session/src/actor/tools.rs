@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use app::{App, Diagnostic, Incremental};
 use compiler::{BuildError, Builder};
-use kubernetes::history::PushedSource;
 use local_cluster::{Backend, BackendPlan, Begun, Doer, HeldPort, PortError, Program, Spec};
 use parking_lot::Mutex;
 use protocol::Config;
@@ -16,6 +15,8 @@ use session_api::Fate;
 
 use crate::actor::control::Control;
 use crate::actor::install;
+#[cfg(feature = "cluster")]
+use crate::actor::loaded::Loaded;
 use crate::actor::public_port::{Port, hold};
 use crate::actor::restart::Restart;
 use crate::actor::surroundings::{Surroundings, surround};
@@ -40,20 +41,12 @@ pub(crate) struct Tools {
     /// What was read of the files before.
     pub(crate) memory: Arc<Mutex<Incremental>>,
     /// What was read last without an error.
+    #[cfg(feature = "cluster")]
     pub(crate) loaded: Mutex<Option<Loaded>>,
     /// Files beside the app's that its services' environments rest on.
     pub(crate) beside: Mutex<BTreeSet<PathBuf>>,
     /// The port of the public listener: nobody else's as long as this is there.
     pub(crate) front: Mutex<Option<HeldPort>>,
-}
-
-/// An app as it was read, whole, and what it was read from: what is pushed.
-#[derive(Clone)]
-pub(crate) struct Loaded {
-    pub(crate) app: Arc<App>,
-    pub(crate) source: PushedSource,
-    /// Where a push goes unless it is told otherwise.
-    context: Option<String>,
 }
 
 /// A backend, why it is not another one, and the port of its public listener.
@@ -76,10 +69,10 @@ impl Tools {
                 surroundings = surround(&root, &app, &sources, wanted.as_ref());
                 diagnostics.append(&mut surroundings.diagnostics);
             }
-            (app, diagnostics, sources, surroundings, kubernetes::cluster::current_context())
+            (app, diagnostics, sources, surroundings)
         };
         match tokio::task::spawn_blocking(all).await {
-            Ok((mut app, diagnostics, sources, surroundings, context)) => {
+            Ok((mut app, diagnostics, sources, surroundings)) => {
                 let Surroundings { environments, beside, .. } = surroundings;
                 // What does not read names no files; those of before may be its mend.
                 if let Some(beside) = beside {
@@ -87,8 +80,8 @@ impl Tools {
                 }
                 if is_good(&diagnostics) {
                     self.texts.note(&sources.texts);
-                    let loaded = Loaded { app: Arc::new(app.clone()), source: PushedSource::of(&sources), context };
-                    *self.loaded.lock() = Some(loaded);
+                    #[cfg(feature = "cluster")]
+                    self.keep_loaded(&app, &sources).await;
                 }
                 if let Some(only) = only {
                     app.services.retain(|service| only.contains(&service.name));
@@ -103,16 +96,6 @@ impl Tools {
             }
             Err(error) => Event::Failed { message: format!("cannot read the app: {error}"), hint: None },
         }
-    }
-
-    /// What was read last without an error.
-    pub(crate) fn loaded(&self) -> Option<Loaded> {
-        self.loaded.lock().clone()
-    }
-
-    /// Where a push goes unless it is told otherwise; none where no kubeconfig says so.
-    pub(crate) fn context(&self) -> Option<String> {
-        self.loaded.lock().as_ref()?.context.clone()
     }
 
     /// Chooses the backend, and clears what a killed session left of this app.

@@ -129,6 +129,7 @@ impl Home {
     }
 
     /// Paths that a push of an app uses on this machine.
+    #[cfg(feature = "cluster")]
     pub fn push_place(&self, app: &AppPlace) -> kubernetes::push::LocalPlace {
         kubernetes::push::LocalPlace {
             key: format!("{}-{}", app.name, app.id),

@@ -5,9 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use kubernetes::cluster::Pins;
-
-use super::home::{APPS, CLUSTERS, Home, HomeError, STATE, UNDONE};
+use super::home::{APPS, Home, HomeError, STATE, UNDONE};
 
 /// Moves what there is to move; in words what that was, nothing where there was nothing.
 ///
@@ -18,14 +16,7 @@ pub fn settle(home: &Home) -> Result<Option<String>, HomeError> {
         return Ok(None);
     }
     let (mut moved, mut apps) = (Vec::new(), 0);
-    let pins = home.cache().join(CLUSTERS);
-    if pins.exists() {
-        let to = home.clusters();
-        let wrong = |why: String| HomeError::Move { from: pins.clone(), to: to.clone(), why };
-        let absorbed = Pins::open(&to).and_then(|mut known| known.absorb(&pins));
-        absorbed.map_err(|error| wrong(error.to_string()))?;
-        gone(fs::remove_file(&pins)).map_err(|error| wrong(error.to_string()))?;
-        drop(fs::remove_file(pins.with_added_extension("lock")));
+    if shift_pins(home)? {
         moved.push("the clusters that apps were pushed to".to_owned());
     }
     let before = home.cache().join(APPS);
@@ -43,6 +34,27 @@ pub fn settle(home: &Home) -> Result<Option<String>, HomeError> {
     }
     let words = format!("moved {} from the cache to {}", moved.join(" and "), home.state().display());
     Ok((!moved.is_empty()).then_some(words))
+}
+
+/// Has what was pinned be pinned in the state, unless that pins another already; whether there was something.
+#[cfg(feature = "cluster")]
+fn shift_pins(home: &Home) -> Result<bool, HomeError> {
+    let (pins, to) = (home.cache().join(super::home::CLUSTERS), home.clusters());
+    if !pins.exists() {
+        return Ok(false);
+    }
+    let wrong = |why: String| HomeError::Move { from: pins.clone(), to: to.clone(), why };
+    let absorbed = kubernetes::cluster::Pins::open(&to).and_then(|mut known| known.absorb(&pins));
+    absorbed.map_err(|error| wrong(error.to_string()))?;
+    gone(fs::remove_file(&pins)).map_err(|error| wrong(error.to_string()))?;
+    drop(fs::remove_file(pins.with_added_extension("lock")));
+    Ok(true)
+}
+
+/// What pushes to no cluster knows nothing of pins, and leaves them to what does.
+#[cfg(not(feature = "cluster"))]
+fn shift_pins(_: &Home) -> Result<bool, HomeError> {
+    Ok(false)
 }
 
 /// Puts a file behind what is there already, or a folder's files beside those that are; whether there was one.
@@ -102,6 +114,7 @@ mod tests {
         format!("{{\"apps\":{{\"{app}\":{{\"here\":{{\"uid\":\"{cluster}\"}}}}}}}}")
     }
 
+    #[cfg(feature = "cluster")]
     #[test]
     fn what_an_earlier_version_kept_in_the_cache_is_moved_once_and_lost_nowhere() {
         let folder = tempfile::tempdir().unwrap();
