@@ -1,5 +1,6 @@
 //! The docker backend: a container for each service, on a network of the app's own.
 
+mod reach;
 mod watch;
 mod work;
 
@@ -73,6 +74,7 @@ struct Inner {
     /// Services that were found wanting and killed, until their end is told.
     condemned: Mutex<HashSet<String>>,
     still: Standstill,
+    reach: reach::Reach,
     working: work::Working,
 }
 
@@ -104,6 +106,7 @@ impl Docker {
             wanted: Mutex::default(),
             condemned: Mutex::default(),
             still: Standstill::default(),
+            reach: reach::Reach::default(),
             working: work::Working::default(),
         };
         Self { inner: Arc::new(inner), inbox: tokio::sync::Mutex::new(inbox) }
@@ -388,6 +391,7 @@ impl Inner {
         };
         image::open_to_readers(&spec.folder)
             .map_err(BackendError::io(format!("open {} to its service", spec.folder.display())))?;
+        let told = self.told(&spec.environment).await?;
         let hides = !spec.environment.hidden.is_empty();
         let published = [ports.get(&spec.service).copied(), spec.front].into_iter().flatten();
         let binding =
@@ -413,7 +417,7 @@ impl Inner {
             open_stdin: Some(hides),
             stdin_once: Some(hides),
             hostname: Some(spec.host.clone()),
-            env: Some(variables(&spec.environment.open, INSIDE)),
+            env: Some(variables(&told, INSIDE)),
             user: Some(user()),
             labels: Some(self.labels(Some(&spec.service))),
             exposed_ports: Some(vec![port]),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 
 use bollard::Docker as Engine;
 use bollard::query_parameters::AttachContainerOptionsBuilder;
@@ -16,17 +17,20 @@ pub struct Environment {
     pub open: BTreeMap<String, String>,
     /// For the service alone: secrets. They go before what is open.
     pub hidden: BTreeMap<String, String>,
+    /// Addresses of this machine's loopback, which a container finds elsewhere. They go before everything else.
+    pub here: BTreeMap<String, SocketAddr>,
 }
 
 impl Environment {
-    /// All of it, as the service finds it.
+    /// All of it, as a process finds it.
     pub fn all(&self) -> BTreeMap<String, String> {
-        self.open.iter().chain(&self.hidden).map(|(name, value)| (name.clone(), value.clone())).collect()
+        let texts = self.open.iter().chain(&self.hidden).map(|(name, value)| (name.clone(), value.clone()));
+        texts.chain(self.here.iter().map(|(name, at)| (name.clone(), at.to_string()))).collect()
     }
 
     /// Whether the service finds a variable.
     pub fn has(&self, name: &str) -> bool {
-        self.open.contains_key(name) || self.hidden.contains_key(name)
+        self.open.contains_key(name) || self.hidden.contains_key(name) || self.here.contains_key(name)
     }
 
     /// What is written to the standard input of a program that was started with [`FLAG`]: a line with the length, and as
@@ -41,7 +45,11 @@ impl Environment {
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hidden: Vec<&String> = self.hidden.keys().collect();
-        f.debug_struct("Environment").field("open", &self.open).field("hidden", &hidden).finish()
+        f.debug_struct("Environment")
+            .field("open", &self.open)
+            .field("hidden", &hidden)
+            .field("here", &self.here)
+            .finish()
     }
 }
 
@@ -76,7 +84,7 @@ mod tests {
     #[test]
     fn what_is_hidden_wins_and_is_in_no_debug_output() {
         let one = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
-        let environment = Environment { open: one("A", "open"), hidden: one("A", "s3cret") };
+        let environment = Environment { open: one("A", "open"), hidden: one("A", "s3cret"), ..Environment::default() };
         assert_eq!(environment.all(), one("A", "s3cret"));
         assert!(!format!("{environment:?}").contains("s3cret"), "{environment:?}");
         assert_eq!(environment.told(), b"14\n{\"A\":\"s3cret\"}");

@@ -14,6 +14,7 @@ mod faces;
 mod faults;
 mod floods;
 mod hops;
+mod reach;
 mod recordings;
 mod replaying;
 mod saves;

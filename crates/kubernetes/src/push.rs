@@ -70,6 +70,7 @@ impl Push {
     /// Everything that can be known beforehand: no or the wrong cluster, code that does not build, no way for images.
     pub async fn prepare(options: PushOptions, tell: PushListener) -> Result<Self, PushError> {
         let pins = Pins::open(&options.place.pins)?;
+        options.settings.only_here().into_iter().for_each(|text| tell(PushEvent::Notice { text }));
         let maker = Maker::open(&options.root, &options.place.build, &tell)?;
         let (access, versions) = tokio::join!(connect(&options, &pins, &tell), maker.versions(&options.app));
         let (access, versions) = (access?, versions?);

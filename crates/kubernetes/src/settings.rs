@@ -9,6 +9,7 @@ mod schema;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
 use app::{App, Cpu, Memory};
 use schemars::JsonSchema;
@@ -62,6 +63,9 @@ pub struct ServiceSettings {
     /// Variables that sessions take from the shell they were started in. No part of what runs on a cluster.
     #[serde(skip)]
     pub inherit: BTreeSet<String>,
+    /// Services of this machine that sessions lead to, by variable. No part of what runs on a cluster.
+    #[serde(skip)]
+    pub reach: BTreeMap<String, SocketAddr>,
     /// Labels a node must have.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub nodes: BTreeMap<String, String>,
@@ -155,6 +159,9 @@ impl Default for Images {
 impl AppSettings {
     /// What is said of an app: in its attributes, and in the file beside it.
     pub fn of(app: &App, file: &File) -> Self {
+        let variable = |name: &String| format!("{}_ADDRESS", name.to_ascii_uppercase());
+        let reach = file.reach.iter().filter_map(|(name, at)| Some((variable(name), file::loopback(at)?)));
+        let reach: BTreeMap<String, SocketAddr> = reach.collect();
         let service = |service: &app::Service| {
             let mut settings = ServiceSettings::default();
             settings.take(&file.defaults);
@@ -164,6 +171,7 @@ impl AppSettings {
             if let Some(own) = file.services.get(&service.name) {
                 settings.take(own);
             }
+            settings.reach.clone_from(&reach);
             (service.name.clone(), settings)
         };
         let services = app.services.iter().map(service).collect();
@@ -174,6 +182,25 @@ impl AppSettings {
             name: file.name.clone(),
             without_source: file.keep_source == Some(false),
         }
+    }
+
+    /// What files and addresses of this machine give services and a push does not, in words: else a pod that fails says so.
+    pub fn only_here(&self) -> Vec<String> {
+        let mut given: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for (service, said) in &self.services {
+            let file = said.env_file.iter().map(|file| format!("the variables of {file}"));
+            let names = said.reach.keys().filter(|name| !said.env.contains_key(*name)).cloned();
+            for what in file.chain(names) {
+                given.entry(what).or_default().push(service);
+            }
+        }
+        let words = |(what, services): (String, Vec<&str>)| {
+            format!(
+                "a session gives {} {what}, a cluster does not: say in env what they need there",
+                services.join(", ")
+            )
+        };
+        given.into_iter().map(words).collect()
     }
 
     /// What an app is called on a cluster.
@@ -192,6 +219,7 @@ impl Default for ServiceSettings {
             env: BTreeMap::new(),
             env_file: None,
             inherit: BTreeSet::new(),
+            reach: BTreeMap::new(),
             nodes: BTreeMap::new(),
             spread: PodSpread::default(),
         }

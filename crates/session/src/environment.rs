@@ -56,8 +56,12 @@ pub fn environment(host: &str, said: &ServiceSettings, local: &LocalValues<'_>) 
         let is_secret = matches!(said.env.get(name), Some(Variable::Secret(_)));
         all.extend((local.shell)(name).ok().map(|value| (name.as_str(), (value, is_secret))));
     }
-    let mut environment = Environment::default();
+    let mut environment = Environment { here: said.reach.clone(), ..Environment::default() };
     for (name, (value, is_hidden)) in all {
+        // Where a session leads is this machine's to say.
+        if said.reach.contains_key(name) {
+            continue;
+        }
         let part = if is_hidden { &mut environment.hidden } else { &mut environment.open };
         part.insert(name.to_owned(), value);
     }

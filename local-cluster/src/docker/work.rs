@@ -165,9 +165,9 @@ async fn make(inner: Arc<Inner>, service: &str, arguments: Vec<String>) -> Resul
     open(&spec)?;
     // What a library needs beside it is found there; where it needs nothing, the environment is the service's own.
     let hides = !spec.environment.hidden.is_empty();
-    let open = &spec.environment.open;
+    let open = inner.told(&spec.environment).await?;
     let environment = match objects::are_in(&spec.folder) {
-        true => variables(open, &folder),
+        true => variables(&open, &folder),
         false => open.iter().map(|(name, value)| format!("{name}={value}")).collect(),
     };
     let host_config = HostConfig {

@@ -24,6 +24,9 @@
 //! tls = "building-certificate"
 //! routes = true                   # callers from outside may send Dyninka-Route; metrics = true: and read /metrics
 //!
+//! [reach]                         # services of this machine: SENSOR_ADDRESS, in sessions
+//! sensor = "127.0.0.1:9000"
+//!
 //! [images]
 //! repository = "registry.example.org/building"  # or serve = true: nodes fetch from whoever pushes
 //! keep = 5
@@ -31,6 +34,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display};
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -57,6 +61,9 @@ pub struct File {
     pub entry: PublicEntry,
     /// Where images are put.
     pub images: Images,
+    /// Services of this machine that an app's services reach in sessions, such as sensor = "127.0.0.1:9000": their address is in
+    /// the variable SENSOR_ADDRESS.
+    pub reach: BTreeMap<String, String>,
 }
 
 /// Settings of a service.
@@ -185,6 +192,19 @@ fn faults(file: &File, app: &App) -> Vec<(String, String, Vec<String>)> {
             faults.push((format!("{key} is an Ingress's, and there is none"), help, keys(&["entry", key])));
         }
     }
+    for (name, address) in &file.reach {
+        if !is_reach_name(name) {
+            let help =
+                "lower-case letters, digits and _, a letter first: it becomes the variable NAME_ADDRESS".to_owned();
+            faults.push((format!("{name:?} is no name of what is reached"), help, keys(&["reach", name])));
+        }
+        if loopback(address).is_none() {
+            let help =
+                "write it as \"127.0.0.1:9000\"; what is elsewhere is reached without, by its own address in env";
+            let message = format!("{address} is no address of this machine's loopback");
+            faults.push((message, help.to_owned(), keys(&["reach", name])));
+        }
+    }
     if let Some(path) = entry.path.as_ref().filter(|path| !path.starts_with('/')) {
         faults.push((format!("{path} is no path"), "begin it with /".to_owned(), keys(&["entry", "path"])));
     }
@@ -193,6 +213,18 @@ fn faults(file: &File, app: &App) -> Vec<(String, String, Vec<String>)> {
 
 /// One variable may have 128 KiB, name and all (execve(2), `MAX_ARG_STRLEN`).
 pub const LONGEST_VALUE: usize = 120 << 10;
+
+fn is_reach_name(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    name.starts_with(|first: char| first.is_ascii_lowercase()) && name.bytes().all(fits) && name.len() <= 40
+}
+
+/// An address of this machine's loopback with a port.
+pub(super) fn loopback(text: &str) -> Option<SocketAddr> {
+    let named = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+    let address: SocketAddr = named.as_deref().unwrap_or(text).parse().ok()?;
+    (address.ip().is_loopback() && address.port() != 0).then_some(address)
+}
 
 fn is_name(name: &str) -> bool {
     let is_part =

@@ -256,3 +256,59 @@ fn an_app_has_a_name_of_its_own_and_says_whether_its_source_is_kept() {
 fn hops_outside(outside: &[Option<protocol::Outside>]) -> Vec<Option<(bool, bool)>> {
     outside.iter().map(|one| one.map(|one| (one.routes, one.metrics))).collect()
 }
+
+#[test]
+fn what_is_reached_is_an_address_of_the_loopback() {
+    let text = "
+[reach]
+sensor = \"127.0.0.1:9000\"
+other = \"localhost:9001\"
+six = \"[::1]:9002\"
+";
+    let settings = AppSettings::of(&building(), &read("dyn.toml".as_ref(), text, &building()).unwrap());
+    let reach: Vec<_> = settings.services["get"].reach.iter().map(|(name, at)| format!("{name} {at}")).collect();
+    assert_eq!(reach, ["OTHER_ADDRESS 127.0.0.1:9001", "SENSOR_ADDRESS 127.0.0.1:9000", "SIX_ADDRESS [::1]:9002"]);
+    let plain = AppSettings::of(&building(), &read("dyn.toml".as_ref(), "", &building()).unwrap());
+    assert_eq!(settings.services["get"].hash(), plain.services["get"].hash(), "no cluster hears of it");
+    let text = "
+[reach]
+Sensor = \"127.0.0.1:9000\"
+far = \"192.168.0.7:9000\"
+none = \"127.0.0.1\"
+zero = \"127.0.0.1:0\"
+";
+    let told = mistakes(text);
+    let lines: Vec<_> = told.iter().map(|told| told.split(" (").next().unwrap_or_default()).collect();
+    assert_eq!(
+        lines,
+        [
+            "dyn.toml:3:1: \"Sensor\" is no name of what is reached",
+            "dyn.toml:4:1: 192.168.0.7:9000 is no address of this machine's loopback",
+            "dyn.toml:5:1: 127.0.0.1 is no address of this machine's loopback",
+            "dyn.toml:6:1: 127.0.0.1:0 is no address of this machine's loopback",
+        ]
+    );
+}
+
+#[test]
+fn what_a_session_alone_gives_is_told_to_whoever_pushes() {
+    let text = "
+[reach]
+sensor = \"127.0.0.1:9000\"
+other = \"127.0.0.1:9001\"
+[defaults]
+env.OTHER_ADDRESS = \"other:80\"
+[services.map]
+env_file = \".env\"
+inherit = [\"RUST_LOG\"]
+";
+    let settings = AppSettings::of(&building(), &read("dyn.toml".as_ref(), text, &building()).unwrap());
+    let told = |services: &str, what: &str| {
+        format!("a session gives {services} {what}, a cluster does not: say in env what they need there")
+    };
+    let all = "filter, get, map, moving_avg";
+    let expected = [told(all, "SENSOR_ADDRESS"), told("map", "the variables of .env")];
+    assert_eq!(settings.only_here(), expected);
+    let plain = AppSettings::of(&building(), &read("dyn.toml".as_ref(), "", &building()).unwrap());
+    assert_eq!(plain.only_here(), [""; 0]);
+}
