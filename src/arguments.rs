@@ -122,12 +122,23 @@ pub(crate) enum Command {
     },
     /// Export services for kubectl, Docker Compose, or Marathon
     Export(Export),
+    /// Remove what can be built anew: libraries, dependencies, images, folders of ended sessions
+    Clean {
+        /// Remove what is remembered, too: timelines, pinned clusters, data of resources
+        #[arg(long)]
+        all: bool,
+        /// Skip the confirmation prompt
+        #[arg(long)]
+        yes: bool,
+    },
     /// Check this machine: toolchain, linker, engine, limits, disk
     Doctor {
         /// Print one JSON value
         #[arg(long)]
         json: bool,
     },
+    /// Print the JSON schema of dyn.toml, for an editor
+    Schema,
     /// Print a completion script for a shell
     Completions {
         /// Shell to complete in
@@ -139,6 +150,9 @@ pub(crate) enum Command {
         /// Without the sandbox: of a function that says replay = true
         #[arg(long)]
         free: bool,
+        /// Read hidden variables from standard input first
+        #[arg(long)]
+        environment: bool,
     },
     /// Run one service out of a folder: what processes and containers are started with
     #[command(hide = true)]
@@ -148,6 +162,9 @@ pub(crate) enum Command {
         /// End when the parent process ends
         #[arg(long)]
         die_with_parent: bool,
+        /// Read hidden variables from standard input first
+        #[arg(long)]
+        environment: bool,
     },
 }
 
@@ -174,7 +191,9 @@ impl Command {
             Self::Cluster(cluster) => Some(cluster.file()),
             Self::New { .. }
             | Self::Trust { .. }
+            | Self::Clean { .. }
             | Self::Doctor { .. }
+            | Self::Schema
             | Self::Completions { .. }
             | Self::ReplayWorker { .. }
             | Self::Host { .. } => None,

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 pub(crate) mod check;
+pub(crate) mod clean;
 #[cfg(feature = "cluster")]
 mod cluster;
 #[cfg(feature = "cluster")]
@@ -43,6 +44,7 @@ pub(crate) mod replay;
 pub(crate) mod replay_worker;
 #[cfg(feature = "cluster")]
 mod rollback;
+pub(crate) mod schema;
 pub(crate) mod shell;
 pub(crate) mod status;
 pub(crate) mod stop;
@@ -53,5 +55,5 @@ pub(crate) mod view;
 /// The log of an app on this machine. None before there is a home or a file: the command says so itself.
 pub(crate) fn log_file(file: &Path) -> Option<PathBuf> {
     let place = session::Home::open().ok()?.place(file).ok()?;
-    Some(place.folder.join("log"))
+    Some(place.log())
 }

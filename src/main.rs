@@ -6,6 +6,7 @@ mod face;
 mod fault;
 mod finding;
 mod log;
+mod question;
 mod speech;
 mod start;
 mod teller;
@@ -18,12 +19,18 @@ use fault::{Fault, Kind};
 fn main() -> ExitCode {
     tidy_no_proxy();
     tidy_objects();
+    if let Err(fault) = hear_environment() {
+        return fault.report();
+    }
     let arguments = match arguments::read(std::env::args_os().collect()) {
         Ok(arguments) => arguments,
         Err(Refusal::Clap(error)) => return told(&error),
         Err(Refusal::File(why)) => return Fault::new(Kind::Usage, why).hint("`dyn new app.rs` creates one").report(),
     };
     if let Err(fault) = start_log(&arguments) {
+        return fault.report();
+    }
+    if let Err(fault) = settle(&arguments.command) {
         return fault.report();
     }
     let ended = match arguments.command {
@@ -47,9 +54,11 @@ fn main() -> ExitCode {
         | Command::Cluster(_)) => command::on_cluster::run(command),
         Command::Stop { file } => command::stop::run(&file),
         Command::Doctor { json } => command::doctor::run(json),
+        Command::Clean { all, yes } => command::clean::run(all, yes),
+        Command::Schema => command::schema::run(),
         Command::Completions { shell } => command::completions::run(shell),
-        Command::ReplayWorker { free } => command::replay_worker::run(free),
-        Command::Host { folder, die_with_parent } => command::host::run(&folder, die_with_parent),
+        Command::ReplayWorker { free, environment: _ } => command::replay_worker::run(free),
+        Command::Host { folder, die_with_parent, environment: _ } => command::host::run(&folder, die_with_parent),
     };
     // An answer that was not written is none, whatever became of the rest.
     let ended = ended.and_then(|()| match speech::unwritten() {
@@ -76,6 +85,26 @@ fn start_log(arguments: &Arguments) -> Result<(), Fault> {
         _ => (true, None),
     };
     log::start(arguments.verbose, on_stderr, file)
+}
+
+/// Moves what an earlier version kept in the cache, for a command that looks there. A home that cannot be had is the
+/// command's to tell.
+fn settle(command: &Command) -> Result<(), Fault> {
+    let is_elsewhere = matches!(
+        command,
+        Command::New { .. }
+            | Command::Check { .. }
+            | Command::Graph { .. }
+            | Command::Schema
+            | Command::Completions { .. }
+            | Command::ReplayWorker { .. }
+            | Command::Host { .. }
+    );
+    let home = if is_elsewhere { None } else { session::Home::open().ok() };
+    if let Some(words) = home.map(|home| session::settle(&home)).transpose()?.flatten() {
+        drop(speech::err(format_args!("notice: {words}")));
+    }
+    Ok(())
 }
 
 /// Takes out of `NO_PROXY` what libraries refuse to read, as an empty entry, and `kubectl` passes over.
@@ -110,6 +139,26 @@ fn tidy_objects() {
             None => std::env::remove_var(PATHS),
         }
     }
+}
+
+/// Puts the variables that this host or worker is told on its standard input into its environment: secrets, which an
+/// engine that knew them would show to its users. What comes after them is left for others to read.
+fn hear_environment() -> Result<(), Fault> {
+    let words: Vec<_> = std::env::args_os().skip(1).collect();
+    let is_told = words.first().is_some_and(|word| word == "host" || word == "replay-worker");
+    if !is_told || !words.iter().any(|word| word == "--environment") {
+        return Ok(());
+    }
+    let told = host::environment::hear(std::io::stdin());
+    let told = told.map_err(|error| Fault::new(Kind::Machine, format!("cannot read the environment: {error}")))?;
+    for (name, value) in told {
+        #[expect(unsafe_code, reason = "no other way to change what libraries read")]
+        // SAFETY: nothing of `main` ran before that could have started a thread, which might read the environment.
+        unsafe {
+            std::env::set_var(name, value);
+        }
+    }
+    Ok(())
 }
 
 /// Help that was asked for, or what is wrong with the arguments.

@@ -19,11 +19,11 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("Call", &["invoke", "shell"]),
     ("Record", &["recordings", "replay", "keep"]),
     ("Cluster", &["push", "rollback", "cluster", "trust", "export"]),
-    ("Tools", &["doctor", "completions", "help"]),
+    ("Tools", &["doctor", "clean", "schema", "completions", "help"]),
 ];
 
 /// An example of each command.
-const EXAMPLES: [(&str, &str); 24] = [
+const EXAMPLES: [(&str, &str); 26] = [
     ("new", "dyn new app.rs"),
     ("dev", "dyn dev app.rs --on process --record lunch"),
     ("stop", "dyn stop app.rs"),
@@ -44,6 +44,8 @@ const EXAMPLES: [(&str, &str); 24] = [
     ("trust", "dyn trust staging"),
     ("export", "dyn export app.rs --format kubernetes | kubectl apply -f -"),
     ("doctor", "dyn doctor"),
+    ("clean", "dyn clean"),
+    ("schema", "dyn schema > dyn.schema.json"),
     ("completions", "dyn completions bash > ~/.local/share/bash-completion/completions/dyn"),
     ("cluster logs", "dyn cluster logs app.rs map --follow"),
     ("cluster invoke", "dyn cluster invoke app.rs map values='[1, 2]'"),

@@ -135,7 +135,7 @@ async fn read(client: Client, lines: mpsc::Sender<Logged>) {
 
 fn clerk(client: Client, place: &AppPlace, dev: &Dev) -> Clerk {
     let (file, goal) = (dev.file.clone(), dev.goal.clone());
-    Clerk { client, logs: place.logs(), history: place.folder.join("history"), file, goal }
+    Clerk { client, logs: place.logs(), history: place.history(), file, goal }
 }
 
 fn theme(dev: &Dev) -> tui::ViewOptions {

@@ -13,6 +13,7 @@ use crate::artifact::{self, Artifact, Artifacts, Usage};
 use crate::dependencies::Workshop;
 use crate::error::{BuildError, io};
 use crate::finding::Finding;
+use crate::in_use::InUse;
 use crate::linker::{self, Linker};
 use crate::outside::Memory;
 use crate::permits::Permits;
@@ -62,6 +63,7 @@ pub struct Builder {
     pub(crate) linked: parking_lot::Mutex<BTreeSet<PathBuf>>,
     /// What the flow was whenever it fitted.
     fitting: parking_lot::Mutex<BTreeSet<String>>,
+    _in_use: InUse,
 }
 
 /// What this machine builds with.
@@ -100,6 +102,7 @@ impl Builder {
         if let Some(folder) = [&folder, &cache].into_iter().find(|folder| folder.to_str().is_none()) {
             return Err(RoomError::NotText(folder.clone()).into());
         }
+        let in_use = InUse::take(&cache)?;
         Ok(Self {
             root: folder.join(root.file_name().unwrap_or_default()),
             shown,
@@ -119,6 +122,7 @@ impl Builder {
             also: parking_lot::Mutex::default(),
             renewed: parking_lot::Mutex::default(),
             fitting: parking_lot::Mutex::default(),
+            _in_use: in_use,
         })
     }
 

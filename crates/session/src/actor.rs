@@ -20,6 +20,7 @@ mod push;
 #[cfg(feature = "cluster")]
 pub(crate) mod pushing;
 mod restart;
+mod surroundings;
 mod tools;
 
 use std::collections::{BTreeSet, HashMap};
@@ -171,6 +172,7 @@ impl Actor {
                 memory: Arc::default(),
                 #[cfg(feature = "cluster")]
                 loaded: Mutex::default(),
+                beside: Mutex::default(),
                 front: Mutex::default(),
             }),
             events,
@@ -318,6 +320,7 @@ impl Actor {
                 if self.tools.options.watch {
                     // Where there is none yet, it may come.
                     files.insert(kubernetes::settings_file::path(&tools.options.file));
+                    files.extend(tools.beside.lock().iter().cloned());
                     self.files.send_replace(files);
                 }
             }
