@@ -134,7 +134,6 @@ impl Differences {
     pub(crate) fn has_moved(&self, items: &BTreeSet<usize>) -> bool {
         items.iter().any(|number| self.moved[*number])
     }
-
 }
 
 impl KeptService {

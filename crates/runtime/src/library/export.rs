@@ -80,6 +80,40 @@ macro_rules! __export {
     };
 }
 
+/// What [`__export!`] has compiled for a service, as functions that a crate may have beside others of their kind: what they
+/// make of generic code is there for the service's next version.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __before {
+    (
+        function: $function:path, call: $call:ident, inputs: [$($input:ident : $type:ty),* $(,)?],
+        states: [$($state:ident),* $(,)?] $(,)?
+    ) => {
+        pub fn __dyninka_before(
+            mut inputs: $crate::library::Inputs<'_>,
+        ) -> ::core::result::Result<$crate::library::RunningCall, $crate::library::CallAnswer> {
+            let function = $function;
+            $(let $input: $type = inputs.take()?;)*
+            let _ = &mut inputs;
+            ::core::result::Result::Ok($crate::__call!($call function, ($($input),*)))
+        }
+
+        /// Never called.
+        pub fn __dyninka_states() {
+            $({
+                #[allow(unused_imports)]
+                use $crate::library::{Json as _, Opaque as _};
+                let probe = $crate::library::Probe(&$state);
+                let _ = (&probe).read_within(0);
+                let _ = (&probe).write(&[]);
+                let _ = (probe.share(), probe.is_held(), probe.release(), probe.layout());
+                // SAFETY: as the function says.
+                unsafe { probe.adopt(::core::ptr::null()) };
+            })*
+        }
+    };
+}
+
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __apart {
