@@ -30,8 +30,8 @@ use tokio::time::{Instant, sleep_until};
 use filter::{Filter, Identity};
 use here::Here;
 use poll::Poller;
-use settle::{Stage, Touched};
 pub use settle::{ChangeBatch, LONGEST, SETTLE};
+use settle::{Stage, Touched};
 
 /// How often the names of folders are looked up.
 const LOOK: Duration = Duration::from_millis(200);
@@ -248,10 +248,7 @@ fn lock(filter: &Mutex<Filter>) -> MutexGuard<'_, Filter> {
     filter.lock()
 }
 
-fn system(
-    sender: &UnboundedSender<Touched>,
-    filter: &Arc<Mutex<Filter>>,
-) -> notify::Result<RecommendedWatcher> {
+fn system(sender: &UnboundedSender<Touched>, filter: &Arc<Mutex<Filter>>) -> notify::Result<RecommendedWatcher> {
     let (sender, filter) = (sender.clone(), Arc::clone(filter));
     let tell = move |event| {
         let touched = lock(&filter).touched(&event);

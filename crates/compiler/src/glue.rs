@@ -6,7 +6,7 @@
 use app::{Output, PlacedStatic, Service, Stub};
 
 /// Changes with the text made here, so that older libraries are not taken for what would be built now.
-pub(crate) const FORMAT: &str = "glue 3";
+pub(crate) const FORMAT: &str = "glue 4";
 
 /// The name by which a service knows the version of it that was compiled ahead.
 pub(crate) const BEFORE: &str = "__dyninka_before";
