@@ -6,6 +6,7 @@ mod face;
 mod fault;
 mod finding;
 mod log;
+mod quoted;
 mod speech;
 mod start;
 mod teller;
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
         return fault.report();
     }
     let ended = match arguments.command {
-        Command::New { file } => command::new::run(&file),
+        Command::New(new) => command::new::run(&new),
         Command::Check { file, json } => command::check::run(&file, json),
         Command::Export(export) => command::export::run(&export),
         Command::Graph { file, format } => command::graph::run(&file, format),

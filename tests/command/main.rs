@@ -4,4 +4,5 @@
 
 mod answers;
 mod export;
+mod new;
 mod terminal;

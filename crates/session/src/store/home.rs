@@ -70,6 +70,11 @@ impl Home {
         self.folder.join("build")
     }
 
+    /// The runtime that packages of `dyn new` depend on.
+    pub fn runtime(&self) -> PathBuf {
+        self.folder.join("runtime")
+    }
+
     /// The file that remembers which cluster an app was pushed to.
     pub fn clusters(&self) -> PathBuf {
         self.folder.join("clusters.json")
