@@ -6,6 +6,7 @@ mod dev;
 mod file;
 mod help;
 mod logs;
+mod new;
 mod recording;
 mod value;
 
@@ -21,6 +22,7 @@ pub(crate) use dev::{Dev, Limits, On};
 pub(crate) use file::{Refusal, read};
 pub(crate) use help::command;
 pub(crate) use logs::Logs;
+pub(crate) use new::New;
 pub(crate) use recording::{Keep, Replay};
 
 /// The command line.
@@ -36,11 +38,8 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Create a small app to start from
-    New {
-        /// File to create; it must not exist
-        file: PathBuf,
-    },
+    /// Create a package to start from, or one file
+    New(New),
     /// Check an app and list its diagnostics
     Check {
         #[arg(help = help::FILE)]

@@ -7,6 +7,7 @@ mod fault;
 mod finding;
 mod log;
 mod question;
+mod quoted;
 mod speech;
 mod start;
 mod teller;
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
         return fault.report();
     }
     let ended = match arguments.command {
-        Command::New { file } => command::new::run(&file),
+        Command::New(new) => command::new::run(&new),
         Command::Check { file, json } => command::check::run(&file, json),
         Command::Graph { file, format } => command::graph::run(&file, format),
         Command::Dev(dev) => command::dev::run(&dev),

@@ -20,7 +20,8 @@ fn main() -> io::Result<()> {
     }
     let lock = house.join("../Cargo.lock");
     println!("cargo::rerun-if-changed=build.rs");
-    write!(list, "];\npub(crate) const LOCK: &str = include_str!({lock:?});\n").map_err(io::Error::other)?;
+    write!(list, "];\n/// The versions that `dyn` was built with.\npub const LOCK: &str = include_str!({lock:?});\n")
+        .map_err(io::Error::other)?;
     fs::write(folder("OUT_DIR")?.join("carried.rs"), list)
 }
 

@@ -24,7 +24,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
 
 /// An example of each command.
 const EXAMPLES: [(&str, &str); 26] = [
-    ("new", "dyn new app.rs"),
+    ("new", "dyn new plant --template stream"),
     ("dev", "dyn dev app.rs --on process --record lunch"),
     ("stop", "dyn stop app.rs"),
     ("check", "dyn check app.rs --json"),

@@ -32,6 +32,8 @@ pub(crate) fn run(dev: &Dev) -> Result<(), Fault> {
     let Goal { context, namespace } = dev.goal.clone();
     options.goal = session_api::command::Goal { context, namespace };
     options.names = dev.allow_host.iter().cloned().collect();
+    // A package of `dyn new` names it: it is there though the folder was cleared, and is the one of this `dyn`.
+    compiler::unpack_runtime(&options.home.runtime()).map_err(|error| Fault::new(Kind::Machine, error.to_string()))?;
     let runtime = runtime()?;
     let ended = if super::view::is_possible(dev) {
         runtime.block_on(super::view::serve(options, dev))

@@ -5,4 +5,5 @@
 mod answers;
 mod export;
 mod homes;
+mod new;
 mod terminal;

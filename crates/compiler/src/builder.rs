@@ -47,6 +47,8 @@ pub struct Builder {
     pub(crate) rack: Rack,
     /// Types that are compiled ahead.
     pub(crate) ahead: Queue,
+    /// Services that there was a library of: what is built for them afterwards is an edit.
+    pub(crate) begun: parking_lot::Mutex<BTreeSet<String>>,
     /// What was said of types that cannot be.
     pub(crate) told: parking_lot::Mutex<BTreeSet<String>>,
     pub(crate) permits: Arc<Permits>,
@@ -115,6 +117,7 @@ impl Builder {
             profile: Profile::Dev,
             limit: LIMIT,
             ahead: Queue::default(),
+            begun: parking_lot::Mutex::default(),
             told: parking_lot::Mutex::default(),
             permits: Permits::new(std::thread::available_parallelism().map_or(2, usize::from)),
             machine: Mutex::new(None),

@@ -7,6 +7,16 @@ use crate::error::{BuildError, io};
 
 include!(concat!(env!("OUT_DIR"), "/carried.rs"));
 
+/// Writes the runtime's sources to `folder`, and answers the folder of the crate `dyninka`: what a manifest of the user's
+/// names by its path. Another `dyn` puts its own in the same place, so that the manifest holds.
+pub fn unpack_runtime(folder: &Path) -> Result<PathBuf, BuildError> {
+    for (name, text) in FILES {
+        let inside = name.strip_prefix("runtime/").unwrap_or(name);
+        crate::files::write_changed(&folder.join(inside), text.as_bytes())?;
+    }
+    folder.canonicalize().map_err(io("find", folder))
+}
+
 /// Hash of all that is carried.
 pub(crate) fn hash() -> String {
     let mut hasher = blake3::Hasher::new();
@@ -54,6 +64,15 @@ mod tests {
     fn what_is_carried_has_a_version_of_its_own() {
         let manifest = "[package]\nname = \"a\"\nversion = \"0.1.0\"\n[dependencies]\nb = { version = \"1\" }\n";
         assert_eq!(with_own_version(manifest), manifest.replace("0.1.0", "0.1.0+dyn"));
+    }
+
+    #[test]
+    fn the_runtime_of_packages_is_a_crate() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = unpack_runtime(&home.path().join("runtime")).unwrap();
+        assert!(folder.join("src/lib.rs").is_file() && folder.join("macros/src/lib.rs").is_file());
+        let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+        assert!(manifest.contains("path = \"macros\"") && !manifest.contains("+dyn"), "{manifest}");
     }
 
     #[test]

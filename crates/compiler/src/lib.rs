@@ -40,6 +40,7 @@ mod types;
 
 pub use artifact::{Artifact, Usage};
 pub use builder::{Builder, LIMIT, Machine, usage};
+pub use carried::{LOCK, unpack_runtime};
 pub use error::BuildError;
 pub use finding::{Finding, merge};
 pub use in_use::clear;

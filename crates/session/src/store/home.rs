@@ -113,6 +113,11 @@ impl Home {
         self.cache.join("images")
     }
 
+    /// The runtime that packages of `dyn new` depend on: their manifests name it, so a cleared cache leaves it.
+    pub fn runtime(&self) -> PathBuf {
+        self.state.join("runtime")
+    }
+
     /// The file that remembers which cluster an app was pushed to.
     pub fn clusters(&self) -> PathBuf {
         self.state.join(CLUSTERS)

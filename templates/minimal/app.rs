@@ -26,7 +26,9 @@ fn measure() -> Reading {
         *next += 1;
         *next
     });
-    Reading { celsius: 20.0 + 5.0 * (step as f64 / 10.0).sin() }
+    Reading {
+        celsius: 20.0 + 5.0 * (step as f64 / 10.0).sin(),
+    }
 }
 
 /// `None` ends the request here: the answer is 204.
@@ -48,3 +50,6 @@ fn average(reading: Reading) -> Average {
 fn main() {
     measure().warm().average()
 }
+
+#[cfg(test)]
+mod tests;
