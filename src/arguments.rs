@@ -123,7 +123,7 @@ pub(crate) enum Command {
     Export(Export),
     /// Remove what can be built anew: libraries, dependencies, images, folders of ended sessions
     Clean {
-        /// Remove what is remembered, too: timelines, pinned clusters, data of resources
+        /// Remove what is remembered, too: timelines, undone texts, pinned clusters
         #[arg(long)]
         all: bool,
         /// Skip the confirmation prompt

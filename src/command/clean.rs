@@ -1,6 +1,6 @@
 //! `dyn clean`: remove what can be built anew, and with `--all` what is remembered.
 
-use session::{Cleaned, Home};
+use session::{Cleaned, FolderRemoval, Home};
 use session_api::units;
 
 use crate::fault::{Fault, Kind};
@@ -10,7 +10,7 @@ use crate::speech;
 pub(crate) fn run(all: bool, yes: bool) -> Result<(), Fault> {
     let home = Home::open()?;
     if all {
-        for folder in session::folders(&home).iter().filter(|folder| !folder.is_cache) {
+        for folder in session::folders(&home).iter().filter(|folder| folder.removal == FolderRemoval::CleanAll) {
             let size = units::bytes(folder.bytes);
             drop(speech::err(format_args!("  {} ({size}): {}", folder.path.display(), folder.holds)));
         }

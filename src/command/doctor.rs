@@ -5,7 +5,7 @@ use std::path::Path;
 
 use compiler::{Machine, Usage};
 use serde::Serialize;
-use session::{Home, On};
+use session::{FolderRemoval, Home, On};
 use session_api::units;
 
 use crate::fault::{Fault, Kind};
@@ -68,7 +68,11 @@ async fn look(home: &Home) -> Vec<Finding> {
     findings.push(inotify());
     findings.push(disk(home));
     findings.extend(session::folders(home).into_iter().map(|folder| {
-        let kind = if folder.is_cache { "dyn clean removes it" } else { "kept" };
+        let kind = match folder.removal {
+            FolderRemoval::Clean => "dyn clean removes it",
+            FolderRemoval::CleanAll => "dyn clean --all removes it",
+            FolderRemoval::Nothing => "kept",
+        };
         good("folder", format!("{}: {} of {}; {kind}", folder.path.display(), units::bytes(folder.bytes), folder.holds))
     }));
     findings

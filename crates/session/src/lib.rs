@@ -23,7 +23,7 @@ pub use options::{PublicPort, RecordingOptions, SessionOptions};
 pub use queued::Queued;
 pub use recording::subject::subject;
 pub use session::{Session, StartError};
-pub use store::clean::{Cleaned, HomeFolder, clean, folders};
+pub use store::clean::{Cleaned, FolderRemoval, HomeFolder, clean, folders};
 pub use store::home::{AppPlace, Home, HomeError};
 pub use store::lock::{Lock, LockError};
 pub use store::running::{RunningSession, attach, running};

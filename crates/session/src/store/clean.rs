@@ -13,9 +13,19 @@ pub struct HomeFolder {
     pub path: PathBuf,
     /// What is in it, in words.
     pub holds: &'static str,
-    /// Whether it can be built anew.
-    pub is_cache: bool,
+    pub removal: FolderRemoval,
     pub bytes: u64,
+}
+
+/// What removes a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FolderRemoval {
+    /// [`clean`]: it is built anew.
+    Clean,
+    /// [`clean`] with all: nothing makes it anew.
+    CleanAll,
+    /// Nothing: files of the user's name it.
+    Nothing,
 }
 
 /// What was removed, and what was not.
@@ -28,7 +38,8 @@ pub struct Cleaned {
 
 /// Every folder of a home.
 pub fn folders(home: &Home) -> Vec<HomeFolder> {
-    let of = |path: PathBuf, holds, is_cache, bytes| HomeFolder { path, holds, is_cache, bytes };
+    use FolderRemoval::{Clean, CleanAll, Nothing};
+    let of = |path: PathBuf, holds, removal, bytes| HomeFolder { path, holds, removal, bytes };
     let (build, images) = (home.build(), home.images());
     let (of_sessions, of_state) = (home.cache().join(APPS), home.state().join(APPS));
     let of_apps = |folder: &Path, is_cache: bool| -> u64 {
@@ -36,14 +47,15 @@ pub fn folders(home: &Home) -> Vec<HomeFolder> {
         all.filter(|path| is_state(path) != is_cache).map(|path| bytes(&path)).sum()
     };
     let (lines, kept) = (of_apps(&of_sessions, true), of_apps(&of_state, false));
-    let clusters = home.clusters();
+    let (clusters, runtime) = (home.clusters(), home.runtime());
     let pinned = bytes(&clusters);
     vec![
-        of(build.clone(), "libraries and dependencies", true, bytes(&build)),
-        of(images.clone(), "layers of images", true, bytes(&images)),
-        of(of_sessions, "folders and lines of sessions", true, lines),
-        of(of_state, "timelines, undone texts, the shell's history, data of resources", false, kept),
-        of(clusters, "the clusters that apps were pushed to", false, pinned),
+        of(build.clone(), "libraries and dependencies", Clean, bytes(&build)),
+        of(images.clone(), "layers of images", Clean, bytes(&images)),
+        of(of_sessions, "folders and lines of sessions", Clean, lines),
+        of(of_state, "timelines, undone texts, the shell's history", CleanAll, kept),
+        of(clusters, "the clusters that apps were pushed to", CleanAll, pinned),
+        of(runtime.clone(), "the runtime that packages of dyn new depend on", Nothing, bytes(&runtime)),
     ]
 }
 
@@ -140,6 +152,7 @@ mod tests {
         write(home.build().join("target/one"), "1234");
         write(home.images().join("layer"), "12");
         write(home.clusters(), "{}");
+        write(home.runtime().join("Cargo.toml"), "[x]");
         for app in ["one-1", "two-2"] {
             write(home.cache().join(APPS).join(app).join("services/get/lib-1.so"), "123");
             write(home.state().join(APPS).join(app).join("edits.jsonl"), "12345");
@@ -157,19 +170,19 @@ mod tests {
         let homes = [Home::at(root.join("one")), Home::apart(root.join("cache"), root.join("state"))];
         for home in homes.map(Result::unwrap) {
             fill(&home);
-            assert_eq!(sizes(&home), [4, 2, 6, 10, 2]);
+            assert_eq!(sizes(&home), [4, 2, 6, 10, 2, 3]);
             let lock = Lock::take(&home.cache().join(APPS).join("two-2"), Path::new("two.rs")).unwrap();
             let pid = std::process::id();
             let cleaned = clean(&home, false).unwrap();
             assert_eq!(cleaned.bytes, 4 + 2 + 3);
             assert!(cleaned.kept.len() == 1 && cleaned.kept[0].contains(&format!("the session with pid {pid} has it")));
             let held = pid.to_string().len() as u64;
-            assert_eq!(sizes(&home), [0, 0, 3 + 2 * held, 10, 2]);
+            assert_eq!(sizes(&home), [0, 0, 3 + 2 * held, 10, 2, 3]);
             let cleaned = clean(&home, true).unwrap();
             assert_eq!((cleaned.bytes, cleaned.kept.len()), (5 + 2, 1));
             drop(lock);
             clean(&home, true).unwrap();
-            assert_eq!(sizes(&home)[3..], [0, 0]);
+            assert_eq!(sizes(&home)[3..], [0, 0, 3]);
         }
     }
 }

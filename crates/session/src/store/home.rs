@@ -6,7 +6,8 @@
 //! | `CACHE/images/` | layers of images |
 //! | `CACHE/apps/NAME-ID/` | a session: its lock, socket, log, lines of services, a folder for each service |
 //! | `STATE/clusters.json` | which cluster a context meant when an app was pushed to it |
-//! | `STATE/apps/NAME-ID/` | the timeline, texts that an undo replaced, the shell's history, data of resources |
+//! | `STATE/apps/NAME-ID/` | the timeline, texts that an undo replaced, the shell's history |
+//! | `STATE/runtime/` | what packages of `dyn new` depend on |
 //!
 //! The cache can be removed at any time while no session runs: it is built anew. `DYNINKA_HOME` is both; otherwise the cache is
 //! `dyninka` in the user's cache folder, and the state in the user's state folder. Beside the app are its recordings, and
@@ -160,11 +161,10 @@ pub(super) const APPS: &str = "apps";
 /// Which cluster a context meant, in the state.
 pub(super) const CLUSTERS: &str = "clusters.json";
 /// What an app's state is made of, below its folder.
-pub(super) const STATE: [&str; 4] = [TIMELINE, UNDONE, HISTORY, DATA];
+pub(super) const STATE: [&str; 3] = [TIMELINE, UNDONE, HISTORY];
 pub(super) const TIMELINE: &str = "edits.jsonl";
 pub(super) const UNDONE: &str = "undone";
 pub(super) const HISTORY: &str = "history";
-pub(super) const DATA: &str = "data";
 
 /// Makes a folder that can be written.
 fn create(folder: PathBuf) -> Result<PathBuf, HomeError> {
