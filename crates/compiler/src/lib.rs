@@ -8,6 +8,7 @@
 mod ahead;
 mod artifact;
 mod attempt;
+mod batch;
 mod builder;
 mod capture;
 mod carried;
@@ -38,6 +39,7 @@ mod toolchain;
 mod types;
 
 pub use artifact::{Artifact, Usage};
+pub use batch::Arrival;
 pub use builder::{Builder, LIMIT, Machine, usage};
 pub use error::BuildError;
 pub use finding::{Finding, merge};
