@@ -6,7 +6,7 @@ use std::time::Instant;
 use app::{App, Service, ServiceSlice};
 
 use crate::artifact::Artifact;
-use crate::batch::Arrival;
+use crate::batch::ExpectedBuild;
 use crate::builder::{Builder, Machine};
 use crate::compile::{Compilation, Compiled};
 use crate::error::BuildError;
@@ -28,7 +28,7 @@ impl Builder {
         recipe: &Recipe,
         app: &App,
         service: &Service,
-        (start, mut arrival): (Instant, Option<Arrival>),
+        (start, mut arrival): (Instant, Option<ExpectedBuild>),
     ) -> Result<Artifact, BuildError> {
         let types = self.types_key(recipe, app, service);
         let mut outside = self.outside(recipe, app, service);

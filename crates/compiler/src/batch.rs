@@ -51,7 +51,7 @@ struct Member {
 }
 
 /// Somebody who asked for a service, on the way to a group.
-pub struct Arrival {
+pub struct ExpectedBuild {
     batches: Arc<Batches>,
     app: usize,
     is_on_its_way: bool,
@@ -71,14 +71,14 @@ impl Batches {
     }
 
     /// Says that somebody asks for a service of an app.
-    pub(crate) fn arrive(self: &Arc<Self>, app: &App) -> Arrival {
+    pub(crate) fn arrive(self: &Arc<Self>, app: &App) -> ExpectedBuild {
         let app = app.reading();
         let mut open = self.open.lock();
         match open.iter_mut().find(|batch| batch.app == app) {
             Some(batch) => batch.arriving += 1,
             None => open.push(Batch { app, arriving: 1, members: Vec::new(), total: 0 }),
         }
-        Arrival { batches: Arc::clone(self), app, is_on_its_way: true }
+        ExpectedBuild { batches: Arc::clone(self), app, is_on_its_way: true }
     }
 
     /// Takes a group out of a batch, where it is complete and the service waits in it.
@@ -95,7 +95,7 @@ impl Batches {
     }
 }
 
-impl Arrival {
+impl ExpectedBuild {
     /// Waits with a service for its group.
     pub(crate) async fn join(mut self, service: &str) -> Turn {
         loop {
@@ -141,13 +141,13 @@ impl Arrival {
     }
 }
 
-impl std::fmt::Debug for Arrival {
+impl std::fmt::Debug for ExpectedBuild {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Arrival").field("is_on_its_way", &self.is_on_its_way).finish_non_exhaustive()
+        f.debug_struct("ExpectedBuild").field("is_on_its_way", &self.is_on_its_way).finish_non_exhaustive()
     }
 }
 
-impl Drop for Arrival {
+impl Drop for ExpectedBuild {
     fn drop(&mut self) {
         self.arrived();
         let mut open = self.batches.open.lock();
@@ -174,7 +174,7 @@ impl Builder {
         recipe: &Recipe,
         app: &App,
         service: &Service,
-        arrival: Arrival,
+        arrival: ExpectedBuild,
     ) -> Result<(), BuildError> {
         let others = match arrival.join(&service.name).await {
             Turn::Lead(others) if !others.is_empty() => others,

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use crate::ahead::Queue;
 use crate::artifact::{self, Artifact, Artifacts, Usage};
-use crate::batch::{self, Arrival, Batches};
+use crate::batch::{self, Batches, ExpectedBuild};
 use crate::dependencies::Workshop;
 use crate::error::{BuildError, io};
 use crate::finding::Finding;
@@ -191,12 +191,12 @@ impl Builder {
 
     /// Says that a service of an app is going to be built: those that are built for the first time wait for it, to be
     /// compiled with it.
-    pub fn arrive(&self, app: &App) -> Arrival {
+    pub fn arrive(&self, app: &App) -> ExpectedBuild {
         self.batches.arrive(app)
     }
 
     /// [`Self::build`], told before.
-    pub async fn build_of(&self, arrival: Arrival, app: &App, service: &str) -> Result<Artifact, BuildError> {
+    pub async fn build_of(&self, arrival: ExpectedBuild, app: &App, service: &str) -> Result<Artifact, BuildError> {
         let start = Instant::now();
         let machine = self.machine().await?;
         let service = find(app, service)?;

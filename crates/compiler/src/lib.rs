@@ -39,7 +39,7 @@ mod toolchain;
 mod types;
 
 pub use artifact::{Artifact, Usage};
-pub use batch::Arrival;
+pub use batch::ExpectedBuild;
 pub use builder::{Builder, LIMIT, Machine, usage};
 pub use error::BuildError;
 pub use finding::{Finding, merge};

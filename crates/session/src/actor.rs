@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use compiler::{Arrival, Builder, Progress};
+use compiler::{Builder, ExpectedBuild, Progress};
 use futures_util::FutureExt;
 use local_cluster::{Backend, Program};
 use parking_lot::Mutex;
@@ -82,7 +82,7 @@ pub(crate) struct Actor {
     files: watch::Sender<BTreeSet<PathBuf>>,
     builds: HashMap<String, AbortHandle>,
     /// Builds that are about to begin, in their order.
-    arrivals: VecDeque<Arrival>,
+    arrivals: VecDeque<ExpectedBuild>,
     swaps: HashMap<String, AbortHandle>,
     check: Option<AbortHandle>,
     /// What may be given up at any time: reading, building, waiting.

@@ -18,9 +18,10 @@ pub(crate) fn library(folder: &Path, library: &Path) -> io::Result<String> {
     let name = name.ok_or_else(|| io::Error::other(format!("{} is no file", library.display())))?;
     // A library of many services is in many folders: once on the disk, and once in memory.
     let there = folder.join(&name);
-    if !there.exists() && !(is_for_all(library)? && fs::hard_link(library, &there).is_ok()) {
-        put(folder, &name, &fs::read(library)?)?;
+    if there.exists() || is_for_all(library)? && fs::hard_link(library, &there).is_ok() {
+        return Ok(name);
     }
+    put(folder, &name, &fs::read(library)?)?;
     Ok(name)
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::{App, Diagnostic, Incremental};
-use compiler::{Arrival, BuildError, Builder};
+use compiler::{BuildError, Builder, ExpectedBuild};
 use kubernetes::history::PushedSource;
 use local_cluster::{Backend, BackendPlan, Begun, Doer, HeldPort, PortError, Program, Spec};
 use parking_lot::Mutex;
@@ -185,7 +185,7 @@ impl Tools {
         }
     }
 
-    pub(crate) async fn build(&self, arrival: Arrival, ticket: u64, app: &App, service: String) -> Event {
+    pub(crate) async fn build(&self, arrival: ExpectedBuild, ticket: u64, app: &App, service: String) -> Event {
         match self.builder.build_of(arrival, app, &service).await {
             Ok(built) => {
                 let artifact = Artifact {
