@@ -1,16 +1,21 @@
 //! `dyn invoke`: call one service, in the running session or with what it needs started for this call.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use app::{App, Service};
 use serde_json::{Map, Value};
-use session::{Home, PublicPort, Session};
+use session::{AppPlace, Home, PublicPort, Session};
 use session_api::Report;
+use session_api::snapshot::Phase;
 
 use crate::arguments::{Call, Invoke, Limits};
 use crate::face::Face;
 use crate::fault::{Fault, Kind};
 use crate::{finding, speech, start};
+
+/// Between two looks at a session that starts.
+const LOOK: Duration = Duration::from_millis(50);
 
 pub(crate) fn run(invoke: &Invoke) -> Result<(), Fault> {
     let Call { file, service, inputs: given, route } = &invoke.call;
@@ -22,11 +27,34 @@ pub(crate) fn run(invoke: &Invoke) -> Result<(), Fault> {
     let inputs = inputs(find(&app, service)?, given)?;
     start::runtime()?.block_on(async {
         let place = Home::open()?.place(file)?;
-        if let Some(url) = session::running(&place).and_then(|running| running.url_of(service)) {
-            return call(&url, &inputs, route.as_deref(), None).await;
+        match serving(&place, service).await? {
+            Some(url) => call(&url, &inputs, route.as_deref(), None).await,
+            None => started(invoke, &app, &inputs).await,
         }
-        started(invoke, &app, &inputs).await
     })
+}
+
+/// Where the app's session serves a service, once it does: one that starts is waited for, and so is another call's. None
+/// where no session has the app.
+async fn serving(place: &AppPlace, service: &str) -> Result<Option<String>, Fault> {
+    let mut is_told = false;
+    loop {
+        if let Some(url) = session::running(place).and_then(|running| running.url_of(service)) {
+            return Ok(Some(url));
+        }
+        let Some(client) = session::attach(place) else { return Ok(None) };
+        // One that does not answer yet has only begun; one that ends answers no more.
+        let phase = client?.snapshot().await.map(|snapshot| snapshot.phase);
+        if phase.is_ok_and(|phase| phase == Phase::Broken) {
+            return Err(Fault::new(Kind::App, "the session of this app has nothing to call: its file does not build")
+                .hint(format!("`dyn check {}` lists what is wrong", place.file.display())));
+        }
+        if !is_told {
+            is_told = true;
+            drop(speech::err("waiting for the session that starts"));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// Starts what the call needs, calls, and stops it.

@@ -90,6 +90,18 @@ fn ctrl_c_while_it_starts_leaves_nothing() {
     }
 }
 
+#[test]
+fn a_call_waits_for_the_session_that_starts() {
+    let (_folder, file) = app(TINY);
+    let mut dev = Dev::launch(&file, &["--on=process", "--port=0"]);
+    dev.wait_for("building");
+    let called = run(&["invoke".as_ref(), file.as_os_str(), "double".as_ref(), "21".as_ref()]);
+    assert!(called.status.success(), "{called:?}");
+    assert_eq!(String::from_utf8_lossy(&called.stdout).trim(), "42");
+    dev.wait_for("ready");
+    dev.end();
+}
+
 const TINY: &str = "use dyninka::prelude::*;
 #[service] fn one() -> u32 { 1 }
 #[service] fn double(value: u32) -> u32 { value * 2 }

@@ -16,6 +16,15 @@ pub struct Carried {
     pub states: BTreeSet<String>,
 }
 
+impl Carried {
+    /// Takes along what others carry.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.inputs.extend(other.inputs.iter().cloned());
+        self.outputs.extend(other.outputs.iter().cloned());
+        self.states.extend(other.states.iter().cloned());
+    }
+}
+
 /// What is compiled ahead for a service.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Apart {
@@ -25,4 +34,14 @@ pub(crate) struct Apart {
     pub(crate) meaning: String,
     /// What of it travels or is state.
     pub(crate) carried: Carried,
+}
+
+impl Reach {
+    /// Takes along what others reach.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.items.extend(&other.items);
+        self.along.extend(&other.along);
+        self.leaves.extend(&other.leaves);
+        self.calls.extend(&other.calls);
+    }
 }

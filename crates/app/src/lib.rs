@@ -70,7 +70,7 @@ pub use parse::parse;
 pub use quantity::{Cpu, Memory, NoAmount};
 pub use shape::Shape;
 pub use sources::{Missing, Sources};
-pub use split::Split;
+pub use split::{ServiceGroup, Split};
 pub use suggest::{nearest, suggest};
 pub use text::{LARGEST_FILE, check_text};
 pub use wanted::wanted;

@@ -202,6 +202,11 @@ impl App {
         types
     }
 
+    /// Stands for the reading of the files that this came of, as long as it is there: equal, and it was one reading.
+    pub fn reading(&self) -> usize {
+        Arc::as_ptr(&self.tree).addr()
+    }
+
     /// A service by its Rust name.
     pub fn service(&self, name: &str) -> Option<&Service> {
         self.services.iter().find(|service| service.name == name)

@@ -6,8 +6,9 @@ use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::{Attribute, ImplItem, Visibility};
 
-use crate::apart::Carried;
-use crate::model::{App, ServiceSlice};
+use crate::apart::{Apart, Carried};
+use crate::model::{App, Service, ServiceSlice};
+use crate::reach::Reach;
 use crate::slice::Change;
 use crate::tree::{Item, Kind, Module, Tree};
 
@@ -26,6 +27,15 @@ pub struct Split {
     pub imports: Vec<String>,
 }
 
+/// What several services are compiled from in one crate.
+#[derive(Clone, Debug)]
+pub struct ServiceGroup {
+    /// All of it: each item once, at its line.
+    pub whole: ServiceSlice,
+    /// The same in two; none where there is no type that can be compiled apart.
+    pub split: Option<Split>,
+}
+
 impl Split {
     /// The name by which the rest knows the crate of the types.
     pub const CRATE: &str = "__dyninka_types";
@@ -35,14 +45,31 @@ impl App {
     /// The slice of a service in two. None where it reaches no type that can be compiled apart from it.
     pub fn split(&self, service: &str) -> Option<Split> {
         let service = self.service(service)?;
-        let apart = &*service.apart;
+        self.split_by(&service.reach, &service.calls, &service.apart)
+    }
+
+    /// What several services of this app are compiled from in one crate; none where one is another's.
+    pub fn group(&self, services: &[&Service]) -> Option<ServiceGroup> {
+        let mut all = (Reach::default(), Apart::default(), BTreeSet::new());
+        for service in services {
+            all.0.add(&service.reach);
+            all.1.reach.add(&service.apart.reach);
+            all.1.carried.add(&service.apart.carried);
+            all.2.extend(service.calls.iter().cloned());
+        }
+        let (reach, apart, calls) = all;
+        let whole = self.cut(&reach, &calls, &|_| false, Vec::new())?;
+        Some(ServiceGroup { whole, split: self.split_by(&reach, &calls, &apart) })
+    }
+
+    fn split_by(&self, reach: &Reach, calls: &BTreeSet<String>, apart: &Apart) -> Option<Split> {
         if apart.reach.items.is_empty() {
             return None;
         }
         let (tree, moved) = (&*self.tree, |number: &usize| {
             apart.reach.items.contains(number) && is_moved(&self.tree.items[*number].kind)
         });
-        let stays = |number: &usize| service.reach.items.contains(number) && !moved(number);
+        let stays = |number: &usize| reach.items.contains(number) && !moved(number);
         let mut public = Vec::new();
         for number in &apart.reach.items {
             let item = &tree.items[*number];
@@ -74,7 +101,7 @@ impl App {
         }
         let names = apart.reach.items.iter().filter(|number| moved(number)).map(|number| &tree.items[*number].names);
         let moved_names = names.flatten().cloned().collect();
-        let rest = self.cut(&service.reach, &service.calls, &moved, changes)?;
+        let rest = self.cut(reach, calls, &moved, changes)?;
         Some(Split { types, carried: apart.carried.clone(), moved: moved_names, rest, imports })
     }
 }

@@ -101,6 +101,15 @@ impl Artifacts {
         Ok((library, label.bytes))
     }
 
+    /// Takes in a library that is that of several keys.
+    pub(crate) fn put_all<'k>(&self, mut keys: impl Iterator<Item = &'k str>, file: &Path) -> Result<(), BuildError> {
+        let Some(first) = keys.next() else { return Ok(()) };
+        self.put(first, file)?;
+        let first = self.label(first);
+        let label = fs::read(&first).map_err(io("read", &first))?;
+        keys.try_for_each(|key| files::write(&self.label(key), &label))
+    }
+
     /// Removes what was not used for longest until at most `limit` bytes are left. Answers the bytes freed.
     pub(crate) fn prune(&self, limit: u64) -> Result<u64, BuildError> {
         // In this order: a library that another session puts here meanwhile is not in the list.

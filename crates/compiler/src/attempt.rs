@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use app::{App, Service};
+use app::{App, Service, ServiceSlice};
 
 use crate::artifact::Artifact;
+use crate::batch::ExpectedBuild;
 use crate::builder::{Builder, Machine};
 use crate::compile::{Compilation, Compiled};
 use crate::error::BuildError;
 use crate::outside::{self, Outside};
+use crate::process::Pace;
 use crate::profile::Profile;
 use crate::progress::Progress;
 use crate::recipe::Recipe;
@@ -26,16 +28,22 @@ impl Builder {
         recipe: &Recipe,
         app: &App,
         service: &Service,
-        start: Instant,
+        (start, mut arrival): (Instant, Option<ExpectedBuild>),
     ) -> Result<Artifact, BuildError> {
         let types = self.types_key(recipe, app, service);
         let mut outside = self.outside(recipe, app, service);
-        let mut builds = 0;
+        let (mut builds, mut with_others) = (0, false);
         let (kept, version, state) = loop {
             let state = outside.hash(self.folder(), self.profile);
             let Identity { key, version } = self.identify(recipe, app, service, &state);
             if let Some(kept) = self.artifacts.find(&key) {
                 break (kept, version, state);
+            }
+            if let Some(arrival) = arrival.take().filter(|_| self.may_join(app, service, &outside)) {
+                self.build_with_others(machine, recipe, app, service, arrival).await?;
+                // Now it is kept, or it is built by itself.
+                with_others = true;
+                continue;
             }
             let _seat = self.permits.take().await;
             let compiled = self.compile(machine, recipe, app, service, &version, types.as_deref()).await?;
@@ -52,7 +60,8 @@ impl Builder {
             }
             outside = compiled.outside;
         };
-        let built = builds > 0;
+        drop(arrival);
+        let built = builds > 0 || with_others;
         let ms = start.elapsed().as_secs_f64() * 1000.0;
         let is_edited = !self.begun.lock().insert(service.name.clone()) && built;
         if let Some(types) = types {
@@ -75,13 +84,7 @@ impl Builder {
         types: Option<&str>,
     ) -> Result<Compiled, BuildError> {
         let slice = app.slice(&service.name).ok_or_else(|| BuildError::Unknown { service: service.name.clone() })?;
-        let print = |name: &str| {
-            let placed = service.placed.iter().find(|placed| placed.name == name);
-            let fingerprint = placed.map_or("", |placed| placed.fingerprint.as_str());
-            // The layout of a type is rustc's choice and its dependencies', not the source's alone.
-            let around = [self.environment_key(recipe).as_bytes(), &[self.profile.level()], app.name.as_bytes()];
-            hash::parts([fingerprint.as_bytes()].into_iter().chain(around)).to_owned()
-        };
+        let print = |name: &str| self.print(recipe, app, service, name);
         let glue = glue::write(service, &slice.stubs, version, &print);
         let work = self.work();
         let linked = self.linked();
@@ -133,8 +136,17 @@ impl Builder {
         Ok(compiled)
     }
 
+    /// The fingerprint of a placed static, as its library says it.
+    pub(crate) fn print(&self, recipe: &Recipe, app: &App, service: &Service, name: &str) -> String {
+        let placed = service.placed.iter().find(|placed| placed.name == name);
+        let fingerprint = placed.map_or("", |placed| placed.fingerprint.as_str());
+        // The layout of a type is rustc's choice and its dependencies', not the source's alone.
+        let around = [self.environment_key(recipe).as_bytes(), &[self.profile.level()], app.name.as_bytes()];
+        hash::parts([fingerprint.as_bytes()].into_iter().chain(around))
+    }
+
     /// The crate of a service's types, where they are to be compiled apart.
-    fn types_key(&self, recipe: &Recipe, app: &App, service: &Service) -> Option<String> {
+    pub(crate) fn types_key(&self, recipe: &Recipe, app: &App, service: &Service) -> Option<String> {
         if self.profile.level() > types::HIGHEST_LEVEL {
             return None;
         }
@@ -176,7 +188,21 @@ impl Builder {
                 (part, split.rest, text)
             }
         };
-        let ahead = Ahead {
+        let ahead = self.ahead_of(machine, recipe, app, key, part, (slice, text));
+        self.ahead.start(name, ahead, &self.permits, &self.listener);
+    }
+
+    /// All it takes to compile a part of an app.
+    pub(crate) fn ahead_of(
+        &self,
+        machine: &Machine,
+        recipe: &Recipe,
+        app: &App,
+        key: String,
+        part: Part,
+        (slice, text): (ServiceSlice, String),
+    ) -> Ahead {
+        Ahead {
             linked: if matches!(part, Part::Types) { BTreeSet::new() } else { self.linked() },
             key,
             part,
@@ -188,15 +214,15 @@ impl Builder {
             work: self.work(),
             profile: self.profile,
             limit: self.limit,
+            pace: Pace::Aside,
             slice,
             text,
             rack: self.rack.clone(),
-        };
-        self.ahead.start(name, ahead, &self.permits, &self.listener);
+        }
     }
 
     /// Says something once.
-    fn notice(&self, words: String) {
+    pub(crate) fn notice(&self, words: String) {
         if self.told.lock().insert(words.clone()) {
             (self.listener)(Progress::Notice(words));
         }

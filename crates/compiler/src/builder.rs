@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 
 use crate::ahead::Queue;
 use crate::artifact::{self, Artifact, Artifacts, Usage};
+use crate::batch::{self, Batches, ExpectedBuild};
 use crate::dependencies::Workshop;
 use crate::error::{BuildError, io};
 use crate::finding::Finding;
@@ -49,6 +50,8 @@ pub struct Builder {
     pub(crate) ahead: Queue,
     /// Services that there was a library of: what is built for them afterwards is an edit.
     pub(crate) begun: parking_lot::Mutex<BTreeSet<String>>,
+    /// Services that are built for the first time.
+    pub(crate) batches: Arc<Batches>,
     /// What was said of types that cannot be.
     pub(crate) told: parking_lot::Mutex<BTreeSet<String>>,
     pub(crate) permits: Arc<Permits>,
@@ -105,6 +108,7 @@ impl Builder {
             return Err(RoomError::NotText(folder.clone()).into());
         }
         let in_use = InUse::take(&cache)?;
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
         Ok(Self {
             root: folder.join(root.file_name().unwrap_or_default()),
             shown,
@@ -119,7 +123,8 @@ impl Builder {
             ahead: Queue::default(),
             begun: parking_lot::Mutex::default(),
             told: parking_lot::Mutex::default(),
-            permits: Permits::new(std::thread::available_parallelism().map_or(2, usize::from)),
+            batches: Batches::new(cores, batch::MOST),
+            permits: Permits::new(cores),
             machine: Mutex::new(None),
             preparing: Mutex::new(()),
             also: parking_lot::Mutex::default(),
@@ -132,6 +137,13 @@ impl Builder {
     /// Builds for something else than [`Profile::Dev`].
     pub fn profile(mut self, profile: Profile) -> Self {
         self.profile = profile;
+        self
+    }
+
+    /// Builds at most this many services for the first time with one call of rustc, instead of 25.
+    pub fn most_in_group(mut self, most: usize) -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        self.batches = Batches::new(cores, most.max(1));
         self
     }
 
@@ -171,19 +183,37 @@ impl Builder {
         self.artifacts.begins(key)
     }
 
-    /// The library of a service, compiled where none is kept.
-    pub async fn build(&self, app: &App, service: &str) -> Result<Artifact, BuildError> {
+    /// The library of a service, compiled where none is kept. Services of one app that are asked for before any of these
+    /// futures runs are compiled in groups, the first time.
+    pub fn build<'a>(
+        &'a self,
+        app: &'a App,
+        service: &'a str,
+    ) -> impl Future<Output = Result<Artifact, BuildError>> + Send + 'a {
+        self.build_of(self.arrive(app), app, service)
+    }
+
+    /// Says that a service of an app is going to be built: those that are built for the first time wait for it, to be
+    /// compiled with it.
+    pub fn arrive(&self, app: &App) -> ExpectedBuild {
+        self.batches.arrive(app)
+    }
+
+    /// [`Self::build`], told before.
+    pub async fn build_of(&self, arrival: ExpectedBuild, app: &App, service: &str) -> Result<Artifact, BuildError> {
         let start = Instant::now();
         let machine = self.machine().await?;
         let service = find(app, service)?;
+        let arrival = parking_lot::Mutex::new(Some(arrival));
         let recipe = self.prepare_on(&machine, app, false).await?;
-        match self.seeing(|| self.attempt(&machine, &recipe, app, service, start)).await {
+        let arrival = || arrival.lock().take();
+        match self.seeing(|| self.attempt(&machine, &recipe, app, service, (start, arrival()))).await {
             Err(BuildError::Rustc { service: name, findings }) => {
                 let Some(anew) = self.can_mend(&recipe, &findings) else {
                     return Err(BuildError::Rustc { service: name, findings });
                 };
                 let recipe = self.prepare_on(&machine, app, anew).await?;
-                self.attempt(&machine, &recipe, app, service, start).await
+                self.attempt(&machine, &recipe, app, service, (start, None)).await
             }
             ended => ended,
         }

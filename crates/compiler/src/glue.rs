@@ -40,18 +40,20 @@ pub(crate) fn write(service: &Service, stubs: &[Stub], version: &str, state: &dy
         }
     }
     glue.line(Subject::Service, "::dyninka::__export! {");
-    glue.line(Subject::Service, &format!("service: {:?},", service.name));
-    glue.line(Subject::Service, &format!("version: {version:?},"));
-    glue.function(service);
-    glue.line(Subject::Service, "states: [");
-    let states = states(service);
-    for (number, placed) in states.iter().enumerate() {
-        let comma = if number + 1 < states.len() { "," } else { "" };
-        let apart = placed.apart.as_ref().map(|why| format!(" apart {why:?}")).unwrap_or_default();
-        let line = format!("{}: {:?}{apart}{comma}", placed.name, state(&placed.name));
-        glue.line(Subject::State(placed.name.clone()), &line);
+    glue.service(service, version, state);
+    glue.line(Subject::Service, "}");
+    glue
+}
+
+/// The glue of several services, none of which calls another, each with its version.
+pub(crate) fn write_all(services: &[(&Service, &str)], state: &dyn Fn(&Service, &str) -> String) -> Glue {
+    let mut glue = Glue::default();
+    glue.line(Subject::Service, "::dyninka::__export! {");
+    for (service, version) in services {
+        glue.line(Subject::Service, "{");
+        glue.service(service, version, &|name| state(service, name));
+        glue.line(Subject::Service, "}");
     }
-    glue.line(Subject::Service, "],");
     glue.line(Subject::Service, "}");
     glue
 }
@@ -103,6 +105,21 @@ impl Glue {
         let mut glue = self.clone();
         imports.iter().for_each(|import| glue.line(Subject::Service, import));
         glue
+    }
+
+    fn service(&mut self, service: &Service, version: &str, state: &dyn Fn(&str) -> String) {
+        self.line(Subject::Service, &format!("service: {:?},", service.name));
+        self.line(Subject::Service, &format!("version: {version:?},"));
+        self.function(service);
+        self.line(Subject::Service, "states: [");
+        let states = states(service);
+        for (number, placed) in states.iter().enumerate() {
+            let comma = if number + 1 < states.len() { "," } else { "" };
+            let apart = placed.apart.as_ref().map(|why| format!(" apart {why:?}")).unwrap_or_default();
+            let line = format!("{}: {:?}{apart}{comma}", placed.name, state(&placed.name));
+            self.line(Subject::State(placed.name.clone()), &line);
+        }
+        self.line(Subject::Service, "],");
     }
 
     /// The function, and how it is called.

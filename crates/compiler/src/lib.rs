@@ -8,6 +8,7 @@
 mod ahead;
 mod artifact;
 mod attempt;
+mod batch;
 mod builder;
 mod capture;
 mod carried;
@@ -39,6 +40,7 @@ mod toolchain;
 mod types;
 
 pub use artifact::{Artifact, Usage};
+pub use batch::ExpectedBuild;
 pub use builder::{Builder, LIMIT, Machine, usage};
 pub use carried::{LOCK, unpack_runtime};
 pub use error::BuildError;

@@ -53,6 +53,7 @@ pub(crate) struct Ahead {
     pub(crate) work: PathBuf,
     pub(crate) profile: Profile,
     pub(crate) limit: std::time::Duration,
+    pub(crate) pace: Pace,
     pub(crate) linked: BTreeSet<PathBuf>,
     pub(crate) slice: ServiceSlice,
     /// What stands below it.
@@ -79,6 +80,11 @@ pub(crate) fn key(recipe: &Recipe, name: &str, shown: &Path, profile: Profile, m
     hash::parts(parts)
 }
 
+/// What a crate of the types of several services is told from others by: theirs.
+pub(crate) fn key_of_group<'k>(keys: impl Iterator<Item = &'k str>) -> String {
+    hash::parts(["group"].into_iter().chain(keys).map(str::as_bytes))
+}
+
 /// What a service's version over types is told from others by, while it is compiled.
 pub(crate) fn key_of_body(types: &str, service: &str) -> String {
     format!("{types}-{service}")
@@ -94,11 +100,16 @@ impl Rack {
         let folder = self.folder.join(key);
         let text = fs::read_to_string(folder.join("lines")).ok()?;
         let (lines, library) = text.split_once('\n')?;
+        let library = Some(folder.join(library)).filter(|library| library.is_file())?;
+        // Of types that are in a crate with others, both.
+        let folders = [Some(folder.as_path()), library.parent()];
         // What is used is kept longest. That it cannot be marked costs a build some day, no more.
-        if let Err(error) = fs::File::open(&folder).and_then(|folder| folder.set_modified(SystemTime::now())) {
-            tracing::debug!(%error, "a crate of types could not be marked as used");
+        for folder in folders.into_iter().flatten() {
+            if let Err(error) = fs::File::open(folder).and_then(|folder| folder.set_modified(SystemTime::now())) {
+                tracing::debug!(%error, "a crate of types could not be marked as used");
+            }
         }
-        Some(Kept { library: folder.join(library), is_in_place: lines == lines_of(types) })
+        Some(Kept { library, is_in_place: lines == lines_of(types) })
     }
 
     /// The version of a service that was compiled over the types of a key.
@@ -120,7 +131,22 @@ impl Rack {
 
     /// Whether there is one.
     pub(crate) fn holds(&self, key: &str) -> bool {
-        self.folder.join(key).join("lines").is_file()
+        let folder = self.folder.join(key);
+        let text = fs::read_to_string(folder.join("lines")).unwrap_or_default();
+        text.split_once('\n').is_some_and(|(_, library)| folder.join(library).is_file())
+    }
+
+    /// Has the types of a key found in a crate that holds those of others as well.
+    pub(crate) fn lead(&self, key: &str, group: &str, types: &ServiceSlice) -> Result<(), BuildError> {
+        let Some(library) = self.library(group).filter(|_| key != group && !self.holds(key)) else { return Ok(()) };
+        let text = format!("{}\n../{group}/{library}", lines_of(types));
+        files::write(&self.folder.join(key).join("lines"), text.as_bytes())
+    }
+
+    /// The file name of the crate of a key.
+    fn library(&self, key: &str) -> Option<String> {
+        let text = fs::read_to_string(self.folder.join(key).join("lines")).ok()?;
+        Some(text.split_once('\n')?.1.to_owned())
     }
 
     /// Forgets a crate that does not fit.
@@ -181,7 +207,7 @@ impl Ahead {
             work: &self.work,
             profile: self.profile,
             limit: self.limit,
-            pace: Pace::Aside,
+            pace: self.pace,
             linked: &self.linked,
         };
         let written = rustc.write(&self.slice, &self.text)?;

@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 pub use answer::{CallAnswer, value};
 pub use returned::{Fallible, IsFailing, IsFailingOrFiltering, IsFiltering, IsPlain, Returned};
 pub use state::{Json, Opaque, Probe, State};
-pub use table::{Served, find};
+pub use table::{ServedService, find};
 
 /// A service as its library knows it.
 pub struct LibraryService {
@@ -108,7 +108,7 @@ pub(crate) struct Request {
     /// As the host has numbered it; 0 when none is known.
     pub(crate) number: u64,
     /// The service that it is at.
-    pub(crate) served: Option<&'static Served>,
+    pub(crate) served: Option<&'static ServedService>,
 }
 
 thread_local! {

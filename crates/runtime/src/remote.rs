@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use crate::border::{CallOutcome, HostTable, Kind, Slice};
 use crate::call::Call;
 use crate::error::{Error, Result};
-use crate::library::Served;
+use crate::library::ServedService;
 
 /// For calls that belong to no request: from a thread or task the app began by itself.
 static HOST: OnceLock<HostTable> = OnceLock::new();
@@ -33,7 +33,7 @@ pub fn call<V: DeserializeOwned>(service: &'static str, inputs: Vec<Result<Vec<u
     let request = crate::library::request();
     Call::new(service, async move {
         let inputs = inputs.into_iter().collect::<Result<Vec<_>>>()?;
-        let host = request.served.and_then(Served::host).or_else(|| HOST.get().copied());
+        let host = request.served.and_then(ServedService::host).or_else(|| HOST.get().copied());
         let outcome = Sent { request: request.number, host, service, inputs, pending: None }.await?;
         match outcome.kind {
             Kind::Value => read(service, &outcome.body),

@@ -23,13 +23,13 @@ mod restart;
 mod surroundings;
 mod tools;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use compiler::{Builder, Progress};
+use compiler::{Builder, ExpectedBuild, Progress};
 use futures_util::FutureExt;
 use local_cluster::{Backend, Program};
 use parking_lot::Mutex;
@@ -89,6 +89,8 @@ pub(crate) struct Actor {
     /// The files to follow.
     files: watch::Sender<BTreeSet<PathBuf>>,
     builds: HashMap<String, AbortHandle>,
+    /// Builds that are about to begin, in their order.
+    arrivals: VecDeque<ExpectedBuild>,
     swaps: HashMap<String, AbortHandle>,
     check: Option<AbortHandle>,
     /// What may be given up at any time: reading, building, waiting.
@@ -181,6 +183,7 @@ impl Actor {
             heard: None,
             files: watch::Sender::new(BTreeSet::new()),
             builds: HashMap::new(),
+            arrivals: VecDeque::new(),
             swaps: HashMap::new(),
             check: None,
             tasks: JoinSet::new(),
@@ -262,7 +265,14 @@ impl Actor {
             Event::Started { service } => Some(service.clone()),
             _ => None,
         };
-        for effect in self.state.update(self.begun.elapsed(), event) {
+        let effects = self.state.update(self.begun.elapsed(), event);
+        // Before any of them begins: what is built for the first time is built with the others.
+        for effect in &effects {
+            if let Effect::Build { app, .. } = effect {
+                self.arrivals.push_back(self.tools.builder.arrive(&app.0));
+            }
+        }
+        for effect in effects {
             self.perform(effect);
         }
         if let Some(service) = started {
@@ -333,7 +343,8 @@ impl Actor {
             }
             Effect::Build { ticket, app, service } => {
                 let name = service.clone();
-                let build = self.tasks.spawn(async move { tell(tools.build(ticket, &app.0, service).await) });
+                let arrival = self.arrivals.pop_front().unwrap_or_else(|| tools.builder.arrive(&app.0));
+                let build = self.tasks.spawn(async move { tell(tools.build(arrival, ticket, &app.0, service).await) });
                 // A build for an earlier meaning of the same service is for nobody: dropping it ends its rustc.
                 if let Some(before) = self.builds.insert(name, build) {
                     before.abort();

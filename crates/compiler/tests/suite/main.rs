@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod flow;
+mod groups;
 mod house;
 mod libraries;
 mod library;

@@ -8,8 +8,8 @@
 macro_rules! __export {
     ($({ $($service:tt)* })+) => {
         const _: () = {
-            static __DYNINKA_SERVED: &[&$crate::library::Served] = &[$({
-                static SERVED: $crate::library::Served = $crate::library::Served::new($crate::__service!($($service)*));
+            static __DYNINKA_SERVED: &[&$crate::library::ServedService] = &[$({
+                static SERVED: $crate::library::ServedService = $crate::library::ServedService::new($crate::__service!($($service)*));
                 &SERVED
             }),+];
 

@@ -12,7 +12,7 @@ use super::{Inputs, LibraryService, Request, RunningCall, nanos, panics, with_re
 use crate::border::{self, Buffer, CallOutcome, Description, Done, Kind, Library, Released, Slice};
 
 /// A service with all that its library keeps of it.
-pub struct Served {
+pub struct ServedService {
     service: &'static LibraryService,
     table: OnceLock<Library>,
     host: OnceLock<border::HostTable>,
@@ -20,7 +20,7 @@ pub struct Served {
     executor: executor::Executor,
 }
 
-impl Served {
+impl ServedService {
     /// A service that is not open.
     pub const fn new(service: &'static LibraryService) -> Self {
         Self {
@@ -58,7 +58,7 @@ impl Served {
     /// A table's context as what it is.
     ///
     /// # Safety
-    /// It comes from [`Served::table`].
+    /// It comes from [`ServedService::table`].
     unsafe fn of(context: *const c_void) -> &'static Self {
         // SAFETY: the caller's promise; what has a table is a static.
         unsafe { &*context.cast::<Self>() }
@@ -73,7 +73,7 @@ impl Served {
 ///
 /// # Safety
 /// The name is valid during this call.
-pub unsafe fn find(all: &[&'static Served], service: Slice) -> *const Library {
+pub unsafe fn find(all: &[&'static ServedService], service: Slice) -> *const Library {
     // SAFETY: the caller's promise.
     let name = unsafe { service.bytes() };
     let found = match all {
@@ -85,7 +85,7 @@ pub unsafe fn find(all: &[&'static Served], service: Slice) -> *const Library {
 
 unsafe extern "C" fn describe(context: *const c_void) -> Buffer {
     // SAFETY: this table's own.
-    let service = unsafe { Served::of(context) }.service;
+    let service = unsafe { ServedService::of(context) }.service;
     let description = Description {
         service: service.name.to_owned(),
         version: service.version.to_owned(),
@@ -120,7 +120,7 @@ unsafe extern "C" fn open(context: *const c_void, host: *const border::HostTable
         ));
     }
     // SAFETY: this table's own.
-    let served = unsafe { Served::of(context) };
+    let served = unsafe { ServedService::of(context) };
     served.host.get_or_init(|| host);
     crate::remote::attach(host);
     #[cfg(feature = "tokio")]
@@ -142,7 +142,7 @@ unsafe extern "C" fn start(
     let values = unsafe { Slice::inputs(inputs, count) };
     let end = End { done, context: done_context };
     // SAFETY: this table's own.
-    let served = unsafe { Served::of(context) };
+    let served = unsafe { ServedService::of(context) };
     let inputs = Inputs { names: served.service.inputs, values, next: 0 };
     #[cfg(feature = "tokio")]
     let _entered = served.executor.enter();
@@ -164,7 +164,7 @@ unsafe extern "C" fn start(
 unsafe extern "C" fn cancel(context: *const c_void, request: u64) -> bool {
     #[cfg(feature = "tokio")]
     // SAFETY: this table's own.
-    return unsafe { Served::of(context) }.executor.cancel(request);
+    return unsafe { ServedService::of(context) }.executor.cancel(request);
     #[cfg(not(feature = "tokio"))]
     {
         let _ = (context, request);
@@ -174,7 +174,7 @@ unsafe extern "C" fn cancel(context: *const c_void, request: u64) -> bool {
 
 unsafe extern "C" fn state(context: *const c_void, name: Slice, most: usize) -> CallOutcome {
     // SAFETY: this table's own; the name is lent for this call.
-    let found = unsafe { Served::of(context).state(name.bytes()) };
+    let found = unsafe { ServedService::of(context).state(name.bytes()) };
     match found.map(|state| panics::catch(|| (state.read)(most))) {
         Some(Ok(answer) | Err(answer)) => answer.into(),
         None => failed("there is no such state"),
@@ -183,7 +183,7 @@ unsafe extern "C" fn state(context: *const c_void, name: Slice, most: usize) -> 
 
 unsafe extern "C" fn restore(context: *const c_void, name: Slice, json: Slice) -> CallOutcome {
     // SAFETY: both lent for this call.
-    let (found, json) = unsafe { (Served::of(context).state(name.bytes()), json.bytes()) };
+    let (found, json) = unsafe { (ServedService::of(context).state(name.bytes()), json.bytes()) };
     match found.map(|state| panics::catch(|| (state.write)(json))) {
         Some(Ok(answer) | Err(answer)) => answer.into(),
         None => failed("there is no such state"),
@@ -192,7 +192,7 @@ unsafe extern "C" fn restore(context: *const c_void, name: Slice, json: Slice) -
 
 unsafe extern "C" fn share(context: *const c_void, name: Slice) -> *const c_void {
     // SAFETY: this table's own; the name is lent for this call.
-    let found = unsafe { Served::of(context).state(name.bytes()) };
+    let found = unsafe { ServedService::of(context).state(name.bytes()) };
     let shared = found.map(|state| panics::catch(state.share));
     shared.and_then(Result::ok).unwrap_or(std::ptr::null())
 }
@@ -200,7 +200,7 @@ unsafe extern "C" fn share(context: *const c_void, name: Slice) -> *const c_void
 unsafe extern "C" fn adopt(context: *const c_void, name: Slice, cell: *const c_void) -> bool {
     // SAFETY: the name is lent for this call; the cell is the caller's promise.
     unsafe {
-        match Served::of(context).state(name.bytes()) {
+        match ServedService::of(context).state(name.bytes()) {
             // The value that was there before is dropped: code of the user's.
             Some(state) if !cell.is_null() => {
                 drop(panics::catch(|| (state.adopt)(cell)));
@@ -213,13 +213,13 @@ unsafe extern "C" fn adopt(context: *const c_void, name: Slice, cell: *const c_v
 
 unsafe extern "C" fn held(context: *const c_void, name: Slice) -> bool {
     // SAFETY: this table's own; the name is lent for this call.
-    let found = unsafe { Served::of(context).state(name.bytes()) };
+    let found = unsafe { ServedService::of(context).state(name.bytes()) };
     found.is_some_and(|state| panics::catch(state.held).unwrap_or_default())
 }
 
 unsafe extern "C" fn release(context: *const c_void) -> CallOutcome {
     // SAFETY: this table's own.
-    let served = unsafe { Served::of(context) };
+    let served = unsafe { ServedService::of(context) };
     #[cfg(feature = "tokio")]
     let _entered = served.executor.enter();
     let mut released = Released::default();
@@ -236,7 +236,7 @@ unsafe extern "C" fn release(context: *const c_void) -> CallOutcome {
 unsafe extern "C" fn retire(context: *const c_void) {
     #[cfg(feature = "tokio")]
     // SAFETY: this table's own.
-    unsafe { Served::of(context) }.executor.retire();
+    unsafe { ServedService::of(context) }.executor.retire();
     #[cfg(not(feature = "tokio"))]
     let _ = context;
 }

@@ -16,10 +16,18 @@ pub(crate) fn configure(folder: &Path, config: &Config) -> io::Result<()> {
 pub(crate) fn library(folder: &Path, library: &Path) -> io::Result<String> {
     let name = library.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = name.ok_or_else(|| io::Error::other(format!("{} is no file", library.display())))?;
-    if !folder.join(&name).exists() {
-        put(folder, &name, &fs::read(library)?)?;
+    // A library of many services is in many folders: once on the disk, and once in memory.
+    let there = folder.join(&name);
+    if there.exists() || is_for_all(library)? && fs::hard_link(library, &there).is_ok() {
+        return Ok(name);
     }
+    put(folder, &name, &fs::read(library)?)?;
     Ok(name)
+}
+
+/// Whether everybody may read a file: a container runs as another user.
+fn is_for_all(file: &Path) -> io::Result<bool> {
+    Ok(fs::metadata(file)?.permissions().mode() & 0o044 == 0o044)
 }
 
 /// Removes the libraries that nobody comes back with: all but these.

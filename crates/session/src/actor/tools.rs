@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::{App, Diagnostic, Incremental};
-use compiler::{BuildError, Builder};
+use compiler::{BuildError, Builder, ExpectedBuild};
 use local_cluster::{Backend, BackendPlan, Begun, Doer, HeldPort, PortError, Program, Spec};
 use parking_lot::Mutex;
 use protocol::Config;
@@ -169,8 +169,8 @@ impl Tools {
         }
     }
 
-    pub(crate) async fn build(&self, ticket: u64, app: &App, service: String) -> Event {
-        match self.builder.build(app, &service).await {
+    pub(crate) async fn build(&self, arrival: ExpectedBuild, ticket: u64, app: &App, service: String) -> Event {
+        match self.builder.build_of(arrival, app, &service).await {
             Ok(built) => {
                 let artifact = Artifact {
                     version: built.version,

@@ -1,0 +1,218 @@
+//! Services that are built for the first time share a library, and are what they are by themselves.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use app::App;
+use compiler::{Artifact, BuildError, Builder, Progress};
+use dyninka::border::Kind;
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::house::House;
+use crate::library::Loaded;
+
+const APP: &str = "use dyninka::prelude::*;
+use std::collections::BTreeMap;
+mod units;
+use units::Celsius;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Reading { sensor: String, value: f64 }
+impl Reading {
+    fn checked(&self) -> &Self {
+        assert!(!self.sensor.is_empty(), \"nameless\"); self
+    }
+}
+#[derive(Clone, Default, Serialize, Deserialize)]
+struct Total { sum: f64, of: BTreeMap<String, u64> }
+#[placed(sum)]
+static TOTAL: Placed<Total> = Placed::new(Total::default);
+#[placed(count)]
+static COUNT: Placed<u64> = Placed::new(u64::default);
+
+#[service]
+fn map(reading: Reading) -> Option<Celsius> { Some(Celsius::of(reading.checked().value + ADDED)) }
+#[service]
+async fn sum(value: Celsius) -> Total {
+    TOTAL.update(|total| { total.sum += value.degrees; *total.of.entry(\"all\".to_owned()).or_default() += 1; total.clone() })
+}
+#[service]
+fn count(by: u64) -> u64 { COUNT.update(|count| { *count += by; *count }) }
+#[service]
+fn plain(value: f64) -> f64 { value + ADDED }
+#[service]
+async fn asking(by: u64) -> Result<u64> { Ok(count(by).await? + 1) }
+const ADDED: f64 = 0.0;
+#[dyninka::main]
+fn main() { map().sum() }
+";
+
+const UNITS: &str = "use serde::{Deserialize, Serialize};
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Celsius { pub degrees: f64 }
+impl Celsius { pub(crate) fn of(degrees: f64) -> Self { Self { degrees: (degrees - 32.0) / 1.8 } } }
+";
+
+struct Site {
+    house: House,
+    cache: tempfile::TempDir,
+    notices: Arc<Mutex<Vec<String>>>,
+}
+
+impl Site {
+    async fn new(text: &str) -> Self {
+        let site = Self { house: House::new(text), cache: tempfile::tempdir().unwrap(), notices: Arc::default() };
+        site.house.write("units.rs", UNITS);
+        site.house.builder_in(site.cache.path()).await;
+        site
+    }
+
+    /// One that builds at most so many services at once, in a cache of its own.
+    async fn builder(&self, most: usize) -> Builder {
+        let cache = self.cache.path().join(format!("of-{most}"));
+        if !cache.exists() {
+            self.house.builder_in(&cache).await;
+        }
+        let notices = self.notices.clone();
+        let note = move |progress| {
+            if let Progress::Notice(words) = progress {
+                notices.lock().unwrap().push(words);
+            }
+        };
+        Builder::open(&self.house.path("app.rs"), &cache, note).unwrap().most_in_group(most)
+    }
+
+    fn edit(&self, text: &str, from: &str, to: &str) -> App {
+        assert!(text.contains(from), "{from}");
+        self.house.write("app.rs", &text.replace(from, to));
+        self.house.app()
+    }
+
+    fn notices(&self) -> Vec<String> {
+        self.notices.lock().unwrap().clone()
+    }
+}
+
+async fn start(builder: &Builder, app: &App) -> Vec<Result<Artifact, BuildError>> {
+    join_all(app.services.iter().map(|service| builder.build(app, &service.name))).await
+}
+
+async fn start_well(builder: &Builder, app: &App) -> Vec<Artifact> {
+    start(builder, app).await.into_iter().map(Result::unwrap).collect()
+}
+
+fn files(built: &[Artifact]) -> BTreeSet<&Path> {
+    built.iter().map(|artifact| &*artifact.path).collect()
+}
+
+fn open(artifact: &Artifact) -> Loaded {
+    Loaded::open_of(&artifact.path, &artifact.service).expect("the service is in its library")
+}
+
+#[tokio::test]
+async fn services_of_a_start_are_in_few_libraries_and_what_they_are_by_themselves() {
+    let site = Site::new(APP).await;
+    let app = site.house.app();
+    let alone = start_well(&site.builder(1).await, &app).await;
+    assert_eq!(files(&alone).len(), app.services.len());
+    for most in [2, 25] {
+        let builder = site.builder(most).await;
+        let built = start_well(&builder, &app).await;
+        assert!(files(&built).len() < app.services.len(), "{most}: {built:?}");
+        let asking = built.iter().find(|built| built.service == "asking").unwrap();
+        assert_eq!(built.iter().filter(|built| built.path == asking.path).count(), 1, "it calls another");
+        for (built, alone) in built.iter().zip(&alone) {
+            assert_eq!((&built.version, built.built, &built.rests_on), (&alone.version, true, &alone.rests_on));
+            assert_eq!(open(built).describe(), open(alone).describe());
+        }
+        let [map, sum, count, plain, asking] = &built[..] else { panic!("{}", built.len()) };
+        let warm = json!({ "degrees": 100.0 });
+        assert_eq!(open(map).run(&[r#"{"sensor":"a","value":212}"#]), (Kind::Value, warm));
+        let (kind, body) = open(map).run(&[r#"{"sensor":"","value":212}"#]);
+        assert_eq!((kind, &body["line"], &body["column"]), (Kind::Panicked, &json!(10), &json!(9)), "{body}");
+        let total = json!({ "sum": 1.5, "of": { "all": 1 } });
+        assert_eq!(open(sum).run(&[r#"{"degrees":1.5}"#]), (Kind::Value, total));
+        assert_eq!(open(plain).run(&["1.5"]), (Kind::Value, json!(1.5)));
+        assert_eq!(open(count).run(&["2"]).1, json!(2));
+        assert_eq!(open(asking).run(&["2"]).0, Kind::Failed, "the answer is text: {:?}", open(asking).run(&["2"]));
+        let again = start_well(&site.builder(most).await, &app).await;
+        assert!(again.iter().all(|artifact| !artifact.built), "kept");
+        assert_eq!(files(&again), files(&built));
+    }
+    assert_eq!(site.notices(), [""; 0]);
+}
+
+#[tokio::test]
+async fn one_that_is_broken_is_told_as_by_itself_and_the_others_are_built() {
+    let site = Site::new(APP).await;
+    let app = site.edit(APP, "{ value + ADDED }", "{ value + \"\" }");
+    let told = |built: Vec<Result<Artifact, BuildError>>| {
+        let broken = built.into_iter().zip(&app.services).filter_map(|(built, of)| Some((&of.name, built.err()?)));
+        broken.map(|(name, error)| format!("{name}: {:?} {error}", error.diagnostics())).collect::<Vec<_>>()
+    };
+    let alone = told(start(&site.builder(1).await, &app).await);
+    assert!(matches!(&alone[..], [only] if only.starts_with("plain: ")), "{alone:?}");
+    assert_eq!(told(start(&site.builder(25).await, &app).await), alone);
+    let all = site.edit(APP, "use units::Celsius;", "use units::Celsius;\nfn broken() -> u8 { \"\" }");
+    let all = all.services.iter().fold(std::fs::read_to_string(site.house.path("app.rs")).unwrap(), |text, service| {
+        let at = text.find(&format!("fn {}(", service.name)).unwrap();
+        let body = at + text[at..].find('{').unwrap() + 1;
+        format!("{} let _ = broken();{}", &text[..body], &text[body..])
+    });
+    site.house.write("app.rs", &all);
+    let app = site.house.app();
+    let broken = start(&site.builder(25).await, &app).await;
+    assert!(broken.iter().all(Result::is_err));
+}
+
+#[tokio::test]
+async fn a_build_that_is_given_up_leaves_the_others_theirs() {
+    let site = Site::new(APP).await;
+    let app = site.house.app();
+    for given_up in ["map", "plain"] {
+        let app = &site.edit(APP, "ADDED: f64 = 0.0", &format!("ADDED: f64 = {}.0", given_up.len()));
+        let builder = site.builder(25).await;
+        let others = app.services.iter().filter(|service| service.name != given_up);
+        let others = join_all(others.map(|service| builder.build(app, &service.name)));
+        let gone = Box::pin(builder.build(app, given_up));
+        // It is polled until rustc runs, or its group waits for another.
+        let gone = tokio::time::timeout(std::time::Duration::from_millis(100), gone);
+        let (gone, built) = tokio::join!(gone, others);
+        assert!(gone.is_err() || gone.is_ok_and(|built| built.is_ok()));
+        assert!(built.iter().all(Result::is_ok), "{built:?}");
+    }
+    drop(app);
+}
+
+#[tokio::test]
+async fn an_edit_gets_a_library_of_its_own_over_the_types_of_its_group() {
+    let site = Site::new(APP).await;
+    let app = site.house.app();
+    let builder = site.builder(25).await;
+    let built = start_well(&builder, &app).await;
+    builder.settled().await;
+    let crates = || std::fs::read_dir(site.cache.path().join("of-25/types")).unwrap().count();
+    let before = crates();
+    for added in ["18.0", "36.0", "54.0"] {
+        let app = site.edit(APP, "ADDED: f64 = 0.0", &format!("ADDED: f64 = {added}"));
+        let edited = builder.build(&app, "map").await.unwrap();
+        builder.settled().await;
+        assert!(edited.built && !files(&built).contains(&*edited.path));
+        let degrees = 100.0 + added.parse::<f64>().unwrap() / 1.8;
+        let map = Loaded::open_of(&edited.path, "map").unwrap();
+        assert!(Loaded::open_of(&edited.path, "sum").is_none());
+        assert_eq!(map.run(&[r#"{"sensor":"a","value":212}"#]), (Kind::Value, json!({ "degrees": degrees })));
+    }
+    assert_eq!(crates(), before, "no crate of types was compiled for the edits");
+    let moved = APP.replace("/// What", "").replace(
+        "#[derive(Debug, Clone, Serialize, Deserialize)]\nstruct",
+        "\n\n#[derive(Debug, Clone, Serialize, Deserialize)]\nstruct",
+    );
+    let app = site.edit(&moved, "ADDED: f64 = 0.0", "ADDED: f64 = 1.0");
+    let (kind, body) =
+        Loaded::open(&builder.build(&app, "map").await.unwrap().path).run(&[r#"{"sensor":"","value":1}"#]);
+    assert_eq!((kind, &body["line"]), (Kind::Panicked, &json!(12)), "{body}");
+    assert_eq!(site.notices(), [""; 0]);
+}
