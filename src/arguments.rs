@@ -2,6 +2,7 @@
 
 mod call;
 mod cluster;
+mod debug;
 mod dev;
 mod file;
 mod help;
@@ -16,6 +17,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 pub(crate) use call::{Call, Invoke, Shell};
 pub(crate) use cluster::{Cluster, Export, Format, Goal, Push, Rollback};
+pub(crate) use debug::{Debug, Debugger};
 pub(crate) use dev::{Dev, Limits, On};
 pub(crate) use file::{Refusal, read};
 pub(crate) use help::command;
@@ -38,6 +40,11 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Create a package to start from, or one file
     New(New),
+    /// Write rust-project.json, by which rust-analyzer knows a file without a package
+    Ide {
+        #[arg(help = help::FILE)]
+        file: PathBuf,
+    },
     /// Check an app and list its diagnostics
     Check {
         #[arg(help = help::FILE)]
@@ -68,6 +75,8 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print the command that attaches a debugger to a service of a session with --debug
+    Debug(Debug),
     /// Print the log lines of services
     Logs(Logs),
     /// Stream events of the running session as JSON lines
@@ -145,6 +154,9 @@ pub(crate) enum Command {
         /// End when the parent process ends
         #[arg(long)]
         die_with_parent: bool,
+        /// Let a debugger of the same user attach
+        #[arg(long)]
+        debug: bool,
     },
 }
 
@@ -159,7 +171,9 @@ impl Command {
             | Self::Recordings { file, .. }
             | Self::History { file, .. }
             | Self::Stop { file }
+            | Self::Ide { file }
             | Self::Dev(Dev { file, .. })
+            | Self::Debug(Debug { file, .. })
             | Self::Invoke(Invoke { call: Call { file, .. }, .. })
             | Self::Shell(Shell { file, .. })
             | Self::Logs(Logs { file, .. })

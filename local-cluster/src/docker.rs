@@ -218,6 +218,7 @@ impl Backend for Docker {
         }
         self.bring(service).await?;
         inner.engine.start_container(&name, None).await.map_err(BackendError::engine(format!("start {service}")))?;
+        watch::know(inner, service, &name).await;
         tokio::spawn(watch::follow(inner.clone(), service.to_owned(), name));
         Ok(Begun::Anew)
     }
@@ -237,6 +238,10 @@ impl Backend for Docker {
 
     async fn work(&self, service: &str, arguments: &[&str]) -> Result<Work, BackendError> {
         work::start(&self.inner, service, arguments).await
+    }
+
+    fn process(&self, service: &str) -> Option<u32> {
+        self.inner.still.process(service)
     }
 
     fn address(&self) -> IpAddr {

@@ -4,5 +4,6 @@
 
 mod answers;
 mod export;
+mod ide;
 mod new;
 mod terminal;

@@ -9,6 +9,7 @@ mod follow_host;
 mod install;
 mod keep_edit;
 pub(crate) mod load;
+mod processes;
 mod public_port;
 mod push;
 pub(crate) mod pushing;
@@ -21,7 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use compiler::{Builder, Progress};
+use compiler::{Builder, Profile, Progress};
 use futures_util::FutureExt;
 use local_cluster::{Backend, Program};
 use parking_lot::Mutex;
@@ -150,8 +151,9 @@ impl Actor {
             };
             drop(progress.send(Event::Notice { message }));
         })?;
+        let builder = if options.debug { builder.profile(Profile::Debug) } else { builder };
         let (limits, names) = (options.requests, options.names.clone());
-        let settings = Settings { token, limits, names, waits: options.waits };
+        let settings = Settings { token, limits, names, waits: options.waits, debug: options.debug };
         Ok(Self {
             state: State::new(settings),
             tools: Arc::new(Tools {
@@ -274,6 +276,8 @@ impl Actor {
     fn picture(&self) -> Snapshot {
         let measured = self.measured.borrow().clone();
         let mut picture = self.state.picture(self.begun.elapsed());
+        picture.debug = self.tools.options.debug;
+        picture.services.iter_mut().for_each(|service| service.pid = self.process(&service.name));
         picture.pid = std::process::id();
         picture.file.clone_from(&self.tools.place.file);
         picture.traces.clone_from(&measured.traces);
@@ -425,6 +429,7 @@ impl Actor {
     }
 
     fn report(&mut self, report: Report) {
+        let report = self.with_processes(report);
         let at_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         if let Some(message) = self.journal.note(at_ms, &report) {
             self.outbox.send(Queued(Report::Notice { message }));
