@@ -16,7 +16,9 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub(crate) use call::{Call, Invoke, Shell};
-pub(crate) use cluster::{Cluster, Export, Format, Goal, Push, Rollback};
+#[cfg(feature = "cluster")]
+pub(crate) use cluster::Format;
+pub(crate) use cluster::{Cluster, Export, Goal, Push, Rollback};
 pub(crate) use debug::{Debug, Debugger};
 pub(crate) use dev::{Dev, Limits, On};
 pub(crate) use file::{Refusal, read};
@@ -128,12 +130,23 @@ pub(crate) enum Command {
     },
     /// Export services for kubectl, Docker Compose, or Marathon
     Export(Export),
+    /// Remove what can be built anew: libraries, dependencies, images, folders of ended sessions
+    Clean {
+        /// Remove what is remembered, too: timelines, pinned clusters, data of resources
+        #[arg(long)]
+        all: bool,
+        /// Skip the confirmation prompt
+        #[arg(long)]
+        yes: bool,
+    },
     /// Check this machine: toolchain, linker, engine, limits, disk
     Doctor {
         /// Print one JSON value
         #[arg(long)]
         json: bool,
     },
+    /// Print the JSON schema of dyn.toml, for an editor
+    Schema,
     /// Print a completion script for a shell
     Completions {
         /// Shell to complete in
@@ -145,6 +158,9 @@ pub(crate) enum Command {
         /// Without the sandbox: of a function that says replay = true
         #[arg(long)]
         free: bool,
+        /// Read hidden variables from standard input first
+        #[arg(long)]
+        environment: bool,
     },
     /// Run one service out of a folder: what processes and containers are started with
     #[command(hide = true)]
@@ -157,6 +173,9 @@ pub(crate) enum Command {
         /// Let a debugger of the same user attach
         #[arg(long)]
         debug: bool,
+        /// Read hidden variables from standard input first
+        #[arg(long)]
+        environment: bool,
     },
 }
 
@@ -185,7 +204,9 @@ impl Command {
             Self::Cluster(cluster) => Some(cluster.file()),
             Self::New { .. }
             | Self::Trust { .. }
+            | Self::Clean { .. }
             | Self::Doctor { .. }
+            | Self::Schema
             | Self::Completions { .. }
             | Self::ReplayWorker { .. }
             | Self::Host { .. } => None,

@@ -3,40 +3,59 @@
 use std::path::{Path, PathBuf};
 
 pub(crate) mod check;
-pub(crate) mod cluster;
-pub(crate) mod cluster_events;
-pub(crate) mod cluster_logs;
-pub(crate) mod cluster_view;
+pub(crate) mod clean;
+#[cfg(feature = "cluster")]
+mod cluster;
+#[cfg(feature = "cluster")]
+mod cluster_events;
+#[cfg(feature = "cluster")]
+mod cluster_logs;
+#[cfg(feature = "cluster")]
+mod cluster_view;
 pub(crate) mod completions;
 pub(crate) mod debug;
 pub(crate) mod dev;
 pub(crate) mod doctor;
-pub(crate) mod down;
+#[cfg(feature = "cluster")]
+mod down;
 pub(crate) mod events;
-pub(crate) mod export;
+#[cfg(feature = "cluster")]
+mod export;
 pub(crate) mod graph;
-pub(crate) mod history;
+#[cfg(feature = "cluster")]
+mod history;
 pub(crate) mod host;
 pub(crate) mod ide;
 pub(crate) mod invoke;
 pub(crate) mod keep;
 pub(crate) mod logs;
 pub(crate) mod new;
-pub(crate) mod observe;
-pub(crate) mod push;
+#[cfg(feature = "cluster")]
+mod observe;
+#[cfg(feature = "cluster")]
+pub(crate) mod on_cluster;
+#[cfg(not(feature = "cluster"))]
+#[path = "command/cluster_absent.rs"]
+pub(crate) mod on_cluster;
+#[cfg(feature = "cluster")]
+mod push;
 pub(crate) mod recordings;
-pub(crate) mod remote;
+#[cfg(feature = "cluster")]
+mod remote;
 pub(crate) mod replay;
 pub(crate) mod replay_worker;
-pub(crate) mod rollback;
+#[cfg(feature = "cluster")]
+mod rollback;
+pub(crate) mod schema;
 pub(crate) mod shell;
 pub(crate) mod status;
 pub(crate) mod stop;
-pub(crate) mod trust;
+#[cfg(feature = "cluster")]
+mod trust;
 pub(crate) mod view;
 
 /// The log of an app on this machine. None before there is a home or a file: the command says so itself.
 pub(crate) fn log_file(file: &Path) -> Option<PathBuf> {
     let place = session::Home::open().ok()?.place(file).ok()?;
-    Some(place.folder.join("log"))
+    Some(place.log())
 }

@@ -9,6 +9,7 @@ mod face;
 mod fault;
 mod finding;
 mod log;
+mod question;
 mod quoted;
 mod speech;
 mod start;
@@ -17,12 +18,15 @@ mod version;
 
 use std::process::ExitCode;
 
-use arguments::{Arguments, Call, Cluster, Command, Invoke, Push, Refusal, Replay, Rollback, Shell};
+use arguments::{Arguments, Call, Command, Invoke, Push, Refusal, Replay, Rollback, Shell};
 use fault::{Fault, Kind};
 
 fn main() -> ExitCode {
     tidy_no_proxy();
     tidy_objects();
+    if let Err(fault) = hear_environment() {
+        return fault.report();
+    }
     let arguments = match arguments::read(std::env::args_os().collect()) {
         Ok(arguments) => arguments,
         Err(Refusal::Clap(error)) => return told(&error),
@@ -31,11 +35,13 @@ fn main() -> ExitCode {
     if let Err(fault) = start_log(&arguments) {
         return fault.report();
     }
+    if let Err(fault) = settle(&arguments.command) {
+        return fault.report();
+    }
     let ended = match arguments.command {
         Command::New(new) => command::new::run(&new),
         Command::Ide { file } => command::ide::run(&file),
         Command::Check { file, json } => command::check::run(&file, json),
-        Command::Export(export) => command::export::run(&export),
         Command::Graph { file, format } => command::graph::run(&file, format),
         Command::Dev(dev) => command::dev::run(&dev),
         Command::Invoke(invoke) => command::invoke::run(&invoke),
@@ -47,16 +53,21 @@ fn main() -> ExitCode {
         Command::Replay(replay) => command::replay::run(&replay),
         Command::Recordings { file, json } => command::recordings::run(&file, json),
         Command::Keep(keep) => command::keep::run(&keep),
-        Command::Push(push) => command::push::run(&push),
-        Command::Rollback(rollback) => command::rollback::run(&rollback),
-        Command::History { file, json, goal } => command::history::run(&file, json, &goal),
-        Command::Trust { context } => command::trust::run(&context),
-        Command::Cluster(cluster) => on_cluster(&cluster),
+        command @ (Command::Push(_)
+        | Command::Rollback(_)
+        | Command::History { .. }
+        | Command::Trust { .. }
+        | Command::Export(_)
+        | Command::Cluster(_)) => command::on_cluster::run(command),
         Command::Stop { file } => command::stop::run(&file),
         Command::Doctor { json } => command::doctor::run(json),
+        Command::Clean { all, yes } => command::clean::run(all, yes),
+        Command::Schema => command::schema::run(),
         Command::Completions { shell } => command::completions::run(shell),
-        Command::ReplayWorker { free } => command::replay_worker::run(free),
-        Command::Host { folder, die_with_parent, debug } => command::host::run(&folder, die_with_parent, debug),
+        Command::ReplayWorker { free, environment: _ } => command::replay_worker::run(free),
+        Command::Host { folder, die_with_parent, debug, environment: _ } => {
+            command::host::run(&folder, die_with_parent, debug)
+        }
     };
     // An answer that was not written is none, whatever became of the rest.
     let ended = ended.and_then(|()| match speech::unwritten() {
@@ -85,15 +96,24 @@ fn start_log(arguments: &Arguments) -> Result<(), Fault> {
     log::start(arguments.verbose, on_stderr, file)
 }
 
-/// A command on what runs on a cluster.
-fn on_cluster(cluster: &Cluster) -> Result<(), Fault> {
-    match cluster {
-        Cluster::Status { file, json, goal } => command::remote::status(file, *json, goal),
-        Cluster::Logs(logs) => command::cluster_logs::run(&logs.logs, &logs.goal),
-        Cluster::Events { file, goal } => command::cluster_events::run(file, goal),
-        Cluster::Invoke { call, goal } => command::remote::invoke(call, goal),
-        Cluster::Down { file, yes, goal } => command::down::run(file, *yes, goal),
+/// Moves what an earlier version kept in the cache, for a command that looks there. A home that cannot be had is the
+/// command's to tell.
+fn settle(command: &Command) -> Result<(), Fault> {
+    let is_elsewhere = matches!(
+        command,
+        Command::New { .. }
+            | Command::Check { .. }
+            | Command::Graph { .. }
+            | Command::Schema
+            | Command::Completions { .. }
+            | Command::ReplayWorker { .. }
+            | Command::Host { .. }
+    );
+    let home = if is_elsewhere { None } else { session::Home::open().ok() };
+    if let Some(words) = home.map(|home| session::settle(&home)).transpose()?.flatten() {
+        drop(speech::err(format_args!("notice: {words}")));
     }
+    Ok(())
 }
 
 /// Takes out of `NO_PROXY` what libraries refuse to read, as an empty entry, and `kubectl` passes over.
@@ -128,6 +148,26 @@ fn tidy_objects() {
             None => std::env::remove_var(PATHS),
         }
     }
+}
+
+/// Puts the variables that this host or worker is told on its standard input into its environment: secrets, which an
+/// engine that knew them would show to its users. What comes after them is left for others to read.
+fn hear_environment() -> Result<(), Fault> {
+    let words: Vec<_> = std::env::args_os().skip(1).collect();
+    let is_told = words.first().is_some_and(|word| word == "host" || word == "replay-worker");
+    if !is_told || !words.iter().any(|word| word == "--environment") {
+        return Ok(());
+    }
+    let told = host::environment::hear(std::io::stdin());
+    let told = told.map_err(|error| Fault::new(Kind::Machine, format!("cannot read the environment: {error}")))?;
+    for (name, value) in told {
+        #[expect(unsafe_code, reason = "no other way to change what libraries read")]
+        // SAFETY: nothing of `main` ran before that could have started a thread, which might read the environment.
+        unsafe {
+            std::env::set_var(name, value);
+        }
+    }
+    Ok(())
 }
 
 /// Help that was asked for, or what is wrong with the arguments.

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::environment::Environment;
 use crate::program::Program;
 use crate::queue::{Lost, QueueEntry};
 
@@ -77,7 +78,7 @@ pub struct Spec {
     pub folder: PathBuf,
     /// The chain's public listener: a port of 127.0.0.1 that leads to this service too.
     pub front: Option<u16>,
-    pub environment: BTreeMap<String, String>,
+    pub environment: Environment,
 }
 
 /// Where a service is to listen, and where it will be found.
@@ -197,7 +198,7 @@ pub trait Backend: Send + Sync {
     async fn remove(&self, service: &str) -> Result<(), BackendError>;
 
     /// Stops a service as [`Backend::remove`] does, and has the next start of it find this environment, at the endpoint it has.
-    async fn renew(&self, service: &str, environment: BTreeMap<String, String>) -> Result<(), BackendError>;
+    async fn renew(&self, service: &str, environment: Environment) -> Result<(), BackendError>;
 
     /// Starts a service, or starts it again where it is down. Its folder must hold its configuration.
     async fn start(&self, service: &str) -> Result<Begun, BackendError>;

@@ -28,6 +28,7 @@ use crate::backend::{Backend, BackendError, BackendEvent, BackendPlan, Begun, En
 use crate::carry::{self, Carried, INSIDE};
 use crate::context::Meant;
 use crate::engine::{self, APP, Found, ID, SERVICE, status};
+use crate::environment::{self, Environment, FLAG};
 use crate::image::{self, HostImage};
 use crate::objects;
 use crate::port::Ports;
@@ -158,7 +159,7 @@ impl Backend for Docker {
         }
     }
 
-    async fn renew(&self, service: &str, environment: BTreeMap<String, String>) -> Result<(), BackendError> {
+    async fn renew(&self, service: &str, environment: Environment) -> Result<(), BackendError> {
         let spec = self.inner.specs.get(service)?;
         // A container's environment is made with it.
         let removed = self.remove(service).await;
@@ -217,7 +218,13 @@ impl Backend for Docker {
             Err(error) => return Err(BackendError::engine(format!("look at {service}"))(error)),
         }
         self.bring(service).await?;
+        // Attached to before it runs: its environment is what it waits for.
+        let hides = !spec.environment.hidden.is_empty();
+        let input = if hides { Some(environment::attach(&inner.engine, &name, service).await?) } else { None };
         inner.engine.start_container(&name, None).await.map_err(BackendError::engine(format!("start {service}")))?;
+        if let Some(mut input) = input {
+            environment::tell(&mut input, &spec.environment, service).await?;
+        }
         watch::know(inner, service, &name).await;
         tokio::spawn(watch::follow(inner.clone(), service.to_owned(), name));
         Ok(Begun::Anew)
@@ -386,6 +393,7 @@ impl Inner {
         };
         image::open_to_readers(&spec.folder)
             .map_err(BackendError::io(format!("open {} to its service", spec.folder.display())))?;
+        let hides = !spec.environment.hidden.is_empty();
         let published = [ports.get(&spec.service).copied(), spec.front].into_iter().flatten();
         let binding =
             |port: u16| PortBinding { host_ip: Some(self.address.to_string()), host_port: Some(port.to_string()) };
@@ -406,9 +414,11 @@ impl Inner {
         let body = ContainerCreateBody {
             image: Some(image),
             entrypoint: Some(vec![images::HOST.to_owned()]),
-            cmd: Some(vec!["host".to_owned(), INSIDE.to_owned()]),
+            cmd: Some(["host", INSIDE].into_iter().chain(hides.then_some(FLAG)).map(str::to_owned).collect()),
+            open_stdin: Some(hides),
+            stdin_once: Some(hides),
             hostname: Some(spec.host.clone()),
-            env: Some(environment(&spec.environment, INSIDE)),
+            env: Some(variables(&spec.environment.open, INSIDE)),
             user: Some(user()),
             labels: Some(self.labels(Some(&spec.service))),
             exposed_ports: Some(vec![port]),
@@ -429,9 +439,9 @@ impl Inner {
     }
 }
 
-/// A service's environment in its container, where shared objects that its library needs lie beside it. The loader reads
+/// What an engine is told of a service's environment in its container, where shared objects that its library needs lie beside it. The loader reads
 /// it, and the host takes the folder out again before it runs anything (`host::without_folder`).
-fn environment(own: &BTreeMap<String, String>, folder: &str) -> Vec<String> {
+fn variables(own: &BTreeMap<String, String>, folder: &str) -> Vec<String> {
     const OBJECTS: &str = "LD_LIBRARY_PATH";
     let paths = own.get(OBJECTS).filter(|paths| !paths.is_empty());
     let paths = paths.map_or_else(|| folder.to_owned(), |paths| format!("{folder}:{paths}"));

@@ -10,6 +10,7 @@ mod context;
 mod docker;
 mod ending;
 mod engine;
+mod environment;
 mod image;
 mod limits;
 mod lines;
@@ -25,6 +26,7 @@ pub use backend::{
 };
 pub use choice::{ChosenBackend, On, choose, sweep};
 pub use engine::engine_version;
+pub use environment::Environment;
 pub use limits::{FILES_HINT, is_out_of_files};
 pub use port::{HeldPort, PortError, free_port, hold_port, port_holder};
 pub use program::Program;

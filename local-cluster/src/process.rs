@@ -21,6 +21,7 @@ use crate::backend::{
     Backend, BackendError, BackendEvent, BackendPlan, Begun, Doer, Endpoint, Spec, Specs, Stream, Work,
 };
 use crate::ending::{memory_kills, of_process, signal_name};
+use crate::environment::Environment;
 use crate::lines::Lines;
 use crate::port::{Ports, local};
 use crate::queue::{Receiver, Sender, queue};
@@ -69,7 +70,7 @@ impl Processes {
         command.arg("host").arg(&spec.folder).arg("--die-with-parent");
         command.args(self.plan.debug.then_some("--debug"));
         // What the shell has is the session's: a container would not find it either.
-        command.env_clear().envs(&spec.environment);
+        command.env_clear().envs(spec.environment.all());
         // Ctrl-C is the session's to hear: a group of its own keeps it from the service.
         command.process_group(0).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -195,7 +196,7 @@ impl Backend for Processes {
     async fn work(&self, service: &str, arguments: &[&str]) -> Result<Work, BackendError> {
         let spec = self.specs.get(service)?;
         let mut command = Command::new(self.plan.host.path());
-        command.args(arguments).env_clear().envs(&spec.environment).process_group(0).kill_on_drop(true);
+        command.args(arguments).env_clear().envs(spec.environment.all()).process_group(0).kill_on_drop(true);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let failed = |source| BackendError::Spawn { service: service.to_owned(), source };
         let mut child = command.spawn().map_err(failed)?;
@@ -242,7 +243,7 @@ impl Backend for Processes {
         Ok(())
     }
 
-    async fn renew(&self, service: &str, environment: BTreeMap<String, String>) -> Result<(), BackendError> {
+    async fn renew(&self, service: &str, environment: Environment) -> Result<(), BackendError> {
         let spec = self.specs.get(service)?;
         let stopped = self.remove(service).await;
         self.specs.put(Spec { environment, ..spec });

@@ -20,11 +20,11 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("Call", &["invoke", "shell"]),
     ("Record", &["recordings", "replay", "keep"]),
     ("Cluster", &["push", "rollback", "cluster", "trust", "export"]),
-    ("Tools", &["doctor", "completions", "help"]),
+    ("Tools", &["doctor", "clean", "schema", "completions", "help"]),
 ];
 
 /// An example of each command.
-const EXAMPLES: [(&str, &str); 26] = [
+const EXAMPLES: [(&str, &str); 28] = [
     ("new", "dyn new plant --template stream"),
     ("ide", "dyn ide app.rs"),
     ("dev", "dyn dev app.rs --on process --record lunch"),
@@ -47,6 +47,8 @@ const EXAMPLES: [(&str, &str); 26] = [
     ("trust", "dyn trust staging"),
     ("export", "dyn export app.rs --format kubernetes | kubectl apply -f -"),
     ("doctor", "dyn doctor"),
+    ("clean", "dyn clean"),
+    ("schema", "dyn schema > dyn.schema.json"),
     ("completions", "dyn completions bash > ~/.local/share/bash-completion/completions/dyn"),
     ("cluster logs", "dyn cluster logs app.rs map --follow"),
     ("cluster invoke", "dyn cluster invoke app.rs map values='[1, 2]'"),

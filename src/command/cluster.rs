@@ -1,6 +1,5 @@
 //! What every command that talks to a cluster begins with.
 
-use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -98,22 +97,6 @@ fn words(event: &PushEvent) -> Option<String> {
         PushEvent::Removed { object } => format!("removed {object}"),
         PushEvent::Notice { text } => text.clone(),
     })
-}
-
-/// Asks before a terminal whether to go on; elsewhere only `yes` says so.
-pub(crate) fn confirm(question: &str, yes: bool) -> Result<bool, Fault> {
-    if yes {
-        return Ok(true);
-    }
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return Err(Fault::new(Kind::Usage, "nobody is here to say yes").hint("say it with --yes"));
-    }
-    // Where it is not seen, the answer is not yes.
-    drop(write!(anstream::stderr(), "{question} [y/N] "));
-    let mut answer = String::new();
-    let read = std::io::stdin().read_line(&mut answer);
-    read.map_err(|error| Fault::new(Kind::Machine, format!("cannot read the answer: {error}")))?;
-    Ok(["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()))
 }
 
 /// A stop that is said by Ctrl-C or by whoever ends this process; the second one means it.

@@ -67,6 +67,10 @@ async fn look(home: &Home) -> Vec<Finding> {
     });
     findings.push(inotify());
     findings.push(disk(home));
+    findings.extend(session::folders(home).into_iter().map(|folder| {
+        let kind = if folder.is_cache { "dyn clean removes it" } else { "kept" };
+        good("folder", format!("{}: {} of {}; {kind}", folder.path.display(), units::bytes(folder.bytes), folder.holds))
+    }));
     findings
 }
 
@@ -109,7 +113,7 @@ fn disk(home: &Home) -> Finding {
             let total = units::bytes(artifact_bytes + dependency_bytes);
             let found = format!(
                 "{total} in {}: {artifacts} libraries of {}, dependencies of {}",
-                home.folder().display(),
+                home.build().display(),
                 units::bytes(artifact_bytes),
                 units::bytes(dependency_bytes)
             );

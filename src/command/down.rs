@@ -4,9 +4,10 @@ use std::path::Path;
 
 use kubernetes::push::{Removal, holder};
 
-use super::cluster::{confirm, listener, options};
+use super::cluster::{listener, options};
 use crate::arguments::Goal;
 use crate::fault::{Fault, Kind};
+use crate::question::confirm;
 use crate::{speech, start};
 
 pub(crate) fn run(file: &Path, yes: bool, goal: &Goal) -> Result<(), Fault> {

@@ -25,7 +25,7 @@ pub(crate) fn run(asked: &arguments::Export) -> Result<(), Fault> {
         registry: asked.registry.clone(),
         root: asked.file.clone(),
         build: home.build(),
-        images: home.folder().join("images"),
+        images: home.images(),
         host,
     };
     let text = start::runtime()?.block_on(export::make(&request, &listener(false)))?;

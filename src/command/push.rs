@@ -6,9 +6,10 @@ use kubernetes::push::{Push, PushDone};
 use serde_json::json;
 use session_api::units;
 
-use super::cluster::{confirm, listener, options, until_told};
+use super::cluster::{listener, options, until_told};
 use crate::arguments;
 use crate::fault::{Fault, Kind};
+use crate::question::confirm;
 use crate::{speech, start};
 
 pub(crate) fn run(push: &arguments::Push) -> Result<(), Fault> {

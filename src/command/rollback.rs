@@ -2,9 +2,10 @@
 
 use kubernetes::push::{self, Wish};
 
-use super::cluster::{confirm, listener, options, until_told};
+use super::cluster::{listener, options, until_told};
 use crate::arguments::Rollback;
 use crate::fault::{Fault, Kind};
+use crate::question::confirm;
 use crate::{speech, start};
 
 pub(crate) fn run(rollback: &Rollback) -> Result<(), Fault> {

@@ -13,7 +13,7 @@ use crate::start;
 pub(crate) fn run(shell: &Shell) -> Result<(), Fault> {
     let place = Home::open()?.place(&shell.file)?;
     let options = shell::ShellOptions {
-        history: Some(place.folder.join("history")),
+        history: Some(place.history()),
         keep_going: shell.keep_going,
         ..shell::ShellOptions::default()
     };

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use session::Home;
 use session_api::Client;
-use session_api::measured::{MeasuredHop, Window};
+#[cfg(feature = "cluster")]
+use session_api::measured::MeasuredHop;
+use session_api::measured::Window;
 use session_api::snapshot::{Condition, Phase, Snapshot};
 use session_api::units::many;
 
@@ -35,6 +37,7 @@ pub(crate) fn attached(file: &Path) -> Result<Client, Fault> {
 }
 
 /// What a service on a cluster did in the longest stretch there is, which is where somebody who looks but once sees it.
+#[cfg(feature = "cluster")]
 pub(crate) fn hops(hop: &MeasuredHop) -> Option<String> {
     words(hop.windows.last()?)
 }

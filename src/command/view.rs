@@ -13,7 +13,7 @@ use session_api::{Answer, Client, Command, Report, Snapshot, grammar};
 use tokio::sync::{mpsc, oneshot, watch};
 use tui::{Completions, Handler, Logged, ShownLine};
 
-use super::cluster_view::Pictures;
+use super::on_cluster::Pictures;
 use crate::arguments::{Dev, Goal};
 use crate::fault::{Fault, Kind};
 use crate::start::{Asked, Signals};
@@ -135,7 +135,7 @@ async fn read(client: Client, lines: mpsc::Sender<Logged>) {
 
 fn clerk(client: Client, place: &AppPlace, dev: &Dev) -> Clerk {
     let (file, goal) = (dev.file.clone(), dev.goal.clone());
-    Clerk { client, logs: place.logs(), history: place.folder.join("history"), file, goal }
+    Clerk { client, logs: place.logs(), history: place.history(), file, goal }
 }
 
 fn theme(dev: &Dev) -> tui::ViewOptions {
@@ -252,7 +252,7 @@ impl Handler for Clerk {
     }
 
     fn cluster(&self, local: Pictures) -> BoxFuture<'static, Result<Pictures, String>> {
-        super::cluster_view::look(self.file.clone(), self.goal.clone(), local).boxed()
+        super::on_cluster::look(self.file.clone(), self.goal.clone(), local).boxed()
     }
 
     fn log_files(&self, service: Option<&str>) -> Vec<PathBuf> {

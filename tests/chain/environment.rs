@@ -41,7 +41,7 @@ const SETTINGS: &str = "[defaults]
 inherit = [\"GIVEN\"]
 env.MODE = \"quiet\"
 [services.names]
-env.ONLY = { secret = \"safe\", key = \"word\" }
+env.ONLY = { config = \"place\", key = \"word\" }
 [services.count]
 env.MODE = \"loud\"
 ";
@@ -64,7 +64,10 @@ fn services_find_what_dyn_toml_gives_and_nothing_of_the_shell(on: &str) {
     assert_eq!(client.get(&url).json(), answer("quiet", "loud", 1));
     let told: Vec<String> = told.take();
     let about = |words: &str| told.iter().any(|message| message.contains(words));
-    assert!(about("ONLY of names comes from the key word of the Secret safe, which is on clusters only"), "{told:?}");
+    assert!(
+        about("ONLY of names comes from the key word of the ConfigMap place, which is on clusters only"),
+        "{told:?}"
+    );
     assert!(about("LOST is set in the shell and asked for by the app"), "{told:?}");
 
     // Of one service alone: it is started anew, and knows what it knew.

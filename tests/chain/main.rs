@@ -17,6 +17,7 @@ mod hops;
 mod recordings;
 mod replaying;
 mod saves;
+mod secrets;
 mod sessions;
 mod starts;
 mod state;

@@ -4,6 +4,7 @@
 
 mod answers;
 mod export;
+mod homes;
 mod ide;
 mod new;
 mod terminal;

@@ -6,9 +6,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use notify::EventKind;
-use notify::event::{AccessKind, AccessMode, ModifyKind};
+use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
 
 use crate::parent;
+use crate::settle::{Stage, Touched};
 
 /// Tells the watched files from the rest of their folders.
 #[derive(Debug, Default)]
@@ -42,22 +43,32 @@ impl Filter {
 
     /// The watched files an event says something about. Reading is nothing; lost events touch every file. A folder that
     /// is moved or removed takes its watch along, and is watched no more.
-    pub(crate) fn touched(&mut self, event: &notify::Result<notify::Event>) -> BTreeSet<PathBuf> {
-        let Ok(event) = event else { return self.names.values().flatten().cloned().collect() };
+    pub(crate) fn touched(&mut self, event: &notify::Result<notify::Event>) -> Touched {
+        let all = || Touched { files: self.names.values().flatten().cloned().collect(), stage: Stage::Begun };
+        let Ok(event) = event else { return all() };
         if event.need_rescan() {
-            return self.names.values().flatten().cloned().collect();
+            return all();
         }
-        let ends = match event.kind {
-            EventKind::Access(AccessKind::Close(AccessMode::Write)) => false,
-            EventKind::Access(_) => return BTreeSet::new(),
-            EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)) => true,
-            _ => false,
+        let (ends, stage) = match event.kind {
+            EventKind::Access(AccessKind::Close(AccessMode::Write)) => (false, Stage::Written),
+            EventKind::Access(_) => return Touched::default(),
+            // Says once more what `From` and `To` said.
+            EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => return Touched::default(),
+            EventKind::Modify(ModifyKind::Name(RenameMode::To)) => (true, Stage::Written),
+            EventKind::Modify(ModifyKind::Metadata(_)) => (false, Stage::Aside),
+            EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)) => (true, Stage::Begun),
+            _ => (false, Stage::Begun),
         };
-        let mut touched = BTreeSet::new();
+        let mut touched = Touched { stage, ..Touched::default() };
         for path in &event.paths {
-            touched.extend(self.names.get(path).into_iter().flatten().cloned());
+            touched.files.extend(self.names.get(path).into_iter().flatten().cloned());
+            // A file without a byte is one that is going to be written.
+            if stage != Stage::Begun && fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() == 0) {
+                touched.stage = Stage::Begun;
+            }
             if ends && self.watched.remove(path).is_some() {
-                touched.extend(self.within(path));
+                touched.files.extend(self.within(path));
+                touched.stage = Stage::Begun;
             }
         }
         touched

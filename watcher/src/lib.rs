@@ -1,7 +1,8 @@
 //! Disk to settled batches of changes.
 //!
 //! Folders are watched, not files: an editor that writes aside and renames makes a new file of the same name. A
-//! batch begins with the first event, ends when nothing came for [`SETTLE`], and lasts [`LONGEST`] at most. What a
+//! batch begins with the first event and ends once each file of it was closed after writing or moved to its name. One
+//! that may still be written ends when nothing came for [`SETTLE`], and lasts [`LONGEST`] at most. What a
 //! batch says is only "look again": whoever reads the files decides by their content whether anything changed, so
 //! an event too many costs a look and a loop cannot start from reading.
 //!
@@ -30,6 +31,7 @@ use filter::{Filter, Identity};
 use here::Here;
 use poll::Poller;
 pub use settle::{ChangeBatch, LONGEST, SETTLE};
+use settle::{Stage, Touched};
 
 /// How often the names of folders are looked up.
 const LOOK: Duration = Duration::from_millis(200);
@@ -44,8 +46,8 @@ pub struct Watcher {
     /// Where the names of the folders led when they were last looked up.
     leads: BTreeMap<PathBuf, Option<Identity>>,
     /// Kept, so that another source can take over.
-    sender: UnboundedSender<BTreeSet<PathBuf>>,
-    events: UnboundedReceiver<BTreeSet<PathBuf>>,
+    sender: UnboundedSender<Touched>,
+    events: UnboundedReceiver<Touched>,
     /// What came of a batch whose wait was given up.
     gathering: settle::Gathering,
     polling: Option<String>,
@@ -95,7 +97,7 @@ impl Watcher {
         source: Source,
         polling: Option<String>,
         filter: Arc<Mutex<Filter>>,
-        (sender, events): (UnboundedSender<BTreeSet<PathBuf>>, UnboundedReceiver<BTreeSet<PathBuf>>),
+        (sender, events): (UnboundedSender<Touched>, UnboundedReceiver<Touched>),
     ) -> Result<Self, WatchError> {
         let mut watcher = Self {
             source,
@@ -164,7 +166,7 @@ impl Watcher {
     /// Watches the folders that the names lead to now; their files are told, since what happened in between was not seen.
     fn look_again(&mut self) {
         match self.watch_folders() {
-            Ok(touched) => self.gathering.add(touched),
+            Ok(files) => self.gathering.add(Touched { files, stage: Stage::Begun }),
             // A folder that goes while it is being watched: the next look finds it gone.
             Err(WatchError::Refused { .. }) => {}
         }
@@ -246,14 +248,11 @@ fn lock(filter: &Mutex<Filter>) -> MutexGuard<'_, Filter> {
     filter.lock()
 }
 
-fn system(
-    sender: &UnboundedSender<BTreeSet<PathBuf>>,
-    filter: &Arc<Mutex<Filter>>,
-) -> notify::Result<RecommendedWatcher> {
+fn system(sender: &UnboundedSender<Touched>, filter: &Arc<Mutex<Filter>>) -> notify::Result<RecommendedWatcher> {
     let (sender, filter) = (sender.clone(), Arc::clone(filter));
     let tell = move |event| {
         let touched = lock(&filter).touched(&event);
-        if !touched.is_empty() {
+        if !touched.files.is_empty() {
             // The watcher is being dropped.
             drop(sender.send(touched));
         }
@@ -261,9 +260,9 @@ fn system(
     RecommendedWatcher::new(tell, Config::default())
 }
 
-fn poller(sender: &UnboundedSender<BTreeSet<PathBuf>>) -> Result<Poller, WatchError> {
+fn poller(sender: &UnboundedSender<Touched>) -> Result<Poller, WatchError> {
     let sender = sender.clone();
-    Poller::start(move |touched| drop(sender.send(touched)))
+    Poller::start(move |files| drop(sender.send(Touched { files, stage: Stage::Begun })))
         .map_err(|error| WatchError::Refused { path: PathBuf::from("."), source: notify::Error::io(error) })
 }
 

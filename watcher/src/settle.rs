@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, timeout_at};
 
-/// A batch ends when nothing came for this long. An editor's truncate and write, or backup and rename, come within
-/// a millisecond; five leave room for a loaded machine.
+/// A batch in which a file may still be written ends when nothing came for this long. An editor's truncate and write, or
+/// backup and rename, come within a millisecond; five leave room for a loaded machine.
 pub const SETTLE: Duration = Duration::from_millis(5);
 
 /// A batch lasts no longer, whatever goes on: a save is acted on within this.
@@ -23,36 +23,71 @@ pub struct ChangeBatch {
     pub settled: Duration,
 }
 
+/// Files that an event is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Touched {
+    pub(crate) files: BTreeSet<PathBuf>,
+    pub(crate) stage: Stage,
+}
+
+/// What an event says of how far a save is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// More is likely to follow: the file was created, written to, moved away.
+    #[default]
+    Begun,
+    /// Nothing of it.
+    Aside,
+    /// The file is written: it was closed, or moved here.
+    Written,
+}
+
 /// A batch that is not complete yet. Kept by the caller, so that one who stops waiting loses nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Gathering {
     files: BTreeSet<PathBuf>,
+    /// Those that may still be written.
+    open: BTreeSet<PathBuf>,
     /// When the first event of the batch came, and the last.
     times: Option<(Instant, Instant)>,
 }
 
 impl Gathering {
-    pub(crate) fn add(&mut self, files: BTreeSet<PathBuf>) {
+    pub(crate) fn add(&mut self, Touched { files, stage }: Touched) {
         // A folder where something else is busy does not hold a save back.
-        if !files.is_empty() {
-            let now = Instant::now();
-            self.times = Some((self.times.map_or(now, |(first, _)| first), now));
-            self.files.extend(files);
+        if files.is_empty() {
+            return;
         }
+        let now = Instant::now();
+        self.times = Some((self.times.map_or(now, |(first, _)| first), now));
+        match stage {
+            Stage::Begun => self.open.extend(files.iter().cloned()),
+            Stage::Aside => {}
+            Stage::Written => self.open.retain(|file| !files.contains(file)),
+        }
+        self.files.extend(files);
     }
 }
 
-/// Waits for an event that touches anything, then gathers what comes with it. None when there are no more events.
+/// Waits for an event that touches anything, then gathers what comes with it, for as long as a file may still be written.
+/// None when there are no more events.
 pub(crate) async fn next<E>(
     events: &mut UnboundedReceiver<E>,
     gathering: &mut Gathering,
-    touched: impl Fn(&E) -> BTreeSet<PathBuf>,
+    touched: impl Fn(&E) -> Touched,
 ) -> Option<ChangeBatch> {
     let first = loop {
-        let Some((first, last)) = gathering.times else {
+        let Some((first, _)) = gathering.times else {
             gathering.add(touched(&events.recv().await?));
             continue;
         };
+        while let Ok(event) = events.try_recv() {
+            gathering.add(touched(&event));
+        }
+        if gathering.open.is_empty() {
+            break first;
+        }
+        let last = gathering.times.map_or(first, |(_, last)| last);
         match timeout_at((last + SETTLE).min(first + LONGEST), events.recv()).await {
             Ok(Some(event)) => gathering.add(touched(&event)),
             Ok(None) | Err(_) => break first,
@@ -70,8 +105,42 @@ mod tests {
 
     use super::*;
 
-    fn one(name: &&str) -> BTreeSet<PathBuf> {
-        if *name == "other" { BTreeSet::new() } else { BTreeSet::from([PathBuf::from(name)]) }
+    /// `app.rs`, `app.rs!` once it is written, `app.rs?` where its times alone were changed.
+    fn one(name: &&str) -> Touched {
+        let stage = match name.chars().last() {
+            Some('!') => Stage::Written,
+            Some('?') => Stage::Aside,
+            _ => Stage::Begun,
+        };
+        let name = name.trim_end_matches(['!', '?']);
+        let files = if name == "other" { BTreeSet::new() } else { BTreeSet::from([PathBuf::from(name)]) };
+        Touched { files, stage }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_written_is_told_at_once() {
+        pause();
+        let (sender, mut events) = unbounded_channel();
+        let mut gathering = Gathering::default();
+        for (sent, files) in [
+            (vec!["app.rs!"], vec!["app.rs"]),
+            (vec!["app.rs", "app.rs", "app.rs!"], vec!["app.rs"]),
+            (vec!["app.rs?"], vec!["app.rs"]),
+            (vec!["app.rs", "model.rs", "model.rs!", "app.rs!"], vec!["app.rs", "model.rs"]),
+        ] {
+            for name in sent {
+                sender.send(name).unwrap();
+            }
+            let batch = next(&mut events, &mut gathering, one).await.unwrap();
+            assert_eq!(batch.settled, Duration::ZERO, "{files:?}");
+            assert_eq!(batch.files, files.into_iter().map(PathBuf::from).collect());
+        }
+        for sent in [["app.rs", "app.rs?"], ["app.rs", "model.rs!"], ["app.rs!", "app.rs"]] {
+            for name in sent {
+                sender.send(name).unwrap();
+            }
+            assert!(next(&mut events, &mut gathering, one).await.unwrap().settled >= SETTLE, "{sent:?}");
+        }
     }
 
     #[tokio::test]

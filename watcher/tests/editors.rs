@@ -248,3 +248,29 @@ async fn a_file_that_is_named_in_two_ways_is_told_by_both() {
     fs::write(root.path().join("g.txt"), "after!").unwrap();
     assert_eq!(tokio::time::timeout(PATIENCE, watcher.next()).await.unwrap().unwrap().files, files);
 }
+
+#[tokio::test]
+async fn a_file_that_was_closed_or_moved_to_its_name_is_told_without_a_wait() {
+    for (name, save) in &SAVES[..2] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("app.rs");
+        fs::write(&file, "before").unwrap();
+        let mut watcher = Watcher::new(&watched(&file)).unwrap();
+        save(&file);
+        eprintln!("{name}");
+        seen(&mut watcher, &file).await;
+        // Nothing of the save is left to be told.
+        assert!(tokio::time::timeout(2 * watcher::LONGEST, watcher.next()).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_was_emptied_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("app.rs");
+    fs::write(&file, "before").unwrap();
+    let mut watcher = Watcher::new(&watched(&file)).unwrap();
+    fs::write(&file, "").unwrap();
+    let batch = tokio::time::timeout(PATIENCE, watcher.next()).await.unwrap().unwrap();
+    assert!(batch.settled >= watcher::SETTLE, "{:?}", batch.settled);
+}

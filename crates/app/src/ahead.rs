@@ -1,36 +1,52 @@
 //! Which types of a service can be compiled ahead of it.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::model::Service;
 use crate::names::Find;
 use crate::reach::{Index, Reach};
+use crate::reader::Reader;
 use crate::tokens;
 use crate::tree::{Item, Kind};
 use crate::walk;
 
 use crate::apart::{Apart, Carried};
 
-/// Finds it for every service.
-pub(crate) fn find(index: &Index<'_>, services: &mut [Service]) {
-    let mut search =
-        Search { index, seeds: BTreeMap::new(), known: BTreeMap::new(), types: Types::read(index, services) };
-    for service in services {
-        (service.apart, service.kept_together) = search.of(service);
+/// Finds it for every service of a reader's, in the order of the file.
+pub(crate) fn find(reader: &Reader<'_>, services: &mut [Service]) {
+    let mut found = Vec::new();
+    let mut search = Search {
+        index: reader.index,
+        seeds: BTreeMap::new(),
+        known: BTreeMap::new(),
+        types: LazyCell::new(|| Types::read(reader.index, services)),
+    };
+    for (service, kept) in services.iter().zip(&reader.kept) {
+        let is_kept = reader.before.as_ref().is_some_and(|(before, differences)| {
+            let was = differences.kept(before, kept.number, &kept.own);
+            // Reasons name lines.
+            was.is_some_and(|was| was.service.kept_together.is_empty() && was.is_in_place(differences))
+        });
+        found.push(if is_kept { (Arc::clone(&service.apart), BTreeSet::new()) } else { search.of(service) });
+    }
+    drop(search);
+    for (service, found) in services.iter_mut().zip(found) {
+        (service.apart, service.kept_together) = found;
     }
 }
 
-struct Search<'s, 'a> {
+struct Search<'s, 'a, F> {
     index: &'s Index<'a>,
     /// What a type needs, or why it cannot be compiled apart from its service.
     seeds: BTreeMap<usize, Result<Reach, String>>,
     /// By items: services that need the same share it.
     known: BTreeMap<BTreeSet<usize>, Arc<Apart>>,
-    types: Types,
+    types: LazyCell<Types, F>,
 }
 
-impl Search<'_, '_> {
+impl<F: FnOnce() -> Types> Search<'_, '_, F> {
     /// What can be compiled ahead, and why the rest of the types cannot.
     fn of(&mut self, service: &Service) -> (Arc<Apart>, BTreeSet<String>) {
         let tree = self.index.tree;

@@ -24,6 +24,8 @@ pub(crate) struct Cell {
     pub(crate) fingerprint: String,
     /// Why the cell is never shared.
     pub(crate) apart: Option<String>,
+    /// The items that both were found out from.
+    pub(crate) decides: BTreeSet<usize>,
 }
 
 /// Macros whose expansion another version's may differ from though the text is the same: it depends on where they
@@ -69,14 +71,14 @@ impl Index<'_> {
         let mut words = self.words(&reach);
         words.sort_unstable();
         let words = [written].into_iter().chain(words.iter().map(String::as_str));
-        Cell { fingerprint: tokens::combine(words), apart }
+        Cell { fingerprint: tokens::combine(words), apart, decides: reach.items }
     }
 
     /// Why equal text does not make equal values of what is reached.
     fn why_apart(&self, reach: &Reach) -> Option<String> {
         let tree = self.tree;
         let items = || reach.items.iter().map(|number| &tree.items[*number]);
-        if tree.files.iter().any(|file| file.text.contains("global_allocator")) {
+        if *self.has_allocator.get_or_init(|| tree.has_allocator()) {
             return Some("the app has an allocator of its own, which each version has a copy of".to_owned());
         }
         let mut macros = BTreeSet::new();

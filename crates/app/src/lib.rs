@@ -21,6 +21,7 @@ mod edge;
 mod flow;
 mod graph;
 mod import;
+mod kept;
 mod macros;
 mod meaning;
 mod memory;

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 
+use crate::kept::KeptServices;
 use crate::nesting;
 use crate::sources::Sources;
 use crate::text::split_head;
@@ -24,6 +25,8 @@ use crate::unit::{Home, Unit};
 #[derive(Debug, Default)]
 pub struct Memory {
     files: BTreeMap<PathBuf, Entry>,
+    /// The services as they were read last.
+    pub(crate) services: Option<KeptServices>,
 }
 
 /// A file's text as it was read last.

@@ -9,6 +9,7 @@ use crate::alias;
 use crate::crates;
 use crate::diagnostic::{Diagnostic, SourcePlace};
 use crate::flow::{self, Placer};
+use crate::kept::{KeptService, KeptServices};
 use crate::memory::{Known, Memory};
 use crate::model::{App, Flow, Service};
 use crate::nesting;
@@ -41,12 +42,16 @@ fn read_app(sources: &Sources, memory: &mut Memory) -> (App, Vec<Diagnostic>) {
     let name = sources.root.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut app = App { name, frontmatter, ..App::default() };
     app.files = sources.texts.keys().chain(sources.included.keys()).chain(sources.absent.keys()).cloned().collect();
+    let mut kept = Vec::new();
     if let Some(root) = root {
         let index = Index::new(&tree);
+        let before = memory.services.as_ref().and_then(|before| Some((before, before.differences(&index)?)));
         let mut reader = Reader {
             index: &index,
             tree: &tree,
             findings: &mut findings,
+            before,
+            kept: Vec::new(),
             functions: BTreeMap::new(),
             has_unseen_marks: false,
         };
@@ -54,10 +59,18 @@ fn read_app(sources: &Sources, memory: &mut Memory) -> (App, Vec<Diagnostic>) {
         app.flow = reader.flow(&root, &app.services);
         reader.faces(&mut app);
         reader.unreadable();
+        kept = std::mem::take(&mut reader.kept);
         app.crates = crates::mentioned(&tree, &index.names);
         app.outside = Arc::new(index.names.outside);
     }
     app.tree = Arc::new(tree);
+    // Of a text that cannot be read, the one before is what the next edit is likely to be like.
+    if !kept.is_empty() {
+        for (kept, service) in kept.iter_mut().zip(&app.services) {
+            kept.service = service.clone();
+        }
+        memory.services = Some(KeptServices { tree: Arc::clone(&app.tree), services: kept });
+    }
     findings.sort_by(|a, b| (a.severity, &a.place, &a.message).cmp(&(b.severity, &b.place, &b.message)));
     findings.dedup();
     (app, findings)
@@ -99,7 +112,7 @@ impl Reader<'_> {
         let placed = self.placed();
         let mut services: Vec<Service> =
             signatures.into_iter().map(|(number, signature)| self.service(number, signature, &placed)).collect();
-        ahead::find(self.index, &mut services);
+        ahead::find(self, &mut services);
         self.call_circles(&services);
         self.shared_statics(&services);
         self.trait_objects(&services);
@@ -163,6 +176,23 @@ impl Reader<'_> {
         let item = &tree.items[number];
         let name = item.names[0].clone();
         let own = placed.get(&name).cloned().unwrap_or_default();
+        let place = |range: &Range<usize>| tree.place(0, &item.at(range));
+        let before = self.before.as_ref().and_then(|(before, differences)| {
+            let kept = differences.kept(before, number, &own)?;
+            Some((kept, differences.has_moved(&kept.service.reach.items)))
+        });
+        if let Some((kept, has_moved)) = before {
+            let mut service = kept.service.clone();
+            service.place = place(&item.name_range);
+            service.input_places = signature.input_ranges.iter().map(place).collect();
+            service.output_place = place(&signature.output_range);
+            (service.replay, service.needs) = (signature.options.replay, signature.options.needs);
+            if has_moved {
+                service.places = App::places(tree, service.reach.items.iter().copied());
+            }
+            self.kept.push(kept.clone());
+            return service;
+        }
         let roots: Vec<usize> = [number].into_iter().chain(own.iter().copied()).collect();
         let reach = self.index.reach(&roots);
         for (foreign, (file, range)) in &reach.placed {
@@ -176,13 +206,18 @@ impl Reader<'_> {
         let reaches = self.index.meaning(&reach, number);
         let meaning = tokens::combine(reaches.iter().flat_map(|(label, hash)| [label.as_str(), hash.as_str()]));
         let types = self.signature(item, signature);
-        let place = |range: &Range<usize>| self.tree.place(0, &item.at(range));
-        Service {
+        let (mut statics, mut decides) = (Vec::new(), BTreeSet::new());
+        for number in &own {
+            let (of, mut items) = self.placed_static(*number);
+            statics.push(of);
+            decides.append(&mut items);
+        }
+        let service = Service {
             host: service::label(&name),
             inputs: signature.inputs.clone(),
             output: alias::output(self.index, &signature.output),
             is_async: signature.is_async,
-            placed: own.iter().map(|number| self.placed_static(*number)).collect(),
+            placed: statics,
             calls: reach.calls.iter().map(|called| self.tree.items[*called].names[0].clone()).collect(),
             input_places: signature.input_ranges.iter().map(place).collect(),
             output_place: place(&signature.output_range),
@@ -197,7 +232,9 @@ impl Reader<'_> {
             apart: Arc::default(),
             kept_together: BTreeSet::new(),
             name,
-        }
+        };
+        self.kept.push(KeptService { number, service: service.clone(), own, decides });
+        service
     }
 
     /// Hash over the types in a service's signature and all that they are made of.

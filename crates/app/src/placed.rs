@@ -1,6 +1,6 @@
 //! `#[placed(service)]`: statics that belong to a service.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use syn::spanned::Spanned;
 
@@ -55,14 +55,16 @@ impl Reader<'_> {
         }
     }
 
-    /// What is known of a placed static.
-    pub(crate) fn placed_static(&self, number: usize) -> PlacedStatic {
+    /// What is known of a placed static, and the items that it was found out from.
+    pub(crate) fn placed_static(&self, number: usize) -> (PlacedStatic, BTreeSet<usize>) {
         let item = &self.tree.items[number];
         let ty = item.placed.as_ref().map_or("()", |on| on.ty.as_str());
         let state = item.placed.as_ref().and_then(|on| on.state.as_ref());
         let cell = state.map(|mentions| self.index.cell(number, ty, mentions));
-        let (fingerprint, apart) = cell.map(|cell| (cell.fingerprint, cell.apart)).unwrap_or_default();
-        PlacedStatic { name: item.names[0].clone(), ty: ty.to_owned(), is_state: state.is_some(), fingerprint, apart }
+        let (fingerprint, apart, decides) =
+            cell.map(|cell| (cell.fingerprint, cell.apart, cell.decides)).unwrap_or_default();
+        let (name, ty) = (item.names[0].clone(), ty.to_owned());
+        (PlacedStatic { name, ty, is_state: state.is_some(), fingerprint, apart }, decides)
     }
 }
 

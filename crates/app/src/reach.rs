@@ -1,6 +1,6 @@
 //! What a service needs: from its function over everything that is mentioned, item by item.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::rc::Rc;
@@ -31,6 +31,10 @@ pub(crate) struct Index<'a> {
     makers: HashSet<&'a str>,
     /// What an item's paths lead to from a module: asked for by every service that reaches the item.
     leads: RefCell<HashMap<(usize, usize), Leads>>,
+    /// Items that may give a type an `impl` that does not stand in the index by that type.
+    adding: OnceCell<Vec<usize>>,
+    /// Whether the app may have an allocator of its own.
+    pub(crate) has_allocator: OnceCell<bool>,
 }
 
 type Leads = Rc<[Lead]>;
@@ -68,6 +72,8 @@ impl<'a> Index<'a> {
             acting: Vec::new(),
             makers: makers(tree),
             leads: RefCell::default(),
+            adding: OnceCell::new(),
+            has_allocator: OnceCell::new(),
         };
         let is_trait = |number: &usize| matches!(tree.items[*number].kind, Kind::Trait { .. });
         let traits: Vec<usize> = (0..tree.items.len()).filter(is_trait).collect();
@@ -190,12 +196,10 @@ impl<'a> Index<'a> {
         }
         loop {
             search.run();
-            let may_add = |number: &usize| {
-                !search.reach.items.contains(number)
-                    && self.may_add(&self.tree.items[*number])
-                    && self.names_any(*number, &search.reach.items)
+            let adds = |number: &&usize| {
+                !search.reach.items.contains(*number) && self.names_any(**number, &search.reach.items)
             };
-            let added: Vec<usize> = (0..self.tree.items.len()).filter(may_add).collect();
+            let added: Vec<usize> = self.adding().iter().filter(adds).copied().collect();
             if added.is_empty() {
                 return search.reach;
             }
@@ -203,8 +207,23 @@ impl<'a> Index<'a> {
         }
     }
 
+    fn adding(&self) -> &[usize] {
+        let may_add = |number: &usize| self.may_add(&self.tree.items[*number]);
+        self.adding.get_or_init(|| (0..self.tree.items.len()).filter(may_add).collect())
+    }
+
+    /// Whether anything may have an effect though nothing names it.
+    pub(crate) fn has_acting(&self) -> bool {
+        !self.acting.is_empty()
+    }
+
+    /// Whether an item calls a macro of the app's that may make an `impl`.
+    pub(crate) fn calls_maker(&self, item: &Item) -> bool {
+        item.mentions.macros.iter().any(|called| self.makers.contains(called.as_str()))
+    }
+
     /// Whether an item may give a type an `impl` that does not stand in the index by that type.
-    fn may_add(&self, item: &Item) -> bool {
+    pub(crate) fn may_add(&self, item: &Item) -> bool {
         match &item.kind {
             Kind::Test | Kind::Macro | Kind::Use { .. } | Kind::Module { .. } => false,
             Kind::Nameless => item.mentions.has_impl || self.is_opaque(item),
@@ -215,10 +234,7 @@ impl<'a> Index<'a> {
                 };
                 !found.iter().any(is_direct)
             }
-            _ => {
-                item.mentions.has_impl
-                    || item.mentions.macros.iter().any(|called| self.makers.contains(called.as_str()))
-            }
+            _ => item.mentions.has_impl || self.calls_maker(item),
         }
     }
 

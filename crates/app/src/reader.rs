@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::diagnostic::Diagnostic;
+use crate::kept::{Differences, KeptService, KeptServices};
 use crate::reach::Index;
 use crate::tree::{Item, Tree};
 
@@ -12,6 +13,10 @@ pub(crate) struct Reader<'a> {
     pub(crate) tree: &'a Tree,
     pub(crate) index: &'a Index<'a>,
     pub(crate) findings: &'a mut Vec<Diagnostic>,
+    /// The services as they were read before, with what an edit made different.
+    pub(crate) before: Option<(&'a KeptServices, Differences)>,
+    /// The services as they are read now.
+    pub(crate) kept: Vec<KeptService>,
     /// Services by name: their item.
     pub(crate) functions: BTreeMap<String, usize>,
     /// Whether something is marked in a way that does not count.

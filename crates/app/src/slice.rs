@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 
+use crate::acts::Acts;
 use crate::model::{App, ServiceSlice, Stub};
 use crate::reach::Reach;
 use crate::sources::folder;
@@ -17,6 +18,12 @@ impl App {
     pub fn slice(&self, service: &str) -> Option<ServiceSlice> {
         let service = self.service(service)?;
         self.cut(&service.reach, &service.calls, &|_| false, Vec::new())
+    }
+
+    /// Whether something that a service reaches may have an effect though nothing names it, as code that registers itself.
+    pub fn registers(&self, service: &str) -> bool {
+        let acts = |number: &usize| !matches!(self.tree.items[*number].acts, Acts::No | Acts::Makes);
+        self.service(service).is_some_and(|service| service.reach.items.iter().any(acts))
     }
 
     /// Less what is `without`, with changes by the number of their file.

@@ -36,7 +36,7 @@ pub(crate) struct File {
 }
 
 /// A module; the first is the crate's root.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Module {
     pub(crate) path: Vec<String>,
     pub(crate) parent: Option<usize>,
@@ -166,6 +166,11 @@ impl Tree {
         let (line, column) = file.position(range.start);
         let (end_line, end_column) = file.position(range.end);
         SourcePlace { file: file.path.clone(), line, column, end_line, end_column }
+    }
+
+    /// Whether the app may have an allocator of its own.
+    pub(crate) fn has_allocator(&self) -> bool {
+        self.files.iter().any(|file| file.text.contains("global_allocator"))
     }
 
     /// The item's name with the way to it, e.g. `units::to_celsius`.

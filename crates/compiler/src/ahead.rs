@@ -61,7 +61,7 @@ impl Queue {
             begins.store(true, Ordering::Release);
             if let Err(error) = ahead.run().await {
                 lock(&refused).insert(ahead.key.clone());
-                listener(Progress::Notice(format!("types are compiled with each service: {error}")));
+                listener(Progress::Notice(ahead.refusal(&error)));
             }
         };
         let task = Task { handle: tokio::spawn(work), has_begun, services };

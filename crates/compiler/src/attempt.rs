@@ -1,5 +1,6 @@
 //! A service to its library: kept from earlier, or compiled, its types ahead where that can be.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use app::{App, Service};
@@ -12,7 +13,7 @@ use crate::outside::{self, Outside};
 use crate::profile::Profile;
 use crate::progress::Progress;
 use crate::recipe::Recipe;
-use crate::types::{self, Ahead};
+use crate::types::{self, Ahead, Part};
 use crate::{certain, glue, hash};
 
 /// A library is built again where rustc read what was not known to count in its version.
@@ -53,8 +54,9 @@ impl Builder {
         };
         let built = builds > 0;
         let ms = start.elapsed().as_secs_f64() * 1000.0;
+        let is_edited = !self.begun.lock().insert(service.name.clone()) && built;
         if let Some(types) = types {
-            self.compile_ahead(machine, recipe, app, service, types);
+            self.compile_ahead(machine, recipe, app, service, (types, is_edited));
         }
         let (path, bytes) = kept;
         let service = service.name.clone();
@@ -84,11 +86,28 @@ impl Builder {
         let work = self.work();
         let linked = self.linked();
         let rustc = self.rustc(machine, recipe, &app.name, &work, &linked);
-        let whole = Compilation { rustc, service, slice: &slice, glue: &glue, linker: &machine.linker, types: None };
+        let whole = Compilation {
+            rustc,
+            service,
+            slice: &slice,
+            glue: &glue,
+            linker: &machine.linker,
+            types: None,
+            before: None,
+        };
         let Some((types, split)) = types.zip(app.split(&service.name)) else { return whole.run().await };
         let Some(kept) = self.rack.find(types, &split.types) else { return whole.run().await };
-        let over = glue.with_imports(&split.imports);
-        let over = Compilation { slice: &split.rest, glue: &over, types: Some(&kept.library), ..whole };
+        let before = self.rack.before(types, &service.name);
+        // What is not named is not loaded.
+        let named = before.iter().map(|_| format!("extern crate {} as _;", glue::BEFORE));
+        let over = glue.with_imports(&split.imports.iter().cloned().chain(named).collect::<Vec<_>>());
+        let over = Compilation {
+            slice: &split.rest,
+            glue: &over,
+            types: Some(&kept.library),
+            before: before.as_deref(),
+            ..whole
+        };
         let doubt = match over.run().await {
             Err(BuildError::Rustc { findings, .. })
                 if !(kept.is_in_place && certain::are_certain(&findings, &split.moved)) =>
@@ -101,9 +120,15 @@ impl Builder {
         };
         // What rustc said may be about the split, or name lines where things no longer stand: the whole says the truth.
         let compiled = whole.run().await?;
+        let why = doubt.unwrap_or_default();
+        if before.is_some() {
+            self.ahead.refuse(&types::key_of_body(types, &service.name));
+            self.rack.remove_before(types, &service.name)?;
+            self.notice(format!("only the types of {} are compiled ahead from now on: {why}", service.name));
+            return Ok(compiled);
+        }
         self.ahead.refuse(types);
         self.rack.remove(types)?;
-        let why = doubt.unwrap_or_default();
         self.notice(format!("the types of {} are compiled with it from now on: apart, {why}", service.name));
         Ok(compiled)
     }
@@ -120,14 +145,41 @@ impl Builder {
         (!self.ahead.refuses(&key)).then_some(key)
     }
 
-    /// Has a service's types ready for the next edit.
-    fn compile_ahead(&self, machine: &Machine, recipe: &Recipe, app: &App, service: &Service, key: String) {
-        if self.rack.holds(&key) || self.ahead.refuses(&key) {
+    /// Has a service's types ready for the next edit, and once it is edited its body as well.
+    fn compile_ahead(
+        &self,
+        machine: &Machine,
+        recipe: &Recipe,
+        app: &App,
+        service: &Service,
+        (types_key, is_edited): (String, bool),
+    ) {
+        if self.ahead.refuses(&types_key) {
             return;
         }
-        let Some(split) = app.split(&service.name) else { return };
+        let name = &service.name;
+        let has_types = self.rack.holds(&types_key);
+        let key = if has_types { types::key_of_body(&types_key, name) } else { types_key.clone() };
+        let is_wanted = !has_types
+            || is_edited
+                && self.rack.before(&types_key, name).is_none()
+                && !self.ahead.refuses(&key)
+                // It would do so from two places.
+                && !app.registers(name);
+        let Some(split) = app.split(name).filter(|_| is_wanted) else { return };
+        let (part, slice, text) = match self.rack.find(&types_key, &split.types).filter(|_| has_types) {
+            None if has_types => return,
+            None => (Part::Types, split.types, types::instances(&split.carried)),
+            Some(types) => {
+                let text = glue::before(service, &split.rest.stubs) + &split.imports.join("\n");
+                let part = Part::Body { service: name.clone(), types_key, types: types.library };
+                (part, split.rest, text)
+            }
+        };
         let ahead = Ahead {
+            linked: if matches!(part, Part::Types) { BTreeSet::new() } else { self.linked() },
             key,
+            part,
             recipe: recipe.clone(),
             toolchain: machine.toolchain.clone(),
             name: app.name.clone(),
@@ -136,11 +188,11 @@ impl Builder {
             work: self.work(),
             profile: self.profile,
             limit: self.limit,
-            types: split.types,
-            carried: split.carried,
+            slice,
+            text,
             rack: self.rack.clone(),
         };
-        self.ahead.start(&service.name, ahead, &self.permits, &self.listener);
+        self.ahead.start(name, ahead, &self.permits, &self.listener);
     }
 
     /// Says something once.

@@ -14,6 +14,7 @@ use crate::dependencies::Workshop;
 use crate::editor::Editor;
 use crate::error::{BuildError, io};
 use crate::finding::Finding;
+use crate::in_use::InUse;
 use crate::linker::{self, Linker};
 use crate::outside::Memory;
 use crate::permits::Permits;
@@ -47,6 +48,8 @@ pub struct Builder {
     pub(crate) rack: Rack,
     /// Types that are compiled ahead.
     pub(crate) ahead: Queue,
+    /// Services that there was a library of: what is built for them afterwards is an edit.
+    pub(crate) begun: parking_lot::Mutex<BTreeSet<String>>,
     /// What was said of types that cannot be.
     pub(crate) told: parking_lot::Mutex<BTreeSet<String>>,
     pub(crate) permits: Arc<Permits>,
@@ -63,6 +66,7 @@ pub struct Builder {
     pub(crate) linked: parking_lot::Mutex<BTreeSet<PathBuf>>,
     /// What the flow was whenever it fitted.
     fitting: parking_lot::Mutex<BTreeSet<String>>,
+    _in_use: InUse,
 }
 
 /// What this machine builds with.
@@ -101,6 +105,7 @@ impl Builder {
         if let Some(folder) = [&folder, &cache].into_iter().find(|folder| folder.to_str().is_none()) {
             return Err(RoomError::NotText(folder.clone()).into());
         }
+        let in_use = InUse::take(&cache)?;
         Ok(Self {
             root: folder.join(root.file_name().unwrap_or_default()),
             shown,
@@ -113,6 +118,7 @@ impl Builder {
             profile: Profile::Dev,
             limit: LIMIT,
             ahead: Queue::default(),
+            begun: parking_lot::Mutex::default(),
             told: parking_lot::Mutex::default(),
             permits: Permits::new(std::thread::available_parallelism().map_or(2, usize::from)),
             machine: Mutex::new(None),
@@ -120,6 +126,7 @@ impl Builder {
             also: parking_lot::Mutex::default(),
             renewed: parking_lot::Mutex::default(),
             fitting: parking_lot::Mutex::default(),
+            _in_use: in_use,
         })
     }
 

@@ -79,14 +79,17 @@ pub(crate) fn environment_file(file: &Path) -> PathBuf {
 /// Reads what the wrapper wrote.
 pub(crate) fn read(file: &Path) -> Result<Call, BuildError> {
     let text = fs::read(file).map_err(io("read", file))?;
-    let variables = environment_file(file);
-    let variables = fs::read(&variables).map_err(io("read", &variables))?;
+    let environment = environment_file(file);
+    let variables = fs::read(&environment).map_err(io("read", &environment))?;
     let split = |text: &[u8]| -> Vec<String> {
         let parts = text.split(|byte| *byte == 0).filter(|part| !part.is_empty());
         parts.map(|part| String::from_utf8_lossy(part).into_owned()).collect()
     };
     let mut call = keep(&split(&text));
     call.environment = set_by_configuration(&split(&variables), &|name| std::env::var(name).ok());
+    // The rest is the shell's, secrets perhaps: it stays on no disk.
+    let kept: Vec<String> = call.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    files::write_changed(&environment, kept.join("\0").as_bytes())?;
     Ok(call)
 }
 

@@ -14,7 +14,7 @@ use tokio::process::Command;
 
 use crate::error::{BuildError, io};
 use crate::explain::OfService;
-use crate::glue::Glue;
+use crate::glue::{self, Glue};
 use crate::linker::Linker;
 use crate::outside::{self, Outside};
 use crate::rustc::{Rustc, Written};
@@ -28,6 +28,8 @@ pub(crate) struct Compilation<'a> {
     pub(crate) linker: &'a Linker,
     /// The crate of the types, where the slice is without them.
     pub(crate) types: Option<&'a Path>,
+    /// A version of the service that was compiled ahead over these types.
+    pub(crate) before: Option<&'a Path>,
 }
 
 /// A library in a folder that is removed when this is dropped, unless the library is moved out of it before.
@@ -68,6 +70,12 @@ impl Compilation<'_> {
         command.args(["--crate-type=cdylib", self.rustc.profile.strip()]);
         if let Some(types) = self.types {
             command.arg("--extern").arg(format!("{}={}", Split::CRATE, types.display()));
+        }
+        if let Some(before) = self.before {
+            // It knows the types by their crate's own name.
+            let folder = self.types.and_then(Path::parent).unwrap_or(Path::new(""));
+            command.arg(format!("-Ldependency={}", folder.display()));
+            command.arg("--extern").arg(format!("{}={}", glue::BEFORE, before.display()));
         }
         if !self.rustc.recipe.has_linker {
             command.args(&self.linker.arguments);

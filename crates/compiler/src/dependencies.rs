@@ -68,7 +68,7 @@ impl Compiled {
             // `beside/../word.txt` is none of the package's.
             let files = files.into_iter().map(|file| plain(&package.join(file)));
             self.reads.extend(files.filter(|file| !file.starts_with(plain(package)) && !file.starts_with(target)));
-            self.variables.extend(variables.into_iter().filter(|name| !recipe::is_of_outer_cargo(name)));
+            self.variables.extend(variables.into_iter().filter(|name| !recipe::is_kept_back(name)));
         }
     }
 }
@@ -312,7 +312,7 @@ impl Workshop<'_> {
     async fn run_cargo(&self, arguments: &[&str], folder: &Path, offline: bool) -> Result<Ended, BuildError> {
         let mut command = Command::new(self.cargo());
         for (name, _) in std::env::vars_os() {
-            if name.to_str().is_some_and(recipe::is_of_outer_cargo) {
+            if name.to_str().is_some_and(recipe::is_kept_back) {
                 command.env_remove(name);
             }
         }

@@ -3,10 +3,13 @@
 //! Nothing comes before or between his lines, so whatever rustc says of them is at his line and column. Every part
 //! of the glue that bears a type of his stands on a line of its own: a fault there tells by its line what it is about.
 
-use app::{Output, Service, Stub};
+use app::{Output, PlacedStatic, Service, Stub};
 
 /// Changes with the text made here, so that older libraries are not taken for what would be built now.
-pub(crate) const FORMAT: &str = "glue 3";
+pub(crate) const FORMAT: &str = "glue 4";
+
+/// The name by which a service knows the version of it that was compiled ahead.
+pub(crate) const BEFORE: &str = "__dyninka_before";
 
 /// Text, and what each line of it is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,20 +39,12 @@ pub(crate) fn write(service: &Service, stubs: &[Stub], version: &str, state: &dy
             glue.line(Subject::Stub(called.name.clone()), &line);
         }
     }
-    let call = if service.is_async { "async" } else { "sync" };
     glue.line(Subject::Service, "::dyninka::__export! {");
     glue.line(Subject::Service, &format!("service: {:?},", service.name));
     glue.line(Subject::Service, &format!("version: {version:?},"));
-    glue.line(Subject::Service, &format!("function: {},", service.name));
-    glue.line(Subject::Service, &format!("call: {call},"));
-    glue.line(Subject::Service, "inputs: [");
-    for (number, input) in service.inputs.iter().enumerate() {
-        let comma = if number + 1 < service.inputs.len() { "," } else { "" };
-        glue.line(Subject::Input(number), &format!("{}: {}{comma}", input.identifier(), on_one_line(&input.ty)));
-    }
-    glue.line(Subject::Service, "],");
+    glue.function(service);
     glue.line(Subject::Service, "states: [");
-    let states: Vec<_> = service.placed.iter().filter(|placed| placed.is_state).collect();
+    let states = states(service);
     for (number, placed) in states.iter().enumerate() {
         let comma = if number + 1 < states.len() { "," } else { "" };
         let apart = placed.apart.as_ref().map(|why| format!(" apart {why:?}")).unwrap_or_default();
@@ -59,6 +54,23 @@ pub(crate) fn write(service: &Service, stubs: &[Stub], version: &str, state: &dy
     glue.line(Subject::Service, "],");
     glue.line(Subject::Service, "}");
     glue
+}
+
+/// The text by which a service's generic code is compiled for its next version.
+pub(crate) fn before(service: &Service, stubs: &[Stub]) -> String {
+    let mut glue = Glue::default();
+    for line in stubs.iter().flat_map(stub).chain(["::dyninka::__before! {".to_owned()]) {
+        glue.line(Subject::Service, &line);
+    }
+    glue.function(service);
+    let names: Vec<&str> = states(service).iter().map(|placed| placed.name.as_str()).collect();
+    glue.line(Subject::Service, &format!("states: [{}],", names.join(", ")));
+    glue.line(Subject::Service, "}");
+    glue.text
+}
+
+fn states(service: &Service) -> Vec<&PlacedStatic> {
+    service.placed.iter().filter(|placed| placed.is_state).collect()
 }
 
 /// The lines of a call through the host.
@@ -91,6 +103,19 @@ impl Glue {
         let mut glue = self.clone();
         imports.iter().for_each(|import| glue.line(Subject::Service, import));
         glue
+    }
+
+    /// The function, and how it is called.
+    fn function(&mut self, service: &Service) {
+        let call = if service.is_async { "async" } else { "sync" };
+        self.line(Subject::Service, &format!("function: {},", service.name));
+        self.line(Subject::Service, &format!("call: {call},"));
+        self.line(Subject::Service, "inputs: [");
+        for (number, input) in service.inputs.iter().enumerate() {
+            let comma = if number + 1 < service.inputs.len() { "," } else { "" };
+            self.line(Subject::Input(number), &format!("{}: {}{comma}", input.identifier(), on_one_line(&input.ty)));
+        }
+        self.line(Subject::Service, "],");
     }
 
     fn line(&mut self, subject: Subject, line: &str) {

@@ -109,7 +109,7 @@ impl Outside {
         words.sort();
         for name in &self.variables {
             // What cargo sets for the programs it runs is not handed on to rustc.
-            let value = std::env::var_os(name).filter(|_| !recipe::is_of_outer_cargo(name));
+            let value = std::env::var_os(name).filter(|_| !recipe::is_kept_back(name));
             words.push(format!("{name}={value:?}"));
         }
         hash::parts(words.iter().map(String::as_bytes))

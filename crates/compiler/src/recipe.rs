@@ -165,8 +165,17 @@ pub(crate) fn variables() -> Vec<String> {
 /// What `env!` and `option_env!` read of this process's environment, which rustc is given. The variables that cargo sets
 /// for a package are those of the app's own, and not those of whoever runs this.
 pub fn environment() -> BTreeMap<String, String> {
-    let all = env::vars_os().filter(|(name, _)| !name.to_string_lossy().starts_with("CARGO"));
+    let is_seen = |name: &str| !name.starts_with("CARGO") && !name.starts_with(SECRETS);
+    let all = env::vars_os().filter(|(name, _)| is_seen(&name.to_string_lossy()));
     all.map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())).collect()
+}
+
+/// How variables of the shell begin that hold secrets of services.
+const SECRETS: &str = "DYN_SECRET_";
+
+/// Variables that no build sees.
+pub(crate) fn is_kept_back(name: &str) -> bool {
+    is_of_outer_cargo(name) || name.starts_with(SECRETS)
 }
 
 /// Variables that cargo sets for the programs it runs, and that say nothing about an app when `dyn` is one of them.

@@ -87,7 +87,7 @@ impl Rustc<'_> {
     pub(crate) fn command(&self, written: &Written, metadata: &str) -> Command {
         let mut command = Command::new(&self.toolchain.rustc);
         for (name, _) in std::env::vars_os() {
-            if name.to_str().is_some_and(recipe::is_of_outer_cargo) {
+            if name.to_str().is_some_and(recipe::is_kept_back) {
                 command.env_remove(name);
             }
         }

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use app::{Carried, ServiceSlice};
+use app::{Carried, ServiceSlice, Split};
 
 use crate::error::{BuildError, io};
 use crate::glue::on_one_line;
@@ -40,9 +40,11 @@ pub(crate) struct Kept {
     pub(crate) is_in_place: bool,
 }
 
-/// All it takes to compile a crate of types when nobody waits for it.
+/// All it takes to compile a crate when nobody waits for it.
 pub(crate) struct Ahead {
+    /// Tells it from others.
     pub(crate) key: String,
+    pub(crate) part: Part,
     pub(crate) recipe: Recipe,
     pub(crate) toolchain: Toolchain,
     pub(crate) name: String,
@@ -51,9 +53,22 @@ pub(crate) struct Ahead {
     pub(crate) work: PathBuf,
     pub(crate) profile: Profile,
     pub(crate) limit: std::time::Duration,
-    pub(crate) types: ServiceSlice,
-    pub(crate) carried: Carried,
+    pub(crate) linked: BTreeSet<PathBuf>,
+    pub(crate) slice: ServiceSlice,
+    /// What stands below it.
+    pub(crate) text: String,
     pub(crate) rack: Rack,
+}
+
+/// What is compiled ahead.
+pub(crate) enum Part {
+    Types,
+    /// A service's version, over its types: the next one finds there what both make of generic code.
+    Body {
+        service: String,
+        types_key: String,
+        types: PathBuf,
+    },
 }
 
 /// What a crate of types is told from others by.
@@ -61,6 +76,11 @@ pub(crate) fn key(recipe: &Recipe, name: &str, shown: &Path, profile: Profile, m
     let shown = shown.as_os_str().as_encoded_bytes();
     let parts = [FORMAT.as_bytes(), recipe.key.as_bytes(), name.as_bytes(), shown, profile.mark(), meaning.as_bytes()];
     hash::parts(parts)
+}
+
+/// What a service's version over types is told from others by, while it is compiled.
+pub(crate) fn key_of_body(types: &str, service: &str) -> String {
+    format!("{types}-{service}")
 }
 
 impl Rack {
@@ -80,6 +100,23 @@ impl Rack {
         Some(Kept { library: folder.join(library), is_in_place: lines == lines_of(types) })
     }
 
+    /// The version of a service that was compiled over the types of a key.
+    pub(crate) fn before(&self, key: &str, service: &str) -> Option<PathBuf> {
+        let folder = self.of_before(key, service);
+        let libraries = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
+        libraries.into_iter().find(|file| file.extension().is_some_and(|of| of == "rlib"))
+    }
+
+    /// Forgets it.
+    pub(crate) fn remove_before(&self, key: &str, service: &str) -> Result<(), BuildError> {
+        remove(&self.of_before(key, service))
+    }
+
+    /// In the folder of its types: it fits those alone, and goes with them.
+    fn of_before(&self, key: &str, service: &str) -> PathBuf {
+        self.folder.join(key).join(format!("before-{service}"))
+    }
+
     /// Whether there is one.
     pub(crate) fn holds(&self, key: &str) -> bool {
         self.folder.join(key).join("lines").is_file()
@@ -87,11 +124,7 @@ impl Rack {
 
     /// Forgets a crate that does not fit.
     pub(crate) fn remove(&self, key: &str) -> Result<(), BuildError> {
-        let folder = self.folder.join(key);
-        match fs::remove_dir_all(&folder) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io("remove", &folder)(error)),
-            _ => Ok(()),
-        }
+        remove(&self.folder.join(key))
     }
 
     /// Removes what was not used for longest until at most `limit` bytes are left. Answers the bytes freed.
@@ -120,7 +153,22 @@ impl Rack {
     }
 }
 
+fn remove(folder: &Path) -> Result<(), BuildError> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io("remove", folder)(error)),
+        _ => Ok(()),
+    }
+}
+
 impl Ahead {
+    /// The words for the user where it could not be done.
+    pub(crate) fn refusal(&self, error: &BuildError) -> String {
+        match &self.part {
+            Part::Types => format!("types are compiled with each service: {error}"),
+            Part::Body { service, .. } => format!("only the types of {service} are compiled ahead: {error}"),
+        }
+    }
+
     /// Compiles and keeps it. The words say why that cannot be.
     pub(crate) async fn run(&self) -> Result<(), BuildError> {
         let rustc = Rustc {
@@ -133,35 +181,51 @@ impl Ahead {
             profile: self.profile,
             limit: self.limit,
             pace: Pace::Aside,
-            linked: &BTreeSet::new(),
+            linked: &self.linked,
         };
-        let written = rustc.write(&self.types, &instances(&self.carried))?;
+        let written = rustc.write(&self.slice, &self.text)?;
         let made = written.folder.path().join("made");
         fs::create_dir(&made).map_err(io("create", &made))?;
         let mut command = rustc.command(&written, &self.key);
         // What is public here need not be where the user wrote it: his lints would be about that.
         command.args(["--crate-type=rlib", "--cap-lints=allow"]);
+        if let Part::Body { types, .. } = &self.part {
+            command.arg("--extern").arg(format!("{}={}", Split::CRATE, types.display()));
+        }
         let library = rustc.make_in(&mut command, &made, "rlib");
         let ended = rustc.run(command).await?;
         if !ended.status.success() {
-            let words = first_error(&ended.stderr);
-            return Err(BuildError::Failed { service: "the types apart from their services".to_owned(), words });
+            return Err(self.failed(first_error(&ended.stderr)));
+        }
+        if let Part::Body { service, types_key, .. } = &self.part {
+            return put(&made, &self.rack.of_before(types_key, service));
         }
         // Their key says nothing of files and variables.
         let outside = rustc.outside(&written, &made)?;
         let names = outside.files.iter().map(|file| file.display().to_string());
         if let Some(read) = names.chain(outside.variables).next() {
-            let words = format!("they rest on {read}");
-            return Err(BuildError::Failed { service: "the types apart from their services".to_owned(), words });
+            return Err(self.failed(format!("they rest on {read}")));
         }
-        files::write(&made.join("lines"), format!("{}\n{library}", lines_of(&self.types)).as_bytes())?;
-        let place = self.rack.folder.join(&self.key);
+        files::write(&made.join("lines"), format!("{}\n{library}", lines_of(&self.slice)).as_bytes())?;
         fs::create_dir_all(&self.rack.folder).map_err(io("create", &self.rack.folder))?;
-        match fs::rename(&made, &place) {
-            // Another `dyn` was faster.
-            Err(error) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => Ok(()),
-            ended => ended.map_err(io("write", &place)),
-        }
+        put(&made, &self.rack.folder.join(&self.key))
+    }
+
+    fn failed(&self, words: String) -> BuildError {
+        let service = match &self.part {
+            Part::Types => "the types apart from their services".to_owned(),
+            Part::Body { service, .. } => format!("{service} apart from its library"),
+        };
+        BuildError::Failed { service, words }
+    }
+}
+
+/// Moves what was made to its place.
+fn put(made: &Path, place: &Path) -> Result<(), BuildError> {
+    match fs::rename(made, place) {
+        // Another `dyn` was faster.
+        Err(error) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => Ok(()),
+        ended => ended.map_err(io("write", place)),
     }
 }
 
@@ -174,7 +238,7 @@ fn first_error(stderr: &str) -> String {
 }
 
 /// Functions that do with each type what a service's glue does.
-fn instances(carried: &Carried) -> String {
+pub(crate) fn instances(carried: &Carried) -> String {
     let mut text = String::new();
     for (number, ty) in carried.inputs.iter().enumerate() {
         text.push_str(&format!(

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use dyninka::border::{CallOutcome, Done, Kind, Slice};
+use dyninka::border::{self, CallOutcome, Done, HostTable, Kind, Slice};
 use http::{HeaderMap, StatusCode};
 use parking_lot::Mutex;
 
@@ -24,12 +24,10 @@ type Traveller = (Arc<Shared>, Arc<RequestContext>);
 /// Requests by number: a number is all that crosses the border.
 static REQUESTS: Mutex<Option<HashMap<u64, Traveller>>> = Mutex::new(None);
 static NEXT: AtomicU64 = AtomicU64::new(1);
-/// For calls that belong to no request: from a thread or task the app began by itself.
-static HOST: OnceLock<Weak<Shared>> = OnceLock::new();
-
-/// Lets calls without a request find their host.
-pub(crate) fn attach(shared: &Arc<Shared>) {
-    HOST.get_or_init(|| Arc::downgrade(shared));
+/// What a library is handed. Its context stays for good, as the library does.
+pub(crate) fn table(shared: &Arc<Shared>) -> HostTable {
+    let context: &'static Weak<Shared> = Box::leak(Box::new(Arc::downgrade(shared)));
+    HostTable { version: border::VERSION, context: std::ptr::from_ref(context).cast(), call }
 }
 
 /// A number for a request, until it is dropped.
@@ -51,13 +49,14 @@ impl Drop for Number {
 }
 
 /// `Host::call` of the border.
-pub(crate) unsafe extern "C" fn call(
+unsafe extern "C" fn call(
+    context: *const c_void,
     request: u64,
     service: Slice,
     inputs: *const Slice,
     count: usize,
     done: Done,
-    context: *mut c_void,
+    done_context: *mut c_void,
 ) {
     // SAFETY: lent for this call; copied here.
     let (service, inputs) = unsafe {
@@ -67,8 +66,10 @@ pub(crate) unsafe extern "C" fn call(
             Slice::inputs(inputs, count).iter().map(|input| Bytes::copy_from_slice(input.bytes())).collect::<Vec<_>>(),
         )
     };
-    let end = End { done, context };
-    let Some((shared, request_context)) = traveller(request) else { return end.with(nobody(&service)) };
+    let end = End { done, context: done_context };
+    // SAFETY: the context of `table`.
+    let host = unsafe { &*context.cast::<Weak<Shared>>() };
+    let Some((shared, request_context)) = traveller(host, request) else { return end.with(nobody(&service)) };
     let runtime = shared.runtime.clone();
     let left = shared.inline.ask();
     runtime.spawn(async move { end.with(ask(&shared, &request_context, &service, &inputs).await) });
@@ -78,10 +79,11 @@ pub(crate) unsafe extern "C" fn call(
     }
 }
 
-fn traveller(request: u64) -> Option<Traveller> {
+/// Whom a call is made for. Without a request, from a thread or task the app began by itself, it is the host's own.
+fn traveller(host: &Weak<Shared>, request: u64) -> Option<Traveller> {
     let known = REQUESTS.lock().as_ref().and_then(|requests| requests.get(&request).cloned());
     known.or_else(|| {
-        let shared = HOST.get()?.upgrade()?;
+        let shared = host.upgrade()?;
         let request_context = RequestContext::begin(&HeaderMap::new(), &shared.settings.load().config, |_| {
             shared.recorder.wants(true, shared.settings.load().config.limits.detail)
         })

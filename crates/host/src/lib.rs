@@ -12,6 +12,7 @@ mod bucket;
 mod circuit;
 mod control;
 mod ending;
+pub mod environment;
 mod guard;
 mod http_rules;
 mod inline;

@@ -12,9 +12,6 @@ pub(crate) struct Loaded {
     table: &'static Library,
 }
 
-/// See `border::HostTable::call`.
-pub(crate) type BodyCall = unsafe extern "C" fn(u64, Slice, *const Slice, usize, border::Done, *mut c_void);
-
 /// A library that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LoadError {
@@ -24,6 +21,9 @@ pub(crate) enum LoadError {
     /// It was built for another host.
     #[error("the library speaks version {0} of the border, this host {ours}", ours = border::VERSION)]
     Version(u32),
+    /// It holds other services.
+    #[error("the library does not hold the service {0}")]
+    Missing(String),
     /// It says of itself what does not read.
     #[error("the library's description does not read: {0}")]
     Description(serde_json::Error),
@@ -33,9 +33,9 @@ pub(crate) enum LoadError {
 }
 
 impl Loaded {
-    /// Loads a library and opens it; `call` answers what its functions' bodies call. Blocks: it may run the app's own
-    /// start-up code.
-    pub(crate) fn load(file: &Path, call: BodyCall) -> Result<(Self, Description), LoadError> {
+    /// Loads a library and opens one of its services; `host` answers what its function's body calls. Blocks: it may run
+    /// the app's own start-up code.
+    pub(crate) fn load(file: &Path, service: &str, host: border::HostTable) -> Result<(Self, Description), LoadError> {
         // SAFETY: loading runs the initialisers of a library that `dyn` built for this host.
         let library = unsafe {
             libloading::os::unix::Library::open(
@@ -46,18 +46,19 @@ impl Loaded {
         // SAFETY: the symbol, where it is there, is an `EntryPoint`: it is the border's name for it.
         let table = unsafe {
             let entry = library.get::<EntryPoint>(border::SYMBOL.as_bytes())?;
-            &*entry()
+            entry(Slice::of(service.as_bytes())).as_ref()
         };
         std::mem::forget(library);
+        let table = table.ok_or_else(|| LoadError::Missing(service.to_owned()))?;
         if table.version != border::VERSION {
             return Err(LoadError::Version(table.version));
         }
         let loaded = Self { table };
         // SAFETY: the border's version was compared above, so the table means what this host thinks.
-        let description = serde_json::from_slice(&unsafe { (table.describe)() }).map_err(LoadError::Description)?;
-        let host = border::HostTable { version: border::VERSION, call };
+        let description =
+            serde_json::from_slice(&unsafe { (table.describe)(table.context) }).map_err(LoadError::Description)?;
         // SAFETY: as above; `open` is called once, first.
-        let opened = unsafe { (table.open)(&host) };
+        let opened = unsafe { (table.open)(table.context, &host) };
         match opened.kind {
             Kind::Value => Ok((loaded, description)),
             _ => Err(LoadError::Open(words(&opened.body))),
@@ -70,13 +71,13 @@ impl Loaded {
     /// `done` takes `context` once.
     pub(crate) unsafe fn start(self, request: u64, inputs: &[Slice], done: border::Done, context: *mut c_void) {
         // SAFETY: the table is that of an open library; the rest is the caller's promise.
-        unsafe { (self.table.start)(request, inputs.as_ptr(), inputs.len(), done, context) }
+        unsafe { (self.table.start)(self.table.context, request, inputs.as_ptr(), inputs.len(), done, context) }
     }
 
     /// Gives a call up; true when its `done` will never be called.
     pub(crate) fn cancel(self, request: u64) -> bool {
         // SAFETY: the table is that of an open library.
-        unsafe { (self.table.cancel)(request) }
+        unsafe { (self.table.cancel)(self.table.context, request) }
     }
 
     pub(crate) fn state(self, name: &str) -> CallOutcome {
@@ -86,12 +87,12 @@ impl Loaded {
     /// A placed value of so many bytes at most; no more than these are written before it is given up.
     pub(crate) fn state_within(self, name: &str, most: usize) -> CallOutcome {
         // SAFETY: the table is that of an open library; the name lives as long as the call.
-        unsafe { (self.table.state)(Slice::of(name.as_bytes()), most) }
+        unsafe { (self.table.state)(self.table.context, Slice::of(name.as_bytes()), most) }
     }
 
     pub(crate) fn restore(self, name: &str, json: &[u8]) -> CallOutcome {
         // SAFETY: as above.
-        unsafe { (self.table.restore)(Slice::of(name.as_bytes()), Slice::of(json)) }
+        unsafe { (self.table.restore)(self.table.context, Slice::of(name.as_bytes()), Slice::of(json)) }
     }
 
     /// Lets this library use a value of an older one's, in place, unless a call holds it at this moment.
@@ -102,26 +103,26 @@ impl Loaded {
         let name = Slice::of(name.as_bytes());
         // SAFETY: the caller's promise: one type, one layout, one behaviour, one allocator.
         unsafe {
-            let cell = (older.table.share)(name);
-            !cell.is_null() && (self.table.adopt)(name, cell)
+            let cell = (older.table.share)(older.table.context, name);
+            !cell.is_null() && (self.table.adopt)(self.table.context, name, cell)
         }
     }
 
     /// Whether a call holds a value at this moment.
     pub(crate) fn is_held(self, name: &str) -> bool {
         // SAFETY: the table is that of an open library.
-        unsafe { (self.table.held)(Slice::of(name.as_bytes())) }
+        unsafe { (self.table.held)(self.table.context, Slice::of(name.as_bytes())) }
     }
 
     pub(crate) fn retire(self) {
         // SAFETY: called when the last call has ended.
-        unsafe { (self.table.retire)() }
+        unsafe { (self.table.retire)(self.table.context) }
     }
 
     /// Gives back the placed values that nobody uses. Blocks: what is dropped runs code of the app's.
     pub(crate) fn release(self) -> Result<Released, String> {
         // SAFETY: called after `retire`.
-        let outcome = unsafe { (self.table.release)() };
+        let outcome = unsafe { (self.table.release)(self.table.context) };
         serde_json::from_slice(&outcome.body).map_err(|error| error.to_string())
     }
 }

@@ -60,7 +60,7 @@ fn perform(slots: &mut HashMap<String, Slot>, ask: Ask) -> ReplayAnswer {
     let refused = |why: String| ReplayAnswer::Refused { why };
     let unknown = |slot: &str| refused(format!("no library is loaded as {slot}"));
     match ask {
-        Ask::Load { slot, file } => match Slot::load(&file) {
+        Ask::Load { slot, file, service } => match Slot::load(&file, &service) {
             Ok((loaded, told)) => {
                 slots.insert(slot, loaded);
                 ReplayAnswer::Loaded(told)

@@ -30,7 +30,7 @@ use crate::recorder::Recorder;
 use crate::records::Records;
 use crate::shared::Shared;
 use crate::socket::{Listener, Socket};
-use crate::{admin, answer, body_call, http_rules, takeover};
+use crate::{admin, answer, http_rules, takeover};
 
 /// Connections at a time; beyond it a caller is told to come again.
 const MOST_CONNECTIONS: usize = 4096;
@@ -97,7 +97,6 @@ impl Server {
         let (records, recorded) = Records::new(recorder.epoch);
         let shared = Arc::new(Shared::new(folder.to_owned(), settings, recorder, records, door));
         shared.front.lead(front).map_err(|source| HostError::Listen { address: front.unwrap_or(address), source })?;
-        body_call::attach(&shared);
         let mut tasks = JoinSet::new();
         let keeper = shared.clone();
         tasks.spawn(async move { keeper.recorder.keep(queue).await });

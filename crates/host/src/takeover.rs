@@ -57,8 +57,6 @@ pub(crate) enum TakeoverError {
     Name(String),
     #[error("{0}")]
     Load(#[from] LoadError),
-    #[error("the library is of service {found}, this host runs {wanted}")]
-    Service { found: String, wanted: String },
     #[error("{0}")]
     Config(#[from] ConfigError),
     #[error("it did not load within {} s", LOADING.as_secs())]
@@ -84,13 +82,10 @@ pub(crate) async fn take_over(shared: &Arc<Shared>, file: &str) -> Result<Takeov
     let path = shared.folder.join(file);
     // Whatever runs before the new library is loaded is of the version before, or of an earlier one.
     let threads = shared.retired.began_by_others(threads::of_libraries());
-    let loading = tokio::task::spawn_blocking(move || Loaded::load(&path, body_call::call));
+    let (service, table) = (shared.settings.load().config.service.clone(), body_call::table(shared));
+    let loading = tokio::task::spawn_blocking(move || Loaded::load(&path, &service, table));
     let loading = tokio::time::timeout(LOADING, loading).await.map_err(|_| TakeoverError::Endless)?;
     let (library, description) = loading.map_err(TakeoverError::Thread)??;
-    let wanted = shared.settings.load().config.service.clone();
-    if description.service != wanted {
-        return Err(TakeoverError::Service { found: description.service, wanted });
-    }
     let version = description.version.clone();
     // What the new code takes may come by another route: both hold from the same moment on.
     let settings = control::read(&shared.folder)?;

@@ -1,9 +1,13 @@
 //! What is wanted on a cluster, and what runs there: plain data, compared by `plan`, made into objects by `object`.
 
+#[cfg(feature = "cluster")]
 mod running;
+#[cfg(feature = "cluster")]
 mod wanted;
 
+#[cfg(feature = "cluster")]
 pub use running::{RunningApp, RunningService};
+#[cfg(feature = "cluster")]
 pub use wanted::{Built, PORT, Wanted, WantedService};
 
 /// Stands for texts: the same for the same, sixteen hex digits.

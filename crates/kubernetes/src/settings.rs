@@ -4,13 +4,19 @@
 //! is what may differ from place to place. Maps (`env`, `nodes`) add up, key by key, and so do lists (`inherit`).
 
 mod file;
+mod form;
+mod schema;
+mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use app::{App, Cpu, Memory};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use file::{File, SettingsMistake, read};
+pub use file::{File, LONGEST_VALUE, SettingsMistake, place, read};
+pub use schema::schema;
+pub use values::{ENV_FILE_HELP, secrets, variables};
 
 /// What a service asks for where nobody says anything: a chain of small functions fits on one small node.
 pub const CPU: Cpu = Cpu::millis(100);
@@ -50,6 +56,9 @@ pub struct ServiceSettings {
     /// Environment variables.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, Variable>,
+    /// A file with variables, for sessions; `env` goes before it. No part of what runs on a cluster.
+    #[serde(skip)]
+    pub env_file: Option<String>,
     /// Variables that sessions take from the shell they were started in. No part of what runs on a cluster.
     #[serde(skip)]
     pub inherit: BTreeSet<String>,
@@ -60,37 +69,43 @@ pub struct ServiceSettings {
     pub spread: PodSpread,
 }
 
-/// An environment variable's value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// An environment variable's value: a text, a key of a Secret or a key of a ConfigMap.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected text, { secret = NAME, key = KEY } or { config = NAME, key = KEY }")]
 pub enum Variable {
-    /// Itself.
+    /// A text.
     Text(String),
-    /// Of a Secret that is there already.
+    /// A key of a Secret: in a session out of `.secrets.toml` or `DYN_SECRET_NAME_KEY`.
     Secret(SecretKey),
-    /// Of a ConfigMap that is there already.
+    /// A key of a ConfigMap; unset in a session.
     Config(ConfigKey),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A key of a Secret.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SecretKey {
+    /// Name of the Secret.
     pub secret: String,
+    /// Its key.
     pub key: String,
 }
 
 /// A key of a ConfigMap.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConfigKey {
+    /// Name of the ConfigMap.
     pub config: String,
+    /// Its key.
     pub key: String,
 }
 
 /// What pods of a service are spread over, as evenly as there is room.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PodSpread {
+    /// Nodes.
     #[default]
     Nodes,
     /// Zones, and nodes in them.
@@ -100,34 +115,34 @@ pub enum PodSpread {
 }
 
 /// How the last service is reached from outside the cluster.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PublicEntry {
-    /// Host name an Ingress answers to; none: no Ingress.
+    /// Host name of an Ingress, such as "building.example.org". Default: no Ingress.
     pub host: Option<String>,
-    /// Path below which it answers.
+    /// Path below which the Ingress answers.
     pub path: Option<String>,
-    /// Class of the Ingress; none: the cluster's default.
+    /// Class of the Ingress. Default: the cluster's.
     pub class: Option<String>,
-    /// Name of a Secret with the certificate; none: plain HTTP.
+    /// Name of a Secret with the certificate. Default: plain HTTP.
     pub tls: Option<String>,
-    /// A port of every node, 30000 to 32767 on most clusters; 0: one the cluster picks.
+    /// Port of every node, 30000 to 32767 on most clusters; 0 lets the cluster pick one.
     pub node_port: Option<u16>,
-    /// Whether callers from outside may choose another flow (`Dyninka-Route`).
+    /// Whether callers from outside may send `Dyninka-Route`. Default: false.
     pub routes: bool,
-    /// Whether `/metrics` is told to callers from outside, too.
+    /// Whether callers from outside may read `/metrics`. Default: false.
     pub metrics: bool,
 }
 
 /// Where images go.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Images {
-    /// `registry/folder` that images are put into; none: whatever way there is.
+    /// `registry/folder` for images. Default: the registry that the cluster advertises, or another way.
     pub repository: Option<String>,
-    /// Whether whoever pushes serves the images to the nodes, whatever other way there is.
+    /// Whether nodes fetch images from the machine that pushes. Default: false.
     pub serve: bool,
-    /// How many of a service's earlier images are kept for rollbacks.
+    /// Number of a service's earlier images that are kept for rollbacks. Default: 5.
     pub keep: u32,
 }
 
@@ -175,6 +190,7 @@ impl Default for ServiceSettings {
             cpu_limit: None,
             memory: MEMORY,
             env: BTreeMap::new(),
+            env_file: None,
             inherit: BTreeSet::new(),
             nodes: BTreeMap::new(),
             spread: PodSpread::default(),
@@ -195,6 +211,9 @@ impl ServiceSettings {
         self.cpu_limit = said.cpu_limit.or(self.cpu_limit);
         self.memory = said.memory.unwrap_or(self.memory);
         self.env.extend(said.env.clone());
+        if said.env_file.is_some() {
+            self.env_file.clone_from(&said.env_file);
+        }
         self.inherit.extend(said.inherit.iter().cloned());
         self.nodes.extend(said.nodes.clone());
         self.spread = said.spread.unwrap_or(self.spread);

@@ -49,6 +49,14 @@ pub fn load(file: &Path, app: &App) -> Result<AppSettings, SettingsError> {
     Ok(AppSettings::of(app, &said))
 }
 
+/// A mistake at the first of these keys that is in the `dyn.toml` of the app in a file, or at its head.
+pub fn mistake(file: &Path, places: &[Vec<&str>], message: String, help: String) -> SettingsMistake {
+    let beside = path(file);
+    let place = read(&beside).ok().and_then(|text| settings::place(&text, places));
+    let (line, column) = place.unwrap_or((1, 1));
+    SettingsMistake { file: beside, line, column, message, help }
+}
+
 fn read(file: &Path) -> io::Result<String> {
     let kind = fs::metadata(file)?.file_type();
     // A pipe that nobody writes to would be waited for, without an end.

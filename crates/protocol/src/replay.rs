@@ -18,6 +18,8 @@ pub enum Ask {
         slot: String,
         /// The library.
         file: PathBuf,
+        /// The service of it, by its Rust name.
+        service: String,
     },
     /// Give a placed value another value.
     Restore {

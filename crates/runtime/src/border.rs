@@ -1,20 +1,22 @@
 //! The border between a host and a service library: C calling convention, bytes in and out, no Rust type across.
 //!
-//! A service is compiled to a shared library of its own. It exports one symbol, [`SYMBOL`], a function that
-//! returns the library's [`Library`] table; the host hands its own [`HostTable`] table to [`Library::open`]. Both
+//! A shared library holds one service or several. It exports one symbol, [`SYMBOL`], a function that returns a service's
+//! [`Library`] table; the host hands a [`HostTable`] of its own to [`Library::open`]. Each table has a context, which
+//! comes first in every function of that table: a library may hold many services, and a host run many. Both
 //! sides may carry different copies of every Rust crate, the standard library included, so nothing but the
 //! `repr(C)` types of this file passes, and memory is freed by the side that made it.
 
 use std::ffi::c_void;
 
 /// The border's version. A library that speaks another one is not taken over.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// The one symbol a service library exports: an [`EntryPoint`].
 pub const SYMBOL: &str = "dyninka_service";
 
-/// The type of the exported symbol.
-pub type EntryPoint = unsafe extern "C" fn() -> *const Library;
+/// The type of the exported symbol: the table of the service of this name, valid for ever; null where the library does not
+/// hold it. No name is that of the only one it holds.
+pub type EntryPoint = unsafe extern "C" fn(service: Slice) -> *const Library;
 
 /// Borrowed bytes, valid for the length of the call that passes them.
 #[repr(C)]
@@ -75,18 +77,26 @@ pub type Done = unsafe extern "C" fn(context: *mut c_void, outcome: CallOutcome)
 pub struct HostTable {
     /// [`VERSION`] of the host.
     pub version: u32,
+    /// The host's, for one service: the first argument of each function below. Valid as long as the process is.
+    pub context: *const c_void,
     /// Calls another service of the app from a function's body. `request` is the number the caller was started
     /// with (0: unknown), `inputs` are JSON values in the order of the callee's inputs. Never blocks; `done` gets
     /// `Value`, `Filtered` or `Upstream` (whose body is a problem document).
     pub call: unsafe extern "C" fn(
+        context: *const c_void,
         request: u64,
         service: Slice,
         inputs: *const Slice,
         count: usize,
         done: Done,
-        context: *mut c_void,
+        done_context: *mut c_void,
     ),
 }
+
+// SAFETY: the host says that its context may be used from any thread, as its functions may be called from any.
+unsafe impl Send for HostTable {}
+// SAFETY: likewise.
+unsafe impl Sync for HostTable {}
 
 /// The library's functions for the host.
 #[repr(C)]
@@ -94,37 +104,51 @@ pub struct HostTable {
 pub struct Library {
     /// [`VERSION`] of the library.
     pub version: u32,
+    /// The library's, for one service: the first argument of each function below.
+    pub context: *const c_void,
     /// A [`Description`] as JSON.
-    pub describe: unsafe extern "C" fn() -> Buffer,
+    pub describe: unsafe extern "C" fn(context: *const c_void) -> Buffer,
     /// Called once before anything else but `describe`. `Value` when the library can serve.
-    pub open: unsafe extern "C" fn(host: *const HostTable) -> CallOutcome,
+    pub open: unsafe extern "C" fn(context: *const c_void, host: *const HostTable) -> CallOutcome,
     /// Runs the function on `inputs`, JSON values in the order of [`Description::inputs`]. A library without a
     /// Tokio runtime of its own, and any synchronous function, calls `done` before it returns: call it where
     /// blocking is allowed. `request` is told to [`HostTable::call`] and may be cancelled by [`Library::cancel`].
-    pub start: unsafe extern "C" fn(request: u64, inputs: *const Slice, count: usize, done: Done, context: *mut c_void),
+    pub start: unsafe extern "C" fn(
+        context: *const c_void,
+        request: u64,
+        inputs: *const Slice,
+        count: usize,
+        done: Done,
+        done_context: *mut c_void,
+    ),
     /// Gives up an asynchronous call that runs under this number; its `done` is then never called, or was already.
     /// Answers whether it will never be called. Synchronous functions cannot be given up: `false`.
-    pub cancel: unsafe extern "C" fn(request: u64) -> bool,
+    pub cancel: unsafe extern "C" fn(context: *const c_void, request: u64) -> bool,
     /// The JSON of a placed value; `Filtered` when its type does not serialise, `Failed` when serialising failed, or
     /// would have come to more than `most` bytes, `Panicked` when it panicked. Waits for the value's lock, as
     /// [`Library::restore`] does, and holds it no longer than `most` bytes take to write.
-    pub state: unsafe extern "C" fn(name: Slice, most: usize) -> CallOutcome,
+    pub state: unsafe extern "C" fn(context: *const c_void, name: Slice, most: usize) -> CallOutcome,
     /// Puts a JSON value in a placed value's place: `Value`, or `Rejected` when it does not read (value untouched).
-    pub restore: unsafe extern "C" fn(name: Slice, json: Slice) -> CallOutcome,
+    pub restore: unsafe extern "C" fn(context: *const c_void, name: Slice, json: Slice) -> CallOutcome,
     /// A counted pointer to the cell of a placed value, for [`Library::adopt`] of a library that may share it
     /// ([`State::unlike`]); null when there is no such value, and while a call holds it.
-    pub share: unsafe extern "C" fn(name: Slice) -> *const c_void,
+    pub share: unsafe extern "C" fn(context: *const c_void, name: Slice) -> *const c_void,
     /// Takes the cell that [`Library::share`] of another version gave. Only where the two may share it.
-    pub adopt: unsafe extern "C" fn(name: Slice, cell: *const c_void) -> bool,
+    pub adopt: unsafe extern "C" fn(context: *const c_void, name: Slice, cell: *const c_void) -> bool,
     /// Whether a call holds a placed value at this moment.
-    pub held: unsafe extern "C" fn(name: Slice) -> bool,
+    pub held: unsafe extern "C" fn(context: *const c_void, name: Slice) -> bool,
     /// No call will follow: the library's own threads end. Its code stays mapped.
-    pub retire: unsafe extern "C" fn(),
+    pub retire: unsafe extern "C" fn(context: *const c_void),
     /// After [`Library::retire`], as often as wanted: gives back the cells of placed values that nobody uses. Values that
     /// no other version has are dropped. `Value` with a [`Released`]. What still runs of this library finds initial
     /// values from then on.
-    pub release: unsafe extern "C" fn() -> CallOutcome,
+    pub release: unsafe extern "C" fn(context: *const c_void) -> CallOutcome,
 }
+
+// SAFETY: the library says that its context may be used from any thread, as its functions may be called from any.
+unsafe impl Send for Library {}
+// SAFETY: likewise.
+unsafe impl Sync for Library {}
 
 /// The result of [`Library::release`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

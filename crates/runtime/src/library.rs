@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 pub use answer::{CallAnswer, value};
 pub use returned::{Fallible, IsFailing, IsFailingOrFiltering, IsFiltering, IsPlain, Returned};
 pub use state::{Json, Opaque, Probe, State};
-pub use table::register;
+pub use table::{Served, find};
 
 /// A service as its library knows it.
 pub struct LibraryService {
@@ -102,18 +102,27 @@ fn nanos(begun: Instant) -> u64 {
     u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
-thread_local! {
-    static REQUEST: Cell<u64> = const { Cell::new(0) };
+/// What a thread works for.
+#[derive(Clone, Copy)]
+pub(crate) struct Request {
+    /// As the host has numbered it; 0 when none is known.
+    pub(crate) number: u64,
+    /// The service that it is at.
+    pub(crate) served: Option<&'static Served>,
 }
 
-/// The request this thread works for; 0 when none is known.
-pub(crate) fn request() -> u64 {
+thread_local! {
+    static REQUEST: Cell<Request> = const { Cell::new(Request { number: 0, served: None }) };
+}
+
+/// The request this thread works for.
+pub(crate) fn request() -> Request {
     REQUEST.get()
 }
 
 /// Works for a request while `work` runs.
-pub(crate) fn with_request<T>(request: u64, work: impl FnOnce() -> T) -> T {
-    struct Restore(u64);
+pub(crate) fn with_request<T>(request: Request, work: impl FnOnce() -> T) -> T {
+    struct Restore(Request);
     impl Drop for Restore {
         fn drop(&mut self) {
             REQUEST.set(self.0);

@@ -12,10 +12,12 @@ use serde::de::DeserializeOwned;
 use crate::border::{CallOutcome, HostTable, Kind, Slice};
 use crate::call::Call;
 use crate::error::{Error, Result};
+use crate::library::Served;
 
+/// For calls that belong to no request: from a thread or task the app began by itself.
 static HOST: OnceLock<HostTable> = OnceLock::new();
 
-/// Notes the host this library is loaded by.
+/// Notes the host this library is loaded by, the first one where there are several.
 pub(crate) fn attach(host: HostTable) {
     HOST.get_or_init(|| host);
 }
@@ -31,7 +33,8 @@ pub fn call<V: DeserializeOwned>(service: &'static str, inputs: Vec<Result<Vec<u
     let request = crate::library::request();
     Call::new(service, async move {
         let inputs = inputs.into_iter().collect::<Result<Vec<_>>>()?;
-        let outcome = Sent { request, service, inputs, pending: None }.await?;
+        let host = request.served.and_then(Served::host).or_else(|| HOST.get().copied());
+        let outcome = Sent { request: request.number, host, service, inputs, pending: None }.await?;
         match outcome.kind {
             Kind::Value => read(service, &outcome.body),
             // `None` in the type's own terms; a type without one cannot have been filtered.
@@ -48,6 +51,7 @@ fn read<V: DeserializeOwned>(service: &str, json: &[u8]) -> Result<V> {
 /// A call on its way. Given up when dropped: the answer then comes to nobody.
 struct Sent {
     request: u64,
+    host: Option<HostTable>,
     service: &'static str,
     inputs: Vec<Vec<u8>>,
     pending: Option<Arc<Mutex<Slot>>>,
@@ -66,7 +70,7 @@ impl Future for Sent {
         let slot = match &self.pending {
             Some(slot) => slot.clone(),
             None => {
-                let Some(host) = HOST.get() else {
+                let Some(host) = self.host else {
                     return Poll::Ready(Err(Error::new(format!(
                         "{} cannot be called before the library is open",
                         self.service
@@ -78,6 +82,7 @@ impl Future for Sent {
                 // SAFETY: the host reads service and inputs within the call, and gives the context to `done` once.
                 unsafe {
                     (host.call)(
+                        host.context,
                         self.request,
                         Slice::of(self.service.as_bytes()),
                         inputs.as_ptr(),

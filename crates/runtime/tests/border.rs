@@ -44,6 +44,7 @@ dyninka::__export! {
 }
 
 unsafe extern "C" fn host_call(
+    _: *const c_void,
     request: u64,
     service: Slice,
     inputs: *const Slice,
@@ -67,17 +68,17 @@ unsafe extern "C" fn host_call(
 
 fn library() -> &'static Library {
     // SAFETY: the table of this very program.
-    let library = unsafe { &*dyninka_service_table() };
-    let host = HostTable { version: border::VERSION, call: host_call };
+    let library = unsafe { &*dyninka_service_table(Slice::of(b"probe")) };
+    let host = HostTable { version: border::VERSION, context: std::ptr::null(), call: host_call };
     // SAFETY: as the border says.
-    let opened = unsafe { (library.open)(&host) };
+    let opened = unsafe { (library.open)(library.context, &host) };
     assert_eq!(opened.kind, Kind::Value);
     library
 }
 
 unsafe extern "C" {
     #[link_name = "dyninka_service"]
-    fn dyninka_service_table() -> *const Library;
+    fn dyninka_service_table(service: Slice) -> *const Library;
 }
 
 unsafe extern "C" fn send(context: *mut c_void, outcome: CallOutcome) {
@@ -91,7 +92,7 @@ fn begin(request: u64, inputs: &[&str]) -> Receiver<CallOutcome> {
     let inputs: Vec<_> = inputs.iter().map(|input| Slice::of(input.as_bytes())).collect();
     let context = Box::into_raw(Box::new(sender)).cast();
     // SAFETY: as the border says.
-    unsafe { (library().start)(request, inputs.as_ptr(), inputs.len(), send, context) };
+    unsafe { (library().start)(library().context, request, inputs.as_ptr(), inputs.len(), send, context) };
     receiver
 }
 
@@ -111,7 +112,7 @@ fn call(mode: &str, sensor: &str) -> (Kind, Value) {
 #[test]
 fn it_says_what_it_is() {
     // SAFETY: as the border says.
-    let description: Description = serde_json::from_slice(&unsafe { (library().describe)() }).unwrap();
+    let description: Description = serde_json::from_slice(&unsafe { (library().describe)(library().context) }).unwrap();
     assert_eq!(description.version, "probe@00000001");
     assert_eq!(description.inputs, ["mode", "reading"]);
     assert_eq!(description.detached, cfg!(feature = "tokio"));
@@ -154,12 +155,12 @@ fn a_called_service_answers_filters_or_fails_through_the_host() {
 fn a_cancelled_call_never_answers_and_an_ended_one_cannot_be_cancelled() {
     let waiting = begin(99, &["\"forever\"", r#"{"sensor":"EWR","value":1}"#]);
     // SAFETY: as the border says.
-    assert!(unsafe { (library().cancel)(99) });
+    assert!(unsafe { (library().cancel)(library().context, 99) });
     // Another call on the one worker is over: the one given up would be, too.
     assert_eq!(call("value", "SFO").0, Kind::Value);
     assert!(waiting.try_recv().is_err());
     // SAFETY: as the border says.
-    assert!(!unsafe { (library().cancel)(99) });
+    assert!(!unsafe { (library().cancel)(library().context, 99) });
 }
 
 #[test]
@@ -168,15 +169,15 @@ fn state_is_read_written_and_shared_by_name() {
     let name = |name: &'static str| Slice::of(name.as_bytes());
     // SAFETY: as the border says, here and below.
     unsafe {
-        assert_eq!((library.state)(name("SEEN"), usize::MAX).kind, Kind::Filtered);
-        assert_eq!((library.state)(name("COUNT"), usize::MAX).kind, Kind::Value);
-        assert_eq!((library.state)(name("COUNT"), 0).kind, Kind::Failed, "it is larger than that");
-        assert_eq!((library.state)(name("NOTHING"), usize::MAX).kind, Kind::Failed);
-        assert_eq!((library.restore)(name("COUNT"), Slice::of(b"\"many\"")).kind, Kind::Rejected);
-        assert_eq!((library.restore)(name("SEEN"), Slice::of(b"[]")).kind, Kind::Rejected);
-        let cell = (library.share)(name("COUNT"));
-        assert!(!cell.is_null() && (library.share)(name("NOTHING")).is_null());
-        assert!((library.adopt)(name("COUNT"), cell));
-        assert!(!(library.adopt)(name("NOTHING"), cell));
+        assert_eq!((library.state)(library.context, name("SEEN"), usize::MAX).kind, Kind::Filtered);
+        assert_eq!((library.state)(library.context, name("COUNT"), usize::MAX).kind, Kind::Value);
+        assert_eq!((library.state)(library.context, name("COUNT"), 0).kind, Kind::Failed, "it is larger than that");
+        assert_eq!((library.state)(library.context, name("NOTHING"), usize::MAX).kind, Kind::Failed);
+        assert_eq!((library.restore)(library.context, name("COUNT"), Slice::of(b"\"many\"")).kind, Kind::Rejected);
+        assert_eq!((library.restore)(library.context, name("SEEN"), Slice::of(b"[]")).kind, Kind::Rejected);
+        let cell = (library.share)(library.context, name("COUNT"));
+        assert!(!cell.is_null() && (library.share)(library.context, name("NOTHING")).is_null());
+        assert!((library.adopt)(library.context, name("COUNT"), cell));
+        assert!(!(library.adopt)(library.context, name("NOTHING"), cell));
     }
 }

@@ -19,10 +19,10 @@ dyninka::__export! {
 
 unsafe extern "C" {
     #[link_name = "dyninka_service"]
-    fn entry() -> *const Library;
+    fn entry(service: Slice) -> *const Library;
 }
 
-unsafe extern "C" fn nobody(_: u64, _: Slice, _: *const Slice, _: usize, _: Done, _: *mut c_void) {}
+unsafe extern "C" fn nobody(_: *const c_void, _: u64, _: Slice, _: *const Slice, _: usize, _: Done, _: *mut c_void) {}
 
 unsafe extern "C" fn send(context: *mut c_void, outcome: CallOutcome) {
     // SAFETY: the box that `begin` gave away, given back once.
@@ -33,26 +33,36 @@ fn begin(library: &Library, request: u64) -> Receiver<CallOutcome> {
     let (sender, receiver) = channel::<CallOutcome>();
     let context = Box::into_raw(Box::new(sender)).cast();
     // SAFETY: as the border says.
-    unsafe { (library.start)(request, std::ptr::null(), 0, send, context) };
+    unsafe { (library.start)(library.context, request, std::ptr::null(), 0, send, context) };
     receiver
 }
 
 #[test]
 fn every_call_is_answered_once() {
     // SAFETY: the table of this very program.
-    let library = unsafe { &*entry() };
+    let library = unsafe { &*entry(Slice::of(b"forever")) };
     // SAFETY: as the border says.
-    let opened = unsafe { (library.open)(&HostTable { version: border::VERSION + 1, call: nobody }) };
+    let opened = unsafe {
+        (library.open)(
+            library.context,
+            &HostTable { version: border::VERSION + 1, context: std::ptr::null(), call: nobody },
+        )
+    };
     assert_eq!(opened.kind, Kind::Failed);
     // SAFETY: as the border says.
-    let opened = unsafe { (library.open)(&HostTable { version: border::VERSION, call: nobody }) };
+    let opened = unsafe {
+        (library.open)(
+            library.context,
+            &HostTable { version: border::VERSION, context: std::ptr::null(), call: nobody },
+        )
+    };
     assert_eq!(opened.kind, Kind::Value);
 
     let first = begin(library, 1);
     let same_number = begin(library, 1).recv().unwrap();
     assert_eq!(&*same_number.body, br#"{"message":"request 1 is running already"}"#);
     // SAFETY: as the border says.
-    unsafe { (library.retire)() };
+    unsafe { (library.retire)(library.context) };
     let retired = first.recv().unwrap();
     assert_eq!(retired.kind, Kind::Failed);
     assert_eq!(&*retired.body, br#"{"message":"the version it ran on was retired"}"#);

@@ -9,11 +9,19 @@ mod follow_host;
 mod install;
 mod keep_edit;
 pub(crate) mod load;
+#[cfg(feature = "cluster")]
+mod loaded;
 mod processes;
 mod public_port;
+#[cfg(feature = "cluster")]
 mod push;
+#[cfg(not(feature = "cluster"))]
+#[path = "actor/push_absent.rs"]
+mod push;
+#[cfg(feature = "cluster")]
 pub(crate) mod pushing;
 mod restart;
+mod surroundings;
 mod tools;
 
 use std::collections::{BTreeSet, HashMap};
@@ -23,7 +31,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use compiler::{Builder, Profile, Progress};
-use futures_util::FutureExt;
 use local_cluster::{Backend, Program};
 use parking_lot::Mutex;
 use session_api::Report;
@@ -164,7 +171,9 @@ impl Actor {
                 builder,
                 texts: Texts::default(),
                 memory: Arc::default(),
+                #[cfg(feature = "cluster")]
                 loaded: Mutex::default(),
+                beside: Mutex::default(),
                 front: Mutex::default(),
             }),
             events,
@@ -264,14 +273,6 @@ impl Actor {
         ended
     }
 
-    /// Takes in what the backend has told by now, which is bounded.
-    fn hear_out(&mut self) {
-        for _ in 0..MOST_AT_ONCE {
-            let Some(event) = follow::backend(self.heard.as_ref()).now_or_never() else { return };
-            self.happened(event);
-        }
-    }
-
     /// What there is to see, with what was measured.
     fn picture(&self) -> Snapshot {
         let measured = self.measured.borrow().clone();
@@ -314,6 +315,7 @@ impl Actor {
                 if self.tools.options.watch {
                     // Where there is none yet, it may come.
                     files.insert(kubernetes::settings_file::path(&tools.options.file));
+                    files.extend(tools.beside.lock().iter().cloned());
                     self.files.send_replace(files);
                 }
             }

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::App;
+use local_cluster::Environment;
 use protocol::Config;
 use recordings::replay::Subject;
 use session_api::Report;
 
-use crate::environment::{Environments, Variables};
+use crate::environment::Environments;
 use crate::event::Edit;
 
 /// Something to do.
@@ -67,7 +68,7 @@ pub(crate) struct Place {
     pub(crate) host: String,
     /// The public listener's port leads to it.
     pub(crate) front: Option<u16>,
-    pub(crate) environment: Variables,
+    pub(crate) environment: Environment,
 }
 
 /// A library to be taken over.

@@ -4,6 +4,8 @@
 //! what `env` says there. Nothing else of the shell comes along: what works here by a variable that happens to be set
 //! works nowhere else.
 
+mod local;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::env::VarError;
 use std::sync::Arc;
@@ -11,13 +13,12 @@ use std::sync::Arc;
 use app::{App, Diagnostic, SourcePlace};
 use kubernetes::settings::{AppSettings, ServiceSettings, SettingsMistake, Variable};
 use kubernetes::settings_file::SettingsError;
+use local_cluster::Environment;
+
+pub(crate) use local::files;
+pub use local::{LocalMistakes, LocalValues, Shell};
 
 use crate::store::home::explain;
-
-pub type Variables = BTreeMap<String, String>;
-
-/// Looks a variable of the shell up: [`std::env::var`].
-pub type Shell<'a> = &'a dyn Fn(&str) -> Result<String, VarError>;
 
 /// Where programs are looked for in a container that is told nothing else.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -28,22 +29,39 @@ const HOME: &str = "/";
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Environments {
     /// By Rust name.
-    pub(crate) services: BTreeMap<String, Variables>,
+    pub(crate) services: BTreeMap<String, Environment>,
     /// What somebody might miss, in words.
     pub(crate) notices: Vec<String>,
 }
 
-/// A service's environment; `host` is its DNS name. Where a variable is inherited and said as well, the shell's value
-/// goes before the one said, which is then for whoever has none.
-pub fn environment(host: &str, said: &ServiceSettings, shell: Shell<'_>) -> Variables {
-    let base = [("PATH", PATH), ("HOME", HOME), ("HOSTNAME", host)];
-    let base = base.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let text = |(name, variable): (&String, &Variable)| match variable {
-        Variable::Text(text) => Some((name.clone(), text.clone())),
-        Variable::Secret(_) | Variable::Config(_) => None,
-    };
-    let inherited = said.inherit.iter().filter_map(|name| Some((name.clone(), shell(name).ok()?)));
-    base.into_iter().chain(said.env.iter().filter_map(text)).chain(inherited).collect()
+/// A service's environment; `host` is its DNS name. `env` goes before `env_file`. Where a variable is inherited as well, the
+/// shell's value goes before both, which are then for whoever has none there. Secrets, and all of an env file, are
+/// hidden from the engine.
+pub fn environment(host: &str, said: &ServiceSettings, local: &LocalValues<'_>) -> Environment {
+    let mut all: BTreeMap<&str, (String, bool)> = BTreeMap::new();
+    all.extend(
+        [("PATH", PATH), ("HOME", HOME), ("HOSTNAME", host)].map(|(name, value)| (name, (value.to_owned(), false))),
+    );
+    let file = said.env_file.as_ref().and_then(|name| local.files.get(name));
+    all.extend(file.into_iter().flatten().map(|(name, value)| (name.as_str(), (value.clone(), true))));
+    for (name, variable) in &said.env {
+        let value = match variable {
+            Variable::Text(text) => Some((text.clone(), false)),
+            Variable::Secret(key) => local.secrets.get(key).map(|value| (value.clone(), true)),
+            Variable::Config(_) => None,
+        };
+        all.extend(value.map(|value| (name.as_str(), value)));
+    }
+    for name in &said.inherit {
+        let is_secret = matches!(said.env.get(name), Some(Variable::Secret(_)));
+        all.extend((local.shell)(name).ok().map(|value| (name.as_str(), (value, is_secret))));
+    }
+    let mut environment = Environment::default();
+    for (name, (value, is_hidden)) in all {
+        let part = if is_hidden { &mut environment.hidden } else { &mut environment.open };
+        part.insert(name.to_owned(), value);
+    }
+    environment
 }
 
 impl Environments {
@@ -52,21 +70,25 @@ impl Environments {
         app: &App,
         settings: &AppSettings,
         texts: impl IntoIterator<Item = &'a Arc<str>>,
-        shell: Shell<'_>,
+        local: &LocalValues<'_>,
     ) -> Self {
+        let shell = local.shell;
         let said = |service: &app::Service| settings.services.get(&service.name).cloned().unwrap_or_default();
         let all: Vec<(&app::Service, ServiceSettings)> =
             app.services.iter().map(|service| (service, said(service))).collect();
-        let services: BTreeMap<String, Variables> =
-            all.iter().map(|(service, said)| (service.name.clone(), environment(&service.host, said, shell))).collect();
+        let services: BTreeMap<String, Environment> =
+            all.iter().map(|(service, said)| (service.name.clone(), environment(&service.host, said, local))).collect();
         let mut notices = Vec::new();
         // Told once for all services that have it from the same place.
         let mut absent: BTreeMap<(&str, String), Vec<&str>> = BTreeMap::new();
         let mut unreadable = BTreeSet::new();
         for (service, said) in &all {
-            let has = |name: &str| services.get(&service.name).is_some_and(|given| given.contains_key(name));
+            let has = |name: &str| services.get(&service.name).is_some_and(|given| given.has(name));
             for (name, variable) in said.env.iter().filter(|(name, _)| !has(name)) {
-                absent.entry((name, origin(variable))).or_default().push(&service.name);
+                // That a secret is missing is a mistake, and told as such.
+                let Variable::Config(of) = variable else { continue };
+                let origin = format!("the key {} of the ConfigMap {}", of.key, of.config);
+                absent.entry((name, origin)).or_default().push(&service.name);
             }
             unreadable.extend(
                 said.inherit
@@ -85,7 +107,7 @@ impl Environments {
         notices.extend(unreadable.into_iter().map(|name| format!("{name} is not inherited: its value is no UTF-8")));
         let asked: BTreeSet<&str> = texts.into_iter().flat_map(|text| asked_for(text)).collect();
         for name in asked {
-            let is_given = services.values().any(|given| given.contains_key(name));
+            let is_given = services.values().any(|given| given.has(name));
             let is_said = all.iter().any(|(_, said)| said.env.contains_key(name) || said.inherit.contains(name));
             if !is_given && !is_said && shell(name).is_ok() {
                 notices.push(format!(
@@ -97,16 +119,8 @@ impl Environments {
         Self { services, notices }
     }
 
-    pub(crate) fn get(&self, service: &str) -> Variables {
+    pub(crate) fn get(&self, service: &str) -> Environment {
         self.services.get(service).cloned().unwrap_or_default()
-    }
-}
-
-fn origin(variable: &Variable) -> String {
-    match variable {
-        Variable::Text(_) => "dyn.toml".to_owned(),
-        Variable::Secret(of) => format!("the key {} of the Secret {}", of.key, of.secret),
-        Variable::Config(of) => format!("the key {} of the ConfigMap {}", of.key, of.config),
     }
 }
 
@@ -122,7 +136,9 @@ fn asked_for(text: &str) -> BTreeSet<&str> {
     calls.filter_map(name).collect()
 }
 
-pub(crate) fn differing(before: &Variables, now: &Variables) -> String {
+/// The names of variables that differ.
+pub(crate) fn differing(before: &Environment, now: &Environment) -> String {
+    let (before, now) = (before.all(), now.all());
     let names: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
     let changed = names.into_iter().filter(|name| before.get(*name) != now.get(*name));
     changed.map(String::as_str).collect::<Vec<_>>().join(", ")
@@ -134,6 +150,11 @@ pub fn findings(error: &SettingsError) -> Vec<Diagnostic> {
         SettingsError::Read { file, source } => vec![Diagnostic::unreadable(file, &explain(source))],
         SettingsError::Mistakes { mistakes } => mistakes.iter().map(finding).collect(),
     }
+}
+
+/// What this machine lacks of an app's environment, as findings beside those of its files.
+pub(crate) fn lacking(mistakes: &LocalMistakes) -> Vec<Diagnostic> {
+    mistakes.files.iter().chain(&mistakes.secrets).map(finding).collect()
 }
 
 fn finding(mistake: &SettingsMistake) -> Diagnostic {
@@ -179,12 +200,24 @@ mod tests {
         let (app, findings) = app::parse(&sources);
         assert_eq!(findings, []);
         let file = kubernetes::settings::read("dyn.toml".as_ref(), text, &app).unwrap();
-        Environments::of(&app, &AppSettings::of(&app, &file), sources.texts.values(), &shell)
+        let values = BTreeMap::from(
+            [("MODE", "file"), ("TOKEN", "of the file")].map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
+        let key = kubernetes::settings::SecretKey { secret: "database".to_owned(), key: "url".to_owned() };
+        let local = LocalValues {
+            shell: &shell,
+            files: BTreeMap::from([(".env".to_owned(), values)]),
+            secrets: BTreeMap::from([(key, "s3cret".to_owned())]),
+        };
+        Environments::of(&app, &AppSettings::of(&app, &file), sources.texts.values(), &local)
     }
 
     fn of(all: &Environments, service: &str) -> String {
-        let all =
-            all.get(service).into_iter().filter(|(name, _)| !["PATH", "HOME", "HOSTNAME"].contains(&name.as_str()));
+        let all = all
+            .get(service)
+            .all()
+            .into_iter()
+            .filter(|(name, _)| !["PATH", "HOME", "HOSTNAME"].contains(&name.as_str()));
         all.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
     }
 
@@ -192,7 +225,7 @@ mod tests {
     fn nothing_of_the_shell_comes_along_unless_it_is_asked_for() {
         let none = environments("");
         assert_eq!(
-            none.get("two_b"),
+            none.get("two_b").all(),
             BTreeMap::from([
                 ("HOME".to_owned(), "/".to_owned()),
                 ("HOSTNAME".to_owned(), "two-b".to_owned()),
@@ -211,34 +244,48 @@ mod tests {
         );
         assert_eq!(of(&all, "one"), "A=1 GREETING=hi MODE= UNSET=said");
         assert_eq!(of(&all, "two_b"), "A=2 GREETING=hi UNSET=said");
-        assert_eq!((&*all.get("two_b")["PATH"], &*all.get("two_b")["HOME"]), ("/home/me/bin", "/tmp"));
+        assert_eq!((&*all.get("two_b").all()["PATH"], &*all.get("two_b").all()["HOME"]), ("/home/me/bin", "/tmp"));
         assert_eq!(all.notices, Vec::<String>::new());
         assert_eq!(differing(&all.get("one"), &all.get("two_b")), "A, HOME, HOSTNAME, MODE, PATH");
     }
 
     #[test]
     fn what_only_a_cluster_has_is_told_once_and_may_come_from_the_shell() {
-        let of_cluster = "env.PASSWORD = { secret = \"database\", key = \"password\" }\n\
-                          env.REGION = { config = \"place\", key = \"region\" }\nenv.MODE = \"x\"\nenv.GREETING = \"x\"\n";
+        let of_cluster = "env.REGION = { config = \"place\", key = \"region\" }\n\
+                          env.PASSWORD = { config = \"place\", key = \"word\" }\nenv.MODE = \"x\"\nenv.GREETING = \"x\"\n";
         let all = environments(&format!("[defaults]\ninherit = [\"ODD\"]\n{of_cluster}"));
         assert_eq!(of(&all, "one"), "GREETING=x MODE=x");
-        let told = |name: &str, origin: &str| {
+        let told = |name: &str, key: &str| {
             format!(
-                "{name} of one, two_b comes from {origin}, which is on clusters only, and is not set here; \
-                 inherit = [\"{name}\"] in dyn.toml takes it from the shell"
+                "{name} of one, two_b comes from the key {key} of the ConfigMap place, which is on clusters only, and is \
+                 not set here; inherit = [\"{name}\"] in dyn.toml takes it from the shell"
             )
         };
         assert_eq!(
             all.notices,
             [
-                told("PASSWORD", "the key password of the Secret database"),
-                told("REGION", "the key region of the ConfigMap place"),
-                "ODD is not inherited: its value is no UTF-8".to_owned(),
+                told("PASSWORD", "word"),
+                told("REGION", "region"),
+                "ODD is not inherited: its value is no UTF-8".to_owned()
             ]
         );
         let all = environments(&format!("[defaults]\ninherit = [\"PASSWORD\"]\n{of_cluster}"));
         assert_eq!(of(&all, "two_b"), "GREETING=x MODE=x PASSWORD=x");
         assert_eq!(all.notices.len(), 1);
+    }
+
+    #[test]
+    fn secrets_and_env_files_are_hidden_and_what_is_nearer_wins() {
+        let all = environments(
+            "[defaults]\nenv_file = \".env\"\nenv.URL = { secret = \"database\", key = \"url\" }\n\
+             env.PASSWORD = { secret = \"database\", key = \"url\" }\n\
+             [services.one]\nenv.MODE = \"said\"\n[services.two_b]\ninherit = [\"PASSWORD\", \"MODE\"]\n",
+        );
+        assert_eq!(of(&all, "one"), "MODE=said PASSWORD=s3cret TOKEN=of the file URL=s3cret");
+        assert_eq!(of(&all, "two_b"), "MODE=loud PASSWORD=x TOKEN=of the file URL=s3cret");
+        let hidden = |service: &str| all.get(service).hidden.into_keys().collect::<Vec<_>>().join(" ");
+        assert_eq!((&*hidden("one"), &*hidden("two_b")), ("PASSWORD TOKEN URL", "PASSWORD TOKEN URL"));
+        assert!(!format!("{all:?}").contains("s3cret") && !format!("{all:?}").contains("of the file"), "{all:?}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use app::{App, Diagnostic};
 use local_cluster::Doer;
 use protocol::Config;
 use session_api::Fate;
+#[cfg(feature = "cluster")]
 use session_api::push::{PushAct, Roll, Stage};
 use session_api::verdict::Verdict;
 
@@ -130,6 +131,7 @@ pub(crate) enum Event {
         verdicts: Result<Vec<Verdict>, String>,
     },
     /// A push or rollback goes on.
+    #[cfg(feature = "cluster")]
     Push {
         push: u64,
         news: Box<News>,
@@ -156,6 +158,7 @@ pub(crate) enum Event {
 }
 
 /// What a push or rollback tells of itself.
+#[cfg(feature = "cluster")]
 #[derive(Debug)]
 pub(crate) enum News {
     /// What would be done is known, and what comes next.

@@ -17,15 +17,17 @@ mod store;
 pub mod telemetry;
 
 pub use actor::load::load;
-pub use environment::{Shell, Variables, environment, findings};
+pub use environment::{LocalMistakes, LocalValues, Shell, environment, findings};
 pub use local_cluster::{FILES_HINT, Lost, On, QueueEntry, Receiver, Sender, queue};
 pub use options::{PublicPort, RecordingOptions, SessionOptions};
 pub use queued::Queued;
 pub use recording::subject::subject;
 pub use session::{Session, StartError};
+pub use store::clean::{Cleaned, HomeFolder, clean, folders};
 pub use store::home::{AppPlace, Home, HomeError};
 pub use store::lock::{Lock, LockError};
 pub use store::running::{RunningSession, attach, running};
+pub use store::settle::settle;
 pub use store::stop::{StopError, StopReport, stop};
 pub use store::timeline::{Edited, Edits, edits};
 pub use telemetry::measurer::Measured;

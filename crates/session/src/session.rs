@@ -57,6 +57,7 @@ impl Session {
     /// Takes the app's lock and begins. Call it inside a multi-threaded Tokio runtime.
     pub fn start(options: SessionOptions) -> Result<Self, StartError> {
         let place = options.home.place(&options.file)?;
+        place.make_state()?;
         let lock = Lock::take(&place.folder, &options.file)?;
         // The secret between a session and its hosts: 128 bits that nobody guesses.
         let token = format!("{:032x}", rand::random::<u128>());

@@ -9,6 +9,7 @@ mod edits;
 mod health;
 mod judging;
 mod picture;
+#[cfg(feature = "cluster")]
 mod pushing;
 mod renewing;
 mod service;
@@ -156,6 +157,7 @@ impl State {
             // It changes nothing of what is to be done, and there may be a hundred thousand of them a second.
             Event::Log { service, stream, line } => return self.logged(service, stream, line),
             Event::Notice { message } => self.notice(now, message),
+            #[cfg(feature = "cluster")]
             Event::Push { push, news } => self.pushing(now, push, *news),
             _ if self.closing => Vec::new(),
             Event::Saved { settled, files } => self.saved(now, settled, &files),

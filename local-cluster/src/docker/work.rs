@@ -13,9 +13,10 @@ use futures_util::StreamExt as _;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::io::AsyncWriteExt as _;
 
-use super::{Inner, environment, mount, user};
+use super::{Inner, mount, user, variables};
 use crate::backend::{BackendError, Spec, Work};
 use crate::engine;
+use crate::environment::{self, FLAG};
 use crate::image;
 use crate::objects;
 
@@ -163,9 +164,11 @@ async fn make(inner: Arc<Inner>, service: &str, arguments: Vec<String>) -> Resul
     let folder = spec.folder.display().to_string();
     open(&spec)?;
     // What a library needs beside it is found there; where it needs nothing, the environment is the service's own.
+    let hides = !spec.environment.hidden.is_empty();
+    let open = &spec.environment.open;
     let environment = match objects::are_in(&spec.folder) {
-        true => environment(&spec.environment, &folder),
-        false => spec.environment.iter().map(|(name, value)| format!("{name}={value}")).collect(),
+        true => variables(open, &folder),
+        false => open.iter().map(|(name, value)| format!("{name}={value}")).collect(),
     };
     let host_config = HostConfig {
         mounts: Some(vec![mount(&spec.folder, &folder)]),
@@ -176,7 +179,7 @@ async fn make(inner: Arc<Inner>, service: &str, arguments: Vec<String>) -> Resul
     let body = ContainerCreateBody {
         image: Some(opened.image),
         entrypoint: Some(vec![images::HOST.to_owned()]),
-        cmd: Some(arguments),
+        cmd: Some(arguments.into_iter().chain(hides.then(|| FLAG.to_owned())).collect()),
         hostname: Some(spec.host.clone()),
         env: Some(environment),
         user: Some(user()),
@@ -192,6 +195,10 @@ async fn make(inner: Arc<Inner>, service: &str, arguments: Vec<String>) -> Resul
     let options = AttachContainerOptionsBuilder::default().stream(true).stdin(true).stdout(true).build();
     let mut attached = inner.engine.attach_container(&name, Some(options)).await.map_err(failed("attach to"))?;
     inner.engine.start_container(&name, None).await.map_err(failed("start"))?;
+    let mut input = attached.input;
+    if hides {
+        environment::tell(&mut input, &spec.environment, service).await?;
+    }
     let (output, mut writer) = tokio::io::duplex(ROOM);
     tokio::spawn(async move {
         while let Some(Ok(said)) = attached.output.next().await {
@@ -203,7 +210,7 @@ async fn make(inner: Arc<Inner>, service: &str, arguments: Vec<String>) -> Resul
             }
         }
     });
-    Ok(Begun { container, input: Box::new(attached.input), output })
+    Ok(Begun { container, input: Box::new(input), output })
 }
 
 impl Container {

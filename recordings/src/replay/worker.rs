@@ -135,7 +135,9 @@ impl Worker {
             .ok_or_else(|| WorkerError::Library(version()))?;
         let refused = |why: String| WorkerError::Refused { version: version(), why };
         let name = name(slot);
-        let load = Ask::Load { slot: name.clone(), file: file.clone() };
+        // One that was renamed is called in its library as it was then.
+        let service = slot.version.rsplit_once('@').map_or(slot.service.as_str(), |(name, _)| name).to_owned();
+        let load = Ask::Load { slot: name.clone(), file: file.clone(), service };
         let loaded: Loaded = match self.ask(slot, &load, LOADING).await? {
             Said::Answer(ReplayAnswer::Loaded(loaded)) => loaded,
             Said::Answer(ReplayAnswer::Refused { why }) => return Err(refused(why)),

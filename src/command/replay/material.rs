@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use app::App;
 use compiler::{Builder, Progress};
+use kubernetes::settings_file::SettingsError;
 use recordings::replay::{Environments, Known, Question, ReplayLimits, Subject, stand_in};
 use recordings::{Pattern, Reader, Request, Rules, saved};
 use session::Home;
@@ -96,9 +97,20 @@ fn environments(file: &Path, app: &App) -> Result<Environments, Fault> {
         finding::print(&session::findings(&error));
         Fault::said(Kind::App)
     })?;
+    let names = app.services.iter().map(|service| service.name.as_str()).collect();
+    let shell = |name: &str| std::env::var(name);
+    let (local, mistakes) = session::LocalValues::read(file, &settings, &names, &shell);
+    if !mistakes.files.is_empty() {
+        finding::print(&session::findings(&SettingsError::Mistakes { mistakes: mistakes.files }));
+        return Err(Fault::said(Kind::App));
+    }
+    // Recorded answers stand in for what a function asks others: it may well do without.
+    for missing in &mistakes.secrets {
+        drop(speech::err(format_args!("notice: {missing}; its variable is not set")));
+    }
     let of = |service: &app::Service| {
         let said = settings.services.get(&service.name).cloned().unwrap_or_default();
-        (service.name.clone(), session::environment(&service.host, &said, &|name| std::env::var(name)))
+        (service.name.clone(), session::environment(&service.host, &said, &local).all())
     };
     Ok(app.services.iter().map(of).collect())
 }

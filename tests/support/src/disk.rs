@@ -24,6 +24,12 @@ impl Disk {
         self.0.path()
     }
 
+    /// Has nothing be written to it from now on, not by root either.
+    pub fn close(&self) {
+        let closed = Command::new("mount").args(["-o", "remount,ro"]).arg(self.path()).status();
+        assert!(closed.expect("mount").success(), "this test mounts a file system: it runs as root");
+    }
+
     fn ballast(&self) -> PathBuf {
         self.0.path().join("ballast")
     }

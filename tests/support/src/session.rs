@@ -125,13 +125,22 @@ impl Dev {
 
     /// The folder of the session's app below the home that tests share.
     pub fn socket_folder(&self, file: &Path) -> PathBuf {
-        let apps = crate::home().join("apps");
+        self.find_folder(&crate::home()).unwrap_or_else(|| panic!("no session has {}", file.display()))
+    }
+
+    /// The same below a home of the test's own.
+    pub fn socket_folder_in(&self, home: &Path) -> PathBuf {
+        self.find_folder(home).unwrap_or_else(|| panic!("no session of {} in {}", self.pid(), home.display()))
+    }
+
+    fn find_folder(&self, home: &Path) -> Option<PathBuf> {
+        let apps = home.join("apps");
         let holds = |folder: &PathBuf| {
             let session = std::fs::read_to_string(folder.join("session.json")).unwrap_or_default();
             serde_json::from_str::<Value>(&session).is_ok_and(|session| session["pid"] == self.pid())
         };
         let folders = apps.read_dir().unwrap().map(|entry| entry.unwrap().path());
-        folders.into_iter().find(holds).unwrap_or_else(|| panic!("no session has {}", file.display()))
+        folders.into_iter().find(holds)
     }
 
     /// The public listener.

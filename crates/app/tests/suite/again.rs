@@ -134,3 +134,130 @@ fn a_file_that_becomes_another_s_module_is_read_as_one() {
     app.texts.remove(Path::new("a.rs"));
     check(&mut memory, &app).expect("as nothing");
 }
+
+/// An app in which one thing leads to another in every way there is.
+const WOVEN: &str = r#"use dyninka::prelude::*;
+use std::collections::BTreeMap;
+
+const STEP: f64 = 1.5;
+const SIZE: usize = 3;
+static SEEN: std::sync::OnceLock<f64> = std::sync::OnceLock::new();
+
+macro_rules! made { ($name:ident) => { impl Scale for $name { fn scale(&self) -> f64 { STEP } } }; }
+macro_rules! twice { ($x:expr) => { helper($x) + helper($x) }; }
+
+pub trait Scale { fn scale(&self) -> f64; }
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Reading { pub value: f64, pub all: [f64; SIZE] }
+
+impl Reading {
+    fn high(&self) -> bool { self.value > limit() }
+}
+
+impl Scale for Reading { fn scale(&self) -> f64 { self.value } }
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Kept { pub of: BTreeMap<String, Reading> }
+
+impl Kept { fn note(&mut self, reading: Reading) { self.of.insert(name(), reading); } }
+
+fn limit() -> f64 { STEP * 2.0 }
+fn name() -> String { String::from("name") }
+fn helper(x: f64) -> f64 { x + 1.0 }
+fn other(x: f64) -> f64 { x + limit() }
+
+#[placed(keep)]
+static KEPT: Placed<Kept> = Placed::new(Kept::default);
+
+#[placed(last)]
+static COUNT: Placed<u64> = Placed::new(u64::default);
+
+#[service]
+fn get() -> Reading { Reading { value: helper(1.0), ..Reading::default() } }
+
+#[service]
+async fn keep(reading: Reading) -> Result<Reading> {
+    KEPT.update(|kept| kept.note(reading.clone()));
+    Ok(reading)
+}
+
+#[service(replicas = 2)]
+fn last(reading: Reading) -> f64 { COUNT.update(|count| *count += 1); if reading.high() { 1.0 } else { other(2.0) } }
+
+#[dyninka::main]
+fn main() { get().keep().last() }
+"#;
+
+/// Edits of it: what goes, and what comes instead.
+const EDITS: [(&str, &str); 34] = [
+    ("1.5", "2.5"),
+    ("usize = 3", "usize = 4"),
+    ("STEP * 2.0", "STEP * 3.0"),
+    ("STEP * 2.0", "*SEEN.get_or_init(|| 1.0)"),
+    ("{ x + 1.0 }", "{ other(x) }"),
+    ("{ x + 1.0 }", "{\n    x + 1.0\n}"),
+    ("{ x + 1.0 }", "{ x.scale() }"),
+    ("{ x + 1.0 }", "{ made!(f64); x }"),
+    ("{ x + 1.0 }", "{ struct Own; impl Scale for Own { fn scale(&self) -> f64 { 1.0 } } x }"),
+    ("{ x + 1.0 }", "{ f64::from(line!()) }"),
+    ("{ x + 1.0 }", "{ x + f64::from(include_bytes!(\"f\")[0]) }"),
+    ("{ x + 1.0 }", "{ env!(\"HOME\").len() as f64 }"),
+    ("{ x + 1.0 }", "{ rand::random() }"),
+    ("x + limit()", "twice!(x)"),
+    ("x + limit()", "COUNT.read(|count| *count as f64)"),
+    ("x + limit()", "get().wait().unwrap_or_default().value"),
+    ("String::from(\"name\")", "String::from(\"another\")"),
+    ("String::from(\"name\")", "panic!()"),
+    ("self.of.insert(name(), reading);", "self.of.insert(reading.value.to_string(), reading);"),
+    ("self.value > limit()", "self.value > STEP"),
+    ("self.value > limit()", "self.scale() > 1.0"),
+    ("{ self.value }", "{ self.value * 2.0 }"),
+    ("helper(1.0)", "other(1.0)"),
+    ("fn get() -> Reading", "fn get() -> Result<Reading>"),
+    ("replicas = 2", "replicas = 3"),
+    ("Ok(reading)", "last(reading.clone()).await?; Ok(reading)"),
+    ("Ok(reading)", "Err(Error::new(\"no\"))"),
+    ("get().keep().last()", "get().last()"),
+    ("fn limit", "\n\n/// Said.\nfn limit"),
+    ("fn other", "fn more() -> f64 { 1.0 }\nfn other"),
+    ("STEP } } }; }", "limit() } } }; }"),
+    ("pub value: f64,", "pub value: f64, pub more: Option<u8>,"),
+    ("static SEEN: std::sync::OnceLock<f64>", "#[used]\nstatic SEEN: std::sync::OnceLock<f64>"),
+    ("#[service]\nasync", "#[service(replay = false)]\nasync"),
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(120) })]
+
+    /// What was found out of services before is used again only where it holds.
+    #[test]
+    fn edits_of_an_app_that_hangs_together_are_read_as_if_each_were_the_first(
+        edits in prop::collection::vec((0..EDITS.len(), any::<bool>()), 1..10),
+    ) {
+        let mut text = WOVEN.to_owned();
+        let mut memory = Incremental::default();
+        check(&mut memory, &sources(&text, ""))?;
+        for (edit, is_undone) in edits {
+            let (gone, come) = EDITS[edit];
+            let before = std::mem::take(&mut text);
+            text = before.replacen(gone, come, 1);
+            check(&mut memory, &sources(&text, ""))?;
+            if is_undone {
+                text = before;
+                check(&mut memory, &sources(&text, ""))?;
+            }
+        }
+    }
+}
+
+#[test]
+fn each_edit_of_an_app_is_read_as_if_it_were_the_first() {
+    for (gone, come) in EDITS {
+        assert!(WOVEN.contains(gone), "{gone}");
+        let mut memory = Incremental::default();
+        for text in [WOVEN.to_owned(), WOVEN.replacen(gone, come, 1), WOVEN.to_owned()] {
+            check(&mut memory, &sources(&text, "")).expect(&format!("{gone} -> {come}"));
+        }
+    }
+}

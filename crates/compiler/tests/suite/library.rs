@@ -10,6 +10,7 @@ pub(crate) struct Loaded {
 }
 
 unsafe extern "C" fn call(
+    _: *const c_void,
     _: u64,
     service: Slice,
     inputs: *const Slice,
@@ -29,7 +30,7 @@ unsafe extern "C" fn call(
     unsafe { done(context, outcome) }
 }
 
-static HOST: HostTable = HostTable { version: VERSION, call };
+static HOST: HostTable = HostTable { version: VERSION, context: std::ptr::null(), call };
 
 unsafe extern "C" fn done(context: *mut c_void, outcome: CallOutcome) {
     // SAFETY: the context is the sender given to `start`, taken back once.
@@ -38,23 +39,29 @@ unsafe extern "C" fn done(context: *mut c_void, outcome: CallOutcome) {
 }
 
 impl Loaded {
+    /// Opens the only service of a library.
     pub(crate) fn open(path: &Path) -> Self {
+        Self::open_of(path, "").expect("there is one service in the library")
+    }
+
+    /// Opens a library's service of this name; none where it does not hold it.
+    pub(crate) fn open_of(path: &Path, service: &str) -> Option<Self> {
         // SAFETY: a library built from a test's own text; it is never unloaded.
         let table = unsafe {
             let library = Box::leak(Box::new(libloading::Library::new(path).unwrap()));
             let entry = library.get::<EntryPoint>(SYMBOL.as_bytes()).unwrap();
-            &*entry()
+            entry(Slice::of(service.as_bytes())).as_ref()?
         };
         assert_eq!(table.version, VERSION);
         // SAFETY: the first call, with a table that lives for ever.
-        let opened = unsafe { (table.open)(&HOST) };
+        let opened = unsafe { (table.open)(table.context, &HOST) };
         assert_eq!(opened.kind, Kind::Value);
-        Self { table }
+        Some(Self { table })
     }
 
     pub(crate) fn describe(&self) -> dyninka::border::Description {
         // SAFETY: an opened library.
-        let buffer: Buffer = unsafe { (self.table.describe)() };
+        let buffer: Buffer = unsafe { (self.table.describe)(self.table.context) };
         serde_json::from_slice(&buffer).unwrap()
     }
 
@@ -64,7 +71,7 @@ impl Loaded {
         let (sender, receiver) = std::sync::mpsc::channel::<CallOutcome>();
         let context = Box::into_raw(Box::new(sender)).cast();
         // SAFETY: the inputs live until the outcome is there.
-        unsafe { (self.table.start)(1, inputs.as_ptr(), inputs.len(), done, context) };
+        unsafe { (self.table.start)(self.table.context, 1, inputs.as_ptr(), inputs.len(), done, context) };
         let outcome = receiver.recv().unwrap();
         let body = if outcome.body.is_empty() {
             serde_json::Value::Null

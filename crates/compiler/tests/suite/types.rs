@@ -113,6 +113,13 @@ impl Site {
         self.notices.lock().unwrap().clone()
     }
 
+    /// Services of which a version is kept beside their types.
+    fn bodies(&self) -> usize {
+        let folders = |of: std::path::PathBuf| std::fs::read_dir(of).into_iter().flatten().flatten();
+        let types = folders(self.cache.path().join("types"));
+        types.flat_map(|types| folders(types.path())).filter(|entry| entry.path().is_dir()).count()
+    }
+
     fn crates(&self) -> usize {
         std::fs::read_dir(self.cache.path().join("types")).map_or(0, Iterator::count)
     }
@@ -351,4 +358,67 @@ doubled!(Reading);
     assert!(notices[0].ends_with("Open is non_exhaustive"), "{notices:?}");
     assert!(notices[1].starts_with("the types of map are compiled with it from now on"), "{notices:?}");
     assert_eq!(site.crates(), 0);
+}
+
+#[tokio::test]
+async fn a_service_that_was_edited_is_built_over_its_version_before() {
+    let site = Site::new(APP).await;
+    let build = async |from: &str, to: &str, service: &str| {
+        let library = site.build(&site.edit(APP, from, to), service).await;
+        site.builder.settled().await;
+        library
+    };
+    for service in ["map", "sum", "plain"] {
+        build("ADDED: f64 = 0.0", "ADDED: f64 = 0.0", service).await;
+    }
+    assert_eq!(site.bodies(), 0, "nothing was edited yet");
+    let edited = build("ADDED: f64 = 0.0", "ADDED: f64 = 18.0", "map").await;
+    assert_eq!(warm(&edited), (Kind::Value, json!({"degrees": 110.0})));
+    assert_eq!(site.bodies(), 1);
+    let again = build("ADDED: f64 = 0.0", "ADDED: f64 = 36.0", "map").await;
+    assert_eq!(warm(&again), (Kind::Value, json!({"degrees": 120.0})));
+    for total in ["total.sum -= value", "total.sum *= value"] {
+        let sum = Loaded::open(&build("total.sum += value", total, "sum").await);
+        let (kind, body) = sum.run(&[r#"{"degrees":1}"#]);
+        assert_eq!((kind, &body["last"]), (Kind::Value, &json!("Celsius { degrees: 1.0 }")));
+    }
+    // A type that changes begins anew.
+    let typed = build("count: u64,", "count: u64, unit: Option<String>,", "map").await;
+    assert_eq!(warm(&typed), (Kind::Value, json!({"degrees": 100.0})));
+    assert_eq!((site.bodies(), site.notices()), (2, vec![]));
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_compile_apart_leaves_its_types_ahead_and_is_told_once() {
+    let text = format!("{APP}fn __dyninka_before() -> f64 {{ 1.0 }}\n")
+        .replace("get() + ADDED", "get() + __dyninka_before() + ADDED");
+    let site = Site::new(&text).await;
+    site.build(&site.house.app(), "map").await;
+    site.builder.settled().await;
+    for added in ["17.0", "35.0"] {
+        let app = site.edit(&text, "ADDED: f64 = 0.0", &format!("ADDED: f64 = {added}"));
+        let library = site.build(&app, "map").await;
+        assert_eq!(warm(&library).0, Kind::Value);
+        site.builder.settled().await;
+    }
+    let notices = site.notices();
+    assert!(
+        matches!(notices.as_slice(), [only] if only.starts_with("only the types of map are compiled ahead")),
+        "{notices:?}"
+    );
+    assert_eq!((site.crates(), site.bodies()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_version_before_that_is_damaged_costs_a_build_and_no_more() {
+    let site = Site::new(APP).await;
+    for added in ["0.0", "1.0"] {
+        site.build(&site.edit(APP, "ADDED: f64 = 0.0", &format!("ADDED: f64 = {added}")), "map").await;
+        site.builder.settled().await;
+    }
+    let types = std::fs::read_dir(site.cache.path().join("types")).unwrap().next().unwrap().unwrap();
+    std::fs::write(types.path().join("before-map/libapp.rlib"), "damaged").unwrap();
+    let app = site.edit(APP, "ADDED: f64 = 0.0", "ADDED: f64 = 18.0");
+    assert_eq!(warm(&site.build(&app, "map").await), (Kind::Value, json!({"degrees": 110.0})));
+    assert_eq!((site.notices().len(), site.crates()), (1, 1), "{:?}", site.notices());
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::c_void;
 
-use dyninka::border::{CallOutcome, Done, Kind, Slice};
+use dyninka::border::{self, CallOutcome, Done, HostTable, Kind, Slice};
 use http::StatusCode;
 use parking_lot::{Mutex, MutexGuard};
 use protocol::body::{Body, Outcome, RecordedCall};
@@ -86,8 +86,11 @@ impl Scene {
 /// The kind of end of a run whose body made a call that nothing answers.
 pub(super) const NOT_RECORDED: &str = "not-recorded";
 
-/// `Host::call` of the border.
-pub(super) unsafe extern "C" fn call(
+/// What a library is handed. One run goes on at a time, so no context tells them apart.
+pub(super) const TABLE: HostTable = HostTable { version: border::VERSION, context: std::ptr::null(), call };
+
+unsafe extern "C" fn call(
+    _: *const c_void,
     request: u64,
     service: Slice,
     inputs: *const Slice,

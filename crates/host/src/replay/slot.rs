@@ -31,12 +31,12 @@ pub(super) enum SlotError {
 impl Slot {
     /// Opens a copy of a library: the loader gives out what it has for the same file, with the state that has by then.
     /// The copy is in memory, so that nothing of it is left behind however the process ends.
-    pub(super) fn load(file: &Path) -> Result<(Self, replay::Loaded), SlotError> {
+    pub(super) fn load(file: &Path, service: &str) -> Result<(Self, replay::Loaded), SlotError> {
         let memory = memfd_create("dyninka-replay", MemfdFlags::CLOEXEC).map_err(SlotError::Memory)?;
         let mut copy = File::from(memory);
         io::copy(&mut File::open(file).map_err(SlotError::Read)?, &mut copy).map_err(SlotError::Read)?;
         let path = PathBuf::from(format!("/proc/self/fd/{}", copy.as_raw_fd()));
-        let (library, description) = Loaded::load(&path, call::call)?;
+        let (library, description) = Loaded::load(&path, service, call::TABLE)?;
         // The loader knows what is open by its path: another library must never get this one.
         std::mem::forget(copy);
         let states = description.states.into_iter().map(|state| (state.name, state.fingerprint)).collect();

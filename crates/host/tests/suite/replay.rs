@@ -31,7 +31,9 @@ impl Worker {
 
     fn load(&mut self, slot: &str) {
         let file = library();
-        let Some(ReplayAnswer::Loaded(loaded)) = self.ask(Ask::Load { slot: slot.to_owned(), file }) else {
+        let Some(ReplayAnswer::Loaded(loaded)) =
+            self.ask(Ask::Load { slot: slot.to_owned(), file, service: "odd".to_owned() })
+        else {
             panic!("it does not load")
         };
         assert_eq!(
@@ -139,7 +141,7 @@ fn what_fails_is_told_and_the_next_runs() {
     };
     assert!(why.contains("too large to be kept"), "{why}");
     assert_eq!(worker.run("it", "print", 3), value(0), "standard input is empty, output is not among the answers");
-    let load = Ask::Load { slot: "no".to_owned(), file: PathBuf::from("/proc/self/status") };
+    let load = Ask::Load { slot: "no".to_owned(), file: PathBuf::from("/proc/self/status"), service: "odd".to_owned() };
     assert!(matches!(worker.ask(load), Some(ReplayAnswer::Refused { .. })), "that is no library");
     worker.input.as_mut().unwrap().write_all(b"what\n").unwrap();
     let mut answer = String::new();

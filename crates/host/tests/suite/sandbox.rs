@@ -32,7 +32,11 @@ fn ask(mut command: Command, folder: &Path, deed: &str, seed: u64) -> Vec<Replay
     let mut process = command.spawn().unwrap();
     let inputs = vec![Body::new(format!("{deed:?}").as_bytes()), Body::new(seed.to_string().as_bytes())];
     let asks = [
-        Ask::Load { slot: "it".to_owned(), file: support::examples().join("libreplay_odd.so") },
+        Ask::Load {
+            slot: "it".to_owned(),
+            file: support::examples().join("libreplay_odd.so"),
+            service: "odd".to_owned(),
+        },
         Ask::Run { slot: "it".to_owned(), inputs, stand_ins: Vec::new(), timeout_ms: LONG },
     ];
     let mut input = process.stdin.take().unwrap();

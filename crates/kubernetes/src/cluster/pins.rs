@@ -105,6 +105,22 @@ impl Pins {
         })
     }
 
+    /// Takes over what another file remembers, where this one knows nothing of it.
+    ///
+    /// # Errors
+    /// Either file cannot be read, or this one not be written.
+    pub fn absorb(&mut self, other: &Path) -> Result<(), ClusterError> {
+        let other = Self::open(other)?.known;
+        self.change(|known| {
+            for (app, contexts) in other.apps {
+                let mine = known.apps.entry(app).or_default();
+                for (context, identity) in contexts {
+                    mine.entry(context).or_insert(identity);
+                }
+            }
+        })
+    }
+
     /// Changes what is remembered by now: whoever else changes it at the same time waits, and loses nothing.
     fn change<T>(&mut self, change: impl FnOnce(&mut Known) -> T) -> Result<T, ClusterError> {
         let fault =

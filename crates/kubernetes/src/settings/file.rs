@@ -15,6 +15,7 @@
 //! env.MODE = "quiet"
 //! env.PASSWORD = { secret = "database", key = "password" }
 //! env.REGION = { config = "place", key = "region" }
+//! env_file = ".env"              # variables of a file beside this one, for sessions; `env` goes before it
 //! inherit = ["RUST_LOG"]          # from the shell of `dyn dev`; a push takes nothing of it
 //! nodes = { disk = "ssd" }
 //!
@@ -34,47 +35,55 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use app::{App, Cpu, Memory};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::form::decode;
 use super::{Images, PodSpread, PublicEntry, Variable};
 
-/// What a `dyn.toml` says.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+/// How the services of an app run, here and on a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct File {
-    /// What the app is called on a cluster.
+    /// The app's name on a cluster: lower-case letters, digits and single hyphens. Default: the file's.
     pub name: Option<String>,
-    /// Whether its source is kept there with each push.
+    /// Whether the source is kept on the cluster with each push. Default: true.
     pub keep_source: Option<bool>,
-    /// Of every service.
+    /// Settings of every service.
     pub defaults: Said,
-    /// Of one, by its Rust name.
+    /// Settings of one service, by its Rust name. They win over `[defaults]` and `#[service(…)]`.
     pub services: BTreeMap<String, Said>,
-    /// How the last service is reached from outside.
+    /// How the last service is reached from outside the cluster. Default: not at all.
     pub entry: PublicEntry,
-    /// Where images go.
+    /// Where images are put.
     pub images: Images,
 }
 
-/// What is said of a service; what is not said is left as it is.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+/// Settings of a service.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Said {
-    /// How many pods.
+    /// Number of pods, at least 1. Default: 1 at first; later, the number that the cluster has.
+    #[schemars(range(min = 1))]
     pub replicas: Option<u32>,
-    /// What is reserved.
+    /// CPU that is reserved, such as "500m" or "1". Default: "100m".
+    #[schemars(with = "Option<String>")]
     pub cpu: Option<Cpu>,
-    /// What it is held down to.
+    /// CPU that may not be exceeded, such as "1". Default: no limit.
+    #[schemars(with = "Option<String>")]
     pub cpu_limit: Option<Cpu>,
-    /// What is reserved and may not be exceeded.
+    /// Memory that is reserved and may not be exceeded, such as "64Mi". Default: "128Mi".
+    #[schemars(with = "Option<String>")]
     pub memory: Option<Memory>,
-    /// Environment variables.
+    /// Environment variables: texts, keys of Secrets or keys of ConfigMaps.
     pub env: BTreeMap<String, Variable>,
-    /// Variables that sessions take from the shell.
+    /// File beside `dyn.toml` with more variables, such as ".env". Sessions read it, a push does not.
+    pub env_file: Option<String>,
+    /// Variables that sessions take from the shell, such as ["RUST_LOG"]. A push takes none.
     pub inherit: BTreeSet<String>,
-    /// Labels a node must have.
+    /// Labels that a node must have.
     pub nodes: BTreeMap<String, String>,
-    /// What its pods are spread over.
+    /// What pods are spread over. Default: "nodes".
     pub spread: Option<PodSpread>,
 }
 
@@ -100,20 +109,20 @@ impl Display for SettingsMistake {
 
 impl std::error::Error for SettingsMistake {}
 
-/// Reads the text of a `dyn.toml` for an app. All of what is wrong with its meaning is told; of its form, the first.
+/// Reads the text of a `dyn.toml` for an app. All of what is wrong is told.
 pub fn read(path: &Path, text: &str, app: &App) -> Result<File, Vec<SettingsMistake>> {
-    let mistake = |at: Range<usize>, message: String, help: &str| {
+    let mistake = |at: Range<usize>, message: String, help: String| {
         let (line, column) = position(text, at.start);
-        SettingsMistake { file: path.to_owned(), line, column, message, help: help.to_owned() }
+        SettingsMistake { file: path.to_owned(), line, column, message, help }
     };
-    let file: File = toml::from_str(text).map_err(|error| {
-        let (message, help) = mend(error.message().trim());
-        vec![mistake(error.span().unwrap_or_default(), message, &help)]
-    })?;
-    let mut mistakes = Vec::new();
-    for (message, help, keys) in faults(&file, app) {
-        mistakes.push(mistake(find(text, &keys).unwrap_or_default(), message, &help));
-    }
+    let (file, of_form) = decode(text);
+    let is_struck = |table: &str| of_form.iter().any(|fault| fault.keys.first().is_some_and(|key| key == table));
+    // Without what was struck out, the rest of the entry would make no sense for that alone.
+    let counts = |keys: &[String]| keys.first().is_none_or(|key| key != "entry" || !is_struck("entry"));
+    let of_meaning = faults(&file, app).into_iter().filter(|(.., keys)| counts(keys));
+    let mut mistakes: Vec<SettingsMistake> =
+        of_meaning.map(|(message, help, keys)| mistake(find(text, &keys).unwrap_or_default(), message, help)).collect();
+    mistakes.extend(of_form.into_iter().map(|fault| mistake(fault.at, fault.message, fault.help)));
     mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));
     if mistakes.is_empty() { Ok(file) } else { Err(mistakes) }
 }
@@ -183,7 +192,7 @@ fn faults(file: &File, app: &App) -> Vec<(String, String, Vec<String>)> {
 }
 
 /// One variable may have 128 KiB, name and all (execve(2), `MAX_ARG_STRLEN`).
-const LONGEST_VALUE: usize = 120 << 10;
+pub const LONGEST_VALUE: usize = 120 << 10;
 
 fn is_name(name: &str) -> bool {
     let is_part =
@@ -191,9 +200,15 @@ fn is_name(name: &str) -> bool {
     name.len() <= 40 && name.split('-').all(is_part)
 }
 
-fn is_variable(name: &str) -> bool {
+pub(super) fn is_variable(name: &str) -> bool {
     let first = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
     first && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') && !name.starts_with("DYNINKA_")
+}
+
+/// Line and column, both from 1, of the first of these keys that is there; each is named from the outermost table.
+pub fn place(text: &str, places: &[Vec<&str>]) -> Option<(usize, usize)> {
+    let keys = |place: &Vec<&str>| place.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
+    places.iter().find_map(|place| find(text, &keys(place))).map(|span| position(text, span.start))
 }
 
 /// Where a key, or the nearest table around it, stands.
@@ -211,23 +226,8 @@ fn find(text: &str, keys: &[String]) -> Option<Range<usize>> {
     at
 }
 
-/// A fault of form, and what to do about it.
-fn mend(message: &str) -> (String, String) {
-    if let Some((message, help)) = message.split_once(": ").filter(|(message, _)| message.contains("is no amount of")) {
-        return (message.to_owned(), help.to_owned());
-    }
-    let help = if message.starts_with("unknown field") || message.starts_with("unknown variant") {
-        "write one of those that are expected"
-    } else if message.starts_with("invalid type") || message.starts_with("expected text") {
-        "give the value in the form that is expected"
-    } else {
-        "see https://toml.io for how it is written"
-    };
-    (message.to_owned(), help.to_owned())
-}
-
 /// Line and column of a byte, both from 1.
-fn position(text: &str, at: usize) -> (usize, usize) {
+pub(super) fn position(text: &str, at: usize) -> (usize, usize) {
     let before = text.get(..at).unwrap_or(text);
     let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;

@@ -7,6 +7,7 @@ mod exports;
 mod objects;
 mod plans;
 mod settings;
+mod shape;
 mod wires;
 
 use std::collections::BTreeMap;

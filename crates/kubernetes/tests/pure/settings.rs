@@ -63,19 +63,84 @@ fn mistakes_have_a_line_and_a_mend() {
     ];
     let told: Vec<String> = of_form.iter().flat_map(|text| mistakes(text)).collect();
     insta::assert_snapshot!(told.join("\n"), @r#"
-    dyn.toml:2:1: unknown field `replica`, expected one of `replicas`, `cpu`, `cpu_limit`, `memory`, `env`, `inherit`, `nodes`, `spread` (write one of those that are expected)
-    dyn.toml:2:12: invalid type: string "2", expected u32 (give the value in the form that is expected)
+    dyn.toml:2:1: unknown key replica (did you mean replicas?)
+    dyn.toml:2:12: expected a whole number of 0 or more, found the text "2" (write it without quotes, as 2)
     dyn.toml:3:7: half is no amount of CPU (write "500m", "1" or "1.5")
-    dyn.toml:2:10: unknown variant `hosts`, expected one of `nodes`, `zones`, `anywhere` (write one of those that are expected)
+    dyn.toml:2:10: hosts is no value of spread (values: nodes, zones, anywhere)
     dyn.toml:2:9: expected text, { secret = NAME, key = KEY } or { config = NAME, key = KEY } (give the value in the form that is expected)
     dyn.toml:1:14: unclosed table, expected `]` (see https://toml.io for how it is written)
-    dyn.toml:2:7: invalid type: string "A=1", expected a map (give the value in the form that is expected)
+    dyn.toml:2:7: expected a table, found the text "A=1" (write it as { key = "value" })
     dyn.toml:2:9: expected text, { secret = NAME, key = KEY } or { config = NAME, key = KEY } (give the value in the form that is expected)
     dyn.toml:2:9: expected text, { secret = NAME, key = KEY } or { config = NAME, key = KEY } (give the value in the form that is expected)
     dyn.toml:2:9: expected text, { secret = NAME, key = KEY } or { config = NAME, key = KEY } (give the value in the form that is expected)
-    dyn.toml:2:11: invalid type: string "PATH", expected a sequence (give the value in the form that is expected)
-    dyn.toml:2:20: invalid type: integer `1`, expected a string (give the value in the form that is expected)
-    dyn.toml:1:1: unknown field `inherit`, expected one of `name`, `keep_source`, `defaults`, `services`, `entry`, `images` (write one of those that are expected)
+    dyn.toml:2:11: expected a list, found the text "PATH" (write it as ["PATH", "RUST_LOG"])
+    dyn.toml:2:20: expected a text, found 1 (write it in quotes)
+    dyn.toml:1:1: unknown key inherit (inherit stands below [defaults] or [services.NAME])
+    "#);
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once_and_the_rest_is_read() {
+    let text = "
+nme = \"plant\"
+keep_source = \"no\"
+inherit = [\"PATH\"]
+[default]
+memory = \"64Mi\"
+[services.map]
+replica = 2
+replicas = \"two\"
+cpu = \"half\"
+spread = \"zone\"
+env.A = 1
+env.B = \"fine\"
+env.DYNINKA_C = \"x\"
+nodes = { disk = true }
+[services.mapp]
+replicas = 0
+[entry]
+hst = \"building.example.org\"
+tls = \"certificate\"
+node_port = -1
+";
+    insta::assert_snapshot!(mistakes(text).join("\n"), @r#"
+    dyn.toml:2:1: unknown key nme (did you mean name?)
+    dyn.toml:3:15: expected true or false, found the text "no" (write it without quotes)
+    dyn.toml:4:1: unknown key inherit (inherit stands below [defaults] or [services.NAME])
+    dyn.toml:5:2: unknown key default (did you mean defaults?)
+    dyn.toml:8:1: unknown key replica (did you mean replicas?)
+    dyn.toml:9:12: expected a whole number of 0 or more, found the text "two" (write it without quotes, as 2)
+    dyn.toml:10:7: half is no amount of CPU (write "500m", "1" or "1.5")
+    dyn.toml:11:10: zone is no value of spread (did you mean zones?)
+    dyn.toml:12:9: expected text, { secret = NAME, key = KEY } or { config = NAME, key = KEY } (give the value in the form that is expected)
+    dyn.toml:14:5: "DYNINKA_C" is no name of an environment variable here (letters, digits and _, no digit first; DYNINKA_… is the host's own)
+    dyn.toml:15:18: expected a text, found true (write it in quotes)
+    dyn.toml:16:11: mapp is no service of building (did you mean map?)
+    dyn.toml:17:1: a service with no pods answers nobody (leave it out to let others scale it, or take the service out of the app)
+    dyn.toml:19:1: unknown key hst (did you mean host?)
+    dyn.toml:21:13: expected a whole number of 0 or more, found -1 (write it without quotes, as 2)
+    "#);
+}
+
+#[test]
+fn a_table_or_key_that_stands_twice_is_told() {
+    let text = "
+[services.map]
+replicas = 2
+[services.get]
+cpu = \"1\"
+cpu = \"2\"
+[services.map]
+memry = \"64Mi\"
+";
+    insta::assert_snapshot!(mistakes(text).join("\n"), @r#"
+    dyn.toml:6:1: cpu stands here a second time (keep one of the two)
+    dyn.toml:7:11: map stands here a second time (keep one of the two)
+    dyn.toml:8:1: unknown key memry (did you mean memory?)
+    "#);
+    insta::assert_snapshot!(mistakes("[services.map\nreplicas = 2\n[defaults]\nenv.A = \n").join("\n"), @r#"
+    dyn.toml:1:14: unclosed table, expected `]` (see https://toml.io for how it is written)
+    dyn.toml:4:9: string values must be quoted, expected literal string (see https://toml.io for how it is written)
     "#);
 }
 

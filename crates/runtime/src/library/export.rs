@@ -2,10 +2,33 @@
 
 // Lints are allowed in what is written here, not expected: whether they are met depends on the app.
 
-/// Makes a library of a service.
+/// Makes a library of services.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export {
+    ($({ $($service:tt)* })+) => {
+        const _: () = {
+            static __DYNINKA_SERVED: &[&$crate::library::Served] = &[$({
+                static SERVED: $crate::library::Served = $crate::library::Served::new($crate::__service!($($service)*));
+                &SERVED
+            }),+];
+
+            #[unsafe(no_mangle)]
+            unsafe extern "C" fn dyninka_service(service: $crate::border::Slice) -> *const $crate::border::Library {
+                // SAFETY: the host lends the name for this call.
+                unsafe { $crate::library::find(__DYNINKA_SERVED, service) }
+            }
+        };
+    };
+    ($($service:tt)*) => {
+        $crate::__export! { { $($service)* } }
+    };
+}
+
+/// A service as its library knows it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __service {
     (
         service: $name:literal, version: $version:literal, function: $function:path, call: $call:ident,
         inputs: [$($input:ident : $type:ty),* $(,)?],
@@ -13,7 +36,7 @@ macro_rules! __export {
     ) => {
         // What is written in here comes before the user's names in his types, functions and statics: it has no names that
         // he could have, and names what is needed by its whole path.
-        const _: () = {
+        {
             fn __dyninka_call(
                 mut inputs: $crate::library::Inputs<'_>,
             ) -> ::core::result::Result<$crate::library::RunningCall, $crate::library::CallAnswer> {
@@ -72,11 +95,42 @@ macro_rules! __export {
                 }),*],
             };
 
-            #[unsafe(no_mangle)]
-            extern "C" fn dyninka_service() -> *const $crate::border::Library {
-                $crate::library::register(&__DYNINKA_SERVICE)
-            }
-        };
+            &__DYNINKA_SERVICE
+        }
+    };
+}
+
+/// What [`__export!`] has compiled for a service, as functions that a crate may have beside others of their kind: what they
+/// make of generic code is there for the service's next version.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __before {
+    (
+        function: $function:path, call: $call:ident, inputs: [$($input:ident : $type:ty),* $(,)?],
+        states: [$($state:ident),* $(,)?] $(,)?
+    ) => {
+        pub fn __dyninka_before(
+            mut inputs: $crate::library::Inputs<'_>,
+        ) -> ::core::result::Result<$crate::library::RunningCall, $crate::library::CallAnswer> {
+            let function = $function;
+            $(let $input: $type = inputs.take()?;)*
+            let _ = &mut inputs;
+            ::core::result::Result::Ok($crate::__call!($call function, ($($input),*)))
+        }
+
+        /// Never called.
+        pub fn __dyninka_states() {
+            $({
+                #[allow(unused_imports)]
+                use $crate::library::{Json as _, Opaque as _};
+                let probe = $crate::library::Probe(&$state);
+                let _ = (&probe).read_within(0);
+                let _ = (&probe).write(&[]);
+                let _ = (probe.share(), probe.is_held(), probe.release(), probe.layout());
+                // SAFETY: as the function says.
+                unsafe { probe.adopt(::core::ptr::null()) };
+            })*
+        }
     };
 }
 

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use super::answer::CallAnswer;
-use super::{nanos, panics, with_request};
+use super::{Request, nanos, panics, with_request};
 use crate::border::Done;
 
 /// The caller that waits for the answer.
@@ -28,13 +28,13 @@ impl End {
 
 /// The user's future: polled on behalf of its request, its panics caught.
 pub(crate) struct Guarded {
-    request: u64,
+    request: Request,
     begun: Option<Instant>,
     future: Pin<Box<dyn Future<Output = CallAnswer> + Send>>,
 }
 
 impl Guarded {
-    pub(crate) fn new(request: u64, future: Pin<Box<dyn Future<Output = CallAnswer> + Send>>) -> Self {
+    pub(crate) fn new(request: Request, future: Pin<Box<dyn Future<Output = CallAnswer> + Send>>) -> Self {
         Self { request, begun: None, future }
     }
 }

@@ -8,40 +8,91 @@ use super::answer;
 #[cfg(feature = "tokio")]
 use super::executor;
 use super::guard::{End, Guarded};
-use super::{Inputs, LibraryService, RunningCall, nanos, panics, with_request};
+use super::{Inputs, LibraryService, Request, RunningCall, nanos, panics, with_request};
 use crate::border::{self, Buffer, CallOutcome, Description, Done, Kind, Library, Released, Slice};
 
-static SERVICE: OnceLock<&'static LibraryService> = OnceLock::new();
-
-static TABLE: Library = Library {
-    version: border::VERSION,
-    describe,
-    open,
-    start,
-    cancel,
-    state,
-    restore,
-    share,
-    adopt,
-    held,
-    retire,
-    release,
-};
-
-/// The table of a library with this service.
-pub fn register(service: &'static LibraryService) -> *const Library {
-    SERVICE.get_or_init(|| service);
-    &TABLE
+/// A service with all that its library keeps of it.
+pub struct Served {
+    service: &'static LibraryService,
+    table: OnceLock<Library>,
+    host: OnceLock<border::HostTable>,
+    #[cfg(feature = "tokio")]
+    executor: executor::Executor,
 }
 
-unsafe extern "C" fn describe() -> Buffer {
-    let description = SERVICE.get().map(|service| Description {
+impl Served {
+    /// A service that is not open.
+    pub const fn new(service: &'static LibraryService) -> Self {
+        Self {
+            service,
+            table: OnceLock::new(),
+            host: OnceLock::new(),
+            #[cfg(feature = "tokio")]
+            executor: executor::Executor::new(),
+        }
+    }
+
+    /// The host that opened it.
+    pub(crate) fn host(&self) -> Option<border::HostTable> {
+        self.host.get().copied()
+    }
+
+    fn table(&'static self) -> &'static Library {
+        self.table.get_or_init(|| Library {
+            version: border::VERSION,
+            context: std::ptr::from_ref(self).cast(),
+            describe,
+            open,
+            start,
+            cancel,
+            state,
+            restore,
+            share,
+            adopt,
+            held,
+            retire,
+            release,
+        })
+    }
+
+    /// A table's context as what it is.
+    ///
+    /// # Safety
+    /// It comes from [`Served::table`].
+    unsafe fn of(context: *const c_void) -> &'static Self {
+        // SAFETY: the caller's promise; what has a table is a static.
+        unsafe { &*context.cast::<Self>() }
+    }
+
+    fn state(&self, name: &[u8]) -> Option<&'static super::State> {
+        self.service.states.iter().find(|state| state.name.as_bytes() == name)
+    }
+}
+
+/// The table of one of a library's services; null where it has none of this name.
+///
+/// # Safety
+/// The name is valid during this call.
+pub unsafe fn find(all: &[&'static Served], service: Slice) -> *const Library {
+    // SAFETY: the caller's promise.
+    let name = unsafe { service.bytes() };
+    let found = match all {
+        [only] if name.is_empty() => Some(only),
+        all => all.iter().find(|served| served.service.name.as_bytes() == name),
+    };
+    found.map_or(std::ptr::null(), |served| served.table())
+}
+
+unsafe extern "C" fn describe(context: *const c_void) -> Buffer {
+    // SAFETY: this table's own.
+    let service = unsafe { Served::of(context) }.service;
+    let description = Description {
         service: service.name.to_owned(),
         version: service.version.to_owned(),
         inputs: service.inputs.iter().map(|&name| name.to_owned()).collect(),
         detached: service.is_async && cfg!(feature = "tokio"),
         states: service.states.iter().map(describe_state).collect(),
-    });
+    };
     Buffer::new(serde_json::to_vec(&description).unwrap_or_default())
 }
 
@@ -57,7 +108,7 @@ fn describe_state(state: &super::State) -> border::State {
     }
 }
 
-unsafe extern "C" fn open(host: *const border::HostTable) -> CallOutcome {
+unsafe extern "C" fn open(context: *const c_void, host: *const border::HostTable) -> CallOutcome {
     panics::watch();
     // SAFETY: the host lends its table for the length of this call; it is copied.
     let host = unsafe { *host };
@@ -68,75 +119,88 @@ unsafe extern "C" fn open(host: *const border::HostTable) -> CallOutcome {
             border::VERSION
         ));
     }
+    // SAFETY: this table's own.
+    let served = unsafe { Served::of(context) };
+    served.host.get_or_init(|| host);
     crate::remote::attach(host);
     #[cfg(feature = "tokio")]
-    if let Err(error) = executor::open() {
+    if let Err(error) = served.executor.open() {
         return failed(&format!("no Tokio runtime: {error}"));
     }
     CallOutcome::new(Kind::Value, b"null".to_vec())
 }
 
-unsafe extern "C" fn start(request: u64, inputs: *const Slice, count: usize, done: Done, context: *mut c_void) {
+unsafe extern "C" fn start(
+    context: *const c_void,
+    request: u64,
+    inputs: *const Slice,
+    count: usize,
+    done: Done,
+    done_context: *mut c_void,
+) {
     // SAFETY: the host lends the inputs for the length of this call.
     let values = unsafe { Slice::inputs(inputs, count) };
-    let end = End { done, context };
-    let Some(service) = SERVICE.get() else { return end.with(answer::failed("no service is registered")) };
-    let inputs = Inputs { names: service.inputs, values, next: 0 };
+    let end = End { done, context: done_context };
+    // SAFETY: this table's own.
+    let served = unsafe { Served::of(context) };
+    let inputs = Inputs { names: served.service.inputs, values, next: 0 };
     #[cfg(feature = "tokio")]
-    let _entered = executor::enter();
+    let _entered = served.executor.enter();
     let begun = Instant::now();
-    match with_request(request, || panics::catch(|| (service.call)(inputs))) {
+    let request = Request { number: request, served: Some(served) };
+    match with_request(request, || panics::catch(|| (served.service.call)(inputs))) {
         Err(panicked) => end.with(panicked.took(nanos(begun))),
         Ok(Err(answer)) | Ok(Ok(RunningCall::Done(answer))) => end.with(answer),
         Ok(Ok(RunningCall::Future(future))) => {
             let future = Guarded::new(request, future);
             #[cfg(feature = "tokio")]
-            executor::spawn(request, future, end);
+            served.executor.spawn(request.number, future, end);
             #[cfg(not(feature = "tokio"))]
             end.with(crate::call::park_until(future));
         }
     }
 }
 
-unsafe extern "C" fn cancel(request: u64) -> bool {
+unsafe extern "C" fn cancel(context: *const c_void, request: u64) -> bool {
     #[cfg(feature = "tokio")]
-    return executor::cancel(request);
+    // SAFETY: this table's own.
+    return unsafe { Served::of(context) }.executor.cancel(request);
     #[cfg(not(feature = "tokio"))]
     {
-        let _ = request;
+        let _ = (context, request);
         false
     }
 }
 
-unsafe extern "C" fn state(name: Slice, most: usize) -> CallOutcome {
-    // SAFETY: lent for this call.
-    let found = find(unsafe { name.bytes() });
+unsafe extern "C" fn state(context: *const c_void, name: Slice, most: usize) -> CallOutcome {
+    // SAFETY: this table's own; the name is lent for this call.
+    let found = unsafe { Served::of(context).state(name.bytes()) };
     match found.map(|state| panics::catch(|| (state.read)(most))) {
         Some(Ok(answer) | Err(answer)) => answer.into(),
         None => failed("there is no such state"),
     }
 }
 
-unsafe extern "C" fn restore(name: Slice, json: Slice) -> CallOutcome {
+unsafe extern "C" fn restore(context: *const c_void, name: Slice, json: Slice) -> CallOutcome {
     // SAFETY: both lent for this call.
-    let (found, json) = unsafe { (find(name.bytes()), json.bytes()) };
+    let (found, json) = unsafe { (Served::of(context).state(name.bytes()), json.bytes()) };
     match found.map(|state| panics::catch(|| (state.write)(json))) {
         Some(Ok(answer) | Err(answer)) => answer.into(),
         None => failed("there is no such state"),
     }
 }
 
-unsafe extern "C" fn share(name: Slice) -> *const c_void {
-    // SAFETY: lent for this call.
-    let found = find(unsafe { name.bytes() });
+unsafe extern "C" fn share(context: *const c_void, name: Slice) -> *const c_void {
+    // SAFETY: this table's own; the name is lent for this call.
+    let found = unsafe { Served::of(context).state(name.bytes()) };
     let shared = found.map(|state| panics::catch(state.share));
     shared.and_then(Result::ok).unwrap_or(std::ptr::null())
 }
 
-unsafe extern "C" fn adopt(name: Slice, cell: *const c_void) -> bool {
+unsafe extern "C" fn adopt(context: *const c_void, name: Slice, cell: *const c_void) -> bool {
     // SAFETY: the name is lent for this call; the cell is the caller's promise.
     unsafe {
-        match find(name.bytes()) {
+        match Served::of(context).state(name.bytes()) {
             // The value that was there before is dropped: code of the user's.
             Some(state) if !cell.is_null() => {
                 drop(panics::catch(|| (state.adopt)(cell)));
@@ -147,17 +211,19 @@ unsafe extern "C" fn adopt(name: Slice, cell: *const c_void) -> bool {
     }
 }
 
-unsafe extern "C" fn held(name: Slice) -> bool {
-    // SAFETY: lent for this call.
-    let found = find(unsafe { name.bytes() });
+unsafe extern "C" fn held(context: *const c_void, name: Slice) -> bool {
+    // SAFETY: this table's own; the name is lent for this call.
+    let found = unsafe { Served::of(context).state(name.bytes()) };
     found.is_some_and(|state| panics::catch(state.held).unwrap_or_default())
 }
 
-unsafe extern "C" fn release() -> CallOutcome {
+unsafe extern "C" fn release(context: *const c_void) -> CallOutcome {
+    // SAFETY: this table's own.
+    let served = unsafe { Served::of(context) };
     #[cfg(feature = "tokio")]
-    let _entered = executor::enter();
+    let _entered = served.executor.enter();
     let mut released = Released::default();
-    for state in SERVICE.get().into_iter().flat_map(|service| service.states) {
+    for state in served.service.states {
         match panics::catch(state.release) {
             Ok(true) => {}
             Ok(false) => released.used.push(state.name.to_owned()),
@@ -167,13 +233,12 @@ unsafe extern "C" fn release() -> CallOutcome {
     CallOutcome::new(Kind::Value, serde_json::to_vec(&released).unwrap_or_default())
 }
 
-unsafe extern "C" fn retire() {
+unsafe extern "C" fn retire(context: *const c_void) {
     #[cfg(feature = "tokio")]
-    executor::retire();
-}
-
-fn find(name: &[u8]) -> Option<&'static super::State> {
-    SERVICE.get()?.states.iter().find(|state| state.name.as_bytes() == name)
+    // SAFETY: this table's own.
+    unsafe { Served::of(context) }.executor.retire();
+    #[cfg(not(feature = "tokio"))]
+    let _ = context;
 }
 
 fn failed(words: &str) -> CallOutcome {

@@ -27,7 +27,7 @@ impl Actor {
                 drop(reply.send(answer));
             }
             Ask::Undo(reply) => {
-                let aside = self.tools.place.folder.join("undone");
+                let aside = self.tools.place.undone();
                 let answer = match self.tools.texts.undo(&aside) {
                     Ok(files) => {
                         let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();

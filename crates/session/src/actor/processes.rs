@@ -1,8 +1,9 @@
-//! Processes of hosts, which the backend alone knows.
+//! What the backend alone knows: processes of hosts, and what it told that nobody took in yet.
 
+use futures_util::FutureExt;
 use session_api::Report;
 
-use super::Actor;
+use super::{Actor, MOST_AT_ONCE};
 
 impl Actor {
     /// The process of a service's host, where this machine has it.
@@ -22,5 +23,13 @@ impl Actor {
             _ => {}
         }
         report
+    }
+
+    /// Takes in what the backend has told by now, which is bounded.
+    pub(super) fn hear_out(&mut self) {
+        for _ in 0..MOST_AT_ONCE {
+            let Some(event) = super::follow::backend(self.heard.as_ref()).now_or_never() else { return };
+            self.happened(event);
+        }
     }
 }

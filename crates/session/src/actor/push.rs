@@ -7,8 +7,9 @@ use session_api::push::{PushAct, PushView, Stage};
 use tokio::sync::{oneshot, watch};
 
 use super::Actor;
+use crate::actor::loaded::Loaded;
 use crate::actor::pushing::{self, Consent, Order, Wanted, Wires};
-use crate::actor::tools::{Loaded, Tools};
+use crate::actor::tools::Tools;
 use crate::api::caller;
 use crate::event::{Event, News};
 

@@ -1,13 +1,12 @@
 //! What effects are done with: each does one thing and answers with an event.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use app::{App, Diagnostic, Incremental};
 use compiler::{BuildError, Builder};
-use kubernetes::history::PushedSource;
 use local_cluster::{Backend, BackendPlan, Begun, Doer, HeldPort, PortError, Program, Spec};
 use parking_lot::Mutex;
 use protocol::Config;
@@ -15,10 +14,13 @@ use session_api::Fate;
 
 use crate::actor::control::Control;
 use crate::actor::install;
+#[cfg(feature = "cluster")]
+use crate::actor::loaded::Loaded;
 use crate::actor::public_port::{Port, hold};
 use crate::actor::restart::Restart;
+use crate::actor::surroundings::{Surroundings, surround};
 use crate::effect;
-use crate::environment::{self, Environments};
+use crate::environment::Environments;
 use crate::event::{Artifact, Edit, Event, HostEndpoint, Opened, Recipe};
 use crate::options::SessionOptions;
 use crate::store::home::AppPlace;
@@ -35,18 +37,12 @@ pub(crate) struct Tools {
     /// What was read of the files before.
     pub(crate) memory: Arc<Mutex<Incremental>>,
     /// What was read last without an error.
+    #[cfg(feature = "cluster")]
     pub(crate) loaded: Mutex<Option<Loaded>>,
+    /// Files beside the app's that its services' environments rest on.
+    pub(crate) beside: Mutex<BTreeSet<PathBuf>>,
     /// The port of the public listener: nobody else's as long as this is there.
     pub(crate) front: Mutex<Option<HeldPort>>,
-}
-
-/// An app as it was read, whole, and what it was read from: what is pushed.
-#[derive(Clone)]
-pub(crate) struct Loaded {
-    pub(crate) app: Arc<App>,
-    pub(crate) source: PushedSource,
-    /// Where a push goes unless it is told otherwise.
-    context: Option<String>,
 }
 
 /// A backend, why it is not another one, and the port of its public listener.
@@ -60,30 +56,28 @@ impl Tools {
         let memory = self.memory.clone();
         let read = move || crate::actor::load::load_again(&file, &mut memory.lock());
         let root = self.options.file.clone();
+        let wanted = only.clone();
         let all = move || {
-            let (app, diagnostics, sources) = read();
-            let settings = kubernetes::settings_file::load(&root, &app);
-            (app, diagnostics, sources, settings, kubernetes::cluster::current_context())
+            let (app, mut diagnostics, sources) = read();
+            let mut surroundings = Surroundings::default();
+            // Of a file that does not read, nobody can say whether the other fits.
+            if is_good(&diagnostics) {
+                surroundings = surround(&root, &app, &sources, wanted.as_ref());
+                diagnostics.append(&mut surroundings.diagnostics);
+            }
+            (app, diagnostics, sources, surroundings)
         };
         match tokio::task::spawn_blocking(all).await {
-            Ok((mut app, mut diagnostics, sources, settings, context)) => {
-                let is_good = |diagnostics: &[Diagnostic]| {
-                    diagnostics.iter().all(|diagnostic| diagnostic.severity != app::Severity::Error)
-                };
-                let mut environments = Environments::default();
-                match settings {
-                    // Of a file that does not read, nobody can say whether the other fits.
-                    _ if !is_good(&diagnostics) => {}
-                    Ok(settings) => {
-                        let shell = |name: &str| std::env::var(name);
-                        environments = Environments::of(&app, &settings, sources.texts.values(), &shell);
-                    }
-                    Err(error) => diagnostics.extend(environment::findings(&error)),
+            Ok((mut app, diagnostics, sources, surroundings)) => {
+                let Surroundings { environments, beside, .. } = surroundings;
+                // What does not read names no files; those of before may be its mend.
+                if let Some(beside) = beside {
+                    *self.beside.lock() = beside;
                 }
                 if is_good(&diagnostics) {
                     self.texts.note(&sources.texts);
-                    let loaded = Loaded { app: Arc::new(app.clone()), source: PushedSource::of(&sources), context };
-                    *self.loaded.lock() = Some(loaded);
+                    #[cfg(feature = "cluster")]
+                    self.keep_loaded(&app, &sources).await;
                 }
                 if let Some(only) = only {
                     app.services.retain(|service| only.contains(&service.name));
@@ -98,16 +92,6 @@ impl Tools {
             }
             Err(error) => Event::Failed { message: format!("cannot read the app: {error}"), hint: None },
         }
-    }
-
-    /// What was read last without an error.
-    pub(crate) fn loaded(&self) -> Option<Loaded> {
-        self.loaded.lock().clone()
-    }
-
-    /// Where a push goes unless it is told otherwise; none where no kubeconfig says so.
-    pub(crate) fn context(&self) -> Option<String> {
-        self.loaded.lock().as_ref()?.context.clone()
     }
 
     /// Chooses the backend, and clears what a killed session left of this app.
@@ -429,6 +413,10 @@ impl Tools {
         let trouble = backend.remove(&service).await.err().map(|error| error.to_string());
         Event::Removed { service, trouble }
     }
+}
+
+fn is_good(diagnostics: &[Diagnostic]) -> bool {
+    diagnostics.iter().all(|diagnostic| diagnostic.severity != app::Severity::Error)
 }
 
 /// A host to be started again.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::App;
+use local_cluster::Environment;
 use protocol::Config;
 use session_api::Fate;
 
 use crate::effect::Bring;
-use crate::environment::Variables;
 use crate::event::{Artifact, HostEndpoint};
 
 /// Lines kept of what a service wrote, as its last words.
@@ -25,7 +25,7 @@ pub(super) struct Service {
     pub(super) told: Option<Config>,
     pub(super) telling: bool,
     /// The environment it was started in.
-    pub(super) given: Variables,
+    pub(super) given: Environment,
     /// It is being started anew, in another.
     pub(super) renewing: bool,
     /// Whether that is all that its last edit did: its code is what it was.

@@ -1,17 +1,29 @@
-//! Where things live on this machine.
+//! Where things live on this machine: the one place that knows every folder.
 //!
-//! One folder, `$DYNINKA_HOME` or `dyninka` in the user's cache folder: `build/` is shared by every app,
-//! `apps/NAME-ID/` belongs to one, and nothing outside it is ever written.
+//! | folder | holds |
+//! |---|---|
+//! | `CACHE/build/` | libraries and dependencies, shared by all apps |
+//! | `CACHE/images/` | layers of images |
+//! | `CACHE/apps/NAME-ID/` | a session: its lock, socket, log, lines of services, a folder for each service |
+//! | `STATE/clusters.json` | which cluster a context meant when an app was pushed to it |
+//! | `STATE/apps/NAME-ID/` | the timeline, texts that an undo replaced, the shell's history, data of resources |
+//!
+//! The cache can be removed at any time while no session runs: it is built anew. `DYNINKA_HOME` is both; otherwise the cache is
+//! `dyninka` in the user's cache folder, and the state in the user's state folder. Beside the app are its recordings, and
+//! nothing else is ever written.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// The folder of everything that outlives a session.
+use rustix::fs::Access;
+
+/// The folders of everything that outlives a session.
 #[derive(Clone, Debug)]
 pub struct Home {
-    folder: PathBuf,
+    cache: PathBuf,
+    state: PathBuf,
 }
 
 /// What belongs to one app on this machine.
@@ -23,19 +35,29 @@ pub struct AppPlace {
     pub id: String,
     /// The app's file, canonical.
     pub file: PathBuf,
-    /// `apps/NAME-ID` of the home.
+    /// What a session makes, and the next makes anew: `apps/NAME-ID` of the cache.
     pub folder: PathBuf,
+    /// What outlives sessions and the cache: `apps/NAME-ID` of the state.
+    pub state: PathBuf,
 }
 
 /// The home cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum HomeError {
-    /// No cache folder is known.
-    #[error("cannot find a folder to build in: neither DYNINKA_HOME, XDG_CACHE_HOME nor HOME is set")]
-    Nowhere,
+    /// No folder is known.
+    #[error("cannot find a folder to {to}: neither DYNINKA_HOME, {variable} nor HOME is set")]
+    Nowhere {
+        /// What it would be for.
+        to: &'static str,
+        /// The variable that could name it.
+        variable: &'static str,
+    },
     /// The folder cannot be made or written.
     #[error("cannot create {}: {source}", folder.display())]
     Create { folder: PathBuf, source: io::Error },
+    /// The folder is there and cannot be written.
+    #[error("cannot write to {}: {source}", folder.display())]
+    Closed { folder: PathBuf, source: io::Error },
     /// The app's file cannot be found.
     #[error("cannot find {}: {}", file.display(), explain(.source))]
     Find {
@@ -43,55 +65,82 @@ pub enum HomeError {
         file: PathBuf,
         source: io::Error,
     },
+    /// What an earlier version kept in the cache cannot be moved.
+    #[error("cannot move {} to {}: {why}", from.display(), to.display())]
+    Move { from: PathBuf, to: PathBuf, why: String },
 }
 
 impl Home {
-    /// Finds the home by the environment and makes its folder, readable by its owner alone.
+    /// Finds the home by the environment and makes its folders, readable by their owner alone.
     pub fn open() -> Result<Self, HomeError> {
-        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let folder = set("DYNINKA_HOME")
-            .or_else(|| set("XDG_CACHE_HOME").map(|cache| cache.join("dyninka")))
-            .or_else(|| set("HOME").map(|home| home.join(".cache/dyninka")))
-            .ok_or(HomeError::Nowhere)?;
-        Self::at(folder)
+        Self::named(&|name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from))
     }
 
-    /// The home at a folder of the caller's choice.
-    pub fn at(folder: PathBuf) -> Result<Self, HomeError> {
-        let create = |folder: PathBuf| {
-            let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
-            made.and_then(|()| folder.canonicalize()).map_err(|source| HomeError::Create { folder, source })
+    fn named(set: &dyn Fn(&str) -> Option<PathBuf>) -> Result<Self, HomeError> {
+        if let Some(folder) = set("DYNINKA_HOME") {
+            return Self::at(folder);
+        }
+        // Those of the standard count only where they are absolute.
+        let named = |variable: &'static str, below: &str, to: &'static str| {
+            let own = set(variable).filter(|folder| folder.is_absolute());
+            let folder = own.or_else(|| set("HOME").map(|home| home.join(below)));
+            folder.map(|folder| folder.join("dyninka")).ok_or(HomeError::Nowhere { to, variable })
         };
-        Ok(Self { folder: create(folder)? })
+        let cache = named("XDG_CACHE_HOME", ".cache", "build in")?;
+        let state = named("XDG_STATE_HOME", ".local/state", "remember in")?;
+        Ok(Self { cache: create(cache)?, state: create(state)? })
+    }
+
+    /// The home at a folder of the caller's choice, cache and state in one.
+    pub fn at(folder: PathBuf) -> Result<Self, HomeError> {
+        let folder = create(folder)?;
+        Ok(Self { cache: folder.clone(), state: folder })
+    }
+
+    /// The home with a cache and a state of the caller's choice.
+    #[cfg(test)]
+    pub(crate) fn apart(cache: PathBuf, state: PathBuf) -> Result<Self, HomeError> {
+        Ok(Self { cache: create(cache)?, state: create(state)? })
     }
 
     /// Where libraries and their dependencies are built and kept.
     pub fn build(&self) -> PathBuf {
-        self.folder.join("build")
+        self.cache.join("build")
     }
 
-    /// The runtime that packages of `dyn new` depend on.
+    /// Where layers of images are kept.
+    pub fn images(&self) -> PathBuf {
+        self.cache.join("images")
+    }
+
+    /// The runtime that packages of `dyn new` depend on: their manifests name it, so a cleared cache leaves it.
     pub fn runtime(&self) -> PathBuf {
-        self.folder.join("runtime")
+        self.state.join("runtime")
     }
 
     /// The file that remembers which cluster an app was pushed to.
     pub fn clusters(&self) -> PathBuf {
-        self.folder.join("clusters.json")
+        self.state.join(CLUSTERS)
     }
 
-    /// The home's own folder.
-    pub fn folder(&self) -> &Path {
-        &self.folder
+    /// The folder of all that can be built anew.
+    pub fn cache(&self) -> &Path {
+        &self.cache
+    }
+
+    /// The folder of what is remembered.
+    pub fn state(&self) -> &Path {
+        &self.state
     }
 
     /// Paths that a push of an app uses on this machine.
+    #[cfg(feature = "cluster")]
     pub fn push_place(&self, app: &AppPlace) -> kubernetes::push::LocalPlace {
         kubernetes::push::LocalPlace {
             key: format!("{}-{}", app.name, app.id),
             pins: self.clusters(),
             build: self.build(),
-            images: self.folder.join("images"),
+            images: self.images(),
         }
     }
 
@@ -100,8 +149,30 @@ impl Home {
         let found = file.canonicalize().map_err(|source| HomeError::Find { file: file.to_owned(), source })?;
         let id = blake3::hash(found.as_os_str().as_encoded_bytes()).to_hex()[..8].to_owned();
         let name = label(&found.file_stem().unwrap_or_default().to_string_lossy());
-        let folder = self.folder.join("apps").join(format!("{name}-{id}"));
-        Ok(AppPlace { name, id, file: found, folder })
+        let own = |folder: &Path| folder.join(APPS).join(format!("{name}-{id}"));
+        let (folder, state) = (own(&self.cache), own(&self.state));
+        Ok(AppPlace { name, id, file: found, folder, state })
+    }
+}
+
+/// Below cache and state: a folder for each app.
+pub(super) const APPS: &str = "apps";
+/// Which cluster a context meant, in the state.
+pub(super) const CLUSTERS: &str = "clusters.json";
+/// What an app's state is made of, below its folder.
+pub(super) const STATE: [&str; 4] = [TIMELINE, UNDONE, HISTORY, DATA];
+pub(super) const TIMELINE: &str = "edits.jsonl";
+pub(super) const UNDONE: &str = "undone";
+pub(super) const HISTORY: &str = "history";
+pub(super) const DATA: &str = "data";
+
+/// Makes a folder that can be written.
+fn create(folder: PathBuf) -> Result<PathBuf, HomeError> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+    let made = made.and_then(|()| folder.canonicalize()).map_err(|source| HomeError::Create { folder, source })?;
+    match rustix::fs::access(&made, Access::WRITE_OK | Access::EXEC_OK) {
+        Ok(()) => Ok(made),
+        Err(error) => Err(HomeError::Closed { folder: made, source: error.into() }),
     }
 }
 
@@ -151,6 +222,31 @@ impl AppPlace {
     /// Where recordings of the app are: beside it, to be kept with it.
     pub fn recordings(&self) -> PathBuf {
         self.file.parent().unwrap_or(Path::new(".")).join("recordings")
+    }
+
+    /// Where edits are written down.
+    pub(crate) fn timeline(&self) -> PathBuf {
+        self.state.join(TIMELINE)
+    }
+
+    /// Where texts are kept that an undo replaced.
+    pub(crate) fn undone(&self) -> PathBuf {
+        self.state.join(UNDONE)
+    }
+
+    /// Where lines of the shell are kept.
+    pub fn history(&self) -> PathBuf {
+        self.state.join(HISTORY)
+    }
+
+    /// Where this program logs.
+    pub fn log(&self) -> PathBuf {
+        self.folder.join("log")
+    }
+
+    /// Makes the folder of the state, for its owner alone.
+    pub(crate) fn make_state(&self) -> Result<(), HomeError> {
+        create(self.state.clone()).map(drop)
     }
 
     /// Where lines of services are kept.
@@ -217,6 +313,33 @@ fn label(name: &str) -> String {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cache_and_state_are_apart_unless_one_home_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let named = |variables: &[(&str, PathBuf)]| {
+            let known: std::collections::BTreeMap<String, PathBuf> =
+                variables.iter().map(|(name, path)| ((*name).to_owned(), path.clone())).collect();
+            Home::named(&move |name| known.get(name).cloned())
+        };
+        let home = named(&[("HOME", root.join("me"))]).unwrap();
+        assert_eq!(home.build(), root.join("me/.cache/dyninka/build"));
+        assert_eq!(home.clusters(), root.join("me/.local/state/dyninka/clusters.json"));
+        let relative = ("XDG_CACHE_HOME", PathBuf::from("relative"));
+        let home = named(&[("HOME", root.join("me")), relative, ("XDG_STATE_HOME", root.join("s"))]).unwrap();
+        assert_eq!((home.cache(), home.state()), (&*root.join("me/.cache/dyninka"), &*root.join("s/dyninka")));
+        let home = named(&[("HOME", root.join("me")), ("DYNINKA_HOME", root.join("one"))]).unwrap();
+        assert_eq!((home.cache(), home.state()), (&*root.join("one"), &*root.join("one")));
+        let nowhere = named(&[("XDG_CACHE_HOME", root.join("c"))]).unwrap_err().to_string();
+        assert_eq!(
+            nowhere,
+            "cannot find a folder to remember in: neither DYNINKA_HOME, XDG_STATE_HOME nor HOME is set"
+        );
+        fs::write(root.join("file"), "").unwrap();
+        let refused = named(&[("HOME", root.join("file"))]).unwrap_err().to_string();
+        assert!(refused.starts_with("cannot create") && refused.contains("file/.cache/dyninka"), "{refused}");
+    }
 
     #[test]
     fn labels_are_host_names() {

@@ -50,7 +50,7 @@ pub struct Edits {
 /// # Errors
 /// The file is there and cannot be read.
 pub fn edits(place: &AppPlace) -> io::Result<Edits> {
-    read(&file(place))
+    read(&place.timeline())
 }
 
 /// Writes edits down as they come.
@@ -62,7 +62,7 @@ pub(crate) struct Timeline {
 impl Timeline {
     /// The timeline of an app, for a session that begins now. The oldest edits of very many are let go.
     pub(crate) fn open(place: &AppPlace) -> io::Result<Self> {
-        let file = file(place);
+        let file = place.timeline();
         let kept = read(&file)?;
         if kept.edits.len() + kept.unread > 2 * KEPT {
             let beside = file.with_extension("new");
@@ -90,10 +90,6 @@ impl Timeline {
         };
         write(&mut private().append(true).create(true).open(&self.file)?, &edit)
     }
-}
-
-fn file(place: &AppPlace) -> PathBuf {
-    place.folder.join("edits.jsonl")
 }
 
 /// Only its owner reads it: it says what was worked on.
@@ -138,7 +134,9 @@ mod tests {
     use super::*;
 
     fn place(folder: &Path) -> AppPlace {
-        AppPlace { name: "app".to_owned(), id: "0".to_owned(), file: folder.join("app.rs"), folder: folder.to_owned() }
+        let (folder, state) = (folder.to_owned(), folder.join("state"));
+        fs::create_dir(&state).unwrap();
+        AppPlace { name: "app".to_owned(), id: "0".to_owned(), file: folder.join("app.rs"), folder, state }
     }
 
     fn line(edit: u64, outcome: EditOutcome) -> EditLine {
@@ -154,7 +152,7 @@ mod tests {
         timeline.note(&line(2, EditOutcome::Unchanged), Duration::from_secs(60)).unwrap();
         let why = "it ended".to_owned();
         timeline.note(&line(1, EditOutcome::RolledBack { why: why.clone() }), Duration::ZERO).unwrap();
-        fs::write(file(&place), [fs::read(file(&place)).unwrap(), b"{torn\n".to_vec()].concat()).unwrap();
+        fs::write(place.timeline(), [fs::read(place.timeline()).unwrap(), b"{torn\n".to_vec()].concat()).unwrap();
         let known = edits(&place).unwrap();
         assert_eq!(known.unread, 1);
         let outcomes: Vec<_> = known.edits.iter().map(|edit| (edit.edit, edit.outcome.clone())).collect();

@@ -6,7 +6,10 @@ use crate::state::tests::{CHAIN, World, at};
 
 /// Environments in which each service finds `MODE` as given.
 fn modes(get: &str, map: &str) -> Arc<Environments> {
-    let one = |mode: &str| BTreeMap::from([("MODE".to_owned(), mode.to_owned())]);
+    let one = |mode: &str| local_cluster::Environment {
+        open: BTreeMap::from([("MODE".to_owned(), mode.to_owned())]),
+        ..Default::default()
+    };
     let services = BTreeMap::from([("get".to_owned(), one(get)), ("map".to_owned(), one(map))]);
     Arc::new(Environments { services, notices: Vec::new() })
 }
