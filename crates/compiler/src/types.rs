@@ -75,8 +75,7 @@ pub(crate) enum Part {
 /// What a crate of types is told from others by.
 pub(crate) fn key(recipe: &Recipe, name: &str, shown: &Path, profile: Profile, meaning: &str) -> String {
     let shown = shown.as_os_str().as_encoded_bytes();
-    let parts =
-        [FORMAT.as_bytes(), recipe.key.as_bytes(), name.as_bytes(), shown, &[profile.level()], meaning.as_bytes()];
+    let parts = [FORMAT.as_bytes(), recipe.key.as_bytes(), name.as_bytes(), shown, profile.mark(), meaning.as_bytes()];
     hash::parts(parts)
 }
 
