@@ -322,6 +322,7 @@ mod tests {
             let folder = rack.folder.join(key);
             fs::create_dir_all(&folder).unwrap();
             fs::write(folder.join("lines"), "00000\nlibapp.rlib").unwrap();
+            fs::write(folder.join("libapp.rlib"), "").unwrap();
             let at = SystemTime::now() - Duration::from_secs(age);
             fs::File::open(folder).unwrap().set_modified(at).unwrap();
         }
