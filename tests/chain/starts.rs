@@ -99,7 +99,7 @@ fn a_call_waits_for_the_session_that_starts() {
     assert!(called.status.success(), "{called:?}");
     assert_eq!(String::from_utf8_lossy(&called.stdout).trim(), "42");
     dev.wait_for("ready");
-    dev.end();
+    dev.stop();
 }
 
 const TINY: &str = "use dyninka::prelude::*;
