@@ -20,6 +20,7 @@ mod push;
 mod push;
 #[cfg(feature = "cluster")]
 pub(crate) mod pushing;
+mod report;
 mod restart;
 mod surroundings;
 mod tools;
@@ -33,7 +34,6 @@ use std::time::{Duration, Instant};
 use compiler::{Builder, ExpectedBuild, Profile, Progress};
 use local_cluster::{Backend, Program};
 use parking_lot::Mutex;
-use session_api::Report;
 use session_api::measured::HopComparison;
 use session_api::snapshot::Snapshot;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -57,7 +57,6 @@ use crate::state::{Settings, State};
 use crate::store::home::AppPlace;
 use crate::store::journal::Journal;
 use crate::store::lock::Lock;
-use crate::store::running::RunningSession;
 use crate::store::texts::Texts;
 use crate::store::timeline::Timeline;
 use crate::telemetry::measurer::{Measured, measure};
@@ -439,49 +438,6 @@ impl Actor {
         if let Some(backend) = self.backend.clone() {
             self.making.spawn(async move { drop(events.send(work(backend, tools).await)) });
         }
-    }
-
-    fn report(&mut self, report: Report) {
-        let report = self.with_processes(report);
-        let at_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        if let Some(message) = self.journal.note(at_ms, &report) {
-            self.outbox.send(Queued(Report::Notice { message }));
-        }
-        self.keep_edit(&report);
-        match &report {
-            Report::Ready { .. } => {
-                self.recorder.know(self.state.app_name(), self.state.versions(), self.state.inputs());
-                self.begin_recording();
-            }
-            Report::Live { .. } => {
-                self.recorder.know(self.state.app_name(), self.state.versions(), self.state.inputs())
-            }
-            _ => {}
-        }
-        if let Report::Ready { url, backend, services, .. } = &report {
-            let running = RunningSession {
-                pid: std::process::id(),
-                backend: backend.clone(),
-                url: url.clone(),
-                socket: self.socket.clone(),
-                services: services.clone(),
-            };
-            if let Err(error) = running.write(&self.tools.place.folder) {
-                let message = format!("other commands will not find this session: {error}");
-                self.outbox.send(Queued(Report::Notice { message }));
-            }
-        }
-        self.outbox.send(Queued(report));
-    }
-
-    /// Where it was asked for with the start. A recording that does not begin keeps nothing else from it.
-    fn begin_recording(&mut self) {
-        let Some(name) = self.tools.options.recording.record.clone() else { return };
-        let (recorder, events) = (self.recorder.clone(), self.events.clone());
-        self.making.spawn_blocking(move || {
-            let message = recorder.start(name.as_deref()).unwrap_or_else(|why| format!("nothing is recorded: {why}"));
-            drop(events.send(Event::Notice { message }));
-        });
     }
 
     /// Chosen before the loop goes on, so that closing finds the backend whatever happens meanwhile.
