@@ -92,7 +92,7 @@ fn nodes_that_do_not_get_here_leave_what_ran_and_it_is_said_what_to_do() {
     assert!(failed.stderr.contains("roll plus out") && failed.stderr.contains("Pull"), "{}", failed.stderr);
     let notices: Vec<_> = failed.all("notice").iter().map(|it| it["text"].as_str().unwrap().to_owned()).collect();
     let said = |words: &str| notices.iter().any(|text| text.contains(words));
-    assert!(said("is not known before they fetch: come here by node"), "{notices:#?}");
+    assert!(said("is not known before they fetch: cannot come here by node"), "{notices:#?}");
     assert!(said(&format!("/etc/containerd/certs.d/localhost:{port}/hosts.toml")), "{notices:#?}");
     assert_eq!(body(&url), ((10 + unique) * 2).to_string(), "what ran runs");
 

@@ -107,7 +107,7 @@ impl Relayed {
                     return Some(error.to_string());
                 }
                 Ok(Err(error)) => error.to_string(),
-                Err(_) => format!("{doing}: nobody answers"),
+                Err(_) => format!("cannot {doing}: nobody answers"),
             };
             if Instant::now() >= end {
                 return Some(why);
