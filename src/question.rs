@@ -1,4 +1,4 @@
-//! Questions to whoever runs a command.
+//! Questions to the user of a command.
 
 use std::io::{IsTerminal, Write};
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::error::{BuildError, io as wrong};
 
-/// The file that tells; whoever builds has a shared lock on it, which ends with the process.
+/// The lock file: each process that builds holds a shared lock on it, which ends with the process.
 const FILE: &str = "in-use";
 
 /// Held as long as somebody builds in a cache.
@@ -41,7 +41,7 @@ pub fn clear(cache: &Path, also: &[&Path]) -> io::Result<bool> {
         Err(TryLockError::WouldBlock) => return Ok(false),
         Err(TryLockError::Error(error)) => return Err(error),
     }
-    // The file stays: whoever waits for it has it open.
+    // The file stays: a process that waits for it has it open.
     for entry in fs::read_dir(cache)? {
         let entry = entry?;
         if entry.file_name() == FILE {

@@ -79,12 +79,12 @@ pub(crate) fn key(recipe: &Recipe, name: &str, shown: &Path, profile: Profile, m
     hash::parts(parts)
 }
 
-/// What a crate of the types of several services is told from others by: theirs.
+/// The key of a crate with the types of several services, from the keys of their own.
 pub(crate) fn key_of_group<'k>(keys: impl Iterator<Item = &'k str>) -> String {
     hash::parts(["group"].into_iter().chain(keys).map(str::as_bytes))
 }
 
-/// What a service's version over types is told from others by, while it is compiled.
+/// The key of a service's version over types, while it is compiled.
 pub(crate) fn key_of_body(types: &str, service: &str) -> String {
     format!("{types}-{service}")
 }

@@ -382,7 +382,7 @@ async fn a_service_that_was_edited_is_built_over_its_version_before() {
         let (kind, body) = sum.run(&[r#"{"degrees":1}"#]);
         assert_eq!((kind, &body["last"]), (Kind::Value, &json!("Celsius { degrees: 1.0 }")));
     }
-    // A type that changes begins anew.
+    // A value whose type changes is reset.
     let typed = build("count: u64,", "count: u64, unit: Option<String>,", "map").await;
     assert_eq!(warm(&typed), (Kind::Value, json!({"degrees": 100.0})));
     assert_eq!((site.bodies(), site.notices()), (2, vec![]));

@@ -116,7 +116,7 @@ impl Display for SettingsMistake {
 
 impl std::error::Error for SettingsMistake {}
 
-/// Reads the text of a `dyn.toml` for an app. All of what is wrong is told.
+/// Reads the text of a `dyn.toml` for an app, and reports every mistake.
 pub fn read(path: &Path, text: &str, app: &App) -> Result<File, Vec<SettingsMistake>> {
     let mistake = |at: Range<usize>, message: String, help: String| {
         let (line, column) = position(text, at.start);

@@ -23,7 +23,7 @@ pub(super) struct Fault {
 pub(super) fn decode(text: &str) -> (File, Vec<Fault>) {
     let (mut table, errors) = DeTable::parse_recoverable(text);
     let mut faults: Vec<Fault> = errors.iter().map(|error| syntax(text, error)).collect();
-    // Of a text that is no TOML, what was made of it says nothing about what was meant.
+    // Of a text that is not TOML, what was made of it says nothing about what was meant.
     if errors.iter().any(|error| !is_double(error)) {
         return (File::default(), faults);
     }

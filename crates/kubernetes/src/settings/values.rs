@@ -82,7 +82,7 @@ pub fn secrets(text: &str) -> Result<BTreeMap<SecretKey, String>, (usize, String
     let line = |at: usize| position(text, at).0;
     // The parser's words may quote what stands there.
     let table = DeTable::parse(text)
-        .map_err(|error| (line(error.span().unwrap_or_default().start), "this is no TOML".to_owned()))?;
+        .map_err(|error| (line(error.span().unwrap_or_default().start), "not valid TOML".to_owned()))?;
     let mut known = BTreeMap::new();
     for (secret, value) in table.into_inner() {
         let DeValue::Table(keys) = value.into_inner() else {

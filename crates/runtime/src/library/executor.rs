@@ -14,7 +14,7 @@ use super::guard::{End, Guarded};
 pub(super) struct Executor {
     runtime: Mutex<Option<Runtime>>,
     handle: OnceLock<Handle>,
-    /// The callers to be answered, by request. Whoever takes an entry out answers, or sees to it that nobody does.
+    /// The callers to be answered, by request. The code that removes an entry answers, or makes sure that none does.
     calls: Mutex<Option<HashMap<u64, (End, AbortHandle)>>>,
 }
 
