@@ -19,6 +19,7 @@ mod port;
 mod process;
 mod program;
 mod queue;
+mod resource;
 mod standstill;
 
 pub use backend::{
@@ -26,8 +27,11 @@ pub use backend::{
 };
 pub use choice::{ChosenBackend, On, choose, sweep};
 pub use engine::engine_version;
-pub use environment::Environment;
+pub use environment::{Environment, LocalUrl};
 pub use limits::{FILES_HINT, is_out_of_files};
 pub use port::{HeldPort, PortError, free_port, hold_port, port_holder};
 pub use program::Program;
 pub use queue::{Lost, QueueEntry, Receiver, Sender, queue};
+pub use resource::{
+    ResourceAccess, ResourceError, ResourceNotices, ResourceProgram, ResourceSpec, Resources, sweep_resources,
+};
