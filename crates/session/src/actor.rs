@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 
 use compiler::{Builder, ExpectedBuild, Progress};
 use futures_util::FutureExt;
-use local_cluster::{Backend, Program};
+use local_cluster::{Backend, Program, Resources};
 use parking_lot::Mutex;
 use session_api::Report;
 use session_api::measured::HopComparison;
@@ -160,6 +160,9 @@ impl Actor {
             };
             drop(progress.send(Event::Notice { message }));
         })?;
+        let notices = events.clone();
+        let notice = move |message| drop(notices.send(Event::Notice { message }));
+        let resources = Resources::new(place.resources(), Arc::new(notice));
         let (limits, names) = (options.requests, options.names.clone());
         let settings = Settings { token, limits, names, waits: options.waits };
         Ok(Self {
@@ -175,6 +178,7 @@ impl Actor {
                 #[cfg(feature = "cluster")]
                 loaded: Mutex::default(),
                 beside: Mutex::default(),
+                resources,
                 front: Mutex::default(),
             }),
             events,
