@@ -144,7 +144,8 @@ impl Resources {
         if !state.is_swept {
             let swept = sweep_resources(&self.folder).await;
             if swept > 0 {
-                (self.notice)(format!("ended {swept} leftover servers of an earlier session"));
+                let servers = if swept == 1 { "server" } else { "servers" };
+                (self.notice)(format!("ended {swept} leftover {servers} of an earlier session"));
             }
             state.is_swept = true;
         }

@@ -10,9 +10,8 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use support::installed;
 use support::session::{Client, Dev, PATIENCE};
-use support::{app, run};
+use support::{app, dyn_command, installed, run};
 
 support::on_both_backends!(services_find_servers_whose_data_outlives_the_session);
 
@@ -166,7 +165,7 @@ fn a_database_runs_as_root_too_and_refuses_data_of_another_version() {
     dev.stop();
 
     fs::write(data.join("PG_VERSION"), "9\n").expect("another version");
-    let (line, message, help) = broken(&file);
+    let (line, message, help) = broken(dyn_command(), &file);
     assert_eq!(line, 2);
     assert!(message.starts_with("cannot start db: its data is of postgres 9, and "), "{message}");
     assert!(help.contains("apt install postgresql-9") && help.contains("dyn stop FILE --data"), "{help}");
@@ -174,8 +173,8 @@ fn a_database_runs_as_root_too_and_refuses_data_of_another_version() {
 }
 
 /// Starts an app that is broken: line, message and help of the one thing that is told.
-fn broken(file: &Path) -> (u64, String, String) {
-    let mut dev = Dev::launch(file, &["--on", "process", "--port", "0"]);
+fn broken(command: Command, file: &Path) -> (u64, String, String) {
+    let mut dev = Dev::spawn(command, file, &["--on", "process", "--port", "0"]);
     let told = dev.wait_for("broken");
     assert!(!dev.has_told("starting"), "nothing is started");
     dev.end();
@@ -192,7 +191,7 @@ fn a_port_of_somebody_elses_is_refused_with_its_holder() {
     let held = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = held.local_addr().expect("its address").port();
     say(&file, &format!("[resources]\n\ndb = {{ server = \"redis\", port = {port} }}\n"));
-    let (line, message, help) = broken(&file);
+    let (line, message, help) = broken(dyn_command(), &file);
     assert_eq!(line, 3);
     let holder = format!("(pid {})", std::process::id());
     assert!(message.starts_with(&format!("cannot start db: port {port} is taken by ")), "{message}");
@@ -203,6 +202,26 @@ fn a_port_of_somebody_elses_is_refused_with_its_holder() {
     assert!(url.as_str().is_some_and(|url| url.ends_with(&format!("@127.0.0.1:{port}/0"))), "{url}");
     dev.stop();
     remove_data(&file);
+}
+
+/// `dyn` where the system has no program of a name.
+fn without(name: &str) -> Command {
+    let script = "for path in $(which -a $0); do mount --bind /dev/null $path || exit 9; done; exec \"$@\"";
+    let known = dyn_command();
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", script, name]).arg(known.get_program());
+    command.envs(known.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command
+}
+
+#[test]
+fn a_server_that_is_not_installed_is_named_with_its_package() {
+    installed("redis-server", "redis-server");
+    let (_folder, file) = app(ONE);
+    say(&file, "[resources]\ndb = \"redis\"\n");
+    let (line, message, help) = broken(without("redis-server"), &file);
+    assert_eq!((line, &*message), (2, "cannot start db: redis-server is not installed"));
+    assert!(help.contains("apt install redis-server"), "{help}");
 }
 
 /// Whether a server answers at an address.

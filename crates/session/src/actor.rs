@@ -11,6 +11,7 @@ mod keep_edit;
 pub(crate) mod load;
 #[cfg(feature = "cluster")]
 mod loaded;
+mod open;
 mod public_port;
 #[cfg(feature = "cluster")]
 mod push;
@@ -45,8 +46,7 @@ use crate::actor::control::Control;
 use crate::actor::tools::{Again, Tools};
 use crate::api;
 use crate::api::asking::{Ask, Handler};
-use crate::effect::{Effect, Wanted};
-use crate::environment::Environments;
+use crate::effect::Effect;
 use crate::event::Event;
 use crate::options::SessionOptions;
 use crate::queued::Queued;
@@ -490,24 +490,5 @@ impl Actor {
             let message = recorder.start(name.as_deref()).unwrap_or_else(|why| format!("nothing is recorded: {why}"));
             drop(events.send(Event::Notice { message }));
         });
-    }
-
-    /// Chosen before the loop goes on, so that closing finds the backend whatever happens meanwhile.
-    fn open(&mut self, app: Wanted, environments: &Environments) {
-        let (events, tools) = (self.events.clone(), self.tools.clone());
-        let handle = tokio::runtime::Handle::current();
-        let chosen = tokio::task::block_in_place(|| handle.block_on(tools.choose(&app.0, environments)));
-        match chosen {
-            Ok((backend, reason, front)) => {
-                if let Some(message) = reason {
-                    drop(events.send(Event::Notice { message }));
-                }
-                self.backend = Some(backend.clone());
-                self.heard = Some(backend.clone());
-                let front_at = app.0.last().map(str::to_owned);
-                self.making.spawn(async move { drop(events.send(tools.open(&*backend, front, front_at).await)) });
-            }
-            Err(event) => drop(events.send(event)),
-        }
     }
 }

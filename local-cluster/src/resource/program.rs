@@ -1,5 +1,6 @@
 //! The servers that there are, and how each is told its port and password. Pure, but for the look at what is installed.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::net::SocketAddr;
@@ -72,9 +73,19 @@ impl ResourceProgram {
     pub(super) fn arguments(self, port: u16) -> Vec<String> {
         let port = port.to_string();
         let words: &[&str] = match self {
-            Self::Postgres => {
-                &["-D", "data", "-p", &port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
-            }
+            // What goes wrong for a client is told to it. Told here as well, it would fill the disk.
+            Self::Postgres => &[
+                "-D",
+                "data",
+                "-p",
+                &port,
+                "-c",
+                "listen_addresses=127.0.0.1",
+                "-c",
+                "unix_socket_directories=",
+                "-c",
+                "log_min_messages=fatal",
+            ],
             // Its configuration comes by its standard input.
             Self::Redis => &["-"],
             Self::Mosquitto => &["-c", CONFIGURATION],
@@ -87,12 +98,12 @@ impl ResourceProgram {
         match self {
             Self::Postgres => None,
             Self::Redis => Some(format!(
-                "bind 127.0.0.1\nport {port}\nrequirepass {password}\ndir data\nappendonly yes\ndaemonize no\n"
+                "bind 127.0.0.1\nport {port}\nrequirepass {password}\ndir data\nappendonly yes\ndaemonize no\nloglevel warning\n"
             )),
             // Where this user is not root, `user` is passed over.
             Self::Mosquitto => Some(format!(
                 "listener {port} 127.0.0.1\nallow_anonymous false\npassword_file passwd\npersistence true\n\
-                 persistence_location data/\nautosave_interval 60\nlog_dest stderr\nuser root\n"
+                 persistence_location data/\nautosave_interval 60\nlog_dest stderr\nlog_type error\nlog_type warning\nuser root\n"
             )),
         }
     }
@@ -166,21 +177,25 @@ impl ResourceProgram {
             Self::Redis | Self::Mosquitto => Vec::new(),
         };
         versions.extend(entries("/usr").into_iter().filter(|path| is_pgdg(path)).map(|folder| folder.join("bin")));
-        // A link stands beside none of its companions: the program itself does.
-        let programs = folders.chain(versions).filter_map(|folder| folder.join(self.name()).canonicalize().ok());
-        let mut found: Vec<PathBuf> = Vec::new();
+        let programs = folders.chain(versions).map(|folder| folder.join(self.name()));
+        // A link and the program itself are one, but the name by which it is called says what it does: Redis is a link to
+        // another of its programs.
+        let mut found = BTreeSet::new();
+        let mut order = Vec::new();
         for program in programs.filter(|program| is_program(program)) {
-            if !found.contains(&program) {
-                found.push(program);
+            let Ok(real) = program.canonicalize() else { continue };
+            if found.insert(real) {
+                order.push(program);
             }
         }
-        found
+        order
     }
 
     /// A program that comes with it: beside it, or where programs are.
     pub(super) fn companion(self, program: &Path, name: &str) -> Option<PathBuf> {
-        let beside = program.with_file_name(name);
-        if is_program(&beside) { Some(beside) } else { find(name) }
+        // Beside the program itself, not beside a link to it.
+        let beside = program.canonicalize().ok().map(|real| real.with_file_name(name));
+        beside.filter(|beside| is_program(beside)).or_else(|| find(name))
     }
 }
 
