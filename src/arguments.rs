@@ -2,6 +2,7 @@
 
 mod call;
 mod cluster;
+mod debug;
 mod dev;
 mod file;
 mod help;
@@ -18,6 +19,7 @@ pub(crate) use call::{Call, Invoke, Shell};
 #[cfg(feature = "cluster")]
 pub(crate) use cluster::Format;
 pub(crate) use cluster::{Cluster, Export, Goal, Push, Rollback};
+pub(crate) use debug::{Debug, Debugger};
 pub(crate) use dev::{Dev, Limits, On};
 pub(crate) use file::{Refusal, read};
 pub(crate) use help::command;
@@ -40,6 +42,11 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Create a package to start from, or one file
     New(New),
+    /// Write rust-project.json, by which rust-analyzer knows a file without a package
+    Ide {
+        #[arg(help = help::FILE)]
+        file: PathBuf,
+    },
     /// Check an app and list its diagnostics
     Check {
         #[arg(help = help::FILE)]
@@ -70,6 +77,8 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print the command that attaches a debugger to a service of a session with --debug
+    Debug(Debug),
     /// Print the log lines of services
     Logs(Logs),
     /// Stream events of the running session as JSON lines
@@ -164,6 +173,9 @@ pub(crate) enum Command {
         /// End when the parent process ends
         #[arg(long)]
         die_with_parent: bool,
+        /// Let a debugger of the same user attach
+        #[arg(long)]
+        debug: bool,
         /// Read hidden variables from standard input first
         #[arg(long)]
         environment: bool,
@@ -181,7 +193,9 @@ impl Command {
             | Self::Recordings { file, .. }
             | Self::History { file, .. }
             | Self::Stop { file, .. }
+            | Self::Ide { file }
             | Self::Dev(Dev { file, .. })
+            | Self::Debug(Debug { file, .. })
             | Self::Invoke(Invoke { call: Call { file, .. }, .. })
             | Self::Shell(Shell { file, .. })
             | Self::Logs(Logs { file, .. })

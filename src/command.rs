@@ -13,6 +13,7 @@ mod cluster_logs;
 #[cfg(feature = "cluster")]
 mod cluster_view;
 pub(crate) mod completions;
+pub(crate) mod debug;
 pub(crate) mod dev;
 pub(crate) mod doctor;
 #[cfg(feature = "cluster")]
@@ -24,6 +25,7 @@ pub(crate) mod graph;
 #[cfg(feature = "cluster")]
 mod history;
 pub(crate) mod host;
+pub(crate) mod ide;
 pub(crate) mod invoke;
 pub(crate) mod keep;
 pub(crate) mod logs;

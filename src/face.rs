@@ -150,7 +150,7 @@ impl Lines {
         if flow {
             self.say(&format!("edit {edit}: the flow changed"))?;
         }
-        for Taken { name, reason, version, state } in services {
+        for Taken { name, reason, version, state, .. } in services {
             let reset = state.iter().filter_map(|(state, fate)| match fate {
                 Fate::Reset { why } => Some(format!("; {state} begins anew: {why}")),
                 Fate::Kept | Fate::Carried { .. } | Fate::New => None,

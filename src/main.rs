@@ -1,5 +1,8 @@
 //! The `dyn` command: the public listener. Arguments in, a subcommand a file, every error put into words in `fault`.
 
+#[cfg(not(target_os = "linux"))]
+compile_error!("dyn runs on Linux only; docs/macos.md says what is missing");
+
 mod arguments;
 mod command;
 mod face;
@@ -11,6 +14,7 @@ mod quoted;
 mod speech;
 mod start;
 mod teller;
+mod version;
 
 use std::process::ExitCode;
 
@@ -36,12 +40,14 @@ fn main() -> ExitCode {
     }
     let ended = match arguments.command {
         Command::New(new) => command::new::run(&new),
+        Command::Ide { file } => command::ide::run(&file),
         Command::Check { file, json } => command::check::run(&file, json),
         Command::Graph { file, format } => command::graph::run(&file, format),
         Command::Dev(dev) => command::dev::run(&dev),
         Command::Invoke(invoke) => command::invoke::run(&invoke),
         Command::Shell(shell) => command::shell::run(&shell),
         Command::Status { file, json } => command::status::run(&file, json),
+        Command::Debug(debug) => command::debug::run(&debug),
         Command::Logs(logs) => command::logs::run(&logs),
         Command::Events { file, after } => command::events::run(&file, after),
         Command::Replay(replay) => command::replay::run(&replay),
@@ -59,7 +65,9 @@ fn main() -> ExitCode {
         Command::Schema => command::schema::run(),
         Command::Completions { shell } => command::completions::run(shell),
         Command::ReplayWorker { free, environment: _ } => command::replay_worker::run(free),
-        Command::Host { folder, die_with_parent, environment: _ } => command::host::run(&folder, die_with_parent),
+        Command::Host { folder, die_with_parent, debug, environment: _ } => {
+            command::host::run(&folder, die_with_parent, debug)
+        }
     };
     // An answer that was not written is none, whatever became of the rest.
     let ended = ended.and_then(|()| match speech::unwritten() {

@@ -15,6 +15,9 @@ use crate::fault::{Fault, Kind};
 /// What a command that was told twice may still take to end by itself.
 const INSISTED: Duration = Duration::from_secs(1);
 
+/// Seconds that a request has where nobody says.
+const DEADLINE: f64 = 30.0;
+
 /// The runtime a session runs in.
 pub(crate) fn runtime() -> Result<Runtime, Fault> {
     // Each service takes some: two pipes, two connections.
@@ -34,7 +37,7 @@ pub(crate) fn options(file: &Path, on: On, front: PublicPort, limits: &Limits) -
     };
     let requests = protocol::Limits {
         body: usize::try_from(limits.body).unwrap_or(usize::MAX),
-        deadline_ms: (limits.deadline * 1e3) as u64,
+        deadline_ms: (limits.deadline.unwrap_or(DEADLINE) * 1e3) as u64,
         ..protocol::Limits::default()
     };
     Ok(SessionOptions {
@@ -47,6 +50,7 @@ pub(crate) fn options(file: &Path, on: On, front: PublicPort, limits: &Limits) -
         memory: limits.memory,
         requests,
         names: BTreeSet::new(),
+        debug: false,
         watch: true,
         // Whoever sits before a terminal mends it; a program is told by the exit code.
         waits: std::io::stderr().is_terminal(),

@@ -24,6 +24,8 @@ pub struct BackendPlan {
     pub id: String,
     /// The program whose `host FOLDER` runs a service.
     pub host: Arc<Program>,
+    /// Hosts let a debugger of the same user attach.
+    pub debug: bool,
     pub limits: ServiceLimits,
     pub services: Vec<Spec>,
 }
@@ -207,6 +209,9 @@ pub trait Backend: Send + Sync {
     /// Starts this program, with these arguments, as a service is started: as the same user, with the same limits and
     /// environment and the service's folder, but without a network where that can be. It is found under the same path.
     async fn work(&self, service: &str, arguments: &[&str]) -> Result<Work, BackendError>;
+
+    /// The process of a service's host, as this machine numbers it; none where it runs elsewhere or not at all.
+    fn process(&self, service: &str) -> Option<u32>;
 
     /// Where ports that services publish are found, the public listener's too.
     fn address(&self) -> IpAddr;

@@ -228,6 +228,7 @@ impl Backend for Docker {
         if let Some(mut input) = input {
             environment::tell(&mut input, &inner.told(&spec.environment).await?, service).await?;
         }
+        watch::know(inner, service, &name).await;
         tokio::spawn(watch::follow(inner.clone(), service.to_owned(), name));
         Ok(Begun::Anew)
     }
@@ -247,6 +248,10 @@ impl Backend for Docker {
 
     async fn work(&self, service: &str, arguments: &[&str]) -> Result<Work, BackendError> {
         work::start(&self.inner, service, arguments).await
+    }
+
+    fn process(&self, service: &str) -> Option<u32> {
+        self.inner.still.process(service)
     }
 
     fn address(&self) -> IpAddr {

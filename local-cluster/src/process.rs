@@ -68,6 +68,7 @@ impl Processes {
     fn spawn(&self, spec: &Spec) -> Result<Child, BackendError> {
         let mut command = Command::new(self.plan.host.path());
         command.arg("host").arg(&spec.folder).arg("--die-with-parent");
+        command.args(self.plan.debug.then_some("--debug"));
         // What the shell has is the session's: a container would not find it either.
         command.env_clear().envs(spec.environment.all());
         // Ctrl-C is the session's to hear: a group of its own keeps it from the service.
@@ -205,6 +206,12 @@ impl Backend for Processes {
         let ended =
             async move { child.wait().await.map_or_else(|error| error.to_string(), |status| status.to_string()) };
         Ok(Work { input: Box::new(input), output: Box::new(output), ended: Box::pin(ended) })
+    }
+
+    fn process(&self, service: &str) -> Option<u32> {
+        let running = self.running.lock();
+        let process = running.get(service).filter(|process| !*process.ended.borrow())?;
+        u32::try_from(process.pid.as_raw_nonzero().get()).ok()
     }
 
     fn address(&self) -> IpAddr {

@@ -29,6 +29,13 @@ impl Standstill {
         self.lock().remove(service);
     }
 
+    /// The process of a service, where it is one of this machine's.
+    pub(crate) fn process(&self, service: &str) -> Option<u32> {
+        let all = self.lock();
+        let process = all.get(service).filter(|process| process.is_here())?;
+        u32::try_from(process.pid).ok()
+    }
+
     /// Whether the process of a service is known.
     pub(crate) fn knows(&self, service: &str) -> bool {
         self.lock().contains_key(service)
@@ -58,12 +65,17 @@ impl Standstill {
 
 impl Process {
     fn stands_still(&self) -> bool {
-        let read = |name: &str| fs::read_to_string(format!("/proc/{}/{name}", self.pid)).ok();
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid));
         // The name before it may hold anything, brackets and spaces too (proc(5)).
-        let is_stopped = read("stat")
-            .is_some_and(|stat| stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('T')));
-        // Where the engine's processes are not ours to see, the number is somebody else's.
-        is_stopped && read("cgroup").is_some_and(|groups| groups.contains(&self.container))
+        let is_stopped =
+            stat.is_ok_and(|stat| stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('T')));
+        is_stopped && self.is_here()
+    }
+
+    /// Where the engine's processes are not ours to see, the number is somebody else's.
+    fn is_here(&self) -> bool {
+        let groups = fs::read_to_string(format!("/proc/{}/cgroup", self.pid));
+        groups.is_ok_and(|groups| groups.contains(&self.container))
     }
 }
 

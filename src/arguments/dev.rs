@@ -18,6 +18,9 @@ pub(crate) struct Dev {
     /// Port of the public listener on 127.0.0.1; 0 picks a free one [default: 8080, or a free one where that is taken]
     #[arg(long)]
     pub(crate) port: Option<u16>,
+    /// Build for a debugger, see `dyn debug`; requests then have an hour
+    #[arg(long)]
+    pub(crate) debug: bool,
     /// Answer requests with this host name too; addresses, localhost and service names are always answered
     #[arg(long, value_name = "NAME")]
     pub(crate) allow_host: Vec<String>,
@@ -61,9 +64,9 @@ pub(crate) struct Limits {
     /// Memory of a service, e.g. 256M
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     pub(crate) memory: Option<u64>,
-    /// Deadline of a request, in seconds; a request may ask for a shorter one
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
-    pub(crate) deadline: f64,
+    /// Deadline of a request, in seconds; a request may ask for a shorter one [default: 30]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) deadline: Option<f64>,
     /// Largest body of a request or a response
     #[arg(long, value_name = "SIZE", default_value = "8M", value_parser = bytes)]
     pub(crate) body: u64,
@@ -72,7 +75,7 @@ pub(crate) struct Limits {
 impl Default for Limits {
     /// What a command without these options has.
     fn default() -> Self {
-        Self { cpus: None, memory: None, deadline: 30.0, body: 8 << 20 }
+        Self { cpus: None, memory: None, deadline: None, body: 8 << 20 }
     }
 }
 

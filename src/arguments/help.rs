@@ -6,6 +6,7 @@ use clap::builder::StyledStr;
 use clap::{Command, CommandFactory};
 
 use super::Arguments;
+use crate::version;
 
 const ABOUT: &str = "\
 Split one Rust file into services, run them, and push them to a cluster.
@@ -14,8 +15,8 @@ Mark functions with `#[service]`, chain them in `main`, and run the file with `d
 
 /// Commands in the order a newcomer meets them.
 const GROUPS: [(&str, &[&str]); 6] = [
-    ("Start", &["new", "dev", "stop"]),
-    ("Look", &["check", "graph", "status", "logs", "events", "history"]),
+    ("Start", &["new", "ide", "dev", "stop"]),
+    ("Look", &["check", "graph", "status", "logs", "events", "history", "debug"]),
     ("Call", &["invoke", "shell"]),
     ("Record", &["recordings", "replay", "keep"]),
     ("Cluster", &["push", "rollback", "cluster", "trust", "export"]),
@@ -23,13 +24,15 @@ const GROUPS: [(&str, &[&str]); 6] = [
 ];
 
 /// An example of each command.
-const EXAMPLES: [(&str, &str); 26] = [
+const EXAMPLES: [(&str, &str); 28] = [
     ("new", "dyn new plant --template stream"),
+    ("ide", "dyn ide app.rs"),
     ("dev", "dyn dev app.rs --on process --record lunch"),
     ("stop", "dyn stop app.rs"),
     ("check", "dyn check app.rs --json"),
     ("graph", "dyn graph app.rs --format mermaid"),
     ("status", "dyn status app.rs --json"),
+    ("debug", "dyn debug app.rs map --attach"),
     ("logs", "dyn logs app.rs map --follow"),
     ("events", "dyn events app.rs --after 120"),
     ("history", "dyn history app.rs"),
@@ -66,7 +69,9 @@ pub(super) const FILE: &str = "App's source file [default: app.rs, or the only a
 pub(crate) fn command() -> Command {
     let command = adorned(Arguments::command(), "");
     let template = grouped(&command);
-    command.about(ABOUT).long_about(None).help_template(template)
+    // Help is made once in the life of the process.
+    let (short, long): (&'static str, &'static str) = (version::short().leak(), version::long().leak());
+    command.version(short).long_version(long).about(ABOUT).long_about(None).help_template(template)
 }
 
 /// Whether the command of a line is about an app, whose file may be left out.
@@ -102,7 +107,9 @@ fn grouped(command: &Command) -> StyledStr {
     text += &format!(
         "  {literal}-v{literal:#}, {literal}--verbose{literal:#}  Log more, to stderr or the app's folder; -vv logs everything\n"
     );
-    text += &format!("  {literal}-V{literal:#}, {literal}--version{literal:#}  Print version\n");
+    text += &format!(
+        "  {literal}-V{literal:#}, {literal}--version{literal:#}  Print version; --version also prints the formats that dyn speaks\n"
+    );
     text += &format!("\n{header}Exit codes:{header:#}\n{EXIT_CODES}\n");
     StyledStr::from(text)
 }

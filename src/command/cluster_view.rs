@@ -145,6 +145,7 @@ fn service(shape: ServiceView, pods: &[&PodHost]) -> ServiceView {
         placed: BTreeMap::new(),
         restarts: staying().map(|pod| pod.restarts).sum(),
         why: Some(why.join(", ")).filter(|why| !why.is_empty()),
+        pid: None,
         ..shape
     }
 }

@@ -15,6 +15,9 @@ use crate::teller::Teller;
 /// Where the chain's public listener is when nobody says: a port that is easy to remember.
 const USUAL_PORT: u16 = 8080;
 
+/// What a request has where a debugger may hold it.
+const HELD_MS: u64 = 3_600_000;
+
 /// Tasks of a session that is over end at their next step.
 const LAST_TASKS: Duration = Duration::from_millis(500);
 
@@ -29,6 +32,11 @@ pub(crate) fn run(dev: &Dev) -> Result<(), Fault> {
     };
     let mut options = options(&dev.file, dev.on, front, &dev.limits)?;
     options.recording = recording(dev);
+    options.debug = dev.debug;
+    if dev.debug && dev.limits.deadline.is_none() {
+        // Whoever steps through a service takes longer than any caller would wait.
+        options.requests.deadline_ms = HELD_MS;
+    }
     let Goal { context, namespace } = dev.goal.clone();
     options.goal = session_api::command::Goal { context, namespace };
     options.names = dev.allow_host.iter().cloned().collect();

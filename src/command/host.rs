@@ -4,9 +4,12 @@ use std::path::Path;
 
 use crate::fault::{Fault, Kind};
 
-pub(crate) fn run(folder: &Path, die_with_parent: bool) -> Result<(), Fault> {
+pub(crate) fn run(folder: &Path, die_with_parent: bool, debug: bool) -> Result<(), Fault> {
     if die_with_parent {
         host::die_with_parent();
+    }
+    if debug {
+        host::allow_debugger();
     }
     let code = host::run(folder).map_err(|error| {
         let kind = if error.is_address_in_use() { Kind::AddressInUse } else { Kind::Machine };

@@ -12,6 +12,7 @@ use crate::arguments::New;
 use crate::fault::{Fault, Kind};
 use crate::{quoted, speech};
 
+pub(crate) use package::unwritable;
 pub(crate) use template::Template;
 
 pub(crate) fn run(new: &New) -> Result<(), Fault> {

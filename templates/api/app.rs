@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use dyninka::prelude::*;
 
-/// What a caller posts: `curl -d '{"item":"tea","count":2}' 127.0.0.1:8080/`.
+/// What a caller posts: `curl -d '{"order":{"item":"tea","count":2}}' 127.0.0.1:8080/`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Order {
     item: String,

@@ -5,5 +5,6 @@
 mod answers;
 mod export;
 mod homes;
+mod ide;
 mod new;
 mod terminal;

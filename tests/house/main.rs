@@ -6,6 +6,7 @@ mod commands;
 mod documents;
 mod guide;
 mod names;
+mod packaging;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -27,11 +27,13 @@ const LONGEST: usize = 35;
 /// Commands whose help is read.
 const COMMANDS: &[&str] = &[
     "new",
+    "ide",
     "dev",
     "stop",
     "check",
     "graph",
     "status",
+    "debug",
     "logs",
     "events",
     "history",

@@ -141,7 +141,7 @@ impl Builder {
         let placed = service.placed.iter().find(|placed| placed.name == name);
         let fingerprint = placed.map_or("", |placed| placed.fingerprint.as_str());
         // The layout of a type is rustc's choice and its dependencies', not the source's alone.
-        let around = [self.environment_key(recipe).as_bytes(), &[self.profile.level()], app.name.as_bytes()];
+        let around = [self.environment_key(recipe).as_bytes(), self.profile.mark(), app.name.as_bytes()];
         hash::parts([fingerprint.as_bytes()].into_iter().chain(around))
     }
 
@@ -246,13 +246,13 @@ impl Builder {
 
     /// `outside`: the state of what it rests on beside the app's own files; empty where there is nothing.
     pub(crate) fn identify(&self, recipe: &Recipe, app: &App, service: &Service, outside: &str) -> Identity {
-        let level = [self.profile.level()];
+        let level = self.profile.mark();
         let shown = match self.profile {
-            Profile::Dev => self.shown().as_os_str().as_encoded_bytes(),
+            Profile::Dev | Profile::Debug => self.shown().as_os_str().as_encoded_bytes(),
             Profile::Optimised => &[],
         };
         let (around, name) = (self.environment_key(recipe).as_bytes(), service.name.as_bytes());
-        let mut parts = vec![glue::FORMAT.as_bytes(), around, &level, shown, app.name.as_bytes(), name];
+        let mut parts = vec![glue::FORMAT.as_bytes(), around, level, shown, app.name.as_bytes(), name];
         parts.push(service.meaning.as_bytes());
         // A change of what is called changes the stub, though none of the caller's own items.
         let called = app.services.iter().filter(|called| service.calls.contains(&called.name));
@@ -261,6 +261,9 @@ impl Builder {
         parts.extend(stubs.iter().map(String::as_bytes));
         if !outside.is_empty() {
             parts.push(outside.as_bytes());
+        }
+        if self.profile == Profile::Debug {
+            parts.push(service.places.as_bytes());
         }
         let key = hash::parts(parts);
         let version = format!("{}@{}", service.name, &key[..8]);
@@ -273,7 +276,7 @@ impl Builder {
     /// What a version rests on beside the app's own source.
     fn environment_key<'r>(&self, recipe: &'r Recipe) -> &'r str {
         match self.profile {
-            Profile::Dev => &recipe.key,
+            Profile::Dev | Profile::Debug => &recipe.key,
             Profile::Optimised => &recipe.portable,
         }
     }

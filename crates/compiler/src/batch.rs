@@ -320,7 +320,7 @@ mod tests {
                 arrivals.into_iter().zip(&names_of).map(|(arrival, name)| Box::pin(arrival.join(name))).collect();
             let turns: Vec<_> = joined.iter_mut().rev().map(|joining| joining.now_or_never()).collect();
             assert_eq!(turns.iter().flatten().count(), 1, "the last one to come leads");
-            let led = turns.into_iter().find_map(|turn| names(turn));
+            let led = turns.into_iter().find_map(names);
             assert_eq!(led.map(|others| others.len() + 1), Some(expected), "{services} on {cores}");
         }
     }

@@ -12,6 +12,7 @@ use crate::ahead::Queue;
 use crate::artifact::{self, Artifact, Artifacts, Usage};
 use crate::batch::{self, Batches, ExpectedBuild};
 use crate::dependencies::Workshop;
+use crate::editor::Editor;
 use crate::error::{BuildError, io};
 use crate::finding::Finding;
 use crate::in_use::InUse;
@@ -169,6 +170,14 @@ impl Builder {
         Ok(recipe)
     }
 
+    /// What an editor has to know of the app, to complete and check in its file.
+    pub async fn editor(&self, app: &App) -> Result<Editor, BuildError> {
+        let machine = self.machine().await?;
+        let _one = self.preparing.lock().await;
+        let also = self.also.lock().clone();
+        self.workshop(&machine, &also).editor(app).await
+    }
+
     /// The version a service has or would have: `service@` and eight digits over all it is built from.
     pub async fn version(&self, app: &App, service: &str) -> Result<String, BuildError> {
         let recipe = self.prepare(app).await?;
@@ -312,14 +321,11 @@ impl Builder {
     async fn prepare_on(&self, machine: &Machine, app: &App, anew: bool) -> Result<Recipe, BuildError> {
         let _one = self.preparing.lock().await;
         let also = self.also.lock().clone();
-        let workshop = Workshop {
-            cache: &self.cache,
-            root: &self.root,
-            toolchain: &machine.toolchain,
-            listener: &self.listener,
-            also: &also,
-        };
-        workshop.prepare(app, anew).await
+        self.workshop(machine, &also).prepare(app, anew).await
+    }
+
+    fn workshop<'a>(&'a self, machine: &'a Machine, also: &'a BTreeSet<String>) -> Workshop<'a> {
+        Workshop { cache: &self.cache, root: &self.root, toolchain: &machine.toolchain, listener: &self.listener, also }
     }
 
     /// Whether what rustc misses can be brought, and if so whether all libraries have to be built anew for it.

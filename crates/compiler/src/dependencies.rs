@@ -191,16 +191,7 @@ impl Workshop<'_> {
         files::write_changed(&folder.join("Cargo.toml"), manifest.named(&key).as_bytes())?;
         let lock = folder.join("Cargo.lock");
         if !lock.exists() {
-            // The user's versions where he has a lock file; else what this file was built with before, so that naming
-            // one more crate moves no other; else the versions `dyn` itself was built with.
-            let seed = match theirs {
-                Some(theirs) => theirs,
-                None => {
-                    files::write(&seeded(&folder), b"")?;
-                    fs::read(self.kept_lock()).unwrap_or_else(|_| carried::LOCK.into())
-                }
-            };
-            files::write(&lock, &seed)?;
+            self.seed(&folder, &lock, theirs)?;
         }
         let source = folder.join("src/lib.rs");
         // Cargo calls no rustc for what it finds fresh: without the call on file the source has to look new.
@@ -208,6 +199,19 @@ impl Workshop<'_> {
             files::write(&source, b"//! Stands for a service when cargo is asked how to compile one.\n")?;
         }
         Ok(folder)
+    }
+
+    /// Writes the first lock file of a crate: the user's versions where he has a lock file; else what this file was built
+    /// with before, so that naming one more crate moves no other; else the versions `dyn` itself was built with.
+    pub(crate) fn seed(&self, folder: &Path, lock: &Path, theirs: Option<Vec<u8>>) -> Result<(), BuildError> {
+        let seed = match theirs {
+            Some(theirs) => theirs,
+            None => {
+                files::write(&seeded(folder), b"")?;
+                fs::read(self.kept_lock()).unwrap_or_else(|_| carried::LOCK.into())
+            }
+        };
+        files::write(lock, &seed)
     }
 
     /// Whether one of the app's own dependencies brings tokio: services must run inside its runtime then.
@@ -264,7 +268,7 @@ impl Workshop<'_> {
     }
 
     /// Marks the toolchain's folder as used: what is used is kept.
-    fn mark_used(&self) {
+    pub(crate) fn mark_used(&self) {
         let marked = fs::File::open(self.target()).and_then(|folder| folder.set_modified(std::time::SystemTime::now()));
         if let Err(error) = marked {
             tracing::debug!(%error, "the folder of dependencies could not be marked as used");
@@ -273,7 +277,7 @@ impl Workshop<'_> {
 
     /// Runs cargo with the versions in the lock file; where that is none of the user's and does not do, as with a
     /// vendored tree that has others, with those that cargo finds.
-    async fn cargo_offline_first(&self, arguments: &[&str], folder: &Path) -> Result<Ended, BuildError> {
+    pub(crate) async fn cargo_offline_first(&self, arguments: &[&str], folder: &Path) -> Result<Ended, BuildError> {
         let ended = self.cargo_by_lock(arguments, folder).await;
         let Err(BuildError::Cargo { words }) = &ended else { return ended };
         let (mark, lock) = (seeded(folder), folder.join("Cargo.lock"));
@@ -429,7 +433,7 @@ impl Workshop<'_> {
     }
 
     /// One for all apps: a crate with the same version, features and flags is compiled once.
-    fn target(&self) -> PathBuf {
+    pub(crate) fn target(&self) -> PathBuf {
         self.cache.join("target").join(&self.toolchain.identity[..16])
     }
 
@@ -437,7 +441,7 @@ impl Workshop<'_> {
         self.root.parent().unwrap_or(Path::new("/"))
     }
 
-    fn cargo(&self) -> PathBuf {
+    pub(crate) fn cargo(&self) -> PathBuf {
         let own = self.toolchain.sysroot.join("bin/cargo");
         if own.is_file() { own } else { PathBuf::from("cargo") }
     }

@@ -98,7 +98,7 @@ impl Outside {
         let mut words = Vec::new();
         for file in &self.files {
             let name = match profile {
-                Profile::Dev => file.as_path(),
+                Profile::Dev | Profile::Debug => file.as_path(),
                 // The same on every machine: where it lies is no part of it.
                 Profile::Optimised => {
                     file.strip_prefix(folder).unwrap_or(Path::new(file.file_name().unwrap_or_default()))

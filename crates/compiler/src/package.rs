@@ -50,7 +50,7 @@ pub(crate) async fn read(root: &Path, frontmatter: Option<&str>, cargo: &Path) -
 }
 
 /// The manifest of the package a folder belongs to. A workspace without a package of its own has no dependencies.
-fn nearest(folder: &Path) -> Option<PathBuf> {
+pub(crate) fn nearest(folder: &Path) -> Option<PathBuf> {
     let manifest = folder.ancestors().map(|folder| folder.join("Cargo.toml")).find(|file| file.is_file())?;
     // One that does not read is the package's all the same: cargo says what is wrong with it.
     let is_virtual = fs::read_to_string(&manifest)
@@ -119,7 +119,8 @@ fn patch_of(manifest: &mut Table, folder: &Path) -> Option<Table> {
     Some(patch)
 }
 
-async fn of_package(root: &Path, manifest: &Path, cargo: &Path) -> Result<Surroundings, BuildError> {
+/// What cargo says of a package, without its dependencies.
+pub(crate) async fn metadata(root: &Path, manifest: &Path, cargo: &Path) -> Result<Metadata, BuildError> {
     let bad = |words: String| BuildError::Manifest { file: manifest.to_owned(), words };
     let folder = manifest.parent().unwrap_or(Path::new("/"));
     let mut command = Command::new(cargo);
@@ -129,7 +130,13 @@ async fn of_package(root: &Path, manifest: &Path, cargo: &Path) -> Result<Surrou
     if !ended.status.success() {
         return Err(bad(ended.stderr.trim().to_owned()));
     }
-    let metadata = MetadataCommand::parse(&ended.stdout).map_err(|error| bad(error.to_string()))?;
+    MetadataCommand::parse(&ended.stdout).map_err(|error| bad(error.to_string()))
+}
+
+async fn of_package(root: &Path, manifest: &Path, cargo: &Path) -> Result<Surroundings, BuildError> {
+    let bad = |words: String| BuildError::Manifest { file: manifest.to_owned(), words };
+    let folder = manifest.parent().unwrap_or(Path::new("/"));
+    let metadata = metadata(root, manifest, cargo).await?;
     let package = metadata.packages.iter().find(|package| package.manifest_path.as_std_path() == manifest);
     let package = package.ok_or_else(|| bad("cargo does not know this package".to_owned()))?;
     let mut surroundings = surroundings_of(package, root, folder);
@@ -297,7 +304,7 @@ fn features_of(package: &Package) -> (BTreeSet<String>, BTreeMap<String, BTreeSe
     (on, extra)
 }
 
-fn environment_of(package: &Package, folder: &Path) -> BTreeMap<String, String> {
+pub(crate) fn environment_of(package: &Package, folder: &Path) -> BTreeMap<String, String> {
     let version = &package.version;
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     let path = |value: &Option<cargo_metadata::camino::Utf8PathBuf>| {

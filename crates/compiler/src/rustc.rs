@@ -97,7 +97,13 @@ impl Rustc<'_> {
         command.arg(format!("--edition={}", self.recipe.edition));
         command.arg(format!("--crate-name={}", self.crate_name()));
         command.arg(format!("-Cmetadata={metadata}")).args(self.profile.codegen());
-        command.args(["-Cdebuginfo=0", "-Cembed-bitcode=no"]);
+        command.arg("-Cembed-bitcode=no");
+        if self.profile == Profile::Debug
+            && let Some(from) = self.named_from()
+        {
+            // Debug information names a file by the folder that rustc runs in.
+            command.current_dir(from);
+        }
         // A slice leaves out what its service does not use, and so looks more unused than the file is. rustc's real
         // warnings are `cargo check`'s business; what is denied by default stays an error.
         command.arg("-Awarnings");
@@ -105,7 +111,7 @@ impl Rustc<'_> {
             command.arg("--force-warn=unused");
         }
         let named = match self.profile {
-            Profile::Dev => self.named(),
+            Profile::Dev | Profile::Debug => self.named(),
             Profile::Optimised => {
                 // What is shipped names the file alone; what rustc says names the folder that was written, which is
                 // put into the user's words below.
@@ -169,6 +175,14 @@ impl Rustc<'_> {
         let origin = Origin { root: &named.join(&slice.root), files: &files, lines, glue };
         let findings = finding::read(&stderr, &origin);
         if findings.is_empty() { Err(stderr.trim().to_owned()) } else { Ok(findings) }
+    }
+
+    /// The folder that [`Self::named`] is read from.
+    fn named_from(&self) -> Option<PathBuf> {
+        let depth = self.named().components().count();
+        let is_below = self.folder.ends_with(self.named());
+        let above = self.folder.ancestors().nth(depth).filter(|_| is_below).map(Path::to_owned);
+        above.or_else(|| std::env::current_dir().ok())
     }
 
     /// The folder as rustc names it: it takes the last `=` of a mapping for its middle, so a folder with one in its

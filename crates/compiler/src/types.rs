@@ -75,8 +75,7 @@ pub(crate) enum Part {
 /// What a crate of types is told from others by.
 pub(crate) fn key(recipe: &Recipe, name: &str, shown: &Path, profile: Profile, meaning: &str) -> String {
     let shown = shown.as_os_str().as_encoded_bytes();
-    let parts =
-        [FORMAT.as_bytes(), recipe.key.as_bytes(), name.as_bytes(), shown, &[profile.level()], meaning.as_bytes()];
+    let parts = [FORMAT.as_bytes(), recipe.key.as_bytes(), name.as_bytes(), shown, profile.mark(), meaning.as_bytes()];
     hash::parts(parts)
 }
 
@@ -323,6 +322,7 @@ mod tests {
             let folder = rack.folder.join(key);
             fs::create_dir_all(&folder).unwrap();
             fs::write(folder.join("lines"), "00000\nlibapp.rlib").unwrap();
+            fs::write(folder.join("libapp.rlib"), "").unwrap();
             let at = SystemTime::now() - Duration::from_secs(age);
             fs::File::open(folder).unwrap().set_modified(at).unwrap();
         }

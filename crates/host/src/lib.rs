@@ -48,6 +48,8 @@ mod wire;
 
 use std::path::Path;
 
+/// The version of the C interface between a host and the libraries it loads.
+pub use dyninka::border::VERSION as LIBRARY_INTERFACE;
 pub use objects::without_folder;
 pub use server::{HostError, Server};
 
@@ -97,6 +99,17 @@ pub fn die_with_parent() {
     // The parent may have ended before the kernel was told.
     if rustix::process::getppid() != before {
         std::process::exit(1);
+    }
+}
+
+/// Lets a debugger of the same user attach, where the system lets parents alone (Yama, `ptrace_scope` 1).
+pub fn allow_debugger() {
+    // A kernel without Yama knows nothing of it, and needs no leave.
+    match rustix::process::set_ptracer(rustix::process::PTracer::Any) {
+        Err(error) if error != rustix::io::Errno::INVAL => {
+            eprintln!("dyninka: a debugger may need root to attach: {error}");
+        }
+        _ => {}
     }
 }
 

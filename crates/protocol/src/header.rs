@@ -1,5 +1,8 @@
 //! Names of the headers a hop carries.
 
+/// The version of what they say: services whose hosts have another one do not understand each other.
+pub const FORMAT: u32 = 1;
+
 /// The inputs' routes still to go: an expression list, one for each input.
 pub const ROUTE: &str = "dyninka-route";
 /// Milliseconds left until the request's deadline. A budget, not a time: clocks need not agree.

@@ -25,6 +25,9 @@ pub mod snapshot;
 pub mod units;
 pub mod verdict;
 
+/// The version of the session's API: the first part of its paths.
+pub const API_VERSION: u32 = 1;
+
 pub use app::{Diagnostic, Severity, SourcePlace};
 pub use client::{Client, ClientError, Lines};
 pub use command::{Answer, Command};

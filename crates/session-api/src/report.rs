@@ -182,6 +182,9 @@ pub struct Taken {
     pub version: String,
     /// The fate of each placed value.
     pub state: BTreeMap<String, Fate>,
+    /// The process of its host on this machine; edits keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
 }
 
 /// The fate of a placed value.
@@ -232,4 +235,7 @@ pub struct ServiceAddress {
     pub url: String,
     /// `service@hash`.
     pub version: String,
+    /// The process of its host on this machine; none: its backend runs elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
 }

@@ -21,6 +21,9 @@ pub struct Snapshot {
     pub file: PathBuf,
     /// The session's process.
     pub pid: u32,
+    /// Whether services are built for a debugger.
+    #[serde(default)]
+    pub debug: bool,
     /// When this picture was taken.
     pub now_ms: u64,
     /// The subject of the session.
@@ -132,6 +135,9 @@ pub struct ServiceView {
     pub restarts: u32,
     /// The reason why it is down or broken, in words.
     pub why: Option<String>,
+    /// The process of its host on this machine; none: its backend runs elsewhere, or it does not run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
 }
 
 /// The health of a service.

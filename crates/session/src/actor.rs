@@ -12,6 +12,7 @@ pub(crate) mod load;
 #[cfg(feature = "cluster")]
 mod loaded;
 mod open;
+mod processes;
 mod public_port;
 #[cfg(feature = "cluster")]
 mod push;
@@ -30,8 +31,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use compiler::{Builder, ExpectedBuild, Progress};
-use futures_util::FutureExt;
+use compiler::{Builder, ExpectedBuild, Profile, Progress};
 use local_cluster::{Backend, Program, Resources};
 use parking_lot::Mutex;
 use session_api::Report;
@@ -163,8 +163,9 @@ impl Actor {
         let notices = events.clone();
         let notice = move |message| drop(notices.send(Event::Notice { message }));
         let resources = Resources::new(place.resources(), Arc::new(notice));
+        let builder = if options.debug { builder.profile(Profile::Debug) } else { builder };
         let (limits, names) = (options.requests, options.names.clone());
-        let settings = Settings { token, limits, names, waits: options.waits };
+        let settings = Settings { token, limits, names, waits: options.waits, debug: options.debug };
         Ok(Self {
             state: State::new(settings),
             tools: Arc::new(Tools {
@@ -286,18 +287,12 @@ impl Actor {
         ended
     }
 
-    /// Takes in what the backend has told by now, which is bounded.
-    fn hear_out(&mut self) {
-        for _ in 0..MOST_AT_ONCE {
-            let Some(event) = follow::backend(self.heard.as_ref()).now_or_never() else { return };
-            self.happened(event);
-        }
-    }
-
     /// What there is to see, with what was measured.
     fn picture(&self) -> Snapshot {
         let measured = self.measured.borrow().clone();
         let mut picture = self.state.picture(self.begun.elapsed());
+        picture.debug = self.tools.options.debug;
+        picture.services.iter_mut().for_each(|service| service.pid = self.process(&service.name));
         picture.pid = std::process::id();
         picture.file.clone_from(&self.tools.place.file);
         picture.traces.clone_from(&measured.traces);
@@ -451,6 +446,7 @@ impl Actor {
     }
 
     fn report(&mut self, report: Report) {
+        let report = self.with_processes(report);
         let at_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         if let Some(message) = self.journal.note(at_ms, &report) {
             self.outbox.send(Queued(Report::Notice { message }));

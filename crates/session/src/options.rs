@@ -28,6 +28,8 @@ pub struct SessionOptions {
     /// Names of this machine that callers may use for the services, besides addresses, `localhost` and those of services.
     pub names: BTreeSet<String>,
     pub requests: protocol::Limits,
+    /// Build services for a debugger, and wait for a host that one holds.
+    pub debug: bool,
     /// Follow the files and take edits over.
     pub watch: bool,
     /// A start that is broken waits to be mended, instead of ending the session.

@@ -61,7 +61,7 @@ impl Session {
         let lock = Lock::take(&place.folder, &options.file)?;
         // The secret between a session and its hosts: 128 bits that nobody guesses.
         let token = format!("{:032x}", rand::random::<u128>());
-        let control = Control::new(token.clone())?;
+        let control = Control::new(token.clone(), options.debug)?;
         let (events, inbox) = unbounded_channel();
         let (outbox, reports) = queue();
         let actor = Actor::new(options, place, lock, token, control, events.clone(), outbox)?;

@@ -77,7 +77,7 @@ pub(crate) struct State {
 }
 
 /// What a session is started with.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
     pub(crate) token: String,
     pub(crate) limits: Limits,
@@ -85,6 +85,8 @@ pub(crate) struct Settings {
     pub(crate) names: BTreeSet<String>,
     /// A start that is broken waits to be mended instead of ending the session.
     pub(crate) waits: bool,
+    /// Libraries are built for a debugger.
+    pub(crate) debug: bool,
 }
 
 /// Whether the new may take the place of the old.
@@ -243,7 +245,12 @@ impl State {
         let address = |service: &app::Service| {
             let known = self.services.get(&service.name)?;
             let url = format!("http://{}/", known.endpoint.as_ref()?.here);
-            Some(ServiceAddress { name: service.name.clone(), url, version: known.live.as_ref()?.version.clone() })
+            Some(ServiceAddress {
+                name: service.name.clone(),
+                url,
+                version: known.live.as_ref()?.version.clone(),
+                pid: None,
+            })
         };
         Some(Report::Ready {
             url: format!("http://{}/", backend.front),

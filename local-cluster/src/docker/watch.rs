@@ -63,20 +63,24 @@ pub(super) async fn watch(inner: Arc<Inner>) {
     }
 }
 
+/// Notes the process of a service, where its container runs.
+pub(super) async fn know(inner: &Inner, service: &str, container: &str) {
+    let container = inner.engine.inspect_container(container, None::<InspectContainerOptions>).await;
+    // Not there yet, or not there any more: that is told by the engine.
+    let Ok(container) = container else { return };
+    let pid = container.state.and_then(|state| state.pid).filter(|pid| *pid > 0);
+    if let (Some(id), Some(pid)) = (container.id, pid) {
+        inner.still.watch(service, id, pid);
+    }
+}
+
 /// Tells as down what was stopped by a signal: its engine sees nothing of that.
 pub(super) async fn watch_processes(inner: Arc<Inner>) {
     while !inner.closing.load(Ordering::Acquire) {
         let wanted: Vec<String> = inner.wanted().iter().cloned().collect();
         for service in wanted.into_iter().filter(|service| !inner.still.knows(service)) {
             let Ok(spec) = inner.specs.get(&service) else { continue };
-            let container =
-                inner.engine.inspect_container(&inner.container(&spec), None::<InspectContainerOptions>).await;
-            // Not there yet, or not there any more: that is told by the engine.
-            let Ok(container) = container else { continue };
-            let pid = container.state.and_then(|state| state.pid).filter(|pid| *pid > 0);
-            if let (Some(id), Some(pid)) = (container.id, pid) {
-                inner.still.watch(&service, id, pid);
-            }
+            know(&inner, &service, &inner.container(&spec)).await;
         }
         for service in inner.still.newly() {
             if inner.wanted().contains(&service) {

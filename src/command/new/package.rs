@@ -121,7 +121,7 @@ fn settle(staged: &Path, folder: &Path, is_there: bool) -> io::Result<()> {
 }
 
 /// What is said where nothing can be written.
-pub(super) fn unwritable(path: &Path, error: &io::Error) -> Fault {
+pub(crate) fn unwritable(path: &Path, error: &io::Error) -> Fault {
     let fault = Fault::new(Kind::Machine, format!("cannot write {}: {error}", path.display()));
     match error.kind() {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {

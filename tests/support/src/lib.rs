@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+pub mod debugger;
 pub mod disk;
 pub mod engine;
 mod examples;
 pub mod hosts;
+pub mod language_server;
 pub mod screen;
 pub mod session;
 

@@ -257,7 +257,7 @@ fn each_edit_of_an_app_is_read_as_if_it_were_the_first() {
         assert!(WOVEN.contains(gone), "{gone}");
         let mut memory = Incremental::default();
         for text in [WOVEN.to_owned(), WOVEN.replacen(gone, come, 1), WOVEN.to_owned()] {
-            check(&mut memory, &sources(&text, "")).expect(&format!("{gone} -> {come}"));
+            check(&mut memory, &sources(&text, "")).unwrap_or_else(|error| panic!("{gone} -> {come}: {error:?}"));
         }
     }
 }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use app::{App, Diagnostic, Incremental};
 use compiler::{BuildError, Builder, ExpectedBuild};
@@ -26,9 +25,6 @@ use crate::event::{Artifact, Edit, Event, HostEndpoint, Opened, Recipe};
 use crate::options::SessionOptions;
 use crate::store::home::AppPlace;
 use crate::store::texts::Texts;
-
-/// A new host listens within milliseconds; a machine under load is given this long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Tools {
     pub(crate) options: SessionOptions,
@@ -128,6 +124,7 @@ impl Tools {
             name: self.place.name.clone(),
             id: self.place.id.clone(),
             host: self.program.clone(),
+            debug: self.options.debug,
             limits: local_cluster::ServiceLimits { cpus: self.options.cpus, memory: self.options.memory },
             services: app.services.iter().map(spec).collect(),
         };
@@ -273,7 +270,7 @@ impl Tools {
         for effect::Bring { state, service: from, from: there } in bring {
             brought.push((state.clone(), from, self.control.state(there, &state).await));
         }
-        let asked = self.control.swap(at, &name, PATIENCE);
+        let asked = self.control.swap(at, &name, self.control.patience());
         let taken = if patient { asked.await } else { self.control.unless_deaf(at, asked).await };
         let done = match taken {
             Ok(done) => done,
@@ -298,7 +295,7 @@ impl Tools {
             states.insert(state, fate);
         }
         let switched = std::time::Instant::now();
-        match self.control.ready(at, PATIENCE).await {
+        match self.control.ready(at, self.control.patience()).await {
             Ok(ready) if ready == version => {}
             Ok(other) => return refused(format!("it answers as {other}, not as {version}"), false),
             Err(error) => return refused(error.to_string(), error.is_silence()),
@@ -323,7 +320,7 @@ impl Tools {
             Err(why) => Err(why),
         };
         let told = match brought {
-            Ok(()) => match self.control.unless_deaf(at, self.control.reload(at, PATIENCE)).await {
+            Ok(()) => match self.control.unless_deaf(at, self.control.reload(at, self.control.patience())).await {
                 Err(error) if error.is_deaf() => {
                     return Event::Deaf { service, version: None, why: error.to_string() };
                 }
@@ -369,7 +366,10 @@ impl Tools {
             services.push((service, endpoint_of(endpoint)));
         }
         for (service, endpoint) in &services {
-            self.control.ready(endpoint.here, PATIENCE).await.map_err(|error| format!("{service} {error}"))?;
+            self.control
+                .ready(endpoint.here, self.control.patience())
+                .await
+                .map_err(|error| format!("{service} {error}"))?;
             for (_, state, value) in known.iter().filter(|(of, ..)| of == service) {
                 let set = self.control.set_state(endpoint.here, state, value.clone()).await;
                 set.map_err(|error| format!("{state} of {service}: {error}"))?;
@@ -401,7 +401,7 @@ impl Tools {
         backend.renew(&place.service, place.environment).await.map_err(failed)?;
         install::configure(&self.place.service(&place.host), &config).map_err(|error| error.to_string())?;
         backend.start(&place.service).await.map_err(failed)?;
-        let version = self.control.ready(at, PATIENCE).await.map_err(|error| error.to_string())?;
+        let version = self.control.ready(at, self.control.patience()).await.map_err(|error| error.to_string())?;
         let mut states = BTreeMap::new();
         for (state, value) in known {
             let carried = match value {
@@ -461,7 +461,7 @@ impl Restart for Again {
 
     async fn wait(&mut self) -> Event {
         let service = self.config.service.clone();
-        match self.tools.control.ready(self.at, PATIENCE).await {
+        match self.tools.control.ready(self.at, self.tools.control.patience()).await {
             Ok(version) => Event::Back { service, version, anew: self.anew },
             // Its end, if it is there at all, is told by the backend.
             Err(error) => match self.backend.kill(&service).await {

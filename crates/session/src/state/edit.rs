@@ -65,7 +65,7 @@ impl Taking {
     ) {
         if let Some(reason) = self.open.remove(name) {
             self.times.switched = now.saturating_sub(answered).max(self.times.built);
-            self.done.push(Taken { name: name.to_owned(), reason, version, state });
+            self.done.push(Taken { name: name.to_owned(), reason, version, state, pid: None });
         }
     }
 

@@ -158,7 +158,11 @@ impl State {
                         compared.len() - 1
                     });
                     let given = compared[at].1.get(&service.name).cloned();
-                    given.unwrap_or_else(|| "what it is compiled with changed".to_owned())
+                    given.unwrap_or_else(|| {
+                        let has_moved = live.app.service(&service.name).is_some_and(|was| was.places != service.places);
+                        let why = if self.settings.debug && has_moved { "its lines moved" } else { ANEW };
+                        why.to_owned()
+                    })
                 }
             };
             open.insert(service.name.clone(), reason);
@@ -317,6 +321,9 @@ impl State {
         }
     }
 }
+
+/// Why a service is built whose meaning stayed as it was.
+const ANEW: &str = "what it is compiled with changed";
 
 /// Why each service that changed did.
 fn reasons(old: &App, new: &App) -> BTreeMap<String, String> {

@@ -131,6 +131,7 @@ impl State {
                 .clone()
                 .or_else(|| known.refused.as_ref().map(|(_, why)| why.clone()))
                 .or_else(|| first(&service.name)),
+            pid: None,
         }
     }
 

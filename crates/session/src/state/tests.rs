@@ -67,8 +67,7 @@ pub(super) struct World {
 
 impl World {
     fn new() -> Self {
-        let settings =
-            Settings { token: "secret".to_owned(), limits: Limits::default(), names: Default::default(), waits: false };
+        let settings = Settings { token: "secret".to_owned(), ..Settings::default() };
         let state = State::new(settings);
         Self {
             state,

@@ -29,7 +29,9 @@ impl State {
     pub(super) fn key(&self, service: &app::Service) -> String {
         let recipe = self.recipe.as_ref().map_or("", |recipe| recipe.key.as_str());
         let outside = self.recipe.as_ref().and_then(|recipe| recipe.outside.get(&service.name));
-        with_outside(&format!("{}/{recipe}", service.meaning), outside.map_or("", String::as_str))
+        // A debugger shows the lines that a library names.
+        let places = if self.settings.debug { service.places.as_str() } else { "" };
+        with_outside(&format!("{}{places}/{recipe}", service.meaning), outside.map_or("", String::as_str))
     }
 
     /// What hosts are told when `app` is in force. What is as it was is shared with who was told so before.

@@ -13,8 +13,13 @@ use crate::state::{Settings, State};
 const NOW: Duration = Duration::from_millis(1500);
 
 fn state() -> State {
-    let settings =
-        Settings { token: String::new(), limits: protocol::Limits::default(), names: Default::default(), waits: true };
+    let settings = Settings {
+        token: String::new(),
+        limits: protocol::Limits::default(),
+        names: Default::default(),
+        waits: true,
+        debug: false,
+    };
     let mut state = State::new(settings);
     let loaded = Event::Loaded {
         edit: 0,

@@ -1,0 +1,35 @@
+//! What the backend alone knows: processes of hosts, and what it told that nobody took in yet.
+
+use futures_util::FutureExt;
+use session_api::Report;
+
+use super::{Actor, MOST_AT_ONCE};
+
+impl Actor {
+    /// The process of a service's host, where this machine has it.
+    pub(super) fn process(&self, service: &str) -> Option<u32> {
+        self.backend.as_ref()?.process(service)
+    }
+
+    /// Adds what the backend alone knows.
+    pub(super) fn with_processes(&self, mut report: Report) -> Report {
+        match &mut report {
+            Report::Ready { services, .. } => {
+                services.iter_mut().for_each(|service| service.pid = self.process(&service.name));
+            }
+            Report::Live { services, .. } => {
+                services.iter_mut().for_each(|service| service.pid = self.process(&service.name));
+            }
+            _ => {}
+        }
+        report
+    }
+
+    /// Takes in what the backend has told by now, which is bounded.
+    pub(super) fn hear_out(&mut self) {
+        for _ in 0..MOST_AT_ONCE {
+            let Some(event) = super::follow::backend(self.heard.as_ref()).now_or_never() else { return };
+            self.happened(event);
+        }
+    }
+}
