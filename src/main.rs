@@ -59,6 +59,7 @@ fn main() -> ExitCode {
         | Command::Trust { .. }
         | Command::Export(_)
         | Command::Cluster(_)) => command::on_cluster::run(command),
+        Command::Simulate(simulate) => command::simulate::run(&simulate),
         Command::Stop { file } => command::stop::run(&file),
         Command::Doctor { json } => command::doctor::run(json),
         Command::Clean { all, yes } => command::clean::run(all, yes),
@@ -105,6 +106,7 @@ fn settle(command: &Command) -> Result<(), Fault> {
             | Command::Check { .. }
             | Command::Graph { .. }
             | Command::Schema
+            | Command::Simulate(_)
             | Command::Completions { .. }
             | Command::ReplayWorker { .. }
             | Command::Host { .. }
