@@ -9,6 +9,7 @@ mod help;
 mod logs;
 mod new;
 mod recording;
+mod simulate;
 mod value;
 
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ pub(crate) use help::command;
 pub(crate) use logs::Logs;
 pub(crate) use new::New;
 pub(crate) use recording::{Keep, Replay};
+pub(crate) use simulate::{By, Simulate};
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -123,6 +125,8 @@ pub(crate) enum Command {
     /// Look at an app on a cluster, call it, or remove it
     #[command(subcommand)]
     Cluster(Cluster),
+    /// Simulate nodes that share load, in virtual time
+    Simulate(Simulate),
     /// Stop the session of an app and remove what it left
     Stop {
         #[arg(help = help::FILE)]
@@ -211,6 +215,7 @@ impl Command {
             | Self::Doctor { .. }
             | Self::Schema
             | Self::Completions { .. }
+            | Self::Simulate(_)
             | Self::ReplayWorker { .. }
             | Self::Host { .. } => None,
         }

@@ -48,6 +48,11 @@ pub(crate) mod replay_worker;
 mod rollback;
 pub(crate) mod schema;
 pub(crate) mod shell;
+#[cfg(feature = "nodes")]
+pub(crate) mod simulate;
+#[cfg(not(feature = "nodes"))]
+#[path = "command/nodes_absent.rs"]
+pub(crate) mod simulate;
 pub(crate) mod status;
 pub(crate) mod stop;
 #[cfg(feature = "cluster")]

@@ -60,6 +60,7 @@ fn main() -> ExitCode {
         | Command::Export(_)
         | Command::Cluster(_)) => command::on_cluster::run(command),
         Command::Stop { file, data } => command::stop::run(&file, data),
+        Command::Simulate(simulate) => command::simulate::run(&simulate),
         Command::Doctor { json } => command::doctor::run(json),
         Command::Clean { all, yes } => command::clean::run(all, yes),
         Command::Schema => command::schema::run(),
@@ -105,6 +106,7 @@ fn settle(command: &Command) -> Result<(), Fault> {
             | Command::Check { .. }
             | Command::Graph { .. }
             | Command::Schema
+            | Command::Simulate(_)
             | Command::Completions { .. }
             | Command::ReplayWorker { .. }
             | Command::Host { .. }

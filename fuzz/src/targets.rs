@@ -4,6 +4,7 @@ mod cell;
 mod file;
 mod line;
 mod recording;
+mod scenario;
 mod wire;
 
 use crate::Target;
@@ -25,5 +26,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "record", seeds: recording::lines, words: recording::WORDS, run: recording::line },
     Target { name: "recording", seeds: recording::files, words: recording::WORDS, run: recording::file },
     Target { name: "cell", seeds: cell::seeds, words: &[], run: cell::shared },
+    Target { name: "scenario", seeds: scenario::scenarios, words: scenario::WORDS, run: scenario::scenario },
+    Target { name: "instance", seeds: scenario::instances, words: scenario::WORDS, run: scenario::instance },
     Target { name: "line", seeds: line::lines, words: line::WORDS, run: line::line },
 ];

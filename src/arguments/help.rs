@@ -14,17 +14,18 @@ Split one Rust file into services, run them, and push them to a cluster.
 Mark functions with `#[service]`, chain them in `main`, and run the file with `dyn dev`.";
 
 /// Commands in the order a newcomer meets them.
-const GROUPS: [(&str, &[&str]); 6] = [
+const GROUPS: [(&str, &[&str]); 7] = [
     ("Start", &["new", "ide", "dev", "stop"]),
     ("Look", &["check", "graph", "status", "logs", "events", "history", "debug"]),
     ("Call", &["invoke", "shell"]),
     ("Record", &["recordings", "replay", "keep"]),
     ("Cluster", &["push", "rollback", "cluster", "trust", "export"]),
+    ("Nodes", &["simulate"]),
     ("Tools", &["doctor", "clean", "schema", "completions", "help"]),
 ];
 
 /// An example of each command.
-const EXAMPLES: [(&str, &str); 28] = [
+const EXAMPLES: [(&str, &str); 29] = [
     ("new", "dyn new plant --template stream"),
     ("ide", "dyn ide app.rs"),
     ("dev", "dyn dev app.rs --on process --record lunch"),
@@ -46,6 +47,7 @@ const EXAMPLES: [(&str, &str); 28] = [
     ("cluster", "dyn cluster status app.rs"),
     ("trust", "dyn trust staging"),
     ("export", "dyn export app.rs --format kubernetes | kubectl apply -f -"),
+    ("simulate", "dyn simulate dfaas-1 --strategy offer,recalc"),
     ("doctor", "dyn doctor"),
     ("clean", "dyn clean"),
     ("schema", "dyn schema > dyn.schema.json"),

@@ -7,4 +7,5 @@ mod export;
 mod homes;
 mod ide;
 mod new;
+mod simulate;
 mod terminal;

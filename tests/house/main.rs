@@ -19,6 +19,7 @@ use documents::Document;
 /// Room to the rooms it may depend on. Tests and benches may reach further.
 const ARROWS: &[(&str, &[&str])] = &[
     ("app", &[]),
+    ("balance", &["app"]),
     ("protocol", &[]),
     ("dyninka-macros", &[]),
     ("dyninka", &["dyninka-macros"]),
@@ -38,10 +39,22 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("watcher", &[]),
     ("support", &[]),
     ("bench", &[]),
-    ("fuzz", &["app", "protocol", "recordings", "session-api"]),
+    ("fuzz", &["app", "balance", "protocol", "recordings", "session-api"]),
     (
         "dyninka-cli",
-        &["app", "compiler", "protocol", "host", "recordings", "kubernetes", "session", "session-api", "shell", "tui"],
+        &[
+            "app",
+            "balance",
+            "compiler",
+            "protocol",
+            "host",
+            "recordings",
+            "kubernetes",
+            "session",
+            "session-api",
+            "shell",
+            "tui",
+        ],
     ),
 ];
 
@@ -80,6 +93,7 @@ const FENCES: &[(&str, &[&str])] = &[
 /// Rooms that read no file, open no socket and run nothing: they are free of anything that could.
 const PURE: &[&str] = &[
     "crates/app/src",
+    "crates/balance/src",
     "crates/protocol/src",
     "crates/session-api/src/grammar",
     "crates/session/src/state",
