@@ -23,6 +23,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dyninka-macros", &[]),
     ("dyninka", &["dyninka-macros"]),
     ("host", &["protocol", "dyninka"]),
+    ("jobs", &[]),
+    ("store", &[]),
+    ("job-server", &["jobs", "protocol", "store"]),
     ("compiler", &["app"]),
     ("local-cluster", &["images", "protocol"]),
     ("recordings", &["protocol"]),
@@ -50,7 +53,10 @@ const FENCES: &[(&str, &[&str])] = &[
     ("syn", &["app", "dyninka-macros"]),
     ("quote", &["app", "dyninka-macros"]),
     ("bollard", &["local-cluster"]),
-    ("axum", &["bench", "host", "session"]),
+    ("axum", &["bench", "host", "job-server", "session"]),
+    ("rusqlite", &["store"]),
+    ("croner", &["jobs"]),
+    ("utoipa", &["job-server", "jobs"]),
     ("hyper", &["host", "images"]),
     ("docker_credential", &["images"]),
     ("object", &["images"]),
@@ -80,6 +86,7 @@ const FENCES: &[(&str, &[&str])] = &[
 /// Rooms that read no file, open no socket and run nothing: they are free of anything that could.
 const PURE: &[&str] = &[
     "crates/app/src",
+    "crates/jobs/src",
     "crates/protocol/src",
     "crates/session-api/src/grammar",
     "crates/session/src/state",
@@ -175,6 +182,7 @@ const WALL_CLOCK: &[(&str, &str)] = &[
     ("crates/compiler/src/types.rs", "when compiled types were used last"),
     ("crates/host/src/admin_hops.rs", "the time of day, for who compares it with that of another machine"),
     ("crates/host/src/request_context.rs", "when a span began; how long it took is measured by the monotonic clock"),
+    ("crates/job-server/src/clock.rs", "the time of day when the server began; from there on a clock that does not jump"),
     ("crates/session/src/recording/recorder.rs", "when a recording began, for its head"),
 ];
 

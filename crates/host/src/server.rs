@@ -30,7 +30,7 @@ use crate::recorder::Recorder;
 use crate::records::Records;
 use crate::shared::Shared;
 use crate::socket::{Listener, Socket};
-use crate::{admin, answer, http_rules, takeover};
+use crate::{admin, answer, http_rules, runs, takeover};
 
 /// Connections at a time; beyond it a caller is told to come again.
 const MOST_CONNECTIONS: usize = 4096;
@@ -217,6 +217,9 @@ async fn serve(
             let mut response: Response<Body> = if let Err(refusal) = admitted {
                 admin::turn_away(&shared, refusal)
             } else if http_rules::is_for_service(&request) {
+                if let Some(run) = runs::asked(&shared, &request) {
+                    return Ok::<_, Infallible>(runs::answer(shared, run, request).await.map(Body::new));
+                }
                 answer::answer(shared, request).await.map(Body::new)
             } else {
                 match router.call(request).await {
