@@ -44,7 +44,19 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("fuzz", &["app", "protocol", "recordings", "session-api"]),
     (
         "dyninka-cli",
-        &["app", "compiler", "protocol", "host", "recordings", "kubernetes", "session", "session-api", "shell", "tui"],
+        &[
+            "app",
+            "compiler",
+            "protocol",
+            "host",
+            "job-server",
+            "recordings",
+            "kubernetes",
+            "session",
+            "session-api",
+            "shell",
+            "tui",
+        ],
     ),
 ];
 
@@ -57,7 +69,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("rusqlite", &["store"]),
     ("croner", &["jobs"]),
     ("utoipa", &["job-server", "jobs"]),
-    ("hyper", &["host", "images"]),
+    ("hyper", &["host", "images", "job-server"]),
     ("docker_credential", &["images"]),
     ("object", &["images"]),
     ("kube", &["kubernetes"]),
@@ -182,7 +194,10 @@ const WALL_CLOCK: &[(&str, &str)] = &[
     ("crates/compiler/src/types.rs", "when compiled types were used last"),
     ("crates/host/src/admin_hops.rs", "the time of day, for who compares it with that of another machine"),
     ("crates/host/src/request_context.rs", "when a span began; how long it took is measured by the monotonic clock"),
-    ("crates/job-server/src/clock.rs", "the time of day when the server began; from there on a clock that does not jump"),
+    (
+        "crates/job-server/src/clock.rs",
+        "the time of day when the server began; from there on a clock that does not jump",
+    ),
     ("crates/session/src/recording/recorder.rs", "when a recording began, for its head"),
 ];
 

@@ -189,7 +189,11 @@ where
     let account = context.account.as_ref();
     let metered = account.map(|(account, waits)| shared.meter.begin(account, &flight.program().version, waits));
     let outcome = tokio::time::timeout_at(context.deadline, flight.run(number.0, inputs, &shared.inline)).await;
-    drop((number, metered));
+    drop(number);
+    if let (Some(metered), Ok(Some(outcome))) = (&metered, &outcome) {
+        metered.took(outcome.nanos);
+    }
+    drop(metered);
     let record = |ended| measured.ran = recorded.map(|inputs| Ran { inputs, ended, sequence });
     match outcome {
         Ok(Some(outcome)) => {

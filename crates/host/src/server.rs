@@ -217,10 +217,10 @@ async fn serve(
             let mut response: Response<Body> = if let Err(refusal) = admitted {
                 admin::turn_away(&shared, refusal)
             } else if http_rules::is_for_service(&request) {
-                if let Some(run) = runs::asked(&shared, &request) {
-                    return Ok::<_, Infallible>(runs::answer(shared, run, request).await.map(Body::new));
+                match runs::asked(&shared, &request) {
+                    Some(run) => runs::answer(shared, run, request).await.map(Body::new),
+                    None => answer::answer(shared, request).await.map(Body::new),
                 }
-                answer::answer(shared, request).await.map(Body::new)
             } else {
                 match router.call(request).await {
                     Ok(response) => response,

@@ -17,8 +17,10 @@ pub struct JobServerConfig {
     pub listen: SocketAddr,
     /// The secret that hosts know. It opens the admin API of the server, too.
     pub token: String,
-    /// The file of the store. The operator's token is kept beside it.
+    /// The file of the store.
     pub store: PathBuf,
+    /// The file of the operator's token, made where it is not there.
+    pub operator: PathBuf,
     /// Services by name.
     pub targets: BTreeMap<String, JobServerTarget>,
     /// The last service of the flow: for jobs that name none.

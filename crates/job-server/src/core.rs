@@ -31,6 +31,8 @@ pub(crate) struct Core {
     pub(crate) nudges: mpsc::UnboundedSender<Nudge>,
     /// The hash of the operator's token.
     pub(crate) operator: String,
+    /// What secrets of callbacks are made of.
+    pub(crate) callback_key: [u8; 32],
     pub(crate) tokens: RwLock<HashMap<String, TokenRow>>,
     pub(crate) tenants: RwLock<BTreeMap<String, TenantLimits>>,
     standing: Mutex<HashMap<String, Account>>,
@@ -61,7 +63,7 @@ impl Core {
         folder: PathBuf,
         config: JobServerConfig,
         books: Books,
-        operator: String,
+        operator: &JobToken,
         tokens: Vec<TokenRow>,
         tenants: BTreeMap<String, TenantLimits>,
         queued: BTreeMap<String, u64>,
@@ -76,7 +78,8 @@ impl Core {
             holder: format!("{:032x}", rand::random::<u128>()).into(),
             hosts,
             nudges,
-            operator,
+            operator: operator.hash(),
+            callback_key: crate::deliver::base(operator),
             tokens: RwLock::new(tokens.into_iter().map(|token| (token.id.clone(), token)).collect()),
             tenants: RwLock::new(tenants),
             standing: Mutex::default(),
@@ -135,6 +138,13 @@ impl Core {
     /// Takes jobs back that were let in and not kept.
     pub(crate) fn give_back(&self, tenant: &str, jobs: u64) {
         self.account(tenant, |account, _| account.queued = account.queued.saturating_sub(jobs));
+    }
+
+    /// Counts new jobs that nobody was let in for.
+    pub(crate) fn counted(&self, moved: &[Moved]) {
+        for moved in moved.iter().filter(|moved| moved.from.is_none()) {
+            self.account(&moved.tenant, |account, _| account.queued += 1);
+        }
     }
 
     /// Tells everybody of changes that were committed.

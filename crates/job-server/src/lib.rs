@@ -13,11 +13,12 @@ mod dispatch;
 mod hosts;
 mod http;
 mod run;
+mod schedule;
 mod serve;
 mod sweep;
 
 pub use config::{CallbackSettings, JobConfigError, JobServerConfig, JobServerSettings, JobServerTarget};
-pub use serve::{JobServerError, OPERATOR, run};
+pub use serve::{JobServerError, run};
 
 /// The OpenAPI document of the HTTP API.
 pub fn openapi() -> String {

@@ -21,7 +21,7 @@ pub fn read(text: &str) -> Result<u64, String> {
 /// Writes a duration in its largest whole unit.
 pub fn write(millis: u64) -> String {
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
-    let unit = units.into_iter().find(|(each, _)| millis > 0 && millis % each == 0);
+    let unit = units.into_iter().find(|(each, _)| millis > 0 && millis.is_multiple_of(*each));
     unit.map_or_else(|| format!("{millis}ms"), |(each, unit)| format!("{}{unit}", millis / each))
 }
 

@@ -1,8 +1,9 @@
 //! A job as it is asked for.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::backoff::Backoff;
@@ -11,16 +12,16 @@ use crate::record::{JobCallback, JobRecord};
 use crate::state::JobState;
 
 /// A job as it is asked for. Durations are texts such as `10s`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JobRequest {
     /// The service to call; none: the last of the flow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
     /// Inputs by name. Those that are left out are fetched along the flow.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schema(value_type = Object)]
-    pub inputs: Map<String, Value>,
+    pub inputs: BTreeMap<String, Box<RawValue>>,
     /// Another flow for the inputs that are left out, such as `map(filter(get))`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,

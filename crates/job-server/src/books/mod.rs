@@ -4,9 +4,11 @@ mod accept;
 mod bills;
 mod change;
 mod claim;
+mod deliveries;
 mod keep;
 mod look;
 mod row;
+mod schedules;
 mod schema;
 mod tenants;
 
@@ -18,8 +20,10 @@ pub(crate) use accept::{Accepted, NewJob};
 pub(crate) use bills::{MeterLine, UsageBy, UsageRow};
 pub(crate) use change::{Changed, Moved};
 pub(crate) use claim::Claimed;
+pub(crate) use deliveries::{Delivered, DeliveryRow, DueDelivery};
 pub(crate) use keep::Bounds;
 pub(crate) use look::{DeadGroup, EventRow, Filter, ResultKept};
+pub(crate) use schedules::{ScheduleBody, ScheduleRow, key as schedule_key};
 pub(crate) use tenants::TokenRow;
 
 /// Bytes of disk that are kept for outcomes of what runs when the disk is full.

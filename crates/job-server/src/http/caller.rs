@@ -47,7 +47,7 @@ impl Caller {
 
     /// Refuses everybody but the operator.
     pub(crate) fn must_operate(&self) -> Result<(), ApiProblem> {
-        let detail = "this is for the operator's token, which is in the file beside the store";
+        let detail = "this is for the operator's token, whose file the session names";
         if self.is_operator { Ok(()) } else { Err(ApiProblem::new(StatusCode::FORBIDDEN, "forbidden", detail)) }
     }
 }

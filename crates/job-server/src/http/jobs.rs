@@ -29,7 +29,7 @@ const LISTED: u32 = 500;
 pub(super) const LONGEST_WAIT: u64 = 60;
 
 /// Reads a request, and makes what is kept of it.
-fn prepare(core: &Core, caller: &Caller, body: &[u8], key: Option<String>) -> Result<NewJob, ApiProblem> {
+pub(super) fn prepare(core: &Core, caller: &Caller, body: &[u8], key: Option<String>) -> Result<NewJob, ApiProblem> {
     let config = core.config();
     let limits = &config.settings.limits;
     if body.len() > limits.payload {
@@ -59,7 +59,7 @@ fn prepare(core: &Core, caller: &Caller, body: &[u8], key: Option<String>) -> Re
     record.key = key;
     let input = match request.inputs.is_empty() {
         true => Bytes::new(),
-        false => Bytes::from(Value::Object(request.inputs.clone()).to_string()),
+        false => Bytes::from(serde_json::to_vec(&request.inputs).unwrap_or_default()),
     };
     let hash = blake3::hash(&serde_json::to_vec(&request).unwrap_or_default()).to_hex().to_string();
     Ok(NewJob { record, input, hash })

@@ -6,6 +6,7 @@ mod events;
 mod jobs;
 mod one;
 mod problem;
+mod schedules;
 mod tenants;
 mod usage;
 
@@ -54,6 +55,12 @@ fn documented() -> OpenApiRouter<Arc<Core>> {
         .routes(routes!(events::of_job))
         .routes(routes!(usage::usage))
         .routes(routes!(usage::summary))
+        .routes(routes!(schedules::list))
+        .routes(routes!(schedules::put, schedules::one, schedules::remove))
+        .routes(routes!(schedules::run))
+        .routes(routes!(schedules::deliveries))
+        .routes(routes!(schedules::retry_delivery))
+        .routes(routes!(schedules::secret))
         .routes(routes!(tenants::list, tenants::add))
         .routes(routes!(tenants::change, tenants::remove))
         .routes(routes!(tenants::add_token))

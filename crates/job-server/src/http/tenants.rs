@@ -52,7 +52,7 @@ fn changed(before: &TenantLimits, by: &Value) -> Result<TenantLimits, ApiProblem
     limits.mistake().map_or(Ok(limits), |mistake| Err(wrong(mistake)))
 }
 
-fn is_label(name: &str) -> bool {
+pub(super) fn is_label(name: &str) -> bool {
     let is_fit = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=63).contains(&name.len()) && name.bytes().all(is_fit) && !name.starts_with('-') && !name.ends_with('-')
 }
