@@ -63,7 +63,7 @@ fn main() -> ExitCode {
         Command::Jobs(jobs) => command::jobs::run(&jobs),
         #[cfg(feature = "jobs")]
         Command::JobServer { folder, die_with_parent } => command::job_server::run(&folder, die_with_parent),
-        Command::Stop { file } => command::stop::run(&file),
+        Command::Stop { file, data } => command::stop::run(&file, data),
         Command::Doctor { json } => command::doctor::run(json),
         Command::Clean { all, yes } => command::clean::run(all, yes),
         Command::Schema => command::schema::run(),

@@ -2,6 +2,7 @@
 
 mod cell;
 mod file;
+mod job;
 mod line;
 mod recording;
 mod wire;
@@ -25,5 +26,13 @@ pub const TARGETS: &[Target] = &[
     Target { name: "record", seeds: recording::lines, words: recording::WORDS, run: recording::line },
     Target { name: "recording", seeds: recording::files, words: recording::WORDS, run: recording::file },
     Target { name: "cell", seeds: cell::seeds, words: &[], run: cell::shared },
+    Target { name: "job", seeds: job::requests, words: job::WORDS, run: job::request },
+    Target { name: "token", seeds: job::tokens, words: &["dyn_", "_", ".", "0"], run: job::token },
+    Target {
+        name: "cron",
+        seeds: job::crons,
+        words: &["*", "/", "-", ",", "L", "W", "#", "@daily", " "],
+        run: job::cron,
+    },
     Target { name: "line", seeds: line::lines, words: line::WORDS, run: line::line },
 ];

@@ -41,7 +41,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("watcher", &[]),
     ("support", &[]),
     ("bench", &[]),
-    ("fuzz", &["app", "protocol", "recordings", "session-api"]),
+    ("fuzz", &["app", "jobs", "protocol", "recordings", "session-api"]),
     (
         "dyninka-cli",
         &[

@@ -9,7 +9,7 @@ use support::app;
 use support::session::PATIENCE;
 
 use crate::counter::Counter;
-use crate::server::{Jobs, told};
+use crate::server::{Jobs, LOOK, told};
 
 /// A receiver of callbacks that answers with these statuses in turn; what it was sent, with its id and signature.
 fn receiver(statuses: &'static [u16]) -> (SocketAddr, Receiver<(String, String, Value)>) {
@@ -91,11 +91,11 @@ fn a_schedule_asks_for_its_job_once_a_time() {
     assert_eq!((made.status, made.body["next"].as_array().map(Vec::len)), (201, Some(5)), "{made:?}");
     let count = || counter.counts().get("1").copied().unwrap_or_default();
     while count() < 2 {
-        std::thread::yield_now();
+        std::thread::sleep(LOOK);
     }
     assert!(jobs.kill(), "there is a server");
     while count() < 5 {
-        std::thread::yield_now();
+        std::thread::sleep(LOOK);
     }
     let removed = told(jobs.request(Method::DELETE, "schedules/tick")).expect("an answer");
     assert_eq!(removed.status, 204);

@@ -8,7 +8,7 @@ use serde_json::json;
 use support::app;
 
 use crate::counter::Counter;
-use crate::server::{Jobs, told};
+use crate::server::{Jobs, LOOK, told};
 
 /// Jobs of the fault tests.
 const JOBS: u64 = 600;
@@ -75,8 +75,11 @@ fn accepted(jobs: &Jobs, number: u64) -> String {
                 return told.body["id"].as_str().expect("an id").to_owned();
             }
             // Beyond the rate, or the server is being started again.
-            Ok(told) => assert!([429, 503].contains(&told.status), "{told:?}"),
-            Err(_) => std::thread::yield_now(),
+            Ok(told) => {
+                assert!([429, 503].contains(&told.status), "{told:?}");
+                std::thread::sleep(LOOK);
+            }
+            Err(_) => std::thread::sleep(LOOK),
         }
     }
 }
@@ -92,7 +95,7 @@ fn a_killed_host_is_told_as_lost_and_the_job_says_what_follows() {
     };
     let (again, once) = (long(1, "retry"), long(2, "fail"));
     while counter.counts().len() < 2 {
-        std::thread::yield_now();
+        std::thread::sleep(LOOK);
     }
     support::hosts::kill("process", &file, "work");
     let (again, once) = (jobs.end_of(&again), jobs.end_of(&once));

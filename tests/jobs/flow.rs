@@ -1,11 +1,13 @@
 //! What a user does: ask, look, fetch; with the command and with HTTP.
 
+use std::io::{BufRead, BufReader};
+
 use serde_json::json;
 use support::session::example;
 use support::{app, dyn_command};
 
 use crate::counter::Counter;
-use crate::server::{Jobs, told};
+use crate::server::{Jobs, LOOK, told};
 
 #[test]
 fn a_job_outlives_a_kill_of_the_server_and_its_result_is_fetched_afterwards() {
@@ -21,6 +23,28 @@ fn a_job_outlives_a_kill_of_the_server_and_its_result_is_fetched_afterwards() {
     assert_eq!(results[0].body, results[1].body);
     let (status, stderr) = jobs.dev.stop();
     assert!(status.success(), "{stderr}");
+}
+
+/// The events of a job with their ids, up to one of a kind.
+fn events(jobs: &Jobs, id: &str, after: Option<&str>, until: &str) -> Vec<(String, String)> {
+    let request = jobs.request(reqwest::Method::GET, &format!("jobs/{id}/events"));
+    let request = after.into_iter().fold(request, |request, after| request.header("last-event-id", after));
+    let stream = BufReader::new(request.send().expect("events"));
+    let (mut events, mut number) = (Vec::new(), String::new());
+    for line in stream.lines() {
+        let line = line.expect("a line");
+        if let Some(id) = line.strip_prefix("id: ") {
+            number = id.to_owned();
+        }
+        if let Some(kind) = line.strip_prefix("event: ") {
+            events.push((number.clone(), kind.to_owned()));
+        }
+        // The id may stand behind the kind: an empty line ends an event.
+        if line.is_empty() && events.last().is_some_and(|event| event.1 == until) {
+            break;
+        }
+    }
+    events
 }
 
 /// A reading as the example's second service takes it.
@@ -72,12 +96,23 @@ fn a_job_goes_its_way_from_asked_to_fetched() {
     let wrong = jobs.ask(&json!({ "inputs": { "id": "seven", "ms": 0 } }));
     let wrong = jobs.end_of(&wrong);
     assert_eq!((wrong["kind"].as_str(), wrong["used"].as_u64()), (Some("rejected"), Some(1)), "{wrong}");
+    // Longer than its time.
+    let long = jobs.ask(&json!({ "inputs": { "id": 9, "ms": 2_000 }, "timeout": "200ms", "attempts": 1 }));
+    let long = jobs.end_of(&long);
+    assert_eq!((long["state"].as_str(), long["kind"].as_str()), (Some("failed"), Some("deadline")), "{long}");
+    // Its events, and from one of them on.
+    let kinds = |after: Option<&str>, until: &str| events(&jobs, id, after, until);
+    assert_eq!(kinds(None, "done").iter().map(|event| &*event.1).collect::<Vec<_>>(), ["accepted", "running", "done"]);
+    let first = kinds(None, "done").remove(0).0;
+    assert_eq!(kinds(Some(&first), "done").iter().map(|event| &*event.1).collect::<Vec<_>>(), ["running", "done"]);
     // Cancelled while it waits, and while it runs: a synchronous function goes on for nobody.
     let waits = jobs.ask(&json!({ "inputs": { "id": 5, "ms": 0 }, "delay": "1h" }));
     assert_eq!(jobs.post(&format!("jobs/{waits}/cancel"), &json!({})).body["state"], "cancelled");
     assert_eq!(jobs.post(&format!("jobs/{waits}/cancel"), &json!({})).status, 409);
     let runs = jobs.ask(&json!({ "inputs": { "id": 6, "ms": 3_000 } }));
-    while jobs.get(&format!("jobs/{runs}")).body["state"] != "running" || !counter.counts().contains_key("6") {}
+    while jobs.get(&format!("jobs/{runs}")).body["state"] != "running" || !counter.counts().contains_key("6") {
+        std::thread::sleep(LOOK);
+    }
     let cancelled = jobs.post(&format!("jobs/{runs}/cancel"), &json!({}));
     assert_eq!(
         (cancelled.body["state"].as_str(), cancelled.body["still_runs"].as_bool()),

@@ -20,6 +20,9 @@ pub(crate) struct Jobs {
     client: Client,
 }
 
+/// Between two looks at a server that may be down.
+pub(crate) const LOOK: Duration = Duration::from_millis(20);
+
 /// An answer: its status and its body as JSON.
 #[derive(Debug)]
 pub(crate) struct Told {
@@ -78,6 +81,7 @@ impl Jobs {
                 return told.body;
             }
             assert!(begun.elapsed() < PATIENCE, "{id} does not end");
+            std::thread::sleep(LOOK);
         }
     }
 

@@ -65,6 +65,9 @@ fn tenants_see_nothing_of_each_other() {
         let refused = by(&jobs, wrong, Method::GET, "jobs", None);
         assert_eq!(refused.status, 401, "{wrong}");
     }
+    assert!(jobs.url.starts_with("http://127.0.0.1:"), "{}", jobs.url);
+    let page = told(jobs.request(Method::GET, "jobs").header("origin", "http://localhost:3000")).expect("an answer");
+    assert_eq!(page.status, 403);
     let name = alice.split('_').nth(1).expect("the id of the token");
     let revoked = told(jobs.request(Method::DELETE, &format!("tenants/alice/tokens/{name}"))).expect("an answer");
     assert_eq!(revoked.status, 204);

@@ -149,7 +149,7 @@ impl Core {
 
     /// Tells everybody of changes that were committed.
     pub(crate) fn moved(&self, moved: &[Moved]) {
-        for Moved { tenant, from, to, run_at } in moved {
+        for Moved { tenant, from, to, due } in moved {
             // A new one was counted where it was let in.
             if *to == JobState::Queued && from.is_some() {
                 self.account(tenant, |account, _| account.queued += 1);
@@ -158,9 +158,9 @@ impl Core {
                 self.give_back(tenant, 1);
             }
             let nudge = match to {
-                JobState::Queued => Nudge::Queued { tenant: tenant.clone(), run_at: *run_at },
+                JobState::Queued => Nudge::Queued { tenant: tenant.clone(), due: *due },
                 // The next of its serial key may begin.
-                to if to.is_over() => Nudge::Queued { tenant: tenant.clone(), run_at: 0 },
+                to if to.is_over() => Nudge::Queued { tenant: tenant.clone(), due: None },
                 _ => continue,
             };
             // Refused only at the end of the server.

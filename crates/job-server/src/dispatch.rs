@@ -15,8 +15,8 @@ use crate::run::{self, Begun};
 /// What the dispatcher is told.
 #[derive(Debug)]
 pub(crate) enum Nudge {
-    /// A tenant has a job that may begin at a time; 0: now.
-    Queued { tenant: String, run_at: i64 },
+    /// A tenant has a job that may begin, now or when its time comes.
+    Queued { tenant: String, due: Option<i64> },
     /// A run ended, and took so many nanoseconds.
     Over { charge: TurnCharge, took: u64 },
     /// Limits changed.
@@ -107,8 +107,9 @@ fn begin(core: &Arc<Core>, claimed: Claimed, charge: TurnCharge, begun: Begun) {
 
 fn hear(core: &Core, nudge: Nudge, turns: &mut Turns, running: &mut usize, due: &mut Option<i64>) {
     match nudge {
-        Nudge::Queued { tenant, run_at } if run_at <= core.clock.now() => turns.wake(&tenant),
-        Nudge::Queued { run_at, .. } => *due = Some(due.map_or(run_at, |due| due.min(run_at))),
+        Nudge::Queued { tenant, due: None } => turns.wake(&tenant),
+        // One whose time is near may have been kept as waiting: the store says when it is not.
+        Nudge::Queued { due: Some(at), .. } => *due = Some(due.map_or(at, |due| due.min(at))),
         Nudge::Over { charge, took } => {
             turns.end(charge, took);
             *running = running.saturating_sub(1);

@@ -70,7 +70,12 @@ pub(super) fn accept(connection: &Connection, job: &NewJob, now: i64) -> Result<
         row::reorder(connection, &record.tenant, serial)?;
     }
     row::event(connection, record, "accepted", now)?;
-    let moved = Moved { tenant: record.tenant.clone(), from: None, to: JobState::Queued, run_at: record.run_at };
+    let moved = Moved {
+        tenant: record.tenant.clone(),
+        from: None,
+        to: JobState::Queued,
+        due: (record.run_at > now).then_some(record.run_at),
+    };
     Ok(Accepted::New(moved))
 }
 

@@ -16,7 +16,8 @@ pub(crate) struct Moved {
     /// None: it is new.
     pub(crate) from: Option<JobState>,
     pub(crate) to: JobState,
-    pub(crate) run_at: i64,
+    /// When its time comes, where it has not.
+    pub(crate) due: Option<i64>,
 }
 
 /// What became of a change; none: there is no such job.
@@ -145,12 +146,8 @@ impl Books {
             if let Some(serial) = &record.serial {
                 row::reorder(connection, &record.tenant, serial)?;
             }
-            let moved = Moved {
-                tenant: record.tenant.clone(),
-                from: Some(record.state),
-                to: JobState::Cancelled,
-                run_at: record.run_at,
-            };
+            let moved =
+                Moved { tenant: record.tenant.clone(), from: Some(record.state), to: JobState::Cancelled, due: None };
             Ok(Some(Ok((record, moved))))
         };
         self.database.write(change).await

@@ -54,7 +54,7 @@ impl Books {
                     tenant: record.tenant.clone(),
                     from: Some(JobState::Running),
                     to: JobState::Running,
-                    run_at: record.run_at,
+                    due: None,
                 };
                 adopted.push(Claimed { input: input(connection, seq)?, record, moved });
             }

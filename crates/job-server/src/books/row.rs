@@ -51,7 +51,12 @@ pub(super) fn put(
         reorder(connection, &record.tenant, serial)?;
     }
     note(connection, record, from, now)?;
-    Ok(Moved { tenant: record.tenant.clone(), from: Some(from), to: record.state, run_at: record.run_at })
+    Ok(Moved {
+        tenant: record.tenant.clone(),
+        from: Some(from),
+        to: record.state,
+        due: (record.run_at > now).then_some(record.run_at),
+    })
 }
 
 /// Of the jobs of a serial key, lets the first in order begin, and only where none of them runs.
