@@ -59,6 +59,10 @@ fn main() -> ExitCode {
         | Command::Trust { .. }
         | Command::Export(_)
         | Command::Cluster(_)) => command::on_cluster::run(command),
+        #[cfg(feature = "jobs")]
+        Command::Jobs(jobs) => command::jobs::run(&jobs),
+        #[cfg(feature = "jobs")]
+        Command::JobServer { folder, die_with_parent } => command::job_server::run(&folder, die_with_parent),
         Command::Stop { file, data } => command::stop::run(&file, data),
         Command::Simulate(simulate) => command::simulate::run(&simulate),
         Command::Doctor { json } => command::doctor::run(json),

@@ -2,6 +2,7 @@
 
 mod cell;
 mod file;
+mod job;
 mod line;
 mod recording;
 mod scenario;
@@ -28,5 +29,13 @@ pub const TARGETS: &[Target] = &[
     Target { name: "cell", seeds: cell::seeds, words: &[], run: cell::shared },
     Target { name: "scenario", seeds: scenario::scenarios, words: scenario::WORDS, run: scenario::scenario },
     Target { name: "instance", seeds: scenario::instances, words: scenario::WORDS, run: scenario::instance },
+    Target { name: "job", seeds: job::requests, words: job::WORDS, run: job::request },
+    Target { name: "token", seeds: job::tokens, words: &["dyn_", "_", ".", "0"], run: job::token },
+    Target {
+        name: "cron",
+        seeds: job::crons,
+        words: &["*", "/", "-", ",", "L", "W", "#", "@daily", " "],
+        run: job::cron,
+    },
     Target { name: "line", seeds: line::lines, words: line::WORDS, run: line::line },
 ];

@@ -24,6 +24,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dyninka-macros", &[]),
     ("dyninka", &["dyninka-macros"]),
     ("host", &["protocol", "dyninka"]),
+    ("jobs", &[]),
+    ("store", &[]),
+    ("job-server", &["jobs", "protocol", "store"]),
     ("compiler", &["app"]),
     ("local-cluster", &["images", "protocol"]),
     ("recordings", &["protocol"]),
@@ -39,7 +42,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("watcher", &[]),
     ("support", &[]),
     ("bench", &[]),
-    ("fuzz", &["app", "balance", "protocol", "recordings", "session-api"]),
+    ("fuzz", &["app", "balance", "jobs", "protocol", "recordings", "session-api"]),
     (
         "dyninka-cli",
         &[
@@ -48,6 +51,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "compiler",
             "protocol",
             "host",
+            "job-server",
             "recordings",
             "kubernetes",
             "session",
@@ -63,8 +67,11 @@ const FENCES: &[(&str, &[&str])] = &[
     ("syn", &["app", "dyninka-macros"]),
     ("quote", &["app", "dyninka-macros"]),
     ("bollard", &["local-cluster"]),
-    ("axum", &["bench", "host", "session"]),
-    ("hyper", &["host", "images"]),
+    ("axum", &["bench", "host", "job-server", "session"]),
+    ("rusqlite", &["store"]),
+    ("croner", &["jobs"]),
+    ("utoipa", &["job-server", "jobs"]),
+    ("hyper", &["host", "images", "job-server"]),
     ("docker_credential", &["images"]),
     ("object", &["images"]),
     ("kube", &["kubernetes"]),
@@ -94,6 +101,7 @@ const FENCES: &[(&str, &[&str])] = &[
 const PURE: &[&str] = &[
     "crates/app/src",
     "crates/balance/src",
+    "crates/jobs/src",
     "crates/protocol/src",
     "crates/session-api/src/grammar",
     "crates/session/src/state",
@@ -189,6 +197,10 @@ const WALL_CLOCK: &[(&str, &str)] = &[
     ("crates/compiler/src/types.rs", "when compiled types were used last"),
     ("crates/host/src/admin_hops.rs", "the time of day, for who compares it with that of another machine"),
     ("crates/host/src/request_context.rs", "when a span began; how long it took is measured by the monotonic clock"),
+    (
+        "crates/job-server/src/clock.rs",
+        "the time of day when the server began; from there on a clock that does not jump",
+    ),
     ("crates/session/src/recording/recorder.rs", "when a recording began, for its head"),
 ];
 
