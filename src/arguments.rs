@@ -162,6 +162,13 @@ pub(crate) enum Command {
         #[arg(long)]
         environment: bool,
     },
+    /// Run functions of strangers as standard input asks, in a jail: what the pool of functions starts
+    #[cfg(feature = "jobs")]
+    #[command(hide = true)]
+    Sandbox {
+        /// Bytes of memory that one run may have
+        memory: u64,
+    },
     /// Run one service out of a folder: what processes and containers are started with
     #[command(hide = true)]
     Host {
@@ -210,6 +217,8 @@ impl Command {
             | Self::Completions { .. }
             | Self::ReplayWorker { .. }
             | Self::Host { .. } => None,
+            #[cfg(feature = "jobs")]
+            Self::Sandbox { .. } => None,
         }
     }
 }

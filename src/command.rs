@@ -46,6 +46,8 @@ pub(crate) mod replay;
 pub(crate) mod replay_worker;
 #[cfg(feature = "cluster")]
 mod rollback;
+#[cfg(feature = "jobs")]
+pub(crate) mod sandbox;
 pub(crate) mod schema;
 pub(crate) mod shell;
 pub(crate) mod status;

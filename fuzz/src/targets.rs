@@ -2,6 +2,7 @@
 
 mod cell;
 mod file;
+mod jail;
 mod line;
 mod recording;
 mod wire;
@@ -24,6 +25,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "answer", seeds: line::answers, words: wire::JSON_WORDS, run: line::answer },
     Target { name: "record", seeds: recording::lines, words: recording::WORDS, run: recording::line },
     Target { name: "recording", seeds: recording::files, words: recording::WORDS, run: recording::file },
+    Target { name: "jail", seeds: jail::conversations, words: jail::WORDS, run: jail::conversation },
     Target { name: "cell", seeds: cell::seeds, words: &[], run: cell::shared },
     Target { name: "line", seeds: line::lines, words: line::WORDS, run: line::line },
 ];

@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("protocol", &[]),
     ("dyninka-macros", &[]),
     ("dyninka", &["dyninka-macros"]),
+    ("functions", &[]),
     ("host", &["protocol", "dyninka"]),
     ("compiler", &["app"]),
     ("local-cluster", &["images", "protocol"]),
@@ -38,10 +39,22 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("watcher", &[]),
     ("support", &[]),
     ("bench", &[]),
-    ("fuzz", &["app", "protocol", "recordings", "session-api"]),
+    ("fuzz", &["app", "functions", "protocol", "recordings", "session-api"]),
     (
         "dyninka-cli",
-        &["app", "compiler", "protocol", "host", "recordings", "kubernetes", "session", "session-api", "shell", "tui"],
+        &[
+            "app",
+            "compiler",
+            "functions",
+            "protocol",
+            "host",
+            "recordings",
+            "kubernetes",
+            "session",
+            "session-api",
+            "shell",
+            "tui",
+        ],
     ),
 ];
 
@@ -57,6 +70,8 @@ const FENCES: &[(&str, &[&str])] = &[
     ("kube", &["kubernetes"]),
     ("k8s-openapi", &["kubernetes"]),
     ("libloading", &["host"]),
+    ("rquickjs", &["functions"]),
+    ("seccompiler", &["functions", "host"]),
     ("cargo_metadata", &["compiler"]),
     ("notify", &["watcher"]),
     ("clap", &["bench", "dyninka-cli"]),
@@ -80,6 +95,9 @@ const FENCES: &[(&str, &[&str])] = &[
 /// Rooms that read no file, open no socket and run nothing: they are free of anything that could.
 const PURE: &[&str] = &[
     "crates/app/src",
+    "crates/functions/src/frame",
+    "crates/functions/src/kumori",
+    "crates/functions/src/slots",
     "crates/protocol/src",
     "crates/session-api/src/grammar",
     "crates/session/src/state",
