@@ -21,6 +21,12 @@ pub use settings::PoolSettings;
 pub(crate) const MOST_SOURCE: usize = 256 << 10;
 const MOST_ARGUMENTS: usize = 1 << 20;
 const MOST_RESULT: u64 = 1 << 20;
+/// A day: no run is worth more.
+const MOST_TIME_MS: u64 = 24 * 60 * 60 * 1_000;
+/// What an engine begins with at least; none would be without a limit.
+const LEAST_MEMORY: u64 = 1 << 20;
+/// Within the stack that a process has anywhere.
+const STACK: std::ops::RangeInclusive<u64> = 16 << 10..=1 << 20;
 /// Runs of before that the average is made of.
 const MEMORY: u32 = 8;
 /// Over which the rate of runs is taken.
@@ -45,7 +51,7 @@ pub struct Invocation {
     pub form: AnswerForm,
     /// Whether it may call services.
     pub calls: bool,
-    /// What it may use, within what the pool allows.
+    /// What it may use, within what the pool allows: a day, its memory, a result of 1 MiB.
     pub limits: RunLimits,
 }
 
@@ -164,7 +170,9 @@ impl Pool {
         within("source", invocation.source.len(), MOST_SOURCE)?;
         within("arguments", invocation.arguments.get().len(), MOST_ARGUMENTS)?;
         let Invocation { tenant, run, name, engine, source, arguments, form, calls, mut limits } = invocation;
-        limits.memory = limits.memory.min(self.inner.most_memory);
+        limits.time_ms = limits.time_ms.min(MOST_TIME_MS);
+        limits.memory = limits.memory.min(self.inner.most_memory).max(LEAST_MEMORY);
+        limits.stack = limits.stack.clamp(*STACK.start(), *STACK.end());
         limits.result = limits.result.min(MOST_RESULT);
         let function = FunctionRun { engine, name, source, arguments, form, calls, limits };
         let mut lease = self.lease(&tenant).await?;

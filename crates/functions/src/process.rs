@@ -313,9 +313,9 @@ impl<'a> Talk<'a> {
     fn hear(&mut self, message: FromJail) -> Option<Last> {
         match message {
             FromJail::Line(line) => {
-                // Its end counts, as inside.
+                // Its end counts, as inside, where the last one may go beyond by it.
                 self.bytes_of_lines += line.text.len() as u64 + 1;
-                if self.bytes_of_lines > self.limits.lines.saturating_add(LONGEST_ANSWER as u64) {
+                if self.bytes_of_lines > self.limits.lines.saturating_add(1) {
                     return Some(Last::Nonsense("it writes more lines than it may".to_owned()));
                 }
                 self.lines.push(line);

@@ -45,7 +45,7 @@ pub(super) fn console<'js>(ctx: &Ctx<'js>, inside: &Rc<Inside>) -> rquickjs::Res
 /// A value as a line has it, at most so many bytes of it, and how many there are. Nothing that a value does on the way
 /// is thrown where the line is written, but what ends the run.
 fn shown<'js>(ctx: &Ctx<'js>, value: &Value<'js>, most: usize) -> rquickjs::Result<(String, usize)> {
-    let plain = |text: String| Ok((text.chars().take(most).collect(), text.len()));
+    let plain = |text: String| Ok((text[..text.floor_char_boundary(most)].to_owned(), text.len()));
     if value.is_symbol() || value.is_error() {
         return plain(errors::thrown(ctx, value, "").to_string());
     }

@@ -72,15 +72,16 @@ impl Inside {
     }
 
     /// Passes on a line: what has no room is counted. `whole` is how long it was.
-    pub(super) fn write(&self, level: ConsoleLevel, text: String, whole: u64) {
-        let used = self.lines.get();
-        if used >= self.limits.lines {
+    pub(super) fn write(&self, level: ConsoleLevel, mut text: String, whole: u64) {
+        let room = self.room();
+        if room == 0 {
             self.cut.set(self.cut.get() + whole + 1);
             return;
         }
+        text.truncate(text.floor_char_boundary(room));
         self.cut.set(self.cut.get() + whole.saturating_sub(text.len() as u64));
         // An end of a line counts, too: a million empty ones are a million bytes.
-        self.lines.set(used + text.len() as u64 + 1);
+        self.lines.set(self.lines.get() + text.len() as u64 + 1);
         self.say(FromJail::Line(ConsoleLine { level, text }));
     }
 

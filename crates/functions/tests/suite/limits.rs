@@ -155,3 +155,20 @@ async fn memory_outside_the_engine_is_bounded_too() {
     assert!(is_held, "{:?}", ran.end);
     assert_next_is_fine(&pool, source).await;
 }
+
+#[tokio::test]
+async fn limits_that_make_no_sense_are_brought_within_what_the_pool_allows() {
+    let pool = pool();
+    for all in [0, u64::MAX] {
+        let limits = RunLimits { time_ms: u64::MAX, memory: all, stack: all, result: 1 << 20, lines: all };
+        assert_eq!(value(&limited(&pool, "() => 'ran'", limits).await), json!("ran"), "{all}");
+        let deep = limited(&pool, "() => { const f = () => f() + 1; return f() }", limits).await;
+        assert!(matches!(deep.end, FunctionEnd::Stopped(FunctionStop::Stack)), "{:?}", deep.end);
+        let large = limited(&pool, "() => new Array(1e9).fill(0)", limits).await;
+        assert!(matches!(large.end, FunctionEnd::Stopped(FunctionStop::Memory)), "{:?}", large.end);
+    }
+    let none = limited(&pool, "() => 1", RunLimits { time_ms: 0, ..LONG }).await;
+    assert!(matches!(none.end, FunctionEnd::Stopped(FunctionStop::Deadline)), "{:?}", none.end);
+    let none = limited(&pool, "() => 1", RunLimits { result: 0, ..LONG }).await;
+    assert!(matches!(none.end, FunctionEnd::Stopped(FunctionStop::TooLarge)), "{:?}", none.end);
+}
