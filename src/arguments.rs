@@ -187,6 +187,13 @@ pub(crate) enum Command {
         #[arg(long)]
         die_with_parent: bool,
     },
+    /// Run functions of strangers as standard input asks, in a jail: what the pool of functions starts
+    #[cfg(feature = "jobs")]
+    #[command(hide = true)]
+    Sandbox {
+        /// Bytes of memory that one run may have
+        memory: u64,
+    },
     /// Run one service out of a folder: what processes and containers are started with
     #[command(hide = true)]
     Host {
@@ -239,7 +246,7 @@ impl Command {
             | Self::ReplayWorker { .. }
             | Self::Host { .. } => None,
             #[cfg(feature = "jobs")]
-            Self::JobServer { .. } => None,
+            Self::JobServer { .. } | Self::Sandbox { .. } => None,
         }
     }
 }

@@ -55,6 +55,8 @@ pub(crate) mod replay;
 pub(crate) mod replay_worker;
 #[cfg(feature = "cluster")]
 mod rollback;
+#[cfg(feature = "jobs")]
+pub(crate) mod sandbox;
 pub(crate) mod schema;
 pub(crate) mod shell;
 #[cfg(feature = "nodes")]

@@ -70,6 +70,8 @@ fn main() -> ExitCode {
         Command::Schema => command::schema::run(),
         Command::Completions { shell } => command::completions::run(shell),
         Command::ReplayWorker { free, environment: _ } => command::replay_worker::run(free),
+        #[cfg(feature = "jobs")]
+        Command::Sandbox { memory } => command::sandbox::run(memory),
         Command::Host { folder, die_with_parent, debug, environment: _ } => {
             command::host::run(&folder, die_with_parent, debug)
         }
@@ -90,6 +92,9 @@ fn start_log(arguments: &Arguments) -> Result<(), Fault> {
     let (on_stderr, file) = match &arguments.command {
         Command::Host { .. } | Command::ReplayWorker { .. } => (true, None),
         Command::Dev(dev) => (!command::view::is_possible(dev), command::log_file(&dev.file)),
+        // In the jail it may not say anything.
+        #[cfg(feature = "jobs")]
+        Command::Sandbox { .. } => (false, None),
         // Commands that build or change something; what the others log is lost unless it is asked for.
         Command::Invoke(Invoke { call: Call { file, .. }, .. })
         | Command::Shell(Shell { file, .. })
@@ -104,6 +109,10 @@ fn start_log(arguments: &Arguments) -> Result<(), Fault> {
 /// Moves what an earlier version kept in the cache, for a command that looks there. A home that cannot be had is the
 /// command's to tell.
 fn settle(command: &Command) -> Result<(), Fault> {
+    #[cfg(feature = "jobs")]
+    if matches!(command, Command::Sandbox { .. }) {
+        return Ok(());
+    }
     let is_elsewhere = matches!(
         command,
         Command::New { .. }

@@ -2,6 +2,7 @@
 
 mod cell;
 mod file;
+mod jail;
 mod job;
 mod line;
 mod recording;
@@ -26,6 +27,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "answer", seeds: line::answers, words: wire::JSON_WORDS, run: line::answer },
     Target { name: "record", seeds: recording::lines, words: recording::WORDS, run: recording::line },
     Target { name: "recording", seeds: recording::files, words: recording::WORDS, run: recording::file },
+    Target { name: "jail", seeds: jail::conversations, words: jail::WORDS, run: jail::conversation },
     Target { name: "cell", seeds: cell::seeds, words: &[], run: cell::shared },
     Target { name: "scenario", seeds: scenario::scenarios, words: scenario::WORDS, run: scenario::scenario },
     Target { name: "instance", seeds: scenario::instances, words: scenario::WORDS, run: scenario::instance },

@@ -16,7 +16,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-pub use examples::examples;
+pub use examples::{examples, sandbox};
 
 /// The binary under test. Cargo names it to the integration tests of its package.
 pub fn program() -> PathBuf {
