@@ -6,9 +6,12 @@ mod debug;
 mod dev;
 mod file;
 mod help;
+#[cfg(feature = "jobs")]
+mod jobs;
 mod logs;
 mod new;
 mod recording;
+mod simulate;
 mod value;
 
 use std::path::{Path, PathBuf};
@@ -23,9 +26,12 @@ pub(crate) use debug::{Debug, Debugger};
 pub(crate) use dev::{Dev, Limits, On};
 pub(crate) use file::{Refusal, read};
 pub(crate) use help::command;
+#[cfg(feature = "jobs")]
+pub(crate) use jobs::{Jobs, JobsRun};
 pub(crate) use logs::Logs;
 pub(crate) use new::New;
 pub(crate) use recording::{Keep, Replay};
+pub(crate) use simulate::{By, Simulate};
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -123,6 +129,12 @@ pub(crate) enum Command {
     /// Look at an app on a cluster, call it, or remove it
     #[command(subcommand)]
     Cluster(Cluster),
+    /// Simulate nodes that share load, in virtual time
+    Simulate(Simulate),
+    /// Ask for jobs of the running session, and look at them
+    #[cfg(feature = "jobs")]
+    #[command(subcommand)]
+    Jobs(Jobs),
     /// Stop the session of an app and remove what it left
     Stop {
         #[arg(help = help::FILE)]
@@ -172,6 +184,16 @@ pub(crate) enum Command {
         /// Bytes of memory that one run may have
         memory: u64,
     },
+    /// Run the job server of a session out of a folder
+    #[cfg(feature = "jobs")]
+    #[command(hide = true)]
+    JobServer {
+        /// Folder with config.json
+        folder: PathBuf,
+        /// End when the parent process ends
+        #[arg(long)]
+        die_with_parent: bool,
+    },
     /// Run one service out of a folder: what processes and containers are started with
     #[command(hide = true)]
     Host {
@@ -212,16 +234,20 @@ impl Command {
             | Self::Rollback(Rollback { file, .. })
             | Self::Export(Export { file, .. }) => Some(file),
             Self::Cluster(cluster) => Some(cluster.file()),
+            #[cfg(feature = "jobs")]
+            Self::Jobs(jobs) => jobs.file(),
             Self::New { .. }
             | Self::Trust { .. }
             | Self::Clean { .. }
             | Self::Doctor { .. }
             | Self::Schema
             | Self::Completions { .. }
+            | Self::Simulate(_)
             | Self::ReplayWorker { .. }
             | Self::Host { .. } => None,
             #[cfg(feature = "jobs")]
             Self::Sandbox { .. } => None,
+            Self::JobServer { .. } => None,
         }
     }
 }

@@ -27,6 +27,15 @@ mod history;
 pub(crate) mod host;
 pub(crate) mod ide;
 pub(crate) mod invoke;
+#[cfg(feature = "jobs")]
+pub(crate) mod job_server;
+#[cfg(feature = "jobs")]
+pub(crate) mod jobs;
+#[cfg(feature = "jobs")]
+pub(crate) mod jobs_beside;
+#[cfg(not(feature = "jobs"))]
+#[path = "command/jobs_absent.rs"]
+pub(crate) mod jobs_beside;
 pub(crate) mod keep;
 pub(crate) mod logs;
 pub(crate) mod new;
@@ -50,6 +59,11 @@ mod rollback;
 pub(crate) mod sandbox;
 pub(crate) mod schema;
 pub(crate) mod shell;
+#[cfg(feature = "nodes")]
+pub(crate) mod simulate;
+#[cfg(not(feature = "nodes"))]
+#[path = "command/nodes_absent.rs"]
+pub(crate) mod simulate;
 pub(crate) mod status;
 pub(crate) mod stop;
 #[cfg(feature = "cluster")]

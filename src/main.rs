@@ -59,7 +59,12 @@ fn main() -> ExitCode {
         | Command::Trust { .. }
         | Command::Export(_)
         | Command::Cluster(_)) => command::on_cluster::run(command),
+        #[cfg(feature = "jobs")]
+        Command::Jobs(jobs) => command::jobs::run(&jobs),
+        #[cfg(feature = "jobs")]
+        Command::JobServer { folder, die_with_parent } => command::job_server::run(&folder, die_with_parent),
         Command::Stop { file, data } => command::stop::run(&file, data),
+        Command::Simulate(simulate) => command::simulate::run(&simulate),
         Command::Doctor { json } => command::doctor::run(json),
         Command::Clean { all, yes } => command::clean::run(all, yes),
         Command::Schema => command::schema::run(),
@@ -114,6 +119,7 @@ fn settle(command: &Command) -> Result<(), Fault> {
             | Command::Check { .. }
             | Command::Graph { .. }
             | Command::Schema
+            | Command::Simulate(_)
             | Command::Completions { .. }
             | Command::ReplayWorker { .. }
             | Command::Host { .. }

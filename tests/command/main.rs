@@ -9,4 +9,5 @@ mod functions;
 mod homes;
 mod ide;
 mod new;
+mod simulate;
 mod terminal;

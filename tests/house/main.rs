@@ -19,11 +19,15 @@ use documents::Document;
 /// Room to the rooms it may depend on. Tests and benches may reach further.
 const ARROWS: &[(&str, &[&str])] = &[
     ("app", &[]),
+    ("balance", &["app"]),
     ("protocol", &[]),
     ("dyninka-macros", &[]),
     ("dyninka", &["dyninka-macros"]),
     ("functions", &[]),
     ("host", &["protocol", "dyninka"]),
+    ("jobs", &[]),
+    ("store", &[]),
+    ("job-server", &["jobs", "protocol", "store"]),
     ("compiler", &["app"]),
     ("local-cluster", &["images", "protocol"]),
     ("recordings", &["protocol"]),
@@ -39,15 +43,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("watcher", &[]),
     ("support", &[]),
     ("bench", &[]),
-    ("fuzz", &["app", "functions", "protocol", "recordings", "session-api"]),
+    ("fuzz", &["app", "balance", "functions", "jobs", "protocol", "recordings", "session-api"]),
     (
         "dyninka-cli",
         &[
             "app",
+            "balance",
             "compiler",
             "functions",
             "protocol",
             "host",
+            "job-server",
             "recordings",
             "kubernetes",
             "session",
@@ -63,8 +69,11 @@ const FENCES: &[(&str, &[&str])] = &[
     ("syn", &["app", "dyninka-macros"]),
     ("quote", &["app", "dyninka-macros"]),
     ("bollard", &["local-cluster"]),
-    ("axum", &["bench", "host", "session"]),
-    ("hyper", &["host", "images"]),
+    ("axum", &["bench", "host", "job-server", "session"]),
+    ("rusqlite", &["store"]),
+    ("croner", &["jobs"]),
+    ("utoipa", &["job-server", "jobs"]),
+    ("hyper", &["host", "images", "job-server"]),
     ("docker_credential", &["images"]),
     ("object", &["images"]),
     ("kube", &["kubernetes"]),
@@ -95,9 +104,11 @@ const FENCES: &[(&str, &[&str])] = &[
 /// Rooms that read no file, open no socket and run nothing: they are free of anything that could.
 const PURE: &[&str] = &[
     "crates/app/src",
+    "crates/balance/src",
     "crates/functions/src/frame",
     "crates/functions/src/kumori",
     "crates/functions/src/slots",
+    "crates/jobs/src",
     "crates/protocol/src",
     "crates/session-api/src/grammar",
     "crates/session/src/state",
@@ -193,6 +204,10 @@ const WALL_CLOCK: &[(&str, &str)] = &[
     ("crates/compiler/src/types.rs", "when compiled types were used last"),
     ("crates/host/src/admin_hops.rs", "the time of day, for who compares it with that of another machine"),
     ("crates/host/src/request_context.rs", "when a span began; how long it took is measured by the monotonic clock"),
+    (
+        "crates/job-server/src/clock.rs",
+        "the time of day when the server began; from there on a clock that does not jump",
+    ),
     ("crates/session/src/recording/recorder.rs", "when a recording began, for its head"),
 ];
 
