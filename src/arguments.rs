@@ -177,6 +177,13 @@ pub(crate) enum Command {
         #[arg(long)]
         environment: bool,
     },
+    /// Run functions of strangers as standard input asks, in a jail: what the pool of functions starts
+    #[cfg(feature = "jobs")]
+    #[command(hide = true)]
+    Sandbox {
+        /// Bytes of memory that one run may have
+        memory: u64,
+    },
     /// Run the job server of a session out of a folder
     #[cfg(feature = "jobs")]
     #[command(hide = true)]
@@ -186,13 +193,6 @@ pub(crate) enum Command {
         /// End when the parent process ends
         #[arg(long)]
         die_with_parent: bool,
-    },
-    /// Run functions of strangers as standard input asks, in a jail: what the pool of functions starts
-    #[cfg(feature = "jobs")]
-    #[command(hide = true)]
-    Sandbox {
-        /// Bytes of memory that one run may have
-        memory: u64,
     },
     /// Run one service out of a folder: what processes and containers are started with
     #[command(hide = true)]
@@ -246,7 +246,8 @@ impl Command {
             | Self::ReplayWorker { .. }
             | Self::Host { .. } => None,
             #[cfg(feature = "jobs")]
-            Self::JobServer { .. } | Self::Sandbox { .. } => None,
+            Self::Sandbox { .. } => None,
+            Self::JobServer { .. } => None,
         }
     }
 }
