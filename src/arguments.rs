@@ -6,6 +6,7 @@ mod debug;
 mod dev;
 mod file;
 mod help;
+mod interface;
 mod logs;
 mod new;
 mod recording;
@@ -23,6 +24,7 @@ pub(crate) use debug::{Debug, Debugger};
 pub(crate) use dev::{Dev, Limits, On};
 pub(crate) use file::{Refusal, read};
 pub(crate) use help::command;
+pub(crate) use interface::{Client, Lang, OpenApi, Spec};
 pub(crate) use logs::Logs;
 pub(crate) use new::New;
 pub(crate) use recording::{Keep, Replay};
@@ -148,6 +150,11 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print the OpenAPI document of the app, or of one service
+    #[command(name = "openapi")]
+    OpenApi(OpenApi),
+    /// Print a typed client of the app's services
+    Client(Client),
     /// Print the JSON schema of dyn.toml, for an editor
     Schema,
     /// Print a completion script for a shell
@@ -203,6 +210,8 @@ impl Command {
             | Self::Keep(Keep { file, .. })
             | Self::Push(Push { file, .. })
             | Self::Rollback(Rollback { file, .. })
+            | Self::OpenApi(OpenApi { file, .. })
+            | Self::Client(Client { file, .. })
             | Self::Export(Export { file, .. }) => Some(file),
             Self::Cluster(cluster) => Some(cluster.file()),
             Self::New { .. }

@@ -17,14 +17,14 @@ Mark functions with `#[service]`, chain them in `main`, and run the file with `d
 const GROUPS: [(&str, &[&str]); 6] = [
     ("Start", &["new", "ide", "dev", "stop"]),
     ("Look", &["check", "graph", "status", "logs", "events", "history", "debug"]),
-    ("Call", &["invoke", "shell"]),
+    ("Call", &["invoke", "shell", "openapi", "client"]),
     ("Record", &["recordings", "replay", "keep"]),
     ("Cluster", &["push", "rollback", "cluster", "trust", "export"]),
     ("Tools", &["doctor", "clean", "schema", "completions", "help"]),
 ];
 
 /// An example of each command.
-const EXAMPLES: [(&str, &str); 28] = [
+const EXAMPLES: [(&str, &str); 30] = [
     ("new", "dyn new plant --template stream"),
     ("ide", "dyn ide app.rs"),
     ("dev", "dyn dev app.rs --on process --record lunch"),
@@ -38,6 +38,8 @@ const EXAMPLES: [(&str, &str); 28] = [
     ("history", "dyn history app.rs"),
     ("invoke", "dyn invoke app.rs map values='[1, 2]'"),
     ("shell", "echo 'map([1, 2])' | dyn shell app.rs"),
+    ("openapi", "dyn openapi app.rs > openapi.json"),
+    ("client", "dyn client app.rs --lang typescript > client.ts"),
     ("recordings", "dyn recordings app.rs"),
     ("replay", "dyn replay app.rs lunch --ignore /timestamp"),
     ("keep", "dyn keep app.rs lunch --as-tests"),

@@ -28,6 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("recordings", &["protocol"]),
     ("images", &["protocol"]),
     ("kubernetes", &["app", "compiler", "images", "protocol"]),
+    ("interface", &["app"]),
     ("session-api", &["app", "protocol"]),
     (
         "session",
@@ -41,7 +42,19 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("fuzz", &["app", "protocol", "recordings", "session-api"]),
     (
         "dyninka-cli",
-        &["app", "compiler", "protocol", "host", "recordings", "kubernetes", "session", "session-api", "shell", "tui"],
+        &[
+            "app",
+            "compiler",
+            "interface",
+            "protocol",
+            "host",
+            "recordings",
+            "kubernetes",
+            "session",
+            "session-api",
+            "shell",
+            "tui",
+        ],
     ),
 ];
 
@@ -80,6 +93,7 @@ const FENCES: &[(&str, &[&str])] = &[
 /// Rooms that read no file, open no socket and run nothing: they are free of anything that could.
 const PURE: &[&str] = &[
     "crates/app/src",
+    "crates/interface/src",
     "crates/protocol/src",
     "crates/session-api/src/grammar",
     "crates/session/src/state",
