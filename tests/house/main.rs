@@ -33,6 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("recordings", &["protocol"]),
     ("images", &["protocol"]),
     ("kubernetes", &["app", "compiler", "images", "protocol"]),
+    ("interface", &["app"]),
     ("session-api", &["app", "protocol"]),
     (
         "session",
@@ -53,6 +54,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "functions",
             "protocol",
             "host",
+            "interface",
             "job-server",
             "recordings",
             "kubernetes",
@@ -109,6 +111,7 @@ const PURE: &[&str] = &[
     "crates/functions/src/kumori",
     "crates/functions/src/slots",
     "crates/jobs/src",
+    "crates/interface/src",
     "crates/protocol/src",
     "crates/session-api/src/grammar",
     "crates/session/src/state",
