@@ -5,7 +5,7 @@ use std::time::Duration;
 use session::{PublicPort, Session, SessionOptions};
 use session_api::Report;
 
-use super::jobs_beside::JobsBeside;
+use super::jobs_beside::JobsPlan;
 use crate::arguments::{Dev, Goal};
 use crate::face::Face;
 use crate::fault::{Fault, Kind};
@@ -66,8 +66,9 @@ fn recording(dev: &Dev) -> session::RecordingOptions {
 async fn serve(options: SessionOptions, dev: &Dev) -> Result<(), Fault> {
     let mut signals = Signals::new()?;
     let place = options.home.place(&dev.file)?;
+    let jobs = JobsPlan::new(&place, dev)?;
     let mut session = Session::start(options)?;
-    let jobs = JobsBeside::start(&session, &place, dev)?;
+    let jobs = jobs.start(&session);
     let mut teller = Teller::new(Face::new(dev.json, dev.plain))?;
     let mut ended = Ok(());
     let (mut interrupted, mut gone, mut ready) = (false, false, false);
