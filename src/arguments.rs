@@ -162,11 +162,12 @@ pub(crate) enum Command {
         #[arg(long)]
         environment: bool,
     },
-    /// Run one service out of a folder: what processes and containers are started with
+    /// Run services out of folders: what processes and containers are started with
     #[command(hide = true)]
     Host {
-        /// Folder with config.json and libraries
-        folder: PathBuf,
+        /// Folders with config.json and libraries, one a service
+        #[arg(required = true, value_name = "FOLDER")]
+        folders: Vec<PathBuf>,
         /// End when the parent process ends
         #[arg(long)]
         die_with_parent: bool,

@@ -65,8 +65,8 @@ fn main() -> ExitCode {
         Command::Schema => command::schema::run(),
         Command::Completions { shell } => command::completions::run(shell),
         Command::ReplayWorker { free, environment: _ } => command::replay_worker::run(free),
-        Command::Host { folder, die_with_parent, debug, environment: _ } => {
-            command::host::run(&folder, die_with_parent, debug)
+        Command::Host { folders, die_with_parent, debug, environment: _ } => {
+            command::host::run(&folders, die_with_parent, debug)
         }
     };
     // An answer that was not written is none, whatever became of the rest.

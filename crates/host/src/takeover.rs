@@ -13,7 +13,7 @@ use tokio::time::Instant as Deadline;
 use crate::answer::GRACE;
 use crate::body_call;
 use crate::control::{self, ConfigError};
-use crate::library::{LoadError, Loaded, words};
+use crate::library::{LoadError, Loaded, copy, words};
 use crate::program::Program;
 use crate::shared::{Settings, Shared};
 use crate::threads::{self, Thread};
@@ -83,7 +83,7 @@ pub(crate) async fn take_over(shared: &Arc<Shared>, file: &str) -> Result<Takeov
     // Whatever runs before the new library is loaded is of the version before, or of an earlier one.
     let threads = shared.retired.began_by_others(threads::of_libraries());
     let (service, table) = (shared.settings.load().config.service.clone(), body_call::table(shared));
-    let loading = tokio::task::spawn_blocking(move || Loaded::load(&path, &service, table));
+    let loading = tokio::task::spawn_blocking(move || Loaded::load(&copy::of_its_own(&path)?, &service, table));
     let loading = tokio::time::timeout(LOADING, loading).await.map_err(|_| TakeoverError::Endless)?;
     let (library, description) = loading.map_err(TakeoverError::Thread)??;
     let version = description.version.clone();
