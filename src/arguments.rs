@@ -127,6 +127,9 @@ pub(crate) enum Command {
     Stop {
         #[arg(help = help::FILE)]
         file: PathBuf,
+        /// Remove the data of the app's resources, too: databases, for example
+        #[arg(long)]
+        data: bool,
     },
     /// Export services for kubectl, Docker Compose, or Marathon
     Export(Export),
@@ -190,7 +193,7 @@ impl Command {
             | Self::Events { file, .. }
             | Self::Recordings { file, .. }
             | Self::History { file, .. }
-            | Self::Stop { file }
+            | Self::Stop { file, .. }
             | Self::Ide { file }
             | Self::Dev(Dev { file, .. })
             | Self::Debug(Debug { file, .. })

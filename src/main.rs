@@ -59,7 +59,7 @@ fn main() -> ExitCode {
         | Command::Trust { .. }
         | Command::Export(_)
         | Command::Cluster(_)) => command::on_cluster::run(command),
-        Command::Stop { file } => command::stop::run(&file),
+        Command::Stop { file, data } => command::stop::run(&file, data),
         Command::Doctor { json } => command::doctor::run(json),
         Command::Clean { all, yes } => command::clean::run(all, yes),
         Command::Schema => command::schema::run(),

@@ -28,7 +28,7 @@ pub use store::home::{AppPlace, Home, HomeError};
 pub use store::lock::{Lock, LockError};
 pub use store::running::{RunningSession, attach, running};
 pub use store::settle::settle;
-pub use store::stop::{StopError, StopReport, stop};
+pub use store::stop::{RemoveDataError, StopError, StopReport, remove_data, stop};
 pub use store::timeline::{Edited, Edits, edits};
 pub use telemetry::measurer::Measured;
 

@@ -27,6 +27,9 @@
 //! [reach]                         # services of this machine: SENSOR_ADDRESS, in sessions
 //! sensor = "127.0.0.1:9000"
 //!
+//! [resources]                     # servers that sessions start: DB_URL, DB_ADDRESS, DB_USER, DB_PASSWORD
+//! db = "postgres"                 # or "redis", "mosquitto", { server = "postgres", port = 5432 }
+//!
 //! [images]
 //! repository = "registry.example.org/building"  # or serve = true: nodes fetch from whoever pushes
 //! keep = 5
@@ -43,7 +46,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::form::decode;
-use super::{Images, PodSpread, PublicEntry, Variable};
+use super::{Images, PodSpread, PublicEntry, ResourceSaid, Variable, resources};
 
 /// How the services of an app run, here and on a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -64,6 +67,9 @@ pub struct File {
     /// Services of this machine that an app's services reach in sessions, such as sensor = "127.0.0.1:9000": their address is in
     /// the variable SENSOR_ADDRESS.
     pub reach: BTreeMap<String, String>,
+    /// Servers that sessions start for the services, such as db = "postgres": they find it by the variables DB_URL, DB_ADDRESS,
+    /// DB_USER and DB_PASSWORD. On a cluster those are keys of the Secret db.
+    pub resources: BTreeMap<String, ResourceSaid>,
 }
 
 /// Settings of a service.
@@ -205,6 +211,7 @@ fn faults(file: &File, app: &App) -> Vec<(String, String, Vec<String>)> {
             faults.push((message, help.to_owned(), keys(&["reach", name])));
         }
     }
+    faults.extend(resources::faults(&file.resources, &file.reach));
     if let Some(path) = entry.path.as_ref().filter(|path| !path.starts_with('/')) {
         faults.push((format!("{path} is no path"), "begin it with /".to_owned(), keys(&["entry", "path"])));
     }
@@ -214,7 +221,7 @@ fn faults(file: &File, app: &App) -> Vec<(String, String, Vec<String>)> {
 /// One variable may have 128 KiB, name and all (execve(2), `MAX_ARG_STRLEN`).
 pub const LONGEST_VALUE: usize = 120 << 10;
 
-fn is_reach_name(name: &str) -> bool {
+pub(super) fn is_reach_name(name: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     name.starts_with(|first: char| first.is_ascii_lowercase()) && name.bytes().all(fits) && name.len() <= 40
 }
