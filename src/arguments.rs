@@ -177,6 +177,9 @@ pub(crate) enum Command {
         /// Let a debugger of the same user attach
         #[arg(long)]
         debug: bool,
+        /// Mark lines with the service that writes them, where there are several
+        #[arg(long)]
+        mark_lines: bool,
         /// Read hidden variables from standard input first
         #[arg(long)]
         environment: bool,

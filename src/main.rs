@@ -65,7 +65,10 @@ fn main() -> ExitCode {
         Command::Schema => command::schema::run(),
         Command::Completions { shell } => command::completions::run(shell),
         Command::ReplayWorker { free, environment: _ } => command::replay_worker::run(free),
-        Command::Host { folders, die_with_parent, debug, environment: _ } => {
+        Command::Host { folders, die_with_parent, debug, mark_lines, environment: _ } => {
+            if mark_lines {
+                host::mark_lines();
+            }
             command::host::run(&folders, die_with_parent, debug)
         }
     };

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use crate::inline::Inline;
 use crate::server::{HostError, Server};
 use crate::shared::Shared;
+use crate::voice;
 
 /// Bytes of recorded values that a host keeps for all its services, in equal parts.
 const MOST_RECORDED: usize = 64 << 20;
@@ -59,6 +60,9 @@ impl Group {
             members.insert(address.to_owned(), shared.clone());
             members
         });
+        if self.members.load().len() > 1 {
+            voice::several();
+        }
     }
 
     /// No service of this host finds that one any more.

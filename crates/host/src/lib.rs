@@ -46,6 +46,7 @@ mod threads;
 mod trace;
 mod upstream;
 mod visit;
+mod voice;
 mod wire;
 mod within;
 
@@ -55,6 +56,7 @@ use std::path::PathBuf;
 pub use dyninka::border::VERSION as LIBRARY_INTERFACE;
 pub use objects::without_folder;
 pub use server::{HostError, Server};
+pub use voice::mark_lines;
 
 use group::Group;
 

@@ -70,6 +70,11 @@ impl Loaded {
         }
     }
 
+    /// Where its code stands.
+    pub(crate) fn address(self) -> usize {
+        self.table.start as *const () as usize
+    }
+
     /// Begins a call; see `Library::start`.
     ///
     /// # Safety

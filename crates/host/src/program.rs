@@ -18,6 +18,7 @@ use crate::library::Loaded;
 use crate::pace::Pace;
 use crate::shared::Shared;
 use crate::threads::Thread;
+use crate::voice;
 
 /// A version of the function.
 pub(crate) struct Program {
@@ -111,14 +112,15 @@ impl Flight {
         let waiter = Waiter(Box::into_raw(Box::new((sender, self))));
         if program.description.detached {
             let mut given_up = GiveUp { library, request, waiter: Some(waiter) };
-            start(library, request, &inputs, waiter);
+            start(library, shared.name, request, &inputs, waiter);
             let outcome = receiver.await.ok();
             given_up.waiter = None;
             return outcome;
         }
         let (inline, threads) = (&shared.group.inline, shared.threads.clone());
         let takes = inline.takes(&program.pace, &inputs);
-        let call = move || start(library, request, &inputs, waiter);
+        let name = shared.name;
+        let call = move || start(library, name, request, &inputs, waiter);
         if takes {
             let inline = inline.clone();
             // A task of its own: who waits can still be told that the deadline passed.
@@ -153,10 +155,10 @@ fn call_elsewhere(program: Arc<Program>, threads: Arc<Semaphore>, call: impl FnO
     });
 }
 
-fn start(library: Loaded, request: u64, inputs: &[Bytes], waiter: Waiter) {
+fn start(library: Loaded, name: &'static str, request: u64, inputs: &[Bytes], waiter: Waiter) {
     let slices: Vec<Slice> = inputs.iter().map(|input| Slice::of(input)).collect();
     // SAFETY: `done` takes the waiter once.
-    unsafe { library.start(request, &slices, done, waiter.0.cast()) }
+    voice::of(name, || unsafe { library.start(request, &slices, done, waiter.0.cast()) });
 }
 
 /// Who waits for an outcome, on its way through the library.

@@ -30,6 +30,8 @@ pub(crate) const MOST_THREADS: usize = MOST_REQUESTS + 8;
 
 pub(crate) struct Shared {
     pub(crate) folder: PathBuf,
+    /// The service, as what it writes is marked.
+    pub(crate) name: &'static str,
     /// For what threads of a library ask of the host.
     pub(crate) runtime: Handle,
     pub(crate) settings: ArcSwap<Settings>,
@@ -104,6 +106,8 @@ impl Shared {
             recorder,
             records,
             folder,
+            // As long as the process: who writes may do so at any time.
+            name: Box::leak(settings.config.service.clone().into_boxed_str()),
             runtime: Handle::current(),
             settings: ArcSwap::from_pointee(settings),
             program: ArcSwapOption::empty(),

@@ -18,6 +18,7 @@ pub mod record;
 pub mod replay;
 mod route;
 mod span;
+pub mod voice;
 
 pub use batch::{Batch, Cursor, CursorError};
 pub use config::{CONFIG_VARIABLE, Config, Limits, OpenService, Outside, Peer, Swap, TOKEN_VARIABLE};
