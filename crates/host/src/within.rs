@@ -28,7 +28,7 @@ pub(crate) fn ask(
     // What no header can have is left out of a question, too.
     let route = ask.route.filter(|route| is_value(route)).map(str::to_owned);
     let answer = answer_within(callee, settings, context, Asked::Within { route, body: ask.body.clone() });
-    if caller.path.len() % DEEPEST != 0 {
+    if !caller.path.len().is_multiple_of(DEEPEST) {
         return Box::pin(async move { Some(answer.await.into_answer()) });
     }
     Box::pin(async move {

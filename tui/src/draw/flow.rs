@@ -71,8 +71,7 @@ fn brackets(scene: Scene<'_>, services: &[&ServiceView]) -> Vec<&'static str> {
     let glyph = |at: usize| {
         let own = &services[at].together;
         let is_with = |other: &&ServiceView| !own.is_empty() && other.together == *own;
-        match (services[..at].iter().any(|other| is_with(other)), services[at + 1..].iter().any(|other| is_with(other)))
-        {
+        match (services[..at].iter().any(&is_with), services[at + 1..].iter().any(&is_with)) {
             (false, true) => glyphs.begin,
             (true, true) => glyphs.through,
             (true, false) => glyphs.end,
