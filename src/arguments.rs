@@ -201,17 +201,21 @@ pub(crate) enum Command {
         #[arg(long)]
         die_with_parent: bool,
     },
-    /// Run one service out of a folder: what processes and containers are started with
+    /// Run services out of folders: what processes and containers are started with
     #[command(hide = true)]
     Host {
-        /// Folder with config.json and libraries
-        folder: PathBuf,
+        /// Folders with config.json and libraries, one a service
+        #[arg(required = true, value_name = "FOLDER")]
+        folders: Vec<PathBuf>,
         /// End when the parent process ends
         #[arg(long)]
         die_with_parent: bool,
         /// Let a debugger of the same user attach
         #[arg(long)]
         debug: bool,
+        /// Mark lines with the service that writes them, where there are several
+        #[arg(long)]
+        mark_lines: bool,
         /// Read hidden variables from standard input first
         #[arg(long)]
         environment: bool,

@@ -74,8 +74,11 @@ fn main() -> ExitCode {
         Command::ReplayWorker { free, environment: _ } => command::replay_worker::run(free),
         #[cfg(feature = "jobs")]
         Command::Sandbox { memory } => command::sandbox::run(memory),
-        Command::Host { folder, die_with_parent, debug, environment: _ } => {
-            command::host::run(&folder, die_with_parent, debug)
+        Command::Host { folders, die_with_parent, debug, mark_lines, environment: _ } => {
+            if mark_lines {
+                host::mark_lines();
+            }
+            command::host::run(&folders, die_with_parent, debug)
         }
     };
     // An answer that was not written is none, whatever became of the rest.

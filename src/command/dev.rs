@@ -34,6 +34,7 @@ pub(crate) fn run(dev: &Dev) -> Result<(), Fault> {
     let mut options = options(&dev.file, dev.on, front, &dev.limits)?;
     options.recording = recording(dev);
     options.debug = dev.debug;
+    options.together.clone_from(&dev.together);
     if dev.debug && dev.limits.deadline.is_none() {
         // Whoever steps through a service takes longer than any caller would wait.
         options.requests.deadline_ms = HELD_MS;

@@ -10,3 +10,4 @@ mod records;
 mod replay;
 mod runs;
 mod sandbox;
+mod together;
