@@ -30,6 +30,11 @@ pub(crate) mod ide;
 pub(crate) mod invoke;
 pub(crate) mod keep;
 pub(crate) mod logs;
+#[cfg(feature = "mcp")]
+pub(crate) mod mcp;
+#[cfg(not(feature = "mcp"))]
+#[path = "command/mcp_absent.rs"]
+pub(crate) mod mcp;
 pub(crate) mod new;
 #[cfg(feature = "cluster")]
 mod observe;

@@ -20,11 +20,11 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("Call", &["invoke", "shell", "openapi", "client"]),
     ("Record", &["recordings", "replay", "keep"]),
     ("Cluster", &["push", "rollback", "cluster", "trust", "export"]),
-    ("Tools", &["doctor", "clean", "schema", "completions", "help"]),
+    ("Tools", &["mcp", "doctor", "clean", "schema", "completions", "help"]),
 ];
 
 /// An example of each command.
-const EXAMPLES: [(&str, &str); 30] = [
+const EXAMPLES: [(&str, &str); 31] = [
     ("new", "dyn new plant --template stream"),
     ("ide", "dyn ide app.rs"),
     ("dev", "dyn dev app.rs --on process --record lunch"),
@@ -48,6 +48,7 @@ const EXAMPLES: [(&str, &str); 30] = [
     ("cluster", "dyn cluster status app.rs"),
     ("trust", "dyn trust staging"),
     ("export", "dyn export app.rs --format kubernetes | kubectl apply -f -"),
+    ("mcp", "dyn mcp app.rs"),
     ("doctor", "dyn doctor"),
     ("clean", "dyn clean"),
     ("schema", "dyn schema > dyn.schema.json"),
