@@ -167,6 +167,11 @@ pub(crate) enum Command {
     OpenApi(OpenApi),
     /// Print a typed client of the app's services
     Client(Client),
+    /// Serve the running session to coding agents (Model Context Protocol, over stdin and stdout)
+    Mcp {
+        #[arg(help = help::FILE)]
+        file: PathBuf,
+    },
     /// Print the JSON schema of dyn.toml, for an editor
     Schema,
     /// Print a completion script for a shell
@@ -234,6 +239,7 @@ impl Command {
             | Self::History { file, .. }
             | Self::Stop { file, .. }
             | Self::Ide { file }
+            | Self::Mcp { file }
             | Self::Dev(Dev { file, .. })
             | Self::Debug(Debug { file, .. })
             | Self::Invoke(Invoke { call: Call { file, .. }, .. })
