@@ -93,6 +93,7 @@ fn span() -> Span {
         error: Some("deadline".into()),
         sent: 3,
         received: 4,
+        within: true,
     };
     Span {
         trace: TraceId(NonZeroU128::MAX),
