@@ -6,9 +6,13 @@ mod debug;
 mod dev;
 mod file;
 mod help;
+mod interface;
+#[cfg(feature = "jobs")]
+mod jobs;
 mod logs;
 mod new;
 mod recording;
+mod simulate;
 mod value;
 
 use std::path::{Path, PathBuf};
@@ -23,9 +27,13 @@ pub(crate) use debug::{Debug, Debugger};
 pub(crate) use dev::{Dev, Limits, On};
 pub(crate) use file::{Refusal, read};
 pub(crate) use help::command;
+pub(crate) use interface::{Client, Lang, OpenApi, Spec};
+#[cfg(feature = "jobs")]
+pub(crate) use jobs::{Jobs, JobsRun};
 pub(crate) use logs::Logs;
 pub(crate) use new::New;
 pub(crate) use recording::{Keep, Replay};
+pub(crate) use simulate::{By, Simulate};
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -123,6 +131,12 @@ pub(crate) enum Command {
     /// Look at an app on a cluster, call it, or remove it
     #[command(subcommand)]
     Cluster(Cluster),
+    /// Simulate nodes that share load, in virtual time
+    Simulate(Simulate),
+    /// Ask for jobs of the running session, and look at them
+    #[cfg(feature = "jobs")]
+    #[command(subcommand)]
+    Jobs(Jobs),
     /// Stop the session of an app and remove what it left
     Stop {
         #[arg(help = help::FILE)]
@@ -148,6 +162,16 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print the OpenAPI document of the app, or of one service
+    #[command(name = "openapi")]
+    OpenApi(OpenApi),
+    /// Print a typed client of the app's services
+    Client(Client),
+    /// Serve the running session to coding agents (Model Context Protocol, over stdin and stdout)
+    Mcp {
+        #[arg(help = help::FILE)]
+        file: PathBuf,
+    },
     /// Print the JSON schema of dyn.toml, for an editor
     Schema,
     /// Print a completion script for a shell
@@ -164,6 +188,23 @@ pub(crate) enum Command {
         /// Read hidden variables from standard input first
         #[arg(long)]
         environment: bool,
+    },
+    /// Run functions of strangers as standard input asks, in a jail: what the pool of functions starts
+    #[cfg(feature = "jobs")]
+    #[command(hide = true)]
+    Sandbox {
+        /// Bytes of memory that one run may have
+        memory: u64,
+    },
+    /// Run the job server of a session out of a folder
+    #[cfg(feature = "jobs")]
+    #[command(hide = true)]
+    JobServer {
+        /// Folder with config.json
+        folder: PathBuf,
+        /// End when the parent process ends
+        #[arg(long)]
+        die_with_parent: bool,
     },
     /// Run services out of folders: what processes and containers are started with
     #[command(hide = true)]
@@ -198,6 +239,7 @@ impl Command {
             | Self::History { file, .. }
             | Self::Stop { file, .. }
             | Self::Ide { file }
+            | Self::Mcp { file }
             | Self::Dev(Dev { file, .. })
             | Self::Debug(Debug { file, .. })
             | Self::Invoke(Invoke { call: Call { file, .. }, .. })
@@ -207,16 +249,24 @@ impl Command {
             | Self::Keep(Keep { file, .. })
             | Self::Push(Push { file, .. })
             | Self::Rollback(Rollback { file, .. })
+            | Self::OpenApi(OpenApi { file, .. })
+            | Self::Client(Client { file, .. })
             | Self::Export(Export { file, .. }) => Some(file),
             Self::Cluster(cluster) => Some(cluster.file()),
+            #[cfg(feature = "jobs")]
+            Self::Jobs(jobs) => jobs.file(),
             Self::New { .. }
             | Self::Trust { .. }
             | Self::Clean { .. }
             | Self::Doctor { .. }
             | Self::Schema
             | Self::Completions { .. }
+            | Self::Simulate(_)
             | Self::ReplayWorker { .. }
             | Self::Host { .. } => None,
+            #[cfg(feature = "jobs")]
+            Self::Sandbox { .. } => None,
+            Self::JobServer { .. } => None,
         }
     }
 }

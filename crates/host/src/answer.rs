@@ -1,5 +1,6 @@
 //! A request to its answer.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use dyninka::border::Kind;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use protocol::{Config, Method as Asking, Moved, Status, header};
 use serde_json::{Map, Value};
 
@@ -35,9 +36,9 @@ enum Ended {
 }
 
 /// A request, as it came.
-pub(crate) enum Asked {
-    /// Over a connection.
-    Http(Parts, Incoming),
+pub(crate) enum Asked<B> {
+    /// Over a connection, or for a job.
+    Http(Parts, B),
     /// From a service of the same host: `GET /`, or `POST /` where there is a body.
     Within {
         /// The routes of its inputs.
@@ -47,7 +48,7 @@ pub(crate) enum Asked {
     },
 }
 
-impl Asked {
+impl<B> Asked<B> {
     fn method(&self) -> Asking {
         match self {
             Self::Http(parts, _) => Asking::of(parts.method.as_str()),
@@ -65,7 +66,11 @@ impl Asked {
 }
 
 /// Answers `GET /`, `HEAD /` and `POST /`.
-pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+pub(crate) async fn answer<B>(shared: Arc<Shared>, request: Request<B>) -> Response<Full<Bytes>>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Display,
+{
     let settings = shared.settings.load_full();
     let config = &settings.config;
     let (parts, body) = request.into_parts();
@@ -90,7 +95,7 @@ pub(crate) async fn answer_within(
     shared: Arc<Shared>,
     settings: Arc<Settings>,
     context: Result<RequestContext, Problem>,
-    asked: Asked,
+    asked: Asked<Incoming>,
 ) -> Reply {
     // It says no secret, as over a connection.
     let stranger = settings.config.outside.is_some();
@@ -101,13 +106,17 @@ pub(crate) async fn answer_within(
 }
 
 /// Answers a request, if it is let in.
-async fn admit(
+async fn admit<B>(
     shared: &Arc<Shared>,
     settings: &Arc<Settings>,
     context: &Arc<RequestContext>,
-    asked: Asked,
+    asked: Asked<B>,
     stranger: bool,
-) -> Reply {
+) -> Reply
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Display,
+{
     let config = &settings.config;
     if let Some(detail) = outside::refuses(config, stranger, asked.has_route()) {
         return turn_away(shared, refusal(config, context, "forbidden", StatusCode::FORBIDDEN, detail));
@@ -186,13 +195,17 @@ async fn record_state(shared: &Shared, program: &Program, service: &str) {
     }
 }
 
-async fn run(
+async fn run<B>(
     shared: &Arc<Shared>,
     settings: &Settings,
     context: &Arc<RequestContext>,
-    asked: Asked,
+    asked: Asked<B>,
     measured: &mut Measured,
-) -> Result<Ended, Problem> {
+) -> Result<Ended, Problem>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Display,
+{
     let config = &settings.config;
     let own = match &asked {
         Asked::Http(parts, _) => parts.headers.get(header::ROUTE).map(|text| text.to_str().ok()),
@@ -241,8 +254,14 @@ async fn run(
     let number = body_call::register(shared, context);
     let begun = nanos(context.begun.elapsed());
     measured.function_begun = Some(begun);
+    let account = context.account.as_ref();
+    let metered = account.map(|(account, waits)| shared.meter.begin(account, &flight.program().version, waits));
     let outcome = tokio::time::timeout_at(context.deadline, flight.run(number.0, inputs, shared)).await;
     drop(number);
+    if let (Some(metered), Ok(Some(outcome))) = (&metered, &outcome) {
+        metered.took(outcome.nanos);
+    }
+    drop(metered);
     let record = |ended| measured.ran = recorded.map(|inputs| Ran { inputs, ended, sequence });
     match outcome {
         Ok(Some(outcome)) => {

@@ -1,14 +1,17 @@
 //! What travels with a request: who called, how long there is, which trace it belongs to, who took part.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderValue, StatusCode};
 use parking_lot::{Mutex, MutexGuard};
+use protocol::runs::charged;
 use protocol::{Config, SpanId, UpstreamCall, header};
 use tokio::time::Instant;
 
+use crate::meter::Waits;
 use crate::path::{Path, PathError};
 use crate::problem::Problem;
 use crate::records::BodyCall;
@@ -37,6 +40,8 @@ pub(crate) struct RequestContext {
     pub(crate) recorded: bool,
     /// Bytes of its body.
     pub(crate) received: AtomicU64,
+    /// Who is charged for its functions, and what its function waits for.
+    pub(crate) account: Option<(Arc<str>, Arc<Waits>)>,
     trail: Mutex<Trail>,
 }
 
@@ -90,7 +95,8 @@ impl RequestContext {
         let enters = path.len() == 1;
         // A path is anybody's to write: who follows is held down as well.
         let detail = (enters || text(headers, header::DETAIL) != Some("0")) && wants(enters);
-        Ok(Self::new(begun, budget, path, Trace::read(headers), detail, config))
+        let account = text(headers, header::ACCOUNT).and_then(|text| charged(text, &config.token)).map(Into::into);
+        Ok(Self::new(begun, budget, path, Trace::read(headers), detail, config, account))
     }
 
     /// A call from a service of the same host, on behalf of its request. It begins as it would with the headers that
@@ -107,10 +113,19 @@ impl RequestContext {
             Err(services) => return Err(too_deep(&config.service, services, &caller.path.then(&config.service))),
         };
         let detail = caller.detail && wants(false);
-        Ok(Self::new(begun, caller.budget(), path, caller.trace.called(call), detail, config))
+        let account = caller.account.as_ref().map(|(account, _)| account.clone());
+        Ok(Self::new(begun, caller.budget(), path, caller.trace.called(call), detail, config, account))
     }
 
-    fn new(begun: Instant, budget: u64, path: Path, trace: Trace, detail: bool, config: &Config) -> Self {
+    fn new(
+        begun: Instant,
+        budget: u64,
+        path: Path,
+        trace: Trace,
+        detail: bool,
+        config: &Config,
+        account: Option<Arc<str>>,
+    ) -> Self {
         Self {
             deadline: begun + Duration::from_millis(budget.min(config.limits.deadline_ms).min(LONGEST_MS)),
             path,
@@ -120,6 +135,7 @@ impl RequestContext {
             recorded: detail && config.record,
             detail,
             received: AtomicU64::new(0),
+            account: account.map(|account| (account, Arc::default())),
             trail: Mutex::default(),
         }
     }
@@ -136,13 +152,16 @@ impl RequestContext {
         u64::try_from(budget.as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// What a call to another service carries. `call` is its span.
-    pub(crate) fn headers(&self, question: &mut Question, call: SpanId) {
+    /// What a call to another service carries. `call` is its span, `secret` the app's.
+    pub(crate) fn headers(&self, question: &mut Question, call: SpanId, secret: &str) {
         question.number(header::DEADLINE, self.budget().into());
         question.header(header::PATH, self.path.text());
         question.header(header::TRACEPARENT, &self.trace.header(call));
         if let Some(state) = self.trace.state() {
             question.header(header::TRACESTATE, state);
+        }
+        if let Some((account, _)) = &self.account {
+            question.header(header::ACCOUNT, &protocol::runs::account(account, secret));
         }
         if !self.detail {
             question.header(header::DETAIL, "0");

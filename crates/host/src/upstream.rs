@@ -156,7 +156,7 @@ impl Upstreams {
         ask: &Ask<'_>,
         id: SpanId,
     ) -> Result<Answer, Trouble> {
-        let question = question(context, ask, id);
+        let question = question(config, context, ask, id);
         let mut kept = self.take(&ask.peer.address);
         loop {
             let fresh = kept.is_none();
@@ -217,12 +217,12 @@ async fn exchange_within(
     if answer.body.len() > config.limits.body { Err(WireError::TooLarge.into()) } else { Ok(answer) }
 }
 
-fn question(context: &RequestContext, ask: &Ask<'_>, id: SpanId) -> Question {
+fn question(config: &Config, context: &RequestContext, ask: &Ask<'_>, id: SpanId) -> Question {
     let mut question = Question::new(ask.body.is_some(), &ask.peer.host);
     if let Some(route) = ask.route {
         question.header(protocol::header::ROUTE, route);
     }
-    context.headers(&mut question, id);
+    context.headers(&mut question, id, &config.token);
     question.end(ask.body.as_deref())
 }
 

@@ -5,6 +5,7 @@
 
 mod file;
 mod form;
+mod jobs;
 mod resources;
 mod schema;
 mod values;
@@ -17,6 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use file::{File, LONGEST_VALUE, SettingsMistake, place, read};
+pub use jobs::{CallbacksTable, JobsTable, jobs};
 pub use resources::{ResourcePart, ResourceSaid, ResourceServer, ResourceSettings, ResourceTable};
 pub use schema::schema;
 pub use values::{ENV_FILE_HELP, secrets, variables};

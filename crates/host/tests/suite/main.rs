@@ -8,5 +8,6 @@ mod http_rules;
 mod inline;
 mod records;
 mod replay;
+mod runs;
 mod sandbox;
 mod together;

@@ -49,7 +49,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::form::decode;
-use super::{Images, PodSpread, PublicEntry, ResourceSaid, Variable, resources};
+use super::{Images, JobsTable, PodSpread, PublicEntry, ResourceSaid, Variable, resources};
 
 /// How the services of an app run, here and on a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -67,6 +67,8 @@ pub struct File {
     pub entry: PublicEntry,
     /// Where images are put.
     pub images: Images,
+    /// Durable jobs beside the app, in sessions. Default: none.
+    pub jobs: Option<JobsTable>,
     /// Services that share a host in sessions, such as pipeline = ["filter", "map"]: calls between them stay in one process.
     /// The names are for people. Default: each service has a host of its own, as it has on a cluster.
     pub together: BTreeMap<String, Vec<String>>,
@@ -154,6 +156,23 @@ fn faults(file: &File, app: &App) -> Vec<(String, String, Vec<String>)> {
         let there = app.services.iter().map(|service| service.name.as_str());
         let message = format!("{name} is no service of {}", app.name);
         faults.push((message, app::suggest(name, there, "services"), keys(&["services", name])));
+    }
+    let jobs = file.jobs.iter();
+    for name in jobs.clone().flat_map(|jobs| &jobs.open).filter(|name| app.service(name).is_none()) {
+        let there = app.services.iter().map(|service| service.name.as_str());
+        let message = format!("{name} is no service of {}", app.name);
+        faults.push((message, app::suggest(name, there, "services"), keys(&["jobs", "open"])));
+    }
+    if jobs.clone().any(|jobs| jobs.workers == Some(0)) {
+        faults.push((
+            "with no workers no job ever runs".to_owned(),
+            "leave it out for 32".to_owned(),
+            keys(&["jobs", "workers"]),
+        ));
+    }
+    if jobs.clone().filter_map(|jobs| jobs.store.as_ref()).any(|store| store.is_empty() || store.contains('/')) {
+        let help = "write a name such as \"jobs.db\"".to_owned();
+        faults.push(("store is the name of a file beside dyn.toml".to_owned(), help, keys(&["jobs", "store"])));
     }
     let mut grouped: BTreeMap<&str, &str> = BTreeMap::new();
     for (group, names) in &file.together {
