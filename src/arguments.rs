@@ -161,6 +161,9 @@ pub(crate) enum Command {
         /// Read hidden variables from standard input first
         #[arg(long)]
         environment: bool,
+        /// Folder whose shared objects the loader was told of
+        #[arg(long, value_name = "FOLDER")]
+        objects: Option<PathBuf>,
     },
     /// Run one service out of a folder: what processes and containers are started with
     #[command(hide = true)]
