@@ -160,6 +160,7 @@ impl Actor {
             drop(progress.send(Event::Notice { message }));
         })?;
         let builder = if options.debug { builder.profile(Profile::Debug) } else { builder };
+        let builder = options.groups_of.into_iter().fold(builder, Builder::groups_of);
         let (limits, names) = (options.requests, options.names.clone());
         let settings = Settings { token, limits, names, waits: options.waits, debug: options.debug };
         Ok(Self {
