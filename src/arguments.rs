@@ -6,9 +6,13 @@ mod debug;
 mod dev;
 mod file;
 mod help;
+mod interface;
+#[cfg(feature = "jobs")]
+mod jobs;
 mod logs;
 mod new;
 mod recording;
+mod simulate;
 mod value;
 
 use std::path::{Path, PathBuf};
@@ -23,9 +27,13 @@ pub(crate) use debug::{Debug, Debugger};
 pub(crate) use dev::{Dev, Limits, On};
 pub(crate) use file::{Refusal, read};
 pub(crate) use help::command;
+pub(crate) use interface::{Client, Lang, OpenApi, Spec};
+#[cfg(feature = "jobs")]
+pub(crate) use jobs::{Jobs, JobsRun};
 pub(crate) use logs::Logs;
 pub(crate) use new::New;
 pub(crate) use recording::{Keep, Replay};
+pub(crate) use simulate::{By, Simulate};
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -123,10 +131,19 @@ pub(crate) enum Command {
     /// Look at an app on a cluster, call it, or remove it
     #[command(subcommand)]
     Cluster(Cluster),
+    /// Simulate nodes that share load, in virtual time
+    Simulate(Simulate),
+    /// Ask for jobs of the running session, and look at them
+    #[cfg(feature = "jobs")]
+    #[command(subcommand)]
+    Jobs(Jobs),
     /// Stop the session of an app and remove what it left
     Stop {
         #[arg(help = help::FILE)]
         file: PathBuf,
+        /// Remove the data of the app's resources, too: databases, for example
+        #[arg(long)]
+        data: bool,
     },
     /// Export services for kubectl, Docker Compose, or Marathon
     Export(Export),
@@ -145,6 +162,11 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print the OpenAPI document of the app, or of one service
+    #[command(name = "openapi")]
+    OpenApi(OpenApi),
+    /// Print a typed client of the app's services
+    Client(Client),
     /// Print the JSON schema of dyn.toml, for an editor
     Schema,
     /// Print a completion script for a shell
@@ -164,6 +186,23 @@ pub(crate) enum Command {
         /// Folder whose shared objects the loader was told of
         #[arg(long, value_name = "FOLDER")]
         objects: Option<PathBuf>,
+    },
+    /// Run functions of strangers as standard input asks, in a jail: what the pool of functions starts
+    #[cfg(feature = "jobs")]
+    #[command(hide = true)]
+    Sandbox {
+        /// Bytes of memory that one run may have
+        memory: u64,
+    },
+    /// Run the job server of a session out of a folder
+    #[cfg(feature = "jobs")]
+    #[command(hide = true)]
+    JobServer {
+        /// Folder with config.json
+        folder: PathBuf,
+        /// End when the parent process ends
+        #[arg(long)]
+        die_with_parent: bool,
     },
     /// Run one service out of a folder: what processes and containers are started with
     #[command(hide = true)]
@@ -192,7 +231,7 @@ impl Command {
             | Self::Events { file, .. }
             | Self::Recordings { file, .. }
             | Self::History { file, .. }
-            | Self::Stop { file }
+            | Self::Stop { file, .. }
             | Self::Ide { file }
             | Self::Dev(Dev { file, .. })
             | Self::Debug(Debug { file, .. })
@@ -203,16 +242,24 @@ impl Command {
             | Self::Keep(Keep { file, .. })
             | Self::Push(Push { file, .. })
             | Self::Rollback(Rollback { file, .. })
+            | Self::OpenApi(OpenApi { file, .. })
+            | Self::Client(Client { file, .. })
             | Self::Export(Export { file, .. }) => Some(file),
             Self::Cluster(cluster) => Some(cluster.file()),
+            #[cfg(feature = "jobs")]
+            Self::Jobs(jobs) => jobs.file(),
             Self::New { .. }
             | Self::Trust { .. }
             | Self::Clean { .. }
             | Self::Doctor { .. }
             | Self::Schema
             | Self::Completions { .. }
+            | Self::Simulate(_)
             | Self::ReplayWorker { .. }
             | Self::Host { .. } => None,
+            #[cfg(feature = "jobs")]
+            Self::Sandbox { .. } => None,
+            Self::JobServer { .. } => None,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) mod check;
 pub(crate) mod clean;
+pub(crate) mod client;
 #[cfg(feature = "cluster")]
 mod cluster;
 #[cfg(feature = "cluster")]
@@ -27,6 +28,15 @@ mod history;
 pub(crate) mod host;
 pub(crate) mod ide;
 pub(crate) mod invoke;
+#[cfg(feature = "jobs")]
+pub(crate) mod job_server;
+#[cfg(feature = "jobs")]
+pub(crate) mod jobs;
+#[cfg(feature = "jobs")]
+pub(crate) mod jobs_beside;
+#[cfg(not(feature = "jobs"))]
+#[path = "command/jobs_absent.rs"]
+pub(crate) mod jobs_beside;
 pub(crate) mod keep;
 pub(crate) mod logs;
 pub(crate) mod new;
@@ -37,6 +47,7 @@ pub(crate) mod on_cluster;
 #[cfg(not(feature = "cluster"))]
 #[path = "command/cluster_absent.rs"]
 pub(crate) mod on_cluster;
+pub(crate) mod openapi;
 #[cfg(feature = "cluster")]
 mod push;
 pub(crate) mod recordings;
@@ -46,8 +57,15 @@ pub(crate) mod replay;
 pub(crate) mod replay_worker;
 #[cfg(feature = "cluster")]
 mod rollback;
+#[cfg(feature = "jobs")]
+pub(crate) mod sandbox;
 pub(crate) mod schema;
 pub(crate) mod shell;
+#[cfg(feature = "nodes")]
+pub(crate) mod simulate;
+#[cfg(not(feature = "nodes"))]
+#[path = "command/nodes_absent.rs"]
+pub(crate) mod simulate;
 pub(crate) mod status;
 pub(crate) mod stop;
 #[cfg(feature = "cluster")]

@@ -59,12 +59,21 @@ fn main() -> ExitCode {
         | Command::Trust { .. }
         | Command::Export(_)
         | Command::Cluster(_)) => command::on_cluster::run(command),
-        Command::Stop { file } => command::stop::run(&file),
+        #[cfg(feature = "jobs")]
+        Command::Jobs(jobs) => command::jobs::run(&jobs),
+        #[cfg(feature = "jobs")]
+        Command::JobServer { folder, die_with_parent } => command::job_server::run(&folder, die_with_parent),
+        Command::Stop { file, data } => command::stop::run(&file, data),
+        Command::Simulate(simulate) => command::simulate::run(&simulate),
         Command::Doctor { json } => command::doctor::run(json),
         Command::Clean { all, yes } => command::clean::run(all, yes),
+        Command::OpenApi(openapi) => command::openapi::run(&openapi),
+        Command::Client(client) => command::client::run(&client),
         Command::Schema => command::schema::run(),
         Command::Completions { shell } => command::completions::run(shell),
         Command::ReplayWorker { free, .. } => command::replay_worker::run(free),
+        #[cfg(feature = "jobs")]
+        Command::Sandbox { memory } => command::sandbox::run(memory),
         Command::Host { folder, die_with_parent, debug, environment: _ } => {
             command::host::run(&folder, die_with_parent, debug)
         }
@@ -85,6 +94,9 @@ fn start_log(arguments: &Arguments) -> Result<(), Fault> {
     let (on_stderr, file) = match &arguments.command {
         Command::Host { .. } | Command::ReplayWorker { .. } => (true, None),
         Command::Dev(dev) => (!command::view::is_possible(dev), command::log_file(&dev.file)),
+        // In the jail it may not say anything.
+        #[cfg(feature = "jobs")]
+        Command::Sandbox { .. } => (false, None),
         // Commands that build or change something; what the others log is lost unless it is asked for.
         Command::Invoke(Invoke { call: Call { file, .. }, .. })
         | Command::Shell(Shell { file, .. })
@@ -99,12 +111,19 @@ fn start_log(arguments: &Arguments) -> Result<(), Fault> {
 /// Moves what an earlier version kept in the cache, for a command that looks there. A home that cannot be had is the
 /// command's to tell.
 fn settle(command: &Command) -> Result<(), Fault> {
+    #[cfg(feature = "jobs")]
+    if matches!(command, Command::Sandbox { .. }) {
+        return Ok(());
+    }
     let is_elsewhere = matches!(
         command,
         Command::New { .. }
             | Command::Check { .. }
             | Command::Graph { .. }
+            | Command::OpenApi(_)
+            | Command::Client(_)
             | Command::Schema
+            | Command::Simulate(_)
             | Command::Completions { .. }
             | Command::ReplayWorker { .. }
             | Command::Host { .. }

@@ -14,17 +14,21 @@ Split one Rust file into services, run them, and push them to a cluster.
 Mark functions with `#[service]`, chain them in `main`, and run the file with `dyn dev`.";
 
 /// Commands in the order a newcomer meets them.
-const GROUPS: [(&str, &[&str]); 6] = [
+const GROUPS: [(&str, &[&str]); 7] = [
     ("Start", &["new", "ide", "dev", "stop"]),
     ("Look", &["check", "graph", "status", "logs", "events", "history", "debug"]),
-    ("Call", &["invoke", "shell"]),
+    #[cfg(feature = "jobs")]
+    ("Call", &["invoke", "shell", "jobs", "openapi", "client"]),
+    #[cfg(not(feature = "jobs"))]
+    ("Call", &["invoke", "shell", "openapi", "client"]),
     ("Record", &["recordings", "replay", "keep"]),
     ("Cluster", &["push", "rollback", "cluster", "trust", "export"]),
+    ("Nodes", &["simulate"]),
     ("Tools", &["doctor", "clean", "schema", "completions", "help"]),
 ];
 
 /// An example of each command.
-const EXAMPLES: [(&str, &str); 28] = [
+const EXAMPLES: &[(&str, &str)] = &[
     ("new", "dyn new plant --template stream"),
     ("ide", "dyn ide app.rs"),
     ("dev", "dyn dev app.rs --on process --record lunch"),
@@ -38,6 +42,14 @@ const EXAMPLES: [(&str, &str); 28] = [
     ("history", "dyn history app.rs"),
     ("invoke", "dyn invoke app.rs map values='[1, 2]'"),
     ("shell", "echo 'map([1, 2])' | dyn shell app.rs"),
+    #[cfg(feature = "jobs")]
+    ("jobs", "dyn jobs run app.rs map values='[1, 2]' --wait"),
+    #[cfg(feature = "jobs")]
+    ("jobs run", "dyn jobs run app.rs map values='[1, 2]' --key import-7"),
+    #[cfg(feature = "jobs")]
+    ("jobs usage", "dyn jobs usage app.rs --by service,day --csv"),
+    ("openapi", "dyn openapi app.rs > openapi.json"),
+    ("client", "dyn client app.rs --lang typescript > client.ts"),
     ("recordings", "dyn recordings app.rs"),
     ("replay", "dyn replay app.rs lunch --ignore /timestamp"),
     ("keep", "dyn keep app.rs lunch --as-tests"),
@@ -46,6 +58,7 @@ const EXAMPLES: [(&str, &str); 28] = [
     ("cluster", "dyn cluster status app.rs"),
     ("trust", "dyn trust staging"),
     ("export", "dyn export app.rs --format kubernetes | kubectl apply -f -"),
+    ("simulate", "dyn simulate dfaas-1 --strategy offer,recalc"),
     ("doctor", "dyn doctor"),
     ("clean", "dyn clean"),
     ("schema", "dyn schema > dyn.schema.json"),

@@ -19,6 +19,7 @@ mod machines;
 mod reach;
 mod recordings;
 mod replaying;
+mod resources;
 mod saves;
 mod secrets;
 mod sessions;

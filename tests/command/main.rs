@@ -4,7 +4,10 @@
 
 mod answers;
 mod export;
+#[cfg(feature = "jobs")]
+mod functions;
 mod homes;
 mod ide;
 mod new;
+mod simulate;
 mod terminal;

@@ -47,6 +47,7 @@ const COMMANDS: &[&str] = &[
     "cluster",
     "trust",
     "export",
+    "simulate",
     "doctor",
     "completions",
 ];

@@ -8,7 +8,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use dyninka::border::Kind;
 use serde_json::json;
 
@@ -21,6 +21,7 @@ use crate::outside;
 use crate::path::Path as Way;
 use crate::problem::Problem;
 use crate::records;
+use crate::runs;
 use crate::shared::Shared;
 use crate::takeover::{self, TakeoverError};
 
@@ -30,6 +31,9 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/swap", post(swap))
         .route("/reload", post(reload))
         .route("/hops", get(admin_hops::hops))
+        .route("/runs", get(runs::list))
+        .route("/runs/forget", post(runs::forget))
+        .route("/runs/{run}", delete(runs::give_up))
         .route("/records", get(records::admin::records))
         .route("/state/{name}", get(read_state).put(write_state))
         .layer(middleware::from_fn_with_state(shared.clone(), only_the_session));

@@ -1,5 +1,6 @@
 //! A request to its answer.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use bytes::Bytes;
 use dyninka::border::Kind;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::Body;
 use protocol::{Config, Moved, Status, header};
 use serde_json::{Map, Value};
 
@@ -33,7 +34,11 @@ enum Ended {
 }
 
 /// Answers `GET /`, `HEAD /` and `POST /`.
-pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+pub(crate) async fn answer<B>(shared: Arc<Shared>, request: Request<B>) -> Response<Full<Bytes>>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Display,
+{
     let settings = shared.settings.load_full();
     let config = &settings.config;
     // Looked at once: the head goes along with the request.
@@ -128,13 +133,17 @@ async fn record_state(shared: &Shared, program: &Program, service: &str) {
     }
 }
 
-async fn run(
+async fn run<B>(
     shared: &Arc<Shared>,
     settings: &Settings,
     context: &Arc<RequestContext>,
-    request: Request<Incoming>,
+    request: Request<B>,
     measured: &mut Measured,
-) -> Result<Ended, Problem> {
+) -> Result<Ended, Problem>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Display,
+{
     let config = &settings.config;
     let route = match request.headers().get(header::ROUTE) {
         Some(text) => Some(own_route(text, settings, context)?),
@@ -177,8 +186,14 @@ async fn run(
     let number = body_call::register(shared, context);
     let begun = nanos(context.begun.elapsed());
     measured.function_begun = Some(begun);
+    let account = context.account.as_ref();
+    let metered = account.map(|(account, waits)| shared.meter.begin(account, &flight.program().version, waits));
     let outcome = tokio::time::timeout_at(context.deadline, flight.run(number.0, inputs, &shared.inline)).await;
     drop(number);
+    if let (Some(metered), Ok(Some(outcome))) = (&metered, &outcome) {
+        metered.took(outcome.nanos);
+    }
+    drop(metered);
     let record = |ended| measured.ran = recorded.map(|inputs| Ran { inputs, ended, sequence });
     match outcome {
         Ok(Some(outcome)) => {

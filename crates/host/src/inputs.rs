@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::future::try_join_all;
 use http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use protocol::Config;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value, value::RawValue};
@@ -41,13 +41,17 @@ pub(crate) struct Answered<'a> {
 }
 
 /// Reads the body of a request: a JSON object of inputs by name.
-pub(crate) async fn read(
+pub(crate) async fn read<B>(
     method: &Method,
     headers: &HeaderMap,
-    body: Incoming,
+    body: B,
     config: &Config,
     context: &RequestContext,
-) -> Result<HashMap<String, Box<RawValue>>, Problem> {
+) -> Result<HashMap<String, Box<RawValue>>, Problem>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: fmt::Display,
+{
     let wrong = |kind, status, detail: &str| Problem::new(kind, status, &config.service, &context.path, detail);
     let limit = config.limits.body;
     let too_large =
@@ -139,7 +143,10 @@ impl<'de> Visitor<'de> for Given {
 
 /// The whole body, or none when it is larger than the limit. What is too large is read and dropped for a while: a
 /// caller that is still writing would not see the answer.
-async fn collect(mut body: Incoming, limit: usize) -> Result<Option<Bytes>, hyper::Error> {
+pub(crate) async fn collect<B>(mut body: B, limit: usize) -> Result<Option<Bytes>, B::Error>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     let (mut collected, mut length) = (BytesMut::new(), 0_usize);
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame?.into_data() else { continue };

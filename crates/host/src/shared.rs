@@ -13,6 +13,7 @@ use tokio::sync::{RwLock, Semaphore};
 use crate::circuit::Circuits;
 use crate::guard::Names;
 use crate::inline::Inline;
+use crate::meter::Meter;
 use crate::metrics::Metrics;
 use crate::program::Program;
 use crate::public_listener::PublicListener;
@@ -20,6 +21,7 @@ use crate::recorder::Recorder;
 use crate::records::Records;
 use crate::retired::Retired;
 use crate::routes::Routes;
+use crate::runs::Runs;
 use crate::upstream::Upstreams;
 
 /// Requests let in at a time; more are told to come again (503).
@@ -40,6 +42,10 @@ pub(crate) struct Shared {
     pub(crate) retired: Retired,
     pub(crate) upstreams: Upstreams,
     pub(crate) metrics: Metrics,
+    /// What functions took, by account.
+    pub(crate) meter: Meter,
+    /// Runs of jobs.
+    pub(crate) runs: Runs,
     pub(crate) recorder: Recorder,
     pub(crate) records: Records,
     pub(crate) permits: Semaphore,
@@ -106,6 +112,8 @@ impl Shared {
             retired: Retired::default(),
             upstreams: Upstreams::new(Circuits::new(metrics.retries.clone())),
             metrics,
+            meter: Meter::default(),
+            runs: Runs::default(),
             permits: Semaphore::new(MOST_REQUESTS),
             draining: AtomicBool::new(false),
             front,

@@ -142,7 +142,7 @@ impl Upstreams {
         ask: &Ask<'_>,
         id: SpanId,
     ) -> Result<Answer, Trouble> {
-        let question = question(context, ask, id);
+        let question = question(config, context, ask, id);
         let mut kept = self.take(&ask.peer.address);
         loop {
             let fresh = kept.is_none();
@@ -191,12 +191,12 @@ impl Upstreams {
     }
 }
 
-fn question(context: &RequestContext, ask: &Ask<'_>, id: SpanId) -> Question {
+fn question(config: &Config, context: &RequestContext, ask: &Ask<'_>, id: SpanId) -> Question {
     let mut question = Question::new(ask.body.is_some(), &ask.peer.host);
     if let Some(route) = ask.route {
         question.header(protocol::header::ROUTE, route);
     }
-    context.headers(&mut question, id);
+    context.headers(&mut question, id, &config.token);
     question.end(ask.body.as_deref())
 }
 

@@ -17,6 +17,7 @@ pub mod ranks;
 pub mod record;
 pub mod replay;
 mod route;
+pub mod runs;
 mod span;
 
 pub use batch::{Batch, Cursor, CursorError};

@@ -163,9 +163,9 @@ async fn make(inner: Arc<Inner>, service: &str, arguments: Vec<String>) -> Resul
     let folder = spec.folder.display().to_string();
     open(&spec)?;
     // What a library needs beside it is found there, and the service finds the same environment as where it serves.
-    let hides = !spec.environment.hidden.is_empty();
-    let open = inner.told(&spec.environment).await?;
-    let environment = variables(&open, &folder);
+    let told = inner.told(&spec.environment).await?;
+    let (hides, open) = (!told.hidden.is_empty(), &told.open);
+    let environment = variables(open, &folder);
     let arguments = arguments.into_iter().chain(["--objects".to_owned(), folder.clone()]);
     let host_config = HostConfig {
         mounts: Some(vec![mount(&spec.folder, &folder)]),
@@ -194,7 +194,7 @@ async fn make(inner: Arc<Inner>, service: &str, arguments: Vec<String>) -> Resul
     inner.engine.start_container(&name, None).await.map_err(failed("start"))?;
     let mut input = attached.input;
     if hides {
-        environment::tell(&mut input, &spec.environment, service).await?;
+        environment::tell(&mut input, &told, service).await?;
     }
     let (output, mut writer) = tokio::io::duplex(ROOM);
     tokio::spawn(async move {

@@ -8,4 +8,5 @@ mod http_rules;
 mod inline;
 mod records;
 mod replay;
+mod runs;
 mod sandbox;
