@@ -88,18 +88,18 @@ mod tests {
             write(&format!("lib-{number}.needs"), "libbase-1.so");
         }
         let there = |name: &str| fs::read_to_string(folder.path().join(name)).ok();
-        assert_eq!(library(folder.path(), &made.path().join("lib-1.so")).unwrap(), "lib-1.so");
+        assert_eq!(library(folder.path(), &made.path().join("lib-1.so"), true).unwrap(), "lib-1.so");
         assert_eq!(there("libbase-1.so").as_deref(), Some("what services share"));
         // Cut short, as by a full disk, it is put there anew.
         fs::remove_file(folder.path().join("libbase-1.so")).unwrap();
         fs::write(folder.path().join("libbase-1.so"), "what").unwrap();
-        library(folder.path(), &made.path().join("lib-2.so")).unwrap();
+        library(folder.path(), &made.path().join("lib-2.so"), true).unwrap();
         assert_eq!(there("libbase-1.so").as_deref(), Some("what services share"));
         clear(folder.path(), &[Some("lib-2.so")]).unwrap();
         assert_eq!([there("lib-1.so").is_some(), there("lib-2.so").is_some()], [false, true]);
         assert!(there("libbase-1.so").is_some());
         // What it needs is gone: that is an error, and not a library that does not load.
         fs::remove_file(made.path().join("libbase-1.so")).unwrap();
-        assert!(library(folder.path(), &made.path().join("lib-1.so")).is_err());
+        assert!(library(folder.path(), &made.path().join("lib-1.so"), true).is_err());
     }
 }
