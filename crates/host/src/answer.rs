@@ -1,5 +1,6 @@
 //! A request to its answer.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use bytes::Bytes;
 use dyninka::border::Kind;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use protocol::{Config, Moved, Status, header};
 use serde_json::{Map, Value};
 
@@ -24,10 +25,11 @@ use crate::request_context::{RequestContext, nanos};
 use crate::routes::Steps;
 use crate::sense;
 use crate::shared::{Settings, Shared};
+use crate::sharing;
 use crate::visit::Visit;
 
 /// A function's end, in the terms of HTTP.
-enum Ended {
+pub(crate) enum Ended {
     Value(Bytes),
     Filtered(String),
 }
@@ -61,7 +63,10 @@ pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> R
     };
     let visit = Visit::enter(&shared, &settings, &context, request.method(), request.headers());
     let mut measured = Measured::default();
-    let ended = run(&shared, &settings, &context, request, &mut measured).await;
+    let ended = match shared.admission.admit(context.begun, || sharing::is_guest(request.headers())) {
+        None => run(&shared, &settings, &context, request, &mut measured).await,
+        Some(place) => sharing::elsewhere(&shared, &settings, &context, place, request, &mut measured).await,
+    };
     let mut outcome = Status::Value;
     let mut response = match ended {
         Ok(Ended::Value(body)) => {
@@ -128,13 +133,16 @@ async fn record_state(shared: &Shared, program: &Program, service: &str) {
     }
 }
 
-async fn run(
+pub(crate) async fn run<B>(
     shared: &Arc<Shared>,
     settings: &Settings,
     context: &Arc<RequestContext>,
-    request: Request<Incoming>,
+    request: Request<B>,
     measured: &mut Measured,
-) -> Result<Ended, Problem> {
+) -> Result<Ended, Problem>
+where
+    B: Body<Data = Bytes, Error: Display> + Unpin,
+{
     let config = &settings.config;
     let route = match request.headers().get(header::ROUTE) {
         Some(text) => Some(own_route(text, settings, context)?),

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::future::try_join_all;
 use http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use protocol::Config;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value, value::RawValue};
@@ -40,14 +40,16 @@ pub(crate) struct Answered<'a> {
     pub(crate) value: Bytes,
 }
 
-/// Reads the body of a request: a JSON object of inputs by name.
-pub(crate) async fn read(
-    method: &Method,
+/// Reads the whole body of a request, within limit and deadline.
+pub(crate) async fn whole<B>(
     headers: &HeaderMap,
-    body: Incoming,
+    body: B,
     config: &Config,
     context: &RequestContext,
-) -> Result<HashMap<String, Box<RawValue>>, Problem> {
+) -> Result<Bytes, Problem>
+where
+    B: Body<Data = Bytes, Error: fmt::Display> + Unpin,
+{
     let wrong = |kind, status, detail: &str| Problem::new(kind, status, &config.service, &context.path, detail);
     let limit = config.limits.body;
     let too_large =
@@ -56,16 +58,27 @@ pub(crate) async fn read(
     if headers.contains_key(header::EXPECT) && body.size_hint().lower() > limit as u64 {
         return Err(too_large());
     }
-    let body = match tokio::time::timeout_at(context.deadline, collect(body, limit)).await {
-        Ok(Ok(Some(body))) => body,
-        Ok(Ok(None)) => return Err(too_large()),
-        Ok(Err(error)) => {
-            return Err(wrong("request", StatusCode::BAD_REQUEST, &format!("the body breaks off: {error}")));
-        }
-        Err(_) => {
-            return Err(wrong("deadline", StatusCode::GATEWAY_TIMEOUT, "the body did not arrive before the deadline"));
-        }
-    };
+    match tokio::time::timeout_at(context.deadline, collect(body, limit)).await {
+        Ok(Ok(Some(body))) => Ok(body),
+        Ok(Ok(None)) => Err(too_large()),
+        Ok(Err(error)) => Err(wrong("request", StatusCode::BAD_REQUEST, &format!("the body breaks off: {error}"))),
+        Err(_) => Err(wrong("deadline", StatusCode::GATEWAY_TIMEOUT, "the body did not arrive before the deadline")),
+    }
+}
+
+/// Reads the body of a request: a JSON object of inputs by name.
+pub(crate) async fn read<B>(
+    method: &Method,
+    headers: &HeaderMap,
+    body: B,
+    config: &Config,
+    context: &RequestContext,
+) -> Result<HashMap<String, Box<RawValue>>, Problem>
+where
+    B: Body<Data = Bytes, Error: fmt::Display> + Unpin,
+{
+    let wrong = |kind, status, detail: &str| Problem::new(kind, status, &config.service, &context.path, detail);
+    let body = whole(headers, body, config, context).await?;
     context.receive(body.len());
     // Of a GET's or HEAD's body nothing is meant (RFC 9110, 9.3.1).
     if method.is_safe() || body.is_empty() {
@@ -139,7 +152,7 @@ impl<'de> Visitor<'de> for Given {
 
 /// The whole body, or none when it is larger than the limit. What is too large is read and dropped for a while: a
 /// caller that is still writing would not see the answer.
-async fn collect(mut body: Incoming, limit: usize) -> Result<Option<Bytes>, hyper::Error> {
+async fn collect<B: Body<Data = Bytes> + Unpin>(mut body: B, limit: usize) -> Result<Option<Bytes>, B::Error> {
     let (mut collected, mut length) = (BytesMut::new(), 0_usize);
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame?.into_data() else { continue };

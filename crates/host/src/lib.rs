@@ -38,6 +38,7 @@ mod routes;
 mod sense;
 mod server;
 mod shared;
+mod sharing;
 mod socket;
 mod takeover;
 mod threads;

@@ -36,6 +36,8 @@ pub(crate) struct RequestContext {
     pub(crate) recorded: bool,
     /// Bytes of its body.
     pub(crate) received: AtomicU64,
+    /// The node that sent it here, where another one did.
+    pub(crate) node: Option<String>,
     trail: Mutex<Trail>,
 }
 
@@ -44,6 +46,8 @@ pub(crate) struct RequestContext {
 struct Trail {
     timing: String,
     versions: String,
+    /// Other nodes that took part.
+    nodes: String,
     /// Calls to them. One that is not over yet has taken [`OPEN`].
     calls: Vec<UpstreamCall>,
     /// Calls from the function's body that ended, with their values.
@@ -102,6 +106,7 @@ impl RequestContext {
             recorded: detail && config.record,
             detail,
             received: AtomicU64::new(0),
+            node: text(headers, header::NODE).map(str::to_owned),
             trail: Mutex::default(),
         })
     }
@@ -113,16 +118,25 @@ impl RequestContext {
 
     /// What a call to another service carries. `call` is its span.
     pub(crate) fn headers(&self, question: &mut Question, call: SpanId) {
+        question.header(header::PATH, self.path.text());
+        self.onward(question, call);
+    }
+
+    /// The same without those who called: for a request that is sent on as it came.
+    pub(crate) fn onward(&self, question: &mut Question, call: SpanId) {
         let left = self.left();
         let budget = left.saturating_sub(HANDICAP.min(left / 20));
         question.number(header::DEADLINE, budget.as_millis());
-        question.header(header::PATH, self.path.text());
         question.header(header::TRACEPARENT, &self.trace.header(call));
         if let Some(state) = self.trace.state() {
             question.header(header::TRACESTATE, state);
         }
         if !self.detail {
             question.header(header::DETAIL, "0");
+        }
+        // Who serves a guest asks for guests, and sends nobody on.
+        if let Some(node) = &self.node {
+            question.header(header::NODE, node);
         }
     }
 
@@ -131,6 +145,7 @@ impl RequestContext {
         let mut trail = self.trail();
         append(&mut trail.timing, said.timing.as_deref());
         append(&mut trail.versions, said.versions.as_deref());
+        append(&mut trail.nodes, said.nodes.as_deref());
     }
 
     /// Notes that a call began; `took` is not known yet. What is returned is for [`RequestContext::ended`].
@@ -191,7 +206,9 @@ impl RequestContext {
         let own = format!("{service};dur={}, {service}.fn;dur={}", Millis(all), Millis(function));
         append(&mut trail.timing, Some(&own));
         append(&mut trail.versions, version);
-        for (name, value) in [(header::SERVER_TIMING, &trail.timing), (header::VERSION, &trail.versions)] {
+        for (name, value) in
+            [(header::SERVER_TIMING, &trail.timing), (header::VERSION, &trail.versions), (header::NODES, &trail.nodes)]
+        {
             if let Ok(value) = HeaderValue::try_from(value.as_str())
                 && !value.is_empty()
             {

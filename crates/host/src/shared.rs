@@ -20,6 +20,7 @@ use crate::recorder::Recorder;
 use crate::records::Records;
 use crate::retired::Retired;
 use crate::routes::Routes;
+use crate::sharing::Admission;
 use crate::upstream::Upstreams;
 
 /// Requests let in at a time; more are told to come again (503).
@@ -40,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) retired: Retired,
     pub(crate) upstreams: Upstreams,
     pub(crate) metrics: Metrics,
+    /// Whether requests are served here or by other nodes.
+    pub(crate) admission: Admission,
     pub(crate) recorder: Recorder,
     pub(crate) records: Records,
     pub(crate) permits: Semaphore,
@@ -92,7 +95,8 @@ impl Shared {
         records: Records,
         front: PublicListener,
     ) -> Self {
-        let metrics = Metrics::new(&settings.config.service);
+        let mut metrics = Metrics::new(&settings.config.service);
+        let admission = Admission::new(metrics.registry());
         Self {
             recorder,
             records,
@@ -106,6 +110,7 @@ impl Shared {
             retired: Retired::default(),
             upstreams: Upstreams::new(Circuits::new(metrics.retries.clone())),
             metrics,
+            admission,
             permits: Semaphore::new(MOST_REQUESTS),
             draining: AtomicBool::new(false),
             front,

@@ -17,6 +17,7 @@ pub mod ranks;
 pub mod record;
 pub mod replay;
 mod route;
+mod sharing;
 mod span;
 
 pub use batch::{Batch, Cursor, CursorError};
@@ -24,6 +25,7 @@ pub use config::{CONFIG_VARIABLE, Config, Limits, Outside, Peer, Swap, TOKEN_VAR
 pub use error_chain::error_chain;
 pub use moved::{Moved, Shift};
 pub use route::{Expression, Literal, Route, RouteError};
+pub use sharing::{AdmissionMode, HostLoad, HostSharing, OverLimit, SharingError};
 pub use span::{Method, Parts, Span, SpanId, Status, TraceId, UpstreamCall};
 
 /// Exit code of a host whose address is taken: the errno of EADDRINUSE on Linux.

@@ -9,3 +9,4 @@ mod inline;
 mod records;
 mod replay;
 mod sandbox;
+mod sharing;
