@@ -28,5 +28,6 @@ pub const TARGETS: &[Target] = &[
     Target { name: "cell", seeds: cell::seeds, words: &[], run: cell::shared },
     Target { name: "scenario", seeds: scenario::scenarios, words: scenario::WORDS, run: scenario::scenario },
     Target { name: "instance", seeds: scenario::instances, words: scenario::WORDS, run: scenario::instance },
+    Target { name: "report", seeds: scenario::reports, words: wire::JSON_WORDS, run: scenario::report },
     Target { name: "line", seeds: line::lines, words: line::WORDS, run: line::line },
 ];

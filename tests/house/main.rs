@@ -26,6 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("host", &["protocol", "dyninka"]),
     ("compiler", &["app"]),
     ("local-cluster", &["images", "protocol"]),
+    ("nodes", &["balance", "protocol"]),
     ("recordings", &["protocol"]),
     ("images", &["protocol"]),
     ("kubernetes", &["app", "compiler", "images", "protocol"]),
@@ -39,7 +40,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("watcher", &[]),
     ("support", &[]),
     ("bench", &[]),
-    ("fuzz", &["app", "balance", "protocol", "recordings", "session-api"]),
+    ("fuzz", &["app", "balance", "nodes", "protocol", "recordings", "session-api"]),
     (
         "dyninka-cli",
         &[
@@ -94,6 +95,7 @@ const FENCES: &[(&str, &[&str])] = &[
 const PURE: &[&str] = &[
     "crates/app/src",
     "crates/balance/src",
+    "crates/nodes/src",
     "crates/protocol/src",
     "crates/session-api/src/grammar",
     "crates/session/src/state",

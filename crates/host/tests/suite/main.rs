@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod chain;
+mod fleet;
 mod hops;
 mod http_rules;
 mod inline;
