@@ -6,6 +6,8 @@ mod debug;
 mod dev;
 mod file;
 mod help;
+#[cfg(feature = "jobs")]
+mod jobs;
 mod logs;
 mod new;
 mod recording;
@@ -24,6 +26,8 @@ pub(crate) use debug::{Debug, Debugger};
 pub(crate) use dev::{Dev, Limits, On};
 pub(crate) use file::{Refusal, read};
 pub(crate) use help::command;
+#[cfg(feature = "jobs")]
+pub(crate) use jobs::{Jobs, JobsRun};
 pub(crate) use logs::Logs;
 pub(crate) use new::New;
 pub(crate) use recording::{Keep, Replay};
@@ -127,10 +131,17 @@ pub(crate) enum Command {
     Cluster(Cluster),
     /// Simulate nodes that share load, in virtual time
     Simulate(Simulate),
+    /// Ask for jobs of the running session, and look at them
+    #[cfg(feature = "jobs")]
+    #[command(subcommand)]
+    Jobs(Jobs),
     /// Stop the session of an app and remove what it left
     Stop {
         #[arg(help = help::FILE)]
         file: PathBuf,
+        /// Remove the data of the app's resources, too: databases, for example
+        #[arg(long)]
+        data: bool,
     },
     /// Export services for kubectl, Docker Compose, or Marathon
     Export(Export),
@@ -166,6 +177,23 @@ pub(crate) enum Command {
         #[arg(long)]
         environment: bool,
     },
+    /// Run the job server of a session out of a folder
+    #[cfg(feature = "jobs")]
+    #[command(hide = true)]
+    JobServer {
+        /// Folder with config.json
+        folder: PathBuf,
+        /// End when the parent process ends
+        #[arg(long)]
+        die_with_parent: bool,
+    },
+    /// Run functions of strangers as standard input asks, in a jail: what the pool of functions starts
+    #[cfg(feature = "jobs")]
+    #[command(hide = true)]
+    Sandbox {
+        /// Bytes of memory that one run may have
+        memory: u64,
+    },
     /// Run one service out of a folder: what processes and containers are started with
     #[command(hide = true)]
     Host {
@@ -193,7 +221,7 @@ impl Command {
             | Self::Events { file, .. }
             | Self::Recordings { file, .. }
             | Self::History { file, .. }
-            | Self::Stop { file }
+            | Self::Stop { file, .. }
             | Self::Ide { file }
             | Self::Dev(Dev { file, .. })
             | Self::Debug(Debug { file, .. })
@@ -206,6 +234,8 @@ impl Command {
             | Self::Rollback(Rollback { file, .. })
             | Self::Export(Export { file, .. }) => Some(file),
             Self::Cluster(cluster) => Some(cluster.file()),
+            #[cfg(feature = "jobs")]
+            Self::Jobs(jobs) => jobs.file(),
             Self::New { .. }
             | Self::Trust { .. }
             | Self::Clean { .. }
@@ -215,6 +245,8 @@ impl Command {
             | Self::Simulate(_)
             | Self::ReplayWorker { .. }
             | Self::Host { .. } => None,
+            #[cfg(feature = "jobs")]
+            Self::JobServer { .. } | Self::Sandbox { .. } => None,
         }
     }
 }

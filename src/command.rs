@@ -27,6 +27,15 @@ mod history;
 pub(crate) mod host;
 pub(crate) mod ide;
 pub(crate) mod invoke;
+#[cfg(feature = "jobs")]
+pub(crate) mod job_server;
+#[cfg(feature = "jobs")]
+pub(crate) mod jobs;
+#[cfg(feature = "jobs")]
+pub(crate) mod jobs_beside;
+#[cfg(not(feature = "jobs"))]
+#[path = "command/jobs_absent.rs"]
+pub(crate) mod jobs_beside;
 pub(crate) mod keep;
 pub(crate) mod logs;
 pub(crate) mod new;
@@ -46,6 +55,8 @@ pub(crate) mod replay;
 pub(crate) mod replay_worker;
 #[cfg(feature = "cluster")]
 mod rollback;
+#[cfg(feature = "jobs")]
+pub(crate) mod sandbox;
 pub(crate) mod schema;
 pub(crate) mod shell;
 #[cfg(feature = "nodes")]

@@ -59,13 +59,19 @@ fn main() -> ExitCode {
         | Command::Trust { .. }
         | Command::Export(_)
         | Command::Cluster(_)) => command::on_cluster::run(command),
+        #[cfg(feature = "jobs")]
+        Command::Jobs(jobs) => command::jobs::run(&jobs),
+        #[cfg(feature = "jobs")]
+        Command::JobServer { folder, die_with_parent } => command::job_server::run(&folder, die_with_parent),
+        Command::Stop { file, data } => command::stop::run(&file, data),
         Command::Simulate(simulate) => command::simulate::run(&simulate),
-        Command::Stop { file } => command::stop::run(&file),
         Command::Doctor { json } => command::doctor::run(json),
         Command::Clean { all, yes } => command::clean::run(all, yes),
         Command::Schema => command::schema::run(),
         Command::Completions { shell } => command::completions::run(shell),
         Command::ReplayWorker { free, environment: _ } => command::replay_worker::run(free),
+        #[cfg(feature = "jobs")]
+        Command::Sandbox { memory } => command::sandbox::run(memory),
         Command::Host { folder, die_with_parent, debug, environment: _ } => {
             command::host::run(&folder, die_with_parent, debug)
         }
@@ -86,6 +92,9 @@ fn start_log(arguments: &Arguments) -> Result<(), Fault> {
     let (on_stderr, file) = match &arguments.command {
         Command::Host { .. } | Command::ReplayWorker { .. } => (true, None),
         Command::Dev(dev) => (!command::view::is_possible(dev), command::log_file(&dev.file)),
+        // In the jail it may not say anything.
+        #[cfg(feature = "jobs")]
+        Command::Sandbox { .. } => (false, None),
         // Commands that build or change something; what the others log is lost unless it is asked for.
         Command::Invoke(Invoke { call: Call { file, .. }, .. })
         | Command::Shell(Shell { file, .. })
@@ -100,6 +109,10 @@ fn start_log(arguments: &Arguments) -> Result<(), Fault> {
 /// Moves what an earlier version kept in the cache, for a command that looks there. A home that cannot be had is the
 /// command's to tell.
 fn settle(command: &Command) -> Result<(), Fault> {
+    #[cfg(feature = "jobs")]
+    if matches!(command, Command::Sandbox { .. }) {
+        return Ok(());
+    }
     let is_elsewhere = matches!(
         command,
         Command::New { .. }

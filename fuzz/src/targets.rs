@@ -2,6 +2,8 @@
 
 mod cell;
 mod file;
+mod jail;
+mod job;
 mod line;
 mod recording;
 mod scenario;
@@ -25,9 +27,18 @@ pub const TARGETS: &[Target] = &[
     Target { name: "answer", seeds: line::answers, words: wire::JSON_WORDS, run: line::answer },
     Target { name: "record", seeds: recording::lines, words: recording::WORDS, run: recording::line },
     Target { name: "recording", seeds: recording::files, words: recording::WORDS, run: recording::file },
+    Target { name: "jail", seeds: jail::conversations, words: jail::WORDS, run: jail::conversation },
     Target { name: "cell", seeds: cell::seeds, words: &[], run: cell::shared },
     Target { name: "scenario", seeds: scenario::scenarios, words: scenario::WORDS, run: scenario::scenario },
     Target { name: "instance", seeds: scenario::instances, words: scenario::WORDS, run: scenario::instance },
     Target { name: "report", seeds: scenario::reports, words: wire::JSON_WORDS, run: scenario::report },
+    Target { name: "job", seeds: job::requests, words: job::WORDS, run: job::request },
+    Target { name: "token", seeds: job::tokens, words: &["dyn_", "_", ".", "0"], run: job::token },
+    Target {
+        name: "cron",
+        seeds: job::crons,
+        words: &["*", "/", "-", ",", "L", "W", "#", "@daily", " "],
+        run: job::cron,
+    },
     Target { name: "line", seeds: line::lines, words: line::WORDS, run: line::line },
 ];

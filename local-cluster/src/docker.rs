@@ -222,11 +222,11 @@ impl Backend for Docker {
         }
         self.bring(service).await?;
         // Attached to before it runs: its environment is what it waits for.
-        let hides = !spec.environment.hidden.is_empty();
+        let hides = spec.environment.hides();
         let input = if hides { Some(environment::attach(&inner.engine, &name, service).await?) } else { None };
         inner.engine.start_container(&name, None).await.map_err(BackendError::engine(format!("start {service}")))?;
         if let Some(mut input) = input {
-            environment::tell(&mut input, &spec.environment, service).await?;
+            environment::tell(&mut input, &inner.told(&spec.environment).await?, service).await?;
         }
         watch::know(inner, service, &name).await;
         tokio::spawn(watch::follow(inner.clone(), service.to_owned(), name));
@@ -397,7 +397,7 @@ impl Inner {
         image::open_to_readers(&spec.folder)
             .map_err(BackendError::io(format!("open {} to its service", spec.folder.display())))?;
         let told = self.told(&spec.environment).await?;
-        let hides = !spec.environment.hidden.is_empty();
+        let hides = spec.environment.hides();
         let published = [ports.get(&spec.service).copied(), spec.front].into_iter().flatten();
         let binding =
             |port: u16| PortBinding { host_ip: Some(self.address.to_string()), host_port: Some(port.to_string()) };
@@ -422,7 +422,7 @@ impl Inner {
             open_stdin: Some(hides),
             stdin_once: Some(hides),
             hostname: Some(spec.host.clone()),
-            env: Some(variables(&told, INSIDE)),
+            env: Some(variables(&told.open, INSIDE)),
             user: Some(user()),
             labels: Some(self.labels(Some(&spec.service))),
             exposed_ports: Some(vec![port]),

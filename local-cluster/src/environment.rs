@@ -19,18 +19,49 @@ pub struct Environment {
     pub hidden: BTreeMap<String, String>,
     /// Addresses of this machine's loopback, which a container finds elsewhere. They go before everything else.
     pub here: BTreeMap<String, SocketAddr>,
+    /// URLs with such an address in them, for the service alone. They go before everything else, too.
+    pub urls: BTreeMap<String, LocalUrl>,
+}
+
+/// A URL of a server on this machine's loopback. It may hold a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LocalUrl {
+    /// Scheme, user and password.
+    pub head: String,
+    pub at: SocketAddr,
+    /// Path.
+    pub tail: String,
+}
+
+impl LocalUrl {
+    /// The URL as one finds it who reaches the server at another address.
+    pub fn by(&self, at: SocketAddr) -> String {
+        format!("{}{at}{}", self.head, self.tail)
+    }
 }
 
 impl Environment {
     /// All of it, as a process finds it.
     pub fn all(&self) -> BTreeMap<String, String> {
         let texts = self.open.iter().chain(&self.hidden).map(|(name, value)| (name.clone(), value.clone()));
-        texts.chain(self.here.iter().map(|(name, at)| (name.clone(), at.to_string()))).collect()
+        let addresses = self.here.iter().map(|(name, at)| (name.clone(), at.to_string()));
+        texts.chain(addresses).chain(self.urls.iter().map(|(name, url)| (name.clone(), url.by(url.at)))).collect()
+    }
+
+    /// Whether there is anything that an engine is not told.
+    pub(crate) fn hides(&self) -> bool {
+        !self.hidden.is_empty() || !self.urls.is_empty()
+    }
+
+    /// The addresses of this machine in it.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.here.values().copied().chain(self.urls.values().map(|url| url.at))
     }
 
     /// Whether the service finds a variable.
     pub fn has(&self, name: &str) -> bool {
-        self.open.contains_key(name) || self.hidden.contains_key(name) || self.here.contains_key(name)
+        let texts = self.open.contains_key(name) || self.hidden.contains_key(name);
+        texts || self.here.contains_key(name) || self.urls.contains_key(name)
     }
 
     /// What is written to the standard input of a program that was started with [`FLAG`]: a line with the length, and as
@@ -49,7 +80,14 @@ impl fmt::Debug for Environment {
             .field("open", &self.open)
             .field("hidden", &hidden)
             .field("here", &self.here)
+            .field("urls", &self.urls)
             .finish()
+    }
+}
+
+impl fmt::Debug for LocalUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("LocalUrl").field(&self.at).finish()
     }
 }
 
@@ -88,5 +126,18 @@ mod tests {
         assert_eq!(environment.all(), one("A", "s3cret"));
         assert!(!format!("{environment:?}").contains("s3cret"), "{environment:?}");
         assert_eq!(environment.told(), b"14\n{\"A\":\"s3cret\"}");
+    }
+
+    #[test]
+    fn a_url_of_this_machine_goes_before_what_is_said_and_its_password_is_in_no_debug_output() {
+        let at = SocketAddr::from(([127, 0, 0, 1], 5432));
+        let url = LocalUrl { head: "db://app:s3cret@".to_owned(), at, tail: "/x".to_owned() };
+        let open = BTreeMap::from([("A".to_owned(), "open".to_owned())]);
+        let urls = BTreeMap::from([("A".to_owned(), url)]);
+        let environment = Environment { open, urls, ..Environment::default() };
+        assert_eq!(environment.all()["A"], "db://app:s3cret@127.0.0.1:5432/x");
+        assert!(environment.has("A") && environment.hides());
+        assert_eq!(environment.addresses().collect::<Vec<_>>(), [at]);
+        assert!(!format!("{environment:?}").contains("s3cret"), "{environment:?}");
     }
 }

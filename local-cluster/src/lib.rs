@@ -2,6 +2,8 @@
 //!
 //! A service runs `dyn host FOLDER`; what is in the folder is the caller's. A backend finds an endpoint for every service
 //! first, so that each can be told where the others are before any of them starts, and reports what happens to them.
+//!
+//! Beside the backend, [`Resources`] are servers that services use, such as a database: processes in either case.
 
 mod backend;
 mod carry;
@@ -19,6 +21,7 @@ mod port;
 mod process;
 mod program;
 mod queue;
+mod resource;
 mod standstill;
 
 pub use backend::{
@@ -26,8 +29,11 @@ pub use backend::{
 };
 pub use choice::{ChosenBackend, On, choose, sweep};
 pub use engine::engine_version;
-pub use environment::Environment;
+pub use environment::{Environment, LocalUrl};
 pub use limits::{FILES_HINT, is_out_of_files};
 pub use port::{HeldPort, PortError, free_port, hold_port, port_holder};
 pub use program::Program;
 pub use queue::{Lost, QueueEntry, Receiver, Sender, queue};
+pub use resource::{
+    ResourceAccess, ResourceError, ResourceNotices, ResourceProgram, ResourceSpec, Resources, sweep_resources,
+};

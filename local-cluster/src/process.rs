@@ -313,29 +313,31 @@ fn pid_file(folder: &Path) -> PathBuf {
 }
 
 /// A pid alone may by now be somebody else's: its start time says whose it is.
-fn write_pid(file: &Path, pid: Pid) -> Result<(), BackendError> {
+pub(crate) fn write_pid(file: &Path, pid: Pid) -> Result<(), BackendError> {
     let Some(begun) = begun(pid) else { return Ok(()) };
     fs::write(file, format!("{} {begun}", pid.as_raw_nonzero()))
         .map_err(BackendError::io(format!("write {}", file.display())))
 }
 
 /// When a process began, in clock ticks since boot (proc(5), field 22).
-fn begun(pid: Pid) -> Option<u64> {
+pub(crate) fn begun(pid: Pid) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
     // The name before may hold anything, brackets and spaces too.
     stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }
 
+/// The process that a file names, if it still runs; the file is removed.
+pub(crate) fn leftover(file: &Path) -> Option<Pid> {
+    let text = fs::read_to_string(file).ok()?;
+    drop(fs::remove_file(file));
+    let (pid, started) = text.split_once(' ')?;
+    let pid = Pid::from_raw(pid.parse().ok()?)?;
+    // One that has ended has no time when it began.
+    (begun(pid)? == started.parse::<u64>().ok()?).then_some(pid)
+}
+
 /// Kills what a killed session left running for the services in these folders; answers how many there were.
 pub(crate) fn sweep(folders: &[PathBuf]) -> usize {
-    let leftover = |folder: &PathBuf| {
-        let file = pid_file(folder);
-        let text = fs::read_to_string(&file).ok()?;
-        let (pid, started) = text.split_once(' ')?;
-        let pid = Pid::from_raw(pid.parse().ok()?)?;
-        drop(fs::remove_file(&file));
-        (begun(pid) == started.parse().ok()).then_some(pid)
-    };
-    let leftovers = folders.iter().filter_map(leftover);
+    let leftovers = folders.iter().filter_map(|folder| leftover(&pid_file(folder)));
     leftovers.filter(|pid| kill_process(*pid, Signal::KILL).is_ok()).count()
 }

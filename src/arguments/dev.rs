@@ -18,6 +18,10 @@ pub(crate) struct Dev {
     /// Port of the public listener on 127.0.0.1; 0 picks a free one [default: 8080, or a free one where that is taken]
     #[arg(long)]
     pub(crate) port: Option<u16>,
+    /// Accept durable jobs beside the app, on this port of 127.0.0.1 [default: 8081, or a free one where that is taken]
+    #[cfg(feature = "jobs")]
+    #[arg(long, value_name = "PORT", num_args = 0..=1, require_equals = true)]
+    pub(crate) jobs: Option<Option<u16>>,
     /// Build for a debugger, see `dyn debug`; requests then have an hour
     #[arg(long)]
     pub(crate) debug: bool,

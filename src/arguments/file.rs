@@ -56,7 +56,7 @@ pub(crate) fn read(line: Vec<OsString>) -> Result<Arguments, Refusal> {
 fn after_command(line: &[OsString]) -> usize {
     let is_option = |word: &&OsString| word.to_str().is_some_and(|word| word.starts_with('-'));
     let at = 1 + line.iter().skip(1).take_while(is_option).count();
-    if line.get(at).is_some_and(|word| word == "cluster") { at + 2 } else { at + 1 }
+    if line.get(at).is_some_and(|word| word == "cluster" || word == "jobs") { at + 2 } else { at + 1 }
 }
 
 fn parse(line: &[OsString]) -> Result<Arguments, clap::Error> {

@@ -17,6 +17,9 @@ Mark functions with `#[service]`, chain them in `main`, and run the file with `d
 const GROUPS: [(&str, &[&str]); 7] = [
     ("Start", &["new", "ide", "dev", "stop"]),
     ("Look", &["check", "graph", "status", "logs", "events", "history", "debug"]),
+    #[cfg(feature = "jobs")]
+    ("Call", &["invoke", "shell", "jobs"]),
+    #[cfg(not(feature = "jobs"))]
     ("Call", &["invoke", "shell"]),
     ("Record", &["recordings", "replay", "keep"]),
     ("Cluster", &["push", "rollback", "cluster", "trust", "export"]),
@@ -25,7 +28,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
 ];
 
 /// An example of each command.
-const EXAMPLES: [(&str, &str); 29] = [
+const EXAMPLES: &[(&str, &str)] = &[
     ("new", "dyn new plant --template stream"),
     ("ide", "dyn ide app.rs"),
     ("dev", "dyn dev app.rs --on process --record lunch"),
@@ -39,6 +42,12 @@ const EXAMPLES: [(&str, &str); 29] = [
     ("history", "dyn history app.rs"),
     ("invoke", "dyn invoke app.rs map values='[1, 2]'"),
     ("shell", "echo 'map([1, 2])' | dyn shell app.rs"),
+    #[cfg(feature = "jobs")]
+    ("jobs", "dyn jobs run app.rs map values='[1, 2]' --wait"),
+    #[cfg(feature = "jobs")]
+    ("jobs run", "dyn jobs run app.rs map values='[1, 2]' --key import-7"),
+    #[cfg(feature = "jobs")]
+    ("jobs usage", "dyn jobs usage app.rs --by service,day --csv"),
     ("recordings", "dyn recordings app.rs"),
     ("replay", "dyn replay app.rs lunch --ignore /timestamp"),
     ("keep", "dyn keep app.rs lunch --as-tests"),

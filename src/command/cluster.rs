@@ -155,6 +155,7 @@ impl From<PushError> for Fault {
                     | PushError::Name { .. }
                     | PushError::Stranger { .. }
                     | PushError::Breaks { .. }
+                    | PushError::Lacking { .. }
                     | PushError::Moved => Kind::App,
                     _ => Kind::Machine,
                 };

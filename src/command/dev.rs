@@ -5,6 +5,7 @@ use std::time::Duration;
 use session::{PublicPort, Session, SessionOptions};
 use session_api::Report;
 
+use super::jobs_beside::JobsBeside;
 use crate::arguments::{Dev, Goal};
 use crate::face::Face;
 use crate::fault::{Fault, Kind};
@@ -46,7 +47,7 @@ pub(crate) fn run(dev: &Dev) -> Result<(), Fault> {
     let ended = if super::view::is_possible(dev) {
         runtime.block_on(super::view::serve(options, dev))
     } else {
-        runtime.block_on(serve(options, Face::new(dev.json, dev.plain)))
+        runtime.block_on(serve(options, dev))
     };
     // What was forced to end may leave a thread that waits for something; tasks end within this, and rustc with them.
     runtime.shutdown_timeout(LAST_TASKS);
@@ -62,10 +63,12 @@ fn recording(dev: &Dev) -> session::RecordingOptions {
     }
 }
 
-async fn serve(options: SessionOptions, face: Face) -> Result<(), Fault> {
+async fn serve(options: SessionOptions, dev: &Dev) -> Result<(), Fault> {
     let mut signals = Signals::new()?;
+    let place = options.home.place(&dev.file)?;
     let mut session = Session::start(options)?;
-    let mut teller = Teller::new(face)?;
+    let jobs = JobsBeside::start(&session, &place, dev)?;
+    let mut teller = Teller::new(Face::new(dev.json, dev.plain))?;
     let mut ended = Ok(());
     let (mut interrupted, mut gone, mut ready) = (false, false, false);
     loop {
@@ -99,6 +102,7 @@ async fn serve(options: SessionOptions, face: Face) -> Result<(), Fault> {
             }
         }
     }
+    jobs.end().await;
     teller.finish().await;
     // Ctrl-C is how a serving session is meant to end; before that it is an interruption.
     match ended {

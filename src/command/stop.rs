@@ -7,7 +7,7 @@ use session::{Home, StopReport};
 use crate::fault::{Fault, Kind};
 use crate::{speech, start};
 
-pub(crate) fn run(file: &Path) -> Result<(), Fault> {
+pub(crate) fn run(file: &Path, data: bool) -> Result<(), Fault> {
     let place = Home::open()?.place(file)?;
     let ended = start::runtime()?.block_on(session::stop(&place));
     let StopReport { session, removed } = ended.map_err(|error| Fault::new(Kind::Machine, error.to_string()))?;
@@ -20,6 +20,13 @@ pub(crate) fn run(file: &Path) -> Result<(), Fault> {
             "removed {removed} leftover{} of an earlier session",
             if removed == 1 { "" } else { "s" }
         )));
+    }
+    if data {
+        let removed = session::remove_data(&place).map_err(|error| Fault::new(Kind::Machine, error.to_string()))?;
+        match removed.is_empty() {
+            true => drop(speech::err(format_args!("the app's resources have no data"))),
+            false => drop(speech::err(format_args!("removed the data of {}", removed.join(", ")))),
+        }
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use session_api::{Answer, Client, Command, Report, Snapshot, grammar};
 use tokio::sync::{mpsc, oneshot, watch};
 use tui::{Completions, Handler, Logged, ShownLine};
 
+use super::jobs_beside::JobsBeside;
 use super::on_cluster::Pictures;
 use crate::arguments::{Dev, Goal};
 use crate::fault::{Fault, Kind};
@@ -34,6 +35,7 @@ pub(crate) async fn serve(options: SessionOptions, dev: &Dev) -> Result<(), Faul
     let signals = Signals::new()?;
     let place = Home::open()?.place(&dev.file)?;
     let session = Session::start(options)?;
+    let jobs = JobsBeside::start(&session, &place, dev)?;
     let client = Client::attach(session.socket())?;
     let (lines, logs) = mpsc::channel(LINES);
     let source = tui::ViewSource { snapshots: session.pictures(), logs, handler: Arc::new(clerk(client, &place, dev)) };
@@ -60,6 +62,7 @@ pub(crate) async fn serve(options: SessionOptions, dev: &Dev) -> Result<(), Faul
             (shown.map_err(lost)?, ended.map_err(lost)?)
         }
     };
+    jobs.end().await;
     // Now that the terminal is as before, what is said stays to be read.
     finding::print(&ended.broken);
     if ended.is_stopped {

@@ -17,6 +17,7 @@ mod hops;
 mod reach;
 mod recordings;
 mod replaying;
+mod resources;
 mod saves;
 mod secrets;
 mod sessions;

@@ -41,6 +41,22 @@ fn a_kubeconfig_that_is_missing_or_broken_is_named() {
 }
 
 #[test]
+fn a_resource_whose_secret_is_not_there_or_not_whole_is_named_before_anything_is_built() {
+    let (namespace, app) = (Namespace::new("resource"), App::new());
+    app.settings("[resources]\nmy_db = \"postgres\"\n");
+    let push = || {
+        let mut command = namespace.command("push", &app.file);
+        command.args(["--registry", "localhost:5000"]);
+        with(command, &kubeconfig())
+    };
+    let make = format!("kubectl create secret generic my-db --namespace {}", namespace.name);
+    refused(&push(), 1, &["there is no Secret my-db in the namespace", &make, "--from-literal=url="]);
+    namespace.kubectl(&["create", "secret", "generic", "my-db", "--from-literal=url=u", "--from-literal=user=u"]);
+    refused(&push(), 1, &["the Secret my-db in the namespace", "has no address, password"]);
+    assert!(namespace.writes().is_empty(), "{:?}", namespace.writes());
+}
+
+#[test]
 fn a_namespace_that_is_not_there_and_one_that_is_not_ours_are_named() {
     let (namespace, app) = (Namespace::new("rbac"), App::new());
     let mut command = support::dyn_command();

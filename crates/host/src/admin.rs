@@ -8,7 +8,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use dyninka::border::Kind;
 use serde_json::json;
 
@@ -21,6 +21,7 @@ use crate::outside;
 use crate::path::Path as Way;
 use crate::problem::Problem;
 use crate::records;
+use crate::runs;
 use crate::shared::Shared;
 use crate::sharing;
 use crate::takeover::{self, TakeoverError};
@@ -33,6 +34,9 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/hops", get(admin_hops::hops))
         .route("/sharing", put(sharing::share))
         .route("/load", get(sharing::load))
+        .route("/runs", get(runs::list))
+        .route("/runs/forget", post(runs::forget))
+        .route("/runs/{run}", delete(runs::give_up))
         .route("/records", get(records::admin::records))
         .route("/state/{name}", get(read_state).put(write_state))
         .layer(middleware::from_fn_with_state(shared.clone(), only_the_session));

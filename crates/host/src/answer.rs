@@ -9,7 +9,7 @@ use bytes::Bytes;
 use dyninka::border::Kind;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use protocol::{Config, Moved, Status, header};
 use serde_json::{Map, Value};
 
@@ -35,7 +35,11 @@ pub(crate) enum Ended {
 }
 
 /// Answers `GET /`, `HEAD /` and `POST /`.
-pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+pub(crate) async fn answer<B>(shared: Arc<Shared>, request: Request<B>) -> Response<Full<Bytes>>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Display,
+{
     let settings = shared.settings.load_full();
     let config = &settings.config;
     // Looked at once: the head goes along with the request.
@@ -185,8 +189,14 @@ where
     let number = body_call::register(shared, context);
     let begun = nanos(context.begun.elapsed());
     measured.function_begun = Some(begun);
+    let account = context.account.as_ref();
+    let metered = account.map(|(account, waits)| shared.meter.begin(account, &flight.program().version, waits));
     let outcome = tokio::time::timeout_at(context.deadline, flight.run(number.0, inputs, &shared.inline)).await;
     drop(number);
+    if let (Some(metered), Ok(Some(outcome))) = (&metered, &outcome) {
+        metered.took(outcome.nanos);
+    }
+    drop(metered);
     let record = |ended| measured.ran = recorded.map(|inputs| Ran { inputs, ended, sequence });
     match outcome {
         Ok(Some(outcome)) => {

@@ -109,7 +109,9 @@ async fn ask(shared: &Shared, request_context: &RequestContext, service: &str, i
     let recorded = request_context.recorded.then(|| inputs.iter().map(Held::of).collect());
     // Without inputs there is no body to send: an empty route says that none is to be fetched either.
     let (route, body) = if inputs.is_empty() { (Some(""), None) } else { (None, Some(body)) };
+    let wait = request_context.account.as_ref().map(|(_, waits)| waits.begin());
     let answered = shared.upstreams.ask(&settings, request_context, Ask { service, peer, route, body }).await;
+    drop(wait);
     // Here it is the library that reads it, and it would tell of the function's own failure.
     let answered = match answered {
         Ok(Fetched::Value(value)) => sense::check(request_context, service, &value).map(|()| Fetched::Value(value)),

@@ -152,7 +152,10 @@ impl<'de> Visitor<'de> for Given {
 
 /// The whole body, or none when it is larger than the limit. What is too large is read and dropped for a while: a
 /// caller that is still writing would not see the answer.
-async fn collect<B: Body<Data = Bytes> + Unpin>(mut body: B, limit: usize) -> Result<Option<Bytes>, B::Error> {
+pub(crate) async fn collect<B>(mut body: B, limit: usize) -> Result<Option<Bytes>, B::Error>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     let (mut collected, mut length) = (BytesMut::new(), 0_usize);
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame?.into_data() else { continue };

@@ -1,14 +1,17 @@
 //! What travels with a request: who called, how long there is, which trace it belongs to, who took part.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderValue, StatusCode};
 use parking_lot::{Mutex, MutexGuard};
+use protocol::runs::charged;
 use protocol::{Config, SpanId, UpstreamCall, header};
 use tokio::time::Instant;
 
+use crate::meter::Waits;
 use crate::path::{Path, PathError};
 use crate::problem::Problem;
 use crate::records::BodyCall;
@@ -38,6 +41,8 @@ pub(crate) struct RequestContext {
     pub(crate) received: AtomicU64,
     /// The node that sent it here, where another one did.
     pub(crate) node: Option<String>,
+    /// Who is charged for its functions, and what its function waits for.
+    pub(crate) account: Option<(Arc<str>, Arc<Waits>)>,
     trail: Mutex<Trail>,
 }
 
@@ -107,6 +112,9 @@ impl RequestContext {
             detail,
             received: AtomicU64::new(0),
             node: text(headers, header::NODE).map(str::to_owned),
+            account: text(headers, header::ACCOUNT)
+                .and_then(|text| charged(text, &config.token))
+                .map(|account| (account.into(), Arc::default())),
             trail: Mutex::default(),
         })
     }
@@ -116,20 +124,23 @@ impl RequestContext {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
-    /// What a call to another service carries. `call` is its span.
-    pub(crate) fn headers(&self, question: &mut Question, call: SpanId) {
+    /// What a call to another service carries. `call` is its span, `secret` the app's.
+    pub(crate) fn headers(&self, question: &mut Question, call: SpanId, secret: &str) {
         question.header(header::PATH, self.path.text());
-        self.onward(question, call);
+        self.onward(question, call, secret);
     }
 
     /// The same without those who called: for a request that is sent on as it came.
-    pub(crate) fn onward(&self, question: &mut Question, call: SpanId) {
+    pub(crate) fn onward(&self, question: &mut Question, call: SpanId, secret: &str) {
         let left = self.left();
         let budget = left.saturating_sub(HANDICAP.min(left / 20));
         question.number(header::DEADLINE, budget.as_millis());
         question.header(header::TRACEPARENT, &self.trace.header(call));
         if let Some(state) = self.trace.state() {
             question.header(header::TRACESTATE, state);
+        }
+        if let Some((account, _)) = &self.account {
+            question.header(header::ACCOUNT, &protocol::runs::account(account, secret));
         }
         if !self.detail {
             question.header(header::DETAIL, "0");

@@ -30,7 +30,7 @@ use crate::recorder::Recorder;
 use crate::records::Records;
 use crate::shared::Shared;
 use crate::socket::{Listener, Socket};
-use crate::{admin, answer, http_rules, takeover};
+use crate::{admin, answer, http_rules, runs, takeover};
 
 /// Connections at a time; beyond it a caller is told to come again.
 const MOST_CONNECTIONS: usize = 4096;
@@ -217,7 +217,10 @@ async fn serve(
             let mut response: Response<Body> = if let Err(refusal) = admitted {
                 admin::turn_away(&shared, refusal)
             } else if http_rules::is_for_service(&request) {
-                answer::answer(shared, request).await.map(Body::new)
+                match runs::asked(&shared, &request) {
+                    Some(run) => runs::answer(shared, run, request).await.map(Body::new),
+                    None => answer::answer(shared, request).await.map(Body::new),
+                }
             } else {
                 match router.call(request).await {
                     Ok(response) => response,

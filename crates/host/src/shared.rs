@@ -13,6 +13,7 @@ use tokio::sync::{RwLock, Semaphore};
 use crate::circuit::Circuits;
 use crate::guard::Names;
 use crate::inline::Inline;
+use crate::meter::Meter;
 use crate::metrics::Metrics;
 use crate::program::Program;
 use crate::public_listener::PublicListener;
@@ -20,6 +21,7 @@ use crate::recorder::Recorder;
 use crate::records::Records;
 use crate::retired::Retired;
 use crate::routes::Routes;
+use crate::runs::Runs;
 use crate::sharing::Admission;
 use crate::upstream::Upstreams;
 
@@ -43,6 +45,10 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     /// Whether requests are served here or by other nodes.
     pub(crate) admission: Admission,
+    /// What functions took, by account.
+    pub(crate) meter: Meter,
+    /// Runs of jobs.
+    pub(crate) runs: Runs,
     pub(crate) recorder: Recorder,
     pub(crate) records: Records,
     pub(crate) permits: Semaphore,
@@ -111,6 +117,8 @@ impl Shared {
             upstreams: Upstreams::new(Circuits::new(metrics.retries.clone())),
             metrics,
             admission,
+            meter: Meter::default(),
+            runs: Runs::default(),
             permits: Semaphore::new(MOST_REQUESTS),
             draining: AtomicBool::new(false),
             front,

@@ -8,12 +8,13 @@ mod counts;
 #[cfg(test)]
 mod tests;
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::Body;
 use protocol::header;
 
 pub(crate) use admin::{load, share};
@@ -32,14 +33,17 @@ pub(crate) fn is_guest(headers: &HeaderMap) -> bool {
 }
 
 /// A request that is not simply served here.
-pub(crate) async fn elsewhere(
+pub(crate) async fn elsewhere<B>(
     shared: &Arc<Shared>,
     settings: &Settings,
     context: &Arc<RequestContext>,
     place: Place,
-    request: Request<Incoming>,
+    request: Request<B>,
     measured: &mut Measured,
-) -> Result<Ended, Problem> {
+) -> Result<Ended, Problem>
+where
+    B: Body<Data = Bytes, Error: Display> + Unpin,
+{
     let admission = &shared.admission;
     let refused = |kind, status, why, detail: &str| {
         admission.refuse(why);

@@ -142,7 +142,7 @@ impl Upstreams {
         ask: &Ask<'_>,
         id: SpanId,
     ) -> Result<Answer, Trouble> {
-        self.send(config, context, (ask.service, &ask.peer.address), &question(context, ask, id)).await
+        self.send(config, context, (ask.service, &ask.peer.address), &question(config, context, ask, id)).await
     }
 
     /// Asks whoever is at an address, over a connection that is kept.
@@ -200,12 +200,12 @@ impl Upstreams {
     }
 }
 
-fn question(context: &RequestContext, ask: &Ask<'_>, id: SpanId) -> Question {
+fn question(config: &Config, context: &RequestContext, ask: &Ask<'_>, id: SpanId) -> Question {
     let mut question = Question::new(ask.body.is_some(), &ask.peer.host);
     if let Some(route) = ask.route {
         question.header(protocol::header::ROUTE, route);
     }
-    context.headers(&mut question, id);
+    context.headers(&mut question, id, &config.token);
     question.end(ask.body.as_deref())
 }
 

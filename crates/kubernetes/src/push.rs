@@ -21,6 +21,7 @@ mod make;
 mod options;
 mod relay;
 mod removal;
+mod resources;
 mod rollback;
 mod rollout;
 mod site;
@@ -34,6 +35,7 @@ pub use error::PushError;
 pub use event::{PushEvent, PushListener};
 pub use options::{LocalPlace, PushOptions, holder};
 pub use removal::Removal;
+pub use resources::LackingSecret;
 pub use rollback::{Rollback, Wish};
 pub use site::Site;
 
@@ -74,6 +76,7 @@ impl Push {
         let maker = Maker::open(&options.root, &options.place.build, &tell)?;
         let (access, versions) = tokio::join!(connect(&options, &pins, &tell), maker.versions(&options.app));
         let (access, versions) = (access?, versions?);
+        resources::check(&access, &options.settings, &tell).await?;
         let site = Site::look(&access, options.name()).await?;
         let project = options.project()?;
         site.check(options.name(), &project)?;

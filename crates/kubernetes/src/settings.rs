@@ -5,6 +5,8 @@
 
 mod file;
 mod form;
+mod jobs;
+mod resources;
 mod schema;
 mod values;
 
@@ -16,6 +18,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use file::{File, LONGEST_VALUE, SettingsMistake, place, read};
+pub use jobs::{CallbacksTable, JobsTable, jobs};
+pub use resources::{ResourcePart, ResourceSaid, ResourceServer, ResourceSettings, ResourceTable};
 pub use schema::schema;
 pub use values::{ENV_FILE_HELP, secrets, variables};
 
@@ -39,6 +43,8 @@ pub struct AppSettings {
     pub name: Option<String>,
     /// Whether the app's source is left out of what is kept on the cluster of each push.
     pub without_source: bool,
+    /// Servers that sessions start for the services, by name.
+    pub resources: BTreeMap<String, ResourceSettings>,
 }
 
 /// How one service runs.
@@ -66,6 +72,10 @@ pub struct ServiceSettings {
     /// Services of this machine that sessions lead to, by variable. No part of what runs on a cluster.
     #[serde(skip)]
     pub reach: BTreeMap<String, SocketAddr>,
+    /// Variables that sessions set for a resource. On a cluster they are what `env` says: a key of the resource's Secret,
+    /// where the user said nothing else.
+    #[serde(skip)]
+    pub resources: BTreeMap<String, (String, ResourcePart)>,
     /// Labels a node must have.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub nodes: BTreeMap<String, String>,
@@ -162,6 +172,12 @@ impl AppSettings {
         let variable = |name: &String| format!("{}_ADDRESS", name.to_ascii_uppercase());
         let reach = file.reach.iter().filter_map(|(name, at)| Some((variable(name), file::loopback(at)?)));
         let reach: BTreeMap<String, SocketAddr> = reach.collect();
+        let resources: BTreeMap<String, ResourceSettings> =
+            file.resources.iter().filter_map(|(name, said)| Some((name.clone(), said.settings()?))).collect();
+        let parts = resources
+            .keys()
+            .flat_map(|name| resources::PARTS.into_iter().map(move |part| (part.variable(name), (name.clone(), part))));
+        let of_resources: BTreeMap<String, (String, ResourcePart)> = parts.collect();
         let service = |service: &app::Service| {
             let mut settings = ServiceSettings::default();
             settings.take(&file.defaults);
@@ -172,6 +188,11 @@ impl AppSettings {
                 settings.take(own);
             }
             settings.reach.clone_from(&reach);
+            settings.resources.clone_from(&of_resources);
+            for (variable, (name, part)) in &of_resources {
+                let key = SecretKey { secret: resources::secret(name), key: part.key().to_owned() };
+                settings.env.entry(variable.clone()).or_insert(Variable::Secret(key));
+            }
             (service.name.clone(), settings)
         };
         let services = app.services.iter().map(service).collect();
@@ -181,6 +202,7 @@ impl AppSettings {
             images: file.images.clone(),
             name: file.name.clone(),
             without_source: file.keep_source == Some(false),
+            resources,
         }
     }
 
@@ -220,6 +242,7 @@ impl Default for ServiceSettings {
             env_file: None,
             inherit: BTreeSet::new(),
             reach: BTreeMap::new(),
+            resources: BTreeMap::new(),
             nodes: BTreeMap::new(),
             spread: PodSpread::default(),
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use app::App;
 
-use crate::settings::{self, AppSettings, File, SettingsMistake};
+use crate::settings::{self, AppSettings, File, JobsTable, SettingsMistake};
 
 /// The longest `dyn.toml` that is read, in bytes.
 const LONGEST: u64 = 1 << 20;
@@ -47,6 +47,12 @@ pub fn load(file: &Path, app: &App) -> Result<AppSettings, SettingsError> {
         Err(source) => return Err(SettingsError::Read { file: beside, source }),
     };
     Ok(AppSettings::of(app, &said))
+}
+
+/// What the `dyn.toml` beside an app's file says of jobs, without a look at the app; none where it says nothing or cannot be
+/// used, which is reported where the app is read.
+pub fn jobs(app: &Path) -> Option<JobsTable> {
+    read(&path(app)).ok().and_then(|text| settings::jobs(&text))
 }
 
 /// A mistake at the first of these keys that is in the `dyn.toml` of the app in a file, or at its head.

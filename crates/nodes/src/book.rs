@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use balance::{
-    Decision, LimitIn, LocalLoad, Neighbour, NodeId, RemoteLoad, Resources, ServiceId, Sharing, SharingMode, View,
+    Decision, LimitIn, LocalLoad, Neighbour, NodeId, NodeResources, RemoteLoad, ServiceId, Sharing, SharingMode, View,
 };
 use protocol::{AdmissionMode, HostSharing, OverLimit};
 
@@ -47,7 +47,7 @@ pub struct NodeBook {
     /// By name; a service's place is its id.
     services: BTreeMap<String, OwnService>,
     neighbours: BTreeMap<NodeId, Known>,
-    thresholds: Resources,
+    thresholds: NodeResources,
     /// CPU that services may use, in percent of one core.
     capacity: f64,
     seq: u64,
@@ -55,7 +55,7 @@ pub struct NodeBook {
 
 impl NodeBook {
     pub fn new(me: NodeId, app: &str, services: BTreeMap<String, OwnService>, capacity: f64) -> Self {
-        let thresholds = Resources { cpu: capacity, ..Resources::UNLIMITED };
+        let thresholds = NodeResources { cpu: capacity, ..NodeResources::UNLIMITED };
         Self { me, app: app.to_owned(), services, neighbours: BTreeMap::new(), thresholds, capacity, seq: 0 }
     }
 
@@ -95,7 +95,7 @@ impl NodeBook {
         let services: Vec<LocalLoad> = self.services.values().enumerate().map(|(at, own)| local(at, own)).collect();
         let used = services
             .iter()
-            .fold(Resources::default(), |used, load| used.plus(load.cost.unwrap_or_default(), load.served));
+            .fold(NodeResources::default(), |used, load| used.plus(load.cost.unwrap_or_default(), load.served));
         View {
             me: self.me,
             services,
@@ -134,8 +134,8 @@ impl NodeBook {
             age: report.map_or(Duration::MAX, |(heard, _)| now.saturating_sub(*heard)),
             services: services.collect(),
             margin: report.map_or(0.0, |(_, report)| report.margin),
-            resources: Resources { cpu: report.map_or(0.0, |(_, report)| report.cpu), ..Resources::default() },
-            thresholds: Resources::UNLIMITED,
+            resources: NodeResources { cpu: report.map_or(0.0, |(_, report)| report.cpu), ..NodeResources::default() },
+            thresholds: NodeResources::UNLIMITED,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use balance::Resources;
+use balance::NodeResources;
 use protocol::HostLoad;
 
 /// Requests that a cost is measured over before it is believed.
@@ -96,8 +96,8 @@ impl ServiceMeter {
     }
 
     /// What a request a second costs, once enough of them were seen.
-    pub fn cost(&self) -> Option<Resources> {
-        self.cost.map(|cpu| Resources { cpu, ..Resources::default() })
+    pub fn cost(&self) -> Option<NodeResources> {
+        self.cost.map(|cpu| NodeResources { cpu, ..NodeResources::default() })
     }
 
     fn weigh(&mut self, cpu_ns: u64, served: u64) {

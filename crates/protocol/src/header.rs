@@ -45,5 +45,11 @@ pub const OPEN: &str = "dyninka-open";
 pub const NOW: &str = "dyninka-now";
 /// On answers: `service;dur=all` and `service.fn;dur=function`, in milliseconds, for every hop.
 pub const SERVER_TIMING: &str = "server-timing";
+/// The id of a run, on requests of a job server: a host runs each id once in its life.
+pub const RUN: &str = "dyninka-run";
+/// The life of the host that a run is for; another one refuses it.
+pub const EPOCH: &str = "dyninka-epoch";
+/// The account that function time is charged to, signed with the app's secret.
+pub const ACCOUNT: &str = "dyninka-account";
 /// On control calls: `Bearer TOKEN`.
 pub const AUTHORIZATION: &str = "authorization";

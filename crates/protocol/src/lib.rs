@@ -17,6 +17,7 @@ pub mod ranks;
 pub mod record;
 pub mod replay;
 mod route;
+pub mod runs;
 mod sharing;
 mod span;
 

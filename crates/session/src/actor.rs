@@ -11,6 +11,7 @@ mod keep_edit;
 pub(crate) mod load;
 #[cfg(feature = "cluster")]
 mod loaded;
+mod open;
 mod processes;
 mod public_port;
 #[cfg(feature = "cluster")]
@@ -32,7 +33,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use compiler::{Builder, ExpectedBuild, Profile, Progress};
-use local_cluster::{Backend, Program};
+use local_cluster::{Backend, Program, Resources};
 use parking_lot::Mutex;
 use session_api::measured::HopComparison;
 use session_api::snapshot::Snapshot;
@@ -45,8 +46,7 @@ use crate::actor::control::Control;
 use crate::actor::tools::{Again, Tools};
 use crate::api;
 use crate::api::asking::{Ask, Handler};
-use crate::effect::{Effect, Wanted};
-use crate::environment::Environments;
+use crate::effect::Effect;
 use crate::event::Event;
 use crate::options::SessionOptions;
 use crate::queued::Queued;
@@ -159,6 +159,9 @@ impl Actor {
             };
             drop(progress.send(Event::Notice { message }));
         })?;
+        let notices = events.clone();
+        let notice = move |message| drop(notices.send(Event::Notice { message }));
+        let resources = Resources::new(place.resources(), Arc::new(notice));
         let builder = if options.debug { builder.profile(Profile::Debug) } else { builder };
         let (limits, names) = (options.requests, options.names.clone());
         let settings = Settings { token, limits, names, waits: options.waits, debug: options.debug };
@@ -175,6 +178,7 @@ impl Actor {
                 #[cfg(feature = "cluster")]
                 loaded: Mutex::default(),
                 beside: Mutex::default(),
+                resources,
                 front: Mutex::default(),
             }),
             events,
@@ -437,25 +441,6 @@ impl Actor {
         let (events, tools) = (self.events.clone(), self.tools.clone());
         if let Some(backend) = self.backend.clone() {
             self.making.spawn(async move { drop(events.send(work(backend, tools).await)) });
-        }
-    }
-
-    /// Chosen before the loop goes on, so that closing finds the backend whatever happens meanwhile.
-    fn open(&mut self, app: Wanted, environments: &Environments) {
-        let (events, tools) = (self.events.clone(), self.tools.clone());
-        let handle = tokio::runtime::Handle::current();
-        let chosen = tokio::task::block_in_place(|| handle.block_on(tools.choose(&app.0, environments)));
-        match chosen {
-            Ok((backend, reason, front)) => {
-                if let Some(message) = reason {
-                    drop(events.send(Event::Notice { message }));
-                }
-                self.backend = Some(backend.clone());
-                self.heard = Some(backend.clone());
-                let front_at = app.0.last().map(str::to_owned);
-                self.making.spawn(async move { drop(events.send(tools.open(&*backend, front, front_at).await)) });
-            }
-            Err(event) => drop(events.send(event)),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! works nowhere else.
 
 mod local;
+mod resources;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env::VarError;
@@ -17,6 +18,7 @@ use local_cluster::Environment;
 
 pub(crate) use local::files;
 pub use local::{LocalMistakes, LocalValues, Shell};
+pub(crate) use resources::{lead, refused, specs};
 
 use crate::store::home::explain;
 

@@ -22,13 +22,13 @@ pub use local_cluster::{FILES_HINT, Lost, On, QueueEntry, Receiver, Sender, queu
 pub use options::{PublicPort, RecordingOptions, SessionOptions};
 pub use queued::Queued;
 pub use recording::subject::subject;
-pub use session::{Session, StartError};
+pub use session::{Notices, Session, StartError};
 pub use store::clean::{Cleaned, FolderRemoval, HomeFolder, clean, folders};
 pub use store::home::{AppPlace, Home, HomeError};
 pub use store::lock::{Lock, LockError};
 pub use store::running::{RunningSession, attach, running};
 pub use store::settle::settle;
-pub use store::stop::{StopError, StopReport, stop};
+pub use store::stop::{RemoveDataError, StopError, StopReport, remove_data, stop};
 pub use store::timeline::{Edited, Edits, edits};
 pub use telemetry::measurer::Measured;
 

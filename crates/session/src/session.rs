@@ -25,6 +25,29 @@ pub struct Session {
     events: UnboundedSender<Event>,
     pictures: watch::Sender<Arc<Snapshot>>,
     socket: PathBuf,
+    /// Between this session and its hosts.
+    secret: Secret,
+}
+
+/// A text that no log shows.
+#[derive(Clone)]
+struct Secret(String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// Adds notices to those of a session.
+#[derive(Clone, Debug)]
+pub struct Notices(UnboundedSender<Event>);
+
+impl Notices {
+    /// Adds a notice; one to a session that has ended is for nobody.
+    pub fn add(&self, message: String) {
+        drop(self.0.send(Event::Notice { message }));
+    }
 }
 
 /// A session that does not start.
@@ -64,10 +87,11 @@ impl Session {
         let control = Control::new(token.clone(), options.debug)?;
         let (events, inbox) = unbounded_channel();
         let (outbox, reports) = queue();
+        let secret = Secret(token.clone());
         let actor = Actor::new(options, place, lock, token, control, events.clone(), outbox)?;
         let (pictures, socket) = (actor.pictures(), actor.socket());
         tokio::spawn(actor.run(inbox));
-        Ok(Self { reports, events, pictures, socket })
+        Ok(Self { reports, events, pictures, socket, secret })
     }
 
     /// The session as it changes, twenty times a second at most, for a face in this process.
@@ -78,6 +102,16 @@ impl Session {
     /// Where it listens: [`session_api::Client::attach`].
     pub fn socket(&self) -> &Path {
         &self.socket
+    }
+
+    /// The secret that its hosts know.
+    pub fn secret(&self) -> &str {
+        &self.secret.0
+    }
+
+    /// Where a part of the program that runs beside it adds notices.
+    pub fn notices(&self) -> Notices {
+        Notices(self.events.clone())
     }
 
     /// The next report; none once the session has ended and everything is removed.

@@ -89,18 +89,17 @@ async fn join(mut from: TcpStream, to: SocketAddr) {
 }
 
 impl Inner {
-    /// What the engine is told of an environment: addresses of this machine as containers find them.
-    pub(super) async fn told(&self, environment: &Environment) -> Result<BTreeMap<String, String>, BackendError> {
-        let mut told = environment.open.clone();
-        if environment.here.is_empty() {
-            return Ok(told);
-        }
+    /// An environment as containers find it, addresses of this machine included: `open` is for the engine to know, the
+    /// rest is `hidden`.
+    pub(super) async fn told(&self, environment: &Environment) -> Result<Environment, BackendError> {
+        let Environment { open, hidden, here, urls } = environment.clone();
+        let mut told = Environment { open, hidden, ..Environment::default() };
+        let Some(first) = environment.addresses().next() else { return Ok(told) };
         let lacking = |to: SocketAddr, why: String| {
             BackendError::Lacking(format!(
                 "containers of this engine cannot reach {to} of this machine: {why}; --on process can"
             ))
         };
-        let first = environment.here.values().next().copied().unwrap_or((Ipv4Addr::LOCALHOST, 0).into());
         if self.opened().as_ref().is_some_and(|opened| opened.is_carried) {
             return Err(lacking(first, "the engine is on another".to_owned()));
         }
@@ -108,16 +107,24 @@ impl Inner {
         let bridge = bridge.ok_or_else(|| lacking(first, "the app's network has no IPv4 address here".to_owned()))?;
         // What nobody is to reach any more is closed.
         let named: BTreeSet<SocketAddr> =
-            self.specs.all().iter().flat_map(|spec| spec.environment.here.values().copied()).collect();
+            self.specs.all().iter().flat_map(|spec| spec.environment.addresses().collect::<Vec<_>>()).collect();
         let mut open = self.reach.0.lock();
         open.retain(|to, _| named.contains(to));
-        for (name, to) in &environment.here {
-            if !open.contains_key(to) {
-                let forward = Forward::open(bridge, *to);
-                let forward = forward.map_err(|error| lacking(*to, format!("{}: {error}", bridge.gateway)))?;
-                open.insert(*to, forward);
+        let mut by = |to: SocketAddr| -> Result<SocketAddr, BackendError> {
+            if let Some(forward) = open.get(&to) {
+                return Ok(forward.at);
             }
-            told.extend(open.get(to).map(|forward| (name.clone(), forward.at.to_string())));
+            let forward = Forward::open(bridge, to);
+            let forward = forward.map_err(|error| lacking(to, format!("{}: {error}", bridge.gateway)))?;
+            let at = forward.at;
+            open.insert(to, forward);
+            Ok(at)
+        };
+        for (name, to) in here {
+            told.open.insert(name, by(to)?.to_string());
+        }
+        for (name, url) in urls {
+            told.hidden.insert(name, url.by(by(url.at)?));
         }
         Ok(told)
     }

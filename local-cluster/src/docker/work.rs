@@ -164,10 +164,10 @@ async fn make(inner: Arc<Inner>, service: &str, arguments: Vec<String>) -> Resul
     let folder = spec.folder.display().to_string();
     open(&spec)?;
     // What a library needs beside it is found there; where it needs nothing, the environment is the service's own.
-    let hides = !spec.environment.hidden.is_empty();
-    let open = inner.told(&spec.environment).await?;
+    let told = inner.told(&spec.environment).await?;
+    let (hides, open) = (!told.hidden.is_empty(), &told.open);
     let environment = match objects::are_in(&spec.folder) {
-        true => variables(&open, &folder),
+        true => variables(open, &folder),
         false => open.iter().map(|(name, value)| format!("{name}={value}")).collect(),
     };
     let host_config = HostConfig {
@@ -197,7 +197,7 @@ async fn make(inner: Arc<Inner>, service: &str, arguments: Vec<String>) -> Resul
     inner.engine.start_container(&name, None).await.map_err(failed("start"))?;
     let mut input = attached.input;
     if hides {
-        environment::tell(&mut input, &spec.environment, service).await?;
+        environment::tell(&mut input, &told, service).await?;
     }
     let (output, mut writer) = tokio::io::duplex(ROOM);
     tokio::spawn(async move {

@@ -108,6 +108,9 @@ fn environments(file: &Path, app: &App) -> Result<Environments, Fault> {
     for missing in &mistakes.secrets {
         drop(speech::err(format_args!("notice: {missing}; its variable is not set")));
     }
+    for name in settings.resources.keys() {
+        drop(speech::err(format_args!("notice: {name} of dyn.toml is not started; its variables are not set")));
+    }
     let of = |service: &app::Service| {
         let said = settings.services.get(&service.name).cloned().unwrap_or_default();
         (service.name.clone(), session::environment(&service.host, &said, &local).all())

@@ -16,7 +16,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-pub use examples::examples;
+pub use examples::{examples, sandbox};
 
 /// The binary under test. Cargo names it to the integration tests of its package.
 pub fn program() -> PathBuf {
@@ -43,6 +43,18 @@ pub fn dyn_command() -> Command {
 /// Runs `dyn` to its end.
 pub fn run<S: AsRef<OsStr>>(arguments: &[S]) -> Output {
     dyn_command().args(arguments).output().unwrap()
+}
+
+/// Fails where a program is not on this machine, with the package of Debian that has it: a test that is passed over shows
+/// nothing.
+pub fn installed(program: &str, package: &str) {
+    let named = env::var_os("PATH").unwrap_or_default();
+    let mut folders: Vec<PathBuf> =
+        env::split_paths(&named).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]).collect();
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    folders.extend(versions.map(|version| version.path().join("bin")));
+    let is_there = folders.iter().any(|folder| folder.join(program).is_file());
+    assert!(is_there, "these tests need {program}: apt-get install {package}");
 }
 
 /// An app in a folder of its own, gone with the returned guard. No two tests share an app's file.

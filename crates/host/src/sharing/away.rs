@@ -43,7 +43,7 @@ pub(super) async fn send(
     }
     let route = text(&parts.headers, header::ROUTE);
     question.header(header::NEEDS, &needs(route.or(config.route.as_deref())));
-    context.onward(&mut question, id);
+    context.onward(&mut question, id, &config.token);
     let question = question.end(posts.then_some(&body[..]));
     let at = settings.places.get(&config.service).filter(|_| context.detail).map(|place| {
         context.called(UpstreamCall {

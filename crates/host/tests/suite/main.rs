@@ -9,5 +9,6 @@ mod http_rules;
 mod inline;
 mod records;
 mod replay;
+mod runs;
 mod sandbox;
 mod sharing;

@@ -2,6 +2,7 @@
 
 use compiler::BuildError;
 
+use super::resources::LackingSecret;
 use crate::cluster::ClusterError;
 use crate::history::StoreError;
 use crate::wire::Break;
@@ -89,6 +90,9 @@ pub enum PushError {
     /// Nothing is there to go back to.
     #[error("cannot roll back: {why}")]
     NothingToPutBack { why: String },
+    /// A Secret that a resource of the app maps to is not on the cluster, or lacks a key.
+    #[error("cannot push: {}", .lacking.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Lacking { lacking: Vec<LackingSecret> },
     /// A thread ended in a panic.
     #[error("cannot make the host's image: {why}")]
     Panicked { why: String },
@@ -112,6 +116,7 @@ impl PushError {
                  same app, bring dyn.id from the folder it was pushed from"
                     .to_owned(),
             ),
+            Self::Lacking { lacking } => Some(lacking.iter().map(LackingSecret::hint).collect::<Vec<_>>().join("; ")),
             Self::Name { .. } => Some("rename the service, or give the app another `name` in dyn.toml".to_owned()),
             Self::Store(StoreError::Broken { .. })
             | Self::Image(_)

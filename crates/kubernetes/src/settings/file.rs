@@ -27,6 +27,9 @@
 //! [reach]                         # services of this machine: SENSOR_ADDRESS, in sessions
 //! sensor = "127.0.0.1:9000"
 //!
+//! [resources]                     # servers that sessions start: DB_URL, DB_ADDRESS, DB_USER, DB_PASSWORD
+//! db = "postgres"                 # or "redis", "mosquitto", { server = "postgres", port = 5432 }
+//!
 //! [images]
 //! repository = "registry.example.org/building"  # or serve = true: nodes fetch from whoever pushes
 //! keep = 5
@@ -43,7 +46,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::form::decode;
-use super::{Images, PodSpread, PublicEntry, Variable};
+use super::{Images, JobsTable, PodSpread, PublicEntry, ResourceSaid, Variable, resources};
 
 /// How the services of an app run, here and on a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -61,9 +64,14 @@ pub struct File {
     pub entry: PublicEntry,
     /// Where images are put.
     pub images: Images,
+    /// Durable jobs beside the app, in sessions. Default: none.
+    pub jobs: Option<JobsTable>,
     /// Services of this machine that an app's services reach in sessions, such as sensor = "127.0.0.1:9000": their address is in
     /// the variable SENSOR_ADDRESS.
     pub reach: BTreeMap<String, String>,
+    /// Servers that sessions start for the services, such as db = "postgres": they find it by the variables DB_URL, DB_ADDRESS,
+    /// DB_USER and DB_PASSWORD. On a cluster those are keys of the Secret db.
+    pub resources: BTreeMap<String, ResourceSaid>,
 }
 
 /// Settings of a service.
@@ -143,6 +151,23 @@ fn faults(file: &File, app: &App) -> Vec<(String, String, Vec<String>)> {
         let message = format!("{name} is no service of {}", app.name);
         faults.push((message, app::suggest(name, there, "services"), keys(&["services", name])));
     }
+    let jobs = file.jobs.iter();
+    for name in jobs.clone().flat_map(|jobs| &jobs.open).filter(|name| app.service(name).is_none()) {
+        let there = app.services.iter().map(|service| service.name.as_str());
+        let message = format!("{name} is no service of {}", app.name);
+        faults.push((message, app::suggest(name, there, "services"), keys(&["jobs", "open"])));
+    }
+    if jobs.clone().any(|jobs| jobs.workers == Some(0)) {
+        faults.push((
+            "with no workers no job ever runs".to_owned(),
+            "leave it out for 32".to_owned(),
+            keys(&["jobs", "workers"]),
+        ));
+    }
+    if jobs.clone().filter_map(|jobs| jobs.store.as_ref()).any(|store| store.is_empty() || store.contains('/')) {
+        let help = "write a name such as \"jobs.db\"".to_owned();
+        faults.push(("store is the name of a file beside dyn.toml".to_owned(), help, keys(&["jobs", "store"])));
+    }
     let own = file.services.iter().map(|(name, said)| (vec!["services", name.as_str()], said));
     for (table, said) in own.chain([(vec!["defaults"], &file.defaults)]) {
         let at = |more: &[&str]| keys(&table.iter().copied().chain(more.iter().copied()).collect::<Vec<_>>());
@@ -205,6 +230,7 @@ fn faults(file: &File, app: &App) -> Vec<(String, String, Vec<String>)> {
             faults.push((message, help.to_owned(), keys(&["reach", name])));
         }
     }
+    faults.extend(resources::faults(&file.resources, &file.reach));
     if let Some(path) = entry.path.as_ref().filter(|path| !path.starts_with('/')) {
         faults.push((format!("{path} is no path"), "begin it with /".to_owned(), keys(&["entry", "path"])));
     }
@@ -214,7 +240,7 @@ fn faults(file: &File, app: &App) -> Vec<(String, String, Vec<String>)> {
 /// One variable may have 128 KiB, name and all (execve(2), `MAX_ARG_STRLEN`).
 pub const LONGEST_VALUE: usize = 120 << 10;
 
-fn is_reach_name(name: &str) -> bool {
+pub(super) fn is_reach_name(name: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     name.starts_with(|first: char| first.is_ascii_lowercase()) && name.bytes().all(fits) && name.len() <= 40
 }

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use kubernetes::settings::{AppSettings, read};
 
 use crate::{app, building};
@@ -311,4 +313,84 @@ inherit = [\"RUST_LOG\"]
     assert_eq!(settings.only_here(), expected);
     let plain = AppSettings::of(&building(), &read("dyn.toml".as_ref(), "", &building()).unwrap());
     assert_eq!(plain.only_here(), [""; 0]);
+}
+
+#[test]
+fn a_resource_is_a_server_of_the_session_and_a_secret_of_the_cluster() {
+    let text = "
+[resources]
+db = \"postgres\"
+my_cache = { server = \"redis\", port = 6379 }
+[services.map]
+env.DB_URL = \"postgres://elsewhere/plant\"
+env.DB_PASSWORD = { secret = \"db\", key = \"password\" }
+";
+    let settings = AppSettings::of(&building(), &read("dyn.toml".as_ref(), text, &building()).unwrap());
+    let said: Vec<_> = settings.resources.iter().map(|(name, said)| format!("{name} {said:?}")).collect();
+    assert_eq!(
+        said,
+        [
+            "db ResourceSettings { server: Postgres, port: None }",
+            "my_cache ResourceSettings { server: Redis, port: Some(6379) }",
+        ]
+    );
+    let names: Vec<&str> = settings.services["map"].resources.keys().map(String::as_str).collect();
+    let parts = ["ADDRESS", "PASSWORD", "URL", "USER"];
+    let all: Vec<String> =
+        ["DB", "MY_CACHE"].iter().flat_map(|name| parts.iter().map(move |part| format!("{name}_{part}"))).collect();
+    assert_eq!(names, all);
+    let env = |service: &str, name: &str| format!("{:?}", settings.services[service].env[name]);
+    assert_eq!(env("get", "MY_CACHE_URL"), "Secret(SecretKey { secret: \"my-cache\", key: \"url\" })");
+    assert_eq!(env("map", "DB_URL"), "Text(\"postgres://elsewhere/plant\")");
+    assert_eq!(settings.only_here(), [""; 0], "a cluster has them, too");
+    let secrets = settings.resource_secrets();
+    let keys = |name: &str| secrets[name].iter().cloned().collect::<Vec<_>>().join(" ");
+    assert_eq!(
+        (secrets.len(), &*keys("db"), &*keys("my-cache")),
+        (2, "address password url user", "address password url user")
+    );
+
+    // Where every service says a variable itself, its key is needed by nobody.
+    let text = "
+[resources]
+db = \"postgres\"
+[defaults]
+env = { DB_URL = \"u\", DB_ADDRESS = \"a\", DB_USER = \"u\", DB_PASSWORD = { secret = \"other\", key = \"word\" } }
+";
+    let settings = AppSettings::of(&building(), &read("dyn.toml".as_ref(), text, &building()).unwrap());
+    assert_eq!(settings.resource_secrets(), BTreeMap::new());
+}
+
+#[test]
+fn every_mistake_of_a_resource_has_its_line_and_a_way_out() {
+    let text = "
+[reach]
+sensor = \"127.0.0.1:9000\"
+[resources]
+db = \"posgres\"
+DB = \"redis\"
+a_b = { server = \"redis\", port = 0 }
+c = { server = \"redis\", port = 7000 }
+d = { server = \"redis\", port = 7000 }
+sensor = \"redis\"
+e_ = \"redis\"
+";
+    assert_eq!(
+        mistakes(text),
+        [
+            "dyn.toml:5:1: posgres is no server that a session starts (did you mean postgres?)",
+            "dyn.toml:6:1: \"DB\" is no name of a resource (lower-case letters, digits and _, a letter first, no _ last: \
+             it becomes the variable NAME_URL)",
+            "dyn.toml:7:1: 0 is no port (leave it out to have a free one)",
+            "dyn.toml:9:1: d and c have one port (name another, or none to have a free one)",
+            "dyn.toml:10:1: [reach] sets SENSOR_ADDRESS, too (rename one of the two)",
+            "dyn.toml:11:1: \"e_\" is no name of a resource (lower-case letters, digits and _, a letter first, no _ last: \
+             it becomes the variable NAME_URL)",
+        ]
+    );
+    for (text, at) in [("db = 5", "3:6"), ("db = { server = \"redis\", prt = 5 }", "3:6"), ("db = { port = 5 }", "3:6")]
+    {
+        let told = mistakes(&format!("\n[resources]\n{text}\n"));
+        assert!(told.len() == 1 && told[0].starts_with(&format!("dyn.toml:{at}: expected \"postgres\"")), "{told:?}");
+    }
 }

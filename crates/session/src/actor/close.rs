@@ -17,7 +17,7 @@ impl Actor {
         self.stop_push();
         let (mut tasks, mut making) = (std::mem::take(&mut self.tasks), std::mem::take(&mut self.making));
         let (backend, events, folder) = (self.backend.take(), self.events.clone(), self.tools.place.folder.clone());
-        let recorder = self.recorder.clone();
+        let (recorder, tools) = (self.recorder.clone(), self.tools.clone());
         tokio::spawn(async move {
             tasks.shutdown().await;
             let made = async { while making.join_next().await.is_some() {} };
@@ -34,6 +34,8 @@ impl Actor {
             {
                 drop(events.send(Event::Notice { message: format!("{error}; `dyn stop` removes what is left") }));
             }
+            // Last of all: services may say goodbye to them.
+            tools.resources.close().await;
             if let Err(error) = RunningSession::remove(&folder) {
                 drop(events.send(Event::Notice { message: format!("cannot remove the session's file: {error}") }));
             }

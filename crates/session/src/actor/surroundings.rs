@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use app::{App, Diagnostic, Sources};
+use kubernetes::settings::AppSettings;
 
 use crate::environment::{self, Environments, LocalValues};
 
@@ -11,6 +12,8 @@ use crate::environment::{self, Environments, LocalValues};
 #[derive(Default)]
 pub(super) struct Surroundings {
     pub(super) environments: Environments,
+    /// None where `dyn.toml` does not read.
+    pub(super) settings: Option<AppSettings>,
     /// Files that they rest on; none where `dyn.toml` does not read.
     pub(super) beside: Option<BTreeSet<PathBuf>>,
     pub(super) diagnostics: Vec<Diagnostic>,
@@ -28,6 +31,7 @@ pub(super) fn surround(root: &Path, app: &App, sources: &Sources, only: Option<&
     Surroundings {
         environments: Environments::of(app, &settings, sources.texts.values(), &local),
         beside: Some(environment::files(root, &settings)),
+        settings: Some(settings),
         diagnostics: environment::lacking(&mistakes),
     }
 }

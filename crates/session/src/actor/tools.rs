@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use app::{App, Diagnostic, Incremental};
 use compiler::{BuildError, Builder, ExpectedBuild};
-use local_cluster::{Backend, BackendPlan, Begun, Doer, HeldPort, PortError, Program, Spec};
+use local_cluster::{Backend, BackendPlan, Begun, Doer, HeldPort, PortError, Program, Resources, Spec};
 use parking_lot::Mutex;
 use protocol::Config;
 use session_api::Fate;
@@ -20,7 +20,7 @@ use crate::actor::public_port::{Port, hold};
 use crate::actor::restart::Restart;
 use crate::actor::surroundings::{Surroundings, surround};
 use crate::effect;
-use crate::environment::Environments;
+use crate::environment::{self, Environments};
 use crate::event::{Artifact, Edit, Event, HostEndpoint, Opened, Recipe};
 use crate::options::SessionOptions;
 use crate::store::home::AppPlace;
@@ -41,6 +41,8 @@ pub(crate) struct Tools {
     pub(crate) loaded: Mutex<Option<Loaded>>,
     /// Files beside the app's that its services' environments rest on.
     pub(crate) beside: Mutex<BTreeSet<PathBuf>>,
+    /// Servers that the app's services use.
+    pub(crate) resources: Resources,
     /// The port of the public listener: nobody else's as long as this is there.
     pub(crate) front: Mutex<Option<HeldPort>>,
 }
@@ -68,8 +70,14 @@ impl Tools {
             (app, diagnostics, sources, surroundings)
         };
         match tokio::task::spawn_blocking(all).await {
-            Ok((mut app, diagnostics, sources, surroundings)) => {
-                let Surroundings { environments, beside, .. } = surroundings;
+            Ok((mut app, mut diagnostics, sources, surroundings)) => {
+                let Surroundings { mut environments, beside, settings, .. } = surroundings;
+                if let Some(settings) = settings.filter(|_| is_good(&diagnostics)) {
+                    match self.resources.ensure(edit, &environment::specs(&settings)).await {
+                        Ok(running) => environment::lead(&mut environments, &settings, &running),
+                        Err(errors) => diagnostics.extend(environment::refused(&self.options.file, &errors)),
+                    }
+                }
                 // What does not read names no files; those of before may be its mend.
                 if let Some(beside) = beside {
                     *self.beside.lock() = beside;

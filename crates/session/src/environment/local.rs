@@ -44,7 +44,8 @@ pub struct LocalMistakes {
 pub(crate) fn files(file: &Path, settings: &AppSettings) -> BTreeSet<PathBuf> {
     let all = settings.services.values();
     let named = all.clone().filter_map(|said| said.env_file.as_deref());
-    let has_secret = all.flat_map(|said| said.env.values()).any(|variable| matches!(variable, Variable::Secret(_)));
+    let mut variables = all.flat_map(|said| said.env.iter().filter(|(name, _)| !said.resources.contains_key(*name)));
+    let has_secret = variables.any(|(_, variable)| matches!(variable, Variable::Secret(_)));
     named.chain(has_secret.then_some(SECRETS)).map(|name| file.with_file_name(name)).collect()
 }
 
@@ -72,6 +73,10 @@ impl<'a> LocalValues<'a> {
             }
             for (name, variable) in &said.env {
                 let Variable::Secret(key) = variable else { continue };
+                // It is the session's own server's.
+                if said.resources.contains_key(name) {
+                    continue;
+                }
                 // The shell's own value goes before it.
                 if said.inherit.contains(name) && shell(name).is_ok() {
                     continue;

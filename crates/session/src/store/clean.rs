@@ -53,7 +53,7 @@ pub fn folders(home: &Home) -> Vec<HomeFolder> {
         of(build.clone(), "libraries and dependencies", Clean, bytes(&build)),
         of(images.clone(), "layers of images", Clean, bytes(&images)),
         of(of_sessions, "folders and lines of sessions", Clean, lines),
-        of(of_state, "timelines, undone texts, the shell's history", CleanAll, kept),
+        of(of_state, "timelines, undone texts, the shell's history, data of resources", CleanAll, kept),
         of(clusters, "the clusters that apps were pushed to", CleanAll, pinned),
         of(runtime.clone(), "the runtime that packages of dyn new depend on", Nothing, bytes(&runtime)),
     ]

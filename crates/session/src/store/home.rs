@@ -6,7 +6,7 @@
 //! | `CACHE/images/` | layers of images |
 //! | `CACHE/apps/NAME-ID/` | a session: its lock, socket, log, lines of services, a folder for each service |
 //! | `STATE/clusters.json` | which cluster a context meant when an app was pushed to it |
-//! | `STATE/apps/NAME-ID/` | the timeline, texts that an undo replaced, the shell's history |
+//! | `STATE/apps/NAME-ID/` | the timeline, texts that an undo replaced, the shell's history, data of resources, jobs |
 //! | `STATE/runtime/` | what packages of `dyn new` depend on |
 //!
 //! The cache can be removed at any time while no session runs: it is built anew. `DYNINKA_HOME` is both; otherwise the cache is
@@ -161,10 +161,12 @@ pub(super) const APPS: &str = "apps";
 /// Which cluster a context meant, in the state.
 pub(super) const CLUSTERS: &str = "clusters.json";
 /// What an app's state is made of, below its folder.
-pub(super) const STATE: [&str; 3] = [TIMELINE, UNDONE, HISTORY];
+pub(super) const STATE: [&str; 5] = [TIMELINE, UNDONE, HISTORY, RESOURCES, JOBS];
 pub(super) const TIMELINE: &str = "edits.jsonl";
 pub(super) const UNDONE: &str = "undone";
 pub(super) const HISTORY: &str = "history";
+pub(super) const RESOURCES: &str = "resources";
+pub(super) const JOBS: &str = "jobs";
 
 /// Makes a folder that can be written.
 fn create(folder: PathBuf) -> Result<PathBuf, HomeError> {
@@ -183,6 +185,11 @@ impl AppPlace {
     /// The folder of one service, by its DNS name: its configuration and its libraries, mounted into its container.
     pub fn service(&self, host: &str) -> PathBuf {
         self.folder.join("services").join(host)
+    }
+
+    /// Where the jobs of the app are kept, and the token of who operates them.
+    pub fn jobs(&self) -> PathBuf {
+        self.state.join(JOBS)
     }
 
     /// Where a session of the app listens for faces and programs. A unix socket's path is short: where this folder's is
@@ -237,6 +244,11 @@ impl AppPlace {
     /// Where lines of the shell are kept.
     pub fn history(&self) -> PathBuf {
         self.state.join(HISTORY)
+    }
+
+    /// Where servers that sessions start for the app keep their data: `NAME/PROGRAM` for each.
+    pub fn resources(&self) -> PathBuf {
+        self.state.join(RESOURCES)
     }
 
     /// Where this program logs.

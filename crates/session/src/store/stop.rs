@@ -1,10 +1,12 @@
 //! Ending another process' session, and what a killed one left.
 
+use std::fs;
 use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::store::home::{AppPlace, HomeError};
-use crate::store::lock::Lock;
+use crate::store::lock::{Lock, LockError};
 
 /// A session removes what it made within seconds; longer means that it hangs.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -35,6 +37,17 @@ pub enum StopError {
     Sweep(#[from] local_cluster::BackendError),
 }
 
+/// Data that is not removed.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoveDataError {
+    /// A session uses it.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The system refuses it.
+    #[error("cannot remove {}: {source}", folder.display())]
+    Io { folder: PathBuf, source: io::Error },
+}
+
 /// Ends the session of an app, if one runs, and removes whatever is left of it or of a killed one.
 pub async fn stop(place: &AppPlace) -> Result<StopReport, StopError> {
     let session = Lock::holder(&place.folder);
@@ -42,7 +55,28 @@ pub async fn stop(place: &AppPlace) -> Result<StopReport, StopError> {
         end(pid, place).await?;
     }
     let removed = local_cluster::sweep(&place.id, &place.services()?).await?;
-    Ok(StopReport { session, removed })
+    let servers = local_cluster::sweep_resources(&place.resources()).await;
+    Ok(StopReport { session, removed: removed + servers })
+}
+
+/// Removes the data of an app's resources once nobody uses it; the names of those that had any.
+///
+/// # Errors
+/// A session has the app, or something cannot be removed.
+pub fn remove_data(place: &AppPlace) -> Result<Vec<String>, RemoveDataError> {
+    // Held until it is done: no session begins in between.
+    let _lock = Lock::take(&place.folder, &place.file)?;
+    let folder = place.resources();
+    let failed = |source| RemoveDataError::Io { folder: folder.clone(), source };
+    let entries = match fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(failed(source)),
+    };
+    let mut names: Vec<String> = entries.flatten().map(|entry| entry.file_name().display().to_string()).collect();
+    names.sort();
+    fs::remove_dir_all(&folder).map_err(failed)?;
+    Ok(names)
 }
 
 async fn end(pid: u32, place: &AppPlace) -> Result<(), StopError> {
@@ -57,4 +91,29 @@ async fn end(pid: u32, place: &AppPlace) -> Result<(), StopError> {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     Ok(())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::store::home::Home;
+
+    #[test]
+    fn data_of_resources_is_removed_once_no_session_has_the_app_and_nothing_else_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("app.rs");
+        fs::write(&file, "").unwrap();
+        let place = Home::at(folder.path().join("home")).unwrap().place(&file).unwrap();
+        assert_eq!(remove_data(&place).unwrap(), [""; 0]);
+        for name in ["db", "cache"] {
+            fs::create_dir_all(place.resources().join(name).join("server/data")).unwrap();
+        }
+        fs::write(place.timeline(), "").unwrap();
+        let lock = Lock::take(&place.folder, &file).unwrap();
+        assert!(matches!(remove_data(&place).unwrap_err(), RemoveDataError::Lock(_)));
+        drop(lock);
+        assert_eq!(remove_data(&place).unwrap(), ["cache", "db"]);
+        assert!(!place.resources().exists() && place.timeline().exists());
+    }
 }

@@ -1,0 +1,118 @@
+//! Beginning attempts, and taking over those of a server that is no more.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jobs::{JobRecord, JobState};
+use store::StoreError;
+use store::rusqlite::{Connection, OptionalExtension, params};
+
+use super::change::Moved;
+use super::{Books, row};
+
+/// An attempt that was begun.
+#[derive(Clone, Debug)]
+pub(crate) struct Claimed {
+    pub(crate) record: JobRecord,
+    /// Its inputs as a JSON object; empty: none.
+    pub(crate) input: Bytes,
+    pub(crate) moved: Moved,
+}
+
+impl Books {
+    /// Begins the next job of each of these tenants; one may be named more than once. `epochs`: the lives of the hosts, by
+    /// service.
+    pub(crate) async fn claim(
+        &self,
+        tenants: Vec<String>,
+        now: i64,
+        holder: Arc<str>,
+        epochs: Arc<BTreeMap<String, String>>,
+    ) -> Result<Vec<Option<Claimed>>, StoreError> {
+        let all = move |connection: &Connection| {
+            tenants.iter().map(|tenant| claim(connection, tenant, now, &holder, &epochs)).collect()
+        };
+        self.database.write(all).await
+    }
+
+    /// Takes over all that runs. Called once, by a server that starts.
+    pub(crate) async fn adopt(&self, holder: Arc<str>) -> Result<Vec<Claimed>, StoreError> {
+        let all = move |connection: &Connection| {
+            let mut running = connection.prepare("SELECT seq, record FROM jobs WHERE state = 1 ORDER BY seq")?;
+            let rows = running.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
+            let rows = rows.collect::<Result<Vec<_>, _>>()?;
+            let mut adopted = Vec::new();
+            for (seq, text) in rows {
+                let mut record = row::read(&text)?;
+                if record.adopt(&holder).is_err() {
+                    continue;
+                }
+                let mut update = connection.prepare_cached("UPDATE jobs SET record = ?2 WHERE seq = ?1")?;
+                update.execute(params![seq, row::write(&record)?])?;
+                let moved = Moved {
+                    tenant: record.tenant.clone(),
+                    from: Some(JobState::Running),
+                    to: JobState::Running,
+                    due: None,
+                };
+                adopted.push(Claimed { input: input(connection, seq)?, record, moved });
+            }
+            Ok(adopted)
+        };
+        self.database.write(all).await
+    }
+
+    /// Marks jobs whose time has come; their tenants, and when the next one's comes.
+    pub(crate) async fn wake(&self, now: i64) -> Result<(BTreeSet<String>, Option<i64>), StoreError> {
+        let all = move |connection: &Connection| {
+            let mut due = connection.prepare_cached(
+                "UPDATE jobs SET waits = 0 WHERE state = 0 AND waits = 1 AND run_at <= ?1 RETURNING tenant",
+            )?;
+            let tenants = due.query_map([now], |row| row.get::<_, String>(0))?.collect::<Result<BTreeSet<_>, _>>()?;
+            let mut next = connection.prepare_cached("SELECT min(run_at) FROM jobs WHERE state = 0 AND waits = 1")?;
+            let next = next.query_row([], |row| row.get::<_, Option<i64>>(0))?;
+            Ok((tenants, next))
+        };
+        self.database.write(all).await
+    }
+
+    /// Tenants with a job that can begin.
+    pub(crate) async fn ready(&self) -> Result<BTreeSet<String>, StoreError> {
+        let all = |connection: &Connection| {
+            let sql = "SELECT DISTINCT tenant FROM jobs WHERE state = 0 AND waits = 0 AND blocked = 0";
+            let mut ready = connection.prepare(sql)?;
+            Ok(ready.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<BTreeSet<_>, _>>()?)
+        };
+        self.database.read(all).await
+    }
+}
+
+pub(super) fn claim(
+    connection: &Connection,
+    tenant: &str,
+    now: i64,
+    holder: &str,
+    epochs: &BTreeMap<String, String>,
+) -> Result<Option<Claimed>, StoreError> {
+    let mut head = connection.prepare_cached(
+        "SELECT seq, record FROM jobs WHERE tenant = ?1 AND state = 0 AND waits = 0 AND blocked = 0
+         ORDER BY rank, seq LIMIT 1",
+    )?;
+    let found = head.query_row([tenant], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))).optional()?;
+    let Some((seq, text)) = found else { return Ok(None) };
+    let mut record = row::read(&text)?;
+    let epoch = epochs.get(&record.service).map(String::as_str);
+    let from = record.state;
+    record.begin(now, holder, epoch).map_err(|error| StoreError::Failed(error.to_string()))?;
+    let moved = row::put(connection, seq, &record, from, now)?;
+    let mut attempt = connection.prepare_cached("INSERT INTO attempts (seq, attempt, began_at) VALUES (?1, ?2, ?3)")?;
+    attempt.execute(params![seq, record.attempt, now])?;
+    Ok(Some(Claimed { input: input(connection, seq)?, record, moved }))
+}
+
+fn input(connection: &Connection, seq: i64) -> Result<Bytes, StoreError> {
+    let mut body = connection.prepare_cached("SELECT body FROM inputs WHERE seq = ?1")?;
+    let body = body.query_row([seq], |row| row.get::<_, Vec<u8>>(0)).optional()?;
+    Ok(body.map(Bytes::from).unwrap_or_default())
+}

@@ -1,0 +1,94 @@
+//! A job's row: its record as JSON, and beside it the columns that are searched by.
+
+use jobs::{JobRecord, JobState};
+use store::StoreError;
+use store::rusqlite::{Connection, OptionalExtension, params};
+
+use super::change::Moved;
+
+/// Reads a record.
+pub(super) fn read(text: &str) -> Result<JobRecord, StoreError> {
+    serde_json::from_str(text).map_err(|error| StoreError::Failed(format!("a job does not read: {error}")))
+}
+
+pub(super) fn write(record: &JobRecord) -> Result<String, StoreError> {
+    serde_json::to_string(record).map_err(|error| StoreError::Failed(format!("a job is not written: {error}")))
+}
+
+/// A job by its id.
+pub(super) fn find(connection: &Connection, id: &str) -> Result<Option<(i64, JobRecord)>, StoreError> {
+    let mut found = connection.prepare_cached("SELECT seq, record FROM jobs WHERE id = ?1")?;
+    let row = found.query_row([id], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))).optional()?;
+    row.map(|(seq, text)| Ok((seq, read(&text)?))).transpose()
+}
+
+/// Keeps a record after a change; `from` is the state before. Whoever waits for its serial key moves up.
+pub(super) fn put(
+    connection: &Connection,
+    seq: i64,
+    record: &JobRecord,
+    from: JobState,
+    now: i64,
+) -> Result<Moved, StoreError> {
+    let result_until = record.ended_at.map(|ended| ended.saturating_add_unsigned(record.keep_ms));
+    let mut update = connection.prepare_cached(
+        "UPDATE jobs SET state = ?2, waits = ?3, rank = ?4, run_at = ?5, ttl_at = ?6, ended_at = ?7, result_until = ?8, \
+         kind = ?9, put_away = 0, record = ?10 WHERE seq = ?1",
+    )?;
+    update.execute(params![
+        seq,
+        record.state.number(),
+        record.run_at > now,
+        record.rank(),
+        record.run_at,
+        record.ttl_at,
+        record.ended_at,
+        result_until,
+        record.kind,
+        write(record)?,
+    ])?;
+    if let Some(serial) = &record.serial {
+        reorder(connection, &record.tenant, serial)?;
+    }
+    note(connection, record, from, now)?;
+    Ok(Moved {
+        tenant: record.tenant.clone(),
+        from: Some(from),
+        to: record.state,
+        due: (record.run_at > now).then_some(record.run_at),
+    })
+}
+
+/// Of the jobs of a serial key, lets the first in order begin, and only where none of them runs.
+pub(super) fn reorder(connection: &Connection, tenant: &str, serial: &str) -> Result<(), StoreError> {
+    let mut hold = connection.prepare_cached(
+        "UPDATE jobs SET blocked = 1 WHERE tenant = ?1 AND serial = ?2 AND state = 0 AND state < 2 AND blocked = 0",
+    )?;
+    hold.execute([tenant, serial])?;
+    let mut release = connection.prepare_cached(
+        "UPDATE jobs SET blocked = 0 WHERE seq = (
+             SELECT min(seq) FROM jobs WHERE tenant = ?1 AND serial = ?2 AND state < 2
+         ) AND state = 0 AND NOT EXISTS (
+             SELECT 1 FROM jobs WHERE tenant = ?1 AND serial = ?2 AND state < 2 AND state = 1
+         )",
+    )?;
+    release.execute([tenant, serial])?;
+    Ok(())
+}
+
+/// Writes the event of a change.
+fn note(connection: &Connection, record: &JobRecord, from: JobState, now: i64) -> Result<(), StoreError> {
+    let kind = match (from, record.state) {
+        (JobState::Running, JobState::Queued) => "retrying",
+        (JobState::Failed, JobState::Queued) => "accepted",
+        (_, state) => state.word(),
+    };
+    event(connection, record, kind, now)
+}
+
+pub(super) fn event(connection: &Connection, record: &JobRecord, kind: &str, now: i64) -> Result<(), StoreError> {
+    let mut insert =
+        connection.prepare_cached("INSERT INTO events (at, tenant, job, kind, attempt) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    insert.execute(params![now, record.tenant, record.id, kind, record.attempt])?;
+    Ok(())
+}

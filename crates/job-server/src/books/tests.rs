@@ -1,0 +1,246 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jobs::model::JobModel;
+use jobs::outcome::{AttemptOutcome, AttemptReport};
+use jobs::record::{Fence, Instance};
+use jobs::request::{JobLimits, JobRequest, JobTarget};
+use jobs::{JobRecord, JobState};
+use proptest::prelude::*;
+
+use super::*;
+
+fn job(id: &str, tenant: &str, now: i64, change: impl FnOnce(&mut JobRequest)) -> NewJob {
+    let mut request = JobRequest::default();
+    change(&mut request);
+    let target = JobTarget { service: "map", inputs: &[] };
+    let record = request.record((id.to_owned(), tenant), &target, &JobLimits::default(), now);
+    NewJob { record: record.expect("a job"), input: bytes::Bytes::from_static(b"{}"), hash: "h".to_owned() }
+}
+
+async fn claim(books: &Books, tenant: &str, now: i64, holder: &str) -> Option<JobRecord> {
+    let epochs = Arc::new(BTreeMap::from([("map".to_owned(), "e".to_owned())]));
+    let claimed = books.claim(vec![tenant.to_owned()], now, holder.into(), epochs).await;
+    claimed.expect("a store").pop().expect("an answer each").map(|claimed| claimed.record)
+}
+
+#[derive(Clone, Debug)]
+enum Act {
+    Accept { tenant: u8, priority: u8, serial: Option<u8>, attempts: u8, ttl: u8, delay: u8 },
+    Claim { tenant: u8 },
+    End { at: usize, outcome: AttemptOutcome, late: bool },
+    Cancel { at: usize },
+    Retry { at: usize },
+    Expire,
+    Restart,
+    Time { ms: u32 },
+}
+
+fn outcome() -> impl Strategy<Value = AttemptOutcome> {
+    use AttemptOutcome::{Deadline, Failed, Filtered, Held, Lost, Rejected, Value};
+    prop::sample::select(vec![Value, Filtered, Failed, Rejected, Deadline, Held, Lost])
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        4 => (0_u8..3, 0_u8..10, prop::option::of(0_u8..2), 1_u8..4, 1_u8..20, 0_u8..4).prop_map(
+            |(tenant, priority, serial, attempts, ttl, delay)| Act::Accept { tenant, priority, serial, attempts, ttl, delay }
+        ),
+        6 => (0_u8..3).prop_map(|tenant| Act::Claim { tenant }),
+        6 => (any::<usize>(), outcome(), prop::bool::weighted(0.2)).prop_map(|(at, outcome, late)| Act::End { at, outcome, late }),
+        1 => any::<usize>().prop_map(|at| Act::Cancel { at }),
+        1 => any::<usize>().prop_map(|at| Act::Retry { at }),
+        1 => Just(Act::Expire),
+        1 => Just(Act::Restart),
+        3 => (0_u32..20_000).prop_map(|ms| Act::Time { ms }),
+    ]
+}
+
+/// Drives a store and the model side by side; every answer and every job is the same.
+async fn side_by_side(acts: Vec<Act>) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("jobs.db");
+    let mut books = Books::with_reserve(&path, 0).expect("a store");
+    let (mut model, mut now, mut life) = (JobModel::default(), 0_i64, 0);
+    let (mut ids, mut fences): (Vec<String>, Vec<Fence>) = (Vec::new(), Vec::new());
+    for act in acts {
+        let holder = format!("life-{life}");
+        match act {
+            Act::Accept { tenant, priority, serial, attempts, ttl, delay } => {
+                let new = job(&format!("j{}", ids.len()), &format!("t{tenant}"), now, |request| {
+                    request.priority = priority;
+                    request.serial = serial.map(|serial| format!("s{serial}"));
+                    request.attempts = Some(attempts.into());
+                    request.ttl = Some(format!("{ttl}s"));
+                    request.delay = Some(format!("{delay}s"));
+                });
+                ids.push(new.record.id.clone());
+                model.accept(new.record.clone());
+                books.accept(vec![new], now).await.expect("accepted");
+            }
+            Act::Claim { tenant } => {
+                let tenant = format!("t{tenant}");
+                books.wake(now).await.expect("woken");
+                let claimed = claim(&books, &tenant, now, &holder).await;
+                assert_eq!(claimed, model.claim(&tenant, now, &holder, Some("e")), "the next of {tenant}");
+                fences.extend(claimed.and_then(|record| record.fence()));
+            }
+            Act::End { at, outcome, late } if !fences.is_empty() => {
+                let mut fence = fences[at % fences.len()].clone();
+                if late {
+                    fence.holder = "somebody".to_owned();
+                }
+                let (report, at) = (AttemptReport::of(outcome), Instance { now, chance: 0.5 });
+                let expected = model.end(&fence, &report, at);
+                let ended = books.end(fence, report, None, at).await.expect("a store").expect("a job");
+                assert_eq!(ended.map(drop), expected.map(drop));
+            }
+            Act::Cancel { at } if !ids.is_empty() => {
+                let id = ids[at % ids.len()].clone();
+                let expected = model.cancel(&id, now);
+                let (changed, _) = books.cancel(None, id, now).await.expect("a store");
+                assert_eq!(changed.map(|changed| changed.map(drop)), expected);
+            }
+            Act::Retry { at } if !ids.is_empty() => {
+                let id = ids[at % ids.len()].clone();
+                let expected = model.retry(&id, now);
+                let changed = books.retry(None, id, now).await.expect("a store");
+                assert_eq!(changed.map(|changed| changed.map(drop)), expected);
+            }
+            Act::Expire => assert_eq!(books.expire(now).await.expect("a store").len(), model.expire(now)),
+            Act::Restart => {
+                life += 1;
+                drop(books);
+                books = Books::with_reserve(&path, 0).expect("the store again");
+                let holder = format!("life-{life}");
+                let adopted = books.adopt(holder.as_str().into()).await.expect("adopted");
+                assert_eq!(adopted.len(), model.adopt(&holder));
+                fences.extend(adopted.iter().filter_map(|claimed| claimed.record.fence()));
+            }
+            Act::Time { ms } => now += i64::from(ms),
+            Act::End { .. } | Act::Cancel { .. } | Act::Retry { .. } => {}
+        }
+    }
+    let all = books.list(Filter { limit: 10_000, ..Filter::default() }).await.expect("a list");
+    assert!(all.iter().eq(model.all()), "{all:?} {:?}", model.all().collect::<Vec<_>>());
+    let queued: u64 = books.queued().await.expect("counts").values().sum();
+    assert_eq!(queued, all.iter().filter(|job| job.state == JobState::Queued).count() as u64);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_store_does_what_the_model_does(acts in prop::collection::vec(act(), 1..80)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(side_by_side(acts));
+    }
+}
+
+fn open() -> (tempfile::TempDir, Books) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let books = Books::with_reserve(&folder.path().join("jobs.db"), 0).expect("a store");
+    (folder, books)
+}
+
+/// D13: many at once with one key are one job, another body is refused, and the key is free a day after the end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_stands_for_one_job() {
+    let (_folder, books) = open();
+    let with_key = |id: &str, hash: &str| {
+        let mut new = job(id, "alice", 0, |_| {});
+        new.record.key = Some("k".to_owned());
+        new.hash = hash.to_owned();
+        new
+    };
+    let asked = (0..50).map(|at| {
+        let (books, new) = (books.clone(), with_key(&format!("j{at}"), "same"));
+        tokio::spawn(async move { books.accept(vec![new], 0).await.expect("a store").remove(0) })
+    });
+    let (mut new, mut ids) = (0, std::collections::BTreeSet::new());
+    for accepted in asked.collect::<Vec<_>>() {
+        match accepted.await.expect("a task") {
+            Accepted::New(_) => new += 1,
+            Accepted::Replayed(record) => drop(ids.insert(record.id)),
+            Accepted::Conflict => panic!("the body is the same"),
+        }
+    }
+    assert_eq!((new, ids.len()), (1, 1));
+    assert_eq!(books.accept(vec![with_key("other", "other")], 0).await.expect("a store"), [Accepted::Conflict]);
+    let first = claim(&books, "alice", 0, "life").await.expect("the job");
+    let ended = books.end(
+        first.fence().expect("it runs"),
+        AttemptReport::of(AttemptOutcome::Value),
+        None,
+        Instance { now: 5, chance: 0.0 },
+    );
+    assert!(matches!(ended.await, Ok(Some(Ok(_)))));
+    const DAY: i64 = 86_400_000;
+    assert_eq!(books.accept(vec![with_key("other", "other")], DAY).await.expect("a store"), [Accepted::Conflict]);
+    let later = books.accept(vec![with_key("other", "other")], 5 + DAY).await.expect("a store");
+    assert!(matches!(later[..], [Accepted::New(_)]), "{later:?}");
+}
+
+/// D16, in the store: a tenant finds, cancels, retries and removes no job of another.
+#[tokio::test]
+async fn a_tenant_finds_no_job_of_another() {
+    let (_folder, books) = open();
+    books.accept(vec![job("j", "alice", 0, |_| {})], 0).await.expect("accepted");
+    let (bob, id) = (Some("bob".to_owned()), "j".to_owned());
+    assert!(books.job(bob.clone(), id.clone()).await.expect("a store").is_none());
+    assert!(books.result(bob.clone(), id.clone()).await.expect("a store").is_none());
+    assert!(books.cancel(bob.clone(), id.clone(), 0).await.expect("a store").0.is_none());
+    assert!(books.retry(bob.clone(), id.clone(), 0).await.expect("a store").is_none());
+    assert!(books.remove(bob.clone(), id.clone()).await.expect("a store").is_none());
+    assert!(books.list(Filter { tenant: bob, limit: 10, ..Filter::default() }).await.expect("a list").is_empty());
+    let alice = books.job(Some("alice".to_owned()), id).await.expect("a store");
+    assert_eq!(alice.map(|(record, _)| record.state), Some(JobState::Queued));
+}
+
+#[tokio::test]
+async fn bills_add_each_reading_once() {
+    let (_folder, books) = open();
+    let line = |ns, calls| MeterLine {
+        account: "alice".to_owned(),
+        version: "map@1".to_owned(),
+        reading: jobs::ledger::MeterReading { ns, calls },
+    };
+    for (epoch, ns, calls) in [("a", 100, 1), ("a", 100, 1), ("a", 250, 2), ("b", 40, 1), ("b", 40, 1)] {
+        let added = books.add_up("map".to_owned(), epoch.to_owned(), vec![line(ns, calls)], "2026-12-01".to_owned());
+        added.await.expect("added");
+    }
+    let usage = books.usage(None, (None, None), UsageBy { service: true, ..UsageBy::default() }).await.expect("a bill");
+    let lines: Vec<_> = usage.iter().map(|row| (row.tenant.as_str(), row.function_ns, row.calls)).collect();
+    assert_eq!(lines, [("alice", 290, 3)]);
+    assert!(books.usage(Some("bob".to_owned()), (None, None), UsageBy::default()).await.expect("a bill").is_empty());
+}
+
+#[tokio::test]
+async fn results_events_and_jobs_are_kept_for_their_time() {
+    let (_folder, books) = open();
+    books
+        .accept(vec![job("j", "alice", 0, |request| request.keep = Some("1s".to_owned()))], 0)
+        .await
+        .expect("accepted");
+    let record = claim(&books, "alice", 0, "life").await.expect("the job");
+    let (fence, value) = (record.fence().expect("it runs"), bytes::Bytes::from_static(b"42"));
+    let ended = books.end(
+        fence,
+        AttemptReport::of(AttemptOutcome::Value),
+        Some(value.clone()),
+        Instance { now: 10, chance: 0.0 },
+    );
+    assert!(matches!(ended.await, Ok(Some(Ok(_)))));
+    let result = async || books.result(None, "j".to_owned()).await.expect("a store").map(|(_, kept)| kept);
+    let kinds: Vec<String> =
+        books.events(None, None, 0, 10).await.expect("events").into_iter().map(|row| row.kind).collect();
+    assert_eq!(kinds, ["accepted", "running", "done"]);
+    let bounds = Bounds { job_ms: 5_000, event_ms: 60_000, events: 2 };
+    books.tidy(1_000, bounds).await.expect("tidied");
+    assert_eq!(result().await, Some(ResultKept::Value(value)));
+    books.tidy(1_010, bounds).await.expect("tidied");
+    assert_eq!(result().await, Some(ResultKept::Expired));
+    assert_eq!(books.events(None, None, 0, 10).await.expect("events").len(), 2);
+    books.tidy(5_010, bounds).await.expect("tidied");
+    assert_eq!(result().await, None);
+}

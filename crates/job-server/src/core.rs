@@ -1,0 +1,214 @@
+//! What every request and every run of the server shares.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jobs::quota::{JobBucket, TenantLimits};
+use jobs::record::Instance;
+use jobs::token::JobToken;
+use jobs::{JobRecord, JobState};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::books::{Books, Moved, TokenRow};
+use crate::clock::Clock;
+use crate::config::JobServerConfig;
+use crate::dispatch::Nudge;
+use crate::hosts::Hosts;
+
+/// The tenant of whoever has the operator's token and names none.
+pub(crate) const DEFAULT_TENANT: &str = "default";
+
+pub(crate) struct Core {
+    pub(crate) folder: PathBuf,
+    pub(crate) config: RwLock<Arc<JobServerConfig>>,
+    pub(crate) books: Books,
+    pub(crate) clock: Clock,
+    /// This life of the server.
+    pub(crate) holder: Arc<str>,
+    pub(crate) hosts: Hosts,
+    pub(crate) nudges: mpsc::UnboundedSender<Nudge>,
+    /// The hash of the operator's token.
+    pub(crate) operator: String,
+    /// What secrets of callbacks are made of.
+    pub(crate) callback_key: [u8; 32],
+    pub(crate) tokens: RwLock<HashMap<String, TokenRow>>,
+    pub(crate) tenants: RwLock<BTreeMap<String, TenantLimits>>,
+    standing: Mutex<HashMap<String, Account>>,
+    waiters: Mutex<HashMap<String, Vec<oneshot::Sender<()>>>>,
+    /// Counts commits that wrote events.
+    pub(crate) news: watch::Sender<u64>,
+    pub(crate) busy: std::sync::atomic::AtomicUsize,
+}
+
+/// What a tenant has waiting, and may still ask for.
+struct Account {
+    queued: u64,
+    bucket: JobBucket,
+}
+
+/// A request beyond a tenant's quota.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OverQuota {
+    pub(crate) quota: &'static str,
+    pub(crate) detail: String,
+    /// Seconds after which it may be tried again.
+    pub(crate) after: u64,
+}
+
+impl Core {
+    #[expect(clippy::too_many_arguments, reason = "the parts of a server, put together once")]
+    pub(crate) fn new(
+        folder: PathBuf,
+        config: JobServerConfig,
+        books: Books,
+        operator: &JobToken,
+        tokens: Vec<TokenRow>,
+        tenants: BTreeMap<String, TenantLimits>,
+        queued: BTreeMap<String, u64>,
+        nudges: mpsc::UnboundedSender<Nudge>,
+    ) -> Result<Self, reqwest::Error> {
+        let clock = Clock::start();
+        let hosts = Hosts::new(&config.token)?;
+        let core = Self {
+            folder,
+            books,
+            clock,
+            holder: format!("{:032x}", rand::random::<u128>()).into(),
+            hosts,
+            nudges,
+            operator: operator.hash(),
+            callback_key: crate::deliver::base(operator),
+            tokens: RwLock::new(tokens.into_iter().map(|token| (token.id.clone(), token)).collect()),
+            tenants: RwLock::new(tenants),
+            standing: Mutex::default(),
+            waiters: Mutex::default(),
+            news: watch::Sender::new(0),
+            busy: std::sync::atomic::AtomicUsize::new(0),
+            config: RwLock::new(Arc::new(config)),
+        };
+        for (tenant, queued) in queued {
+            core.account(&tenant, |account, _| account.queued = queued);
+        }
+        Ok(core)
+    }
+
+    /// The configuration now.
+    pub(crate) fn config(&self) -> Arc<JobServerConfig> {
+        self.config.read().clone()
+    }
+
+    /// Time and chance for a change.
+    pub(crate) fn instance(&self) -> Instance {
+        Instance { now: self.clock.now(), chance: rand::random() }
+    }
+
+    /// The limits of a tenant; none where there is no such tenant.
+    pub(crate) fn limits(&self, tenant: &str) -> Option<TenantLimits> {
+        let known = self.tenants.read().get(tenant).cloned();
+        known.or_else(|| (tenant == DEFAULT_TENANT).then(|| self.config().settings.tenant.clone()))
+    }
+
+    fn account<T>(&self, tenant: &str, change: impl FnOnce(&mut Account, &TenantLimits) -> T) -> T {
+        let limits = self.limits(tenant).unwrap_or_else(|| self.config().settings.tenant.clone());
+        let mut standing = self.standing.lock();
+        let account = standing
+            .entry(tenant.to_owned())
+            .or_insert_with(|| Account { queued: 0, bucket: JobBucket::full(self.clock.passed()) });
+        change(account, &limits)
+    }
+
+    /// Lets so many jobs of a tenant in. They count as queued from here on; what does not come to it is given back.
+    pub(crate) fn admit(&self, tenant: &str, jobs: u64) -> Result<(), OverQuota> {
+        self.account(tenant, |account, limits| {
+            if account.queued.saturating_add(jobs) > limits.queued {
+                let detail = format!("{} jobs of {tenant} wait, and {} may", account.queued, limits.queued);
+                return Err(OverQuota { quota: "queued", detail, after: 1 });
+            }
+            account.bucket.take(limits, self.clock.passed(), jobs).map_err(|millis| {
+                let detail = format!("{tenant} may ask for {} jobs a second, {} at once", limits.rate, limits.burst);
+                OverQuota { quota: "rate", detail, after: millis.div_ceil(1_000).max(1) }
+            })?;
+            account.queued += jobs;
+            Ok(())
+        })
+    }
+
+    /// Takes jobs back that were let in and not kept.
+    pub(crate) fn give_back(&self, tenant: &str, jobs: u64) {
+        self.account(tenant, |account, _| account.queued = account.queued.saturating_sub(jobs));
+    }
+
+    /// Counts new jobs that nobody was let in for.
+    pub(crate) fn counted(&self, moved: &[Moved]) {
+        for moved in moved.iter().filter(|moved| moved.from.is_none()) {
+            self.account(&moved.tenant, |account, _| account.queued += 1);
+        }
+    }
+
+    /// Tells everybody of changes that were committed.
+    pub(crate) fn moved(&self, moved: &[Moved]) {
+        for Moved { tenant, from, to, due } in moved {
+            // A new one was counted where it was let in.
+            if *to == JobState::Queued && from.is_some() {
+                self.account(tenant, |account, _| account.queued += 1);
+            }
+            if *from == Some(JobState::Queued) {
+                self.give_back(tenant, 1);
+            }
+            let nudge = match to {
+                JobState::Queued => Nudge::Queued { tenant: tenant.clone(), due: *due },
+                // The next of its serial key may begin.
+                to if to.is_over() => Nudge::Queued { tenant: tenant.clone(), due: None },
+                _ => continue,
+            };
+            // Refused only at the end of the server.
+            drop(self.nudges.send(nudge));
+        }
+        if !moved.is_empty() {
+            self.news.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// Tells whoever waits for the end of a job.
+    pub(crate) fn ended(&self, record: &JobRecord) {
+        if record.state.is_over() {
+            self.over(&record.id);
+        }
+    }
+
+    /// Tells whoever waits for a job that it is over.
+    pub(crate) fn over(&self, id: &str) {
+        let waiting = self.waiters.lock().remove(id).unwrap_or_default();
+        for waiter in waiting {
+            // One that gave up hears nothing.
+            let _gone = waiter.send(());
+        }
+    }
+
+    /// Waits for the end of a job. To be asked for before the job is looked at.
+    pub(crate) fn wait(&self, id: &str) -> oneshot::Receiver<()> {
+        let (sender, receiver) = oneshot::channel();
+        let mut waiters = self.waiters.lock();
+        let waiting = waiters.entry(id.to_owned()).or_default();
+        waiting.retain(|waiter| !waiter.is_closed());
+        waiting.push(sender);
+        receiver
+    }
+
+    /// Forgets waiters that have gone.
+    pub(crate) fn tidy_waiters(&self) {
+        self.waiters.lock().retain(|_, waiting| {
+            waiting.retain(|waiter| !waiter.is_closed());
+            !waiting.is_empty()
+        });
+    }
+}
+
+/// A new token.
+pub(crate) fn new_token() -> JobToken {
+    let mut chance = [0; jobs::token::CHANCE * 2];
+    rand::fill(&mut chance);
+    JobToken::new(&chance)
+}

@@ -1,0 +1,88 @@
+//! Callbacks: the end of a job is sent to where it asked for, signed, and never to an address that is this network's own.
+
+mod address;
+mod send;
+mod signature;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use crate::books::{Delivered, DueDelivery};
+use crate::core::Core;
+
+pub(crate) use address::check;
+pub(crate) use signature::{base, secret};
+
+/// Between two looks at what is due.
+const LOOKS: Duration = Duration::from_millis(500);
+/// Deliveries at a time, in all and to one host.
+const AT_ONCE: usize = 32;
+const TO_ONE: usize = 4;
+/// Waits between deliveries of one callback: 5 s, doubled up to 6 h.
+const FIRST_MS: u64 = 5_000;
+const LONGEST_MS: u64 = 6 * 3_600_000;
+
+/// Delivers until the server ends.
+pub(crate) async fn deliver(core: Arc<Core>) {
+    let slots = Arc::new(Semaphore::new(AT_ONCE));
+    let mut to: HashMap<String, Arc<Semaphore>> = HashMap::new();
+    let mut ticks = tokio::time::interval(LOOKS);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        // What the store does not say now is looked for again.
+        let due = core.books.due_deliveries(core.clock.now(), AT_ONCE as u32 * 4).await.unwrap_or_default();
+        for delivery in due {
+            let host = address::host(&delivery.url).unwrap_or_default();
+            let own = to.entry(host).or_insert_with(|| Arc::new(Semaphore::new(TO_ONE))).clone();
+            // One that hangs holds the slots of its own host and no others.
+            let (Ok(own), Ok(slot)) = (own.try_acquire_owned(), slots.clone().try_acquire_owned()) else { continue };
+            if core.books.begin_delivery(delivery.seq).await.is_ok_and(|begun| begun) {
+                let core = core.clone();
+                tokio::spawn(async move {
+                    one(&core, delivery).await;
+                    drop((own, slot));
+                });
+            }
+        }
+        to.retain(|_, own| own.available_permits() < TO_ONE);
+    }
+}
+
+async fn one(core: &Core, delivery: DueDelivery) {
+    let settings = core.config().settings.callbacks.clone();
+    let at = core.clock.now() / 1_000;
+    let id = format!("msg_{}_{}", delivery.job, delivery.seq);
+    let signature = signature::sign(&secret(&core.callback_key, &delivery.tenant), &id, at, &delivery.body);
+    let sent = send::send(
+        &delivery,
+        &settings,
+        &[("webhook-id", &id), ("webhook-timestamp", &at.to_string()), ("webhook-signature", &signature)],
+    )
+    .await;
+    let attempts = delivery.attempts + 1;
+    let outcome = match sent {
+        Ok(status) if (200..300).contains(&status) => Delivered::Done,
+        // The receiver is gone for good.
+        Ok(410) => Delivered::GivenUp { said: "410 Gone".to_owned() },
+        Ok(status) if attempts < settings.attempts => {
+            Delivered::Again { said: format!("it answered {status}"), at: again(core, attempts) }
+        }
+        Err(send::Undelivered::Later(said)) if attempts < settings.attempts => {
+            Delivered::Again { said, at: again(core, attempts) }
+        }
+        Ok(status) => Delivered::GivenUp { said: format!("it answered {status}") },
+        Err(send::Undelivered::Later(said) | send::Undelivered::Never(said)) => Delivered::GivenUp { said },
+    };
+    // Where the store does not take it, the delivery is repeated: its receiver knows it by its id.
+    drop(core.books.end_delivery(delivery.seq, outcome).await);
+}
+
+fn again(core: &Core, attempts: u32) -> i64 {
+    let wait = FIRST_MS.saturating_mul(1 << attempts.saturating_sub(1).min(20)).min(LONGEST_MS);
+    let jittered = wait as f64 * (0.8 + 0.4 * core.instance().chance);
+    core.clock.now().saturating_add_unsigned(jittered as u64)
+}

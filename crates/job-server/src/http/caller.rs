@@ -1,0 +1,99 @@
+//! Who asks: the bearer of a token, and for which tenant.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, Request};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use http::{HeaderMap, StatusCode, header};
+use jobs::token::{JobToken, Scope};
+
+use super::problem::ApiProblem;
+use crate::core::{Core, DEFAULT_TENANT};
+
+/// The bearer of a token.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    /// Whose jobs: one tenant's, or all of them where an operator names none.
+    tenant: Option<String>,
+    scopes: Vec<Scope>,
+    pub(crate) is_operator: bool,
+}
+
+/// For which tenant an operator acts.
+const TENANT: &str = "dyninka-tenant";
+
+impl Caller {
+    /// Whose jobs are meant where jobs are looked at; none: everybody's.
+    pub(crate) fn sees(&self) -> Option<String> {
+        self.tenant.clone()
+    }
+
+    /// Whose job is meant where one is made.
+    pub(crate) fn acts_for(&self) -> String {
+        self.tenant.clone().unwrap_or_else(|| DEFAULT_TENANT.to_owned())
+    }
+
+    /// Refuses a caller whose token does not say that it may.
+    pub(crate) fn may(&self, scope: Scope) -> Result<(), ApiProblem> {
+        if self.scopes.contains(&scope) {
+            return Ok(());
+        }
+        let word = serde_json::to_value(scope).ok();
+        let word = word.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default();
+        Err(ApiProblem::new(StatusCode::FORBIDDEN, "forbidden", format!("this token is not for {word}")))
+    }
+
+    /// Refuses everybody but the operator.
+    pub(crate) fn must_operate(&self) -> Result<(), ApiProblem> {
+        let detail = "this is for the operator's token, whose file the session names";
+        if self.is_operator { Ok(()) } else { Err(ApiProblem::new(StatusCode::FORBIDDEN, "forbidden", detail)) }
+    }
+}
+
+/// The text of a bearer token.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let text = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = text.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+impl FromRequestParts<Arc<Core>> for Caller {
+    type Rejection = ApiProblem;
+
+    async fn from_request_parts(parts: &mut Parts, core: &Arc<Core>) -> Result<Self, ApiProblem> {
+        let wrong = || {
+            let detail = "a token is needed: Authorization: Bearer dyn_…";
+            ApiProblem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+        };
+        let token = bearer(&parts.headers).and_then(JobToken::read).ok_or_else(wrong)?;
+        let named = match parts.headers.get(TENANT) {
+            None => None,
+            Some(name) => Some(name.to_str().map_err(|_| wrong())?.to_owned()),
+        };
+        if token.is(&core.operator) {
+            if let Some(name) = named.as_ref().filter(|name| core.limits(name).is_none()) {
+                return Err(ApiProblem::new(StatusCode::NOT_FOUND, "not-found", format!("there is no tenant {name}")));
+            }
+            return Ok(Self { tenant: named, scopes: Scope::ALL.to_vec(), is_operator: true });
+        }
+        let kept = core.tokens.read().get(&token.id).cloned();
+        let kept = kept.filter(|kept| token.is(&kept.hash)).ok_or_else(wrong)?;
+        if kept.expires_at.is_some_and(|at| at <= core.clock.now()) {
+            return Err(ApiProblem::new(StatusCode::UNAUTHORIZED, "unauthorized", "the token has expired"));
+        }
+        if named.is_some_and(|named| named != kept.tenant) {
+            return Err(ApiProblem::new(StatusCode::FORBIDDEN, "forbidden", "the token is another tenant's"));
+        }
+        Ok(Self { tenant: Some(kept.tenant), scopes: kept.scopes, is_operator: false })
+    }
+}
+
+/// Turns pages of browsers away: they have no business here.
+pub(crate) async fn no_pages(request: Request, next: Next) -> Response {
+    if request.headers().contains_key(header::ORIGIN) {
+        return ApiProblem::new(StatusCode::FORBIDDEN, "forbidden", "pages have no business here").into_response();
+    }
+    next.run(request).await
+}

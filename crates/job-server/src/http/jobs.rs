@@ -1,0 +1,312 @@
+//! Asking for jobs, and looking at many of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, StatusCode, header};
+use jobs::request::JobTarget;
+use jobs::token::Scope;
+use jobs::view::JobView;
+use jobs::{JobRequest, JobState};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
+
+use super::caller::Caller;
+use super::one;
+use super::problem::ApiProblem;
+use crate::books::{Accepted, DeadGroup, Filter, NewJob};
+use crate::core::Core;
+
+/// Jobs of one batch.
+const MOST: usize = 1_000;
+/// Jobs of one list.
+const LISTED: u32 = 500;
+/// The longest wait for an end, in seconds.
+pub(super) const LONGEST_WAIT: u64 = 60;
+
+/// Reads a request, and makes what is kept of it.
+pub(super) fn prepare(core: &Core, caller: &Caller, body: &[u8], key: Option<String>) -> Result<NewJob, ApiProblem> {
+    let config = core.config();
+    let limits = &config.settings.limits;
+    if body.len() > limits.payload {
+        let detail = format!("the job is larger than {} bytes", limits.payload);
+        return Err(ApiProblem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail));
+    }
+    let request = JobRequest::read(body)?;
+    let unknown = |name: &str| {
+        let known: Vec<&str> = config.targets.keys().map(String::as_str).collect();
+        let detail = format!("there is no service {name}; services: {}", known.join(", "));
+        ApiProblem::new(StatusCode::UNPROCESSABLE_ENTITY, "request", detail).with("at", "service")
+    };
+    let name = match request.service.as_ref().or(config.last.as_ref()) {
+        Some(name) => name,
+        None => return Err(unknown("")),
+    };
+    let is_open = config.last.as_ref() == Some(name) || config.settings.open.contains(name) || caller.is_operator;
+    let target = config.targets.get(name).filter(|_| is_open).ok_or_else(|| unknown(name))?;
+    if let Some(callback) = &request.callback {
+        crate::deliver::check(&callback.url, &config.settings.callbacks).map_err(|detail| {
+            ApiProblem::new(StatusCode::UNPROCESSABLE_ENTITY, "request", detail).with("at", "callback.url")
+        })?;
+    }
+    let target = JobTarget { service: name, inputs: &target.inputs };
+    let id = uuid::Uuid::now_v7().to_string();
+    let mut record = request.record((id, &caller.acts_for()), &target, limits, core.clock.now())?;
+    record.key = key;
+    let input = match request.inputs.is_empty() {
+        true => Bytes::new(),
+        false => Bytes::from(serde_json::to_vec(&request.inputs).unwrap_or_default()),
+    };
+    let hash = blake3::hash(&serde_json::to_vec(&request).unwrap_or_default()).to_hex().to_string();
+    Ok(NewJob { record, input, hash })
+}
+
+fn key(headers: &HeaderMap) -> Result<Option<String>, ApiProblem> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = value.to_str().ok().filter(|key| (1..=255).contains(&key.len())).map(str::to_owned);
+    let detail = "the header Idempotency-Key is no text of 1 to 255 characters";
+    key.map(Some).ok_or_else(|| ApiProblem::new(StatusCode::BAD_REQUEST, "request", detail))
+}
+
+/// The seconds of `Prefer: wait=N`.
+fn prefers(headers: &HeaderMap) -> Option<Duration> {
+    let all = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+    let words = all.flat_map(|value| value.split([',', ';'])).find_map(|word| word.trim().strip_prefix("wait="));
+    words?.trim().parse().ok().map(|seconds: u64| Duration::from_secs(seconds.min(LONGEST_WAIT)))
+}
+
+fn room(core: &Core) -> Result<(), ApiProblem> {
+    if core.books.has_room() { Ok(()) } else { Err(store::StoreError::Full.into()) }
+}
+
+/// Asks for a job.
+#[utoipa::path(
+    post, path = "/v1/jobs", request_body = JobRequest,
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body answer with the same job"),
+        ("Prefer" = Option<String>, Header, description = "wait=SECONDS: answer when it has ended, 60 at most"),
+        ("Dyninka-Tenant" = Option<String>, Header, description = "For the operator: the tenant that is meant")
+    ),
+    responses(
+        (status = 202, description = "Accepted: it survives a power cut from here on", body = JobView),
+        (status = 200, description = "It ended within the wait, or its key was used before", body = JobView),
+        (status = "4XX", description = "A problem document"), (status = "5XX", description = "A problem document")
+    ),
+    security(("token" = []))
+)]
+pub(super) async fn ask(
+    State(core): State<Arc<Core>>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ApiProblem> {
+    caller.may(Scope::JobsWrite)?;
+    let job = prepare(&core, &caller, &body, key(&headers)?)?;
+    room(&core)?;
+    let tenant = job.record.tenant.clone();
+    core.admit(&tenant, 1)?;
+    let record = job.record.clone();
+    let waiter = prefers(&headers).map(|wait| (core.wait(&record.id), wait));
+    let accepted = core.books.accept(vec![job], core.clock.now()).await;
+    let accepted = accepted.map(|mut all| all.pop()).inspect_err(|_| core.give_back(&tenant, 1))?;
+    match accepted {
+        Some(Accepted::New(moved)) => core.moved(&[moved]),
+        Some(Accepted::Replayed(record)) => {
+            core.give_back(&tenant, 1);
+            let mut response = axum::Json(JobView::of(&record, Vec::new())).into_response();
+            response.headers_mut().insert("idempotency-replayed", http::HeaderValue::from_static("true"));
+            return Ok(response);
+        }
+        Some(Accepted::Conflict) | None => {
+            core.give_back(&tenant, 1);
+            let detail = "another job was asked for with this Idempotency-Key";
+            return Err(ApiProblem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency", detail));
+        }
+    }
+    if let Some((waiter, wait)) = waiter {
+        // Both ends of the wait are answered by looking at the job.
+        drop(tokio::time::timeout(wait, waiter).await);
+        let (record, history) = one::find(&core, caller.sees(), &record.id).await?;
+        let status = if record.state.is_over() { StatusCode::OK } else { StatusCode::ACCEPTED };
+        return Ok((status, axum::Json(JobView::of(&record, history))).into_response());
+    }
+    let place = format!("/v1/jobs/{}", record.id);
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, place)], axum::Json(JobView::of(&record, Vec::new())))
+        .into_response())
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct BatchQuery {
+    /// All of them, or none where one is wrong.
+    #[serde(default)]
+    atomic: bool,
+}
+
+/// Jobs that are asked for at once.
+#[derive(Deserialize, ToSchema)]
+pub(super) struct Batch {
+    #[schema(value_type = Vec<JobRequest>)]
+    jobs: Vec<Box<serde_json::value::RawValue>>,
+}
+
+/// Asks for many jobs in one commit.
+#[utoipa::path(
+    post, path = "/v1/jobs/batch", params(BatchQuery), request_body = Batch,
+    responses((status = 200, description = "An item each, in order: id or problem", body = Vec<Object>),
+        (status = "4XX", description = "A problem document"), (status = "5XX", description = "A problem document")),
+    security(("token" = []))
+)]
+pub(super) async fn batch(
+    State(core): State<Arc<Core>>,
+    caller: Caller,
+    Query(query): Query<BatchQuery>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<axum::Json<Vec<Value>>, ApiProblem> {
+    caller.may(Scope::JobsWrite)?;
+    let wrong = |detail: String| ApiProblem::new(StatusCode::BAD_REQUEST, "request", detail);
+    let is_lines = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/x-ndjson");
+    let texts: Vec<Vec<u8>> = match is_lines {
+        true => {
+            body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).map(<[u8]>::to_vec).collect()
+        }
+        false => {
+            let batch: Batch =
+                serde_json::from_slice(&body).map_err(|error| wrong(format!("it is no batch: {error}")))?;
+            batch.jobs.iter().map(|job| job.get().as_bytes().to_vec()).collect()
+        }
+    };
+    if texts.is_empty() || texts.len() > MOST {
+        return Err(wrong(format!("a batch has 1 to {MOST} jobs, and this one {}", texts.len())));
+    }
+    let mut items: Vec<Result<NewJob, ApiProblem>> =
+        texts.iter().map(|text| prepare(&core, &caller, text, None)).collect();
+    if query.atomic && items.iter().any(Result::is_err) {
+        // One that is wrong refuses all of them; which, is said.
+        for item in items.iter_mut().filter(|item| item.is_ok()) {
+            *item = Err(ApiProblem::new(StatusCode::CONFLICT, "batch", "another job of the batch is wrong"));
+        }
+    }
+    room(&core)?;
+    let new: Vec<NewJob> = items.iter().filter_map(|item| item.as_ref().ok().cloned()).collect();
+    let (tenant, count) = (caller.acts_for(), new.len() as u64);
+    if count > 0 {
+        core.admit(&tenant, count)?;
+        let accepted = core.books.accept(new, core.clock.now()).await;
+        let accepted = accepted.inspect_err(|_| core.give_back(&tenant, count))?;
+        let moved = accepted.into_iter().filter_map(|one| match one {
+            Accepted::New(moved) => Some(moved),
+            // Without keys there are no twins.
+            Accepted::Replayed(_) | Accepted::Conflict => None,
+        });
+        core.moved(&moved.collect::<Vec<_>>());
+    }
+    let told = |item: Result<NewJob, ApiProblem>| match item {
+        Ok(job) => json!({ "id": job.record.id }),
+        Err(problem) => json!({ "problem": problem.value() }),
+    };
+    Ok(axum::Json(items.into_iter().map(told).collect()))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    state: Option<JobState>,
+    service: Option<String>,
+    tag: Option<String>,
+    /// Only jobs after the one of this id.
+    after: Option<String>,
+    #[param(maximum = 500)]
+    limit: Option<u32>,
+}
+
+/// Some jobs, the oldest first.
+#[derive(Serialize, ToSchema)]
+pub(super) struct JobList {
+    jobs: Vec<JobView>,
+    /// The id to go on after; none: these were all.
+    next: Option<String>,
+}
+
+/// Lists jobs.
+#[utoipa::path(
+    get, path = "/v1/jobs", params(ListQuery),
+    responses((status = 200, body = JobList), (status = "4XX", description = "A problem document")),
+    security(("token" = []))
+)]
+pub(super) async fn list(
+    State(core): State<Arc<Core>>,
+    caller: Caller,
+    Query(query): Query<ListQuery>,
+) -> Result<axum::Json<JobList>, ApiProblem> {
+    caller.may(Scope::JobsRead)?;
+    let limit = query.limit.unwrap_or(50).clamp(1, LISTED);
+    let ListQuery { state, service, tag, after, .. } = query;
+    let filter = Filter { tenant: caller.sees(), state, service, tag, after, limit };
+    let found = core.books.list(filter).await?;
+    let next = (found.len() == limit as usize).then(|| found.last().map(|job| job.id.clone())).flatten();
+    let jobs = found.iter().map(|record| JobView::of(record, Vec::new())).collect();
+    Ok(axum::Json(JobList { jobs, next }))
+}
+
+/// Lists dead letters by service and kind: failed jobs that nobody has looked after.
+#[utoipa::path(
+    get, path = "/v1/dead",
+    responses((status = 200, body = Vec<DeadGroup>), (status = "4XX", description = "A problem document")),
+    security(("token" = []))
+)]
+pub(super) async fn dead(
+    State(core): State<Arc<Core>>,
+    caller: Caller,
+) -> Result<axum::Json<Vec<DeadGroup>>, ApiProblem> {
+    caller.may(Scope::JobsRead)?;
+    Ok(axum::Json(core.books.dead(caller.sees()).await?))
+}
+
+/// Which dead letters are queued again.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Redrive {
+    service: Option<String>,
+    kind: Option<String>,
+    /// At most so many; 1,000 at once.
+    limit: Option<u32>,
+}
+
+/// Queues dead letters again.
+#[utoipa::path(
+    post, path = "/v1/dead/retry", request_body = Redrive,
+    responses((status = 200, description = "How many", body = Object), (status = "4XX", description = "A problem document")),
+    security(("token" = []))
+)]
+pub(super) async fn redrive(
+    State(core): State<Arc<Core>>,
+    caller: Caller,
+    body: Bytes,
+) -> Result<axum::Json<Value>, ApiProblem> {
+    caller.may(Scope::JobsWrite)?;
+    let wrong = |error: serde_json::Error| ApiProblem::new(StatusCode::BAD_REQUEST, "request", error.to_string());
+    let Redrive { service, kind, limit } =
+        if body.is_empty() { Redrive::default() } else { serde_json::from_slice(&body).map_err(wrong)? };
+    let most = limit.unwrap_or(MOST as u32).min(MOST as u32);
+    let moved = core.books.redrive(caller.sees(), (service, kind), most, core.clock.now()).await?;
+    core.moved(&moved);
+    Ok(axum::Json(json!({ "retried": moved.len() })))
+}
+
+/// Takes dead letters out of the list. Each can still be fetched by its id.
+#[utoipa::path(
+    delete, path = "/v1/dead",
+    responses((status = 200, description = "How many", body = Object), (status = "4XX", description = "A problem document")),
+    security(("token" = []))
+)]
+pub(super) async fn put_away(State(core): State<Arc<Core>>, caller: Caller) -> Result<axum::Json<Value>, ApiProblem> {
+    caller.may(Scope::JobsWrite)?;
+    let count = core.books.put_away(caller.sees()).await?;
+    Ok(axum::Json(json!({ "put_away": count })))
+}

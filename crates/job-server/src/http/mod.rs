@@ -1,0 +1,91 @@
+//! The HTTP API.
+
+mod admin;
+mod caller;
+mod events;
+mod jobs;
+mod one;
+mod problem;
+mod schedules;
+mod tenants;
+mod usage;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::get;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::core::Core;
+
+/// Bytes of a batch at most; that of one job is in the settings.
+const LARGEST_BATCH: usize = 64 << 20;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Jobs of Dyninka", description = "Ask now, fetch the result later.", license(name = "MIT OR Apache-2.0")),
+    modifiers(&Bearer)
+)]
+struct Document;
+
+struct Bearer;
+
+impl utoipa::Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
+        document.components.get_or_insert_default().add_security_scheme("token", scheme);
+    }
+}
+
+fn documented() -> OpenApiRouter<Arc<Core>> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(jobs::ask, jobs::list))
+        .routes(routes!(jobs::batch))
+        .routes(routes!(one::job, one::remove))
+        .routes(routes!(one::result))
+        .routes(routes!(one::cancel))
+        .routes(routes!(one::retry))
+        .routes(routes!(jobs::dead, jobs::put_away))
+        .routes(routes!(jobs::redrive))
+        .routes(routes!(events::of_all))
+        .routes(routes!(events::of_job))
+        .routes(routes!(usage::usage))
+        .routes(routes!(usage::summary))
+        .routes(routes!(schedules::list))
+        .routes(routes!(schedules::put, schedules::one, schedules::remove))
+        .routes(routes!(schedules::run))
+        .routes(routes!(schedules::deliveries))
+        .routes(routes!(schedules::retry_delivery))
+        .routes(routes!(schedules::secret))
+        .routes(routes!(tenants::list, tenants::add))
+        .routes(routes!(tenants::change, tenants::remove))
+        .routes(routes!(tenants::add_token))
+        .routes(routes!(tenants::revoke))
+}
+
+/// The OpenAPI document of the server.
+pub(crate) fn document() -> String {
+    let (_, document) = documented().split_for_parts();
+    // It is made of names and texts alone.
+    document.to_pretty_json().unwrap_or_default()
+}
+
+/// All routes.
+pub(crate) fn router(core: Arc<Core>) -> Router {
+    let (routes, document) = documented().split_for_parts();
+    routes
+        .route("/v1/openapi.json", get(move || async move { axum::Json(document) }))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(admin::ready))
+        .route("/metrics", get(admin::metrics))
+        .route("/_dyninka/reload", axum::routing::post(admin::reload))
+        .fallback(problem::nothing)
+        .method_not_allowed_fallback(problem::not_so)
+        .layer(axum::middleware::from_fn(caller::no_pages))
+        .layer(DefaultBodyLimit::max(LARGEST_BATCH))
+        .with_state(core)
+}

@@ -1,0 +1,68 @@
+//! Schedules: each second, those that are due ask for their jobs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use jobs::JobRequest;
+use jobs::request::JobTarget;
+use jobs::timetable::Timetable;
+use tokio::time::MissedTickBehavior;
+
+use crate::books::{NewJob, ScheduleRow, schedule_key};
+use crate::core::Core;
+
+const LOOKS: Duration = Duration::from_millis(250);
+
+/// Fires schedules until the server ends. A quota keeps no schedule from its job: it was checked where it was made.
+pub(crate) async fn fire(core: Arc<Core>) {
+    let mut ticks = tokio::time::interval(LOOKS);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        // What the store does not do now is due at the next look.
+        for schedule in core.books.due_schedules(core.clock.now()).await.unwrap_or_default() {
+            one(&core, schedule).await;
+        }
+    }
+}
+
+async fn one(core: &Core, schedule: ScheduleRow) {
+    let now = core.clock.now();
+    let Ok(table) = Timetable::read(&schedule.body.cron, &schedule.body.zone) else { return };
+    let (due, next) = table.due(schedule.last_at, now, schedule.body.missed);
+    let mut jobs = Vec::new();
+    for at in due {
+        match job(core, &schedule, at) {
+            Ok(job) => jobs.push(job),
+            Err(why) => {
+                eprintln!("dyninka: the schedule {} of {} asks for no job: {why}", schedule.name, schedule.tenant)
+            }
+        }
+    }
+    if let Ok(moved) = core.books.fire(schedule, jobs, next, now).await {
+        core.counted(&moved);
+        core.moved(&moved);
+    }
+}
+
+/// The job of a time.
+pub(crate) fn job(core: &Core, schedule: &ScheduleRow, at: i64) -> Result<NewJob, String> {
+    let config = core.config();
+    let request: JobRequest =
+        JobRequest::read(schedule.body.job.to_string().as_bytes()).map_err(|mistake| mistake.to_string())?;
+    let name = request.service.as_ref().or(config.last.as_ref()).ok_or("the app has no service")?;
+    let target = config.targets.get(name).ok_or_else(|| format!("there is no service {name}"))?;
+    let target = JobTarget { service: name, inputs: &target.inputs };
+    let id = uuid::Uuid::now_v7().to_string();
+    let limits = &config.settings.limits;
+    let mut record = request
+        .record((id, &schedule.tenant), &target, limits, core.clock.now())
+        .map_err(|mistake| mistake.to_string())?;
+    record.key = Some(schedule_key(&schedule.name, at));
+    let input = match request.inputs.is_empty() {
+        true => Bytes::new(),
+        false => Bytes::from(serde_json::to_vec(&request.inputs).unwrap_or_default()),
+    };
+    Ok(NewJob { record, input, hash: "schedule".to_owned() })
+}

@@ -1,0 +1,98 @@
+//! The life of a job server.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobs::token::JobToken;
+use store::StoreError;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::books::Books;
+use crate::config::{self, JobConfigError};
+use crate::core::{Core, new_token};
+use crate::{deliver, dispatch, hosts, http, schedule, sweep};
+
+/// Requests that are being answered end within this at the end of the server.
+const DRAIN: Duration = Duration::from_millis(1_500);
+
+/// A job server that does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum JobServerError {
+    #[error(transparent)]
+    Config(#[from] JobConfigError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("cannot listen on {address}: {source}")]
+    Listen { address: SocketAddr, source: io::Error },
+    /// The operator's token cannot be kept or read.
+    #[error("cannot use {}: {why}", file.display())]
+    Token { file: PathBuf, why: String },
+    #[error("cannot make an HTTP client: {0}")]
+    Client(#[from] reqwest::Error),
+}
+
+/// Runs the job server whose `config.json` is in `folder`, until `end` is ready. `ready` is told where it listens.
+pub async fn run(
+    folder: &Path,
+    ready: impl FnOnce(SocketAddr),
+    end: impl Future<Output = ()>,
+) -> Result<(), JobServerError> {
+    let config = config::read(folder)?;
+    let books = Books::open(&config.store)?;
+    let operator = operator(&config.operator)?;
+    let listen = |source| JobServerError::Listen { address: config.listen, source };
+    let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
+    let address = listener.local_addr().map_err(listen)?;
+    let (tokens, tenants, queued) = (books.tokens().await?, books.tenants().await?, books.queued().await?);
+    let (nudges, inbox) = mpsc::unbounded_channel();
+    let core = Core::new(folder.to_owned(), config, books, &operator, tokens, tenants, queued, nudges)?;
+    let core = Arc::new(core);
+    core.books.settle(core.clock.now()).await?;
+    core.books.resume_deliveries(core.clock.now()).await?;
+    // From here on runs of the server before are this one's, and nobody else changes them.
+    let adopted = core.books.adopt(core.holder.clone()).await?;
+    let mut tasks = JoinSet::new();
+    tasks.spawn(dispatch::dispatch(core.clone(), inbox, adopted));
+    tasks.spawn(hosts::follow(core.clone()));
+    tasks.spawn(sweep::sweep(core.clone()));
+    tasks.spawn(schedule::fire(core.clone()));
+    tasks.spawn(deliver::deliver(core.clone()));
+    ready(address);
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = axum::serve(listener, http::router(core)).with_graceful_shutdown(async {
+        // Whether it is told or the other end is gone, it is the end.
+        drop(stopped.await);
+    });
+    let serving = tokio::spawn(serving.into_future());
+    end.await;
+    // Gone only where serving ended by itself.
+    let _gone = stop.send(());
+    drop(tokio::time::timeout(DRAIN, serving).await);
+    Ok(())
+}
+
+/// The operator's token: made at the first start, and readable by its owner alone.
+fn operator(file: &Path) -> Result<JobToken, JobServerError> {
+    let wrong = |why: String| JobServerError::Token { file: file.to_owned(), why };
+    match std::fs::read_to_string(file) {
+        Ok(text) => JobToken::read(text.trim())
+            .ok_or_else(|| wrong("it holds no token; remove it to have a new one".to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let token = new_token();
+            let mut options = std::fs::OpenOptions::new();
+            let made = options.write(true).create_new(true).mode(0o600).open(file);
+            let written =
+                made.and_then(|mut made| io::Write::write_all(&mut made, format!("{}\n", token.text()).as_bytes()));
+            written.map_err(|error| wrong(error.to_string()))?;
+            Ok(token)
+        }
+        Err(error) => Err(wrong(error.to_string())),
+    }
+}

@@ -1,0 +1,103 @@
+//! What a tenant may ask for. It is checked where a job is accepted; what was accepted is never dropped.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Limits of a tenant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TenantLimits {
+    /// Its share of function time, beside the others'.
+    pub weight: f64,
+    /// Jobs that wait.
+    pub queued: u64,
+    /// Jobs that run at a time.
+    pub running: u32,
+    /// Jobs accepted a second, in the long run.
+    pub rate: f64,
+    /// Jobs accepted at once.
+    pub burst: f64,
+}
+
+impl Default for TenantLimits {
+    fn default() -> Self {
+        Self { weight: 1.0, queued: 100_000, running: 16, rate: 200.0, burst: 400.0 }
+    }
+}
+
+impl TenantLimits {
+    /// What is wrong with these limits; none where they can be used.
+    pub fn mistake(&self) -> Option<String> {
+        let named =
+            [("weight", self.weight, 1e-3, 1e6), ("rate", self.rate, 1e-3, 1e9), ("burst", self.burst, 1.0, 1e9)];
+        let wrong = named.into_iter().find(|(_, value, least, most)| !(*value >= *least && *value <= *most));
+        if let Some((name, value, least, most)) = wrong {
+            return Some(format!("{name} is {value}; it must lie between {least} and {most}"));
+        }
+        (self.running == 0).then(|| "running is 0: no job could ever run".to_owned())
+    }
+}
+
+/// Tokens that come at a constant rate, up to so many.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct JobBucket {
+    /// When it will be full, in microseconds of a clock that does not jump. One number tells of all of its tokens.
+    full: u64,
+}
+
+impl JobBucket {
+    /// A full bucket; times are milliseconds of a clock that does not jump.
+    pub fn full(now: u64) -> Self {
+        Self { full: now.saturating_mul(1_000) }
+    }
+
+    /// Takes tokens for so many jobs; else the milliseconds until there are enough. More than the bucket ever holds are
+    /// taken from a full one, which then owes them.
+    pub fn take(&mut self, limits: &TenantLimits, now: u64, jobs: u64) -> Result<(), u64> {
+        let now = now.saturating_mul(1_000);
+        // A cast of a float saturates.
+        let time = |jobs: f64| (jobs * 1e6 / limits.rate) as u64;
+        let jobs = jobs as f64;
+        let full = self.full.max(now);
+        let (needed, saved) =
+            (full.saturating_add(time(jobs.min(limits.burst))), now.saturating_add(time(limits.burst)));
+        if needed > saved {
+            return Err((needed - saved).div_ceil(1_000));
+        }
+        self.full = full.saturating_add(time(jobs));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_let_in_and_then_the_rate() {
+        let limits = TenantLimits { rate: 10.0, burst: 20.0, ..TenantLimits::default() };
+        let mut bucket = JobBucket::full(1_000);
+        assert_eq!((0..30).filter(|_| bucket.take(&limits, 1_000, 1).is_ok()).count(), 20);
+        assert_eq!(bucket.take(&limits, 1_000, 1), Err(100));
+        let later = (1..=100).filter(|at| bucket.take(&limits, 1_000 + at * 10, 1).is_ok());
+        assert_eq!(later.count(), 10, "ten in a second");
+        assert!(bucket.take(&limits, 500, 1).is_err(), "a clock that goes back gives nothing");
+        // A batch larger than the bucket has to be possible once.
+        assert_eq!(bucket.take(&limits, 60_000, 50), Ok(()));
+        assert_eq!(bucket.take(&limits, 60_000, 1), Err(3_100));
+    }
+
+    #[test]
+    fn limits_that_let_nothing_run_are_refused() {
+        assert_eq!(TenantLimits::default().mistake(), None);
+        for wrong in [
+            TenantLimits { weight: 0.0, ..TenantLimits::default() },
+            TenantLimits { weight: f64::NAN, ..TenantLimits::default() },
+            TenantLimits { rate: -1.0, ..TenantLimits::default() },
+            TenantLimits { burst: 0.5, ..TenantLimits::default() },
+            TenantLimits { running: 0, ..TenantLimits::default() },
+        ] {
+            assert!(wrong.mistake().is_some(), "{wrong:?}");
+        }
+    }
+}

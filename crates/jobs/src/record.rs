@@ -1,0 +1,285 @@
+//! A job, and what each change does to it. A store loads a record, changes it here, and keeps what came of it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::backoff::{self, Backoff};
+use crate::outcome::{AttemptOutcome, AttemptReport, JobNext};
+use crate::state::{JobChange, JobState};
+
+/// Attempts in a row whose host ended during them: the job is what ends it.
+const POISON: u32 = 3;
+
+/// All that is known of a job but its input, its result and its history. Times are milliseconds since 1970.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JobRecord {
+    pub id: String,
+    pub tenant: String,
+    pub service: String,
+    pub state: JobState,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub priority: u8,
+    pub created_at: i64,
+    /// When it may run next.
+    pub run_at: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<i64>,
+    /// The number of its latest run; 0 before the first.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub attempt: u32,
+    /// Runs that count as attempts.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub used: u32,
+    /// Attempts that it may use.
+    pub attempts: u32,
+    /// Runs in a row that did not reach the service.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub held: u32,
+    /// Runs in a row that were lost.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub lost: u32,
+    pub backoff: Backoff,
+    /// Milliseconds of one attempt.
+    pub timeout_ms: u64,
+    /// Whether an attempt that was lost is repeated.
+    pub repeat_lost: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback: Option<JobCallback>,
+    /// Milliseconds that its result is kept after its end.
+    pub keep_ms: u64,
+    /// The life of the server that runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<String>,
+    /// The life of the host that runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<String>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub function_ns: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filtered: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Value>,
+    /// The kind of dead letter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// A synchronous function that could not be ended goes on for nobody.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub still_runs: bool,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// Where the end of a job is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JobCallback {
+    /// An `http` or `https` URL.
+    pub url: String,
+    /// The ends that are told; none: `done` and `failed`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on: Vec<JobState>,
+}
+
+/// The run that a change is for. A change by anybody else changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fence {
+    pub id: String,
+    pub attempt: u32,
+    pub holder: String,
+}
+
+/// A change that a job does not take.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JobRefusal {
+    /// The table of states has no such change.
+    #[error("the job is {} already", state.word())]
+    State { state: JobState },
+    /// Another run, or the same run in other hands.
+    #[error("the attempt belongs to somebody else by now")]
+    Fenced,
+}
+
+/// Times and chance that a change needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Instance {
+    /// Milliseconds since 1970.
+    pub now: i64,
+    /// Uniform in 0..1.
+    pub chance: f64,
+}
+
+impl JobRecord {
+    /// What orders the jobs of a tenant: its time, with a minute for each step of priority. So a job gains a step for each
+    /// minute that it waits.
+    pub fn rank(&self) -> i64 {
+        self.run_at.saturating_sub(i64::from(self.priority) * 60_000)
+    }
+
+    /// The fence of its latest run.
+    pub fn fence(&self) -> Option<Fence> {
+        let holder = self.holder.clone()?;
+        Some(Fence { id: self.id.clone(), attempt: self.attempt, holder })
+    }
+
+    /// The id of its latest run, as hosts know it.
+    pub fn run(&self) -> String {
+        format!("{}.{}", self.id, self.attempt)
+    }
+
+    fn take(&mut self, change: JobChange) -> Result<(), JobRefusal> {
+        self.state = self.state.after(change).ok_or(JobRefusal::State { state: self.state })?;
+        Ok(())
+    }
+
+    /// Begins an attempt.
+    pub fn begin(&mut self, now: i64, holder: &str, epoch: Option<&str>) -> Result<(), JobRefusal> {
+        self.take(JobChange::Begin)?;
+        self.attempt += 1;
+        self.began_at = Some(now);
+        self.holder = Some(holder.to_owned());
+        self.epoch = epoch.map(str::to_owned);
+        Ok(())
+    }
+
+    /// Takes a run over from a server that is no more.
+    pub fn adopt(&mut self, holder: &str) -> Result<(), JobRefusal> {
+        if self.state != JobState::Running {
+            return Err(JobRefusal::State { state: self.state });
+        }
+        self.holder = Some(holder.to_owned());
+        Ok(())
+    }
+
+    /// Notes the host's life that a run goes to, where it is another than was thought.
+    pub fn move_to(&mut self, fence: &Fence, epoch: &str) -> Result<(), JobRefusal> {
+        self.check(fence)?;
+        self.epoch = Some(epoch.to_owned());
+        Ok(())
+    }
+
+    fn check(&self, fence: &Fence) -> Result<(), JobRefusal> {
+        let is_own =
+            self.id == fence.id && self.attempt == fence.attempt && self.holder.as_ref() == Some(&fence.holder);
+        if is_own && self.state == JobState::Running { Ok(()) } else { Err(JobRefusal::Fenced) }
+    }
+
+    /// Ends an attempt.
+    pub fn end(&mut self, fence: &Fence, report: &AttemptReport, at: Instance) -> Result<JobNext, JobRefusal> {
+        self.check(fence)?;
+        let next = self.decide(report.outcome, at.chance);
+        self.function_ns = self.function_ns.saturating_add(report.function_ns);
+        for version in &report.versions {
+            if !self.versions.contains(version) {
+                self.versions.push(version.clone());
+            }
+        }
+        self.problem.clone_from(&report.problem);
+        self.filtered.clone_from(&report.filtered);
+        self.lost = if report.outcome == AttemptOutcome::Lost { self.lost + 1 } else { 0 };
+        self.held = if report.outcome == AttemptOutcome::Held { self.held + 1 } else { 0 };
+        self.holder = None;
+        self.epoch = None;
+        match &next {
+            JobNext::Done => {
+                self.take(JobChange::Succeed)?;
+                self.used += 1;
+            }
+            JobNext::Again { after_ms, charged } => {
+                self.take(JobChange::Requeue)?;
+                self.used += u32::from(*charged);
+                self.run_at = at.now.saturating_add_unsigned(*after_ms);
+            }
+            JobNext::Failed { kind } => {
+                self.take(JobChange::Fail)?;
+                self.used += 1;
+                self.kind = Some((*kind).to_owned());
+            }
+        }
+        if self.state.is_over() {
+            self.ended_at = Some(at.now);
+        }
+        Ok(next)
+    }
+
+    /// What follows from the end of its latest attempt.
+    fn decide(&self, outcome: AttemptOutcome, chance: f64) -> JobNext {
+        let again = |kind| match self.used + 1 < self.attempts {
+            true => JobNext::Again { after_ms: self.backoff.after(self.used + 1, chance), charged: true },
+            false => JobNext::Failed { kind },
+        };
+        match outcome {
+            AttemptOutcome::Value | AttemptOutcome::Filtered => JobNext::Done,
+            AttemptOutcome::Held => JobNext::Again { after_ms: backoff::held(self.held), charged: false },
+            AttemptOutcome::Lost if !self.repeat_lost => JobNext::Failed { kind: "lost" },
+            AttemptOutcome::Lost if self.lost + 1 >= POISON => JobNext::Failed { kind: "poison" },
+            AttemptOutcome::Rejected | AttemptOutcome::Cancelled | AttemptOutcome::Gone => {
+                JobNext::Failed { kind: outcome.kind() }
+            }
+            other => again(other.kind()),
+        }
+    }
+
+    /// Cancels it. A run that is under way is nobody's from here on.
+    pub fn cancel(&mut self, now: i64) -> Result<(), JobRefusal> {
+        self.finish(JobChange::Cancel, now)
+    }
+
+    /// Ends a job whose time to live passed.
+    pub fn expire(&mut self, now: i64) -> Result<(), JobRefusal> {
+        if self.state != JobState::Queued || self.ttl_at.is_none_or(|ttl_at| ttl_at > now) {
+            return Err(JobRefusal::State { state: self.state });
+        }
+        self.finish(JobChange::Expire, now)
+    }
+
+    /// Ends a queued job that cannot run any more.
+    pub fn fail(&mut self, now: i64, kind: &str, problem: Option<Value>) -> Result<(), JobRefusal> {
+        if self.state != JobState::Queued {
+            return Err(JobRefusal::State { state: self.state });
+        }
+        self.finish(JobChange::Fail, now)?;
+        self.kind = Some(kind.to_owned());
+        self.problem = problem;
+        Ok(())
+    }
+
+    fn finish(&mut self, change: JobChange, now: i64) -> Result<(), JobRefusal> {
+        self.take(change)?;
+        self.ended_at = Some(now);
+        self.holder = None;
+        self.epoch = None;
+        Ok(())
+    }
+
+    /// Queues a failed job again, with all its attempts.
+    pub fn retry(&mut self, now: i64) -> Result<(), JobRefusal> {
+        self.take(JobChange::Retry)?;
+        (self.used, self.held, self.lost) = (0, 0, 0);
+        (self.run_at, self.ended_at, self.kind, self.problem) = (now, None, None, None);
+        self.ttl_at = None;
+        Ok(())
+    }
+
+    /// Brings times of the future back into bounds, for a clock that was set back while nothing ran.
+    pub fn settle(&mut self, now: i64) {
+        if self.state == JobState::Queued && self.attempt > 0 {
+            self.run_at = self.run_at.min(now.saturating_add_unsigned(self.backoff.most_ms.max(5_000)));
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! The job server of a session: a process beside it, started once the app serves, and again whenever it ends.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use job_server::{CallbackSettings, JobServerConfig, JobServerSettings, JobServerTarget};
+use kubernetes::settings::JobsTable;
+use session::{AppPlace, Notices, Session};
+use session_api::Snapshot;
+use session_api::snapshot::Phase;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::arguments::Dev;
+use crate::fault::{Fault, Kind};
+
+/// Where the server listens when nobody says.
+const USUAL_PORT: u16 = 8081;
+/// Before it is started again: doubled from the first to the last.
+const REST: Duration = Duration::from_millis(100);
+const LONGEST_REST: Duration = Duration::from_secs(5);
+/// It ends within this, or is ended.
+const DRAIN: Duration = Duration::from_secs(3);
+/// It hears of a change within this.
+const SOON: Duration = Duration::from_secs(5);
+
+/// The folder of the server's configuration, of an app.
+pub(crate) fn folder(place: &AppPlace) -> PathBuf {
+    place.folder.join("job-server")
+}
+
+/// A job server beside a session, or nothing where jobs are off.
+pub(crate) struct JobsBeside(Option<JoinHandle<()>>);
+
+impl JobsBeside {
+    /// Starts it where `--jobs` or `[jobs]` in dyn.toml asks for it.
+    pub(crate) fn start(session: &Session, place: &AppPlace, dev: &Dev) -> Result<Self, Fault> {
+        let table = kubernetes::settings_file::jobs(&place.file);
+        if dev.jobs.is_none() && table.is_none() {
+            return Ok(Self(None));
+        }
+        let table = table.unwrap_or_default();
+        let port = dev.jobs.flatten().or(table.port);
+        let (folder, state) = (folder(place), place.jobs());
+        for made in [&folder, &state] {
+            let created = fs::DirBuilder::new().recursive(true).mode(0o700).create(made);
+            created.map_err(|error| Fault::new(Kind::Machine, format!("cannot create {}: {error}", made.display())))?;
+        }
+        let program = std::env::current_exe().map_err(|error| Fault::new(Kind::Machine, error.to_string()))?;
+        let beside = Beside {
+            listen: address(port)?,
+            program,
+            folder,
+            store: table.store.as_ref().map_or_else(|| state.join("jobs.db"), |name| place.file.with_file_name(name)),
+            operator: state.join("operator.token"),
+            settings: settings(&table),
+            secret: session.secret().to_owned(),
+            notices: session.notices(),
+        };
+        Ok(Self(Some(tokio::spawn(beside.keep(session.pictures())))))
+    }
+
+    /// Waits for its end, which follows that of the session.
+    pub(crate) async fn end(self) {
+        if let Some(task) = self.0 {
+            // One that panicked has ended too.
+            drop(tokio::time::timeout(DRAIN * 2, task).await);
+        }
+    }
+}
+
+fn settings(table: &JobsTable) -> JobServerSettings {
+    let usual = JobServerSettings::default();
+    JobServerSettings {
+        workers: table.workers.unwrap_or(usual.workers),
+        open: table.open.iter().cloned().collect(),
+        callbacks: CallbackSettings {
+            allow: table.callbacks.allow.iter().cloned().collect(),
+            insecure: table.callbacks.insecure,
+            ..usual.callbacks
+        },
+        ..usual
+    }
+}
+
+/// Where it listens: a port that is taken is an error where it was asked for.
+fn address(port: Option<u16>) -> Result<SocketAddr, Fault> {
+    let bind = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).and_then(|listener| listener.local_addr());
+    let bound = match port {
+        Some(port) => bind(port),
+        None => bind(USUAL_PORT).or_else(|_| bind(0)),
+    };
+    bound.map_err(|error| {
+        Fault::new(Kind::Machine, format!("cannot listen on port {}: {error}", port.unwrap_or_default()))
+            .hint("--jobs=0 picks a free port")
+    })
+}
+
+struct Beside {
+    listen: SocketAddr,
+    program: PathBuf,
+    folder: PathBuf,
+    store: PathBuf,
+    operator: PathBuf,
+    settings: JobServerSettings,
+    secret: String,
+    notices: Notices,
+}
+
+/// Why a server is not watched any more.
+enum Over {
+    /// The session ends.
+    Session,
+    /// The process ended by itself.
+    Ended(String),
+}
+
+impl Beside {
+    /// Keeps a server running until the session ends.
+    async fn keep(self, mut pictures: watch::Receiver<Arc<Snapshot>>) {
+        let mut rest = REST;
+        let mut is_shown = false;
+        // Nothing can run before the app serves.
+        if pictures.wait_for(|picture| picture.url.is_some()).await.is_err() {
+            return;
+        }
+        loop {
+            let config = self.config(&pictures.borrow_and_update());
+            let started = write(&self.folder, &config).and_then(|()| self.spawn());
+            let (mut child, begun) = match started {
+                Ok(child) => (child, tokio::time::Instant::now()),
+                Err(error) => return self.notices.add(format!("jobs are off: cannot start the job server: {error}")),
+            };
+            let over = self.watch(&mut child, config, &mut pictures, &mut is_shown).await;
+            match over {
+                Over::Session => return end(child).await,
+                Over::Ended(why) => {
+                    self.notices.add(format!("the job server ended ({why}) and is started again; no job is lost"))
+                }
+            }
+            if begun.elapsed() > LONGEST_REST {
+                rest = REST;
+            }
+            tokio::time::sleep(rest).await;
+            rest = (rest * 2).min(LONGEST_REST);
+        }
+    }
+
+    fn spawn(&self) -> io::Result<Child> {
+        let mut command = Command::new(&self.program);
+        command.arg("job-server").arg(&self.folder).arg("--die-with-parent");
+        // Ctrl-C is the session's to hear.
+        command.process_group(0).kill_on_drop(true);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
+    }
+
+    /// Watches a server, and has it hear of changes of the app.
+    async fn watch(
+        &self,
+        child: &mut Child,
+        mut config: JobServerConfig,
+        pictures: &mut watch::Receiver<Arc<Snapshot>>,
+        is_shown: &mut bool,
+    ) -> Over {
+        let lines = child.stdout.take().map(|stdout| BufReader::new(stdout).lines());
+        let words = child.stderr.take().map(|stderr| BufReader::new(stderr).lines());
+        let (mut lines, mut words) = (lines, words);
+        let mut last = String::new();
+        loop {
+            tokio::select! {
+                status = child.wait() => {
+                    // Its last words say why.
+                    while let Some(Ok(Some(line))) = match &mut words { Some(words) => Some(words.next_line().await), None => None } {
+                        last = line;
+                    }
+                    let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+                    return Over::Ended(if last.is_empty() { status } else { format!("{status}: {last}") });
+                }
+                line = next(&mut lines) => match line {
+                    Some(line) if line.starts_with("listening on ") && !*is_shown => {
+                        *is_shown = true;
+                        self.show();
+                    }
+                    Some(_) => {}
+                    None => lines = None,
+                },
+                line = next(&mut words) => match line {
+                    Some(line) => {
+                        self.notices.add(format!("job server: {line}"));
+                        last = line;
+                    }
+                    None => words = None,
+                },
+                changed = pictures.changed() => {
+                    let picture = pictures.borrow_and_update().clone();
+                    if changed.is_err() || picture.phase == Phase::Closing {
+                        return Over::Session;
+                    }
+                    let now = self.config(&picture);
+                    if now != config && !now.targets.is_empty() {
+                        config = now;
+                        if let Err(why) = self.tell(&config).await {
+                            self.notices.add(format!("the job server does not hear of a change: {why}"));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn show(&self) {
+        self.notices.add(format!(
+            "jobs are accepted at http://{}/v1/jobs; the token is in {}, the store is {}",
+            self.listen,
+            self.operator.display(),
+            self.store.display()
+        ));
+    }
+
+    fn config(&self, picture: &Snapshot) -> JobServerConfig {
+        let target = |service: &session_api::snapshot::ServiceView| {
+            let at = service.url.as_ref()?.strip_prefix("http://")?.trim_end_matches('/').to_owned();
+            let inputs = service.inputs.iter().map(|input| input.name.clone()).collect();
+            Some((service.name.clone(), JobServerTarget { at, inputs }))
+        };
+        let targets: BTreeMap<String, JobServerTarget> = picture.services.iter().filter_map(target).collect();
+        let last = picture.flow.as_deref().and_then(|flow| flow.split('(').next()).map(str::to_owned);
+        JobServerConfig {
+            app: picture.app.clone(),
+            listen: self.listen,
+            token: self.secret.clone(),
+            store: self.store.clone(),
+            operator: self.operator.clone(),
+            last: last.filter(|last| targets.contains_key(last)),
+            targets,
+            settings: self.settings.clone(),
+        }
+    }
+
+    async fn tell(&self, config: &JobServerConfig) -> Result<(), String> {
+        write(&self.folder, config).map_err(|error| error.to_string())?;
+        let client = reqwest::Client::builder().no_proxy().build().map_err(|error| error.to_string())?;
+        let asked = client.post(format!("http://{}/_dyninka/reload", self.listen)).bearer_auth(&self.secret);
+        let answer = asked.timeout(SOON).send().await.map_err(|error| protocol::error_chain(&error))?;
+        if answer.status().is_success() { Ok(()) } else { Err(format!("it answered {}", answer.status())) }
+    }
+}
+
+/// The next line; for ever where there is none to come.
+async fn next<R: tokio::io::AsyncRead + Unpin>(lines: &mut Option<tokio::io::Lines<BufReader<R>>>) -> Option<String> {
+    match lines {
+        Some(lines) => lines.next_line().await.ok().flatten(),
+        None => std::future::pending().await,
+    }
+}
+
+/// Writes the configuration whole: a server that reads it meanwhile reads the one before. It holds a secret.
+fn write(folder: &Path, config: &JobServerConfig) -> io::Result<()> {
+    let text = serde_json::to_vec_pretty(config)?;
+    let new = folder.join("config.json.new");
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    file.write_all(&text)?;
+    fs::rename(new, folder.join("config.json"))
+}
+
+/// Asks a server to end, and ends it where it does not.
+async fn end(mut child: Child) {
+    let pid = child.id().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));
+    if let Some(pid) = pid {
+        // Gone in this very moment is what is wanted.
+        let _gone = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+    }
+    if tokio::time::timeout(DRAIN, child.wait()).await.is_err() {
+        // Dropped, it is killed.
+        drop(child.start_kill());
+    }
+}

@@ -1,0 +1,8 @@
+//! Durable jobs from outside: `dyn dev --jobs`, its HTTP API, and days on which things end.
+
+mod callbacks;
+mod counter;
+mod faults;
+mod flow;
+mod server;
+mod tenants;
