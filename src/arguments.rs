@@ -6,6 +6,7 @@ mod debug;
 mod dev;
 mod file;
 mod help;
+mod interface;
 #[cfg(feature = "jobs")]
 mod jobs;
 mod logs;
@@ -26,6 +27,7 @@ pub(crate) use debug::{Debug, Debugger};
 pub(crate) use dev::{Dev, Limits, On};
 pub(crate) use file::{Refusal, read};
 pub(crate) use help::command;
+pub(crate) use interface::{Client, Lang, OpenApi, Spec};
 #[cfg(feature = "jobs")]
 pub(crate) use jobs::{Jobs, JobsRun};
 pub(crate) use logs::Logs;
@@ -160,6 +162,11 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print the OpenAPI document of the app, or of one service
+    #[command(name = "openapi")]
+    OpenApi(OpenApi),
+    /// Print a typed client of the app's services
+    Client(Client),
     /// Print the JSON schema of dyn.toml, for an editor
     Schema,
     /// Print a completion script for a shell
@@ -177,6 +184,13 @@ pub(crate) enum Command {
         #[arg(long)]
         environment: bool,
     },
+    /// Run functions of strangers as standard input asks, in a jail: what the pool of functions starts
+    #[cfg(feature = "jobs")]
+    #[command(hide = true)]
+    Sandbox {
+        /// Bytes of memory that one run may have
+        memory: u64,
+    },
     /// Run the job server of a session out of a folder
     #[cfg(feature = "jobs")]
     #[command(hide = true)]
@@ -186,13 +200,6 @@ pub(crate) enum Command {
         /// End when the parent process ends
         #[arg(long)]
         die_with_parent: bool,
-    },
-    /// Run functions of strangers as standard input asks, in a jail: what the pool of functions starts
-    #[cfg(feature = "jobs")]
-    #[command(hide = true)]
-    Sandbox {
-        /// Bytes of memory that one run may have
-        memory: u64,
     },
     /// Run one service out of a folder: what processes and containers are started with
     #[command(hide = true)]
@@ -232,6 +239,8 @@ impl Command {
             | Self::Keep(Keep { file, .. })
             | Self::Push(Push { file, .. })
             | Self::Rollback(Rollback { file, .. })
+            | Self::OpenApi(OpenApi { file, .. })
+            | Self::Client(Client { file, .. })
             | Self::Export(Export { file, .. }) => Some(file),
             Self::Cluster(cluster) => Some(cluster.file()),
             #[cfg(feature = "jobs")]
@@ -246,7 +255,8 @@ impl Command {
             | Self::ReplayWorker { .. }
             | Self::Host { .. } => None,
             #[cfg(feature = "jobs")]
-            Self::JobServer { .. } | Self::Sandbox { .. } => None,
+            Self::Sandbox { .. } => None,
+            Self::JobServer { .. } => None,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) mod check;
 pub(crate) mod clean;
+pub(crate) mod client;
 #[cfg(feature = "cluster")]
 mod cluster;
 #[cfg(feature = "cluster")]
@@ -46,6 +47,7 @@ pub(crate) mod on_cluster;
 #[cfg(not(feature = "cluster"))]
 #[path = "command/cluster_absent.rs"]
 pub(crate) mod on_cluster;
+pub(crate) mod openapi;
 #[cfg(feature = "cluster")]
 mod push;
 pub(crate) mod recordings;

@@ -67,6 +67,8 @@ fn main() -> ExitCode {
         Command::Simulate(simulate) => command::simulate::run(&simulate),
         Command::Doctor { json } => command::doctor::run(json),
         Command::Clean { all, yes } => command::clean::run(all, yes),
+        Command::OpenApi(openapi) => command::openapi::run(&openapi),
+        Command::Client(client) => command::client::run(&client),
         Command::Schema => command::schema::run(),
         Command::Completions { shell } => command::completions::run(shell),
         Command::ReplayWorker { free, environment: _ } => command::replay_worker::run(free),
@@ -118,6 +120,8 @@ fn settle(command: &Command) -> Result<(), Fault> {
         Command::New { .. }
             | Command::Check { .. }
             | Command::Graph { .. }
+            | Command::OpenApi(_)
+            | Command::Client(_)
             | Command::Schema
             | Command::Simulate(_)
             | Command::Completions { .. }

@@ -18,9 +18,9 @@ const GROUPS: [(&str, &[&str]); 7] = [
     ("Start", &["new", "ide", "dev", "stop"]),
     ("Look", &["check", "graph", "status", "logs", "events", "history", "debug"]),
     #[cfg(feature = "jobs")]
-    ("Call", &["invoke", "shell", "jobs"]),
+    ("Call", &["invoke", "shell", "jobs", "openapi", "client"]),
     #[cfg(not(feature = "jobs"))]
-    ("Call", &["invoke", "shell"]),
+    ("Call", &["invoke", "shell", "openapi", "client"]),
     ("Record", &["recordings", "replay", "keep"]),
     ("Cluster", &["push", "rollback", "cluster", "trust", "export"]),
     ("Nodes", &["simulate"]),
@@ -48,6 +48,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("jobs run", "dyn jobs run app.rs map values='[1, 2]' --key import-7"),
     #[cfg(feature = "jobs")]
     ("jobs usage", "dyn jobs usage app.rs --by service,day --csv"),
+    ("openapi", "dyn openapi app.rs > openapi.json"),
+    ("client", "dyn client app.rs --lang typescript > client.ts"),
     ("recordings", "dyn recordings app.rs"),
     ("replay", "dyn replay app.rs lunch --ignore /timestamp"),
     ("keep", "dyn keep app.rs lunch --as-tests"),

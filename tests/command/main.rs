@@ -4,6 +4,8 @@
 
 mod answers;
 mod export;
+#[cfg(feature = "jobs")]
+mod functions;
 mod homes;
 mod ide;
 mod new;

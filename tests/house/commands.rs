@@ -6,7 +6,8 @@ use std::process::{Command, Output};
 use super::documents::{self, Block};
 
 /// Subcommands that are run as they are written, in a folder of their own with the app that `dyn new` writes.
-const RUN: &[&str] = &["new", "check", "graph", "invoke", "completions", "doctor", "stop", "simulate"];
+const RUN: &[&str] =
+    &["new", "check", "graph", "invoke", "completions", "doctor", "stop", "simulate", "openapi", "client"];
 
 /// Those that need recordings: they are run where the line names the ones of an example.
 const RUN_ON_EXAMPLES: &[&str] = &["recordings", "replay"];

@@ -8,7 +8,7 @@ use serde_json::json;
 use support::app;
 
 use crate::counter::Counter;
-use crate::server::{Jobs, LOOK, told};
+use crate::server::{Jobs, LOOK, Server, told};
 
 /// Jobs of the fault tests.
 const JOBS: u64 = 600;
@@ -19,29 +19,29 @@ fn a_killed_server_loses_no_job_and_repeats_no_run() {
     let counter = Counter::start();
     let (_folder, file) = app(&counter.app());
     let jobs = Jobs::start(&file);
-    let is_over = AtomicBool::new(false);
+    let (server, is_over) = (jobs.server.clone(), AtomicBool::new(false));
     let ids: Vec<(u64, String)> = std::thread::scope(|scope| {
         let killer = scope.spawn(|| {
             let mut kills = 0;
             while !is_over.load(Ordering::Relaxed) {
                 // Not a wait for anything: the rhythm of the kills.
                 std::thread::sleep(Duration::from_millis(700));
-                kills += u32::from(jobs.kill());
+                kills += u32::from(server.kill());
             }
             kills
         });
         let askers: Vec<_> = (0..4)
             .map(|asker| {
-                let jobs = &jobs;
+                let server = &server;
                 scope.spawn(move || {
                     let mine = (0..JOBS).filter(|number| number % 4 == asker);
-                    mine.map(|number| (number, accepted(jobs, number))).collect::<Vec<_>>()
+                    mine.map(|number| (number, accepted(server, number))).collect::<Vec<_>>()
                 })
             })
             .collect();
         let ids: Vec<(u64, String)> = askers.into_iter().flat_map(|asker| asker.join().expect("it asks")).collect();
         for (_, id) in &ids {
-            jobs.end_of(id);
+            server.end_of(id);
         }
         is_over.store(true, Ordering::Relaxed);
         let kills = killer.join().expect("it kills");
@@ -67,9 +67,9 @@ fn a_killed_server_loses_no_job_and_repeats_no_run() {
 }
 
 /// Asks for a job until it is accepted: the same key makes it one job, however often it is asked for.
-fn accepted(jobs: &Jobs, number: u64) -> String {
+fn accepted(server: &Server, number: u64) -> String {
     loop {
-        let asked = jobs.request(reqwest::Method::POST, "jobs").header("idempotency-key", format!("job-{number}"));
+        let asked = server.request(reqwest::Method::POST, "jobs").header("idempotency-key", format!("job-{number}"));
         match told(asked.json(&json!({ "inputs": { "id": number, "ms": 20 } }))) {
             Ok(told) if [200, 202].contains(&told.status) => {
                 return told.body["id"].as_str().expect("an id").to_owned();

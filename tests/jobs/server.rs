@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -13,10 +13,25 @@ use support::session::{Dev, PATIENCE};
 /// A session with jobs.
 pub(crate) struct Jobs {
     pub(crate) dev: Dev,
+    pub(crate) server: Server,
+}
+
+impl std::ops::Deref for Jobs {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.server
+    }
+}
+
+/// The job server of a session.
+#[derive(Clone)]
+pub(crate) struct Server {
+    /// The session's process.
+    session: u32,
     /// `http://HOST:PORT/v1`.
     pub(crate) url: String,
     pub(crate) token: String,
-    pub(crate) store: PathBuf,
     client: Client,
 }
 
@@ -46,11 +61,14 @@ impl Jobs {
         };
         let url = after("accepted at ").trim_end_matches("/jobs").to_owned();
         let token = fs::read_to_string(after("the token is in ")).expect("the token").trim().to_owned();
-        let store = PathBuf::from(after("the store is "));
+        assert!(Path::new(&after("the store is ")).exists(), "{message}");
         let client = Client::builder().no_proxy().timeout(Duration::from_secs(90)).build().expect("a client");
-        Self { dev, url, token, store, client }
+        let server = Server { session: dev.pid(), url, token, client };
+        Self { dev, server }
     }
+}
 
+impl Server {
     pub(crate) fn request(&self, method: reqwest::Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}/{path}", self.url)).bearer_auth(&self.token)
     }
@@ -87,7 +105,7 @@ impl Jobs {
 
     /// The process of the job server.
     pub(crate) fn pid(&self) -> Option<i32> {
-        let parent = self.dev.pid();
+        let parent = self.session;
         let pids = fs::read_dir("/proc").expect("processes").flatten();
         pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).find(|pid: &i32| {
             let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Functions that strangers register at run time: each runs in a process that may do nothing but compute.
 //!
-//! [`Pool`] is the safe side: it starts processes of `dyn sandbox` ([`sandbox`]), gives each to one tenant, and answers
-//! calls to services. The other side is [`jail`], in which an engine ([`FunctionEngine`]) runs a source. Between them are
+//! [`Pool`] is the safe side: it starts processes of `dyn sandbox` ([`sandbox()`]), gives each to one tenant, and answers
+//! calls to services. The other side is the jail (`jail.rs`), in which an engine ([`FunctionEngine`]) runs a source. Between them are
 //! two pipes and the messages of [`frame`]. What a process says is checked like anything that comes from outside.
 //!
 //! [`kumori`] is the API of the NodeJS FaaS on Kumori over this and a store of jobs.

@@ -157,7 +157,7 @@ async fn store(core: &Core, fence: Fence, report: AttemptReport, result: Option<
             }
             // Cancelled or removed meanwhile, or in other hands: it is not ours to end.
             Ok(_) => return,
-            Err(store::StoreError::Closed) => return,
+            Err(store::DatabaseError::Closed) => return,
             Err(_) => tokio::time::sleep(AGAIN).await,
         }
     }

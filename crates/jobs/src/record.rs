@@ -283,3 +283,62 @@ impl JobRecord {
         }
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::request::{JobLimits, JobRequest, JobTarget, LostRule};
+
+    fn job(attempts: u32, lost: LostRule) -> JobRecord {
+        let request = JobRequest { attempts: Some(attempts), lost: Some(lost), ..JobRequest::default() };
+        let target = JobTarget { service: "map", inputs: &[] };
+        request.record(("j".to_owned(), "t"), &target, &JobLimits::default(), 0).unwrap()
+    }
+
+    /// Runs attempts that end like this, one after the other, and answers what followed from the last.
+    fn after(record: &mut JobRecord, outcomes: &[AttemptOutcome]) -> JobNext {
+        let mut next = JobNext::Done;
+        for outcome in outcomes {
+            record.begin(0, "life", None).unwrap();
+            let fence = record.fence().unwrap();
+            next = record.end(&fence, &AttemptReport::of(*outcome), Instance { now: 0, chance: 1.0 }).unwrap();
+        }
+        next
+    }
+
+    #[test]
+    fn each_end_of_an_attempt_has_what_follows() {
+        use AttemptOutcome::{Failed, Gone, Held, Lost, Rejected, Value};
+        assert_eq!(after(&mut job(1, LostRule::Retry), &[Value]), JobNext::Done);
+        let wait = |after_ms, charged| JobNext::Again { after_ms, charged };
+        assert_eq!(after(&mut job(3, LostRule::Retry), &[Failed]), wait(2_000, true));
+        assert_eq!(after(&mut job(3, LostRule::Retry), &[Failed, Failed]), wait(4_000, true));
+        assert_eq!(after(&mut job(3, LostRule::Retry), &[Failed; 3]), JobNext::Failed { kind: "failed" });
+        assert_eq!(after(&mut job(9, LostRule::Retry), &[Rejected]), JobNext::Failed { kind: "rejected" });
+        assert_eq!(after(&mut job(9, LostRule::Retry), &[Gone]), JobNext::Failed { kind: "gone" });
+        // One that reached nobody uses no attempt, however often.
+        let mut held = job(1, LostRule::Retry);
+        assert_eq!(after(&mut held, &[Held; 50]), wait(5_000, false));
+        assert_eq!((held.used, held.attempt, after(&mut held, &[Value])), (0, 50, JobNext::Done));
+        // D8: a job whose host ends each time is what ends it.
+        assert_eq!(after(&mut job(9, LostRule::Retry), &[Lost; 3]), JobNext::Failed { kind: "poison" });
+        assert_eq!(after(&mut job(9, LostRule::Retry), &[Lost, Lost, Failed, Lost]), wait(16_000, true));
+        assert_eq!(after(&mut job(9, LostRule::Fail), &[Lost]), JobNext::Failed { kind: "lost" });
+    }
+
+    /// D7: a clock that was set back while nothing ran lets no retry wait longer than its longest wait.
+    #[test]
+    fn a_clock_that_was_set_back_keeps_no_retry_waiting() {
+        let mut record = job(9, LostRule::Retry);
+        after(&mut record, &[AttemptOutcome::Failed]);
+        const DAY: i64 = 86_400_000;
+        record.settle(-DAY);
+        assert_eq!(record.run_at, -DAY + 600_000);
+        // One that nobody has run yet was asked for at its time.
+        let mut scheduled = job(9, LostRule::Retry);
+        scheduled.run_at = DAY;
+        scheduled.settle(0);
+        assert_eq!(scheduled.run_at, DAY);
+    }
+}

@@ -29,7 +29,7 @@ impl std::fmt::Debug for JobToken {
 
 /// What a token lets its bearer do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
-pub enum Scope {
+pub enum TokenScope {
     #[serde(rename = "jobs:write")]
     JobsWrite,
     #[serde(rename = "jobs:read")]
@@ -44,7 +44,7 @@ pub enum Scope {
     Metrics,
 }
 
-impl Scope {
+impl TokenScope {
     /// What a tenant's token may do where nothing is said.
     pub const TENANT: [Self; 4] = [Self::JobsWrite, Self::JobsRead, Self::Schedules, Self::Usage];
     /// All there is.
@@ -140,8 +140,10 @@ mod tests {
 
     #[test]
     fn scopes_have_their_words() {
-        let words: Vec<String> =
-            Scope::ALL.iter().map(|scope| serde_json::to_value(scope).unwrap().as_str().unwrap().to_owned()).collect();
+        let words: Vec<String> = TokenScope::ALL
+            .iter()
+            .map(|scope| serde_json::to_value(scope).unwrap().as_str().unwrap().to_owned())
+            .collect();
         assert_eq!(words, ["jobs:write", "jobs:read", "schedules", "usage", "tenants", "metrics"]);
     }
 }

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::command::{Answer, Command};
 use crate::log_line::LogLine;
+use crate::requests::RequestList;
 use crate::snapshot::Snapshot;
 
 /// Talks to a running session.
@@ -24,6 +25,9 @@ pub enum ClientError {
     /// The session does not answer.
     #[error("cannot reach the session: {0}")]
     Silent(String),
+    /// The session does not do what was asked.
+    #[error("{0}")]
+    Refused(String),
     /// The session answers in a way that this version of `dyn` does not understand.
     #[error("cannot understand the session: {0}")]
     Strange(String),
@@ -54,6 +58,27 @@ impl Client {
     /// [`Answer::Refused`].
     pub async fn say(&self, command: &Command) -> Result<Answer, ClientError> {
         read(self.client.post("http://session/v1/commands").json(command)).await
+    }
+
+    /// Requests in memory that match all words of `query`, at most `limit`, newest first; with `before` those with a
+    /// smaller number.
+    ///
+    /// # Errors
+    /// The session does not answer, or not in the shape this version knows. A query that is none is
+    /// [`ClientError::Refused`].
+    pub async fn requests(&self, query: &str, before: Option<u64>, limit: usize) -> Result<RequestList, ClientError> {
+        let mut url = reqwest::Url::parse("http://session/v1/requests")
+            .map_err(|error| ClientError::Strange(error.to_string()))?;
+        url.query_pairs_mut().append_pair("q", query).append_pair("limit", &limit.to_string());
+        if let Some(before) = before {
+            url.query_pairs_mut().append_pair("before", &before.to_string());
+        }
+        let answer = self.client.get(url).send().await.map_err(|error| ClientError::Silent(error_chain(&error)))?;
+        if answer.status() == reqwest::StatusCode::BAD_REQUEST {
+            let words = answer.text().await.map_err(|error| ClientError::Silent(error_chain(&error)))?;
+            return Err(ClientError::Refused(words.trim_end().to_owned()));
+        }
+        parsed(answer).await
     }
 
     /// The latest lines of one service or of all, at most `last`, oldest first.
@@ -132,7 +157,10 @@ impl Lines {
 }
 
 async fn read<T: DeserializeOwned>(request: reqwest::RequestBuilder) -> Result<T, ClientError> {
-    let answer = request.send().await.map_err(|error| ClientError::Silent(error_chain(&error)))?;
+    parsed(request.send().await.map_err(|error| ClientError::Silent(error_chain(&error)))?).await
+}
+
+async fn parsed<T: DeserializeOwned>(answer: reqwest::Response) -> Result<T, ClientError> {
     let text = answer.bytes().await.map_err(|error| ClientError::Silent(error_chain(&error)))?;
     serde_json::from_slice(&text).map_err(|error| {
         ClientError::Strange(format!("{error}: {}", String::from_utf8_lossy(&text[..text.len().min(200)])))

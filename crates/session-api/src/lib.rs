@@ -20,6 +20,7 @@ pub mod measured;
 mod printable;
 pub mod push;
 mod report;
+pub mod requests;
 mod schema;
 pub mod snapshot;
 pub mod units;

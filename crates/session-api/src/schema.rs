@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::command::{Answer, Command};
 use crate::log_line::LogLine;
 use crate::report::Report;
+use crate::requests::RequestList;
 use crate::snapshot::Snapshot;
 
 type Shape = fn(&mut SchemaGenerator) -> Schema;
@@ -13,10 +14,11 @@ type Shape = fn(&mut SchemaGenerator) -> Schema;
 /// The text of `crates/session-api/schema/v1.json`: each path's input and output.
 pub fn schema() -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
-    let shapes: [(&str, Shape); 5] = [
+    let shapes: [(&str, Shape); 6] = [
         ("GET /v1/snapshot", |generator| generator.subschema_for::<Snapshot>()),
         ("GET /v1/events, a line", |generator| generator.subschema_for::<Report>()),
         ("GET /v1/logs, a line", |generator| generator.subschema_for::<LogLine>()),
+        ("GET /v1/requests", |generator| generator.subschema_for::<RequestList>()),
         ("POST /v1/commands, asked", |generator| generator.subschema_for::<Command>()),
         ("POST /v1/commands, answered", |generator| generator.subschema_for::<Answer>()),
     ];

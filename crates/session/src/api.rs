@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! GET  /v1/snapshot                          the session at this moment
+//! GET  /v1/requests?q=Q&before=N&limit=N     recorded requests in memory, newest first
 //! GET  /v1/events?after=N&follow=true        events as JSON lines, with `seq`
 //! GET  /v1/logs?service=S&last=N&follow=true lines of services as JSON lines
 //! POST /v1/commands                          a command; its answer
@@ -33,6 +34,7 @@ use session_api::command::{Answer, Command};
 use tokio::net::UnixListener;
 
 use crate::api::asking::Handler;
+use crate::recording::request_query::{MOST_LISTED, RequestQuery};
 
 /// Binds the socket, closed to everybody else from its first moment.
 pub(crate) fn bind(socket: &Path) -> io::Result<UnixListener> {
@@ -54,11 +56,12 @@ pub(crate) async fn serve(listener: UnixListener, handler: Arc<Handler>) -> io::
 fn router(handler: Arc<Handler>) -> Router {
     Router::new()
         .route("/v1/snapshot", get(snapshot))
+        .route("/v1/requests", get(requests))
         .route("/v1/events", get(events))
         .route("/v1/logs", get(logs))
         .route("/v1/commands", post(command))
         .fallback(|| async {
-            (StatusCode::NOT_FOUND, "there are /v1/snapshot, /v1/events, /v1/logs and /v1/commands\n")
+            (StatusCode::NOT_FOUND, "there are /v1/snapshot, /v1/requests, /v1/events, /v1/logs and /v1/commands\n")
         })
         .layer(middleware::from_fn(no_page))
         .with_state(handler)
@@ -86,6 +89,29 @@ async fn command(State(handler): State<Arc<Handler>>, body: Bytes) -> Response {
             let answer = Answer::Refused { message: format!("this is no command: {error}"), hint: None };
             (StatusCode::BAD_REQUEST, axum::Json(answer)).into_response()
         }
+    }
+}
+
+#[derive(Deserialize)]
+struct Requests {
+    #[serde(default)]
+    q: String,
+    before: Option<u64>,
+    limit: Option<usize>,
+}
+
+/// Requests are looked at away from the threads that answer: there may be many megabytes of values to search.
+async fn requests(State(handler): State<Arc<Handler>>, Query(asked): Query<Requests>) -> Response {
+    let query = match RequestQuery::read(&asked.q) {
+        Ok(query) => query,
+        Err(why) => return (StatusCode::BAD_REQUEST, format!("{why}\n")).into_response(),
+    };
+    let recorder = handler.recorder.clone();
+    let limit = asked.limit.unwrap_or(MOST_LISTED).clamp(1, MOST_LISTED);
+    let listed = tokio::task::spawn_blocking(move || query.list(&recorder.material().requests, asked.before, limit));
+    match listed.await {
+        Ok(list) => axum::Json(list).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod judge;
 pub(crate) mod recall;
 pub(crate) mod recorder;
+pub(crate) mod request_query;
 pub(crate) mod subject;
 pub(crate) mod verdict;
 pub(crate) mod work;

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::oneshot;
 
-use crate::error::StoreError;
+use crate::error::DatabaseError;
 use crate::reserve::Reserve;
 use crate::writer::{self, Change};
 
@@ -30,7 +30,7 @@ pub struct Database {
 impl Database {
     /// Opens the database at a path, which only its owner may read. `formats` are the statements that lead from each
     /// format to the next, the first from an empty file. `reserve` bytes are kept for what runs when the disk is full.
-    pub fn open(path: &Path, formats: &[&str], reserve: u64) -> Result<Self, StoreError> {
+    pub fn open(path: &Path, formats: &[&str], reserve: u64) -> Result<Self, DatabaseError> {
         let lock = lock(path)?;
         let connection = connect(path, true)?;
         upgrade(&connection, path, formats)?;
@@ -39,28 +39,28 @@ impl Database {
         let held = reserve.clone();
         let thread = std::thread::Builder::new().name("store".to_owned());
         let begun = thread.spawn(move || writer::write(connection, &inbox, &held));
-        begun.map_err(|error| StoreError::io(path, &error))?;
+        begun.map_err(|error| DatabaseError::io(path, &error))?;
         Ok(Self { changes, path: path.to_owned(), readers: Arc::default(), reserve, _lock: Arc::new(lock) })
     }
 
     /// Makes a change, and answers once it is committed. A change that fails leaves nothing behind. It may be made anew
     /// where the first time failed with the whole commit.
-    pub async fn write<T, F>(&self, make: F) -> Result<T, StoreError>
+    pub async fn write<T, F>(&self, make: F) -> Result<T, DatabaseError>
     where
         T: Send + 'static,
-        F: FnMut(&Connection) -> Result<T, StoreError> + Send + 'static,
+        F: FnMut(&Connection) -> Result<T, DatabaseError> + Send + 'static,
     {
         let (sender, receiver) = oneshot::channel();
         let change = Waited { make, made: None, sender };
-        self.changes.send(Box::new(change)).map_err(|_| StoreError::Closed)?;
-        receiver.await.map_err(|_| StoreError::Closed)?
+        self.changes.send(Box::new(change)).map_err(|_| DatabaseError::Closed)?;
+        receiver.await.map_err(|_| DatabaseError::Closed)?
     }
 
     /// Reads what is committed.
-    pub async fn read<T, F>(&self, look: F) -> Result<T, StoreError>
+    pub async fn read<T, F>(&self, look: F) -> Result<T, DatabaseError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, DatabaseError> + Send + 'static,
     {
         let (readers, path) = (self.readers.clone(), self.path.clone());
         let looked = tokio::task::spawn_blocking(move || {
@@ -73,7 +73,7 @@ impl Database {
             }
             seen
         });
-        looked.await.map_err(|error| StoreError::Failed(error.to_string()))?
+        looked.await.map_err(|error| DatabaseError::Failed(error.to_string()))?
     }
 
     /// Whether the disk has room for something new.
@@ -91,44 +91,44 @@ impl Database {
 struct Waited<T, F> {
     make: F,
     made: Option<T>,
-    sender: oneshot::Sender<Result<T, StoreError>>,
+    sender: oneshot::Sender<Result<T, DatabaseError>>,
 }
 
-impl<T: Send, F: FnMut(&Connection) -> Result<T, StoreError> + Send> Change for Waited<T, F> {
-    fn make(&mut self, connection: &Connection) -> Result<(), StoreError> {
+impl<T: Send, F: FnMut(&Connection) -> Result<T, DatabaseError> + Send> Change for Waited<T, F> {
+    fn make(&mut self, connection: &Connection) -> Result<(), DatabaseError> {
         self.made = Some((self.make)(connection)?);
         Ok(())
     }
 
-    fn end(self: Box<Self>, committed: Result<(), StoreError>) {
+    fn end(self: Box<Self>, committed: Result<(), DatabaseError>) {
         let Self { made, sender, .. } = *self;
-        let made = committed.and_then(|()| made.ok_or(StoreError::Closed));
+        let made = committed.and_then(|()| made.ok_or(DatabaseError::Closed));
         // Whoever asked may have gone; the change is made all the same.
         drop(sender.send(made));
     }
 }
 
 /// Takes the database for this process.
-fn lock(path: &Path) -> Result<std::fs::File, StoreError> {
+fn lock(path: &Path) -> Result<std::fs::File, DatabaseError> {
     use std::os::unix::fs::OpenOptionsExt;
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".lock");
     let mut options = std::fs::OpenOptions::new();
     let file = options.create(true).truncate(false).write(true).mode(0o600).open(path.with_file_name(name));
-    let file = file.map_err(|error| StoreError::io(path, &error))?;
+    let file = file.map_err(|error| DatabaseError::io(path, &error))?;
     match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(StoreError::Busy { path: path.to_owned() }),
-        Err(error) => Err(StoreError::io(path, &error.into())),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(DatabaseError::Busy { path: path.to_owned() }),
+        Err(error) => Err(DatabaseError::io(path, &error.into())),
     }
 }
 
-fn connect(path: &Path, writes: bool) -> Result<Connection, StoreError> {
-    let wrong = |error: rusqlite::Error| StoreError::Open { path: path.to_owned(), why: error.to_string() };
+fn connect(path: &Path, writes: bool) -> Result<Connection, DatabaseError> {
+    let wrong = |error: rusqlite::Error| DatabaseError::Open { path: path.to_owned(), why: error.to_string() };
     if writes {
         use std::os::unix::fs::OpenOptionsExt;
         let made = std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
-        made.map_err(|error| StoreError::io(path, &error))?;
+        made.map_err(|error| DatabaseError::io(path, &error))?;
     }
     let access = if writes { OpenFlags::SQLITE_OPEN_READ_WRITE } else { OpenFlags::SQLITE_OPEN_READ_ONLY };
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(wrong)?;
@@ -144,12 +144,12 @@ fn connect(path: &Path, writes: bool) -> Result<Connection, StoreError> {
 }
 
 /// Brings a database to the newest format.
-fn upgrade(connection: &Connection, path: &Path, formats: &[&str]) -> Result<(), StoreError> {
-    let wrong = |error: rusqlite::Error| StoreError::Open { path: path.to_owned(), why: error.to_string() };
+fn upgrade(connection: &Connection, path: &Path, formats: &[&str]) -> Result<(), DatabaseError> {
+    let wrong = |error: rusqlite::Error| DatabaseError::Open { path: path.to_owned(), why: error.to_string() };
     let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(wrong)?;
     let known = i64::try_from(formats.len()).unwrap_or(i64::MAX);
     if found > known {
-        return Err(StoreError::Newer { path: path.to_owned(), found, known });
+        return Err(DatabaseError::Newer { path: path.to_owned(), found, known });
     }
     for (at, statements) in (1_i64..).zip(formats).filter(|(at, _)| *at > found) {
         let all = format!("BEGIN IMMEDIATE;\n{statements};\nPRAGMA user_version = {at};\nCOMMIT;");

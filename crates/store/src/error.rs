@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// Why a store does not answer.
 #[derive(Debug, thiserror::Error)]
-pub enum StoreError {
+pub enum DatabaseError {
     /// The disk has no room for another change. What was kept is safe, and can be read.
     #[error("the disk of the store is full")]
     Full,
@@ -26,13 +26,13 @@ pub enum StoreError {
     Closed,
 }
 
-impl StoreError {
+impl DatabaseError {
     pub(crate) fn io(path: &std::path::Path, error: &io::Error) -> Self {
         Self::Open { path: path.to_owned(), why: error.to_string() }
     }
 }
 
-impl From<rusqlite::Error> for StoreError {
+impl From<rusqlite::Error> for DatabaseError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DiskFull) => Self::Full,

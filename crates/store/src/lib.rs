@@ -10,6 +10,6 @@ mod reserve;
 mod writer;
 
 pub use database::Database;
-pub use error::StoreError;
+pub use error::DatabaseError;
 /// SQLite, for the statements of users.
 pub use rusqlite;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use crate::error::StoreError;
+use crate::error::DatabaseError;
 use crate::reserve::Reserve;
 
 /// Changes in one commit.
@@ -19,9 +19,9 @@ const IDLE: Duration = Duration::from_millis(500);
 /// A change on its way, and who waits for it.
 pub(crate) trait Change: Send {
     /// Makes the change.
-    fn make(&mut self, connection: &Connection) -> Result<(), StoreError>;
+    fn make(&mut self, connection: &Connection) -> Result<(), DatabaseError>;
     /// Tells that it was made and committed, or why not.
-    fn end(self: Box<Self>, committed: Result<(), StoreError>);
+    fn end(self: Box<Self>, committed: Result<(), DatabaseError>);
 }
 
 pub(crate) fn write(mut connection: Connection, changes: &Receiver<Box<dyn Change>>, reserve: &Arc<Reserve>) {
@@ -48,7 +48,7 @@ pub(crate) fn write(mut connection: Connection, changes: &Receiver<Box<dyn Chang
 /// Makes and commits changes. Each that fails is undone by itself.
 fn commit(connection: &mut Connection, mut batch: Vec<Box<dyn Change>>, reserve: &Reserve) {
     let mut outcome = attempt(connection, &mut batch);
-    if matches!(outcome, Err(StoreError::Full)) {
+    if matches!(outcome, Err(DatabaseError::Full)) {
         // What is kept for this day is given up: outcomes of what runs find room in it.
         reserve.give_up();
         outcome = attempt(connection, &mut batch);
@@ -63,8 +63,8 @@ fn commit(connection: &mut Connection, mut batch: Vec<Box<dyn Change>>, reserve:
             let words = error.to_string();
             for change in batch {
                 change.end(Err(match error {
-                    StoreError::Full => StoreError::Full,
-                    _ => StoreError::Failed(words.clone()),
+                    DatabaseError::Full => DatabaseError::Full,
+                    _ => DatabaseError::Failed(words.clone()),
                 }));
             }
         }
@@ -72,7 +72,10 @@ fn commit(connection: &mut Connection, mut batch: Vec<Box<dyn Change>>, reserve:
 }
 
 /// What became of each change, once all of them are committed.
-fn attempt(connection: &Connection, batch: &mut [Box<dyn Change>]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+fn attempt(
+    connection: &Connection,
+    batch: &mut [Box<dyn Change>],
+) -> Result<Vec<Result<(), DatabaseError>>, DatabaseError> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
     let made = batch.iter_mut().map(|change| one(connection, change)).collect::<Result<Vec<_>, _>>();
     let committed = made.and_then(|made| {
@@ -87,17 +90,17 @@ fn attempt(connection: &Connection, batch: &mut [Box<dyn Change>]) -> Result<Vec
 }
 
 /// One change: its own failure is in the inner result, that of all of them in the outer one.
-fn one(connection: &Connection, change: &mut Box<dyn Change>) -> Result<Result<(), StoreError>, StoreError> {
+fn one(connection: &Connection, change: &mut Box<dyn Change>) -> Result<Result<(), DatabaseError>, DatabaseError> {
     run(connection, "SAVEPOINT change")?;
     let made = catch_unwind(AssertUnwindSafe(|| change.make(connection)));
-    let made = made.unwrap_or_else(|_| Err(StoreError::Failed("a change panicked".to_owned())));
+    let made = made.unwrap_or_else(|_| Err(DatabaseError::Failed("a change panicked".to_owned())));
     if connection.is_autocommit() {
         // SQLite rolled all of it back, as it does when a disk is full.
-        return Err(made.err().unwrap_or(StoreError::Full));
+        return Err(made.err().unwrap_or(DatabaseError::Full));
     }
     match made {
         Ok(()) => run(connection, "RELEASE change")?,
-        Err(StoreError::Full) => return Err(StoreError::Full),
+        Err(DatabaseError::Full) => return Err(DatabaseError::Full),
         Err(_) => {
             run(connection, "ROLLBACK TO change")?;
             run(connection, "RELEASE change")?;
@@ -106,7 +109,7 @@ fn one(connection: &Connection, change: &mut Box<dyn Change>) -> Result<Result<(
     Ok(made)
 }
 
-fn run(connection: &Connection, sql: &str) -> Result<(), StoreError> {
+fn run(connection: &Connection, sql: &str) -> Result<(), DatabaseError> {
     connection.prepare_cached(sql)?.execute([])?;
     Ok(())
 }

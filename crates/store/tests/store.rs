@@ -4,15 +4,15 @@
 use std::fs;
 use std::path::Path;
 
-use store::{Database, StoreError};
+use store::{Database, DatabaseError};
 
 const FORMATS: [&str; 1] = ["CREATE TABLE numbers (number INTEGER PRIMARY KEY, text TEXT NOT NULL)"];
 
-fn open(path: &Path) -> Result<Database, StoreError> {
+fn open(path: &Path) -> Result<Database, DatabaseError> {
     Database::open(path, &FORMATS, 0)
 }
 
-async fn add(database: &Database, number: i64) -> Result<(), StoreError> {
+async fn add(database: &Database, number: i64) -> Result<(), DatabaseError> {
     database
         .write(move |connection| {
             connection.prepare_cached("INSERT INTO numbers VALUES (?1, ?2)")?.execute((number, number.to_string()))?;
@@ -40,8 +40,8 @@ async fn a_change_that_fails_takes_no_other_with_it() {
         kept += u32::from(added.await.unwrap());
     }
     assert_eq!((kept, count(&database).await), (150, 150));
-    let panics = database.write(|_| -> Result<(), StoreError> { panic!("as a test wants it") }).await;
-    assert!(matches!(panics, Err(StoreError::Failed(_))), "{panics:?}");
+    let panics = database.write(|_| -> Result<(), DatabaseError> { panic!("as a test wants it") }).await;
+    assert!(matches!(panics, Err(DatabaseError::Failed(_))), "{panics:?}");
     add(&database, 1_000).await.unwrap();
 }
 
@@ -50,7 +50,7 @@ async fn one_process_has_a_store_and_another_comes_after_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
     let database = open(&path).unwrap();
-    assert!(matches!(open(&path), Err(StoreError::Busy { .. })));
+    assert!(matches!(open(&path), Err(DatabaseError::Busy { .. })));
     add(&database, 1).await.unwrap();
     drop(database);
     let database = open(&path).unwrap();
@@ -66,9 +66,9 @@ async fn a_store_of_a_newer_program_is_left_alone() {
     let formats = [FORMATS[0], "CREATE TABLE more (number INTEGER)"];
     drop(Database::open(&path, &formats, 0).unwrap());
     let refused = open(&path).unwrap_err();
-    assert!(matches!(refused, StoreError::Newer { found: 2, known: 1, .. }), "{refused}");
+    assert!(matches!(refused, DatabaseError::Newer { found: 2, known: 1, .. }), "{refused}");
     fs::write(&path, "this is no database, and never was one").unwrap();
-    assert!(matches!(open(&path), Err(StoreError::Open { .. })));
+    assert!(matches!(open(&path), Err(DatabaseError::Open { .. })));
 }
 
 /// D3: the files as a power cut would leave them, copied while changes are written: the log first cut off at any byte.
@@ -122,7 +122,7 @@ async fn a_full_store_refuses_and_is_whole() {
             .await;
         match added {
             Ok(()) => kept += 1,
-            Err(StoreError::Full) => full = true,
+            Err(DatabaseError::Full) => full = true,
             Err(other) => panic!("{other}"),
         }
     }

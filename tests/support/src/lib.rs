@@ -48,13 +48,18 @@ pub fn run<S: AsRef<OsStr>>(arguments: &[S]) -> Output {
 /// Fails where a program is not on this machine, with the package of Debian that has it: a test that is passed over shows
 /// nothing.
 pub fn installed(program: &str, package: &str) {
+    installed_by(program, &format!("apt-get install {package}"));
+}
+
+/// The same for a program that no package of Debian has: `how` it is installed.
+pub fn installed_by(program: &str, how: &str) {
     let named = env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> =
         env::split_paths(&named).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]).collect();
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     folders.extend(versions.map(|version| version.path().join("bin")));
     let is_there = folders.iter().any(|folder| folder.join(program).is_file());
-    assert!(is_there, "these tests need {program}: apt-get install {package}");
+    assert!(is_there, "these tests need {program}: {how}");
 }
 
 /// An app in a folder of its own, gone with the returned guard. No two tests share an app's file.

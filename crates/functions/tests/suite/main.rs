@@ -7,5 +7,6 @@ mod jail;
 mod kumori;
 mod language;
 mod limits;
+mod odd;
 mod processes;
 mod rig;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use jobs::{JobRecord, JobState};
-use store::StoreError;
+use store::DatabaseError;
 use store::rusqlite::{Connection, OptionalExtension, params};
 
 use super::change::Moved;
@@ -33,12 +33,12 @@ pub(crate) enum Accepted {
 
 impl Books {
     /// Keeps jobs, all in one commit.
-    pub(crate) async fn accept(&self, jobs: Vec<NewJob>, now: i64) -> Result<Vec<Accepted>, StoreError> {
+    pub(crate) async fn accept(&self, jobs: Vec<NewJob>, now: i64) -> Result<Vec<Accepted>, DatabaseError> {
         self.database.write(move |connection| jobs.iter().map(|job| accept(connection, job, now)).collect()).await
     }
 }
 
-pub(super) fn accept(connection: &Connection, job: &NewJob, now: i64) -> Result<Accepted, StoreError> {
+pub(super) fn accept(connection: &Connection, job: &NewJob, now: i64) -> Result<Accepted, DatabaseError> {
     let NewJob { record, input, hash } = job;
     if let Some(key) = &record.key
         && let Some(found) = twin(connection, &record.tenant, key, hash, now)?
@@ -86,7 +86,7 @@ fn twin(
     key: &str,
     hash: &str,
     now: i64,
-) -> Result<Option<Accepted>, StoreError> {
+) -> Result<Option<Accepted>, DatabaseError> {
     let sql = "SELECT seq, key_hash, ended_at, record FROM jobs WHERE tenant = ?1 AND key = ?2";
     let read = |row: &store::rusqlite::Row<'_>| {
         Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, Option<i64>>(2)?, row.get::<_, String>(3)?))

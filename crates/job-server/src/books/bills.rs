@@ -2,7 +2,7 @@
 
 use jobs::ledger::{LastReading, MeterReading, added};
 use serde::Serialize;
-use store::StoreError;
+use store::DatabaseError;
 use store::rusqlite::{Connection, OptionalExtension, params};
 use utoipa::ToSchema;
 
@@ -47,7 +47,7 @@ impl Books {
         epoch: String,
         lines: Vec<MeterLine>,
         day: String,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), DatabaseError> {
         let change = move |connection: &Connection| {
             for MeterLine { account, version, reading } in &lines {
                 let sql = "SELECT epoch, ns, calls FROM readings WHERE service = ?1 AND account = ?2 AND version = ?3";
@@ -80,7 +80,7 @@ impl Books {
         tenant: Option<String>,
         (from, to): (Option<String>, Option<String>),
         by: UsageBy,
-    ) -> Result<Vec<UsageRow>, StoreError> {
+    ) -> Result<Vec<UsageRow>, DatabaseError> {
         let look = move |connection: &Connection| {
             let mut found = connection.prepare_cached(
                 "SELECT tenant, CASE WHEN ?4 THEN service END, CASE WHEN ?5 THEN version END, CASE WHEN ?6 THEN day END,

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use jobs::record::Instance;
 use jobs::{AttemptOutcome, AttemptReport, Fence, JobRecord, JobRefusal, JobState};
 use serde_json::json;
-use store::StoreError;
+use store::DatabaseError;
 use store::rusqlite::{Connection, params};
 
 use super::{Books, row};
@@ -31,12 +31,12 @@ impl Books {
         report: AttemptReport,
         result: Option<Bytes>,
         at: Instance,
-    ) -> Result<Changed, StoreError> {
+    ) -> Result<Changed, DatabaseError> {
         self.database.write(move |connection| end(connection, &fence, &report, result.as_deref(), at)).await
     }
 
     /// Notes the life of the host that a run goes to.
-    pub(crate) async fn move_to(&self, fence: Fence, epoch: String) -> Result<bool, StoreError> {
+    pub(crate) async fn move_to(&self, fence: Fence, epoch: String) -> Result<bool, DatabaseError> {
         let change = move |connection: &Connection| {
             let Some((seq, mut record)) = row::find(connection, &fence.id)? else { return Ok(false) };
             if record.move_to(&fence, &epoch).is_err() {
@@ -55,7 +55,7 @@ impl Books {
         tenant: Option<String>,
         id: String,
         now: i64,
-    ) -> Result<(Changed, Option<Fence>), StoreError> {
+    ) -> Result<(Changed, Option<Fence>), DatabaseError> {
         let change = move |connection: &Connection| {
             let Some((seq, mut record)) = of_tenant(connection, tenant.as_deref(), &id)? else {
                 return Ok((None, None));
@@ -75,7 +75,7 @@ impl Books {
     }
 
     /// Notes that a cancelled job's synchronous function could not be ended.
-    pub(crate) async fn still_runs(&self, id: String) -> Result<(), StoreError> {
+    pub(crate) async fn still_runs(&self, id: String) -> Result<(), DatabaseError> {
         let change = move |connection: &Connection| {
             let Some((seq, mut record)) = row::find(connection, &id)? else { return Ok(()) };
             record.still_runs = true;
@@ -88,7 +88,7 @@ impl Books {
     }
 
     /// Queues a failed job again.
-    pub(crate) async fn retry(&self, tenant: Option<String>, id: String, now: i64) -> Result<Changed, StoreError> {
+    pub(crate) async fn retry(&self, tenant: Option<String>, id: String, now: i64) -> Result<Changed, DatabaseError> {
         let change = move |connection: &Connection| {
             let Some((seq, mut record)) = of_tenant(connection, tenant.as_deref(), &id)? else { return Ok(None) };
             let from = record.state;
@@ -107,7 +107,7 @@ impl Books {
         (service, kind): (Option<String>, Option<String>),
         most: u32,
         now: i64,
-    ) -> Result<Vec<Moved>, StoreError> {
+    ) -> Result<Vec<Moved>, DatabaseError> {
         let change = move |connection: &Connection| {
             let mut found = connection.prepare_cached(
                 "SELECT seq, record FROM jobs WHERE state = 3 AND put_away = 0 AND (?1 IS NULL OR tenant = ?1)
@@ -130,13 +130,13 @@ impl Books {
     }
 
     /// Takes dead letters out of sight; how many. They can still be asked for by their ids.
-    pub(crate) async fn put_away(&self, tenant: Option<String>) -> Result<usize, StoreError> {
+    pub(crate) async fn put_away(&self, tenant: Option<String>) -> Result<usize, DatabaseError> {
         let sql = "UPDATE jobs SET put_away = 1 WHERE state = 3 AND put_away = 0 AND (?1 IS NULL OR tenant = ?1)";
         self.database.write(move |connection| Ok(connection.prepare_cached(sql)?.execute([&tenant])?)).await
     }
 
     /// Removes a job that does not run: input, result, history. The bill stays. The state it had.
-    pub(crate) async fn remove(&self, tenant: Option<String>, id: String) -> Result<Changed, StoreError> {
+    pub(crate) async fn remove(&self, tenant: Option<String>, id: String) -> Result<Changed, DatabaseError> {
         let change = move |connection: &Connection| {
             let Some((seq, record)) = of_tenant(connection, tenant.as_deref(), &id)? else { return Ok(None) };
             if record.state == JobState::Running {
@@ -160,7 +160,7 @@ pub(super) fn end(
     report: &AttemptReport,
     result: Option<&[u8]>,
     at: Instance,
-) -> Result<Changed, StoreError> {
+) -> Result<Changed, DatabaseError> {
     let Some((seq, mut record)) = row::find(connection, &fence.id)? else { return Ok(None) };
     let from = record.state;
     if let Err(refusal) = record.end(fence, report, at) {
@@ -184,7 +184,7 @@ fn ended_attempt(
     record: &JobRecord,
     outcome: AttemptOutcome,
     now: i64,
-) -> Result<(), StoreError> {
+) -> Result<(), DatabaseError> {
     let mut update = connection.prepare_cached(
         "UPDATE attempts SET ended_at = ?3, outcome = ?4, problem = ?5 WHERE seq = ?1 AND attempt = ?2",
     )?;
@@ -194,7 +194,7 @@ fn ended_attempt(
 }
 
 /// Writes the delivery of a job's end, in the transaction that ends it.
-pub(super) fn deliver(connection: &Connection, record: &JobRecord, now: i64) -> Result<(), StoreError> {
+pub(super) fn deliver(connection: &Connection, record: &JobRecord, now: i64) -> Result<(), DatabaseError> {
     let Some(callback) = &record.callback else { return Ok(()) };
     let is_wanted = match callback.on.as_slice() {
         [] => matches!(record.state, JobState::Done | JobState::Failed),
@@ -217,12 +217,12 @@ pub(super) fn of_tenant(
     connection: &Connection,
     tenant: Option<&str>,
     id: &str,
-) -> Result<Option<(i64, JobRecord)>, StoreError> {
+) -> Result<Option<(i64, JobRecord)>, DatabaseError> {
     let found = row::find(connection, id)?;
     Ok(found.filter(|(_, record)| tenant.is_none_or(|tenant| record.tenant == tenant)))
 }
 
-pub(super) fn delete(connection: &Connection, seq: i64) -> Result<(), StoreError> {
+pub(super) fn delete(connection: &Connection, seq: i64) -> Result<(), DatabaseError> {
     for sql in [
         "DELETE FROM inputs WHERE seq = ?1",
         "DELETE FROM results WHERE seq = ?1",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jobs::{JobRecord, JobState};
-use store::StoreError;
+use store::DatabaseError;
 use store::rusqlite::{Connection, OptionalExtension, params};
 
 use super::change::Moved;
@@ -29,7 +29,7 @@ impl Books {
         now: i64,
         holder: Arc<str>,
         epochs: Arc<BTreeMap<String, String>>,
-    ) -> Result<Vec<Option<Claimed>>, StoreError> {
+    ) -> Result<Vec<Option<Claimed>>, DatabaseError> {
         let all = move |connection: &Connection| {
             tenants.iter().map(|tenant| claim(connection, tenant, now, &holder, &epochs)).collect()
         };
@@ -37,7 +37,7 @@ impl Books {
     }
 
     /// Takes over all that runs. Called once, by a server that starts.
-    pub(crate) async fn adopt(&self, holder: Arc<str>) -> Result<Vec<Claimed>, StoreError> {
+    pub(crate) async fn adopt(&self, holder: Arc<str>) -> Result<Vec<Claimed>, DatabaseError> {
         let all = move |connection: &Connection| {
             let mut running = connection.prepare("SELECT seq, record FROM jobs WHERE state = 1 ORDER BY seq")?;
             let rows = running.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
@@ -64,7 +64,7 @@ impl Books {
     }
 
     /// Marks jobs whose time has come; their tenants, and when the next one's comes.
-    pub(crate) async fn wake(&self, now: i64) -> Result<(BTreeSet<String>, Option<i64>), StoreError> {
+    pub(crate) async fn wake(&self, now: i64) -> Result<(BTreeSet<String>, Option<i64>), DatabaseError> {
         let all = move |connection: &Connection| {
             let mut due = connection.prepare_cached(
                 "UPDATE jobs SET waits = 0 WHERE state = 0 AND waits = 1 AND run_at <= ?1 RETURNING tenant",
@@ -78,7 +78,7 @@ impl Books {
     }
 
     /// Tenants with a job that can begin.
-    pub(crate) async fn ready(&self) -> Result<BTreeSet<String>, StoreError> {
+    pub(crate) async fn ready(&self) -> Result<BTreeSet<String>, DatabaseError> {
         let all = |connection: &Connection| {
             let sql = "SELECT DISTINCT tenant FROM jobs WHERE state = 0 AND waits = 0 AND blocked = 0";
             let mut ready = connection.prepare(sql)?;
@@ -94,7 +94,7 @@ pub(super) fn claim(
     now: i64,
     holder: &str,
     epochs: &BTreeMap<String, String>,
-) -> Result<Option<Claimed>, StoreError> {
+) -> Result<Option<Claimed>, DatabaseError> {
     let mut head = connection.prepare_cached(
         "SELECT seq, record FROM jobs WHERE tenant = ?1 AND state = 0 AND waits = 0 AND blocked = 0
          ORDER BY rank, seq LIMIT 1",
@@ -104,14 +104,14 @@ pub(super) fn claim(
     let mut record = row::read(&text)?;
     let epoch = epochs.get(&record.service).map(String::as_str);
     let from = record.state;
-    record.begin(now, holder, epoch).map_err(|error| StoreError::Failed(error.to_string()))?;
+    record.begin(now, holder, epoch).map_err(|error| DatabaseError::Failed(error.to_string()))?;
     let moved = row::put(connection, seq, &record, from, now)?;
     let mut attempt = connection.prepare_cached("INSERT INTO attempts (seq, attempt, began_at) VALUES (?1, ?2, ?3)")?;
     attempt.execute(params![seq, record.attempt, now])?;
     Ok(Some(Claimed { input: input(connection, seq)?, record, moved }))
 }
 
-fn input(connection: &Connection, seq: i64) -> Result<Bytes, StoreError> {
+fn input(connection: &Connection, seq: i64) -> Result<Bytes, DatabaseError> {
     let mut body = connection.prepare_cached("SELECT body FROM inputs WHERE seq = ?1")?;
     let body = body.query_row([seq], |row| row.get::<_, Vec<u8>>(0)).optional()?;
     Ok(body.map(Bytes::from).unwrap_or_default())

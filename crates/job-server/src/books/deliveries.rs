@@ -1,7 +1,7 @@
 //! Callbacks on their way.
 
 use serde::Serialize;
-use store::StoreError;
+use store::DatabaseError;
 use store::rusqlite::{Connection, params};
 use utoipa::ToSchema;
 
@@ -41,7 +41,7 @@ pub(crate) struct DeliveryRow {
 }
 
 impl Books {
-    pub(crate) async fn due_deliveries(&self, now: i64, most: u32) -> Result<Vec<DueDelivery>, StoreError> {
+    pub(crate) async fn due_deliveries(&self, now: i64, most: u32) -> Result<Vec<DueDelivery>, DatabaseError> {
         let look = move |connection: &Connection| {
             let mut due = connection.prepare_cached(
                 "SELECT seq, job, tenant, url, body, attempts FROM deliveries WHERE next_at <= ?1 AND state = 'waiting'
@@ -63,12 +63,12 @@ impl Books {
     }
 
     /// Takes a delivery; whether it was there to be taken.
-    pub(crate) async fn begin_delivery(&self, seq: i64) -> Result<bool, StoreError> {
+    pub(crate) async fn begin_delivery(&self, seq: i64) -> Result<bool, DatabaseError> {
         let sql = "UPDATE deliveries SET state = 'sending' WHERE seq = ?1 AND state = 'waiting'";
         self.database.write(move |connection| Ok(connection.prepare_cached(sql)?.execute([seq])? > 0)).await
     }
 
-    pub(crate) async fn end_delivery(&self, seq: i64, outcome: Delivered) -> Result<(), StoreError> {
+    pub(crate) async fn end_delivery(&self, seq: i64, outcome: Delivered) -> Result<(), DatabaseError> {
         let change = move |connection: &Connection| {
             let (state, said, at) = match &outcome {
                 Delivered::Done => ("delivered", None, None),
@@ -84,7 +84,7 @@ impl Books {
     }
 
     /// Has deliveries that a server before was sending be sent again. Called once at the start.
-    pub(crate) async fn resume_deliveries(&self, now: i64) -> Result<(), StoreError> {
+    pub(crate) async fn resume_deliveries(&self, now: i64) -> Result<(), DatabaseError> {
         let sql = "UPDATE deliveries SET state = 'waiting', next_at = ?1 WHERE state = 'sending'";
         self.database.write(move |connection| Ok(connection.prepare_cached(sql)?.execute([now]).map(drop)?)).await
     }
@@ -94,7 +94,7 @@ impl Books {
         &self,
         tenant: Option<String>,
         state: Option<String>,
-    ) -> Result<Vec<DeliveryRow>, StoreError> {
+    ) -> Result<Vec<DeliveryRow>, DatabaseError> {
         let look = move |connection: &Connection| {
             let mut found = connection.prepare_cached(
                 "SELECT seq, job, tenant, url, state, attempts, said FROM deliveries WHERE (?1 IS NULL OR tenant = ?1)
@@ -117,7 +117,12 @@ impl Books {
     }
 
     /// Has a callback that was given up be sent again; whether there was one.
-    pub(crate) async fn retry_delivery(&self, tenant: Option<String>, seq: i64, now: i64) -> Result<bool, StoreError> {
+    pub(crate) async fn retry_delivery(
+        &self,
+        tenant: Option<String>,
+        seq: i64,
+        now: i64,
+    ) -> Result<bool, DatabaseError> {
         let sql = "UPDATE deliveries SET state = 'waiting', next_at = ?3, attempts = 0
                    WHERE seq = ?1 AND (?2 IS NULL OR tenant = ?2) AND state = 'given-up'";
         let change =

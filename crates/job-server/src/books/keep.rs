@@ -1,6 +1,6 @@
 //! What time does to jobs: those that waited too long expire, and what is old goes.
 
-use store::StoreError;
+use store::DatabaseError;
 use store::rusqlite::{Connection, params};
 
 use super::change::{Moved, delete, deliver};
@@ -20,7 +20,7 @@ pub(crate) struct Bounds {
 
 impl Books {
     /// Ends jobs whose time to live passed; which. More may be left where it is the most at once.
-    pub(crate) async fn expire(&self, now: i64) -> Result<Vec<(String, Moved)>, StoreError> {
+    pub(crate) async fn expire(&self, now: i64) -> Result<Vec<(String, Moved)>, DatabaseError> {
         let change = move |connection: &Connection| {
             let sql = "SELECT seq, record FROM jobs WHERE state = 0 AND ttl_at <= ?1 ORDER BY ttl_at LIMIT ?2";
             let mut found = connection.prepare_cached(sql)?;
@@ -40,7 +40,7 @@ impl Books {
     }
 
     /// Removes what is kept no longer; whether there may be more of it.
-    pub(crate) async fn tidy(&self, now: i64, bounds: Bounds) -> Result<bool, StoreError> {
+    pub(crate) async fn tidy(&self, now: i64, bounds: Bounds) -> Result<bool, DatabaseError> {
         let change = move |connection: &Connection| {
             let mut results = connection.prepare_cached(
                 "DELETE FROM results WHERE seq IN (SELECT seq FROM jobs WHERE result_until <= ?1 LIMIT ?2)",
@@ -70,7 +70,7 @@ impl Books {
     }
 
     /// Brings times that a clock of the future has left back into bounds. Called once at the start.
-    pub(crate) async fn settle(&self, now: i64) -> Result<(), StoreError> {
+    pub(crate) async fn settle(&self, now: i64) -> Result<(), DatabaseError> {
         let change = move |connection: &Connection| {
             let sql = "SELECT seq, record FROM jobs WHERE state = 0 AND waits = 1";
             let mut found = connection.prepare(sql)?;

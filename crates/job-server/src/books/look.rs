@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jobs::view::{AttemptView, time};
 use jobs::{AttemptOutcome, JobRecord, JobState};
 use serde::Serialize;
-use store::StoreError;
+use store::DatabaseError;
 use store::rusqlite::{Connection, OptionalExtension, params};
 use utoipa::ToSchema;
 
@@ -62,7 +62,7 @@ impl Books {
         &self,
         tenant: Option<String>,
         id: String,
-    ) -> Result<Option<(JobRecord, Vec<AttemptView>)>, StoreError> {
+    ) -> Result<Option<(JobRecord, Vec<AttemptView>)>, DatabaseError> {
         let look = move |connection: &Connection| {
             let Some((seq, record)) = of_tenant(connection, tenant.as_deref(), &id)? else { return Ok(None) };
             Ok(Some((record, history(connection, seq)?)))
@@ -75,7 +75,7 @@ impl Books {
         &self,
         tenant: Option<String>,
         id: String,
-    ) -> Result<Option<(JobRecord, ResultKept)>, StoreError> {
+    ) -> Result<Option<(JobRecord, ResultKept)>, DatabaseError> {
         let look = move |connection: &Connection| {
             let Some((seq, record)) = of_tenant(connection, tenant.as_deref(), &id)? else { return Ok(None) };
             let mut body = connection.prepare_cached("SELECT body FROM results WHERE seq = ?1")?;
@@ -86,7 +86,7 @@ impl Books {
     }
 
     /// Jobs, the newest last.
-    pub(crate) async fn list(&self, filter: Filter) -> Result<Vec<JobRecord>, StoreError> {
+    pub(crate) async fn list(&self, filter: Filter) -> Result<Vec<JobRecord>, DatabaseError> {
         let look = move |connection: &Connection| {
             let mut found = connection.prepare_cached(
                 "SELECT record FROM jobs WHERE (?1 IS NULL OR tenant = ?1) AND (?2 IS NULL OR state = ?2)
@@ -103,7 +103,7 @@ impl Books {
     }
 
     /// The latest jobs of a tenant, newest first.
-    pub(crate) async fn latest(&self, tenant: Option<String>, most: u32) -> Result<Vec<JobRecord>, StoreError> {
+    pub(crate) async fn latest(&self, tenant: Option<String>, most: u32) -> Result<Vec<JobRecord>, DatabaseError> {
         let look = move |connection: &Connection| {
             let sql = "SELECT record FROM jobs WHERE (?1 IS NULL OR tenant = ?1) ORDER BY seq DESC LIMIT ?2";
             let mut found = connection.prepare_cached(sql)?;
@@ -114,7 +114,7 @@ impl Books {
     }
 
     /// Dead letters that nobody has looked after, by service and kind.
-    pub(crate) async fn dead(&self, tenant: Option<String>) -> Result<Vec<DeadGroup>, StoreError> {
+    pub(crate) async fn dead(&self, tenant: Option<String>) -> Result<Vec<DeadGroup>, DatabaseError> {
         let look = move |connection: &Connection| {
             let mut found = connection.prepare_cached(
                 "SELECT tenant, service, kind, count(*), max(id) FROM jobs WHERE state = 3 AND put_away = 0
@@ -142,7 +142,7 @@ impl Books {
         job: Option<String>,
         after: i64,
         most: u32,
-    ) -> Result<Vec<EventRow>, StoreError> {
+    ) -> Result<Vec<EventRow>, DatabaseError> {
         let look = move |connection: &Connection| {
             let mut found = connection.prepare_cached(
                 "SELECT seq, at, tenant, job, kind, attempt FROM events WHERE seq > ?1 AND (?2 IS NULL OR tenant = ?2)
@@ -164,7 +164,7 @@ impl Books {
     }
 
     /// The number of the oldest and the latest event that is kept; 0 where there is none.
-    pub(crate) async fn event_bounds(&self) -> Result<(i64, i64), StoreError> {
+    pub(crate) async fn event_bounds(&self) -> Result<(i64, i64), DatabaseError> {
         let sql = "SELECT coalesce(min(seq), 0), coalesce(max(seq), 0) FROM events";
         let look = move |connection: &Connection| {
             Ok(connection.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?)
@@ -173,7 +173,7 @@ impl Books {
     }
 
     /// Jobs by tenant and state.
-    pub(crate) async fn counts(&self) -> Result<BTreeMap<String, BTreeMap<JobState, i64>>, StoreError> {
+    pub(crate) async fn counts(&self) -> Result<BTreeMap<String, BTreeMap<JobState, i64>>, DatabaseError> {
         let look = |connection: &Connection| {
             let mut counts: BTreeMap<String, BTreeMap<JobState, i64>> = BTreeMap::new();
             let mut found =
@@ -193,7 +193,7 @@ impl Books {
     }
 
     /// How many jobs of each tenant wait.
-    pub(crate) async fn queued(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+    pub(crate) async fn queued(&self) -> Result<BTreeMap<String, u64>, DatabaseError> {
         let look = |connection: &Connection| {
             let sql = "SELECT tenant, count(*) FROM jobs WHERE state = 0 GROUP BY tenant";
             let mut found = connection.prepare(sql)?;
@@ -205,7 +205,7 @@ impl Books {
     }
 }
 
-fn history(connection: &Connection, seq: i64) -> Result<Vec<AttemptView>, StoreError> {
+fn history(connection: &Connection, seq: i64) -> Result<Vec<AttemptView>, DatabaseError> {
     let mut found = connection.prepare_cached(
         "SELECT attempt, began_at, ended_at, outcome, problem FROM attempts WHERE seq = ?1 ORDER BY attempt DESC LIMIT 100",
     )?;

@@ -14,7 +14,7 @@ mod tenants;
 
 use std::path::Path;
 
-use store::{Database, StoreError};
+use store::{Database, DatabaseError};
 
 pub(crate) use accept::{Accepted, NewJob};
 pub(crate) use bills::{MeterLine, UsageBy, UsageRow};
@@ -36,11 +36,11 @@ pub(crate) struct Books {
 }
 
 impl Books {
-    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, DatabaseError> {
         Self::with_reserve(path, RESERVE)
     }
 
-    pub(crate) fn with_reserve(path: &Path, reserve: u64) -> Result<Self, StoreError> {
+    pub(crate) fn with_reserve(path: &Path, reserve: u64) -> Result<Self, DatabaseError> {
         Ok(Self { database: Database::open(path, &schema::FORMATS, reserve)? })
     }
 
@@ -50,7 +50,7 @@ impl Books {
     }
 
     /// Whether it answers.
-    pub(crate) async fn answers(&self) -> Result<(), StoreError> {
+    pub(crate) async fn answers(&self) -> Result<(), DatabaseError> {
         self.database.write(|_| Ok(())).await
     }
 }

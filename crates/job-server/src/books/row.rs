@@ -1,22 +1,22 @@
 //! A job's row: its record as JSON, and beside it the columns that are searched by.
 
 use jobs::{JobRecord, JobState};
-use store::StoreError;
+use store::DatabaseError;
 use store::rusqlite::{Connection, OptionalExtension, params};
 
 use super::change::Moved;
 
 /// Reads a record.
-pub(super) fn read(text: &str) -> Result<JobRecord, StoreError> {
-    serde_json::from_str(text).map_err(|error| StoreError::Failed(format!("a job does not read: {error}")))
+pub(super) fn read(text: &str) -> Result<JobRecord, DatabaseError> {
+    serde_json::from_str(text).map_err(|error| DatabaseError::Failed(format!("a job does not read: {error}")))
 }
 
-pub(super) fn write(record: &JobRecord) -> Result<String, StoreError> {
-    serde_json::to_string(record).map_err(|error| StoreError::Failed(format!("a job is not written: {error}")))
+pub(super) fn write(record: &JobRecord) -> Result<String, DatabaseError> {
+    serde_json::to_string(record).map_err(|error| DatabaseError::Failed(format!("a job is not written: {error}")))
 }
 
 /// A job by its id.
-pub(super) fn find(connection: &Connection, id: &str) -> Result<Option<(i64, JobRecord)>, StoreError> {
+pub(super) fn find(connection: &Connection, id: &str) -> Result<Option<(i64, JobRecord)>, DatabaseError> {
     let mut found = connection.prepare_cached("SELECT seq, record FROM jobs WHERE id = ?1")?;
     let row = found.query_row([id], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))).optional()?;
     row.map(|(seq, text)| Ok((seq, read(&text)?))).transpose()
@@ -29,7 +29,7 @@ pub(super) fn put(
     record: &JobRecord,
     from: JobState,
     now: i64,
-) -> Result<Moved, StoreError> {
+) -> Result<Moved, DatabaseError> {
     let result_until = record.ended_at.map(|ended| ended.saturating_add_unsigned(record.keep_ms));
     let mut update = connection.prepare_cached(
         "UPDATE jobs SET state = ?2, waits = ?3, rank = ?4, run_at = ?5, ttl_at = ?6, ended_at = ?7, result_until = ?8, \
@@ -60,7 +60,7 @@ pub(super) fn put(
 }
 
 /// Of the jobs of a serial key, lets the first in order begin, and only where none of them runs.
-pub(super) fn reorder(connection: &Connection, tenant: &str, serial: &str) -> Result<(), StoreError> {
+pub(super) fn reorder(connection: &Connection, tenant: &str, serial: &str) -> Result<(), DatabaseError> {
     let mut hold = connection.prepare_cached(
         "UPDATE jobs SET blocked = 1 WHERE tenant = ?1 AND serial = ?2 AND state = 0 AND state < 2 AND blocked = 0",
     )?;
@@ -77,7 +77,7 @@ pub(super) fn reorder(connection: &Connection, tenant: &str, serial: &str) -> Re
 }
 
 /// Writes the event of a change.
-fn note(connection: &Connection, record: &JobRecord, from: JobState, now: i64) -> Result<(), StoreError> {
+fn note(connection: &Connection, record: &JobRecord, from: JobState, now: i64) -> Result<(), DatabaseError> {
     let kind = match (from, record.state) {
         (JobState::Running, JobState::Queued) => "retrying",
         (JobState::Failed, JobState::Queued) => "accepted",
@@ -86,7 +86,7 @@ fn note(connection: &Connection, record: &JobRecord, from: JobState, now: i64) -
     event(connection, record, kind, now)
 }
 
-pub(super) fn event(connection: &Connection, record: &JobRecord, kind: &str, now: i64) -> Result<(), StoreError> {
+pub(super) fn event(connection: &Connection, record: &JobRecord, kind: &str, now: i64) -> Result<(), DatabaseError> {
     let mut insert =
         connection.prepare_cached("INSERT INTO events (at, tenant, job, kind, attempt) VALUES (?1, ?2, ?3, ?4, ?5)")?;
     insert.execute(params![now, record.tenant, record.id, kind, record.attempt])?;

@@ -3,7 +3,7 @@
 use jobs::timetable::Missed;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::StoreError;
+use store::DatabaseError;
 use store::rusqlite::{Connection, OptionalExtension, params};
 use utoipa::ToSchema;
 
@@ -71,16 +71,16 @@ fn columns(row: &store::rusqlite::Row<'_>) -> Result<Columns, store::rusqlite::E
     Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
 }
 
-fn read((tenant, name, body, last_at, next_at): Columns) -> Result<ScheduleRow, StoreError> {
+fn read((tenant, name, body, last_at, next_at): Columns) -> Result<ScheduleRow, DatabaseError> {
     let body = serde_json::from_str(&body)
-        .map_err(|error| StoreError::Failed(format!("a schedule does not read: {error}")))?;
+        .map_err(|error| DatabaseError::Failed(format!("a schedule does not read: {error}")))?;
     Ok(ScheduleRow { tenant, name, body, last_at, next_at })
 }
 
 impl Books {
     /// Keeps a schedule; whether it is a new one. None: the tenant has as many as it may.
-    pub(crate) async fn put_schedule(&self, schedule: ScheduleRow, most: i64) -> Result<Option<bool>, StoreError> {
-        let body = serde_json::to_string(&schedule.body).map_err(|error| StoreError::Failed(error.to_string()))?;
+    pub(crate) async fn put_schedule(&self, schedule: ScheduleRow, most: i64) -> Result<Option<bool>, DatabaseError> {
+        let body = serde_json::to_string(&schedule.body).map_err(|error| DatabaseError::Failed(error.to_string()))?;
         let change = move |connection: &Connection| {
             let ScheduleRow { tenant, name, last_at, next_at, .. } = &schedule;
             let mut update = connection.prepare_cached(
@@ -101,7 +101,7 @@ impl Books {
     }
 
     /// Schedules of a tenant, or of all.
-    pub(crate) async fn schedules(&self, tenant: Option<String>) -> Result<Vec<ScheduleRow>, StoreError> {
+    pub(crate) async fn schedules(&self, tenant: Option<String>) -> Result<Vec<ScheduleRow>, DatabaseError> {
         let look = move |connection: &Connection| {
             let sql = "SELECT tenant, name, body, last_at, next_at FROM schedules WHERE (?1 IS NULL OR tenant = ?1)
                        ORDER BY tenant, name LIMIT 10000";
@@ -112,7 +112,7 @@ impl Books {
         self.database.read(look).await
     }
 
-    pub(crate) async fn schedule(&self, tenant: String, name: String) -> Result<Option<ScheduleRow>, StoreError> {
+    pub(crate) async fn schedule(&self, tenant: String, name: String) -> Result<Option<ScheduleRow>, DatabaseError> {
         let look = move |connection: &Connection| {
             let sql = "SELECT tenant, name, body, last_at, next_at FROM schedules WHERE tenant = ?1 AND name = ?2";
             let found = connection.prepare_cached(sql)?.query_row([&tenant, &name], columns).optional()?;
@@ -122,13 +122,13 @@ impl Books {
     }
 
     /// Removes a schedule; whether it was there. Its jobs stay.
-    pub(crate) async fn remove_schedule(&self, tenant: String, name: String) -> Result<bool, StoreError> {
+    pub(crate) async fn remove_schedule(&self, tenant: String, name: String) -> Result<bool, DatabaseError> {
         let sql = "DELETE FROM schedules WHERE tenant = ?1 AND name = ?2";
         self.database.write(move |connection| Ok(connection.prepare_cached(sql)?.execute([&tenant, &name])? > 0)).await
     }
 
     /// Schedules that are due, some of them.
-    pub(crate) async fn due_schedules(&self, now: i64) -> Result<Vec<ScheduleRow>, StoreError> {
+    pub(crate) async fn due_schedules(&self, now: i64) -> Result<Vec<ScheduleRow>, DatabaseError> {
         let look = move |connection: &Connection| {
             let sql = "SELECT tenant, name, body, last_at, next_at FROM schedules WHERE next_at <= ?1 ORDER BY next_at LIMIT 500";
             let mut found = connection.prepare_cached(sql)?;
@@ -146,7 +146,7 @@ impl Books {
         jobs: Vec<NewJob>,
         next_at: Option<i64>,
         now: i64,
-    ) -> Result<Vec<Moved>, StoreError> {
+    ) -> Result<Vec<Moved>, DatabaseError> {
         let change = move |connection: &Connection| {
             let ScheduleRow { tenant, name, body, last_at, next_at: was } = &schedule;
             let mut update = connection.prepare_cached(
@@ -172,7 +172,7 @@ impl Books {
 }
 
 /// Whether a job of a schedule waits or runs.
-fn is_under_way(connection: &Connection, tenant: &str, name: &str) -> Result<bool, StoreError> {
+fn is_under_way(connection: &Connection, tenant: &str, name: &str) -> Result<bool, DatabaseError> {
     let from = prefix(name);
     let to = format!("{};", from.trim_end_matches(':'));
     let sql = "SELECT EXISTS (SELECT 1 FROM jobs WHERE tenant = ?1 AND key >= ?2 AND key < ?3 AND state < 2)";

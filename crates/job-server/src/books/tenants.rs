@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use jobs::quota::TenantLimits;
-use jobs::token::Scope;
-use store::StoreError;
+use jobs::token::TokenScope;
+use store::DatabaseError;
 use store::rusqlite::{Connection, params};
 
 use super::Books;
@@ -15,14 +15,14 @@ pub(crate) struct TokenRow {
     pub(crate) id: String,
     pub(crate) tenant: String,
     pub(crate) hash: String,
-    pub(crate) scopes: Vec<Scope>,
+    pub(crate) scopes: Vec<TokenScope>,
     pub(crate) expires_at: Option<i64>,
 }
 
 impl Books {
     /// Keeps a tenant's limits; whether it is a new one.
-    pub(crate) async fn put_tenant(&self, name: String, limits: TenantLimits, now: i64) -> Result<bool, StoreError> {
-        let text = serde_json::to_string(&limits).map_err(|error| StoreError::Failed(error.to_string()))?;
+    pub(crate) async fn put_tenant(&self, name: String, limits: TenantLimits, now: i64) -> Result<bool, DatabaseError> {
+        let text = serde_json::to_string(&limits).map_err(|error| DatabaseError::Failed(error.to_string()))?;
         let change = move |connection: &Connection| {
             let mut update = connection.prepare_cached("UPDATE tenants SET limits = ?2 WHERE name = ?1")?;
             if update.execute([&name, &text])? > 0 {
@@ -35,7 +35,7 @@ impl Books {
     }
 
     /// Removes a tenant that has no jobs, and its tokens: whether it was there. Its bills stay. None: it has jobs.
-    pub(crate) async fn remove_tenant(&self, name: String) -> Result<Option<bool>, StoreError> {
+    pub(crate) async fn remove_tenant(&self, name: String) -> Result<Option<bool>, DatabaseError> {
         let change = move |connection: &Connection| {
             let sql = "SELECT EXISTS (SELECT 1 FROM jobs WHERE tenant = ?1 AND state < 2)";
             if connection.prepare_cached(sql)?.query_row([&name], |row| row.get::<_, bool>(0))? {
@@ -48,13 +48,13 @@ impl Books {
     }
 
     /// All tenants.
-    pub(crate) async fn tenants(&self) -> Result<BTreeMap<String, TenantLimits>, StoreError> {
+    pub(crate) async fn tenants(&self) -> Result<BTreeMap<String, TenantLimits>, DatabaseError> {
         let look = |connection: &Connection| {
             let mut found = connection.prepare_cached("SELECT name, limits FROM tenants")?;
             let rows = found.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
             let read = |row: Result<(String, String), store::rusqlite::Error>| {
                 let (name, text) = row?;
-                let limits = serde_json::from_str(&text).map_err(|error| StoreError::Failed(error.to_string()))?;
+                let limits = serde_json::from_str(&text).map_err(|error| DatabaseError::Failed(error.to_string()))?;
                 Ok((name, limits))
             };
             rows.map(read).collect()
@@ -62,8 +62,8 @@ impl Books {
         self.database.read(look).await
     }
 
-    pub(crate) async fn put_token(&self, token: TokenRow, now: i64) -> Result<(), StoreError> {
-        let scopes = serde_json::to_string(&token.scopes).map_err(|error| StoreError::Failed(error.to_string()))?;
+    pub(crate) async fn put_token(&self, token: TokenRow, now: i64) -> Result<(), DatabaseError> {
+        let scopes = serde_json::to_string(&token.scopes).map_err(|error| DatabaseError::Failed(error.to_string()))?;
         let change = move |connection: &Connection| {
             let TokenRow { id, tenant, hash, expires_at, .. } = &token;
             let mut insert = connection.prepare_cached("INSERT INTO tokens VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
@@ -74,13 +74,13 @@ impl Books {
     }
 
     /// Removes a token of a tenant; whether it was there.
-    pub(crate) async fn remove_token(&self, tenant: String, id: String) -> Result<bool, StoreError> {
+    pub(crate) async fn remove_token(&self, tenant: String, id: String) -> Result<bool, DatabaseError> {
         let sql = "DELETE FROM tokens WHERE tenant = ?1 AND id = ?2";
         self.database.write(move |connection| Ok(connection.prepare_cached(sql)?.execute([&tenant, &id])? > 0)).await
     }
 
     /// All tokens.
-    pub(crate) async fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
+    pub(crate) async fn tokens(&self) -> Result<Vec<TokenRow>, DatabaseError> {
         let look = |connection: &Connection| {
             let mut found = connection.prepare_cached("SELECT id, tenant, hash, scopes, expires_at FROM tokens")?;
             let rows = found.query_map([], |row| {

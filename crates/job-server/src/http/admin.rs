@@ -39,7 +39,7 @@ pub(crate) async fn reload(State(core): State<Arc<Core>>, headers: HeaderMap) ->
 
 /// `GET /metrics`.
 pub(crate) async fn metrics(State(core): State<Arc<Core>>, caller: Caller) -> Result<Response, ApiProblem> {
-    caller.may(jobs::token::Scope::Metrics)?;
+    caller.may(jobs::token::TokenScope::Metrics)?;
     let counts = core.books.counts().await?;
     let mut text = "# TYPE dyninka_jobs gauge\n# HELP dyninka_jobs Jobs by state.\n".to_owned();
     for state in JobState::ALL {

@@ -7,7 +7,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
-use jobs::token::{JobToken, Scope};
+use jobs::token::{JobToken, TokenScope};
 
 use super::problem::ApiProblem;
 use crate::core::{Core, DEFAULT_TENANT};
@@ -17,7 +17,7 @@ use crate::core::{Core, DEFAULT_TENANT};
 pub(crate) struct Caller {
     /// Whose jobs: one tenant's, or all of them where an operator names none.
     tenant: Option<String>,
-    scopes: Vec<Scope>,
+    scopes: Vec<TokenScope>,
     pub(crate) is_operator: bool,
 }
 
@@ -36,7 +36,7 @@ impl Caller {
     }
 
     /// Refuses a caller whose token does not say that it may.
-    pub(crate) fn may(&self, scope: Scope) -> Result<(), ApiProblem> {
+    pub(crate) fn may(&self, scope: TokenScope) -> Result<(), ApiProblem> {
         if self.scopes.contains(&scope) {
             return Ok(());
         }
@@ -76,7 +76,7 @@ impl FromRequestParts<Arc<Core>> for Caller {
             if let Some(name) = named.as_ref().filter(|name| core.limits(name).is_none()) {
                 return Err(ApiProblem::new(StatusCode::NOT_FOUND, "not-found", format!("there is no tenant {name}")));
             }
-            return Ok(Self { tenant: named, scopes: Scope::ALL.to_vec(), is_operator: true });
+            return Ok(Self { tenant: named, scopes: TokenScope::ALL.to_vec(), is_operator: true });
         }
         let kept = core.tokens.read().get(&token.id).cloned();
         let kept = kept.filter(|kept| token.is(&kept.hash)).ok_or_else(wrong)?;

@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::Stream;
 use http::HeaderMap;
-use jobs::token::Scope;
+use jobs::token::TokenScope;
 
 use super::caller::Caller;
 use super::one;
@@ -47,7 +47,7 @@ pub(super) async fn of_all(
     caller: Caller,
     headers: HeaderMap,
 ) -> Result<Events, ApiProblem> {
-    caller.may(Scope::JobsRead)?;
+    caller.may(TokenScope::JobsRead)?;
     follow(core, caller.sees(), None, &headers).await
 }
 
@@ -64,7 +64,7 @@ pub(super) async fn of_job(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Events, ApiProblem> {
-    caller.may(Scope::JobsRead)?;
+    caller.may(TokenScope::JobsRead)?;
     one::find(&core, caller.sees(), &id).await?;
     follow(core, caller.sees(), Some(id), &headers).await
 }

@@ -8,7 +8,7 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 use jobs::request::JobTarget;
-use jobs::token::Scope;
+use jobs::token::TokenScope;
 use jobs::view::JobView;
 use jobs::{JobRequest, JobState};
 use serde::{Deserialize, Serialize};
@@ -80,7 +80,7 @@ fn prefers(headers: &HeaderMap) -> Option<Duration> {
 }
 
 fn room(core: &Core) -> Result<(), ApiProblem> {
-    if core.books.has_room() { Ok(()) } else { Err(store::StoreError::Full.into()) }
+    if core.books.has_room() { Ok(()) } else { Err(store::DatabaseError::Full.into()) }
 }
 
 /// Asks for a job.
@@ -104,7 +104,7 @@ pub(super) async fn ask(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, ApiProblem> {
-    caller.may(Scope::JobsWrite)?;
+    caller.may(TokenScope::JobsWrite)?;
     let job = prepare(&core, &caller, &body, key(&headers)?)?;
     room(&core)?;
     let tenant = job.record.tenant.clone();
@@ -168,7 +168,7 @@ pub(super) async fn batch(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<axum::Json<Vec<Value>>, ApiProblem> {
-    caller.may(Scope::JobsWrite)?;
+    caller.may(TokenScope::JobsWrite)?;
     let wrong = |detail: String| ApiProblem::new(StatusCode::BAD_REQUEST, "request", detail);
     let is_lines = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/x-ndjson");
     let texts: Vec<Vec<u8>> = match is_lines {
@@ -236,7 +236,7 @@ pub(super) struct JobList {
 /// Lists jobs.
 #[utoipa::path(
     get, path = "/v1/jobs", params(ListQuery),
-    responses((status = 200, body = JobList), (status = "4XX", description = "A problem document")),
+    responses((status = 200, description = "As asked for", body = JobList), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
 pub(super) async fn list(
@@ -244,7 +244,7 @@ pub(super) async fn list(
     caller: Caller,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<JobList>, ApiProblem> {
-    caller.may(Scope::JobsRead)?;
+    caller.may(TokenScope::JobsRead)?;
     let limit = query.limit.unwrap_or(50).clamp(1, LISTED);
     let ListQuery { state, service, tag, after, .. } = query;
     let filter = Filter { tenant: caller.sees(), state, service, tag, after, limit };
@@ -257,14 +257,14 @@ pub(super) async fn list(
 /// Lists dead letters by service and kind: failed jobs that nobody has looked after.
 #[utoipa::path(
     get, path = "/v1/dead",
-    responses((status = 200, body = Vec<DeadGroup>), (status = "4XX", description = "A problem document")),
+    responses((status = 200, description = "As asked for", body = Vec<DeadGroup>), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
 pub(super) async fn dead(
     State(core): State<Arc<Core>>,
     caller: Caller,
 ) -> Result<axum::Json<Vec<DeadGroup>>, ApiProblem> {
-    caller.may(Scope::JobsRead)?;
+    caller.may(TokenScope::JobsRead)?;
     Ok(axum::Json(core.books.dead(caller.sees()).await?))
 }
 
@@ -289,7 +289,7 @@ pub(super) async fn redrive(
     caller: Caller,
     body: Bytes,
 ) -> Result<axum::Json<Value>, ApiProblem> {
-    caller.may(Scope::JobsWrite)?;
+    caller.may(TokenScope::JobsWrite)?;
     let wrong = |error: serde_json::Error| ApiProblem::new(StatusCode::BAD_REQUEST, "request", error.to_string());
     let Redrive { service, kind, limit } =
         if body.is_empty() { Redrive::default() } else { serde_json::from_slice(&body).map_err(wrong)? };
@@ -306,7 +306,7 @@ pub(super) async fn redrive(
     security(("token" = []))
 )]
 pub(super) async fn put_away(State(core): State<Arc<Core>>, caller: Caller) -> Result<axum::Json<Value>, ApiProblem> {
-    caller.may(Scope::JobsWrite)?;
+    caller.may(TokenScope::JobsWrite)?;
     let count = core.books.put_away(caller.sees()).await?;
     Ok(axum::Json(json!({ "put_away": count })))
 }

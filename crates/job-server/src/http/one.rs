@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
-use jobs::token::Scope;
+use jobs::token::TokenScope;
 use jobs::view::{AttemptView, JobView};
 use jobs::{JobRecord, JobRefusal, JobState};
 use serde::Deserialize;
@@ -39,7 +39,7 @@ pub(super) struct Wait {
 /// Fetches a job.
 #[utoipa::path(
     get, path = "/v1/jobs/{id}", params(("id" = String, Path), Wait),
-    responses((status = 200, body = JobView), (status = "4XX", description = "A problem document")),
+    responses((status = 200, description = "As asked for", body = JobView), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
 pub(super) async fn job(
@@ -48,7 +48,7 @@ pub(super) async fn job(
     Path(id): Path<String>,
     Query(wait): Query<Wait>,
 ) -> Result<axum::Json<JobView>, ApiProblem> {
-    caller.may(Scope::JobsRead)?;
+    caller.may(TokenScope::JobsRead)?;
     // Heard from before it is looked at: an end in between is not missed.
     let waiter = wait.wait.map(|seconds| (core.wait(&id), Duration::from_secs(seconds.min(LONGEST_WAIT))));
     let mut found = find(&core, caller.sees(), &id).await?;
@@ -76,7 +76,7 @@ pub(super) async fn result(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, ApiProblem> {
-    caller.may(Scope::JobsRead)?;
+    caller.may(TokenScope::JobsRead)?;
     let found = core.books.result(caller.sees(), id.clone()).await?;
     let (record, kept) = found.ok_or_else(|| ApiProblem::no_job(&id))?;
     let failed = |kind, detail: &str| {
@@ -113,7 +113,7 @@ pub(super) async fn result(
 /// Cancels a job.
 #[utoipa::path(
     post, path = "/v1/jobs/{id}/cancel", params(("id" = String, Path)),
-    responses((status = 200, body = JobView), (status = 409, description = "It has ended"),
+    responses((status = 200, description = "As asked for", body = JobView), (status = 409, description = "It has ended"),
         (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
@@ -122,7 +122,7 @@ pub(super) async fn cancel(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<axum::Json<JobView>, ApiProblem> {
-    caller.may(Scope::JobsWrite)?;
+    caller.may(TokenScope::JobsWrite)?;
     let (changed, fence) = core.books.cancel(caller.sees(), id.clone(), core.clock.now()).await?;
     let mut record = taken(&core, &id, changed)?;
     let config = core.config();
@@ -140,7 +140,7 @@ pub(super) async fn cancel(
 /// Queues a failed job again, with all its attempts.
 #[utoipa::path(
     post, path = "/v1/jobs/{id}/retry", params(("id" = String, Path)),
-    responses((status = 200, body = JobView), (status = 409, description = "It has not failed"),
+    responses((status = 200, description = "As asked for", body = JobView), (status = 409, description = "It has not failed"),
         (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
@@ -149,7 +149,7 @@ pub(super) async fn retry(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<axum::Json<JobView>, ApiProblem> {
-    caller.may(Scope::JobsWrite)?;
+    caller.may(TokenScope::JobsWrite)?;
     let changed = core.books.retry(caller.sees(), id.clone(), core.clock.now()).await?;
     let record = taken(&core, &id, changed)?;
     Ok(axum::Json(JobView::of(&record, Vec::new())))
@@ -167,7 +167,7 @@ pub(super) async fn remove(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiProblem> {
-    caller.may(Scope::JobsWrite)?;
+    caller.may(TokenScope::JobsWrite)?;
     let changed = core.books.remove(caller.sees(), id.clone()).await?;
     taken(&core, &id, changed)?;
     Ok(StatusCode::NO_CONTENT)

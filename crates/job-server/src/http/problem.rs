@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use jobs::RequestMistake;
 use serde_json::{Map, Value, json};
-use store::StoreError;
+use store::DatabaseError;
 
 use crate::core::OverQuota;
 
@@ -71,10 +71,10 @@ impl IntoResponse for ApiProblem {
     }
 }
 
-impl From<StoreError> for ApiProblem {
-    fn from(error: StoreError) -> Self {
+impl From<DatabaseError> for ApiProblem {
+    fn from(error: DatabaseError) -> Self {
         match error {
-            StoreError::Full => {
+            DatabaseError::Full => {
                 Self::new(StatusCode::INSUFFICIENT_STORAGE, "storage-full", error.to_string()).after(30)
             }
             // What the store says may name files: it is for the log.

@@ -6,7 +6,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use http::StatusCode;
 use jobs::timetable::Timetable;
-use jobs::token::Scope;
+use jobs::token::TokenScope;
 use jobs::view::time;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -49,7 +49,7 @@ fn no_schedule(name: &str) -> ApiProblem {
 /// Makes a schedule, or changes it.
 #[utoipa::path(
     put, path = "/v1/schedules/{name}", params(("name" = String, Path)), request_body = ScheduleBody,
-    responses((status = 201, body = ScheduleView), (status = 200, description = "Changed", body = ScheduleView),
+    responses((status = 201, description = "Made", body = ScheduleView), (status = 200, description = "Changed", body = ScheduleView),
         (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
@@ -59,7 +59,7 @@ pub(super) async fn put(
     Path(name): Path<String>,
     body: Bytes,
 ) -> Result<(StatusCode, axum::Json<ScheduleView>), ApiProblem> {
-    caller.may(Scope::Schedules)?;
+    caller.may(TokenScope::Schedules)?;
     let wrong =
         |at: &str, detail: String| ApiProblem::new(StatusCode::UNPROCESSABLE_ENTITY, "request", detail).with("at", at);
     if !super::tenants::is_label(&name) {
@@ -93,21 +93,21 @@ pub(super) async fn put(
 /// Lists schedules.
 #[utoipa::path(
     get, path = "/v1/schedules",
-    responses((status = 200, body = Vec<ScheduleView>), (status = "4XX", description = "A problem document")),
+    responses((status = 200, description = "As asked for", body = Vec<ScheduleView>), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
 pub(super) async fn list(
     State(core): State<Arc<Core>>,
     caller: Caller,
 ) -> Result<axum::Json<Vec<ScheduleView>>, ApiProblem> {
-    caller.may(Scope::Schedules)?;
+    caller.may(TokenScope::Schedules)?;
     Ok(axum::Json(core.books.schedules(caller.sees()).await?.into_iter().map(ScheduleView::of).collect()))
 }
 
 /// Shows a schedule with its next times.
 #[utoipa::path(
     get, path = "/v1/schedules/{name}", params(("name" = String, Path)),
-    responses((status = 200, body = ScheduleView), (status = "4XX", description = "A problem document")),
+    responses((status = 200, description = "As asked for", body = ScheduleView), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
 pub(super) async fn one(
@@ -115,7 +115,7 @@ pub(super) async fn one(
     caller: Caller,
     Path(name): Path<String>,
 ) -> Result<axum::Json<ScheduleView>, ApiProblem> {
-    caller.may(Scope::Schedules)?;
+    caller.may(TokenScope::Schedules)?;
     let found = core.books.schedule(caller.acts_for(), name.clone()).await?;
     found.map(|row| axum::Json(ScheduleView::of(row))).ok_or_else(|| no_schedule(&name))
 }
@@ -131,7 +131,7 @@ pub(super) async fn remove(
     caller: Caller,
     Path(name): Path<String>,
 ) -> Result<StatusCode, ApiProblem> {
-    caller.may(Scope::Schedules)?;
+    caller.may(TokenScope::Schedules)?;
     match core.books.remove_schedule(caller.acts_for(), name.clone()).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(no_schedule(&name)),
@@ -149,7 +149,7 @@ pub(super) async fn run(
     caller: Caller,
     Path(name): Path<String>,
 ) -> Result<(StatusCode, axum::Json<serde_json::Value>), ApiProblem> {
-    caller.may(Scope::Schedules)?;
+    caller.may(TokenScope::Schedules)?;
     let row = core.books.schedule(caller.acts_for(), name.clone()).await?.ok_or_else(|| no_schedule(&name))?;
     let wrong = |detail| ApiProblem::new(StatusCode::UNPROCESSABLE_ENTITY, "request", detail).with("at", "job");
     let mut job = schedule::job(&core, &row, 0).map_err(wrong)?;
@@ -175,7 +175,7 @@ pub(super) struct DeliveryQuery {
 /// Lists callbacks, the latest first.
 #[utoipa::path(
     get, path = "/v1/deliveries", params(DeliveryQuery),
-    responses((status = 200, body = Vec<DeliveryRow>), (status = "4XX", description = "A problem document")),
+    responses((status = 200, description = "As asked for", body = Vec<DeliveryRow>), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
 pub(super) async fn deliveries(
@@ -183,7 +183,7 @@ pub(super) async fn deliveries(
     caller: Caller,
     Query(query): Query<DeliveryQuery>,
 ) -> Result<axum::Json<Vec<DeliveryRow>>, ApiProblem> {
-    caller.may(Scope::JobsRead)?;
+    caller.may(TokenScope::JobsRead)?;
     Ok(axum::Json(core.books.deliveries(caller.sees(), query.state).await?))
 }
 
@@ -198,7 +198,7 @@ pub(super) async fn retry_delivery(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiProblem> {
-    caller.may(Scope::JobsWrite)?;
+    caller.may(TokenScope::JobsWrite)?;
     let none = || ApiProblem::new(StatusCode::NOT_FOUND, "not-found", format!("no callback {id} was given up"));
     let number = id.parse().map_err(|_| none())?;
     match core.books.retry_delivery(caller.sees(), number, core.clock.now()).await? {
@@ -217,13 +217,13 @@ pub(super) struct CallbackSecret {
 /// Shows the secret that a tenant's callbacks are signed with.
 #[utoipa::path(
     get, path = "/v1/callbacks/secret",
-    responses((status = 200, body = CallbackSecret), (status = "4XX", description = "A problem document")),
+    responses((status = 200, description = "As asked for", body = CallbackSecret), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
 pub(super) async fn secret(
     State(core): State<Arc<Core>>,
     caller: Caller,
 ) -> Result<axum::Json<CallbackSecret>, ApiProblem> {
-    caller.may(Scope::JobsWrite)?;
+    caller.may(TokenScope::JobsWrite)?;
     Ok(axum::Json(CallbackSecret { secret: crate::deliver::secret(&core.callback_key, &caller.acts_for()) }))
 }

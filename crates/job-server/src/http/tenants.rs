@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use http::StatusCode;
 use jobs::duration;
 use jobs::quota::TenantLimits;
-use jobs::token::Scope;
+use jobs::token::TokenScope;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -60,7 +60,7 @@ pub(super) fn is_label(name: &str) -> bool {
 /// Lists tenants with their limits.
 #[utoipa::path(
     get, path = "/v1/tenants",
-    responses((status = 200, body = BTreeMap<String, TenantLimits>), (status = "4XX", description = "A problem document")),
+    responses((status = 200, description = "As asked for", body = BTreeMap<String, TenantLimits>), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
 pub(super) async fn list(
@@ -76,7 +76,7 @@ pub(super) async fn list(
 /// Adds a tenant.
 #[utoipa::path(
     post, path = "/v1/tenants", request_body = NewTenant,
-    responses((status = 201, body = TenantLimits), (status = 409, description = "It is there already"),
+    responses((status = 201, description = "Made", body = TenantLimits), (status = 409, description = "It is there already"),
         (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
@@ -116,7 +116,7 @@ async fn put(core: &Core, name: String, limits: TenantLimits) -> Result<(), ApiP
 /// Changes some limits of a tenant.
 #[utoipa::path(
     patch, path = "/v1/tenants/{name}", params(("name" = String, Path)), request_body = TenantLimits,
-    responses((status = 200, body = TenantLimits), (status = "4XX", description = "A problem document")),
+    responses((status = 200, description = "As asked for", body = TenantLimits), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
 pub(super) async fn change(
@@ -165,7 +165,7 @@ pub(super) async fn remove(
 #[serde(deny_unknown_fields, default)]
 pub(super) struct NewToken {
     /// None: all that a tenant may do.
-    scopes: Vec<Scope>,
+    scopes: Vec<TokenScope>,
     /// The time after which it is refused, such as `90d`.
     expires: Option<String>,
 }
@@ -175,13 +175,13 @@ pub(super) struct NewToken {
 pub(super) struct ShownToken {
     id: String,
     token: String,
-    scopes: Vec<Scope>,
+    scopes: Vec<TokenScope>,
 }
 
 /// Makes a token. Only here it is shown.
 #[utoipa::path(
     post, path = "/v1/tenants/{name}/tokens", params(("name" = String, Path)), request_body = NewToken,
-    responses((status = 201, body = ShownToken), (status = "4XX", description = "A problem document")),
+    responses((status = 201, description = "Made", body = ShownToken), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
 pub(super) async fn add_token(
@@ -196,7 +196,7 @@ pub(super) async fn add_token(
     }
     let NewToken { mut scopes, expires } = if body.is_empty() { NewToken::default() } else { read(&body)? };
     if scopes.is_empty() {
-        scopes = Scope::TENANT.to_vec();
+        scopes = TokenScope::TENANT.to_vec();
     }
     let wrong =
         |detail: String| ApiProblem::new(StatusCode::UNPROCESSABLE_ENTITY, "request", detail).with("at", "expires");

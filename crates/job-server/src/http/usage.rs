@@ -9,7 +9,7 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 use jobs::JobState;
-use jobs::token::Scope;
+use jobs::token::TokenScope;
 use jobs::view::JobView;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -41,7 +41,7 @@ pub(super) struct Usage {
 /// Bills the time that functions took, as the hosts measured it; as CSV where `Accept` says so.
 #[utoipa::path(
     get, path = "/v1/usage", params(UsageQuery),
-    responses((status = 200, body = Usage), (status = "4XX", description = "A problem document")),
+    responses((status = 200, description = "As asked for", body = Usage), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
 pub(super) async fn usage(
@@ -50,7 +50,7 @@ pub(super) async fn usage(
     Query(query): Query<UsageQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ApiProblem> {
-    caller.may(Scope::Usage)?;
+    caller.may(TokenScope::Usage)?;
     let wrong =
         |at: &str, detail: String| ApiProblem::new(StatusCode::UNPROCESSABLE_ENTITY, "request", detail).with("at", at);
     let mut by = UsageBy::default();
@@ -105,11 +105,11 @@ pub(super) struct Summary {
 /// Shows how it stands: slots, jobs by tenant and state, the latest jobs.
 #[utoipa::path(
     get, path = "/v1/summary",
-    responses((status = 200, body = Summary), (status = "4XX", description = "A problem document")),
+    responses((status = 200, description = "As asked for", body = Summary), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
 pub(super) async fn summary(State(core): State<Arc<Core>>, caller: Caller) -> Result<axum::Json<Summary>, ApiProblem> {
-    caller.may(Scope::JobsRead)?;
+    caller.may(TokenScope::JobsRead)?;
     let mut tenants = core.books.counts().await?;
     if let Some(own) = caller.sees() {
         tenants.retain(|tenant, _| *tenant == own);

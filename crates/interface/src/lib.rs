@@ -1,0 +1,17 @@
+//! What other programs call an app by: JSON Schemas of its services, OpenAPI documents, and typed clients.
+//!
+//! Pure: an [`app::App`] goes in, text or JSON comes out, the same for the same app. All three are made from one
+//! [`Interface`], which is what serde reads and writes for the types of the services ([`app::Wire`]).
+
+mod client;
+mod directed;
+mod schema;
+mod service_call;
+mod type_names;
+
+mod openapi;
+
+pub use client::Language;
+pub use directed::Direction;
+pub use openapi::{NoEntry, OpenApiVersion};
+pub use service_call::{CallInput, Interface, ServiceCall};

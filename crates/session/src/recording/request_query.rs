@@ -1,0 +1,227 @@
+//! Words that choose among recorded requests: `service:map version:58b1 end:filtered trace:03b4 route:get`, and any text
+//! of inputs and outputs. All of them have to fit.
+
+use std::sync::Arc;
+
+use recordings::{Body, Outcome, RecordedHop, Request};
+use session_api::requests::{RequestLine, RequestList};
+
+/// The most requests of one page.
+pub(crate) const MOST_LISTED: usize = 200;
+/// As much of an answer as a line has room for, in characters.
+const ROOM: usize = 120;
+
+/// Words that a request fits or does not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RequestQuery {
+    words: Vec<Word>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Word {
+    Service(String),
+    /// The beginning of a hash.
+    Version(String),
+    /// `value`, `filtered`, `error`, or the kind of a problem.
+    End(String),
+    /// The beginning of a trace id.
+    Trace(String),
+    /// Part of the route.
+    Route(String),
+    Text(String),
+}
+
+impl RequestQuery {
+    /// Reads a query; else why it is none.
+    pub(crate) fn read(text: &str) -> Result<Self, String> {
+        let words = text.split_whitespace().map(|word| {
+            let Some((name, value)) = word.split_once(':') else { return Ok(Word::Text(word.to_owned())) };
+            let value = value.to_owned();
+            if value.is_empty() {
+                return Err(format!("{word} wants a word behind the colon"));
+            }
+            Ok(match name {
+                "service" => Word::Service(value),
+                "version" => Word::Version(value),
+                "end" => Word::End(value),
+                "trace" => Word::Trace(value),
+                "route" => Word::Route(value),
+                // As in a piece of JSON.
+                _ => Word::Text(word.to_owned()),
+            })
+        });
+        Ok(Self { words: words.collect::<Result<_, String>>()? })
+    }
+
+    /// The requests that fit, of those that are given newest first.
+    pub(crate) fn list(&self, requests: &[(u64, Arc<Request>)], before: Option<u64>, limit: usize) -> RequestList {
+        let (mut listed, mut scanned, mut whole) = (Vec::new(), 0, true);
+        for (number, request) in requests.iter().filter(|(number, _)| before.is_none_or(|before| *number < before)) {
+            scanned += 1;
+            if !self.words.iter().all(|word| word.fits(request)) {
+                continue;
+            }
+            if listed.len() == limit {
+                whole = false;
+                break;
+            }
+            listed.push(line(*number, request));
+        }
+        let numbers = |(number, _): &(u64, Arc<Request>)| *number;
+        RequestList {
+            requests: listed,
+            newest: requests.first().map(numbers),
+            oldest: requests.last().map(numbers),
+            scanned,
+            whole,
+        }
+    }
+}
+
+impl Word {
+    fn fits(&self, request: &Request) -> bool {
+        let hops = &request.hops;
+        match self {
+            Self::Service(name) => hops.iter().any(|hop| hop.service == *name),
+            Self::Version(hash) => hops.iter().any(|hop| {
+                let own = hop.version.split_once('@').map_or(hop.version.as_str(), |(_, own)| own);
+                own.starts_with(hash.as_str()) || hop.version == *hash
+            }),
+            Self::End(wanted) => {
+                let (end, _) = ended(request);
+                end == wanted || wanted == "error" && !matches!(end, "value" | "filtered" | "none")
+            }
+            Self::Trace(id) => request.id.starts_with(id.as_str()),
+            Self::Route(part) => request.route.as_ref().is_some_and(|route| route.contains(part.as_str())),
+            Self::Text(text) => hops.iter().any(|hop| holds(hop, text)),
+        }
+    }
+}
+
+/// Whether a text is in what a function received or came to.
+fn holds(hop: &RecordedHop, text: &str) -> bool {
+    let of_end = match &hop.end {
+        Outcome::Value(body) => is_in(body, text),
+        Outcome::Filtered => false,
+        Outcome::Failed { message, .. } => message.contains(text),
+    };
+    of_end || hop.inputs.iter().any(|body| is_in(body, text))
+}
+
+fn is_in(body: &Body, text: &str) -> bool {
+    matches!(body, Body::Json(json) if json.get().contains(text))
+}
+
+/// The end of a request, and the service that brought it about where that was no value: the first that filtered or
+/// failed. The others passed it on.
+fn ended(request: &Request) -> (&str, Option<&RecordedHop>) {
+    let by = request.hops.iter().find(|hop| !matches!(hop.end, Outcome::Value(_)));
+    match by.map(|hop| &hop.end) {
+        Some(Outcome::Filtered) => ("filtered", by),
+        Some(Outcome::Failed { kind, .. }) => (kind, by),
+        _ if request.hops.is_empty() => ("none", None),
+        _ => ("value", None),
+    }
+}
+
+fn line(number: u64, request: &Request) -> RequestLine {
+    let (end, by) = ended(request);
+    let last = by.or(request.hops.last()).map(|hop| &hop.end);
+    let value = match last {
+        Some(Outcome::Value(Body::Json(json))) => shortened(json.get()),
+        Some(Outcome::Value(body)) => format!("{} bytes", body.len()),
+        Some(Outcome::Failed { message, .. }) => shortened(message),
+        Some(Outcome::Filtered) | None => String::new(),
+    };
+    RequestLine {
+        number,
+        trace: request.id.clone(),
+        at_ms: request.at,
+        route: request.route.clone(),
+        versions: request.hops.iter().map(|hop| hop.version.clone()).collect(),
+        end: end.to_owned(),
+        by: by.map(|hop| hop.service.clone()),
+        value,
+    }
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(ROOM) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn hop(service: &str, input: &str, end: Outcome) -> RecordedHop {
+        RecordedHop {
+            span: "1".to_owned(),
+            parent: None,
+            service: service.to_owned(),
+            version: format!("{service}@58b1aa"),
+            inputs: vec![Body::new(input.as_bytes())],
+            end,
+            function_ns: 1,
+            at_ns: 2,
+            sequence: 3,
+            life: 0,
+            calls: Vec::new(),
+        }
+    }
+
+    fn requests() -> Vec<(u64, Arc<Request>)> {
+        let request = |number: u64, end: Outcome| {
+            let hops =
+                vec![hop("get", "1", Outcome::Value(Body::new(b"{\"room\":\"attic\"}"))), hop("map", "2.5", end)];
+            let (id, route) = (format!("{number:032x}"), (number == 2).then(|| "map(get)".to_owned()));
+            (number, Arc::new(Request { id, at: 7, route, headers: Vec::new(), hops }))
+        };
+        let failed = Outcome::Failed { kind: "panicked".to_owned(), message: "no room".to_owned() };
+        vec![request(3, Outcome::Value(Body::new(b"4.5"))), request(2, Outcome::Filtered), request(1, failed)]
+    }
+
+    fn numbers(query: &str) -> Vec<u64> {
+        let list = RequestQuery::read(query).unwrap().list(&requests(), None, 10);
+        list.requests.iter().map(|line| line.number).collect()
+    }
+
+    #[test]
+    fn a_request_is_listed_where_every_word_fits() {
+        for (query, wanted) in [
+            ("", &[3, 2, 1][..]),
+            ("service:map", &[3, 2, 1]),
+            ("service:reduce", &[]),
+            ("end:filtered", &[2]),
+            ("end:error", &[1]),
+            ("end:panicked service:get", &[1]),
+            ("end:value version:58b1", &[3]),
+            ("version:aa", &[]),
+            ("trace:00000000000000000000000000000003", &[3]),
+            ("route:get", &[2]),
+            ("attic 2.5", &[3, 2, 1]),
+            ("room\":\"attic", &[3, 2, 1]),
+            ("4.5", &[3]),
+            ("cellar", &[]),
+        ] {
+            assert_eq!(numbers(query), wanted, "{query}");
+        }
+        assert!(RequestQuery::read("service:").unwrap_err().contains("colon"));
+    }
+
+    #[test]
+    fn a_page_ends_at_its_limit_and_goes_on_before_a_number() {
+        let query = RequestQuery::default();
+        let first = query.list(&requests(), None, 2);
+        assert_eq!((first.newest, first.oldest, first.whole, first.scanned), (Some(3), Some(1), false, 3));
+        let rest = query.list(&requests(), Some(2), 2);
+        assert_eq!((rest.requests.len(), rest.whole), (1, true));
+        let RequestLine { end, by, value, .. } = &rest.requests[0];
+        assert_eq!((end.as_str(), by.as_deref(), value.as_str()), ("panicked", Some("map"), "no room"));
+        assert_eq!(first.requests[0].value, "4.5");
+        assert_eq!(shortened(&"é".repeat(200)).chars().count(), ROOM + 1);
+    }
+}
