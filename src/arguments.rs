@@ -167,6 +167,11 @@ pub(crate) enum Command {
     OpenApi(OpenApi),
     /// Print a typed client of the app's services
     Client(Client),
+    /// Serve the running session to coding agents (Model Context Protocol, over stdin and stdout)
+    Mcp {
+        #[arg(help = help::FILE)]
+        file: PathBuf,
+    },
     /// Print the JSON schema of dyn.toml, for an editor
     Schema,
     /// Print a completion script for a shell
@@ -201,17 +206,21 @@ pub(crate) enum Command {
         #[arg(long)]
         die_with_parent: bool,
     },
-    /// Run one service out of a folder: what processes and containers are started with
+    /// Run services out of folders: what processes and containers are started with
     #[command(hide = true)]
     Host {
-        /// Folder with config.json and libraries
-        folder: PathBuf,
+        /// Folders with config.json and libraries, one a service
+        #[arg(required = true, value_name = "FOLDER")]
+        folders: Vec<PathBuf>,
         /// End when the parent process ends
         #[arg(long)]
         die_with_parent: bool,
         /// Let a debugger of the same user attach
         #[arg(long)]
         debug: bool,
+        /// Mark lines with the service that writes them, where there are several
+        #[arg(long)]
+        mark_lines: bool,
         /// Read hidden variables from standard input first
         #[arg(long)]
         environment: bool,
@@ -230,6 +239,7 @@ impl Command {
             | Self::History { file, .. }
             | Self::Stop { file, .. }
             | Self::Ide { file }
+            | Self::Mcp { file }
             | Self::Dev(Dev { file, .. })
             | Self::Debug(Debug { file, .. })
             | Self::Invoke(Invoke { call: Call { file, .. }, .. })

@@ -39,6 +39,11 @@ pub(crate) mod jobs_beside;
 pub(crate) mod jobs_beside;
 pub(crate) mod keep;
 pub(crate) mod logs;
+#[cfg(feature = "mcp")]
+pub(crate) mod mcp;
+#[cfg(not(feature = "mcp"))]
+#[path = "command/mcp_absent.rs"]
+pub(crate) mod mcp;
 pub(crate) mod new;
 #[cfg(feature = "cluster")]
 mod observe;

@@ -69,13 +69,17 @@ fn main() -> ExitCode {
         Command::Clean { all, yes } => command::clean::run(all, yes),
         Command::OpenApi(openapi) => command::openapi::run(&openapi),
         Command::Client(client) => command::client::run(&client),
+        Command::Mcp { file } => command::mcp::run(&file),
         Command::Schema => command::schema::run(),
         Command::Completions { shell } => command::completions::run(shell),
         Command::ReplayWorker { free, environment: _ } => command::replay_worker::run(free),
         #[cfg(feature = "jobs")]
         Command::Sandbox { memory } => command::sandbox::run(memory),
-        Command::Host { folder, die_with_parent, debug, environment: _ } => {
-            command::host::run(&folder, die_with_parent, debug)
+        Command::Host { folders, die_with_parent, debug, mark_lines, environment: _ } => {
+            if mark_lines {
+                host::mark_lines();
+            }
+            command::host::run(&folders, die_with_parent, debug)
         }
     };
     // An answer that was not written is none, whatever became of the rest.

@@ -46,6 +46,7 @@ pub(crate) fn options(file: &Path, on: On, front: PublicPort, limits: &Limits) -
         host,
         on,
         front,
+        together: None,
         cpus: limits.cpus,
         memory: limits.memory,
         requests,

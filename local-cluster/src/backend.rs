@@ -51,6 +51,24 @@ impl Specs {
         self.lock().insert(spec.service.clone(), spec);
     }
 
+    /// The services of a group.
+    pub(crate) fn group(&self, group: &str) -> Vec<Spec> {
+        self.lock().values().filter(|spec| spec.group == group).cloned().collect()
+    }
+
+    pub(crate) fn regroup(&self, service: &str, group: &str) {
+        if let Some(spec) = self.lock().get_mut(service) {
+            group.clone_into(&mut spec.group);
+        }
+    }
+
+    /// Whether a service's group has other services.
+    pub(crate) fn is_grouped(&self, service: &str) -> bool {
+        let specs = self.lock();
+        let group = specs.get(service).map(|spec| &spec.group);
+        group.is_some_and(|group| specs.values().any(|spec| spec.service != service && spec.group == *group))
+    }
+
     pub(crate) fn take(&self, service: &str) -> Result<Spec, BackendError> {
         self.lock().remove(service).ok_or_else(|| BackendError::Unknown(service.to_owned()))
     }
@@ -74,8 +92,10 @@ pub struct Spec {
     pub service: String,
     /// DNS name.
     pub host: String,
-    /// Its folder: configuration and libraries.
+    /// Its folder: configuration and libraries. Those of an app's services are beside each other.
     pub folder: PathBuf,
+    /// The host that runs it, by the DNS name of a service: services of one group have one host.
+    pub group: String,
     /// The chain's public listener: a port of 127.0.0.1 that leads to this service too.
     pub front: Option<u16>,
     pub environment: Environment,
@@ -122,8 +142,10 @@ pub enum BackendEvent {
 pub enum Begun {
     /// A new process, which knows nothing of the one before.
     Anew,
-    /// The one that stood still goes on.
+    /// The one that stood still goes on, or never ended.
     WentOn,
+    /// The host of its group runs without it, and is to be asked to open it: the service that listens here is in it.
+    Beside(SocketAddr),
 }
 
 /// Whose doing the end of a service was.
@@ -189,8 +211,24 @@ pub trait Backend: Send + Sync {
     /// Finds an endpoint for one more service, or one that was removed.
     async fn endpoint(&self, spec: Spec) -> Result<Endpoint, BackendError>;
 
-    /// Ends a service at once, without a grace: its end is told as [`BackendEvent::Down`], of
-    /// its own doing: it was found wanting.
+    /// Whether a host that runs takes another service in. Where none does, the services of a host are those that were
+    /// there when it was started.
+    fn takes_in(&self) -> bool;
+
+    /// Has the next start of a service find it in another group.
+    fn regroup(&self, service: &str, group: &str);
+
+    /// Whether a service's group has other services.
+    fn is_grouped(&self, service: &str) -> bool;
+
+    /// Whether other services run in the host that runs a service: it then leaves that host by asking it, before it is removed.
+    fn is_among(&self, service: &str) -> bool;
+
+    /// Notes that a service is not in the host of its group after all.
+    fn left(&self, service: &str);
+
+    /// Ends the host of a service at once, without a grace: its end is told as [`BackendEvent::Down`], of
+    /// the service's own doing: it was found wanting.
     async fn kill(&self, service: &str) -> Result<(), BackendError>;
 
     /// Stops a service, letting it answer what it has begun for a short while, and removes what was made for it. Its
@@ -200,7 +238,8 @@ pub trait Backend: Send + Sync {
     /// Stops a service as [`Backend::remove`] does, and has the next start of it find this environment, at the endpoint it has.
     async fn renew(&self, service: &str, environment: Environment) -> Result<(), BackendError>;
 
-    /// Starts a service, or starts it again where it is down. Its folder must hold its configuration.
+    /// Starts a service, or starts it again where it is down. Its folder must hold its configuration. Where the host of its
+    /// group runs, that is all there is to start.
     async fn start(&self, service: &str) -> Result<Begun, BackendError>;
 
     /// Has a running service find in its folder what is in it now, wherever it runs.

@@ -17,9 +17,9 @@ use crate::engine::{self, status};
 /// A service's folder inside its container.
 pub(crate) const INSIDE: &str = "/dyninka";
 
-/// What was carried into each container: files by name, each with the hash of its content.
+/// What was carried into each container, below which folder: files by name, each with the hash of its content.
 #[derive(Debug, Default)]
-pub(crate) struct Carried(Mutex<HashMap<String, Files>>);
+pub(crate) struct Carried(Mutex<HashMap<(String, Option<String>), Files>>);
 
 type Files = BTreeMap<String, blake3::Hash>;
 
@@ -34,19 +34,26 @@ struct Load {
 impl Carried {
     /// Forgets a container: one that is made anew has nothing.
     pub(crate) fn forget(&self, container: &str) {
-        self.0.lock().remove(container);
+        self.0.lock().retain(|(known, _), _| known != container);
     }
 
-    /// Has a container have what a folder has. Nothing is carried twice.
-    pub(crate) async fn bring(&self, engine: &Engine, container: &str, folder: &Path) -> Result<(), BackendError> {
-        let known = self.0.lock().get(container).cloned().unwrap_or_default();
-        let load = Load::of(folder, &known).map_err(BackendError::io(format!("read {}", folder.display())))?;
+    /// Has a container have what a folder has, below a folder of this name. Nothing is carried twice.
+    pub(crate) async fn bring(
+        &self,
+        engine: &Engine,
+        container: &str,
+        folder: &Path,
+        within: Option<&str>,
+    ) -> Result<(), BackendError> {
+        let place = (container.to_owned(), within.map(str::to_owned));
+        let known = self.0.lock().get(&place).cloned().unwrap_or_default();
+        let load = Load::of(folder, &known, within).map_err(BackendError::io(format!("read {}", folder.display())))?;
         let Some(Load { archive, files }) = load else { return Ok(()) };
         let options = UploadToContainerOptionsBuilder::default().path(INSIDE).build();
         let body = bollard::body_full(Bytes::from(archive));
         let carried = engine.upload_to_container(container, Some(options), body).await;
         carried.map_err(BackendError::engine(format!("carry {} to the engine", folder.display())))?;
-        self.0.lock().insert(container.to_owned(), files);
+        self.0.lock().insert(place, files);
         Ok(())
     }
 }
@@ -54,7 +61,7 @@ impl Carried {
 impl Load {
     /// None where all of it is there. What is in the folder no more cannot be removed by an archive: it is made empty,
     /// and so takes no room.
-    fn of(folder: &Path, known: &Files) -> io::Result<Option<Self>> {
+    fn of(folder: &Path, known: &Files, within: Option<&str>) -> io::Result<Option<Self>> {
         let (mut archive, mut files) = (tar::Builder::new(Vec::new()), Files::new());
         let mut is_empty = true;
         let mut put = |name: &str, content: &[u8]| {
@@ -62,7 +69,8 @@ impl Load {
             header.set_mode(0o644);
             header.set_size(content.len() as u64);
             is_empty = false;
-            archive.append_data(&mut header, name, content)
+            let path = within.map_or_else(|| name.to_owned(), |within| format!("{within}/{name}"));
+            archive.append_data(&mut header, path, content)
         };
         for (name, path) in listed(folder)? {
             let content = fs::read(path)?;
@@ -155,13 +163,13 @@ mod tests {
         write("config.json", "{}");
         write("lib-1.so", "one");
         write(".lib-2.so.new", "half");
-        let first = Load::of(folder.path(), &Files::new()).unwrap().unwrap();
+        let first = Load::of(folder.path(), &Files::new(), None).unwrap().unwrap();
         assert_eq!(names(&first), [("config.json".to_owned(), 2), ("lib-1.so".to_owned(), 3)]);
-        assert!(Load::of(folder.path(), &first.files).unwrap().is_none());
+        assert!(Load::of(folder.path(), &first.files, None).unwrap().is_none());
         write("lib-2.so", "two");
         fs::remove_file(folder.path().join("lib-1.so")).unwrap();
-        let second = Load::of(folder.path(), &first.files).unwrap().unwrap();
+        let second = Load::of(folder.path(), &first.files, None).unwrap().unwrap();
         assert_eq!(names(&second), [("lib-2.so".to_owned(), 3), ("lib-1.so".to_owned(), 0)]);
-        assert!(Load::of(folder.path(), &second.files).unwrap().is_none());
+        assert!(Load::of(folder.path(), &second.files, None).unwrap().is_none());
     }
 }

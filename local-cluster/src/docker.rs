@@ -1,54 +1,43 @@
-//! The docker backend: a container for each service, on a network of the app's own.
+//! The docker backend: a container for each host, on a network of the app's own.
 
+mod container;
 mod reach;
 mod watch;
 mod work;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bollard::Docker as Engine;
 use bollard::errors::Error;
-use bollard::models::{
-    ContainerCreateBody, EndpointSettings, HostConfig, HostConfigLogConfig, Ipam, IpamConfig, Mount, MountType,
-    NetworkCreateRequest, NetworkingConfig, PortBinding,
-};
+use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest};
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder, RemoveContainerOptionsBuilder,
-    StopContainerOptionsBuilder,
+    InspectContainerOptions, KillContainerOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
 };
 use futures_util::future::join_all;
 use images::elf::Linked;
 use parking_lot::{Mutex, MutexGuard};
+use tokio::task::JoinHandle;
 
 use crate::backend::{Backend, BackendError, BackendEvent, BackendPlan, Begun, Endpoint, Spec, Specs, Work};
-use crate::carry::{self, Carried, INSIDE};
+use crate::carry::{self, Carried};
 use crate::context::Meant;
 use crate::engine::{self, APP, Found, ID, SERVICE, status};
-use crate::environment::{self, Environment, FLAG};
+use crate::environment::{self, Environment};
 use crate::image::{self, HostImage};
 use crate::objects;
 use crate::port::Ports;
 use crate::queue::{Receiver, Sender, queue};
 use crate::standstill::Standstill;
 
-/// Every service listens here inside its container.
+/// A service listens here inside its container. Those that share one with the service it is named for have a port of their
+/// own each, above.
 const PORT: u16 = 8080;
 /// A service may answer what it has begun for this many seconds before it is killed.
 const GRACE_SECONDS: i32 = 1;
-/// A service's folder for what it need not keep. It is memory: unlimited, one service could take all there is.
-const SCRATCH: &str = "rw,noexec,nosuid,nodev,size=64m";
-/// Threads and processes of a service: a call of a synchronous function has a thread each, of which the host lets
-/// 520 begin; what is over is for threads of the app's own.
-const MOST_THREADS: i64 = 2048;
-/// What an engine keeps of what a service writes.
-const LOG_FILES: [(&str, &str); 2] = [("max-size", "8m"), ("max-file", "2")];
-/// Nobody: what a service runs as when the folder is root's.
-const NOBODY: u32 = 65_534;
 
 /// Services as containers.
 pub(crate) struct Docker {
@@ -71,6 +60,14 @@ struct Inner {
     opened: Mutex<Option<Opened>>,
     /// Services that were started and are meant to run.
     wanted: Mutex<HashSet<String>>,
+    /// The services that run in the container of a group, in the order they came.
+    inside: Mutex<BTreeMap<String, Vec<String>>>,
+    /// How many services each container was made for.
+    made: Mutex<BTreeMap<String, usize>>,
+    /// Who follows what the container of a group writes.
+    followers: Mutex<BTreeMap<String, JoinHandle<()>>>,
+    /// Held while a container is started, so that a group has one.
+    starting: tokio::sync::Mutex<()>,
     /// Services that were found wanting and killed, until their end is told.
     condemned: Mutex<HashSet<String>>,
     still: Standstill,
@@ -84,6 +81,8 @@ struct Opened {
     /// How the host in the image is linked.
     linked: Arc<Linked>,
     ports: BTreeMap<String, u16>,
+    /// The port of each service inside its container.
+    listens: BTreeMap<String, u16>,
     /// Whether the engine sees no file of this machine.
     is_carried: bool,
 }
@@ -104,6 +103,10 @@ impl Docker {
             closing: AtomicBool::new(false),
             opened: Mutex::default(),
             wanted: Mutex::default(),
+            inside: Mutex::default(),
+            made: Mutex::default(),
+            followers: Mutex::default(),
+            starting: tokio::sync::Mutex::default(),
             condemned: Mutex::default(),
             still: Standstill::default(),
             reach: reach::Reach::default(),
@@ -132,7 +135,8 @@ impl Backend for Docker {
         }
         let is_carried = inner.is_carried(&image).await?;
         inner.network().await?;
-        *inner.opened() = Some(Opened { image, linked: Arc::new(linked), ports: BTreeMap::new(), is_carried });
+        let (ports, listens) = (BTreeMap::new(), BTreeMap::new());
+        *inner.opened() = Some(Opened { image, linked: Arc::new(linked), ports, listens, is_carried });
         tokio::spawn(watch::watch(inner.clone()));
         // The processes of an engine elsewhere are out of sight.
         if !is_carried {
@@ -145,6 +149,27 @@ impl Backend for Docker {
         let endpoint = self.inner.find_seat(&spec);
         self.inner.specs.put(spec);
         endpoint
+    }
+
+    /// The ports that a container publishes are those it was made with.
+    fn takes_in(&self) -> bool {
+        false
+    }
+
+    fn regroup(&self, service: &str, group: &str) {
+        self.inner.specs.regroup(service, group);
+    }
+
+    fn is_grouped(&self, service: &str) -> bool {
+        self.inner.specs.is_grouped(service)
+    }
+
+    fn is_among(&self, service: &str) -> bool {
+        self.inner.inside().values().any(|members| members.len() > 1 && members.iter().any(|member| member == service))
+    }
+
+    fn left(&self, service: &str) {
+        self.inner.leave(service);
     }
 
     async fn kill(&self, service: &str) -> Result<(), BackendError> {
@@ -174,6 +199,11 @@ impl Backend for Docker {
         let inner = &self.inner;
         let spec = inner.specs.take(service)?;
         inner.wanted().remove(service);
+        let is_among = self.is_among(service);
+        inner.leave(service);
+        if is_among {
+            return Ok(());
+        }
         let name = inner.container(&spec);
         let stop = StopContainerOptionsBuilder::default().t(GRACE_SECONDS).build();
         // What does not stop is removed all the same.
@@ -192,6 +222,9 @@ impl Backend for Docker {
         let spec = inner.specs.get(service)?;
         let name = inner.container(&spec);
         inner.wanted().insert(service.to_owned());
+        let members = inner.specs.group(&spec.group);
+        let is_grouped = members.len() > 1;
+        let _one_at_a_time = if is_grouped { Some(inner.starting.lock().await) } else { None };
         let known = inner.engine.inspect_container(&name, None::<InspectContainerOptions>).await;
         match known {
             Ok(container) => {
@@ -213,9 +246,24 @@ impl Backend for Docker {
                         .map(|()| Begun::WentOn)
                         .map_err(BackendError::engine(format!("go on with {service}")));
                 }
+                if is_grouped
+                    && state.running == Some(true)
+                    && let Some(begun) = inner.take_in(&spec)
+                {
+                    self.bring(service).await?;
+                    watch::know(inner, service, &name).await;
+                    return Ok(begun);
+                }
+                // It is made for those that share it now, and begins with this one.
+                let made = inner.made.lock().get(&name).copied();
+                if is_grouped || made.is_some_and(|services| services != members.len()) {
+                    engine::remove(&inner.engine, &name).await?;
+                    inner.create(&spec, &members, &name).await?;
+                    inner.carried.forget(&name);
+                }
             }
             Err(error) if status(&error) == Some(404) => {
-                inner.create(&spec, &name).await?;
+                inner.create(&spec, &members, &name).await?;
                 inner.carried.forget(&name);
             }
             Err(error) => return Err(BackendError::engine(format!("look at {service}"))(error)),
@@ -224,12 +272,15 @@ impl Backend for Docker {
         // Attached to before it runs: its environment is what it waits for.
         let hides = spec.environment.hides();
         let input = if hides { Some(environment::attach(&inner.engine, &name, service).await?) } else { None };
+        // Before it runs: it may end in its first moment.
+        inner.inside().insert(spec.group.clone(), vec![service.to_owned()]);
         inner.engine.start_container(&name, None).await.map_err(BackendError::engine(format!("start {service}")))?;
         if let Some(mut input) = input {
             environment::tell(&mut input, &inner.told(&spec.environment).await?, service).await?;
         }
         watch::know(inner, service, &name).await;
-        tokio::spawn(watch::follow(inner.clone(), service.to_owned(), name));
+        let follower = tokio::spawn(watch::follow(inner.clone(), service.to_owned(), name));
+        inner.followers.lock().insert(spec.group, follower);
         Ok(Begun::Anew)
     }
 
@@ -243,7 +294,8 @@ impl Backend for Docker {
         if !opened.is_carried {
             return Ok(());
         }
-        inner.carried.bring(&inner.engine, &inner.container(&spec), &spec.folder).await
+        let within = inner.specs.is_grouped(service).then_some(spec.host.as_str());
+        inner.carried.bring(&inner.engine, &inner.container(&spec), &spec.folder, within).await
     }
 
     async fn work(&self, service: &str, arguments: &[&str]) -> Result<Work, BackendError> {
@@ -267,8 +319,9 @@ impl Backend for Docker {
         inner.closing.store(true, Ordering::Release);
         inner.working.end().await;
         let stop = StopContainerOptionsBuilder::default().t(GRACE_SECONDS).build();
-        let ends = inner.specs.all().into_iter().map(|spec| {
-            let (name, stop) = (inner.container(&spec), stop.clone());
+        let containers: HashSet<String> = inner.specs.all().iter().map(|spec| inner.container(spec)).collect();
+        let ends = containers.into_iter().map(|name| {
+            let stop = stop.clone();
             async move {
                 // What does not stop is removed all the same.
                 drop(inner.engine.stop_container(&name, Some(stop)).await);
@@ -296,6 +349,28 @@ impl Inner {
         self.wanted.lock()
     }
 
+    fn inside(&self) -> MutexGuard<'_, BTreeMap<String, Vec<String>>> {
+        self.inside.lock()
+    }
+
+    /// Notes that a service runs in no container any more.
+    fn leave(&self, service: &str) {
+        self.inside().values_mut().for_each(|members| members.retain(|member| member != service));
+    }
+
+    /// Takes a service into the container of its group, which runs; none where nobody in it could be asked to.
+    fn take_in(&self, spec: &Spec) -> Option<Begun> {
+        let mut inside = self.inside();
+        let members = inside.get_mut(&spec.group)?;
+        if members.contains(&spec.service) {
+            return Some(Begun::WentOn);
+        }
+        let first = members.first()?;
+        let port = *self.opened().as_ref()?.ports.get(first)?;
+        members.push(spec.service.clone());
+        Some(Begun::Beside((self.address, port).into()))
+    }
+
     /// Picks the port of this machine that leads to a service; one that had a port keeps it.
     fn find_seat(&self, spec: &Spec) -> Result<Endpoint, BackendError> {
         let mut opened = self.opened();
@@ -305,8 +380,11 @@ impl Inner {
             None => self.picked.pick().map_err(BackendError::io("find a free port"))?,
         };
         opened.ports.insert(spec.service.clone(), port);
-        let listen = (Ipv4Addr::UNSPECIFIED, PORT).into();
-        Ok(Endpoint { listen, peer: format!("{}:{PORT}", spec.host), here: (self.address, port).into() })
+        let next = opened.listens.values().max().map_or(PORT, |last| last + 1).max(PORT + 1);
+        let own = if spec.group == spec.host { PORT } else { next };
+        let inside = *opened.listens.entry(spec.service.clone()).or_insert(own);
+        let listen = (Ipv4Addr::UNSPECIFIED, inside).into();
+        Ok(Endpoint { listen, peer: format!("{}:{inside}", spec.host), here: (self.address, port).into() })
     }
 
     /// Whether folders have to be carried to the engine. One that nobody named is this machine's own.
@@ -327,7 +405,7 @@ impl Inner {
     }
 
     fn container(&self, spec: &Spec) -> String {
-        format!("dyninka-{}-{}-{}", self.plan.name, self.plan.id, spec.host)
+        format!("dyninka-{}-{}-{}", self.plan.name, self.plan.id, spec.group)
     }
 
     fn network_name(&self) -> String {
@@ -371,103 +449,6 @@ impl Inner {
         }
         Err(BackendError::engine("make a network")(refused))
     }
-
-    /// What a service's container may do, and how much of the machine it may use.
-    fn rights(&self) -> HostConfig {
-        let limits = self.plan.limits;
-        HostConfig {
-            readonly_rootfs: Some(true),
-            cap_drop: Some(vec!["ALL".to_owned()]),
-            security_opt: Some(vec!["no-new-privileges".to_owned()]),
-            tmpfs: Some(HashMap::from([("/tmp".to_owned(), SCRATCH.to_owned())])),
-            pids_limit: Some(MOST_THREADS),
-            nano_cpus: limits.cpus.map(|cpus| (cpus * 1e9) as i64),
-            memory: limits.memory.and_then(|bytes| i64::try_from(bytes).ok()),
-            // No swap beyond the memory: a service that needs more is ended, and that is seen.
-            memory_swap: limits.memory.and_then(|bytes| i64::try_from(bytes).ok()),
-            ..HostConfig::default()
-        }
-    }
-
-    async fn create(&self, spec: &Spec, name: &str) -> Result<(), BackendError> {
-        let opened = self.opened().clone();
-        let Some(Opened { image, ports, is_carried, .. }) = opened else {
-            return Err(BackendError::Unknown(spec.service.clone()));
-        };
-        image::open_to_readers(&spec.folder)
-            .map_err(BackendError::io(format!("open {} to its service", spec.folder.display())))?;
-        let told = self.told(&spec.environment).await?;
-        let hides = spec.environment.hides();
-        let published = [ports.get(&spec.service).copied(), spec.front].into_iter().flatten();
-        let binding =
-            |port: u16| PortBinding { host_ip: Some(self.address.to_string()), host_port: Some(port.to_string()) };
-        let port = format!("{PORT}/tcp");
-        let endpoint = EndpointSettings { aliases: Some(vec![spec.host.clone()]), ..EndpointSettings::default() };
-        let host_config = HostConfig {
-            // Nothing is carried to what is not there, and nothing written below a root that is only read.
-            mounts: Some(vec![if is_carried { carry::room(self.labels(None)) } else { mount(&spec.folder, INSIDE) }]),
-            network_mode: Some(self.network_name()),
-            port_bindings: Some(HashMap::from([(port.clone(), Some(published.map(binding).collect()))])),
-            // Whatever the engine does with logs unless it is told: its disk is not filled, and `docker logs` reads them.
-            log_config: Some(HostConfigLogConfig {
-                typ: Some("json-file".to_owned()),
-                config: Some(LOG_FILES.map(|(name, value)| (name.to_owned(), value.to_owned())).into()),
-            }),
-            ..self.rights()
-        };
-        let body = ContainerCreateBody {
-            image: Some(image),
-            entrypoint: Some(vec![images::HOST.to_owned()]),
-            cmd: Some(["host", INSIDE].into_iter().chain(hides.then_some(FLAG)).map(str::to_owned).collect()),
-            open_stdin: Some(hides),
-            stdin_once: Some(hides),
-            hostname: Some(spec.host.clone()),
-            env: Some(variables(&told.open, INSIDE)),
-            user: Some(user()),
-            labels: Some(self.labels(Some(&spec.service))),
-            exposed_ports: Some(vec![port]),
-            host_config: Some(host_config),
-            networking_config: Some(NetworkingConfig {
-                endpoints_config: Some(HashMap::from([(self.network_name(), endpoint)])),
-            }),
-            ..ContainerCreateBody::default()
-        };
-        let options = CreateContainerOptionsBuilder::default().name(name).build();
-        let mut created = self.engine.create_container(Some(options.clone()), body.clone()).await;
-        // An image that no container uses yet may go: another version of `dyn` tidies up, or the user does.
-        if created.as_ref().err().and_then(status) == Some(404) {
-            image::ensure(&self.engine, &self.plan.host.path()).await?;
-            created = self.engine.create_container(Some(options), body).await;
-        }
-        created.map(drop).map_err(BackendError::engine(format!("create a container for {}", spec.service)))
-    }
-}
-
-/// What an engine is told of a service's environment in its container, where shared objects that its library needs lie beside it. The loader reads
-/// it, and the host takes the folder out again before it runs anything (`host::without_folder`).
-fn variables(own: &BTreeMap<String, String>, folder: &str) -> Vec<String> {
-    const OBJECTS: &str = "LD_LIBRARY_PATH";
-    let paths = own.get(OBJECTS).filter(|paths| !paths.is_empty());
-    let paths = paths.map_or_else(|| folder.to_owned(), |paths| format!("{folder}:{paths}"));
-    let rest = own.iter().filter(|(name, _)| *name != OBJECTS).map(|(name, value)| format!("{name}={value}"));
-    rest.chain([format!("{OBJECTS}={paths}")]).collect()
-}
-
-/// A service's folder in its container. As text, `FOLDER:INSIDE`, it could have no colon in its name.
-fn mount(folder: &Path, inside: &str) -> Mount {
-    Mount {
-        typ: Some(MountType::BIND),
-        source: Some(folder.display().to_string()),
-        target: Some(inside.to_owned()),
-        read_only: Some(true),
-        ..Mount::default()
-    }
-}
-
-/// The session's own user, or nobody where that is root.
-fn user() -> String {
-    let (user, group) = (rustix::process::getuid(), rustix::process::getgid());
-    if user.is_root() { format!("{NOBODY}:{NOBODY}") } else { format!("{}:{}", user.as_raw(), group.as_raw()) }
 }
 
 fn is_about_subnets(error: &Error) -> bool {

@@ -20,6 +20,8 @@ use crate::context::{Meant, Surroundings};
 pub(crate) const ID: &str = "dyninka.id";
 /// The label with the service's Rust name.
 pub(crate) const SERVICE: &str = "dyninka.service";
+/// The label with the group of a container's services.
+pub(crate) const GROUP: &str = "dyninka.group";
 /// The label with the app's name, for people.
 pub(crate) const APP: &str = "dyninka.app";
 

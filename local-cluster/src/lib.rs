@@ -22,6 +22,7 @@ mod process;
 mod program;
 mod queue;
 mod resource;
+mod speech;
 mod standstill;
 
 pub use backend::{

@@ -1,8 +1,8 @@
-//! The process backend: a plain process for each service.
+//! The process backend: a plain process for each host.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -22,9 +22,9 @@ use crate::backend::{
 };
 use crate::ending::{memory_kills, of_process, signal_name};
 use crate::environment::Environment;
-use crate::lines::Lines;
 use crate::port::{Ports, local};
 use crate::queue::{Receiver, Sender, queue};
+use crate::speech::Speech;
 
 /// A service may answer what it has begun for this long before it is killed.
 const GRACE: Duration = Duration::from_millis(1500);
@@ -36,16 +36,23 @@ pub(crate) struct Processes {
     events: Sender<BackendEvent>,
     inbox: tokio::sync::Mutex<Receiver<BackendEvent>>,
     closing: Arc<AtomicBool>,
-    running: Mutex<BTreeMap<String, Running>>,
+    /// Where each service can be called.
+    seats: Mutex<BTreeMap<String, SocketAddr>>,
+    /// Held while a process is started, so that a group has one.
+    starting: tokio::sync::Mutex<()>,
+    running: Mutex<Vec<Arc<Running>>>,
 }
 
 struct Running {
+    group: String,
+    /// The services in it, in the order they came.
+    members: Arc<Mutex<Vec<String>>>,
     pid: Pid,
     ended: watch::Receiver<bool>,
     /// Its end is wanted: nobody is told of it.
     leaving: Arc<AtomicBool>,
-    /// It was found wanting, and killed.
-    condemned: Arc<AtomicBool>,
+    /// The service whose function ended it, or that was found wanting, for which it was killed.
+    condemned: Arc<Mutex<Option<String>>>,
     /// It stands still: to start it is to have it go on.
     stopped: Arc<AtomicBool>,
 }
@@ -61,6 +68,8 @@ impl Processes {
             events,
             inbox,
             closing: Arc::default(),
+            seats: Mutex::default(),
+            starting: tokio::sync::Mutex::default(),
             running: Mutex::default(),
         }
     }
@@ -69,18 +78,21 @@ impl Processes {
         let mut command = Command::new(self.plan.host.path());
         command.arg("host").arg(&spec.folder).arg("--die-with-parent");
         command.args(self.plan.debug.then_some("--debug"));
+        command.args(self.specs.is_grouped(&spec.service).then_some("--mark-lines"));
         // What the shell has is the session's: a container would not find it either.
         command.env_clear().envs(spec.environment.all());
         // Ctrl-C is the session's to hear: a group of its own keeps it from the service.
         command.process_group(0).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().map_err(|source| BackendError::Spawn { service: spec.service.clone(), source })?;
-        self.limit(&spec.service, &child);
+        self.limit(&spec.service, &child, self.specs.group(&spec.group).len());
         Ok(child)
     }
 
-    fn limit(&self, service: &str, child: &Child) {
+    /// Limits a process that runs so many services to what they may have.
+    fn limit(&self, service: &str, child: &Child, services: usize) {
         if let (Some(bytes), Some(pid)) = (self.plan.limits.memory, pid_of(child)) {
+            let bytes = bytes.saturating_mul(services.max(1) as u64);
             let limit = rustix::process::Rlimit { current: Some(bytes), maximum: Some(bytes) };
             if let Err(error) = rustix::process::prlimit(Some(pid), rustix::process::Resource::Data, limit) {
                 self.tell(BackendEvent::Notice(format!("{service} runs without its memory limit: {error}")));
@@ -89,10 +101,41 @@ impl Processes {
     }
 
     /// Has a process that was stopped go on; whether there was one.
-    fn go_on(&self, service: &str) -> bool {
-        let running = self.running.lock();
-        let stopped = running.get(service).filter(|process| process.stopped.swap(false, Ordering::AcqRel));
-        stopped.is_some_and(|process| !*process.ended.borrow() && kill_process(process.pid, Signal::CONT).is_ok())
+    fn go_on(&self, process: &Running) -> bool {
+        process.stopped.swap(false, Ordering::AcqRel) && kill_process(process.pid, Signal::CONT).is_ok()
+    }
+
+    /// The process that runs a service.
+    fn process_of(&self, service: &str) -> Option<Arc<Running>> {
+        self.running.lock().iter().find(|process| process.has(service)).cloned()
+    }
+
+    /// The process that runs the services of a group, if it may run more.
+    fn process_for(&self, group: &str) -> Option<Arc<Running>> {
+        let is_it = |process: &&Arc<Running>| {
+            process.group == group && !process.has_ended() && !process.leaving.load(Ordering::Acquire)
+        };
+        self.running.lock().iter().find(is_it).cloned()
+    }
+
+    /// Takes a service into a process of its group; none: there is no such process.
+    fn take_in(&self, spec: &Spec) -> Option<Begun> {
+        let process = self.process_for(&spec.group)?;
+        let mut members = process.members.lock();
+        let first = members.iter().find(|member| **member != spec.service);
+        let first = first.and_then(|member| self.seats.lock().get(member).copied());
+        if members.contains(&spec.service) {
+            self.go_on(&process);
+            return Some(Begun::WentOn);
+        }
+        members.push(spec.service.clone());
+        Some(Begun::Beside(first?))
+    }
+
+    fn find_seat(&self, service: &str) -> Result<Endpoint, BackendError> {
+        let port = self.ports.pick().map_err(BackendError::io("find a free port"))?;
+        self.seats.lock().insert(service.to_owned(), local(port));
+        Ok(Endpoint { listen: local(port), peer: local(port).to_string(), here: local(port) })
     }
 
     fn tell(&self, event: BackendEvent) {
@@ -120,18 +163,44 @@ impl Backend for Processes {
                 "processes cannot be limited to a number of CPUs; --on docker can".to_owned(),
             ));
         }
-        self.specs.all().into_iter().map(|spec| Ok((spec.service, find_seat(&self.ports)?))).collect()
+        let seat = |spec: Spec| self.find_seat(&spec.service).map(|seat| (spec.service, seat));
+        self.specs.all().into_iter().map(seat).collect()
     }
 
     async fn endpoint(&self, spec: Spec) -> Result<Endpoint, BackendError> {
+        let service = spec.service.clone();
         self.specs.put(spec);
-        find_seat(&self.ports)
+        self.find_seat(&service)
+    }
+
+    fn takes_in(&self) -> bool {
+        true
+    }
+
+    fn regroup(&self, service: &str, group: &str) {
+        self.specs.regroup(service, group);
+    }
+
+    fn is_grouped(&self, service: &str) -> bool {
+        self.specs.is_grouped(service)
+    }
+
+    fn is_among(&self, service: &str) -> bool {
+        self.process_of(service).is_some_and(|process| !process.has_ended() && process.members.lock().len() > 1)
+    }
+
+    fn left(&self, service: &str) {
+        for process in self.running.lock().iter() {
+            process.members.lock().retain(|member| member != service);
+        }
     }
 
     async fn start(&self, service: &str) -> Result<Begun, BackendError> {
+        let _one_at_a_time = self.starting.lock().await;
         let spec = self.specs.get(service)?;
-        if self.go_on(service) {
-            return Ok(Begun::WentOn);
+        self.running.lock().retain(|process| !process.has_ended());
+        if let Some(begun) = self.take_in(&spec) {
+            return Ok(begun);
         }
         // Heard from before there is a child, so that one that is stopped in its first moment is seen to be.
         let mut children = signal::unix::signal(SignalKind::child()).map_err(BackendError::io("hear of children"))?;
@@ -139,23 +208,34 @@ impl Backend for Processes {
         let Some(pid) = pid_of(&child) else { return Ok(Begun::Anew) };
         let pid_file = pid_file(&spec.folder);
         write_pid(&pid_file, pid)?;
+        // The service whose function ended it, or that was found wanting, for which it was killed.
+        let condemned = Arc::new(Mutex::new(None));
+        let speech = |stream| Speech::new(service.to_owned(), stream);
+        let (events, undone) = (&self.events, &condemned);
         let readers = [
             child
                 .stdout
                 .take()
-                .map(|out| tokio::spawn(follow(out, service.to_owned(), Stream::Stdout, self.events.clone()))),
+                .map(|out| tokio::spawn(follow(out, speech(Stream::Stdout), undone.clone(), events.clone()))),
             child
                 .stderr
                 .take()
-                .map(|err| tokio::spawn(follow(err, service.to_owned(), Stream::Stderr, self.events.clone()))),
+                .map(|err| tokio::spawn(follow(err, speech(Stream::Stderr), undone.clone(), events.clone()))),
         ];
         let (ending, ended) = watch::channel(false);
-        let [leaving, condemned, stopped] = [(); 3].map(|()| Arc::new(AtomicBool::new(false)));
+        let [leaving, stopped] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+        let members = Arc::new(Mutex::new(vec![service.to_owned()]));
         let killed_before = memory_kills();
-        let running =
-            Running { pid, ended, leaving: leaving.clone(), condemned: condemned.clone(), stopped: stopped.clone() };
-        self.running.lock().insert(service.to_owned(), running);
-        let (events, closing, service) = (self.events.clone(), self.closing.clone(), service.to_owned());
+        self.running.lock().push(Arc::new(Running {
+            group: spec.group,
+            members: members.clone(),
+            pid,
+            ended,
+            leaving: leaving.clone(),
+            condemned: condemned.clone(),
+            stopped: stopped.clone(),
+        }));
+        let (events, closing) = (self.events.clone(), self.closing.clone());
         tokio::spawn(async move {
             let is_wanted = || !closing.load(Ordering::Acquire) && !leaving.load(Ordering::Acquire);
             let status = loop {
@@ -165,7 +245,7 @@ impl Backend for Processes {
                         if is_wanted() && let Some(signal) = stopped_by(pid) {
                             stopped.store(true, Ordering::Release);
                             let why = format!("it was stopped by {}", signal_name(signal));
-                            events.send(BackendEvent::Down { service: service.clone(), why, by: Doer::Others });
+                            down(&members.lock(), None, &why, Doer::Others).for_each(|event| events.send(event));
                         }
                     }
                 }
@@ -181,8 +261,8 @@ impl Backend for Processes {
                     Ok(status) => of_process(status, killed_before),
                     Err(error) => (error.to_string(), Doer::Others),
                 };
-                let by = if condemned.load(Ordering::Acquire) { Doer::Service } else { by };
-                events.send(BackendEvent::Down { service, why, by });
+                let condemned = condemned.lock().take();
+                down(&members.lock(), condemned.as_deref(), &why, by).for_each(|event| events.send(event));
             }
         });
         Ok(Begun::Anew)
@@ -200,7 +280,7 @@ impl Backend for Processes {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let failed = |source| BackendError::Spawn { service: service.to_owned(), source };
         let mut child = command.spawn().map_err(failed)?;
-        self.limit(service, &child);
+        self.limit(service, &child, 1);
         let gone = || failed(std::io::Error::other("it has no standard input and output"));
         let (input, output) = (child.stdin.take().ok_or_else(gone)?, child.stdout.take().ok_or_else(gone)?);
         let ended =
@@ -209,8 +289,7 @@ impl Backend for Processes {
     }
 
     fn process(&self, service: &str) -> Option<u32> {
-        let running = self.running.lock();
-        let process = running.get(service).filter(|process| !*process.ended.borrow())?;
+        let process = self.process_of(service).filter(|process| !process.has_ended())?;
         u32::try_from(process.pid.as_raw_nonzero().get()).ok()
     }
 
@@ -225,21 +304,20 @@ impl Backend for Processes {
     async fn close(&self) -> Result<(), BackendError> {
         self.closing.store(true, Ordering::Release);
         let running = std::mem::take(&mut *self.running.lock());
-        for process in running.values() {
+        for process in &running {
             send(process, Signal::TERM);
         }
         let deadline = tokio::time::Instant::now() + GRACE;
-        for process in running.into_values() {
-            end(process, deadline).await;
+        for process in running {
+            end(&process, deadline).await;
         }
         Ok(())
     }
 
     async fn kill(&self, service: &str) -> Result<(), BackendError> {
-        let running = self.running.lock();
-        let process = running.get(service).ok_or_else(|| BackendError::Unknown(service.to_owned()))?;
-        process.condemned.store(true, Ordering::Release);
-        send(process, Signal::KILL);
+        let process = self.process_of(service).ok_or_else(|| BackendError::Unknown(service.to_owned()))?;
+        *process.condemned.lock() = Some(service.to_owned());
+        send(&process, Signal::KILL);
         Ok(())
     }
 
@@ -252,26 +330,58 @@ impl Backend for Processes {
 
     async fn remove(&self, service: &str) -> Result<(), BackendError> {
         self.specs.take(service)?;
-        let process = self.running.lock().remove(service);
-        if let Some(process) = process {
-            process.leaving.store(true, Ordering::Release);
-            send(&process, Signal::TERM);
-            end(process, tokio::time::Instant::now() + GRACE).await;
+        let Some(process) = self.process_of(service) else { return Ok(()) };
+        if self.is_among(service) {
+            self.left(service);
+            return Ok(());
         }
+        process.leaving.store(true, Ordering::Release);
+        self.running.lock().retain(|other| !Arc::ptr_eq(other, &process));
+        send(&process, Signal::TERM);
+        end(&process, tokio::time::Instant::now() + GRACE).await;
         Ok(())
     }
 }
 
-fn find_seat(ports: &Ports) -> Result<Endpoint, BackendError> {
-    let port = ports.pick().map_err(BackendError::io("find a free port"))?;
-    Ok(Endpoint { listen: local(port), peer: local(port).to_string(), here: local(port) })
+impl Running {
+    fn has(&self, service: &str) -> bool {
+        self.members.lock().iter().any(|member| member == service)
+    }
+
+    fn has_ended(&self) -> bool {
+        *self.ended.borrow()
+    }
+}
+
+/// What is told of the services in a process that ended or stands still. Where it was killed for one of them, that is the
+/// doing of no other.
+fn down(members: &[String], condemned: Option<&str>, why: &str, by: Doer) -> impl Iterator<Item = BackendEvent> {
+    members.iter().map(move |service| {
+        let by = match condemned {
+            Some(condemned) if condemned == service => Doer::Service,
+            Some(_) => Doer::Others,
+            None => by,
+        };
+        BackendEvent::Down { service: service.clone(), why: shared(members, service, condemned, why), by }
+    })
+}
+
+/// Why a service is down, with those who share its host, and with whom of them it was, where that is known.
+pub(crate) fn shared(members: &[String], service: &str, condemned: Option<&str>, why: &str) -> String {
+    let others: Vec<&str> = members.iter().filter(|member| *member != service).map(String::as_str).collect();
+    match condemned {
+        _ if others.is_empty() => why.to_owned(),
+        Some(other) if other != service => format!("{why}, in {other}, which runs in the same host"),
+        _ => format!("{why}, and with it {}, in the same host", others.join(", ")),
+    }
 }
 
 /// Waits for a process that was asked to end, and kills it at the deadline.
-async fn end(mut process: Running, deadline: tokio::time::Instant) {
-    if tokio::time::timeout_at(deadline, process.ended.wait_for(|ended| *ended)).await.is_err() {
-        send(&process, Signal::KILL);
-        drop(process.ended.wait_for(|ended| *ended).await);
+async fn end(process: &Running, deadline: tokio::time::Instant) {
+    let mut ended = process.ended.clone();
+    if tokio::time::timeout_at(deadline, ended.wait_for(|ended| *ended)).await.is_err() {
+        send(process, Signal::KILL);
+        drop(ended.wait_for(|ended| *ended).await);
     }
 }
 
@@ -285,20 +395,26 @@ fn send(process: &Running, signal: Signal) {
 impl Drop for Processes {
     fn drop(&mut self) {
         self.closing.store(true, Ordering::Release);
-        for process in self.running.lock().values() {
+        for process in self.running.lock().iter() {
             send(process, Signal::KILL);
         }
     }
 }
 
-async fn follow(mut stream: impl AsyncRead + Unpin, service: String, kind: Stream, events: Sender<BackendEvent>) {
+async fn follow(
+    mut stream: impl AsyncRead + Unpin,
+    mut speech: Speech,
+    undone: Arc<Mutex<Option<String>>>,
+    events: Sender<BackendEvent>,
+) {
     // What is written is read even where nobody takes it, or its writer would stand still.
-    let tell = |line| events.send(BackendEvent::Log { service: service.clone(), stream: kind, line });
-    let (mut lines, mut buffer) = (Lines::default(), vec![0; 16 << 10]);
+    let mut buffer = vec![0; 16 << 10];
     while let Ok(count @ 1..) = stream.read(&mut buffer).await {
-        lines.take(&buffer[..count], tell);
+        if let Some(service) = speech.take(&buffer[..count], |event| events.send(event)) {
+            *undone.lock() = Some(service);
+        }
     }
-    lines.end(tell);
+    speech.end(|event| events.send(event));
 }
 
 /// The signal a child was stopped by since this was asked before.

@@ -24,7 +24,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
     ("Record", &["recordings", "replay", "keep"]),
     ("Cluster", &["push", "rollback", "cluster", "trust", "export"]),
     ("Nodes", &["simulate"]),
-    ("Tools", &["doctor", "clean", "schema", "completions", "help"]),
+    ("Tools", &["mcp", "doctor", "clean", "schema", "completions", "help"]),
 ];
 
 /// An example of each command.
@@ -59,6 +59,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("trust", "dyn trust staging"),
     ("export", "dyn export app.rs --format kubernetes | kubectl apply -f -"),
     ("simulate", "dyn simulate dfaas-1 --strategy offer,recalc"),
+    ("mcp", "dyn mcp app.rs"),
     ("doctor", "dyn doctor"),
     ("clean", "dyn clean"),
     ("schema", "dyn schema > dyn.schema.json"),

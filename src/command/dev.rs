@@ -5,7 +5,7 @@ use std::time::Duration;
 use session::{PublicPort, Session, SessionOptions};
 use session_api::Report;
 
-use super::jobs_beside::JobsBeside;
+use super::jobs_beside::JobsPlan;
 use crate::arguments::{Dev, Goal};
 use crate::face::Face;
 use crate::fault::{Fault, Kind};
@@ -34,6 +34,7 @@ pub(crate) fn run(dev: &Dev) -> Result<(), Fault> {
     let mut options = options(&dev.file, dev.on, front, &dev.limits)?;
     options.recording = recording(dev);
     options.debug = dev.debug;
+    options.together.clone_from(&dev.together);
     if dev.debug && dev.limits.deadline.is_none() {
         // Whoever steps through a service takes longer than any caller would wait.
         options.requests.deadline_ms = HELD_MS;
@@ -66,8 +67,9 @@ fn recording(dev: &Dev) -> session::RecordingOptions {
 async fn serve(options: SessionOptions, dev: &Dev) -> Result<(), Fault> {
     let mut signals = Signals::new()?;
     let place = options.home.place(&dev.file)?;
+    let jobs = JobsPlan::new(&place, dev)?;
     let mut session = Session::start(options)?;
-    let jobs = JobsBeside::start(&session, &place, dev)?;
+    let jobs = jobs.start(&session);
     let mut teller = Teller::new(Face::new(dev.json, dev.plain))?;
     let mut ended = Ok(());
     let (mut interrupted, mut gone, mut ready) = (false, false, false);

@@ -38,37 +38,49 @@ pub(crate) fn folder(place: &AppPlace) -> PathBuf {
     place.folder.join("job-server")
 }
 
-/// A job server beside a session, or nothing where jobs are off.
-pub(crate) struct JobsBeside(Option<JoinHandle<()>>);
+/// What a job server is to be started with, or nothing where jobs are off.
+pub(crate) struct JobsPlan(Option<Plan>);
 
-impl JobsBeside {
-    /// Starts it where `--jobs` or `[jobs]` in dyn.toml asks for it.
-    pub(crate) fn start(session: &Session, place: &AppPlace, dev: &Dev) -> Result<Self, Fault> {
+struct Plan {
+    listen: SocketAddr,
+    program: PathBuf,
+    folder: PathBuf,
+    store: PathBuf,
+    operator: PathBuf,
+    settings: JobServerSettings,
+}
+
+impl JobsPlan {
+    /// Reads whether `--jobs` or `[jobs]` in dyn.toml asks for a job server, before a session is started: a port that is taken
+    /// is told while nothing runs.
+    pub(crate) fn new(place: &AppPlace, dev: &Dev) -> Result<Self, Fault> {
         let table = kubernetes::settings_file::jobs(&place.file);
         if dev.jobs.is_none() && table.is_none() {
             return Ok(Self(None));
         }
         let table = table.unwrap_or_default();
-        let port = dev.jobs.flatten().or(table.port);
-        let (folder, state) = (folder(place), place.jobs());
-        for made in [&folder, &state] {
-            let created = fs::DirBuilder::new().recursive(true).mode(0o700).create(made);
-            created.map_err(|error| Fault::new(Kind::Machine, format!("cannot create {}: {error}", made.display())))?;
-        }
-        let program = std::env::current_exe().map_err(|error| Fault::new(Kind::Machine, error.to_string()))?;
-        let beside = Beside {
-            listen: address(port)?,
-            program,
-            folder,
+        let state = place.jobs();
+        Ok(Self(Some(Plan {
+            listen: address(dev.jobs.flatten().or(table.port))?,
+            program: std::env::current_exe().map_err(|error| Fault::new(Kind::Machine, error.to_string()))?,
+            folder: folder(place),
             store: table.store.as_ref().map_or_else(|| state.join("jobs.db"), |name| place.file.with_file_name(name)),
             operator: state.join("operator.token"),
             settings: settings(&table),
-            secret: session.secret().to_owned(),
-            notices: session.notices(),
-        };
-        Ok(Self(Some(tokio::spawn(beside.keep(session.pictures())))))
+        })))
     }
 
+    /// Starts the job server once the app of a session serves.
+    pub(crate) fn start(self, session: &Session) -> JobsBeside {
+        let beside = |plan| Beside { plan, secret: session.secret().to_owned(), notices: session.notices() };
+        JobsBeside(self.0.map(|plan| tokio::spawn(beside(plan).keep(session.pictures()))))
+    }
+}
+
+/// A job server beside a session, or nothing where jobs are off.
+pub(crate) struct JobsBeside(Option<JoinHandle<()>>);
+
+impl JobsBeside {
     /// Waits for its end, which follows that of the session.
     pub(crate) async fn end(self) {
         if let Some(task) = self.0 {
@@ -106,12 +118,7 @@ fn address(port: Option<u16>) -> Result<SocketAddr, Fault> {
 }
 
 struct Beside {
-    listen: SocketAddr,
-    program: PathBuf,
-    folder: PathBuf,
-    store: PathBuf,
-    operator: PathBuf,
-    settings: JobServerSettings,
+    plan: Plan,
     secret: String,
     notices: Notices,
 }
@@ -133,9 +140,12 @@ impl Beside {
         if pictures.wait_for(|picture| picture.url.is_some()).await.is_err() {
             return;
         }
+        if let Err(error) = self.make() {
+            return self.notices.add(format!("jobs are off: cannot create their folders: {error}"));
+        }
         loop {
             let config = self.config(&pictures.borrow_and_update());
-            let started = write(&self.folder, &config).and_then(|()| self.spawn());
+            let started = write(&self.plan.folder, &config).and_then(|()| self.spawn());
             let (mut child, begun) = match started {
                 Ok(child) => (child, tokio::time::Instant::now()),
                 Err(error) => return self.notices.add(format!("jobs are off: cannot start the job server: {error}")),
@@ -155,9 +165,18 @@ impl Beside {
         }
     }
 
+    /// Makes the folders of configuration, store and token, readable by their owner alone.
+    fn make(&self) -> io::Result<()> {
+        let folders = [Some(self.plan.folder.as_path()), self.plan.operator.parent()];
+        folders
+            .into_iter()
+            .flatten()
+            .try_for_each(|made| fs::DirBuilder::new().recursive(true).mode(0o700).create(made))
+    }
+
     fn spawn(&self) -> io::Result<Child> {
-        let mut command = Command::new(&self.program);
-        command.arg("job-server").arg(&self.folder).arg("--die-with-parent");
+        let mut command = Command::new(&self.plan.program);
+        command.arg("job-server").arg(&self.plan.folder).arg("--die-with-parent");
         // Ctrl-C is the session's to hear.
         command.process_group(0).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
@@ -220,9 +239,9 @@ impl Beside {
     fn show(&self) {
         self.notices.add(format!(
             "jobs are accepted at http://{}/v1/jobs; the token is in {}, the store is {}",
-            self.listen,
-            self.operator.display(),
-            self.store.display()
+            self.plan.listen,
+            self.plan.operator.display(),
+            self.plan.store.display()
         ));
     }
 
@@ -236,20 +255,20 @@ impl Beside {
         let last = picture.flow.as_deref().and_then(|flow| flow.split('(').next()).map(str::to_owned);
         JobServerConfig {
             app: picture.app.clone(),
-            listen: self.listen,
+            listen: self.plan.listen,
             token: self.secret.clone(),
-            store: self.store.clone(),
-            operator: self.operator.clone(),
+            store: self.plan.store.clone(),
+            operator: self.plan.operator.clone(),
             last: last.filter(|last| targets.contains_key(last)),
             targets,
-            settings: self.settings.clone(),
+            settings: self.plan.settings.clone(),
         }
     }
 
     async fn tell(&self, config: &JobServerConfig) -> Result<(), String> {
-        write(&self.folder, config).map_err(|error| error.to_string())?;
+        write(&self.plan.folder, config).map_err(|error| error.to_string())?;
         let client = reqwest::Client::builder().no_proxy().build().map_err(|error| error.to_string())?;
-        let asked = client.post(format!("http://{}/_dyninka/reload", self.listen)).bearer_auth(&self.secret);
+        let asked = client.post(format!("http://{}/_dyninka/reload", self.plan.listen)).bearer_auth(&self.secret);
         let answer = asked.timeout(SOON).send().await.map_err(|error| protocol::error_chain(&error))?;
         if answer.status().is_success() { Ok(()) } else { Err(format!("it answered {}", answer.status())) }
     }

@@ -76,8 +76,11 @@ fn show(snapshot: &Snapshot) {
         };
         let version = service.version.as_deref().unwrap_or("-");
         let hops = snapshot.hops.get(&service.name).and_then(|hop| words(hop.windows.get(1)?));
+        let others: Vec<&str> =
+            service.together.iter().filter(|other| **other != service.name).map(String::as_str).collect();
+        let with = if others.is_empty() { String::new() } else { format!("  with {}", others.join(", ")) };
         let why = service.why.as_deref().map(|why| format!("  {why}")).unwrap_or_default();
-        say(format_args!("  {:width$}  {state:8}  {version}{}{why}", service.name, hops.unwrap_or_default()));
+        say(format_args!("  {:width$}  {state:8}  {version}{}{with}{why}", service.name, hops.unwrap_or_default()));
     }
     if let Some(written) = &snapshot.recording.written {
         let session_api::snapshot::Written { name, requests, lost, bytes } = written;

@@ -13,7 +13,7 @@ use session_api::{Answer, Client, Command, Report, Snapshot, grammar};
 use tokio::sync::{mpsc, oneshot, watch};
 use tui::{Completions, Handler, Logged, ShownLine};
 
-use super::jobs_beside::JobsBeside;
+use super::jobs_beside::JobsPlan;
 use super::on_cluster::Pictures;
 use crate::arguments::{Dev, Goal};
 use crate::fault::{Fault, Kind};
@@ -34,8 +34,9 @@ pub(crate) fn is_possible(dev: &Dev) -> bool {
 pub(crate) async fn serve(options: SessionOptions, dev: &Dev) -> Result<(), Fault> {
     let signals = Signals::new()?;
     let place = Home::open()?.place(&dev.file)?;
+    let jobs = JobsPlan::new(&place, dev)?;
     let session = Session::start(options)?;
-    let jobs = JobsBeside::start(&session, &place, dev)?;
+    let jobs = jobs.start(&session);
     let client = Client::attach(session.socket())?;
     let (lines, logs) = mpsc::channel(LINES);
     let source = tui::ViewSource { snapshots: session.pictures(), logs, handler: Arc::new(clerk(client, &place, dev)) };

@@ -24,4 +24,5 @@ mod sessions;
 mod starts;
 mod state;
 mod takeovers;
+mod together;
 mod toolchain;

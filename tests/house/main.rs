@@ -35,6 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("images", &["protocol"]),
     ("kubernetes", &["app", "compiler", "images", "protocol"]),
     ("interface", &["app"]),
+    ("mcp", &["session-api"]),
     ("session-api", &["app", "protocol"]),
     (
         "session",
@@ -53,6 +54,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "balance",
             "compiler",
             "functions",
+            "mcp",
             "protocol",
             "host",
             "interface",
@@ -90,6 +92,7 @@ const FENCES: &[(&str, &[&str])] = &[
     // What differs in a text or a list is said in one place.
     ("similar", &["recordings"]),
     ("rustyline", &["shell"]),
+    ("rmcp", &["mcp"]),
     ("comfy-table", &["bench", "kubernetes", "shell"]),
     ("indicatif", &["dyninka-cli"]),
     // The wire form of what was measured is one room's affair; others see plain data.

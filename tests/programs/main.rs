@@ -1,5 +1,7 @@
 //! What programs have of an app: OpenAPI documents, typed clients, and the server of the Model Context Protocol.
 
+#[cfg(feature = "mcp")]
+mod agents;
 mod clients;
 mod documents;
 

@@ -1,7 +1,7 @@
 //! The chain beside the floor and what one would put between functions instead.
 
 use super::cell::{Cell, ratio};
-use super::shapes::{OURS, RECORDING, RELAY, Shape, Shapes, WATCHED};
+use super::shapes::{OURS, RECORDING, RELAY, Shape, Shapes, TOGETHER, WATCHED};
 use super::{Run, counted, load};
 use crate::load::Load;
 use crate::report::{Row, Target};
@@ -67,6 +67,7 @@ fn judge(cells: &[Cell]) -> Vec<Row> {
             ));
         }
     }
+    rows.extend(judge_together(&find));
     let peers = cells.iter().filter(|cell| cell.keep_alive && cell.shape.starts_with("through "));
     for theirs in peers {
         let latency = theirs.connections == ALONE;
@@ -92,6 +93,30 @@ fn judge(cells: &[Cell]) -> Vec<Row> {
             let times = ratio(&on.per_second, &off.per_second);
             let row = Row::sample("requests/s while recording, over without", "process", "x", &times, None);
             rows.push(row.note(counted(connections, "connection")));
+        }
+    }
+    rows
+}
+
+/// The chain in one host beside the floor, the same apart, and gateways.
+fn judge_together<'a>(find: &impl Fn(&str, &str, u32) -> Option<&'a Cell>) -> Vec<Row> {
+    let beside = [
+        (RELAY, "process", "the relay's", 0.85, 1.3),
+        (OURS, "process", "apart", 0.35, 2.2),
+        ("through nginx", "process", "through nginx", 0.25, 4.0),
+        ("through nginx and watchdogs", "process", "through nginx and watchdogs", 0.13, 7.5),
+        (OURS, "docker", "apart", 0.35, 2.2),
+    ];
+    let mut rows = Vec::new();
+    for (other, backend, words, latency, rate) in beside {
+        if let (Some(ours), Some(theirs)) = (find(TOGETHER, backend, ALONE), find(other, backend, ALONE)) {
+            let (name, times) = (format!("p50 together over {words}"), ratio(&ours.p50, &theirs.p50));
+            rows.push(Row::sample(&name, backend, "x", &times, Some(Target::P50(latency))));
+        }
+        if let (Some(ours), Some(theirs)) = (find(TOGETHER, backend, BUSY), find(other, backend, BUSY)) {
+            let (name, times) =
+                (format!("requests/s together over {words}"), ratio(&ours.per_second, &theirs.per_second));
+            rows.push(Row::sample(&name, backend, "x", &times, Some(Target::P50AtLeast(rate))));
         }
     }
     rows
@@ -130,6 +155,7 @@ mod tests {
             cell("through redis lists", BUSY, 450.0, 2_000.0),
         ];
         let rows = judge(&cells);
+        assert!(!rows.iter().any(|row| row.name.contains("together")), "what was not measured is not judged");
         let verdict = |name: &str| rows.iter().find(|row| row.name == name).map(|row| row.verdict);
         assert_eq!(verdict("p50 over the relay's"), Some(Verdict::Met));
         assert_eq!(verdict("requests/s over the relay's"), Some(Verdict::Missed));
@@ -137,6 +163,23 @@ mod tests {
         assert_eq!(verdict("p50: times better than through nginx and watchdogs"), Some(Verdict::Missed));
         assert_eq!(verdict("requests/s: times better than through redis lists"), Some(Verdict::Told));
         assert_eq!(verdict("requests/s: times better than through nginx"), None);
+    }
+
+    #[test]
+    fn together_is_judged_beside_apart_and_the_floor() {
+        let cells = [
+            cell(OURS, ALONE, 300.0, 3_000.0),
+            cell(TOGETHER, ALONE, 100.0, 9_000.0),
+            cell(RELAY, ALONE, 110.0, 9_000.0),
+            cell(OURS, BUSY, 3_000.0, 10_000.0),
+            cell(TOGETHER, BUSY, 1_500.0, 20_000.0),
+        ];
+        let rows = judge(&cells);
+        let verdict = |name: &str| rows.iter().find(|row| row.name == name).map(|row| row.verdict);
+        assert_eq!(verdict("p50 together over apart"), Some(Verdict::Met));
+        assert_eq!(verdict("p50 together over the relay's"), Some(Verdict::Missed));
+        assert_eq!(verdict("requests/s together over apart"), Some(Verdict::Missed));
+        assert_eq!(verdict("requests/s together over the relay's"), None);
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub(super) struct Shapes {
 
 pub(super) const OURS: &str = "dyninka";
 pub(super) const RECORDING: &str = "dyninka, recording";
+/// All four services in one host.
+pub(super) const TOGETHER: &str = "dyninka, together";
 pub(super) const RELAY: &str = "raw TCP relay";
 pub(super) const WATCHED: &str = " and watchdogs";
 
@@ -63,6 +65,9 @@ impl Shapes {
         }
         if wanted(RECORDING) {
             shapes.add(RECORDING, recording(run).await);
+        }
+        for on in run.backends.iter().filter(|_| wanted(TOGETHER)) {
+            shapes.add(TOGETHER, together(run, *on).await);
         }
         let mut add = |name: &str, start: &dyn Fn(&str) -> anyhow::Result<Shape>| {
             if wanted(name) {
@@ -120,6 +125,14 @@ async fn recording(run: &Run<'_>) -> anyhow::Result<Shape> {
     ensure!(String::from_utf8_lossy(&help.stdout).contains("--record"), "this dyn has no --record");
     let app = App::building(&run.setting, On::Process, Readings::Temperatures, &["--record", "bench"]).await?;
     Shape::of(app, RECORDING, On::Process)
+}
+
+/// The chain in one host.
+async fn together(run: &Run<'_>, on: On) -> anyhow::Result<Shape> {
+    let help = Command::new(&run.setting.program).args(["dev", "--help"]).output().await.context("start dyn")?;
+    ensure!(String::from_utf8_lossy(&help.stdout).contains("--together"), "this dyn has no --together");
+    let app = App::building(&run.setting, on, Readings::Temperatures, &["--together", "all"]).await?;
+    Shape::of(app, TOGETHER, on)
 }
 
 /// The floor.

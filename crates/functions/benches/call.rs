@@ -1,4 +1,4 @@
-//! What a call of a function costs: from the pool's question to its answer, through the jail.
+//! The cost of a run: from the pool's question to its answer, through the jail.
 //!
 //! `cargo bench -p functions`; beside it, where `node` is installed, a worker as the NodeJS FaaS has it: the function
 //! compiled and run in a new context of `vm` for each call, in one process, without a jail or limits.
@@ -129,7 +129,7 @@ async fn side_by_side(pool: &Pool) {
     println!("{:<52} {:>9.0} a second", "runs of eight tenants side by side", 8_000.0 / began.elapsed().as_secs_f64());
 }
 
-/// What the worker there does for each job, but for its database.
+/// The work of that worker for each job, without its database.
 const NODE: &str = r"
 const vm = require('vm');
 const src = 'function add(a,b) { return a + b; }';

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::frame::{CallEnd, FromJail, FunctionEnd, FunctionError, FunctionRun, Signature};
 use crate::javascript;
 
-/// What is around a function that runs.
+/// The surroundings of a running function.
 pub(crate) trait Around {
     /// Passes on a line or a call of the function's.
     fn say(&mut self, message: FromJail);
@@ -16,7 +16,7 @@ pub(crate) trait Around {
     fn wait(&mut self, until: Instant, for_calls: bool) -> Option<(u32, CallEnd)>;
 }
 
-/// What a function's source is, and what runs it.
+/// A language and its engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FunctionEngine {

@@ -1,4 +1,4 @@
-//! What the pool and a jailed process say to each other: JSON, each with its length before it.
+//! Messages between the pool and a jailed process: JSON, each with its length before it.
 //!
 //! A process that ran a stranger's code may say anything. The reader keeps no more than it is allowed, believes no
 //! length, and any bytes end in frames or an error.

@@ -1,4 +1,4 @@
-//! The jail: what a process gives up, for good, before it reads the first byte of a stranger's.
+//! The jail: a process enters it for good before it reads the first byte of a stranger's.
 //!
 //! It may compute in the memory it is allowed, read one pipe, write another, look at the clock, draw random numbers and
 //! end. Any other system call ends the process at once, whatever code makes it, in whatever state that code is.
@@ -10,7 +10,7 @@ use std::io;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch, apply_filter};
 
-/// What a process needs beside the functions' own memory: frames on their way, and what allocators round up.
+/// Memory beside the functions' own: frames on their way, and rounding of allocators.
 const SPARE: u64 = 32 << 20;
 
 /// A jail that cannot be had; without one no function runs.

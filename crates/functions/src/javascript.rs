@@ -122,7 +122,7 @@ fn call<'js>(ctx: &Ctx<'js>, function: &Function<'js>, arguments: &Array<'js>) -
     function.call_arg(given)
 }
 
-/// What `await` would make of a value: runs what is to be run meanwhile.
+/// The value that `await` would give. Runs pending jobs, timers and calls meanwhile.
 fn settled<'js>(ctx: &Ctx<'js>, value: Value<'js>, inside: &Inside) -> Result<Value<'js>, Halt> {
     if !value.is_object() {
         return Ok(value);

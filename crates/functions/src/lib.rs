@@ -2,7 +2,7 @@
 //!
 //! [`Pool`] is the safe side: it starts processes of `dyn sandbox` ([`sandbox()`]), gives each to one tenant, and answers
 //! calls to services. The other side is the jail (`jail.rs`), in which an engine ([`FunctionEngine`]) runs a source. Between them are
-//! two pipes and the messages of [`frame`]. What a process says is checked like anything that comes from outside.
+//! two pipes and the messages of [`frame`]. Messages of a process are checked like anything from outside.
 //!
 //! [`kumori`] is the API of the NodeJS FaaS on Kumori over this and a store of jobs.
 

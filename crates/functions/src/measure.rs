@@ -1,4 +1,4 @@
-//! What a run is charged.
+//! The charge for a run.
 
 use std::time::Duration;
 

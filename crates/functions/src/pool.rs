@@ -23,7 +23,7 @@ const MOST_ARGUMENTS: usize = 1 << 20;
 const MOST_RESULT: u64 = 1 << 20;
 /// A day: no run is worth more.
 const MOST_TIME_MS: u64 = 24 * 60 * 60 * 1_000;
-/// What an engine begins with at least; none would be without a limit.
+/// The least memory of an engine; 0 would mean no limit.
 const LEAST_MEMORY: u64 = 1 << 20;
 /// Within the stack that a process has anywhere.
 const STACK: std::ops::RangeInclusive<u64> = 16 << 10..=1 << 20;
@@ -35,32 +35,32 @@ const RATE: f64 = 5.0;
 /// A function that is to run.
 #[derive(Clone, Debug)]
 pub struct Invocation {
-    /// Whose it is: no two tenants share a process.
+    /// The function's owner: no two tenants share a process.
     pub tenant: String,
-    /// The run's own name, for who answers its calls.
+    /// The run's own name, for the answerer of its calls.
     pub run: String,
     /// The function's name, for places in errors.
     pub name: String,
-    /// How its source is read.
+    /// The engine of its language.
     pub engine: FunctionEngine,
     /// One function.
     pub source: String,
     /// A JSON array.
     pub arguments: Box<RawValue>,
-    /// How its result is given.
+    /// The form of its result.
     pub form: AnswerForm,
     /// Whether it may call services.
     pub calls: bool,
-    /// What it may use, within what the pool allows: a day, its memory, a result of 1 MiB.
+    /// Limits of the run, within those of the pool: a day, its memory, a result of 1 MiB.
     pub limits: RunLimits,
 }
 
-/// What became of a run.
+/// The outcome of a run.
 #[derive(Clone, Debug)]
 pub struct FunctionRan {
-    /// How it ended.
+    /// The run's end.
     pub end: FunctionEnd,
-    /// What it wrote, up to its limit, also where it was ended.
+    /// Lines that it wrote, up to its limit, also where it was stopped.
     pub lines: Vec<ConsoleLine>,
     /// Bytes of lines beyond that.
     pub cut: u64,
@@ -89,7 +89,7 @@ pub enum PoolError {
 }
 
 impl PoolError {
-    /// What to do about it.
+    /// Advice for the user.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NoJail(_) => Some("functions need Linux with seccomp, on x86_64 or aarch64"),
@@ -99,7 +99,7 @@ impl PoolError {
     }
 }
 
-/// What a pool has done and does.
+/// Figures of a pool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PoolFigures {
     /// Processes that there are.
@@ -133,7 +133,7 @@ struct State {
     scaler: Scaler,
     /// Processes that nobody has just now.
     resting: BTreeMap<SlotId, Process>,
-    /// Who waits for one.
+    /// Requests that wait for one.
     waiting: BTreeMap<AskId, oneshot::Sender<Result<Lease, PoolError>>>,
     last_ask: AskId,
     mean: Option<Duration>,
@@ -165,7 +165,7 @@ impl Pool {
         Ok(Self { inner })
     }
 
-    /// Runs a function. Who stops waiting ends it.
+    /// Runs a function. Dropping the future ends the run and its process.
     pub async fn run(&self, invocation: Invocation) -> Result<FunctionRan, PoolError> {
         within("source", invocation.source.len(), MOST_SOURCE)?;
         within("arguments", invocation.arguments.get().len(), MOST_ARGUMENTS)?;
@@ -184,7 +184,7 @@ impl Pool {
         Ok(FunctionRan { end: ran.end, lines: ran.lines, cut: ran.cut, function_ns: ran.function_ns })
     }
 
-    /// Reads a function, and does not call it: what is wrong with it, or how it is called.
+    /// Reads a function without calling it: its parameters, or its first error.
     pub async fn check(
         &self,
         tenant: &str,
@@ -218,7 +218,7 @@ impl Pool {
         }
     }
 
-    /// What the pool has done and does.
+    /// Figures of the pool.
     pub fn figures(&self) -> PoolFigures {
         let state = self.inner.state.lock();
         let (queued, processes, _) = state.slots.figures(Duration::ZERO, self.inner.now());

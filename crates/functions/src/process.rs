@@ -39,11 +39,11 @@ const CHECK: Duration = Duration::from_secs(2);
 /// A call that a function makes to a service.
 #[derive(Clone, Debug)]
 pub struct ServiceCall {
-    /// Whose function it is.
+    /// The function's tenant.
     pub tenant: String,
     /// The run, as the invocation has it.
     pub run: String,
-    /// Which service.
+    /// The service's name.
     pub service: String,
     /// Its inputs, as JSON.
     pub inputs: Box<RawValue>,
@@ -98,7 +98,7 @@ pub(crate) struct Process {
     pid: u32,
 }
 
-/// How a run ended, and whether the process may be asked again.
+/// The end of a run, and whether the process may run another.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) end: FunctionEnd,
@@ -108,14 +108,14 @@ pub(crate) struct Ran {
     pub(crate) is_reusable: bool,
 }
 
-/// Whose run it is, and who answers its calls.
+/// The owner of a run, and the answerer of its calls.
 pub(crate) struct Asker<'a> {
     pub(crate) tenant: &'a str,
     pub(crate) run: &'a str,
     pub(crate) calls: &'a ServiceCalls,
 }
 
-/// What ends the conversation of a run.
+/// The last event of a run's conversation.
 enum Last {
     Ran(FunctionEnd, u64, u64),
     Late,
@@ -143,7 +143,7 @@ impl Process {
         }
     }
 
-    /// Runs a function. Who gives this up ends the process by dropping it.
+    /// Runs a function. Dropping the future ends nothing by itself: the process has to be dropped, too.
     pub(crate) async fn run(&mut self, run: FunctionRun, asker: Asker<'_>) -> Ran {
         let mut talk = Talk::new(run.limits, asker, run.calls);
         let before = processor_time(self.pid);
@@ -196,13 +196,13 @@ impl Process {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// What it says once it has cleared away after a run. What was begun to be written is written to its end.
+    /// The message after the clean-up of a run. Bytes that are still to be written are written first.
     async fn settle(&mut self, mut rest: VecDeque<u8>) -> Result<FromJail, String> {
         self.input.write_all(rest.make_contiguous()).await.map_err(|error| error.to_string())?;
         self.hear().await
     }
 
-    /// The next message; why there is none.
+    /// The next message, or the reason that there is none.
     async fn hear(&mut self) -> Result<FromJail, String> {
         loop {
             if let Some(message) = self.reader.next_frame().map_err(|error| error.to_string())? {
@@ -217,7 +217,7 @@ impl Process {
         }
     }
 
-    /// How it ended, or what it is ended for.
+    /// The process's end, or the reason to end it.
     async fn end(&mut self) -> JailEnd {
         match timeout(Duration::from_secs(1), self.child.wait()).await {
             Ok(Ok(status)) => ended(status),
@@ -241,7 +241,7 @@ struct Talk<'a> {
     limits: RunLimits,
     may_call: bool,
     began: Instant,
-    /// What is still to be written: written while the process is heard, which may be busy speaking itself.
+    /// Bytes to be written, while the process is read: it may be busy writing itself.
     out: VecDeque<u8>,
     calls: FuturesUnordered<BoxFuture<'static, (u32, CallEnd)>>,
     /// Since when calls are under way, and how long they were before.
@@ -272,7 +272,7 @@ impl<'a> Talk<'a> {
         self.out.extend(frame(message).unwrap_or_default());
     }
 
-    /// What passed so far: in all, and while no call was under way.
+    /// Time so far: in all, and without the time of calls.
     fn passed(&self) -> (Duration, Duration) {
         let whole = self.began.elapsed();
         let calling = self.calling.map(|since| since.elapsed()).unwrap_or_default();

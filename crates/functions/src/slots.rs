@@ -1,7 +1,7 @@
-//! Which process serves whom: pure. Events in, acts out; the pool carries them out.
+//! The assignment of processes to tenants: pure. Events in, acts out; the pool carries them out.
 //!
 //! A process serves one tenant, ever. A tenant without a process gets one as long as there is room; further ones as the
-//! policy says. Whoever waits longest is served first.
+//! policy says. The oldest request is served first.
 
 mod policy;
 #[cfg(test)]
@@ -21,18 +21,18 @@ const IDLE: Duration = Duration::from_secs(30);
 pub(crate) type SlotId = u64;
 pub(crate) type AskId = u64;
 
-/// What the pool is to do.
+/// An order to the pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Act {
     /// Start a process: [`Slots::started`] or [`Slots::gone`] follows.
     Start(SlotId),
-    /// Give a process to who asked: [`Slots::done`] or [`Slots::gone`] follows.
+    /// Give a process to a request: [`Slots::done`] or [`Slots::gone`] follows.
     Give(SlotId, AskId),
     /// End a process. Nothing follows.
     End(SlotId),
 }
 
-/// What a process does.
+/// The state of a process.
 #[derive(Clone, Debug)]
 enum Stand {
     Starting,
@@ -60,12 +60,12 @@ struct Waiting {
     tenant: String,
 }
 
-/// All processes, and who waits for one. Times count from when the pool was made.
+/// All processes, and the requests that wait for one. Times count from when the pool was made.
 #[derive(Debug)]
 pub(crate) struct Slots {
     processes: BTreeMap<SlotId, Process>,
     waiting: VecDeque<Waiting>,
-    /// How many there may be, and how many are wanted just now.
+    /// The largest number of processes, and the number that is wanted now.
     most: usize,
     want: usize,
     last: SlotId,
@@ -87,7 +87,7 @@ impl Slots {
         self.want = want.clamp(1, self.most);
     }
 
-    /// Who asked waits no longer.
+    /// Removes a request that nobody waits for.
     pub(crate) fn withdraw(&mut self, id: AskId) {
         self.waiting.retain(|waiting| waiting.id != id);
     }
@@ -100,7 +100,7 @@ impl Slots {
         self.settle(now)
     }
 
-    /// A process could not be started: who has waited longest hears of it.
+    /// A process could not be started: the oldest request fails.
     pub(crate) fn failed(&mut self, slot: SlotId, now: Duration) -> (Option<AskId>, Vec<Act>) {
         self.processes.remove(&slot);
         let first = self.waiting.pop_front().map(|waiting| waiting.id);
@@ -160,7 +160,7 @@ impl Slots {
         ended
     }
 
-    /// How many wait, how many processes there are, and how many of them have been busy for longer than that.
+    /// Requests that wait, processes, and processes that have been busy for longer than `long`.
     pub(crate) fn figures(&self, long: Duration, now: Duration) -> (usize, usize, usize) {
         let is_long =
             |process: &&Process| matches!(process.stand, Stand::Busy { since, .. } if now.saturating_sub(since) > long);
@@ -193,7 +193,7 @@ impl Slots {
         acts.push(Act::Start(self.last));
     }
 
-    /// Gives what there is to who waits, and starts what is missing.
+    /// Gives processes to requests, and starts missing ones.
     fn settle(&mut self, now: Duration) -> Vec<Act> {
         let mut acts = Vec::new();
         // Processes under way, and how many of them somebody waits for.

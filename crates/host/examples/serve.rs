@@ -1,8 +1,8 @@
-//! A host without `dyn` around it, for measuring and for tests: runs the service whose configuration is in a folder.
+//! A host without `dyn` around it, for measuring and for tests: runs the services whose configurations are in folders.
 
 use std::process::ExitCode;
 
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let folder = std::env::args().next_back().ok_or("say which folder")?;
-    Ok(host::run(folder.as_ref())?.into())
+    let folders: Vec<_> = std::env::args_os().skip(1).map(Into::into).collect();
+    Ok(host::run(&folders)?.into())
 }

@@ -21,6 +21,7 @@ use crate::outside;
 use crate::path::Path as Way;
 use crate::problem::Problem;
 use crate::records;
+use crate::reply::Reply;
 use crate::runs;
 use crate::shared::Shared;
 use crate::sharing;
@@ -29,6 +30,8 @@ use crate::takeover::{self, TakeoverError};
 /// Every path but `/`.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let session = Router::new()
+        .route("/open", post(open))
+        .route("/close", post(close))
         .route("/swap", post(swap))
         .route("/reload", post(reload))
         .route("/hops", get(admin_hops::hops))
@@ -118,6 +121,31 @@ async fn only_the_session(State(shared): State<Arc<Shared>>, request: Request, n
     }
 }
 
+/// Opens a service beside this one, in the same host.
+async fn open(State(shared): State<Arc<Shared>>, body: axum::Json<protocol::OpenService>) -> Response {
+    let is_name = |folder: &str| std::path::Path::new(folder).file_name().is_some_and(|name| name == folder);
+    // Only folders beside this one: a control call is no way to run what lies elsewhere.
+    let folder = shared.folder.parent().filter(|_| is_name(&body.folder)).map(|folder| folder.join(&body.folder));
+    let Some(folder) = folder else {
+        let detail = format!("{} is no name of a folder", body.folder);
+        return refuse(&shared, "request", StatusCode::UNPROCESSABLE_ENTITY, &detail);
+    };
+    let group = shared.group.clone();
+    // Whoever asked may go away: what is half open is opened.
+    match tokio::spawn(async move { group.open(&folder).await }).await {
+        Ok(Ok(())) => axum::Json(json!({ "opened": true })).into_response(),
+        Ok(Err(error)) => refuse(&shared, "request", StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()),
+        Err(error) => refuse(&shared, "failed", StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+/// Closes this service, once it has answered what has begun: this very answer, too.
+async fn close(State(shared): State<Arc<Shared>>) -> Response {
+    let (group, folder) = (shared.group.clone(), shared.folder.clone());
+    tokio::spawn(async move { group.close(&folder).await });
+    axum::Json(json!({ "closing": true })).into_response()
+}
+
 async fn swap(State(shared): State<Arc<Shared>>, body: axum::Json<protocol::Swap>) -> Response {
     match takeover::take_over(&shared, &body.library).await {
         Ok(done) => axum::Json(done).into_response(),
@@ -179,5 +207,5 @@ pub(crate) fn turn_away(shared: &Shared, Refusal { kind, status, detail }: Refus
 
 pub(crate) fn refuse(shared: &Shared, kind: &'static str, status: StatusCode, detail: &str) -> Response {
     let service = shared.settings.load().config.service.clone();
-    Problem::new(kind, status, &service, &Way::of(&service), detail).response().map(Body::new)
+    Reply::from(Problem::new(kind, status, &service, &Way::of(&service), detail)).into_response().map(Body::new)
 }

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dyninka::border::Kind;
+use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
-use hyper::body::Body;
-use protocol::{Config, Moved, Status, header};
+use hyper::body::{Body, Incoming};
+use protocol::{Config, Method as Asking, Moved, Status, header};
 use serde_json::{Map, Value};
 
 use crate::body_call;
@@ -21,6 +22,7 @@ use crate::outside;
 use crate::problem::Problem;
 use crate::program::Program;
 use crate::records::{self, Held, Kept};
+use crate::reply::Reply;
 use crate::request_context::{RequestContext, nanos};
 use crate::routes::Steps;
 use crate::sense;
@@ -34,6 +36,36 @@ pub(crate) enum Ended {
     Filtered(String),
 }
 
+/// A request, as it came.
+pub(crate) enum Asked<B> {
+    /// Over a connection, or for a job.
+    Http(Parts, B),
+    /// From a service of the same host: `GET /`, or `POST /` where there is a body.
+    Within {
+        /// The routes of its inputs.
+        route: Option<String>,
+        /// Its inputs by name, as a JSON object.
+        body: Option<Bytes>,
+    },
+}
+
+impl<B> Asked<B> {
+    fn method(&self) -> Asking {
+        match self {
+            Self::Http(parts, _) => Asking::of(parts.method.as_str()),
+            Self::Within { body: None, .. } => Asking::Get,
+            Self::Within { body: Some(_), .. } => Asking::Post,
+        }
+    }
+
+    fn has_route(&self) -> bool {
+        match self {
+            Self::Http(parts, _) => parts.headers.contains_key(header::ROUTE),
+            Self::Within { route, .. } => route.is_some(),
+        }
+    }
+}
+
 /// Answers `GET /`, `HEAD /` and `POST /`.
 pub(crate) async fn answer<B>(shared: Arc<Shared>, request: Request<B>) -> Response<Full<Bytes>>
 where
@@ -42,69 +74,99 @@ where
 {
     let settings = shared.settings.load_full();
     let config = &settings.config;
-    // Looked at once: the head goes along with the request.
-    let stranger = outside::is_stranger(config, request.headers());
+    let (parts, body) = request.into_parts();
+    let stranger = outside::is_stranger(config, &parts.headers);
     let wants = |enters| shared.recorder.wants(enters, config.limits.detail);
-    let context = match RequestContext::begin(request.headers(), config, wants) {
+    let context = match RequestContext::begin(&parts.headers, config, wants) {
         Ok(context) => Arc::new(context),
-        Err(problem) => return turn_away(&shared, problem),
+        Err(problem) => return turn_away(&shared, problem).into_response(),
     };
-    let refusal = |kind, status, detail: &str| Problem::new(kind, status, &config.service, &context.path, detail);
-    if !http_rules::is_served(request.method()) {
+    if !http_rules::is_served(&parts.method) {
         let detail = "a service answers GET, HEAD and POST";
-        let mut response = turn_away(&shared, refusal("unsupported", StatusCode::METHOD_NOT_ALLOWED, detail));
+        let refusal = refusal(config, &context, "unsupported", StatusCode::METHOD_NOT_ALLOWED, detail);
+        let mut response = turn_away(&shared, refusal).into_response();
         response.headers_mut().insert(http::header::ALLOW, HeaderValue::from_static(http_rules::SERVED));
         return response;
     }
-    if let Some(detail) = outside::refuses(config, stranger, request.headers()) {
-        return turn_away(&shared, refusal("forbidden", StatusCode::FORBIDDEN, detail));
+    admit(&shared, &settings, &context, Asked::Http(parts, body), stranger).await.into_response()
+}
+
+/// Answers a call from a service of the same host, which has begun as `context` says, or cannot begin.
+pub(crate) async fn answer_within(
+    shared: Arc<Shared>,
+    settings: Arc<Settings>,
+    context: Result<RequestContext, Problem>,
+    asked: Asked<Incoming>,
+) -> Reply {
+    // It says no secret, as over a connection.
+    let stranger = settings.config.outside.is_some();
+    match context {
+        Ok(context) => admit(&shared, &settings, &Arc::new(context), asked, stranger).await,
+        Err(problem) => turn_away(&shared, problem),
+    }
+}
+
+/// Answers a request, if it is let in.
+async fn admit<B>(
+    shared: &Arc<Shared>,
+    settings: &Arc<Settings>,
+    context: &Arc<RequestContext>,
+    asked: Asked<B>,
+    stranger: bool,
+) -> Reply
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Display,
+{
+    let config = &settings.config;
+    if let Some(detail) = outside::refuses(config, stranger, asked.has_route()) {
+        return turn_away(shared, refusal(config, context, "forbidden", StatusCode::FORBIDDEN, detail));
     }
     let Ok(_permit) = shared.permits.try_acquire() else {
-        return turn_away(
-            &shared,
-            refusal("overloaded", StatusCode::SERVICE_UNAVAILABLE, "as many requests as are let in are being answered"),
-        );
+        let detail = "as many requests as are let in are being answered";
+        return turn_away(shared, refusal(config, context, "overloaded", StatusCode::SERVICE_UNAVAILABLE, detail));
     };
-    let visit = Visit::enter(&shared, &settings, &context, request.method(), request.headers());
+    let headers = match &asked {
+        Asked::Http(parts, _) => Some(&parts.headers),
+        Asked::Within { .. } => None,
+    };
+    let visit = Visit::enter(shared, settings, context, asked.method(), headers);
     let mut measured = Measured::default();
-    let ended = match shared.admission.admit(context.begun, || sharing::is_guest(request.headers())) {
-        None => run(&shared, &settings, &context, request, &mut measured).await,
-        Some(place) => sharing::elsewhere(&shared, &settings, &context, place, request, &mut measured).await,
+    let ended = match shared.admission.admit(context.begun, || context.node.is_some()) {
+        None => run(shared, settings, context, asked, &mut measured).await,
+        Some(place) => sharing::elsewhere(shared, settings, context, place, asked, &mut measured).await,
     };
     let mut outcome = Status::Value;
-    let mut response = match ended {
+    let mut reply = match ended {
         Ok(Ended::Value(body)) => {
             shared.metrics.answered("value");
-            let mut response = Response::new(Full::new(body));
-            response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            response
+            Reply::value(body)
         }
         Ok(Ended::Filtered(by)) => {
             shared.metrics.answered("filtered");
             outcome = Status::Filtered;
-            let mut response = Response::new(Full::default());
-            *response.status_mut() = StatusCode::NO_CONTENT;
-            if let Ok(by) = HeaderValue::try_from(by) {
-                response.headers_mut().insert(header::FILTERED, by);
-            }
-            response
+            Reply::filtered(by)
         }
         Err(problem) => {
             outcome = Status::Problem(problem.kind.into());
-            refuse(&shared, if stranger { outside::discreet(problem) } else { problem })
+            refuse(shared, if stranger { outside::discreet(problem) } else { problem })
         }
     };
-    visit.end(measured, outcome, &mut response);
-    response
+    visit.end(measured, outcome, &mut reply);
+    reply
 }
 
-fn refuse(shared: &Shared, problem: Problem) -> Response<Full<Bytes>> {
+fn refusal(config: &Config, context: &RequestContext, kind: &'static str, status: StatusCode, detail: &str) -> Problem {
+    Problem::new(kind, status, &config.service, &context.path, detail)
+}
+
+fn refuse(shared: &Shared, problem: Problem) -> Reply {
     shared.metrics.answered(problem.kind);
-    problem.response()
+    problem.into()
 }
 
 /// Refuses a request that was not let in.
-fn turn_away(shared: &Shared, problem: Problem) -> Response<Full<Bytes>> {
+fn turn_away(shared: &Shared, problem: Problem) -> Reply {
     shared.recorder.count(true);
     refuse(shared, problem)
 }
@@ -141,19 +203,25 @@ pub(crate) async fn run<B>(
     shared: &Arc<Shared>,
     settings: &Settings,
     context: &Arc<RequestContext>,
-    request: Request<B>,
+    asked: Asked<B>,
     measured: &mut Measured,
 ) -> Result<Ended, Problem>
 where
     B: Body<Data = Bytes, Error: Display> + Unpin,
 {
     let config = &settings.config;
-    let route = match request.headers().get(header::ROUTE) {
+    let own = match &asked {
+        Asked::Http(parts, _) => parts.headers.get(header::ROUTE).map(|text| text.to_str().ok()),
+        Asked::Within { route, .. } => route.as_deref().map(Some),
+    };
+    let route = match own {
         Some(text) => Some(own_route(text, settings, context)?),
         None => settings.routes.default.clone(),
     };
-    let (parts, body) = request.into_parts();
-    let given = inputs::read(&parts.method, &parts.headers, body, config, context).await?;
+    let given = match asked {
+        Asked::Http(parts, body) => inputs::read(&parts.method, &parts.headers, body, config, context).await?,
+        Asked::Within { body, .. } => inputs::read_within(body.as_ref(), config, context)?,
+    };
     let names = config.peers.get(&config.service).map(|peer| peer.inputs.as_slice()).unwrap_or_default();
     let waited = std::time::Instant::now();
     let gathered = inputs::gather(shared, settings, context, names, given, route.as_deref()).await?;
@@ -191,7 +259,7 @@ where
     measured.function_begun = Some(begun);
     let account = context.account.as_ref();
     let metered = account.map(|(account, waits)| shared.meter.begin(account, &flight.program().version, waits));
-    let outcome = tokio::time::timeout_at(context.deadline, flight.run(number.0, inputs, &shared.inline)).await;
+    let outcome = tokio::time::timeout_at(context.deadline, flight.run(number.0, inputs, shared)).await;
     drop(number);
     if let (Some(metered), Ok(Some(outcome))) = (&metered, &outcome) {
         metered.took(outcome.nanos);
@@ -223,11 +291,11 @@ where
     }
 }
 
-/// A route that came with a request.
-fn own_route(text: &HeaderValue, settings: &Settings, context: &RequestContext) -> Result<Steps, Problem> {
+/// A route that came with a request, if it is text.
+fn own_route(text: Option<&str>, settings: &Settings, context: &RequestContext) -> Result<Steps, Problem> {
     let config = &settings.config;
     let wrong = |detail: &str| Problem::new("route", StatusCode::BAD_REQUEST, &config.service, &context.path, detail);
-    let text = text.to_str().map_err(|_| wrong("the route is no ASCII text"))?;
+    let text = text.ok_or_else(|| wrong("the route is no ASCII text"))?;
     settings.routes.find(text, config).map_err(|error| wrong(&error.to_string()))
 }
 

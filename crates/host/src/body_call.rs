@@ -71,7 +71,7 @@ unsafe extern "C" fn call(
     let host = unsafe { &*context.cast::<Weak<Shared>>() };
     let Some((shared, request_context)) = traveller(host, request) else { return end.with(nobody(&service)) };
     let runtime = shared.runtime.clone();
-    let left = shared.inline.ask();
+    let left = shared.group.inline.ask();
     runtime.spawn(async move { end.with(ask(&shared, &request_context, &service, &inputs).await) });
     if left {
         // This worker is going to wait, and the task that was spawned last waits with it: tokio lets no other have it.

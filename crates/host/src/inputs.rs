@@ -18,6 +18,9 @@ use crate::routes::Step;
 use crate::shared::{Settings, Shared};
 use crate::upstream::{Ask, Fetched};
 
+/// Inputs that came with a request.
+pub(crate) type ByName = HashMap<String, Box<RawValue>>;
+
 /// Inputs in order, or the service that filtered.
 pub(crate) enum Gathered<'a> {
     Inputs(Inputs<'a>),
@@ -52,8 +55,7 @@ where
 {
     let wrong = |kind, status, detail: &str| Problem::new(kind, status, &config.service, &context.path, detail);
     let limit = config.limits.body;
-    let too_large =
-        || wrong("too-large", StatusCode::PAYLOAD_TOO_LARGE, &format!("the body is larger than {limit} bytes"));
+    let too_large = || too_large(config, context);
     // One who waits for leave to send it is not given leave.
     if headers.contains_key(header::EXPECT) && body.size_hint().lower() > limit as u64 {
         return Err(too_large());
@@ -91,7 +93,28 @@ where
             "the body must be application/json in UTF-8: an object of inputs by name",
         ));
     }
-    let Given(given) = serde_json::from_slice(&body).map_err(|error| {
+    by_name(&body, config, context)
+}
+
+/// Reads the body of a call from a service of the same host, if it has one.
+pub(crate) fn read_within(body: Option<&Bytes>, config: &Config, context: &RequestContext) -> Result<ByName, Problem> {
+    let Some(body) = body else { return Ok(HashMap::new()) };
+    if body.len() > config.limits.body {
+        return Err(too_large(config, context));
+    }
+    context.receive(body.len());
+    by_name(body, config, context)
+}
+
+fn too_large(config: &Config, context: &RequestContext) -> Problem {
+    let detail = format!("the body is larger than {} bytes", config.limits.body);
+    Problem::new("too-large", StatusCode::PAYLOAD_TOO_LARGE, &config.service, &context.path, &detail)
+}
+
+/// Reads a JSON object of inputs by name.
+fn by_name(body: &Bytes, config: &Config, context: &RequestContext) -> Result<ByName, Problem> {
+    let wrong = |kind, status, detail: &str| Problem::new(kind, status, &config.service, &context.path, detail);
+    let Given(given) = serde_json::from_slice(body).map_err(|error| {
         wrong("request", StatusCode::BAD_REQUEST, &format!("the body is not a JSON object of inputs by name: {error}"))
     })?;
     let known = config.peers.get(&config.service).map(|peer| peer.inputs.as_slice()).unwrap_or_default();
@@ -124,7 +147,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// Inputs by name, none of them twice: of two values nobody knows which one is meant.
-struct Given(HashMap<String, Box<RawValue>>);
+struct Given(ByName);
 
 impl<'de> Deserialize<'de> for Given {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -181,7 +204,7 @@ pub(crate) async fn gather<'a>(
     settings: &Settings,
     context: &RequestContext,
     names: &'a [String],
-    mut given: HashMap<String, Box<RawValue>>,
+    mut given: ByName,
     route: Option<&'a [Step]>,
 ) -> Result<Gathered<'a>, Problem> {
     let config = &settings.config;

@@ -13,6 +13,7 @@ mod circuit;
 mod control;
 mod ending;
 pub mod environment;
+mod group;
 mod guard;
 mod http_rules;
 mod inline;
@@ -32,6 +33,7 @@ mod public_listener;
 mod recorder;
 mod records;
 pub mod replay;
+mod reply;
 mod request_context;
 mod retired;
 mod ring;
@@ -47,37 +49,44 @@ mod threads;
 mod trace;
 mod upstream;
 mod visit;
+mod voice;
 mod wire;
+mod within;
 
-use std::path::Path;
+use std::path::PathBuf;
 
 /// The version of the C interface between a host and the libraries it loads.
 pub use dyninka::border::VERSION as LIBRARY_INTERFACE;
 pub use objects::without_folder;
 pub use server::{HostError, Server};
+pub use voice::mark_lines;
 
-/// Runs the service whose `config.json` is in `folder`, until SIGTERM or Ctrl-C; then answers what has begun. The exit
+use group::Group;
+
+/// Services of one host, at the most: more than an app has by far.
+const MOST_SERVICES: usize = 1000;
+
+/// Runs the services whose `config.json` are in these folders, until SIGTERM or Ctrl-C; then answers what has begun. The exit
 /// code to end with: 128 and the signal, as of a program that was ended by it, so that nobody takes it for one that ended
 /// by itself.
-pub fn run(folder: &Path) -> Result<u8, HostError> {
+pub fn run(folders: &[PathBuf]) -> Result<u8, HostError> {
     allow_connections();
     let runtime = threads::note(&mut tokio::runtime::Builder::new_multi_thread())
         .worker_threads(inline::WORKERS)
-        // A call of a synchronous function holds a thread; as many as requests are let in.
-        .max_blocking_threads(shared::MOST_REQUESTS + 8)
+        // Each service has its own share of them, so that none waits for a thread that another holds.
+        .max_blocking_threads(MOST_SERVICES * shared::MOST_THREADS)
         .enable_all()
         .build()
         .map_err(|source| HostError::Runtime { source })?;
     let code = runtime.block_on(async {
-        let server = Server::bind(folder).await?;
-        server.open_lane();
-        let (told, tell) = tokio::sync::oneshot::channel();
-        let end = async move {
-            // Whoever asks has not gone: it is this very block.
-            let _told = told.send(terminated().await);
-        };
-        server.serve(end).await;
-        Ok::<_, HostError>(tell.await.unwrap_or(0))
+        let group = Group::new();
+        for folder in folders {
+            group.open(folder).await?;
+        }
+        group.inline.open(&tokio::runtime::Handle::current());
+        let code = terminated().await;
+        group.end().await;
+        Ok::<_, HostError>(code)
     })?;
     // A function that never ends must not keep the process.
     runtime.shutdown_background();

@@ -1,5 +1,7 @@
 //! A service library, loaded: the one place that opens shared objects.
 
+pub(crate) mod copy;
+
 use std::ffi::c_void;
 use std::path::Path;
 
@@ -15,6 +17,9 @@ pub(crate) struct Loaded {
 /// A library that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LoadError {
+    /// It is open already, and cannot be copied.
+    #[error("the library is open already, and cannot be copied: {0}")]
+    Copy(#[from] std::io::Error),
     /// The system's loader refuses.
     #[error("{}", chain(.0))]
     Loader(#[from] libloading::Error),
@@ -63,6 +68,11 @@ impl Loaded {
             Kind::Value => Ok((loaded, description)),
             _ => Err(LoadError::Open(words(&opened.body))),
         }
+    }
+
+    /// Where its code stands.
+    pub(crate) fn address(self) -> usize {
+        self.table.start as *const () as usize
     }
 
     /// Begins a call; see `Library::start`.

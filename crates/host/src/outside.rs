@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::HeaderMap;
-use protocol::{Config, header};
+use protocol::Config;
 use serde_json::{Map, Value};
 
 use crate::control;
@@ -23,10 +23,9 @@ pub(crate) fn knows(config: &Config, headers: &HeaderMap) -> bool {
     control::same_secret(given, &config.token)
 }
 
-/// Why a stranger's request is not answered; none where it is.
-pub(crate) fn refuses(config: &Config, stranger: bool, headers: &HeaderMap) -> Option<&'static str> {
+/// Why a stranger's request is not answered, which may choose a flow of its own; none where it is.
+pub(crate) fn refuses(config: &Config, stranger: bool, chooses: bool) -> Option<&'static str> {
     let outside = config.outside.filter(|_| stranger)?;
-    let chooses = headers.contains_key(header::ROUTE);
     (chooses && !outside.routes).then_some(
         "callers from outside do not choose the flow here (Dyninka-Route); [entry] routes = true in dyn.toml lets them",
     )
@@ -51,7 +50,7 @@ pub(crate) fn discreet(problem: Problem) -> Problem {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use http::StatusCode;
-    use protocol::Outside;
+    use protocol::{Outside, header};
     use serde_json::json;
 
     use super::*;
@@ -67,7 +66,7 @@ mod tests {
 
     fn answers(config: &Config, of: &[(&'static str, &'static str)]) -> bool {
         let headers = headers(of);
-        refuses(config, is_stranger(config, &headers), &headers).is_none()
+        refuses(config, is_stranger(config, &headers), headers.contains_key(header::ROUTE)).is_none()
     }
 
     #[test]

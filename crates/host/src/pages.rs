@@ -16,7 +16,8 @@ pub(crate) fn release(file: &Path) {
 /// arguments, the loading of a library) is never touched again, and there may be hundreds of hosts that wait for work.
 /// What is touched again comes back from the page cache, some microseconds for each 64 KiB.
 pub(crate) fn release_start() {
-    release_where("the program", |_| true);
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| release_where("the program", |_| true));
 }
 
 fn release_where(what: &str, wanted: impl Fn(&Path) -> bool) {

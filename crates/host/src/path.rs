@@ -44,6 +44,13 @@ impl Path {
         if services > deepest { Err(PathError::Deep { services, path }) } else { Ok(path) }
     }
 
+    /// The path of a call to a service; `deepest` services are let on it. The services that would be on it where those
+    /// are too many.
+    pub(crate) fn called(&self, service: &str, deepest: usize) -> Result<Self, usize> {
+        let services = self.length + 1;
+        if services > deepest { Err(services) } else { Ok(self.then(service)) }
+    }
+
     /// The path with a service more.
     pub(crate) fn then(&self, service: &str) -> Self {
         let mut path = self.clone();

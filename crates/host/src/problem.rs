@@ -1,7 +1,7 @@
 //! What goes wrong, as a problem document (RFC 9457) that every service passes on unchanged.
 
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::path::Path;
@@ -36,22 +36,6 @@ impl Problem {
     /// A problem another service answered with: its words, its status.
     pub(crate) fn passed_on(status: StatusCode, body: Bytes) -> Self {
         Self { status, body, kind: "upstream" }
-    }
-
-    /// Sets the status line and headers of an answer.
-    pub(crate) fn response(self) -> http::Response<http_body_util::Full<Bytes>> {
-        let mut response = http::Response::new(http_body_util::Full::new(self.body));
-        *response.status_mut() = self.status;
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        }
-        // RFC 9110, 15.5.16: what would have been taken.
-        if self.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
-            response.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-            response.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        }
-        response
     }
 }
 

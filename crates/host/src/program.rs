@@ -12,12 +12,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use bytes::Bytes;
 use dyninka::border::{CallOutcome, Description, Slice};
 use parking_lot::Mutex;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
-use crate::inline::Inline;
 use crate::library::Loaded;
 use crate::pace::Pace;
+use crate::shared::Shared;
 use crate::threads::Thread;
+use crate::voice;
 
 /// A version of the function.
 pub(crate) struct Program {
@@ -104,44 +105,60 @@ impl Flight {
 
     /// Runs the function. Dropping the future gives an asynchronous call up; a synchronous one goes on in its thread,
     /// and its answer is for nobody. None when the library broke its promise to answer.
-    pub(crate) async fn run(self, request: u64, inputs: Vec<Bytes>, inline: &Inline) -> Option<CallOutcome> {
+    pub(crate) async fn run(self, request: u64, inputs: Vec<Bytes>, shared: &Shared) -> Option<CallOutcome> {
         let program = self.0.clone();
         let library = program.library;
         let (sender, receiver) = oneshot::channel();
         let waiter = Waiter(Box::into_raw(Box::new((sender, self))));
         if program.description.detached {
             let mut given_up = GiveUp { library, request, waiter: Some(waiter) };
-            start(library, request, &inputs, waiter);
+            start(library, shared.name, request, &inputs, waiter);
             let outcome = receiver.await.ok();
             given_up.waiter = None;
             return outcome;
         }
+        let (inline, threads) = (&shared.group.inline, shared.threads.clone());
         let takes = inline.takes(&program.pace, &inputs);
-        let call = move || start(library, request, &inputs, waiter);
+        let name = shared.name;
+        let call = move || start(library, name, request, &inputs, waiter);
         if takes {
             let inline = inline.clone();
             // A task of its own: who waits can still be told that the deadline passed.
             tokio::spawn(async move {
                 if let Err(call) = inline.run(&program.pace, call) {
-                    call_elsewhere(program, call);
+                    call_elsewhere(program, threads, call);
                 }
             });
         } else {
-            call_elsewhere(program, call);
+            call_elsewhere(program, threads, call);
         }
         receiver.await.ok()
     }
 }
 
-/// Runs a call on a thread of the blocking pool.
-fn call_elsewhere(program: Arc<Program>, call: impl FnOnce() + Send + 'static) {
-    tokio::task::spawn_blocking(move || program.pace.measure(call));
+/// Runs a call on a thread of the blocking pool, as soon as its service has one left.
+fn call_elsewhere(program: Arc<Program>, threads: Arc<Semaphore>, call: impl FnOnce() + Send + 'static) {
+    let run = move |thread: OwnedSemaphorePermit| {
+        tokio::task::spawn_blocking(move || {
+            program.pace.measure(call);
+            drop(thread);
+        });
+    };
+    if let Ok(thread) = threads.clone().try_acquire_owned() {
+        return run(thread);
+    }
+    tokio::spawn(async move {
+        // It is never closed.
+        if let Ok(thread) = threads.acquire_owned().await {
+            run(thread);
+        }
+    });
 }
 
-fn start(library: Loaded, request: u64, inputs: &[Bytes], waiter: Waiter) {
+fn start(library: Loaded, name: &'static str, request: u64, inputs: &[Bytes], waiter: Waiter) {
     let slices: Vec<Slice> = inputs.iter().map(|input| Slice::of(input)).collect();
     // SAFETY: `done` takes the waiter once.
-    unsafe { library.start(request, &slices, done, waiter.0.cast()) }
+    voice::of(name, || unsafe { library.start(request, &slices, done, waiter.0.cast()) });
 }
 
 /// Who waits for an outcome, on its way through the library.

@@ -18,6 +18,8 @@ pub(crate) use kept::{BodyCall, Ended, Held, Kept, Run, Visit};
 pub(crate) use keyframe::Keyframes;
 use ring::{Read, Ring};
 
+use crate::group::Group;
+
 /// Requests on their way to the ring: what comes in between two looks, many times over.
 const MOST_QUEUED: usize = 4096;
 /// Bytes of values on their way to the ring.
@@ -74,15 +76,15 @@ impl Records {
         }
     }
 
-    /// Brings what comes into the ring, for ever.
-    pub(crate) async fn keep(&self, mut queue: mpsc::Receiver<Kept>) {
+    /// Brings what comes into the ring, for ever. A host shares room between its services.
+    pub(crate) async fn keep(&self, group: &Group, mut queue: mpsc::Receiver<Kept>) {
         let mut buffer = Vec::new();
         while queue.recv_many(&mut buffer, MOST_QUEUED).await > 0 {
             for kept in buffer.drain(..) {
                 let bytes = kept.bytes();
                 // A value may be a few bytes of a connection's buffer, and would keep all of that.
                 let apart = kept.apart();
-                self.ring().push(apart);
+                self.ring().push(apart, group.recorded(ring::MOST_BYTES));
                 self.queued.fetch_sub(bytes, Ordering::Relaxed);
             }
             self.gather();

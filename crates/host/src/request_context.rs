@@ -15,6 +15,7 @@ use crate::meter::Waits;
 use crate::path::{Path, PathError};
 use crate::problem::Problem;
 use crate::records::BodyCall;
+use crate::reply::Reply;
 use crate::trace::Trace;
 use crate::wire::{Question, Said};
 
@@ -80,9 +81,8 @@ impl RequestContext {
                 return Err(wrong(format!("the header {name} is there twice")));
             }
         }
-        let most = config.limits.deadline_ms;
         let budget = match headers.get(header::DEADLINE) {
-            None => most,
+            None => config.limits.deadline_ms,
             // A caller may have less time than the app gives, and not more: it holds a place meanwhile.
             Some(given) => {
                 let given = number(given);
@@ -94,34 +94,71 @@ impl RequestContext {
             Err(PathError::Names) => {
                 return Err(wrong(format!("the header {} names what can be no service", header::PATH)));
             }
-            Err(PathError::Deep { services, path }) => {
-                let detail = format!("{services} services called each other in a row");
-                return Err(Problem::new("loop", StatusCode::LOOP_DETECTED, &config.service, &path, &detail));
-            }
+            Err(PathError::Deep { services, path }) => return Err(too_deep(&config.service, services, &path)),
         };
         let enters = path.len() == 1;
         // A path is anybody's to write: who follows is held down as well.
         let detail = (enters || text(headers, header::DETAIL) != Some("0")) && wants(enters);
-        Ok(Self {
-            deadline: begun + Duration::from_millis(budget.min(most).min(LONGEST_MS)),
+        let account = text(headers, header::ACCOUNT).and_then(|text| charged(text, &config.token)).map(Into::into);
+        let node = text(headers, header::NODE).map(str::to_owned);
+        Ok(Self { node, ..Self::new(begun, budget, path, Trace::read(headers), detail, config, account) })
+    }
+
+    /// A call from a service of the same host, on behalf of its request. It begins as it would with the headers that
+    /// [`RequestContext::headers`] writes for a call to another host; `call` is its span.
+    pub(crate) fn within(
+        caller: &Self,
+        call: SpanId,
+        config: &Config,
+        wants: impl FnOnce(bool) -> bool,
+    ) -> Result<Self, Problem> {
+        let begun = Instant::now();
+        let path = match caller.path.called(&config.service, config.limits.depth) {
+            Ok(path) => path,
+            Err(services) => return Err(too_deep(&config.service, services, &caller.path.then(&config.service))),
+        };
+        let detail = caller.detail && wants(false);
+        let account = caller.account.as_ref().map(|(account, _)| account.clone());
+        let trace = caller.trace.called(call);
+        // Who serves a guest asks for guests.
+        let node = caller.node.clone();
+        Ok(Self { node, ..Self::new(begun, caller.budget(), path, trace, detail, config, account) })
+    }
+
+    fn new(
+        begun: Instant,
+        budget: u64,
+        path: Path,
+        trace: Trace,
+        detail: bool,
+        config: &Config,
+        account: Option<Arc<str>>,
+    ) -> Self {
+        Self {
+            deadline: begun + Duration::from_millis(budget.min(config.limits.deadline_ms).min(LONGEST_MS)),
             path,
-            trace: Trace::read(headers),
+            trace,
             begun,
             start: SystemTime::UNIX_EPOCH.elapsed().map(nanos).unwrap_or(0),
             recorded: detail && config.record,
             detail,
             received: AtomicU64::new(0),
-            node: text(headers, header::NODE).map(str::to_owned),
-            account: text(headers, header::ACCOUNT)
-                .and_then(|text| charged(text, &config.token))
-                .map(|account| (account.into(), Arc::default())),
+            node: None,
+            account: account.map(|account| (account, Arc::default())),
             trail: Mutex::default(),
-        })
+        }
     }
 
     /// The time left.
     pub(crate) fn left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Milliseconds that a call to another service has.
+    fn budget(&self) -> u64 {
+        let left = self.left();
+        let budget = left.saturating_sub(HANDICAP.min(left / 20));
+        u64::try_from(budget.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// What a call to another service carries. `call` is its span, `secret` the app's.
@@ -132,9 +169,7 @@ impl RequestContext {
 
     /// The same without those who called: for a request that is sent on as it came.
     pub(crate) fn onward(&self, question: &mut Question, call: SpanId, secret: &str) {
-        let left = self.left();
-        let budget = left.saturating_sub(HANDICAP.min(left / 20));
-        question.number(header::DEADLINE, budget.as_millis());
+        question.number(header::DEADLINE, self.budget().into());
         question.header(header::TRACEPARENT, &self.trace.header(call));
         if let Some(state) = self.trace.state() {
             question.header(header::TRACESTATE, state);
@@ -204,29 +239,20 @@ impl RequestContext {
         self.trail.lock()
     }
 
-    /// Adds this service to what its answer says, times in nanoseconds.
-    pub(crate) fn finish(
-        &self,
-        service: &str,
-        version: Option<&str>,
-        function: u64,
-        all: u64,
-        headers: &mut HeaderMap,
-    ) {
+    /// Adds this service to what its answer says, times in nanoseconds. Nothing more can be noted afterwards.
+    pub(crate) fn finish(&self, service: &str, version: Option<&str>, function: u64, all: u64, reply: &mut Reply) {
         let mut trail = self.trail();
         let own = format!("{service};dur={}, {service}.fn;dur={}", Millis(all), Millis(function));
         append(&mut trail.timing, Some(&own));
         append(&mut trail.versions, version);
-        for (name, value) in
-            [(header::SERVER_TIMING, &trail.timing), (header::VERSION, &trail.versions), (header::NODES, &trail.nodes)]
-        {
-            if let Ok(value) = HeaderValue::try_from(value.as_str())
-                && !value.is_empty()
-            {
-                headers.insert(name, value);
-            }
-        }
+        (reply.timing, reply.versions) = (std::mem::take(&mut trail.timing), std::mem::take(&mut trail.versions));
+        reply.nodes = std::mem::take(&mut trail.nodes);
     }
+}
+
+fn too_deep(service: &str, services: usize, path: &Path) -> Problem {
+    let detail = format!("{services} services called each other in a row");
+    Problem::new("loop", StatusCode::LOOP_DETECTED, service, path, &detail)
 }
 
 /// Nanoseconds, written as milliseconds to the microsecond; without a float, which takes longer to write than all else

@@ -25,6 +25,7 @@ use crate::inputs;
 use crate::outside;
 use crate::path::Path as Way;
 use crate::problem::Problem;
+use crate::reply::Reply;
 use crate::request_context::text;
 use crate::shared::Shared;
 use crate::{admin, answer};
@@ -82,7 +83,7 @@ pub(crate) fn asked<B>(shared: &Shared, request: &Request<B>) -> Option<String> 
 pub(crate) async fn answer(shared: Arc<Shared>, run: String, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let refuse = |kind, status, detail: &str| {
         let service = shared.settings.load().config.service.clone();
-        Problem::new(kind, status, &service, &Way::of(&service), detail).response()
+        Reply::from(Problem::new(kind, status, &service, &Way::of(&service), detail)).into_response()
     };
     if !is_run(&run) {
         return refuse("request", StatusCode::BAD_REQUEST, "the header dyninka-run is no JOB.ATTEMPT");

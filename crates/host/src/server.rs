@@ -24,11 +24,12 @@ use tokio::task::JoinSet;
 
 use crate::answer::is_draining;
 use crate::control::{self, ConfigError};
+use crate::group::Group;
 use crate::patience::Patient;
 use crate::public_listener::{self, Opened, PublicListener};
 use crate::recorder::Recorder;
 use crate::records::Records;
-use crate::shared::Shared;
+use crate::shared::{MOST_REQUESTS, Shared};
 use crate::socket::{Listener, Socket};
 use crate::{admin, answer, http_rules, runs, takeover};
 
@@ -79,8 +80,14 @@ impl HostError {
 }
 
 impl Server {
-    /// Reads the configuration in `folder`, listens, and takes the library over that it names.
+    /// Reads the configuration in `folder`, listens, and takes the library over that it names. It is the only service of
+    /// its host.
     pub async fn bind(folder: &Path) -> Result<Self, HostError> {
+        Self::bind_among(folder, &Group::new()).await
+    }
+
+    /// The same beside other services of one host.
+    pub(crate) async fn bind_among(folder: &Path, group: &Arc<Group>) -> Result<Self, HostError> {
         let settings = control::read(folder)?;
         let address = settings.config.listen;
         let listen = |source| HostError::Listen { address, source };
@@ -95,17 +102,18 @@ impl Server {
         let (door, opened) = PublicListener::new();
         let (recorder, queue) = Recorder::new();
         let (records, recorded) = Records::new(recorder.epoch);
-        let shared = Arc::new(Shared::new(folder.to_owned(), settings, recorder, records, door));
+        let shared = Arc::new(Shared::new(group, folder.to_owned(), settings, recorder, records, door));
         shared.front.lead(front).map_err(|source| HostError::Listen { address: front.unwrap_or(address), source })?;
         let mut tasks = JoinSet::new();
         let keeper = shared.clone();
         tasks.spawn(async move { keeper.recorder.keep(queue).await });
         let keeper = shared.clone();
-        tasks.spawn(async move { keeper.records.keep(recorded).await });
+        tasks.spawn(async move { keeper.records.keep(&keeper.group, recorded).await });
         if let Some(library) = library {
             let taken = takeover::take_over(&shared, &library).await;
             taken.map_err(|error| HostError::Library { library, why: error.to_string() })?;
         }
+        group.join(&told(&shared, address), &shared);
         Ok(Self { shared, admin, front: opened, address, tasks })
     }
 
@@ -117,12 +125,6 @@ impl Server {
     /// The service it runs, by its Rust name.
     pub fn service(&self) -> String {
         self.shared.settings.load().config.service.clone()
-    }
-
-    /// Runs quick functions on the runtime's own workers, of which there must be [`crate::inline::WORKERS`], one of them held by
-    /// this: for a runtime that does nothing else, and is not waited for when it ends.
-    pub(crate) fn open_lane(&self) {
-        self.shared.inline.open(&self.shared.runtime);
     }
 
     /// Serves until `end` is ready, then answers what has begun, and returns.
@@ -143,6 +145,7 @@ impl Server {
         // From here on readiness fails and every answer closes its connection, so that nobody is left who would be cut.
         tokio::time::sleep(Duration::from_millis(self.shared.settings.load().config.limits.linger_ms)).await;
         draining.send_replace(true);
+        self.shared.group.leave(&self.shared);
         if let Err(error) = self.shared.front.lead(None) {
             eprintln!("dyninka: the public listener does not close: {error}");
         }
@@ -150,13 +153,23 @@ impl Server {
         self.shared.records.close();
         let longest =
             Duration::from_millis(self.shared.settings.load().config.limits.deadline_ms) + Duration::from_secs(1);
-        let all = async { while loops.join_next().await.is_some() {} };
+        let all = async {
+            while loops.join_next().await.is_some() {}
+            // Calls from services of the same host have no connection.
+            drop(self.shared.permits.acquire_many(MOST_REQUESTS as u32).await);
+        };
         if tokio::time::timeout(longest, all).await.is_err() {
             eprintln!("dyninka: a request outlived its deadline and is cut off");
         }
-        self.shared.inline.close();
         drop(self.tasks);
     }
+}
+
+/// What a service's peers are told to call. One that listens at every address of its machine is told of by a name.
+fn told(shared: &Shared, listens: SocketAddr) -> String {
+    let settings = shared.settings.load();
+    let named = settings.places.get(&settings.config.service).filter(|_| listens.ip().is_unspecified());
+    named.map_or_else(|| listens.to_string(), |place| place.address.as_ref().to_owned())
 }
 
 async fn accept(door: Opened, shared: Arc<Shared>) {

@@ -11,8 +11,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{RwLock, Semaphore};
 
 use crate::circuit::Circuits;
+use crate::group::Group;
 use crate::guard::Names;
-use crate::inline::Inline;
 use crate::meter::Meter;
 use crate::metrics::Metrics;
 use crate::program::Program;
@@ -27,14 +27,22 @@ use crate::upstream::Upstreams;
 
 /// Requests let in at a time; more are told to come again (503).
 pub(crate) const MOST_REQUESTS: usize = 512;
+/// Calls of a synchronous function hold a thread each: as many as requests are let in, and a few that their callers no
+/// longer wait for.
+pub(crate) const MOST_THREADS: usize = MOST_REQUESTS + 8;
 
 pub(crate) struct Shared {
     pub(crate) folder: PathBuf,
+    /// The service, as what it writes is marked.
+    pub(crate) name: &'static str,
     /// For what threads of a library ask of the host.
     pub(crate) runtime: Handle,
     pub(crate) settings: ArcSwap<Settings>,
     pub(crate) program: ArcSwapOption<Program>,
-    pub(crate) inline: Inline,
+    /// The services of its host.
+    pub(crate) group: Arc<Group>,
+    /// Threads for calls of its function: what one service of a host holds up holds up no other.
+    pub(crate) threads: Arc<Semaphore>,
     /// Held for writing while state is carried from one version to the next: no call begins meanwhile.
     pub(crate) gate: RwLock<()>,
     /// One takeover at a time.
@@ -85,7 +93,7 @@ impl Settings {
             (service.clone(), Place { service: service.as_str().into(), address: peer.address.as_str().into() })
         };
         let mut places: BTreeMap<_, _> = config.peers.iter().map(place).collect();
-        // A host of one service, without peers, is a place too.
+        // A service without peers is a place too.
         let own = Place { service: config.service.as_str().into(), address: config.listen.to_string().into() };
         places.entry(config.service.clone()).or_insert(own);
         Ok(Self { app: config.app.as_str().into(), names: Names::new(&config), places, config, routes })
@@ -95,6 +103,7 @@ impl Settings {
 impl Shared {
     /// Inside a runtime.
     pub(crate) fn new(
+        group: &Arc<Group>,
         folder: PathBuf,
         settings: Settings,
         recorder: Recorder,
@@ -107,14 +116,17 @@ impl Shared {
             recorder,
             records,
             folder,
+            // As long as the process: who writes may do so at any time.
+            name: Box::leak(settings.config.service.clone().into_boxed_str()),
             runtime: Handle::current(),
             settings: ArcSwap::from_pointee(settings),
             program: ArcSwapOption::empty(),
-            inline: Inline::closed(),
+            group: group.clone(),
+            threads: Arc::new(Semaphore::new(MOST_THREADS)),
             gate: RwLock::new(()),
             takeover: tokio::sync::Mutex::new(()),
             retired: Retired::default(),
-            upstreams: Upstreams::new(Circuits::new(metrics.retries.clone())),
+            upstreams: Upstreams::new(group.clone(), Circuits::new(metrics.retries.clone())),
             metrics,
             admission,
             meter: Meter::default(),

@@ -12,7 +12,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode};
+use http::{Method, StatusCode};
 use http_body_util::Full;
 use hyper::body::Body;
 use protocol::header;
@@ -20,17 +20,12 @@ use protocol::header;
 pub(crate) use admin::{load, share};
 pub(crate) use admission::{Admission, Place};
 
-use crate::answer::{Ended, Measured, run};
+use crate::answer::{Asked, Ended, Measured, run};
 use crate::inputs;
 use crate::problem::Problem;
-use crate::request_context::RequestContext;
+use crate::request_context::{RequestContext, text};
 use crate::shared::{Settings, Shared};
-use away::Taken;
-
-/// Whether another node sent a request here.
-pub(crate) fn is_guest(headers: &HeaderMap) -> bool {
-    headers.contains_key(header::NODE)
-}
+use away::{Onward, Taken};
 
 /// A request that is not simply served here.
 pub(crate) async fn elsewhere<B>(
@@ -38,7 +33,7 @@ pub(crate) async fn elsewhere<B>(
     settings: &Settings,
     context: &Arc<RequestContext>,
     place: Place,
-    request: Request<B>,
+    asked: Asked<B>,
     measured: &mut Measured,
 ) -> Result<Ended, Problem>
 where
@@ -51,7 +46,7 @@ where
     };
     match place {
         Place::Here(turn) => {
-            let ended = run(shared, settings, context, request, measured).await;
+            let ended = run(shared, settings, context, asked, measured).await;
             turn.end(context.begun.elapsed());
             ended
         }
@@ -63,10 +58,9 @@ where
             refused("overloaded", StatusCode::SERVICE_UNAVAILABLE, "split", "a part of all requests is refused")
         }
         Place::Away(told) => {
-            let (parts, body) = request.into_parts();
-            let body = inputs::whole(&parts.headers, body, &settings.config, context).await?;
+            let (asked, way) = read(settings, context, asked).await?;
             if let Some(address) = told.away() {
-                match away::send(shared, settings, context, address, &parts, &body).await {
+                match away::send(shared, settings, context, address, &way).await {
                     Taken::Answered(ended) => return ended,
                     Taken::ByNobody => {}
                 }
@@ -76,10 +70,32 @@ where
                 let detail = "this node has no room for now, and no other node took the request";
                 return refused("overloaded", StatusCode::SERVICE_UNAVAILABLE, "nobody", detail);
             };
-            let request = Request::from_parts(parts, Full::<Bytes>::new(body));
-            let ended = run(shared, settings, context, request, measured).await;
+            let ended = run(shared, settings, context, asked, measured).await;
             turn.end(context.begun.elapsed());
             ended
+        }
+    }
+}
+
+/// Reads a request whole: to be served here after all, and what goes to another node of it.
+async fn read<B>(
+    settings: &Settings,
+    context: &RequestContext,
+    asked: Asked<B>,
+) -> Result<(Asked<Full<Bytes>>, Onward), Problem>
+where
+    B: Body<Data = Bytes, Error: Display> + Unpin,
+{
+    match asked {
+        Asked::Http(parts, body) => {
+            let body = inputs::whole(&parts.headers, body, &settings.config, context).await?;
+            let posted = (parts.method == Method::POST).then(|| body.clone());
+            let route = text(&parts.headers, header::ROUTE).map(str::to_owned);
+            Ok((Asked::Http(parts, Full::new(body)), Onward { route, body: posted }))
+        }
+        Asked::Within { route, body } => {
+            let onward = Onward { route: route.clone(), body: body.clone() };
+            Ok((Asked::Within { route, body }, onward))
         }
     }
 }

@@ -13,10 +13,11 @@ use tokio::time::Instant as Deadline;
 use crate::answer::GRACE;
 use crate::body_call;
 use crate::control::{self, ConfigError};
-use crate::library::{LoadError, Loaded, words};
+use crate::library::{LoadError, Loaded, copy, words};
 use crate::program::Program;
 use crate::shared::{Settings, Shared};
 use crate::threads::{self, Thread};
+use crate::voice;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Takeover {
@@ -83,9 +84,15 @@ pub(crate) async fn take_over(shared: &Arc<Shared>, file: &str) -> Result<Takeov
     // Whatever runs before the new library is loaded is of the version before, or of an earlier one.
     let threads = shared.retired.began_by_others(threads::of_libraries());
     let (service, table) = (shared.settings.load().config.service.clone(), body_call::table(shared));
-    let loading = tokio::task::spawn_blocking(move || Loaded::load(&path, &service, table));
+    let loading = tokio::task::spawn_blocking({
+        let service = service.clone();
+        move || Loaded::load(&copy::of_its_own(&path)?, &service, table)
+    });
     let loading = tokio::time::timeout(LOADING, loading).await.map_err(|_| TakeoverError::Endless)?;
     let (library, description) = loading.map_err(TakeoverError::Thread)??;
+    if let Err(error) = voice::is_of(library.address(), shared.name) {
+        eprintln!("dyninka: lines that {service} writes may be told as another's: {error}");
+    }
     let version = description.version.clone();
     // What the new code takes may come by another route: both hold from the same moment on.
     let settings = control::read(&shared.folder)?;

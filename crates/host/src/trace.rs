@@ -37,6 +37,11 @@ impl Trace {
         }
     }
 
+    /// The place of a call that is this span.
+    pub(crate) fn called(&self, call: SpanId) -> Self {
+        Self { parent: Some(call), span: random_span(), ..self.clone() }
+    }
+
     /// Whether the caller wants it sent on to collectors.
     pub(crate) fn is_sampled(&self) -> bool {
         self.flags & SAMPLED != 0

@@ -1,6 +1,7 @@
 //! Calls to other services, point to point, over connections that are kept.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -9,12 +10,14 @@ use parking_lot::Mutex;
 use protocol::{Config, Method as Asked, Peer, SpanId, UpstreamCall};
 
 use crate::circuit::{Circuits, Unreached};
+use crate::group::Group;
 use crate::problem::{self, Problem};
 use crate::request_context::{RequestContext, total_of};
-use crate::shared::Settings;
+use crate::shared::{Settings, Shared};
 use crate::socket::Socket;
 use crate::trace::random_span;
 use crate::wire::{Answer, Connection, Question, WireError};
+use crate::within;
 
 /// Idle connections kept for each service; as many as there are calls at a time on a busy machine.
 const MOST_IDLE: usize = 64;
@@ -25,6 +28,8 @@ const LONGEST_IDLE: Duration = Duration::from_secs(5);
 
 /// Connections to other services, by address.
 pub(crate) struct Upstreams {
+    /// The services of this host: they are asked without a connection.
+    group: Arc<Group>,
     idle: Mutex<HashMap<String, Vec<(Instant, Connection)>>>,
     pub(crate) circuits: Circuits,
 }
@@ -57,8 +62,8 @@ struct Seen {
 }
 
 impl Upstreams {
-    pub(crate) fn new(circuits: Circuits) -> Self {
-        Self { idle: Mutex::default(), circuits }
+    pub(crate) fn new(group: Arc<Group>, circuits: Circuits) -> Self {
+        Self { group, idle: Mutex::default(), circuits }
     }
 
     /// Asks another service, within the context's deadline.
@@ -69,13 +74,16 @@ impl Upstreams {
         ask: Ask<'_>,
     ) -> Result<Fetched, Problem> {
         let (id, mut seen) = (random_span(), Seen::default());
+        let beside = self.group.find(&ask.peer.address);
+        let within = beside.is_some();
         let Some(place) = settings.places.get(ask.service).filter(|_| context.detail) else {
-            return self.fetch(&settings.config, context, &ask, id, &mut seen).await;
+            return self.fetch(&settings.config, context, &ask, (id, beside), &mut seen).await;
         };
         let at = context.called(UpstreamCall {
             id,
             service: place.service.clone(),
             address: place.address.clone(),
+            within,
             method: if ask.body.is_some() { Asked::Post } else { Asked::Get },
             begun: 0,
             took: 0,
@@ -85,7 +93,7 @@ impl Upstreams {
             sent: ask.body.as_ref().map_or(0, Bytes::len) as u64,
             received: 0,
         });
-        let fetched = self.fetch(&settings.config, context, &ask, id, &mut seen).await;
+        let fetched = self.fetch(&settings.config, context, &ask, (id, beside), &mut seen).await;
         context.ended(at, |call| {
             (call.status, call.server, call.received) = (seen.status, seen.server, seen.received);
             call.error = fetched.as_ref().err().map(|problem| problem.kind.into());
@@ -98,11 +106,17 @@ impl Upstreams {
         config: &Config,
         context: &RequestContext,
         ask: &Ask<'_>,
-        id: SpanId,
+        (id, beside): (SpanId, Option<Arc<Shared>>),
         seen: &mut Seen,
     ) -> Result<Fetched, Problem> {
         let path = || context.path.then(ask.service);
-        let asked = tokio::time::timeout_at(context.deadline, self.exchange(config, context, ask, id)).await;
+        let exchange = async {
+            match beside {
+                Some(beside) => exchange_within(config, context, ask, id, beside).await,
+                None => self.exchange(config, context, ask, id).await,
+            }
+        };
+        let asked = tokio::time::timeout_at(context.deadline, exchange).await;
         let Answer { status, said, body } = match asked {
             Ok(Ok(answer)) => answer,
             Ok(Err(Trouble::Wire(WireError::TooLarge))) => {
@@ -198,6 +212,18 @@ impl Upstreams {
             None => drop(idle.insert(address.to_owned(), vec![(Instant::now(), connection)])),
         }
     }
+}
+
+/// Asks a service of this host.
+async fn exchange_within(
+    config: &Config,
+    context: &RequestContext,
+    ask: &Ask<'_>,
+    id: SpanId,
+    beside: Arc<Shared>,
+) -> Result<Answer, Trouble> {
+    let answer = within::ask(beside, context, ask, id).await.ok_or(Trouble::Wire(WireError::Closed))?;
+    if answer.body.len() > config.limits.body { Err(WireError::TooLarge.into()) } else { Ok(answer) }
 }
 
 fn question(config: &Config, context: &RequestContext, ask: &Ask<'_>, id: SpanId) -> Question {

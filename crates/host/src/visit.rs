@@ -3,15 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response};
-use http_body_util::Full;
-use hyper::body::Body;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use protocol::record::Arrival;
 use protocol::{Method, Span, Status};
 
 use crate::answer::Measured;
 use crate::records::{self, Kept};
+use crate::reply::Reply;
 use crate::request_context::{RequestContext, nanos};
 use crate::shared::{Settings, Shared};
 
@@ -31,27 +29,27 @@ impl Visit {
         shared: &Arc<Shared>,
         settings: &Arc<Settings>,
         context: &Arc<RequestContext>,
-        method: &http::Method,
-        headers: &HeaderMap,
+        method: Method,
+        headers: Option<&HeaderMap>,
     ) -> Self {
         shared.metrics.in_flight.inc();
         Self {
             shared: shared.clone(),
             settings: settings.clone(),
             context: context.clone(),
-            method: Method::of(method.as_str()),
-            entry: (context.recorded && context.path.len() == 1).then(|| entry(headers)),
+            method,
+            entry: headers.filter(|_| context.recorded && context.path.len() == 1).map(entry),
             ended: false,
         }
     }
 
-    /// Completes the answer's headers, and records the request.
-    pub(crate) fn end(mut self, measured: Measured, outcome: Status, response: &mut Response<Full<Bytes>>) {
+    /// Completes the answer, and records the request.
+    pub(crate) fn end(mut self, measured: Measured, outcome: Status, reply: &mut Reply) {
         self.ended = true;
         let config = &self.settings.config;
         let total = nanos(self.context.begun.elapsed());
         let version = measured.version.as_deref();
-        self.context.finish(&config.service, version, measured.function, total, response.headers_mut());
+        self.context.finish(&config.service, version, measured.function, total, reply);
         if !self.context.detail {
             return self.shared.recorder.count(matches!(outcome, Status::Problem(_)));
         }
@@ -99,10 +97,10 @@ impl Visit {
             total,
             function,
             waiting: open(0),
-            status: response.status().as_u16(),
+            status: reply.status.as_u16(),
             outcome,
             received: self.context.received.load(Ordering::Relaxed),
-            sent: response.body().size_hint().lower(),
+            sent: reply.body.len() as u64,
             calls,
         });
     }

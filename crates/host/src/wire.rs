@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::socket::Socket;
 use head::{Head, Length};
-pub(crate) use head::{Question, Said};
+pub(crate) use head::{Question, Said, is_value};
 
 /// A head longer than this is none: what services say of those before them is held to half of it.
 const LONGEST_HEAD: usize = 64 << 10;

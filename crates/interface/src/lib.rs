@@ -5,11 +5,12 @@
 
 mod client;
 mod directed;
+mod openapi;
 mod schema;
 mod service_call;
+#[cfg(test)]
+mod tests;
 mod type_names;
-
-mod openapi;
 
 pub use client::Language;
 pub use directed::Direction;

@@ -45,6 +45,8 @@ pub struct AppSettings {
     pub without_source: bool,
     /// Servers that sessions start for the services, by name.
     pub resources: BTreeMap<String, ResourceSettings>,
+    /// Services that share a host in sessions. No part of what runs on a cluster.
+    pub together: Vec<Vec<String>>,
 }
 
 /// How one service runs.
@@ -203,6 +205,7 @@ impl AppSettings {
             name: file.name.clone(),
             without_source: file.keep_source == Some(false),
             resources,
+            together: file.together.values().cloned().collect(),
         }
     }
 

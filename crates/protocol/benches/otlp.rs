@@ -64,6 +64,7 @@ fn span(id: u64) -> Span {
             id: some(id + 2 * SPANS),
             service: "filter".into(),
             address: "127.0.0.1:30903".into(),
+            within: false,
             method: Method::Get,
             begun: 9_000,
             took: 120_000,

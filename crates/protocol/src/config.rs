@@ -110,6 +110,13 @@ impl Default for Limits {
     }
 }
 
+/// The body of `POST /_dyninka/open`: run another service in this host as well. One that runs is left as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenService {
+    /// Name of its folder, which is beside that of the service that is asked.
+    pub folder: String,
+}
+
 /// The body of `POST /_dyninka/swap`: take this library over. Also written to the configuration by the caller,
 /// so that a host started anew serves it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

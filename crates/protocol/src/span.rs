@@ -58,6 +58,8 @@ pub struct UpstreamCall {
     pub service: Arc<str>,
     /// `host:port` it is reached at.
     pub address: Arc<str>,
+    /// Whether the caller's host runs it as well, so that nothing travelled.
+    pub within: bool,
     /// How it was asked.
     pub method: Method,
     /// Nanoseconds after the caller's start.
@@ -257,6 +259,7 @@ pub(crate) mod tests {
             id: SpanId::new(id).unwrap(),
             service: service.into(),
             address: format!("{service}:80").into(),
+            within: false,
             method: Method::Get,
             begun,
             took,

@@ -135,6 +135,9 @@ pub struct ServiceView {
     pub restarts: u32,
     /// The reason why it is down or broken, in words.
     pub why: Option<String>,
+    /// The services that share its host, itself among them, in the order of the file; empty: it has a host to itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub together: Vec<String>,
     /// The process of its host on this machine; none: its backend runs elsewhere, or it does not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,

@@ -11,6 +11,7 @@ mod keep_edit;
 pub(crate) mod load;
 #[cfg(feature = "cluster")]
 mod loaded;
+mod moving;
 mod open;
 mod processes;
 mod public_port;
@@ -353,7 +354,7 @@ impl Actor {
                     build.abort();
                 }
             }
-            Effect::Open { app, environments } => self.open(app, &environments),
+            Effect::Open { app, environments, hosts } => self.open(app, &environments, &hosts),
             Effect::Reserve { place } => {
                 self.on_backend(|backend, tools| async move { tools.endpoint(&*backend, place).await });
             }
@@ -375,14 +376,20 @@ impl Actor {
             Effect::Rehouse { moves } => {
                 self.on_backend(|backend, tools| async move { tools.rehouse(&*backend, moves).await });
             }
-            Effect::Renew(one) => {
-                self.on_backend(|backend, tools| async move { tools.renew(&*backend, *one).await });
+            Effect::Renew(moves) => {
+                let Some(backend) = self.backend.clone() else { return };
+                self.making.spawn(async move { tools.renew(&*backend, moves).await.into_iter().for_each(tell) });
             }
-            Effect::Remove { service } => {
+            Effect::Regroup { service, group } => {
+                if let Some(backend) = &self.backend {
+                    backend.regroup(&service, &group);
+                }
+            }
+            Effect::Remove { service, at } => {
                 for follower in self.followers.remove(&service).into_iter().flatten() {
                     follower.abort();
                 }
-                self.on_backend(|backend, tools| async move { tools.remove(&*backend, service).await });
+                self.on_backend(move |backend, tools| async move { tools.remove(&*backend, service, at).await });
             }
             Effect::Kill { service } => {
                 if let Some(backend) = self.backend.clone() {

@@ -21,7 +21,7 @@ pub(crate) enum Effect {
     /// Read the files.
     Load { edit: Edit },
     /// Choose the backend, clear what a killed session left, and reserve an endpoint for every service.
-    Open { app: Wanted, environments: Arc<Environments> },
+    Open { app: Wanted, environments: Arc<Environments>, hosts: BTreeMap<String, String> },
     /// Follow these files.
     Watch { files: BTreeSet<PathBuf> },
     /// Have the dependencies built.
@@ -42,10 +42,12 @@ pub(crate) enum Effect {
     Tell { config: Box<Config>, host: String, at: SocketAddr },
     /// Place services anew, one after the other, so that the public listener leads to another; their state goes along.
     Rehouse { moves: Vec<Move> },
-    /// Start a service anew, in another environment; its state goes along.
-    Renew(Box<Move>),
+    /// Start services anew, in another environment; their state goes along.
+    Renew(Vec<Move>),
+    /// Have the next start of a service find it in another host.
+    Regroup { service: String, group: String },
     /// Stop a service and remove what was made for it.
-    Remove { service: String },
+    Remove { service: String, at: SocketAddr },
     /// End a host at once: its end is told like any other, and it is started again.
     Kill { service: String },
     /// Start a host again, after a pause. Without a library it is there as soon as it runs.
@@ -66,6 +68,8 @@ pub(crate) struct Place {
     pub(crate) service: String,
     /// DNS name.
     pub(crate) host: String,
+    /// The host that runs it, by the DNS name of a service.
+    pub(crate) group: String,
     /// The public listener's port leads to it.
     pub(crate) front: Option<u16>,
     pub(crate) environment: Environment,

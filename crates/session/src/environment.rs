@@ -20,6 +20,7 @@ pub(crate) use local::files;
 pub use local::{LocalMistakes, LocalValues, Shell};
 pub(crate) use resources::{lead, refused, specs};
 
+use crate::placement::Together;
 use crate::store::home::explain;
 
 /// Where programs are looked for in a container that is told nothing else.
@@ -34,6 +35,8 @@ pub(crate) struct Environments {
     pub(crate) services: BTreeMap<String, Environment>,
     /// What somebody might miss, in words.
     pub(crate) notices: Vec<String>,
+    /// Who wants to live together.
+    pub(crate) together: Together,
 }
 
 /// A service's environment; `host` is its DNS name. `env` goes before `env_file`. Where a variable is inherited as well, the
@@ -122,7 +125,7 @@ impl Environments {
                 ));
             }
         }
-        Self { services, notices }
+        Self { services, notices, together: Together::None }
     }
 
     pub(crate) fn get(&self, service: &str) -> Environment {

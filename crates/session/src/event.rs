@@ -184,6 +184,8 @@ pub(crate) enum News {
 pub(crate) struct Opened {
     pub(crate) backend: &'static str,
     pub(crate) hosts_bind_front: bool,
+    /// Whether a host that runs takes another service in.
+    pub(crate) takes_in: bool,
     pub(crate) front: SocketAddr,
     /// The service that the backend leads the public listener to.
     pub(crate) front_at: Option<String>,

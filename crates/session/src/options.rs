@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use local_cluster::On;
 use session_api::command::Goal;
 
+use crate::placement::Together;
 use crate::store::home::Home;
 
 /// What a session is started with.
@@ -21,6 +22,8 @@ pub struct SessionOptions {
     pub on: On,
     /// Where the last service answers.
     pub front: PublicPort,
+    /// Which services share a host; none: as `dyn.toml` says.
+    pub together: Option<Together>,
     /// CPUs a service may use.
     pub cpus: Option<f64>,
     /// Memory a service may use, in bytes.

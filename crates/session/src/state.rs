@@ -9,6 +9,7 @@ mod edits;
 mod health;
 mod judging;
 mod picture;
+mod placing;
 #[cfg(feature = "cluster")]
 mod pushing;
 mod renewing;
@@ -61,6 +62,10 @@ pub(crate) struct State {
     wiring: Option<Wiring>,
     /// Those that are wanted and those that are still there.
     services: BTreeMap<String, Service>,
+    /// The host that each of them has.
+    hosts: BTreeMap<String, String>,
+    /// Services that have a host of their own whatever is wished: the one they shared ended too often.
+    alone: BTreeSet<String>,
     recipe: Option<Recipe>,
     tickets: u64,
     ready: bool,
@@ -104,8 +109,10 @@ struct Backend {
     name: &'static str,
     hosts_bind_front: bool,
     front: SocketAddr,
-    /// The service the backend leads the public listener to.
+    takes_in: bool,
+    /// The service the backend leads the public listener to, and the host that runs it.
     front_at: Option<String>,
+    front_host: Option<String>,
     moving: bool,
 }
 
@@ -124,6 +131,8 @@ impl State {
             backend: None,
             wiring: None,
             services: BTreeMap::new(),
+            hosts: BTreeMap::new(),
+            alone: BTreeSet::new(),
             recipe: None,
             tickets: 0,
             ready: false,
@@ -207,8 +216,9 @@ impl State {
     }
 
     fn opened(&mut self, opened: Opened) -> Vec<Effect> {
-        let Opened { backend: name, hosts_bind_front, front, front_at, endpoints } = opened;
-        self.backend = Some(Backend { name, hosts_bind_front, front, front_at, moving: false });
+        let Opened { backend: name, hosts_bind_front, takes_in, front, front_at, endpoints } = opened;
+        let front_host = front_at.as_ref().and_then(|service| self.hosts.get(service)).cloned();
+        self.backend = Some(Backend { name, hosts_bind_front, front, takes_in, front_at, front_host, moving: false });
         for (service, endpoint) in endpoints {
             self.services.entry(service).or_default().endpoint = Some(endpoint);
         }

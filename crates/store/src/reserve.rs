@@ -1,6 +1,7 @@
 //! Room on the disk for what must still be stored when there is none for anything new.
 
 use std::fs;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -43,7 +44,9 @@ impl Reserve {
             self.is_held.store(self.bytes == 0, Ordering::Release);
             return;
         }
-        let made = fs::File::create(&self.path).and_then(|file| {
+        let mut options = fs::OpenOptions::new();
+        let file = options.create(true).truncate(false).write(true).mode(0o600).open(&self.path);
+        let made = file.and_then(|file| {
             // Where a file system knows no such call, the look at what is free is all there is.
             match fallocate(&file, FallocateFlags::empty(), 0, self.bytes) {
                 Ok(()) | Err(rustix::io::Errno::OPNOTSUPP) => Ok(()),

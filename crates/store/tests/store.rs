@@ -67,8 +67,9 @@ async fn a_store_of_a_newer_program_is_left_alone() {
     drop(Database::open(&path, &formats, 0).unwrap());
     let refused = open(&path).unwrap_err();
     assert!(matches!(refused, DatabaseError::Newer { found: 2, known: 1, .. }), "{refused}");
-    fs::write(&path, "this is no database, and never was one").unwrap();
-    assert!(matches!(open(&path), Err(DatabaseError::Open { .. })));
+    let other = folder.path().join("b.db");
+    fs::write(&other, "this is no database, and never was one".repeat(100)).unwrap();
+    assert!(matches!(open(&other), Err(DatabaseError::Open { .. })));
 }
 
 /// D3: the files as a power cut would leave them, copied while changes are written: the log first cut off at any byte.

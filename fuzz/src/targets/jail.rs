@@ -1,4 +1,4 @@
-//! What a process that ran a stranger's code says to the pool, and what the pool says to it.
+//! Messages between the pool and a process that ran a stranger's code.
 
 use functions::FunctionEngine;
 use functions::frame::{

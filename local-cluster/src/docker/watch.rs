@@ -12,11 +12,15 @@ use futures_util::StreamExt;
 use super::Inner;
 use crate::backend::{BackendEvent, Doer, Stream};
 use crate::ending::of_container;
-use crate::engine::{self, SERVICE};
-use crate::lines::Lines;
+use crate::engine::{self, GROUP};
+use crate::process::shared;
+use crate::speech::Speech;
 
 /// Pauses between looks for an engine that is gone, and for processes that stand still.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// What a container wrote last is read within this after its end.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Watches what the engine says of our containers; an engine that goes away is waited for, and what ran is then
 /// told as down, so that it is started again.
@@ -31,21 +35,28 @@ pub(super) async fn watch(inner: Arc<Inner>) {
         let mut out_of_memory = HashSet::new();
         while let Some(Ok(event)) = events.next().await {
             let attributes = event.actor.and_then(|actor| actor.attributes).unwrap_or_default();
-            let Some(service) = attributes.get(SERVICE).cloned() else { continue };
+            let Some(group) = attributes.get(GROUP).cloned() else { continue };
             let (why, by) = match event.action.as_deref() {
                 Some("oom") => {
-                    out_of_memory.insert(service);
+                    out_of_memory.insert(group);
                     continue;
                 }
                 Some("pause") => ("its container is paused".to_owned(), Doer::Others),
-                _ if out_of_memory.remove(&service) => ("it was killed for want of memory".to_owned(), Doer::Service),
+                _ if out_of_memory.remove(&group) => ("it was killed for want of memory".to_owned(), Doer::Service),
                 _ => of_container(attributes.get("exitCode").map_or("", String::as_str)),
             };
-            let by = if inner.condemned().remove(&service) { Doer::Service } else { by };
-            inner.still.forget(&service);
-            // What was removed on purpose is not down.
-            if !closing() && inner.wanted().contains(&service) {
-                inner.tell(BackendEvent::Down { service, why, by });
+            let ended = event.action.as_deref() != Some("pause");
+            let follower = if ended { inner.followers.lock().remove(&group) } else { None };
+            match follower.filter(|_| inner.inside().get(&group).is_some_and(|members| members.len() > 1)) {
+                // Its last words say which of its services it was.
+                Some(follower) => {
+                    let inner = inner.clone();
+                    tokio::spawn(async move {
+                        drop(tokio::time::timeout(LAST_WORDS, follower).await);
+                        inner.down(&group, &why, by, ended);
+                    });
+                }
+                None => inner.down(&group, &why, by, ended),
             }
         }
         if closing() {
@@ -60,6 +71,31 @@ pub(super) async fn watch(inner: Arc<Inner>) {
         }
         inner.tell(BackendEvent::Notice("the Docker engine is back".to_owned()));
         reconcile(&inner).await;
+    }
+}
+
+impl Inner {
+    /// Tells of the services in the container of a group that it ended, or is paused.
+    fn down(&self, group: &str, why: &str, by: Doer, ended: bool) {
+        let members = self.inside().get(group).cloned().unwrap_or_default();
+        if ended {
+            self.inside().remove(group);
+        }
+        let condemned: Vec<&String> = members.iter().filter(|service| self.condemned().remove(*service)).collect();
+        for service in &members {
+            self.still.forget(service);
+            let by = match () {
+                () if condemned.contains(&service) => Doer::Service,
+                // It was another.
+                () if !condemned.is_empty() => Doer::Others,
+                () => by,
+            };
+            // What was removed on purpose is not down.
+            if !self.closing.load(Ordering::Acquire) && self.wanted().contains(service) {
+                let why = shared(&members, service, condemned.first().map(|one| one.as_str()), why);
+                self.tell(BackendEvent::Down { service: service.clone(), why, by });
+            }
+        }
     }
 }
 
@@ -103,6 +139,7 @@ async fn reconcile(inner: &Inner) {
         let container = inner.engine.inspect_container(&inner.container(&spec), None::<InspectContainerOptions>).await;
         let runs = container.ok().and_then(|container| container.state).and_then(|state| state.running) == Some(true);
         if !runs {
+            inner.leave(&service);
             let why = "its container ended with the engine".to_owned();
             inner.still.forget(&service);
             inner.tell(BackendEvent::Down { service, why, by: Doer::Others });
@@ -119,20 +156,20 @@ pub(super) async fn follow(inner: Arc<Inner>, service: String, name: String) {
     let since = begun.and_then(|begun| i32::try_from(begun.as_second()).ok()).unwrap_or(0);
     let options = LogsOptionsBuilder::default().follow(true).stdout(true).stderr(true).since(since).build();
     let mut logs = inner.engine.logs(&name, Some(options));
-    let (mut out, mut err) = (Lines::default(), Lines::default());
-    let tell = |stream| {
-        let (inner, service) = (inner.clone(), service.clone());
-        move |line| inner.tell(BackendEvent::Log { service: service.clone(), stream, line })
-    };
+    let [mut out, mut err] = [Stream::Stdout, Stream::Stderr].map(|stream| Speech::new(service.clone(), stream));
+    let tell = |event| inner.tell(event);
     while let Some(output) = logs.next().await {
         match output {
-            Ok(output) => match output {
-                LogOutput::StdErr { message } => err.take(&message, tell(Stream::Stderr)),
-                LogOutput::StdOut { message } | LogOutput::Console { message } => {
-                    out.take(&message, tell(Stream::Stdout))
+            Ok(output) => {
+                let undone = match output {
+                    LogOutput::StdErr { message } => err.take(&message, tell),
+                    LogOutput::StdOut { message } | LogOutput::Console { message } => out.take(&message, tell),
+                    LogOutput::StdIn { .. } => None,
+                };
+                if let Some(undone) = undone {
+                    inner.condemned().insert(undone);
                 }
-                LogOutput::StdIn { .. } => {}
-            },
+            }
             // An engine that goes away is told of as such; this is one that does not show what it has.
             Err(error) => {
                 if engine::status(&error).is_some() && !inner.closing.load(Ordering::Acquire) {
@@ -143,6 +180,6 @@ pub(super) async fn follow(inner: Arc<Inner>, service: String, name: String) {
             }
         }
     }
-    out.end(tell(Stream::Stdout));
-    err.end(tell(Stream::Stderr));
+    out.end(tell);
+    err.end(tell);
 }

@@ -13,7 +13,8 @@ use futures_util::StreamExt as _;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::io::AsyncWriteExt as _;
 
-use super::{Inner, mount, user, variables};
+use super::Inner;
+use super::container::{mount, user, variables};
 use crate::backend::{BackendError, Spec, Work};
 use crate::engine;
 use crate::environment::{self, FLAG};
@@ -174,7 +175,7 @@ async fn make(inner: Arc<Inner>, service: &str, arguments: Vec<String>) -> Resul
         mounts: Some(vec![mount(&spec.folder, &folder)]),
         network_mode: Some("none".to_owned()),
         log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
-        ..inner.rights()
+        ..inner.rights(1)
     };
     let body = ContainerCreateBody {
         image: Some(opened.image),

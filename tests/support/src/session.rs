@@ -13,6 +13,9 @@ use crate::dyn_command;
 /// Long enough for the slowest machine to have built everything; reached only by a hang.
 pub const PATIENCE: Duration = Duration::from_secs(240);
 
+/// The variable that says which services share a host, for tests that say nothing of it.
+const TOGETHER: &str = "DYN_TEST_TOGETHER";
+
 /// A copy of an example with the data it includes, so that tests of one example run side by side.
 pub fn example(name: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -61,6 +64,10 @@ impl Dev {
     /// Starts it with an environment of the caller's choice.
     pub fn spawn(mut command: Command, file: &Path, arguments: &[&str]) -> Self {
         command.arg("dev").arg(file).arg("--json").args(arguments);
+        // Tests of sessions may be run once more with all services in one host: nothing but the time is to differ.
+        if let Some(together) = std::env::var_os(TOGETHER).filter(|_| !arguments.contains(&"--together")) {
+            command.arg("--together").arg(together);
+        }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (sender, events) = channel();
@@ -227,6 +234,11 @@ impl Client {
 
     pub fn post(&self, url: &str, body: &str) -> Answer {
         self.post_with(url, body, &[])
+    }
+
+    /// The answer, if one came whole.
+    pub fn try_post(&self, url: &str, body: &str) -> Option<Answer> {
+        Self::answer(self.0.post(url).header("content-type", "application/json").body(body.to_owned())).ok()
     }
 
     pub fn post_with(&self, url: &str, body: &str, headers: &[(&str, &str)]) -> Answer {

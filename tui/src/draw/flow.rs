@@ -33,6 +33,8 @@ pub(crate) fn draw(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
     let lanes = lanes.min(MOST_LANES);
     let names = rows.iter().map(|row| width(&snapshot.services[row.service].name)).max().unwrap_or(0);
     let chosen = model::chosen(model, snapshot, &model::listed(model, snapshot));
+    let services: Vec<_> = rows.iter().map(|row| &snapshot.services[row.service]).collect();
+    let brackets = brackets(scene, &services);
     let height = canvas.height().saturating_sub(1);
     let first = layout::first(chosen, rows.len(), height);
     for (at, graph_row) in rows.iter().enumerate().skip(first).take(height) {
@@ -40,6 +42,9 @@ pub(crate) fn draw(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
         let mut row = Row::new(scene.theme);
         row.text(if at == chosen { scene.theme.glyphs().marker } else { " " }, Tone::Accent);
         gutter(&mut row, &graph_row.marks, lanes);
+        if let Some(glyph) = brackets.get(at) {
+            row.text(glyph, Tone::Accent).text(" ", Tone::Plain);
+        }
         let room = canvas.width().saturating_sub(row.width());
         cells(scene, &mut row, service, names, room);
         canvas.row(1 + at - first, row);
@@ -55,6 +60,31 @@ pub(crate) fn nothing_listed(scene: Scene<'_>) -> Row {
     let none = scene.snapshot.services.is_empty();
     row.text(if none { "  no services yet" } else { "  no service matches the filter" }, Tone::Dim);
     row
+}
+
+/// A bracket for the services of each host, a glyph a row; nothing where each has a host to itself.
+fn brackets(scene: Scene<'_>, services: &[&ServiceView]) -> Vec<&'static str> {
+    if services.iter().all(|service| service.together.is_empty()) {
+        return Vec::new();
+    }
+    let glyphs = &scene.theme.glyphs().lanes;
+    let glyph = |at: usize| {
+        let own = &services[at].together;
+        let is_with = |other: &&ServiceView| !own.is_empty() && other.together == *own;
+        match (services[..at].iter().any(&is_with), services[at + 1..].iter().any(&is_with)) {
+            (false, true) => glyphs.begin,
+            (true, true) => glyphs.through,
+            (true, false) => glyphs.end,
+            // The bracket of others goes by.
+            (false, false) if services[..at].iter().any(|above| spans(above, &services[at + 1..])) => glyphs.pass,
+            (false, false) => " ",
+        }
+    };
+    (0..services.len()).map(glyph).collect()
+}
+
+fn spans(above: &ServiceView, below: &[&ServiceView]) -> bool {
+    !above.together.is_empty() && below.iter().any(|other| other.together == above.together)
 }
 
 fn gutter(row: &mut Row, marks: &[Mark], lanes: usize) {

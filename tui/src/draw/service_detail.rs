@@ -53,6 +53,9 @@ fn facts(scene: Scene<'_>, service: &ServiceView) -> Vec<(&'static str, String, 
         let restarts = if service.restarts > 0 { format!(", restarted {times}") } else { String::new() };
         facts.push(("backend", format!("{backend}{restarts}"), Tone::Plain));
     }
+    if !service.together.is_empty() {
+        facts.push(("host", service.together.join(", "), Tone::Plain));
+    }
     let mut feeds = snapshot.edges.iter().filter(|edge| edge.to == service.name).map(|edge| match &edge.input {
         Some(input) => format!("{input} from {}", edge.from),
         None => format!("calls {}", edge.from),

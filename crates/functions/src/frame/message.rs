@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::engine::FunctionEngine;
 
-/// What a jailed process is asked.
+/// A request to a jailed process.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ToJail {
@@ -22,7 +22,7 @@ pub enum ToJail {
 /// One run of a function.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FunctionRun {
-    /// How its source is read.
+    /// The engine of its language.
     pub engine: FunctionEngine,
     /// Its name, for places in errors.
     pub name: String,
@@ -30,15 +30,15 @@ pub struct FunctionRun {
     pub source: String,
     /// A JSON array.
     pub arguments: Box<RawValue>,
-    /// How its result is given.
+    /// The form of its result.
     pub form: AnswerForm,
     /// Whether it may call services.
     pub calls: bool,
-    /// What it may use.
+    /// Limits of the run.
     pub limits: RunLimits,
 }
 
-/// How a result is given.
+/// The form of a result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AnswerForm {
@@ -49,7 +49,7 @@ pub enum AnswerForm {
     Text,
 }
 
-/// What one run may use.
+/// Limits of one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunLimits {
     /// Milliseconds from the beginning to the end, waits among them.
@@ -70,7 +70,7 @@ impl Default for RunLimits {
     }
 }
 
-/// How a call to a service ended, as the function is told.
+/// The end of a call to a service, as the function sees it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallEnd {
@@ -80,7 +80,7 @@ pub enum CallEnd {
     Failed(FunctionError),
 }
 
-/// What a jailed process says.
+/// A message of a jailed process.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FromJail {
@@ -94,25 +94,25 @@ pub enum FromJail {
     Call { id: u32, service: String, inputs: Box<RawValue> },
     /// The function ended.
     Ran {
-        /// How.
+        /// Its end.
         end: FunctionEnd,
         /// Its time, without waits for calls.
         ns: u64,
         /// Bytes of lines beyond the limit.
         cut: u64,
     },
-    /// What was read.
+    /// The result of a check.
     Checked(Result<Signature, FunctionError>),
 }
 
-/// How a function is called.
+/// A function's parameters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signature {
     /// Names of its parameters, as far as they have one.
     pub parameters: Vec<String>,
 }
 
-/// How a run ended.
+/// The end of a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FunctionEnd {
@@ -148,7 +148,7 @@ impl FunctionError {
         Self { name: name.to_owned(), message: message.into(), at: None }
     }
 
-    /// What of it is kept: a process may say more than a function could.
+    /// Cuts name and message to their limits: a process that broke its engine may send longer ones.
     pub(crate) fn shortened(mut self) -> Self {
         for (text, most) in [(&mut self.name, Self::LONGEST_NAME), (&mut self.message, Self::LONGEST_MESSAGE)] {
             text.truncate(text.floor_char_boundary(most));
@@ -210,7 +210,7 @@ impl fmt::Display for FunctionStop {
     }
 }
 
-/// How a jailed process ended that should not have.
+/// An end of a jailed process that its run did not ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JailEnd {
     /// It made a system call that functions have no use for.

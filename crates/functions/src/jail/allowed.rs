@@ -1,4 +1,4 @@
-//! What a jailed process may ask of the kernel. Whatever is not here ends it.
+//! System calls of a jailed process. All others end it.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ const ALWAYS: &[c_long] = &[
 /// The last of the machine's own clocks. Others count a process's time, of any process.
 const LAST_CLOCK: c_int = libc::CLOCK_TAI;
 
-/// What is advised about memory. Other advice reaches pages of other processes.
+/// Advice about memory. Other advice reaches pages of other processes.
 const ADVICE: [c_int; 4] = [libc::MADV_DONTNEED, libc::MADV_FREE, libc::MADV_HUGEPAGE, libc::MADV_NOHUGEPAGE];
 
 /// Everything that is let through.

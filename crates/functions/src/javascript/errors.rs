@@ -1,4 +1,4 @@
-//! What a function throws, by name and message; and what of it is a limit.
+//! Thrown values by name and message, and limits among them.
 
 use rquickjs::{Ctx, Error, Value};
 
@@ -8,7 +8,7 @@ use crate::frame::{FunctionEnd, FunctionError, FunctionStop};
 const LONGEST_NAME: usize = FunctionError::LONGEST_NAME;
 const LONGEST_MESSAGE: usize = FunctionError::LONGEST_MESSAGE;
 
-/// How a run ended that did not come to its end.
+/// The end of a run that did not return.
 pub(super) fn end(ctx: &Ctx<'_>, halt: Halt, is_late: impl Fn() -> bool, name: &str) -> FunctionEnd {
     match halt {
         Halt::Stop(stop) => FunctionEnd::Stopped(stop),
@@ -46,7 +46,7 @@ fn stop(error: &FunctionError) -> Option<FunctionStop> {
     }
 }
 
-/// What was thrown. `name` is the function's, as places in the stack have it.
+/// A thrown value as an error. `name` is the function's, as places in the stack have it.
 pub(super) fn thrown(ctx: &Ctx<'_>, value: &Value<'_>, name: &str) -> FunctionError {
     let Some(error) = value.as_object().filter(|_| value.is_error()) else {
         let message = read(ctx, value, LONGEST_MESSAGE).unwrap_or_else(|| "a value without a text".to_owned());

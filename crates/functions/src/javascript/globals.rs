@@ -1,4 +1,4 @@
-//! What a function finds beside the language: timers, `console`, `dyn`, and a little of what browsers have.
+//! Globals beside the language: timers, `console`, `dyn`, and a few that browsers have.
 
 use std::rc::Rc;
 

@@ -1,4 +1,4 @@
-//! What of one run is kept outside the engine: its time, its lines, its timers and its calls.
+//! The part of a run that is outside the engine: its time, its lines, its timers and its calls.
 
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ pub(super) struct Inside {
     limits: RunLimits,
     /// When code of the function's first ran.
     began: Cell<Option<Instant>>,
-    /// How long it waited for calls.
+    /// The time it waited for calls.
     waited: Cell<Duration>,
     /// Bytes of lines so far, and of those that were dropped.
     lines: Cell<u64>,

@@ -69,7 +69,7 @@ fn get(ctx: Ctx<'_>, href: String, part: String) -> rquickjs::Result<String> {
     Ok(part.to_owned())
 }
 
-/// A URL with a part replaced. What cannot be that part changes nothing, as in browsers.
+/// A URL with a part replaced. An invalid part changes nothing, as in browsers.
 fn with(ctx: Ctx<'_>, href: String, part: String, value: String) -> rquickjs::Result<String> {
     let mut url = read(&ctx, &href)?;
     match part.as_str() {

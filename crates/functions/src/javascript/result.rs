@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::{Halt, text};
 use crate::frame::{AnswerForm, FunctionEnd, FunctionError, FunctionStop};
 
-/// What a value is as a result.
+/// A returned value as the end of its run.
 pub(super) fn end<'js>(ctx: &Ctx<'js>, value: &Value<'js>, form: AnswerForm, most: u64) -> Result<FunctionEnd, Halt> {
     let result = match form {
         AnswerForm::Json => json(ctx, value, most)?,

@@ -5,8 +5,8 @@ use std::slice;
 
 use rquickjs::{Ctx, Error, Value, qjs};
 
-/// What `String(value)` begins with, at most that many bytes, and how many there are. An exception is pending where the
-/// value has no text. Half a pair of surrogates becomes a replacement character.
+/// The beginning of `String(value)`, at most `most` bytes, and its whole length. An exception is pending where the value has
+/// no text. Half a pair of surrogates becomes a replacement character.
 pub(super) fn beginning(ctx: &Ctx<'_>, value: &Value<'_>, most: usize) -> rquickjs::Result<(String, usize)> {
     let mut length = MaybeUninit::uninit();
     // SAFETY: context and value are alive; the engine writes a length wherever it returns a pointer.

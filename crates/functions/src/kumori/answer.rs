@@ -23,7 +23,7 @@ pub struct FaasRequest<'a> {
     pub path: &'a str,
     /// All of it.
     pub body: &'a [u8],
-    /// Who asks.
+    /// The caller's rights.
     pub access: FaasAccess<'a>,
 }
 
@@ -42,7 +42,7 @@ impl FaasAnswer {
     }
 }
 
-/// Why there is no result, in words for the caller.
+/// An error, in words for the caller.
 struct Refusal(String);
 
 impl From<FaasError> for Refusal {
@@ -115,7 +115,7 @@ fn checked<'a>(what: &str, name: &'a str) -> Result<&'a str, Refusal> {
     Ok(name)
 }
 
-/// What an error repeats of something.
+/// The part of a body that an error repeats.
 fn repeated(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let mut repeated: String = text.chars().take(LONGEST_REPEATED).filter(|c| !c.is_control()).collect();
@@ -181,7 +181,7 @@ async fn find(faas: &dyn Faas, id: &str, access: FaasAccess<'_>) -> Result<Optio
     Ok(faas.job(id).await?.filter(|job| access.may_see(&job.user)))
 }
 
-/// What a job ended with, if it has.
+/// The text that a job ended with, if it has.
 async fn ended(faas: &dyn Faas, id: &str, access: FaasAccess<'_>) -> Result<Option<String>, Refusal> {
     let job = find(faas, id, access).await?;
     job.map(|job| job.ended).ok_or_else(|| Refusal(format!("[ERR] Job <{id}> does not exist.")))
@@ -199,7 +199,7 @@ async fn remove_job(faas: &dyn Faas, id: &str, access: FaasAccess<'_>) -> Result
     }
 }
 
-/// What a run ended with, as `/j/ID/res` shows it: the text of its result, or of its error.
+/// The end of a run as `/j/ID/res` shows it: the text of its result or of its error.
 pub fn shown(end: &FunctionEnd) -> String {
     match end {
         // It was asked for as text.

@@ -1,6 +1,6 @@
 //! Paths.
 
-/// What a path names.
+/// The resource that a path names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Route {
     User(String),
@@ -35,7 +35,7 @@ impl Route {
         })
     }
 
-    /// Whose it is, where the path says it.
+    /// The user in the path, if there is one.
     pub(super) fn user(&self) -> Option<&str> {
         match self {
             Self::User(user) | Self::Time(user) | Self::Functions(user) => Some(user),

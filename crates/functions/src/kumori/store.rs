@@ -1,4 +1,4 @@
-//! What the API needs of a store, and of who asks.
+//! The store behind the API, and the rights of a caller.
 
 use std::collections::BTreeMap;
 
@@ -43,9 +43,9 @@ pub trait Faas: Send + Sync {
 /// One job, as far as this API shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaasJob {
-    /// Whose it is.
+    /// The job's owner.
     pub user: String,
-    /// What it ended with, however that was: [`super::shown`].
+    /// The text that it ended with, however that was: [`super::shown`].
     pub ended: Option<String>,
 }
 
@@ -54,7 +54,7 @@ pub struct FaasJob {
 #[error("{0}")]
 pub struct FaasError(pub String);
 
-/// Who asks.
+/// The rights of a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaasAccess<'a> {
     /// Anybody, as there: for a listener that only this machine reaches.

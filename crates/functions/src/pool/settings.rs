@@ -1,27 +1,27 @@
-//! How a pool is made.
+//! Settings of a pool.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::slots::ScalePolicy;
 
-/// What a pool starts, and how much of it.
+/// The program that a pool starts, and bounds of its processes.
 #[derive(Clone, Debug)]
 pub struct PoolSettings {
     /// The program that jails itself: `dyn`.
     pub program: PathBuf,
-    /// What it is started with; the bytes of memory that a run may have follow.
+    /// Its first arguments; the bytes of memory that a run may have follow.
     pub command: Vec<OsString>,
     /// Processes at most.
     pub most: usize,
     /// Bytes of memory that a run may have at most.
     pub memory: u64,
-    /// How many processes there are.
+    /// The policy for the number of processes.
     pub policy: ScalePolicy,
 }
 
 impl PoolSettings {
-    /// What a pool of this very `dyn` starts, also once its file was replaced by a newer one.
+    /// A pool of processes of this very `dyn`, also after its file was replaced by a newer one.
     pub fn of_this_program() -> Self {
         Self::new("/proc/self/exe".into(), &["sandbox"])
     }

@@ -1,15 +1,15 @@
-//! How many processes there are to be: pure.
+//! The number of processes: pure.
 
 use std::time::Duration;
 
-/// What a policy goes by.
+/// The load that a policy follows.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct PoolLoad {
     /// Runs that wait for a process.
     pub queued: usize,
     /// Runs asked for in a second, lately.
     pub rate: f64,
-    /// How long a run takes on average; none before the first has ended.
+    /// The average length of a run; none before the first has ended.
     pub mean: Option<Duration>,
     /// Processes that there are.
     pub processes: usize,
@@ -17,7 +17,7 @@ pub struct PoolLoad {
     pub long: usize,
 }
 
-/// How the number of processes follows the load.
+/// The rule by which the number of processes follows the load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScalePolicy {
     /// As many as the load needs, so that what is queued is through within `drain`: more at once, fewer after 30 s.
@@ -52,7 +52,7 @@ impl Scaler {
         Self { policy, most: most.max(1), want: 1, since: Duration::ZERO }
     }
 
-    /// How many processes there are to be, by the load at a time.
+    /// The number of processes for a load at a time.
     pub(crate) fn want(&mut self, load: &PoolLoad, now: Duration) -> usize {
         match self.policy {
             ScalePolicy::Target { drain } => {
@@ -77,10 +77,10 @@ impl Scaler {
 
 /// Processes that a load needs.
 fn target(load: &PoolLoad, drain: Duration) -> usize {
-    // Who has never seen a run end takes it for one that lasts.
+    // Before a run has ended, runs count as long ones.
     let (drain, mean) = (drain.as_secs_f64().max(1e-3), load.mean.unwrap_or(drain).as_secs_f64());
     let needed = (load.rate * mean + load.queued as f64 * mean / drain).ceil();
-    // Whoever waits behind runs that last needs one more at least.
+    // A request behind long runs needs one more at least.
     (needed as usize).saturating_add(load.long).max(load.long + usize::from(load.queued > 0))
 }
 

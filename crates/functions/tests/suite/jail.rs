@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::rig::{invocation, nobody, pool, run, settings, value};
 
-/// How a run ends whose process does this first.
+/// The end of a run whose process does this first.
 async fn attempt(pool: &Pool, deed: &str) -> FunctionEnd {
     run(pool, &format!("// deed: {deed}\n() => 'went on'"), json!([])).await.end
 }

@@ -24,7 +24,7 @@ impl Api {
         (answered.status, serde_json::from_str(&answered.body).unwrap())
     }
 
-    /// What is answered where anybody may ask, with status 200.
+    /// The answer to an open request, with status 200.
     async fn ask(&self, method: &str, path: &str, body: &str) -> Value {
         let (status, answered) = self.ask_as(FaasAccess::Open, method, path, body).await;
         assert_eq!(status, 200, "{answered}");
@@ -53,7 +53,7 @@ impl Api {
         self.res("POST", &format!("/u/{user}/fn/{name}/run"), argv).await.as_str().unwrap().to_owned()
     }
 
-    /// What a job ends with.
+    /// The text that a job ends with.
     async fn outcome(&self, id: &str) -> Value {
         while self.res("GET", &format!("/j/{id}"), "").await != 1 {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;

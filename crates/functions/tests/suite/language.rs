@@ -1,4 +1,4 @@
-//! What a function finds, and what becomes of what it returns and throws.
+//! The language as functions find it, and their results and errors.
 
 use functions::{AnswerForm, ConsoleLevel, FunctionEnd, FunctionEngine, FunctionStop};
 use serde_json::json;

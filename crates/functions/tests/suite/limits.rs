@@ -1,4 +1,4 @@
-//! What a function may not use up, each by its name; and the next run of the same tenant is fine.
+//! Limits of a function, each by its name. The next run of the same tenant is fine.
 
 use functions::{FunctionEnd, FunctionRan, FunctionStop, JailEnd, Pool, RunLimits};
 use serde_json::json;

@@ -8,7 +8,7 @@ use protocol::Cursor;
 use super::kept::Kept;
 
 /// Bytes kept, by estimate: hundreds of requests with values of some 10 KiB; a host is small, and there are many.
-const MOST_BYTES: usize = 32 << 20;
+pub(super) const MOST_BYTES: usize = 32 << 20;
 /// Bytes read at once; one record is read however large it is.
 const MOST_READ: usize = 2 << 20;
 
@@ -37,12 +37,12 @@ impl Ring {
         Self { epoch, kept: VecDeque::new(), bytes: 0, first: 0, lost: 0 }
     }
 
-    /// Keeps a record, and drops the oldest where there is no room.
-    pub(super) fn push(&mut self, kept: Kept) {
+    /// Keeps a record, and drops the oldest where they take more than `most` bytes.
+    pub(super) fn push(&mut self, kept: Kept, most: usize) {
         let bytes = kept.bytes();
         self.bytes += bytes;
         self.kept.push_back((Arc::new(kept), bytes));
-        while self.bytes > MOST_BYTES && self.kept.len() > 1 {
+        while self.bytes > most && self.kept.len() > 1 {
             self.drop_oldest();
         }
     }
@@ -133,9 +133,9 @@ mod tests {
         let mut ring = Ring::new(9);
         let nothing = ring.read(None);
         assert!(!ring.has_news(None) && nothing.kept.is_empty());
-        ring.push(kept(1, 1));
+        ring.push(kept(1, 1), MOST_BYTES);
         ring.lose(3);
-        ring.push(kept(2, 1));
+        ring.push(kept(2, 1), MOST_BYTES);
         let all = ring.read(Some(nothing.cursor));
         assert_eq!((numbers(&all), all.dropped), (vec![1, 2], 3));
         assert!(!ring.has_news(Some(all.cursor)));
@@ -153,7 +153,7 @@ mod tests {
         let mut ring = Ring::new(9);
         let before = ring.read(None).cursor;
         for number in 0..40 {
-            ring.push(kept(number, 1 << 20));
+            ring.push(kept(number, 1 << 20), MOST_BYTES);
             assert!(ring.bytes <= MOST_BYTES);
         }
         let (mut cursor, mut seen, mut dropped) = (before, Vec::new(), 0);
@@ -164,7 +164,7 @@ mod tests {
             (cursor, dropped) = (read.cursor, dropped + read.dropped);
         }
         assert_eq!((seen.last(), seen.len() as u64 + dropped), (Some(&39), 40));
-        ring.push(kept(40, 2 * MOST_BYTES));
+        ring.push(kept(40, 2 * MOST_BYTES), MOST_BYTES);
         assert_eq!(numbers(&ring.read(None)), [40], "one is kept however large");
         ring.clear();
         assert_eq!((ring.bytes, ring.has_news(None)), (0, false));

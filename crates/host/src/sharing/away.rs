@@ -1,13 +1,12 @@
 //! A request on its way to the node's agent, which has another node serve it.
 
 use bytes::Bytes;
-use http::request::Parts;
-use http::{Method, StatusCode};
+use http::StatusCode;
 use protocol::{Method as Asked, Route, UpstreamCall, header};
 
 use crate::answer::Ended;
 use crate::problem::{self, Problem};
-use crate::request_context::{RequestContext, text};
+use crate::request_context::RequestContext;
 use crate::shared::{Settings, Shared};
 use crate::trace::random_span;
 use crate::upstream::Trouble;
@@ -20,43 +19,52 @@ pub(super) enum Taken {
     ByNobody,
 }
 
+/// What goes to another node of a request.
+pub(super) struct Onward {
+    pub(super) route: Option<String>,
+    /// Of a `POST`.
+    pub(super) body: Option<Bytes>,
+}
+
 /// Asks the agent. What it was asked may run once elsewhere, so that it is not asked again.
 pub(super) async fn send(
     shared: &Shared,
     settings: &Settings,
     context: &RequestContext,
     address: &str,
-    parts: &Parts,
-    body: &Bytes,
+    onward: &Onward,
 ) -> Taken {
     let (config, id) = (&settings.config, random_span());
     let problem = |kind, status, detail: &str| {
         Taken::Answered(Err(Problem::new(kind, status, &config.service, &context.path, detail)))
     };
-    let posts = parts.method == Method::POST;
+    let posts = onward.body.is_some();
     let mut question = Question::at(posts, &format!("/away/{}/{}", config.app, config.service), address);
     question.header(header::AUTHORIZATION, &format!("Bearer {}", config.token));
-    for name in [header::ROUTE, header::PATH] {
-        if let Some(value) = text(&parts.headers, name) {
-            question.header(name, value);
-        }
+    let route = onward.route.as_deref();
+    if let Some(route) = route {
+        question.header(header::ROUTE, route);
     }
-    let route = text(&parts.headers, header::ROUTE);
+    // Callers as they were: the other host adds itself.
+    if let Some((callers, _)) = context.path.text().rsplit_once(',') {
+        question.header(header::PATH, callers);
+    }
     question.header(header::NEEDS, &needs(route.or(config.route.as_deref())));
     context.onward(&mut question, id, &config.token);
-    let question = question.end(posts.then_some(&body[..]));
+    let question = question.end(onward.body.as_deref());
     let at = settings.places.get(&config.service).filter(|_| context.detail).map(|place| {
         context.called(UpstreamCall {
             id,
             service: place.service.clone(),
             address: address.into(),
             method: if posts { Asked::Post } else { Asked::Get },
+            within: false,
             begun: 0,
             took: 0,
             server: None,
             status: None,
             error: None,
-            sent: body.len() as u64,
+            sent: onward.body.as_ref().map_or(0, Bytes::len) as u64,
             received: 0,
         })
     });

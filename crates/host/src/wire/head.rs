@@ -34,7 +34,7 @@ impl Question {
 
     /// Adds a header. A value that no header can have is left out: it would be another header, or another question.
     pub(crate) fn header(&mut self, name: &str, value: &str) {
-        if value.bytes().all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte)) {
+        if is_value(value) {
             for part in [name, ": ", value, "\r\n"] {
                 self.0.extend_from_slice(part.as_bytes());
             }
@@ -60,6 +60,11 @@ impl Question {
     pub(super) fn bytes(&self) -> &[u8] {
         &self.0
     }
+}
+
+/// Whether a header can have a value.
+pub(crate) fn is_value(value: &str) -> bool {
+    value.bytes().all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte))
 }
 
 /// What a service says beside its answer, as far as others want to know it.

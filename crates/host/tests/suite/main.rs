@@ -12,3 +12,4 @@ mod replay;
 mod runs;
 mod sandbox;
 mod sharing;
+mod together;

@@ -57,6 +57,13 @@ impl Books {
             for seq in &old {
                 delete(connection, *seq)?;
             }
+            let mut deliveries = connection.prepare_cached(
+                "DELETE FROM deliveries WHERE seq IN (
+                     SELECT seq FROM deliveries WHERE state IN ('delivered', 'given-up')
+                     AND NOT EXISTS (SELECT 1 FROM jobs WHERE id = deliveries.job) LIMIT ?1
+                 )",
+            )?;
+            deliveries.execute([AT_ONCE])?;
             let mut events = connection.prepare_cached(
                 "DELETE FROM events WHERE seq IN (
                      SELECT seq FROM events WHERE at <= ?1 OR seq <= (SELECT max(seq) FROM events) - ?2 ORDER BY seq LIMIT ?3
@@ -72,9 +79,11 @@ impl Books {
     /// Brings times that a clock of the future has left back into bounds. Called once at the start.
     pub(crate) async fn settle(&self, now: i64) -> Result<(), DatabaseError> {
         let change = move |connection: &Connection| {
-            let sql = "SELECT seq, record FROM jobs WHERE state = 0 AND waits = 1";
+            // Those that nobody has run yet are left out: they were asked for at their time.
+            let sql = "SELECT seq, record FROM jobs WHERE state = 0 AND waits = 1 AND run_at > ?1
+                       AND json_extract(record, '$.attempt') > 0";
             let mut found = connection.prepare(sql)?;
-            let rows = found.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
+            let rows = found.query_map([now], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
             for (seq, text) in rows.collect::<Result<Vec<_>, _>>()? {
                 let mut record = row::read(&text)?;
                 let before = record.run_at;

@@ -244,3 +244,21 @@ async fn results_events_and_jobs_are_kept_for_their_time() {
     books.tidy(5_010, bounds).await.expect("tidied");
     assert_eq!(result().await, None);
 }
+
+/// D7, in the store: a retry that a clock of the future has left far ahead comes back into bounds at the start.
+#[tokio::test]
+async fn a_clock_that_was_set_back_keeps_no_retry_waiting() {
+    let (_folder, books) = open();
+    const DAY: i64 = 86_400_000;
+    let scheduled = job("later", "alice", DAY, |request| request.delay = Some("1d".to_owned()));
+    books.accept(vec![job("j", "alice", DAY, |_| {}), scheduled], DAY).await.expect("accepted");
+    let record = claim(&books, "alice", DAY, "life").await.expect("the job");
+    let fence = record.fence().expect("it runs");
+    let ended = books.end(fence, AttemptReport::of(AttemptOutcome::Failed), None, Instance { now: DAY, chance: 1.0 });
+    assert!(matches!(ended.await, Ok(Some(Ok(_)))));
+    books.settle(0).await.expect("settled");
+    let run_at =
+        async |id: &str| books.job(None, id.to_owned()).await.expect("a store").map(|(record, _)| record.run_at);
+    assert_eq!((run_at("j").await, run_at("later").await), (Some(600_000), Some(2 * DAY)));
+    assert_eq!(books.wake(600_000).await.expect("woken").0.len(), 1);
+}

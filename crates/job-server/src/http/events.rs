@@ -36,7 +36,7 @@ struct Reader {
 
 /// Streams the events of all jobs that the caller may see.
 #[utoipa::path(
-    get, path = "/v1/events",
+    get, operation_id = "events", path = "/v1/events",
     params(("Last-Event-ID" = Option<String>, Header, description = "Go on after this one")),
     responses((status = 200, description = "Events", content_type = "text/event-stream", body = EventRow),
         (status = "4XX", description = "A problem document")),
@@ -53,7 +53,7 @@ pub(super) async fn of_all(
 
 /// Streams the events of one job, from its first on.
 #[utoipa::path(
-    get, path = "/v1/jobs/{id}/events", params(("id" = String, Path)),
+    get, operation_id = "job_events", path = "/v1/jobs/{id}/events", params(("id" = String, Path)),
     responses((status = 200, description = "Events", content_type = "text/event-stream", body = EventRow),
         (status = "4XX", description = "A problem document")),
     security(("token" = []))

@@ -85,7 +85,7 @@ fn room(core: &Core) -> Result<(), ApiProblem> {
 
 /// Asks for a job.
 #[utoipa::path(
-    post, path = "/v1/jobs", request_body = JobRequest,
+    post, operation_id = "ask_job", path = "/v1/jobs", request_body = JobRequest,
     params(
         ("Idempotency-Key" = Option<String>, Header, description = "The same key and body answer with the same job"),
         ("Prefer" = Option<String>, Header, description = "wait=SECONDS: answer when it has ended, 60 at most"),
@@ -156,7 +156,7 @@ pub(super) struct Batch {
 
 /// Asks for many jobs in one commit.
 #[utoipa::path(
-    post, path = "/v1/jobs/batch", params(BatchQuery), request_body = Batch,
+    post, operation_id = "ask_jobs", path = "/v1/jobs/batch", params(BatchQuery), request_body = Batch,
     responses((status = 200, description = "An item each, in order: id or problem", body = Vec<Object>),
         (status = "4XX", description = "A problem document"), (status = "5XX", description = "A problem document")),
     security(("token" = []))
@@ -235,7 +235,7 @@ pub(super) struct JobList {
 
 /// Lists jobs.
 #[utoipa::path(
-    get, path = "/v1/jobs", params(ListQuery),
+    get, operation_id = "list_jobs", path = "/v1/jobs", params(ListQuery),
     responses((status = 200, description = "As asked for", body = JobList), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
@@ -256,7 +256,7 @@ pub(super) async fn list(
 
 /// Lists dead letters by service and kind: failed jobs that nobody has looked after.
 #[utoipa::path(
-    get, path = "/v1/dead",
+    get, operation_id = "list_dead", path = "/v1/dead",
     responses((status = 200, description = "As asked for", body = Vec<DeadGroup>), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
@@ -280,7 +280,7 @@ pub(super) struct Redrive {
 
 /// Queues dead letters again.
 #[utoipa::path(
-    post, path = "/v1/dead/retry", request_body = Redrive,
+    post, operation_id = "retry_dead", path = "/v1/dead/retry", request_body = Redrive,
     responses((status = 200, description = "How many", body = Object), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
@@ -301,7 +301,7 @@ pub(super) async fn redrive(
 
 /// Takes dead letters out of the list. Each can still be fetched by its id.
 #[utoipa::path(
-    delete, path = "/v1/dead",
+    delete, operation_id = "put_dead_away", path = "/v1/dead",
     responses((status = 200, description = "How many", body = Object), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]

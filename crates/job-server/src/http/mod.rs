@@ -89,3 +89,28 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
         .layer(DefaultBodyLimit::max(LARGEST_BATCH))
         .with_state(core)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    #[test]
+    fn each_operation_of_the_document_has_a_name_and_its_answers_are_described() {
+        let document: Value = serde_json::from_str(&super::document()).expect("JSON");
+        assert_eq!(document["openapi"], "3.1.0");
+        let paths = document["paths"].as_object().expect("paths");
+        let operations: Vec<&Value> =
+            paths.values().filter_map(Value::as_object).flat_map(|operations| operations.values()).collect();
+        let names: BTreeSet<&str> =
+            operations.iter().filter_map(|operation| operation["operationId"].as_str()).collect();
+        assert_eq!(names.len(), operations.len(), "{names:?}");
+        assert!(names.contains("ask_job") && operations.len() > 25, "{names:?}");
+        for operation in operations {
+            let answers = operation["responses"].as_object().expect("answers");
+            let is_described = |answer: &Value| answer["description"].as_str().is_some_and(|text| !text.is_empty());
+            assert!(!answers.is_empty() && answers.values().all(is_described), "{operation}");
+        }
+    }
+}

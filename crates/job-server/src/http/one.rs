@@ -38,7 +38,7 @@ pub(super) struct Wait {
 
 /// Fetches a job.
 #[utoipa::path(
-    get, path = "/v1/jobs/{id}", params(("id" = String, Path), Wait),
+    get, operation_id = "show_job", path = "/v1/jobs/{id}", params(("id" = String, Path), Wait),
     responses((status = 200, description = "As asked for", body = JobView), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
@@ -62,7 +62,7 @@ pub(super) async fn job(
 
 /// Fetches the result of a job: the value as the service answered it.
 #[utoipa::path(
-    get, path = "/v1/jobs/{id}/result", params(("id" = String, Path)),
+    get, operation_id = "job_result", path = "/v1/jobs/{id}/result", params(("id" = String, Path)),
     responses(
         (status = 200, description = "The value", body = Object), (status = 204, description = "A service filtered it"),
         (status = 202, description = "Not ended yet", body = JobView),
@@ -112,7 +112,7 @@ pub(super) async fn result(
 
 /// Cancels a job.
 #[utoipa::path(
-    post, path = "/v1/jobs/{id}/cancel", params(("id" = String, Path)),
+    post, operation_id = "cancel_job", path = "/v1/jobs/{id}/cancel", params(("id" = String, Path)),
     responses((status = 200, description = "As asked for", body = JobView), (status = 409, description = "It has ended"),
         (status = "4XX", description = "A problem document")),
     security(("token" = []))
@@ -139,7 +139,7 @@ pub(super) async fn cancel(
 
 /// Queues a failed job again, with all its attempts.
 #[utoipa::path(
-    post, path = "/v1/jobs/{id}/retry", params(("id" = String, Path)),
+    post, operation_id = "retry_job", path = "/v1/jobs/{id}/retry", params(("id" = String, Path)),
     responses((status = 200, description = "As asked for", body = JobView), (status = 409, description = "It has not failed"),
         (status = "4XX", description = "A problem document")),
     security(("token" = []))
@@ -157,7 +157,7 @@ pub(super) async fn retry(
 
 /// Removes a job that does not run, with its input and result. Its bill stays.
 #[utoipa::path(
-    delete, path = "/v1/jobs/{id}", params(("id" = String, Path)),
+    delete, operation_id = "remove_job", path = "/v1/jobs/{id}", params(("id" = String, Path)),
     responses((status = 204, description = "Removed"), (status = 409, description = "It runs"),
         (status = "4XX", description = "A problem document")),
     security(("token" = []))

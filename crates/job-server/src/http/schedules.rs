@@ -48,7 +48,7 @@ fn no_schedule(name: &str) -> ApiProblem {
 
 /// Makes a schedule, or changes it.
 #[utoipa::path(
-    put, path = "/v1/schedules/{name}", params(("name" = String, Path)), request_body = ScheduleBody,
+    put, operation_id = "put_schedule", path = "/v1/schedules/{name}", params(("name" = String, Path)), request_body = ScheduleBody,
     responses((status = 201, description = "Made", body = ScheduleView), (status = 200, description = "Changed", body = ScheduleView),
         (status = "4XX", description = "A problem document")),
     security(("token" = []))
@@ -92,7 +92,7 @@ pub(super) async fn put(
 
 /// Lists schedules.
 #[utoipa::path(
-    get, path = "/v1/schedules",
+    get, operation_id = "list_schedules", path = "/v1/schedules",
     responses((status = 200, description = "As asked for", body = Vec<ScheduleView>), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
@@ -106,7 +106,7 @@ pub(super) async fn list(
 
 /// Shows a schedule with its next times.
 #[utoipa::path(
-    get, path = "/v1/schedules/{name}", params(("name" = String, Path)),
+    get, operation_id = "show_schedule", path = "/v1/schedules/{name}", params(("name" = String, Path)),
     responses((status = 200, description = "As asked for", body = ScheduleView), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
@@ -122,7 +122,7 @@ pub(super) async fn one(
 
 /// Removes a schedule. Its jobs stay.
 #[utoipa::path(
-    delete, path = "/v1/schedules/{name}", params(("name" = String, Path)),
+    delete, operation_id = "remove_schedule", path = "/v1/schedules/{name}", params(("name" = String, Path)),
     responses((status = 204, description = "Removed"), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
@@ -140,7 +140,7 @@ pub(super) async fn remove(
 
 /// Asks for the job of a schedule now, once.
 #[utoipa::path(
-    post, path = "/v1/schedules/{name}/run", params(("name" = String, Path)),
+    post, operation_id = "run_schedule", path = "/v1/schedules/{name}/run", params(("name" = String, Path)),
     responses((status = 202, description = "Its id", body = Object), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
@@ -174,7 +174,7 @@ pub(super) struct DeliveryQuery {
 
 /// Lists callbacks, the latest first.
 #[utoipa::path(
-    get, path = "/v1/deliveries", params(DeliveryQuery),
+    get, operation_id = "list_deliveries", path = "/v1/deliveries", params(DeliveryQuery),
     responses((status = 200, description = "As asked for", body = Vec<DeliveryRow>), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
@@ -189,7 +189,7 @@ pub(super) async fn deliveries(
 
 /// Sends a callback again that was given up.
 #[utoipa::path(
-    post, path = "/v1/deliveries/{id}/retry", params(("id" = i64, Path)),
+    post, operation_id = "retry_delivery", path = "/v1/deliveries/{id}/retry", params(("id" = i64, Path)),
     responses((status = 204, description = "It is sent again"), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
@@ -216,7 +216,7 @@ pub(super) struct CallbackSecret {
 
 /// Shows the secret that a tenant's callbacks are signed with.
 #[utoipa::path(
-    get, path = "/v1/callbacks/secret",
+    get, operation_id = "callback_secret", path = "/v1/callbacks/secret",
     responses((status = 200, description = "As asked for", body = CallbackSecret), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]

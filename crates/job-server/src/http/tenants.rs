@@ -59,7 +59,7 @@ pub(super) fn is_label(name: &str) -> bool {
 
 /// Lists tenants with their limits.
 #[utoipa::path(
-    get, path = "/v1/tenants",
+    get, operation_id = "list_tenants", path = "/v1/tenants",
     responses((status = 200, description = "As asked for", body = BTreeMap<String, TenantLimits>), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
@@ -75,7 +75,7 @@ pub(super) async fn list(
 
 /// Adds a tenant.
 #[utoipa::path(
-    post, path = "/v1/tenants", request_body = NewTenant,
+    post, operation_id = "add_tenant", path = "/v1/tenants", request_body = NewTenant,
     responses((status = 201, description = "Made", body = TenantLimits), (status = 409, description = "It is there already"),
         (status = "4XX", description = "A problem document")),
     security(("token" = []))
@@ -115,7 +115,7 @@ async fn put(core: &Core, name: String, limits: TenantLimits) -> Result<(), ApiP
 
 /// Changes some limits of a tenant.
 #[utoipa::path(
-    patch, path = "/v1/tenants/{name}", params(("name" = String, Path)), request_body = TenantLimits,
+    patch, operation_id = "change_tenant", path = "/v1/tenants/{name}", params(("name" = String, Path)), request_body = TenantLimits,
     responses((status = 200, description = "As asked for", body = TenantLimits), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
@@ -138,7 +138,7 @@ fn no_tenant(name: &str) -> ApiProblem {
 
 /// Removes a tenant that has no jobs waiting or running. Its bills stay.
 #[utoipa::path(
-    delete, path = "/v1/tenants/{name}", params(("name" = String, Path)),
+    delete, operation_id = "remove_tenant", path = "/v1/tenants/{name}", params(("name" = String, Path)),
     responses((status = 204, description = "Removed"), (status = 409, description = "It has jobs"),
         (status = "4XX", description = "A problem document")),
     security(("token" = []))
@@ -180,7 +180,7 @@ pub(super) struct ShownToken {
 
 /// Makes a token. Only here it is shown.
 #[utoipa::path(
-    post, path = "/v1/tenants/{name}/tokens", params(("name" = String, Path)), request_body = NewToken,
+    post, operation_id = "add_token", path = "/v1/tenants/{name}/tokens", params(("name" = String, Path)), request_body = NewToken,
     responses((status = 201, description = "Made", body = ShownToken), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
@@ -213,7 +213,7 @@ pub(super) async fn add_token(
 
 /// Revokes a token, at once.
 #[utoipa::path(
-    delete, path = "/v1/tenants/{name}/tokens/{id}", params(("name" = String, Path), ("id" = String, Path)),
+    delete, operation_id = "revoke_token", path = "/v1/tenants/{name}/tokens/{id}", params(("name" = String, Path), ("id" = String, Path)),
     responses((status = 204, description = "Revoked"), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]

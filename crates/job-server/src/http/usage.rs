@@ -40,7 +40,7 @@ pub(super) struct Usage {
 
 /// Bills the time that functions took, as the hosts measured it; as CSV where `Accept` says so.
 #[utoipa::path(
-    get, path = "/v1/usage", params(UsageQuery),
+    get, operation_id = "usage", path = "/v1/usage", params(UsageQuery),
     responses((status = 200, description = "As asked for", body = Usage), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
@@ -104,7 +104,7 @@ pub(super) struct Summary {
 
 /// Shows how it stands: slots, jobs by tenant and state, the latest jobs.
 #[utoipa::path(
-    get, path = "/v1/summary",
+    get, operation_id = "summary", path = "/v1/summary",
     responses((status = 200, description = "As asked for", body = Summary), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]

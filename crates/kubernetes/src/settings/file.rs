@@ -24,6 +24,9 @@
 //! tls = "building-certificate"
 //! routes = true                   # callers from outside may send Dyninka-Route; metrics = true: and read /metrics
 //!
+//! [together]                      # services of one host in sessions: calls between them stay in its process
+//! pipeline = ["filter", "map"]    # the name is for people
+//!
 //! [reach]                         # services of this machine: SENSOR_ADDRESS, in sessions
 //! sensor = "127.0.0.1:9000"
 //!
@@ -66,6 +69,9 @@ pub struct File {
     pub images: Images,
     /// Durable jobs beside the app, in sessions. Default: none.
     pub jobs: Option<JobsTable>,
+    /// Services that share a host in sessions, such as pipeline = ["filter", "map"]: calls between them stay in one process.
+    /// The names are for people. Default: each service has a host of its own, as it has on a cluster.
+    pub together: BTreeMap<String, Vec<String>>,
     /// Services of this machine that an app's services reach in sessions, such as sensor = "127.0.0.1:9000": their address is in
     /// the variable SENSOR_ADDRESS.
     pub reach: BTreeMap<String, String>,
@@ -167,6 +173,29 @@ fn faults(file: &File, app: &App) -> Vec<(String, String, Vec<String>)> {
     if jobs.clone().filter_map(|jobs| jobs.store.as_ref()).any(|store| store.is_empty() || store.contains('/')) {
         let help = "write a name such as \"jobs.db\"".to_owned();
         faults.push(("store is the name of a file beside dyn.toml".to_owned(), help, keys(&["jobs", "store"])));
+    }
+    let mut grouped: BTreeMap<&str, &str> = BTreeMap::new();
+    for (group, names) in &file.together {
+        let at = keys(&["together", group]);
+        if names.len() < 2 {
+            let help = "name two services at least, or take the line out".to_owned();
+            faults.push((format!("{group} is no group: it has {} services", names.len()), help, at.clone()));
+        }
+        for name in names {
+            if app.service(name).is_none() {
+                let there = app.services.iter().map(|service| service.name.as_str());
+                let message = format!("{name} is no service of {}", app.name);
+                faults.push((message, app::suggest(name, there, "services"), at.clone()));
+            }
+            if let Some(other) = grouped.insert(name, group) {
+                let help = "a service has one host: leave it in one of them".to_owned();
+                let message = match other == group {
+                    true => format!("{name} is in {group} twice"),
+                    false => format!("{name} is in {other} and in {group}"),
+                };
+                faults.push((message, help, at.clone()));
+            }
+        }
     }
     let own = file.services.iter().map(|(name, said)| (vec!["services", name.as_str()], said));
     for (table, said) in own.chain([(vec!["defaults"], &file.defaults)]) {

@@ -394,3 +394,25 @@ e_ = \"redis\"
         assert!(told.len() == 1 && told[0].starts_with(&format!("dyn.toml:{at}: expected \"postgres\"")), "{told:?}");
     }
 }
+
+#[test]
+fn every_mistake_of_jobs_has_its_line_and_a_way_out() {
+    let text = "
+[jobs]
+workers = 0
+open = [\"mpa\"]
+store = \"../jobs.db\"
+";
+    assert_eq!(
+        mistakes(text),
+        [
+            "dyn.toml:3:1: with no workers no job ever runs (leave it out for 32)",
+            "dyn.toml:4:1: mpa is no service of building (did you mean map?)",
+            "dyn.toml:5:1: store is the name of a file beside dyn.toml (write a name such as \"jobs.db\")",
+        ]
+    );
+    let told = mistakes("\n[jobs]\nprot = 9000\n");
+    assert!(told.len() == 1 && told[0].starts_with("dyn.toml:3:1: "), "{told:?}");
+    let right = "\n[jobs]\nport = 9000\nopen = [\"map\"]\n[jobs.callbacks]\ninsecure = true\n";
+    assert!(read("dyn.toml".as_ref(), right, &building()).is_ok_and(|file| file.jobs.is_some()));
+}

@@ -133,6 +133,7 @@ fn client(span: &proto::Span, caller: u64) -> Option<UpstreamCall> {
         id: span_id(&span.span_id)?,
         service: string(attributes, name::PEER)?.into(),
         address: address(attributes),
+        within: value(attributes, name::WITHIN) == Some(&Value::BoolValue(true)),
         method: method(attributes),
         begun: span.start_time_unix_nano.checked_sub(caller)?,
         took: span.end_time_unix_nano.checked_sub(span.start_time_unix_nano)?,

@@ -104,6 +104,7 @@ fn client(span: &Span, call: &UpstreamCall) -> proto::Span {
     ];
     attributes.extend(address(&call.address));
     attributes.extend(call.status.map(|status| number(name::STATUS, status.into())));
+    attributes.extend(call.within.then(|| yes(name::WITHIN)));
     attributes.extend(call.server.map(|server| number(name::SERVER, server)));
     attributes.extend(call.error.as_ref().map(|kind| text(name::ERROR, kind)));
     proto::Span {

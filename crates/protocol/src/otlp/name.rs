@@ -28,5 +28,7 @@ pub(super) const WAITING: &str = "dyninka.waiting.duration";
 pub(super) const SERVER: &str = "dyninka.server.duration";
 /// Whether the request came from outside the app.
 pub(super) const ENTRY: &str = "dyninka.entry";
+/// Whether the caller's host runs the other service as well.
+pub(super) const WITHIN: &str = "dyninka.within";
 /// Whether a service on the way filtered.
 pub(super) const FILTERED: &str = "dyninka.filtered";

@@ -154,12 +154,13 @@ const LARGE: u64 = 1 << 62;
 
 prop_compose! {
     fn any_call()(
-        id in 1..=u64::MAX, service in "[a-z_]{1,12}", address in "[a-z.]{1,9}:[1-9][0-9]{0,3}", post in any::<bool>(),
+        id in 1..=u64::MAX, service in "[a-z_]{1,12}", address in "[a-z.]{1,9}:[1-9][0-9]{0,3}",
+        (post, within) in any::<(bool, bool)>(),
         begun in 0..LARGE / 4, took in 0..LARGE / 4, server in prop::option::of(0..LARGE),
         status in prop::option::of(any::<u16>()), error in prop::option::of("[a-z-]{1,9}"), sent in 0..LARGE, received in 0..LARGE,
     ) -> UpstreamCall {
         UpstreamCall {
-            id: SpanId::new(id).unwrap(), service: service.into(), address: address.into(),
+            id: SpanId::new(id).unwrap(), service: service.into(), address: address.into(), within,
             method: if post { Method::Post } else { Method::Other }, begun, took, server, status,
             error: error.map(Into::into), sent, received,
         }

@@ -5,11 +5,17 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use protocol::error_chain;
-use protocol::{Swap, header};
+use protocol::{OpenService, Swap, header};
 use session_api::Fate;
 
 /// How often a host that does not answer yet is asked again: a host binds within milliseconds of its start.
 const ASK_AGAIN: Duration = Duration::from_millis(5);
+
+/// A host that runs takes another service in within this; one that ends meanwhile is not waited for much longer.
+const OPENS: Duration = Duration::from_secs(10);
+
+/// A service may answer what it has begun for this long before its host is left to itself.
+const LEAVES: Duration = Duration::from_millis(1500);
 
 /// A host that runs answers a question for a value within this.
 const SOON: Duration = Duration::from_secs(5);
@@ -126,6 +132,23 @@ impl Control {
         let answer = self.ask(ask, within, |_| true).await?;
         let answer = accepted(answer).await?;
         answer.json().await.map_err(|error| ControlError::Refused(error_chain(&error)))
+    }
+
+    /// Has the host of the service that listens here run another, whose folder has this name, as soon as it listens.
+    pub(crate) async fn open(&self, at: SocketAddr, folder: &str) -> Result<(), ControlError> {
+        let open = OpenService { folder: folder.to_owned() };
+        let ask = || self.client.post(format!("http://{at}/_dyninka/open")).json(&open);
+        accepted(self.ask(ask, OPENS, |_| true).await?).await.map(drop)
+    }
+
+    /// Has a service leave its host, and waits until it is gone for a short while: what it has begun it answers.
+    pub(crate) async fn close(&self, at: SocketAddr) {
+        let begun = Instant::now();
+        let close = || self.client.post(format!("http://{at}/_dyninka/close")).bearer_auth(&self.token).timeout(SOON);
+        // Nobody listens any more: it is gone.
+        while close().send().await.is_ok() && begun.elapsed() < LEAVES {
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
     }
 
     /// Has a host read its configuration again.

@@ -12,13 +12,14 @@ pub(crate) fn configure(folder: &Path, config: &Config) -> io::Result<()> {
     put(folder, "config.json", &serde_json::to_vec_pretty(config)?)
 }
 
-/// Puts a library into a service's folder under its own name, and answers the name.
-pub(crate) fn library(folder: &Path, library: &Path) -> io::Result<String> {
+/// Puts a library into a service's folder under its own name, and answers the name. It may be the file of others, too,
+/// where it is `shared`.
+pub(crate) fn library(folder: &Path, library: &Path, shared: bool) -> io::Result<String> {
     let name = library.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = name.ok_or_else(|| io::Error::other(format!("{} is no file", library.display())))?;
     // A library of many services is in many folders: once on the disk, and once in memory.
     let there = folder.join(&name);
-    if there.exists() || is_for_all(library)? && fs::hard_link(library, &there).is_ok() {
+    if there.exists() || shared && is_for_all(library)? && fs::hard_link(library, &there).is_ok() {
         return Ok(name);
     }
     put(folder, &name, &fs::read(library)?)?;

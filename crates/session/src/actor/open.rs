@@ -1,5 +1,7 @@
 //! The beginning: which backend, and its endpoints.
 
+use std::collections::BTreeMap;
+
 use super::Actor;
 use crate::effect::Wanted;
 use crate::environment::Environments;
@@ -7,10 +9,10 @@ use crate::event::Event;
 
 impl Actor {
     /// Chosen before the loop goes on, so that closing finds the backend whatever happens meanwhile.
-    pub(super) fn open(&mut self, app: Wanted, environments: &Environments) {
+    pub(super) fn open(&mut self, app: Wanted, environments: &Environments, hosts: &BTreeMap<String, String>) {
         let (events, tools) = (self.events.clone(), self.tools.clone());
         let handle = tokio::runtime::Handle::current();
-        let chosen = tokio::task::block_in_place(|| handle.block_on(tools.choose(&app.0, environments)));
+        let chosen = tokio::task::block_in_place(|| handle.block_on(tools.choose(&app.0, environments, hosts)));
         match chosen {
             Ok((backend, reason, front)) => {
                 if let Some(message) = reason {

@@ -1,12 +1,14 @@
 //! What surrounds an app: `dyn.toml`, the files that it names, and the shell.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use app::{App, Diagnostic, Sources};
 use kubernetes::settings::AppSettings;
 
 use crate::environment::{self, Environments, LocalValues};
+use crate::options::SessionOptions;
+use crate::placement::Together;
 
 /// What `dyn.toml` and this machine say of an app.
 #[derive(Default)]
@@ -19,7 +21,8 @@ pub(super) struct Surroundings {
     pub(super) diagnostics: Vec<Diagnostic>,
 }
 
-pub(super) fn surround(root: &Path, app: &App, sources: &Sources, only: Option<&BTreeSet<String>>) -> Surroundings {
+pub(super) fn surround(options: &SessionOptions, app: &App, sources: &Sources) -> Surroundings {
+    let (root, only) = (options.file.as_path(), options.only.as_ref());
     let settings = match kubernetes::settings_file::load(root, app) {
         Ok(settings) => settings,
         Err(error) => return Surroundings { diagnostics: environment::findings(&error), ..Surroundings::default() },
@@ -28,8 +31,14 @@ pub(super) fn surround(root: &Path, app: &App, sources: &Sources, only: Option<&
     let started = names.filter(|name| only.is_none_or(|only| only.contains(*name))).collect();
     let shell = |name: &str| std::env::var(name);
     let (local, mistakes) = LocalValues::read(root, &settings, &started, &shell);
+    let mut environments = Environments::of(app, &settings, sources.texts.values(), &local);
+    environments.together = match &options.together {
+        Some(together) => together.clone(),
+        None if settings.together.is_empty() => Together::None,
+        None => Together::Groups(settings.together.clone()),
+    };
     Surroundings {
-        environments: Environments::of(app, &settings, sources.texts.values(), &local),
+        environments,
         beside: Some(environment::files(root, &settings)),
         settings: Some(settings),
         diagnostics: environment::lacking(&mistakes),

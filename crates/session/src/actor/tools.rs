@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use app::{App, Diagnostic, Incremental};
 use compiler::{BuildError, Builder, ExpectedBuild};
-use local_cluster::{Backend, BackendPlan, Begun, Doer, HeldPort, PortError, Program, Resources, Spec};
+use local_cluster::{Backend, BackendPlan, Doer, HeldPort, PortError, Program, Resources, Spec};
 use parking_lot::Mutex;
 use protocol::Config;
 use session_api::Fate;
@@ -53,18 +53,16 @@ pub(crate) type Chosen = (Arc<dyn Backend>, Option<String>, u16);
 impl Tools {
     /// Reads the files.
     pub(crate) async fn load(&self, edit: Edit) -> Event {
-        let file = self.options.file.clone();
+        let (file, options) = (self.options.file.clone(), self.options.clone());
         let only = self.options.only.clone();
         let memory = self.memory.clone();
         let read = move || crate::actor::load::load_again(&file, &mut memory.lock());
-        let root = self.options.file.clone();
-        let wanted = only.clone();
         let all = move || {
             let (app, mut diagnostics, sources) = read();
             let mut surroundings = Surroundings::default();
             // Of a file that does not read, nobody can say whether the other fits.
             if is_good(&diagnostics) {
-                surroundings = surround(&root, &app, &sources, wanted.as_ref());
+                surroundings = surround(&options, &app, &sources);
                 diagnostics.append(&mut surroundings.diagnostics);
             }
             (app, diagnostics, sources, surroundings)
@@ -103,7 +101,12 @@ impl Tools {
     }
 
     /// Chooses the backend, and clears what a killed session left of this app.
-    pub(crate) async fn choose(&self, app: &App, environments: &Environments) -> Result<Chosen, Event> {
+    pub(crate) async fn choose(
+        &self,
+        app: &App,
+        environments: &Environments,
+        hosts: &BTreeMap<String, String>,
+    ) -> Result<Chosen, Event> {
         let failed = |message: String, hint: Option<String>| Event::Failed { message, hint };
         // What a killed session left must be gone before its folders are cleared, and its port looked at.
         let left = self.place.services().map_err(|error| failed(error.to_string(), None))?;
@@ -117,6 +120,7 @@ impl Tools {
             service: service.name.clone(),
             host: service.host.clone(),
             folder: self.place.service(&service.host),
+            group: hosts.get(&service.name).unwrap_or(&service.host).clone(),
             front: (app.last() == Some(&service.name)).then_some(front),
             environment: environments.get(&service.name),
         };
@@ -147,6 +151,7 @@ impl Tools {
             Ok(endpoints) => Event::Opened(Opened {
                 backend: backend.name(),
                 hosts_bind_front: backend.hosts_bind_front(),
+                takes_in: backend.takes_in(),
                 front: (backend.address(), front).into(),
                 front_at,
                 endpoints: endpoints.into_iter().map(|(service, endpoint)| (service, endpoint_of(endpoint))).collect(),
@@ -221,9 +226,9 @@ impl Tools {
         }
     }
 
-    fn spec(&self, place: effect::Place) -> Spec {
-        let effect::Place { service, host, front, environment } = place;
-        Spec { folder: self.place.service(&host), service, host, front, environment }
+    pub(super) fn spec(&self, place: effect::Place) -> Spec {
+        let effect::Place { service, host, group, front, environment } = place;
+        Spec { folder: self.place.service(&host), service, host, group, front, environment }
     }
 
     pub(crate) async fn start(
@@ -234,14 +239,15 @@ impl Tools {
         library: Option<PathBuf>,
     ) -> Event {
         let (service, folder) = (config.service.clone(), self.place.service(host));
-        let installed = library.map_or(Ok(()), |library| install::library(&folder, &library).map(drop));
+        let install = |library: PathBuf| self.install(backend, &service, &folder, &library).map(drop);
+        let installed = library.map_or(Ok(()), install);
         let refused = |why| Event::Refused { service: service.clone(), version: None, why, silent: false };
         if let Err(error) = installed.and_then(|()| install::configure(&folder, config)) {
             return refused(format!("cannot write its configuration: {error}"));
         }
-        match backend.start(&service).await {
+        match self.begin(backend, &service, host).await {
             Ok(_) => Event::Started { service },
-            Err(error) => refused(error.to_string()),
+            Err(why) => refused(why),
         }
     }
 
@@ -258,7 +264,7 @@ impl Tools {
         };
         let folder = self.place.service(&host);
         let cautious = Config { library: before, ..config.clone() };
-        let installed = install::library(&folder, &library);
+        let installed = self.install(backend, &service, &folder, &library);
         let name = match installed.and_then(|name| install::configure(&folder, &cautious).map(|()| name)) {
             Ok(name) => name,
             Err(error) => return refused(format!("its library cannot be put in place: {error}"), false),
@@ -331,93 +337,8 @@ impl Tools {
         Event::Told { service, config, trouble: told.err() }
     }
 
-    /// Seats services anew, the one that had the public listener first. What they know is read before and written after.
-    pub(crate) async fn rehouse(&self, backend: &dyn Backend, moves: Vec<effect::Move>) -> Event {
-        let begun = std::time::Instant::now();
-        match self.rehouse_all(backend, moves).await {
-            Ok(services) => Event::Rehoused { services, ms: begun.elapsed().as_secs_f64() * 1e3 },
-            Err(why) => Event::Failed { message: format!("cannot move the public listener: {why}"), hint: None },
-        }
-    }
-
-    async fn rehouse_all(
-        &self,
-        backend: &dyn Backend,
-        moves: Vec<effect::Move>,
-    ) -> Result<Vec<(String, HostEndpoint)>, String> {
-        let mut known = Vec::new();
-        for one in &moves {
-            for state in &one.states {
-                // A value that does not serialise begins anew, as it would after any other restart.
-                if let Ok(value) = self.control.state(one.at, state).await {
-                    known.push((one.place.service.clone(), state.clone(), value));
-                }
-            }
-        }
-        for one in &moves {
-            backend.remove(&one.place.service).await.map_err(|error| error.to_string())?;
-        }
-        let mut services = Vec::new();
-        for effect::Move { place, config, .. } in moves {
-            let (service, folder) = (place.service.clone(), self.place.service(&place.host));
-            let endpoint = backend.endpoint(self.spec(place)).await.map_err(|error| error.to_string())?;
-            install::configure(&folder, &config).map_err(|error| error.to_string())?;
-            backend.start(&service).await.map_err(|error| error.to_string())?;
-            services.push((service, endpoint_of(endpoint)));
-        }
-        for (service, endpoint) in &services {
-            self.control
-                .ready(endpoint.here, self.control.patience())
-                .await
-                .map_err(|error| format!("{service} {error}"))?;
-            for (_, state, value) in known.iter().filter(|(of, ..)| of == service) {
-                let set = self.control.set_state(endpoint.here, state, value.clone()).await;
-                set.map_err(|error| format!("{state} of {service}: {error}"))?;
-            }
-        }
-        Ok(services)
-    }
-
-    /// Starts a service anew, in the environment of its place. What it knows is read before and written after.
-    pub(crate) async fn renew(&self, backend: &dyn Backend, one: effect::Move) -> Event {
-        let service = one.place.service.clone();
-        let begun = std::time::Instant::now();
-        let came = self.renew_one(backend, one).await;
-        Event::Renewed { service, came, answered: begun.elapsed() }
-    }
-
-    async fn renew_one(
-        &self,
-        backend: &dyn Backend,
-        one: effect::Move,
-    ) -> Result<(String, BTreeMap<String, Fate>), String> {
-        let effect::Move { place, config, at, states } = one;
-        let mut known = Vec::new();
-        for state in states {
-            let value = self.control.state(at, &state).await;
-            known.push((state, value));
-        }
-        let failed = |error: local_cluster::BackendError| error.to_string();
-        backend.renew(&place.service, place.environment).await.map_err(failed)?;
-        install::configure(&self.place.service(&place.host), &config).map_err(|error| error.to_string())?;
-        backend.start(&place.service).await.map_err(failed)?;
-        let version = self.control.ready(at, self.control.patience()).await.map_err(|error| error.to_string())?;
-        let mut states = BTreeMap::new();
-        for (state, value) in known {
-            let carried = match value {
-                Ok(value) => self.control.set_state(at, &state, value).await,
-                Err(error) => Err(error),
-            };
-            let fate = match carried {
-                Ok(()) => Fate::Carried { why: "its service was started anew".to_owned() },
-                Err(error) => Fate::Reset { why: format!("it was started anew: {error}") },
-            };
-            states.insert(state, fate);
-        }
-        Ok((version, states))
-    }
-
-    pub(crate) async fn remove(&self, backend: &dyn Backend, service: String) -> Event {
+    pub(crate) async fn remove(&self, backend: &dyn Backend, service: String, at: SocketAddr) -> Event {
+        self.leave(backend, &service, at).await;
         let trouble = backend.remove(&service).await.err().map(|error| error.to_string());
         Event::Removed { service, trouble }
     }
@@ -451,9 +372,9 @@ impl Restart for Again {
         if let Err(error) = install::configure(&self.tools.place.service(&self.host), &self.config) {
             return Some(self.down(format!("its configuration cannot be written: {error}")));
         }
-        match self.backend.start(service).await {
-            Ok(begun) => self.anew = begun == Begun::Anew,
-            Err(error) => return Some(self.down(format!("it could not be started again: {error}"))),
+        match self.tools.begin(&*self.backend, service, &self.host).await {
+            Ok(anew) => self.anew = anew,
+            Err(why) => return Some(self.down(format!("it could not be started again: {why}"))),
         }
         // Without a library it is there as soon as it runs.
         self.config.library.is_none().then(|| Event::Started { service: service.clone() })
@@ -472,7 +393,7 @@ impl Restart for Again {
     }
 }
 
-fn endpoint_of(endpoint: local_cluster::Endpoint) -> HostEndpoint {
+pub(super) fn endpoint_of(endpoint: local_cluster::Endpoint) -> HostEndpoint {
     HostEndpoint { listen: endpoint.listen, peer: endpoint.peer, here: endpoint.here }
 }
 

@@ -20,11 +20,11 @@ impl State {
     pub(super) fn advance(&mut self, now: Duration) -> Vec<Effect> {
         let Some(wanted) = self.wanted.clone() else { return Vec::new() };
         let wiring = self.wire(&wanted);
-        let mut effects = self.seat_and_start(&wanted, &wiring);
+        let mut effects = self.seat_and_start(now, &wanted, &wiring);
         effects.extend(self.build(&wanted));
         self.commit(&wanted);
         effects.extend(self.swap(&wanted, &wiring));
-        effects.extend(self.surround_anew(&wanted, &wiring));
+        effects.extend(self.surround_anew(now, &wanted, &wiring));
         let settling = self.settle();
         let settled = settling.is_empty() && self.has_settled();
         effects.extend(settling);
@@ -35,11 +35,11 @@ impl State {
         effects
     }
 
-    fn seat_and_start(&mut self, wanted: &App, wiring: &Wiring) -> Vec<Effect> {
+    fn seat_and_start(&mut self, now: Duration, wanted: &App, wiring: &Wiring) -> Vec<Effect> {
         if self.backend.is_none() {
             return Vec::new();
         }
-        let mut effects = Vec::new();
+        let mut effects = self.place(now, wanted);
         for service in &wanted.services {
             let Some(known) = self.services.get(&service.name) else { continue };
             // One that is wanted again while it is removed is seated once that is done.
@@ -47,12 +47,13 @@ impl State {
                 continue;
             }
             let config = self.config(wiring, &service.name);
+            let group = self.host_of(service);
             let Some(known) = self.services.get_mut(&service.name) else { continue };
             let Some(config) = config else {
                 known.seating = true;
                 known.given = self.environments.get(&service.name);
                 let (service, host) = (service.name.clone(), service.host.clone());
-                let place = Place { service, host, front: None, environment: known.given.clone() };
+                let place = Place { service, host, group, front: None, environment: known.given.clone() };
                 effects.push(Effect::Reserve { place });
                 continue;
             };
@@ -200,7 +201,7 @@ impl State {
         let leaving = self.services.iter_mut().filter(|(_, known)| known.leaving && known.endpoint.is_some());
         let removals = leaving.map(|(name, known)| {
             known.removing = true;
-            Effect::Remove { service: name.clone() }
+            Effect::Remove { service: name.clone(), at: config_address(known.endpoint.as_ref()) }
         });
         removals.collect()
     }
@@ -281,6 +282,7 @@ impl State {
                 place: Place {
                     service: name.clone(),
                     host: service.host.clone(),
+                    group: self.host_of(service),
                     front,
                     environment: known.given.clone(),
                 },
@@ -289,18 +291,22 @@ impl State {
                 states: states.map(|placed| placed.name.clone()).collect(),
             })
         };
-        let before = backend.front_at.clone();
-        let gone = before.clone().filter(|name| routed.service(name).is_none());
-        let moves: Vec<Move> = [before.and_then(|name| one(&name, None)), last.and_then(|name| one(&name, Some(port)))]
-            .into_iter()
-            .flatten()
-            .collect();
+        let gone = backend.front_at.clone().filter(|name| routed.service(name).is_none());
+        // A port is published by a container: all that is in it moves.
+        let next = last.as_ref().and_then(|last| self.hosts.get(last));
+        let hosts: std::collections::BTreeSet<&String> = backend.front_host.iter().chain(next).collect();
+        let names = hosts.into_iter().flat_map(|host| self.members(host));
+        let moves = names.filter_map(|name| one(&name, (last.as_ref() == Some(&name)).then_some(port)));
+        let mut moves: Vec<Move> = moves.collect();
+        // The one that gets the port comes after those that had it.
+        moves.sort_by_key(|one| one.place.front.is_some());
         // The port is free for the next one only when the container that had it is gone.
         if let Some(known) =
             gone.as_ref().and_then(|gone| self.services.get_mut(gone)).filter(|known| known.endpoint.is_some())
         {
             known.removing = true;
-            return gone.map(|service| Effect::Remove { service }).into_iter().collect();
+            let at = config_address(known.endpoint.as_ref());
+            return gone.map(|service| Effect::Remove { service, at }).into_iter().collect();
         }
         if let Some(backend) = &mut self.backend {
             backend.moving = true;

@@ -88,8 +88,20 @@ impl State {
             let known = self.services.entry(service.name.clone()).or_default();
             known.given = self.environments.get(&service.name);
         }
-        let open = Effect::Open { app: Wanted(app.clone()), environments: self.environments.clone() };
-        vec![open, Effect::Prepare { edit, app: Wanted(app) }]
+        if let Err(error) = self.environments.together.check(app.services.iter().map(|service| service.name.as_str())) {
+            let message = format!("cannot run services together: {error}");
+            let mut effects = vec![Effect::Report(Report::Failed { message, hint: None })];
+            effects.extend(self.close());
+            return effects;
+        }
+        let mut effects = self.place(Duration::ZERO, &app);
+        effects.push(Effect::Open {
+            app: Wanted(app.clone()),
+            environments: self.environments.clone(),
+            hosts: self.hosts.clone(),
+        });
+        effects.push(Effect::Prepare { edit, app: Wanted(app) });
+        effects
     }
 
     /// A later one: what changed its meaning is built, the rest goes on.

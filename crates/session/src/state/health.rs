@@ -88,6 +88,7 @@ impl State {
         if let Some(backend) = &mut self.backend {
             backend.moving = false;
             backend.front_at = self.routed.as_ref().and_then(|app| app.last()).map(str::to_owned);
+            backend.front_host = backend.front_at.as_ref().and_then(|service| self.hosts.get(service)).cloned();
         }
         for (service, endpoint) in services {
             if let Some(known) = self.services.get_mut(&service) {
@@ -102,6 +103,8 @@ impl State {
 
     pub(super) fn removed(&mut self, now: Duration, service: String, trouble: Option<String>) -> Vec<Effect> {
         let is_wanted = self.wanted.as_ref().is_some_and(|app| app.service(&service).is_some());
+        self.hosts.remove(&service);
+        self.alone.remove(&service);
         if let Some(known) = self.services.remove(&service)
             && is_wanted
         {
@@ -165,6 +168,10 @@ impl State {
             let version = known.live.replace(previous).map_or_else(String::new, |live| live.version);
             let why = format!("{version} ended {CRASHES} times soon after it was taken over: {why}{last_words}");
             effects.extend(self.roll_back(&service, why));
+        } else if own && known.own_crashes >= CRASHES && !self.is_alone(&service) {
+            let others = self.hosts.get(&service).map(|host| self.members(host)).unwrap_or_default();
+            let why = format!("the one of {} ended {CRASHES} times soon after it was started", others.join(", "));
+            effects.extend(self.part(now, &service, &why));
         }
         let app = self.routed.as_ref().or(self.wanted.as_ref()).cloned();
         let host = app.as_ref().and_then(|app| app.service(&service)).map(|service| service.host.clone());

@@ -26,7 +26,7 @@ impl State {
             backend: backend.map(|backend| backend.name.to_owned()),
             url: backend.filter(|_| self.ready).map(|backend| format!("http://{}/", backend.front)),
             edit: self.edit,
-            services: app.services.iter().map(|service| self.service(service)).collect(),
+            services: app.services.iter().map(|service| self.service(app, service)).collect(),
             flow: app.flow.as_ref().map(Flow::to_string),
             edges: edges(app),
             types: self.types.clone(),
@@ -99,7 +99,7 @@ impl State {
         all
     }
 
-    fn service(&self, service: &app::Service) -> snapshot::ServiceView {
+    fn service(&self, app: &app::App, service: &app::Service) -> snapshot::ServiceView {
         let key = self.key(service);
         let nobody = Service::default();
         let known = self.services.get(&service.name).unwrap_or(&nobody);
@@ -131,6 +131,7 @@ impl State {
                 .clone()
                 .or_else(|| known.refused.as_ref().map(|(_, why)| why.clone()))
                 .or_else(|| first(&service.name)),
+            together: self.together(app, &service.name),
             pid: None,
         }
     }

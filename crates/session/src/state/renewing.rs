@@ -9,7 +9,7 @@ use local_cluster::Doer;
 use session_api::Fate;
 
 use super::State;
-use super::service::Host;
+use super::service::{Host, Service};
 use super::wiring::Wiring;
 use crate::effect::{Effect, Move, Place};
 use crate::environment::{Environments, differing};
@@ -40,25 +40,39 @@ impl State {
     }
 
     /// Starts services anew that find another environment, once nothing else is done to them: code first.
-    pub(super) fn surround_anew(&mut self, wanted: &App, wiring: &Wiring) -> Vec<Effect> {
+    pub(super) fn surround_anew(&mut self, now: Duration, wanted: &App, wiring: &Wiring) -> Vec<Effect> {
         if !self.gate.committed || self.backend.as_ref().is_none_or(|backend| backend.moving) {
             return Vec::new();
         }
-        let mut effects = Vec::new();
-        for service in &wanted.services {
-            let environment = self.environments.get(&service.name);
-            let Some(known) = self.services.get(&service.name) else { continue };
+        let is_free = |known: &Service| {
             let is_busy = known.swapping.is_some()
                 || known.telling
                 || known.removing
                 || known.renewing
                 || known.building().is_some();
-            if known.given == environment || is_busy || known.live.is_none() || known.host != Host::Up {
-                continue;
-            }
-            let (Some(config), Some(at)) =
-                (self.config(wiring, &service.name), known.endpoint.as_ref().map(|endpoint| endpoint.here))
-            else {
+            !is_busy && known.live.is_some() && known.host == Host::Up
+        };
+        let finds_another = |service: &&app::Service| {
+            let given = self.services.get(&service.name).filter(|known| is_free(known)).map(|known| &known.given);
+            // A host has one environment: all that are in it are started anew, or nobody.
+            let all_free = || {
+                let members = self.hosts.get(&service.name).map(|host| self.members(host)).unwrap_or_default();
+                members.iter().all(|member| self.services.get(member).is_some_and(is_free))
+            };
+            given.is_some_and(|given| *given != self.environments.get(&service.name)) && all_free()
+        };
+        let changed: Vec<String> =
+            wanted.services.iter().filter(finds_another).map(|service| service.name.clone()).collect();
+        if changed.is_empty() {
+            return Vec::new();
+        }
+        let before = self.hosts.clone();
+        let (moved, mut effects) = self.place_anew(now, wanted, &changed);
+        // Hosts of one service are started anew one by one, those of several with all of them.
+        let mut moves: BTreeMap<String, Vec<Move>> = BTreeMap::new();
+        for service in wanted.services.iter().filter(|service| moved.contains(&service.name)) {
+            let environment = self.environments.get(&service.name);
+            let (Some(config), Some(at)) = (self.config(wiring, &service.name), self.address(&service.name)) else {
                 continue;
             };
             let states = service.placed.iter().filter(|placed| placed.is_state);
@@ -68,10 +82,13 @@ impl State {
             known.renewing = true;
             known.host = Host::Starting;
             known.told = Some(config.clone());
+            let (service, host, group) = (service.name.clone(), service.host.clone(), self.host_of(service));
             // Where the backend leads the public listener stays as it is.
-            let place = Place { service: service.name.clone(), host: service.host.clone(), front: None, environment };
-            effects.push(Effect::Renew(Box::new(Move { place, config, at, states })));
+            let place = Place { service, host, group, front: None, environment };
+            let left = before.get(&place.service).cloned().unwrap_or_default();
+            moves.entry(left).or_default().push(Move { place, config, at, states });
         }
+        effects.extend(moves.into_values().map(Effect::Renew));
         effects
     }
 

@@ -5,7 +5,7 @@ use protocol::Peer;
 use session_api::Fate;
 
 use super::*;
-use crate::effect::Swap;
+use crate::effect::{Move, Swap};
 use crate::event::Artifact;
 
 pub(super) const CHAIN: &str = "use dyninka::prelude::*;
@@ -42,6 +42,7 @@ fn opened() -> Event {
     Event::Opened(Opened {
         backend: "process",
         hosts_bind_front: true,
+        takes_in: true,
         front: ([127, 0, 0, 1], 8080).into(),
         front_at: Some("map".to_owned()),
         endpoints: BTreeMap::from([("get".to_owned(), endpoint(4001)), ("map".to_owned(), endpoint(4002))]),
@@ -66,7 +67,7 @@ pub(super) struct World {
 }
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let settings = Settings { token: "secret".to_owned(), ..Settings::default() };
         let state = State::new(settings);
         Self {
@@ -83,12 +84,8 @@ impl World {
     /// A session that serves.
     pub(super) fn serving(text: &str) -> Self {
         let mut world = Self::new();
-        world.happens(Event::Loaded {
-            edit: 0,
-            app: read(text),
-            diagnostics: Vec::new(),
-            environments: Default::default(),
-        });
+        let environments = Default::default();
+        world.happens(Event::Loaded { edit: 0, app: read(text), diagnostics: Vec::new(), environments });
         assert!(world.state.ready, "{:#?}", world.state);
         world.reports.clear();
         world.asked.clear();
@@ -112,7 +109,7 @@ impl World {
         while let Some(event) = events.pop_front() {
             self.now += 1;
             for effect in self.state.update(at(self.now), event) {
-                let answer = self.answer(&effect);
+                let answer = self.answers(&effect);
                 match effect {
                     Effect::Report(report) => self.reports.push(report),
                     effect => self.asked.push(effect),
@@ -120,6 +117,17 @@ impl World {
                 events.extend(answer);
             }
         }
+    }
+
+    fn answers(&mut self, effect: &Effect) -> Vec<Event> {
+        let Effect::Renew(moves) = effect else { return self.answer(effect).into_iter().collect() };
+        let renewed = moves.iter().map(|one| {
+            let service = one.place.service.clone();
+            let version = one.config.library.clone().unwrap_or_default();
+            let states = one.states.iter().map(|state| (state.clone(), Fate::Carried { why: String::new() })).collect();
+            Event::Renewed { service, came: Ok((version, states)), answered: at(100) }
+        });
+        renewed.collect()
     }
 
     fn answer(&mut self, effect: &Effect) -> Option<Event> {
@@ -163,14 +171,7 @@ impl World {
                 let services = moves.iter().map(|one| (one.place.service.clone(), endpoint(one.at.port())));
                 Some(Event::Rehoused { services: services.collect(), ms: 300.0 })
             }
-            Effect::Renew(one) => {
-                let service = one.place.service.clone();
-                let version = one.config.library.clone().unwrap_or_default();
-                let states =
-                    one.states.iter().map(|state| (state.clone(), Fate::Carried { why: String::new() })).collect();
-                Some(Event::Renewed { service, came: Ok((version, states)), answered: at(100) })
-            }
-            Effect::Remove { service } => Some(Event::Removed { service: service.clone(), trouble: None }),
+            Effect::Remove { service, .. } => Some(Event::Removed { service: service.clone(), trouble: None }),
             _ => None,
         }
     }
@@ -184,12 +185,9 @@ impl World {
             Effect::Start { config, .. } => Some(format!("start {}", config.service)),
             Effect::Swap(swap) => Some(format!("swap {}", swap.config.service)),
             Effect::Tell { config, .. } => Some(format!("tell {}", config.service)),
-            Effect::Rehouse { moves } => Some(format!(
-                "rehouse {}",
-                moves.iter().map(|one| one.place.service.as_str()).collect::<Vec<_>>().join(" ")
-            )),
-            Effect::Renew(one) => Some(format!("renew {}", one.place.service)),
-            Effect::Remove { service } => Some(format!("remove {service}")),
+            Effect::Rehouse { moves } => Some(format!("rehouse {}", names(moves))),
+            Effect::Renew(moves) => Some(format!("renew {}", names(moves))),
+            Effect::Remove { service, .. } => Some(format!("remove {service}")),
             Effect::Kill { service } => Some(format!("kill {service}")),
             Effect::Close => Some("close".to_owned()),
             _ => None,
@@ -207,6 +205,10 @@ impl World {
             _ => None,
         })
     }
+}
+
+fn names(moves: &[Move]) -> String {
+    moves.iter().map(|one| one.place.service.as_str()).collect::<Vec<_>>().join(" ")
 }
 
 /// A library that rests on nothing beside the app.

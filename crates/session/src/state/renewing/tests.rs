@@ -11,7 +11,7 @@ fn modes(get: &str, map: &str) -> Arc<Environments> {
         ..Default::default()
     };
     let services = BTreeMap::from([("get".to_owned(), one(get)), ("map".to_owned(), one(map))]);
-    Arc::new(Environments { services, notices: Vec::new() })
+    Arc::new(Environments { services, ..Environments::default() })
 }
 
 fn renewals(world: &mut World) -> Vec<String> {
@@ -75,7 +75,7 @@ fn what_is_to_be_said_is_said_once_until_it_was_gone() {
     let mut said = |words: &[&str]| {
         let notices = words.iter().map(|&words| words.to_owned()).collect();
         let before = world.state.notices.len();
-        world.save_with(CHAIN, Arc::new(Environments { services: BTreeMap::new(), notices }));
+        world.save_with(CHAIN, Arc::new(Environments { notices, ..Environments::default() }));
         world.state.notices.iter().skip(before).map(|notice| notice.message.clone()).collect::<Vec<_>>()
     };
     assert_eq!(said(&["a", "b"]), ["a", "b"]);

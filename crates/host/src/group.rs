@@ -1,0 +1,121 @@
+//! The services of one host, and what they share: the thread that serves, and room for recorded values.
+//!
+//! Each service is as it is alone: its own listener, configuration, library, figures and limits. A call between two of
+//! them finds the other here, by the address that the caller was told, and so needs no connection. By address and not
+//! by name: whoever was told of another version of a service gets that one.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{Mutex, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::inline::Inline;
+use crate::server::{HostError, Server};
+use crate::shared::Shared;
+use crate::voice;
+
+/// Bytes of recorded values that a host keeps for all its services, in equal parts.
+const MOST_RECORDED: usize = 64 << 20;
+
+/// The services of one host.
+pub(crate) struct Group {
+    /// Those that serve, by the address that their peers are told.
+    members: ArcSwap<HashMap<String, Arc<Shared>>>,
+    /// One thread serves all of them.
+    pub(crate) inline: Inline,
+    /// Those that were opened, by folder. Held while one is opened or closed.
+    opened: Mutex<BTreeMap<PathBuf, Member>>,
+    ending: watch::Sender<bool>,
+}
+
+/// A service that was opened.
+struct Member {
+    close: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+}
+
+impl Group {
+    /// A host without services.
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            members: ArcSwap::default(),
+            inline: Inline::closed(),
+            opened: Mutex::default(),
+            ending: watch::Sender::new(false),
+        })
+    }
+
+    /// The service of this host that has an address.
+    pub(crate) fn find(&self, address: &str) -> Option<Arc<Shared>> {
+        self.members.load().get(address).cloned()
+    }
+
+    /// Lets the services of this host find one of them.
+    pub(crate) fn join(&self, address: &str, shared: &Arc<Shared>) {
+        self.members.rcu(|members| {
+            let mut members = HashMap::clone(members);
+            members.insert(address.to_owned(), shared.clone());
+            members
+        });
+        if self.members.load().len() > 1 {
+            voice::several();
+        }
+    }
+
+    /// No service of this host finds that one any more.
+    pub(crate) fn leave(&self, shared: &Arc<Shared>) {
+        self.members.rcu(|members| {
+            let mut members = HashMap::clone(members);
+            members.retain(|_, member| !Arc::ptr_eq(member, shared));
+            members
+        });
+    }
+
+    /// Bytes of recorded values that each service may keep; `most` is what one alone keeps.
+    pub(crate) fn recorded(&self, most: usize) -> usize {
+        most.min(MOST_RECORDED / self.members.load().len().max(1))
+    }
+
+    /// Opens the service whose configuration is in a folder. One that is open stays as it is.
+    pub(crate) async fn open(self: &Arc<Self>, folder: &Path) -> Result<(), HostError> {
+        let mut opened = self.opened.lock().await;
+        if opened.get(folder).is_some_and(|member| !member.serving.is_finished()) {
+            return Ok(());
+        }
+        let server = Server::bind_among(folder, self).await?;
+        let (close, closed) = oneshot::channel();
+        let mut ending = self.ending.subscribe();
+        let end = async move {
+            tokio::select! {
+                // One whose end nobody can ask for any more ends as well.
+                _ = closed => {}
+                _ = ending.wait_for(|ending| *ending) => {}
+            }
+        };
+        opened.insert(folder.to_owned(), Member { close, serving: tokio::spawn(server.serve(end)) });
+        Ok(())
+    }
+
+    /// Closes a service once it has answered what has begun. False: it is not open.
+    pub(crate) async fn close(&self, folder: &Path) -> bool {
+        let closed = self.opened.lock().await.remove(folder);
+        let Some(Member { close, serving }) = closed else { return false };
+        // It may have ended by itself.
+        let _gone = close.send(());
+        drop(serving.await);
+        true
+    }
+
+    /// Closes all of them, at the same time.
+    pub(crate) async fn end(&self) {
+        self.ending.send_replace(true);
+        let opened = std::mem::take(&mut *self.opened.lock().await);
+        for member in opened.into_values() {
+            drop(member.serving.await);
+        }
+        self.inline.close();
+    }
+}

@@ -1,0 +1,161 @@
+//! Services that share a host: what is the same as apart, and what they share.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use support::app;
+use support::session::{Client, Dev};
+
+support::on_both_backends!(
+    services_of_one_host_are_edited_and_keep_state_as_apart,
+    what_ends_one_ends_all_of_its_host_and_all_come_back,
+);
+
+const APP: &str = "use dyninka::prelude::*;
+
+#[placed(count)]
+static COUNT: Placed<u64> = Placed::new(|| 0);
+
+#[service]
+fn get() -> String {
+    println!(\"get begins\");
+    \"go on\".to_owned()
+}
+
+#[service]
+fn count(what: String) -> u64 {
+    match what.as_str() {
+        \"abort\" => std::process::abort(),
+        \"exit\" => std::process::exit(3),
+        \"panic\" => panic!(\"count has enough\"),
+        \"deep\" => deep(1),
+        _ => {}
+    }
+    eprint!(\"count \");
+    eprintln!(\"says {what}\");
+    COUNT.update(|count| { *count += 1; *count })
+}
+
+fn deep(n: u64) -> ! {
+    let here = [n; 512];
+    std::hint::black_box(&here);
+    deep(std::hint::black_box(n.wrapping_add(here[7])))
+}
+
+#[service]
+fn last(n: u64) -> u64 {
+    n * 10
+}
+
+#[dyninka::main]
+fn main() { get().count().last() }
+";
+
+fn start(file: &std::path::Path, on: &str, together: &str) -> Dev {
+    let mut dev = Dev::launch(file, &["--on", on, "--port", "0", "--together", together]);
+    dev.ready = dev.wait_for("ready");
+    dev
+}
+
+fn status(file: &std::path::Path) -> Value {
+    let output = support::run(&["status".as_ref(), file.as_os_str(), "--json".as_ref()]);
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+/// The processes of the services, as far as they are told.
+fn processes(file: &std::path::Path) -> Vec<Value> {
+    let status = status(file);
+    status["services"].as_array().expect("services").iter().map(|service| service["pid"].clone()).collect()
+}
+
+fn services_of_one_host_are_edited_and_keep_state_as_apart(on: &str) {
+    let (_folder, file) = app(APP);
+    let mut dev = start(&file, on, "all");
+    let (client, url) = (Client::default(), dev.url());
+    let answer = client.get(&url);
+    assert_eq!((answer.status, answer.body.as_str()), (200, "10"), "{}", answer.body);
+    let timing = answer.header("server-timing");
+    assert!(["get;dur=", "count;dur=", "last;dur="].iter().all(|own| timing.contains(own)), "{timing}");
+    // Two streams: either may come first.
+    let lines = [("get", "get begins"), ("count", "count says go on")];
+    let is = |event: &Value, (service, line): (&str, &str)| event["service"] == service && event["line"] == line;
+    while !lines.iter().all(|line| dev.seen().iter().any(|event| is(event, *line))) {
+        dev.wait_for("log");
+    }
+    let pids = processes(&file);
+    assert!(pids.iter().all(|pid| *pid == pids[0]), "{pids:?}");
+    assert_eq!(status(&file)["services"][1]["together"], json!(["get", "count", "last"]));
+    // A body, a service more, and one less: edits as ever.
+    fs::write(&file, APP.replace("n * 10", "n * 100")).expect("a save");
+    dev.wait_for("live");
+    assert_eq!(client.get(&url).body, "200");
+    let more = APP.replace("#[dyninka::main]", "#[service]\nfn more(n: u64) -> u64 { n + 1 }\n\n#[dyninka::main]");
+    fs::write(&file, more.replace("count().last()", "count().more().last()")).expect("a save");
+    dev.wait_for("live");
+    assert_eq!(client.get(&url).body, "40");
+    fs::write(&file, APP).expect("a save");
+    dev.wait_for("live");
+    assert_eq!(client.get(&url).body, "40");
+    // A panic is one request's.
+    let panicked = client.post(&dev.url_of("count"), "{\"what\": \"panic\"}");
+    assert_eq!(panicked.status, 500, "{}", panicked.body);
+    assert_eq!(client.get(&url).body, "50");
+    assert!(!dev.has_told("down"), "{:?}", dev.seen());
+    let (ended, stderr) = dev.stop();
+    assert!(ended.success(), "{stderr}");
+}
+
+fn what_ends_one_ends_all_of_its_host_and_all_come_back(on: &str) {
+    let (_folder, file) = app(APP);
+    let mut dev = start(&file, on, "all");
+    let (client, url) = (Client::default(), dev.url());
+    let bad = dev.url_of("count");
+    for what in ["exit", "deep", "abort"] {
+        assert_eq!(client.get(&url).status, 200);
+        drop(client.try_post(&bad, &format!("{{\"what\": \"{what}\"}}")));
+        for _ in 0..3 {
+            let down = dev.wait_for("down");
+            let why = down["why"].as_str().expect("why");
+            let named = if down["service"] == "count" { ", and with it " } else { ", in count, which runs" };
+            assert!(why.contains(named), "{what}: {down}");
+        }
+        for _ in 0..3 {
+            dev.wait_for("up");
+        }
+    }
+    // The third time it is the others that are to be left in peace.
+    let is_told =
+        |event: &Value| event["message"].as_str().is_some_and(|said| said.starts_with("count gets a host of its own"));
+    assert!(dev.seen().iter().any(is_told), "{:?}", dev.seen());
+    assert_eq!(client.get(&url).body, "10");
+    let together = status(&file);
+    assert_eq!(together["services"][0]["together"], json!(["get", "last"]), "{together}");
+    assert_eq!(together["services"][1]["together"], Value::Null, "{together}");
+    drop(client.try_post(&bad, "{\"what\": \"abort\"}"));
+    assert_eq!(dev.wait_for("down")["service"], "count");
+    assert_eq!(dev.wait_for("up")["service"], "count");
+    let (ended, stderr) = dev.stop();
+    assert!(ended.success(), "{stderr}");
+}
+
+#[test]
+fn dyn_toml_says_who_lives_together_and_the_command_line_goes_before_it() {
+    let (folder, file) = app(APP);
+    fs::write(folder.path().join("dyn.toml"), "[together]\npair = [\"get\", \"last\"]\n").expect("a file");
+    let dev = Dev::start(&file, "process");
+    let pids = processes(&file);
+    assert!(pids[0] == pids[2] && pids[0] != pids[1], "{pids:?}");
+    assert_eq!(Client::default().get(&dev.url()).body, "10");
+    dev.stop();
+    let dev = start(&file, "process", "none");
+    let pids = processes(&file);
+    assert!(pids[0] != pids[2], "{pids:?}");
+    dev.stop();
+    for (said, words) in [("get+nobody", "no service is called nobody"), ("get", "two services at least")] {
+        let arguments = ["--on=process", "--port=0", "--together", said].map(std::ffi::OsStr::new);
+        let output = support::run(&[&["dev".as_ref(), file.as_os_str()], &arguments[..]].concat());
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && stderr.contains(words), "{stderr}");
+    }
+}
