@@ -188,6 +188,9 @@ pub(crate) enum Command {
         /// Read hidden variables from standard input first
         #[arg(long)]
         environment: bool,
+        /// Folder whose shared objects the loader was told of
+        #[arg(long, value_name = "FOLDER")]
+        objects: Option<PathBuf>,
     },
     /// Run functions of strangers as standard input asks, in a jail: what the pool of functions starts
     #[cfg(feature = "jobs")]

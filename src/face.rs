@@ -16,9 +16,44 @@ pub(crate) enum Face {
     Lines(Lines),
 }
 
+/// The builds of an edit, or of a start.
+#[derive(Default)]
+struct Builds {
+    edit: u64,
+    begun: u64,
+    built: u64,
+}
+
+impl Builds {
+    fn begin(&mut self, edit: u64) {
+        if edit != self.edit {
+            *self = Self { edit, ..Self::default() };
+        }
+        self.begun += 1;
+    }
+
+    /// The line of the bar; `service` was begun or built last.
+    fn words(&self, service: &str) -> String {
+        let Self { begun, built, .. } = self;
+        match begun {
+            0 | 1 => format!("building {service}"),
+            _ => format!("building {begun} services, {built} built"),
+        }
+    }
+}
+
+/// The way a library came to be.
+fn built(compiled: bool, with: Option<usize>, ms: f64) -> String {
+    match with {
+        _ if !compiled => "as built before".to_owned(),
+        Some(with) => format!("built in {ms:.0} ms, {with} services at once"),
+        None => format!("built in {ms:.0} ms"),
+    }
+}
+
 pub(crate) struct Lines {
     bar: ProgressBar,
-    built: u64,
+    builds: Builds,
     /// Logs go to stdout, unless that is for a command's own answer.
     logs_aside: bool,
     /// As wide as the longest service name seen, so that log lines stand in columns.
@@ -38,7 +73,7 @@ impl Face {
         }
         bar.enable_steady_tick(Duration::from_millis(100));
         bar.set_message("reading the app");
-        Self::Lines(Lines { bar, built: 0, logs_aside: false, width: 0 })
+        Self::Lines(Lines { bar, builds: Builds::default(), logs_aside: false, width: 0 })
     }
 
     /// The face of a command whose answer goes to stdout: everything else goes to stderr.
@@ -84,14 +119,19 @@ impl Lines {
     fn show(&mut self, report: &Report) -> io::Result<()> {
         match report {
             Report::Notice { message } => self.say(message)?,
-            Report::Building { service, .. } => {
+            Report::Building { edit, service } => {
                 self.width = self.width.max(service.len());
-                self.bar.set_message(format!("building {service}"));
+                self.builds.begin(*edit);
+                self.bar.set_message(self.builds.words(service));
             }
-            Report::Built { service, version, compiled, ms, .. } => {
-                self.built += 1;
-                let how = if *compiled { format!("built in {ms:.0} ms") } else { "as built before".to_owned() };
-                self.say(&format!("{service:width$}  {version}  {how}", width = self.width))?;
+            Report::Built { service, version, compiled, with, ms, .. } => {
+                self.builds.built += 1;
+                self.bar.set_message(self.builds.words(service));
+                self.say(&format!(
+                    "{service:width$}  {version}  {}",
+                    built(*compiled, *with, *ms),
+                    width = self.width
+                ))?;
             }
             Report::Ready { url, backend, services, ms } => {
                 self.bar.finish_and_clear();
@@ -163,5 +203,29 @@ impl Lines {
 
     fn say(&self, words: &str) -> io::Result<()> {
         self.bar.suspend(|| speech::err(words))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bar_counts_the_services_of_a_start_and_names_the_one_of_an_edit() {
+        let mut builds = Builds::default();
+        builds.begin(0);
+        assert_eq!(builds.words("a"), "building a");
+        builds.begin(0);
+        builds.built += 1;
+        assert_eq!(builds.words("b"), "building 2 services, 1 built");
+        builds.begin(1);
+        assert_eq!(builds.words("a"), "building a");
+    }
+
+    #[test]
+    fn a_library_of_several_services_says_of_how_many() {
+        assert_eq!(built(true, Some(25), 812.0), "built in 812 ms, 25 services at once");
+        assert_eq!(built(true, None, 81.0), "built in 81 ms");
+        assert_eq!(built(false, None, 1.0), "as built before");
     }
 }

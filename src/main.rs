@@ -72,7 +72,7 @@ fn main() -> ExitCode {
         Command::Mcp { file } => command::mcp::run(&file),
         Command::Schema => command::schema::run(),
         Command::Completions { shell } => command::completions::run(shell),
-        Command::ReplayWorker { free, environment: _ } => command::replay_worker::run(free),
+        Command::ReplayWorker { free, .. } => command::replay_worker::run(free),
         #[cfg(feature = "jobs")]
         Command::Sandbox { memory } => command::sandbox::run(memory),
         Command::Host { folders, die_with_parent, debug, mark_lines, environment: _ } => {
@@ -156,12 +156,15 @@ fn tidy_no_proxy() {
 /// environment wherever it runs.
 fn tidy_objects() {
     const PATHS: &str = "LD_LIBRARY_PATH";
-    let (mut words, paths) =
-        (std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()), std::env::var(PATHS));
-    if words.next().as_deref() != Some("host") {
-        return;
-    }
-    let without = words.next().zip(paths.ok()).and_then(|(folder, paths)| host::without_folder(&paths, &folder));
+    const OBJECTS: &str = "--objects";
+    let mut words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    let folder = match words.next().as_deref() {
+        Some("host") => words.next(),
+        Some("replay-worker") => words.skip_while(|word| word != OBJECTS).nth(1),
+        _ => return,
+    };
+    let paths = std::env::var(PATHS);
+    let without = folder.zip(paths.ok()).and_then(|(folder, paths)| host::without_folder(&paths, &folder));
     let Some(own) = without else { return };
     #[expect(unsafe_code, reason = "no other way to change what libraries read")]
     // SAFETY: nothing of `main` ran before that could have started a thread, which might read the environment.

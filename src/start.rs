@@ -1,6 +1,7 @@
 //! What commands start with: a runtime, the signals that end them, and the options of a session.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
@@ -17,6 +18,9 @@ const INSISTED: Duration = Duration::from_secs(1);
 
 /// Seconds that a request has where nobody says.
 const DEADLINE: f64 = 30.0;
+
+/// How many services one call of rustc compiles at a start.
+const GROUPS_OF: &str = "DYNINKA_GROUPS_OF";
 
 /// The runtime a session runs in.
 pub(crate) fn runtime() -> Result<Runtime, Fault> {
@@ -52,6 +56,7 @@ pub(crate) fn options(file: &Path, on: On, front: PublicPort, limits: &Limits) -
         requests,
         names: BTreeSet::new(),
         debug: false,
+        groups_of: groups_of(std::env::var_os(GROUPS_OF))?,
         watch: true,
         // Whoever sits before a terminal mends it; a program is told by the exit code.
         waits: std::io::stderr().is_terminal(),
@@ -59,6 +64,17 @@ pub(crate) fn options(file: &Path, on: On, front: PublicPort, limits: &Limits) -
         goal: session_api::command::Goal::default(),
         only: None,
     })
+}
+
+/// Reads the variable. Empty is as good as not set.
+fn groups_of(said: Option<OsString>) -> Result<Option<usize>, Fault> {
+    let Some(said) = said.filter(|said| !said.is_empty()) else { return Ok(None) };
+    let read = said.to_str().and_then(|said| said.parse().ok()).filter(|number| *number > 0);
+    let wrong = || {
+        let words = format!("{GROUPS_OF} is {said:?}: expected a number of services, 1 or more");
+        Fault::new(Kind::Usage, words)
+    };
+    read.map(Some).ok_or_else(wrong)
 }
 
 /// Whatever asks this process to end.

@@ -22,6 +22,7 @@ pub(crate) enum Command {
     /// restart (process, docker) and under bacon, cargo-watch, watchexec and dx where installed, all in turn;
     /// kinds: a broken edit, a comment, an undo;
     /// large: one function of 200 services in 10,000 lines;
+    /// starts: 4, 50 and 200 services of which nothing is kept, in groups and one by one;
     /// load: 100 edits under 32 connections;
     /// idle: memory and processor time of the session, memory of a host over its reloads;
     /// verdict: 50 recorded inputs of one function run again and compared, once an edit of it is live.
@@ -176,7 +177,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 #[derive(Debug, Args)]
 pub(crate) struct Edits {
     /// What to measure
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Part::Body, Part::Kinds, Part::Large, Part::Load, Part::Idle, Part::Verdict])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Part::Body, Part::Kinds, Part::Large, Part::Starts, Part::Load, Part::Idle, Part::Verdict])]
     pub(crate) only: Vec<Part>,
     /// Where services run
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [On::Process, On::Docker])]
@@ -210,6 +211,8 @@ pub(crate) enum Part {
     Kinds,
     /// 200 services in 10,000 lines
     Large,
+    /// Starts of 4, 50 and 200 services
+    Starts,
     /// Edits under load
     Load,
     /// What a session costs that waits

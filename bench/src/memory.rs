@@ -29,6 +29,14 @@ pub(crate) fn processor(pid: u32) -> anyhow::Result<Duration> {
     Ok(Duration::from_secs_f64(ticks / procfs::ticks_per_second() as f64))
 }
 
+/// The same with what the programs used that it started and that have ended.
+pub(crate) fn processor_with_children(pid: u32) -> anyhow::Result<Duration> {
+    let stat = process(pid)?.stat().with_context(|| format!("read the times of process {pid}"))?;
+    let ended = u64::try_from(stat.cutime + stat.cstime).unwrap_or_default();
+    let ticks = (stat.utime + stat.stime + ended) as f64;
+    Ok(Duration::from_secs_f64(ticks / procfs::ticks_per_second() as f64))
+}
+
 /// Hosts that a process has started: pid and the folder of the service.
 pub(crate) fn hosts(parent: u32) -> anyhow::Result<Vec<(u32, String)>> {
     let mut found = Vec::new();

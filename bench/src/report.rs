@@ -42,6 +42,7 @@ pub(crate) enum Target {
     P50AtLeast(f64),
     /// For rows of one value.
     AtMost(f64),
+    AtLeast(f64),
     Exactly(f64),
 }
 
@@ -124,6 +125,7 @@ impl Target {
             (Self::P50AtLeast(p50), Figures::Spread(spread)) => spread.p50 >= p50,
             (Self::P50AndP95(p50, p95), Figures::Spread(spread)) => spread.p50 <= p50 && spread.p95 <= p95,
             (Self::AtMost(most), Figures::Value { value, .. }) => value <= most,
+            (Self::AtLeast(least), Figures::Value { value, .. }) => value >= least,
             // Counts: whole numbers that a float holds exactly.
             (Self::Exactly(wanted), Figures::Value { value, .. }) => (value - wanted).abs() < f64::EPSILON,
             // A spread has no single value, a value no p50: whoever asks that has not measured what the target says.

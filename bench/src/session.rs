@@ -65,13 +65,25 @@ impl Session {
         path: Option<&OsStr>,
         further: &[&str],
     ) -> anyhow::Result<Self> {
+        let mut command = command(setting, file, on);
+        command.args(further).envs(path.map(|path| ("PATH", path)));
+        Self::spawn(setting, command).await
+    }
+
+    /// Starts an app with more in the environment of `dyn`.
+    pub(crate) async fn start_in(
+        setting: &Setting,
+        file: &Path,
+        on: &str,
+        environment: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
+        let mut command = command(setting, file, on);
+        command.envs(environment.iter().copied());
+        Self::spawn(setting, command).await
+    }
+
+    async fn spawn(setting: &Setting, mut command: Command) -> anyhow::Result<Self> {
         let begun = Instant::now();
-        let mut command = Command::new(&setting.program);
-        command.arg("dev").arg(file).args(["--json", "--port", "0", "--on", on]).args(further);
-        command.env("DYNINKA_HOME", &setting.home).env("NO_COLOR", "1");
-        if let Some(path) = path {
-            command.env("PATH", path);
-        }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().with_context(|| format!("start {}", setting.program.display()))?;
         let (sender, events) = unbounded_channel();
@@ -161,6 +173,13 @@ impl Drop for Session {
             eprintln!("failed to kill dyn (process {pid:?}): {error}");
         }
     }
+}
+
+fn command(setting: &Setting, file: &Path, on: &str) -> Command {
+    let mut command = Command::new(&setting.program);
+    command.arg("dev").arg(file).args(["--json", "--port", "0", "--on", on]);
+    command.env("DYNINKA_HOME", &setting.home).env("NO_COLOR", "1");
+    command
 }
 
 /// Milliseconds between two instants.

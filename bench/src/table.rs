@@ -38,6 +38,7 @@ fn cells(row: &Row) -> [String; 11] {
         Some(Target::P50AtLeast(p50)) => format!("p50 at least {}", number(p50)),
         Some(Target::P50AndP95(p50, p95)) => format!("p50 {}, p95 {}", number(p50), number(p95)),
         Some(Target::AtMost(most)) => format!("at most {}", number(most)),
+        Some(Target::AtLeast(least)) => format!("at least {}", number(least)),
         Some(Target::Exactly(wanted)) => number(wanted),
     };
     let verdict = match row.verdict {

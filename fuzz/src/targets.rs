@@ -31,6 +31,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "cell", seeds: cell::seeds, words: &[], run: cell::shared },
     Target { name: "scenario", seeds: scenario::scenarios, words: scenario::WORDS, run: scenario::scenario },
     Target { name: "instance", seeds: scenario::instances, words: scenario::WORDS, run: scenario::instance },
+    Target { name: "report", seeds: scenario::reports, words: wire::JSON_WORDS, run: scenario::report },
     Target { name: "job", seeds: job::requests, words: job::WORDS, run: job::request },
     Target { name: "token", seeds: job::tokens, words: &["dyn_", "_", ".", "0"], run: job::token },
     Target {

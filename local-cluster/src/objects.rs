@@ -20,8 +20,8 @@ pub(crate) fn complete(service: &str, folder: &Path, host: &Linked) -> Result<()
     let entries = fs::read_dir(folder).map_err(BackendError::io(format!("list {}", folder.display())))?;
     let is_library = |path: &PathBuf| path.extension().is_some_and(|end| end == "so");
     for library in entries.flatten().map(|entry| entry.path()).filter(is_library) {
-        let content = fs::read(&library).map_err(BackendError::io(format!("read {}", library.display())))?;
-        let mut missing = needed(&content).unwrap_or_default();
+        let missing = needed(&library).map_err(BackendError::io(format!("read {}", library.display())))?;
+        let mut missing = missing.unwrap_or_default();
         missing.retain(|name| !is_there(name));
         if missing.is_empty() {
             continue;
@@ -56,12 +56,6 @@ fn put(folder: &Path, name: &str, from: &Path) -> std::io::Result<()> {
     fs::rename(aside, folder.join(name))
 }
 
-/// Whether shared objects lie beside the libraries of a service.
-pub(crate) fn are_in(folder: &Path) -> bool {
-    let names = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
-    names.map(|name| name.to_string_lossy().into_owned()).any(|name| name.contains(".so") && !name.starts_with("lib-"))
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
@@ -92,7 +86,7 @@ mod tests {
         compile(&system, "libouter.so.2", outer, &[&path, "-l:libinner.so.1", &rpath]);
         let text = "int outer(void); int get(void) { return outer(); }";
         let made = compile(&service, "library.so", text, &[&path, "-l:libouter.so.2", &rpath]);
-        assert_eq!(needed(&fs::read(&made).unwrap()), Some(vec!["libouter.so.2".to_owned()]));
+        assert_eq!(needed(&made).unwrap(), Some(vec!["libouter.so.2".to_owned()]));
         let host = std::env::current_exe().unwrap();
         let mut host = images::HostFiles::read(&host, None).unwrap().linked;
         complete("get", &service, &host).unwrap();

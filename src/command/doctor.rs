@@ -39,7 +39,7 @@ pub(crate) fn run(json: bool) -> Result<(), Fault> {
         }
     }
     // Without Docker everything still runs as processes; without a toolchain nothing does.
-    let usable = findings.iter().all(|finding| finding.good || finding.name == "docker" || finding.name == "inotify");
+    let usable = findings.iter().all(|finding| finding.good || ["docker", "inotify", "edits"].contains(&finding.name));
     if usable { Ok(()) } else { Err(Fault::said(Kind::Machine)) }
 }
 
@@ -51,6 +51,15 @@ async fn look(home: &Home) -> Vec<Finding> {
             let passed_over = machine.linker.passed_over.join("; ");
             let advice = (!passed_over.is_empty()).then_some(passed_over);
             findings.push(Finding { advice, ..good("linker", machine.linker.name.clone()) });
+            findings.push(match machine.toolchain.waits().await {
+                Ok(()) => good("edits", "rustc is kept ready: yes".to_owned()),
+                Err(why) => Finding {
+                    name: "edits",
+                    good: false,
+                    found: format!("rustc is kept ready: no, {why}"),
+                    advice: Some("it is started at each edit, which takes a tenth longer".to_owned()),
+                },
+            });
         }
         Err(error) => {
             findings.push(Finding { name: "toolchain", good: false, found: error.to_string(), advice: error.hint() })

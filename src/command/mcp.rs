@@ -15,7 +15,8 @@ pub(crate) fn run(file: &Path) -> Result<(), Fault> {
     let source = Source { place: Home::open()?.place(file)?, file: file.to_owned() };
     let served = start::runtime()?.block_on(mcp::serve(source));
     served.map_err(|error| {
-        Fault::new(Kind::Usage, error).hint("an agent or editor starts this command: docs/guide/src/agents.md")
+        Fault::new(Kind::Usage, error)
+            .hint("agents start this command themselves: name `dyn mcp FILE` in the configuration of yours")
     })
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -11,7 +12,7 @@ use crate::sessions::fresh;
 use crate::toolchain::Toolchain;
 use support::app;
 use support::disk::Disk;
-use support::session::{Client, Dev};
+use support::session::{Client, Dev, PATIENCE};
 
 /// rustc making the library of a service.
 const LIBRARY: &str = "*--crate-type=cdylib*";
@@ -229,4 +230,43 @@ fn a_full_disk_is_named_and_nothing_half_written_is_taken_over() {
     dev.wait_for("live");
     assert_eq!(client.get(&url).body, "4");
     dev.stop();
+}
+
+#[test]
+fn a_rustc_that_waits_may_be_killed_and_ends_with_its_session_however_that_ends() {
+    let toolchain = Toolchain::new();
+    let (_folder, file) = app(&numbered(1));
+    let mut dev = start(&toolchain, &file);
+    let (client, url) = (Client::default(), dev.url());
+    let waiting = || toolchain.running().into_iter().find(|process| process.contains("@/dev/stdin"));
+    let until = |what: &str, is_so: &dyn Fn() -> bool| {
+        let begun = Instant::now();
+        while !is_so() {
+            assert!(begun.elapsed() < PATIENCE, "{what}: {:?}", toolchain.running());
+        }
+    };
+    let edit = |dev: &mut Dev| {
+        let number = fresh();
+        fs::write(&file, numbered(number)).expect("a save");
+        dev.wait_for("live");
+        assert_eq!(client.get(&url).body, number.to_string());
+    };
+    until("a rustc that waits", &|| waiting().is_some());
+    edit(&mut dev);
+    // The next one is killed, and the edit is compiled all the same; so it is with one that stands still.
+    for signal in ["-KILL", "-STOP"] {
+        until("the next one", &|| waiting().is_some());
+        let process = waiting().expect("it waits");
+        let pid = process.trim_start_matches("/proc/").split(' ').next().expect("a pid").to_owned();
+        assert!(Command::new("kill").args([signal, &pid]).status().expect("kill").success());
+        edit(&mut dev);
+        until("it is gone", &|| is_gone(&pid));
+    }
+    until("the next one", &|| waiting().is_some());
+    dev.signal("KILL");
+    until("none that waits", &|| waiting().is_none());
+    drop(dev.end());
+    let stopped = support::run(&["stop".as_ref(), file.as_os_str()]);
+    assert!(stopped.status.success(), "{stopped:?}");
+    assert_eq!(toolchain.left(), [""; 0]);
 }

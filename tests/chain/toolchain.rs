@@ -95,11 +95,31 @@ exec {real} \"$@\"
         Held { _pipe: pipe, pid }
     }
 
+    /// From now on rustc is killed, as by a machine out of memory, where a library is to hold more than so many services.
+    pub(crate) fn kill_over(&self, services: usize) {
+        self.write(&format!(
+            "case \" $* \" in\n*--crate-type=cdylib*)
+    for word in \"$@\"; do
+        case $word in
+        *.rs) [ \"$(grep -c '^service: ' \"$word\")\" -gt {services} ] && kill -9 $$ ;;
+        esac
+    done ;;\nesac"
+        ));
+    }
+
     /// From now on rustc says that it is another version, and refuses once what `-vV` of before compiled.
     pub(crate) fn upgrade(&self) {
         self.write(&format!(
             "case \"$*\" in\n'-vV') {} -vV && echo 'build: upgraded'; exit ;;\nesac",
             self.rustc.display()
+        ));
+    }
+
+    /// From now on rustc says that it is an old one.
+    pub(crate) fn age(&self) {
+        let real = self.rustc.display();
+        self.write(&format!(
+            "case \"$*\" in\n'-vV') {real} -vV | sed '1s/.*/rustc 1.80.1 (3f5fd8dd4 2024-08-06)/'; exit ;;\nesac"
         ));
     }
 

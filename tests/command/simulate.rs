@@ -1,8 +1,12 @@
 //! `dyn simulate`: scenarios by name and from files, and what is wrong with them.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Output;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 
 use serde_json::Value;
 use support::dyn_command;
@@ -92,4 +96,55 @@ fn simulate_serves_everything_here_and_says_so_where_no_model_answers() {
         (output.status.code().unwrap(), stderr(&output))
     };
     assert!(without == 2 && words.contains("needs the URL of a model"), "{words}");
+}
+
+/// A model that answers every request alike, and sends each body on.
+fn model(answer: &'static str) -> (String, Receiver<Value>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/action", listener.local_addr().unwrap());
+    let (bodies, received) = channel();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, bodies) = (stream.unwrap(), bodies.clone());
+            thread::spawn(move || {
+                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                loop {
+                    let (mut length, mut line) = (0, String::new());
+                    while reader.read_line(&mut line).unwrap() > 2 {
+                        if let Some(said) = line.to_lowercase().strip_prefix("content-length: ") {
+                            length = said.trim().parse().unwrap();
+                        }
+                        line.clear();
+                    }
+                    // An empty line ends the head; nothing at all ends the connection.
+                    if line.is_empty() {
+                        return;
+                    }
+                    let mut body = vec![0; length];
+                    reader.read_exact(&mut body).unwrap();
+                    // Nobody listens any more once the test has seen enough.
+                    let _ = bodies.send(serde_json::from_slice(&body).unwrap());
+                    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ";
+                    write!(stream, "{head}{}\r\n\r\n{answer}", answer.len()).unwrap();
+                }
+            });
+        }
+    });
+    (url, received)
+}
+
+#[test]
+fn simulate_does_what_a_model_over_http_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let (url, asked) = model(r#"{"local": 0.6, "reject": 0.4}"#);
+    let arguments = ["dfaas-1", "--strategy", "remote", "--model", &url, "--repeat", "1", "--json"];
+    let output = simulate(folder.path(), &arguments);
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    // 150 of 250 are kept, which are fewer than fit.
+    assert!((answer["strategies"][0]["success"]["mean"].as_f64().unwrap() - 60.0).abs() < 1e-6, "{answer}");
+    assert_eq!(stderr(&output), "");
+    let first = asked.recv().unwrap();
+    assert_eq!(first["agent_parameters"]["explore"], false);
+    assert_eq!(first["observation"]["previous_n_replicas"], 1.0);
+    assert!(asked.try_iter().any(|body| body["observation"]["input_rate"] == 250.0));
 }

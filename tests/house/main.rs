@@ -30,6 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("job-server", &["functions", "jobs", "protocol", "store"]),
     ("compiler", &["app"]),
     ("local-cluster", &["images", "protocol"]),
+    ("nodes", &["balance", "protocol"]),
     ("recordings", &["protocol"]),
     ("images", &["protocol"]),
     ("kubernetes", &["app", "compiler", "images", "protocol"]),
@@ -45,7 +46,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("watcher", &[]),
     ("support", &[]),
     ("bench", &[]),
-    ("fuzz", &["app", "balance", "functions", "jobs", "protocol", "recordings", "session-api"]),
+    ("fuzz", &["app", "balance", "functions", "jobs", "nodes", "protocol", "recordings", "session-api"]),
     (
         "dyninka-cli",
         &[
@@ -115,6 +116,7 @@ const PURE: &[&str] = &[
     "crates/functions/src/slots",
     "crates/jobs/src",
     "crates/interface/src",
+    "crates/nodes/src",
     "crates/protocol/src",
     "crates/session-api/src/grammar",
     "crates/session/src/state",

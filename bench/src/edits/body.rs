@@ -14,10 +14,13 @@ use crate::sample::Sample;
 use crate::shadow;
 
 /// With the linker that comes with Rust.
-const WITH_LLD: Target = Target::P50AndP95(110.0, 250.0);
+const WITH_LLD: Target = Target::P50AndP95(61.0, 250.0);
 
 /// With wild.
-const WITH_WILD: Target = Target::P50(90.0);
+const WITH_WILD: Target = Target::P50(61.0);
+
+/// How many times as long the quickest of what watches a source takes.
+const BACON: Target = Target::AtLeast(7.0);
 
 /// Linkers that dyn prefers to the one that comes with Rust.
 const FASTER: [&str; 2] = ["wild", "mold"];
@@ -164,7 +167,8 @@ fn ratios(lanes: &[Lane]) -> Vec<Row> {
         let ours = lanes.iter().find(|lane| lane.target.is_some() && lane.backend == peer.backend);
         if let Some((ours, theirs)) = ours.and_then(p50).zip(p50(peer)) {
             let name = format!("{} over dyn", peer.name);
-            rows.push(Row::value(&name, peer.backend, "times", peer.times.len(), theirs / ours, None));
+            let target = peer.name.contains("bacon").then_some(BACON);
+            rows.push(Row::value(&name, peer.backend, "times", peer.times.len(), theirs / ours, target));
         }
     }
     rows

@@ -7,6 +7,7 @@ mod kinds;
 mod large;
 mod load;
 mod peer;
+mod starts;
 mod verdict;
 mod watched;
 
@@ -52,6 +53,7 @@ pub(crate) async fn run(options: &Edits) -> anyhow::Result<Report> {
             Part::Body => ("body", body::measure(&run).await),
             Part::Kinds => ("kinds", kinds::measure(&run).await),
             Part::Large => ("large", large::measure(&run).await),
+            Part::Starts => ("starts", starts::measure(&run).await),
             Part::Load => ("load", load::measure(&run).await),
             Part::Idle => ("idle", idle::measure(&run).await),
             Part::Verdict => ("verdict", verdict::measure(&run).await),

@@ -20,4 +20,4 @@ pub use strategy::offer::offers;
 pub use strategy::random::weights as random_weights;
 pub use strategy::remote::{AgentParameters, Observation, Policy};
 pub use strategy::{Strategy, StrategyError, StrategyName, StrategySettings};
-pub use view::{LocalLoad, Neighbour, NodeId, RemoteLoad, Resources, ServiceId, View, is_news};
+pub use view::{LocalLoad, Neighbour, NodeId, NodeResources, RemoteLoad, ServiceId, View, is_news};

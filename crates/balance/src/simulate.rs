@@ -18,7 +18,7 @@ mod world;
 pub use built_in::{BUILT_IN, built_in};
 pub use erdos_renyi::{ErdosRenyi, erdos_renyi};
 pub use indexes::{Indexes, SimulatedFlow, Spread};
-pub use instance::{Instance, instance};
+pub use instance::{SimulatedInstance, instance};
 pub use instants::shed;
 pub use scenario::{Analysis, Scenario, ScenarioError, SimulatedEdge, SimulatedLoad, SimulatedNode};
 pub use text::scenario;

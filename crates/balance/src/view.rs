@@ -13,13 +13,13 @@ pub struct ServiceId(pub u32);
 
 /// CPU in percent of one core, memory in bytes, power in µW.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Resources {
+pub struct NodeResources {
     pub cpu: f64,
     pub memory: f64,
     pub power: f64,
 }
 
-impl Resources {
+impl NodeResources {
     /// Thresholds that nothing exceeds.
     pub const UNLIMITED: Self = Self { cpu: f64::INFINITY, memory: f64::INFINITY, power: f64::INFINITY };
 
@@ -66,7 +66,7 @@ pub struct LocalLoad {
     /// Requests of users that nobody answered.
     pub refused: f64,
     /// What a request a second costs, once it was measured.
-    pub cost: Option<Resources>,
+    pub cost: Option<NodeResources>,
     pub p50: Duration,
     pub replicas: u32,
     /// Never served elsewhere.
@@ -100,7 +100,7 @@ pub struct RemoteLoad {
     /// The rate that does not fit there.
     pub need: f64,
     /// What a request a second costs there, once it was measured.
-    pub cost: Option<Resources>,
+    pub cost: Option<NodeResources>,
     pub p50: Duration,
     pub replicas: u32,
     /// Requests a second that this node sent there, and that it refused.
@@ -129,8 +129,8 @@ pub struct Neighbour {
     pub services: Vec<RemoteLoad>,
     /// The percentage of its thresholds that it leaves to each of its neighbours.
     pub margin: f64,
-    pub resources: Resources,
-    pub thresholds: Resources,
+    pub resources: NodeResources,
+    pub thresholds: NodeResources,
 }
 
 impl Neighbour {
@@ -152,8 +152,8 @@ pub struct View {
     pub services: Vec<LocalLoad>,
     /// Sorted by name.
     pub neighbours: Vec<Neighbour>,
-    pub resources: Resources,
-    pub thresholds: Resources,
+    pub resources: NodeResources,
+    pub thresholds: NodeResources,
     /// CPU that services may use in all, in percent of one core.
     pub capacity: f64,
 }

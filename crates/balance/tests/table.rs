@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use balance::{
-    Decision, EmpiricalCandidate, LimitIn, NodeId, Observation, Policy, Resources, ServiceId, SharingMode,
+    Decision, EmpiricalCandidate, LimitIn, NodeId, NodeResources, Observation, Policy, ServiceId, SharingMode,
     StrategyError, StrategyName, StrategySettings, empirical_weights, offers, random_weights,
 };
 use rand::SeedableRng;
@@ -142,10 +142,10 @@ fn random_gives_the_last_what_is_left_and_repeats_with_its_seed() {
 
 #[test]
 fn node_margin_is_what_is_left_of_the_mean_of_three_thresholds() {
-    let limits = Resources { cpu: 190.0, memory: 5.5e9, power: 2.1e6 };
+    let limits = NodeResources { cpu: 190.0, memory: 5.5e9, power: 2.1e6 };
     let mut view = view(vec![load(F, 100.0, 0.0)], vec![vec![remote(F, 100.0)]; 2]);
     view.thresholds = limits;
-    view.resources = Resources { cpu: 152.0, memory: 2.75e9, power: 1.05e6 };
+    view.resources = NodeResources { cpu: 152.0, memory: 2.75e9, power: 1.05e6 };
     assert_eq!(view.resources.percent_of(limits), 60.0);
     assert_eq!(decide(StrategyName::NodeMargin, &view).margin, 20.0);
     view.resources.power = 2.2e6;
@@ -154,8 +154,8 @@ fn node_margin_is_what_is_left_of_the_mean_of_three_thresholds() {
 
 /// CPU is 10 + 0.5 r of 190, here at 400 and there at 100.
 fn half_a_percent_each(neighbours: usize, margin: f64) -> balance::View {
-    let cost = Some(Resources { cpu: 0.5, ..Resources::default() });
-    let limits = Resources { cpu: 190.0, memory: f64::INFINITY, power: f64::INFINITY };
+    let cost = Some(NodeResources { cpu: 0.5, ..NodeResources::default() });
+    let limits = NodeResources { cpu: 190.0, memory: f64::INFINITY, power: f64::INFINITY };
     let own = balance::LocalLoad { cost, served: 400.0, ..load(F, 400.0, 400.0) };
     let there = balance::RemoteLoad { cost, users: 100.0, served: 100.0, ..remote(F, 400.0) };
     let mut view = view(vec![own], vec![vec![there]; neighbours]);
@@ -191,7 +191,7 @@ fn equal_moves_whole_requests_to_all_alike() {
 #[test]
 fn power_saving_keeps_to_seven_tenths_of_its_limit() {
     let mut view = view(vec![load(F, 100.0, 0.0)], vec![vec![remote(F, 100.0)]; 2]);
-    view.thresholds = Resources { power: 2.2e6, ..Resources::UNLIMITED };
+    view.thresholds = NodeResources { power: 2.2e6, ..NodeResources::UNLIMITED };
     let mut margin = |power| {
         view.resources.power = power;
         decide(StrategyName::PowerSaving, &view).margin
@@ -290,7 +290,7 @@ fn offers_weigh_by_distance_and_pace_requests() {
 
 #[test]
 fn offers_without_a_limit_go_by_cpu() {
-    let cost = |cpu| Some(Resources { cpu, ..Resources::default() });
+    let cost = |cpu| Some(NodeResources { cpu, ..NodeResources::default() });
     let unlimited =
         |service, users, cpu| balance::LocalLoad { limit: None, cost: cost(cpu), ..load(service, 0.0, users) };
     let there = |need| balance::RemoteLoad { need, ..remote(F, 0.0) };

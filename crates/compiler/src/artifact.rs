@@ -23,6 +23,8 @@ pub struct Artifact {
     pub bytes: u64,
     /// Whether it was compiled just now; else it was kept from earlier.
     pub built: bool,
+    /// How many services that one call of rustc compiled, this one among them; 1 where it was compiled alone or was kept.
+    pub with: usize,
     /// Files that it rests on beside the app's own and those of its dependencies.
     pub rests_on: BTreeSet<PathBuf>,
     /// As [`crate::Recipe::outside`] has it for the service.
@@ -41,7 +43,8 @@ pub struct Usage {
     pub dependency_bytes: u64,
 }
 
-/// The folder of built libraries: `lib-CONTENT.so`, and for each key a record of the content it stands for.
+/// The folder of built libraries: `lib-CONTENT.so`, and for each key a record of the content it stands for. A library that
+/// needs shared objects of this folder beside it has their names in `lib-CONTENT.needs`.
 #[derive(Clone, Debug)]
 pub(crate) struct Artifacts {
     folder: PathBuf,
@@ -56,6 +59,11 @@ struct Label {
 impl Artifacts {
     pub(crate) fn new(cache: &Path) -> Self {
         Self { folder: cache.join("artifacts") }
+    }
+
+    /// Where they are.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The library kept under a key. One that was cut short by a power failure or a full disk has another content
@@ -76,24 +84,23 @@ impl Artifacts {
         Some((library, label.bytes))
     }
 
-    /// The library kept under the one key that begins so.
+    /// The library that was used last of those whose keys begin so: they differ in lines, or in what they are linked with.
     pub(crate) fn begins(&self, key: &str) -> Option<PathBuf> {
-        let files = self.files("json").ok()?.into_iter();
-        let mut keys = files.filter_map(|file| Some(file.file_stem()?.to_str()?.to_owned()));
-        let found = keys.find(|one| one.starts_with(key))?;
-        // Of two that begin so nobody can say which is meant.
-        if keys.any(|one| one.starts_with(key)) {
-            return None;
-        }
-        self.find(&found).map(|(library, _)| library)
+        let mut labels = self.labels().ok()?;
+        labels.sort_by_key(|(_, _, used)| std::cmp::Reverse(*used));
+        let keys = labels.iter().filter_map(|(file, ..)| file.file_stem()?.to_str()).filter(|one| one.starts_with(key));
+        keys.into_iter().find_map(|key| self.find(key)).map(|(library, _)| library)
     }
 
-    /// Takes a library in. `file` must be on the same file system and is gone afterwards.
-    pub(crate) fn put(&self, key: &str, file: &Path) -> Result<(PathBuf, u64), BuildError> {
+    /// Takes a library in that needs these of the folder. `file` must be on the same file system and is gone afterwards.
+    pub(crate) fn put(&self, key: &str, file: &Path, needs: &[&str]) -> Result<(PathBuf, u64), BuildError> {
         fs::create_dir_all(&self.folder).map_err(io("create", &self.folder))?;
         let content = fs::read(file).map_err(io("read", file))?;
         let label = Label { content: hash(&content), bytes: content.len() as u64 };
         let library = self.library(&label.content);
+        if !needs.is_empty() {
+            files::write(&list_of_needs(&library), needs.join("\n").as_bytes())?;
+        }
         fs::rename(file, &library).map_err(io("write", &library))?;
         let text = serde_json::to_vec(&label)
             .map_err(|error| BuildError::Unreadable { program: "the label".to_owned(), words: error.to_string() })?;
@@ -102,12 +109,12 @@ impl Artifacts {
     }
 
     /// Takes in a library that is that of several keys.
-    pub(crate) fn put_all<'k>(&self, mut keys: impl Iterator<Item = &'k str>, file: &Path) -> Result<(), BuildError> {
-        let Some(first) = keys.next() else { return Ok(()) };
-        self.put(first, file)?;
+    pub(crate) fn put_all(&self, keys: &[String], file: &Path, needs: &[&str]) -> Result<(), BuildError> {
+        let Some((first, rest)) = keys.split_first() else { return Ok(()) };
+        self.put(first, file, needs)?;
         let first = self.label(first);
         let label = fs::read(&first).map_err(io("read", &first))?;
-        keys.try_for_each(|key| files::write(&self.label(key), &label))
+        rest.iter().try_for_each(|key| files::write(&self.label(key), &label))
     }
 
     /// Removes what was not used for longest until at most `limit` bytes are left. Answers the bytes freed.
@@ -140,7 +147,26 @@ impl Artifacts {
                 freed += bytes;
             }
         }
+        self.prune_needs()?;
         Ok(freed)
+    }
+
+    /// Removes what no library needs any more: one whose library has not come for long will get none.
+    fn prune_needs(&self) -> Result<(), BuildError> {
+        let mut needed = BTreeSet::new();
+        for list in self.files("needs")? {
+            if list.with_extension("so").exists() || age(&list) < ABANDONED {
+                needed.extend(needs(&list.with_extension("so")));
+            } else {
+                fs::remove_file(&list).map_err(io("remove", &list))?;
+            }
+        }
+        let objects = self.files("so")?.into_iter().filter(|file| !is_library(file)).chain(self.files("base")?);
+        // A base may be made at this moment, for a library that comes.
+        for file in objects.filter(|file| !needed.contains(file) && age(file) > FORGOTTEN) {
+            fs::remove_file(&file).map_err(io("remove", &file))?;
+        }
+        Ok(())
     }
 
     pub(crate) fn usage(&self) -> Result<(u64, u64), BuildError> {
@@ -160,7 +186,7 @@ impl Artifacts {
 
     fn libraries(&self) -> Result<Vec<(PathBuf, u64)>, BuildError> {
         let size = |file: PathBuf| fs::metadata(&file).ok().map(|data| (file, data.len()));
-        Ok(self.files("so")?.into_iter().filter_map(size).collect())
+        Ok(self.files("so")?.into_iter().filter(|file| is_library(file)).filter_map(size).collect())
     }
 
     fn files(&self, extension: &str) -> Result<Vec<PathBuf>, BuildError> {
@@ -181,12 +207,42 @@ impl Artifacts {
     }
 }
 
+/// The shared objects that a library needs beside it, to be put wherever it is put.
+pub fn needs(library: &Path) -> Vec<PathBuf> {
+    let names = fs::read_to_string(list_of_needs(library)).unwrap_or_default();
+    names.lines().map(|name| library.with_file_name(name)).collect()
+}
+
+fn list_of_needs(library: &Path) -> PathBuf {
+    library.with_extension("needs")
+}
+
+/// Puts a file into a folder under its own name, and answers that. It takes no more of the disk where that can be.
+pub(crate) fn put_beside(folder: &Path, file: &Path) -> std::io::Result<String> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let place = folder.join(&name);
+    let aside = tempfile::Builder::new().tempdir_in(folder)?;
+    let made = aside.path().join(&name);
+    if fs::hard_link(file, &made).is_err() {
+        fs::copy(file, &made)?;
+    }
+    fs::rename(made, &place)?;
+    Ok(name)
+}
+
+/// What no library needs is removed after this.
+const FORGOTTEN: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// A library whose label has not come within this will get none.
 const ABANDONED: Duration = Duration::from_secs(3600);
 
 fn age(file: &Path) -> Duration {
     let modified = fs::metadata(file).and_then(|data| data.modified());
     modified.ok().and_then(|at| at.elapsed().ok()).unwrap_or_default()
+}
+
+fn is_library(file: &Path) -> bool {
+    file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("lib-"))
 }
 
 fn library_name(content: &str) -> String {
@@ -216,7 +272,7 @@ mod tests {
     fn put(artifacts: &Artifacts, key: &str, content: &str, age: u64) {
         let file = artifacts.folder.with_file_name("made");
         fs::write(&file, content).unwrap();
-        artifacts.put(key, &file).unwrap();
+        artifacts.put(key, &file, &[]).unwrap();
         let label = fs::File::open(artifacts.label(key)).unwrap();
         label.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
     }
@@ -230,6 +286,42 @@ mod tests {
         let (library, bytes) = artifacts.find("key").unwrap();
         assert_eq!((fs::read(&library).unwrap(), bytes), (b"library".to_vec(), 7));
         assert_eq!(artifacts.find("other"), None);
+    }
+
+    #[test]
+    fn of_libraries_whose_keys_begin_alike_the_last_used_is_found() {
+        let cache = tempfile::tempdir().unwrap();
+        let artifacts = Artifacts::new(cache.path());
+        put(&artifacts, "12345678aa", "older", 100);
+        put(&artifacts, "12345678bb", "newer", 10);
+        put(&artifacts, "12345679cc", "other", 0);
+        let found = artifacts.begins("12345678").unwrap();
+        assert_eq!(fs::read(found).unwrap(), b"newer");
+        assert_eq!(artifacts.begins("00000000"), None);
+    }
+
+    #[test]
+    fn what_a_library_needs_is_known_and_kept_with_it() {
+        let cache = tempfile::tempdir().unwrap();
+        let artifacts = Artifacts::new(cache.path());
+        put(&artifacts, "plain", "plain", 0);
+        let [one, other] = ["libbase-1.so", "libbase-2.so"].map(|name| artifacts.folder.join(name));
+        for file in [&one, &other] {
+            fs::write(file, "object").unwrap();
+            let at = SystemTime::now() - 2 * FORGOTTEN;
+            fs::File::options().append(true).open(file).unwrap().set_modified(at).unwrap();
+        }
+        let made = cache.path().join("made");
+        fs::write(&made, "library").unwrap();
+        let (library, _) = artifacts.put("key", &made, &["libbase-1.so"]).unwrap();
+        assert_eq!(needs(&library), std::slice::from_ref(&one));
+        assert_eq!(artifacts.usage().unwrap().0, 2, "libraries of services alone are counted");
+        artifacts.prune(u64::MAX).unwrap();
+        assert_eq!((one.exists(), other.exists()), (true, false));
+        let list = list_of_needs(&library);
+        fs::File::options().append(true).open(&list).unwrap().set_modified(SystemTime::now() - 2 * ABANDONED).unwrap();
+        artifacts.prune(0).unwrap();
+        assert!(!library.exists() && !list.exists() && !one.exists());
     }
 
     #[test]

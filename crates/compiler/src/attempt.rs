@@ -6,6 +6,7 @@ use std::time::Instant;
 use app::{App, Service, ServiceSlice};
 
 use crate::artifact::Artifact;
+use crate::base::Base;
 use crate::batch::ExpectedBuild;
 use crate::builder::{Builder, Machine};
 use crate::compile::{Compilation, Compiled};
@@ -14,6 +15,7 @@ use crate::outside::{self, Outside};
 use crate::process::Pace;
 use crate::profile::Profile;
 use crate::progress::Progress;
+use crate::ready::Waiting;
 use crate::recipe::Recipe;
 use crate::types::{self, Ahead, Part};
 use crate::{certain, glue, hash};
@@ -30,29 +32,43 @@ impl Builder {
         service: &Service,
         (start, mut arrival): (Instant, Option<ExpectedBuild>),
     ) -> Result<Artifact, BuildError> {
+        let mut base = self.base_of(machine, recipe, app, service).await?;
         let types = self.types_key(recipe, app, service);
         let mut outside = self.outside(recipe, app, service);
-        let (mut builds, mut with_others) = (0, false);
+        let (mut builds, mut in_group, mut doubt) = (0, 0, None);
         let (kept, version, state) = loop {
             let state = outside.hash(self.folder(), self.profile);
             let Identity { key, version } = self.identify(recipe, app, service, &state);
+            let key = Base::key_over(base.as_ref(), &key);
             if let Some(kept) = self.artifacts.find(&key) {
                 break (kept, version, state);
             }
             if let Some(arrival) = arrival.take().filter(|_| self.may_join(app, service, &outside)) {
-                self.build_with_others(machine, recipe, app, service, arrival).await?;
                 // Now it is kept, or it is built by itself.
-                with_others = true;
+                in_group = self.build_with_others(machine, recipe, app, service, arrival).await?;
                 continue;
             }
             let _seat = self.permits.take().await;
-            let compiled = self.compile(machine, recipe, app, service, &version, types.as_deref()).await?;
+            let over = (types.as_deref(), base.as_ref());
+            let compiled = match self.compile(machine, recipe, app, service, &version, over).await {
+                // What no line is to blame for may be what it was linked with.
+                Err(BuildError::Failed { words, .. }) if base.is_some() => {
+                    doubt = base.take().map(|base| (base, words));
+                    continue;
+                }
+                ended => ended?,
+            };
+            if let Some((base, why)) = doubt.take() {
+                self.refuse_base(&base, &why).await;
+            }
             builds += 1;
-            let base = self.identify(recipe, app, service, "").key;
-            self.memory.keep(self.root(), &service.name, &base, &compiled.outside)?;
+            let plain = self.identify(recipe, app, service, "").key;
+            self.memory.keep(self.root(), &service.name, &plain, &compiled.outside)?;
             // The version, which is compiled in, counts what rustc read, as it was before and still is.
             if compiled.outside == outside && outside.hash(self.folder(), self.profile) == state {
-                break (self.artifacts.put(&key, &compiled.library)?, version, state);
+                let needs = base.as_ref().map(Base::names);
+                let needs = needs.as_ref().map(<[&str; 2]>::as_slice).unwrap_or_default();
+                break (self.artifacts.put(&key, &compiled.library, needs)?, version, state);
             }
             if builds == MOST_BUILDS {
                 let words = "the files that it includes change while it is built".to_owned();
@@ -61,7 +77,9 @@ impl Builder {
             outside = compiled.outside;
         };
         drop(arrival);
-        let built = builds > 0 || with_others;
+        self.keep_ready(machine, recipe, &app.name);
+        let built = builds > 0 || in_group > 0;
+        let with = if builds > 0 { 1 } else { in_group.max(1) };
         let ms = start.elapsed().as_secs_f64() * 1000.0;
         let is_edited = !self.begun.lock().insert(service.name.clone()) && built;
         if let Some(types) = types {
@@ -69,7 +87,7 @@ impl Builder {
         }
         let (path, bytes) = kept;
         let service = service.name.clone();
-        Ok(Artifact { service, version, path, bytes, built, rests_on: outside.files, outside: state, ms })
+        Ok(Artifact { service, version, path, bytes, built, with, rests_on: outside.files, outside: state, ms })
     }
 
     /// Compiles over the crate of the service's types where there is one, and else, or where that does not do, all of
@@ -81,7 +99,7 @@ impl Builder {
         app: &App,
         service: &Service,
         version: &str,
-        types: Option<&str>,
+        (types, base): (Option<&str>, Option<&Base>),
     ) -> Result<Compiled, BuildError> {
         let slice = app.slice(&service.name).ok_or_else(|| BuildError::Unknown { service: service.name.clone() })?;
         let print = |name: &str| self.print(recipe, app, service, name);
@@ -96,10 +114,12 @@ impl Builder {
             glue: &glue,
             linker: &machine.linker,
             types: None,
+            base,
             before: None,
         };
-        let Some((types, split)) = types.zip(app.split(&service.name)) else { return whole.run().await };
-        let Some(kept) = self.rack.find(types, &split.types) else { return whole.run().await };
+        let waiting = self.waiting(machine);
+        let Some((types, split)) = types.zip(app.split(&service.name)) else { return whole.run_by(waiting).await };
+        let Some(kept) = self.rack.find(types, &split.types) else { return whole.run_by(waiting).await };
         let before = self.rack.before(types, &service.name);
         // What is not named is not loaded.
         let named = before.iter().map(|_| format!("extern crate {} as _;", glue::BEFORE));
@@ -111,7 +131,7 @@ impl Builder {
             before: before.as_deref(),
             ..whole
         };
-        let doubt = match over.run().await {
+        let doubt = match over.run_by(waiting).await {
             Err(BuildError::Rustc { findings, .. })
                 if !(kept.is_in_place && certain::are_certain(&findings, &split.moved)) =>
             {
@@ -134,6 +154,38 @@ impl Builder {
         self.rack.remove(types)?;
         self.notice(format!("the types of {} are compiled with it from now on: apart, {why}", service.name));
         Ok(compiled)
+    }
+
+    /// What a service is linked with. Code that registers itself does so in what its library holds.
+    async fn base_of(
+        &self,
+        machine: &Machine,
+        recipe: &Recipe,
+        app: &App,
+        service: &Service,
+    ) -> Result<Option<Base>, BuildError> {
+        if app.registers(&service.name) { Ok(None) } else { self.base(machine, recipe).await }
+    }
+
+    /// The rustc that waits for an edit.
+    fn waiting(&self, machine: &Machine) -> Option<Waiting> {
+        self.ready.take(&machine.toolchain).unwrap_or_else(|why| {
+            self.notice(format!("rustc is started at each edit: {why}"));
+            None
+        })
+    }
+
+    /// Has a rustc wait for the next edit. Nobody edits what is shipped.
+    fn keep_ready(&self, machine: &Machine, recipe: &Recipe, name: &str) {
+        if self.profile == Profile::Optimised || self.ready.has_one() {
+            return;
+        }
+        let (work, linked) = (self.work(), BTreeSet::new());
+        let rustc = self.rustc(machine, recipe, name, &work, &linked);
+        match rustc.room() {
+            Ok(room) => self.ready.prepare(rustc.bare(room.path()), room, &machine.toolchain, &self.permits),
+            Err(error) => tracing::debug!(%error, "no rustc is kept ready"),
+        }
     }
 
     /// The fingerprint of a placed static, as its library says it.
@@ -269,8 +321,8 @@ impl Builder {
         let version = format!("{}@{}", service.name, &key[..8]);
         // Two libraries of one version may name other places of this machine: each recipe has its own.
         // And one that was built when its code stood elsewhere would name other lines.
-        let key = hash::parts([key.as_bytes(), recipe.key.as_bytes(), service.places.as_bytes()]);
-        Identity { key, version }
+        let own = hash::parts([key.as_bytes(), recipe.key.as_bytes(), service.places.as_bytes()]);
+        Identity { key: format!("{}{}", &key[..8], &own[8..]), version }
     }
 
     /// What a version rests on beside the app's own source.

@@ -4,7 +4,7 @@
 //! of one reading of an app is at this point, or has found its library kept, the first one builds a group; the others wait
 //! for what becomes of theirs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use app::{App, Service};
@@ -12,9 +12,11 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use crate::attempt::Identity;
+use crate::base::Base;
 use crate::builder::{Builder, Machine};
 use crate::compile::Compilation;
 use crate::error::BuildError;
+use crate::finding::Finding;
 use crate::glue;
 use crate::outside::Outside;
 use crate::process::Pace;
@@ -47,8 +49,11 @@ struct Batch {
 /// A service that waits for a library.
 struct Member {
     service: String,
-    told: oneshot::Sender<()>,
+    told: Told,
 }
+
+/// Hears how many services the library of a member's group holds; 0 where there is none.
+type Told = oneshot::Sender<usize>;
 
 /// Somebody who asked for a service, on the way to a group.
 pub struct ExpectedBuild {
@@ -60,9 +65,9 @@ pub struct ExpectedBuild {
 /// What becomes of who waits for a group.
 pub(crate) enum Turn {
     /// Builds a group: the other services of it, with who waits for them.
-    Lead(Vec<(String, oneshot::Sender<()>)>),
-    /// Somebody else built it, or could not.
-    Told,
+    Lead(Vec<(String, Told)>),
+    /// Somebody else built it with so many services, or could not.
+    Told(usize),
 }
 
 impl Batches {
@@ -82,7 +87,7 @@ impl Batches {
     }
 
     /// Takes a group out of a batch, where it is complete and the service waits in it.
-    fn take(&self, app: usize, service: &str) -> Option<Vec<(String, oneshot::Sender<()>)>> {
+    fn take(&self, app: usize, service: &str) -> Option<Vec<(String, Told)>> {
         let mut open = self.open.lock();
         let batch = open.iter_mut().find(|batch| batch.app == app && batch.arriving == 0)?;
         batch.members.retain(|member| !member.told.is_closed());
@@ -119,7 +124,7 @@ impl ExpectedBuild {
                 tokio::select! {
                     biased;
                     told = &mut heard => match told {
-                        Ok(()) => return Turn::Told,
+                        Ok(with) => return Turn::Told(with),
                         // Who built the group was given up: it is gathered again.
                         Err(_) => break,
                     },
@@ -167,7 +172,8 @@ impl Builder {
             && !app.registers(&service.name)
     }
 
-    /// Builds a service for the first time, with others that wait, where that can be done.
+    /// Builds a service for the first time, with others that wait, where that can be done. Answers how many services its
+    /// library holds; 0 where it is to be built by itself.
     pub(crate) async fn build_with_others(
         &self,
         machine: &Machine,
@@ -175,57 +181,64 @@ impl Builder {
         app: &App,
         service: &Service,
         arrival: ExpectedBuild,
-    ) -> Result<(), BuildError> {
+    ) -> Result<usize, BuildError> {
         let others = match arrival.join(&service.name).await {
             Turn::Lead(others) if !others.is_empty() => others,
-            _ => return Ok(()),
+            Turn::Lead(_) => return Ok(0),
+            Turn::Told(with) => return Ok(with),
         };
         let found = others.iter().filter_map(|(name, _)| app.service(name));
         let services: Vec<&Service> = [service].into_iter().chain(found).collect();
-        {
+        let sizes = {
             let _permit = self.permits.take().await;
-            self.build_group(machine, recipe, app, &services).await?;
-        }
-        for (_, told) in others {
+            self.build_group(machine, recipe, app, &services).await?
+        };
+        let size = |name: &str| sizes.get(name).copied().unwrap_or_default();
+        for (name, told) in others {
             // Who was given up meanwhile needs no answer.
-            _ = told.send(());
+            _ = told.send(size(&name));
         }
-        Ok(())
+        Ok(size(&service.name))
     }
 
-    /// Builds one library of several services. Where rustc has not enough memory for it, of each half of them.
+    /// Builds one library of several services. Where rustc has not enough memory for it, of each half of them; where some
+    /// are broken, of the others. Answers for each service that has a library how many are in it.
     async fn build_group(
         &self,
         machine: &Machine,
         recipe: &Recipe,
         app: &App,
         services: &[&Service],
-    ) -> Result<(), BuildError> {
-        let mut open = vec![services];
+    ) -> Result<BTreeMap<String, usize>, BuildError> {
+        let mut sizes = BTreeMap::new();
+        let mut open = vec![services.to_vec()];
         while let Some(services) = open.pop() {
-            match self.compile_group(machine, recipe, app, services).await {
-                Ok(()) => {}
+            match self.compile_group(machine, recipe, app, &services).await {
+                Ok(true) => sizes.extend(services.iter().map(|of| (of.name.clone(), services.len()))),
+                Ok(false) => {}
                 Err(BuildError::Killed { signal: 9, .. }) if services.len() > 1 => {
                     let all = services.len();
                     self.notice(format!("rustc was killed over {all} services at once: half of them are tried"));
                     let (first, rest) = services.split_at(all / 2);
-                    open.extend([rest, first]);
+                    open.extend([rest.to_vec(), first.to_vec()]);
                 }
+                // Each of the others by itself says what is wrong, with its own words.
+                Err(BuildError::Rustc { findings, .. }) => open.extend(sound(app, &services, &findings)),
                 Err(error @ BuildError::DiskFull { .. }) => return Err(error),
-                // Each by itself says what is wrong, with its own words.
                 Err(error) => tracing::debug!(%error, "a group of services is built one by one"),
             }
         }
-        Ok(())
+        Ok(sizes)
     }
 
+    /// Whether there is a library of these services afterwards.
     async fn compile_group(
         &self,
         machine: &Machine,
         recipe: &Recipe,
         app: &App,
         services: &[&Service],
-    ) -> Result<(), BuildError> {
+    ) -> Result<bool, BuildError> {
         let unknown =
             || BuildError::Unknown { service: services.iter().map(|of| &*of.name).collect::<Vec<_>>().join(", ") };
         let group = app.group(services).ok_or_else(unknown)?;
@@ -257,6 +270,7 @@ impl Builder {
                 }
             }
         }
+        let base = self.base(machine, recipe).await?;
         let (work, linked) = (self.work(), self.linked());
         let compilation = Compilation {
             rustc: self.rustc(machine, recipe, &app.name, &work, &linked),
@@ -265,18 +279,46 @@ impl Builder {
             glue: &glue,
             linker: &machine.linker,
             types: library.as_deref(),
+            base: base.as_ref(),
             before: None,
         };
         let compiled = compilation.run().await?;
         if !compiled.outside.is_empty() {
             // Whose that is, is seen where each is built by itself.
-            return Ok(());
+            return Ok(false);
         }
         for (service, identity) in services.iter().zip(&identities) {
             self.memory.keep(self.root(), &service.name, &identity.key, &compiled.outside)?;
         }
-        self.artifacts.put_all(identities.iter().map(|identity| identity.key.as_str()), &compiled.library)
+        let keys: Vec<String> =
+            identities.iter().map(|identity| Base::key_over(base.as_ref(), &identity.key)).collect();
+        let needs = base.as_ref().map(Base::names);
+        let needs = needs.as_ref().map(<[&str; 2]>::as_slice).unwrap_or_default();
+        self.artifacts.put_all(&keys, &compiled.library, needs)?;
+        Ok(true)
     }
+}
+
+/// The services that reach nothing of what rustc found wrong; none where that cannot be told, or where it is one at most.
+fn sound<'s>(app: &App, services: &[&'s Service], findings: &[Finding]) -> Option<Vec<&'s Service>> {
+    let reaches = |service: &Service, finding: &Finding| {
+        let place = &finding.diagnostic.place;
+        let slice = app.slice(&service.name).unwrap_or_default();
+        let lines = slice.files.iter().filter(|(path, _)| place.file.ends_with(path));
+        let mut lines = lines.filter_map(|(_, text)| text.lines().nth(place.line.checked_sub(1)?));
+        lines.any(|line| !line.trim().is_empty())
+    };
+    // What is wrong with a signature is told of the first service, whosever it is.
+    let first = services.first().map(|first| &first.place);
+    let has_place = |finding: &Finding| {
+        Some(&finding.diagnostic.place) != first && services.iter().any(|service| reaches(service, finding))
+    };
+    if !findings.iter().all(has_place) {
+        return None;
+    }
+    let is_sound = |service: &&&Service| !findings.iter().any(|finding| reaches(service, finding));
+    let sound: Vec<&Service> = services.iter().filter(is_sound).copied().collect();
+    (1 < sound.len() && sound.len() < services.len()).then_some(sound)
 }
 
 #[cfg(test)]
@@ -292,7 +334,7 @@ mod tests {
     fn names(turn: Option<Turn>) -> Option<Vec<String>> {
         match turn? {
             Turn::Lead(others) => Some(others.into_iter().map(|(name, _)| name).collect()),
-            Turn::Told => None,
+            Turn::Told(_) => None,
         }
     }
 
@@ -347,9 +389,9 @@ mod tests {
         assert_eq!(names(alone.join("a").now_or_never()), Some(vec![]));
         let Some(Turn::Lead(others)) = second.now_or_never() else { panic!("nobody leads") };
         for (_, told) in others {
-            _ = told.send(());
+            _ = told.send(2);
         }
-        assert!(matches!((&mut first).now_or_never(), Some(Turn::Told)));
+        assert!(matches!((&mut first).now_or_never(), Some(Turn::Told(2))));
         drop(first);
         assert!(batches.open.lock().is_empty());
     }

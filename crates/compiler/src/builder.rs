@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 
 use crate::ahead::Queue;
 use crate::artifact::{self, Artifact, Artifacts, Usage};
+use crate::base::Bases;
 use crate::batch::{self, Batches, ExpectedBuild};
 use crate::dependencies::Workshop;
 use crate::editor::Editor;
@@ -22,6 +23,7 @@ use crate::permits::Permits;
 use crate::process::Pace;
 use crate::profile::Profile;
 use crate::progress::{BuildListener, Progress};
+use crate::ready::Ready;
 use crate::recipe::Recipe;
 use crate::rooms::RoomError;
 use crate::rustc::Rustc;
@@ -49,6 +51,10 @@ pub struct Builder {
     pub(crate) rack: Rack,
     /// Types that are compiled ahead.
     pub(crate) ahead: Queue,
+    /// What services are linked with.
+    pub(crate) bases: Bases,
+    /// The rustc that waits for the next edit.
+    pub(crate) ready: Ready,
     /// Services that there was a library of: what is built for them afterwards is an edit.
     pub(crate) begun: parking_lot::Mutex<BTreeSet<String>>,
     /// Services that are built for the first time.
@@ -122,6 +128,8 @@ impl Builder {
             profile: Profile::Dev,
             limit: LIMIT,
             ahead: Queue::default(),
+            ready: Ready::default(),
+            bases: Bases::default(),
             begun: parking_lot::Mutex::default(),
             told: parking_lot::Mutex::default(),
             batches: Batches::new(cores, batch::MOST),
@@ -141,10 +149,10 @@ impl Builder {
         self
     }
 
-    /// Builds at most this many services for the first time with one call of rustc, instead of 25.
-    pub fn most_in_group(mut self, most: usize) -> Self {
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        self.batches = Batches::new(cores, most.max(1));
+    /// Builds this many services for the first time with one call of rustc, instead of as many as there are for each core
+    /// and 25 at most.
+    pub fn groups_of(mut self, services: usize) -> Self {
+        self.batches = Batches::new(1, services.max(1));
         self
     }
 
@@ -342,6 +350,7 @@ impl Builder {
             return None;
         }
         (self.listener)(Progress::Notice("the compiled dependencies do not fit rustc: they are built anew".to_owned()));
+        self.bases.forget();
         Some(self.renewed.lock().insert(recipe.key.clone()))
     }
 
@@ -397,10 +406,13 @@ fn is_missing(finding: &Finding, name: &str) -> bool {
     about_names && finding.diagnostic.message.contains(&format!("`{name}`"))
 }
 
+/// rustc's numbers for crates that do not fit rustc, or one another.
+pub(crate) const MISMATCHES: [&str; 5] = ["E0460", "E0461", "E0462", "E0514", "E0786"];
+
 /// Whether compiled crates and rustc, or one another, do not fit together.
 fn is_mismatch(finding: &Finding) -> bool {
     match finding.code.as_deref() {
-        Some("E0460" | "E0461" | "E0462" | "E0514" | "E0786") => true,
+        Some(code) if MISMATCHES.contains(&code) => true,
         // Not a crate the user names and nobody declares: that is his own mistake.
         Some("E0463") => finding.diagnostic.message.contains(" which `"),
         _ => false,

@@ -12,11 +12,13 @@ use app::{Service, ServiceSlice, Split};
 use tempfile::TempDir;
 use tokio::process::Command;
 
+use crate::base::Base;
 use crate::error::{BuildError, io};
 use crate::explain::OfService;
 use crate::glue::{self, Glue};
 use crate::linker::Linker;
 use crate::outside::{self, Outside};
+use crate::ready::Waiting;
 use crate::rustc::{Rustc, Written};
 
 /// What is compiled, and how.
@@ -28,6 +30,8 @@ pub(crate) struct Compilation<'a> {
     pub(crate) linker: &'a Linker,
     /// The crate of the types, where the slice is without them.
     pub(crate) types: Option<&'a Path>,
+    /// What it is linked with, where that is there already.
+    pub(crate) base: Option<&'a Base>,
     /// A version of the service that was compiled ahead over these types.
     pub(crate) before: Option<&'a Path>,
 }
@@ -43,12 +47,23 @@ pub(crate) struct Compiled {
 impl Compilation<'_> {
     /// Compiles. Dropping the future ends rustc and removes all it wrote.
     pub(crate) async fn run(&self) -> Result<Compiled, BuildError> {
-        let written = self.rustc.write(self.slice, &self.glue.text)?;
+        self.run_by(None).await
+    }
+
+    /// The same by a rustc that waits, where it can.
+    pub(crate) async fn run_by(&self, waiting: Option<Waiting>) -> Result<Compiled, BuildError> {
+        let (waiting, folder) = waiting.map(|waiting| (waiting.rustc, waiting.folder)).unzip();
+        let folder = folder.map_or_else(|| self.rustc.room(), Ok)?;
+        let mut glue = self.glue.text.clone();
+        if self.base.is_some() {
+            glue.push_str(Base::LINE);
+        }
+        let written = self.rustc.write_in(folder, self.slice, &glue)?;
         let made = written.folder.path().join("made");
         fs::create_dir(&made).map_err(io("create", &made))?;
         let mut command = self.command(&written);
         let library = made.join(self.rustc.make_in(&mut command, &made, std::env::consts::DLL_EXTENSION));
-        let ended = self.rustc.run(command).await?;
+        let ended = self.rustc.run_by(waiting, command).await?;
         if ended.status.success() && library.is_file() {
             let outside = self.rustc.outside(&written, &made)?;
             return Ok(Compiled { library, outside, _folder: written.folder });
@@ -76,6 +91,9 @@ impl Compilation<'_> {
             let folder = self.types.and_then(Path::parent).unwrap_or(Path::new(""));
             command.arg(format!("-Ldependency={}", folder.display()));
             command.arg("--extern").arg(format!("{}={}", glue::BEFORE, before.display()));
+        }
+        if let Some(base) = self.base {
+            base.link(&mut command, self.linker);
         }
         if !self.rustc.recipe.has_linker {
             command.args(&self.linker.arguments);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use app::App;
 use cargo_metadata::diagnostic::DiagnosticLevel;
-use cargo_metadata::{Message, MetadataCommand};
+use cargo_metadata::{CrateType, Message, MetadataCommand};
 use tokio::process::Command;
 
 use crate::error::{BuildError, io};
@@ -21,7 +21,7 @@ use crate::progress::{self, BuildListener, Progress};
 use crate::recipe::{self, Recipe, Record};
 use crate::script::{Said, Script};
 use crate::toolchain::Toolchain;
-use crate::{capture, carried, files, hash, process};
+use crate::{archive, capture, carried, files, hash, process};
 
 /// Fetching and compiling hundreds of crates on a slow machine takes minutes; nothing useful takes longer.
 const PATIENCE: Duration = Duration::from_secs(3600);
@@ -44,6 +44,9 @@ const PROFILE: [&str; 12] = [
     "build-override.opt-level=0",
 ];
 
+/// How the name of the function ends that a crate with an allocator defines.
+const ALLOCATOR: &str = "__rust_alloc";
+
 /// What cargo compiled.
 #[derive(Default)]
 struct Compiled {
@@ -55,9 +58,28 @@ struct Compiled {
     reads: BTreeSet<PathBuf>,
     /// Variables that rustc or a build script read.
     variables: BTreeSet<String>,
+    /// The reason why services share none of these as shared objects.
+    apart: Option<String>,
 }
 
 impl Compiled {
+    /// Looks whether a crate cannot be beside a shared standard library: one that is a shared object itself would be
+    /// needed beside each service, and one with an allocator would free what another allocated.
+    fn consider(&mut self, artifact: &cargo_metadata::Artifact) {
+        if self.apart.is_some() {
+            return;
+        }
+        let name = &artifact.target.name;
+        if artifact.target.crate_types.contains(&CrateType::DyLib) {
+            self.apart = Some(format!("{name} is a shared object itself"));
+            return;
+        }
+        let mut libraries = artifact.filenames.iter().filter(|file| file.extension() == Some("rlib"));
+        if libraries.any(|file| archive::defines(file.as_std_path(), ALLOCATOR).unwrap_or(false)) {
+            self.apart = Some(format!("{name} brings an allocator"));
+        }
+    }
+
     /// Notes what rustc read for a package that lies on this machine, beside its own files.
     fn read<'f>(&mut self, package: &Path, made: impl Iterator<Item = &'f Path>, target: &Path) {
         for file in made {
@@ -113,7 +135,7 @@ impl Workshop<'_> {
         let mut surroundings = package::read(self.root, app.frontmatter.as_deref(), &self.cargo()).await?;
         surroundings.consulted.extend(recipe::configuration(self.folder()));
         let (folder, manifest) = self.lay_out(&surroundings, &crates).await?;
-        let Compiled { packages, said, mut reads, variables } =
+        let Compiled { packages, said, mut reads, variables, apart } =
             self.compile(&folder, surroundings.script.as_ref()).await?;
         if let Some(said) = &said {
             surroundings.environment.extend(said.environment.clone());
@@ -137,6 +159,7 @@ impl Workshop<'_> {
         let parts = trees.values().chain(&read).cloned().collect();
         let mut recipe = self.write_recipe(&folder, &surroundings, manifest.left_out, parts, more)?;
         let contents = trees.keys().map(|folder| recipe::package_content(folder, &except));
+        recipe.apart = apart;
         recipe.portable = self.portable(&folder, &recipe, contents.chain(read).collect())?;
         self.keep_lock(&folder)?;
         let made = Record::new(recipe, &self.toolchain.identity, &surroundings.consulted, trees).with(variables);
@@ -254,6 +277,7 @@ impl Workshop<'_> {
                 }
                 _ => continue,
             };
+            compiled.consider(&artifact);
             let package = artifact.manifest_path.as_std_path().parent().map(Path::to_owned);
             if artifact.package_id.repr.starts_with("path+") {
                 let theirs = package.filter(|package| !own.iter().any(|own| package.starts_with(own)));
@@ -301,11 +325,11 @@ impl Workshop<'_> {
             return Ok(offline);
         }
         if !offline.stderr.contains("offline") {
-            return Err(BuildError::Cargo { words: words_of(&offline) });
+            return Err(BuildError::of_cargo(words_of(&offline)));
         }
         (self.listener)(Progress::Fetching("crates that are not on this machine yet".to_owned()));
         let online = self.run_cargo(arguments, folder, false).await?;
-        if online.status.success() { Ok(online) } else { Err(BuildError::Cargo { words: words_of(&online) }) }
+        if online.status.success() { Ok(online) } else { Err(BuildError::of_cargo(words_of(&online))) }
     }
 
     /// Runs cargo in the folder of the user's file, so that his configuration counts.
@@ -386,6 +410,7 @@ impl Workshop<'_> {
             has_linker: call.has_linker,
             left_out,
             libraries: call.libraries,
+            apart: None,
             consulted: BTreeSet::new(),
             outside: BTreeMap::new(),
         })

@@ -33,6 +33,13 @@ pub enum BuildError {
         program: String,
         source: io::Error,
     },
+    /// rustc is older than what services are written in.
+    #[error("cannot build with {version}: services need Rust {needed} or newer")]
+    TooOld {
+        /// As rustc says it.
+        version: String,
+        needed: &'static str,
+    },
     /// There is no folder to build in.
     #[error(transparent)]
     Room(#[from] RoomError),
@@ -56,6 +63,14 @@ pub enum BuildError {
     /// Cargo cannot build the dependencies.
     #[error("cannot build the dependencies: {words}")]
     Cargo { words: String },
+    /// A crate is not on this machine and does not come over the network.
+    #[error("cannot fetch {package}: {words}")]
+    Unfetched {
+        /// Its name, as cargo says it.
+        package: String,
+        /// Cargo's last words.
+        words: String,
+    },
     /// rustc or cargo was ended from outside.
     #[error("cannot finish {program}: it was ended by signal {signal}{}", if *signal == 9 { " (out of memory?)" } else { "" })]
     Killed {
@@ -103,6 +118,22 @@ pub enum BuildError {
 }
 
 impl BuildError {
+    /// What cargo says when it cannot build dependencies.
+    pub(crate) fn of_cargo(words: String) -> Self {
+        if !is_about_network(&words) {
+            return Self::Cargo { words };
+        }
+        let starts = ["failed to get `", "failed to download `", "for dependency `"];
+        let named = starts.iter().find_map(|start| words.split_once(start)?.1.split_once('`'));
+        match named {
+            Some((package, _)) => {
+                let last = words.lines().map(str::trim).rfind(|line| !line.is_empty());
+                Self::Unfetched { package: package.to_owned(), words: last.unwrap_or_default().to_owned() }
+            }
+            None => Self::Cargo { words },
+        }
+    }
+
     /// rustc's findings as the house's diagnostics; empty for any other error.
     pub fn diagnostics(&self) -> Vec<Diagnostic> {
         match self {
@@ -123,6 +154,10 @@ impl BuildError {
             Self::Missing { program, .. } => {
                 Some(format!("install Rust from https://rustup.rs, or put the folder of `{program}` into PATH"))
             }
+            Self::TooOld { .. } => Some(
+                "`rustup update stable` installs a newer one; a rust-toolchain.toml here or above may name an older one"
+                    .to_owned(),
+            ),
             Self::Room(error) => Some(error.hint().to_owned()),
             Self::Io { source, .. } => lacks(source),
             Self::Unreadable { words, .. } | Self::Cargo { words } if words.contains("rustup") => Some(
@@ -145,13 +180,17 @@ impl BuildError {
             Self::Cargo { words } if words.contains("replaces the registry") || words.contains("directory source") => {
                 Some("a [source] of cargo's configuration replaces crates.io: vendor what is missing, or build elsewhere".to_owned())
             }
-            Self::Cargo { words } if is_about_network(words) => {
-                Some("crates are fetched once; this needs the network, or a vendored registry".to_owned())
-            }
+            Self::Cargo { words } if is_about_network(words) => Some(NETWORK.to_owned()),
+            Self::Unfetched { .. } => Some(NETWORK.to_owned()),
             _ => None,
         }
     }
 }
+
+/// What to do where a crate does not come.
+const NETWORK: &str = "crates are fetched once: connect this machine to the network, with HTTPS_PROXY where it has a proxy; \
+                       or run `cargo fetch` for the app where there is a network and copy ~/.cargo/registry here; or name \
+                       a vendored [source] in cargo's configuration";
 
 /// What to do where there are too many open files.
 const FILES: &str = "`ulimit -n` says how many files may be open at a time; `ulimit -n 65536` before `dyn` allows more, up \
@@ -174,7 +213,9 @@ fn is_about_files(words: &str) -> bool {
 }
 
 fn is_about_network(words: &str) -> bool {
-    ["network", "failed to download", "Could not resolve host", "spurious"].iter().any(|sign| words.contains(sign))
+    ["network", "failed to download", "Could not resolve host", "Could not connect", "spurious"]
+        .iter()
+        .any(|sign| words.contains(sign))
 }
 
 fn first(findings: &[Finding]) -> &str {
@@ -196,6 +237,20 @@ pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> 
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_crate_that_does_not_come_is_named_with_the_last_reason() {
+        let words = "failed to get `serde` as a dependency of package `leaf v0.0.0 (/cache)`\n\nCaused by:\n  download of \
+                     config.json failed\n\nCaused by:\n  [7] Could not connect to server (Failed to connect)\n";
+        let error = BuildError::of_cargo(words.to_owned());
+        assert_eq!(error.to_string(), "cannot fetch serde: [7] Could not connect to server (Failed to connect)");
+        assert!(error.hint().unwrap().contains("cargo fetch"));
+        let words = "failed to download `itoa v1.0.18`\n\nCaused by:\n  [6] Could not resolve host: index.crates.io";
+        let error = BuildError::of_cargo(words.to_owned());
+        assert_eq!(error.to_string(), "cannot fetch itoa v1.0.18: [6] Could not resolve host: index.crates.io");
+        let error = BuildError::of_cargo("failed to select a version for `serde`".to_owned());
+        assert!(matches!(error, BuildError::Cargo { .. }));
+    }
 
     #[test]
     fn a_program_that_cannot_be_started_is_not_always_one_that_is_missing() {

@@ -6,8 +6,10 @@
 //! nothing.
 
 mod ahead;
+mod archive;
 mod artifact;
 mod attempt;
+mod base;
 mod batch;
 mod builder;
 mod capture;
@@ -33,6 +35,7 @@ mod permits;
 mod process;
 mod profile;
 mod progress;
+mod ready;
 mod recipe;
 mod rooms;
 mod rustc;
@@ -40,7 +43,7 @@ mod script;
 mod toolchain;
 mod types;
 
-pub use artifact::{Artifact, Usage};
+pub use artifact::{Artifact, Usage, needs};
 pub use batch::ExpectedBuild;
 pub use builder::{Builder, LIMIT, Machine, usage};
 pub use carried::{LOCK, unpack_runtime};

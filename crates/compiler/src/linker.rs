@@ -27,6 +27,16 @@ pub struct Linker {
     pub passed_over: Vec<String>,
 }
 
+impl Linker {
+    /// rustc's arguments that hand a word on to the linker.
+    pub(crate) fn passing(&self, word: &str) -> Vec<String> {
+        let is_direct = self.arguments.iter().any(|argument| argument.starts_with("-Clinker-flavor="));
+        // A comma would part a word behind `-Wl`.
+        let words = if is_direct { vec![word] } else { vec!["-Xlinker", word] };
+        words.into_iter().map(|word| format!("-Clink-arg={word}")).collect()
+    }
+}
+
 /// A rung of the ladder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Rung {

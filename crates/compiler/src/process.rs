@@ -46,18 +46,50 @@ pub(crate) async fn run_until(
     mut command: Command,
     limit: Duration,
     pace: Pace,
-    mut is_last: impl FnMut(&str) -> bool,
+    is_last: impl FnMut(&str) -> bool,
 ) -> Result<Ended, BuildError> {
-    let program = name(&command);
-    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let child = command.spawn().map_err(|source| unstarted(&command, source))?;
-    let mut group = Group { id: child.id().and_then(|id| Pid::from_raw(id.cast_signed())), child };
-    if let (Pace::Aside, Some(id)) = (pace, group.id)
+    command.stdin(Stdio::null());
+    let started = Started::start(&mut command)?;
+    if let (Pace::Aside, Some(id)) = (pace, started.group.id)
         && let Err(error) = setpriority_pgrp(Some(id), ASIDE)
     {
         // It has ended already, or takes its full share: slower for others, and nothing else.
         tracing::debug!(%error, "a program could not be put aside");
     }
+    started.attend(limit, is_last).await
+}
+
+/// A program that runs. Dropping it ends the program and all it started.
+pub(crate) struct Started {
+    program: String,
+    group: Group,
+}
+
+impl Started {
+    /// Starts it; what it reads is the caller's choice.
+    pub(crate) fn start(command: &mut Command) -> Result<Self, BuildError> {
+        command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let child = command.spawn().map_err(|source| unstarted(command, source))?;
+        let group = Group { id: child.id().and_then(|id| Pid::from_raw(id.cast_signed())), child };
+        Ok(Self { program: name(command), group })
+    }
+
+    pub(crate) fn child(&mut self) -> &mut Child {
+        &mut self.group.child
+    }
+
+    /// [`run_until`] from here on.
+    pub(crate) async fn attend(self, limit: Duration, is_last: impl FnMut(&str) -> bool) -> Result<Ended, BuildError> {
+        attend(self.program, self.group, limit, is_last).await
+    }
+}
+
+async fn attend(
+    program: String,
+    mut group: Group,
+    limit: Duration,
+    mut is_last: impl FnMut(&str) -> bool,
+) -> Result<Ended, BuildError> {
     let (stdout, stderr) = (group.child.stdout.take(), group.child.stderr.take());
     let spoken = async {
         let mut text = Vec::new();

@@ -30,6 +30,9 @@ pub struct Recipe {
     pub left_out: BTreeSet<String>,
     /// The libraries that are linked in.
     pub libraries: Vec<PathBuf>,
+    /// The reason why services share no crates of these as shared objects.
+    #[serde(default)]
+    pub apart: Option<String>,
     /// Every file that this rests on and that may change beside the app: manifests, lock file, cargo's configuration,
     /// sources of packages depended on by path. Some need not exist.
     #[serde(skip)]
@@ -221,6 +224,7 @@ mod tests {
             has_linker: false,
             left_out: BTreeSet::new(),
             libraries: vec![path("libserde.rlib")],
+            apart: None,
             consulted: BTreeSet::new(),
             outside: BTreeMap::new(),
         };

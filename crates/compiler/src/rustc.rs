@@ -16,6 +16,7 @@ use crate::leftover;
 use crate::outside::{DepInfo, Outside};
 use crate::process::{self, Ended, Pace};
 use crate::profile::Profile;
+use crate::ready::WaitingRustc;
 use crate::recipe::{self, Recipe};
 use crate::toolchain::Toolchain;
 
@@ -48,11 +49,25 @@ pub(crate) struct Written<'a> {
 }
 
 impl Rustc<'_> {
-    /// Writes a slice, so deep that `../` stays inside.
-    pub(crate) fn write<'s>(&self, slice: &'s ServiceSlice, glue: &str) -> Result<Written<'s>, BuildError> {
+    /// A folder to write to.
+    pub(crate) fn room(&self) -> Result<TempDir, BuildError> {
         std::fs::create_dir_all(self.work).map_err(io("create", self.work))?;
         let folder = tempfile::Builder::new().prefix(&leftover::own_prefix()).tempdir_in(self.work);
-        let folder = folder.map_err(io("create a folder in", self.work))?;
+        folder.map_err(io("create a folder in", self.work))
+    }
+
+    /// Writes a slice.
+    pub(crate) fn write<'s>(&self, slice: &'s ServiceSlice, glue: &str) -> Result<Written<'s>, BuildError> {
+        self.write_in(self.room()?, slice, glue)
+    }
+
+    /// Writes a slice into a folder, so deep that `../` stays inside.
+    pub(crate) fn write_in<'s>(
+        &self,
+        folder: TempDir,
+        slice: &'s ServiceSlice,
+        glue: &str,
+    ) -> Result<Written<'s>, BuildError> {
         let included = || slice.included.union(self.linked);
         let paths = slice.files.keys().chain(included());
         let depth = paths.map(|path| path.components().filter(|part| *part == Component::ParentDir).count()).max();
@@ -82,28 +97,34 @@ impl Rustc<'_> {
         Ok(Written { folder, sources, slice })
     }
 
-    /// rustc on what is written, for a crate told from others of the same name by `metadata`. What it makes, and
-    /// where to, is the caller's to add.
-    pub(crate) fn command(&self, written: &Written, metadata: &str) -> Command {
+    /// rustc without arguments, with all that it finds where it runs. Whatever it and the linker write on the side goes
+    /// into a folder that is removed.
+    pub(crate) fn bare(&self, temporary: &Path) -> Command {
         let mut command = Command::new(&self.toolchain.rustc);
         for (name, _) in std::env::vars_os() {
             if name.to_str().is_some_and(recipe::is_kept_back) {
                 command.env_remove(name);
             }
         }
-        // Whatever rustc and the linker write on the side is removed with the folder.
-        command.envs(&self.recipe.environment).env("TMPDIR", written.folder.path()).current_dir(self.folder);
-        command.args(&self.recipe.arguments).arg("--error-format=json");
-        command.arg(format!("--edition={}", self.recipe.edition));
-        command.arg(format!("--crate-name={}", self.crate_name()));
-        command.arg(format!("-Cmetadata={metadata}")).args(self.profile.codegen());
-        command.arg("-Cembed-bitcode=no");
+        command.envs(&self.recipe.environment).env("TMPDIR", temporary).current_dir(self.folder);
         if self.profile == Profile::Debug
             && let Some(from) = self.named_from()
         {
             // Debug information names a file by the folder that rustc runs in.
             command.current_dir(from);
         }
+        command
+    }
+
+    /// rustc on what is written, for a crate told from others of the same name by `metadata`. What it makes, and
+    /// where to, is the caller's to add.
+    pub(crate) fn command(&self, written: &Written, metadata: &str) -> Command {
+        let mut command = self.bare(written.folder.path());
+        command.args(&self.recipe.arguments).arg("--error-format=json");
+        command.arg(format!("--edition={}", self.recipe.edition));
+        command.arg(format!("--crate-name={}", self.crate_name()));
+        command.arg(format!("-Cmetadata={metadata}")).args(self.profile.codegen());
+        command.arg("-Cembed-bitcode=no");
         // A slice leaves out what its service does not use, and so looks more unused than the file is. rustc's real
         // warnings are `cargo check`'s business; what is denied by default stays an error.
         command.arg("-Awarnings");
@@ -126,12 +147,24 @@ impl Rustc<'_> {
 
     /// Runs it. Dropping the future ends rustc and all it started.
     pub(crate) async fn run(&self, command: Command) -> Result<Ended, BuildError> {
+        self.run_by(None, command).await
+    }
+
+    /// The same by a rustc that waits, where it can.
+    pub(crate) async fn run_by(&self, waiting: Option<WaitingRustc>, command: Command) -> Result<Ended, BuildError> {
         // Its last word on what does not compile comes milliseconds before its end.
         let has_failed = |line: &str| {
             line.contains(r#""message":"aborting due to "#)
                 && line.contains(r#""code":null,"level":"error","spans":[]"#)
         };
-        let ended = process::run_until(command, self.limit, self.pace, has_failed).await?;
+        let told = match waiting {
+            Some(waiting) => waiting.tell(&command).await,
+            None => None,
+        };
+        let ended = match told {
+            Some(started) => started.attend(self.limit, has_failed).await?,
+            None => process::run_until(command, self.limit, self.pace, has_failed).await?,
+        };
         if !ended.status.success() && ended.stderr.contains("No space left on device") {
             return Err(BuildError::DiskFull { folder: self.work.to_owned() });
         }

@@ -14,8 +14,11 @@ use crate::{hash, process};
 /// A question to rustc or cargo is answered in milliseconds; rustup may fetch a toolchain first.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// The oldest Rust that the runtime and this program are compiled with.
+const NEEDED: &str = env!("CARGO_PKG_RUST_VERSION");
+
 /// The rustc and cargo that hold in a folder (a toolchain file there counts).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Toolchain {
     /// rustc itself, not rustup's stand-in, which costs milliseconds at each call.
     pub rustc: PathBuf,
@@ -39,7 +42,11 @@ impl Toolchain {
         let program = env::var_os("RUSTC").filter(|name| !name.is_empty()).unwrap_or_else(|| "rustc".into());
         let (version, sysroot) =
             tokio::try_join!(ask(&program, &["-vV"], folder), ask(&program, &["--print", "sysroot"], folder))?;
-        Self::read(Path::new(&program), &version, sysroot.trim(), folder)
+        let found = Self::read(Path::new(&program), &version, sysroot.trim(), folder)?;
+        if is_older(&found.version, NEEDED) {
+            return Err(BuildError::TooOld { version: found.version, needed: NEEDED });
+        }
+        Ok(found)
     }
 
     fn read(program: &Path, version: &str, sysroot: &str, folder: &Path) -> Result<Self, BuildError> {
@@ -65,6 +72,16 @@ impl Toolchain {
     pub fn holds(&self) -> bool {
         stamps(self.stamps.keys().cloned()) == self.stamps
     }
+}
+
+/// Whether rustc says that it is older than a version. One that says nothing that reads is not.
+fn is_older(rustc: &str, needed: &str) -> bool {
+    let numbers = |version: &str| -> Option<(u32, u32)> {
+        let mut parts = version.split(['.', '-', ' ']).map(str::parse);
+        Some((parts.next()?.ok()?, parts.next()?.ok()?))
+    };
+    let version = rustc.strip_prefix("rustc ").and_then(numbers);
+    version.zip(numbers(needed)).is_some_and(|(version, needed)| version < needed)
 }
 
 /// The files that decide which rustc runs in a folder.
@@ -113,6 +130,17 @@ mod tests {
         // Another toolchain may be wanted now: what was found no longer counts.
         fs::write(folder.path().join("rust-toolchain.toml"), "").unwrap();
         assert!(!toolchain.holds());
+    }
+
+    #[test]
+    fn a_version_is_older_by_its_numbers() {
+        for older in ["rustc 1.80.1 (3f5fd8dd4 2024-08-06)", "rustc 1.9.0", "rustc 1.94.0-beta.3"] {
+            assert!(is_older(older, "1.95"), "{older}");
+        }
+        for newer in ["rustc 1.95.0 (59807616e 2026-04-14)", "rustc 1.100.0-nightly", "rustc 2.0.0", "gcc 1.2", "hello"]
+        {
+            assert!(!is_older(newer, "1.95"), "{newer}");
+        }
     }
 
     #[test]

@@ -256,7 +256,7 @@ fn put(made: &Path, place: &Path) -> Result<(), BuildError> {
 }
 
 /// The first of rustc's errors.
-fn first_error(stderr: &str) -> String {
+pub(crate) fn first_error(stderr: &str) -> String {
     let said = stderr.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let mut errors = said.filter(|said| said["level"] == "error");
     let first = errors.next().and_then(|said| said["message"].as_str().map(str::to_owned));

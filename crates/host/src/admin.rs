@@ -8,7 +8,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use dyninka::border::Kind;
 use serde_json::json;
 
@@ -24,6 +24,7 @@ use crate::records;
 use crate::reply::Reply;
 use crate::runs;
 use crate::shared::Shared;
+use crate::sharing;
 use crate::takeover::{self, TakeoverError};
 
 /// Every path but `/`.
@@ -34,6 +35,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/swap", post(swap))
         .route("/reload", post(reload))
         .route("/hops", get(admin_hops::hops))
+        .route("/sharing", put(sharing::share))
+        .route("/load", get(sharing::load))
         .route("/runs", get(runs::list))
         .route("/runs/forget", post(runs::forget))
         .route("/runs/{run}", delete(runs::give_up))

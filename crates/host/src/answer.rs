@@ -27,10 +27,11 @@ use crate::request_context::{RequestContext, nanos};
 use crate::routes::Steps;
 use crate::sense;
 use crate::shared::{Settings, Shared};
+use crate::sharing;
 use crate::visit::Visit;
 
 /// A function's end, in the terms of HTTP.
-enum Ended {
+pub(crate) enum Ended {
     Value(Bytes),
     Filtered(String),
 }
@@ -131,7 +132,10 @@ where
     };
     let visit = Visit::enter(shared, settings, context, asked.method(), headers);
     let mut measured = Measured::default();
-    let ended = run(shared, settings, context, asked, &mut measured).await;
+    let ended = match shared.admission.admit(context.begun, || context.node.is_some()) {
+        None => run(shared, settings, context, asked, &mut measured).await,
+        Some(place) => sharing::elsewhere(shared, settings, context, place, asked, &mut measured).await,
+    };
     let mut outcome = Status::Value;
     let mut reply = match ended {
         Ok(Ended::Value(body)) => {
@@ -195,7 +199,7 @@ async fn record_state(shared: &Shared, program: &Program, service: &str) {
     }
 }
 
-async fn run<B>(
+pub(crate) async fn run<B>(
     shared: &Arc<Shared>,
     settings: &Settings,
     context: &Arc<RequestContext>,
@@ -203,8 +207,7 @@ async fn run<B>(
     measured: &mut Measured,
 ) -> Result<Ended, Problem>
 where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: Display,
+    B: Body<Data = Bytes, Error: Display> + Unpin,
 {
     let config = &settings.config;
     let own = match &asked {

@@ -18,14 +18,35 @@ impl Bucket {
     /// Takes a token, where there is one; they come `most` a second. `now` counts from any moment before the first.
     pub(crate) fn take(&self, now: Duration, most: u32) -> bool {
         let Some(each) = 1_000_000_000_u64.checked_div(most.into()) else { return false };
-        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        let (now, saved) = (nanos(now), nanos(SAVED));
+        self.draw(now, each, nanos(SAVED))
+    }
+
+    /// Takes a token, where one comes every `each` nanoseconds and no more than `room` nanoseconds' tokens are gone then.
+    pub(crate) fn draw(&self, now: Duration, each: u64, room: u64) -> bool {
+        let now = nanos(now);
         let taken = self.full.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |full| {
             let full = full.max(now).saturating_add(each);
-            (full <= now.saturating_add(saved)).then_some(full)
+            (full <= now.saturating_add(room)).then_some(full)
         });
         taken.is_ok()
     }
+}
+
+impl Bucket {
+    /// Has tokens come every `new` nanoseconds instead of every `old`: as many as were gone are gone.
+    pub(crate) fn rescale(&self, now: Duration, old: u64, new: u64) {
+        let now = nanos(now);
+        let rescaled = |full: u64| {
+            let gone = u128::from(full.saturating_sub(now)) * u128::from(new) / u128::from(old.max(1));
+            Some(now.saturating_add(u64::try_from(gone).unwrap_or(u64::MAX)))
+        };
+        // A closure that always answers updates always.
+        let _ = self.full.fetch_update(Ordering::Relaxed, Ordering::Relaxed, rescaled);
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -43,17 +43,15 @@ pub(crate) struct Answered<'a> {
     pub(crate) value: Bytes,
 }
 
-/// Reads the body of a request: a JSON object of inputs by name.
-pub(crate) async fn read<B>(
-    method: &Method,
+/// Reads the whole body of a request, within limit and deadline.
+pub(crate) async fn whole<B>(
     headers: &HeaderMap,
     body: B,
     config: &Config,
     context: &RequestContext,
-) -> Result<ByName, Problem>
+) -> Result<Bytes, Problem>
 where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: fmt::Display,
+    B: Body<Data = Bytes, Error: fmt::Display> + Unpin,
 {
     let wrong = |kind, status, detail: &str| Problem::new(kind, status, &config.service, &context.path, detail);
     let limit = config.limits.body;
@@ -62,16 +60,27 @@ where
     if headers.contains_key(header::EXPECT) && body.size_hint().lower() > limit as u64 {
         return Err(too_large());
     }
-    let body = match tokio::time::timeout_at(context.deadline, collect(body, limit)).await {
-        Ok(Ok(Some(body))) => body,
-        Ok(Ok(None)) => return Err(too_large()),
-        Ok(Err(error)) => {
-            return Err(wrong("request", StatusCode::BAD_REQUEST, &format!("the body breaks off: {error}")));
-        }
-        Err(_) => {
-            return Err(wrong("deadline", StatusCode::GATEWAY_TIMEOUT, "the body did not arrive before the deadline"));
-        }
-    };
+    match tokio::time::timeout_at(context.deadline, collect(body, limit)).await {
+        Ok(Ok(Some(body))) => Ok(body),
+        Ok(Ok(None)) => Err(too_large()),
+        Ok(Err(error)) => Err(wrong("request", StatusCode::BAD_REQUEST, &format!("the body breaks off: {error}"))),
+        Err(_) => Err(wrong("deadline", StatusCode::GATEWAY_TIMEOUT, "the body did not arrive before the deadline")),
+    }
+}
+
+/// Reads the body of a request: a JSON object of inputs by name.
+pub(crate) async fn read<B>(
+    method: &Method,
+    headers: &HeaderMap,
+    body: B,
+    config: &Config,
+    context: &RequestContext,
+) -> Result<HashMap<String, Box<RawValue>>, Problem>
+where
+    B: Body<Data = Bytes, Error: fmt::Display> + Unpin,
+{
+    let wrong = |kind, status, detail: &str| Problem::new(kind, status, &config.service, &context.path, detail);
+    let body = whole(headers, body, config, context).await?;
     context.receive(body.len());
     // Of a GET's or HEAD's body nothing is meant (RFC 9110, 9.3.1).
     if method.is_safe() || body.is_empty() {

@@ -42,6 +42,7 @@ mod runs;
 mod sense;
 mod server;
 mod shared;
+mod sharing;
 mod socket;
 mod takeover;
 mod threads;

@@ -69,6 +69,11 @@ impl Metrics {
         self.upstream.observe(time.as_secs_f64());
     }
 
+    /// For what others count.
+    pub(crate) fn registry(&mut self) -> &mut Registry {
+        &mut self.registry
+    }
+
     pub(crate) fn swapped(&self) {
         self.swaps.inc();
     }

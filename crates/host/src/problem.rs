@@ -77,6 +77,8 @@ fn title(kind: &str) -> &'static str {
         "loop" => "Too many services call each other",
         "not-ready" => "The service is not ready",
         "overloaded" => "The service has too much to do",
+        "no-room" => "No room for requests of other nodes",
+        "node-lost" => "Another node gave no answer",
         "unsupported" => "The request is of the wrong kind",
         "forbidden" => "Not allowed",
         "misdirected" => "Nothing here has that name",

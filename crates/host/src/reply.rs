@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
-use protocol::header::{FILTERED, SERVER_TIMING, VERSION};
+use protocol::header::{FILTERED, NODES, SERVER_TIMING, VERSION};
 
 use crate::problem::{CONTENT_TYPE, Problem};
 use crate::wire::{Answer, Said};
@@ -17,11 +17,14 @@ pub(crate) struct Reply {
     filtered: Option<String>,
     pub(crate) timing: String,
     pub(crate) versions: String,
+    /// Other nodes that took part.
+    pub(crate) nodes: String,
 }
 
 impl Reply {
     fn new(status: StatusCode, body: Bytes, content_type: Option<&'static str>) -> Self {
-        Self { status, body, content_type, filtered: None, timing: String::new(), versions: String::new() }
+        let (timing, versions, nodes) = Default::default();
+        Self { status, body, content_type, filtered: None, timing, versions, nodes }
     }
 
     /// A value, as JSON.
@@ -45,9 +48,12 @@ impl Reply {
         if self.content_type == Some(CONTENT_TYPE) {
             say_how_to_mend(self.status, headers);
         }
-        for (name, value) in
-            [(FILTERED, self.filtered.unwrap_or_default()), (SERVER_TIMING, self.timing), (VERSION, self.versions)]
-        {
+        for (name, value) in [
+            (FILTERED, self.filtered.unwrap_or_default()),
+            (SERVER_TIMING, self.timing),
+            (VERSION, self.versions),
+            (NODES, self.nodes),
+        ] {
             if let Ok(value) = HeaderValue::try_from(value)
                 && !value.is_empty()
             {
@@ -62,6 +68,7 @@ impl Reply {
         let said = Said {
             timing: Some(self.timing),
             versions: Some(self.versions),
+            nodes: Some(self.nodes),
             filtered: self.filtered,
             content_type: self.content_type.filter(|said| *said == CONTENT_TYPE).map(str::to_owned),
         };

@@ -40,6 +40,8 @@ pub(crate) struct RequestContext {
     pub(crate) recorded: bool,
     /// Bytes of its body.
     pub(crate) received: AtomicU64,
+    /// The node that sent it here, where another one did.
+    pub(crate) node: Option<String>,
     /// Who is charged for its functions, and what its function waits for.
     pub(crate) account: Option<(Arc<str>, Arc<Waits>)>,
     trail: Mutex<Trail>,
@@ -50,6 +52,8 @@ pub(crate) struct RequestContext {
 struct Trail {
     timing: String,
     versions: String,
+    /// Other nodes that took part.
+    nodes: String,
     /// Calls to them. One that is not over yet has taken [`OPEN`].
     calls: Vec<UpstreamCall>,
     /// Calls from the function's body that ended, with their values.
@@ -96,7 +100,8 @@ impl RequestContext {
         // A path is anybody's to write: who follows is held down as well.
         let detail = (enters || text(headers, header::DETAIL) != Some("0")) && wants(enters);
         let account = text(headers, header::ACCOUNT).and_then(|text| charged(text, &config.token)).map(Into::into);
-        Ok(Self::new(begun, budget, path, Trace::read(headers), detail, config, account))
+        let node = text(headers, header::NODE).map(str::to_owned);
+        Ok(Self { node, ..Self::new(begun, budget, path, Trace::read(headers), detail, config, account) })
     }
 
     /// A call from a service of the same host, on behalf of its request. It begins as it would with the headers that
@@ -114,7 +119,10 @@ impl RequestContext {
         };
         let detail = caller.detail && wants(false);
         let account = caller.account.as_ref().map(|(account, _)| account.clone());
-        Ok(Self::new(begun, caller.budget(), path, caller.trace.called(call), detail, config, account))
+        let trace = caller.trace.called(call);
+        // Who serves a guest asks for guests.
+        let node = caller.node.clone();
+        Ok(Self { node, ..Self::new(begun, caller.budget(), path, trace, detail, config, account) })
     }
 
     fn new(
@@ -135,6 +143,7 @@ impl RequestContext {
             recorded: detail && config.record,
             detail,
             received: AtomicU64::new(0),
+            node: None,
             account: account.map(|account| (account, Arc::default())),
             trail: Mutex::default(),
         }
@@ -154,8 +163,13 @@ impl RequestContext {
 
     /// What a call to another service carries. `call` is its span, `secret` the app's.
     pub(crate) fn headers(&self, question: &mut Question, call: SpanId, secret: &str) {
-        question.number(header::DEADLINE, self.budget().into());
         question.header(header::PATH, self.path.text());
+        self.onward(question, call, secret);
+    }
+
+    /// The same without those who called: for a request that is sent on as it came.
+    pub(crate) fn onward(&self, question: &mut Question, call: SpanId, secret: &str) {
+        question.number(header::DEADLINE, self.budget().into());
         question.header(header::TRACEPARENT, &self.trace.header(call));
         if let Some(state) = self.trace.state() {
             question.header(header::TRACESTATE, state);
@@ -166,6 +180,10 @@ impl RequestContext {
         if !self.detail {
             question.header(header::DETAIL, "0");
         }
+        // Who serves a guest asks for guests, and sends nobody on.
+        if let Some(node) = &self.node {
+            question.header(header::NODE, node);
+        }
     }
 
     /// Notes what an answer says of the services that took part in it.
@@ -173,6 +191,7 @@ impl RequestContext {
         let mut trail = self.trail();
         append(&mut trail.timing, said.timing.as_deref());
         append(&mut trail.versions, said.versions.as_deref());
+        append(&mut trail.nodes, said.nodes.as_deref());
     }
 
     /// Notes that a call began; `took` is not known yet. What is returned is for [`RequestContext::ended`].
@@ -227,6 +246,7 @@ impl RequestContext {
         append(&mut trail.timing, Some(&own));
         append(&mut trail.versions, version);
         (reply.timing, reply.versions) = (std::mem::take(&mut trail.timing), std::mem::take(&mut trail.versions));
+        reply.nodes = std::mem::take(&mut trail.nodes);
     }
 }
 

@@ -22,6 +22,7 @@ use crate::records::Records;
 use crate::retired::Retired;
 use crate::routes::Routes;
 use crate::runs::Runs;
+use crate::sharing::Admission;
 use crate::upstream::Upstreams;
 
 /// Requests let in at a time; more are told to come again (503).
@@ -50,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) retired: Retired,
     pub(crate) upstreams: Upstreams,
     pub(crate) metrics: Metrics,
+    /// Whether requests are served here or by other nodes.
+    pub(crate) admission: Admission,
     /// What functions took, by account.
     pub(crate) meter: Meter,
     /// Runs of jobs.
@@ -107,7 +110,8 @@ impl Shared {
         records: Records,
         front: PublicListener,
     ) -> Self {
-        let metrics = Metrics::new(&settings.config.service);
+        let mut metrics = Metrics::new(&settings.config.service);
+        let admission = Admission::new(metrics.registry());
         Self {
             recorder,
             records,
@@ -124,6 +128,7 @@ impl Shared {
             retired: Retired::default(),
             upstreams: Upstreams::new(group.clone(), Circuits::new(metrics.retries.clone())),
             metrics,
+            admission,
             meter: Meter::default(),
             runs: Runs::default(),
             permits: Semaphore::new(MOST_REQUESTS),

@@ -156,18 +156,28 @@ impl Upstreams {
         ask: &Ask<'_>,
         id: SpanId,
     ) -> Result<Answer, Trouble> {
-        let question = question(config, context, ask, id);
-        let mut kept = self.take(&ask.peer.address);
+        self.send(config, context, (ask.service, &ask.peer.address), &question(config, context, ask, id)).await
+    }
+
+    /// Asks whoever is at an address, over a connection that is kept.
+    pub(crate) async fn send(
+        &self,
+        config: &Config,
+        context: &RequestContext,
+        (name, address): (&str, &str),
+        question: &Question,
+    ) -> Result<Answer, Trouble> {
+        let mut kept = self.take(address);
         loop {
             let fresh = kept.is_none();
             let mut connection = match kept.take() {
                 Some(connection) => connection,
-                None => self.connect(context, ask).await?,
+                None => self.connect(context, name, address).await?,
             };
-            match connection.exchange(&question, config.limits.body).await {
+            match connection.exchange(question, config.limits.body).await {
                 Ok(answer) => {
                     if connection.keeps() {
-                        self.keep(&ask.peer.address, connection);
+                        self.keep(address, connection);
                     }
                     return Ok(answer);
                 }
@@ -178,10 +188,9 @@ impl Upstreams {
         }
     }
 
-    async fn connect(&self, context: &RequestContext, ask: &Ask<'_>) -> Result<Connection, Trouble> {
-        let address = &ask.peer.address;
+    async fn connect(&self, context: &RequestContext, name: &str, address: &str) -> Result<Connection, Trouble> {
         let connect = || Socket::connect(address);
-        Ok(Connection::new(self.circuits.reach(ask.service, address, context.deadline, connect).await?))
+        Ok(Connection::new(self.circuits.reach(name, address, context.deadline, connect).await?))
     }
 
     fn take(&self, address: &str) -> Option<Connection> {
@@ -228,7 +237,7 @@ fn question(config: &Config, context: &RequestContext, ask: &Ask<'_>, id: SpanId
 
 /// Why an exchange came to nothing.
 #[derive(Debug, thiserror::Error)]
-enum Trouble {
+pub(crate) enum Trouble {
     #[error(transparent)]
     Connect(#[from] Unreached),
     #[error(transparent)]

@@ -2,11 +2,13 @@
 //! much of it is there for debuggers alone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use object::read::elf::{FileHeader, ProgramHeader};
-use object::{Endianness, elf};
+use object::{Endianness, ReadCache, ReadRef, elf};
 
 use crate::ImageError;
 
@@ -88,8 +90,13 @@ impl Linked {
     }
 }
 
-/// The names of the shared objects that an ELF file needs (`DT_NEEDED`). None where it is no ELF file.
-pub fn needed(content: &[u8]) -> Option<Vec<String>> {
+/// The names of the shared objects that an ELF file needs (`DT_NEEDED`). None where it is no ELF file. Of a large file only
+/// what says so is read.
+pub fn needed(file: &Path) -> io::Result<Option<Vec<String>>> {
+    Ok(needed_by(&ReadCache::new(File::open(file)?)))
+}
+
+fn needed_by<'data>(content: impl ReadRef<'data>) -> Option<Vec<String>> {
     let header = Header::parse(content).ok()?;
     let endian = header.endian().ok()?;
     let table = header.sections(endian, content).ok()?.dynamic_table(endian, content).ok()?;
@@ -202,6 +209,6 @@ mod tests {
         assert_eq!(read(glibc), ["/lib64/ld-linux-x86-64.so.2", "/lib/my libs/libm.so.6"]);
         assert_eq!(read(musl), ["/lib/ld-musl-x86_64.so.1", "/lib/ld-musl-x86_64.so.1"]);
         assert_eq!(listed("\tliby.so => not found\n"), BTreeMap::from([("liby.so".to_owned(), None)]));
-        assert_eq!(needed(b"no library"), None);
+        assert_eq!(needed_by(&b"no library"[..]), None);
     }
 }

@@ -20,6 +20,12 @@ pub const TRACESTATE: &str = "tracestate";
 /// `0` on requests that are counted but not recorded in detail: more come in than are worth recording. Decided where
 /// a request enters, so that a trace is whole or not there.
 pub const DETAIL: &str = "dyninka-detail";
+/// The node that sent a request on because it did not fit there; it is never sent on again.
+pub const NODE: &str = "dyninka-node";
+/// On answers: the other nodes that took part, joined by commas.
+pub const NODES: &str = "dyninka-nodes";
+/// On requests that go to another node: the services that they need there, joined by commas.
+pub const NEEDS: &str = "dyninka-needs";
 /// On batches: where the next batch begins ([`crate::Cursor`]).
 pub const CURSOR: &str = "dyninka-cursor";
 /// On batches: requests that ended since the last batch, those without a span too.

@@ -18,6 +18,7 @@ pub mod record;
 pub mod replay;
 mod route;
 pub mod runs;
+mod sharing;
 mod span;
 pub mod voice;
 
@@ -26,6 +27,7 @@ pub use config::{CONFIG_VARIABLE, Config, Limits, OpenService, Outside, Peer, Sw
 pub use error_chain::error_chain;
 pub use moved::{Moved, Shift};
 pub use route::{Expression, Literal, Route, RouteError};
+pub use sharing::{AdmissionMode, HostLoad, HostSharing, OverLimit, SharingError};
 pub use span::{Method, Parts, Span, SpanId, Status, TraceId, UpstreamCall};
 
 /// Exit code of a host whose address is taken: the errno of EADDRINUSE on Linux.

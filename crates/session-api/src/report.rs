@@ -34,6 +34,9 @@ pub enum Report {
         version: String,
         /// False where it was there already.
         compiled: bool,
+        /// How many services that one call of rustc compiled, where there were several.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        with: Option<usize>,
         /// Milliseconds in rustc and linker.
         ms: f64,
     },

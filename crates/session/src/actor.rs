@@ -164,6 +164,7 @@ impl Actor {
         let notice = move |message| drop(notices.send(Event::Notice { message }));
         let resources = Resources::new(place.resources(), Arc::new(notice));
         let builder = if options.debug { builder.profile(Profile::Debug) } else { builder };
+        let builder = options.groups_of.into_iter().fold(builder, Builder::groups_of);
         let (limits, names) = (options.requests, options.names.clone());
         let settings = Settings { token, limits, names, waits: options.waits, debug: options.debug };
         Ok(Self {

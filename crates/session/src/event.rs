@@ -209,6 +209,8 @@ pub(crate) struct Artifact {
     pub(crate) version: String,
     pub(crate) file: PathBuf,
     pub(crate) compiled: bool,
+    /// How many services that one call of rustc compiled.
+    pub(crate) with: usize,
     pub(crate) ms: f64,
     /// Files that it rests on beside the app's own and those of its dependencies.
     pub(crate) rests_on: BTreeSet<PathBuf>,

@@ -33,6 +33,8 @@ pub struct SessionOptions {
     pub requests: protocol::Limits,
     /// Build services for a debugger, and wait for a host that one holds.
     pub debug: bool,
+    /// How many services one call of rustc compiles at a start, instead of what suits the machine.
+    pub groups_of: Option<usize>,
     /// Follow the files and take edits over.
     pub watch: bool,
     /// A start that is broken waits to be mended, instead of ending the session.

@@ -1,7 +1,8 @@
-//! What is simulated: scenarios, and instance files of another framework.
+//! What is simulated: scenarios, and instance files of another framework; what nodes tell each other.
 
 use balance::StrategySettings;
 use balance::simulate::{BUILT_IN, Scenario, ScenarioError, Stepping, simulate};
+use nodes::LoadReport;
 
 /// Pieces that mean something there.
 pub(super) const WORDS: &[&str] = &[
@@ -59,6 +60,26 @@ pub(super) fn instance(bytes: &[u8]) {
     match balance::simulate::instance(text) {
         Ok(instance) => run(&instance.scenario("fuzz")),
         Err(error) => refused(&error, text),
+    }
+}
+
+pub(super) fn reports() -> Vec<Vec<u8>> {
+    let text = r#"{"v":1,"seq":412,"margin":20.0,"cpu":41.0,"apps":{"banner":{"banner":{"schema":"1a2b3c4d","limit":200.0,
+        "users":350.2,"served":200.0,"need":150.2,"offer":0.0,"p50_us":140,"replicas":1}}}}"#;
+    vec![text.as_bytes().to_vec()]
+}
+
+/// A neighbour may say anything: it is refused with words, or written so that it reads the same.
+pub(super) fn report(bytes: &[u8]) {
+    match LoadReport::read(bytes) {
+        Ok(report) => {
+            let written = serde_json::to_vec(&report).expect("JSON");
+            // What was written with escapes may be longer than it came.
+            if let Ok(again) = LoadReport::read(&written) {
+                assert_eq!(again, report);
+            }
+        }
+        Err(error) => assert!(!error.to_string().is_empty()),
     }
 }
 

@@ -19,7 +19,6 @@ use crate::backend::{BackendError, Spec, Work};
 use crate::engine;
 use crate::environment::{self, FLAG};
 use crate::image;
-use crate::objects;
 
 /// What is on its way from the container.
 const ROOM: usize = 64 << 10;
@@ -164,13 +163,11 @@ async fn make(inner: Arc<Inner>, service: &str, arguments: Vec<String>) -> Resul
     let name = container.name.clone();
     let folder = spec.folder.display().to_string();
     open(&spec)?;
-    // What a library needs beside it is found there; where it needs nothing, the environment is the service's own.
+    // What a library needs beside it is found there, and the service finds the same environment as where it serves.
     let told = inner.told(&spec.environment).await?;
     let (hides, open) = (!told.hidden.is_empty(), &told.open);
-    let environment = match objects::are_in(&spec.folder) {
-        true => variables(open, &folder),
-        false => open.iter().map(|(name, value)| format!("{name}={value}")).collect(),
-    };
+    let environment = variables(open, &folder);
+    let arguments = arguments.into_iter().chain(["--objects".to_owned(), folder.clone()]);
     let host_config = HostConfig {
         mounts: Some(vec![mount(&spec.folder, &folder)]),
         network_mode: Some("none".to_owned()),
@@ -180,7 +177,7 @@ async fn make(inner: Arc<Inner>, service: &str, arguments: Vec<String>) -> Resul
     let body = ContainerCreateBody {
         image: Some(opened.image),
         entrypoint: Some(vec![images::HOST.to_owned()]),
-        cmd: Some(arguments.into_iter().chain(hides.then(|| FLAG.to_owned())).collect()),
+        cmd: Some(arguments.chain(hides.then(|| FLAG.to_owned())).collect()),
         hostname: Some(spec.host.clone()),
         env: Some(environment),
         user: Some(user()),

@@ -6,7 +6,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, RngExt, SeedableRng};
 
 use super::ScenarioError;
-use super::instance::{FunctionLoad, GROUPS, GroupLoad, INSTANTS, Instance, InstanceNode, most_rate};
+use super::instance::{FunctionLoad, GROUPS, GroupLoad, INSTANTS, InstanceNode, SimulatedInstance, most_rate};
 
 /// More is a mistake, or no machine's task.
 pub(super) const MOST_NODES: usize = 10_000;
@@ -28,7 +28,7 @@ pub struct ErdosRenyi {
 }
 
 /// Draws an instance.
-pub fn erdos_renyi(settings: ErdosRenyi) -> Result<Instance, ScenarioError> {
+pub fn erdos_renyi(settings: ErdosRenyi) -> Result<SimulatedInstance, ScenarioError> {
     check(settings)?;
     let mut random = Xoshiro256PlusPlus::seed_from_u64(settings.seed);
     let most_overloaded = (settings.overloaded * settings.nodes as f64).round() as usize;
@@ -46,7 +46,7 @@ pub fn erdos_renyi(settings: ErdosRenyi) -> Result<Instance, ScenarioError> {
         nodes[b].neighbours.push(name(a));
     }
     let nodes = nodes.into_iter().enumerate().map(|(at, node)| (name(at), node)).collect();
-    Ok(Instance { nodes, seed: settings.seed })
+    Ok(SimulatedInstance { nodes, seed: settings.seed })
 }
 
 fn check(settings: ErdosRenyi) -> Result<(), ScenarioError> {

@@ -1,4 +1,4 @@
-//! Instance files of DFaaS' framework: nodes of three types, their neighbours, and the load of each group at each instant.
+//! SimulatedInstance files of DFaaS' framework: nodes of three types, their neighbours, and the load of each group at each instant.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::{Analysis, Scenario, ScenarioError, SimulatedEdge, SimulatedLoad, SimulatedNode};
-use crate::{Resources, ServiceId};
+use crate::{NodeResources, ServiceId};
 
 /// Groups of functions of like cost, with the functions of each.
 pub(super) const GROUPS: [(&str, &[&str]); 3] =
@@ -19,7 +19,7 @@ const RTT: Duration = Duration::from_millis(1);
 
 /// An instance.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Instance {
+pub struct SimulatedInstance {
     pub(super) nodes: BTreeMap<String, InstanceNode>,
     pub(super) seed: u64,
 }
@@ -61,16 +61,16 @@ pub(super) fn most_rate(kind: &str, group: &str) -> Option<f64> {
 }
 
 /// What a node may use.
-fn thresholds(kind: &str) -> Resources {
+fn thresholds(kind: &str) -> NodeResources {
     match kind {
-        "HEAVY" => Resources { cpu: 460.0, memory: 6.0e9, power: 3.5e6 },
-        "MID" => Resources { cpu: 290.0, memory: 5.5e9, power: 2.2e6 },
-        _ => Resources { cpu: 150.0, memory: 4.1e9, power: 0.7e6 },
+        "HEAVY" => NodeResources { cpu: 460.0, memory: 6.0e9, power: 3.5e6 },
+        "MID" => NodeResources { cpu: 290.0, memory: 5.5e9, power: 2.2e6 },
+        _ => NodeResources { cpu: 150.0, memory: 4.1e9, power: 0.7e6 },
     }
 }
 
 /// Reads an instance file as DFaaS' generator writes it.
-pub fn instance(text: &str) -> Result<Instance, ScenarioError> {
+pub fn instance(text: &str) -> Result<SimulatedInstance, ScenarioError> {
     let form = "an instance is what instance_generator.py of DFaaS' framework writes";
     let refused =
         |error: &serde_json::Error| ScenarioError::new(format!("cannot read an instance: {error}"), form, None);
@@ -79,12 +79,12 @@ pub fn instance(text: &str) -> Result<Instance, ScenarioError> {
     let nodes = values.into_iter().filter(|(name, _)| name.starts_with("node_"));
     let nodes: Result<BTreeMap<String, InstanceNode>, _> =
         nodes.map(|(name, value)| Ok((name, serde_json::from_value(value)?))).collect();
-    let instance = Instance { nodes: nodes.map_err(|error| refused(&error))?, seed };
+    let instance = SimulatedInstance { nodes: nodes.map_err(|error| refused(&error))?, seed };
     check(&instance)?;
     Ok(instance)
 }
 
-fn check(instance: &Instance) -> Result<(), ScenarioError> {
+fn check(instance: &SimulatedInstance) -> Result<(), ScenarioError> {
     let wrong = |message: String, hint: String| Err(ScenarioError::new(message, hint, None));
     let Some(instants) = instance.nodes.values().next().map(|node| node.load.len()) else {
         return wrong("there are no nodes".to_owned(), "each is a key such as node_0".to_owned());
@@ -125,7 +125,7 @@ fn check(instance: &Instance) -> Result<(), ScenarioError> {
     Ok(())
 }
 
-impl Instance {
+impl SimulatedInstance {
     /// The scenario. DFaaS predicts what a node uses by models that were trained on its machines. Here use grows with the
     /// rate: a group alone at its highest rate uses all of a node's CPU, memory and power.
     pub fn scenario(&self, name: &str) -> Scenario {
@@ -140,7 +140,7 @@ impl Instance {
                 let most = most_rate(&node.node_type, group).unwrap_or(1.0);
                 let functions = served.values().filter(|other| *other == group).count();
                 let limit = most / (functions * groups.len()) as f64;
-                (id(service), limit, Resources::default().plus(thresholds, 1.0 / most))
+                (id(service), limit, NodeResources::default().plus(thresholds, 1.0 / most))
             });
             let own = own.collect();
             SimulatedNode { name: name.clone(), services: own, thresholds }

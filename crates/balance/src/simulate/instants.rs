@@ -6,7 +6,7 @@ use super::instance::INSTANT;
 use super::seconds::LoadOver;
 use super::world::World;
 use super::{Analysis, Indexes, Policies, Scenario, SimulatedNode};
-use crate::{Resources, StrategyError, StrategyName, StrategySettings};
+use crate::{NodeResources, StrategyError, StrategyName, StrategySettings};
 
 /// How often nodes decide and report at each instant.
 const ROUNDS: u32 = 4;
@@ -95,9 +95,9 @@ fn by_thresholds(scenario: &Scenario, world: &mut World, users: &[Vec<f64>], sav
 }
 
 /// What a node uses at these rates of its services.
-fn used(node: &SimulatedNode, rates: &[f64]) -> Resources {
+fn used(node: &SimulatedNode, rates: &[f64]) -> NodeResources {
     let services = node.services.iter().zip(rates);
-    services.fold(Resources::default(), |used, ((_, _, cost), rate)| used.plus(*cost, *rate))
+    services.fold(NodeResources::default(), |used, ((_, _, cost), rate)| used.plus(*cost, *rate))
 }
 
 /// Sheds whole requests of every service, a twentieth at a time, until the rest is not too much: what is kept, and what is

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::{Resources, ServiceId, StrategyName, StrategySettings};
+use crate::{NodeResources, ServiceId, StrategyName, StrategySettings};
 
 /// What is simulated.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,8 +40,8 @@ pub enum Analysis {
 pub struct SimulatedNode {
     pub name: String,
     /// Sorted by id: limit, and what a request a second costs.
-    pub services: Vec<(ServiceId, f64, Resources)>,
-    pub thresholds: Resources,
+    pub services: Vec<(ServiceId, f64, NodeResources)>,
+    pub thresholds: NodeResources,
 }
 
 /// Two nodes that know each other.

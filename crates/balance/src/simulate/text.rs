@@ -11,7 +11,7 @@ use toml::{Spanned, Value};
 
 use super::erdos_renyi::{MOST_EDGES, MOST_NODES, connected};
 use super::{Analysis, Scenario, ScenarioError, SimulatedEdge, SimulatedLoad, SimulatedNode};
-use crate::{Resources, ServiceId, StrategyName, StrategySettings, duration};
+use crate::{NodeResources, ServiceId, StrategyName, StrategySettings, duration};
 
 /// More is a mistake, or no machine's task.
 const MOST_RATE: f64 = 1e9;
@@ -194,10 +194,10 @@ fn nodes(text: &Spanned<NodesText>) -> Result<(Vec<String>, Vec<SimulatedNode>),
             own.push((
                 ServiceId(id as u32),
                 limit,
-                Resources { cpu: 100.0 / limit, memory: 0.0, power: 100.0 / limit },
+                NodeResources { cpu: 100.0 / limit, memory: 0.0, power: 100.0 / limit },
             ));
         }
-        let thresholds = Resources { cpu: 100.0, memory: f64::INFINITY, power: 100.0 };
+        let thresholds = NodeResources { cpu: 100.0, memory: f64::INFINITY, power: 100.0 };
         Ok(SimulatedNode { name: name.clone(), services: own, thresholds })
     };
     let nodes = known.iter().map(node).collect::<Result<_, _>>()?;

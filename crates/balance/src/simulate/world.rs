@@ -10,7 +10,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 use super::flow::ServiceFlow;
 use super::{Policies, Scenario};
 use crate::{
-    Cadence, Decision, LocalLoad, Neighbour, NodeId, RemoteLoad, Resources, Sharing, Strategy, StrategyError,
+    Cadence, Decision, LocalLoad, Neighbour, NodeId, NodeResources, RemoteLoad, Sharing, Strategy, StrategyError,
     StrategySettings, View, is_news,
 };
 
@@ -165,7 +165,7 @@ impl World {
     pub(super) fn measure(&mut self, flows: &[Vec<ServiceFlow>]) {
         for (node, flows) in self.nodes.iter_mut().zip(flows) {
             node.window.push(flows.iter().map(|flow| flow.users).collect());
-            let mut resources = Resources::default();
+            let mut resources = NodeResources::default();
             for (at, (load, flow)) in node.view.services.iter_mut().zip(flows).enumerate() {
                 load.users = node.window.mean(at);
                 load.served = flow.local + flow.guests;
@@ -259,7 +259,7 @@ impl WorldNode {
 
 fn view(scenario: &Scenario, at: usize, adjacent: &[(usize, Duration)], names: &[Arc<str>]) -> View {
     let node = &scenario.nodes[at];
-    let local = |(service, limit, cost): &(_, f64, Resources)| LocalLoad {
+    let local = |(service, limit, cost): &(_, f64, NodeResources)| LocalLoad {
         service: *service,
         limit: Some(*limit),
         users: 0.0,
@@ -273,10 +273,10 @@ fn view(scenario: &Scenario, at: usize, adjacent: &[(usize, Duration)], names: &
     };
     let neighbour = |(other, rtt): &(usize, Duration)| {
         let there = &scenario.nodes[*other];
-        let is_common = |(service, ..): &&(_, f64, Resources)| {
+        let is_common = |(service, ..): &&(_, f64, NodeResources)| {
             node.services.binary_search_by_key(service, |(own, ..)| *own).is_ok()
         };
-        let remote = |(service, limit, cost): &(_, f64, Resources)| RemoteLoad {
+        let remote = |(service, limit, cost): &(_, f64, NodeResources)| RemoteLoad {
             service: *service,
             fits: true,
             limit: Some(*limit),
@@ -298,7 +298,7 @@ fn view(scenario: &Scenario, at: usize, adjacent: &[(usize, Duration)], names: &
             age: Duration::ZERO,
             services: there.services.iter().filter(is_common).map(remote).collect(),
             margin: 0.0,
-            resources: Resources::default(),
+            resources: NodeResources::default(),
             thresholds: there.thresholds,
         }
     };
@@ -306,7 +306,7 @@ fn view(scenario: &Scenario, at: usize, adjacent: &[(usize, Duration)], names: &
         me: NodeId(at as u32),
         services: node.services.iter().map(local).collect(),
         neighbours: adjacent.iter().map(neighbour).collect(),
-        resources: Resources::default(),
+        resources: NodeResources::default(),
         thresholds: node.thresholds,
         capacity: if node.thresholds.cpu.is_finite() { node.thresholds.cpu } else { 0.0 },
     }

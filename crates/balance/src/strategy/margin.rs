@@ -6,7 +6,7 @@ use std::time::Duration;
 use rand::Rng;
 
 use super::Strategy;
-use crate::{Cadence, Decision, Forecast, Neighbour, Recipient, Resources, ServiceId, Sharing, SharingMode, View};
+use crate::{Cadence, Decision, Forecast, Neighbour, NodeResources, Recipient, ServiceId, Sharing, SharingMode, View};
 
 /// A piece of load, as a part of what is left.
 const PIECE: f64 = 0.01;
@@ -29,19 +29,19 @@ enum Kind {
 
 impl Kind {
     /// The percentage that counts.
-    fn percent(self, used: Resources, thresholds: Resources) -> f64 {
+    fn percent(self, used: NodeResources, thresholds: NodeResources) -> f64 {
         match self {
             Self::Node => used.percent_of(thresholds),
             Self::Power => 100.0 * used.power / (POWER * thresholds.power),
         }
     }
 
-    fn is_overloaded(self, used: Resources, thresholds: Resources) -> bool {
+    fn is_overloaded(self, used: NodeResources, thresholds: NodeResources) -> bool {
         used.exceeds(thresholds) || self == Self::Power && used.power > POWER * thresholds.power
     }
 
     /// What is left to each of so many neighbours.
-    fn margin(self, used: Resources, thresholds: Resources, neighbours: usize) -> f64 {
+    fn margin(self, used: NodeResources, thresholds: NodeResources, neighbours: usize) -> f64 {
         let is_full = used.exceeds(thresholds) || self == Self::Power && used.power >= POWER * thresholds.power;
         if is_full || neighbours == 0 {
             return 0.0;

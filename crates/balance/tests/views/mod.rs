@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use balance::{LocalLoad, Neighbour, NodeId, RemoteLoad, Resources, ServiceId, View};
+use balance::{LocalLoad, Neighbour, NodeId, NodeResources, RemoteLoad, ServiceId, View};
 
 pub(crate) const F: ServiceId = ServiceId(0);
 pub(crate) const G: ServiceId = ServiceId(1);
@@ -48,8 +48,8 @@ pub(crate) fn neighbour(node: u32, services: Vec<RemoteLoad>) -> Neighbour {
         age: Duration::ZERO,
         services,
         margin: 0.0,
-        resources: Resources::default(),
-        thresholds: Resources::UNLIMITED,
+        resources: NodeResources::default(),
+        thresholds: NodeResources::UNLIMITED,
     }
 }
 
@@ -60,8 +60,8 @@ pub(crate) fn view(services: Vec<LocalLoad>, neighbours: Vec<Vec<RemoteLoad>>) -
         me: NodeId(0),
         services,
         neighbours: neighbours.collect(),
-        resources: Resources::default(),
-        thresholds: Resources::UNLIMITED,
+        resources: NodeResources::default(),
+        thresholds: NodeResources::UNLIMITED,
         capacity: 0.0,
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use app::App;
-use compiler::{Artifact, BuildError, Builder, Progress};
+use compiler::{Artifact, BuildError, Builder, Profile, Progress};
 use dyninka::border::Kind;
 use futures_util::future::join_all;
 use serde_json::json;
@@ -63,8 +63,13 @@ struct Site {
 
 impl Site {
     async fn new(text: &str) -> Self {
-        let site = Self { house: House::new(text), cache: tempfile::tempdir().unwrap(), notices: Arc::default() };
-        site.house.write("units.rs", UNITS);
+        let house = House::new(text);
+        house.write("units.rs", UNITS);
+        Self::of(house).await
+    }
+
+    async fn of(house: House) -> Self {
+        let site = Self { house, cache: tempfile::tempdir().unwrap(), notices: Arc::default() };
         site.house.builder_in(site.cache.path()).await;
         site
     }
@@ -81,7 +86,7 @@ impl Site {
                 notices.lock().unwrap().push(words);
             }
         };
-        Builder::open(&self.house.path("app.rs"), &cache, note).unwrap().most_in_group(most)
+        Builder::open(&self.house.path("app.rs"), &cache, note).unwrap().groups_of(most)
     }
 
     fn edit(&self, text: &str, from: &str, to: &str) -> App {
@@ -123,6 +128,9 @@ async fn services_of_a_start_are_in_few_libraries_and_what_they_are_by_themselve
         assert!(files(&built).len() < app.services.len(), "{most}: {built:?}");
         let asking = built.iter().find(|built| built.service == "asking").unwrap();
         assert_eq!(built.iter().filter(|built| built.path == asking.path).count(), 1, "it calls another");
+        for artifact in &built {
+            assert_eq!(artifact.with, built.iter().filter(|other| other.path == artifact.path).count(), "{artifact:?}");
+        }
         for (built, alone) in built.iter().zip(&alone) {
             assert_eq!((&built.version, built.built, &built.rests_on), (&alone.version, true, &alone.rests_on));
             assert_eq!(open(built).describe(), open(alone).describe());
@@ -165,6 +173,69 @@ async fn one_that_is_broken_is_told_as_by_itself_and_the_others_are_built() {
     let app = site.house.app();
     let broken = start(&site.builder(25).await, &app).await;
     assert!(broken.iter().all(Result::is_err));
+}
+
+/// An app of so many services, the first one with this body.
+fn many(services: usize, broken: &str) -> String {
+    let first = format!("use dyninka::prelude::*;\n#[service]\nfn s0() -> u64 {{ {broken} }}\n");
+    (1..services)
+        .fold(first, |text, number| text + &format!("#[service]\nfn s{number}(of: u64) -> u64 {{ of + {number} }}\n"))
+}
+
+#[tokio::test]
+async fn of_25_services_the_24_that_are_sound_are_compiled_at_once() {
+    let site = Site::new(&many(25, "\"none\"")).await;
+    let app = site.house.app();
+    let builder = site.builder(25).await;
+    let mut built = start(&builder, &app).await;
+    let error = built.remove(0).unwrap_err();
+    assert_eq!(error.diagnostics()[0].place.line, 3, "{error}");
+    let built: Vec<Artifact> = built.into_iter().map(Result::unwrap).collect();
+    assert_eq!(built.iter().map(|artifact| artifact.with).collect::<BTreeSet<_>>(), [24].into());
+    assert_eq!(files(&built).len(), 1);
+    // Mended, it is built for the first time, alone.
+    let app = site.edit(&many(25, "\"none\""), "\"none\"", "7");
+    let mended = builder.build(&app, "s0").await.unwrap();
+    assert_eq!((mended.built, mended.with, open(&mended).run(&[]).1), (true, 1, json!(7)));
+    assert_eq!(site.notices(), [""; 0]);
+}
+
+/// An example as the app of a folder.
+fn example(name: &str) -> House {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let read = |name: &str| std::fs::read_to_string(examples.join(name)).unwrap();
+    let house = House::new(&read(&format!("{name}.rs")));
+    for beside in ["data/readings.csv", "stations/mod.rs"] {
+        house.write(beside, &read(beside));
+    }
+    house
+}
+
+#[tokio::test]
+async fn examples_are_the_same_in_groups_of_any_size_and_shipped_alone() {
+    for name in ["building", "weather", "pressure"] {
+        let site = Site::of(example(name)).await;
+        let app = site.house.app();
+        let alone = start_well(&site.builder(1).await, &app).await;
+        for most in [2, 25] {
+            let built = start_well(&site.builder(most).await, &app).await;
+            for (built, alone) in built.iter().zip(&alone) {
+                assert_eq!((&built.version, &built.outside), (&alone.version, &alone.outside));
+                assert_eq!(open(built).describe(), open(alone).describe(), "version, inputs, states, fingerprints");
+            }
+        }
+        // What is shipped is compiled alone, however many are asked for: the same bytes.
+        let builder = site.builder(25).await.profile(Profile::Optimised);
+        let at_once = start_well(&builder, &app).await;
+        let bytes = |artifact: &Artifact| std::fs::read(&artifact.path).unwrap();
+        let shipped: Vec<Vec<u8>> = at_once.iter().map(bytes).collect();
+        std::fs::remove_dir_all(site.cache.path().join("of-25/artifacts")).unwrap();
+        for ((artifact, shipped), service) in at_once.iter().zip(shipped).zip(&app.services) {
+            let alone = builder.build(&app, &service.name).await.unwrap();
+            assert_eq!((artifact.built, artifact.with, alone.built), (true, 1, true));
+            assert!(shipped == bytes(&alone), "{name}: {}", service.name);
+        }
+    }
 }
 
 #[tokio::test]

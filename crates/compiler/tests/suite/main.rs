@@ -1,6 +1,7 @@
 //! Real builds. Their dependencies are compiled once and shared, so that each test costs what an edit costs.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod base;
 mod flow;
 mod groups;
 mod house;

@@ -19,8 +19,15 @@ pub(crate) struct Question(Vec<u8>);
 impl Question {
     /// `GET /`, or `POST /` where there is a body to come.
     pub(crate) fn new(posts: bool, host: &str) -> Self {
+        Self::at(posts, "/", host)
+    }
+
+    /// The same of a path of names.
+    pub(crate) fn at(posts: bool, path: &str, host: &str) -> Self {
         let mut question = Self(Vec::with_capacity(COMMON_HEAD));
-        question.0.extend_from_slice(if posts { b"POST / HTTP/1.1\r\n" } else { b"GET / HTTP/1.1\r\n" });
+        for part in [if posts { "POST " } else { "GET " }, path, " HTTP/1.1\r\n"] {
+            question.0.extend_from_slice(part.as_bytes());
+        }
         question.header("host", host);
         question
     }
@@ -67,6 +74,7 @@ pub(crate) struct Said {
     pub(crate) versions: Option<String>,
     pub(crate) filtered: Option<String>,
     pub(crate) content_type: Option<String>,
+    pub(crate) nodes: Option<String>,
 }
 
 /// How the end of an answer's body is known.
@@ -123,6 +131,7 @@ impl Head {
             _ if is(header::SERVER_TIMING) => first(&mut self.said.timing),
             _ if is(header::VERSION) => first(&mut self.said.versions),
             _ if is(header::FILTERED) => first(&mut self.said.filtered),
+            _ if is(header::NODES) => first(&mut self.said.nodes),
             _ if is("content-type") => first(&mut self.said.content_type),
             _ => {}
         }

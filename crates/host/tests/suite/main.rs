@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod chain;
+mod fleet;
 mod hops;
 mod http_rules;
 mod inline;
@@ -10,4 +11,5 @@ mod records;
 mod replay;
 mod runs;
 mod sandbox;
+mod sharing;
 mod together;

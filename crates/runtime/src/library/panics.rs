@@ -3,7 +3,6 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
 
 use serde_json::json;
 
@@ -14,18 +13,15 @@ thread_local! {
     static LAST: RefCell<Option<(String, u32, u32)>> = const { RefCell::new(None) };
 }
 
-/// Notes where panics happen, beside what the standard hook prints. The library has a standard library of its
-/// own, and so a hook of its own.
+/// Notes where panics happen, beside what the hook before does. Each service that is opened asks for it anew: it may share
+/// the standard library with a version before that set a hook of its own.
 pub(crate) fn watch() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            let place = panic.location().map(|at| (at.file().to_owned(), at.line(), at.column()));
-            LAST.set(place);
-            before(panic);
-        }));
-    });
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let place = panic.location().map(|at| (at.file().to_owned(), at.line(), at.column()));
+        LAST.set(place);
+        before(panic);
+    }));
 }
 
 /// Runs user code; a panic becomes an answer.

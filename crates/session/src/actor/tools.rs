@@ -186,6 +186,7 @@ impl Tools {
                     version: built.version,
                     file: built.path,
                     compiled: built.built,
+                    with: built.with,
                     ms: built.ms,
                     rests_on: built.rests_on,
                     outside: built.outside,

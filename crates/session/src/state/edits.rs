@@ -236,7 +236,7 @@ impl State {
         // Only rustc tells what a library rests on beside the app's own files.
         let key = with_outside(key, &artifact.outside);
         known.build = Build::None;
-        let Artifact { version, compiled, ms, rests_on, outside, .. } = artifact.clone();
+        let Artifact { version, compiled, with, ms, rests_on, outside, .. } = artifact.clone();
         let built = known.compiling.take().unwrap_or_else(|| app.clone());
         known.artifact = Some(Kept { key, app: app.clone(), built, artifact });
         let mut effects = Vec::new();
@@ -254,7 +254,8 @@ impl State {
         }
         self.taking.built(now);
         self.trouble.remove(&Some(service.clone()));
-        effects.push(Effect::Report(Report::Built { edit: self.taking.edit, service, version, compiled, ms }));
+        let (edit, with) = (self.taking.edit, (with > 1).then_some(with));
+        effects.push(Effect::Report(Report::Built { edit, service, version, compiled, with, ms }));
         effects
     }
 

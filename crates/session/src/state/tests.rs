@@ -213,8 +213,8 @@ fn names(moves: &[Move]) -> String {
 
 /// A library that rests on nothing beside the app.
 pub(super) fn artifact(version: &str, file: &str) -> Box<Artifact> {
-    let (version, file) = (version.to_owned(), PathBuf::from(file));
-    Box::new(Artifact { version, file, compiled: true, ms: 50.0, rests_on: BTreeSet::new(), outside: String::new() })
+    let (version, file, rests_on) = (version.to_owned(), PathBuf::from(file), BTreeSet::new());
+    Box::new(Artifact { version, file, compiled: true, with: 1, ms: 50.0, rests_on, outside: String::new() })
 }
 
 fn finding(message: &str) -> Diagnostic {

@@ -22,6 +22,7 @@ fn a_file_that_only_rustc_saw_named_is_followed_and_has_its_reader_alone_built_a
         version: "map@00000003".to_owned(),
         file: PathBuf::from("/artifacts/three.so"),
         compiled: true,
+        with: 1,
         ms: 1.0,
         rests_on: file.clone(),
         outside: "one".to_owned(),

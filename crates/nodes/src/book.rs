@@ -1,0 +1,222 @@
+//! What a node knows of itself and of its neighbours.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use balance::{
+    Decision, LimitIn, LocalLoad, Neighbour, NodeId, NodeResources, RemoteLoad, ServiceId, Sharing, SharingMode, View,
+};
+use protocol::{AdmissionMode, HostSharing, OverLimit};
+
+use crate::meter::ServiceMeter;
+use crate::report::{LoadReport, ReportedService};
+
+/// How long a host goes by what it was told.
+const TTL_MS: u64 = 3000;
+/// How long a request waits for its turn where nobody takes it.
+const PATIENCE_MS: u64 = 50;
+
+/// A service of this node.
+#[derive(Clone, Debug, Default)]
+pub struct OwnService {
+    pub schema: String,
+    pub limit: Option<f64>,
+    pub at_once: Option<usize>,
+    pub latency: Option<Duration>,
+    pub stays: bool,
+    /// Services that a request of it needs where it is served.
+    pub needs: Vec<String>,
+    pub meter: ServiceMeter,
+}
+
+/// A neighbour as far as it is known.
+#[derive(Clone, Debug)]
+struct Known {
+    name: Arc<str>,
+    report: Option<(Duration, LoadReport)>,
+    rtt: Option<Duration>,
+    is_up: bool,
+}
+
+/// This node's services, and its neighbours' reports.
+#[derive(Clone, Debug)]
+pub struct NodeBook {
+    me: NodeId,
+    app: String,
+    /// By name; a service's place is its id.
+    services: BTreeMap<String, OwnService>,
+    neighbours: BTreeMap<NodeId, Known>,
+    thresholds: NodeResources,
+    /// CPU that services may use, in percent of one core.
+    capacity: f64,
+    seq: u64,
+}
+
+impl NodeBook {
+    pub fn new(me: NodeId, app: &str, services: BTreeMap<String, OwnService>, capacity: f64) -> Self {
+        let thresholds = NodeResources { cpu: capacity, ..NodeResources::UNLIMITED };
+        Self { me, app: app.to_owned(), services, neighbours: BTreeMap::new(), thresholds, capacity, seq: 0 }
+    }
+
+    pub fn service(&mut self, name: &str) -> Option<&mut OwnService> {
+        self.services.get_mut(name)
+    }
+
+    /// The id of a service.
+    pub fn id(&self, name: &str) -> Option<ServiceId> {
+        self.services.keys().position(|known| known == name).map(|at| ServiceId(at as u32))
+    }
+
+    /// Notes a neighbour, and whether its link is up.
+    pub fn link(&mut self, node: NodeId, name: &str, is_up: bool, rtt: Option<Duration>) {
+        let known =
+            self.neighbours.entry(node).or_insert_with(|| Known { name: name.into(), report: None, rtt: None, is_up });
+        known.is_up = is_up;
+        known.rtt = rtt.or(known.rtt);
+    }
+
+    pub fn forget(&mut self, node: NodeId) {
+        self.neighbours.remove(&node);
+    }
+
+    /// Notes a neighbour's report; an older one than the last is left aside, as is that of no neighbour.
+    pub fn hear(&mut self, node: NodeId, report: LoadReport, now: Duration) -> bool {
+        let Some(known) = self.neighbours.get_mut(&node) else { return false };
+        if known.report.as_ref().is_some_and(|(_, last)| last.seq >= report.seq) {
+            return false;
+        }
+        known.report = Some((now, report));
+        true
+    }
+
+    /// What a strategy decides on.
+    pub fn view(&self, now: Duration) -> View {
+        let services: Vec<LocalLoad> = self.services.values().enumerate().map(|(at, own)| local(at, own)).collect();
+        let used = services
+            .iter()
+            .fold(NodeResources::default(), |used, load| used.plus(load.cost.unwrap_or_default(), load.served));
+        View {
+            me: self.me,
+            services,
+            neighbours: self.neighbours.iter().map(|(node, known)| self.neighbour(*node, known, now)).collect(),
+            resources: used,
+            thresholds: self.thresholds,
+            capacity: self.capacity,
+        }
+    }
+
+    fn neighbour(&self, node: NodeId, known: &Known, now: Duration) -> Neighbour {
+        let report = known.report.as_ref();
+        let said = report.and_then(|(_, report)| report.apps.get(&self.app));
+        let services = self.services.iter().enumerate().filter_map(|(at, (name, own))| {
+            let there = said?.get(name)?;
+            Some(RemoteLoad {
+                service: ServiceId(at as u32),
+                fits: there.schema == own.schema && own.needs.iter().all(|needed| self.has(said, needed)),
+                limit: there.limit,
+                users: there.users,
+                served: there.served,
+                offer: there.offer,
+                need: there.need,
+                cost: None,
+                p50: Duration::from_micros(there.p50_us),
+                replicas: there.replicas,
+                sent: 0.0,
+                refused: 0.0,
+            })
+        });
+        Neighbour {
+            node,
+            name: known.name.clone(),
+            is_up: known.is_up && report.is_some(),
+            rtt: known.rtt,
+            age: report.map_or(Duration::MAX, |(heard, _)| now.saturating_sub(*heard)),
+            services: services.collect(),
+            margin: report.map_or(0.0, |(_, report)| report.margin),
+            resources: NodeResources { cpu: report.map_or(0.0, |(_, report)| report.cpu), ..NodeResources::default() },
+            thresholds: NodeResources::UNLIMITED,
+        }
+    }
+
+    /// Whether a neighbour has a service of the schema that this node's has.
+    fn has(&self, said: Option<&BTreeMap<String, ReportedService>>, needed: &str) -> bool {
+        let there = said.and_then(|services| services.get(needed));
+        let own = self.services.get(needed);
+        there.zip(own).is_some_and(|(there, own)| there.schema == own.schema)
+    }
+
+    /// What a neighbour is told.
+    pub fn report(&mut self, to: NodeId, limits_in: &[LimitIn], margin: f64) -> LoadReport {
+        self.seq += 1;
+        let services = self.services.iter().enumerate().map(|(at, (name, own))| {
+            let load = local(at, own);
+            let offer = limits_in.iter().find(|limit| limit.service == load.service && limit.node == to);
+            let reported = ReportedService {
+                schema: own.schema.clone(),
+                limit: load.limit,
+                users: load.users,
+                served: load.served,
+                need: load.need(),
+                offer: offer.map_or(0.0, |limit| limit.rate),
+                p50_us: u64::try_from(load.p50.as_micros()).unwrap_or(u64::MAX),
+                replicas: load.replicas,
+            };
+            (name.clone(), reported)
+        });
+        let cpu = self.services.values().enumerate().map(|(at, own)| local(at, own));
+        let cpu = cpu.map(|load| load.cost.unwrap_or_default().cpu * load.served).sum();
+        let apps = BTreeMap::from([(self.app.clone(), services.collect())]);
+        LoadReport { margin, cpu, apps, ..LoadReport::new(self.seq) }
+    }
+
+    /// What each host of a service is told of a decision. `away`: where the agent takes requests.
+    pub fn host_sharing(&self, service: ServiceId, decision: &Decision, away: &str) -> Option<HostSharing> {
+        let own = self.services.values().nth(service.0 as usize)?;
+        let sharing = decision.shares.as_ref()?.iter().find(|sharing| sharing.service == service)?;
+        let told = decision.limits.iter().find(|(of, _)| *of == service).map(|(_, limit)| *limit);
+        let hosts = own.meter.hosts().max(1) as f64;
+        let limit = own.limit.or(told).filter(|limit| *limit > 0.0).map(|limit| limit / hosts);
+        let goes = !sharing.to.is_empty() || !sharing.beyond.is_empty();
+        Some(HostSharing {
+            epoch: format!("{}.{}", self.me.0, self.seq),
+            ttl_ms: TTL_MS,
+            away: goes.then(|| away.to_owned()),
+            limit,
+            burst: None,
+            at_once: own.at_once.map(|most| (most / hosts as usize).max(1)),
+            mode: mode(sharing),
+            over: OverLimit::Refuse,
+            patience_ms: PATIENCE_MS,
+        })
+    }
+}
+
+/// Weights as percentages.
+fn mode(sharing: &Sharing) -> AdmissionMode {
+    let SharingMode::Split { local, reject } = sharing.mode else { return AdmissionMode::Spill };
+    let all = local + reject + sharing.to.iter().map(|to| to.weight).sum::<f64>();
+    if all > 0.0 {
+        let percent = |part: f64| 100.0 * part / all;
+        let local = percent(local);
+        // Rounding takes the sum above 100 nowhere.
+        return AdmissionMode::Split { local, reject: percent(reject).min(100.0 - local) };
+    }
+    AdmissionMode::Spill
+}
+
+fn local(at: usize, own: &OwnService) -> LocalLoad {
+    let load = own.meter.load();
+    LocalLoad {
+        service: ServiceId(at as u32),
+        limit: own.limit,
+        users: load.users,
+        served: load.served,
+        refused: load.refused,
+        cost: own.meter.cost(),
+        p50: load.p50,
+        replicas: own.meter.hosts() as u32,
+        stays: own.stays,
+        latency: own.latency,
+    }
+}
