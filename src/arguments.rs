@@ -29,7 +29,7 @@ pub(crate) use file::{Refusal, read};
 pub(crate) use help::command;
 pub(crate) use interface::{Client, Lang, OpenApi, Spec};
 #[cfg(feature = "jobs")]
-pub(crate) use jobs::{Jobs, JobsRun};
+pub(crate) use jobs::{JobFunctions, Jobs, JobsRun};
 pub(crate) use logs::Logs;
 pub(crate) use new::New;
 pub(crate) use recording::{Keep, Replay};

@@ -1,10 +1,13 @@
 //! Jobs of the running session.
 
+mod functions;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
 use super::help;
+pub(crate) use functions::JobFunctions;
 
 /// Jobs of an app whose session was started with --jobs.
 #[derive(Debug, Subcommand)]
@@ -97,6 +100,9 @@ pub(crate) enum Jobs {
         #[arg(long)]
         expires: Option<String>,
     },
+    /// Register, list and remove functions in JavaScript that run as jobs
+    #[command(subcommand)]
+    Function(JobFunctions),
     /// Print the OpenAPI document of the HTTP API
     Openapi,
 }
@@ -106,7 +112,7 @@ pub(crate) enum Jobs {
 pub(crate) struct JobsRun {
     #[arg(help = help::FILE)]
     pub(crate) file: PathBuf,
-    /// Service to call, by its Rust name [default: the flow's last]
+    /// Service to call, by its Rust name, or fn:NAME for a function [default: the flow's last]
     pub(crate) service: Option<String>,
     /// Inputs: NAME=JSON by name, or JSON in order; missing ones are fetched by the route
     pub(crate) inputs: Vec<String>,
@@ -142,6 +148,7 @@ impl Jobs {
             | Self::Status { file }
             | Self::Tenant { file, .. }
             | Self::Token { file, .. } => Some(file),
+            Self::Function(act) => Some(act.file()),
             Self::Openapi => None,
         }
     }

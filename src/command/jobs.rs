@@ -1,5 +1,7 @@
 //! `dyn jobs`: what a session with `--jobs` accepts, seen and asked for from a shell.
 
+mod functions;
+
 use std::path::Path;
 
 use job_server::{JobServerConfig, config};
@@ -30,6 +32,7 @@ pub(crate) fn run(jobs: &Jobs) -> Result<(), Fault> {
             Jobs::Status { file } => status(&Server::of(file)?).await,
             Jobs::Tenant { file, name, limits } => tenant(&Server::of(file)?, name, limits).await,
             Jobs::Token { file, tenant, expires } => token(&Server::of(file)?, tenant, expires.as_deref()).await,
+            Jobs::Function(act) => functions::run(act).await,
             Jobs::Openapi => {
                 drop(speech::out(job_server::openapi()));
                 Ok(())
@@ -113,7 +116,14 @@ async fn ask(asked: &JobsRun) -> Result<(), Fault> {
     let JobsRun { file, service, inputs, key, delay, priority, tenant, wait } = asked;
     let server = Server::of(file)?;
     let mut job = Map::from_iter([("priority".to_owned(), json!(priority))]);
-    if let Some(name) = service {
+    if let Some(name) = service.as_ref().and_then(|name| name.strip_prefix("fn:")) {
+        let read = |text: &String| {
+            let wrong = |error| Fault::new(Kind::Usage, format!("{text} is no JSON: {error}"));
+            serde_json::from_str::<Value>(text).map_err(wrong)
+        };
+        job.insert("function".to_owned(), json!(name));
+        job.insert("args".to_owned(), inputs.iter().map(read).collect::<Result<_, _>>()?);
+    } else if let Some(name) = service {
         let (app, diagnostics, _) = session::load(file);
         if finding::any_error(&diagnostics) {
             finding::print(&diagnostics);

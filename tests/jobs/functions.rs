@@ -61,6 +61,24 @@ fn a_function_is_registered_run_billed_and_removed() {
     let id = asked.body["id"].as_str().expect("an id");
     jobs.end_of(id);
     assert_eq!(jobs.get(&format!("jobs/{id}/result")).body, "47");
+    // The commands do the same.
+    let by_command = |words: &[&str]| {
+        let output = dyn_command().arg("jobs").args(words).output().expect("dyn runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        (output.status.success(), text(&output.stdout), text(&output.stderr))
+    };
+    let app = file.to_str().expect("a name");
+    let source = file.with_file_name("twice.js");
+    fs::write(&source, "x => 2 * x").expect("a source");
+    let put_it = by_command(&["function", "put", app, "twice", source.to_str().expect("a name")]);
+    assert!(put_it.0, "{put_it:?}");
+    let ran = by_command(&["run", app, "fn:twice", "21", "--wait"]);
+    assert_eq!((ran.0, ran.1.as_str()), (true, "42"), "{ran:?}");
+    let listed = by_command(&["function", "list", app]);
+    assert!(listed.1.contains("default  twice(x)  twice@"), "{listed:?}");
+    assert!(by_command(&["function", "remove", app, "twice"]).0);
+    let again = by_command(&["function", "remove", app, "twice"]);
+    assert!(!again.0 && again.2.contains("there is no function twice"), "{again:?}");
     // Replaced: the next run is the new one's.
     let replaced = put(&jobs, "add", "(a, b) => a * b");
     assert_eq!(replaced.status, 200, "{replaced:?}");
