@@ -95,6 +95,8 @@ fn settings(table: &JobsTable) -> JobServerSettings {
     JobServerSettings {
         workers: table.workers.unwrap_or(usual.workers),
         open: table.open.iter().cloned().collect(),
+        functions: table.functions,
+        kumori: table.kumori && table.functions,
         callbacks: CallbackSettings {
             allow: table.callbacks.allow.iter().cloned().collect(),
             insecure: table.callbacks.insecure,

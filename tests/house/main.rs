@@ -27,7 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("host", &["protocol", "dyninka"]),
     ("jobs", &[]),
     ("store", &[]),
-    ("job-server", &["jobs", "protocol", "store"]),
+    ("job-server", &["functions", "jobs", "protocol", "store"]),
     ("compiler", &["app"]),
     ("local-cluster", &["images", "protocol"]),
     ("nodes", &["balance", "protocol"]),

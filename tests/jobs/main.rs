@@ -4,5 +4,6 @@ mod callbacks;
 mod counter;
 mod faults;
 mod flow;
+mod functions;
 mod server;
 mod tenants;

@@ -15,6 +15,8 @@
 //! 3. Source, arguments and limits go in as a frame of JSON. The engine makes a runtime for this run alone and drops it afterwards.
 //! 4. Lines and calls to services come out as they happen; the pool's side answers calls, so the process needs no way out.
 //! 5. The pool checks what comes out, kills a process that is late or breaks the protocol, and charges the function's time.
+//! 6. A job for a function is run by the job server itself (`crates/job-server/src/functions.rs`): the commit that ends the attempt
+//!    adds its time to the bill. Its calls go to hosts as calls of the tenant's account.
 
 mod engine;
 pub mod frame;

@@ -12,7 +12,9 @@ use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
 use crate::engine::FunctionEngine;
-use crate::frame::{AnswerForm, ConsoleLine, FunctionEnd, FunctionError, FunctionRun, JailEnd, RunLimits, Signature};
+use crate::frame::{
+    AnswerForm, ConsoleLine, FunctionEnd, FunctionError, FunctionRun, FunctionStop, JailEnd, RunLimits, Signature,
+};
 use crate::process::{Asker, Launcher, Process, ServiceCalls};
 use crate::slots::{Act, AskId, PoolLoad, Scaler, SlotId, Slots};
 pub use settings::PoolSettings;
@@ -167,6 +169,15 @@ impl Pool {
 
     /// Runs a function. Dropping the future ends the run and its process.
     pub async fn run(&self, invocation: Invocation) -> Result<FunctionRan, PoolError> {
+        self.run_until(invocation, std::future::pending()).await
+    }
+
+    /// Runs a function, up to when `stop` is ready at most: then it ends as at its deadline, and is charged up to its end.
+    pub async fn run_until(
+        &self,
+        invocation: Invocation,
+        stop: impl Future<Output = ()> + Send,
+    ) -> Result<FunctionRan, PoolError> {
         within("source", invocation.source.len(), MOST_SOURCE)?;
         within("arguments", invocation.arguments.get().len(), MOST_ARGUMENTS)?;
         let Invocation { tenant, run, name, engine, source, arguments, form, calls, mut limits } = invocation;
@@ -175,10 +186,18 @@ impl Pool {
         limits.stack = limits.stack.clamp(*STACK.start(), *STACK.end());
         limits.result = limits.result.min(MOST_RESULT);
         let function = FunctionRun { engine, name, source, arguments, form, calls, limits };
-        let mut lease = self.lease(&tenant).await?;
+        tokio::pin!(stop);
+        let mut lease = tokio::select! {
+            lease = self.lease(&tenant) => lease?,
+            () = &mut stop => {
+                let end = FunctionEnd::Stopped(FunctionStop::Deadline);
+                return Ok(FunctionRan { end, lines: Vec::new(), cut: 0, function_ns: 0 });
+            }
+        };
         let began = Instant::now();
         let process = lease.process.as_mut().ok_or(PoolError::Closed)?;
-        let ran = process.run(function, Asker { tenant: &tenant, run: &run, calls: &self.inner.calls }).await;
+        let asker = Asker { tenant: &tenant, run: &run, calls: &self.inner.calls };
+        let ran = process.run(function, asker, stop).await;
         self.inner.note(began.elapsed(), matches!(ran.end, FunctionEnd::Lost(_)));
         lease.give_back(ran.is_reusable);
         Ok(FunctionRan { end: ran.end, lines: ran.lines, cut: ran.cut, function_ns: ran.function_ns })

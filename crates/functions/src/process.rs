@@ -143,12 +143,17 @@ impl Process {
         }
     }
 
-    /// Runs a function. Dropping the future ends nothing by itself: the process has to be dropped, too.
-    pub(crate) async fn run(&mut self, run: FunctionRun, asker: Asker<'_>) -> Ran {
+    /// Runs a function, up to `stop` at most. Dropping the future ends nothing by itself: the process has to be dropped, too.
+    pub(crate) async fn run(
+        &mut self,
+        run: FunctionRun,
+        asker: Asker<'_>,
+        stop: impl Future<Output = ()> + Send,
+    ) -> Ran {
         let mut talk = Talk::new(run.limits, asker, run.calls);
         let before = processor_time(self.pid);
         talk.send(&ToJail::Run(Box::new(run)));
-        let last = talk.hold(self).await;
+        let last = talk.hold(self, stop).await;
         let used = processor_time(self.pid).zip(before).map(|(now, before)| now.saturating_sub(before));
         let (whole, alone) = talk.passed();
         // Of one that is ended only this is known.
@@ -279,10 +284,10 @@ impl<'a> Talk<'a> {
         (whole, whole.saturating_sub(self.called).saturating_sub(calling))
     }
 
-    async fn hold(&mut self, process: &mut Process) -> Last {
+    async fn hold(&mut self, process: &mut Process, stop: impl Future<Output = ()> + Send) -> Last {
         let until = self.began + Duration::from_millis(self.limits.time_ms) + GRACE;
         let late = sleep_until(until.into());
-        tokio::pin!(late);
+        tokio::pin!(late, stop);
         let mut room = vec![0; 16 << 10];
         loop {
             match process.reader.next_frame() {
@@ -306,6 +311,7 @@ impl<'a> Talk<'a> {
                 },
                 Some((id, end)) = self.calls.next(), if !self.calls.is_empty() => self.answer(id, end),
                 () = &mut late => return Last::Late,
+                () = &mut stop => return Last::Late,
             }
         }
     }

@@ -51,6 +51,10 @@ pub struct JobServerSettings {
     /// What a tenant may do where nothing else is said.
     pub tenant: TenantLimits,
     pub callbacks: CallbackSettings,
+    /// Whether tenants may register functions. Read at the start alone.
+    pub functions: bool,
+    /// Whether the API of the NodeJS FaaS answers. Read at the start alone.
+    pub kumori: bool,
 }
 
 impl Default for JobServerSettings {
@@ -61,6 +65,8 @@ impl Default for JobServerSettings {
             limits: JobLimits::default(),
             tenant: TenantLimits::default(),
             callbacks: CallbackSettings::default(),
+            functions: false,
+            kumori: false,
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::books::{Books, Moved, TokenRow};
 use crate::clock::Clock;
 use crate::config::JobServerConfig;
 use crate::dispatch::Nudge;
+use crate::functions::Functions;
 use crate::hosts::Hosts;
 
 /// The tenant of whoever has the operator's token and names none.
@@ -28,6 +29,7 @@ pub(crate) struct Core {
     /// This life of the server.
     pub(crate) holder: Arc<str>,
     pub(crate) hosts: Hosts,
+    pub(crate) functions: Functions,
     pub(crate) nudges: mpsc::UnboundedSender<Nudge>,
     /// The hash of the operator's token.
     pub(crate) operator: String,
@@ -77,6 +79,7 @@ impl Core {
             clock,
             holder: format!("{:032x}", rand::random::<u128>()).into(),
             hosts,
+            functions: Functions::default(),
             nudges,
             operator: operator.hash(),
             callback_key: crate::deliver::base(operator),
@@ -107,7 +110,9 @@ impl Core {
     /// The limits of a tenant; none where there is no such tenant.
     pub(crate) fn limits(&self, tenant: &str) -> Option<TenantLimits> {
         let known = self.tenants.read().get(tenant).cloned();
-        known.or_else(|| (tenant == DEFAULT_TENANT).then(|| self.config().settings.tenant.clone()))
+        known.or_else(|| {
+            (tenant == DEFAULT_TENANT || crate::faas::is_tenant(tenant)).then(|| self.config().settings.tenant.clone())
+        })
     }
 
     fn account<T>(&self, tenant: &str, change: impl FnOnce(&mut Account, &TenantLimits) -> T) -> T {

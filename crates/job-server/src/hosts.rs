@@ -133,6 +133,29 @@ impl Hosts {
         }
     }
 
+    /// Calls a service for a function of a tenant, which is charged for it: the status and the body of the answer.
+    pub(crate) async fn call(
+        &self,
+        target: &JobServerTarget,
+        (tenant, trace, left): (&str, &str, Duration),
+        inputs: Bytes,
+    ) -> Result<(u16, Bytes), String> {
+        let span = rand::random::<u64>().max(1);
+        let asked = self
+            .client
+            .post(format!("http://{}/", target.at))
+            .bearer_auth(&self.token)
+            .header(header::DEADLINE, left.as_millis().to_string())
+            .header(header::TRACEPARENT, format!("00-{}-{span:016x}-01", trace.replace('-', "")))
+            .header(header::ACCOUNT, protocol::runs::account(tenant, &self.token))
+            .header(http::header::CONTENT_TYPE, "application/json")
+            .timeout(left + SOON)
+            .body(inputs);
+        let answer = asked.send().await.map_err(|error| protocol::error_chain(&error))?;
+        let status = answer.status().as_u16();
+        Ok((status, answer.bytes().await.map_err(|error| protocol::error_chain(&error))?))
+    }
+
     /// Gives a run up. Whether its function ended with it; none where the host does not know.
     pub(crate) async fn give_up(&self, target: &JobServerTarget, run: &str) -> Option<bool> {
         let asked = self.client.delete(format!("http://{}/_dyninka/runs/{run}", target.at));

@@ -23,6 +23,8 @@ pub mod config;
 mod core;
 mod deliver;
 mod dispatch;
+mod faas;
+mod functions;
 mod hosts;
 mod http;
 mod run;

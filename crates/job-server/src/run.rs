@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::books::Claimed;
 use crate::config::JobServerTarget;
 use crate::core::Core;
+use crate::functions;
 use crate::hosts::{self, Asked, Told};
 
 /// What a run may take beyond its deadline before nobody waits for it any more.
@@ -34,6 +35,15 @@ pub(crate) enum Begun {
 pub(crate) async fn run(core: &Core, claimed: Claimed, begun: Begun) -> u64 {
     let Claimed { record, input, .. } = claimed;
     let Some(fence) = record.fence() else { return 0 };
+    if let Some(name) = record.function() {
+        let (report, result) = functions::attempt(core, &record, name, input, begun).await;
+        let took = report.function_ns;
+        if !store(core, fence, &report, result).await {
+            // Its time is the tenant's whoever ended the job.
+            functions::charge(core, record, report).await;
+        }
+        return took;
+    }
     let config = core.config();
     let run = record.run();
     let (report, result) = match config.targets.get(&record.service) {
@@ -58,7 +68,7 @@ pub(crate) async fn run(core: &Core, claimed: Claimed, begun: Begun) -> u64 {
         }
     };
     let took = report.function_ns;
-    store(core, fence, report, result).await;
+    store(core, fence, &report, result).await;
     if let Some(target) = config.targets.get(&record.service) {
         core.hosts.stored(target, &run);
     }
@@ -146,18 +156,19 @@ async fn look(core: &Core, service: &str, target: &JobServerTarget, until: Insta
     }
 }
 
-/// Stores the end of an attempt, however long the store takes to answer: nothing else knows of it.
-async fn store(core: &Core, fence: Fence, report: AttemptReport, result: Option<Bytes>) {
+/// Stores the end of an attempt, however long the store takes to answer: nothing else knows of it. False: it is not ours to
+/// end.
+async fn store(core: &Core, fence: Fence, report: &AttemptReport, result: Option<Bytes>) -> bool {
     loop {
         match core.books.end(fence.clone(), report.clone(), result.clone(), core.instance()).await {
             Ok(Some(Ok((record, moved)))) => {
                 core.moved(&[moved]);
                 core.ended(&record);
-                return;
+                return true;
             }
-            // Cancelled or removed meanwhile, or in other hands: it is not ours to end.
-            Ok(_) => return,
-            Err(store::DatabaseError::Closed) => return,
+            // Cancelled or removed meanwhile, or in other hands.
+            Ok(_) => return false,
+            Err(store::DatabaseError::Closed) => return true,
             Err(_) => tokio::time::sleep(AGAIN).await,
         }
     }
@@ -189,12 +200,12 @@ fn function_ns(timing: &str) -> u64 {
     (functions.sum::<f64>() * 1e6) as u64
 }
 
-fn wrong(outcome: AttemptOutcome, kind: &str, detail: &str) -> AttemptReport {
+pub(crate) fn wrong(outcome: AttemptOutcome, kind: &str, detail: &str) -> AttemptReport {
     let problem = json!({ "type": format!("urn:dyninka:problem:{kind}"), "detail": detail });
     AttemptReport { problem: Some(problem), ..AttemptReport::of(outcome) }
 }
 
-fn lost(detail: &str) -> AttemptReport {
+pub(crate) fn lost(detail: &str) -> AttemptReport {
     wrong(AttemptOutcome::Lost, "lost", detail)
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jobs::JobRequest;
+use jobs::record::FUNCTION;
 use jobs::request::JobTarget;
 use jobs::timetable::Timetable;
 use tokio::time::MissedTickBehavior;
@@ -51,18 +52,20 @@ pub(crate) fn job(core: &Core, schedule: &ScheduleRow, at: i64) -> Result<NewJob
     let config = core.config();
     let request: JobRequest =
         JobRequest::read(schedule.body.job.to_string().as_bytes()).map_err(|mistake| mistake.to_string())?;
-    let name = request.service.as_ref().or(config.last.as_ref()).ok_or("the app has no service")?;
-    let target = config.targets.get(name).ok_or_else(|| format!("there is no service {name}"))?;
-    let target = JobTarget { service: name, inputs: &target.inputs };
+    let function = request.function.as_ref().map(|name| format!("{FUNCTION}{name}"));
+    let target = match &function {
+        Some(service) => JobTarget { service, inputs: &[] },
+        None => {
+            let name = request.service.as_ref().or(config.last.as_ref()).ok_or("the app has no service")?;
+            let target = config.targets.get(name).ok_or_else(|| format!("there is no service {name}"))?;
+            JobTarget { service: name, inputs: &target.inputs }
+        }
+    };
     let id = uuid::Uuid::now_v7().to_string();
     let limits = &config.settings.limits;
     let mut record = request
         .record((id, &schedule.tenant), &target, limits, core.clock.now())
         .map_err(|mistake| mistake.to_string())?;
     record.key = Some(schedule_key(&schedule.name, at));
-    let input = match request.inputs.is_empty() {
-        true => Bytes::new(),
-        false => Bytes::from(serde_json::to_vec(&request.inputs).unwrap_or_default()),
-    };
-    Ok(NewJob { record, input, hash: "schedule".to_owned() })
+    Ok(NewJob { record, input: Bytes::from(request.input()), hash: "schedule".to_owned() })
 }

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use crate::books::Books;
 use crate::config::{self, JobConfigError};
 use crate::core::{Core, new_token};
-use crate::{deliver, dispatch, hosts, http, schedule, sweep};
+use crate::{deliver, dispatch, functions, hosts, http, schedule, sweep};
 
 /// Requests that are being answered end within this at the end of the server.
 const DRAIN: Duration = Duration::from_millis(1_500);
@@ -34,6 +34,8 @@ pub enum JobServerError {
     /// The operator's token cannot be kept or read.
     #[error("cannot use {}: {why}", file.display())]
     Token { file: PathBuf, why: String },
+    #[error(transparent)]
+    Functions(#[from] ::functions::PoolError),
     #[error("cannot make an HTTP client: {0}")]
     Client(#[from] reqwest::Error),
 }
@@ -54,6 +56,7 @@ pub async fn run(
     let (nudges, inbox) = mpsc::unbounded_channel();
     let core = Core::new(folder.to_owned(), config, books, &operator, tokens, tenants, queued, nudges)?;
     let core = Arc::new(core);
+    functions::open(&core).await?;
     core.books.settle(core.clock.now()).await?;
     core.books.resume_deliveries(core.clock.now()).await?;
     // From here on runs of the server before are this one's, and nobody else changes them.

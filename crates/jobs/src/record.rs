@@ -79,7 +79,13 @@ pub struct JobRecord {
     /// A synchronous function that could not be ended goes on for nobody.
     #[serde(default, skip_serializing_if = "is_default")]
     pub still_runs: bool,
+    /// A function's result is wanted as text.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub as_text: bool,
 }
+
+/// What stands before the name of a registered function where a service's name could stand. No service has a colon.
+pub const FUNCTION: &str = "fn:";
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
@@ -129,6 +135,11 @@ impl JobRecord {
     /// minute that it waits.
     pub fn rank(&self) -> i64 {
         self.run_at.saturating_sub(i64::from(self.priority) * 60_000)
+    }
+
+    /// The registered function that it runs; none: it calls a service.
+    pub fn function(&self) -> Option<&str> {
+        self.service.strip_prefix(FUNCTION)
     }
 
     /// The fence of its latest run.
@@ -208,7 +219,10 @@ impl JobRecord {
             JobNext::Failed { kind } => {
                 self.take(JobChange::Fail)?;
                 self.used += 1;
-                self.kind = Some((*kind).to_owned());
+                // A function that was stopped is told by what stopped it.
+                let named = report.problem.as_ref().filter(|_| report.outcome == AttemptOutcome::Failed);
+                let named = named.and_then(|problem| problem["type"].as_str()?.rsplit(':').next());
+                self.kind = Some(named.unwrap_or(kind).to_owned());
             }
         }
         if self.state.is_over() {

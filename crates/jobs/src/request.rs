@@ -18,6 +18,13 @@ pub struct JobRequest {
     /// The service to call; none: the last of the flow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
+    /// A registered function of the tenant's, in place of a service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub function: Option<String>,
+    /// Arguments of the function. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>)]
+    pub args: Option<Box<RawValue>>,
     /// Inputs by name. Those that are left out are fetched along the flow.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schema(value_type = Object)]
@@ -171,6 +178,7 @@ impl JobRequest {
             let told = || wrong(at, format!("{} is more than {}", duration::write(value), duration::write(most)));
             if value <= most { Ok(value) } else { Err(told()) }
         };
+        self.about_functions()?;
         if let Some(unknown) = self.inputs.keys().find(|name| !target.inputs.contains(name)) {
             let takes = if target.inputs.is_empty() { "none".to_owned() } else { target.inputs.join(", ") };
             return Err(wrong(
@@ -245,7 +253,30 @@ impl JobRequest {
             problem: None,
             kind: None,
             still_runs: false,
+            as_text: false,
         })
+    }
+
+    /// Its inputs as JSON: an object for a service, an array for a function; empty: none.
+    pub fn input(&self) -> Vec<u8> {
+        match (&self.function, self.inputs.is_empty()) {
+            (Some(_), _) => self.args.as_ref().map_or_else(|| b"[]".to_vec(), |args| args.get().as_bytes().to_vec()),
+            (None, true) => Vec::new(),
+            // Texts and what was JSON before are written as JSON.
+            (None, false) => serde_json::to_vec(&self.inputs).unwrap_or_default(),
+        }
+    }
+
+    fn about_functions(&self) -> Result<(), RequestMistake> {
+        let wrong = |at: &str, message: &str| Err(RequestMistake { at: at.to_owned(), message: message.to_owned() });
+        match (&self.function, &self.args) {
+            (Some(_), _) if self.service.is_some() => wrong("function", "service and function exclude each other"),
+            (Some(_), _) if self.route.is_some() => wrong("route", "a function is no service of a flow"),
+            (Some(_), _) if !self.inputs.is_empty() => wrong("inputs", "a function takes args, a JSON array"),
+            (Some(_), Some(args)) if !args.get().starts_with('[') => wrong("args", "arguments are a JSON array"),
+            (None, Some(_)) => wrong("args", "a service takes inputs by name; args are for a function"),
+            _ => Ok(()),
+        }
     }
 
     fn backoff(&self) -> Result<Backoff, RequestMistake> {

@@ -34,6 +34,8 @@ pub enum TokenScope {
     JobsWrite,
     #[serde(rename = "jobs:read")]
     JobsRead,
+    #[serde(rename = "functions")]
+    Functions,
     #[serde(rename = "schedules")]
     Schedules,
     #[serde(rename = "usage")]
@@ -46,10 +48,10 @@ pub enum TokenScope {
 
 impl TokenScope {
     /// What a tenant's token may do where nothing is said.
-    pub const TENANT: [Self; 4] = [Self::JobsWrite, Self::JobsRead, Self::Schedules, Self::Usage];
+    pub const TENANT: [Self; 5] = [Self::JobsWrite, Self::JobsRead, Self::Functions, Self::Schedules, Self::Usage];
     /// All there is.
-    pub const ALL: [Self; 6] =
-        [Self::JobsWrite, Self::JobsRead, Self::Schedules, Self::Usage, Self::Tenants, Self::Metrics];
+    pub const ALL: [Self; 7] =
+        [Self::JobsWrite, Self::JobsRead, Self::Functions, Self::Schedules, Self::Usage, Self::Tenants, Self::Metrics];
 }
 
 impl JobToken {

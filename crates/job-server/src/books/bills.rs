@@ -1,6 +1,7 @@
 //! Bills: what meters of hosts say, added up once.
 
 use jobs::ledger::{LastReading, MeterReading, added};
+use jobs::{AttemptReport, JobRecord};
 use serde::Serialize;
 use store::DatabaseError;
 use store::rusqlite::{Connection, OptionalExtension, params};
@@ -38,6 +39,34 @@ pub(crate) struct UsageRow {
     pub(crate) function_ns: i64,
 }
 
+/// Adds to the bill of a tenant, for a service, its version and a day.
+fn add(
+    connection: &Connection,
+    (tenant, service, version, day): (&str, &str, &str, &str),
+    more: MeterReading,
+) -> Result<(), DatabaseError> {
+    let mut add = connection.prepare_cached(
+        "INSERT INTO ledger VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET
+         ns = ns + excluded.ns, calls = calls + excluded.calls",
+    )?;
+    add.execute(params![tenant, service, version, day, more.ns, more.calls])?;
+    Ok(())
+}
+
+/// Bills the time of a function's run. Services have meters at their hosts instead.
+pub(super) fn charge(
+    connection: &Connection,
+    record: &JobRecord,
+    report: &AttemptReport,
+    now: i64,
+) -> Result<(), DatabaseError> {
+    // One that has no version did not run.
+    let Some(version) = report.versions.first().filter(|_| record.function().is_some()) else { return Ok(()) };
+    let more = MeterReading { ns: i64::try_from(report.function_ns).unwrap_or(i64::MAX), calls: 1 };
+    let day: String = jobs::view::time(now).chars().take(10).collect();
+    add(connection, (&record.tenant, &record.service, version, &day), more)
+}
+
 impl Books {
     /// Adds the meters of a service's host to the ledger, each nanosecond once: the difference to what was read last of the
     /// same life of the host.
@@ -63,15 +92,16 @@ impl Books {
                 let mut keep =
                     connection.prepare_cached("INSERT OR REPLACE INTO readings VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
                 keep.execute(params![service, account, version, epoch, reading.ns, reading.calls])?;
-                let mut add = connection.prepare_cached(
-                    "INSERT INTO ledger VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET
-                     ns = ns + excluded.ns, calls = calls + excluded.calls",
-                )?;
-                add.execute(params![account, service, version, day, more.ns, more.calls])?;
+                add(connection, (account, &service, version, &day), more)?;
             }
             Ok(())
         };
         self.database.write(change).await
+    }
+
+    /// Bills the time of a function's run that was nobody's any more when it ended.
+    pub(crate) async fn charge(&self, record: JobRecord, report: AttemptReport, now: i64) -> Result<(), DatabaseError> {
+        self.database.write(move |connection| charge(connection, &record, &report, now)).await
     }
 
     /// The bill of a tenant, or of all, over the days `from` to `to`, both included.

@@ -7,7 +7,7 @@ use serde_json::json;
 use store::DatabaseError;
 use store::rusqlite::{Connection, params};
 
-use super::{Books, row};
+use super::{Books, bills, row};
 
 /// A job that went from one state to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,6 +167,7 @@ pub(super) fn end(
         return Ok(Some(Err(refusal)));
     }
     ended_attempt(connection, seq, &record, report.outcome, at.now)?;
+    bills::charge(connection, &record, report, at.now)?;
     if let Some(body) = result.filter(|_| record.state == JobState::Done) {
         connection.prepare_cached("INSERT OR REPLACE INTO results VALUES (?1, ?2)")?.execute(params![seq, body])?;
     }

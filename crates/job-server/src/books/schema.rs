@@ -1,7 +1,7 @@
 //! The tables of jobs, format by format. A format that was released is never changed.
 
 /// Statements from each format to the next.
-pub(super) const FORMATS: [&str; 2] = [
+pub(super) const FORMATS: [&str; 3] = [
     "
 CREATE TABLE jobs (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -72,4 +72,12 @@ CREATE INDEX deliveries_due ON deliveries (next_at) WHERE next_at IS NOT NULL;
 ",
     // Counts by tenant and state are read from the index alone, however many jobs there are.
     "CREATE INDEX jobs_state ON jobs (tenant, state)",
+    "
+CREATE TABLE functions (
+    tenant TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, parameters TEXT NOT NULL, source TEXT NOT NULL,
+    PRIMARY KEY (tenant, name)
+);
+-- Users of the NodeJS FaaS's API; nanoseconds that their tenants had used when they were registered.
+CREATE TABLE faas_users (name TEXT PRIMARY KEY, before_ns INTEGER NOT NULL) WITHOUT ROWID;
+",
 ];

@@ -7,6 +7,7 @@ use axum::body::Bytes;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
+use jobs::record::FUNCTION;
 use jobs::request::JobTarget;
 use jobs::token::TokenScope;
 use jobs::view::JobView;
@@ -42,25 +43,29 @@ pub(super) fn prepare(core: &Core, caller: &Caller, body: &[u8], key: Option<Str
         let detail = format!("there is no service {name}; services: {}", known.join(", "));
         ApiProblem::new(StatusCode::UNPROCESSABLE_ENTITY, "request", detail).with("at", "service")
     };
-    let name = match request.service.as_ref().or(config.last.as_ref()) {
-        Some(name) => name,
-        None => return Err(unknown("")),
+    let function = request.function.as_ref().map(|name| format!("{FUNCTION}{name}"));
+    let target = match (&request.function, &function) {
+        (Some(name), Some(service)) => {
+            super::functions::must_be_there(core, caller, name)?;
+            JobTarget { service, inputs: &[] }
+        }
+        _ => {
+            let name = request.service.as_ref().or(config.last.as_ref()).ok_or_else(|| unknown(""))?;
+            let is_open =
+                config.last.as_ref() == Some(name) || config.settings.open.contains(name) || caller.is_operator;
+            let target = config.targets.get(name).filter(|_| is_open).ok_or_else(|| unknown(name))?;
+            JobTarget { service: name, inputs: &target.inputs }
+        }
     };
-    let is_open = config.last.as_ref() == Some(name) || config.settings.open.contains(name) || caller.is_operator;
-    let target = config.targets.get(name).filter(|_| is_open).ok_or_else(|| unknown(name))?;
     if let Some(callback) = &request.callback {
         crate::deliver::check(&callback.url, &config.settings.callbacks).map_err(|detail| {
             ApiProblem::new(StatusCode::UNPROCESSABLE_ENTITY, "request", detail).with("at", "callback.url")
         })?;
     }
-    let target = JobTarget { service: name, inputs: &target.inputs };
     let id = uuid::Uuid::now_v7().to_string();
     let mut record = request.record((id, &caller.acts_for()), &target, limits, core.clock.now())?;
     record.key = key;
-    let input = match request.inputs.is_empty() {
-        true => Bytes::new(),
-        false => Bytes::from(serde_json::to_vec(&request.inputs).unwrap_or_default()),
-    };
+    let input = Bytes::from(request.input());
     let hash = blake3::hash(&serde_json::to_vec(&request).unwrap_or_default()).to_hex().to_string();
     Ok(NewJob { record, input, hash })
 }
@@ -104,13 +109,23 @@ pub(super) async fn ask(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, ApiProblem> {
+    accept(&core, &caller, &headers, &body).await
+}
+
+/// Keeps a job that is asked for, and answers.
+pub(super) async fn accept(
+    core: &Arc<Core>,
+    caller: &Caller,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Response, ApiProblem> {
     caller.may(TokenScope::JobsWrite)?;
-    let job = prepare(&core, &caller, &body, key(&headers)?)?;
-    room(&core)?;
+    let job = prepare(core, caller, body, key(headers)?)?;
+    room(core)?;
     let tenant = job.record.tenant.clone();
     core.admit(&tenant, 1)?;
     let record = job.record.clone();
-    let waiter = prefers(&headers).map(|wait| (core.wait(&record.id), wait));
+    let waiter = prefers(headers).map(|wait| (core.wait(&record.id), wait));
     let accepted = core.books.accept(vec![job], core.clock.now()).await;
     let accepted = accepted.map(|mut all| all.pop()).inspect_err(|_| core.give_back(&tenant, 1))?;
     match accepted {
@@ -130,7 +145,7 @@ pub(super) async fn ask(
     if let Some((waiter, wait)) = waiter {
         // Both ends of the wait are answered by looking at the job.
         drop(tokio::time::timeout(wait, waiter).await);
-        let (record, history) = one::find(&core, caller.sees(), &record.id).await?;
+        let (record, history) = one::find(core, caller.sees(), &record.id).await?;
         let status = if record.state.is_over() { StatusCode::OK } else { StatusCode::ACCEPTED };
         return Ok((status, axum::Json(JobView::of(&record, history))).into_response());
     }

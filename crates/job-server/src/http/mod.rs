@@ -3,7 +3,9 @@
 mod admin;
 mod caller;
 mod events;
+mod functions;
 mod jobs;
+mod kumori;
 mod one;
 mod problem;
 mod schedules;
@@ -55,6 +57,10 @@ fn documented() -> OpenApiRouter<Arc<Core>> {
         .routes(routes!(events::of_job))
         .routes(routes!(usage::usage))
         .routes(routes!(usage::summary))
+        .routes(routes!(functions::list))
+        .routes(routes!(functions::put, functions::one, functions::remove))
+        .routes(routes!(functions::source))
+        .routes(routes!(functions::ask))
         .routes(routes!(schedules::list))
         .routes(routes!(schedules::put, schedules::one, schedules::remove))
         .routes(routes!(schedules::run))
@@ -76,7 +82,12 @@ pub(crate) fn document() -> String {
 
 /// All routes.
 pub(crate) fn router(core: Arc<Core>) -> Router {
-    let (routes, document) = documented().split_for_parts();
+    let (mut routes, document) = documented().split_for_parts();
+    if core.config().settings.kumori {
+        routes = routes
+            .route("/u/{*rest}", axum::routing::any(kumori::answer))
+            .route("/j/{*rest}", axum::routing::any(kumori::answer));
+    }
     routes
         .route("/v1/openapi.json", get(move || async move { axum::Json(document) }))
         .route("/healthz", get(|| async { "ok\n" }))

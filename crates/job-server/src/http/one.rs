@@ -126,6 +126,9 @@ pub(super) async fn cancel(
     let (changed, fence) = core.books.cancel(caller.sees(), id.clone(), core.clock.now()).await?;
     let mut record = taken(&core, &id, changed)?;
     let config = core.config();
+    if let Some(fence) = fence.as_ref().filter(|_| record.function().is_some()) {
+        core.functions.stop(&format!("{}.{}", fence.id, fence.attempt));
+    }
     if let Some((fence, target)) = fence.zip(config.targets.get(&record.service)) {
         let ended = core.hosts.give_up(target, &format!("{}.{}", fence.id, fence.attempt)).await;
         // A synchronous function cannot be ended; it goes on for nobody.

@@ -163,6 +163,10 @@ fn faults(file: &File, app: &App) -> Vec<(String, String, Vec<String>)> {
         let message = format!("{name} is no service of {}", app.name);
         faults.push((message, app::suggest(name, there, "services"), keys(&["jobs", "open"])));
     }
+    if jobs.clone().any(|jobs| jobs.kumori && !jobs.functions) {
+        let message = "kumori registers and runs functions, which are off".to_owned();
+        faults.push((message, "say functions = true as well".to_owned(), keys(&["jobs", "kumori"])));
+    }
     if jobs.clone().any(|jobs| jobs.workers == Some(0)) {
         faults.push((
             "with no workers no job ever runs".to_owned(),

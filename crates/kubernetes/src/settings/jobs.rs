@@ -18,6 +18,10 @@ pub struct JobsTable {
     pub open: BTreeSet<String>,
     /// File of the store, beside `dyn.toml`. Default: in the app's state folder.
     pub store: Option<String>,
+    /// Whether tenants may register functions in JavaScript and run them as jobs. Default: false.
+    pub functions: bool,
+    /// Whether the API of the NodeJS FaaS answers under `/u` and `/j`, without a token. Needs `functions`. Default: false.
+    pub kumori: bool,
     /// Where callbacks may go.
     pub callbacks: CallbacksTable,
 }

@@ -1,0 +1,130 @@
+//! Functions that tenants registered.
+
+use jobs::JobState;
+use jobs::record::FUNCTION;
+use serde_json::json;
+use store::DatabaseError;
+use store::rusqlite::{Connection, OptionalExtension, params};
+
+use super::change::{Moved, deliver};
+use super::{Books, row};
+
+/// Jobs that one commit ends at most, so that others are not kept waiting.
+const AT_ONCE: i64 = 500;
+
+/// A function without its source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FunctionRow {
+    pub(crate) tenant: String,
+    pub(crate) name: String,
+    /// `NAME@` and a hash of its source.
+    pub(crate) version: String,
+    /// Names of its parameters.
+    pub(crate) parameters: Vec<String>,
+}
+
+type Columns = (String, String, String, String);
+
+fn columns(row: &store::rusqlite::Row<'_>) -> Result<Columns, store::rusqlite::Error> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+}
+
+fn read((tenant, name, version, parameters): Columns) -> Result<FunctionRow, DatabaseError> {
+    let parameters = serde_json::from_str(&parameters)
+        .map_err(|error| DatabaseError::Failed(format!("a function does not read: {error}")))?;
+    Ok(FunctionRow { tenant, name, version, parameters })
+}
+
+impl Books {
+    /// Keeps a function; whether it is a new one. None: the tenant has as many as it may.
+    pub(crate) async fn put_function(
+        &self,
+        function: FunctionRow,
+        source: String,
+        most: i64,
+    ) -> Result<Option<bool>, DatabaseError> {
+        let parameters = json!(function.parameters).to_string();
+        let change = move |connection: &Connection| {
+            let FunctionRow { tenant, name, version, .. } = &function;
+            let mut update = connection.prepare_cached(
+                "UPDATE functions SET version = ?3, parameters = ?4, source = ?5 WHERE tenant = ?1 AND name = ?2",
+            )?;
+            let values = params![tenant, name, version, parameters, source];
+            if update.execute(values)? > 0 {
+                return Ok(Some(false));
+            }
+            let mut count = connection.prepare_cached("SELECT count(*) FROM functions WHERE tenant = ?1")?;
+            if count.query_row([tenant], |row| row.get::<_, i64>(0))? >= most {
+                return Ok(None);
+            }
+            let mut insert = connection.prepare_cached("INSERT INTO functions VALUES (?1, ?2, ?3, ?4, ?5)")?;
+            insert.execute(values)?;
+            Ok(Some(true))
+        };
+        self.database.write(change).await
+    }
+
+    /// Functions of a tenant, or of all.
+    pub(crate) async fn functions(&self, tenant: Option<String>) -> Result<Vec<FunctionRow>, DatabaseError> {
+        let look = move |connection: &Connection| {
+            let sql = "SELECT tenant, name, version, parameters FROM functions WHERE (?1 IS NULL OR tenant = ?1)
+                       ORDER BY tenant, name";
+            let mut found = connection.prepare_cached(sql)?;
+            let rows = found.query_map([&tenant], columns)?.collect::<Result<Vec<_>, _>>()?;
+            rows.into_iter().map(read).collect()
+        };
+        self.database.read(look).await
+    }
+
+    /// A function and its source.
+    pub(crate) async fn function(
+        &self,
+        tenant: String,
+        name: String,
+    ) -> Result<Option<(FunctionRow, String)>, DatabaseError> {
+        let look = move |connection: &Connection| {
+            let sql = "SELECT tenant, name, version, parameters, source FROM functions WHERE tenant = ?1 AND name = ?2";
+            let both = |row: &store::rusqlite::Row<'_>| Ok((columns(row)?, row.get::<_, String>(4)?));
+            let found = connection.prepare_cached(sql)?.query_row([&tenant, &name], both).optional()?;
+            found.map(|(function, source)| Ok((read(function)?, source))).transpose()
+        };
+        self.database.read(look).await
+    }
+
+    /// Removes a function; whether it was there.
+    pub(crate) async fn remove_function(&self, tenant: String, name: String) -> Result<bool, DatabaseError> {
+        let sql = "DELETE FROM functions WHERE tenant = ?1 AND name = ?2";
+        self.database.write(move |connection| Ok(connection.prepare_cached(sql)?.execute([&tenant, &name])? > 0)).await
+    }
+
+    /// Ends queued jobs of a function that is gone, some of them; which. To be called until it ends none.
+    pub(crate) async fn end_gone(
+        &self,
+        tenant: String,
+        name: String,
+        now: i64,
+    ) -> Result<Vec<(String, Moved)>, DatabaseError> {
+        let change = move |connection: &Connection| {
+            let sql = "SELECT seq, record FROM jobs WHERE tenant = ?1 AND state = 0 AND service = ?2 LIMIT ?3";
+            let mut found = connection.prepare_cached(sql)?;
+            let service = format!("{FUNCTION}{name}");
+            let rows = found.query_map(params![tenant, service, AT_ONCE], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+            })?;
+            let problem = json!({
+                "type": "urn:dyninka:problem:gone",
+                "detail": format!("the function {name} was removed"),
+            });
+            let mut moved = Vec::new();
+            for (seq, text) in rows.collect::<Result<Vec<_>, _>>()? {
+                let mut record = row::read(&text)?;
+                if record.fail(now, "gone", Some(problem.clone())).is_ok() {
+                    moved.push((record.id.clone(), row::put(connection, seq, &record, JobState::Queued, now)?));
+                    deliver(connection, &record, now)?;
+                }
+            }
+            Ok(moved)
+        };
+        self.database.write(change).await
+    }
+}
