@@ -107,6 +107,13 @@ fn the_readme_is_short() {
     assert!(readme.text.lines().count() <= 140, "{} has more than 140 lines: the guide has room", readme.name);
 }
 
+#[test]
+fn the_architecture_is_short() {
+    let text =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+    assert!(text.lines().count() <= 170, "it has more than 170 lines: a crate's own page has room");
+}
+
 /// Puts parts of a text together to sentences: one ends where a blank follows.
 fn sentence(mut found: Vec<String>, part: &str) -> Vec<String> {
     match found.last_mut().filter(|_| !part.starts_with(' ')) {

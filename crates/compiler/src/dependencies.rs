@@ -1,5 +1,7 @@
 //! The dependencies of an app, built by cargo when they changed and not looked at otherwise.
 
+mod words;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
@@ -8,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use app::App;
-use cargo_metadata::diagnostic::DiagnosticLevel;
 use cargo_metadata::{CrateType, Message, MetadataCommand};
 use tokio::process::Command;
 
@@ -305,7 +306,7 @@ impl Workshop<'_> {
         let ended = self.cargo_by_lock(arguments, folder).await;
         let Err(BuildError::Cargo { words }) = &ended else { return ended };
         let (mark, lock) = (seeded(folder), folder.join("Cargo.lock"));
-        if !mark.exists() || !is_about_versions(words) {
+        if !mark.exists() || !words::is_about_versions(words) {
             return ended;
         }
         let first = words.lines().next().unwrap_or_default();
@@ -325,11 +326,11 @@ impl Workshop<'_> {
             return Ok(offline);
         }
         if !offline.stderr.contains("offline") {
-            return Err(BuildError::of_cargo(words_of(&offline)));
+            return Err(BuildError::of_cargo(words::of(&offline)));
         }
         (self.listener)(Progress::Fetching("crates that are not on this machine yet".to_owned()));
         let online = self.run_cargo(arguments, folder, false).await?;
-        if online.status.success() { Ok(online) } else { Err(BuildError::of_cargo(words_of(&online))) }
+        if online.status.success() { Ok(online) } else { Err(BuildError::of_cargo(words::of(&online))) }
     }
 
     /// Runs cargo in the folder of the user's file, so that his configuration counts.
@@ -477,27 +478,6 @@ fn seeded(folder: &Path) -> PathBuf {
     folder.join("seeded")
 }
 
-/// Whether cargo's words are about versions that a lock file asks for.
-fn is_about_versions(words: &str) -> bool {
-    ["failed to select a version", "no matching package", "checksum", "lock file"]
-        .iter()
-        .any(|sign| words.contains(sign))
-}
-
 fn environment_words(environment: &BTreeMap<String, String>) -> String {
     environment.iter().map(|(name, value)| format!("{name}={value:?}\n")).collect()
-}
-
-/// What went wrong, in the compiler's words where a crate does not compile, else in cargo's.
-fn words_of(ended: &Ended) -> String {
-    let messages = Message::parse_stream(Cursor::new(&ended.stdout)).flatten();
-    let errors = messages.filter_map(|message| match message {
-        Message::CompilerMessage(said) if said.message.level == DiagnosticLevel::Error => said.message.rendered,
-        _ => None,
-    });
-    let mut words: Vec<String> = errors.map(|error| error.trim().to_owned()).collect();
-    let start = ended.stderr.find("error").unwrap_or(0);
-    words.push(ended.stderr.get(start..).unwrap_or_default().trim().trim_start_matches("error: ").to_owned());
-    words.retain(|part| !part.is_empty());
-    words.join("\n")
 }

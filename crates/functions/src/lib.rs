@@ -5,6 +5,18 @@
 //! two pipes and the messages of [`frame`]. Messages of a process are checked like anything from outside.
 //!
 //! [`kumori`] is the API of the NodeJS FaaS on Kumori over this and a store of jobs.
+//!
+//! # The way of a function
+//!
+//! 1. `Pool::run` asks `slots` (pure) for a process of the tenant: one of its own, the one in reserve, or a new one. How many there are is
+//!    the policy's (`crates/functions/src/slots/policy.rs`).
+//! 2. A new process is `dyn sandbox`. It closes what it inherited, limits itself, and installs a seccomp filter that ends it at any call
+//!    that computing does not need (`crates/functions/src/jail`). Then it says that it is ready.
+//! 3. Source, arguments and limits go in as a frame of JSON. The engine makes a runtime for this run alone and drops it afterwards.
+//! 4. Lines and calls to services come out as they happen; the pool's side answers calls, so the process needs no way out.
+//! 5. The pool checks what comes out, kills a process that is late or breaks the protocol, and charges the function's time.
+//! 6. A job for a function is run by the job server itself (`crates/job-server/src/functions.rs`): the commit that ends the attempt
+//!    adds its time to the bill. Its calls go to hosts as calls of the tenant's account.
 
 mod engine;
 pub mod frame;

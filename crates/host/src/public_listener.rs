@@ -1,5 +1,8 @@
 //! The chain's public listener: a second listener, on the last service of the chain, that comes and goes with the
 //! configuration.
+//!
+//! As a process it uses `SO_REUSEPORT`, so that the new one opens before the old one closes. Docker binds the port to a container:
+//! when the last service becomes another, both containers are made anew, values are carried, and the gap is shown.
 
 use std::io;
 use std::net::SocketAddr;

@@ -3,7 +3,7 @@
 mod rust;
 mod typescript;
 
-use crate::service_call::Interface;
+use crate::service_operation::Interface;
 
 /// A language that clients are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

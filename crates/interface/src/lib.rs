@@ -7,7 +7,7 @@ mod client;
 mod directed;
 mod openapi;
 mod schema;
-mod service_call;
+mod service_operation;
 #[cfg(test)]
 mod tests;
 mod type_names;
@@ -15,4 +15,4 @@ mod type_names;
 pub use client::Language;
 pub use directed::Direction;
 pub use openapi::{NoEntry, OpenApiVersion};
-pub use service_call::{CallInput, Interface, ServiceCall};
+pub use service_operation::{CallInput, Interface, ServiceOperation};

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::directed::Direction;
 use crate::schema::SchemaWriter;
-use crate::service_call::{Interface, ServiceCall};
+use crate::service_operation::{Interface, ServiceOperation};
 
 /// A version of the OpenAPI Specification.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Interface {
     ///
     /// # Errors
     /// None is named, and the app has no flow.
-    pub fn openapi(&self, call: Option<&ServiceCall>, version: OpenApiVersion) -> Result<Value, NoEntry> {
+    pub fn openapi(&self, call: Option<&ServiceOperation>, version: OpenApiVersion) -> Result<Value, NoEntry> {
         let entry = || self.call(self.entry.as_deref()?);
         let call = call.or_else(entry).ok_or(NoEntry)?;
         let writer = SchemaWriter { interface: self, version, place: "#/components/schemas/" };
@@ -59,8 +59,8 @@ impl Interface {
 }
 
 impl SchemaWriter<'_> {
-    fn method(&self, call: &ServiceCall, has_body: bool) -> Value {
-        let ServiceCall { service, inputs, output, may_filter, .. } = call;
+    fn method(&self, call: &ServiceOperation, has_body: bool) -> Value {
+        let ServiceOperation { service, inputs, output, may_filter, .. } = call;
         let (id, summary) = match (has_body, inputs.is_empty(), call.is_got()) {
             (false, true, _) => (service.clone(), format!("Calls {service}")),
             (false, false, _) => (service.clone(), format!("Calls {service} with the inputs that the flow has for it")),
@@ -116,7 +116,7 @@ impl SchemaWriter<'_> {
     }
 
     /// The user's types that a service's call reaches, and the problem document.
-    fn components(&self, call: &ServiceCall) -> Map<String, Value> {
+    fn components(&self, call: &ServiceOperation) -> Map<String, Value> {
         let mut schemas = Map::new();
         let inputs = call.inputs.iter().map(|input| (&input.form, Direction::Input));
         let mut open: Vec<_> = inputs.chain([(&call.output, Direction::Output)]).collect();

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::directed::{DirectedVariant, Direction, fields, variants};
 use crate::openapi::OpenApiVersion;
-use crate::service_call::{Interface, ServiceCall};
+use crate::service_operation::{Interface, ServiceOperation};
 
 /// Writes schemas of one document.
 pub(crate) struct SchemaWriter<'a> {
@@ -18,13 +18,13 @@ pub(crate) struct SchemaWriter<'a> {
 
 impl Interface {
     /// The JSON Schema (2020-12) of the object that is sent to a service, by itself.
-    pub fn input_schema(&self, call: &ServiceCall) -> Value {
+    pub fn input_schema(&self, call: &ServiceOperation) -> Value {
         let writer = SchemaWriter { interface: self, version: OpenApiVersion::V31, place: "#/$defs/" };
         writer.whole(writer.inputs(call), Direction::Input)
     }
 
     /// The JSON Schema (2020-12) of a service's answer, by itself.
-    pub fn output_schema(&self, call: &ServiceCall) -> Value {
+    pub fn output_schema(&self, call: &ServiceOperation) -> Value {
         let writer = SchemaWriter { interface: self, version: OpenApiVersion::V31, place: "#/$defs/" };
         writer.whole(writer.schema(&call.output, Direction::Output), Direction::Output)
     }
@@ -48,7 +48,7 @@ impl SchemaWriter<'_> {
     }
 
     /// The object that is sent to a service.
-    pub(crate) fn inputs(&self, call: &ServiceCall) -> Value {
+    pub(crate) fn inputs(&self, call: &ServiceOperation) -> Value {
         let property = |input: &crate::CallInput| (input.name.clone(), self.schema(&input.form, Direction::Input));
         let properties: Map<String, Value> = call.inputs.iter().map(property).collect();
         let needed = call.inputs.iter().filter(|input| input.needed).map(|input| input.name.as_str());

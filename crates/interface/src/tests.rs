@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::type_names::TypeNames;
-use crate::{CallInput, Direction, Interface, Language, OpenApiVersion, ServiceCall};
+use crate::{CallInput, Direction, Interface, Language, OpenApiVersion, ServiceOperation};
 
 const TYPES: [&str; 4] = ["A", "model::A", "Page<A>", "Problem"];
 
@@ -73,7 +73,7 @@ fn interface() -> impl Strategy<Value = Interface> {
     let forms = || proptest::collection::vec(form(), TYPES.len());
     (forms(), form(), form(), any::<bool>()).prop_map(|(forms, input, output, needed)| {
         let types: BTreeMap<String, Form> = TYPES.iter().map(|name| (*name).to_owned()).zip(forms).collect();
-        let call = ServiceCall {
+        let call = ServiceOperation {
             service: "type".to_owned(),
             inputs: vec![CallInput { name: "fn".to_owned(), form: input, needed }],
             output,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use app::Form;
 
 use crate::directed::{Direction, is_symmetric, mentioned};
-use crate::service_call::ServiceCall;
+use crate::service_operation::ServiceOperation;
 
 /// Names that documents and clients have for something else.
 const TAKEN: [&str; 27] = [
@@ -47,7 +47,7 @@ pub(crate) struct TypeNames {
 
 impl TypeNames {
     /// Gives a type one name where it is read as it is written, else one for each direction in which it travels.
-    pub(crate) fn of(calls: &[ServiceCall], types: &BTreeMap<String, Form>) -> Self {
+    pub(crate) fn of(calls: &[ServiceOperation], types: &BTreeMap<String, Form>) -> Self {
         let inputs = calls.iter().flat_map(|call| &call.inputs).map(|input| &input.form);
         let read = reached(inputs, types, Direction::Input);
         let written = reached(calls.iter().map(|call| &call.output), types, Direction::Output);

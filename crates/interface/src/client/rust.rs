@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use app::{Form, SchemaRecord, SchemaVariant, Tag};
 
 use crate::directed::{Direction, fields, variants};
-use crate::service_call::{Interface, ServiceCall};
+use crate::service_operation::{Interface, ServiceOperation};
 use crate::type_names::{TypeNames, inputs_name, pascal};
 
 /// What every client has, whatever its app.
@@ -113,8 +113,8 @@ impl<'a> Writer<'a> {
         types.keys().filter(leads_back).map(String::as_str).collect()
     }
 
-    fn function(&mut self, call: &ServiceCall) -> String {
-        let ServiceCall { service, inputs, output, may_filter, .. } = call;
+    fn function(&mut self, call: &ServiceOperation) -> String {
+        let ServiceOperation { service, inputs, output, may_filter, .. } = call;
         let mut parameters = "endpoint: &Endpoint".to_owned();
         let mut passed = "None::<&()>".to_owned();
         if !inputs.is_empty() {

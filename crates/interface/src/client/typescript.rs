@@ -4,7 +4,7 @@ use app::{Form, SchemaRecord, SchemaVariant, Tag};
 use serde_json::Value;
 
 use crate::directed::{DirectedVariant, Direction, fields, variants};
-use crate::service_call::{Interface, ServiceCall};
+use crate::service_operation::{Interface, ServiceOperation};
 use crate::type_names::inputs_name;
 
 /// What every client has, whatever its app.
@@ -89,8 +89,8 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn function(&self, call: &ServiceCall) -> String {
-        let ServiceCall { service, inputs, output, may_filter, .. } = call;
+    fn function(&self, call: &ServiceOperation) -> String {
+        let ServiceOperation { service, inputs, output, may_filter, .. } = call;
         let mut text = String::new();
         let name = match RESERVED.contains(&service.as_str()) {
             true => format!("{service}_"),

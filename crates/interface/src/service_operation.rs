@@ -15,7 +15,7 @@ pub struct Interface {
     /// The last service of the flow, which the public listener serves; none: the app has no flow.
     pub entry: Option<String>,
     /// A call of each service, in the order of the file.
-    pub calls: Vec<ServiceCall>,
+    pub calls: Vec<ServiceOperation>,
     /// The user's types, by the name that [`Form::Named`] has.
     pub(crate) types: BTreeMap<String, Form>,
     pub(crate) names: TypeNames,
@@ -23,7 +23,7 @@ pub struct Interface {
 
 /// A call of a service: `GET /` or `POST /` at its endpoint.
 #[derive(Clone, Debug)]
-pub struct ServiceCall {
+pub struct ServiceOperation {
     /// The service, by its Rust name.
     pub service: String,
     /// In order.
@@ -62,7 +62,7 @@ impl Interface {
                 // An `Option` that is not there reads as `None`; the host still asks for the key.
                 CallInput { name: input.name, form: input.form, needed: place.is_none() }
             });
-            ServiceCall {
+            ServiceOperation {
                 service: service.name.clone(),
                 inputs: inputs.collect(),
                 output: wire.output,
@@ -70,14 +70,14 @@ impl Interface {
                 hash,
             }
         });
-        let calls: Vec<ServiceCall> = calls.collect();
+        let calls: Vec<ServiceOperation> = calls.collect();
         let names = TypeNames::of(&calls, &types);
         let entry = app.last().map(str::to_owned);
         Self { app: app.name.clone(), entry, calls, types, names }
     }
 
     /// A service's call.
-    pub fn call(&self, service: &str) -> Option<&ServiceCall> {
+    pub fn call(&self, service: &str) -> Option<&ServiceOperation> {
         self.calls.iter().find(|call| call.service == service)
     }
 
@@ -87,7 +87,7 @@ impl Interface {
     }
 }
 
-impl ServiceCall {
+impl ServiceOperation {
     /// Whether a `GET` calls it: no input has to be sent.
     pub fn is_got(&self) -> bool {
         self.inputs.iter().all(|input| !input.needed)
