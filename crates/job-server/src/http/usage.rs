@@ -1,5 +1,6 @@
 //! Bills, and how it stands.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -79,15 +80,24 @@ pub(super) async fn usage(
     Ok(axum::Json(Usage { rows, total_calls, total_function_ns }).into_response())
 }
 
-/// Lines of CSV (RFC 4180). No name of a tenant, service or version has a comma or quote.
+/// Lines of CSV (RFC 4180).
 fn csv(rows: &[UsageRow]) -> String {
     let mut text = "tenant,service,version,day,calls,function_ns\r\n".to_owned();
     for UsageRow { tenant, service, version, day, calls, function_ns } in rows {
-        let [service, version, day] = [service, version, day].map(|cell| cell.as_deref().unwrap_or_default());
+        let [service, version, day] = [service, version, day].map(|of| cell(of.as_deref().unwrap_or_default()));
+        let tenant = cell(tenant);
         // Writing to a text cannot fail.
         let _written = write!(text, "{tenant},{service},{version},{day},{calls},{function_ns}\r\n");
     }
     text
+}
+
+/// A cell: between quotes where it has to be. Users of the NodeJS FaaS and their functions have any names.
+fn cell(text: &str) -> Cow<'_, str> {
+    match text.contains(['"', ',', '\n', '\r']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")).into(),
+        false => text.into(),
+    }
 }
 
 /// How it stands.
@@ -119,4 +129,15 @@ pub(super) async fn summary(State(core): State<Arc<Core>>, caller: Caller) -> Re
     let latest = latest.iter().map(|record| JobView::of(record, Vec::new())).collect();
     let (workers, busy) = (core.config().settings.workers, core.busy.load(Ordering::Relaxed));
     Ok(axum::Json(Summary { workers, busy, tenants, dead, latest }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_holds_any_name() {
+        assert_eq!(cell("map"), "map");
+        assert_eq!(cell("kumori/a,\"b\""), "\"kumori/a,\"\"b\"\"\"");
+    }
 }
