@@ -105,7 +105,7 @@ fn a_drawn_instance_is_in_one_piece_and_overloads_no_more_nodes_than_asked() {
         let settings = ErdosRenyi { nodes: 30, edge: 0.05, overloaded: 0.6, seed };
         let scenario = erdos_renyi(settings).unwrap().scenario("drawn");
         assert_eq!((scenario.nodes.len(), scenario.length), (30, Duration::from_secs(420)));
-        let mut reached = vec![false; 30];
+        let mut reached = [false; 30];
         reached[0] = true;
         for _ in 0..30 {
             for edge in &scenario.edges {
