@@ -33,7 +33,9 @@ pub(crate) use jobs::{JobFunctions, Jobs, JobsRun};
 pub(crate) use logs::Logs;
 pub(crate) use new::New;
 pub(crate) use recording::{Keep, Replay};
-pub(crate) use simulate::{By, Simulate};
+#[cfg(feature = "nodes")]
+pub(crate) use simulate::By;
+pub(crate) use simulate::Simulate;
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -268,8 +270,7 @@ impl Command {
             | Self::ReplayWorker { .. }
             | Self::Host { .. } => None,
             #[cfg(feature = "jobs")]
-            Self::Sandbox { .. } => None,
-            Self::JobServer { .. } => None,
+            Self::Sandbox { .. } | Self::JobServer { .. } => None,
         }
     }
 }
