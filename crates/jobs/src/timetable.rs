@@ -36,6 +36,10 @@ impl Timetable {
         if cron.len() > LONGEST {
             return Err(format!("the cron expression is longer than {LONGEST} bytes"));
         }
+        // The parser takes an empty element for a field that never matches, and then looks for thousands of years.
+        if cron.split_whitespace().any(|field| field.split(',').any(str::is_empty)) {
+            return Err(format!("{cron:?} is no cron expression: a list has an empty element"));
+        }
         let parser = CronParser::builder().seconds(Seconds::Optional).build();
         let cron = parser.parse(cron).map_err(|error| format!("{cron:?} is no cron expression: {error}"))?;
         let zone = TimeZone::get(zone).map_err(|_| format!("{zone:?} is no time zone, such as Europe/Paris or UTC"))?;
@@ -99,6 +103,15 @@ mod tests {
         assert_eq!(hourly.after(at("2026-12-31T23:00:00Z")), Some(at("2027-01-01T00:00:00Z")));
         let seconds = Timetable::read("*/10 * * * * *", "UTC").unwrap();
         assert_eq!(seconds.after(at("2026-01-01T00:00:01Z")), Some(at("2026-01-01T00:00:10Z")));
+    }
+
+    #[test]
+    fn what_never_comes_is_refused_or_has_no_time() {
+        for empty in ["*/5 , * * *", "*/5 1, * * *", ",1 * * * *", "* * * * 1,,2"] {
+            assert!(Timetable::read(empty, "UTC").unwrap_err().contains("empty element"), "{empty}");
+        }
+        let never = Timetable::read("0 0 30 2 *", "UTC").unwrap();
+        assert_eq!(never.after(at("2026-01-01T00:00:00Z")), None);
     }
 
     #[test]
