@@ -84,6 +84,12 @@ fn is_running(pid: u32) -> bool {
     after_name.split(' ').nth(11).and_then(|ticks| ticks.parse::<u64>().ok()).is_some_and(|ticks| ticks > 5)
 }
 
+/// Whether a process is gone, or waits to be reaped with all that it had closed: its command line is empty before that.
+fn has_ended(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.is_empty() || stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z'))
+}
+
 #[tokio::test]
 async fn with_the_pool_go_its_processes() {
     let (pool, mark) = marked(3);
@@ -98,11 +104,12 @@ async fn a_process_that_somebody_else_ended_is_passed_over() {
     let (pool, mark) = marked(4);
     run(&pool, "() => 1", json!([])).await;
     until("one is in reserve", || pool.figures().started == 2 && processes(&mark).len() == 2).await;
-    for pid in processes(&mark) {
-        let pid = rustix::process::Pid::from_raw(pid.try_into().unwrap()).unwrap();
+    let both = processes(&mark);
+    for pid in &both {
+        let pid = rustix::process::Pid::from_raw((*pid).try_into().unwrap()).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     }
-    until("both have ended", || processes(&mark).is_empty()).await;
+    until("both have ended", || both.iter().all(|pid| has_ended(*pid))).await;
     assert_eq!(value(&run(&pool, "() => 'served'", json!([])).await), json!("served"));
     assert_eq!(pool.figures().lost, 0);
 }
