@@ -138,7 +138,8 @@ async fn a_pool_that_cannot_start_anything_says_so() {
     assert!(matches!(&error, PoolError::Start(why) if why.kind() == std::io::ErrorKind::NotFound), "{error}");
     // What a process is started with: nothing of this one's environment.
     let file = folder.path().join("environment");
-    let words = format!("env > {}; exit 3", file.display());
+    // Several are started: each writes a file of its own, and puts it there whole.
+    let words = format!("env > {0}.$$; mv {0}.$$ {0}; exit 3", file.display());
     let shell = PoolSettings { program: "/bin/sh".into(), command: vec!["-c".into(), words.into()], ..settings() };
     let error = Pool::new(shell, nobody()).unwrap().run(invocation("() => 1", &json!([]))).await.unwrap_err();
     assert!(error.to_string().contains("exited with code 3"), "{error}");
