@@ -146,6 +146,6 @@ mod tests {
             .iter()
             .map(|scope| serde_json::to_value(scope).unwrap().as_str().unwrap().to_owned())
             .collect();
-        assert_eq!(words, ["jobs:write", "jobs:read", "schedules", "usage", "tenants", "metrics"]);
+        assert_eq!(words, ["jobs:write", "jobs:read", "functions", "schedules", "usage", "tenants", "metrics"]);
     }
 }
