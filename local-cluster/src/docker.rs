@@ -152,8 +152,8 @@ impl Backend for Docker {
             inner.tell(BackendEvent::Notice(format!("made the image {image} that services run on")));
         }
         let is_carried = inner.is_carried(&image).await?;
-        inner.network().await?;
-        inner.open_sockets(is_carried).await;
+        let (network, ()) = tokio::join!(inner.network(), inner.open_sockets(is_carried));
+        network?;
         let (ports, listens) = (BTreeMap::new(), BTreeMap::new());
         *inner.opened() = Some(Opened { image, linked: Arc::new(linked), ports, listens, is_carried });
         tokio::spawn(watch::watch(inner.clone()));

@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
@@ -50,7 +49,6 @@ impl Front {
             return Ok(());
         }
         let listener = listen(at)?;
-        allow_connections();
         let target = Arc::new(Mutex::new(target));
         let task = tokio::spawn(let_in(listener, target.clone()));
         *open = Some(Open { at, target, task });
@@ -68,12 +66,6 @@ fn listen(at: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(at)?;
     socket.listen(MOST as u32)
-}
-
-/// Each caller takes two open files. Where no more are to be had, callers wait.
-fn allow_connections() {
-    let limit = getrlimit(Resource::Nofile);
-    let _stays = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 async fn let_in(listener: TcpListener, target: Arc<Mutex<Target>>) {

@@ -1,6 +1,7 @@
 //! How containers of an app call each other, and how callers from outside come in: by unix sockets where the engine is
 //! one of this machine, else by TCP, and why.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -38,12 +39,14 @@ impl Inner {
     pub(super) fn hand_sockets(&self, members: &[Spec]) -> Option<Mount> {
         let folder = self.sockets.path()?;
         for member in members {
-            let handed = self.sockets.hand(&member.service, &member.folder, &self.peer(member));
+            let (service, events) = (member.service.clone(), self.events.clone());
+            let refused = move |error: io::Error| {
+                let words = format!("{service} is called by TCP: its socket cannot be made: {error}");
+                events.send(BackendEvent::Notice(words));
+            };
+            let handed = self.sockets.hand(&member.service, &member.folder, &self.peer(member), refused.clone());
             if let Err(error) = handed {
-                let service = &member.service;
-                self.tell(BackendEvent::Notice(format!(
-                    "{service} is called by TCP: its socket cannot be made: {error}"
-                )));
+                refused(error);
             }
         }
         Some(mount(&folder, SOCKETS))

@@ -102,8 +102,15 @@ impl Sockets {
         Some(Place { folder, name: socket_name(address)?.to_owned() })
     }
 
-    /// Hands a socket to the host of a service, as often as it asks: each time it is started.
-    pub(super) fn hand(&self, service: &str, folder: &Path, address: &str) -> io::Result<()> {
+    /// Hands a socket to the host of a service, as often as it asks: each time it is started. `refused` is told why one
+    /// cannot be made; the host then goes without.
+    pub(super) fn hand(
+        &self,
+        service: &str,
+        folder: &Path,
+        address: &str,
+        refused: impl Fn(io::Error) + Send + 'static,
+    ) -> io::Result<()> {
         let mut opened = self.opened.lock();
         let Some(opened) = opened.as_mut().filter(|opened| !opened.given_up) else { return Ok(()) };
         // What was made for it before goes first.
@@ -115,7 +122,7 @@ impl Sockets {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::UnixListener::from_std(listener)?;
         let made = [&handover, &socket].map(|place| (place.folder.clone(), place.name.clone()));
-        let task = tokio::spawn(hand_over(listener, socket, self.taken.clone()));
+        let task = tokio::spawn(hand_over(listener, socket, self.taken.clone(), refused));
         opened.handovers.insert(service.to_owned(), Handover { task, made });
         Ok(())
     }
@@ -188,16 +195,23 @@ fn to_services(folder: &impl AsFd, path: &Path) -> io::Result<()> {
     Ok(rustix::fs::chownat(folder, path, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
-async fn hand_over(handover: tokio::net::UnixListener, socket: Place, taken: watch::Sender<bool>) {
+async fn hand_over(
+    handover: tokio::net::UnixListener,
+    socket: Place,
+    taken: watch::Sender<bool>,
+    refused: impl Fn(io::Error) + Send,
+) {
     loop {
-        match handover.accept().await {
-            Ok((host, _)) => match socket.listen().and_then(|listener| give(&host, &listener)) {
-                Ok(()) => drop(taken.send_replace(true)),
-                // The host is told by the end of its connection, and says so.
-                Err(_) => {}
-            },
+        let Ok((host, _)) = handover.accept().await else {
             // Out of files, as a rule: others give some back.
-            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(100)).await,
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            continue;
+        };
+        match socket.listen().and_then(|listener| give(&host, &listener)) {
+            Ok(()) => {
+                taken.send_replace(true);
+            }
+            Err(error) => refused(error),
         }
     }
 }
@@ -237,6 +251,10 @@ mod tests {
         files.next().unwrap().next().unwrap().into()
     }
 
+    fn told(error: io::Error) {
+        panic!("{error}");
+    }
+
     async fn taken(folder: &Path) -> UnixListener {
         let folder = folder.to_owned();
         tokio::task::spawn_blocking(move || take(&folder)).await.unwrap()
@@ -264,7 +282,7 @@ mod tests {
     #[tokio::test]
     async fn a_host_that_is_started_again_gets_another_socket_of_the_same_name() {
         let app = App::new();
-        app.sockets.hand("map", app.service.path(), "map:8080").unwrap();
+        app.sockets.hand("map", app.service.path(), "map:8080", told).unwrap();
         let is_taken = app.sockets.expect().unwrap();
         assert!(!*is_taken.borrow() && app.sockets.expect().is_none());
         let place = app.sockets.find("map:8080").unwrap();
@@ -290,30 +308,30 @@ mod tests {
     #[tokio::test]
     async fn what_was_made_for_a_service_goes_with_it_and_all_of_it_with_the_app() {
         let app = App::new();
-        app.sockets.hand("map", app.service.path(), "map:8080").unwrap();
+        app.sockets.hand("map", app.service.path(), "map:8080", told).unwrap();
         drop(taken(app.service.path()).await);
         let names = |folder: &Path| fs::read_dir(folder).unwrap().count();
         assert_eq!((names(&app.place), names(app.service.path())), (1, 1));
         app.sockets.forget("map");
         assert_eq!((names(&app.place), names(app.service.path())), (0, 0));
         // What a session that was killed left is no obstacle.
-        app.sockets.hand("map", app.service.path(), "map:8080").unwrap();
+        app.sockets.hand("map", app.service.path(), "map:8080", told).unwrap();
         app.sockets.open(&app.place).unwrap();
         drop(UnixListener::bind(app.service.path().join(format!(".{HANDOVER}"))));
-        app.sockets.hand("map", app.service.path(), "map:8080").unwrap();
+        app.sockets.hand("map", app.service.path(), "map:8080", told).unwrap();
         drop(taken(app.service.path()).await);
         app.sockets.close();
         assert!(!app.place.exists() && app.sockets.path().is_none());
-        app.sockets.hand("map", app.service.path(), "map:8080").unwrap();
+        app.sockets.hand("map", app.service.path(), "map:8080", told).unwrap();
         assert_eq!(names(app.service.path()), 0, "nothing is handed over any more");
     }
 
     #[tokio::test]
     async fn where_no_host_takes_a_socket_none_is_handed_over_later() {
         let app = App::new();
-        app.sockets.hand("map", app.service.path(), "map:8080").unwrap();
+        app.sockets.hand("map", app.service.path(), "map:8080", told).unwrap();
         assert!(app.sockets.give_up() && app.sockets.path().is_none() && app.sockets.find("map:8080").is_none());
-        app.sockets.hand("map", app.service.path(), "map:8080").unwrap();
+        app.sockets.hand("map", app.service.path(), "map:8080", told).unwrap();
         assert_eq!(fs::read_dir(app.service.path()).unwrap().count(), 0);
         assert!(app.place.exists(), "containers have it mounted, and are started again with it");
         app.sockets.close();
@@ -329,8 +347,8 @@ mod tests {
         assert!(sockets.open(&file.join("sockets")).is_err() && sockets.path().is_none());
         let app = App::new();
         for address in ["../get:8080", ""] {
-            assert!(app.sockets.hand("get", app.service.path(), address).is_err(), "{address}");
+            assert!(app.sockets.hand("get", app.service.path(), address, told).is_err(), "{address}");
         }
-        assert!(app.sockets.hand("get", Path::new("/nowhere"), "get:8080").is_err());
+        assert!(app.sockets.hand("get", Path::new("/nowhere"), "get:8080", told).is_err());
     }
 }
