@@ -249,7 +249,8 @@ impl NodeApps {
     /// Tells a host something.
     async fn tell(&self, app: &RunningApp, service: &str, path: &str, body: Bytes) -> Result<(), String> {
         let headers = app.headers();
-        let asked = self.pool.ask(&HttpTarget::Host(app.hosts[service]), request(&Method::POST, path, headers, body));
+        let target = HttpTarget::Host(app.hosts[service]);
+        let asked = self.pool.ask(&target, request(&Method::POST, path, headers, body));
         match tokio::time::timeout(READY, asked).await {
             Ok(Ok(answer)) if answer.status.is_success() => Ok(()),
             Ok(Ok(answer)) => Err(format!("{service}: {}", detail(&answer.body).unwrap_or_else(|| why(&answer)))),

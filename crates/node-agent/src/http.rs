@@ -26,7 +26,7 @@ use crate::error::NodeError;
 use crate::tls::{PeerIdentity, server_name};
 
 /// How long a connection may take to open.
-pub(crate) const CONNECT: Duration = Duration::from_secs(1);
+pub(crate) const CONNECT: Duration = Duration::from_secs(3);
 /// The largest body of a request or an answer of services.
 pub(crate) const LARGEST: usize = 64 << 20;
 /// Connections to one place that are kept while nobody uses them.

@@ -9,6 +9,7 @@ use nodes::{FleetRole, FrameReader, LinkFrame, LoadReport};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio_rustls::server::TlsStream;
 
 use crate::agent::{Agent, Ending, NodeCounts};
@@ -64,7 +65,7 @@ async fn listen(
                 write(&mut output, LinkFrame::Crl(list)).await?;
                 return write(&mut output, LinkFrame::Goodbye("your certificate was made void".to_owned())).await;
             }
-            _ = ending.wait_for(|ending| *ending != Ending::Runs) => {
+            () = ends(&mut ending) => {
                 return write(&mut output, LinkFrame::Goodbye("this node leaves".to_owned())).await;
             }
         };
@@ -120,6 +121,12 @@ async fn listen(
     }
 }
 
+/// Returns once the agent ends.
+async fn ends(ending: &mut watch::Receiver<Ending>) {
+    // Without a sender it has ended.
+    drop(ending.wait_for(|ending| *ending != Ending::Runs).await);
+}
+
 /// Refuses the second of two nodes with one key. Links of one life are one node's.
 fn only_one(
     agent: &Agent,
@@ -128,7 +135,7 @@ fn only_one(
     life: Option<u64>,
 ) -> Result<u64, String> {
     let mut incoming = agent.incoming.lock();
-    if let Some((address, known)) = incoming.get(&peer.id)
+    if let Some((address, _)) = incoming.get(&peer.id)
         && life.is_none()
         && *address != member.address
     {

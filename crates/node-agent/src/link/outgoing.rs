@@ -8,7 +8,7 @@ use nodes::{BEAT, FleetMember, FrameReader, LinkFrame, LinkPulse};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -49,21 +49,21 @@ pub(super) async fn run(
     loop {
         let talked = tokio::select! {
             talked = talk(&agent, &to, &link, &mut queue) => talked,
-            _ = state.wait_for(|state| *state == LinkState::Over) => break,
+            () = over(&mut state) => break,
         };
         let was_up = link.is_up();
         if was_up {
             pause = FIRST_PAUSE;
         }
         // Requests that wait for an answer over it end now.
-        let is_over = link.state.send_if_modified(|state| {
-            let is_over = *state == LinkState::Over;
-            if !is_over {
+        let goes_on = link.state.send_if_modified(|state| {
+            let goes_on = *state != LinkState::Over;
+            if goes_on {
                 *state = LinkState::Down;
             }
-            !is_over
+            goes_on
         });
-        if !is_over {
+        if !goes_on {
             break;
         }
         agent.pool.forget(to.id);
@@ -90,6 +90,11 @@ pub(super) async fn run(
     // Another link to it may be there already.
     agent.links.lock().retain(|_, known| !Arc::ptr_eq(known, &link));
     agent.tell_links();
+}
+
+/// Returns once nobody wants the link any more.
+async fn over(state: &mut watch::Receiver<LinkState>) {
+    drop(state.wait_for(|state| *state == LinkState::Over).await);
 }
 
 async fn connect(agent: &Agent, to: &FleetMember) -> io::Result<(TlsStream<TcpStream>, PeerIdentity)> {
