@@ -260,6 +260,21 @@ fn files_are_small() {
     }
 }
 
+/// No test is left out for good: `tests/run --long` finds those it runs by their reason.
+#[test]
+fn tests_that_are_ignored_say_who_runs_them() {
+    let mut files = Vec::new();
+    collect(documents::root(), &mut files);
+    let ignored = concat!("#[ign", "ore");
+    for (file, text) in files {
+        for line in text.lines().map(str::trim).filter(|line| line.starts_with(ignored)) {
+            let reason = line.strip_prefix(ignored).and_then(|rest| rest.strip_prefix(" = \""));
+            let is_said = reason.is_some_and(|reason| reason.starts_with("long: ") || reason.starts_with("run by "));
+            assert!(is_said, "{file}: {line}: say `long: ` and what it takes, or who runs it");
+        }
+    }
+}
+
 fn collect(folder: &Path, into: &mut Vec<(String, String)>) {
     let entries = folder.read_dir().unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     for entry in entries {
