@@ -154,6 +154,9 @@ pub struct PublicEntry {
     pub tls: Option<String>,
     /// Port of every node, 30000 to 32767 on most clusters; 0 lets the cluster pick one.
     pub node_port: Option<u16>,
+    /// Address where a node lets callers in, such as "0.0.0.0:8080"; only for `dyn push --to`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<SocketAddr>,
     /// Whether callers from outside may send `Dyninka-Route`. Default: false.
     pub routes: bool,
     /// Whether callers from outside may read `/metrics`. Default: false.

@@ -54,6 +54,8 @@ pub struct NodeSettings {
 pub(crate) enum Ending {
     Runs,
     Asked,
+    /// Goodbyes are said.
+    Over,
 }
 
 /// Counts for `/metrics`.
@@ -101,7 +103,9 @@ pub(crate) struct Agent {
     /// Since when a member is there.
     pub(crate) since: Mutex<BTreeMap<MemberId, Instant>>,
     pub(crate) gone: Mutex<BTreeMap<MemberId, FleetMember>>,
-    pub(crate) incoming: Mutex<HashMap<MemberId, (SocketAddr, u64)>>,
+    /// Who called, by the number of the link: a node, its address, and its life.
+    pub(crate) incoming: Mutex<HashMap<u64, (MemberId, SocketAddr, u64)>>,
+    pub(crate) calls: AtomicU64,
     pub(crate) mind: Mutex<NodeMind>,
     /// Something changed that may change a decision.
     pub(crate) news: Notify,
@@ -114,7 +118,6 @@ pub(crate) struct Agent {
     pub(crate) crl_changed: watch::Sender<u64>,
     pub(crate) is_expelled: AtomicBool,
     pub(crate) ending: watch::Sender<Ending>,
-    pub(crate) away: SocketAddr,
 }
 
 impl Agent {
@@ -175,7 +178,8 @@ impl Agent {
 
     /// Sends a frame over the link to a member, which is opened where there is none.
     pub(crate) fn send(self: &Arc<Self>, to: &FleetMember, frame: LinkFrame) {
-        if *self.ending.borrow() != Ending::Runs && self.links.lock().get(&to.id).is_none() {
+        // Whoever is expelled is let in nowhere, and whoever ends has said goodbye.
+        if self.is_expelled.load(Ordering::Relaxed) || *self.ending.borrow() == Ending::Over {
             return;
         }
         self.link_to(to).send(frame);
@@ -197,6 +201,14 @@ impl Agent {
             link.end();
         }
         self.pool.forget(id);
+    }
+
+    /// Ends every link.
+    pub(crate) fn close_links(&self) {
+        self.neighbours.lock().clear();
+        for link in std::mem::take(&mut *self.links.lock()).into_values() {
+            link.end();
+        }
     }
 
     pub(crate) fn is_neighbour(&self, id: MemberId) -> bool {
@@ -229,7 +241,10 @@ impl Agent {
             };
             members.iter().map(candidate).collect()
         };
-        let chosen = choose_neighbours(&self.settings.neighbours, &candidates);
+        let mut chosen = choose_neighbours(&self.settings.neighbours, &candidates);
+        if self.is_expelled.load(Ordering::Relaxed) {
+            chosen.clear();
+        }
         self.neighbours.lock().clone_from(&chosen);
         for member in members.iter().filter(|member| chosen.contains(&member.id)) {
             self.link_to(member);
@@ -303,14 +318,15 @@ impl Agent {
                     tracing::warn!(%error, "the list of void certificates cannot be kept");
                 }
                 self.events.tell("fleet.expelled", from, json!({ "certificates": self.tls.crl().1 }));
-                if is_own_void {
-                    self.is_expelled.store(true, Ordering::Relaxed);
-                    self.events.tell("node.expelled", &self.record.name, json!({}));
-                }
                 for link in self.links.lock().values() {
                     link.send(LinkFrame::Crl(bytes.to_vec()));
                 }
                 self.crl_changed.send_modify(|count| *count += 1);
+                if is_own_void {
+                    self.is_expelled.store(true, Ordering::Relaxed);
+                    self.events.tell("node.expelled", &self.record.name, json!({}));
+                    self.choose();
+                }
             }
             Err(error) => {
                 NodeCounts::add(&self.counts.bad_frames, 1);
@@ -331,6 +347,9 @@ impl Agent {
             return Err("it says that it is another than its certificate says".to_owned());
         }
         let me = self.me();
+        if card.member.id == me.id && card.member.address == me.address {
+            return Err("it is this node itself".to_owned());
+        }
         if card.member.id == me.id {
             let words = format!("the key of {} is used at {} and at {}", me.name, me.address, card.member.address);
             self.events.tell("node.refused", &me.name, json!({ "why": words }));

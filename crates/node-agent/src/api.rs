@@ -1,8 +1,7 @@
 //! The API of an agent: for the owner of its folder, over a unix socket; and its metrics.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,7 +15,7 @@ use serde_json::json;
 use crate::agent::{Agent, Ending};
 use crate::authority::clock;
 use crate::error::NodeError;
-use crate::http::{answer as respond, json, refusal};
+use crate::http::{json, refusal};
 
 /// The longest that a reader of events waits.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -255,69 +254,4 @@ pub(crate) fn view(agent: &Agent) -> FleetView {
         strategy: agent.settings.strategy.name.as_str().to_owned(),
         nodes,
     }
-}
-
-/// `/metrics`, `/healthz` and `/readyz`.
-pub(crate) fn measured(agent: &Agent, path: &str) -> Answer {
-    const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
-    match path {
-        "/healthz" | "/readyz" => respond(StatusCode::OK, TEXT, Bytes::from_static(b"ok\n")),
-        "/metrics" => respond(StatusCode::OK, TEXT, metrics(agent).into()),
-        _ => refusal(StatusCode::NOT_FOUND, "there are /metrics, /healthz and /readyz"),
-    }
-}
-
-fn metrics(agent: &Agent) -> String {
-    let mut text = String::new();
-    let counts = &agent.counts;
-    let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-    let counters = [
-        ("frames_sent", "Frames sent over links", read(&counts.frames_out)),
-        ("bytes_sent", "Bytes of frames sent over links", read(&counts.bytes_out)),
-        ("bytes_received", "Bytes of frames received over links", read(&counts.bytes_in)),
-        ("bad_frames", "Frames that were refused", read(&counts.bad_frames)),
-        ("refused_connections", "Connections that were refused", read(&counts.refused_connections)),
-        ("away_answered", "Requests that other nodes answered", read(&counts.away_answered)),
-        ("away_nobody", "Requests that no other node took", read(&counts.away_nobody)),
-        ("away_lost", "Requests whose node gave no answer", read(&counts.away_lost)),
-        ("guests", "Requests of other nodes that went to a host", read(&counts.guests)),
-        ("guests_refused", "Requests of other nodes that were refused", read(&counts.guests_refused)),
-        ("decisions", "Decisions", read(&counts.decisions)),
-        ("decision_nanoseconds", "Time that decisions took", read(&counts.decision_ns)),
-    ];
-    // Writing to a string does not fail.
-    for (name, help, count) in counters {
-        drop(writeln!(
-            text,
-            "# HELP dyninka_node_{name}_total {help}\n# TYPE dyninka_node_{name}_total counter\ndyninka_node_{name}_total {count}"
-        ));
-    }
-    let view = view(agent);
-    let up = view.nodes.iter().filter(|node| node.state != "down").count();
-    drop(writeln!(text, "# HELP dyninka_node_members Nodes that are there\n# TYPE dyninka_node_members gauge\ndyninka_node_members {up}"));
-    drop(writeln!(text, "# HELP dyninka_node_rtt_seconds Round trip to a node\n# TYPE dyninka_node_rtt_seconds gauge"));
-    for node in view.nodes.iter().filter(|node| node.rtt_us.is_some()) {
-        let seconds = node.rtt_us.unwrap_or_default() as f64 / 1e6;
-        drop(writeln!(text, "dyninka_node_rtt_seconds{{node=\"{}\"}} {seconds}", node.name));
-    }
-    let rates: [(&str, &str, fn(&SharedServiceView) -> f64); 5] = [
-        ("users", "Requests a second of users", |service| service.users),
-        ("guests", "Requests a second of other nodes", |service| service.guests),
-        ("away", "Requests a second that other nodes served", |service| service.away),
-        ("need", "Requests a second that do not fit", |service| service.need),
-        ("offered", "Requests a second that a node takes of this one", |service| service.offered),
-    ];
-    for (name, help, rate) in rates {
-        drop(writeln!(text, "# HELP dyninka_node_{name} {help}\n# TYPE dyninka_node_{name} gauge"));
-        for (node, service) in view.nodes.iter().flat_map(|node| node.services.iter().map(move |s| (node, s))) {
-            let (app, of) = (&service.app, &service.service);
-            drop(writeln!(
-                text,
-                "dyninka_node_{name}{{node=\"{}\",app=\"{app}\",service=\"{of}\"}} {}",
-                node.name,
-                rate(service)
-            ));
-        }
-    }
-    text
 }

@@ -12,16 +12,19 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use local_cluster::{Backend, BackendEvent, BackendPlan, Endpoint, Environment, On, Program, ServiceLimits, Spec};
 use parking_lot::Mutex;
-use protocol::{Config, Limits, Outside, Peer, Swap};
+use protocol::{Config, Limits, Outside, Peer, ServiceLoad, Swap};
 use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::bundle::{NodeBundle, is_hash};
+use crate::events::{NodeListener, NodeSaid};
 use crate::folder::{FleetFolder, hex, write_whole};
 use crate::http::{AskError, HttpPool, HttpTarget, request, why};
 
 /// How long a service may take until it is ready.
 const READY: Duration = Duration::from_secs(30);
+/// A push may take so long from its first library to its bundle.
+const UPLOAD: Duration = Duration::from_secs(3600);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// A service that ended is started again after this, and after twice as long each time it ends soon.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -53,19 +56,24 @@ pub(crate) struct NodeApps {
     program: PathBuf,
     interface: u32,
     pool: HttpPool,
+    listener: NodeListener,
     running: Mutex<BTreeMap<String, RunningApp>>,
+    /// When libraries came: those of a push that goes on are in no bundle yet.
+    came: Mutex<BTreeMap<String, Instant>>,
     /// One at a time.
     deploying: tokio::sync::Mutex<()>,
 }
 
 impl NodeApps {
-    pub(crate) fn new(folder: FleetFolder, program: PathBuf, interface: u32) -> Self {
+    pub(crate) fn new(folder: FleetFolder, program: PathBuf, interface: u32, listener: NodeListener) -> Self {
         Self {
             folder,
             program,
             interface,
             pool: HttpPool::default(),
+            listener,
             running: Mutex::default(),
+            came: Mutex::default(),
             deploying: tokio::sync::Mutex::default(),
         }
     }
@@ -95,13 +103,16 @@ impl NodeApps {
         }
         let folder = self.place("blobs");
         let written = fs::create_dir_all(&folder).and_then(|()| write_whole(&folder.join(hash), bytes));
-        written.map_err(|error| format!("cannot keep it: {error}"))
+        written.map_err(|error| format!("cannot keep it: {error}"))?;
+        self.came.lock().insert(hash.to_owned(), Instant::now());
+        Ok(())
     }
 
     /// The bundles that ran when the agent ended.
     pub(crate) fn kept(&self) -> Vec<NodeBundle> {
         let Ok(entries) = fs::read_dir(self.place("bundles")) else { return Vec::new() };
-        let read = |entry: std::io::Result<fs::DirEntry>| serde_json::from_slice(&fs::read(entry.ok()?.path()).ok()?).ok();
+        let read =
+            |entry: std::io::Result<fs::DirEntry>| serde_json::from_slice(&fs::read(entry.ok()?.path()).ok()?).ok();
         entries.filter_map(read).collect()
     }
 
@@ -121,8 +132,8 @@ impl NodeApps {
         };
         let text = serde_json::to_vec_pretty(&*bundle).map_err(|error| error.to_string())?;
         let folder = self.place("bundles");
-        let kept = fs::create_dir_all(&folder)
-            .and_then(|()| write_whole(&folder.join(format!("{}.json", bundle.app)), &text));
+        let kept =
+            fs::create_dir_all(&folder).and_then(|()| write_whole(&folder.join(format!("{}.json", bundle.app)), &text));
         kept.map_err(|error| format!("it runs, but cannot be kept for the next start: {error}"))?;
         self.clear();
         Ok(deployed)
@@ -155,8 +166,11 @@ impl NodeApps {
     fn clear(&self) {
         let running = self.running();
         let used = |name: &str| running.values().any(|app| app.bundle.services.values().any(|s| s.library == name));
+        let mut came = self.came.lock();
+        came.retain(|_, at| at.elapsed() < UPLOAD);
+        let is_left = |name: &str| !used(name) && !came.contains_key(name);
         let Ok(entries) = fs::read_dir(self.place("blobs")) else { return };
-        for entry in entries.filter_map(Result::ok).filter(|entry| !used(&entry.file_name().to_string_lossy())) {
+        for entry in entries.filter_map(Result::ok).filter(|entry| is_left(&entry.file_name().to_string_lossy())) {
             if let Err(error) = fs::remove_file(entry.path()) {
                 tracing::warn!(file = %entry.path().display(), %error, "a library could not be removed");
             }
@@ -196,7 +210,8 @@ impl NodeApps {
         if folder.exists() {
             fs::remove_dir_all(&folder).map_err(|error| format!("cannot clear {}: {error}", folder.display()))?;
         }
-        let program = Program::hold(&self.program).map_err(|error| format!("cannot find dyn's own program: {error}"))?;
+        let program =
+            Program::hold(&self.program).map_err(|error| format!("cannot find dyn's own program: {error}"))?;
         let plan = BackendPlan {
             name: bundle.app.replace('_', "-"),
             id: blake3::hash(folder.as_os_str().as_encoded_bytes()).to_hex()[..12].to_owned(),
@@ -254,7 +269,9 @@ impl NodeApps {
         match tokio::time::timeout(READY, asked).await {
             Ok(Ok(answer)) if answer.status.is_success() => Ok(()),
             Ok(Ok(answer)) => Err(format!("{service}: {}", detail(&answer.body).unwrap_or_else(|| why(&answer)))),
-            Ok(Err(AskError::Unsent(error) | AskError::Lost(error))) => Err(format!("{service} does not answer: {error}")),
+            Ok(Err(AskError::Unsent(error) | AskError::Lost(error))) => {
+                Err(format!("{service} does not answer: {error}"))
+            }
             Err(_) => Err(format!("{service} does not answer within {} s", READY.as_secs())),
         }
     }
@@ -303,7 +320,8 @@ impl NodeApps {
             self.begin(app, service).await?;
             done.push(deployed(service, &app.bundle.services[*service].version, "started"));
         }
-        for (service, now) in app.bundle.services.iter().filter(|(name, _)| before.bundle.services.contains_key(*name)) {
+        for (service, now) in app.bundle.services.iter().filter(|(name, _)| before.bundle.services.contains_key(*name))
+        {
             let was = &before.bundle.services[service];
             let (config, old) = (app.config(service), before.config(service));
             self.furnish(&app.bundle, &config)?;
@@ -364,7 +382,7 @@ impl NodeApps {
         let mut pauses: BTreeMap<String, (Duration, Instant)> = BTreeMap::new();
         while let Some(event) = backend.next().await {
             match event {
-                BackendEvent::Log { service, line, .. } => tracing::info!(target: "service", app, service, "{line}"),
+                BackendEvent::Log { service, line, .. } => (self.listener)(NodeSaid::Line { service, line }),
                 BackendEvent::Notice(words) => tracing::info!(app, "{words}"),
                 BackendEvent::Down { service, why, .. } => {
                     let now = Instant::now();
@@ -397,7 +415,10 @@ impl RunningApp {
     fn config(&self, service: &str) -> Config {
         let peer = |(name, of): (&String, &crate::bundle::BundledService)| {
             let endpoint = self.endpoints.get(name)?;
-            Some((name.clone(), Peer { address: endpoint.peer.clone(), host: of.host.clone(), inputs: of.inputs.clone() }))
+            Some((
+                name.clone(),
+                Peer { address: endpoint.peer.clone(), host: of.host.clone(), inputs: of.inputs.clone() },
+            ))
         };
         let is_entry = self.bundle.entry.as_deref() == Some(service);
         let of = &self.bundle.services[service];
@@ -414,6 +435,13 @@ impl RunningApp {
             names: None,
             outside: is_entry.then(Outside::default),
             limits: Limits { depth: limits.depth.max(self.bundle.services.len()), ..limits },
+            load: ServiceLoad {
+                rate: of.rate.map(|rate| rate as u32),
+                at_once: of.at_once.and_then(|most| u32::try_from(most).ok()),
+                latency_ms: of.latency_us.map(|us| us / 1000),
+                idempotent: of.idempotent,
+                stays: of.stays,
+            },
             record: false,
             moved: None,
         }

@@ -95,7 +95,8 @@ impl Authority {
         let serial: [u8; 16] = rand::random();
         // A serial number is positive.
         let serial = [&[0x40 | serial[0] >> 2][..], &serial[1..]].concat();
-        let names = [format!("{id}.id.dyninka"), format!("{name}.name.dyninka"), format!("{}.role.dyninka", role.as_str())];
+        let names =
+            [format!("{id}.id.dyninka"), format!("{name}.name.dyninka"), format!("{}.role.dyninka", role.as_str())];
         let mut params = CertificateParams::new(names).map_err(wrong)?;
         let mut distinguished = DistinguishedName::new();
         distinguished.push(DnType::CommonName, name);

@@ -130,3 +130,59 @@ pub(crate) fn is_word(text: &str) -> bool {
     let is_inner = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     !text.is_empty() && text.len() <= LONGEST_NAME && text.chars().all(is_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bundle() -> NodeBundle {
+        let service = BundledService {
+            host: "banner".to_owned(),
+            version: "banner@1".to_owned(),
+            library: "a".repeat(64),
+            schema: String::new(),
+            inputs: vec!["text".to_owned()],
+            route: None,
+            needs: Vec::new(),
+            env: BTreeMap::new(),
+            rate: Some(100.0),
+            at_once: None,
+            latency_us: None,
+            idempotent: false,
+            stays: false,
+        };
+        let services = BTreeMap::from([("banner".to_owned(), service)]);
+        NodeBundle { services, entry: Some("banner".to_owned()), ..NodeBundle::new("banner", 7) }
+    }
+
+    #[test]
+    fn a_bundle_that_cannot_run_here_is_refused_with_what_is_wrong() {
+        assert_eq!(bundle().check(7), Ok(()));
+        let text = serde_json::to_string(&bundle()).expect("JSON");
+        assert_eq!(serde_json::from_str::<NodeBundle>(&text).expect("it reads"), bundle());
+        assert!(serde_json::from_str::<NodeBundle>(&text.replace("\"rate\"", "\"rates\"")).is_err());
+        let refused = |change: &dyn Fn(&mut NodeBundle)| {
+            let mut bundle = bundle();
+            change(&mut bundle);
+            bundle.check(7).expect_err("it is refused")
+        };
+        let of = |change: &dyn Fn(&mut BundledService)| {
+            refused(&|bundle| change(bundle.services.get_mut("banner").expect("it is there")))
+        };
+        assert!(refused(&|bundle| bundle.v = 2).contains("form 2"));
+        assert!(refused(&|bundle| bundle.machine = "sparc-linux".to_owned()).contains("for sparc-linux"));
+        assert!(refused(&|bundle| bundle.interface = 6).contains("version 6"));
+        assert!(refused(&|bundle| bundle.services.clear()).contains("0 services"));
+        assert!(refused(&|bundle| bundle.entry = Some("map".to_owned())).contains("the entry map"));
+        // Names become folders: none leads out of them.
+        for name in ["..", "a/b", "", "."] {
+            assert!(refused(&|bundle| bundle.app = name.to_owned()).contains("no name of an app"), "{name}");
+            assert!(of(&|service| service.host = name.to_owned()).contains("no service"), "{name}");
+            assert!(of(&|service| service.library = name.to_owned()).contains("no hash"), "{name}");
+        }
+        assert!(of(&|service| service.rate = Some(0.0)).contains("more than 0"));
+        assert!(of(&|service| service.rate = Some(f64::NAN)).contains("more than 0"));
+        assert!(of(&|service| service.at_once = Some(0)).contains("more than 0"));
+        assert!(of(&|service| service.needs.push("map".to_owned())).contains("needs map"));
+    }
+}

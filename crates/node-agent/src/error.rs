@@ -24,6 +24,8 @@ pub enum NodeError {
     Tls(String),
     #[error("cannot listen on {address}: {source}{}", holder.as_ref().map(|holder| format!(" ({holder} has it)")).unwrap_or_default())]
     Listen { address: String, holder: Option<String>, source: io::Error },
+    #[error("this machine has no address that others could reach")]
+    NoAddress,
     #[error("cannot reach {to}: {why}")]
     Unreachable { to: String, why: String },
     #[error("{to} refused: {why}")]
@@ -34,7 +36,7 @@ pub enum NodeError {
     Running,
     #[error("this machine has no key of the fleet's authority")]
     NoAuthority,
-    #[error("this machine has no certificate of an {}", .0.as_str())]
+    #[error("this machine has no certificate of {}", if *.0 == FleetRole::Node { "a node" } else { "an operator" })]
     NoRole(FleetRole),
     #[error("{0}")]
     Token(#[from] InvitationTokenError),
@@ -64,6 +66,7 @@ impl NodeError {
             }
             Self::Token(InvitationTokenError::Cut) => "copy the whole line that `dyn node invite` prints".to_owned(),
             Self::Token(_) => "`dyn node invite` prints invitations".to_owned(),
+            Self::NoAddress => "pass one: --advertise 198.51.100.7:7940, or --listen 127.0.0.1:7940".to_owned(),
             Self::Listen { .. } => "pass another address: --listen 0.0.0.0:7941".to_owned(),
             Self::NoNode { known, .. } if known.is_empty() => "`dyn nodes` shows who is in the fleet".to_owned(),
             Self::NoNode { known, .. } => format!("nodes: {}", known.join(", ")),

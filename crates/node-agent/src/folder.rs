@@ -79,10 +79,6 @@ impl FleetFolder {
         Ok(self.json("members.json")?.unwrap_or_default())
     }
 
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.path.join(name).exists()
-    }
-
     /// A file of this folder; none where it is not there.
     pub(crate) fn bytes(&self, name: &str) -> Result<Option<Vec<u8>>, NodeError> {
         let path = self.path.join(name);

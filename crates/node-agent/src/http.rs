@@ -196,10 +196,7 @@ async fn once(stream: Box<dyn ByteStream>, request: Request<Full<Bytes>>) -> Res
 }
 
 /// Asks the agent of this machine.
-pub(crate) async fn ask_socket(
-    path: &std::path::Path,
-    request: Request<Full<Bytes>>,
-) -> Result<HttpAnswer, NodeError> {
+pub(crate) async fn ask_socket(path: &std::path::Path, request: Request<Full<Bytes>>) -> Result<HttpAnswer, NodeError> {
     let stream = UnixStream::connect(path).await.map_err(|_| NodeError::NotRunning)?;
     let to = "the agent".to_owned();
     once(Box::new(stream), request).await.map_err(|error| NodeError::Unreachable { to, why: error.to_string() })
@@ -300,8 +297,7 @@ pub(crate) fn onward(headers: &HeaderMap) -> HeaderMap {
 
 /// What an answer carries back.
 pub(crate) fn back(headers: &HeaderMap) -> HeaderMap {
-    const NAMES: [&str; 5] =
-        ["content-type", header::SERVER_TIMING, header::VERSION, header::FILTERED, header::NODES];
+    const NAMES: [&str; 5] = ["content-type", header::SERVER_TIMING, header::VERSION, header::FILTERED, header::NODES];
     some_of(headers, &NAMES)
 }
 

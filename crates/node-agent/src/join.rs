@@ -95,11 +95,8 @@ pub async fn join(
     checked(name)?;
     nobody_yet(folder)?;
     let key = new_key()?;
-    let asked = JoinRequest {
-        secret: hex(&token.secret),
-        name: name.to_owned(),
-        public_key: hex(key.public_key_raw()),
-    };
+    let asked =
+        JoinRequest { secret: hex(&token.secret), name: name.to_owned(), public_key: hex(key.public_key_raw()) };
     let body = serde_json::to_vec(&asked).unwrap_or_default();
     let tls = Arc::new(pinned(token.fingerprint)?);
     let asked = request(&Method::POST, "/v1/join", HeaderMap::new(), body.into());

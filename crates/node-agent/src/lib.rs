@@ -17,6 +17,7 @@ mod folder;
 mod http;
 mod join;
 mod link;
+mod metrics;
 mod mind;
 mod relay;
 mod renewal;
@@ -27,11 +28,10 @@ mod tls;
 pub use agent::NodeSettings;
 pub use api::{FleetView, NodeCommand, NodeView, SharedServiceView};
 pub use bundle::{BundledService, NodeBundle};
+pub use card::NodeCard;
 pub use client::{FleetOperator, NodeClient, PushedToNode};
 pub use error::NodeError;
+pub use events::{NodeListener, NodeSaid};
 pub use folder::{FleetFolder, FleetRecord};
 pub use join::{init, join};
 pub use serve::{labels, run};
-
-/// What reads bytes of strangers, for fuzzing.
-pub use card::NodeCard;

@@ -1,5 +1,8 @@
 //! What an agent knows of load and decides: of every app, its book, its strategy, and where requests go.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,11 +97,13 @@ impl NodeMind {
         self.ids.get(node.0 as usize).copied()
     }
 
-    /// Notes the apps that run here now. What was measured of services that stay is kept.
+    /// Notes the apps that run here now. Of one that was deployed anew everything is measured anew.
     pub(crate) fn serve(&mut self, bundles: &[Arc<NodeBundle>]) -> Result<(), NodeError> {
-        self.apps.retain(|app, known| bundles.iter().any(|bundle| bundle.app == *app && Arc::ptr_eq(bundle, &known.bundle)));
+        self.apps
+            .retain(|app, known| bundles.iter().any(|bundle| bundle.app == *app && Arc::ptr_eq(bundle, &known.bundle)));
         let capacity = self.capacity / bundles.len().max(1) as f64;
-        for bundle in bundles.iter().filter(|bundle| !self.apps.contains_key(&bundle.app)).cloned().collect::<Vec<_>>() {
+        for bundle in bundles.iter().filter(|bundle| !self.apps.contains_key(&bundle.app)).cloned().collect::<Vec<_>>()
+        {
             let services = bundle.services.iter().map(|(name, service)| {
                 let own = OwnService {
                     schema: service.schema.clone(),
@@ -212,10 +217,14 @@ impl NodeMind {
     }
 
     /// Decides where it is time to; what hosts are to be told now, and what people have to know. `clock` is the time of day.
-    pub(crate) fn decide(&mut self, now: Duration, clock: Duration) -> (Vec<(String, String, HostSharing)>, Vec<String>) {
+    pub(crate) fn decide(
+        &mut self,
+        now: Duration,
+        clock: Duration,
+    ) -> (Vec<(String, String, HostSharing)>, Vec<String>) {
         let (mut told, mut notices) = (Vec::new(), Vec::new());
         for (name, app) in &mut self.apps {
-            if app.is_due(now, clock) {
+            if app.is_due(clock) {
                 let mut decision = app.strategy.decide(&app.book.view(now), clock, &mut self.random);
                 notices.extend(decision.notice.take());
                 app.decided = Some(clock);
@@ -246,9 +255,10 @@ impl NodeMind {
                 report.cpu += own.cpu;
                 report.apps.extend(own.apps);
             }
-            let is_due = self.told.get(&id).is_none_or(|(at, last)| {
-                now.saturating_sub(*at) >= REPORT || has_news(last, &report)
-            });
+            let is_due = self
+                .told
+                .get(&id)
+                .is_none_or(|(at, last)| now.saturating_sub(*at) >= REPORT || has_news(last, &report));
             if is_due {
                 self.told.insert(id, (now, report.clone()));
                 reports.push((id, report));
@@ -297,7 +307,6 @@ impl NodeMind {
         for (name, app) in &self.apps {
             let view = app.book.view(now);
             for (service, load) in app.bundle.services.keys().zip(&view.services) {
-                let offered = view.servers(load.service).map(|(neighbour, remote)| (neighbour.name.to_string(), remote.offer));
                 let measured = app.book.measured(service).unwrap_or_default();
                 let unfit = view.neighbours.iter().filter(|neighbour| neighbour.is_up).filter_map(|neighbour| {
                     let why = match neighbour.services.iter().find(|remote| remote.service == load.service) {
@@ -318,7 +327,6 @@ impl NodeMind {
                         refused: measured.refused,
                         need: load.need(),
                         stays: load.stays,
-                        offered: offered.collect(),
                         unfit: unfit.collect(),
                     },
                 ));
@@ -342,14 +350,13 @@ pub(crate) struct ShownLoad {
     pub(crate) refused: f64,
     pub(crate) need: f64,
     pub(crate) stays: bool,
-    pub(crate) offered: Vec<(String, f64)>,
     /// Neighbours that are not asked, and why.
     pub(crate) unfit: Vec<(String, &'static str)>,
 }
 
 impl AppMind {
-    fn is_due(&self, now: Duration, clock: Duration) -> bool {
-        let _ = now;
+    /// `clock` is the time of day: periods begin at its multiples.
+    fn is_due(&self, clock: Duration) -> bool {
         let Some(decided) = self.decided else { return true };
         match self.strategy.cadence() {
             Cadence::Events { .. } => true,

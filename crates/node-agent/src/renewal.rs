@@ -55,7 +55,8 @@ pub(crate) async fn renew(agent: &Arc<Agent>) -> Result<(), NodeError> {
             let asked = RenewRequest { public_key: hex(key.public_key_raw()) };
             let body = serde_json::to_vec(&asked).unwrap_or_default();
             let target = HttpTarget::Node { id: at.id, address: at.address, tls: agent.tls.configs().http };
-            let asked = agent.pool.ask(&target, request(&Method::POST, "/v1/renew", HeaderMap::new(), body.into())).await;
+            let asked =
+                agent.pool.ask(&target, request(&Method::POST, "/v1/renew", HeaderMap::new(), body.into())).await;
             let answer = asked.map_err(|error| NodeError::Unreachable { to: to.clone(), why: error.to_string() })?;
             if !answer.status.is_success() {
                 return Err(NodeError::Refused { to, why: why(&answer) });

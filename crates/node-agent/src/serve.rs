@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -27,11 +27,11 @@ use crate::apps::NodeApps;
 use crate::authority::Authority;
 use crate::bundle::{NodeBundle, is_hash};
 use crate::error::NodeError;
-use crate::events::EventLog;
+use crate::events::{EventLog, NodeListener};
 use crate::http::{HttpPool, json, refusal, timely, whole, words};
 use crate::mind::NodeMind;
 use crate::tls::{FleetTls, LINK, PeerIdentity};
-use crate::{api, join, link, relay, renewal, rounds};
+use crate::{api, join, link, metrics, relay, renewal, rounds};
 
 /// The largest library that is taken.
 const LARGEST_LIBRARY: usize = 512 << 20;
@@ -47,6 +47,7 @@ type Answer = Response<Full<Bytes>>;
 /// Runs the agent of a node until it is told to end. `ready` is called with the address that other nodes reach it at.
 pub async fn run(
     settings: NodeSettings,
+    said: NodeListener,
     ready: impl FnOnce(SocketAddr),
     end: impl Future<Output = ()>,
 ) -> Result<(), NodeError> {
@@ -58,10 +59,10 @@ pub async fn run(
     folder.save_record(&record)?;
     let listener = listen(settings.listen).await?;
     let bound = listener.local_addr().map_err(|source| unheard(settings.listen, source))?;
-    let address = settings.advertise.unwrap_or_else(|| advertised(bound));
+    let address = settings.advertise.or_else(|| advertised(bound)).ok_or(NodeError::NoAddress)?;
     let away = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
     let away_at = away.local_addr().map_err(|source| unheard(settings.listen, source))?;
-    let metrics = match settings.metrics {
+    let measures = match settings.metrics {
         Some(address) => Some(listen(address).await?),
         None => None,
     };
@@ -78,8 +79,8 @@ pub async fn run(
     let agent = Arc::new(Agent {
         membership: Mutex::new(Membership::new(me, settings.pace, rand::random())),
         mind: Mutex::new(NodeMind::new(record.id, settings.strategy.clone(), cpus * SHARE, away_at.to_string())),
-        apps: Arc::new(NodeApps::new(folder.clone(), settings.program.clone(), settings.interface)),
-        events: EventLog::new(&record.fleet, &record.name),
+        apps: Arc::new(NodeApps::new(folder.clone(), settings.program.clone(), settings.interface, said.clone())),
+        events: EventLog::new(&record.fleet, &record.name, said),
         invitations: Mutex::new(folder.json("invitations.json")?.unwrap_or_default()),
         begun: Instant::now(),
         woken: Notify::new(),
@@ -89,14 +90,14 @@ pub async fn run(
         since: Mutex::default(),
         gone: Mutex::default(),
         incoming: Mutex::default(),
+        calls: AtomicU64::new(0),
         news: Notify::new(),
         pool: HttpPool::default(),
         authority,
         counts: NodeCounts::default(),
         crl_changed: watch::channel(0).0,
-        is_expelled: AtomicBool::new(false),
+        is_expelled: AtomicBool::new(tls.is_own_void()),
         ending: watch::channel(Ending::Runs).0,
-        away: away_at,
         settings,
         record,
         tls,
@@ -105,8 +106,8 @@ pub async fn run(
     tasks.spawn(nodes_listener(agent.clone(), listener));
     tasks.spawn(away_listener(agent.clone(), away));
     tasks.spawn(commands_listener(agent.clone(), socket));
-    if let Some(metrics) = metrics {
-        tasks.spawn(metrics_listener(agent.clone(), metrics));
+    if let Some(measures) = measures {
+        tasks.spawn(metrics_listener(agent.clone(), measures));
     }
     tasks.spawn(rounds::wake(agent.clone()));
     tasks.spawn(rounds::seek(agent.clone(), remembered));
@@ -129,7 +130,8 @@ pub async fn run(
     // Others send nothing here from now on.
     agent.with_members(|members, now| members.leave(now));
     tokio::time::sleep(GOODBYE).await;
-    agent.ending.send_replace(Ending::Asked);
+    agent.ending.send_replace(Ending::Over);
+    agent.close_links();
     agent.apps.close().await;
     tasks.shutdown().await;
     drop(std::fs::remove_file(folder.socket()));
@@ -160,18 +162,22 @@ async fn command_socket(settings: &NodeSettings) -> Result<UnixListener, NodeErr
     Ok(listener)
 }
 
-/// The address that others are told where the listener has every one: that of the way out.
-fn advertised(bound: SocketAddr) -> SocketAddr {
+/// The address that others are told where the listener has every one: that of the way out, if there is one.
+fn advertised(bound: SocketAddr) -> Option<SocketAddr> {
     if !bound.ip().is_unspecified() {
-        return bound;
+        return Some(bound);
     }
-    // Nothing is sent: the system only says which address it would send from.
-    let way_out = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
-        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;
-        socket.local_addr()
-    });
-    let ip = way_out.map_or(Ipv4Addr::LOCALHOST.into(), |address| address.ip());
-    SocketAddr::new(ip, bound.port())
+    // Addresses of documentation. Nothing is sent: the system only says which address it would send from.
+    let somewhere: [(IpAddr, IpAddr); 2] = [
+        (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(192, 0, 2, 1).into()),
+        (Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into()),
+    ];
+    let way_out = |(from, to): (IpAddr, IpAddr)| {
+        let socket = UdpSocket::bind((from, 0)).ok()?;
+        socket.connect((to, 9)).ok()?;
+        socket.local_addr().ok().map(|address| SocketAddr::new(address.ip(), bound.port()))
+    };
+    somewhere.into_iter().filter(|(from, _)| bound.is_ipv6() || from.is_ipv4()).find_map(way_out)
 }
 
 /// Tells others when the address of this machine is another.
@@ -182,9 +188,9 @@ async fn address_follower(agent: Arc<Agent>, bound: SocketAddr) {
     }
     loop {
         tokio::time::sleep(LOOK).await;
-        let address = advertised(bound);
         // Without a way out there is nothing to tell.
-        if address != agent.me().address && !address.ip().is_loopback() {
+        let Some(address) = advertised(bound) else { continue };
+        if address != agent.me().address {
             agent.events.tell("node.moved", &agent.record.name, json!({ "address": address }));
             agent.with_members(|members, now| members.move_to(address, now));
             agent.introduce();
@@ -217,7 +223,7 @@ async fn nodes_listener(agent: Arc<Agent>, listener: TcpListener) {
                 Err(error) => {
                     NodeCounts::add(&agent.counts.refused_connections, 1);
                     let why = words(&error);
-                    return agent.events.tell("node.refused", &from.to_string(), json!({ "why": why }));
+                    return agent.events.tell_once("node.refused", &from.ip().to_string(), json!({ "why": why }));
                 }
             };
             let session = stream.get_ref().1;
@@ -227,7 +233,7 @@ async fn nodes_listener(agent: Arc<Agent>, listener: TcpListener) {
                 Some(peer) if is_link => link::serve(agent, stream, peer, from).await,
                 None if is_link => {
                     let why = "it has no certificate";
-                    agent.events.tell("node.refused", &from.to_string(), json!({ "why": why }));
+                    agent.events.tell_once("node.refused", &from.ip().to_string(), json!({ "why": why }));
                 }
                 peer => {
                     let answer = service_fn(move |asked| {
@@ -348,7 +354,7 @@ async fn metrics_listener(agent: Arc<Agent>, listener: TcpListener) {
         let agent = agent.clone();
         let answer = service_fn(move |asked: Request<Incoming>| {
             let agent = agent.clone();
-            async move { Ok::<_, std::convert::Infallible>(api::measured(&agent, asked.uri().path())) }
+            async move { Ok::<_, std::convert::Infallible>(metrics::measured(&agent, asked.uri().path())) }
         });
         tokio::spawn(async move { drop(http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await) });
     }

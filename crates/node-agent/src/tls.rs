@@ -148,6 +148,11 @@ impl FleetTls {
         self.state.read().void.contains(serial)
     }
 
+    /// Whether this node's own certificate is void.
+    pub(crate) fn is_own_void(&self) -> bool {
+        PeerIdentity::of(&self.own.read().0).is_some_and(|own| self.is_void(&own.serial))
+    }
+
     /// Goes by a list that somebody sent, if the authority made it and it has more than the one that is known.
     pub(crate) fn hear_crl(&self, bytes: &[u8]) -> Result<HeardCrl, NodeError> {
         let crl = CertificateRevocationListDer::from(bytes.to_vec());
@@ -172,7 +177,8 @@ impl FleetTls {
 
 /// The serial numbers of a list.
 fn void(crl: &CertificateRevocationListDer<'_>) -> Result<HashSet<Vec<u8>>, NodeError> {
-    let read = webpki::BorrowedCertRevocationList::from_der(crl).map_err(|error| NodeError::Tls(format!("{error:?}")))?;
+    let read =
+        webpki::BorrowedCertRevocationList::from_der(crl).map_err(|error| NodeError::Tls(format!("{error:?}")))?;
     let serials = read.into_iter().map(|entry| entry.map(|entry| plain(entry.serial_number).to_vec()));
     serials.collect::<Result<_, _>>().map_err(|error| NodeError::Tls(format!("{error:?}")))
 }

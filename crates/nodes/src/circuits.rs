@@ -19,7 +19,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AwayOutcomeSeen {
     /// It answered, after so long; and the time it said that it takes, with the way.
-    Answered { took: Duration, said: Duration },
+    Answered {
+        took: Duration,
+        said: Duration,
+    },
     Refused,
     Lost,
 }

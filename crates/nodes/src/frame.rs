@@ -25,7 +25,7 @@ pub enum LinkFrame {
 
 /// Bytes that are no frame.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FrameError {
+pub enum LinkFrameError {
     #[error("a frame of {0} bytes: {LONGEST_FRAME} are the most")]
     Long(usize),
     #[error("a frame without a kind")]
@@ -38,7 +38,7 @@ pub enum FrameError {
 
 impl LinkFrame {
     /// The frame as it is sent; an error where it is too long.
-    pub fn bytes(&self) -> Result<Vec<u8>, FrameError> {
+    pub fn bytes(&self) -> Result<Vec<u8>, LinkFrameError> {
         let number;
         let (kind, body): (u8, &[u8]) = match self {
             Self::Hello(body) => (1, body),
@@ -53,7 +53,7 @@ impl LinkFrame {
         };
         let length = body.len() + 1;
         let fits = u32::try_from(length).ok().filter(|_| length <= LONGEST_FRAME);
-        let said = fits.ok_or(FrameError::Long(length))?;
+        let said = fits.ok_or(LinkFrameError::Long(length))?;
         let mut bytes = Vec::with_capacity(LENGTH + length);
         bytes.extend(said.to_be_bytes());
         bytes.push(kind);
@@ -61,8 +61,8 @@ impl LinkFrame {
         Ok(bytes)
     }
 
-    fn read(kind: u8, body: &[u8]) -> Result<Self, FrameError> {
-        let wrong = FrameError::Body { kind, bytes: body.len() };
+    fn read(kind: u8, body: &[u8]) -> Result<Self, LinkFrameError> {
+        let wrong = LinkFrameError::Body { kind, bytes: body.len() };
         let number = || body.try_into().map(u64::from_be_bytes).map_err(|_| wrong.clone());
         Ok(match kind {
             1 => Self::Hello(body.to_vec()),
@@ -72,31 +72,31 @@ impl LinkFrame {
             5 => Self::Echo(number()?),
             6 => Self::Goodbye(String::from_utf8(body.to_vec()).map_err(|_| wrong)?),
             7 => Self::Crl(body.to_vec()),
-            kind => return Err(FrameError::Kind(kind)),
+            kind => return Err(LinkFrameError::Kind(kind)),
         })
     }
 }
 
 /// Makes frames of bytes as they come.
 #[derive(Clone, Debug, Default)]
-pub struct FrameReader {
+pub struct LinkFrameReader {
     bytes: Vec<u8>,
 }
 
-impl FrameReader {
+impl LinkFrameReader {
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
     /// The next frame, once it is whole. After an error there is none any more.
-    pub fn next_frame(&mut self) -> Result<Option<LinkFrame>, FrameError> {
+    pub fn next_frame(&mut self) -> Result<Option<LinkFrame>, LinkFrameError> {
         let Some(said) = self.bytes.first_chunk::<LENGTH>() else { return Ok(None) };
         let length = u32::from_be_bytes(*said) as usize;
         if length > LONGEST_FRAME {
-            return Err(FrameError::Long(length));
+            return Err(LinkFrameError::Long(length));
         }
         if length == 0 {
-            return Err(FrameError::Empty);
+            return Err(LinkFrameError::Empty);
         }
         let Some(frame) = self.bytes.get(LENGTH..LENGTH + length) else { return Ok(None) };
         let read = LinkFrame::read(frame[0], &frame[1..])?;

@@ -21,7 +21,7 @@ mod ways;
 
 pub use book::{NodeBook, OwnService};
 pub use circuits::{AwayCircuits, AwayOutcomeSeen};
-pub use frame::{FrameError, FrameReader, LONGEST_FRAME, LinkFrame};
+pub use frame::{LONGEST_FRAME, LinkFrame, LinkFrameError, LinkFrameReader};
 pub use invitation::{FleetRole, InvitationBook, InvitationRefusal, InvitationToken, InvitationTokenError};
 pub use membership::{
     FleetMember, MemberId, Membership, MembershipEffect, MembershipError, MembershipPace, NoMemberId, is_name,

@@ -69,7 +69,8 @@ pub fn choose_neighbours(rules: &[NeighbourRule], candidates: &[NeighbourCandida
         })
     };
     let mut chosen: Vec<MemberId> = candidates.iter().filter(|one| is_named(one)).map(|one| one.id).collect();
-    let nearest: usize = rules.iter().map(|rule| if let NeighbourRule::Nearest(count) = rule { *count } else { 0 }).sum();
+    let nearest: usize =
+        rules.iter().map(|rule| if let NeighbourRule::Nearest(count) = rule { *count } else { 0 }).sum();
     let mut others: Vec<&NeighbourCandidate> = candidates.iter().filter(|one| !is_named(one)).collect();
     let rank = |one: &NeighbourCandidate| match one.shares {
         Some(true) => 0,

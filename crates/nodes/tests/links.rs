@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use balance::{NodeId, ServiceId};
 use nodes::{
-    AwayCircuits, AwayOutcomeSeen, BEAT, FleetRole, FrameError, FrameReader, InvitationBook, InvitationRefusal,
-    InvitationToken, InvitationTokenError, LONGEST_FRAME, LinkFrame, LinkPulse, MemberId, NeighbourCandidate,
-    NeighbourRule, NeighbourRuleError, choose_neighbours,
+    AwayCircuits, AwayOutcomeSeen, BEAT, FleetRole, InvitationBook, InvitationRefusal, InvitationToken,
+    InvitationTokenError, LONGEST_FRAME, LinkFrame, LinkFrameError, LinkFrameReader, LinkPulse, MemberId,
+    NeighbourCandidate, NeighbourRule, NeighbourRuleError, choose_neighbours,
 };
 use proptest::prelude::*;
 
@@ -20,18 +20,18 @@ fn ms(ms: u64) -> Duration {
 #[test]
 fn frames_of_a_wrong_kind_or_length_are_refused() {
     let read = |bytes: &[u8]| {
-        let mut reader = FrameReader::default();
+        let mut reader = LinkFrameReader::default();
         reader.push(bytes);
         reader.next_frame()
     };
     assert_eq!(read(&[0, 0, 0, 2, 6]), Ok(None), "half of a frame");
-    assert_eq!(read(&[0, 0, 0, 0]), Err(FrameError::Empty));
-    assert_eq!(read(&[0, 0, 0, 1, 9]), Err(FrameError::Kind(9)));
-    assert_eq!(read(&[0, 0, 0, 2, 4, 1]), Err(FrameError::Body { kind: 4, bytes: 1 }));
-    assert_eq!(read(&[0, 0, 0, 2, 6, 0xff]), Err(FrameError::Body { kind: 6, bytes: 1 }));
+    assert_eq!(read(&[0, 0, 0, 0]), Err(LinkFrameError::Empty));
+    assert_eq!(read(&[0, 0, 0, 1, 9]), Err(LinkFrameError::Kind(9)));
+    assert_eq!(read(&[0, 0, 0, 2, 4, 1]), Err(LinkFrameError::Body { kind: 4, bytes: 1 }));
+    assert_eq!(read(&[0, 0, 0, 2, 6, 0xff]), Err(LinkFrameError::Body { kind: 6, bytes: 1 }));
     // Ten mebibytes are refused before a byte of them is kept.
-    assert_eq!(read(&[0, 0xa0, 0, 0]), Err(FrameError::Long(10 << 20)));
-    assert_eq!(LinkFrame::Report(vec![0; LONGEST_FRAME]).bytes(), Err(FrameError::Long(LONGEST_FRAME + 1)));
+    assert_eq!(read(&[0, 0xa0, 0, 0]), Err(LinkFrameError::Long(10 << 20)));
+    assert_eq!(LinkFrame::Report(vec![0; LONGEST_FRAME]).bytes(), Err(LinkFrameError::Long(LONGEST_FRAME + 1)));
 }
 
 fn frame() -> impl Strategy<Value = LinkFrame> {
@@ -53,7 +53,7 @@ proptest! {
         frames in prop::collection::vec(frame(), 0..8), cut in 1..64usize
     ) {
         let bytes: Vec<u8> = frames.iter().flat_map(|frame| frame.bytes().unwrap()).collect();
-        let (mut reader, mut read) = (FrameReader::default(), Vec::new());
+        let (mut reader, mut read) = (LinkFrameReader::default(), Vec::new());
         for piece in bytes.chunks(cut) {
             reader.push(piece);
             while let Some(frame) = reader.next_frame().unwrap() {

@@ -111,7 +111,9 @@ fn a_membership_of_a_hundred_takes_less_than_a_kilobyte_a_second_of_each() {
 
 #[test]
 fn names_of_nodes_are_dns_labels() {
-    for (name, is) in [("edge-1", true), ("a", true), ("", false), ("-a", false), ("a-", false), ("A", false), ("a.b", false)] {
+    for (name, is) in
+        [("edge-1", true), ("a", true), ("", false), ("-a", false), ("a-", false), ("A", false), ("a.b", false)]
+    {
         assert_eq!(is_name(name), is, "{name}");
     }
     assert!(is_name(&"a".repeat(63)) && !is_name(&"a".repeat(64)));

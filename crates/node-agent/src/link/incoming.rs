@@ -3,9 +3,10 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use nodes::{FleetRole, FrameReader, LinkFrame, LoadReport};
+use nodes::{FleetMember, FleetRole, LinkFrame, LinkFrameReader, LoadReport};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -23,35 +24,25 @@ const SILENCE: Duration = Duration::from_secs(3);
 pub(crate) async fn serve(agent: Arc<Agent>, stream: TlsStream<TcpStream>, peer: PeerIdentity, from: SocketAddr) {
     if peer.role != FleetRole::Node {
         let why = format!("{} has the certificate of an operator, which shares no load", peer.name);
-        agent.events.tell("node.refused", &peer.name, json!({ "why": why, "from": from }));
+        agent.events.tell_once("node.refused", &peer.name, json!({ "why": why, "from": from }));
         return;
     }
-    let mut life = None;
-    let ended = listen(&agent, stream, &peer, &mut life).await;
-    if let Some(life) = life {
-        // Another link of the node may be there by now.
-        let mut incoming = agent.incoming.lock();
-        if incoming.get(&peer.id).is_some_and(|(_, known)| *known == life) {
-            incoming.remove(&peer.id);
-        }
-    }
+    let number = agent.calls.fetch_add(1, Ordering::Relaxed);
+    let ended = listen(&agent, stream, &peer, number).await;
+    agent.incoming.lock().remove(&number);
     match ended {
         Ok(()) => {}
         Err(error) => tracing::debug!(node = peer.name, error = words(&error), "a link of a node ended"),
     }
 }
 
-async fn listen(
-    agent: &Arc<Agent>,
-    stream: TlsStream<TcpStream>,
-    peer: &PeerIdentity,
-    life: &mut Option<u64>,
-) -> io::Result<()> {
+async fn listen(agent: &Arc<Agent>, stream: TlsStream<TcpStream>, peer: &PeerIdentity, number: u64) -> io::Result<()> {
     let (mut input, mut output) = tokio::io::split(stream);
-    let mut reader = FrameReader::default();
+    let mut reader = LinkFrameReader::default();
     let mut bytes = vec![0; 16 << 10];
     let mut crl = agent.crl_changed.subscribe();
     let mut ending = agent.ending.subscribe();
+    let mut is_known = false;
     loop {
         let read = tokio::select! {
             read = tokio::time::timeout(SILENCE, input.read(&mut bytes)) => {
@@ -82,19 +73,17 @@ async fn listen(
             };
             match frame {
                 LinkFrame::Hello(card) => {
-                    let met = agent.meet(peer, &card).and_then(|card| only_one(agent, peer, &card.member, *life));
-                    match met {
-                        Ok(new) => {
-                            if life.is_none() {
-                                let own = serde_json::to_vec(&agent.card())?;
-                                write(&mut output, LinkFrame::Hello(own)).await?;
-                            }
-                            *life = Some(new);
-                        }
-                        Err(why) => return write(&mut output, LinkFrame::Goodbye(why)).await,
+                    let met = agent.meet(peer, &card).and_then(|card| only_one(agent, peer, &card.member, number));
+                    if let Err(why) = met {
+                        return write(&mut output, LinkFrame::Goodbye(why)).await;
+                    }
+                    if !is_known {
+                        let own = serde_json::to_vec(&agent.card())?;
+                        write(&mut output, LinkFrame::Hello(own)).await?;
+                        is_known = true;
                     }
                 }
-                LinkFrame::Beat(number) => write(&mut output, LinkFrame::Echo(number)).await?,
+                LinkFrame::Beat(beat) => write(&mut output, LinkFrame::Echo(beat)).await?,
                 LinkFrame::Swim(message) => {
                     let heard = agent.membership.lock().hear(&message, agent.now());
                     match heard {
@@ -127,30 +116,22 @@ async fn ends(ending: &mut watch::Receiver<Ending>) {
     drop(ending.wait_for(|ending| *ending != Ending::Runs).await);
 }
 
-/// Refuses the second of two nodes with one key. Links of one life are one node's.
-fn only_one(
-    agent: &Agent,
-    peer: &PeerIdentity,
-    member: &nodes::FleetMember,
-    life: Option<u64>,
-) -> Result<u64, String> {
+/// Refuses the second of two nodes with one key, and what is left of a life before.
+fn only_one(agent: &Agent, peer: &PeerIdentity, member: &FleetMember, number: u64) -> Result<(), String> {
     let mut incoming = agent.incoming.lock();
-    if let Some((address, _)) = incoming.get(&peer.id)
-        && life.is_none()
-        && *address != member.address
-    {
-        let words = format!("the key of {} is used at {address} and at {}", peer.name, member.address);
-        drop(incoming);
-        agent.events.tell("node.refused", &peer.name, json!({ "why": words }));
-        return Err(words);
-    } else if let Some((_, known)) = incoming.get(&peer.id)
-        && life.is_none()
-        && *known > member.life
-    {
-        return Err(format!("{} began anew since", peer.name));
+    for (_, (_, address, life)) in incoming.iter().filter(|(at, (id, ..))| **at != number && *id == peer.id) {
+        if *address != member.address {
+            let words = format!("the key of {} is used at {address} and at {}", peer.name, member.address);
+            drop(incoming);
+            agent.events.tell_once("node.refused", &peer.name, json!({ "why": words }));
+            return Err(words);
+        }
+        if *life > member.life {
+            return Err(format!("{} began anew since", peer.name));
+        }
     }
-    incoming.insert(peer.id, (member.address, member.life));
-    Ok(member.life)
+    incoming.insert(number, (peer.id, member.address, member.life));
+    Ok(())
 }
 
 /// Ends a link over which nonsense came.

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nodes::{BEAT, FleetMember, FrameReader, LinkFrame, LinkPulse};
+use nodes::{BEAT, FleetMember, LinkFrame, LinkFrameReader, LinkPulse};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -37,12 +37,7 @@ enum Ended {
     Goodbye(String),
 }
 
-pub(super) async fn run(
-    agent: Arc<Agent>,
-    to: FleetMember,
-    link: Arc<LinkOut>,
-    mut queue: mpsc::Receiver<LinkFrame>,
-) {
+pub(super) async fn run(agent: Arc<Agent>, to: FleetMember, link: Arc<LinkOut>, mut queue: mpsc::Receiver<LinkFrame>) {
     let mut pause = FIRST_PAUSE;
     let mut told: Option<(String, Instant)> = None;
     let mut state = link.state.subscribe();
@@ -132,7 +127,7 @@ async fn converse(
     let card = serde_json::to_vec(&agent.card())?;
     write(agent, &mut output, LinkFrame::Hello(card)).await?;
     let mut pulse = LinkPulse::new(agent.now());
-    let mut reader = FrameReader::default();
+    let mut reader = LinkFrameReader::default();
     let mut bytes = vec![0; 16 << 10];
     let mut beats = tokio::time::interval(BEAT);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -245,7 +240,7 @@ pub(crate) async fn greet(agent: &Arc<Agent>, address: &str) -> Result<NodeCard,
             let peer = peer(&stream).ok_or_else(|| io::Error::other("its certificate names no node"))?;
             let card = serde_json::to_vec(&agent.card())?;
             write(agent, &mut stream, LinkFrame::Hello(card)).await?;
-            let mut reader = FrameReader::default();
+            let mut reader = LinkFrameReader::default();
             let mut bytes = vec![0; 16 << 10];
             loop {
                 let read = timely(stream.read(&mut bytes)).await?;
