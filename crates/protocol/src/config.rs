@@ -56,6 +56,9 @@ pub struct Config {
     /// Limits on requests.
     #[serde(default)]
     pub limits: Limits,
+    /// The load its service takes, for a node's agent; without one it binds nobody.
+    #[serde(default, skip_serializing_if = "ServiceLoad::is_unsaid")]
+    pub load: ServiceLoad,
     /// Whether values are recorded of requests that are recorded in detail.
     #[serde(default)]
     pub record: bool,
@@ -74,6 +77,32 @@ pub struct Outside {
     /// Read `/metrics`.
     #[serde(default)]
     pub metrics: bool,
+}
+
+/// The load a service takes where nodes share it, as its author says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ServiceLoad {
+    /// Requests a second that one node serves; none: as many as it can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<u32>,
+    /// Requests that one node serves at a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_once: Option<u32>,
+    /// No node is asked for help that takes longer than this, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<u64>,
+    /// Whether a request may be asked again elsewhere although it may have run.
+    pub idempotent: bool,
+    /// Whether it is never served elsewhere.
+    pub stays: bool,
+}
+
+impl ServiceLoad {
+    /// Whether nothing is said.
+    pub fn is_unsaid(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A service as others see it.

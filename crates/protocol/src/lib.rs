@@ -24,7 +24,9 @@ mod span;
 pub mod voice;
 
 pub use batch::{Batch, Cursor, CursorError};
-pub use config::{CONFIG_VARIABLE, Config, HostConfigs, Limits, OpenService, Outside, Peer, Swap, TOKEN_VARIABLE};
+pub use config::{
+    CONFIG_VARIABLE, Config, HostConfigs, Limits, OpenService, Outside, Peer, ServiceLoad, Swap, TOKEN_VARIABLE,
+};
 pub use error_chain::error_chain;
 pub use handover::{HANDOVER, SOCKETS, socket_name};
 pub use moved::{Moved, Shift};

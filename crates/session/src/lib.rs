@@ -18,7 +18,7 @@ mod store;
 pub mod telemetry;
 
 pub use actor::load::load;
-pub use environment::{LocalMistakes, LocalValues, Shell, environment, findings};
+pub use environment::{LocalMistakes, LocalValues, ServiceTerms, Shell, environment, findings};
 pub use local_cluster::DockerEngine;
 pub use local_cluster::{FILES_HINT, Lost, On, QueueEntry, Receiver, Sender, queue};
 pub use options::{PublicPort, RecordingOptions, SessionOptions};
