@@ -2,6 +2,8 @@
 
 mod call;
 mod cluster;
+#[cfg(feature = "data")]
+mod data;
 mod debug;
 mod dev;
 mod file;
@@ -24,6 +26,8 @@ pub(crate) use call::{Call, Invoke, Shell};
 #[cfg(feature = "cluster")]
 pub(crate) use cluster::Format;
 pub(crate) use cluster::{Cluster, Export, Goal, Push, Rollback};
+#[cfg(feature = "data")]
+pub(crate) use data::{Data, DataAct};
 pub(crate) use debug::{Debug, Debugger};
 pub(crate) use dev::{Dev, Limits, On};
 pub(crate) use file::{Refusal, read};
@@ -144,6 +148,9 @@ pub(crate) enum Command {
     Nodes(Nodes),
     /// Simulate nodes that share load, in virtual time
     Simulate(Simulate),
+    /// Keep buckets of objects at several stores, and look at them
+    #[cfg(feature = "data")]
+    Data(Data),
     /// Ask for jobs of the running session, and look at them
     #[cfg(feature = "jobs")]
     #[command(subcommand)]
@@ -280,6 +287,8 @@ impl Command {
             | Self::Simulate(_)
             | Self::ReplayWorker { .. }
             | Self::Host { .. } => None,
+            #[cfg(feature = "data")]
+            Self::Data(_) => None,
             #[cfg(feature = "jobs")]
             Self::Sandbox { .. } | Self::JobServer { .. } => None,
         }

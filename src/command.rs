@@ -14,6 +14,8 @@ mod cluster_logs;
 #[cfg(feature = "cluster")]
 mod cluster_view;
 pub(crate) mod completions;
+#[cfg(feature = "data")]
+pub(crate) mod data;
 pub(crate) mod debug;
 pub(crate) mod dev;
 pub(crate) mod doctor;

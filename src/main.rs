@@ -60,6 +60,8 @@ fn main() -> ExitCode {
         | Command::Trust { .. }
         | Command::Export(_)
         | Command::Cluster(_)) => command::on_cluster::run(command),
+        #[cfg(feature = "data")]
+        Command::Data(data) => command::data::run(&data),
         #[cfg(feature = "jobs")]
         Command::Jobs(jobs) => command::jobs::run(&jobs),
         #[cfg(feature = "jobs")]

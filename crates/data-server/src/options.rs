@@ -1,0 +1,18 @@
+//! What a data server is started with.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use data::DataSettings;
+
+/// What a data server is started with.
+#[derive(Clone, Debug)]
+pub struct DataServerOptions {
+    pub listen: SocketAddr,
+    /// File of the catalog, made where it is not there.
+    pub catalog: PathBuf,
+    /// File of the token, made where it is not there.
+    pub token: PathBuf,
+    /// Settings of a catalog that has none yet.
+    pub settings: Option<DataSettings>,
+}

@@ -1,0 +1,74 @@
+//! The life of a data server.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use data::DataMistake;
+use store::DatabaseError;
+use tokio::net::TcpListener;
+
+use crate::core::{Core, Unapplied};
+use crate::http;
+use crate::ledger::Ledger;
+use crate::options::DataServerOptions;
+use crate::secret::ServerToken;
+
+/// Requests that are being answered end within this at the end of the server.
+const DRAIN: Duration = Duration::from_millis(1_500);
+
+/// A data server that does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum DataServerError {
+    #[error(transparent)]
+    Store(#[from] DatabaseError),
+    #[error("cannot listen on {address}: {source}")]
+    Listen { address: SocketAddr, source: io::Error },
+    /// The token cannot be kept or read.
+    #[error("cannot use {}: {why}", file.display())]
+    Token { file: PathBuf, why: String },
+    /// The settings cannot be taken.
+    #[error("the settings are refused")]
+    Settings(Vec<DataMistake>),
+}
+
+/// Runs a data server until `end` is ready. `ready` is told where it listens.
+pub async fn run(
+    options: DataServerOptions,
+    ready: impl FnOnce(SocketAddr),
+    end: impl Future<Output = ()>,
+) -> Result<(), DataServerError> {
+    let token = ServerToken::open(&options.token);
+    let token = token.map_err(|why| DataServerError::Token { file: options.token.clone(), why })?;
+    let core = Arc::new(Core::open(Ledger::open(&options.catalog)?, token).await?);
+    let listen = |source| DataServerError::Listen { address: options.listen, source };
+    let listener = TcpListener::bind(options.listen).await.map_err(listen)?;
+    let address = listener.local_addr().map_err(listen)?;
+    match options.settings {
+        // A catalog that has settings keeps them: they are changed by a plan.
+        Some(settings) if core.catalog().revision == 0 => match core.apply(settings, false, None).await {
+            Ok(_) => {}
+            Err(Unapplied::Refused(plan)) => return Err(DataServerError::Settings(plan.refused)),
+            Err(Unapplied::Store(error)) => return Err(error.into()),
+            // There is nobody else yet.
+            Err(Unapplied::Outdated { .. }) => {}
+        },
+        _ => core.supervise(),
+    }
+    ready(address);
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = axum::serve(listener, http::router(core.clone())).with_graceful_shutdown(async {
+        // Whether it is told or the other end is gone, it is the end.
+        drop(stopped.await);
+    });
+    let serving = tokio::spawn(serving.into_future());
+    end.await;
+    core.end();
+    // Gone only where serving ended by itself.
+    let _gone = stop.send(());
+    drop(tokio::time::timeout(DRAIN, serving).await);
+    Ok(())
+}

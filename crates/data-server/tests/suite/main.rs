@@ -1,0 +1,11 @@
+//! A data server as a process of its own, over folders and a real SeaweedFS, on good days and on bad ones.
+//!
+//! Truth is what a reader of these tests finds in folders and through SeaweedFS' own filer, and not what the server says.
+
+mod faults;
+mod faults_s3;
+mod good;
+mod link;
+mod races;
+mod server;
+mod weed;

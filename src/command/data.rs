@@ -1,0 +1,235 @@
+//! `dyn data`: a server of replicated buckets, run and asked.
+
+mod client;
+mod serve;
+mod settings;
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use data_server::openapi;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::arguments::{Data, DataAct};
+use crate::fault::{Fault, Kind};
+use crate::{speech, start};
+use client::DataClient;
+
+pub(crate) fn run(data: &Data) -> Result<(), Fault> {
+    match &data.act {
+        DataAct::Openapi => {
+            drop(speech::out(openapi()));
+            return Ok(());
+        }
+        DataAct::Import { file } => return settings::import(file),
+        _ => {}
+    }
+    start::runtime()?.block_on(async {
+        if let DataAct::Serve { config, catalog, listen } = &data.act {
+            return serve::run(config.as_deref(), catalog.as_deref(), *listen, data.token_file.as_deref()).await;
+        }
+        let client = DataClient::open(data)?;
+        match &data.act {
+            DataAct::Serve { .. } | DataAct::Openapi | DataAct::Import { .. } => Ok(()),
+            DataAct::Status { json } => status(&client, *json).await,
+            DataAct::Plan { file, move_master } => settings::plan(&client, file, *move_master).await.map(drop),
+            DataAct::Apply { file, move_master, yes } => settings::apply(&client, file, *move_master, *yes).await,
+            DataAct::Export => settings::export(&client).await,
+            DataAct::Ls { path } => list(&client, path).await,
+            DataAct::Get { path, file, store } => client.fetch(path, store.as_deref(), file.as_deref()).await,
+            DataAct::Put { path, file } => put(&client, path, file).await,
+            DataAct::Rm { path } => client.text(client.request(Method::DELETE, &client::object(path)?)).await.map(drop),
+            DataAct::Where { bucket, at_least, zone } => places(&client, bucket, *at_least, zone.as_deref()).await,
+            DataAct::Wait { bucket, within } => wait(&client, bucket, *within).await,
+            DataAct::Verify { bucket } => verify(&client, bucket).await,
+            DataAct::Promote { bucket, store, lose } => {
+                let body = json!({ "store": store, "lose": lose });
+                let path = format!("buckets/{}/promote", client::escaped(bucket));
+                bucket_now(bucket, &client.value(client.request(Method::POST, &path).json(&body)).await?);
+                Ok(())
+            }
+            DataAct::Release { bucket } => act(&client, bucket, "release").await,
+            DataAct::Pause { bucket } => act(&client, bucket, "pause").await,
+            DataAct::Resume { bucket } => act(&client, bucket, "resume").await,
+            DataAct::Conflicts => conflicts(&client).await,
+            DataAct::Events { after } => events(&client, *after).await,
+            DataAct::Probe { store } => probe(&client, store).await,
+            DataAct::Hook { store } => hook(&client, store).await,
+        }
+    })
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+async fn status(client: &DataClient, json: bool) -> Result<(), Fault> {
+    let view = client.value(client.request(Method::GET, "catalog")).await?;
+    if json {
+        drop(speech::json(view));
+        return Ok(());
+    }
+    for (name, store) in view["stores"].as_object().into_iter().flatten() {
+        let zones = store["zones"].as_array().into_iter().flatten().map(text).collect::<Vec<_>>().join(", ");
+        let trouble = store["trouble"].as_str().map(|trouble| format!("  {trouble}")).unwrap_or_default();
+        // Whoever reads it may have seen enough.
+        drop(speech::out(format_args!(
+            "store {name}  {}  {}  {zones}{trouble}",
+            text(&store["state"]),
+            text(&store["place"])
+        )));
+    }
+    for (name, bucket) in view["buckets"].as_object().into_iter().flatten() {
+        bucket_now(name, bucket);
+    }
+    Ok(())
+}
+
+/// A bucket and its copies, a line each.
+fn bucket_now(name: &str, bucket: &Value) {
+    let size = data::amount::size(bucket["bytes"].as_u64().unwrap_or_default());
+    let mut lines = format!(
+        "bucket {name}  {}  master {}  {} objects, {size}",
+        text(&bucket["state"]),
+        text(&bucket["master"]),
+        bucket["objects"]
+    );
+    // Writing to a text cannot fail.
+    if let Some(why) = bucket["why"].as_str() {
+        let _written = write!(lines, "\n  {why}");
+    }
+    for (store, replica) in bucket["replicas"].as_object().into_iter().flatten() {
+        let _written = write!(lines, "\n  {store}  {}  through {}", text(&replica["state"]), replica["through"]);
+        if replica["pending"] != 0 {
+            let _written = write!(lines, "  {} to copy", replica["pending"]);
+        }
+        if let Some(trouble) = replica["trouble"].as_str() {
+            let _written = write!(lines, "  {trouble}");
+        }
+    }
+    drop(speech::out(lines));
+}
+
+async fn list(client: &DataClient, path: &str) -> Result<(), Fault> {
+    let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
+    let mut after = String::new();
+    loop {
+        let request = client.request(Method::GET, &format!("objects/{}", client::escaped(bucket)));
+        let page = client.value(request.query(&[("prefix", prefix), ("after", &after)])).await?;
+        let page = page.as_array().cloned().unwrap_or_default();
+        for object in &page {
+            drop(speech::out(format_args!(
+                "{:>12}  {:>8}  {}",
+                object["size"],
+                object["version"],
+                text(&object["key"])
+            )));
+        }
+        match page.last().map(|last| text(&last["key"]).to_owned()) {
+            Some(last) if page.len() >= 1_000 => after = last,
+            _ => return Ok(()),
+        }
+    }
+}
+
+async fn put(client: &DataClient, path: &str, file: &Path) -> Result<(), Fault> {
+    let wrong = |error: std::io::Error| Fault::new(Kind::Usage, format!("cannot read {}: {error}", file.display()));
+    let length = std::fs::metadata(file).map_err(wrong)?.len();
+    let bytes = tokio::fs::File::open(file).await.map_err(wrong)?;
+    let request = client.request(Method::PUT, &client::object(path)?).header("content-length", length);
+    let written = client.value(request.body(client::pieces(bytes))).await?;
+    drop(speech::out(format_args!("{path}  version {}", written["version"])));
+    Ok(())
+}
+
+async fn places(client: &DataClient, bucket: &str, at_least: u64, zone: Option<&str>) -> Result<(), Fault> {
+    let at_least = at_least.to_string();
+    let mut query = vec![("at_least", at_least.as_str())];
+    query.extend(zone.map(|zone| ("zone", zone)));
+    let request = client.request(Method::GET, &format!("where/{}", client::escaped(bucket))).query(&query);
+    let found = client.value(request).await?;
+    let found = found.as_array().cloned().unwrap_or_default();
+    for at in &found {
+        let master = if at["is_master"] == true { "  master" } else { "" };
+        drop(speech::out(format_args!("{}  {}{master}", text(&at["store"]), text(&at["state"]))));
+    }
+    match found.is_empty() {
+        true => Err(Fault::new(Kind::App, format!("no copy of {bucket} does")).hint("dyn data status shows why")),
+        false => Ok(()),
+    }
+}
+
+async fn wait(client: &DataClient, bucket: &str, within: u64) -> Result<(), Fault> {
+    let begun = std::time::Instant::now();
+    loop {
+        let left = within.saturating_sub(begun.elapsed().as_secs());
+        let path = format!("buckets/{}/wait?within={}", client::escaped(bucket), left.min(30));
+        let now = client.value(client.request(Method::GET, &path)).await?;
+        let replicas = now["replicas"].as_object().cloned().unwrap_or_default();
+        if now["state"] == "following" && replicas.values().all(|replica| replica["state"] == "whole") {
+            return Ok(());
+        }
+        if left == 0 || now["state"] == "held" || now["state"] == "paused" {
+            bucket_now(bucket, &now);
+            let why = now["why"].as_str().map(|why| format!(": {why}")).unwrap_or_default();
+            return Err(Fault::new(Kind::App, format!("copies of {bucket} are not whole{why}")));
+        }
+    }
+}
+
+async fn verify(client: &DataClient, bucket: &str) -> Result<(), Fault> {
+    let found =
+        client.value(client.request(Method::POST, &format!("buckets/{}/verify", client::escaped(bucket)))).await?;
+    let size = data::amount::size(found["bytes"].as_u64().unwrap_or_default());
+    drop(speech::out(format_args!("{} copies of objects, {size}", found["copies"])));
+    let wrong = found["wrong"].as_array().cloned().unwrap_or_default();
+    for wrong in &wrong {
+        drop(speech::out(format_args!("  {}  {}", text(&wrong["store"]), text(&wrong["key"]))));
+    }
+    match wrong.len() {
+        0 => Ok(()),
+        count => Err(Fault::new(Kind::App, format!("{count} copies have other bytes than their original"))
+            .hint("they are copied again; see dyn data status")),
+    }
+}
+
+async fn act(client: &DataClient, bucket: &str, act: &str) -> Result<(), Fault> {
+    let path = format!("buckets/{}/{act}", client::escaped(bucket));
+    bucket_now(bucket, &client.value(client.request(Method::POST, &path)).await?);
+    Ok(())
+}
+
+async fn conflicts(client: &DataClient) -> Result<(), Fault> {
+    let found = client.value(client.request(Method::GET, "conflicts")).await?;
+    for conflict in found.as_array().into_iter().flatten() {
+        let (store, bucket, key, kept) = (&conflict["store"], &conflict["bucket"], &conflict["key"], &conflict["kept"]);
+        let kept = format!("{}/{}", data::check::CONFLICTS_BUCKET, text(kept));
+        drop(speech::out(format_args!("{}  {}/{}  kept as {kept}", text(store), text(bucket), text(key))));
+    }
+    Ok(())
+}
+
+async fn events(client: &DataClient, after: i64) -> Result<(), Fault> {
+    let found = client.value(client.request(Method::GET, &format!("events?after={after}"))).await?;
+    for event in found.as_array().into_iter().flatten() {
+        drop(speech::json(event));
+    }
+    Ok(())
+}
+
+async fn probe(client: &DataClient, store: &str) -> Result<(), Fault> {
+    let found = client.value(client.request(Method::POST, &format!("stores/{}/probe", client::escaped(store)))).await?;
+    for (ability, has) in found.as_object().into_iter().flatten() {
+        let has = if *has == Value::Bool(true) { "yes" } else { "no" };
+        drop(speech::out(format_args!("{has:3}  {}", ability.replace('_', " "))));
+    }
+    Ok(())
+}
+
+async fn hook(client: &DataClient, store: &str) -> Result<(), Fault> {
+    let found = client.value(client.request(Method::GET, &format!("stores/{}/hook", client::escaped(store)))).await?;
+    drop(speech::out(format_args!("{}{}", client.root(), text(&found["path"]))));
+    drop(speech::out(format_args!("Authorization: Bearer {}", text(&found["token"]))));
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! `dyn data serve`: the server, in the foreground.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use data::DataSettings;
+use data_server::{DataServerError, DataServerOptions};
+use session::Home;
+
+use super::settings;
+use crate::fault::{Fault, Kind};
+use crate::speech;
+use crate::start::Signals;
+
+/// Where the server of this user listens.
+pub(super) const ADDRESS: &str = "address";
+/// The file of its token.
+pub(super) const TOKEN: &str = "token";
+
+/// The folder of the server of this user.
+pub(super) fn folder(home: &Home) -> PathBuf {
+    home.state().join("data")
+}
+
+pub(super) async fn run(
+    config: Option<&Path>,
+    catalog: Option<&Path>,
+    listen: SocketAddr,
+    token: Option<&Path>,
+) -> Result<(), Fault> {
+    let folder = folder(&Home::open()?);
+    let wrong = |error: std::io::Error| Fault::new(Kind::Machine, format!("cannot use {}: {error}", folder.display()));
+    std::fs::create_dir_all(&folder).map_err(wrong)?;
+    let settings: Option<DataSettings> = config.map(settings::read).transpose()?;
+    let options = DataServerOptions {
+        listen,
+        catalog: catalog.map_or_else(|| folder.join("catalog.db"), Path::to_owned),
+        token: token.map_or_else(|| folder.join(TOKEN), Path::to_owned),
+        settings,
+    };
+    let (address_file, token) = (folder.join(ADDRESS), options.token.clone());
+    let mut signals = Signals::new()?;
+    let end = async move {
+        signals.next().await;
+    };
+    let ready = |address: SocketAddr| {
+        if let Err(error) = std::fs::write(&address_file, address.to_string()) {
+            drop(speech::err(format_args!("notice: other commands need --server http://{address}: {error}")));
+        }
+        drop(speech::out(format_args!("listening on http://{address}; the token is in {}", token.display())));
+    };
+    let ended = data_server::run(options, ready, end).await;
+    // What is not there any more is nobody's address.
+    drop(std::fs::remove_file(&address_file));
+    ended.map_err(|error| match error {
+        DataServerError::Settings(mistakes) => settings::refused(&mistakes),
+        DataServerError::Listen { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => {
+            Fault::new(Kind::Machine, format!("cannot listen on {listen}: the address is in use"))
+                .hint("--listen 127.0.0.1:0 picks a free port")
+        }
+        error => Fault::new(Kind::Machine, error),
+    })
+}
