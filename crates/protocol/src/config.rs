@@ -13,6 +13,13 @@ pub const CONFIG_VARIABLE: &str = "DYNINKA_CONFIG";
 /// The environment variable the secret may stand in, where the configuration itself is no secret.
 pub const TOKEN_VARIABLE: &str = "DYNINKA_TOKEN";
 
+/// The configurations of the services of one host, as [`CONFIG_VARIABLE`] holds them where there are several.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HostConfigs {
+    /// By the name of a service's folder.
+    pub services: BTreeMap<String, Config>,
+}
+
 /// The configuration of one host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Config {
