@@ -1,5 +1,7 @@
 //! A fleet of three machines, each a network namespace (tests/testbed/nodes): as root, one test at a time.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 mod fleet;
 mod load;
 mod outages;

@@ -218,6 +218,7 @@ impl NodeApps {
             host: Arc::new(program),
             debug: false,
             limits: ServiceLimits::default(),
+            sockets: folder.join("sockets"),
             services: bundle.services.keys().map(|service| self.spec(bundle, service)).collect(),
         };
         let chosen = local_cluster::choose(On::Process, plan).await.map_err(|error| error.to_string())?;
@@ -383,7 +384,7 @@ impl NodeApps {
         while let Some(event) = backend.next().await {
             match event {
                 BackendEvent::Log { service, line, .. } => (self.listener)(NodeSaid::Line { service, line }),
-                BackendEvent::Notice(words) => tracing::info!(app, "{words}"),
+                BackendEvent::Notice(words) | BackendEvent::HopsByTcp(words) => tracing::info!(app, "{words}"),
                 BackendEvent::Down { service, why, .. } => {
                     let now = Instant::now();
                     let (pause, last) = pauses.get(&service).copied().unwrap_or((FIRST_PAUSE, now));

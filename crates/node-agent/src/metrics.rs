@@ -11,6 +11,8 @@ use crate::api::{SharedServiceView, view};
 use crate::http::{answer as respond, refusal};
 
 type Answer = Response<Full<Bytes>>;
+/// A figure of a service: its name, what it says, and the figure.
+type Rate = (&'static str, &'static str, fn(&SharedServiceView) -> f64);
 
 /// `/metrics`, `/healthz` and `/readyz`.
 pub(crate) fn measured(agent: &Agent, path: &str) -> Answer {
@@ -53,7 +55,7 @@ fn metrics(agent: &Agent) -> String {
         let seconds = node.rtt_us.unwrap_or_default() as f64 / 1e6;
         text += &format!("dyninka_node_rtt_seconds{{node=\"{}\"}} {seconds}\n", node.name);
     }
-    let rates: [(&str, &str, fn(&SharedServiceView) -> f64); 5] = [
+    let rates: [Rate; 5] = [
         ("users", "Requests a second of users", |service| service.users),
         ("guests", "Requests a second of other nodes", |service| service.guests),
         ("away", "Requests a second that other nodes served", |service| service.away),

@@ -101,10 +101,8 @@ pub(crate) async fn measure(agent: Arc<Agent>) {
             stays
         });
         for (key, (host, app)) in hosts {
-            if !followed.contains_key(&key) {
-                let task = tokio::spawn(follow(agent.clone(), key.clone(), host, app.headers()));
-                followed.insert(key, (host, task));
-            }
+            let follow = |key| tokio::spawn(follow(agent.clone(), key, host, app.headers()));
+            followed.entry(key.clone()).or_insert_with(|| (host, follow(key)));
         }
         tokio::time::sleep(DEBOUNCE).await;
     }

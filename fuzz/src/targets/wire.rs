@@ -146,6 +146,7 @@ pub(super) fn configs() -> Vec<Vec<u8>> {
         names: None,
         outside: None,
         limits: Limits::default(),
+        load: protocol::ServiceLoad::default(),
         record: false,
         moved: None,
     };

@@ -10,6 +10,9 @@ use nodes::{FleetMember, MemberId, Membership, MembershipEffect, MembershipPace}
 /// How long a message takes.
 pub(crate) const TRIP: Duration = Duration::from_millis(2);
 
+/// When it arrives, in which order, from whom, to whom, and what.
+type Message = (Duration, u64, usize, usize, Vec<u8>);
+
 pub(crate) struct Fleet {
     members: Vec<Membership>,
     stopped: BTreeSet<usize>,
@@ -17,8 +20,7 @@ pub(crate) struct Fleet {
     half: BTreeSet<usize>,
     now: Duration,
     count: u64,
-    /// When, in which order, from, to, bytes.
-    under_way: BinaryHeap<Reverse<(Duration, u64, usize, usize, Vec<u8>)>>,
+    under_way: BinaryHeap<Reverse<Message>>,
     pub(crate) bytes: usize,
     /// Who was taken for down by whom.
     pub(crate) downs: Vec<(usize, String)>,
