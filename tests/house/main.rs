@@ -77,6 +77,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("axum", &["bench", "host", "job-server", "session"]),
     ("rusqlite", &["store"]),
     ("croner", &["jobs"]),
+    ("jsonschema", &["job-server"]),
     ("utoipa", &["job-server", "jobs"]),
     ("hyper", &["host", "images", "job-server"]),
     ("docker_credential", &["images"]),
