@@ -87,7 +87,7 @@ pub(crate) enum Jobs {
         file: PathBuf,
         /// Name: small letters, digits and hyphens
         name: String,
-        /// Limits as NAME=NUMBER: weight, queued, running, rate, burst
+        /// Limits as NAME=VALUE: weight, queued, running, rate, burst, daily, such as daily=1h
         limits: Vec<String>,
     },
     /// Make a token for a tenant, and print it
@@ -99,6 +99,9 @@ pub(crate) enum Jobs {
         /// Time after which it is refused, such as 90d [default: never]
         #[arg(long)]
         expires: Option<String>,
+        /// Only these, joined by commas: jobs:write, jobs:read, functions, schedules, usage, metrics [default: all but metrics]
+        #[arg(long, value_delimiter = ',')]
+        scopes: Vec<String>,
     },
     /// Register, list and remove functions in JavaScript that run as jobs
     #[command(subcommand)]

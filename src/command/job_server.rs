@@ -18,7 +18,9 @@ pub(crate) fn run(folder: &Path, die_with_parent: bool) -> Result<(), Fault> {
         };
         // Read by the session: where it listens.
         let ready = |address| println!("listening on {address}");
-        let ended = job_server::run(folder, ready, end).await;
+        // Likewise: a host that a job ended says nothing of its code.
+        let lost = |service: &str| println!("lost a run of {service}");
+        let ended = job_server::run(folder, (ready, lost), end).await;
         ended.map_err(|error| {
             let kind = match &error {
                 JobServerError::Listen { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => {

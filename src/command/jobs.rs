@@ -31,7 +31,9 @@ pub(crate) fn run(jobs: &Jobs) -> Result<(), Fault> {
             Jobs::Usage { file, by, csv } => usage(&Server::of(file)?, by, *csv).await,
             Jobs::Status { file } => status(&Server::of(file)?).await,
             Jobs::Tenant { file, name, limits } => tenant(&Server::of(file)?, name, limits).await,
-            Jobs::Token { file, tenant, expires } => token(&Server::of(file)?, tenant, expires.as_deref()).await,
+            Jobs::Token { file, tenant, expires, scopes } => {
+                token(&Server::of(file)?, tenant, expires.as_deref(), scopes).await
+            }
             Jobs::Function(act) => functions::run(act).await,
             Jobs::Openapi => {
                 drop(speech::out(job_server::openapi()));
@@ -247,9 +249,10 @@ async fn tenant(server: &Server, name: &str, given: &[String]) -> Result<(), Fau
     let mut limits = Map::new();
     for text in given {
         let wrong =
-            || Fault::new(Kind::Usage, format!("{text} is no limit")).hint("write NAME=NUMBER, such as weight=2");
-        let (name, number) = text.split_once('=').ok_or_else(wrong)?;
-        limits.insert(name.to_owned(), serde_json::from_str(number).map_err(|_| wrong())?);
+            || Fault::new(Kind::Usage, format!("{text} is no limit")).hint("write NAME=VALUE, such as weight=2");
+        let (name, value) = text.split_once('=').ok_or_else(wrong)?;
+        // What is no number is a text, such as 1h.
+        limits.insert(name.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| json!(value)));
     }
     let add = server.request(Method::POST, "tenants").json(&json!({ "name": name, "limits": limits }));
     let (status, text) = server.send(add).await?;
@@ -264,12 +267,17 @@ async fn tenant(server: &Server, name: &str, given: &[String]) -> Result<(), Fau
     Ok(())
 }
 
-async fn token(server: &Server, tenant: &str, expires: Option<&str>) -> Result<(), Fault> {
+async fn token(server: &Server, tenant: &str, expires: Option<&str>, scopes: &[String]) -> Result<(), Fault> {
     let mut body = Map::new();
+    if !scopes.is_empty() {
+        body.insert("scopes".to_owned(), json!(scopes));
+    }
     if let Some(expires) = expires {
         body.insert("expires".to_owned(), json!(expires));
     }
-    let made = server.value(server.request(Method::POST, &format!("tenants/{tenant}/tokens")).json(&body)).await?;
+    let made = server
+        .value(server.request(Method::POST, &format!("tenants/{}/tokens", tenant.replace('/', "%2F"))).json(&body))
+        .await?;
     drop(speech::out(made["token"].as_str().unwrap_or_default()));
     Ok(())
 }

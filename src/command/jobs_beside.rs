@@ -10,9 +10,13 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use job_server::{CallbackSettings, JobServerConfig, JobServerSettings, JobServerTarget};
-use kubernetes::settings::JobsTable;
-use session::{AppPlace, Notices, Session};
+use interface::Interface;
+use job_server::{
+    CallbackSettings, FunctionSettings, JobServerConfig, JobServerSettings, JobServerTarget, KumoriAccess, LostRule,
+    TargetTerms,
+};
+use kubernetes::settings::{FunctionPolicy, JobsTable, KumoriSaid, KumoriWord};
+use session::{AppPlace, Notices, ServedApp, Session};
 use session_api::Snapshot;
 use session_api::snapshot::Phase;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -73,7 +77,7 @@ impl JobsPlan {
     /// Starts the job server once the app of a session serves.
     pub(crate) fn start(self, session: &Session) -> JobsBeside {
         let beside = |plan| Beside { plan, secret: session.secret().to_owned(), notices: session.notices() };
-        JobsBeside(self.0.map(|plan| tokio::spawn(beside(plan).keep(session.pictures()))))
+        JobsBeside(self.0.map(|plan| tokio::spawn(beside(plan).keep(session.pictures(), session.served()))))
     }
 }
 
@@ -92,11 +96,21 @@ impl JobsBeside {
 
 fn settings(table: &JobsTable) -> JobServerSettings {
     let usual = JobServerSettings::default();
+    let functions = table.functions.table().unwrap_or_default();
     JobServerSettings {
         workers: table.workers.unwrap_or(usual.workers),
         open: table.open.iter().cloned().collect(),
-        functions: table.functions,
-        kumori: table.kumori && table.functions,
+        functions: table.functions.table().is_some(),
+        pool: FunctionSettings {
+            max: functions.max.unwrap_or(usual.pool.max),
+            memory: functions.memory.map_or(usual.pool.memory, app::Memory::in_bytes),
+            doubling: functions.policy == Some(FunctionPolicy::Doubling),
+        },
+        kumori: match table.kumori {
+            KumoriSaid::Flag(false) => KumoriAccess::Off,
+            KumoriSaid::Flag(true) => KumoriAccess::Open,
+            KumoriSaid::Word(KumoriWord::Token) => KumoriAccess::Token,
+        },
         callbacks: CallbackSettings {
             allow: table.callbacks.allow.iter().cloned().collect(),
             insecure: table.callbacks.insecure,
@@ -125,6 +139,47 @@ struct Beside {
     notices: Notices,
 }
 
+/// What a job server is told of services beside their places: made once for each app that hosts go by.
+struct Targets {
+    served: watch::Receiver<Option<ServedApp>>,
+    known: Option<ServedApp>,
+    made: BTreeMap<String, JobServerTarget>,
+}
+
+impl Targets {
+    fn made(&mut self) -> &BTreeMap<String, JobServerTarget> {
+        let served = self.served.borrow_and_update().clone();
+        if served != self.known {
+            self.made = served.as_ref().map(targets).unwrap_or_default();
+            self.known = served;
+        }
+        &self.made
+    }
+}
+
+/// What attributes, `dyn.toml` and types say of each service.
+fn targets(served: &ServedApp) -> BTreeMap<String, JobServerTarget> {
+    let interface = Interface::of(&served.app);
+    let target = |call: &interface::ServiceOperation| {
+        let said = served.terms.get(&call.service).map(|terms| terms.jobs).unwrap_or_default();
+        let lost = said.lost.map(|lost| match lost {
+            app::LostAttempt::Retry => LostRule::Retry,
+            app::LostAttempt::Fail => LostRule::Fail,
+        });
+        let millis = |waits: app::RetryWaits| (waits.first.in_millis(), waits.most.in_millis());
+        let terms = TargetTerms {
+            attempts: said.attempts,
+            timeout_ms: said.timeout.map(app::TimeSpan::in_millis),
+            backoff_ms: said.backoff.map(millis),
+            lost,
+        };
+        let parallel = said.parallel.and_then(|parallel| usize::try_from(parallel).ok());
+        let schema = Some(interface.input_schema(call));
+        (call.service.clone(), JobServerTarget { terms, parallel, schema, ..JobServerTarget::default() })
+    };
+    interface.calls.iter().map(target).collect()
+}
+
 /// Why a server is not watched any more.
 enum Over {
     /// The session ends.
@@ -135,7 +190,8 @@ enum Over {
 
 impl Beside {
     /// Keeps a server running until the session ends.
-    async fn keep(self, mut pictures: watch::Receiver<Arc<Snapshot>>) {
+    async fn keep(self, mut pictures: watch::Receiver<Arc<Snapshot>>, served: watch::Receiver<Option<ServedApp>>) {
+        let mut targets = Targets { served, known: None, made: BTreeMap::new() };
         let mut rest = REST;
         let mut is_shown = false;
         // Nothing can run before the app serves.
@@ -146,13 +202,13 @@ impl Beside {
             return self.notices.add(format!("jobs are off: cannot create their folders: {error}"));
         }
         loop {
-            let config = self.config(&pictures.borrow_and_update());
+            let config = self.config(&pictures.borrow_and_update(), targets.made());
             let started = write(&self.plan.folder, &config).and_then(|()| self.spawn());
             let (mut child, begun) = match started {
                 Ok(child) => (child, tokio::time::Instant::now()),
                 Err(error) => return self.notices.add(format!("jobs are off: cannot start the job server: {error}")),
             };
-            let over = self.watch(&mut child, config, &mut pictures, &mut is_shown).await;
+            let over = self.watch(&mut child, config, &mut pictures, (&mut targets, &mut is_shown)).await;
             match over {
                 Over::Session => return end(child).await,
                 Over::Ended(why) => {
@@ -190,7 +246,7 @@ impl Beside {
         child: &mut Child,
         mut config: JobServerConfig,
         pictures: &mut watch::Receiver<Arc<Snapshot>>,
-        is_shown: &mut bool,
+        (targets, is_shown): (&mut Targets, &mut bool),
     ) -> Over {
         let lines = child.stdout.take().map(|stdout| BufReader::new(stdout).lines());
         let words = child.stderr.take().map(|stderr| BufReader::new(stderr).lines());
@@ -211,7 +267,11 @@ impl Beside {
                         *is_shown = true;
                         self.show();
                     }
-                    Some(_) => {}
+                    Some(line) => {
+                        if let Some(service) = line.strip_prefix("lost a run of ") {
+                            self.notices.run_lost(service.to_owned());
+                        }
+                    }
                     None => lines = None,
                 },
                 line = next(&mut words) => match line {
@@ -226,7 +286,7 @@ impl Beside {
                     if changed.is_err() || picture.phase == Phase::Closing {
                         return Over::Session;
                     }
-                    let now = self.config(&picture);
+                    let now = self.config(&picture, targets.made());
                     if now != config && !now.targets.is_empty() {
                         config = now;
                         if let Err(why) = self.tell(&config).await {
@@ -247,11 +307,12 @@ impl Beside {
         ));
     }
 
-    fn config(&self, picture: &Snapshot) -> JobServerConfig {
+    fn config(&self, picture: &Snapshot, made: &BTreeMap<String, JobServerTarget>) -> JobServerConfig {
         let target = |service: &session_api::snapshot::ServiceView| {
             let at = service.url.as_ref()?.strip_prefix("http://")?.trim_end_matches('/').to_owned();
             let inputs = service.inputs.iter().map(|input| input.name.clone()).collect();
-            Some((service.name.clone(), JobServerTarget { at, inputs }))
+            let made = made.get(&service.name).cloned().unwrap_or_default();
+            Some((service.name.clone(), JobServerTarget { at, inputs, ..made }))
         };
         let targets: BTreeMap<String, JobServerTarget> = picture.services.iter().filter_map(target).collect();
         let last = picture.flow.as_deref().and_then(|flow| flow.split('(').next()).map(str::to_owned);

@@ -91,6 +91,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("rusty-s3", &["storage"]),
     ("md-5", &["storage"]),
     ("croner", &["jobs"]),
+    ("jsonschema", &["job-server"]),
     ("utoipa", &["data", "data-server", "job-server", "jobs"]),
     ("hyper", &["host", "images", "job-server", "node-agent", "storage"]),
     ("docker_credential", &["images"]),

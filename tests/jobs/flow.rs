@@ -92,10 +92,9 @@ fn a_job_goes_its_way_from_asked_to_fetched() {
     assert_eq!(jobs.get("dead").body[0]["jobs"], 1);
     assert_eq!(jobs.post("dead/retry", &json!({ "kind": "failed" })).body["retried"], 1);
     assert_eq!(jobs.end_of(&fails)["state"], "failed");
-    // An input that does not fit ends at once.
-    let wrong = jobs.ask(&json!({ "inputs": { "id": "seven", "ms": 0 } }));
-    let wrong = jobs.end_of(&wrong);
-    assert_eq!((wrong["kind"].as_str(), wrong["used"].as_u64()), (Some("rejected"), Some(1)), "{wrong}");
+    // D11: one that does not fit its type is refused where it is asked for, with its place.
+    let wrong = jobs.post("jobs", &json!({ "inputs": { "id": "seven", "ms": 0 } }));
+    assert_eq!((wrong.status, wrong.body["at"].as_str()), (422, Some("inputs.id")), "{wrong:?}");
     // Longer than its time.
     let long = jobs.ask(&json!({ "inputs": { "id": 9, "ms": 2_000 }, "timeout": "200ms", "attempts": 1 }));
     let long = jobs.end_of(&long);
@@ -121,7 +120,16 @@ fn a_job_goes_its_way_from_asked_to_fetched() {
     // Too late to begin.
     let late = jobs.ask(&json!({ "inputs": { "id": 8, "ms": 0 }, "ttl": "1ms", "serial": "s", "delay": "1s" }));
     assert!(["expired", "done"].contains(&jobs.end_of(&late)["state"].as_str().expect("a state")));
-    // Asked for wrongly.
+    // D10: asked for wrongly.
+    for (text, status) in [
+        (format!("{{\"inputs\":{{\"id\":{}1{}}}}}", "[".repeat(100_000), "]".repeat(100_000)).into_bytes(), 400),
+        (br#"{"inputs":{"id":1,"id":2}}"#.to_vec(), 400),
+        (b"{\"tags\":[\"\xff\"]}".to_vec(), 400),
+        (format!("{{\"tags\":[\"{}\"]}}", "x".repeat(8 << 20)).into_bytes(), 413),
+    ] {
+        let refused = told(jobs.request(reqwest::Method::POST, "jobs").body(text)).expect("an answer");
+        assert_eq!(refused.status, status, "{refused:?}");
+    }
     for (body, status, at) in [
         (json!({ "service": "nobody" }), 422, "service"),
         (json!({ "inputs": { "di": 1 } }), 422, "inputs.di"),

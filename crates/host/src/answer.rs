@@ -259,6 +259,7 @@ where
     measured.function_begun = Some(begun);
     let account = context.account.as_ref();
     let metered = account.map(|(account, waits)| shared.meter.begin(account, &flight.program().version, waits));
+    let is_synchronous = !flight.program().description.detached;
     let outcome = tokio::time::timeout_at(context.deadline, flight.run(number.0, inputs, shared)).await;
     drop(number);
     if let (Some(metered), Ok(Some(outcome))) = (&metered, &outcome) {
@@ -286,7 +287,17 @@ where
             record(records::Ended::Cut("deadline", "it did not end before the deadline"));
             measured.function = nanos(context.begun.elapsed()).saturating_sub(begun);
             let detail = format!("{} did not end before the deadline", config.service);
-            Err(Problem::new("deadline", StatusCode::GATEWAY_TIMEOUT, &config.service, &context.path, &detail))
+            // A thread that computes cannot be ended.
+            let members = is_synchronous.then(|| ("still_runs".to_owned(), Value::from(true)));
+            let members = members.into_iter().collect();
+            Err(Problem::with(
+                "deadline",
+                StatusCode::GATEWAY_TIMEOUT,
+                &config.service,
+                &context.path,
+                &detail,
+                members,
+            ))
         }
     }
 }
@@ -318,7 +329,12 @@ fn end(
         }
         Kind::Value => Ok(Ended::Value(body)),
         Kind::Filtered => Ok(Ended::Filtered(config.service.clone())),
-        Kind::Failed => Err(problem("failed", StatusCode::INTERNAL_SERVER_ERROR, &words(&body), Map::new())),
+        Kind::Failed => {
+            let mut members = object();
+            // What it says of another attempt goes to whoever has it run as a job.
+            members.retain(|name, _| ["retry", "retry_ms"].contains(&name.as_str()));
+            Err(problem("failed", StatusCode::INTERNAL_SERVER_ERROR, &words(&body), members))
+        }
         Kind::Rejected => {
             let mut members = object();
             let message = members.remove("message");

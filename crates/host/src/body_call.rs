@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use dyninka::border::{self, CallOutcome, Done, HostTable, Kind, Slice};
+use dyninka::border::{self, Buffer, CallOutcome, Done, HostTable, Kind, Slice};
 use http::{HeaderMap, StatusCode};
 use parking_lot::Mutex;
 
@@ -27,7 +27,7 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 /// What a library is handed. Its context stays for good, as the library does.
 pub(crate) fn table(shared: &Arc<Shared>) -> HostTable {
     let context: &'static Weak<Shared> = Box::leak(Box::new(Arc::downgrade(shared)));
-    HostTable { version: border::VERSION, context: std::ptr::from_ref(context).cast(), call }
+    HostTable { version: border::VERSION, context: std::ptr::from_ref(context).cast(), call, about }
 }
 
 /// A number for a request, until it is dropped.
@@ -77,6 +77,13 @@ unsafe extern "C" fn call(
         // This worker is going to wait, and the task that was spawned last waits with it: tokio lets no other have it.
         runtime.spawn(async {});
     }
+}
+
+/// `Host::about` of the border.
+unsafe extern "C" fn about(_: *const c_void, request: u64) -> Buffer {
+    let requests = REQUESTS.lock();
+    let job = requests.as_ref().and_then(|requests| requests.get(&request)?.1.job.clone());
+    Buffer::new(job.map(|job| job.as_bytes().to_vec()).unwrap_or_default())
 }
 
 /// Whom a call is made for. Without a request, from a thread or task the app began by itself, it is the host's own.

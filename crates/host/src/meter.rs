@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use protocol::runs::MeterLine;
 use tokio::time::Instant;
 
-/// Accounts and versions that are told apart; beyond it what comes new counts for one account of that name.
+/// Accounts and versions that are told apart and not stored yet; beyond it what comes new counts for one account of that name.
 const MOST: usize = 65_536;
 
 /// The meters of a host.
@@ -21,18 +21,26 @@ struct Counted {
     /// Calls under way, by number.
     open: HashMap<u64, Open>,
     next: u64,
+    /// Readings so far.
+    readings: u64,
 }
 
 #[derive(Clone, Copy, Default)]
 struct Line {
+    /// A line that was let go and came again is another one, and counts from nothing.
+    number: u64,
     nanos: i64,
     calls: i64,
+    /// Calls under way.
+    open: u32,
+    /// The reading that first tells of its last change.
+    told_by: u64,
 }
 
 /// A call under way.
 struct Open {
-    account: Arc<str>,
-    version: Arc<str>,
+    /// Account and version.
+    key: (Arc<str>, Arc<str>),
     begun: Instant,
     waits: Arc<Waits>,
     /// What the function itself says that it took, once it has ended.
@@ -51,32 +59,37 @@ impl Meter {
         let mut counted = self.0.lock();
         let number = counted.next;
         counted.next += 1;
-        let open = Open {
-            account: account.clone(),
-            version: version.clone(),
-            begun: Instant::now(),
-            waits: waits.clone(),
-            measured: None,
-        };
+        let mut key = (account.clone(), version.clone());
+        if counted.lines.len() >= MOST && !counted.lines.contains_key(&key) {
+            key.0 = "beyond".into();
+        }
+        let line = counted.lines.entry(key.clone()).or_insert(Line { number, ..Line::default() });
+        line.open += 1;
+        let open = Open { key, begun: Instant::now(), waits: waits.clone(), measured: None };
         counted.open.insert(number, open);
         Metered { meter: self, number }
     }
 
-    /// What was counted since the host began; calls under way up to now.
-    pub(crate) fn read(&self) -> Vec<MeterLine> {
-        let counted = self.0.lock();
-        let mut lines: HashMap<(&Arc<str>, &Arc<str>), Line> =
-            counted.lines.iter().map(|((account, version), line)| ((account, version), *line)).collect();
-        for open in counted.open.values() {
-            lines.entry((&open.account, &open.version)).or_default().nanos += open.took();
+    /// The number of this reading, and what was counted; calls under way up to now. `stored`: the reading that is added to
+    /// bills. Lines that have not changed since are let go.
+    pub(crate) fn read(&self, stored: Option<u64>) -> (u64, Vec<MeterLine>) {
+        let mut counted = self.0.lock();
+        if let Some(stored) = stored {
+            counted.lines.retain(|_, line| line.open > 0 || line.told_by > stored);
         }
-        let told = |((account, version), line): ((&Arc<str>, &Arc<str>), Line)| MeterLine {
-            account: account.to_string(),
-            version: version.to_string(),
-            ns: line.nanos,
+        counted.readings += 1;
+        let mut running: HashMap<&(Arc<str>, Arc<str>), i64> = HashMap::new();
+        for open in counted.open.values() {
+            *running.entry(&open.key).or_default() += open.took();
+        }
+        let told = |(key, line): (&(Arc<str>, Arc<str>), &Line)| MeterLine {
+            account: key.0.to_string(),
+            version: key.1.to_string(),
+            line: line.number,
+            ns: line.nanos + running.get(key).copied().unwrap_or(0),
             calls: line.calls,
         };
-        lines.into_iter().map(told).collect()
+        (counted.readings, counted.lines.iter().map(told).collect())
     }
 }
 
@@ -104,14 +117,13 @@ impl Drop for Metered<'_> {
     fn drop(&mut self) {
         let mut counted = self.meter.0.lock();
         let Some(open) = counted.open.remove(&self.number) else { return };
-        let took = open.took();
-        let mut key = (open.account, open.version);
-        if counted.lines.len() >= MOST && !counted.lines.contains_key(&key) {
-            key.0 = "beyond".into();
-        }
-        let line = counted.lines.entry(key).or_default();
+        let (took, told_by) = (open.took(), counted.readings + 1);
+        // It is there as long as a call of it is under way.
+        let line = counted.lines.entry(open.key).or_default();
         line.nanos += took;
         line.calls += 1;
+        line.open = line.open.saturating_sub(1);
+        line.told_by = told_by;
     }
 }
 
@@ -163,7 +175,8 @@ mod tests {
     async fn calls_are_counted_without_their_waits() {
         let (meter, waits) = (Meter::default(), Arc::new(Waits::default()));
         let read = || {
-            let mut lines: Vec<_> = meter.read().into_iter().map(|line| (line.account, line.ns, line.calls)).collect();
+            let (_, lines) = meter.read(None);
+            let mut lines: Vec<_> = lines.into_iter().map(|line| (line.account, line.ns, line.calls)).collect();
             lines.sort();
             lines
         };
@@ -184,5 +197,37 @@ mod tests {
         assert_eq!(read(), [("alice".to_owned(), 11_000_000, 1)]);
         drop(meter.begin(&"bob".into(), &"map@1".into(), &Arc::default()));
         assert_eq!(read(), [("alice".to_owned(), 11_000_000, 1), ("bob".to_owned(), 0, 1)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_line_is_let_go_once_it_is_stored_and_comes_again_as_another() {
+        let meter = Meter::default();
+        let begin = |version: &str| meter.begin(&"alice".into(), &version.into(), &Arc::default());
+        let call = async |version: &str| {
+            let call = begin(version);
+            tokio::time::advance(Duration::from_millis(1)).await;
+            drop(call);
+        };
+        call("map@1").await;
+        let (first, lines) = meter.read(None);
+        assert_eq!(lines.len(), 1);
+        let number = lines[0].line;
+        // Nobody has stored it: it stays, whatever is read.
+        assert_eq!(meter.read(None).1, lines);
+        // It changed after the reading that is stored.
+        call("map@1").await;
+        let (second, lines) = meter.read(Some(first));
+        assert_eq!((lines[0].line, lines[0].ns, lines[0].calls), (number, 2_000_000, 2));
+        // One under way stays, others of versions before go.
+        let open = begin("map@2");
+        let (third, lines) = meter.read(Some(second));
+        assert_eq!(lines.iter().map(|line| line.version.as_str()).collect::<Vec<_>>(), ["map@2"]);
+        drop(open);
+        assert_eq!(meter.read(Some(third)).1.len(), 1, "its end was told by no reading yet");
+        call("map@1").await;
+        let (_, lines) = meter.read(None);
+        let again =
+            lines.iter().find(|line| line.version == "map@1").map(|line| (line.line != number, line.ns, line.calls));
+        assert_eq!(again, Some((true, 1_000_000, 1)));
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::ffi::c_void;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use dyninka::border::{CallOutcome, Description, Slice};
@@ -109,7 +109,8 @@ impl Flight {
         let program = self.0.clone();
         let library = program.library;
         let (sender, receiver) = oneshot::channel();
-        let waiter = Waiter(Box::into_raw(Box::new((sender, self))));
+        let left = shared.left.clone();
+        let waiter = Waiter(Box::into_raw(Box::new(Waiting { sender, flight: self, left: left.clone() })));
         if program.description.detached {
             let mut given_up = GiveUp { library, request, waiter: Some(waiter) };
             start(library, shared.name, request, &inputs, waiter);
@@ -132,7 +133,31 @@ impl Flight {
         } else {
             call_elsewhere(program, threads, call);
         }
-        receiver.await.ok()
+        let mut waits = Waits { receiver: Some(receiver), left };
+        let outcome = match &mut waits.receiver {
+            Some(receiver) => receiver.await.ok(),
+            None => None,
+        };
+        waits.receiver = None;
+        outcome
+    }
+}
+
+/// Waits for a synchronous function. Dropped before its outcome came, the function goes on for nobody, and is counted.
+struct Waits {
+    /// None: the outcome came.
+    receiver: Option<oneshot::Receiver<CallOutcome>>,
+    left: Arc<AtomicI64>,
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        let Some(mut receiver) = self.receiver.take() else { return };
+        // From here on its end finds nobody, and takes it off the count.
+        receiver.close();
+        if receiver.try_recv().is_err() {
+            self.left.fetch_add(1, Ordering::AcqRel);
+        }
     }
 }
 
@@ -163,18 +188,28 @@ fn start(library: Loaded, name: &'static str, request: u64, inputs: &[Bytes], wa
 
 /// Who waits for an outcome, on its way through the library.
 #[derive(Clone, Copy)]
-struct Waiter(*mut (oneshot::Sender<CallOutcome>, Flight));
+struct Waiter(*mut Waiting);
 
-// SAFETY: both parts of the pair are Send; the pointer is the only one to it.
+// SAFETY: all parts of it are Send; the pointer is the only one to it.
 unsafe impl Send for Waiter {}
+
+struct Waiting {
+    sender: oneshot::Sender<CallOutcome>,
+    flight: Flight,
+    /// Functions that go on for nobody.
+    left: Arc<AtomicI64>,
+}
 
 unsafe extern "C" fn done(context: *mut c_void, outcome: CallOutcome) {
     // SAFETY: the box that `run` gave away, given back once.
-    let waiter = unsafe { Box::from_raw(context.cast::<(oneshot::Sender<CallOutcome>, Flight)>()) };
-    let (sender, flight) = *waiter;
+    let waiter = unsafe { Box::from_raw(context.cast::<Waiting>()) };
+    let Waiting { sender, flight, left } = *waiter;
+    let is_synchronous = !flight.program().description.detached;
     drop(flight);
     // Whoever asked may have gone; the function's work is done all the same.
-    drop(sender.send(outcome));
+    if sender.send(outcome).is_err() && is_synchronous {
+        left.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// Gives a call up when it is dropped before its outcome came.

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderValue, StatusCode};
 use parking_lot::{Mutex, MutexGuard};
-use protocol::runs::charged;
+use protocol::runs::{charged, job_of};
 use protocol::{Config, SpanId, UpstreamCall, header};
 use tokio::time::Instant;
 
@@ -44,6 +44,8 @@ pub(crate) struct RequestContext {
     pub(crate) node: Option<String>,
     /// Who is charged for its functions, and what its function waits for.
     pub(crate) account: Option<(Arc<str>, Arc<Waits>)>,
+    /// The job that it is part of, as JSON.
+    pub(crate) job: Option<Arc<str>>,
     trail: Mutex<Trail>,
 }
 
@@ -100,8 +102,9 @@ impl RequestContext {
         // A path is anybody's to write: who follows is held down as well.
         let detail = (enters || text(headers, header::DETAIL) != Some("0")) && wants(enters);
         let account = text(headers, header::ACCOUNT).and_then(|text| charged(text, &config.token)).map(Into::into);
+        let job = text(headers, header::JOB).and_then(|text| job_of(text, &config.token)).map(Into::into);
         let node = text(headers, header::NODE).map(str::to_owned);
-        Ok(Self { node, ..Self::new(begun, budget, path, Trace::read(headers), detail, config, account) })
+        Ok(Self { node, job, ..Self::new(begun, budget, path, Trace::read(headers), detail, config, account) })
     }
 
     /// A call from a service of the same host, on behalf of its request. It begins as it would with the headers that
@@ -121,8 +124,8 @@ impl RequestContext {
         let account = caller.account.as_ref().map(|(account, _)| account.clone());
         let trace = caller.trace.called(call);
         // Who serves a guest asks for guests.
-        let node = caller.node.clone();
-        Ok(Self { node, ..Self::new(begun, caller.budget(), path, trace, detail, config, account) })
+        let (node, job) = (caller.node.clone(), caller.job.clone());
+        Ok(Self { node, job, ..Self::new(begun, caller.budget(), path, trace, detail, config, account) })
     }
 
     fn new(
@@ -145,6 +148,7 @@ impl RequestContext {
             received: AtomicU64::new(0),
             node: None,
             account: account.map(|account| (account, Arc::default())),
+            job: None,
             trail: Mutex::default(),
         }
     }
@@ -176,6 +180,9 @@ impl RequestContext {
         }
         if let Some((account, _)) = &self.account {
             question.header(header::ACCOUNT, &protocol::runs::account(account, secret));
+        }
+        if let Some(job) = &self.job {
+            question.header(header::JOB, &protocol::runs::job(job, secret));
         }
         if !self.detail {
             question.header(header::DETAIL, "0");

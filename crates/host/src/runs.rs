@@ -5,9 +5,10 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::IntoResponse;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -252,9 +253,22 @@ impl Kept {
     }
 }
 
-/// `GET /_dyninka/runs`.
-pub(crate) async fn list(State(shared): State<Arc<Shared>>) -> axum::response::Response {
-    let list = RunList { epoch: epoch(&shared), runs: shared.runs.list(), meter: shared.meter.read() };
+/// What a reader has stored.
+#[derive(serde::Deserialize)]
+pub(crate) struct Stored {
+    /// `LIFE.READING`.
+    stored: Option<String>,
+}
+
+/// `GET /_dyninka/runs?stored=LIFE.READING`.
+pub(crate) async fn list(State(shared): State<Arc<Shared>>, Query(stored): Query<Stored>) -> axum::response::Response {
+    let epoch = epoch(&shared);
+    let stored = stored.stored.as_deref().and_then(|stored| stored.rsplit_once('.'));
+    // A reading of another life says nothing of this one.
+    let stored = stored.filter(|(life, _)| *life == epoch).and_then(|(_, reading)| reading.parse().ok());
+    let (reading, meter) = shared.meter.read(stored);
+    let left = u64::try_from(shared.left.load(Ordering::Acquire)).unwrap_or(0);
+    let list = RunList { epoch, runs: shared.runs.list(), reading, meter, left };
     axum::Json(list).into_response()
 }
 

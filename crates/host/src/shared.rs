@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use protocol::Config;
@@ -43,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) group: Arc<Group>,
     /// Threads for calls of its function: what one service of a host holds up holds up no other.
     pub(crate) threads: Arc<Semaphore>,
+    /// Synchronous functions that go on for nobody. For a moment less than none.
+    pub(crate) left: Arc<AtomicI64>,
     /// Held for writing while state is carried from one version to the next: no call begins meanwhile.
     pub(crate) gate: RwLock<()>,
     /// One takeover at a time.
@@ -123,6 +125,7 @@ impl Shared {
             program: ArcSwapOption::empty(),
             group: group.clone(),
             threads: Arc::new(Semaphore::new(MOST_THREADS)),
+            left: Arc::default(),
             gate: RwLock::new(()),
             takeover: tokio::sync::Mutex::new(()),
             retired: Retired::default(),

@@ -16,6 +16,12 @@ impl Clock {
         Self { begun: Instant::now(), at: i64::try_from(since.as_millis()).unwrap_or(i64::MAX) }
     }
 
+    /// One that began just now, at a time that a test says.
+    #[cfg(test)]
+    pub(crate) fn at(millis: i64) -> Self {
+        Self { begun: Instant::now(), at: millis }
+    }
+
     /// Milliseconds since 1970.
     pub(crate) fn now(&self) -> i64 {
         self.at.saturating_add_unsigned(self.passed())
@@ -29,6 +35,11 @@ impl Clock {
     /// How long it is until a time.
     pub(crate) fn until(&self, millis: i64) -> Duration {
         Duration::from_millis(u64::try_from(millis.saturating_sub(self.now())).unwrap_or(0))
+    }
+
+    /// Seconds until the next day, in UTC.
+    pub(crate) fn until_tomorrow(&self) -> u64 {
+        86_400 - u64::try_from(self.now().div_euclid(1_000).rem_euclid(86_400)).unwrap_or(0)
     }
 
     /// The day of a time, in UTC.

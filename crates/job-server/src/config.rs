@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use jobs::JobLimits;
 use jobs::quota::TenantLimits;
+use jobs::request::TargetTerms;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The configuration of a job server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,12 +33,25 @@ pub struct JobServerConfig {
 }
 
 /// A service that jobs may be for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JobServerTarget {
     /// `host:port` of its host.
     pub at: String,
     pub inputs: Vec<String>,
+    /// What jobs of it have where nothing else is said.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub terms: TargetTerms,
+    /// Jobs of it that run at a time; none: as many as there are workers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parallel: Option<usize>,
+    /// JSON Schemas of its inputs, by name, with the definitions that they refer to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Value>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// `[jobs]` of dyn.toml.
@@ -53,8 +68,41 @@ pub struct JobServerSettings {
     pub callbacks: CallbackSettings,
     /// Whether tenants may register functions. Read at the start alone.
     pub functions: bool,
-    /// Whether the API of the NodeJS FaaS answers. Read at the start alone.
-    pub kumori: bool,
+    /// Bounds of functions. Read at the start alone.
+    pub pool: FunctionSettings,
+    /// Who may use the API of the NodeJS FaaS. Read at the start alone.
+    pub kumori: KumoriAccess,
+}
+
+/// Bounds of functions of tenants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FunctionSettings {
+    /// Processes.
+    pub max: usize,
+    /// Bytes of memory of one run.
+    pub memory: u64,
+    /// Whether processes are doubled and halved; else there are as many as the load needs.
+    pub doubling: bool,
+}
+
+impl Default for FunctionSettings {
+    fn default() -> Self {
+        Self { max: 64, memory: 64 << 20, doubling: false }
+    }
+}
+
+/// Who may use the API of the NodeJS FaaS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KumoriAccess {
+    /// Nobody: it does not answer.
+    #[default]
+    Off,
+    /// Everybody on this machine.
+    Open,
+    /// Those who have a token.
+    Token,
 }
 
 impl Default for JobServerSettings {
@@ -66,7 +114,8 @@ impl Default for JobServerSettings {
             tenant: TenantLimits::default(),
             callbacks: CallbackSettings::default(),
             functions: false,
-            kumori: false,
+            pool: FunctionSettings::default(),
+            kumori: KumoriAccess::Off,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use jobs::duration;
 use jobs::quota::{JobBucket, TenantLimits};
 use jobs::record::Instance;
 use jobs::token::JobToken;
@@ -15,8 +16,10 @@ use crate::books::{Books, Moved, TokenRow};
 use crate::clock::Clock;
 use crate::config::JobServerConfig;
 use crate::dispatch::Nudge;
+use crate::fit::Fits;
 use crate::functions::Functions;
 use crate::hosts::Hosts;
+use crate::redrive::Redrives;
 
 /// The tenant of whoever has the operator's token and names none.
 pub(crate) const DEFAULT_TENANT: &str = "default";
@@ -37,6 +40,13 @@ pub(crate) struct Core {
     pub(crate) callback_key: [u8; 32],
     pub(crate) tokens: RwLock<HashMap<String, TokenRow>>,
     pub(crate) tenants: RwLock<BTreeMap<String, TenantLimits>>,
+    pub(crate) redrives: Redrives,
+    /// Told each service whose host ended during a run of a job.
+    pub(crate) lost: Box<dyn Fn(&str) + Send + Sync>,
+    /// Nanoseconds of function time today, of tenants that have a bound for it.
+    pub(crate) used_today: RwLock<HashMap<String, u64>>,
+    /// Schemas of inputs.
+    pub(crate) fits: RwLock<Fits>,
     standing: Mutex<HashMap<String, Account>>,
     waiters: Mutex<HashMap<String, Vec<oneshot::Sender<()>>>>,
     /// Counts commits that wrote events.
@@ -85,12 +95,17 @@ impl Core {
             callback_key: crate::deliver::base(operator),
             tokens: RwLock::new(tokens.into_iter().map(|token| (token.id.clone(), token)).collect()),
             tenants: RwLock::new(tenants),
+            redrives: Redrives::default(),
+            lost: Box::new(|_| {}),
+            used_today: RwLock::default(),
+            fits: RwLock::default(),
             standing: Mutex::default(),
             waiters: Mutex::default(),
             news: watch::Sender::new(0),
             busy: std::sync::atomic::AtomicUsize::new(0),
             config: RwLock::new(Arc::new(config)),
         };
+        core.fits.write().renew(&core.config().targets);
         for (tenant, queued) in queued {
             core.account(&tenant, |account, _| account.queued = queued);
         }
@@ -126,7 +141,15 @@ impl Core {
 
     /// Lets so many jobs of a tenant in. They count as queued from here on; what does not come to it is given back.
     pub(crate) fn admit(&self, tenant: &str, jobs: u64) -> Result<(), OverQuota> {
+        let used_ns = self.used_today.read().get(tenant).copied().unwrap_or(0);
         self.account(tenant, |account, limits| {
+            if let Some(daily) = limits.daily
+                && used_ns / 1_000_000 >= daily
+            {
+                let (daily, used) = (duration::write(daily), duration::write(used_ns / 1_000_000));
+                let detail = format!("functions of {tenant} took {used} today, and {daily} a day are theirs");
+                return Err(OverQuota { quota: "daily", detail, after: self.clock.until_tomorrow() });
+            }
             if account.queued.saturating_add(jobs) > limits.queued {
                 let detail = format!("{} jobs of {tenant} wait, and {} may", account.queued, limits.queued);
                 return Err(OverQuota { quota: "queued", detail, after: 1 });
@@ -138,6 +161,11 @@ impl Core {
             account.queued += jobs;
             Ok(())
         })
+    }
+
+    /// Whether a tenant may have so many more jobs waiting.
+    pub(crate) fn has_room_for(&self, tenant: &str, jobs: u64) -> bool {
+        self.account(tenant, |account, limits| account.queued.saturating_add(jobs) <= limits.queued)
     }
 
     /// Takes jobs back that were let in and not kept.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use functions::FunctionError;
 use functions::kumori::{Faas, FaasError, FaasJob};
 use jobs::record::FUNCTION;
-use jobs::request::JobTarget;
+use jobs::request::{JobTarget, TargetTerms};
 use jobs::{JobRequest, JobState};
 use serde_json::value::RawValue;
 use store::DatabaseError;
@@ -30,6 +30,11 @@ pub(crate) fn tenant(user: &str) -> String {
 /// Whether a tenant is that of a user.
 pub(crate) fn is_tenant(tenant: &str) -> bool {
     tenant.starts_with(PREFIX)
+}
+
+/// The user that a tenant is; none where it is none.
+pub(crate) fn user(tenant: &str) -> Option<&str> {
+    tenant.strip_prefix(PREFIX)
 }
 
 /// The store behind the API.
@@ -93,7 +98,7 @@ impl Faas for KeptFaas {
             ..JobRequest::default()
         };
         let service = format!("{FUNCTION}{function}");
-        let target = JobTarget { service: &service, inputs: &[] };
+        let target = JobTarget { service: &service, inputs: &[], terms: TargetTerms::default() };
         let record = request.record((id.clone(), &tenant), &target, &limits, core.clock.now());
         let mut record = record.map_err(|mistake| FaasError(mistake.to_string()))?;
         record.as_text = true;

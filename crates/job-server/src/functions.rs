@@ -6,17 +6,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use functions::{
-    AnswerForm, CallEnd, FunctionEnd, FunctionEngine, FunctionError, FunctionStop, Invocation, JailEnd, Pool,
-    PoolError, PoolSettings, RunLimits, ServiceCall, Signature,
+    AnswerForm, CallEnd, ConsoleLine, FunctionEnd, FunctionEngine, FunctionError, FunctionStop, Invocation, JailEnd,
+    Pool, PoolError, PoolSettings, RunLimits, ScalePolicy, ServiceCall, Signature,
 };
 use jobs::{AttemptOutcome, AttemptReport, JobRecord};
 use parking_lot::{Mutex, RwLock};
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use store::DatabaseError;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::books::FunctionRow;
+use crate::config::FunctionSettings;
 use crate::core::Core;
 use crate::run::{Begun, lost, wrong};
 
@@ -52,7 +54,10 @@ pub(crate) async fn open(core: &Arc<Core>) -> Result<(), crate::serve::JobServer
         let calls = move |call: ServiceCall| -> futures_util::future::BoxFuture<'static, CallEnd> {
             Box::pin(answer(weak.clone(), call))
         };
-        let pool = Pool::new(PoolSettings::of_this_program(), Arc::new(calls))?;
+        let FunctionSettings { max, memory, doubling } = core.config().settings.pool;
+        let policy = if doubling { ScalePolicy::Doubling } else { ScalePolicy::default() };
+        let settings = PoolSettings { most: max, memory, policy, ..PoolSettings::of_this_program() };
+        let pool = Pool::new(settings, Arc::new(calls))?;
         // It is set here alone.
         let _set = core.functions.pool.set(pool);
     }
@@ -175,6 +180,7 @@ pub(crate) async fn attempt(
         limits: RunLimits {
             time_ms: record.timeout_ms,
             result: config.settings.limits.result as u64,
+            memory: config.settings.pool.memory,
             ..RunLimits::default()
         },
     };
@@ -192,12 +198,18 @@ pub(crate) async fn attempt(
     match ran {
         Ok(ran) => {
             let (mut report, result) = ended(ran.end);
+            report.lines = printed(&ran.lines, ran.cut);
             report.function_ns = ran.function_ns;
             report.versions = vec![row.version];
             (report, result)
         }
         Err(error) => (not_begun(&error), None),
     }
+}
+
+/// What a run printed, as it is kept with its job; none where it printed nothing. The pool bounds it.
+fn printed(lines: &[ConsoleLine], cut: u64) -> Option<Value> {
+    (!lines.is_empty() || cut > 0).then(|| json!({ "lines": lines, "cut_bytes": cut }))
 }
 
 /// What follows from a run that did not begin.

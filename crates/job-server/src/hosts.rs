@@ -14,6 +14,7 @@ use protocol::runs::{RunList, RunState};
 use crate::books::MeterLine;
 use crate::config::JobServerTarget;
 use crate::core::Core;
+use crate::dispatch::Nudge;
 
 /// A question about runs is answered within this, or asked again.
 const SOON: Duration = Duration::from_secs(5);
@@ -30,6 +31,10 @@ pub(crate) struct Hosts {
     token: String,
     /// Lives, by service.
     epochs: Mutex<BTreeMap<String, String>>,
+    /// The life and the reading of the meters that is stored, by service.
+    metered: Mutex<BTreeMap<String, String>>,
+    /// Functions that go on for nobody, by service.
+    left: Mutex<BTreeMap<String, usize>>,
     /// Runs whose outcome is stored, by address.
     stored: Mutex<HashMap<String, Vec<String>>>,
 }
@@ -42,6 +47,8 @@ pub(crate) struct Asked<'a> {
     /// The life of the host that it is for.
     pub(crate) epoch: &'a str,
     pub(crate) account: &'a str,
+    /// What functions are told of the job, as JSON in ASCII.
+    pub(crate) about: &'a str,
     /// The id of the job, which is that of its trace.
     pub(crate) trace: &'a str,
     pub(crate) route: Option<&'a str>,
@@ -75,7 +82,14 @@ impl Hosts {
             // A host closes what is idle for ten seconds.
             .pool_idle_timeout(Duration::from_secs(4))
             .build()?;
-        Ok(Self { client, token: token.to_owned(), epochs: Mutex::default(), stored: Mutex::default() })
+        Ok(Self {
+            client,
+            token: token.to_owned(),
+            epochs: Mutex::default(),
+            metered: Mutex::default(),
+            left: Mutex::default(),
+            stored: Mutex::default(),
+        })
     }
 
     /// The lives of hosts that are known, by service.
@@ -83,10 +97,17 @@ impl Hosts {
         self.epochs.lock().clone()
     }
 
+    /// How many functions of a service go on for nobody.
+    pub(crate) fn left(&self, service: &str) -> usize {
+        self.left.lock().get(service).copied().unwrap_or(0)
+    }
+
     /// Asks a host for its runs, its life and its meters.
     pub(crate) async fn look(&self, service: &str, target: &JobServerTarget) -> Result<RunList, String> {
-        let asked =
-            self.client.get(format!("http://{}/_dyninka/runs", target.at)).bearer_auth(&self.token).timeout(SOON);
+        // What is stored of its meters, the host need not tell again.
+        let stored = self.metered.lock().get(service).map(|stored| format!("?stored={stored}")).unwrap_or_default();
+        let asked = self.client.get(format!("http://{}/_dyninka/runs{stored}", target.at));
+        let asked = asked.bearer_auth(&self.token).timeout(SOON);
         let answer = asked.send().await.map_err(|error| protocol::error_chain(&error))?;
         let status = answer.status();
         let body = answer.bytes().await.map_err(|error| protocol::error_chain(&error))?;
@@ -95,12 +116,13 @@ impl Hosts {
         }
         let list: RunList = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
         self.epochs.lock().insert(service.to_owned(), list.epoch.clone());
+        self.left.lock().insert(service.to_owned(), usize::try_from(list.left).unwrap_or(usize::MAX));
         Ok(list)
     }
 
     /// Asks a host for a run, and waits for its outcome.
     pub(crate) async fn ask(&self, asked: &Asked<'_>) -> Told {
-        let Asked { target, run, epoch, account, trace, route, timeout, input } = asked;
+        let Asked { target, run, epoch, account, about, trace, route, timeout, input } = asked;
         let mut request = self
             .client
             .post(format!("http://{}/", target.at))
@@ -110,6 +132,7 @@ impl Hosts {
             .header(header::DEADLINE, timeout.as_millis().to_string())
             .header(header::TRACEPARENT, format!("00-{}-{:016x}-01", trace.replace('-', ""), span_of(run)))
             .header(header::ACCOUNT, protocol::runs::account(account, &self.token))
+            .header(header::JOB, protocol::runs::job(about, &self.token))
             .timeout(*timeout + SOON);
         if let Some(route) = route {
             request = request.header(header::ROUTE, *route);
@@ -211,17 +234,39 @@ pub(crate) async fn follow(core: Arc<Core>) {
 pub(crate) async fn read_meters(core: &Core) {
     let config = core.config();
     for (service, target) in &config.targets {
+        let before = core.hosts.left(service);
         // A host that is not there is read when it is.
         let Ok(list) = core.hosts.look(service, target).await else { continue };
+        if core.hosts.left(service) < before {
+            // Refused only at the end of the server.
+            drop(core.nudges.send(Nudge::Room));
+        }
         let lines = list.meter.into_iter().map(|line| MeterLine {
             account: line.account,
             version: line.version,
+            line: line.line,
             reading: MeterReading { ns: line.ns, calls: line.calls },
         });
         let lines: Vec<MeterLine> = lines.collect();
         if !lines.is_empty() {
+            let stored = format!("{}.{}", list.epoch, list.reading);
             // What is not added up now is so with the next reading.
-            drop(core.books.add_up(service.clone(), list.epoch, lines, core.clock.day()).await);
+            if core.books.add_up(service.clone(), list.epoch, lines, core.clock.day()).await.is_ok() {
+                core.hosts.metered.lock().insert(service.clone(), stored);
+            }
         }
+    }
+    count_today(core).await;
+}
+
+/// Counts what tenants with a bound for a day have used of it.
+pub(crate) async fn count_today(core: &Core) {
+    let usual = core.config().settings.tenant.daily;
+    if usual.is_none() && core.tenants.read().values().all(|limits| limits.daily.is_none()) {
+        return;
+    }
+    // What cannot be read now is read with the next meters.
+    if let Ok(used) = core.books.used_on(core.clock.day()).await {
+        *core.used_today.write() = used;
     }
 }

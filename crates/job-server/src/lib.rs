@@ -24,15 +24,23 @@ mod core;
 mod deliver;
 mod dispatch;
 mod faas;
+mod fit;
 mod functions;
 mod hosts;
 mod http;
+mod redrive;
 mod run;
 mod schedule;
 mod serve;
 mod sweep;
+#[cfg(test)]
+mod tests;
 
-pub use config::{CallbackSettings, JobConfigError, JobServerConfig, JobServerSettings, JobServerTarget};
+pub use config::{
+    CallbackSettings, FunctionSettings, JobConfigError, JobServerConfig, JobServerSettings, JobServerTarget,
+    KumoriAccess,
+};
+pub use jobs::request::{LostRule, TargetTerms};
 pub use serve::{JobServerError, run};
 
 /// The OpenAPI document of the HTTP API.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use jobs::{AttemptOutcome, AttemptReport, Fence};
+use jobs::{AttemptOutcome, AttemptReport, Fence, JobRecord, RetryWish};
 use protocol::header;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -57,6 +57,7 @@ pub(crate) async fn run(core: &Core, claimed: Claimed, begun: Begun) -> u64 {
                 run: &run,
                 epoch: "",
                 account: &record.tenant,
+                about: &about(&record),
                 trace: &record.id,
                 route: record.route.as_deref(),
                 timeout: Duration::from_millis(record.timeout_ms),
@@ -67,12 +68,36 @@ pub(crate) async fn run(core: &Core, claimed: Claimed, begun: Begun) -> u64 {
             attempt(core, &fence, &record.service, asked, known).await
         }
     };
+    if report.outcome == AttemptOutcome::Lost {
+        (core.lost)(&record.service);
+    }
     let took = report.function_ns;
-    store(core, fence, &report, result).await;
+    let is_stored = store(core, fence, &report, result).await;
     if let Some(target) = config.targets.get(&record.service) {
         core.hosts.stored(target, &run);
+        if target.parallel.is_some() && (report.outcome == AttemptOutcome::Deadline || !is_stored) {
+            // Its function may go on for nobody, and takes room as long as it does. A host that is gone has none.
+            drop(core.hosts.look(&record.service, target).await);
+        }
     }
     took
+}
+
+/// What functions are told of the job that they run for, as JSON in ASCII.
+fn about(record: &JobRecord) -> String {
+    let mut about = json!({ "id": record.id, "attempt": record.attempt, "tenant": record.tenant });
+    if let Some(key) = &record.key {
+        about["key"] = key.as_str().into();
+    }
+    let mut text = String::new();
+    for c in about.to_string().chars() {
+        match c {
+            ' '..='~' => text.push(c),
+            // Outside of texts JSON has none of these.
+            c => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| text.push_str(&format!("\\u{unit:04x}"))),
+        }
+    }
+    text
 }
 
 /// The life of a host that a run went to.
@@ -181,7 +206,9 @@ fn answered(status: StatusCode, headers: &HeaderMap, body: Bytes) -> (AttemptRep
     let outcome = AttemptOutcome::read(status.as_u16(), kind);
     let versions = text(header::VERSION).into_iter().flat_map(|all| all.split(", ")).map(str::to_owned).collect();
     let report = AttemptReport {
+        retry: problem.as_ref().map(RetryWish::read).unwrap_or_default(),
         outcome,
+        lines: None,
         filtered: text(header::FILTERED).map(str::to_owned),
         versions,
         function_ns: text(header::SERVER_TIMING).map_or(0, function_ns),

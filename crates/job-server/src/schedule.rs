@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use jobs::JobRequest;
 use jobs::record::FUNCTION;
-use jobs::request::JobTarget;
+use jobs::request::{JobTarget, TargetTerms};
 use jobs::timetable::Timetable;
 use tokio::time::MissedTickBehavior;
 
@@ -21,11 +21,18 @@ pub(crate) async fn fire(core: Arc<Core>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        // What the store does not do now is due at the next look.
-        for schedule in core.books.due_schedules(core.clock.now()).await.unwrap_or_default() {
-            one(&core, schedule).await;
-        }
+        look(&core).await;
     }
+}
+
+/// Fires some of the schedules that are due; how many.
+pub(crate) async fn look(core: &Core) -> usize {
+    // What the store does not do now is due at the next look.
+    let due = core.books.due_schedules(core.clock.now()).await.unwrap_or_default();
+    let some = due.len();
+    // At once: their changes share commits.
+    futures_util::future::join_all(due.into_iter().map(|schedule| one(core, schedule))).await;
+    some
 }
 
 async fn one(core: &Core, schedule: ScheduleRow) {
@@ -54,11 +61,11 @@ pub(crate) fn job(core: &Core, schedule: &ScheduleRow, at: i64) -> Result<NewJob
         JobRequest::read(schedule.body.job.to_string().as_bytes()).map_err(|mistake| mistake.to_string())?;
     let function = request.function.as_ref().map(|name| format!("{FUNCTION}{name}"));
     let target = match &function {
-        Some(service) => JobTarget { service, inputs: &[] },
+        Some(service) => JobTarget { service, inputs: &[], terms: TargetTerms::default() },
         None => {
             let name = request.service.as_ref().or(config.last.as_ref()).ok_or("the app has no service")?;
             let target = config.targets.get(name).ok_or_else(|| format!("there is no service {name}"))?;
-            JobTarget { service: name, inputs: &target.inputs }
+            JobTarget { service: name, inputs: &target.inputs, terms: target.terms }
         }
     };
     let id = uuid::Uuid::now_v7().to_string();

@@ -40,10 +40,11 @@ pub enum JobServerError {
     Client(#[from] reqwest::Error),
 }
 
-/// Runs the job server whose `config.json` is in `folder`, until `end` is ready. `ready` is told where it listens.
+/// Runs the job server whose `config.json` is in `folder`, until `end` is ready. `ready` is told where it listens, `lost` each
+/// service whose host ended during a run of a job.
 pub async fn run(
     folder: &Path,
-    ready: impl FnOnce(SocketAddr),
+    (ready, lost): (impl FnOnce(SocketAddr), impl Fn(&str) + Send + Sync + 'static),
     end: impl Future<Output = ()>,
 ) -> Result<(), JobServerError> {
     let config = config::read(folder)?;
@@ -54,13 +55,15 @@ pub async fn run(
     let address = listener.local_addr().map_err(listen)?;
     let (tokens, tenants, queued) = (books.tokens().await?, books.tenants().await?, books.queued().await?);
     let (nudges, inbox) = mpsc::unbounded_channel();
-    let core = Core::new(folder.to_owned(), config, books, &operator, tokens, tenants, queued, nudges)?;
+    let mut core = Core::new(folder.to_owned(), config, books, &operator, tokens, tenants, queued, nudges)?;
+    core.lost = Box::new(lost);
     let core = Arc::new(core);
     functions::open(&core).await?;
     core.books.settle(core.clock.now()).await?;
     core.books.resume_deliveries(core.clock.now()).await?;
     // From here on runs of the server before are this one's, and nobody else changes them.
     let adopted = core.books.adopt(core.holder.clone()).await?;
+    hosts::count_today(&core).await;
     let mut tasks = JoinSet::new();
     tasks.spawn(dispatch::dispatch(core.clone(), inbox, adopted));
     tasks.spawn(hosts::follow(core.clone()));

@@ -18,7 +18,7 @@ pub mod turns;
 pub mod view;
 
 pub use backoff::Backoff;
-pub use outcome::{AttemptOutcome, AttemptReport};
+pub use outcome::{AttemptOutcome, AttemptReport, RetryWish};
 pub use record::{Fence, JobRecord, JobRefusal};
 pub use request::{JobLimits, JobRequest, RequestMistake};
 pub use state::JobState;

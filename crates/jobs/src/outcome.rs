@@ -41,12 +41,47 @@ pub struct AttemptReport {
     pub versions: Vec<String>,
     /// Nanoseconds in functions, all hops together.
     pub function_ns: u64,
+    /// What the function says of another attempt.
+    pub retry: RetryWish,
+    /// What the function printed, where that is kept with the job: `{"lines":[{"level","text"}],"cut_bytes":0}`.
+    pub lines: Option<Value>,
+}
+
+/// What a function that failed says of another attempt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RetryWish {
+    /// As the job says.
+    #[default]
+    Usual,
+    /// It would fail again.
+    Never,
+    /// After so many milliseconds, without using an attempt.
+    AfterMs(u64),
+}
+
+impl RetryWish {
+    /// Reads the members of a problem document that say so.
+    pub fn read(problem: &Value) -> Self {
+        match (problem["retry"].as_str(), problem["retry_ms"].as_u64()) {
+            (Some("never"), _) => Self::Never,
+            (_, Some(millis)) => Self::AfterMs(millis),
+            _ => Self::Usual,
+        }
+    }
 }
 
 impl AttemptReport {
     /// A report of nothing but the outcome.
     pub fn of(outcome: AttemptOutcome) -> Self {
-        Self { outcome, problem: None, filtered: None, versions: Vec::new(), function_ns: 0 }
+        Self {
+            outcome,
+            problem: None,
+            filtered: None,
+            versions: Vec::new(),
+            function_ns: 0,
+            retry: RetryWish::Usual,
+            lines: None,
+        }
     }
 }
 
@@ -63,6 +98,13 @@ pub enum JobNext {
     Failed {
         kind: &'static str,
     },
+}
+
+impl JobNext {
+    /// Whether another attempt follows and this one does not count.
+    pub(crate) fn is_free(&self) -> bool {
+        matches!(self, Self::Again { charged: false, .. })
+    }
 }
 
 impl AttemptOutcome {

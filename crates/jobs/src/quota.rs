@@ -17,11 +17,34 @@ pub struct TenantLimits {
     pub rate: f64,
     /// Jobs accepted at once.
     pub burst: f64,
+    /// Function time a day, in UTC, as `1h`; `none`: any.
+    #[serde(with = "daily")]
+    #[schema(value_type = String)]
+    pub daily: Option<u64>,
+}
+
+/// A duration or `none`, in milliseconds.
+mod daily {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    use crate::duration;
+
+    #[expect(clippy::ref_option, reason = "as serde passes a field")]
+    pub(super) fn serialize<S: Serializer>(millis: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&millis.map_or_else(|| "none".to_owned(), duration::write))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            "none" => Ok(None),
+            text => duration::read(text).map(Some).map_err(de::Error::custom),
+        }
+    }
 }
 
 impl Default for TenantLimits {
     fn default() -> Self {
-        Self { weight: 1.0, queued: 100_000, running: 16, rate: 200.0, burst: 400.0 }
+        Self { weight: 1.0, queued: 100_000, running: 16, rate: 200.0, burst: 400.0, daily: None }
     }
 }
 
@@ -85,6 +108,20 @@ mod tests {
         // A batch larger than the bucket has to be possible once.
         assert_eq!(bucket.take(&limits, 60_000, 50), Ok(()));
         assert_eq!(bucket.take(&limits, 60_000, 1), Err(3_100));
+    }
+
+    #[test]
+    fn the_time_of_a_day_is_a_duration_or_none() {
+        let read = |text: &str| serde_json::from_str::<TenantLimits>(text).map(|limits| limits.daily);
+        assert!(matches!(read(r#"{"daily":"1h"}"#), Ok(Some(3_600_000))) && matches!(read("{}"), Ok(None)));
+        assert!(matches!(read(r#"{"daily":"none"}"#), Ok(None)));
+        assert!(read(r#"{"daily":"1"}"#).is_err() && read(r#"{"daily":5}"#).is_err());
+        let limits = TenantLimits { daily: Some(90_000), ..TenantLimits::default() };
+        let text = serde_json::to_string(&limits).unwrap_or_default();
+        assert!(
+            text.contains(r#""daily":"90s""#)
+                && serde_json::from_str::<TenantLimits>(&text).is_ok_and(|read| read == limits)
+        );
     }
 
     #[test]

@@ -4,24 +4,36 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::backoff::{self, Backoff};
-use crate::outcome::{AttemptOutcome, AttemptReport, JobNext};
+use crate::outcome::{AttemptOutcome, AttemptReport, JobNext, RetryWish};
 use crate::state::{JobChange, JobState};
 
+/// Runs of a job that asked for a later one and used no attempt.
+const LATER: u32 = 100;
 /// Attempts in a row whose host ended during them: the job is what ends it.
 const POISON: u32 = 3;
 
 /// All that is known of a job but its input, its result and its history. Times are milliseconds since 1970.
+///
+/// A store searches by the first six members, which it keeps beside: they are no part of the JSON, and nor is what is as most
+/// jobs have it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JobRecord {
+    #[serde(skip)]
     pub id: String,
+    #[serde(skip)]
     pub tenant: String,
+    #[serde(skip)]
     pub service: String,
+    #[serde(skip, default = "usual::state")]
     pub state: JobState,
+    /// When it may run next.
+    #[serde(skip)]
+    pub run_at: i64,
+    #[serde(skip)]
+    pub ttl_at: Option<i64>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub priority: u8,
     pub created_at: i64,
-    /// When it may run next.
-    pub run_at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub began_at: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -33,6 +45,7 @@ pub struct JobRecord {
     #[serde(default, skip_serializing_if = "is_default")]
     pub used: u32,
     /// Attempts that it may use.
+    #[serde(default = "usual::attempts", skip_serializing_if = "usual::are_attempts")]
     pub attempts: u32,
     /// Runs in a row that did not reach the service.
     #[serde(default, skip_serializing_if = "is_default")]
@@ -40,13 +53,17 @@ pub struct JobRecord {
     /// Runs in a row that were lost.
     #[serde(default, skip_serializing_if = "is_default")]
     pub lost: u32,
+    /// Runs that asked for a later one.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub later: u32,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub backoff: Backoff,
     /// Milliseconds of one attempt.
+    #[serde(default = "usual::timeout", skip_serializing_if = "usual::is_timeout")]
     pub timeout_ms: u64,
     /// Whether an attempt that was lost is repeated.
+    #[serde(default = "usual::repeats", skip_serializing_if = "usual::does_repeat")]
     pub repeat_lost: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ttl_at: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serial: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -58,6 +75,7 @@ pub struct JobRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callback: Option<JobCallback>,
     /// Milliseconds that its result is kept after its end.
+    #[serde(default = "usual::keep", skip_serializing_if = "usual::is_keep")]
     pub keep_ms: u64,
     /// The life of the server that runs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -82,6 +100,47 @@ pub struct JobRecord {
     /// A function's result is wanted as text.
     #[serde(default, skip_serializing_if = "is_default")]
     pub as_text: bool,
+}
+
+/// What most jobs have, and no store writes down. Never changed: stores of before mean these.
+mod usual {
+    use crate::state::JobState;
+
+    pub(super) fn state() -> JobState {
+        JobState::Queued
+    }
+
+    pub(super) fn attempts() -> u32 {
+        5
+    }
+
+    pub(super) fn are_attempts(said: &u32) -> bool {
+        *said == attempts()
+    }
+
+    pub(super) fn timeout() -> u64 {
+        30_000
+    }
+
+    pub(super) fn is_timeout(said: &u64) -> bool {
+        *said == timeout()
+    }
+
+    pub(super) fn repeats() -> bool {
+        true
+    }
+
+    pub(super) fn does_repeat(said: &bool) -> bool {
+        *said
+    }
+
+    pub(super) fn keep() -> u64 {
+        86_400_000
+    }
+
+    pub(super) fn is_keep(said: &u64) -> bool {
+        *said == keep()
+    }
 }
 
 /// What stands before the name of a registered function where a service's name could stand. No service has a colon.
@@ -193,7 +252,7 @@ impl JobRecord {
     /// Ends an attempt.
     pub fn end(&mut self, fence: &Fence, report: &AttemptReport, at: Instance) -> Result<JobNext, JobRefusal> {
         self.check(fence)?;
-        let next = self.decide(report.outcome, at.chance);
+        let next = self.decide(report, at.chance);
         self.function_ns = self.function_ns.saturating_add(report.function_ns);
         for version in &report.versions {
             if !self.versions.contains(version) {
@@ -201,9 +260,12 @@ impl JobRecord {
             }
         }
         self.problem.clone_from(&report.problem);
+        self.still_runs = report.problem.as_ref().is_some_and(|problem| problem["still_runs"] == true);
         self.filtered.clone_from(&report.filtered);
         self.lost = if report.outcome == AttemptOutcome::Lost { self.lost + 1 } else { 0 };
         self.held = if report.outcome == AttemptOutcome::Held { self.held + 1 } else { 0 };
+        let asks_later = matches!(report.retry, RetryWish::AfterMs(_)) && next.is_free();
+        self.later += u32::from(asks_later);
         self.holder = None;
         self.epoch = None;
         match &next {
@@ -220,7 +282,8 @@ impl JobRecord {
                 self.take(JobChange::Fail)?;
                 self.used += 1;
                 // A function that was stopped is told by what stopped it.
-                let named = report.problem.as_ref().filter(|_| report.outcome == AttemptOutcome::Failed);
+                let is_named = report.outcome == AttemptOutcome::Failed && *kind == report.outcome.kind();
+                let named = report.problem.as_ref().filter(|_| is_named);
                 let named = named.and_then(|problem| problem["type"].as_str()?.rsplit(':').next());
                 self.kind = Some(named.unwrap_or(kind).to_owned());
             }
@@ -232,11 +295,19 @@ impl JobRecord {
     }
 
     /// What follows from the end of its latest attempt.
-    fn decide(&self, outcome: AttemptOutcome, chance: f64) -> JobNext {
+    fn decide(&self, report: &AttemptReport, chance: f64) -> JobNext {
         let again = |kind| match self.used + 1 < self.attempts {
             true => JobNext::Again { after_ms: self.backoff.after(self.used + 1, chance), charged: true },
             false => JobNext::Failed { kind },
         };
+        let outcome = report.outcome;
+        match (outcome, report.retry) {
+            (AttemptOutcome::Failed, RetryWish::Never) => return JobNext::Failed { kind: "permanent" },
+            (AttemptOutcome::Failed, RetryWish::AfterMs(after_ms)) if self.later < LATER => {
+                return JobNext::Again { after_ms, charged: false };
+            }
+            _ => {}
+        }
         match outcome {
             AttemptOutcome::Value | AttemptOutcome::Filtered => JobNext::Done,
             AttemptOutcome::Held => JobNext::Again { after_ms: backoff::held(self.held), charged: false },
@@ -284,7 +355,7 @@ impl JobRecord {
     /// Queues a failed job again, with all its attempts.
     pub fn retry(&mut self, now: i64) -> Result<(), JobRefusal> {
         self.take(JobChange::Retry)?;
-        (self.used, self.held, self.lost) = (0, 0, 0);
+        (self.used, self.held, self.lost, self.later) = (0, 0, 0, 0);
         (self.run_at, self.ended_at, self.kind, self.problem) = (now, None, None, None);
         self.ttl_at = None;
         Ok(())
@@ -306,7 +377,7 @@ mod tests {
 
     fn job(attempts: u32, lost: LostRule) -> JobRecord {
         let request = JobRequest { attempts: Some(attempts), lost: Some(lost), ..JobRequest::default() };
-        let target = JobTarget { service: "map", inputs: &[] };
+        let target = JobTarget { service: "map", inputs: &[], terms: Default::default() };
         request.record(("j".to_owned(), "t"), &target, &JobLimits::default(), 0).unwrap()
     }
 
@@ -339,6 +410,29 @@ mod tests {
         assert_eq!(after(&mut job(9, LostRule::Retry), &[Lost; 3]), JobNext::Failed { kind: "poison" });
         assert_eq!(after(&mut job(9, LostRule::Retry), &[Lost, Lost, Failed, Lost]), wait(16_000, true));
         assert_eq!(after(&mut job(9, LostRule::Fail), &[Lost]), JobNext::Failed { kind: "lost" });
+    }
+
+    #[test]
+    fn a_function_says_whether_and_when_its_job_runs_again() {
+        let ends = |record: &mut JobRecord, retry| {
+            record.begin(0, "life", None).unwrap();
+            let fence = record.fence().unwrap();
+            let report = AttemptReport { retry, ..AttemptReport::of(AttemptOutcome::Failed) };
+            record.end(&fence, &report, Instance { now: 0, chance: 1.0 }).unwrap()
+        };
+        let mut permanent = job(9, LostRule::Retry);
+        assert_eq!(ends(&mut permanent, RetryWish::Never), JobNext::Failed { kind: "permanent" });
+        assert_eq!(permanent.kind.as_deref(), Some("permanent"));
+        let mut later = job(2, LostRule::Retry);
+        for _ in 0..100 {
+            let again = JobNext::Again { after_ms: 30_000, charged: false };
+            assert_eq!(ends(&mut later, RetryWish::AfterMs(30_000)), again);
+        }
+        assert_eq!((later.used, later.attempt, later.run_at), (0, 100, 30_000));
+        // From here on it counts as any other failure.
+        let again = JobNext::Again { after_ms: 2_000, charged: true };
+        assert_eq!(ends(&mut later, RetryWish::AfterMs(30_000)), again);
+        assert_eq!(ends(&mut later, RetryWish::AfterMs(30_000)), JobNext::Failed { kind: "failed" });
     }
 
     /// D7: a clock that was set back while nothing ran lets no retry wait longer than its longest wait.

@@ -134,6 +134,22 @@ pub struct RequestMistake {
 pub struct JobTarget<'a> {
     pub service: &'a str,
     pub inputs: &'a [String],
+    pub terms: TargetTerms,
+}
+
+/// What jobs of a service have where they say nothing, as its author says. Limits bound it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TargetTerms {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+    /// The first wait between attempts, and the longest, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backoff_ms: Option<(u64, u64)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost: Option<LostRule>,
 }
 
 /// Attempts where nothing is said.
@@ -201,11 +217,12 @@ impl JobRequest {
         };
         let ttl = bounded("ttl", duration("ttl", &self.ttl)?.unwrap_or(limits.ttl_ms), limits.ttl_ms)?;
         let timeout = duration("timeout", &self.timeout)?;
-        let timeout_ms = bounded("timeout", timeout.unwrap_or(TIMEOUT_MS.min(limits.timeout_ms)), limits.timeout_ms)?;
+        let usual_timeout = target.terms.timeout_ms.unwrap_or(TIMEOUT_MS).min(limits.timeout_ms);
+        let timeout_ms = bounded("timeout", timeout.unwrap_or(usual_timeout), limits.timeout_ms)?;
         if timeout_ms == 0 {
             return Err(wrong("timeout", "an attempt needs some time".to_owned()));
         }
-        let attempts = self.attempts.unwrap_or(ATTEMPTS.min(limits.attempts));
+        let attempts = self.attempts.unwrap_or(target.terms.attempts.unwrap_or(ATTEMPTS).min(limits.attempts));
         if attempts == 0 || attempts > limits.attempts {
             return Err(wrong("attempts", format!("{attempts} is not between 1 and {}", limits.attempts)));
         }
@@ -234,9 +251,10 @@ impl JobRequest {
             attempts,
             held: 0,
             lost: 0,
-            backoff: self.backoff()?,
+            later: 0,
+            backoff: self.backoff(&target.terms)?,
             timeout_ms,
-            repeat_lost: self.lost != Some(LostRule::Fail),
+            repeat_lost: self.lost.or(target.terms.lost) != Some(LostRule::Fail),
             // It counts from when the job may run.
             ttl_at: Some(run_at.saturating_add_unsigned(ttl)),
             serial: self.serial.clone(),
@@ -279,8 +297,11 @@ impl JobRequest {
         }
     }
 
-    fn backoff(&self) -> Result<Backoff, RequestMistake> {
+    fn backoff(&self, terms: &TargetTerms) -> Result<Backoff, RequestMistake> {
         let mut backoff = Backoff::default();
+        if let Some((first_ms, most_ms)) = terms.backoff_ms {
+            (backoff.first_ms, backoff.most_ms) = (first_ms, most_ms);
+        }
         let Some(said) = &self.backoff else { return Ok(backoff) };
         let wrong = |at: &str, message: String| RequestMistake { at: format!("backoff.{at}"), message };
         if let Some(first) = &said.first {

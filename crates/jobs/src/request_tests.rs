@@ -9,7 +9,7 @@ fn read(text: &str) -> Result<JobRequest, RequestMistake> {
 
 fn record(text: &str) -> Result<JobRecord, RequestMistake> {
     let inputs = ["value".to_owned()];
-    let target = JobTarget { service: "map", inputs: &inputs };
+    let target = JobTarget { service: "map", inputs: &inputs, terms: TargetTerms::default() };
     read(text)?.record(("id".to_owned(), "alice"), &target, &JobLimits::default(), 1_000_000)
 }
 

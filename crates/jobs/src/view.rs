@@ -64,6 +64,10 @@ pub struct AttemptView {
     pub outcome: Option<AttemptOutcome>,
     #[schema(value_type = Option<Object>)]
     pub problem: Option<Value>,
+    /// What the function printed: `{"lines":[{"level","text"}],"cut_bytes":0}`. Only of functions that tenants registered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub printed: Option<Value>,
 }
 
 impl JobView {

@@ -67,7 +67,7 @@ proptest! {
                         ..JobRequest::default()
                     };
                     let id = format!("j{}", ids.len());
-                    let target = JobTarget { service: "map", inputs: &[] };
+                    let target = JobTarget { service: "map", inputs: &[], terms: Default::default() };
                     let record = request.record((id.clone(), &format!("t{tenant}")), &target, &JobLimits::default(), now);
                     model.accept(record.unwrap());
                     ids.push(id);

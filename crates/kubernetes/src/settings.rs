@@ -18,7 +18,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use file::{File, LONGEST_VALUE, SettingsMistake, place, read};
-pub use jobs::{CallbacksTable, JobsTable, jobs};
+pub use jobs::{
+    CallbacksTable, FunctionPolicy, FunctionsSaid, FunctionsTable, JobsTable, KumoriSaid, KumoriWord, jobs,
+};
 pub use resources::{ResourcePart, ResourceSaid, ResourceServer, ResourceSettings, ResourceTable};
 pub use schema::schema;
 pub use values::{ENV_FILE_HELP, secrets, variables};

@@ -51,5 +51,7 @@ pub const RUN: &str = "dyninka-run";
 pub const EPOCH: &str = "dyninka-epoch";
 /// The account that function time is charged to, signed with the app's secret.
 pub const ACCOUNT: &str = "dyninka-account";
+/// The job that a request is part of, as JSON, signed with the app's secret.
+pub const JOB: &str = "dyninka-job";
 /// On control calls: `Bearer TOKEN`.
 pub const AUTHORIZATION: &str = "authorization";

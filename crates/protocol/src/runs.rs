@@ -4,12 +4,18 @@ use serde::{Deserialize, Serialize};
 
 /// What a host knows of runs, and what its meters say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct RunList {
     /// The life of the host. Runs and meters of another life say nothing of this one.
     pub epoch: String,
     /// Runs that nobody has had it forget.
     pub runs: Vec<RunLine>,
+    /// The number of this reading of the meters. A reader that has stored it says so with the next one.
+    pub reading: u64,
     pub meter: Vec<MeterLine>,
+    /// Synchronous functions that go on for nobody: past their deadline, or given up.
+    #[serde(default)]
+    pub left: u64,
 }
 
 /// A run that a host knows.
@@ -30,12 +36,15 @@ pub enum RunState {
     Dropped,
 }
 
-/// What a host counted for one account and one version, since its life began.
+/// What a host counted for one account and one version, since the line began.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MeterLine {
     pub account: String,
     /// `service@version`.
     pub version: String,
+    /// Its number. A host lets a line go that is stored and has not changed; one that comes again has another number and
+    /// counts from nothing.
+    pub line: u64,
     /// Nanoseconds in the function, without waits for services that it called.
     pub ns: i64,
     /// Calls that ended.
@@ -57,14 +66,32 @@ pub fn charged<'a>(header: &'a str, secret: &str) -> Option<&'a str> {
     is_own.then_some(name)
 }
 
+/// The value of the header that says which job a request is part of: nobody without the app's secret can write one. `about` is
+/// the JSON of it, in ASCII.
+pub fn job(about: &str, secret: &str) -> String {
+    format!("{about}.{}", signed(about, "dyninka: job of a request", secret))
+}
+
+/// The JSON of the job that a header names; none where its signature is wrong or there is no secret.
+pub fn job_of<'a>(header: &'a str, secret: &str) -> Option<&'a str> {
+    let (about, given) = header.rsplit_once('.')?;
+    let is_own =
+        !secret.is_empty() && same(given.as_bytes(), signed(about, "dyninka: job of a request", secret).as_bytes());
+    is_own.then_some(about)
+}
+
 /// Compares without telling by time how much is alike.
 fn same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
 }
 
 fn signature(name: &str, secret: &str) -> String {
-    let key = blake3::derive_key("dyninka: account of a request", secret.as_bytes());
-    blake3::keyed_hash(&key, name.as_bytes()).to_hex()[..SIGNATURE].to_owned()
+    signed(name, "dyninka: account of a request", secret)
+}
+
+fn signed(text: &str, context: &str, secret: &str) -> String {
+    let key = blake3::derive_key(context, secret.as_bytes());
+    blake3::keyed_hash(&key, text.as_bytes()).to_hex()[..SIGNATURE].to_owned()
 }
 
 /// Whether a text can be the id of a run: `JOB.ATTEMPT`.
@@ -98,6 +125,17 @@ mod tests {
         assert_eq!(charged(&header.replace("alice", "bob"), "s3cret"), None);
         assert_eq!(charged(&account("alice", ""), ""), None, "no secret charges nobody");
         assert_eq!(charged(&account("a.b", "s"), "s"), Some("a.b"));
+    }
+
+    #[test]
+    fn a_job_is_told_by_those_who_know_the_secret_and_is_no_account() {
+        let about = r#"{"id":"j.1","attempt":1,"tenant":"alice"}"#;
+        let header = job(about, "s3cret");
+        assert_eq!(job_of(&header, "s3cret"), Some(about));
+        assert_eq!(job_of(&header, "other"), None);
+        assert_eq!(job_of(&header.replace("alice", "bob"), "s3cret"), None);
+        assert_eq!(job_of(&job(about, ""), ""), None, "no secret names no job");
+        assert_eq!(job_of(&account(about, "s3cret"), "s3cret"), None, "one signature is not the other");
     }
 
     #[test]

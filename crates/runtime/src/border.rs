@@ -9,7 +9,7 @@
 use std::ffi::c_void;
 
 /// The border's version. A library that speaks another one is not taken over.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// The one symbol a service library exports: an [`EntryPoint`].
 pub const SYMBOL: &str = "dyninka_service";
@@ -46,7 +46,8 @@ pub enum Kind {
     Value = 0,
     /// The function returned `None`; the body is empty.
     Filtered = 1,
-    /// The function returned an error; the body is `{"message":…}`.
+    /// The function returned an error; the body is `{"message":…}`, with `"retry":"never"` or `"retry_ms":…` where it says so
+    /// of another attempt as a job.
     Failed = 2,
     /// An input does not read as its type; the body is `{"input":…,"path":…,"message":…}`.
     Rejected = 3,
@@ -91,6 +92,17 @@ pub struct HostTable {
         done: Done,
         done_context: *mut c_void,
     ),
+    /// The job that the request of this number runs for, as the JSON of a [`JobRun`](crate::JobRun); empty where it runs for
+    /// none, or is over.
+    pub about: unsafe extern "C" fn(context: *const c_void, request: u64) -> Buffer,
+}
+
+/// A [`HostTable::about`] of hosts that run no jobs.
+///
+/// # Safety
+/// Safe with any arguments.
+pub unsafe extern "C" fn no_job(_: *const c_void, _: u64) -> Buffer {
+    Buffer::new(Vec::new())
 }
 
 // SAFETY: the host says that its context may be used from any thread, as its functions may be called from any.

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt::{self, Debug, Display};
+use std::time::Duration;
 
 /// The return type of a service that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -14,12 +15,60 @@ pub struct Error {
     message: String,
     service: Option<String>,
     problem: Option<String>,
+    retry: Retry,
+}
+
+/// What an error says of another attempt, where the function runs as a job.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Retry {
+    /// As the job says.
+    #[default]
+    Usual,
+    /// It would fail again.
+    Never,
+    /// After so many milliseconds, without using an attempt.
+    Later(u64),
 }
 
 impl Error {
     /// An error of the app's own words.
     pub fn new(message: impl Display) -> Self {
-        Self { message: message.to_string(), service: None, problem: None }
+        Self { message: message.to_string(), service: None, problem: None, retry: Retry::Usual }
+    }
+
+    /// An error that comes again however often the function runs: a job that ends with it fails at once, whatever attempts
+    /// are left. Elsewhere it is an error as any other.
+    ///
+    /// ```
+    /// # use dyninka::{Error, Result};
+    /// fn price(customer: u32) -> Result<f64> {
+    ///     if customer == 0 { Err(Error::permanent("no such customer")) } else { Ok(9.5) }
+    /// }
+    /// # assert_eq!(price(0).unwrap_err().to_string(), "no such customer");
+    /// ```
+    pub fn permanent(message: impl Display) -> Self {
+        Self { retry: Retry::Never, ..Self::new(message) }
+    }
+
+    /// Asks for another run after a while: a job that ends with it runs again then and uses no attempt, a hundred times at
+    /// most. Elsewhere it is an error as any other.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use dyninka::{Error, Result};
+    /// fn fetch(is_there: bool) -> Result<()> {
+    ///     if is_there { Ok(()) } else { Err(Error::later(Duration::from_secs(30))) }
+    /// }
+    /// # assert_eq!(fetch(false).unwrap_err().to_string(), "it is to run again in 30s");
+    /// ```
+    pub fn later(after: Duration) -> Self {
+        let millis = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+        Self { retry: Retry::Later(millis), ..Self::new(format!("it is to run again in {after:?}")) }
+    }
+
+    /// What it says of another attempt.
+    pub(crate) fn retry(&self) -> Retry {
+        self.retry
     }
 
     /// The service it came from, where it came from one that was called.
@@ -38,7 +87,7 @@ impl Error {
         let parsed: Option<serde_json::Value> = serde_json::from_str(&problem).ok();
         let word = |name: &str| Some(parsed.as_ref()?.get(name)?.as_str()?.to_owned());
         let message = word("detail").or_else(|| word("title")).unwrap_or_else(|| problem.clone());
-        Self { message, service: word("service"), problem: Some(problem) }
+        Self { message, service: word("service"), problem: Some(problem), retry: Retry::Usual }
     }
 
     /// Turns what a service returned as its error into ours: one of ours stays what it is, in a box too.

@@ -9,6 +9,7 @@ pub mod border;
 mod call;
 mod error;
 mod flow;
+mod job;
 #[doc(hidden)]
 pub mod library;
 mod placed;
@@ -23,6 +24,7 @@ pub use error::{Error, Result};
 pub use flow::FlowStep;
 #[doc(hidden)]
 pub use flow::{Branch, Stop, Upstream, run, step};
+pub use job::{JobRun, job};
 pub use placed::Placed;
 
 /// Everything an app needs: `use dyninka::prelude::*;`.

@@ -22,6 +22,11 @@ pub(crate) fn attach(host: HostTable) {
     HOST.get_or_init(|| host);
 }
 
+/// The first host.
+pub(crate) fn host() -> Option<HostTable> {
+    HOST.get().copied()
+}
+
 /// An input as JSON.
 pub fn encode<T: Serialize>(input: &T) -> Result<Vec<u8>> {
     serde_json::to_vec(input).map_err(Error::from)

@@ -5,7 +5,7 @@
 use std::ffi::c_void;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use dyninka::border::{self, CallOutcome, Description, Done, HostTable, Kind, Library, Slice};
+use dyninka::border::{self, Buffer, CallOutcome, Description, Done, HostTable, Kind, Library, Slice};
 use dyninka::{Error, Placed, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -29,6 +29,7 @@ async fn probe(mode: String, reading: Reading) -> Result<Option<f64>> {
         "value" => Ok(Some(reading.value)),
         "filtered" => Ok(None),
         "failed" => Err(Error::new("out of range")),
+        "job" => Ok(dyninka::job().map(|job| f64::from(job.attempt))),
         "panic" => panic!("no {}", reading.sensor),
         "lookup" => Ok(lookup(reading.sensor).await?.map(|found| found as f64)),
         #[cfg(feature = "tokio")]
@@ -66,10 +67,16 @@ unsafe extern "C" fn host_call(
     std::thread::spawn(move || unsafe { done(context as *mut c_void, outcome) });
 }
 
+/// Request 7 runs for a job, and no other.
+unsafe extern "C" fn about(_: *const c_void, request: u64) -> Buffer {
+    let about = if request == 7 { r#"{"id":"j","attempt":3,"tenant":"alice"}"# } else { "" };
+    Buffer::new(about.as_bytes().to_vec())
+}
+
 fn library() -> &'static Library {
     // SAFETY: the table of this very program.
     let library = unsafe { &*dyninka_service_table(Slice::of(b"probe")) };
-    let host = HostTable { version: border::VERSION, context: std::ptr::null(), call: host_call };
+    let host = HostTable { version: border::VERSION, context: std::ptr::null(), call: host_call, about };
     // SAFETY: as the border says.
     let opened = unsafe { (library.open)(library.context, &host) };
     assert_eq!(opened.kind, Kind::Value);
@@ -107,6 +114,17 @@ fn call(mode: &str, sensor: &str) -> (Kind, Value) {
     // A number is one request's alone while it runs.
     let outcome = begin(mode_number(sensor, &mode), &[&mode, &reading]).recv().unwrap();
     (outcome.kind, serde_json::from_slice(&outcome.body).unwrap_or(Value::Null))
+}
+
+#[test]
+fn a_function_knows_the_job_that_it_runs_for() {
+    let run = |request| {
+        let outcome = begin(request, &["\"job\"", r#"{"sensor":"a","value":1.0}"#]).recv().unwrap();
+        (outcome.kind, String::from_utf8_lossy(&outcome.body).into_owned())
+    };
+    assert_eq!(run(7), (Kind::Value, "3.0".to_owned()));
+    assert_eq!(run(8), (Kind::Filtered, String::new()), "no job's");
+    assert_eq!(dyninka::job(), None, "outside of requests");
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn every_call_is_answered_once() {
     let opened = unsafe {
         (library.open)(
             library.context,
-            &HostTable { version: border::VERSION + 1, context: std::ptr::null(), call: nobody },
+            &HostTable { version: border::VERSION + 1, context: std::ptr::null(), call: nobody, about: border::no_job },
         )
     };
     assert_eq!(opened.kind, Kind::Failed);
@@ -53,7 +53,7 @@ fn every_call_is_answered_once() {
     let opened = unsafe {
         (library.open)(
             library.context,
-            &HostTable { version: border::VERSION, context: std::ptr::null(), call: nobody },
+            &HostTable { version: border::VERSION, context: std::ptr::null(), call: nobody, about: border::no_job },
         )
     };
     assert_eq!(opened.kind, Kind::Value);

@@ -52,7 +52,12 @@ unsafe extern "C" fn answer(
 }
 
 fn open(name: &str, host: &'static &'static str) -> &'static Library {
-    let table = HostTable { version: border::VERSION, context: std::ptr::from_ref(host).cast(), call: answer };
+    let table = HostTable {
+        version: border::VERSION,
+        context: std::ptr::from_ref(host).cast(),
+        call: answer,
+        about: border::no_job,
+    };
     // SAFETY: the table of this very program, opened as the border says.
     unsafe {
         let library = entry(Slice::of(name.as_bytes())).as_ref().unwrap();

@@ -53,6 +53,7 @@ use crate::options::SessionOptions;
 use crate::queued::Queued;
 use crate::recording::judge;
 use crate::recording::recorder::{self, Recorder};
+use crate::session::ServedApp;
 use crate::session::StartError;
 use crate::state::{Settings, State};
 use crate::store::home::AppPlace;
@@ -116,6 +117,7 @@ pub(crate) struct Actor {
     pushing: Option<push::Handle>,
     measured: watch::Receiver<Arc<Measured>>,
     pictures: watch::Sender<Arc<Snapshot>>,
+    served: watch::Sender<Option<ServedApp>>,
     _lock: Lock,
 }
 
@@ -209,6 +211,7 @@ impl Actor {
             pushing: None,
             measured,
             pictures: watch::Sender::new(Arc::new(Snapshot::default())),
+            served: watch::Sender::new(None),
             _lock: lock,
         })
     }
@@ -246,6 +249,12 @@ impl Actor {
                 _ = seconds.tick(), if self.pictures.receiver_count() > 0 => is_news = true,
                 _ = frames.tick(), if is_news && self.pictures.receiver_count() > 0 => {
                     is_news = false;
+                    let served = self.state.served();
+                    self.served.send_if_modified(|known| {
+                        let is_other = *known != served;
+                        *known = served;
+                        is_other
+                    });
                     self.pictures.send_replace(Arc::new(self.picture()));
                 }
                 // Last of all, and one by one: lines keep neither a save nor a command waiting.
@@ -314,6 +323,11 @@ impl Actor {
     /// Pictures for faces in this process: none is made while nobody looks.
     pub(crate) fn pictures(&self) -> watch::Sender<Arc<Snapshot>> {
         self.pictures.clone()
+    }
+
+    /// The app that hosts go by, told with each picture and before it.
+    pub(crate) fn served(&self) -> watch::Sender<Option<ServedApp>> {
+        self.served.clone()
     }
 
     pub(crate) fn socket(&self) -> PathBuf {

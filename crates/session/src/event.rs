@@ -142,6 +142,10 @@ pub(crate) enum Event {
         stream: &'static str,
         line: String,
     },
+    /// A job ran at a host of this service that ended.
+    RunLost {
+        service: String,
+    },
     /// Words for the user.
     Notice {
         message: String,

@@ -1,8 +1,10 @@
 //! A running session, as its faces see it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use app::App;
 use local_cluster::{Receiver, queue};
 use session_api::Report;
 use session_api::snapshot::Snapshot;
@@ -11,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::actor::Actor;
 use crate::actor::control::Control;
+use crate::environment::ServiceTerms;
 use crate::event::Event;
 use crate::options::SessionOptions;
 use crate::queued::Queued;
@@ -24,9 +27,25 @@ pub struct Session {
     reports: Receiver<Queued>,
     events: UnboundedSender<Event>,
     pictures: watch::Sender<Arc<Snapshot>>,
+    served: watch::Sender<Option<ServedApp>>,
     socket: PathBuf,
     /// Between this session and its hosts.
     secret: Secret,
+}
+
+/// An app that hosts go by, and what is said of its services.
+#[derive(Clone, Debug)]
+pub struct ServedApp {
+    pub app: Arc<App>,
+    /// By Rust name.
+    pub terms: Arc<BTreeMap<String, ServiceTerms>>,
+}
+
+impl PartialEq for ServedApp {
+    /// Whether it is one reading of the file, with the same terms.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.app, &other.app) && self.terms == other.terms
+    }
 }
 
 /// A text that no log shows.
@@ -44,6 +63,12 @@ impl std::fmt::Debug for Secret {
 pub struct Notices(UnboundedSender<Event>);
 
 impl Notices {
+    /// Says that a job ran at a host of a service that ended.
+    pub fn run_lost(&self, service: String) {
+        // To a session that has ended it is nobody's.
+        drop(self.0.send(Event::RunLost { service }));
+    }
+
     /// Adds a notice; one to a session that has ended is for nobody.
     pub fn add(&self, message: String) {
         drop(self.0.send(Event::Notice { message }));
@@ -89,14 +114,19 @@ impl Session {
         let (outbox, reports) = queue();
         let secret = Secret(token.clone());
         let actor = Actor::new(options, place, lock, token, control, events.clone(), outbox)?;
-        let (pictures, socket) = (actor.pictures(), actor.socket());
+        let (pictures, served, socket) = (actor.pictures(), actor.served(), actor.socket());
         tokio::spawn(actor.run(inbox));
-        Ok(Self { reports, events, pictures, socket, secret })
+        Ok(Self { reports, events, pictures, served, socket, secret })
     }
 
     /// The session as it changes, twenty times a second at most, for a face in this process.
     pub fn pictures(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.pictures.subscribe()
+    }
+
+    /// The app that its hosts go by, as it changes: told before the picture that shows it. None: nothing serves yet.
+    pub fn served(&self) -> watch::Receiver<Option<ServedApp>> {
+        self.served.subscribe()
     }
 
     /// Where it listens: [`session_api::Client::attach`].

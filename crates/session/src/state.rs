@@ -194,6 +194,7 @@ impl State {
             Event::Back { service, version, anew } => self.back(now, service, version, anew),
             Event::Down { service, why, by } => self.down(now, service, why, by),
             Event::Deaf { service, version, why } => self.deaf(&service, version.as_deref(), why),
+            Event::RunLost { service } => self.run_lost(&service),
             Event::Judged { edit, verdicts } => self.judged(now, edit, verdicts),
             Event::Refused { service, version, why, silent } => self.refused(&service, version.as_deref(), why, silent),
         };

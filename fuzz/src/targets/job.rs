@@ -37,13 +37,17 @@ pub(super) fn requests() -> Vec<Vec<u8>> {
 pub(super) fn request(bytes: &[u8]) {
     let Ok(request) = JobRequest::read(bytes) else { return };
     let (inputs, limits) = (["value".to_owned()], JobLimits::default());
-    let target = JobTarget { service: "map", inputs: &inputs };
+    let target = JobTarget { service: "map", inputs: &inputs, terms: Default::default() };
     match request.record(("id".to_owned(), "t"), &target, &limits, 1_000) {
         Ok(record) => {
             assert!(record.run_at >= 1_000 && record.timeout_ms <= limits.timeout_ms);
             assert!((1..=limits.attempts).contains(&record.attempts) && record.keep_ms <= limits.keep_job_ms);
             let text = serde_json::to_string(&record).expect("a record is written");
-            assert_eq!(serde_json::from_str::<jobs::JobRecord>(&text).expect("and read"), record);
+            // A store keeps these beside.
+            let mut read: jobs::JobRecord = serde_json::from_str(&text).expect("and read");
+            (read.id, read.tenant, read.service) = (record.id.clone(), record.tenant.clone(), record.service.clone());
+            (read.state, read.run_at, read.ttl_at) = (record.state, record.run_at, record.ttl_at);
+            assert_eq!(read, record);
         }
         Err(mistake) => assert!(!mistake.at.is_empty()),
     }

@@ -87,7 +87,8 @@ impl Scene {
 pub(super) const NOT_RECORDED: &str = "not-recorded";
 
 /// What a library is handed. One run goes on at a time, so no context tells them apart.
-pub(super) const TABLE: HostTable = HostTable { version: border::VERSION, context: std::ptr::null(), call };
+pub(super) const TABLE: HostTable =
+    HostTable { version: border::VERSION, context: std::ptr::null(), call, about: border::no_job };
 
 unsafe extern "C" fn call(
     _: *const c_void,

@@ -87,15 +87,13 @@ fn twin(
     hash: &str,
     now: i64,
 ) -> Result<Option<Accepted>, DatabaseError> {
-    let sql = "SELECT seq, key_hash, ended_at, record FROM jobs WHERE tenant = ?1 AND key = ?2";
-    let read = |row: &store::rusqlite::Row<'_>| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, Option<i64>>(2)?, row.get::<_, String>(3)?))
-    };
-    let found = connection.prepare_cached(sql)?.query_row([tenant, key], read).optional()?;
-    let Some((seq, kept, ended_at, record)) = found else { return Ok(None) };
-    if ended_at.is_some_and(|ended| ended + KEY_KEPT_MS <= now) {
+    let sql = format!("SELECT {}, key_hash FROM jobs WHERE tenant = ?1 AND key = ?2", row::COLUMNS);
+    let read = |row: &store::rusqlite::Row<'_>| Ok((row::read(row)?, row.get::<_, String>("key_hash")?));
+    let found = connection.prepare_cached(&sql)?.query_row([tenant, key], read).optional()?;
+    let Some(((seq, record), kept)) = found else { return Ok(None) };
+    if record.ended_at.is_some_and(|ended| ended + KEY_KEPT_MS <= now) {
         connection.prepare_cached("UPDATE jobs SET key = NULL, key_hash = NULL WHERE seq = ?1")?.execute([seq])?;
         return Ok(None);
     }
-    Ok(Some(if kept == hash { Accepted::Replayed(Box::new(row::read(&record)?)) } else { Accepted::Conflict }))
+    Ok(Some(if kept == hash { Accepted::Replayed(Box::new(record)) } else { Accepted::Conflict }))
 }

@@ -1,5 +1,7 @@
 //! Bills: what meters of hosts say, added up once.
 
+use std::collections::HashMap;
+
 use jobs::ledger::{LastReading, MeterReading, added};
 use jobs::{AttemptReport, JobRecord};
 use serde::Serialize;
@@ -7,13 +9,16 @@ use store::DatabaseError;
 use store::rusqlite::{Connection, OptionalExtension, params};
 use utoipa::ToSchema;
 
-use super::Books;
+use super::change::print;
+use super::{Books, row};
 
 /// What a host's meter says of one account and one version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct MeterLine {
     pub(crate) account: String,
     pub(crate) version: String,
+    /// The line of the host: another one counts from nothing.
+    pub(crate) line: u64,
     pub(crate) reading: MeterReading,
 }
 
@@ -78,7 +83,8 @@ impl Books {
         day: String,
     ) -> Result<(), DatabaseError> {
         let change = move |connection: &Connection| {
-            for MeterLine { account, version, reading } in &lines {
+            for MeterLine { account, version, line, reading } in &lines {
+                let epoch = format!("{epoch}.{line}");
                 let sql = "SELECT epoch, ns, calls FROM readings WHERE service = ?1 AND account = ?2 AND version = ?3";
                 let read = |row: &store::rusqlite::Row<'_>| {
                     let reading = MeterReading { ns: row.get(1)?, calls: row.get(2)? };
@@ -101,7 +107,26 @@ impl Books {
 
     /// Bills the time of a function's run that was nobody's any more when it ended.
     pub(crate) async fn charge(&self, record: JobRecord, report: AttemptReport, now: i64) -> Result<(), DatabaseError> {
-        self.database.write(move |connection| charge(connection, &record, &report, now)).await
+        let change = move |connection: &Connection| {
+            // What it printed until then belongs to the job, unless that is removed.
+            if let Some((seq, _)) = row::find(connection, &record.id)? {
+                print(connection, seq, &record, &report)?;
+            }
+            charge(connection, &record, &report, now)
+        };
+        self.database.write(change).await
+    }
+
+    /// Nanoseconds of function time on a day, by tenant.
+    pub(crate) async fn used_on(&self, day: String) -> Result<HashMap<String, u64>, DatabaseError> {
+        let look = move |connection: &Connection| {
+            let mut found =
+                connection.prepare_cached("SELECT tenant, sum(ns) FROM ledger WHERE day = ?1 GROUP BY tenant")?;
+            let rows = found.query_map([&day], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
+            let rows = rows.map(|row| row.map(|(tenant, ns)| (tenant, u64::try_from(ns).unwrap_or(0))));
+            Ok(rows.collect::<Result<_, _>>()?)
+        };
+        self.database.read(look).await
     }
 
     /// The bill of a tenant, or of all, over the days `from` to `to`, both included.

@@ -100,25 +100,24 @@ impl Books {
         self.database.write(change).await
     }
 
-    /// Queues dead letters again, at most `most` of them; which changed.
+    /// Queues dead letters again, at most `most` of those that ended before a time; which changed.
     pub(crate) async fn redrive(
         &self,
         tenant: Option<String>,
         (service, kind): (Option<String>, Option<String>),
-        most: u32,
+        (most, before): (u32, i64),
         now: i64,
     ) -> Result<Vec<Moved>, DatabaseError> {
         let change = move |connection: &Connection| {
-            let mut found = connection.prepare_cached(
-                "SELECT seq, record FROM jobs WHERE state = 3 AND put_away = 0 AND (?1 IS NULL OR tenant = ?1)
-                 AND (?2 IS NULL OR service = ?2) AND (?3 IS NULL OR kind = ?3) ORDER BY seq LIMIT ?4",
-            )?;
-            let rows = found.query_map(params![tenant, service, kind, most], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
-            })?;
+            let mut found = connection.prepare_cached(&format!(
+                "SELECT {} FROM jobs WHERE state = 3 AND put_away = 0 AND (?1 IS NULL OR tenant = ?1)
+                 AND (?2 IS NULL OR service = ?2) AND (?3 IS NULL OR kind = ?3)
+                 AND ended_at <= ?5 ORDER BY seq LIMIT ?4",
+                row::COLUMNS
+            ))?;
+            let rows = found.query_map(params![tenant, service, kind, most, before], row::read)?;
             let mut moved = Vec::new();
-            for (seq, text) in rows.collect::<Result<Vec<_>, _>>()? {
-                let mut record = row::read(&text)?;
+            for (seq, mut record) in rows.collect::<Result<Vec<_>, _>>()? {
                 let from = record.state;
                 if record.retry(now).is_ok() {
                     moved.push(row::put(connection, seq, &record, from, now)?);
@@ -167,6 +166,7 @@ pub(super) fn end(
         return Ok(Some(Err(refusal)));
     }
     ended_attempt(connection, seq, &record, report.outcome, at.now)?;
+    print(connection, seq, &record, report)?;
     bills::charge(connection, &record, report, at.now)?;
     if let Some(body) = result.filter(|_| record.state == JobState::Done) {
         connection.prepare_cached("INSERT OR REPLACE INTO results VALUES (?1, ?2)")?.execute(params![seq, body])?;
@@ -176,6 +176,20 @@ pub(super) fn end(
         deliver(connection, &record, at.now)?;
     }
     Ok(Some(Ok((record, moved))))
+}
+
+/// Keeps what a run printed with its job.
+pub(super) fn print(
+    connection: &Connection,
+    seq: i64,
+    record: &JobRecord,
+    report: &AttemptReport,
+) -> Result<(), DatabaseError> {
+    if let Some(lines) = &report.lines {
+        let mut keep = connection.prepare_cached("INSERT OR REPLACE INTO lines VALUES (?1, ?2, ?3)")?;
+        keep.execute(params![seq, record.attempt, lines.to_string()])?;
+    }
+    Ok(())
 }
 
 /// Notes the end of a job's latest attempt in its history.
@@ -228,6 +242,7 @@ pub(super) fn delete(connection: &Connection, seq: i64) -> Result<(), DatabaseEr
         "DELETE FROM inputs WHERE seq = ?1",
         "DELETE FROM results WHERE seq = ?1",
         "DELETE FROM attempts WHERE seq = ?1",
+        "DELETE FROM lines WHERE seq = ?1",
         "DELETE FROM jobs WHERE seq = ?1",
     ] {
         connection.prepare_cached(sql)?.execute([seq])?;

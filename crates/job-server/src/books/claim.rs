@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jobs::{JobRecord, JobState};
 use store::DatabaseError;
-use store::rusqlite::{Connection, OptionalExtension, params};
+use store::rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::change::Moved;
 use super::{Books, row};
@@ -22,16 +22,17 @@ pub(crate) struct Claimed {
 
 impl Books {
     /// Begins the next job of each of these tenants; one may be named more than once. `epochs`: the lives of the hosts, by
-    /// service.
+    /// service; `room`: how many jobs of a service may begin, of those that have a bound.
     pub(crate) async fn claim(
         &self,
         tenants: Vec<String>,
         now: i64,
         holder: Arc<str>,
-        epochs: Arc<BTreeMap<String, String>>,
+        (epochs, room): (Arc<BTreeMap<String, String>>, BTreeMap<String, usize>),
     ) -> Result<Vec<Option<Claimed>>, DatabaseError> {
         let all = move |connection: &Connection| {
-            tenants.iter().map(|tenant| claim(connection, tenant, now, &holder, &epochs)).collect()
+            let mut room = room.clone();
+            tenants.iter().map(|tenant| claim(connection, tenant, now, &holder, (&epochs, &mut room))).collect()
         };
         self.database.write(all).await
     }
@@ -39,12 +40,11 @@ impl Books {
     /// Takes over all that runs. Called once, by a server that starts.
     pub(crate) async fn adopt(&self, holder: Arc<str>) -> Result<Vec<Claimed>, DatabaseError> {
         let all = move |connection: &Connection| {
-            let mut running = connection.prepare("SELECT seq, record FROM jobs WHERE state = 1 ORDER BY seq")?;
-            let rows = running.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
-            let rows = rows.collect::<Result<Vec<_>, _>>()?;
+            let sql = format!("SELECT {} FROM jobs WHERE state = 1 ORDER BY seq", row::COLUMNS);
+            let mut running = connection.prepare(&sql)?;
+            let rows = running.query_map([], row::read)?.collect::<Result<Vec<_>, _>>()?;
             let mut adopted = Vec::new();
-            for (seq, text) in rows {
-                let mut record = row::read(&text)?;
+            for (seq, mut record) in rows {
                 if record.adopt(&holder).is_err() {
                     continue;
                 }
@@ -93,15 +93,14 @@ pub(super) fn claim(
     tenant: &str,
     now: i64,
     holder: &str,
-    epochs: &BTreeMap<String, String>,
+    (epochs, room): (&BTreeMap<String, String>, &mut BTreeMap<String, usize>),
 ) -> Result<Option<Claimed>, DatabaseError> {
-    let mut head = connection.prepare_cached(
-        "SELECT seq, record FROM jobs WHERE tenant = ?1 AND state = 0 AND waits = 0 AND blocked = 0
-         ORDER BY rank, seq LIMIT 1",
-    )?;
-    let found = head.query_row([tenant], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))).optional()?;
-    let Some((seq, text)) = found else { return Ok(None) };
-    let mut record = row::read(&text)?;
+    let Some(seq) = head(connection, tenant, room)? else { return Ok(None) };
+    let mut job = connection.prepare_cached(&format!("SELECT {} FROM jobs WHERE seq = ?1", row::COLUMNS))?;
+    let (_, mut record) = job.query_row([seq], row::read)?;
+    if let Some(left) = room.get_mut(&record.service) {
+        *left = left.saturating_sub(1);
+    }
     let epoch = epochs.get(&record.service).map(String::as_str);
     let from = record.state;
     record.begin(now, holder, epoch).map_err(|error| DatabaseError::Failed(error.to_string()))?;
@@ -109,6 +108,25 @@ pub(super) fn claim(
     let mut attempt = connection.prepare_cached("INSERT INTO attempts (seq, attempt, began_at) VALUES (?1, ?2, ?3)")?;
     attempt.execute(params![seq, record.attempt, now])?;
     Ok(Some(Claimed { input: input(connection, seq)?, record, moved }))
+}
+
+/// The next job of a tenant, of a service that has room.
+fn head(connection: &Connection, tenant: &str, room: &BTreeMap<String, usize>) -> Result<Option<i64>, DatabaseError> {
+    // From service to service by the index: however many jobs wait for one that is full, they are passed over at once.
+    let mut next = connection.prepare_cached(
+        "SELECT service, rank, seq FROM jobs WHERE tenant = ?1 AND service > ?2 AND state = 0 AND waits = 0
+         AND blocked = 0 ORDER BY service, rank, seq LIMIT 1",
+    )?;
+    let (mut best, mut after): (Option<(i64, i64)>, _) = (None, String::new());
+    loop {
+        let read = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, (row.get(1)?, row.get(2)?)));
+        let Some((service, at)) = next.query_row([tenant, &after], read).optional()? else { break };
+        if room.get(&service) != Some(&0) && best.is_none_or(|best| at < best) {
+            best = Some(at);
+        }
+        after = service;
+    }
+    Ok(best.map(|(_, seq)| seq))
 }
 
 fn input(connection: &Connection, seq: i64) -> Result<Bytes, DatabaseError> {

@@ -105,19 +105,17 @@ impl Books {
         now: i64,
     ) -> Result<Vec<(String, Moved)>, DatabaseError> {
         let change = move |connection: &Connection| {
-            let sql = "SELECT seq, record FROM jobs WHERE tenant = ?1 AND state = 0 AND service = ?2 LIMIT ?3";
-            let mut found = connection.prepare_cached(sql)?;
+            let sql =
+                format!("SELECT {} FROM jobs WHERE tenant = ?1 AND state = 0 AND service = ?2 LIMIT ?3", row::COLUMNS);
+            let mut found = connection.prepare_cached(&sql)?;
             let service = format!("{FUNCTION}{name}");
-            let rows = found.query_map(params![tenant, service, AT_ONCE], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
-            })?;
+            let rows = found.query_map(params![tenant, service, AT_ONCE], row::read)?;
             let problem = json!({
                 "type": "urn:dyninka:problem:gone",
                 "detail": format!("the function {name} was removed"),
             });
             let mut moved = Vec::new();
-            for (seq, text) in rows.collect::<Result<Vec<_>, _>>()? {
-                let mut record = row::read(&text)?;
+            for (seq, mut record) in rows.collect::<Result<Vec<_>, _>>()? {
                 if record.fail(now, "gone", Some(problem.clone())).is_ok() {
                     moved.push((record.id.clone(), row::put(connection, seq, &record, JobState::Queued, now)?));
                     deliver(connection, &record, now)?;

@@ -22,12 +22,12 @@ impl Books {
     /// Ends jobs whose time to live passed; which. More may be left where it is the most at once.
     pub(crate) async fn expire(&self, now: i64) -> Result<Vec<(String, Moved)>, DatabaseError> {
         let change = move |connection: &Connection| {
-            let sql = "SELECT seq, record FROM jobs WHERE state = 0 AND ttl_at <= ?1 ORDER BY ttl_at LIMIT ?2";
-            let mut found = connection.prepare_cached(sql)?;
-            let rows = found.query_map([now, AT_ONCE], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
+            let all = row::COLUMNS;
+            let sql = format!("SELECT {all} FROM jobs WHERE state = 0 AND ttl_at <= ?1 ORDER BY ttl_at LIMIT ?2");
+            let mut found = connection.prepare_cached(&sql)?;
+            let rows = found.query_map([now, AT_ONCE], row::read)?;
             let mut moved = Vec::new();
-            for (seq, text) in rows.collect::<Result<Vec<_>, _>>()? {
-                let mut record = row::read(&text)?;
+            for (seq, mut record) in rows.collect::<Result<Vec<_>, _>>()? {
                 let from = record.state;
                 if record.expire(now).is_ok() {
                     moved.push((record.id.clone(), row::put(connection, seq, &record, from, now)?));
@@ -80,12 +80,14 @@ impl Books {
     pub(crate) async fn settle(&self, now: i64) -> Result<(), DatabaseError> {
         let change = move |connection: &Connection| {
             // Those that nobody has run yet are left out: they were asked for at their time.
-            let sql = "SELECT seq, record FROM jobs WHERE state = 0 AND waits = 1 AND run_at > ?1
-                       AND json_extract(record, '$.attempt') > 0";
-            let mut found = connection.prepare(sql)?;
-            let rows = found.query_map([now], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
-            for (seq, text) in rows.collect::<Result<Vec<_>, _>>()? {
-                let mut record = row::read(&text)?;
+            let sql = format!(
+                "SELECT {} FROM jobs WHERE state = 0 AND waits = 1 AND run_at > ?1
+                 AND json_extract(record, '$.attempt') > 0",
+                row::COLUMNS
+            );
+            let mut found = connection.prepare(&sql)?;
+            let rows = found.query_map([now], row::read)?;
+            for (seq, mut record) in rows.collect::<Result<Vec<_>, _>>()? {
                 let before = record.run_at;
                 record.settle(now);
                 if record.run_at != before {

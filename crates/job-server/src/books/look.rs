@@ -88,16 +88,17 @@ impl Books {
     /// Jobs, the newest last.
     pub(crate) async fn list(&self, filter: Filter) -> Result<Vec<JobRecord>, DatabaseError> {
         let look = move |connection: &Connection| {
-            let mut found = connection.prepare_cached(
-                "SELECT record FROM jobs WHERE (?1 IS NULL OR tenant = ?1) AND (?2 IS NULL OR state = ?2)
+            let mut found = connection.prepare_cached(&format!(
+                "SELECT {} FROM jobs WHERE (?1 IS NULL OR tenant = ?1) AND (?2 IS NULL OR state = ?2)
                  AND (?3 IS NULL OR service = ?3)
                  AND (?4 IS NULL OR EXISTS (SELECT 1 FROM json_each(record, '$.tags') WHERE value = ?4))
                  AND (?5 IS NULL OR seq > (SELECT seq FROM jobs WHERE id = ?5)) ORDER BY seq LIMIT ?6",
-            )?;
+                row::COLUMNS
+            ))?;
             let Filter { tenant, state, service, tag, after, limit } = &filter;
             let values = params![tenant, state.map(JobState::number), service, tag, after, limit];
-            let rows = found.query_map(values, |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
-            rows.iter().map(|text| row::read(text)).collect()
+            let rows = found.query_map(values, |row| Ok(row::read(row)?.1))?;
+            Ok(rows.collect::<Result<Vec<_>, _>>()?)
         };
         self.database.read(look).await
     }
@@ -105,10 +106,11 @@ impl Books {
     /// The latest jobs of a tenant, newest first.
     pub(crate) async fn latest(&self, tenant: Option<String>, most: u32) -> Result<Vec<JobRecord>, DatabaseError> {
         let look = move |connection: &Connection| {
-            let sql = "SELECT record FROM jobs WHERE (?1 IS NULL OR tenant = ?1) ORDER BY seq DESC LIMIT ?2";
-            let mut found = connection.prepare_cached(sql)?;
-            let rows = found.query_map(params![tenant, most], |row| row.get::<_, String>(0))?;
-            rows.collect::<Result<Vec<_>, _>>()?.iter().map(|text| row::read(text)).collect()
+            let all = row::COLUMNS;
+            let sql = format!("SELECT {all} FROM jobs WHERE (?1 IS NULL OR tenant = ?1) ORDER BY seq DESC LIMIT ?2");
+            let mut found = connection.prepare_cached(&sql)?;
+            let rows = found.query_map(params![tenant, most], |row| Ok(row::read(row)?.1))?;
+            Ok(rows.collect::<Result<Vec<_>, _>>()?)
         };
         self.database.read(look).await
     }
@@ -207,17 +209,21 @@ impl Books {
 
 fn history(connection: &Connection, seq: i64) -> Result<Vec<AttemptView>, DatabaseError> {
     let mut found = connection.prepare_cached(
-        "SELECT attempt, began_at, ended_at, outcome, problem FROM attempts WHERE seq = ?1 ORDER BY attempt DESC LIMIT 100",
+        "SELECT attempt, began_at, ended_at, outcome, problem,
+         (SELECT body FROM lines WHERE lines.seq = attempts.seq AND lines.attempt = attempts.attempt)
+         FROM attempts WHERE seq = ?1 ORDER BY attempt DESC LIMIT 100",
     )?;
     let rows = found.query_map([seq], |row| {
         let outcome: Option<String> = row.get(3)?;
-        let problem: Option<String> = row.get(4)?;
+        let [problem, printed] = [row.get::<_, Option<String>>(4)?, row.get(5)?];
+        let json = |text: Option<String>| text.and_then(|text| serde_json::from_str(&text).ok());
         Ok(AttemptView {
             attempt: row.get(0)?,
             began_at: time(row.get(1)?),
             ended_at: row.get::<_, Option<i64>>(2)?.map(time),
             outcome: outcome.and_then(|word| serde_json::from_value::<AttemptOutcome>(word.into()).ok()),
-            problem: problem.and_then(|text| serde_json::from_str(&text).ok()),
+            problem: json(problem),
+            printed: json(printed),
         })
     })?;
     let mut all = rows.collect::<Result<Vec<_>, _>>()?;

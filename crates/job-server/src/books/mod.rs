@@ -26,6 +26,8 @@ pub(crate) use deliveries::{Delivered, DeliveryRow, DueDelivery};
 pub(crate) use functions::FunctionRow;
 pub(crate) use keep::Bounds;
 pub(crate) use look::{DeadGroup, EventRow, Filter, ResultKept};
+#[cfg(test)]
+pub(crate) use schedules::Overlap;
 pub(crate) use schedules::{ScheduleBody, ScheduleRow, key as schedule_key};
 pub(crate) use tenants::TokenRow;
 
@@ -50,6 +52,13 @@ impl Books {
     /// Whether there is room for new jobs.
     pub(crate) fn has_room(&self) -> bool {
         self.database.has_room()
+    }
+
+    /// Bytes of all pages, those that are in the log alone included.
+    #[cfg(test)]
+    pub(crate) async fn size(&self) -> Result<i64, DatabaseError> {
+        let sql = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+        self.database.read(move |connection| Ok(connection.query_row(sql, [], |row| row.get(0))?)).await
     }
 
     /// Whether it answers.

@@ -1,14 +1,29 @@
-//! A job's row: its record as JSON, and beside it the columns that are searched by.
+//! A job's row: the columns that are searched by, and the rest of its record as JSON.
 
 use jobs::{JobRecord, JobState};
 use store::DatabaseError;
-use store::rusqlite::{Connection, OptionalExtension, params};
+use store::rusqlite::{self, Connection, OptionalExtension, Row, params};
 
 use super::change::Moved;
 
-/// Reads a record.
-pub(super) fn read(text: &str) -> Result<JobRecord, DatabaseError> {
-    serde_json::from_str(text).map_err(|error| DatabaseError::Failed(format!("a job does not read: {error}")))
+/// The columns that [`read`] takes a job from, in order.
+pub(super) const COLUMNS: &str = "seq, id, tenant, service, state, run_at, ttl_at, record";
+
+/// Reads a job from the columns of [`COLUMNS`].
+pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<(i64, JobRecord)> {
+    let wrong = |column, why: Box<dyn std::error::Error + Send + Sync>| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, why)
+    };
+    let number: i64 = row.get(4)?;
+    let state = JobState::ALL.into_iter().find(|state| state.number() == number);
+    let mut record: JobRecord =
+        serde_json::from_str(row.get_ref(7)?.as_str()?).map_err(|error| wrong(7, error.into()))?;
+    record.id = row.get(1)?;
+    record.tenant = row.get(2)?;
+    record.service = row.get(3)?;
+    record.state = state.ok_or_else(|| wrong(4, format!("a job has no state {number}").into()))?;
+    (record.run_at, record.ttl_at) = (row.get(5)?, row.get(6)?);
+    Ok((row.get(0)?, record))
 }
 
 pub(super) fn write(record: &JobRecord) -> Result<String, DatabaseError> {
@@ -17,9 +32,8 @@ pub(super) fn write(record: &JobRecord) -> Result<String, DatabaseError> {
 
 /// A job by its id.
 pub(super) fn find(connection: &Connection, id: &str) -> Result<Option<(i64, JobRecord)>, DatabaseError> {
-    let mut found = connection.prepare_cached("SELECT seq, record FROM jobs WHERE id = ?1")?;
-    let row = found.query_row([id], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))).optional()?;
-    row.map(|(seq, text)| Ok((seq, read(&text)?))).transpose()
+    let mut found = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM jobs WHERE id = ?1"))?;
+    Ok(found.query_row([id], read).optional()?)
 }
 
 /// Keeps a record after a change; `from` is the state before. Whoever waits for its serial key moves up.

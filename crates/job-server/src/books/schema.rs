@@ -1,7 +1,7 @@
 //! The tables of jobs, format by format. A format that was released is never changed.
 
 /// Statements from each format to the next.
-pub(super) const FORMATS: [&str; 3] = [
+pub(super) const FORMATS: [&str; 4] = [
     "
 CREATE TABLE jobs (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -79,5 +79,16 @@ CREATE TABLE functions (
 );
 -- Users of the NodeJS FaaS's API; nanoseconds that their tenants had used when they were registered.
 CREATE TABLE faas_users (name TEXT PRIMARY KEY, before_ns INTEGER NOT NULL) WITHOUT ROWID;
+",
+    // The next job of each service of a tenant is found by one look, whichever of them are full. An index ends in the row's
+    // number by itself.
+    "
+DROP INDEX jobs_ready;
+CREATE INDEX jobs_ready ON jobs (tenant, service, rank) WHERE state = 0 AND waits = 0 AND blocked = 0;
+DROP INDEX jobs_tenant;
+CREATE INDEX jobs_tenant ON jobs (tenant);
+-- What a function printed in a run, bounded.
+CREATE TABLE lines (seq INTEGER NOT NULL, attempt INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (seq, attempt))
+    WITHOUT ROWID;
 ",
 ];

@@ -13,14 +13,14 @@ use super::*;
 fn job(id: &str, tenant: &str, now: i64, change: impl FnOnce(&mut JobRequest)) -> NewJob {
     let mut request = JobRequest::default();
     change(&mut request);
-    let target = JobTarget { service: "map", inputs: &[] };
+    let target = JobTarget { service: "map", inputs: &[], terms: Default::default() };
     let record = request.record((id.to_owned(), tenant), &target, &JobLimits::default(), now);
     NewJob { record: record.expect("a job"), input: bytes::Bytes::from_static(b"{}"), hash: "h".to_owned() }
 }
 
 async fn claim(books: &Books, tenant: &str, now: i64, holder: &str) -> Option<JobRecord> {
     let epochs = Arc::new(BTreeMap::from([("map".to_owned(), "e".to_owned())]));
-    let claimed = books.claim(vec![tenant.to_owned()], now, holder.into(), epochs).await;
+    let claimed = books.claim(vec![tenant.to_owned()], now, holder.into(), (epochs, BTreeMap::new())).await;
     claimed.expect("a store").pop().expect("an answer each").map(|claimed| claimed.record)
 }
 
@@ -200,18 +200,23 @@ async fn a_tenant_finds_no_job_of_another() {
 #[tokio::test]
 async fn bills_add_each_reading_once() {
     let (_folder, books) = open();
-    let line = |ns, calls| MeterLine {
+    let line = |line, ns, calls| MeterLine {
         account: "alice".to_owned(),
         version: "map@1".to_owned(),
+        line,
         reading: jobs::ledger::MeterReading { ns, calls },
     };
-    for (epoch, ns, calls) in [("a", 100, 1), ("a", 100, 1), ("a", 250, 2), ("b", 40, 1), ("b", 40, 1)] {
-        let added = books.add_up("map".to_owned(), epoch.to_owned(), vec![line(ns, calls)], "2026-12-01".to_owned());
+    // Another life of the host counts from nothing, and so does another line of the same life.
+    let readings =
+        [("a", 0, 100, 1), ("a", 0, 100, 1), ("a", 0, 250, 2), ("b", 0, 40, 1), ("b", 0, 40, 1), ("b", 7, 10, 1)];
+    for (epoch, number, ns, calls) in readings {
+        let lines = vec![line(number, ns, calls)];
+        let added = books.add_up("map".to_owned(), epoch.to_owned(), lines, "2026-12-01".to_owned());
         added.await.expect("added");
     }
     let usage = books.usage(None, (None, None), UsageBy { service: true, ..UsageBy::default() }).await.expect("a bill");
     let lines: Vec<_> = usage.iter().map(|row| (row.tenant.as_str(), row.function_ns, row.calls)).collect();
-    assert_eq!(lines, [("alice", 290, 3)]);
+    assert_eq!(lines, [("alice", 300, 4)]);
     assert!(books.usage(Some("bob".to_owned()), (None, None), UsageBy::default()).await.expect("a bill").is_empty());
 }
 

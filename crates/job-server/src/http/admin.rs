@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 use jobs::JobState;
 
-use super::caller::{Caller, bearer};
+use super::caller::{By, ReadMetrics, bearer};
 use super::problem::ApiProblem;
 use crate::config;
 use crate::core::Core;
@@ -31,6 +31,9 @@ pub(crate) async fn reload(State(core): State<Arc<Core>>, headers: HeaderMap) ->
     }
     let read = config::read(&core.folder);
     let read = read.map_err(|error| ApiProblem::new(StatusCode::UNPROCESSABLE_ENTITY, "request", error.to_string()))?;
+    // The last word of hosts that may be on their way out: their lines are bills.
+    crate::hosts::read_meters(&core).await;
+    core.fits.write().renew(&read.targets);
     *core.config.write() = Arc::new(read);
     // Refused only at the end of the server.
     drop(core.nudges.send(Nudge::Limits));
@@ -38,8 +41,7 @@ pub(crate) async fn reload(State(core): State<Arc<Core>>, headers: HeaderMap) ->
 }
 
 /// `GET /metrics`.
-pub(crate) async fn metrics(State(core): State<Arc<Core>>, caller: Caller) -> Result<Response, ApiProblem> {
-    caller.may(jobs::token::TokenScope::Metrics)?;
+pub(crate) async fn metrics(By { core, .. }: By<ReadMetrics>) -> Result<Response, ApiProblem> {
     let counts = core.books.counts().await?;
     let mut text = "# TYPE dyninka_jobs gauge\n# HELP dyninka_jobs Jobs by state.\n".to_owned();
     for state in JobState::ALL {

@@ -1,5 +1,6 @@
 //! Who asks: the bearer of a token, and for which tenant.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request};
@@ -59,16 +60,15 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
-impl FromRequestParts<Arc<Core>> for Caller {
-    type Rejection = ApiProblem;
-
-    async fn from_request_parts(parts: &mut Parts, core: &Arc<Core>) -> Result<Self, ApiProblem> {
+impl Caller {
+    /// The bearer of the token in these headers.
+    pub(crate) fn of(core: &Core, headers: &HeaderMap) -> Result<Self, ApiProblem> {
         let wrong = || {
             let detail = "a token is needed: Authorization: Bearer dyn_…";
             ApiProblem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
         };
-        let token = bearer(&parts.headers).and_then(JobToken::read).ok_or_else(wrong)?;
-        let named = match parts.headers.get(TENANT) {
+        let token = bearer(headers).and_then(JobToken::read).ok_or_else(wrong)?;
+        let named = match headers.get(TENANT) {
             None => None,
             Some(name) => Some(name.to_str().map_err(|_| wrong())?.to_owned()),
         };
@@ -87,6 +87,57 @@ impl FromRequestParts<Arc<Core>> for Caller {
             return Err(ApiProblem::new(StatusCode::FORBIDDEN, "forbidden", "the token is another tenant's"));
         }
         Ok(Self { tenant: Some(kept.tenant), scopes: kept.scopes, is_operator: false })
+    }
+}
+
+/// A request of somebody who may do what it asks for: the head of each handler.
+pub(crate) struct By<R> {
+    pub(crate) core: Arc<Core>,
+    pub(crate) caller: Caller,
+    right: PhantomData<fn() -> R>,
+}
+
+/// What a caller has to be allowed.
+pub(crate) trait Right {
+    fn check(caller: &Caller) -> Result<(), ApiProblem>;
+}
+
+/// Rights by the scope that a token has to have.
+macro_rules! rights {
+    ($($right:ident: $scope:ident),*) => {
+        $(
+            pub(crate) struct $right;
+
+            impl Right for $right {
+                fn check(caller: &Caller) -> Result<(), ApiProblem> {
+                    caller.may(TokenScope::$scope)
+                }
+            }
+        )*
+    };
+}
+
+rights! {
+    WriteJobs: JobsWrite, ReadJobs: JobsRead, KeepFunctions: Functions, KeepSchedules: Schedules, ReadUsage: Usage,
+    ReadMetrics: Metrics
+}
+
+/// The operator's alone.
+pub(crate) struct Operate;
+
+impl Right for Operate {
+    fn check(caller: &Caller) -> Result<(), ApiProblem> {
+        caller.must_operate()
+    }
+}
+
+impl<R: Right> FromRequestParts<Arc<Core>> for By<R> {
+    type Rejection = ApiProblem;
+
+    async fn from_request_parts(parts: &mut Parts, core: &Arc<Core>) -> Result<Self, ApiProblem> {
+        let caller = Caller::of(core, &parts.headers)?;
+        R::check(&caller)?;
+        Ok(Self { core: core.clone(), caller, right: PhantomData })
     }
 }
 

@@ -4,13 +4,12 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::Stream;
 use http::HeaderMap;
-use jobs::token::TokenScope;
 
-use super::caller::Caller;
+use super::caller::{By, ReadJobs};
 use super::one;
 use super::problem::ApiProblem;
 use crate::books::EventRow;
@@ -42,12 +41,7 @@ struct Reader {
         (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
-pub(super) async fn of_all(
-    State(core): State<Arc<Core>>,
-    caller: Caller,
-    headers: HeaderMap,
-) -> Result<Events, ApiProblem> {
-    caller.may(TokenScope::JobsRead)?;
+pub(super) async fn of_all(By { core, caller, .. }: By<ReadJobs>, headers: HeaderMap) -> Result<Events, ApiProblem> {
     follow(core, caller.sees(), None, &headers).await
 }
 
@@ -59,12 +53,10 @@ pub(super) async fn of_all(
     security(("token" = []))
 )]
 pub(super) async fn of_job(
-    State(core): State<Arc<Core>>,
-    caller: Caller,
+    By { core, caller, .. }: By<ReadJobs>,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Events, ApiProblem> {
-    caller.may(TokenScope::JobsRead)?;
     one::find(&core, caller.sees(), &id).await?;
     follow(core, caller.sees(), Some(id), &headers).await
 }

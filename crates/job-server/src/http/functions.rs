@@ -1,19 +1,16 @@
 //! Functions of a tenant.
 
-use std::sync::Arc;
-
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use functions::{FunctionEngine, FunctionError, PoolError};
 use http::{HeaderMap, StatusCode, header};
-use jobs::token::TokenScope;
 use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::caller::Caller;
+use super::caller::{By, Caller, KeepFunctions, WriteJobs};
 use super::problem::ApiProblem;
 use crate::books::FunctionRow;
 use crate::core::Core;
@@ -97,13 +94,11 @@ fn unchecked(error: &PoolError) -> ApiProblem {
     security(("token" = []))
 )]
 pub(super) async fn put(
-    State(core): State<Arc<Core>>,
-    caller: Caller,
+    By { core, caller, .. }: By<KeepFunctions>,
     Path(name): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<(StatusCode, axum::Json<FunctionView>), ApiProblem> {
-    caller.may(TokenScope::Functions)?;
     must_be_on(&core)?;
     let wrong =
         |at: &str, detail: String| ApiProblem::new(StatusCode::UNPROCESSABLE_ENTITY, "request", detail).with("at", at);
@@ -142,10 +137,8 @@ pub(super) async fn put(
     security(("token" = []))
 )]
 pub(super) async fn list(
-    State(core): State<Arc<Core>>,
-    caller: Caller,
+    By { core, caller, .. }: By<KeepFunctions>,
 ) -> Result<axum::Json<Vec<FunctionView>>, ApiProblem> {
-    caller.may(TokenScope::Functions)?;
     must_be_on(&core)?;
     Ok(axum::Json(core.books.functions(caller.sees()).await?.into_iter().map(FunctionView::of).collect()))
 }
@@ -158,11 +151,9 @@ pub(super) async fn list(
     security(("token" = []))
 )]
 pub(super) async fn one(
-    State(core): State<Arc<Core>>,
-    caller: Caller,
+    By { core, caller, .. }: By<KeepFunctions>,
     Path(name): Path<String>,
 ) -> Result<axum::Json<FunctionView>, ApiProblem> {
-    caller.may(TokenScope::Functions)?;
     must_be_on(&core)?;
     let found = core.books.function(caller.acts_for(), name.clone()).await?;
     found.map(|(row, _)| axum::Json(FunctionView::of(row))).ok_or_else(|| no_function(&name))
@@ -176,11 +167,9 @@ pub(super) async fn one(
     security(("token" = []))
 )]
 pub(super) async fn source(
-    State(core): State<Arc<Core>>,
-    caller: Caller,
+    By { core, caller, .. }: By<KeepFunctions>,
     Path(name): Path<String>,
 ) -> Result<Response, ApiProblem> {
-    caller.may(TokenScope::Functions)?;
     must_be_on(&core)?;
     let found = core.books.function(caller.acts_for(), name.clone()).await?;
     let (_, source) = found.ok_or_else(|| no_function(&name))?;
@@ -195,11 +184,9 @@ pub(super) async fn source(
     security(("token" = []))
 )]
 pub(super) async fn remove(
-    State(core): State<Arc<Core>>,
-    caller: Caller,
+    By { core, caller, .. }: By<KeepFunctions>,
     Path(name): Path<String>,
 ) -> Result<StatusCode, ApiProblem> {
-    caller.may(TokenScope::Functions)?;
     must_be_on(&core)?;
     match runner::remove(&core, &caller.acts_for(), &name).await? {
         true => Ok(StatusCode::NO_CONTENT),
@@ -217,8 +204,7 @@ pub(super) async fn remove(
     security(("token" = []))
 )]
 pub(super) async fn ask(
-    State(core): State<Arc<Core>>,
-    caller: Caller,
+    By { core, caller, .. }: By<WriteJobs>,
     Path(name): Path<String>,
     headers: HeaderMap,
     body: Bytes,

@@ -4,23 +4,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 use jobs::record::FUNCTION;
-use jobs::request::JobTarget;
-use jobs::token::TokenScope;
+use jobs::request::{JobTarget, TargetTerms};
 use jobs::view::JobView;
 use jobs::{JobRequest, JobState};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
-use super::caller::Caller;
+use super::caller::{By, Caller, ReadJobs, WriteJobs};
 use super::one;
 use super::problem::ApiProblem;
 use crate::books::{Accepted, DeadGroup, Filter, NewJob};
 use crate::core::Core;
+use crate::redrive::{self, RedriveState, RedriveView, Wanted};
 
 /// Jobs of one batch.
 const MOST: usize = 1_000;
@@ -47,14 +47,14 @@ pub(super) fn prepare(core: &Core, caller: &Caller, body: &[u8], key: Option<Str
     let target = match (&request.function, &function) {
         (Some(name), Some(service)) => {
             super::functions::must_be_there(core, caller, name)?;
-            JobTarget { service, inputs: &[] }
+            JobTarget { service, inputs: &[], terms: TargetTerms::default() }
         }
         _ => {
             let name = request.service.as_ref().or(config.last.as_ref()).ok_or_else(|| unknown(""))?;
             let is_open =
                 config.last.as_ref() == Some(name) || config.settings.open.contains(name) || caller.is_operator;
             let target = config.targets.get(name).filter(|_| is_open).ok_or_else(|| unknown(name))?;
-            JobTarget { service: name, inputs: &target.inputs }
+            JobTarget { service: name, inputs: &target.inputs, terms: target.terms }
         }
     };
     if let Some(callback) = &request.callback {
@@ -66,6 +66,9 @@ pub(super) fn prepare(core: &Core, caller: &Caller, body: &[u8], key: Option<Str
     let mut record = request.record((id, &caller.acts_for()), &target, limits, core.clock.now())?;
     record.key = key;
     let input = Bytes::from(request.input());
+    if request.function.is_none() {
+        core.fits.read().check(&record.service, &input, request.route.is_some())?;
+    }
     let hash = blake3::hash(&serde_json::to_vec(&request).unwrap_or_default()).to_hex().to_string();
     Ok(NewJob { record, input, hash })
 }
@@ -104,8 +107,7 @@ fn room(core: &Core) -> Result<(), ApiProblem> {
     security(("token" = []))
 )]
 pub(super) async fn ask(
-    State(core): State<Arc<Core>>,
-    caller: Caller,
+    By { core, caller, .. }: By<WriteJobs>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, ApiProblem> {
@@ -119,7 +121,6 @@ pub(super) async fn accept(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Response, ApiProblem> {
-    caller.may(TokenScope::JobsWrite)?;
     let job = prepare(core, caller, body, key(headers)?)?;
     room(core)?;
     let tenant = job.record.tenant.clone();
@@ -177,13 +178,11 @@ pub(super) struct Batch {
     security(("token" = []))
 )]
 pub(super) async fn batch(
-    State(core): State<Arc<Core>>,
-    caller: Caller,
+    By { core, caller, .. }: By<WriteJobs>,
     Query(query): Query<BatchQuery>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<axum::Json<Vec<Value>>, ApiProblem> {
-    caller.may(TokenScope::JobsWrite)?;
     let wrong = |detail: String| ApiProblem::new(StatusCode::BAD_REQUEST, "request", detail);
     let is_lines = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/x-ndjson");
     let texts: Vec<Vec<u8>> = match is_lines {
@@ -255,11 +254,9 @@ pub(super) struct JobList {
     security(("token" = []))
 )]
 pub(super) async fn list(
-    State(core): State<Arc<Core>>,
-    caller: Caller,
+    By { core, caller, .. }: By<ReadJobs>,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<JobList>, ApiProblem> {
-    caller.may(TokenScope::JobsRead)?;
     let limit = query.limit.unwrap_or(50).clamp(1, LISTED);
     let ListQuery { state, service, tag, after, .. } = query;
     let filter = Filter { tenant: caller.sees(), state, service, tag, after, limit };
@@ -275,11 +272,7 @@ pub(super) async fn list(
     responses((status = 200, description = "As asked for", body = Vec<DeadGroup>), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
-pub(super) async fn dead(
-    State(core): State<Arc<Core>>,
-    caller: Caller,
-) -> Result<axum::Json<Vec<DeadGroup>>, ApiProblem> {
-    caller.may(TokenScope::JobsRead)?;
+pub(super) async fn dead(By { core, caller, .. }: By<ReadJobs>) -> Result<axum::Json<Vec<DeadGroup>>, ApiProblem> {
     Ok(axum::Json(core.books.dead(caller.sees()).await?))
 }
 
@@ -289,29 +282,55 @@ pub(super) async fn dead(
 pub(super) struct Redrive {
     service: Option<String>,
     kind: Option<String>,
-    /// At most so many; 1,000 at once.
-    limit: Option<u32>,
+    /// At most so many; none: all.
+    limit: Option<u64>,
 }
 
-/// Queues dead letters again.
+/// Queues dead letters again: 1,000 before the answer, the rest behind it. `GET` tells how far it is.
 #[utoipa::path(
     post, operation_id = "retry_dead", path = "/v1/dead/retry", request_body = Redrive,
-    responses((status = 200, description = "How many", body = Object), (status = "4XX", description = "A problem document")),
+    responses((status = 200, description = "All are queued", body = RedriveView),
+        (status = 202, description = "More follow", body = RedriveView), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
 pub(super) async fn redrive(
-    State(core): State<Arc<Core>>,
-    caller: Caller,
+    By { core, caller, .. }: By<WriteJobs>,
     body: Bytes,
-) -> Result<axum::Json<Value>, ApiProblem> {
-    caller.may(TokenScope::JobsWrite)?;
+) -> Result<(StatusCode, axum::Json<RedriveView>), ApiProblem> {
     let wrong = |error: serde_json::Error| ApiProblem::new(StatusCode::BAD_REQUEST, "request", error.to_string());
     let Redrive { service, kind, limit } =
         if body.is_empty() { Redrive::default() } else { serde_json::from_slice(&body).map_err(wrong)? };
-    let most = limit.unwrap_or(MOST as u32).min(MOST as u32);
-    let moved = core.books.redrive(caller.sees(), (service, kind), most, core.clock.now()).await?;
-    core.moved(&moved);
-    Ok(axum::Json(json!({ "retried": moved.len() })))
+    let wanted = Wanted { tenant: caller.sees(), service, kind, limit: limit.unwrap_or(u64::MAX) };
+    let begun = redrive::begin(&core, wanted).await?;
+    let is_over = begun.state != RedriveState::Running;
+    Ok((if is_over { StatusCode::OK } else { StatusCode::ACCEPTED }, axum::Json(begun)))
+}
+
+/// Lists how far dead letters are that are queued again.
+#[utoipa::path(
+    get, operation_id = "list_redrives", path = "/v1/dead/retry",
+    responses((status = 200, description = "As asked for", body = Vec<RedriveView>), (status = "4XX", description = "A problem document")),
+    security(("token" = []))
+)]
+pub(super) async fn redrives(
+    By { core, caller, .. }: By<ReadJobs>,
+) -> Result<axum::Json<Vec<RedriveView>>, ApiProblem> {
+    Ok(axum::Json(core.redrives.list(caller.sees().as_deref())))
+}
+
+/// Stops queueing dead letters again. Those that are queued stay so.
+#[utoipa::path(
+    delete, operation_id = "cancel_redrive", path = "/v1/dead/retry/{id}", params(("id" = u64, Path)),
+    responses((status = 200, description = "As it is left", body = RedriveView), (status = "4XX", description = "A problem document")),
+    security(("token" = []))
+)]
+pub(super) async fn cancel_redrive(
+    By { core, caller, .. }: By<WriteJobs>,
+    Path(id): Path<u64>,
+) -> Result<axum::Json<RedriveView>, ApiProblem> {
+    let left = core.redrives.cancel(caller.sees().as_deref(), id);
+    let detail = format!("nothing is queued again under {id}");
+    left.map(axum::Json).ok_or_else(|| ApiProblem::new(StatusCode::NOT_FOUND, "not-found", detail))
 }
 
 /// Takes dead letters out of the list. Each can still be fetched by its id.
@@ -320,8 +339,7 @@ pub(super) async fn redrive(
     responses((status = 200, description = "How many", body = Object), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
-pub(super) async fn put_away(State(core): State<Arc<Core>>, caller: Caller) -> Result<axum::Json<Value>, ApiProblem> {
-    caller.may(TokenScope::JobsWrite)?;
+pub(super) async fn put_away(By { core, caller, .. }: By<WriteJobs>) -> Result<axum::Json<Value>, ApiProblem> {
     let count = core.books.put_away(caller.sees()).await?;
     Ok(axum::Json(json!({ "put_away": count })))
 }

@@ -1,4 +1,4 @@
-//! The NodeJS FaaS's API under `/u` and `/j`, for this machine alone.
+//! The NodeJS FaaS's API under `/u` and `/j`: for everybody on this machine, or for those who have a token.
 
 use std::sync::Arc;
 
@@ -7,13 +7,16 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use functions::kumori::{self, FaasAccess, FaasRequest};
 use http::{HeaderMap, Method, StatusCode, Uri, header};
+use jobs::token::TokenScope;
 
+use super::caller::Caller;
 use super::problem::ApiProblem;
+use crate::config::KumoriAccess;
 use crate::core::Core;
-use crate::faas::KeptFaas;
+use crate::faas::{self, KeptFaas};
 
-/// Answers a request. Only this machine reaches it, by its own names: a page of elsewhere that has a name of its own point
-/// here is turned away.
+/// Answers a request. Without tokens only this machine reaches it, by its own names: a page of elsewhere that has a name of
+/// its own point here is turned away.
 pub(super) async fn answer(
     State(core): State<Arc<Core>>,
     method: Method,
@@ -21,11 +24,23 @@ pub(super) async fn answer(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    if !is_here(&headers) {
+    let is_open = core.config().settings.kumori == KumoriAccess::Open;
+    if is_open && !is_here(&headers) {
         let detail = "this answers under localhost and 127.0.0.1 alone";
         return ApiProblem::new(StatusCode::FORBIDDEN, "forbidden", detail).into_response();
     }
-    let request = FaasRequest { method: method.as_str(), path: uri.path(), body: &body, access: FaasAccess::Open };
+    let caller = if is_open { None } else { Caller::of(&core, &headers).ok() };
+    let scope = if method == Method::GET { TokenScope::JobsRead } else { TokenScope::JobsWrite };
+    let caller = caller.filter(|caller| caller.may(scope).is_ok());
+    // The tenant of a user.
+    let tenant = caller.as_ref().and_then(Caller::sees).unwrap_or_default();
+    let access = match &caller {
+        _ if is_open => FaasAccess::Open,
+        Some(caller) if caller.is_operator => FaasAccess::Operator,
+        Some(_) => faas::user(&tenant).map_or(FaasAccess::Nobody, FaasAccess::User),
+        None => FaasAccess::Nobody,
+    };
+    let request = FaasRequest { method: method.as_str(), path: uri.path(), body: &body, access };
     let answer = kumori::answer(&KeptFaas(core), request).await;
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, [(header::CONTENT_TYPE, "application/json")], answer.body).into_response()

@@ -22,6 +22,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::config::KumoriAccess;
 use crate::core::Core;
 
 /// Bytes of a batch at most; that of one job is in the settings.
@@ -52,7 +53,8 @@ fn documented() -> OpenApiRouter<Arc<Core>> {
         .routes(routes!(one::cancel))
         .routes(routes!(one::retry))
         .routes(routes!(jobs::dead, jobs::put_away))
-        .routes(routes!(jobs::redrive))
+        .routes(routes!(jobs::redrive, jobs::redrives))
+        .routes(routes!(jobs::cancel_redrive))
         .routes(routes!(events::of_all))
         .routes(routes!(events::of_job))
         .routes(routes!(usage::usage))
@@ -83,7 +85,7 @@ pub(crate) fn document() -> String {
 /// All routes.
 pub(crate) fn router(core: Arc<Core>) -> Router {
     let (mut routes, document) = documented().split_for_parts();
-    if core.config().settings.kumori {
+    if core.config().settings.kumori != KumoriAccess::Off {
         routes = routes
             .route("/u/{*rest}", axum::routing::any(kumori::answer))
             .route("/j/{*rest}", axum::routing::any(kumori::answer));

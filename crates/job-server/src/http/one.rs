@@ -1,19 +1,17 @@
 //! One job.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
-use jobs::token::TokenScope;
 use jobs::view::{AttemptView, JobView};
 use jobs::{JobRecord, JobRefusal, JobState};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::caller::Caller;
+use super::caller::{By, ReadJobs, WriteJobs};
 use super::jobs::LONGEST_WAIT;
 use super::problem::ApiProblem;
 use crate::books::{Changed, ResultKept};
@@ -43,12 +41,10 @@ pub(super) struct Wait {
     security(("token" = []))
 )]
 pub(super) async fn job(
-    State(core): State<Arc<Core>>,
-    caller: Caller,
+    By { core, caller, .. }: By<ReadJobs>,
     Path(id): Path<String>,
     Query(wait): Query<Wait>,
 ) -> Result<axum::Json<JobView>, ApiProblem> {
-    caller.may(TokenScope::JobsRead)?;
     // Heard from before it is looked at: an end in between is not missed.
     let waiter = wait.wait.map(|seconds| (core.wait(&id), Duration::from_secs(seconds.min(LONGEST_WAIT))));
     let mut found = find(&core, caller.sees(), &id).await?;
@@ -72,11 +68,9 @@ pub(super) async fn job(
     security(("token" = []))
 )]
 pub(super) async fn result(
-    State(core): State<Arc<Core>>,
-    caller: Caller,
+    By { core, caller, .. }: By<ReadJobs>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiProblem> {
-    caller.may(TokenScope::JobsRead)?;
     let found = core.books.result(caller.sees(), id.clone()).await?;
     let (record, kept) = found.ok_or_else(|| ApiProblem::no_job(&id))?;
     let failed = |kind, detail: &str| {
@@ -118,11 +112,9 @@ pub(super) async fn result(
     security(("token" = []))
 )]
 pub(super) async fn cancel(
-    State(core): State<Arc<Core>>,
-    caller: Caller,
+    By { core, caller, .. }: By<WriteJobs>,
     Path(id): Path<String>,
 ) -> Result<axum::Json<JobView>, ApiProblem> {
-    caller.may(TokenScope::JobsWrite)?;
     let (changed, fence) = core.books.cancel(caller.sees(), id.clone(), core.clock.now()).await?;
     let mut record = taken(&core, &id, changed)?;
     let config = core.config();
@@ -148,11 +140,9 @@ pub(super) async fn cancel(
     security(("token" = []))
 )]
 pub(super) async fn retry(
-    State(core): State<Arc<Core>>,
-    caller: Caller,
+    By { core, caller, .. }: By<WriteJobs>,
     Path(id): Path<String>,
 ) -> Result<axum::Json<JobView>, ApiProblem> {
-    caller.may(TokenScope::JobsWrite)?;
     let changed = core.books.retry(caller.sees(), id.clone(), core.clock.now()).await?;
     let record = taken(&core, &id, changed)?;
     Ok(axum::Json(JobView::of(&record, Vec::new())))
@@ -166,11 +156,9 @@ pub(super) async fn retry(
     security(("token" = []))
 )]
 pub(super) async fn remove(
-    State(core): State<Arc<Core>>,
-    caller: Caller,
+    By { core, caller, .. }: By<WriteJobs>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiProblem> {
-    caller.may(TokenScope::JobsWrite)?;
     let changed = core.books.remove(caller.sees(), id.clone()).await?;
     taken(&core, &id, changed)?;
     Ok(StatusCode::NO_CONTENT)

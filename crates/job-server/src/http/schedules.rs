@@ -1,20 +1,16 @@
 //! Schedules and callbacks of a tenant.
 
-use std::sync::Arc;
-
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use http::StatusCode;
 use jobs::timetable::Timetable;
-use jobs::token::TokenScope;
 use jobs::view::time;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::caller::Caller;
+use super::caller::{By, KeepSchedules, ReadJobs, WriteJobs};
 use super::problem::ApiProblem;
 use crate::books::{DeliveryRow, ScheduleBody, ScheduleRow};
-use crate::core::Core;
 use crate::schedule;
 
 /// Schedules of a tenant.
@@ -54,12 +50,10 @@ fn no_schedule(name: &str) -> ApiProblem {
     security(("token" = []))
 )]
 pub(super) async fn put(
-    State(core): State<Arc<Core>>,
-    caller: Caller,
+    By { core, caller, .. }: By<KeepSchedules>,
     Path(name): Path<String>,
     body: Bytes,
 ) -> Result<(StatusCode, axum::Json<ScheduleView>), ApiProblem> {
-    caller.may(TokenScope::Schedules)?;
     let wrong =
         |at: &str, detail: String| ApiProblem::new(StatusCode::UNPROCESSABLE_ENTITY, "request", detail).with("at", at);
     if !super::tenants::is_label(&name) {
@@ -97,10 +91,8 @@ pub(super) async fn put(
     security(("token" = []))
 )]
 pub(super) async fn list(
-    State(core): State<Arc<Core>>,
-    caller: Caller,
+    By { core, caller, .. }: By<KeepSchedules>,
 ) -> Result<axum::Json<Vec<ScheduleView>>, ApiProblem> {
-    caller.may(TokenScope::Schedules)?;
     Ok(axum::Json(core.books.schedules(caller.sees()).await?.into_iter().map(ScheduleView::of).collect()))
 }
 
@@ -111,11 +103,9 @@ pub(super) async fn list(
     security(("token" = []))
 )]
 pub(super) async fn one(
-    State(core): State<Arc<Core>>,
-    caller: Caller,
+    By { core, caller, .. }: By<KeepSchedules>,
     Path(name): Path<String>,
 ) -> Result<axum::Json<ScheduleView>, ApiProblem> {
-    caller.may(TokenScope::Schedules)?;
     let found = core.books.schedule(caller.acts_for(), name.clone()).await?;
     found.map(|row| axum::Json(ScheduleView::of(row))).ok_or_else(|| no_schedule(&name))
 }
@@ -127,11 +117,9 @@ pub(super) async fn one(
     security(("token" = []))
 )]
 pub(super) async fn remove(
-    State(core): State<Arc<Core>>,
-    caller: Caller,
+    By { core, caller, .. }: By<KeepSchedules>,
     Path(name): Path<String>,
 ) -> Result<StatusCode, ApiProblem> {
-    caller.may(TokenScope::Schedules)?;
     match core.books.remove_schedule(caller.acts_for(), name.clone()).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(no_schedule(&name)),
@@ -145,11 +133,9 @@ pub(super) async fn remove(
     security(("token" = []))
 )]
 pub(super) async fn run(
-    State(core): State<Arc<Core>>,
-    caller: Caller,
+    By { core, caller, .. }: By<KeepSchedules>,
     Path(name): Path<String>,
 ) -> Result<(StatusCode, axum::Json<serde_json::Value>), ApiProblem> {
-    caller.may(TokenScope::Schedules)?;
     let row = core.books.schedule(caller.acts_for(), name.clone()).await?.ok_or_else(|| no_schedule(&name))?;
     let wrong = |detail| ApiProblem::new(StatusCode::UNPROCESSABLE_ENTITY, "request", detail).with("at", "job");
     let mut job = schedule::job(&core, &row, 0).map_err(wrong)?;
@@ -179,11 +165,9 @@ pub(super) struct DeliveryQuery {
     security(("token" = []))
 )]
 pub(super) async fn deliveries(
-    State(core): State<Arc<Core>>,
-    caller: Caller,
+    By { core, caller, .. }: By<ReadJobs>,
     Query(query): Query<DeliveryQuery>,
 ) -> Result<axum::Json<Vec<DeliveryRow>>, ApiProblem> {
-    caller.may(TokenScope::JobsRead)?;
     Ok(axum::Json(core.books.deliveries(caller.sees(), query.state).await?))
 }
 
@@ -194,11 +178,9 @@ pub(super) async fn deliveries(
     security(("token" = []))
 )]
 pub(super) async fn retry_delivery(
-    State(core): State<Arc<Core>>,
-    caller: Caller,
+    By { core, caller, .. }: By<WriteJobs>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiProblem> {
-    caller.may(TokenScope::JobsWrite)?;
     let none = || ApiProblem::new(StatusCode::NOT_FOUND, "not-found", format!("no callback {id} was given up"));
     let number = id.parse().map_err(|_| none())?;
     match core.books.retry_delivery(caller.sees(), number, core.clock.now()).await? {
@@ -220,10 +202,6 @@ pub(super) struct CallbackSecret {
     responses((status = 200, description = "As asked for", body = CallbackSecret), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
-pub(super) async fn secret(
-    State(core): State<Arc<Core>>,
-    caller: Caller,
-) -> Result<axum::Json<CallbackSecret>, ApiProblem> {
-    caller.may(TokenScope::JobsWrite)?;
+pub(super) async fn secret(By { core, caller, .. }: By<WriteJobs>) -> Result<axum::Json<CallbackSecret>, ApiProblem> {
     Ok(axum::Json(CallbackSecret { secret: crate::deliver::secret(&core.callback_key, &caller.acts_for()) }))
 }

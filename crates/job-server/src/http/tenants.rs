@@ -1,10 +1,9 @@
 //! Tenants and their tokens: the operator's affair.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use http::StatusCode;
 use jobs::duration;
 use jobs::quota::TenantLimits;
@@ -13,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::caller::Caller;
+use super::caller::{By, Operate};
 use super::problem::ApiProblem;
 use crate::books::TokenRow;
 use crate::core::{Core, DEFAULT_TENANT, new_token};
@@ -64,10 +63,8 @@ pub(super) fn is_label(name: &str) -> bool {
     security(("token" = []))
 )]
 pub(super) async fn list(
-    State(core): State<Arc<Core>>,
-    caller: Caller,
+    By { core, .. }: By<Operate>,
 ) -> Result<axum::Json<BTreeMap<String, TenantLimits>>, ApiProblem> {
-    caller.must_operate()?;
     let mut all = core.tenants.read().clone();
     all.entry(DEFAULT_TENANT.to_owned()).or_insert_with(|| core.config().settings.tenant.clone());
     Ok(axum::Json(all))
@@ -81,11 +78,9 @@ pub(super) async fn list(
     security(("token" = []))
 )]
 pub(super) async fn add(
-    State(core): State<Arc<Core>>,
-    caller: Caller,
+    By { core, .. }: By<Operate>,
     body: Bytes,
 ) -> Result<(StatusCode, axum::Json<TenantLimits>), ApiProblem> {
-    caller.must_operate()?;
     let NewTenant { name, limits } = read(&body)?;
     let wrong = |status, detail: String| ApiProblem::new(status, "request", detail).with("at", "name");
     if !is_label(&name) {
@@ -120,12 +115,10 @@ async fn put(core: &Core, name: String, limits: TenantLimits) -> Result<(), ApiP
     security(("token" = []))
 )]
 pub(super) async fn change(
-    State(core): State<Arc<Core>>,
-    caller: Caller,
+    By { core, .. }: By<Operate>,
     Path(name): Path<String>,
     body: Bytes,
 ) -> Result<axum::Json<TenantLimits>, ApiProblem> {
-    caller.must_operate()?;
     let before = core.limits(&name).ok_or_else(|| no_tenant(&name))?;
     let limits = changed(&before, &read(&body)?)?;
     put(&core, name, limits.clone()).await?;
@@ -143,12 +136,7 @@ fn no_tenant(name: &str) -> ApiProblem {
         (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
-pub(super) async fn remove(
-    State(core): State<Arc<Core>>,
-    caller: Caller,
-    Path(name): Path<String>,
-) -> Result<StatusCode, ApiProblem> {
-    caller.must_operate()?;
+pub(super) async fn remove(By { core, .. }: By<Operate>, Path(name): Path<String>) -> Result<StatusCode, ApiProblem> {
     match core.books.remove_tenant(name.clone()).await? {
         Some(true) => {
             core.tenants.write().remove(&name);
@@ -185,12 +173,10 @@ pub(super) struct ShownToken {
     security(("token" = []))
 )]
 pub(super) async fn add_token(
-    State(core): State<Arc<Core>>,
-    caller: Caller,
+    By { core, .. }: By<Operate>,
     Path(name): Path<String>,
     body: Bytes,
 ) -> Result<(StatusCode, axum::Json<ShownToken>), ApiProblem> {
-    caller.must_operate()?;
     if core.limits(&name).is_none() {
         return Err(no_tenant(&name));
     }
@@ -218,11 +204,9 @@ pub(super) async fn add_token(
     security(("token" = []))
 )]
 pub(super) async fn revoke(
-    State(core): State<Arc<Core>>,
-    caller: Caller,
+    By { core, .. }: By<Operate>,
     Path((name, id)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiProblem> {
-    caller.must_operate()?;
     if !core.books.remove_token(name, id.clone()).await? {
         return Err(ApiProblem::new(StatusCode::NOT_FOUND, "not-found", format!("there is no token {id}")));
     }

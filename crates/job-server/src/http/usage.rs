@@ -3,22 +3,19 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use axum::extract::{Query, State};
+use axum::extract::Query;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 use jobs::JobState;
-use jobs::token::TokenScope;
 use jobs::view::JobView;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::caller::Caller;
+use super::caller::{By, ReadJobs, ReadUsage};
 use super::problem::ApiProblem;
 use crate::books::{UsageBy, UsageRow};
-use crate::core::Core;
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -46,12 +43,10 @@ pub(super) struct Usage {
     security(("token" = []))
 )]
 pub(super) async fn usage(
-    State(core): State<Arc<Core>>,
-    caller: Caller,
+    By { core, caller, .. }: By<ReadUsage>,
     Query(query): Query<UsageQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ApiProblem> {
-    caller.may(TokenScope::Usage)?;
     let wrong =
         |at: &str, detail: String| ApiProblem::new(StatusCode::UNPROCESSABLE_ENTITY, "request", detail).with("at", at);
     let mut by = UsageBy::default();
@@ -118,8 +113,7 @@ pub(super) struct Summary {
     responses((status = 200, description = "As asked for", body = Summary), (status = "4XX", description = "A problem document")),
     security(("token" = []))
 )]
-pub(super) async fn summary(State(core): State<Arc<Core>>, caller: Caller) -> Result<axum::Json<Summary>, ApiProblem> {
-    caller.may(TokenScope::JobsRead)?;
+pub(super) async fn summary(By { core, caller, .. }: By<ReadJobs>) -> Result<axum::Json<Summary>, ApiProblem> {
     let mut tenants = core.books.counts().await?;
     if let Some(own) = caller.sees() {
         tenants.retain(|tenant, _| *tenant == own);

@@ -51,7 +51,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::form::decode;
-use super::{Images, JobsTable, PodSpread, PublicEntry, ResourceSaid, Variable, resources};
+use super::{Images, JobsTable, KumoriSaid, PodSpread, PublicEntry, ResourceSaid, Variable, resources};
 
 /// How the services of an app run, here and on a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -206,7 +206,12 @@ fn faults(file: &File, app: &App) -> Vec<(String, String, Vec<String>)> {
         let message = format!("{name} is no service of {}", app.name);
         faults.push((message, app::suggest(name, there, "services"), keys(&["jobs", "open"])));
     }
-    if jobs.clone().any(|jobs| jobs.kumori && !jobs.functions) {
+    let functions = |jobs: &JobsTable| jobs.functions.table();
+    if jobs.clone().filter_map(functions).any(|functions| functions.max == Some(0)) {
+        let message = "with no processes no function ever runs".to_owned();
+        faults.push((message, "leave it out for 64".to_owned(), keys(&["jobs", "functions"])));
+    }
+    if jobs.clone().any(|jobs| jobs.kumori != KumoriSaid::Flag(false) && functions(jobs).is_none()) {
         let message = "kumori registers and runs functions, which are off".to_owned();
         faults.push((message, "say functions = true as well".to_owned(), keys(&["jobs", "kumori"])));
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::border::{CallOutcome, Kind};
-use crate::error::Error;
+use crate::error::{Error, Retry};
 
 /// The end of a call.
 #[derive(Debug)]
@@ -65,7 +65,15 @@ pub fn failed<E: Display + 'static>(error: E) -> CallAnswer {
     let error = Error::from_returned(error);
     match error.problem() {
         Some(problem) => CallAnswer::new(Kind::Upstream, problem.as_bytes().to_vec()),
-        None => message(&error.to_string()),
+        None => {
+            let mut body = json!({ "message": error.to_string() });
+            match error.retry() {
+                Retry::Usual => {}
+                Retry::Never => body["retry"] = "never".into(),
+                Retry::Later(millis) => body["retry_ms"] = millis.into(),
+            }
+            CallAnswer::new(Kind::Failed, body.to_string().into_bytes())
+        }
     }
 }
 

@@ -186,6 +186,11 @@ mod tests {
         assert_eq!(answered!(Both::Ok(None)), is(Kind::Filtered, ""));
         assert_eq!(answered!(Both::Err("no".to_owned())), failed());
         assert_eq!(answered!(crate::Result::<u8>::Err(crate::Error::new("no"))), failed());
+        let never = is(Kind::Failed, r#"{"message":"no","retry":"never"}"#);
+        assert_eq!(answered!(crate::Result::<u8>::Err(crate::Error::permanent("no"))), never);
+        let later = crate::Error::later(std::time::Duration::from_secs(5));
+        let asked = is(Kind::Failed, r#"{"message":"it is to run again in 5s","retry_ms":5000}"#);
+        assert_eq!(answered!(crate::Result::<u8>::Err(later)), asked);
         assert_eq!(answered!(own::Option::Some(7)), is(Kind::Value, r#"{"Some":7}"#));
         assert_eq!(answered!(Some(Res::Ok(7_u8))), is(Kind::Value, r#"{"Ok":7}"#), "what is filtered is the outer one");
     }

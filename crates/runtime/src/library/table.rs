@@ -110,15 +110,14 @@ fn describe_state(state: &super::State) -> border::State {
 
 unsafe extern "C" fn open(context: *const c_void, host: *const border::HostTable) -> CallOutcome {
     panics::watch();
-    // SAFETY: the host lends its table for the length of this call; it is copied.
-    let host = unsafe { *host };
-    if host.version != border::VERSION {
-        return failed(&format!(
-            "the host speaks version {} of the border, the library {}",
-            host.version,
-            border::VERSION
-        ));
+    // SAFETY: the host lends its table for the length of this call. Its version comes first in all versions.
+    let version = unsafe { (*host).version };
+    if version != border::VERSION {
+        let words = format!("the host speaks version {version} of the border, the library {}", border::VERSION);
+        return failed(&words);
     }
+    // SAFETY: likewise, and of this version; it is copied.
+    let host = unsafe { *host };
     // SAFETY: this table's own.
     let served = unsafe { ServedService::of(context) };
     served.host.get_or_init(|| host);

@@ -187,6 +187,15 @@ impl State {
         effects
     }
 
+    /// A job ran at a host that ended: what the job was asked to do may have ended it, and its version is not to blame for
+    /// that. A job that ends its host again and again fails by itself.
+    pub(super) fn run_lost(&mut self, service: &str) -> Vec<Effect> {
+        if let Some(known) = self.services.get_mut(service) {
+            known.own_crashes = known.own_crashes.saturating_sub(1);
+        }
+        Vec::new()
+    }
+
     /// A host that listens and reads nothing is started anew, once: its end is told with the reason.
     pub(super) fn deaf(&mut self, service: &str, version: Option<&str>, why: String) -> Vec<Effect> {
         let Some(known) = self.services.get_mut(service).filter(|known| known.host == Host::Up) else {

@@ -1,6 +1,7 @@
 //! The session as its faces see it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use app::{Flow, Severity};
@@ -10,6 +11,7 @@ use session_api::snapshot::{
 
 use super::service::{Build, Host};
 use super::{Service, State, millis};
+use crate::session::ServedApp;
 use crate::telemetry::rank;
 
 impl State {
@@ -43,6 +45,12 @@ impl State {
             notices: self.notices.iter().cloned().collect(),
             ..Snapshot::default()
         }
+    }
+
+    /// The app that hosts go by, and what is said of its services.
+    pub(crate) fn served(&self) -> Option<ServedApp> {
+        let app = self.routed.clone()?;
+        Some(ServedApp { app, terms: Arc::new(self.environments.terms.clone()) })
     }
 
     /// Where a service can be called from here.

@@ -95,6 +95,29 @@ fn a_host_that_dies_of_a_takeover_keeps_the_old_version() {
     assert_eq!(rolled_back, 1);
 }
 
+/// D8: a job that ends its host each time says nothing of the version that runs it.
+#[test]
+fn a_version_whose_host_was_ended_by_a_job_is_not_rolled_back() {
+    let rolled_back = |is_of_a_job: bool| {
+        let mut world = World::serving(CHAIN);
+        world.save_with(&CHAIN.replace("* 2.0", "* 3.0"), Default::default());
+        let mut rolled_back = false;
+        for now in [11_000, 12_000, 13_000] {
+            let down = world.state.update(at(now), ended(Doer::Service));
+            rolled_back |= is_rolled_back(&down);
+            let version =
+                world.state.services["map"].live.as_ref().map(|live| live.version.clone()).unwrap_or_default();
+            world.state.update(at(now), Event::Back { service: "map".to_owned(), version, anew: true });
+            if is_of_a_job {
+                world.state.update(at(now), Event::RunLost { service: "map".to_owned() });
+            }
+        }
+        rolled_back
+    };
+    assert!(rolled_back(false), "a version that ends its host three times gives way");
+    assert!(!rolled_back(true));
+}
+
 #[test]
 fn what_stood_still_goes_on_with_the_state_it_had() {
     let text = CHAIN.replace(

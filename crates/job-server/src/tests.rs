@@ -1,0 +1,176 @@
+//! The server without HTTP: times that are given, hosts that are not there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jobs::timetable::Missed;
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use crate::books::{Books, Filter, Overlap, ScheduleBody, ScheduleRow};
+use crate::clock::Clock;
+use crate::config::{JobServerConfig, JobServerSettings, JobServerTarget};
+use crate::core::{Core, new_token};
+use crate::{run, schedule};
+
+const DAY: i64 = 86_400_000;
+/// 2026-12-01T00:00:00Z.
+const NOW: i64 = 1_796_083_200_000;
+
+/// A server over the store in a folder, whose clock says this.
+fn core(folder: &std::path::Path, now: i64, targets: &[&str]) -> Core {
+    let target = |name: &&str| {
+        // Nobody listens there.
+        ((*name).to_owned(), JobServerTarget { at: "127.0.0.1:1".to_owned(), ..JobServerTarget::default() })
+    };
+    let config = JobServerConfig {
+        app: "app".to_owned(),
+        listen: ([127, 0, 0, 1], 0).into(),
+        token: "secret".to_owned(),
+        store: folder.join("jobs.db"),
+        operator: folder.join("token"),
+        targets: targets.iter().map(target).collect(),
+        last: targets.first().map(|&last| last.to_owned()),
+        settings: JobServerSettings::default(),
+    };
+    let books = loop {
+        match Books::with_reserve(&config.store, 0) {
+            Ok(books) => break books,
+            // The server before is on its way out.
+            Err(store::DatabaseError::Busy { .. }) => std::thread::yield_now(),
+            Err(error) => panic!("{error}"),
+        }
+    };
+    let nudges = mpsc::unbounded_channel().0;
+    let (tenants, queued) = (BTreeMap::new(), BTreeMap::new());
+    let mut core = Core::new(folder.to_owned(), config, books, &new_token(), Vec::new(), tenants, queued, nudges);
+    if let Ok(core) = &mut core {
+        core.clock = Clock::at(now);
+    }
+    core.expect("a server")
+}
+
+async fn put(core: &Core, name: String, cron: &str, missed: Missed, last_at: i64) {
+    let body = ScheduleBody {
+        cron: cron.to_owned(),
+        zone: "UTC".to_owned(),
+        job: json!({}),
+        missed,
+        overlap: Overlap::Allow,
+        paused: false,
+    };
+    let row = ScheduleRow { tenant: "default".to_owned(), name, body, last_at, next_at: Some(last_at) };
+    assert_eq!(core.books.put_schedule(row, i64::MAX).await.expect("a store"), Some(true));
+}
+
+/// Fires all that is due, as the server does at each look, until nothing is.
+async fn fire(core: &Core) {
+    while schedule::look(core).await > 0 {}
+}
+
+async fn keys(core: &Core) -> Vec<String> {
+    let all = core.books.list(Filter { limit: 100_000, ..Filter::default() }).await.expect("jobs");
+    all.into_iter().filter_map(|job| job.key).collect()
+}
+
+/// D7: a clock that jumps a day ahead, a day back, and back over a restart fires each due time once.
+#[tokio::test]
+async fn a_clock_that_jumps_fires_each_time_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = |now| core(folder.path(), now, &["map"]);
+    let at = server(NOW);
+    put(&at, "hourly".to_owned(), "0 * * * *", Missed::Once, NOW - 1).await;
+    fire(&at).await;
+    assert_eq!(keys(&at).await.len(), 1);
+    drop(at);
+    // A day back over a restart: those times have been.
+    let at = server(NOW - DAY);
+    fire(&at).await;
+    assert_eq!(keys(&at).await.len(), 1);
+    drop(at);
+    // A day ahead: what was missed is asked for once, and then again at its times.
+    let at = server(NOW + DAY);
+    fire(&at).await;
+    assert_eq!(keys(&at).await.len(), 2);
+    drop(at);
+    let at = server(NOW);
+    fire(&at).await;
+    let fired = keys(&at).await;
+    assert_eq!((fired.len(), fired.iter().collect::<BTreeSet<_>>().len()), (2, 2), "{fired:?}");
+}
+
+/// D20: ten thousand schedules that are due in the same second, after three hours without a server: one job each.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_schedules_due_at_once_ask_for_one_job_each() {
+    const ALL: usize = 10_000;
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = core(folder.path(), NOW, &["map"]);
+    let outage = 3 * 3_600_000;
+    let put = (0..ALL).map(|number| put(&server, format!("s{number}"), "0 * * * *", Missed::Once, NOW - outage));
+    futures_util::future::join_all(put).await;
+    // Two that look at once, as two servers would.
+    tokio::join!(fire(&server), fire(&server));
+    let fired = keys(&server).await;
+    assert_eq!((fired.len(), fired.iter().collect::<BTreeSet<_>>().len()), (ALL, ALL));
+    fire(&server).await;
+    assert_eq!(keys(&server).await.len(), ALL, "nothing more is due");
+}
+
+/// D19: a job whose service is no part of the app any more ends as gone, at its first run.
+#[tokio::test]
+async fn a_job_of_a_service_that_was_removed_ends_as_gone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let before = core(folder.path(), NOW, &["map"]);
+    put(&before, "once".to_owned(), "0 * * * *", Missed::Once, NOW - 1).await;
+    fire(&before).await;
+    drop(before);
+    let after = core(folder.path(), NOW, &["other"]);
+    // It was made a moment after the schedule was looked at.
+    after.books.wake(NOW + DAY).await.expect("woken");
+    let claimed =
+        after.books.claim(vec!["default".to_owned()], NOW, after.holder.clone(), (Arc::default(), BTreeMap::new()));
+    let claimed = claimed.await.expect("a store").remove(0).expect("the job");
+    run::run(&after, claimed, run::Begun::Now).await;
+    let all = after.books.list(Filter { limit: 10, ..Filter::default() }).await.expect("jobs");
+    assert_eq!(all.iter().map(|job| job.kind.as_deref()).collect::<Vec<_>>(), [Some("gone")]);
+}
+
+/// A million jobs take less than 600 bytes each; the same rows are counted over fewer of them.
+#[tokio::test]
+async fn a_job_that_waits_takes_less_than_600_bytes() {
+    const ALL: i64 = 20_000;
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = core(folder.path(), NOW, &["map"]);
+    let caller_job = |_| {
+        schedule::job(
+            &server,
+            &ScheduleRow {
+                tenant: "default".to_owned(),
+                name: "s".to_owned(),
+                body: ScheduleBody {
+                    cron: "@daily".to_owned(),
+                    zone: "UTC".to_owned(),
+                    job: json!({ "inputs": {}, "delay": "1h" }),
+                    missed: Missed::Once,
+                    overlap: Overlap::Allow,
+                    paused: false,
+                },
+                last_at: NOW,
+                next_at: None,
+            },
+            NOW,
+        )
+        .map(|mut new| {
+            new.record.key = None;
+            new.input =
+                bytes::Bytes::from_static(br#"{"reading":{"sensor":"s","variable":"Temperature","value":68.0}}"#);
+            new
+        })
+    };
+    for _ in 0..ALL / 1_000 {
+        let batch: Vec<_> = (0..1_000).map(caller_job).collect::<Result<_, _>>().expect("jobs");
+        server.books.accept(batch, NOW).await.expect("accepted");
+    }
+    let size = server.books.size().await.expect("a size");
+    assert!(size / ALL <= 600, "{} bytes a job", size / ALL);
+}
