@@ -13,6 +13,7 @@ mod interface;
 mod jobs;
 mod logs;
 mod new;
+mod node;
 mod recording;
 mod simulate;
 mod value;
@@ -36,6 +37,9 @@ pub(crate) use interface::{Client, Lang, OpenApi, Spec};
 pub(crate) use jobs::{JobFunctions, Jobs, JobsRun};
 pub(crate) use logs::Logs;
 pub(crate) use new::New;
+#[cfg(feature = "nodes")]
+pub(crate) use node::NodeUp;
+pub(crate) use node::{Node, Nodes};
 pub(crate) use recording::{Keep, Replay};
 #[cfg(feature = "nodes")]
 pub(crate) use simulate::By;
@@ -137,6 +141,11 @@ pub(crate) enum Command {
     /// Look at an app on a cluster, call it, or remove it
     #[command(subcommand)]
     Cluster(Cluster),
+    /// Make this machine a node of a fleet that shares load, and run it
+    #[command(subcommand)]
+    Node(Node),
+    /// Show the nodes of the fleet, and who serves what
+    Nodes(Nodes),
     /// Simulate nodes that share load, in virtual time
     Simulate(Simulate),
     /// Keep buckets of objects at several stores, and look at them
@@ -273,6 +282,8 @@ impl Command {
             | Self::Doctor { .. }
             | Self::Schema
             | Self::Completions { .. }
+            | Self::Node(_)
+            | Self::Nodes(_)
             | Self::Simulate(_)
             | Self::ReplayWorker { .. }
             | Self::Host { .. } => None,
