@@ -84,11 +84,13 @@ fn a_compose_file_runs() {
     let up = project.compose(&["up", "--detach"]);
     assert!(up.status.success(), "{}", said(&up));
     assert_eq!(ask(port), "\"8 cents, $HOME stays\"");
+    let down = project.compose(&["down", "--rmi", "all", "--timeout", "1"]);
+    assert!(down.status.success(), "{}", said(&down));
     // Both in one container, it answers the same, and each of them finds the other in its own process.
     std::fs::write(folder.path().join("dyn.toml"), together).unwrap();
     let done = export(&own, "compose", &["--output", project.file.to_str().unwrap()]);
     assert!(done.status.success(), "{}", said(&done));
-    let up = project.compose(&["up", "--detach", "--remove-orphans"]);
+    let up = project.compose(&["up", "--detach"]);
     assert!(up.status.success(), "{}", said(&up));
     assert_eq!(ask(port), "\"8 cents, $HOME stays\"");
     let ran = project.compose(&["ps", "--services"]);
