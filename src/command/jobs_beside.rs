@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use job_server::{CallbackSettings, JobServerConfig, JobServerSettings, JobServerTarget};
 use kubernetes::settings::JobsTable;
-use session::{AppPlace, Notices, Session};
+use session::{AppPlace, JobServerLink, Notices, Session};
 use session_api::Snapshot;
 use session_api::snapshot::Phase;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -72,7 +72,12 @@ impl JobsPlan {
 
     /// Starts the job server once the app of a session serves.
     pub(crate) fn start(self, session: &Session) -> JobsBeside {
-        let beside = |plan| Beside { plan, secret: session.secret().to_owned(), notices: session.notices() };
+        let beside = |plan| Beside {
+            plan,
+            secret: session.secret().to_owned(),
+            notices: session.notices(),
+            link: session.job_server_link(),
+        };
         JobsBeside(self.0.map(|plan| tokio::spawn(beside(plan).keep(session.pictures()))))
     }
 }
@@ -123,6 +128,7 @@ struct Beside {
     plan: Plan,
     secret: String,
     notices: Notices,
+    link: JobServerLink,
 }
 
 /// Why a server is not watched any more.
@@ -210,6 +216,7 @@ impl Beside {
                     Some(line) if line.starts_with("listening on ") && !*is_shown => {
                         *is_shown = true;
                         self.show();
+                        self.open();
                     }
                     Some(_) => {}
                     None => lines = None,
@@ -245,6 +252,17 @@ impl Beside {
             self.plan.operator.display(),
             self.plan.store.display()
         ));
+    }
+
+    /// Tells the session where its job server is. The token was made by the server that listens now.
+    fn open(&self) {
+        match fs::read_to_string(&self.plan.operator) {
+            Ok(token) => self.link.open(format!("http://{}", self.plan.listen), token.trim().to_owned()),
+            Err(error) => {
+                let file = self.plan.operator.display();
+                self.notices.add(format!("jobs are not shown: cannot read {file}: {error}"));
+            }
+        }
     }
 
     fn config(&self, picture: &Snapshot) -> JobServerConfig {

@@ -17,6 +17,7 @@ use crate::config::JobServerConfig;
 use crate::dispatch::Nudge;
 use crate::functions::Functions;
 use crate::hosts::Hosts;
+use crate::waits::Waits;
 
 /// The tenant of whoever has the operator's token and names none.
 pub(crate) const DEFAULT_TENANT: &str = "default";
@@ -42,6 +43,7 @@ pub(crate) struct Core {
     /// Counts commits that wrote events.
     pub(crate) news: watch::Sender<u64>,
     pub(crate) busy: std::sync::atomic::AtomicUsize,
+    pub(crate) waits: Waits,
 }
 
 /// What a tenant has waiting, and may still ask for.
@@ -89,6 +91,7 @@ impl Core {
             waiters: Mutex::default(),
             news: watch::Sender::new(0),
             busy: std::sync::atomic::AtomicUsize::new(0),
+            waits: Waits::default(),
             config: RwLock::new(Arc::new(config)),
         };
         for (tenant, queued) in queued {

@@ -87,6 +87,8 @@ pub(crate) async fn dispatch(core: Arc<Core>, mut nudges: mpsc::UnboundedReceive
                 turns.sleep(&tenant);
                 continue;
             };
+            let record = &claimed.record;
+            core.waits.note(&record.tenant, core.clock.now().saturating_sub(record.run_at));
             moved.push(claimed.moved.clone());
             let charge = turns.name(charge, &claimed.record.service);
             running += 1;

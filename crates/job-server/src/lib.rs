@@ -31,6 +31,7 @@ mod run;
 mod schedule;
 mod serve;
 mod sweep;
+mod waits;
 
 pub use config::{CallbackSettings, JobConfigError, JobServerConfig, JobServerSettings, JobServerTarget};
 pub use serve::{JobServerError, run};

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::actor::Actor;
 use crate::actor::control::Control;
 use crate::event::Event;
+use crate::jobs::JobServerLink;
 use crate::options::SessionOptions;
 use crate::queued::Queued;
 use crate::store::home::HomeError;
@@ -27,6 +28,7 @@ pub struct Session {
     socket: PathBuf,
     /// Between this session and its hosts.
     secret: Secret,
+    jobs: JobServerLink,
 }
 
 /// A text that no log shows.
@@ -88,10 +90,11 @@ impl Session {
         let (events, inbox) = unbounded_channel();
         let (outbox, reports) = queue();
         let secret = Secret(token.clone());
-        let actor = Actor::new(options, place, lock, token, control, events.clone(), outbox)?;
+        let jobs = JobServerLink::new();
+        let actor = Actor::new(options, place, lock, token, control, jobs.clone(), events.clone(), outbox)?;
         let (pictures, socket) = (actor.pictures(), actor.socket());
         tokio::spawn(actor.run(inbox));
-        Ok(Self { reports, events, pictures, socket, secret })
+        Ok(Self { reports, events, pictures, socket, secret, jobs })
     }
 
     /// The session as it changes, twenty times a second at most, for a face in this process.
@@ -107,6 +110,11 @@ impl Session {
     /// The secret that its hosts know.
     pub fn secret(&self) -> &str {
         &self.secret.0
+    }
+
+    /// Where it is told where its job server is.
+    pub fn job_server_link(&self) -> JobServerLink {
+        self.jobs.clone()
     }
 
     /// Where a part of the program that runs beside it adds notices.
