@@ -11,6 +11,7 @@ mod interface;
 mod jobs;
 mod logs;
 mod new;
+mod node;
 mod recording;
 mod simulate;
 mod value;
@@ -32,6 +33,9 @@ pub(crate) use interface::{Client, Lang, OpenApi, Spec};
 pub(crate) use jobs::{JobFunctions, Jobs, JobsRun};
 pub(crate) use logs::Logs;
 pub(crate) use new::New;
+#[cfg(feature = "nodes")]
+pub(crate) use node::NodeUp;
+pub(crate) use node::{Node, Nodes};
 pub(crate) use recording::{Keep, Replay};
 #[cfg(feature = "nodes")]
 pub(crate) use simulate::By;
@@ -133,6 +137,11 @@ pub(crate) enum Command {
     /// Look at an app on a cluster, call it, or remove it
     #[command(subcommand)]
     Cluster(Cluster),
+    /// Make this machine a node of a fleet that shares load, and run it
+    #[command(subcommand)]
+    Node(Node),
+    /// Show the nodes of the fleet, and who serves what
+    Nodes(Nodes),
     /// Simulate nodes that share load, in virtual time
     Simulate(Simulate),
     /// Ask for jobs of the running session, and look at them
@@ -266,6 +275,8 @@ impl Command {
             | Self::Doctor { .. }
             | Self::Schema
             | Self::Completions { .. }
+            | Self::Node(_)
+            | Self::Nodes(_)
             | Self::Simulate(_)
             | Self::ReplayWorker { .. }
             | Self::Host { .. } => None,

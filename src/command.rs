@@ -45,6 +45,10 @@ pub(crate) mod mcp;
 #[path = "command/mcp_absent.rs"]
 pub(crate) mod mcp;
 pub(crate) mod new;
+#[cfg(feature = "nodes")]
+mod node;
+#[cfg(feature = "nodes")]
+mod nodes;
 #[cfg(feature = "cluster")]
 mod observe;
 #[cfg(feature = "cluster")]
@@ -52,9 +56,16 @@ pub(crate) mod on_cluster;
 #[cfg(not(feature = "cluster"))]
 #[path = "command/cluster_absent.rs"]
 pub(crate) mod on_cluster;
+#[cfg(feature = "nodes")]
+pub(crate) mod on_nodes;
+#[cfg(not(feature = "nodes"))]
+#[path = "command/nodes_absent.rs"]
+pub(crate) mod on_nodes;
 pub(crate) mod openapi;
 #[cfg(feature = "cluster")]
 mod push;
+#[cfg(feature = "nodes")]
+mod push_to;
 pub(crate) mod recordings;
 #[cfg(feature = "cluster")]
 mod remote;
@@ -67,10 +78,7 @@ pub(crate) mod sandbox;
 pub(crate) mod schema;
 pub(crate) mod shell;
 #[cfg(feature = "nodes")]
-pub(crate) mod simulate;
-#[cfg(not(feature = "nodes"))]
-#[path = "command/nodes_absent.rs"]
-pub(crate) mod simulate;
+mod simulate;
 pub(crate) mod status;
 pub(crate) mod stop;
 #[cfg(feature = "cluster")]

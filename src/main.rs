@@ -53,6 +53,7 @@ fn main() -> ExitCode {
         Command::Replay(replay) => command::replay::run(&replay),
         Command::Recordings { file, json } => command::recordings::run(&file, json),
         Command::Keep(keep) => command::keep::run(&keep),
+        Command::Push(push) if !push.to.is_empty() => command::on_nodes::run(Command::Push(push)),
         command @ (Command::Push(_)
         | Command::Rollback(_)
         | Command::History { .. }
@@ -64,7 +65,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "jobs")]
         Command::JobServer { folder, die_with_parent } => command::job_server::run(&folder, die_with_parent),
         Command::Stop { file, data } => command::stop::run(&file, data),
-        Command::Simulate(simulate) => command::simulate::run(&simulate),
+        command @ (Command::Node(_) | Command::Nodes(_) | Command::Simulate(_)) => command::on_nodes::run(command),
         Command::Doctor { json } => command::doctor::run(json),
         Command::Clean { all, yes } => command::clean::run(all, yes),
         Command::OpenApi(openapi) => command::openapi::run(&openapi),

@@ -5,6 +5,7 @@ mod file;
 mod jail;
 mod job;
 mod line;
+mod link;
 mod recording;
 mod scenario;
 mod wire;
@@ -32,6 +33,14 @@ pub const TARGETS: &[Target] = &[
     Target { name: "scenario", seeds: scenario::scenarios, words: scenario::WORDS, run: scenario::scenario },
     Target { name: "instance", seeds: scenario::instances, words: scenario::WORDS, run: scenario::instance },
     Target { name: "report", seeds: scenario::reports, words: wire::JSON_WORDS, run: scenario::report },
+    Target { name: "frames", seeds: link::frames, words: link::WORDS, run: link::frame },
+    Target {
+        name: "invitation",
+        seeds: link::invitations,
+        words: &["dynj1_", "-", "_", "=", ":"],
+        run: link::invitation,
+    },
+    Target { name: "membership", seeds: link::messages, words: &[], run: link::message },
     Target { name: "job", seeds: job::requests, words: job::WORDS, run: job::request },
     Target { name: "token", seeds: job::tokens, words: &["dyn_", "_", ".", "0"], run: job::token },
     Target {

@@ -27,6 +27,8 @@ pub struct BackendPlan {
     /// Hosts let a debugger of the same user attach.
     pub debug: bool,
     pub limits: ServiceLimits,
+    /// A folder for unix sockets between containers, to be made and removed.
+    pub sockets: PathBuf,
     pub services: Vec<Spec>,
 }
 
@@ -54,6 +56,13 @@ impl Specs {
     /// The services of a group.
     pub(crate) fn group(&self, group: &str) -> Vec<Spec> {
         self.lock().values().filter(|spec| spec.group == group).cloned().collect()
+    }
+
+    /// Gives the public listener to a service, and to no other.
+    pub(crate) fn lead(&self, service: &str, port: u16) {
+        for spec in self.lock().values_mut() {
+            spec.front = (spec.service == service).then_some(port);
+        }
     }
 
     pub(crate) fn regroup(&self, service: &str, group: &str) {
@@ -135,6 +144,8 @@ pub enum BackendEvent {
     },
     /// Something to know.
     Notice(String),
+    /// Services call each other by TCP, not by unix sockets, and why: told once.
+    HopsByTcp(String),
 }
 
 /// What a start came to.
@@ -172,7 +183,7 @@ impl QueueEntry for BackendEvent {
     fn line(&self) -> Option<(&str, usize)> {
         match self {
             Self::Log { service, line, .. } => Some((service, line.len())),
-            Self::Down { .. } | Self::Notice(_) => None,
+            Self::Down { .. } | Self::Notice(_) | Self::HopsByTcp(_) => None,
         }
     }
 
@@ -204,6 +215,12 @@ pub trait Backend: Send + Sync {
     /// Whether a service's host binds the public listener itself. Where it does not, the backend leads to it, and leads to
     /// another service only once that is removed and seated anew.
     fn hosts_bind_front(&self) -> bool;
+
+    /// Whether it leads the public listener from a service that runs to another that runs, and neither is made anew.
+    fn leads_front(&self) -> bool;
+
+    /// Leads the public listener, at this port, to a service from now on.
+    fn lead_front(&self, service: &str, port: u16) -> Result<(), BackendError>;
 
     /// Makes ready for a plan and finds an endpoint for each of its services.
     async fn open(&self) -> Result<BTreeMap<String, Endpoint>, BackendError>;

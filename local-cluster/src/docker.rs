@@ -1,7 +1,10 @@
 //! The docker backend: a container for each host, on a network of the app's own.
 
 mod container;
+mod front;
+mod hops;
 mod reach;
+mod sockets;
 mod watch;
 mod work;
 
@@ -72,6 +75,10 @@ struct Inner {
     condemned: Mutex<HashSet<String>>,
     still: Standstill,
     reach: reach::Reach,
+    sockets: sockets::Sockets,
+    front: front::Front,
+    /// Whether this process has the public listener.
+    leads_front: AtomicBool,
     working: work::Working,
 }
 
@@ -110,6 +117,9 @@ impl Docker {
             condemned: Mutex::default(),
             still: Standstill::default(),
             reach: reach::Reach::default(),
+            sockets: sockets::Sockets::default(),
+            front: front::Front::default(),
+            leads_front: AtomicBool::new(false),
             working: work::Working::default(),
         };
         Self { inner: Arc::new(inner), inbox: tokio::sync::Mutex::new(inbox) }
@@ -126,6 +136,14 @@ impl Backend for Docker {
         false
     }
 
+    fn leads_front(&self) -> bool {
+        self.inner.leads_front.load(Ordering::Acquire)
+    }
+
+    fn lead_front(&self, service: &str, port: u16) -> Result<(), BackendError> {
+        self.inner.lead_front(service, port)
+    }
+
     async fn open(&self) -> Result<BTreeMap<String, Endpoint>, BackendError> {
         let inner = &self.inner;
         engine::sweep(&inner.engine, &inner.plan.id).await?;
@@ -134,7 +152,8 @@ impl Backend for Docker {
             inner.tell(BackendEvent::Notice(format!("made the image {image} that services run on")));
         }
         let is_carried = inner.is_carried(&image).await?;
-        inner.network().await?;
+        let (network, ()) = tokio::join!(inner.network(), inner.open_sockets(is_carried));
+        network?;
         let (ports, listens) = (BTreeMap::new(), BTreeMap::new());
         *inner.opened() = Some(Opened { image, linked: Arc::new(linked), ports, listens, is_carried });
         tokio::spawn(watch::watch(inner.clone()));
@@ -199,6 +218,7 @@ impl Backend for Docker {
         let inner = &self.inner;
         let spec = inner.specs.take(service)?;
         inner.wanted().remove(service);
+        inner.sockets.forget(service);
         let is_among = self.is_among(service);
         inner.leave(service);
         if is_among {
@@ -278,6 +298,7 @@ impl Backend for Docker {
         if let Some(mut input) = input {
             environment::tell(&mut input, &inner.told(&spec.environment).await?, service).await?;
         }
+        inner.expect_sockets();
         watch::know(inner, service, &name).await;
         let follower = tokio::spawn(watch::follow(inner.clone(), service.to_owned(), name));
         inner.followers.lock().insert(spec.group, follower);
@@ -328,7 +349,10 @@ impl Backend for Docker {
             }
         });
         join_all(ends).await;
-        engine::sweep(&inner.engine, &inner.plan.id).await.map(drop)
+        inner.front.close();
+        let swept = engine::sweep(&inner.engine, &inner.plan.id).await.map(drop);
+        inner.sockets.close();
+        swept
     }
 }
 
@@ -384,7 +408,13 @@ impl Inner {
         let own = if spec.group == spec.host { PORT } else { next };
         let inside = *opened.listens.entry(spec.service.clone()).or_insert(own);
         let listen = (Ipv4Addr::UNSPECIFIED, inside).into();
-        Ok(Endpoint { listen, peer: format!("{}:{inside}", spec.host), here: (self.address, port).into() })
+        Ok(Endpoint { listen, peer: peer(spec, inside), here: (self.address, port).into() })
+    }
+
+    /// The address that a service's peers are told.
+    fn peer(&self, spec: &Spec) -> String {
+        let inside = self.opened().as_ref().and_then(|opened| opened.listens.get(&spec.service).copied());
+        peer(spec, inside.unwrap_or(PORT))
     }
 
     /// Whether folders have to be carried to the engine. One that nobody named is this machine's own.
@@ -449,6 +479,10 @@ impl Inner {
         }
         Err(BackendError::engine("make a network")(refused))
     }
+}
+
+fn peer(spec: &Spec, port: u16) -> String {
+    format!("{}:{port}", spec.host)
 }
 
 fn is_about_subnets(error: &Error) -> bool {

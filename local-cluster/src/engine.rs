@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use bollard::Docker as Engine;
+use bollard::Docker;
 use bollard::errors::Error;
 use bollard::query_parameters::{
     ListContainersOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder,
@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// An engine that answers.
 pub(crate) struct Found {
-    pub(crate) engine: Engine,
+    pub(crate) engine: Docker,
     /// Which one it is, and what says so.
     pub(crate) meant: Meant,
     /// Where the ports that it publishes are found.
@@ -53,7 +53,7 @@ async fn find(meant: &Meant) -> Result<Found, String> {
         Some(authority) => resolve(authority).await?,
         None => Ipv4Addr::LOCALHOST.into(),
     };
-    let engine = Engine::connect_with_host(&meant.host).map_err(|error| error_chain(&error))?;
+    let engine = Docker::connect_with_host(&meant.host).map_err(|error| error_chain(&error))?;
     let negotiated = tokio::time::timeout(PATIENCE, engine.negotiate_version()).await;
     let engine = negotiated
         .map_err(|_| format!("nothing came back within {} s", PATIENCE.as_secs()))?
@@ -107,7 +107,7 @@ pub(crate) fn ours(id: &str) -> HashMap<String, Vec<String>> {
 }
 
 /// Removes every container, network and volume of an app; answers how many there were.
-pub(crate) async fn sweep(engine: &Engine, id: &str) -> Result<usize, BackendError> {
+pub(crate) async fn sweep(engine: &Docker, id: &str) -> Result<usize, BackendError> {
     let filters = ours(id);
     let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
     let containers = engine.list_containers(Some(options)).await.map_err(BackendError::engine("list containers"))?;
@@ -135,7 +135,7 @@ pub(crate) async fn sweep(engine: &Engine, id: &str) -> Result<usize, BackendErr
 }
 
 /// Removes a container whatever it does; one that is gone, or going, is what was wanted.
-pub(crate) async fn remove(engine: &Engine, name: &str) -> Result<(), BackendError> {
+pub(crate) async fn remove(engine: &Docker, name: &str) -> Result<(), BackendError> {
     let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
     match engine.remove_container(name, Some(options)).await {
         Err(error) if !matches!(status(&error), Some(404 | 409)) => {
@@ -145,18 +145,69 @@ pub(crate) async fn remove(engine: &Engine, name: &str) -> Result<(), BackendErr
     }
 }
 
-/// The version of the engine that answers, or why none does.
-pub async fn engine_version() -> Result<String, String> {
-    let Found { engine, meant, .. } = connect().await?;
+/// An engine as `dyn doctor` tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DockerEngine {
+    /// Its version and where it is.
+    pub version: String,
+    /// Why its containers call each other by TCP; none: they use unix sockets.
+    pub by_tcp: Option<String>,
+}
+
+/// The engine that answers, or why none does.
+pub async fn look_at_engine() -> Result<DockerEngine, String> {
+    let Found { engine, meant, address } = connect().await?;
     let version = engine.version().await.map_err(|error| error_chain(&error))?;
     let by = meant.by.map_or_else(String::new, |by| format!(" ({by})"));
     let (version, api) = (version.version.unwrap_or_default(), version.api_version.unwrap_or_default());
-    Ok(format!("{version} (API {api}) at {}{by}", meant.host))
+    let version = format!("{version} (API {api}) at {}{by}", meant.host);
+    let by_tcp = if address.is_loopback() { no_sockets(&engine).await } else { Some(ELSEWHERE.to_owned()) };
+    Ok(DockerEngine { version, by_tcp })
+}
+
+/// Why containers meet no socket of this machine.
+pub(crate) const ELSEWHERE: &str = "the engine sees no file of this machine";
+
+/// Why containers of an engine meet no socket of this machine, as far as it says; none where they do.
+pub(crate) async fn no_sockets(engine: &Docker) -> Option<String> {
+    match engine.info().await {
+        Ok(info) => {
+            let security = info.security_options.unwrap_or_default();
+            unsuitable(info.operating_system.as_deref().unwrap_or_default(), &security).map(str::to_owned)
+        }
+        Err(error) => Some(format!("the engine does not say what it is: {}", error_chain(&error))),
+    }
+}
+
+fn unsuitable(system: &str, security: &[String]) -> Option<&'static str> {
+    let has = |option: &str| security.iter().any(|one| one.split(',').any(|part| part == option));
+    match () {
+        () if system.contains("Docker Desktop") => {
+            Some("Docker Desktop runs containers in a virtual machine, and no socket leads into it")
+        }
+        () if has("name=rootless") => Some("the engine runs without root, so users in its containers are others here"),
+        () if has("name=userns") => Some("the engine gives containers users of their own (userns-remap)"),
+        () => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn engines_whose_containers_meet_no_socket_of_this_machine_are_known() {
+        let why = |system: &str, security: &[&str]| {
+            let security: Vec<String> = security.iter().map(|&one| one.to_owned()).collect();
+            unsuitable(system, &security).map(|why| why.split(' ').take(3).collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(why("Debian GNU/Linux 12", &["name=apparmor", "name=seccomp,profile=default"]), None);
+        assert_eq!(why("", &[]), None);
+        assert_eq!(why("Docker Desktop", &["name=seccomp,profile=unconfined"]).as_deref(), Some("Docker Desktop runs"));
+        assert_eq!(why("Fedora", &["name=seccomp", "name=rootless"]).as_deref(), Some("the engine runs"));
+        assert_eq!(why("Fedora", &["name=userns"]).as_deref(), Some("the engine gives"));
+        assert_eq!(why("Fedora", &["name=selinux", "name=cgroupns"]), None, "its hosts try, and say so");
+    }
 
     #[test]
     fn an_engine_that_cannot_be_reached_is_told_from_one_that_can() {

@@ -29,7 +29,7 @@ pub use backend::{
     Backend, BackendError, BackendEvent, BackendPlan, Begun, Doer, Endpoint, ServiceLimits, Spec, Stream, Work,
 };
 pub use choice::{ChosenBackend, On, choose, sweep};
-pub use engine::engine_version;
+pub use engine::{DockerEngine, look_at_engine};
 pub use environment::{Environment, LocalUrl};
 pub use limits::{FILES_HINT, is_out_of_files};
 pub use port::{HeldPort, PortError, free_port, hold_port, port_holder};

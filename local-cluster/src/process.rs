@@ -157,6 +157,14 @@ impl Backend for Processes {
         true
     }
 
+    fn leads_front(&self) -> bool {
+        false
+    }
+
+    fn lead_front(&self, service: &str, _: u16) -> Result<(), BackendError> {
+        Err(BackendError::Lacking(format!("the host of {service} has the public listener by itself")))
+    }
+
     async fn open(&self) -> Result<BTreeMap<String, Endpoint>, BackendError> {
         if self.plan.limits.cpus.is_some() {
             self.tell(BackendEvent::Notice(

@@ -87,6 +87,9 @@ pub(crate) struct Push {
     pub(crate) file: PathBuf,
     /// Services to push; others stay as they run [default: all that changed]
     pub(crate) services: Vec<String>,
+    /// Push to nodes of the fleet, or to all, instead of a cluster
+    #[arg(long, value_name = "NODE", value_delimiter = ',', help_heading = "Nodes")]
+    pub(crate) to: Vec<String>,
     /// Push neighbours that would not understand a named service, too
     #[arg(long, requires = "services")]
     pub(crate) with_dependents: bool,

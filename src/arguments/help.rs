@@ -23,7 +23,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
     ("Call", &["invoke", "shell", "openapi", "client"]),
     ("Record", &["recordings", "replay", "keep"]),
     ("Cluster", &["push", "rollback", "cluster", "trust", "export"]),
-    ("Nodes", &["simulate"]),
+    ("Nodes", &["node", "nodes", "simulate"]),
     ("Tools", &["mcp", "doctor", "clean", "schema", "completions", "help"]),
 ];
 
@@ -58,6 +58,14 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("cluster", "dyn cluster status app.rs"),
     ("trust", "dyn trust staging"),
     ("export", "dyn export app.rs --format kubernetes | kubectl apply -f -"),
+    ("node", "dyn node up --listen 0.0.0.0:7940"),
+    ("node init", "dyn node init --fleet plant --name edge-1"),
+    ("node invite", "dyn node invite --uses 3 --for 2h"),
+    ("node join", "dyn node join dynj1_TOKEN --name edge-2 --label zone=eu-1"),
+    ("node up", "dyn node up --neighbours fog-1,nearest=4 --metrics 127.0.0.1:9100"),
+    ("node expel", "dyn node expel edge-2"),
+    ("nodes", "dyn nodes --watch"),
+    ("push", "dyn push app.rs --to edge-1,edge-2"),
     ("simulate", "dyn simulate dfaas-1 --strategy offer,recalc"),
     ("mcp", "dyn mcp app.rs"),
     ("doctor", "dyn doctor"),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use compiler::{Machine, Usage};
 use serde::Serialize;
-use session::{FolderRemoval, Home, On};
+use session::{DockerEngine, FolderRemoval, Home, On};
 use session_api::units;
 
 use crate::fault::{Fault, Kind};
@@ -39,7 +39,8 @@ pub(crate) fn run(json: bool) -> Result<(), Fault> {
         }
     }
     // Without Docker everything still runs as processes; without a toolchain nothing does.
-    let usable = findings.iter().all(|finding| finding.good || ["docker", "inotify", "edits"].contains(&finding.name));
+    let usable =
+        findings.iter().all(|finding| finding.good || ["docker", "hops", "inotify", "edits"].contains(&finding.name));
     if usable { Ok(()) } else { Err(Fault::said(Kind::Machine)) }
 }
 
@@ -65,15 +66,26 @@ async fn look(home: &Home) -> Vec<Finding> {
             findings.push(Finding { name: "toolchain", good: false, found: error.to_string(), advice: error.hint() })
         }
     }
-    findings.push(match session::engine().await {
-        Ok(version) => good("docker", format!("an engine answers: {version}")),
-        Err(why) => Finding {
+    match session::engine().await {
+        Ok(DockerEngine { version, by_tcp }) => {
+            findings.push(good("docker", format!("an engine answers: {version}")));
+            findings.push(match by_tcp {
+                None => good("hops", "containers call each other over unix sockets".to_owned()),
+                Some(why) => Finding {
+                    name: "hops",
+                    good: false,
+                    found: format!("containers call each other by TCP: {why}"),
+                    advice: Some("hops take longer; services as processes (--on process) use unix sockets".to_owned()),
+                },
+            });
+        }
+        Err(why) => findings.push(Finding {
             name: "docker",
             good: false,
             found: format!("no engine answers: {why}"),
             advice: Some(format!("services run as processes without it (--on {}); to have it: apt-get install docker.io, then start dockerd", name(On::Process))),
-        },
-    });
+        }),
+    }
     findings.push(inotify());
     findings.push(disk(home));
     findings.extend(session::folders(home).into_iter().map(|folder| {

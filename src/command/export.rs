@@ -50,6 +50,8 @@ impl From<ExportError> for Fault {
             ExportError::Push(error) => error.into(),
             ExportError::NoRegistry => Self::new(Kind::Usage, error.to_string())
                 .hint("name one: --registry host:port/folder, or [images] repository = \"…\" in dyn.toml"),
+            ExportError::Apart { .. } => Self::new(Kind::App, error.to_string())
+                .hint("say the same of both in dyn.toml, or take one of them out of [together]"),
             ExportError::NoImage { .. } | ExportError::NoConfigMap { .. } => Self::new(Kind::App, error.to_string()),
             error => Self::new(Kind::Machine, error.to_string()),
         }

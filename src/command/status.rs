@@ -7,7 +7,7 @@ use session_api::Client;
 #[cfg(feature = "cluster")]
 use session_api::measured::MeasuredHop;
 use session_api::measured::Window;
-use session_api::snapshot::{Condition, Phase, Snapshot};
+use session_api::snapshot::{Condition, HopTransport, Phase, Snapshot};
 use session_api::units::many;
 
 use crate::fault::{Fault, Kind};
@@ -61,6 +61,9 @@ fn show(snapshot: &Snapshot) {
     let backend = snapshot.backend.as_deref().map(|backend| format!(" on {backend}")).unwrap_or_default();
     let url = snapshot.url.as_deref().map(|url| format!(": {url}")).unwrap_or_default();
     say(format_args!("{} (pid {}) {phase}{backend}{url}", snapshot.app, snapshot.pid));
+    if let Some(HopTransport::Tcp { why }) = &snapshot.transport {
+        say(format_args!("services call each other by TCP: {why}"));
+    }
     if let Some(flow) = &snapshot.flow {
         say(format_args!("flow {flow}"));
     }

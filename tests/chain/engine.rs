@@ -134,6 +134,10 @@ fn panicking(_: u32) { SEEN.update(|seen| *seen += 1); }
             && event["message"].as_str().is_some_and(|message| message.contains("sees no file of this machine"))
     });
     dev.ready = dev.wait_for("ready");
+    let is_by_tcp = |event: &&serde_json::Value| {
+        event["message"].as_str().is_some_and(|message| message.contains("by TCP, not by unix sockets"))
+    };
+    assert_eq!(dev.seen().iter().filter(is_by_tcp).count(), 1, "no socket of this machine is there");
     let (client, url) = (Client::default(), dev.url());
     assert_eq!(client.get(&url).body, "2");
     // Edits are taken over in place, state kept.

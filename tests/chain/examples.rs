@@ -40,6 +40,11 @@ fn pressure_with_a_call_in_a_body_and_a_module_of_its_own() {
 }
 
 #[test]
+fn banner_that_any_node_can_make() {
+    assert_eq!(as_services(&example("banner").1), in_one_process("banner"));
+}
+
+#[test]
 fn standalone_with_its_dependencies_at_its_head() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/standalone/app.rs");
     // Scripts are a nightly feature; this lets the toolchain at hand, whichever it is, run one.

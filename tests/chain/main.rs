@@ -23,6 +23,7 @@ mod resources;
 mod saves;
 mod secrets;
 mod sessions;
+mod sockets;
 mod starts;
 mod state;
 mod takeovers;

@@ -75,13 +75,24 @@ fn a_compose_file_runs() {
     let own = folder.path().join(format!("export_{}.rs", std::process::id()));
     std::fs::rename(file, &own).unwrap();
     let said_of = format!("[services.price]\nenv.NOTE = \"$HOME stays\"\n[entry]\nnode_port = {port}\n");
-    std::fs::write(folder.path().join("dyn.toml"), said_of).unwrap();
+    std::fs::write(folder.path().join("dyn.toml"), &said_of).unwrap();
+    let both = "[together]\nall = [\"price\", \"bill_it\"]\n[services.bill_it]\nenv.NOTE = \"$HOME stays\"\n";
+    let together = format!("{both}{said_of}");
     let project = Project { file: folder.path().join("compose.yaml"), name: format!("dyninka-export-{port}") };
     let done = export(&own, "compose", &["--output", project.file.to_str().unwrap()]);
     assert!(done.status.success(), "{}", said(&done));
     let up = project.compose(&["up", "--detach"]);
     assert!(up.status.success(), "{}", said(&up));
     assert_eq!(ask(port), "\"8 cents, $HOME stays\"");
+    // Both in one container, it answers the same, and each of them finds the other in its own process.
+    std::fs::write(folder.path().join("dyn.toml"), together).unwrap();
+    let done = export(&own, "compose", &["--output", project.file.to_str().unwrap()]);
+    assert!(done.status.success(), "{}", said(&done));
+    let up = project.compose(&["up", "--detach", "--remove-orphans"]);
+    assert!(up.status.success(), "{}", said(&up));
+    assert_eq!(ask(port), "\"8 cents, $HOME stays\"");
+    let ran = project.compose(&["ps", "--services"]);
+    assert_eq!(String::from_utf8_lossy(&ran.stdout).trim(), "price");
     // Nobody is let in at a host's inner doors.
     let inner = reqwest::blocking::get(format!("http://127.0.0.1:{port}/_dyninka/hops")).unwrap();
     assert_eq!(inner.status(), 401);

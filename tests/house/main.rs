@@ -31,6 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("compiler", &["app"]),
     ("local-cluster", &["images", "protocol"]),
     ("nodes", &["balance", "protocol"]),
+    ("node-agent", &["balance", "local-cluster", "nodes", "protocol"]),
     ("recordings", &["protocol"]),
     ("images", &["protocol"]),
     ("kubernetes", &["app", "compiler", "images", "protocol"]),
@@ -59,6 +60,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "host",
             "interface",
             "job-server",
+            "node-agent",
+            "nodes",
             "recordings",
             "kubernetes",
             "session",
@@ -75,10 +78,14 @@ const FENCES: &[(&str, &[&str])] = &[
     ("quote", &["app", "dyninka-macros"]),
     ("bollard", &["local-cluster"]),
     ("axum", &["bench", "host", "job-server", "session"]),
+    ("foca", &["nodes"]),
+    ("rcgen", &["node-agent"]),
+    ("rustls-webpki", &["node-agent"]),
+    ("tokio-rustls", &["job-server", "node-agent"]),
     ("rusqlite", &["store"]),
     ("croner", &["jobs"]),
     ("utoipa", &["job-server", "jobs"]),
-    ("hyper", &["host", "images", "job-server"]),
+    ("hyper", &["host", "images", "job-server", "node-agent"]),
     ("docker_credential", &["images"]),
     ("object", &["images"]),
     ("kube", &["kubernetes"]),
@@ -257,6 +264,21 @@ fn files_are_small() {
     for (file, text) in files {
         let lines = text.lines().count();
         assert!(lines <= 500, "{file} has {lines} lines: it is more than one noun");
+    }
+}
+
+/// No test is left out for good: `tests/run --long` finds those it runs by their reason.
+#[test]
+fn tests_that_are_ignored_say_who_runs_them() {
+    let mut files = Vec::new();
+    collect(documents::root(), &mut files);
+    let ignored = concat!("#[ign", "ore");
+    for (file, text) in files {
+        for line in text.lines().map(str::trim).filter(|line| line.starts_with(ignored)) {
+            let reason = line.strip_prefix(ignored).and_then(|rest| rest.strip_prefix(" = \""));
+            let is_said = reason.is_some_and(|reason| reason.starts_with("long: ") || reason.starts_with("run by "));
+            assert!(is_said, "{file}: {line}: say `long: ` and what it takes, or who runs it");
+        }
     }
 }
 

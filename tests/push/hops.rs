@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -51,6 +52,15 @@ impl Drop for Told {
     fn drop(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+}
+
+/// Said where a scope ends, however it ends.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -160,15 +170,22 @@ fn lines_are_followed_over_a_roll() {
     namespace.push(&app.file, &[]).done();
     let began = told.until("the new pod", |line| line["began"] == true);
     assert_ne!(began["pod"], first["pod"]);
-    // The first ones may be answered by the pod that goes, on a connection that is kept.
-    call(&url, 20);
-    let (ended, stepped) = (Cell::new(false), Cell::new(false));
-    told.until("the end of the old one and a line of the new", |line| {
-        // What nodes say of logs that are gone is no line of anybody's.
-        assert!(line["line"].as_str().is_none_or(|line| line.starts_with("stepped ")), "{line}");
-        ended.set(ended.get() || line["ended"] == true && line["pod"] == first["pod"]);
-        stepped.set(stepped.get() || line["line"] == "stepped 2" && line["pod"] == began["pod"]);
-        ended.get() && stepped.get()
+    // The first ones may be answered by the pod that goes, on a connection that is kept: as many as it takes are sent.
+    let (ended, stepped, over) = (Cell::new(false), Cell::new(false), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let _over = Over(&over);
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                call(&url, 5);
+            }
+        });
+        told.until("the end of the old one and a line of the new", |line| {
+            // What nodes say of logs that are gone is no line of anybody's.
+            assert!(line["line"].as_str().is_none_or(|line| line.starts_with("stepped ")), "{line}");
+            ended.set(ended.get() || line["ended"] == true && line["pod"] == first["pod"]);
+            stepped.set(stepped.get() || line["line"] == "stepped 2" && line["pod"] == began["pod"]);
+            ended.get() && stepped.get()
+        });
     });
 }
 

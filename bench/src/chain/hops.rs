@@ -67,6 +67,7 @@ fn judge(cells: &[Cell]) -> Vec<Row> {
             ));
         }
     }
+    rows.extend(judge_containers(&find));
     rows.extend(judge_together(&find));
     let peers = cells.iter().filter(|cell| cell.keep_alive && cell.shape.starts_with("through "));
     for theirs in peers {
@@ -93,6 +94,24 @@ fn judge(cells: &[Cell]) -> Vec<Row> {
             let times = ratio(&on.per_second, &off.per_second);
             let row = Row::sample("requests/s while recording, over without", "process", "x", &times, None);
             rows.push(row.note(counted(connections, "connection")));
+        }
+    }
+    rows
+}
+
+/// The same chain in containers beside processes.
+fn judge_containers<'a>(find: &impl Fn(&str, &str, u32) -> Option<&'a Cell>) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for shape in [OURS, TOGETHER] {
+        let name = |what: &str| format!("{what} in containers over processes: {shape}");
+        let pair = |connections| find(shape, "docker", connections).zip(find(shape, "process", connections));
+        if let Some((theirs, ours)) = pair(ALONE) {
+            let times = ratio(&theirs.p50, &ours.p50);
+            rows.push(Row::sample(&name("p50"), "docker", "x", &times, Some(Target::P50(1.05))));
+        }
+        if let Some((theirs, ours)) = pair(BUSY) {
+            let times = ratio(&theirs.per_second, &ours.per_second);
+            rows.push(Row::sample(&name("requests/s"), "docker", "x", &times, Some(Target::P50AtLeast(0.95))));
         }
     }
     rows
@@ -180,6 +199,29 @@ mod tests {
         assert_eq!(verdict("p50 together over the relay's"), Some(Verdict::Missed));
         assert_eq!(verdict("requests/s together over apart"), Some(Verdict::Missed));
         assert_eq!(verdict("requests/s together over the relay's"), None);
+    }
+
+    #[test]
+    fn containers_are_judged_beside_processes_of_the_same_shape() {
+        let docker = |shape: &str, connections: u32, p50: f64, per_second: f64| Cell {
+            backend: "docker",
+            ..cell(shape, connections, p50, per_second)
+        };
+        let cells = [
+            cell(OURS, ALONE, 300.0, 3_000.0),
+            cell(OURS, BUSY, 3_000.0, 10_000.0),
+            docker(OURS, ALONE, 310.0, 3_000.0),
+            docker(OURS, BUSY, 3_000.0, 9_000.0),
+            docker(TOGETHER, BUSY, 3_000.0, 9_000.0),
+        ];
+        let rows = judge(&cells);
+        let verdict = |what: &str| {
+            let name = format!("{what} in containers over processes: {OURS}");
+            rows.iter().find(|row| row.name == name).map(|row| row.verdict)
+        };
+        assert_eq!(verdict("p50"), Some(Verdict::Met));
+        assert_eq!(verdict("requests/s"), Some(Verdict::Missed));
+        assert_eq!(rows.iter().filter(|row| row.name.contains("in containers over")).count(), 2);
     }
 
     #[test]

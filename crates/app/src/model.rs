@@ -12,6 +12,7 @@ use crate::diagnostic::SourcePlace;
 use crate::quantity::{Cpu, Memory};
 use crate::reach::Reach;
 use crate::shape::Shape;
+use crate::terms::{JobTerms, LoadTerms};
 use crate::tree::Tree;
 
 /// One Rust file, understood.
@@ -66,7 +67,7 @@ pub struct Service {
     pub places: String,
     /// `#[service(replay = false)]`: not to be run again for comparison; `true`: also where it does more than compute.
     pub replay: Option<bool>,
-    /// What its attribute asks for on a cluster.
+    /// What its attribute asks of those who run it.
     pub needs: Needs,
     /// The function's name in the file.
     pub place: SourcePlace,
@@ -84,8 +85,8 @@ pub struct Service {
     pub kept_together: BTreeSet<String>,
 }
 
-/// What `#[service(replicas = 2, cpu = "500m", memory = "128Mi")]` asks for on a cluster. It has no part in what a
-/// service means.
+/// What `#[service(replicas = 2, cpu = "500m", attempts = 8, rate = 200)]` asks of those who run a service. It has no part in
+/// what a service means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
     /// How many of it run.
@@ -94,6 +95,10 @@ pub struct Needs {
     pub cpu: Option<Cpu>,
     /// What is reserved for each, and may not be exceeded.
     pub memory: Option<Memory>,
+    /// How jobs of it run.
+    pub jobs: JobTerms,
+    /// What it takes where nodes share load.
+    pub load: LoadTerms,
 }
 
 /// An input of a service.

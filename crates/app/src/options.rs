@@ -11,17 +11,34 @@ use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Lit, Meta, MetaNameValue, Token, parse_quote};
 
 use crate::model::Needs;
+use crate::suggest::suggest;
 use crate::syntax::is_named;
 
-/// The options there are, as a person would write them.
-const EXAMPLE: &str = "#[service(replay = false, replicas = 2, cpu = \"500m\", memory = \"128Mi\")]";
+/// What `replay` has and no other: it says what a replay may do.
+const REPLAY: &str = "replay";
+/// What else there is. None of it has a part in what a service means.
+const NEEDS: [&str; 13] = [
+    "replicas",
+    "cpu",
+    "memory",
+    "attempts",
+    "timeout",
+    "backoff",
+    "lost",
+    "parallel",
+    "rate",
+    "at_once",
+    "latency",
+    "idempotent",
+    "stays",
+];
 
 /// The options of a service.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Options {
     /// Whether it may be run again for comparison.
     pub(crate) replay: Option<bool>,
-    /// What it asks for on a cluster.
+    /// What it asks of those who run it.
     pub(crate) needs: Needs,
 }
 
@@ -44,8 +61,10 @@ pub(crate) fn read(function: &syn::ItemFn, faults: &mut Vec<Fault>) -> Options {
         help,
         service: None,
     };
-    let unknown = |spanned: &dyn Spanned| {
-        fault(spanned, "this is no option of a service".to_owned(), format!("those there are: {EXAMPLE}"))
+    let names = || [REPLAY].into_iter().chain(NEEDS);
+    let unknown = |spanned: &dyn Spanned, name: &str| {
+        let help = suggest(name, names(), "options");
+        fault(spanned, "this is no option of a service".to_owned(), help)
     };
     for attribute in function.attrs.iter().filter(|attribute| is_named(attribute, "service")) {
         if matches!(attribute.meta, syn::Meta::Path(_)) {
@@ -53,61 +72,103 @@ pub(crate) fn read(function: &syn::ItemFn, faults: &mut Vec<Fault>) -> Options {
         }
         let parsed = attribute.parse_args_with(Punctuated::<MetaNameValue, Token![,]>::parse_terminated);
         let Some(written) = parsed.ok().filter(|written| !written.is_empty()) else {
-            faults.push(unknown(attribute));
+            let mut wrong = unknown(attribute, "");
+            wrong.help = format!("write #[service(NAME = VALUE)]; {}", wrong.help);
+            faults.push(wrong);
             continue;
         };
         for option in written {
-            match options.take(&option) {
-                Some(Ok(())) => {}
-                Some(Err((message, help))) => {
-                    faults.push(fault(&option.value, message, help));
-                }
-                None => faults.push(unknown(&option)),
+            let name = option.path.get_ident().map(ToString::to_string).unwrap_or_default();
+            if !names().any(|known| known == name) {
+                faults.push(unknown(&option, &name));
+            } else if let Err((message, help)) = options.take(&name, &option.value) {
+                faults.push(fault(&option.value, message, help));
             }
         }
     }
     options
 }
 
+/// What is wrong with a value, and how to mend it.
+type Wrong = (String, String);
+
 impl Options {
-    /// Takes one option; none where there is no such one, else what is wrong with its value and how to mend it.
-    fn take(&mut self, option: &MetaNameValue) -> Option<Result<(), (String, String)>> {
-        let name = option.path.get_ident()?.to_string();
-        let Expr::Lit(ExprLit { lit, .. }) = &option.value else { return None };
-        match (name.as_str(), lit) {
-            ("replay", Lit::Bool(value)) => self.replay = Some(value.value),
-            ("replicas", Lit::Int(value)) => match value.base10_parse::<u32>() {
-                Ok(replicas) if replicas > 0 && value.suffix().is_empty() => self.needs.replicas = Some(replicas),
-                _ => return Some(Err(("this is no number of replicas".to_owned(), "write 1 or more".to_owned()))),
-            },
-            ("cpu", Lit::Str(value)) => return Some(amount(value).map(|cpu| self.needs.cpu = Some(cpu))),
-            ("memory", Lit::Str(value)) => return Some(amount(value).map(|memory| self.needs.memory = Some(memory))),
-            _ => return None,
+    /// Takes one of the options there are.
+    fn take(&mut self, name: &str, value: &Expr) -> Result<(), Wrong> {
+        let Needs { replicas, cpu, memory, jobs, load } = &mut self.needs;
+        match name {
+            REPLAY => self.replay = Some(flag(name, value)?),
+            "replicas" => *replicas = Some(count(name, value)?),
+            "cpu" => *cpu = Some(amount(name, value)?),
+            "memory" => *memory = Some(amount(name, value)?),
+            "attempts" => jobs.attempts = Some(count(name, value)?),
+            "timeout" => jobs.timeout = Some(amount(name, value)?),
+            "backoff" => jobs.backoff = Some(amount(name, value)?),
+            "lost" => jobs.lost = Some(amount(name, value)?),
+            "parallel" => jobs.parallel = Some(count(name, value)?),
+            "rate" => load.rate = Some(count(name, value)?),
+            "at_once" => load.at_once = Some(count(name, value)?),
+            "latency" => load.latency = Some(amount(name, value)?),
+            "idempotent" => load.idempotent = Some(flag(name, value)?),
+            "stays" => load.stays = Some(flag(name, value)?),
+            other => return Err((format!("{other} is no option of a service"), String::new())),
         }
-        Some(Ok(()))
+        Ok(())
     }
 }
 
-/// A service's tokens without what it asks for on a cluster, which has no part in what it means.
+fn literal(value: &Expr) -> Option<&Lit> {
+    match value {
+        Expr::Lit(ExprLit { lit, .. }) => Some(lit),
+        _ => None,
+    }
+}
+
+fn flag(name: &str, value: &Expr) -> Result<bool, Wrong> {
+    match literal(value) {
+        Some(Lit::Bool(value)) => Ok(value.value),
+        _ => Err(("this is neither true nor false".to_owned(), format!("write {name} = true or {name} = false"))),
+    }
+}
+
+fn count(name: &str, value: &Expr) -> Result<u32, Wrong> {
+    let number = match literal(value) {
+        Some(Lit::Int(value)) if value.suffix().is_empty() => value.base10_parse::<u32>().ok(),
+        _ => None,
+    };
+    let wrong = || {
+        let message = match name {
+            "replicas" | "attempts" => format!("this is no number of {name}"),
+            _ => format!("this is no {name}"),
+        };
+        (message, "write 1 or more".to_owned())
+    };
+    number.filter(|number| *number > 0).ok_or_else(wrong)
+}
+
+fn amount<T: FromStr<Err: Display>>(name: &str, value: &Expr) -> Result<T, Wrong> {
+    let Some(Lit::Str(text)) = literal(value) else {
+        return Err((format!("{name} is a text"), "write it in quotes".to_owned()));
+    };
+    text.value().parse().map_err(|error: T::Err| {
+        let words = error.to_string();
+        let parts = words.split_once(": ");
+        parts.map_or((words.clone(), String::new()), |(message, help)| (message.to_owned(), help.to_owned()))
+    })
+}
+
+/// A service's tokens without what it asks of those who run it, which has no part in what it means.
 pub(crate) fn without_needs(syntax: &syn::Item) -> TokenStream {
     let syn::Item::Fn(function) = syntax else { return syntax.to_token_stream() };
     let mut function = function.clone();
     for attribute in function.attrs.iter_mut().filter(|attribute| is_named(attribute, "service")) {
         let parsed = attribute.parse_args_with(Punctuated::<MetaNameValue, Token![,]>::parse_terminated);
         let Ok(written) = parsed else { continue };
-        let is_need =
-            |option: &MetaNameValue| ["replicas", "cpu", "memory"].iter().any(|need| option.path.is_ident(need));
+        let is_need = |option: &MetaNameValue| NEEDS.iter().any(|need| option.path.is_ident(need));
         let rest: Punctuated<MetaNameValue, Token![,]> =
             written.into_iter().filter(|option| !is_need(option)).collect();
         let path = attribute.path().clone();
         attribute.meta = if rest.is_empty() { Meta::Path(path) } else { parse_quote!(#path(#rest)) };
     }
     function.to_token_stream()
-}
-
-fn amount<T: FromStr<Err: Display>>(text: &syn::LitStr) -> Result<T, (String, String)> {
-    text.value().parse().map_err(|error: T::Err| {
-        let words = error.to_string();
-        words.split_once(": ").map_or((words.clone(), String::new()), |(what, mend)| (what.to_owned(), mend.to_owned()))
-    })
 }

@@ -1,5 +1,6 @@
 //! What a session tells its hosts besides a new version.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::io;
@@ -7,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::Config;
+use protocol::{Config, HostConfigs};
 
 use crate::answer::GRACE;
 use crate::shared::{Settings, Shared};
@@ -21,6 +22,15 @@ pub enum ConfigError {
     /// It is not what a session writes.
     #[error("{file} is no configuration of a host: {source}")]
     Parse { file: String, source: serde_json::Error },
+    /// It is of other services.
+    #[error("{name} has no configuration of {folder}, only of {}", known.join(", "))]
+    Absent {
+        name: String,
+        /// Name of the service's folder.
+        folder: String,
+        /// Those it has.
+        known: Vec<String>,
+    },
     /// The public listener does not open where it should.
     #[error("cannot open the public listener: {source}")]
     PublicListener { source: io::Error },
@@ -41,13 +51,26 @@ pub(crate) fn read(folder: &Path) -> Result<Settings, ConfigError> {
         }
     };
     let secret = env::var(protocol::TOKEN_VARIABLE).ok();
-    Ok(Settings::new(parse(&name, &text, secret)?)?)
+    Ok(Settings::new(parse(&name, &text, folder, secret)?)?)
 }
 
-/// A configuration that names no secret has the one given.
-fn parse(name: &str, text: &[u8], secret: Option<String>) -> Result<Config, ConfigError> {
-    let parsed = serde_json::from_slice(text).map_err(|source| ConfigError::Parse { file: name.to_owned(), source });
-    let mut config: Config = parsed?;
+/// The configuration for a folder. One that names no secret has the one given.
+fn parse(name: &str, text: &[u8], folder: &Path, secret: Option<String>) -> Result<Config, ConfigError> {
+    let parsed = |source| ConfigError::Parse { file: name.to_owned(), source };
+    let value: serde_json::Value = serde_json::from_slice(text).map_err(parsed)?;
+    let mut config: Config = match value.get("services") {
+        Some(_) => {
+            let HostConfigs { mut services } = serde_json::from_value(value).map_err(parsed)?;
+            let folder = folder.file_name().unwrap_or_default().to_string_lossy();
+            let absent = |services: BTreeMap<String, Config>| ConfigError::Absent {
+                name: name.to_owned(),
+                folder: folder.clone().into_owned(),
+                known: services.into_keys().collect(),
+            };
+            services.remove(&*folder).ok_or_else(|| absent(services))?
+        }
+        None => serde_json::from_slice(text).map_err(parsed)?,
+    };
     if config.token.is_empty() {
         config.token = secret.unwrap_or_default();
     }
@@ -94,11 +117,27 @@ mod tests {
     #[test]
     fn a_configuration_without_a_secret_lets_nobody_in_unless_it_is_given_one() {
         let text = br#"{ "app": "a", "service": "s", "listen": "0.0.0.0:8080", "peers": {} }"#;
-        let token = |secret: Option<&str>| parse("x", text, secret.map(str::to_owned)).unwrap().token;
+        let token =
+            |secret: Option<&str>| parse("x", text, "/dyninka".as_ref(), secret.map(str::to_owned)).unwrap().token;
         assert_eq!(token(Some("key")), "key");
         assert!(!same_secret("", &token(None)));
         assert!(same_secret("key", "key") && !same_secret("kez", "key"));
         let own = br#"{ "app": "a", "service": "s", "listen": "0.0.0.0:8080", "peers": {}, "token": "own" }"#;
-        assert_eq!(parse("x", own, Some("key".to_owned())).unwrap().token, "own");
+        assert_eq!(parse("x", own, "/dyninka".as_ref(), Some("key".to_owned())).unwrap().token, "own");
+    }
+
+    #[test]
+    fn a_service_of_several_has_the_configuration_of_its_folder() {
+        let one = |service: &str| {
+            format!(r#"{{ "app": "a", "service": "{service}", "listen": "0.0.0.0:8080", "peers": {{}} }}"#)
+        };
+        let text = format!(r#"{{ "services": {{ "get": {}, "moving-avg": {} }} }}"#, one("get"), one("moving_avg"));
+        let parsed = |folder: &str| parse("x", text.as_bytes(), folder.as_ref(), Some("key".to_owned()));
+        let config = parsed("/dyninka/moving-avg").unwrap();
+        assert_eq!((config.service.as_str(), config.token.as_str()), ("moving_avg", "key"));
+        let absent = parsed("/dyninka/map").unwrap_err().to_string();
+        assert_eq!(absent, "x has no configuration of map, only of get, moving-avg");
+        let broken = parse("x", br#"{ "services": { "get": {} } }"#, "/dyninka/get".as_ref(), None).unwrap_err();
+        assert!(matches!(broken, ConfigError::Parse { .. }), "{broken}");
     }
 }

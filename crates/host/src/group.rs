@@ -5,8 +5,9 @@
 //! by name: whoever was told of another version of a service gets that one.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, oneshot, watch};
@@ -15,6 +16,7 @@ use tokio::task::JoinHandle;
 use crate::inline::Inline;
 use crate::server::{HostError, Server};
 use crate::shared::Shared;
+use crate::socket::{Handed, Listener, handed};
 use crate::voice;
 
 /// Bytes of recorded values that a host keeps for all its services, in equal parts.
@@ -29,6 +31,8 @@ pub(crate) struct Group {
     /// Those that were opened, by folder. Held while one is opened or closed.
     opened: Mutex<BTreeMap<PathBuf, Member>>,
     ending: watch::Sender<bool>,
+    /// Where the sockets of other hosts' services are, once one was handed over.
+    sockets: OnceLock<PathBuf>,
 }
 
 /// A service that was opened.
@@ -45,6 +49,7 @@ impl Group {
             inline: Inline::closed(),
             opened: Mutex::default(),
             ending: watch::Sender::new(false),
+            sockets: OnceLock::new(),
         })
     }
 
@@ -72,6 +77,19 @@ impl Group {
             members.retain(|_, member| !Arc::ptr_eq(member, shared));
             members
         });
+    }
+
+    /// The folder of the sockets of other hosts' services; none where they are called by their addresses.
+    pub(crate) fn sockets(&self) -> Option<&Path> {
+        self.sockets.get().map(PathBuf::as_path)
+    }
+
+    /// The socket that a session hands to the service of a folder, where it does.
+    pub(crate) async fn handed(&self, folder: &Path) -> io::Result<Option<Listener>> {
+        let Some(Handed { listener, sockets }) = handed(folder).await? else { return Ok(None) };
+        // All services of a host are told the same.
+        self.sockets.get_or_init(|| sockets);
+        Ok(Some(listener))
     }
 
     /// Bytes of recorded values that each service may keep; `most` is what one alone keeps.

@@ -98,6 +98,10 @@ impl Server {
             Ok(door) => admin.extend(door),
             Err(error) => eprintln!("dyninka: services of this machine come by TCP: {error}"),
         }
+        match group.handed(folder).await {
+            Ok(handed) => admin.extend(handed),
+            Err(error) => eprintln!("dyninka: other containers come by TCP: no socket is handed over: {error}"),
+        }
         let (library, front) = (settings.config.library.clone(), settings.config.front);
         let (door, opened) = PublicListener::new();
         let (recorder, queue) = Recorder::new();

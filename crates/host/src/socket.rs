@@ -2,19 +2,23 @@
 //!
 //! A hop over loopback TCP goes through all of the network stack twice, a unix socket through none of it. A host that
 //! listens on a loopback address has a second door under a name made of that address, in the kernel's abstract
-//! namespace: nothing to remove, and gone with the process. Who is told the address finds the name; where nobody
-//! listens there, and in containers, it is TCP as ever.
+//! namespace: nothing to remove, and gone with the process. Who is told the address finds the name. Containers have
+//! namespaces of their own: there the sockets of an app are in a folder, by address, which a session made ([`handed`]).
+//! Where nobody listens it is TCP as ever.
 
+mod handed;
 mod unix;
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
+pub(crate) use handed::{Handed, handed};
 use unix::Unix;
 
 /// Where callers come in.
@@ -52,8 +56,15 @@ impl Listener {
 }
 
 impl Socket {
-    /// Connects to a host's address, `host:port`.
-    pub(crate) async fn connect(address: &str) -> io::Result<Self> {
+    /// Connects to a host's address, `host:port`; its socket may be in a folder.
+    pub(crate) async fn connect(address: &str, folder: Option<&Path>) -> io::Result<Self> {
+        // Only the session makes sockets there: whoever listens is whom it gave the address.
+        if let Some(name) = folder.and(protocol::socket_name(address))
+            && let Some(folder) = folder
+            && let Ok(stream) = UnixStream::connect(folder.join(name)).await
+        {
+            return Unix::new(stream).map(Self::Unix);
+        }
         let name = address.parse().ok().and_then(name);
         // Not there, or more callers than it lets in: the address itself says what is wrong, or nothing is.
         if let Some(name) = name
@@ -142,13 +153,13 @@ mod tests {
         let (first, named) = (Listener::Tcp(first), address.to_string());
         let second = Listener::beside(address).unwrap().unwrap();
         assert!(Listener::beside(address).is_err(), "the name is taken");
-        let (near, far) = tokio::join!(Socket::connect(&named), second.accept());
+        let (near, far) = tokio::join!(Socket::connect(&named, None), second.accept());
         assert!(matches!((near.unwrap(), far.unwrap()), (Socket::Unix(_), Socket::Unix(_))));
         drop(second);
-        let (near, far) = tokio::join!(Socket::connect(&named), first.accept());
+        let (near, far) = tokio::join!(Socket::connect(&named, None), first.accept());
         assert!(matches!((near.unwrap(), far.unwrap()), (Socket::Tcp(_), Socket::Tcp(_))));
         drop(first);
-        let refused = Socket::connect(&named).await.unwrap_err();
+        let refused = Socket::connect(&named, None).await.unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
     }
 

@@ -189,7 +189,7 @@ impl Upstreams {
     }
 
     async fn connect(&self, context: &RequestContext, name: &str, address: &str) -> Result<Connection, Trouble> {
-        let connect = || Socket::connect(address);
+        let connect = || Socket::connect(address, self.group.sockets());
         Ok(Connection::new(self.circuits.reach(name, address, context.deadline, connect).await?))
     }
 

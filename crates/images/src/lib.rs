@@ -46,6 +46,8 @@ pub const FOLDER: &str = "/dyninka";
 pub const HOST: &str = "/dyn";
 /// User and group services run as: nobody of the machine's.
 pub const USER: u32 = 65_532;
+/// Libraries that have a layer each; more share one. An image has 127 layers at the most.
+const MOST_LAYERS: usize = 60;
 /// The label with the app's name, on everything that can be labelled.
 pub const APP: &str = "dyninka.dev/app";
 /// The label with the service's Rust name.
@@ -130,7 +132,7 @@ pub struct Image {
     pub manifest: Bytes,
     /// The manifest's digest: what the image is referred to by.
     pub digest: Digest,
-    /// Name of the library in [`FOLDER`]: `library` of the host's configuration.
+    /// Name of the library in its folder: `library` of the host's configuration. The first one's where there are several.
     pub library: String,
     /// `amd64` or `arm64`: the nodes it runs on.
     pub architecture: &'static str,
@@ -149,39 +151,80 @@ impl Image {
     }
 }
 
+/// The folder of a service in an image of several.
+pub fn folder_of(host: &str) -> String {
+    format!("{FOLDER}/{host}")
+}
+
 /// Puts a library over the host's layer. What the library needs of this machine and the host does not (a C library
 /// of one of the app's dependencies) comes along in a layer between. Blocks for some 25 ms: reads and compresses.
 pub fn build(base: &Base, library: &BuiltLibrary<'_>) -> Result<Image, ImageError> {
-    let BuiltLibrary { app, service, version, path } = *library;
-    let name = path.file_name().ok_or_else(|| ImageError::NoLibrary { path: path.to_owned() })?;
-    let name = name.to_string_lossy().into_owned();
-    let content = std::fs::read(path).map_err(ImageError::read(path))?;
+    assemble(base, *library, &[(FOLDER.to_owned(), *library)])
+}
+
+/// Puts the libraries of services that share a host over its layer, each in a layer and in the folder of its name
+/// ([`folder_of`]). The image is called by the first.
+pub fn build_together(base: &Base, libraries: &[(&str, BuiltLibrary<'_>)]) -> Result<Image, ImageError> {
+    let (_, first) = *libraries.first().ok_or_else(|| ImageError::NoLibrary { path: FOLDER.into() })?;
+    let placed: Vec<_> = libraries.iter().map(|(host, library)| (folder_of(host), *library)).collect();
+    assemble(base, first, &placed)
+}
+
+fn assemble(
+    base: &Base,
+    first: BuiltLibrary<'_>,
+    libraries: &[(String, BuiltLibrary<'_>)],
+) -> Result<Image, ImageError> {
+    let no_library = |path: &Path| ImageError::NoLibrary { path: path.to_owned() };
+    let named = |library: &BuiltLibrary<'_>| {
+        let name = library.path.file_name().ok_or_else(|| no_library(library.path))?;
+        Ok::<_, ImageError>(name.to_string_lossy().into_owned())
+    };
     // A library names no loader; the host's is asked.
     let loader = base.linked.loader.as_deref();
-    let needed = loader.map_or_else(|| Ok(BTreeSet::new()), |loader| elf::shared_objects(path, loader))?;
+    let (mut needed, mut files) = (BTreeSet::new(), Vec::new());
+    for (folder, library) in libraries {
+        if let Some(loader) = loader {
+            needed.extend(elf::shared_objects(library.path, loader)?);
+        }
+        let inside = Path::new(folder).join(named(library)?);
+        files.push(File::read(&inside, library.path, 0o644)?);
+    }
     let more: Vec<PathBuf> = needed.difference(&base.linked.objects).cloned().collect();
     let mut layers = vec![base.layer.clone()];
     if !more.is_empty() {
         let files = more.iter().map(|file| File::read(file, file, 0o755)).collect::<Result<Vec<_>, _>>()?;
         layers.push(layer::write(&[], &files)?);
     }
-    let inside = Path::new(FOLDER).join(&name);
-    layers.push(layer::write(&[], &[File { inside, content: content.into(), mode: 0o644 }])?);
+    // The same library in the same folder is the same layer, whoever else is there.
+    let (own, shared) = files.split_at(files.len().min(MOST_LAYERS));
+    for files in own.chunks(1).chain([shared]).filter(|files| !files.is_empty()) {
+        // The base has the folder of one that is alone.
+        let parents = files.iter().filter_map(|file| file.inside.parent()?.strip_prefix("/").ok()?.to_str());
+        let made: Vec<(&str, u32)> =
+            parents.filter(|folder| folder.contains('/')).map(|folder| (folder, 0o755)).collect();
+        layers.push(layer::write(&made, files)?);
+    }
     let folders: BTreeSet<&Path> =
         base.linked.objects.iter().chain(&more).filter_map(|object| object.parent()).collect();
-    let config =
-        manifest::config(base.architecture, &folders, &layers, &[(APP, app), (SERVICE, service), (VERSION, version)])?;
+    let joined = |of: &dyn Fn(&BuiltLibrary<'_>) -> String| {
+        libraries.iter().map(|(_, library)| of(library)).collect::<Vec<_>>().join("+")
+    };
+    let services = joined(&|library| library.service.to_owned());
+    let versions = joined(&|library| library.version.to_owned());
+    let labels = [(APP, first.app), (SERVICE, services.as_str()), (VERSION, versions.as_str())];
+    let config = manifest::config(base.architecture, &folders, &layers, &labels)?;
     let config_digest = Digest::of(&config);
     let manifest = manifest::manifest(&config, &config_digest, &layers)?;
     Ok(Image {
-        app: app.to_owned(),
-        service: service.to_owned(),
+        app: first.app.to_owned(),
+        service: first.service.to_owned(),
         layers,
         digest: Digest::of(&manifest),
         config,
         config_digest,
         manifest,
-        library: name,
+        library: named(&first)?,
         architecture: base.architecture,
     })
 }

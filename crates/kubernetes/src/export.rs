@@ -1,6 +1,7 @@
 //! The same services as files for somebody else's tools, so that a user can leave with them.
 
 mod compose;
+mod group;
 mod make;
 mod marathon;
 
@@ -10,6 +11,7 @@ use crate::model::{Wanted, WantedService};
 use crate::object::{self, Stamp};
 use crate::push::PushError;
 use images::ship::ShipError;
+use protocol::Config;
 
 pub use make::{ExportRequest, make};
 
@@ -39,6 +41,16 @@ pub enum ExportError {
     NoImage {
         /// Rust name.
         service: String,
+    },
+    /// One container cannot be as both want it.
+    #[error("cannot export {first} and {other} in one container: {what} of them differ")]
+    Apart {
+        /// Rust name.
+        first: String,
+        /// Rust name.
+        other: String,
+        /// The key in `dyn.toml`.
+        what: &'static str,
     },
     /// The format has no counterpart of it.
     #[error(
@@ -96,8 +108,8 @@ fn kubernetes(wanted: &Wanted) -> Result<String, ExportError> {
 }
 
 /// A host's configuration for its environment: these formats have no files to hand along.
-fn told(service: &WantedService, linger_ms: u64, address: &dyn Fn(&str) -> String) -> Result<String, ExportError> {
+fn told(service: &WantedService, linger_ms: u64, address: &dyn Fn(&str) -> String) -> Config {
     let mut config = service.config_at(address);
     config.limits.linger_ms = linger_ms;
-    Ok(serde_json::to_string(&config)?)
+    config
 }

@@ -45,7 +45,7 @@ use crate::plan::{self, ObjectStep, Plan, PlanStep, What, plan};
 use crate::wire::Wires;
 use images::Image;
 use images::ship::{MissingLayers, PullPolicy, Ship};
-pub(crate) use make::Maker;
+pub(crate) use make::{APART, Made, Maker};
 
 /// A push that is ready to be carried out: everything is built, nothing is changed yet.
 pub struct Push {

@@ -13,7 +13,7 @@ mod values;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use app::{App, Cpu, Memory};
+use app::{App, Cpu, JobTerms, LoadTerms, Memory};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -83,6 +83,16 @@ pub struct ServiceSettings {
     pub nodes: BTreeMap<String, String>,
     /// What its pods are spread over.
     pub spread: PodSpread,
+    /// How jobs of it run. No part of what runs on a cluster.
+    #[serde(skip)]
+    pub jobs: JobTerms,
+    /// The load it takes where nodes share it.
+    #[serde(skip_serializing_if = "is_unsaid")]
+    pub load: LoadTerms,
+}
+
+fn is_unsaid(load: &LoadTerms) -> bool {
+    *load == LoadTerms::default()
 }
 
 /// An environment variable's value: a text, a key of a Secret or a key of a ConfigMap.
@@ -144,6 +154,9 @@ pub struct PublicEntry {
     pub tls: Option<String>,
     /// Port of every node, 30000 to 32767 on most clusters; 0 lets the cluster pick one.
     pub node_port: Option<u16>,
+    /// Address where a node lets callers in, such as "0.0.0.0:8080"; only for `dyn push --to`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<SocketAddr>,
     /// Whether callers from outside may send `Dyninka-Route`. Default: false.
     pub routes: bool,
     /// Whether callers from outside may read `/metrics`. Default: false.
@@ -186,6 +199,8 @@ impl AppSettings {
             settings.replicas = service.needs.replicas.or(settings.replicas);
             settings.cpu = service.needs.cpu.unwrap_or(settings.cpu);
             settings.memory = service.needs.memory.unwrap_or(settings.memory);
+            settings.jobs = service.needs.jobs.or(settings.jobs);
+            settings.load = service.needs.load.or(settings.load);
             if let Some(own) = file.services.get(&service.name) {
                 settings.take(own);
             }
@@ -248,6 +263,8 @@ impl Default for ServiceSettings {
             resources: BTreeMap::new(),
             nodes: BTreeMap::new(),
             spread: PodSpread::default(),
+            jobs: JobTerms::default(),
+            load: LoadTerms::default(),
         }
     }
 }
@@ -271,5 +288,7 @@ impl ServiceSettings {
         self.inherit.extend(said.inherit.iter().cloned());
         self.nodes.extend(said.nodes.clone());
         self.spread = said.spread.unwrap_or(self.spread);
+        self.jobs = said.jobs().or(self.jobs);
+        self.load = said.load().or(self.load);
     }
 }

@@ -9,7 +9,7 @@ use balance::{
 };
 use protocol::{AdmissionMode, HostSharing, OverLimit};
 
-use crate::meter::ServiceMeter;
+use crate::meter::{MeasuredLoad, ServiceMeter};
 use crate::report::{LoadReport, ReportedService};
 
 /// How long a host goes by what it was told.
@@ -61,6 +61,11 @@ impl NodeBook {
 
     pub fn service(&mut self, name: &str) -> Option<&mut OwnService> {
         self.services.get_mut(name)
+    }
+
+    /// What was measured of a service.
+    pub fn measured(&self, name: &str) -> Option<MeasuredLoad> {
+        self.services.get(name).map(|own| own.meter.load())
     }
 
     /// The id of a service.

@@ -9,6 +9,8 @@ const BURST: f64 = 0.1;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TokenBucket {
     rate: f64,
+    /// What is saved up at most; none: a tenth of a second's, one at least.
+    burst: Option<f64>,
     level: f64,
     at: Duration,
 }
@@ -16,14 +18,19 @@ pub(crate) struct TokenBucket {
 impl TokenBucket {
     /// A full bucket.
     pub(crate) fn new(rate: f64, at: Duration) -> Self {
-        Self { rate, level: most(rate), at }
+        Self { rate, burst: None, level: most(rate), at }
+    }
+
+    /// A full bucket that saves up so many.
+    pub(crate) fn with_burst(rate: f64, burst: f64, at: Duration) -> Self {
+        Self { rate, burst: Some(burst), level: burst, at }
     }
 
     /// Another rate from now on; what was taken stays taken.
     pub(crate) fn set(&mut self, rate: f64, now: Duration) {
         self.fill(now);
         self.rate = rate;
-        self.level = self.level.min(most(rate));
+        self.level = self.level.min(self.most());
     }
 
     pub(crate) fn has_token(&mut self, now: Duration) -> bool {
@@ -42,7 +49,11 @@ impl TokenBucket {
     fn fill(&mut self, now: Duration) {
         let since = now.saturating_sub(self.at).as_secs_f64();
         self.at = self.at.max(now);
-        self.level = self.rate.mul_add(since, self.level).min(most(self.rate));
+        self.level = self.rate.mul_add(since, self.level).min(self.most());
+    }
+
+    fn most(&self) -> f64 {
+        self.burst.unwrap_or_else(|| most(self.rate))
     }
 }
 

@@ -39,13 +39,13 @@ impl AwayWays {
     }
 
     /// The next neighbour to ask, by weight among those that have a token; where none has, one that is asked beyond its
-    /// offer. None once a request was tried as often as it may be.
-    pub fn next(&mut self, tried: &[NodeId], now: Duration, random: &mut dyn Rng) -> Option<NodeId> {
-        if tried.len() >= self.sharing.tries.into() {
+    /// offer. None once a request was tried as often as it may be: `times` so far. Those that are passed over are not asked.
+    pub fn next(&mut self, passed: &[NodeId], times: usize, now: Duration, random: &mut dyn Rng) -> Option<NodeId> {
+        if times >= self.sharing.tries.into() {
             return None;
         }
         let mut open = Vec::new();
-        for to in self.sharing.to.iter().filter(|to| to.weight > 0.0 && !tried.contains(&to.node)) {
+        for to in self.sharing.to.iter().filter(|to| to.weight > 0.0 && !passed.contains(&to.node)) {
             if self.paces.get_mut(&to.node).is_none_or(|bucket| bucket.has_token(now)) {
                 open.push(*to);
             }
@@ -63,7 +63,7 @@ impl AwayWays {
                 }
                 Some(node)
             }
-            None => self.sharing.beyond.iter().copied().find(|node| !tried.contains(node)),
+            None => self.sharing.beyond.iter().copied().find(|node| !passed.contains(node)),
         }
     }
 }

@@ -168,18 +168,18 @@ fn ways(to: &[(u32, f64, Option<f64>)], beyond: &[u32], tries: u8) -> AwayWays {
 fn requests_go_by_weight_and_at_the_pace_of_offers_and_then_beyond_them() {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
     let mut by_weight = ways(&[(1, 0.75, None), (2, 0.25, None)], &[], 3);
-    let first = (0..4000).filter(|_| by_weight.next(&[], Duration::ZERO, &mut random) == Some(NodeId(1))).count();
+    let first = (0..4000).filter(|_| by_weight.next(&[], 0, Duration::ZERO, &mut random) == Some(NodeId(1))).count();
     assert!(first.abs_diff(3000) < 150, "{first}");
     // A tenth of a second's tokens are there at once: 10 and 2.
     let mut paced = ways(&[(1, 0.5, Some(100.0)), (2, 0.5, Some(20.0))], &[2], 3);
     let mut count = |paced: &mut AwayWays, now| {
-        let asked: Vec<_> = (0..20).map(|_| paced.next(&[], now, &mut random).unwrap().0).collect();
+        let asked: Vec<_> = (0..20).map(|_| paced.next(&[], 0, now, &mut random).unwrap().0).collect();
         (asked.iter().filter(|node| **node == 1).count(), asked.iter().filter(|node| **node == 2).count())
     };
     assert_eq!(count(&mut paced, Duration::ZERO), (10, 10), "8 of them beyond the second's offer");
     assert_eq!(count(&mut paced, Duration::from_millis(50)), (5, 15));
     let none =
-        ways(&[(1, 0.5, Some(0.0))], &[], 3).next(&[], Duration::ZERO, &mut Xoshiro256PlusPlus::seed_from_u64(1));
+        ways(&[(1, 0.5, Some(0.0))], &[], 3).next(&[], 0, Duration::ZERO, &mut Xoshiro256PlusPlus::seed_from_u64(1));
     assert_eq!(none, None);
 }
 
@@ -209,7 +209,7 @@ proptest! {
         let mut ways = ways(&to, &beyond, tries);
         let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
         let mut tried = Vec::new();
-        while let Some(node) = ways.next(&tried, Duration::ZERO, &mut random) {
+        while let Some(node) = ways.next(&tried, tried.len(), Duration::ZERO, &mut random) {
             prop_assert!(!tried.contains(&node));
             prop_assert!(to.iter().any(|(known, ..)| *known == node.0) || beyond.contains(&node.0));
             tried.push(node);
@@ -221,7 +221,7 @@ proptest! {
     fn no_pace_is_exceeded_while_nobody_is_asked_beyond_it(pace in 1.0..500.0f64, seed in any::<u64>()) {
         let mut ways = ways(&[(1, 1.0, Some(pace))], &[], 3);
         let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
-        let asked = (0..4000u64).filter(|ms| ways.next(&[], Duration::from_millis(*ms / 2), &mut random).is_some()).count();
+        let asked = (0..4000u64).filter(|ms| ways.next(&[], 0, Duration::from_millis(*ms / 2), &mut random).is_some()).count();
         prop_assert!(asked as f64 <= pace.mul_add(2.0, (pace * 0.1).max(1.0)) + 1.0, "{asked} at {pace}");
         prop_assert!(asked as f64 >= (pace * 2.0).min(1900.0) * 0.9 - 2.0, "{asked} at {pace}");
     }

@@ -13,6 +13,13 @@ pub const CONFIG_VARIABLE: &str = "DYNINKA_CONFIG";
 /// The environment variable the secret may stand in, where the configuration itself is no secret.
 pub const TOKEN_VARIABLE: &str = "DYNINKA_TOKEN";
 
+/// The configurations of the services of one host, as [`CONFIG_VARIABLE`] holds them where there are several.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HostConfigs {
+    /// By the name of a service's folder.
+    pub services: BTreeMap<String, Config>,
+}
+
 /// The configuration of one host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Config {
@@ -49,6 +56,9 @@ pub struct Config {
     /// Limits on requests.
     #[serde(default)]
     pub limits: Limits,
+    /// The load its service takes, for a node's agent; without one it binds nobody.
+    #[serde(default, skip_serializing_if = "ServiceLoad::is_unsaid")]
+    pub load: ServiceLoad,
     /// Whether values are recorded of requests that are recorded in detail.
     #[serde(default)]
     pub record: bool,
@@ -67,6 +77,32 @@ pub struct Outside {
     /// Read `/metrics`.
     #[serde(default)]
     pub metrics: bool,
+}
+
+/// The load a service takes where nodes share it, as its author says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ServiceLoad {
+    /// Requests a second that one node serves; none: as many as it can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<u32>,
+    /// Requests that one node serves at a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_once: Option<u32>,
+    /// No node is asked for help that takes longer than this, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<u64>,
+    /// Whether a request may be asked again elsewhere although it may have run.
+    pub idempotent: bool,
+    /// Whether it is never served elsewhere.
+    pub stays: bool,
+}
+
+impl ServiceLoad {
+    /// Whether nothing is said.
+    pub fn is_unsaid(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A service as others see it.

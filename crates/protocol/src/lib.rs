@@ -9,6 +9,7 @@ mod config;
 mod error_chain;
 pub mod exact;
 pub mod fold;
+mod handover;
 pub mod header;
 mod moved;
 pub mod otlp;
@@ -23,8 +24,11 @@ mod span;
 pub mod voice;
 
 pub use batch::{Batch, Cursor, CursorError};
-pub use config::{CONFIG_VARIABLE, Config, Limits, OpenService, Outside, Peer, Swap, TOKEN_VARIABLE};
+pub use config::{
+    CONFIG_VARIABLE, Config, HostConfigs, Limits, OpenService, Outside, Peer, ServiceLoad, Swap, TOKEN_VARIABLE,
+};
 pub use error_chain::error_chain;
+pub use handover::{HANDOVER, SOCKETS, socket_name};
 pub use moved::{Moved, Shift};
 pub use route::{Expression, Literal, Route, RouteError};
 pub use sharing::{AdmissionMode, HostLoad, HostSharing, OverLimit, SharingError};

@@ -31,6 +31,9 @@ pub struct Snapshot {
     pub phase: Phase,
     /// `docker` or `process`, once chosen.
     pub backend: Option<String>,
+    /// How its services call each other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transport: Option<HopTransport>,
     /// The public listener, once every service served.
     pub url: Option<String>,
     /// The latest edit; 0 is the start.
@@ -97,6 +100,19 @@ pub struct Written {
     pub lost: u64,
     /// Bytes of disk it takes.
     pub bytes: u64,
+}
+
+/// How the services of a session call each other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "by", rename_all = "snake_case")]
+pub enum HopTransport {
+    /// Unix sockets; TCP where a service has none.
+    Socket,
+    /// TCP alone.
+    Tcp {
+        /// The reason why it is not unix sockets.
+        why: String,
+    },
 }
 
 /// The subject of a session.

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::env::VarError;
 use std::sync::Arc;
 
-use app::{App, Diagnostic, SourcePlace};
+use app::{App, Diagnostic, JobTerms, LoadTerms, SourcePlace};
 use kubernetes::settings::{AppSettings, ServiceSettings, SettingsMistake, Variable};
 use kubernetes::settings_file::SettingsError;
 use local_cluster::Environment;
@@ -37,6 +37,15 @@ pub(crate) struct Environments {
     pub(crate) notices: Vec<String>,
     /// Who wants to live together.
     pub(crate) together: Together,
+    /// What is said of jobs and load, by Rust name.
+    pub(crate) terms: BTreeMap<String, ServiceTerms>,
+}
+
+/// What attributes and `dyn.toml` say of a service's jobs and load.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ServiceTerms {
+    pub jobs: JobTerms,
+    pub load: LoadTerms,
 }
 
 /// A service's environment; `host` is its DNS name. `env` goes before `env_file`. Where a variable is inherited as well, the
@@ -125,7 +134,10 @@ impl Environments {
                 ));
             }
         }
-        Self { services, notices, together: Together::None }
+        let terms =
+            all.iter().map(|(service, said)| (service.name.clone(), ServiceTerms { jobs: said.jobs, load: said.load }));
+        let terms = terms.collect();
+        Self { services, notices, together: Together::None, terms }
     }
 
     pub(crate) fn get(&self, service: &str) -> Environment {

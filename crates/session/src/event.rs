@@ -146,6 +146,10 @@ pub(crate) enum Event {
     Notice {
         message: String,
     },
+    /// Services call each other by TCP, and why.
+    HopsByTcp {
+        why: String,
+    },
     /// Nothing works without what failed.
     Failed {
         message: String,
@@ -184,6 +188,8 @@ pub(crate) enum News {
 pub(crate) struct Opened {
     pub(crate) backend: &'static str,
     pub(crate) hosts_bind_front: bool,
+    /// Whether the backend leads the public listener from one service to another without making either anew.
+    pub(crate) leads_front: bool,
     /// Whether a host that runs takes another service in.
     pub(crate) takes_in: bool,
     pub(crate) front: SocketAddr,

@@ -19,8 +19,9 @@ mod store;
 pub mod telemetry;
 
 pub use actor::load::load;
-pub use environment::{LocalMistakes, LocalValues, Shell, environment, findings};
+pub use environment::{LocalMistakes, LocalValues, ServiceTerms, Shell, environment, findings};
 pub use jobs::{JobServerLink, QueuedJobs};
+pub use local_cluster::DockerEngine;
 pub use local_cluster::{FILES_HINT, Lost, On, QueueEntry, Receiver, Sender, queue};
 pub use options::{PublicPort, RecordingOptions, SessionOptions};
 pub use placement::{Together, TogetherError};
@@ -36,7 +37,7 @@ pub use store::stop::{RemoveDataError, StopError, StopReport, remove_data, stop}
 pub use store::timeline::{Edited, Edits, edits};
 pub use telemetry::measurer::Measured;
 
-/// The version of the Docker engine that answers, or why none does.
-pub async fn engine() -> Result<String, String> {
-    local_cluster::engine_version().await
+/// The Docker engine that answers, or why none does.
+pub async fn engine() -> Result<DockerEngine, String> {
+    local_cluster::look_at_engine().await
 }

@@ -58,6 +58,8 @@ pub(crate) struct State {
     /// The edit that is on its way.
     taking: Taking,
     backend: Option<Backend>,
+    /// Why services call each other by TCP, where they do.
+    by_tcp: Option<String>,
     /// What hosts were told last.
     wiring: Option<Wiring>,
     /// Those that are wanted and those that are still there.
@@ -108,6 +110,7 @@ struct Gate {
 struct Backend {
     name: &'static str,
     hosts_bind_front: bool,
+    leads_front: bool,
     front: SocketAddr,
     takes_in: bool,
     /// The service the backend leads the public listener to, and the host that runs it.
@@ -129,6 +132,7 @@ impl State {
             gate: Gate::default(),
             taking: Taking::default(),
             backend: None,
+            by_tcp: None,
             wiring: None,
             services: BTreeMap::new(),
             hosts: BTreeMap::new(),
@@ -166,6 +170,7 @@ impl State {
             // It changes nothing of what is to be done, and there may be a hundred thousand of them a second.
             Event::Log { service, stream, line } => return self.logged(service, stream, line),
             Event::Notice { message } => self.notice(now, message),
+            Event::HopsByTcp { why } => self.hops_by_tcp(now, why),
             #[cfg(feature = "cluster")]
             Event::Push { push, news } => self.pushing(now, push, *news),
             _ if self.closing => Vec::new(),
@@ -208,6 +213,12 @@ impl State {
         vec![Effect::Report(Report::Notice { message })]
     }
 
+    fn hops_by_tcp(&mut self, now: Duration, why: String) -> Vec<Effect> {
+        let message = format!("services call each other by TCP, not by unix sockets: {why}");
+        self.by_tcp = Some(why);
+        self.notice(now, message)
+    }
+
     fn logged(&mut self, service: String, stream: &'static str, line: String) -> Vec<Effect> {
         if let Some(known) = self.services.get_mut(&service) {
             known.said(&line);
@@ -216,9 +227,11 @@ impl State {
     }
 
     fn opened(&mut self, opened: Opened) -> Vec<Effect> {
-        let Opened { backend: name, hosts_bind_front, takes_in, front, front_at, endpoints } = opened;
+        let Opened { backend: name, hosts_bind_front, leads_front, takes_in, front, front_at, endpoints } = opened;
         let front_host = front_at.as_ref().and_then(|service| self.hosts.get(service)).cloned();
-        self.backend = Some(Backend { name, hosts_bind_front, front, takes_in, front_at, front_host, moving: false });
+        let moving = false;
+        let backend = Backend { name, hosts_bind_front, leads_front, front, takes_in, front_at, front_host, moving };
+        self.backend = Some(backend);
         for (service, endpoint) in endpoints {
             self.services.entry(service).or_default().endpoint = Some(endpoint);
         }

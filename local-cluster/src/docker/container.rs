@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use bollard::models::{
     ContainerCreateBody, EndpointSettings, HostConfig, HostConfigLogConfig, Mount, MountType, NetworkingConfig,
@@ -24,7 +25,7 @@ const MOST_THREADS: i64 = 2048;
 /// What an engine keeps of what a service writes.
 const LOG_FILES: [(&str, &str); 2] = [("max-size", "8m"), ("max-file", "2")];
 /// Nobody: what a service runs as when the folder is root's.
-const NOBODY: u32 = 65_534;
+pub(super) const NOBODY: u32 = 65_534;
 
 impl Inner {
     /// What a container of so many services may do, and how much of the machine it may use.
@@ -62,15 +63,23 @@ impl Inner {
         let binding =
             |port: u16| PortBinding { host_ip: Some(self.address.to_string()), host_port: Some(port.to_string()) };
         let inside = |member: &Spec| format!("{}/tcp", listens.get(&member.service).copied().unwrap_or(PORT));
+        let sockets = self.hand_sockets(members);
+        self.lead(members)?;
+        let is_led = self.leads_front.load(Ordering::Acquire);
         let bindings = members.iter().map(|member| {
-            let published = [ports.get(&member.service).copied(), member.front].into_iter().flatten();
+            // Where this process has it, the engine publishes none.
+            let front = member.front.filter(|_| !is_led);
+            let published = [ports.get(&member.service).copied(), front].into_iter().flatten();
             (inside(member), Some(published.map(binding).collect()))
         });
         let aliases = members.iter().map(|member| member.host.clone()).collect();
         let endpoint = EndpointSettings { aliases: Some(aliases), ..EndpointSettings::default() };
         let host_config = HostConfig {
             // Nothing is carried to what is not there, and nothing written below a root that is only read.
-            mounts: Some(if is_carried { vec![carry::room(self.labels(None))] } else { mounts(members) }),
+            mounts: Some(match is_carried {
+                true => vec![carry::room(self.labels(None))],
+                false => mounts(members).into_iter().chain(sockets).collect(),
+            }),
             network_mode: Some(self.network_name()),
             port_bindings: Some(bindings.collect()),
             // Whatever the engine does with logs unless it is told: its disk is not filled, and `docker logs` reads them.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use host::Server;
-use protocol::{Config, Limits, Peer};
+use protocol::{Config, Limits, Peer, ServiceLoad};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -77,6 +77,7 @@ pub(crate) async fn host(service: &str, first: SocketAddr, limits: Limits, token
         token: token.to_owned(),
         names: None,
         outside: None,
+        load: ServiceLoad::default(),
         limits,
         record,
         moved: None,

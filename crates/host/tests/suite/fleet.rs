@@ -92,7 +92,7 @@ impl Agent {
         loop {
             let next = {
                 let mind = &mut *self.mind.lock();
-                mind.ways.as_mut().and_then(|ways| ways.next(&tried, self.now(), &mut mind.random))
+                mind.ways.as_mut().and_then(|ways| ways.next(&tried, tried.len(), self.now(), &mut mind.random))
             };
             let Some(next) = next else { return StatusCode::TOO_MANY_REQUESTS.into_response() };
             let other = self.others().iter().find(|other| other.me == next).unwrap();

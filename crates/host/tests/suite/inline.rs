@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command};
 
-use protocol::{Config, Limits, Peer};
+use protocol::{Config, Limits, Peer, ServiceLoad};
 use reqwest::Client;
 use serde_json::{Value, json};
 
@@ -52,6 +52,7 @@ impl Process {
             moved: None,
             names: None,
             outside: None,
+            load: ServiceLoad::default(),
         };
         std::fs::write(folder.path().join("config.json"), serde_json::to_vec(&config).unwrap()).unwrap();
         let child = Command::new(support::examples().join("serve")).arg(folder.path()).spawn().unwrap();

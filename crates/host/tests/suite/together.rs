@@ -6,7 +6,7 @@ use std::process::{Child, Command};
 use std::sync::Arc;
 
 use ::protocol::record::RecordLine;
-use ::protocol::{Config, Limits, OpenService, Peer, Span, header, otlp};
+use ::protocol::{Config, Limits, OpenService, Peer, ServiceLoad, Span, header, otlp};
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, TestRunner};
 use reqwest::{Client, Method, Response};
@@ -79,6 +79,7 @@ impl App {
                 token: TOKEN.to_owned(),
                 names: Some(BTreeSet::new()),
                 outside: None,
+                load: ServiceLoad::default(),
                 limits,
                 record: true,
                 moved: None,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-use images::{Base, BuiltLibrary, Image, build};
+use images::{Base, BuiltLibrary, Image, build, build_together};
 
 /// The host's layer, made once.
 static BASE: LazyLock<Base> = LazyLock::new(|| {
@@ -50,6 +50,37 @@ pub(crate) const SAYS: &str = "made::what_a_library_needs_comes_along: test";
 
 pub(crate) fn keep(references: &[String]) -> BTreeSet<String> {
     references.iter().cloned().collect()
+}
+
+#[test]
+fn services_that_share_an_image_have_a_layer_each_and_an_edit_of_one_is_one_layer() {
+    let folder = tempfile::tempdir().unwrap();
+    let number = |name: &str, number: u32| {
+        let text = format!("#[unsafe(no_mangle)] pub extern \"C\" fn number() -> u32 {{ {number} }}");
+        compile(folder.path(), &format!("{name}{number}"), &text, &[])
+    };
+    let (get, map, edited) = (number("get", 1), number("map", 2), number("map", 3));
+    let library =
+        |service: &'static str, path: &'static Path| BuiltLibrary { app: "a", service, version: service, path };
+    let [get, map, edited] = [get, map, edited].map(|path| &*Box::leak(path.into_boxed_path()));
+    let of = |map: &'static Path| build_together(base(), &[("get", library("get", get)), ("map", library("map", map))]);
+    let (one, other) = (of(map).unwrap(), of(edited).unwrap());
+    let digests = |image: &Image| image.layers.iter().map(|layer| layer.digest.clone()).collect::<Vec<_>>();
+    let (before, after) = (digests(&one), digests(&other));
+    assert_eq!((before.len(), &before[..before.len() - 1]), (after.len(), &after[..after.len() - 1]));
+    assert_ne!(before.last(), after.last());
+    assert_ne!(one.digest, other.digest);
+    // Each is in the folder of its name.
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&*one.layers.last().unwrap().content));
+    let paths: Vec<String> =
+        archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().display().to_string()).collect();
+    assert_eq!(paths, ["dyninka/map/", "dyninka/map/libmap2.so"]);
+    assert!(build_together(base(), &[]).is_err());
+    // Beyond the layers that an image may have, they share one.
+    let names: Vec<String> = (0..70).map(|number| format!("s{number}")).collect();
+    let many: Vec<_> = names.iter().map(|name| (name.as_str(), library("get", get))).collect();
+    let layers = build_together(base(), &many).unwrap().layers.len();
+    assert_eq!(layers, before.len() - 2 + 61);
 }
 
 #[test]

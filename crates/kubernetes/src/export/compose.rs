@@ -1,32 +1,53 @@
 //! A Compose file: <https://github.com/compose-spec/compose-spec/blob/main/spec.md>.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
+use super::group::{Group, groups};
 use super::{ExportError, told};
-use crate::model::{PORT, Wanted, WantedService};
+use crate::model::{PORT, Wanted};
 use crate::settings::Variable;
-use images::{FOLDER, HOST, USER};
+use images::{FOLDER, HOST, USER, folder_of};
+use protocol::{Config, HostConfigs};
 
 /// Where the last service is found on the machine, where nothing else is said.
 const FRONT: u16 = 8080;
 
 /// The file's text.
 pub(super) fn write(wanted: &Wanted) -> Result<String, ExportError> {
+    let groups = groups(wanted)?;
     let mut services = Map::new();
-    for service in &wanted.services {
-        services.insert(service.dns.clone(), one(wanted, service)?);
+    for (at, group) in groups.iter().enumerate() {
+        services.insert(group.first().dns.clone(), one(wanted, group, &groups[..at], &groups)?);
     }
     // No name: the project is called after its folder, and Compose 1 reads the file, too.
     Ok(serde_saphyr::to_string(&json!({ "services": services }))?)
 }
 
-fn one(wanted: &Wanted, service: &WantedService) -> Result<Value, ExportError> {
+/// The container of a group; those `before` it are started before it where they feed it.
+fn one(wanted: &Wanted, group: &Group<'_>, before: &[Group<'_>], all: &[Group<'_>]) -> Result<Value, ExportError> {
+    let service = group.first();
+    let is_one = group.members.len() == 1;
     let address = |peer: &str| {
         let dns = wanted.service(peer).map_or(peer, |service| service.dns.as_str());
-        format!("{dns}:{PORT}")
+        let ports = all.iter().flat_map(Group::ports);
+        let port = ports.into_iter().find(|(member, _)| member.name == peer).map_or(PORT, |(_, port)| port);
+        format!("{dns}:{port}")
     };
     // One engine removes a container's name together with the container: nobody comes too late.
-    let config = told(service, 0, &address)?;
+    let configs = group.ports().map(|(member, port)| {
+        let mut config = told(member, 0, &address);
+        config.listen.set_port(port);
+        (member.dns.clone(), config)
+    });
+    let configs: BTreeMap<String, Config> = configs.collect();
+    let config = match configs.values().next().filter(|_| is_one) {
+        Some(config) => serde_json::to_string(config)?,
+        None => serde_json::to_string(&HostConfigs { services: configs })?,
+    };
+    let folders = group.members.iter().map(|member| if is_one { FOLDER.to_owned() } else { folder_of(&member.dns) });
+    let command: Vec<String> = [HOST.to_owned(), "host".to_owned()].into_iter().chain(folders).collect();
     let mut environment = Map::from_iter([(protocol::CONFIG_VARIABLE.to_owned(), Value::String(literal(&config)))]);
     for (name, variable) in &service.settings.env {
         let value = match variable {
@@ -39,13 +60,17 @@ fn one(wanted: &Wanted, service: &WantedService) -> Result<Value, ExportError> {
     }
     let settings = &service.settings;
     let replicas = settings.replicas.unwrap_or(1);
-    let mut limits = json!({ "memory": settings.memory.in_bytes().to_string() });
-    if let Some(limit) = settings.cpu_limit {
-        limits["cpus"] = Value::String(limit.cores().to_string());
+    let members = || group.members.iter().map(|member| &member.settings);
+    let memory: u64 = members().map(|settings| settings.memory.in_bytes()).sum();
+    let mut limits = json!({ "memory": memory.to_string() });
+    // One that may use all there is leaves no limit to set.
+    let cpus: Option<Vec<f64>> = members().map(|settings| settings.cpu_limit.map(|limit| limit.cores())).collect();
+    if let Some(cpus) = cpus {
+        limits["cpus"] = Value::String(cpus.iter().sum::<f64>().to_string());
     }
     let mut one = json!({
         "image": service.image,
-        "entrypoint": [HOST, "host", FOLDER],
+        "entrypoint": command,
         "environment": environment,
         "user": format!("{USER}:{USER}"),
         "read_only": true,
@@ -59,17 +84,26 @@ fn one(wanted: &Wanted, service: &WantedService) -> Result<Value, ExportError> {
     if service.pull_policy == "Never" {
         one["pull_policy"] = json!("never");
     }
-    let upstreams: Vec<&str> =
-        service.upstreams.iter().filter_map(|name| wanted.service(name)).map(|service| service.dns.as_str()).collect();
+    let feeds = |other: &&Group<'_>| {
+        let needed = group.members.iter().flat_map(|member| &member.upstreams);
+        needed.into_iter().any(|upstream| other.has(upstream))
+    };
+    let mut upstreams: Vec<&str> = before.iter().filter(feeds).map(|other| other.first().dns.as_str()).collect();
+    upstreams.sort_unstable();
     if !upstreams.is_empty() {
         one["depends_on"] = json!(upstreams);
     }
-    if wanted.entry.as_ref() == Some(&service.name) {
+    if !is_one {
+        let aliases: Vec<&str> = group.members.iter().map(|member| member.dns.as_str()).collect();
+        one["networks"] = json!({ "default": { "aliases": aliases } });
+    }
+    let entry = group.ports().find(|(member, _)| wanted.entry.as_ref() == Some(&member.name));
+    if let Some((_, inside)) = entry {
         let front = wanted.settings.entry.node_port.filter(|port| *port > 0).unwrap_or(FRONT);
         // Each of several containers needs a port of its own.
         let last = u32::from(front) + replicas - 1;
         let ports = if replicas > 1 { format!("{front}-{last}") } else { front.to_string() };
-        one["ports"] = json!([format!("{ports}:{PORT}")]);
+        one["ports"] = json!([format!("{ports}:{inside}")]);
     }
     Ok(one)
 }

@@ -7,7 +7,7 @@ use app::App;
 
 use super::{ExportError, Format, export};
 use crate::model::{Built, Wanted};
-use crate::push::{Maker, PushError, PushEvent, PushListener};
+use crate::push::{APART, Made, Maker, PushError, PushEvent, PushListener};
 use crate::settings::AppSettings;
 use images::Image;
 use images::ship::{self, Owner, Programs, PullPolicy, Way};
@@ -44,10 +44,17 @@ pub async fn make(request: &ExportRequest, tell: &PushListener) -> Result<String
     };
     let maker = Maker::open(&request.root, &request.build, tell)?;
     let all: BTreeSet<String> = app.services.iter().map(|service| service.name.clone()).collect();
-    let made = maker.images(app, &all, &request.host, &request.images).await?;
+    // Only a Compose file has a container for several services.
+    let together = if *format == Format::Compose { settings.together.as_slice() } else { &[] };
+    if together.is_empty() && !settings.together.is_empty() {
+        tell(PushEvent::Notice { text: APART.to_owned() });
+    }
+    let made = maker.images_together(app, &all, together, &request.host, &request.images).await?;
     // Kept apart from what is pushed to clusters, whose retention would remove it.
     let ship = ship::open(&way, Owner::new(&app.name, "export"), &Programs::default()).await?;
-    let images: Vec<&Image> = made.values().map(|(_, image)| image).collect();
+    let mut images: Vec<&Image> = made.values().map(|made| &*made.image).collect();
+    images.sort_by(|one, other| one.digest.cmp(&other.digest));
+    images.dedup_by(|one, other| one.digest == other.digest);
     tell(PushEvent::Shipping { through: ship.describe() });
     let start = std::time::Instant::now();
     let sent = ship.put(&images).await?;
@@ -56,12 +63,12 @@ pub async fn make(request: &ExportRequest, tell: &PushListener) -> Result<String
     for text in sent.notices {
         tell(PushEvent::Notice { text });
     }
-    let built = made.into_iter().map(|(service, (version, image))| {
+    let built = made.into_iter().map(|(service, Made { version, library, image })| {
         let built = Built {
             version,
             image: ship.reference(&image),
             is_there: ship.pull_policy() == PullPolicy::Never,
-            library: image.library.clone(),
+            library,
             bytes: image.own_bytes(),
         };
         (service, built)

@@ -33,7 +33,7 @@ fn one(wanted: &Wanted, service: &WantedService, group: &str) -> Result<Value, E
         Some(peer) => format!("{}-{group}.{DOMAIN}:{PORT}", id(peer)),
         None => format!("{peer}:{PORT}"),
     };
-    let config = told(service, service.config.limits.linger_ms, &address)?;
+    let config = serde_json::to_string(&told(service, service.config.limits.linger_ms, &address))?;
     let mut env = Map::from_iter([(protocol::CONFIG_VARIABLE.to_owned(), Value::String(config))]);
     let mut secrets = Map::new();
     for (name, variable) in &service.settings.env {

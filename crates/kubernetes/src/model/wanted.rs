@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use app::{App, Service, Wire};
-use protocol::{Config, Limits, Outside, Peer};
+use protocol::{Config, Limits, Outside, Peer, ServiceLoad};
 
 use super::{RunningApp, hash};
 use crate::object::name;
@@ -111,6 +111,7 @@ impl Wanted {
                     listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT)),
                     front: None,
                     peers: Arc::new(reachable(app, service).into_iter().map(peer).collect()),
+                    load: load(settings.services.get(&service.name)),
                     record: false,
                     moved: None,
                     route: app.route_of(&service.name),
@@ -193,6 +194,18 @@ impl Wanted {
     /// A service by its Rust name.
     pub fn service(&self, name: &str) -> Option<&WantedService> {
         self.services.iter().find(|service| service.name == name)
+    }
+}
+
+/// What a service's host is told of the load it takes.
+fn load(said: Option<&ServiceSettings>) -> ServiceLoad {
+    let said = said.map(|said| said.load).unwrap_or_default();
+    ServiceLoad {
+        rate: said.rate,
+        at_once: said.at_once,
+        latency_ms: said.latency.map(app::TimeSpan::in_millis),
+        idempotent: said.idempotent == Some(true),
+        stays: said.stays == Some(true),
     }
 }
 

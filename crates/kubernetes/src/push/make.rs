@@ -2,13 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use app::App;
 use compiler::{BuildError, Builder, Profile, Progress};
 
 use super::PushError;
 use super::event::{PushEvent, PushListener};
-use images::{Base, BuiltLibrary, Image, build};
+use images::{Base, BuiltLibrary, Image, build, build_together};
+
+/// What is told where `[together]` wants services in one host, and each has a Deployment of its own.
+pub(crate) const APART: &str = "[together] holds for sessions and Compose files: here each service runs by itself";
+
+/// A service that is made.
+pub(crate) struct Made {
+    pub(crate) version: String,
+    /// File name of its library inside.
+    pub(crate) library: String,
+    /// The image it is in.
+    pub(crate) image: Arc<Image>,
+}
 
 /// Builds the services of an app as they are shipped.
 pub(crate) struct Maker {
@@ -51,6 +64,20 @@ impl Maker {
         host: &Path,
         cache: &Path,
     ) -> Result<BTreeMap<String, (String, Image)>, PushError> {
+        let made = self.images_together(app, services, &[], host, cache).await?;
+        let alone = |(service, made): (String, Made)| (service, (made.version, Arc::unwrap_or_clone(made.image)));
+        Ok(made.into_iter().map(alone).collect())
+    }
+
+    /// The same with an image for all services of a list, in the order of the lists.
+    pub(crate) async fn images_together(
+        &self,
+        app: &App,
+        services: &BTreeSet<String>,
+        together: &[Vec<String>],
+        host: &Path,
+        cache: &Path,
+    ) -> Result<BTreeMap<String, Made>, PushError> {
         if services.is_empty() {
             return Ok(BTreeMap::new());
         }
@@ -59,13 +86,30 @@ impl Maker {
         let base = tokio::task::spawn_blocking(move || Base::prepare(&host, &cache));
         let built = futures_util::future::try_join_all(services.iter().map(|service| self.build(app, service))).await?;
         let base = base.await.map_err(|error| PushError::Panicked { why: error.to_string() })??;
-        let mut images = BTreeMap::new();
-        for artifact in built {
-            let (service, version) = (artifact.service.as_str(), artifact.version.as_str());
-            let library = BuiltLibrary { app: &app.name, service, version, path: &artifact.path };
-            images.insert(artifact.service.clone(), (artifact.version.clone(), build(&base, &library)?));
+        let mut made = BTreeMap::new();
+        let mut note = |artifact: &compiler::Artifact, image: &Arc<Image>| {
+            let library = artifact.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let one = Made { version: artifact.version.clone(), library, image: image.clone() };
+            made.insert(artifact.service.clone(), one);
+        };
+        let (grouped, alone): (Vec<_>, Vec<_>) =
+            built.iter().partition(|artifact| together.iter().flatten().any(|name| *name == artifact.service));
+        for artifact in alone {
+            note(artifact, &Arc::new(build(&base, &library(app, artifact))?));
         }
-        Ok(images)
+        for list in together {
+            // In the order of the file: the same services make the same image, however they are listed.
+            let hosts = app.services.iter().filter(|service| list.contains(&service.name));
+            let members = hosts.filter_map(|service| {
+                let artifact = grouped.iter().find(|artifact| artifact.service == service.name)?;
+                Some((service.host.as_str(), *artifact))
+            });
+            let members: Vec<(&str, &compiler::Artifact)> = members.collect();
+            let libraries: Vec<_> = members.iter().map(|(host, artifact)| (*host, library(app, artifact))).collect();
+            let image = Arc::new(build_together(&base, &libraries)?);
+            members.iter().for_each(|(_, artifact)| note(artifact, &image));
+        }
+        Ok(made)
     }
 
     async fn build(&self, app: &App, service: &str) -> Result<compiler::Artifact, BuildError> {
@@ -75,4 +119,9 @@ impl Maker {
         (self.tell)(PushEvent::Built { service, version, bytes: artifact.bytes, ms: artifact.ms });
         Ok(artifact)
     }
+}
+
+fn library<'a>(app: &'a App, artifact: &'a compiler::Artifact) -> BuiltLibrary<'a> {
+    let compiler::Artifact { service, version, path, .. } = artifact;
+    BuiltLibrary { app: &app.name, service, version, path }
 }

@@ -7,6 +7,8 @@
 //! [defaults]                      # every service
 //! memory = "64Mi"
 //! spread = "nodes"                # or "zones", "anywhere"
+//! attempts = 8                    # of a job; likewise timeout, backoff = "2s..10m", lost = "fail", parallel
+//! rate = 200                      # a node, where nodes share load; likewise at_once, latency, idempotent, stays
 //!
 //! [services.moving_avg]           # one of them, by its Rust name
 //! replicas = 2
@@ -44,7 +46,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use app::{App, Cpu, Memory};
+use app::{App, Cpu, JobTerms, LoadTerms, LostAttempt, Memory, RetryWaits, TimeSpan};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -106,6 +108,47 @@ pub struct Said {
     pub nodes: BTreeMap<String, String>,
     /// What pods are spread over. Default: "nodes".
     pub spread: Option<PodSpread>,
+    /// Attempts of a job that names none. Default: 5.
+    #[schemars(range(min = 1))]
+    pub attempts: Option<u32>,
+    /// Time of one attempt of a job, such as "2m". Default: "30s".
+    #[schemars(with = "Option<String>")]
+    pub timeout: Option<TimeSpan>,
+    /// Waits between attempts of a job, the first and the longest. Default: "2s..10m".
+    #[schemars(with = "Option<String>")]
+    pub backoff: Option<RetryWaits>,
+    /// What becomes of a job's attempt whose host ended. Default: "retry".
+    pub lost: Option<LostAttempt>,
+    /// Jobs of it that run at a time. Default: as many as there are workers.
+    #[schemars(range(min = 1))]
+    pub parallel: Option<u32>,
+    /// Requests a second that a node serves while nodes share load. Default: as many as it can.
+    #[schemars(range(min = 1))]
+    pub rate: Option<u32>,
+    /// Requests that a node serves at a time while nodes share load. Default: as many as it can.
+    #[schemars(range(min = 1))]
+    pub at_once: Option<u32>,
+    /// Time that a node which is asked for help may take, such as "20ms". Default: any.
+    #[schemars(with = "Option<String>")]
+    pub latency: Option<TimeSpan>,
+    /// Whether a request may be asked again on another node although it may have run. Default: false.
+    pub idempotent: Option<bool>,
+    /// Whether it is served by its own node alone. Default: only where it has placed state.
+    pub stays: Option<bool>,
+}
+
+impl Said {
+    /// What is said of jobs.
+    pub fn jobs(&self) -> JobTerms {
+        let Self { attempts, timeout, backoff, lost, parallel, .. } = *self;
+        JobTerms { attempts, timeout, backoff, lost, parallel }
+    }
+
+    /// What is said of load.
+    pub fn load(&self) -> LoadTerms {
+        let Self { rate, at_once, latency, idempotent, stays, .. } = *self;
+        LoadTerms { rate, at_once, latency, idempotent, stays }
+    }
 }
 
 /// What is wrong in a `dyn.toml`, where, and how to mend it.
@@ -207,6 +250,16 @@ fn faults(file: &File, app: &App) -> Vec<(String, String, Vec<String>)> {
         if said.replicas == Some(0) {
             let help = "leave it out to let others scale it, or take the service out of the app";
             faults.push(("a service with no pods answers nobody".to_owned(), help.to_owned(), at(&["replicas"])));
+        }
+        for (key, number, nobody) in [
+            ("attempts", said.attempts, "a job with no attempts never runs"),
+            ("parallel", said.parallel, "with none at a time no job ever runs"),
+            ("rate", said.rate, "a node that serves none has no need of the service"),
+            ("at_once", said.at_once, "a node that serves none at a time has no need of the service"),
+        ] {
+            if number == Some(0) {
+                faults.push((nobody.to_owned(), "write 1 or more, or leave it out".to_owned(), at(&[key])));
+            }
         }
         if let (Some(cpu), Some(limit)) = (said.cpu, said.cpu_limit)
             && cpu > limit

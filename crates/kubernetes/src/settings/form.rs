@@ -83,8 +83,8 @@ fn strike(table: &mut DeTable<'_>, at: &Range<usize>) -> Vec<String> {
 
 /// A fault of form in words, and what to do about it.
 fn mend(message: &str, keys: &[String]) -> (String, String) {
-    if let Some((message, help)) = message.split_once(": ").filter(|(message, _)| message.contains("is no amount of")) {
-        return (message.to_owned(), help.to_owned());
+    if let Some((message, help)) = message.split_once(": write ") {
+        return (message.to_owned(), format!("write {help}"));
     }
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     if let (true, Some((wrong, known))) = (message.starts_with("unknown field"), quoted.split_first()) {

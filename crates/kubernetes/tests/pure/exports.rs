@@ -31,6 +31,46 @@ fn a_compose_file_starts_every_service() {
 }
 
 #[test]
+fn a_compose_file_has_one_container_for_services_that_are_together() {
+    let app = building();
+    let of = |file: &str| wanted_with(&app, &read("dyn.toml".as_ref(), file, &app).unwrap());
+    let text = export(&of("[together]\nends = [\"moving_avg\", \"get\"]\n"), Format::Compose).unwrap();
+    let read_back: Value = serde_saphyr::from_str(&text).unwrap();
+    let names: Vec<&String> = read_back["services"].as_object().unwrap().keys().collect();
+    assert_eq!(names, ["filter", "get", "map"]);
+    let ends = &read_back["services"]["get"];
+    assert_eq!(ends["entrypoint"], serde_json::json!(["/dyn", "host", "/dyninka/get", "/dyninka/moving-avg"]));
+    assert_eq!(ends["networks"]["default"]["aliases"], serde_json::json!(["get", "moving-avg"]));
+    assert_eq!(ends["ports"], serde_json::json!(["8080:8081"]));
+    let told = ends["environment"]["DYNINKA_CONFIG"].as_str().unwrap().replace("$$", "$");
+    let told: protocol::HostConfigs = serde_json::from_str(&told).unwrap();
+    let last = &told.services["moving-avg"];
+    assert_eq!((last.service.as_str(), last.listen.port()), ("moving_avg", 8081));
+    assert_eq!(
+        (last.peers["moving_avg"].address.as_str(), last.peers["map"].address.as_str()),
+        ("moving-avg:8081", "map:8080")
+    );
+    assert_eq!(told.services["get"].listen.port(), 8080);
+    // `map` is fed by the container and feeds it: none of the two waits for the other's start in a circle.
+    assert_eq!(ends["depends_on"], Value::Null);
+    assert_eq!(read_back["services"]["map"]["depends_on"], serde_json::json!(["filter"]));
+    let memory = |name: &str| -> u64 {
+        let limit = &read_back["services"][name]["deploy"]["resources"]["limits"]["memory"];
+        limit.as_str().unwrap().parse().unwrap()
+    };
+    assert_eq!(memory("get"), 2 * memory("map"));
+
+    for (key, two) in [("replicas", "replicas = 2"), ("env", "env.A = \"x\""), ("nodes", "nodes = { a = \"b\" }")] {
+        let file = format!("[together]\nends = [\"get\", \"map\"]\n[services.map]\n{two}\n");
+        let refused = export(&of(&file), Format::Compose).unwrap_err();
+        let words = format!("cannot export get and map in one container: {key} of them differ");
+        assert_eq!(refused.to_string(), words);
+        // Where each has its own, nothing is in the way.
+        export(&of(&file), Format::Kubernetes).unwrap();
+    }
+}
+
+#[test]
 fn a_marathon_group_starts_every_service() {
     let text = export(&wanted(&building()), Format::Marathon).unwrap();
     insta::assert_snapshot!("marathon", text);

@@ -47,6 +47,53 @@ fn nearer_words_count_more() {
 }
 
 #[test]
+fn what_is_said_of_jobs_and_load_goes_by_the_same_order_and_comes_to_hosts() {
+    let app = app(
+        "two",
+        "use dyninka::prelude::*;
+        #[service(attempts = 8, timeout = \"2m\", lost = \"fail\", rate = 200, stays = true)] fn one() -> u8 { 1 }
+        #[service] fn two(value: u8) -> u8 { value }
+        fn main() { one().two() }",
+    );
+    let text = "
+        [defaults]
+        attempts = 3
+        backoff = \"1s..5s\"
+        parallel = 4
+        at_once = 64
+        latency = \"20ms\"
+        [services.one]
+        timeout = \"1m\"
+        rate = 50
+        stays = false
+    ";
+    let settings = AppSettings::of(&app, &read("dyn.toml".as_ref(), text, &app).unwrap());
+    let jobs = |name: &str| {
+        let said = settings.services[name].jobs;
+        let [timeout, backoff] = [said.timeout.map(|at| at.to_string()), said.backoff.map(|at| at.to_string())];
+        (said.attempts, timeout, backoff, said.lost, said.parallel)
+    };
+    let waits = Some("1s..5s".to_owned());
+    let one = (Some(8), Some("1m".to_owned()), waits.clone(), Some(app::LostAttempt::Fail), Some(4));
+    assert_eq!(jobs("one"), one);
+    assert_eq!(jobs("two"), (Some(3), None, waits, None, Some(4)));
+    let wanted = kubernetes::model::Wanted::of(&app, &settings, &BTreeMap::new());
+    let told = |name: &str| serde_json::to_value(wanted.service(name).unwrap().config.load).unwrap();
+    let load = |rate: Option<u32>| {
+        let mut load = serde_json::json!({ "at_once": 64, "latency_ms": 20, "idempotent": false, "stays": false });
+        rate.into_iter().for_each(|rate| load["rate"] = rate.into());
+        load
+    };
+    assert_eq!((told("one"), told("two")), (load(Some(50)), load(None)));
+    // A cluster has no jobs yet, and hosts there are told of load.
+    let mut other = settings.services["one"].clone();
+    other.jobs.attempts = Some(1);
+    assert_eq!(other.hash(), settings.services["one"].hash());
+    other.load.rate = Some(51);
+    assert_ne!(other.hash(), settings.services["one"].hash());
+}
+
+#[test]
 fn mistakes_have_a_line_and_a_mend() {
     let of_form = [
         "[services.map]\nreplica = 2\n",
@@ -204,7 +251,10 @@ fn attributes_are_read_and_their_mistakes_have_a_place() {
     let text = "#[service(replicas = 0)] fn a() -> u8 { 1 }
 #[service(cpu = \"half\")] fn b(v: u8) -> u8 { v }
 #[service(memory = \"128MB\", color = \"red\")] fn c(v: u8) -> u8 { v }
-fn main() { a().b().c() }";
+#[service(attempts = 0, timeout = \"2\", backoff = \"10m..2s\", lost = \"again\", parallel = -1)] fn d(v: u8) -> u8 { v }
+#[service(rate = \"200\", at_once = 0, latency = 20, idempotent = 1, stays = \"yes\", ratr = 2)] fn e(v: u8) -> u8 { v }
+#[service(replay)] fn f(v: u8) -> u8 { v }
+fn main() { a().b().c().d().e().f() }";
     sources.texts.insert("a.rs".into(), text.into());
     let findings = app::parse(&sources).1.into_iter();
     let told: Vec<String> = findings
@@ -222,7 +272,19 @@ fn main() { a().b().c() }";
     1:22 this is no number of replicas (write 1 or more)
     2:17 half is no amount of CPU (write "500m", "1" or "1.5")
     3:20 128MB is no amount of memory (write "128Mi", "1Gi" or "500M")
-    3:29 this is no option of a service (those there are: #[service(replay = false, replicas = 2, cpu = "500m", memory = "128Mi")])
+    3:29 this is no option of a service (options: replay, replicas, cpu, memory, attempts, timeout, backoff, lost, parallel, rate, at_once, latency, idempotent, stays)
+    4:22 this is no number of attempts (write 1 or more)
+    4:35 2 is no amount of time (write "250ms", "20s", "2m" or "1h")
+    4:50 10m..2s is no range of waits (write the first and the longest, such as "2s..10m")
+    4:68 again is no rule for lost attempts (write "retry" or "fail")
+    4:88 this is no parallel (write 1 or more)
+    5:18 this is no rate (write 1 or more)
+    5:35 this is no at_once (write 1 or more)
+    5:48 latency is a text (write it in quotes)
+    5:65 this is neither true nor false (write idempotent = true or idempotent = false)
+    5:76 this is neither true nor false (write stays = true or stays = false)
+    5:83 this is no option of a service (did you mean rate?)
+    6:1 this is no option of a service (write #[service(NAME = VALUE)]; options: replay, replicas, cpu, memory, attempts, timeout, backoff, lost, parallel, rate, at_once, latency, idempotent, stays)
     "#);
 }
 
@@ -232,7 +294,16 @@ fn what_a_service_asks_for_is_no_part_of_what_it_means() {
         let app = app("one", &format!("{attribute} fn one() -> u8 {{ 1 }}\nfn main() {{ one() }}"));
         app.services[0].meaning.clone()
     };
-    assert_eq!(meaning("#[service]"), meaning("#[service(replicas = 2, memory = \"1Gi\")]"));
+    let jobs = "attempts = 8, timeout = \"2m\", backoff = \"2s..10m\", lost = \"fail\", parallel = 4";
+    let load = "rate = 200, at_once = 64, latency = \"20ms\", idempotent = true, stays = true";
+    for said in ["replicas = 2, memory = \"1Gi\"", jobs, load] {
+        assert_eq!(meaning("#[service]"), meaning(&format!("#[service({said})]")), "{said}");
+        assert_eq!(
+            meaning("#[service(replay = true)]"),
+            meaning(&format!("#[service({said}, replay = true)]")),
+            "{said}"
+        );
+    }
 }
 
 #[test]

@@ -16,6 +16,9 @@ use quote::{quote, quote_spanned};
 /// output travel as JSON, so their types must be serde's. `#[service(replay = false)]` says that it is not to be
 /// run again on recorded inputs, `replay = true` that it is with all that it does;
 /// `#[service(replicas = 2, cpu = "500m", memory = "128Mi")]` asks for what it needs on a cluster.
+/// `#[service(attempts = 8, timeout = "2m", backoff = "2s..10m", lost = "fail", parallel = 4)]` says how jobs of it run.
+/// `#[service(rate = 200, at_once = 64, latency = "20ms", idempotent = true, stays = true)]` says what it takes where nodes
+/// share load.
 #[proc_macro_attribute]
 pub fn service(options: TokenStream, item: TokenStream) -> TokenStream {
     service::expand(options.into(), item.into()).into()

@@ -30,20 +30,30 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
     }
 }
 
+/// Options that are true or false.
+const FLAGS: [&str; 3] = ["replay", "idempotent", "stays"];
+/// Options that are a number.
+const COUNTS: [&str; 5] = ["replicas", "attempts", "parallel", "rate", "at_once"];
+/// Options that are a text.
+const TEXTS: [&str; 6] = ["cpu", "memory", "timeout", "backoff", "lost", "latency"];
+
 fn check(options: TokenStream) -> syn::Result<()> {
-    let words = "the options of a service are replay = true or false, replicas = 2, cpu = \"500m\", memory = \"128Mi\"";
+    let words = || {
+        let (flags, counts, texts) = (FLAGS.join(", "), COUNTS.join(", "), TEXTS.join(", "));
+        format!("the options of a service are {flags} = true or false; {counts} = 2; {texts} = \"…\"")
+    };
     for option in Punctuated::<Meta, Token![,]>::parse_terminated.parse2(options)? {
         let is_known = match &option {
             Meta::NameValue(MetaNameValue { path, value: Expr::Lit(value), .. }) => match &value.lit {
-                Lit::Bool(_) => path.is_ident("replay"),
-                Lit::Int(_) => path.is_ident("replicas"),
-                Lit::Str(_) => path.is_ident("cpu") || path.is_ident("memory"),
+                Lit::Bool(_) => FLAGS.iter().any(|name| path.is_ident(name)),
+                Lit::Int(_) => COUNTS.iter().any(|name| path.is_ident(name)),
+                Lit::Str(_) => TEXTS.iter().any(|name| path.is_ident(name)),
                 _ => false,
             },
             _ => false,
         };
         if !is_known {
-            return Err(syn::Error::new_spanned(option, words));
+            return Err(syn::Error::new_spanned(option, words()));
         }
     }
     Ok(())
@@ -144,6 +154,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_option_is_taken_with_its_kind_of_value() {
+        let taken = [
+            quote!(replay = false, replicas = 2, cpu = "500m", memory = "128Mi"),
+            quote!(attempts = 8, timeout = "2m", backoff = "2s..10m", lost = "fail", parallel = 4),
+            quote!(rate = 200, at_once = 64, latency = "20ms", idempotent = true, stays = true),
+        ];
+        for options in taken {
+            assert!(check(options.clone()).is_ok(), "{options}");
+        }
+    }
+
+    #[test]
     fn a_wrong_service_says_so_and_stays_a_function() {
         let function = quote!(
             fn f(&self) -> u8 {
@@ -152,7 +174,15 @@ mod tests {
         );
         let text = expand(TokenStream::new(), function.clone()).to_string();
         assert!(text.contains(&function.to_string()) && text.contains("has no self"), "{text}");
-        for options in [quote!(replay), quote!(replay = 1), quote!(retry = true), quote!(cpu = 2)] {
+        for options in [
+            quote!(replay),
+            quote!(replay = 1),
+            quote!(retry = true),
+            quote!(cpu = 2),
+            quote!(attempts = "8"),
+            quote!(timeout = 2),
+            quote!(stays = 1),
+        ] {
             let text = expand(
                 options,
                 quote!(

@@ -74,5 +74,6 @@ fn told(event: local_cluster::BackendEvent) -> Event {
         }
         local_cluster::BackendEvent::Down { service, why, by } => Event::Down { service, why, by },
         local_cluster::BackendEvent::Notice(message) => Event::Notice { message },
+        local_cluster::BackendEvent::HopsByTcp(why) => Event::HopsByTcp { why },
     }
 }

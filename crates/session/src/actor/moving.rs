@@ -13,6 +13,12 @@ use crate::actor::tools::{Tools, endpoint_of};
 use crate::effect;
 use crate::event::{Event, HostEndpoint};
 
+fn lead(backend: &dyn Backend, moves: &[effect::Move]) -> Result<(), String> {
+    let last = moves.iter().find_map(|one| Some((one.place.service.as_str(), one.place.front?)));
+    let led = last.map(|(service, port)| backend.lead_front(service, port));
+    led.transpose().map(drop).map_err(|error| error.to_string())
+}
+
 impl Tools {
     /// Starts a service where its host is to be started, or has the host that runs take it in. True: it is another process
     /// than before.
@@ -52,9 +58,14 @@ impl Tools {
     }
 
     /// Seats services anew, the one that had the public listener first. What they know is read before and written after.
+    /// Where the backend leads on by itself, it is told to.
     pub(crate) async fn rehouse(&self, backend: &dyn Backend, moves: Vec<effect::Move>) -> Event {
         let begun = std::time::Instant::now();
-        match self.rehouse_all(backend, moves).await {
+        let moved = match backend.leads_front() {
+            true => lead(backend, &moves).map(|()| Vec::new()),
+            false => self.rehouse_all(backend, moves).await,
+        };
+        match moved {
             Ok(services) => Event::Rehoused { services, ms: begun.elapsed().as_secs_f64() * 1e3 },
             Err(why) => Event::Failed { message: format!("cannot move the public listener: {why}"), hint: None },
         }

@@ -132,6 +132,7 @@ impl Tools {
             host: self.program.clone(),
             debug: self.options.debug,
             limits: local_cluster::ServiceLimits { cpus: self.options.cpus, memory: self.options.memory },
+            sockets: self.place.sockets(),
             services: app.services.iter().map(spec).collect(),
         };
         for service in &app.services {
@@ -153,6 +154,7 @@ impl Tools {
             Ok(endpoints) => Event::Opened(Opened {
                 backend: backend.name(),
                 hosts_bind_front: backend.hosts_bind_front(),
+                leads_front: backend.leads_front(),
                 takes_in: backend.takes_in(),
                 front: (backend.address(), front).into(),
                 front_at,

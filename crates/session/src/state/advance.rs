@@ -265,7 +265,8 @@ impl State {
         tells
     }
 
-    /// Where the backend leads to the public listener, whoever had it and whoever gets it are seated anew.
+    /// Where the backend leads to the public listener, whoever had it and whoever gets it are seated anew, unless it leads
+    /// on without that.
     fn rehouse(&mut self, routed: &App, wiring: &Wiring) -> Vec<Effect> {
         let Some(backend) = self.backend.as_ref().filter(|backend| !backend.hosts_bind_front && !backend.moving) else {
             return Vec::new();
@@ -291,12 +292,19 @@ impl State {
                 states: states.map(|placed| placed.name.clone()).collect(),
             })
         };
-        let gone = backend.front_at.clone().filter(|name| routed.service(name).is_none());
+        let leads = backend.leads_front;
+        let gone = backend.front_at.clone().filter(|name| !leads && routed.service(name).is_none());
         // A port is published by a container: all that is in it moves.
         let next = last.as_ref().and_then(|last| self.hosts.get(last));
         let hosts: std::collections::BTreeSet<&String> = backend.front_host.iter().chain(next).collect();
-        let names = hosts.into_iter().flat_map(|host| self.members(host));
-        let moves = names.filter_map(|name| one(&name, (last.as_ref() == Some(&name)).then_some(port)));
+        let names: Vec<String> = match leads {
+            true => last.iter().cloned().collect(),
+            false => hosts.into_iter().flat_map(|host| self.members(host)).collect(),
+        };
+        if names.is_empty() {
+            return Vec::new();
+        }
+        let moves = names.into_iter().filter_map(|name| one(&name, (last.as_ref() == Some(&name)).then_some(port)));
         let mut moves: Vec<Move> = moves.collect();
         // The one that gets the port comes after those that had it.
         moves.sort_by_key(|one| one.place.front.is_some());

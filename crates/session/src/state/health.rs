@@ -90,6 +90,10 @@ impl State {
             backend.front_at = self.routed.as_ref().and_then(|app| app.last()).map(str::to_owned);
             backend.front_host = backend.front_at.as_ref().and_then(|service| self.hosts.get(service)).cloned();
         }
+        // It leads to another, and nothing was made anew.
+        if services.is_empty() {
+            return Vec::new();
+        }
         for (service, endpoint) in services {
             if let Some(known) = self.services.get_mut(&service) {
                 known.endpoint = Some(endpoint);

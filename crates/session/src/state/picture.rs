@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use app::{Flow, Severity};
-use session_api::snapshot::{self, Condition, FlowEdge, Phase, PlacedState, Snapshot, StateField, Totals, TypeShape};
+use session_api::snapshot::{
+    self, Condition, FlowEdge, HopTransport, Phase, PlacedState, Snapshot, StateField, Totals, TypeShape,
+};
 
 use super::service::{Build, Host};
 use super::{Service, State, millis};
@@ -24,6 +26,10 @@ impl State {
             now_ms: millis(now),
             phase: self.phase(),
             backend: backend.map(|backend| backend.name.to_owned()),
+            transport: backend.map(|_| match self.by_tcp.clone() {
+                Some(why) => HopTransport::Tcp { why },
+                None => HopTransport::Socket,
+            }),
             url: backend.filter(|_| self.ready).map(|backend| format!("http://{}/", backend.front)),
             edit: self.edit,
             services: app.services.iter().map(|service| self.service(app, service)).collect(),

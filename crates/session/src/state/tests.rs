@@ -42,6 +42,7 @@ fn opened() -> Event {
     Event::Opened(Opened {
         backend: "process",
         hosts_bind_front: true,
+        leads_front: false,
         takes_in: true,
         front: ([127, 0, 0, 1], 8080).into(),
         front_at: Some("map".to_owned()),
@@ -497,4 +498,15 @@ fn the_front_door_of_a_backend_that_leads_to_it_moves_with_its_service() {
     let steps = world.steps();
     // The container that has the port goes before the one that gets it comes.
     assert_eq!(steps[steps.len() - 2..], ["remove last", "rehouse map"], "{steps:?}");
+    if let Some(backend) = &mut world.state.backend {
+        backend.leads_front = true;
+    }
+    world.asked.clear();
+    world.save(&three);
+    assert_eq!(world.steps().last().map(String::as_str), Some("rehouse last"), "{:?}", world.steps());
+    world.asked.clear();
+    world.save(CHAIN);
+    let steps = world.steps();
+    // Callers are led away before it goes.
+    assert_eq!(steps[steps.len() - 2..], ["rehouse map", "remove last"], "{steps:?}");
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use app::App;
-use protocol::{Config, Limits, Peer};
+use protocol::{Config, Limits, Peer, ServiceLoad};
 
 use super::State;
 
@@ -67,6 +67,7 @@ impl State {
             names: Some(self.settings.names.clone()),
             limits: self.limits(wiring),
             outside: None,
+            load: self.load_of(service),
             record: true,
             moved: known.live.as_ref().and_then(|live| live.moved.clone()),
         })
@@ -80,6 +81,7 @@ impl State {
             && wiring.peers == told.peers
             && endpoint.is_some_and(|endpoint| endpoint.listen == told.listen)
             && self.limits(wiring) == told.limits
+            && self.load_of(service) == told.load
     }
 
     /// The public listener, where this service's host has it; nothing at all where there is no backend yet.
@@ -87,6 +89,17 @@ impl State {
         let backend = self.backend.as_ref()?;
         let has_front = backend.hosts_bind_front && wiring.app.last() == Some(service);
         Some(has_front.then_some(backend.front))
+    }
+
+    fn load_of(&self, service: &str) -> ServiceLoad {
+        let said = self.environments.terms.get(service).map(|terms| terms.load).unwrap_or_default();
+        ServiceLoad {
+            rate: said.rate,
+            at_once: said.at_once,
+            latency_ms: said.latency.map(app::TimeSpan::in_millis),
+            idempotent: said.idempotent == Some(true),
+            stays: said.stays == Some(true),
+        }
     }
 
     fn limits(&self, wiring: &Wiring) -> Limits {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `CACHE/build/` | libraries and dependencies, shared by all apps |
 //! | `CACHE/images/` | layers of images |
-//! | `CACHE/apps/NAME-ID/` | a session: its lock, socket, log, lines of services, a folder for each service |
+//! | `CACHE/apps/NAME-ID/` | a session: its lock, socket, log, lines of services, a folder for each service, sockets of containers |
 //! | `STATE/clusters.json` | which cluster a context meant when an app was pushed to it |
 //! | `STATE/apps/NAME-ID/` | the timeline, texts that an undo replaced, the shell's history, data of resources, jobs |
 //! | `STATE/runtime/` | what packages of `dyn new` depend on |
@@ -185,6 +185,11 @@ impl AppPlace {
     /// The folder of one service, by its DNS name: its configuration and its libraries, mounted into its container.
     pub fn service(&self, host: &str) -> PathBuf {
         self.folder.join("services").join(host)
+    }
+
+    /// Where the unix sockets are by which the app's containers call each other.
+    pub fn sockets(&self) -> PathBuf {
+        self.folder.join("sockets")
     }
 
     /// Where the jobs of the app are kept, and the token of who operates them.

@@ -37,6 +37,18 @@ fn whose_environment_changed_is_started_anew_and_nobody_else() {
 }
 
 #[test]
+fn a_service_that_takes_another_load_is_told_and_neither_built_nor_started_anew() {
+    let mut world = World::serving(CHAIN);
+    let mut loaded = Environments::clone(&world.state.environments);
+    let load = app::LoadTerms { rate: Some(200), stays: Some(true), ..Default::default() };
+    loaded.terms.insert("map".to_owned(), crate::environment::ServiceTerms { load, ..Default::default() });
+    world.save_with(CHAIN, Arc::new(loaded));
+    assert_eq!(world.steps(), ["tell map"]);
+    let told = world.state.services["map"].told.as_ref().map(|told| (told.load.rate, told.load.stays));
+    assert_eq!(told, Some((Some(200), true)));
+}
+
+#[test]
 fn code_comes_first_and_what_did_not_change_its_code_is_not_judged() {
     let mut world = World::serving(CHAIN);
     let text = CHAIN.replace("* 2.0", "* 3.0");

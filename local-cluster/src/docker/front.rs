@@ -1,0 +1,209 @@
+//! The public listener of containers that are met by sockets: a port of this process that leads to the last service. An
+//! engine's own proxy would lead there through the network of the containers.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::sockets::Place;
+
+/// Callers at a time, as many as a host lets in; more wait to be let in.
+const MOST: usize = 4096;
+
+/// Where callers are led.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    /// The socket of the last service, where it may have one.
+    pub(super) socket: Option<Place>,
+    /// Its published port, for where its host has taken none.
+    pub(super) port: SocketAddr,
+}
+
+/// The public listener.
+#[derive(Default)]
+pub(super) struct Front(Mutex<Option<Open>>);
+
+struct Open {
+    at: SocketAddr,
+    target: Arc<Mutex<Target>>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Front {
+    /// Leads callers of an address to a service from now on. Who is connected stays where they are.
+    pub(super) fn lead(&self, at: SocketAddr, target: Target) -> io::Result<()> {
+        let mut open = self.0.lock();
+        if let Some(open) = open.as_ref().filter(|open| open.at == at) {
+            *open.target.lock() = target;
+            return Ok(());
+        }
+        let listener = listen(at)?;
+        let target = Arc::new(Mutex::new(target));
+        let task = tokio::spawn(let_in(listener, target.clone()));
+        *open = Some(Open { at, target, task });
+        Ok(())
+    }
+
+    /// Lets nobody in any more, and parts those that are connected.
+    pub(super) fn close(&self) {
+        self.0.lock().take();
+    }
+}
+
+fn listen(at: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if at.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(at)?;
+    socket.listen(MOST as u32)
+}
+
+async fn let_in(listener: TcpListener, target: Arc<Mutex<Target>>) {
+    // Gone with the task that holds them.
+    let mut callers = JoinSet::new();
+    let permits = Arc::new(Semaphore::new(MOST));
+    loop {
+        // It is never closed.
+        let Ok(permit) = permits.clone().acquire_owned().await else { return };
+        let caller = loop {
+            tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok((caller, _)) => break caller,
+                    // Out of files, as a rule: others give some back.
+                    Err(_) => tokio::time::sleep(std::time::Duration::from_millis(100)).await,
+                },
+                Some(_) = callers.join_next() => {}
+            }
+        };
+        let target = target.lock().clone();
+        callers.spawn(async move {
+            join(caller, target).await;
+            drop(permit);
+        });
+    }
+}
+
+/// Whatever ends it is seen by both sides as the end of their connection.
+async fn join(mut caller: TcpStream, target: Target) {
+    // A request is one small packet: waiting to fill it is waiting for nothing.
+    if caller.set_nodelay(true).is_err() {
+        return;
+    }
+    let service = match &target.socket {
+        Some(socket) => socket.connect().await.ok(),
+        None => None,
+    };
+    if let Some(mut service) = service {
+        drop(tokio::io::copy_bidirectional(&mut caller, &mut service).await);
+    } else if let Ok(mut service) = TcpStream::connect(target.port).await {
+        drop(tokio::io::copy_bidirectional(&mut caller, &mut service).await);
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::super::sockets::Sockets;
+    use super::*;
+    use crate::port::free_port;
+
+    struct Service {
+        _home: tempfile::TempDir,
+        listener: tokio::net::UnixListener,
+        socket: Place,
+    }
+
+    /// A service that has a socket without a handover.
+    fn service() -> Service {
+        let home = tempfile::tempdir().unwrap();
+        let sockets = Sockets::default();
+        let folder = home.path().join("sockets");
+        sockets.open(&folder).unwrap();
+        let socket = sockets.find("last:8080").unwrap();
+        let listener = UnixListener::bind(folder.join("last:8080")).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        Service { _home: home, listener: tokio::net::UnixListener::from_std(listener).unwrap(), socket }
+    }
+
+    fn address() -> SocketAddr {
+        ([127, 0, 0, 1], free_port(0).unwrap()).into()
+    }
+
+    #[tokio::test]
+    async fn a_caller_who_has_said_all_still_gets_a_long_answer_whole() {
+        const LONG: usize = 64 << 20;
+        let (service, at, front) = (service(), address(), Front::default());
+        front.lead(at, Target { socket: Some(service.socket.clone()), port: address() }).unwrap();
+        let serves = tokio::spawn(async move {
+            let (mut caller, _) = service.listener.accept().await.unwrap();
+            let mut asked = Vec::new();
+            caller.read_to_end(&mut asked).await.unwrap();
+            let block = vec![42; 1 << 20];
+            for _ in 0..LONG >> 20 {
+                caller.write_all(&block).await.unwrap();
+            }
+            asked
+        });
+        let mut caller = TcpStream::connect(at).await.unwrap();
+        caller.write_all(b"how long").await.unwrap();
+        caller.shutdown().await.unwrap();
+        let mut answer = Vec::new();
+        caller.read_to_end(&mut answer).await.unwrap();
+        assert!(answer.len() == LONG && answer.iter().all(|byte| *byte == 42), "{}", answer.len());
+        assert_eq!(serves.await.unwrap(), b"how long");
+    }
+
+    #[tokio::test]
+    async fn callers_are_led_to_the_next_service_without_a_gap_and_to_a_port_where_there_is_no_socket() {
+        let (first, second, at, front) = (service(), service(), address(), Front::default());
+        let port = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target =
+            |service: &Service| Target { socket: Some(service.socket.clone()), port: port.local_addr().unwrap() };
+        front.lead(at, target(&first)).unwrap();
+        let mut before = TcpStream::connect(at).await.unwrap();
+        let (mut led, _) = first.listener.accept().await.unwrap();
+        front.lead(at, target(&second)).unwrap();
+        let _after = TcpStream::connect(at).await.unwrap();
+        second.listener.accept().await.unwrap();
+        // Who was connected stays.
+        led.write_all(b"still").await.unwrap();
+        let mut read = [0; 5];
+        before.read_exact(&mut read).await.unwrap();
+        assert_eq!(&read, b"still");
+        drop(second.listener);
+        let _third = TcpStream::connect(at).await.unwrap();
+        port.accept().await.unwrap();
+        // Nobody is there at all: the caller is told by the end of the connection.
+        drop(port);
+        let mut nobody = TcpStream::connect(at).await.unwrap();
+        assert_eq!(nobody.read(&mut read).await.unwrap_or(0), 0);
+        front.close();
+        while TcpStream::connect(at).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(before.read(&mut read).await.unwrap_or(0), 0);
+    }
+
+    #[tokio::test]
+    async fn a_port_that_somebody_has_is_told() {
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let service = service();
+        let target = Target { socket: Some(service.socket), port: address() };
+        let refused = Front::default().lead(taken.local_addr().unwrap(), target).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
+    }
+}

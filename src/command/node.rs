@@ -1,0 +1,246 @@
+//! `dyn node`: this machine as a node of a fleet.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use balance::{StrategyName, StrategySettings};
+use node_agent::{FleetFolder, FleetRecord, NodeClient, NodeCommand, NodeError, NodeSaid, NodeSettings};
+use nodes::{MembershipPace, NeighbourRule};
+use serde_json::Value;
+use session::Home;
+
+use crate::arguments::{Node, NodeUp};
+use crate::fault::{Fault, Kind};
+use crate::question::confirm;
+use crate::speech;
+use crate::start::{Signals, runtime};
+
+/// How long a node may take to end.
+const ENDS: Duration = Duration::from_secs(10);
+/// Lines that wait to be written.
+const LINES: usize = 1000;
+
+/// Where this machine keeps what it is in its fleet.
+pub(crate) fn folder() -> Result<FleetFolder, Fault> {
+    Ok(FleetFolder::at(Home::open()?.state().join("node")))
+}
+
+pub(crate) fn run(node: &Node) -> Result<(), Fault> {
+    let folder = folder()?;
+    match node {
+        Node::Init { fleet, name, label } => {
+            let record = node_agent::init(&folder, fleet, &named(name.as_deref())?, node_agent::labels(label)?)?;
+            told(&format!("the fleet {} has its first node, {}: `dyn node up` runs it", record.fleet, record.name));
+            Ok(())
+        }
+        Node::Invite { uses, time, operator } => {
+            let why = |why| Fault::new(Kind::Usage, format!("--for {time}: {why}")).hint("write it as 30m, 1h or 2h");
+            let seconds = time_of(time).map_err(why)?.as_secs();
+            let command = NodeCommand::Invite { uses: *uses, seconds, operator: *operator };
+            let answer = ask(&folder, &command)?;
+            drop(speech::out(answer["token"].as_str().unwrap_or_default()));
+            Ok(())
+        }
+        Node::Join { token, name, label } => {
+            let (name, labels) = (named(name.as_deref())?, node_agent::labels(label)?);
+            let record = runtime()?.block_on(node_agent::join(&folder, token, &name, labels))?;
+            told(&joined(&record));
+            Ok(())
+        }
+        Node::Up(up) if up.systemd => systemd(up),
+        Node::Up(up) => serve(folder, up),
+        Node::Down => {
+            ask(&folder, &NodeCommand::Down {})?;
+            runtime()?.block_on(ended(&folder))
+        }
+        Node::Expel { name } => {
+            ask(&folder, &NodeCommand::Expel { name: name.clone() })?;
+            told(&format!("{name} is expelled: every node hears of it and refuses it from then on"));
+            Ok(())
+        }
+        Node::Remove { app } => {
+            ask(&folder, &NodeCommand::Remove { app: app.clone() })?;
+            told(&format!("{app} is removed from this node"));
+            Ok(())
+        }
+        Node::Forget { yes } => forget(&folder, *yes),
+    }
+}
+
+fn told(words: &str) {
+    drop(speech::err(words));
+}
+
+fn joined(record: &FleetRecord) -> String {
+    let name = &record.name;
+    match record.role {
+        nodes::FleetRole::Node => format!("{name} is a node of the fleet {}: `dyn node up` runs it", record.fleet),
+        nodes::FleetRole::Operator => {
+            format!("{name} is an operator of the fleet {}: `dyn push --to NODE` works from here", record.fleet)
+        }
+    }
+}
+
+fn ask(folder: &FleetFolder, command: &NodeCommand) -> Result<Value, Fault> {
+    Ok(runtime()?.block_on(NodeClient::new(folder.clone()).command(command))?)
+}
+
+/// The name of this node: what was said, or the first word of the machine's.
+fn named(said: Option<&str>) -> Result<String, Fault> {
+    if let Some(name) = said {
+        return Ok(name.to_owned());
+    }
+    let machine = rustix::system::uname().nodename().to_string_lossy().to_ascii_lowercase();
+    let name = machine.split('.').next().unwrap_or_default().to_owned();
+    if nodes::is_name(&name) {
+        return Ok(name);
+    }
+    Err(Fault::new(Kind::Usage, format!("the machine's name {machine:?} is none of a node")).hint("pass --name edge-1"))
+}
+
+fn time_of(text: &str) -> Result<Duration, String> {
+    let hours = text.strip_suffix('h').and_then(|hours| hours.parse::<u64>().ok());
+    match hours {
+        Some(hours) => Ok(Duration::from_secs(hours.saturating_mul(3600))),
+        None => balance::duration(text),
+    }
+}
+
+async fn ended(folder: &FleetFolder) -> Result<(), Fault> {
+    let until = tokio::time::Instant::now() + ENDS;
+    while folder.socket().exists() {
+        if tokio::time::Instant::now() > until {
+            return Err(Fault::new(Kind::Machine, format!("the node has not ended within {} s", ENDS.as_secs())));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
+}
+
+fn forget(folder: &FleetFolder, yes: bool) -> Result<(), Fault> {
+    let record = folder.record()?;
+    if std::os::unix::net::UnixStream::connect(folder.socket()).is_ok() {
+        return Err(NodeError::Running.into());
+    }
+    let question = format!("remove the keys and apps of {} in the fleet {}?", record.name, record.fleet);
+    if !confirm(&question, yes)? {
+        return Err(Fault::new(Kind::Interrupted, "nothing was removed"));
+    }
+    folder.forget()?;
+    told(&format!("{} has left the fleet {}", record.name, record.fleet));
+    Ok(())
+}
+
+fn settings(folder: FleetFolder, up: &NodeUp) -> Result<NodeSettings, Fault> {
+    let mut strategy = StrategySettings::new(StrategyName::parse(&up.strategy).map_err(NodeError::from)?);
+    if let Some(period) = &up.period {
+        let why = |why| Fault::new(Kind::Usage, format!("--period {period}: {why}")).hint("write it as 60s or 2s");
+        strategy.period = balance::duration(period).map_err(why)?;
+    }
+    let rule = |word: &String| {
+        let read: Result<NeighbourRule, _> = word.parse();
+        read.map_err(|error| Fault::new(Kind::Usage, format!("--neighbours: {error}")))
+    };
+    if up.cpus.is_some_and(|cpus| !(cpus > 0.0 && cpus <= 4096.0)) {
+        return Err(Fault::new(Kind::Usage, "--cpus takes a number above 0").hint("such as --cpus 1.5"));
+    }
+    let program = std::env::current_exe()
+        .map_err(|error| Fault::new(Kind::Machine, format!("cannot find this program: {error}")))?;
+    Ok(NodeSettings {
+        folder,
+        listen: up.listen,
+        advertise: up.advertise,
+        seeds: up.join.clone(),
+        pace: if up.wan { MembershipPace::Wan } else { MembershipPace::Lan },
+        strategy,
+        neighbours: up.neighbours.iter().map(rule).collect::<Result<_, _>>()?,
+        metrics: up.metrics,
+        cpus: up.cpus,
+        program,
+        interface: host::LIBRARY_INTERFACE,
+    })
+}
+
+fn serve(folder: FleetFolder, up: &NodeUp) -> Result<(), Fault> {
+    let settings = settings(folder, up)?;
+    let record = settings.folder.record()?;
+    // A node does not wait for whoever reads of it: what is not read in time is not said.
+    let (lines, said) = std::sync::mpsc::sync_channel(LINES);
+    let is_json = up.json;
+    std::thread::spawn(move || {
+        for said in said {
+            drop(match said {
+                NodeSaid::Event(event) if is_json => speech::json(event),
+                NodeSaid::Event(event) => speech::err(words(&event)),
+                NodeSaid::Line { service, line } => speech::err(format_args!("{service} | {line}")),
+            });
+        }
+    });
+    let said = move |said: NodeSaid| drop(lines.try_send(said));
+    runtime()?.block_on(async {
+        let mut signals = Signals::new()?;
+        let end = async move {
+            signals.next().await;
+        };
+        let ready = |address| {
+            drop(speech::err(format_args!("{} of the fleet {} is up at {address}", record.name, record.fleet)));
+        };
+        Ok(node_agent::run(settings, Arc::new(said), ready, end).await?)
+    })
+}
+
+/// An event in words.
+fn words(event: &Value) -> String {
+    let kind = event["type"].as_str().unwrap_or_default().trim_start_matches("dev.dyninka.");
+    let subject = event["subject"].as_str().unwrap_or_default();
+    let data = event["data"].as_object();
+    let data = data.into_iter().flatten().map(|(name, value)| match value {
+        Value::String(text) => format!("{name}: {text}"),
+        value => format!("{name}: {value}"),
+    });
+    let data: Vec<String> = data.collect();
+    let words = format!("{kind} {subject}");
+    if data.is_empty() { words } else { format!("{words} ({})", data.join(", ")) }
+}
+
+/// A unit that runs this node with the options that were given.
+fn systemd(up: &NodeUp) -> Result<(), Fault> {
+    let program = std::env::current_exe()
+        .map_err(|error| Fault::new(Kind::Machine, format!("cannot find this program: {error}")))?;
+    let mut options = vec![format!("--listen {}", up.listen)];
+    options.extend(up.advertise.iter().map(|address| format!("--advertise {address}")));
+    options.extend(up.join.iter().map(|seed| format!("--join {seed}")));
+    options.extend((!up.neighbours.is_empty()).then(|| format!("--neighbours {}", up.neighbours.join(","))));
+    options.push(format!("--strategy {}", up.strategy));
+    options.extend(up.period.iter().map(|period| format!("--period {period}")));
+    options.extend(up.cpus.iter().map(|cpus| format!("--cpus {cpus}")));
+    options.extend(up.wan.then(|| "--wan".to_owned()));
+    options.extend(up.metrics.iter().map(|address| format!("--metrics {address}")));
+    let home = Home::open()?;
+    let unit = format!(
+        "[Unit]\nDescription=Dyninka node\nAfter=network-online.target\nWants=network-online.target\n\n\
+         [Service]\nEnvironment=DYNINKA_HOME={}\nExecStart={} node up {}\nRestart=always\nRestartSec=1\n\n\
+         [Install]\nWantedBy=multi-user.target",
+        home.state().display(),
+        program.display(),
+        options.join(" "),
+    );
+    drop(speech::out(unit));
+    Ok(())
+}
+
+impl From<NodeError> for Fault {
+    fn from(error: NodeError) -> Self {
+        let kind = match &error {
+            NodeError::Name(_) | NodeError::Token(_) | NodeError::Strategy(_) | NodeError::NoNode { .. } => Kind::Usage,
+            NodeError::Running | NodeError::InFleet { .. } => Kind::Busy,
+            NodeError::Bundle(_) => Kind::App,
+            _ => Kind::Machine,
+        };
+        let fault = Self::new(kind, &error);
+        match error.hint() {
+            Some(hint) => fault.hint(hint),
+            None => fault,
+        }
+    }
+}
