@@ -62,6 +62,7 @@ pub(crate) fn options(file: &Path, on: On, front: PublicPort, limits: &Limits) -
         waits: std::io::stderr().is_terminal(),
         recording: session::RecordingOptions::default(),
         goal: session_api::command::Goal::default(),
+        queued_jobs: session::QueuedJobs::default(),
         only: None,
     })
 }

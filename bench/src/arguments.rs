@@ -42,6 +42,18 @@ pub(crate) enum Command {
     /// soak: half load for long: memory and p99.
     #[command(verbatim_doc_comment)]
     Chain(Chain),
+    /// Durable jobs over HTTP, beside bullmq, pg-boss, graphile-worker and celery (bench/install installs them)
+    ///
+    /// rates: accepted and done a second, and asked to done when idle, all in turn;
+    /// million: 1,000,000 jobs that wait;
+    /// flood: one tenant's wait beside another's flood;
+    /// weights: function time of two tenants at 2:1;
+    /// bill: the bill beside what functions say of themselves, while the job server is killed;
+    /// plain: the chain without jobs;
+    /// script: a function in JavaScript;
+    /// scale: the policies of the pool of functions, in virtual time.
+    #[command(verbatim_doc_comment)]
+    Jobs(Jobs),
     /// From the word to push to the rollout's end, on the cluster for tests (tests/testbed/kubernetes up 2)
     ///
     /// One changed service of examples/building.rs under 50 requests a second, beside `kubectl apply` of the exported
@@ -109,6 +121,75 @@ pub(crate) struct All {
     /// End with an exit code of 1 where a target is missed, not only where something fails
     #[arg(long)]
     pub(crate) strict: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Jobs {
+    /// What to measure
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = JobPart::ALL)]
+    pub(crate) only: Vec<JobPart>,
+    /// How often everything that is compared has its turn
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) rounds: u32,
+    /// Seconds of a turn
+    #[arg(long, default_value_t = 1.0, value_parser = seconds)]
+    pub(crate) seconds: f64,
+    /// Jobs that wait and are then done, in each turn
+    #[arg(long, default_value_t = 3000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) jobs: u32,
+    /// Jobs that are very many
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1000..=10_000_000))]
+    pub(crate) queued: u32,
+    /// Connections of the flood
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) flood: u32,
+    /// Jobs of the quiet tenant, without the flood and with it
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) samples: u32,
+    /// Seconds of the tenants at 2:1
+    #[arg(long, default_value_t = 30.0, value_parser = seconds)]
+    pub(crate) weights: f64,
+    /// Calls on the bill
+    #[arg(long, default_value_t = 300_000, value_parser = clap::value_parser!(u32).range(1000..=100_000_000))]
+    pub(crate) calls: u32,
+    /// A `dyn` that was built without the feature `jobs`, for the chain without jobs
+    #[arg(long, value_name = "PATH")]
+    pub(crate) without: Option<PathBuf>,
+    /// The `dyn` to measure [default: this workspace's, in the profile this bench was built in]
+    #[arg(long = "dyn", value_name = "PATH")]
+    pub(crate) program: Option<PathBuf>,
+    /// Where the JSON goes [default: target/bench/jobs.json]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) json: Option<PathBuf>,
+    /// End with an exit code of 1 where a target is missed, not only where something fails
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+/// A group of rows about jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum JobPart {
+    /// Accepted, done, idle, beside the peers
+    Rates,
+    /// Very many that wait
+    Million,
+    /// One tenant beside another's flood
+    Flood,
+    /// Function time at 2:1
+    Weights,
+    /// The bill beside what functions say
+    Bill,
+    /// The chain without jobs
+    Plain,
+    /// JavaScript
+    Script,
+    /// Policies in virtual time
+    Scale,
+}
+
+impl JobPart {
+    pub(crate) const ALL: [Self; 8] =
+        [Self::Rates, Self::Million, Self::Flood, Self::Weights, Self::Bill, Self::Plain, Self::Script, Self::Scale];
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ mod client;
 mod conditions;
 mod docker;
 mod edits;
+mod jobs;
 mod load;
 mod memory;
 mod peers;
@@ -35,6 +36,9 @@ async fn main() -> ExitCode {
         }
         Command::Chain(options) => {
             until_interrupted(chain::run(&options)).await.map(|report| report.is_failed(options.strict))
+        }
+        Command::Jobs(options) => {
+            until_interrupted(jobs::run(&options)).await.map(|report| report.is_failed(options.strict))
         }
         Command::Push(options) => {
             until_interrupted(push::run(&options)).await.map(|report| report.is_failed(options.strict))

@@ -56,6 +56,17 @@ pub(crate) fn hosts(parent: u32) -> anyhow::Result<Vec<(u32, String)>> {
     Ok(found)
 }
 
+/// The program that a process has started with this word as its first argument.
+pub(crate) fn child(parent: u32, word: &str) -> anyhow::Result<u32> {
+    let is_it = |process: &Process| {
+        let of = process.stat().is_ok_and(|stat| u32::try_from(stat.ppid) == Ok(parent));
+        of && process.cmdline().is_ok_and(|words| words.get(1).is_some_and(|known| known == word))
+    };
+    let found = procfs::process::all_processes().context("list processes")?.flatten().find(is_it);
+    let pid = found.and_then(|process| u32::try_from(process.pid()).ok());
+    pid.with_context(|| format!("process {parent} has started no {word}"))
+}
+
 fn process(pid: u32) -> anyhow::Result<Process> {
     let known = i32::try_from(pid).with_context(|| format!("process {pid}"))?;
     Process::new(known).with_context(|| format!("find process {pid}"))
@@ -85,5 +96,6 @@ mod tests {
     fn nobody_is_no_process() {
         assert!(resident(u32::MAX).is_err());
         assert_eq!(hosts(std::process::id()).unwrap(), []);
+        assert!(child(std::process::id(), "job-server").is_err());
     }
 }

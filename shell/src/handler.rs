@@ -150,6 +150,14 @@ impl<P: ShellPeer> Handler<P> {
                 self.voice.value(&end)?;
                 Ok(Fate::Done)
             }
+            Answer::Jobs { jobs } => {
+                self.voice.print(&lines(jobs.lines()))?;
+                Ok(Fate::Done)
+            }
+            Answer::Job { job } => {
+                self.voice.print(&lines(job.lines()))?;
+                Ok(Fate::Done)
+            }
             Answer::Planned { push } => self.planned(*push).await,
             Answer::Done { message } => {
                 self.voice.talk(&message)?;

@@ -26,6 +26,14 @@ pub(crate) struct Dev {
     #[cfg(feature = "jobs")]
     #[arg(long, value_name = "PORT", num_args = 0..=1, require_equals = true)]
     pub(crate) jobs: Option<Option<u16>>,
+    /// Have an edit wait until jobs have ended whose inputs it does not read, instead of refusing the edit
+    #[cfg(feature = "jobs")]
+    #[arg(long, conflicts_with = "drop_jobs")]
+    pub(crate) drain_jobs: bool,
+    /// End jobs as failed whose inputs an edit does not read, instead of refusing the edit
+    #[cfg(feature = "jobs")]
+    #[arg(long)]
+    pub(crate) drop_jobs: bool,
     /// Build for a debugger, see `dyn debug`; requests then have an hour
     #[arg(long)]
     pub(crate) debug: bool,

@@ -39,6 +39,14 @@ pub(crate) fn run(dev: &Dev) -> Result<(), Fault> {
         // Whoever steps through a service takes longer than any caller would wait.
         options.requests.deadline_ms = HELD_MS;
     }
+    #[cfg(feature = "jobs")]
+    {
+        options.queued_jobs = match (dev.drain_jobs, dev.drop_jobs) {
+            (true, _) => session::QueuedJobs::Drain,
+            (_, true) => session::QueuedJobs::Drop,
+            _ => session::QueuedJobs::Refuse,
+        };
+    }
     let Goal { context, namespace } = dev.goal.clone();
     options.goal = session_api::command::Goal { context, namespace };
     options.names = dev.allow_host.iter().cloned().collect();

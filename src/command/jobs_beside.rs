@@ -16,7 +16,7 @@ use job_server::{
     TargetTerms,
 };
 use kubernetes::settings::{FunctionPolicy, JobsTable, KumoriSaid, KumoriWord};
-use session::{AppPlace, Notices, ServedApp, Session};
+use session::{AppPlace, JobServerLink, Notices, ServedApp, Session};
 use session_api::Snapshot;
 use session_api::snapshot::Phase;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -76,7 +76,12 @@ impl JobsPlan {
 
     /// Starts the job server once the app of a session serves.
     pub(crate) fn start(self, session: &Session) -> JobsBeside {
-        let beside = |plan| Beside { plan, secret: session.secret().to_owned(), notices: session.notices() };
+        let beside = |plan| Beside {
+            plan,
+            secret: session.secret().to_owned(),
+            notices: session.notices(),
+            link: session.job_server_link(),
+        };
         JobsBeside(self.0.map(|plan| tokio::spawn(beside(plan).keep(session.pictures(), session.served()))))
     }
 }
@@ -137,6 +142,7 @@ struct Beside {
     plan: Plan,
     secret: String,
     notices: Notices,
+    link: JobServerLink,
 }
 
 /// What a job server is told of services beside their places: made once for each app that hosts go by.
@@ -266,6 +272,7 @@ impl Beside {
                     Some(line) if line.starts_with("listening on ") && !*is_shown => {
                         *is_shown = true;
                         self.show();
+                        self.open();
                     }
                     Some(line) => {
                         if let Some(service) = line.strip_prefix("lost a run of ") {
@@ -305,6 +312,17 @@ impl Beside {
             self.plan.operator.display(),
             self.plan.store.display()
         ));
+    }
+
+    /// Tells the session where its job server is. The token was made by the server that listens now.
+    fn open(&self) {
+        match fs::read_to_string(&self.plan.operator) {
+            Ok(token) => self.link.open(format!("http://{}", self.plan.listen), token.trim().to_owned()),
+            Err(error) => {
+                let file = self.plan.operator.display();
+                self.notices.add(format!("jobs are not shown: cannot read {file}: {error}"));
+            }
+        }
     }
 
     fn config(&self, picture: &Snapshot, made: &BTreeMap<String, JobServerTarget>) -> JobServerConfig {

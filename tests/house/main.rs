@@ -49,7 +49,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("shell", &["session-api"]),
     ("watcher", &[]),
     ("support", &[]),
-    ("bench", &[]),
+    ("bench", &["functions"]),
     ("fuzz", &["app", "balance", "functions", "jobs", "nodes", "protocol", "recordings", "session-api"]),
     (
         "dyninka-cli",

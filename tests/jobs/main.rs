@@ -2,8 +2,10 @@
 
 mod callbacks;
 mod counter;
+mod faces;
 mod faults;
 mod flow;
 mod functions;
+mod gate;
 mod server;
 mod tenants;

@@ -49,7 +49,12 @@ pub(crate) struct Told {
 impl Jobs {
     /// Starts a session of an app with jobs.
     pub(crate) fn start(file: &Path) -> Self {
-        let mut dev = Dev::launch(file, &["--on", "process", "--port", "0", "--jobs=0"]);
+        Self::start_with(file, &[])
+    }
+
+    /// The same, with further options.
+    pub(crate) fn start_with(file: &Path, further: &[&str]) -> Self {
+        let mut dev = Dev::launch(file, &[&["--on", "process", "--port", "0", "--jobs=0"], further].concat());
         dev.ready = dev.wait_for("ready");
         let notice = dev.wait_until("where jobs are accepted", |event| {
             event["message"].as_str().is_some_and(|message| message.starts_with("jobs are accepted at "))

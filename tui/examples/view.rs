@@ -1,4 +1,4 @@
-//! The view on made-up data that moves: `cargo run -p tui --example view [--ascii] [--plain] [--services N] [--joined]`.
+//! The view on made-up data that moves: `cargo run -p tui --example view [--ascii] [--plain] [--services N] [--joined] [--jobs]`.
 
 #[path = "../tests/screens/made.rs"]
 mod made;
@@ -24,7 +24,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     options.theme.ascii = given("--ascii").is_some();
     options.theme.colour &= given("--plain").is_none();
     let joined = given("--joined").is_some();
-    let base = services.map_or_else(if joined { made::joined } else { made::serving }, made::many);
+    let shown = match (joined, given("--jobs")) {
+        (true, _) => made::joined,
+        (_, Some(_)) => made::flooded,
+        _ => made::serving,
+    };
+    let base = services.map_or_else(shown, made::many);
     let file = std::env::temp_dir().join("tui-view-building.rs");
     std::fs::write(&file, made::SOURCE)?;
     let begun = Instant::now();

@@ -27,6 +27,8 @@ pub(crate) fn words(answer: &Answer) -> Vec<String> {
             let again = again.iter().map(|end| format!("called again -> {end}"));
             steps.iter().map(ToString::to_string).chain(again).collect()
         }
+        Answer::Jobs { jobs } => jobs.lines(),
+        Answer::Job { job } => job.lines(),
         Answer::Planned { push } => {
             let end = format!("{} {}: {}", push.act.word(), push.push, push.stage);
             push.plan().into_iter().chain([end]).collect()

@@ -10,7 +10,7 @@ use crate::layout::{self, Arrangement};
 use crate::log::LogRing;
 use crate::model::{Model, Overlay, Pane};
 use crate::scope::Scope;
-use crate::{edits, log_view, model};
+use crate::{edits, jobs, log_view, model};
 
 /// What a key does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,13 @@ pub(crate) enum Deed {
     Expand,
     /// The log lines of the chosen request.
     RequestLogs,
+    /// The chosen job, with its attempts.
+    Job,
+    /// The hops of the chosen job.
+    JobHops,
+    /// Have the chosen job cancelled, or queued again.
+    CancelJob,
+    RetryJob,
     /// The diagnostics that were put aside.
     Findings,
     Freeze,
@@ -83,8 +90,8 @@ pub(crate) fn of(key: KeyEvent, model: &Model, snapshot: &Snapshot, logs: &LogRi
         KeyCode::Char('n') => Deed::Match(Way::On),
         KeyCode::Char('N') => Deed::Match(Way::Back),
         KeyCode::Char(digit @ '1'..='9') => Deed::Focus(*Pane::ALL.get(digit as usize - '1' as usize)?),
-        KeyCode::Tab => Deed::Focus(beside(model.focus, 1)),
-        KeyCode::BackTab => Deed::Focus(beside(model.focus, Pane::ALL.len() - 1)),
+        KeyCode::Tab => Deed::Focus(beside(model.focus, 1, snapshot)),
+        KeyCode::BackTab => Deed::Focus(beside(model.focus, Pane::ALL.len() - 1, snapshot)),
         KeyCode::Up | KeyCode::Char('k') => Deed::Move(Way::Back, Stride::Row),
         KeyCode::Down | KeyCode::Char('j') => Deed::Move(Way::On, Stride::Row),
         KeyCode::PageUp => Deed::Move(Way::Back, Stride::Page),
@@ -96,6 +103,10 @@ pub(crate) fn of(key: KeyEvent, model: &Model, snapshot: &Snapshot, logs: &LogRi
         KeyCode::Char('e') => Deed::Expand,
         KeyCode::Enter if model.focus == Pane::Hops && model.expanded => Deed::RequestLogs,
         KeyCode::Enter if model.focus == Pane::Edits && !snapshot.diagnostics.is_empty() => Deed::Findings,
+        KeyCode::Enter if model.focus == Pane::Jobs => Deed::Job,
+        KeyCode::Char('t') => Deed::JobHops,
+        KeyCode::Char('x') => Deed::CancelJob,
+        KeyCode::Char('R') => Deed::RetryJob,
         KeyCode::Enter => Deed::Expand,
         KeyCode::Char('f') => Deed::Freeze,
         KeyCode::Char('c') => Deed::Cluster,
@@ -147,22 +158,28 @@ fn works(deed: Deed, model: &Model, snapshot: &Snapshot, logs: &LogRing) -> bool
         Deed::Filter => panes,
         Deed::Search => panes && logs.end() > 0,
         Deed::Match(_) => panes && model.focus == Pane::Logs && !model.logs.search.is_empty(),
+        Deed::Focus(Pane::Jobs) => panes && snapshot.jobs.is_some(),
         Deed::Focus(_) | Deed::Freeze => panes,
         Deed::Move(..) if diagnostics => snapshot.diagnostics.len() > 1,
         Deed::Move(..) => match model.focus {
             Pane::Flow | Pane::Hops => snapshot.services.len() > 1,
             Pane::Edits => edits::listed(model, snapshot).len() > 1,
             Pane::Logs => logs.end() > 0,
+            Pane::Jobs => jobs::listed(model, snapshot).len() > 1,
         },
         Deed::Beside(_) => {
             panes
                 && match model.focus {
                     Pane::Hops => snapshot.traces.len() > 1 && layout::arrangement(model) != Arrangement::Line,
                     Pane::Logs => snapshot.services.len() > 1,
-                    Pane::Flow | Pane::Edits => false,
+                    Pane::Flow | Pane::Edits | Pane::Jobs => false,
                 }
         }
         Deed::Expand => panes && matches!(layout::arrangement(model), Arrangement::All | Arrangement::One),
+        Deed::Job => panes && jobs::chosen_job(model, snapshot).is_some(),
+        Deed::JobHops => panes && model.focus == Pane::Jobs && jobs::chosen_job(model, snapshot).is_some(),
+        Deed::CancelJob => panes && model.focus == Pane::Jobs && jobs::can_cancel(model, snapshot),
+        Deed::RetryJob => panes && model.focus == Pane::Jobs && jobs::can_retry(model, snapshot),
         Deed::RequestLogs => panes && !snapshot.traces.is_empty(),
         Deed::Findings => panes,
         Deed::Window(way) => {
@@ -226,9 +243,11 @@ pub(crate) fn copied(model: &Model, snapshot: &Snapshot, logs: &LogRing) -> Opti
             listed.get(edits::chosen(model, &listed)).map(|edit| edit.what())
         }
         Pane::Logs => log_view::current(model, logs).map(|(_, line)| line.line.clone()),
+        Pane::Jobs => jobs::chosen_job(model, snapshot).map(|job| job.id.clone()),
     }
 }
 
-fn beside(pane: Pane, step: usize) -> Pane {
-    Pane::ALL[(pane as usize + step) % Pane::ALL.len()]
+fn beside(pane: Pane, step: usize, snapshot: &Snapshot) -> Pane {
+    let next = Pane::ALL[(pane as usize + step) % Pane::ALL.len()];
+    if next == Pane::Jobs && snapshot.jobs.is_none() { beside(next, step, snapshot) } else { next }
 }

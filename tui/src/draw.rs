@@ -10,6 +10,7 @@ mod header;
 mod histogram;
 mod hop_detail;
 mod hops;
+mod jobs;
 pub(crate) mod logs;
 pub(crate) mod overlay;
 mod push;
@@ -67,5 +68,6 @@ fn pane(scene: Scene<'_>, place: Place, canvas: &mut Canvas<'_>) {
         (Pane::Edits, Part::List) => edits::draw(scene, canvas),
         (Pane::Edits, Part::Detail) => edit_detail::draw(scene, canvas),
         (Pane::Logs, _) => logs::draw(scene, canvas),
+        (Pane::Jobs, _) => jobs::draw(scene, canvas),
     }
 }

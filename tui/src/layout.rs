@@ -69,18 +69,22 @@ pub(crate) fn of(model: &Model, snapshot: &Snapshot) -> Layout {
     let message = Rect { y: height - 1 - spare, height: spare, ..screen };
     let body = Rect { y: 1, height: height - 2 - spare, ..screen };
     let panes = match arrangement {
-        Arrangement::All => all(body, snapshot),
+        Arrangement::All => all(body, model, snapshot),
         Arrangement::Split => split(model, snapshot, body),
         _ => {
-            let part = if model.expanded && model.focus != Pane::Logs { Part::Detail } else { Part::List };
+            let has_detail = !matches!(model.focus, Pane::Logs | Pane::Jobs);
+            let part = if model.expanded && has_detail { Part::Detail } else { Part::List };
             vec![Place { pane: model.focus, part, area: body }]
         }
     };
     Layout { header, panes, message, bottom }
 }
 
+/// Jobs stand beside Logs from so many columns on, and in their place below.
+const BESIDE: u16 = 160;
+
 /// Flow beside Edits, Hops under them with the detail of the chosen one, Logs at the bottom.
-fn all(body: Rect, snapshot: &Snapshot) -> Vec<Place> {
+fn all(body: Rect, model: &Model, snapshot: &Snapshot) -> Vec<Place> {
     let services = u16::try_from(snapshot.services.len()).unwrap_or(u16::MAX);
     let third = body.height / 3;
     let top = services.saturating_add(2).clamp(5, third.max(5));
@@ -96,7 +100,7 @@ fn all(body: Rect, snapshot: &Snapshot) -> Vec<Place> {
     let logs = rest - hops;
     let left = body.width / 2 - 1;
     let row = |y: u16, height: u16| Rect { y: body.y + y, height, ..body };
-    vec![
+    let mut places = vec![
         Place { pane: Pane::Flow, part: Part::List, area: Rect { width: left, ..row(0, top) } },
         Place {
             pane: Pane::Edits,
@@ -105,14 +109,25 @@ fn all(body: Rect, snapshot: &Snapshot) -> Vec<Place> {
         },
         Place { pane: Pane::Hops, part: Part::List, area: row(top, list) },
         Place { pane: Pane::Hops, part: Part::Detail, area: row(top + list, hops - list) },
-        Place { pane: Pane::Logs, part: Part::List, area: row(top + hops, logs) },
-    ]
+    ];
+    let bottom = row(top + hops, logs);
+    let (logs, jobs) = (Rect { width: left, ..bottom }, Rect { x: left + 2, width: body.width - left - 2, ..bottom });
+    let whole = |pane| Place { pane, part: Part::List, area: bottom };
+    match (&snapshot.jobs, model.focus) {
+        (Some(_), _) if body.width >= BESIDE => {
+            places.push(Place { area: logs, ..whole(Pane::Logs) });
+            places.push(Place { area: jobs, ..whole(Pane::Jobs) });
+        }
+        (_, Pane::Jobs) => places.push(whole(Pane::Jobs)),
+        _ => places.push(whole(Pane::Logs)),
+    }
+    places
 }
 
 fn split(model: &Model, snapshot: &Snapshot, body: Rect) -> Vec<Place> {
     let (pane, list) = (model.focus, Part::List);
     let rows = match pane {
-        Pane::Logs => return vec![Place { pane, part: list, area: body }],
+        Pane::Logs | Pane::Jobs => return vec![Place { pane, part: list, area: body }],
         Pane::Flow | Pane::Hops => model::listed(model, snapshot).len(),
         Pane::Edits => edits::listed(model, snapshot).len(),
     };
@@ -137,13 +152,14 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_leaves_the_screen_or_lies_over_another(
-            width in 0_u16..400, height in 0_u16..200, expanded: bool, pane in 0_usize..4, services in 0_usize..300,
+            width in 0_u16..400, height in 0_u16..200, expanded: bool, pane in 0_usize..5, services in 0_usize..300, jobs: bool,
         ) {
             let mut model = Model::new(Theme { colour: true, ascii: false }, false, (width, height));
             model.expanded = expanded;
             model.focus = Pane::ALL[pane];
             let services = (0..services).map(|n| session_api::snapshot::ServiceView { name: format!("s{n}"), ..Default::default() });
-            let snapshot = Snapshot { services: services.collect(), ..Snapshot::default() };
+            let jobs = jobs.then(session_api::jobs::JobsView::default);
+            let snapshot = Snapshot { services: services.collect(), jobs, ..Snapshot::default() };
             let layout = of(&model, &snapshot);
             let mut areas: Vec<_> = layout.panes.iter().map(|place| place.area).collect();
             areas.extend([layout.header, layout.message, layout.bottom]);

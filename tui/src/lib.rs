@@ -10,6 +10,7 @@ mod deed;
 mod draw;
 mod edits;
 mod graph;
+mod jobs;
 mod layout;
 mod log;
 mod log_view;

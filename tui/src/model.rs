@@ -21,6 +21,8 @@ pub struct Model {
     pub service: Option<String>,
     /// The chosen line of the timeline; none: the latest.
     pub entry: Option<TimelineRow>,
+    /// The chosen job, by its id; none: the newest.
+    pub job: Option<String>,
     /// The chosen request among [`Snapshot::traces`].
     pub trace: usize,
     /// Only services and edits that this occurs in are listed.
@@ -71,6 +73,8 @@ pub enum Pane {
     Edits,
     /// What services wrote.
     Logs,
+    /// Durable jobs, where the session accepts them.
+    Jobs,
 }
 
 /// A line of the timeline.
@@ -120,7 +124,7 @@ pub struct LogView {
 
 impl Pane {
     /// Every pane, in the order of their numbers.
-    pub const ALL: [Self; 4] = [Self::Flow, Self::Hops, Self::Edits, Self::Logs];
+    pub const ALL: [Self; 5] = [Self::Flow, Self::Hops, Self::Edits, Self::Logs, Self::Jobs];
 
     pub fn title(self) -> &'static str {
         match self {
@@ -128,6 +132,7 @@ impl Pane {
             Self::Hops => "Hops",
             Self::Edits => "Edits",
             Self::Logs => "Logs",
+            Self::Jobs => "Jobs",
         }
     }
 
@@ -144,6 +149,7 @@ impl Model {
             focus: Pane::default(),
             service: None,
             entry: None,
+            job: None,
             trace: 0,
             filter: String::new(),
             window: 0,

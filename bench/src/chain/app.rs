@@ -15,7 +15,7 @@ use crate::session::{Session, Setting};
 
 /// Which of the example's readings its copy has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Readings {
+pub(crate) enum Readings {
     /// All 50,000, of which seven in eight are filtered on the way.
     All,
     /// Those that go through all four functions, so that every shape does the same for every request.
@@ -24,15 +24,15 @@ pub(super) enum Readings {
 
 /// A session of an app. Dropped in this order: the session before its file.
 #[derive(Debug)]
-pub(super) struct App {
-    pub(super) session: Session,
+pub(crate) struct App {
+    pub(crate) session: Session,
     file: PathBuf,
     _folder: TempDir,
 }
 
 impl App {
     /// An app of this text.
-    pub(super) async fn start(setting: &Setting, on: On, text: &str, further: &[&str]) -> anyhow::Result<Self> {
+    pub(crate) async fn start(setting: &Setting, on: On, text: &str, further: &[&str]) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("make a folder")?;
         let file = folder.path().join("app.rs");
         std::fs::write(&file, text).context("write the app")?;
@@ -40,7 +40,7 @@ impl App {
     }
 
     /// A copy of examples/building.rs.
-    pub(super) async fn building(
+    pub(crate) async fn building(
         setting: &Setting,
         on: On,
         readings: Readings,
@@ -61,17 +61,17 @@ impl App {
     }
 
     /// The public listener of the building.
-    pub(super) fn door(&self) -> anyhow::Result<Goal> {
+    pub(crate) fn door(&self) -> anyhow::Result<Goal> {
         Goal::door(&self.session.url()?, Check::Average)
     }
 
     /// A service of it, by whatever route.
-    pub(super) fn goal(&self, service: &str, check: Check) -> anyhow::Result<Goal> {
+    pub(crate) fn goal(&self, service: &str, check: Check) -> anyhow::Result<Goal> {
         Goal::door(&self.session.service(service)?.0, check)
     }
 
     /// What the session knows of itself.
-    pub(super) async fn status(&self, setting: &Setting) -> anyhow::Result<Value> {
+    pub(crate) async fn status(&self, setting: &Setting) -> anyhow::Result<Value> {
         let mut command = Command::new(&setting.program);
         command.arg("status").arg(&self.file).arg("--json").env("DYNINKA_HOME", &setting.home).kill_on_drop(true);
         let output = command.output().await.context("start dyn")?;
@@ -81,7 +81,7 @@ impl App {
 }
 
 /// The example's readings, or some of them.
-pub(super) fn copy_readings(readings: Readings, file: &Path) -> anyhow::Result<()> {
+pub(crate) fn copy_readings(readings: Readings, file: &Path) -> anyhow::Result<()> {
     let from = program::workspace().join("examples/data/readings.csv");
     let text = std::fs::read_to_string(&from).with_context(|| format!("read {}", from.display()))?;
     let wanted = |line: &&str| readings == Readings::All || line.contains(",Temperature,");
@@ -94,28 +94,28 @@ pub(super) fn copy_readings(readings: Readings, file: &Path) -> anyhow::Result<(
 }
 
 /// The head of apps that pass a record on.
-pub(super) const RECORD: &str = "use dyninka::prelude::*;\n\n\
+pub(crate) const RECORD: &str = "use dyninka::prelude::*;\n\n\
     #[derive(Debug, Clone, Serialize, Deserialize)]\nstruct Record {\n    text: String,\n}\n";
 
 /// A record of so many bytes as JSON.
-pub(super) fn record(bytes: usize) -> String {
+pub(crate) fn record(bytes: usize) -> String {
     let empty = r#"{"text":""}"#.len();
     format!(r#"{{"text":"{}"}}"#, "x".repeat(bytes.saturating_sub(empty)))
 }
 
 /// A service that makes such a record.
-pub(super) fn maker(name: &str, bytes: usize) -> String {
+pub(crate) fn maker(name: &str, bytes: usize) -> String {
     let text = bytes.saturating_sub(r#"{"text":""}"#.len());
     format!("\n#[service]\nfn {name}() -> Record {{\n    Record {{ text: \"x\".repeat({text}) }}\n}}\n")
 }
 
 /// A service that hands a record on.
-pub(super) fn passer(name: &str) -> String {
+pub(crate) fn passer(name: &str) -> String {
     format!("\n#[service]\nfn {name}(record: Record) -> Record {{\n    record\n}}\n")
 }
 
 /// The flow of an app.
-pub(super) fn flow(services: &[String]) -> String {
+pub(crate) fn flow(services: &[String]) -> String {
     format!("\n#[dyninka::main]\nfn main() {{\n    {}()\n}}\n", services.join("()."))
 }
 

@@ -27,7 +27,7 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
-    pub(super) fn new(shape: &str, backend: &'static str, keep_alive: bool, connections: u32) -> Self {
+    pub(crate) fn new(shape: &str, backend: &'static str, keep_alive: bool, connections: u32) -> Self {
         Self {
             shape: shape.to_owned(),
             backend,
@@ -45,7 +45,7 @@ impl Cell {
     }
 
     /// A turn without an answer counts, and has no times: a ratio of other turns would pair the wrong ones.
-    pub(super) fn push(&mut self, tally: &Tally) {
+    pub(crate) fn push(&mut self, tally: &Tally) {
         self.p50.push(tally.micros(0.5).unwrap_or(f64::NAN));
         self.p99.push(tally.micros(0.99).unwrap_or(f64::NAN));
         self.per_second.push(tally.per_second());
@@ -57,13 +57,13 @@ impl Cell {
     }
 
     /// Requests that were not answered as they should.
-    pub(super) fn errors(&self) -> u64 {
+    pub(crate) fn errors(&self) -> u64 {
         self.shed + self.wrong + self.failed
     }
 }
 
 /// Turn by turn, this over that.
-pub(super) fn ratio(this: &[f64], that: &[f64]) -> Sample {
+pub(crate) fn ratio(this: &[f64], that: &[f64]) -> Sample {
     let mut sample = Sample::default();
     let ratios = this.iter().zip(that).map(|(this, that)| this / that);
     ratios.filter(|ratio| ratio.is_finite()).for_each(|ratio| sample.push(ratio));
@@ -78,7 +78,7 @@ fn spread(values: &[f64]) -> Option<Spread> {
 }
 
 /// All cells as a table.
-pub(super) fn draw(cells: &[Cell]) -> String {
+pub(crate) fn draw(cells: &[Cell]) -> String {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN).set_content_arrangement(ContentArrangement::Disabled);
     let head = ["shape", "backend", "keep-alive", "connections", "turns", "p50 µs", "min-max", "p99 µs"];

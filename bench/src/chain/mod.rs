@@ -1,7 +1,7 @@
 //! What a hop costs, and what becomes of a chain under load.
 
-mod app;
-mod cell;
+pub(crate) mod app;
+pub(crate) mod cell;
 mod crowd;
 mod eighty;
 mod hops;
@@ -9,8 +9,8 @@ mod idle;
 mod lengths;
 mod overhead;
 mod paper;
-mod process;
-mod proxy;
+pub(crate) mod process;
+pub(crate) mod proxy;
 mod shapes;
 mod sizes;
 mod soak;
@@ -110,13 +110,13 @@ impl Run<'_> {
 }
 
 /// Loads on a thread that may block.
-async fn load(goal: &Goal, load: Load) -> anyhow::Result<Tally> {
+pub(crate) async fn load(goal: &Goal, load: Load) -> anyhow::Result<Tally> {
     let goal = goal.clone();
     tokio::task::spawn_blocking(move || load::run(&goal, &load)).await.context("load")?
 }
 
 /// A number and what of.
-fn counted(n: impl Into<u64>, one: &str) -> String {
+pub(crate) fn counted(n: impl Into<u64>, one: &str) -> String {
     match n.into() {
         1 => format!("1 {one}"),
         many => format!("{many} {one}s"),
@@ -124,7 +124,7 @@ fn counted(n: impl Into<u64>, one: &str) -> String {
 }
 
 /// A crowd needs more connections than a shell's limit commonly allows.
-fn open_many_files() -> anyhow::Result<()> {
+pub(crate) fn open_many_files() -> anyhow::Result<()> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).context("raise the limit of open files")
 }

@@ -18,16 +18,16 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// A process. Its standard input is what keeps it.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
-    pub(super) address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// What it wrote to its standard error, and whatever else it needs.
     _folder: TempDir,
 }
 
 impl Process {
     /// One of this program's, which says where it listens.
-    pub(super) fn peer(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> anyhow::Result<Self> {
+    pub(crate) fn peer(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("make a folder")?;
         let mut child = spawn(arguments.into_iter().map(Into::into), &folder)?;
         let stdout = child.stdout.take().context("stdout is no pipe")?;
@@ -44,7 +44,7 @@ impl Process {
     }
 
     /// Somebody else's server, which is there when its port is.
-    pub(super) fn server(words_: &[&str], port: u16, folder: TempDir) -> anyhow::Result<Self> {
+    pub(crate) fn server(words_: &[&str], port: u16, folder: TempDir) -> anyhow::Result<Self> {
         let arguments = ["keep", "--"].into_iter().chain(words_.iter().copied()).map(OsString::from);
         let child = spawn(arguments, &folder)?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -91,7 +91,7 @@ impl Drop for Process {
 }
 
 /// A port that was free a moment ago, for servers that are told theirs.
-pub(super) fn free_port() -> anyhow::Result<u16> {
+pub(crate) fn free_port() -> anyhow::Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("find a free port")?;
     Ok(listener.local_addr().context("find a free port")?.port())
 }

@@ -11,15 +11,15 @@ use crate::shadow;
 
 /// A reverse proxy.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Proxy {
+pub(crate) enum Proxy {
     Nginx,
     Haproxy,
 }
 
 impl Proxy {
-    pub(super) const ALL: [Self; 2] = [Self::Nginx, Self::Haproxy];
+    pub(crate) const ALL: [Self; 2] = [Self::Nginx, Self::Haproxy];
 
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Nginx => "nginx",
             Self::Haproxy => "haproxy",
@@ -27,7 +27,7 @@ impl Proxy {
     }
 
     /// In front of functions, each at /function/NAME.
-    pub(super) fn start(self, functions: &[(Name, SocketAddr)]) -> anyhow::Result<Process> {
+    pub(crate) fn start(self, functions: &[(Name, SocketAddr)]) -> anyhow::Result<Process> {
         let program = find(self.name())?;
         let (port, folder) = (free_port()?, tempfile::tempdir().context("make a folder")?);
         let place = folder.path().display().to_string();
@@ -47,7 +47,7 @@ impl Proxy {
 }
 
 /// Where a server is: Debian puts them where only root's PATH leads.
-pub(super) fn find(program: &str) -> anyhow::Result<String> {
+pub(crate) fn find(program: &str) -> anyhow::Result<String> {
     let beside = std::path::Path::new("/usr/sbin").join(program);
     match shadow::find(program).or_else(|| beside.is_file().then_some(beside)) {
         Some(found) => Ok(found.display().to_string()),

@@ -14,6 +14,8 @@ pub(crate) enum Check {
     Average,
     /// These bytes.
     Exactly(Arc<[u8]>),
+    /// Whatever has this status.
+    Status(u16),
 }
 
 /// What became of a request.
@@ -50,6 +52,7 @@ impl Check {
             Err(error) => return Fate::Failed(error.to_string()),
         };
         match (answer.status, self) {
+            (status, Self::Status(wanted)) if status == *wanted => Fate::Right(None),
             (200, Self::Average) => match serde_json::from_slice::<Average>(answer.body) {
                 Ok(Average { average, count }) if PLAUSIBLE.contains(&average) => Fate::Right(Some(count)),
                 _ => Fate::Wrong(words(answer.body)),

@@ -47,6 +47,7 @@ impl<'a> Caller<'a> {
                 let connection = if keep { "" } else { "connection: close\r\n" };
                 format!("GET / HTTP/1.1\r\nhost: {address}\r\n{connection}{headers}\r\n").into_bytes()
             }
+            Wire::Request { bytes, .. } => bytes.clone(),
             Wire::Raw { payload, .. } => payload.clone(),
             Wire::Here(_) => Vec::new(),
         };
@@ -64,7 +65,7 @@ impl<'a> Caller<'a> {
     /// Sends a request, over the connection whose answer is to be read next.
     pub(super) fn send(&mut self) -> io::Result<TcpStream> {
         let address = match self.wire {
-            Wire::Http { address, .. } | Wire::Raw { address, .. } => *address,
+            Wire::Http { address, .. } | Wire::Request { address, .. } | Wire::Raw { address, .. } => *address,
             Wire::Here(_) => return Err(io::Error::other("nothing is sent within a process")),
         };
         let mut stream = match self.stream.take() {

@@ -33,6 +33,8 @@ pub(crate) struct Goal {
 pub(crate) enum Wire {
     /// `GET /`, with further header lines.
     Http { address: SocketAddr, headers: String },
+    /// A request as it goes out, whatever its method.
+    Request { address: SocketAddr, bytes: Vec<u8> },
     /// Bytes out, as many bytes back.
     Raw { address: SocketAddr, payload: Vec<u8> },
     /// A call within this process.

@@ -37,7 +37,7 @@ pub use frame::{
 pub use pool::{FunctionRan, Invocation, Pool, PoolError, PoolFigures, PoolSettings};
 pub use process::{ServiceCall, ServiceCalls};
 pub use sandbox::{sandbox, sandbox_with};
-pub use slots::{PoolLoad, ScalePolicy};
+pub use slots::{PoolLoad, ScalePolicy, Scaler};
 
 /// JSON that is known to be JSON.
 fn raw(json: &str) -> Box<serde_json::value::RawValue> {

@@ -10,8 +10,7 @@ mod tests;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-pub(crate) use policy::Scaler;
-pub use policy::{PoolLoad, ScalePolicy};
+pub use policy::{PoolLoad, ScalePolicy, Scaler};
 
 /// A process is replaced after so many runs, whatever it is like.
 const MOST_RUNS: u32 = 1_000;

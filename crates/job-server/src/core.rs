@@ -20,6 +20,7 @@ use crate::fit::Fits;
 use crate::functions::Functions;
 use crate::hosts::Hosts;
 use crate::redrive::Redrives;
+use crate::waits::Waits;
 
 /// The tenant of whoever has the operator's token and names none.
 pub(crate) const DEFAULT_TENANT: &str = "default";
@@ -52,6 +53,7 @@ pub(crate) struct Core {
     /// Counts commits that wrote events.
     pub(crate) news: watch::Sender<u64>,
     pub(crate) busy: std::sync::atomic::AtomicUsize,
+    pub(crate) waits: Waits,
 }
 
 /// What a tenant has waiting, and may still ask for.
@@ -103,6 +105,7 @@ impl Core {
             waiters: Mutex::default(),
             news: watch::Sender::new(0),
             busy: std::sync::atomic::AtomicUsize::new(0),
+            waits: Waits::default(),
             config: RwLock::new(Arc::new(config)),
         };
         core.fits.write().renew(&core.config().targets);

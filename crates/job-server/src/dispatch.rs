@@ -92,6 +92,8 @@ pub(crate) async fn dispatch(core: Arc<Core>, mut nudges: mpsc::UnboundedReceive
                 }
                 continue;
             };
+            let record = &claimed.record;
+            core.waits.note(&record.tenant, core.clock.now().saturating_sub(record.run_at));
             moved.push(claimed.moved.clone());
             let charge = at.turns.name(charge, &claimed.record.service);
             at.begin(&core, claimed, charge, Begun::Now);

@@ -35,6 +35,7 @@ mod serve;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod waits;
 
 pub use config::{
     CallbackSettings, FunctionSettings, JobConfigError, JobServerConfig, JobServerSettings, JobServerTarget,

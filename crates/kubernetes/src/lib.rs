@@ -19,5 +19,4 @@ pub mod project;
 pub mod push;
 pub mod settings;
 pub mod settings_file;
-#[cfg(feature = "cluster")]
 pub mod wire;

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::jobs::{JobDetail, JobsView};
 use crate::push::PushView;
 use crate::verdict::Verdict;
 
@@ -128,6 +129,28 @@ pub enum Command {
     },
     /// Have the push or rollback that is under way stop where it is: the next one goes on from there.
     StopPush,
+    /// The jobs that the session accepted.
+    Jobs,
+    /// A job, with its attempts and its result.
+    Job {
+        /// Its id.
+        id: String,
+    },
+    /// Ask for a job that calls a service once.
+    RunJob {
+        /// The service to call, and its inputs.
+        call: CallTree,
+    },
+    /// Queue a failed job again, with all its attempts.
+    RetryJob {
+        /// Its id.
+        id: String,
+    },
+    /// Cancel a job.
+    CancelJob {
+        /// Its id.
+        id: String,
+    },
     /// End the session.
     Stop,
 }
@@ -221,6 +244,16 @@ pub enum Answer {
     Planned {
         /// All of it.
         push: Box<PushView>,
+    },
+    /// The jobs that the session accepted.
+    Jobs {
+        /// All of it.
+        jobs: Box<JobsView>,
+    },
+    /// A job.
+    Job {
+        /// All of it.
+        job: Box<JobDetail>,
     },
     /// The command was carried out.
     Done {

@@ -15,6 +15,7 @@
 mod client;
 pub mod command;
 pub mod grammar;
+pub mod jobs;
 mod log_line;
 pub mod measured;
 mod printable;

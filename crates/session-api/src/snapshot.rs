@@ -7,6 +7,7 @@ use app::Diagnostic;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::jobs::JobsView;
 use crate::measured::{MeasuredHop, Trace};
 use crate::push::PushView;
 use crate::report::{EditTimes, Fate};
@@ -68,6 +69,9 @@ pub struct Snapshot {
     /// The state of recording.
     #[serde(default)]
     pub recording: Recording,
+    /// Durable jobs; none: this session accepts none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<JobsView>,
 }
 
 /// The state of recording requests and the values that travel.

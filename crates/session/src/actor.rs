@@ -36,6 +36,7 @@ use std::time::{Duration, Instant};
 use compiler::{Builder, ExpectedBuild, Profile, Progress};
 use local_cluster::{Backend, Program, Resources};
 use parking_lot::Mutex;
+use session_api::jobs::JobsView;
 use session_api::measured::HopComparison;
 use session_api::snapshot::Snapshot;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -49,6 +50,7 @@ use crate::api;
 use crate::api::asking::{Ask, Handler};
 use crate::effect::Effect;
 use crate::event::Event;
+use crate::jobs::{self, JobServerLink};
 use crate::options::SessionOptions;
 use crate::queued::Queued;
 use crate::recording::judge;
@@ -116,6 +118,8 @@ pub(crate) struct Actor {
     /// The push that is under way, or was last.
     pushing: Option<push::Handle>,
     measured: watch::Receiver<Arc<Measured>>,
+    /// Durable jobs, where there is a job server.
+    jobs: watch::Receiver<Option<Arc<JobsView>>>,
     pictures: watch::Sender<Arc<Snapshot>>,
     served: watch::Sender<Option<ServedApp>>,
     _lock: Lock,
@@ -128,6 +132,7 @@ impl Actor {
         lock: Lock,
         token: String,
         control: Control,
+        link: JobServerLink,
         events: UnboundedSender<Event>,
         outbox: local_cluster::Sender<Queued>,
     ) -> Result<Self, StartError> {
@@ -143,13 +148,20 @@ impl Actor {
         let program = Program::hold(&options.host);
         let program =
             Arc::new(program.map_err(|source| StartError::Program { program: options.host.clone(), source })?);
-        let handler =
-            Arc::new(Handler { asks, journal: journal.clone(), control: control.clone(), recorder: recorder.clone() });
+        let handler = Arc::new(Handler {
+            asks,
+            journal: journal.clone(),
+            control: control.clone(),
+            recorder: recorder.clone(),
+            link: link.clone(),
+        });
         let serving = tokio::spawn(async move { api::serve(listener, handler).await });
         let (followed, batches) = tokio::sync::mpsc::channel(BATCHES);
         let (shown, measured) = watch::channel(Arc::new(Measured::default()));
         let begun = Instant::now();
         let exporter = exporter::start(&events);
+        let (seen, jobs) = watch::channel(None);
+        tokio::spawn(jobs::follow(control.client().clone(), link.endpoints(), seen));
         let (recorded, records) = tokio::sync::mpsc::channel(RECORDS);
         tokio::spawn(recorder::record(recorder.clone(), records, begun));
         tokio::spawn(measure(batches, exporter, shown, begun));
@@ -175,6 +187,7 @@ impl Actor {
                 options,
                 place,
                 control,
+                link,
                 program,
                 builder,
                 texts: Texts::default(),
@@ -210,6 +223,7 @@ impl Actor {
             judging: None,
             pushing: None,
             measured,
+            jobs,
             pictures: watch::Sender::new(Arc::new(Snapshot::default())),
             served: watch::Sender::new(None),
             _lock: lock,
@@ -245,6 +259,7 @@ impl Actor {
                 }
                 Some(ask) = self.asked.recv() => self.answer(ask),
                 Ok(()) = self.measured.changed() => is_news = true,
+                Ok(()) = self.jobs.changed() => is_news = true,
                 // Ages grow even when nothing happens.
                 _ = seconds.tick(), if self.pictures.receiver_count() > 0 => is_news = true,
                 _ = frames.tick(), if is_news && self.pictures.receiver_count() > 0 => {
@@ -309,6 +324,7 @@ impl Actor {
         picture.dropped = measured.dropped;
         picture.recording = self.recorder.picture();
         picture.cluster = self.tools.context();
+        picture.jobs = self.jobs.borrow().as_deref().cloned();
         for service in &picture.services {
             let Some(hop) = measured.hops.get(&service.name) else { continue };
             let mut hop = hop.clone();
@@ -350,7 +366,9 @@ impl Actor {
             }
             Effect::Prepare { edit, app } => self.spawn(async move { tell(tools.prepare(edit, &app.0).await) }),
             Effect::Check { edit, app } => {
-                let check = self.tasks.spawn(async move { tell(tools.check(edit, &app.0).await) });
+                let (before, notices) = (self.state.routed(), self.events.clone());
+                let notice = move |message| drop(notices.send(Event::Notice { message }));
+                let check = self.tasks.spawn(async move { tell(tools.check(edit, before, &app.0, notice).await) });
                 if let Some(before) = self.check.replace(check) {
                     before.abort();
                 }

@@ -8,6 +8,7 @@ mod api;
 mod effect;
 mod environment;
 mod event;
+mod jobs;
 mod options;
 mod placement;
 mod queued;
@@ -19,6 +20,7 @@ pub mod telemetry;
 
 pub use actor::load::load;
 pub use environment::{LocalMistakes, LocalValues, ServiceTerms, Shell, environment, findings};
+pub use jobs::{JobServerLink, QueuedJobs};
 pub use local_cluster::DockerEngine;
 pub use local_cluster::{FILES_HINT, Lost, On, QueueEntry, Receiver, Sender, queue};
 pub use options::{PublicPort, RecordingOptions, SessionOptions};

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use local_cluster::On;
 use session_api::command::Goal;
 
+use crate::jobs::QueuedJobs;
 use crate::placement::Together;
 use crate::store::home::Home;
 
@@ -42,6 +43,8 @@ pub struct SessionOptions {
     pub recording: RecordingOptions,
     /// The cluster that is meant where a push or rollback names none.
     pub goal: Goal,
+    /// The choice for an edit that does not read jobs that wait.
+    pub queued_jobs: QueuedJobs,
     /// Only these services, by Rust name; none: all.
     pub only: Option<BTreeSet<String>>,
 }

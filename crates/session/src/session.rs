@@ -15,6 +15,7 @@ use crate::actor::Actor;
 use crate::actor::control::Control;
 use crate::environment::ServiceTerms;
 use crate::event::Event;
+use crate::jobs::JobServerLink;
 use crate::options::SessionOptions;
 use crate::queued::Queued;
 use crate::store::home::HomeError;
@@ -31,6 +32,7 @@ pub struct Session {
     socket: PathBuf,
     /// Between this session and its hosts.
     secret: Secret,
+    jobs: JobServerLink,
 }
 
 /// An app that hosts go by, and what is said of its services.
@@ -113,10 +115,11 @@ impl Session {
         let (events, inbox) = unbounded_channel();
         let (outbox, reports) = queue();
         let secret = Secret(token.clone());
-        let actor = Actor::new(options, place, lock, token, control, events.clone(), outbox)?;
+        let jobs = JobServerLink::new();
+        let actor = Actor::new(options, place, lock, token, control, jobs.clone(), events.clone(), outbox)?;
         let (pictures, served, socket) = (actor.pictures(), actor.served(), actor.socket());
         tokio::spawn(actor.run(inbox));
-        Ok(Self { reports, events, pictures, served, socket, secret })
+        Ok(Self { reports, events, pictures, served, socket, secret, jobs })
     }
 
     /// The session as it changes, twenty times a second at most, for a face in this process.
@@ -137,6 +140,11 @@ impl Session {
     /// The secret that its hosts know.
     pub fn secret(&self) -> &str {
         &self.secret.0
+    }
+
+    /// Where it is told where its job server is.
+    pub fn job_server_link(&self) -> JobServerLink {
+        self.jobs.clone()
     }
 
     /// Where a part of the program that runs beside it adds notices.

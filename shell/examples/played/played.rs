@@ -5,6 +5,7 @@ use std::convert::Infallible;
 
 use serde_json::{Value, json};
 use session_api::command::{CallTree, Called, CalledHop, Feed, LatencySpread, ReplayStep, SavedRecording, Then, Timed};
+use session_api::jobs::{DeadLetters, JobCondition, JobDetail, JobLine, JobsView, TenantJobs};
 use session_api::push::{PushTarget, PushView, Roll, RollState, Stage};
 use session_api::snapshot::{
     EditLine, EditOutcome, EditedService, FlowEdge, Phase, PlacedState, ServiceView, StateField, Totals, TypeShape,
@@ -84,6 +85,12 @@ impl ShellPeer for Played {
             Command::Decide { push, yes: true } => Answer::Done { message: format!("push {push} begins") },
             Command::Decide { push, .. } => Answer::Done { message: format!("push {push} is not carried out") },
             Command::StopPush => Answer::Refused { message: "nothing is being pushed".to_owned(), hint: None },
+            Command::Jobs => Answer::Jobs { jobs: Box::new(jobs()) },
+            Command::RunJob { .. } => job(JobCondition::Queued),
+            Command::Job { .. } => job(JobCondition::Done),
+            Command::RetryJob { .. } | Command::CancelJob { .. } => {
+                Answer::Refused { message: "the job is done already".to_owned(), hint: None }
+            }
             Command::Stop => Answer::Done { message: "the session ends".to_owned() },
         })
     }
@@ -104,6 +111,39 @@ impl ShellPeer for Played {
         lines.retain(|line| service.is_none_or(|service| line.service == service));
         Ok(lines.split_off(lines.len().saturating_sub(last)))
     }
+}
+
+/// A flood, and a quiet tenant beside it.
+fn jobs() -> JobsView {
+    let tenant = |name: &str, queued, done| TenantJobs { name: name.to_owned(), queued, done, ..TenantJobs::default() };
+    let dead = DeadLetters {
+        tenant: "bob".to_owned(),
+        service: "map".to_owned(),
+        kind: "poison".to_owned(),
+        jobs: 2,
+        example: "019370c4-0000-7000-8000-000000000002".to_owned(),
+    };
+    JobsView {
+        workers: 32,
+        busy: 9,
+        tenants: vec![tenant("alice", 1203, 41), tenant("bob", 1, 7)],
+        dead: vec![dead],
+        ..JobsView::default()
+    }
+}
+
+fn job(state: JobCondition) -> Answer {
+    let line = JobLine {
+        id: "019370c4-0000-7000-8000-000000000001".to_owned(),
+        tenant: "default".to_owned(),
+        service: "map".to_owned(),
+        state,
+        attempts: 5,
+        function_ms: 0.4,
+        ..JobLine::default()
+    };
+    let result = state.is_over().then(|| json!(10.0));
+    Answer::Job { job: Box::new(JobDetail { trace: line.id.replace('-', ""), line, result, ..JobDetail::default() }) }
 }
 
 /// A push that is live by the time anybody looks.

@@ -314,6 +314,11 @@ fn what_the_shell_shows() {
       :rollback [SERVICE]         have what ran on the cluster before run again
       :confirm [N]                carry out the push or rollback that was asked about
       :decline [N]                do not carry it out
+      :jobs                       jobs by tenant, dead letters, and the latest jobs
+      :job ID                     a job, its attempts and its result
+      :run CALL                   ask for a job that makes this call
+      :retry ID                   queue a failed job again, with all its attempts
+      :cancel ID                  cancel a job
       :help [TOPIC]               this, or more of a command or topic
       :quit                       leave; the session goes on
 

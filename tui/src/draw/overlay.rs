@@ -10,13 +10,15 @@ use crate::model::{Model, Overlay};
 use crate::theme::Tone;
 
 /// Every key and what it does.
-const KEYS: [(&str, &str); 30] = [
-    ("1 2 3 4  tab", "Flow, Hops, Edits, Logs"),
+const KEYS: [(&str, &str); 32] = [
+    ("1 2 3 4 5  tab", "Flow, Hops, Edits, Logs, and Jobs where the session accepts them"),
     ("up down  k j", "the row before, the row after"),
     ("pgup pgdn  g G", "a page, the first, the last"),
     ("left right  h l", "Hops: another request. Logs: one service, or every one"),
     ("e  enter", "the focused pane alone, with everything about what is chosen"),
-    ("enter", "Hops, expanded: the log lines of the chosen request"),
+    ("enter", "Hops, expanded: the log lines of the chosen request. Jobs: the chosen job and its attempts"),
+    ("t", "Jobs: the hops of the chosen job, where they are kept"),
+    ("x  R", "Jobs: cancel the chosen job (twice); queue it again where it failed"),
     ("esc", "back, and only ever back"),
     ("", ""),
     ("-  +", "a shorter, a longer time window"),

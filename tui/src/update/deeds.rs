@@ -9,7 +9,7 @@ use crate::log::LogRing;
 use crate::model::{self, Model, Overlay, Pane};
 use crate::prompt::{Prompt, Purpose};
 use crate::scope::Scope;
-use crate::{edits, layout, log_view};
+use crate::{edits, jobs, layout, log_view};
 
 /// Terminals take no more than 100,000 bytes of base64.
 const MOST_COPIED: usize = 74_000;
@@ -36,6 +36,19 @@ pub(super) fn perform(model: &mut Model, deed: Deed, snapshot: &Snapshot, logs: 
             };
             model.focus = Pane::Logs;
         }
+        Deed::Job | Deed::RetryJob => {
+            let id = jobs::chosen_job(model, snapshot).map(|job| job.id.clone());
+            let say = |id| if deed == Deed::Job { Command::Job { id } } else { Command::RetryJob { id } };
+            return id.map(say).map(Action::Say).into_iter().collect();
+        }
+        Deed::CancelJob => {
+            let id = jobs::chosen_job(model, snapshot).map(|job| job.id.clone());
+            return id.map(|id| Action::Say(Command::CancelJob { id })).into_iter().collect();
+        }
+        Deed::JobHops => match jobs::trace(model, snapshot) {
+            Some(trace) => (model.trace, model.focus, model.expanded) = (trace, Pane::Hops, true),
+            None => model.message = Some("its hops are kept no longer, or not yet; enter shows the job".to_owned()),
+        },
         Deed::Findings => model.findings = Some((snapshot.edit, true)),
         Deed::Freeze => {
             model.frozen = if model.frozen.is_some() { None } else { Some(logs.end()) };
@@ -153,6 +166,12 @@ fn go(model: &mut Model, way: Way, stride: Stride, snapshot: &Snapshot, logs: &L
                 model.entry = listed.get(next).filter(|_| next > 0).map(|entry| entry.id());
             }
             Pane::Logs => model.logs.at = log_view::moved(model, logs, way == Way::Back, by),
+            Pane::Jobs => {
+                let listed = jobs::listed(model, snapshot);
+                let next = to(jobs::chosen(model, &listed), listed.len());
+                // The newest is followed by whatever comes.
+                model.job = listed.get(next).filter(|_| next > 0).map(|job| job.id.clone());
+            }
         }
     }
 }
@@ -208,6 +227,8 @@ pub(super) fn choose(model: &mut Model, place: layout::Place, row: usize, snapsh
                 model.entry = Some(edit.id());
             }
         }
+        // Its jobs stand below a table whose length is the picture's to say: keys choose among them.
+        Pane::Jobs => {}
         Pane::Logs => {
             let shown = crate::draw::logs::shown(model, logs, height.saturating_sub(1));
             if let Some(number) = row.checked_sub(1).and_then(|row| shown.get(row)) {

@@ -17,6 +17,11 @@ pub(super) fn is_one(line: &str) -> bool {
 
 /// What to do where a push is under way and the key would end it: the first one warns, the second one means it.
 pub(super) fn warned(model: &mut Model, deed: Deed, again: bool, snapshot: &Snapshot) -> Option<Vec<Action>> {
+    if deed == Deed::CancelJob && !again {
+        model.warned = true;
+        model.message = Some("once more cancels the job".to_owned());
+        return Some(Vec::new());
+    }
     let push = open_push(snapshot).filter(|push| push.stage == Stage::Underway)?;
     let word = push.act.word();
     let words = match deed {

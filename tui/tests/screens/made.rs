@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use session_api::jobs::{DeadLetters, JobCondition, JobLine, JobsView, TenantJobs};
 use session_api::measured::{HopComparison, HopPercentiles, MeasuredHop, MeasuredSpan, SpeedVerdict, Trace, Window};
 use session_api::snapshot::{
     Condition, EditLine, EditOutcome, EditedService, FlowEdge, Notice, Phase, PlacedState, ServiceView, StateField,
@@ -38,6 +39,60 @@ pub(crate) fn serving() -> Snapshot {
         traces: vec![trace(4_210, 700_000), trace(3_980, 741_000), trace(1_240, 753_400)],
         ..Snapshot::default()
     }
+}
+
+/// One tenant floods, and another is quiet beside it.
+pub(crate) fn flooded() -> Snapshot {
+    let tenant = |name: &str, queued, running, done, wait| TenantJobs {
+        name: name.into(),
+        weight: 1.0,
+        queued,
+        running,
+        done,
+        failed: done / 10,
+        done_per_second: done as f64 / 10.0,
+        function_ms: 38_200.0,
+        function_ms_per_second: 640.0,
+        wait_p50: Some(wait),
+        wait_p99: Some(wait * 8.0),
+    };
+    let job = |at: u64, tenant: &str, state, kind: Option<&str>| JobLine {
+        id: format!("019370c4-0000-7000-8000-{at:012}"),
+        tenant: tenant.into(),
+        service: "moving_avg".into(),
+        state,
+        used: 1,
+        attempts: 5,
+        created_at: "2026-11-29T21:00:00.000Z".into(),
+        waited_ms: (state != JobCondition::Queued).then_some(at as f64),
+        function_ms: 0.4,
+        kind: kind.map(str::to_owned),
+    };
+    let dead = DeadLetters {
+        tenant: "alice".into(),
+        service: "moving_avg".into(),
+        kind: "poison".into(),
+        jobs: 2,
+        example: "019370c4-0000-7000-8000-000000000004".into(),
+    };
+    let latest = vec![
+        job(9, "alice", JobCondition::Queued, None),
+        job(8, "bob", JobCondition::Running, None),
+        job(7, "bob", JobCondition::Done, None),
+        job(4, "alice", JobCondition::Failed, Some("poison")),
+    ];
+    let jobs = JobsView {
+        url: "http://127.0.0.1:8081".into(),
+        why: None,
+        workers: 32,
+        busy: 20,
+        tenants: vec![tenant("alice", 1_203_000, 16, 410, 2_900.0), tenant("bob", 1, 4, 10, 1.2)],
+        dead: vec![dead],
+        latest,
+    };
+    let mut snapshot = Snapshot { jobs: Some(jobs), ..serving() };
+    snapshot.traces[1].id = "019370c400007000800000000000000".to_owned() + "7";
+    snapshot
 }
 
 /// The first build: two serve already.

@@ -39,7 +39,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A policy, and what it remembers.
 #[derive(Debug)]
-pub(crate) struct Scaler {
+pub struct Scaler {
     policy: ScalePolicy,
     most: usize,
     want: usize,
@@ -48,12 +48,13 @@ pub(crate) struct Scaler {
 }
 
 impl Scaler {
-    pub(crate) fn new(policy: ScalePolicy, most: usize) -> Self {
+    /// A policy over one process, and `most` processes at most.
+    pub fn new(policy: ScalePolicy, most: usize) -> Self {
         Self { policy, most: most.max(1), want: 1, since: Duration::ZERO }
     }
 
     /// The number of processes for a load at a time.
-    pub(crate) fn want(&mut self, load: &PoolLoad, now: Duration) -> usize {
+    pub fn want(&mut self, load: &PoolLoad, now: Duration) -> usize {
         match self.policy {
             ScalePolicy::Target { drain } => {
                 let needed = target(load, drain).clamp(1, self.most);

@@ -13,6 +13,7 @@ mod row;
 mod schedules;
 mod schema;
 mod tenants;
+mod unread;
 
 use std::path::Path;
 
@@ -30,6 +31,7 @@ pub(crate) use look::{DeadGroup, EventRow, Filter, ResultKept};
 pub(crate) use schedules::Overlap;
 pub(crate) use schedules::{ScheduleBody, ScheduleRow, key as schedule_key};
 pub(crate) use tenants::TokenRow;
+pub(crate) use unread::UnreadInputs;
 
 /// Bytes of disk that are kept for outcomes of what runs when the disk is full.
 const RESERVE: u64 = 64 << 20;

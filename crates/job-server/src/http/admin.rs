@@ -1,9 +1,11 @@
 //! Health, metrics, and what the session says.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
@@ -11,6 +13,7 @@ use jobs::JobState;
 
 use super::caller::{By, ReadMetrics, bearer};
 use super::problem::ApiProblem;
+use crate::books::UnreadInputs;
 use crate::config;
 use crate::core::Core;
 use crate::dispatch::Nudge;
@@ -23,12 +26,7 @@ pub(crate) async fn ready(State(core): State<Arc<Core>>) -> Result<&'static str,
 
 /// `POST /_dyninka/reload`: reads the configuration anew.
 pub(crate) async fn reload(State(core): State<Arc<Core>>, headers: HeaderMap) -> Result<StatusCode, ApiProblem> {
-    let given = blake3::hash(bearer(&headers).unwrap_or_default().as_bytes());
-    let token = core.config().token.clone();
-    // Hashes are compared in the same time whatever they are.
-    if token.is_empty() || given != blake3::hash(token.as_bytes()) {
-        return Err(ApiProblem::new(StatusCode::UNAUTHORIZED, "unauthorized", "this is for the session"));
-    }
+    must_be_the_session(&core, &headers)?;
     let read = config::read(&core.folder);
     let read = read.map_err(|error| ApiProblem::new(StatusCode::UNPROCESSABLE_ENTITY, "request", error.to_string()))?;
     // The last word of hosts that may be on their way out: their lines are bills.
@@ -38,6 +36,50 @@ pub(crate) async fn reload(State(core): State<Arc<Core>>, headers: HeaderMap) ->
     // Refused only at the end of the server.
     drop(core.nudges.send(Nudge::Limits));
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /_dyninka/queued`: the number of jobs that wait or run and name one of these inputs, by service.
+pub(crate) async fn queued(
+    State(core): State<Arc<Core>>,
+    headers: HeaderMap,
+    Json(services): Json<UnreadInputs>,
+) -> Result<Json<BTreeMap<String, i64>>, ApiProblem> {
+    must_be_the_session(&core, &headers)?;
+    Ok(Json(core.books.unread(services).await?))
+}
+
+/// `POST /_dyninka/drop`: ends those of them that wait, as failed. How many, by service.
+pub(crate) async fn drop_queued(
+    State(core): State<Arc<Core>>,
+    headers: HeaderMap,
+    Json(services): Json<UnreadInputs>,
+) -> Result<Json<BTreeMap<String, usize>>, ApiProblem> {
+    must_be_the_session(&core, &headers)?;
+    let mut counts = BTreeMap::new();
+    for (service, inputs) in services {
+        let count: &mut usize = counts.entry(service.clone()).or_default();
+        loop {
+            let ended = core.books.end_unread(service.clone(), inputs.clone(), core.clock.now()).await?;
+            if ended.is_empty() {
+                break;
+            }
+            *count += ended.len();
+            core.moved(&ended.iter().map(|(_, moved)| moved.clone()).collect::<Vec<_>>());
+            ended.iter().for_each(|(id, _)| core.over(id));
+        }
+    }
+    Ok(Json(counts))
+}
+
+/// Refuses everybody but the session.
+fn must_be_the_session(core: &Core, headers: &HeaderMap) -> Result<(), ApiProblem> {
+    let given = blake3::hash(bearer(headers).unwrap_or_default().as_bytes());
+    let token = core.config().token.clone();
+    // Hashes are compared in the same time whatever they are.
+    if token.is_empty() || given != blake3::hash(token.as_bytes()) {
+        return Err(ApiProblem::new(StatusCode::UNAUTHORIZED, "unauthorized", "this is for the session"));
+    }
+    Ok(())
 }
 
 /// `GET /metrics`.

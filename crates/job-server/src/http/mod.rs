@@ -96,6 +96,8 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
         .route("/readyz", get(admin::ready))
         .route("/metrics", get(admin::metrics))
         .route("/_dyninka/reload", axum::routing::post(admin::reload))
+        .route("/_dyninka/queued", axum::routing::post(admin::queued))
+        .route("/_dyninka/drop", axum::routing::post(admin::drop_queued))
         .fallback(problem::nothing)
         .method_not_allowed_fallback(problem::not_so)
         .layer(axum::middleware::from_fn(caller::no_pages))

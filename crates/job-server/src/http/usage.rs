@@ -104,6 +104,15 @@ pub(super) struct Summary {
     tenants: BTreeMap<String, BTreeMap<JobState, i64>>,
     /// Failed jobs that nobody has looked after.
     dead: i64,
+    /// These, by tenant, service and kind.
+    letters: Vec<DeadGroup>,
+    /// Shares of function time, by tenant.
+    weights: BTreeMap<String, f64>,
+    /// Nanoseconds of function time on the bills, by tenant, up to the last second or so.
+    function_ns: BTreeMap<String, i64>,
+    /// The median and the 99th percentile of the latest waits for a begin, in milliseconds, by tenant.
+    #[schema(value_type = BTreeMap<String, Vec<u64>>)]
+    waits: BTreeMap<String, (u64, u64)>,
     latest: Vec<JobView>,
 }
 
@@ -115,14 +124,21 @@ pub(super) struct Summary {
 )]
 pub(super) async fn summary(By { core, caller, .. }: By<ReadJobs>) -> Result<axum::Json<Summary>, ApiProblem> {
     let mut tenants = core.books.counts().await?;
+    let mut waits = core.waits.spreads();
     if let Some(own) = caller.sees() {
         tenants.retain(|tenant, _| *tenant == own);
+        waits.retain(|tenant, _| *tenant == own);
     }
-    let dead = core.books.dead(caller.sees()).await?.iter().map(|group| group.jobs).sum();
+    let letters = core.books.dead(caller.sees()).await?;
+    let dead = letters.iter().map(|group| group.jobs).sum();
+    let bill = core.books.usage(caller.sees(), (None, None), UsageBy::default()).await?;
+    let function_ns: BTreeMap<String, i64> = bill.into_iter().map(|row| (row.tenant, row.function_ns)).collect();
+    let named = tenants.keys().chain(function_ns.keys());
+    let weights = named.map(|name| (name.clone(), core.limits(name).map_or(1.0, |limits| limits.weight))).collect();
     let latest = core.books.latest(caller.sees(), 50).await?;
     let latest = latest.iter().map(|record| JobView::of(record, Vec::new())).collect();
     let (workers, busy) = (core.config().settings.workers, core.busy.load(Ordering::Relaxed));
-    Ok(axum::Json(Summary { workers, busy, tenants, dead, latest }))
+    Ok(axum::Json(Summary { workers, busy, tenants, dead, letters, weights, function_ns, waits, latest }))
 }
 
 #[cfg(test)]

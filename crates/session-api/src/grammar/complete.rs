@@ -54,6 +54,10 @@ pub fn complete(line: &str, cursor: usize, snapshot: &Snapshot) -> (usize, Vec<C
                 add(number.to_string(), "recorded request".to_owned());
             }
         }
+        Wanted::Job => {
+            let latest = snapshot.jobs.iter().flat_map(|jobs| &jobs.latest);
+            latest.for_each(|job| add(job.id.clone(), format!("{} for {}", job.state.word(), job.service)));
+        }
         Wanted::Switch => {
             add("on".to_owned(), "write requests to a folder".to_owned());
             add("off".to_owned(), "write them no more".to_owned());

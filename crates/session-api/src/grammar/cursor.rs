@@ -29,6 +29,8 @@ pub(super) enum Wanted<'s> {
     Flags(&'static [&'static str]),
     /// A push that waits for an answer.
     Decision,
+    /// The id of a job.
+    Job,
     /// Only the name of a service.
     Service,
     /// A placed value of a service.
@@ -86,6 +88,12 @@ fn command<'s>(line: &str, colon: &Token, rest: &[Token], start: usize, snapshot
     };
     let service = |token: &Token| snapshot.service(token.text(line));
     let verb = verb::find(name.text(line));
+    // An id is one word, whatever tokens it is made of.
+    if let (Some(Takes::Job), [first, ..]) = (verb.map(|verb| verb.takes), arguments) {
+        let ends = arguments.iter().map(|token| token.at.end);
+        let is_one = arguments.iter().skip(1).map(|token| token.at.start).chain([start]).eq(ends);
+        return Spot { start: first.at.start, wanted: if is_one { Wanted::Job } else { Wanted::Nothing } };
+    }
     let wanted = match (verb.map(|verb| verb.takes), arguments) {
         // What stands behind these is no service.
         (Some(Takes::Push), [.., last])
@@ -95,6 +103,7 @@ fn command<'s>(line: &str, colon: &Token, rest: &[Token], start: usize, snapshot
         }
         (Some(Takes::Push), _) => Wanted::Flags(verb.map_or(&[], |verb| verb.flags)),
         (Some(Takes::Decision), []) => Wanted::Decision,
+        (Some(Takes::Job), []) => Wanted::Job,
         (Some(Takes::Service | Takes::Logs | Takes::Set), []) => Wanted::Service,
         (Some(Takes::Set), [name, dot]) if dot.is('.') => service(name).map_or(Wanted::Nothing, Wanted::Placed),
         (Some(Takes::Edit), []) => Wanted::Edit,
@@ -121,7 +130,7 @@ fn behind<'l, 's, 't>(
             let placed = snapshot.service(name.text(line))?.placed.get(state.text(line))?;
             Some((Walk { only: Some(&placed.ty), ..walk }, rest))
         }
-        (Takes::Time, [_, rest @ ..]) | (Takes::Expression | Takes::Table, rest) => Some((walk, rest)),
+        (Takes::Time, [_, rest @ ..]) | (Takes::Expression | Takes::Table | Takes::Run, rest) => Some((walk, rest)),
         _ => None,
     }
 }

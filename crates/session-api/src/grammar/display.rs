@@ -50,6 +50,11 @@ impl Display for Command {
             Self::Decide { push, yes: true } => write!(f, ":confirm {push}"),
             Self::Decide { push, yes: false } => write!(f, ":decline {push}"),
             Self::StopPush => f.write_str(":push --stop"),
+            Self::Jobs => f.write_str(":jobs"),
+            Self::Job { id } => write!(f, ":job {id}"),
+            Self::RunJob { call } => write!(f, ":run {call}"),
+            Self::RetryJob { id } => write!(f, ":retry {id}"),
+            Self::CancelJob { id } => write!(f, ":cancel {id}"),
             Self::Stop => f.write_str(":stop"),
         }
     }

@@ -79,6 +79,8 @@ impl<'l, 's> Words<'_, 'l, 's> {
             Takes::Topic => self.help()?,
             Takes::Push => self.push(verb)?,
             Takes::Decision => self.decide(verb)?,
+            Takes::Job => Meaning::Say(self.job(verb)?),
+            Takes::Run => Meaning::Say(Command::RunJob { call: self.call()? }),
         })
     }
 
@@ -89,6 +91,7 @@ impl<'l, 's> Words<'_, 'l, 's> {
             "edits" => Meaning::Show(Show::Edits),
             "undo" => Meaning::Say(Command::Undo),
             "recordings" => Meaning::Say(Command::Recordings),
+            "jobs" => Meaning::Say(Command::Jobs),
             "stop" => Meaning::Say(Command::Stop),
             _ => Meaning::Show(Show::Quit),
         }
@@ -195,6 +198,15 @@ impl<'l, 's> Words<'_, 'l, 's> {
             }
         }
         Ok(Command::Step { request, hop, inputs: Some(values).filter(|values| !values.is_empty()) })
+    }
+
+    fn job(&mut self, verb: &Verb) -> Result<Command, Mistake> {
+        let id = self.word("the id of a job")?;
+        Ok(match verb.name {
+            "retry" => Command::RetryJob { id },
+            "cancel" => Command::CancelJob { id },
+            _ => Command::Job { id },
+        })
     }
 
     /// Reads up to the next blank, as names of folders go.

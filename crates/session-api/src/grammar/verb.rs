@@ -34,6 +34,10 @@ pub(super) enum Takes {
     Push,
     /// Perhaps the number of a push.
     Decision,
+    /// The id of a job.
+    Job,
+    /// A call.
+    Run,
 }
 
 /// A command.
@@ -87,6 +91,11 @@ pub(super) const VERBS: &[Verb] = &[
     flagged(ROLLBACK, &["--to", "--plan", "--yes", "--context", "--namespace", "--undo"]),
     verb("confirm", Takes::Decision, "[N]", "carry out the push or rollback that was asked about"),
     verb("decline", Takes::Decision, "[N]", "do not carry it out"),
+    verb("jobs", Takes::Nothing, "", "jobs by tenant, dead letters, and the latest jobs"),
+    verb("job", Takes::Job, "ID", "a job, its attempts and its result"),
+    verb("run", Takes::Run, "CALL", "ask for a job that makes this call"),
+    verb("retry", Takes::Job, "ID", "queue a failed job again, with all its attempts"),
+    verb("cancel", Takes::Job, "ID", "cancel a job"),
     verb("help", Takes::Topic, "[TOPIC]", "this, or more of a command or topic"),
     verb("quit", Takes::Nothing, "", "leave; the session goes on"),
 ];

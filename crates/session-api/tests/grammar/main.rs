@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use session_api::Snapshot;
 use session_api::grammar::AnswerHistory;
+use session_api::jobs::{JobLine, JobsView};
 use session_api::snapshot::{
     EditLine, EditOutcome, EditedService, FlowEdge, PlacedState, Recording, ServiceView, StateField, TypeShape,
 };
@@ -24,6 +25,7 @@ fn service(name: &str, inputs: &[(&str, &str)], output: &str) -> ServiceView {
 
 /// The smart building, and two services that its flow does not use.
 fn snapshot() -> Snapshot {
+    let job = JobLine { id: "019370c4-0000-7000-8000-000000000001".to_owned(), ..JobLine::default() };
     let mut moving_avg = service("moving_avg", &[("value", "f64")], "Average");
     let average = PlacedState { ty: "Average".to_owned(), fate: None };
     moving_avg.placed = BTreeMap::from([("AVERAGE".to_owned(), average)]);
@@ -75,6 +77,7 @@ fn snapshot() -> Snapshot {
         ]),
         edits: vec![edit(1), edit(2), edit(3)],
         recording: Recording { requests: 3, newest: Some(12), ..Recording::default() },
+        jobs: Some(JobsView { latest: vec![job], ..JobsView::default() }),
         ..Snapshot::default()
     }
 }

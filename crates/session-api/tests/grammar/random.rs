@@ -72,6 +72,9 @@ fn line() -> impl Strategy<Value = Meaning> {
         (goal(), any::<bool>(), any::<[Option<u32>; 2]>(), then()).prop_map(|(goal, one, [to, undoes], then)| {
             Meaning::Say(Command::Rollback { goal, service: one.then(|| "map".to_owned()), to, undoes, then })
         }),
+        call().prop_map(|call| Meaning::Say(Command::RunJob { call })),
+        "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{12}".prop_map(|id| Meaning::Say(Command::Job { id })),
+        "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{12}".prop_map(|id| Meaning::Say(Command::RetryJob { id })),
         (any::<u64>(), any::<bool>()).prop_map(|(push, yes)| Meaning::Say(Command::Decide { push, yes })),
         prop_oneof![value().prop_map(Feed::Value), call().prop_map(Feed::Call)]
             .prop_map(|of| Meaning::Show(Show::Table { of })),

@@ -81,6 +81,11 @@ impl Control {
         if self.debug { HELD } else { PATIENCE }
     }
 
+    /// What the session's own processes know it by.
+    pub(crate) fn secret(&self) -> &str {
+        &self.token
+    }
+
     /// The client itself, for calls on behalf of a face.
     pub(crate) fn client(&self) -> &reqwest::Client {
         &self.client

@@ -22,6 +22,7 @@ use crate::actor::surroundings::{Surroundings, surround};
 use crate::effect;
 use crate::environment::{self, Environments};
 use crate::event::{Artifact, Edit, Event, HostEndpoint, Opened, Recipe};
+use crate::jobs::{self, JobServerLink};
 use crate::options::SessionOptions;
 use crate::store::home::AppPlace;
 use crate::store::texts::Texts;
@@ -30,6 +31,7 @@ pub(crate) struct Tools {
     pub(crate) options: SessionOptions,
     pub(crate) place: AppPlace,
     pub(crate) control: Control,
+    pub(crate) link: JobServerLink,
     /// `dyn` as it was when the session began.
     pub(crate) program: Arc<Program>,
     pub(crate) builder: Builder,
@@ -174,10 +176,17 @@ impl Tools {
         }
     }
 
-    pub(crate) async fn check(&self, edit: Edit, app: &App) -> Event {
-        match self.builder.check_flow(app).await {
+    /// Whether the services of an edit fit together, and read the jobs that wait for them as they are in `before`.
+    pub(crate) async fn check(&self, edit: Edit, before: Option<Arc<App>>, app: &App, tell: impl Fn(String)) -> Event {
+        if let Err(error) = self.builder.check_flow(app).await {
+            return Event::Mismatched { edit, diagnostics: self.findings(None, &error) };
+        }
+        let Some((endpoint, before)) = self.link.endpoint().zip(before) else { return Event::Checked { edit } };
+        let (client, secret) = (self.control.client(), self.control.secret());
+        let gate = jobs::Gate { client, endpoint, secret, choice: self.options.queued_jobs };
+        match jobs::pass(&gate, &before, app, tell).await {
             Ok(()) => Event::Checked { edit },
-            Err(error) => Event::Mismatched { edit, diagnostics: self.findings(None, &error) },
+            Err(diagnostics) => Event::Mismatched { edit, diagnostics },
         }
     }
 

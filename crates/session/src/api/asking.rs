@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::actor::control::Control;
 use crate::api::caller;
+use crate::jobs::{self, JobServerLink};
 use crate::recording::recall::{self, Present};
 use crate::recording::recorder::Recorder;
 use crate::store::journal::Journal;
@@ -39,6 +40,7 @@ pub(crate) struct Handler {
     pub(crate) journal: Arc<Journal>,
     pub(crate) control: Control,
     pub(crate) recorder: Arc<Recorder>,
+    pub(crate) link: JobServerLink,
 }
 
 impl Handler {
@@ -134,6 +136,13 @@ impl Handler {
             Command::Time { count, call } => caller::time(self.control.client(), snapshot, &call, count).await,
             Command::State { service } => self.state(snapshot, &service).await,
             Command::Set { service, state, value } => self.set(snapshot, &service, &state, &value).await,
+            command @ (Command::Jobs
+            | Command::Job { .. }
+            | Command::RunJob { .. }
+            | Command::RetryJob { .. }
+            | Command::CancelJob { .. }) => {
+                jobs::say(self.control.client(), self.link.endpoint(), snapshot, command).await
+            }
             Command::Restart { .. }
             | Command::Undo
             | Command::Push { .. }

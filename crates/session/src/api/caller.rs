@@ -92,6 +92,12 @@ fn request(snapshot: &Snapshot, call: &CallTree) -> Result<Request, String> {
     Ok(Request { url, body: Some(body), route })
 }
 
+/// The inputs of a call that are values, and its route where other services feed it.
+pub(crate) fn parts(snapshot: &Snapshot, call: &CallTree) -> Result<(Map<String, Value>, Option<String>), String> {
+    let Request { body, route, .. } = request(snapshot, call)?;
+    Ok((body.unwrap_or_default(), route))
+}
+
 impl Request {
     async fn send(&self, client: &Client) -> Result<Called, String> {
         let trace = rand::random::<u128>() | 1;

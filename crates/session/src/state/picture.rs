@@ -58,6 +58,11 @@ impl State {
         Some(self.services.get(service)?.endpoint.as_ref()?.here)
     }
 
+    /// The app whose routes are in force.
+    pub(crate) fn routed(&self) -> Option<std::sync::Arc<app::App>> {
+        self.routed.clone()
+    }
+
     pub(crate) fn app_name(&self) -> &str {
         self.wanted.as_ref().map_or("", |app| &app.name)
     }
