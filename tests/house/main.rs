@@ -39,7 +39,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("session-api", &["app", "protocol"]),
     (
         "session",
-        &["app", "compiler", "local-cluster", "protocol", "recordings", "kubernetes", "session-api", "watcher"],
+        &[
+            "app",
+            "compiler",
+            "interface",
+            "local-cluster",
+            "protocol",
+            "recordings",
+            "kubernetes",
+            "session-api",
+            "watcher",
+        ],
     ),
     ("tui", &["session-api"]),
     ("shell", &["session-api"]),

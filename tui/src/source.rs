@@ -20,6 +20,8 @@ pub struct ViewSource {
     pub logs: mpsc::Receiver<Logged>,
     /// Who does what the view asks for.
     pub handler: Arc<dyn Handler>,
+    /// Told which service is chosen: pictures may hold more of it than of others.
+    pub looks_at: Option<watch::Sender<Option<String>>>,
 }
 
 /// Whoever does what the view asks for. Nothing here may block but what is given back as a future.

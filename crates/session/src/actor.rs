@@ -75,6 +75,9 @@ const MOST_AT_ONCE: usize = 100_000;
 /// Batches of measurements on their way: a few seconds of many services. Beyond it hosts keep theirs and count.
 const BATCHES: usize = 1024;
 
+/// Questions for a history on their way.
+const HISTORIES: usize = 16;
+
 /// Batches of records on their way, of some MiB at most each. Beyond it hosts keep theirs and count.
 const RECORDS: usize = 16;
 
@@ -115,7 +118,7 @@ pub(crate) struct Actor {
     /// The push that is under way, or was last.
     pushing: Option<push::Handle>,
     measured: watch::Receiver<Arc<Measured>>,
-    pictures: watch::Sender<Arc<Snapshot>>,
+    pictures: Arc<watch::Sender<Arc<Snapshot>>>,
     _lock: Lock,
 }
 
@@ -141,8 +144,16 @@ impl Actor {
         let program = Program::hold(&options.host);
         let program =
             Arc::new(program.map_err(|source| StartError::Program { program: options.host.clone(), source })?);
-        let handler =
-            Arc::new(Handler { asks, journal: journal.clone(), control: control.clone(), recorder: recorder.clone() });
+        let (histories, asked_histories) = tokio::sync::mpsc::channel(HISTORIES);
+        let pictures = Arc::new(watch::Sender::new(Arc::new(Snapshot::default())));
+        let handler = Arc::new(Handler {
+            asks,
+            journal: journal.clone(),
+            control: control.clone(),
+            recorder: recorder.clone(),
+            histories,
+            pictures: Arc::downgrade(&pictures),
+        });
         let serving = tokio::spawn(async move { api::serve(listener, handler).await });
         let (followed, batches) = tokio::sync::mpsc::channel(BATCHES);
         let (shown, measured) = watch::channel(Arc::new(Measured::default()));
@@ -150,7 +161,7 @@ impl Actor {
         let exporter = exporter::start(&events);
         let (recorded, records) = tokio::sync::mpsc::channel(RECORDS);
         tokio::spawn(recorder::record(recorder.clone(), records, begun));
-        tokio::spawn(measure(batches, exporter, shown, begun));
+        tokio::spawn(measure(batches, asked_histories, exporter, shown, begun));
         let progress = events.clone();
         let builder = Builder::open(&options.file, &options.home.build(), move |step| {
             let message = match step {
@@ -208,7 +219,7 @@ impl Actor {
             judging: None,
             pushing: None,
             measured,
-            pictures: watch::Sender::new(Arc::new(Snapshot::default())),
+            pictures,
             _lock: lock,
         })
     }
@@ -297,6 +308,7 @@ impl Actor {
         picture.pid = std::process::id();
         picture.file.clone_from(&self.tools.place.file);
         picture.traces.clone_from(&measured.traces);
+        picture.calls.clone_from(&measured.calls);
         picture.dropped = measured.dropped;
         picture.recording = self.recorder.picture();
         picture.cluster = self.tools.context();
@@ -312,7 +324,7 @@ impl Actor {
     }
 
     /// Pictures for faces in this process: none is made while nobody looks.
-    pub(crate) fn pictures(&self) -> watch::Sender<Arc<Snapshot>> {
+    pub(crate) fn pictures(&self) -> Arc<watch::Sender<Arc<Snapshot>>> {
         self.pictures.clone()
     }
 

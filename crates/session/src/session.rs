@@ -1,7 +1,7 @@
 //! A running session, as its faces see it.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use local_cluster::{Receiver, queue};
 use session_api::Report;
@@ -23,7 +23,7 @@ use crate::store::lock::{Lock, LockError};
 pub struct Session {
     reports: Receiver<Queued>,
     events: UnboundedSender<Event>,
-    pictures: watch::Sender<Arc<Snapshot>>,
+    pictures: Arc<watch::Sender<Arc<Snapshot>>>,
     socket: PathBuf,
     /// Between this session and its hosts.
     secret: Secret,
@@ -47,6 +47,17 @@ impl Notices {
     /// Adds a notice; one to a session that has ended is for nobody.
     pub fn add(&self, message: String) {
         drop(self.0.send(Event::Notice { message }));
+    }
+}
+
+/// Begins to look at a session.
+#[derive(Clone, Debug)]
+pub struct Looking(Weak<watch::Sender<Arc<Snapshot>>>);
+
+impl Looking {
+    /// The session as it changes, twenty times a second at most, until this is dropped; none where it has ended.
+    pub fn begin(&self) -> Option<watch::Receiver<Arc<Snapshot>>> {
+        Some(self.0.upgrade()?.subscribe())
     }
 }
 
@@ -97,6 +108,11 @@ impl Session {
     /// The session as it changes, twenty times a second at most, for a face in this process.
     pub fn pictures(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.pictures.subscribe()
+    }
+
+    /// For a front end that looks now and then: while nobody does, no pictures are made.
+    pub fn looking(&self) -> Looking {
+        Looking(Arc::downgrade(&self.pictures))
     }
 
     /// Where it listens: [`session_api::Client::attach`].
