@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use session::{AppPlace, Home, Session, SessionOptions};
-use session_api::frame::{FrameReader, SessionFrame};
+use session_api::frame::{FrameFollower, SessionFrame};
 use session_api::measured::MeasuredHop;
 use session_api::{Answer, Client, ClientError, Command, Report, Snapshot, grammar};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -127,7 +127,7 @@ async fn look(mut attached: Attached, shown: watch::Sender<Arc<Snapshot>>) {
 struct Attached {
     client: Client,
     frames: mpsc::Receiver<Result<SessionFrame, ClientError>>,
-    reader: FrameReader,
+    reader: FrameFollower,
     snapshot: Snapshot,
     looks_at: watch::Receiver<Option<String>>,
     looked: tokio::time::Interval,
@@ -149,7 +149,7 @@ impl Attached {
         });
         let mut looked = tokio::time::interval(LOOK);
         looked.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (reader, snapshot) = (FrameReader::default(), Snapshot::default());
+        let (reader, snapshot) = (FrameFollower::default(), Snapshot::default());
         Ok(Self { client, frames, reader, snapshot, looks_at, looked, hop: None })
     }
 

@@ -114,7 +114,7 @@ impl Client {
         asked(self.client.get("http://session/v1/forms")).await
     }
 
-    /// The session as it changes, for a [`crate::frame::FrameReader`]. A frame is made when there is room for it on the
+    /// The session as it changes, for a [`crate::frame::FrameFollower`]. A frame is made when there is room for it on the
     /// way.
     ///
     /// # Errors

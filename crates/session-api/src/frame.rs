@@ -1,7 +1,7 @@
 //! A session as it changes: frames, each with the entries that changed since the one before, whole.
 //!
 //! A [`Snapshot`] of many services is large, and most of it stays. A [`FrameWriter`] says what changed between two
-//! snapshots, a [`FrameReader`] makes snapshots of frames again. Frames may be skipped by whoever makes them, never by
+//! snapshots, a [`FrameFollower`] makes snapshots of frames again. Frames may be skipped by whoever makes them, never by
 //! whoever reads them: each builds on the one before.
 //!
 //! Figures change all the time, so they go as rows of numbers, and at their own pace ([`PACE_MS`]). The whole
@@ -23,7 +23,7 @@ use crate::measured::Trace;
 use crate::push::PushView;
 use crate::snapshot::{EditLine, FlowEdge, ServiceView, TypeShape};
 
-pub use reader::{FrameError, FrameReader};
+pub use reader::{FollowError, FrameFollower};
 pub use row::{EdgeRow, FigureRow};
 pub use writer::FrameWriter;
 

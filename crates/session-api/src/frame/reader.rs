@@ -12,7 +12,7 @@ use crate::snapshot::{EditLine, ServiceView, Snapshot};
 /// Makes snapshots of frames. Of what was measured they hold what frames do: no histogram, and no comparison with the
 /// version before an edit.
 #[derive(Debug, Default)]
-pub struct FrameReader {
+pub struct FrameFollower {
     seq: u64,
     small: Map<String, Value>,
     services: BTreeMap<String, ServiceView>,
@@ -25,7 +25,7 @@ pub struct FrameReader {
 
 /// A frame that cannot be applied.
 #[derive(Debug, thiserror::Error)]
-pub enum FrameError {
+pub enum FollowError {
     /// Frames are missing before it.
     #[error("frame {found} follows frame {known}: what is between them is missing")]
     Missing {
@@ -39,16 +39,16 @@ pub enum FrameError {
     Strange(#[from] serde_json::Error),
 }
 
-impl FrameReader {
+impl FrameFollower {
     /// Applies a frame, and answers with the session as it is then.
     ///
     /// # Errors
     /// Frames are missing, or fields are not as this version knows them. The first frame of a writer mends both.
-    pub fn apply(&mut self, frame: SessionFrame) -> Result<Snapshot, FrameError> {
+    pub fn apply(&mut self, frame: SessionFrame) -> Result<Snapshot, FollowError> {
         if frame.seq == 1 {
             *self = Self::default();
         } else if frame.seq != self.seq + 1 {
-            return Err(FrameError::Missing { known: self.seq, found: frame.seq });
+            return Err(FollowError::Missing { known: self.seq, found: frame.seq });
         }
         self.seq = frame.seq;
         self.rest.now_ms = frame.now_ms;
@@ -88,7 +88,7 @@ impl FrameReader {
         gone.calls.iter().for_each(|from| drop(self.rest.calls.remove(from)));
     }
 
-    fn snapshot(&self) -> Result<Snapshot, FrameError> {
+    fn snapshot(&self) -> Result<Snapshot, FollowError> {
         let mut small = self.small.clone();
         // Entries, which are put in below.
         for (name, empty) in [

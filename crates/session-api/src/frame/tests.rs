@@ -99,7 +99,7 @@ fn frames_of_200_busy_services_take_30_kb_a_second_where_snapshots_take_megabyte
 
 #[test]
 fn a_frame_holds_whole_entries_that_changed_and_names_those_that_are_gone() {
-    let (mut writer, mut reader) = (FrameWriter::default(), FrameReader::default());
+    let (mut writer, mut reader) = (FrameWriter::default(), FrameFollower::default());
     let mut snapshot = busy(3, 1);
     let first = writer.frame(&Arc::new(snapshot.clone())).unwrap();
     assert_eq!((first.seq, first.services.len(), first.order.as_ref().unwrap().len()), (1, 3, 3));
@@ -156,7 +156,7 @@ proptest! {
             1..12,
         )
     ) {
-        let (mut writer, mut reader) = (FrameWriter::default(), FrameReader::default());
+        let (mut writer, mut reader) = (FrameWriter::default(), FrameFollower::default());
         let mut read = None;
         let mut last = Snapshot::default();
         for (at, (services, edits, url, is_skipped)) in steps.iter().enumerate() {
