@@ -11,6 +11,7 @@ mod interface;
 mod jobs;
 mod logs;
 mod new;
+mod page;
 mod recording;
 mod simulate;
 mod value;
@@ -32,6 +33,7 @@ pub(crate) use interface::{Client, Lang, OpenApi, Spec};
 pub(crate) use jobs::{JobFunctions, Jobs, JobsRun};
 pub(crate) use logs::Logs;
 pub(crate) use new::New;
+pub(crate) use page::{PageChoice, Ui};
 pub(crate) use recording::{Keep, Replay};
 #[cfg(feature = "nodes")]
 pub(crate) use simulate::By;
@@ -75,6 +77,8 @@ pub(crate) enum Command {
     },
     /// Build an app, run its services here, and reload them at every save
     Dev(Dev),
+    /// Open the page of the running session in a browser
+    Ui(Ui),
     /// Call one service, in the running session or in one started for the call
     Invoke(Invoke),
     /// Open a shell that calls single functions; lines from a pipe work too
@@ -246,6 +250,7 @@ impl Command {
             | Self::Ide { file }
             | Self::Mcp { file }
             | Self::Dev(Dev { file, .. })
+            | Self::Ui(Ui { file, .. })
             | Self::Debug(Debug { file, .. })
             | Self::Invoke(Invoke { call: Call { file, .. }, .. })
             | Self::Shell(Shell { file, .. })

@@ -53,6 +53,11 @@ pub(crate) mod on_cluster;
 #[path = "command/cluster_absent.rs"]
 pub(crate) mod on_cluster;
 pub(crate) mod openapi;
+#[cfg(feature = "web")]
+pub(crate) mod page;
+#[cfg(not(feature = "web"))]
+#[path = "command/page_absent.rs"]
+pub(crate) mod page;
 #[cfg(feature = "cluster")]
 mod push;
 pub(crate) mod recordings;

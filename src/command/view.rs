@@ -18,6 +18,7 @@ use tui::{Completions, Handler, Logged, ShownLine};
 
 use super::jobs_beside::JobsPlan;
 use super::on_cluster::Pictures;
+use super::page::{self, PageBeside, PagePlan};
 use crate::arguments::{Dev, Goal};
 use crate::fault::{Fault, Kind};
 use crate::start::{Asked, Signals};
@@ -38,11 +39,13 @@ pub(crate) async fn serve(options: SessionOptions, dev: &Dev) -> Result<(), Faul
     let signals = Signals::new()?;
     let place = Home::open()?.place(&dev.file)?;
     let jobs = JobsPlan::new(&place, dev)?;
+    let page = PagePlan::new(&place, dev).await?;
     let session = Session::start(options)?;
+    let page = page.open(&session)?;
     let jobs = jobs.start(&session);
     let client = Client::attach(session.socket())?;
     let (lines, logs) = mpsc::channel(LINES);
-    let handler = Arc::new(clerk(client, &place, dev));
+    let handler = Arc::new(clerk(client, &place, dev, Some(page)));
     let source = tui::ViewSource { snapshots: session.pictures(), logs, handler, looks_at: None };
     let (quit, quitting) = oneshot::channel();
     let mut driver = tokio::spawn(drive(session, signals, lines, quitting));
@@ -103,7 +106,7 @@ pub(crate) async fn attach(dev: &Dev) -> Result<(), Fault> {
     let mut attached = Attached::begin(client.clone(), looks_at).await?;
     let (shown, snapshots) = watch::channel(Arc::new(attached.next().await?.unwrap_or_default()));
     let (lines, logs) = mpsc::channel(LINES);
-    let handler = Arc::new(clerk(client.clone(), &place, dev));
+    let handler = Arc::new(clerk(client.clone(), &place, dev, None));
     let source = tui::ViewSource { snapshots, logs, handler, looks_at: Some(chosen) };
     let looking = tokio::spawn(look(attached, shown));
     let reading = tokio::spawn(read(client, lines));
@@ -201,9 +204,9 @@ async fn read(client: Client, lines: mpsc::Sender<Logged>) {
     }
 }
 
-fn clerk(client: Client, place: &AppPlace, dev: &Dev) -> Clerk {
+fn clerk(client: Client, place: &AppPlace, dev: &Dev, page: Option<PageBeside>) -> Clerk {
     let (file, goal) = (dev.file.clone(), dev.goal.clone());
-    Clerk { client, logs: place.logs(), history: place.history(), file, goal }
+    Clerk { client, logs: place.logs(), history: place.history(), folder: place.folder.clone(), file, goal, page }
 }
 
 fn theme(dev: &Dev) -> tui::ViewOptions {
@@ -278,6 +281,9 @@ struct Clerk {
     file: PathBuf,
     /// Which cluster is looked at.
     goal: Goal,
+    folder: PathBuf,
+    /// The page of this process; none: the session's is another's.
+    page: Option<PageBeside>,
 }
 
 impl Handler for Clerk {
@@ -321,6 +327,19 @@ impl Handler for Clerk {
 
     fn cluster(&self, local: Pictures) -> BoxFuture<'static, Result<Pictures, String>> {
         super::on_cluster::look(self.file.clone(), self.goal.clone(), local).boxed()
+    }
+
+    fn page(&self) -> Option<BoxFuture<'static, Result<String, String>>> {
+        let (page, folder) = (self.page.clone(), self.folder.clone());
+        if page.as_ref().is_some_and(|page| !page.is_open()) {
+            return None;
+        }
+        let shown = move || match page.and_then(|page| page.show()) {
+            Some(shown) => shown,
+            None => page::open_link(&folder, false).map_err(|fault| fault.words()).and_then(|link| page::show(&link)),
+        };
+        let joined = |shown: Result<_, tokio::task::JoinError>| shown.unwrap_or_else(|error| Err(error.to_string()));
+        Some(async move { joined(tokio::task::spawn_blocking(shown).await) }.boxed())
     }
 
     fn log_files(&self, service: Option<&str>) -> Vec<PathBuf> {

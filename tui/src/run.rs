@@ -272,6 +272,14 @@ impl View {
                     .collect();
                 self.lend(async move { program::page(&files, text).await }).await?;
             }
+            Action::OpenPage => match handler.page() {
+                Some(opened) => {
+                    self.jobs.push(Box::pin(async { ViewInput::Said(opened.await.unwrap_or_else(|why| why)) }))
+                }
+                None => {
+                    drop(self.take(ViewInput::Said("this session has no page: start it without --page off".into())))
+                }
+            },
             Action::Shell => self.lend(handler.shell()).await?,
             Action::Copy(text) => self.screen.copy(&text)?,
             Action::Mouse(ours) => self.screen.mouse(ours)?,

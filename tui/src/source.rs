@@ -45,6 +45,11 @@ pub trait Handler: Send + Sync {
         local: watch::Receiver<Arc<Snapshot>>,
     ) -> BoxFuture<'static, Result<watch::Receiver<Arc<Snapshot>>, String>>;
 
+    /// Opens the session's page in a browser, and says so in words; none where it has no page.
+    fn page(&self) -> Option<BoxFuture<'static, Result<String, String>>> {
+        None
+    }
+
     /// The files that hold what was written by a service, or by all; none: the view's own lines are shown.
     fn log_files(&self, service: Option<&str>) -> Vec<PathBuf>;
 }

@@ -10,7 +10,7 @@ use crate::model::{Model, Overlay};
 use crate::theme::Tone;
 
 /// Every key and what it does.
-const KEYS: [(&str, &str); 30] = [
+const KEYS: [(&str, &str); 31] = [
     ("1 2 3 4  tab", "Flow, Hops, Edits, Logs"),
     ("up down  k j", "the row before, the row after"),
     ("pgup pgdn  g G", "a page, the first, the last"),
@@ -26,6 +26,7 @@ const KEYS: [(&str, &str); 30] = [
     ("n  N", "Logs: the next, the previous match"),
     ("y", "copy: the address, trace id, reason, line or diagnostic that is chosen"),
     ("L", "the logs in $PAGER"),
+    ("w", "the page of this session, in a browser"),
     ("o", "the diagnostic's place, or the file, in $EDITOR"),
     ("", ""),
     (":", "a command, as the shell has them; tab completes"),
