@@ -14,6 +14,7 @@ mod jobs;
 mod logs;
 mod new;
 mod node;
+mod page;
 mod recording;
 mod simulate;
 mod value;
@@ -40,6 +41,7 @@ pub(crate) use new::New;
 #[cfg(feature = "nodes")]
 pub(crate) use node::NodeUp;
 pub(crate) use node::{Node, Nodes};
+pub(crate) use page::{PageChoice, Ui};
 pub(crate) use recording::{Keep, Replay};
 #[cfg(feature = "nodes")]
 pub(crate) use simulate::By;
@@ -83,6 +85,8 @@ pub(crate) enum Command {
     },
     /// Build an app, run its services here, and reload them at every save
     Dev(Dev),
+    /// Open the page of the running session in a browser
+    Ui(Ui),
     /// Call one service, in the running session or in one started for the call
     Invoke(Invoke),
     /// Open a shell that calls single functions; lines from a pipe work too
@@ -262,6 +266,7 @@ impl Command {
             | Self::Ide { file }
             | Self::Mcp { file }
             | Self::Dev(Dev { file, .. })
+            | Self::Ui(Ui { file, .. })
             | Self::Debug(Debug { file, .. })
             | Self::Invoke(Invoke { call: Call { file, .. }, .. })
             | Self::Shell(Shell { file, .. })

@@ -64,6 +64,11 @@ pub(crate) mod on_nodes;
 #[path = "command/nodes_absent.rs"]
 pub(crate) mod on_nodes;
 pub(crate) mod openapi;
+#[cfg(feature = "web")]
+pub(crate) mod page;
+#[cfg(not(feature = "web"))]
+#[path = "command/page_absent.rs"]
+pub(crate) mod page;
 #[cfg(feature = "cluster")]
 mod push;
 #[cfg(feature = "nodes")]

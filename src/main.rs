@@ -72,6 +72,7 @@ fn main() -> ExitCode {
         Command::Clean { all, yes } => command::clean::run(all, yes),
         Command::OpenApi(openapi) => command::openapi::run(&openapi),
         Command::Client(client) => command::client::run(&client),
+        Command::Ui(ui) => command::page::ui(&ui),
         Command::Mcp { file } => command::mcp::run(&file),
         Command::Schema => command::schema::run(),
         Command::Completions { shell } => command::completions::run(shell),

@@ -78,6 +78,7 @@ fn request(at: u64) -> Request {
         end: Outcome::Value(Body::new(output.as_bytes())),
         function_ns: at % 10_000,
         at_ns: 100_000,
+        took_ns: 0,
         sequence: at,
         life: 0,
         calls: Vec::new(),

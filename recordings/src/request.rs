@@ -42,6 +42,9 @@ pub struct RecordedHop {
     pub function_ns: u64,
     /// Nanoseconds after the request's begin.
     pub at_ns: u64,
+    /// Nanoseconds from there to its answer. Older recordings do not say, and have 0.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub took_ns: u64,
     /// The n-th call of this service, from 0: the order in which a function with state was called. Between two lives of
     /// its host some numbers are left out.
     pub sequence: u64,
@@ -70,6 +73,10 @@ pub struct Keyframe {
 
 fn is_first(life: &u32) -> bool {
     *life == 0
+}
+
+fn is_none(nanos: &u64) -> bool {
+    *nanos == 0
 }
 
 /// A placed static's value.

@@ -14,6 +14,7 @@ pub(crate) fn hop(service: &str, input: &str, output: &str) -> RecordedHop {
         end: Outcome::Value(Body::new(output.as_bytes())),
         function_ns: 1000,
         at_ns: 0,
+        took_ns: 0,
         sequence: 0,
         life: 0,
         calls: Vec::new(),

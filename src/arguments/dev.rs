@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use session::Together;
 
-use super::Goal;
 use super::help;
 use super::value::{bytes, cpus, seconds};
+use super::{Goal, PageChoice};
 
 #[derive(Debug, Args)]
 pub(crate) struct Dev {
@@ -34,6 +34,9 @@ pub(crate) struct Dev {
     #[cfg(feature = "jobs")]
     #[arg(long)]
     pub(crate) drop_jobs: bool,
+    /// Port of the page in a browser, or off [default: a free one on a terminal, else off]
+    #[arg(long, value_name = "PORT|off")]
+    pub(crate) page: Option<PageChoice>,
     /// Build for a debugger, see `dyn debug`; requests then have an hour
     #[arg(long)]
     pub(crate) debug: bool,

@@ -6,6 +6,7 @@ use session::{PublicPort, Session, SessionOptions};
 use session_api::Report;
 
 use super::jobs_beside::JobsPlan;
+use super::page::PagePlan;
 use crate::arguments::{Dev, Goal};
 use crate::face::Face;
 use crate::fault::{Fault, Kind};
@@ -76,7 +77,9 @@ async fn serve(options: SessionOptions, dev: &Dev) -> Result<(), Fault> {
     let mut signals = Signals::new()?;
     let place = options.home.place(&dev.file)?;
     let jobs = JobsPlan::new(&place, dev)?;
+    let page = PagePlan::new(&place, dev).await?;
     let mut session = Session::start(options)?;
+    let page = page.open(&session)?;
     let jobs = jobs.start(&session);
     let mut teller = Teller::new(Face::new(dev.json, dev.plain))?;
     let mut ended = Ok(());
@@ -113,6 +116,7 @@ async fn serve(options: SessionOptions, dev: &Dev) -> Result<(), Fault> {
         }
     }
     jobs.end().await;
+    drop(page);
     teller.finish().await;
     // Ctrl-C is how a serving session is meant to end; before that it is an interruption.
     match ended {

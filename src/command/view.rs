@@ -9,12 +9,16 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use session::{AppPlace, Home, Session, SessionOptions};
-use session_api::{Answer, Client, Command, Report, Snapshot, grammar};
+use session_api::frame::{FrameFollower, SessionFrame};
+use session_api::measured::MeasuredHop;
+use session_api::{Answer, Client, ClientError, Command, Report, Snapshot, grammar};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::MissedTickBehavior;
 use tui::{Completions, Handler, Logged, ShownLine};
 
 use super::jobs_beside::JobsPlan;
 use super::on_cluster::Pictures;
+use super::page::{self, PageBeside, PagePlan};
 use crate::arguments::{Dev, Goal};
 use crate::fault::{Fault, Kind};
 use crate::start::{Asked, Signals};
@@ -35,11 +39,14 @@ pub(crate) async fn serve(options: SessionOptions, dev: &Dev) -> Result<(), Faul
     let signals = Signals::new()?;
     let place = Home::open()?.place(&dev.file)?;
     let jobs = JobsPlan::new(&place, dev)?;
+    let page = PagePlan::new(&place, dev).await?;
     let session = Session::start(options)?;
+    let page = page.open(&session)?;
     let jobs = jobs.start(&session);
     let client = Client::attach(session.socket())?;
     let (lines, logs) = mpsc::channel(LINES);
-    let source = tui::ViewSource { snapshots: session.pictures(), logs, handler: Arc::new(clerk(client, &place, dev)) };
+    let handler = Arc::new(clerk(client, &place, dev, Some(page)));
+    let source = tui::ViewSource { snapshots: session.pictures(), logs, handler, looks_at: None };
     let (quit, quitting) = oneshot::channel();
     let mut driver = tokio::spawn(drive(session, signals, lines, quitting));
     // In a task of its own: a terminal that takes nothing, as after Ctrl-S, keeps nobody else.
@@ -84,8 +91,8 @@ struct Over {
 /// A view gives its terminal back within this, once its session is over.
 const LAST_FRAME: Duration = Duration::from_secs(1);
 
-/// How often a session in another process is looked at.
-const LOOK: Duration = Duration::from_millis(200);
+/// How often the service that is looked at is asked for all that was measured of it.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The view of a session in another process.
 pub(crate) async fn attach(dev: &Dev) -> Result<(), Fault> {
@@ -95,10 +102,13 @@ pub(crate) async fn attach(dev: &Dev) -> Result<(), Fault> {
     }
     let client = super::status::attached(&dev.file)?;
     let place = Home::open()?.place(&dev.file)?;
-    let (shown, snapshots) = watch::channel(Arc::new(client.snapshot().await?));
+    let (chosen, looks_at) = watch::channel(None);
+    let mut attached = Attached::begin(client.clone(), looks_at).await?;
+    let (shown, snapshots) = watch::channel(Arc::new(attached.next().await?.unwrap_or_default()));
     let (lines, logs) = mpsc::channel(LINES);
-    let source = tui::ViewSource { snapshots, logs, handler: Arc::new(clerk(client.clone(), &place, dev)) };
-    let looking = tokio::spawn(look(client.clone(), shown));
+    let handler = Arc::new(clerk(client.clone(), &place, dev, None));
+    let source = tui::ViewSource { snapshots, logs, handler, looks_at: Some(chosen) };
+    let looking = tokio::spawn(look(attached, shown));
     let reading = tokio::spawn(read(client, lines));
     let seen = tui::run(source, theme(dev)).await;
     looking.abort();
@@ -107,12 +117,69 @@ pub(crate) async fn attach(dev: &Dev) -> Result<(), Fault> {
 }
 
 /// Ends with the session.
-async fn look(client: Client, shown: watch::Sender<Arc<Snapshot>>) {
-    while let Ok(snapshot) = client.snapshot().await {
+async fn look(mut attached: Attached, shown: watch::Sender<Arc<Snapshot>>) {
+    while let Ok(Some(snapshot)) = attached.next().await {
         if shown.send(Arc::new(snapshot)).is_err() {
             return;
         }
-        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// A session in another process, as its frames tell it; of the service that is looked at all that was measured is asked
+/// for besides.
+struct Attached {
+    client: Client,
+    frames: mpsc::Receiver<Result<SessionFrame, ClientError>>,
+    reader: FrameFollower,
+    snapshot: Snapshot,
+    looks_at: watch::Receiver<Option<String>>,
+    looked: tokio::time::Interval,
+    hop: Option<(String, MeasuredHop)>,
+}
+
+impl Attached {
+    async fn begin(client: Client, looks_at: watch::Receiver<Option<String>>) -> Result<Self, Fault> {
+        let mut lines = client.frames().await?;
+        // In a task of its own: a line is not to be given up in the midst of it.
+        let (told, frames) = mpsc::channel(1);
+        tokio::spawn(async move {
+            while let Some(frame) = lines.next().await.transpose() {
+                let is_last = frame.is_err();
+                if told.send(frame).await.is_err() || is_last {
+                    return;
+                }
+            }
+        });
+        let mut looked = tokio::time::interval(LOOK);
+        looked.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (reader, snapshot) = (FrameFollower::default(), Snapshot::default());
+        Ok(Self { client, frames, reader, snapshot, looks_at, looked, hop: None })
+    }
+
+    /// The session, once it changed; none where it ended.
+    async fn next(&mut self) -> Result<Option<Snapshot>, Fault> {
+        loop {
+            let is_chosen = self.looks_at.borrow().is_some();
+            tokio::select! {
+                frame = self.frames.recv() => {
+                    let Some(frame) = frame else { return Ok(None) };
+                    let applied = self.reader.apply(frame?);
+                    self.snapshot = applied.map_err(|error| Fault::new(Kind::Machine, error.to_string()))?;
+                    break;
+                }
+                Ok(()) = self.looks_at.changed() => {}
+                _ = self.looked.tick(), if is_chosen => {}
+            }
+            // A service that went away in between is not known, and has nothing to show.
+            let Some(service) = self.looks_at.borrow_and_update().clone() else { continue };
+            self.hop = self.client.hop(&service).await.ok().map(|hop| (service, hop));
+            break;
+        }
+        let mut snapshot = self.snapshot.clone();
+        if let Some((service, hop)) = self.hop.clone().filter(|(service, _)| snapshot.service(service).is_some()) {
+            snapshot.hops.insert(service, hop);
+        }
+        Ok(Some(snapshot))
     }
 }
 
@@ -137,9 +204,9 @@ async fn read(client: Client, lines: mpsc::Sender<Logged>) {
     }
 }
 
-fn clerk(client: Client, place: &AppPlace, dev: &Dev) -> Clerk {
+fn clerk(client: Client, place: &AppPlace, dev: &Dev, page: Option<PageBeside>) -> Clerk {
     let (file, goal) = (dev.file.clone(), dev.goal.clone());
-    Clerk { client, logs: place.logs(), history: place.history(), file, goal }
+    Clerk { client, logs: place.logs(), history: place.history(), folder: place.folder.clone(), file, goal, page }
 }
 
 fn theme(dev: &Dev) -> tui::ViewOptions {
@@ -214,6 +281,9 @@ struct Clerk {
     file: PathBuf,
     /// Which cluster is looked at.
     goal: Goal,
+    folder: PathBuf,
+    /// The page of this process; none: the session's is another's.
+    page: Option<PageBeside>,
 }
 
 impl Handler for Clerk {
@@ -257,6 +327,19 @@ impl Handler for Clerk {
 
     fn cluster(&self, local: Pictures) -> BoxFuture<'static, Result<Pictures, String>> {
         super::on_cluster::look(self.file.clone(), self.goal.clone(), local).boxed()
+    }
+
+    fn page(&self) -> Option<BoxFuture<'static, Result<String, String>>> {
+        let (page, folder) = (self.page.clone(), self.folder.clone());
+        if page.as_ref().is_some_and(|page| !page.is_open()) {
+            return None;
+        }
+        let shown = move || match page.and_then(|page| page.show()) {
+            Some(shown) => shown,
+            None => page::open_link(&folder, false).map_err(|fault| fault.words()).and_then(|link| page::show(&link)),
+        };
+        let joined = |shown: Result<_, tokio::task::JoinError>| shown.unwrap_or_else(|error| Err(error.to_string()));
+        Some(async move { joined(tokio::task::spawn_blocking(shown).await) }.boxed())
     }
 
     fn log_files(&self, service: Option<&str>) -> Vec<PathBuf> {

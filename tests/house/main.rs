@@ -7,6 +7,7 @@ mod documents;
 mod guide;
 mod names;
 mod packaging;
+mod vendored;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,10 +41,21 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("kubernetes", &["app", "compiler", "images", "protocol"]),
     ("interface", &["app"]),
     ("mcp", &["session-api"]),
+    ("web", &["session-api"]),
     ("session-api", &["app", "protocol"]),
     (
         "session",
-        &["app", "compiler", "local-cluster", "protocol", "recordings", "kubernetes", "session-api", "watcher"],
+        &[
+            "app",
+            "compiler",
+            "interface",
+            "local-cluster",
+            "protocol",
+            "recordings",
+            "kubernetes",
+            "session-api",
+            "watcher",
+        ],
     ),
     ("tui", &["session-api"]),
     ("shell", &["session-api"]),
@@ -73,6 +85,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "session-api",
             "shell",
             "tui",
+            "web",
         ],
     ),
 ];
@@ -82,7 +95,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("syn", &["app", "dyninka-macros"]),
     ("quote", &["app", "dyninka-macros"]),
     ("bollard", &["local-cluster"]),
-    ("axum", &["bench", "data-server", "host", "job-server", "session"]),
+    ("axum", &["bench", "data-server", "host", "job-server", "session", "web"]),
     ("foca", &["nodes"]),
     ("rcgen", &["node-agent"]),
     ("rustls-webpki", &["node-agent"]),
@@ -108,6 +121,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("similar", &["recordings"]),
     ("rustyline", &["shell"]),
     ("rmcp", &["mcp"]),
+    ("rust-sugiyama", &["web"]),
     ("comfy-table", &["bench", "kubernetes", "shell"]),
     ("indicatif", &["dyninka-cli"]),
     // The wire form of what was measured is one room's affair; others see plain data.
@@ -238,6 +252,7 @@ const WALL_CLOCK: &[(&str, &str)] = &[
         "the time of day when the server began; from there on a clock that does not jump",
     ),
     ("crates/session/src/recording/recorder.rs", "when a recording began, for its head"),
+    ("crates/web/src/page.rs", "when a ticket or a cookie ends, which two processes compare"),
 ];
 
 #[test]

@@ -58,7 +58,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             }
         }
     });
-    let exit = tui::run(ViewSource { snapshots, logs, handler: Arc::new(Made) }, options).await;
+    let exit = tui::run(ViewSource { snapshots, logs, handler: Arc::new(Made), looks_at: None }, options).await;
     moving.abort();
     println!("{exit:?}");
     exit?;

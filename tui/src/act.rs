@@ -76,6 +76,8 @@ pub enum Action {
         /// From 1.
         column: usize,
     },
+    /// Open the session's page in a browser.
+    OpenPage,
     /// Open the logs in the user's pager.
     OpenPager {
         /// Of this service; none: of all.

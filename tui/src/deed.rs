@@ -53,6 +53,8 @@ pub(crate) enum Deed {
     Replay,
     Open,
     Pager,
+    /// The session's page, in a browser.
+    Page,
     Copy,
     Mouse,
     Back,
@@ -119,6 +121,7 @@ pub(crate) fn of(key: KeyEvent, model: &Model, snapshot: &Snapshot, logs: &LogRi
         KeyCode::Char('u') => Deed::Undo,
         KeyCode::Char('o') => Deed::Open,
         KeyCode::Char('L') => Deed::Pager,
+        KeyCode::Char('w') => Deed::Page,
         KeyCode::Char('y') => Deed::Copy,
         KeyCode::Char('m') => Deed::Mouse,
         KeyCode::Esc | KeyCode::Backspace => Deed::Back,
@@ -208,7 +211,7 @@ fn works(deed: Deed, model: &Model, snapshot: &Snapshot, logs: &LogRing) -> bool
         Deed::Back => back(model, snapshot),
         // A picture that stands still is of one backend.
         Deed::Cluster => model.frozen.is_none(),
-        Deed::Help | Deed::Command | Deed::Shell | Deed::Mouse => true,
+        Deed::Help | Deed::Command | Deed::Shell | Deed::Mouse | Deed::Page => true,
         Deed::Suspend | Deed::Redraw | Deed::Quit => true,
     }
 }

@@ -20,7 +20,7 @@ use crate::pace::Pace;
 use crate::scope::{Change, Elsewhere, Pictures, Scope};
 use crate::screen::{self, Screen, failed};
 use crate::source::{Exit, TuiError, ViewOptions, ViewSource};
-use crate::{answer, draw, log_view, program, sources, update};
+use crate::{answer, draw, log_view, model, program, sources, update};
 
 /// Lines that are taken in at once, so that a service that never stops writing leaves time for keys.
 const MOST_LINES: usize = 10_000;
@@ -233,6 +233,15 @@ impl View {
         update(&mut self.model, ViewInput::Resize(size.width, size.height), &self.shown, &self.logs);
         let (model, shown, logs) = (&self.model, &self.shown, &self.logs);
         terminal.draw(|frame| draw(model, shown, logs, frame)).map_err(failed("cannot draw"))?;
+        if let Some(looks_at) = &self.source.looks_at {
+            let chosen = model::chosen_service(model, shown).map(|service| service.name.clone());
+            looks_at.send_if_modified(|known| {
+                *known != chosen && {
+                    known.clone_from(&chosen);
+                    true
+                }
+            });
+        }
         self.pace.drawn(Instant::now());
         Ok(())
     }
@@ -263,6 +272,14 @@ impl View {
                     .collect();
                 self.lend(async move { program::page(&files, text).await }).await?;
             }
+            Action::OpenPage => match handler.page() {
+                Some(opened) => {
+                    self.jobs.push(Box::pin(async { ViewInput::Said(opened.await.unwrap_or_else(|why| why)) }))
+                }
+                None => {
+                    drop(self.take(ViewInput::Said("this session has no page: start it without --page off".into())))
+                }
+            },
             Action::Shell => self.lend(handler.shell()).await?,
             Action::Copy(text) => self.screen.copy(&text)?,
             Action::Mouse(ours) => self.screen.mouse(ours)?,

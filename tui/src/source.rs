@@ -20,6 +20,8 @@ pub struct ViewSource {
     pub logs: mpsc::Receiver<Logged>,
     /// Who does what the view asks for.
     pub handler: Arc<dyn Handler>,
+    /// Told which service is chosen: pictures may hold more of it than of others.
+    pub looks_at: Option<watch::Sender<Option<String>>>,
 }
 
 /// Whoever does what the view asks for. Nothing here may block but what is given back as a future.
@@ -42,6 +44,11 @@ pub trait Handler: Send + Sync {
         &self,
         local: watch::Receiver<Arc<Snapshot>>,
     ) -> BoxFuture<'static, Result<watch::Receiver<Arc<Snapshot>>, String>>;
+
+    /// Opens the session's page in a browser, and says so in words; none where it has no page.
+    fn page(&self) -> Option<BoxFuture<'static, Result<String, String>>> {
+        None
+    }
 
     /// The files that hold what was written by a service, or by all; none: the view's own lines are shown.
     fn log_files(&self, service: Option<&str>) -> Vec<PathBuf>;

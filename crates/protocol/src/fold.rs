@@ -3,7 +3,9 @@
 //! Everything is bounded: five minutes of seconds, a few hundred samples in each, a few hundred requests in the making.
 //! Time is what the caller says it is, so that a test says it too.
 
+mod call;
 mod figures;
+mod history;
 mod second;
 mod service;
 mod traces;
@@ -14,7 +16,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use call::CallFigures;
 pub use figures::{Bar, Figures, Percentiles};
+pub use history::{HistoryPoint, HistorySpan};
 pub use service::LONGEST_WINDOW;
 pub use traces::KeptTraces;
 pub use versions::{Comparison, Measure, Significance, VersionSide};
@@ -95,9 +99,26 @@ impl Fold {
         self.traces.kept(window, now + LONGEST_WINDOW)
     }
 
-    /// Gives up on requests whose parts do not come. Called now and then when no batch comes.
+    /// Gives up on requests whose parts do not come, and closes steps of histories. Called now and then when no batch
+    /// comes.
     pub fn tick(&mut self, now: Duration) {
-        self.traces.tick(now + LONGEST_WINDOW);
+        let now = now + LONGEST_WINDOW;
+        self.traces.tick(now);
+        self.services.values_mut().for_each(|service| service.tick(now));
+    }
+
+    /// A service's latency in the steps of a span, oldest first. None where nothing was heard of it.
+    pub fn history(&self, service: &str, span: HistorySpan, now: Duration) -> Option<Vec<HistoryPoint>> {
+        let mut points = self.services.get(service)?.history(span, now + LONGEST_WINDOW);
+        let before = i64::try_from(LONGEST_WINDOW.as_secs()).unwrap_or(i64::MAX);
+        points.iter_mut().for_each(|point| point.at -= before);
+        Some(points)
+    }
+
+    /// The services that a service called in the last minute.
+    pub fn calls(&self, service: &str, now: Duration) -> impl Iterator<Item = (&Arc<str>, CallFigures)> {
+        let known = self.services.get(service).into_iter();
+        known.flat_map(move |service| service.calls(now + LONGEST_WINDOW))
     }
 
     /// What is missing or wrong so far.

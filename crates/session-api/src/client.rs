@@ -1,13 +1,16 @@
 //! The other end of the session's socket.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use protocol::error_chain;
 use serde::de::DeserializeOwned;
 
 use crate::command::{Answer, Command};
+use crate::frame::SessionFrame;
 use crate::log_line::LogLine;
-use crate::requests::RequestList;
+use crate::measured::{LatencyHistory, MeasuredHop};
+use crate::requests::{RequestDetail, RequestList, ServiceForm};
 use crate::snapshot::Snapshot;
 
 /// Talks to a running session.
@@ -73,12 +76,66 @@ impl Client {
         if let Some(before) = before {
             url.query_pairs_mut().append_pair("before", &before.to_string());
         }
-        let answer = self.client.get(url).send().await.map_err(|error| ClientError::Silent(error_chain(&error)))?;
-        if answer.status() == reqwest::StatusCode::BAD_REQUEST {
-            let words = answer.text().await.map_err(|error| ClientError::Silent(error_chain(&error)))?;
-            return Err(ClientError::Refused(words.trim_end().to_owned()));
-        }
-        parsed(answer).await
+        asked(self.client.get(url)).await
+    }
+
+    /// A request in memory with its values.
+    ///
+    /// # Errors
+    /// The session does not answer, or not in the shape this version knows; or it does not have the request any more
+    /// ([`ClientError::Refused`]).
+    pub async fn request(&self, number: u64) -> Result<RequestDetail, ClientError> {
+        asked(self.client.get(format!("http://session/v1/requests/{number}"))).await
+    }
+
+    /// All that was measured of a service.
+    ///
+    /// # Errors
+    /// The session does not answer, or not in the shape this version knows; or it knows no such service
+    /// ([`ClientError::Refused`]).
+    pub async fn hop(&self, service: &str) -> Result<MeasuredHop, ClientError> {
+        asked(self.client.get(format!("http://session/v1/hops/{service}"))).await
+    }
+
+    /// A service's latency over the last 300, 3,600 or 86,400 seconds.
+    ///
+    /// # Errors
+    /// The session does not answer, or not in the shape this version knows; or it knows no such service or span
+    /// ([`ClientError::Refused`]).
+    pub async fn history(&self, service: &str, span_s: u32) -> Result<LatencyHistory, ClientError> {
+        asked(self.client.get(format!("http://session/v1/history?service={service}&span={span_s}"))).await
+    }
+
+    /// The forms of all services, by name.
+    ///
+    /// # Errors
+    /// The session does not answer, or not in the shape this version knows.
+    pub async fn forms(&self) -> Result<BTreeMap<String, ServiceForm>, ClientError> {
+        asked(self.client.get("http://session/v1/forms")).await
+    }
+
+    /// The session as it changes, for a [`crate::frame::FrameFollower`]. A frame is made when there is room for it on the
+    /// way.
+    ///
+    /// # Errors
+    /// The session does not answer.
+    pub async fn frames(&self) -> Result<FrameLines, ClientError> {
+        Ok(FrameLines(self.lines("http://session/v1/frames".to_owned()).await?))
+    }
+
+    /// Hands a request on as it is: `path` begins with `/v1/`. For a server that others ask in place of the session.
+    ///
+    /// # Errors
+    /// The session does not answer.
+    pub async fn relay(&self, path: &str, body: Option<Vec<u8>>) -> Result<RelayedAnswer, ClientError> {
+        let url = format!("http://session{path}");
+        let request = match body {
+            Some(body) => self.client.post(url).header("content-type", "application/json").body(body),
+            None => self.client.get(url),
+        };
+        let answer = request.send().await.map_err(|error| ClientError::Silent(error_chain(&error)))?;
+        let kind = answer.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        Ok(RelayedAnswer { status: answer.status().as_u16(), content_type: kind.to_owned(), answer })
     }
 
     /// The latest lines of one service or of all, at most `last`, oldest first.
@@ -124,6 +181,42 @@ impl Client {
     }
 }
 
+/// An answer of the session as it comes.
+#[derive(Debug)]
+pub struct RelayedAnswer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The type of the body; empty where none is said.
+    pub content_type: String,
+    answer: reqwest::Response,
+}
+
+impl RelayedAnswer {
+    /// The next piece of the body; none at its end.
+    ///
+    /// # Errors
+    /// The session went away.
+    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, ClientError> {
+        let piece = self.answer.chunk().await.map_err(|error| ClientError::Silent(error_chain(&error)))?;
+        Ok(piece.map(|piece| piece.to_vec()))
+    }
+}
+
+/// Frames as they come.
+#[derive(Debug)]
+pub struct FrameLines(Lines);
+
+impl FrameLines {
+    /// The next frame; none when there will be no more.
+    ///
+    /// # Errors
+    /// The session went away, or its frames are not as this version knows them.
+    pub async fn next(&mut self) -> Result<Option<SessionFrame>, ClientError> {
+        let Some(line) = self.0.next().await? else { return Ok(None) };
+        serde_json::from_str(&line).map(Some).map_err(|error| ClientError::Strange(error.to_string()))
+    }
+}
+
 /// JSON lines as they come.
 #[derive(Debug)]
 pub struct Lines {
@@ -158,6 +251,16 @@ impl Lines {
 
 async fn read<T: DeserializeOwned>(request: reqwest::RequestBuilder) -> Result<T, ClientError> {
     parsed(request.send().await.map_err(|error| ClientError::Silent(error_chain(&error)))?).await
+}
+
+/// Reads an answer that may be a refusal in words.
+async fn asked<T: DeserializeOwned>(request: reqwest::RequestBuilder) -> Result<T, ClientError> {
+    let answer = request.send().await.map_err(|error| ClientError::Silent(error_chain(&error)))?;
+    if answer.status().is_success() {
+        return parsed(answer).await;
+    }
+    let words = answer.text().await.map_err(|error| ClientError::Silent(error_chain(&error)))?;
+    Err(ClientError::Refused(words.trim_end().to_owned()))
 }
 
 async fn parsed<T: DeserializeOwned>(answer: reqwest::Response) -> Result<T, ClientError> {

@@ -73,6 +73,11 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         inputs: Option<Vec<Value>>,
     },
+    /// Send a request in memory once more, with the route and the inputs that came from outside then.
+    Again {
+        /// Its number.
+        request: u64,
+    },
     /// Write requests to a folder from now on, or no more.
     Record {
         /// From now on.

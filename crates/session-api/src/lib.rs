@@ -14,6 +14,7 @@
 
 mod client;
 pub mod command;
+pub mod frame;
 pub mod grammar;
 pub mod jobs;
 mod log_line;
@@ -31,7 +32,7 @@ pub mod verdict;
 pub const API_VERSION: u32 = 1;
 
 pub use app::{Diagnostic, Severity, SourcePlace};
-pub use client::{Client, ClientError, Lines};
+pub use client::{Client, ClientError, FrameLines, Lines, RelayedAnswer};
 pub use command::{Answer, Command};
 pub use log_line::LogLine;
 pub use printable::{escaped, plain, printable};

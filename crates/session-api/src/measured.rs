@@ -45,6 +45,54 @@ pub struct Window {
     pub histogram: Vec<(u64, u64)>,
 }
 
+/// The calls of one service to another, over the last minute.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EdgeWindow {
+    /// Calls that ended.
+    pub n: u64,
+    /// Of those, answered with an error or not at all.
+    pub errors: u64,
+    /// Calls a second.
+    pub rate: f64,
+    /// What the caller waited.
+    pub wait: HopPercentiles,
+    /// What of that was on the wire.
+    pub network: HopPercentiles,
+}
+
+/// A service's latency over time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LatencyHistory {
+    /// Seconds of a step.
+    pub step_s: u32,
+    /// Seconds of all of it.
+    pub span_s: u32,
+    /// Oldest first; steps in which no request ended are left out.
+    pub points: Vec<LatencyPoint>,
+}
+
+/// A step of a service's latency, as an array: seconds since the session began, below 0 before it; requests; errors;
+/// p50, p90, p99, and the longest; p50 in the function.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LatencyPoint(
+    /// Where the step begins, in seconds.
+    pub i64,
+    /// Requests that ended.
+    pub u32,
+    /// Of those, answered with an error.
+    pub u32,
+    /// Half took no longer.
+    pub u32,
+    /// Nine of ten took no longer.
+    pub u32,
+    /// 99 of 100 took no longer.
+    pub u32,
+    /// The longest.
+    pub u32,
+    /// Half were no longer in the function.
+    pub u32,
+);
+
 /// Percentiles.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HopPercentiles {

@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// A page of the requests in memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +28,9 @@ pub struct RequestLine {
     pub trace: String,
     /// When it began, in milliseconds since 1970.
     pub at_ms: u64,
+    /// Microseconds until the last of its functions had answered; 0: a host of an earlier version does not say.
+    #[serde(default)]
+    pub total_us: u64,
     /// The route that it asked for; none: the app's flow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,
@@ -39,4 +43,49 @@ pub struct RequestLine {
     pub by: Option<String>,
     /// The beginning of its answer as JSON, or the problem's message: 120 characters at most.
     pub value: String,
+}
+
+/// A request in memory, with its values.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RequestDetail {
+    /// The request in a line.
+    pub line: RequestLine,
+    /// Its functions in the order in which they ended, each after those that fed it.
+    pub hops: Vec<RequestHop>,
+}
+
+/// A function's part in a request. A result that is no value is an object such as `{"end":"filtered"}`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RequestHop {
+    /// From 1.
+    pub number: u64,
+    /// The number of the hop that asked for it; none: it was called from outside, or the one that asked ran no function.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<u64>,
+    /// Rust name.
+    pub service: String,
+    /// `service@hash`.
+    pub version: String,
+    /// From the request's begin to this part's, in microseconds.
+    pub start_us: u64,
+    /// All of it, in microseconds.
+    pub total_us: u64,
+    /// In the function, in nanoseconds.
+    pub function_ns: u64,
+    /// The names of its inputs; empty where the service is not known any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+    /// The inputs, in order.
+    pub inputs: Vec<Value>,
+    /// The result.
+    pub end: Value,
+}
+
+/// The form of a service's inputs and of its answer, as JSON Schema (2020-12).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ServiceForm {
+    /// The object that a call sends.
+    pub input: Value,
+    /// The value that it answers with.
+    pub output: Value,
 }

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::jobs::JobsView;
-use crate::measured::{MeasuredHop, Trace};
+use crate::measured::{EdgeWindow, MeasuredHop, Trace};
 use crate::push::PushView;
 use crate::report::{EditTimes, Fate};
 use crate::verdict::Judgement;
@@ -62,6 +62,9 @@ pub struct Snapshot {
     pub notices: Vec<Notice>,
     /// Measured per service, by Rust name.
     pub hops: BTreeMap<String, MeasuredHop>,
+    /// What each service waited for others in the last minute: by the one that calls, then by the one that is called.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub calls: BTreeMap<String, BTreeMap<String, EdgeWindow>>,
     /// Requests kept whole: the slowest of the last minutes first, then the latest.
     pub traces: Vec<Trace>,
     /// Requests that were counted but not measured in detail, or whose detail was lost on its way here.

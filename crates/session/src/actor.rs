@@ -78,6 +78,9 @@ const MOST_AT_ONCE: usize = 100_000;
 /// Batches of measurements on their way: a few seconds of many services. Beyond it hosts keep theirs and count.
 const BATCHES: usize = 1024;
 
+/// Questions for a history on their way.
+const HISTORIES: usize = 16;
+
 /// Batches of records on their way, of some MiB at most each. Beyond it hosts keep theirs and count.
 const RECORDS: usize = 16;
 
@@ -120,7 +123,7 @@ pub(crate) struct Actor {
     measured: watch::Receiver<Arc<Measured>>,
     /// Durable jobs, where there is a job server.
     jobs: watch::Receiver<Option<Arc<JobsView>>>,
-    pictures: watch::Sender<Arc<Snapshot>>,
+    pictures: Arc<watch::Sender<Arc<Snapshot>>>,
     served: watch::Sender<Option<ServedApp>>,
     _lock: Lock,
 }
@@ -148,12 +151,16 @@ impl Actor {
         let program = Program::hold(&options.host);
         let program =
             Arc::new(program.map_err(|source| StartError::Program { program: options.host.clone(), source })?);
+        let (histories, asked_histories) = tokio::sync::mpsc::channel(HISTORIES);
+        let pictures = Arc::new(watch::Sender::new(Arc::new(Snapshot::default())));
         let handler = Arc::new(Handler {
             asks,
             journal: journal.clone(),
             control: control.clone(),
             recorder: recorder.clone(),
             link: link.clone(),
+            histories,
+            pictures: Arc::downgrade(&pictures),
         });
         let serving = tokio::spawn(async move { api::serve(listener, handler).await });
         let (followed, batches) = tokio::sync::mpsc::channel(BATCHES);
@@ -164,7 +171,7 @@ impl Actor {
         tokio::spawn(jobs::follow(control.client().clone(), link.endpoints(), seen));
         let (recorded, records) = tokio::sync::mpsc::channel(RECORDS);
         tokio::spawn(recorder::record(recorder.clone(), records, begun));
-        tokio::spawn(measure(batches, exporter, shown, begun));
+        tokio::spawn(measure(batches, asked_histories, exporter, shown, begun));
         let progress = events.clone();
         let builder = Builder::open(&options.file, &options.home.build(), move |step| {
             let message = match step {
@@ -224,7 +231,7 @@ impl Actor {
             pushing: None,
             measured,
             jobs,
-            pictures: watch::Sender::new(Arc::new(Snapshot::default())),
+            pictures,
             served: watch::Sender::new(None),
             _lock: lock,
         })
@@ -321,6 +328,7 @@ impl Actor {
         picture.pid = std::process::id();
         picture.file.clone_from(&self.tools.place.file);
         picture.traces.clone_from(&measured.traces);
+        picture.calls.clone_from(&measured.calls);
         picture.dropped = measured.dropped;
         picture.recording = self.recorder.picture();
         picture.cluster = self.tools.context();
@@ -337,7 +345,7 @@ impl Actor {
     }
 
     /// Pictures for faces in this process: none is made while nobody looks.
-    pub(crate) fn pictures(&self) -> watch::Sender<Arc<Snapshot>> {
+    pub(crate) fn pictures(&self) -> Arc<watch::Sender<Arc<Snapshot>>> {
         self.pictures.clone()
     }
 

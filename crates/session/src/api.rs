@@ -2,9 +2,14 @@
 //!
 //! ```text
 //! GET  /v1/snapshot                          the session at this moment
+//! GET  /v1/frames                            the session as it changes: frames as JSON lines
 //! GET  /v1/requests?q=Q&before=N&limit=N     recorded requests in memory, newest first
+//! GET  /v1/requests/N                        one of them, with its values
+//! GET  /v1/hops/SERVICE                      all that was measured of a service
+//! GET  /v1/history?service=S&span=SECONDS    its latency over the last 300, 3600 or 86400 seconds
+//! GET  /v1/forms                             the forms of inputs and answers, as JSON Schema
 //! GET  /v1/events?after=N&follow=true        events as JSON lines, with `seq`
-//! GET  /v1/logs?service=S&last=N&follow=true lines of services as JSON lines
+//! GET  /v1/logs?service=S&last=N&follow=true lines of services as JSON lines; `q=TEXT` and `before=SEQ` choose among those kept
 //! POST /v1/commands                          a command; its answer
 //! ```
 //!
@@ -12,17 +17,18 @@
 
 pub(crate) mod asking;
 pub(crate) mod caller;
+mod frames;
+mod measured;
 
 use std::convert::Infallible;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Query, Request, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -34,10 +40,11 @@ use session_api::command::{Answer, Command};
 use tokio::net::UnixListener;
 
 use crate::api::asking::Handler;
+use crate::recording::detail;
 use crate::recording::request_query::{MOST_LISTED, RequestQuery};
 
 /// Binds the socket, closed to everybody else from its first moment.
-pub(crate) fn bind(socket: &Path) -> io::Result<UnixListener> {
+pub(crate) fn bind(socket: &std::path::Path) -> io::Result<UnixListener> {
     match fs::remove_file(socket) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -56,12 +63,19 @@ pub(crate) async fn serve(listener: UnixListener, handler: Arc<Handler>) -> io::
 fn router(handler: Arc<Handler>) -> Router {
     Router::new()
         .route("/v1/snapshot", get(snapshot))
+        .route("/v1/frames", get(frame_lines))
         .route("/v1/requests", get(requests))
+        .route("/v1/requests/{number}", get(request))
+        .route("/v1/hops/{service}", get(measured::hop))
+        .route("/v1/history", get(measured::history))
+        .route("/v1/forms", get(measured::forms))
         .route("/v1/events", get(events))
         .route("/v1/logs", get(logs))
         .route("/v1/commands", post(command))
         .fallback(|| async {
-            (StatusCode::NOT_FOUND, "there are /v1/snapshot, /v1/requests, /v1/events, /v1/logs and /v1/commands\n")
+            let paths = "/v1/snapshot, /v1/frames, /v1/requests, /v1/requests/N, /v1/hops/SERVICE, /v1/history, /v1/forms, \
+                         /v1/events, /v1/logs and /v1/commands";
+            (StatusCode::NOT_FOUND, format!("there are {paths}\n"))
         })
         .layer(middleware::from_fn(no_page))
         .with_state(handler)
@@ -79,6 +93,22 @@ async fn snapshot(State(handler): State<Arc<Handler>>) -> Response {
     match handler.snapshot().await {
         Some(snapshot) => axum::Json(snapshot).into_response(),
         None => ended(),
+    }
+}
+
+async fn frame_lines(State(handler): State<Arc<Handler>>) -> Response {
+    match frames::frames(handler).await {
+        Some(lines) => body(lines),
+        None => ended(),
+    }
+}
+
+async fn request(State(handler): State<Arc<Handler>>, Path(number): Path<u64>) -> Response {
+    let recorder = handler.recorder.clone();
+    match tokio::task::spawn_blocking(move || detail::detail(&recorder, number)).await {
+        Ok(Some(detail)) => axum::Json(detail).into_response(),
+        Ok(None) => (StatusCode::NOT_FOUND, format!("request {number} is not in memory\n")).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }
 }
 
@@ -151,10 +181,17 @@ struct Logs {
     last: Option<usize>,
     #[serde(default)]
     follow: bool,
+    /// Only lines with this text.
+    q: Option<String>,
+    /// Only lines before this number.
+    before: Option<u64>,
 }
 
 /// Lines are read when there is room for them on the way, and who takes them too slowly is told how many it lost.
 async fn logs(State(handler): State<Arc<Handler>>, Query(asked): Query<Logs>) -> Response {
+    if asked.q.is_some() || asked.before.is_some() {
+        return found(&handler, &asked);
+    }
     let reader = handler.journal.lines(asked.service.as_deref(), asked.last.unwrap_or(usize::MAX));
     body(stream::unfold(reader, move |mut reader| async move {
         let page = if asked.follow { reader.next_lines().await? } else { reader.read_lines() };
@@ -162,6 +199,18 @@ async fn logs(State(handler): State<Arc<Handler>>, Query(asked): Query<Logs>) ->
         let lines = page.items.iter().map(|line| written(line)).collect();
         Some((told(page.lost, lines)?, reader))
     }))
+}
+
+/// Lines that are kept and fit, oldest first.
+fn found(handler: &Handler, asked: &Logs) -> Response {
+    if asked.follow {
+        let why = "q and before choose among the lines that are kept: follow=true does not go with them\n";
+        return (StatusCode::BAD_REQUEST, why).into_response();
+    }
+    let (text, last) = (asked.q.as_deref().unwrap_or_default(), asked.last.unwrap_or(usize::MAX));
+    let found = handler.journal.find(asked.service.as_deref(), text, asked.before, last);
+    let lines = found.iter().map(|line| serde_json::to_string(&**line).map(|json| json + "\n").unwrap_or_default());
+    body(stream::iter([lines.collect::<String>()]))
 }
 
 fn body(lines: impl Stream<Item = String> + Send + 'static) -> Response {

@@ -27,7 +27,7 @@ pub use options::{PublicPort, RecordingOptions, SessionOptions};
 pub use placement::{Together, TogetherError};
 pub use queued::Queued;
 pub use recording::subject::subject;
-pub use session::{Notices, ServedApp, Session, StartError};
+pub use session::{Looking, Notices, ServedApp, Session, StartError};
 pub use store::clean::{Cleaned, FolderRemoval, HomeFolder, clean, folders};
 pub use store::home::{AppPlace, Home, HomeError};
 pub use store::lock::{Lock, LockError};

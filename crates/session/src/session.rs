@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use app::App;
 use local_cluster::{Receiver, queue};
@@ -27,8 +27,8 @@ use crate::store::lock::{Lock, LockError};
 pub struct Session {
     reports: Receiver<Queued>,
     events: UnboundedSender<Event>,
-    pictures: watch::Sender<Arc<Snapshot>>,
     served: watch::Sender<Option<ServedApp>>,
+    pictures: Arc<watch::Sender<Arc<Snapshot>>>,
     socket: PathBuf,
     /// Between this session and its hosts.
     secret: Secret,
@@ -74,6 +74,17 @@ impl Notices {
     /// Adds a notice; one to a session that has ended is for nobody.
     pub fn add(&self, message: String) {
         drop(self.0.send(Event::Notice { message }));
+    }
+}
+
+/// Begins to look at a session.
+#[derive(Clone, Debug)]
+pub struct Looking(Weak<watch::Sender<Arc<Snapshot>>>);
+
+impl Looking {
+    /// The session as it changes, twenty times a second at most, until this is dropped; none where it has ended.
+    pub fn begin(&self) -> Option<watch::Receiver<Arc<Snapshot>>> {
+        Some(self.0.upgrade()?.subscribe())
     }
 }
 
@@ -130,6 +141,11 @@ impl Session {
     /// The app that its hosts go by, as it changes: told before the picture that shows it. None: nothing serves yet.
     pub fn served(&self) -> watch::Receiver<Option<ServedApp>> {
         self.served.subscribe()
+    }
+
+    /// For a front end that looks now and then: while nobody does, no pictures are made.
+    pub fn looking(&self) -> Looking {
+        Looking(Arc::downgrade(&self.pictures))
     }
 
     /// Where it listens: [`session_api::Client::attach`].

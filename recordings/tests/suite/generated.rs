@@ -18,6 +18,7 @@ fn hop(service: &str, inputs: &[&str], end: Outcome, sequence: u64) -> RecordedH
         end,
         function_ns: 1,
         at_ns: 0,
+        took_ns: 0,
         sequence,
         life: 0,
         calls: Vec::new(),

@@ -92,6 +92,7 @@ async fn a_verdict_over_a_real_process() {
         end,
         function_ns: 1,
         at_ns: 0,
+        took_ns: 0,
         sequence,
         life: 0,
         calls: Vec::new(),

@@ -309,6 +309,7 @@ fn what_the_shell_shows() {
       :recordings                 every recording of the app, and its size
       :replay [NAME]              run recorded inputs again: the last edit's, or a recording's
       :diff N                     what request N would come to now
+      :again N                    send request N once more
       :step N [HOP [VALUE...]]    request N hop by hop; a hop again with other inputs
       :push [SERVICE...]          roll what changed out to a cluster; :help push has its options
       :rollback [SERVICE]         have what ran on the cluster before run again

@@ -10,7 +10,7 @@ use crate::model::{Model, Overlay};
 use crate::theme::Tone;
 
 /// Every key and what it does.
-const KEYS: [(&str, &str); 32] = [
+const KEYS: [(&str, &str); 33] = [
     ("1 2 3 4 5  tab", "Flow, Hops, Edits, Logs, and Jobs where the session accepts them"),
     ("up down  k j", "the row before, the row after"),
     ("pgup pgdn  g G", "a page, the first, the last"),
@@ -28,6 +28,7 @@ const KEYS: [(&str, &str); 32] = [
     ("n  N", "Logs: the next, the previous match"),
     ("y", "copy: the address, trace id, reason, line or diagnostic that is chosen"),
     ("L", "the logs in $PAGER"),
+    ("w", "the page of this session, in a browser"),
     ("o", "the diagnostic's place, or the file, in $EDITOR"),
     ("", ""),
     (":", "a command, as the shell has them; tab completes"),

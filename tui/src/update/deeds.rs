@@ -79,6 +79,7 @@ pub(super) fn perform(model: &mut Model, deed: Deed, snapshot: &Snapshot, logs: 
             let service = if model.focus == Pane::Logs { model.logs.service.clone() } else { chosen };
             return vec![Action::OpenPager { service }];
         }
+        Deed::Page => return vec![Action::OpenPage],
         Deed::Copy => {
             if let Some(text) = deed::copied(model, snapshot, logs) {
                 if text.len() > MOST_COPIED {

@@ -29,7 +29,7 @@ async fn show(session: &str) -> String {
     let (lines, logs) = mpsc::channel(1_024);
     let storm = (session == "storm").then(|| tokio::spawn(storm(Arc::clone(&pictures), lines.clone())));
     let handler = Arc::new(Made { pictures, cluster: Mutex::default() });
-    let exit = tui::run(ViewSource { snapshots, logs, handler }, ViewOptions::default()).await;
+    let exit = tui::run(ViewSource { snapshots, logs, handler, looks_at: None }, ViewOptions::default()).await;
     if let Some(storm) = storm {
         storm.abort();
     }

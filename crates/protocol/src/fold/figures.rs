@@ -105,7 +105,7 @@ impl Figures {
 /// A hundred years, in nanoseconds.
 const LONGEST: u64 = 100 * 365 * 86_400 * 1_000_000_000;
 
-fn percentiles(times: impl Iterator<Item = (u64, u64)>, max: u64) -> Percentiles {
+pub(super) fn percentiles(times: impl Iterator<Item = (u64, u64)>, max: u64) -> Percentiles {
     // Three significant digits. The bounds of the range are always representable, so this cannot fail.
     let Ok(mut histogram) = Histogram::<u64>::new_with_max(max.clamp(2, LONGEST), 3) else {
         return Percentiles::default();

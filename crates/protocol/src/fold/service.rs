@@ -1,9 +1,12 @@
 //! One service, second by second.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::call::{CallFigures, Calls};
 use super::figures::Figures;
+use super::history::{self, History, HistoryPoint, HistorySpan};
 use super::second::{Chance, Second};
 use super::versions::Versions;
 use crate::batch::Batch;
@@ -12,6 +15,8 @@ use crate::span::Span;
 /// How far back anybody can look.
 pub const LONGEST_WINDOW: Duration = Duration::from_secs(300);
 const MOST_SECONDS: usize = 300;
+/// Services that one service calls, of which figures are kept.
+const MOST_CALLED: usize = 256;
 
 /// What is known of a service.
 #[derive(Debug)]
@@ -24,6 +29,9 @@ pub(super) struct Service {
     in_flight: u64,
     chance: Chance,
     pub(super) versions: Versions,
+    history: History,
+    /// By the service that is called.
+    calls: BTreeMap<Arc<str>, Calls>,
 }
 
 impl Service {
@@ -35,6 +43,8 @@ impl Service {
             in_flight: 0,
             chance: Chance::default(),
             versions: Versions::default(),
+            history: History::default(),
+            calls: BTreeMap::new(),
         }
     }
 
@@ -56,7 +66,32 @@ impl Service {
             second.add(span, &mut chance);
             self.since = self.since.min(at);
         }
+        for call in &span.calls {
+            if self.calls.len() < MOST_CALLED || self.calls.contains_key(&call.service) {
+                self.calls.entry(call.service.clone()).or_default().add(at, call, &mut chance);
+            }
+        }
         self.chance = chance;
+    }
+
+    /// Closes the steps of the history that have ended, and forgets services that are not called any more.
+    pub(super) fn tick(&mut self, now: Duration) {
+        self.history.close(now, self.first, &self.seconds);
+        self.calls.retain(|_, calls| !calls.is_quiet(now));
+    }
+
+    /// The points of a span, oldest first; steps in which nothing happened are left out.
+    pub(super) fn history(&self, span: HistorySpan, now: Duration) -> Vec<HistoryPoint> {
+        if span != HistorySpan::Minutes {
+            return self.history.points(span, now);
+        }
+        let (begin, seconds) = self.window(LONGEST_WINDOW, now);
+        (begin..).zip(seconds).filter_map(|(number, second)| history::point(number, &[second?])).collect()
+    }
+
+    /// The services that were called in the last minute.
+    pub(super) fn calls(&self, now: Duration) -> impl Iterator<Item = (&Arc<str>, CallFigures)> {
+        self.calls.iter().filter_map(move |(service, calls)| Some((service, calls.figures(now)?)))
     }
 
     pub(super) fn figures(&self, window: Duration, now: Duration) -> Figures {

@@ -197,3 +197,54 @@ fn ids_that_meet_lead_nowhere_round() {
     assert_eq!(fold.counts().contradictions, 1);
     assert_eq!(kept.rows[1].network, Some(0));
 }
+
+#[test]
+fn history_is_what_one_reckons_by_hand_and_bounded() {
+    let mut fold = Fold::default();
+    // A request every second for two hours, of 1 to 10 ms in turns, and every tenth fails.
+    for second in 0..7_200_u64 {
+        let mut one = took((second % 10 + 1) * 1_000_000);
+        if second % 10 == 9 {
+            one.outcome = Status::Problem("failed".into());
+        }
+        fold.add(secs(second as f64 + 0.5), "map", batch(vec![one]));
+        fold.tick(secs(second as f64 + 0.6));
+    }
+    let now = secs(7_200.0);
+    let history = |span| fold.history("map", span, now).unwrap();
+    let (seconds, tens, minutes) =
+        (history(HistorySpan::Minutes), history(HistorySpan::Hour), history(HistorySpan::Day));
+    assert_eq!((seconds.len(), tens.len(), minutes.len()), (299, 359, 119), "the last step has not ended");
+    assert_eq!((seconds[0].at, seconds[0].requests, seconds[0].p50), (6_901, 1, 2_000));
+    let last = tens.last().unwrap();
+    assert_eq!((last.at, last.requests, last.errors, last.max), (7_180, 10, 1, 10_000));
+    assert!((5_000..=5_010).contains(&last.p50) && (9_000..=9_010).contains(&last.p90), "{last:?}");
+    assert!((2_500..=2_505).contains(&last.function_p50), "half of it is in the function: {last:?}");
+    assert_eq!((minutes[0].at, minutes[0].requests, minutes[0].errors), (0, 60, 6));
+    assert_eq!(fold.history("get", HistorySpan::Day, now), None);
+
+    // A quiet hour later nothing is left of the hour, and the day still has it.
+    let later = secs(7_200.0 + 4_000.0);
+    fold.tick(later);
+    assert_eq!(fold.history("map", HistorySpan::Hour, later).unwrap(), []);
+    assert_eq!(fold.history("map", HistorySpan::Day, later).unwrap().len(), 120);
+}
+
+#[test]
+fn calls_are_told_by_the_service_that_is_called_for_a_minute() {
+    let mut fold = Fold::default();
+    for second in 0..20_u64 {
+        let mut one = took(10_000);
+        one.calls = vec![call("get", 2, 0, 4_000, Some(3_000)), call("quote", 3, 0, 8_000, None)];
+        fold.add(secs(second as f64), "map", batch(vec![one]));
+    }
+    let figures: std::collections::BTreeMap<String, CallFigures> =
+        fold.calls("map", secs(20.0)).map(|(service, figures)| (service.to_string(), figures)).collect();
+    let (get, quote) = (figures["get"], figures["quote"]);
+    assert_eq!((get.requests, get.errors, get.per_second), (20, 0, 1.0));
+    assert_eq!((get.wait.max, get.network.max), (4_000, 1_000));
+    assert_eq!((quote.requests, quote.errors, quote.network.max), (20, 20, 0), "no answer, no network");
+    fold.tick(secs(100.0));
+    assert_eq!(fold.calls("map", secs(100.0)).count(), 0);
+    assert_eq!(fold.calls("get", secs(20.0)).count(), 0);
+}

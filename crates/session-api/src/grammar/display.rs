@@ -27,6 +27,7 @@ impl Display for Command {
             Self::Replay { name } => spaced(f, ":replay", name.iter()),
             Self::Recordings => f.write_str(":recordings"),
             Self::Diff { request } => write!(f, ":diff {request}"),
+            Self::Again { request } => write!(f, ":again {request}"),
             Self::Step { request, hop, inputs } => {
                 write!(f, ":step {request}")?;
                 spaced(f, "", hop.iter())?;

@@ -74,7 +74,10 @@ impl<'l, 's> Words<'_, 'l, 's> {
             Takes::Switch => Meaning::Say(self.switch()?),
             Takes::Name => Meaning::Say(Command::Keep { name: self.word("a name")? }),
             Takes::Recording => Meaning::Say(Command::Replay { name: self.perhaps_word() }),
-            Takes::Request => Meaning::Say(Command::Diff { request: self.number("the number of a request")?.0 }),
+            Takes::Request => {
+                let (request, _) = self.number("the number of a request")?;
+                Meaning::Say(if verb.name == "again" { Command::Again { request } } else { Command::Diff { request } })
+            }
             Takes::Step => Meaning::Say(self.step()?),
             Takes::Topic => self.help()?,
             Takes::Push => self.push(verb)?,

@@ -86,6 +86,7 @@ pub(super) const VERBS: &[Verb] = &[
     verb("recordings", Takes::Nothing, "", "every recording of the app, and its size"),
     verb("replay", Takes::Recording, "[NAME]", "run recorded inputs again: the last edit's, or a recording's"),
     verb("diff", Takes::Request, "N", "what request N would come to now"),
+    verb("again", Takes::Request, "N", "send request N once more"),
     verb("step", Takes::Step, "N [HOP [VALUE...]]", "request N hop by hop; a hop again with other inputs"),
     flagged(PUSH, &["--plan", "--yes", "--context", "--namespace", "--with-dependents", "--stop"]),
     flagged(ROLLBACK, &["--to", "--plan", "--yes", "--context", "--namespace", "--undo"]),

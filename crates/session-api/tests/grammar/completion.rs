@@ -41,6 +41,7 @@ fn what_is_offered() {
                 ":recordings",
                 ":replay ",
                 ":diff ",
+                ":again ",
                 ":step ",
                 ":push ",
                 ":rollback ",

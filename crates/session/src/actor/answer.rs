@@ -15,6 +15,7 @@ impl Actor {
     pub(super) fn answer(&mut self, ask: Ask) {
         // Whoever asked may be gone again.
         match ask {
+            Ask::App(reply) => drop(reply.send(self.state.app())),
             Ask::Snapshot(reply) => drop(reply.send(self.picture())),
             Ask::Restart(service, reply) => {
                 let answer = match self.state.address(&service) {

@@ -1,22 +1,29 @@
 //! What faces ask of a running session, and who answers: the loop where its state is concerned, else the handler itself.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
+use app::App;
+use protocol::fold::HistorySpan;
 use session_api::command::{Answer, Command};
+use session_api::measured::LatencyHistory;
 use session_api::snapshot::Snapshot;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::actor::control::Control;
 use crate::api::caller;
 use crate::jobs::{self, JobServerLink};
+use crate::recording::again;
 use crate::recording::recall::{self, Present};
 use crate::recording::recorder::Recorder;
 use crate::store::journal::Journal;
+use crate::telemetry::measurer::HistoryAsk;
 
 /// Asked of the loop.
 #[derive(Debug)]
 pub(crate) enum Ask {
     Snapshot(oneshot::Sender<Snapshot>),
+    /// The app as it was read last.
+    App(oneshot::Sender<Option<Arc<App>>>),
     /// End a service's host, which is then started again.
     Restart(String, oneshot::Sender<Answer>),
     /// The services there are now, to be run again.
@@ -41,6 +48,9 @@ pub(crate) struct Handler {
     pub(crate) control: Control,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) link: JobServerLink,
+    pub(crate) histories: mpsc::Sender<HistoryAsk>,
+    /// Pictures of the session: none is made while nobody has a receiver, and none are left when it ends.
+    pub(crate) pictures: Weak<watch::Sender<Arc<Snapshot>>>,
 }
 
 impl Handler {
@@ -49,6 +59,20 @@ impl Handler {
         let (reply, answer) = oneshot::channel();
         self.asks.send(Ask::Snapshot(reply)).ok()?;
         answer.await.ok()
+    }
+
+    /// The app as it was read last; none when the session ends, or nothing was read yet.
+    pub(crate) async fn app(&self) -> Option<Arc<App>> {
+        let (reply, answer) = oneshot::channel();
+        self.asks.send(Ask::App(reply)).ok()?;
+        answer.await.ok()?
+    }
+
+    /// A service's latency over time; none where nothing was measured of it, or the session ends.
+    pub(crate) async fn history(&self, service: String, span: HistorySpan) -> Option<LatencyHistory> {
+        let (reply, answer) = oneshot::channel();
+        self.histories.send(HistoryAsk { service, span, reply }).await.ok()?;
+        answer.await.ok()?
     }
 
     pub(crate) async fn say(&self, command: Command) -> Answer {
@@ -143,6 +167,7 @@ impl Handler {
             | Command::CancelJob { .. }) => {
                 jobs::say(self.control.client(), self.link.endpoint(), snapshot, command).await
             }
+            Command::Again { request } => again::again(self.control.client(), &self.recorder, snapshot, request).await,
             Command::Restart { .. }
             | Command::Undo
             | Command::Push { .. }

@@ -2,8 +2,10 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
 use protocol::error_chain;
 use protocol::header;
+use recordings::send::Outgoing;
 use reqwest::{Client, Response};
 use serde_json::{Map, Value};
 use session_api::command::{Answer, CallTree, Called, CalledHop, Feed, LatencySpread, Timed};
@@ -64,10 +66,20 @@ pub(crate) async fn time(client: &Client, snapshot: &Snapshot, call: &CallTree, 
     })
 }
 
+/// Sends what was recorded once more.
+pub(crate) async fn resend(client: &Client, url: &str, outgoing: Outgoing) -> Answer {
+    let Outgoing { headers, body, .. } = outgoing;
+    let body = body.map(Bytes::from);
+    match (Request { url: url.to_owned(), body, headers }).send(client).await {
+        Ok(called) => Answer::Called(called),
+        Err(message) => refused(message),
+    }
+}
+
 struct Request {
     url: String,
-    body: Option<Map<String, Value>>,
-    route: Option<String>,
+    body: Option<Bytes>,
+    headers: Vec<(String, String)>,
 }
 
 /// Values go in the body, where they may be large; what other services feed goes as a route.
@@ -75,7 +87,7 @@ fn request(snapshot: &Snapshot, call: &CallTree) -> Result<Request, String> {
     let service =
         snapshot.service(&call.service).ok_or_else(|| format!("{} is no service of this app", call.service))?;
     let url = service.url.clone().ok_or_else(|| format!("{} does not serve yet", call.service))?;
-    let Some(inputs) = &call.inputs else { return Ok(Request { url, body: None, route: None }) };
+    let Some(inputs) = &call.inputs else { return Ok(Request { url, body: None, headers: Vec::new() }) };
     if inputs.len() != service.inputs.len() {
         return Err(format!("{} takes {} inputs, not {}", call.service, service.inputs.len(), inputs.len()));
     }
@@ -89,7 +101,12 @@ fn request(snapshot: &Snapshot, call: &CallTree) -> Result<Request, String> {
     let is_fed = body.len() < inputs.len();
     let rest = CallTree { service: call.service.clone(), inputs: Some(rest) };
     let route = is_fed.then(|| grammar::route(&rest, snapshot)).flatten();
-    Ok(Request { url, body: Some(body), route })
+    let mut headers: Vec<(String, String)> = route.into_iter().map(|route| (header::ROUTE.to_owned(), route)).collect();
+    let body = Some(body).filter(|body| !body.is_empty()).map(|body| Bytes::from(Value::Object(body).to_string()));
+    if body.is_some() {
+        headers.push(("content-type".to_owned(), "application/json".to_owned()));
+    }
+    Ok(Request { url, body, headers })
 }
 
 /// The inputs of a call that are values, and its route where other services feed it.
@@ -102,13 +119,13 @@ impl Request {
     async fn send(&self, client: &Client) -> Result<Called, String> {
         let trace = rand::random::<u128>() | 1;
         let mut request = match &self.body {
-            Some(body) if !body.is_empty() => client.post(&self.url).json(body),
+            Some(body) => client.post(&self.url).body(body.clone()),
             _ => client.get(&self.url),
         };
         // W3C Trace Context: version, trace, parent, sampled.
         request = request.header(header::TRACEPARENT, format!("00-{trace:032x}-{:016x}-01", rand::random::<u64>() | 1));
-        if let Some(route) = &self.route {
-            request = request.header(header::ROUTE, route);
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
         }
         let begun = Instant::now();
         let answer =

@@ -191,7 +191,7 @@ async fn judge(present: Present, question: Question) -> Answer {
     Answer::Judged { verdicts }
 }
 
-fn unknown(recorder: &Recorder, number: u64) -> Answer {
+pub(super) fn unknown(recorder: &Recorder, number: u64) -> Answer {
     let picture = recorder.picture();
     let words = match picture.newest {
         None => "no request has come yet".to_owned(),
@@ -215,7 +215,7 @@ fn step_of(number: u64, hop: &RecordedHop) -> ReplayStep {
 }
 
 /// A value as it is; other ends as an object that says which.
-fn value_of(end: &Outcome) -> Value {
+pub(super) fn value_of(end: &Outcome) -> Value {
     match end {
         Outcome::Value(body) => value_of_body(body),
         Outcome::Filtered => json!({ "end": "filtered" }),
@@ -223,7 +223,7 @@ fn value_of(end: &Outcome) -> Value {
     }
 }
 
-fn value_of_body(body: &Body) -> Value {
+pub(super) fn value_of_body(body: &Body) -> Value {
     let parsed = match body {
         Body::Json(json) => serde_json::from_str(json.get()).ok(),
         _ => None,

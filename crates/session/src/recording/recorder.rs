@@ -173,6 +173,11 @@ impl Recorder {
         inner.inputs.extend(inputs);
     }
 
+    /// What the inputs of a service are called; empty where it is not known.
+    pub(crate) fn inputs_of(&self, service: &str) -> Vec<String> {
+        self.inner().inputs.get(service).cloned().unwrap_or_default()
+    }
+
     /// Where recordings are.
     pub(crate) fn folder(&self) -> &std::path::Path {
         &self.folder

@@ -1,5 +1,5 @@
-//! Words that choose among recorded requests: `service:map version:58b1 end:filtered trace:03b4 route:get`, and any text
-//! of inputs and outputs. All of them have to fit.
+//! Words that choose among recorded requests: `service:map version:58b1 end:filtered trace:03b4 route:get >10ms <1s`, and
+//! any text of inputs and outputs. All of them have to fit.
 
 use std::sync::Arc;
 
@@ -28,6 +28,10 @@ enum Word {
     Trace(String),
     /// Part of the route.
     Route(String),
+    /// Took longer than this, in nanoseconds.
+    Longer(u64),
+    /// Took less than this, in nanoseconds.
+    Shorter(u64),
     Text(String),
 }
 
@@ -35,6 +39,9 @@ impl RequestQuery {
     /// Reads a query; else why it is none.
     pub(crate) fn read(text: &str) -> Result<Self, String> {
         let words = text.split_whitespace().map(|word| {
+            if let Some(duration) = duration(word) {
+                return duration;
+            }
             let Some((name, value)) = word.split_once(':') else { return Ok(Word::Text(word.to_owned())) };
             let value = value.to_owned();
             if value.is_empty() {
@@ -93,9 +100,27 @@ impl Word {
             }
             Self::Trace(id) => request.id.starts_with(id.as_str()),
             Self::Route(part) => request.route.as_ref().is_some_and(|route| route.contains(part.as_str())),
+            Self::Longer(nanos) => total(request) > *nanos,
+            Self::Shorter(nanos) => (1..*nanos).contains(&total(request)),
             Self::Text(text) => hops.iter().any(|hop| holds(hop, text)),
         }
     }
+}
+
+/// A word such as `>10ms`; none where it begins otherwise, or nothing follows that is a number.
+fn duration(word: &str) -> Option<Result<Word, String>> {
+    let is_longer = word.starts_with('>');
+    let text = word.strip_prefix(['>', '<'])?;
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let number: f64 = text[..end].parse().ok()?;
+    let nanos = match &text[end..] {
+        "us" | "µs" => 1e3,
+        "ms" => 1e6,
+        "s" => 1e9,
+        _ => return Some(Err(format!("{word} wants a unit: us, ms, or s"))),
+    };
+    let nanos = (number * nanos) as u64;
+    Some(Ok(if is_longer { Word::Longer(nanos) } else { Word::Shorter(nanos) }))
 }
 
 /// Whether a text is in what a function received or came to.
@@ -124,7 +149,7 @@ fn ended(request: &Request) -> (&str, Option<&RecordedHop>) {
     }
 }
 
-fn line(number: u64, request: &Request) -> RequestLine {
+pub(super) fn line(number: u64, request: &Request) -> RequestLine {
     let (end, by) = ended(request);
     let last = by.or(request.hops.last()).map(|hop| &hop.end);
     let value = match last {
@@ -137,12 +162,18 @@ fn line(number: u64, request: &Request) -> RequestLine {
         number,
         trace: request.id.clone(),
         at_ms: request.at,
+        total_us: total(request) / 1_000,
         route: request.route.clone(),
         versions: request.hops.iter().map(|hop| hop.version.clone()).collect(),
         end: end.to_owned(),
         by: by.map(|hop| hop.service.clone()),
         value,
     }
+}
+
+/// Nanoseconds until the last function had answered.
+fn total(request: &Request) -> u64 {
+    request.hops.iter().map(|hop| if hop.took_ns > 0 { hop.at_ns + hop.took_ns } else { 0 }).max().unwrap_or(0)
 }
 
 fn shortened(text: &str) -> String {
@@ -167,6 +198,7 @@ mod tests {
             end,
             function_ns: 1,
             at_ns: 2,
+            took_ns: 2_000_000,
             sequence: 3,
             life: 0,
             calls: Vec::new(),
@@ -206,10 +238,16 @@ mod tests {
             ("room\":\"attic", &[3, 2, 1]),
             ("4.5", &[3]),
             ("cellar", &[]),
+            (">1ms", &[3, 2, 1]),
+            (">2.1ms", &[]),
+            ("<1s >1500us", &[3, 2, 1]),
+            ("<2ms", &[]),
+            (">", &[]),
         ] {
             assert_eq!(numbers(query), wanted, "{query}");
         }
         assert!(RequestQuery::read("service:").unwrap_err().contains("colon"));
+        assert_eq!(RequestQuery::read(">10").unwrap_err(), ">10 wants a unit: us, ms, or s");
     }
 
     #[test]

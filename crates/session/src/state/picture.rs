@@ -63,6 +63,11 @@ impl State {
         self.routed.clone()
     }
 
+    /// The app as it was read last.
+    pub(crate) fn app(&self) -> Option<std::sync::Arc<app::App>> {
+        self.wanted.clone()
+    }
+
     pub(crate) fn app_name(&self) -> &str {
         self.wanted.as_ref().map_or("", |app| &app.name)
     }

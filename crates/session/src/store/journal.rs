@@ -128,6 +128,26 @@ impl Journal {
         self.reader(service.map(str::to_owned), seq, nth)
     }
 
+    /// The last so many of the lines that are kept, before a number, of a service or of all, with a text in them; oldest
+    /// first.
+    pub(crate) fn find(
+        &self,
+        service: Option<&str>,
+        text: &str,
+        before: Option<u64>,
+        last: usize,
+    ) -> Vec<Arc<LogLine>> {
+        let kept = self.kept();
+        let fits = |line: &&Line| {
+            before.is_none_or(|before| line.line.seq < before)
+                && service.is_none_or(|service| line.line.service == service)
+                && line.line.line.contains(text)
+        };
+        let mut found: Vec<_> = kept.lines.iter().rev().filter(fits).take(last).map(|line| line.line.clone()).collect();
+        found.reverse();
+        found
+    }
+
     fn reader(self: &Arc<Self>, service: Option<String>, seq: u64, nth: Option<u64>) -> Reader {
         Reader { journal: self.clone(), news: self.news.subscribe(), service, seq, nth }
     }
@@ -276,6 +296,23 @@ mod tests {
         assert_eq!(fs::read_to_string(folder.path().join("logs/get.log")).unwrap().lines().count(), 5);
         journal.note(9, &log("map", "later"));
         assert_eq!(read(&mut reader), (vec!["later".to_owned()], 0));
+    }
+
+    #[test]
+    fn lines_are_found_by_text_and_service_before_a_number() {
+        let (_folder, journal) = journal();
+        for at in 0..6 {
+            journal.note(at, &log(if at % 2 == 0 { "map" } else { "get" }, &format!("line {at} of {}", at / 2)));
+        }
+        let found = |service, text, before, last| {
+            let lines = journal.find(service, text, before, last);
+            lines.iter().map(|line| line.seq).collect::<Vec<_>>()
+        };
+        assert_eq!(found(None, "", None, 2), [5, 6]);
+        assert_eq!(found(None, "", Some(5), 2), [3, 4]);
+        assert_eq!(found(Some("map"), "line", None, 9), [1, 3, 5]);
+        assert_eq!(found(None, "of 1", None, 9), [3, 4]);
+        assert_eq!(found(None, "nowhere", None, 9), [0; 0]);
     }
 
     #[test]

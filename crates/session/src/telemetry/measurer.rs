@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use protocol::fold::{self, Figures, Fold, Measure};
+use protocol::fold::{self, CallFigures, Figures, Fold, HistorySpan, Measure};
 use protocol::{Batch, Status};
-use session_api::measured::{HopComparison, HopPercentiles, MeasuredHop, MeasuredSpan, SpeedVerdict, Trace, Window};
+use session_api::measured::{
+    EdgeWindow, HopComparison, HopPercentiles, LatencyHistory, LatencyPoint, MeasuredHop, MeasuredSpan, SpeedVerdict,
+    Trace, Window,
+};
 use tokio::sync::mpsc::Receiver;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::MissedTickBehavior;
 
 use crate::telemetry::{Exporter, Followed};
@@ -17,6 +20,8 @@ use crate::telemetry::{Exporter, Followed};
 /// and the less it changes.
 const WINDOWS: [(u64, Duration); 3] =
     [(10, Duration::from_millis(200)), (60, Duration::from_secs(1)), (300, Duration::from_secs(5))];
+/// How often calls are counted anew: with the window of a minute.
+const CALLS: Duration = Duration::from_secs(1);
 /// What ended longer ago than this when it came is from before its host was asked.
 const LATE: Duration = Duration::from_secs(2);
 /// What a sparkline shows.
@@ -28,6 +33,8 @@ const TRACES: Duration = Duration::from_secs(300);
 pub struct Measured {
     /// By service, by its Rust name.
     pub hops: BTreeMap<String, MeasuredHop>,
+    /// What each service waited for others in the last minute: by the one that calls, then by the one that is called.
+    pub calls: Calls,
     /// Versions that [`MeasuredHop::edit`] compares, by service: before and after.
     pub compared: BTreeMap<String, (String, String)>,
     /// Requests kept whole: the slowest of the last minutes first, then the latest.
@@ -36,9 +43,21 @@ pub struct Measured {
     pub dropped: u64,
 }
 
+/// By the service that calls, then by the one that is called.
+type Calls = BTreeMap<String, BTreeMap<String, EdgeWindow>>;
+
+/// A question for a service's latency over time; nothing is answered where the service is not known.
+#[derive(Debug)]
+pub(crate) struct HistoryAsk {
+    pub(crate) service: String,
+    pub(crate) span: HistorySpan,
+    pub(crate) reply: oneshot::Sender<Option<LatencyHistory>>,
+}
+
 /// Folds what comes until nobody sends any more, and shows it.
 pub(crate) async fn measure(
     mut followed: Receiver<Followed>,
+    mut asked: Receiver<HistoryAsk>,
     exporter: Option<Exporter>,
     shown: watch::Sender<Arc<Measured>>,
     begun: Instant,
@@ -46,6 +65,7 @@ pub(crate) async fn measure(
     let mut fold = Fold::default();
     let mut windows: BTreeMap<String, [Window; 3]> = BTreeMap::new();
     let mut ways: BTreeMap<String, Ways> = BTreeMap::new();
+    let mut calls = Calls::new();
     let mut due = [Duration::ZERO; 3];
     let mut ticks = tokio::time::interval(WINDOWS[0].1);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -68,6 +88,11 @@ pub(crate) async fn measure(
                 ways.insert(service.to_string(), Ways { retries: batch.retries, open: batch.open.clone() });
                 fold.add(begun.elapsed(), &service, batch);
             }
+            Some(HistoryAsk { service, span, reply }) = asked.recv() => {
+                let points = fold.history(&service, span, begun.elapsed());
+                // Whoever asked may be gone again.
+                drop(reply.send(points.map(|points| history(span, &points))));
+            }
             _ = ticks.tick(), if last_news.is_some() => {
                 let now = begun.elapsed();
                 if last_news.is_some_and(|at| now.saturating_sub(at) > fold::LONGEST_WINDOW + Duration::from_secs(5)) {
@@ -79,13 +104,16 @@ pub(crate) async fn measure(
                         continue;
                     }
                     due[at] = now + every;
+                    if every == CALLS {
+                        calls = called(&fold, now);
+                    }
                     for service in fold.services() {
                         if let Some(figures) = fold.figures(service, Duration::from_secs(seconds), now) {
                             windows.entry(service.to_string()).or_default()[at] = window(seconds, &figures);
                         }
                     }
                 }
-                shown.send_replace(Arc::new(show(&fold, &windows, &ways, now)));
+                shown.send_replace(Arc::new(show(&fold, &windows, &ways, &calls, now)));
             }
         }
     }
@@ -109,9 +137,10 @@ fn show(
     fold: &Fold,
     windows: &BTreeMap<String, [Window; 3]>,
     ways: &BTreeMap<String, Ways>,
+    calls: &Calls,
     now: Duration,
 ) -> Measured {
-    let mut measured = Measured::default();
+    let mut measured = Measured { calls: calls.clone(), ..Measured::default() };
     for service in fold.services() {
         let name = service.to_string();
         let Some((in_flight, flow)) = fold.flow(service, SPARKLINE, now) else { continue };
@@ -136,6 +165,36 @@ fn show(
     let counts = fold.counts();
     measured.dropped = counts.dropped + counts.lost;
     measured
+}
+
+fn called(fold: &Fold, now: Duration) -> Calls {
+    let of = |service: &Arc<str>| {
+        let calls = fold.calls(service, now).map(|(called, figures)| (called.to_string(), edge(&figures)));
+        (service.to_string(), calls.collect::<BTreeMap<_, _>>())
+    };
+    fold.services().map(of).filter(|(_, calls)| !calls.is_empty()).collect()
+}
+
+fn edge(of: &CallFigures) -> EdgeWindow {
+    EdgeWindow {
+        n: of.requests,
+        errors: of.errors,
+        rate: of.per_second,
+        wait: percentiles(of.wait),
+        network: percentiles(of.network),
+    }
+}
+
+fn history(span: HistorySpan, points: &[fold::HistoryPoint]) -> LatencyHistory {
+    let narrow = |seconds: u64| u32::try_from(seconds).unwrap_or(u32::MAX);
+    let point = |of: &fold::HistoryPoint| {
+        LatencyPoint(of.at, of.requests, of.errors, of.p50, of.p90, of.p99, of.max, of.function_p50)
+    };
+    LatencyHistory {
+        step_s: narrow(span.step()),
+        span_s: narrow(span.seconds()),
+        points: points.iter().map(point).collect(),
+    }
 }
 
 fn micros(nanos: u64) -> u64 {

@@ -46,7 +46,9 @@ impl Measuring {
         let (shown, pictures) = watch::channel(Arc::new(Measured::default()));
         let mut tasks = JoinSet::new();
         tasks.spawn(gather(told, batches, begun));
-        tasks.spawn(measure(followed, None, shown, begun));
+        // Nobody asks for the history of what is looked at for a while.
+        let (_, asked) = mpsc::channel(1);
+        tasks.spawn(measure(followed, asked, None, shown, begun));
         Self { news, following: HashMap::new(), tasks, pictures, standings: watch::Sender::default() }
     }
 

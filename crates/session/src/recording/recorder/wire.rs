@@ -15,6 +15,7 @@ pub(super) fn hop(visit: &Visit, parent: Option<String>, begun: u64) -> Option<R
         end: run.end.clone(),
         function_ns: run.function_ns,
         at_ns: visit.begun.saturating_sub(begun),
+        took_ns: visit.took,
         sequence: run.sequence,
         life: 0,
         calls: run.calls.clone(),

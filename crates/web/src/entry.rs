@@ -1,0 +1,147 @@
+//! Who may come in: a ticket is used once and becomes a cookie. Pure but for the key: time is what the caller says it is.
+
+use std::collections::HashMap;
+
+use crate::key::{PageKey, Token, TokenUse};
+
+/// Seconds that a ticket is good for: where it is printed, and where it is opened at once.
+pub(crate) const PRINTED: u64 = 600;
+pub(crate) const OPENED: u64 = 30;
+/// Seconds without a visit after which a cookie is good for nothing.
+pub(crate) const IDLE: u64 = 12 * 3_600;
+/// Seconds after which a cookie is made anew.
+const RENEWED: u64 = 3_600;
+/// Tries to come in, a second.
+const MOST_TRIES: u32 = 5;
+/// The name of the cookie.
+pub(crate) const COOKIE: &str = "dyn-page";
+
+/// Knows the tickets that were used.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    key: PageKey,
+    /// With when they end.
+    used: HashMap<[u8; 16], u64>,
+    /// The second that tries are counted in, and how many there were.
+    tries: (u64, u32),
+}
+
+/// The answer to a ticket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// The header that sets the cookie.
+    Come(String),
+    /// It is none, or it is too old.
+    Refused,
+    /// It was used before.
+    Used,
+    /// There are too many tries.
+    TooMany,
+}
+
+impl Entry {
+    pub(crate) fn new(key: PageKey) -> Self {
+        Self { key, used: HashMap::new(), tries: (0, 0) }
+    }
+
+    pub(crate) fn key(&self) -> &PageKey {
+        &self.key
+    }
+
+    /// Takes a ticket, once.
+    pub(crate) fn take(&mut self, ticket: &str, now: u64) -> Admission {
+        if self.tries.0 != now {
+            self.tries = (now, 0);
+        }
+        self.tries.1 += 1;
+        if self.tries.1 > MOST_TRIES {
+            return Admission::TooMany;
+        }
+        let Some(ticket) = self.key.open_token(TokenUse::Ticket, ticket).filter(|ticket| now <= ticket.moment) else {
+            return Admission::Refused;
+        };
+        self.used.retain(|_, ends| *ends >= now);
+        match self.used.insert(ticket.random, ticket.moment) {
+            Some(_) => Admission::Used,
+            None => Admission::Come(cookie(&self.key, now)),
+        }
+    }
+
+    /// The cookie of a request, where there is a good one among them.
+    pub(crate) fn known(&self, cookies: &str, now: u64) -> Option<Token> {
+        let own = cookies.split(';').filter_map(|cookie| cookie.trim().strip_prefix(COOKIE)?.strip_prefix('='));
+        own.filter_map(|text| self.key.open_token(TokenUse::Cookie, text))
+            .find(|cookie| now.saturating_sub(cookie.moment) <= IDLE)
+    }
+
+    /// The header that makes a cookie anew where it is time to.
+    pub(crate) fn renewed(&self, cookie: Token, now: u64) -> Option<String> {
+        (now.saturating_sub(cookie.moment) > RENEWED).then(|| self::cookie(&self.key, now))
+    }
+}
+
+/// A ticket that is good for so many seconds.
+pub(crate) fn ticket(key: &PageKey, now: u64, seconds: u64) -> String {
+    key.seal(TokenUse::Ticket, Token::new(now + seconds))
+}
+
+fn cookie(key: &PageKey, now: u64) -> String {
+    let value = key.seal(TokenUse::Cookie, Token::new(now));
+    format!("{COOKIE}={value}; Path=/; Max-Age={IDLE}; HttpOnly; SameSite=Strict")
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn entry() -> Entry {
+        Entry::new(PageKey::new())
+    }
+
+    fn value(admission: &Admission) -> String {
+        match admission {
+            Admission::Come(header) => header.split(';').next().unwrap().to_owned(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_ticket_opens_once_and_within_its_time() {
+        let mut entry = entry();
+        let ticket = super::ticket(&entry.key, 1_000, OPENED);
+        assert_eq!(entry.take(&ticket, 1_031), Admission::Refused, "too late");
+        let cookie = value(&entry.take(&ticket, 1_030));
+        assert_eq!(entry.take(&ticket, 1_030), Admission::Used);
+        assert!(entry.known(&format!("theme=dark; {cookie}"), 1_030).is_some());
+        let stranger = Entry::new(PageKey::new());
+        assert!(stranger.known(&cookie, 1_030).is_none());
+        assert_eq!(entry.take(&cookie["dyn-page=".len()..], 1_032), Admission::Refused, "a cookie is no ticket");
+    }
+
+    #[test]
+    fn a_cookie_is_strict_closed_to_scripts_and_ends_when_nobody_comes() {
+        let mut entry = entry();
+        let ticket = super::ticket(&entry.key, 0, PRINTED);
+        let Admission::Come(header) = entry.take(&ticket, 5) else { panic!("a ticket that is good") };
+        assert!(header.ends_with("; Path=/; Max-Age=43200; HttpOnly; SameSite=Strict"), "{header}");
+        let cookie = header.split(';').next().unwrap();
+        let known = entry.known(cookie, 5 + IDLE).unwrap();
+        assert_eq!(entry.known(cookie, 6 + IDLE), None);
+        assert_eq!(entry.renewed(known, 5 + RENEWED), None);
+        let later = entry.renewed(known, 6 + RENEWED).unwrap();
+        assert!(entry.known(later.split(';').next().unwrap(), 5 + IDLE + RENEWED).is_some());
+        assert_eq!(entry.known("dyn-page=; dyn-page=xyz; dyn-pagex=1", 5), None);
+    }
+
+    #[test]
+    fn tries_are_few_a_second() {
+        let mut entry = entry();
+        let ticket = super::ticket(&entry.key, 10, PRINTED);
+        for _ in 0..MOST_TRIES {
+            assert_eq!(entry.take("guess", 10), Admission::Refused);
+        }
+        assert_eq!(entry.take(&ticket, 10), Admission::TooMany, "also one that is good");
+        assert!(matches!(entry.take(&ticket, 11), Admission::Come(_)));
+    }
+}

@@ -1,0 +1,164 @@
+//! The key of an app's page: tickets and cookies prove themselves by it, so nothing of them is kept on disk.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+/// 32 random bytes.
+#[derive(Clone)]
+pub(crate) struct PageKey([u8; 32]);
+
+impl std::fmt::Debug for PageKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PageKey")
+    }
+}
+
+/// What a token is for: one of a kind is none of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TokenUse {
+    Ticket,
+    Cookie,
+    Proof,
+}
+
+/// A token's own bytes: a moment in seconds since 1970, and what makes it one of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Token {
+    pub(crate) moment: u64,
+    pub(crate) random: [u8; 16],
+}
+
+impl PageKey {
+    pub(crate) fn new() -> Self {
+        Self(rand::random())
+    }
+
+    /// The key of an app, made where there is none.
+    pub(crate) fn open(folder: &Path) -> io::Result<Self> {
+        match fs::read(file(folder)) {
+            Ok(bytes) => match <[u8; 32]>::try_from(bytes) {
+                Ok(bytes) => Ok(Self(bytes)),
+                Err(_) => Self::renew(folder),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::renew(folder),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Another key in its place: what was made by the old one proves nothing any more.
+    pub(crate) fn renew(folder: &Path) -> io::Result<Self> {
+        let key = Self::new();
+        let aside = file(folder).with_extension("new");
+        match fs::remove_file(&aside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
+        opened.write_all(&key.0)?;
+        fs::rename(aside, file(folder))?;
+        Ok(key)
+    }
+
+    /// A token as text.
+    pub(crate) fn seal(&self, of: TokenUse, token: Token) -> String {
+        let mut bytes = token.bytes().to_vec();
+        bytes.extend(self.mac(of, &token.bytes()).finalize().into_bytes());
+        BASE64.encode(bytes)
+    }
+
+    /// A token's bytes, where this key made it for this use. How long that takes tells nothing of the key.
+    pub(crate) fn open_token(&self, of: TokenUse, text: &str) -> Option<Token> {
+        let bytes = BASE64.decode(text).ok()?;
+        let (own, proof) = bytes.split_at_checked(24)?;
+        self.mac(of, own).verify_slice(proof).ok()?;
+        let (moment, random) = own.split_at(8);
+        Some(Token { moment: u64::from_be_bytes(moment.try_into().ok()?), random: random.try_into().ok()? })
+    }
+
+    /// A key that only this page and who holds that token know.
+    pub(crate) fn proof_key(&self, id: &[u8]) -> [u8; 32] {
+        self.mac(TokenUse::Proof, id).finalize().into_bytes().into()
+    }
+
+    fn mac(&self, of: TokenUse, bytes: &[u8]) -> Hmac<Sha256> {
+        let mut mac = keyed(&self.0);
+        mac.update(match of {
+            TokenUse::Ticket => b"ticket\0",
+            TokenUse::Cookie => b"cookie\0",
+            TokenUse::Proof => b"proof\0",
+        });
+        mac.update(bytes);
+        mac
+    }
+}
+
+impl Token {
+    pub(crate) fn new(moment: u64) -> Self {
+        Self { moment, random: rand::random() }
+    }
+
+    fn bytes(&self) -> [u8; 24] {
+        let mut bytes = [0; 24];
+        bytes[..8].copy_from_slice(&self.moment.to_be_bytes());
+        bytes[8..].copy_from_slice(&self.random);
+        bytes
+    }
+}
+
+/// HMAC-SHA-256 of a text.
+pub(crate) fn signed(key: &[u8; 32], text: &[u8]) -> [u8; 32] {
+    let mut mac = keyed(key);
+    mac.update(text);
+    mac.finalize().into_bytes().into()
+}
+
+fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
+    // HMAC takes keys of any length: this never fails.
+    Hmac::<Sha256>::new_from_slice(key).unwrap_or_else(|_| unreachable!("a key of 32 bytes"))
+}
+
+fn file(folder: &Path) -> PathBuf {
+    folder.join("page.key")
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_key_is_kept_for_its_owner_and_another_opens_nothing_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = PageKey::open(folder.path()).unwrap();
+        assert_eq!(fs::metadata(file(folder.path())).unwrap().permissions().mode() & 0o777, 0o600);
+        let token = Token::new(7);
+        let text = key.seal(TokenUse::Ticket, token);
+        assert_eq!(PageKey::open(folder.path()).unwrap().open_token(TokenUse::Ticket, &text), Some(token));
+        assert_eq!(key.open_token(TokenUse::Cookie, &text), None, "a ticket is no cookie");
+        assert_eq!(PageKey::renew(folder.path()).unwrap().open_token(TokenUse::Ticket, &text), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_token_that_was_changed_opens_nothing(at in 0_usize..75, by in 1_u8..64, text in "\\PC{0,90}") {
+            let key = PageKey::new();
+            let sealed = key.seal(TokenUse::Cookie, Token::new(9));
+            let mut bytes = BASE64.decode(&sealed).unwrap();
+            let at = at % bytes.len();
+            bytes[at] ^= by;
+            prop_assert_eq!(key.open_token(TokenUse::Cookie, &BASE64.encode(bytes)), None);
+            prop_assert_eq!(key.open_token(TokenUse::Cookie, &text), None);
+        }
+    }
+}
