@@ -45,19 +45,18 @@ impl Books {
         now: i64,
     ) -> Result<Vec<(String, Moved)>, DatabaseError> {
         let change = move |connection: &Connection| {
+            let columns = row::COLUMNS;
             let sql =
-                format!("SELECT seq, record FROM jobs WHERE service = ?1 AND state = 0 AND {NAMES} LIMIT {AT_ONCE}");
+                format!("SELECT {columns} FROM jobs WHERE service = ?1 AND state = 0 AND {NAMES} LIMIT {AT_ONCE}");
             let mut found = connection.prepare_cached(&sql)?;
             let names = inputs.as_ref().map(|inputs| json!(inputs).to_string());
-            let rows = found
-                .query_map(params![service, names], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
+            let rows = found.query_map(params![service, names], row::read)?;
             let problem = json!({
                 "type": "urn:dyninka:problem:form",
                 "detail": format!("{service} was edited and does not read the inputs of this job any more"),
             });
             let mut moved = Vec::new();
-            for (seq, text) in rows.collect::<Result<Vec<_>, _>>()? {
-                let mut record = row::read(&text)?;
+            for (seq, mut record) in rows.collect::<Result<Vec<_>, _>>()? {
                 if record.fail(now, "form", Some(problem.clone())).is_ok() {
                     moved.push((record.id.clone(), row::put(connection, seq, &record, JobState::Queued, now)?));
                     deliver(connection, &record, now)?;
@@ -82,7 +81,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let books = Books::with_reserve(&folder.path().join("jobs.db"), 0).unwrap();
         let job = |id: &str, input: &'static str| {
-            let target = JobTarget { service: "work", inputs: &[] };
+            let target = JobTarget { service: "work", inputs: &[], terms: Default::default() };
             let record = JobRequest::default().record((id.to_owned(), "t"), &target, &JobLimits::default(), 0).unwrap();
             NewJob { record, input: bytes::Bytes::from_static(input.as_bytes()), hash: String::new() }
         };

@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::caller::{By, ReadJobs, ReadUsage};
 use super::problem::ApiProblem;
-use crate::books::{UsageBy, UsageRow};
+use crate::books::{DeadGroup, UsageBy, UsageRow};
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

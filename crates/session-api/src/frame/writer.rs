@@ -132,7 +132,7 @@ fn entries<T: Clone + PartialEq, K: Ord>(was: &[T], now: &[T], key: impl Fn(&T) 
 
 /// The fields that are small enough to be told whole. A field that is added to [`Snapshot`] is added here, or as entries
 /// above.
-fn small(snapshot: &Snapshot) -> [(&'static str, Value); 15] {
+fn small(snapshot: &Snapshot) -> [(&'static str, Value); 17] {
     let Snapshot {
         app,
         file,
@@ -158,6 +158,8 @@ fn small(snapshot: &Snapshot) -> [(&'static str, Value); 15] {
         traces: _,
         dropped,
         recording,
+        jobs,
+        transport,
     } = snapshot;
     [
         ("app", value(app)),
@@ -172,6 +174,8 @@ fn small(snapshot: &Snapshot) -> [(&'static str, Value); 15] {
         ("cluster", value(cluster)),
         ("totals", value(totals)),
         ("diagnostics", value(diagnostics)),
+        ("jobs", value(jobs)),
+        ("transport", value(transport)),
         ("notices", value(notices)),
         ("dropped", value(dropped)),
         ("recording", value(recording)),

@@ -10,7 +10,7 @@ use reqwest::{Client, Response};
 use serde_json::{Map, Value};
 use session_api::command::{Answer, CallTree, Called, CalledHop, Feed, LatencySpread, Timed};
 use session_api::grammar;
-use session_api::snapshot::Snapshot;
+use session_api::snapshot::{ServiceView, Snapshot};
 
 use crate::telemetry::rank;
 
@@ -84,35 +84,38 @@ struct Request {
 
 /// Values go in the body, where they may be large; what other services feed goes as a route.
 fn request(snapshot: &Snapshot, call: &CallTree) -> Result<Request, String> {
-    let service =
-        snapshot.service(&call.service).ok_or_else(|| format!("{} is no service of this app", call.service))?;
+    let service = known(snapshot, call)?;
     let url = service.url.clone().ok_or_else(|| format!("{} does not serve yet", call.service))?;
-    let Some(inputs) = &call.inputs else { return Ok(Request { url, body: None, headers: Vec::new() }) };
-    if inputs.len() != service.inputs.len() {
-        return Err(format!("{} takes {} inputs, not {}", call.service, service.inputs.len(), inputs.len()));
-    }
-    let mut body = Map::new();
-    let mut rest = inputs.clone();
-    for (field, feed) in service.inputs.iter().zip(&mut rest) {
-        if let Feed::Value(value) = feed {
-            body.insert(field.name.clone(), std::mem::take(value));
-        }
-    }
-    let is_fed = body.len() < inputs.len();
-    let rest = CallTree { service: call.service.clone(), inputs: Some(rest) };
-    let route = is_fed.then(|| grammar::route(&rest, snapshot)).flatten();
+    let (values, route) = parts(snapshot, call)?;
     let mut headers: Vec<(String, String)> = route.into_iter().map(|route| (header::ROUTE.to_owned(), route)).collect();
-    let body = Some(body).filter(|body| !body.is_empty()).map(|body| Bytes::from(Value::Object(body).to_string()));
+    let body = (!values.is_empty()).then(|| Bytes::from(Value::Object(values).to_string()));
     if body.is_some() {
         headers.push(("content-type".to_owned(), "application/json".to_owned()));
     }
     Ok(Request { url, body, headers })
 }
 
+fn known<'s>(snapshot: &'s Snapshot, call: &CallTree) -> Result<&'s ServiceView, String> {
+    snapshot.service(&call.service).ok_or_else(|| format!("{} is no service of this app", call.service))
+}
+
 /// The inputs of a call that are values, and its route where other services feed it.
 pub(crate) fn parts(snapshot: &Snapshot, call: &CallTree) -> Result<(Map<String, Value>, Option<String>), String> {
-    let Request { body, route, .. } = request(snapshot, call)?;
-    Ok((body.unwrap_or_default(), route))
+    let service = known(snapshot, call)?;
+    let Some(inputs) = &call.inputs else { return Ok((Map::new(), None)) };
+    if inputs.len() != service.inputs.len() {
+        return Err(format!("{} takes {} inputs, not {}", call.service, service.inputs.len(), inputs.len()));
+    }
+    let mut values = Map::new();
+    let mut rest = inputs.clone();
+    for (field, feed) in service.inputs.iter().zip(&mut rest) {
+        if let Feed::Value(value) = feed {
+            values.insert(field.name.clone(), std::mem::take(value));
+        }
+    }
+    let is_fed = values.len() < inputs.len();
+    let rest = CallTree { service: call.service.clone(), inputs: Some(rest) };
+    Ok((values, is_fed.then(|| grammar::route(&rest, snapshot)).flatten()))
 }
 
 impl Request {
