@@ -133,7 +133,6 @@ impl Actor {
         options: SessionOptions,
         place: AppPlace,
         lock: Lock,
-        token: String,
         control: Control,
         link: JobServerLink,
         events: UnboundedSender<Event>,
@@ -187,7 +186,8 @@ impl Actor {
         let builder = if options.debug { builder.profile(Profile::Debug) } else { builder };
         let builder = options.groups_of.into_iter().fold(builder, Builder::groups_of);
         let (limits, names) = (options.requests, options.names.clone());
-        let settings = Settings { token, limits, names, waits: options.waits, debug: options.debug };
+        let settings =
+            Settings { token: control.token().to_owned(), limits, names, waits: options.waits, debug: options.debug };
         Ok(Self {
             state: State::new(settings),
             tools: Arc::new(Tools {

@@ -125,9 +125,9 @@ impl Session {
         let control = Control::new(token.clone(), options.debug)?;
         let (events, inbox) = unbounded_channel();
         let (outbox, reports) = queue();
-        let secret = Secret(token.clone());
+        let secret = Secret(token);
         let jobs = JobServerLink::new();
-        let actor = Actor::new(options, place, lock, token, control, jobs.clone(), events.clone(), outbox)?;
+        let actor = Actor::new(options, place, lock, control, jobs.clone(), events.clone(), outbox)?;
         let (pictures, served, socket) = (actor.pictures(), actor.served(), actor.socket());
         tokio::spawn(actor.run(inbox));
         Ok(Self { reports, events, pictures, served, socket, secret, jobs })

@@ -223,7 +223,6 @@ fn apart(vertices: &[(usize, bool)], mut ordered: Vec<f64>, measures: &Measures,
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use proptest::prelude::*;
 

@@ -25,10 +25,10 @@ pub(crate) async fn fixed(port: u16) -> io::Result<Listeners> {
 
 /// Listens at the port of last time, else at one of a hundred from one that the app's name chooses, else at any.
 pub(crate) async fn any(name: &str, last: Option<u16>) -> io::Result<Listeners> {
-    if let Some(port) = last {
-        if let Ok(sockets) = both(port).await {
-            return Ok(Listeners { port, sockets, is_other: false });
-        }
+    if let Some(port) = last
+        && let Ok(sockets) = both(port).await
+    {
+        return Ok(Listeners { port, sockets, is_other: false });
     }
     let is_other = last.is_some();
     let first = u16::from(blake3::hash(name.as_bytes()).as_bytes()[0]) % 100;

@@ -276,10 +276,11 @@ async fn next_lines(
 /// The places of a picture's services; worked out once for all pages, away from the threads that answer.
 async fn layout(shared: &Arc<Shared>, picture: &Arc<Snapshot>) -> Option<Arc<GraphLayout>> {
     let names: Vec<String> = picture.services.iter().map(|service| service.name.clone()).collect();
-    if let Some((known, edges, layout)) = &*shared.layout.lock() {
-        if *known == names && *edges == picture.edges {
-            return Some(layout.clone());
-        }
+    if let Some((known, edges, layout)) = &*shared.layout.lock()
+        && *known == names
+        && *edges == picture.edges
+    {
+        return Some(layout.clone());
     }
     let (picture, for_layout) = (picture.clone(), names.clone());
     let edges = picture.edges.clone();

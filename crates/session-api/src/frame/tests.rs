@@ -33,7 +33,12 @@ fn busy(services: usize, at_s: u64) -> Snapshot {
         }
     };
     let name = |n: usize| format!("step_{n}");
-    let edge = |n: usize| EdgeWindow { n: moving(1_900), rate: 31.9, wait: percentiles(900), ..EdgeWindow::default() };
+    let edge = |n: usize| EdgeWindow {
+        n: moving(1_900),
+        rate: 31.9 + n as f64,
+        wait: percentiles(900),
+        ..EdgeWindow::default()
+    };
     Snapshot {
         app: "plant".to_owned(),
         now_ms: at_s * 1_000,
@@ -173,11 +178,11 @@ proptest! {
             last.services.reverse();
             last.edits = edits.iter().map(|(number, errors)| edit(*number, *errors)).collect();
             last.url.clone_from(url);
-            if !is_skipped || at + 1 == steps.len() {
-                if let Some(frame) = writer.frame(&Arc::new(last.clone())) {
-                    let text = serde_json::to_string(&frame).unwrap();
-                    read = Some(reader.apply(serde_json::from_str(&text).unwrap()).unwrap());
-                }
+            if (!is_skipped || at + 1 == steps.len())
+                && let Some(frame) = writer.frame(&Arc::new(last.clone()))
+            {
+                let text = serde_json::to_string(&frame).unwrap();
+                read = Some(reader.apply(serde_json::from_str(&text).unwrap()).unwrap());
             }
         }
         let mut read = read.unwrap();
