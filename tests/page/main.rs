@@ -115,6 +115,7 @@ fn accessibility(browser: &Browser) -> Vec<String> {
 }
 
 #[test]
+#[ignore = "long: six pages, in two themes and three widths, each looked at by axe-core"]
 fn person_sees_calls_searches_edits_and_pushes_nothing_by_mistake() {
     let seen = Seen::start();
     let browser = &seen.browser;
@@ -138,7 +139,7 @@ fn person_sees_calls_searches_edits_and_pushes_nothing_by_mistake() {
     browser.click("button", "Send again");
     browser.shows("Sent again");
     browser.click("button", "Compare with now");
-    browser.shows("returns the same");
+    browser.shows("Compared with the code as it is now");
     let fragment = browser.run("return location.hash").as_str().unwrap().to_owned();
     seen.look(&fragment, "Requests");
     browser.run("location.hash = '#/requests?q=service:'");
@@ -231,6 +232,7 @@ fn keyboard_alone_reaches_everything_and_no_key_acts_while_typing() {
 }
 
 #[test]
+#[ignore = "long: a session that ends and starts again, and three sites that try what they can"]
 fn page_of_another_site_opens_nothing_and_a_lost_session_is_said() {
     let seen = Seen::start();
     let browser = &seen.browser;
