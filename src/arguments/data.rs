@@ -7,7 +7,6 @@ use clap::{Args, Subcommand};
 
 /// Buckets whose objects are kept at several stores: folders and S3.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: dyn data serve --config data.toml, then dyn data status")]
 pub(crate) struct Data {
     /// URL of the server [default: the one that runs here]
     #[arg(long, global = true, env = "DYN_DATA_SERVER")]

@@ -23,6 +23,9 @@ const GROUPS: [(&str, &[&str]); 7] = [
     ("Call", &["invoke", "shell", "openapi", "client"]),
     ("Record", &["recordings", "replay", "keep"]),
     ("Cluster", &["push", "rollback", "cluster", "trust", "export"]),
+    #[cfg(feature = "data")]
+    ("Nodes and data", &["node", "nodes", "simulate", "data"]),
+    #[cfg(not(feature = "data"))]
     ("Nodes", &["node", "nodes", "simulate"]),
     ("Tools", &["mcp", "doctor", "clean", "schema", "completions", "help"]),
 ];
@@ -49,6 +52,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("jobs run", "dyn jobs run app.rs map values='[1, 2]' --key import-7"),
     #[cfg(feature = "jobs")]
     ("jobs usage", "dyn jobs usage app.rs --by service,day --csv"),
+    #[cfg(feature = "data")]
+    ("data", "dyn data serve --config data.toml"),
     ("openapi", "dyn openapi app.rs > openapi.json"),
     ("client", "dyn client app.rs --lang typescript > client.ts"),
     ("recordings", "dyn recordings app.rs"),

@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_service_needs_what_its_route_and_its_body_lead_to_and_stays_where_one_of_them_keeps_a_state() {
-        let text = "use dyninka::*;\n#[placed]\nstatic COUNT: Placed<u64> = Placed::new(|| 0);\n\
+        let text = "use dyninka::*;\n#[placed(get)]\nstatic COUNT: Placed<u64> = Placed::new(|| 0);\n\
             #[service]\nfn get() -> u64 { COUNT.update(|n| { *n += 1; *n }) }\n\
             #[service]\nfn twice(value: u64) -> u64 { value * 2 }\n\
             #[service]\nfn last(value: u64) -> u64 { value }\n\
