@@ -116,7 +116,7 @@ async fn serve(options: SessionOptions, dev: &Dev) -> Result<(), Fault> {
         }
     }
     jobs.end().await;
-    drop(page);
+    page.end();
     teller.finish().await;
     // Ctrl-C is how a serving session is meant to end; before that it is an interruption.
     match ended {

@@ -67,6 +67,11 @@ impl PageBeside {
     pub(crate) fn is_open(&self) -> bool {
         self.0.is_some()
     }
+
+    /// Lets nobody in any more.
+    pub(crate) fn end(self) {
+        drop(self);
+    }
 }
 
 /// Whether a person is there to look at it.

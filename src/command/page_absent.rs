@@ -35,6 +35,8 @@ impl PageBeside {
     pub(crate) fn is_open(&self) -> bool {
         false
     }
+
+    pub(crate) fn end(self) {}
 }
 
 pub(crate) fn ui(_ui: &Ui) -> Result<(), Fault> {
