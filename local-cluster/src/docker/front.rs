@@ -14,6 +14,8 @@ use super::sockets::Place;
 
 /// Callers at a time, as many as a host lets in; more wait to be let in.
 const MOST: usize = 4096;
+/// Bytes that are carried at once.
+const BLOCK: usize = 16 << 10;
 
 /// Where callers are led.
 #[derive(Clone, Debug)]
@@ -30,8 +32,14 @@ pub(super) struct Front(Mutex<Option<Open>>);
 
 struct Open {
     at: SocketAddr,
-    target: Arc<Mutex<Target>>,
+    lead: Arc<Lead>,
     task: JoinHandle<()>,
+}
+
+/// Where callers are led now, and how often that was told.
+struct Lead {
+    target: Mutex<Target>,
+    told: AtomicU64,
 }
 
 impl Drop for Open {
@@ -41,17 +49,19 @@ impl Drop for Open {
 }
 
 impl Front {
-    /// Leads callers of an address to a service from now on. Who is connected stays where they are.
+    /// Leads callers of an address to a service from now on. Who is connected stays until the request under way is
+    /// answered; the next one of that connection goes there, too.
     pub(super) fn lead(&self, at: SocketAddr, target: Target) -> io::Result<()> {
         let mut open = self.0.lock();
         if let Some(open) = open.as_ref().filter(|open| open.at == at) {
-            *open.target.lock() = target;
+            *open.lead.target.lock() = target;
+            open.lead.told.fetch_add(1, Ordering::Release);
             return Ok(());
         }
         let listener = listen(at)?;
-        let target = Arc::new(Mutex::new(target));
-        let task = tokio::spawn(let_in(listener, target.clone()));
-        *open = Some(Open { at, target, task });
+        let lead = Arc::new(Lead { target: Mutex::new(target), told: AtomicU64::new(0) });
+        let task = tokio::spawn(let_in(listener, lead.clone()));
+        *open = Some(Open { at, lead, task });
         Ok(())
     }
 
@@ -68,7 +78,7 @@ fn listen(at: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(MOST as u32)
 }
 
-async fn let_in(listener: TcpListener, target: Arc<Mutex<Target>>) {
+async fn let_in(listener: TcpListener, lead: Arc<Lead>) {
     // Gone with the task that holds them.
     let mut callers = JoinSet::new();
     let permits = Arc::new(Semaphore::new(MOST));
@@ -85,29 +95,104 @@ async fn let_in(listener: TcpListener, target: Arc<Mutex<Target>>) {
                 Some(_) = callers.join_next() => {}
             }
         };
-        let target = target.lock().clone();
+        let lead = lead.clone();
         callers.spawn(async move {
-            join(caller, target).await;
+            join(caller, &lead).await;
             drop(permit);
         });
     }
 }
 
 /// Whatever ends it is seen by both sides as the end of their connection.
-async fn join(mut caller: TcpStream, target: Target) {
+async fn join(mut caller: TcpStream, lead: &Lead) {
     // A request is one small packet: waiting to fill it is waiting for nothing.
     if caller.set_nodelay(true).is_err() {
         return;
     }
-    let service = match &target.socket {
-        Some(socket) => socket.connect().await.ok(),
-        None => None,
-    };
-    if let Some(mut service) = service {
-        drop(tokio::io::copy_bidirectional(&mut caller, &mut service).await);
-    } else if let Ok(mut service) = TcpStream::connect(target.port).await {
-        drop(tokio::io::copy_bidirectional(&mut caller, &mut service).await);
+    let mut first = Vec::new();
+    loop {
+        // Counted before it is read: what is told in between is seen at the next request.
+        let told = lead.told.load(Ordering::Acquire);
+        let target = lead.target.lock().clone();
+        let is_led_elsewhere = || lead.told.load(Ordering::Acquire) != told;
+        let service = match &target.socket {
+            Some(socket) => socket.connect().await.ok(),
+            None => None,
+        };
+        let next = if let Some(service) = service {
+            carry(&mut caller, service, &first, is_led_elsewhere).await
+        } else if let Ok(service) = TcpStream::connect(target.port).await {
+            carry(&mut caller, service, &first, is_led_elsewhere).await
+        } else {
+            return;
+        };
+        match next {
+            Ok(Some(request)) => first = request,
+            Ok(None) | Err(_) => return,
+        }
     }
+}
+
+/// Carries what both say until both have ended, or until the caller begins another request while callers are led
+/// elsewhere: that is what it answers.
+async fn carry(
+    caller: &mut TcpStream,
+    service: impl AsyncRead + AsyncWrite,
+    first: &[u8],
+    is_led_elsewhere: impl Fn() -> bool,
+) -> io::Result<Option<Vec<u8>>> {
+    let (mut from_caller, mut to_caller) = caller.split();
+    let (mut from_service, mut to_service) = tokio::io::split(service);
+    // Whether the service spoke last.
+    let is_answered = AtomicBool::new(false);
+    let requests = async {
+        to_service.write_all(first).await?;
+        let mut block = vec![0; BLOCK];
+        loop {
+            let read = from_caller.read(&mut block).await?;
+            let said = &block[..read];
+            if read == 0 {
+                to_service.shutdown().await?;
+                return Ok(None);
+            }
+            if is_answered.swap(false, Ordering::Relaxed) && is_led_elsewhere() && begins_request(said) {
+                return Ok(Some(said.to_vec()));
+            }
+            to_service.write_all(said).await?;
+        }
+    };
+    let answers = async {
+        let mut block = vec![0; BLOCK];
+        loop {
+            let read = from_service.read(&mut block).await?;
+            if read == 0 {
+                return to_caller.shutdown().await;
+            }
+            is_answered.store(true, Ordering::Relaxed);
+            to_caller.write_all(&block[..read]).await?;
+        }
+    };
+    let (mut requests, mut answers) = (pin!(requests), pin!(answers));
+    let (mut has_asked, mut has_answered) = (false, false);
+    while !(has_asked && has_answered) {
+        tokio::select! {
+            said = &mut requests, if !has_asked => match said? {
+                Some(request) => return Ok(Some(request)),
+                None => has_asked = true,
+            },
+            answered = &mut answers, if !has_answered => {
+                answered?;
+                has_answered = true;
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Whether this is the beginning of a request (RFC 9112, section 3): what follows `100 Continue` is not.
+fn begins_request(said: &[u8]) -> bool {
+    let method = said.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
+    method > 2 && said.get(method) == Some(&b' ')
 }
 
 #[cfg(test)]
@@ -165,6 +250,37 @@ mod tests {
         caller.read_to_end(&mut answer).await.unwrap();
         assert!(answer.len() == LONG && answer.iter().all(|byte| *byte == 42), "{}", answer.len());
         assert_eq!(serves.await.unwrap(), b"how long");
+    }
+
+    #[tokio::test]
+    async fn the_next_request_of_a_connection_goes_where_callers_are_led_by_then() {
+        let (first, second, at, front) = (service(), service(), address(), Front::default());
+        let target = |service: &Service| Target { socket: Some(service.socket.clone()), port: address() };
+        front.lead(at, target(&first)).unwrap();
+        let mut caller = TcpStream::connect(at).await.unwrap();
+        let (mut old, _) = first.listener.accept().await.unwrap();
+        let mut read = [0; 4];
+        caller.write_all(b"GET ").await.unwrap();
+        old.read_exact(&mut read).await.unwrap();
+        front.lead(at, target(&second)).unwrap();
+        // The rest of a request, and a body that was asked for, stay with who has its beginning.
+        for (said, answer) in [(b"/ 1\n", b"wait"), (b"body", b"done")] {
+            caller.write_all(said).await.unwrap();
+            old.read_exact(&mut read).await.unwrap();
+            assert_eq!(&read, said);
+            old.write_all(answer).await.unwrap();
+            caller.read_exact(&mut read).await.unwrap();
+            assert_eq!(&read, answer);
+        }
+        caller.write_all(b"POST / 2").await.unwrap();
+        let (mut new, _) = second.listener.accept().await.unwrap();
+        let mut read = [0; 8];
+        new.read_exact(&mut read).await.unwrap();
+        assert_eq!(&read, b"POST / 2");
+        assert_eq!(old.read(&mut read).await.unwrap_or(0), 0, "the one before is let go");
+        new.write_all(b"answered").await.unwrap();
+        caller.read_exact(&mut read).await.unwrap();
+        assert_eq!(&read, b"answered");
     }
 
     #[tokio::test]
