@@ -3,9 +3,12 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
@@ -199,8 +202,6 @@ fn begins_request(said: &[u8]) -> bool {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use std::os::unix::net::UnixListener;
-
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::super::sockets::Sockets;
     use super::*;
