@@ -156,7 +156,7 @@ async fn carry(
             let said = &block[..read];
             if read == 0 {
                 to_service.shutdown().await?;
-                return Ok(None);
+                return Ok::<_, io::Error>(None);
             }
             if is_answered.swap(false, Ordering::Relaxed) && is_led_elsewhere() && begins_request(said) {
                 return Ok(Some(said.to_vec()));
