@@ -258,7 +258,8 @@ const MORE: usize = 1;
 #[service(replay = true)]
 fn who() -> (usize, usize, String) {
     let user = std::fs::metadata(\"/proc/self\").map_or(0, |of| of.uid());
-    let networks = std::fs::read_dir(\"/sys/class/net\").map_or(0, |all| all.count());
+    // One besides loopback is enough: those of containers come and go.
+    let networks = std::fs::read_dir(\"/sys/class/net\").map_or(0, |all| all.take(2).count());
     let mut variables: Vec<_> = std::env::vars().map(|(name, value)| format!(\"{name}={value}\")).collect();
     variables.sort();
     // What writes is stopped where it does not say so.

@@ -3,8 +3,6 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::net::TcpListener;
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,9 +49,6 @@ fn leave(value: u64, tries: bool) -> Vec<String> {
         note("write beside its library", fs::write("/dyninka/file", "x"));
         note("remove its handover", fs::remove_file("/dyninka/handover.sock"));
         note("reach the machine", TcpStream::connect(("127.0.0.1", PORT)).map(drop));
-        for fd in 0..256 {
-            reach(fd);
-        }
     }
     told
 }
@@ -63,31 +58,6 @@ fn connections() -> usize {
     let table = fs::read_to_string("/proc/self/net/tcp").unwrap_or_default();
     let columns = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
     columns.filter(|columns| columns[3] == "01" && columns[2].ends_with(":1F90")).count()
-}
-
-unsafe extern "C" {
-    fn connect(fd: i32, address: *const u8, length: u32) -> i32;
-    fn shutdown(fd: i32, how: i32) -> i32;
-    fn getsockopt(fd: i32, level: i32, name: i32, value: *mut i32, length: *mut u32) -> i32;
-}
-
-/// Tries to have an open file of this host lead to this machine, where another network may be behind it.
-fn reach(fd: i32) {
-    let port = PORT.to_be_bytes();
-    let tcp = [2, 0, port[0], port[1], 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
-    let mut named = vec![1, 0, 0];
-    named.extend(NAME.as_bytes());
-    let tries = || unsafe {
-        connect(fd, tcp.as_ptr(), tcp.len() as u32);
-        connect(fd, named.as_ptr(), named.len() as u32);
-    };
-    tries();
-    let (mut listens, mut length) = (0, 4);
-    // SO_ACCEPTCONN of SOL_SOCKET
-    if unsafe { getsockopt(fd, 1, 30, &mut listens, &mut length) } == 0 && listens == 1 {
-        unsafe { shutdown(fd, 2) };
-        tries();
-    }
 }
 
 #[dyninka::main]
@@ -112,8 +82,8 @@ fn told(client: &Client, url: &str) -> Vec<String> {
     serde_json::from_str(&answer.body).expect("lines")
 }
 
-fn text(port: u16, name: &str) -> String {
-    format!("{APP}\nconst PORT: u16 = {port};\nconst NAME: &str = \"{name}\";\n")
+fn text(port: u16) -> String {
+    format!("{APP}\nconst PORT: u16 = {port};\n")
 }
 
 #[test]
@@ -121,11 +91,7 @@ fn containers_call_each_other_over_sockets_that_none_of_them_can_take_or_make_le
     let machine = TcpListener::bind("127.0.0.1:0").expect("a port");
     machine.set_nonblocking(true).expect("a listener that does not wait");
     let port = machine.local_addr().expect("its address").port();
-    let name = format!("dyninka-test-{port}");
-    let address = SocketAddr::from_abstract_name(&name).expect("a name");
-    let named = UnixListener::bind_addr(&address).expect("a name of this machine");
-    named.set_nonblocking(true).expect("a listener that does not wait");
-    let (_folder, file) = app(&text(port, &name));
+    let (_folder, file) = app(&text(port));
     let mut dev = start(&file);
     let (client, url) = (Client::default(), dev.url());
     assert_eq!(status(&file)["transport"], json!({ "by": "socket" }));
@@ -166,7 +132,6 @@ fn containers_call_each_other_over_sockets_that_none_of_them_can_take_or_make_le
     assert_eq!(refused("remove its handover"), "ReadOnlyFilesystem");
     assert_eq!(refused("reach the machine"), "ConnectionRefused");
     assert!(machine.accept().is_err_and(|error| error.kind() == ErrorKind::WouldBlock), "the machine's loopback");
-    assert!(named.accept().is_err_and(|error| error.kind() == ErrorKind::WouldBlock), "the machine's names");
     dev.stop();
     assert!(!sockets.exists() && ours("docker", &file).is_empty());
 }
@@ -178,7 +143,7 @@ fn image(container: &str) -> String {
 
 #[test]
 fn where_sockets_cannot_be_made_it_is_tcp_as_ever_and_that_is_told() {
-    let (_folder, file) = app(&text(1, "nobody"));
+    let (_folder, file) = app(&text(1));
     // The folder's own name is taken by what cannot be removed as a folder.
     let dev = Dev::start(&file, "process");
     let place = dev.socket_folder(&file);

@@ -127,8 +127,8 @@ fn doctor_looks_at_everything() {
     let findings: Value = serde_json::from_slice(&output.stdout).expect("one JSON value");
     let names: Vec<_> =
         findings.as_array().expect("a list").iter().map(|finding| finding["name"].as_str().unwrap_or("")).collect();
-    assert_eq!(names[..6], ["toolchain", "linker", "edits", "docker", "inotify", "disk"]);
-    assert_eq!(names[6..], ["folder"; 6]);
+    assert_eq!(names[..7], ["toolchain", "linker", "edits", "docker", "hops", "inotify", "disk"]);
+    assert_eq!(names[7..], ["folder"; 6]);
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn an_edit_that_does_not_read_jobs_that_wait_is_refused_and_a_fit_one_is_not() {
     }
     fs::write(&file, edited()).expect("a save");
     jobs.dev.wait_for("live");
-    let words = jobs.ask(&json!({ "inputs": { "id": "abc" } }));
+    let words = jobs.ask_anew(&json!({ "inputs": { "id": "abc" } }));
     jobs.end_of(&words);
     assert_eq!(jobs.get(&format!("jobs/{words}/result")).body, 3);
     let (status, stderr) = jobs.dev.stop();

@@ -93,6 +93,16 @@ impl Server {
         told.body["id"].as_str().expect("an id").to_owned()
     }
 
+    /// Asks for a job by a type that an edit has just brought: the server is told of types once they are live.
+    pub(crate) fn ask_anew(&self, job: &Value) -> String {
+        let begun = Instant::now();
+        while self.post("jobs", job).status == 422 {
+            assert!(begun.elapsed() < PATIENCE, "{job} does not fit");
+            std::thread::sleep(LOOK);
+        }
+        self.ask(job)
+    }
+
     /// Waits for the end of a job, over kills of the server.
     pub(crate) fn end_of(&self, id: &str) -> Value {
         let begun = Instant::now();

@@ -33,7 +33,7 @@ pub(crate) struct Server {
 
 /// Not a test: what the tests start as a server.
 #[test]
-#[ignore = "the server that the tests of this file start"]
+#[ignore = "run by the tests of this file: the server that they start"]
 fn a_server() {
     let folder = PathBuf::from(std::env::var_os(SERVER).expect("a folder for the catalog"));
     let text = std::fs::read_to_string(folder.join("data.toml")).expect("settings");

@@ -476,37 +476,3 @@ fn a_broken_start_under_somebodys_eyes_waits_to_be_mended() {
     world.save(&CHAIN.replace("* 2.0", "* 3.0"));
     assert!(world.state.ready, "{:?}", world.steps());
 }
-
-#[test]
-fn the_front_door_of_a_backend_that_leads_to_it_moves_with_its_service() {
-    let mut world = World::serving(CHAIN);
-    if let Some(backend) = &mut world.state.backend {
-        backend.hosts_bind_front = false;
-    }
-    for known in world.state.services.values_mut() {
-        if let Some(told) = &mut known.told {
-            told.front = None;
-        }
-    }
-    let three = CHAIN
-        .replace("#[dyninka::main]", "#[service] fn last(value: f64) -> f64 { value }\n#[dyninka::main]")
-        .replace("get().map()", "get().map().last()");
-    world.save(&three);
-    assert_eq!(world.steps().last().map(String::as_str), Some("rehouse map last"), "{:?}", world.steps());
-    world.asked.clear();
-    world.save(CHAIN);
-    let steps = world.steps();
-    // The container that has the port goes before the one that gets it comes.
-    assert_eq!(steps[steps.len() - 2..], ["remove last", "rehouse map"], "{steps:?}");
-    if let Some(backend) = &mut world.state.backend {
-        backend.leads_front = true;
-    }
-    world.asked.clear();
-    world.save(&three);
-    assert_eq!(world.steps().last().map(String::as_str), Some("rehouse last"), "{:?}", world.steps());
-    world.asked.clear();
-    world.save(CHAIN);
-    let steps = world.steps();
-    // Callers are led away before it goes.
-    assert_eq!(steps[steps.len() - 2..], ["rehouse map", "remove last"], "{steps:?}");
-}
