@@ -96,11 +96,14 @@ impl Server {
     /// Asks for a job by a type that an edit has just brought: the server is told of types once they are live.
     pub(crate) fn ask_anew(&self, job: &Value) -> String {
         let begun = Instant::now();
-        while self.post("jobs", job).status == 422 {
-            assert!(begun.elapsed() < PATIENCE, "{job} does not fit");
+        loop {
+            let told = self.post("jobs", job);
+            if told.status == 202 {
+                return told.body["id"].as_str().expect("an id").to_owned();
+            }
+            assert!(told.status == 422 && begun.elapsed() < PATIENCE, "{told:?}");
             std::thread::sleep(LOOK);
         }
-        self.ask(job)
     }
 
     /// Waits for the end of a job, over kills of the server.
