@@ -3,7 +3,7 @@
 //! A hop over loopback TCP goes through all of the network stack twice, a unix socket through none of it. A host that
 //! listens on a loopback address has a second door under a name made of that address, in the kernel's abstract
 //! namespace: nothing to remove, and gone with the process. Who is told the address finds the name. Containers have
-//! namespaces of their own: there the sockets of an app are in a folder, by address, which a session made ([`handed`]).
+//! namespaces of their own: there the sockets of an app are in a folder, by address, which a session made ([`mod@handed`]).
 //! Where nobody listens it is TCP as ever.
 
 mod handed;
