@@ -1,6 +1,6 @@
 //! A session as it changes: frames, each with the entries that changed since the one before, whole.
 //!
-//! A [`Snapshot`] of many services is large, and most of it stays. A [`FrameWriter`] says what changed between two
+//! A [`crate::snapshot::Snapshot`] of many services is large, and most of it stays. A [`FrameWriter`] says what changed between two
 //! snapshots, a [`FrameFollower`] makes snapshots of frames again. Frames may be skipped by whoever makes them, never by
 //! whoever reads them: each builds on the one before.
 //!

@@ -1,8 +1,8 @@
 //! The session in a browser: one more front end, over the same snapshots and commands.
 //!
-//! A page has a listener of its own, on both loopbacks, under a host name of its own ([`SessionPage`]). [`door`] decides
-//! about every request, [`entry`] knows who may come in, [`live`] tells what changes, [`relay`] hands questions and
-//! commands to the session, and [`assets`] has the files, all of them inside this program. [`layout`] places the services
+//! A page has a listener of its own, on both loopbacks, under a host name of its own ([`SessionPage`]). `door` decides
+//! about every request, `entry` knows who may come in, `live` tells what changes, `relay` hands questions and
+//! commands to the session, and `assets` has the files, all of them inside this program. `layout` places the services
 //! of a flow; `page/` is what runs in the browser.
 
 #![warn(missing_docs)]
