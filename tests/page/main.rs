@@ -139,7 +139,7 @@ fn person_sees_calls_searches_edits_and_pushes_nothing_by_mistake() {
     browser.click("button", "Send again");
     browser.shows("Sent again");
     browser.click("button", "Compare with now");
-    browser.shows("Compared with the code as it is now");
+    browser.shows("returns the same");
     let fragment = browser.run("return location.hash").as_str().unwrap().to_owned();
     seen.look(&fragment, "Requests");
     browser.run("location.hash = '#/requests?q=service:'");
