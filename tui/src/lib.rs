@@ -11,6 +11,7 @@ mod draw;
 mod edits;
 mod graph;
 mod jobs;
+mod keys;
 mod layout;
 mod log;
 mod log_view;

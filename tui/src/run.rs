@@ -5,15 +5,16 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crossterm::event::{Event, EventStream};
-use futures_util::StreamExt;
+use crossterm::event::Event;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use rustix::process::{Signal, getpid, kill_current_process_group, kill_process};
 use session_api::Snapshot;
 use tokio::signal::unix::{self, SignalKind};
 
 use crate::act::{Action, ViewInput};
+use crate::keys::Keys;
 use crate::log::{LogRing, Logged};
 use crate::model::Model;
 use crate::pace::Pace;
@@ -28,9 +29,6 @@ const MOST_LINES: usize = 10_000;
 /// How often a view in the background looks whether the terminal is its own again.
 const LOOK: std::time::Duration = std::time::Duration::from_millis(200);
 
-/// How long the thread that reads keys is waited for.
-const LAST_KEY: std::time::Duration = std::time::Duration::from_millis(50);
-
 /// Shows the view until the user quits or the session ends. The terminal is as before when this returns or is dropped.
 ///
 /// While a program of the user's has the terminal ([`crate::is_away`]), SIGINT is meant for that program.
@@ -42,7 +40,7 @@ pub async fn run(source: ViewSource, options: ViewOptions) -> Result<Exit, TuiEr
 struct View {
     screen: Screen,
     /// None while another program reads the keys.
-    events: Option<EventStream>,
+    keys: Option<Keys>,
     source: ViewSource,
     elsewhere: Elsewhere,
     model: Model,
@@ -66,7 +64,7 @@ impl View {
         let in_background = screen::in_background();
         let mut view = Self {
             screen,
-            events: (!in_background).then(EventStream::new),
+            keys: (!in_background).then(Keys::new),
             in_background,
             source,
             elsewhere: Elsewhere::default(),
@@ -94,7 +92,7 @@ impl View {
             let idle = self.in_background || !self.pace.is_owed();
             let wait = self.pace.wait(Instant::now()).filter(|_| !self.in_background);
             let happened = tokio::select! {
-                event = next(&mut self.events) => match event {
+                event = next(&mut self.keys) => match event {
                     Some(event) => self.event(event.map_err(failed("cannot read the keys"))?),
                     None => return Ok(Exit::TerminalGone),
                 },
@@ -121,7 +119,8 @@ impl View {
                     Vec::new()
                 }
                 _ = self.stopped.recv() => {
-                    self.stop()?;
+                    self.stop().await?;
+                    self.go_on()?;
                     Vec::new()
                 }
                 _ = self.continued.recv() => {
@@ -300,8 +299,7 @@ impl View {
 
     /// Lends the terminal to another program until it ends.
     async fn lend(&mut self, program: impl Future<Output = Result<(), String>>) -> Result<(), TuiError> {
-        // The stream reads the keys as long as it is there.
-        self.events = None;
+        self.release_keys();
         self.screen.leave()?;
         screen::set_away(true);
         let mut program = pin!(program);
@@ -313,15 +311,14 @@ impl View {
                     self.logs_open = n > 0;
                     self.write(&mut lines);
                 }
-                // The other program stops by itself; the user's shell waits for us.
-                _ = self.stopped.recv() => self.stop()?,
-                // What follows is the other program's to draw.
+                // The other program stops by itself; the user's shell waits for us. What follows is its to draw.
+                _ = self.stopped.recv() => self.stop().await?,
                 _ = self.continued.recv() => {}
             }
         };
         screen::set_away(false);
         self.screen.take(self.model.mouse)?;
-        self.events = Some(EventStream::new());
+        self.keys = Some(Keys::new());
         self.pace.mark();
         if let Err(why) = ended {
             self.take(ViewInput::Said(why));
@@ -333,28 +330,34 @@ impl View {
     fn go_on(&mut self) -> Result<(), TuiError> {
         self.in_background = screen::in_background();
         if self.in_background {
-            self.events = None;
+            self.release_keys();
             return Ok(());
         }
         self.screen.retake(self.model.mouse)?;
-        if self.events.is_none() {
-            self.events = Some(EventStream::new());
+        if self.keys.is_none() {
+            self.keys = Some(Keys::new());
         }
         self.pace.mark();
         Ok(())
     }
 
     /// Stops until the user's shell brings us back.
-    fn stop(&mut self) -> Result<(), TuiError> {
-        if self.events.take().is_some() {
-            // The thread that reads keys ends some time after its stream. In the background, a key that it reads stops
-            // all of us again, so it is waited for: it holds what this asks for while it reads.
-            drop(crossterm::event::poll(LAST_KEY));
-        }
+    async fn stop(&mut self) -> Result<(), TuiError> {
+        self.release_keys();
         self.screen.leave()?;
+        // What continued us before is no answer to this stop.
+        self.continued.recv().now_or_never();
         // SIGTSTP is ours to hear, so that the terminal is given back before; SIGSTOP is what stops then.
         kill_process(getpid(), Signal::STOP).map_err(|error| failed("cannot stop")(error.into()))?;
+        // A thread may go on for a moment; whoever looked at the terminal then would find it still ours.
+        self.continued.recv().await;
         Ok(())
+    }
+
+    fn release_keys(&mut self) {
+        if let Some(keys) = self.keys.take() {
+            keys.end();
+        }
     }
 }
 
@@ -362,9 +365,9 @@ fn listen(signal: Signal) -> Result<unix::Signal, TuiError> {
     unix::signal(SignalKind::from_raw(signal.as_raw())).map_err(failed("cannot listen for a signal"))
 }
 
-async fn next(events: &mut Option<EventStream>) -> Option<std::io::Result<Event>> {
-    match events {
-        Some(events) => events.next().await,
+async fn next(keys: &mut Option<Keys>) -> Option<std::io::Result<Event>> {
+    match keys {
+        Some(keys) => keys.next().await,
         None => std::future::pending().await,
     }
 }
