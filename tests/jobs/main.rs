@@ -1,5 +1,6 @@
 //! Durable jobs from outside: `dyn dev --jobs`, its HTTP API, and days on which things end.
 
+mod bad_days;
 mod callbacks;
 mod counter;
 mod faults;
@@ -7,3 +8,4 @@ mod flow;
 mod functions;
 mod server;
 mod tenants;
+mod terms;
