@@ -189,7 +189,7 @@ fn roots(authority: &CertificateDer<'static>) -> Result<Arc<RootCertStore>, Node
     Ok(Arc::new(roots))
 }
 
-fn client_verifier(
+pub(crate) fn client_verifier(
     provider: &Arc<CryptoProvider>,
     authority: &CertificateDer<'static>,
     crl: &CertificateRevocationListDer<'static>,
