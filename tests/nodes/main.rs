@@ -5,5 +5,6 @@
 mod fleet;
 mod load;
 mod outages;
+mod seeds;
 mod sharing;
 mod trust;

@@ -1,5 +1,8 @@
 //! TLS of a fleet: both sides have a certificate of its authority, and none that is void.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
