@@ -113,13 +113,8 @@ impl Fleet {
 
     /// Starts the agent of a machine and waits until it answers.
     pub(crate) fn up(&mut self, at: usize) {
-        self.up_with(at, &[]);
-    }
-
-    /// The same, with further options.
-    pub(crate) fn up_with(&mut self, at: usize, further: &[&str]) {
         let log = File::options().create(true).append(true).open(self.log(at)).unwrap();
-        let mut command = self.command(at, &[&["node", "up", "--json"], further].concat());
+        let mut command = self.command(at, &["node", "up", "--json"]);
         command.stdout(log.try_clone().unwrap()).stderr(log).stdin(Stdio::null());
         self.agents[at - 1] = Some(command.spawn().unwrap());
         self.wait("the agent answers", |fleet| fleet.run(at, &["nodes", "--json"]).status.success());

@@ -5,6 +5,5 @@
 mod fleet;
 mod load;
 mod outages;
-mod seeds;
 mod sharing;
 mod trust;

@@ -1,7 +1,7 @@
 //! TLS of a fleet: both sides have a certificate of its authority, and none that is void.
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -17,7 +17,7 @@ enum Side {
 }
 
 /// A fleet whose first node has its key.
-fn fleet(at: &std::path::Path, name: &str) -> (FleetFolder, Authority) {
+pub(crate) fn fleet(at: &std::path::Path, name: &str) -> (FleetFolder, Authority) {
     let folder = FleetFolder::at(at.join(name));
     init(&folder, name, "n1", BTreeMap::new()).unwrap();
     let authority = Authority::open(&folder, name).unwrap();
@@ -25,7 +25,7 @@ fn fleet(at: &std::path::Path, name: &str) -> (FleetFolder, Authority) {
 }
 
 /// The TLS of a node that trusts one fleet, with a certificate that was made by a clock that says this; it may be another's.
-fn member(trusts: &FleetFolder, made_by: &Authority, name: &str, made: Duration) -> FleetTls {
+pub(crate) fn member(trusts: &FleetFolder, made_by: &Authority, name: &str, made: Duration) -> FleetTls {
     let folder = FleetFolder::at(trusts.path().with_file_name(format!("{name}-of-{}", made.as_secs())));
     folder.make().unwrap();
     let key = new_key().unwrap();
