@@ -46,7 +46,7 @@ pub(super) async fn send(
     let Ok(answered) = timeout_at(until, exchange(delivery, settings, headers)).await else {
         return Err(Undelivered::Later(format!("no answer within {} s", WITHIN.as_secs())));
     };
-    let Answered { status, body, _connection } = answered?;
+    let Answered { status, body, _kept } = answered?;
     // The status is the answer. What follows is read so that it is not cut off, as far as there is time, and dropped.
     drop(timeout_at(until, Limited::new(body, LARGEST).collect()).await);
     Ok(status)
@@ -56,7 +56,8 @@ pub(super) async fn send(
 struct Answered {
     status: u16,
     body: Incoming,
-    _connection: Connection,
+    /// A connection without a sender goes on for nobody.
+    _kept: (http1::SendRequest<Full<Bytes>>, Connection),
 }
 
 /// A connection, which ends with this.
@@ -112,7 +113,7 @@ async fn speak(
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let connection = Connection(tokio::spawn(connection));
     let answer = sender.send_request(request).await?;
-    Ok(Answered { status: answer.status().as_u16(), body: answer.into_body(), _connection: connection })
+    Ok(Answered { status: answer.status().as_u16(), body: answer.into_body(), _kept: (sender, connection) })
 }
 
 /// The certificates of this machine.
