@@ -60,7 +60,7 @@ async fn nonsense_ends_its_own_link_and_nothing_else() {
     };
     let (tell, told) = oneshot::channel();
     let (end, ended) = oneshot::channel::<()>();
-    let ready = |address| drop(tell.send(address));
+    let ready = |address| tell.send(address).unwrap();
     let running = run(settings, Arc::new(|_: crate::events::NodeSaid| {}), ready, async { drop(ended.await) });
     let asking = async {
         let to = told.await.unwrap();
