@@ -42,8 +42,8 @@ pub(crate) async fn run(options: &All) -> anyhow::Result<bool> {
     let push = push::run(&push_options).await?;
     let reports = [&edits, &jobs, &nodes, &push];
     let failed = chain.is_failed(options.strict) || reports.iter().any(|report| report.is_failed(options.strict));
-    let text =
-        serde_json::to_vec_pretty(&Everything { chain, edits, jobs, nodes, push }).context("write everything as JSON")?;
+    let text = serde_json::to_vec_pretty(&Everything { chain, edits, jobs, nodes, push })
+        .context("write everything as JSON")?;
     let json: PathBuf = file("all.json");
     std::fs::write(&json, text).with_context(|| format!("write {}", json.display()))?;
     eprintln!("bench: wrote {}", json.display());

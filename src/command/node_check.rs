@@ -127,7 +127,9 @@ mod tests {
     fn a_port_is_judged_by_whether_others_come_in() {
         let good = |port| judged(&check(), 101 * DAY, Some(port)).pop().map(|finding| (finding.good, finding.advice));
         let silent = PortSeen::Silent { address: "10.0.0.1:7940".to_owned(), why: "refused".to_owned() };
-        assert!(good(silent).is_some_and(|(good, advice)| !good && advice.is_some_and(|it| it.contains("--advertise"))));
+        assert!(
+            good(silent).is_some_and(|(good, advice)| !good && advice.is_some_and(|it| it.contains("--advertise")))
+        );
         let taken = PortSeen::Taken { why: "in use".to_owned() };
         assert!(good(taken).is_some_and(|(good, advice)| !good && advice.is_some_and(|it| it.contains("7941"))));
         assert_eq!(good(PortSeen::Answers { address: String::new() }), Some((true, None)));

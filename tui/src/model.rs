@@ -120,7 +120,9 @@ impl Overlay {
     /// Rows that went out at the top.
     pub(crate) fn scroll(&mut self) -> &mut usize {
         match self {
-            Self::Help { scroll } | Self::Push { scroll } | Self::Fleet { scroll } | Self::Output { scroll, .. } => scroll,
+            Self::Help { scroll } | Self::Push { scroll } | Self::Fleet { scroll } | Self::Output { scroll, .. } => {
+                scroll
+            }
         }
     }
 }

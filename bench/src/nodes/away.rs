@@ -33,16 +33,16 @@ pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
     for connections in [1, 32] {
         let (mut there, mut away, mut there_a_second, mut away_a_second) = (vec![], vec![], vec![], vec![]);
         for _ in 0..run.options.rounds {
-            for (at, times, rates) in
-                [(2, &mut there, &mut there_a_second), (1, &mut away, &mut away_a_second)]
-            {
+            for (at, times, rates) in [(2, &mut there, &mut there_a_second), (1, &mut away, &mut away_a_second)] {
                 let tally = load(&Fleet::door(at), run.load(connections)).await?;
                 times.push(tally.micros(0.5).context("nothing was answered")?);
                 rates.push(tally.per_second());
             }
         }
         let mean = |all: &[f64]| all.iter().sum::<f64>() / all.len().max(1) as f64;
-        let of = |what: &str| format!("{what} of requests that another node serves, over asking it itself, {connections} at a time");
+        let of = |what: &str| {
+            format!("{what} of requests that another node serves, over asking it itself, {connections} at a time")
+        };
         let note = format!("{:.0} and {:.0} µs", mean(&away), mean(&there));
         rows.push(Row::sample(&of("p50"), "process", "x", &ratio(&away, &there), None).note(note));
         rows.push(Row::sample(&of("requests/s"), "process", "x", &ratio(&away_a_second, &there_a_second), None));

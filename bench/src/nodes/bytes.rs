@@ -37,7 +37,8 @@ pub(super) fn measure(sizes: &[u32]) -> anyhow::Result<Vec<Row>> {
         let count = usize::try_from(*size)?;
         let links = links(NEIGHBOURS.min(count.saturating_sub(1)))?;
         let bytes = links + members(count)?;
-        let note = format!("{links:.0} of them beats and reports; with 22 bytes of TLS and 52 of TCP and IP for each frame");
+        let note =
+            format!("{links:.0} of them beats and reports; with 22 bytes of TLS and 52 of TCP and IP for each frame");
         let name = format!("bytes a second that each of {size} quiet nodes sends");
         rows.push(Row::value(&name, "simulated", "B/s", count, bytes, Some(Target::AtMost(MOST))).note(note));
         all.push(bytes);

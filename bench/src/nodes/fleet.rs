@@ -97,7 +97,8 @@ impl Fleet {
     /// Stops an agent, or has it go on.
     pub(super) fn signal(&self, at: usize, name: &str) -> anyhow::Result<()> {
         let pid = self.pid(at)?.to_string();
-        let status = std::process::Command::new("kill").args([&format!("-{name}"), &pid]).status().context("start kill")?;
+        let status =
+            std::process::Command::new("kill").args([&format!("-{name}"), &pid]).status().context("start kill")?;
         ensure!(status.success(), "kill -{name} {pid}: {status}");
         Ok(())
     }

@@ -57,7 +57,8 @@ async fn receiver(ip: &str, answer: Option<&'static str>) -> (String, UnboundedR
                 continue;
             };
             let mut bytes = vec![0; 4_096];
-            stream.read(&mut bytes).await.expect("a request");
+            let read = stream.read(&mut bytes).await.expect("a request");
+            assert!(read > 0, "a request is more than a connection");
             stream.write_all(answer.as_bytes()).await.expect("an answer");
         }
     });

@@ -20,8 +20,7 @@ use crate::tls::{FleetTls, server_name};
 /// Says something to a node over a link; the node's last word.
 async fn says(tls: &FleetTls, to: SocketAddr, bytes: &[u8]) -> Option<String> {
     let stream = TcpStream::connect(to).await.unwrap();
-    let mut stream =
-        TlsConnector::from(tls.configs().link).connect(server_name(None).unwrap(), stream).await.unwrap();
+    let mut stream = TlsConnector::from(tls.configs().link).connect(server_name(None).unwrap(), stream).await.unwrap();
     stream.write_all(bytes).await.unwrap();
     stream.flush().await.unwrap();
     let (mut reader, mut read) = (LinkFrameReader::default(), vec![0; 4096]);
