@@ -50,6 +50,8 @@ pub(crate) mod new;
 #[cfg(feature = "nodes")]
 mod node;
 #[cfg(feature = "nodes")]
+mod node_check;
+#[cfg(feature = "nodes")]
 mod nodes;
 #[cfg(feature = "cluster")]
 mod observe;

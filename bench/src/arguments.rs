@@ -54,6 +54,14 @@ pub(crate) enum Command {
     /// scale: the policies of the pool of functions, in virtual time.
     #[command(verbatim_doc_comment)]
     Jobs(Jobs),
+    /// Nodes that share load (as root: each is a network namespace of this machine, tests/testbed/nodes)
+    ///
+    /// chain: a request at a node that shares nothing, with its agent over without;
+    /// away: a request that another node serves, over asking that node, and 10,000 that do not fit;
+    /// idle: memory and processor time of an agent with eight neighbours;
+    /// bytes: what each node of a quiet fleet sends, in virtual time.
+    #[command(verbatim_doc_comment)]
+    Nodes(Nodes),
     /// From the word to push to the rollout's end, on the cluster for tests (tests/testbed/kubernetes up 2)
     ///
     /// One changed service of examples/building.rs under 50 requests a second, beside `kubectl apply` of the exported
@@ -190,6 +198,48 @@ pub(crate) enum JobPart {
 impl JobPart {
     pub(crate) const ALL: [Self; 8] =
         [Self::Rates, Self::Million, Self::Flood, Self::Weights, Self::Bill, Self::Plain, Self::Script, Self::Scale];
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Nodes {
+    /// What to measure
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = NodePart::ALL)]
+    pub(crate) only: Vec<NodePart>,
+    /// How often everything that is compared has its turn
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) rounds: u32,
+    /// Seconds of a turn
+    #[arg(long, default_value_t = 2.0, value_parser = seconds)]
+    pub(crate) seconds: f64,
+    /// Sizes of the fleets whose bytes are counted
+    #[arg(long, value_delimiter = ',', default_values_t = [10, 100, 1000], value_parser = clap::value_parser!(u32).range(2..=10_000))]
+    pub(crate) sizes: Vec<u32>,
+    /// The `dyn` to measure [default: this workspace's, in the profile this bench was built in]
+    #[arg(long = "dyn", value_name = "PATH")]
+    pub(crate) program: Option<PathBuf>,
+    /// Where the JSON goes [default: target/bench/nodes.json]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) json: Option<PathBuf>,
+    /// End with an exit code of 1 where a target is missed, not only where something fails
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+/// A group of rows about nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NodePart {
+    /// With an agent and nothing shared
+    Chain,
+    /// Served by another node
+    Away,
+    /// An agent that waits
+    Idle,
+    /// Bytes of quiet fleets
+    Bytes,
+}
+
+impl NodePart {
+    pub(crate) const ALL: [Self; 4] = [Self::Chain, Self::Away, Self::Idle, Self::Bytes];
 }
 
 #[derive(Debug, Args)]

@@ -13,15 +13,18 @@ use crate::{speech, start};
 
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
-struct Finding {
-    name: &'static str,
+pub(super) struct Finding {
+    pub(super) name: &'static str,
     /// Whether everything `dyn` does works with it.
-    good: bool,
-    found: String,
+    pub(super) good: bool,
+    pub(super) found: String,
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    advice: Option<String>,
+    pub(super) advice: Option<String>,
 }
+
+/// What everything but one thing works without.
+const NOT_NEEDED: [&str; 7] = ["docker", "hops", "inotify", "edits", "clock", "certificate", "port"];
 
 pub(crate) fn run(json: bool) -> Result<(), Fault> {
     let home = Home::open()?;
@@ -32,15 +35,14 @@ pub(crate) fn run(json: bool) -> Result<(), Fault> {
     } else {
         for finding in &findings {
             let mark = if finding.good { "ok  " } else { "lack" };
-            drop(speech::out(format_args!("{mark} {:10} {}", finding.name, finding.found)));
+            drop(speech::out(format_args!("{mark} {:11} {}", finding.name, finding.found)));
             if let Some(advice) = &finding.advice {
-                drop(speech::out(format_args!("                {advice}")));
+                drop(speech::out(format_args!("                 {advice}")));
             }
         }
     }
     // Without Docker everything still runs as processes; without a toolchain nothing does.
-    let usable =
-        findings.iter().all(|finding| finding.good || ["docker", "hops", "inotify", "edits"].contains(&finding.name));
+    let usable = findings.iter().all(|finding| finding.good || NOT_NEEDED.contains(&finding.name));
     if usable { Ok(()) } else { Err(Fault::said(Kind::Machine)) }
 }
 
@@ -88,6 +90,7 @@ async fn look(home: &Home) -> Vec<Finding> {
     }
     findings.push(inotify());
     findings.push(disk(home));
+    findings.extend(super::on_nodes::checked().await);
     findings.extend(session::folders(home).into_iter().map(|folder| {
         let kind = match folder.removal {
             FolderRemoval::Clean => "dyn clean removes it",
@@ -107,8 +110,13 @@ fn name(on: On) -> &'static str {
     }
 }
 
-fn good(name: &'static str, found: String) -> Finding {
+pub(super) fn good(name: &'static str, found: String) -> Finding {
     Finding { name, good: true, found, advice: None }
+}
+
+#[cfg(feature = "nodes")]
+pub(super) fn lack(name: &'static str, found: String, advice: Option<String>) -> Finding {
+    Finding { name, good: false, found, advice }
 }
 
 /// Each watched folder takes one watch; editors and other tools take thousands.

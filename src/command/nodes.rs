@@ -1,8 +1,10 @@
 //! `dyn nodes`: the fleet, as the node of this machine sees it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use node_agent::{FleetView, NodeClient, NodeView, SharedServiceView};
+use tokio::sync::watch;
 
 use crate::arguments::Nodes;
 use crate::fault::Fault;
@@ -37,6 +39,29 @@ pub(crate) fn run(options: &Nodes) -> Result<(), Fault> {
     })
 }
 
+/// The fleet for the view: lines, anew each second until nobody looks.
+pub(crate) fn watched() -> watch::Receiver<Arc<Vec<String>>> {
+    let (shown, lines) = watch::channel(Arc::default());
+    tokio::spawn(async move {
+        loop {
+            let seen = match super::node::folder() {
+                Ok(folder) => NodeClient::new(folder).nodes().await.map_err(Fault::from),
+                Err(fault) => Err(fault),
+            };
+            let seen = match seen {
+                Ok(view) => drawn(&view).lines().map(str::to_owned).collect(),
+                Err(fault) => vec![fault.words()],
+            };
+            shown.send_replace(Arc::new(seen));
+            tokio::select! {
+                () = shown.closed() => return,
+                () = tokio::time::sleep(AGAIN) => {}
+            }
+        }
+    });
+    lines
+}
+
 /// The fleet as lines: a node, and its services below it.
 fn drawn(view: &FleetView) -> String {
     let mut lines = vec![format!("fleet {}, seen from {}, strategy {}", view.fleet, view.here, view.strategy)];
@@ -62,7 +87,9 @@ fn load(service: &SharedServiceView, is_here: bool) -> String {
     words.push(service.limit.map_or_else(|| "no limit".to_owned(), |limit| format!("limit {limit:.0}/s")));
     words.push(format!("users {:.0}/s  guests {:.0}/s", service.users, service.guests));
     if is_here {
-        words.push(format!("away {:.0}/s  refused {:.0}/s", service.away, service.refused));
+        let to: Vec<String> = service.to.iter().map(|(node, rate)| format!("{rate:.0}/s to {node}")).collect();
+        let to = if to.is_empty() { String::new() } else { format!(" ({})", to.join(", ")) };
+        words.push(format!("away {:.0}/s{to}  refused {:.0}/s", service.away, service.refused));
     } else {
         words.push(format!("offers {:.0}/s", service.offered));
     }
@@ -88,6 +115,7 @@ mod tests {
             users: 350.2,
             guests: 0.0,
             away: 150.0,
+            to: BTreeMap::from([("edge-2".to_owned(), 50.0), ("fog".to_owned(), 100.0)]),
             refused: 0.0,
             need: 150.2,
             offered: 0.0,
@@ -107,6 +135,7 @@ mod tests {
         let other = SharedServiceView {
             limit: None,
             need: 0.0,
+            to: BTreeMap::new(),
             offered: 225.0,
             why: Some("has another version of it".to_owned()),
             ..service.clone()
@@ -120,7 +149,7 @@ mod tests {
         let lines = [
             "fleet plant, seen from edge-1, strategy offer",
             "edge-1  here  10.0.0.1:7940  for 7 s  class=edge",
-            "  banner/banner  limit 200/s  users 350/s  guests 0/s  away 150/s  refused 0/s  needs 150/s",
+            "  banner/banner  limit 200/s  users 350/s  guests 0/s  away 150/s (50/s to edge-2, 100/s to fog)  refused 0/s  needs 150/s",
             "fog     up  10.0.0.1:7940  0.4 ms  for 7 s  link up  class=edge",
             "  banner/banner  no limit  users 350/s  guests 0/s  offers 225/s  not asked: has another version of it",
         ];

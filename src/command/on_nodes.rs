@@ -1,6 +1,11 @@
 //! Commands on nodes that share load.
 
-use super::{node, nodes, push_to, simulate};
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::doctor::Finding;
+use super::{node, node_check, nodes, push_to, simulate};
 use crate::arguments::Command;
 use crate::fault::Fault;
 
@@ -12,4 +17,14 @@ pub(crate) fn run(command: Command) -> Result<(), Fault> {
         Command::Simulate(options) => simulate::run(&options),
         other => unreachable!("{other:?} is no command on nodes"),
     }
+}
+
+/// What is to be said of the fleet that this machine is in.
+pub(super) async fn checked() -> Vec<Finding> {
+    node_check::look().await
+}
+
+/// The fleet of this machine in lines, as long as somebody looks; none in a build without nodes.
+pub(crate) fn watched() -> Option<watch::Receiver<Arc<Vec<String>>>> {
+    Some(nodes::watched())
 }

@@ -329,6 +329,10 @@ impl Handler for Clerk {
         super::on_cluster::look(self.file.clone(), self.goal.clone(), local).boxed()
     }
 
+    fn fleet(&self) -> Option<watch::Receiver<Arc<Vec<String>>>> {
+        super::on_nodes::watched()
+    }
+
     fn page(&self) -> Option<BoxFuture<'static, Result<String, String>>> {
         let (page, folder) = (self.page.clone(), self.folder.clone());
         if page.as_ref().is_some_and(|page| !page.is_open()) {

@@ -132,6 +132,25 @@ fn doctor_looks_at_everything() {
 }
 
 #[test]
+fn doctor_looks_at_clock_certificate_and_port_of_a_node() {
+    let home = tempfile::tempdir().expect("a folder");
+    let on_node = |arguments: &[&str]| {
+        let output = support::dyn_command().env("DYNINKA_HOME", home.path()).args(arguments).output();
+        output.expect("dyn runs")
+    };
+    assert!(on_node(&["node", "init", "--fleet", "plant", "--name", "n1"]).status.success());
+    let output = on_node(&["doctor", "--json"]);
+    let findings: Value = serde_json::from_slice(&output.stdout).expect("one JSON value");
+    let found = |name: &str| findings.as_array().expect("a list").iter().find(|finding| finding["name"] == name);
+    for name in ["clock", "certificate"] {
+        assert_eq!(found(name).expect(name)["good"], true, "{findings}");
+    }
+    let certificate = found("certificate").expect("a certificate")["found"].as_str().expect("words").to_owned();
+    assert!(certificate.starts_with("of n1 in the fleet plant, good until 20"), "{certificate}");
+    assert!(found("port").is_some(), "{findings}");
+}
+
+#[test]
 fn the_command_line_is_told_when_it_is_wrong() {
     assert_eq!(run(&["dev"]).status.code(), Some(2));
     assert_eq!(run(&["dev", "examples/building.rs", "--plain", "--json"]).status.code(), Some(2));

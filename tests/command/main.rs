@@ -9,5 +9,7 @@ mod functions;
 mod homes;
 mod ide;
 mod new;
+#[cfg(feature = "nodes")]
+mod nodes;
 mod simulate;
 mod terminal;

@@ -61,7 +61,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("shell", &["session-api"]),
     ("watcher", &[]),
     ("support", &[]),
-    ("bench", &["functions"]),
+    ("bench", &["functions", "nodes"]),
     ("fuzz", &["app", "balance", "functions", "jobs", "nodes", "protocol", "recordings", "session-api"]),
     (
         "dyninka-cli",

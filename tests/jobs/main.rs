@@ -1,5 +1,6 @@
 //! Durable jobs from outside: `dyn dev --jobs`, its HTTP API, and days on which things end.
 
+mod bad_days;
 mod callbacks;
 mod counter;
 mod faces;
@@ -9,3 +10,4 @@ mod functions;
 mod gate;
 mod server;
 mod tenants;
+mod terms;

@@ -58,7 +58,6 @@ fn a_neighbour_that_is_cut_off_silently_keeps_nobody_waiting_and_is_back_once_it
 }
 
 #[test]
-#[ignore = "long: an agent that was taken for gone just as it came back is not always taken back, which is a fault to be mended"]
 fn an_agent_that_is_stopped_is_left_alone_and_comes_back_without_a_hand() {
     let fleet = Fleet::with_app(2, APP);
     let id = fleet.view(2)["nodes"][0]["id"].clone();

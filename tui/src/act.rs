@@ -40,6 +40,8 @@ pub enum ViewInput {
     Said(String),
     /// Whose services are shown from now on.
     Shows(Scope),
+    /// The fleet of this machine, in lines.
+    Fleet(Arc<Vec<String>>),
 }
 
 /// Words that can stand at a place of a line.
@@ -93,6 +95,8 @@ pub enum Action {
     Mouse(bool),
     /// Hold the picture, or let it move again.
     Freeze(bool),
+    /// Tell of the fleet as long as it is shown.
+    Fleet,
     /// Show the services that run on the cluster, or those that run here.
     Cluster(bool),
 }

@@ -37,6 +37,8 @@ pub(crate) enum Deed {
     /// The diagnostics that were put aside.
     Findings,
     Freeze,
+    /// The fleet of this machine, or what it lies over.
+    Fleet,
     /// To the services on the cluster, and back to those that run here.
     Cluster,
     Window(Way),
@@ -112,6 +114,7 @@ pub(crate) fn of(key: KeyEvent, model: &Model, snapshot: &Snapshot, logs: &LogRi
         KeyCode::Enter => Deed::Expand,
         KeyCode::Char('f') => Deed::Freeze,
         KeyCode::Char('c') => Deed::Cluster,
+        KeyCode::Char('F') => Deed::Fleet,
         KeyCode::Char('-' | '_') => Deed::Window(Way::Back),
         KeyCode::Char('+' | '=') => Deed::Window(Way::On),
         KeyCode::Char('i') => Deed::Invoke,
@@ -149,8 +152,10 @@ fn works(deed: Deed, model: &Model, snapshot: &Snapshot, logs: &LogRing) -> bool
         let copies = matches!(overlay, Overlay::Output { .. }) && deed == Deed::Copy;
         let pushes =
             matches!(overlay, Overlay::Push { .. }) && matches!(deed, Deed::Push | Deed::Decide(_) | Deed::StopPush);
+        let is_fleet = matches!(overlay, Overlay::Fleet { .. }) && deed == Deed::Fleet;
         return scrolls
             || copies
+            || is_fleet
             || pushes
             || matches!(deed, Deed::Back | Deed::Quit | Deed::Suspend | Deed::Redraw | Deed::Mouse);
     }
@@ -211,7 +216,7 @@ fn works(deed: Deed, model: &Model, snapshot: &Snapshot, logs: &LogRing) -> bool
         Deed::Back => back(model, snapshot),
         // A picture that stands still is of one backend.
         Deed::Cluster => model.frozen.is_none(),
-        Deed::Help | Deed::Command | Deed::Shell | Deed::Mouse | Deed::Page => true,
+        Deed::Help | Deed::Fleet | Deed::Command | Deed::Shell | Deed::Mouse | Deed::Page => true,
         Deed::Suspend | Deed::Redraw | Deed::Quit => true,
     }
 }

@@ -37,6 +37,8 @@ pub struct Model {
     pub scope: Scope,
     /// What lies over the panes.
     pub overlay: Option<Overlay>,
+    /// The fleet of this machine as it was told last.
+    pub fleet: Arc<Vec<String>>,
     /// What is being typed.
     pub prompt: Option<Prompt>,
     /// What was run before, oldest first.
@@ -99,6 +101,11 @@ pub enum Overlay {
         /// Rows that went out at the top.
         scroll: usize,
     },
+    /// The fleet of this machine: its nodes and what they share.
+    Fleet {
+        /// Rows that went out at the top.
+        scroll: usize,
+    },
     /// What a command answered.
     Output {
         /// The command.
@@ -107,6 +114,17 @@ pub enum Overlay {
         /// Rows that went out at the top.
         scroll: usize,
     },
+}
+
+impl Overlay {
+    /// Rows that went out at the top.
+    pub(crate) fn scroll(&mut self) -> &mut usize {
+        match self {
+            Self::Help { scroll } | Self::Push { scroll } | Self::Fleet { scroll } | Self::Output { scroll, .. } => {
+                scroll
+            }
+        }
+    }
 }
 
 /// Which log lines are shown.
@@ -157,6 +175,7 @@ impl Model {
             frozen: None,
             scope: Scope::default(),
             overlay: None,
+            fleet: Arc::default(),
             prompt: None,
             history: Vec::new(),
             message: None,

@@ -12,11 +12,12 @@ use futures_util::{FutureExt, StreamExt};
 use rustix::process::{Signal, getpid, kill_current_process_group, kill_process};
 use session_api::Snapshot;
 use tokio::signal::unix::{self, SignalKind};
+use tokio::sync::watch;
 
 use crate::act::{Action, ViewInput};
 use crate::keys::Keys;
 use crate::log::{LogRing, Logged};
-use crate::model::Model;
+use crate::model::{Model, Overlay};
 use crate::pace::Pace;
 use crate::scope::{Change, Elsewhere, Pictures, Scope};
 use crate::screen::{self, Screen, failed};
@@ -43,6 +44,8 @@ struct View {
     keys: Option<Keys>,
     source: ViewSource,
     elsewhere: Elsewhere,
+    /// Who tells of the fleet, as long as it is shown.
+    fleet: Option<watch::Receiver<Arc<Vec<String>>>>,
     model: Model,
     logs: LogRing,
     logs_open: bool,
@@ -68,6 +71,7 @@ impl View {
             in_background,
             source,
             elsewhere: Elsewhere::default(),
+            fleet: None,
             model: Model::new(options.theme, options.mouse, (0, 0)),
             logs: LogRing::new(options.log_lines),
             logs_open: true,
@@ -109,6 +113,16 @@ impl View {
                     Vec::new()
                 }
                 change = self.elsewhere.changed(), if idle => self.changed(change),
+                lines = told(&mut self.fleet), if idle => match lines {
+                    Some(lines) if matches!(self.model.overlay, Some(Overlay::Fleet { .. })) => {
+                        self.take(ViewInput::Fleet(lines))
+                    }
+                    // Nobody looks any more: who tells of it ends.
+                    _ => {
+                        self.fleet = None;
+                        Vec::new()
+                    }
+                },
                 n = self.source.logs.recv_many(&mut lines, MOST_LINES), if idle && self.logs_open => {
                     self.logs_open = n > 0;
                     self.write(&mut lines);
@@ -271,6 +285,13 @@ impl View {
                     .collect();
                 self.lend(async move { program::page(&files, text).await }).await?;
             }
+            Action::Fleet => {
+                self.fleet = handler.fleet();
+                if self.fleet.is_none() {
+                    let lines = vec!["this dyn was built without the feature `nodes`".to_owned()];
+                    drop(self.take(ViewInput::Fleet(Arc::new(lines))));
+                }
+            }
             Action::OpenPage => match handler.page() {
                 Some(opened) => {
                     self.jobs.push(Box::pin(async { ViewInput::Said(opened.await.unwrap_or_else(|why| why)) }))
@@ -370,6 +391,13 @@ async fn next(keys: &mut Option<Keys>) -> Option<std::io::Result<Event>> {
         Some(keys) => keys.next().await,
         None => std::future::pending().await,
     }
+}
+
+/// What is told next of the fleet; none once nobody tells of it.
+async fn told(fleet: &mut Option<watch::Receiver<Arc<Vec<String>>>>) -> Option<Arc<Vec<String>>> {
+    let Some(lines) = fleet else { return std::future::pending().await };
+    lines.changed().await.ok()?;
+    Some(lines.borrow_and_update().clone())
 }
 
 async fn sleep(wait: Option<std::time::Duration>) {

@@ -45,6 +45,11 @@ pub trait Handler: Send + Sync {
         local: watch::Receiver<Arc<Snapshot>>,
     ) -> BoxFuture<'static, Result<watch::Receiver<Arc<Snapshot>>, String>>;
 
+    /// The fleet of this machine in lines of text, anew until the receiver is dropped; none where nobody can tell of it.
+    fn fleet(&self) -> Option<watch::Receiver<Arc<Vec<String>>>> {
+        None
+    }
+
     /// Opens the session's page in a browser, and says so in words; none where it has no page.
     fn page(&self) -> Option<BoxFuture<'static, Result<String, String>>> {
         None

@@ -69,6 +69,10 @@ pub fn update(model: &mut Model, input: ViewInput, snapshot: &Snapshot, logs: &L
             model.message = Some(message);
             Vec::new()
         }
+        ViewInput::Fleet(lines) => {
+            model.fleet = lines;
+            Vec::new()
+        }
         ViewInput::Shows(scope) => {
             model.scope = scope;
             model.message = None;

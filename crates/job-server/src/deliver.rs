@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use crate::books::{Delivered, DueDelivery};
 use crate::core::Core;
 
-pub(crate) use address::check;
+pub(crate) use address::{check, host};
 pub(crate) use signature::{base, secret};
 
 /// Between two looks at what is due.
@@ -21,22 +21,26 @@ const LOOKS: Duration = Duration::from_millis(500);
 /// Deliveries at a time, in all and to one host.
 const AT_ONCE: usize = 32;
 const TO_ONE: usize = 4;
-/// Waits between deliveries of one callback: 5 s, doubled up to 6 h.
+/// Waits between deliveries of one callback: 5 s, four times as long each time, 8 h at most. Ten take a day.
 const FIRST_MS: u64 = 5_000;
-const LONGEST_MS: u64 = 6 * 3_600_000;
+const GROWTH: u64 = 4;
+const LONGEST_MS: u64 = 8 * 3_600_000;
 
 /// Delivers until the server ends.
 pub(crate) async fn deliver(core: Arc<Core>) {
     let slots = Arc::new(Semaphore::new(AT_ONCE));
     let mut to: HashMap<String, Arc<Semaphore>> = HashMap::new();
+    // The host that was looked at last: the next look goes on behind it.
+    let mut after = String::new();
     let mut ticks = tokio::time::interval(LOOKS);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         // What the store does not say now is looked for again.
-        let due = core.books.due_deliveries(core.clock.now(), AT_ONCE as u32 * 4).await.unwrap_or_default();
+        let due = core.books.due_deliveries(core.clock.now(), after, (TO_ONE, AT_ONCE)).await.unwrap_or_default();
+        after = due.last().map(|delivery| delivery.host.clone()).unwrap_or_default();
         for delivery in due {
-            let host = address::host(&delivery.url).unwrap_or_default();
+            let host = host(&delivery.url).unwrap_or_default();
             let own = to.entry(host).or_insert_with(|| Arc::new(Semaphore::new(TO_ONE))).clone();
             // One that hangs holds the slots of its own host and no others.
             let (Ok(own), Ok(slot)) = (own.try_acquire_owned(), slots.clone().try_acquire_owned()) else { continue };
@@ -82,7 +86,14 @@ async fn one(core: &Core, delivery: DueDelivery) {
 }
 
 fn again(core: &Core, attempts: u32) -> i64 {
-    let wait = FIRST_MS.saturating_mul(1 << attempts.saturating_sub(1).min(20)).min(LONGEST_MS);
-    let jittered = wait as f64 * (0.8 + 0.4 * core.instance().chance);
+    let jittered = wait_ms(attempts) as f64 * (0.8 + 0.4 * core.instance().chance);
     core.clock.now().saturating_add_unsigned(jittered as u64)
 }
+
+/// The wait after so many deliveries, before chance has its part in it.
+fn wait_ms(attempts: u32) -> u64 {
+    FIRST_MS.saturating_mul(GROWTH.saturating_pow(attempts.saturating_sub(1))).min(LONGEST_MS)
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,13 +5,17 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
 use jobs::token::JobToken;
 use store::DatabaseError;
-use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::books::Books;
@@ -21,6 +25,10 @@ use crate::{deliver, dispatch, functions, hosts, http, schedule, sweep};
 
 /// Requests that are being answered end within this at the end of the server.
 const DRAIN: Duration = Duration::from_millis(1_500);
+/// Bytes that wait for whoever reads events and does not read, or for the rest of a request's head.
+const BUFFER: usize = 64 << 10;
+/// Before another connection is accepted after one could not be.
+const REST: Duration = Duration::from_millis(50);
 
 /// A job server that does not start.
 #[derive(Debug, thiserror::Error)]
@@ -71,17 +79,47 @@ pub async fn run(
     tasks.spawn(schedule::fire(core.clone()));
     tasks.spawn(deliver::deliver(core.clone()));
     ready(address);
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let serving = axum::serve(listener, http::router(core)).with_graceful_shutdown(async {
-        // Whether it is told or the other end is gone, it is the end.
-        drop(stopped.await);
-    });
-    let serving = tokio::spawn(serving.into_future());
+    let (stop, stopped) = watch::channel(());
+    let mut serving = tokio::spawn(accept(listener, http::router(core), stopped));
     end.await;
-    // Gone only where serving ended by itself.
-    let _gone = stop.send(());
-    drop(tokio::time::timeout(DRAIN, serving).await);
+    // Every connection hears of it.
+    drop(stop);
+    if tokio::time::timeout(DRAIN, &mut serving).await.is_err() {
+        serving.abort();
+    }
     Ok(())
+}
+
+/// Answers requests until the end, and then those that are under way.
+async fn accept(listener: TcpListener, router: axum::Router, mut stopped: watch::Receiver<()>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => drop(connections.spawn(connection(stream, router.clone(), stopped.clone()))),
+                // Such as too many open files, which passes.
+                Err(_) => tokio::time::sleep(REST).await,
+            },
+            _ = stopped.changed() => break,
+            Some(_) = connections.join_next() => {}
+        }
+    }
+    while connections.join_next().await.is_some() {}
+}
+
+async fn connection(stream: TcpStream, router: axum::Router, mut stopped: watch::Receiver<()>) {
+    // Without it an answer waits for the acknowledgement of the one before.
+    drop(stream.set_nodelay(true));
+    let served = http1::Builder::new()
+        .max_buf_size(BUFFER)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut served = pin!(served);
+    tokio::select! {
+        // The other side is gone, or has said nonsense.
+        _ = served.as_mut() => return,
+        _ = stopped.changed() => served.as_mut().graceful_shutdown(),
+    }
+    drop(served.await);
 }
 
 /// The operator's token: made at the first start, and readable by its owner alone.

@@ -15,10 +15,10 @@ use crate::{run, schedule};
 
 const DAY: i64 = 86_400_000;
 /// 2026-12-01T00:00:00Z.
-const NOW: i64 = 1_796_083_200_000;
+pub(crate) const NOW: i64 = 1_796_083_200_000;
 
 /// A server over the store in a folder, whose clock says this.
-fn core(folder: &std::path::Path, now: i64, targets: &[&str]) -> Core {
+pub(crate) fn core(folder: &std::path::Path, now: i64, targets: &[&str]) -> Core {
     let target = |name: &&str| {
         // Nobody listens there.
         ((*name).to_owned(), JobServerTarget { at: "127.0.0.1:1".to_owned(), ..JobServerTarget::default() })

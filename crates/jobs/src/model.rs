@@ -1,6 +1,12 @@
 //! Jobs in memory: what a store of jobs must do, in the fewest words. Tests drive a store and this side by side.
 
+#[cfg(feature = "strategies")]
+mod acts;
+
 use std::collections::BTreeMap;
+
+#[cfg(feature = "strategies")]
+pub use acts::{JobAct, job_act};
 
 use crate::outcome::{AttemptReport, JobNext};
 use crate::record::{Fence, Instance, JobRecord, JobRefusal};

@@ -59,6 +59,9 @@ pub struct SharedServiceView {
     pub users: f64,
     pub guests: f64,
     pub away: f64,
+    /// Of what went away, how much each node served in the last second.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub to: std::collections::BTreeMap<String, f64>,
     pub refused: f64,
     /// What does not fit.
     pub need: f64,
@@ -181,6 +184,7 @@ pub(crate) fn view(agent: &Agent) -> FleetView {
         users: load.users,
         guests: load.guests,
         away: load.away,
+        to: load.to.clone(),
         refused: load.refused,
         need: load.need,
         offered: 0.0,
@@ -217,6 +221,7 @@ pub(crate) fn view(agent: &Agent) -> FleetView {
                 users: load.users,
                 guests: (load.served - load.users).max(0.0),
                 away: 0.0,
+                to: std::collections::BTreeMap::new(),
                 refused: 0.0,
                 need: load.need,
                 offered: load.offer,

@@ -92,6 +92,18 @@ impl Authority {
         role: FleetRole,
         key: &impl PublicKeyData,
     ) -> Result<Vec<u8>, NodeError> {
+        self.issue_at(id, name, role, key, Duration::from_secs(clock()))
+    }
+
+    /// Makes a certificate by a clock that says this.
+    pub(crate) fn issue_at(
+        &self,
+        id: MemberId,
+        name: &str,
+        role: FleetRole,
+        key: &impl PublicKeyData,
+        now: Duration,
+    ) -> Result<Vec<u8>, NodeError> {
         let serial: [u8; 16] = rand::random();
         // A serial number is positive.
         let serial = [&[0x40 | serial[0] >> 2][..], &serial[1..]].concat();
@@ -102,7 +114,6 @@ impl Authority {
         distinguished.push(DnType::CommonName, name);
         params.distinguished_name = distinguished;
         let epoch = date_time_ymd(1970, 1, 1);
-        let now = Duration::from_secs(clock());
         params.not_before = epoch + now.saturating_sub(SKEW);
         params.not_after = epoch + (now + LIFETIME);
         params.serial_number = Some(SerialNumber::from_slice(&serial));

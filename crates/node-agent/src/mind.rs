@@ -10,6 +10,7 @@ use std::time::Duration;
 use balance::{Cadence, Decision, NodeId, ServiceId, Strategy, StrategySettings, is_news};
 use nodes::{
     AwayCircuits, AwayOutcomeSeen, AwayWays, GuestLimits, LoadReport, MemberId, NodeBook, OwnService, ReportedService,
+    SentPace,
 };
 use protocol::{HostLoad, HostSharing};
 use rand::rngs::Xoshiro256PlusPlus;
@@ -50,6 +51,7 @@ struct AppMind {
     circuits: AwayCircuits,
     bundle: Arc<NodeBundle>,
     observed: BTreeMap<String, Duration>,
+    sent: BTreeMap<(ServiceId, NodeId), SentPace>,
 }
 
 /// All of it.
@@ -126,6 +128,7 @@ impl NodeMind {
                 circuits: AwayCircuits::default(),
                 bundle: bundle.clone(),
                 observed: BTreeMap::new(),
+                sent: BTreeMap::new(),
             };
             for link in self.links.values().cloned().collect::<Vec<_>>() {
                 let number = self.number(link.id);
@@ -286,6 +289,9 @@ impl NodeMind {
         if let Some(mind) = self.apps.get_mut(app)
             && let Some(of) = mind.book.id(service)
         {
+            if matches!(outcome, AwayOutcomeSeen::Answered { .. }) {
+                mind.sent.entry((of, node)).or_default().add(now);
+            }
             mind.circuits.note(of, node, outcome, now);
         }
     }
@@ -316,6 +322,10 @@ impl NodeMind {
                     };
                     Some((neighbour.name.to_string(), why))
                 });
+                let to = view.neighbours.iter().filter_map(|neighbour| {
+                    let rate = app.sent.get(&(load.service, neighbour.node))?.rate(now);
+                    (rate > 0.0).then(|| (neighbour.name.to_string(), rate))
+                });
                 shown.push((
                     name.clone(),
                     service.clone(),
@@ -324,6 +334,7 @@ impl NodeMind {
                         users: measured.users,
                         guests: measured.guests,
                         away: measured.away,
+                        to: to.collect(),
                         refused: measured.refused,
                         need: load.need(),
                         stays: load.stays,
@@ -347,6 +358,8 @@ pub(crate) struct ShownLoad {
     pub(crate) users: f64,
     pub(crate) guests: f64,
     pub(crate) away: f64,
+    /// Other nodes that served some of it in the last second, and how many requests.
+    pub(crate) to: BTreeMap<String, f64>,
     pub(crate) refused: f64,
     pub(crate) need: f64,
     pub(crate) stays: bool,

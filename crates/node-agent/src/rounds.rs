@@ -71,7 +71,8 @@ pub(crate) async fn seek(agent: Arc<Agent>, remembered: Vec<SocketAddr>) {
                     }
                     // Said once, tried again and again.
                     Err(error) if told.get(&seed) != Some(&error.to_string()) => {
-                        tracing::warn!(seed, %error, "a seed does not answer: it is asked again");
+                        let words = format!("{error}; {seed} is asked again every {} s", ALONE.as_secs());
+                        agent.events.tell("node.notice", &agent.record.name, json!({ "words": words }));
                         told.insert(seed, error.to_string());
                     }
                     Err(_) => {}

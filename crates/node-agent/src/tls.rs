@@ -1,5 +1,8 @@
 //! TLS of a fleet: both sides have a certificate of its authority, and none that is void.
 
+#[cfg(test)]
+pub(crate) mod tests;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -189,7 +192,7 @@ fn roots(authority: &CertificateDer<'static>) -> Result<Arc<RootCertStore>, Node
     Ok(Arc::new(roots))
 }
 
-fn client_verifier(
+pub(crate) fn client_verifier(
     provider: &Arc<CryptoProvider>,
     authority: &CertificateDer<'static>,
     crl: &CertificateRevocationListDer<'static>,

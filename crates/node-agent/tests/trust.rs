@@ -170,8 +170,31 @@ async fn seeds_that_are_wrong_or_gone_are_asked_again_and_said_once() {
     // The remembered one is there again, at the address it had.
     let one = Node::with(NodeSettings { listen: address, ..settings(&self::folder(&home, "one")) }).await;
     until("they find each other", async || one.links_up().await == 1 && two.links_up().await == 1).await;
+    for seed in ["nobody.invalid:7940", "127.0.0.1:1"] {
+        assert!(two.said(&format!("{seed} is asked again every 5 s")), "{:?}", two.events.lock());
+    }
+    // A port that refuses does so in the same words each time.
+    let told = two.events.lock().iter().filter(|event| event.to_string().contains("127.0.0.1:1 is asked")).count();
+    assert_eq!(told, 1);
     one.down().await;
     two.down().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_starts_again_finds_the_others_by_memory_when_its_seed_is_gone() {
+    let home = tempfile::tempdir().unwrap();
+    let one = Node::up(&begin(&home)).await;
+    let two = Node::up(&joined(&home, &one, "two").await).await;
+    let three = Node::up(&joined(&home, &one, "three").await).await;
+    until("all see all", async || two.links_up().await == 2 && three.links_up().await == 2).await;
+    // Both came in by the first node, and it does not come back.
+    one.down().await;
+    let folder = three.folder.clone();
+    three.down().await;
+    let three = Node::up(&folder).await;
+    until("they find each other", async || two.links_up().await == 1 && three.links_up().await == 1).await;
+    two.down().await;
+    three.down().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -16,6 +16,7 @@ mod meter;
 mod neighbours;
 mod pulse;
 mod report;
+mod sent_pace;
 mod token_bucket;
 mod ways;
 
@@ -30,4 +31,5 @@ pub use meter::{MeasuredLoad, ServiceMeter};
 pub use neighbours::{NeighbourCandidate, NeighbourRule, NeighbourRuleError, choose_neighbours};
 pub use pulse::{BEAT, LinkPulse};
 pub use report::{LoadReport, LoadReportError, ReportedService};
+pub use sent_pace::SentPace;
 pub use ways::{AwayWays, GuestLimits};

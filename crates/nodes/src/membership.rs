@@ -22,6 +22,8 @@ const USUAL_SIZE: NonZeroU32 = NonZeroU32::new(10).unwrap();
 const LONGEST: NonZeroUsize = NonZeroUsize::new(8 << 10).unwrap();
 /// How often members that are down are asked whether they still are: two halves of a fleet find each other by it.
 const ASK_DOWN: Duration = Duration::from_secs(2);
+/// How many of them are asked each time.
+const ASKED: NonZeroUsize = NonZeroUsize::new(2).unwrap();
 /// The longest name of a node, a DNS label.
 const LONGEST_NAME: usize = 63;
 
@@ -119,6 +121,20 @@ pub struct Membership {
     timers: BinaryHeap<Reverse<(Duration, u64)>>,
     waiting: std::collections::BTreeMap<u64, Timer<FleetMember>>,
     count: u64,
+    standing: Standing,
+    /// The first of those that are asked next, while this node takes no part.
+    next_asked: usize,
+}
+
+/// Whether a node takes part in the fleet. Foca probes, gossips and asks only while it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    TakesPart,
+    /// Nobody was heard since it began, lost its last member or changed its identity; it asks when the time comes.
+    Apart {
+        asks_at: Option<Duration>,
+    },
+    Left,
 }
 
 impl Membership {
@@ -128,7 +144,7 @@ impl Membership {
             MembershipPace::Lan => Config::new_lan(USUAL_SIZE),
             MembershipPace::Wan => Config::new_wan(USUAL_SIZE),
         };
-        let ask_down = PeriodicParams { frequency: ASK_DOWN, num_members: NonZeroUsize::MIN.saturating_add(2) };
+        let ask_down = PeriodicParams { frequency: ASK_DOWN, num_members: ASKED };
         let gossip = PeriodicParams { frequency: base.probe_period, num_members: NonZeroUsize::MIN.saturating_add(1) };
         let config = Config {
             max_packet_size: LONGEST,
@@ -142,6 +158,8 @@ impl Membership {
             timers: BinaryHeap::new(),
             waiting: std::collections::BTreeMap::new(),
             count: 0,
+            standing: Standing::Apart { asks_at: None },
+            next_asked: 0,
         }
     }
 
@@ -156,7 +174,12 @@ impl Membership {
 
     /// When it has to be woken next.
     pub fn wakes_at(&self) -> Option<Duration> {
-        self.timers.peek().map(|Reverse((at, _))| *at)
+        let timer = self.timers.peek().map(|Reverse((at, _))| *at);
+        let asks_at = match self.standing {
+            Standing::Apart { asks_at } => asks_at,
+            Standing::TakesPart | Standing::Left => None,
+        };
+        [timer, asks_at].into_iter().flatten().min()
     }
 
     /// Does what is due.
@@ -171,7 +194,24 @@ impl Membership {
             drop(self.foca.handle_timer(timer, &mut self.runtime));
             self.note(now);
         }
+        if matches!(self.standing, Standing::Apart { asks_at: Some(at) } if at <= now) {
+            self.standing = Standing::Apart { asks_at: None };
+            self.ask_in_turn();
+        }
         self.effects(now)
+    }
+
+    /// Asks some of all members that were ever there, down or not. A node that was taken for down may have all others
+    /// for there, and they have it for down: the one message by which it says otherwise may be lost.
+    fn ask_in_turn(&mut self) {
+        let all: Vec<FleetMember> = self.foca.iter_membership_state().map(|member| member.id().clone()).collect();
+        let first = self.next_asked;
+        self.next_asked = first.wrapping_add(ASKED.get());
+        for at in 0..ASKED.get().min(all.len()) {
+            let to = all[first.wrapping_add(at) % all.len()].clone();
+            // It can only fail to write to memory.
+            drop(self.foca.announce(to, &mut self.runtime));
+        }
     }
 
     /// Asks a member whom it knows, and tells it of this node.
@@ -200,6 +240,7 @@ impl Membership {
         if me.address != address {
             let moved = FleetMember { life: me.life + 1, address, ..me };
             drop(self.foca.change_identity(moved, &mut self.runtime));
+            self.stand(Standing::Apart { asks_at: None });
         }
         self.effects(now)
     }
@@ -219,17 +260,35 @@ impl Membership {
         }
     }
 
+    /// Notes whether this node takes part; one that has left stays away.
+    fn stand(&mut self, standing: Standing) {
+        if self.standing != Standing::Left {
+            self.standing = standing;
+        }
+    }
+
     fn effects(&mut self, now: Duration) -> Vec<MembershipEffect> {
         self.note(now);
         let mut effects = Vec::new();
+        let apart = Standing::Apart { asks_at: None };
         while let Some(notification) = self.runtime.to_notify() {
-            effects.extend(match notification {
-                OwnedNotification::MemberUp(member) => Some(MembershipEffect::Up(member)),
-                OwnedNotification::MemberDown(member) => Some(MembershipEffect::Down(member)),
-                OwnedNotification::Rename(_, member) => Some(MembershipEffect::Changed(member)),
-                OwnedNotification::Rejoin(member) => Some(MembershipEffect::Rejoined(member)),
-                OwnedNotification::Active | OwnedNotification::Idle | OwnedNotification::Defunct => None,
-            });
+            let (standing, effect) = match notification {
+                OwnedNotification::MemberUp(member) => (None, Some(MembershipEffect::Up(member))),
+                OwnedNotification::MemberDown(member) => (None, Some(MembershipEffect::Down(member))),
+                OwnedNotification::Rename(_, member) => (None, Some(MembershipEffect::Changed(member))),
+                // Foca takes no part until it hears from somebody who knows the new identity.
+                OwnedNotification::Rejoin(member) => (Some(apart), Some(MembershipEffect::Rejoined(member))),
+                OwnedNotification::Active => (Some(Standing::TakesPart), None),
+                OwnedNotification::Idle => (Some(apart), None),
+                OwnedNotification::Defunct => (Some(Standing::Left), None),
+            };
+            if let Some(standing) = standing {
+                self.stand(standing);
+            }
+            effects.extend(effect);
+        }
+        if self.standing == apart && self.foca.iter_membership_state().len() > 0 {
+            self.standing = Standing::Apart { asks_at: Some(now + ASK_DOWN) };
         }
         while let Some((to, bytes)) = self.runtime.to_send() {
             effects.push(MembershipEffect::Send { to, bytes: bytes.to_vec() });

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use balance::{Decision, LimitIn, NodeId, Recipient, ServiceId, Sharing, SharingMode, StrategyName, StrategySettings};
-use nodes::{AwayWays, GuestLimits, LoadReport, NodeBook, OwnService, ServiceMeter};
+use nodes::{AwayWays, GuestLimits, LoadReport, NodeBook, OwnService, SentPace, ServiceMeter};
 use proptest::prelude::*;
 use protocol::{AdmissionMode, HostLoad};
 use rand::SeedableRng;
@@ -54,6 +54,20 @@ fn a_host_that_was_started_anew_brings_no_rate_that_never_was() {
     assert_eq!(meter.load().users, 20.0);
     // Too few requests to say what one costs.
     assert_eq!(meter.cost(), None);
+}
+
+#[test]
+fn what_went_to_a_node_is_counted_by_whole_seconds() {
+    let mut pace = SentPace::default();
+    assert_eq!(pace.rate(seconds(0.0)), 0.0);
+    (0..30).for_each(|at| pace.add(seconds(7.0 + f64::from(at) / 40.0)));
+    assert_eq!(pace.rate(seconds(7.9)), 0.0, "the second is not over");
+    assert_eq!(pace.rate(seconds(8.0)), 30.0);
+    (0..10).for_each(|_| pace.add(seconds(8.5)));
+    assert_eq!((pace.rate(seconds(8.9)), pace.rate(seconds(9.5))), (30.0, 10.0));
+    assert_eq!(pace.rate(seconds(10.0)), 0.0, "a second without any");
+    pace.add(seconds(12.0));
+    assert_eq!((pace.rate(seconds(12.1)), pace.rate(seconds(13.0))), (0.0, 1.0));
 }
 
 fn book(me: u32, limit: f64, needs: &[&str]) -> NodeBook {

@@ -6,8 +6,9 @@ mod fleet;
 
 use std::time::Duration;
 
-use fleet::{Fleet, TRIP};
+use fleet::{Fleet, TRIP, Weather};
 use nodes::{MembershipPace, is_name};
+use proptest::prelude::*;
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -41,6 +42,87 @@ fn a_member_that_is_gone_is_known_to_be_by_all_of_ten_within_eight_seconds() {
     fleet.start(3);
     fleet.run(seconds(15));
     assert!((0..10).all(|at| fleet.known(at).len() == 9));
+}
+
+/// Nothing comes through.
+const LOST: Weather = Weather { loss: 1.0, jitter: Duration::ZERO };
+
+#[test]
+fn a_member_that_hears_that_it_was_taken_for_gone_is_taken_back_although_its_answer_was_lost() {
+    let mut fleet = Fleet::whole(2);
+    fleet.pause(1);
+    while fleet.others_know(1) {
+        fleet.run(TRIP);
+    }
+    // It returns just then, hears that it is gone, and what it says of it does not get through.
+    fleet.weather(LOST, 0);
+    fleet.start(1);
+    fleet.run(seconds(1));
+    assert!(!fleet.others_know(1) && !fleet.known(1).is_empty(), "one has the other for gone, who has it for there");
+    fleet.weather(Weather::default(), 0);
+    fleet.run(seconds(5));
+    assert!(fleet.agrees());
+}
+
+#[test]
+fn two_that_have_each_other_for_gone_find_each_other_without_a_seed() {
+    let mut fleet = Fleet::whole(2);
+    fleet.cut([0].into());
+    fleet.run(seconds(30));
+    assert!((0..2).all(|at| fleet.known(at).is_empty()));
+    fleet.mend();
+    fleet.run(seconds(5));
+    assert!(fleet.agrees());
+}
+
+#[test]
+fn a_node_with_another_address_is_found_there_although_it_told_of_it_in_vain() {
+    let mut fleet = Fleet::whole(2);
+    fleet.weather(LOST, 0);
+    fleet.move_to(1, "127.0.0.1:9999".parse().unwrap());
+    fleet.weather(Weather::default(), 0);
+    fleet.run(seconds(5));
+    assert!(fleet.agrees());
+}
+
+#[test]
+fn a_node_that_left_asks_nobody_again() {
+    let mut fleet = Fleet::whole(2);
+    fleet.leave(1);
+    fleet.start(1);
+    fleet.run(seconds(30));
+    assert!(!fleet.others_know(1));
+}
+
+proptest! {
+    /// Whatever is lost, late or in another order while a member is away and just after, in the end all know all.
+    #[test]
+    fn a_member_that_was_away_is_one_again_whatever_was_lost_meanwhile(
+        count in 2..4usize,
+        after in 0..1000u64,
+        away in 2000..9000u64,
+        bad in 0..4000u64,
+        loss in 0.0..=1.0f64,
+        jitter in 0..300u64,
+        keeps: bool,
+        seed: u64,
+    ) {
+        let milliseconds = Duration::from_millis;
+        let mut fleet = Fleet::whole(count);
+        fleet.run(milliseconds(after));
+        if keeps { fleet.pause(1) } else { fleet.stop(1) }
+        fleet.weather(Weather { loss, jitter: milliseconds(jitter) }, seed);
+        fleet.run(milliseconds(away));
+        fleet.start(1);
+        fleet.run(milliseconds(bad));
+        fleet.weather(Weather::default(), seed);
+        fleet.run(seconds(15));
+        prop_assert!(fleet.agrees());
+        let downs = fleet.downs.len();
+        fleet.run(seconds(10));
+        prop_assert!(fleet.agrees());
+        prop_assert_eq!(fleet.downs.len(), downs);
+    }
 }
 
 #[test]

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::error::DatabaseError;
 use crate::reserve::Reserve;
 use crate::writer::{self, Change};
 
-/// Connections that read and are kept.
+/// Connections that read: each has a thread while it does, and a cache of pages.
 const READERS: usize = 4;
 
 /// A database in one file. Cloned, it is the same one; it closes with its last clone.
@@ -22,6 +22,8 @@ pub struct Database {
     changes: Sender<Box<dyn Change>>,
     path: PathBuf,
     readers: Arc<Mutex<Vec<Connection>>>,
+    /// A permit for each who reads at a time. Whoever finds none waits, and takes no thread for it.
+    reading: Arc<Semaphore>,
     reserve: Arc<Reserve>,
     /// Held while the database is open; the kernel lets go of it however the process ends.
     _lock: Arc<std::fs::File>,
@@ -37,10 +39,11 @@ impl Database {
         let reserve = Arc::new(Reserve::beside(path, reserve));
         let (changes, inbox) = channel();
         let held = reserve.clone();
+        let reading = Arc::new(Semaphore::new(READERS));
         let thread = std::thread::Builder::new().name("store".to_owned());
         let begun = thread.spawn(move || writer::write(connection, &inbox, &held));
         begun.map_err(|error| DatabaseError::io(path, &error))?;
-        Ok(Self { changes, path: path.to_owned(), readers: Arc::default(), reserve, _lock: Arc::new(lock) })
+        Ok(Self { changes, path: path.to_owned(), readers: Arc::default(), reading, reserve, _lock: Arc::new(lock) })
     }
 
     /// Makes a change, and answers once it is committed. A change that fails leaves nothing behind. It may be made anew
@@ -62,15 +65,15 @@ impl Database {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, DatabaseError> + Send + 'static,
     {
+        // It is never closed.
+        let permit = self.reading.clone().acquire_owned().await.map_err(|_| DatabaseError::Closed)?;
         let (readers, path) = (self.readers.clone(), self.path.clone());
         let looked = tokio::task::spawn_blocking(move || {
             let kept = readers.lock().pop();
             let connection = kept.map_or_else(|| connect(&path, false), Ok)?;
             let seen = look(&connection);
-            let mut readers = readers.lock();
-            if readers.len() < READERS {
-                readers.push(connection);
-            }
+            readers.lock().push(connection);
+            drop(permit);
             seen
         });
         looked.await.map_err(|error| DatabaseError::Failed(error.to_string()))?

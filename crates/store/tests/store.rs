@@ -45,6 +45,34 @@ async fn a_change_that_fails_takes_no_other_with_it() {
     add(&database, 1_000).await.unwrap();
 }
 
+/// D21: a hundred who read at a time take a few threads and connections, and not a hundred.
+#[tokio::test]
+async fn many_who_read_at_a_time_take_few_connections() {
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    let folder = tempfile::tempdir().unwrap();
+    let database = open(&folder.path().join("a.db")).unwrap();
+    let at_a_time: std::sync::Arc<(AtomicUsize, AtomicUsize)> = std::sync::Arc::default();
+    let reads = (0..100).map(|_| {
+        let (database, at_a_time) = (database.clone(), at_a_time.clone());
+        tokio::spawn(async move {
+            let look = move |_: &_| {
+                let (now, most) = &*at_a_time;
+                most.fetch_max(now.fetch_add(1, SeqCst) + 1, SeqCst);
+                // Long enough for all others to come.
+                std::thread::sleep(std::time::Duration::from_millis(5));
+                now.fetch_sub(1, SeqCst);
+                Ok(())
+            };
+            database.read(look).await.unwrap();
+        })
+    });
+    for read in reads.collect::<Vec<_>>() {
+        read.await.unwrap();
+    }
+    let most = at_a_time.1.load(SeqCst);
+    assert!((1..=4).contains(&most), "{most}");
+}
+
 #[tokio::test]
 async fn one_process_has_a_store_and_another_comes_after_it() {
     let folder = tempfile::tempdir().unwrap();

@@ -10,7 +10,7 @@ use crate::model::{Model, Overlay};
 use crate::theme::Tone;
 
 /// Every key and what it does.
-const KEYS: [(&str, &str); 33] = [
+const KEYS: [(&str, &str); 34] = [
     ("1 2 3 4 5  tab", "Flow, Hops, Edits, Logs, and Jobs where the session accepts them"),
     ("up down  k j", "the row before, the row after"),
     ("pgup pgdn  g G", "a page, the first, the last"),
@@ -23,6 +23,7 @@ const KEYS: [(&str, &str); 33] = [
     ("", ""),
     ("-  +", "a shorter, a longer time window"),
     ("c", "what runs on the cluster, and back to what runs here"),
+    ("F", "the fleet of this machine: its nodes, what each serves, and where overflow goes"),
     ("f", "freeze the picture, and let it move again"),
     ("/", "list only what matches. Logs: search"),
     ("n  N", "Logs: the next, the previous match"),
@@ -51,6 +52,7 @@ pub(crate) fn draw(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
     let (title, scroll) = match &scene.model.overlay {
         Some(Overlay::Push { scroll }) => return push::overlay(scene, *scroll, canvas),
         Some(Overlay::Help { scroll }) => ("help", *scroll),
+        Some(Overlay::Fleet { scroll }) => ("fleet", *scroll),
         Some(Overlay::Output { title, scroll, .. }) => (title.as_str(), *scroll),
         None => return,
     };
@@ -86,13 +88,18 @@ fn content(model: &Model, columns: usize) -> Vec<(Option<String>, String)> {
             }
             rows
         }
-        Some(Overlay::Output { lines, .. }) => {
-            let lines =
-                lines.iter().flat_map(|line| line.split('\n')).map(|line| session_api::plain(line).into_owned());
-            let wrapped = |line: String| -> Vec<_> {
-                wrap(&line, columns.saturating_sub(3)).into_iter().map(|piece| (None, piece.to_owned())).collect()
-            };
-            lines.flat_map(wrapped).collect()
+        Some(Overlay::Fleet { .. }) if model.fleet.is_empty() => {
+            vec![(None, "asking the agent of this machine".to_owned())]
         }
+        Some(Overlay::Fleet { .. }) => wrapped(&model.fleet, columns),
+        Some(Overlay::Output { lines, .. }) => wrapped(lines, columns),
     }
+}
+
+fn wrapped(lines: &[String], columns: usize) -> Vec<(Option<String>, String)> {
+    let lines = lines.iter().flat_map(|line| line.split('\n')).map(|line| session_api::plain(line).into_owned());
+    let wrapped = |line: String| -> Vec<_> {
+        wrap(&line, columns.saturating_sub(3)).into_iter().map(|piece| (None, piece.to_owned())).collect()
+    };
+    lines.flat_map(wrapped).collect()
 }

@@ -1,5 +1,7 @@
 //! Deeds, done to the model.
 
+use std::sync::Arc;
+
 use session_api::{Command, Snapshot};
 
 use super::{command, push};
@@ -53,6 +55,11 @@ pub(super) fn perform(model: &mut Model, deed: Deed, snapshot: &Snapshot, logs: 
         Deed::Freeze => {
             model.frozen = if model.frozen.is_some() { None } else { Some(logs.end()) };
             return vec![Action::Freeze(model.frozen.is_some())];
+        }
+        Deed::Fleet if matches!(model.overlay, Some(Overlay::Fleet { .. })) => model.overlay = None,
+        Deed::Fleet => {
+            (model.overlay, model.fleet) = (Some(Overlay::Fleet { scroll: 0 }), Arc::default());
+            return vec![Action::Fleet];
         }
         Deed::Cluster => {
             let wanted = model.scope == Scope::Here;
@@ -140,16 +147,12 @@ fn go(model: &mut Model, way: Way, stride: Stride, snapshot: &Snapshot, logs: &L
         Way::Back => from.saturating_sub(by),
         Way::On => from.saturating_add(by).min(rows.saturating_sub(1)),
     };
-    if let Some(Overlay::Help { scroll } | Overlay::Push { scroll } | Overlay::Output { scroll, .. }) =
-        &mut model.overlay
-    {
-        *scroll = to(*scroll, usize::MAX);
+    if model.overlay.is_some() {
         let most =
             crate::draw::overlay::rows(model, snapshot).saturating_sub(usize::from(model.size.1).saturating_sub(4));
-        if let Some(Overlay::Help { scroll } | Overlay::Push { scroll } | Overlay::Output { scroll, .. }) =
-            &mut model.overlay
-        {
-            *scroll = (*scroll).min(most);
+        if let Some(overlay) = &mut model.overlay {
+            let scroll = overlay.scroll();
+            *scroll = to(*scroll, usize::MAX).min(most);
         }
     } else if model.shows_diagnostics(snapshot) {
         model.diagnostic = to(model.diagnostic, snapshot.diagnostics.len());

@@ -2,6 +2,7 @@
 
 mod bytes;
 mod drawn;
+mod fleet;
 mod jobs;
 mod keys;
 mod made;

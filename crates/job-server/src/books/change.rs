@@ -222,9 +222,11 @@ pub(super) fn deliver(connection: &Connection, record: &JobRecord, now: i64) -> 
     let body =
         json!({ "type": format!("job.{}", record.state.word()), "timestamp": jobs::view::time(now), "data": view });
     let mut insert = connection.prepare_cached(
-        "INSERT INTO deliveries (job, tenant, url, body, state, attempts, next_at) VALUES (?1, ?2, ?3, ?4, 'waiting', 0, ?5)",
+        "INSERT INTO deliveries (job, tenant, url, host, body, state, attempts, next_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, 'waiting', 0, ?6)",
     )?;
-    insert.execute(params![record.id, record.tenant, callback.url, body.to_string(), now])?;
+    let host = crate::deliver::host(&callback.url).unwrap_or_default();
+    insert.execute(params![record.id, record.tenant, callback.url, host, body.to_string(), now])?;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use store::DatabaseError;
-use store::rusqlite::{Connection, params};
+use store::rusqlite::{Connection, OptionalExtension, Row, params};
 use utoipa::ToSchema;
 
 use super::Books;
@@ -14,8 +14,24 @@ pub(crate) struct DueDelivery {
     pub(crate) job: String,
     pub(crate) tenant: String,
     pub(crate) url: String,
+    /// The host of its URL, as it is kept.
+    pub(crate) host: String,
     pub(crate) body: String,
     pub(crate) attempts: u32,
+}
+
+impl DueDelivery {
+    fn read(row: &Row<'_>) -> Result<Self, store::rusqlite::Error> {
+        Ok(Self {
+            seq: row.get(0)?,
+            job: row.get(1)?,
+            tenant: row.get(2)?,
+            url: row.get(3)?,
+            host: row.get(4)?,
+            body: row.get(5)?,
+            attempts: row.get(6)?,
+        })
+    }
 }
 
 /// What became of a delivery.
@@ -41,23 +57,49 @@ pub(crate) struct DeliveryRow {
 }
 
 impl Books {
-    pub(crate) async fn due_deliveries(&self, now: i64, most: u32) -> Result<Vec<DueDelivery>, DatabaseError> {
+    /// Callbacks that are due, those of `hosts` hosts at most and a few of each, the oldest first. It goes from host to host
+    /// in their order, beginning behind one of them, and begins anew where it comes to the end.
+    pub(crate) async fn due_deliveries(
+        &self,
+        now: i64,
+        after: String,
+        (of_each, hosts): (usize, usize),
+    ) -> Result<Vec<DueDelivery>, DatabaseError> {
         let look = move |connection: &Connection| {
-            let mut due = connection.prepare_cached(
-                "SELECT seq, job, tenant, url, body, attempts FROM deliveries WHERE next_at <= ?1 AND state = 'waiting'
-                 ORDER BY next_at LIMIT ?2",
+            let mut next = connection.prepare_cached(
+                "SELECT host, next_at FROM deliveries WHERE state = 'waiting' AND host > ?1 ORDER BY host, next_at LIMIT 1",
             )?;
-            let rows = due.query_map(params![now, most], |row| {
-                Ok(DueDelivery {
-                    seq: row.get(0)?,
-                    job: row.get(1)?,
-                    tenant: row.get(2)?,
-                    url: row.get(3)?,
-                    body: row.get(4)?,
-                    attempts: row.get(5)?,
-                })
-            })?;
-            Ok(rows.collect::<Result<Vec<_>, _>>()?)
+            let mut oldest = connection.prepare_cached(
+                "SELECT seq, job, tenant, url, host, body, attempts FROM deliveries
+                 WHERE state = 'waiting' AND host = ?1 AND next_at <= ?2 ORDER BY next_at LIMIT ?3",
+            )?;
+            let (mut due, mut found, mut at) = (Vec::new(), 0, Some(after.clone()));
+            let mut is_second_round = false;
+            while found < hosts {
+                let host: Option<(String, i64)> = match &at {
+                    Some(at) => next.query_row([at], |row| Ok((row.get(0)?, row.get(1)?))).optional()?,
+                    // Those without a host, of which there are none behind another one.
+                    None => Some((String::new(), now)),
+                };
+                let Some((host, next_at)) = host else {
+                    if is_second_round {
+                        break;
+                    }
+                    (is_second_round, at) = (true, None);
+                    continue;
+                };
+                if is_second_round && host > after {
+                    break;
+                }
+                if next_at <= now {
+                    let rows = oldest.query_map(params![host, now, of_each], DueDelivery::read)?;
+                    let before = due.len();
+                    due.extend(rows.collect::<Result<Vec<_>, _>>()?);
+                    found += usize::from(due.len() > before);
+                }
+                at = Some(host);
+            }
+            Ok(due)
         };
         self.database.read(look).await
     }

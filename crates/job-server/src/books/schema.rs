@@ -1,7 +1,7 @@
 //! The tables of jobs, format by format. A format that was released is never changed.
 
 /// Statements from each format to the next.
-pub(super) const FORMATS: [&str; 4] = [
+pub(super) const FORMATS: [&str; 5] = [
     "
 CREATE TABLE jobs (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -90,5 +90,12 @@ CREATE INDEX jobs_tenant ON jobs (tenant);
 -- What a function printed in a run, bounded.
 CREATE TABLE lines (seq INTEGER NOT NULL, attempt INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (seq, attempt))
     WITHOUT ROWID;
+",
+    // Callbacks that are due are looked for host by host: those of one that hangs are passed over at once. Of callbacks that
+    // waited before, nobody says the host, and they are one host's.
+    "
+ALTER TABLE deliveries ADD COLUMN host TEXT NOT NULL DEFAULT '';
+DROP INDEX deliveries_due;
+CREATE INDEX deliveries_due ON deliveries (host, next_at) WHERE state = 'waiting';
 ",
 ];

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jobs::model::JobModel;
+use jobs::model::{JobAct, JobModel, job_act};
 use jobs::outcome::{AttemptOutcome, AttemptReport};
 use jobs::record::{Fence, Instance};
 use jobs::request::{JobLimits, JobRequest, JobTarget};
@@ -24,40 +24,8 @@ async fn claim(books: &Books, tenant: &str, now: i64, holder: &str) -> Option<Jo
     claimed.expect("a store").pop().expect("an answer each").map(|claimed| claimed.record)
 }
 
-#[derive(Clone, Debug)]
-enum Act {
-    Accept { tenant: u8, priority: u8, serial: Option<u8>, attempts: u8, ttl: u8, delay: u8 },
-    Claim { tenant: u8 },
-    End { at: usize, outcome: AttemptOutcome, late: bool },
-    Cancel { at: usize },
-    Retry { at: usize },
-    Expire,
-    Restart,
-    Time { ms: u32 },
-}
-
-fn outcome() -> impl Strategy<Value = AttemptOutcome> {
-    use AttemptOutcome::{Deadline, Failed, Filtered, Held, Lost, Rejected, Value};
-    prop::sample::select(vec![Value, Filtered, Failed, Rejected, Deadline, Held, Lost])
-}
-
-fn act() -> impl Strategy<Value = Act> {
-    prop_oneof![
-        4 => (0_u8..3, 0_u8..10, prop::option::of(0_u8..2), 1_u8..4, 1_u8..20, 0_u8..4).prop_map(
-            |(tenant, priority, serial, attempts, ttl, delay)| Act::Accept { tenant, priority, serial, attempts, ttl, delay }
-        ),
-        6 => (0_u8..3).prop_map(|tenant| Act::Claim { tenant }),
-        6 => (any::<usize>(), outcome(), prop::bool::weighted(0.2)).prop_map(|(at, outcome, late)| Act::End { at, outcome, late }),
-        1 => any::<usize>().prop_map(|at| Act::Cancel { at }),
-        1 => any::<usize>().prop_map(|at| Act::Retry { at }),
-        1 => Just(Act::Expire),
-        1 => Just(Act::Restart),
-        3 => (0_u32..20_000).prop_map(|ms| Act::Time { ms }),
-    ]
-}
-
 /// Drives a store and the model side by side; every answer and every job is the same.
-async fn side_by_side(acts: Vec<Act>) {
+async fn side_by_side(acts: Vec<JobAct>) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("jobs.db");
     let mut books = Books::with_reserve(&path, 0).expect("a store");
@@ -66,26 +34,20 @@ async fn side_by_side(acts: Vec<Act>) {
     for act in acts {
         let holder = format!("life-{life}");
         match act {
-            Act::Accept { tenant, priority, serial, attempts, ttl, delay } => {
-                let new = job(&format!("j{}", ids.len()), &format!("t{tenant}"), now, |request| {
-                    request.priority = priority;
-                    request.serial = serial.map(|serial| format!("s{serial}"));
-                    request.attempts = Some(attempts.into());
-                    request.ttl = Some(format!("{ttl}s"));
-                    request.delay = Some(format!("{delay}s"));
-                });
+            JobAct::Accept { tenant, request } => {
+                let new = job(&format!("j{}", ids.len()), &format!("t{tenant}"), now, |drawn| *drawn = *request);
                 ids.push(new.record.id.clone());
                 model.accept(new.record.clone());
                 books.accept(vec![new], now).await.expect("accepted");
             }
-            Act::Claim { tenant } => {
+            JobAct::Claim { tenant } => {
                 let tenant = format!("t{tenant}");
                 books.wake(now).await.expect("woken");
                 let claimed = claim(&books, &tenant, now, &holder).await;
                 assert_eq!(claimed, model.claim(&tenant, now, &holder, Some("e")), "the next of {tenant}");
                 fences.extend(claimed.and_then(|record| record.fence()));
             }
-            Act::End { at, outcome, late } if !fences.is_empty() => {
+            JobAct::End { at, outcome, late } if !fences.is_empty() => {
                 let mut fence = fences[at % fences.len()].clone();
                 if late {
                     fence.holder = "somebody".to_owned();
@@ -95,20 +57,20 @@ async fn side_by_side(acts: Vec<Act>) {
                 let ended = books.end(fence, report, None, at).await.expect("a store").expect("a job");
                 assert_eq!(ended.map(drop), expected.map(drop));
             }
-            Act::Cancel { at } if !ids.is_empty() => {
+            JobAct::Cancel { at } if !ids.is_empty() => {
                 let id = ids[at % ids.len()].clone();
                 let expected = model.cancel(&id, now);
                 let (changed, _) = books.cancel(None, id, now).await.expect("a store");
                 assert_eq!(changed.map(|changed| changed.map(drop)), expected);
             }
-            Act::Retry { at } if !ids.is_empty() => {
+            JobAct::Retry { at } if !ids.is_empty() => {
                 let id = ids[at % ids.len()].clone();
                 let expected = model.retry(&id, now);
                 let changed = books.retry(None, id, now).await.expect("a store");
                 assert_eq!(changed.map(|changed| changed.map(drop)), expected);
             }
-            Act::Expire => assert_eq!(books.expire(now).await.expect("a store").len(), model.expire(now)),
-            Act::Restart => {
+            JobAct::Expire => assert_eq!(books.expire(now).await.expect("a store").len(), model.expire(now)),
+            JobAct::Restart => {
                 life += 1;
                 drop(books);
                 books = Books::with_reserve(&path, 0).expect("the store again");
@@ -117,8 +79,8 @@ async fn side_by_side(acts: Vec<Act>) {
                 assert_eq!(adopted.len(), model.adopt(&holder));
                 fences.extend(adopted.iter().filter_map(|claimed| claimed.record.fence()));
             }
-            Act::Time { ms } => now += i64::from(ms),
-            Act::End { .. } | Act::Cancel { .. } | Act::Retry { .. } => {}
+            JobAct::Time { ms } => now += i64::from(ms),
+            JobAct::End { .. } | JobAct::Cancel { .. } | JobAct::Retry { .. } => {}
         }
     }
     let all = books.list(Filter { limit: 10_000, ..Filter::default() }).await.expect("a list");
@@ -131,7 +93,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_store_does_what_the_model_does(acts in prop::collection::vec(act(), 1..80)) {
+    fn the_store_does_what_the_model_does(acts in prop::collection::vec(job_act(), 1..80)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(side_by_side(acts));
     }

@@ -37,7 +37,7 @@ pub(crate) fn check(text: &str, settings: &CallbackSettings) -> Result<(), Strin
 }
 
 /// The host of a URL, by which deliveries are told apart.
-pub(super) fn host(text: &str) -> Option<String> {
+pub(crate) fn host(text: &str) -> Option<String> {
     Some(Url::parse(text).ok()?.host_str()?.to_owned())
 }
 

@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use url::Url;
 
@@ -39,15 +42,38 @@ pub(super) async fn send(
     settings: &CallbackSettings,
     headers: &[(&str, &str)],
 ) -> Result<u16, Undelivered> {
-    let sent = tokio::time::timeout(WITHIN, exchange(delivery, settings, headers)).await;
-    sent.unwrap_or_else(|_| Err(Undelivered::Later(format!("no answer within {} s", WITHIN.as_secs()))))
+    let until = Instant::now() + WITHIN;
+    let Ok(answered) = timeout_at(until, exchange(delivery, settings, headers)).await else {
+        return Err(Undelivered::Later(format!("no answer within {} s", WITHIN.as_secs())));
+    };
+    let Answered { status, body, _kept } = answered?;
+    // The status is the answer. What follows is read so that it is not cut off, as far as there is time, and dropped.
+    drop(timeout_at(until, Limited::new(body, LARGEST).collect()).await);
+    Ok(status)
+}
+
+/// An answer whose status is there.
+struct Answered {
+    status: u16,
+    body: Incoming,
+    /// A connection without a sender goes on for nobody.
+    _kept: (http1::SendRequest<Full<Bytes>>, Connection),
+}
+
+/// A connection, which ends with this.
+struct Connection(JoinHandle<Result<(), hyper::Error>>);
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 async fn exchange(
     delivery: &DueDelivery,
     settings: &CallbackSettings,
     headers: &[(&str, &str)],
-) -> Result<u16, Undelivered> {
+) -> Result<Answered, Undelivered> {
     let later = |error: &dyn std::fmt::Display| Undelivered::Later(error.to_string());
     let url = Url::parse(&delivery.url).map_err(|error| Undelivered::Never(error.to_string()))?;
     super::check(&delivery.url, settings).map_err(Undelivered::Never)?;
@@ -83,22 +109,11 @@ async fn exchange(
 async fn speak(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     request: http::Request<Full<Bytes>>,
-) -> Result<u16, hyper::Error> {
+) -> Result<Answered, hyper::Error> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    // It ends with the sender, or with the other side.
-    let connection = tokio::spawn(connection);
-    let answer = sender.send_request(request).await;
-    let status = match answer {
-        Ok(answer) => {
-            let status = answer.status().as_u16();
-            // What it says beside its status is read so that it is not cut off, and dropped.
-            drop(Limited::new(answer.into_body(), LARGEST).collect().await);
-            Ok(status)
-        }
-        Err(error) => Err(error),
-    };
-    connection.abort();
-    status
+    let connection = Connection(tokio::spawn(connection));
+    let answer = sender.send_request(request).await?;
+    Ok(Answered { status: answer.status().as_u16(), body: answer.into_body(), _kept: (sender, connection) })
 }
 
 /// The certificates of this machine.
@@ -128,7 +143,8 @@ mod tests {
     }
 
     fn delivery(url: String) -> DueDelivery {
-        DueDelivery { seq: 1, job: "j".to_owned(), tenant: "t".to_owned(), url, body: "{}".to_owned(), attempts: 0 }
+        let (host, body) = (String::new(), "{}".to_owned());
+        DueDelivery { seq: 1, job: "j".to_owned(), tenant: "t".to_owned(), url, host, body, attempts: 0 }
     }
 
     /// A receiver that answers once with these bytes, and then with `more` until nobody takes it. What it was asked.
@@ -165,6 +181,36 @@ mod tests {
             receiver(b"HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n", b"")
                 .await;
         assert_eq!(send(&delivery(url), &open(), &[]).await, Ok(302));
+    }
+
+    /// D15: what says 200 and breaks off, or never comes to an end, has said 200.
+    #[tokio::test(start_paused = true)]
+    async fn a_status_counts_whatever_becomes_of_what_follows_it() {
+        let (url, _heard) = receiver(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx", b"").await;
+        assert_eq!(send(&delivery(url), &open(), &[]).await, Ok(200));
+        let url = trickles("HTTP/1.1 500 No\r\ncontent-length: 1000\r\n\r\n", "x").await;
+        let begun = Instant::now();
+        assert_eq!(send(&delivery(url), &open(), &[]).await, Ok(500));
+        assert!(begun.elapsed() < WITHIN * 2, "{:?}", begun.elapsed());
+        // A head that does not come to an end is no answer.
+        let url = trickles("HTTP/1.1 200 OK\r\n", "x: y\r\n").await;
+        let sent = send(&delivery(url), &open(), &[]).await;
+        assert!(matches!(&sent, Err(Undelivered::Later(why)) if why.contains("within 10 s")), "{sent:?}");
+    }
+
+    /// A receiver that says one thing, and then another one each second.
+    async fn trickles(first: &'static str, each: &'static str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/", listener.local_addr().expect("an address"));
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("a caller");
+            let mut said = stream.write_all(first.as_bytes()).await;
+            while said.is_ok() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                said = stream.write_all(each.as_bytes()).await;
+            }
+        });
+        url
     }
 
     #[tokio::test(start_paused = true)]

@@ -15,8 +15,8 @@ use super::problem::ApiProblem;
 use crate::books::EventRow;
 use crate::core::Core;
 
-/// Events that are read at once.
-const AT_ONCE: u32 = 200;
+/// Events that are read at once: so many wait for a reader that does not read, beside what the connection takes.
+const AT_ONCE: u32 = 50;
 /// A line each, so that what is between hears that somebody is there.
 const ALIVE: Duration = Duration::from_secs(15);
 

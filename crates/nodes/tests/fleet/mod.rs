@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use nodes::{FleetMember, MemberId, Membership, MembershipEffect, MembershipPace};
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{RngExt, SeedableRng};
 
 /// How long a message takes.
 pub(crate) const TRIP: Duration = Duration::from_millis(2);
@@ -13,9 +15,23 @@ pub(crate) const TRIP: Duration = Duration::from_millis(2);
 /// When it arrives, in which order, from whom, to whom, and what.
 type Message = (Duration, u64, usize, usize, Vec<u8>);
 
+/// How a network treats messages.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Weather {
+    /// The part of them that is lost.
+    pub(crate) loss: f64,
+    /// The most by which one comes later than usual, which is another one for each.
+    pub(crate) jitter: Duration,
+}
+
 pub(crate) struct Fleet {
     members: Vec<Membership>,
     stopped: BTreeSet<usize>,
+    /// What was sent to members that are stopped and keep it, by sender and receiver.
+    kept: Vec<(usize, usize, Vec<u8>)>,
+    keeps: bool,
+    weather: Weather,
+    random: Xoshiro256PlusPlus,
     /// Those of one half, where there are two.
     half: BTreeSet<usize>,
     now: Duration,
@@ -38,6 +54,10 @@ impl Fleet {
         Self {
             members: (0..count).map(|at| Membership::new(member(at), pace, at as u64)).collect(),
             stopped: BTreeSet::new(),
+            kept: Vec::new(),
+            keeps: false,
+            weather: Weather::default(),
+            random: Xoshiro256PlusPlus::seed_from_u64(0),
             half: BTreeSet::new(),
             now: Duration::ZERO,
             count: 0,
@@ -71,6 +91,16 @@ impl Fleet {
 
     pub(crate) fn is_whole(&self) -> bool {
         self.members.iter().all(|member| member.members().len() + 1 == self.members.len())
+    }
+
+    /// Whether each knows every other one as it is now.
+    pub(crate) fn agrees(&self) -> bool {
+        let knows = |known: &[FleetMember], other: &Membership| known.contains(other.me());
+        self.is_whole()
+            && self.members.iter().enumerate().all(|(at, member)| {
+                let known = member.members();
+                self.members.iter().enumerate().all(|(other, of)| other == at || knows(&known, of))
+            })
     }
 
     pub(crate) fn others_know(&self, at: usize) -> bool {
@@ -109,8 +139,24 @@ impl Fleet {
         self.stopped.insert(at);
     }
 
+    /// Stops a member whose machine keeps what comes for it, as that of a process that was sent SIGSTOP does.
+    pub(crate) fn pause(&mut self, at: usize) {
+        self.keeps = true;
+        self.stop(at);
+    }
+
     pub(crate) fn start(&mut self, at: usize) {
         self.stopped.remove(&at);
+        for (from, to, bytes) in std::mem::take(&mut self.kept) {
+            self.count += 1;
+            self.under_way.push(Reverse((self.now, self.count, from, to, bytes)));
+        }
+    }
+
+    /// Changes how messages fare from now on.
+    pub(crate) fn weather(&mut self, weather: Weather, seed: u64) {
+        self.weather = weather;
+        self.random = Xoshiro256PlusPlus::seed_from_u64(seed);
     }
 
     pub(crate) fn cut(&mut self, half: BTreeSet<usize>) {
@@ -134,8 +180,11 @@ impl Fleet {
             if arrives == Some(next) {
                 let Some(Reverse((_, _, from, to, bytes))) = self.under_way.pop() else { continue };
                 let is_cut = self.half.contains(&from) != self.half.contains(&to) && !self.half.is_empty();
-                if !is_cut && !self.stopped.contains(&to) {
+                let is_stopped = self.stopped.contains(&to);
+                if !is_cut && !is_stopped {
                     self.inject(to, &bytes);
+                } else if !is_cut && self.keeps {
+                    self.kept.push((from, to, bytes));
                 }
             } else if let Some((_, at)) = wakes {
                 let effects = self.members[at].wake(self.now);
@@ -152,7 +201,11 @@ impl Fleet {
                     let at = u64::from_be_bytes(*to.id.0.first_chunk().expect("an id")) as usize;
                     self.count += 1;
                     self.bytes += bytes.len();
-                    self.under_way.push(Reverse((self.now + TRIP, self.count, from, at, bytes)));
+                    let is_lost = self.random.random_bool(self.weather.loss);
+                    let arrives = self.now + TRIP + self.weather.jitter.mul_f64(self.random.random_range(0.0..1.0));
+                    if !is_lost {
+                        self.under_way.push(Reverse((arrives, self.count, from, at, bytes)));
+                    }
                 }
                 MembershipEffect::Down(member) => self.downs.push((from, member.name)),
                 MembershipEffect::Up(_) | MembershipEffect::Changed(_) | MembershipEffect::Rejoined(_) => {}
