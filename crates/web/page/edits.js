@@ -40,7 +40,7 @@ function summary(edit) {
   if (edit.outcome.outcome === "unchanged") return "nothing changed its meaning";
   if (edit.judgement?.state === "running") return "recorded inputs are run";
   const all = verdicts(edit);
-  const differ = all.reduce((sum, one) => sum + one.findings.differ, 0), recorded = all.reduce((sum, one) => sum + one.findings.recorded, 0);
+  const differ = all.reduce((sum, one) => sum + one.differ, 0), recorded = all.reduce((sum, one) => sum + one.recorded, 0);
   return recorded ? (differ ? `${differ} of ${recorded} recorded answers differ` : `${recorded} recorded answers the same`) : "";
 }
 
@@ -67,18 +67,18 @@ function verdict(edit) {
   if (judgement.state === "failed") return html`<p class="dim">Not replayed: ${judgement.why}</p>`;
   if (judgement.state === "superseded") return html`<p class="dim">A later edit came before the replay had ended.</p>`;
   return html`<h3>Recorded inputs, with the old and the new code</h3>${judgement.verdicts.map((one) => {
-    const { recorded, same, differ, unstable } = one.findings;
+    const { recorded, same, differ, unstable } = one;
     const down = Object.entries(one.downstream ?? {});
     return html`<p><strong>${one.service}</strong>: ${recorded ? html`<strong class=${differ ? "warn" : "good"}>${differ ? `${differ} of ${recorded} answers differ` : `${same} of ${recorded} answers are the same`}</strong>` : html`<span class="dim">no recorded input to run</span>`}${unstable ? `, ${unstable} differ from run to run` : ""}.
       ${down.map(([name, found]) => html`<span>${name}: ${found.differ ? html`<span class="warn">${found.differ} of ${found.recorded} differ</span>` : "the same"}. </span>`)}
       ${[["slower", "bad"], ["faster", "good"]].map(([word, tone]) => (one[word] ? html`<strong class=${tone}>${word}</strong>: ${nanos(one[word].was_ns)} → ${nanos(one[word].now_ns)} <span class="dim">n ${one[word].n}, p ${one[word].p.toFixed(3)}</span>` : nothing))}</p>
-      ${Object.entries(one.findings.skipped ?? {}).map(([why, n]) => html`<p class="dim">${n} not replayed: ${why}</p>`)}`;
+      ${Object.entries(one.skipped ?? {}).map(([why, n]) => html`<p class="dim">${n} not replayed: ${why}</p>`)}`;
   })}${changes(judgement.verdicts)}`;
 }
 
 function changes(all) {
-  const rows = all.flatMap((one) => [[one.service, one.findings], ...Object.entries(one.downstream ?? {})]).flatMap(([service, found]) => (found.changed ?? []).map((change) => [service, change]));
-  const more = all.reduce((sum, one) => sum + (one.findings.more ?? 0), 0);
+  const rows = all.flatMap((one) => [[one.service, one], ...Object.entries(one.downstream ?? {})]).flatMap(([service, found]) => (found.changed ?? []).map((change) => [service, change]));
+  const more = all.reduce((sum, one) => sum + (one.more ?? 0), 0);
   if (!rows.length) return nothing;
   const side = (value) => JSON.stringify(value) ?? "nothing";
   return html`<div class="scrolls"><table class="wide"><thead><tr><th>service</th><th class="n">request</th><th>field</th><th>was</th><th>now</th></tr></thead><tbody>

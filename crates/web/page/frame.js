@@ -35,11 +35,24 @@ export function chrome(app, page) {
     </nav>
     <main tabindex="-1" class=${app.link === "lost" ? "old" : ""}>
       ${lost(app)}${broken(app)}
-      ${app.known.seq ? page.draw(app) : html`<h1>${page.title}</h1><p class="dim">Waiting for the session's first picture.</p>`}
+      ${app.known.seq ? drawn(app, page) : html`<h1>${page.title}</h1><p class="dim">Waiting for the session's first picture.</p>`}
     </main>
     <div class="notices" aria-live="polite">${app.notice ? html`<p class="notice ${app.notice.tone}">${app.notice.text}
       <button class="icon" aria-label="Close" @click=${() => { app.notice = null; app.redraw(); }}>×</button></p>` : nothing}</div>
     ${app.overlay === "keys" ? keys(app, page) : nothing}${app.question ? question(app) : nothing}`;
+}
+
+// A page, or the reason why it cannot be drawn: a value that is not as this page knows it spoils no other page.
+function drawn(app, page) {
+  try {
+    const parts = page.draw(app);
+    app.undrawn = null;
+    return parts;
+  } catch (error) {
+    if (app.undrawn !== error.message) console.error(error);
+    app.undrawn = error.message;
+    return html`<h1>${page.title}</h1><section class="banner bad" role="alert"><strong>This page cannot be drawn</strong> <span>${error.message}. Load it anew, or look at another page.</span></section>`;
+  }
 }
 
 function closed(app) {

@@ -126,9 +126,9 @@ function answer(said) {
   }
   const verdicts = said.verdicts ?? [];
   return html`<div class="answer"><h3>Compared with the code as it is now</h3>${verdicts.map((verdict) => {
-    const { recorded, differ, changed } = verdict.findings;
+    const { recorded, differ, changed } = verdict;
     return html`<p><strong>${verdict.service}</strong> ${differ ? html`<span class="warn">returns another value</span>` : recorded ? html`<span class="good">returns the same</span>` : html`<span class="dim">was not run</span>`}</p>
-      ${Object.entries(verdict.findings.skipped ?? {}).map(([why]) => html`<p class="dim">${why}</p>`)}
+      ${Object.entries(verdict.skipped ?? {}).map(([why]) => html`<p class="dim">${why}</p>`)}
       ${(changed ?? []).map((change) => html`<p class="mono">${change.path || "the value"}: <del>${JSON.stringify(change.was) ?? "nothing"}</del> → <ins>${JSON.stringify(change.now) ?? "nothing"}</ins></p>`)}`;
   })}</div>`;
 }
