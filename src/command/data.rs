@@ -70,6 +70,10 @@ async fn status(client: &DataClient, json: bool) -> Result<(), Fault> {
         drop(speech::json(view));
         return Ok(());
     }
+    let count = |part: &str| view[part].as_object().map_or(0, serde_json::Map::len);
+    if count("stores") + count("buckets") == 0 {
+        drop(speech::out("no stores and no buckets yet: `dyn data apply FILE` takes settings"));
+    }
     for (name, store) in view["stores"].as_object().into_iter().flatten() {
         let zones = store["zones"].as_array().into_iter().flatten().map(text).collect::<Vec<_>>().join(", ");
         let trouble = store["trouble"].as_str().map(|trouble| format!("  {trouble}")).unwrap_or_default();
@@ -135,7 +139,12 @@ async fn list(client: &DataClient, path: &str) -> Result<(), Fault> {
 
 async fn put(client: &DataClient, path: &str, file: &Path) -> Result<(), Fault> {
     let wrong = |error: std::io::Error| Fault::new(Kind::Usage, format!("cannot read {}: {error}", file.display()));
-    let length = std::fs::metadata(file).map_err(wrong)?.len();
+    let known = std::fs::metadata(file).map_err(wrong)?;
+    if known.is_dir() {
+        return Err(Fault::new(Kind::Usage, format!("{} is a folder, and an object is one file", file.display()))
+            .hint("copy the folder into that of the master, or put its files one by one"));
+    }
+    let length = known.len();
     let bytes = tokio::fs::File::open(file).await.map_err(wrong)?;
     let request = client.request(Method::PUT, &client::object(path)?).header("content-length", length);
     let written = client.value(request.body(client::pieces(bytes))).await?;
@@ -154,10 +163,13 @@ async fn places(client: &DataClient, bucket: &str, at_least: u64, zone: Option<&
         let master = if at["is_master"] == true { "  master" } else { "" };
         drop(speech::out(format_args!("{}  {}{master}", text(&at["store"]), text(&at["state"]))));
     }
-    match found.is_empty() {
-        true => Err(Fault::new(Kind::App, format!("no copy of {bucket} does")).hint("dyn data status shows why")),
-        false => Ok(()),
+    if !found.is_empty() {
+        return Ok(());
     }
+    let zone = zone.map(|zone| format!(" in the zone {zone}")).unwrap_or_default();
+    let new = if at_least == "0" { String::new() } else { format!(" with change {at_least}") };
+    Err(Fault::new(Kind::App, format!("no store{zone} has {bucket}{new}"))
+        .hint(format!("`dyn data status` lists the copies of {bucket}")))
 }
 
 async fn wait(client: &DataClient, bucket: &str, within: u64) -> Result<(), Fault> {

@@ -1,9 +1,31 @@
-//! `dyn data` as a person drives it: the eight lines of the guide, a plan, a mistake, and an end.
+//! `dyn data` as a person drives it: the eight lines of the guide, a plan, a mistake, and an end; and a real S3.
+
+#![cfg(feature = "data")]
+
+#[path = "../../crates/data-server/tests/suite/weed.rs"]
+mod weed;
+
+/// What SeaweedFS is started and looked at with.
+mod server {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    /// Reached only by a hang.
+    pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+    /// Between two looks.
+    pub(crate) const LOOK: Duration = Duration::from_millis(20);
+    /// Objects of a store: key to the hash of its bytes.
+    pub(crate) type Hashes = BTreeMap<String, String>;
+}
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Instant;
+
+use crate::server::{Hashes, LOOK, PATIENCE};
+use crate::weed::{KEY, Weed};
 
 /// A server that runs, in a home of its own.
 struct Server {
@@ -28,7 +50,12 @@ impl Server {
             fs::create_dir_all(home.path().join("places").join(store)).expect("a store");
         }
         let places = home.path().join("places").display().to_string();
-        fs::write(home.path().join("data.toml"), text.replace("/tmp/places", &places)).expect("written");
+        Self::start_with(home, &text.replace("/tmp/places", &places))
+    }
+
+    /// A server with settings of its own.
+    fn start_with(home: tempfile::TempDir, settings: &str) -> Self {
+        fs::write(home.path().join("data.toml"), settings).expect("written");
         let mut command = dyn_command(home.path());
         command.args(["data", "serve", "--config", "data.toml", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped());
         let mut process = command.spawn().expect("dyn runs");
@@ -98,6 +125,17 @@ fn three_places_on_one_machine_hold_what_is_put() {
         !refused.status.success() && words.contains("buckets.images") && words.contains("there are cc1, cc2, hpc"),
         "{words}"
     );
+    // A second server does not start, and the first one goes on as before.
+    let address = fs::read_to_string(home.join("data/address")).expect("an address");
+    let second = server.run(&["serve", "--listen", address.trim()]);
+    let words = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(!second.status.success() && words.contains("dyn data status"), "{words}");
+    server.says(&["status"]);
+    let folder = server.run(&["put", "images/places", "places"]);
+    assert!(!folder.status.success() && String::from_utf8_lossy(&folder.stderr).contains("is a folder"));
+    let nowhere = server.run(&["where", "images", "--zone", "mars"]);
+    let words = String::from_utf8_lossy(&nowhere.stderr).into_owned();
+    assert!(!nowhere.status.success() && words.contains("no store in the zone mars has images"), "{words}");
     server.says(&["rm", "images/by-hand"]);
     server.says(&["wait", "images"]);
     assert!(!home.join("places/hpc/images/by-hand").exists());
@@ -108,4 +146,53 @@ fn three_places_on_one_machine_hold_what_is_put() {
     assert!(server.process.wait().expect("an end").success());
     let gone = server.run(&["status"]);
     assert!(!gone.status.success() && String::from_utf8_lossy(&gone.stderr).contains("dyn data serve"));
+}
+
+/// Bytes that no two numbers share.
+fn noise(number: u32, size: u32) -> Vec<u8> {
+    (0..size).map(|at| ((at ^ number).wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+}
+
+#[test]
+fn folder_is_copied_to_a_real_s3_and_on_after_its_end() {
+    let mut weed = Weed::start();
+    let home = tempfile::tempdir().expect("a folder");
+    fs::write(home.path().join("s3.key"), KEY.0).expect("written");
+    fs::write(home.path().join("s3.secret"), KEY.1).expect("written");
+    let folder = home.path().join("hpc");
+    let text = format!(
+        "[places.hpc]\n[stores.hpc]\nplace = \"hpc\"\nfolder = \"{}\"\n{}[server]\nplace = \"hpc\"\n\
+         [buckets.images]\nmaster = \"hpc\"\nreplicas = 1\naudit = \"1s\"\n",
+        folder.display(),
+        Weed::settings("s3", weed.port()).replace("FOLDER", &home.path().display().to_string())
+    );
+    fs::create_dir_all(&folder).expect("a store");
+    let server = Server::start_with(home, &text);
+    let home = server.home.path();
+    let probed = server.says(&["probe", "s3"]);
+    assert!(probed.lines().count() > 5 && probed.contains("yes"), "{probed}");
+    let mut wanted = Hashes::new();
+    for (number, key) in ["a", "deep/er/b c", "ümlaut"].into_iter().enumerate() {
+        let bytes = noise(number as u32, 300_000);
+        fs::write(home.join("file"), &bytes).expect("written");
+        server.says(&["put", &format!("images/{key}"), "file"]);
+        wanted.insert(key.to_owned(), blake3::hash(&bytes).to_string());
+    }
+    server.says(&["wait", "images"]);
+    assert_eq!(weed.hashes("images"), wanted);
+    server.says(&["get", "images/ümlaut", "copy", "--store", "s3"]);
+    assert_eq!(fs::read(home.join("copy")).expect("a file"), noise(2, 300_000));
+    assert!(server.says(&["verify", "images"]).starts_with("3 copies"));
+    // It ends, which is told; what is written in the meantime comes to it once it is back.
+    weed.kill();
+    server.says(&["put", "images/later", "file"]);
+    let begun = Instant::now();
+    while !server.says(&["status"]).contains("s3  away") {
+        assert!(begun.elapsed() < PATIENCE, "{}", server.says(&["status"]));
+        std::thread::sleep(LOOK);
+    }
+    weed.run();
+    wanted.insert("later".to_owned(), wanted["ümlaut"].clone());
+    server.says(&["wait", "images"]);
+    assert_eq!(weed.hashes("images"), wanted);
 }
