@@ -10,6 +10,7 @@ use std::path::Path;
 use data_server::openapi;
 use reqwest::Method;
 use serde_json::{Value, json};
+use session_api::units::many;
 
 use crate::arguments::{Data, DataAct};
 use crate::fault::{Fault, Kind};
@@ -60,6 +61,10 @@ pub(crate) fn run(data: &Data) -> Result<(), Fault> {
     })
 }
 
+fn count(value: &Value) -> usize {
+    value.as_u64().and_then(|count| usize::try_from(count).ok()).unwrap_or_default()
+}
+
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
@@ -70,8 +75,8 @@ async fn status(client: &DataClient, json: bool) -> Result<(), Fault> {
         drop(speech::json(view));
         return Ok(());
     }
-    let count = |part: &str| view[part].as_object().map_or(0, serde_json::Map::len);
-    if count("stores") + count("buckets") == 0 {
+    let is_empty = |part: &str| view[part].as_object().is_none_or(serde_json::Map::is_empty);
+    if is_empty("stores") && is_empty("buckets") {
         drop(speech::out("no stores and no buckets yet: `dyn data apply FILE` takes settings"));
     }
     for (name, store) in view["stores"].as_object().into_iter().flatten() {
@@ -94,10 +99,10 @@ async fn status(client: &DataClient, json: bool) -> Result<(), Fault> {
 fn bucket_now(name: &str, bucket: &Value) {
     let size = data::amount::size(bucket["bytes"].as_u64().unwrap_or_default());
     let mut lines = format!(
-        "bucket {name}  {}  master {}  {} objects, {size}",
+        "bucket {name}  {}  master {}  {}, {size}",
         text(&bucket["state"]),
         text(&bucket["master"]),
-        bucket["objects"]
+        many(count(&bucket["objects"]), "object")
     );
     // Writing to a text cannot fail.
     if let Some(why) = bucket["why"].as_str() {
@@ -123,12 +128,8 @@ async fn list(client: &DataClient, path: &str) -> Result<(), Fault> {
         let page = client.value(request.query(&[("prefix", prefix), ("after", &after)])).await?;
         let page = page.as_array().cloned().unwrap_or_default();
         for object in &page {
-            drop(speech::out(format_args!(
-                "{:>12}  {:>8}  {}",
-                object["size"],
-                object["version"],
-                text(&object["key"])
-            )));
+            let (size, version) = (count(&object["size"]), count(&object["version"]));
+            drop(speech::out(format_args!("{size:>12}  {version:>8}  {}", text(&object["key"]))));
         }
         match page.last().map(|last| text(&last["key"]).to_owned()) {
             Some(last) if page.len() >= 1_000 => after = last,
@@ -185,7 +186,8 @@ async fn wait(client: &DataClient, bucket: &str, within: u64) -> Result<(), Faul
         if left == 0 || now["state"] == "held" || now["state"] == "paused" {
             bucket_now(bucket, &now);
             let why = now["why"].as_str().map(|why| format!(": {why}")).unwrap_or_default();
-            return Err(Fault::new(Kind::App, format!("copies of {bucket} are not whole{why}")));
+            return Err(Fault::new(Kind::App, format!("copies of {bucket} are not whole{why}"))
+                .hint("`dyn data status` shows stores, and what is wrong with them"));
         }
     }
 }
@@ -194,7 +196,9 @@ async fn verify(client: &DataClient, bucket: &str) -> Result<(), Fault> {
     let found =
         client.value(client.request(Method::POST, &format!("buckets/{}/verify", client::escaped(bucket)))).await?;
     let size = data::amount::size(found["bytes"].as_u64().unwrap_or_default());
-    drop(speech::out(format_args!("{} copies of objects, {size}", found["copies"])));
+    let copies = count(&found["copies"]);
+    let word = if copies == 1 { "copy" } else { "copies" };
+    drop(speech::out(format_args!("{copies} {word} of objects read, {size}")));
     let wrong = found["wrong"].as_array().cloned().unwrap_or_default();
     for wrong in &wrong {
         drop(speech::out(format_args!("  {}  {}", text(&wrong["store"]), text(&wrong["key"]))));

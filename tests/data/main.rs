@@ -131,6 +131,9 @@ fn three_places_on_one_machine_hold_what_is_put() {
     let words = String::from_utf8_lossy(&second.stderr).into_owned();
     assert!(!second.status.success() && words.contains("dyn data status"), "{words}");
     server.says(&["status"]);
+    let none = server.run(&["get", "images/nothing", "nothing"]);
+    let words = String::from_utf8_lossy(&none.stderr).into_owned();
+    assert!(!none.status.success() && words.contains("there is no object nothing in the bucket images"), "{words}");
     let folder = server.run(&["put", "images/places", "places"]);
     assert!(!folder.status.success() && String::from_utf8_lossy(&folder.stderr).contains("is a folder"));
     let nowhere = server.run(&["where", "images", "--zone", "mars"]);
