@@ -48,7 +48,7 @@ function detail(app, edit) {
   const act = (question, yes, command) => app.confirm(question, yes, () => app.attempt(async () => app.tell((await app.say({ command })).message)));
   const latest = edit === edits(app.known)[0];
   return html`<div class="title"><h2>${title(edit)}</h2>${pill(outcomes[edit.outcome.outcome])}<span class="grow"></span>
-      ${latest && edit.edit > 0 ? html`<button @click=${() => act("Write back what the files held before the last edit?", "Undo", "undo")}>Undo</button>
+      ${latest && edit.edit > 0 && !app.reads ? html`<button @click=${() => act("Write back what the files held before the last edit?", "Undo", "undo")}>Undo</button>
       <button @click=${() => app.attempt(async () => app.tell((await app.say({ command: "replay" })).message))}>Replay</button>` : nothing}</div>
     ${edit.outcome.why ? html`<p class="bad">${edit.outcome.why}</p>` : nothing}
     ${edit.services.length ? html`<table class="wide"><thead><tr><th>service</th><th>change</th><th>version</th><th>state</th></tr></thead><tbody>${edit.services.map((one) => html`<tr><td><a href="#/flow/${one.name}">${one.name}</a></td><td>${edit.edit ? one.reason : "first build"}</td>
@@ -82,7 +82,7 @@ function changes(all) {
   if (!rows.length) return nothing;
   const side = (value) => JSON.stringify(value) ?? "nothing";
   return html`<div class="scrolls"><table class="wide"><thead><tr><th>service</th><th class="n">request</th><th>field</th><th>was</th><th>now</th></tr></thead><tbody>
-    ${rows.map(([service, change]) => html`<tr><td>${service}</td><td class="n"><a href="#/requests/${change.at}">${change.at}</a></td><td class="mono">${change.path || "the value"}</td>
+    ${rows.map(([service, change]) => html`<tr><td>${service}</td><td class="n"><a href="#/requests/${change.at}">${change.at}</a></td><td class="mono side">${change.path || "the value"}</td>
       <td class="cut mono"><del>${side(change.was)}</del></td><td class="cut mono"><ins>${side(change.now)}</ins></td></tr>`)}</tbody></table></div>${more ? html`<p class="dim">${more} more</p>` : nothing}`;
 }
 
