@@ -10,6 +10,7 @@ mod edits;
 mod jobs;
 mod load;
 mod memory;
+mod page;
 mod peers;
 mod program;
 mod push;
@@ -39,6 +40,9 @@ async fn main() -> ExitCode {
         }
         Command::Jobs(options) => {
             until_interrupted(jobs::run(&options)).await.map(|report| report.is_failed(options.strict))
+        }
+        Command::Page(options) => {
+            until_interrupted(page::run(&options)).await.map(|report| report.is_failed(options.strict))
         }
         Command::Push(options) => {
             until_interrupted(push::run(&options)).await.map(|report| report.is_failed(options.strict))
