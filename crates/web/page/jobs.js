@@ -2,9 +2,10 @@
 import { html, nothing } from "./lit-html.js";
 import { pill } from "./frame.js";
 import { tree } from "./tree.js";
-import { count, many, millis, rate, states } from "./words.js";
+import { count, many, micros, rate, states } from "./words.js";
 
 const LIMIT = 100;
+const millis = (ms) => micros(ms * 1000);
 const local = (app) => (app.local.jobs ??= { found: null, asked: "", one: null, bills: null, why: null });
 const jobs = (app) => app.known.set.jobs;
 const words = (app) => ["state", "tenant", "service"].filter((word) => app.place.query[word]).map((word) => `${word}=${encodeURIComponent(app.place.query[word])}`).join("&");
