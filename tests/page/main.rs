@@ -264,7 +264,6 @@ fn keyboard_alone_reaches_everything_and_no_key_acts_while_typing() {
 }
 
 #[test]
-#[ignore = "long: a session that ends and starts again, and three sites that try what they can"]
 fn page_of_another_site_opens_nothing_and_a_lost_session_is_said() {
     let seen = Seen::start();
     let browser = &seen.browser;
