@@ -41,7 +41,7 @@ pub(crate) use new::New;
 #[cfg(feature = "nodes")]
 pub(crate) use node::NodeUp;
 pub(crate) use node::{Node, Nodes};
-pub(crate) use page::{PageChoice, Ui};
+pub(crate) use page::{Bundle, PageChoice, Ui};
 pub(crate) use recording::{Keep, Replay};
 #[cfg(feature = "nodes")]
 pub(crate) use simulate::By;
@@ -87,6 +87,8 @@ pub(crate) enum Command {
     Dev(Dev),
     /// Open the page of the running session in a browser
     Ui(Ui),
+    /// Write the running session to one HTML file, which opens without it and without a network
+    Bundle(Bundle),
     /// Call one service, in the running session or in one started for the call
     Invoke(Invoke),
     /// Open a shell that calls single functions; lines from a pipe work too
@@ -267,6 +269,7 @@ impl Command {
             | Self::Mcp { file }
             | Self::Dev(Dev { file, .. })
             | Self::Ui(Ui { file, .. })
+            | Self::Bundle(Bundle { file, .. })
             | Self::Debug(Debug { file, .. })
             | Self::Invoke(Invoke { call: Call { file, .. }, .. })
             | Self::Shell(Shell { file, .. })

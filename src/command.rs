@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "web")]
+mod bundle;
 pub(crate) mod check;
 pub(crate) mod clean;
 pub(crate) mod client;

@@ -73,6 +73,7 @@ fn main() -> ExitCode {
         Command::OpenApi(openapi) => command::openapi::run(&openapi),
         Command::Client(client) => command::client::run(&client),
         Command::Ui(ui) => command::page::ui(&ui),
+        Command::Bundle(bundle) => command::page::bundle(&bundle),
         Command::Mcp { file } => command::mcp::run(&file),
         Command::Schema => command::schema::run(),
         Command::Completions { shell } => command::completions::run(shell),

@@ -10,7 +10,7 @@ pub(crate) fn confirm(question: &str, yes: bool) -> Result<bool, Fault> {
         return Ok(true);
     }
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return Err(Fault::new(Kind::Usage, "nobody is here to say yes").hint("say it with --yes"));
+        return Err(Fault::new(Kind::Usage, "confirmation needed, but stdin is not a terminal").hint("pass --yes"));
     }
     // Where it is not seen, the answer is not yes.
     drop(write!(anstream::stderr(), "{question} [y/N] "));

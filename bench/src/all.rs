@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::arguments::{All, Arguments, Command};
 use crate::chain::Findings;
 use crate::report::Report;
-use crate::{chain, edits, jobs, nodes, program, push};
+use crate::{chain, edits, jobs, nodes, page, program, push};
 
 /// All parts.
 #[derive(Debug, Serialize)]
@@ -18,6 +18,7 @@ struct Everything {
     edits: Report,
     jobs: Report,
     nodes: Report,
+    page: Report,
     push: Report,
 }
 
@@ -33,16 +34,19 @@ pub(crate) async fn run(options: &All) -> anyhow::Result<bool> {
     let Command::Jobs(jobs_options) = parse(&words)? else { anyhow::bail!("jobs is another command") };
     let words = ["bench", "nodes"].map(str::to_owned);
     let Command::Nodes(nodes_options) = parse(&words)? else { anyhow::bail!("nodes is another command") };
+    let words = ["bench", "page"].map(str::to_owned);
+    let Command::Page(page_options) = parse(&words)? else { anyhow::bail!("page is another command") };
     let words = ["bench", "push"].map(str::to_owned);
     let Command::Push(push_options) = parse(&words)? else { anyhow::bail!("push is another command") };
     let chain = chain::run(&chain_options).await?;
     let edits = edits::run(&edits_options).await?;
     let jobs = jobs::run(&jobs_options).await?;
     let nodes = nodes::run(&nodes_options).await?;
+    let page = page::run(&page_options).await?;
     let push = push::run(&push_options).await?;
-    let reports = [&edits, &jobs, &nodes, &push];
+    let reports = [&edits, &jobs, &nodes, &page, &push];
     let failed = chain.is_failed(options.strict) || reports.iter().any(|report| report.is_failed(options.strict));
-    let text = serde_json::to_vec_pretty(&Everything { chain, edits, jobs, nodes, push })
+    let text = serde_json::to_vec_pretty(&Everything { chain, edits, jobs, nodes, page, push })
         .context("write everything as JSON")?;
     let json: PathBuf = file("all.json");
     std::fs::write(&json, text).with_context(|| format!("write {}", json.display()))?;

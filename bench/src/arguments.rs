@@ -62,6 +62,12 @@ pub(crate) enum Command {
     /// bytes: what each node of a quiet fleet sends, in virtual time.
     #[command(verbatim_doc_comment)]
     Nodes(Nodes),
+    /// What the page in a browser takes of the session: bytes, processor time, files
+    ///
+    /// Four services and many, all busy: bytes to a page beside whole snapshots; processor time of the session without a
+    /// page, with one, and with eight of which seven are hidden, all in turn; a search; the page's files.
+    #[command(verbatim_doc_comment)]
+    Page(Page),
     /// From the word to push to the rollout's end, on the cluster for tests (tests/testbed/kubernetes up 2)
     ///
     /// One changed service of examples/building.rs under 50 requests a second, beside `kubectl apply` of the exported
@@ -167,6 +173,31 @@ pub(crate) struct Jobs {
     #[arg(long = "dyn", value_name = "PATH")]
     pub(crate) program: Option<PathBuf>,
     /// Where the JSON goes [default: target/bench/jobs.json]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) json: Option<PathBuf>,
+    /// End with an exit code of 1 where a target is missed, not only where something fails
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Page {
+    /// Services that are many
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(5..=250))]
+    pub(crate) services: u32,
+    /// Requests a second, each through every service
+    #[arg(long, default_value_t = 20.0, value_parser = seconds)]
+    pub(crate) pace: f64,
+    /// How often everything that is compared has its turn
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) rounds: u32,
+    /// Seconds of a turn
+    #[arg(long, default_value_t = 5.0, value_parser = seconds)]
+    pub(crate) seconds: f64,
+    /// The `dyn` to measure [default: this workspace's, in the profile this bench was built in]
+    #[arg(long = "dyn", value_name = "PATH")]
+    pub(crate) program: Option<PathBuf>,
+    /// Where the JSON goes [default: target/bench/page.json]
     #[arg(long, value_name = "PATH")]
     pub(crate) json: Option<PathBuf>,
     /// End with an exit code of 1 where a target is missed, not only where something fails

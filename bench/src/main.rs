@@ -11,6 +11,7 @@ mod jobs;
 mod load;
 mod memory;
 mod nodes;
+mod page;
 mod peers;
 mod program;
 mod push;
@@ -43,6 +44,9 @@ async fn main() -> ExitCode {
         }
         Command::Nodes(options) => {
             until_interrupted(nodes::run(&options)).await.map(|report| report.is_failed(options.strict))
+        }
+        Command::Page(options) => {
+            until_interrupted(page::run(&options)).await.map(|report| report.is_failed(options.strict))
         }
         Command::Push(options) => {
             until_interrupted(push::run(&options)).await.map(|report| report.is_failed(options.strict))

@@ -20,7 +20,7 @@ impl<P: ShellPeer> Handler<P> {
         if !asks || self.can_ask {
             return Ok(false);
         }
-        self.refused("nobody is here to say yes", Some("say it with --yes, or look with --plan"))?;
+        self.refused("confirmation needed, but stdin is not a terminal", Some("pass --yes, or look with --plan"))?;
         Ok(true)
     }
 

@@ -16,7 +16,7 @@ Mark functions with `#[service]`, chain them in `main`, and run the file with `d
 /// Commands in the order a newcomer meets them.
 const GROUPS: [(&str, &[&str]); 7] = [
     ("Start", &["new", "ide", "dev", "ui", "stop"]),
-    ("Look", &["check", "graph", "status", "logs", "events", "history", "debug"]),
+    ("Look", &["check", "graph", "status", "logs", "events", "history", "bundle", "debug"]),
     #[cfg(feature = "jobs")]
     ("Call", &["invoke", "shell", "jobs", "openapi", "client"]),
     #[cfg(not(feature = "jobs"))]
@@ -44,6 +44,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("logs", "dyn logs app.rs map --follow"),
     ("events", "dyn events app.rs --after 120"),
     ("history", "dyn history app.rs"),
+    ("bundle", "dyn bundle app.rs -o app.html --no-values"),
     ("invoke", "dyn invoke app.rs map values='[1, 2]'"),
     ("shell", "echo 'map([1, 2])' | dyn shell app.rs"),
     #[cfg(feature = "jobs")]

@@ -10,6 +10,7 @@ use std::path::Path;
 use data_server::openapi;
 use reqwest::Method;
 use serde_json::{Value, json};
+use session_api::units::many;
 
 use crate::arguments::{Data, DataAct};
 use crate::fault::{Fault, Kind};
@@ -60,6 +61,10 @@ pub(crate) fn run(data: &Data) -> Result<(), Fault> {
     })
 }
 
+fn count(value: &Value) -> usize {
+    value.as_u64().and_then(|count| usize::try_from(count).ok()).unwrap_or_default()
+}
+
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
@@ -69,6 +74,10 @@ async fn status(client: &DataClient, json: bool) -> Result<(), Fault> {
     if json {
         drop(speech::json(view));
         return Ok(());
+    }
+    let is_empty = |part: &str| view[part].as_object().is_none_or(serde_json::Map::is_empty);
+    if is_empty("stores") && is_empty("buckets") {
+        drop(speech::out("no stores and no buckets yet: `dyn data apply FILE` takes settings"));
     }
     for (name, store) in view["stores"].as_object().into_iter().flatten() {
         let zones = store["zones"].as_array().into_iter().flatten().map(text).collect::<Vec<_>>().join(", ");
@@ -90,10 +99,10 @@ async fn status(client: &DataClient, json: bool) -> Result<(), Fault> {
 fn bucket_now(name: &str, bucket: &Value) {
     let size = data::amount::size(bucket["bytes"].as_u64().unwrap_or_default());
     let mut lines = format!(
-        "bucket {name}  {}  master {}  {} objects, {size}",
+        "bucket {name}  {}  master {}  {}, {size}",
         text(&bucket["state"]),
         text(&bucket["master"]),
-        bucket["objects"]
+        many(count(&bucket["objects"]), "object")
     );
     // Writing to a text cannot fail.
     if let Some(why) = bucket["why"].as_str() {
@@ -119,12 +128,8 @@ async fn list(client: &DataClient, path: &str) -> Result<(), Fault> {
         let page = client.value(request.query(&[("prefix", prefix), ("after", &after)])).await?;
         let page = page.as_array().cloned().unwrap_or_default();
         for object in &page {
-            drop(speech::out(format_args!(
-                "{:>12}  {:>8}  {}",
-                object["size"],
-                object["version"],
-                text(&object["key"])
-            )));
+            let (size, version) = (count(&object["size"]), count(&object["version"]));
+            drop(speech::out(format_args!("{size:>12}  {version:>8}  {}", text(&object["key"]))));
         }
         match page.last().map(|last| text(&last["key"]).to_owned()) {
             Some(last) if page.len() >= 1_000 => after = last,
@@ -135,7 +140,12 @@ async fn list(client: &DataClient, path: &str) -> Result<(), Fault> {
 
 async fn put(client: &DataClient, path: &str, file: &Path) -> Result<(), Fault> {
     let wrong = |error: std::io::Error| Fault::new(Kind::Usage, format!("cannot read {}: {error}", file.display()));
-    let length = std::fs::metadata(file).map_err(wrong)?.len();
+    let known = std::fs::metadata(file).map_err(wrong)?;
+    if known.is_dir() {
+        return Err(Fault::new(Kind::Usage, format!("{} is a folder, and an object is one file", file.display()))
+            .hint("copy the folder into that of the master, or put its files one by one"));
+    }
+    let length = known.len();
     let bytes = tokio::fs::File::open(file).await.map_err(wrong)?;
     let request = client.request(Method::PUT, &client::object(path)?).header("content-length", length);
     let written = client.value(request.body(client::pieces(bytes))).await?;
@@ -154,10 +164,13 @@ async fn places(client: &DataClient, bucket: &str, at_least: u64, zone: Option<&
         let master = if at["is_master"] == true { "  master" } else { "" };
         drop(speech::out(format_args!("{}  {}{master}", text(&at["store"]), text(&at["state"]))));
     }
-    match found.is_empty() {
-        true => Err(Fault::new(Kind::App, format!("no copy of {bucket} does")).hint("dyn data status shows why")),
-        false => Ok(()),
+    if !found.is_empty() {
+        return Ok(());
     }
+    let zone = zone.map(|zone| format!(" in the zone {zone}")).unwrap_or_default();
+    let new = if at_least == "0" { String::new() } else { format!(" with change {at_least}") };
+    Err(Fault::new(Kind::App, format!("no store{zone} has {bucket}{new}"))
+        .hint(format!("`dyn data status` lists the copies of {bucket}")))
 }
 
 async fn wait(client: &DataClient, bucket: &str, within: u64) -> Result<(), Fault> {
@@ -173,7 +186,8 @@ async fn wait(client: &DataClient, bucket: &str, within: u64) -> Result<(), Faul
         if left == 0 || now["state"] == "held" || now["state"] == "paused" {
             bucket_now(bucket, &now);
             let why = now["why"].as_str().map(|why| format!(": {why}")).unwrap_or_default();
-            return Err(Fault::new(Kind::App, format!("copies of {bucket} are not whole{why}")));
+            return Err(Fault::new(Kind::App, format!("copies of {bucket} are not whole{why}"))
+                .hint("`dyn data status` shows stores, and what is wrong with them"));
         }
     }
 }
@@ -182,7 +196,9 @@ async fn verify(client: &DataClient, bucket: &str) -> Result<(), Fault> {
     let found =
         client.value(client.request(Method::POST, &format!("buckets/{}/verify", client::escaped(bucket)))).await?;
     let size = data::amount::size(found["bytes"].as_u64().unwrap_or_default());
-    drop(speech::out(format_args!("{} copies of objects, {size}", found["copies"])));
+    let copies = count(&found["copies"]);
+    let word = if copies == 1 { "copy" } else { "copies" };
+    drop(speech::out(format_args!("{copies} {word} of objects read, {size}")));
     let wrong = found["wrong"].as_array().cloned().unwrap_or_default();
     for wrong in &wrong {
         drop(speech::out(format_args!("  {}  {}", text(&wrong["store"]), text(&wrong["key"]))));

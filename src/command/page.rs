@@ -7,11 +7,14 @@ use std::sync::Arc;
 
 use session::{AppPlace, Home, Notices, Session};
 use session_api::Client;
-use web::{PageListener, PageOptions, PageSource, SessionPage};
+use tokio::sync::watch;
+use web::{LinkUse, PageListener, PageOptions, PageSource, SessionPage};
 
+pub(crate) use super::bundle::run as bundle;
 use crate::arguments::{Dev, PageChoice, Ui};
 use crate::fault::{Fault, Kind};
-use crate::speech;
+use crate::start::Signals;
+use crate::{finding, speech, start};
 
 /// A page that is to be opened, or nothing where it is off.
 pub(crate) struct PagePlan(Option<(PageListener, bool)>);
@@ -50,7 +53,11 @@ impl PagePlan {
         let client = Client::attach(session.socket())?;
         let (begin, notices) = (session.looking(), session.notices());
         let pictures = Arc::new(move || begin.begin());
-        let page = listener.open(PageSource { client, pictures, notice: Arc::new(move |text| notices.add(text)) });
+        let page = listener.open(PageSource {
+            client: Some(client),
+            pictures,
+            notice: Arc::new(move |text| notices.add(text)),
+        });
         if is_told {
             tell(&page, &session.notices());
         }
@@ -94,32 +101,87 @@ pub(crate) fn ui(ui: &Ui) -> Result<(), Fault> {
     let words = |error: web::PageError| Fault::new(Kind::App, error.to_string());
     if ui.forget {
         web::forget(&place.folder).map_err(words)?;
-        drop(speech::err("browsers that were let in are let in no more once the session starts again"));
+        drop(speech::err("every browser that was let in is let in no more"));
         return Ok(());
+    }
+    if ui.cluster {
+        return over_cluster(ui, &place);
+    }
+    if ui.goal.context.is_some() || ui.goal.namespace.is_some() {
+        return Err(Fault::new(Kind::Usage, "--context and --namespace name a cluster, and the page is the session's")
+            .hint("add --cluster to show what runs there"));
     }
     if session::attach(&place).is_none() {
         let file = ui.file.display();
         return Err(Fault::new(Kind::App, format!("no session of {file} is running"))
             .hint(format!("start it with `dyn dev {file}`")));
     }
-    let link = open_link(&place.folder, ui.print)?;
-    if ui.print {
+    let of = match (ui.reader, ui.print) {
+        (true, _) => LinkUse::Read,
+        (false, true) => LinkUse::Print,
+        (false, false) => LinkUse::Open,
+    };
+    let link = link(&place.folder, of)?;
+    if of != LinkUse::Open {
         drop(speech::out(link));
         return Ok(());
     }
-    match show(&link) {
+    opened(&link, || self::link(&place.folder, LinkUse::Print))
+}
+
+/// Opens a link, or prints one that is good for longer.
+fn opened(link: &str, printed: impl FnOnce() -> Result<String, Fault>) -> Result<(), Fault> {
+    match show(link) {
         Ok(words) => drop(speech::err(words)),
         Err(why) => {
             drop(speech::err(format_args!("{why}; open this link yourself:")));
-            drop(speech::out(open_link(&place.folder, true)?));
+            drop(speech::out(printed()?));
         }
     }
     Ok(())
 }
 
+/// `dyn ui --cluster`: a page of this process's own over what runs on a cluster, which nobody acts on from there.
+fn over_cluster(ui: &Ui, place: &AppPlace) -> Result<(), Fault> {
+    let (app, diagnostics, _) = session::load(&ui.file);
+    if finding::any_error(&diagnostics) {
+        finding::print(&diagnostics);
+        return Err(Fault::said(Kind::App));
+    }
+    start::runtime()?.block_on(async {
+        let (_local, local) = watch::channel(Arc::new(session::outline(&app, &ui.file)));
+        let seen = super::on_cluster::look(ui.file.clone(), ui.goal.clone(), local).await;
+        let seen = seen.map_err(|why| Fault::new(Kind::App, why))?;
+        let mut signals = Signals::new()?;
+        start::insist()?;
+        // A name and a folder of its own: cookies go to a name, whatever its port.
+        let folder = place.folder.join("cluster-page");
+        let options = PageOptions { name: format!("{}-{}-cluster", place.name, place.id), folder, port: None };
+        let listener = PageListener::bind(options).await;
+        let listener = listener.map_err(|error| Fault::new(Kind::Machine, error.to_string()))?;
+        let page = listener.open(PageSource {
+            client: None,
+            pictures: Arc::new(move || Some(seen.clone())),
+            notice: Arc::new(|text| drop(speech::err(text))),
+        });
+        match ui.print {
+            true => drop(speech::out(page.link())),
+            false => opened(&page.link(), || Ok(page.link()))?,
+        }
+        drop(speech::err("the page ends with Ctrl-C"));
+        signals.next().await;
+        drop(page);
+        Ok(())
+    })
+}
+
 /// A link to the page of the session that has the folder.
-pub(crate) fn open_link(folder: &Path, is_printed: bool) -> Result<String, Fault> {
-    web::link(folder, is_printed).map_err(|error| {
+pub(crate) fn open_link(folder: &Path) -> Result<String, Fault> {
+    link(folder, LinkUse::Open)
+}
+
+fn link(folder: &Path, of: LinkUse) -> Result<String, Fault> {
+    web::link(folder, of).map_err(|error| {
         Fault::new(Kind::App, error.to_string()).hint("a session opens one on a terminal, or with --page PORT")
     })
 }

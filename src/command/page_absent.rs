@@ -4,7 +4,7 @@ use std::path::Path;
 
 use session::{AppPlace, Session};
 
-use crate::arguments::{Dev, PageChoice, Ui};
+use crate::arguments::{Bundle, Dev, PageChoice, Ui};
 use crate::fault::{Fault, Kind};
 
 /// Nothing.
@@ -39,11 +39,15 @@ impl PageBeside {
     pub(crate) fn end(self) {}
 }
 
+pub(crate) fn bundle(_bundle: &Bundle) -> Result<(), Fault> {
+    Err(refused())
+}
+
 pub(crate) fn ui(_ui: &Ui) -> Result<(), Fault> {
     Err(refused())
 }
 
-pub(crate) fn open_link(_folder: &Path, _is_printed: bool) -> Result<String, Fault> {
+pub(crate) fn open_link(_folder: &Path) -> Result<String, Fault> {
     Err(refused())
 }
 

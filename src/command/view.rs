@@ -340,7 +340,7 @@ impl Handler for Clerk {
         }
         let shown = move || match page.and_then(|page| page.show()) {
             Some(shown) => shown,
-            None => page::open_link(&folder, false).map_err(|fault| fault.words()).and_then(|link| page::show(&link)),
+            None => page::open_link(&folder).map_err(|fault| fault.words()).and_then(|link| page::show(&link)),
         };
         let joined = |shown: Result<_, tokio::task::JoinError>| shown.unwrap_or_else(|error| Err(error.to_string()));
         Some(async move { joined(tokio::task::spawn_blocking(shown).await) }.boxed())

@@ -37,6 +37,8 @@ const COMMANDS: &[&str] = &[
     "logs",
     "events",
     "history",
+    "bundle",
+    "ui",
     "invoke",
     "shell",
     "recordings",

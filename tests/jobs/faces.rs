@@ -1,12 +1,15 @@
-//! Jobs in the view on a terminal, and in the shell.
+//! Jobs in the view on a terminal, in the shell, and as the session's API tells them.
 
+use std::fs;
 use std::io::Write;
 use std::process::{Output, Stdio};
 
+use serde_json::{Value, json};
 use support::screen::{Screen, dev};
 use support::{app, dyn_command};
 
 use crate::gate::APP;
+use crate::server::Jobs;
 
 fn says(arguments: &[&str], lines: &str) -> Output {
     let mut command = dyn_command();
@@ -52,4 +55,39 @@ fn jobs_are_seen_in_their_pane_with_their_hops_and_asked_for_in_the_shell() {
     screen.keys("q");
     let (status, after) = screen.end();
     assert!(status.success() && after.contains("stopped"), "{after}");
+}
+
+#[test]
+fn jobs_and_bills_are_asked_of_the_session_itself() {
+    let (_folder, file) = app(APP);
+    let jobs = Jobs::start(&file);
+    let done = jobs.ask(&json!({ "inputs": { "id": 4 } }));
+    jobs.end_of(&done);
+    let waiting = jobs.ask(&json!({ "inputs": { "id": 5 }, "delay": "1h" }));
+    let session = fs::read(jobs.dev.socket_folder(&file).join("session.json")).expect("a session");
+    let session: Value = serde_json::from_slice(&session).expect("JSON");
+    let socket = session["socket"].as_str().expect("its socket");
+    let client = reqwest::blocking::Client::builder().unix_socket(socket).no_proxy().build().expect("a client");
+    let text = |path: &str| {
+        let answer = client.get(format!("http://session/v1/{path}")).send().expect("an answer");
+        (answer.status().as_u16(), answer.text().expect("its body"))
+    };
+    let get = |path: &str| -> Value {
+        let (status, text) = text(path);
+        assert_eq!(status, 200, "{path}: {text}");
+        serde_json::from_str(&text).expect("JSON")
+    };
+    let queued = get("jobs?state=queued&tenant=default&service=work");
+    assert_eq!((&queued["jobs"][0]["id"], queued["jobs"].as_array().map(Vec::len)), (&json!(waiting), Some(1)));
+    // Page by page, the oldest first.
+    let first = get("jobs?limit=1");
+    assert_eq!((&first["jobs"][0]["id"], &first["next"]), (&json!(done), &json!(done)));
+    assert_eq!(get(&format!("jobs?limit=1&after={done}"))["jobs"][0]["id"], json!(waiting));
+    let one = get(&format!("jobs/{done}"));
+    assert_eq!((&one["result"], &one["history"][0]["outcome"]), (&json!(8), &json!("value")), "{one}");
+    let bills = get("bills");
+    let row = bills.as_array().expect("rows").iter().find(|row| row["service"] == "work").expect("its row");
+    assert_eq!((&row["tenant"], &row["calls"]), (&json!("default"), &json!(1)), "{bills}");
+    let (status, words) = text("jobs?tenant=nobody");
+    assert!(status == 502 && words.contains("there is no tenant nobody"), "{status} {words}");
 }

@@ -5,6 +5,9 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod browser;
+mod bundle;
+mod jobs;
+mod reader;
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -47,12 +50,17 @@ struct Seen {
 
 impl Seen {
     fn start() -> Self {
-        let (folder, file) = support::app(CHAIN);
-        let mut dev = Dev::launch(&file, &["--on", "process", "--port", "0", "--page", "0"]);
+        Self::of(CHAIN, &[], "3 of 3 live")
+    }
+
+    /// A session of another app, with further options, once its page shows a text.
+    fn of(app: &str, further: &[&str], begin: &str) -> Self {
+        let (folder, file) = support::app(app);
+        let mut dev = Dev::launch(&file, &[&["--on", "process", "--port", "0", "--page", "0"], further].concat());
         dev.ready = dev.wait_for("ready");
         let browser = Browser::start();
         browser.open(&link(&file));
-        browser.shows("3 of 3 live");
+        browser.shows(begin);
         Self { _folder: folder, file, dev, browser }
     }
 
@@ -73,6 +81,8 @@ impl Seen {
             self.browser.theme(theme);
             self.browser.resize(width, height);
             self.browser.until("the width", "document.body.scrollWidth <= innerWidth");
+            let whole = "[...document.querySelectorAll('main > .panel')].every((one) => one.clientHeight + 2 >= Math.min(one.scrollHeight, innerHeight * 0.3))";
+            self.browser.until("panels that are not squeezed", whole);
             let kind = if width < 1000 { "narrow" } else { theme };
             self.browser.picture(&pictures.join(format!("{}-{kind}.png", name.to_lowercase())));
             assert_eq!(accessibility(&self.browser), Vec::<String>::new(), "{name}, {theme}, {width}");
@@ -97,7 +107,12 @@ fn dyn_ui(file: &Path, arguments: &[&str]) -> Output {
 }
 
 fn link(file: &Path) -> String {
-    let output = dyn_ui(file, &["--print"]);
+    printed(file, "--print")
+}
+
+/// A link of a kind.
+fn printed(file: &Path, kind: &str) -> String {
+    let output = dyn_ui(file, &[kind]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
@@ -115,7 +130,6 @@ fn accessibility(browser: &Browser) -> Vec<String> {
 }
 
 #[test]
-#[ignore = "long: six pages, in two themes and three widths, each looked at by axe-core"]
 fn person_sees_calls_searches_edits_and_pushes_nothing_by_mistake() {
     let seen = Seen::start();
     let browser = &seen.browser;
@@ -140,6 +154,8 @@ fn person_sees_calls_searches_edits_and_pushes_nothing_by_mistake() {
     browser.shows("Sent again");
     browser.click("button", "Compare with now");
     browser.shows("returns the same");
+    browser.click("button", "As a test");
+    browser.until("a test", "document.querySelector('pre')?.innerText.includes('#[test]')");
     let fragment = browser.run("return location.hash").as_str().unwrap().to_owned();
     seen.look(&fragment, "Requests");
     browser.run("location.hash = '#/requests?q=service:'");
@@ -177,6 +193,22 @@ fn person_sees_calls_searches_edits_and_pushes_nothing_by_mistake() {
     browser.until("mended", "!document.body.innerText.includes('error in the file')");
 
     seen.look("#/cluster", "Cluster");
+    browser.run("location.hash = '#/jobs'");
+    browser.shows("This session accepts no jobs");
+}
+
+#[test]
+fn value_that_the_page_does_not_know_spoils_no_other_page() {
+    let seen = Seen::start();
+    let browser = &seen.browser;
+    browser.run("window.fetch = async () => new Response('{\"line\":{\"number\":1},\"hops\":null}')");
+    browser.run("location.hash = '#/requests/1'");
+    browser.shows("This page cannot be drawn");
+    let complaints = browser.complaints();
+    assert_eq!(complaints.len(), 1, "it is said once: {complaints:?}");
+    browser.press("5");
+    browser.until("Edits", "document.querySelector('main h1').innerText === 'Edits'");
+    assert!(!browser.text().contains("cannot be drawn"), "{}", browser.text());
 }
 
 #[test]
@@ -232,7 +264,6 @@ fn keyboard_alone_reaches_everything_and_no_key_acts_while_typing() {
 }
 
 #[test]
-#[ignore = "long: a session that ends and starts again, and three sites that try what they can"]
 fn page_of_another_site_opens_nothing_and_a_lost_session_is_said() {
     let seen = Seen::start();
     let browser = &seen.browser;

@@ -9,6 +9,7 @@ mod hops;
 mod load;
 mod others;
 mod outages;
+mod page;
 mod pods;
 mod projects;
 mod refusals;

@@ -20,7 +20,7 @@ mod secret;
 mod serve;
 mod work;
 
-pub use options::DataServerOptions;
+pub use options::{DataServerOptions, DataServerStart};
 pub use serve::{DataServerError, run};
 
 /// The OpenAPI document of the HTTP API.

@@ -16,3 +16,11 @@ pub struct DataServerOptions {
     /// Settings of a catalog that has none yet.
     pub settings: Option<DataSettings>,
 }
+
+/// A data server that answers.
+#[derive(Clone, Copy, Debug)]
+pub struct DataServerStart {
+    pub address: SocketAddr,
+    /// Whether settings were given that the catalog does not have: it has others, and keeps them.
+    pub has_others: bool,
+}

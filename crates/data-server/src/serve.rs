@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use crate::core::{Core, Unapplied};
 use crate::http;
 use crate::ledger::Ledger;
-use crate::options::DataServerOptions;
+use crate::options::{DataServerOptions, DataServerStart};
 use crate::secret::ServerToken;
 
 /// Requests that are being answered end within this at the end of the server.
@@ -35,10 +35,10 @@ pub enum DataServerError {
     Settings(Vec<DataMistake>),
 }
 
-/// Runs a data server until `end` is ready. `ready` is told where it listens.
+/// Runs a data server until `end` is ready. `ready` is told once it answers.
 pub async fn run(
     options: DataServerOptions,
-    ready: impl FnOnce(SocketAddr),
+    ready: impl FnOnce(DataServerStart),
     end: impl Future<Output = ()>,
 ) -> Result<(), DataServerError> {
     let token = ServerToken::open(&options.token);
@@ -47,6 +47,9 @@ pub async fn run(
     let listen = |source| DataServerError::Listen { address: options.listen, source };
     let listener = TcpListener::bind(options.listen).await.map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
+    let kept = core.catalog();
+    let has_others = kept.revision > 0 && options.settings.as_ref().is_some_and(|given| *given != kept.settings);
+    drop(kept);
     match options.settings {
         // A catalog that has settings keeps them: they are changed by a plan.
         Some(settings) if core.catalog().revision == 0 => match core.apply(settings, false, None).await {
@@ -58,7 +61,7 @@ pub async fn run(
         },
         _ => core.supervise(),
     }
-    ready(address);
+    ready(DataServerStart { address, has_others });
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = axum::serve(listener, http::router(core.clone())).with_graceful_shutdown(async {
         // Whether it is told or the other end is gone, it is the end.

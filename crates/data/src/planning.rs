@@ -87,6 +87,10 @@ pub fn plan(now: &DataCatalog, wanted: &DataSettings, move_master: bool) -> Conf
             CatalogEvent::ReplicaAdded { bucket, store } => {
                 let (objects, bytes) = now.buckets.get(&bucket).map_or((0, 0), |record| (record.objects, record.bytes));
                 let from = then.master(&bucket).unwrap_or_default().to_owned();
+                // A master that becomes a copy has everything.
+                if from == store {
+                    continue;
+                }
                 ConfigStep::Copy { bucket, from, to: store, objects, bytes }
             }
             CatalogEvent::MasterMoving { bucket, from, to } => ConfigStep::MoveMaster { bucket, from, to },

@@ -8,9 +8,10 @@ use serde::de::DeserializeOwned;
 
 use crate::command::{Answer, Command};
 use crate::frame::SessionFrame;
+use crate::jobs::{JobBill, JobDetail, JobPage};
 use crate::log_line::LogLine;
 use crate::measured::{LatencyHistory, MeasuredHop};
-use crate::requests::{RequestDetail, RequestList, ServiceForm};
+use crate::requests::{RequestDetail, RequestList, RequestTest, ServiceForm};
 use crate::snapshot::Snapshot;
 
 /// Talks to a running session.
@@ -88,6 +89,14 @@ impl Client {
         asked(self.client.get(format!("http://session/v1/requests/{number}"))).await
     }
 
+    /// A request in memory as a Rust test file.
+    ///
+    /// # Errors
+    /// As those of [`Client::request`]; or it has no call that a test can check.
+    pub async fn request_test(&self, number: u64) -> Result<RequestTest, ClientError> {
+        asked(self.client.get(format!("http://session/v1/requests/{number}/test"))).await
+    }
+
     /// All that was measured of a service.
     ///
     /// # Errors
@@ -112,6 +121,34 @@ impl Client {
     /// The session does not answer, or not in the shape this version knows.
     pub async fn forms(&self) -> Result<BTreeMap<String, ServiceForm>, ClientError> {
         asked(self.client.get("http://session/v1/forms")).await
+    }
+
+    /// Durable jobs, the oldest first. `words` choose among them: `state`, `tenant`, `service`, `after` and `limit`.
+    ///
+    /// # Errors
+    /// The session does not answer, or not in the shape this version knows; or it accepts no jobs
+    /// ([`ClientError::Refused`]).
+    pub async fn jobs(&self, words: &[(&str, &str)]) -> Result<JobPage, ClientError> {
+        let mut url =
+            reqwest::Url::parse("http://session/v1/jobs").map_err(|error| ClientError::Strange(error.to_string()))?;
+        url.query_pairs_mut().extend_pairs(words);
+        asked(self.client.get(url)).await
+    }
+
+    /// A job with its attempts, and its result where it has one.
+    ///
+    /// # Errors
+    /// As those of [`Client::jobs`].
+    pub async fn job(&self, id: &str) -> Result<JobDetail, ClientError> {
+        asked(self.client.get(format!("http://session/v1/jobs/{id}"))).await
+    }
+
+    /// Function time of jobs by tenant, service and day.
+    ///
+    /// # Errors
+    /// As those of [`Client::jobs`].
+    pub async fn bills(&self) -> Result<Vec<JobBill>, ClientError> {
+        asked(self.client.get("http://session/v1/bills")).await
     }
 
     /// The session as it changes, for a [`crate::frame::FrameFollower`]. A frame is made when there is room for it on the

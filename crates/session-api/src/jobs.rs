@@ -175,6 +175,31 @@ pub struct JobAttempt {
     pub problem: Option<String>,
 }
 
+/// A page of a list of jobs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct JobPage {
+    /// The oldest first.
+    pub jobs: Vec<JobLine>,
+    /// The id that the next page begins after; none: there are no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// Function time that a tenant is billed for, of a service and a day.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct JobBill {
+    /// The tenant.
+    pub tenant: String,
+    /// The service, or `fn:NAME`.
+    pub service: String,
+    /// The day in UTC, such as 2026-12-01.
+    pub day: String,
+    /// Calls of its function.
+    pub calls: u64,
+    /// Function time of these calls, in milliseconds.
+    pub function_ms: f64,
+}
+
 impl JobsView {
     /// Dead letters of all tenants.
     pub fn dead_letters(&self) -> u64 {

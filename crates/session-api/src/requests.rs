@@ -1,5 +1,7 @@
 //! Recorded requests in memory, as a list.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -79,6 +81,20 @@ pub struct RequestHop {
     pub inputs: Vec<Value>,
     /// The result.
     pub end: Value,
+}
+
+/// A request in memory as a Rust test file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RequestTest {
+    /// A name for the file.
+    pub file: String,
+    /// The code. Its first lines say how the app's file takes it in.
+    pub text: String,
+    /// Calls that it checks.
+    pub calls: u64,
+    /// Services without a test, each with the reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub left_out: BTreeMap<String, String>,
 }
 
 /// The form of a service's inputs and of its answer, as JSON Schema (2020-12).

@@ -7,10 +7,11 @@ use serde_json::{Map, Value, json};
 
 use crate::command::{Answer, Command};
 use crate::frame::SessionFrame;
+use crate::jobs::{JobBill, JobDetail, JobPage};
 use crate::log_line::LogLine;
 use crate::measured::{LatencyHistory, MeasuredHop};
 use crate::report::Report;
-use crate::requests::{RequestDetail, RequestList, ServiceForm};
+use crate::requests::{RequestDetail, RequestList, RequestTest, ServiceForm};
 use crate::snapshot::Snapshot;
 
 type Shape = fn(&mut SchemaGenerator) -> Schema;
@@ -18,16 +19,20 @@ type Shape = fn(&mut SchemaGenerator) -> Schema;
 /// The text of `crates/session-api/schema/v1.json`: each path's input and output.
 pub fn schema() -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
-    let shapes: [(&str, Shape); 11] = [
+    let shapes: [(&str, Shape); 15] = [
         ("GET /v1/snapshot", |generator| generator.subschema_for::<Snapshot>()),
         ("GET /v1/events, a line", |generator| generator.subschema_for::<Report>()),
         ("GET /v1/logs, a line", |generator| generator.subschema_for::<LogLine>()),
         ("GET /v1/frames, a line", |generator| generator.subschema_for::<SessionFrame>()),
         ("GET /v1/requests", |generator| generator.subschema_for::<RequestList>()),
         ("GET /v1/requests/N", |generator| generator.subschema_for::<RequestDetail>()),
+        ("GET /v1/requests/N/test", |generator| generator.subschema_for::<RequestTest>()),
         ("GET /v1/hops/SERVICE", |generator| generator.subschema_for::<MeasuredHop>()),
         ("GET /v1/history", |generator| generator.subschema_for::<LatencyHistory>()),
         ("GET /v1/forms", |generator| generator.subschema_for::<BTreeMap<String, ServiceForm>>()),
+        ("GET /v1/jobs", |generator| generator.subschema_for::<JobPage>()),
+        ("GET /v1/jobs/ID", |generator| generator.subschema_for::<JobDetail>()),
+        ("GET /v1/bills", |generator| generator.subschema_for::<Vec<JobBill>>()),
         ("POST /v1/commands, asked", |generator| generator.subschema_for::<Command>()),
         ("POST /v1/commands, answered", |generator| generator.subschema_for::<Answer>()),
     ];

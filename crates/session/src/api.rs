@@ -5,19 +5,24 @@
 //! GET  /v1/frames                            the session as it changes: frames as JSON lines
 //! GET  /v1/requests?q=Q&before=N&limit=N     recorded requests in memory, newest first
 //! GET  /v1/requests/N                        one of them, with its values
+//! GET  /v1/requests/N/test                   the same as a Rust test file
 //! GET  /v1/hops/SERVICE                      all that was measured of a service
 //! GET  /v1/history?service=S&span=SECONDS    its latency over the last 300, 3600 or 86400 seconds
 //! GET  /v1/forms                             the forms of inputs and answers, as JSON Schema
+//! GET  /v1/jobs?state=S&tenant=T&service=S&after=ID&limit=N   durable jobs, oldest first
+//! GET  /v1/jobs/ID                           one of them, with its attempts and its result
+//! GET  /v1/bills                             function time of jobs by tenant, service and day
 //! GET  /v1/events?after=N&follow=true        events as JSON lines, with `seq`
 //! GET  /v1/logs?service=S&last=N&follow=true lines of services as JSON lines; `q=TEXT` and `before=SEQ` choose among those kept
 //! POST /v1/commands                          a command; its answer
 //! ```
 //!
-//! The version is in the path; the shapes are in `crates/session/schema/v1.json`, which a test holds true.
+//! The version is in the path; the shapes are in `crates/session-api/schema/v1.json`, which a test holds true.
 
 pub(crate) mod asking;
 pub(crate) mod caller;
 mod frames;
+mod jobs;
 mod measured;
 
 use std::convert::Infallible;
@@ -40,8 +45,8 @@ use session_api::command::{Answer, Command};
 use tokio::net::UnixListener;
 
 use crate::api::asking::Handler;
-use crate::recording::detail;
 use crate::recording::request_query::{MOST_LISTED, RequestQuery};
+use crate::recording::{detail, recall};
 
 /// Binds the socket, closed to everybody else from its first moment.
 pub(crate) fn bind(socket: &std::path::Path) -> io::Result<UnixListener> {
@@ -66,15 +71,19 @@ fn router(handler: Arc<Handler>) -> Router {
         .route("/v1/frames", get(frame_lines))
         .route("/v1/requests", get(requests))
         .route("/v1/requests/{number}", get(request))
+        .route("/v1/requests/{number}/test", get(request_test))
         .route("/v1/hops/{service}", get(measured::hop))
         .route("/v1/history", get(measured::history))
         .route("/v1/forms", get(measured::forms))
+        .route("/v1/jobs", get(jobs::list))
+        .route("/v1/jobs/{id}", get(jobs::one))
+        .route("/v1/bills", get(jobs::bills))
         .route("/v1/events", get(events))
         .route("/v1/logs", get(logs))
         .route("/v1/commands", post(command))
         .fallback(|| async {
-            let paths = "/v1/snapshot, /v1/frames, /v1/requests, /v1/requests/N, /v1/hops/SERVICE, /v1/history, /v1/forms, \
-                         /v1/events, /v1/logs and /v1/commands";
+            let paths = "/v1/snapshot, /v1/frames, /v1/requests, /v1/requests/N, /v1/requests/N/test, /v1/hops/SERVICE, /v1/history, /v1/forms, \
+                         /v1/jobs, /v1/jobs/ID, /v1/bills, /v1/events, /v1/logs and /v1/commands";
             (StatusCode::NOT_FOUND, format!("there are {paths}\n"))
         })
         .layer(middleware::from_fn(no_page))
@@ -108,6 +117,16 @@ async fn request(State(handler): State<Arc<Handler>>, Path(number): Path<u64>) -
     match tokio::task::spawn_blocking(move || detail::detail(&recorder, number)).await {
         Ok(Some(detail)) => axum::Json(detail).into_response(),
         Ok(None) => (StatusCode::NOT_FOUND, format!("request {number} is not in memory\n")).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+async fn request_test(State(handler): State<Arc<Handler>>, Path(number): Path<u64>) -> Response {
+    let Some(present) = handler.present().await else { return ended() };
+    let recorder = handler.recorder.clone();
+    match tokio::task::spawn_blocking(move || recall::test(&recorder, &present, number)).await {
+        Ok(Ok(test)) => axum::Json(test).into_response(),
+        Ok(Err(why)) => (StatusCode::NOT_FOUND, format!("{why}\n")).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }
 }

@@ -8,7 +8,7 @@ mod unread;
 
 use tokio::sync::watch;
 
-pub(crate) use ask::say;
+pub(crate) use ask::{JobQuery, NO_JOBS, bills, list, say, show};
 pub(crate) use follow::follow;
 pub(crate) use gate::{Gate, pass};
 

@@ -28,6 +28,7 @@ pub use placement::{Together, TogetherError};
 pub use queued::Queued;
 pub use recording::subject::subject;
 pub use session::{Looking, Notices, ServedApp, Session, StartError};
+pub use state::outline;
 pub use store::clean::{Cleaned, FolderRemoval, HomeFolder, clean, folders};
 pub use store::home::{AppPlace, Home, HomeError};
 pub use store::lock::{Lock, LockError};

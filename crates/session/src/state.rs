@@ -32,6 +32,7 @@ use crate::effect::{Effect, Wanted};
 use crate::environment::Environments;
 use crate::event::{Edit, Event, HostEndpoint, Opened, Recipe};
 use crate::state::edit::Taking;
+pub use picture::outline;
 use service::Service;
 use wiring::Wiring;
 

@@ -134,7 +134,8 @@ function inputs(app, at, name) {
       : one.inputs.map((input) => html`${input.feeder ? html`<label class="check"><input type="checkbox" .checked=${input.fed} @change=${(event) => { input.fed = event.target.checked; changed(); }}> ${input.input} <span class="dim">from ${input.feeder}, as in the flow</span></label>` : nothing}
         ${input.fed ? nothing : field(input.node, input.schema, root, changed, input.input)}`)}
     ${one.why ? html`<p class="bad" role="alert">${one.why}</p>` : nothing}
-    <p class="actions"><button class="main" ?disabled=${at.busy === name || !service.version}>${at.busy === name ? "Calling…" : `Call ${name}`}</button>
+    ${app.reads ? html`<p class="dim">This page may look only, so it calls nothing.</p>` : nothing}
+    <p class="actions"><button class="main" ?disabled=${app.reads || at.busy === name || !service.version}>${at.busy === name ? "Calling…" : `Call ${name}`}</button>
       ${one.inputs.length ? html`<button type="button" @click=${() => prefill(app, name)}>From the last request</button>` : nothing}</p>
     ${service.version ? nothing : html`<p class="dim">It does not serve yet.</p>`}</form>`;
 }

@@ -22,9 +22,10 @@ export const cluster = {
       app.redraw();
     };
     return html`<div class="title"><h1>Cluster</h1><span class="grow"></span><span class="dim">${context ? `context ${context}` : "no context in the kubeconfig"}</span></div>
-      ${open(latest) ? nothing : html`<section class="panel"><p>${context ? "Preparing a push changes nothing on the cluster: it builds what differs, and shows a plan." : "No kubeconfig names a context, so there is no cluster to push to."}</p>
+      ${open(latest) || app.reads ? nothing : html`<section class="panel"><p>${context ? "Preparing a push changes nothing on the cluster: it builds what differs, and shows a plan." : "No kubeconfig names a context, so there is no cluster to push to."}</p>
         <p class="actions"><button class="main" ?disabled=${local.busy || !context} @click=${() => begin({ command: "push" })}>${local.busy ? "Preparing…" : "Prepare a push"}</button>
           <button ?disabled=${local.busy || !context} @click=${() => begin({ command: "rollback" })}>Prepare a rollback</button></p></section>`}
+      ${app.reads && !latest ? html`<section class="panel"><p class="dim">Nothing was pushed in this session.</p></section>` : nothing}
       ${latest ? plan(app, latest) : nothing}
       ${earlier.length ? html`<section class="panel scrolls"><h2>Earlier</h2><table class="wide"><tbody>${earlier.map((push) => html`<tr><td>${word(push)} ${push.push}</td><td>${pill(stages[push.stage.stage])}</td><td>edit ${push.edit}</td>
         <td>${push.stage.why ?? ""}</td><td class="n">${push.stage.ms ? millis(push.stage.ms) : ""}</td><td class="n dim">${ago(app.known.now - push.at_ms)}</td></tr>`)}</tbody></table></section>` : nothing}`;
@@ -38,8 +39,8 @@ function plan(app, push) {
   const goal = target ? `${target.context} / ${target.namespace}` : "";
   const decide = (yes) => app.attempt(async () => app.tell((await app.say({ command: "decide", push: push.push, yes })).message));
   return html`<section class="panel"><div class="title"><h2>${word(push) === "push" ? "Push" : "Rollback"} ${push.push}</h2>${pill(stages[stage.stage])}<span class="dim">edit ${push.edit}${push.layers ? ` · ${many(push.layers, "layer")}, ${bytes(push.bytes)} to send` : ""}</span><span class="grow"></span>
-      ${stage.stage === "asking" ? html`<button @click=${() => decide(false)}>Put aside</button><button class="main" @click=${() => decide(true)}>${word(push) === "push" ? "Push" : "Roll back"} to ${goal}</button>` : nothing}
-      ${stage.stage === "underway" ? html`<button @click=${() => app.confirm("Stop the push where it is? The next one goes on from there.", "Stop", () => app.attempt(async () => app.tell((await app.say({ command: "stop_push" })).message)))}>Stop</button>` : nothing}</div>
+      ${stage.stage === "asking" && !app.reads ? html`<button @click=${() => decide(false)}>Put aside</button><button class="main" @click=${() => decide(true)}>${word(push) === "push" ? "Push" : "Roll back"} to ${goal}</button>` : nothing}
+      ${stage.stage === "underway" && !app.reads ? html`<button @click=${() => app.confirm("Stop the push where it is? The next one goes on from there.", "Stop", () => app.attempt(async () => app.tell((await app.say({ command: "stop_push" })).message)))}>Stop</button>` : nothing}</div>
     ${target ? html`<p class="dim">Goes to ${target.server}, namespace ${target.namespace}.</p>` : nothing}
     ${push.doing ? html`<p aria-live="polite">${push.doing}</p>` : nothing}
     ${stage.why ? html`<p class="bad">${stage.why}${stage.hint ? html` <span class="dim">${stage.hint}</span>` : nothing}${stage.put_back ? " What had changed was rolled back." : ""}</p>` : nothing}

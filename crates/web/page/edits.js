@@ -40,7 +40,7 @@ function summary(edit) {
   if (edit.outcome.outcome === "unchanged") return "nothing changed its meaning";
   if (edit.judgement?.state === "running") return "recorded inputs are run";
   const all = verdicts(edit);
-  const differ = all.reduce((sum, one) => sum + one.findings.differ, 0), recorded = all.reduce((sum, one) => sum + one.findings.recorded, 0);
+  const differ = all.reduce((sum, one) => sum + one.differ, 0), recorded = all.reduce((sum, one) => sum + one.recorded, 0);
   return recorded ? (differ ? `${differ} of ${recorded} recorded answers differ` : `${recorded} recorded answers the same`) : "";
 }
 
@@ -48,7 +48,7 @@ function detail(app, edit) {
   const act = (question, yes, command) => app.confirm(question, yes, () => app.attempt(async () => app.tell((await app.say({ command })).message)));
   const latest = edit === edits(app.known)[0];
   return html`<div class="title"><h2>${title(edit)}</h2>${pill(outcomes[edit.outcome.outcome])}<span class="grow"></span>
-      ${latest && edit.edit > 0 ? html`<button @click=${() => act("Write back what the files held before the last edit?", "Undo", "undo")}>Undo</button>
+      ${latest && edit.edit > 0 && !app.reads ? html`<button @click=${() => act("Write back what the files held before the last edit?", "Undo", "undo")}>Undo</button>
       <button @click=${() => app.attempt(async () => app.tell((await app.say({ command: "replay" })).message))}>Replay</button>` : nothing}</div>
     ${edit.outcome.why ? html`<p class="bad">${edit.outcome.why}</p>` : nothing}
     ${edit.services.length ? html`<table class="wide"><thead><tr><th>service</th><th>change</th><th>version</th><th>state</th></tr></thead><tbody>${edit.services.map((one) => html`<tr><td><a href="#/flow/${one.name}">${one.name}</a></td><td>${edit.edit ? one.reason : "first build"}</td>
@@ -67,22 +67,22 @@ function verdict(edit) {
   if (judgement.state === "failed") return html`<p class="dim">Not replayed: ${judgement.why}</p>`;
   if (judgement.state === "superseded") return html`<p class="dim">A later edit came before the replay had ended.</p>`;
   return html`<h3>Recorded inputs, with the old and the new code</h3>${judgement.verdicts.map((one) => {
-    const { recorded, same, differ, unstable } = one.findings;
+    const { recorded, same, differ, unstable } = one;
     const down = Object.entries(one.downstream ?? {});
     return html`<p><strong>${one.service}</strong>: ${recorded ? html`<strong class=${differ ? "warn" : "good"}>${differ ? `${differ} of ${recorded} answers differ` : `${same} of ${recorded} answers are the same`}</strong>` : html`<span class="dim">no recorded input to run</span>`}${unstable ? `, ${unstable} differ from run to run` : ""}.
       ${down.map(([name, found]) => html`<span>${name}: ${found.differ ? html`<span class="warn">${found.differ} of ${found.recorded} differ</span>` : "the same"}. </span>`)}
       ${[["slower", "bad"], ["faster", "good"]].map(([word, tone]) => (one[word] ? html`<strong class=${tone}>${word}</strong>: ${nanos(one[word].was_ns)} → ${nanos(one[word].now_ns)} <span class="dim">n ${one[word].n}, p ${one[word].p.toFixed(3)}</span>` : nothing))}</p>
-      ${Object.entries(one.findings.skipped ?? {}).map(([why, n]) => html`<p class="dim">${n} not replayed: ${why}</p>`)}`;
+      ${Object.entries(one.skipped ?? {}).map(([why, n]) => html`<p class="dim">${n} not replayed: ${why}</p>`)}`;
   })}${changes(judgement.verdicts)}`;
 }
 
 function changes(all) {
-  const rows = all.flatMap((one) => [[one.service, one.findings], ...Object.entries(one.downstream ?? {})]).flatMap(([service, found]) => (found.changed ?? []).map((change) => [service, change]));
-  const more = all.reduce((sum, one) => sum + (one.findings.more ?? 0), 0);
+  const rows = all.flatMap((one) => [[one.service, one], ...Object.entries(one.downstream ?? {})]).flatMap(([service, found]) => (found.changed ?? []).map((change) => [service, change]));
+  const more = all.reduce((sum, one) => sum + (one.more ?? 0), 0);
   if (!rows.length) return nothing;
   const side = (value) => JSON.stringify(value) ?? "nothing";
   return html`<div class="scrolls"><table class="wide"><thead><tr><th>service</th><th class="n">request</th><th>field</th><th>was</th><th>now</th></tr></thead><tbody>
-    ${rows.map(([service, change]) => html`<tr><td>${service}</td><td class="n"><a href="#/requests/${change.at}">${change.at}</a></td><td class="mono">${change.path || "the value"}</td>
+    ${rows.map(([service, change]) => html`<tr><td>${service}</td><td class="n"><a href="#/requests/${change.at}">${change.at}</a></td><td class="mono side">${change.path || "the value"}</td>
       <td class="cut mono"><del>${side(change.was)}</del></td><td class="cut mono"><ins>${side(change.now)}</ins></td></tr>`)}</tbody></table></div>${more ? html`<p class="dim">${more} more</p>` : nothing}`;
 }
 

@@ -24,9 +24,9 @@ async function look(app, anew) {
   Object.assign(at, { service, asked: now });
   try {
     const [hop, history] = await Promise.all([
-      app.ask(`/v1/hops/${service}`), app.ask(`/v1/history?service=${service}&span=${at.span}`),
+      app.ask(`/v1/hops/${service}`), app.pictures ? null : app.ask(`/v1/history?service=${service}&span=${at.span}`),
     ]);
-    if (local(app) === at && at.service === service) Object.assign(at, { hop, history: { ...history, service } });
+    if (local(app) === at && at.service === service) Object.assign(at, { hop, history: history && { ...history, service } });
   } catch { /* the service went away, or the session: the header says so */ }
   app.redraw();
 }
@@ -44,7 +44,7 @@ export const flow = {
   frame(app) { look(app, false); },
   drawn(app) {
     const at = local(app), box = document.querySelector(".plot");
-    const now = (Date.now() - app.offset) / 1000;
+    const now = app.keptAt === null ? (Date.now() - app.offset) / 1000 : app.known.now / 1000;
     const marks = edits(app.known).filter((edit) => edit.edit > 0 && edit.outcome.outcome === "live" && edit.services.some((one) => one.name === at.service))
       .map((edit) => [edit.at_ms / 1000, `edit ${edit.edit}`]);
     if (box && at.history) plot(box, at.history, marks, now);
@@ -120,13 +120,13 @@ function detail(app, name) {
       ${hop?.retries ? html`<dt>retries</dt><dd>${count(hop.retries)}</dd>` : nothing}
       ${hop?.open?.length ? html`<dt>open circuits</dt><dd class="bad">${hop.open.join(", ")}</dd>` : nothing}
     </dl>
-    <p class="actions"><a class="button main" href="#/call/${name}">Call</a>
+    ${app.pictures ? nothing : html`<p class="actions">${app.reads ? nothing : html`<a class="button main" href="#/call/${name}">Call</a>`}
       <a class="button" href="#/requests?q=service:${name}">Requests</a><a class="button" href="#/logs?s=${name}">Logs</a>
-      <button @click=${() => app.confirm(`Restart ${name}? Its placed values begin anew.`, "Restart", () => app.attempt(async () => app.tell((await app.say({ command: "restart", service: name })).message)))}>Restart</button></p>
+      ${app.reads ? nothing : html`<button @click=${() => app.confirm(`Restart ${name}? Its placed values begin anew.`, "Restart", () => app.attempt(async () => app.tell((await app.say({ command: "restart", service: name })).message)))}>Restart</button>`}</p>
     <div class="title"><h3>Latency</h3><span class="legend"><i class="accent"></i>p50</span><span class="legend"><i class="overhead"></i>p99</span><span class="grow"></span>
       <div class="choice" role="group" aria-label="Span of the plot">${SPANS.map(([seconds, word]) => html`<button aria-pressed=${at.span === seconds} @click=${() => { at.span = seconds; look(app, true); app.redraw(); }}>${word}</button>`)}</div></div>
     <div class="plot" role="img" aria-label="Latency of ${name} over time"></div>
-    ${at.history && !at.history.points.length ? html`<p class="dim">No request in this time.</p>` : nothing}
+    ${at.history && !at.history.points.length ? html`<p class="dim">No request in this time.</p>` : nothing}`}
     ${compared(hop?.edit)}
     ${measured?.n ? split(measured) : nothing}
     ${histogram(hop?.windows?.find((one) => one.seconds === app.window))}
@@ -167,7 +167,7 @@ function placed(app, service, at) {
   const names = Object.keys(service.placed);
   if (!names.length) return nothing;
   const fate = (state) => (state.fate ? { kept: "kept by the last edit", carried: "carried through JSON", reset: "began anew", new: "new" }[state.fate.how] : "");
-  return html`<div class="title"><h3>Placed values</h3><span class="grow"></span><button @click=${() => readState(app)}>${at.state ? "Read again" : "Read"}</button></div>
+  return html`<div class="title"><h3>Placed values</h3><span class="grow"></span>${app.reads ? nothing : html`<button @click=${() => readState(app)}>${at.state ? "Read again" : "Read"}</button>`}</div>
     ${names.map((name) => html`<div class="placed"><code>${name}: ${service.placed[name].type}</code> <span class="dim">${fate(service.placed[name])}</span>
       ${at.state && name in at.state ? html`${tree(at.state[name])}${at.editing === name ? setter(app, service, name, at) : html`<button @click=${() => { at.editing = name; app.redraw(); }}>Set…</button>`}` : nothing}</div>`)}`;
 }

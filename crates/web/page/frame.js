@@ -8,8 +8,12 @@ import { call } from "./call.js";
 import { logs } from "./logs.js";
 import { editsPage } from "./edits.js";
 import { cluster } from "./cluster.js";
+import { jobsPage } from "./jobs.js";
 
-export const pages = [flow, requests, call, logs, editsPage, cluster];
+const pages = [flow, requests, call, logs, editsPage, cluster, jobsPage];
+
+// Those that there is something for: of a cluster its services, of a file what was kept in it.
+export const pagesOf = (app) => (app.pictures ? [flow] : app.keptAt === null ? pages : [flow, requests, logs, editsPage, cluster]);
 
 export const pill = ([word, tone]) => html`<span class="pill ${tone}"><i aria-hidden="true"></i>${word}</span>`;
 
@@ -20,26 +24,41 @@ export function chrome(app, page) {
       <a class="skip" href=${location.hash || "#/flow"} @click=${(event) => { event.preventDefault(); document.querySelector("main").focus(); }}>Skip to the page</a>
       <strong class="app">${app.known.set.app ?? "dyn"}</strong>
       <span role="status" aria-live="polite">${pill(phase(app.known, app.link))}</span>
+      ${app.keptAt !== null ? html`<span class="pill">kept ${new Date(app.keptAt).toLocaleString()}</span>` : app.reads ? html`<span class="pill warn" title="Every page shows itself, and nothing can be changed from here">may look only</span>` : nothing}
       <span class="dim backend">${app.known.set.backend ?? ""}</span>
       ${app.known.set.url ? html`<button class="url" title="Copy the address of the public listener" @click=${() => app.copy(app.known.set.url, "address")}>${app.known.set.url}</button>` : nothing}
       <span class="grow"></span>
       <span class="dim edit">${lastEdit(app)}</span>
+      ${app.pictures || app.keptAt !== null ? nothing : html`<button class="save" title="Save the session to one file" @click=${() => { app.overlay = "save"; app.redraw(); }}>Save…</button>`}
       ${search(app)}
       <button class="icon" title="Light or dark" aria-label="Switch between light and dark" @click=${app.switchTheme}>◐</button>
     </header>
     <nav aria-label="Pages">
-      ${pages.map((one) => html`<a href="#/${one.name}" class=${one === page ? "chosen" : ""} aria-current=${one === page ? "page" : nothing}>
+      ${pagesOf(app).map((one) => html`<a href="#/${one.name}" class=${one === page ? "chosen" : ""} aria-current=${one === page ? "page" : nothing}>
         <span>${one.title}</span><kbd aria-hidden="true">${one.key}</kbd></a>`)}
       <span class="grow"></span>
       <button class="keys" @click=${() => { app.overlay = app.overlay === "keys" ? null : "keys"; app.redraw(); }}><span>Keys</span><kbd aria-hidden="true">?</kbd></button>
     </nav>
     <main tabindex="-1" class=${app.link === "lost" ? "old" : ""}>
       ${lost(app)}${broken(app)}
-      ${app.known.seq ? page.draw(app) : html`<h1>${page.title}</h1><p class="dim">Waiting for the session's first picture.</p>`}
+      ${app.known.seq ? drawn(app, page) : html`<h1>${page.title}</h1><p class="dim">Waiting for the session's first picture.</p>`}
     </main>
     <div class="notices" aria-live="polite">${app.notice ? html`<p class="notice ${app.notice.tone}">${app.notice.text}
       <button class="icon" aria-label="Close" @click=${() => { app.notice = null; app.redraw(); }}>×</button></p>` : nothing}</div>
-    ${app.overlay === "keys" ? keys(app, page) : nothing}${app.question ? question(app) : nothing}`;
+    ${app.overlay === "keys" ? keys(app, page) : app.overlay === "save" ? save(app) : nothing}${app.question ? question(app) : nothing}`;
+}
+
+// A page, or the reason why it cannot be drawn: a value that is not as this page knows it spoils no other page.
+function drawn(app, page) {
+  try {
+    const parts = page.draw(app);
+    app.undrawn = null;
+    return parts;
+  } catch (error) {
+    if (app.undrawn !== error.message) console.error(error);
+    app.undrawn = error.message;
+    return html`<h1>${page.title}</h1><section class="banner bad" role="alert"><strong>This page cannot be drawn</strong> <span>${error.message}. Load it anew, or look at another page.</span></section>`;
+  }
 }
 
 function closed(app) {
@@ -60,6 +79,8 @@ function lastEdit(app) {
 function lost(app) {
   if (app.link !== "lost") return nothing;
   const file = app.known.set.file ?? "FILE";
+  if (app.pictures) return html`<section class="banner bad" role="alert"><strong>The program that looks at the cluster ended</strong>
+    <span>since ${ago(Date.now() - (app.lostAt ?? Date.now()))}. What stands here is its last picture. Start it again with <code>dyn ui ${file} --cluster</code>.</span></section>`;
   return html`<section class="banner bad" role="alert"><strong>The session ended or does not answer</strong>
     <span>since ${ago(Date.now() - (app.lostAt ?? Date.now()))}. What stands here is its last picture.
     Start it again with <code>dyn dev ${file}</code>: this page follows.</span></section>`;
@@ -86,8 +107,7 @@ function search(app) {
   const go = (to) => { app.search = ""; document.activeElement?.blur(); app.go(to); };
   const found = text ? [
     ...names.map((name) => [name, "service", { page: "flow", id: name }]),
-    [text, "in requests", { page: "requests", id: null, query: { q: text } }],
-    [text, "in logs", { page: "logs", id: null, query: { q: text } }],
+    ...(app.pictures ? [] : [[text, "in requests", { page: "requests", id: null, query: { q: text } }], [text, "in logs", { page: "logs", id: null, query: { q: text } }]]),
   ] : [];
   return html`<div class="search" role="search" aria-label="Everything">
     <input id="search" type="search" placeholder="Search" aria-label="Search services, requests, logs" autocomplete="off" .value=${app.search}
@@ -101,7 +121,7 @@ function search(app) {
 }
 
 const KEYS = [
-  ["1 – 6", "pages"], ["j k", "next, previous row"], ["enter", "open what has the focus"], ["/", "search"],
+  ["1 – 7", "pages"], ["j k", "next, previous row"], ["enter", "open what has the focus"], ["/", "search"],
   ["ctrl-k", "search everything"], ["esc", "leave an input, close what is open"], ["+ −", "longer, shorter window (Flow)"], ["?", "these keys"],
 ];
 
@@ -110,6 +130,19 @@ function keys(app) {
   return html`<dialog aria-labelledby="keys" @close=${close} @click=${(event) => { if (event.target.tagName === "DIALOG") close(); }}>
     <h2 id="keys">Keys</h2><table>${KEYS.map(([key, what]) => html`<tr><th scope="row"><kbd>${key}</kbd></th><td>${what}</td></tr>`)}</table>
     <p class="dim">None of them acts while you type.</p><p><button autofocus @click=${close}>Close</button></p></dialog>`;
+}
+
+// Requests that are kept in a file.
+const LAST = 200;
+
+function save(app) {
+  const close = () => { app.overlay = null; app.redraw(); };
+  const { recording = {}, app: name = "app" } = app.known.set;
+  const href = (values) => `/bundle?last=${LAST}&values=${values}`;
+  return html`<dialog aria-labelledby="save" @close=${close}><h2 id="save">Save the session to one file</h2>
+    <p>It opens in any browser, without dyn and without a network: flow, figures, ${many(Math.min(recording.requests ?? 0, LAST), "request")}, log lines, and ${many(edits(app.known).filter((edit) => edit.edit > 0).length, "edit")}.</p>
+    <p class="dim">Values that --redact names are blank in it; log lines are as services wrote them.</p>
+    <p class="actions"><button autofocus @click=${close}>Cancel</button> <a class="button" href=${href(false)} download="${name}.html" @click=${close}>Save without values and lines</a> <a class="button main" href=${href(true)} download="${name}.html" @click=${close}>Save</a></p></dialog>`;
 }
 
 function question(app) {

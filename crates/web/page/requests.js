@@ -98,11 +98,13 @@ function shown(app, at) {
   const chosen = hops.find((hop) => String(hop.number) === app.place.query.hop) ?? hops.find((hop) => hop.service === line.by) ?? hops[hops.length - 1];
   const act = (what, command, done) => app.attempt(async () => done(await app.say({ command, request: number })), what);
   return html`<div class="title"><h2>Request ${number}</h2>${pill(ending(line.end))}<span class="dim">${line.total_us ? micros(line.total_us) : ""} · ${many(hops.length, "function")}</span></div>
-    <p class="actions"><button class="main" @click=${() => act("again", "again", (said) => { at.answer = { number, said }; })}>Send again</button>
-      <button @click=${() => act("diff", "diff", (said) => { at.answer = { number, said }; })}>Compare with now</button>
+    <p class="actions">${app.reads ? nothing : html`<button class="main" @click=${() => act("again", "again", (said) => { at.answer = { number, said }; })}>Send again</button>
+      <button @click=${() => act("diff", "diff", (said) => { at.answer = { number, said }; })}>Compare with now</button>`}
+      ${app.keptAt === null ? html`<button @click=${() => asTest(app, number)}>As a test</button>` : nothing}
       <button @click=${() => app.copy(curl(app, hops, line), "command")}>Copy as curl</button>
       <button @click=${() => app.copy(JSON.stringify(detail, null, 2), "request")}>Copy JSON</button></p>
     ${at.answer?.number === number ? answer(at.answer.said) : nothing}
+    ${at.test?.number === number ? test(app, at.test.file) : nothing}
     <dl><dt>trace</dt><dd><button class="url mono" @click=${() => app.copy(line.trace, "trace id")}>${line.trace}</button> <a href="#/logs?q=${line.trace}">logs</a></dd>
       ${line.route ? html`<dt>route</dt><dd><code>${line.route}</code></dd>` : nothing}</dl>
     <div class="scrolls">${waterfall(app, hops, line, chosen)}</div>
@@ -126,11 +128,29 @@ function answer(said) {
   }
   const verdicts = said.verdicts ?? [];
   return html`<div class="answer"><h3>Compared with the code as it is now</h3>${verdicts.map((verdict) => {
-    const { recorded, differ, changed } = verdict.findings;
+    const { recorded, differ, changed } = verdict;
     return html`<p><strong>${verdict.service}</strong> ${differ ? html`<span class="warn">returns another value</span>` : recorded ? html`<span class="good">returns the same</span>` : html`<span class="dim">was not run</span>`}</p>
-      ${Object.entries(verdict.findings.skipped ?? {}).map(([why]) => html`<p class="dim">${why}</p>`)}
+      ${Object.entries(verdict.skipped ?? {}).map(([why]) => html`<p class="dim">${why}</p>`)}
       ${(changed ?? []).map((change) => html`<p class="mono">${change.path || "the value"}: <del>${JSON.stringify(change.was) ?? "nothing"}</del> → <ins>${JSON.stringify(change.now) ?? "nothing"}</ins></p>`)}`;
   })}</div>`;
+}
+
+async function asTest(app, number) {
+  const file = await app.attempt(() => app.ask(`/v1/requests/${number}/test`));
+  if (file) local(app).test = { number, file };
+  app.redraw();
+}
+
+function test(app, { file, text, calls, left_out: missing }) {
+  const save = () => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
+    link.download = file;
+    link.click();
+    URL.revokeObjectURL(link.href);
+  };
+  return html`<div class="answer"><div class="title"><h3>${file}: ${many(calls, "call")} checked</h3><span class="grow"></span><button @click=${() => app.copy(text, "test")}>Copy</button><button @click=${save}>Save</button></div>
+    ${Object.entries(missing ?? {}).map(([service, why]) => html`<p class="dim">${service}: ${why}</p>`)}<pre class="mono scrolls" tabindex="0" role="region" aria-label="Test">${text}</pre></div>`;
 }
 
 // Hops as a person reads them: who was asked first stands first, and below it those that it waited for.

@@ -2,7 +2,7 @@
 import { render } from "./lit-html.js";
 import * as session from "./session.js";
 import { apply, empty, hash, place } from "./state.js";
-import { chrome, pages } from "./frame.js";
+import { chrome, pagesOf } from "./frame.js";
 
 const root = document.getElementById("app");
 let asked = 0;
@@ -11,6 +11,12 @@ const app = {
   known: empty(), layout: null, link: "connecting", hello: null, place: place(location.hash), window: 10,
   notice: null, question: null, overlay: null, search: "", typed: false, offset: 0, local: {},
   ask: session.ask, lines: session.lines, say: session.say,
+  // It may look and change nothing.
+  get reads() { return Boolean(app.hello?.reads); },
+  // When it was kept, of a file that shows a session; null of a session that runs.
+  get keptAt() { return app.hello?.kept_at_ms ?? null; },
+  // There are pictures alone, as of a cluster, and nobody to ask for more.
+  get pictures() { return Boolean(app.hello?.pictures); },
   redraw() {
     if (!asked) asked = requestAnimationFrame(() => { asked = 0; draw(); });
   },
@@ -54,7 +60,7 @@ const app = {
 };
 if (app.theme) document.documentElement.dataset.theme = app.theme;
 
-function current() { return pages.find((page) => page.name === app.place.page) ?? pages[0]; }
+function current() { const pages = pagesOf(app); return pages.find((page) => page.name === app.place.page) ?? pages[0]; }
 
 function draw() {
   const page = current();
@@ -84,6 +90,7 @@ function on(told) {
   }
   if (told.notice) app.tell(told.notice, "warn");
   if (told.link) {
+    if (told.ended) app.refused = "The access of every browser was ended.";
     if (told.link === "lost" && app.link === "live") app.lostAt = Date.now();
     if (told.link === "live" && told.hello.session !== app.hello?.session) app.local = {};
     app.link = told.link;
@@ -98,7 +105,7 @@ function on(told) {
     if (edit !== undefined && app.known.set.edit !== edit) app.edited = { edit: app.known.set.edit, at: Date.now() };
     current().frame?.(app, told.frame);
   }
-  if (told.lines || told.anew) pages.find((page) => page.name === "logs").take(app, told);
+  if (told.lines || told.anew) pagesOf(app).find((page) => page.name === "logs")?.take(app, told);
   app.redraw();
   return false;
 }
@@ -112,7 +119,7 @@ function key(event) {
   if (event.key === "Escape" && typing) return event.target.blur();
   if (typing || event.metaKey || event.ctrlKey || event.altKey || app.question) return undefined;
   if (event.key === "Escape" && app.overlay) { app.overlay = null; return app.redraw(); }
-  const page = pages.find((page) => page.key === event.key);
+  const page = pagesOf(app).find((page) => page.key === event.key);
   if (page) { event.preventDefault(); return app.go({ page: page.name, id: null }); }
   if (event.key === "/") { event.preventDefault(); return root.querySelector("main input[type=search], #search")?.focus(); }
   if (event.key === "?") { app.overlay = app.overlay === "keys" ? null : "keys"; return app.redraw(); }

@@ -38,7 +38,7 @@ export async function say(command) {
 
 // Follows the session. `on` is told {hello}, messages, and {link}.
 export function follow(on) {
-  let socket = null, known = null, tries = 0, look = {}, timer = null;
+  let socket = null, known = null, tries = 0, look = {}, timer = null, ended = false;
   const visible = () => document.visibilityState === "visible";
   const send = (what) => { if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(what)); };
   const tellLook = () => send({ look: visible() ? look : null });
@@ -49,6 +49,7 @@ export function follow(on) {
     socket.onmessage = ({ data }) => {
       let told;
       try { told = JSON.parse(data); } catch { return again("a message of the session does not read"); }
+      if (told.ended) { ended = true; return on({ link: "out", ended }); }
       if (told.hello) {
         greeted = true;
         tries = 0;
@@ -67,13 +68,14 @@ export function follow(on) {
     };
     socket.onclose = async () => {
       socket = null;
+      if (ended) return undefined;
       if (!greeted && !known) {
         const answer = await fetch("/v1/snapshot").catch(() => null);
         if (answer?.status === 401) return on({ link: "out" });
         if (answer?.status === 503) return on({ link: "full" });
       }
       on({ link: known ? "lost" : "connecting" });
-      wait();
+      return wait();
     };
   }
   function again(why) {

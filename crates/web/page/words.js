@@ -49,6 +49,10 @@ export const stages = {
   stopping: ["stopping", "warn"], planned: ["plan only", "dim"], nothing: ["nothing to do", "dim"],
   declined: ["declined", "dim"], live: ["live", "good"], failed: ["failed", "bad"], stopped: ["stopped", "warn"],
 };
+export const states = {
+  queued: ["queued", "busy"], running: ["running", "busy"], done: ["done", "good"],
+  failed: ["failed", "bad"], cancelled: ["cancelled", "dim"], expired: ["expired", "warn"],
+};
 // The end of a request: a word and a colour.
 export const ending = (end) =>
   end === "value" ? ["ok", "good"] : end === "filtered" ? ["filtered", "dim"] : end === "none" ? ["none", "dim"] : [end, "bad"];

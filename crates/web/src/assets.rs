@@ -34,6 +34,7 @@ const FILES: &[File] = files! {
     "/run.js", SCRIPT, "../page/run.js";
     "/state.js", SCRIPT, "../page/state.js";
     "/session.js", SCRIPT, "../page/session.js";
+    "/kept.js", SCRIPT, "../page/kept.js";
     "/words.js", SCRIPT, "../page/words.js";
     "/frame.js", SCRIPT, "../page/frame.js";
     "/flow.js", SCRIPT, "../page/flow.js";
@@ -46,6 +47,7 @@ const FILES: &[File] = files! {
     "/logs.js", SCRIPT, "../page/logs.js";
     "/edits.js", SCRIPT, "../page/edits.js";
     "/cluster.js", SCRIPT, "../page/cluster.js";
+    "/jobs.js", SCRIPT, "../page/jobs.js";
     "/lit-html.js", SCRIPT, "../vendor/lit-html.js";
     "/uPlot.iife.min.js", SCRIPT, "../vendor/uPlot.iife.min.js";
     "/uPlot.min.css", STYLE, "../vendor/uPlot.min.css";
@@ -83,6 +85,19 @@ fn asset((path, kind, bytes): &File) -> Asset {
     let packed = packer.write_all(&plain).and_then(|()| packer.finish()).unwrap_or_default();
     let tag = format!("\"{}\"", &blake3::hash(&plain).to_hex()[..16]);
     Asset { path, kind, plain, packed: packed.into(), tag }
+}
+
+/// A file as text.
+pub(crate) fn text(path: &str) -> Option<&'static str> {
+    let (.., bytes) = FILES.iter().find(|(known, ..)| *known == path)?;
+    std::str::from_utf8(bytes).ok()
+}
+
+/// Modules of the page, by path.
+pub(crate) fn scripts() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let scripts =
+        FILES.iter().filter(|(path, kind, _)| *kind == SCRIPT && !path.contains("uPlot") && *path != "/kept.js");
+    scripts.filter_map(|(path, ..)| Some((*path, text(path)?)))
 }
 
 /// Whether a path is one of the page's files.

@@ -2,6 +2,8 @@
 
 use axum::http::{HeaderMap, Method, Uri, header};
 
+use crate::key::Role;
+
 /// The name that the page is reached by, and nothing else.
 #[derive(Clone, Debug)]
 pub(crate) struct Door {
@@ -36,15 +38,14 @@ impl Door {
         format!("http://{}", self.host)
     }
 
-    /// Decides about a request; `is_file` says whether its path is one of the page's files, `is_known` whether it has the
-    /// cookie.
+    /// Decides about a request; `is_file` says whether its path is one of the page's files, `visitor` whose cookie it has.
     pub(crate) fn pass(
         &self,
         method: &Method,
         uri: &Uri,
         headers: &HeaderMap,
         is_file: bool,
-        is_known: bool,
+        visitor: Option<Role>,
     ) -> Passage {
         let path = uri.path();
         let mut hosts = headers.get_all(header::HOST).iter();
@@ -79,10 +80,17 @@ impl Door {
             Some(b"none") if method == Method::GET && path == "/" => {}
             Some(_) => return Passage::Refused(403, "another site has no business here"),
         }
-        if !is_public(path, is_file) && !is_known {
-            return Passage::Refused(401, "this browser was not let in: `dyn ui FILE` opens the page");
+        if is_public(path, is_file) {
+            return Passage::Open;
         }
-        Passage::Open
+        match visitor {
+            None => Passage::Refused(401, "this browser was not let in: `dyn ui FILE` opens the page"),
+            // Every deed is a POST.
+            Some(Role::Reader) if method == Method::POST && path != "/leave" => {
+                Passage::Refused(403, "this page may look only")
+            }
+            Some(_) => Passage::Open,
+        }
     }
 }
 
@@ -154,7 +162,8 @@ mod tests {
                 headers.append(*name, HeaderValue::from_static(value));
             }
             let (method, uri) = (method.parse::<Method>().unwrap_or_default(), path.parse::<Uri>().unwrap_or_default());
-            let passage = door.pass(&method, &uri, &headers, *path == "/run.js", *is_known);
+            let visitor = is_known.then_some(Role::Owner);
+            let passage = door.pass(&method, &uri, &headers, *path == "/run.js", visitor);
             let status = match &passage {
                 Passage::Open => 0,
                 Passage::Elsewhere(address) => u16::from(*address == format!("{OWN}/")),
@@ -162,5 +171,23 @@ mod tests {
             };
             assert_eq!(status, *wanted, "{method} {path} {sent:?} {is_known}: {passage:?}");
         }
+    }
+
+    #[test]
+    fn a_reader_looks_at_everything_and_does_nothing() {
+        let door = Door::new("building-f3", 7411);
+        let mut headers = HeaderMap::new();
+        headers.append("host", HeaderValue::from_static(NAME));
+        headers.append("origin", HeaderValue::from_static(OWN));
+        let passes = |method: Method, path: &'static str| {
+            door.pass(&method, &Uri::from_static(path), &headers, false, Some(Role::Reader)) == Passage::Open
+        };
+        for path in ["/v1/snapshot", "/v1/requests/1", "/live", "/"] {
+            assert!(passes(Method::GET, path), "{path}");
+        }
+        for path in ["/v1/commands", "/v1/anything", "/live"] {
+            assert!(!passes(Method::POST, path), "{path}");
+        }
+        assert!(passes(Method::POST, "/leave") && passes(Method::POST, "/enter"), "it comes and goes");
     }
 }

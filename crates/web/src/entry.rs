@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use crate::key::{PageKey, Token, TokenUse};
+use crate::key::{PageKey, Role, Token, TokenUse};
 
 /// Seconds that a ticket is good for: where it is printed, and where it is opened at once.
 pub(crate) const PRINTED: u64 = 600;
 pub(crate) const OPENED: u64 = 30;
-/// Seconds without a visit after which a cookie is good for nothing.
+/// Seconds without a visit after which a cookie is good for nothing; a reader's, seconds since it came in.
 pub(crate) const IDLE: u64 = 12 * 3_600;
 /// Seconds after which a cookie is made anew.
 const RENEWED: u64 = 3_600;
@@ -48,6 +48,12 @@ impl Entry {
         &self.key
     }
 
+    /// Goes by another key: tickets and cookies of the one before are good for nothing.
+    pub(crate) fn renew(&mut self, key: PageKey) {
+        self.key = key;
+        self.used.clear();
+    }
+
     /// Takes a ticket, once.
     pub(crate) fn take(&mut self, ticket: &str, now: u64) -> Admission {
         if self.tries.0 != now {
@@ -57,36 +63,43 @@ impl Entry {
         if self.tries.1 > MOST_TRIES {
             return Admission::TooMany;
         }
-        let Some(ticket) = self.key.open_token(TokenUse::Ticket, ticket).filter(|ticket| now <= ticket.moment) else {
+        let found = opened(&self.key, TokenUse::Ticket, ticket);
+        let Some((role, ticket)) = found.filter(|(_, ticket)| now <= ticket.moment) else {
             return Admission::Refused;
         };
         self.used.retain(|_, ends| *ends >= now);
         match self.used.insert(ticket.random, ticket.moment) {
             Some(_) => Admission::Used,
-            None => Admission::Come(cookie(&self.key, now)),
+            None => Admission::Come(cookie(&self.key, role, now)),
         }
     }
 
     /// The cookie of a request, where there is a good one among them.
-    pub(crate) fn known(&self, cookies: &str, now: u64) -> Option<Token> {
+    pub(crate) fn known(&self, cookies: &str, now: u64) -> Option<(Role, Token)> {
         let own = cookies.split(';').filter_map(|cookie| cookie.trim().strip_prefix(COOKIE)?.strip_prefix('='));
-        own.filter_map(|text| self.key.open_token(TokenUse::Cookie, text))
-            .find(|cookie| now.saturating_sub(cookie.moment) <= IDLE)
+        own.filter_map(|text| opened(&self.key, TokenUse::Cookie, text))
+            .find(|(_, cookie)| now.saturating_sub(cookie.moment) <= IDLE)
     }
 
-    /// The header that makes a cookie anew where it is time to.
-    pub(crate) fn renewed(&self, cookie: Token, now: u64) -> Option<String> {
-        (now.saturating_sub(cookie.moment) > RENEWED).then(|| self::cookie(&self.key, now))
+    /// The header that makes a cookie anew where it is time to. A reader's ends where it was to end.
+    pub(crate) fn renewed(&self, (role, cookie): (Role, Token), now: u64) -> Option<String> {
+        let is_due = role == Role::Owner && now.saturating_sub(cookie.moment) > RENEWED;
+        is_due.then(|| self::cookie(&self.key, role, now))
     }
 }
 
 /// A ticket that is good for so many seconds.
-pub(crate) fn ticket(key: &PageKey, now: u64, seconds: u64) -> String {
-    key.seal(TokenUse::Ticket, Token::new(now + seconds))
+pub(crate) fn ticket(key: &PageKey, role: Role, now: u64, seconds: u64) -> String {
+    key.seal(TokenUse::Ticket(role), Token::new(now + seconds))
 }
 
-fn cookie(key: &PageKey, now: u64) -> String {
-    let value = key.seal(TokenUse::Cookie, Token::new(now));
+/// A token, and whose it is.
+fn opened(key: &PageKey, of: fn(Role) -> TokenUse, text: &str) -> Option<(Role, Token)> {
+    Role::ALL.into_iter().find_map(|role| Some((role, key.open_token(of(role), text)?)))
+}
+
+fn cookie(key: &PageKey, role: Role, now: u64) -> String {
+    let value = key.seal(TokenUse::Cookie(role), Token::new(now));
     format!("{COOKIE}={value}; Path=/; Max-Age={IDLE}; HttpOnly; SameSite=Strict")
 }
 
@@ -109,7 +122,7 @@ mod tests {
     #[test]
     fn a_ticket_opens_once_and_within_its_time() {
         let mut entry = entry();
-        let ticket = super::ticket(&entry.key, 1_000, OPENED);
+        let ticket = super::ticket(&entry.key, Role::Owner, 1_000, OPENED);
         assert_eq!(entry.take(&ticket, 1_031), Admission::Refused, "too late");
         let cookie = value(&entry.take(&ticket, 1_030));
         assert_eq!(entry.take(&ticket, 1_030), Admission::Used);
@@ -122,7 +135,7 @@ mod tests {
     #[test]
     fn a_cookie_is_strict_closed_to_scripts_and_ends_when_nobody_comes() {
         let mut entry = entry();
-        let ticket = super::ticket(&entry.key, 0, PRINTED);
+        let ticket = super::ticket(&entry.key, Role::Owner, 0, PRINTED);
         let Admission::Come(header) = entry.take(&ticket, 5) else { panic!("a ticket that is good") };
         assert!(header.ends_with("; Path=/; Max-Age=43200; HttpOnly; SameSite=Strict"), "{header}");
         let cookie = header.split(';').next().unwrap();
@@ -135,9 +148,21 @@ mod tests {
     }
 
     #[test]
+    fn a_reader_stays_one_and_comes_to_an_end() {
+        let mut entry = entry();
+        let ticket = super::ticket(&entry.key, Role::Reader, 0, PRINTED);
+        let cookie = value(&entry.take(&ticket, 5));
+        let known = entry.known(&cookie, 5 + IDLE).unwrap();
+        assert_eq!(known.0, Role::Reader);
+        assert_eq!(entry.renewed(known, 5 + IDLE), None, "it is made anew for no reader");
+        assert_eq!(entry.known(&cookie, 6 + IDLE), None);
+        assert_eq!(entry.take(&cookie["dyn-page=".len()..], 7), Admission::Refused, "a cookie is no ticket");
+    }
+
+    #[test]
     fn tries_are_few_a_second() {
         let mut entry = entry();
-        let ticket = super::ticket(&entry.key, 10, PRINTED);
+        let ticket = super::ticket(&entry.key, Role::Owner, 10, PRINTED);
         for _ in 0..MOST_TRIES {
             assert_eq!(entry.take("guess", 10), Admission::Refused);
         }

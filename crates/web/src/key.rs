@@ -11,7 +11,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 /// 32 random bytes.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct PageKey([u8; 32]);
 
 impl std::fmt::Debug for PageKey {
@@ -20,11 +20,24 @@ impl std::fmt::Debug for PageKey {
     }
 }
 
+/// The rights of a browser that was let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// It acts for the session's user.
+    Owner,
+    /// It may look, and change nothing.
+    Reader,
+}
+
+impl Role {
+    pub(crate) const ALL: [Self; 2] = [Self::Owner, Self::Reader];
+}
+
 /// What a token is for: one of a kind is none of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenUse {
-    Ticket,
-    Cookie,
+    Ticket(Role),
+    Cookie(Role),
     Proof,
 }
 
@@ -42,14 +55,17 @@ impl PageKey {
 
     /// The key of an app, made where there is none.
     pub(crate) fn open(folder: &Path) -> io::Result<Self> {
-        match fs::read(file(folder)) {
-            Ok(bytes) => match <[u8; 32]>::try_from(bytes) {
-                Ok(bytes) => Ok(Self(bytes)),
-                Err(_) => Self::renew(folder),
-            },
+        match Self::read(folder) {
+            Ok(Some(key)) => Ok(key),
+            Ok(None) => Self::renew(folder),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Self::renew(folder),
             Err(error) => Err(error),
         }
+    }
+
+    /// The key that is there; none where the file holds none.
+    pub(crate) fn read(folder: &Path) -> io::Result<Option<Self>> {
+        Ok(<[u8; 32]>::try_from(fs::read(file(folder))?).ok().map(Self))
     }
 
     /// Another key in its place: what was made by the old one proves nothing any more.
@@ -90,8 +106,10 @@ impl PageKey {
     fn mac(&self, of: TokenUse, bytes: &[u8]) -> Hmac<Sha256> {
         let mut mac = keyed(&self.0);
         mac.update(match of {
-            TokenUse::Ticket => b"ticket\0",
-            TokenUse::Cookie => b"cookie\0",
+            TokenUse::Ticket(Role::Owner) => &b"ticket\0"[..],
+            TokenUse::Ticket(Role::Reader) => b"reader's ticket\0",
+            TokenUse::Cookie(Role::Owner) => b"cookie\0",
+            TokenUse::Cookie(Role::Reader) => b"reader's cookie\0",
             TokenUse::Proof => b"proof\0",
         });
         mac.update(bytes);
@@ -143,22 +161,25 @@ mod tests {
         let key = PageKey::open(folder.path()).unwrap();
         assert_eq!(fs::metadata(file(folder.path())).unwrap().permissions().mode() & 0o777, 0o600);
         let token = Token::new(7);
-        let text = key.seal(TokenUse::Ticket, token);
-        assert_eq!(PageKey::open(folder.path()).unwrap().open_token(TokenUse::Ticket, &text), Some(token));
-        assert_eq!(key.open_token(TokenUse::Cookie, &text), None, "a ticket is no cookie");
-        assert_eq!(PageKey::renew(folder.path()).unwrap().open_token(TokenUse::Ticket, &text), None);
+        let (ticket, cookie) = (TokenUse::Ticket(Role::Owner), TokenUse::Cookie(Role::Owner));
+        let text = key.seal(ticket, token);
+        assert_eq!(PageKey::open(folder.path()).unwrap().open_token(ticket, &text), Some(token));
+        assert_eq!(key.open_token(cookie, &text), None, "a ticket is no cookie");
+        assert_eq!(key.open_token(TokenUse::Ticket(Role::Reader), &text), None, "it is no reader's");
+        assert_eq!(PageKey::renew(folder.path()).unwrap().open_token(ticket, &text), None);
     }
 
     proptest! {
         #[test]
         fn a_token_that_was_changed_opens_nothing(at in 0_usize..75, by in 1_u8..64, text in "\\PC{0,90}") {
             let key = PageKey::new();
-            let sealed = key.seal(TokenUse::Cookie, Token::new(9));
+            let cookie = TokenUse::Cookie(Role::Owner);
+            let sealed = key.seal(cookie, Token::new(9));
             let mut bytes = BASE64.decode(&sealed).unwrap();
             let at = at % bytes.len();
             bytes[at] ^= by;
-            prop_assert_eq!(key.open_token(TokenUse::Cookie, &BASE64.encode(bytes)), None);
-            prop_assert_eq!(key.open_token(TokenUse::Cookie, &text), None);
+            prop_assert_eq!(key.open_token(cookie, &BASE64.encode(bytes)), None);
+            prop_assert_eq!(key.open_token(cookie, &text), None);
         }
     }
 }

@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::assets::BUILD;
+use crate::key::Role;
 use crate::layout::GraphLayout;
 use crate::page::{Guest, Shared};
 
@@ -148,11 +149,18 @@ impl LivePage {
         let (id, key) = self.shared.proof(self.guest);
         let hello = json!({ "hello": {
             "build": *BUILD, "session": self.shared.session, "pid": std::process::id(), "id": id, "key": key,
+            "reads": self.guest.role == Role::Reader, "pictures": self.shared.source.client.is_none(),
         }});
         self.send(hello.to_string()).await?;
+        let mut endings = self.shared.endings.subscribe();
         loop {
             let is_free = self.is_drawn;
             tokio::select! {
+                // The sender lives as long as this page.
+                _ = endings.changed() => {
+                    self.send(json!({ "ended": true }).to_string()).await?;
+                    return Err(Over);
+                }
                 message = self.socket.recv() => match message {
                     Some(Ok(Message::Text(text))) => self.hear(&text).await?,
                     Some(Ok(Message::Binary(_) | Message::Close(_)) | Err(_)) | None => return Err(Over),
@@ -183,10 +191,13 @@ impl LivePage {
                 if self.pictures.is_none() {
                     // Pictures are made from here on; none may have been made for a while, so the first is asked for.
                     let pictures = (self.shared.source.pictures)().ok_or(Over)?;
-                    let first = self.shared.source.client.snapshot().await.map_err(|_| Over)?;
+                    let first = match &self.shared.source.client {
+                        Some(client) => Arc::new(client.snapshot().await.map_err(|_| Over)?),
+                        None => pictures.borrow().clone(),
+                    };
                     self.pictures = Some(pictures);
                     if self.is_drawn {
-                        self.show(Arc::new(first), Vec::new()).await?;
+                        self.show(first, Vec::new()).await?;
                     }
                 }
             }
@@ -205,7 +216,8 @@ impl LivePage {
         if self.lines.is_some() && self.look == *look {
             return;
         }
-        let followed = self.shared.source.client.follow_logs(look.service.as_deref(), Some(EARLIER), true).await;
+        let Some(client) = &self.shared.source.client else { return };
+        let followed = client.follow_logs(look.service.as_deref(), Some(EARLIER), true).await;
         let Ok(mut lines) = followed else { return };
         let (told, read) = mpsc::channel(LINES);
         // It ends with its receiver, or with the session.

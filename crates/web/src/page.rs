@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -18,18 +19,19 @@ use serde::{Deserialize, Serialize};
 use session_api::{Client, Snapshot};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
+use tokio::time::MissedTickBehavior;
 
 use crate::door::{Door, Passage};
 use crate::entry::{self, Admission, Entry, OPENED, PRINTED};
-use crate::key::{PageKey, Token};
+use crate::key::{PageKey, Role, Token};
 use crate::listener::Listeners;
 use crate::{assets, listener, live, relay};
 
 /// The session that a page shows.
 #[derive(Clone)]
 pub struct PageSource {
-    /// Answers questions and carries out commands.
-    pub client: Client,
+    /// Answers questions and carries out commands; none: pictures are all there is, and nothing is carried out.
+    pub client: Option<Client>,
     /// Begins to look at the session, where it has not ended; while nobody holds a receiver, no pictures are made.
     pub pictures: Arc<dyn Fn() -> Option<watch::Receiver<Arc<Snapshot>>> + Send + Sync>,
     /// Takes notices to the user.
@@ -75,7 +77,7 @@ pub enum PageError {
 #[derive(Debug)]
 pub struct SessionPage {
     address: String,
-    key: PageKey,
+    entry: Arc<Mutex<Entry>>,
     folder: PathBuf,
     tasks: Vec<AbortHandle>,
     closing: watch::Sender<bool>,
@@ -131,15 +133,18 @@ impl PageListener {
         }
         let door = Door::new(&name, listeners.port);
         let address = format!("{}/", door.origin());
+        let entry = Arc::new(Mutex::new(Entry::new(key)));
         let shared = Arc::new(Shared {
             door,
-            entry: Mutex::new(Entry::new(key.clone())),
+            entry: entry.clone(),
             source,
             // Whoever reconnects sees whether it is the same session.
             session: format!("{:016x}", rand::random::<u64>()),
             sockets: AtomicUsize::new(0),
+            endings: watch::Sender::new(0),
             layout: Mutex::default(),
         });
+        let following = tokio::spawn(follow_key(shared.clone(), folder.clone())).abort_handle();
         let closing = watch::Sender::new(false);
         let tasks = listeners.sockets.into_iter().map(|socket| {
             let (router, mut closed) = (router(shared.clone()), closing.subscribe());
@@ -148,7 +153,8 @@ impl PageListener {
             });
             tokio::spawn(async move { drop(serving.await) }).abort_handle()
         });
-        SessionPage { address, key, folder, tasks: tasks.collect(), closing }
+        let tasks = tasks.chain([following]).collect();
+        SessionPage { address, entry, folder, tasks, closing }
     }
 }
 
@@ -160,7 +166,7 @@ impl SessionPage {
 
     /// A link that lets one browser in, once, within ten minutes.
     pub fn link(&self) -> String {
-        with_ticket(&self.address, &self.key, PRINTED)
+        with_ticket(&self.address, self.entry.lock().key(), LinkUse::Print)
     }
 }
 
@@ -173,20 +179,30 @@ impl Drop for SessionPage {
     }
 }
 
-/// A link to the page of the session that has the folder: good for ten minutes where it is printed, else for half a
-/// minute.
+/// The purpose of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkUse {
+    /// A browser is opened with it at once: it is good for half a minute.
+    Open,
+    /// It is printed: it is good for ten minutes.
+    Print,
+    /// It is printed for somebody who may look and change nothing.
+    Read,
+}
+
+/// A link to the page of the session that has the folder.
 ///
 /// # Errors
 /// No session has a page open, or its key cannot be read.
-pub fn link(folder: &Path, is_printed: bool) -> Result<String, PageError> {
+pub fn link(folder: &Path, of: LinkUse) -> Result<String, PageError> {
     // One that ended in the midst of it left its number.
     let is_there = |opened: &Opened| opened.pid != 0 && Path::new("/proc").join(opened.pid.to_string()).exists();
     let opened = read(folder).filter(is_there).ok_or(PageError::Closed)?;
     let key = PageKey::open(folder).map_err(|source| PageError::Key { folder: folder.to_owned(), source })?;
-    Ok(with_ticket(&opened.address, &key, if is_printed { PRINTED } else { OPENED }))
+    Ok(with_ticket(&opened.address, &key, of))
 }
 
-/// Ends the access of every browser that was let in, from the next start of the session on.
+/// Ends the access of every browser that was let in: a session that runs sees that the key is another one.
 ///
 /// # Errors
 /// The key cannot be written.
@@ -195,8 +211,13 @@ pub fn forget(folder: &Path) -> Result<(), PageError> {
 }
 
 /// A fragment reaches no server, no log and no Referer.
-fn with_ticket(address: &str, key: &PageKey, seconds: u64) -> String {
-    format!("{address}#enter={}", entry::ticket(key, now(), seconds))
+fn with_ticket(address: &str, key: &PageKey, of: LinkUse) -> String {
+    let (role, seconds) = match of {
+        LinkUse::Open => (Role::Owner, OPENED),
+        LinkUse::Print => (Role::Owner, PRINTED),
+        LinkUse::Read => (Role::Reader, PRINTED),
+    };
+    format!("{address}#enter={}", entry::ticket(key, role, now(), seconds))
 }
 
 const FILE: &str = "page.json";
@@ -212,30 +233,58 @@ fn write(folder: &Path, opened: &Opened) -> io::Result<()> {
 }
 
 /// Seconds since 1970: tickets end by a clock that two processes share.
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs())
 }
 
 /// What every request of the page's is answered by.
 pub(crate) struct Shared {
     door: Door,
-    entry: Mutex<Entry>,
+    entry: Arc<Mutex<Entry>>,
     pub(crate) source: PageSource,
     pub(crate) session: String,
     /// Pages that are connected.
     pub(crate) sockets: AtomicUsize,
+    /// Counts how often the access of every browser was ended.
+    pub(crate) endings: watch::Sender<u64>,
     pub(crate) layout: Mutex<live::KnownLayout>,
 }
 
 /// The cookie that let a request in.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Guest(pub(crate) Token);
+pub(crate) struct Guest {
+    pub(crate) role: Role,
+    token: Token,
+}
 
 impl Shared {
     /// A name for who has this cookie, and the key that it checks this page by.
     pub(crate) fn proof(&self, guest: Guest) -> (String, String) {
-        let id = guest.0.random;
+        let id = guest.token.random;
         (hex(&id), hex(&self.entry.lock().key().proof_key(&id)))
+    }
+}
+
+/// Between two looks at the key.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Ends the access of every browser once another process made the key anew.
+async fn follow_key(shared: Arc<Shared>, folder: PathBuf) {
+    let mut due = tokio::time::interval(LOOK);
+    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        due.tick().await;
+        // One that cannot be read is no other key.
+        let Ok(Some(key)) = PageKey::read(&folder) else { continue };
+        {
+            let mut entry = shared.entry.lock();
+            if *entry.key() == key {
+                continue;
+            }
+            entry.renew(key);
+        }
+        shared.endings.send_modify(|times| *times += 1);
+        (shared.source.notice)("the access of every browser was ended: `w` or `dyn ui` opens the page anew".to_owned());
     }
 }
 
@@ -245,6 +294,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/leave", post(leave))
         .route("/alive", get(alive))
         .route("/live", get(live::live))
+        .route("/bundle", get(relay::bundle))
         .route("/v1/commands", post(relay::command))
         .route("/v1/{*path}", get(relay::question))
         .fallback(get(assets::file))
@@ -259,11 +309,13 @@ async fn guard(State(shared): State<Arc<Shared>>, mut request: Request, next: Ne
     let cookies = cookies.collect::<Vec<_>>().join(";");
     let known = shared.entry.lock().known(&cookies, now);
     let is_file = assets::is_file(request.uri().path());
-    let passage = shared.door.pass(request.method(), request.uri(), request.headers(), is_file, known.is_some());
+    // Without a session there is nothing to act on: whoever came in looks.
+    let visitor = known.map(|(role, _)| if shared.source.client.is_some() { role } else { Role::Reader });
+    let passage = shared.door.pass(request.method(), request.uri(), request.headers(), is_file, visitor);
     let mut response = match passage {
         Passage::Open => {
-            if let Some(token) = known {
-                request.extensions_mut().insert(Guest(token));
+            if let Some((role, (_, token))) = visitor.zip(known) {
+                request.extensions_mut().insert(Guest { role, token });
             }
             next.run(request).await
         }

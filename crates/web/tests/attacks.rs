@@ -17,7 +17,7 @@ use session_api::command::Answer;
 use session_api::{Client, Snapshot};
 use tokio::net::UnixListener;
 use tokio::sync::watch;
-use web::{PageListener, PageOptions, PageSource, SessionPage};
+use web::{LinkUse, PageListener, PageOptions, PageSource, SessionPage};
 
 /// A page over a session that only counts its commands.
 struct Played {
@@ -56,7 +56,7 @@ impl Played {
         let weak = Arc::downgrade(&pictures);
         let options = PageOptions { name: "app-1".to_owned(), folder: folder.path().to_owned(), port };
         let page = PageListener::bind(options).await.unwrap().open(PageSource {
-            client: Client::attach(&socket).unwrap(),
+            client: Some(Client::attach(&socket).unwrap()),
             pictures: Arc::new(move || Some(weak.upgrade()?.subscribe())),
             notice: Arc::new(move |text| told.lock().push(text)),
         });
@@ -315,9 +315,9 @@ async fn cookie_outlives_the_session_at_its_port_and_ends_where_another_has_it()
     let played = Played::start().await;
     let (cookie, port) = (played.enter().await, played.port);
     let Played { page, folder, .. } = played;
-    let link = web::link(folder.path(), true).unwrap();
+    let link = web::link(folder.path(), LinkUse::Print).unwrap();
     drop(page);
-    assert!(matches!(web::link(folder.path(), true), Err(web::PageError::Closed)), "no session has a page");
+    assert!(matches!(web::link(folder.path(), LinkUse::Print), Err(web::PageError::Closed)), "no session has a page");
     drop(taken(port).await);
 
     let again = Played::start_in(folder, None).await;
@@ -379,7 +379,99 @@ async fn page_that_waits_knows_its_session_and_forgetting_ends_every_cookie() {
     assert_eq!(again.ask("GET", "/v1/snapshot", &headers, None).await.status, 401);
 }
 
+#[tokio::test]
+async fn reader_looks_and_neither_acts_nor_becomes_more() {
+    let played = Played::start().await;
+    let link = web::link(played.folder.path(), LinkUse::Read).unwrap();
+    let answer = played.take(&ticket(&link)).await;
+    assert_eq!(answer.status, 204, "{}", answer.text);
+    let cookie = answer.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    let headers = [("host", played.host.clone()), ("origin", played.origin()), ("cookie", cookie.clone())];
+    assert_eq!(played.ask("GET", "/v1/snapshot", &headers, None).await.status, 200);
+    assert_eq!(live(&played, &played.host, Some(&played.origin()), Some(&cookie)).await, 101);
+    let commands = ["undo", "stop_push", "recordings", "replay", "jobs", "stop"];
+    for command in commands {
+        let asked = format!("{{\"command\":\"{command}\"}}");
+        let refused = played.ask("POST", "/v1/commands", &headers, Some(&asked)).await;
+        assert_eq!((refused.status, &*refused.text), (403, "this page may look only\n"), "{command}");
+    }
+    assert_eq!(played.ask("POST", "/v1/snapshot", &headers, Some("{}")).await.status, 403);
+    assert_eq!(played.commands.load(Ordering::SeqCst), 0, "nothing was done");
+    // Its cookie is no ticket, and opens no other role.
+    let guess = cookie.split('=').nth(1).unwrap();
+    assert_eq!(played.take(guess).await.status, 403);
+    assert_eq!(played.take(&ticket(&link)).await.status, 403, "the link is used");
+    assert_eq!(played.ask("POST", "/leave", &headers, Some("")).await.status, 204);
+}
+
+#[tokio::test]
+async fn forgetting_ends_every_access_while_the_session_runs() {
+    let played = Played::start().await;
+    let cookie = played.enter().await;
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, played.port));
+    let (host, origin, own) = (played.host.clone(), played.origin(), cookie.clone());
+    let (greeted, told) = tokio::sync::oneshot::channel();
+    let page = tokio::task::spawn_blocking(move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let mut text = format!("GET /live HTTP/1.1\r\nhost: {host}\r\norigin: {origin}\r\ncookie: {own}\r\n");
+        UPGRADE.iter().for_each(|(name, value)| text += &format!("{name}: {value}\r\n"));
+        stream.write_all((text + "\r\n").as_bytes()).unwrap();
+        let (mut bytes, mut piece, mut greeted) = (Vec::new(), [0; 4096], Some(greeted));
+        // Until the other end closes it.
+        while let Ok(count @ 1..) = stream.read(&mut piece) {
+            bytes.extend_from_slice(&piece[..count]);
+            if String::from_utf8_lossy(&bytes).contains("hello")
+                && let Some(greeted) = greeted.take()
+            {
+                greeted.send(()).unwrap();
+            }
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    });
+    told.await.unwrap();
+    web::forget(played.folder.path()).unwrap();
+    assert!(page.await.unwrap().contains("{\"ended\":true}"), "the open page is told, and closed");
+    let headers = [("host", played.host.clone()), ("cookie", cookie)];
+    assert_eq!(played.ask("GET", "/v1/snapshot", &headers, None).await.status, 401);
+    assert!(played.notices.lock().iter().any(|notice| notice.contains("was ended")), "its owner is told");
+    // A link of now opens it, from this process and from another.
+    assert_eq!(played.take(&played.ticket()).await.status, 204);
+    let link = web::link(played.folder.path(), LinkUse::Read).unwrap();
+    assert_eq!(played.take(&ticket(&link)).await.status, 204);
+}
+
+#[tokio::test]
+async fn page_without_a_session_shows_pictures_and_carries_out_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = session_api::snapshot::ServiceView { name: "map".to_owned(), ..Default::default() };
+    let picture = Snapshot { app: "plant".to_owned(), services: vec![service], ..Snapshot::default() };
+    let pictures = Arc::new(watch::Sender::new(Arc::new(picture)));
+    let weak = Arc::downgrade(&pictures);
+    let options = PageOptions { name: "app-1-cluster".to_owned(), folder: folder.path().to_owned(), port: None };
+    let page = PageListener::bind(options).await.unwrap().open(PageSource {
+        client: None,
+        pictures: Arc::new(move || Some(weak.upgrade()?.subscribe())),
+        notice: Arc::new(drop::<String>),
+    });
+    let host = page.address().strip_prefix("http://").unwrap().trim_end_matches('/').to_owned();
+    let port = host.rsplit(':').next().unwrap().parse().unwrap();
+    let (commands, notices) = (Arc::default(), Arc::default());
+    let played = Played { page, host, port, commands, notices, pictures, folder };
+    // Its own link is an owner's, and still may look only: there is nothing to act on.
+    let cookie = played.enter().await;
+    let headers = [("host", played.host.clone()), ("origin", played.origin()), ("cookie", cookie.clone())];
+    let snapshot = played.ask("GET", "/v1/snapshot", &headers, None).await;
+    assert!(snapshot.status == 200 && snapshot.text.contains("plant"), "{} {}", snapshot.status, snapshot.text);
+    assert_eq!(played.ask("GET", "/v1/hops/map", &headers, None).await.status, 200);
+    assert_eq!(played.ask("GET", "/v1/hops/nobody", &headers, None).await.status, 404);
+    let unknown = played.ask("GET", "/v1/requests", &headers, None).await;
+    assert!(unknown.status == 404 && unknown.text.contains("a cluster"), "{} {}", unknown.status, unknown.text);
+    assert_eq!(played.ask("POST", "/v1/commands", &headers, Some(COMMAND)).await.status, 403);
+    assert_eq!(live(&played, &played.host, Some(&played.origin()), Some(&cookie)).await, 101);
+}
+
 #[test]
 fn a_folder_without_a_page_has_no_link() {
-    assert!(matches!(web::link(Path::new("/nowhere"), false), Err(web::PageError::Closed)));
+    assert!(matches!(web::link(Path::new("/nowhere"), LinkUse::Open), Err(web::PageError::Closed)));
 }

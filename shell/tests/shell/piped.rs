@@ -143,8 +143,8 @@ fn problems_are_put_into_words() {
     ");
     insta::assert_snapshot!(both(":push"), @r"
     ----
-    error: nobody is here to say yes
-    hint: say it with --yes, or look with --plan
+    error: confirmation needed, but stdin is not a terminal
+    hint: pass --yes, or look with --plan
       in line 1
     ");
 }

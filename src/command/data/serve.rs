@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use data::DataSettings;
-use data_server::{DataServerError, DataServerOptions};
+use data_server::{DataServerError, DataServerOptions, DataServerStart};
 use session::Home;
 
 use super::settings;
@@ -43,20 +43,35 @@ pub(super) async fn run(
     let end = async move {
         signals.next().await;
     };
-    let ready = |address: SocketAddr| {
+    let own = std::cell::Cell::new(None);
+    let ready = |DataServerStart { address, has_others }| {
+        own.set(Some(address));
         if let Err(error) = std::fs::write(&address_file, address.to_string()) {
             drop(speech::err(format_args!("notice: other commands need --server http://{address}: {error}")));
         }
         drop(speech::out(format_args!("listening on http://{address}; the token is in {}", token.display())));
+        if let Some(file) = config.filter(|_| has_others) {
+            let file = file.display();
+            drop(speech::err(format_args!(
+                "notice: the catalog has other settings than {file}, and keeps them: `dyn data plan {file}` shows the \
+                 difference, `dyn data apply {file}` takes it"
+            )));
+        }
     };
     let ended = data_server::run(options, ready, end).await;
-    // What is not there any more is nobody's address.
-    drop(std::fs::remove_file(&address_file));
+    // What is not there any more is nobody's address; that of another server stays.
+    let is_own = |text: String| own.get().is_some_and(|address| text == address.to_string());
+    if std::fs::read_to_string(&address_file).is_ok_and(is_own) {
+        drop(std::fs::remove_file(&address_file));
+    }
     ended.map_err(|error| match error {
         DataServerError::Settings(mistakes) => settings::refused(&mistakes),
         DataServerError::Listen { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => {
             Fault::new(Kind::Machine, format!("cannot listen on {listen}: the address is in use"))
                 .hint("--listen 127.0.0.1:0 picks a free port")
+        }
+        error @ DataServerError::Store(_) if address_file.exists() => {
+            Fault::new(Kind::Machine, error).hint("a data server runs here already: `dyn data status` asks it")
         }
         error => Fault::new(Kind::Machine, error),
     })

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use data::watermark;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
+use storage::StorageError;
 use utoipa::{IntoParams, ToSchema};
 
 use super::buckets::look;
@@ -131,7 +132,15 @@ pub(super) async fn get(
             let location = HeaderValue::from_str(url.as_str()).map_err(|_| wrong_key(&key))?;
             return Ok((StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, location)]).into_response());
         }
-        let body = store.get(name, &key, None, None).await?;
+        let body = store.get(name, &key, None, None).await;
+        let body = body.map_err(|error| match error {
+            StorageError::NoObject => ApiProblem::new(
+                StatusCode::NOT_FOUND,
+                "no-such-object",
+                format!("there is no object {key} in the bucket {bucket}"),
+            ),
+            error => error.into(),
+        })?;
         let mut response = Response::new(Body::empty());
         let headers = response.headers_mut();
         for (name, value) in &body.head.headers {

@@ -64,7 +64,10 @@ impl Job {
             return Err(Stopped::Wait(why));
         }
         if !is_up(&catalog, &settings.master) {
-            return Err(wait("the master does not answer"));
+            return Err(Stopped::Wait(format!(
+                "the master of {bucket} does not answer: the store {}",
+                settings.master
+            )));
         }
         let master = core.store(&settings.master).ok_or_else(|| wait("the master is not there"))?;
         let source = master.get()?;

@@ -44,7 +44,7 @@ fn a_server() {
         token: folder.join("token"),
         settings: Some(settings),
     };
-    let ready = |address| {
+    let ready = |data_server::DataServerStart { address, .. }| {
         let aside = folder.join("address.aside");
         std::fs::write(&aside, format!("{address}")).expect("written");
         std::fs::rename(aside, folder.join("address")).expect("renamed");

@@ -124,15 +124,18 @@ impl Handler {
         push.map_or_else(over, |push| Answer::Planned { push: Box::new(push) })
     }
 
+    /// The services there are now; none when the session ends.
+    pub(crate) async fn present(&self) -> Option<Present> {
+        let (reply, answer) = oneshot::channel();
+        self.asks.send(Ask::Present(reply)).ok()?;
+        answer.await.ok()
+    }
+
     /// Something that runs functions again as they are now.
     async fn recall(&self, ask: impl AsyncFnOnce(Present) -> Answer) -> Answer {
-        let (reply, answer) = oneshot::channel();
-        if self.asks.send(Ask::Present(reply)).is_err() {
-            return over();
-        }
-        match answer.await {
-            Ok(present) => ask(present).await,
-            Err(_) => over(),
+        match self.present().await {
+            Some(present) => ask(present).await,
+            None => over(),
         }
     }
 

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use protocol::error_chain;
+use reqwest::header::HeaderValue;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use session_api::command::{Answer, Command};
-use session_api::jobs::{JobAttempt, JobCondition, JobDetail, JobLine};
+use session_api::jobs::{JobAttempt, JobBill, JobCondition, JobDetail, JobLine, JobPage};
 use session_api::snapshot::Snapshot;
 
 use super::JobServerEndpoint;
@@ -53,6 +54,95 @@ struct AttemptSeen {
     problem: Option<Value>,
 }
 
+/// A page of a list of jobs, as the job server has it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct PageSeen {
+    jobs: Vec<LineSeen>,
+    next: Option<String>,
+}
+
+/// A bill, as the job server has it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct UsageSeen {
+    rows: Vec<RowSeen>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RowSeen {
+    tenant: String,
+    service: String,
+    day: String,
+    calls: u64,
+    function_ns: f64,
+}
+
+/// Which jobs are listed.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct JobQuery {
+    /// A state, in a word.
+    state: Option<JobCondition>,
+    /// Of one tenant alone.
+    tenant: Option<String>,
+    /// Of one service alone.
+    service: Option<String>,
+    /// Only those after the job of this id.
+    after: Option<String>,
+    /// At most so many.
+    limit: Option<u32>,
+}
+
+/// Lists jobs, the oldest first.
+pub(crate) async fn list(client: &Client, endpoint: JobServerEndpoint, query: &JobQuery) -> Result<JobPage, String> {
+    let asker = Asker { client, endpoint };
+    let limit = query.limit.unwrap_or(100).to_string();
+    let asked = [
+        ("state", query.state.map(JobCondition::word)),
+        ("service", query.service.as_deref()),
+        ("after", query.after.as_deref()),
+        ("limit", Some(limit.as_str())),
+    ];
+    let asked: Vec<(&str, &str)> = asked.into_iter().filter_map(|(name, word)| Some((name, word?))).collect();
+    let mut request = asker.request(Method::GET, "jobs").query(&asked);
+    if let Some(tenant) = &query.tenant {
+        let name = HeaderValue::from_str(tenant).map_err(|_| format!("there is no tenant {tenant:?}"))?;
+        request = request.header("dyninka-tenant", name);
+    }
+    let told = asker.send(request).await?.1;
+    let seen: PageSeen =
+        serde_json::from_value(told).map_err(|error| format!("the job server answered no list: {error}"))?;
+    Ok(JobPage { jobs: seen.jobs.into_iter().map(line).collect(), next: seen.next })
+}
+
+/// A job with its attempts, and its result where it is done.
+pub(crate) async fn show(client: &Client, endpoint: JobServerEndpoint, id: &str) -> Result<JobDetail, String> {
+    Asker { client, endpoint }.detail(id).await
+}
+
+/// Function time by tenant, service and day.
+pub(crate) async fn bills(client: &Client, endpoint: JobServerEndpoint) -> Result<Vec<JobBill>, String> {
+    let asker = Asker { client, endpoint };
+    bill(asker.send(asker.request(Method::GET, "usage").query(&[("by", "service,day")])).await?.1)
+}
+
+fn bill(told: Value) -> Result<Vec<JobBill>, String> {
+    let seen: UsageSeen =
+        serde_json::from_value(told).map_err(|error| format!("the job server answered no bill: {error}"))?;
+    let row = |RowSeen { tenant, service, day, calls, function_ns }| JobBill {
+        tenant,
+        service,
+        day,
+        calls,
+        function_ms: function_ns / 1e6,
+    };
+    Ok(seen.rows.into_iter().map(row).collect())
+}
+
+/// The reason why a session has no job server, and how it gets one.
+pub(crate) const NO_JOBS: (&str, &str) = ("this session accepts no jobs", "`dyn dev FILE --jobs` starts one that does");
+
 /// Asks the job server, or says why it cannot be asked.
 pub(crate) async fn say(
     client: &Client,
@@ -61,14 +151,12 @@ pub(crate) async fn say(
     command: Command,
 ) -> Answer {
     let Some(endpoint) = endpoint else {
-        return Answer::Refused {
-            message: "this session accepts no jobs".to_owned(),
-            hint: Some("`dyn dev FILE --jobs` starts one that does".to_owned()),
-        };
+        let (message, hint) = NO_JOBS;
+        return Answer::Refused { message: message.to_owned(), hint: Some(hint.to_owned()) };
     };
     let link = Asker { client, endpoint };
     let said = match command {
-        Command::Job { id } => link.show(&id).await,
+        Command::Job { id } => link.detail(&id).await.map(|job| Answer::Job { job: Box::new(job) }),
         Command::RunJob { call } => match caller::parts(snapshot, &call) {
             Ok((inputs, route)) => link.run(&call.service, inputs, route).await,
             Err(message) => Err(message),
@@ -90,7 +178,7 @@ struct Asker<'a> {
 
 impl Asker<'_> {
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self.client.request(method, format!("{}/v1/jobs{path}", self.endpoint.url));
+        let request = self.client.request(method, format!("{}/v1/{path}", self.endpoint.url));
         request.bearer_auth(&self.endpoint.token).timeout(SOON)
     }
 
@@ -106,20 +194,20 @@ impl Asker<'_> {
         Ok((status, value))
     }
 
-    async fn show(&self, id: &str) -> Result<Answer, String> {
+    async fn detail(&self, id: &str) -> Result<JobDetail, String> {
         let id = checked(id)?;
-        let mut job = detail(self.send(self.request(Method::GET, &format!("/{id}"))).await?.1)?;
+        let mut job = detail(self.send(self.request(Method::GET, &format!("jobs/{id}"))).await?.1)?;
         if job.line.state == JobCondition::Done {
             // A result that is kept no longer is not shown; that is no failure.
-            let result = self.send(self.request(Method::GET, &format!("/{id}/result"))).await;
+            let result = self.send(self.request(Method::GET, &format!("jobs/{id}/result"))).await;
             job.result = result.ok().filter(|(status, _)| *status == StatusCode::OK).map(|(_, value)| value);
         }
-        Ok(Answer::Job { job: Box::new(job) })
+        Ok(job)
     }
 
     async fn change(&self, id: &str, change: &str) -> Result<Answer, String> {
         let id = checked(id)?;
-        let (_, told) = self.send(self.request(Method::POST, &format!("/{id}/{change}"))).await?;
+        let (_, told) = self.send(self.request(Method::POST, &format!("jobs/{id}/{change}"))).await?;
         Ok(Answer::Job { job: Box::new(detail(told)?) })
     }
 
@@ -129,7 +217,7 @@ impl Asker<'_> {
             job["route"] = route.into();
         }
         let body = protocol::exact::write(&job);
-        let request = self.request(Method::POST, "").header("content-type", "application/json").body(body);
+        let request = self.request(Method::POST, "jobs").header("content-type", "application/json").body(body);
         Ok(Answer::Job { job: Box::new(detail(self.send(request).await?.1)?) })
     }
 }
@@ -192,6 +280,10 @@ mod tests {
             (JobCondition::Failed, Some(1.5), Some("no 3"))
         );
         assert_eq!(job.history[0].problem.as_deref(), Some("no 3"));
+        let bill = bill(json!({ "rows": [{ "tenant": "alice", "service": "map", "day": "2026-12-01", "calls": 3,
+            "function_ns": 2_500_000 }], "total_calls": 3 }))
+        .unwrap();
+        assert_eq!((bill[0].tenant.as_str(), bill[0].calls, bill[0].function_ms), ("alice", 3, 2.5));
         assert!(checked("../x").is_err() && checked("").is_err() && checked("019370c4-0a").is_ok());
     }
 }

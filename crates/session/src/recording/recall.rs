@@ -9,6 +9,7 @@ use recordings::replay::{Job, Question, Replay, ReplayLimits, Role, Runner, Slot
 use recordings::{Body, Keyframe, Outcome, PlacedValue, Reader, RecordedHop, Request, Rules, Worker, WorkerError};
 use serde_json::{Value, json};
 use session_api::command::{Answer, ReplayStep, SavedRecording};
+use session_api::requests::RequestTest;
 
 use crate::recording::recorder::Recorder;
 use crate::recording::work::AtHome;
@@ -106,6 +107,24 @@ pub(crate) async fn step(
     }
 }
 
+/// One request in memory as a Rust test file, or in words why it is none.
+pub(crate) fn test(recorder: &Recorder, present: &Present, number: u64) -> Result<RequestTest, String> {
+    let request = recorder.request(number).ok_or_else(|| missing(recorder, number))?;
+    let took_part: BTreeSet<&String> = request.hops.iter().map(|hop| &hop.service).collect();
+    let subjects = present.subjects.iter().filter(|(service, _)| took_part.contains(service));
+    let subjects = subjects.map(|(service, subject)| (service.clone(), subject.clone())).collect();
+    let mut question = question(recorder, subjects, vec![(number, request.clone())]);
+    question.keyframes = recorder.material().keyframes;
+    let file = format!("request_{number}.rs");
+    let test = recordings::as_tests(&question, &format!("request_{number}"), &file);
+    if test.cases == 0 {
+        let why = test.left_out.iter().map(|(service, why)| format!("{service}: {why}")).collect::<Vec<_>>().join("; ");
+        return Err(format!("request {number} has no call that a test can check: {why}"));
+    }
+    let calls = u64::try_from(test.cases).unwrap_or(u64::MAX);
+    Ok(RequestTest { file, text: test.text, calls, left_out: test.left_out.into_iter().collect() })
+}
+
 /// Calls a recorded hop's function once more, as it is now and away from the one that serves.
 async fn again(
     present: Present,
@@ -192,15 +211,18 @@ async fn judge(present: Present, question: Question) -> Answer {
 }
 
 pub(super) fn unknown(recorder: &Recorder, number: u64) -> Answer {
+    refused(missing(recorder, number))
+}
+
+fn missing(recorder: &Recorder, number: u64) -> String {
     let picture = recorder.picture();
-    let words = match picture.newest {
+    match picture.newest {
         None => "no request has come yet".to_owned(),
         Some(newest) => {
             let oldest = newest + 1 - picture.requests;
             format!("request {number} is not in memory: requests {oldest} to {newest} are")
         }
-    };
-    refused(words)
+    }
 }
 
 fn step_of(number: u64, hop: &RecordedHop) -> ReplayStep {

@@ -1,6 +1,7 @@
 //! The session as its faces see it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -142,11 +143,7 @@ impl State {
             version: live.map(|live| live.version.clone()),
             since_ms: live.map(|live| millis(live.since)),
             url: known.endpoint.as_ref().map(|endpoint| format!("http://{}/", endpoint.here)),
-            inputs: service
-                .inputs
-                .iter()
-                .map(|input| StateField { name: input.name.clone(), ty: input.ty.clone() })
-                .collect(),
+            inputs: fields(service),
             output: service.output.written.clone(),
             placed: placed.collect(),
             restarts: known.restarts,
@@ -165,6 +162,29 @@ impl State {
         totals.sort_by(f64::total_cmp);
         Totals { n: totals.len() as u64, p50: rank::nearest(&totals, 0.5), p95: rank::nearest(&totals, 0.95) }
     }
+}
+
+/// An app as its file says it, while nothing of it runs here.
+pub fn outline(app: &app::App, file: &Path) -> Snapshot {
+    let service = |service: &app::Service| snapshot::ServiceView {
+        name: service.name.clone(),
+        inputs: fields(service),
+        output: service.output.written.clone(),
+        ..snapshot::ServiceView::default()
+    };
+    Snapshot {
+        app: app.name.clone(),
+        file: file.to_owned(),
+        services: app.services.iter().map(service).collect(),
+        flow: app.flow.as_ref().map(Flow::to_string),
+        edges: edges(app),
+        types: types(app),
+        ..Snapshot::default()
+    }
+}
+
+fn fields(service: &app::Service) -> Vec<StateField> {
+    service.inputs.iter().map(|input| StateField { name: input.name.clone(), ty: input.ty.clone() }).collect()
 }
 
 fn condition(known: &Service, key: &str) -> Condition {
@@ -217,5 +237,22 @@ fn shape_of(shape: app::Shape) -> TypeShape {
             TypeShape::Struct(fields.into_iter().map(|(name, ty)| StateField { name, ty }).collect())
         }
         app::Shape::Enum(names) => TypeShape::Enum(names),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::state::tests::{CHAIN, read};
+
+    #[test]
+    fn outline_of_an_app_is_its_services_and_flow_with_nothing_running() {
+        let seen = outline(&read(CHAIN), Path::new("chain.rs"));
+        let names: Vec<_> = seen.services.iter().map(|service| (service.name.as_str(), service.state)).collect();
+        assert_eq!(names, [("get", Condition::Starting), ("map", Condition::Starting)]);
+        assert_eq!((seen.flow.as_deref(), seen.url), (Some("map(get)"), None));
+        assert_eq!(seen.edges, [FlowEdge { from: "get".into(), to: "map".into(), input: Some("value".into()) }]);
+        assert_eq!(seen.services.last().unwrap().inputs[0].ty, "f64");
     }
 }
