@@ -12,6 +12,7 @@ mod jobs;
 mod logs;
 mod new;
 mod recording;
+mod regroup;
 mod simulate;
 mod value;
 
@@ -33,6 +34,7 @@ pub(crate) use jobs::{JobFunctions, Jobs, JobsRun};
 pub(crate) use logs::Logs;
 pub(crate) use new::New;
 pub(crate) use recording::{Keep, Replay};
+pub(crate) use regroup::{Fuse, Split};
 #[cfg(feature = "nodes")]
 pub(crate) use simulate::By;
 pub(crate) use simulate::Simulate;
@@ -87,6 +89,10 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Move services of the running session into one host: calls between them cross no process
+    Fuse(Fuse),
+    /// Move services of the running session into hosts of their own
+    Split(Split),
     /// Print the command that attaches a debugger to a service of a session with --debug
     Debug(Debug),
     /// Print the log lines of services
@@ -247,6 +253,8 @@ impl Command {
             | Self::Mcp { file }
             | Self::Dev(Dev { file, .. })
             | Self::Debug(Debug { file, .. })
+            | Self::Fuse(Fuse { file, .. })
+            | Self::Split(Split { file, .. })
             | Self::Invoke(Invoke { call: Call { file, .. }, .. })
             | Self::Shell(Shell { file, .. })
             | Self::Logs(Logs { file, .. })

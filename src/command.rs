@@ -56,6 +56,7 @@ pub(crate) mod openapi;
 #[cfg(feature = "cluster")]
 mod push;
 pub(crate) mod recordings;
+pub(crate) mod regroup;
 #[cfg(feature = "cluster")]
 mod remote;
 pub(crate) mod replay;

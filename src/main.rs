@@ -63,6 +63,8 @@ fn main() -> ExitCode {
         Command::Jobs(jobs) => command::jobs::run(&jobs),
         #[cfg(feature = "jobs")]
         Command::JobServer { folder, die_with_parent } => command::job_server::run(&folder, die_with_parent),
+        Command::Fuse(fuse) => command::regroup::fuse(fuse),
+        Command::Split(split) => command::regroup::split(split),
         Command::Stop { file, data } => command::stop::run(&file, data),
         Command::Simulate(simulate) => command::simulate::run(&simulate),
         Command::Doctor { json } => command::doctor::run(json),

@@ -15,6 +15,7 @@ mod ending;
 pub mod environment;
 mod group;
 mod guard;
+
 mod http_rules;
 mod inline;
 mod inputs;
@@ -47,6 +48,7 @@ mod socket;
 mod takeover;
 mod threads;
 mod trace;
+mod transfer;
 mod upstream;
 mod visit;
 mod voice;

@@ -23,7 +23,7 @@ mod span;
 pub mod voice;
 
 pub use batch::{Batch, Cursor, CursorError};
-pub use config::{CONFIG_VARIABLE, Config, Limits, OpenService, Outside, Peer, Swap, TOKEN_VARIABLE};
+pub use config::{CONFIG_VARIABLE, Config, Limits, OpenService, Outside, Peer, Swap, TOKEN_VARIABLE, Transfer};
 pub use error_chain::error_chain;
 pub use moved::{Moved, Shift};
 pub use route::{Expression, Literal, Route, RouteError};

@@ -24,6 +24,7 @@ pub(super) struct Service {
     in_flight: u64,
     chance: Chance,
     pub(super) versions: Versions,
+    pub(super) ways: Versions,
 }
 
 impl Service {
@@ -35,6 +36,7 @@ impl Service {
             in_flight: 0,
             chance: Chance::default(),
             versions: Versions::default(),
+            ways: Versions::default(),
         }
     }
 
@@ -50,7 +52,9 @@ impl Service {
 
     /// Takes a request that ended at `at`.
     pub(super) fn add(&mut self, at: Duration, span: &Span) {
-        self.versions.add(at.saturating_sub(Duration::from_nanos(span.total)), span);
+        let begun = at.saturating_sub(Duration::from_nanos(span.total));
+        self.versions.add(begun, span);
+        self.ways.add_way(begun, span);
         let mut chance = std::mem::take(&mut self.chance);
         if let Some(second) = self.second(at) {
             second.add(span, &mut chance);

@@ -93,7 +93,7 @@ fn command<'s>(line: &str, colon: &Token, rest: &[Token], start: usize, snapshot
         {
             Wanted::Nothing
         }
-        (Some(Takes::Push), _) => Wanted::Flags(verb.map_or(&[], |verb| verb.flags)),
+        (Some(Takes::Push | Takes::Move), _) => Wanted::Flags(verb.map_or(&[], |verb| verb.flags)),
         (Some(Takes::Decision), []) => Wanted::Decision,
         (Some(Takes::Service | Takes::Logs | Takes::Set), []) => Wanted::Service,
         (Some(Takes::Set), [name, dot]) if dot.is('.') => service(name).map_or(Wanted::Nothing, Wanted::Placed),

@@ -72,6 +72,12 @@ fn line() -> impl Strategy<Value = Meaning> {
         (goal(), any::<bool>(), any::<[Option<u32>; 2]>(), then()).prop_map(|(goal, one, [to, undoes], then)| {
             Meaning::Say(Command::Rollback { goal, service: one.then(|| "map".to_owned()), to, undoes, then })
         }),
+        (prop::sample::subsequence(vec!["get", "map", "filter"], 2..=3), any::<[bool; 2]>()).prop_map(
+            |(names, [fuses, reset])| {
+                let services = names.into_iter().map(str::to_owned).collect();
+                Meaning::Say(if fuses { Command::Fuse { services, reset } } else { Command::Split { services, reset } })
+            }
+        ),
         (any::<u64>(), any::<bool>()).prop_map(|(push, yes)| Meaning::Say(Command::Decide { push, yes })),
         prop_oneof![value().prop_map(Feed::Value), call().prop_map(Feed::Call)]
             .prop_map(|of| Meaning::Show(Show::Table { of })),
@@ -88,6 +94,9 @@ fn pieces() -> impl Strategy<Value = String> {
         "plan",
         ":time ",
         ":set ",
+        ":fuse ",
+        ":split ",
+        "--reset",
         ":",
         "moving_avg",
         ".",

@@ -152,6 +152,7 @@ impl Tools {
                 backend: backend.name(),
                 hosts_bind_front: backend.hosts_bind_front(),
                 takes_in: backend.takes_in(),
+                moves: backend.moves(),
                 front: (backend.address(), front).into(),
                 front_at,
                 endpoints: endpoints.into_iter().map(|(service, endpoint)| (service, endpoint_of(endpoint))).collect(),
