@@ -9,7 +9,7 @@ mod watch;
 mod work;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -189,6 +189,22 @@ impl Backend for Docker {
 
     fn left(&self, service: &str) {
         self.inner.leave(service);
+    }
+
+    fn moves(&self) -> bool {
+        false
+    }
+
+    fn moved(&self, service: &str, _: &str) {
+        self.inner.leave(service);
+    }
+
+    fn stays(&self, service: &str, group: &str, _: SocketAddr) {
+        self.inner.specs.regroup(service, group);
+    }
+
+    async fn end(&self, _: &str) -> Result<(), BackendError> {
+        Ok(())
     }
 
     async fn kill(&self, service: &str) -> Result<(), BackendError> {

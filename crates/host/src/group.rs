@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Mutex, oneshot, watch};
+use tokio::sync::{Mutex, RwLock, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::inline::Inline;
@@ -31,6 +31,8 @@ pub(crate) struct Group {
     /// Those that were opened, by folder. Held while one is opened or closed.
     opened: Mutex<BTreeMap<PathBuf, Member>>,
     ending: watch::Sender<bool>,
+    /// Held for reading by each service that is closed by itself, until it has answered what has begun.
+    closing: RwLock<()>,
     /// Where the sockets of other hosts' services are, once one was handed over.
     sockets: OnceLock<PathBuf>,
 }
@@ -49,6 +51,7 @@ impl Group {
             inline: Inline::closed(),
             opened: Mutex::default(),
             ending: watch::Sender::new(false),
+            closing: RwLock::default(),
             sockets: OnceLock::new(),
         })
     }
@@ -119,6 +122,7 @@ impl Group {
 
     /// Closes a service once it has answered what has begun. False: it is not open.
     pub(crate) async fn close(&self, folder: &Path) -> bool {
+        let _answers = self.closing.read().await;
         let closed = self.opened.lock().await.remove(folder);
         let Some(Member { close, serving }) = closed else { return false };
         // It may have ended by itself.
@@ -127,13 +131,14 @@ impl Group {
         true
     }
 
-    /// Closes all of them, at the same time.
+    /// Closes all of them, at the same time, and waits for those that close already.
     pub(crate) async fn end(&self) {
         self.ending.send_replace(true);
         let opened = std::mem::take(&mut *self.opened.lock().await);
         for member in opened.into_values() {
             drop(member.serving.await);
         }
+        drop(self.closing.write().await);
         self.inline.close();
     }
 }

@@ -166,7 +166,8 @@ pub(crate) fn down() -> Snapshot {
 pub(crate) fn joined() -> Snapshot {
     let names = ["temperature", "humidity", "clean", "comfort", "alarm"];
     let services: Vec<_> = names.iter().enumerate().map(|(at, name)| service(name, at)).collect();
-    let edge = |from: &str, to: &str| FlowEdge { from: from.into(), to: to.into(), input: Some(from.into()) };
+    let edge =
+        |from: &str, to: &str| FlowEdge { from: from.into(), to: to.into(), input: Some(from.into()), within: false };
     Snapshot {
         edges: vec![
             edge("temperature", "clean"),
@@ -239,6 +240,7 @@ fn chain(services: &[ServiceView]) -> Vec<FlowEdge> {
         from: pair[0].name.clone(),
         to: pair[1].name.clone(),
         input: Some("reading".into()),
+        within: false,
     };
     services.windows(2).map(edge).collect()
 }
@@ -273,6 +275,7 @@ pub(crate) fn hop(depth: u64) -> MeasuredHop {
             after_n: 380,
             verdict: SpeedVerdict::Slower,
         }),
+        moved: None,
     }
 }
 
