@@ -14,6 +14,8 @@ use support::app;
 use support::hosts::kill;
 use support::session::{Client, Dev};
 
+support::on_both_backends!(moves_under_load_fail_nothing_and_count_everything_once);
+
 const APP: &str = "use dyninka::prelude::*;
 
 #[derive(Default, Serialize, Deserialize)]
@@ -98,10 +100,10 @@ fn call(url: &str, stop: &AtomicBool, answered: &AtomicU64) -> Answers {
     let (client, mut answers) = (Client::default(), Answers::default());
     while !stop.load(Ordering::Relaxed) {
         let begun = Instant::now();
-        match client.try_get(url) {
-            Some(answer) if answer.status == 200 => answers.counts.push(answer.body.parse().expect("a count")),
-            Some(answer) => answers.failures.push(format!("{}: {}", answer.status, answer.body)),
-            None => answers.failures.push("no answer".to_owned()),
+        match client.ask(url) {
+            Ok(answer) if answer.status == 200 => answers.counts.push(answer.body.parse().expect("a count")),
+            Ok(answer) => answers.failures.push(format!("{}: {}", answer.status, answer.body)),
+            Err(why) => answers.failures.push(why),
         }
         answers.longest = answers.longest.max(begun.elapsed());
         answered.fetch_add(1, Ordering::Relaxed);
@@ -133,16 +135,20 @@ fn hosts(file: &Path) -> Vec<Vec<String>> {
 
 /// A session whose services begin apart, whatever tests of sessions are run with.
 fn start(file: &Path) -> Dev {
-    let mut dev = Dev::launch(file, &["--on", "process", "--port", "0", "--together", "none"]);
+    start_on("process", file)
+}
+
+fn start_on(on: &str, file: &Path) -> Dev {
+    let mut dev = Dev::launch(file, &["--on", on, "--port", "0", "--together", "none"]);
     dev.ready = dev.wait_for("ready");
     dev
 }
 
 /// Fuses and splits so many times while 32 connections ask, until there are so many answers; then every count is there
 /// once.
-fn moves_under_load(rounds: usize, answers: u64) {
+fn moves_under_load(on: &str, rounds: usize, answers: u64) {
     let (_folder, file) = app(APP);
-    let dev = start(&file);
+    let dev = start_on(on, &file);
     let load = Load::start(&dev.url(), 32);
     load.wait_for(100);
     for _ in 0..rounds {
@@ -168,15 +174,14 @@ fn moves_under_load(rounds: usize, answers: u64) {
     assert!(ended.success(), "{stderr}");
 }
 
-#[test]
-fn moves_under_load_fail_nothing_and_count_everything_once() {
-    moves_under_load(2, 0);
+fn moves_under_load_fail_nothing_and_count_everything_once(on: &str) {
+    moves_under_load(on, 2, 0);
 }
 
 #[test]
 #[ignore = "long: 50,000 requests and ten moves each way"]
 fn ten_moves_each_way_over_50000_requests_count_everything_once() {
-    moves_under_load(10, 50_000);
+    moves_under_load("process", 10, 50_000);
 }
 
 #[test]

@@ -22,7 +22,7 @@ const LONGEST_MS: f64 = 50.0;
 
 pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
     if !run.backends.contains(&On::Process) {
-        let why = "services in containers stay where they were started, and process is not among the backends";
+        let why = "it is measured with processes, which are not among the backends";
         return Ok(vec![Row::absent("a move under load", "process", why)]);
     }
     let app = App::building(&run.setting, On::Process, Readings::Temperatures, &[]).await?;

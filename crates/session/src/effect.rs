@@ -139,6 +139,8 @@ pub(crate) struct Carry {
     pub(crate) from: String,
     /// Where it is there.
     pub(crate) before: HostEndpoint,
+    /// The port of the public listener, where the backend leads that to this service.
+    pub(crate) front: Option<u16>,
 }
 
 /// What a service leaves that went on in another host.

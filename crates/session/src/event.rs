@@ -242,6 +242,8 @@ pub(crate) struct Carried {
     pub(crate) config: Config,
     pub(crate) states: BTreeMap<String, Fate>,
     pub(crate) ms: MoveTimes,
+    /// Why callers from outside are not led to it, where they should be.
+    pub(crate) trouble: Option<String>,
 }
 
 /// Where a service listens, known before it starts.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use session_api::jobs::{DeadLetters, JobCondition, JobLine, JobsView, TenantJobs};
-use session_api::measured::{HopComparison, HopPercentiles, MeasuredHop, MeasuredSpan, SpeedVerdict, Trace, Window};
+use session_api::measured::{
+    HopComparison, HopPercentiles, MeasuredHop, MeasuredSpan, MoveComparison, SpeedVerdict, Trace, Window,
+};
 use session_api::snapshot::{
     Condition, EditLine, EditOutcome, EditedService, FlowEdge, Notice, Phase, PlacedState, ServiceView, StateField,
     Totals,
@@ -159,6 +161,30 @@ pub(crate) fn down() -> Snapshot {
     snapshot.traces[0].spans[2].status = 502;
     snapshot.traces[0].spans[2].error = Some("filter does not answer".into());
     snapshot.traces[0].partial = true;
+    snapshot
+}
+
+/// Three of the chain share a host, the last of them since a moment ago.
+pub(crate) fn fused() -> Snapshot {
+    let mut snapshot = serving();
+    let names = ["filter", "map", "moving_avg"];
+    for service in snapshot.services.iter_mut().filter(|service| names.contains(&service.name.as_str())) {
+        service.together = names.map(str::to_owned).to_vec();
+    }
+    for edge in &mut snapshot.edges {
+        edge.within = names.contains(&edge.from.as_str());
+    }
+    if let Some(hop) = snapshot.hops.get_mut("moving_avg") {
+        hop.moved = Some(MoveComparison {
+            before: Vec::new(),
+            after: vec!["map".into()],
+            before_p50: 126_000,
+            before_n: 4_000,
+            after_p50: 5_200,
+            after_n: 1_234,
+            verdict: SpeedVerdict::Faster,
+        });
+    }
     snapshot
 }
 

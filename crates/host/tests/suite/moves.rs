@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use ::protocol::{Config, Limits, Peer, Transfer, header};
+use ::protocol::{Config, Limits, Peer, ServiceLoad, Transfer, header};
 use host::Server;
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
@@ -20,7 +20,8 @@ struct Counts {
     address: SocketAddr,
     end: oneshot::Sender<()>,
     task: JoinHandle<()>,
-    _folder: TempDir,
+    config: Config,
+    folder: TempDir,
 }
 
 impl Counts {
@@ -40,6 +41,7 @@ impl Counts {
             names: None,
             outside: None,
             limits: Limits::default(),
+            load: ServiceLoad::default(),
             record: true,
             moved: None,
         };
@@ -48,7 +50,7 @@ impl Counts {
         let (end, ended) = oneshot::channel();
         let address = server.address();
         let task = tokio::spawn(server.serve(async move { drop(ended.await) }));
-        Self { address, end, task, _folder: folder }
+        Self { address, end, task, config, folder }
     }
 
     fn url(&self, path: &str) -> String {
@@ -68,6 +70,14 @@ impl Counts {
     async fn transfer(&self, client: &Client, to: &str) -> Response {
         let transfer = Transfer { to: to.to_owned(), reset: false };
         client.post(self.url("/_dyninka/transfer")).bearer_auth(TOKEN).json(&transfer).send().await.unwrap()
+    }
+
+    /// Has it open the public listener.
+    async fn lead(&self, client: &Client, front: SocketAddr) {
+        let config = Config { front: Some(front), ..self.config.clone() };
+        std::fs::write(self.folder.path().join("config.json"), serde_json::to_vec(&config).unwrap()).unwrap();
+        let told = client.post(self.url("/_dyninka/reload")).bearer_auth(TOKEN).send().await.unwrap();
+        assert_eq!(told.status(), 200);
     }
 
     async fn state(&self, client: &Client) -> (u16, Value) {
@@ -133,6 +143,57 @@ async fn transfer_under_requests_counts_each_once_and_passes_on_whoever_still_co
     old.end().await;
     assert_eq!(new.count(&client).await, again + 1);
     new.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn public_listener_that_moves_answers_every_caller_with_a_kept_connection_or_a_new_one() {
+    let (mut host, client) = (Counts::start().await, Client::new());
+    let front = {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        free.local_addr().unwrap()
+    };
+    host.lead(&client, front).await;
+    let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let callers = (0..16).map(|number| {
+        let (stop, answered) = (stop.clone(), answered.clone());
+        // Each second one connects anew for every request.
+        let kept = if number % 2 == 0 { 1 } else { 0 };
+        let client = Client::builder().pool_max_idle_per_host(kept).build().unwrap();
+        tokio::spawn(async move {
+            let mut counts: Vec<u64> = Vec::new();
+            while !stop.load(Ordering::Relaxed) {
+                let asked = client.post(format!("http://{front}/")).json(&json!({ "value": 0 })).send().await;
+                let answer = asked.unwrap_or_else(|error| panic!("{error:?}"));
+                assert_eq!(answer.status(), 200);
+                counts.push(answer.json().await.unwrap());
+                answered.fetch_add(1, Ordering::Relaxed);
+            }
+            counts
+        })
+    });
+    let callers: Vec<_> = callers.collect();
+    let some_more = async || {
+        let wanted = answered.load(Ordering::Relaxed) + 100;
+        while answered.load(Ordering::Relaxed) < wanted && !callers.iter().any(JoinHandle::is_finished) {
+            tokio::task::yield_now().await;
+        }
+    };
+    for _ in 0..5 {
+        some_more().await;
+        let next = Counts::start().await;
+        assert_eq!(host.transfer(&client, &next.address.to_string()).await.status(), 200);
+        next.lead(&client, front).await;
+        std::mem::replace(&mut host, next).end().await;
+    }
+    some_more().await;
+    stop.store(true, Ordering::Relaxed);
+    let mut counts = Vec::new();
+    for caller in callers {
+        counts.extend(caller.await.unwrap());
+    }
+    counts.sort_unstable();
+    assert_eq!(counts, (1..=counts.len() as u64).collect::<Vec<_>>());
+    host.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -39,8 +39,11 @@ impl Tools {
             }
             match self.carry_one(backend, &carry, &endpoint, reset).await {
                 Ok((states, ms)) => {
+                    // The old one passes on whoever still comes there.
+                    let led = carry.front.map(|port| backend.lead_front(&carry.going.place.service, port));
+                    let trouble = led.and_then(Result::err).map(|error| error.to_string());
                     let Place { service, group: to, .. } = carry.going.place;
-                    carried.push(Carried { service, endpoint, to, config, states, ms });
+                    carried.push(Carried { service, endpoint, to, config, states, ms, trouble });
                 }
                 Err(why) => {
                     stayed = Some((carry.going.place.service.clone(), why));
@@ -75,7 +78,7 @@ impl Tools {
         endpoint: &HostEndpoint,
         reset: bool,
     ) -> Result<(std::collections::BTreeMap<String, session_api::Fate>, MoveTimes), String> {
-        let Carry { going, from, before } = carry;
+        let Carry { going, from, before, .. } = carry;
         let begun = Instant::now();
         self.begin(backend, &going.place.service, &going.place.host).await?;
         let there = self.control.ready(endpoint.here, OPENS).await;
@@ -95,7 +98,7 @@ impl Tools {
 
     /// Takes back what was made for a service that stays.
     async fn stay(&self, backend: &dyn Backend, carry: &Carry, endpoint: Option<&HostEndpoint>) {
-        let Carry { going, from, before } = carry;
+        let Carry { going, from, before, .. } = carry;
         let (service, to) = (&going.place.service, &going.place.group);
         if let Some(endpoint) = endpoint {
             self.control.close(endpoint.here, DEPARTS).await;

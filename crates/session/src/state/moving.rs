@@ -75,7 +75,9 @@ impl State {
         let app = self.routed.as_ref().filter(|_| self.ready).ok_or("the app does not serve yet")?;
         if self.backend.as_ref().is_none_or(|backend| !backend.moves) {
             return Err(
-                "services in containers stay where they were started: `--together` starts them together".to_owned()
+                "services in containers that call each other by TCP stay where they were started: `--together` starts \
+                 them together"
+                    .to_owned(),
             );
         }
         let going = self.goals(app, asked)?;
@@ -180,7 +182,9 @@ impl State {
         let place =
             Place { service: service.to_owned(), host, group: to, front: None, environment: known.given.clone() };
         let going = Move { place, config: self.config(wiring, service)?, at: before.here, states: Vec::new() };
-        Some(Carry { going, from: self.hosts.get(service)?.clone(), before })
+        let leads = |backend: &&super::Backend| backend.leads_front && backend.front_at.as_deref() == Some(service);
+        let front = self.backend.as_ref().filter(leads).map(|backend| backend.front.port());
+        Some(Carry { going, from: self.hosts.get(service)?.clone(), before, front })
     }
 
     /// Services are in their new host, or some of them, and why another is not.
@@ -192,9 +196,16 @@ impl State {
     ) -> Vec<Effect> {
         let Some(mut current) = self.moving.now.take() else { return Vec::new() };
         (current.stage, current.stayed) = (Stage::Telling, stayed);
+        let mut effects = Vec::new();
         for one in carried {
-            let Carried { service, endpoint, to, config, states, ms } = one;
+            let Carried { service, endpoint, to, config, states, ms, trouble } = one;
+            if let Some(why) = trouble {
+                effects.extend(self.notice(now, format!("callers from outside are not led to {service}: {why}")));
+            }
             let from = self.hosts.insert(service.clone(), to.clone()).unwrap_or_default();
+            if let Some(backend) = self.backend.as_mut().filter(|backend| backend.front_at.as_ref() == Some(&service)) {
+                backend.front_host = Some(to.clone());
+            }
             // Who was asked for is no longer apart for what it did.
             self.alone.remove(&service);
             let Some(known) = self.services.get_mut(&service) else { continue };
@@ -214,7 +225,8 @@ impl State {
             fallen.extend(known.fell.take().map(|(why, by)| (service.clone(), why, by)));
         }
         // Whichever host it was that ended meanwhile: one that runs goes on when it is started.
-        fallen.into_iter().flat_map(|(service, why, by)| self.down(now, service, why, by)).collect()
+        effects.extend(fallen.into_iter().flat_map(|(service, why, by)| self.down(now, service, why, by)));
+        effects
     }
 
     /// The end of a host that a service leaves or goes to is looked at once it is known where it is.

@@ -99,6 +99,7 @@ fn carried(world: &World) -> Event {
         config: carry.going.config.clone(),
         states: Default::default(),
         ms: Default::default(),
+        trouble: None,
     });
     Event::Carried { carried: carried.collect(), stayed: None }
 }
@@ -201,4 +202,30 @@ fn those_who_began_together_part_and_the_one_whose_name_the_host_has_gets_anothe
     assert_eq!(hosts(&world), [("get-alone".to_owned(), 1), ("get".to_owned(), 1)]);
     world.happens(asked(2, Regrouping::Split, &["get"]));
     assert_eq!(world.steps().last().map(String::as_str), Some("refused 2: get has a host to itself already"));
+}
+
+#[test]
+fn containers_move_where_the_session_leads_callers_and_the_one_that_they_call_is_led_to() {
+    let mut world = World::serving(CHAIN);
+    if let Some(backend) = &mut world.state.backend {
+        (backend.hosts_bind_front, backend.leads_front, backend.takes_in) = (false, true, false);
+    }
+    world.happens(Event::Notice { message: "the public listener is the session's".to_owned() });
+    world.asked.clear();
+    world.happens(fuse(1));
+    // A container takes nobody in: all go to a new one.
+    let steps = world.steps();
+    assert_eq!((steps[0].as_str(), steps.last().map(String::as_str)), ("carry get>get-alone map>get-alone", Some("settled 1")));
+    let led = world.asked.iter().find_map(|effect| match effect {
+        Effect::Carry { carries, .. } => Some(carries.iter().map(|carry| carry.front).collect::<Vec<_>>()),
+        _ => None,
+    });
+    assert_eq!(led, Some(vec![None, Some(8080)]));
+    assert_eq!(hosts(&world), [("get-alone".to_owned(), 2)]);
+    if let Some(backend) = &mut world.state.backend {
+        backend.moves = false;
+    }
+    world.happens(split(2));
+    let refused = world.steps().pop().unwrap_or_default();
+    assert!(refused.starts_with("refused 2: services in containers that call each other by TCP"), "{refused}");
 }

@@ -187,6 +187,7 @@ impl World {
                         config: protocol::Config { front: None, ..carry.going.config.clone() },
                         states: BTreeMap::new(),
                         ms: MoveTimes::default(),
+                        trouble: None,
                     }
                 });
                 self.carry.then(|| Event::Carried { carried: carried.collect(), stayed: None })
