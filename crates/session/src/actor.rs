@@ -12,6 +12,7 @@ mod keep_edit;
 pub(crate) mod load;
 #[cfg(feature = "cluster")]
 mod loaded;
+mod movers;
 mod moving;
 mod open;
 mod processes;
@@ -37,17 +38,17 @@ use std::time::{Duration, Instant};
 use compiler::{Builder, ExpectedBuild, Profile, Progress};
 use local_cluster::{Backend, Program, Resources};
 use parking_lot::Mutex;
-use session_api::command::Answer;
 use session_api::jobs::JobsView;
 use session_api::measured::HopComparison;
 use session_api::snapshot::Snapshot;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 
 use crate::actor::control::Control;
-use crate::actor::tools::{Again, Tools};
+use crate::actor::movers::Movers;
+use crate::actor::tools::Tools;
 use crate::api;
 use crate::api::asking::{Ask, Handler};
 use crate::effect::Effect;
@@ -120,11 +121,7 @@ pub(crate) struct Actor {
     /// What hosts measured, on its way to be folded.
     followed: tokio::sync::mpsc::Sender<Followed>,
     followers: HashMap<String, [AbortHandle; 2]>,
-    /// Who waits for what comes of a move.
-    movers: HashMap<u64, oneshot::Sender<Answer>>,
-    moves: u64,
-    /// Services that leave a host which they went on from.
-    departing: Vec<String>,
+    movers: Movers,
     recorder: Arc<Recorder>,
     recorded: tokio::sync::mpsc::Sender<Recorded>,
     judging: Option<AbortHandle>,
@@ -235,9 +232,7 @@ impl Actor {
             serving: serving.abort_handle(),
             followed,
             followers: HashMap::new(),
-            movers: HashMap::new(),
-            moves: 0,
-            departing: Vec::new(),
+            movers: Movers::default(),
             recorder,
             recorded,
             judging: None,
@@ -320,7 +315,7 @@ impl Actor {
         let started = match &event {
             Event::Started { service } => vec![service.clone()],
             // What they measured where they were is read to its end first.
-            Event::Departed { .. } => std::mem::take(&mut self.departing),
+            Event::Departed { .. } => std::mem::take(&mut self.movers.departing),
             _ => Vec::new(),
         };
         let effects = self.state.update(self.begun.elapsed(), event);
@@ -444,10 +439,7 @@ impl Actor {
             Effect::Carry { carries, reset } => {
                 self.on_backend(move |backend, tools| async move { tools.carry(&*backend, carries, reset).await });
             }
-            Effect::Depart(departures) => {
-                self.departing = departures.iter().map(|departure| departure.service.clone()).collect();
-                self.on_backend(|backend, tools| async move { tools.depart(&*backend, departures).await });
-            }
+            Effect::Depart(departures) => self.depart(departures),
             Effect::Settled { number, outcome } => self.settled(number, outcome),
             Effect::Regroup { service, group } => {
                 if let Some(backend) = &self.backend {
@@ -469,22 +461,7 @@ impl Actor {
                     });
                 }
             }
-            Effect::Restart { config, host, at, after } => {
-                // Whatever was asked of the host that ended is not asked of the one that comes in its place: it may be
-                // what ended it.
-                if let Some(swap) = self.swaps.remove(&config.service) {
-                    swap.abort();
-                }
-                if let Some(backend) = self.backend.clone() {
-                    let again = Again { tools, backend, config, host, at, anew: true };
-                    let restarted = restart::run(again, after, self.closing.subscribe());
-                    self.making.spawn(async move {
-                        if let Some(event) = restarted.await {
-                            tell(event);
-                        }
-                    });
-                }
-            }
+            Effect::Restart { config, host, at, after } => self.restart(config, host, at, after),
             Effect::Judge(judge) => {
                 // None is left at the end alone, when nobody asks any more.
                 let Some(backend) = self.backend.clone() else { return };

@@ -1,59 +1,17 @@
 //! What faces ask of the loop.
 
-use std::collections::BTreeMap;
-
 use session_api::command::Answer;
-use tokio::sync::oneshot;
 
 use super::Actor;
-use crate::api::asking::{Ask, Wish};
+use crate::api::asking::Ask;
 use crate::api::caller;
 use crate::effect::Effect;
-use crate::event::{Event, Regroup};
-use crate::placement::{Figures, Together};
+use crate::event::Event;
 use crate::recording::judge;
 use crate::recording::recall::Present;
 use crate::recording::work::AtHome;
 
 impl Actor {
-    /// Answered once the services are where they are wanted.
-    fn ask_to_move(&mut self, Wish { wanted, services, reset }: Wish, reply: oneshot::Sender<Answer>) {
-        self.moves += 1;
-        let number = self.moves;
-        self.movers.insert(number, reply);
-        let why = "it was asked for".to_owned();
-        self.happened(Event::Asked(Regroup { number, wanted, services, reset, why }));
-    }
-
-    /// Whether services are placed by what they do.
-    pub(super) fn places_itself(&self) -> bool {
-        self.tools.options.together == Some(Together::Auto)
-    }
-
-    /// What services did in the last minute.
-    pub(super) fn figures(&self) -> BTreeMap<String, Figures> {
-        let measured = self.measured.borrow().clone();
-        let figures = measured.hops.iter().filter_map(|(service, hop)| {
-            let minute = hop.windows.iter().find(|window| window.seconds == 60)?;
-            let figures = Figures {
-                n: minute.n,
-                per_second: minute.rate,
-                total: minute.total.p50 as f64,
-                function: minute.function.p50 as f64,
-                network: minute.network.p50 as f64,
-            };
-            Some((service.clone(), figures))
-        });
-        figures.collect()
-    }
-
-    /// Tells who waits for a move.
-    pub(super) fn settled(&mut self, number: u64, outcome: Result<String, String>) {
-        // Nobody waits for one that the session asked for itself.
-        let Some(reply) = self.movers.remove(&number) else { return };
-        drop(reply.send(outcome.map_or_else(caller::refused, |message| Answer::Done { message })));
-    }
-
     pub(super) fn answer(&mut self, ask: Ask) {
         // Whoever asked may be gone again.
         match ask {
