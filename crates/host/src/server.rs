@@ -153,8 +153,9 @@ impl Server {
             }
         }
         if self.shared.entrance.moved().is_some() {
-            // The public listener is open elsewhere by now: nobody new comes, and nobody is cut off.
+            // Callers find it elsewhere by now. Those who are on their way here are let in, and passed on.
             close_front(&self.shared);
+            tokio::time::sleep(LETS_IN).await;
             while fronts.join_next().await.is_some() {}
         }
         self.shared.draining.store(true, Ordering::Release);
