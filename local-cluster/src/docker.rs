@@ -17,9 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bollard::Docker as Engine;
-use bollard::query_parameters::{
-    InspectContainerOptions, KillContainerOptionsBuilder, StopContainerOptionsBuilder,
-};
+use bollard::query_parameters::{InspectContainerOptions, KillContainerOptionsBuilder, StopContainerOptionsBuilder};
 use futures_util::future::join_all;
 use images::elf::Linked;
 use parking_lot::{Mutex, MutexGuard};

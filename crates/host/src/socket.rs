@@ -181,6 +181,9 @@ impl AsyncWrite for Socket {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::SocketAddr as SocketAddrUnix;
+
     use super::*;
 
     #[tokio::test]
@@ -207,9 +210,8 @@ mod tests {
         let second = Listener::beside(address).unwrap().unwrap();
         // Without a pause for the runtime between, which has one thread here.
         let callers: Vec<_> = (0..4).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
-        let name = std::os::linux::net::SocketAddrExt::from_abstract_name(&name(address).unwrap()[1..]).unwrap();
-        let besides: Vec<_> =
-            (0..4).map(|_| std::os::unix::net::UnixStream::connect_addr(&name).unwrap()).collect();
+        let name = SocketAddrUnix::from_abstract_name(&name(address).unwrap()[1..]).unwrap();
+        let besides: Vec<_> = (0..4).map(|_| std::os::unix::net::UnixStream::connect_addr(&name).unwrap()).collect();
         let let_in = (Listener::Tcp(first).close().unwrap(), second.close().unwrap());
         assert_eq!((let_in.0.len(), let_in.1.len()), (callers.len(), besides.len()));
     }

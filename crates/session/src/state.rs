@@ -236,7 +236,8 @@ impl State {
     }
 
     fn opened(&mut self, opened: Opened) -> Vec<Effect> {
-        let Opened { backend: name, hosts_bind_front, leads_front, takes_in, moves, front, front_at, endpoints } = opened;
+        let Opened { backend: name, hosts_bind_front, leads_front, takes_in, moves, front, front_at, endpoints } =
+            opened;
         let front_host = front_at.as_ref().and_then(|service| self.hosts.get(service)).cloned();
         let moving = false;
         let backend =

@@ -31,8 +31,7 @@ impl Inner {
             return;
         }
         if let Some(opened) = self.opened().as_mut()
-            && let (Some(&port), Some(&listens)) =
-                (opened.ports.get(&spec.service), opened.listens.get(&spec.service))
+            && let (Some(&port), Some(&listens)) = (opened.ports.get(&spec.service), opened.listens.get(&spec.service))
         {
             opened.before.insert(spec.service.clone(), Seat { port, listens });
             opened.ports.remove(&spec.service);

@@ -116,7 +116,8 @@ fn help() {
 #[test]
 fn only_ascii_where_it_is_asked_for() {
     for keys in ["", "1e", "2e", "3e", "4e", "?", ":map "] {
-        for snapshot in [made::starting(), made::serving(), made::broken(), made::down(), made::joined(), made::fused()] {
+        for snapshot in [made::starting(), made::serving(), made::broken(), made::down(), made::joined(), made::fused()]
+        {
             let mut screen = Screen::new(snapshot, Theme { colour: true, ascii: true }, (120, 30));
             screen.press(keys);
             let text = screen.text();

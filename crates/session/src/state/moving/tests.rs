@@ -215,7 +215,10 @@ fn containers_move_where_the_session_leads_callers_and_the_one_that_they_call_is
     world.happens(fuse(1));
     // A container takes nobody in: all go to a new one.
     let steps = world.steps();
-    assert_eq!((steps[0].as_str(), steps.last().map(String::as_str)), ("carry get>get-alone map>get-alone", Some("settled 1")));
+    assert_eq!(
+        (steps[0].as_str(), steps.last().map(String::as_str)),
+        ("carry get>get-alone map>get-alone", Some("settled 1"))
+    );
     let led = world.asked.iter().find_map(|effect| match effect {
         Effect::Carry { carries, .. } => Some(carries.iter().map(|carry| carry.front).collect::<Vec<_>>()),
         _ => None,
