@@ -37,11 +37,11 @@ use crate::{admin, answer, http_rules, runs, takeover};
 const MOST_CONNECTIONS: usize = 4096;
 /// A head that is longer is refused: what we send is a route of 8 KiB, a path of 4, and little more.
 const LONGEST_HEAD: usize = 64 << 10;
-/// Who is connected when a listener closes is answered for so long, and told to connect anew: cut between two requests, he
-/// would take it for a failure.
+/// Who is connected when the listener of a service that moved closes is answered for so long, and told to connect anew: cut
+/// between two requests, he would take it for a failure.
 const LINGERS: Duration = Duration::from_secs(2);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
-/// A listener that closes lets callers in for so long whose first packet came before another listener took over: half
+/// Such a listener lets callers in for so long whose first packet came before another listener took over: half
 /// connected, they would be cut off.
 const LETS_IN: Duration = Duration::from_millis(100);
 /// Headers that take longer are an attack (slowloris) or a dead peer.
@@ -214,7 +214,7 @@ async fn accept(door: Opened, shared: Arc<Shared>) {
     let ending = shared.clone();
     let mut closes = pin!(async move {
         let _told = drained.changed().await;
-        if !is_draining(&ending) {
+        if passes_on(&ending) {
             tokio::time::sleep(LETS_IN).await;
         }
     });
@@ -246,8 +246,9 @@ async fn accept(door: Opened, shared: Arc<Shared>) {
         Ok(waiting) => waiting.into_iter().for_each(|stream| drop(connections.spawn(serve(stream)))),
         Err(error) => eprintln!("dyninka: callers who waited to be let in are cut off: {error}"),
     }
-    // A host that ends as a whole has told callers to connect anew already.
-    if !is_draining(&shared) {
+    // A host that ends as a whole has told callers to connect anew already, and one that lost the public listener to another
+    // service is not to answer in its place.
+    if passes_on(&shared) {
         let gone = async { while connections.join_next().await.is_some() {} };
         let ends = async {
             while !is_draining(&shared) {
@@ -264,6 +265,11 @@ async fn accept(door: Opened, shared: Arc<Shared>) {
     }
     cut.send_replace(true);
     while connections.join_next().await.is_some() {}
+}
+
+/// Whether whoever still comes is answered by the same service elsewhere.
+fn passes_on(shared: &Shared) -> bool {
+    shared.entrance.moved().is_some() && !is_draining(shared)
 }
 
 /// What a connection knows of its end.
