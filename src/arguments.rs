@@ -16,6 +16,7 @@ mod new;
 mod node;
 mod page;
 mod recording;
+mod regroup;
 mod simulate;
 mod value;
 
@@ -43,6 +44,7 @@ pub(crate) use node::NodeUp;
 pub(crate) use node::{Node, Nodes};
 pub(crate) use page::{Bundle, PageChoice, Ui};
 pub(crate) use recording::{Keep, Replay};
+pub(crate) use regroup::{Fuse, Split};
 #[cfg(feature = "nodes")]
 pub(crate) use simulate::By;
 pub(crate) use simulate::Simulate;
@@ -101,6 +103,10 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Move services of the running session into one host: calls between them cross no process
+    Fuse(Fuse),
+    /// Move services of the running session into hosts of their own
+    Split(Split),
     /// Print the command that attaches a debugger to a service of a session with --debug
     Debug(Debug),
     /// Print the log lines of services
@@ -271,6 +277,8 @@ impl Command {
             | Self::Ui(Ui { file, .. })
             | Self::Bundle(Bundle { file, .. })
             | Self::Debug(Debug { file, .. })
+            | Self::Fuse(Fuse { file, .. })
+            | Self::Split(Split { file, .. })
             | Self::Invoke(Invoke { call: Call { file, .. }, .. })
             | Self::Shell(Shell { file, .. })
             | Self::Logs(Logs { file, .. })

@@ -78,6 +78,7 @@ mod push;
 #[cfg(feature = "nodes")]
 mod push_to;
 pub(crate) mod recordings;
+pub(crate) mod regroup;
 #[cfg(feature = "cluster")]
 mod remote;
 pub(crate) mod replay;

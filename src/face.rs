@@ -1,5 +1,6 @@
 //! How `dyn dev` shows what its session reports: JSON lines, plain lines, or lines under a progress bar.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
@@ -49,6 +50,15 @@ fn built(compiled: bool, with: Option<usize>, ms: f64) -> String {
         Some(with) => format!("built in {ms:.0} ms, {with} services at once"),
         None => format!("built in {ms:.0} ms"),
     }
+}
+
+/// The placed values that begin anew.
+fn reset(states: &BTreeMap<String, Fate>) -> String {
+    let reset = states.iter().filter_map(|(state, fate)| match fate {
+        Fate::Reset { why } => Some(format!("; {state} begins anew: {why}")),
+        Fate::Kept | Fate::Carried { .. } | Fate::New => None,
+    });
+    reset.collect()
 }
 
 pub(crate) struct Lines {
@@ -177,6 +187,14 @@ impl Lines {
                 let state = if *anew { "; its placed state began anew" } else { ", and goes on where it was" };
                 self.say(&format!("{service} is up again as {version}{state}"))?;
             }
+            Report::Moved { service, to, states, ms, .. } => {
+                let waited = ms.hold + ms.carry;
+                let reset = reset(states);
+                self.say(&format!("{service} runs in the host {to}; requests waited for {waited:.1} ms{reset}"))?;
+            }
+            Report::Stayed { services, why } => {
+                self.say(&format!("{} stays where it is: {why}", services.join(", ")))?
+            }
             Report::Failed { .. } => self.bar.finish_and_clear(),
             Report::Stopped => {
                 self.bar.finish_and_clear();
@@ -191,11 +209,7 @@ impl Lines {
             self.say(&format!("edit {edit}: the flow changed"))?;
         }
         for Taken { name, reason, version, state, .. } in services {
-            let reset = state.iter().filter_map(|(state, fate)| match fate {
-                Fate::Reset { why } => Some(format!("; {state} begins anew: {why}")),
-                Fate::Kept | Fate::Carried { .. } | Fate::New => None,
-            });
-            let reset: String = reset.collect();
+            let reset = reset(state);
             self.say(&format!("edit {edit}: {name}: {reason}; {version} answers after {total:.0} ms{reset}"))?;
         }
         Ok(())

@@ -66,6 +66,8 @@ fn main() -> ExitCode {
         Command::Jobs(jobs) => command::jobs::run(&jobs),
         #[cfg(feature = "jobs")]
         Command::JobServer { folder, die_with_parent } => command::job_server::run(&folder, die_with_parent),
+        Command::Fuse(fuse) => command::regroup::fuse(fuse),
+        Command::Split(split) => command::regroup::split(split),
         Command::Stop { file, data } => command::stop::run(&file, data),
         command @ (Command::Node(_) | Command::Nodes(_) | Command::Simulate(_)) => command::on_nodes::run(command),
         Command::Doctor { json } => command::doctor::run(json),

@@ -311,12 +311,14 @@ pub(crate) enum Set {
     Sizes,
     /// 200 services that wait
     Idle,
+    /// Services that move under load
+    Moves,
     /// Half load for long
     Soak,
 }
 
 impl Set {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Hops,
         Self::Overhead,
         Self::Eighty,
@@ -325,6 +327,7 @@ impl Set {
         Self::Lengths,
         Self::Sizes,
         Self::Idle,
+        Self::Moves,
         Self::Soak,
     ];
 }

@@ -244,6 +244,18 @@ pub trait Backend: Send + Sync {
     /// Notes that a service is not in the host of its group after all.
     fn left(&self, service: &str);
 
+    /// Whether a service that runs may be started once more in another group's host, to go on there.
+    fn moves(&self) -> bool;
+
+    /// Notes that a service that was started once more is no longer in the host of that group: its end there is nobody's news.
+    fn moved(&self, service: &str, from: &str);
+
+    /// Notes that a service that was started once more stays in the host of this group after all, where it can be called here.
+    fn stays(&self, service: &str, group: &str, here: SocketAddr);
+
+    /// Ends the host of a group, and removes what was made for it, where nothing runs in it any more.
+    async fn end(&self, group: &str) -> Result<(), BackendError>;
+
     /// Ends the host of a service at once, without a grace: its end is told as [`BackendEvent::Down`], of
     /// the service's own doing: it was found wanting.
     async fn kill(&self, service: &str) -> Result<(), BackendError>;

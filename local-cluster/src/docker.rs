@@ -3,23 +3,21 @@
 mod container;
 mod front;
 mod hops;
+mod moves;
+mod network;
 mod reach;
 mod sockets;
 mod watch;
 mod work;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bollard::Docker as Engine;
-use bollard::errors::Error;
-use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest};
-use bollard::query_parameters::{
-    InspectContainerOptions, KillContainerOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
-};
+use bollard::query_parameters::{InspectContainerOptions, KillContainerOptionsBuilder, StopContainerOptionsBuilder};
 use futures_util::future::join_all;
 use images::elf::Linked;
 use parking_lot::{Mutex, MutexGuard};
@@ -90,6 +88,8 @@ struct Opened {
     ports: BTreeMap<String, u16>,
     /// The port of each service inside its container.
     listens: BTreeMap<String, u16>,
+    /// Both of services that may go on in another container, or stay.
+    before: BTreeMap<String, moves::Seat>,
     /// Whether the engine sees no file of this machine.
     is_carried: bool,
 }
@@ -154,8 +154,8 @@ impl Backend for Docker {
         let is_carried = inner.is_carried(&image).await?;
         let (network, ()) = tokio::join!(inner.network(), inner.open_sockets(is_carried));
         network?;
-        let (ports, listens) = (BTreeMap::new(), BTreeMap::new());
-        *inner.opened() = Some(Opened { image, linked: Arc::new(linked), ports, listens, is_carried });
+        let (ports, listens, before) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        *inner.opened() = Some(Opened { image, linked: Arc::new(linked), ports, listens, before, is_carried });
         tokio::spawn(watch::watch(inner.clone()));
         // The processes of an engine elsewhere are out of sight.
         if !is_carried {
@@ -165,6 +165,7 @@ impl Backend for Docker {
     }
 
     async fn endpoint(&self, spec: Spec) -> Result<Endpoint, BackendError> {
+        self.inner.leave_seat(&spec);
         let endpoint = self.inner.find_seat(&spec);
         self.inner.specs.put(spec);
         endpoint
@@ -189,6 +190,23 @@ impl Backend for Docker {
 
     fn left(&self, service: &str) {
         self.inner.leave(service);
+    }
+
+    /// What is published by a container, and who is called by the network, is found where it was.
+    fn moves(&self) -> bool {
+        self.leads_front() && self.inner.sockets.path().is_some()
+    }
+
+    fn moved(&self, service: &str, from: &str) {
+        self.inner.moved(service, from);
+    }
+
+    fn stays(&self, service: &str, group: &str, _: SocketAddr) {
+        self.inner.stays(service, group);
+    }
+
+    async fn end(&self, group: &str) -> Result<(), BackendError> {
+        self.inner.end(group).await
     }
 
     async fn kill(&self, service: &str) -> Result<(), BackendError> {
@@ -224,17 +242,8 @@ impl Backend for Docker {
         if is_among {
             return Ok(());
         }
-        let name = inner.container(&spec);
-        let stop = StopContainerOptionsBuilder::default().t(GRACE_SECONDS).build();
-        // What does not stop is removed all the same.
-        drop(inner.engine.stop_container(&name, Some(stop)).await);
-        let remove = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-        match inner.engine.remove_container(&name, Some(remove)).await {
-            Err(error) if status(&error) != Some(404) => {
-                Err(BackendError::engine(format!("remove the container of {service}"))(error))
-            }
-            _ => Ok(()),
-        }
+        let removed = inner.stop(&inner.container(&spec), GRACE_SECONDS).await;
+        removed.map_err(BackendError::engine(format!("remove the container of {service}")))
     }
 
     async fn start(&self, service: &str) -> Result<Begun, BackendError> {
@@ -404,7 +413,8 @@ impl Inner {
             None => self.picked.pick().map_err(BackendError::io("find a free port"))?,
         };
         opened.ports.insert(spec.service.clone(), port);
-        let next = opened.listens.values().max().map_or(PORT, |last| last + 1).max(PORT + 1);
+        let taken = opened.listens.values().chain(opened.before.values().map(|seat| &seat.listens)).max();
+        let next = taken.map_or(PORT, |last| last + 1).max(PORT + 1);
         let own = if spec.group == spec.host { PORT } else { next };
         let inside = *opened.listens.entry(spec.service.clone()).or_insert(own);
         let listen = (Ipv4Addr::UNSPECIFIED, inside).into();
@@ -435,7 +445,11 @@ impl Inner {
     }
 
     fn container(&self, spec: &Spec) -> String {
-        format!("dyninka-{}-{}-{}", self.plan.name, self.plan.id, spec.group)
+        self.container_of(&spec.group)
+    }
+
+    fn container_of(&self, group: &str) -> String {
+        format!("dyninka-{}-{}-{group}", self.plan.name, self.plan.id)
     }
 
     fn network_name(&self) -> String {
@@ -446,46 +460,8 @@ impl Inner {
         let app = [(APP.to_owned(), self.plan.name.clone()), (ID.to_owned(), self.plan.id.clone())];
         app.into_iter().chain(service.map(|service| (SERVICE.to_owned(), service.to_owned()))).collect()
     }
-
-    /// Makes the app's network. Where the engine has no subnet left, or the one it picks is taken, others are tried.
-    async fn network(&self) -> Result<(), BackendError> {
-        let request = |subnet: Option<String>| NetworkCreateRequest {
-            name: self.network_name(),
-            labels: Some(self.labels(None)),
-            ipam: subnet.map(|subnet| Ipam {
-                config: Some(vec![IpamConfig { subnet: Some(subnet), ..IpamConfig::default() }]),
-                ..Ipam::default()
-            }),
-            ..NetworkCreateRequest::default()
-        };
-        let mut refused = match self.engine.create_network(request(None)).await {
-            Ok(_) => return Ok(()),
-            Err(error) => error,
-        };
-        for third in 0..=255_u8 {
-            if !is_about_subnets(&refused) {
-                break;
-            }
-            let subnet = format!("10.213.{third}.0/24");
-            match self.engine.create_network(request(Some(subnet.clone()))).await {
-                Ok(_) => {
-                    self.tell(BackendEvent::Notice(format!(
-                        "the engine has no subnet of its own left, so the app uses {subnet}"
-                    )));
-                    return Ok(());
-                }
-                Err(error) => refused = error,
-            }
-        }
-        Err(BackendError::engine("make a network")(refused))
-    }
 }
 
 fn peer(spec: &Spec, port: u16) -> String {
     format!("{}:{port}", spec.host)
-}
-
-fn is_about_subnets(error: &Error) -> bool {
-    let words = error.to_string().to_ascii_lowercase();
-    words.contains("overlap") || words.contains("address pool") || words.contains("non-overlapping")
 }

@@ -1,9 +1,10 @@
 //! The process backend: a plain process for each host.
 
+mod pid;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,9 +26,13 @@ use crate::environment::Environment;
 use crate::port::{Ports, local};
 use crate::queue::{Receiver, Sender, queue};
 use crate::speech::Speech;
+use pid::pid_file;
+pub(crate) use pid::{begun, leftover, sweep, write_pid};
 
 /// A service may answer what it has begun for this long before it is killed.
 const GRACE: Duration = Duration::from_millis(1500);
+/// A host that its services left ends by itself once it has answered whom it passed on, who may wait for all of a deadline.
+const LEAVES: Duration = Duration::from_secs(40);
 /// Services as processes.
 pub(crate) struct Processes {
     plan: BackendPlan,
@@ -78,22 +83,25 @@ impl Processes {
         let mut command = Command::new(self.plan.host.path());
         command.arg("host").arg(&spec.folder).arg("--die-with-parent");
         command.args(self.plan.debug.then_some("--debug"));
-        command.args(self.specs.is_grouped(&spec.service).then_some("--mark-lines"));
+        // Another service may come while it runs.
+        command.arg("--mark-lines");
         // What the shell has is the session's: a container would not find it either.
         command.env_clear().envs(spec.environment.all());
         // Ctrl-C is the session's to hear: a group of its own keeps it from the service.
         command.process_group(0).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().map_err(|source| BackendError::Spawn { service: spec.service.clone(), source })?;
-        self.limit(&spec.service, &child, self.specs.group(&spec.group).len());
+        self.limit(&spec.service, pid_of(&child), self.specs.group(&spec.group).len());
         Ok(child)
     }
 
     /// Limits a process that runs so many services to what they may have.
-    fn limit(&self, service: &str, child: &Child, services: usize) {
-        if let (Some(bytes), Some(pid)) = (self.plan.limits.memory, pid_of(child)) {
+    fn limit(&self, service: &str, pid: Option<Pid>, services: usize) {
+        if let (Some(bytes), Some(pid)) = (self.plan.limits.memory, pid) {
             let bytes = bytes.saturating_mul(services.max(1) as u64);
-            let limit = rustix::process::Rlimit { current: Some(bytes), maximum: Some(bytes) };
+            // Who comes later brings what it may use: a hard limit could not be raised for it.
+            let maximum = rustix::process::getrlimit(rustix::process::Resource::Data).maximum;
+            let limit = rustix::process::Rlimit { current: Some(bytes), maximum };
             if let Err(error) = rustix::process::prlimit(Some(pid), rustix::process::Resource::Data, limit) {
                 self.tell(BackendEvent::Notice(format!("{service} runs without its memory limit: {error}")));
             }
@@ -107,7 +115,13 @@ impl Processes {
 
     /// The process that runs a service.
     fn process_of(&self, service: &str) -> Option<Arc<Running>> {
-        self.running.lock().iter().find(|process| process.has(service)).cloned()
+        let running = self.running.lock();
+        let mut has = running.iter().filter(|process| process.has(service));
+        // Of a service that moves, the one it moves to.
+        let group = self.specs.get(service).ok().map(|spec| spec.group);
+        let first = has.next()?;
+        let own = [first].into_iter().chain(has).find(|process| Some(&process.group) == group.as_ref());
+        Some(own.unwrap_or(first).clone())
     }
 
     /// The process that runs the services of a group, if it may run more.
@@ -129,6 +143,7 @@ impl Processes {
             return Some(Begun::WentOn);
         }
         members.push(spec.service.clone());
+        self.limit(&spec.service, Some(process.pid), members.len().max(self.specs.group(&spec.group).len()));
         Some(Begun::Beside(first?))
     }
 
@@ -203,6 +218,36 @@ impl Backend for Processes {
         }
     }
 
+    fn moves(&self) -> bool {
+        true
+    }
+
+    fn moved(&self, service: &str, from: &str) {
+        for process in self.running.lock().iter().filter(|process| process.group == from) {
+            let mut members = process.members.lock();
+            members.retain(|member| member != service);
+            if members.is_empty() {
+                process.leaving.store(true, Ordering::Release);
+            }
+        }
+    }
+
+    fn stays(&self, service: &str, group: &str, here: SocketAddr) {
+        self.specs.regroup(service, group);
+        self.seats.lock().insert(service.to_owned(), here);
+    }
+
+    async fn end(&self, group: &str) -> Result<(), BackendError> {
+        let is_left = |process: &&Arc<Running>| process.group == group && process.members.lock().is_empty();
+        let left: Vec<_> = self.running.lock().iter().filter(is_left).cloned().collect();
+        self.running.lock().retain(|process| !left.iter().any(|left| Arc::ptr_eq(left, process)));
+        for process in left {
+            send(&process, Signal::TERM);
+            end(&process, tokio::time::Instant::now() + LEAVES).await;
+        }
+        Ok(())
+    }
+
     async fn start(&self, service: &str) -> Result<Begun, BackendError> {
         let _one_at_a_time = self.starting.lock().await;
         let spec = self.specs.get(service)?;
@@ -214,7 +259,7 @@ impl Backend for Processes {
         let mut children = signal::unix::signal(SignalKind::child()).map_err(BackendError::io("hear of children"))?;
         let mut child = self.spawn(&spec)?;
         let Some(pid) = pid_of(&child) else { return Ok(Begun::Anew) };
-        let pid_file = pid_file(&spec.folder);
+        let pid_file = pid_file(&spec);
         write_pid(&pid_file, pid)?;
         // The service whose function ended it, or that was found wanting, for which it was killed.
         let condemned = Arc::new(Mutex::new(None));
@@ -288,7 +333,7 @@ impl Backend for Processes {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let failed = |source| BackendError::Spawn { service: service.to_owned(), source };
         let mut child = command.spawn().map_err(failed)?;
-        self.limit(service, &child, 1);
+        self.limit(service, pid_of(&child), 1);
         let gone = || failed(std::io::Error::other("it has no standard input and output"));
         let (input, output) = (child.stdin.take().ok_or_else(gone)?, child.stdout.take().ok_or_else(gone)?);
         let ended =
@@ -430,38 +475,4 @@ fn stopped_by(pid: Pid) -> Option<i32> {
     let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
     // A child that ended meanwhile is none to ask about: its end is heard of as such.
     waitid(WaitId::Pid(pid), options).ok().flatten()?.stopping_signal()
-}
-
-fn pid_file(folder: &Path) -> PathBuf {
-    folder.join("pid")
-}
-
-/// A pid alone may by now be somebody else's: its start time says whose it is.
-pub(crate) fn write_pid(file: &Path, pid: Pid) -> Result<(), BackendError> {
-    let Some(begun) = begun(pid) else { return Ok(()) };
-    fs::write(file, format!("{} {begun}", pid.as_raw_nonzero()))
-        .map_err(BackendError::io(format!("write {}", file.display())))
-}
-
-/// When a process began, in clock ticks since boot (proc(5), field 22).
-pub(crate) fn begun(pid: Pid) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
-    // The name before may hold anything, brackets and spaces too.
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
-}
-
-/// The process that a file names, if it still runs; the file is removed.
-pub(crate) fn leftover(file: &Path) -> Option<Pid> {
-    let text = fs::read_to_string(file).ok()?;
-    drop(fs::remove_file(file));
-    let (pid, started) = text.split_once(' ')?;
-    let pid = Pid::from_raw(pid.parse().ok()?)?;
-    // One that has ended has no time when it began.
-    (begun(pid)? == started.parse::<u64>().ok()?).then_some(pid)
-}
-
-/// Kills what a killed session left running for the services in these folders; answers how many there were.
-pub(crate) fn sweep(folders: &[PathBuf]) -> usize {
-    let leftovers = folders.iter().filter_map(|folder| leftover(&pid_file(folder)));
-    leftovers.filter(|pid| kill_process(*pid, Signal::KILL).is_ok()).count()
 }

@@ -16,7 +16,7 @@ pub(crate) struct Dev {
     /// Backend to run services on
     #[arg(long, value_enum, default_value_t = On::Auto)]
     pub(crate) on: On,
-    /// Services that share a host process: none, all, or groups such as get+filter,map+sum [default: as dyn.toml says, or none]
+    /// Services that share a host process: none, all, auto, or groups such as get+filter,map+sum [default: as dyn.toml says, or none]
     #[arg(long, value_name = "GROUPS")]
     pub(crate) together: Option<Together>,
     /// Port of the public listener on 127.0.0.1; 0 picks a free one [default: 8080, or a free one where that is taken]

@@ -15,7 +15,7 @@ Mark functions with `#[service]`, chain them in `main`, and run the file with `d
 
 /// Commands in the order a newcomer meets them.
 const GROUPS: [(&str, &[&str]); 7] = [
-    ("Start", &["new", "ide", "dev", "ui", "stop"]),
+    ("Start", &["new", "ide", "dev", "fuse", "split", "ui", "stop"]),
     ("Look", &["check", "graph", "status", "logs", "events", "history", "bundle", "debug"]),
     #[cfg(feature = "jobs")]
     ("Call", &["invoke", "shell", "jobs", "openapi", "client"]),
@@ -36,6 +36,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("ide", "dyn ide app.rs"),
     ("dev", "dyn dev app.rs --on process --record lunch"),
     ("ui", "dyn ui app.rs"),
+    ("fuse", "dyn fuse app.rs get filter"),
+    ("split", "dyn split app.rs filter"),
     ("stop", "dyn stop app.rs"),
     ("check", "dyn check app.rs --json"),
     ("graph", "dyn graph app.rs --format mermaid"),

@@ -16,6 +16,7 @@ mod floods;
 mod groups;
 mod hops;
 mod machines;
+mod moves;
 mod reach;
 mod recordings;
 mod replaying;

@@ -1,4 +1,4 @@
-//! The view on made-up data that moves: `cargo run -p tui --example view [--ascii] [--plain] [--services N] [--joined] [--jobs]`.
+//! The view on made-up data that moves: `cargo run -p tui --example view [--ascii] [--plain] [--services N] [--joined] [--fused] [--jobs]`.
 
 #[path = "../tests/screens/made.rs"]
 mod made;
@@ -24,9 +24,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     options.theme.ascii = given("--ascii").is_some();
     options.theme.colour &= given("--plain").is_none();
     let joined = given("--joined").is_some();
-    let shown = match (joined, given("--jobs")) {
-        (true, _) => made::joined,
-        (_, Some(_)) => made::flooded,
+    let shown = match (joined, given("--fused"), given("--jobs")) {
+        (true, ..) => made::joined,
+        (_, Some(_), _) => made::fused,
+        (.., Some(_)) => made::flooded,
         _ => made::serving,
     };
     let base = services.map_or_else(shown, made::many);

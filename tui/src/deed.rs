@@ -43,6 +43,10 @@ pub(crate) enum Deed {
     Cluster,
     Window(Way),
     Invoke,
+    /// Begin to say with whom the chosen service is to share its host.
+    Fuse,
+    /// Begin to say that the chosen service is to have a host to itself.
+    Split,
     Shell,
     Undo,
     /// Begin a push, show the one that is open, or put it aside.
@@ -119,6 +123,8 @@ pub(crate) fn of(key: KeyEvent, model: &Model, snapshot: &Snapshot, logs: &LogRi
         KeyCode::Char('+' | '=') => Deed::Window(Way::On),
         KeyCode::Char('i') => Deed::Invoke,
         KeyCode::Char('s') => Deed::Shell,
+        KeyCode::Char('z') => Deed::Fuse,
+        KeyCode::Char('Z') => Deed::Split,
         KeyCode::Char('r') => Deed::Replay,
         KeyCode::Char('p') => Deed::Push,
         KeyCode::Char('u') => Deed::Undo,
@@ -201,6 +207,13 @@ fn works(deed: Deed, model: &Model, snapshot: &Snapshot, logs: &LogRing) -> bool
             here && panes
                 && running
                 && model::chosen_service(model, snapshot).is_some_and(|service| service.version.is_some())
+        }
+        Deed::Fuse | Deed::Split => {
+            let here = model.scope == Scope::Here && panes && running;
+            let chosen = model::chosen_service(model, snapshot);
+            let is_with = |service: &session_api::snapshot::ServiceView| !service.together.is_empty();
+            here && chosen
+                .is_some_and(|service| if deed == Deed::Split { is_with(service) } else { snapshot.services.len() > 1 })
         }
         Deed::Replay => running && snapshot.edits.iter().any(|edit| edit.judgement.is_some()),
         Deed::Undo => running && edits::undone(snapshot).is_some(),

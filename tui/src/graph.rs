@@ -141,7 +141,8 @@ mod tests {
 
     fn drawn(services: &[&str], edges: &[(&str, &str)]) -> Vec<String> {
         let service = |name: &&str| ServiceView { name: (*name).into(), ..ServiceView::default() };
-        let edge = |(from, to): &(&str, &str)| FlowEdge { from: (*from).into(), to: (*to).into(), input: None };
+        let edge =
+            |(from, to): &(&str, &str)| FlowEdge { from: (*from).into(), to: (*to).into(), input: None, within: false };
         let snapshot = Snapshot {
             services: services.iter().map(service).collect(),
             edges: edges.iter().map(edge).collect(),

@@ -105,6 +105,8 @@ pub(crate) struct Glyphs {
     pub(crate) levels: [&'static str; 9],
     pub(crate) bar: &'static str,
     pub(crate) faint: &'static str,
+    /// A hop that crosses no process.
+    pub(crate) within: &'static str,
     pub(crate) lanes: Lanes,
 }
 
@@ -139,6 +141,7 @@ static UNICODE: Glyphs = Glyphs {
     levels: [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
     bar: "█",
     faint: "░",
+    within: "≡",
     lanes: Lanes {
         begin: "╭", pass: "│", through: "├", end: "╰", join: "┴", join_on: "┼", turn: "┬", across: "─"
     },
@@ -162,5 +165,6 @@ static ASCII: Glyphs = Glyphs {
     levels: [" ", ".", ".", ":", "-", "=", "+", "*", "#"],
     bar: "#",
     faint: ".",
+    within: "=",
     lanes: Lanes { begin: ".", pass: "|", through: "|", end: "'", join: "'", join_on: "+", turn: ".", across: "-" },
 };

@@ -70,6 +70,11 @@ impl App {
         Goal::door(&self.session.service(service)?.0, check)
     }
 
+    /// Its file, as commands take it.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
     /// What the session knows of itself.
     pub(crate) async fn status(&self, setting: &Setting) -> anyhow::Result<Value> {
         let mut command = Command::new(&setting.program);

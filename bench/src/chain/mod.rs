@@ -7,6 +7,7 @@ mod eighty;
 mod hops;
 mod idle;
 mod lengths;
+mod moves;
 mod overhead;
 mod paper;
 pub(crate) mod process;
@@ -86,6 +87,7 @@ pub(crate) async fn run(options: &Chain) -> anyhow::Result<Findings> {
             Set::Lengths => ("lengths", lengths::measure(&run).await),
             Set::Sizes => ("sizes", sizes::measure(&run).await),
             Set::Idle => ("idle", idle::measure(&run).await),
+            Set::Moves => ("moves", moves::measure(&run).await),
             Set::Soak => ("soak", soak::measure(&run).await),
         };
         let rows = rows.unwrap_or_else(|error| vec![Row::failed(name, "", &format!("{error:#}"))]);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -26,12 +26,14 @@ use crate::runs;
 use crate::shared::Shared;
 use crate::sharing;
 use crate::takeover::{self, TakeoverError};
+use crate::transfer;
 
 /// Every path but `/`.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let session = Router::new()
         .route("/open", post(open))
         .route("/close", post(close))
+        .route("/transfer", post(transfer))
         .route("/swap", post(swap))
         .route("/reload", post(reload))
         .route("/hops", get(admin_hops::hops))
@@ -41,7 +43,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/runs/forget", post(runs::forget))
         .route("/runs/{run}", delete(runs::give_up))
         .route("/records", get(records::admin::records))
-        .route("/state/{name}", get(read_state).put(write_state))
+        // A value may be as large as it is: only the session asks, and hosts of its own.
+        .route("/state/{name}", get(read_state).put(write_state).post(write_state).layer(DefaultBodyLimit::disable()))
         .layer(middleware::from_fn_with_state(shared.clone(), only_the_session));
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
@@ -146,6 +149,14 @@ async fn close(State(shared): State<Arc<Shared>>) -> Response {
     axum::Json(json!({ "closing": true })).into_response()
 }
 
+/// Hands this service over to the host that has it open elsewhere.
+async fn transfer(State(shared): State<Arc<Shared>>, body: axum::Json<protocol::Transfer>) -> Response {
+    match transfer::transfer(&shared, &body.to, body.reset).await {
+        Ok(done) => axum::Json(done).into_response(),
+        Err(error) => refuse(&shared, "request", StatusCode::CONFLICT, &error.to_string()),
+    }
+}
+
 async fn swap(State(shared): State<Arc<Shared>>, body: axum::Json<protocol::Swap>) -> Response {
     match takeover::take_over(&shared, &body.library).await {
         Ok(done) => axum::Json(done).into_response(),
@@ -167,12 +178,18 @@ async fn reload(State(shared): State<Arc<Shared>>) -> Response {
 
 async fn read_state(State(shared): State<Arc<Shared>>, Path(name): Path<String>) -> Response {
     let Some(program) = shared.program.load_full() else { return ready(State(shared)).await };
+    if let Some(to) = shared.entrance.moved() {
+        return refuse(&shared, "request", StatusCode::CONFLICT, &format!("the service moved to {to}"));
+    }
     let outcome = blocking(move || program.library.state(&name)).await;
     state_response(&shared, outcome)
 }
 
 async fn write_state(State(shared): State<Arc<Shared>>, Path(name): Path<String>, json: axum::body::Bytes) -> Response {
     let Some(program) = shared.program.load_full() else { return ready(State(shared)).await };
+    if let Some(to) = shared.entrance.moved() {
+        return refuse(&shared, "request", StatusCode::CONFLICT, &format!("the service moved to {to}"));
+    }
     let outcome = blocking(move || program.library.restore(&name, &json)).await;
     state_response(&shared, outcome)
 }

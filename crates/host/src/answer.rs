@@ -28,6 +28,7 @@ use crate::routes::Steps;
 use crate::sense;
 use crate::shared::{Settings, Shared};
 use crate::sharing;
+use crate::transfer::{self, Entered};
 use crate::visit::Visit;
 
 /// A function's end, in the terms of HTTP.
@@ -88,6 +89,18 @@ where
         response.headers_mut().insert(http::header::ALLOW, HeaderValue::from_static(http_rules::SERVED));
         return response;
     }
+    let _here = match tokio::time::timeout_at(context.deadline, shared.entrance.enter()).await {
+        Ok(Entered::Here(here)) => here,
+        Ok(Entered::Elsewhere(to)) => {
+            let passed_on = transfer::pass_on(&shared, &settings, &context, (parts, body), &to).await;
+            return passed_on.unwrap_or_else(|problem| turn_away(&shared, problem)).into_response();
+        }
+        Err(_) => {
+            let detail = format!("{} moved to another host, and the deadline passed meanwhile", config.service);
+            let refusal = refusal(config, &context, "deadline", StatusCode::GATEWAY_TIMEOUT, &detail);
+            return turn_away(&shared, refusal).into_response();
+        }
+    };
     admit(&shared, &settings, &context, Asked::Http(parts, body), stranger).await.into_response()
 }
 

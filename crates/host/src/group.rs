@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Mutex, oneshot, watch};
+use tokio::sync::{Mutex, RwLock, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::inline::Inline;
@@ -31,6 +31,8 @@ pub(crate) struct Group {
     /// Those that were opened, by folder. Held while one is opened or closed.
     opened: Mutex<BTreeMap<PathBuf, Member>>,
     ending: watch::Sender<bool>,
+    /// Held for reading by each service that is closed by itself, until it has answered what has begun.
+    closing: RwLock<()>,
     /// Where the sockets of other hosts' services are, once one was handed over.
     sockets: OnceLock<PathBuf>,
 }
@@ -49,6 +51,7 @@ impl Group {
             inline: Inline::closed(),
             opened: Mutex::default(),
             ending: watch::Sender::new(false),
+            closing: RwLock::default(),
             sockets: OnceLock::new(),
         })
     }
@@ -119,6 +122,7 @@ impl Group {
 
     /// Closes a service once it has answered what has begun. False: it is not open.
     pub(crate) async fn close(&self, folder: &Path) -> bool {
+        let _answers = self.closing.read().await;
         let closed = self.opened.lock().await.remove(folder);
         let Some(Member { close, serving }) = closed else { return false };
         // It may have ended by itself.
@@ -127,13 +131,81 @@ impl Group {
         true
     }
 
-    /// Closes all of them, at the same time.
+    /// Closes all of them, at the same time, and waits for those that close already.
     pub(crate) async fn end(&self) {
         self.ending.send_replace(true);
         let opened = std::mem::take(&mut *self.opened.lock().await);
         for member in opened.into_values() {
             drop(member.serving.await);
         }
+        drop(self.closing.write().await);
         self.inline.close();
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::net::SocketAddr;
+    use std::pin::pin;
+
+    use futures_util::FutureExt;
+    use protocol::{Config, Limits, Peer, ServiceLoad};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_end_of_a_host_waits_for_a_service_that_is_closed_by_itself_and_answers() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = Peer { address: "counts:1".to_owned(), host: "counts".to_owned(), inputs: vec!["value".to_owned()] };
+        let config = Config {
+            app: "app".to_owned(),
+            service: "counts".to_owned(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            front: None,
+            peers: BTreeMap::from([("counts".to_owned(), own)]).into(),
+            route: None,
+            library: None,
+            token: "secret".to_owned(),
+            names: None,
+            outside: None,
+            limits: Limits::default(),
+            load: ServiceLoad::default(),
+            record: true,
+            moved: None,
+        };
+        std::fs::write(folder.path().join("config.json"), serde_json::to_vec(&config).unwrap()).unwrap();
+        let group = Group::new();
+        group.open(folder.path()).await.unwrap();
+        let address = group.members.load().keys().next().unwrap().clone();
+        let mut caller = TcpStream::connect(&address).await.unwrap();
+        let head = format!(
+            "PUT /_dyninka/state/COUNT HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer secret\r\n\
+             content-length: 2\r\nexpect: 100-continue\r\n\r\n"
+        );
+        caller.write_all(head.as_bytes()).await.unwrap();
+        // It is being answered as soon as it is told to go on.
+        let mut told = [0; 25];
+        caller.read_exact(&mut told).await.unwrap();
+        assert_eq!(&told, b"HTTP/1.1 100 Continue\r\n\r\n");
+        let closing = tokio::spawn({
+            let (group, folder) = (group.clone(), folder.path().to_owned());
+            async move { group.close(&folder).await }
+        });
+        while !group.opened.lock().await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        {
+            let mut end = pin!(group.end());
+            assert!(end.as_mut().now_or_never().is_none(), "a request is being answered");
+            caller.write_all(b"12").await.unwrap();
+            end.await;
+        }
+        assert!(closing.await.unwrap());
+        let mut answer = String::new();
+        caller.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
     }
 }

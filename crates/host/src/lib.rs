@@ -47,6 +47,7 @@ mod socket;
 mod takeover;
 mod threads;
 mod trace;
+mod transfer;
 mod upstream;
 mod visit;
 mod voice;

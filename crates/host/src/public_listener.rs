@@ -6,6 +6,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 
 use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpSocket};
@@ -69,7 +70,31 @@ pub(crate) fn bind(address: SocketAddr, is_shared: bool) -> io::Result<TcpListen
     socket.set_reuseaddr(true)?;
     socket.set_reuseport(is_shared)?;
     socket.bind(address)?;
-    socket.listen(BACKLOG)
+    let listener = socket.listen(BACKLOG)?;
+    if is_shared && let Err(error) = take_all(&listener) {
+        eprintln!("dyninka: the public listener moves without a filter, so a caller may be cut off: {error}");
+    }
+    Ok(listener)
+}
+
+/// Has the kernel lead all callers to the second listener of an address from now on: the one before it then closes with
+/// nobody who waits to be let in. Where there is but one, it is that one.
+fn take_all(listener: &TcpListener) -> io::Result<()> {
+    // socket(7), SO_ATTACH_REUSEPORT_CBPF: a program that answers which listener, by its place in the order they came.
+    let mut second = [libc::sock_filter { code: (libc::BPF_RET | libc::BPF_K) as u16, jt: 0, jf: 0, k: 1 }];
+    let program = libc::sock_fprog { len: 1, filter: second.as_mut_ptr() };
+    let length = size_of::<libc::sock_fprog>() as libc::socklen_t;
+    // SAFETY: the program and what it points to live as long as the call, which copies them.
+    let set = unsafe {
+        libc::setsockopt(
+            listener.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_REUSEPORT_CBPF,
+            (&raw const program).cast(),
+            length,
+        )
+    };
+    if set == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 #[cfg(test)]
@@ -109,6 +134,24 @@ mod tests {
         drop(before);
         assert!(!*after.end.borrow());
         let (caller, accepted) = tokio::join!(TcpStream::connect(address), after.listener.accept());
+        assert!(caller.is_ok() && accepted.is_ok());
+    }
+
+    #[tokio::test]
+    async fn whoever_opens_second_has_all_callers_from_then_on() {
+        let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = free.local_addr().unwrap();
+        drop(free);
+        let mut before = bind(address, true).unwrap();
+        for _ in 0..3 {
+            let after = bind(address, true).unwrap();
+            for _ in 0..64 {
+                let (caller, accepted) = tokio::join!(TcpStream::connect(address), after.accept());
+                assert!(caller.is_ok() && accepted.is_ok());
+            }
+            drop(std::mem::replace(&mut before, after));
+        }
+        let (caller, accepted) = tokio::join!(TcpStream::connect(address), before.accept());
         assert!(caller.is_ok() && accepted.is_ok());
     }
 }

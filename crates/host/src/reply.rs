@@ -37,6 +37,19 @@ impl Reply {
         Self { filtered: Some(by), ..Self::new(StatusCode::NO_CONTENT, Bytes::new(), None) }
     }
 
+    /// The answer of the same service in another host, as it is.
+    pub(crate) fn passed_on(answer: Answer) -> Self {
+        let Answer { status, said, body } = answer;
+        let content_type = match said.content_type.as_deref() {
+            Some(said) if said == CONTENT_TYPE => Some(CONTENT_TYPE),
+            Some(_) => Some("application/json"),
+            None => None,
+        };
+        let (timing, versions, nodes) = (said.timing, said.versions, said.nodes);
+        let [timing, versions, nodes] = [timing, versions, nodes].map(Option::unwrap_or_default);
+        Self { filtered: said.filtered, timing, versions, nodes, ..Self::new(status, body, content_type) }
+    }
+
     /// To a connection.
     pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::new(self.body));

@@ -5,12 +5,12 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::body::Body;
-use futures_util::FutureExt;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -22,7 +22,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::answer::is_draining;
+use crate::answer::{GRACE, is_draining};
 use crate::control::{self, ConfigError};
 use crate::group::Group;
 use crate::patience::Patient;
@@ -37,6 +37,13 @@ use crate::{admin, answer, http_rules, runs, takeover};
 const MOST_CONNECTIONS: usize = 4096;
 /// A head that is longer is refused: what we send is a route of 8 KiB, a path of 4, and little more.
 const LONGEST_HEAD: usize = 64 << 10;
+/// Who is connected when the listener of a service that moved closes is answered for so long, and told to connect anew: cut
+/// between two requests, he would take it for a failure.
+const LINGERS: Duration = Duration::from_secs(2);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// Such a listener lets callers in for so long whose first packet came before another listener took over: half
+/// connected, they would be cut off.
+const LETS_IN: Duration = Duration::from_millis(100);
 /// Headers that take longer are an attack (slowloris) or a dead peer.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 
@@ -134,7 +141,7 @@ impl Server {
     /// Serves until `end` is ready, then answers what has begun, and returns.
     pub async fn serve(mut self, end: impl Future<Output = ()>) {
         let (draining, drained) = watch::channel(false);
-        let mut loops = JoinSet::new();
+        let (mut loops, mut fronts) = (JoinSet::new(), JoinSet::new());
         for listener in self.admin {
             loops.spawn(accept(Opened { listener, end: drained.clone() }, self.shared.clone()));
         }
@@ -142,30 +149,49 @@ impl Server {
         loop {
             tokio::select! {
                 () = &mut end => break,
-                Some(door) = self.front.recv() => drop(loops.spawn(accept(door, self.shared.clone()))),
+                Some(door) = self.front.recv() => drop(fronts.spawn(accept(door, self.shared.clone()))),
             }
+        }
+        if self.shared.entrance.moved().is_some() {
+            // Callers find it elsewhere by now. Those who are on their way here are let in, and passed on.
+            close_front(&self.shared);
+            tokio::time::sleep(LETS_IN).await;
+            while fronts.join_next().await.is_some() {}
         }
         self.shared.draining.store(true, Ordering::Release);
         // From here on readiness fails and every answer closes its connection, so that nobody is left who would be cut.
         tokio::time::sleep(Duration::from_millis(self.shared.settings.load().config.limits.linger_ms)).await;
         draining.send_replace(true);
         self.shared.group.leave(&self.shared);
-        if let Err(error) = self.shared.front.lead(None) {
-            eprintln!("dyninka: the public listener does not close: {error}");
-        }
+        close_front(&self.shared);
         self.shared.recorder.close();
         self.shared.records.close();
         let longest =
             Duration::from_millis(self.shared.settings.load().config.limits.deadline_ms) + Duration::from_secs(1);
         let all = async {
-            while loops.join_next().await.is_some() {}
+            while loops.join_next().await.is_some() || fronts.join_next().await.is_some() {}
             // Calls from services of the same host have no connection.
             drop(self.shared.permits.acquire_many(MOST_REQUESTS as u32).await);
         };
         if tokio::time::timeout(longest, all).await.is_err() {
             eprintln!("dyninka: a request outlived its deadline and is cut off");
         }
+        // Its library stays in a host that goes on, and is to do nothing there.
+        if self.shared.entrance.moved().is_some()
+            && let Some(program) = self.shared.program.swap(None)
+        {
+            let retired = program.clone().retire();
+            if tokio::time::timeout(GRACE, retired).await.is_ok() {
+                self.shared.retired.add(program).await;
+            }
+        }
         drop(self.tasks);
+    }
+}
+
+fn close_front(shared: &Shared) {
+    if let Err(error) = shared.front.lead(None) {
+        eprintln!("dyninka: the public listener does not close: {error}");
     }
 }
 
@@ -181,16 +207,27 @@ async fn accept(door: Opened, shared: Arc<Shared>) {
     let permits = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let router = TowerToHyperService::new(admin::router(shared.clone()));
     let mut connections = JoinSet::new();
+    let (cut, is_cut) = watch::channel(false);
+    let ends = Ends { listener: drained.clone(), cut: is_cut };
+    let server = shared.clone();
+    let serve = move |stream| serve(stream, server.clone(), router.clone(), ends.clone());
+    let ending = shared.clone();
+    let mut closes = pin!(async move {
+        let _told = drained.changed().await;
+        if passes_on(&ending) {
+            tokio::time::sleep(LETS_IN).await;
+        }
+    });
     loop {
         let stream = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = drained.changed() => break,
+            () = &mut closes => break,
             Some(_) = connections.join_next() => continue,
         };
         match stream {
             Ok(stream) => match permits.clone().try_acquire_owned() {
                 Ok(permit) => {
-                    let connection = serve(stream, shared.clone(), router.clone(), drained.clone());
+                    let connection = serve(stream);
                     connections.spawn(async move {
                         connection.await;
                         drop(permit);
@@ -205,12 +242,43 @@ async fn accept(door: Opened, shared: Arc<Shared>) {
             }
         }
     }
-    // Who knocked before the door closed is let in.
-    while let Some(Ok(stream)) = listener.accept().now_or_never() {
-        connections.spawn(serve(stream, shared.clone(), router.clone(), drained.clone()));
+    match listener.close() {
+        Ok(waiting) => waiting.into_iter().for_each(|stream| drop(connections.spawn(serve(stream)))),
+        Err(error) => eprintln!("dyninka: callers who waited to be let in are cut off: {error}"),
     }
-    drop(listener);
+    // A host that ends as a whole has told callers to connect anew already, and one that lost the public listener to another
+    // service is not to answer in its place.
+    if passes_on(&shared) {
+        let gone = async { while connections.join_next().await.is_some() {} };
+        let ends = async {
+            while !is_draining(&shared) {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        let _some_stay = tokio::time::timeout(LINGERS, async {
+            tokio::select! {
+                () = gone => {}
+                () = ends => {}
+            }
+        })
+        .await;
+    }
+    cut.send_replace(true);
     while connections.join_next().await.is_some() {}
+}
+
+/// Whether whoever still comes is answered by the same service elsewhere.
+fn passes_on(shared: &Shared) -> bool {
+    shared.entrance.moved().is_some() && !is_draining(shared)
+}
+
+/// What a connection knows of its end.
+#[derive(Clone)]
+struct Ends {
+    /// The listener that it came by is closed: its next answer is its last.
+    listener: watch::Receiver<bool>,
+    /// It is to end, if nothing is being answered.
+    cut: watch::Receiver<bool>,
 }
 
 async fn turn_away(mut stream: Socket) {
@@ -224,10 +292,10 @@ async fn serve(
     stream: Socket,
     shared: Arc<Shared>,
     router: TowerToHyperService<axum::Router>,
-    mut drained: watch::Receiver<bool>,
+    Ends { listener, mut cut }: Ends,
 ) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let (shared, router) = (shared.clone(), router.clone());
+        let (shared, router, listener) = (shared.clone(), router.clone(), listener.clone());
         async move {
             let lingers = shared.clone();
             let admitted = http_rules::check(&request).and_then(|()| shared.settings.load().names.admit(&request));
@@ -244,7 +312,7 @@ async fn serve(
                     Err(never) => match never {},
                 }
             };
-            if is_draining(&lingers) {
+            if is_draining(&lingers) || lingers.entrance.moved().is_some() || *listener.borrow() {
                 response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
             }
             Ok::<_, Infallible>(response)
@@ -261,7 +329,7 @@ async fn serve(
         tokio::select! {
             // How a connection ends is the caller's affair.
             _ = &mut connection => return,
-            _ = drained.changed(), if !draining => {
+            _ = cut.changed(), if !draining => {
                 draining = true;
                 connection.as_mut().graceful_shutdown();
             }

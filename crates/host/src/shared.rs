@@ -23,6 +23,7 @@ use crate::retired::Retired;
 use crate::routes::Routes;
 use crate::runs::Runs;
 use crate::sharing::Admission;
+use crate::transfer::Entrance;
 use crate::upstream::Upstreams;
 
 /// Requests let in at a time; more are told to come again (503).
@@ -41,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) program: ArcSwapOption<Program>,
     /// The services of its host.
     pub(crate) group: Arc<Group>,
+    /// Where its requests come in.
+    pub(crate) entrance: Entrance,
     /// Threads for calls of its function: what one service of a host holds up holds up no other.
     pub(crate) threads: Arc<Semaphore>,
     /// Synchronous functions that go on for nobody. For a moment less than none.
@@ -124,6 +127,7 @@ impl Shared {
             settings: ArcSwap::from_pointee(settings),
             program: ArcSwapOption::empty(),
             group: group.clone(),
+            entrance: Entrance::default(),
             threads: Arc::new(Semaphore::new(MOST_THREADS)),
             left: Arc::default(),
             gate: RwLock::new(()),

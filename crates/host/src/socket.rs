@@ -53,6 +53,43 @@ impl Listener {
             Self::Unix(listener) => listener.accept().await.and_then(|(stream, _)| Unix::new(stream)).map(Socket::Unix),
         }
     }
+
+    /// Closes it, and answers the callers that waited to be let in: closed with the listener, they would be reset. The
+    /// kernel itself is asked for them, because tokio hears of a caller only when a thread of its looks.
+    pub(crate) fn close(self) -> io::Result<Vec<Socket>> {
+        match self {
+            Self::Tcp(listener) => {
+                let listener = listener.into_std()?;
+                all(|| {
+                    let (stream, _) = listener.accept()?;
+                    stream.set_nonblocking(true)?;
+                    Socket::tcp(TcpStream::from_std(stream)?)
+                })
+            }
+            Self::Unix(listener) => {
+                let listener = listener.into_std()?;
+                all(|| {
+                    let (stream, _) = listener.accept()?;
+                    stream.set_nonblocking(true)?;
+                    Unix::new(UnixStream::from_std(stream)?).map(Socket::Unix)
+                })
+            }
+        }
+    }
+}
+
+/// What there is before it would have to be waited for.
+fn all<T>(next: impl Fn() -> io::Result<T>) -> io::Result<Vec<T>> {
+    let mut all = Vec::new();
+    loop {
+        match next() {
+            Ok(one) => all.push(one),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(all),
+            // A caller that has gone again, or a signal.
+            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 impl Socket {
@@ -144,6 +181,9 @@ impl AsyncWrite for Socket {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::SocketAddr as SocketAddrUnix;
+
     use super::*;
 
     #[tokio::test]
@@ -161,6 +201,19 @@ mod tests {
         drop(first);
         let refused = Socket::connect(&named, None).await.unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    #[tokio::test]
+    async fn a_listener_that_closes_lets_in_who_came_before_tokio_heard_of_it() {
+        let first = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = first.local_addr().unwrap();
+        let second = Listener::beside(address).unwrap().unwrap();
+        // Without a pause for the runtime between, which has one thread here.
+        let callers: Vec<_> = (0..4).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
+        let name = SocketAddrUnix::from_abstract_name(&name(address).unwrap()[1..]).unwrap();
+        let besides: Vec<_> = (0..4).map(|_| std::os::unix::net::UnixStream::connect_addr(&name).unwrap()).collect();
+        let let_in = (Listener::Tcp(first).close().unwrap(), second.close().unwrap());
+        assert_eq!((let_in.0.len(), let_in.1.len()), (callers.len(), besides.len()));
     }
 
     #[tokio::test]

@@ -16,6 +16,7 @@ use crate::request_context::{RequestContext, total_of};
 use crate::shared::{Settings, Shared};
 use crate::socket::Socket;
 use crate::trace::random_span;
+use crate::transfer::Entered;
 use crate::wire::{Answer, Connection, Question, WireError};
 use crate::within;
 
@@ -112,7 +113,7 @@ impl Upstreams {
         let path = || context.path.then(ask.service);
         let exchange = async {
             match beside {
-                Some(beside) => exchange_within(config, context, ask, id, beside).await,
+                Some(beside) => self.exchange_within(config, context, ask, id, beside).await,
                 None => self.exchange(config, context, ask, id).await,
             }
         };
@@ -159,6 +160,25 @@ impl Upstreams {
         self.send(config, context, (ask.service, &ask.peer.address), &question(config, context, ask, id)).await
     }
 
+    /// Asks a service of this host, or where it went.
+    async fn exchange_within(
+        &self,
+        config: &Config,
+        context: &RequestContext,
+        ask: &Ask<'_>,
+        id: SpanId,
+        beside: Arc<Shared>,
+    ) -> Result<Answer, Trouble> {
+        let _here = match beside.entrance.enter().await {
+            Entered::Here(here) => here,
+            Entered::Elsewhere(to) => {
+                return self.send(config, context, (ask.service, &to), &question(config, context, ask, id)).await;
+            }
+        };
+        let answer = within::ask(beside, context, ask, id).await.ok_or(Trouble::Wire(WireError::Closed))?;
+        if answer.body.len() > config.limits.body { Err(WireError::TooLarge.into()) } else { Ok(answer) }
+    }
+
     /// Asks whoever is at an address, over a connection that is kept.
     pub(crate) async fn send(
         &self,
@@ -193,6 +213,11 @@ impl Upstreams {
         Ok(Connection::new(self.circuits.reach(name, address, context.deadline, connect).await?))
     }
 
+    /// A connection of its own, whatever is known of who is there.
+    pub(crate) async fn dial(&self, address: &str) -> std::io::Result<Connection> {
+        Socket::connect(address, self.group.sockets()).await.map(Connection::new)
+    }
+
     fn take(&self, address: &str) -> Option<Connection> {
         let mut idle = self.idle.lock();
         let kept = idle.get_mut(address)?;
@@ -212,18 +237,6 @@ impl Upstreams {
             None => drop(idle.insert(address.to_owned(), vec![(Instant::now(), connection)])),
         }
     }
-}
-
-/// Asks a service of this host.
-async fn exchange_within(
-    config: &Config,
-    context: &RequestContext,
-    ask: &Ask<'_>,
-    id: SpanId,
-    beside: Arc<Shared>,
-) -> Result<Answer, Trouble> {
-    let answer = within::ask(beside, context, ask, id).await.ok_or(Trouble::Wire(WireError::Closed))?;
-    if answer.body.len() > config.limits.body { Err(WireError::TooLarge.into()) } else { Ok(answer) }
 }
 
 fn question(config: &Config, context: &RequestContext, ask: &Ask<'_>, id: SpanId) -> Question {

@@ -153,6 +153,17 @@ pub struct OpenService {
     pub folder: String,
 }
 
+/// The body of `POST /_dyninka/transfer`: hold requests, give every placed value to the same service in another host, and
+/// pass on to it whatever comes from then on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transfer {
+    /// `host:port` of the service there.
+    pub to: String,
+    /// Whether a value that cannot be carried begins anew, instead of keeping the service where it is.
+    #[serde(default)]
+    pub reset: bool,
+}
+
 /// The body of `POST /_dyninka/swap`: take this library over. Also written to the configuration by the caller,
 /// so that a host started anew serves it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

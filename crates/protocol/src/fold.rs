@@ -94,6 +94,12 @@ impl Fold {
         self.services.get(service)?.versions.comparison(measure)
     }
 
+    /// What a service's requests took beside functions before and after it last shared a host with other services than
+    /// before; the versions are these services, joined by `+`. None before that.
+    pub fn moved(&self, service: &str) -> Option<Comparison> {
+        self.services.get(service)?.ways.comparison(Measure::Way)
+    }
+
     /// The slowest request of the last `window`, and the latest.
     pub fn waterfalls(&self, window: Duration, now: Duration) -> KeptTraces {
         self.traces.kept(window, now + LONGEST_WINDOW)

@@ -46,6 +46,22 @@ pub enum Command {
         /// Rust name.
         service: String,
     },
+    /// Have services that run go on in the host of the first of them, with their placed values. It is answered once they do.
+    Fuse {
+        /// Rust names, two at least.
+        services: Vec<String>,
+        /// A placed value that does not serialise begins anew, instead of keeping its service where it is.
+        #[serde(default)]
+        reset: bool,
+    },
+    /// Have services that run go on in hosts of their own, with their placed values. It is answered once they do.
+    Split {
+        /// Rust names, one at least.
+        services: Vec<String>,
+        /// A placed value that does not serialise begins anew, instead of keeping its service where it is.
+        #[serde(default)]
+        reset: bool,
+    },
     /// Write back what the files held before the last edit that changed anything.
     Undo,
     /// Run recorded inputs again: of a recording, on the code as it is now; without one, for the last edit that changed

@@ -36,6 +36,6 @@ pub use client::{Client, ClientError, FrameLines, Lines, RelayedAnswer};
 pub use command::{Answer, Command};
 pub use log_line::LogLine;
 pub use printable::{escaped, plain, printable};
-pub use report::{EditTimes, Fate, Report, ServiceAddress, Taken};
+pub use report::{EditTimes, Fate, MoveTimes, Report, ServiceAddress, Taken};
 pub use schema::schema;
 pub use snapshot::Snapshot;

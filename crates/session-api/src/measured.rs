@@ -18,6 +18,9 @@ pub struct MeasuredHop {
     pub open: Vec<String>,
     /// Before and after the last edit that changed the service.
     pub edit: Option<HopComparison>,
+    /// Before and after it last shared a host with other services than before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved: Option<MoveComparison>,
 }
 
 /// One service over one stretch of time.
@@ -111,6 +114,25 @@ pub struct HopPercentiles {
 pub struct HopComparison {
     /// The edit.
     pub edit: u64,
+    /// Median before.
+    pub before_p50: u64,
+    /// Samples before.
+    pub before_n: u64,
+    /// Median since.
+    pub after_p50: u64,
+    /// Samples since.
+    pub after_n: u64,
+    /// The verdict that the samples support.
+    pub verdict: SpeedVerdict,
+}
+
+/// What requests took beside functions, before and after services came into one host or left it, in nanoseconds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MoveComparison {
+    /// The services it called within its host before.
+    pub before: Vec<String>,
+    /// Those since.
+    pub after: Vec<String>,
     /// Median before.
     pub before_p50: u64,
     /// Samples before.

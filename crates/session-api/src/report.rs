@@ -162,6 +162,28 @@ pub enum Report {
         /// Whether it was started again: its placed state began anew. Otherwise it stood still, and goes on.
         anew: bool,
     },
+    /// A service that runs went on in another host. No request of it failed.
+    Moved {
+        /// Rust name.
+        service: String,
+        /// The host it left.
+        from: String,
+        /// The host it runs in.
+        to: String,
+        /// The reason, in words.
+        why: String,
+        /// The fate of each placed value.
+        states: BTreeMap<String, Fate>,
+        /// The parts of the time.
+        ms: MoveTimes,
+    },
+    /// Services were to go on in another host, and stay where they are.
+    Stayed {
+        /// Rust names.
+        services: Vec<String>,
+        /// The reason, in words.
+        why: String,
+    },
     /// The session cannot go on.
     Failed {
         /// The text, in words.
@@ -226,6 +248,19 @@ pub struct EditTimes {
     /// From there to the first answer, and to whatever else the edit asked for: routes told, services removed.
     pub first_response: f64,
     /// All of it.
+    pub total: f64,
+}
+
+/// Milliseconds of a service's way to another host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MoveTimes {
+    /// Until it was open there; here it answered meanwhile.
+    pub open: f64,
+    /// Until its last request here had ended; new ones waited.
+    pub hold: f64,
+    /// Until its placed values were there. Who waited is answered from then on.
+    pub carry: f64,
+    /// From its beginning until every caller knew the new host.
     pub total: f64,
 }
 

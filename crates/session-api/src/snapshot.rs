@@ -40,6 +40,9 @@ pub struct Snapshot {
     pub edit: u64,
     /// Every service, in the order of the file.
     pub services: Vec<ServiceView>,
+    /// The hosts that services run in, by name, those of one service too.
+    #[serde(default)]
+    pub hosts: Vec<HostView>,
     /// The tail of `main` as a route, such as `moving_avg(map(filter(get)))`.
     pub flow: Option<String>,
     /// The edges of the flow, from service to input of a service.
@@ -158,10 +161,25 @@ pub struct ServiceView {
     pub restarts: u32,
     /// The reason why it is down or broken, in words.
     pub why: Option<String>,
+    /// The host that runs it, by the DNS name of a service.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub host: String,
     /// The services that share its host, itself among them, in the order of the file; empty: it has a host to itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub together: Vec<String>,
     /// The process of its host on this machine; none: its backend runs elsewhere, or it does not run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+}
+
+/// A host and the services that run in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HostView {
+    /// The DNS name of a service.
+    pub name: String,
+    /// Rust names, in the order of the file.
+    pub services: Vec<String>,
+    /// Its process on this machine; none: its backend runs elsewhere, or it does not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
 }
@@ -224,6 +242,9 @@ pub struct FlowEdge {
     pub to: String,
     /// The input it feeds; none: a call in the body.
     pub input: Option<String>,
+    /// Whether both are in one host: the call crosses no process.
+    #[serde(default)]
+    pub within: bool,
 }
 
 /// An edit and what became of it.

@@ -1,6 +1,7 @@
 //! The loop: takes one event at a time, asks `state` what follows, and has it done in tasks that answer with events.
 
 mod answer;
+mod carrying;
 mod close;
 pub(crate) mod control;
 mod exporter;
@@ -11,6 +12,7 @@ mod keep_edit;
 pub(crate) mod load;
 #[cfg(feature = "cluster")]
 mod loaded;
+mod movers;
 mod moving;
 mod open;
 mod processes;
@@ -45,7 +47,8 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 
 use crate::actor::control::Control;
-use crate::actor::tools::{Again, Tools};
+use crate::actor::movers::Movers;
+use crate::actor::tools::Tools;
 use crate::api;
 use crate::api::asking::{Ask, Handler};
 use crate::effect::Effect;
@@ -71,6 +74,9 @@ const KEEP_LIBRARIES: u64 = 2 << 30;
 
 /// Faces see twenty pictures a second at most.
 const FRAME: Duration = Duration::from_millis(50);
+
+/// Where the session places services by what they do, it looks at that every so often.
+const LOOKS: Duration = Duration::from_secs(5);
 
 /// What is taken in of the backend's queue in one go: more than it holds, as long as nothing is added meanwhile.
 const MOST_AT_ONCE: usize = 100_000;
@@ -115,6 +121,7 @@ pub(crate) struct Actor {
     /// What hosts measured, on its way to be folded.
     followed: tokio::sync::mpsc::Sender<Followed>,
     followers: HashMap<String, [AbortHandle; 2]>,
+    movers: Movers,
     recorder: Arc<Recorder>,
     recorded: tokio::sync::mpsc::Sender<Recorded>,
     judging: Option<AbortHandle>,
@@ -225,6 +232,7 @@ impl Actor {
             serving: serving.abort_handle(),
             followed,
             followers: HashMap::new(),
+            movers: Movers::default(),
             recorder,
             recorded,
             judging: None,
@@ -254,6 +262,8 @@ impl Actor {
         frames.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut seconds = tokio::time::interval(Duration::from_secs(1));
         seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut looks = tokio::time::interval(LOOKS);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
@@ -267,6 +277,10 @@ impl Actor {
                 Some(ask) = self.asked.recv() => self.answer(ask),
                 Ok(()) = self.measured.changed() => is_news = true,
                 Ok(()) = self.jobs.changed() => is_news = true,
+                _ = looks.tick(), if self.places_itself() => {
+                    let figures = self.figures();
+                    self.happened(Event::Measured(figures));
+                }
                 // Ages grow even when nothing happens.
                 _ = seconds.tick(), if self.pictures.receiver_count() > 0 => is_news = true,
                 _ = frames.tick(), if is_news && self.pictures.receiver_count() > 0 => {
@@ -299,8 +313,10 @@ impl Actor {
         }
         let ended = matches!(event, Event::Closed);
         let started = match &event {
-            Event::Started { service } => Some(service.clone()),
-            _ => None,
+            Event::Started { service } => vec![service.clone()],
+            // What they measured where they were is read to its end first.
+            Event::Departed { .. } => std::mem::take(&mut self.movers.departing),
+            _ => Vec::new(),
         };
         let effects = self.state.update(self.begun.elapsed(), event);
         // Before any of them begins: what is built for the first time is built with the others.
@@ -312,9 +328,7 @@ impl Actor {
         for effect in effects {
             self.perform(effect);
         }
-        if let Some(service) = started {
-            self.follow(service);
-        }
+        started.into_iter().for_each(|service| self.follow(service));
         while self.tasks.try_join_next().is_some() || self.making.try_join_next().is_some() {}
         ended
     }
@@ -325,6 +339,7 @@ impl Actor {
         let mut picture = self.state.picture(self.begun.elapsed());
         picture.debug = self.tools.options.debug;
         picture.services.iter_mut().for_each(|service| service.pid = self.process(&service.name));
+        picture.hosts.iter_mut().for_each(|host| host.pid = host.services.first().and_then(|one| self.process(one)));
         picture.pid = std::process::id();
         picture.file.clone_from(&self.tools.place.file);
         picture.traces.clone_from(&measured.traces);
@@ -421,6 +436,11 @@ impl Actor {
                 let Some(backend) = self.backend.clone() else { return };
                 self.making.spawn(async move { tools.renew(&*backend, moves).await.into_iter().for_each(tell) });
             }
+            Effect::Carry { carries, reset } => {
+                self.on_backend(move |backend, tools| async move { tools.carry(&*backend, carries, reset).await });
+            }
+            Effect::Depart(departures) => self.depart(departures),
+            Effect::Settled { number, outcome } => self.settled(number, outcome),
             Effect::Regroup { service, group } => {
                 if let Some(backend) = &self.backend {
                     backend.regroup(&service, &group);
@@ -441,22 +461,7 @@ impl Actor {
                     });
                 }
             }
-            Effect::Restart { config, host, at, after } => {
-                // Whatever was asked of the host that ended is not asked of the one that comes in its place: it may be
-                // what ended it.
-                if let Some(swap) = self.swaps.remove(&config.service) {
-                    swap.abort();
-                }
-                if let Some(backend) = self.backend.clone() {
-                    let again = Again { tools, backend, config, host, at, anew: true };
-                    let restarted = restart::run(again, after, self.closing.subscribe());
-                    self.making.spawn(async move {
-                        if let Some(event) = restarted.await {
-                            tell(event);
-                        }
-                    });
-                }
-            }
+            Effect::Restart { config, host, at, after } => self.restart(config, host, at, after),
             Effect::Judge(judge) => {
                 // None is left at the end alone, when nobody asks any more.
                 let Some(backend) = self.backend.clone() else { return };

@@ -13,7 +13,7 @@ use recordings::replay::Subject;
 use session_api::Report;
 
 use crate::environment::Environments;
-use crate::event::Edit;
+use crate::event::{Edit, HostEndpoint};
 
 /// Something to do.
 #[derive(Debug, PartialEq)]
@@ -44,6 +44,12 @@ pub(crate) enum Effect {
     Rehouse { moves: Vec<Move> },
     /// Start services anew, in another environment; their state goes along.
     Renew(Vec<Move>),
+    /// Have services that run go on in other hosts.
+    Carry { carries: Vec<Carry>, reset: bool },
+    /// Have services leave the hosts that they went on from.
+    Depart(Vec<Departure>),
+    /// What came of a move, for who asked.
+    Settled { number: u64, outcome: Result<String, String> },
     /// Have the next start of a service find it in another host.
     Regroup { service: String, group: String },
     /// Stop a service and remove what was made for it.
@@ -122,6 +128,28 @@ pub(crate) struct Move {
     pub(crate) config: Config,
     pub(crate) at: SocketAddr,
     pub(crate) states: Vec<String>,
+}
+
+/// A running service that goes on in another host.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Carry {
+    /// Its place in the new one.
+    pub(crate) going: Move,
+    /// The host that it is in.
+    pub(crate) from: String,
+    /// Where it is there.
+    pub(crate) before: HostEndpoint,
+    /// The port of the public listener, where the backend leads that to this service.
+    pub(crate) front: Option<u16>,
+}
+
+/// What a service leaves that went on in another host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Departure {
+    pub(crate) service: String,
+    pub(crate) at: SocketAddr,
+    /// The host.
+    pub(crate) from: String,
 }
 
 /// An app in an effect: compared by identity, which is what tells one reading of the files from another.

@@ -9,12 +9,13 @@ use std::time::Duration;
 use app::{App, Diagnostic};
 use local_cluster::Doer;
 use protocol::Config;
-use session_api::Fate;
 #[cfg(feature = "cluster")]
 use session_api::push::{PushAct, Roll, Stage};
 use session_api::verdict::Verdict;
+use session_api::{Fate, MoveTimes};
 
 use crate::environment::Environments;
+use crate::placement::{Figures, Regrouping};
 
 /// Counts edits; 0 is the start.
 pub(crate) type Edit = u64;
@@ -94,6 +95,19 @@ pub(crate) enum Event {
         service: String,
         came: Result<(String, BTreeMap<String, Fate>), String>,
         answered: Duration,
+    },
+    /// Somebody wants services that run in other hosts.
+    Asked(Regroup),
+    /// What services did in the last minute, by Rust name: told now and then where the session places them by it.
+    Measured(BTreeMap<String, Figures>),
+    /// Services go on in other hosts, and perhaps one does not, with the reason. Those after it stay as well.
+    Carried {
+        carried: Vec<Carried>,
+        stayed: Option<(String, String)>,
+    },
+    /// Services left the hosts they went on from, or why something of them may be there.
+    Departed {
+        trouble: Option<String>,
     },
     /// What was made for a service is gone, or why it may not be.
     Removed {
@@ -196,10 +210,40 @@ pub(crate) struct Opened {
     pub(crate) leads_front: bool,
     /// Whether a host that runs takes another service in.
     pub(crate) takes_in: bool,
+    /// Whether a service goes on in another host while it runs.
+    pub(crate) moves: bool,
     pub(crate) front: SocketAddr,
     /// The service that the backend leads the public listener to.
     pub(crate) front_at: Option<String>,
     pub(crate) endpoints: BTreeMap<String, HostEndpoint>,
+}
+
+/// Services that are wanted in other hosts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Regroup {
+    /// Of who waits for the outcome.
+    pub(crate) number: u64,
+    pub(crate) wanted: Regrouping,
+    pub(crate) services: Vec<String>,
+    /// A value that does not serialise keeps no service where it is.
+    pub(crate) reset: bool,
+    /// In words.
+    pub(crate) why: String,
+}
+
+/// A service that went on in another host.
+#[derive(Clone, Debug)]
+pub(crate) struct Carried {
+    pub(crate) service: String,
+    pub(crate) endpoint: HostEndpoint,
+    /// The host.
+    pub(crate) to: String,
+    /// What it goes by there.
+    pub(crate) config: Config,
+    pub(crate) states: BTreeMap<String, Fate>,
+    pub(crate) ms: MoveTimes,
+    /// Why callers from outside are not led to it, where they should be.
+    pub(crate) trouble: Option<String>,
 }
 
 /// Where a service listens, known before it starts.

@@ -3,10 +3,16 @@
 //! A host is called by the DNS name of its first service. A service that has a host keeps it: whoever is placed later joins,
 //! or gets a host of its own.
 
+mod auto;
+mod moves;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use local_cluster::Environment;
+
+pub(crate) use auto::{Advice, Figures, Past, advise, company};
+pub(crate) use moves::{Present, Regrouping, regroup};
 
 /// The variable that a service finds its own name in.
 const OWN_NAME: &str = "HOSTNAME";
@@ -19,11 +25,13 @@ pub enum Together {
     None,
     /// Everybody.
     All,
+    /// Those that gain by it, while they run.
+    Auto,
     /// The services of each of these lists, by Rust name.
     Groups(Vec<Vec<String>>),
 }
 
-/// A text that is not `none`, `all` or `A+B,C+D`.
+/// A text that is not `none`, `all`, `auto` or `A+B,C+D`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TogetherError {
     /// A list of one service, or of none.
@@ -49,6 +57,7 @@ impl FromStr for Together {
         match text {
             "none" => Ok(Self::None),
             "all" => Ok(Self::All),
+            "auto" => Ok(Self::Auto),
             lists => {
                 let group = |list: &str| list.split('+').map(|name| name.trim().to_owned()).collect::<Vec<_>>();
                 let groups: Vec<Vec<String>> = lists.split(',').map(group).collect();
@@ -83,7 +92,7 @@ impl Together {
     /// What a service is to share a host for, by number; none: it is not to share one.
     fn wish(&self, service: &str) -> Option<usize> {
         match self {
-            Self::None => None,
+            Self::None | Self::Auto => None,
             Self::All => Some(0),
             Self::Groups(groups) => groups.iter().position(|group| group.iter().any(|name| name == service)),
         }
@@ -157,10 +166,7 @@ pub(crate) fn place(tenants: &[Tenant<'_>], circumstances: Circumstances<'_>) ->
                 None
             }
         };
-        let host = host.unwrap_or_else(|| {
-            let own = tenant.host.to_owned();
-            if taken.contains(&own) { format!("{own}-alone") } else { own }
-        });
+        let host = host.unwrap_or_else(|| moves::unused(tenant.host, |name| taken.contains(name)));
         taken.insert(host.clone());
         placement.hosts.insert(tenant.service.to_owned(), host);
     }

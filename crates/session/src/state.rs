@@ -8,6 +8,7 @@ mod edit;
 mod edits;
 mod health;
 mod judging;
+mod moving;
 mod picture;
 mod placing;
 #[cfg(feature = "cluster")]
@@ -80,6 +81,7 @@ pub(crate) struct State {
     notices: VecDeque<Notice>,
     totals: VecDeque<f64>,
     judging: judging::Judging,
+    moving: moving::Moving,
     /// Pushes and rollbacks; the last may be under way.
     pushes: VecDeque<PushView>,
 }
@@ -114,6 +116,7 @@ struct Backend {
     leads_front: bool,
     front: SocketAddr,
     takes_in: bool,
+    moves: bool,
     /// The service the backend leads the public listener to, and the host that runs it.
     front_at: Option<String>,
     front_host: Option<String>,
@@ -148,6 +151,7 @@ impl State {
             notices: VecDeque::new(),
             totals: VecDeque::new(),
             judging: judging::Judging::default(),
+            moving: moving::Moving::default(),
             pushes: VecDeque::new(),
         }
     }
@@ -191,6 +195,10 @@ impl State {
             Event::Told { service, config, trouble } => self.told(&service, *config, trouble),
             Event::Rehoused { services, ms } => self.rehoused(now, services, ms),
             Event::Renewed { service, came, answered } => self.renewed(now, service, came, answered),
+            Event::Asked(asked) => self.asked_to_move(asked),
+            Event::Measured(figures) => self.measured(now, &figures),
+            Event::Carried { carried, stayed } => self.carried(now, carried, stayed),
+            Event::Departed { trouble } => self.departed(now, trouble),
             Event::Removed { service, trouble } => self.removed(now, service, trouble),
             Event::Back { service, version, anew } => self.back(now, service, version, anew),
             Event::Down { service, why, by } => self.down(now, service, why, by),
@@ -229,10 +237,12 @@ impl State {
     }
 
     fn opened(&mut self, opened: Opened) -> Vec<Effect> {
-        let Opened { backend: name, hosts_bind_front, leads_front, takes_in, front, front_at, endpoints } = opened;
+        let Opened { backend: name, hosts_bind_front, leads_front, takes_in, moves, front, front_at, endpoints } =
+            opened;
         let front_host = front_at.as_ref().and_then(|service| self.hosts.get(service)).cloned();
         let moving = false;
-        let backend = Backend { name, hosts_bind_front, leads_front, front, takes_in, front_at, front_host, moving };
+        let backend =
+            Backend { name, hosts_bind_front, leads_front, front, takes_in, moves, front_at, front_host, moving };
         self.backend = Some(backend);
         for (service, endpoint) in endpoints {
             self.services.entry(service).or_default().endpoint = Some(endpoint);

@@ -233,7 +233,7 @@ mod tests {
     }
 
     fn edge(from: &str, to: &str) -> FlowEdge {
-        FlowEdge { from: from.to_owned(), to: to.to_owned(), input: Some("value".to_owned()) }
+        FlowEdge { from: from.to_owned(), to: to.to_owned(), input: Some("value".to_owned()), within: false }
     }
 
     fn call(from: &str, to: &str) -> FlowEdge {

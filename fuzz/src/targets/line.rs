@@ -77,6 +77,7 @@ fn snapshot() -> &'static Snapshot {
             from: from.to_owned(),
             to: to.to_owned(),
             input: Some("reading".to_owned()),
+            within: false,
         };
         Snapshot {
             services: vec![

@@ -39,6 +39,8 @@ struct Opened {
     path: PathBuf,
     folder: Arc<OwnedFd>,
     handovers: BTreeMap<String, Handover>,
+    /// Sockets of services that moved on to another container, and still listen where they were.
+    left: BTreeMap<String, Made>,
     /// No container is given any more. The folder stays: some may have it mounted.
     given_up: bool,
 }
@@ -46,17 +48,34 @@ struct Opened {
 /// Where a service's socket is handed over, until this is dropped.
 struct Handover {
     task: JoinHandle<()>,
-    /// What was made for it.
-    made: [(Arc<OwnedFd>, String); 2],
+    /// Where it is asked for: gone before the next is made, which has the same name.
+    _asked: Made,
+    /// None once another container's is the service's.
+    socket: Option<Made>,
 }
 
 impl Drop for Handover {
     fn drop(&mut self) {
         self.task.abort();
-        for (folder, name) in &self.made {
-            // A folder that is cleared takes it along.
-            let _gone = rustix::fs::unlinkat(folder, name, AtFlags::empty());
-        }
+    }
+}
+
+/// A file that was made, until this is dropped.
+struct Made {
+    folder: Arc<OwnedFd>,
+    name: String,
+}
+
+impl Made {
+    fn at(place: &Place) -> Self {
+        Self { folder: place.folder.clone(), name: place.name.clone() }
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        // A folder that is cleared takes it along.
+        let _gone = rustix::fs::unlinkat(&self.folder, &self.name, AtFlags::empty());
     }
 }
 
@@ -76,16 +95,16 @@ impl Sockets {
         fs::DirBuilder::new().mode(0o700).create(path)?;
         let folder = Arc::new(folder_at(path)?);
         to_services(&CWD, path)?;
-        let (path, handovers) = (path.to_owned(), BTreeMap::new());
-        *self.opened.lock() = Some(Opened { path, folder, handovers, given_up: false });
+        let (path, handovers, left) = (path.to_owned(), BTreeMap::new(), BTreeMap::new());
+        *self.opened.lock() = Some(Opened { path, folder, handovers, left, given_up: false });
         Ok(())
     }
 
     /// Removes all of them.
     pub(super) fn close(&self) {
         let opened = self.opened.lock().take();
-        let Some(Opened { path, handovers, .. }) = opened else { return };
-        drop(handovers);
+        let Some(Opened { path, handovers, left, .. }) = opened else { return };
+        drop((handovers, left));
         // The next session makes it anew.
         drop(fs::remove_dir_all(path));
     }
@@ -113,17 +132,24 @@ impl Sockets {
     ) -> io::Result<()> {
         let mut opened = self.opened.lock();
         let Some(opened) = opened.as_mut().filter(|opened| !opened.given_up) else { return Ok(()) };
-        // What was made for it before goes first.
-        drop(opened.handovers.remove(service));
         let name = socket_name(address).ok_or_else(|| io::Error::other(format!("{address} names no file")))?;
+        // What was made for it before goes first. At another address it is still met by callers who are not told yet.
+        let mut kept = None;
+        if let Some(mut before) = opened.handovers.remove(service) {
+            let socket = before.socket.take();
+            drop(before);
+            if let Some(socket) = socket.filter(|socket| socket.name != name) {
+                kept = opened.left.insert(service.to_owned(), socket).filter(|left| left.name == name);
+            }
+        }
         let socket = Place { folder: opened.folder.clone(), name: name.to_owned() };
         let handover = Place { folder: Arc::new(folder_at(folder)?), name: HANDOVER.to_owned() };
         let listener = handover.listen()?;
         listener.set_nonblocking(true)?;
         let listener = tokio::net::UnixListener::from_std(listener)?;
-        let made = [&handover, &socket].map(|place| (place.folder.clone(), place.name.clone()));
+        let (asked, made) = (Made::at(&handover), kept.unwrap_or_else(|| Made::at(&socket)));
         let task = tokio::spawn(hand_over(listener, socket, self.taken.clone(), refused));
-        opened.handovers.insert(service.to_owned(), Handover { task, made });
+        opened.handovers.insert(service.to_owned(), Handover { task, _asked: asked, socket: Some(made) });
         Ok(())
     }
 
@@ -131,6 +157,7 @@ impl Sockets {
     pub(super) fn forget(&self, service: &str) {
         if let Some(opened) = self.opened.lock().as_mut() {
             opened.handovers.remove(service);
+            opened.left.remove(service);
         }
     }
 
@@ -146,6 +173,7 @@ impl Sockets {
         let Some(opened) = opened.as_mut().filter(|_| !*self.taken.borrow()) else { return false };
         opened.given_up = true;
         opened.handovers.clear();
+        opened.left.clear();
         true
     }
 }
@@ -324,6 +352,31 @@ mod tests {
         assert!(!app.place.exists() && app.sockets.path().is_none());
         app.sockets.hand("map", app.service.path(), "map:8080", told).unwrap();
         assert_eq!(names(app.service.path()), 0, "nothing is handed over any more");
+    }
+
+    #[tokio::test]
+    async fn a_service_that_moves_is_met_at_both_sockets_and_one_that_stays_at_the_first() {
+        let app = App::new();
+        let is_met = async |address: &str| app.sockets.find(address).unwrap().connect().await.is_ok();
+        app.sockets.hand("map", app.service.path(), "map:8080", told).unwrap();
+        let _old = taken(app.service.path()).await;
+        app.sockets.hand("map", app.service.path(), "map:8081", told).unwrap();
+        let new = taken(app.service.path()).await;
+        assert!(is_met("map:8080").await && is_met("map:8081").await);
+        // It did not come to that: the first one goes on, and a host that is started again is handed its name.
+        drop(new);
+        app.sockets.hand("map", app.service.path(), "map:8080", told).unwrap();
+        assert!(is_met("map:8080").await && !is_met("map:8081").await);
+        let _again = taken(app.service.path()).await;
+        // It moves twice: of where it was, the last place is kept.
+        for address in ["map:8082", "map:8083"] {
+            app.sockets.hand("map", app.service.path(), address, told).unwrap();
+            drop(taken(app.service.path()).await);
+        }
+        let names = |folder: &Path| fs::read_dir(folder).unwrap().count();
+        assert_eq!((names(&app.place), names(app.service.path())), (2, 1));
+        app.sockets.forget("map");
+        assert_eq!((names(&app.place), names(app.service.path())), (0, 0));
     }
 
     #[tokio::test]

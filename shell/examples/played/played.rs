@@ -38,6 +38,9 @@ impl ShellPeer for Played {
             }
             Command::Set { service, state, value } => Answer::Done { message: format!("{service}.{state} is {value}") },
             Command::Restart { service } => Answer::Done { message: format!("{service} starts again") },
+            Command::Fuse { services, .. } | Command::Split { services, .. } => {
+                Answer::Done { message: format!("{} went on elsewhere", services.join(", ")) }
+            }
             Command::Undo => Answer::Refused {
                 message: "nothing was edited".to_owned(),
                 hint: Some("save a change first".to_owned()),
@@ -288,6 +291,7 @@ fn snapshot() -> Snapshot {
         from: from.to_owned(),
         to: to.to_owned(),
         input: Some(input.to_owned()),
+        within: false,
     };
     let reading = fields(&[("sensor", "String"), ("variable", "String"), ("value", "f64")]);
     Snapshot {

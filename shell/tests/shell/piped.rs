@@ -302,6 +302,8 @@ fn what_the_shell_shows() {
       :route CALL                 the route header of a call
       :table [CALL]               the last answer, or what a call answers, as a table
       :restart SERVICE            start a service's host again
+      :fuse SERVICE SERVICE...    have services go on in the host of the first, with their state
+      :split SERVICE...           have services go on in hosts of their own, with their state
       :undo                       write back what the files held before the last edit
       :stop                       end the session and its services
       :record on [NAME]|off       write requests and their values to a folder

@@ -225,7 +225,12 @@ impl Client {
 
     /// The answer, if one came whole: a service that ends takes its connections with it.
     pub fn try_get(&self, url: &str) -> Option<Answer> {
-        Self::answer(self.0.get(url)).ok()
+        self.ask(url).ok()
+    }
+
+    /// The same, or in words why none came.
+    pub fn ask(&self, url: &str) -> Result<Answer, String> {
+        Self::answer(self.0.get(url)).map_err(|error| format!("{error:?}"))
     }
 
     pub fn get_with(&self, url: &str, headers: &[(&str, &str)]) -> Answer {

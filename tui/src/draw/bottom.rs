@@ -107,6 +107,8 @@ pub(crate) fn hints(scene: Scene<'_>) -> Vec<(&'static str, KeyCode, &'static st
         ("y", KeyCode::Char('y'), "copy"),
         ("L", KeyCode::Char('L'), "pager"),
         ("m", KeyCode::Char('m'), "mouse"),
+        ("z", KeyCode::Char('z'), "fuse"),
+        ("Z", KeyCode::Char('Z'), "split"),
     ];
     let works = |(name, code, word): (&'static str, KeyCode, &'static str)| {
         let deed = deed::of(KeyEvent::new(code, KeyModifiers::NONE), model, snapshot, logs)?;

@@ -43,7 +43,9 @@ pub(crate) fn draw(scene: Scene<'_>, canvas: &mut Canvas<'_>) {
         row.text(if at == chosen { scene.theme.glyphs().marker } else { " " }, Tone::Accent);
         gutter(&mut row, &graph_row.marks, lanes);
         if let Some(glyph) = brackets.get(at) {
-            row.text(glyph, Tone::Accent).text(" ", Tone::Plain);
+            let is_within = snapshot.edges.iter().any(|edge| edge.within && edge.to == service.name);
+            let within = if is_within { scene.theme.glyphs().within } else { " " };
+            row.text(glyph, Tone::Accent).text(within, Tone::Accent).text(" ", Tone::Plain);
         }
         let room = canvas.width().saturating_sub(row.width());
         cells(scene, &mut row, service, names, room);
@@ -62,7 +64,8 @@ pub(crate) fn nothing_listed(scene: Scene<'_>) -> Row {
     row
 }
 
-/// A bracket for the services of each host, a glyph a row; nothing where each has a host to itself.
+/// A bracket for the services of each host, a glyph a row; nothing where each has a host to itself. The sign of a hop
+/// within a host stands beside it, at the service that is fed by it.
 fn brackets(scene: Scene<'_>, services: &[&ServiceView]) -> Vec<&'static str> {
     if services.iter().all(|service| service.together.is_empty()) {
         return Vec::new();

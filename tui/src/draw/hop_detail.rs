@@ -1,6 +1,6 @@
 //! Everything measured of one service, and one request beside it.
 
-use session_api::measured::{HopComparison, SpeedVerdict};
+use session_api::measured::{HopComparison, MoveComparison, SpeedVerdict};
 
 use super::Scene;
 use super::canvas::Canvas;
@@ -40,6 +40,10 @@ fn figures(scene: Scene<'_>, canvas: &mut Canvas<'_>, spark: bool) {
         canvas.row(at, compared(scene.theme, comparison));
         at += 1;
     }
+    if let Some(comparison) = hop.and_then(|hop| hop.moved.as_ref()) {
+        canvas.row(at, moved(scene.theme, comparison));
+        at += 1;
+    }
     let Some(window) = window.filter(|window| window.n > 0) else { return };
     at += split::legend(scene, &mut canvas.part(0, at, width, height.saturating_sub(at)), window);
     if let Some(hop) = hop.filter(|_| spark) {
@@ -57,15 +61,26 @@ fn figures(scene: Scene<'_>, canvas: &mut Canvas<'_>, spark: bool) {
 
 /// Before and after the last edit. A judgement only where the samples support one.
 fn compared(theme: Theme, comparison: &HopComparison) -> Row {
+    let HopComparison { before_p50, before_n, after_p50, after_n, verdict, .. } = *comparison;
+    sides(theme, &format!("edit {}", comparison.edit), [(before_p50, before_n), (after_p50, after_n)], verdict)
+}
+
+/// The same of what requests took beside functions, since other services share its host.
+fn moved(theme: Theme, comparison: &MoveComparison) -> Row {
+    let MoveComparison { before_p50, before_n, after_p50, after_n, verdict, .. } = *comparison;
+    sides(theme, "move", [(before_p50, before_n), (after_p50, after_n)], verdict)
+}
+
+fn sides(theme: Theme, what: &str, [before, after]: [(u64, u64); 2], verdict: SpeedVerdict) -> Row {
     let mut row = Row::new(theme);
-    row.text("  ", Tone::Plain).cell(&format!("edit {}", comparison.edit), 10, Tone::Plain);
+    row.text("  ", Tone::Plain).cell(what, 10, Tone::Plain);
     let time = |nanos, n| if n == 0 { "-".into() } else { units::nanos(theme, nanos) };
     row.text(" p50 ", Tone::Dim);
-    row.text(&time(comparison.before_p50, comparison.before_n), Tone::Strong).text(" -> ", Tone::Dim);
-    row.text(&time(comparison.after_p50, comparison.after_n), Tone::Strong);
-    let (before, after) = (units::count(comparison.before_n), units::count(comparison.after_n));
+    row.text(&time(before.0, before.1), Tone::Strong).text(" -> ", Tone::Dim);
+    row.text(&time(after.0, after.1), Tone::Strong);
+    let (before, after) = (units::count(before.1), units::count(after.1));
     row.text(&format!(" (n {before} / {after})"), Tone::Dim);
-    match comparison.verdict {
+    match verdict {
         SpeedVerdict::Slower => row.text("  slower", Tone::Bad),
         SpeedVerdict::Faster => row.text("  faster", Tone::Good),
         SpeedVerdict::NoEvidence => &mut row,

@@ -56,9 +56,12 @@ fn facts(scene: Scene<'_>, service: &ServiceView) -> Vec<(&'static str, String, 
     if !service.together.is_empty() {
         facts.push(("host", service.together.join(", "), Tone::Plain));
     }
-    let mut feeds = snapshot.edges.iter().filter(|edge| edge.to == service.name).map(|edge| match &edge.input {
-        Some(input) => format!("{input} from {}", edge.from),
-        None => format!("calls {}", edge.from),
+    let mut feeds = snapshot.edges.iter().filter(|edge| edge.to == service.name).map(|edge| {
+        let within = if edge.within { ", in its own host" } else { "" };
+        match &edge.input {
+            Some(input) => format!("{input} from {}{within}", edge.from),
+            None => format!("calls {}{within}", edge.from),
+        }
     });
     facts.extend(feeds.next().map(|first| ("fed by", first, Tone::Plain)));
     facts.extend(feeds.map(|next| ("", next, Tone::Plain)));

@@ -74,6 +74,12 @@ pub(super) fn perform(model: &mut Model, deed: Deed, snapshot: &Snapshot, logs: 
                 return command(model, format!("{} ", service.name));
             }
         }
+        Deed::Fuse | Deed::Split => {
+            if let Some(service) = model::chosen_service(model, snapshot) {
+                let (word, rest) = if deed == Deed::Fuse { ("fuse", " ") } else { ("split", "") };
+                return command(model, format!("{word} {}{rest}", service.name));
+            }
+        }
         Deed::Shell => return vec![Action::Shell],
         Deed::Replay => return vec![Action::Say(Command::Replay { name: None })],
         Deed::Undo => return push::undo(model, snapshot),

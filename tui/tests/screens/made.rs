@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use session_api::jobs::{DeadLetters, JobCondition, JobLine, JobsView, TenantJobs};
-use session_api::measured::{HopComparison, HopPercentiles, MeasuredHop, MeasuredSpan, SpeedVerdict, Trace, Window};
+use session_api::measured::{
+    HopComparison, HopPercentiles, MeasuredHop, MeasuredSpan, MoveComparison, SpeedVerdict, Trace, Window,
+};
 use session_api::snapshot::{
     Condition, EditLine, EditOutcome, EditedService, FlowEdge, Notice, Phase, PlacedState, ServiceView, StateField,
     Totals,
@@ -162,11 +164,36 @@ pub(crate) fn down() -> Snapshot {
     snapshot
 }
 
+/// Three of the chain share a host, the last of them since a moment ago.
+pub(crate) fn fused() -> Snapshot {
+    let mut snapshot = serving();
+    let names = ["filter", "map", "moving_avg"];
+    for service in snapshot.services.iter_mut().filter(|service| names.contains(&service.name.as_str())) {
+        service.together = names.map(str::to_owned).to_vec();
+    }
+    for edge in &mut snapshot.edges {
+        edge.within = names.contains(&edge.from.as_str());
+    }
+    if let Some(hop) = snapshot.hops.get_mut("moving_avg") {
+        hop.moved = Some(MoveComparison {
+            before: Vec::new(),
+            after: vec!["map".into()],
+            before_p50: 126_000,
+            before_n: 4_000,
+            after_p50: 5_200,
+            after_n: 1_234,
+            verdict: SpeedVerdict::Faster,
+        });
+    }
+    snapshot
+}
+
 /// Two chains that join, and a service that feeds two.
 pub(crate) fn joined() -> Snapshot {
     let names = ["temperature", "humidity", "clean", "comfort", "alarm"];
     let services: Vec<_> = names.iter().enumerate().map(|(at, name)| service(name, at)).collect();
-    let edge = |from: &str, to: &str| FlowEdge { from: from.into(), to: to.into(), input: Some(from.into()) };
+    let edge =
+        |from: &str, to: &str| FlowEdge { from: from.into(), to: to.into(), input: Some(from.into()), within: false };
     Snapshot {
         edges: vec![
             edge("temperature", "clean"),
@@ -239,6 +266,7 @@ fn chain(services: &[ServiceView]) -> Vec<FlowEdge> {
         from: pair[0].name.clone(),
         to: pair[1].name.clone(),
         input: Some("reading".into()),
+        within: false,
     };
     services.windows(2).map(edge).collect()
 }
@@ -273,6 +301,7 @@ pub(crate) fn hop(depth: u64) -> MeasuredHop {
             after_n: 380,
             verdict: SpeedVerdict::Slower,
         }),
+        moved: None,
     }
 }
 

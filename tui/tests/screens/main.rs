@@ -64,6 +64,15 @@ fn two_chains_that_join() {
 }
 
 #[test]
+fn services_of_one_host_stand_under_a_bracket_and_hops_within_it_have_a_sign() {
+    sizes("fused", &made::fused(), "");
+    let mut screen = Screen::new(made::fused(), COLOUR, (120, 30));
+    screen.press("2jjje");
+    let text = screen.text();
+    assert!(text.contains("move       p50 126 µs -> 5 µs (n 4000 / 1234)  faster"), "{text}");
+}
+
+#[test]
 fn two_hundred_services() {
     sizes("many", &made::many(200), "jjjjjjjjjjjjjjjjjjjjj");
 }
@@ -108,7 +117,8 @@ fn help() {
 #[test]
 fn only_ascii_where_it_is_asked_for() {
     for keys in ["", "1e", "2e", "3e", "4e", "?", ":map "] {
-        for snapshot in [made::starting(), made::serving(), made::broken(), made::down(), made::joined()] {
+        for snapshot in [made::starting(), made::serving(), made::broken(), made::down(), made::joined(), made::fused()]
+        {
             let mut screen = Screen::new(snapshot, Theme { colour: true, ascii: true }, (120, 30));
             screen.press(keys);
             let text = screen.text();

@@ -47,9 +47,16 @@ impl Question {
     }
 
     /// Ends the head; what follows is the body, JSON.
-    pub(crate) fn end(mut self, body: Option<&[u8]>) -> Self {
+    pub(crate) fn end(self, body: Option<&[u8]>) -> Self {
+        self.end_as(body, Some("application/json"))
+    }
+
+    /// The same with a body of another type, or of none.
+    pub(crate) fn end_as(mut self, body: Option<&[u8]>, content_type: Option<&str>) -> Self {
         if let Some(body) = body {
-            self.header("content-type", "application/json");
+            if let Some(content_type) = content_type {
+                self.header("content-type", content_type);
+            }
             self.number("content-length", body.len() as u128);
         }
         self.0.extend_from_slice(b"\r\n");

@@ -7,6 +7,7 @@ mod fleet;
 mod hops;
 mod http_rules;
 mod inline;
+mod moves;
 mod records;
 mod replay;
 mod runs;

@@ -32,6 +32,7 @@ pub(super) struct Service {
     history: History,
     /// By the service that is called.
     calls: BTreeMap<Arc<str>, Calls>,
+    pub(super) ways: Versions,
 }
 
 impl Service {
@@ -45,6 +46,7 @@ impl Service {
             versions: Versions::default(),
             history: History::default(),
             calls: BTreeMap::new(),
+            ways: Versions::default(),
         }
     }
 
@@ -60,7 +62,9 @@ impl Service {
 
     /// Takes a request that ended at `at`.
     pub(super) fn add(&mut self, at: Duration, span: &Span) {
-        self.versions.add(at.saturating_sub(Duration::from_nanos(span.total)), span);
+        let begun = at.saturating_sub(Duration::from_nanos(span.total));
+        self.versions.add(begun, span);
+        self.ways.add_way(begun, span);
         let mut chance = std::mem::take(&mut self.chance);
         if let Some(second) = self.second(at) {
             second.add(span, &mut chance);

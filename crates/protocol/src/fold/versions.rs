@@ -1,11 +1,11 @@
-//! Before and after an edit.
+//! Before and after an edit, or a move between hosts.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ranks::{self, Ranks};
-use crate::span::{Span, Status};
+use crate::span::{Parts, Span, Status};
 
 /// Requests of a version that are compared: its latest, as the machine and the load are then most alike.
 const MOST_SAMPLES: usize = 1_000;
@@ -29,6 +29,8 @@ pub enum Measure {
     Total,
     /// The function alone: what an edit changes.
     Function,
+    /// All but the functions: what a move changes.
+    Way,
 }
 
 /// A version and the one before it.
@@ -82,12 +84,35 @@ struct Samples {
 struct Times {
     total: u64,
     function: u64,
+    way: u64,
 }
 
 impl Versions {
     /// Takes a request that began at `begun`, by the reader's clock: that one never goes back, and tells nearly.
     pub(super) fn add(&mut self, begun: Duration, span: &Span) {
-        let Some(version) = &span.version else { return };
+        if let Some(version) = &span.version {
+            self.add_as(version, begun, span);
+        }
+    }
+
+    /// The same of the services that a request called without a connection, in the place of a version: those in its host.
+    pub(super) fn add_way(&mut self, begun: Duration, span: &Span) {
+        if span.calls.is_empty() {
+            return;
+        }
+        let mut within: Vec<&str> =
+            span.calls.iter().filter(|call| call.within).map(|call| call.service.as_ref()).collect();
+        within.sort_unstable();
+        within.dedup();
+        let names = |joined: &str| joined.split('+').filter(|name| !name.is_empty()).eq(within.iter().copied());
+        let is_known = self.now.as_ref().is_some_and(|now| names(&now.version));
+        match &self.now {
+            Some(now) if is_known => self.add_as(&now.version.clone(), begun, span),
+            _ => self.add_as(&within.join("+").into(), begun, span),
+        }
+    }
+
+    fn add_as(&mut self, version: &Arc<str>, begun: Duration, span: &Span) {
         let is = |samples: &Option<Samples>| samples.as_ref().is_some_and(|samples| samples.version == *version);
         if is(&self.now) {
             return self.now.iter_mut().for_each(|samples| samples.add(begun, span));
@@ -139,7 +164,8 @@ impl Samples {
         if matches!(span.outcome, Status::Problem(_)) {
             return;
         }
-        self.times.push_back(Times { total: span.total, function: span.parts().function });
+        let Parts { function, network, overhead, .. } = span.parts();
+        self.times.push_back(Times { total: span.total, function, way: network.saturating_add(overhead) });
         if self.times.len() > MOST_SAMPLES {
             self.times.pop_front();
         }
@@ -150,6 +176,7 @@ impl Samples {
         let mut times: Vec<_> = match measure {
             Measure::Total => self.times.iter().map(|times| times.total).collect(),
             Measure::Function => self.times.iter().map(|times| times.function).collect(),
+            Measure::Way => self.times.iter().map(|times| times.way).collect(),
         };
         times.sort_unstable();
         times
@@ -225,6 +252,24 @@ mod tests {
         let found = versions.comparison(Measure::Total).unwrap();
         assert_eq!((&*found.before.version, found.before.n), ("v2", 2));
         assert_eq!((&*found.after.version, found.after.n), ("v1", 1));
+    }
+
+    #[test]
+    fn a_move_is_compared_by_what_a_request_took_beside_functions() {
+        let mut versions = Versions::default();
+        let mut ran = |start: u64, within: bool, way: u64| {
+            let mut one = span("map", 1);
+            (one.start, one.total, one.function, one.waiting) = (start, 1_000 + way, 1_000, 0);
+            let call = crate::UpstreamCall { within, ..crate::span::tests::call("get", 9, 0, way, None) };
+            one.calls = vec![call];
+            versions.add_way(Duration::from_nanos(start), &one);
+        };
+        (0..50).for_each(|at| ran(at, false, 90 + at % 7));
+        (50..100).for_each(|at| ran(at, true, 5 + at % 3));
+        let found = versions.comparison(Measure::Way).unwrap();
+        assert_eq!((&*found.before.version, &*found.after.version), ("", "get"));
+        assert_eq!((found.before.n, found.after.n, found.verdict), (50, 50, Significance::Faster));
+        assert_eq!((found.before.p50, found.after.p50), (93, 6));
     }
 
     #[test]

@@ -45,7 +45,7 @@ fn busy(services: usize, at_s: u64) -> Snapshot {
         phase: Phase::Serving,
         services: (0..services).map(|n| ServiceView { name: name(n), ..ServiceView::default() }).collect(),
         edges: (1..services)
-            .map(|n| FlowEdge { from: name(n - 1), to: name(n), input: Some("value".to_owned()) })
+            .map(|n| FlowEdge { from: name(n - 1), to: name(n), input: Some("value".to_owned()), within: false })
             .collect(),
         hops: (0..services).map(|n| (name(n), hop(n))).collect(),
         calls: (1..services).map(|n| (name(n), BTreeMap::from([(name(n - 1), edge(n))]))).collect(),

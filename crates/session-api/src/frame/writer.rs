@@ -132,7 +132,7 @@ fn entries<T: Clone + PartialEq, K: Ord>(was: &[T], now: &[T], key: impl Fn(&T) 
 
 /// The fields that are small enough to be told whole. A field that is added to [`Snapshot`] is added here, or as entries
 /// above.
-fn small(snapshot: &Snapshot) -> [(&'static str, Value); 17] {
+fn small(snapshot: &Snapshot) -> [(&'static str, Value); 18] {
     let Snapshot {
         app,
         file,
@@ -144,6 +144,7 @@ fn small(snapshot: &Snapshot) -> [(&'static str, Value); 17] {
         url,
         edit,
         services: _,
+        hosts,
         flow,
         edges: _,
         types: _,
@@ -170,6 +171,7 @@ fn small(snapshot: &Snapshot) -> [(&'static str, Value); 17] {
         ("backend", value(backend)),
         ("url", value(url)),
         ("edit", value(edit)),
+        ("hosts", value(hosts)),
         ("flow", value(flow)),
         ("cluster", value(cluster)),
         ("totals", value(totals)),

@@ -101,7 +101,7 @@ fn command<'s>(line: &str, colon: &Token, rest: &[Token], start: usize, snapshot
         {
             Wanted::Nothing
         }
-        (Some(Takes::Push), _) => Wanted::Flags(verb.map_or(&[], |verb| verb.flags)),
+        (Some(Takes::Push | Takes::Move), _) => Wanted::Flags(verb.map_or(&[], |verb| verb.flags)),
         (Some(Takes::Decision), []) => Wanted::Decision,
         (Some(Takes::Job), []) => Wanted::Job,
         (Some(Takes::Service | Takes::Logs | Takes::Set), []) => Wanted::Service,

@@ -23,6 +23,8 @@ impl Display for Command {
             Self::State { service } => write!(f, ":state {service}"),
             Self::Set { service, state, value } => write!(f, ":set {service}.{state} {value}"),
             Self::Restart { service } => write!(f, ":restart {service}"),
+            Self::Fuse { services, reset } => moved(f, ":fuse", services, *reset),
+            Self::Split { services, reset } => moved(f, ":split", services, *reset),
             Self::Undo => f.write_str(":undo"),
             Self::Replay { name } => spaced(f, ":replay", name.iter()),
             Self::Recordings => f.write_str(":recordings"),
@@ -59,6 +61,11 @@ impl Display for Command {
             Self::Stop => f.write_str(":stop"),
         }
     }
+}
+
+fn moved(f: &mut Formatter<'_>, command: &str, services: &[String], reset: bool) -> fmt::Result {
+    spaced(f, command, services.iter())?;
+    spaced(f, "", reset.then_some("--reset").iter())
 }
 
 /// Shows the target of a push, and the next step after its plan.

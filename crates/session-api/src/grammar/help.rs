@@ -26,6 +26,7 @@ pub fn help(topic: Option<&str>) -> String {
 /// Tells the purpose of an option.
 fn option(flag: &str) -> &'static str {
     match flag {
+        "--reset" => "a placed value that does not serialise begins anew, instead of keeping its service where it is",
         "--plan" => "show what would be done, and do nothing",
         "--yes" => "do not ask",
         "--context" => "a context of the kubeconfig; else the current one",

@@ -1,5 +1,6 @@
 //! From tokens to what a line means.
 
+mod place;
 mod push;
 
 use std::ops::Range;
@@ -81,6 +82,7 @@ impl<'l, 's> Words<'_, 'l, 's> {
             Takes::Step => Meaning::Say(self.step()?),
             Takes::Topic => self.help()?,
             Takes::Push => self.push(verb)?,
+            Takes::Move => self.move_to(verb)?,
             Takes::Decision => self.decide(verb)?,
             Takes::Job => Meaning::Say(self.job(verb)?),
             Takes::Run => Meaning::Say(Command::RunJob { call: self.call()? }),

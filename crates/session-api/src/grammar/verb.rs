@@ -32,6 +32,8 @@ pub(super) enum Takes {
     Topic,
     /// Perhaps services, and options.
     Push,
+    /// Services, and options.
+    Move,
     /// Perhaps the number of a push.
     Decision,
     /// The id of a job.
@@ -64,6 +66,12 @@ const fn flagged(verb: Verb, flags: &'static [&'static str]) -> Verb {
 const PUSH: Verb =
     verb("push", Takes::Push, "[SERVICE...]", "roll what changed out to a cluster; :help push has its options");
 
+const FUSE: Verb =
+    verb("fuse", Takes::Move, "SERVICE SERVICE...", "have services go on in the host of the first, with their state");
+
+const SPLIT: Verb =
+    verb("split", Takes::Move, "SERVICE...", "have services go on in hosts of their own, with their state");
+
 const ROLLBACK: Verb = verb("rollback", Takes::Push, "[SERVICE]", "have what ran on the cluster before run again");
 
 /// Every command, in the order of help.
@@ -79,6 +87,8 @@ pub(super) const VERBS: &[Verb] = &[
     verb("route", Takes::Expression, "CALL", "the route header of a call"),
     verb("table", Takes::Table, "[CALL]", "the last answer, or what a call answers, as a table"),
     verb("restart", Takes::Service, "SERVICE", "start a service's host again"),
+    flagged(FUSE, &["--reset"]),
+    flagged(SPLIT, &["--reset"]),
     verb("undo", Takes::Nothing, "", "write back what the files held before the last edit"),
     verb("stop", Takes::Nothing, "", "end the session and its services"),
     verb("record", Takes::Switch, "on [NAME]|off", "write requests and their values to a folder"),

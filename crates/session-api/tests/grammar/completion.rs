@@ -34,6 +34,8 @@ fn what_is_offered() {
                 ":route ",
                 ":table ",
                 ":restart ",
+                ":fuse ",
+                ":split ",
                 ":undo",
                 ":stop",
                 ":record ",

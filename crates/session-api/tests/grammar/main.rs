@@ -42,6 +42,7 @@ fn snapshot() -> Snapshot {
         from: from.to_owned(),
         to: to.to_owned(),
         input: Some(input.to_owned()),
+        within: false,
     };
     Snapshot {
         app: "building".to_owned(),

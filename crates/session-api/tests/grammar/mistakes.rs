@@ -51,6 +51,10 @@ fn a_mistake_points_at_the_character() {
         (":time 0 get", "      ^", "from 1 to 1000000 calls can be timed", ""),
         (":time 5", "       ^", "a service or a value is missing here", ""),
         (":state", "      ^", "a service is missing here", ""),
+        (":fuse get", "         ^", "another service is missing here", ""),
+        (":fuse get get", "          ^^^", "get is named twice", ""),
+        (":split", "      ^", "a service is missing here", ""),
+        (":split get --rest", "           ^^^^^^", ":split knows no --rest", "did you mean --reset?"),
         (":state moving_avg 3", "                  ^", "the end of the line is expected here, not 3", ""),
         (":set moving_avg", "               ^", ".NAME of a placed value of moving_avg is missing here", ""),
         (

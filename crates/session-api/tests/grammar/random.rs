@@ -75,6 +75,12 @@ fn line() -> impl Strategy<Value = Meaning> {
         call().prop_map(|call| Meaning::Say(Command::RunJob { call })),
         "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{12}".prop_map(|id| Meaning::Say(Command::Job { id })),
         "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{12}".prop_map(|id| Meaning::Say(Command::RetryJob { id })),
+        (prop::sample::subsequence(vec!["get", "map", "filter"], 2..=3), any::<[bool; 2]>()).prop_map(
+            |(names, [fuses, reset])| {
+                let services = names.into_iter().map(str::to_owned).collect();
+                Meaning::Say(if fuses { Command::Fuse { services, reset } } else { Command::Split { services, reset } })
+            }
+        ),
         (any::<u64>(), any::<bool>()).prop_map(|(push, yes)| Meaning::Say(Command::Decide { push, yes })),
         prop_oneof![value().prop_map(Feed::Value), call().prop_map(Feed::Call)]
             .prop_map(|of| Meaning::Show(Show::Table { of })),
@@ -91,6 +97,9 @@ fn pieces() -> impl Strategy<Value = String> {
         "plan",
         ":time ",
         ":set ",
+        ":fuse ",
+        ":split ",
+        "--reset",
         ":",
         "moving_avg",
         ".",

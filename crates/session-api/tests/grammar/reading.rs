@@ -76,6 +76,11 @@ fn commands() {
         (":state moving_avg", Meaning::Say(Command::State { service: "moving_avg".to_owned() })),
         (":restart map", Meaning::Say(Command::Restart { service: "map".to_owned() })),
         (":undo", Meaning::Say(Command::Undo)),
+        (
+            ":fuse get map --reset",
+            Meaning::Say(Command::Fuse { services: vec!["get".to_owned(), "map".to_owned()], reset: true }),
+        ),
+        (":split map", Meaning::Say(Command::Split { services: vec!["map".to_owned()], reset: false })),
         (":stop", Meaning::Say(Command::Stop)),
         (": services", Meaning::Show(Show::Services)),
         (":flow", Meaning::Show(Show::Flow)),

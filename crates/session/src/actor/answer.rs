@@ -27,6 +27,7 @@ impl Actor {
                 }
                 drop(reply.send(answer));
             }
+            Ask::Move(asked, reply) => self.ask_to_move(asked, reply),
             Ask::Undo(reply) => {
                 let aside = self.tools.place.undone();
                 let answer = match self.tools.texts.undo(&aside) {

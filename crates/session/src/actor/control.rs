@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use protocol::error_chain;
-use protocol::{OpenService, Swap, header};
+use protocol::{OpenService, Swap, Transfer, header};
 use session_api::Fate;
 
 /// How often a host that does not answer yet is asked again: a host binds within milliseconds of its start.
@@ -15,7 +15,10 @@ const ASK_AGAIN: Duration = Duration::from_millis(5);
 const OPENS: Duration = Duration::from_secs(10);
 
 /// A service may answer what it has begun for this long before its host is left to itself.
-const LEAVES: Duration = Duration::from_millis(1500);
+pub(crate) const LEAVES: Duration = Duration::from_millis(1500);
+
+/// A host holds a service for 5 s and carries its values for 25 at the most.
+const TRANSFERS: Duration = Duration::from_secs(40);
 
 /// A host that runs answers a question for a value within this.
 const SOON: Duration = Duration::from_secs(5);
@@ -147,13 +150,23 @@ impl Control {
     }
 
     /// Has a service leave its host, and waits until it is gone for a short while: what it has begun it answers.
-    pub(crate) async fn close(&self, at: SocketAddr) {
+    pub(crate) async fn close(&self, at: SocketAddr, within: Duration) {
         let begun = Instant::now();
         let close = || self.client.post(format!("http://{at}/_dyninka/close")).bearer_auth(&self.token).timeout(SOON);
         // Nobody listens any more: it is gone.
-        while close().send().await.is_ok() && begun.elapsed() < LEAVES {
+        while close().send().await.is_ok() && begun.elapsed() < within {
             tokio::time::sleep(ASK_AGAIN).await;
         }
+    }
+
+    /// Has a service hand itself over to the host that has it open at an address, `host:port` as hosts see it.
+    pub(crate) async fn transfer(&self, at: SocketAddr, to: &str, reset: bool) -> Result<Transferred, ControlError> {
+        let transfer = Transfer { to: to.to_owned(), reset };
+        let ask = self.client.post(format!("http://{at}/_dyninka/transfer")).json(&transfer);
+        // Once: a second question would begin before the first is known to be given up.
+        let asked = ask.bearer_auth(&self.token).timeout(self.patience().max(TRANSFERS)).send().await;
+        let answer = asked.map_err(|error| ControlError::Silent { within: TRANSFERS, why: error_chain(&error) })?;
+        accepted(answer).await?.json().await.map_err(|error| ControlError::Refused(error_chain(&error)))
     }
 
     /// Has a host read its configuration again.
@@ -207,6 +220,14 @@ impl Control {
             tokio::time::sleep(ASK_AGAIN).await;
         }
     }
+}
+
+/// What a host says of a service that it handed over.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct Transferred {
+    pub(crate) states: BTreeMap<String, Fate>,
+    pub(crate) hold_ms: f64,
+    pub(crate) carry_ms: f64,
 }
 
 /// What a host says of a takeover.

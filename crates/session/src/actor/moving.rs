@@ -7,7 +7,7 @@ use std::path::Path;
 use local_cluster::{Backend, Begun};
 use session_api::Fate;
 
-use crate::actor::control::ControlError;
+use crate::actor::control::{ControlError, LEAVES};
 use crate::actor::install;
 use crate::actor::tools::{Tools, endpoint_of};
 use crate::effect;
@@ -41,7 +41,7 @@ impl Tools {
     /// Has a service leave a host that others run in, before it is removed.
     pub(super) async fn leave(&self, backend: &dyn Backend, service: &str, at: SocketAddr) {
         if backend.is_among(service) {
-            self.control.close(at).await;
+            self.control.close(at, LEAVES).await;
         }
     }
 

@@ -1,10 +1,34 @@
 //! A host that ended is started again: after a pause, whole or not at all, and not while all is removed.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use protocol::Config;
 use tokio::sync::watch;
 
+use super::Actor;
+use super::tools::Again;
 use crate::event::Event;
+
+impl Actor {
+    pub(super) fn restart(&mut self, config: Box<Config>, host: String, at: SocketAddr, after: Duration) {
+        // Whatever was asked of the host that ended is not asked of the one that comes in its place: it may be what ended
+        // it.
+        if let Some(swap) = self.swaps.remove(&config.service) {
+            swap.abort();
+        }
+        let (tools, events) = (self.tools.clone(), self.events.clone());
+        if let Some(backend) = self.backend.clone() {
+            let again = Again { tools, backend, config, host, at, anew: true };
+            let restarted = run(again, after, self.closing.subscribe());
+            self.making.spawn(async move {
+                if let Some(event) = restarted.await {
+                    drop(events.send(event));
+                }
+            });
+        }
+    }
+}
 
 /// What a restart takes once the pause is over.
 pub(crate) trait Restart: Send {

@@ -156,6 +156,7 @@ impl Tools {
                 hosts_bind_front: backend.hosts_bind_front(),
                 leads_front: backend.leads_front(),
                 takes_in: backend.takes_in(),
+                moves: backend.moves(),
                 front: (backend.address(), front).into(),
                 front_at,
                 endpoints: endpoints.into_iter().map(|(service, endpoint)| (service, endpoint_of(endpoint))).collect(),

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::actor::control::Control;
 use crate::api::caller;
 use crate::jobs::{self, JobServerLink};
+use crate::placement::Regrouping;
 use crate::recording::again;
 use crate::recording::recall::{self, Present};
 use crate::recording::recorder::Recorder;
@@ -26,6 +27,8 @@ pub(crate) enum Ask {
     App(oneshot::Sender<Option<Arc<App>>>),
     /// End a service's host, which is then started again.
     Restart(String, oneshot::Sender<Answer>),
+    /// Have services go on in other hosts; answered once they do.
+    Move(Wish, oneshot::Sender<Answer>),
     /// The services there are now, to be run again.
     Present(oneshot::Sender<Present>),
     /// Run recorded inputs for the last edit once more.
@@ -39,6 +42,14 @@ pub(crate) enum Ask {
     StopPush(oneshot::Sender<Answer>),
     /// End the session.
     Stop(oneshot::Sender<Answer>),
+}
+
+/// Services that somebody wants in other hosts.
+#[derive(Debug)]
+pub(crate) struct Wish {
+    pub(crate) wanted: Regrouping,
+    pub(crate) services: Vec<String>,
+    pub(crate) reset: bool,
 }
 
 /// Whoever answers faces.
@@ -78,6 +89,12 @@ impl Handler {
     pub(crate) async fn say(&self, command: Command) -> Answer {
         match command {
             Command::Restart { service } => self.ask(|reply| Ask::Restart(service, reply)).await,
+            Command::Fuse { services, reset } => {
+                self.ask(|reply| Ask::Move(Wish { wanted: Regrouping::Fuse, services, reset }, reply)).await
+            }
+            Command::Split { services, reset } => {
+                self.ask(|reply| Ask::Move(Wish { wanted: Regrouping::Split, services, reset }, reply)).await
+            }
             Command::Undo => self.ask(Ask::Undo).await,
             Command::Replay { name: None } => self.ask(Ask::Replay).await,
             Command::Replay { name: Some(name) } => {
@@ -172,6 +189,8 @@ impl Handler {
             }
             Command::Again { request } => again::again(self.control.client(), &self.recorder, snapshot, request).await,
             Command::Restart { .. }
+            | Command::Fuse { .. }
+            | Command::Split { .. }
             | Command::Undo
             | Command::Push { .. }
             | Command::Rollback { .. }

@@ -25,6 +25,7 @@ impl State {
         self.commit(&wanted);
         effects.extend(self.swap(&wanted, &wiring));
         effects.extend(self.surround_anew(now, &wanted, &wiring));
+        effects.extend(self.move_on(now, &wiring));
         let settling = self.settle();
         let settled = settling.is_empty() && self.has_settled();
         effects.extend(settling);
@@ -154,7 +155,7 @@ impl State {
             let may = committed || (known.live.is_none() && self.brings(wanted, service).is_empty());
             let needs = kept.key == key && !known.serves(&key) && !known.has_failed(&key);
             let is_held = known.bring.is_empty() && fetched.contains(&service.name);
-            if !may || !needs || is_held || known.swapping.is_some() {
+            if !may || !needs || is_held || known.swapping.is_some() || known.moving {
                 continue;
             }
             let Some(config) = self.config(wiring, &service.name) else { continue };
@@ -182,8 +183,10 @@ impl State {
         let Some(routed) = self.routed.clone().filter(|_| self.gate.committed && !self.taking.waits()) else {
             return Vec::new();
         };
-        let is_busy =
-            |known: &super::Service| known.swapping.is_some() || known.telling || known.removing || known.renewing;
+        let is_busy = |known: &super::Service| {
+            let is_going = known.removing || known.renewing || known.moving;
+            known.swapping.is_some() || known.telling || is_going
+        };
         if self.services.values().any(is_busy) {
             return Vec::new();
         }
@@ -268,7 +271,8 @@ impl State {
     /// Where the backend leads to the public listener, whoever had it and whoever gets it are seated anew, unless it leads
     /// on without that.
     fn rehouse(&mut self, routed: &App, wiring: &Wiring) -> Vec<Effect> {
-        let Some(backend) = self.backend.as_ref().filter(|backend| !backend.hosts_bind_front && !backend.moving) else {
+        let is_free = |backend: &&super::Backend| !backend.hosts_bind_front && !backend.moving && !self.is_moving();
+        let Some(backend) = self.backend.as_ref().filter(is_free) else {
             return Vec::new();
         };
         let last = routed.last().map(str::to_owned);
@@ -327,10 +331,10 @@ impl State {
     }
 
     /// Whether nothing is under way any more.
-    fn has_settled(&self) -> bool {
+    pub(super) fn has_settled(&self) -> bool {
         let moving = self.backend.as_ref().is_none_or(|backend| backend.moving);
         let busy = |known: &super::Service| {
-            let is_moving = known.telling || known.removing || known.renewing;
+            let is_moving = known.telling || known.removing || known.renewing || known.moving;
             known.swapping.is_some() || is_moving || known.building().is_some()
         };
         !moving && self.gate.committed && !self.taking.waits() && !self.services.values().any(busy)

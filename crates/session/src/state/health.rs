@@ -49,6 +49,7 @@ impl State {
         known.swapping = None;
         known.bring.clear();
         (known.deaths, known.own_crashes, known.was_deaf) = (0, 0, false);
+        known.own_ends.clear();
         let Some(kept) = known.artifact.as_ref().filter(|kept| kept.artifact.version == version) else {
             return Vec::new();
         };
@@ -136,6 +137,9 @@ impl State {
     }
 
     pub(super) fn down(&mut self, now: Duration, service: String, why: String, by: Doer) -> Vec<Effect> {
+        if self.falls_between(&service, &why, by) {
+            return Vec::new();
+        }
         let moving = self.backend.as_ref().is_some_and(|backend| backend.moving);
         let Some(known) = self.services.get_mut(&service).filter(|known| !known.removing && !known.renewing && !moving)
         else {
@@ -152,6 +156,8 @@ impl State {
         let own = by == Doer::Service;
         if own {
             known.own_crashes = if soon { known.own_crashes.saturating_add(1) } else { 1 };
+            known.own_ends.retain(|at| now.saturating_sub(*at) <= TRIAL);
+            known.own_ends.push_back(now);
         }
         known.begun = now;
         let after = pause(known.crashes);
@@ -172,9 +178,9 @@ impl State {
             let version = known.live.replace(previous).map_or_else(String::new, |live| live.version);
             let why = format!("{version} ended {CRASHES} times soon after it was taken over: {why}{last_words}");
             effects.extend(self.roll_back(&service, why));
-        } else if own && known.own_crashes >= CRASHES && !self.is_alone(&service) {
+        } else if own && known.own_ends.len() >= CRASHES as usize && !self.is_alone(&service) {
             let others = self.hosts.get(&service).map(|host| self.members(host)).unwrap_or_default();
-            let why = format!("the one of {} ended {CRASHES} times soon after it was started", others.join(", "));
+            let why = format!("the one of {} ended {CRASHES} times within a minute", others.join(", "));
             effects.extend(self.part(now, &service, &why));
         }
         let app = self.routed.as_ref().or(self.wanted.as_ref()).cloned();

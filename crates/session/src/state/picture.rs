@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use app::{Flow, Severity};
 use session_api::snapshot::{
-    self, Condition, FlowEdge, HopTransport, Phase, PlacedState, Snapshot, StateField, Totals, TypeShape,
+    self, Condition, FlowEdge, HopTransport, HostView, Phase, PlacedState, Snapshot, StateField, Totals, TypeShape,
 };
 
 use super::service::{Build, Host};
@@ -37,7 +37,8 @@ impl State {
             edit: self.edit,
             services: app.services.iter().map(|service| self.service(app, service)).collect(),
             flow: app.flow.as_ref().map(Flow::to_string),
-            edges: edges(app),
+            edges: self.edges(app),
+            hosts: self.host_views(app),
             types: self.types.clone(),
             edits: self.edits.iter().cloned().collect(),
             pushes: self.pushes.iter().cloned().collect(),
@@ -152,9 +153,33 @@ impl State {
                 .clone()
                 .or_else(|| known.refused.as_ref().map(|(_, why)| why.clone()))
                 .or_else(|| first(&service.name)),
+            host: self.host_of(service),
             together: self.together(app, &service.name),
             pid: None,
         }
+    }
+
+    /// The edges of the flow, and which of them cross no process.
+    fn edges(&self, app: &app::App) -> Vec<FlowEdge> {
+        let mut edges = edges(app);
+        for edge in &mut edges {
+            let from = self.hosts.get(&edge.from);
+            edge.within = from.is_some() && from == self.hosts.get(&edge.to);
+        }
+        edges
+    }
+
+    /// The hosts, in the order of their first services.
+    fn host_views(&self, app: &app::App) -> Vec<HostView> {
+        let mut views: Vec<HostView> = Vec::new();
+        for service in &app.services {
+            let Some(name) = self.hosts.get(&service.name) else { continue };
+            match views.iter_mut().find(|view| view.name == *name) {
+                Some(view) => view.services.push(service.name.clone()),
+                None => views.push(HostView { name: name.clone(), services: vec![service.name.clone()], pid: None }),
+            }
+        }
+        views
     }
 
     fn totals(&self) -> Totals {
@@ -199,14 +224,19 @@ fn condition(known: &Service, key: &str) -> Condition {
     }
 }
 
-fn edges(app: &app::App) -> Vec<FlowEdge> {
+pub(super) fn edges(app: &app::App) -> Vec<FlowEdge> {
     let mut edges = Vec::new();
     if let Some(flow) = &app.flow {
         feed(app, flow, &mut edges);
     }
     for service in &app.services {
         let calls = service.calls.iter();
-        edges.extend(calls.map(|called| FlowEdge { from: called.clone(), to: service.name.clone(), input: None }));
+        edges.extend(calls.map(|called| FlowEdge {
+            from: called.clone(),
+            to: service.name.clone(),
+            input: None,
+            within: false,
+        }));
     }
     edges
 }
@@ -217,7 +247,7 @@ fn feed(app: &app::App, flow: &Flow, edges: &mut Vec<FlowEdge>) {
     for (at, input) in inputs.iter().enumerate() {
         if let Flow::Call { service: from, .. } = input {
             let name = names.get(at).map(|input| input.name.clone());
-            let edge = FlowEdge { from: from.clone(), to: service.clone(), input: name };
+            let edge = FlowEdge { from: from.clone(), to: service.clone(), input: name, within: false };
             if !edges.contains(&edge) {
                 edges.push(edge);
             }
@@ -252,7 +282,8 @@ mod tests {
         let names: Vec<_> = seen.services.iter().map(|service| (service.name.as_str(), service.state)).collect();
         assert_eq!(names, [("get", Condition::Starting), ("map", Condition::Starting)]);
         assert_eq!((seen.flow.as_deref(), seen.url), (Some("map(get)"), None));
-        assert_eq!(seen.edges, [FlowEdge { from: "get".into(), to: "map".into(), input: Some("value".into()) }]);
+        let edge = FlowEdge { from: "get".into(), to: "map".into(), input: Some("value".into()), within: false };
+        assert_eq!(seen.edges, [edge]);
         assert_eq!(seen.services.last().unwrap().inputs[0].ty, "f64");
     }
 }

@@ -41,7 +41,7 @@ impl State {
 
     /// Starts services anew that find another environment, once nothing else is done to them: code first.
     pub(super) fn surround_anew(&mut self, now: Duration, wanted: &App, wiring: &Wiring) -> Vec<Effect> {
-        if !self.gate.committed || self.backend.as_ref().is_none_or(|backend| backend.moving) {
+        if !self.gate.committed || self.is_moving() || self.backend.as_ref().is_none_or(|backend| backend.moving) {
             return Vec::new();
         }
         let is_free = |known: &Service| {

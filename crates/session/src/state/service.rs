@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::App;
-use local_cluster::Environment;
+use local_cluster::{Doer, Environment};
 use protocol::Config;
 use session_api::Fate;
 
@@ -28,6 +28,10 @@ pub(super) struct Service {
     pub(super) given: Environment,
     /// It is being started anew, in another.
     pub(super) renewing: bool,
+    /// It is on its way to another host.
+    pub(super) moving: bool,
+    /// Why one of its two hosts ended meanwhile, and whose doing that was.
+    pub(super) fell: Option<(String, Doer)>,
     /// Whether that is all that its last edit did: its code is what it was.
     pub(super) renewed: bool,
     pub(super) build: Build,
@@ -53,6 +57,8 @@ pub(super) struct Service {
     pub(super) crashes: u32,
     /// How often of these it was its own doing.
     pub(super) own_crashes: u32,
+    /// When its host ended by its own doing, within the last minute.
+    pub(super) own_ends: VecDeque<Duration>,
     pub(super) restarts: u32,
     /// Why it is down.
     pub(super) why: Option<String>,

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use protocol::fold::{self, CallFigures, Figures, Fold, HistorySpan, Measure};
 use protocol::{Batch, Status};
 use session_api::measured::{
-    EdgeWindow, HopComparison, HopPercentiles, LatencyHistory, LatencyPoint, MeasuredHop, MeasuredSpan, SpeedVerdict,
-    Trace, Window,
+    EdgeWindow, HopComparison, HopPercentiles, LatencyHistory, LatencyPoint, MeasuredHop, MeasuredSpan, MoveComparison,
+    SpeedVerdict, Trace, Window,
 };
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::{oneshot, watch};
@@ -157,6 +157,7 @@ fn show(
             per_second: flow.iter().map(|n| u32::try_from(*n).unwrap_or(u32::MAX)).collect(),
             in_flight: u32::try_from(in_flight).unwrap_or(u32::MAX),
             edit: comparison.map(|comparison| compare(&comparison)),
+            moved: fold.moved(service).map(|comparison| moved(&comparison)),
         };
         measured.hops.insert(name, hop);
     }
@@ -227,11 +228,28 @@ fn compare(of: &fold::Comparison) -> HopComparison {
         before_n: of.before.n as u64,
         after_p50: of.after.p50,
         after_n: of.after.n as u64,
-        verdict: match of.verdict {
-            fold::Significance::Slower => SpeedVerdict::Slower,
-            fold::Significance::Faster => SpeedVerdict::Faster,
-            fold::Significance::NoEvidence => SpeedVerdict::NoEvidence,
-        },
+        verdict: verdict(of.verdict),
+    }
+}
+
+fn verdict(of: fold::Significance) -> SpeedVerdict {
+    match of {
+        fold::Significance::Slower => SpeedVerdict::Slower,
+        fold::Significance::Faster => SpeedVerdict::Faster,
+        fold::Significance::NoEvidence => SpeedVerdict::NoEvidence,
+    }
+}
+
+fn moved(of: &fold::Comparison) -> MoveComparison {
+    let names = |joined: &str| joined.split('+').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    MoveComparison {
+        before: names(&of.before.version),
+        after: names(&of.after.version),
+        before_p50: of.before.p50,
+        before_n: of.before.n as u64,
+        after_p50: of.after.p50,
+        after_n: of.after.n as u64,
+        verdict: verdict(of.verdict),
     }
 }
 

@@ -101,6 +101,24 @@ fn who_ends_the_host_three_times_gets_one_of_its_own_and_the_others_stay() {
 }
 
 #[test]
+fn who_ends_the_host_three_times_within_a_minute_is_parted_and_who_does_so_seldom_is_not() {
+    for (seconds, parts) in [(25, true), (40, false)] {
+        let mut world = serving();
+        world.now += 100_000;
+        let mut parted = false;
+        for _ in 0..4 {
+            world.now += seconds * 1_000;
+            let down = Event::Down { service: "map".to_owned(), why: "it ended".to_owned(), by: Doer::Service };
+            let effects = world.state.update(at(world.now), down);
+            parted |= effects.iter().any(|effect| matches!(effect, Effect::Regroup { .. }));
+            let version = "map@00000000".to_owned();
+            world.state.update(at(world.now), Event::Back { service: "map".to_owned(), version, anew: true });
+        }
+        assert_eq!(parted, parts, "every {seconds} s");
+    }
+}
+
+#[test]
 fn a_wish_for_nobody_ends_the_start() {
     let mut world = World::new();
     let environments = Environments {
