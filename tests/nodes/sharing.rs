@@ -9,6 +9,10 @@ fn overload_on_one_of_three_nodes_is_served_by_its_neighbours_and_no_request_fai
     // A hundred a second is what one node serves.
     let users = Users::at(&address(1), 220, 8);
     users.wait(1000);
+    fleet.wait("it is told where overflow goes, and how much", |fleet| {
+        let to = fleet.view(1)["nodes"][0]["services"][0]["to"].clone();
+        ["n2", "n3"].iter().all(|node| to[node].as_f64().is_some_and(|rate| rate > 0.0))
+    });
     let answers = users.end();
     let counts = counted(&answers);
     assert!(counts.keys().all(|(status, _)| *status == 200), "{counts:?}");
