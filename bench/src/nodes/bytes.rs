@@ -15,8 +15,6 @@ use crate::report::{Row, Target};
 
 /// A record of TLS 1.3 around a frame: header, kind and tag.
 const RECORD: usize = 22;
-/// A TCP segment without its payload, over IPv4.
-const SEGMENT: usize = 52;
 /// Neighbours that a node has.
 const NEIGHBOURS: usize = 8;
 /// Services that each node reports.
@@ -37,8 +35,7 @@ pub(super) fn measure(sizes: &[u32]) -> anyhow::Result<Vec<Row>> {
         let count = usize::try_from(*size)?;
         let links = links(NEIGHBOURS.min(count.saturating_sub(1)))?;
         let bytes = links + members(count)?;
-        let note =
-            format!("{links:.0} of them beats and reports; with 22 bytes of TLS and 52 of TCP and IP for each frame");
+        let note = format!("{links:.0} of them beats and reports; frames in records of TLS, without TCP and IP");
         let name = format!("bytes a second that each of {size} quiet nodes sends");
         rows.push(Row::value(&name, "simulated", "B/s", count, bytes, Some(Target::AtMost(MOST))).note(note));
         all.push(bytes);
@@ -51,7 +48,7 @@ pub(super) fn measure(sizes: &[u32]) -> anyhow::Result<Vec<Row>> {
 }
 
 fn sent(frame: &LinkFrame) -> anyhow::Result<usize> {
-    Ok(frame.bytes()?.len() + RECORD + SEGMENT)
+    Ok(frame.bytes()?.len() + RECORD)
 }
 
 /// Bytes a second of a node's links: beats, echoes of others' beats, and a report a second.
