@@ -4,7 +4,7 @@ mod handle;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use data::planning::{ConfigPlan, plan};
 use data::{CatalogChange, CatalogEvent, DataCatalog, DataSettings};
@@ -41,7 +41,9 @@ pub(crate) struct Pulse {
     pub(crate) hints: Notify,
     is_audit_wanted: AtomicBool,
     pub(crate) audit: Notify,
-    /// Counts comparisons that ended.
+    /// Comparisons that have begun.
+    begun: AtomicU64,
+    /// The number of the comparison that ended last, by when it began.
     pub(crate) audits: watch::Sender<u64>,
     /// Counts notes of what copies lack.
     pub(crate) work: watch::Sender<u64>,
@@ -67,6 +69,16 @@ pub(crate) enum Unapplied {
 }
 
 impl Pulse {
+    /// How many comparisons have begun.
+    pub(crate) fn begun(&self) -> u64 {
+        self.begun.load(Ordering::SeqCst)
+    }
+
+    /// Begins a comparison; its number.
+    pub(crate) fn begin(&self) -> u64 {
+        self.begun.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
     /// Marks keys to look at.
     pub(crate) fn hint(&self, keys: impl IntoIterator<Item = String>) {
         self.dirty.lock().extend(keys);

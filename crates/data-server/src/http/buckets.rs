@@ -169,24 +169,20 @@ pub(super) async fn wait(
     look(&core, &bucket).await?;
     let until = Instant::now() + Duration::from_secs(within.within.min(LONGEST));
     let pulse = core.pulse(&bucket);
-    let mut is_compared = false;
+    // What went past the server is seen by a comparison that began after the question.
+    let (asked, mut audits) = (pulse.begun(), pulse.audits.subscribe());
     loop {
-        let mut audits = pulse.audits.subscribe();
         let mut news = core.news();
+        let is_compared = *audits.borrow_and_update() > asked;
         let now = look(&core, &bucket).await?;
         let is_whole = now.state != "moving" && now.replicas.values().all(|replica| replica.state == "whole");
-        // What went past the server is seen by a comparison that began after the question.
         if is_whole && is_compared || Instant::now() >= until || now.state == "held" || now.state == "paused" {
             return Ok(Json(now));
         }
         if now.replicas.values().all(|replica| replica.pending == replica.failed) {
             pulse.want_audit();
-            tokio::select! {
-                _ = tokio::time::timeout_at(until, audits.changed()) => is_compared = true,
-            }
-            // A comparison that was under way began before the question: one more is asked for.
+            drop(tokio::time::timeout_at(until, audits.changed()).await);
             if !is_whole {
-                is_compared = false;
                 drop(tokio::time::timeout(Duration::from_millis(100), news.changed()).await);
             }
             continue;

@@ -30,6 +30,7 @@ pub(crate) async fn follow(core: Arc<Core>, bucket: String) {
     let mut next = Instant::now();
     loop {
         if pulse.take_audit() || next <= Instant::now() {
+            let number = pulse.begin();
             let pause = match audit(&core, &bucket).await {
                 Ok(()) => Duration::from_millis(
                     core.catalog().settings.buckets.get(&bucket).map_or(60_000, |bucket| bucket.audit()),
@@ -41,7 +42,7 @@ pub(crate) async fn follow(core: Arc<Core>, bucket: String) {
                 Err(_) => AGAIN,
             };
             next = Instant::now() + pause;
-            pulse.audits.send_modify(|count| *count += 1);
+            pulse.audits.send_replace(number);
         }
         // What depends on copies being whole: the end of old copies, and masters that move.
         let followed = async {
@@ -63,9 +64,7 @@ pub(crate) async fn follow(core: Arc<Core>, bucket: String) {
 /// Compares all listings of a bucket once.
 pub(crate) async fn audit(core: &Arc<Core>, bucket: &str) -> Result<(), Stopped> {
     let job = Job::of(core, bucket)?;
-    if !identity::check(core, &job.settings.master).await? {
-        return Err(Stopped::Wait("the master is another store".to_owned()));
-    }
+    same_store(core, &job).await?;
     of_master(core, &job).await?;
     // Those that are to have every change, as the catalog has them now.
     let job = Job::of(core, bucket)?;
@@ -85,6 +84,16 @@ pub(crate) async fn audit(core: &Arc<Core>, bucket: &str) -> Result<(), Stopped>
     done.into_iter().collect()
 }
 
+/// Whether the master answers, and is the store that it was. Asked before a listing is begun, and again before what it lacks is
+/// held against it: a disk may go, or be another one, in the midst of it.
+async fn same_store(core: &Arc<Core>, job: &Job) -> Result<(), Stopped> {
+    job.source.answers().await?;
+    match identity::check(core, &job.settings.master).await? {
+        true => Ok(()),
+        false => Err(Stopped::Wait("the master is another store".to_owned())),
+    }
+}
+
 /// A store's error with what mends it.
 pub(crate) fn words(error: &StorageError) -> String {
     error.hint().map_or_else(|| error.to_string(), |hint| format!("{error}; {hint}"))
@@ -95,6 +104,7 @@ async fn of_master(core: &Arc<Core>, job: &Job) -> Result<(), Stopped> {
     let hold = |hold: BucketHold| core.change(CatalogChange::Held { bucket: bucket.clone(), hold });
     if !job.source.has_bucket(job.at_master()).await? {
         if job.record.is_seen {
+            same_store(core, job).await?;
             hold(BucketHold::NoBucket).await?;
             return Err(Stopped::Wait("the bucket is not at its master".to_owned()));
         }
@@ -116,6 +126,7 @@ async fn of_master(core: &Arc<Core>, job: &Job) -> Result<(), Stopped> {
     // Only a listing that came to its end says that something is gone.
     let count = gone.len() as u64;
     if guard::is_too_much(count, known, job.settings.guard()) && !job.record.is_released {
+        same_store(core, job).await?;
         hold(BucketHold::Deletions { gone: count, known }).await?;
         return Err(Stopped::Wait("too much is gone".to_owned()));
     }
