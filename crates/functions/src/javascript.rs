@@ -137,7 +137,9 @@ fn settled<'js>(ctx: &Ctx<'js>, value: Value<'js>, inside: &Inside) -> Result<Va
             return Ok(result?);
         }
         if !ctx.execute_pending_job() && !inside.go_on(ctx)? {
-            return Err(Halt::Stop(FunctionStop::NeverSettles));
+            // A job that the deadline interrupted leaves none behind.
+            let stop = if inside.is_late() { FunctionStop::Deadline } else { FunctionStop::NeverSettles };
+            return Err(Halt::Stop(stop));
         }
     }
 }
