@@ -34,10 +34,18 @@ pub(crate) async fn deliver(core: Arc<Core>) {
     let mut after = String::new();
     let mut ticks = tokio::time::interval(LOOKS);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut is_silent = false;
     loop {
         ticks.tick().await;
         // What the store does not say now is looked for again.
-        let due = core.books.due_deliveries(core.clock.now(), after, (TO_ONE, AT_ONCE)).await.unwrap_or_default();
+        let found = core.books.due_deliveries(core.clock.now(), after, (TO_ONE, AT_ONCE)).await;
+        if let Err(error) = &found
+            && !is_silent
+        {
+            eprintln!("dyninka: callbacks wait: the store does not answer: {error}");
+        }
+        is_silent = found.is_err();
+        let due = found.unwrap_or_default();
         after = due.last().map(|delivery| delivery.host.clone()).unwrap_or_default();
         for delivery in due {
             let host = host(&delivery.url).unwrap_or_default();
