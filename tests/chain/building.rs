@@ -12,22 +12,24 @@ support::on_both_backends!(
     nothing_of_ours_is_left,
 );
 
-/// Average in degrees Celsius and count of the temperatures, straight from the file.
-fn expected() -> (f64, u64) {
-    let readings = include_str!("../../examples/data/readings.csv");
-    let fields = readings.lines().skip(1).map(|line| line.split(',').collect::<Vec<_>>());
+/// Average in degrees Celsius and count of the temperatures among the first readings, straight from the file.
+fn expected(readings: usize) -> (f64, u64) {
+    let file = include_str!("../../examples/data/readings.csv");
+    let fields = file.lines().skip(1).take(readings).map(|line| line.split(',').collect::<Vec<_>>());
     let temperatures = fields.filter(|fields| fields[1] == "Temperature");
     let celsius: Vec<f64> =
         temperatures.map(|fields| (fields[4].parse::<f64>().expect("a value") - 32.0) / 1.8).collect();
     (celsius.iter().sum::<f64>() / celsius.len() as f64, celsius.len() as u64)
 }
 
+/// All 50,000 as processes; the first of them in containers, whose hosts are the same.
 fn every_reading_is_averaged_exactly(on: &str) {
+    let readings = if on == "docker" { 5_000 } else { 50_000 };
     let (_folder, file) = example("building");
     let dev = Dev::start(&file, on);
     let (client, url) = (Client::default(), dev.url());
     let (mut values, mut filtered, mut last) = (0_u64, 0_u64, Value::Null);
-    for reading in 0..50_000 {
+    for reading in 0..readings {
         let answer = client.get(&url);
         match answer.status {
             200 => {
@@ -41,8 +43,9 @@ fn every_reading_is_averaged_exactly(on: &str) {
             status => panic!("reading {reading}: {status} {}", answer.body),
         }
     }
-    let (average, count) = expected();
-    assert_eq!((values, filtered, count), (6_116, 43_884, 6_116));
+    let (average, count) = expected(readings);
+    assert!(count > 500, "{count}");
+    assert_eq!((values, filtered), (count, readings as u64 - count));
     assert_eq!(last["count"], count);
     let told = last["average"].as_f64().expect("an average");
     assert!((told - average).abs() < 1e-9, "{told} is not {average}");
