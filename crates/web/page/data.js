@@ -138,7 +138,7 @@ function happened(at) {
   return html`${at.toldWhy ? html`<p class="bad" role="alert">${at.toldWhy}</p>` : nothing}
     ${conflicts.length ? html`<section class="panel scrolls" aria-label="Conflicts"><h2>Written into copies, and kept aside</h2><table class="wide"><thead><tr><th>bucket</th><th>store</th><th>key</th><th>kept as</th><th class="n">seen</th></tr></thead><tbody>
       ${conflicts.map((one) => html`<tr><td>${one.bucket}</td><td>${one.store}</td><td class="mono">${one.key}</td><td class="mono">${one.kept}</td><td class="n dim">${ago(Date.now() - one.at)}</td></tr>`)}</tbody></table></section>` : nothing}
-    ${events.length ? html`<section class="panel scrolls" aria-label="Events"><h2>What happened</h2><table class="wide"><tbody>${events.map((one) => html`<tr><td class="n dim">${clock(one.at)}</td><td>${sentence(one.event)}</td></tr>`)}</tbody></table></section>` : nothing}`;
+    ${events.length ? html`<section class="panel scrolls" aria-label="Events"><h2>What happened</h2><table><tbody>${events.map((one) => html`<tr><td class="dim">${clock(one.at)}</td><td>${sentence(one.event)}</td></tr>`)}</tbody></table></section>` : nothing}`;
 }
 
 // An event in words: its name, and what it is about.
