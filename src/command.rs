@@ -73,6 +73,8 @@ pub(crate) mod page;
 #[cfg(not(feature = "web"))]
 #[path = "command/page_absent.rs"]
 pub(crate) mod page;
+#[cfg(feature = "web")]
+mod page_beside;
 #[cfg(feature = "cluster")]
 mod push;
 #[cfg(feature = "nodes")]

@@ -15,7 +15,7 @@ use session_api::units::many;
 use crate::arguments::{Data, DataAct};
 use crate::fault::{Fault, Kind};
 use crate::{speech, start};
-use client::DataClient;
+pub(crate) use client::DataClient;
 
 pub(crate) fn run(data: &Data) -> Result<(), Fault> {
     match &data.act {

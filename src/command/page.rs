@@ -56,6 +56,7 @@ impl PagePlan {
         let page = listener.open(PageSource {
             client: Some(client),
             pictures,
+            beside: Some(super::page_beside::asked()),
             notice: Arc::new(move |text| notices.add(text)),
         });
         if is_told {
@@ -162,6 +163,7 @@ fn over_cluster(ui: &Ui, place: &AppPlace) -> Result<(), Fault> {
         let page = listener.open(PageSource {
             client: None,
             pictures: Arc::new(move || Some(seen.clone())),
+            beside: None,
             notice: Arc::new(|text| drop(speech::err(text))),
         });
         match ui.print {

@@ -4,13 +4,14 @@
 #![cfg(feature = "web")]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod beside;
 mod browser;
 mod bundle;
 mod jobs;
 mod reader;
 
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 
 use browser::Browser;
 use serde_json::Value;
@@ -55,11 +56,20 @@ impl Seen {
 
     /// A session of another app, with further options, once its page shows a text.
     fn of(app: &str, further: &[&str], begin: &str) -> Self {
+        Self::at(None, app, further, begin)
+    }
+
+    /// A session on a machine of its own, which a command of `dyn` says.
+    fn at(machine: Option<&dyn Fn() -> Command>, app: &str, further: &[&str], begin: &str) -> Self {
         let (folder, file) = support::app(app);
-        let mut dev = Dev::launch(&file, &[&["--on", "process", "--port", "0", "--page", "0"], further].concat());
+        let command = || machine.map_or_else(support::dyn_command, |machine| machine());
+        let arguments = [&["--on", "process", "--port", "0", "--page", "0"], further].concat();
+        let mut dev = Dev::spawn(command(), &file, &arguments);
         dev.ready = dev.wait_for("ready");
         let browser = Browser::start();
-        browser.open(&link(&file));
+        let printed = command().arg("ui").arg(&file).arg("--print").output().unwrap();
+        assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
+        browser.open(String::from_utf8(printed.stdout).unwrap().trim());
         browser.shows(begin);
         Self { _folder: folder, file, dev, browser }
     }

@@ -9,8 +9,10 @@ import { logs } from "./logs.js";
 import { editsPage } from "./edits.js";
 import { cluster } from "./cluster.js";
 import { jobsPage } from "./jobs.js";
+import { nodesPage } from "./nodes.js";
+import { dataPage } from "./data.js";
 
-const pages = [flow, requests, call, logs, editsPage, cluster, jobsPage];
+const pages = [flow, requests, call, logs, editsPage, cluster, jobsPage, nodesPage, dataPage];
 
 // Those that there is something for: of a cluster its services, of a file what was kept in it.
 export const pagesOf = (app) => (app.pictures ? [flow] : app.keptAt === null ? pages : [flow, requests, logs, editsPage, cluster]);
@@ -121,7 +123,7 @@ function search(app) {
 }
 
 const KEYS = [
-  ["1 – 7", "pages"], ["j k", "next, previous row"], ["enter", "open what has the focus"], ["/", "search"],
+  ["1 – 9", "pages"], ["j k", "next, previous row"], ["enter", "open what has the focus"], ["/", "search"],
   ["ctrl-k", "search everything"], ["esc", "leave an input, close what is open"], ["+ −", "longer, shorter window (Flow)"], ["?", "these keys"],
 ];
 

@@ -19,7 +19,7 @@ export const age = (ms) => {
   return s < 172800 ? `${Math.floor(s / 3600)} h` : `${Math.floor(s / 86400)} d`;
 };
 export const ago = (ms) => (ms < 1000 ? "now" : `${age(ms)} ago`);
-export const many = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
+export const many = (n, word, words = `${word}s`) => `${n} ${n === 1 ? word : words}`;
 
 // The time of day of a moment since 1970, in milliseconds.
 export const clock = (ms) => {

@@ -48,6 +48,10 @@ const FILES: &[File] = files! {
     "/edits.js", SCRIPT, "../page/edits.js";
     "/cluster.js", SCRIPT, "../page/cluster.js";
     "/jobs.js", SCRIPT, "../page/jobs.js";
+    "/beside.js", SCRIPT, "../page/beside.js";
+    "/nodes.js", SCRIPT, "../page/nodes.js";
+    "/dataplan.js", SCRIPT, "../page/dataplan.js";
+    "/data.js", SCRIPT, "../page/data.js";
     "/lit-html.js", SCRIPT, "../vendor/lit-html.js";
     "/uPlot.iife.min.js", SCRIPT, "../vendor/uPlot.iife.min.js";
     "/uPlot.min.css", STYLE, "../vendor/uPlot.min.css";
@@ -181,6 +185,6 @@ mod tests {
     fn files_are_few_and_small() {
         let plain: usize = ASSETS.iter().map(|asset| asset.plain.len()).sum();
         let packed: usize = ASSETS.iter().map(|asset| asset.packed.len()).sum();
-        assert!(plain <= 220_000 && packed <= 80_000 && ASSETS.len() <= 30, "{plain} {packed} {}", ASSETS.len());
+        assert!(plain <= 230_000 && packed <= 87_000 && ASSETS.len() <= 30, "{plain} {packed} {}", ASSETS.len());
     }
 }

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::MissedTickBehavior;
 
+use crate::beside::{self, AskBeside};
 use crate::door::{Door, Passage};
 use crate::entry::{self, Admission, Entry, OPENED, PRINTED};
 use crate::key::{PageKey, Role, Token};
@@ -34,6 +35,8 @@ pub struct PageSource {
     pub client: Option<Client>,
     /// Begins to look at the session, where it has not ended; while nobody holds a receiver, no pictures are made.
     pub pictures: Arc<dyn Fn() -> Option<watch::Receiver<Arc<Snapshot>>> + Send + Sync>,
+    /// Asks other servers of this machine; none: they are not shown.
+    pub beside: Option<AskBeside>,
     /// Takes notices to the user.
     pub notice: Arc<dyn Fn(String) + Send + Sync>,
 }
@@ -297,6 +300,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/bundle", get(relay::bundle))
         .route("/v1/commands", post(relay::command))
         .route("/v1/{*path}", get(relay::question))
+        .route("/beside/{server}/{*path}", get(beside::ask).post(beside::ask))
         .fallback(get(assets::file))
         .layer(middleware::from_fn_with_state(shared.clone(), guard))
         .with_state(shared)

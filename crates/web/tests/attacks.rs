@@ -17,7 +17,7 @@ use session_api::command::Answer;
 use session_api::{Client, Snapshot};
 use tokio::net::UnixListener;
 use tokio::sync::watch;
-use web::{LinkUse, PageListener, PageOptions, PageSource, SessionPage};
+use web::{BesideAnswer, LinkUse, PageListener, PageOptions, PageSource, SessionPage};
 
 /// A page over a session that only counts its commands.
 struct Played {
@@ -58,6 +58,12 @@ impl Played {
         let page = PageListener::bind(options).await.unwrap().open(PageSource {
             client: Some(Client::attach(&socket).unwrap()),
             pictures: Arc::new(move || Some(weak.upgrade()?.subscribe())),
+            // It answers with what it was asked.
+            beside: Some(Arc::new(|asked| {
+                let said = serde_json::json!([format!("{:?}", asked.server), asked.path, asked.body.is_some()]);
+                let body = said.to_string().into_bytes();
+                Box::pin(async move { BesideAnswer::Said { status: 200, body } })
+            })),
             notice: Arc::new(move |text| told.lock().push(text)),
         });
         let host = page.address().strip_prefix("http://").unwrap().trim_end_matches('/').to_owned();
@@ -284,6 +290,32 @@ async fn browser_that_was_let_in_asks_commands_and_follows() {
 }
 
 #[tokio::test]
+async fn servers_of_this_machine_are_asked_for_what_the_page_shows_alone() {
+    let played = Played::start().await;
+    let cookie = played.enter().await;
+    let headers = [("host", played.host.clone()), ("origin", played.origin()), ("cookie", cookie)];
+    let listed = played.ask("GET", "/beside/data/objects/a%20b?prefix=c%26d", &headers, None).await;
+    assert!(listed.text.contains(r#"["Data","/v1/objects/a%20b?prefix=c%26d",false]"#), "{}", listed.text);
+    let nodes = played.ask("GET", "/beside/node/nodes", &headers, None).await;
+    assert!(nodes.text.contains(r#"["Node","/v1/nodes",false]"#), "{}", nodes.text);
+    let planned = played.ask("POST", "/beside/data/plan", &headers, Some("{}")).await;
+    assert!(planned.text.contains(r#"["Data","/v1/plan",true]"#), "{}", planned.text);
+    // Bytes of objects, tokens of events, invitations to a fleet: none of them comes to a browser.
+    for (method, path) in [
+        ("GET", "/beside/data/objects/images/cat.html"),
+        ("GET", "/beside/data/objects/images%2Fcat.html"),
+        ("GET", "/beside/data/stores/aws/hook"),
+        ("POST", "/beside/node/commands"),
+        ("GET", "/beside/jobs/summary"),
+    ] {
+        let body = (method == "POST").then_some("{}");
+        assert_eq!(played.ask(method, path, &headers, body).await.status, 404, "{method} {path}");
+    }
+    let strange = [("host", played.host.clone()), ("origin", played.origin())];
+    assert_eq!(played.ask("GET", "/beside/node/nodes", &strange, None).await.status, 401);
+}
+
+#[tokio::test]
 async fn pages_are_few_and_none_of_them_keeps_pictures_being_made() {
     let played = Played::start().await;
     let cookie = played.enter().await;
@@ -396,6 +428,8 @@ async fn reader_looks_and_neither_acts_nor_becomes_more() {
         assert_eq!((refused.status, &*refused.text), (403, "this page may look only\n"), "{command}");
     }
     assert_eq!(played.ask("POST", "/v1/snapshot", &headers, Some("{}")).await.status, 403);
+    assert_eq!(played.ask("POST", "/beside/data/apply", &headers, Some("{}")).await.status, 403);
+    assert_eq!(played.ask("GET", "/beside/data/catalog", &headers, None).await.status, 200);
     assert_eq!(played.commands.load(Ordering::SeqCst), 0, "nothing was done");
     // Its cookie is no ticket, and opens no other role.
     let guess = cookie.split('=').nth(1).unwrap();
@@ -452,6 +486,7 @@ async fn page_without_a_session_shows_pictures_and_carries_out_nothing() {
     let page = PageListener::bind(options).await.unwrap().open(PageSource {
         client: None,
         pictures: Arc::new(move || Some(weak.upgrade()?.subscribe())),
+        beside: None,
         notice: Arc::new(drop::<String>),
     });
     let host = page.address().strip_prefix("http://").unwrap().trim_end_matches('/').to_owned();

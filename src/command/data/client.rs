@@ -23,17 +23,27 @@ pub(crate) struct DataClient {
 impl DataClient {
     /// The server that is named, or the one that runs here.
     pub(crate) fn open(data: &Data) -> Result<Self, Fault> {
+        Self::of(data.server.as_deref(), data.token_file.as_deref())
+    }
+
+    /// The server that runs here.
+    #[cfg(feature = "web")]
+    pub(crate) fn here() -> Result<Self, Fault> {
+        Self::of(None, None)
+    }
+
+    fn of(server: Option<&str>, token_file: Option<&Path>) -> Result<Self, Fault> {
         let folder = serve::folder(&Home::open()?);
         let none =
             || Fault::new(Kind::App, "no data server runs here").hint("dyn data serve --config data.toml starts one");
-        let url = match &data.server {
+        let url = match server {
             Some(url) => url.trim_end_matches('/').to_owned(),
             None => {
                 let address = std::fs::read_to_string(folder.join(serve::ADDRESS)).map_err(|_| none())?;
                 format!("http://{}", address.trim())
             }
         };
-        let file = data.token_file.clone().unwrap_or_else(|| folder.join(serve::TOKEN));
+        let file = token_file.map_or_else(|| folder.join(serve::TOKEN), Path::to_owned);
         let token = std::fs::read_to_string(&file);
         let token = token.map_err(|error| {
             Fault::new(Kind::Machine, format!("cannot read the token {}: {error}", file.display()))
@@ -52,12 +62,29 @@ impl DataClient {
         self.client.request(method, format!("{}/v1/{path}", self.url)).bearer_auth(&self.token)
     }
 
-    async fn send(&self, request: RequestBuilder) -> Result<reqwest::Response, Fault> {
-        let unreachable = |error: reqwest::Error| {
-            let why = protocol::error_chain(&error.without_url());
-            Fault::new(Kind::App, format!("cannot reach the data server at {}: {why}", self.url))
-                .hint("dyn data serve starts one; --server names another")
+    fn unreachable(&self, error: reqwest::Error) -> Fault {
+        let why = protocol::error_chain(&error.without_url());
+        Fault::new(Kind::App, format!("cannot reach the data server at {}: {why}", self.url))
+            .hint("dyn data serve starts one; --server names another")
+    }
+
+    /// Asks for a path as it is, or posts JSON there: status and body, with the words alone of a problem document.
+    #[cfg(feature = "web")]
+    pub(crate) async fn relay(&self, path: &str, body: Option<Vec<u8>>) -> Result<(u16, Vec<u8>), Fault> {
+        let url = format!("{}{path}", self.url);
+        let request = match body {
+            Some(body) => self.client.post(url).header("content-type", "application/json").body(body),
+            None => self.client.get(url),
         };
+        let answer = request.bearer_auth(&self.token).send().await.map_err(|error| self.unreachable(error))?;
+        let status = answer.status();
+        let text = answer.text().await.map_err(|error| self.unreachable(error))?;
+        let said = if status.is_success() { text } else { refusal(status, &text).words() };
+        Ok((status.as_u16(), said.into_bytes()))
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<reqwest::Response, Fault> {
+        let unreachable = |error| self.unreachable(error);
         let answer = request.send().await.map_err(unreachable)?;
         let status = answer.status();
         if status.is_success() {
