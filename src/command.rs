@@ -53,6 +53,11 @@ pub(crate) mod new;
 mod node;
 #[cfg(feature = "nodes")]
 mod node_check;
+#[cfg(all(feature = "nodes", feature = "cluster"))]
+mod node_pods;
+#[cfg(all(feature = "nodes", not(feature = "cluster")))]
+#[path = "command/node_pods_absent.rs"]
+mod node_pods;
 #[cfg(feature = "nodes")]
 mod nodes;
 #[cfg(feature = "cluster")]

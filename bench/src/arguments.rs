@@ -57,9 +57,12 @@ pub(crate) enum Command {
     /// Nodes that share load (as root: each is a network namespace of this machine, tests/testbed/nodes)
     ///
     /// chain: a request at a node that shares nothing, with its agent over without;
-    /// away: a request that another node serves, over asking that node, and 10,000 that do not fit;
+    /// away: a request that another node serves, over asking that node and over two proxies, and 10,000 that do not fit;
     /// idle: memory and processor time of an agent with eight neighbours;
-    /// bytes: what each node of a quiet fleet sends, in virtual time.
+    /// bytes: what each node of a quiet fleet sends, in virtual time;
+    /// admission: one decision of a host, and one of a strategy;
+    /// simulated: the three tests that DFaaS published, and a thousand nodes, in virtual time;
+    /// published: the three tests as real requests.
     #[command(verbatim_doc_comment)]
     Nodes(Nodes),
     /// What the page in a browser takes of the session: bytes, processor time, files
@@ -245,6 +248,9 @@ pub(crate) struct Nodes {
     /// Sizes of the fleets whose bytes are counted
     #[arg(long, value_delimiter = ',', default_values_t = [10, 100, 1000], value_parser = clap::value_parser!(u32).range(2..=10_000))]
     pub(crate) sizes: Vec<u32>,
+    /// The published tests run in their time divided by this
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=60))]
+    pub(crate) part: u32,
     /// The `dyn` to measure [default: this workspace's, in the profile this bench was built in]
     #[arg(long = "dyn", value_name = "PATH")]
     pub(crate) program: Option<PathBuf>,
@@ -267,10 +273,22 @@ pub(crate) enum NodePart {
     Idle,
     /// Bytes of quiet fleets
     Bytes,
+    /// One decision
+    Admission,
+    /// Published tests and a thousand nodes in virtual time
+    Simulated,
+    /// Published tests as real requests
+    Published,
 }
 
 impl NodePart {
-    pub(crate) const ALL: [Self; 4] = [Self::Chain, Self::Away, Self::Idle, Self::Bytes];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Chain, Self::Away, Self::Idle, Self::Bytes, Self::Admission, Self::Simulated, Self::Published];
+
+    /// Whether all of it runs in this process.
+    pub(crate) fn is_within(self) -> bool {
+        matches!(self, Self::Bytes | Self::Admission | Self::Simulated)
+    }
 }
 
 #[derive(Debug, Args)]

@@ -81,6 +81,9 @@ pub(crate) struct NodeUp {
     /// Strategy that decides who serves what
     #[arg(long, value_name = "NAME", default_value = "offer")]
     pub(crate) strategy: String,
+    /// Model that the strategy remote asks, such as http://127.0.0.1:5000/action
+    #[arg(long, value_name = "URL")]
+    pub(crate) model: Option<String>,
     /// Period of strategies that go by the clock, such as 60s
     #[arg(long)]
     pub(crate) period: Option<String>,
@@ -96,6 +99,9 @@ pub(crate) struct NodeUp {
     /// Print events as JSON lines (CloudEvents)
     #[arg(long)]
     pub(crate) json: bool,
+    /// Follow the pods of an app instead of running services: for the pod that `dyn push` adds by [node] in dyn.toml
+    #[arg(long, hide = true, conflicts_with = "systemd")]
+    pub(crate) in_pod: bool,
     /// Print a unit for systemd that runs this node, and exit
     #[arg(long)]
     pub(crate) systemd: bool,

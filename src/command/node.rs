@@ -1,5 +1,6 @@
 //! `dyn node`: this machine as a node of a fleet.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -131,12 +132,37 @@ fn forget(folder: &FleetFolder, yes: bool) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Joins a fleet for somebody else, who is to be its node by the files that come of it.
+pub(super) async fn join_for(token: &str, name: &str) -> Result<BTreeMap<String, Vec<u8>>, Fault> {
+    let unmade = |error| Fault::new(Kind::Machine, format!("cannot make a folder: {error}"));
+    let own = tempfile::tempdir().map_err(unmade)?;
+    let folder = FleetFolder::at(own.path().join("node"));
+    let record = node_agent::join(&folder, token, name, BTreeMap::new()).await?;
+    if record.role != nodes::FleetRole::Node {
+        return Err(Fault::new(Kind::Usage, "the invitation is an operator's, who shares no load")
+            .hint("`dyn node invite` without --operator prints one for a node"));
+    }
+    Ok(folder.identity()?)
+}
+
+/// What `[node]` says is looked at before anything is built: names of strategies and of neighbours.
+pub(super) fn check(node: &kubernetes::settings::NodeTable) -> Result<(), Fault> {
+    let place = |fault: Fault| fault.hint("in [node] of dyn.toml");
+    StrategyName::parse(&node.strategy).map_err(|error| Fault::from(NodeError::from(error)))?;
+    for word in &node.neighbours {
+        let read: Result<NeighbourRule, _> = word.parse();
+        read.map_err(|error| place(Fault::new(Kind::App, format!("neighbours: {error}"))))?;
+    }
+    Ok(())
+}
+
 fn settings(folder: FleetFolder, up: &NodeUp) -> Result<NodeSettings, Fault> {
     let mut strategy = StrategySettings::new(StrategyName::parse(&up.strategy).map_err(NodeError::from)?);
     if let Some(period) = &up.period {
         let why = |why| Fault::new(Kind::Usage, format!("--period {period}: {why}")).hint("write it as 60s or 2s");
         strategy.period = balance::duration(period).map_err(why)?;
     }
+    strategy.model.clone_from(&up.model);
     let rule = |word: &String| {
         let read: Result<NeighbourRule, _> = word.parse();
         read.map_err(|error| Fault::new(Kind::Usage, format!("--neighbours: {error}")))
@@ -158,11 +184,16 @@ fn settings(folder: FleetFolder, up: &NodeUp) -> Result<NodeSettings, Fault> {
         cpus: up.cpus,
         program,
         interface: host::LIBRARY_INTERFACE,
+        pods: None,
     })
 }
 
 fn serve(folder: FleetFolder, up: &NodeUp) -> Result<(), Fault> {
-    let settings = settings(folder, up)?;
+    let mut settings = settings(folder, up)?;
+    let runtime = runtime()?;
+    if up.in_pod {
+        super::node_pods::begin(&runtime, &mut settings)?;
+    }
     let record = settings.folder.record()?;
     // A node does not wait for whoever reads of it: what is not read in time is not said.
     let (lines, said) = std::sync::mpsc::sync_channel(LINES);
@@ -177,7 +208,7 @@ fn serve(folder: FleetFolder, up: &NodeUp) -> Result<(), Fault> {
         }
     });
     let said = move |said: NodeSaid| drop(lines.try_send(said));
-    runtime()?.block_on(async {
+    runtime.block_on(async {
         let mut signals = Signals::new()?;
         let end = async move {
             signals.next().await;
@@ -212,6 +243,7 @@ fn systemd(up: &NodeUp) -> Result<(), Fault> {
     options.extend(up.join.iter().map(|seed| format!("--join {seed}")));
     options.extend((!up.neighbours.is_empty()).then(|| format!("--neighbours {}", up.neighbours.join(","))));
     options.push(format!("--strategy {}", up.strategy));
+    options.extend(up.model.iter().map(|model| format!("--model {model}")));
     options.extend(up.period.iter().map(|period| format!("--period {period}")));
     options.extend(up.cpus.iter().map(|cpus| format!("--cpus {cpus}")));
     options.extend(up.wan.then(|| "--wan".to_owned()));
@@ -232,7 +264,11 @@ fn systemd(up: &NodeUp) -> Result<(), Fault> {
 impl From<NodeError> for Fault {
     fn from(error: NodeError) -> Self {
         let kind = match &error {
-            NodeError::Name(_) | NodeError::Token(_) | NodeError::Strategy(_) | NodeError::NoNode { .. } => Kind::Usage,
+            NodeError::Name(_)
+            | NodeError::Token(_)
+            | NodeError::Strategy(_)
+            | NodeError::Model { .. }
+            | NodeError::NoNode { .. } => Kind::Usage,
             NodeError::Running | NodeError::InFleet { .. } => Kind::Busy,
             NodeError::Bundle(_) => Kind::App,
             _ => Kind::Machine,

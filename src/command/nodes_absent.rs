@@ -1,7 +1,9 @@
 //! Commands on nodes in a build without them: each says so, with the way out.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use kubernetes::settings::NodeTable;
 use tokio::sync::watch;
 
 use super::doctor::Finding;
@@ -9,8 +11,21 @@ use crate::arguments::Command;
 use crate::fault::{Fault, Kind};
 
 pub(crate) fn run(_command: Command) -> Result<(), Fault> {
-    Err(Fault::new(Kind::Usage, "this dyn was built without the feature `nodes`")
-        .hint("`cargo install --path .` builds dyn with it"))
+    Err(refused())
+}
+
+fn refused() -> Fault {
+    Fault::new(Kind::Usage, "this dyn was built without the feature `nodes`")
+        .hint("`cargo install --path .` builds dyn with it")
+}
+
+/// An agent of such a build would not start.
+pub(super) fn check(_node: &NodeTable) -> Result<(), Fault> {
+    Err(refused())
+}
+
+pub(super) async fn join_for(_token: &str, _name: &str) -> Result<BTreeMap<String, Vec<u8>>, Fault> {
+    Err(refused())
 }
 
 /// What is to be said of the fleet that this machine is in: in none.

@@ -9,6 +9,8 @@ use super::{node, node_check, nodes, push_to, simulate};
 use crate::arguments::Command;
 use crate::fault::Fault;
 
+pub(super) use node::{check, join_for};
+
 pub(crate) fn run(command: Command) -> Result<(), Fault> {
     match command {
         Command::Node(options) => node::run(&options),

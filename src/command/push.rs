@@ -7,6 +7,7 @@ use serde_json::json;
 use session_api::units;
 
 use super::cluster::{listener, options, until_told};
+use super::on_nodes;
 use crate::arguments;
 use crate::fault::{Fault, Kind};
 use crate::question::confirm;
@@ -21,10 +22,19 @@ pub(crate) fn run(push: &arguments::Push) -> Result<(), Fault> {
     options.force = push.force;
     options.remove = push.remove;
     options.deadline = Duration::from_secs(push.deadline);
+    options.joins = push.join.is_some();
+    match &options.settings.node {
+        Some(node) => on_nodes::check(node)?,
+        None if options.joins => {
+            return Err(Fault::new(Kind::Usage, "--join is for apps with a node: dyn.toml has no [node]")
+                .hint("write [node] into dyn.toml; `dyn node join` has this machine join"));
+        }
+        None => {}
+    }
     start::runtime()?.block_on(async {
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let (unheard, _) = tokio::sync::watch::channel(true);
-        let ready = until_told(Push::prepare(options, listener(push.json)), unheard).await?;
+        let mut ready = until_told(Push::prepare(options, listener(push.json)), unheard).await?;
         show(&ready, push.json);
         if ready.is_nothing() || push.plan {
             return Ok(());
@@ -32,6 +42,10 @@ pub(crate) fn run(push: &arguments::Push) -> Result<(), Fault> {
         let access = ready.access();
         if !confirm(&format!("push to {} / {}?", access.context, access.namespace), push.yes)? {
             return Err(Fault::new(Kind::Interrupted, "nothing was pushed"));
+        }
+        if let (Some(token), Some(name)) = (&push.join, ready.joins_as()) {
+            ready.bring(on_nodes::join_for(token, &name).await?);
+            drop(speech::err(format_args!("joined as {name}")));
         }
         let done = until_told(ready.carry_out(stopped), stop).await?;
         tell(&done, push.json);

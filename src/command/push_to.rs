@@ -1,15 +1,15 @@
 //! `dyn push --to`: an app to nodes of a fleet, as libraries by their content and how they are to run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use app::App;
 use compiler::{BuildError, Builder, Profile, Progress};
+use kubernetes::model::{keeps_state, needs};
 use kubernetes::settings::{AppSettings, Variable};
 use kubernetes::settings_file;
 use node_agent::{BundledService, FleetOperator, NodeBundle, NodeError};
 use nodes::FleetMember;
-use protocol::Route;
 use serde_json::json;
 use session_api::units;
 
@@ -188,29 +188,6 @@ fn built(error: BuildError) -> Fault {
     error.hint().into_iter().fold(fault, Fault::hint)
 }
 
-/// Services that a request of this one needs where it is served: those of its route, those that bodies call, and theirs.
-fn needs(app: &App, service: &str) -> BTreeSet<String> {
-    let mut needs = BTreeSet::new();
-    let mut open = vec![service.to_owned()];
-    while let Some(name) = open.pop() {
-        let route = app.route_of(&name).and_then(|route| Route::parse(&route).ok());
-        let routed: Vec<String> = route.iter().flat_map(Route::services).map(str::to_owned).collect();
-        let called = app.services.iter().filter(|of| of.name == name).flat_map(|of| of.calls.iter().cloned());
-        for needed in called.chain(routed).collect::<Vec<_>>() {
-            if needed != service && needs.insert(needed.clone()) {
-                open.push(needed);
-            }
-        }
-    }
-    needs
-}
-
-/// Whether a service, or one that a request of it needs, keeps a state: elsewhere there is another one.
-fn keeps_state(app: &App, service: &str, needs: &BTreeSet<String>) -> bool {
-    let of = |known: &&app::Service| known.name == service || needs.contains(&known.name);
-    app.services.iter().filter(of).any(|known| known.placed.iter().any(|placed| placed.is_state))
-}
-
 /// Variables of a service. Nodes know no Secrets and no ConfigMaps.
 fn variables(service: &str, env: &BTreeMap<String, Variable>) -> Result<BTreeMap<String, String>, Fault> {
     let read = |(name, value): (&String, &Variable)| match value {
@@ -244,23 +221,5 @@ mod tests {
         let error = names(&["frog"]).expect_err("none");
         assert_eq!(error.to_string(), "there is no node frog in the fleet");
         assert_eq!(error.hint().as_deref(), Some("nodes: edge, fog"));
-    }
-
-    #[test]
-    fn a_service_needs_what_its_route_and_its_body_lead_to_and_stays_where_one_of_them_keeps_a_state() {
-        let text = "use dyninka::*;\n#[placed(get)]\nstatic COUNT: Placed<u64> = Placed::new(|| 0);\n\
-            #[service]\nfn get() -> u64 { COUNT.update(|n| { *n += 1; *n }) }\n\
-            #[service]\nfn twice(value: u64) -> u64 { value * 2 }\n\
-            #[service]\nfn last(value: u64) -> u64 { value }\n\
-            #[main]\nfn main() -> u64 { last(twice(get())) }\n";
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("app.rs");
-        std::fs::write(&file, text).expect("a file");
-        let (app, ..) = session::load(&file);
-        let named = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
-        assert_eq!(needs(&app, "last"), named(&["get", "twice"]));
-        assert_eq!(needs(&app, "twice"), named(&["get"]));
-        assert_eq!(needs(&app, "get"), named(&[]));
-        assert!(["get", "twice", "last"].iter().all(|name| keeps_state(&app, name, &needs(&app, name))));
     }
 }

@@ -61,7 +61,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("shell", &["session-api"]),
     ("watcher", &[]),
     ("support", &[]),
-    ("bench", &["functions", "nodes"]),
+    ("bench", &["balance", "functions", "host", "nodes"]),
     ("fuzz", &["app", "balance", "functions", "jobs", "nodes", "protocol", "recordings", "session-api"]),
     (
         "dyninka-cli",

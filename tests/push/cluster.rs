@@ -52,6 +52,11 @@ impl Namespace {
         Self::taking(purpose, turn)
     }
 
+    /// Another one of the same test, in its turn.
+    pub(crate) fn beside(&self, purpose: &str) -> Self {
+        Self::taking(purpose, self._turn.try_clone().unwrap())
+    }
+
     fn taking(purpose: &str, turn: File) -> Self {
         let name = format!("p-{purpose}-{:08x}", unique());
         kubectl(&["create", "namespace", &name]);
@@ -121,7 +126,7 @@ impl Namespace {
     /// What is there of objects that a push makes.
     pub(crate) fn made(&self) -> Vec<String> {
         let ours = "app.kubernetes.io/managed-by=dyninka,dyninka.dev/kind!=push";
-        let kinds = "deployments,services,configmaps,secrets,leases,ingresses";
+        let kinds = "deployments,services,configmaps,secrets,leases,ingresses,serviceaccounts,roles,rolebindings";
         let names = self.kubectl(&["get", kinds, "--selector", ours, "--output", "name"]);
         names.lines().map(str::to_owned).collect()
     }

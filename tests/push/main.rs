@@ -7,6 +7,7 @@ mod app;
 mod cluster;
 mod hops;
 mod load;
+mod nodes;
 mod others;
 mod outages;
 mod page;

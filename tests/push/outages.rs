@@ -115,10 +115,10 @@ fn a_registry_that_is_down_or_refuses_is_named_before_anything_is_written() {
 }
 
 /// A node of the testbed that is off the network, until this is dropped.
-struct Cut(&'static str);
+pub(crate) struct Cut(&'static str);
 
 impl Cut {
-    fn of(node: &'static str) -> Self {
+    pub(crate) fn of(node: &'static str) -> Self {
         let cut = Self(node);
         cut.testbed("cut");
         cut

@@ -69,7 +69,7 @@ impl Tally {
         Ok(())
     }
 
-    pub(super) fn add(&mut self, other: &Self) -> anyhow::Result<()> {
+    pub(crate) fn add(&mut self, other: &Self) -> anyhow::Result<()> {
         self.right += other.right;
         self.filtered += other.filtered;
         self.shed += other.shed;

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 
 use super::Run;
 use super::fleet::{Fleet, offers};
+use super::haproxy::{self, Pair};
 use crate::chain::cell::ratio;
 use crate::chain::load;
 use crate::load::{Length, Load};
@@ -30,11 +31,30 @@ pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
     let count = usize::try_from(counted.asked()).unwrap_or(usize::MAX);
     let failed = Row::value(name, "process", "requests", count, failed, Some(Target::Exactly(0.0)));
     let mut rows = vec![failed.note(counted.complaints())];
+    let pair = Pair::start();
+    let proxies = match &pair {
+        Ok(_) => Some(Fleet::door_at(1, haproxy::DOOR)),
+        Err(error) => {
+            rows.push(Row::absent(
+                "haproxy to haproxy over TLS before the same host",
+                "process",
+                &format!("{error:#}"),
+            ));
+            None
+        }
+    };
     for connections in [1, 32] {
         let (mut there, mut away, mut there_a_second, mut away_a_second) = (vec![], vec![], vec![], vec![]);
+        let (mut proxied, mut proxied_a_second) = (vec![], vec![]);
         for _ in 0..run.options.rounds {
-            for (at, times, rates) in [(2, &mut there, &mut there_a_second), (1, &mut away, &mut away_a_second)] {
-                let tally = load(&Fleet::door(at), run.load(connections)).await?;
+            let mut turns = vec![
+                (Fleet::door(2), &mut there, &mut there_a_second),
+                (Fleet::door(1), &mut away, &mut away_a_second),
+            ];
+            turns.extend(proxies.clone().map(|goal| (goal, &mut proxied, &mut proxied_a_second)));
+            for (goal, times, rates) in turns {
+                let tally = load(&goal, run.load(connections)).await?;
+                ensure!(tally.right == tally.asked(), "{}", tally.complaints());
                 times.push(tally.micros(0.5).context("nothing was answered")?);
                 rates.push(tally.per_second());
             }
@@ -46,6 +66,16 @@ pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
         let note = format!("{:.0} and {:.0} µs", mean(&away), mean(&there));
         rows.push(Row::sample(&of("p50"), "process", "x", &ratio(&away, &there), None).note(note));
         rows.push(Row::sample(&of("requests/s"), "process", "x", &ratio(&away_a_second, &there_a_second), None));
+        if proxies.is_some() {
+            let of =
+                |what: &str| format!("{what} of the same over haproxy to haproxy with TLS, {connections} at a time");
+            let note = format!("{:.0} and {:.0} µs", mean(&away), mean(&proxied));
+            // Of requests a second the goal is for many at a time, of times for one.
+            let (times, rates) = (Some(Target::P50(1.25)), (connections > 1).then_some(Target::P50AtLeast(0.8)));
+            rows.push(Row::sample(&of("p50"), "process", "x", &ratio(&away, &proxied), times).note(note));
+            let compared = ratio(&away_a_second, &proxied_a_second);
+            rows.push(Row::sample(&of("requests/s"), "process", "x", &compared, rates));
+        }
     }
     Ok(rows)
 }

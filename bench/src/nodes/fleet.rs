@@ -15,6 +15,8 @@ use crate::session::Setting;
 
 /// A fleet is whole within this.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Where users call an app.
+const PORT: u16 = 8080;
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -29,16 +31,21 @@ pub(super) struct Fleet {
 impl Fleet {
     /// A fleet of so many nodes that have links to each other.
     pub(super) async fn start(setting: &Setting, count: usize) -> anyhow::Result<Self> {
+        Self::start_with(setting, count, &[]).await
+    }
+
+    /// The same with more options for each agent.
+    pub(super) async fn start_with(setting: &Setting, count: usize, options: &[&str]) -> anyhow::Result<Self> {
         testbed(&["up", &count.to_string()])?;
         let folder = tempfile::Builder::new().prefix("dyn").tempdir_in("/tmp").context("make a folder")?;
         let mut fleet = Self { setting: setting.clone(), folder, agents: Vec::new() };
         fleet.run(1, &["node", "init", "--fleet", "plant", "--name", "n1"]).await?;
-        fleet.up(1).await?;
+        fleet.up(1, options).await?;
         for at in 2..=count {
             let invited = fleet.run(1, &["node", "invite"]).await?;
             let token = String::from_utf8(invited.stdout).context("read the invitation")?;
             fleet.run(at, &["node", "join", token.trim(), "--name", &format!("n{at}")]).await?;
-            fleet.up(at).await?;
+            fleet.up(at, options).await?;
         }
         for at in 1..=count {
             fleet.wait("links to all others", at, |view| links(view) >= (count - 1).min(8)).await?;
@@ -48,22 +55,33 @@ impl Fleet {
 
     /// Runs an app on nodes, which may serve so many requests a second each.
     pub(super) async fn push(&self, to: &str, rate: u32) -> anyhow::Result<()> {
-        let folder = self.folder.path().join(format!("app-{rate}"));
+        self.push_app("banner", rate, PORT, to).await
+    }
+
+    /// The same of an app of another name and port.
+    pub(super) async fn push_app(&self, name: &str, rate: u32, port: u16, to: &str) -> anyhow::Result<()> {
+        let folder = self.folder.path().join(format!("app-{name}-{rate}"));
         std::fs::create_dir_all(&folder).context("make a folder")?;
-        let file = folder.join("banner.rs");
+        let file = folder.join(format!("{name}.rs"));
         let text = format!(
-            "use dyninka::prelude::*;\n#[service(rate = {rate})]\nfn banner(text: String) -> String {{ format!(\"*{{text}}*\") \
-             }}\n#[dyninka::main]\nfn main() {{ banner(\"hi\") }}\n"
+            "use dyninka::prelude::*;\n#[service(rate = {rate})]\nfn {name}(text: String) -> String {{ format!(\"*{{text}}*\") \
+             }}\n#[dyninka::main]\nfn main() {{ {name}(\"hi\") }}\n"
         );
         std::fs::write(&file, text).context("write the app")?;
-        std::fs::write(folder.join("dyn.toml"), "[entry]\nlisten = \"0.0.0.0:8080\"\n").context("write dyn.toml")?;
+        let listen = format!("[entry]\nlisten = \"0.0.0.0:{port}\"\n");
+        std::fs::write(folder.join("dyn.toml"), listen).context("write dyn.toml")?;
         let file = file.to_str().context("a path in UTF-8")?;
         self.run(1, &["push", file, "--to", to, "--yes"]).await.map(drop)
     }
 
     /// The public listener of a node.
     pub(super) fn door(at: u8) -> Goal {
-        let address = SocketAddr::from((Ipv4Addr::new(10, 45, 0, at), 8080));
+        Self::door_at(at, PORT)
+    }
+
+    /// The same at another port.
+    pub(super) fn door_at(at: u8, port: u16) -> Goal {
+        let address = SocketAddr::from((Ipv4Addr::new(10, 45, 0, at), port));
         let answer: &[u8] = b"\"*hi*\"";
         Goal { wire: Wire::Http { address, headers: String::new() }, check: Check::Exactly(answer.into()) }
     }
@@ -124,8 +142,8 @@ impl Fleet {
         Ok(output)
     }
 
-    async fn up(&mut self, at: usize) -> anyhow::Result<()> {
-        let mut command = self.command(at, &["node", "up"])?;
+    async fn up(&mut self, at: usize, options: &[&str]) -> anyhow::Result<()> {
+        let mut command = self.command(at, &[&["node", "up"], options].concat())?;
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         self.agents.push(command.spawn().context("start an agent")?);
         self.wait("answer", at, |_| true).await
@@ -152,7 +170,10 @@ pub(super) fn links(view: &Value) -> usize {
 /// Nodes that offer room to the node that was asked.
 pub(super) fn offers(view: &Value) -> usize {
     let nodes = view["nodes"].as_array().into_iter().flatten();
-    nodes.filter(|node| node["services"][0]["offered"].as_f64().is_some_and(|offered| offered > 0.0)).count()
+    let offers = |service: &Value| service["offered"].as_f64().is_some_and(|offered| offered > 0.0);
+    nodes
+        .filter(|node| node["services"].as_array().is_some_and(|all| !all.is_empty() && all.iter().all(offers)))
+        .count()
 }
 
 fn testbed(arguments: &[&str]) -> anyhow::Result<()> {

@@ -1,10 +1,14 @@
 //! Nodes that share load: what an agent costs, and a request that another node serves.
 
+mod admission;
 mod away;
 mod bytes;
 mod chain;
 mod fleet;
+mod haproxy;
 mod idle;
+mod published;
+mod simulated;
 
 use std::time::Duration;
 
@@ -25,7 +29,7 @@ struct Run<'a> {
 
 /// Measures, prints the table, writes the JSON.
 pub(crate) async fn run(options: &Nodes) -> anyhow::Result<Report> {
-    let needs_program = options.only.iter().any(|part| *part != NodePart::Bytes);
+    let needs_program = options.only.iter().any(|part| !part.is_within());
     let program = if needs_program { program::find(options.program.as_deref()).await? } else { "dyn".into() };
     let setting = Setting { program, home: program::workspace().join("target/bench/home") };
     std::fs::create_dir_all(&setting.home).with_context(|| format!("create {}", setting.home.display()))?;
@@ -44,6 +48,9 @@ pub(crate) async fn run(options: &Nodes) -> anyhow::Result<Report> {
             NodePart::Away => ("away", away::measure(&run).await),
             NodePart::Idle => ("idle", idle::measure(&run).await),
             NodePart::Bytes => ("bytes", bytes::measure(&options.sizes)),
+            NodePart::Admission => ("admission", admission::measure()),
+            NodePart::Simulated => ("simulated", simulated::measure()),
+            NodePart::Published => ("published", published::measure(&run).await),
         };
         report.rows.extend(rows.unwrap_or_else(|error| vec![Row::failed(name, "", &format!("{error:#}"))]));
     }

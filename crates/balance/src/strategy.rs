@@ -97,7 +97,7 @@ impl StrategyError {
     pub fn hint(&self) -> String {
         match self {
             Self::Unknown { name } => app::suggest(name, StrategyName::ALL.map(StrategyName::as_str), "strategies"),
-            Self::NoModel => "set model to its URL, as in \"http://127.0.0.1:5000/action\"".to_owned(),
+            Self::NoModel => "set model (--model) to its URL, as in \"http://127.0.0.1:5000/action\"".to_owned(),
             Self::NoPeriod => "a period is a minute as a rule: \"60s\"".to_owned(),
             Self::Duration { .. } => "write it as \"100ms\", \"60s\" or \"5m\"".to_owned(),
         }

@@ -148,6 +148,29 @@ fn sharing_helps_a_drawn_instance_and_saves_power_where_that_is_asked() {
     assert!(equal.requests == local.requests && local.stress_mean.is_some());
 }
 
+#[test]
+fn a_thousand_nodes_are_simulated_and_share_what_some_of_them_have_no_room_for() {
+    let drawn = ErdosRenyi { nodes: 1000, edge: 0.006, overloaded: 0.3, seed: 1 };
+    let drawn = erdos_renyi(drawn).unwrap().scenario("drawn");
+    assert_eq!(drawn.nodes.len(), 1000);
+    let of = |name| run_with(&drawn, &StrategySettings::new(name), Stepping::Instant).remove(0);
+    let (local, offer) = (of(StrategyName::AllLocal), of(StrategyName::Offer));
+    assert_eq!((offer.nodes.len(), offer.requests), (1000, local.requests));
+    assert!(local.refused > 0.0 && offer.refused < local.refused, "{} of {}", offer.refused, local.refused);
+    // By the second: a ring, every tenth node of which has three times what it serves.
+    let mut text = "seed = 1\nrepeat = 1\nfor = \"10s\"\ntopology = { kind = \"ring\" }\n[nodes]\n".to_owned();
+    (0..1000).for_each(|at| writeln!(text, "n{at:03} = {{ f = 200 }}").unwrap());
+    for at in 0..1000 {
+        let rate = if at % 10 == 0 { 500 } else { 20 };
+        writeln!(text, "[[load]]\nat = \"n{at:03}\"\nservice = \"f\"\nrate = {rate}").unwrap();
+    }
+    let run = run(&scenario("thousand", &text).unwrap(), StrategyName::Offer).remove(0);
+    assert!((run.requests - 10.0 * 68_000.0).abs() < 1e-3, "{}", run.requests);
+    // Two neighbours bear what one has no room for, from the first second on.
+    assert!(run.refused < 1e-3, "{} refused", run.refused);
+    assert!(run.nodes["n000"]["f"].away > 0.0 && run.nodes["n005"]["f"].away == 0.0);
+}
+
 const INSTANCE: &str = r#"{"seed": 701, "nodes_number": 2, "edge_prob": 0.1, "overloaded_perc": 60.0,
   "node_0": {"node_type": "LIGHT", "neighbours": ["node_1"], "load": [
     {"LOW_USAGE": {"functions": [{"function_name": "figlet", "function_rate": 360}], "total_rate": 360}}]},

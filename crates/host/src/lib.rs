@@ -60,6 +60,8 @@ use std::path::PathBuf;
 pub use dyninka::border::VERSION as LIBRARY_INTERFACE;
 pub use objects::without_folder;
 pub use server::{HostError, Server};
+#[doc(hidden)]
+pub use sharing::admission_nanos;
 pub use voice::mark_lines;
 
 use group::Group;

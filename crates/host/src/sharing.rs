@@ -4,7 +4,10 @@
 mod admin;
 mod admission;
 mod away;
+#[cfg(test)]
+mod bad_days;
 mod counts;
+mod figure;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +22,7 @@ use protocol::header;
 
 pub(crate) use admin::{load, share};
 pub(crate) use admission::{Admission, Place};
+pub use figure::admission_nanos;
 
 use crate::answer::{Asked, Ended, Measured, run};
 use crate::inputs;

@@ -170,6 +170,26 @@ pub fn build_together(base: &Base, libraries: &[(&str, BuiltLibrary<'_>)]) -> Re
     assemble(base, first, &placed)
 }
 
+/// The host's layer alone: a program that is no host of a library, such as the agent of a node.
+pub fn build_alone(base: &Base, app: &str, name: &str) -> Result<Image, ImageError> {
+    let layers = vec![base.layer.clone()];
+    let folders: BTreeSet<&Path> = base.linked.objects.iter().filter_map(|object| object.parent()).collect();
+    let config = manifest::config(base.architecture, &folders, &layers, &[(APP, app), (SERVICE, name)])?;
+    let config_digest = Digest::of(&config);
+    let manifest = manifest::manifest(&config, &config_digest, &layers)?;
+    Ok(Image {
+        app: app.to_owned(),
+        service: name.to_owned(),
+        layers,
+        digest: Digest::of(&manifest),
+        config,
+        config_digest,
+        manifest,
+        library: String::new(),
+        architecture: base.architecture,
+    })
+}
+
 fn assemble(
     base: &Base,
     first: BuiltLibrary<'_>,

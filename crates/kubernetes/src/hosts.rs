@@ -2,13 +2,14 @@
 //! (`/_dyninka/…`). No port is opened on the cluster: the way is the API server's.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use futures_util::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 
 use crate::cluster::{Access, ClusterError, Forward, Roster, To, roster};
-use crate::model::PORT;
+use crate::model::{NodeApp, PORT};
 use crate::object::{TOKEN, label};
 
 /// The hosts of one app in one namespace.
@@ -86,6 +87,33 @@ impl Hosts {
     }
 }
 
+/// Where the hosts of an app take requests, by Rust name, at first and whenever that changes: for an agent beside them.
+pub fn endpoints(
+    access: &Access,
+    app: &NodeApp,
+) -> impl Stream<Item = BTreeMap<String, Vec<SocketAddr>>> + Send + use<> {
+    let (app, mut last) = (app.clone(), None);
+    roster(access, &label::selector(&app.app, None)).filter_map(move |roster| {
+        let found = reached(&app, &roster);
+        let is_news = last.as_ref() != Some(&found);
+        last = Some(found.clone());
+        std::future::ready(is_news.then_some(found))
+    })
+}
+
+/// The pods that take requests. Hosts of another schema than the agent was told of are left out: nobody else's users are theirs.
+fn reached(app: &NodeApp, roster: &Roster) -> BTreeMap<String, Vec<SocketAddr>> {
+    let mut found: BTreeMap<String, Vec<SocketAddr>> = BTreeMap::new();
+    for pod in roster.pods.values().filter(|pod| pod.ready && !pod.going) {
+        let Some(service) = pod.annotations.get(label::SERVICE) else { continue };
+        let is_current = app.services.get(service).map(|service| &service.schema) == pod.schema.as_ref();
+        if let Some(address) = pod.address.filter(|_| is_current) {
+            found.entry(service.clone()).or_default().push(SocketAddr::new(address, PORT));
+        }
+    }
+    found
+}
+
 /// Pods that do not say which service they run are none of a push's.
 fn census(roster: Roster) -> Census {
     let host = |(pod, mut seen): (String, crate::cluster::PodSeen)| {
@@ -95,4 +123,49 @@ fn census(roster: Roster) -> Census {
         Some((pod, PodHost { service, version, ready, running, going, restarts, why }))
     };
     Census { hosts: roster.pods.into_iter().filter_map(host).collect(), trouble: roster.trouble }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::cluster::PodSeen;
+    use crate::model::NodeService;
+
+    #[test]
+    fn an_agent_is_told_pods_that_are_ready_and_of_the_schema_it_knows() {
+        let service = NodeService {
+            host: "banner".to_owned(),
+            schema: "new".to_owned(),
+            needs: Vec::new(),
+            rate: None,
+            at_once: None,
+            latency_ms: None,
+            idempotent: false,
+            stays: false,
+        };
+        let services = BTreeMap::from([("banner".to_owned(), service)]);
+        let app = NodeApp { app: "banner".to_owned(), services, cpus: 0.1 };
+        let pod = |last: u8, schema: &str, service: &str| PodSeen {
+            annotations: BTreeMap::from([(label::SERVICE.to_owned(), service.to_owned())]),
+            ready: true,
+            address: Some(format!("10.0.0.{last}").parse().unwrap()),
+            schema: Some(schema.to_owned()),
+            ..PodSeen::default()
+        };
+        let pods = [
+            ("a", pod(1, "new", "banner")),
+            ("b", pod(2, "new", "banner")),
+            ("old", pod(3, "old", "banner")),
+            ("other", pod(4, "new", "other")),
+            ("going", PodSeen { going: true, ..pod(5, "new", "banner") }),
+            ("starting", PodSeen { ready: false, ..pod(6, "new", "banner") }),
+            ("nowhere", PodSeen { address: None, ..pod(7, "new", "banner") }),
+            ("agent", PodSeen { annotations: BTreeMap::new(), schema: None, ..pod(8, "", "") }),
+        ];
+        let pods = pods.into_iter().map(|(name, pod)| (name.to_owned(), pod)).collect();
+        let expected = ["10.0.0.1:8080", "10.0.0.2:8080"].map(|address| address.parse().unwrap());
+        let found = reached(&app, &Roster { pods, trouble: None });
+        assert_eq!(found, BTreeMap::from([("banner".to_owned(), expected.to_vec())]));
+    }
 }

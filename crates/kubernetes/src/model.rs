@@ -1,12 +1,20 @@
 //! What is wanted on a cluster, and what runs there: plain data, compared by `plan`, made into objects by `object`.
 
 #[cfg(feature = "cluster")]
+mod node;
+#[cfg(feature = "cluster")]
 mod running;
+mod sharing;
 #[cfg(feature = "cluster")]
 mod wanted;
 
 #[cfg(feature = "cluster")]
+pub use node::{
+    NODE, NODE_APP, NODE_AWAY, NODE_IDENTITY, NODE_LINKS, NODE_METRICS, NODE_POD, NodeApp, NodeService, WantedNode,
+};
+#[cfg(feature = "cluster")]
 pub use running::{RunningApp, RunningService};
+pub use sharing::{keeps_state, needs};
 #[cfg(feature = "cluster")]
 pub use wanted::{Built, PORT, Wanted, WantedService};
 

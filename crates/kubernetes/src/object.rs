@@ -14,6 +14,7 @@ mod drift;
 mod entry;
 pub mod label;
 pub mod name;
+pub mod node;
 mod reaches;
 mod read;
 mod service;
@@ -29,6 +30,7 @@ pub(crate) use config::TOKEN;
 pub use config::secret;
 pub use deployment::CONTAINER;
 pub use drift::drift;
+pub use node::NodeObjects;
 pub(crate) use reaches::{CALLS, alike};
 pub use read::read;
 
@@ -64,12 +66,14 @@ pub struct Objects {
     pub services: Vec<ServiceObjects>,
     /// Leads in from outside, where that is asked for.
     pub ingress: Option<Ingress>,
+    /// The agent that makes the namespace a node of a fleet, where that is asked for.
+    pub node: Option<NodeObjects>,
 }
 
 /// The objects of an app.
 pub fn objects(wanted: &Wanted, stamp: &Stamp) -> Objects {
     let services = wanted.services.iter().map(|service| of_service(wanted, service, stamp)).collect();
-    Objects { services, ingress: entry::ingress(wanted) }
+    Objects { services, ingress: entry::ingress(wanted), node: node::node(wanted, stamp) }
 }
 
 pub fn of_service(wanted: &Wanted, service: &WantedService, stamp: &Stamp) -> ServiceObjects {
@@ -95,6 +99,13 @@ impl Objects {
             values.push(serde_json::to_value(&service.plain)?);
         }
         values.extend(self.ingress.as_ref().map(serde_json::to_value).transpose()?);
+        if let Some(node) = &self.node {
+            values.push(serde_json::to_value(&node.account)?);
+            values.push(serde_json::to_value(&node.role)?);
+            values.push(serde_json::to_value(&node.binding)?);
+            values.extend(node.service.as_ref().map(serde_json::to_value).transpose()?);
+            values.push(serde_json::to_value(&node.deployment)?);
+        }
         Ok(values)
     }
 }

@@ -18,6 +18,7 @@ mod clean;
 mod error;
 mod event;
 mod make;
+mod node;
 mod options;
 mod relay;
 mod removal;
@@ -40,7 +41,7 @@ pub use rollback::{Rollback, Wish};
 pub use site::Site;
 
 use crate::cluster::{self, Access, Pins};
-use crate::model::{Built, Wanted};
+use crate::model::{Built, NODE, Wanted};
 use crate::plan::{self, ObjectStep, Plan, PlanStep, What, plan};
 use crate::wire::Wires;
 use images::Image;
@@ -62,6 +63,8 @@ pub struct Push {
     ship: Option<Box<dyn Ship>>,
     missing: MissingLayers,
     pins: Pins,
+    /// The files that make the namespace a node of a fleet, where it is to become one.
+    identity: Option<BTreeMap<String, Vec<u8>>>,
     tell: PushListener,
 }
 
@@ -87,6 +90,14 @@ impl Push {
             (service.clone(), Built { version: version.clone(), image, library, ..Built::default() })
         };
         let mut built: BTreeMap<String, Built> = versions.iter().map(known).collect();
+        node::check(&access, &options).await?;
+        let agent = node::agent(&maker, &access, &options, &site, &tell).await?;
+        let (mut images, mut ship) = (BTreeMap::new(), None);
+        if let Some(agent) = agent {
+            built.insert(NODE.to_owned(), agent.built);
+            images.extend(agent.image.map(|image| (NODE.to_owned(), image)));
+            ship = agent.ship;
+        }
         let dependencies = maker.dependencies(&options.app).await?;
         let wanted = |options: &PushOptions, built: &BTreeMap<String, Built>| {
             let wanted = Wanted::of(&options.app, &options.settings, built).depending_on(&dependencies);
@@ -103,18 +114,22 @@ impl Push {
             wanted: sketch,
             needed,
             objects,
-            images: BTreeMap::new(),
+            images,
             ship: None,
             missing: MissingLayers::default(),
             pins,
+            identity: None,
             tell,
         };
-        if push.needed.is_empty() {
+        if push.needed.is_empty() && push.images.is_empty() {
             return Ok(push);
         }
         let (host, cache) = (&push.options.host, &push.options.place.images);
         let made = maker.images(&push.options.app, &push.needed, host, cache).await?;
-        let ship = way::open(&push.access, &push.options, &push.tell).await?;
+        let ship = match ship {
+            Some(ship) => ship,
+            None => way::open(&push.access, &push.options, &push.tell).await?,
+        };
         for (service, (version, image)) in made {
             let is_there = ship.pull_policy() == PullPolicy::Never;
             let is = Built {
@@ -136,7 +151,18 @@ impl Push {
 
     /// Whether everything runs as it is wanted.
     pub fn is_nothing(&self) -> bool {
-        self.needed.is_empty() && self.gone().is_empty() && self.objects.is_empty()
+        self.needed.is_empty() && self.gone().is_empty() && self.objects.is_empty() && self.joins_as().is_none()
+    }
+
+    /// What the namespace is to be called in its fleet, where it is to join one: see [`Self::bring`].
+    pub fn joins_as(&self) -> Option<String> {
+        let node = self.options.settings.node.as_ref().filter(|_| self.options.joins)?;
+        Some(node.name.clone().unwrap_or_else(|| self.access.namespace.clone()))
+    }
+
+    /// Brings the files that make the namespace a node of a fleet.
+    pub fn bring(&mut self, identity: BTreeMap<String, Vec<u8>>) {
+        self.identity = Some(identity);
     }
 
     /// Where it goes.

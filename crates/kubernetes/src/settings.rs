@@ -6,6 +6,7 @@
 mod file;
 mod form;
 mod jobs;
+mod node;
 mod resources;
 mod schema;
 mod values;
@@ -21,6 +22,7 @@ pub use file::{File, LONGEST_VALUE, SettingsMistake, place, read};
 pub use jobs::{
     CallbacksTable, FunctionPolicy, FunctionsSaid, FunctionsTable, JobsTable, KumoriSaid, KumoriWord, jobs,
 };
+pub use node::{NODE_PORT, NodeReach, NodeTable};
 pub use resources::{ResourcePart, ResourceSaid, ResourceServer, ResourceSettings, ResourceTable};
 pub use schema::schema;
 pub use values::{ENV_FILE_HELP, secrets, variables};
@@ -49,6 +51,8 @@ pub struct AppSettings {
     pub resources: BTreeMap<String, ResourceSettings>,
     /// Services that share a host in sessions. No part of what runs on a cluster.
     pub together: Vec<Vec<String>>,
+    /// The cluster and namespace as a node of a fleet; none: it is in none.
+    pub node: Option<NodeTable>,
 }
 
 /// How one service runs.
@@ -223,6 +227,7 @@ impl AppSettings {
             without_source: file.keep_source == Some(false),
             resources,
             together: file.together.values().cloned().collect(),
+            node: file.node.clone(),
         }
     }
 

@@ -18,6 +18,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::apps::NodeApps;
 use crate::authority::Authority;
+use crate::bundle::NodeBundle;
 use crate::card::NodeCard;
 use crate::error::NodeError;
 use crate::events::EventLog;
@@ -47,6 +48,21 @@ pub struct NodeSettings {
     pub program: PathBuf,
     /// The version of the C interface between libraries and hosts.
     pub interface: u32,
+    /// The services, where they are a cluster's pods and not this node's to run.
+    pub pods: Option<PodApp>,
+}
+
+/// An app that runs in pods, beside the agent's own.
+#[derive(Clone, Debug)]
+pub struct PodApp {
+    /// What there is; of libraries and their environment nothing is known.
+    pub bundle: NodeBundle,
+    /// What lets the agent in at hosts, and hosts in here.
+    pub token: String,
+    /// Where hosts hand over what they have no room for.
+    pub away: SocketAddr,
+    /// Where hosts take requests, by Rust name, as pods come and go.
+    pub hosts: watch::Receiver<BTreeMap<String, Vec<SocketAddr>>>,
 }
 
 /// Why an agent ends.
@@ -78,6 +94,10 @@ pub(crate) struct NodeCounts {
 impl NodeCounts {
     pub(crate) fn add(count: &AtomicU64, more: u64) {
         count.fetch_add(more, Ordering::Relaxed);
+    }
+
+    pub(crate) fn of(count: &AtomicU64) -> u64 {
+        count.load(Ordering::Relaxed)
     }
 }
 
@@ -220,7 +240,7 @@ impl Agent {
         let members = self.membership.lock().members();
         let own: Vec<(String, String)> = self
             .apps
-            .running()
+            .served()
             .values()
             .flat_map(|app| app.bundle.services.keys().map(|service| (app.bundle.app.clone(), service.clone())))
             .collect();
@@ -285,8 +305,8 @@ impl Agent {
 
     /// What others are told of this node.
     pub(crate) fn card(&self) -> NodeCard {
-        let apps = self.apps.running();
-        let services = |app: &crate::apps::RunningApp| {
+        let apps = self.apps.served();
+        let services = |app: &crate::served::ServedApp| {
             let services = app.bundle.services.iter();
             services.map(|(name, service)| (name.clone(), service.schema.clone())).collect()
         };

@@ -1,4 +1,5 @@
-//! The services that a node runs itself: processes, started anew when they end, taken over in place by a newer bundle.
+//! The services of a node. Those that it runs itself are processes, started anew when they end, taken over in place by a newer
+//! bundle. On a cluster they are pods that somebody else runs and looks after.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,8 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use local_cluster::{Backend, BackendEvent, BackendPlan, Endpoint, Environment, On, Program, ServiceLimits, Spec};
 use parking_lot::Mutex;
 use protocol::{Config, Limits, Outside, Peer, ServiceLoad, Swap};
@@ -20,6 +20,7 @@ use crate::bundle::{NodeBundle, is_hash};
 use crate::events::{NodeListener, NodeSaid};
 use crate::folder::{FleetFolder, hex, write_whole};
 use crate::http::{AskError, HttpPool, HttpTarget, request, why};
+use crate::served::{ServedApp, headers};
 
 /// How long a service may take until it is ready.
 const READY: Duration = Duration::from_secs(30);
@@ -32,12 +33,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// One that ran so long is taken for well.
 const WELL: Duration = Duration::from_secs(60);
 
-/// An app that runs.
+/// An app that this node runs itself.
 #[derive(Clone)]
-pub(crate) struct RunningApp {
-    pub(crate) bundle: Arc<NodeBundle>,
-    pub(crate) token: Arc<str>,
-    pub(crate) hosts: BTreeMap<String, SocketAddr>,
+struct RunningApp {
+    bundle: Arc<NodeBundle>,
+    token: Arc<str>,
+    hosts: BTreeMap<String, SocketAddr>,
     backend: Arc<dyn Backend>,
     endpoints: BTreeMap<String, Endpoint>,
 }
@@ -58,6 +59,8 @@ pub(crate) struct NodeApps {
     pool: HttpPool,
     listener: NodeListener,
     running: Mutex<BTreeMap<String, RunningApp>>,
+    /// The app that runs in pods.
+    in_pods: Mutex<Option<ServedApp>>,
     /// When libraries came: those of a push that goes on are in no bundle yet.
     came: Mutex<BTreeMap<String, Instant>>,
     /// One at a time.
@@ -73,13 +76,30 @@ impl NodeApps {
             pool: HttpPool::default(),
             listener,
             running: Mutex::default(),
+            in_pods: Mutex::default(),
             came: Mutex::default(),
             deploying: tokio::sync::Mutex::default(),
         }
     }
 
-    pub(crate) fn running(&self) -> BTreeMap<String, RunningApp> {
-        self.running.lock().clone()
+    /// Every app that is served here.
+    pub(crate) fn served(&self) -> BTreeMap<String, ServedApp> {
+        let running = self.running.lock();
+        let mut served: BTreeMap<String, ServedApp> =
+            running.iter().map(|(name, app)| (name.clone(), app.served())).collect();
+        served.extend(self.in_pods.lock().clone().map(|app| (app.bundle.app.clone(), app)));
+        served
+    }
+
+    /// One of them.
+    pub(crate) fn serving(&self, app: &str) -> Option<ServedApp> {
+        let running = self.running.lock().get(app).map(RunningApp::served);
+        running.or_else(|| self.in_pods.lock().clone().filter(|of| of.bundle.app == app))
+    }
+
+    /// Notes where the pods of an app are now.
+    pub(crate) fn see_pods(&self, app: ServedApp) {
+        *self.in_pods.lock() = Some(app);
     }
 
     pub(crate) fn pool(&self) -> &HttpPool {
@@ -164,7 +184,7 @@ impl NodeApps {
 
     /// Removes libraries that no bundle has any more.
     fn clear(&self) {
-        let running = self.running();
+        let running = self.running.lock().clone();
         let used = |name: &str| running.values().any(|app| app.bundle.services.values().any(|s| s.library == name));
         let mut came = self.came.lock();
         came.retain(|_, at| at.elapsed() < UPLOAD);
@@ -264,7 +284,7 @@ impl NodeApps {
 
     /// Tells a host something.
     async fn tell(&self, app: &RunningApp, service: &str, path: &str, body: Bytes) -> Result<(), String> {
-        let headers = app.headers();
+        let headers = headers(&app.token);
         let target = HttpTarget::Host(app.hosts[service]);
         let asked = self.pool.ask(&target, request(&Method::POST, path, headers, body));
         match tokio::time::timeout(READY, asked).await {
@@ -405,12 +425,9 @@ impl NodeApps {
 }
 
 impl RunningApp {
-    /// What lets the agent in at its hosts.
-    pub(crate) fn headers(&self) -> HeaderMap {
-        let value = HeaderValue::from_str(&format!("Bearer {}", self.token));
-        let mut headers: HeaderMap = value.into_iter().map(|value| (AUTHORIZATION, value)).collect();
-        headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers
+    fn served(&self) -> ServedApp {
+        let hosts = self.hosts.iter().map(|(service, host)| (service.clone(), vec![*host]));
+        ServedApp { bundle: self.bundle.clone(), token: self.token.clone(), hosts: hosts.collect() }
     }
 
     fn config(&self, service: &str) -> Config {

@@ -44,6 +44,8 @@ pub enum NodeError {
     NoNode { name: String, known: Vec<String> },
     #[error("{0}")]
     Strategy(#[from] balance::StrategyError),
+    #[error("the model {url} cannot be asked: {why}")]
+    Model { url: String, why: String },
     #[error("{0}")]
     Bundle(String),
 }
@@ -71,6 +73,7 @@ impl NodeError {
             Self::NoNode { known, .. } if known.is_empty() => "`dyn nodes` shows who is in the fleet".to_owned(),
             Self::NoNode { known, .. } => format!("nodes: {}", known.join(", ")),
             Self::Strategy(error) => error.hint(),
+            Self::Model { .. } => "name it as http://127.0.0.1:5000/action".to_owned(),
             _ => return None,
         })
     }

@@ -39,6 +39,9 @@ pub(crate) struct Issued {
     pub(crate) is_void: bool,
 }
 
+/// The files that make a node.
+const IDENTITY: [&str; 6] = ["fleet.json", "members.json", "ca.der", "crl.der", "node.der", "node.key"];
+
 /// The folder, 0700; each file in it 0600, written whole or not at all.
 #[derive(Clone, Debug)]
 pub struct FleetFolder {
@@ -114,6 +117,26 @@ impl FleetFolder {
         let bytes = serde_json::to_vec_pretty(value);
         let bytes = bytes.map_err(|error| NodeError::file("write", &self.path.join(name))(error.into()))?;
         self.save(name, &bytes)
+    }
+
+    /// What makes a node, by file name: for one that is to run elsewhere.
+    pub fn identity(&self) -> Result<BTreeMap<String, Vec<u8>>, NodeError> {
+        let files = IDENTITY.iter().map(|name| Ok(((*name).to_owned(), self.needed(name)?)));
+        files.collect()
+    }
+
+    /// Takes over what makes a node, unless one is here already: what it learned since is newer.
+    pub fn take_identity(&self, from: &Path) -> Result<(), NodeError> {
+        if self.bytes("fleet.json")?.is_some() {
+            return Ok(());
+        }
+        self.make()?;
+        let from = Self::at(from.to_owned());
+        // Last what says that all the others are here.
+        for name in IDENTITY.iter().rev() {
+            self.save(name, &from.needed(name)?)?;
+        }
+        Ok(())
     }
 
     /// Removes all of it: this machine is in no fleet any more.

@@ -195,6 +195,12 @@ async fn once(stream: Box<dyn ByteStream>, request: Request<Full<Bytes>>) -> Res
     Ok(HttpAnswer { status: head.status, headers: head.headers, body: body.to_bytes() })
 }
 
+/// Asks one thing of a server by its `host:port`.
+pub(crate) async fn ask_place(place: &str, request: Request<Full<Bytes>>) -> Result<HttpAnswer, String> {
+    let stream = timely(TcpStream::connect(place)).await.map_err(|error| words(&error))?;
+    once(Box::new(stream), request).await.map_err(|error| error.to_string())
+}
+
 /// Asks the agent of this machine.
 pub(crate) async fn ask_socket(path: &std::path::Path, request: Request<Full<Bytes>>) -> Result<HttpAnswer, NodeError> {
     let stream = UnixStream::connect(path).await.map_err(|_| NodeError::NotRunning)?;

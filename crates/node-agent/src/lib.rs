@@ -2,7 +2,7 @@
 //!
 //! What is decided is decided in `nodes` and `balance`; here are sockets, clocks, files and processes. `serve` is its start
 //! and its end. `link` keeps a connection to each neighbour. `rounds` measures, decides and tells. `relay` carries requests
-//! between nodes. `apps` runs services. `authority`, `tls` and `join` say who belongs to the fleet.
+//! between nodes. `apps` runs services, or knows the pods that run them. `authority`, `tls` and `join` say who belongs to the fleet.
 
 mod agent;
 mod api;
@@ -20,13 +20,15 @@ mod join;
 mod link;
 mod metrics;
 mod mind;
+mod policy;
 mod relay;
 mod renewal;
 mod rounds;
 mod serve;
+mod served;
 mod tls;
 
-pub use agent::NodeSettings;
+pub use agent::{NodeSettings, PodApp};
 pub use api::{FleetView, NodeCommand, NodeView, SharedServiceView};
 pub use bundle::{BundledService, NodeBundle};
 pub use card::NodeCard;

@@ -1,13 +1,14 @@
 //! What an agent knows of load and decides: of every app, its book, its strategy, and where requests go.
 
+mod slow;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use balance::{Cadence, Decision, NodeId, ServiceId, Strategy, StrategySettings, is_news};
+use balance::{Cadence, Decision, NodeId, ServiceId, Strategy, StrategyName, StrategySettings, is_news};
 use nodes::{
     AwayCircuits, AwayOutcomeSeen, AwayWays, GuestLimits, LoadReport, MemberId, NodeBook, OwnService, ReportedService,
     SentPace,
@@ -17,6 +18,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 
 use crate::bundle::NodeBundle;
 use crate::error::NodeError;
+use crate::policy::policy;
 
 /// A report goes out at least this often.
 const REPORT: Duration = Duration::from_secs(1);
@@ -43,7 +45,9 @@ pub(crate) struct AwayChoice {
 /// One app.
 struct AppMind {
     book: NodeBook,
-    strategy: Box<dyn Strategy>,
+    /// None while it decides somewhere else.
+    strategy: Option<Box<dyn Strategy>>,
+    cadence: Cadence,
     decided: Option<Duration>,
     decision: Decision,
     ways: BTreeMap<ServiceId, AwayWays>,
@@ -65,6 +69,8 @@ pub(crate) struct NodeMind {
     links: BTreeMap<MemberId, NeighbourLink>,
     heard: BTreeMap<MemberId, LoadReport>,
     told: BTreeMap<MemberId, (Duration, LoadReport)>,
+    /// What people have to know of decisions that were made somewhere else.
+    notices: Vec<String>,
     seq: u64,
     random: Xoshiro256PlusPlus,
 }
@@ -81,6 +87,7 @@ impl NodeMind {
             links: BTreeMap::new(),
             heard: BTreeMap::new(),
             told: BTreeMap::new(),
+            notices: Vec::new(),
             seq: 0,
             random: rand::make_rng(),
         }
@@ -118,9 +125,11 @@ impl NodeMind {
                 };
                 (name.clone(), own)
             });
+            let strategy = self.settings.build(policy(&self.settings)?)?;
             let mut mind = AppMind {
                 book: NodeBook::new(self.me, &bundle.app, services.collect(), capacity),
-                strategy: self.settings.build(None)?,
+                cadence: strategy.cadence(),
+                strategy: Some(strategy),
                 decided: None,
                 decision: Decision::default(),
                 ways: BTreeMap::new(),
@@ -205,7 +214,7 @@ impl NodeMind {
     /// Notes what a host counted: over the time that the strategy wants means of.
     pub(crate) fn observe(&mut self, app: &str, service: &str, host: &str, load: HostLoad, now: Duration) {
         let Some(mind) = self.apps.get_mut(app) else { return };
-        let window = match mind.strategy.cadence() {
+        let window = match mind.cadence {
             Cadence::Periodic { window, .. } => window,
             Cadence::Events { .. } => Duration::ZERO,
         };
@@ -219,16 +228,29 @@ impl NodeMind {
         }
     }
 
+    /// Forgets a host that is gone: its part of the limit is the others'.
+    pub(crate) fn forget_host(&mut self, app: &str, service: &str, host: &str) {
+        let Some(mind) = self.apps.get_mut(app) else { return };
+        mind.observed.remove(host);
+        if let Some(own) = mind.book.service(service) {
+            own.meter.remove(host);
+        }
+    }
+
     /// Decides where it is time to; what hosts are to be told now, and what people have to know. `clock` is the time of day.
     pub(crate) fn decide(
         &mut self,
         now: Duration,
         clock: Duration,
     ) -> (Vec<(String, String, HostSharing)>, Vec<String>) {
-        let (mut told, mut notices) = (Vec::new(), Vec::new());
+        let (mut told, mut notices) = (Vec::new(), std::mem::take(&mut self.notices));
+        let is_slow = self.settings.name == StrategyName::Remote;
         for (name, app) in &mut self.apps {
-            if app.is_due(clock) {
-                let mut decision = app.strategy.decide(&app.book.view(now), clock, &mut self.random);
+            if app.is_due(clock)
+                && !is_slow
+                && let Some(strategy) = &mut app.strategy
+            {
+                let mut decision = strategy.decide(&app.book.view(now), clock, &mut self.random);
                 notices.extend(decision.notice.take());
                 app.decided = Some(clock);
                 app.take(decision, now);
@@ -371,7 +393,7 @@ impl AppMind {
     /// `clock` is the time of day: periods begin at its multiples.
     fn is_due(&self, clock: Duration) -> bool {
         let Some(decided) = self.decided else { return true };
-        match self.strategy.cadence() {
+        match self.cadence {
             Cadence::Events { .. } => true,
             Cadence::Periodic { period, halves, .. } => {
                 let step = if halves { period / 2 } else { period };

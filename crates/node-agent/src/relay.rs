@@ -13,9 +13,9 @@ use protocol::header;
 use serde_json::json;
 
 use crate::agent::{Agent, NodeCounts};
-use crate::apps::RunningApp;
 use crate::http::{AskError, HttpTarget, LARGEST, handed_back, onward, problem, request, whole};
 use crate::mind::AwayChoice;
+use crate::served::ServedApp;
 use crate::tls::PeerIdentity;
 
 /// What a request has where it does not say how long it may take.
@@ -40,7 +40,7 @@ pub(crate) async fn away(agent: Arc<Agent>, asked: Request<Incoming>) -> Answer 
     let Some((app, service)) = named(head.uri.path(), "/away/") else {
         return problem("not-here", StatusCode::NOT_FOUND, "", "a path is /away/APP/SERVICE");
     };
-    let Some(running) = agent.apps.running().remove(app) else {
+    let Some(running) = agent.apps.serving(app) else {
         return problem("not-here", StatusCode::NOT_FOUND, service, "no such app runs here");
     };
     let key = head.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
@@ -70,7 +70,7 @@ struct AwayRequest<'a> {
 }
 
 /// Asks one neighbour after the other, as long as none has seen the request.
-async fn send(agent: &Arc<Agent>, running: &RunningApp, sent: &AwayRequest<'_>) -> Answer {
+async fn send(agent: &Arc<Agent>, running: &ServedApp, sent: &AwayRequest<'_>) -> Answer {
     let (app, service) = (sent.app, sent.service);
     let is_idempotent = running.bundle.services.get(service).is_some_and(|service| service.idempotent);
     let mut tried = Vec::new();
@@ -139,8 +139,14 @@ pub(crate) async fn guest(agent: Arc<Agent>, peer: PeerIdentity, asked: Request<
     if peer.role != FleetRole::Node {
         return refused("forbidden", StatusCode::FORBIDDEN, "an operator shares no load");
     }
-    let running = agent.apps.running().remove(app);
-    let Some((running, host)) = running.and_then(|app| app.hosts.get(service).copied().map(|host| (app, host))) else {
+    let turn = NodeCounts::of(&agent.counts.guests) as usize;
+    let chosen = agent.apps.serving(app).and_then(|app| {
+        let hosts = app.hosts.get(service)?;
+        // One after the other.
+        let host = *hosts.get(turn.checked_rem(hosts.len())?)?;
+        Some((app, host))
+    });
+    let Some((running, host)) = chosen else {
         return refused("not-here", StatusCode::NOT_FOUND, "this node has no such service");
     };
     let needs = head.headers.get(header::NEEDS).and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -13,9 +13,9 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 
 use crate::agent::{Agent, NodeCounts};
-use crate::apps::RunningApp;
 use crate::authority::clock;
 use crate::http::{HttpTarget, request};
+use crate::served::ServedApp;
 use crate::{link, relay};
 
 /// Seeds are asked this often while nobody else is known, and otherwise.
@@ -83,34 +83,35 @@ pub(crate) async fn seek(agent: Arc<Agent>, remembered: Vec<SocketAddr>) {
     }
 }
 
-/// Follows the hosts of every app that runs.
+/// Follows the hosts of every app that is served here.
 pub(crate) async fn measure(agent: Arc<Agent>) {
-    let mut followed: BTreeMap<(String, String), (SocketAddr, JoinHandle<()>)> = BTreeMap::new();
+    type Followed = (String, String, SocketAddr);
+    let mut followed: BTreeMap<Followed, JoinHandle<()>> = BTreeMap::new();
     loop {
-        let running = agent.apps.running();
-        let hosts: BTreeMap<(String, String), (SocketAddr, RunningApp)> = running
-            .iter()
-            .flat_map(|(name, app)| {
-                app.hosts.iter().map(move |(service, host)| ((name.clone(), service.clone()), (*host, app.clone())))
-            })
-            .collect();
-        followed.retain(|key, (host, task)| {
-            let stays = hosts.get(key).is_some_and(|(now, _)| now == host);
+        let served = agent.apps.served();
+        let hosts = served.iter().flat_map(|(name, app)| {
+            let all = app.hosts.iter().flat_map(|(service, hosts)| hosts.iter().map(move |host| (service, *host)));
+            all.map(move |(service, host)| ((name.clone(), service.clone(), host), app.headers()))
+        });
+        let hosts: BTreeMap<Followed, HeaderMap> = hosts.collect();
+        followed.retain(|key, task| {
+            let stays = hosts.contains_key(key);
             if !stays {
                 task.abort();
+                agent.mind.lock().forget_host(&key.0, &key.1, &key.2.to_string());
             }
             stays
         });
-        for (key, (host, app)) in hosts {
-            let follow = |key| tokio::spawn(follow(agent.clone(), key, host, app.headers()));
-            followed.entry(key.clone()).or_insert_with(|| (host, follow(key)));
+        for (key, headers) in hosts {
+            let follow = |key| tokio::spawn(follow(agent.clone(), key, headers));
+            followed.entry(key.clone()).or_insert_with(|| follow(key));
         }
         tokio::time::sleep(DEBOUNCE).await;
     }
 }
 
 /// Asks one host for its load, whenever it has news.
-async fn follow(agent: Arc<Agent>, (app, service): (String, String), host: SocketAddr, headers: HeaderMap) {
+async fn follow(agent: Arc<Agent>, (app, service, host): (String, String, SocketAddr), headers: HeaderMap) {
     let (target, name) = (HttpTarget::Host(host), host.to_string());
     let mut after = 0;
     loop {
@@ -140,7 +141,7 @@ pub(crate) async fn decide(agent: Arc<Agent>) {
             () = agent.news.notified() => {}
             () = tokio::time::sleep(AT_LEAST) => {}
         }
-        let running = agent.apps.running();
+        let running = agent.apps.served();
         let bundles: Vec<_> = running.values().map(|app| app.bundle.clone()).collect();
         let is_same = bundles.len() == served.len() && bundles.iter().zip(&served).all(|(a, b)| Arc::ptr_eq(a, b));
         if !is_same {
@@ -155,6 +156,7 @@ pub(crate) async fn decide(agent: Arc<Agent>) {
         let (told, notices) = agent.mind.lock().decide(agent.now(), Duration::from_secs(clock()));
         NodeCounts::add(&agent.counts.decisions, 1);
         NodeCounts::add(&agent.counts.decision_ns, u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX));
+        think(&agent);
         for notice in notices {
             if noticed.insert(notice.clone(), Instant::now()).is_none_or(|at| at.elapsed() > OTHERWISE) {
                 agent.events.tell("node.notice", &agent.record.name, json!({ "words": notice }));
@@ -162,8 +164,9 @@ pub(crate) async fn decide(agent: Arc<Agent>) {
         }
         // An expelled node is alone: its hosts fall back by themselves.
         if !agent.is_expelled.load(std::sync::atomic::Ordering::Relaxed) {
-            let tells = told.into_iter().map(|(app, service, sharing)| tell(&agent, &running, app, service, sharing));
-            for task in tells.collect::<Vec<_>>().into_iter().flatten() {
+            let tells =
+                told.into_iter().flat_map(|(app, service, sharing)| tell(&agent, &running, app, service, sharing));
+            for task in tells.collect::<Vec<_>>() {
                 drop(task.await);
             }
             report(&agent);
@@ -173,28 +176,51 @@ pub(crate) async fn decide(agent: Arc<Agent>) {
     }
 }
 
-/// Tells the host of a service what was decided.
+/// Has strategies decide that take their time; nothing waits for them.
+fn think(agent: &Arc<Agent>) {
+    for turn in agent.mind.lock().slow_turns(agent.now(), Duration::from_secs(clock())) {
+        let agent = agent.clone();
+        tokio::spawn(async move {
+            let decided = turn.decide().await;
+            agent.mind.lock().settle(decided, agent.now());
+            agent.news.notify_one();
+        });
+    }
+}
+
+/// Tells the hosts of a service what was decided.
 fn tell(
     agent: &Arc<Agent>,
-    running: &BTreeMap<String, RunningApp>,
+    running: &BTreeMap<String, ServedApp>,
     app: String,
     service: String,
     sharing: HostSharing,
-) -> Option<JoinHandle<()>> {
-    let running = running.get(&app)?;
-    let (target, headers) = (HttpTarget::Host(*running.hosts.get(&service)?), running.headers());
-    let (agent, body) = (agent.clone(), serde_json::to_vec(&sharing).ok()?);
-    Some(tokio::spawn(async move {
-        let asked = request(&Method::PUT, "/_dyninka/sharing", headers, body.into());
-        match tokio::time::timeout(PATIENCE, agent.apps.pool().ask(&target, asked)).await {
-            Ok(Ok(answer)) if answer.status.is_success() => {}
-            Ok(Ok(answer)) => {
-                tracing::warn!(app, service, answer = %String::from_utf8_lossy(&answer.body), "a host refused a decision");
-            }
-            Ok(Err(error)) => tracing::debug!(app, service, %error, "a host was not told"),
-            Err(_) => tracing::debug!(app, service, "a host was not told in time"),
+) -> Vec<JoinHandle<()>> {
+    let Some(running) = running.get(&app) else { return Vec::new() };
+    let body = match serde_json::to_vec(&sharing) {
+        Ok(body) => Bytes::from(body),
+        Err(error) => {
+            tracing::error!(%error, "a decision cannot be written");
+            return Vec::new();
         }
-    }))
+    };
+    let one = |host: &SocketAddr| {
+        let (target, headers) = (HttpTarget::Host(*host), running.headers());
+        let (agent, body, app, service) = (agent.clone(), body.clone(), app.clone(), service.clone());
+        tokio::spawn(async move {
+            let asked = request(&Method::PUT, "/_dyninka/sharing", headers, body);
+            match tokio::time::timeout(PATIENCE, agent.apps.pool().ask(&target, asked)).await {
+                Ok(Ok(answer)) if answer.status.is_success() => {}
+                Ok(Ok(answer)) => {
+                    let answer = String::from_utf8_lossy(&answer.body);
+                    tracing::warn!(app, service, %answer, "a host refused a decision");
+                }
+                Ok(Err(error)) => tracing::debug!(app, service, %error, "a host was not told"),
+                Err(_) => tracing::debug!(app, service, "a host was not told in time"),
+            }
+        })
+    };
+    running.hosts.get(&service).into_iter().flatten().map(one).collect()
 }
 
 fn report(agent: &Agent) {

@@ -22,14 +22,16 @@ use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::{Notify, watch};
 use tokio_rustls::TlsAcceptor;
 
-use crate::agent::{Agent, Ending, NodeCounts, NodeSettings};
+use crate::agent::{Agent, Ending, NodeCounts, NodeSettings, PodApp};
 use crate::apps::NodeApps;
-use crate::authority::Authority;
+use crate::authority::{Authority, clock};
 use crate::bundle::{NodeBundle, is_hash};
 use crate::error::NodeError;
 use crate::events::{EventLog, NodeListener};
 use crate::http::{HttpPool, json, refusal, timely, whole, words};
 use crate::mind::NodeMind;
+use crate::policy::policy;
+use crate::served::ServedApp;
 use crate::tls::{FleetTls, LINK, PeerIdentity};
 use crate::{api, join, link, metrics, relay, renewal, rounds};
 
@@ -56,12 +58,22 @@ pub async fn run(
     let socket = command_socket(&settings).await?;
     let tls = FleetTls::open(&folder, FleetRole::Node)?;
     record.restarts += 1;
+    if settings.pods.is_some() {
+        // What a pod writes is gone with it: the time tells its lives apart.
+        record.restarts = record.restarts.max(clock());
+    }
     folder.save_record(&record)?;
     let listener = listen(settings.listen).await?;
     let bound = listener.local_addr().map_err(|source| unheard(settings.listen, source))?;
     let address = settings.advertise.or_else(|| advertised(bound)).ok_or(NodeError::NoAddress)?;
-    let away = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
-    let away_at = away.local_addr().map_err(|source| unheard(settings.listen, source))?;
+    let away = match &settings.pods {
+        Some(pods) => listen(SocketAddr::from((Ipv4Addr::UNSPECIFIED, pods.away.port()))).await?,
+        None => listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?,
+    };
+    let away_at = match &settings.pods {
+        Some(pods) => pods.away,
+        None => away.local_addr().map_err(|source| unheard(settings.listen, source))?,
+    };
     let measures = match settings.metrics {
         Some(address) => Some(listen(address).await?),
         None => None,
@@ -74,7 +86,7 @@ pub async fn run(
     let remembered: Vec<SocketAddr> = folder.members()?.into_iter().map(|member| member.address).collect();
     let me = FleetMember { id: record.id, life: record.restarts << 20, address, name: record.name.clone() };
     // A strategy that cannot be is told now, and not when the first app comes.
-    settings.strategy.build(None)?;
+    settings.strategy.build(policy(&settings.strategy)?)?;
     let cpus = settings.cpus.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from) as f64);
     let agent = Arc::new(Agent {
         membership: Mutex::new(Membership::new(me, settings.pace, rand::random())),
@@ -108,6 +120,9 @@ pub async fn run(
     tasks.spawn(commands_listener(agent.clone(), socket));
     if let Some(measures) = measures {
         tasks.spawn(metrics_listener(agent.clone(), measures));
+    }
+    if let Some(pods) = agent.settings.pods.clone() {
+        tasks.spawn(pods_follower(agent.clone(), pods));
     }
     tasks.spawn(rounds::wake(agent.clone()));
     tasks.spawn(rounds::seek(agent.clone(), remembered));
@@ -178,6 +193,20 @@ fn advertised(bound: SocketAddr) -> Option<SocketAddr> {
         socket.local_addr().ok().map(|address| SocketAddr::new(address.ip(), bound.port()))
     };
     somewhere.into_iter().filter(|(from, _)| bound.is_ipv6() || from.is_ipv4()).find_map(way_out)
+}
+
+/// Follows the pods of a cluster.
+async fn pods_follower(agent: Arc<Agent>, mut pods: PodApp) {
+    let (bundle, token): (_, Arc<str>) = (Arc::new(pods.bundle), pods.token.into());
+    loop {
+        let hosts = pods.hosts.borrow_and_update().clone();
+        agent.apps.see_pods(ServedApp { bundle: bundle.clone(), token: token.clone(), hosts });
+        agent.news.notify_one();
+        if pods.hosts.changed().await.is_err() {
+            // Nobody follows them any more: the agent ends.
+            return;
+        }
+    }
 }
 
 /// Tells others when the address of this machine is another.
@@ -273,6 +302,10 @@ async fn of_node(agent: Arc<Agent>, peer: Option<PeerIdentity>, asked: Request<I
             let words = format!("{} is a node: who deploys needs the certificate of an operator", peer.name);
             agent.events.tell("node.refused", &peer.name, json!({ "why": words }));
             return refusal(StatusCode::FORBIDDEN, &words);
+        }
+        if agent.settings.pods.is_some() {
+            let words = format!("{} is a cluster: push to it without --to", agent.record.name);
+            return refusal(StatusCode::CONFLICT, &words);
         }
     }
     let body = match whole(asked.into_body(), most).await {

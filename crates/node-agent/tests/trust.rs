@@ -47,6 +47,7 @@ fn settings(folder: &FleetFolder) -> NodeSettings {
         cpus: None,
         program: "/nowhere".into(),
         interface: 1,
+        pods: None,
     }
 }
 

@@ -126,6 +126,10 @@ impl Strategy for Remote {
     fn decide(&mut self, view: &View, _now: Duration, _random: &mut dyn Rng) -> Decision {
         let mut why = None;
         for load in view.services.iter().filter(|load| !load.stays) {
+            // One that is gone is waited for once, and not for every service.
+            if why.is_some() {
+                continue;
+            }
             match self.ask(view, load) {
                 Ok(sharing) => drop(self.shares.insert(load.service, sharing)),
                 Err(error) => why = Some(error),

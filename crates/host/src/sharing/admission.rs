@@ -1,7 +1,7 @@
 //! Whether a request is served here.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -17,6 +17,9 @@ use crate::bucket::Bucket;
 
 /// What is saved up where nothing is said, and the least of it in requests.
 const BURST: f64 = 0.1;
+/// Whose requests are counted.
+const USER: &str = "user";
+const GUEST: &str = "guest";
 /// 2⁶⁴ divided by the golden ratio: its multiples are spread evenly, however many of them are looked at.
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
@@ -74,6 +77,9 @@ impl Drop for Turn {
 
 struct Metrics {
     admitted: Family<Class, Counter>,
+    /// Of users and of guests: found once, and not for every request.
+    users: OnceLock<Counter>,
+    guests: OnceLock<Counter>,
     away: Family<AwayOutcome, Counter>,
     refused: Family<Why, Counter>,
 }
@@ -93,9 +99,22 @@ struct Why {
     why: &'static str,
 }
 
+impl Metrics {
+    fn admit(&self, class: &'static str) {
+        let known = if class == USER { &self.users } else { &self.guests };
+        known.get_or_init(|| self.admitted.get_or_create(&Class { class }).clone()).inc();
+    }
+}
+
 impl Admission {
     pub(crate) fn new(registry: &mut Registry) -> Self {
-        let metrics = Metrics { admitted: Family::default(), away: Family::default(), refused: Family::default() };
+        let metrics = Metrics {
+            admitted: Family::default(),
+            users: OnceLock::new(),
+            guests: OnceLock::new(),
+            away: Family::default(),
+            refused: Family::default(),
+        };
         registry.register(
             "admitted",
             "Requests that an agent let in, of users and of guests",
@@ -139,7 +158,7 @@ impl Admission {
         if is_guest() {
             self.counts.guests.fetch_add(1, Ordering::Relaxed);
             let turn = self.take(told, now, true);
-            return Some(turn.map_or(Place::NoRoom, |turn| self.here(turn, "guest")));
+            return Some(turn.map_or(Place::NoRoom, |turn| self.here(turn, GUEST)));
         }
         self.counts.users.fetch_add(1, Ordering::Relaxed);
         if let AdmissionMode::Split { local, reject } = told.sharing.mode {
@@ -151,11 +170,11 @@ impl Admission {
             }
         }
         let turn = self.take(told, now, false);
-        Some(turn.map_or_else(|| Place::Away(told.clone()), |turn| self.here(turn, "user")))
+        Some(turn.map_or_else(|| Place::Away(told.clone()), |turn| self.here(turn, USER)))
     }
 
     fn here(&self, turn: Turn, class: &'static str) -> Place {
-        self.metrics.admitted.get_or_create(&Class { class }).inc();
+        self.metrics.admit(class);
         Place::Here(turn)
     }
 
@@ -182,7 +201,7 @@ impl Admission {
         loop {
             let now = Instant::now();
             if let Some(turn) = self.take(told, now, false) {
-                self.metrics.admitted.get_or_create(&Class { class: "user" }).inc();
+                self.metrics.admit(USER);
                 return Some(turn);
             }
             let next = now + Duration::from_nanos(told.rate.map_or(1_000_000, |(each, _)| each).max(1_000_000));

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,8 @@ struct Agent {
     begun: Instant,
     mind: Mutex<Mind>,
     others: OnceLock<Vec<Arc<Agent>>>,
+    /// Requests that its host handed over.
+    asked: AtomicUsize,
 }
 
 struct Mind {
@@ -88,6 +91,7 @@ impl Agent {
 
     /// A request that did not fit here.
     async fn away(&self, method: Method, headers: HeaderMap, body: Bytes) -> Response {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         let mut tried = Vec::new();
         loop {
             let next = {
@@ -179,6 +183,7 @@ async fn fleet(limits: [(&'static str, f64); 3]) -> (Vec<Host>, Vec<Arc<Agent>>)
             begun,
             mind: Mutex::new(mind),
             others: OnceLock::new(),
+            asked: AtomicUsize::new(0),
         });
         tokio::spawn(axum::serve(listener, Router::new().fallback(hear).with_state(agent.clone())).into_future());
         hosts.push(host);
@@ -275,6 +280,49 @@ async fn sharing_in_a_fleet_that_is_overloaded_everywhere_sends_nothing_around()
         assert_eq!(load.users, 80);
         assert!(load.guests <= 160 * 3, "{load:?}");
         assert_eq!(load.in_flight, 0);
+    }
+    for host in hosts {
+        host.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sharing_in_a_fleet_takes_of_a_burst_what_was_saved_up_and_answers_the_rest_at_once() {
+    let (hosts, _agents) = fleet([("light", 100.0), ("mid", 100.0), ("heavy", 100.0)]).await;
+    let counts = load(hosts[0].address, 200, 1).await;
+    assert_eq!(counts.values().sum::<usize>(), 200);
+    assert!(counts.keys().all(|(status, _)| matches!(status, 200 | 503)), "{counts:?}");
+    // However slow the machine is: ten were saved up here, and five for guests at each of the others.
+    let served: usize = counts.iter().filter(|((status, _), _)| *status == 200).map(|(_, count)| count).sum();
+    assert!(served >= 20, "{counts:?}");
+    for host in hosts {
+        host.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sharing_between_two_that_are_full_by_old_reports_sends_no_request_on_twice() {
+    // Both promised room before anybody came, and neither is told anything new.
+    let (hosts, agents) = fleet([("light", 5.0), ("mid", 5.0), ("heavy", 0.01)]).await;
+    let forged = |host: SocketAddr| async move {
+        let client = Client::new();
+        for _ in 0..100 {
+            let answer = client.get(format!("http://{host}/")).header("dyninka-node", "light").send().await.unwrap();
+            assert!(matches!(answer.status().as_u16(), 200 | 429), "{}", answer.status());
+            assert!(!answer.headers().contains_key("dyninka-nodes"));
+        }
+    };
+    let (one, other) = (hosts[0].address, hosts[1].address);
+    let (at_one, at_other, (), ()) = tokio::join!(load(one, 4, 100), load(other, 4, 100), forged(one), forged(other));
+    for counts in [&at_one, &at_other] {
+        assert!(counts.keys().all(|(status, _)| matches!(status, 200 | 503)), "{counts:?}");
+    }
+    // Each request that did not fit came to its own agent once. Had one been sent on, there were more.
+    for agent in &agents[..2] {
+        let url = format!("http://{}/_dyninka/load", agent.host);
+        let load: HostLoad = agent.client.get(url).bearer_auth(TOKEN).send().await.unwrap().json().await.unwrap();
+        assert_eq!(load.users, 400);
+        assert!(agent.asked.load(Ordering::Relaxed) <= 400, "{}", agent.asked.load(Ordering::Relaxed));
     }
     for host in hosts {
         host.end().await;

@@ -1,6 +1,7 @@
 //! The pods of an app, as they come and go.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use futures_util::stream::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::Pod;
@@ -13,6 +14,7 @@ use super::error::ClusterError;
 use super::forward::is_ready;
 use super::roll::{Kind, Pause};
 use super::verdict;
+use crate::object::label::WIRE as SCHEMA;
 
 /// The pods with some labels at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +38,10 @@ pub struct PodSeen {
     pub restarts: u32,
     /// Why it is not ready, in words.
     pub why: Option<String>,
+    /// Where it is reached inside the cluster.
+    pub address: Option<IpAddr>,
+    /// The hash of what it reads and writes, by its label.
+    pub schema: Option<String>,
 }
 
 /// Tells the pods with labels, `key=value,…`, at first and whenever they change. A watch that breaks is begun anew, and
@@ -84,6 +90,8 @@ fn seen(pod: &Pod) -> PodSeen {
         going,
         restarts: restarts(pod),
         why: if ready || going { None } else { verdict::why(pod) },
+        address: pod.status.as_ref().and_then(|status| status.pod_ip.as_ref()?.parse().ok()),
+        schema: pod.labels().get(SCHEMA).cloned(),
     }
 }
 

@@ -50,6 +50,10 @@ pub async fn make(request: &ExportRequest, tell: &PushListener) -> Result<String
         tell(PushEvent::Notice { text: APART.to_owned() });
     }
     let made = maker.images_together(app, &all, together, &request.host, &request.images).await?;
+    if settings.node.is_some() {
+        let text = "[node] is not exported: its agent has a Secret that `dyn push --join` makes by an invitation";
+        tell(PushEvent::Notice { text: text.to_owned() });
+    }
     // Kept apart from what is pushed to clusters, whose retention would remove it.
     let ship = ship::open(&way, Owner::new(&app.name, "export"), &Programs::default()).await?;
     let mut images: Vec<&Image> = made.values().map(|made| &*made.image).collect();

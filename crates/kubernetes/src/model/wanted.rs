@@ -7,7 +7,7 @@ use std::sync::Arc;
 use app::{App, Service, Wire};
 use protocol::{Config, Limits, Outside, Peer, ServiceLoad};
 
-use super::{RunningApp, hash};
+use super::{RunningApp, WantedNode, hash};
 use crate::object::name;
 use crate::settings::{AppSettings, ServiceSettings};
 
@@ -31,6 +31,8 @@ pub struct Wanted {
     pub entry: Option<String>,
     /// What is said of the app as a whole.
     pub settings: AppSettings,
+    /// The agent of the namespace as a node of a fleet; none where it is in none.
+    pub node: Option<WantedNode>,
 }
 
 /// A service as it is to run.
@@ -129,8 +131,14 @@ impl Wanted {
         };
         let services = order(app).into_iter().map(&mut wanted).collect();
         let entry = app.last().map(str::to_owned);
-        let mut wanted =
-            Self { app: settings.name_of(app).to_owned(), project: None, services, entry, settings: settings.clone() };
+        let mut wanted = Self {
+            app: settings.name_of(app).to_owned(),
+            project: None,
+            services,
+            entry,
+            settings: settings.clone(),
+            node: WantedNode::of(app, settings, built),
+        };
         wanted.address();
         wanted
     }

@@ -95,13 +95,7 @@ fn pod(wanted: &Wanted, service: &WantedService, config: &str, pods: &BTreeMap<S
         termination_grace_period_seconds: i64::try_from(grace).ok(),
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
-        security_context: Some(PodSecurityContext {
-            run_as_non_root: Some(true),
-            run_as_user: Some(i64::from(USER)),
-            run_as_group: Some(i64::from(USER)),
-            seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
-            ..PodSecurityContext::default()
-        }),
+        security_context: Some(pod_security()),
         volumes: Some(vec![
             Volume {
                 name: "config".to_owned(),
@@ -133,25 +127,41 @@ fn container(wanted: &Wanted, service: &WantedService) -> Container {
         env: Some(environment(wanted, &service.settings)),
         resources: Some(resources(&service.settings)),
         volume_mounts: Some(vec![config, mount("tmp", "/tmp".to_owned())]),
-        startup_probe: Some(probe("/healthz", 1, START_SECONDS)),
-        readiness_probe: Some(probe("/readyz", 1, 2)),
-        liveness_probe: Some(probe("/healthz", 10, 3)),
-        security_context: Some(SecurityContext {
-            allow_privilege_escalation: Some(false),
-            read_only_root_filesystem: Some(true),
-            run_as_non_root: Some(true),
-            capabilities: Some(Capabilities { drop: Some(vec!["ALL".to_owned()]), ..Capabilities::default() }),
-            ..SecurityContext::default()
-        }),
+        startup_probe: Some(probe(DOOR, "/healthz", 1, START_SECONDS)),
+        readiness_probe: Some(probe(DOOR, "/readyz", 1, 2)),
+        liveness_probe: Some(probe(DOOR, "/healthz", 10, 3)),
+        security_context: Some(security()),
         ..Container::default()
     }
 }
 
-fn probe(path: &str, every_seconds: i32, failures: i32) -> Probe {
+/// Nobody of the machine's, and no system calls but usual ones.
+pub(super) fn pod_security() -> PodSecurityContext {
+    PodSecurityContext {
+        run_as_non_root: Some(true),
+        run_as_user: Some(i64::from(USER)),
+        run_as_group: Some(i64::from(USER)),
+        seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
+        ..PodSecurityContext::default()
+    }
+}
+
+/// Nothing to be gained, and nothing to be written to.
+pub(super) fn security() -> SecurityContext {
+    SecurityContext {
+        allow_privilege_escalation: Some(false),
+        read_only_root_filesystem: Some(true),
+        run_as_non_root: Some(true),
+        capabilities: Some(Capabilities { drop: Some(vec!["ALL".to_owned()]), ..Capabilities::default() }),
+        ..SecurityContext::default()
+    }
+}
+
+pub(super) fn probe(port: &str, path: &str, every_seconds: i32, failures: i32) -> Probe {
     Probe {
         http_get: Some(HTTPGetAction {
             path: Some(path.to_owned()),
-            port: IntOrString::String(DOOR.to_owned()),
+            port: IntOrString::String(port.to_owned()),
             ..HTTPGetAction::default()
         }),
         period_seconds: Some(every_seconds),
@@ -161,16 +171,20 @@ fn probe(path: &str, every_seconds: i32, failures: i32) -> Probe {
     }
 }
 
-fn environment(wanted: &Wanted, settings: &ServiceSettings) -> Vec<EnvVar> {
-    let from = |source: EnvVarSource| (None, Some(source));
+/// The variable with what callers of a host's admin API must know.
+pub(super) fn token(app: &str) -> EnvVar {
     let token = SecretKeySelector {
-        name: label::secret(&wanted.app),
+        name: label::secret(app),
         key: TOKEN.to_owned(),
         // Without it the host lets nobody in at its inner doors.
         optional: Some(true),
     };
     let token = EnvVarSource { secret_key_ref: Some(token), ..EnvVarSource::default() };
-    let own = EnvVar { name: protocol::TOKEN_VARIABLE.to_owned(), value: None, value_from: Some(token) };
+    EnvVar { name: protocol::TOKEN_VARIABLE.to_owned(), value: None, value_from: Some(token) }
+}
+
+fn environment(wanted: &Wanted, settings: &ServiceSettings) -> Vec<EnvVar> {
+    let from = |source: EnvVarSource| (None, Some(source));
     let said = settings.env.iter().map(|(name, variable)| {
         let (value, value_from) = match variable {
             Variable::Text(text) => (Some(text.clone()), None),
@@ -193,7 +207,7 @@ fn environment(wanted: &Wanted, settings: &ServiceSettings) -> Vec<EnvVar> {
         };
         EnvVar { name: name.clone(), value, value_from }
     });
-    [own].into_iter().chain(said).collect()
+    [token(&wanted.app)].into_iter().chain(said).collect()
 }
 
 fn resources(settings: &ServiceSettings) -> ResourceRequirements {

@@ -39,6 +39,8 @@ pub const MANAGER: &str = "dyninka";
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The service's DNS label.
 pub const NAME: &str = "app.kubernetes.io/name";
+/// What an object is a part of: a service, or the agent of a node.
+pub const COMPONENT: &str = "app.kubernetes.io/component";
 
 /// The value of [`APP`]: the app's name where that can be a label's value, else one that stands for it.
 pub fn app(app: &str) -> String {
@@ -60,7 +62,7 @@ pub(crate) fn all(app_name: &str, service: Option<&WantedService>) -> BTreeMap<S
     ]);
     if let Some(service) = service {
         labels.insert(NAME.to_owned(), service.dns.clone());
-        labels.insert("app.kubernetes.io/component".to_owned(), "service".to_owned());
+        labels.insert(COMPONENT.to_owned(), "service".to_owned());
     }
     labels
 }

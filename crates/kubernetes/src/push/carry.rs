@@ -42,6 +42,9 @@ impl Push {
     /// See [`PushError`]; what was changed is put back unless it says otherwise.
     pub async fn carry_out(mut self, stop: watch::Receiver<bool>) -> Result<PushDone, PushError> {
         let start = Instant::now();
+        if self.options.joins && self.identity.is_none() && self.options.settings.node.is_some() {
+            return Err(PushError::NoIdentity { secret: object::node::name(self.options.name()) });
+        }
         let waiting = |holder: &str| (self.tell)(PushEvent::Waiting { holder: holder.to_owned() });
         let app = self.options.name();
         let (lease, name) = (object::name::of_app(app, "push"), label::app(app));
@@ -117,6 +120,9 @@ impl Push {
                 () = stopped(stop.clone()) => return Err(PushError::Stopped),
             }
         };
+        if let Some(identity) = self.identity.take() {
+            super::node::keep(&self.access, &app, project.first(), identity).await?;
+        }
         Box::pin(doing.carry(&kept, &work, &self.order(), stop)).await?;
         self.prune(&site, &kept).await;
         Ok(PushDone {

@@ -35,6 +35,9 @@ impl Cleaning<'_> {
         for name in &leftovers.entries {
             self.remove("networking.k8s.io/v1", "Ingress", name).await?;
         }
+        if let Some(name) = &leftovers.node {
+            self.remove_node(name).await?;
+        }
         let rank = |host: &String| hosts.iter().position(|other| other == host);
         let mut forms = leftovers.forms.clone();
         forms.sort_by_key(|(host, _)| std::cmp::Reverse(rank(host)));
@@ -58,6 +61,25 @@ impl Cleaning<'_> {
         for name in leftovers.configs.iter().chain(configs) {
             self.remove("v1", "ConfigMap", name).await?;
         }
+        Ok(())
+    }
+
+    /// Removes the agent of a node, and all that is its own.
+    async fn remove_node(&self, name: &str) -> Result<(), ClusterError> {
+        const RIGHTS: &str = "rbac.authorization.k8s.io/v1";
+        let own = [
+            ("apps/v1", "Deployment"),
+            ("v1", "Service"),
+            (RIGHTS, "RoleBinding"),
+            (RIGHTS, "Role"),
+            ("v1", "ServiceAccount"),
+            ("v1", "Secret"),
+        ];
+        for (version, kind) in own {
+            self.remove(version, kind, name).await?;
+        }
+        let text = "the fleet knows its node still: `dyn node expel NAME` makes its certificate void";
+        (self.tell)(PushEvent::Notice { text: text.to_owned() });
         Ok(())
     }
 

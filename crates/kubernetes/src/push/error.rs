@@ -93,6 +93,12 @@ pub enum PushError {
     /// A Secret that a resource of the app maps to is not on the cluster, or lacks a key.
     #[error("cannot push: {}", .lacking.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Lacking { lacking: Vec<LackingSecret> },
+    /// Nothing makes the namespace a node of a fleet yet.
+    #[error("cannot push: [node] makes this namespace a node, and it has joined no fleet: there is no Secret {secret}")]
+    NoIdentity { secret: String },
+    /// It is in a fleet already.
+    #[error("cannot join: this namespace is a node of a fleet already, by the Secret {secret}")]
+    InFleet { secret: String },
     /// A thread ended in a panic.
     #[error("cannot make the host's image: {why}")]
     Panicked { why: String },
@@ -107,6 +113,10 @@ impl PushError {
             Self::Ship(error) => error.mend(),
             Self::NoWay { passed_over, .. } => Some(passed_over.join("; ")),
             Self::Breaks { .. } => Some("--with-dependents takes them along".to_owned()),
+            Self::NoIdentity { .. } => {
+                Some("pass an invitation, once: `dyn push FILE --join TOKEN`; `dyn node invite` prints one".to_owned())
+            }
+            Self::InFleet { .. } => Some("leave --join out; without the Secret it can join another fleet".to_owned()),
             Self::Moved => Some("look at the plan again: `dyn push --plan`".to_owned()),
             Self::RolledBack { .. } => Some("what ran before runs again; mend it and push again".to_owned()),
             Self::Cut { .. } | Self::Stopped => Some("the next push goes on where this one stopped".to_owned()),

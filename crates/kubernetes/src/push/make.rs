@@ -9,7 +9,8 @@ use compiler::{BuildError, Builder, Profile, Progress};
 
 use super::PushError;
 use super::event::{PushEvent, PushListener};
-use images::{Base, BuiltLibrary, Image, build, build_together};
+use crate::model::NODE;
+use images::{Base, BuiltLibrary, Image, build, build_alone, build_together};
 
 /// What is told where `[together]` wants services in one host, and each has a Deployment of its own.
 pub(crate) const APART: &str = "[together] holds for sessions and Compose files: here each service runs by itself";
@@ -110,6 +111,14 @@ impl Maker {
             members.iter().for_each(|(_, artifact)| note(artifact, &image));
         }
         Ok(made)
+    }
+
+    /// The image of a node's agent: the host's layer alone.
+    pub(crate) async fn agent(&self, app: &str, host: &Path, cache: &Path) -> Result<Image, PushError> {
+        let (host, cache) = (host.to_owned(), cache.to_owned());
+        let base = tokio::task::spawn_blocking(move || Base::prepare(&host, &cache));
+        let base = base.await.map_err(|error| PushError::Panicked { why: error.to_string() })??;
+        Ok(build_alone(&base, app, NODE)?)
     }
 
     async fn build(&self, app: &App, service: &str) -> Result<compiler::Artifact, BuildError> {

@@ -41,6 +41,8 @@ pub struct PushOptions {
     pub remove: bool,
     /// How long the roll of a service may take.
     pub deadline: Duration,
+    /// Whether the namespace is about to join a fleet: what makes it a node is brought after the plan.
+    pub joins: bool,
 }
 
 /// The roll of a service may take this long.
@@ -71,6 +73,7 @@ impl PushOptions {
             force: false,
             remove: false,
             deadline: DEADLINE,
+            joins: false,
         }
     }
 

@@ -1,15 +1,16 @@
 //! All of an app, away from a namespace: what carries its labels, and nothing else.
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::Ingress;
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::Resource;
 use kube::api::{ApiResource, DynamicObject};
 
 use super::event::{PushEvent, PushListener};
 use super::site::Site;
 use super::{PushError, PushOptions, connect};
-use crate::cluster::{Access, Apply, Holder, Lease, Pins};
+use crate::cluster::{Access, Apply, ClusterError, Holder, Lease, Pins};
 use crate::object::{label, name};
 
 /// A removal that is ready to be carried out.
@@ -82,6 +83,14 @@ async fn find(access: &Access, label: &str, project: &[String]) -> Result<Vec<Dy
     let mut found = Vec::new();
     for kind in kinds {
         found.extend(apply.list(&kind).await?);
+    }
+    // Rights of a node's agent: who may not look at rights has given none.
+    for kind in [kind::<RoleBinding>(), kind::<Role>(), kind::<ServiceAccount>()] {
+        match apply.list(&kind).await {
+            Ok(rights) => found.extend(rights),
+            Err(ClusterError::Forbidden { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(found)
 }

@@ -14,6 +14,9 @@ use crate::history::{KeptRecord, PushOutcome, Store, StoreError};
 use crate::model::RunningApp;
 use crate::object::{self, label};
 
+/// Kinds that are not looked at: who pushes need not be allowed to.
+const UNSEEN: [&str; 3] = ["ServiceAccount", "Role", "RoleBinding"];
+
 /// What is there of an app, and what is known of how it came there.
 #[derive(Clone, Debug, Default)]
 pub struct Site {
@@ -121,19 +124,31 @@ impl Site {
     }
 
     /// Every object of the app that is there; of configurations, which cannot be changed, names and labels alone. Ways
-    /// in that may not be looked at are as they were applied.
+    /// in that may not be looked at are as they were applied, and so are the rights of a node's agent.
     pub(crate) fn live(&self) -> Vec<Value> {
         let value = |object: serde_json::Result<Value>| object.ok();
         let mut live: Vec<Value> = self.deployments.iter().map(serde_json::to_value).filter_map(value).collect();
         live.extend(self.services.iter().map(serde_json::to_value).filter_map(value));
+        let mut as_applied: Vec<&str> = UNSEEN.to_vec();
         match &self.ingresses {
             Some(ingresses) => live.extend(ingresses.iter().map(serde_json::to_value).filter_map(value)),
-            None => live.extend(
-                self.latest().iter().flat_map(|kept| &kept.objects).filter(|it| it["kind"] == "Ingress").cloned(),
-            ),
+            None => as_applied.push("Ingress"),
         }
+        let applied = self.latest().into_iter().flat_map(|kept| &kept.objects);
+        live.extend(applied.filter(|it| as_applied.iter().any(|kind| it["kind"] == *kind)).cloned());
         live.extend(self.configs.iter().map(|metadata| json!({ "kind": "ConfigMap", "metadata": metadata })));
         live
+    }
+
+    /// The image of the agent of a version that runs, and whether nodes are not to ask for it.
+    pub(crate) fn node_image(&self, app: &str, version: &str) -> Option<(String, bool)> {
+        let name = object::node::name(app);
+        let found = self.deployments.iter().find(|it| it.metadata.name.as_deref() == Some(&*name))?;
+        if found.metadata.annotations.as_ref()?.get(label::VERSION)? != version {
+            return None;
+        }
+        let container = found.spec.as_ref()?.template.spec.as_ref()?.containers.first()?;
+        Some((container.image.clone()?, container.image_pull_policy.as_deref() == Some("Never")))
     }
 
     /// The number of the next record.

@@ -2,15 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 
 use super::PushError;
 use super::rollout::{Change, Work};
 use super::site::{Site, dynamic, find};
 use crate::cluster::ClusterError;
-use crate::model::{Wanted, WantedService};
+use crate::model::{NodeApp, Wanted, WantedService};
 use crate::object::{self, Objects, Stamp, label, name};
 use crate::plan::{self, ObjectStep};
+use crate::settings::LONGEST_VALUE;
 
 /// The services, by Rust name, whose Deployments are not what is wanted, or whose roll nobody saw the end of.
 pub(crate) fn needed(wanted: &Wanted, site: &Site, objects: &[ObjectStep]) -> BTreeSet<String> {
@@ -48,6 +50,16 @@ pub(crate) fn fits(wanted: &Wanted, site: &Site) -> Result<(), PushError> {
     let mut values = values(&object::objects(wanted, &Stamp::default()))?;
     let named = |kind: &str, name: String| json!({ "kind": kind, "metadata": { "name": name } });
     values.push(named("Secret", label::secret(&wanted.app)));
+    if let Some(node) = &wanted.node {
+        values.push(named("Secret", object::node::name(&wanted.app)));
+        let told = serde_json::to_string(&NodeApp::of(wanted, node)).unwrap_or_default();
+        if told.len() > LONGEST_VALUE {
+            return Err(fault(format!(
+                "it has more services than the agent of [node] can be told of ({} bytes)",
+                told.len()
+            )));
+        }
+    }
     values.push(named("Lease", name::of_app(&wanted.app, "push")));
     values.push(named("ConfigMap", name::of_record(&wanted.app, site.next_number())));
     // Leads nodes to the images that whoever pushes serves.
@@ -136,7 +148,7 @@ fn before(site: &Site, name: &str) -> Result<Option<Value>, ClusterError> {
 /// end nor there when it began, unless from one that nobody saw the end of.
 pub(crate) fn brought<'a>(objects: &'a [Value], site: &Site) -> Vec<&'a Value> {
     let mut brought: Vec<&Value> = Vec::new();
-    for kind in ["Ingress", "Service", "Deployment", "ConfigMap"] {
+    for kind in ["Ingress", "Service", "Deployment", "ConfigMap", "RoleBinding", "Role", "ServiceAccount"] {
         let is_new = |object: &&Value| {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
             object["kind"] == kind
@@ -154,7 +166,18 @@ pub(crate) fn leftovers(objects: &[Value], site: &Site) -> Leftovers {
         |kind: &str, name: &Option<String>| name.as_deref().is_some_and(|name| find(objects, kind, name).is_some());
     let hosts: BTreeSet<&str> = objects.iter().filter_map(service_of).collect();
     let mut leftovers = Leftovers::default();
-    for deployment in site.deployments.iter().filter(|it| !is_wanted("Deployment", &it.metadata.name)) {
+    // What is the agent's of a node carries no service's name.
+    let is_node = |metadata: &ObjectMeta| {
+        metadata.labels.as_ref().and_then(|labels| labels.get(label::COMPONENT)).is_some_and(|it| it == "node")
+    };
+    let agents = site.deployments.iter().map(|it| &it.metadata).filter(|it| is_node(it));
+    leftovers.node = agents.filter(|it| !is_wanted("Deployment", &it.name)).find_map(|it| it.name.clone());
+    for deployment in site
+        .deployments
+        .iter()
+        .filter(|it| !is_node(&it.metadata))
+        .filter(|it| !is_wanted("Deployment", &it.metadata.name))
+    {
         let host =
             deployment.metadata.labels.as_ref().and_then(|labels| labels.get(label::NAME)).cloned().unwrap_or_default();
         let name = deployment.metadata.name.clone().unwrap_or_default();
@@ -164,7 +187,8 @@ pub(crate) fn leftovers(objects: &[Value], site: &Site) -> Leftovers {
             leftovers.gone.push((host, name))
         }
     }
-    for service in site.services.iter().filter(|it| !is_wanted("Service", &it.metadata.name)) {
+    let others = site.services.iter().filter(|it| !is_node(&it.metadata));
+    for service in others.filter(|it| !is_wanted("Service", &it.metadata.name)) {
         let host =
             service.metadata.labels.as_ref().and_then(|labels| labels.get(label::NAME)).cloned().unwrap_or_default();
         let name = service.metadata.name.clone().unwrap_or_default();
@@ -187,6 +211,8 @@ pub(crate) fn leftovers(objects: &[Value], site: &Site) -> Leftovers {
 /// What is there and not wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Leftovers {
+    /// What the objects of a node's agent are called that is not wanted any more.
+    pub(crate) node: Option<String>,
     /// Ways in from outside that are not wanted any more.
     pub(crate) entries: Vec<String>,
     /// Deployments of forms that services had: DNS label and name.

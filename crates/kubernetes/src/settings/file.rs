@@ -35,6 +35,10 @@
 //! [resources]                     # servers that sessions start: DB_URL, DB_ADDRESS, DB_USER, DB_PASSWORD
 //! db = "postgres"                 # or "redis", "mosquitto", { server = "postgres", port = 5432 }
 //!
+//! [node]                          # this cluster and namespace as a node of a fleet, which shares load
+//! name = "edge-1"
+//! seeds = ["fog-1.example.org:7940"]
+//!
 //! [images]
 //! repository = "registry.example.org/building"  # or serve = true: nodes fetch from whoever pushes
 //! keep = 5
@@ -51,7 +55,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::form::decode;
-use super::{Images, JobsTable, KumoriSaid, PodSpread, PublicEntry, ResourceSaid, Variable, resources};
+use super::{
+    Images, JobsTable, KumoriSaid, NodeTable, PodSpread, PublicEntry, ResourceSaid, Variable, node, resources,
+};
 
 /// How the services of an app run, here and on a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -80,6 +86,8 @@ pub struct File {
     /// Servers that sessions start for the services, such as db = "postgres": they find it by the variables DB_URL, DB_ADDRESS,
     /// DB_USER and DB_PASSWORD. On a cluster those are keys of the Secret db.
     pub resources: BTreeMap<String, ResourceSaid>,
+    /// The cluster and namespace as a node of a fleet, which shares load with other nodes. Default: it is in none.
+    pub node: Option<NodeTable>,
 }
 
 /// Settings of a service.
@@ -322,6 +330,8 @@ fn faults(file: &File, app: &App) -> Vec<(String, String, Vec<String>)> {
         }
     }
     faults.extend(resources::faults(&file.resources, &file.reach));
+    let of_node = file.node.iter().flat_map(node::faults);
+    faults.extend(of_node.map(|(message, help, key)| (message, help, keys(&["node", key]))));
     if let Some(path) = entry.path.as_ref().filter(|path| !path.starts_with('/')) {
         faults.push((format!("{path} is no path"), "begin it with /".to_owned(), keys(&["entry", "path"])));
     }

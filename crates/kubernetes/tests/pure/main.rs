@@ -4,6 +4,7 @@
 
 mod compared;
 mod exports;
+mod nodes;
 mod objects;
 mod plans;
 mod settings;

@@ -56,6 +56,7 @@ async fn nonsense_ends_its_own_link_and_nothing_else() {
         cpus: Some(1.0),
         program: PathBuf::from("no-app-runs-here"),
         interface: 1,
+        pods: None,
     };
     let (tell, told) = oneshot::channel();
     let (end, ended) = oneshot::channel::<()>();

@@ -3,14 +3,14 @@ use balance::StrategyName;
 use super::*;
 use crate::bundle::BundledService;
 
-const ONE: MemberId = MemberId([1; 16]);
-const TWO: MemberId = MemberId([2; 16]);
+pub(crate) const ONE: MemberId = MemberId([1; 16]);
+pub(crate) const TWO: MemberId = MemberId([2; 16]);
 
-fn at(ms: u64) -> Duration {
+pub(crate) fn at(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-fn bundle(change: impl FnOnce(&mut BundledService)) -> Arc<NodeBundle> {
+pub(crate) fn bundle(change: impl FnOnce(&mut BundledService)) -> Arc<NodeBundle> {
     let mut service = BundledService {
         host: "banner".to_owned(),
         version: "banner@1".to_owned(),
@@ -32,7 +32,7 @@ fn bundle(change: impl FnOnce(&mut BundledService)) -> Arc<NodeBundle> {
 }
 
 /// The mind of a node with one neighbour, whose link is up.
-fn mind(me: MemberId, other: MemberId, bundle: Arc<NodeBundle>, settings: StrategySettings) -> NodeMind {
+pub(crate) fn mind(me: MemberId, other: MemberId, bundle: Arc<NodeBundle>, settings: StrategySettings) -> NodeMind {
     let mut mind = NodeMind::new(me, settings, 85.0, "127.0.0.1:1".to_owned());
     mind.serve(&[bundle]).expect("a strategy");
     mind.link(vec![link(other, true)]);
@@ -48,13 +48,13 @@ fn offer() -> StrategySettings {
 }
 
 /// Users of a second.
-fn observe(mind: &mut NodeMind, users: u64) {
+pub(crate) fn observe(mind: &mut NodeMind, users: u64) {
     mind.observe("app", "banner", "h", HostLoad::default(), at(1000));
     mind.observe("app", "banner", "h", HostLoad { users, ..HostLoad::default() }, at(2000));
 }
 
 /// Hands the reports of one to the other.
-fn tell(from: &mut NodeMind, id: MemberId, to: &mut NodeMind, now: Duration) -> usize {
+pub(crate) fn tell(from: &mut NodeMind, id: MemberId, to: &mut NodeMind, now: Duration) -> usize {
     let reports = from.reports(now);
     for (_, report) in &reports {
         to.hear(id, report.clone(), now);
