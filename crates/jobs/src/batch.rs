@@ -11,7 +11,7 @@ pub const MOST: usize = 1_000;
 
 /// Jobs that are asked for at once.
 #[derive(Deserialize, ToSchema)]
-pub struct Batch {
+pub struct JobBatch {
     #[schema(value_type = Vec<JobRequest>)]
     jobs: Vec<Box<RawValue>>,
 }
@@ -24,7 +24,7 @@ pub fn read(body: &[u8], is_lines: bool) -> Result<Vec<Vec<u8>>, RequestMistake>
             body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).map(<[u8]>::to_vec).collect()
         }
         false => {
-            let batch: Batch =
+            let batch: JobBatch =
                 serde_json::from_slice(body).map_err(|error| wrong(format!("it is no batch: {error}")))?;
             batch.jobs.iter().map(|job| job.get().as_bytes().to_vec()).collect()
         }

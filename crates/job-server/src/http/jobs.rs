@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, Query};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
-use jobs::batch::Batch;
+use jobs::batch::JobBatch;
 use jobs::record::FUNCTION;
 use jobs::request::{JobTarget, TargetTerms};
 use jobs::view::JobView;
@@ -189,7 +189,7 @@ pub(super) struct BatchQuery {
 
 /// Asks for many jobs in one commit.
 #[utoipa::path(
-    post, operation_id = "ask_jobs", path = "/v1/jobs/batch", params(BatchQuery), request_body = Batch,
+    post, operation_id = "ask_jobs", path = "/v1/jobs/batch", params(BatchQuery), request_body = JobBatch,
     responses((status = 200, description = "An item each, in order: id or problem", body = Vec<Object>),
         (status = "4XX", description = "A problem document"), (status = "5XX", description = "A problem document")),
     security(("token" = []))
