@@ -42,6 +42,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target { name: "membership", seeds: link::messages, words: &[], run: link::message },
     Target { name: "job", seeds: job::requests, words: job::WORDS, run: job::request },
+    Target { name: "batch", seeds: job::batches, words: job::WORDS, run: job::batch },
     Target { name: "token", seeds: job::tokens, words: &["dyn_", "_", ".", "0"], run: job::token },
     Target {
         name: "cron",

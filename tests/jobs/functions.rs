@@ -199,6 +199,52 @@ fn functions_are_off_where_nothing_says_so() {
     assert!(!output.status.success() && said.contains("functions = true"), "{said}");
 }
 
+/// What the NodeJS FaaS loses with its queue and its workers: jobs that wait run after the end of the server, and those that ran
+/// come to an end that says so. There, the first fail on what was read back, and the others have status 0 for ever.
+#[test]
+fn jobs_of_the_nodejs_faas_outlive_the_end_of_the_server() {
+    let (_counter, _folder, _file, jobs) = start("[jobs]\nfunctions = true\nkumori = true\n");
+    let root = jobs.url.trim_end_matches("/v1").to_owned();
+    let client = Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().expect("a client");
+    let res = |method: Method, path: &str, body: &str| {
+        let since = Instant::now();
+        loop {
+            match told(client.request(method.clone(), format!("{root}{path}")).body(body.to_owned())) {
+                Ok(answer) if answer.body["error"] == false => return answer.body["res"].clone(),
+                // The server is being started again.
+                Err(_) if since.elapsed() < PATIENCE => std::thread::sleep(LOOK),
+                other => panic!("{path}: {other:?}"),
+            }
+        }
+    };
+    assert_eq!(res(Method::POST, "/u/user1", ""), 1);
+    let nap = "async id => { await new Promise(done => setTimeout(done, 2000)); return id; }";
+    assert_eq!(res(Method::POST, "/u/user1/fn/nap", nap), 1);
+    let ids: Vec<Value> = (0..40).map(|id| res(Method::POST, "/u/user1/fn/nap/run", &format!("[{id}]"))).collect();
+    let states = || jobs.get("jobs?limit=500").body["jobs"].as_array().cloned().unwrap_or_default();
+    while states().iter().filter(|job| job["state"] == "running").count() < 16 {
+        std::thread::sleep(LOOK);
+    }
+    assert!(jobs.kill(), "there is a server");
+    let since = Instant::now();
+    let mut lost = 0;
+    for (number, id) in ids.iter().enumerate() {
+        let id = id.as_str().expect("an id");
+        while res(Method::GET, &format!("/j/{id}"), "") != 1 {
+            assert!(since.elapsed() < PATIENCE, "{id} does not end");
+            std::thread::sleep(LOOK);
+        }
+        let result = res(Method::GET, &format!("/j/{id}/res"), "");
+        let result = result.as_str().expect("a text");
+        assert!(result == number.to_string() || result.contains("lost"), "{result}");
+        lost += usize::from(result.contains("lost"));
+    }
+    // There are 32 workers, and all that waited for one ran.
+    assert!((1..=32).contains(&lost), "{lost} were lost");
+    let (status, stderr) = jobs.dev.stop();
+    assert!(status.success(), "{stderr}");
+}
+
 /// The flow of the NodeJS FaaS's README, as its users run it.
 #[test]
 fn the_flow_of_the_nodejs_faas_runs_as_it_stands() {

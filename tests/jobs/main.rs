@@ -2,12 +2,14 @@
 
 mod bad_days;
 mod callbacks;
+mod contract;
 mod counter;
 mod faces;
 mod faults;
 mod flow;
 mod functions;
 mod gate;
+mod later;
 mod server;
 mod tenants;
 mod terms;

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use rquickjs::context::EvalOptions;
 use rquickjs::function::Args;
-use rquickjs::{Array, Context, Ctx, Function, Runtime, Value};
+use rquickjs::{Array, Context, Ctx, Function, Runtime, Value, qjs};
 
 use crate::engine::Around;
 use crate::frame::{FunctionEnd, FunctionError, FunctionRun, FunctionStop, RunLimits, Signature};
@@ -42,10 +42,17 @@ impl From<rquickjs::Error> for Halt {
 /// Runs a function: [`crate::engine::FunctionEngine::run`].
 pub(crate) fn run(run: &FunctionRun, around: Box<dyn Around>, ended: impl FnOnce(FunctionEnd, u64, u64)) {
     let deadline = Instant::now() + Duration::from_millis(run.limits.time_ms);
-    let Ok((_runtime, context)) = machine(&run.limits, deadline) else {
+    let Ok((runtime, context)) = machine(&run.limits, deadline) else {
         return ended(FunctionEnd::Stopped(FunctionStop::Memory), 0, 0);
     };
     let inside = Rc::new(Inside::new(around, deadline, run.calls, run.limits));
+    let starved = inside.starved.clone();
+    // Where nobody awaits a promise, nobody hears why it failed.
+    runtime.set_host_promise_rejection_tracker(Some(Box::new(move |ctx, _, reason, is_handled| {
+        if !is_handled && errors::is_memory(&ctx, &reason) {
+            starved.set(true);
+        }
+    })));
     context.with(|ctx| {
         let end = match answer(&ctx, run, &inside) {
             Ok(end) => end,
@@ -136,10 +143,30 @@ fn settled<'js>(ctx: &Ctx<'js>, value: Value<'js>, inside: &Inside) -> Result<Va
         if let Some(result) = promise.result() {
             return Ok(result?);
         }
-        if !ctx.execute_pending_job() && !inside.go_on(ctx)? {
-            // A job that the deadline interrupted leaves none behind.
-            let stop = if inside.is_late() { FunctionStop::Deadline } else { FunctionStop::NeverSettles };
-            return Err(Halt::Stop(stop));
+        if !step(ctx, inside) && !inside.go_on(ctx)? {
+            return Err(Halt::Stop(match inside {
+                // A job that the deadline interrupted leaves none behind.
+                inside if inside.is_late() => FunctionStop::Deadline,
+                // Nor does one that had no room to go on.
+                inside if inside.starved.get() => FunctionStop::Memory,
+                _ => FunctionStop::NeverSettles,
+            }));
         }
     }
+}
+
+/// Runs a pending job, and notes where the memory did not suffice for it; false where there is none.
+fn step(ctx: &Ctx<'_>, inside: &Inside) -> bool {
+    let context = ctx.as_raw().as_ptr();
+    let mut ran_in = std::ptr::null_mut();
+    // SAFETY: a live context, which is the only one of its runtime: what a job throws is pending there.
+    let ran = unsafe { qjs::JS_ExecutePendingJob(qjs::JS_GetRuntime(context), &raw mut ran_in) };
+    // The engine goes on without telling where it has no room for the next job.
+    if ran < 0 || ctx.has_exception() {
+        let thrown = ctx.catch();
+        if errors::is_memory(ctx, &thrown) {
+            inside.starved.set(true);
+        }
+    }
+    ran != 0
 }

@@ -14,6 +14,7 @@ use serde_json::json;
 
 use crate::admin_hops;
 use crate::answer::is_draining;
+use crate::asks;
 use crate::control;
 use crate::guard::Refusal;
 use crate::library::words;
@@ -39,6 +40,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/hops", get(admin_hops::hops))
         .route("/sharing", put(sharing::share))
         .route("/load", get(sharing::load))
+        .route("/asks", get(asks::list).post(asks::answer))
         .route("/runs", get(runs::list))
         .route("/runs/forget", post(runs::forget))
         .route("/runs/{run}", delete(runs::give_up))

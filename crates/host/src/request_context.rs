@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use parking_lot::{Mutex, MutexGuard};
+use protocol::asks::key_within;
 use protocol::runs::{charged, job_of};
 use protocol::{Config, SpanId, UpstreamCall, header};
 use tokio::time::Instant;
@@ -60,6 +62,8 @@ struct Trail {
     calls: Vec<UpstreamCall>,
     /// Calls from the function's body that ended, with their values.
     body_calls: Vec<BodyCall>,
+    /// Keys of jobs that the function asked for.
+    asked: Vec<String>,
 }
 
 /// For ever, so far.
@@ -237,6 +241,19 @@ impl RequestContext {
         std::mem::take(&mut self.trail().body_calls)
     }
 
+    /// The key of a job that the function asks for. Where it runs for a job, the same in each attempt of that.
+    pub(crate) fn key_of(&self, service: &str, inputs: &[Bytes]) -> String {
+        let about: Option<serde_json::Value> = self.job.as_deref().and_then(|job| serde_json::from_str(job).ok());
+        let Some(job) = about.as_ref().and_then(|about| about["id"].as_str()) else {
+            return format!("once-{:032x}", rand::random::<u128>());
+        };
+        let first = key_within(job, self.path.text(), service, inputs, 0);
+        let asked = &mut self.trail().asked;
+        let nth = asked.iter().filter(|key| **key == first).count();
+        asked.push(first);
+        key_within(job, self.path.text(), service, inputs, nth)
+    }
+
     /// Notes the length of the body.
     pub(crate) fn receive(&self, bytes: usize) {
         self.received.store(bytes as u64, Ordering::Relaxed);
@@ -375,6 +392,21 @@ mod tests {
         }
         let twice = [(header::DEADLINE, "1"), (header::DEADLINE, "86400000")];
         assert_eq!(begin(30_000, &twice, &|_| true).unwrap_err().status, StatusCode::BAD_REQUEST);
+    }
+
+    #[tokio::test]
+    async fn a_job_that_a_job_asks_for_has_the_same_key_in_each_attempt() {
+        let within = |attempt: u32| {
+            let begun = begin(1_000, &[], &|_| true).unwrap();
+            let job = format!(r#"{{"id":"j","attempt":{attempt},"tenant":"a"}}"#);
+            RequestContext { job: Some(job.into()), ..begun }
+        };
+        let (first, again, none) = (within(1), within(2), begin(1_000, &[], &|_| true).unwrap());
+        let of = |context: &RequestContext, input: &'static str| context.key_of("map", &[Bytes::from(input)]);
+        let keys = [of(&first, "1"), of(&first, "2"), of(&first, "1")];
+        assert!(keys[0] != keys[1] && keys[0] != keys[2], "what is asked for twice is two jobs: {keys:?}");
+        assert_eq!([of(&again, "1"), of(&again, "2"), of(&again, "1")], keys);
+        assert_ne!(of(&none, "1"), of(&none, "1"), "other requests do not run again");
     }
 
     #[tokio::test]

@@ -86,6 +86,7 @@ pub(crate) async fn answer(shared: Arc<Shared>, run: String, request: Request<In
         let service = shared.settings.load().config.service.clone();
         Reply::from(Problem::new(kind, status, &service, &Way::of(&service), detail)).into_response()
     };
+    shared.asks.known();
     if !is_run(&run) {
         return refuse("request", StatusCode::BAD_REQUEST, "the header dyninka-run is no JOB.ATTEMPT");
     }

@@ -165,6 +165,7 @@ impl Server {
         self.shared.group.leave(&self.shared);
         close_front(&self.shared);
         self.shared.recorder.close();
+        self.shared.asks.close();
         self.shared.records.close();
         let longest =
             Duration::from_millis(self.shared.settings.load().config.limits.deadline_ms) + Duration::from_secs(1);

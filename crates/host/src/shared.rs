@@ -10,6 +10,7 @@ use protocol::Config;
 use tokio::runtime::Handle;
 use tokio::sync::{RwLock, Semaphore};
 
+use crate::asks::Asks;
 use crate::circuit::Circuits;
 use crate::group::Group;
 use crate::guard::Names;
@@ -62,6 +63,8 @@ pub(crate) struct Shared {
     pub(crate) meter: Meter,
     /// Runs of jobs.
     pub(crate) runs: Runs,
+    /// Jobs that its function asks for.
+    pub(crate) asks: Asks,
     pub(crate) recorder: Recorder,
     pub(crate) records: Records,
     pub(crate) permits: Semaphore,
@@ -138,6 +141,7 @@ impl Shared {
             admission,
             meter: Meter::default(),
             runs: Runs::default(),
+            asks: Asks::default(),
             permits: Semaphore::new(MOST_REQUESTS),
             draining: AtomicBool::new(false),
             front,

@@ -10,7 +10,7 @@ use jobs::record::Instance;
 use jobs::token::JobToken;
 use jobs::{JobRecord, JobState};
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::books::{Books, Moved, TokenRow};
 use crate::clock::Clock;
@@ -54,12 +54,27 @@ pub(crate) struct Core {
     pub(crate) news: watch::Sender<u64>,
     pub(crate) busy: std::sync::atomic::AtomicUsize,
     pub(crate) waits: Waits,
+    /// Turns of batches that are read.
+    pub(crate) batches: Semaphore,
 }
+
+/// Batches that are read at a time: those of one tenant leave a processor to all others.
+const BATCHES: usize = 2;
 
 /// What a tenant has waiting, and may still ask for.
 struct Account {
     queued: u64,
     bucket: JobBucket,
+}
+
+impl Account {
+    fn must_have_room_for(&self, tenant: &str, limits: &TenantLimits, jobs: u64) -> Result<(), OverQuota> {
+        if self.queued.saturating_add(jobs) <= limits.queued {
+            return Ok(());
+        }
+        let detail = format!("{} jobs of {tenant} wait, and {} may", self.queued, limits.queued);
+        Err(OverQuota { quota: "queued", detail, after: 1 })
+    }
 }
 
 /// A request beyond a tenant's quota.
@@ -106,6 +121,7 @@ impl Core {
             news: watch::Sender::new(0),
             busy: std::sync::atomic::AtomicUsize::new(0),
             waits: Waits::default(),
+            batches: Semaphore::new(BATCHES),
             config: RwLock::new(Arc::new(config)),
         };
         core.fits.write().renew(&core.config().targets);
@@ -153,10 +169,7 @@ impl Core {
                 let detail = format!("functions of {tenant} took {used} today, and {daily} a day are theirs");
                 return Err(OverQuota { quota: "daily", detail, after: self.clock.until_tomorrow() });
             }
-            if account.queued.saturating_add(jobs) > limits.queued {
-                let detail = format!("{} jobs of {tenant} wait, and {} may", account.queued, limits.queued);
-                return Err(OverQuota { quota: "queued", detail, after: 1 });
-            }
+            account.must_have_room_for(tenant, limits, jobs)?;
             account.bucket.take(limits, self.clock.passed(), jobs).map_err(|millis| {
                 let detail = format!("{tenant} may ask for {} jobs a second, {} at once", limits.rate, limits.burst);
                 OverQuota { quota: "rate", detail, after: millis.div_ceil(1_000).max(1) }
@@ -169,6 +182,11 @@ impl Core {
     /// Whether a tenant may have so many more jobs waiting.
     pub(crate) fn has_room_for(&self, tenant: &str, jobs: u64) -> bool {
         self.account(tenant, |account, limits| account.queued.saturating_add(jobs) <= limits.queued)
+    }
+
+    /// Refuses so many more jobs of a tenant than may wait.
+    pub(crate) fn must_have_room_for(&self, tenant: &str, jobs: u64) -> Result<(), OverQuota> {
+        self.account(tenant, |account, limits| account.must_have_room_for(tenant, limits, jobs))
     }
 
     /// Takes jobs back that were let in and not kept.

@@ -1,26 +1,22 @@
 //! Callbacks: the end of a job is sent to where it asked for, signed, and never to an address that is this network's own.
 
 mod address;
+mod receivers;
 mod send;
 mod signature;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-
-use tokio::sync::Semaphore;
 
 use crate::books::{Delivered, DueDelivery};
 use crate::core::Core;
 
 pub(crate) use address::{check, host};
+use receivers::{AT_ONCE, Receivers, TO_ONE};
 pub(crate) use signature::{base, secret};
 
 /// Between two looks at what is due.
 const LOOKS: Duration = Duration::from_millis(500);
-/// Deliveries at a time, in all and to one host.
-const AT_ONCE: usize = 32;
-const TO_ONE: usize = 4;
 /// Waits between deliveries of one callback: 5 s, four times as long each time, 8 h at most. Ten take a day.
 const FIRST_MS: u64 = 5_000;
 const GROWTH: u64 = 4;
@@ -28,8 +24,7 @@ const LONGEST_MS: u64 = 8 * 3_600_000;
 
 /// Delivers until the server ends.
 pub(crate) async fn deliver(core: Arc<Core>) {
-    let slots = Arc::new(Semaphore::new(AT_ONCE));
-    let mut to: HashMap<String, Arc<Semaphore>> = HashMap::new();
+    let receivers = Arc::new(Receivers::default());
     // The host that was looked at last: the next look goes on behind it.
     let mut after = String::new();
     let mut ticks = tokio::time::interval(LOOKS);
@@ -48,23 +43,19 @@ pub(crate) async fn deliver(core: Arc<Core>) {
         let due = found.unwrap_or_default();
         after = due.last().map(|delivery| delivery.host.clone()).unwrap_or_default();
         for delivery in due {
-            let host = host(&delivery.url).unwrap_or_default();
-            let own = to.entry(host).or_insert_with(|| Arc::new(Semaphore::new(TO_ONE))).clone();
-            // One that hangs holds the slots of its own host and no others.
-            let (Ok(own), Ok(slot)) = (own.try_acquire_owned(), slots.clone().try_acquire_owned()) else { continue };
+            let Some(mut place) = receivers.enter(&delivery.host) else { continue };
             if core.books.begin_delivery(delivery.seq).await.is_ok_and(|begun| begun) {
                 let core = core.clone();
                 tokio::spawn(async move {
-                    one(&core, delivery).await;
-                    drop((own, slot));
+                    place.ended(one(&core, delivery).await);
                 });
             }
         }
-        to.retain(|_, own| own.available_permits() < TO_ONE);
     }
 }
 
-async fn one(core: &Core, delivery: DueDelivery) {
+/// Sends a callback; whether its receiver answered.
+async fn one(core: &Core, delivery: DueDelivery) -> bool {
     let settings = core.config().settings.callbacks.clone();
     let at = core.clock.now() / 1_000;
     let id = format!("msg_{}_{}", delivery.job, delivery.seq);
@@ -75,6 +66,7 @@ async fn one(core: &Core, delivery: DueDelivery) {
         &[("webhook-id", &id), ("webhook-timestamp", &at.to_string()), ("webhook-signature", &signature)],
     )
     .await;
+    let has_answered = sent.is_ok();
     let attempts = delivery.attempts + 1;
     let outcome = match sent {
         Ok(status) if (200..300).contains(&status) => Delivered::Done,
@@ -91,6 +83,7 @@ async fn one(core: &Core, delivery: DueDelivery) {
     };
     // Where the store does not take it, the delivery is repeated: its receiver knows it by its id.
     drop(core.books.end_delivery(delivery.seq, outcome).await);
+    has_answered
 }
 
 fn again(core: &Core, attempts: u32) -> i64 {

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use jobs::ledger::MeterReading;
 use parking_lot::Mutex;
+use protocol::asks::{AskAnswers, JobAsks};
 use protocol::header;
 use protocol::runs::{RunList, RunState};
 
@@ -18,6 +19,9 @@ use crate::dispatch::Nudge;
 
 /// A question about runs is answered within this, or asked again.
 const SOON: Duration = Duration::from_secs(5);
+
+/// A host holds a question for jobs that are asked for 20 s.
+const HELD: Duration = Duration::from_secs(25);
 
 /// Meters are read this often.
 const METERS: Duration = Duration::from_secs(1);
@@ -177,6 +181,19 @@ impl Hosts {
         let answer = asked.send().await.map_err(|error| protocol::error_chain(&error))?;
         let status = answer.status().as_u16();
         Ok((status, answer.bytes().await.map_err(|error| protocol::error_chain(&error))?))
+    }
+
+    /// The jobs that functions of a host ask for; held by the host until there are some.
+    pub(crate) async fn asks(&self, at: &str) -> Result<JobAsks, reqwest::Error> {
+        let asked = self.client.get(format!("http://{at}/_dyninka/asks")).bearer_auth(&self.token);
+        asked.timeout(HELD).send().await?.error_for_status()?.json().await
+    }
+
+    /// Tells a host what became of some.
+    pub(crate) async fn answer_asks(&self, at: &str, answers: &AskAnswers) {
+        let told = self.client.post(format!("http://{at}/_dyninka/asks")).bearer_auth(&self.token);
+        // A host that does not hear it tells of them again.
+        drop(told.timeout(SOON).json(answers).send().await);
     }
 
     /// Gives a run up. Whether its function ended with it; none where the host does not know.

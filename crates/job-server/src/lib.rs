@@ -15,8 +15,12 @@
 //!    hears of another epoch, and then the attempt is lost.
 //! 6. Hosts count function time by account (`crates/host/src/meter.rs`). The server reads them each second and adds differences.
 //!
+//! A function asks for a job by its host: the server holds a question for such jobs at each host (`asks`), and accepts them as any
+//! other. So a host needs no way to the server, and an end of the server between two of its answers asks for nothing twice.
+//!
 //! The session starts the job server once the app serves (`src/command/jobs_beside.rs`), and again whenever it ends.
 
+mod asks;
 mod books;
 mod clock;
 pub mod config;

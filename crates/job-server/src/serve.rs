@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use crate::books::Books;
 use crate::config::{self, JobConfigError};
 use crate::core::{Core, new_token};
-use crate::{deliver, dispatch, functions, hosts, http, schedule, sweep};
+use crate::{asks, deliver, dispatch, functions, hosts, http, schedule, sweep};
 
 /// Requests that are being answered end within this at the end of the server.
 const DRAIN: Duration = Duration::from_millis(1_500);
@@ -75,6 +75,7 @@ pub async fn run(
     let mut tasks = JoinSet::new();
     tasks.spawn(dispatch::dispatch(core.clone(), inbox, adopted));
     tasks.spawn(hosts::follow(core.clone()));
+    tasks.spawn(asks::follow(core.clone()));
     tasks.spawn(sweep::sweep(core.clone()));
     tasks.spawn(schedule::fire(core.clone()));
     tasks.spawn(deliver::deliver(core.clone()));

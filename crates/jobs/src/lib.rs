@@ -4,6 +4,7 @@
 //! [`record`] what a change does to a job, [`outcome`] what follows from how an attempt ended.
 
 pub mod backoff;
+pub mod batch;
 pub mod duration;
 pub mod ledger;
 pub mod model;

@@ -97,6 +97,9 @@ pub struct JobRecord {
     /// A synchronous function that could not be ended goes on for nobody.
     #[serde(default, skip_serializing_if = "is_default")]
     pub still_runs: bool,
+    /// The trace of the request whose function asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_by: Option<String>,
     /// A function's result is wanted as text.
     #[serde(default, skip_serializing_if = "is_default")]
     pub as_text: bool,

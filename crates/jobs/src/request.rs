@@ -271,6 +271,7 @@ impl JobRequest {
             problem: None,
             kind: None,
             still_runs: false,
+            asked_by: None,
             as_text: false,
         })
     }

@@ -35,6 +35,9 @@ pub struct JobView {
     /// `service@version` of the hops that took part.
     pub versions: Vec<String>,
     pub trace: String,
+    /// The trace of the request whose function asked for it: where that ran for a job, the id of that job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_by: Option<String>,
     /// The service that answered with nothing.
     pub filtered: Option<String>,
     /// The problem that its latest attempt ended with.
@@ -91,6 +94,7 @@ impl JobView {
             function_us: record.function_ns / 1_000,
             versions: record.versions.clone(),
             trace: record.id.replace('-', ""),
+            asked_by: record.asked_by.clone(),
             filtered: record.filtered.clone(),
             problem: record.problem.clone(),
             kind: record.kind.clone(),

@@ -3,6 +3,7 @@
 //!
 //! Pure: plain data and its wire form.
 
+pub mod asks;
 mod batch;
 pub mod body;
 mod config;

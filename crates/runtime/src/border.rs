@@ -9,7 +9,7 @@
 use std::ffi::c_void;
 
 /// The border's version. A library that speaks another one is not taken over.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// The one symbol a service library exports: an [`EntryPoint`].
 pub const SYMBOL: &str = "dyninka_service";
@@ -72,6 +72,19 @@ pub struct CallOutcome {
 /// Called once, from any thread, with the outcome of a call and the context it was started with.
 pub type Done = unsafe extern "C" fn(context: *mut c_void, outcome: CallOutcome);
 
+/// What a host does with a service and inputs: JSON values in the order of the service's inputs. `request` is the number the
+/// caller was started with (0: unknown). Never blocks; `done` gets `Value`, `Filtered` or `Upstream` (whose body is a problem
+/// document).
+pub type HostCall = unsafe extern "C" fn(
+    context: *const c_void,
+    request: u64,
+    service: Slice,
+    inputs: *const Slice,
+    count: usize,
+    done: Done,
+    done_context: *mut c_void,
+);
+
 /// The host's functions for a library.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -80,18 +93,10 @@ pub struct HostTable {
     pub version: u32,
     /// The host's, for one service: the first argument of each function below. Valid as long as the process is.
     pub context: *const c_void,
-    /// Calls another service of the app from a function's body. `request` is the number the caller was started
-    /// with (0: unknown), `inputs` are JSON values in the order of the callee's inputs. Never blocks; `done` gets
-    /// `Value`, `Filtered` or `Upstream` (whose body is a problem document).
-    pub call: unsafe extern "C" fn(
-        context: *const c_void,
-        request: u64,
-        service: Slice,
-        inputs: *const Slice,
-        count: usize,
-        done: Done,
-        done_context: *mut c_void,
-    ),
+    /// Calls another service of the app from a function's body.
+    pub call: HostCall,
+    /// Asks for a job of another service from a function's body. `Value` is the job's id, once it is accepted.
+    pub later: HostCall,
     /// The job that the request of this number runs for, as the JSON of a [`JobRun`](crate::JobRun); empty where it runs for
     /// none, or is over.
     pub about: unsafe extern "C" fn(context: *const c_void, request: u64) -> Buffer,

@@ -9,8 +9,8 @@ use std::task::{Context, Poll, Waker};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::border::{CallOutcome, HostTable, Kind, Slice};
-use crate::call::Call;
+use crate::border::{CallOutcome, HostCall, HostTable, Kind, Slice};
+use crate::call::{Answer, Call};
 use crate::error::{Error, Result};
 use crate::library::ServedService;
 
@@ -33,20 +33,50 @@ pub fn encode<T: Serialize>(input: &T) -> Result<Vec<u8>> {
 }
 
 /// A call of another service.
-pub fn call<V: DeserializeOwned>(service: &'static str, inputs: Vec<Result<Vec<u8>>>) -> Call<V> {
+pub fn call<V: DeserializeOwned + 'static>(service: &'static str, inputs: Vec<Result<Vec<u8>>>) -> Call<V> {
     // Where the call is made, not where it is awaited: that may be a task of its own.
     let request = crate::library::request();
-    Call::new(service, async move {
+    let host = request.served.and_then(ServedService::host);
+    Call::remote(service, RemoteCall { request: request.number, host, service, inputs }, RemoteCall::now)
+}
+
+/// A call over the border that has not begun.
+pub(crate) struct RemoteCall {
+    request: u64,
+    /// None: the first host.
+    host: Option<HostTable>,
+    service: &'static str,
+    inputs: Vec<Result<Vec<u8>>>,
+}
+
+impl RemoteCall {
+    /// The same call; nothing is left here.
+    pub(crate) fn take(&mut self) -> Self {
+        Self { inputs: std::mem::take(&mut self.inputs), ..*self }
+    }
+
+    /// Calls the service.
+    fn now<V: DeserializeOwned + 'static>(self) -> Answer<V> {
+        Box::pin(self.send(|host| host.call))
+    }
+
+    /// Asks for a job of it.
+    pub(crate) fn later(self) -> Answer<String> {
+        Box::pin(self.send(|host| host.later))
+    }
+
+    async fn send<V: DeserializeOwned>(self, way: fn(&HostTable) -> HostCall) -> Result<V> {
+        let Self { request, host, service, inputs } = self;
         let inputs = inputs.into_iter().collect::<Result<Vec<_>>>()?;
-        let host = request.served.and_then(ServedService::host).or_else(|| HOST.get().copied());
-        let outcome = Sent { request: request.number, host, service, inputs, pending: None }.await?;
+        let host = host.or_else(|| HOST.get().copied());
+        let outcome = Sent { request, host, way, service, inputs, pending: None }.await?;
         match outcome.kind {
             Kind::Value => read(service, &outcome.body),
             // `None` in the type's own terms; a type without one cannot have been filtered.
             Kind::Filtered => read(service, b"null"),
             _ => Err(Error::from_problem(String::from_utf8_lossy(&outcome.body).into_owned())),
         }
-    })
+    }
 }
 
 fn read<V: DeserializeOwned>(service: &str, json: &[u8]) -> Result<V> {
@@ -57,6 +87,8 @@ fn read<V: DeserializeOwned>(service: &str, json: &[u8]) -> Result<V> {
 struct Sent {
     request: u64,
     host: Option<HostTable>,
+    /// What the host is asked to do.
+    way: fn(&HostTable) -> HostCall,
     service: &'static str,
     inputs: Vec<Vec<u8>>,
     pending: Option<Arc<Mutex<Slot>>>,
@@ -86,7 +118,7 @@ impl Future for Sent {
                 let given = Arc::into_raw(slot.clone()).cast_mut().cast();
                 // SAFETY: the host reads service and inputs within the call, and gives the context to `done` once.
                 unsafe {
-                    (host.call)(
+                    ((self.way)(&host))(
                         host.context,
                         self.request,
                         Slice::of(self.service.as_bytes()),

@@ -32,6 +32,10 @@ async fn probe(mode: String, reading: Reading) -> Result<Option<f64>> {
         "job" => Ok(dyninka::job().map(|job| f64::from(job.attempt))),
         "panic" => panic!("no {}", reading.sensor),
         "lookup" => Ok(lookup(reading.sensor).await?.map(|found| found as f64)),
+        "later" => {
+            let id = lookup(reading.sensor).later().await?;
+            Ok(id.strip_prefix("job of ").and_then(|number| number.parse().ok()))
+        }
         #[cfg(feature = "tokio")]
         "forever" => std::future::pending().await,
         other => Err(Error::new(format!("no mode {other}"))),
@@ -67,6 +71,28 @@ unsafe extern "C" fn host_call(
     std::thread::spawn(move || unsafe { done(context as *mut c_void, outcome) });
 }
 
+/// Accepts jobs of one airport, and has none for others.
+unsafe extern "C" fn host_later(
+    _: *const c_void,
+    request: u64,
+    service: Slice,
+    inputs: *const Slice,
+    count: usize,
+    done: Done,
+    context: *mut c_void,
+) {
+    // SAFETY: lent for this call.
+    let (service, inputs) = unsafe { (service.bytes(), std::slice::from_raw_parts(inputs, count)) };
+    assert_eq!((service, count), (b"lookup".as_slice(), 1));
+    // SAFETY: lent for this call.
+    let outcome = match unsafe { inputs[0].bytes() } {
+        br#""EWR""# => CallOutcome::new(Kind::Value, format!("\"job of {request}\"").into_bytes()),
+        _ => CallOutcome::new(Kind::Upstream, br#"{"detail":"jobs are off"}"#.to_vec()),
+    };
+    // SAFETY: called once.
+    unsafe { done(context, outcome) }
+}
+
 /// Request 7 runs for a job, and no other.
 unsafe extern "C" fn about(_: *const c_void, request: u64) -> Buffer {
     let about = if request == 7 { r#"{"id":"j","attempt":3,"tenant":"alice"}"# } else { "" };
@@ -76,7 +102,8 @@ unsafe extern "C" fn about(_: *const c_void, request: u64) -> Buffer {
 fn library() -> &'static Library {
     // SAFETY: the table of this very program.
     let library = unsafe { &*dyninka_service_table(Slice::of(b"probe")) };
-    let host = HostTable { version: border::VERSION, context: std::ptr::null(), call: host_call, about };
+    let host =
+        HostTable { version: border::VERSION, context: std::ptr::null(), call: host_call, later: host_later, about };
     // SAFETY: as the border says.
     let opened = unsafe { (library.open)(library.context, &host) };
     assert_eq!(opened.kind, Kind::Value);
@@ -166,6 +193,13 @@ fn a_called_service_answers_filters_or_fails_through_the_host() {
     assert_eq!(call("lookup", "EWR"), (Kind::Value, json!(number)));
     assert_eq!(call("lookup", "nowhere"), (Kind::Filtered, Value::Null));
     assert_eq!(call("lookup", "LGA"), (Kind::Upstream, json!({ "detail": "no such key", "service": "lookup" })));
+}
+
+#[test]
+fn a_job_of_a_service_is_asked_for_through_the_host() {
+    let number = mode_number("EWR", "\"later\"") as f64;
+    assert_eq!(call("later", "EWR"), (Kind::Value, json!(number)));
+    assert_eq!(call("later", "LGA"), (Kind::Upstream, json!({ "detail": "jobs are off" })));
 }
 
 #[cfg(feature = "tokio")]

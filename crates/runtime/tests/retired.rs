@@ -45,7 +45,13 @@ fn every_call_is_answered_once() {
     let opened = unsafe {
         (library.open)(
             library.context,
-            &HostTable { version: border::VERSION + 1, context: std::ptr::null(), call: nobody, about: border::no_job },
+            &HostTable {
+                version: border::VERSION + 1,
+                context: std::ptr::null(),
+                call: nobody,
+                later: nobody,
+                about: border::no_job,
+            },
         )
     };
     assert_eq!(opened.kind, Kind::Failed);
@@ -53,7 +59,13 @@ fn every_call_is_answered_once() {
     let opened = unsafe {
         (library.open)(
             library.context,
-            &HostTable { version: border::VERSION, context: std::ptr::null(), call: nobody, about: border::no_job },
+            &HostTable {
+                version: border::VERSION,
+                context: std::ptr::null(),
+                call: nobody,
+                later: nobody,
+                about: border::no_job,
+            },
         )
     };
     assert_eq!(opened.kind, Kind::Value);

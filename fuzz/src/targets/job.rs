@@ -53,6 +53,23 @@ pub(super) fn request(bytes: &[u8]) {
     }
 }
 
+pub(super) fn batches() -> Vec<Vec<u8>> {
+    ["{\"jobs\":[{},{\"priority\":1}]}", "{}\n{\"service\":\"map\"}\n"].map(|text| text.as_bytes().to_vec()).to_vec()
+}
+
+/// A batch that reads has jobs, and what a line each says is what it said.
+pub(super) fn batch(bytes: &[u8]) {
+    for is_lines in [false, true] {
+        let Ok(texts) = jobs::batch::read(bytes, is_lines) else { continue };
+        assert!((1..=jobs::batch::MOST).contains(&texts.len()));
+        texts.iter().for_each(|text| request(text));
+        let lines = texts.join(&b'\n');
+        if is_lines {
+            assert_eq!(jobs::batch::read(&lines, true).ok(), Some(texts));
+        }
+    }
+}
+
 pub(super) fn tokens() -> Vec<Vec<u8>> {
     vec![JobToken::new(&[3; CHANCE * 2]).text().into_bytes(), b"alice.00".to_vec(), b"job-1.1".to_vec()]
 }

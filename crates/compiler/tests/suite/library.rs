@@ -30,7 +30,7 @@ unsafe extern "C" fn call(
     unsafe { done(context, outcome) }
 }
 
-static HOST: HostTable = HostTable { version: VERSION, context: std::ptr::null(), call, about: no_job };
+static HOST: HostTable = HostTable { version: VERSION, context: std::ptr::null(), call, later: call, about: no_job };
 
 unsafe extern "C" fn done(context: *mut c_void, outcome: CallOutcome) {
     // SAFETY: the context is the sender given to `start`, taken back once.

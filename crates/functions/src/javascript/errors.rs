@@ -1,6 +1,6 @@
 //! Thrown values by name and message, and limits among them.
 
-use rquickjs::{Ctx, Error, Value};
+use rquickjs::{Ctx, Error, Value, qjs};
 
 use super::{Halt, text};
 use crate::frame::{FunctionEnd, FunctionError, FunctionStop};
@@ -44,6 +44,26 @@ fn stop(error: &FunctionError) -> Option<FunctionStop> {
         ("RangeError", "Maximum call stack size exceeded") => Some(FunctionStop::Stack),
         _ => None,
     }
+}
+
+/// Whether a thrown value says that there is no more memory.
+pub(super) fn is_memory(ctx: &Ctx<'_>, value: &Value<'_>) -> bool {
+    match value.is_error() {
+        true => stop(&thrown(ctx, value, "")) == Some(FunctionStop::Memory),
+        // The engine throws null where there is no room for an error that says so.
+        false => value.is_null() && is_full(ctx),
+    }
+}
+
+/// Whether there is next to no memory left.
+fn is_full(ctx: &Ctx<'_>) -> bool {
+    let mut usage = std::mem::MaybeUninit::<qjs::JSMemoryUsage>::zeroed();
+    // SAFETY: the runtime of a live context; all members are numbers, and the engine writes them.
+    let usage = unsafe {
+        qjs::JS_ComputeMemoryUsage(qjs::JS_GetRuntime(ctx.as_raw().as_ptr()), usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    usage.malloc_size >= usage.malloc_limit / 8 * 7
 }
 
 /// A thrown value as an error. `name` is the function's, as places in the stack have it.

@@ -1,6 +1,7 @@
 //! The part of a run that is outside the engine: its time, its lines, its timers and its calls.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rquickjs::Ctx;
@@ -23,6 +24,8 @@ pub(super) struct Inside {
     /// Bytes of lines so far, and of those that were dropped.
     lines: Cell<u64>,
     cut: Cell<u64>,
+    /// The memory did not suffice for what nobody awaits.
+    pub(super) starved: Rc<Cell<bool>>,
     pub(super) timers: RefCell<Timers>,
     pub(super) calls: RefCell<Calls>,
 }
@@ -37,6 +40,7 @@ impl Inside {
             waited: Cell::default(),
             lines: Cell::default(),
             cut: Cell::default(),
+            starved: Rc::default(),
             timers: RefCell::default(),
             calls: RefCell::new(Calls::new(calls)),
         }

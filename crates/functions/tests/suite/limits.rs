@@ -46,6 +46,23 @@ async fn what_strangers_write_ends_in_an_error_or_a_limit_by_name() {
         ("() => new Array(1e9).fill(0)", LONG, FunctionStop::Memory),
         ("() => { const a = []; for (;;) a.push('x'.repeat(1e5) + a.length) }", LONG, FunctionStop::Memory),
         ("() => new ArrayBuffer(1e9)", LONG, FunctionStop::Memory),
+        // What nobody awaits has no room, and so nothing ever settles.
+        (
+            "() => { const a = []; Promise.resolve().then(() => { for (;;) a.push('x'.repeat(1e5) + a.length) }); return new Promise(() => {}) }",
+            LONG,
+            FunctionStop::Memory,
+        ),
+        (
+            "() => { const f = () => Promise.resolve().then(f); f(); return new Promise(() => {}) }",
+            LONG,
+            FunctionStop::Memory,
+        ),
+        (
+            "() => { const a = []; (async () => { for (;;) { await null; a.push('x'.repeat(1e5) + a.length) } })(); return new Promise(() => {}) }",
+            LONG,
+            FunctionStop::Memory,
+        ),
+        ("() => { Promise.reject(new Error('no')); return new Promise(() => {}) }", LONG, FunctionStop::NeverSettles),
         ("() => { const f = () => f() + 1; return f() }", LONG, FunctionStop::Stack),
         ("() => JSON.parse('['.repeat(1e6))", LONG, FunctionStop::Stack),
         ("() => 'x'.repeat(2e6)", LONG, FunctionStop::TooLarge),

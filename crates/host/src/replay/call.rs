@@ -8,6 +8,7 @@ use parking_lot::{Mutex, MutexGuard};
 use protocol::body::{Body, Outcome, RecordedCall};
 use serde_json::Map;
 
+use crate::body_call::later_of;
 use crate::path::Path;
 use crate::problem;
 
@@ -88,7 +89,7 @@ pub(super) const NOT_RECORDED: &str = "not-recorded";
 
 /// What a library is handed. One run goes on at a time, so no context tells them apart.
 pub(super) const TABLE: HostTable =
-    HostTable { version: border::VERSION, context: std::ptr::null(), call, about: border::no_job };
+    HostTable { version: border::VERSION, context: std::ptr::null(), call, later, about: border::no_job };
 
 unsafe extern "C" fn call(
     _: *const c_void,
@@ -100,22 +101,45 @@ unsafe extern "C" fn call(
     context: *mut c_void,
 ) {
     // SAFETY: lent for this call; copied here.
-    let (service, inputs) = unsafe {
-        let service = String::from_utf8_lossy(service.bytes()).into_owned();
-        (service, Slice::inputs(inputs, count).iter().map(|input| Body::new(input.bytes())).collect::<Vec<_>>())
-    };
+    let (service, inputs) = unsafe { (String::from_utf8_lossy(service.bytes()).into_owned(), bodies(inputs, count)) };
+    // SAFETY: called once, with the context that came with the call.
+    unsafe { done(context, answered(request, &service, inputs)) }
+}
+
+/// Nothing is asked for: the answer is the id that was told then.
+unsafe extern "C" fn later(
+    _: *const c_void,
+    request: u64,
+    service: Slice,
+    inputs: *const Slice,
+    count: usize,
+    done: Done,
+    context: *mut c_void,
+) {
+    // SAFETY: lent for this call; copied here.
+    let (service, inputs) = unsafe { (later_of(&String::from_utf8_lossy(service.bytes())), bodies(inputs, count)) };
+    // SAFETY: called once, with the context that came with the call.
+    unsafe { done(context, answered(request, &service, inputs)) }
+}
+
+/// # Safety
+/// The slices are valid.
+unsafe fn bodies(inputs: *const Slice, count: usize) -> Vec<Body> {
+    // SAFETY: the caller's promise.
+    unsafe { Slice::inputs(inputs, count).iter().map(|input| Body::new(input.bytes())).collect() }
+}
+
+fn answered(request: u64, service: &str, inputs: Vec<Body>) -> CallOutcome {
     // A call from a thread of the app's own bears no number; there is one run it can belong to.
     let end = match scene().as_mut().filter(|scene| request == 0 || request == scene.request) {
-        Some(scene) => scene.answer(&service, inputs),
+        Some(scene) => scene.answer(service, inputs),
         None => Outcome::Failed { kind: "unreachable".to_owned(), message: "the run it belongs to is over".to_owned() },
     };
-    let outcome = match end {
+    match end {
         Outcome::Value(value) => CallOutcome::new(Kind::Value, value.bytes().unwrap_or_default().into_owned()),
         Outcome::Filtered => CallOutcome::new(Kind::Filtered, Vec::new()),
-        Outcome::Failed { kind, message } => CallOutcome::new(Kind::Upstream, document(&service, &kind, &message)),
-    };
-    // SAFETY: called once, with the context that came with the call.
-    unsafe { done(context, outcome) }
+        Outcome::Failed { kind, message } => CallOutcome::new(Kind::Upstream, document(service, &kind, &message)),
+    }
 }
 
 /// The problem document a service is recorded to have answered with, as far as its record goes.

@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 async fn server(folder: &Path, attempts: u32, urls: &[String]) -> Arc<Core> {
     let core = core(folder, NOW, &["map"]);
     let mut config = (*core.config()).clone();
-    let allow = vec!["127.0.0.1".to_owned(), "127.0.0.2".to_owned()];
+    let allow = (1..20).map(|last| format!("127.0.0.{last}")).collect();
     config.settings.callbacks = CallbackSettings { allow, insecure: true, attempts };
     *core.config.write() = Arc::new(config);
     let new = |(at, url): (usize, &String)| {
@@ -82,6 +82,29 @@ async fn a_receiver_that_hangs_holds_up_its_own_callbacks_alone() {
         calls += 1;
     }
     assert!(calls <= TO_ONE, "{calls} calls at a time");
+    delivers.abort();
+}
+
+/// D15: so do receivers that have other names. The one that answers does not wait for any of them to be given up.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_receivers_that_hang_hold_up_none_that_answers() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut urls, mut kept) = (Vec::new(), Vec::new());
+    for last in 2..12 {
+        let (hangs, calls) = receiver(&format!("127.0.0.{last}"), None).await;
+        urls.extend(vec![hangs; 4]);
+        kept.push(calls);
+    }
+    let (answers, mut answered) = receiver("127.0.0.1", Some("HTTP/1.1 204 No Content\r\n\r\n")).await;
+    urls.extend(vec![answers; 8]);
+    let server = server(folder.path(), 10, &urls).await;
+    let delivers = tokio::spawn(deliver(server.clone()));
+    for _ in 0..8 {
+        assert_eq!(tokio::time::timeout(PATIENCE, answered.recv()).await, Ok(Some(())));
+    }
+    let rows = server.books.deliveries(None, None).await.expect("a store");
+    let tried = rows.iter().filter(|row| !row.url.contains("127.0.0.1:") && row.attempts > 0).count();
+    assert_eq!(tried, 0, "none of the others was waited for");
     delivers.abort();
 }
 

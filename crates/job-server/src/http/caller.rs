@@ -53,6 +53,13 @@ impl Caller {
     }
 }
 
+impl Caller {
+    /// A function of the app, which may call every service of it.
+    pub(crate) fn of_the_app(tenant: String) -> Self {
+        Self { tenant: Some(tenant), scopes: TokenScope::ALL.to_vec(), is_operator: true }
+    }
+}
+
 /// The text of a bearer token.
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let text = headers.get(header::AUTHORIZATION)?.to_str().ok()?;

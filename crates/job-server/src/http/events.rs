@@ -8,6 +8,7 @@ use axum::extract::Path;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::Stream;
 use http::HeaderMap;
+use tokio::time::Instant;
 
 use super::caller::{By, ReadJobs};
 use super::one;
@@ -17,6 +18,9 @@ use crate::core::Core;
 
 /// Events that are read at once: so many wait for a reader that does not read, beside what the connection takes.
 const AT_ONCE: u32 = 50;
+/// Between two looks of one reader. Each commit is news to all of them: without it, a hundred readers look a hundred times for
+/// each job that ends.
+const LOOKS: Duration = Duration::from_millis(100);
 /// A line each, so that what is between hears that somebody is there.
 const ALIVE: Duration = Duration::from_secs(15);
 
@@ -30,6 +34,8 @@ struct Reader {
     job: Option<String>,
     after: i64,
     read: std::collections::VecDeque<Event>,
+    /// Before then it does not look again, once it has read all there was.
+    rests: Instant,
     news: tokio::sync::watch::Receiver<u64>,
 }
 
@@ -81,7 +87,7 @@ async fn follow(
         None if job.is_some() => 0,
         None => last,
     };
-    let reader = Reader { core, tenant, job, after, read, news };
+    let reader = Reader { core, tenant, job, after, read, rests: Instant::now(), news };
     // Read when there is somebody to take it: a reader that takes nothing holds nothing.
     let stream: std::pin::Pin<Box<dyn Stream<Item = Result<Event, Infallible>> + Send>> =
         Box::pin(futures_util::stream::unfold(reader, next));
@@ -98,6 +104,8 @@ async fn next(mut reader: Reader) -> Option<(Result<Event, Infallible>, Reader)>
         let rows = books.events(reader.tenant.clone(), reader.job.clone(), reader.after, AT_ONCE).await.ok()?;
         if rows.is_empty() {
             reader.news.changed().await.ok()?;
+            tokio::time::sleep_until(reader.rests).await;
+            reader.rests = Instant::now() + LOOKS;
             continue;
         }
         reader.after = rows.last().map_or(reader.after, |row| row.seq);

@@ -7,10 +7,11 @@ use axum::body::Bytes;
 use axum::extract::{Path, Query};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
+use jobs::batch::JobBatch;
 use jobs::record::FUNCTION;
 use jobs::request::{JobTarget, TargetTerms};
 use jobs::view::JobView;
-use jobs::{JobRequest, JobState};
+use jobs::{JobRecord, JobRequest, JobState};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
@@ -22,8 +23,6 @@ use crate::books::{Accepted, DeadGroup, Filter, NewJob};
 use crate::core::Core;
 use crate::redrive::{self, RedriveState, RedriveView, Wanted};
 
-/// Jobs of one batch.
-const MOST: usize = 1_000;
 /// Jobs of one list.
 const LISTED: u32 = 500;
 /// The longest wait for an end, in seconds.
@@ -122,26 +121,12 @@ pub(super) async fn accept(
     body: &[u8],
 ) -> Result<Response, ApiProblem> {
     let job = prepare(core, caller, body, key(headers)?)?;
-    room(core)?;
-    let tenant = job.record.tenant.clone();
-    core.admit(&tenant, 1)?;
     let record = job.record.clone();
     let waiter = prefers(headers).map(|wait| (core.wait(&record.id), wait));
-    let accepted = core.books.accept(vec![job], core.clock.now()).await;
-    let accepted = accepted.map(|mut all| all.pop()).inspect_err(|_| core.give_back(&tenant, 1))?;
-    match accepted {
-        Some(Accepted::New(moved)) => core.moved(&[moved]),
-        Some(Accepted::Replayed(record)) => {
-            core.give_back(&tenant, 1);
-            let mut response = axum::Json(JobView::of(&record, Vec::new())).into_response();
-            response.headers_mut().insert("idempotency-replayed", http::HeaderValue::from_static("true"));
-            return Ok(response);
-        }
-        Some(Accepted::Conflict) | None => {
-            core.give_back(&tenant, 1);
-            let detail = "another job was asked for with this Idempotency-Key";
-            return Err(ApiProblem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency", detail));
-        }
+    if let Some(record) = keep(core, job).await? {
+        let mut response = axum::Json(JobView::of(&record, Vec::new())).into_response();
+        response.headers_mut().insert("idempotency-replayed", http::HeaderValue::from_static("true"));
+        return Ok(response);
     }
     if let Some((waiter, wait)) = waiter {
         // Both ends of the wait are answered by looking at the job.
@@ -155,6 +140,45 @@ pub(super) async fn accept(
         .into_response())
 }
 
+/// Keeps a job within its tenant's quotas; the one that was accepted under the same key, where there is one.
+async fn keep(core: &Core, job: NewJob) -> Result<Option<Box<JobRecord>>, ApiProblem> {
+    room(core)?;
+    let tenant = job.record.tenant.clone();
+    core.admit(&tenant, 1)?;
+    let accepted = core.books.accept(vec![job], core.clock.now()).await;
+    let accepted = accepted.map(|mut all| all.pop()).inspect_err(|_| core.give_back(&tenant, 1))?;
+    match accepted {
+        Some(Accepted::New(moved)) => {
+            core.moved(&[moved]);
+            return Ok(None);
+        }
+        Some(Accepted::Replayed(record)) => {
+            core.give_back(&tenant, 1);
+            return Ok(Some(record));
+        }
+        Some(Accepted::Conflict) | None => core.give_back(&tenant, 1),
+    }
+    let detail = "another job was asked for with this Idempotency-Key";
+    Err(ApiProblem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency", detail))
+}
+
+/// Keeps a job that a function of the app asks for; its id. `trace` is that of the request that asks.
+pub(crate) async fn ask_for(
+    core: &Core,
+    tenant: String,
+    body: &[u8],
+    key: String,
+    trace: String,
+) -> Result<String, ApiProblem> {
+    if core.limits(&tenant).is_none() {
+        return Err(ApiProblem::new(StatusCode::NOT_FOUND, "not-found", format!("there is no tenant {tenant}")));
+    }
+    let mut job = prepare(core, &Caller::of_the_app(tenant), body, Some(key))?;
+    job.record.asked_by = Some(trace);
+    let id = job.record.id.clone();
+    Ok(keep(core, job).await?.map_or(id, |known| known.id))
+}
+
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct BatchQuery {
@@ -163,16 +187,9 @@ pub(super) struct BatchQuery {
     atomic: bool,
 }
 
-/// Jobs that are asked for at once.
-#[derive(Deserialize, ToSchema)]
-pub(super) struct Batch {
-    #[schema(value_type = Vec<JobRequest>)]
-    jobs: Vec<Box<serde_json::value::RawValue>>,
-}
-
 /// Asks for many jobs in one commit.
 #[utoipa::path(
-    post, operation_id = "ask_jobs", path = "/v1/jobs/batch", params(BatchQuery), request_body = Batch,
+    post, operation_id = "ask_jobs", path = "/v1/jobs/batch", params(BatchQuery), request_body = JobBatch,
     responses((status = 200, description = "An item each, in order: id or problem", body = Vec<Object>),
         (status = "4XX", description = "A problem document"), (status = "5XX", description = "A problem document")),
     security(("token" = []))
@@ -183,23 +200,24 @@ pub(super) async fn batch(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<axum::Json<Vec<Value>>, ApiProblem> {
-    let wrong = |detail: String| ApiProblem::new(StatusCode::BAD_REQUEST, "request", detail);
     let is_lines = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/x-ndjson");
-    let texts: Vec<Vec<u8>> = match is_lines {
-        true => {
-            body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).map(<[u8]>::to_vec).collect()
-        }
-        false => {
-            let batch: Batch =
-                serde_json::from_slice(&body).map_err(|error| wrong(format!("it is no batch: {error}")))?;
-            batch.jobs.iter().map(|job| job.get().as_bytes().to_vec()).collect()
-        }
-    };
-    if texts.is_empty() || texts.len() > MOST {
-        return Err(wrong(format!("a batch has 1 to {MOST} jobs, and this one {}", texts.len())));
-    }
-    let mut items: Vec<Result<NewJob, ApiProblem>> =
-        texts.iter().map(|text| prepare(&core, &caller, text, None)).collect();
+    // Before anything is read: what is refused costs little, however often it is asked for.
+    core.must_have_room_for(&caller.acts_for(), 1)?;
+    // It is never closed.
+    let turn = core.batches.acquire().await;
+    let (reader, reads) = (caller.clone(), core.clone());
+    // A thousand jobs take a while to read. The threads that answer are for all, and so are the processors.
+    let read = tokio::task::spawn_blocking(move || {
+        let texts = jobs::batch::read(&body, is_lines)?;
+        reads.must_have_room_for(&reader.acts_for(), texts.len() as u64)?;
+        Ok(texts.iter().map(|text| prepare(&reads, &reader, text, None)).collect())
+    });
+    let read: Result<Vec<Result<NewJob, ApiProblem>>, ApiProblem> = read.await.map_err(|error| {
+        let detail = format!("the batch could not be read: {error}");
+        ApiProblem::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", detail)
+    })?;
+    drop(turn);
+    let mut items = read?;
     if query.atomic && items.iter().any(Result::is_err) {
         // One that is wrong refuses all of them; which, is said.
         for item in items.iter_mut().filter(|item| item.is_ok()) {

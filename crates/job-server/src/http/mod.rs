@@ -12,6 +12,7 @@ mod schedules;
 mod tenants;
 mod usage;
 
+pub(crate) use jobs::ask_for;
 use std::sync::Arc;
 
 use axum::Router;

@@ -66,7 +66,7 @@ fn is_taken(method: &ExprMethodCall) -> bool {
             _ => break false,
         };
     };
-    on_literal || ["into", "try_into", "into_future", "wait"].iter().any(|name| method.method == name)
+    on_literal || ["into", "try_into", "into_future", "wait", "later"].iter().any(|name| method.method == name)
 }
 
 #[cfg(test)]

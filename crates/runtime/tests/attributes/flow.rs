@@ -138,6 +138,12 @@ fn a_body_calls_another_service() {
 }
 
 #[test]
+fn a_job_is_run_at_once_where_there_is_no_host_and_its_failure_is_none_of_this() {
+    let ids = ["7", ""].map(|key| lookup(key.into()).later().wait().unwrap());
+    assert!(ids.iter().all(|id| id.starts_with("here-")) && ids[0] != ids[1], "{ids:?}");
+}
+
+#[test]
 fn a_synchronous_body_waits_for_another_service() {
     assert_eq!(Call::wait(wait("7".into())).unwrap(), Some(7));
 }
