@@ -7,6 +7,7 @@
 mod admin;
 mod admin_hops;
 mod answer;
+mod balance;
 mod body_call;
 mod bucket;
 mod circuit;
