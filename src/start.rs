@@ -51,6 +51,7 @@ pub(crate) fn options(file: &Path, on: On, front: PublicPort, limits: &Limits) -
         on,
         front,
         together: None,
+        instances: std::collections::BTreeMap::new(),
         cpus: limits.cpus,
         memory: limits.memory,
         requests,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use session::Together;
+use session::{InstanceCount, Together};
 
 use super::help;
 use super::value::{bytes, cpus, seconds};
@@ -19,6 +19,9 @@ pub(crate) struct Dev {
     /// Services that share a host process: none, all, auto, or groups such as get+filter,map+sum [default: as dyn.toml says, or none]
     #[arg(long, value_name = "GROUPS")]
     pub(crate) together: Option<Together>,
+    /// Number of host processes of a service, such as map=3; several with commas [default: as dyn.toml says, or 1]
+    #[arg(long, value_name = "SERVICE=NUMBER", value_delimiter = ',')]
+    pub(crate) instances: Vec<InstanceCount>,
     /// Port of the public listener on 127.0.0.1; 0 picks a free one [default: 8080, or a free one where that is taken]
     #[arg(long)]
     pub(crate) port: Option<u16>,

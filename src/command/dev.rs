@@ -36,6 +36,8 @@ pub(crate) fn run(dev: &Dev) -> Result<(), Fault> {
     options.recording = recording(dev);
     options.debug = dev.debug;
     options.together.clone_from(&dev.together);
+    options.instances = session::instance_counts(&dev.instances)
+        .map_err(|error| Fault::new(Kind::Usage, format!("cannot use --instances: {error}")))?;
     if dev.debug && dev.limits.deadline.is_none() {
         // Whoever steps through a service takes longer than any caller would wait.
         options.requests.deadline_ms = HELD_MS;

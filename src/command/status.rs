@@ -69,14 +69,7 @@ fn show(snapshot: &Snapshot) {
     }
     let width = snapshot.services.iter().map(|service| service.name.len()).max().unwrap_or_default();
     for service in &snapshot.services {
-        let state = match service.state {
-            Condition::Starting => "starting",
-            Condition::Live => "live",
-            Condition::Building => "building",
-            Condition::Stale => "stale",
-            Condition::Draining => "draining",
-            Condition::Down => "down",
-        };
+        let state = word(service.state);
         let version = service.version.as_deref().unwrap_or("-");
         let hops = snapshot.hops.get(&service.name).and_then(|hop| words(hop.windows.get(1)?));
         let others: Vec<&str> =
@@ -84,6 +77,13 @@ fn show(snapshot: &Snapshot) {
         let with = if others.is_empty() { String::new() } else { format!("  with {}", others.join(", ")) };
         let why = service.why.as_deref().map(|why| format!("  {why}")).unwrap_or_default();
         say(format_args!("  {:width$}  {state:8}  {version}{}{with}{why}", service.name, hops.unwrap_or_default()));
+        for instance in &service.instances {
+            let version = instance.version.as_deref().unwrap_or("-");
+            let times = instance.restarts;
+            let restarts = if times > 0 { format!("  restarts {times}") } else { String::new() };
+            let why = instance.why.as_deref().map(|why| format!("  {why}")).unwrap_or_default();
+            say(format_args!("    {:width$}  {:8}  {version}{restarts}{why}", instance.name, word(instance.state)));
+        }
     }
     if let Some(written) = &snapshot.recording.written {
         let session_api::snapshot::Written { name, requests, lost, bytes } = written;
@@ -97,5 +97,16 @@ fn show(snapshot: &Snapshot) {
             totals.p50,
             totals.p95
         ));
+    }
+}
+
+fn word(state: Condition) -> &'static str {
+    match state {
+        Condition::Starting => "starting",
+        Condition::Live => "live",
+        Condition::Building => "building",
+        Condition::Stale => "stale",
+        Condition::Draining => "draining",
+        Condition::Down => "down",
     }
 }

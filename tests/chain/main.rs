@@ -15,6 +15,7 @@ mod faults;
 mod floods;
 mod groups;
 mod hops;
+mod instances;
 mod machines;
 mod moves;
 mod reach;

@@ -118,6 +118,33 @@ impl Circuits {
         }
     }
 
+    /// Connects to one of several instances, in one attempt: where that fails, another instance is asked instead.
+    pub(crate) async fn reach_once<T, F: Future<Output = io::Result<T>>>(
+        &self,
+        instance: &str,
+        address: &str,
+        deadline: Instant,
+        connect: impl FnOnce() -> F,
+    ) -> Result<T, Unreached> {
+        self.enter(instance, address)?;
+        let mut attempt = Attempt { circuits: self, service: instance, address, begun: Instant::now(), settled: false };
+        let [longest, ..] = PATIENCE;
+        let until = deadline.min(Instant::now() + longest);
+        let silent = || io::Error::new(io::ErrorKind::TimedOut, "nobody took the connection");
+        let connected = tokio::time::timeout_at(until, connect()).await.unwrap_or_else(|_| Err(silent()));
+        attempt.settled = true;
+        match connected {
+            Ok(connection) => {
+                self.failing().remove(instance);
+                Ok(connection)
+            }
+            Err(error) => {
+                self.failed(instance, address, error.to_string());
+                Err(error.into())
+            }
+        }
+    }
+
     /// Counts a request that was sent again because nothing of it had been sent.
     pub(crate) fn count_retry(&self) {
         self.retries.inc();

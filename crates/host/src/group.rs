@@ -159,10 +159,16 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn the_end_of_a_host_waits_for_a_service_that_is_closed_by_itself_and_answers() {
         let folder = tempfile::tempdir().unwrap();
-        let own = Peer { address: "counts:1".to_owned(), host: "counts".to_owned(), inputs: vec!["value".to_owned()] };
+        let own = Peer {
+            address: "counts:1".to_owned(),
+            others: Vec::new(),
+            host: "counts".to_owned(),
+            inputs: vec!["value".to_owned()],
+        };
         let config = Config {
             app: "app".to_owned(),
             service: "counts".to_owned(),
+            instance: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             front: None,
             peers: BTreeMap::from([("counts".to_owned(), own)]).into(),

@@ -8,6 +8,7 @@ mod admin;
 mod admin_hops;
 mod answer;
 mod asks;
+mod balance;
 mod body_call;
 mod bucket;
 mod circuit;

@@ -101,9 +101,11 @@ impl Settings {
             (service.clone(), Place { service: service.as_str().into(), address: peer.address.as_str().into() })
         };
         let mut places: BTreeMap<_, _> = config.peers.iter().map(place).collect();
-        // A service without peers is a place too.
-        let own = Place { service: config.service.as_str().into(), address: config.listen.to_string().into() };
-        places.entry(config.service.clone()).or_insert(own);
+        // A service without peers is a place too, and each instance is one of its own.
+        let listens = || config.listen.to_string();
+        let address = config.own_address().map_or_else(listens, str::to_owned);
+        let own = Place { service: config.service.as_str().into(), address: address.into() };
+        places.insert(config.service.clone(), own);
         Ok(Self { app: config.app.as_str().into(), names: Names::new(&config), places, config, routes })
     }
 }
@@ -125,7 +127,7 @@ impl Shared {
             records,
             folder,
             // As long as the process: who writes may do so at any time.
-            name: Box::leak(settings.config.service.clone().into_boxed_str()),
+            name: Box::leak(settings.config.instance_name().into_boxed_str()),
             runtime: Handle::current(),
             settings: ArcSwap::from_pointee(settings),
             program: ArcSwapOption::empty(),

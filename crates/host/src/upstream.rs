@@ -9,6 +9,7 @@ use http::StatusCode;
 use parking_lot::Mutex;
 use protocol::{Config, Method as Asked, Peer, SpanId, UpstreamCall};
 
+use crate::balance::{self, Balance};
 use crate::circuit::{Circuits, Unreached};
 use crate::group::Group;
 use crate::problem::{self, Problem};
@@ -31,6 +32,8 @@ const LONGEST_IDLE: Duration = Duration::from_secs(5);
 pub(crate) struct Upstreams {
     /// The services of this host: they are asked without a connection.
     group: Arc<Group>,
+    /// Calls that run at each instance of services that have several.
+    balance: Balance,
     idle: Mutex<HashMap<String, Vec<(Instant, Connection)>>>,
     pub(crate) circuits: Circuits,
 }
@@ -60,11 +63,13 @@ struct Seen {
     status: Option<u16>,
     server: Option<u64>,
     received: u64,
+    /// The instance that was asked, where there are several.
+    address: Option<Arc<str>>,
 }
 
 impl Upstreams {
     pub(crate) fn new(group: Arc<Group>, circuits: Circuits) -> Self {
-        Self { group, idle: Mutex::default(), circuits }
+        Self { group, balance: Balance::default(), idle: Mutex::default(), circuits }
     }
 
     /// Asks another service, within the context's deadline.
@@ -97,6 +102,9 @@ impl Upstreams {
         let fetched = self.fetch(&settings.config, context, &ask, (id, beside), &mut seen).await;
         context.ended(at, |call| {
             (call.status, call.server, call.received) = (seen.status, seen.server, seen.received);
+            if let Some(address) = seen.address.take() {
+                call.address = address;
+            }
             call.error = fetched.as_ref().err().map(|problem| problem.kind.into());
         });
         fetched
@@ -122,6 +130,9 @@ impl Upstreams {
         let exchange = async {
             match beside {
                 Some(beside) => self.exchange_within(config, context, ask, id, beside).await,
+                None if !ask.peer.others.is_empty() => {
+                    self.exchange_among(config, context, ask, id, &mut seen.address).await
+                }
                 None => self.exchange(config, context, ask, id).await,
             }
         };
@@ -133,16 +144,15 @@ impl Upstreams {
                 return Err(Problem::new("too-large", StatusCode::BAD_GATEWAY, ask.service, &path(), &detail));
             }
             Ok(Err(trouble)) => {
-                let detail = format!("{} cannot be reached at {}: {trouble}", ask.service, ask.peer.address);
+                let address = seen.address.as_deref().unwrap_or(&ask.peer.address);
+                let detail = format!("{} cannot be reached at {address}: {trouble}", ask.service);
                 return Err(Problem::new("unreachable", StatusCode::BAD_GATEWAY, ask.service, &path(), &detail));
             }
             Err(_) => return Err(late()),
         };
-        *seen = Seen {
-            status: Some(status.as_u16()),
-            server: said.timing.as_deref().and_then(|timing| total_of(timing, ask.service)),
-            received: body.len() as u64,
-        };
+        seen.status = Some(status.as_u16());
+        seen.server = said.timing.as_deref().and_then(|timing| total_of(timing, ask.service));
+        seen.received = body.len() as u64;
         context.note(&said);
         match status {
             StatusCode::OK => Ok(Fetched::Value(body)),
@@ -182,6 +192,66 @@ impl Upstreams {
         };
         let answer = within::ask(beside, context, ask, id).await.ok_or(Trouble::Wire(WireError::Closed))?;
         if answer.body.len() > config.limits.body { Err(WireError::TooLarge.into()) } else { Ok(answer) }
+    }
+
+    /// Asks one of the instances of a service: of two, the one that fewer calls run at. One that cannot be connected to is
+    /// left for another at once; where none can be, the first choice is tried as a service of one instance is.
+    async fn exchange_among(
+        &self,
+        config: &Config,
+        context: &RequestContext,
+        ask: &Ask<'_>,
+        id: SpanId,
+        asked: &mut Option<Arc<str>>,
+    ) -> Result<Answer, Trouble> {
+        let question = question(config, context, ask, id);
+        let addresses = balance::addresses(ask.peer);
+        let first = self.balance.choose(&addresses, id.0.get());
+        for turn in 0..addresses.len() {
+            let at = (first + turn) % addresses.len();
+            let (Some(address), Ok(number)) = (addresses.get(at), u32::try_from(at + 1)) else { continue };
+            let name = protocol::instance_name(ask.service, number);
+            let call = self.balance.call(address);
+            *asked = Some(Arc::from(*address));
+            if let Some(answer) = self.try_at(config, context, (&name, address), &question).await? {
+                call.answered();
+                return Ok(answer);
+            }
+            self.circuits.count_retry();
+        }
+        let Some(address) = addresses.get(first) else { return Err(WireError::Closed.into()) };
+        *asked = Some(Arc::from(*address));
+        self.send(config, context, (ask.service, address), &question).await
+    }
+
+    /// Asks an instance; nothing where nothing of the question was sent.
+    async fn try_at(
+        &self,
+        config: &Config,
+        context: &RequestContext,
+        (name, address): (&str, &str),
+        question: &Question,
+    ) -> Result<Option<Answer>, Trouble> {
+        let mut connection = match self.take(address) {
+            Some(connection) => connection,
+            None => {
+                let connect = || Socket::connect(address, self.group.sockets());
+                match self.circuits.reach_once(name, address, context.deadline, connect).await {
+                    Ok(socket) => Connection::new(socket),
+                    Err(_) => return Ok(None),
+                }
+            }
+        };
+        match connection.exchange(question, config.limits.body).await {
+            Ok(answer) => {
+                if connection.keeps() {
+                    self.keep(address, connection);
+                }
+                Ok(Some(answer))
+            }
+            Err(WireError::Unsent(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Asks whoever is at an address, over a connection that is kept.

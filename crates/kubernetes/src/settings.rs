@@ -55,12 +55,18 @@ pub struct AppSettings {
     pub node: Option<NodeTable>,
 }
 
+/// Hosts of one service in a session, at most.
+pub const MOST_INSTANCES: u32 = 16;
+
 /// How one service runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ServiceSettings {
     /// How many pods. None: one at first, and afterwards whatever somebody or something scaled it to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replicas: Option<u32>,
+    /// Hosts that it has in sessions. No part of what runs on a cluster.
+    #[serde(skip)]
+    pub instances: Option<u32>,
     /// What is reserved; more is used where the node has it.
     pub cpu: Cpu,
     /// What it is held down to; none: nothing.
@@ -260,6 +266,7 @@ impl Default for ServiceSettings {
     fn default() -> Self {
         Self {
             replicas: None,
+            instances: None,
             cpu: CPU,
             cpu_limit: None,
             memory: MEMORY,
@@ -279,12 +286,13 @@ impl Default for ServiceSettings {
 impl ServiceSettings {
     /// Stands for all of it but the number of pods, which is changed without new ones.
     pub fn hash(&self) -> String {
-        let said = Self { replicas: None, ..self.clone() };
+        let said = Self { replicas: None, instances: None, ..self.clone() };
         crate::model::hash(&[&serde_json::to_string(&said).unwrap_or_default()])
     }
 
     fn take(&mut self, said: &file::Said) {
         self.replicas = said.replicas.or(self.replicas);
+        self.instances = said.instances.or(self.instances);
         self.cpu = said.cpu.unwrap_or(self.cpu);
         self.cpu_limit = said.cpu_limit.or(self.cpu_limit);
         self.memory = said.memory.unwrap_or(self.memory);

@@ -435,7 +435,12 @@ impl RunningApp {
             let endpoint = self.endpoints.get(name)?;
             Some((
                 name.clone(),
-                Peer { address: endpoint.peer.clone(), host: of.host.clone(), inputs: of.inputs.clone() },
+                Peer {
+                    address: endpoint.peer.clone(),
+                    others: Vec::new(),
+                    host: of.host.clone(),
+                    inputs: of.inputs.clone(),
+                },
             ))
         };
         let is_entry = self.bundle.entry.as_deref() == Some(service);
@@ -444,6 +449,7 @@ impl RunningApp {
         Config {
             app: self.bundle.app.clone(),
             service: service.to_owned(),
+            instance: None,
             listen: self.endpoints[service].listen,
             front: self.bundle.listen.filter(|_| is_entry),
             peers: Arc::new(self.bundle.services.iter().filter_map(peer).collect()),

@@ -26,6 +26,9 @@ pub struct Config {
     pub app: String,
     /// The service this host runs, by its Rust name.
     pub service: String,
+    /// The number of this instance, where the service has several and this is not the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<u32>,
     /// Where to listen. Port 0: a free one, printed.
     pub listen: SocketAddr,
     /// A second place to listen: the chain's public listener, on the last service where the backend has no port mapping.
@@ -65,6 +68,33 @@ pub struct Config {
     /// Where the code of its library stands by now, where that is not where it stood when the library was built.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved: Option<Arc<Moved>>,
+}
+
+impl Config {
+    /// The name of the host's instance: `map`, or `map.2` for the second instance of `map`.
+    pub fn instance_name(&self) -> String {
+        instance_name(&self.service, self.instance.unwrap_or(1))
+    }
+
+    /// The address that peers are told of this host; none where they are told of none.
+    pub fn own_address(&self) -> Option<&str> {
+        let own = self.peers.get(&self.service)?;
+        match self.instance {
+            Some(number @ 2..) => own.others.get(number as usize - 2).map(String::as_str),
+            _ => Some(&own.address),
+        }
+    }
+}
+
+/// The name of a service's instance: the service's own name for the first, `map.2` for the second of `map`.
+pub fn instance_name(service: &str, number: u32) -> String {
+    if number < 2 { service.to_owned() } else { format!("{service}.{number}") }
+}
+
+/// The service and the number of an instance, by its name.
+pub fn instance_of(name: &str) -> (&str, u32) {
+    let numbered = name.split_once('.').and_then(|(service, number)| Some((service, number.parse().ok()?)));
+    numbered.unwrap_or((name, 1))
 }
 
 /// What callers from outside may do, who are those that do not know the app's secret. What went wrong is told them
@@ -108,8 +138,11 @@ impl ServiceLoad {
 /// A service as others see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peer {
-    /// `host:port` it is connected to.
+    /// `host:port` it is connected to; where it has several instances, the first of them.
     pub address: String,
+    /// `host:port` of each of its other instances, in the order of their numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<String>,
     /// Its DNS name, sent as `Host`.
     pub host: String,
     /// Its input names in order, so that a wrong route is refused before the call.
@@ -170,4 +203,26 @@ pub struct Transfer {
 pub struct Swap {
     /// File name inside the folder.
     pub library: String,
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instances_have_names_that_read_back_and_addresses_of_their_own() {
+        for (service, number, name) in [("map", 1, "map"), ("map", 2, "map.2"), ("moving_avg", 16, "moving_avg.16")] {
+            assert_eq!(instance_name(service, number), name);
+            assert_eq!(instance_of(name), (service, number));
+        }
+        assert_eq!(instance_of("map.x"), ("map.x", 1));
+        let text = r#"{ "app": "a", "service": "map", "listen": "127.0.0.1:1", "peers": {
+            "map": { "address": "map:1", "others": ["map.2:1"], "host": "map", "inputs": [] } } }"#;
+        let first: Config = serde_json::from_str(text).unwrap();
+        let second = Config { instance: Some(2), ..first.clone() };
+        let fourth = Config { instance: Some(4), ..first.clone() };
+        assert_eq!([&first, &second, &fourth].map(Config::own_address), [Some("map:1"), Some("map.2:1"), None]);
+        assert_eq!((first.instance_name(), second.instance_name()), ("map".to_owned(), "map.2".to_owned()));
+    }
 }

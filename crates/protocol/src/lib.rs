@@ -27,7 +27,7 @@ pub mod voice;
 pub use batch::{Batch, Cursor, CursorError};
 pub use config::{
     CONFIG_VARIABLE, Config, HostConfigs, Limits, OpenService, Outside, Peer, ServiceLoad, Swap, TOKEN_VARIABLE,
-    Transfer,
+    Transfer, instance_name, instance_of,
 };
 pub use error_chain::error_chain;
 pub use handover::{HANDOVER, SOCKETS, socket_name};

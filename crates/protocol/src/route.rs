@@ -288,6 +288,7 @@ mod tests {
     fn peers() -> BTreeMap<String, Peer> {
         let peer = |inputs: &[&str]| Peer {
             address: String::new(),
+            others: Vec::new(),
             host: String::new(),
             inputs: inputs.iter().map(|&input| input.to_owned()).collect(),
         };

@@ -167,7 +167,34 @@ pub struct ServiceView {
     /// The services that share its host, itself among them, in the order of the file; empty: it has a host to itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub together: Vec<String>,
+    /// Its instances, in the order of their numbers; empty: it has one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub instances: Vec<InstanceView>,
     /// The process of its host on this machine; none: its backend runs elsewhere, or it does not run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+}
+
+/// One of several hosts of a service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct InstanceView {
+    /// Its name: the service's for the first, `map.2` for the second of `map`.
+    pub name: String,
+    /// Its number, from 1.
+    pub number: u32,
+    /// The state of its health.
+    pub state: Condition,
+    /// `service@hash` of what serves.
+    pub version: Option<String>,
+    /// When that version began to serve.
+    pub since_ms: Option<u64>,
+    /// The URL to call it from here.
+    pub url: Option<String>,
+    /// The number of times its host was started again after it went down.
+    pub restarts: u32,
+    /// The reason why it is down or broken, in words.
+    pub why: Option<String>,
+    /// Its process on this machine; none: its backend runs elsewhere, or it does not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
 }

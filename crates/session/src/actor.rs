@@ -338,7 +338,7 @@ impl Actor {
         let measured = self.measured.borrow().clone();
         let mut picture = self.state.picture(self.begun.elapsed());
         picture.debug = self.tools.options.debug;
-        picture.services.iter_mut().for_each(|service| service.pid = self.process(&service.name));
+        picture.services.iter_mut().for_each(|service| self.add_processes(service));
         picture.hosts.iter_mut().for_each(|host| host.pid = host.services.first().and_then(|one| self.process(one)));
         picture.pid = std::process::id();
         picture.file.clone_from(&self.tools.place.file);
@@ -419,7 +419,7 @@ impl Actor {
             }
             Effect::Swap(swap) => {
                 let Some(backend) = self.backend.clone() else { return };
-                let name = swap.config.service.clone();
+                let name = swap.config.instance_name();
                 let swap = self.tasks.spawn(async move { tell(tools.swap(&*backend, *swap, &tell).await) });
                 if let Some(before) = self.swaps.insert(name, swap) {
                     before.abort();

@@ -37,6 +37,8 @@ pub(crate) struct Environments {
     pub(crate) notices: Vec<String>,
     /// Who wants to live together.
     pub(crate) together: Together,
+    /// Hosts of each service that has several, by Rust name.
+    pub(crate) instances: BTreeMap<String, u32>,
     /// What is said of jobs and load, by Rust name.
     pub(crate) terms: BTreeMap<String, ServiceTerms>,
 }
@@ -137,7 +139,7 @@ impl Environments {
         let terms =
             all.iter().map(|(service, said)| (service.name.clone(), ServiceTerms { jobs: said.jobs, load: said.load }));
         let terms = terms.collect();
-        Self { services, notices, together: Together::None, terms }
+        Self { services, notices, together: Together::None, instances: BTreeMap::new(), terms }
     }
 
     pub(crate) fn get(&self, service: &str) -> Environment {

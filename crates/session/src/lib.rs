@@ -24,7 +24,7 @@ pub use jobs::{JobServerLink, QueuedJobs};
 pub use local_cluster::DockerEngine;
 pub use local_cluster::{FILES_HINT, Lost, On, QueueEntry, Receiver, Sender, queue};
 pub use options::{PublicPort, RecordingOptions, SessionOptions};
-pub use placement::{Together, TogetherError};
+pub use placement::{InstanceCount, InstancesError, Together, TogetherError, instance_counts};
 pub use queued::Queued;
 pub use recording::subject::subject;
 pub use session::{Looking, Notices, ServedApp, Session, StartError};

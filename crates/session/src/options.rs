@@ -1,6 +1,6 @@
 //! What a session is started with.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use local_cluster::On;
@@ -25,6 +25,8 @@ pub struct SessionOptions {
     pub front: PublicPort,
     /// Which services share a host; none: as `dyn.toml` says.
     pub together: Option<Together>,
+    /// Hosts that each of these services has; of others as `dyn.toml` says, or one.
+    pub instances: BTreeMap<String, u32>,
     /// CPUs a service may use.
     pub cpus: Option<f64>,
     /// Memory a service may use, in bytes.

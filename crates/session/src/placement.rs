@@ -4,6 +4,7 @@
 //! or gets a host of its own.
 
 mod auto;
+pub(crate) mod instances;
 mod moves;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +13,7 @@ use std::str::FromStr;
 use local_cluster::Environment;
 
 pub(crate) use auto::{Advice, Figures, Past, advise, company};
+pub use instances::{InstanceCount, InstancesError, instance_counts};
 pub(crate) use moves::{Present, Regrouping, regroup};
 
 /// The variable that a service finds its own name in.

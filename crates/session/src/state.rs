@@ -7,6 +7,7 @@ mod advance;
 mod edit;
 mod edits;
 mod health;
+mod instances;
 mod judging;
 mod moving;
 mod picture;
@@ -68,6 +69,10 @@ pub(crate) struct State {
     services: BTreeMap<String, Service>,
     /// The host that each of them has.
     hosts: BTreeMap<String, String>,
+    /// The number of instances that each service has.
+    counts: BTreeMap<String, u32>,
+    /// What was said of them.
+    told_counts: BTreeSet<String>,
     /// Services that have a host of their own whatever is wished: the one they shared ended too often.
     alone: BTreeSet<String>,
     recipe: Option<Recipe>,
@@ -140,6 +145,8 @@ impl State {
             wiring: None,
             services: BTreeMap::new(),
             hosts: BTreeMap::new(),
+            counts: BTreeMap::new(),
+            told_counts: BTreeSet::new(),
             alone: BTreeSet::new(),
             recipe: None,
             tickets: 0,
@@ -233,6 +240,7 @@ impl State {
         if let Some(known) = self.services.get_mut(&service) {
             known.said(&line);
         }
+        let service = protocol::instance_of(&service).0.to_owned();
         vec![Effect::Report(Report::Log { service, stream, line })]
     }
 
@@ -309,4 +317,4 @@ fn millis(at: Duration) -> u64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -52,6 +52,7 @@ pub(super) fn routes() -> Vec<Vec<u8>> {
 fn peers() -> BTreeMap<String, Peer> {
     let peer = |inputs: &[&str]| Peer {
         address: "127.0.0.1:1".to_owned(),
+        others: Vec::new(),
         host: "x".to_owned(),
         inputs: inputs.iter().map(|&input| input.to_owned()).collect(),
     };
@@ -137,6 +138,7 @@ pub(super) fn configs() -> Vec<Vec<u8>> {
     let config = Config {
         app: "app".to_owned(),
         service: "map".to_owned(),
+        instance: None,
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         front: None,
         peers: peers().into(),

@@ -56,19 +56,26 @@ pub(crate) async fn start_with(limits: Limits, record: bool) -> Chain {
 
 /// Starts one host of the chain.
 pub(crate) async fn host(service: &str, first: SocketAddr, limits: Limits, token: &str, record: bool) -> Host {
+    host_of(service, &[first], limits, token, record).await
+}
+
+/// Starts one host of the chain, which is told of all these instances of `first`.
+pub(crate) async fn host_of(service: &str, firsts: &[SocketAddr], limits: Limits, token: &str, record: bool) -> Host {
     let folder = tempfile::tempdir().expect("a folder");
     let library = format!("{service}.so");
     // A file of its own: the loader gives out what it has for the same one.
     std::fs::copy(support::examples().join(format!("libhop_{service}.so")), folder.path().join(&library))
         .expect("the library");
     let peer = |inputs: &[&str]| Peer {
-        address: first.to_string(),
+        address: firsts[0].to_string(),
+        others: if inputs.is_empty() { firsts[1..].iter().map(ToString::to_string).collect() } else { Vec::new() },
         host: "first".to_owned(),
         inputs: inputs.iter().map(|&input| input.to_owned()).collect(),
     };
     let config = Config {
         app: "app".to_owned(),
         service: service.to_owned(),
+        instance: None,
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         front: None,
         peers: BTreeMap::from([("first".to_owned(), peer(&[])), ("last".to_owned(), peer(&["value"]))]).into(),

@@ -34,6 +34,7 @@ impl Process {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let peer = |address: SocketAddr, inputs: &[&str]| Peer {
             address: address.to_string(),
+            others: Vec::new(),
             host: "x".to_owned(),
             inputs: inputs.iter().map(|&input| input.to_owned()).collect(),
         };
@@ -41,6 +42,7 @@ impl Process {
         let config = Config {
             app: "app".to_owned(),
             service: service.to_owned(),
+            instance: None,
             listen: address,
             front: None,
             peers: peers.map(|(name, peer)| (name.to_owned(), peer)).into_iter().collect::<BTreeMap<_, _>>().into(),

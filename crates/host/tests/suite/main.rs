@@ -7,6 +7,7 @@ mod fleet;
 mod hops;
 mod http_rules;
 mod inline;
+mod instances;
 mod moves;
 mod records;
 mod replay;

@@ -28,10 +28,16 @@ impl Counts {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::copy(support::examples().join("libhop_kinds.so"), folder.path().join("kinds.so")).unwrap();
-        let own = Peer { address: "counts:1".to_owned(), host: "counts".to_owned(), inputs: vec!["value".to_owned()] };
+        let own = Peer {
+            address: "counts:1".to_owned(),
+            others: Vec::new(),
+            host: "counts".to_owned(),
+            inputs: vec!["value".to_owned()],
+        };
         let config = Config {
             app: "app".to_owned(),
             service: "counts".to_owned(),
+            instance: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             front: None,
             peers: BTreeMap::from([("counts".to_owned(), own)]).into(),

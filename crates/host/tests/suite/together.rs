@@ -57,7 +57,10 @@ impl App {
         drop(held);
         let peers = KINDS.iter().map(|(name, inputs)| {
             let inputs = inputs.iter().map(|&input| input.to_owned()).collect();
-            ((*name).to_owned(), Peer { address: at[name].to_string(), host: (*name).to_owned(), inputs })
+            (
+                (*name).to_owned(),
+                Peer { address: at[name].to_string(), others: Vec::new(), host: (*name).to_owned(), inputs },
+            )
         });
         let peers = Arc::new(peers.collect::<BTreeMap<_, _>>());
         let base = tempfile::tempdir().unwrap();
@@ -71,6 +74,7 @@ impl App {
             let config = Config {
                 app: "app".to_owned(),
                 service: name.to_owned(),
+                instance: None,
                 listen: at[name],
                 front: None,
                 peers: peers.clone(),

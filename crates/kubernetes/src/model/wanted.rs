@@ -92,7 +92,10 @@ impl Wanted {
             let form = forms.remove(&service.name).unwrap_or_default();
             let peer = |other: &Service| {
                 let inputs = other.inputs.iter().map(|input| input.name.clone()).collect();
-                (other.name.clone(), Peer { address: String::new(), host: other.host.clone(), inputs })
+                (
+                    other.name.clone(),
+                    Peer { address: String::new(), others: Vec::new(), host: other.host.clone(), inputs },
+                )
             };
             let state = service.placed.iter().filter(|placed| placed.is_state);
             WantedService {
@@ -110,6 +113,7 @@ impl Wanted {
                 config: Config {
                     app: settings.name_of(app).to_owned(),
                     service: service.name.clone(),
+                    instance: None,
                     listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT)),
                     front: None,
                     peers: Arc::new(reachable(app, service).into_iter().map(peer).collect()),
@@ -223,6 +227,7 @@ impl WantedService {
         let own = self.config.peers.get(&self.name);
         own.cloned().unwrap_or_else(|| Peer {
             address: String::new(),
+            others: Vec::new(),
             host: self.dns.clone(),
             inputs: self.form.inputs.iter().map(|input| input.name.clone()).collect(),
         })
@@ -239,7 +244,7 @@ impl WantedService {
         let peer = |(name, peer): (&String, &Peer)| {
             let address = address(name);
             let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host).to_owned();
-            (name.clone(), Peer { address, host, inputs: peer.inputs.clone() })
+            (name.clone(), Peer { address, others: Vec::new(), host, inputs: peer.inputs.clone() })
         };
         Config { peers: Arc::new(self.config.peers.iter().map(peer).collect()), ..self.config.clone() }
     }

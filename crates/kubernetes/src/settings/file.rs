@@ -97,6 +97,9 @@ pub struct Said {
     /// Number of pods, at least 1. Default: 1 at first; later, the number that the cluster has.
     #[schemars(range(min = 1))]
     pub replicas: Option<u32>,
+    /// Number of hosts of one service in sessions, at most 16; a push takes `replicas`. Default: 1.
+    #[schemars(range(min = 1, max = 16))]
+    pub instances: Option<u32>,
     /// CPU that is reserved, such as "500m" or "1". Default: "100m".
     #[schemars(with = "Option<String>")]
     pub cpu: Option<Cpu>,
@@ -263,6 +266,17 @@ fn faults(file: &File, app: &App) -> Vec<(String, String, Vec<String>)> {
         if said.replicas == Some(0) {
             let help = "leave it out to let others scale it, or take the service out of the app";
             faults.push(("a service with no pods answers nobody".to_owned(), help.to_owned(), at(&["replicas"])));
+        }
+        if let Some(count) = said.instances {
+            let wrong = (count == 0 || count > super::MOST_INSTANCES).then(|| {
+                (format!("{count} is no number of instances"), format!("write 1 to {}", super::MOST_INSTANCES))
+            });
+            let for_all = || {
+                let help = "write it below [services.NAME], for a service that does much of the work".to_owned();
+                ("not every service can have instances".to_owned(), help)
+            };
+            let wrong = wrong.or_else(|| (table == ["defaults"]).then(for_all));
+            faults.extend(wrong.map(|(message, help)| (message, help, at(&["instances"]))));
         }
         for (key, number, nobody) in [
             ("attempts", said.attempts, "a job with no attempts never runs"),

@@ -23,7 +23,9 @@ impl Actor {
                     None => caller::refused(format!("{service} is no service that runs")),
                 };
                 if matches!(answer, Answer::Done { .. }) {
-                    self.perform(Effect::Kill { service });
+                    for service in self.state.instance_names(&service) {
+                        self.perform(Effect::Kill { service });
+                    }
                 }
                 drop(reply.send(answer));
             }

@@ -9,13 +9,15 @@ impl Actor {
     pub(super) fn follow(&mut self, service: String) {
         let Some(address) = self.state.address(&service) else { return };
         let host = telemetry::HostAddress {
-            service: service.as_str().into(),
+            service: protocol::instance_of(&service).0.into(),
             address: address.to_string(),
             token: self.tools.control.token().to_owned(),
             host_header: None,
         };
         let (followed, events) = (self.followed.clone(), self.events.clone());
-        let (same, recorded, notices) = (host.clone(), self.recorded.clone(), events.clone());
+        // Calls are numbered by each host, so records of instances are told apart.
+        let same = telemetry::HostAddress { service: service.as_str().into(), ..host.clone() };
+        let (recorded, notices) = (self.recorded.clone(), events.clone());
         let follower = self.tasks.spawn(async move {
             if let Err(error) = telemetry::follow(host, followed).await {
                 drop(events.send(Event::Notice { message: format!("hops are not measured: {error}") }));

@@ -2,6 +2,7 @@
 
 use futures_util::FutureExt;
 use session_api::Report;
+use session_api::snapshot::ServiceView;
 
 use super::{Actor, MOST_AT_ONCE};
 
@@ -9,6 +10,12 @@ impl Actor {
     /// The process of a service's host, where this machine has it.
     pub(super) fn process(&self, service: &str) -> Option<u32> {
         self.backend.as_ref()?.process(service)
+    }
+
+    /// Adds the processes of a service's hosts.
+    pub(super) fn add_processes(&self, service: &mut ServiceView) {
+        service.pid = self.process(&service.name);
+        service.instances.iter_mut().for_each(|instance| instance.pid = self.process(&instance.name));
     }
 
     /// Adds what the backend alone knows.

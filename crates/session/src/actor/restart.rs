@@ -14,7 +14,7 @@ impl Actor {
     pub(super) fn restart(&mut self, config: Box<Config>, host: String, at: SocketAddr, after: Duration) {
         // Whatever was asked of the host that ended is not asked of the one that comes in its place: it may be what ended
         // it.
-        if let Some(swap) = self.swaps.remove(&config.service) {
+        if let Some(swap) = self.swaps.remove(&config.instance_name()) {
             swap.abort();
         }
         let (tools, events) = (self.tools.clone(), self.events.clone());

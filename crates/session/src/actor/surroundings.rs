@@ -8,7 +8,7 @@ use kubernetes::settings::AppSettings;
 
 use crate::environment::{self, Environments, LocalValues};
 use crate::options::SessionOptions;
-use crate::placement::Together;
+use crate::placement::{Together, instances};
 
 /// What `dyn.toml` and this machine say of an app.
 #[derive(Default)]
@@ -37,10 +37,14 @@ pub(super) fn surround(options: &SessionOptions, app: &App, sources: &Sources) -
         None if settings.together.is_empty() => Together::None,
         None => Together::Groups(settings.together.clone()),
     };
+    let said = settings.services.iter().filter_map(|(name, said)| Some((name.clone(), said.instances?)));
+    environments.instances = said.chain(options.instances.clone()).collect();
+    let mut diagnostics = environment::lacking(&mistakes);
+    diagnostics.extend(instances::refusals(app, &environments.instances));
     Surroundings {
         environments,
         beside: Some(environment::files(root, &settings)),
         settings: Some(settings),
-        diagnostics: environment::lacking(&mistakes),
+        diagnostics,
     }
 }

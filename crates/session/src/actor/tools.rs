@@ -9,7 +9,7 @@ use app::{App, Diagnostic, Incremental};
 use compiler::{BuildError, Builder, ExpectedBuild};
 use local_cluster::{Backend, BackendPlan, Doer, HeldPort, PortError, Program, Resources, Spec};
 use parking_lot::Mutex;
-use protocol::Config;
+use protocol::{Config, instance_name};
 use session_api::Fate;
 
 use crate::actor::control::Control;
@@ -126,6 +126,19 @@ impl Tools {
             front: (app.last() == Some(&service.name)).then_some(front),
             environment: environments.get(&service.name),
         };
+        let instances = |service: &app::Service| {
+            let (first, count) = (spec(service), environments.instances.get(&service.name).copied().unwrap_or(1));
+            let further = (2..=count).map(|number| {
+                let (name, host) = (instance_name(&first.service, number), instance_name(&first.host, number));
+                Spec { service: name, folder: self.place.service(&host), group: host.clone(), host, ..first.clone() }
+            });
+            let further: Vec<Spec> = further.collect();
+            std::iter::once(first).chain(further)
+        };
+        let services: Vec<Spec> = app.services.iter().flat_map(instances).collect();
+        for spec in &services {
+            self.place.clear_service(&spec.host).map_err(|error| failed(error.to_string(), None))?;
+        }
         let plan = BackendPlan {
             name: self.place.name.clone(),
             id: self.place.id.clone(),
@@ -133,11 +146,8 @@ impl Tools {
             debug: self.options.debug,
             limits: local_cluster::ServiceLimits { cpus: self.options.cpus, memory: self.options.memory },
             sockets: self.place.sockets(),
-            services: app.services.iter().map(spec).collect(),
+            services,
         };
-        for service in &app.services {
-            self.place.clear_service(&service.host).map_err(|error| failed(error.to_string(), None))?;
-        }
         let chosen = local_cluster::choose(self.options.on, plan).await;
         let chosen = chosen
             .map_err(|error| failed(error.to_string(), Some("start one, or run with --on process".to_owned())))?;
@@ -251,7 +261,7 @@ impl Tools {
         host: &str,
         library: Option<PathBuf>,
     ) -> Event {
-        let (service, folder) = (config.service.clone(), self.place.service(host));
+        let (service, folder) = (config.instance_name(), self.place.service(host));
         let install = |library: PathBuf| self.install(backend, &service, &folder, &library).map(drop);
         let installed = library.map_or(Ok(()), install);
         let refused = |why| Event::Refused { service: service.clone(), version: None, why, silent: false };
@@ -268,7 +278,7 @@ impl Tools {
     /// with the new.
     pub(crate) async fn swap(&self, backend: &dyn Backend, swap: effect::Swap, tell: &impl Fn(Event)) -> Event {
         let effect::Swap { config, host, library, before, version, at, bring, patient } = swap;
-        let service = config.service.clone();
+        let service = config.instance_name();
         let refused = |why: String, silent: bool| Event::Refused {
             service: service.clone(),
             version: Some(version.clone()),
@@ -332,7 +342,7 @@ impl Tools {
     }
 
     pub(crate) async fn tell(&self, backend: &dyn Backend, config: Box<Config>, host: &str, at: SocketAddr) -> Event {
-        let service = config.service.clone();
+        let service = config.instance_name();
         let written = install::configure(&self.place.service(host), &config).map_err(|error| error.to_string());
         let brought = match written {
             Ok(()) => backend.bring(&service).await.map_err(|error| error.to_string()),
@@ -375,13 +385,13 @@ pub(crate) struct Again {
 impl Again {
     /// Down by what no code of the service's has done.
     fn down(&self, why: String) -> Event {
-        Event::Down { service: self.config.service.clone(), why, by: Doer::Others }
+        Event::Down { service: self.config.instance_name(), why, by: Doer::Others }
     }
 }
 
 impl Restart for Again {
     async fn start(&mut self) -> Option<Event> {
-        let service = &self.config.service;
+        let service = &self.config.instance_name();
         if let Err(error) = install::configure(&self.tools.place.service(&self.host), &self.config) {
             return Some(self.down(format!("its configuration cannot be written: {error}")));
         }
@@ -394,7 +404,7 @@ impl Restart for Again {
     }
 
     async fn wait(&mut self) -> Event {
-        let service = self.config.service.clone();
+        let service = self.config.instance_name();
         match self.tools.control.ready(self.at, self.tools.control.patience()).await {
             Ok(version) => Event::Back { service, version, anew: self.anew },
             // Its end, if it is there at all, is told by the backend.

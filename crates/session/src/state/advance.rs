@@ -41,19 +41,23 @@ impl State {
             return Vec::new();
         }
         let mut effects = self.place(now, wanted);
-        for service in &wanted.services {
-            let Some(known) = self.services.get(&service.name) else { continue };
+        for one in self.each(wanted) {
+            let Some(known) = self.services.get(&*one.name) else { continue };
             // One that is wanted again while it is removed is seated once that is done.
             if known.removing || known.seating || known.endpoint.is_some() && known.host != Host::None {
                 continue;
             }
-            let config = self.config(wiring, &service.name);
-            let group = self.host_of(service);
-            let Some(known) = self.services.get_mut(&service.name) else { continue };
+            let config = self.config(wiring, &one.name);
+            let group = if one.number > 1 { one.host() } else { self.host_of(one.service) };
+            let Some(known) = self.services.get_mut(&*one.name) else { continue };
             let Some(config) = config else {
+                // Peers are told of all instances of a service, or of none.
+                if known.endpoint.is_some() {
+                    continue;
+                }
                 known.seating = true;
-                known.given = self.environments.get(&service.name);
-                let (service, host) = (service.name.clone(), service.host.clone());
+                known.given = self.environments.get(&one.service.name);
+                let (service, host) = (one.name.to_string(), one.host());
                 let place = Place { service, host, group, front: None, environment: known.given.clone() };
                 effects.push(Effect::Reserve { place });
                 continue;
@@ -62,7 +66,7 @@ impl State {
             known.told = Some(config.clone());
             let library = known.artifact.as_ref().map(|kept| kept.artifact.file.clone());
             let library = library.filter(|_| known.live.is_some());
-            effects.push(Effect::Start { config: Box::new(config), host: service.host.clone(), library });
+            effects.push(Effect::Start { config: Box::new(config), host: one.host(), library });
         }
         effects
     }
@@ -146,21 +150,22 @@ impl State {
             .filter(|known| !known.bring.is_empty())
             .flat_map(|known| known.bring.iter().map(|bring| bring.service.clone()))
             .collect();
-        for service in &wanted.services {
+        for one in self.each(wanted) {
+            let service = one.service;
             let key = self.key(service);
             let committed = self.gate.committed;
-            let Some(known) = self.services.get(&service.name) else { continue };
+            let Some(known) = self.services.get(&*one.name) else { continue };
             let (Some(kept), Host::Up) = (&known.artifact, known.host) else { continue };
             // A new service may start ahead of the rest of its edit, but for values that are only its with the edit.
             let may = committed || (known.live.is_none() && self.brings(wanted, service).is_empty());
             let needs = kept.key == key && !known.serves(&key) && !known.has_failed(&key);
-            let is_held = known.bring.is_empty() && fetched.contains(&service.name);
+            let is_held = known.bring.is_empty() && fetched.iter().any(|name| *name == one.name);
             if !may || !needs || is_held || known.swapping.is_some() || known.moving {
                 continue;
             }
-            let Some(config) = self.config(wiring, &service.name) else { continue };
+            let Some(config) = self.config(wiring, &one.name) else { continue };
             let artifact = kept.artifact.clone();
-            let Some(known) = self.services.get_mut(&service.name) else { continue };
+            let Some(known) = self.services.get_mut(&*one.name) else { continue };
             known.swapping = Some(artifact.version.clone());
             known.told = Some(config.clone());
             let library = artifact.file.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -168,7 +173,7 @@ impl State {
                 at: config_address(known.endpoint.as_ref()),
                 before: config.library.clone(),
                 config: protocol::Config { library, ..config },
-                host: service.host.clone(),
+                host: one.host(),
                 library: artifact.file,
                 version: artifact.version,
                 bring: known.bring.clone(),
@@ -212,24 +217,24 @@ impl State {
     /// Who opens the public listener is told before who closes it.
     fn tell(&mut self, routed: &App, wiring: &Wiring) -> Vec<Effect> {
         let mut tells = Vec::new();
-        for service in &routed.services {
-            let Some(known) = self.services.get(&service.name).filter(|known| known.host == Host::Up) else { continue };
-            let goes_by = |told: &protocol::Config| self.goes_by(told, wiring, &service.name);
+        for one in self.each(routed) {
+            let Some(known) = self.services.get(&*one.name).filter(|known| known.host == Host::Up) else { continue };
+            let goes_by = |told: &protocol::Config| self.goes_by(told, wiring, &one.name);
             if known.live.is_some() && !known.told.as_ref().is_some_and(goes_by) {
-                let Some(config) = self.config(wiring, &service.name) else { continue };
+                let Some(config) = self.config(wiring, &one.name) else { continue };
                 let opens = config.front.is_some() && known.told.as_ref().is_some_and(|told| told.front.is_none());
-                tells.push((opens, service, config));
+                tells.push((opens, one, config));
             }
         }
         let any_opens = tells.iter().any(|(opens, ..)| *opens);
-        let tells = tells.into_iter().filter(|(opens, ..)| *opens == any_opens).map(|(_, service, config)| {
-            let at = config_address(self.services.get(&service.name).and_then(|known| known.endpoint.as_ref()));
-            Effect::Tell { config: Box::new(config), host: service.host.clone(), at }
+        let tells = tells.into_iter().filter(|(opens, ..)| *opens == any_opens).map(|(_, one, config)| {
+            let at = config_address(self.services.get(&*one.name).and_then(|known| known.endpoint.as_ref()));
+            Effect::Tell { config: Box::new(config), host: one.host(), at }
         });
         let tells: Vec<Effect> = tells.collect();
         for tell in &tells {
             if let Effect::Tell { config, .. } = tell
-                && let Some(known) = self.services.get_mut(&config.service)
+                && let Some(known) = self.services.get_mut(&config.instance_name())
             {
                 known.telling = true;
             }
@@ -240,9 +245,13 @@ impl State {
     /// Tells hosts where the code of their library stands by now. Nobody waits for it, and no edit is told later for it.
     fn tell_places(&mut self, wanted: &App, wiring: &Wiring) -> Vec<Effect> {
         let mut tells = Vec::new();
-        for service in wanted.services.iter().filter(|_| self.ready) {
+        if !self.ready {
+            return tells;
+        }
+        for one in self.each(wanted) {
+            let service = one.service;
             let key = self.key(service);
-            let known = self.services.get_mut(&service.name).filter(|known| known.host == Host::Up);
+            let known = self.services.get_mut(&*one.name).filter(|known| known.host == Host::Up);
             let Some(live) = known.and_then(|known| known.live.as_mut()).filter(|live| live.key == key) else {
                 continue;
             };
@@ -259,11 +268,11 @@ impl State {
                 continue;
             }
             live.moved = Some(Arc::new(moved));
-            let Some(config) = self.config(wiring, &service.name) else { continue };
-            let Some(known) = self.services.get_mut(&service.name) else { continue };
+            let Some(config) = self.config(wiring, &one.name) else { continue };
+            let Some(known) = self.services.get_mut(&*one.name) else { continue };
             known.telling = true;
             let at = config_address(known.endpoint.as_ref());
-            tells.push(Effect::Tell { config: Box::new(config), host: service.host.clone(), at });
+            tells.push(Effect::Tell { config: Box::new(config), host: one.host(), at });
         }
         tells
     }
@@ -343,10 +352,10 @@ impl State {
     /// Says what came of the edit.
     fn conclude(&mut self, now: Duration, wanted: &App) -> Vec<Effect> {
         if !self.ready {
-            let serves = |service: &app::Service| {
-                self.services.get(&service.name).is_some_and(|known| known.live.is_some() && known.host == Host::Up)
+            let serves = |one: &super::instances::Instance<'_>| {
+                self.services.get(&*one.name).is_some_and(|known| known.live.is_some() && known.host == Host::Up)
             };
-            if !wanted.services.iter().all(serves) {
+            if !self.each(wanted).iter().all(serves) {
                 return Vec::new();
             }
             self.ready = true;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use protocol::instance_of;
 use session_api::{EditTimes, Fate, Report, Taken};
 
 use crate::event::Edit;
@@ -17,6 +18,8 @@ pub(crate) struct Taking {
     /// Services that are built or taken over, with the reason.
     open: BTreeMap<String, String>,
     done: Vec<Taken>,
+    /// Services that one of several instances did not take over.
+    uneven: BTreeSet<String>,
     removed: Vec<String>,
     /// Findings that were told: what several services share is told once.
     told: BTreeSet<String>,
@@ -65,6 +68,10 @@ impl Taking {
     ) {
         if let Some(reason) = self.open.remove(name) {
             self.times.switched = now.saturating_sub(answered).max(self.times.built);
+            // A service is told of once, by its first instance.
+            if instance_of(name).1 > 1 || self.uneven.contains(name) {
+                return;
+            }
             self.done.push(Taken { name: name.to_owned(), reason, version, state, pid: None });
         }
     }
@@ -74,9 +81,14 @@ impl Taking {
         self.open.contains_key(name)
     }
 
-    /// A service that will not come.
+    /// A service that will not come, or an instance of one: then the edit is not live in that service.
     pub(crate) fn give_up(&mut self, name: &str) {
         self.open.remove(name);
+        let (service, number) = instance_of(name);
+        if number > 1 {
+            self.done.retain(|taken| taken.name != service);
+            self.uneven.insert(service.to_owned());
+        }
     }
 
     /// Nothing of the edit will come.

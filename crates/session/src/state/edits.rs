@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::{App, Change, Diagnostic, Severity};
+use protocol::instance_of;
 use session_api::Report;
 use session_api::snapshot::{EditLine, EditOutcome, EditedService};
 
@@ -15,6 +16,7 @@ use super::{Gate, State, keep, millis};
 use crate::effect::{Effect, Wanted};
 use crate::environment::Environments;
 use crate::event::{Artifact, Edit};
+use crate::placement::instances;
 use crate::state::edit::Taking;
 
 impl State {
@@ -83,10 +85,17 @@ impl State {
     fn begun(&mut self, edit: Edit, app: Arc<App>) -> Vec<Effect> {
         self.taking = Taking::saved(edit, Duration::ZERO, Duration::ZERO);
         self.gate = Gate { structural: true, ..Gate::default() };
+        if let Err(error) = instances::check(&self.environments.instances, &app) {
+            let message = format!("cannot start instances: {error}");
+            let mut effects = vec![Effect::Report(Report::Failed { message, hint: None })];
+            effects.extend(self.close());
+            return effects;
+        }
+        let mut told = self.count_instances(Duration::ZERO, &app);
         // Containers start while dependencies are built.
-        for service in &app.services {
-            let known = self.services.entry(service.name.clone()).or_default();
-            known.given = self.environments.get(&service.name);
+        for one in self.each(&app) {
+            let known = self.services.entry(one.name.into_owned()).or_default();
+            known.given = self.environments.get(&one.service.name);
         }
         if let Err(error) = self.environments.together.check(app.services.iter().map(|service| service.name.as_str())) {
             let message = format!("cannot run services together: {error}");
@@ -94,7 +103,8 @@ impl State {
             effects.extend(self.close());
             return effects;
         }
-        let mut effects = self.place(Duration::ZERO, &app);
+        told.extend(self.place(Duration::ZERO, &app));
+        let mut effects = told;
         effects.push(Effect::Open {
             app: Wanted(app.clone()),
             environments: self.environments.clone(),
@@ -107,6 +117,7 @@ impl State {
     /// A later one: what changed its meaning is built, the rest goes on.
     fn edited(&mut self, now: Duration, edit: Edit, app: Arc<App>) -> Vec<Effect> {
         let mut effects = self.supersede(edit);
+        effects.extend(self.count_instances(now, &app));
         let mut open = self.renew(&app);
         self.add_surroundings(&app, &mut open);
         let removed = self.leave(&app);
@@ -148,9 +159,10 @@ impl State {
     fn renew(&mut self, app: &Arc<App>) -> BTreeMap<String, String> {
         let mut compared: Vec<(Arc<App>, BTreeMap<String, String>)> = Vec::new();
         let mut open = BTreeMap::new();
-        for service in &app.services {
+        for one in self.each(app) {
+            let service = one.service;
             let key = self.key(service);
-            let known = self.services.entry(service.name.clone()).or_default();
+            let known = self.services.entry(one.name.to_string()).or_default();
             known.leaving = false;
             if matches!(known.build, Build::Failed { .. }) {
                 known.build = Build::None;
@@ -177,7 +189,7 @@ impl State {
                     })
                 }
             };
-            open.insert(service.name.clone(), reason);
+            open.insert(one.name.into_owned(), reason);
         }
         open
     }
@@ -186,10 +198,11 @@ impl State {
     fn leave(&mut self, app: &App) -> Vec<String> {
         let mut removed = Vec::new();
         for (name, known) in &mut self.services {
-            if app.service(name).is_none() && !known.leaving {
+            let (service, number) = instance_of(name);
+            if app.service(service).is_none() && !known.leaving {
                 known.leaving = true;
                 self.trouble.remove(&Some(name.clone()));
-                if known.live.is_some() {
+                if known.live.is_some() && number == 1 {
                     removed.push(name.clone());
                 }
             }
@@ -238,7 +251,9 @@ impl State {
         known.build = Build::None;
         let Artifact { version, compiled, with, ms, rests_on, outside, .. } = artifact.clone();
         let built = known.compiling.take().unwrap_or_else(|| app.clone());
-        known.artifact = Some(Kept { key, app: app.clone(), built, artifact });
+        let kept = Kept { key, app: app.clone(), built, artifact };
+        known.artifact = Some(kept.clone());
+        self.share(&service, &kept);
         let mut effects = Vec::new();
         if let Some(recipe) = &mut self.recipe {
             let files = recipe.consulted.len();
@@ -275,7 +290,7 @@ impl State {
         self.trouble.insert(service.clone(), diagnostics.clone());
         let edit = self.taking.edit;
         if let Some(service) = &service {
-            self.taking.give_up(service);
+            self.instance_names(service).iter().for_each(|name| self.taking.give_up(name));
         }
         // An edit of more than bodies is taken over whole or not at all.
         if service.is_none() || self.gate.structural && !self.gate.committed {
@@ -309,11 +324,11 @@ impl State {
 
     /// Writes the edit that is on its way into the list of edits.
     fn note_edit(&mut self, now: Duration, outcome: EditOutcome, flow: bool) {
-        let services = self.taking.reasons().map(|(name, reason)| EditedService {
-            name: name.clone(),
-            reason: reason.clone(),
-            version: None,
-        });
+        let services = self
+            .taking
+            .reasons()
+            .filter(|(name, _)| instance_of(name).1 == 1)
+            .map(|(name, reason)| EditedService { name: name.clone(), reason: reason.clone(), version: None });
         let line = EditLine {
             edit: self.taking.edit,
             at_ms: millis(now),

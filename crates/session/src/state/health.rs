@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use app::{Diagnostic, SourcePlace};
 use local_cluster::Doer;
-use protocol::Config;
+use protocol::{Config, instance_of};
 use session_api::snapshot::EditOutcome;
 use session_api::{Fate, Report};
 
 use super::State;
+use super::instances::host_name;
 use super::service::{Host, Live, Service};
 use crate::effect::Effect;
 use crate::event::HostEndpoint;
@@ -107,7 +108,7 @@ impl State {
     }
 
     pub(super) fn removed(&mut self, now: Duration, service: String, trouble: Option<String>) -> Vec<Effect> {
-        let is_wanted = self.wanted.as_ref().is_some_and(|app| app.service(&service).is_some());
+        let is_wanted = self.wanted.as_ref().is_some_and(|app| self.service_of(app, &service).is_some());
         self.hosts.remove(&service);
         self.alone.remove(&service);
         if let Some(known) = self.services.remove(&service)
@@ -116,6 +117,9 @@ impl State {
             // Wanted again meanwhile: what was built of it still counts.
             let again = Service { artifact: known.artifact, build: known.build, ..Service::default() };
             self.services.insert(service.clone(), again);
+        }
+        if !is_wanted {
+            self.counts.remove(&service);
         }
         let message = trouble.map(|why| format!("{service} is gone, but not all that was made for it: {why}"));
         message.map(|message| self.notice(now, message)).unwrap_or_default()
@@ -184,7 +188,9 @@ impl State {
             effects.extend(self.part(now, &service, &why));
         }
         let app = self.routed.as_ref().or(self.wanted.as_ref()).cloned();
-        let host = app.as_ref().and_then(|app| app.service(&service)).map(|service| service.host.clone());
+        let number = instance_of(&service).1;
+        let host = app.as_ref().and_then(|app| self.service_of(app, &service));
+        let host = host.map(|service| host_name(&service.host, number));
         if let (Some(app), Some(host)) = (app, host) {
             let wiring = self.wire(&app);
             let Some(config) = self.config(&wiring, &service) else { return effects };
@@ -237,7 +243,7 @@ impl State {
 
     fn roll_back(&mut self, service: &str, why: String) -> Vec<Effect> {
         let edit = self.taking.edit;
-        let key = self.wanted.as_ref().and_then(|app| app.service(service)).map(|service| self.key(service));
+        let key = self.wanted.as_ref().and_then(|app| self.service_of(app, service)).map(|service| self.key(service));
         if let (Some(known), Some(key)) = (self.services.get_mut(service), key) {
             known.refused = Some((key, why.clone()));
             known.bring.clear();
@@ -254,11 +260,12 @@ impl State {
         }
         // Nothing served before: what is wrong is told like any other finding, and waits to be mended.
         let app = self.wanted.as_ref();
-        let place = app.and_then(|app| app.service(service)).map(|service| service.place.clone());
+        let place = app.and_then(|app| self.service_of(app, service)).map(|service| service.place.clone());
         let place = place.unwrap_or_else(|| SourcePlace::start_of(std::path::Path::new("")));
         let mut finding = Diagnostic::error(format!("{service} does not start: {why}"), place);
-        finding.service = Some(service.to_owned());
-        self.trouble.insert(Some(service.to_owned()), vec![finding.clone()]);
+        let of = instance_of(service).0;
+        finding.service = Some(of.to_owned());
+        self.trouble.insert(Some(of.to_owned()), vec![finding.clone()]);
         vec![Effect::Report(Report::Broken { edit, diagnostics: vec![finding] })]
     }
 }

@@ -80,6 +80,10 @@ impl State {
                     .to_owned(),
             );
         }
+        if let Some(several) = asked.services.iter().find(|service| self.instances(service) > 1) {
+            let count = self.instances(several);
+            return Err(format!("{several} has {count} instances, and each is a host of its own"));
+        }
         let going = self.goals(app, asked)?;
         if going.is_empty() {
             return Err(format!("{} run in one host already", asked.services.join(", ")));
@@ -123,7 +127,7 @@ impl State {
             return Vec::new();
         }
         let Some(app) = self.routed.clone() else { return Vec::new() };
-        let apart = |service: &str| self.alone.contains(service);
+        let apart = |service: &str| self.alone.contains(service) || self.instances(service) > 1;
         let advised = self.at_present(&app, |present| advise(present, figures, apart, &self.moving.past, now));
         let Some(advice) = advised else { return Vec::new() };
         let Advice { wanted, services, why } = advice.clone();
@@ -239,10 +243,10 @@ impl State {
     fn all_know(&mut self) -> bool {
         let Some(routed) = self.routed.clone() else { return true };
         let wiring = self.wire(&routed);
-        routed.services.iter().all(|service| {
-            let known = self.services.get(&service.name).filter(|known| known.host == Host::Up && known.live.is_some());
+        self.each(&routed).iter().all(|one| {
+            let known = self.services.get(&*one.name).filter(|known| known.host == Host::Up && known.live.is_some());
             known.is_none_or(|known| {
-                let goes_by = |told: &protocol::Config| self.goes_by(told, &wiring, &service.name);
+                let goes_by = |told: &protocol::Config| self.goes_by(told, &wiring, &one.name);
                 !known.telling && known.told.as_ref().is_some_and(goes_by)
             })
         })

@@ -10,6 +10,7 @@ use session_api::snapshot::{
     self, Condition, FlowEdge, HopTransport, HostView, Phase, PlacedState, Snapshot, StateField, Totals, TypeShape,
 };
 
+use super::instances::overall;
 use super::service::{Build, Host};
 use super::{Service, State, millis};
 use crate::session::ServedApp;
@@ -77,7 +78,7 @@ impl State {
     /// What serves, by service.
     pub(crate) fn versions(&self) -> BTreeMap<String, String> {
         let live = |(name, known): (&String, &Service)| Some((name.clone(), known.live.as_ref()?.version.clone()));
-        self.services.iter().filter_map(live).collect()
+        self.services.iter().filter(|(name, _)| protocol::instance_of(name).1 == 1).filter_map(live).collect()
     }
 
     /// What the inputs of each service are called.
@@ -138,9 +139,10 @@ impl State {
             let found = self.trouble.get(&Some(service.to_owned())).and_then(|found| found.first());
             found.map(|diagnostic| diagnostic.message.clone())
         };
+        let instances = self.instance_views(service);
         snapshot::ServiceView {
             name: service.name.clone(),
-            state: condition(known, &key),
+            state: overall(&instances).unwrap_or_else(|| condition(known, &key)),
             version: live.map(|live| live.version.clone()),
             since_ms: live.map(|live| millis(live.since)),
             url: known.endpoint.as_ref().map(|endpoint| format!("http://{}/", endpoint.here)),
@@ -155,6 +157,7 @@ impl State {
                 .or_else(|| first(&service.name)),
             host: self.host_of(service),
             together: self.together(app, &service.name),
+            instances,
             pid: None,
         }
     }
@@ -212,7 +215,7 @@ fn fields(service: &app::Service) -> Vec<StateField> {
     service.inputs.iter().map(|input| StateField { name: input.name.clone(), ty: input.ty.clone() }).collect()
 }
 
-fn condition(known: &Service, key: &str) -> Condition {
+pub(super) fn condition(known: &Service, key: &str) -> Condition {
     match (known.host, &known.live) {
         _ if known.removing => Condition::Draining,
         (Host::Down, _) => Condition::Down,

@@ -22,8 +22,10 @@ impl State {
             .map(|service| Tenant { service: &service.name, host: &service.host, environment: tenant(service) })
             .collect();
         let takes_in = self.backend.as_ref().is_none_or(|backend| backend.takes_in);
+        let several = self.counts.iter().filter(|(_, count)| **count > 1).map(|(service, _)| service);
+        let alone = self.alone.iter().chain(several).cloned().collect();
         let circumstances =
-            Circumstances { wishes: &self.environments.together, alone: &self.alone, now: &self.hosts, takes_in };
+            Circumstances { wishes: &self.environments.together, alone: &alone, now: &self.hosts, takes_in };
         let Placement { hosts, notices } = place(&tenants, circumstances);
         self.hosts.extend(hosts);
         notices.into_iter().flat_map(|words| self.notice(now, words)).collect()

@@ -9,6 +9,7 @@ use local_cluster::Doer;
 use session_api::Fate;
 
 use super::State;
+use super::instances::Instance;
 use super::service::{Host, Service};
 use super::wiring::Wiring;
 use crate::effect::{Effect, Move, Place};
@@ -26,15 +27,16 @@ impl State {
 
     /// Adds to the reasons of an edit the services that find another environment than they were started in.
     pub(super) fn add_surroundings(&self, app: &App, reasons: &mut BTreeMap<String, String>) {
-        for service in &app.services {
-            let known = self.services.get(&service.name).filter(|known| known.endpoint.is_some());
+        for one in self.each(app) {
+            let service = one.service;
+            let known = self.services.get(&*one.name).filter(|known| known.endpoint.is_some());
             let Some(known) = known else { continue };
             let now = self.environments.get(&service.name);
             if known.given == now {
                 continue;
             }
             let reason = format!("its environment changed ({})", differing(&known.given, &now));
-            let reasons = reasons.entry(service.name.clone());
+            let reasons = reasons.entry(one.name.into_owned());
             reasons.and_modify(|reasons| *reasons = format!("{reasons}, {reason}")).or_insert(reason);
         }
     }
@@ -61,8 +63,25 @@ impl State {
             };
             given.is_some_and(|given| *given != self.environments.get(&service.name)) && all_free()
         };
-        let changed: Vec<String> =
-            wanted.services.iter().filter(finds_another).map(|service| service.name.clone()).collect();
+        // Of several instances, one at a time: the others serve meanwhile.
+        let is_renewing = |service: &app::Service| {
+            let names = self.instance_names(&service.name);
+            names.iter().any(|name| self.services.get(name).is_some_and(|known| known.renewing))
+        };
+        let changed: Vec<String> = wanted
+            .services
+            .iter()
+            .filter(|service| finds_another(service) && !is_renewing(service))
+            .map(|service| service.name.clone())
+            .collect();
+        let further = self.each(wanted).into_iter().find(|one| {
+            let given = self.services.get(&*one.name).filter(|known| is_free(known)).map(|known| &known.given);
+            let finds_another = given.is_some_and(|given| *given != self.environments.get(&one.service.name));
+            one.number > 1 && finds_another && !is_renewing(one.service) && !changed.contains(&one.service.name)
+        });
+        if let Some(further) = further {
+            return self.renew_instance(wiring, &further);
+        }
         if changed.is_empty() {
             return Vec::new();
         }
@@ -90,6 +109,22 @@ impl State {
         }
         effects.extend(moves.into_values().map(Effect::Renew));
         effects
+    }
+
+    /// Starts one instance of several anew. It has no placed state.
+    fn renew_instance(&mut self, wiring: &Wiring, one: &Instance<'_>) -> Vec<Effect> {
+        let environment = self.environments.get(&one.service.name);
+        let (Some(config), Some(at)) = (self.config(wiring, &one.name), self.address(&one.name)) else {
+            return Vec::new();
+        };
+        let Some(known) = self.services.get_mut(&*one.name) else { return Vec::new() };
+        known.given = environment.clone();
+        known.renewing = true;
+        known.host = Host::Starting;
+        known.told = Some(config.clone());
+        let (service, host) = (one.name.to_string(), one.host());
+        let place = Place { service, group: host.clone(), host, front: None, environment };
+        vec![Effect::Renew(vec![Move { place, config, at, states: Vec::new() }])]
     }
 
     /// A service was started anew, or was not: then it is started again like one that ended.

@@ -94,7 +94,7 @@ pub(super) enum Build {
 }
 
 /// A library, and the meaning it has.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Kept {
     pub(super) key: String,
     pub(super) app: Arc<App>,

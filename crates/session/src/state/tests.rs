@@ -5,7 +5,8 @@ use protocol::Peer;
 
 use super::*;
 use crate::effect::Swap;
-pub(super) use world::{CHAIN, World, artifact, at, read};
+pub(crate) use world::{CHAIN, read};
+pub(super) use world::{World, artifact, at};
 use world::{chain, finding, opened};
 
 #[test]
@@ -34,7 +35,12 @@ fn every_host_is_told_its_route_and_its_peers_before_it_has_a_library() {
     assert_eq!(configs.iter().map(|config| config.route.as_deref()).collect::<Vec<_>>(), [Some(""), Some("get")]);
     assert_eq!(
         configs[0].peers["map"],
-        Peer { address: "127.0.0.1:4002".to_owned(), host: "map".to_owned(), inputs: vec!["value".to_owned()] }
+        Peer {
+            address: "127.0.0.1:4002".to_owned(),
+            others: Vec::new(),
+            host: "map".to_owned(),
+            inputs: vec!["value".to_owned()]
+        }
     );
     assert!(configs.iter().all(|config| config.library.is_none() && config.token == "secret"));
     assert_eq!(configs[1].front, Some(([127, 0, 0, 1], 8080).into()));

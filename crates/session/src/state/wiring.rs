@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use app::App;
-use protocol::{Config, Limits, Peer, ServiceLoad};
+use protocol::{Config, Limits, Peer, ServiceLoad, instance_of};
 
 use super::State;
 
@@ -40,7 +40,14 @@ impl State {
         let peer = |other: &app::Service| {
             let endpoint = self.services.get(&other.name)?.endpoint.as_ref()?;
             let inputs = other.inputs.iter().map(|input| input.name.clone()).collect();
-            Some((other.name.clone(), Peer { address: endpoint.peer.clone(), host: other.host.clone(), inputs }))
+            let further = self.further(&other.name);
+            let others = further.map(|name| Some(self.services.get(&name)?.endpoint.as_ref()?.peer.clone()));
+            // All of them, or none: their numbers are their places in this list.
+            let others: Vec<String> = others.collect::<Option<_>>().unwrap_or_default();
+            Some((
+                other.name.clone(),
+                Peer { address: endpoint.peer.clone(), others, host: other.host.clone(), inputs },
+            ))
         };
         let peers: BTreeMap<String, Peer> = app.services.iter().filter_map(peer).collect();
         let known = before.as_ref().map(|before| &before.peers).filter(|known| ***known == peers);
@@ -52,14 +59,20 @@ impl State {
         wiring
     }
 
-    /// What a service's host is told; the library is named by whoever takes one over.
-    pub(super) fn config(&self, wiring: &Wiring, service: &str) -> Option<Config> {
-        let known = self.services.get(service)?;
+    /// What the host of a service, or of one of its instances, is told; the library is named by whoever takes one over.
+    pub(super) fn config(&self, wiring: &Wiring, name: &str) -> Option<Config> {
+        let known = self.services.get(name)?;
+        let (service, number) = instance_of(name);
+        let further = wiring.peers.get(service).map_or(0, |own| own.others.len());
+        if further + 1 < self.instances(service) as usize {
+            return None;
+        }
         Some(Config {
             app: wiring.app.name.clone(),
             service: service.to_owned(),
             listen: known.endpoint.as_ref()?.listen,
-            front: self.front_of(wiring, service)?,
+            instance: (number > 1).then_some(number),
+            front: self.front_of(wiring, name)?,
             peers: wiring.peers.clone(),
             route: wiring.routes.get(service).cloned(),
             library: known.live.as_ref().map(|live| live.library.clone()),
@@ -74,9 +87,10 @@ impl State {
     }
 
     /// Whether a host goes by what it would be told now, whichever library it has.
-    pub(super) fn goes_by(&self, told: &Config, wiring: &Wiring, service: &str) -> bool {
-        let endpoint = self.services.get(service).and_then(|known| known.endpoint.as_ref());
-        self.front_of(wiring, service) == Some(told.front)
+    pub(super) fn goes_by(&self, told: &Config, wiring: &Wiring, name: &str) -> bool {
+        let endpoint = self.services.get(name).and_then(|known| known.endpoint.as_ref());
+        let service = instance_of(name).0;
+        self.front_of(wiring, name) == Some(told.front)
             && wiring.routes.get(service) == told.route.as_ref()
             && wiring.peers == told.peers
             && endpoint.is_some_and(|endpoint| endpoint.listen == told.listen)

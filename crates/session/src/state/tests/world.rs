@@ -9,7 +9,7 @@ use super::super::*;
 use crate::effect::Move;
 use crate::event::{Artifact, Carried};
 
-pub(in crate::state) const CHAIN: &str = "use dyninka::prelude::*;
+pub(crate) const CHAIN: &str = "use dyninka::prelude::*;
 #[service] fn get() -> f64 { 1.0 }
 #[service] fn map(value: f64) -> f64 { value * 2.0 }
 #[dyninka::main] fn main() { get().map() }
@@ -19,7 +19,7 @@ pub(super) fn chain() -> Arc<App> {
     read(CHAIN)
 }
 
-pub(in crate::state) fn read(text: &str) -> Arc<App> {
+pub(crate) fn read(text: &str) -> Arc<App> {
     let mut sources = Sources { root: PathBuf::from("chain.rs"), ..Sources::default() };
     sources.texts.insert(PathBuf::from("chain.rs"), Arc::from(text));
     let (app, diagnostics) = app::parse(&sources);
@@ -66,6 +66,8 @@ pub(in crate::state) struct World {
     pub(in crate::state) broken: Vec<&'static str>,
     /// What comes of the check of an edit's flow; none: it takes longer than all else.
     pub(in crate::state) check: fn(u64) -> Option<Event>,
+    /// Whether libraries are taken over.
+    pub(in crate::state) swaps: bool,
     /// Whether services that are carried arrive.
     pub(in crate::state) carry: bool,
     ports: u16,
@@ -82,6 +84,7 @@ impl World {
             asked: Vec::new(),
             broken: Vec::new(),
             check: |edit| Some(Event::Checked { edit }),
+            swaps: true,
             carry: true,
             ports: 5000,
         }
@@ -139,7 +142,7 @@ impl World {
     fn answer(&mut self, effect: &Effect) -> Option<Event> {
         match effect {
             Effect::Open { app, .. } => {
-                let names = app.0.services.iter().map(|service| service.name.clone());
+                let names = self.state.each(&app.0).into_iter().map(|one| one.name.into_owned());
                 let endpoints = names
                     .map(|name| {
                         self.ports += 1;
@@ -165,13 +168,13 @@ impl World {
                 self.ports += 1;
                 Some(Event::Reserved { service: place.service.clone(), endpoint: endpoint(self.ports) })
             }
-            Effect::Start { config, .. } => Some(Event::Started { service: config.service.clone() }),
+            Effect::Start { config, .. } => Some(Event::Started { service: config.instance_name() }),
             Effect::Swap(swap) => {
-                let (service, version) = (swap.config.service.clone(), swap.version.clone());
-                Some(Event::Live { service, version, states: BTreeMap::new(), answered: at(0) })
+                let (service, version) = (swap.config.instance_name(), swap.version.clone());
+                self.swaps.then(|| Event::Live { service, version, states: BTreeMap::new(), answered: at(0) })
             }
             Effect::Tell { config, .. } => {
-                Some(Event::Told { service: config.service.clone(), config: config.clone(), trouble: None })
+                Some(Event::Told { service: config.instance_name(), config: config.clone(), trouble: None })
             }
             Effect::Rehouse { moves } => {
                 let services = moves.iter().map(|one| (one.place.service.clone(), endpoint(one.at.port())));
@@ -204,9 +207,9 @@ impl World {
             Effect::Build { service, .. } => Some(format!("build {service}")),
             Effect::Abandon { service } => Some(format!("abandon {service}")),
             Effect::Reserve { place } => Some(format!("endpoint {}", place.service)),
-            Effect::Start { config, .. } => Some(format!("start {}", config.service)),
-            Effect::Swap(swap) => Some(format!("swap {}", swap.config.service)),
-            Effect::Tell { config, .. } => Some(format!("tell {}", config.service)),
+            Effect::Start { config, .. } => Some(format!("start {}", config.instance_name())),
+            Effect::Swap(swap) => Some(format!("swap {}", swap.config.instance_name())),
+            Effect::Tell { config, .. } => Some(format!("tell {}", config.instance_name())),
             Effect::Rehouse { moves } => Some(format!("rehouse {}", names(moves))),
             Effect::Renew(moves) => Some(format!("renew {}", names(moves))),
             Effect::Carry { carries, .. } => {

@@ -1,0 +1,191 @@
+//! A service with several hosts: all of them answer, an edit is live in all, and one that ends is missed by nobody.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use support::app;
+use support::hosts::kill;
+use support::session::{Client, Dev};
+
+support::on_both_backends!(all_instances_answer_and_an_edit_or_the_end_of_one_fails_nothing);
+
+const APP: &str = "use dyninka::prelude::*;
+
+#[service]
+fn get() -> f64 {
+    1.0
+}
+
+#[service]
+fn map(value: f64) -> f64 {
+    value * 2.0
+}
+
+#[service]
+fn last(value: f64) -> f64 {
+    value + 1.0
+}
+
+#[dyninka::main]
+fn main() { get().map().last() }
+";
+
+const CALLERS: usize = 8;
+
+/// Callers that keep their connections, until they are told to stop.
+struct Load {
+    stop: Arc<AtomicBool>,
+    answered: Arc<AtomicU64>,
+    callers: Vec<JoinHandle<Vec<String>>>,
+}
+
+impl Load {
+    fn start(url: &str) -> Self {
+        let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let call = |_| {
+            let (url, stop, answered) = (url.to_owned(), stop.clone(), answered.clone());
+            std::thread::spawn(move || call(&url, &stop, &answered))
+        };
+        Self { callers: (0..CALLERS).map(call).collect(), stop, answered }
+    }
+
+    /// Waits for so many answers from now on.
+    fn wait_for(&self, more: u64) {
+        let (wanted, begun) = (self.answered.load(Ordering::Relaxed) + more, Instant::now());
+        while self.answered.load(Ordering::Relaxed) < wanted {
+            assert!(begun.elapsed() < support::session::PATIENCE, "no answers come");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// What failed.
+    fn end(self) -> Vec<String> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.callers.into_iter().flat_map(|caller| caller.join().expect("a caller")).collect()
+    }
+}
+
+fn call(url: &str, stop: &AtomicBool, answered: &AtomicU64) -> Vec<String> {
+    let (client, mut failures) = (Client::default(), Vec::new());
+    while !stop.load(Ordering::Relaxed) {
+        match client.ask(url) {
+            Ok(answer) if answer.status == 200 && ["3", "4", "3.0", "4.0"].contains(&answer.body.as_str()) => {}
+            Ok(answer) => failures.push(format!("{}: {}", answer.status, answer.body)),
+            Err(why) => failures.push(why),
+        }
+        answered.fetch_add(1, Ordering::Relaxed);
+    }
+    failures
+}
+
+fn start(file: &Path, on: &str) -> Dev {
+    let arguments = ["--on", on, "--port", "0", "--together", "none", "--instances", "map=3"];
+    let mut dev = Dev::launch(file, &arguments);
+    dev.ready = dev.wait_for("ready");
+    dev
+}
+
+/// The instances of `map`.
+fn instances(file: &Path) -> Vec<Value> {
+    let output = support::run(&["status".as_ref(), file.as_os_str(), "--json".as_ref()]);
+    let status: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    status["services"][1]["instances"].as_array().expect("instances").clone()
+}
+
+/// Requests that an instance answered.
+fn answered(client: &Client, instance: &Value) -> u64 {
+    let url = instance["url"].as_str().expect("a URL");
+    let text = client.get(&format!("{url}metrics")).body;
+    let values = text.lines().filter(|line| line.contains("requests_total") && line.contains("value"));
+    values.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+}
+
+fn all_instances_answer_and_an_edit_or_the_end_of_one_fails_nothing(on: &str) {
+    let (_folder, file) = app(APP);
+    let mut dev = start(&file, on);
+    let client = Client::default();
+    let before = instances(&file);
+    let names: Vec<_> = before.iter().map(|instance| instance["name"].clone()).collect();
+    assert_eq!(names, ["map", "map.2", "map.3"].map(|name| json!(name)));
+    assert!(before.iter().all(|one| one["state"] == "live" && one["version"] == before[0]["version"]), "{before:?}");
+
+    // All three answer.
+    let load = Load::start(&dev.url());
+    load.wait_for(300);
+    let shares: Vec<u64> = before.iter().map(|instance| answered(&client, instance)).collect();
+    assert!(shares.iter().all(|share| *share > 20), "{shares:?}");
+
+    // An edit is live when all three answer with it, and no request fails.
+    fs::write(&file, APP.replace("value * 2.0", "value * 3.0")).expect("a save");
+    dev.wait_for("live");
+    let after = instances(&file);
+    assert!(after.iter().all(|one| one["version"] == after[0]["version"]), "{after:?}");
+    assert_ne!(after[0]["version"], before[0]["version"]);
+    load.wait_for(100);
+    assert_eq!(load.end(), Vec::<String>::new());
+    assert_eq!(client.get(&dev.url()).json(), json!(4.0));
+
+    // One is killed: what it was answering may be lost, once for each caller, and nothing else.
+    let load = Load::start(&dev.url());
+    load.wait_for(100);
+    kill(on, &file, "map.2");
+    let down = dev.wait_for("down");
+    assert_eq!(down["service"], "map.2", "{down}");
+    load.wait_for(200);
+    let up = dev.wait_for("up");
+    assert_eq!(up["service"], "map.2", "{up}");
+    load.wait_for(200);
+    let failures = load.end();
+    assert!(failures.len() <= CALLERS, "{failures:?}");
+    assert!(failures.iter().all(|failure| failure.contains("map") && failure.contains("unreachable")), "{failures:?}");
+    let again = instances(&file);
+    let restarts: Vec<_> = again.iter().map(|instance| instance["restarts"].clone()).collect();
+    assert_eq!(restarts, [json!(0), json!(1), json!(0)], "{again:?}");
+    assert_eq!(again[1]["version"], after[0]["version"]);
+
+    // A value that instances would not share: the edit is refused, and what ran serves on.
+    let counting = APP
+        .replace(
+            "#[service]\nfn map",
+            "#[placed(map)]\nstatic SEEN: Placed<u64> = Placed::new(|| 0);\n\n#[service]\nfn map",
+        )
+        .replace("value * 2.0", "SEEN.update(|seen| { *seen += 1; value * 5.0 })");
+    fs::write(&file, counting).expect("a save");
+    let broken = dev.wait_for("broken");
+    let said = broken.to_string();
+    assert!(said.contains("map cannot have 3 instances: each would have a SEEN of its own"), "{said}");
+    assert_eq!(client.get(&dev.url()).json(), json!(4.0));
+    let (ended, stderr) = dev.stop();
+    assert!(ended.success(), "{stderr}");
+    assert_eq!(support::hosts::ours(on, &file), Vec::<String>::new());
+}
+
+/// `dyn dev` with an option that it refuses, and what it says.
+fn refused(text: &str, instances: &str) -> String {
+    let (_folder, file) = app(text);
+    let file = file.to_str().expect("a path");
+    let output = support::run(&["dev", file, "--on", "process", "--port", "0", "--plain", "--instances", instances]);
+    assert!(!output.status.success());
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn instances_that_cannot_be_are_refused_before_anything_starts() {
+    let said = refused(APP, "mop=2");
+    assert!(said.contains("no service is called mop; there are get, map, last"), "{said}");
+    for number in ["0", "17", "many"] {
+        let said = refused(APP, &format!("map={number}"));
+        assert!(said.contains(&format!("{number} is no number of instances: expected 1 to 16")), "{said}");
+    }
+    let said = refused(APP, "map=2,map=3");
+    assert!(said.contains("map is named twice"), "{said}");
+    let said = refused(APP, "last=2");
+    assert!(said.contains("last cannot have 2 instances: it is the last service"), "{said}");
+    assert!(said.contains("app.rs:14"), "{said}");
+}
