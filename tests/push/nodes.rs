@@ -104,7 +104,7 @@ fn clusters_share_load_and_one_that_is_cut_off_costs_what_it_had_and_nothing_els
     app.settings(&settings("east", "node1", ports));
     // Without an invitation nothing is begun.
     let refused = east.push(&app.file, &[]);
-    assert_eq!(refused.code, Some(1), "{}", refused.stderr);
+    assert_eq!(refused.code, Some(3), "{}", refused.stderr);
     assert!(refused.stderr.contains("has joined no fleet") && refused.stderr.contains("--join"), "{}", refused.stderr);
     assert_eq!(east.made(), [""; 0]);
     let pushed = join(&east, &app, &first);
