@@ -115,6 +115,7 @@ pub enum MembershipEffect {
 
 /// The members of a fleet, as one of them sees them.
 pub struct Membership {
+    config: Config,
     foca: Foca<FleetMember, PostcardCodec, Xoshiro256PlusPlus, NoCustomBroadcast>,
     runtime: AccumulatingRuntime<FleetMember>,
     /// What wakes it, by time and in the order it was asked for.
@@ -153,6 +154,7 @@ impl Membership {
             ..base
         };
         Self {
+            config: config.clone(),
             foca: Foca::new(me, config, Xoshiro256PlusPlus::seed_from_u64(seed), PostcardCodec),
             runtime: AccumulatingRuntime::new(),
             timers: BinaryHeap::new(),
@@ -267,7 +269,20 @@ impl Membership {
         }
     }
 
+    /// Has news told on as often as it takes to reach a fleet of this size: with too few times some miss it, and learn it
+    /// by asking alone, half a minute apart.
+    fn fit(&mut self) {
+        let size = u32::try_from(self.foca.iter_membership_state().len()).unwrap_or(u32::MAX);
+        let wanted = Config::new_lan(USUAL_SIZE.max(NonZeroU32::MIN.saturating_add(size))).max_transmissions;
+        if wanted != self.config.max_transmissions {
+            self.config.max_transmissions = wanted;
+            // Refused is only what changes periods.
+            drop(self.foca.set_config(self.config.clone()));
+        }
+    }
+
     fn effects(&mut self, now: Duration) -> Vec<MembershipEffect> {
+        self.fit();
         self.note(now);
         let mut effects = Vec::new();
         let apart = Standing::Apart { asks_at: None };

@@ -30,6 +30,15 @@ fn members_of_a_fleet_know_each_other_whomever_they_asked_first() {
 }
 
 #[test]
+fn three_hundred_that_join_at_once_know_each_other_within_two_minutes() {
+    let mut fleet = Fleet::new(300, MembershipPace::Lan);
+    (1..300).for_each(|at| fleet.announce(at, 0));
+    fleet.run(seconds(120));
+    let missing: usize = (0..300).map(|at| 299 - fleet.known(at).len()).sum();
+    assert_eq!((missing, fleet.downs.len()), (0, 0));
+}
+
+#[test]
 fn a_member_that_is_gone_is_known_to_be_by_all_of_ten_within_eight_seconds() {
     let mut fleet = Fleet::whole(10);
     fleet.stop(3);
