@@ -90,7 +90,7 @@ pub(crate) struct Push {
     /// Push to nodes of the fleet, or to all, instead of a cluster
     #[arg(long, value_name = "NODE", value_delimiter = ',', help_heading = "Nodes")]
     pub(crate) to: Vec<String>,
-    /// Invitation by which the namespace joins a fleet, once, where dyn.toml has [node]
+    /// Invitation by which the namespace joins a fleet, once, where dyn.toml makes it a node
     #[arg(long, value_name = "TOKEN", conflicts_with = "to", help_heading = "Nodes")]
     pub(crate) join: Option<String>,
     /// Push neighbours that would not understand a named service, too

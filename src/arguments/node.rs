@@ -99,7 +99,7 @@ pub(crate) struct NodeUp {
     /// Print events as JSON lines (CloudEvents)
     #[arg(long)]
     pub(crate) json: bool,
-    /// Follow the pods of an app instead of running services: for the pod that `dyn push` adds by [node] in dyn.toml
+    /// Follow the pods of an app instead of running services: for the pod that `dyn push` adds where dyn.toml makes a namespace a node
     #[arg(long, hide = true, conflicts_with = "systemd")]
     pub(crate) in_pod: bool,
     /// Print a unit for systemd that runs this node, and exit

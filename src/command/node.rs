@@ -1,5 +1,6 @@
 //! `dyn node`: this machine as a node of a fleet.
 
+#[cfg(feature = "cluster")]
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -133,6 +134,7 @@ fn forget(folder: &FleetFolder, yes: bool) -> Result<(), Fault> {
 }
 
 /// Joins a fleet for somebody else, who is to be its node by the files that come of it.
+#[cfg(feature = "cluster")]
 pub(super) async fn join_for(token: &str, name: &str) -> Result<BTreeMap<String, Vec<u8>>, Fault> {
     let unmade = |error| Fault::new(Kind::Machine, format!("cannot make a folder: {error}"));
     let own = tempfile::tempdir().map_err(unmade)?;
@@ -146,6 +148,7 @@ pub(super) async fn join_for(token: &str, name: &str) -> Result<BTreeMap<String,
 }
 
 /// What `[node]` says is looked at before anything is built: names of strategies and of neighbours.
+#[cfg(feature = "cluster")]
 pub(super) fn check(node: &kubernetes::settings::NodeTable) -> Result<(), Fault> {
     let place = |fault: Fault| fault.hint("in [node] of dyn.toml");
     StrategyName::parse(&node.strategy).map_err(|error| Fault::from(NodeError::from(error)))?;

@@ -1,8 +1,10 @@
 //! Commands on nodes in a build without them: each says so, with the way out.
 
+#[cfg(feature = "cluster")]
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+#[cfg(feature = "cluster")]
 use kubernetes::settings::NodeTable;
 use tokio::sync::watch;
 
@@ -20,10 +22,12 @@ fn refused() -> Fault {
 }
 
 /// An agent of such a build would not start.
+#[cfg(feature = "cluster")]
 pub(super) fn check(_node: &NodeTable) -> Result<(), Fault> {
     Err(refused())
 }
 
+#[cfg(feature = "cluster")]
 pub(super) async fn join_for(_token: &str, _name: &str) -> Result<BTreeMap<String, Vec<u8>>, Fault> {
     Err(refused())
 }

@@ -9,6 +9,7 @@ use super::{node, node_check, nodes, push_to, simulate};
 use crate::arguments::Command;
 use crate::fault::Fault;
 
+#[cfg(feature = "cluster")]
 pub(super) use node::{check, join_for};
 
 pub(crate) fn run(command: Command) -> Result<(), Fault> {
