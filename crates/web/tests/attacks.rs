@@ -321,7 +321,9 @@ async fn pages_are_few_and_none_of_them_keeps_pictures_being_made() {
 
 #[tokio::test]
 async fn cookie_outlives_the_session_at_its_port_and_ends_where_another_has_it() {
-    let played = Played::start().await;
+    // None of those that pages of other tests try in turn.
+    let free = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap().port();
+    let played = Played::start_in(tempfile::tempdir().unwrap(), Some(free)).await;
     let (cookie, port) = (played.enter().await, played.port);
     let Played { page, folder, .. } = played;
     let link = web::link(folder.path(), LinkUse::Print).unwrap();
