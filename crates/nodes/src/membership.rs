@@ -20,6 +20,8 @@ use serde::{Deserialize, Serialize};
 const USUAL_SIZE: NonZeroU32 = NonZeroU32::new(10).unwrap();
 /// The longest message of a membership.
 const LONGEST: NonZeroUsize = NonZeroUsize::new(8 << 10).unwrap();
+/// Members that an answer tells of, about.
+const TOLD: usize = 150;
 /// How often members that are down are asked whether they still are: two halves of a fleet find each other by it.
 const ASK_DOWN: Duration = Duration::from_secs(2);
 /// How many of them are asked each time.
@@ -270,12 +272,15 @@ impl Membership {
     }
 
     /// Has news told on as often as it takes to reach a fleet of this size: with too few times some miss it, and learn it
-    /// by asking alone, half a minute apart.
+    /// by asking alone. Who is asked tells of as many members as a message holds, so more are asked in a larger fleet.
     fn fit(&mut self) {
         let size = u32::try_from(self.foca.iter_membership_state().len()).unwrap_or(u32::MAX);
         let wanted = Config::new_lan(USUAL_SIZE.max(NonZeroU32::MIN.saturating_add(size))).max_transmissions;
         if wanted != self.config.max_transmissions {
             self.config.max_transmissions = wanted;
+            if let Some(asks) = &mut self.config.periodic_announce {
+                asks.num_members = NonZeroUsize::MIN.saturating_add(self.foca.iter_membership_state().len() / TOLD);
+            }
             // Refused is only what changes periods.
             drop(self.foca.set_config(self.config.clone()));
         }
