@@ -29,6 +29,7 @@ type Traveller = (Arc<Shared>, Arc<RequestContext>);
 /// Requests by number: a number is all that crosses the border.
 static REQUESTS: Mutex<Option<HashMap<u64, Traveller>>> = Mutex::new(None);
 static NEXT: AtomicU64 = AtomicU64::new(1);
+
 /// What a library is handed. Its context stays for good, as the library does.
 pub(crate) fn table(shared: &Arc<Shared>) -> HostTable {
     let context: &'static Weak<Shared> = Box::leak(Box::new(Arc::downgrade(shared)));

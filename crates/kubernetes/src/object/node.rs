@@ -239,6 +239,12 @@ fn command(node: &WantedNode) -> Vec<String> {
     command
 }
 
+/// What the agent of an app is told, as the value of a variable.
+pub(crate) fn told(wanted: &Wanted, node: &WantedNode) -> String {
+    // It is made of texts and numbers alone.
+    serde_json::to_string(&NodeApp::of(wanted, node)).unwrap_or_default()
+}
+
 fn environment(wanted: &Wanted, node: &WantedNode) -> Vec<EnvVar> {
     let text = |name: &str, value: String| EnvVar { name: name.to_owned(), value: Some(value), value_from: None };
     let field = |name: &str, path: &str| EnvVar {
@@ -249,12 +255,11 @@ fn environment(wanted: &Wanted, node: &WantedNode) -> Vec<EnvVar> {
             ..EnvVarSource::default()
         }),
     };
-    let told = serde_json::to_string(&NodeApp::of(wanted, node)).unwrap_or_default();
     vec![
         field(HOST_ADDRESS, "status.hostIP"),
         field(NODE_POD, "status.podIP"),
         text("DYNINKA_HOME", HOME.to_owned()),
-        text(NODE_APP, told),
+        text(NODE_APP, told(wanted, node)),
         token(&wanted.app),
     ]
 }

@@ -9,7 +9,7 @@ use super::PushError;
 use super::rollout::{Change, Work};
 use super::site::{Site, dynamic, find};
 use crate::cluster::ClusterError;
-use crate::model::{NodeApp, Wanted, WantedService};
+use crate::model::{Wanted, WantedService};
 use crate::object::{self, Objects, Stamp, label, name};
 use crate::plan::{self, ObjectStep};
 use crate::settings::LONGEST_VALUE;
@@ -52,7 +52,7 @@ pub(crate) fn fits(wanted: &Wanted, site: &Site) -> Result<(), PushError> {
     values.push(named("Secret", label::secret(&wanted.app)));
     if let Some(node) = &wanted.node {
         values.push(named("Secret", object::node::name(&wanted.app)));
-        let told = serde_json::to_string(&NodeApp::of(wanted, node)).unwrap_or_default();
+        let told = object::node::told(wanted, node);
         if told.len() > LONGEST_VALUE {
             return Err(fault(format!(
                 "it has more services than the agent of [node] can be told of ({} bytes)",
