@@ -118,7 +118,7 @@ pub(crate) fn ui(ui: &Ui) -> Result<(), Fault> {
             .hint(format!("start it with `dyn dev {file}`")));
     }
     let of = match (ui.reader, ui.print) {
-        (true, _) => LinkUse::Read,
+        (true, _) => LinkUse::Read { access: ui.access },
         (false, true) => LinkUse::Print,
         (false, false) => LinkUse::Open,
     };

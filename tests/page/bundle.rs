@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::Seen;
-use crate::browser::Browser;
+use support::browser::Browser;
 
 /// Writes the file, and answers with it and what was said of it.
 fn bundle(seen: &Seen, name: &str, further: &[&str]) -> (PathBuf, String) {

@@ -5,7 +5,6 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod beside;
-mod browser;
 mod bundle;
 mod jobs;
 mod reader;
@@ -13,8 +12,8 @@ mod reader;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use browser::Browser;
 use serde_json::Value;
+use support::browser::Browser;
 use support::session::Dev;
 
 const CHAIN: &str = "use dyninka::prelude::*;
@@ -297,11 +296,14 @@ fn page_of_another_site_opens_nothing_and_a_lost_session_is_said() {
     // Another site, in the same browser, which has the cookie: everything it tries is refused.
     let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let own = other.local_addr().unwrap().port();
+    // A browser opens connections ahead and may say nothing on them: each is heard by itself.
     std::thread::spawn(move || {
-        use std::io::{Read, Write};
         for mut stream in other.incoming().flatten() {
-            drop(stream.read(&mut [0; 4096]));
-            drop(stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 15\r\nconnection: close\r\n\r\n<p>another</p>\n"));
+            std::thread::spawn(move || {
+                use std::io::{Read, Write};
+                drop(stream.read(&mut [0; 4096]));
+                drop(stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 15\r\nconnection: close\r\n\r\n<p>another</p>\n"));
+            });
         }
     });
     for site in [
@@ -324,6 +326,53 @@ fn page_of_another_site_opens_nothing_and_a_lost_session_is_said() {
          one.onload = () => {{ try {{ done(one.contentDocument ? 'read' : 'nothing'); }} catch {{ done('nothing'); }} }}; document.body.append(one)"
     ));
     assert_eq!(framed, "nothing");
+}
+
+#[test]
+fn of_many_services_those_are_drawn_that_somebody_sees() {
+    let mut app = "use dyninka::prelude::*;\n#[service]\nfn s0() -> f64 { 1.0 }\n".to_owned();
+    (1..=62).for_each(|at| app += &format!("#[service]\nfn s{at}(value: f64) -> f64 {{ value }}\n"));
+    let flow = (1..=62).fold("s0()".to_owned(), |flow, at| format!("{flow}.s{at}()"));
+    let seen =
+        Seen::of(&format!("{app}#[dyninka::main]\nfn main() {{ {flow} }}\n"), &["--together", "all"], "63 of 63 live");
+    let browser = &seen.browser;
+    let drawn = "[...document.querySelectorAll('.services tr:not([aria-hidden])')].map((row) => row.innerText.trim().split(/\\s/)[0])";
+    let first = browser.until("rows for the window", &format!("{drawn}.length > 25 && {drawn}"));
+    assert!(first[0] == "s0" && first.as_array().unwrap().len() < 60, "{first}");
+    // All have their room, and the last ones come where somebody scrolls to them.
+    browser.run("document.querySelector('main').scrollTop = 1e6");
+    browser.until("the last row", &format!("{drawn}.at(-1) === 's62' && {drawn}[0] !== 's0'"));
+    browser.run("document.querySelector('main').scrollTop = 0");
+    browser.until("the first row", &format!("{drawn}[0] === 's0'"));
+    // A key leads to a row that is not drawn yet.
+    browser.run("location.hash = '#/flow/s61'");
+    browser.until("the chosen service", "document.querySelector('aside h2')?.innerText === 's61'");
+    browser.press("j");
+    browser.until("its row", "(() => { const row = document.querySelector('.services tr.chosen'); return row && row.getBoundingClientRect().bottom <= innerHeight && row.innerText.includes('s62'); })()");
+    seen.is_quiet();
+}
+
+#[test]
+fn file_of_the_page_that_does_not_come_is_asked_for_again() {
+    let seen = Seen::start();
+    let (link, second) = (link(&seen.file), Browser::start());
+    // As a network that changes has it: what is on its way is given up.
+    second.block(&["*/graph.js"]);
+    second.open(&link);
+    second.until("a page that is loaded anew", "Number(sessionStorage.getItem('anew')) >= 2");
+    assert_eq!(second.text(), "", "nothing can be drawn yet");
+    second.block(&[]);
+    second.shows("3 of 3 live");
+    assert_eq!(
+        second.run("return sessionStorage.getItem('anew')"),
+        Value::Null,
+        "the next trouble has all tries again"
+    );
+
+    // What never comes is said.
+    second.block(&["*/graph.js"]);
+    second.run("sessionStorage.setItem('anew', 5); location.reload()");
+    second.shows("A file of this page did not come");
 }
 
 #[test]

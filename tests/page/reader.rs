@@ -1,7 +1,7 @@
 //! A reader's link, in a browser of its own beside the owner's.
 
-use crate::browser::Browser;
 use crate::{Seen, printed};
+use support::browser::Browser;
 
 #[test]
 fn reader_sees_every_page_and_finds_nothing_to_act_with() {

@@ -1,8 +1,9 @@
 //! What the page in a browser takes: bytes on its socket, processor time of the session, its files.
 //!
-//! Pages are plain clients that acknowledge at once. What a tab takes is not measured here.
+//! Pages are plain clients that acknowledge at once, but for the tab of a browser.
 
 mod socket;
+mod tab;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -39,16 +40,17 @@ pub(crate) async fn run(options: &Page) -> anyhow::Result<Report> {
          are plain clients that acknowledge at once",
         options.rounds, options.seconds, options.pace
     ));
-    for (services, most) in [(4, 4.0), (options.services, 30.0)] {
+    let sockets = [(4, 4.0), (options.services, 30.0)];
+    for (services, most) in sockets.into_iter().filter(|_| !options.tab_only) {
         eprintln!("bench: page: {services} services");
         let rows = measure(options, &setting, services, most).await;
         let failed =
             |error: anyhow::Error| vec![Row::failed(&format!("{services} services"), "", &format!("{error:#}"))];
         report.rows.extend(rows.unwrap_or_else(failed));
     }
-    for name in ["script and paint of a frame", "heap after 30 minutes", "navigation to first figures"] {
-        report.rows.push(Row::absent(name, "", "it is of a tab, and this command opens no browser"));
-    }
+    eprintln!("bench: page: a tab");
+    let rows = tab::measure(options, &setting).await;
+    report.rows.extend(rows.unwrap_or_else(|error| vec![Row::failed("a tab", "", &format!("{error:#}"))]));
     let json = options.json.clone().unwrap_or_else(|| program::workspace().join("target/bench/page.json"));
     let text = serde_json::to_vec_pretty(&report).context("write the report as JSON")?;
     if let Some(folder) = json.parent() {
@@ -62,20 +64,28 @@ pub(crate) async fn run(options: &Page) -> anyhow::Result<Report> {
 
 /// A session with a page.
 struct Shown {
-    _folder: TempDir,
+    folder: TempDir,
     session: Session,
     visitor: Visitor,
 }
 
 impl Shown {
     async fn start(setting: &Setting, services: u32) -> anyhow::Result<Self> {
+        Self::start_app(setting, &app(services)).await
+    }
+
+    async fn start_app(setting: &Setting, app: &str) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("make a folder")?;
         let file: PathBuf = folder.path().join("app.rs");
-        std::fs::write(&file, app(services)).context("write the app")?;
+        std::fs::write(&file, app).context("write the app")?;
         let session = Session::start_with(setting, &file, "process", None, &["--page", "0"]).await?;
         let visitor = Visitor::enter(setting, &file).await;
         let visitor = visitor.with_context(|| format!("dyn's last words:\n{}", session.last_words()))?;
-        Ok(Self { _folder: folder, session, visitor })
+        Ok(Self { folder, session, visitor })
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("app.rs")
     }
 
     /// Processor time of the session over a time, in percent of a core.

@@ -47,15 +47,20 @@ pub(super) struct Received {
     pub(super) bytes: u64,
 }
 
+/// A link of `dyn ui`.
+pub(super) async fn link(setting: &Setting, file: &Path) -> anyhow::Result<String> {
+    let mut command = Command::new(&setting.program);
+    command.arg("ui").arg(file).arg("--print").env("DYNINKA_HOME", &setting.home).kill_on_drop(true);
+    let output = command.output().await.context("run dyn ui")?;
+    ensure!(output.status.success(), "dyn ui: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout).context("read the link")?.trim().to_owned())
+}
+
 impl Visitor {
     /// Comes in by a link of `dyn ui`.
     pub(super) async fn enter(setting: &Setting, file: &Path) -> anyhow::Result<Self> {
-        let mut command = Command::new(&setting.program);
-        command.arg("ui").arg(file).arg("--print").env("DYNINKA_HOME", &setting.home).kill_on_drop(true);
-        let output = command.output().await.context("run dyn ui")?;
-        ensure!(output.status.success(), "dyn ui: {}", String::from_utf8_lossy(&output.stderr));
-        let link = String::from_utf8(output.stdout).context("read the link")?;
-        let (origin, ticket) = link.trim().split_once("/#enter=").context("dyn ui prints no link")?;
+        let link = link(setting, file).await?;
+        let (origin, ticket) = link.split_once("/#enter=").context("dyn ui prints no link")?;
         let host = origin.strip_prefix("http://").context("the link is no http URL")?.to_owned();
         let port = host.rsplit(':').next().and_then(|port| port.parse::<u16>().ok()).context("the link has no port")?;
         let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().context("make a client")?;

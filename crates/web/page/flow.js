@@ -2,6 +2,7 @@
 import { html, svg, nothing } from "./lit-html.js";
 import { pill } from "./frame.js";
 import { graph, spark } from "./graph.js";
+import { follow, rows } from "./long.js";
 import { plot } from "./plot.js";
 import { edgeFigure, edits, figure, windows } from "./state.js";
 import { ago, conditions, count, many, micros, nanos, rate } from "./words.js";
@@ -9,7 +10,7 @@ import { tree } from "./tree.js";
 
 const SPANS = [[300, "5 min"], [3600, "1 h"], [86400, "24 h"]];
 const PARTS = [["fn", "function"], ["upstream", "waiting"], ["network", "network"], ["overhead", "overhead"]];
-const local = (app) => (app.local.flow ??= { span: 300, history: null, hop: null, state: null });
+const local = (app) => (app.local.flow ??= { span: 300, history: null, hop: null, state: null, rows: {} });
 const chosen = (app) => (app.known.services[app.place.id] ? app.place.id : null);
 const span = (seconds) => (seconds < 60 ? `${seconds} s` : `${seconds / 60} min`);
 
@@ -44,11 +45,13 @@ export const flow = {
   frame(app) { look(app, false); },
   drawn(app) {
     const at = local(app), box = document.querySelector(".plot");
+    this.scrolled(app);
     const now = app.keptAt === null ? (Date.now() - app.offset) / 1000 : app.known.now / 1000;
     const marks = edits(app.known).filter((edit) => edit.edit > 0 && edit.outcome.outcome === "live" && edit.services.some((one) => one.name === at.service))
       .map((edit) => [edit.at_ms / 1000, `edit ${edit.edit}`]);
     if (box && at.history) plot(box, at.history, marks, now);
   },
+  scrolled(app) { follow(app, local(app).rows, document.querySelector(".services"), app.known.order.length); },
   keys(app, { key }) {
     const all = windows(app.known), names = app.known.order;
     if (key === "+" || key === "-") {
@@ -57,6 +60,7 @@ export const flow = {
     } else if (key === "j" || key === "k") {
       const at = names.indexOf(chosen(app));
       const next = at < 0 ? 0 : Math.min(Math.max(at + (key === "j" ? 1 : -1), 0), names.length - 1);
+      local(app).rows.reveal = next;
       app.go({ page: "flow", id: names[next] });
     } else if (key === "Escape" && app.place.id) app.go({ page: "flow", id: null });
     else return false;
@@ -84,9 +88,9 @@ const bar = (measured) => {
 const legend = () => html`${PARTS.map(([key, word]) => html`<span class="legend"><i class=${key}></i>${word}</span>`)}`;
 
 function table(app, service) {
-  return html`<table class="wide"><thead><tr><th>service</th><th class="n">req/s</th><th class="n">errors</th><th class="n">p50</th><th class="n">p90</th><th class="n">p99</th>
+  return html`<table class="wide" aria-rowcount=${app.known.order.length + 1}><thead><tr><th>service</th><th class="n">req/s</th><th class="n">errors</th><th class="n">p50</th><th class="n">p90</th><th class="n">p99</th>
       <th>${legend()}</th><th>last minute</th></tr></thead>
-    <tbody>${app.known.order.map((name) => row(app, name, name === service))}</tbody></table>`;
+    <tbody class="services">${rows(local(app).rows, app.known.order, 8, (name) => row(app, name, name === service))}</tbody></table>`;
 }
 
 function row(app, name, isChosen) {

@@ -129,6 +129,8 @@ function key(event) {
 }
 
 async function begin() {
+  // Every file came.
+  sessionStorage.removeItem("anew");
   const ticket = location.hash.match(/^#enter=(.+)$/)?.[1];
   if (ticket) {
     // Before anything else: it is in no history and no screenshot.
@@ -138,6 +140,7 @@ async function begin() {
   app.place = place(location.hash);
   addEventListener("hashchange", arrive);
   addEventListener("keydown", key);
+  addEventListener("scroll", () => current().scrolled?.(app), { capture: true, passive: true });
   // Ages grow also when nothing happens.
   setInterval(() => { if (document.visibilityState === "visible") app.redraw(); }, 1000);
   app.follower = session.follow(on);

@@ -3,8 +3,19 @@
 const RETRY = [500, 1000, 2000, 5000];
 const BUILD = document.querySelector('meta[name="build"]').content;
 
+// What may be asked twice is asked again where no answer came: a browser whose network changes gives up what is on its way.
+async function asked(path, options) {
+  for (const pause of [200, 500, 1000]) {
+    try { return await fetch(path, options); } catch (error) {
+      if (error.name === "AbortError") throw error;
+      await new Promise((go) => setTimeout(go, pause));
+    }
+  }
+  return fetch(path, options);
+}
+
 export async function enter(ticket) {
-  const answer = await fetch("/enter", {
+  const answer = await asked("/enter", {
     method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ ticket }),
   });
   return answer.ok ? null : (await answer.text()).trim();
@@ -12,14 +23,14 @@ export async function enter(ticket) {
 
 // Answers with JSON, or throws an error with the session's words.
 export async function ask(path, signal) {
-  const answer = await fetch(path, { signal });
+  const answer = await asked(path, { signal });
   if (!answer.ok) throw new Error((await answer.text()).trim() || `the session answers ${answer.status}`);
   return answer.json();
 }
 
 // Lines of JSON.
 export async function lines(path, signal) {
-  const answer = await fetch(path, { signal });
+  const answer = await asked(path, { signal });
   const text = await answer.text();
   if (!answer.ok) throw new Error(text.trim());
   return text.split("\n").filter(Boolean).map((line) => JSON.parse(line));

@@ -65,7 +65,7 @@ export const entry = (known) => known.set.flow?.split("(")[0] ?? last(known.orde
 // The state of the session in words, and its colour.
 export function phase(known, link) {
   if (link === "lost") return ["session lost", "bad"];
-  if (link === "connecting") return ["connecting", "busy"];
+  if (link === "connecting" || !known.seq) return ["connecting", "busy"];
   const all = known.order.length;
   const how = (state) => known.order.filter((name) => known.services[name]?.state === state).length;
   const down = how("down");

@@ -31,6 +31,7 @@ const FILES: &[File] = files! {
     "/", DOCUMENT, "../page/index.html";
     "/page.css", STYLE, "../page/page.css";
     "/icon.svg", PICTURE, "../page/icon.svg";
+    "/anew.js", SCRIPT, "../page/anew.js";
     "/run.js", SCRIPT, "../page/run.js";
     "/state.js", SCRIPT, "../page/state.js";
     "/session.js", SCRIPT, "../page/session.js";
@@ -39,6 +40,7 @@ const FILES: &[File] = files! {
     "/frame.js", SCRIPT, "../page/frame.js";
     "/flow.js", SCRIPT, "../page/flow.js";
     "/graph.js", SCRIPT, "../page/graph.js";
+    "/long.js", SCRIPT, "../page/long.js";
     "/plot.js", SCRIPT, "../page/plot.js";
     "/requests.js", SCRIPT, "../page/requests.js";
     "/tree.js", SCRIPT, "../page/tree.js";
@@ -97,10 +99,12 @@ pub(crate) fn text(path: &str) -> Option<&'static str> {
     std::str::from_utf8(bytes).ok()
 }
 
+/// No modules, or not of the page of a session.
+const APART: [&str; 3] = ["/uPlot.iife.min.js", "/kept.js", "/anew.js"];
+
 /// Modules of the page, by path.
 pub(crate) fn scripts() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let scripts =
-        FILES.iter().filter(|(path, kind, _)| *kind == SCRIPT && !path.contains("uPlot") && *path != "/kept.js");
+    let scripts = FILES.iter().filter(|(path, kind, _)| *kind == SCRIPT && !APART.contains(path));
     scripts.filter_map(|(path, ..)| Some((*path, text(path)?)))
 }
 

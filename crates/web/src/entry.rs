@@ -7,8 +7,9 @@ use crate::key::{PageKey, Role, Token, TokenUse};
 /// Seconds that a ticket is good for: where it is printed, and where it is opened at once.
 pub(crate) const PRINTED: u64 = 600;
 pub(crate) const OPENED: u64 = 30;
-/// Seconds without a visit after which a cookie is good for nothing; a reader's, seconds since it came in.
-pub(crate) const IDLE: u64 = 12 * 3_600;
+/// Seconds without a visit after which a cookie is good for nothing; a reader's, since it came in, unless its link says less
+/// or more.
+pub(crate) const IDLE: u32 = 12 * 3_600;
 /// Seconds after which a cookie is made anew.
 const RENEWED: u64 = 3_600;
 /// Tries to come in, a second.
@@ -70,7 +71,7 @@ impl Entry {
         self.used.retain(|_, ends| *ends >= now);
         match self.used.insert(ticket.random, ticket.moment) {
             Some(_) => Admission::Used,
-            None => Admission::Come(cookie(&self.key, role, now)),
+            None => Admission::Come(cookie(&self.key, role, now, ticket.access)),
         }
     }
 
@@ -78,19 +79,19 @@ impl Entry {
     pub(crate) fn known(&self, cookies: &str, now: u64) -> Option<(Role, Token)> {
         let own = cookies.split(';').filter_map(|cookie| cookie.trim().strip_prefix(COOKIE)?.strip_prefix('='));
         own.filter_map(|text| opened(&self.key, TokenUse::Cookie, text))
-            .find(|(_, cookie)| now.saturating_sub(cookie.moment) <= IDLE)
+            .find(|(_, cookie)| now.saturating_sub(cookie.moment) <= u64::from(cookie.access))
     }
 
     /// The header that makes a cookie anew where it is time to. A reader's ends where it was to end.
     pub(crate) fn renewed(&self, (role, cookie): (Role, Token), now: u64) -> Option<String> {
         let is_due = role == Role::Owner && now.saturating_sub(cookie.moment) > RENEWED;
-        is_due.then(|| self::cookie(&self.key, role, now))
+        is_due.then(|| self::cookie(&self.key, role, now, cookie.access))
     }
 }
 
-/// A ticket that is good for so many seconds.
-pub(crate) fn ticket(key: &PageKey, role: Role, now: u64, seconds: u64) -> String {
-    key.seal(TokenUse::Ticket(role), Token::new(now + seconds))
+/// A ticket that is good for so many seconds, for access of so many.
+pub(crate) fn ticket(key: &PageKey, role: Role, now: u64, seconds: u64, access: u32) -> String {
+    key.seal(TokenUse::Ticket(role), Token::new(now + seconds, access))
 }
 
 /// A token, and whose it is.
@@ -98,9 +99,9 @@ fn opened(key: &PageKey, of: fn(Role) -> TokenUse, text: &str) -> Option<(Role, 
     Role::ALL.into_iter().find_map(|role| Some((role, key.open_token(of(role), text)?)))
 }
 
-fn cookie(key: &PageKey, role: Role, now: u64) -> String {
-    let value = key.seal(TokenUse::Cookie(role), Token::new(now));
-    format!("{COOKIE}={value}; Path=/; Max-Age={IDLE}; HttpOnly; SameSite=Strict")
+fn cookie(key: &PageKey, role: Role, now: u64, access: u32) -> String {
+    let value = key.seal(TokenUse::Cookie(role), Token::new(now, access));
+    format!("{COOKIE}={value}; Path=/; Max-Age={access}; HttpOnly; SameSite=Strict")
 }
 
 #[cfg(test)]
@@ -122,7 +123,7 @@ mod tests {
     #[test]
     fn a_ticket_opens_once_and_within_its_time() {
         let mut entry = entry();
-        let ticket = super::ticket(&entry.key, Role::Owner, 1_000, OPENED);
+        let ticket = super::ticket(&entry.key, Role::Owner, 1_000, OPENED, IDLE);
         assert_eq!(entry.take(&ticket, 1_031), Admission::Refused, "too late");
         let cookie = value(&entry.take(&ticket, 1_030));
         assert_eq!(entry.take(&ticket, 1_030), Admission::Used);
@@ -135,34 +136,36 @@ mod tests {
     #[test]
     fn a_cookie_is_strict_closed_to_scripts_and_ends_when_nobody_comes() {
         let mut entry = entry();
-        let ticket = super::ticket(&entry.key, Role::Owner, 0, PRINTED);
+        let ticket = super::ticket(&entry.key, Role::Owner, 0, PRINTED, IDLE);
         let Admission::Come(header) = entry.take(&ticket, 5) else { panic!("a ticket that is good") };
         assert!(header.ends_with("; Path=/; Max-Age=43200; HttpOnly; SameSite=Strict"), "{header}");
         let cookie = header.split(';').next().unwrap();
-        let known = entry.known(cookie, 5 + IDLE).unwrap();
-        assert_eq!(entry.known(cookie, 6 + IDLE), None);
+        let known = entry.known(cookie, 5 + u64::from(IDLE)).unwrap();
+        assert_eq!(entry.known(cookie, 6 + u64::from(IDLE)), None);
         assert_eq!(entry.renewed(known, 5 + RENEWED), None);
         let later = entry.renewed(known, 6 + RENEWED).unwrap();
-        assert!(entry.known(later.split(';').next().unwrap(), 5 + IDLE + RENEWED).is_some());
+        assert!(entry.known(later.split(';').next().unwrap(), 5 + u64::from(IDLE) + RENEWED).is_some());
         assert_eq!(entry.known("dyn-page=; dyn-page=xyz; dyn-pagex=1", 5), None);
     }
 
     #[test]
     fn a_reader_stays_one_and_comes_to_an_end() {
         let mut entry = entry();
-        let ticket = super::ticket(&entry.key, Role::Reader, 0, PRINTED);
-        let cookie = value(&entry.take(&ticket, 5));
-        let known = entry.known(&cookie, 5 + IDLE).unwrap();
+        let ticket = super::ticket(&entry.key, Role::Reader, 0, PRINTED, 90);
+        let admission = entry.take(&ticket, 5);
+        assert!(matches!(&admission, Admission::Come(header) if header.contains("Max-Age=90;")), "{admission:?}");
+        let cookie = value(&admission);
+        let known = entry.known(&cookie, 5 + 90).unwrap();
         assert_eq!(known.0, Role::Reader);
-        assert_eq!(entry.renewed(known, 5 + IDLE), None, "it is made anew for no reader");
-        assert_eq!(entry.known(&cookie, 6 + IDLE), None);
+        assert_eq!(entry.renewed(known, 5 + 90), None, "it is made anew for no reader");
+        assert_eq!(entry.known(&cookie, 6 + 90), None);
         assert_eq!(entry.take(&cookie["dyn-page=".len()..], 7), Admission::Refused, "a cookie is no ticket");
     }
 
     #[test]
     fn tries_are_few_a_second() {
         let mut entry = entry();
-        let ticket = super::ticket(&entry.key, Role::Owner, 10, PRINTED);
+        let ticket = super::ticket(&entry.key, Role::Owner, 10, PRINTED, IDLE);
         for _ in 0..MOST_TRIES {
             assert_eq!(entry.take("guess", 10), Admission::Refused);
         }

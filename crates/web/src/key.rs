@@ -41,10 +41,12 @@ pub(crate) enum TokenUse {
     Proof,
 }
 
-/// A token's own bytes: a moment in seconds since 1970, and what makes it one of its own.
+/// A token's own bytes: moments in seconds since 1970, and what makes it one of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Token {
     pub(crate) moment: u64,
+    /// Seconds that the access lasts which it stands for.
+    pub(crate) access: u32,
     pub(crate) random: [u8; 16],
 }
 
@@ -92,10 +94,13 @@ impl PageKey {
     /// A token's bytes, where this key made it for this use. How long that takes tells nothing of the key.
     pub(crate) fn open_token(&self, of: TokenUse, text: &str) -> Option<Token> {
         let bytes = BASE64.decode(text).ok()?;
-        let (own, proof) = bytes.split_at_checked(24)?;
+        let (own, proof) = bytes.split_at_checked(TOKEN)?;
         self.mac(of, own).verify_slice(proof).ok()?;
-        let (moment, random) = own.split_at(8);
-        Some(Token { moment: u64::from_be_bytes(moment.try_into().ok()?), random: random.try_into().ok()? })
+        let (moment, rest) = own.split_at(8);
+        let (access, random) = rest.split_at(4);
+        let (moment, access) =
+            (u64::from_be_bytes(moment.try_into().ok()?), u32::from_be_bytes(access.try_into().ok()?));
+        Some(Token { moment, access, random: random.try_into().ok()? })
     }
 
     /// A key that only this page and who holds that token know.
@@ -117,15 +122,19 @@ impl PageKey {
     }
 }
 
+/// Bytes of a token without its proof.
+const TOKEN: usize = 28;
+
 impl Token {
-    pub(crate) fn new(moment: u64) -> Self {
-        Self { moment, random: rand::random() }
+    pub(crate) fn new(moment: u64, access: u32) -> Self {
+        Self { moment, access, random: rand::random() }
     }
 
-    fn bytes(&self) -> [u8; 24] {
-        let mut bytes = [0; 24];
+    fn bytes(&self) -> [u8; TOKEN] {
+        let mut bytes = [0; TOKEN];
         bytes[..8].copy_from_slice(&self.moment.to_be_bytes());
-        bytes[8..].copy_from_slice(&self.random);
+        bytes[8..12].copy_from_slice(&self.access.to_be_bytes());
+        bytes[12..].copy_from_slice(&self.random);
         bytes
     }
 }
@@ -160,7 +169,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let key = PageKey::open(folder.path()).unwrap();
         assert_eq!(fs::metadata(file(folder.path())).unwrap().permissions().mode() & 0o777, 0o600);
-        let token = Token::new(7);
+        let token = Token::new(7, 60);
         let (ticket, cookie) = (TokenUse::Ticket(Role::Owner), TokenUse::Cookie(Role::Owner));
         let text = key.seal(ticket, token);
         assert_eq!(PageKey::open(folder.path()).unwrap().open_token(ticket, &text), Some(token));
@@ -171,10 +180,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_token_that_was_changed_opens_nothing(at in 0_usize..75, by in 1_u8..64, text in "\\PC{0,90}") {
+        fn a_token_that_was_changed_opens_nothing(at in 0_usize..80, by in 1_u8..64, text in "\\PC{0,96}") {
             let key = PageKey::new();
             let cookie = TokenUse::Cookie(Role::Owner);
-            let sealed = key.seal(cookie, Token::new(9));
+            let sealed = key.seal(cookie, Token::new(9, 60));
             let mut bytes = BASE64.decode(&sealed).unwrap();
             let at = at % bytes.len();
             bytes[at] ^= by;

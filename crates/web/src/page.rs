@@ -23,7 +23,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::beside::{self, AskBeside};
 use crate::door::{Door, Passage};
-use crate::entry::{self, Admission, Entry, OPENED, PRINTED};
+use crate::entry::{self, Admission, Entry, IDLE, OPENED, PRINTED};
 use crate::key::{PageKey, Role, Token};
 use crate::listener::Listeners;
 use crate::{assets, listener, live, relay};
@@ -190,7 +190,15 @@ pub enum LinkUse {
     /// It is printed: it is good for ten minutes.
     Print,
     /// It is printed for somebody who may look and change nothing.
-    Read,
+    Read {
+        /// Seconds of access, from when the link is opened.
+        access: u32,
+    },
+}
+
+impl LinkUse {
+    /// Seconds of a reader's access where nobody says otherwise: 12 hours.
+    pub const READS: u32 = entry::IDLE;
 }
 
 /// A link to the page of the session that has the folder.
@@ -215,12 +223,12 @@ pub fn forget(folder: &Path) -> Result<(), PageError> {
 
 /// A fragment reaches no server, no log and no Referer.
 fn with_ticket(address: &str, key: &PageKey, of: LinkUse) -> String {
-    let (role, seconds) = match of {
-        LinkUse::Open => (Role::Owner, OPENED),
-        LinkUse::Print => (Role::Owner, PRINTED),
-        LinkUse::Read => (Role::Reader, PRINTED),
+    let (role, seconds, access) = match of {
+        LinkUse::Open => (Role::Owner, OPENED, IDLE),
+        LinkUse::Print => (Role::Owner, PRINTED, IDLE),
+        LinkUse::Read { access } => (Role::Reader, PRINTED, access),
     };
-    format!("{address}#enter={}", entry::ticket(key, role, now(), seconds))
+    format!("{address}#enter={}", entry::ticket(key, role, now(), seconds, access))
 }
 
 const FILE: &str = "page.json";

@@ -393,7 +393,7 @@ async fn page_that_waits_knows_its_session_and_forgetting_ends_every_cookie() {
 #[tokio::test]
 async fn reader_looks_and_neither_acts_nor_becomes_more() {
     let played = Played::start().await;
-    let link = web::link(played.folder.path(), LinkUse::Read).unwrap();
+    let link = web::link(played.folder.path(), LinkUse::Read { access: LinkUse::READS }).unwrap();
     let answer = played.take(&ticket(&link)).await;
     assert_eq!(answer.status, 204, "{}", answer.text);
     let cookie = answer.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
@@ -450,7 +450,7 @@ async fn forgetting_ends_every_access_while_the_session_runs() {
     assert!(played.notices.lock().iter().any(|notice| notice.contains("was ended")), "its owner is told");
     // A link of now opens it, from this process and from another.
     assert_eq!(played.take(&played.ticket()).await.status, 204);
-    let link = web::link(played.folder.path(), LinkUse::Read).unwrap();
+    let link = web::link(played.folder.path(), LinkUse::Read { access: LinkUse::READS }).unwrap();
     assert_eq!(played.take(&ticket(&link)).await.status, 204);
 }
 

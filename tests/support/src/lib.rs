@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+pub mod browser;
 pub mod debugger;
 pub mod disk;
 pub mod engine;

@@ -23,6 +23,10 @@ const TRANSFERS: Duration = Duration::from_secs(40);
 /// A host that runs answers a question for a value within this.
 const SOON: Duration = Duration::from_secs(5);
 
+/// The first wait for a word of a host; each further one is twice as long, up to [`LONGEST_TRY`].
+const FIRST_TRY: Duration = Duration::from_millis(250);
+const LONGEST_TRY: Duration = Duration::from_secs(4);
+
 /// How long a host may take for what it is asked. A new one listens within milliseconds; this is for a machine under load.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -135,15 +139,18 @@ impl Control {
 
     /// Has a host take a library over, as soon as it listens; it answers once new calls run on the new code.
     pub(crate) async fn swap(&self, at: SocketAddr, library: &str, within: Duration) -> Result<Done, ControlError> {
+        let begun = Instant::now();
+        self.hears(at, within).await?;
         let swap = Swap { library: library.to_owned() };
         let ask = || self.client.post(format!("http://{at}/_dyninka/swap")).json(&swap);
-        let answer = self.ask(ask, within, |_| true).await?;
+        let answer = self.ask(ask, within.saturating_sub(begun.elapsed()), |_| true).await?;
         let answer = accepted(answer).await?;
         answer.json().await.map_err(|error| ControlError::Refused(error_chain(&error)))
     }
 
     /// Has the host of the service that listens here run another, whose folder has this name, as soon as it listens.
     pub(crate) async fn open(&self, at: SocketAddr, folder: &str) -> Result<(), ControlError> {
+        self.hears(at, OPENS).await?;
         let open = OpenService { folder: folder.to_owned() };
         let ask = || self.client.post(format!("http://{at}/_dyninka/open")).json(&open);
         accepted(self.ask(ask, OPENS, |_| true).await?).await.map(drop)
@@ -194,6 +201,25 @@ impl Control {
         let answer = self.ask(ask, within, |status| status.is_success()).await?;
         let version = answer.headers().get(header::VERSION).and_then(|value| value.to_str().ok());
         version.map(str::to_owned).ok_or_else(|| ControlError::Refused("ready, without saying its version".to_owned()))
+    }
+
+    /// Returns once a host answered anything. A question that may take long is asked after this: a connection that leads
+    /// nowhere, as an engine gives out while a container's network comes up, would keep it for all of its time.
+    async fn hears(&self, at: SocketAddr, within: Duration) -> Result<(), ControlError> {
+        let (begun, mut wait) = (Instant::now(), FIRST_TRY);
+        loop {
+            let left = within.saturating_sub(begun.elapsed());
+            let asked =
+                self.client.get(format!("http://{at}/healthz")).timeout(wait.min(left).max(ASK_AGAIN)).send().await;
+            let Err(error) = asked else { return Ok(()) };
+            if begun.elapsed() >= within {
+                return Err(ControlError::Silent { within, why: error_chain(&error) });
+            }
+            match error.is_timeout() {
+                true => wait = (wait * 2).min(LONGEST_TRY),
+                false => tokio::time::sleep(ASK_AGAIN).await,
+            }
+        }
     }
 
     /// Asks until an answer with an acceptable status comes. Only questions that may be asked twice go this way.
@@ -300,6 +326,30 @@ mod tests {
         let asked = control.unless_deaf(at, control.ready(at, PATIENCE)).await;
         assert!(asked.as_ref().is_err_and(ControlError::is_deaf), "{asked:?}");
         assert_eq!(begun.elapsed().as_secs(), DEAF.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_leads_nowhere_costs_no_takeover() {
+        let control = Control::new("secret".to_owned(), false).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            // The first two are accepted, and nobody reads them.
+            let _nowhere = [listener.accept().await.unwrap(), listener.accept().await.unwrap()];
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(async move {
+                    let mut asked = [0; 512];
+                    let _asked = stream.read(&mut asked).await.unwrap();
+                    let answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 13\r\n\r\n{\"states\":{}}";
+                    stream.write_all(answer).await.unwrap();
+                });
+            }
+        });
+        let begun = tokio::time::Instant::now();
+        let asked = control.unless_deaf(at, control.swap(at, "x.so", PATIENCE)).await;
+        assert!(asked.is_ok(), "{asked:?}");
+        assert_eq!(begun.elapsed(), FIRST_TRY + FIRST_TRY * 2);
     }
 
     #[tokio::test(start_paused = true)]

@@ -14,8 +14,18 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// Whether there is a driver on this machine.
+pub fn is_there() -> bool {
+    Command::new("chromedriver")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
 /// A browser with one window and a profile of its own. Dropped, it ends.
-pub(crate) struct Browser {
+pub struct Browser {
     driver: Child,
     client: Client,
     /// Of the driver's session.
@@ -24,7 +34,11 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    pub(crate) fn start() -> Self {
+    /// Starts one.
+    ///
+    /// # Panics
+    /// There is no chromedriver.
+    pub fn start() -> Self {
         let mut command = Command::new("chromedriver");
         command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut driver = command.spawn().expect("chromedriver: tests/run installs chromium and chromium-driver");
@@ -71,31 +85,31 @@ impl Browser {
         answer["value"].clone()
     }
 
-    pub(crate) fn open(&self, url: &str) {
+    pub fn open(&self, url: &str) {
         self.post("/url", &json!({ "url": url }));
     }
 
-    pub(crate) fn address(&self) -> String {
+    pub fn address(&self) -> String {
         self.get("/url").as_str().unwrap().to_owned()
     }
 
     /// What a script returns.
-    pub(crate) fn run(&self, script: &str) -> Value {
+    pub fn run(&self, script: &str) -> Value {
         self.post("/execute/sync", &json!({ "script": script, "args": [] }))
     }
 
     /// What a script calls its last argument with.
-    pub(crate) fn wait_for(&self, script: &str) -> Value {
+    pub fn wait_for(&self, script: &str) -> Value {
         self.post("/execute/async", &json!({ "script": script, "args": [] }))
     }
 
     /// The visible text of the page.
-    pub(crate) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         self.run("return document.body.innerText").as_str().unwrap_or_default().to_owned()
     }
 
     /// Waits until a script returns something true.
-    pub(crate) fn until(&self, what: &str, script: &str) -> Value {
+    pub fn until(&self, what: &str, script: &str) -> Value {
         let begun = Instant::now();
         loop {
             let found = self.run(&format!("return {script}"));
@@ -107,13 +121,19 @@ impl Browser {
         }
     }
 
+    /// Has the browser do what its developers' tools can, and returns the answer:
+    /// <https://chromedevtools.github.io/devtools-protocol/>.
+    pub fn tool(&self, command: &str, parameters: &Value) -> Value {
+        self.post("/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
+    }
+
     /// Waits until the page shows a text.
-    pub(crate) fn shows(&self, text: &str) {
+    pub fn shows(&self, text: &str) {
         self.until(text, &format!("document.body.innerText.includes({})", json!(text)));
     }
 
     /// Keys that a person presses, as they come: `\u{e007}` is enter, `\u{e004}` tab, `\u{e00c}` escape.
-    pub(crate) fn press(&self, keys: &str) {
+    pub fn press(&self, keys: &str) {
         let actions: Vec<Value> = keys
             .chars()
             .flat_map(|key| [json!({ "type": "keyDown", "value": key }), json!({ "type": "keyUp", "value": key })])
@@ -122,7 +142,7 @@ impl Browser {
     }
 
     /// Clicks the first element with this text that a selector finds.
-    pub(crate) fn click(&self, selector: &str, text: &str) {
+    pub fn click(&self, selector: &str, text: &str) {
         let find = format!(
             "[...document.querySelectorAll({})].find((one) => one.innerText.trim().startsWith({}) && !one.disabled)",
             json!(selector),
@@ -133,28 +153,31 @@ impl Browser {
     }
 
     /// Writes a picture of the window.
-    pub(crate) fn picture(&self, file: &Path) {
+    pub fn picture(&self, file: &Path) {
         use base64::Engine;
         let text = self.get("/screenshot").as_str().unwrap().to_owned();
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, base64::prelude::BASE64_STANDARD.decode(text).unwrap()).unwrap();
     }
 
-    pub(crate) fn resize(&self, width: u32, height: u32) {
+    pub fn resize(&self, width: u32, height: u32) {
         self.post("/window/rect", &json!({ "width": width, "height": height }));
     }
 
     /// Light or dark, as the user's system would say.
-    pub(crate) fn theme(&self, theme: &str) {
+    pub fn theme(&self, theme: &str) {
         let features = json!([{ "name": "prefers-color-scheme", "value": theme }]);
-        self.post(
-            "/goog/cdp/execute",
-            &json!({ "cmd": "Emulation.setEmulatedMedia", "params": { "features": features } }),
-        );
+        self.tool("Emulation.setEmulatedMedia", &json!({ "features": features }));
+    }
+
+    /// Lets nothing of these addresses through any more.
+    pub fn block(&self, addresses: &[&str]) {
+        self.tool("Network.enable", &json!({}));
+        self.tool("Network.setBlockedURLs", &json!({ "urls": addresses }));
     }
 
     /// What the browser complained of since the last question.
-    pub(crate) fn complaints(&self) -> Vec<String> {
+    pub fn complaints(&self) -> Vec<String> {
         let entries = self.post("/se/log", &json!({ "type": "browser" }));
         let severe = entries.as_array().into_iter().flatten().filter(|entry| entry["level"] == "SEVERE");
         severe.map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()
