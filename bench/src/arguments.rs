@@ -197,6 +197,12 @@ pub(crate) struct Page {
     /// Seconds of a turn
     #[arg(long, default_value_t = 5.0, value_parser = seconds)]
     pub(crate) seconds: f64,
+    /// Minutes that a tab is open before its heap is told
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(3..=600))]
+    pub(crate) tab_minutes: u32,
+    /// The tab of a browser alone
+    #[arg(long)]
+    pub(crate) tab_only: bool,
     /// The `dyn` to measure [default: this workspace's, in the profile this bench was built in]
     #[arg(long = "dyn", value_name = "PATH")]
     pub(crate) program: Option<PathBuf>,
@@ -271,6 +277,8 @@ pub(crate) enum NodePart {
     Away,
     /// An agent that waits
     Idle,
+    /// A link that is cut and mended
+    Cut,
     /// Bytes of quiet fleets
     Bytes,
     /// One decision
@@ -282,8 +290,16 @@ pub(crate) enum NodePart {
 }
 
 impl NodePart {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Chain, Self::Away, Self::Idle, Self::Bytes, Self::Admission, Self::Simulated, Self::Published];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Chain,
+        Self::Away,
+        Self::Idle,
+        Self::Cut,
+        Self::Bytes,
+        Self::Admission,
+        Self::Simulated,
+        Self::Published,
+    ];
 
     /// Whether all of it runs in this process.
     pub(crate) fn is_within(self) -> bool {

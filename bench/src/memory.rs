@@ -15,6 +15,13 @@ pub(crate) fn resident(pid: u32) -> anyhow::Result<f64> {
     Ok(kib as f64 * 1024.0 / MIB)
 }
 
+/// Memory of a process that is of no file, and so shared with nobody, in MiB.
+pub(crate) fn own(pid: u32) -> anyhow::Result<f64> {
+    let status = process(pid)?.status().with_context(|| format!("read the status of process {pid}"))?;
+    let kib = status.rssanon.with_context(|| format!("the kernel does not tell what process {pid} shares"))?;
+    Ok(kib as f64 * 1024.0 / MIB)
+}
+
 /// Memory of a process where every shared page counts by its share, in MiB.
 pub(crate) fn proportional(pid: u32) -> anyhow::Result<f64> {
     let rollup = process(pid)?.smaps_rollup().with_context(|| format!("read the memory map of process {pid}"))?;

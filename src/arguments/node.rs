@@ -1,6 +1,7 @@
 //! Arguments of `dyn node` and `dyn nodes`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
@@ -115,4 +116,10 @@ pub(crate) struct Nodes {
     /// Print again every second
     #[arg(long)]
     pub(crate) watch: bool,
+    /// Stream what happens at the node as JSON lines (CloudEvents), its latest events first
+    #[arg(long, conflicts_with_all = ["json", "watch"])]
+    pub(crate) events: bool,
+    /// Socket of the agent [default: that of this user's node]
+    #[arg(long, value_name = "SOCKET")]
+    pub(crate) at: Option<PathBuf>,
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use balance::{StrategyName, StrategySettings};
-use node_agent::{FleetFolder, FleetRecord, NodeClient, NodeCommand, NodeError, NodeSaid, NodeSettings};
+use node_agent::{FleetFolder, FleetRecord, NodeClient, NodeCommand, NodeError, NodeEvent, NodeSaid, NodeSettings};
 use nodes::{MembershipPace, NeighbourRule};
 use serde_json::Value;
 use session::Home;
@@ -204,7 +204,7 @@ fn serve(folder: FleetFolder, up: &NodeUp) -> Result<(), Fault> {
     std::thread::spawn(move || {
         for said in said {
             drop(match said {
-                NodeSaid::Event(event) if is_json => speech::json(event),
+                NodeSaid::Event(event) if is_json => super::nodes::line(&event),
                 NodeSaid::Event(event) => speech::err(words(&event)),
                 NodeSaid::Line { service, line } => speech::err(format_args!("{service} | {line}")),
             });
@@ -218,16 +218,18 @@ fn serve(folder: FleetFolder, up: &NodeUp) -> Result<(), Fault> {
         };
         let ready = |address| {
             drop(speech::err(format_args!("{} of the fleet {} is up at {address}", record.name, record.fleet)));
+            // An agent is there for weeks, and what its start needed it needs no more.
+            drop(tokio::task::spawn_blocking(host::release_start));
         };
         Ok(node_agent::run(settings, Arc::new(said), ready, end).await?)
     })
 }
 
 /// An event in words.
-fn words(event: &Value) -> String {
-    let kind = event["type"].as_str().unwrap_or_default().trim_start_matches("dev.dyninka.");
-    let subject = event["subject"].as_str().unwrap_or_default();
-    let data = event["data"].as_object();
+fn words(event: &NodeEvent) -> String {
+    let kind = event.kind.trim_start_matches("dev.dyninka.");
+    let subject = &event.subject;
+    let data = event.data.as_object();
     let data = data.into_iter().flatten().map(|(name, value)| match value {
         Value::String(text) => format!("{name}: {text}"),
         value => format!("{name}: {value}"),

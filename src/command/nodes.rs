@@ -1,9 +1,11 @@
 //! `dyn nodes`: the fleet, as the node of this machine sees it.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use node_agent::{FleetView, NodeClient, NodeView, SharedServiceView};
+use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::arguments::Nodes;
@@ -12,21 +14,22 @@ use crate::speech;
 use crate::start::{Signals, runtime};
 
 const AGAIN: Duration = Duration::from_secs(1);
+/// How long one question for events waits for the next.
+const WAIT: Duration = Duration::from_secs(20);
 
 pub(crate) fn run(options: &Nodes) -> Result<(), Fault> {
-    let client = NodeClient::new(super::node::folder()?);
+    let client = match &options.at {
+        Some(socket) => NodeClient::at(socket.clone()),
+        None => NodeClient::new(super::node::folder()?),
+    };
     runtime()?.block_on(async {
         let mut signals = Signals::new()?;
+        if options.events {
+            return follow(&client, &mut signals).await;
+        }
         loop {
             let view = client.nodes().await?;
-            let said = if options.json {
-                match serde_json::to_string(&view) {
-                    Ok(line) => speech::json(line),
-                    Err(error) => speech::err(format_args!("the fleet cannot be written: {error}")),
-                }
-            } else {
-                speech::out(drawn(&view))
-            };
+            let said = if options.json { line(&view) } else { speech::out(drawn(&view)) };
             // Whoever reads it may have seen enough.
             if !options.watch || said.is_err() {
                 return Ok(());
@@ -37,6 +40,32 @@ pub(crate) fn run(options: &Nodes) -> Result<(), Fault> {
             }
         }
     })
+}
+
+/// Prints what happens at a node, from what it still knows on, until nobody reads it.
+async fn follow(client: &NodeClient, signals: &mut Signals) -> Result<(), Fault> {
+    let mut after = 0;
+    loop {
+        let events = tokio::select! {
+            _ = signals.next() => return Ok(()),
+            events = client.events(after, WAIT) => events?,
+        };
+        for event in events {
+            // An agent numbers its events from one.
+            after = event.id.parse().unwrap_or(after);
+            if line(&event).is_err() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Prints a value as a line of JSON.
+pub(super) fn line(value: &impl Serialize) -> io::Result<()> {
+    match serde_json::to_string(value) {
+        Ok(line) => speech::json(line),
+        Err(error) => speech::err(format_args!("it cannot be written as JSON: {error}")),
+    }
 }
 
 /// The fleet for the view: lines, anew each second until nobody looks.

@@ -1,9 +1,10 @@
 //! Three machines, and `dyn` on each.
 
 use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -109,6 +110,22 @@ impl Fleet {
     /// Runs `dyn` on a machine to its end.
     pub(crate) fn run(&self, at: usize, arguments: &[&str]) -> Output {
         self.command(at, arguments).output().unwrap()
+    }
+
+    /// The first line of JSON with a text that a command of `dyn` prints, which prints on until it is ended.
+    pub(crate) fn first_line(&self, at: usize, arguments: &[&str], text: &str) -> Value {
+        let mut child = self.command(at, arguments).stdout(Stdio::piped()).spawn().unwrap();
+        let (pid, (_ended, waits)) = (child.id().to_string(), mpsc::channel::<()>());
+        std::thread::spawn(move || {
+            if waits.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+                drop(Command::new("kill").arg(pid).status());
+            }
+        });
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let line = lines.find(|line| line.contains(text)).expect("it prints such a line");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        serde_json::from_str(&line).unwrap()
     }
 
     /// Starts the agent of a machine and waits until it answers.

@@ -27,6 +27,14 @@ fn overload_on_one_of_three_nodes_is_served_by_its_neighbours_and_no_request_fai
     let text = String::from_utf8_lossy(&view.stdout).into_owned();
     assert!(text.contains("fleet plant, seen from n1, strategy offer") && text.contains("banner/banner"), "{text}");
     assert!(fleet.said(1).contains("dev.dyninka.service.shared"), "{}", fleet.said(1));
+    // Another machine's agent by its socket, and what happens there as it happens.
+    let socket = fleet.home(1).join("node/node.sock");
+    let seen = fleet.run(2, &["nodes", "--json", "--at", socket.to_str().unwrap()]);
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(&seen.stdout).unwrap()["here"], "n1");
+    let nobody = fleet.run(2, &["nodes", "--at", "/nowhere/node.sock"]);
+    assert!(!nobody.status.success() && stderr(&nobody).contains("/nowhere/node.sock"), "{}", stderr(&nobody));
+    let told = fleet.first_line(1, &["nodes", "--events"], "dev.dyninka.service.shared");
+    assert_eq!(told["subject"], "banner/banner");
 }
 
 #[test]

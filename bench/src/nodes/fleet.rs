@@ -176,7 +176,7 @@ pub(super) fn offers(view: &Value) -> usize {
         .count()
 }
 
-fn testbed(arguments: &[&str]) -> anyhow::Result<()> {
+pub(super) fn testbed(arguments: &[&str]) -> anyhow::Result<()> {
     let script = program::workspace().join("tests/testbed/nodes");
     let output = std::process::Command::new(script).args(arguments).output().context("start tests/testbed/nodes")?;
     let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();

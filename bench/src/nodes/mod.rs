@@ -4,6 +4,7 @@ mod admission;
 mod away;
 mod bytes;
 mod chain;
+mod cut;
 mod fleet;
 mod haproxy;
 mod idle;
@@ -47,6 +48,7 @@ pub(crate) async fn run(options: &Nodes) -> anyhow::Result<Report> {
             NodePart::Chain => ("chain", chain::measure(&run).await),
             NodePart::Away => ("away", away::measure(&run).await),
             NodePart::Idle => ("idle", idle::measure(&run).await),
+            NodePart::Cut => ("cut", cut::measure(&run).await),
             NodePart::Bytes => ("bytes", bytes::measure(&options.sizes)),
             NodePart::Admission => ("admission", admission::measure()),
             NodePart::Simulated => ("simulated", simulated::measure()),

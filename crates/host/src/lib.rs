@@ -61,6 +61,7 @@ use std::path::PathBuf;
 /// The version of the C interface between a host and the libraries it loads.
 pub use dyninka::border::VERSION as LIBRARY_INTERFACE;
 pub use objects::without_folder;
+pub use pages::release_start;
 pub use server::{HostError, Server};
 #[doc(hidden)]
 pub use sharing::admission_nanos;

@@ -12,10 +12,10 @@ pub(crate) fn release(file: &Path) {
     release_where(&file.display().to_string(), |mapped| mapped == file);
 }
 
-/// The same for the program itself and all it is linked to: most of what a start has touched (the linker's tables,
-/// arguments, the loading of a library) is never touched again, and there may be hundreds of hosts that wait for work.
-/// What is touched again comes back from the page cache, some microseconds for each 64 KiB.
-pub(crate) fn release_start() {
+/// Lets pages of this program and all it is linked to go, once, that nothing was ever written to: most of what a start has
+/// touched (the linker's tables, arguments, the loading of a library) is never touched again, and there may be hundreds of
+/// hosts that wait for work. What is touched again comes back from the page cache, some microseconds for each 64 KiB.
+pub fn release_start() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| release_where("the program", |_| true));
 }

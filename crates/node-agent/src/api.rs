@@ -9,6 +9,7 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use http_body_util::Full;
 use nodes::{FleetRole, InvitationToken};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -25,7 +26,7 @@ const LONGEST_INVITATION: u64 = 30 * 24 * 3600;
 type Answer = Response<Full<Bytes>>;
 
 /// A fleet as one of its nodes sees it: `GET /v1/nodes`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FleetView {
     pub fleet: String,
     /// The node that was asked.
@@ -35,7 +36,7 @@ pub struct FleetView {
 }
 
 /// A node of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NodeView {
     pub name: String,
     pub id: String,
@@ -51,7 +52,7 @@ pub struct NodeView {
 }
 
 /// A service of a node, in requests a second.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SharedServiceView {
     pub app: String,
     pub service: String,
@@ -72,7 +73,7 @@ pub struct SharedServiceView {
 }
 
 /// A command: `POST /v1/commands`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum NodeCommand {
     Invite { uses: u32, seconds: u64, operator: bool },

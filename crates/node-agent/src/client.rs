@@ -1,6 +1,7 @@
 //! What commands ask: the agent of this machine, or the nodes of the fleet as an operator.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,24 +13,41 @@ use serde_json::Value;
 use crate::api::{FleetView, NodeCommand};
 use crate::bundle::NodeBundle;
 use crate::error::NodeError;
+use crate::events::NodeEvent;
 use crate::folder::FleetFolder;
 use crate::http::{HttpAnswer, ask_node, ask_socket, request, why};
 use crate::tls::FleetTls;
 
-/// The agent of this machine.
+/// An agent of this machine.
 #[derive(Clone, Debug)]
 pub struct NodeClient {
-    folder: FleetFolder,
+    socket: PathBuf,
+    /// Of the agent's node, where it is known: without a fleet there is nobody to ask.
+    folder: Option<FleetFolder>,
 }
 
 impl NodeClient {
     pub fn new(folder: FleetFolder) -> Self {
-        Self { folder }
+        Self { socket: folder.socket(), folder: Some(folder) }
+    }
+
+    /// The agent that listens at a socket, such as one of another user or in another folder.
+    pub fn at(socket: PathBuf) -> Self {
+        Self { socket, folder: None }
     }
 
     async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<T, NodeError> {
-        self.folder.record()?;
-        let answer = ask_socket(&self.folder.socket(), request(&method, path, HeaderMap::new(), body)).await?;
+        if let Some(folder) = &self.folder {
+            folder.record()?;
+        }
+        let asked = ask_socket(&self.socket, request(&method, path, HeaderMap::new(), body)).await;
+        let answer = match (asked, &self.folder) {
+            (Err(NodeError::NotRunning), None) => {
+                let to = self.socket.display().to_string();
+                return Err(NodeError::Unreachable { to, why: "no agent listens there".to_owned() });
+            }
+            (asked, _) => asked?,
+        };
         read("the agent", &answer)
     }
 
@@ -38,7 +56,7 @@ impl NodeClient {
     }
 
     /// Events after a number; where there are none, those that come within the time.
-    pub async fn events(&self, after: u64, wait: std::time::Duration) -> Result<Vec<Value>, NodeError> {
+    pub async fn events(&self, after: u64, wait: std::time::Duration) -> Result<Vec<NodeEvent>, NodeError> {
         self.ask(Method::GET, &format!("/v1/events?after={after}&wait={}", wait.as_millis()), Bytes::new()).await
     }
 

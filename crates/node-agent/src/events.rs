@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::sync::watch;
 
 /// Events that are kept.
@@ -13,11 +15,33 @@ const KEPT: usize = 1000;
 /// What happens again and again is said so often.
 const AGAIN: Duration = Duration::from_secs(60);
 
+/// What happened at a node: a CloudEvent 1.0 (<https://github.com/cloudevents/spec>).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct NodeEvent {
+    /// `1.0`.
+    pub specversion: String,
+    /// Its number at this node, as text; numbers begin with 1 at each start.
+    pub id: String,
+    /// `/fleets/FLEET/nodes/NODE`.
+    pub source: String,
+    /// Such as `dev.dyninka.node.joined`, `dev.dyninka.service.shared`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Name of the node, app or service that it is about.
+    pub subject: String,
+    /// When it happened, by RFC 3339 in UTC.
+    pub time: String,
+    /// `application/json`.
+    pub datacontenttype: String,
+    /// What else is to be said of it.
+    pub data: Value,
+}
+
 /// What an agent says to whoever started it.
 #[derive(Clone, Debug)]
 pub enum NodeSaid {
     /// A CloudEvent.
-    Event(Value),
+    Event(NodeEvent),
     /// A line that a service wrote.
     Line { service: String, line: String },
 }
@@ -29,7 +53,7 @@ pub type NodeListener = Arc<dyn Fn(NodeSaid) + Send + Sync>;
 pub(crate) struct EventLog {
     listener: NodeListener,
     source: String,
-    kept: Mutex<(u64, VecDeque<(u64, Value)>)>,
+    kept: Mutex<(u64, VecDeque<(u64, NodeEvent)>)>,
     /// What was said lately that would be said again and again.
     said: Mutex<HashMap<String, Instant>>,
     news: watch::Sender<u64>,
@@ -46,16 +70,16 @@ impl EventLog {
         let mut kept = self.kept.lock();
         kept.0 += 1;
         let number = kept.0;
-        let event = json!({
-            "specversion": "1.0",
-            "id": number.to_string(),
-            "source": self.source,
-            "type": format!("dev.dyninka.{kind}"),
-            "subject": subject,
-            "time": jiff::Timestamp::now().to_string(),
-            "datacontenttype": "application/json",
-            "data": data,
-        });
+        let event = NodeEvent {
+            specversion: "1.0".to_owned(),
+            id: number.to_string(),
+            source: self.source.clone(),
+            kind: format!("dev.dyninka.{kind}"),
+            subject: subject.to_owned(),
+            time: jiff::Timestamp::now().to_string(),
+            datacontenttype: "application/json".to_owned(),
+            data,
+        };
         (self.listener)(NodeSaid::Event(event.clone()));
         kept.1.push_back((number, event));
         if kept.1.len() > KEPT {
@@ -76,7 +100,7 @@ impl EventLog {
     }
 
     /// Events after a number.
-    pub(crate) fn after(&self, number: u64) -> Vec<Value> {
+    pub(crate) fn after(&self, number: u64) -> Vec<NodeEvent> {
         self.kept.lock().1.iter().filter(|(at, _)| *at > number).map(|(_, event)| event.clone()).collect()
     }
 

@@ -62,7 +62,7 @@ impl Node {
         let heard = events.clone();
         let said = Arc::new(move |said: NodeSaid| {
             if let NodeSaid::Event(event) = said {
-                heard.lock().push(event);
+                heard.lock().push(serde_json::to_value(event).unwrap());
             }
         });
         let (end, ends) = oneshot::channel::<()>();
