@@ -49,13 +49,18 @@ export function plot(box, history, marks, now) {
       ctx.strokeStyle = ctx.fillStyle = accent;
       ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
       ctx.setLineDash([4, 3]);
-      for (const [at, words] of state.marks) {
+      // Of those that stand close only the latest is named.
+      let named = Infinity;
+      for (const [at, words] of [...state.marks].sort(([one], [other]) => other - one)) {
         const x = chart.valToPos(at, "x", true);
         if (x < bbox.left || x > bbox.left + bbox.width) continue;
         ctx.beginPath();
         ctx.moveTo(x, bbox.top);
         ctx.lineTo(x, bbox.top + bbox.height);
         ctx.stroke();
+        const width = ctx.measureText(words).width + 10;
+        if (named - x < width) continue;
+        named = x;
         ctx.textAlign = x > bbox.left + bbox.width / 2 ? "right" : "left";
         ctx.fillText(words, x + (ctx.textAlign === "right" ? -5 : 5), bbox.top + 11 * devicePixelRatio);
       }
