@@ -29,7 +29,9 @@ pub(crate) struct Admission {
     bucket: Bucket,
     /// Requests that were split so far.
     split: AtomicU64,
-    counts: Arc<Counts>,
+    /// As long as the process: a request may outlive its service, and owners that are counted would cost each request two
+    /// atomic steps more.
+    counts: &'static Counts,
     metrics: Metrics,
     begun: Instant,
 }
@@ -61,7 +63,7 @@ pub(crate) enum Place {
 }
 
 /// A request that is served here. Dropped, it is over.
-pub(crate) struct Turn(Arc<Counts>);
+pub(crate) struct Turn(&'static Counts);
 
 impl Turn {
     pub(super) fn end(self, took: Duration) {
@@ -100,9 +102,9 @@ struct Why {
 }
 
 impl Metrics {
-    fn admit(&self, class: &'static str) {
+    fn admitted(&self, class: &'static str) -> &Counter {
         let known = if class == USER { &self.users } else { &self.guests };
-        known.get_or_init(|| self.admitted.get_or_create(&Class { class }).clone()).inc();
+        known.get_or_init(|| self.admitted.get_or_create(&Class { class }).clone())
     }
 }
 
@@ -126,7 +128,7 @@ impl Admission {
             told: ArcSwapOption::empty(),
             bucket: Bucket::default(),
             split: AtomicU64::new(0),
-            counts: Arc::default(),
+            counts: Box::leak(Box::default()),
             metrics,
             begun: Instant::now(),
         }
@@ -156,25 +158,30 @@ impl Admission {
         let told = self.told.load();
         let told = told.as_ref().filter(|told| now < told.until)?;
         if is_guest() {
-            self.counts.guests.fetch_add(1, Ordering::Relaxed);
-            let turn = self.take(told, now, true);
-            return Some(turn.map_or(Place::NoRoom, |turn| self.here(turn, GUEST)));
+            if let Some(turn) = self.take(told, now, true) {
+                return Some(self.here(turn, GUEST));
+            }
+            self.counts.guests_elsewhere.fetch_add(1, Ordering::Relaxed);
+            return Some(Place::NoRoom);
         }
-        self.counts.users.fetch_add(1, Ordering::Relaxed);
         if let AdmissionMode::Split { local, reject } = told.sharing.mode {
             let at = self.split.fetch_add(1, Ordering::Relaxed).wrapping_mul(GOLDEN);
             let percent = at as f64 / 2_f64.powi(64) * 100.0;
             if percent >= local {
+                self.counts.users_elsewhere.fetch_add(1, Ordering::Relaxed);
                 let is_refused = percent < local + reject;
                 return Some(if is_refused { Place::Rejected } else { Place::Away(told.clone()) });
             }
         }
-        let turn = self.take(told, now, false);
-        Some(turn.map_or_else(|| Place::Away(told.clone()), |turn| self.here(turn, USER)))
+        if let Some(turn) = self.take(told, now, false) {
+            return Some(self.here(turn, USER));
+        }
+        self.counts.users_elsewhere.fetch_add(1, Ordering::Relaxed);
+        Some(Place::Away(told.clone()))
     }
 
     fn here(&self, turn: Turn, class: &'static str) -> Place {
-        self.metrics.admit(class);
+        self.metrics.admitted(class).inc();
         Place::Here(turn)
     }
 
@@ -186,7 +193,7 @@ impl Admission {
             return None;
         }
         // From here on dropped where there is no token.
-        let turn = Turn(self.counts.clone());
+        let turn = Turn(self.counts);
         let Some((each, saved)) = told.rate else { return Some(turn) };
         let room = if is_guest { (saved / 2).max(each) } else { saved };
         let is_taken = self.bucket.draw(self.at(now), each, room);
@@ -201,7 +208,8 @@ impl Admission {
         loop {
             let now = Instant::now();
             if let Some(turn) = self.take(told, now, false) {
-                self.metrics.admit(USER);
+                self.metrics.admitted(USER).inc();
+                self.counts.late.fetch_add(1, Ordering::Relaxed);
                 return Some(turn);
             }
             let next = now + Duration::from_nanos(told.rate.map_or(1_000_000, |(each, _)| each).max(1_000_000));
@@ -214,7 +222,7 @@ impl Admission {
             return None;
         }
         self.counts.in_flight.fetch_add(1, Ordering::Relaxed);
-        Some(Turn(self.counts.clone()))
+        Some(Turn(self.counts))
     }
 
     pub(super) fn refuse(&self, why: &'static str) {
@@ -233,7 +241,10 @@ impl Admission {
         if let Some(after) = after {
             self.counts.wait(after, longest).await;
         }
-        self.counts.read()
+        // Before those who were let in: it is never more of them.
+        let late = self.counts.late.load(Ordering::Relaxed);
+        let admitted = |class| self.metrics.admitted(class).get();
+        self.counts.read(admitted(USER).saturating_sub(late), admitted(GUEST))
     }
 
     fn at(&self, now: Instant) -> Duration {

@@ -9,8 +9,11 @@ use tokio::sync::Notify;
 /// Counts, and whether the limit is reached.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
-    pub(super) users: AtomicU64,
-    pub(super) guests: AtomicU64,
+    /// Requests of users and of guests that were not let in at once.
+    pub(super) users_elsewhere: AtomicU64,
+    pub(super) guests_elsewhere: AtomicU64,
+    /// Of users' requests those that were let in after a wait.
+    pub(super) late: AtomicU64,
     pub(super) away: AtomicU64,
     pub(super) refused: AtomicU64,
     pub(super) waited: AtomicU64,
@@ -57,14 +60,15 @@ impl Counts {
         }
     }
 
-    pub(super) fn read(&self) -> HostLoad {
+    /// All counts, with those of users and guests who were let in at once.
+    pub(super) fn read(&self, users: u64, guests: u64) -> HostLoad {
         let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let cpu = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
         let seconds = u64::try_from(cpu.tv_sec).unwrap_or_default();
         HostLoad {
             seq: count(&self.seq),
-            users: count(&self.users),
-            guests: count(&self.guests),
+            users: users + count(&self.users_elsewhere),
+            guests: guests + count(&self.guests_elsewhere),
             away: count(&self.away),
             refused: count(&self.refused),
             waited: count(&self.waited),
