@@ -347,12 +347,14 @@ pub(crate) enum Set {
     Idle,
     /// Services that move under load
     Moves,
+    /// Three hosts of one service
+    Instances,
     /// Half load for long
     Soak,
 }
 
 impl Set {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Hops,
         Self::Overhead,
         Self::Eighty,
@@ -362,6 +364,7 @@ impl Set {
         Self::Sizes,
         Self::Idle,
         Self::Moves,
+        Self::Instances,
         Self::Soak,
     ];
 }

@@ -354,7 +354,11 @@ fn of_many_services_those_are_drawn_that_somebody_sees() {
 
 #[test]
 fn file_of_the_page_that_does_not_come_is_asked_for_again() {
-    let seen = Seen::start();
+    let seen = Seen::of(CHAIN, &["--instances", "scale=2"], "3 of 3 live");
+    seen.browser.until("instances", "document.querySelector('svg.graph').textContent.includes('scale ×2')");
+    seen.browser.run("location.hash = '#/flow/scale'");
+    seen.browser
+        .until("each of them", "/instances\\s+live\\s+\\w+\\s+live/.test(document.querySelector('aside').innerText)");
     let (link, second) = (link(&seen.file), Browser::start());
     // As a network that changes has it: what is on its way is given up.
     second.block(&["*/graph.js"]);

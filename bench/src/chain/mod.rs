@@ -6,6 +6,7 @@ mod crowd;
 mod eighty;
 mod hops;
 mod idle;
+mod instances;
 mod lengths;
 mod moves;
 mod overhead;
@@ -88,6 +89,7 @@ pub(crate) async fn run(options: &Chain) -> anyhow::Result<Findings> {
             Set::Sizes => ("sizes", sizes::measure(&run).await),
             Set::Idle => ("idle", idle::measure(&run).await),
             Set::Moves => ("moves", moves::measure(&run).await),
+            Set::Instances => ("instances", instances::measure(&run).await),
             Set::Soak => ("soak", soak::measure(&run).await),
         };
         let rows = rows.unwrap_or_else(|error| vec![Row::failed(name, "", &format!("{error:#}"))]);

@@ -93,12 +93,14 @@ function table(app, service) {
     <tbody class="services">${rows(local(app).rows, app.known.order, 8, (name) => row(app, name, name === service))}</tbody></table>`;
 }
 
+const several = (service) => (service?.instances?.length > 1 ? html` <span class="dim" title="${service.instances.length} instances">×${service.instances.length}</span>` : nothing);
+
 function row(app, name, isChosen) {
   const [word, tone] = conditions[app.known.services[name]?.state ?? "starting"];
   const measured = figure(app.known, app.window, name);
   const time = (us) => (measured?.n ? micros(us) : "–");
   return html`<tr class=${isChosen ? "chosen" : ""} @click=${(event) => { if (!event.target.closest("a")) app.go({ page: "flow", id: name }); }}>
-    <td><i class="dot ${tone}" aria-hidden="true"></i> <a href="#/flow/${name}">${name}</a>${word === "live" ? nothing : html` <span class=${tone}>${word}</span>`}</td>
+    <td><i class="dot ${tone}" aria-hidden="true"></i> <a href="#/flow/${name}">${name}</a>${several(app.known.services[name])}${word === "live" ? nothing : html` <span class=${tone}>${word}</span>`}</td>
     <td class="n">${measured ? rate(measured.rate) : "–"}</td>
     <td class="n ${measured?.errors ? "bad strong" : "dim"}">${measured ? count(measured.errors) : "–"}</td>
     <td class="n">${time(measured?.p50)}</td><td class="n">${time(measured?.p90)}</td><td class="n">${time(measured?.p99)}</td>
@@ -120,6 +122,7 @@ function detail(app, name) {
       <dt>takes</dt><dd>${inputs ? html`<code>${inputs}</code>` : html`<span class="dim">nothing</span>`}</dd>
       <dt>gives</dt><dd><code>${service.output}</code></dd>
       ${service.url ? html`<dt>address</dt><dd><button class="url" @click=${() => app.copy(service.url, "address")}>${service.url}</button></dd>` : nothing}
+      ${service.instances?.length > 1 ? html`<dt>instances</dt><dd>${service.instances.map(instance)}</dd>` : nothing}
       ${service.restarts ? html`<dt>restarts</dt><dd>${service.restarts}</dd>` : nothing}
       ${hop?.retries ? html`<dt>retries</dt><dd>${count(hop.retries)}</dd>` : nothing}
       ${hop?.open?.length ? html`<dt>open circuits</dt><dd class="bad">${hop.open.join(", ")}</dd>` : nothing}
@@ -135,6 +138,12 @@ function detail(app, name) {
     ${measured?.n ? split(measured) : nothing}
     ${histogram(hop?.windows?.find((one) => one.seconds === app.window))}
     ${placed(app, service, at)}`;
+}
+
+function instance(one) {
+  const [word, tone] = conditions[one.state];
+  return html`<div><span class=${tone}>${word}</span> <code>${one.version?.split("@").pop() ?? ""}</code>
+    <span class="dim">${one.restarts ? `restarted ${many(one.restarts, "time")}` : ""} ${one.why ?? ""}</span></div>`;
 }
 
 function waits(app, edge) {

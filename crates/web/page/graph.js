@@ -48,7 +48,8 @@ function node(app, name, [x, y], width, height, isChosen) {
   const large = height > 30;
   const measured = figure(app.known, app.window, name);
   const fits = Math.floor((width - 30 - (large && word !== "live" ? 50 : 0)) / 6.6);
-  const short = name.length > fits ? `${name.slice(0, fits - 1)}…` : name;
+  const shown = service.instances?.length > 1 ? `${name} ×${service.instances.length}` : name;
+  const short = shown.length > fits ? `${shown.slice(0, fits - 1)}…` : shown;
   const edited = app.edited && Date.now() - app.edited.at < 10000
     && app.known.edits[app.edited.edit]?.services.some((one) => one.name === name);
   return svg`<a class="node ${isChosen ? "chosen" : ""} ${edited ? "edited" : ""}" href="#/flow/${name}" aria-current=${isChosen ? "true" : nothing}>
@@ -57,7 +58,7 @@ function node(app, name, [x, y], width, height, isChosen) {
     <text class="name" x=${x - width / 2 + 21} y=${large ? y - 5 : y + 4}>${short}</text>
     ${large && word !== "live" ? svg`<text class="state ${tone}" x=${x + width / 2 - 8} y=${y - 5} text-anchor="end">${word}</text>` : nothing}
     ${large ? svg`<text class="figure" x=${x - width / 2 + 9} y=${y + 13}>${measured ? `${rate(measured.rate)}/s ${measured.n ? micros(measured.p50) : ""}` : "no request yet"}</text>
-      ${word === "live" && name.length < 9 ? spark(app.known.seconds[name], x + width / 2 - 34, y - 15, 26, 12) : nothing}` : nothing}
+      ${word === "live" && shown.length < 9 ? spark(app.known.seconds[name], x + width / 2 - 34, y - 15, 26, 12) : nothing}` : nothing}
   </a>`;
 }
 

@@ -141,7 +141,7 @@ fn note(scene: Scene<'_>, service: &ServiceView) -> (String, Tone) {
     if let Some(open) = hop.map(|hop| &hop.open).filter(|open| !open.is_empty()) {
         return (format!("circuit to {} open", open.join(", ")), Tone::Bad);
     }
-    let mut parts = Vec::new();
+    let mut parts: Vec<_> = instances(service).into_iter().collect();
     let reset = service.placed.values().any(|placed| matches!(placed.fate, Some(session_api::Fate::Reset { .. })));
     if service.restarts > 0 {
         parts.push(format!("{}x restarted", service.restarts));
@@ -160,6 +160,17 @@ fn note(scene: Scene<'_>, service: &ServiceView) -> (String, Tone) {
     (parts.join(&format!(" {} ", scene.theme.glyphs().dot)), tone)
 }
 
+/// How many hosts a service has, and how many of them serve, where it has several.
+fn instances(service: &ServiceView) -> Option<String> {
+    let (all, live) =
+        (service.instances.len(), service.instances.iter().filter(|one| one.state == Condition::Live).count());
+    match all {
+        0 | 1 => None,
+        _ if live == all => Some(format!("{all} instances")),
+        _ => Some(format!("{live} of {all} instances live")),
+    }
+}
+
 /// What a takeover did with a placed value, in a word.
 pub(crate) fn fate_word(fate: &session_api::Fate) -> &'static str {
     match fate {
@@ -167,5 +178,24 @@ pub(crate) fn fate_word(fate: &session_api::Fate) -> &'static str {
         session_api::Fate::Carried { .. } => "carried",
         session_api::Fate::Reset { .. } => "reset",
         session_api::Fate::New => "new",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use session_api::snapshot::{Condition, InstanceView, ServiceView};
+
+    use super::instances;
+
+    #[test]
+    fn several_instances_are_told_with_those_that_do_not_serve() {
+        let of = |states: &[Condition]| {
+            let instances = states.iter().map(|state| InstanceView { state: *state, ..InstanceView::default() });
+            ServiceView { instances: instances.collect(), ..ServiceView::default() }
+        };
+        assert_eq!(instances(&of(&[])), None);
+        assert_eq!(instances(&of(&[Condition::Live; 3])).as_deref(), Some("3 instances"));
+        let one_down = of(&[Condition::Live, Condition::Down, Condition::Live]);
+        assert_eq!(instances(&one_down).as_deref(), Some("2 of 3 instances live"));
     }
 }
