@@ -37,7 +37,7 @@ pub(crate) struct NeighbourLink {
 pub(crate) struct AwayChoice {
     pub(crate) node: NodeId,
     pub(crate) id: MemberId,
-    pub(crate) name: String,
+    pub(crate) name: Arc<str>,
     /// What the neighbour says it takes, with the way.
     pub(crate) said: Duration,
 }
@@ -301,10 +301,8 @@ impl NodeMind {
         passed.extend(mind.circuits.open(of, now));
         let ways = mind.ways.get_mut(&of)?;
         let node = ways.next(&passed, tried.len(), now, &mut self.random)?;
-        let view = mind.book.view(now);
-        let (neighbour, load) = view.servers(of).find(|(neighbour, _)| neighbour.node == node)?;
-        let said = neighbour.rtt.unwrap_or_default() + load.p50;
-        Some(AwayChoice { node, id: self.id(node)?, name: neighbour.name.to_string(), said })
+        let (name, said) = mind.book.server(node, of)?;
+        Some(AwayChoice { node, id: self.id(node)?, name, said })
     }
 
     pub(crate) fn note(&mut self, app: &str, service: &str, node: NodeId, outcome: AwayOutcomeSeen, now: Duration) {

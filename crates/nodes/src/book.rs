@@ -114,23 +114,8 @@ impl NodeBook {
     fn neighbour(&self, node: NodeId, known: &Known, now: Duration) -> Neighbour {
         let report = known.report.as_ref();
         let said = report.and_then(|(_, report)| report.apps.get(&self.app));
-        let services = self.services.iter().enumerate().filter_map(|(at, (name, own))| {
-            let there = said?.get(name)?;
-            Some(RemoteLoad {
-                service: ServiceId(at as u32),
-                fits: there.schema == own.schema && own.needs.iter().all(|needed| self.has(said, needed)),
-                limit: there.limit,
-                users: there.users,
-                served: there.served,
-                offer: there.offer,
-                need: there.need,
-                cost: None,
-                p50: Duration::from_micros(there.p50_us),
-                replicas: there.replicas,
-                sent: 0.0,
-                refused: 0.0,
-            })
-        });
+        let services = self.services.iter().enumerate();
+        let services = services.filter_map(|(at, own)| self.remote(ServiceId(at as u32), own, said?));
         Neighbour {
             node,
             name: known.name.clone(),
@@ -144,9 +129,42 @@ impl NodeBook {
         }
     }
 
+    /// The name of a neighbour that could serve a service now, and how long it says that a request takes, way and all.
+    pub fn server(&self, node: NodeId, service: ServiceId) -> Option<(Arc<str>, Duration)> {
+        let known = self.neighbours.get(&node).filter(|known| known.is_up)?;
+        let said = known.report.as_ref().and_then(|(_, report)| report.apps.get(&self.app))?;
+        let own = self.services.iter().nth(service.0 as usize)?;
+        let load = self.remote(service, own, said).filter(|load| load.fits)?;
+        Some((known.name.clone(), known.rtt.unwrap_or_default() + load.p50))
+    }
+
+    /// What a neighbour said of a service of this node's.
+    fn remote(
+        &self,
+        service: ServiceId,
+        (name, own): (&String, &OwnService),
+        said: &BTreeMap<String, ReportedService>,
+    ) -> Option<RemoteLoad> {
+        let there = said.get(name)?;
+        Some(RemoteLoad {
+            service,
+            fits: there.schema == own.schema && own.needs.iter().all(|needed| self.has(said, needed)),
+            limit: there.limit,
+            users: there.users,
+            served: there.served,
+            offer: there.offer,
+            need: there.need,
+            cost: None,
+            p50: Duration::from_micros(there.p50_us),
+            replicas: there.replicas,
+            sent: 0.0,
+            refused: 0.0,
+        })
+    }
+
     /// Whether a neighbour has a service of the schema that this node's has.
-    fn has(&self, said: Option<&BTreeMap<String, ReportedService>>, needed: &str) -> bool {
-        let there = said.and_then(|services| services.get(needed));
+    fn has(&self, said: &BTreeMap<String, ReportedService>, needed: &str) -> bool {
+        let there = said.get(needed);
         let own = self.services.get(needed);
         there.zip(own).is_some_and(|(there, own)| there.schema == own.schema)
     }
@@ -223,5 +241,48 @@ fn local(at: usize, own: &OwnService) -> LocalLoad {
         replicas: own.meter.hosts() as u32,
         stays: own.stays,
         latency: own.latency,
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_server_is_what_the_whole_view_says_of_it() {
+        let own = |schema: &str, needs: &[&str]| OwnService {
+            schema: schema.to_owned(),
+            needs: needs.iter().map(|need| (*need).to_owned()).collect(),
+            ..OwnService::default()
+        };
+        let services = [("a", own("1", &[])), ("b", own("2", &["a"])), ("c", own("3", &[]))];
+        let services = services.map(|(name, own)| (name.to_owned(), own)).into();
+        let mut book = NodeBook::new(NodeId(0), "app", services, 340.0);
+        let now = Duration::from_secs(9);
+        // All of them; another schema of `a`, which `b` needs; nothing said; a link that is down.
+        let said =
+            [Some([("a", "1"), ("b", "2")]), Some([("a", "9"), ("b", "2")]), None, Some([("a", "1"), ("b", "2")])];
+        for (at, said) in (1..).zip(said) {
+            book.link(NodeId(at), &format!("n{at}"), at != 4, Some(Duration::from_millis(at.into())));
+            if let Some(said) = said {
+                let reported = |(name, schema): (&str, &str)| {
+                    let (schema, limit) = (schema.to_owned(), None);
+                    let (users, served, need, offer, p50_us, replicas) = (0.0, 0.0, 0.0, 0.0, 100, 1);
+                    (name.to_owned(), ReportedService { schema, limit, users, served, need, offer, p50_us, replicas })
+                };
+                let apps = BTreeMap::from([("app".to_owned(), said.map(reported).into())]);
+                assert!(book.hear(NodeId(at), LoadReport { apps, ..LoadReport::new(1) }, now));
+            }
+        }
+        let view = book.view(now);
+        let mut served = 0;
+        for (at, service) in (1..=5).flat_map(|at| (0..4).map(move |service| (NodeId(at), ServiceId(service)))) {
+            let seen = view.servers(service).find(|(neighbour, _)| neighbour.node == at);
+            let seen = seen.map(|(neighbour, load)| (neighbour.name.clone(), neighbour.rtt.unwrap() + load.p50));
+            assert_eq!(book.server(at, service), seen, "{at:?} {service:?}");
+            served += u32::from(seen.is_some());
+        }
+        assert_eq!(served, 2, "both services of the first neighbour");
     }
 }

@@ -80,7 +80,7 @@ fn two_nodes_offer_each_other_what_their_users_leave_and_a_request_goes_there() 
     assert_eq!((app.as_str(), service.as_str(), sharing.limit), ("app", "banner", Some(100.0)));
     assert!(sharing.away.as_deref() == Some("127.0.0.1:1") && notices.is_empty());
     let choice = one.away("app", "banner", &[], at(5000)).expect("the other has room");
-    assert_eq!((choice.id, choice.name.as_str(), choice.said), (TWO, "n2", at(1)));
+    assert_eq!((choice.id, &*choice.name, choice.said), (TWO, "n2", at(1)));
     assert!(one.away("app", "banner", &[TWO], at(5000)).is_none(), "nobody is asked twice");
     assert_eq!(two.takes("app", "banner", ONE, at(5000)), Some(true));
     assert_eq!(two.takes("app", "nothing", ONE, at(5000)), None);
