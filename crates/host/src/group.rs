@@ -191,12 +191,12 @@ mod tests {
     async fn services_find_each_other_until_their_host_has_ended_and_none_that_was_closed_by_itself() {
         let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
         let group = Group::new();
-        let mut addresses = Vec::new();
+        let mut addresses: Vec<String> = Vec::new();
         for (folder, service) in folders.iter().zip(["one", "other"]) {
             std::fs::write(folder.path().join("config.json"), serde_json::to_vec(&config(service)).unwrap()).unwrap();
             group.open(folder.path()).await.unwrap();
             let known = group.members.load();
-            addresses.push(known.keys().find(|address| !addresses.contains(address)).unwrap().clone());
+            addresses.push(known.keys().find(|address| !addresses.contains(*address)).unwrap().clone());
         }
         assert!(group.close(folders[0].path()).await);
         assert!(group.find(&addresses[0]).is_none());

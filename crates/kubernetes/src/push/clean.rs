@@ -121,7 +121,8 @@ impl Cleaning<'_> {
         Ok(())
     }
 
-    /// Waits until no pod is on its way out: of those with labels, or of any.
+    /// Waits until there is no pod with labels, whose Deployment was removed: they are told to end a while after that. Without
+    /// labels, until no pod is on its way out.
     async fn wait(&self, labels: Option<&str>) -> Result<(), ClusterError> {
         let pods: Api<Pod> = Api::namespaced(self.access.client.clone(), &self.access.namespace);
         let all = label::selector(self.app);
@@ -129,7 +130,8 @@ impl Cleaning<'_> {
         let end = Instant::now() + GO_WITHIN;
         loop {
             let found = self.access.ask("wait for pods that go", pods.list_metadata(&parameters)).await?;
-            let going = found.items.iter().filter(|pod| pod.metadata.deletion_timestamp.is_some()).count();
+            let metadata = found.items.iter().map(|pod| &pod.metadata);
+            let going = metadata.filter(|pod| labels.is_some() || pod.deletion_timestamp.is_some()).count();
             if going == 0 {
                 return Ok(());
             }
