@@ -85,7 +85,7 @@ pub(crate) struct PodLogs {
 pub(crate) struct Push {
     #[arg(help = help::FILE)]
     pub(crate) file: PathBuf,
-    /// Services to push; others stay as they run [default: all that changed]
+    /// Services to push, with those that share their pods; others stay as they run [default: all that changed]
     pub(crate) services: Vec<String>,
     /// Push to nodes of the fleet, or to all, instead of a cluster
     #[arg(long, value_name = "NODE", value_delimiter = ',', help_heading = "Nodes")]

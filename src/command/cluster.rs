@@ -156,6 +156,7 @@ impl From<PushError> for Fault {
                     | PushError::Stranger { .. }
                     | PushError::Breaks { .. }
                     | PushError::Lacking { .. }
+                    | PushError::NotAlike { .. }
                     | PushError::Moved => Kind::App,
                     _ => Kind::Machine,
                 };

@@ -16,28 +16,38 @@ const LINES: usize = 200;
 pub(crate) fn run(logs: &Logs, goal: &Goal) -> Result<(), Fault> {
     let (app, _, settings) = load(&logs.file)?;
     let name = settings.name_of(&app).to_owned();
-    let host = match &logs.service {
-        Some(service) => Some(super::invoke::find(&app, service)?.host.clone()),
+    let service = match &logs.service {
+        Some(service) => Some(super::invoke::find(&app, service)?.name.clone()),
         None => None,
     };
     start::runtime()?.block_on(async {
         let access = connect(&target(goal)).await?;
-        let labels = label::selector(&name, host.as_deref());
+        let which = Which { labels: label::selector(&name), service };
         let last = i64::try_from(logs.last.unwrap_or(LINES)).unwrap_or(i64::MAX);
         if logs.follow {
-            follow(&access, &labels, last, logs.json).await
+            follow(&access, &which, last, logs.json).await
         } else {
-            once(&access, &labels, last, logs.json).await
+            once(&access, &which, last, logs.json).await
         }
     })
 }
 
-async fn once(access: &Access, labels: &str, last: i64, as_json: bool) -> Result<(), Fault> {
-    for pod in pods(access, labels).await? {
+/// Whose lines are meant.
+struct Which {
+    /// Labels of the pods.
+    labels: String,
+    /// Rust name of the only service.
+    service: Option<String>,
+}
+
+async fn once(access: &Access, which: &Which, last: i64, as_json: bool) -> Result<(), Fault> {
+    let service = which.service.as_deref();
+    for pod in pods(access, &which.labels, service).await? {
         let mut all = std::pin::pin!(lines(access, &pod, last, false).await?);
         while let Some(told) = all.next().await {
+            let told = told?;
             // Whoever read them has gone.
-            if line(&told?, as_json).is_err() {
+            if told.is_of(service) && line(&told, as_json).is_err() {
                 return Ok(());
             }
         }
@@ -46,8 +56,8 @@ async fn once(access: &Access, labels: &str, last: i64, as_json: bool) -> Result
 }
 
 /// What is there and what comes, until Ctrl-C.
-async fn follow(access: &Access, labels: &str, last: i64, as_json: bool) -> Result<(), Fault> {
-    let mut told = tail(access, labels, last);
+async fn follow(access: &Access, which: &Which, last: i64, as_json: bool) -> Result<(), Fault> {
+    let mut told = tail(access, &which.labels, which.service.as_deref(), last);
     while let Some(tail) = told.recv().await {
         let said = match &tail {
             Tail::Line(told) => line(told, as_json),
@@ -66,8 +76,10 @@ async fn follow(access: &Access, labels: &str, last: i64, as_json: bool) -> Resu
 }
 
 fn line(line: &PodLine, as_json: bool) -> std::io::Result<()> {
-    match as_json {
-        true => speech::json(json!({ "pod": line.pod, "line": line.text })),
-        false => speech::out(format_args!("{} | {}", line.pod, line.text)),
+    match (&line.service, as_json) {
+        (None, true) => speech::json(json!({ "pod": line.pod, "line": line.text })),
+        (Some(service), true) => speech::json(json!({ "pod": line.pod, "service": service, "line": line.text })),
+        (None, false) => speech::out(format_args!("{} | {}", line.pod, line.text)),
+        (Some(service), false) => speech::out(format_args!("{} {service} | {}", line.pod, line.text)),
     }
 }

@@ -52,13 +52,14 @@ pub(crate) async fn observe(hosts: Hosts, shown: watch::Sender<Observed>) -> Res
         tokio::select! {
             census = censuses.next() => match census {
                 Some(census) => {
+                    // A pod keeps its name and its services for good.
                     ways.retain(|pod, _| census.hosts.contains_key(pod) || { measuring.forget(pod); false });
                     for (pod, host) in census.hosts.iter().filter(|(_, host)| host.running) {
                         if ways.contains_key(pod) {
                             continue;
                         }
                         let refuse = |error| Fault::new(Kind::Machine, format!("cannot open a port: {error}"));
-                        let way = hosts.reach(pod).await.map_err(refuse)?;
+                        let way = hosts.reach(host).await.map_err(refuse)?;
                         measuring.follow(pod, HostAddress {
                             service: host.service.as_str().into(),
                             address: way.address.to_string(),

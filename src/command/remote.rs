@@ -4,8 +4,7 @@ use std::path::Path;
 
 use kubernetes::cluster::{Forward, To, connect};
 use kubernetes::hosts::Hosts;
-use kubernetes::model::{PORT, RunningApp};
-use kubernetes::object::label;
+use kubernetes::model::RunningApp;
 use kubernetes::push::{PushError, Site};
 use serde_json::json;
 use session::Measured;
@@ -57,7 +56,9 @@ fn show(running: &RunningApp, measured: &Measured) {
             service.pushed_at.as_deref().and_then(|at| at.get(..19)).map(|at| format!(" at {at}")).unwrap_or_default();
         let old = if service.current { "" } else { "  (for callers of old)" };
         let (name, version) = (&service.name, &service.version);
-        let line = format!("  {name:width$}  {} of {} ready  {version}{by}{at}{old}", service.ready, service.replicas);
+        let group = service.group.as_deref().map(|group| format!("  in {group}")).unwrap_or_default();
+        let ready = format!("{} of {} ready", service.ready, service.replicas);
+        let line = format!("  {name:width$}  {ready}{group}  {version}{by}{at}{old}");
         let hop = measured.hops.get(&service.name).filter(|_| service.current);
         let hops = hop.and_then(super::status::hops).unwrap_or_default();
         let drift: String = service.drift.iter().map(|drift| format!("\n    changed by somebody: {drift}")).collect();
@@ -80,8 +81,7 @@ pub(crate) fn invoke(call: &Call, goal: &Goal) -> Result<(), Fault> {
             Fault::new(Kind::App, format!("{} does not run on {} / {}", service.name, access.context, access.namespace))
                 .hint(format!("`dyn push {}` brings it there", file.display()))
         })?;
-        let labels = format!("{},{}={}", label::selector(&name, Some(&service.host)), label::WIRE, running.wire);
-        let forward = Forward::open(&access, To::AnyOf(labels), PORT).await;
+        let forward = Forward::open(&access, To::AnyOf(running.pods.clone()), running.port).await;
         let forward = forward.map_err(|error| Fault::new(Kind::Machine, format!("cannot open a port: {error}")))?;
         // Who may read the app's secret is no stranger to it; who may not is told what strangers are.
         let hosts = Hosts::of(access.clone(), &name).await.ok();

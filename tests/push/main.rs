@@ -5,6 +5,7 @@
 mod api;
 mod app;
 mod cluster;
+mod groups;
 mod hops;
 mod load;
 mod nodes;

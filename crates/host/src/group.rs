@@ -131,6 +131,11 @@ impl Group {
         true
     }
 
+    /// Whether all of them are being closed.
+    pub(crate) fn is_ending(&self) -> bool {
+        *self.ending.borrow()
+    }
+
     /// Closes all of them, at the same time, and waits for those that close already.
     pub(crate) async fn end(&self) {
         self.ending.send_replace(true);
@@ -156,22 +161,20 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test(flavor = "multi_thread")]
-    async fn the_end_of_a_host_waits_for_a_service_that_is_closed_by_itself_and_answers() {
-        let folder = tempfile::tempdir().unwrap();
+    fn config(service: &str) -> Config {
         let own = Peer {
-            address: "counts:1".to_owned(),
+            address: format!("{service}:1"),
             others: Vec::new(),
-            host: "counts".to_owned(),
+            host: service.to_owned(),
             inputs: vec!["value".to_owned()],
         };
-        let config = Config {
+        Config {
             app: "app".to_owned(),
-            service: "counts".to_owned(),
+            service: service.to_owned(),
             instance: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             front: None,
-            peers: BTreeMap::from([("counts".to_owned(), own)]).into(),
+            peers: BTreeMap::from([(service.to_owned(), own)]).into(),
             route: None,
             library: None,
             token: "secret".to_owned(),
@@ -181,8 +184,30 @@ mod tests {
             load: ServiceLoad::default(),
             record: true,
             moved: None,
-        };
-        std::fs::write(folder.path().join("config.json"), serde_json::to_vec(&config).unwrap()).unwrap();
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn services_find_each_other_until_their_host_has_ended_and_none_that_was_closed_by_itself() {
+        let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let group = Group::new();
+        let mut addresses: Vec<String> = Vec::new();
+        for (folder, service) in folders.iter().zip(["one", "other"]) {
+            std::fs::write(folder.path().join("config.json"), serde_json::to_vec(&config(service)).unwrap()).unwrap();
+            group.open(folder.path()).await.unwrap();
+            let known = group.members.load();
+            addresses.push(known.keys().find(|address| !addresses.contains(*address)).unwrap().clone());
+        }
+        assert!(group.close(folders[0].path()).await);
+        assert!(group.find(&addresses[0]).is_none());
+        group.end().await;
+        assert!(group.find(&addresses[1]).is_some(), "one that still answers may call it");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_end_of_a_host_waits_for_a_service_that_is_closed_by_itself_and_answers() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("config.json"), serde_json::to_vec(&config("counts")).unwrap()).unwrap();
         let group = Group::new();
         group.open(folder.path()).await.unwrap();
         let address = group.members.load().keys().next().unwrap().clone();

@@ -162,7 +162,10 @@ impl Server {
         // From here on readiness fails and every answer closes its connection, so that nobody is left who would be cut.
         tokio::time::sleep(Duration::from_millis(self.shared.settings.load().config.limits.linger_ms)).await;
         draining.send_replace(true);
-        self.shared.group.leave(&self.shared);
+        // Services of a host that ends find each other to the last: who is called is not gone before who calls.
+        if !self.shared.group.is_ending() {
+            self.shared.group.leave(&self.shared);
+        }
         close_front(&self.shared);
         self.shared.recorder.close();
         self.shared.asks.close();

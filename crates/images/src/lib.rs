@@ -145,6 +145,13 @@ impl Image {
             + (self.config.len() + self.manifest.len()) as u64
     }
 
+    /// Compressed bytes of the layer with the library of one of so many services, by its number.
+    pub fn library_bytes(&self, at: usize, of: usize) -> u64 {
+        let own = of.min(MOST_LAYERS + 1);
+        let first = self.layers.len().saturating_sub(own);
+        self.layers.get(first + at.min(own.saturating_sub(1))).map_or(0, Layer::compressed)
+    }
+
     /// Compressed bytes in all.
     pub fn bytes(&self) -> u64 {
         self.layers.first().map_or(0, Layer::compressed) + self.own_bytes()

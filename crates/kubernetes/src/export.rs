@@ -91,10 +91,11 @@ pub fn export(wanted: &Wanted, format: Format) -> Result<String, ExportError> {
     if let Some(service) = wanted.services.iter().find(|service| service.image.is_none()) {
         return Err(ExportError::NoImage { service: service.name.clone() });
     }
+    let groups = group::groups(wanted)?;
     match format {
         Format::Kubernetes => kubernetes(wanted),
-        Format::Compose => compose::write(wanted),
-        Format::Marathon => marathon::write(wanted),
+        Format::Compose => compose::write(wanted, &groups),
+        Format::Marathon => marathon::write(wanted, &groups),
     }
 }
 

@@ -8,8 +8,8 @@ use futures_util::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 
-use crate::cluster::{Access, ClusterError, Forward, Roster, To, roster};
-use crate::model::{NodeApp, PORT};
+use crate::cluster::{Access, ClusterError, Forward, PodSeen, Roster, To, roster};
+use crate::model::{Member, NodeApp};
 use crate::object::{TOKEN, label};
 
 /// The hosts of one app in one namespace.
@@ -22,6 +22,7 @@ pub struct Hosts {
 /// Which hosts there are at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Census {
+    /// By the name of the pod; a service of a group by `POD/SERVICE`.
     pub hosts: BTreeMap<String, PodHost>,
     /// Why nothing newer is known, in words; none while the API server tells.
     pub trouble: Option<String>,
@@ -29,8 +30,11 @@ pub struct Census {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodHost {
+    pub pod: String,
     /// The service it runs, by its Rust name.
     pub service: String,
+    /// Where that listens in the pod.
+    pub port: u16,
     /// `service@hash`.
     pub version: String,
     /// Whether it takes requests, and is to.
@@ -60,7 +64,7 @@ impl Hosts {
         let key = secret.data.and_then(|mut data| data.remove(TOKEN));
         let key = key.and_then(|key| String::from_utf8(key.0).ok()).filter(|key| !key.is_empty());
         let key = key.ok_or_else(|| refuse(format!("the Secret {name} holds none")))?;
-        Ok(Self { selector: label::selector(app, None), access, key })
+        Ok(Self { selector: label::selector(app), access, key })
     }
 
     /// Tells which hosts there are, at first and whenever that changes.
@@ -68,12 +72,12 @@ impl Hosts {
         roster(&self.access, &self.selector).map(census)
     }
 
-    /// A port of this machine that leads to a pod's host.
+    /// A port of this machine that leads to a service of a pod.
     ///
     /// # Errors
     /// No port can be opened here. Whether the pod is reached shows with each connection ([`Forward::trouble`]).
-    pub async fn reach(&self, pod: &str) -> std::io::Result<Forward> {
-        Forward::open(&self.access, To::Pod(pod.to_owned()), PORT).await
+    pub async fn reach(&self, host: &PodHost) -> std::io::Result<Forward> {
+        Forward::open(&self.access, To::Pod(host.pod.clone()), host.port).await
     }
 
     /// What hosts want to hear at their inner doors.
@@ -93,7 +97,7 @@ pub fn endpoints(
     app: &NodeApp,
 ) -> impl Stream<Item = BTreeMap<String, Vec<SocketAddr>>> + Send + use<> {
     let (app, mut last) = (app.clone(), None);
-    roster(access, &label::selector(&app.app, None)).filter_map(move |roster| {
+    roster(access, &label::selector(&app.app)).filter_map(move |roster| {
         let found = reached(&app, &roster);
         let is_news = last.as_ref() != Some(&found);
         last = Some(found.clone());
@@ -105,10 +109,11 @@ pub fn endpoints(
 fn reached(app: &NodeApp, roster: &Roster) -> BTreeMap<String, Vec<SocketAddr>> {
     let mut found: BTreeMap<String, Vec<SocketAddr>> = BTreeMap::new();
     for pod in roster.pods.values().filter(|pod| pod.ready && !pod.going) {
-        let Some(service) = pod.annotations.get(label::SERVICE) else { continue };
-        let is_current = app.services.get(service).map(|service| &service.schema) == pod.schema.as_ref();
-        if let Some(address) = pod.address.filter(|_| is_current) {
-            found.entry(service.clone()).or_default().push(SocketAddr::new(address, PORT));
+        let Some(address) = pod.address else { continue };
+        let is_current =
+            |member: &&Member| app.services.get(&member.service).is_some_and(|service| service.schema == member.wire);
+        for member in pod.services.iter().filter(is_current) {
+            found.entry(member.service.clone()).or_default().push(SocketAddr::new(address, member.port));
         }
     }
     found
@@ -116,20 +121,23 @@ fn reached(app: &NodeApp, roster: &Roster) -> BTreeMap<String, Vec<SocketAddr>> 
 
 /// Pods that do not say which service they run are none of a push's.
 fn census(roster: Roster) -> Census {
-    let host = |(pod, mut seen): (String, crate::cluster::PodSeen)| {
-        let service = seen.annotations.remove(label::SERVICE)?;
-        let version = seen.annotations.remove(label::VERSION).unwrap_or_default();
-        let crate::cluster::PodSeen { ready, running, going, restarts, why, .. } = seen;
-        Some((pod, PodHost { service, version, ready, running, going, restarts, why }))
+    let hosts = |(pod, seen): (String, PodSeen)| {
+        let PodSeen { services, ready, running, going, restarts, why, .. } = seen;
+        let is_alone = services.len() == 1;
+        let host = move |Member { service, version, port, .. }: Member| {
+            let key = if is_alone { pod.clone() } else { format!("{pod}/{service}") };
+            let why = why.clone();
+            (key, PodHost { pod: pod.clone(), service, port, version, ready, running, going, restarts, why })
+        };
+        services.into_iter().map(host).collect::<Vec<_>>()
     };
-    Census { hosts: roster.pods.into_iter().filter_map(host).collect(), trouble: roster.trouble }
+    Census { hosts: roster.pods.into_iter().flat_map(hosts).collect(), trouble: roster.trouble }
 }
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::cluster::PodSeen;
     use crate::model::NodeService;
 
     #[test]
@@ -146,13 +154,19 @@ mod tests {
         };
         let services = BTreeMap::from([("banner".to_owned(), service)]);
         let app = NodeApp { app: "banner".to_owned(), services, cpus: 0.1 };
+        let member = |schema: &str, service: &str, port: u16| Member {
+            service: service.to_owned(),
+            wire: schema.to_owned(),
+            port,
+            ..Member::default()
+        };
         let pod = |last: u8, schema: &str, service: &str| PodSeen {
-            annotations: BTreeMap::from([(label::SERVICE.to_owned(), service.to_owned())]),
+            services: vec![member(schema, service, 8080)],
             ready: true,
             address: Some(format!("10.0.0.{last}").parse().unwrap()),
-            schema: Some(schema.to_owned()),
             ..PodSeen::default()
         };
+        let group = vec![member("x", "other", 8080), member("new", "banner", 8081)];
         let pods = [
             ("a", pod(1, "new", "banner")),
             ("b", pod(2, "new", "banner")),
@@ -161,11 +175,36 @@ mod tests {
             ("going", PodSeen { going: true, ..pod(5, "new", "banner") }),
             ("starting", PodSeen { ready: false, ..pod(6, "new", "banner") }),
             ("nowhere", PodSeen { address: None, ..pod(7, "new", "banner") }),
-            ("agent", PodSeen { annotations: BTreeMap::new(), schema: None, ..pod(8, "", "") }),
+            ("agent", PodSeen { services: Vec::new(), ..pod(8, "", "") }),
+            ("group", PodSeen { services: group, ..pod(9, "", "") }),
         ];
         let pods = pods.into_iter().map(|(name, pod)| (name.to_owned(), pod)).collect();
-        let expected = ["10.0.0.1:8080", "10.0.0.2:8080"].map(|address| address.parse().unwrap());
+        let expected = ["10.0.0.1:8080", "10.0.0.2:8080", "10.0.0.9:8081"].map(|address| address.parse().unwrap());
         let found = reached(&app, &Roster { pods, trouble: None });
         assert_eq!(found, BTreeMap::from([("banner".to_owned(), expected.to_vec())]));
+    }
+
+    #[test]
+    fn a_pod_of_several_services_is_a_host_of_each() {
+        let member = |service: &str, version: &str, port: u16| Member {
+            service: service.to_owned(),
+            version: version.to_owned(),
+            port,
+            ..Member::default()
+        };
+        let pods = [
+            ("plus-1", vec![member("plus", "plus@1", 8080)]),
+            ("ends-1", vec![member("source", "source@2", 8080), member("twice", "twice@3", 8081)]),
+        ];
+        let seen = |services| PodSeen { services, ready: true, ..PodSeen::default() };
+        let pods = pods.map(|(name, services)| (name.to_owned(), seen(services))).into();
+        let census = census(Roster { pods, trouble: None });
+        let told: Vec<_> =
+            census.hosts.iter().map(|(key, host)| (key.as_str(), host.pod.as_str(), host.port)).collect();
+        assert_eq!(
+            told,
+            [("ends-1/source", "ends-1", 8080), ("ends-1/twice", "ends-1", 8081), ("plus-1", "plus-1", 8080)]
+        );
+        assert_eq!(census.hosts["ends-1/twice"].version, "twice@3");
     }
 }

@@ -6,6 +6,8 @@ mod node;
 mod running;
 mod sharing;
 #[cfg(feature = "cluster")]
+mod unit;
+#[cfg(feature = "cluster")]
 mod wanted;
 
 #[cfg(feature = "cluster")]
@@ -15,6 +17,8 @@ pub use node::{
 #[cfg(feature = "cluster")]
 pub use running::{RunningApp, RunningService};
 pub use sharing::{keeps_state, needs};
+#[cfg(feature = "cluster")]
+pub use unit::{Member, Unit};
 #[cfg(feature = "cluster")]
 pub use wanted::{Built, PORT, Wanted, WantedService};
 

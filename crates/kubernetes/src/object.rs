@@ -6,6 +6,8 @@
 //! body alone changes, one Deployment rolls and no caller is touched. The plain Service is to be applied last, when the
 //! Deployment it leads to is there.
 //!
+//! Services of a group share a Deployment and a ConfigMap, and have the two Services each.
+//!
 //! Everything here is served by Kubernetes 1.20 and by today's.
 
 mod config;
@@ -13,23 +15,27 @@ mod deployment;
 mod drift;
 mod entry;
 pub mod label;
+mod member;
 pub mod name;
 pub mod node;
 mod reaches;
 mod read;
 mod service;
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use crate::model::{Wanted, WantedService};
+use crate::model::{Unit, Wanted, WantedService};
 
 pub(crate) use config::TOKEN;
 pub use config::secret;
 pub use deployment::CONTAINER;
 pub use drift::drift;
+pub(crate) use drift::entry;
 pub use node::NodeObjects;
 pub(crate) use reaches::{CALLS, alike};
 pub use read::read;
@@ -45,14 +51,22 @@ pub struct Stamp {
     pub source: Option<String>,
 }
 
+/// The objects of a Deployment's services.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ServiceObjects {
-    /// Rust name.
-    pub service: String,
+pub struct UnitObjects {
     /// What its hosts are told; its name stands for its content.
     pub config: ConfigMap,
     /// Its pods.
     pub deployment: Deployment,
+    /// Upstreams first.
+    pub services: Vec<ServiceObjects>,
+}
+
+/// What leads to a service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceObjects {
+    /// Rust name.
+    pub service: String,
     /// Leads to its pods of this wire form.
     pub form: Service,
     /// Leads to whatever form is current, under the service's own name.
@@ -63,7 +77,7 @@ pub struct ServiceObjects {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Objects {
     /// Upstreams first.
-    pub services: Vec<ServiceObjects>,
+    pub units: Vec<UnitObjects>,
     /// Leads in from outside, where that is asked for.
     pub ingress: Option<Ingress>,
     /// The agent that makes the namespace a node of a fleet, where that is asked for.
@@ -72,18 +86,21 @@ pub struct Objects {
 
 /// The objects of an app.
 pub fn objects(wanted: &Wanted, stamp: &Stamp) -> Objects {
-    let services = wanted.services.iter().map(|service| of_service(wanted, service, stamp)).collect();
-    Objects { services, ingress: entry::ingress(wanted), node: node::node(wanted, stamp) }
+    let units = wanted.units().iter().map(|unit| of_unit(wanted, unit, stamp)).collect();
+    Objects { units, ingress: entry::ingress(wanted), node: node::node(wanted, stamp) }
 }
 
-pub fn of_service(wanted: &Wanted, service: &WantedService, stamp: &Stamp) -> ServiceObjects {
-    let config = config::config_map(wanted, service);
+fn of_unit(wanted: &Wanted, unit: &Unit<'_>, stamp: &Stamp) -> UnitObjects {
+    let config = config::config_map(wanted, unit);
     let told = config.metadata.name.clone().unwrap_or_default();
-    ServiceObjects {
+    let service = |service: &&WantedService| ServiceObjects {
         service: service.name.clone(),
-        deployment: deployment::deployment(wanted, service, &told, stamp),
-        form: service::form(wanted, service),
-        plain: service::plain(wanted, service),
+        form: service::form(wanted, unit, service),
+        plain: service::plain(wanted, unit, service),
+    };
+    UnitObjects {
+        deployment: deployment::deployment(wanted, unit, &told, stamp),
+        services: unit.members.iter().map(service).collect(),
         config,
     }
 }
@@ -92,11 +109,15 @@ impl Objects {
     /// All of them as JSON values with kind and version, in the order they are to be applied in.
     pub fn values(&self) -> Result<Vec<serde_json::Value>, serde_json::Error> {
         let mut values = Vec::new();
-        for service in &self.services {
-            values.push(serde_json::to_value(&service.config)?);
-            values.push(serde_json::to_value(&service.form)?);
-            values.push(serde_json::to_value(&service.deployment)?);
-            values.push(serde_json::to_value(&service.plain)?);
+        for unit in &self.units {
+            values.push(serde_json::to_value(&unit.config)?);
+            for service in &unit.services {
+                values.push(serde_json::to_value(&service.form)?);
+            }
+            values.push(serde_json::to_value(&unit.deployment)?);
+            for service in &unit.services {
+                values.push(serde_json::to_value(&service.plain)?);
+            }
         }
         values.extend(self.ingress.as_ref().map(serde_json::to_value).transpose()?);
         if let Some(node) = &self.node {
@@ -112,7 +133,11 @@ impl Objects {
 
 /// The name and labels of an object of an app, of a service where it is one's.
 fn metadata(wanted: &Wanted, name: String, service: Option<&WantedService>) -> ObjectMeta {
-    let mut labels = label::all(&wanted.app, service);
+    metadata_of(wanted, name, label::all(&wanted.app, service))
+}
+
+/// The same with labels that say whose it is.
+fn metadata_of(wanted: &Wanted, name: String, mut labels: BTreeMap<String, String>) -> ObjectMeta {
     labels.extend(wanted.project.clone().map(|project| (label::PROJECT.to_owned(), project)));
     ObjectMeta { name: Some(name), labels: Some(labels), ..ObjectMeta::default() }
 }

@@ -5,11 +5,12 @@ mod object;
 mod selection;
 mod table;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display};
 
 use serde::Serialize;
 
-use crate::model::{RunningApp, RunningService, Wanted, WantedService};
+use crate::model::{RunningApp, RunningService, Unit, Wanted, WantedService};
 use crate::object::alike;
 use crate::wire::Break;
 
@@ -22,6 +23,9 @@ pub struct Plan {
     pub app: String,
     /// Upstreams before those who call them; those that are gone last, callers first.
     pub services: Vec<PlanStep>,
+    /// Services that share pods, and so roll together.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<PlanGroup>,
     /// Objects of the app as a whole that are not as they are wanted: the way in from outside.
     pub objects: Vec<ObjectStep>,
     /// Neighbours that would be left unable to understand a service: the push is refused.
@@ -30,6 +34,17 @@ pub struct Plan {
     pub leftovers: Vec<String>,
     /// What is worth knowing, in words.
     pub notes: Vec<String>,
+}
+
+/// Services that share pods.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PlanGroup {
+    /// The group's name in `dyn.toml`.
+    pub name: String,
+    /// Name of its Deployment.
+    pub object: String,
+    /// Rust names, upstreams first.
+    pub services: Vec<String>,
 }
 
 /// What would be done with a service.
@@ -74,8 +89,20 @@ pub enum What {
         /// What differs, in words.
         changes: Vec<String>,
     },
+    /// It goes to other pods.
+    Moved {
+        /// Rust names of the services that share its pods now; none: it has pods of its own.
+        from: Vec<String>,
+        /// Rust names of those that will.
+        to: Vec<String>,
+    },
     /// It means the same; whom it calls, or where, differs.
     RouteOnly,
+    /// It stays as it is, and others of its pods do not.
+    Along {
+        /// Their Rust names.
+        with: Vec<String>,
+    },
     /// Somebody else changed it, and it would be put back.
     Drifted {
         /// The fields, in words.
@@ -93,7 +120,9 @@ impl Display for What {
             Self::New => "new",
             Self::Changed { .. } => "changed",
             Self::Settings { .. } => "settings",
+            Self::Moved { .. } => "moved",
             Self::RouteOnly => "route only",
+            Self::Along { .. } => "along",
             Self::Drifted { .. } => "drifted",
             Self::Unchanged => "unchanged",
             Self::Gone => "gone",
@@ -101,18 +130,84 @@ impl Display for What {
     }
 }
 
+impl What {
+    /// Why, in words.
+    pub fn reasons(&self) -> Vec<String> {
+        match self {
+            Self::Changed { reasons } => reasons.clone(),
+            Self::Settings { changes } => changes.clone(),
+            Self::Drifted { fields } => fields.iter().map(|field| format!("changed by somebody: {field}")).collect(),
+            Self::Moved { from, to } => vec![moves(from, to)],
+            Self::Along { with } => vec![format!("rolls with {}, whose pods it shares", with.join(", "))],
+            Self::New | Self::RouteOnly | Self::Unchanged | Self::Gone => Vec::new(),
+        }
+    }
+}
+
+fn moves(from: &[String], to: &[String]) -> String {
+    let pods = |others: &[String]| match others {
+        [] => "pods of its own".to_owned(),
+        others => format!("pods with {}", others.join(", ")),
+    };
+    format!("goes from {} to {}", pods(from), pods(to))
+}
+
 /// Compares what is wanted with what runs.
 pub fn plan(wanted: &Wanted, running: &RunningApp) -> Plan {
-    let mut services: Vec<PlanStep> = wanted.services.iter().map(|service| step(service, running)).collect();
+    let units = wanted.units();
+    let mut whats: BTreeMap<&str, What> = units.iter().flat_map(|unit| whats(unit, running)).collect();
+    let mut step = |service: &WantedService| {
+        let what = whats.remove(service.name.as_str()).unwrap_or(What::New);
+        step(service, what, running)
+    };
+    let mut services: Vec<PlanStep> = wanted.services.iter().map(&mut step).collect();
     let gone = running.services.iter().filter(|runs| runs.current && wanted.service(&runs.name).is_none());
     services.extend(gone.map(gone_step));
-    let is_left = |runs: &&RunningService| match wanted.service(&runs.name) {
-        Some(service) => service.wire != runs.wire,
-        None => !runs.current,
+    let objects: BTreeSet<String> = units.iter().map(Unit::object).collect();
+    // What runs there and left the app stays until it is to be removed.
+    let is_gone = |runs: &RunningService| runs.current && wanted.service(&runs.name).is_none();
+    let has_gone = |object: &str| running.services.iter().any(|runs| runs.object == object && is_gone(runs));
+    let mut leftovers: Vec<String> = Vec::new();
+    for runs in running.services.iter().filter(|runs| !objects.contains(&runs.object) && !has_gone(&runs.object)) {
+        if !leftovers.contains(&runs.object) {
+            leftovers.push(runs.object.clone());
+        }
+    }
+    let group = |unit: &Unit<'_>| {
+        let services = unit.members.iter().map(|member| member.name.clone()).collect();
+        Some(PlanGroup { name: unit.group?.to_owned(), object: unit.object(), services })
     };
-    let leftovers = running.services.iter().filter(is_left).map(|runs| runs.object.clone()).collect();
+    let groups = units.iter().filter_map(group).collect();
     let notes = note::notes(wanted, running, &services);
-    Plan { app: wanted.app.clone(), services, objects: Vec::new(), breaks: Vec::new(), leftovers, notes }
+    Plan { app: wanted.app.clone(), services, groups, objects: Vec::new(), breaks: Vec::new(), leftovers, notes }
+}
+
+/// What would be done with each service of a Deployment.
+fn whats<'a>(unit: &Unit<'a>, running: &RunningApp) -> Vec<(&'a str, What)> {
+    let object = unit.object();
+    let what = |service: &&'a WantedService| {
+        let before = running.current(&service.name);
+        let what = before.map_or(What::New, |before| what(service, unit, &object, before, running));
+        (service.name.as_str(), what)
+    };
+    let mut whats: Vec<(&str, What)> = unit.members.iter().map(what).collect();
+    if unit.group.is_none() {
+        return whats;
+    }
+    let changed = whats.iter().filter(|(_, what)| *what != What::Unchanged);
+    let changed: Vec<String> = changed.map(|(name, _)| (*name).to_owned()).collect();
+    let is_same = |service: &&WantedService| {
+        running.within(&object, &service.name).is_some_and(|before| !is_other_image(service, before))
+    };
+    let rest = match changed.is_empty() {
+        true if unit.members.iter().all(is_same) => What::Unchanged,
+        true => What::Changed { reasons: vec![HOST_CHANGED.to_owned()] },
+        false => What::Along { with: changed },
+    };
+    for (_, what) in whats.iter_mut().filter(|(_, what)| *what == What::Unchanged) {
+        what.clone_from(&rest);
+    }
+    whats
 }
 
 impl Plan {
@@ -120,13 +215,13 @@ impl Plan {
     pub fn with_objects(mut self, steps: &[ObjectStep], hosts: &dyn Fn(&str) -> Option<String>) -> Self {
         for step in self.services.iter_mut().filter(|step| matches!(step.what, What::Unchanged)) {
             let Some(host) = hosts(&step.name) else { continue };
-            let of_service = steps.iter().filter(|object| object.host.as_ref() == Some(&host));
+            let of_service = steps.iter().filter(|object| object.hosts.contains(&host));
             let changes: Vec<String> = of_service.map(ToString::to_string).collect();
             if !changes.is_empty() {
                 step.what = What::Settings { changes };
             }
         }
-        self.objects = steps.iter().filter(|step| step.host.is_none()).cloned().collect();
+        self.objects = steps.iter().filter(|step| step.hosts.is_empty()).cloned().collect();
         self
     }
 
@@ -150,10 +245,11 @@ impl Plan {
     }
 }
 
-fn step(service: &WantedService, running: &RunningApp) -> PlanStep {
+fn step(service: &WantedService, what: What, running: &RunningApp) -> PlanStep {
     let before = running.current(&service.name);
-    let what = before.map_or(What::New, |before| what(service, before));
     let is_sent = match before {
+        // The layer of a service that stays as it is in a group is the same in the group's next image.
+        Some(before) if service.group.is_some() && before.group == service.group => before.version != service.version,
         Some(before) => Some(content(&before.image)) != service.image.as_deref().map(content),
         None => true,
     };
@@ -171,10 +267,31 @@ fn step(service: &WantedService, running: &RunningApp) -> PlanStep {
     }
 }
 
-fn what(service: &WantedService, before: &RunningService) -> What {
-    let is_other_image = service.image.as_deref().is_some_and(|image| content(image) != content(&before.image));
-    if service.version != before.version || service.wire != before.wire || is_other_image {
-        return What::Changed { reasons: reasons(service, before) };
+/// Why what means the same is built anew.
+const HOST_CHANGED: &str = "the host program changed";
+
+fn is_other_image(service: &WantedService, before: &RunningService) -> bool {
+    service.image.as_deref().is_some_and(|image| content(image) != content(&before.image))
+}
+
+fn what(service: &WantedService, unit: &Unit<'_>, object: &str, before: &RunningService, running: &RunningApp) -> What {
+    let is_same = service.version == before.version && service.wire == before.wire;
+    let others = |names: BTreeSet<&str>| -> Vec<String> {
+        names.into_iter().filter(|name| *name != service.name).map(str::to_owned).collect()
+    };
+    let from = others(running.sharing(&before.object));
+    let to = others(unit.members.iter().map(|member| member.name.as_str()).collect());
+    // A group of which a schema changes has new pods as well, and nobody goes elsewhere.
+    let has_moved = before.object != object && (before.group != service.group || from != to);
+    if is_same && has_moved {
+        return What::Moved { from, to };
+    }
+    if !is_same || unit.group.is_none() && is_other_image(service, before) {
+        let mut reasons = reasons(service, before);
+        if has_moved {
+            reasons.push(moves(&from, &to));
+        }
+        return What::Changed { reasons };
     }
     let mut changes = Vec::new();
     if let Some(replicas) = service.settings.replicas.filter(|replicas| *replicas != before.replicas) {
@@ -201,7 +318,7 @@ fn reasons(service: &WantedService, before: &RunningService) -> Vec<String> {
     }
     match reasons.as_slice() {
         [] if service.version != before.version => vec!["a dependency or the compiler changed".to_owned()],
-        [] => vec!["the host program changed".to_owned()],
+        [] => vec![HOST_CHANGED.to_owned()],
         _ => reasons,
     }
 }

@@ -30,6 +30,8 @@ mod way;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
 
 pub use carry::PushDone;
 pub use error::PushError;
@@ -43,10 +45,12 @@ pub use site::Site;
 use crate::cluster::{self, Access, Pins};
 use crate::model::{Built, NODE, Wanted};
 use crate::plan::{self, ObjectStep, Plan, PlanStep, What, plan};
+use crate::settings::{NotAlike, SettingsMistake};
+use crate::settings_file;
 use crate::wire::Wires;
 use images::Image;
 use images::ship::{MissingLayers, PullPolicy, Ship};
-pub(crate) use make::{APART, Made, Maker};
+pub(crate) use make::{Made, Maker};
 
 /// A push that is ready to be carried out: everything is built, nothing is changed yet.
 pub struct Push {
@@ -58,7 +62,8 @@ pub struct Push {
     needed: BTreeSet<String>,
     /// Objects that are not as they are wanted.
     objects: Vec<ObjectStep>,
-    images: BTreeMap<String, Image>,
+    /// By Rust name; services of a group share one.
+    images: BTreeMap<String, Arc<Image>>,
     /// None where nothing is to be shipped.
     ship: Option<Box<dyn Ship>>,
     missing: MissingLayers,
@@ -75,6 +80,9 @@ impl Push {
     /// Everything that can be known beforehand: no or the wrong cluster, code that does not build, no way for images.
     pub async fn prepare(options: PushOptions, tell: PushListener) -> Result<Self, PushError> {
         let pins = Pins::open(&options.place.pins)?;
+        if let Some(found) = options.settings.not_alike() {
+            return Err(PushError::NotAlike { mistake: mistake(&options.root, &found) });
+        }
         options.settings.only_here().into_iter().for_each(|text| tell(PushEvent::Notice { text }));
         let maker = Maker::open(&options.root, &options.place.build, &tell)?;
         let (access, versions) = tokio::join!(connect(&options, &pins, &tell), maker.versions(&options.app));
@@ -95,7 +103,7 @@ impl Push {
         let (mut images, mut ship) = (BTreeMap::new(), None);
         if let Some(agent) = agent {
             built.insert(NODE.to_owned(), agent.built);
-            images.extend(agent.image.map(|image| (NODE.to_owned(), image)));
+            images.extend(agent.image.map(|image| (NODE.to_owned(), Arc::new(image))));
             ship = agent.ship;
         }
         let dependencies = maker.dependencies(&options.app).await?;
@@ -125,25 +133,20 @@ impl Push {
             return Ok(push);
         }
         let (host, cache) = (&push.options.host, &push.options.place.images);
-        let made = maker.images(&push.options.app, &push.needed, host, cache).await?;
+        let groups = push.wanted.units().into_iter().filter(|unit| unit.group.is_some());
+        let groups = groups.map(|unit| unit.members.iter().map(|member| member.name.clone()).collect());
+        let groups: Vec<Vec<String>> = groups.collect();
+        let made = maker.images(&push.options.app, &push.needed, &groups, host, cache).await?;
         let ship = match ship {
             Some(ship) => ship,
             None => way::open(&push.access, &push.options, &push.tell).await?,
         };
-        for (service, (version, image)) in made {
+        for (service, Made { version, library, image, bytes }) in made {
             let is_there = ship.pull_policy() == PullPolicy::Never;
-            let is = Built {
-                version,
-                is_there,
-                image: ship.reference(&image),
-                library: image.library.clone(),
-                bytes: image.own_bytes(),
-            };
-            built.insert(service.clone(), is);
+            built.insert(service.clone(), Built { version, is_there, image: ship.reference(&image), library, bytes });
             push.images.insert(service, image);
         }
-        let images: Vec<&Image> = push.images.values().collect();
-        push.missing = ship.missing(&images).await?;
+        push.missing = ship.missing(&distinct(&push.images)).await?;
         push.ship = Some(ship);
         push.wanted = select(&push.options, wanted(&push.options, &built), &push.site, &dependencies)?;
         Ok(push)
@@ -208,6 +211,17 @@ impl Push {
         };
         self.plan().services.into_iter().filter_map(reasons).collect()
     }
+}
+
+/// Each image once.
+fn distinct(images: &BTreeMap<String, Arc<Image>>) -> Vec<&Image> {
+    let mut seen = BTreeSet::new();
+    images.values().map(AsRef::as_ref).filter(|image| seen.insert(&image.digest)).collect()
+}
+
+/// What is said of services of a group that one pod cannot be made for, where it stands in the `dyn.toml` of the app in a file.
+pub(crate) fn mistake(root: &Path, found: &NotAlike) -> SettingsMistake {
+    settings_file::mistake(root, &found.places(), found.message(), found.help())
 }
 
 /// Leaves services that were not named as they run.

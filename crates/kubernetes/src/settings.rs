@@ -5,6 +5,7 @@
 
 mod file;
 mod form;
+mod group;
 mod jobs;
 mod node;
 mod resources;
@@ -19,6 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use file::{File, LONGEST_VALUE, SettingsMistake, place, read};
+pub use group::{NotAlike, differing};
 pub use jobs::{
     CallbacksTable, FunctionPolicy, FunctionsSaid, FunctionsTable, JobsTable, KumoriSaid, KumoriWord, jobs,
 };
@@ -49,8 +51,8 @@ pub struct AppSettings {
     pub without_source: bool,
     /// Servers that sessions start for the services, by name.
     pub resources: BTreeMap<String, ResourceSettings>,
-    /// Services that share a host in sessions. No part of what runs on a cluster.
-    pub together: Vec<Vec<String>>,
+    /// Services that share a host, by the name of their group.
+    pub together: BTreeMap<String, Vec<String>>,
     /// The cluster and namespace as a node of a fleet; none: it is in none.
     pub node: Option<NodeTable>,
 }
@@ -232,7 +234,7 @@ impl AppSettings {
             name: file.name.clone(),
             without_source: file.keep_source == Some(false),
             resources,
-            together: file.together.values().cloned().collect(),
+            together: file.together.clone(),
             node: file.node.clone(),
         }
     }

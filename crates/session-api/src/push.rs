@@ -122,7 +122,7 @@ pub struct PushTarget {
 pub struct Roll {
     /// Rust name.
     pub name: String,
-    /// The change: new, changed, settings, route only, drifted, unchanged, gone or rolled back.
+    /// The change: new, changed, settings, moved, route only, along, drifted, unchanged, gone or rolled back.
     pub what: String,
     /// The reasons, in terms of the source.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -14,7 +14,8 @@ use super::error::ClusterError;
 use super::forward::is_ready;
 use super::roll::{Kind, Pause};
 use super::verdict;
-use crate::object::label::WIRE as SCHEMA;
+use crate::model::{Member, PORT};
+use crate::object::label;
 
 /// The pods with some labels at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,7 +28,8 @@ pub struct Roster {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodSeen {
-    pub annotations: BTreeMap<String, String>,
+    /// The services it says that it runs.
+    pub services: Vec<Member>,
     /// Whether it takes requests, and is to.
     pub ready: bool,
     /// Whether it runs: it has something to tell, ready or not.
@@ -40,8 +42,6 @@ pub struct PodSeen {
     pub why: Option<String>,
     /// Where it is reached inside the cluster.
     pub address: Option<IpAddr>,
-    /// The hash of what it reads and writes, by its label.
-    pub schema: Option<String>,
 }
 
 /// Tells the pods with labels, `key=value,…`, at first and whenever they change. A watch that breaks is begun anew, and
@@ -84,15 +84,31 @@ fn seen(pod: &Pod) -> PodSeen {
     let going = pod.metadata.deletion_timestamp.is_some();
     let ready = is_ready(pod);
     PodSeen {
-        annotations: pod.annotations().clone(),
+        services: services(pod.annotations(), pod.labels()),
         ready,
         running: phase(pod) == Some("Running"),
         going,
         restarts: restarts(pod),
         why: if ready || going { None } else { verdict::why(pod) },
         address: pod.status.as_ref().and_then(|status| status.pod_ip.as_ref()?.parse().ok()),
-        schema: pod.labels().get(SCHEMA).cloned(),
     }
+}
+
+/// The services of a pod, as its annotations and labels tell.
+pub(super) fn services(annotations: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> Vec<Member> {
+    if let Some(members) = annotations.get(label::MEMBERS) {
+        // Written by another release perhaps.
+        return serde_json::from_str(members).unwrap_or_default();
+    }
+    let of = |all: &BTreeMap<String, String>, key: &str| all.get(key).cloned().unwrap_or_default();
+    let Some(service) = annotations.get(label::SERVICE).cloned() else { return Vec::new() };
+    vec![Member {
+        service,
+        dns: of(labels, label::NAME),
+        version: of(annotations, label::VERSION),
+        wire: of(labels, label::WIRE),
+        port: PORT,
+    }]
 }
 
 fn restarts(pod: &Pod) -> u32 {
@@ -114,6 +130,22 @@ mod tests {
     fn pod(name: &str, phase: &str, ready: &str) -> Pod {
         let status = json!({ "phase": phase, "conditions": [{ "type": "Ready", "status": ready }] });
         serde_json::from_value(json!({ "metadata": { "name": name }, "status": status })).unwrap()
+    }
+
+    #[test]
+    fn a_pod_tells_its_services_and_their_ports() {
+        let told = |members: &str| {
+            services(&BTreeMap::from([(label::MEMBERS.to_owned(), members.to_owned())]), &BTreeMap::new())
+        };
+        let member = r#"[{ "service": "map", "dns": "map", "version": "map@1", "wire": "w", "port": 8081 }]"#;
+        assert_eq!((told(member)[0].service.as_str(), told(member)[0].port), ("map", 8081));
+        assert_eq!(told("{"), []);
+        let annotations = [(label::SERVICE, "map"), (label::VERSION, "map@1")];
+        let annotations = annotations.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let labels =
+            [(label::NAME, "map"), (label::WIRE, "w")].map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        assert_eq!(services(&annotations, &labels), [Member { port: 8080, ..told(member)[0].clone() }]);
+        assert_eq!(services(&BTreeMap::new(), &labels), []);
     }
 
     #[test]

@@ -15,8 +15,8 @@ use tokio::task::JoinSet;
 
 use super::access::Access;
 use super::error::ClusterError;
-use super::logs::PodLine;
-use super::roster::{Roster, roster};
+use super::logs::{Marks, PodLine};
+use super::roster::{PodSeen, Roster, roster};
 
 /// Before a log is asked for again that ended while its pod did not: its container is started again, or the API server.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -38,25 +38,28 @@ pub enum Tail {
     Trouble(String),
 }
 
-/// Follows the lines of pods with labels, `key=value,…`: the last ones of each that is there, all of each that comes.
-/// Dropping the receiver ends it. A log that breaks off is taken up where it broke.
-pub fn tail(access: &Access, labels: &str, last: i64) -> Receiver<Tail> {
+/// Follows the lines of pods with labels, `key=value,…`, of one service where one is named by its Rust name: the last ones of
+/// each pod that is there, all of each that comes. Dropping the receiver ends it. A log that breaks off is taken up where it
+/// broke.
+pub fn tail(access: &Access, labels: &str, service: Option<&str>, last: i64) -> Receiver<Tail> {
     let (sender, receiver) = mpsc::channel(LINES);
-    let (access, labels) = (access.clone(), labels.to_owned());
+    let (access, labels, service) = (access.clone(), labels.to_owned(), service.map(str::to_owned));
     tokio::spawn(async move {
         tokio::select! {
-            () = follow(&access, &labels, last, &sender) => {}
+            () = follow(&access, &labels, service.as_deref(), last, &sender) => {}
             () = sender.closed() => {}
         }
     });
     receiver
 }
 
-async fn follow(access: &Access, labels: &str, last: i64, sender: &Sender<Tail>) {
+async fn follow(access: &Access, labels: &str, service: Option<&str>, last: i64, sender: &Sender<Tail>) {
     let mut rosters = pin!(roster(access, labels));
     let mut following: HashMap<String, oneshot::Sender<()>> = HashMap::new();
     let (mut tasks, mut is_first, mut trouble) = (JoinSet::new(), true, None);
-    while let Some(Roster { pods, trouble: now }) = rosters.next().await {
+    let is_meant = |seen: &PodSeen| service.is_none_or(|name| seen.services.iter().any(|it| it.service == name));
+    while let Some(Roster { mut pods, trouble: now }) = rosters.next().await {
+        pods.retain(|_, seen| is_meant(seen));
         if now != trouble {
             if let Some(words) = &now {
                 tell(sender, Tail::Trouble(words.clone())).await;
@@ -76,7 +79,7 @@ async fn follow(access: &Access, labels: &str, last: i64, sender: &Sender<Tail>)
             let (stay, gone) = oneshot::channel();
             following.insert(pod.clone(), stay);
             let lines = if is_first { Some(last) } else { None };
-            tasks.spawn(one(access.clone(), pod, lines, gone, sender.clone()));
+            tasks.spawn(one(access.clone(), (pod, service.map(str::to_owned)), lines, gone, sender.clone()));
         }
         is_first = false;
     }
@@ -87,12 +90,24 @@ async fn tell(sender: &Sender<Tail>, tail: Tail) {
     drop(sender.send(tail).await);
 }
 
-async fn one(access: Access, pod: String, mut last: Option<i64>, gone: oneshot::Receiver<()>, sender: Sender<Tail>) {
+async fn one(
+    access: Access,
+    (pod, service): (String, Option<String>),
+    mut last: Option<i64>,
+    gone: oneshot::Receiver<()>,
+    sender: Sender<Tail>,
+) {
+    let mut marks = Marks::default();
     let mut gone = pin!(gone);
     let (mut is_gone, mut seen) = (false, None);
     loop {
         let ended = {
-            let mut reading = pin!(read(&access, &pod, last, &mut seen, &sender));
+            let mut told = |line: &str| {
+                let mut lines = marks.part(&pod, line);
+                lines.retain(|line| line.is_of(service.as_deref()));
+                lines
+            };
+            let mut reading = pin!(read(&access, &pod, last, &mut seen, &mut told, &sender));
             tokio::select! {
                 ended = &mut reading => ended,
                 _ = &mut gone => {
@@ -128,6 +143,7 @@ async fn read(
     pod: &str,
     last: Option<i64>,
     seen: &mut Option<Timestamp>,
+    part: &mut (impl FnMut(&str) -> Vec<PodLine> + Send),
     sender: &Sender<Tail>,
 ) -> Result<(), ClusterError> {
     let pods: Api<Pod> = Api::namespaced(access.client.clone(), &access.namespace);
@@ -146,7 +162,9 @@ async fn read(
             continue;
         }
         *seen = Some(at);
-        tell(sender, Tail::Line(PodLine { pod: pod.to_owned(), text: text.to_owned() })).await;
+        for line in part(text) {
+            tell(sender, Tail::Line(line)).await;
+        }
     }
     Ok(())
 }

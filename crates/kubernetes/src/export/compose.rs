@@ -1,25 +1,21 @@
 //! A Compose file: <https://github.com/compose-spec/compose-spec/blob/main/spec.md>.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
 
-use super::group::{Group, groups};
+use super::group::Group;
 use super::{ExportError, told};
 use crate::model::{PORT, Wanted};
 use crate::settings::Variable;
-use images::{FOLDER, HOST, USER, folder_of};
-use protocol::{Config, HostConfigs};
+use images::USER;
 
 /// Where the last service is found on the machine, where nothing else is said.
 const FRONT: u16 = 8080;
 
 /// The file's text.
-pub(super) fn write(wanted: &Wanted) -> Result<String, ExportError> {
-    let groups = groups(wanted)?;
+pub(super) fn write(wanted: &Wanted, groups: &[Group<'_>]) -> Result<String, ExportError> {
     let mut services = Map::new();
     for (at, group) in groups.iter().enumerate() {
-        services.insert(group.first().dns.clone(), one(wanted, group, &groups[..at], &groups)?);
+        services.insert(group.first().dns.clone(), one(wanted, group, &groups[..at], groups)?);
     }
     // No name: the project is called after its folder, and Compose 1 reads the file, too.
     Ok(serde_saphyr::to_string(&json!({ "services": services }))?)
@@ -28,7 +24,6 @@ pub(super) fn write(wanted: &Wanted) -> Result<String, ExportError> {
 /// The container of a group; those `before` it are started before it where they feed it.
 fn one(wanted: &Wanted, group: &Group<'_>, before: &[Group<'_>], all: &[Group<'_>]) -> Result<Value, ExportError> {
     let service = group.first();
-    let is_one = group.members.len() == 1;
     let address = |peer: &str| {
         let dns = wanted.service(peer).map_or(peer, |service| service.dns.as_str());
         let ports = all.iter().flat_map(Group::ports);
@@ -36,18 +31,7 @@ fn one(wanted: &Wanted, group: &Group<'_>, before: &[Group<'_>], all: &[Group<'_
         format!("{dns}:{port}")
     };
     // One engine removes a container's name together with the container: nobody comes too late.
-    let configs = group.ports().map(|(member, port)| {
-        let mut config = told(member, 0, &address);
-        config.listen.set_port(port);
-        (member.dns.clone(), config)
-    });
-    let configs: BTreeMap<String, Config> = configs.collect();
-    let config = match configs.values().next().filter(|_| is_one) {
-        Some(config) => serde_json::to_string(config)?,
-        None => serde_json::to_string(&HostConfigs { services: configs })?,
-    };
-    let folders = group.members.iter().map(|member| if is_one { FOLDER.to_owned() } else { folder_of(&member.dns) });
-    let command: Vec<String> = [HOST.to_owned(), "host".to_owned()].into_iter().chain(folders).collect();
+    let config = group.told(&|member| told(member, 0, &address))?;
     let mut environment = Map::from_iter([(protocol::CONFIG_VARIABLE.to_owned(), Value::String(literal(&config)))]);
     for (name, variable) in &service.settings.env {
         let value = match variable {
@@ -58,19 +42,15 @@ fn one(wanted: &Wanted, group: &Group<'_>, before: &[Group<'_>], all: &[Group<'_
         };
         environment.insert(name.clone(), Value::String(value));
     }
-    let settings = &service.settings;
+    let settings = &group.settings;
     let replicas = settings.replicas.unwrap_or(1);
-    let members = || group.members.iter().map(|member| &member.settings);
-    let memory: u64 = members().map(|settings| settings.memory.in_bytes()).sum();
-    let mut limits = json!({ "memory": memory.to_string() });
-    // One that may use all there is leaves no limit to set.
-    let cpus: Option<Vec<f64>> = members().map(|settings| settings.cpu_limit.map(|limit| limit.cores())).collect();
-    if let Some(cpus) = cpus {
-        limits["cpus"] = Value::String(cpus.iter().sum::<f64>().to_string());
+    let mut limits = json!({ "memory": settings.memory.in_bytes().to_string() });
+    if let Some(limit) = settings.cpu_limit {
+        limits["cpus"] = Value::String(limit.cores().to_string());
     }
     let mut one = json!({
         "image": service.image,
-        "entrypoint": command,
+        "entrypoint": group.command(),
         "environment": environment,
         "user": format!("{USER}:{USER}"),
         "read_only": true,
@@ -93,7 +73,7 @@ fn one(wanted: &Wanted, group: &Group<'_>, before: &[Group<'_>], all: &[Group<'_
     if !upstreams.is_empty() {
         one["depends_on"] = json!(upstreams);
     }
-    if !is_one {
+    if !group.is_one() {
         let aliases: Vec<&str> = group.members.iter().map(|member| member.dns.as_str()).collect();
         one["networks"] = json!({ "default": { "aliases": aliases } });
     }

@@ -7,7 +7,7 @@ use app::App;
 
 use super::{ExportError, Format, export};
 use crate::model::{Built, Wanted};
-use crate::push::{APART, Made, Maker, PushError, PushEvent, PushListener};
+use crate::push::{Made, Maker, PushError, PushEvent, PushListener, mistake};
 use crate::settings::AppSettings;
 use images::Image;
 use images::ship::{self, Owner, Programs, PullPolicy, Way};
@@ -42,14 +42,13 @@ pub async fn make(request: &ExportRequest, tell: &PushListener) -> Result<String
         None if *format == Format::Compose => Way::Engine,
         None => return Err(ExportError::NoRegistry),
     };
+    if let Some(found) = settings.not_alike() {
+        return Err(PushError::NotAlike { mistake: mistake(&request.root, &found) }.into());
+    }
     let maker = Maker::open(&request.root, &request.build, tell)?;
     let all: BTreeSet<String> = app.services.iter().map(|service| service.name.clone()).collect();
-    // Only a Compose file has a container for several services.
-    let together = if *format == Format::Compose { settings.together.as_slice() } else { &[] };
-    if together.is_empty() && !settings.together.is_empty() {
-        tell(PushEvent::Notice { text: APART.to_owned() });
-    }
-    let made = maker.images_together(app, &all, together, &request.host, &request.images).await?;
+    let groups: Vec<Vec<String>> = settings.together.values().cloned().collect();
+    let made = maker.images(app, &all, &groups, &request.host, &request.images).await?;
     if settings.node.is_some() {
         let text = "[node] is not exported: its agent has a Secret that `dyn push --join` makes by an invitation";
         tell(PushEvent::Notice { text: text.to_owned() });
@@ -67,15 +66,9 @@ pub async fn make(request: &ExportRequest, tell: &PushListener) -> Result<String
     for text in sent.notices {
         tell(PushEvent::Notice { text });
     }
-    let built = made.into_iter().map(|(service, Made { version, library, image })| {
-        let built = Built {
-            version,
-            image: ship.reference(&image),
-            is_there: ship.pull_policy() == PullPolicy::Never,
-            library,
-            bytes: image.own_bytes(),
-        };
-        (service, built)
+    let built = made.into_iter().map(|(service, Made { version, library, image, bytes })| {
+        let is_there = ship.pull_policy() == PullPolicy::Never;
+        (service, Built { version, image: ship.reference(&image), is_there, library, bytes })
     });
     let dependencies = maker.dependencies(app).await.map_err(PushError::from)?;
     export(&Wanted::of(app, settings, &built.collect()).depending_on(&dependencies), *format)

@@ -3,8 +3,9 @@
 
 use serde_json::{Map, Value, json};
 
+use super::group::Group;
 use super::{ExportError, told};
-use crate::model::{PORT, Wanted, WantedService};
+use crate::model::{PORT, Wanted};
 use crate::object::name;
 use crate::settings::Variable;
 use images::USER;
@@ -19,21 +20,26 @@ const LONGEST: usize = 63;
 const GROUP: usize = 20;
 
 /// The file's text.
-pub(super) fn write(wanted: &Wanted) -> Result<String, ExportError> {
+pub(super) fn write(wanted: &Wanted, containers: &[Group<'_>]) -> Result<String, ExportError> {
     let group = name::within(&name::plain(&wanted.app), GROUP);
-    let apps = wanted.services.iter().map(|service| one(wanted, service, &group)).collect::<Result<Vec<_>, _>>()?;
+    let apps = containers.iter().map(|of| one(wanted, of, containers, &group)).collect::<Result<Vec<_>, _>>()?;
     let mut text = serde_json::to_string_pretty(&json!({ "id": format!("/{group}"), "apps": apps }))?;
     text.push('\n');
     Ok(text)
 }
 
-fn one(wanted: &Wanted, service: &WantedService, group: &str) -> Result<Value, ExportError> {
-    let id = |service: &WantedService| name::within(&service.dns, LONGEST - group.len() - 1);
-    let address = |peer: &str| match wanted.service(peer) {
-        Some(peer) => format!("{}-{group}.{DOMAIN}:{PORT}", id(peer)),
-        None => format!("{peer}:{PORT}"),
+/// The app of a container, which is found by the name of its first service.
+fn one(wanted: &Wanted, container: &Group<'_>, all: &[Group<'_>], group: &str) -> Result<Value, ExportError> {
+    let service = container.first();
+    let id = |of: &Group<'_>| name::within(&of.first().dns, LONGEST - group.len() - 1);
+    let address = |peer: &str| {
+        let mut ports = all.iter().flat_map(|of| of.ports().map(move |(member, port)| (of, member, port)));
+        match ports.find(|(_, member, _)| member.name == peer) {
+            Some((of, _, port)) => format!("{}-{group}.{DOMAIN}:{port}", id(of)),
+            None => format!("{peer}:{PORT}"),
+        }
     };
-    let config = serde_json::to_string(&told(service, service.config.limits.linger_ms, &address))?;
+    let config = container.told(&|member| told(member, member.config.limits.linger_ms, &address))?;
     let mut env = Map::from_iter([(protocol::CONFIG_VARIABLE.to_owned(), Value::String(config))]);
     let mut secrets = Map::new();
     for (name, variable) in &service.settings.env {
@@ -55,10 +61,17 @@ fn one(wanted: &Wanted, service: &WantedService, group: &str) -> Result<Value, E
         };
         env.insert(name.clone(), value);
     }
-    let limits = &service.config.limits;
+    let (limits, settings) = (&service.config.limits, &container.settings);
+    let before = all.iter().take_while(|of| of.first().name != service.name);
+    let needed = before.filter(|of| container.members.iter().any(|it| it.upstreams.iter().any(|name| of.has(name))));
+    let versions: Vec<&str> = container.members.iter().map(|member| member.version.as_str()).collect();
+    let ports = container.ports().map(|(member, port)| {
+        let name = if container.is_one() { "http" } else { member.dns.as_str() };
+        json!({ "containerPort": port, "hostPort": 0, "name": name })
+    });
     let parameter = |key: &str, value: &str| json!({ "key": key, "value": value });
     let mut one = json!({
-        "id": id(service),
+        "id": id(container),
         "container": {
             "type": "DOCKER",
             "docker": {
@@ -71,18 +84,19 @@ fn one(wanted: &Wanted, service: &WantedService, group: &str) -> Result<Value, E
                     parameter("security-opt", "no-new-privileges"),
                 ],
             },
-            "portMappings": [{ "containerPort": PORT, "hostPort": 0, "name": "http" }],
+            "portMappings": ports.collect::<Vec<_>>(),
         },
         "networks": [{ "mode": "container", "name": NETWORK }],
         "env": env,
-        "instances": service.settings.replicas.unwrap_or(1),
-        "cpus": service.settings.cpu.cores(),
-        "mem": service.settings.memory.mebibytes(),
-        "labels": { "DYNINKA_APP": wanted.app, "DYNINKA_VERSION": service.version },
+        "instances": settings.replicas.unwrap_or(1),
+        "cpus": settings.cpu.cores(),
+        "mem": settings.memory.mebibytes(),
+        "labels": { "DYNINKA_APP": wanted.app, "DYNINKA_VERSION": versions.join("+") },
         "healthChecks": [{
             "protocol": "MESOS_HTTP",
             "path": "/readyz",
-            "portIndex": 0,
+            // A host opens its services one after another: where the last one answers, all are there.
+            "portIndex": container.members.len() - 1,
             "gracePeriodSeconds": 60,
             "intervalSeconds": 5,
             "timeoutSeconds": 2,
@@ -91,19 +105,21 @@ fn one(wanted: &Wanted, service: &WantedService, group: &str) -> Result<Value, E
         // No old instance goes before a new one is there.
         "upgradeStrategy": { "minimumHealthCapacity": 1.0, "maximumOverCapacity": 1.0 },
         "taskKillGracePeriodSeconds": (limits.linger_ms + limits.deadline_ms).div_ceil(1000) + 4,
-        "dependencies": service
-            .upstreams
-            .iter()
-            .filter_map(|name| wanted.service(name))
-            .map(|upstream| format!("/{group}/{}", id(upstream)))
-            .collect::<Vec<_>>(),
+        "dependencies": needed.map(|upstream| format!("/{group}/{}", id(upstream))).collect::<Vec<_>>(),
     });
-    if let Some(limit) = service.settings.cpu_limit {
+    if let Some((program, arguments)) = container.command().split_first().filter(|_| !container.is_one()) {
+        // In place of the image's own, which is for one service.
+        if let Some(parameters) = one["container"]["docker"]["parameters"].as_array_mut() {
+            parameters.push(parameter("entrypoint", program));
+        }
+        one["args"] = json!(arguments);
+    }
+    if let Some(limit) = settings.cpu_limit {
         one["resourceLimits"] = json!({ "cpus": limit.cores() });
     }
-    if !service.settings.nodes.is_empty() {
+    if !settings.nodes.is_empty() {
         let is = |(key, value): (&String, &String)| json!([key, "IS", value]);
-        one["constraints"] = service.settings.nodes.iter().map(is).collect();
+        one["constraints"] = settings.nodes.iter().map(is).collect();
     }
     if !secrets.is_empty() {
         one["secrets"] = Value::Object(secrets);

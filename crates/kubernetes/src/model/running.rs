@@ -21,8 +21,20 @@ pub struct RunningApp {
 pub struct RunningService {
     /// Rust name.
     pub name: String,
-    /// Name of its Deployment.
+    /// Its DNS label.
+    #[serde(skip)]
+    pub dns: String,
+    /// Name of its Deployment, which services of a group share.
     pub object: String,
+    /// The group whose pods it runs in; none: it has pods of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Where it listens in its pods.
+    #[serde(skip)]
+    pub port: u16,
+    /// The labels of its pods: `key=value,…`.
+    #[serde(skip)]
+    pub pods: String,
     /// `service@hash`.
     pub version: String,
     /// Hash of its inputs' and output's wire form.
@@ -71,7 +83,14 @@ impl RunningApp {
         self.services.iter().find(|running| running.name == service && running.current)
     }
 
-    pub fn in_form(&self, service: &str, wire: &str) -> Option<&RunningService> {
-        self.services.iter().find(|running| running.name == service && running.wire == wire)
+    /// A service as a Deployment runs it.
+    pub fn within(&self, object: &str, service: &str) -> Option<&RunningService> {
+        self.services.iter().find(|running| running.name == service && running.object == object)
+    }
+
+    /// Rust names of the services that run in a Deployment.
+    pub fn sharing(&self, object: &str) -> BTreeSet<&str> {
+        let there = self.services.iter().filter(|running| running.object == object);
+        there.map(|running| running.name.as_str()).collect()
     }
 }

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use app::{App, Service, Wire};
 use protocol::{Config, Limits, Outside, Peer, ServiceLoad};
 
-use super::{RunningApp, WantedNode, hash};
+use super::{RunningApp, Unit, WantedNode, hash};
 use crate::object::name;
 use crate::settings::{AppSettings, ServiceSettings};
 
-/// Every host listens here inside its pod or container.
+/// Every host listens here inside its pod or container; one of several services at this port and the next ones.
 pub const PORT: u16 = 8080;
 
 /// A host that was told to end lets callers in for so long still, and closes each connection after its answer: nobody
@@ -42,6 +42,8 @@ pub struct WantedService {
     pub name: String,
     /// Its DNS label.
     pub dns: String,
+    /// The group whose pods it runs in, by its name in `dyn.toml`; none: it has pods of its own.
+    pub group: Option<String>,
     /// `service@hash`; where nothing is built, of what it means.
     pub version: String,
     /// Hash of its wire form.
@@ -50,7 +52,7 @@ pub struct WantedService {
     pub form: Wire,
     /// How it is to run.
     pub settings: ServiceSettings,
-    /// Its image by digest, `repository@sha256:…`; none where none is made.
+    /// Its image by digest, `repository@sha256:…`, which services of a group share; none where none is made.
     pub image: Option<String>,
     /// Whether nodes fetch the image or have it: `IfNotPresent`, `Never`.
     pub pull_policy: String,
@@ -101,6 +103,7 @@ impl Wanted {
             WantedService {
                 name: service.name.clone(),
                 dns: service.host.clone(),
+                group: settings.group_of(&service.name).map(str::to_owned),
                 version: built.map_or_else(|| meant(service), |built| built.version.clone()),
                 wire: form.hash(),
                 form,
@@ -159,17 +162,24 @@ impl Wanted {
     }
 
     /// Tells every service where the others are: those it needs in the very form it was built for, the rest, which only
-    /// a route that somebody writes by hand leads to, in whatever form is current.
+    /// a route that somebody writes by hand leads to, in whatever form is current. A service of a group is told the address
+    /// that others call it by, and so they find it in their own process.
     fn address(&mut self) {
+        let units = self.units();
+        let ports = units.iter().flat_map(Unit::ports).map(|(service, port)| (service.name.clone(), port));
+        let ports: BTreeMap<String, u16> = ports.collect();
         let names: BTreeMap<String, (String, String)> = self
             .services
             .iter()
             .map(|service| (service.name.clone(), (service.dns.clone(), name::of_form(&service.dns, &service.wire))))
             .collect();
         for service in &mut self.services {
+            service.config.listen.set_port(ports.get(&service.name).copied().unwrap_or(PORT));
+            let is_grouped = service.group.is_some();
             for (peer, told) in Arc::make_mut(&mut service.config.peers) {
                 let Some((plain, form)) = names.get(peer) else { continue };
-                let host = if service.upstreams.contains(peer) { form } else { plain };
+                let is_own = is_grouped && *peer == service.name;
+                let host = if is_own || service.upstreams.contains(peer) { form } else { plain };
                 told.address = format!("{host}:{}", name::PORT);
                 told.host.clone_from(host);
             }
@@ -184,6 +194,7 @@ impl Wanted {
             self.services.iter().map(|service| (service.name.clone(), service.peer())).collect();
         for service in wanted.services.iter_mut().filter(|service| left.contains(&service.name)) {
             let Some(runs) = running.current(&service.name) else { continue };
+            service.group.clone_from(&runs.group);
             service.version.clone_from(&runs.version);
             service.wire.clone_from(&runs.wire);
             service.form = runs.form.clone().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The pods of a service in one wire form.
+//! The pods of a service in one wire form, or of the services of a group.
 
 use std::collections::BTreeMap;
 
@@ -12,11 +12,12 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::config::{FILE, TOKEN};
-use super::{Stamp, label, metadata, name, reaches};
-use crate::model::{PORT, Wanted, WantedService};
+use super::config::{self, FILE, TOKEN};
+use super::member::MemberState;
+use super::{Stamp, label, metadata_of, name, reaches};
+use crate::model::{Unit, Wanted, WantedService};
 use crate::settings::{PodSpread, ServiceSettings, Variable};
-use images::{FOLDER, HOST, USER};
+use images::{FOLDER, HOST, USER, folder_of};
 
 /// The port's name.
 pub(crate) const DOOR: &str = "http";
@@ -28,27 +29,28 @@ const START_SECONDS: i32 = 60;
 /// How many ReplicaSets are kept to go back to.
 const REVISIONS: i32 = 10;
 
-/// The Deployment of a service; `config` is its ConfigMap.
-pub(crate) fn deployment(wanted: &Wanted, service: &WantedService, config: &str, stamp: &Stamp) -> Deployment {
-    let pods = label::pods(&wanted.app, service);
-    let mut metadata = metadata(wanted, name::of_form(&service.dns, &service.wire), Some(service));
-    metadata.labels.get_or_insert_default().insert(label::WIRE.to_owned(), service.wire.clone());
-    metadata.annotations = Some(annotations(service, stamp));
-    let mut labels = label::all(&wanted.app, Some(service));
+/// The name of the port that a service has in its pods.
+pub(crate) fn port_name(unit: &Unit<'_>, service: &WantedService) -> String {
+    if unit.group.is_some() { name::of_port(&service.dns) } else { DOOR.to_owned() }
+}
+
+/// The Deployment of a service or of a group; `config` is its ConfigMap.
+pub(crate) fn deployment(wanted: &Wanted, unit: &Unit<'_>, config: &str, stamp: &Stamp) -> Deployment {
+    let pods = label::pods(&wanted.app, unit);
+    let mut labels = label::of_unit(&wanted.app, unit);
     labels.extend(pods.clone());
-    let told = BTreeMap::from([
-        (label::SERVICE.to_owned(), service.name.clone()),
-        (label::VERSION.to_owned(), service.version.clone()),
-    ]);
+    let mut metadata = metadata_of(wanted, unit.object(), labels.clone());
+    metadata.annotations = Some(annotations(unit, stamp));
+    let settings = unit.settings();
     let template = PodTemplateSpec {
-        metadata: Some(ObjectMeta { labels: Some(labels), annotations: Some(told), ..ObjectMeta::default() }),
-        spec: Some(pod(wanted, service, config, &pods)),
+        metadata: Some(ObjectMeta { labels: Some(labels), annotations: Some(told(unit)), ..ObjectMeta::default() }),
+        spec: Some(pod(wanted, unit, &settings, config)),
     };
     Deployment {
         metadata,
         spec: Some(DeploymentSpec {
             // Where nobody says how many, that is whoever scales it's.
-            replicas: service.settings.replicas.and_then(|replicas| i32::try_from(replicas).ok()),
+            replicas: settings.replicas.and_then(|replicas| i32::try_from(replicas).ok()),
             selector: LabelSelector { match_labels: Some(pods), ..LabelSelector::default() },
             template,
             strategy: Some(DeploymentStrategy {
@@ -66,31 +68,53 @@ pub(crate) fn deployment(wanted: &Wanted, service: &WantedService, config: &str,
     }
 }
 
-fn annotations(service: &WantedService, stamp: &Stamp) -> BTreeMap<String, String> {
-    let json = |value: Result<String, serde_json::Error>| value.unwrap_or_default();
-    let known = [
-        (label::SERVICE, Some(service.name.clone())),
-        (label::VERSION, Some(service.version.clone())),
-        (label::LIBRARY, service.config.library.clone()),
-        (label::ROUTES, Some(service.routes())),
-        (label::SETTINGS, Some(service.settings.hash())),
-        (label::REACHES, Some(reaches::write(&service.reaches))),
-        (label::FORM, Some(json(serde_json::to_string(&service.form)))),
+/// What pods tell of their services.
+fn told(unit: &Unit<'_>) -> BTreeMap<String, String> {
+    let service = unit.first();
+    let told = match unit.group {
+        Some(_) => vec![(label::MEMBERS, json(serde_json::to_string(&unit.told())))],
+        None => vec![(label::SERVICE, service.name.clone()), (label::VERSION, service.version.clone())],
+    };
+    told.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+fn annotations(unit: &Unit<'_>, stamp: &Stamp) -> BTreeMap<String, String> {
+    let service = unit.first();
+    let own = match unit.group {
+        Some(group) => vec![
+            (label::GROUP_NAME, Some(group.to_owned())),
+            (label::MEMBERS, Some(json(serde_json::to_string(&MemberState::all(unit))))),
+        ],
+        None => vec![
+            (label::SERVICE, Some(service.name.clone())),
+            (label::VERSION, Some(service.version.clone())),
+            (label::LIBRARY, service.config.library.clone()),
+            (label::ROUTES, Some(service.routes())),
+            (label::SETTINGS, Some(service.settings.hash())),
+            (label::REACHES, Some(reaches::write(&service.reaches))),
+            (label::FORM, Some(json(serde_json::to_string(&service.form)))),
+        ],
+    };
+    let stamped = [
         (label::SOURCE, stamp.source.clone()),
         (label::PUSHED_BY, stamp.by.clone()),
         (label::PUSHED_AT, stamp.at.clone()),
     ];
-    known.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+    own.into_iter().chain(stamped).filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
 }
 
-fn pod(wanted: &Wanted, service: &WantedService, config: &str, pods: &BTreeMap<String, String>) -> PodSpec {
-    let limits = &service.config.limits;
+fn json(value: Result<String, serde_json::Error>) -> String {
+    value.unwrap_or_default()
+}
+
+fn pod(wanted: &Wanted, unit: &Unit<'_>, settings: &ServiceSettings, config: &str) -> PodSpec {
+    let (limits, pods) = (&unit.first().config.limits, label::pods(&wanted.app, unit));
     // A host lingers, answers what it has begun, for which it takes a second more than the deadline, and ends.
     let grace = (limits.linger_ms + limits.deadline_ms).div_ceil(1000) + 4;
-    let spread = spread(service.settings.spread, pods);
+    let spread = spread(settings.spread, &pods);
     PodSpec {
-        containers: vec![container(wanted, service)],
-        node_selector: Some(service.settings.nodes.clone()).filter(|nodes| !nodes.is_empty()),
+        containers: vec![container(wanted, unit, settings)],
+        node_selector: Some(settings.nodes.clone()).filter(|nodes| !nodes.is_empty()),
         topology_spread_constraints: Some(spread).filter(|spread| !spread.is_empty()),
         termination_grace_period_seconds: i64::try_from(grace).ok(),
         automount_service_account_token: Some(false),
@@ -108,28 +132,45 @@ fn pod(wanted: &Wanted, service: &WantedService, config: &str, pods: &BTreeMap<S
     }
 }
 
-fn container(wanted: &Wanted, service: &WantedService) -> Container {
+fn container(wanted: &Wanted, unit: &Unit<'_>, settings: &ServiceSettings) -> Container {
     let mount =
         |name: &str, path: String| VolumeMount { name: name.to_owned(), mount_path: path, ..VolumeMount::default() };
-    let file = format!("{FOLDER}/{FILE}");
-    let config = VolumeMount { sub_path: Some(FILE.to_owned()), read_only: Some(true), ..mount("config", file) };
+    let config = |key: String, folder: &str| {
+        let file = format!("{folder}/{FILE}");
+        VolumeMount { sub_path: Some(key), read_only: Some(true), ..mount("config", file) }
+    };
+    let (service, ports) = (unit.first(), unit.ports());
+    let (folders, mut mounts): (Vec<String>, Vec<VolumeMount>) = match unit.group {
+        Some(_) => {
+            let own = ports.iter().map(|(member, _)| (folder_of(&member.dns), config::key(&member.dns)));
+            own.map(|(folder, key)| (folder.clone(), config(key, &folder))).unzip()
+        }
+        None => (vec![FOLDER.to_owned()], vec![config(FILE.to_owned(), FOLDER)]),
+    };
+    mounts.push(mount("tmp", "/tmp".to_owned()));
+    // Where the lines of several services come together, each is marked with its service.
+    let marks = unit.group.map(|_| "--mark-lines".to_owned());
+    let command = [HOST.to_owned(), "host".to_owned()].into_iter().chain(marks).chain(folders);
+    let port = |(member, port): &(&WantedService, u16)| ContainerPort {
+        name: Some(port_name(unit, member)),
+        container_port: i32::from(*port),
+        protocol: Some("TCP".to_owned()),
+        ..ContainerPort::default()
+    };
+    // A host opens its services one after another: where the last one answers, all are there.
+    let asked = ports.last().map_or_else(|| DOOR.to_owned(), |(member, _)| port_name(unit, member));
     Container {
         name: CONTAINER.to_owned(),
         image: service.image.clone(),
         image_pull_policy: Some(service.pull_policy.clone()),
-        command: Some([HOST, "host", FOLDER].map(str::to_owned).to_vec()),
-        ports: Some(vec![ContainerPort {
-            name: Some(DOOR.to_owned()),
-            container_port: i32::from(PORT),
-            protocol: Some("TCP".to_owned()),
-            ..ContainerPort::default()
-        }]),
-        env: Some(environment(wanted, &service.settings)),
-        resources: Some(resources(&service.settings)),
-        volume_mounts: Some(vec![config, mount("tmp", "/tmp".to_owned())]),
-        startup_probe: Some(probe(DOOR, "/healthz", 1, START_SECONDS)),
-        readiness_probe: Some(probe(DOOR, "/readyz", 1, 2)),
-        liveness_probe: Some(probe(DOOR, "/healthz", 10, 3)),
+        command: Some(command.collect()),
+        ports: Some(ports.iter().map(port).collect()),
+        env: Some(environment(wanted, settings)),
+        resources: Some(resources(settings)),
+        volume_mounts: Some(mounts),
+        startup_probe: Some(probe(&asked, "/healthz", 1, START_SECONDS)),
+        readiness_probe: Some(probe(&asked, "/readyz", 1, 2)),
+        liveness_probe: Some(probe(&asked, "/healthz", 10, 3)),
         security_context: Some(security()),
         ..Container::default()
     }

@@ -10,6 +10,11 @@ pub fn drift(applied: &Value, live: &Value) -> Vec<String> {
     found
 }
 
+/// What an entry of a list is known by: one volume may be mounted more than once.
+pub(crate) fn entry(item: &Value) -> Option<&str> {
+    item.get("mountPath").or_else(|| item.get("name"))?.as_str()
+}
+
 fn compare(path: &str, applied: &Value, live: Option<&Value>, found: &mut Vec<String>) {
     match (applied, live) {
         (Value::Object(fields), Some(Value::Object(there))) => {
@@ -20,19 +25,18 @@ fn compare(path: &str, applied: &Value, live: Option<&Value>, found: &mut Vec<St
         }
         (Value::Array(items), Some(Value::Array(there))) => {
             // Entries with a name are known by it, wherever they stand.
-            let is_named = |item: &Value| item.get("name").is_some_and(Value::is_string);
-            let all_named = !items.is_empty() && items.iter().all(is_named);
+            let all_named = !items.is_empty() && items.iter().all(|item| entry(item).is_some());
             if !all_named && items.len() != there.len() {
                 let message = format!("{path} has {} entries, applied were {}", there.len(), items.len());
                 return found.push(message);
             }
             for (at, item) in items.iter().enumerate() {
-                let name = item.get("name").filter(|_| all_named);
+                let name = entry(item).filter(|_| all_named);
                 let other = match name {
-                    Some(name) => there.iter().find(|other| other.get("name") == Some(name)),
+                    Some(name) => there.iter().find(|other| entry(other) == Some(name)),
                     None => there.get(at),
                 };
-                let key = name.and_then(Value::as_str).map_or_else(|| at.to_string(), str::to_owned);
+                let key = name.map_or_else(|| at.to_string(), str::to_owned);
                 compare(&format!("{path}[{key}]"), item, other, found);
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::name;
-use crate::model::WantedService;
+use crate::model::{Unit, WantedService};
 
 /// What every label and annotation of ours begins with.
 pub const OURS: &str = "dyninka.dev/";
@@ -11,6 +11,10 @@ pub const OURS: &str = "dyninka.dev/";
 pub const APP: &str = "dyninka.dev/app";
 /// The wire form's hash, on what belongs to one.
 pub const WIRE: &str = "dyninka.dev/wire";
+/// Stands for a group, its members and their schemas, on what belongs to the pods of one.
+pub const GROUP: &str = "dyninka.dev/group";
+/// Before the DNS label of each service of a group, on its pods; the value is the service's schema.
+const MEMBER: &str = "in.dyninka.dev/";
 /// The project an app is of, on every object: two projects may call an app by one name.
 pub const PROJECT: &str = crate::cluster::PROJECT;
 /// Annotation: the service's Rust name.
@@ -31,6 +35,10 @@ pub const ROUTES: &str = "dyninka.dev/routes";
 pub const SETTINGS: &str = "dyninka.dev/settings";
 /// Annotation: what the service reaches, JSON: label to hash.
 pub const REACHES: &str = "dyninka.dev/reaches";
+/// Annotation of a group's pods and Deployment: its services, JSON, in place of what is told of one service.
+pub const MEMBERS: &str = "dyninka.dev/members";
+/// Annotation: the group's name in `dyn.toml`.
+pub const GROUP_NAME: &str = "dyninka.dev/group-name";
 /// Annotation: the wire form, JSON.
 pub const FORM: &str = "dyninka.dev/form";
 /// Value of [`MANAGED_BY`].
@@ -47,10 +55,14 @@ pub fn app(app: &str) -> String {
     name::of_label(app)
 }
 
-/// What to look for: every object of an app. A service's where one is named by its DNS label.
-pub fn selector(app_name: &str, service: Option<&str>) -> String {
-    let own = format!("{APP}={}", app(app_name));
-    service.map_or(own.clone(), |service| format!("{own},{NAME}={service}"))
+/// What to look for: every object of an app.
+pub fn selector(app_name: &str) -> String {
+    format!("{APP}={}", app(app_name))
+}
+
+/// The same as [`pods`], to look for: `key=value,…`.
+pub(crate) fn selects(labels: &BTreeMap<String, String>) -> String {
+    labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
 }
 
 /// Labels of an object of an app, of a service where it is one's.
@@ -67,14 +79,54 @@ pub(crate) fn all(app_name: &str, service: Option<&WantedService>) -> BTreeMap<S
     labels
 }
 
-/// What tells a service's pods of one wire form from all others. A Deployment's cannot be changed, so nothing that may
-/// change is in it.
-pub(crate) fn pods(app_name: &str, service: &WantedService) -> BTreeMap<String, String> {
-    BTreeMap::from([
-        (APP.to_owned(), app(app_name)),
-        (NAME.to_owned(), service.dns.clone()),
-        (WIRE.to_owned(), service.wire.clone()),
-    ])
+/// What tells a service's pods of one wire form, or a group's, from all others. A Deployment's cannot be changed, so nothing
+/// that may change is in it.
+pub(crate) fn pods(app_name: &str, unit: &Unit<'_>) -> BTreeMap<String, String> {
+    let service = unit.first();
+    let own = match unit.group {
+        Some(_) => vec![(GROUP.to_owned(), unit.hash())],
+        None => vec![(NAME.to_owned(), service.dns.clone()), (WIRE.to_owned(), service.wire.clone())],
+    };
+    own.into_iter().chain([(APP.to_owned(), app(app_name))]).collect()
+}
+
+/// What tells the pods that serve a service in one form from all others.
+pub(crate) fn pods_of(app_name: &str, unit: &Unit<'_>, service: &WantedService) -> BTreeMap<String, String> {
+    let mut labels = pods(app_name, unit);
+    if unit.group.is_some() {
+        labels.insert(member(&service.dns), service.wire.clone());
+    }
+    labels
+}
+
+/// Labels of an object that is a whole Deployment's.
+pub(crate) fn of_unit(app_name: &str, unit: &Unit<'_>) -> BTreeMap<String, String> {
+    let Some(group) = unit.group else { return all(app_name, Some(unit.first())) };
+    let mut labels = all(app_name, None);
+    labels.insert(NAME.to_owned(), name::of_group_label(group));
+    labels.insert(COMPONENT.to_owned(), "group".to_owned());
+    labels.insert(GROUP.to_owned(), unit.hash());
+    labels.extend(unit.members.iter().map(|service| (member(&service.dns), service.wire.clone())));
+    labels
+}
+
+fn member(dns: &str) -> String {
+    format!("{MEMBER}{dns}")
+}
+
+/// The DNS labels of the services that an object is of, by its labels; none where it is the app's.
+pub(crate) fn owners(labels: &BTreeMap<String, String>) -> Vec<&str> {
+    match labels.contains_key(GROUP) {
+        true => labels.keys().filter_map(|key| key.strip_prefix(MEMBER)).collect(),
+        false => labels.get(NAME).map(String::as_str).into_iter().collect(),
+    }
+}
+
+/// The same of an object as JSON.
+pub(crate) fn owners_of(object: &serde_json::Value) -> Vec<String> {
+    let labels = object["metadata"]["labels"].as_object().into_iter().flatten();
+    let labels = labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect();
+    owners(&labels).into_iter().map(str::to_owned).collect()
 }
 
 /// Name of the Secret that holds what callers of a host's inner doors must know.

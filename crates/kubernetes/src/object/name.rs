@@ -17,6 +17,21 @@ pub fn of_form(dns: &str, wire: &str) -> String {
     with(dns, &format!("w{}", wire.get(..8).unwrap_or(wire)))
 }
 
+/// The name of a group's Deployment: `NAME-gHASH`, where eight digits stand for its members and their schemas.
+pub(crate) fn of_group(group: &str, hash: &str) -> String {
+    with(&plain(group), &format!("g{}", hash.get(..8).unwrap_or(hash)))
+}
+
+/// A group's name as a label's value.
+pub(crate) fn of_group_label(group: &str) -> String {
+    within(&plain(group), LONGEST)
+}
+
+/// The name of a service's port in the pods of a group, which has at most 15 characters.
+pub(crate) fn of_port(dns: &str) -> String {
+    format!("s{}", &hash(&[dns])[..10])
+}
+
 /// The name of a ConfigMap with some content.
 pub(crate) fn of_config(dns: &str, content: &str) -> String {
     with(dns, &format!("c{}", &hash(&[content])[..12]))

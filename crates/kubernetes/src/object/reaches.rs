@@ -35,8 +35,13 @@ pub(crate) fn write(reaches: &BTreeMap<String, String>) -> String {
     }
     match (plain.len() <= PACKABLE).then(|| pack(&short(reaches))) {
         Some(Ok(packed)) if packed.len() <= PACKED => packed,
-        _ => serde_json::to_string(&whole(reaches)).unwrap_or_default(),
+        _ => write_one(reaches),
     }
+}
+
+/// All of it as one hash, which is small in any case.
+pub(crate) fn write_one(reaches: &BTreeMap<String, String>) -> String {
+    serde_json::to_string(&whole(reaches)).unwrap_or_default()
 }
 
 /// What was written; nothing where it was written by another release and is not known here.

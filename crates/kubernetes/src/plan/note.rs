@@ -2,7 +2,6 @@
 
 use super::{PlanStep, What};
 use crate::model::{RunningApp, Wanted};
-use crate::push::APART;
 use crate::wire::called_otherwise;
 
 /// In words, in the order of the services.
@@ -30,9 +29,6 @@ pub(super) fn notes(wanted: &Wanted, running: &RunningApp, steps: &[PlanStep]) -
                 notes.push(format!("callers of {name} from outside: {} {}", found.field, found.why));
             }
         }
-    }
-    if !wanted.settings.together.is_empty() && !steps.is_empty() {
-        notes.push(APART.to_owned());
     }
     notes
 }

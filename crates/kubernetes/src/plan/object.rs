@@ -5,16 +5,16 @@ use std::fmt::{self, Display};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::object::{CONTAINER, drift, label};
+use crate::object::{CONTAINER, drift, entry, label};
 
 /// An object that is not as it is wanted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ObjectStep {
     /// `kind/name`.
     pub object: String,
-    /// DNS label of the service it is of; none where it is the app's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub host: Option<String>,
+    /// DNS labels of the services it is of; none where it is the app's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
     /// What is to be done with it.
     #[serde(flatten)]
     pub what: ObjectWhat,
@@ -59,7 +59,7 @@ pub fn objects(wanted: &[Value], applied: &[Value], live: &[Value]) -> Vec<Objec
         |object: &Value| object["kind"] == "Ingress" || object["metadata"]["labels"][label::COMPONENT] == "node";
     let is_gone = |object: &&Value| is_own(object) && find(wanted, object).is_none();
     for object in live.iter().filter(is_gone) {
-        steps.push(ObjectStep { object: shown(object), host: None, what: ObjectWhat::Gone });
+        steps.push(ObjectStep { object: shown(object), hosts: Vec::new(), what: ObjectWhat::Gone });
     }
     steps
 }
@@ -80,8 +80,7 @@ fn step(object: &Value, applied: &[Value], live: &[Value]) -> Option<ObjectStep>
             }
         }
     };
-    let host = object["metadata"]["labels"][label::NAME].as_str().map(str::to_owned);
-    Some(ObjectStep { object: shown(object), host, what })
+    Some(ObjectStep { object: shown(object), hosts: label::owners_of(object), what })
 }
 
 /// An object that was pushed before projects were told apart.
@@ -136,11 +135,12 @@ fn differ(path: &str, before: Option<&Value>, after: Option<&Value>, found: &mut
             }
         }
         (Some(Value::Array(one)), Some(Value::Array(other))) => {
-            let name = |item: &Value| item.get("name").and_then(Value::as_str).map(str::to_owned);
+            let name = |item: &Value| entry(item).map(str::to_owned);
             let is_named = one.iter().chain(other).all(|item| name(item).is_some());
             if is_named {
                 let names: std::collections::BTreeSet<String> = one.iter().chain(other).filter_map(name).collect();
-                let by = |items: &'_ [Value], wanted: &str| items.iter().find(|item| item["name"] == wanted).cloned();
+                let by =
+                    |items: &'_ [Value], wanted: &str| items.iter().find(|item| entry(item) == Some(wanted)).cloned();
                 for key in names {
                     differ(&format!("{path}[{key}]"), by(one, &key).as_ref(), by(other, &key).as_ref(), found);
                 }

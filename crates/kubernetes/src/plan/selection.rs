@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{RunningApp, Wanted};
+use crate::model::{RunningApp, RunningService, Unit, Wanted};
 use crate::wire::{Break, Wires, compatible};
 
 /// What is pushed where some services are named.
@@ -10,7 +10,7 @@ use crate::wire::{Break, Wires, compatible};
 pub struct Selected {
     /// What is wanted then: the others stay as they run.
     pub wanted: Wanted,
-    /// Neighbours that were not named and come along, since they would not understand those that were.
+    /// Services that were not named and come along, since they would not understand those that were, or share their pods.
     pub taken_along: BTreeSet<String>,
     /// Neighbours that stay and would not understand them: a push is to be refused.
     pub breaks: Vec<Break>,
@@ -18,7 +18,8 @@ pub struct Selected {
 
 /// Leaves all services that are not named as they run. A neighbour that would not understand a named one comes along
 /// where `with_dependents` says so, and its neighbours by the same rule. A service that does not run yet is always
-/// pushed: something of the flow would be missing without it.
+/// pushed: something of the flow would be missing without it. Services that share pods with one that is pushed, or are to
+/// share them, are pushed with it.
 pub fn select(
     wanted: &Wanted,
     running: &RunningApp,
@@ -30,6 +31,7 @@ pub fn select(
     let fresh = wanted.services.iter().map(|service| service.name.clone()).filter(|name| !known(name));
     let mut pushed: BTreeSet<String> = named.iter().cloned().chain(fresh).collect();
     let mut taken_along = BTreeSet::new();
+    share_pods(wanted, running, &mut pushed, &mut taken_along);
     let old: BTreeMap<_, _> = running
         .services
         .iter()
@@ -54,10 +56,40 @@ pub fn select(
         }
         taken_along.extend(along.iter().cloned());
         pushed.extend(along);
+        share_pods(wanted, running, &mut pushed, &mut taken_along);
     };
     let left = wanted.services.iter().map(|service| service.name.clone()).filter(|name| !pushed.contains(name));
     let wanted = wanted.leaving(running, &left.collect());
     Selected { wanted, taken_along, breaks }
+}
+
+/// Has whoever shares pods with a service that is pushed come along, and whoever shares pods with those.
+fn share_pods(
+    wanted: &Wanted,
+    running: &RunningApp,
+    pushed: &mut BTreeSet<String>,
+    taken_along: &mut BTreeSet<String>,
+) {
+    loop {
+        let of_running = running.services.iter().filter(|runs| runs.current && pushed.contains(&runs.name));
+        let before = of_running.flat_map(|runs| running.sharing(&runs.object)).map(str::to_owned);
+        let units = wanted.units().into_iter().filter(|unit| unit.members.iter().any(|it| pushed.contains(&it.name)));
+        let units: Vec<Unit<'_>> = units.collect();
+        // A group of the same name has its pods replaced, whoever is in it.
+        let of_group = |runs: &&RunningService| {
+            runs.current && runs.group.is_some() && units.iter().any(|unit| unit.group == runs.group.as_deref())
+        };
+        let same_group = running.services.iter().filter(of_group).map(|runs| runs.name.clone());
+        let after = units.iter().flat_map(|unit| &unit.members).map(|member| member.name.clone());
+        let all: BTreeSet<String> =
+            before.chain(after).chain(same_group).filter(|name| wanted.service(name).is_some()).collect();
+        let more: Vec<String> = all.difference(pushed).cloned().collect();
+        if more.is_empty() {
+            return;
+        }
+        taken_along.extend(more.iter().cloned());
+        pushed.extend(more);
+    }
 }
 
 /// A service that stays and calls one that is no more part of the app.

@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 
 use comfy_table::{ContentArrangement, Table, presets};
 
-use super::{Plan, PlanStep, What, content};
+use super::{Plan, PlanStep, content};
 
 impl Display for Plan {
     /// A line a service, the reasons below, then what refuses the push and what is worth knowing. As wide as it needs to
@@ -24,11 +24,14 @@ impl Display for Plan {
                 writeln!(f, "  {}: {why}", step.name)?;
             }
         }
+        for group in &self.groups {
+            writeln!(f, "  {}: {} share pods and roll together", group.name, group.services.join(", "))?;
+        }
         for object in &self.objects {
             writeln!(f, "  {object}")?;
         }
         for object in &self.leftovers {
-            writeln!(f, "  {object}: an earlier form, removed once nobody calls it")?;
+            writeln!(f, "  {object}: not wanted any more, removed once nobody calls it")?;
         }
         for found in &self.breaks {
             writeln!(f, "refused: {found}")?;
@@ -41,12 +44,7 @@ impl Display for Plan {
 }
 
 fn whys(step: &PlanStep) -> Vec<String> {
-    let mut whys = match &step.what {
-        What::Changed { reasons } => reasons.clone(),
-        What::Settings { changes } => changes.clone(),
-        What::Drifted { fields } => fields.clone(),
-        _ => Vec::new(),
-    };
+    let mut whys = step.what.reasons();
     if step.form_changes {
         whys.push("what it takes or returns has another form: its callers go over with it".to_owned());
     }

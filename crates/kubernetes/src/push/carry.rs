@@ -17,11 +17,10 @@ use super::event::{PushEvent, PushListener};
 use super::rollout::{Ended, Rollout, Work};
 use super::site::Site;
 use super::work::{applied, brought, leftovers, work};
-use super::{Push, PushError, PushOptions};
+use super::{Push, PushError, PushOptions, distinct};
 use crate::cluster::{Access, Apply, ClusterError, Holder, Lease};
 use crate::history::{KeptRecord, Operation, PushOutcome, PushRecord, Store};
 use crate::object::{self, Stamp, label};
-use images::Image;
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PushDone {
@@ -73,7 +72,8 @@ impl Push {
         let site = Site::look(&self.access, &app).await?;
         site.check(&app, &self.options.project()?)?;
         let versions = |site: &Site| -> BTreeMap<_, _> {
-            site.running.services.iter().map(|it| (it.object.clone(), (it.version.clone(), it.current))).collect()
+            let services = site.running.services.iter();
+            services.map(|it| ((it.object.clone(), it.name.clone()), (it.version.clone(), it.current))).collect()
         };
         if versions(&site) != versions(&self.site) || site.next_number() != self.site.next_number() {
             return Err(PushError::Moved);
@@ -137,8 +137,7 @@ impl Push {
         let Some(ship) = &self.ship else { return Ok(0) };
         let start = Instant::now();
         (self.tell)(PushEvent::Shipping { through: ship.describe() });
-        let images: Vec<&Image> = self.images.values().collect();
-        let sent = ship.put(&images).await?;
+        let sent = ship.put(&distinct(&self.images)).await?;
         for text in sent.notices {
             (self.tell)(PushEvent::Notice { text });
         }
@@ -294,7 +293,8 @@ impl Doing<'_> {
         let now = Site::look(self.access, self.app).await?;
         let left = leftovers(objects, &now);
         if !remove && !left.gone.is_empty() {
-            let names: Vec<_> = left.gone.iter().map(|(host, _)| host.as_str()).collect();
+            let hosts = left.gone.iter().flat_map(|old| old.hosts.iter().map(String::as_str));
+            let names: Vec<_> = hosts.filter(|host| !order.iter().any(|it| it == host)).collect();
             let text =
                 format!("no service of the app any more, and left running: {}; --remove removes it", names.join(", "));
             (self.tell)(PushEvent::Notice { text });

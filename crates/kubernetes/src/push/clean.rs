@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::Api;
-use kube::api::{DynamicObject, ListParams};
+use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::event::{PushEvent, PushListener};
-use super::work::Leftovers;
+use super::work::{Leftovers, OldPods};
 use crate::cluster::{Access, Apply, ClusterError, Lease};
 use crate::object::label;
 
@@ -38,9 +38,9 @@ impl Cleaning<'_> {
         if let Some(name) = &leftovers.node {
             self.remove_node(name).await?;
         }
-        let rank = |host: &String| hosts.iter().position(|other| other == host);
+        let rank = |old: &OldPods| old.hosts.iter().filter_map(|host| hosts.iter().position(|it| it == host)).max();
         let mut forms = leftovers.forms.clone();
-        forms.sort_by_key(|(host, _)| std::cmp::Reverse(rank(host)));
+        forms.sort_by_key(|old| std::cmp::Reverse(rank(old)));
         if gone {
             forms.extend(leftovers.gone.iter().cloned());
         }
@@ -48,9 +48,14 @@ impl Cleaning<'_> {
             // Pods of earlier versions, changed in place, may still call them.
             self.wait(None).await?;
         }
-        for (host, name) in &forms {
-            self.remove("apps/v1", "Deployment", name).await?;
-            self.wait(Some(host)).await?;
+        for old in &forms {
+            if old.hosts.len() > 1 {
+                for name in &old.names {
+                    self.lead_to_the_end(name).await?;
+                }
+            }
+            self.remove("apps/v1", "Deployment", &old.name).await?;
+            self.wait(Some(&old.selector)).await?;
         }
         let (no_names, no_configs) = (Vec::new(), Vec::new());
         let (more, configs) =
@@ -62,6 +67,19 @@ impl Cleaning<'_> {
             self.remove("v1", "ConfigMap", name).await?;
         }
         Ok(())
+    }
+
+    /// Has a name lead to pods that end, too, until they are gone. A flow may leave the pods of a group and come back to them:
+    /// then nobody who calls goes before who is called.
+    async fn lead_to_the_end(&self, name: &str) -> Result<(), ClusterError> {
+        self.lease.hold().await?;
+        let services: Api<Service> = Api::namespaced(self.access.client.clone(), &self.access.namespace);
+        let patch = Patch::Merge(json!({ "spec": { "publishNotReadyAddresses": true } }));
+        let parameters = PatchParams::default();
+        match self.access.ask("lead callers to pods that end", services.patch(name, &parameters, &patch)).await {
+            Ok(_) | Err(ClusterError::Refused { code: 404, .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Removes the agent of a node, and all that is its own.
@@ -103,14 +121,17 @@ impl Cleaning<'_> {
         Ok(())
     }
 
-    /// Waits until no pod is on its way out: of one service, or of any.
-    async fn wait(&self, host: Option<&str>) -> Result<(), ClusterError> {
+    /// Waits until there is no pod with labels, whose Deployment was removed: they are told to end a while after that. Without
+    /// labels, until no pod is on its way out.
+    async fn wait(&self, labels: Option<&str>) -> Result<(), ClusterError> {
         let pods: Api<Pod> = Api::namespaced(self.access.client.clone(), &self.access.namespace);
-        let parameters = ListParams::default().labels(&label::selector(self.app, host));
+        let all = label::selector(self.app);
+        let parameters = ListParams::default().labels(labels.unwrap_or(&all));
         let end = Instant::now() + GO_WITHIN;
         loop {
             let found = self.access.ask("wait for pods that go", pods.list_metadata(&parameters)).await?;
-            let going = found.items.iter().filter(|pod| pod.metadata.deletion_timestamp.is_some()).count();
+            let metadata = found.items.iter().map(|pod| &pod.metadata);
+            let going = metadata.filter(|pod| labels.is_some() || pod.deletion_timestamp.is_some()).count();
             if going == 0 {
                 return Ok(());
             }

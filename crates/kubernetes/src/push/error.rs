@@ -5,6 +5,7 @@ use compiler::BuildError;
 use super::resources::LackingSecret;
 use crate::cluster::ClusterError;
 use crate::history::StoreError;
+use crate::settings::SettingsMistake;
 use crate::wire::Break;
 use images::ImageError;
 use images::ship::ShipError;
@@ -93,6 +94,12 @@ pub enum PushError {
     /// A Secret that a resource of the app maps to is not on the cluster, or lacks a key.
     #[error("cannot push: {}", .lacking.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Lacking { lacking: Vec<LackingSecret> },
+    /// Services of a group are to run in ways that one pod cannot.
+    #[error("cannot push a group: {mistake}")]
+    NotAlike {
+        /// Where it is said.
+        mistake: SettingsMistake,
+    },
     /// Nothing makes the namespace a node of a fleet yet.
     #[error("cannot push: [node] makes this namespace a node, and it has joined no fleet: there is no Secret {secret}")]
     NoIdentity { secret: String },
@@ -112,6 +119,7 @@ impl PushError {
             Self::Build(error) => error.hint().map(|hint| hint.to_string()),
             Self::Ship(error) => error.mend(),
             Self::NoWay { passed_over, .. } => Some(passed_over.join("; ")),
+            Self::NotAlike { mistake } => Some(mistake.help.clone()),
             Self::Breaks { .. } => Some("--with-dependents takes them along".to_owned()),
             Self::NoIdentity { .. } => {
                 Some("pass an invitation, once: `dyn push FILE --join TOKEN`; `dyn node invite` prints one".to_owned())

@@ -12,9 +12,6 @@ use super::event::{PushEvent, PushListener};
 use crate::model::NODE;
 use images::{Base, BuiltLibrary, Image, build, build_alone, build_together};
 
-/// What is told where `[together]` wants services in one host, and each has a Deployment of its own.
-pub(crate) const APART: &str = "[together] holds for sessions and Compose files: here each service runs by itself";
-
 /// A service that is made.
 pub(crate) struct Made {
     pub(crate) version: String,
@@ -22,6 +19,8 @@ pub(crate) struct Made {
     pub(crate) library: String,
     /// The image it is in.
     pub(crate) image: Arc<Image>,
+    /// Compressed bytes of that image that no other service has.
+    pub(crate) bytes: u64,
 }
 
 /// Builds the services of an app as they are shipped.
@@ -57,21 +56,9 @@ impl Maker {
         Ok(self.builder.prepare(app).await?.portable)
     }
 
-    /// Images of the given services, by Rust name; libraries that are kept are not built again.
+    /// Images of the given services, by Rust name; libraries that are kept are not built again. Those of each list share an
+    /// image.
     pub(crate) async fn images(
-        &self,
-        app: &App,
-        services: &BTreeSet<String>,
-        host: &Path,
-        cache: &Path,
-    ) -> Result<BTreeMap<String, (String, Image)>, PushError> {
-        let made = self.images_together(app, services, &[], host, cache).await?;
-        let alone = |(service, made): (String, Made)| (service, (made.version, Arc::unwrap_or_clone(made.image)));
-        Ok(made.into_iter().map(alone).collect())
-    }
-
-    /// The same with an image for all services of a list, in the order of the lists.
-    pub(crate) async fn images_together(
         &self,
         app: &App,
         services: &BTreeSet<String>,
@@ -88,15 +75,16 @@ impl Maker {
         let built = futures_util::future::try_join_all(services.iter().map(|service| self.build(app, service))).await?;
         let base = base.await.map_err(|error| PushError::Panicked { why: error.to_string() })??;
         let mut made = BTreeMap::new();
-        let mut note = |artifact: &compiler::Artifact, image: &Arc<Image>| {
+        let mut note = |artifact: &compiler::Artifact, image: &Arc<Image>, bytes: u64| {
             let library = artifact.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let one = Made { version: artifact.version.clone(), library, image: image.clone() };
+            let one = Made { version: artifact.version.clone(), library, image: image.clone(), bytes };
             made.insert(artifact.service.clone(), one);
         };
         let (grouped, alone): (Vec<_>, Vec<_>) =
             built.iter().partition(|artifact| together.iter().flatten().any(|name| *name == artifact.service));
         for artifact in alone {
-            note(artifact, &Arc::new(build(&base, &library(app, artifact))?));
+            let image = Arc::new(build(&base, &library(app, artifact))?);
+            note(artifact, &image, image.own_bytes());
         }
         for list in together {
             // In the order of the file: the same services make the same image, however they are listed.
@@ -107,8 +95,13 @@ impl Maker {
             });
             let members: Vec<(&str, &compiler::Artifact)> = members.collect();
             let libraries: Vec<_> = members.iter().map(|(host, artifact)| (*host, library(app, artifact))).collect();
+            if libraries.is_empty() {
+                continue;
+            }
             let image = Arc::new(build_together(&base, &libraries)?);
-            members.iter().for_each(|(_, artifact)| note(artifact, &image));
+            for (at, (_, artifact)) in members.iter().enumerate() {
+                note(artifact, &image, image.library_bytes(at, members.len()));
+            }
         }
         Ok(made)
     }

@@ -10,10 +10,12 @@ use tokio::sync::watch;
 use super::carry::{Doing, PushDone, by, stopped};
 use super::event::{PushEvent, PushListener};
 use super::site::Site;
-use super::work::service_of;
+use super::work::label_of;
 use super::{PushError, PushOptions, connect};
 use crate::cluster::{Access, Lease, Pins};
 use crate::history::{KeptRecord, Operation, PushOutcome, PushRecord};
+use crate::model::{RunningApp, RunningService};
+use crate::object::label::owners_of;
 use crate::object::{self, label};
 
 /// What is to be put back.
@@ -78,7 +80,7 @@ impl Rollback {
 
     /// What services will run again, by Rust name: those that will be changed.
     pub fn versions(&self) -> BTreeMap<String, String> {
-        let is_its = |(name, _): &(&String, &String)| self.hosts.contains(&super::work::label_of(name));
+        let is_its = |(name, _): &(&String, &String)| self.hosts.contains(&label_of(name));
         let back = self.target.record.services.iter().filter(is_its);
         back.map(|(name, version)| (name.clone(), version.clone())).collect()
     }
@@ -118,12 +120,14 @@ impl Rollback {
             return Err(PushError::Moved);
         }
         let now = site.latest();
-        let is_its = |object: &&Value| service_of(object).map_or(self.is_whole, |host| self.hosts.contains(host));
+        let is_its = |object: &&Value| {
+            let owners = owners_of(object);
+            if owners.is_empty() { self.is_whole } else { owners.iter().any(|host| self.hosts.contains(host)) }
+        };
         let stays = now.iter().flat_map(|kept| &kept.objects).filter(|object| !is_its(object));
         let objects = self.target.objects.iter().filter(is_its).chain(stays).cloned().collect();
         let mut services = now.map(|kept| kept.record.services.clone()).unwrap_or_default();
-        let back =
-            self.target.record.services.iter().filter(|(name, _)| self.hosts.contains(&super::work::label_of(name)));
+        let back = self.target.record.services.iter().filter(|(name, _)| self.hosts.contains(&label_of(name)));
         services.extend(back.map(|(name, version)| (name.clone(), version.clone())));
         let record = PushRecord {
             number: site.next_number(),
@@ -139,7 +143,8 @@ impl Rollback {
         let (access, app, tell, options) = (&self.access, self.options.name(), &self.tell, &self.options);
         let doing = Doing { access, app, project: &project, lease, site: &site, tell, options };
         let work = Box::pin(doing.rehearse(&kept, &self.hosts)).await?;
-        let order: Vec<String> = self.target.objects.iter().filter_map(service_of).map(str::to_owned).collect();
+        let order: Vec<String> =
+            self.target.objects.iter().filter(|it| it["kind"] == "Service").flat_map(owners_of).collect();
         Box::pin(doing.carry(&kept, &work, &order, stop)).await?;
         Ok(kept.record.number)
     }
@@ -148,43 +153,74 @@ impl Rollback {
 /// Whether what leads to a service is as it was: a port of every node, say.
 fn is_unchanged(target: &KeptRecord, site: &Site, host: &str) -> bool {
     let doors = |kept: &KeptRecord| -> Vec<Value> {
-        let is_door = |object: &&Value| object["kind"] == "Service" && service_of(object) == Some(host);
+        let is_door = |object: &&Value| object["kind"] == "Service" && owners_of(object) == [host];
         kept.objects.iter().filter(is_door).map(|object| object["spec"].clone()).collect()
     };
     site.latest().is_none_or(|now| doors(now) == doors(target))
 }
 
-/// The services to be put back, by DNS label: those that differ from what they were.
+/// The services to be put back, by DNS label: those that differ from what they were, and those that share pods with them.
 fn hosts(target: &KeptRecord, site: &Site, service: Option<&str>) -> Result<BTreeSet<String>, String> {
+    let was = ran(target)?;
+    let named = service.map(|service| sharing(service, &was, &site.running));
     let mut hosts = BTreeSet::new();
-    for object in target.objects.iter().filter(|object| object["kind"] == "Deployment") {
-        let annotation = |key: &str| object["metadata"]["annotations"][key].as_str().unwrap_or_default();
-        let (name, Some(host)) = (annotation(label::SERVICE), service_of(object)) else { continue };
-        if service.is_some_and(|service| service != name) {
-            continue;
-        }
-        let wire = object["metadata"]["labels"][label::WIRE].as_str().unwrap_or_default();
+    for before in was.services.iter().filter(|was| named.as_ref().is_none_or(|named| named.contains(&was.name))) {
+        let (name, host) = (&before.name, &before.dns);
         let there = site.running.current(name);
-        if service.is_some() && there.is_some_and(|there| there.wire != wire) {
+        if service.is_some() && there.is_some_and(|there| there.wire != before.wire) {
             return Err(format!("the types of {name} are others now: put all services back, or none"));
         }
         let is_same = there.is_some_and(|there| {
             is_unchanged(target, site, host)
-                && there.wire == wire
-                && there.version == annotation(label::VERSION)
-                && there.routes == annotation(label::ROUTES)
-                && there.settings == annotation(label::SETTINGS)
+                && there.object == before.object
+                && there.wire == before.wire
+                && there.version == before.version
+                && there.routes == before.routes
+                && there.settings == before.settings
         });
         if !is_same {
-            hosts.insert(host.to_owned());
+            hosts.insert(host.clone());
         }
     }
+    // A service that was none yet, in pods that go: nothing of it is the app's any more.
+    let now = || site.running.services.iter().filter(|runs| runs.current);
+    let going: BTreeSet<&String> = now().filter(|runs| hosts.contains(&runs.dns)).map(|runs| &runs.object).collect();
+    let is_known = |name: &str| was.services.iter().any(|was| was.name == name);
+    let fresh = now().filter(|runs| going.contains(&runs.object) && !is_known(&runs.name));
+    let fresh: Vec<String> = fresh.map(|runs| runs.dns.clone()).collect();
+    hosts.extend(fresh);
     let own = |objects: &[Value]| -> Vec<Value> {
-        objects.iter().filter(|object| service_of(object).is_none()).cloned().collect()
+        objects.iter().filter(|object| owners_of(object).is_empty()).cloned().collect()
     };
     let is_entry_same = site.latest().is_none_or(|now| own(&now.objects) == own(&target.objects));
     if hosts.is_empty() && (service.is_some() || is_entry_same) {
         return Err(format!("what runs is what ran after push {}", target.record.number));
     }
     Ok(hosts)
+}
+
+/// What ran after a push, as its objects tell.
+fn ran(target: &KeptRecord) -> Result<RunningApp, String> {
+    let deployments = target.objects.iter().filter(|object| object["kind"] == "Deployment");
+    let deployments = deployments.map(|object| serde_json::from_value(object.clone()));
+    let unread = |error: serde_json::Error| format!("push {} does not read: {error}", target.record.number);
+    Ok(object::read(&deployments.collect::<Result<Vec<_>, _>>().map_err(unread)?, &[]))
+}
+
+/// A service and all that share pods with it, now or then, however far.
+fn sharing(service: &str, was: &RunningApp, is: &RunningApp) -> BTreeSet<String> {
+    let mut all = BTreeSet::from([service.to_owned()]);
+    loop {
+        let known = all.len();
+        for app in [was, is] {
+            let there = app.services.iter().filter(|runs| all.contains(&runs.name));
+            let objects: BTreeSet<&String> = there.map(|runs: &RunningService| &runs.object).collect();
+            let beside = objects.into_iter().flat_map(|object| app.sharing(object)).map(str::to_owned);
+            let beside: Vec<String> = beside.collect();
+            all.extend(beside);
+        }
+        if all.len() == known {
+            return all;
+        }
+    }
 }

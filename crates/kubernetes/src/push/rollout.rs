@@ -17,17 +17,26 @@ const SETTLE: Duration = Duration::from_secs(3);
 /// How often what changes under our hands is looked at anew before it is written.
 const TRIES: u32 = 10;
 
-/// A service that is to run otherwise than it does.
+/// Pods that are to run otherwise than they do.
 #[derive(Clone, Debug)]
 pub(crate) struct Change {
-    /// Rust name.
-    pub(crate) service: String,
-    /// `service@hash`.
-    pub(crate) version: String,
+    /// Their services: Rust name and `service@hash`.
+    pub(crate) services: Vec<(String, String)>,
     /// What it is to be.
     pub(crate) deployment: DynamicObject,
     /// What it was applied as before; none where it is new.
     pub(crate) before: Option<DynamicObject>,
+}
+
+impl Change {
+    /// Rust names, joined.
+    fn name(&self) -> String {
+        self.names().collect::<Vec<_>>().join("+")
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.services.iter().map(|(service, _)| service.as_str())
+    }
 }
 
 /// All that a push does to a cluster, in its order.
@@ -58,10 +67,17 @@ pub(crate) struct Rollout<'a> {
 /// Why it was not done.
 #[derive(Debug)]
 pub(crate) enum Ended {
-    /// A service did not get there; everything is as it was.
+    /// A service did not get there, or those of a group, joined; everything is as it was.
     RolledBack { service: String, why: String, lines: Vec<String> },
     /// Nothing more can be done from here.
     Cut { applied: Vec<String>, perhaps: Option<String>, error: ClusterError },
+}
+
+/// What did not get there.
+enum Failed<'a> {
+    Pods(&'a Change),
+    /// An object, or a service that is named already.
+    Object(&'a str),
 }
 
 /// A step back.
@@ -101,7 +117,7 @@ impl Rollout<'_> {
         let (new, changed): (Vec<&Change>, Vec<&Change>) = work.changes.iter().partition(|it| it.before.is_none());
         for change in &new {
             if let Err(error) = self.apply(&change.deployment, self.force).await {
-                return Err(self.undo(&done, &change.service, error).await);
+                return Err(self.undo(&done, &change.name(), error).await);
             }
             done.push(change);
         }
@@ -109,7 +125,7 @@ impl Rollout<'_> {
         for change in changed {
             let applied = self.apply(&change.deployment, self.force).await;
             if let Err(error) = applied {
-                return Err(self.undo(&done, &change.service, error).await);
+                return Err(self.undo(&done, &change.name(), error).await);
             }
             done.push(change);
             self.see_live(&[change], &done).await?;
@@ -127,8 +143,8 @@ impl Rollout<'_> {
         for (change, ended) in changes.iter().zip(ended) {
             match ended {
                 Ok(Rolled::Live) => {}
-                Ok(Rolled::Failed { why, lines }) => return Err(self.give_up(done, &change.service, why, lines).await),
-                Err(error) => return Err(self.undo(done, &change.service, error).await),
+                Ok(Rolled::Failed { why, lines }) => return Err(self.give_up(done, change, why, lines).await),
+                Err(error) => return Err(self.undo(done, &change.name(), error).await),
             }
         }
         Ok(())
@@ -138,12 +154,16 @@ impl Rollout<'_> {
         let start = Instant::now();
         let rolling = |roll: &crate::cluster::RollProgress| {
             let (ready, wanted, old, why) = (roll.ready, roll.wanted, roll.old, roll.why.clone());
-            (self.tell)(PushEvent::Rolling { service: change.service.clone(), ready, wanted, old, why });
+            for service in change.names().map(str::to_owned) {
+                (self.tell)(PushEvent::Rolling { service, ready, wanted, old, why: why.clone() });
+            }
         };
         let ended = Box::pin(follow(self.access, &self.what(change), rolling)).await?;
         if ended == Rolled::Live {
-            let (service, version) = (change.service.clone(), change.version.clone());
-            (self.tell)(PushEvent::Live { service, version, ms: start.elapsed().as_secs_f64() * 1e3 });
+            let ms = start.elapsed().as_secs_f64() * 1e3;
+            for (service, version) in change.services.clone() {
+                (self.tell)(PushEvent::Live { service, version, ms });
+            }
         }
         Ok(ended)
     }
@@ -159,9 +179,11 @@ impl Rollout<'_> {
                 Ok(Rolled::Live) => {}
                 Ok(Rolled::Failed { why, lines }) => {
                     let why = format!("it was live, and then {why}");
-                    return Err(Box::pin(self.put_back(&work.doors_before, done, &change.service, why, lines)).await);
+                    return Err(
+                        Box::pin(self.put_back(&work.doors_before, done, Failed::Pods(change), why, lines)).await
+                    );
                 }
-                Err(error) => return Err(self.close(work, done, &change.service, error).await),
+                Err(error) => return Err(self.close(work, done, &change.name(), error).await),
             }
         }
         Ok(())
@@ -180,33 +202,42 @@ impl Rollout<'_> {
     async fn undo_all(&self, doors: &[DynamicObject], done: &[&Change], service: &str, error: ClusterError) -> Ended {
         // Whoever took over decides what runs; and what does not answer takes nothing back.
         if error.is_passing() || matches!(error, ClusterError::Lost { .. }) {
-            let applied: Vec<String> = done.iter().map(|change| change.service.clone()).collect();
+            let applied: Vec<String> = done.iter().map(|change| change.name()).collect();
             // A question without an answer may have been heard.
             let perhaps = (error.is_passing() && !applied.iter().any(|it| it == service)).then(|| service.to_owned());
             return Ended::Cut { applied, perhaps, error };
         }
         let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
-        Box::pin(self.put_back(doors, done, service, format!("{error}{hint}"), Vec::new())).await
+        Box::pin(self.put_back(doors, done, Failed::Object(service), format!("{error}{hint}"), Vec::new())).await
     }
 
-    async fn give_up(&self, done: &[&Change], service: &str, why: String, lines: Vec<String>) -> Ended {
-        Box::pin(self.put_back(&[], done, service, why, lines)).await
+    async fn give_up(&self, done: &[&Change], change: &Change, why: String, lines: Vec<String>) -> Ended {
+        Box::pin(self.put_back(&[], done, Failed::Pods(change), why, lines)).await
     }
 
     async fn put_back(
         &self,
         doors: &[DynamicObject],
         done: &[&Change],
-        service: &str,
+        failed: Failed<'_>,
         why: String,
         lines: Vec<String>,
     ) -> Ended {
-        (self.tell)(PushEvent::Failed { service: service.to_owned(), why: why.clone(), lines: lines.clone() });
+        let (name, names) = match failed {
+            Failed::Pods(change) => (change.name(), change.names().map(str::to_owned).collect()),
+            Failed::Object(name) => (name.to_owned(), vec![name.to_owned()]),
+        };
+        let names: Vec<String> = names;
+        for (at, service) in names.into_iter().enumerate() {
+            // Services of one pod share their lines.
+            let lines = if at == 0 { lines.clone() } else { Vec::new() };
+            (self.tell)(PushEvent::Failed { service, why: why.clone(), lines });
+        }
         for step in back(doors, done) {
             let taken = match step {
                 Step::Lead(door) => self.apply(door, true).await,
                 Step::PutBack(change, before) => {
-                    (self.tell)(PushEvent::RollingBack { service: change.service.clone() });
+                    self.tell_back(change);
                     self.apply(before, true).await
                 }
                 Step::Await(change, before) => {
@@ -214,16 +245,22 @@ impl Rollout<'_> {
                     Ok(())
                 }
                 Step::Remove(change) => {
-                    (self.tell)(PushEvent::RollingBack { service: change.service.clone() });
+                    self.tell_back(change);
                     self.remove(&change.deployment).await
                 }
             };
             if let Err(error) = taken {
-                let applied = done.iter().map(|change| change.service.clone()).collect();
+                let applied = done.iter().map(|change| change.name()).collect();
                 return Ended::Cut { applied, perhaps: None, error };
             }
         }
-        Ended::RolledBack { service: service.to_owned(), why, lines }
+        Ended::RolledBack { service: name, why, lines }
+    }
+
+    fn tell_back(&self, change: &Change) {
+        for service in change.names().map(str::to_owned) {
+            (self.tell)(PushEvent::RollingBack { service });
+        }
     }
 
     /// Waits until what ran before runs again.
@@ -231,9 +268,9 @@ impl Rollout<'_> {
         let back = Change { deployment: before.clone(), ..change.clone() };
         let text = match follow(self.access, &self.what(&back), |_| {}).await {
             Ok(Rolled::Live) => return,
-            Ok(Rolled::Failed { why, .. }) => format!("{} was put back and is not ready: {why}", change.service),
+            Ok(Rolled::Failed { why, .. }) => format!("{} was put back and is not ready: {why}", change.name()),
             Err(error) => {
-                format!("{} was put back; whether it is ready is not known: {error}", change.service)
+                format!("{} was put back; whether it is ready is not known: {error}", change.name())
             }
         };
         (self.tell)(PushEvent::Notice { text });
@@ -284,7 +321,7 @@ mod tests {
     fn change(service: &str, is_new: bool) -> Change {
         let deployment = object("Deployment", service);
         let before = (!is_new).then(|| deployment.clone());
-        Change { service: service.to_owned(), version: String::new(), deployment, before }
+        Change { services: vec![(service.to_owned(), String::new())], deployment, before }
     }
 
     #[test]
@@ -295,9 +332,9 @@ mod tests {
             .iter()
             .map(|step| match step {
                 Step::Lead(door) => format!("lead {}", door.name_any()),
-                Step::PutBack(change, _) => format!("put back {}", change.service),
-                Step::Await(change, _) => format!("await {}", change.service),
-                Step::Remove(change) => format!("remove {}", change.service),
+                Step::PutBack(change, _) => format!("put back {}", change.name()),
+                Step::Await(change, _) => format!("await {}", change.name()),
+                Step::Remove(change) => format!("remove {}", change.name()),
             })
             .collect();
         let wanted = ["lead plain", "put back second", "put back first", "await second", "await first", "remove new"];

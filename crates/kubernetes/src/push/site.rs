@@ -38,8 +38,8 @@ impl Site {
     /// # Errors
     /// What the API server says, or a record that is not what was written.
     pub async fn look(access: &Access, app: &str) -> Result<Self, StoreError> {
-        let parameters = ListParams::default().labels(&label::selector(app, None));
-        let of_services = ListParams::default().labels(&format!("{},{}", label::selector(app, None), label::NAME));
+        let parameters = ListParams::default().labels(&label::selector(app));
+        let of_services = ListParams::default().labels(&format!("{},{}", label::selector(app), label::NAME));
         let deployments: Api<Deployment> = Api::namespaced(access.client.clone(), &access.namespace);
         let services: Api<Service> = Api::namespaced(access.client.clone(), &access.namespace);
         let configs: Api<ConfigMap> = Api::namespaced(access.client.clone(), &access.namespace);

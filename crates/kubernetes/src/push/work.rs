@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 
@@ -9,25 +10,32 @@ use super::PushError;
 use super::rollout::{Change, Work};
 use super::site::{Site, dynamic, find};
 use crate::cluster::ClusterError;
-use crate::model::{Wanted, WantedService};
+use crate::model::{Member, Unit, Wanted, WantedService};
+use crate::object::label::owners_of;
 use crate::object::{self, Objects, Stamp, label, name};
 use crate::plan::{self, ObjectStep};
 use crate::settings::LONGEST_VALUE;
 
-/// The services, by Rust name, whose Deployments are not what is wanted, or whose roll nobody saw the end of.
+/// The services, by Rust name, whose Deployments are not what is wanted, or whose roll nobody saw the end of: those of a
+/// group all together.
 pub(crate) fn needed(wanted: &Wanted, site: &Site, objects: &[ObjectStep]) -> BTreeSet<String> {
-    let differs = |service: &&WantedService| match site.running.in_form(&service.name, &service.wire) {
+    let differs = |object: &str, service: &WantedService| match site.running.within(object, &service.name) {
         None => true,
         Some(there) => {
             let scaled = service.settings.replicas.is_some_and(|replicas| replicas != there.replicas);
             let is_same = there.version == service.version
                 && there.routes == service.routes()
                 && there.settings == service.settings.hash();
-            let is_otherwise = objects.iter().any(|object| object.host.as_ref() == Some(&service.dns));
+            let is_otherwise = objects.iter().any(|object| object.hosts.contains(&service.dns));
             !is_same || scaled || !there.drift.is_empty() || !there.current || was_left(site, service) || is_otherwise
         }
     };
-    wanted.services.iter().filter(differs).map(|service| service.name.clone()).collect()
+    let is_needed = |unit: &Unit<'_>| {
+        let object = unit.object();
+        unit.members.iter().any(|service| differs(&object, service))
+    };
+    let needed = wanted.units().into_iter().filter(is_needed);
+    needed.flat_map(|unit| unit.members).map(|service| service.name.clone()).collect()
 }
 
 /// Objects that are not as they are wanted, of services that would otherwise be left alone and of the app.
@@ -83,15 +91,16 @@ pub(crate) fn applied(
 ) -> Result<Vec<Value>, ClusterError> {
     let values = values(objects)?;
     let mut all: Vec<Value> = Vec::new();
-    for service in &wanted.services {
-        let of_service = |value: &&Value| service_of(value) == Some(service.dns.as_str());
-        if needed.contains(&service.name) {
-            all.extend(values.iter().filter(of_service).cloned());
+    for unit in wanted.units() {
+        let is_its = |host: &String| unit.members.iter().any(|service| service.dns == *host);
+        let of_unit = |value: &&Value| owners_of(value).iter().any(is_its);
+        if unit.members.iter().any(|service| needed.contains(&service.name)) {
+            all.extend(values.iter().filter(of_unit).cloned());
         } else if let Some(latest) = site.latest() {
-            all.extend(latest.objects.iter().filter(of_service).cloned());
+            all.extend(latest.objects.iter().filter(of_unit).cloned());
         }
     }
-    all.extend(values.into_iter().filter(|value| service_of(value).is_none()));
+    all.extend(values.into_iter().filter(|value| owners_of(value).is_empty()));
     Ok(all)
 }
 
@@ -99,19 +108,23 @@ pub(crate) fn applied(
 pub(crate) fn work(objects: &[Value], hosts: &BTreeSet<String>, site: &Site) -> Result<Work, ClusterError> {
     let mut work = Work::default();
     for value in objects {
-        let annotation = |key: &str| value["metadata"]["annotations"][key].as_str().unwrap_or_default().to_owned();
         let (kind, named) =
             (value["kind"].as_str().unwrap_or_default(), value["metadata"]["name"].as_str().unwrap_or_default());
-        match (kind, service_of(value)) {
-            (_, Some(host)) if !hosts.contains(host) => {}
-            ("Deployment", _) => {
+        let owners = owners_of(value);
+        if !owners.is_empty() && !owners.iter().any(|host| hosts.contains(host)) {
+            continue;
+        }
+        match kind {
+            "Deployment" => {
                 let before = before(site, named)?.as_ref().map(dynamic).transpose()?;
-                let (service, version) = (annotation(label::SERVICE), annotation(label::VERSION));
-                work.changes.push(Change { service, version, deployment: dynamic(value)?, before });
+                work.changes.push(Change { services: services(value), deployment: dynamic(value)?, before });
             }
-            // The plain name leads over once all is there, and the way in from outside with it.
-            ("Service", Some(host)) if host == named => work.doors.push(dynamic(value)?),
-            ("Ingress", _) => work.doors.push(dynamic(value)?),
+            // The plain name leads over once all is there, and the way in from outside with it. So does the name of a schema
+            // that has led to other pods: those of a service that goes into a group, or leaves one.
+            "Service" if owners.iter().any(|host| host == named) || leads_elsewhere(value, site) => {
+                work.doors.push(dynamic(value)?);
+            }
+            "Ingress" => work.doors.push(dynamic(value)?),
             _ => work.groundwork.push(dynamic(value)?),
         }
     }
@@ -123,6 +136,29 @@ pub(crate) fn work(objects: &[Value], hosts: &BTreeSet<String>, site: &Site) -> 
         }
     }
     Ok(work)
+}
+
+/// The services of a Deployment with their versions: Rust name and `service@hash`.
+fn services(deployment: &Value) -> Vec<(String, String)> {
+    let annotation = |key: &str| deployment["metadata"]["annotations"][key].as_str();
+    match annotation(label::MEMBERS) {
+        Some(members) => {
+            let members: Vec<Member> = serde_json::from_str(members).unwrap_or_default();
+            members.into_iter().map(|member| (member.service, member.version)).collect()
+        }
+        None => {
+            let said = |key: &str| annotation(key).unwrap_or_default().to_owned();
+            vec![(said(label::SERVICE), said(label::VERSION))]
+        }
+    }
+}
+
+/// Whether a Service is there and leads to other pods than it is to.
+fn leads_elsewhere(service: &Value, site: &Site) -> bool {
+    let name = service["metadata"]["name"].as_str();
+    let there = site.services.iter().find(|there| there.metadata.name.as_deref() == name);
+    let leads = there.and_then(|there| serde_json::to_value(there.spec.as_ref()?.selector.as_ref()?).ok());
+    leads.is_some_and(|selector| selector != service["spec"]["selector"])
 }
 
 /// What a Deployment was before: as it was applied by the last push that came to its end. One that an unfinished push
@@ -164,7 +200,12 @@ pub(crate) fn brought<'a>(objects: &'a [Value], site: &Site) -> Vec<&'a Value> {
 pub(crate) fn leftovers(objects: &[Value], site: &Site) -> Leftovers {
     let is_wanted =
         |kind: &str, name: &Option<String>| name.as_deref().is_some_and(|name| find(objects, kind, name).is_some());
-    let hosts: BTreeSet<&str> = objects.iter().filter_map(service_of).collect();
+    let hosts: BTreeSet<String> = objects.iter().flat_map(owners_of).collect();
+    let owners = |metadata: &ObjectMeta| -> Vec<String> {
+        let labels = metadata.labels.as_ref();
+        labels.map(label::owners).unwrap_or_default().into_iter().map(str::to_owned).collect()
+    };
+    let is_gone = |owners: &[String]| owners.is_empty() || !owners.iter().all(|host| hosts.contains(host));
     let mut leftovers = Leftovers::default();
     // What is the agent's of a node carries no service's name.
     let is_node = |metadata: &ObjectMeta| {
@@ -178,25 +219,34 @@ pub(crate) fn leftovers(objects: &[Value], site: &Site) -> Leftovers {
         .filter(|it| !is_node(&it.metadata))
         .filter(|it| !is_wanted("Deployment", &it.metadata.name))
     {
-        let host =
-            deployment.metadata.labels.as_ref().and_then(|labels| labels.get(label::NAME)).cloned().unwrap_or_default();
-        let name = deployment.metadata.name.clone().unwrap_or_default();
-        if hosts.contains(host.as_str()) {
-            leftovers.forms.push((host, name))
-        } else {
-            leftovers.gone.push((host, name))
-        }
+        let hosts = owners(&deployment.metadata);
+        let selector = deployment.spec.as_ref().and_then(|spec| spec.selector.match_labels.as_ref());
+        let is_gone = is_gone(&hosts);
+        let pods = deployment.spec.as_ref().and_then(|spec| spec.template.metadata.as_ref()?.labels.as_ref());
+        let leads = |service: &&Service| {
+            let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
+            let is_its = |(key, value)| pods.is_some_and(|pods| pods.get(key) == Some(value));
+            selector.is_some_and(|selector| selector.iter().all(is_its))
+        };
+        let unwanted = site.services.iter().filter(|it| !is_wanted("Service", &it.metadata.name));
+        let old = OldPods {
+            names: unwanted.filter(leads).filter_map(|it| it.metadata.name.clone()).collect(),
+            name: deployment.metadata.name.clone().unwrap_or_default(),
+            selector: selector.map(label::selects).unwrap_or_default(),
+            hosts,
+        };
+        // A service that left the app stays until it is to be removed, and so do those that shared its pods.
+        if is_gone { leftovers.gone.push(old) } else { leftovers.forms.push(old) }
     }
     let others = site.services.iter().filter(|it| !is_node(&it.metadata));
     for service in others.filter(|it| !is_wanted("Service", &it.metadata.name)) {
-        let host =
-            service.metadata.labels.as_ref().and_then(|labels| labels.get(label::NAME)).cloned().unwrap_or_default();
         let name = service.metadata.name.clone().unwrap_or_default();
-        if hosts.contains(host.as_str()) { leftovers.names.push(name) } else { leftovers.gone_names.push(name) }
+        let is_gone = is_gone(&owners(&service.metadata));
+        if is_gone { leftovers.gone_names.push(name) } else { leftovers.names.push(name) }
     }
     for config in site.configs.iter().filter(|it| !is_wanted("ConfigMap", &it.name)) {
-        let host = config.labels.as_ref().and_then(|labels| labels.get(label::NAME)).cloned().unwrap_or_default();
-        let names = if hosts.contains(host.as_str()) { &mut leftovers.configs } else { &mut leftovers.gone_configs };
+        let is_gone = is_gone(&owners(config));
+        let names = if is_gone { &mut leftovers.gone_configs } else { &mut leftovers.configs };
         names.extend(config.name.clone());
     }
     for object in site.live().iter().filter(|object| object["kind"] == "Ingress") {
@@ -215,23 +265,30 @@ pub(crate) struct Leftovers {
     pub(crate) node: Option<String>,
     /// Ways in from outside that are not wanted any more.
     pub(crate) entries: Vec<String>,
-    /// Deployments of forms that services had: DNS label and name.
-    pub(crate) forms: Vec<(String, String)>,
+    /// Deployments of forms that services had, and of groups they were in.
+    pub(crate) forms: Vec<OldPods>,
     /// Services of those forms.
     pub(crate) names: Vec<String>,
     /// Configurations of services that are told something else now.
     pub(crate) configs: Vec<String>,
-    /// Deployments of services that are no more: DNS label and name.
-    pub(crate) gone: Vec<(String, String)>,
+    /// Deployments of services that are no more.
+    pub(crate) gone: Vec<OldPods>,
     /// Their Services.
     pub(crate) gone_names: Vec<String>,
     /// Their configurations.
     pub(crate) gone_configs: Vec<String>,
 }
 
-/// The DNS label of the service an object is of; none where it is the app's.
-pub(crate) fn service_of(object: &Value) -> Option<&str> {
-    object["metadata"]["labels"][label::NAME].as_str()
+/// A Deployment that is there and not wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct OldPods {
+    pub(crate) name: String,
+    /// DNS labels of its services.
+    pub(crate) hosts: Vec<String>,
+    /// The labels of its pods: `key=value,…`.
+    pub(crate) selector: String,
+    /// Names that lead to them and are not wanted any more either.
+    pub(crate) names: Vec<String>,
 }
 
 /// The DNS label of a service by its Rust name.
@@ -240,45 +297,5 @@ pub(crate) fn label_of(service: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use k8s_openapi::api::core::v1::Service;
-    use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-
-    use super::*;
-    use crate::history::{KeptRecord, Operation, PushOutcome, PushRecord};
-
-    fn object(kind: &str, name: &str) -> Value {
-        json!({ "apiVersion": "v1", "kind": kind, "metadata": { "name": name } })
-    }
-
-    fn record(number: u32, outcome: PushOutcome, objects: Vec<Value>) -> KeptRecord {
-        let (by, at) = ("me@box".to_owned(), jiff::Timestamp::UNIX_EPOCH);
-        let (services, reasons) = (BTreeMap::new(), BTreeMap::new());
-        let record = PushRecord { number, at, by, act: Operation::Push, outcome, services, reasons };
-        KeptRecord { record, objects, source: None }
-    }
-
-    #[test]
-    fn what_was_there_before_a_push_is_none_that_it_brought() {
-        let objects = ["old", "gone", "new"].map(|name| object("Service", name));
-        let objects = [objects.as_slice(), &[object("Ingress", "way"), object("ConfigMap", "new")]].concat();
-        let service = |name: &str| Service {
-            metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
-            ..Service::default()
-        };
-        // `gone` left the app and was left running; now it is back in it.
-        let mut site = Site {
-            records: vec![record(1, PushOutcome::Live, vec![object("Service", "old")])],
-            services: vec![service("old"), service("gone")],
-            ..Site::default()
-        };
-        let names = |site: &Site| -> Vec<String> {
-            let words = |object: &&Value| format!("{} {}", object["kind"], object["metadata"]["name"]).replace('"', "");
-            brought(&objects, site).iter().map(words).collect()
-        };
-        assert_eq!(names(&site), ["Ingress way", "Service new", "ConfigMap new"]);
-        // What a push left that nobody saw the end of is no more wanted than what this one brought.
-        site.records.push(record(2, PushOutcome::Underway, objects.clone()));
-        assert_eq!(names(&site), ["Ingress way", "Service gone", "Service new", "ConfigMap new"]);
-    }
-}
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;

@@ -26,8 +26,8 @@
 //! tls = "building-certificate"
 //! routes = true                   # callers from outside may send Dyninka-Route; metrics = true: and read /metrics
 //!
-//! [together]                      # services of one host in sessions: calls between them stay in its process
-//! pipeline = ["filter", "map"]    # the name is for people
+//! [together]                      # services of one host: calls between them stay in its process
+//! pipeline = ["filter", "map"]    # the name of their pods on a cluster
 //!
 //! [reach]                         # services of this machine: SENSOR_ADDRESS, in sessions
 //! sensor = "127.0.0.1:9000"
@@ -77,8 +77,8 @@ pub struct File {
     pub images: Images,
     /// Durable jobs beside the app, in sessions. Default: none.
     pub jobs: Option<JobsTable>,
-    /// Services that share a host in sessions, such as pipeline = ["filter", "map"]: calls between them stay in one process.
-    /// The names are for people. Default: each service has a host of its own, as it has on a cluster.
+    /// Services that share a host, such as pipeline = ["filter", "map"]: calls between them stay in one process. On a cluster
+    /// they share pods, which are called by the name. Default: each service has a host of its own.
     pub together: BTreeMap<String, Vec<String>>,
     /// Services of this machine that an app's services reach in sessions, such as sensor = "127.0.0.1:9000": their address is in
     /// the variable SENSOR_ADDRESS.

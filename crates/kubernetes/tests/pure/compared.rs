@@ -121,7 +121,8 @@ fn what_somebody_else_changed_or_took_away_is_put_back() {
         }
     }
     let steps = compare(&wanted, &wanted, &live);
-    let hosts: Vec<_> = steps.iter().map(|ObjectStep { host, what, .. }| (host.as_deref(), what)).collect();
+    let hosts: Vec<_> =
+        steps.iter().map(|ObjectStep { hosts, what, .. }| (hosts.first().map(String::as_str), what)).collect();
     assert!(
         matches!(
             hosts.as_slice(),

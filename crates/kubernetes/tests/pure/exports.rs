@@ -63,12 +63,40 @@ fn a_compose_file_has_one_container_for_services_that_are_together() {
 
     for (key, two) in [("replicas", "replicas = 2"), ("env", "env.A = \"x\""), ("nodes", "nodes = { a = \"b\" }")] {
         let file = format!("[together]\nends = [\"get\", \"map\"]\n[services.map]\n{two}\n");
-        let refused = export(&of(&file), Format::Compose).unwrap_err();
-        let words = format!("cannot export get and map in one container: {key} of them differ");
-        assert_eq!(refused.to_string(), words);
-        // Where each has its own, nothing is in the way.
-        export(&of(&file), Format::Kubernetes).unwrap();
+        for format in [Format::Compose, Format::Marathon, Format::Kubernetes] {
+            let refused = export(&of(&file), format).unwrap_err();
+            let words = format!("cannot export get and map in one container: {key} of them differ");
+            assert_eq!(refused.to_string(), words);
+        }
     }
+}
+
+#[test]
+fn a_marathon_group_has_one_app_for_services_that_are_together() {
+    let app = building();
+    let file = "[together]\nends = [\"moving_avg\", \"get\"]\n";
+    let wanted = wanted_with(&app, &read("dyn.toml".as_ref(), file, &app).unwrap());
+    let text = export(&wanted, Format::Marathon).unwrap();
+    let read: Value = serde_json::from_str(&text).unwrap();
+    let ids: Vec<&str> = read["apps"].as_array().unwrap().iter().map(|app| app["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["get", "filter", "map"]);
+    let ends = &read["apps"][0];
+    assert_eq!(ends["args"], serde_json::json!(["host", "/dyninka/get", "/dyninka/moving-avg"]));
+    let parameters = ends["container"]["docker"]["parameters"].as_array().unwrap();
+    assert_eq!(parameters.last().unwrap(), &serde_json::json!({ "key": "entrypoint", "value": "/dyn" }));
+    let ports = ends["container"]["portMappings"].as_array().unwrap();
+    let ports: Vec<_> = ports.iter().map(|port| (port["containerPort"].clone(), port["name"].clone())).collect();
+    assert_eq!(ports, [(8080.into(), "get".into()), (8081.into(), "moving-avg".into())]);
+    assert_eq!((&ends["healthChecks"][0]["portIndex"], &ends["cpus"]), (&1.into(), &0.2.into()));
+    let told: protocol::HostConfigs = serde_json::from_str(ends["env"]["DYNINKA_CONFIG"].as_str().unwrap()).unwrap();
+    let peers = &told.services["moving-avg"].peers;
+    assert_eq!(peers["moving_avg"].address, "get-building.marathon.mesos:8081");
+    assert_eq!(peers["map"].address, "map-building.marathon.mesos:8080");
+    // Fed by it and feeding it: Marathon starts nothing that waits for each other in a circle.
+    assert_eq!(
+        (&ends["dependencies"], &read["apps"][1]["dependencies"][0]),
+        (&serde_json::json!([]), &"/building/get".into())
+    );
 }
 
 #[test]

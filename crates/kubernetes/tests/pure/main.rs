@@ -4,6 +4,7 @@
 
 mod compared;
 mod exports;
+mod groups;
 mod nodes;
 mod objects;
 mod plans;

@@ -20,7 +20,8 @@ fn the_building_as_objects() {
         source: Some("0123456789abcdef".to_owned()),
     };
     let objects = objects(&wanted(&building()), &stamp);
-    let order: Vec<&str> = objects.services.iter().map(|service| service.service.as_str()).collect();
+    let services = objects.units.iter().flat_map(|unit| &unit.services);
+    let order: Vec<&str> = services.map(|service| service.service.as_str()).collect();
     assert_eq!(order, ["get", "filter", "map", "moving_avg"]);
     insta::assert_snapshot!("building", yaml(&objects.values().unwrap()));
 }
@@ -63,9 +64,9 @@ fn everything_that_is_said_is_in_the_objects() {
 fn what_is_written_is_read_back() {
     let wanted = wanted(&building());
     let objects = objects(&wanted, &Stamp { by: Some("ada@desk".to_owned()), ..Stamp::default() });
-    let deployments: Vec<Deployment> = objects.services.iter().map(|service| service.deployment.clone()).collect();
-    let services: Vec<_> =
-        objects.services.iter().flat_map(|service| [service.form.clone(), service.plain.clone()]).collect();
+    let deployments: Vec<Deployment> = objects.units.iter().map(|unit| unit.deployment.clone()).collect();
+    let services = objects.units.iter().flat_map(|unit| &unit.services);
+    let services: Vec<_> = services.flat_map(|service| [service.form.clone(), service.plain.clone()]).collect();
     let running: RunningApp = read(&deployments, &services);
     for service in &wanted.services {
         let runs = running.current(&service.name).unwrap();
@@ -94,10 +95,11 @@ fn of_two_forms_the_one_its_plain_name_leads_to_is_current() {
         &text.replace("variable, units,", "variable, _, ").replace("        units: units.to_owned(),\n", ""),
     ));
     let (before, after) = (objects(&old, &Stamp::default()), objects(&new, &Stamp::default()));
-    let both = before.services.iter().chain(&after.services);
-    let deployments: Vec<Deployment> = both.clone().map(|service| service.deployment.clone()).collect();
+    let both = before.units.iter().chain(&after.units);
+    let deployments: Vec<Deployment> = both.map(|unit| unit.deployment.clone()).collect();
     for (plain, current) in [(&before, &old), (&after, &new)] {
-        let services: Vec<_> = plain.services.iter().map(|service| service.plain.clone()).collect();
+        let services = plain.units.iter().flat_map(|unit| &unit.services);
+        let services: Vec<_> = services.map(|service| service.plain.clone()).collect();
         let running = read(&deployments, &services);
         let forms = running.services.iter().filter(|runs| runs.name == "get");
         assert_eq!(forms.count(), 2);
@@ -160,7 +162,7 @@ fn a_secret_is_no_part_of_what_is_exported() {
 #[test]
 fn what_a_server_adds_is_no_drift() {
     let objects = objects(&wanted(&building()), &Stamp::default());
-    let applied = serde_json::to_value(&objects.services[0].deployment).unwrap();
+    let applied = serde_json::to_value(&objects.units[0].deployment).unwrap();
     let mut live = applied.clone();
     live["spec"]["replicas"] = 1.into();
     live["metadata"]["uid"] = "x".into();

@@ -13,10 +13,11 @@ use crate::{app, building, wanted, wanted_with};
 const BUILDING: &str = include_str!("../../../../examples/building.rs");
 
 /// What runs once all that is wanted was applied.
-fn applied(wanted: &Wanted) -> RunningApp {
+pub(crate) fn applied(wanted: &Wanted) -> RunningApp {
     let objects = objects(wanted, &Stamp::default());
-    let deployments: Vec<Deployment> = objects.services.iter().map(|service| service.deployment.clone()).collect();
-    let services: Vec<_> = objects.services.iter().map(|service| service.plain.clone()).collect();
+    let deployments: Vec<Deployment> = objects.units.iter().map(|unit| unit.deployment.clone()).collect();
+    let services = objects.units.iter().flat_map(|unit| &unit.services);
+    let services: Vec<_> = services.map(|service| service.plain.clone()).collect();
     read(&deployments, &services)
 }
 

@@ -184,17 +184,10 @@ impl Ready {
 }
 
 fn roll(step: kubernetes::plan::PlanStep) -> Roll {
-    use kubernetes::plan::What;
-    let what = step.what.to_string();
-    let reasons = match step.what {
-        What::Changed { reasons } | What::Settings { changes: reasons } => reasons,
-        What::Drifted { fields } => fields.into_iter().map(|field| format!("changed by somebody: {field}")).collect(),
-        What::New | What::RouteOnly | What::Unchanged | What::Gone => Vec::new(),
-    };
     Roll {
         name: step.name,
-        what,
-        reasons,
+        what: step.what.to_string(),
+        reasons: step.what.reasons(),
         before: step.version_before,
         version: step.version_after,
         image_before: step.image_before,

@@ -35,7 +35,7 @@ pub(super) fn surround(options: &SessionOptions, app: &App, sources: &Sources) -
     environments.together = match &options.together {
         Some(together) => together.clone(),
         None if settings.together.is_empty() => Together::None,
-        None => Together::Groups(settings.together.clone()),
+        None => Together::Groups(settings.together.values().cloned().collect()),
     };
     let said = settings.services.iter().filter_map(|(name, said)| Some((name.clone(), said.instances?)));
     environments.instances = said.chain(options.instances.clone()).collect();
