@@ -66,6 +66,11 @@ async fn forget_older(engine: &Engine, current: &str) {
     }
 }
 
+/// Lets everybody write into a folder.
+pub(crate) fn open_to_writers(folder: &Path) -> io::Result<()> {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o777))
+}
+
 /// Lets everyone in the container read a folder.
 pub(crate) fn open_to_readers(folder: &Path) -> io::Result<()> {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755))

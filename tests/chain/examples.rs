@@ -11,6 +11,8 @@ use support::session::{Client, Dev, example};
 fn in_one_process(name: &str) -> Value {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["run", "--quiet", "--example", name]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let buckets = tempfile::tempdir().expect("a folder");
+    cargo.env("DYNINKA_BUCKETS", buckets.path());
     let output = cargo.output().expect("cargo");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
@@ -42,6 +44,11 @@ fn pressure_with_a_call_in_a_body_and_a_module_of_its_own() {
 #[test]
 fn banner_that_any_node_can_make() {
     assert_eq!(as_services(&example("banner").1), in_one_process("banner"));
+}
+
+#[test]
+fn thumbnails_in_buckets() {
+    assert_eq!(as_services(&example("thumbnails").1), in_one_process("thumbnails"));
 }
 
 #[test]

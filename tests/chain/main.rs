@@ -3,6 +3,7 @@
 //! A Docker engine must answer; where none does, these tests fail rather than pass over what they are for. Some run as
 //! root: they mount a disk to fill and start an engine to end.
 
+mod buckets;
 mod building;
 mod builds;
 mod edits;

@@ -2,6 +2,7 @@
 
 #![cfg(feature = "data")]
 
+mod bucket;
 #[path = "../../crates/data-server/tests/suite/weed.rs"]
 mod weed;
 

@@ -27,7 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dyninka-macros", &[]),
     ("dyninka", &["dyninka-macros"]),
     ("functions", &[]),
-    ("host", &["protocol", "dyninka"]),
+    ("host", &["protocol", "dyninka", "storage"]),
     ("jobs", &[]),
     ("store", &[]),
     ("storage", &[]),
@@ -48,6 +48,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "app",
             "compiler",
+            "data",
             "interface",
             "local-cluster",
             "protocol",
@@ -251,6 +252,7 @@ const WALL_CLOCK: &[(&str, &str)] = &[
         "crates/job-server/src/clock.rs",
         "the time of day when the server began; from there on a clock that does not jump",
     ),
+    ("crates/runtime/src/bucket/folder/version.rs", "the time of a file, a part of what tells its versions apart"),
     ("crates/session/src/recording/recorder.rs", "when a recording began, for its head"),
     ("crates/web/src/page.rs", "when a ticket or a cookie ends, which two processes compare"),
 ];

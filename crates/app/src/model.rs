@@ -24,6 +24,8 @@ pub struct App {
     pub services: Vec<Service>,
     /// The tail of `main`; none when it is wrong or not there.
     pub flow: Option<Flow>,
+    /// Buckets that its statics name, in the order of the file.
+    pub buckets: Vec<AppBucket>,
     /// Names of outside crates the code mentions (`-` as `_`), `std`, `core`, `alloc` and `dyninka` left out.
     pub crates: BTreeSet<String>,
     /// The manifest between `---` lines at the head of the file.
@@ -40,6 +42,14 @@ pub struct App {
     pub(crate) bare_faces: Reach,
     /// Leaves of `use` statements that lead out of the crate: in every slice, since they may bring traits.
     pub(crate) outside: Arc<BTreeSet<(usize, usize)>>,
+}
+
+/// A bucket of objects that a static names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppBucket {
+    pub name: String,
+    /// Where its name is written.
+    pub place: SourcePlace,
 }
 
 /// A function that becomes a service.

@@ -57,6 +57,7 @@ fn read_app(sources: &Sources, memory: &mut Memory) -> (App, Vec<Diagnostic>) {
         };
         app.services = reader.services(&root);
         app.flow = reader.flow(&root, &app.services);
+        app.buckets = reader.buckets();
         reader.faces(&mut app);
         reader.unreadable();
         kept = std::mem::take(&mut reader.kept);

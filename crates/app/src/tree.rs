@@ -72,6 +72,8 @@ pub(crate) struct Essence {
     pub(crate) mentions: Mentions,
     /// `#[placed(…)]`.
     pub(crate) placed: Option<PlacedOn>,
+    /// Of a static that is a bucket.
+    pub(crate) bucket: Option<BucketNamed>,
     /// Of a struct with named fields and an enum.
     pub(crate) shape: Option<Shape>,
     /// Whether it may have an effect though nothing names it.
@@ -96,6 +98,13 @@ impl Item {
     pub(crate) fn at(&self, range: &Range<usize>) -> Range<usize> {
         self.start + range.start..self.start + range.end
     }
+}
+
+/// The name that a static gives a bucket, and where it stands.
+#[derive(Clone, Debug)]
+pub(crate) struct BucketNamed {
+    pub(crate) name: String,
+    pub(crate) range: Range<usize>,
 }
 
 /// What `#[placed(…)]` says.

@@ -11,6 +11,7 @@ use syn::Item as Syntax;
 use syn::spanned::Spanned;
 
 use crate::acts;
+use crate::bucket;
 use crate::condition;
 use crate::import;
 use crate::mention::Mentions;
@@ -155,6 +156,7 @@ fn plain(syntax: &Syntax, start: usize) -> Essence {
         hash: tokens::hash(TokenStream::new()),
         mentions: Mentions::default(),
         placed: placed::read(syntax, start),
+        bucket: bucket::read(syntax, start),
         shape: shape::read(syntax),
         acts: acts::read(syntax),
     }

@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 
 use crate::answer::status_of;
 use crate::asks::JobsAreOff;
+use crate::buckets;
 use crate::path::Path;
 use crate::problem::{Problem, document};
 use crate::records::{BodyCall, Ended, Held};
@@ -24,7 +25,7 @@ use crate::shared::Shared;
 use crate::upstream::{Ask, Fetched};
 
 /// A request and the host it is at.
-type Traveller = (Arc<Shared>, Arc<RequestContext>);
+pub(crate) type Traveller = (Arc<Shared>, Arc<RequestContext>);
 
 /// Requests by number: a number is all that crosses the border.
 static REQUESTS: Mutex<Option<HashMap<u64, Traveller>>> = Mutex::new(None);
@@ -33,7 +34,14 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 /// What a library is handed. Its context stays for good, as the library does.
 pub(crate) fn table(shared: &Arc<Shared>) -> HostTable {
     let context: &'static Weak<Shared> = Box::leak(Box::new(Arc::downgrade(shared)));
-    HostTable { version: border::VERSION, context: std::ptr::from_ref(context).cast(), call, later, about }
+    HostTable {
+        version: border::VERSION,
+        context: std::ptr::from_ref(context).cast(),
+        call,
+        later,
+        about,
+        bucket: buckets::bucket,
+    }
 }
 
 /// A number for a request, until it is dropped.
@@ -130,7 +138,7 @@ unsafe extern "C" fn about(_: *const c_void, request: u64) -> Buffer {
 }
 
 /// Whom a call is made for. Without a request, from a thread or task the app began by itself, it is the host's own.
-fn traveller(host: &Weak<Shared>, request: u64) -> Option<Traveller> {
+pub(crate) fn traveller(host: &Weak<Shared>, request: u64) -> Option<Traveller> {
     let known = REQUESTS.lock().as_ref().and_then(|requests| requests.get(&request).cloned());
     known.or_else(|| {
         let shared = host.upgrade()?;
@@ -272,16 +280,16 @@ fn nobody(service: &str) -> CallOutcome {
 }
 
 /// Who waits in the library.
-struct End {
-    done: Done,
-    context: *mut c_void,
+pub(crate) struct End {
+    pub(crate) done: Done,
+    pub(crate) context: *mut c_void,
 }
 
 // SAFETY: the border says that `done` may be called from any thread.
 unsafe impl Send for End {}
 
 impl End {
-    fn with(self, outcome: CallOutcome) {
+    pub(crate) fn with(self, outcome: CallOutcome) {
         // SAFETY: called once, with the context that came with the call.
         unsafe { (self.done)(self.context, outcome) }
     }

@@ -11,6 +11,7 @@ mod asks;
 mod balance;
 mod body_call;
 mod bucket;
+mod buckets;
 mod circuit;
 mod control;
 mod ending;

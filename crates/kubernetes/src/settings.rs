@@ -3,6 +3,7 @@
 //! Of a service, the nearest word counts: built-in < `[defaults]` < `#[service(…)]` < `[services.NAME]`, since the file
 //! is what may differ from place to place. Maps (`env`, `nodes`) add up, key by key, and so do lists (`inherit`).
 
+mod data;
 mod file;
 mod form;
 mod group;
@@ -19,6 +20,7 @@ use app::{App, Cpu, JobTerms, LoadTerms, Memory};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use data::DataTable;
 pub use file::{File, LONGEST_VALUE, SettingsMistake, place, read};
 pub use group::{NotAlike, differing};
 pub use jobs::{
@@ -55,6 +57,10 @@ pub struct AppSettings {
     pub together: BTreeMap<String, Vec<String>>,
     /// The cluster and namespace as a node of a fleet; none: it is in none.
     pub node: Option<NodeTable>,
+    /// Where the app's buckets are in sessions. No part of what runs on a cluster.
+    pub data: DataTable,
+    /// Buckets that the app names.
+    pub buckets: Vec<String>,
 }
 
 /// Hosts of one service in a session, at most.
@@ -236,6 +242,8 @@ impl AppSettings {
             resources,
             together: file.together.clone(),
             node: file.node.clone(),
+            data: file.data.clone(),
+            buckets: app.buckets.iter().map(|bucket| bucket.name.clone()).collect(),
         }
     }
 
@@ -255,7 +263,13 @@ impl AppSettings {
                 services.join(", ")
             )
         };
-        given.into_iter().map(words).collect()
+        let buckets = (!self.buckets.is_empty()).then(|| {
+            let names = self.buckets.join(", ");
+            format!(
+                "a session has the buckets of the app ({names}), a cluster does not yet: what asks for them there fails"
+            )
+        });
+        given.into_iter().map(words).chain(buckets).collect()
     }
 
     /// What an app is called on a cluster.

@@ -6,6 +6,7 @@
 pub mod asks;
 mod batch;
 pub mod body;
+mod buckets;
 mod config;
 mod error_chain;
 pub mod exact;
@@ -25,6 +26,7 @@ mod span;
 pub mod voice;
 
 pub use batch::{Batch, Cursor, CursorError};
+pub use buckets::{BUCKETS_VARIABLE, BucketCopy, BucketHome, BucketStores, STORES_VARIABLE, StoreAccess};
 pub use config::{
     CONFIG_VARIABLE, Config, HostConfigs, Limits, OpenService, Outside, Peer, ServiceLoad, Swap, TOKEN_VARIABLE,
     Transfer, instance_name, instance_of,

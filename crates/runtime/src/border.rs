@@ -8,8 +8,10 @@
 
 use std::ffi::c_void;
 
+use crate::bucket::{BucketError, BucketErrorKind};
+
 /// The border's version. A library that speaks another one is not taken over.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 /// The one symbol a service library exports: an [`EntryPoint`].
 pub const SYMBOL: &str = "dyninka_service";
@@ -85,6 +87,18 @@ pub type HostCall = unsafe extern "C" fn(
     done_context: *mut c_void,
 );
 
+/// What a host does with a wish about a bucket: the JSON of a [`BucketAsk`](crate::BucketAsk), and the bytes of an object or of a
+/// part where it has some. Never blocks; `done` gets `Value` with a [`BucketAnswer`](crate::BucketAnswer) as it writes itself,
+/// or `Failed` with the JSON of a [`BucketError`](crate::BucketError).
+pub type HostBucket = unsafe extern "C" fn(
+    context: *const c_void,
+    request: u64,
+    ask: Slice,
+    bytes: Slice,
+    done: Done,
+    done_context: *mut c_void,
+);
+
 /// The host's functions for a library.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +114,8 @@ pub struct HostTable {
     /// The job that the request of this number runs for, as the JSON of a [`JobRun`](crate::JobRun); empty where it runs for
     /// none, or is over.
     pub about: unsafe extern "C" fn(context: *const c_void, request: u64) -> Buffer,
+    /// Reads and writes objects of buckets.
+    pub bucket: HostBucket,
 }
 
 /// A [`HostTable::about`] of hosts that run no jobs.
@@ -108,6 +124,17 @@ pub struct HostTable {
 /// Safe with any arguments.
 pub unsafe extern "C" fn no_job(_: *const c_void, _: u64) -> Buffer {
     Buffer::new(Vec::new())
+}
+
+/// A [`HostTable::bucket`] of hosts that have none.
+///
+/// # Safety
+/// The context is `done`'s.
+pub unsafe extern "C" fn no_bucket(_: *const c_void, _: u64, _: Slice, _: Slice, done: Done, context: *mut c_void) {
+    let error = BucketError::new(BucketErrorKind::Away, "", "", "this host has no buckets");
+    let body = serde_json::to_vec(&error).unwrap_or_default();
+    // SAFETY: called once, with the context that came with the call.
+    unsafe { done(context, CallOutcome::new(Kind::Failed, body)) }
 }
 
 // SAFETY: the host says that its context may be used from any thread, as its functions may be called from any.

@@ -1,4 +1,4 @@
-//! What `app.rs` imports: services, placed state, errors, and the chain in one process.
+//! What `app.rs` imports: services, placed state, buckets, errors, and the chain in one process.
 //!
 //! Run by cargo, a service is a function in this process and a call of it is awaited where it stands. Built by
 //! `dyn`, it is a library of its own behind the [`border`], and a call goes through the host.
@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod border;
+mod bucket;
 mod call;
 mod error;
 mod flow;
@@ -19,6 +20,11 @@ pub mod remote;
 #[cfg(feature = "macros")]
 pub use dyninka_macros::{main, placed, service};
 
+pub use bucket::{
+    Bucket, BucketCall, BucketError, BucketErrorKind, BucketObject, BucketPage, ObjectInfo, ObjectReader, ObjectWriter,
+};
+#[doc(hidden)]
+pub use bucket::{BucketAct, BucketAnswer, BucketAsk, BucketFolder, BucketReply, LONGEST_ANSWER, PutRule};
 pub use call::Call;
 pub use error::{Error, Result};
 pub use flow::FlowStep;
@@ -29,7 +35,7 @@ pub use placed::Placed;
 
 /// Everything an app needs: `use dyninka::prelude::*;`.
 pub mod prelude {
-    pub use crate::{Call, Error, Placed, Result, placed, service};
+    pub use crate::{Bucket, Call, Error, Placed, Result, placed, service};
     pub use serde::{Deserialize, Serialize};
 }
 

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::border::{CallOutcome, HostCall, HostTable, Kind, Slice};
+use crate::border::{CallOutcome, Done, HostCall, HostTable, Kind, Slice};
 use crate::call::{Answer, Call};
 use crate::error::{Error, Result};
 use crate::library::ServedService;
@@ -68,8 +68,16 @@ impl RemoteCall {
     async fn send<V: DeserializeOwned>(self, way: fn(&HostTable) -> HostCall) -> Result<V> {
         let Self { request, host, service, inputs } = self;
         let inputs = inputs.into_iter().collect::<Result<Vec<_>>>()?;
-        let host = host.or_else(|| HOST.get().copied());
-        let outcome = Sent { request, host, way, service, inputs, pending: None }.await?;
+        let Some(host) = host.or_else(|| HOST.get().copied()) else {
+            return Err(Error::new(format!("{service} cannot be called before the library is open")));
+        };
+        let outcome = Pending::begin(|done, context| {
+            let inputs: Vec<_> = inputs.iter().map(|input| Slice::of(input)).collect();
+            let name = Slice::of(service.as_bytes());
+            // SAFETY: the host reads service and inputs within the call, and gives the context to `done` once.
+            unsafe { way(&host)(host.context, request, name, inputs.as_ptr(), inputs.len(), done, context) };
+        })
+        .await;
         match outcome.kind {
             Kind::Value => read(service, &outcome.body),
             // `None` in the type's own terms; a type without one cannot have been filtered.
@@ -83,16 +91,8 @@ fn read<V: DeserializeOwned>(service: &str, json: &[u8]) -> Result<V> {
     serde_json::from_slice(json).map_err(|error| Error::new(format!("the answer of {service} does not read: {error}")))
 }
 
-/// A call on its way. Given up when dropped: the answer then comes to nobody.
-struct Sent {
-    request: u64,
-    host: Option<HostTable>,
-    /// What the host is asked to do.
-    way: fn(&HostTable) -> HostCall,
-    service: &'static str,
-    inputs: Vec<Vec<u8>>,
-    pending: Option<Arc<Mutex<Slot>>>,
-}
+/// An outcome that the host is to give. Given up when dropped: it then comes to nobody.
+pub(crate) struct Pending(Arc<Mutex<Slot>>);
 
 #[derive(Default)]
 struct Slot {
@@ -100,41 +100,22 @@ struct Slot {
     waker: Option<Waker>,
 }
 
-impl Future for Sent {
-    type Output = Result<CallOutcome>;
+impl Pending {
+    /// Sends something to the host, which answers by calling the function with the context once.
+    pub(crate) fn begin(send: impl FnOnce(Done, *mut c_void)) -> Self {
+        let slot = Arc::new(Mutex::new(Slot::default()));
+        send(done, Arc::into_raw(slot.clone()).cast_mut().cast());
+        Self(slot)
+    }
+}
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let slot = match &self.pending {
-            Some(slot) => slot.clone(),
-            None => {
-                let Some(host) = self.host else {
-                    return Poll::Ready(Err(Error::new(format!(
-                        "{} cannot be called before the library is open",
-                        self.service
-                    ))));
-                };
-                let slot = Arc::new(Mutex::new(Slot { outcome: None, waker: Some(context.waker().clone()) }));
-                let inputs: Vec<_> = self.inputs.iter().map(|input| Slice::of(input)).collect();
-                let given = Arc::into_raw(slot.clone()).cast_mut().cast();
-                // SAFETY: the host reads service and inputs within the call, and gives the context to `done` once.
-                unsafe {
-                    ((self.way)(&host))(
-                        host.context,
-                        self.request,
-                        Slice::of(self.service.as_bytes()),
-                        inputs.as_ptr(),
-                        inputs.len(),
-                        done,
-                        given,
-                    )
-                };
-                self.pending = Some(slot.clone());
-                slot
-            }
-        };
-        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+impl Future for Pending {
+    type Output = CallOutcome;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match slot.outcome.take() {
-            Some(outcome) => Poll::Ready(Ok(outcome)),
+            Some(outcome) => Poll::Ready(outcome),
             None => {
                 slot.waker = Some(context.waker().clone());
                 Poll::Pending
@@ -144,7 +125,7 @@ impl Future for Sent {
 }
 
 unsafe extern "C" fn done(context: *mut c_void, outcome: CallOutcome) {
-    // SAFETY: the count that `poll` gave away, given back once.
+    // SAFETY: the count that `begin` gave away, given back once.
     let slot = unsafe { Arc::from_raw(context.cast_const().cast::<Mutex<Slot>>()) };
     let waker = {
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);

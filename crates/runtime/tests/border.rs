@@ -102,8 +102,14 @@ unsafe extern "C" fn about(_: *const c_void, request: u64) -> Buffer {
 fn library() -> &'static Library {
     // SAFETY: the table of this very program.
     let library = unsafe { &*dyninka_service_table(Slice::of(b"probe")) };
-    let host =
-        HostTable { version: border::VERSION, context: std::ptr::null(), call: host_call, later: host_later, about };
+    let host = HostTable {
+        version: border::VERSION,
+        context: std::ptr::null(),
+        call: host_call,
+        later: host_later,
+        about,
+        bucket: border::no_bucket,
+    };
     // SAFETY: as the border says.
     let opened = unsafe { (library.open)(library.context, &host) };
     assert_eq!(opened.kind, Kind::Value);

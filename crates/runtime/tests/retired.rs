@@ -51,6 +51,7 @@ fn every_call_is_answered_once() {
                 call: nobody,
                 later: nobody,
                 about: border::no_job,
+                bucket: border::no_bucket,
             },
         )
     };
@@ -65,6 +66,7 @@ fn every_call_is_answered_once() {
                 call: nobody,
                 later: nobody,
                 about: border::no_job,
+                bucket: border::no_bucket,
             },
         )
     };

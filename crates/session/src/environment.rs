@@ -4,6 +4,7 @@
 //! what `env` says there. Nothing else of the shell comes along: what works here by a variable that happens to be set
 //! works nowhere else.
 
+mod buckets;
 mod local;
 mod resources;
 
@@ -16,6 +17,7 @@ use kubernetes::settings::{AppSettings, ServiceSettings, SettingsMistake, Variab
 use kubernetes::settings_file::SettingsError;
 use local_cluster::Environment;
 
+pub(crate) use buckets::lead_to_buckets;
 pub(crate) use local::files;
 pub use local::{LocalMistakes, LocalValues, Shell};
 pub(crate) use resources::{lead, refused, specs};

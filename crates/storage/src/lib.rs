@@ -21,7 +21,7 @@ use bytes::Bytes;
 pub use digest::{Md5Sum, parts_tag};
 pub use error::StorageError;
 pub use folder::FolderStore;
-pub use object::{DonePart, ListPage, ListedObject, ObjectBody, ObjectHead, ObjectHeaders, PartLayout};
+pub use object::{DonePart, ListPage, ListedObject, ObjectBody, ObjectHead, ObjectHeaders, PartLayout, PutCondition};
 pub use s3::{S3Access, S3Store};
 pub use transfer::{CopyAsk, CopyDone, SavedUpload, UploadBook, copy, write};
 
@@ -99,6 +99,22 @@ impl ObjectStore {
         headers: &ObjectHeaders,
     ) -> Result<String, StorageError> {
         each!(self, store => store.put(bucket, key, bytes, headers).await)
+    }
+
+    /// Writes a small object whole where a condition holds, and is `Changed` where it does not. Whether the store keeps
+    /// conditions is not asked here: see [`probe::keeps_conditions`].
+    pub async fn put_when(
+        &self,
+        bucket: &str,
+        key: &str,
+        bytes: Bytes,
+        headers: &ObjectHeaders,
+        condition: &PutCondition,
+    ) -> Result<String, StorageError> {
+        match self {
+            Self::S3(store) => store.put_when(bucket, key, bytes, headers, condition).await,
+            Self::Folder(_) => Err(StorageError::Never("a folder keeps no condition of a put".to_owned())),
+        }
     }
 
     /// Deletes an object; one that is not there is deleted.

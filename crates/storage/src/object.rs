@@ -12,6 +12,15 @@ use crate::error::StorageError;
 /// Headers that travel with an object: what it is, and what its writer noted (`x-amz-meta-…`).
 pub type ObjectHeaders = BTreeMap<String, String>;
 
+/// What has to be there for a put to be taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PutCondition {
+    /// No object of this key.
+    IfAbsent,
+    /// The version of this tag.
+    IfMatch(String),
+}
+
 /// Names of headers that travel, beside `x-amz-meta-…`.
 pub(crate) const TRAVEL: [&str; 6] =
     ["content-type", "cache-control", "content-encoding", "content-disposition", "content-language", "expires"];

@@ -48,7 +48,7 @@ pub async fn probe(store: &ObjectStore) -> Result<StoreAbilities, StorageError> 
     let put = |key: &'static str, bytes: &'static [u8]| store.put(BUCKET, key, Bytes::from_static(bytes), &none);
     let tag = put("probe/a", b"one").await?;
     put("probe/b", b"two").await?;
-    let (put_if_absent, put_if_match) = conditions(store, &tag).await?;
+    let (put_if_absent, put_if_match) = conditions(store, "probe", &tag).await?;
     let tag = put("probe/a", b"one").await?;
     let stale = store.get(BUCKET, "probe/a", None, Some("00000000000000000000000000000000")).await;
     let fresh = store.get(BUCKET, "probe/a", None, Some(&tag)).await;
@@ -62,21 +62,37 @@ pub async fn probe(store: &ObjectStore) -> Result<StoreAbilities, StorageError> 
     Ok(StoreAbilities { md5_tags, md5_part_tags, part_sizes, put_if_absent, put_if_match, get_if_match, listing_after })
 }
 
+/// Whether a store keeps the two conditions of a put: that there is no object, and that there is one version. A few small
+/// objects, of names that no other probe has.
+pub async fn keeps_conditions(store: &ObjectStore) -> Result<(bool, bool), StorageError> {
+    let under = format!("probe-{:016x}", rand::random::<u64>());
+    let none = ObjectHeaders::new();
+    store.make_bucket(BUCKET).await?;
+    let tag = store.put(BUCKET, &format!("{under}/a"), Bytes::from_static(b"one"), &none).await?;
+    store.put(BUCKET, &format!("{under}/b"), Bytes::from_static(b"two"), &none).await?;
+    let kept = conditions(store, &under, &tag).await?;
+    for key in ["a", "b", "parts"] {
+        store.delete(BUCKET, &format!("{under}/{key}")).await?;
+    }
+    Ok(kept)
+}
+
 /// Whether conditions of a put are kept, tried both ways: some refuse all, and some take all.
-async fn conditions(store: &ObjectStore, tag: &str) -> Result<(bool, bool), StorageError> {
+async fn conditions(store: &ObjectStore, under: &str, tag: &str) -> Result<(bool, bool), StorageError> {
     // A folder has no such conditions.
     let ObjectStore::S3(s3) = store else { return Ok((false, false)) };
     let put = |key: &'static str, name: &'static str, value: String| async move {
+        let key = format!("{under}/{key}");
         // One that does not know of it fails in ways of its own.
-        s3.put_under(BUCKET, key, Bytes::from_static(b"new"), (name, &value)).await.ok()
+        s3.put_under(BUCKET, &key, Bytes::from_static(b"new"), (name, &value)).await.ok()
     };
-    store.delete(BUCKET, "probe/parts").await?;
-    let on_none = put("probe/parts", "if-none-match", "*".to_owned()).await;
-    let on_one = put("probe/a", "if-none-match", "*".to_owned()).await;
-    let wrong = put("probe/b", "if-match", "\"00000000000000000000000000000000\"".to_owned()).await;
+    store.delete(BUCKET, &format!("{under}/parts")).await?;
+    let on_none = put("parts", "if-none-match", "*".to_owned()).await;
+    let on_one = put("a", "if-none-match", "*".to_owned()).await;
+    let wrong = put("b", "if-match", "\"00000000000000000000000000000000\"".to_owned()).await;
     // The put before may have been taken, so that the tag is asked for anew.
-    let now = store.head(BUCKET, "probe/a").await?.map_or_else(|| tag.to_owned(), |head| head.tag);
-    let right = put("probe/a", "if-match", format!("\"{now}\"")).await;
+    let now = store.head(BUCKET, &format!("{under}/a")).await?.map_or_else(|| tag.to_owned(), |head| head.tag);
+    let right = put("a", "if-match", format!("\"{now}\"")).await;
     Ok(((on_none, on_one) == (Some(true), Some(false)), (right, wrong) == (Some(true), Some(false))))
 }
 

@@ -10,6 +10,8 @@ use bollard::models::{
 };
 use bollard::query_parameters::CreateContainerOptionsBuilder;
 
+use protocol::BUCKETS_VARIABLE;
+
 use super::{Inner, Opened, PORT};
 use crate::backend::{BackendError, Spec};
 use crate::carry::{self, INSIDE};
@@ -58,7 +60,12 @@ impl Inner {
             image::open_to_readers(&member.folder)
                 .map_err(BackendError::io(format!("open {} to its service", member.folder.display())))?;
         }
-        let told = self.told(&spec.environment).await?;
+        let mut told = self.told(&spec.environment).await?;
+        let buckets = match is_carried {
+            // What is on this machine is not there.
+            true => told.open.remove(BUCKETS_VARIABLE).and(None),
+            false => told.open.get(BUCKETS_VARIABLE).map(|folder| buckets(Path::new(folder))).transpose()?,
+        };
         let hides = spec.environment.hides();
         let binding =
             |port: u16| PortBinding { host_ip: Some(self.address.to_string()), host_port: Some(port.to_string()) };
@@ -78,7 +85,7 @@ impl Inner {
             // Nothing is carried to what is not there, and nothing written below a root that is only read.
             mounts: Some(match is_carried {
                 true => vec![carry::room(self.labels(None))],
-                false => mounts(members).into_iter().chain(sockets).collect(),
+                false => mounts(members).into_iter().chain(sockets).chain(buckets).collect(),
             }),
             network_mode: Some(self.network_name()),
             port_bindings: Some(bindings.collect()),
@@ -141,6 +148,18 @@ pub(super) fn mount(folder: &Path, inside: &str) -> Mount {
         read_only: Some(true),
         ..Mount::default()
     }
+}
+
+/// The folder of buckets, which a container finds at its own path and writes to. It is made here: an engine mounts none that
+/// is not there.
+fn buckets(folder: &Path) -> Result<Mount, BackendError> {
+    let path = folder.display().to_string();
+    std::fs::create_dir_all(folder).map_err(BackendError::io(format!("make the folder of buckets {path}")))?;
+    if rustix::process::getuid().is_root() {
+        // Services run as nobody then.
+        image::open_to_writers(folder).map_err(BackendError::io(format!("open {path} to services")))?;
+    }
+    Ok(Mount { read_only: Some(false), ..mount(folder, &path) })
 }
 
 /// Where a service finds its folder in a container that these share.

@@ -3,7 +3,9 @@
 use std::ffi::c_void;
 use std::path::Path;
 
-use dyninka::border::{Buffer, CallOutcome, EntryPoint, HostTable, Kind, Library, SYMBOL, Slice, VERSION, no_job};
+use dyninka::border::{
+    Buffer, CallOutcome, EntryPoint, HostTable, Kind, Library, SYMBOL, Slice, VERSION, no_bucket, no_job,
+};
 
 pub(crate) struct Loaded {
     table: &'static Library,
@@ -30,7 +32,8 @@ unsafe extern "C" fn call(
     unsafe { done(context, outcome) }
 }
 
-static HOST: HostTable = HostTable { version: VERSION, context: std::ptr::null(), call, later: call, about: no_job };
+static HOST: HostTable =
+    HostTable { version: VERSION, context: std::ptr::null(), call, later: call, about: no_job, bucket: no_bucket };
 
 unsafe extern "C" fn done(context: *mut c_void, outcome: CallOutcome) {
     // SAFETY: the context is the sender given to `start`, taken back once.

@@ -64,9 +64,7 @@ fn open(settings: &StoreSettings, secrets: Option<(String, String)>) -> Result<O
     if let Some(folder) = &settings.folder {
         return Ok(ObjectStore::folder(PathBuf::from(folder)));
     }
-    let endpoint = settings.endpoint.clone().unwrap_or_default();
-    let endpoint =
-        url::Url::parse(&endpoint).map_err(|error| StorageError::Settings(format!("{endpoint} is no URL: {error}")))?;
+    let endpoint = S3Access::endpoint(settings.endpoint.as_deref().unwrap_or_default())?;
     let (key, secret) = secrets.ok_or_else(|| StorageError::Settings("it has no credentials".to_owned()))?;
     ObjectStore::s3(S3Access {
         endpoint,

@@ -3,6 +3,7 @@
 use std::ffi::c_void;
 
 use dyninka::border::{self, CallOutcome, Done, HostTable, Kind, Slice};
+use dyninka::{BucketAct, BucketAsk, BucketErrorKind};
 use http::StatusCode;
 use parking_lot::{Mutex, MutexGuard};
 use protocol::body::{Body, Outcome, RecordedCall};
@@ -89,7 +90,7 @@ pub(super) const NOT_RECORDED: &str = "not-recorded";
 
 /// What a library is handed. One run goes on at a time, so no context tells them apart.
 pub(super) const TABLE: HostTable =
-    HostTable { version: border::VERSION, context: std::ptr::null(), call, later, about: border::no_job };
+    HostTable { version: border::VERSION, context: std::ptr::null(), call, later, about: border::no_job, bucket };
 
 unsafe extern "C" fn call(
     _: *const c_void,
@@ -120,6 +121,20 @@ unsafe extern "C" fn later(
     let (service, inputs) = unsafe { (later_of(&String::from_utf8_lossy(service.bytes())), bodies(inputs, count)) };
     // SAFETY: called once, with the context that came with the call.
     unsafe { done(context, answered(request, &service, inputs)) }
+}
+
+/// Nothing is read and nothing is written: objects are not recorded.
+unsafe extern "C" fn bucket(_: *const c_void, request: u64, ask: Slice, _: Slice, done: Done, context: *mut c_void) {
+    // SAFETY: lent for this call.
+    let ask = serde_json::from_slice::<BucketAsk>(unsafe { ask.bytes() }).ok();
+    let ask = ask.unwrap_or_else(|| BucketAsk { bucket: String::new(), key: String::new(), act: BucketAct::Head });
+    let words = "objects are not recorded";
+    if let Some(scene) = scene().as_mut().filter(|scene| request == 0 || request == scene.request) {
+        scene.nothing(format!("the object {}/{}: {words}", ask.bucket, ask.key.escape_debug()));
+    }
+    let error = serde_json::to_vec(&ask.error(BucketErrorKind::NotSupported, words)).unwrap_or_default();
+    // SAFETY: called once, with the context that came with the call.
+    unsafe { done(context, CallOutcome::new(Kind::Failed, error)) }
 }
 
 /// # Safety

@@ -56,7 +56,8 @@ use serde::Deserialize;
 
 use super::form::decode;
 use super::{
-    Images, JobsTable, KumoriSaid, NodeTable, PodSpread, PublicEntry, ResourceSaid, Variable, node, resources,
+    DataTable, Images, JobsTable, KumoriSaid, NodeTable, PodSpread, PublicEntry, ResourceSaid, Variable, node,
+    resources,
 };
 
 /// How the services of an app run, here and on a cluster.
@@ -88,6 +89,8 @@ pub struct File {
     pub resources: BTreeMap<String, ResourceSaid>,
     /// The cluster and namespace as a node of a fleet, which shares load with other nodes. Default: it is in none.
     pub node: Option<NodeTable>,
+    /// Stores of the app's buckets, in sessions. Default: the folder `buckets` beside the app's file.
+    pub data: DataTable,
 }
 
 /// Settings of a service.
@@ -236,6 +239,14 @@ fn faults(file: &File, app: &App) -> Vec<(String, String, Vec<String>)> {
     if jobs.clone().filter_map(|jobs| jobs.store.as_ref()).any(|store| store.is_empty() || store.contains('/')) {
         let help = "write a name such as \"jobs.db\"".to_owned();
         faults.push(("store is the name of a file beside dyn.toml".to_owned(), help, keys(&["jobs", "store"])));
+    }
+    if file.data.place.is_some() && file.data.settings.is_none() {
+        let help = "name the file with settings = \"data.toml\", or take the line out".to_owned();
+        faults.push(("a place says nothing without stores".to_owned(), help, keys(&["data", "place"])));
+    }
+    if file.data.settings.as_ref().is_some_and(String::is_empty) {
+        let help = "write settings = \"data.toml\"".to_owned();
+        faults.push(("settings is the name of a file".to_owned(), help, keys(&["data", "settings"])));
     }
     let mut grouped: BTreeMap<&str, &str> = BTreeMap::new();
     for (group, names) in &file.together {

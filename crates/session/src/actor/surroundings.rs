@@ -41,6 +41,7 @@ pub(super) fn surround(options: &SessionOptions, app: &App, sources: &Sources) -
     environments.instances = said.chain(options.instances.clone()).collect();
     let mut diagnostics = environment::lacking(&mistakes);
     diagnostics.extend(instances::refusals(app, &environments.instances));
+    diagnostics.extend(environment::lead_to_buckets(&mut environments, app, &settings, root, &shell));
     Surroundings {
         environments,
         beside: Some(environment::files(root, &settings)),

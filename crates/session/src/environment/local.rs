@@ -45,8 +45,9 @@ pub(crate) fn files(file: &Path, settings: &AppSettings) -> BTreeSet<PathBuf> {
     let all = settings.services.values();
     let named = all.clone().filter_map(|said| said.env_file.as_deref());
     let mut variables = all.flat_map(|said| said.env.iter().filter(|(name, _)| !said.resources.contains_key(*name)));
+    let stores = settings.data.settings.as_deref();
     let has_secret = variables.any(|(_, variable)| matches!(variable, Variable::Secret(_)));
-    named.chain(has_secret.then_some(SECRETS)).map(|name| file.with_file_name(name)).collect()
+    named.chain(has_secret.then_some(SECRETS)).chain(stores).map(|name| file.with_file_name(name)).collect()
 }
 
 impl<'a> LocalValues<'a> {

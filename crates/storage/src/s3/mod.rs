@@ -19,7 +19,9 @@ use url::Url;
 
 use crate::digest::{self, Md5Sum};
 use crate::error::StorageError;
-use crate::object::{ListPage, ListedObject, ObjectBody, ObjectHead, ObjectHeaders, PartLayout, TRAVEL, bare};
+use crate::object::{
+    ListPage, ListedObject, ObjectBody, ObjectHead, ObjectHeaders, PartLayout, PutCondition, TRAVEL, bare,
+};
 use transport::Transport;
 
 /// A signature is good for so long.
@@ -36,6 +38,13 @@ pub struct S3Access {
     pub ca: Option<PathBuf>,
     pub key: String,
     pub secret: String,
+}
+
+impl S3Access {
+    /// The endpoint that settings name.
+    pub fn endpoint(text: &str) -> Result<Url, StorageError> {
+        Url::parse(text).map_err(|error| StorageError::Settings(format!("{text} is no URL: {error}")))
+    }
 }
 
 impl std::fmt::Debug for S3Access {
@@ -255,9 +264,42 @@ impl S3Store {
         bytes: Bytes,
         headers: &ObjectHeaders,
     ) -> Result<String, StorageError> {
+        self.put_with(name, key, bytes, travelling(headers)).await
+    }
+
+    pub async fn put_when(
+        &self,
+        name: &str,
+        key: &str,
+        bytes: Bytes,
+        headers: &ObjectHeaders,
+        condition: &PutCondition,
+    ) -> Result<String, StorageError> {
+        let mut headers = travelling(headers);
+        headers.push(match condition {
+            PutCondition::IfAbsent => ("if-none-match".to_owned(), "*".to_owned()),
+            PutCondition::IfMatch(tag) => ("if-match".to_owned(), format!("\"{tag}\"")),
+        });
+        match self.put_with(name, key, bytes, headers).await {
+            // There is no version at all, or another writer is at it.
+            Err(StorageError::NoObject) => Err(StorageError::Changed),
+            Err(StorageError::Never(code)) if code.starts_with("ConditionalRequestConflict") => {
+                Err(StorageError::Changed)
+            }
+            put => put,
+        }
+    }
+
+    async fn put_with(
+        &self,
+        name: &str,
+        key: &str,
+        bytes: Bytes,
+        headers: Vec<(String, String)>,
+    ) -> Result<String, StorageError> {
         check(key)?;
         let bucket = self.bucket(name)?;
-        let mut sending = Sending { headers: travelling(headers), body: bytes };
+        let mut sending = Sending { headers, body: bytes };
         sending.headers.push(("content-md5".to_owned(), Md5Sum::of(&sending.body).base64()));
         let answer = self.good(name, bucket.put_object(Some(&self.credentials), key), sending).await?;
         let tag = tag_of(answer.headers())?;

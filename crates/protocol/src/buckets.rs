@@ -1,0 +1,93 @@
+//! Where the buckets of an app are, as its hosts are told in their environment.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// The environment variable of a host with the folder in which each bucket is a folder. The session makes it, and a container
+/// has it mounted at the same path.
+pub const BUCKETS_VARIABLE: &str = "DYNINKA_BUCKETS";
+/// The environment variable of a host with the JSON of [`BucketStores`], where somebody runs stores. It goes before the folder.
+pub const STORES_VARIABLE: &str = "DYNINKA_STORES";
+
+/// Buckets at stores.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BucketStores {
+    /// By name.
+    pub stores: BTreeMap<String, StoreAccess>,
+    /// By name. There are no others.
+    pub buckets: BTreeMap<String, BucketHome>,
+}
+
+/// Where a bucket is read, and where it is written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BucketHome {
+    /// The nearest copy.
+    pub reads: BucketCopy,
+    /// The master.
+    pub writes: BucketCopy,
+}
+
+/// A bucket at a store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BucketCopy {
+    pub store: String,
+    /// Its name there.
+    pub name: String,
+}
+
+/// How a store is reached.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreAccess {
+    Folder(PathBuf),
+    S3 {
+        endpoint: String,
+        region: String,
+        /// The bucket is a part of the host's name.
+        by_host: bool,
+        /// PEM file of the authority that signed its certificate.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ca: Option<PathBuf>,
+        key: String,
+        secret: String,
+    },
+}
+
+impl fmt::Debug for StoreAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Never the key and the secret.
+        match self {
+            Self::Folder(folder) => f.debug_tuple("Folder").field(folder).finish(),
+            Self::S3 { endpoint, .. } => f.debug_struct("S3").field("endpoint", endpoint).finish_non_exhaustive(),
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stores_travel_as_json_and_no_debug_text_has_a_secret() {
+        let s3 = StoreAccess::S3 {
+            endpoint: "https://s3.example.org".to_owned(),
+            region: "us-east-1".to_owned(),
+            by_host: false,
+            ca: None,
+            key: "k3y".to_owned(),
+            secret: "s3cret".to_owned(),
+        };
+        let copy = BucketCopy { store: "hpc".to_owned(), name: "acme-images".to_owned() };
+        let home = BucketHome { reads: copy.clone(), writes: copy };
+        let stores = BTreeMap::from([("hpc".to_owned(), s3), ("cc1".to_owned(), StoreAccess::Folder("/b".into()))]);
+        let stores = BucketStores { stores, buckets: BTreeMap::from([("images".to_owned(), home)]) };
+        let text = serde_json::to_string(&stores).unwrap();
+        assert_eq!(serde_json::from_str::<BucketStores>(&text).unwrap(), stores);
+        let debug = format!("{stores:?}");
+        assert!(!debug.contains("s3cret") && !debug.contains("k3y"), "{debug}");
+    }
+}

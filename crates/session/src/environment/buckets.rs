@@ -1,0 +1,167 @@
+//! Where an app's buckets are: hosts find it in their environment.
+
+#[cfg(feature = "data")]
+mod stores;
+#[cfg(not(feature = "data"))]
+#[path = "buckets/stores_absent.rs"]
+mod stores;
+
+use std::path::Path;
+
+use app::{App, Diagnostic};
+use kubernetes::settings::AppSettings;
+use protocol::{BUCKETS_VARIABLE, STORES_VARIABLE};
+
+use super::{Environments, Shell};
+
+/// The folder of buckets, beside the app's file.
+const FOLDER: &str = "buckets";
+
+/// Has services find the buckets of the app in `file`. What is wrong with the stores that `dyn.toml` names is a finding.
+/// An app without buckets is told of none.
+pub(crate) fn lead_to_buckets(
+    environments: &mut Environments,
+    app: &App,
+    settings: &AppSettings,
+    file: &Path,
+    shell: Shell<'_>,
+) -> Vec<Diagnostic> {
+    if app.buckets.is_empty() {
+        return Vec::new();
+    }
+    let Some(name) = &settings.data.settings else {
+        let folder = file.with_file_name(FOLDER);
+        let folder = std::path::absolute(&folder).unwrap_or(folder);
+        environments.notices.push(format!("buckets are kept in {}", folder.display()));
+        for environment in environments.services.values_mut() {
+            environment.open.insert(BUCKETS_VARIABLE.to_owned(), folder.display().to_string());
+        }
+        return Vec::new();
+    };
+    match stores::read(app, &settings.data, file, name, shell) {
+        Ok(stores) => {
+            // Texts alone: it cannot fail.
+            let text = serde_json::to_string(&stores).unwrap_or_default();
+            for environment in environments.services.values_mut() {
+                environment.hidden.insert(STORES_VARIABLE.to_owned(), text.clone());
+            }
+            Vec::new()
+        }
+        Err(findings) => findings,
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::env::VarError;
+
+    use super::*;
+
+    const APP: &str = "use dyninka::prelude::*;\nstatic IMAGES: Bucket = Bucket::named(\"images\");\n\
+                       #[service] fn one() -> u8 { 1 } fn main() { one() }";
+    #[cfg(feature = "data")]
+    const STORES: &str = "places = { hpc = { zones = [] }, cc1 = { zones = [] } }\n[stores.hpc]\nplace = \"hpc\"\n\
+                          endpoint = \"https://s3.example.org\"\ncredentials = { key = { env = \"K\" }, secret = { env = \"S\" } }\n\
+                          [stores.cc1]\nplace = \"cc1\"\nfolder = \"/tmp/cc1\"\n\
+                          [buckets.images]\nmaster = \"hpc\"\nat = [\"cc1\"]\n[buckets.images.names]\ncc1 = \"acme-images\"\n";
+
+    struct Case {
+        folder: tempfile::TempDir,
+    }
+
+    impl Case {
+        fn lead(&self, text: &str, said: &str, secret: Option<&str>) -> (Environments, Vec<String>) {
+            let file = self.folder.path().join("app.rs");
+            let mut sources = app::Sources { root: file.clone(), ..app::Sources::default() };
+            sources.texts.insert(file.clone(), text.into());
+            let (app, findings) = app::parse(&sources);
+            assert_eq!(findings, []);
+            std::fs::write(file.with_file_name("dyn.toml"), said).unwrap();
+            let settings = kubernetes::settings_file::load(&file, &app).unwrap();
+            let shell = |name: &str| match (name, secret) {
+                ("K", _) => Ok("k3y".to_owned()),
+                ("S", Some(secret)) => Ok(secret.to_owned()),
+                _ => Err(VarError::NotPresent),
+            };
+            let mut all = Environments {
+                services: BTreeMap::from([("one".to_owned(), Default::default())]),
+                ..Default::default()
+            };
+            let told = lead_to_buckets(&mut all, &app, &settings, &file, &shell);
+            let folder = self.folder.path().display().to_string() + "/";
+            let words = |one: &Diagnostic| {
+                let (file, line) = (one.place.file.display(), one.place.line);
+                let help = one.help.as_deref().unwrap_or_default();
+                format!("{file}:{line}: {} ({help})", one.message).replace(&folder, "")
+            };
+            (all, told.iter().map(words).collect())
+        }
+    }
+
+    #[test]
+    fn buckets_are_a_folder_beside_the_app_which_is_said_and_an_app_without_is_told_of_none() {
+        let case = Case { folder: tempfile::tempdir().unwrap() };
+        let (all, told) = case.lead(APP, "", None);
+        let folder = case.folder.path().join("buckets").display().to_string();
+        assert_eq!(
+            (all.get("one").all(), told),
+            (BTreeMap::from([("DYNINKA_BUCKETS".to_owned(), folder.clone())]), vec![])
+        );
+        assert_eq!(all.notices, [format!("buckets are kept in {folder}")]);
+        assert!(!Path::new(&folder).exists(), "it is made once something is written");
+        let (none, _) = case.lead(&APP.replace("Bucket::named", "Bucket::unnamed"), "", None);
+        assert_eq!((none.get("one").all().len(), none.notices.len()), (0, 0));
+    }
+
+    #[cfg(feature = "data")]
+    #[test]
+    fn stores_are_told_with_their_credentials_hidden_and_a_place_reads_its_own_copy() {
+        use protocol::{BucketCopy, BucketStores};
+        let case = Case { folder: tempfile::tempdir().unwrap() };
+        std::fs::write(case.folder.path().join("data.toml"), STORES).unwrap();
+        let copy = |store: &str, name: &str| BucketCopy { store: store.to_owned(), name: name.to_owned() };
+        for (place, reads) in [
+            ("", copy("hpc", "images")),
+            ("place = \"hpc\"\n", copy("hpc", "images")),
+            ("place = \"cc1\"\n", copy("cc1", "acme-images")),
+        ] {
+            let (all, told) = case.lead(APP, &format!("[data]\nsettings = \"data.toml\"\n{place}"), Some("s3cret"));
+            assert_eq!(told, Vec::<String>::new());
+            let given = all.get("one");
+            assert!(given.open.is_empty() && !format!("{all:?}").contains("s3cret"), "{all:?}");
+            let stores: BucketStores = serde_json::from_str(&given.hidden["DYNINKA_STORES"]).unwrap();
+            let home = &stores.buckets["images"];
+            assert_eq!((&home.reads, &home.writes), (&reads, &copy("hpc", "images")), "{place}");
+            assert!(given.hidden["DYNINKA_STORES"].contains("s3cret") && stores.stores.contains_key(&reads.store));
+        }
+    }
+
+    #[cfg(feature = "data")]
+    #[test]
+    fn what_is_wrong_with_stores_has_its_place_and_its_mend() {
+        let case = Case { folder: tempfile::tempdir().unwrap() };
+        let said = "[data]\nsettings = \"data.toml\"\nplace = \"cc2\"\n";
+        let told = case.lead(APP, said, None).1;
+        assert_eq!(told, ["dyn.toml:2: cannot read data.toml: no such file (write the file, or take settings out)"]);
+        std::fs::write(case.folder.path().join("data.toml"), STORES.replace("master = \"hpc\"", "master = \"hbc\""))
+            .unwrap();
+        let told = case.lead(APP, said, None).1;
+        assert!(
+            told.len() == 1 && told[0].starts_with("dyn.toml:2: data.toml: buckets.images: \"hbc\" is no store"),
+            "{told:?}"
+        );
+        std::fs::write(case.folder.path().join("data.toml"), STORES).unwrap();
+        let told = case.lead(&APP.replace("\"images\"", "\"imaged\""), said, None).1;
+        let wanted = [
+            "dyn.toml:3: data.toml has no place cc2 (did you mean cc1?)",
+            "app.rs:2: data.toml has no bucket imaged (did you mean images?)",
+        ];
+        assert_eq!(told, wanted);
+        let told = case.lead(APP, "[data]\nsettings = \"data.toml\"\n", None).1;
+        let wanted = "dyn.toml:2: the secret of the store hpc has no value here: the variable S is not set \
+                      (set it in the shell, or name a file)";
+        assert_eq!(told, [wanted]);
+    }
+}

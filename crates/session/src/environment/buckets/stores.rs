@@ -1,0 +1,137 @@
+//! Stores that the file named by `[data]` has: how each is reached, and which copy of a bucket is read.
+
+use std::fs;
+use std::path::Path;
+
+use app::{App, Diagnostic, suggest};
+use data::DataSettings;
+use data::settings::{BucketSettings, SecretSource, StoreSettings, StoreStyle};
+use kubernetes::settings::DataTable;
+use kubernetes::settings_file;
+use protocol::{BucketCopy, BucketHome, BucketStores, StoreAccess};
+
+use super::super::{Shell, finding};
+use crate::store::home::explain;
+
+/// The region of a store that names none, as S3 has it.
+const REGION: &str = "us-east-1";
+
+/// Reads the stores of the app's buckets. All that is wrong is told.
+pub(super) fn read(
+    app: &App,
+    said: &DataTable,
+    file: &Path,
+    name: &str,
+    shell: Shell<'_>,
+) -> Result<BucketStores, Vec<Diagnostic>> {
+    let wrong = |key: &str, message: String, help: &str| {
+        finding(&settings_file::mistake(file, &[vec!["data", key], vec!["data"]], message, help.to_owned()))
+    };
+    let text = fs::read_to_string(file.with_file_name(name)).map_err(|error| {
+        let message = format!("cannot read {name}: {}", explain(&error));
+        vec![wrong("settings", message, "write the file, or take settings out")]
+    })?;
+    let settings = DataSettings::read(&text).map_err(|mistakes| {
+        let all = mistakes.iter().map(|mistake| wrong("settings", format!("{name}: {mistake}"), &mistake.hint));
+        all.collect::<Vec<_>>()
+    })?;
+    let mut findings = Vec::new();
+    if let Some(place) = said.place.as_ref().filter(|place| !settings.places.contains_key(*place)) {
+        let help = suggest(place, settings.places.keys().map(String::as_str), "places");
+        findings.push(wrong("place", format!("{name} has no place {place}"), &help));
+    }
+    let mut stores = BucketStores::default();
+    for bucket in &app.buckets {
+        match settings.buckets.get(&bucket.name) {
+            Some(of) => {
+                let home = home(&settings, &bucket.name, of, said.place.as_deref());
+                stores.buckets.insert(bucket.name.clone(), home);
+            }
+            None => {
+                let help = suggest(&bucket.name, settings.buckets.keys().map(String::as_str), "buckets");
+                let message = format!("{name} has no bucket {}", bucket.name);
+                findings.push(Diagnostic::error(message, bucket.place.clone()).help(help));
+            }
+        }
+    }
+    let used: Vec<String> =
+        stores.buckets.values().flat_map(|home| [home.reads.store.clone(), home.writes.store.clone()]).collect();
+    for store in used {
+        let Some(of) = settings.stores.get(&store).filter(|_| !stores.stores.contains_key(&store)) else { continue };
+        match access(of, shell) {
+            Ok(access) => drop(stores.stores.insert(store, access)),
+            Err((half, why)) => {
+                let message = format!("the {half} of the store {store} has no value here: {why}");
+                let told = wrong("settings", message, "set it in the shell, or name a file");
+                if !findings.contains(&told) {
+                    findings.push(told);
+                }
+            }
+        }
+    }
+    if findings.is_empty() { Ok(stores) } else { Err(findings) }
+}
+
+/// Where a bucket is read and written: a copy is read where settings fix one in the app's own place.
+fn home(settings: &DataSettings, name: &str, bucket: &BucketSettings, place: Option<&str>) -> BucketHome {
+    let copy = |store: &str| BucketCopy { store: store.to_owned(), name: bucket.name_at(store, name).to_owned() };
+    let is_near =
+        |store: &&String| place.is_some_and(|place| settings.stores.get(*store).is_some_and(|of| of.place == place));
+    let near = std::iter::once(&bucket.master).chain(&bucket.at).find(is_near);
+    BucketHome { reads: copy(near.unwrap_or(&bucket.master)), writes: copy(&bucket.master) }
+}
+
+/// How a store is reached, or which half of its credentials is missing, and why.
+fn access(store: &StoreSettings, shell: Shell<'_>) -> Result<StoreAccess, (&'static str, String)> {
+    if let Some(folder) = &store.folder {
+        return Ok(StoreAccess::Folder(folder.into()));
+    }
+    let half = |name: &'static str, source: Option<&SecretSource>| {
+        let source = source.ok_or_else(|| (name, "settings name none".to_owned()))?;
+        secret(source, shell).map_err(|why| (name, why))
+    };
+    let credentials = store.credentials.as_ref();
+    Ok(StoreAccess::S3 {
+        endpoint: store.endpoint.clone().unwrap_or_default(),
+        region: store.region.clone().unwrap_or_else(|| REGION.to_owned()),
+        by_host: store.style == StoreStyle::Host,
+        ca: store.ca.as_ref().map(Into::into),
+        key: half("key", credentials.map(|credentials| &credentials.key))?,
+        secret: half("secret", credentials.map(|credentials| &credentials.secret))?,
+    })
+}
+
+/// A secret that settings name. No error has it.
+fn secret(source: &SecretSource, shell: Shell<'_>) -> Result<String, String> {
+    match source {
+        SecretSource::Env(name) => shell(name).map_err(|_| format!("the variable {name} is not set")),
+        SecretSource::File(file) => match fs::read_to_string(file) {
+            Ok(text) => Ok(text.trim().to_owned()),
+            Err(error) => Err(format!("cannot read {file}: {}", explain(&error))),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_is_read_where_settings_fix_one_in_the_own_place_and_else_the_master() {
+        let text = "places = { a = {}, b = {}, c = {} }\nstores = { a = { place = \"a\", folder = \"/a\" }, \
+                    b = { place = \"b\", folder = \"/b\" }, c = { place = \"c\", folder = \"/c\" } }\n\
+                    buckets = { fixed = { master = \"a\", at = [\"b\"] }, free = { master = \"a\", replicas = 2 } }";
+        let settings = DataSettings::read(text).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        for (bucket, place, reads) in [
+            ("fixed", None, "a"),
+            ("fixed", Some("a"), "a"),
+            ("fixed", Some("b"), "b"),
+            ("fixed", Some("c"), "a"),
+            // Who holds these is known to the data server alone.
+            ("free", Some("b"), "a"),
+        ] {
+            let home = home(&settings, bucket, &settings.buckets[bucket], place);
+            assert_eq!((home.reads.store.as_str(), home.writes.store.as_str()), (reads, "a"), "{bucket} {place:?}");
+        }
+    }
+}
