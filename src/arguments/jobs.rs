@@ -103,7 +103,7 @@ pub(crate) enum Jobs {
         #[arg(long, value_delimiter = ',')]
         scopes: Vec<String>,
     },
-    /// Register, list and remove functions in JavaScript that run as jobs
+    /// Register, show, list and remove functions in JavaScript that run as jobs
     #[command(subcommand)]
     Function(JobFunctions),
     /// Print the OpenAPI document of the HTTP API

@@ -62,6 +62,13 @@ fn a_job_goes_its_way_from_asked_to_fetched() {
     let done = told(asked.json(&json!({ "inputs": { "id": 21, "ms": 0 }, "tags": ["t"] }))).expect("an answer");
     assert_eq!((done.status, done.body["state"].as_str()), (200, Some("done")), "{done:?}");
     assert_eq!(done.body["history"][0]["outcome"], "value");
+    // What it took, by service; what may still be asked for.
+    let usage = done.body["usage_ns"].as_object().expect("usage");
+    let work = usage.get("work").and_then(serde_json::Value::as_u64).expect("its own time");
+    assert_eq!((usage.len(), done.body["function_us"].as_u64()), (1, Some(work / 1_000)), "{done:?}");
+    let said = |name: &str| done.headers.get(name).map(String::as_str).unwrap_or_default();
+    assert_eq!(said("ratelimit-policy"), "\"rate\";q=400;w=2, \"queued\";q=100000");
+    assert_eq!(said("ratelimit"), "\"rate\";r=399;t=1, \"queued\";r=99999");
     let id = done.body["id"].as_str().expect("an id");
     assert_eq!(jobs.get(&format!("jobs/{id}/result")).body, 42);
     // The same key and body: the same job; another body: refused.
@@ -75,7 +82,10 @@ fn a_job_goes_its_way_from_asked_to_fetched() {
     assert_eq!(keyed(&json!({ "inputs": { "id": 2, "ms": 0 } })).status, 422);
     // Inputs that are left out are fetched along the flow.
     let chained = jobs.ask(&json!({}));
-    assert_eq!(jobs.end_of(&chained)["state"], "done");
+    let ended = jobs.end_of(&chained);
+    assert_eq!(ended["state"], "done");
+    let usage = ended["usage_ns"].as_object().expect("usage");
+    assert_eq!(usage.keys().collect::<Vec<_>>(), ["seed", "work"], "{ended}");
     assert_eq!(jobs.get(&format!("jobs/{chained}/result")).body, 14);
     // What fails is retried, ends as a dead letter, and can be queued again.
     let fails = jobs.ask(&json!({

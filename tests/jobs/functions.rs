@@ -70,6 +70,8 @@ fn a_function_is_registered_run_billed_and_removed() {
     let app = file.to_str().expect("a name");
     let source = file.with_file_name("twice.js");
     fs::write(&source, "x => 2 * x").expect("a source");
+    let few = file.with_file_name("few.js");
+    fs::write(&few, "() => { throw new Error('no'); }").expect("a source");
     let put_it = by_command(&["function", "put", app, "twice", source.to_str().expect("a name")]);
     assert!(put_it.0, "{put_it:?}");
     let ran = by_command(&["run", app, "fn:twice", "21", "--wait"]);
@@ -79,10 +81,20 @@ fn a_function_is_registered_run_billed_and_removed() {
     assert!(by_command(&["function", "remove", app, "twice"]).0);
     let again = by_command(&["function", "remove", app, "twice"]);
     assert!(!again.0 && again.2.contains("there is no function twice"), "{again:?}");
-    // Replaced: the next run is the new one's.
+    // Replaced: the next run is the new one's. Sources of both are kept.
     let replaced = put(&jobs, "add", "(a, b) => a * b");
     assert_eq!(replaced.status, 200, "{replaced:?}");
     assert_ne!(replaced.body["version"], first);
+    let version = first.as_str().expect("a version");
+    let sources = [
+        by_command(&["function", "source", app, "add"]),
+        by_command(&["function", "source", app, "add", "--version", version]),
+    ];
+    assert!(sources.iter().all(|said| said.0), "{sources:?}");
+    assert_eq!(sources.map(|said| said.1), ["(a, b) => a * b", "function add(a, b) { return a + b; }"]);
+    let unknown = jobs.get("functions/add/source?version=add@00000000");
+    assert_eq!(unknown.status, 404);
+    assert!(unknown.body["detail"].as_str().is_some_and(|said| said.contains("its latest 5 are kept")), "{unknown:?}");
     assert_eq!(result(&jobs, &run(&jobs, "add", &json!({ "args": [4, 7] }))), 28);
     assert_eq!(jobs.get("functions").body.as_array().map(Vec::len), Some(1));
     // What it throws, and limits, by name.
@@ -96,6 +108,10 @@ fn a_function_is_registered_run_billed_and_removed() {
     let late = run(&jobs, "spins", &json!({ "attempts": 1, "timeout": "200ms" }));
     assert_eq!(late["kind"], "deadline", "{late}");
     assert!(late["function_us"].as_u64() >= Some(100_000), "charged up to its end: {late}");
+    bounds_of_a_function(
+        &jobs,
+        by_command(&["function", "put", app, "few", few.to_str().expect("a name"), "--attempts=2"]),
+    );
     // It calls what is open, and nothing else.
     put(&jobs, "calls", "async id => 1 + await dyn.call('work', { id, ms: 0 })");
     let called = run(&jobs, "calls", &json!({ "args": [21] }));
@@ -109,6 +125,7 @@ fn a_function_is_registered_run_billed_and_removed() {
     let row = |service: &str| rows.iter().find(|row| row["service"] == service).unwrap_or_else(|| panic!("{bill:?}"));
     assert_eq!((&row("fn:add")["calls"], &row("fn:spins")["calls"]), (&json!(3), &json!(1)), "{bill:?}");
     let ns = row("fn:spins")["function_ns"].as_u64().expect("a number");
+    assert_eq!(late["usage_ns"], json!({ "fn:spins": ns }), "the job and the bill say the same");
     assert_eq!(Some(ns / 1_000), late["function_us"].as_u64());
     assert_eq!(row("work")["calls"], 1, "a call of a function is its tenant's: {bill:?}");
     // Wrong requests.
@@ -137,6 +154,45 @@ fn a_function_is_registered_run_billed_and_removed() {
     drop((counter, file));
     let (status, stderr) = jobs.dev.stop();
     assert!(status.success(), "{stderr}");
+}
+
+/// What an author says of runs holds where the job says nothing, is kept with the version, and lies within the server's bounds.
+fn bounds_of_a_function(jobs: &Jobs, put_by_command: (bool, String, String)) {
+    let send = |query: &str| {
+        let request = jobs.request(Method::PUT, &format!("functions/grows?{query}"));
+        let grows = "n => 'x'.repeat(n << 20).length";
+        told(request.header("content-type", "text/javascript").body(grows)).expect("an answer")
+    };
+    let all = send("timeout=20s&memory=8MiB&attempts=1");
+    assert_eq!(
+        (all.status, &all.body["timeout"], &all.body["memory"], &all.body["attempts"]),
+        (201, &json!("20s"), &json!(8 << 20), &json!(1)),
+        "{all:?}"
+    );
+    let small = run(jobs, "grows", &json!({ "args": [1] }));
+    assert_eq!((&small["state"], &small["attempts"]), (&json!("done"), &json!(1)), "{small}");
+    assert_eq!(run(jobs, "grows", &json!({ "args": [24] }))["kind"], "memory");
+    let more = send("memory=64MiB");
+    assert_eq!((more.status, more.body.get("attempts")), (200, None), "{more:?}");
+    assert_ne!(more.body["version"], all.body["version"], "other bounds are another version");
+    let large = run(jobs, "grows", &json!({ "args": [24] }));
+    assert_eq!((&large["state"], &large["attempts"]), (&json!("done"), &json!(5)), "{large}");
+    for (query, at, words) in [
+        ("timeout=16m", "timeout", "15m"),
+        ("timeout=0s", "timeout", "15m"),
+        ("memory=65MiB", "memory", "64MiB"),
+        ("memory=64", "memory", "64MiB"),
+        ("attempts=26", "attempts", "25"),
+        ("attempts=none", "attempts", "25"),
+    ] {
+        let refused = send(query);
+        assert_eq!((refused.status, refused.body["at"].as_str()), (422, Some(at)), "{query}: {refused:?}");
+        assert!(refused.body["detail"].as_str().is_some_and(|said| said.contains(words)), "{query}: {refused:?}");
+    }
+    assert_eq!(jobs.get("functions/grows").body["version"], more.body["version"], "what is refused changes nothing");
+    assert!(put_by_command.0, "{put_by_command:?}");
+    let failed = run(jobs, "few", &json!({ "backoff": { "first": "1ms", "most": "1ms" } }));
+    assert_eq!((&failed["used"], &failed["attempts"]), (&json!(2), &json!(2)), "{failed}");
 }
 
 /// A run ends with the server that it is a run of: it is lost and repeated by the job's rules, and what was registered stays.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use support::app;
 
 use crate::counter::Counter;
-use crate::server::{Jobs, Told, told};
+use crate::server::{Jobs, LOOK, Told, told};
 
 fn token(jobs: &Jobs, tenant: &str, limits: &Value) -> String {
     let added = jobs.post("tenants", &json!({ "name": tenant, "limits": limits }));
@@ -60,6 +60,34 @@ fn tenants_see_nothing_of_each_other() {
     let over = by(&jobs, &bob, Method::POST, "jobs", Some(&waits));
     assert_eq!((over.status, over.body["quota"].as_str()), (429, Some("queued")), "{over:?}");
     assert!(over.headers.contains_key("retry-after"));
+    let left = over.headers.get("ratelimit").map(String::as_str).unwrap_or_default();
+    assert!(left.starts_with("\"rate\";r=") && left.ends_with(", \"queued\";r=0"), "{over:?}");
+    assert_eq!(over.headers["ratelimit-policy"], "\"rate\";q=400;w=2, \"queued\";q=1");
+    // Beyond the rate, of which one is given back in a hundred seconds.
+    let slow = token(&jobs, "slow", &json!({ "rate": 0.01, "burst": 2 }));
+    let batch = json!({ "jobs": [waits, waits] });
+    let both = by(&jobs, &slow, Method::POST, "jobs/batch", Some(&batch));
+    assert_eq!((both.status, both.headers["ratelimit"].as_str()), (200, "\"rate\";r=0;t=200, \"queued\";r=99998"));
+    let beyond = by(&jobs, &slow, Method::POST, "jobs", Some(&waits));
+    assert_eq!((beyond.status, beyond.body["quota"].as_str()), (429, Some("rate")), "{beyond:?}");
+    assert_eq!(beyond.headers["ratelimit-policy"], "\"rate\";q=2;w=200, \"queued\";q=100000");
+    assert!(beyond.headers["ratelimit"].starts_with("\"rate\";r=0;t="), "{beyond:?}");
+    // Expired: told when, and what to do.
+    let short = jobs.post("tenants/alice/tokens", &json!({ "expires": "1ms" }));
+    let short = short.body["token"].as_str().expect("a token").to_owned();
+    let expired = loop {
+        let told = by(&jobs, &short, Method::GET, "jobs", None);
+        if told.status != 200 {
+            break told;
+        }
+        std::thread::sleep(LOOK);
+    };
+    assert_eq!((expired.status, expired.headers["www-authenticate"].as_str()), (401, "Bearer"), "{expired:?}");
+    assert_eq!(expired.headers["content-type"], "application/problem+json");
+    let detail = expired.body["detail"].as_str().expect("words");
+    assert!(detail.starts_with("the token expired at 20") && detail.contains("dyn jobs token FILE alice"), "{detail}");
+    let asked = by(&jobs, &short, Method::POST, "jobs", Some(&json!({ "inputs": { "id": 7, "ms": 0 } })));
+    assert_eq!(asked.status, 401, "{asked:?}");
     // Cut, made up, revoked.
     for wrong in ["", "dyn_", &alice[..alice.len() - 1], &alice.replace("dyn_", "dyn_x")] {
         let refused = by(&jobs, wrong, Method::GET, "jobs", None);

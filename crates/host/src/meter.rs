@@ -149,7 +149,8 @@ impl Waits {
         Wait(self)
     }
 
-    fn total(&self) -> Duration {
+    /// All of it so far.
+    pub(crate) fn total(&self) -> Duration {
         let waited = self.0.lock();
         waited.total + waited.since.map(|since| since.elapsed()).unwrap_or_default()
     }

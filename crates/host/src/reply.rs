@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
-use protocol::header::{FILTERED, NODES, SERVER_TIMING, VERSION};
+use protocol::header::{FILTERED, NODES, SERVER_TIMING, USAGE, VERSION};
 
 use crate::problem::{CONTENT_TYPE, Problem};
 use crate::wire::{Answer, Said};
@@ -19,12 +19,14 @@ pub(crate) struct Reply {
     pub(crate) versions: String,
     /// Other nodes that took part.
     pub(crate) nodes: String,
+    /// Nanoseconds by service, where somebody is charged for them.
+    pub(crate) usage: String,
 }
 
 impl Reply {
     fn new(status: StatusCode, body: Bytes, content_type: Option<&'static str>) -> Self {
-        let (timing, versions, nodes) = Default::default();
-        Self { status, body, content_type, filtered: None, timing, versions, nodes }
+        let (timing, versions, nodes, usage) = Default::default();
+        Self { status, body, content_type, filtered: None, timing, versions, nodes, usage }
     }
 
     /// A value, as JSON.
@@ -45,9 +47,9 @@ impl Reply {
             Some(_) => Some("application/json"),
             None => None,
         };
-        let (timing, versions, nodes) = (said.timing, said.versions, said.nodes);
-        let [timing, versions, nodes] = [timing, versions, nodes].map(Option::unwrap_or_default);
-        Self { filtered: said.filtered, timing, versions, nodes, ..Self::new(status, body, content_type) }
+        let all = [said.timing, said.versions, said.nodes, said.usage];
+        let [timing, versions, nodes, usage] = all.map(Option::unwrap_or_default);
+        Self { filtered: said.filtered, timing, versions, nodes, usage, ..Self::new(status, body, content_type) }
     }
 
     /// To a connection.
@@ -66,6 +68,7 @@ impl Reply {
             (SERVER_TIMING, self.timing),
             (VERSION, self.versions),
             (NODES, self.nodes),
+            (USAGE, self.usage),
         ] {
             if let Ok(value) = HeaderValue::try_from(value)
                 && !value.is_empty()
@@ -82,6 +85,7 @@ impl Reply {
             timing: Some(self.timing),
             versions: Some(self.versions),
             nodes: Some(self.nodes),
+            usage: Some(self.usage),
             filtered: self.filtered,
             content_type: self.content_type.filter(|said| *said == CONTENT_TYPE).map(str::to_owned),
         };

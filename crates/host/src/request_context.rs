@@ -1,5 +1,6 @@
 //! What travels with a request: who called, how long there is, which trace it belongs to, who took part.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -58,6 +59,8 @@ struct Trail {
     versions: String,
     /// Other nodes that took part.
     nodes: String,
+    /// Nanoseconds in functions by service, where somebody is charged for them.
+    usage: BTreeMap<String, u64>,
     /// Calls to them. One that is not over yet has taken [`OPEN`].
     calls: Vec<UpstreamCall>,
     /// Calls from the function's body that ended, with their values.
@@ -203,6 +206,9 @@ impl RequestContext {
         append(&mut trail.timing, said.timing.as_deref());
         append(&mut trail.versions, said.versions.as_deref());
         append(&mut trail.nodes, said.nodes.as_deref());
+        if let (Some(_), Some(usage)) = (&self.account, &said.usage) {
+            protocol::runs::add_usage(&mut trail.usage, usage);
+        }
     }
 
     /// Notes that a call began; `took` is not known yet. What is returned is for [`RequestContext::ended`].
@@ -271,6 +277,15 @@ impl RequestContext {
         append(&mut trail.versions, version);
         (reply.timing, reply.versions) = (std::mem::take(&mut trail.timing), std::mem::take(&mut trail.versions));
         reply.nodes = std::mem::take(&mut trail.nodes);
+        if let Some((_, waits)) = &self.account {
+            // As the meter counts it: what the function waited for is not its own time.
+            let own = function.saturating_sub(nanos(waits.total()));
+            let mut usage = std::mem::take(&mut trail.usage);
+            if own > 0 {
+                *usage.entry(service.to_owned()).or_default() += own;
+            }
+            append(&mut reply.usage, Some(&protocol::runs::usage(&usage)));
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jobs::duration;
-use jobs::quota::{JobBucket, TenantLimits};
+use jobs::quota::{JobBucket, RateLimitFields, TenantLimits};
 use jobs::record::Instance;
 use jobs::token::JobToken;
 use jobs::{JobRecord, JobState};
@@ -19,7 +19,9 @@ use crate::dispatch::Nudge;
 use crate::fit::Fits;
 use crate::functions::Functions;
 use crate::hosts::Hosts;
+use crate::metrics::Metrics;
 use crate::redrive::Redrives;
+use crate::slots::Slots;
 use crate::waits::Waits;
 
 /// The tenant of whoever has the operator's token and names none.
@@ -52,8 +54,9 @@ pub(crate) struct Core {
     waiters: Mutex<HashMap<String, Vec<oneshot::Sender<()>>>>,
     /// Counts commits that wrote events.
     pub(crate) news: watch::Sender<u64>,
-    pub(crate) busy: std::sync::atomic::AtomicUsize,
+    pub(crate) slots: Slots,
     pub(crate) waits: Waits,
+    pub(crate) metrics: Metrics,
     /// Turns of batches that are read.
     pub(crate) batches: Semaphore,
 }
@@ -68,12 +71,16 @@ struct Account {
 }
 
 impl Account {
-    fn must_have_room_for(&self, tenant: &str, limits: &TenantLimits, jobs: u64) -> Result<(), OverQuota> {
+    fn must_have_room_for(&self, tenant: &str, limits: &TenantLimits, jobs: u64, now: u64) -> Result<(), OverQuota> {
         if self.queued.saturating_add(jobs) <= limits.queued {
             return Ok(());
         }
         let detail = format!("{} jobs of {tenant} wait, and {} may", self.queued, limits.queued);
-        Err(OverQuota { quota: "queued", detail, after: 1 })
+        Err(OverQuota { quota: "queued", detail, after: 1, fields: self.fields(limits, now) })
+    }
+
+    fn fields(&self, limits: &TenantLimits, now: u64) -> RateLimitFields {
+        RateLimitFields::of(limits, self.queued, &self.bucket, now)
     }
 }
 
@@ -84,6 +91,8 @@ pub(crate) struct OverQuota {
     pub(crate) detail: String,
     /// Seconds after which it may be tried again.
     pub(crate) after: u64,
+    /// What the tenant may still ask for.
+    pub(crate) fields: RateLimitFields,
 }
 
 impl Core {
@@ -119,8 +128,9 @@ impl Core {
             standing: Mutex::default(),
             waiters: Mutex::default(),
             news: watch::Sender::new(0),
-            busy: std::sync::atomic::AtomicUsize::new(0),
+            slots: Slots::default(),
             waits: Waits::default(),
+            metrics: Metrics::default(),
             batches: Semaphore::new(BATCHES),
             config: RwLock::new(Arc::new(config)),
         };
@@ -158,25 +168,35 @@ impl Core {
         change(account, &limits)
     }
 
-    /// Lets so many jobs of a tenant in. They count as queued from here on; what does not come to it is given back.
-    pub(crate) fn admit(&self, tenant: &str, jobs: u64) -> Result<(), OverQuota> {
+    /// Lets so many jobs of a tenant in, and says what it may still ask for. They count as queued from here on; what does not
+    /// come to it is given back.
+    pub(crate) fn admit(&self, tenant: &str, jobs: u64) -> Result<RateLimitFields, OverQuota> {
         let used_ns = self.used_today.read().get(tenant).copied().unwrap_or(0);
+        let now = self.clock.passed();
         self.account(tenant, |account, limits| {
             if let Some(daily) = limits.daily
                 && used_ns / 1_000_000 >= daily
             {
                 let (daily, used) = (duration::write(daily), duration::write(used_ns / 1_000_000));
                 let detail = format!("functions of {tenant} took {used} today, and {daily} a day are theirs");
-                return Err(OverQuota { quota: "daily", detail, after: self.clock.until_tomorrow() });
+                let (after, fields) = (self.clock.until_tomorrow(), account.fields(limits, now));
+                return Err(OverQuota { quota: "daily", detail, after, fields });
             }
-            account.must_have_room_for(tenant, limits, jobs)?;
-            account.bucket.take(limits, self.clock.passed(), jobs).map_err(|millis| {
+            account.must_have_room_for(tenant, limits, jobs, now)?;
+            account.bucket.take(limits, now, jobs).map_err(|millis| {
                 let detail = format!("{tenant} may ask for {} jobs a second, {} at once", limits.rate, limits.burst);
-                OverQuota { quota: "rate", detail, after: millis.div_ceil(1_000).max(1) }
+                let fields = account.fields(limits, now);
+                OverQuota { quota: "rate", detail, after: millis.div_ceil(1_000).max(1), fields }
             })?;
             account.queued += jobs;
-            Ok(())
+            Ok(account.fields(limits, now))
         })
+    }
+
+    /// What a tenant may still ask for.
+    pub(crate) fn rate_fields(&self, tenant: &str) -> RateLimitFields {
+        let now = self.clock.passed();
+        self.account(tenant, |account, limits| account.fields(limits, now))
     }
 
     /// Whether a tenant may have so many more jobs waiting.
@@ -186,7 +206,8 @@ impl Core {
 
     /// Refuses so many more jobs of a tenant than may wait.
     pub(crate) fn must_have_room_for(&self, tenant: &str, jobs: u64) -> Result<(), OverQuota> {
-        self.account(tenant, |account, limits| account.must_have_room_for(tenant, limits, jobs))
+        let now = self.clock.passed();
+        self.account(tenant, |account, limits| account.must_have_room_for(tenant, limits, jobs, now))
     }
 
     /// Takes jobs back that were let in and not kept.

@@ -9,11 +9,11 @@ use functions::FunctionError;
 use functions::kumori::{Faas, FaasError, FaasJob};
 use jobs::record::FUNCTION;
 use jobs::request::{JobTarget, TargetTerms};
-use jobs::{JobRequest, JobState};
+use jobs::{FunctionTerms, JobRequest, JobState};
 use serde_json::value::RawValue;
 use store::DatabaseError;
 
-use crate::books::{Accepted, FunctionRow, NewJob, ResultKept};
+use crate::books::{FunctionRow, NewJob, ResultKept};
 use crate::core::Core;
 use crate::functions as runner;
 
@@ -72,7 +72,8 @@ impl Faas for KeptFaas {
         let row = FunctionRow {
             tenant: tenant(user),
             name: name.to_owned(),
-            version: runner::version(name, source),
+            version: runner::version(name, source, &FunctionTerms::default()),
+            terms: FunctionTerms::default(),
             // Nothing is asked of the source there: a mistake is an error of its runs.
             parameters: Vec::new(),
         };
@@ -105,13 +106,7 @@ impl Faas for KeptFaas {
         record.timeout_ms = TIMEOUT_MS.min(limits.timeout_ms);
         core.admit(&tenant, 1).map_err(|over| FaasError(over.detail))?;
         let job = NewJob { record, input: Bytes::from(request.input()), hash: String::new() };
-        let accepted = core.books.accept(vec![job], core.clock.now()).await;
-        let accepted = accepted.inspect_err(|_| core.give_back(&tenant, 1)).map_err(failed)?;
-        for one in accepted {
-            if let Accepted::New(moved) = one {
-                core.moved(&[moved]);
-            }
-        }
+        crate::dispatch::keep(core, &tenant, vec![job]).await.map_err(failed)?;
         Ok(id)
     }
 

@@ -1,6 +1,6 @@
 //! Functions that tenants registered: runs of them in the jailed processes of a pool, and their calls to services.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use functions::{
     AnswerForm, CallEnd, ConsoleLine, FunctionEnd, FunctionEngine, FunctionError, FunctionStop, Invocation, JailEnd,
     Pool, PoolError, PoolSettings, RunLimits, ScalePolicy, ServiceCall, Signature,
 };
-use jobs::{AttemptOutcome, AttemptReport, JobRecord};
+use jobs::{AttemptOutcome, AttemptReport, FunctionTerms, JobRecord};
 use parking_lot::{Mutex, RwLock};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -32,8 +32,8 @@ const AGAIN: Duration = Duration::from_millis(100);
 pub(crate) struct Functions {
     /// Not there where functions are off.
     pool: OnceLock<Pool>,
-    /// Tenants and the names of their functions.
-    names: RwLock<BTreeSet<(String, String)>>,
+    /// What authors say of runs, by tenant and name.
+    known: RwLock<BTreeMap<(String, String), FunctionTerms>>,
     /// Held over a change of the books and of the names, so that both tell the same.
     changing: tokio::sync::Mutex<()>,
     running: Mutex<HashMap<String, UnderWay>>,
@@ -47,8 +47,8 @@ struct UnderWay {
 
 /// Makes the pool where functions are on. No process is started before it is needed.
 pub(crate) async fn open(core: &Arc<Core>) -> Result<(), crate::serve::JobServerError> {
-    let names = core.books.functions(None).await?.into_iter().map(|row| (row.tenant, row.name)).collect();
-    *core.functions.names.write() = names;
+    let known = core.books.functions(None).await?.into_iter().map(|row| ((row.tenant, row.name), row.terms)).collect();
+    *core.functions.known.write() = known;
     if core.config().settings.functions {
         let weak = Arc::downgrade(core);
         let calls = move |call: ServiceCall| -> futures_util::future::BoxFuture<'static, CallEnd> {
@@ -70,8 +70,9 @@ impl Functions {
         self.pool.get().is_some()
     }
 
-    pub(crate) fn is_there(&self, tenant: &str, name: &str) -> bool {
-        self.names.read().contains(&(tenant.to_owned(), name.to_owned()))
+    /// What the author of a function says of its runs; none where there is no such function.
+    pub(crate) fn terms(&self, tenant: &str, name: &str) -> Option<FunctionTerms> {
+        self.known.read().get(&(tenant.to_owned(), name.to_owned())).copied()
     }
 
     /// Ends a run that is nobody's any more.
@@ -92,18 +93,24 @@ impl Functions {
     }
 }
 
-/// The version of a function: its name and a hash of its source.
-pub(crate) fn version(name: &str, source: &str) -> String {
-    format!("{name}@{}", &blake3::hash(source.as_bytes()).to_hex()[..8])
+/// The version of a function: its name and a hash of its source, and of its terms where it has some.
+pub(crate) fn version(name: &str, source: &str, terms: &FunctionTerms) -> String {
+    let mut hash = blake3::Hasher::new();
+    hash.update(source.as_bytes());
+    if *terms != FunctionTerms::default() {
+        // No text has a byte of 0xff in UTF-8.
+        hash.update(&[0xff]).update(json!(terms).to_string().as_bytes());
+    }
+    format!("{name}@{}", &hash.finalize().to_hex()[..8])
 }
 
 /// Keeps a function; whether it is a new one. None: the tenant has as many as it may.
 pub(crate) async fn put(core: &Core, row: FunctionRow, source: String) -> Result<Option<bool>, DatabaseError> {
     let _alone = core.functions.changing.lock().await;
-    let key = (row.tenant.clone(), row.name.clone());
+    let (key, terms) = ((row.tenant.clone(), row.name.clone()), row.terms);
     let put = core.books.put_function(row, source, MOST).await?;
     if put.is_some() {
-        core.functions.names.write().insert(key);
+        core.functions.known.write().insert(key, terms);
     }
     Ok(put)
 }
@@ -130,7 +137,7 @@ pub(crate) async fn removing(
 }
 
 async fn gone(core: &Core, tenant: &str, name: &str) -> Result<(), DatabaseError> {
-    core.functions.names.write().remove(&(tenant.to_owned(), name.to_owned()));
+    core.functions.known.write().remove(&(tenant.to_owned(), name.to_owned()));
     loop {
         let ended = core.books.end_gone(tenant.to_owned(), name.to_owned(), core.clock.now()).await?;
         if ended.is_empty() {
@@ -180,7 +187,8 @@ pub(crate) async fn attempt(
         limits: RunLimits {
             time_ms: record.timeout_ms,
             result: config.settings.limits.result as u64,
-            memory: config.settings.pool.memory,
+            // The pool holds it to the largest of the server.
+            memory: row.terms.memory.unwrap_or(config.settings.pool.memory),
             ..RunLimits::default()
         },
     };
@@ -199,7 +207,7 @@ pub(crate) async fn attempt(
         Ok(ran) => {
             let (mut report, result) = ended(ran.end);
             report.lines = printed(&ran.lines, ran.cut);
-            report.function_ns = ran.function_ns;
+            report.usage = BTreeMap::from([(record.service.clone(), ran.function_ns)]);
             report.versions = vec![row.version];
             (report, result)
         }
@@ -326,9 +334,13 @@ mod tests {
     }
 
     #[test]
-    fn a_version_follows_the_source() {
-        assert_eq!(version("f", "a"), version("f", "a"));
-        assert_ne!(version("f", "a"), version("f", "b"));
-        assert!(version("f", "a").starts_with("f@"));
+    fn a_version_follows_the_source_and_the_terms() {
+        let none = FunctionTerms::default();
+        let once = FunctionTerms { attempts: Some(1), ..none };
+        assert_eq!(version("f", "a", &once), version("f", "a", &once));
+        assert_ne!(version("f", "a", &none), version("f", "b", &none));
+        assert_ne!(version("f", "a", &none), version("f", "a", &once));
+        // As it was before there were terms.
+        assert_eq!(version("f", "a", &none), format!("f@{}", &blake3::hash(b"a").to_hex()[..8]));
     }
 }

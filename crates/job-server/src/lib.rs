@@ -6,8 +6,9 @@
 //!
 //! # The way of a job
 //!
-//! 1. The job server keeps the job, commits, and answers 202. Changes that came together share one sync of the disk.
-//! 2. `dispatch` picks the tenant that has used the least function time over its weight. It claims the tenant's next job.
+//! 1. The job server keeps the job, commits, and answers 202. Changes that came together share one sync of the disk. Where a slot
+//!    is free and it is the tenant's turn, the same commit begins its next job.
+//! 2. Else `dispatch` picks the tenant that has used the least function time over its weight. It claims the tenant's next job.
 //! 3. `run` asks the service's host with `Dyninka-Run: JOB.ATTEMPT` and the host's epoch. The host runs each id once in its life, in a
 //!    task of its own, and keeps the outcome until the server has stored it (`crates/host/src/runs.rs`).
 //! 4. The end of the attempt is stored where job, attempt and holder are still the same: what comes late changes nothing.
@@ -32,10 +33,12 @@ mod fit;
 mod functions;
 mod hosts;
 mod http;
+mod metrics;
 mod redrive;
 mod run;
 mod schedule;
 mod serve;
+mod slots;
 mod sweep;
 #[cfg(test)]
 mod tests;

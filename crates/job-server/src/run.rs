@@ -1,5 +1,6 @@
 //! One attempt of a job, from its begin to the commit of its end.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -35,10 +36,15 @@ pub(crate) enum Begun {
 pub(crate) async fn run(core: &Core, claimed: Claimed, begun: Begun) -> u64 {
     let Claimed { record, input, .. } = claimed;
     let Some(fence) = record.fence() else { return 0 };
+    let age = core.clock.now().saturating_sub(record.began_at.unwrap_or_default());
+    // Of one that was adopted, the time before counts as well.
+    let since = (Instant::now(), Duration::from_millis(u64::try_from(age).unwrap_or(0)));
     if let Some(name) = record.function() {
         let (report, result) = functions::attempt(core, &record, name, input, begun).await;
-        let took = report.function_ns;
-        if !store(core, fence, &report, result).await {
+        let took = report.function_ns();
+        let is_stored = store(core, fence, &report, result).await;
+        note(core, &report, is_stored, since);
+        if !is_stored {
             // Its time is the tenant's whoever ended the job.
             functions::charge(core, record, report).await;
         }
@@ -63,7 +69,6 @@ pub(crate) async fn run(core: &Core, claimed: Claimed, begun: Begun) -> u64 {
                 timeout: Duration::from_millis(record.timeout_ms),
                 input,
             };
-            let age = core.clock.now().saturating_sub(record.began_at.unwrap_or_default());
             let known = record.epoch.clone().map(|epoch| Life { epoch, may_know: begun == Begun::Before, age });
             attempt(core, &fence, &record.service, asked, known).await
         }
@@ -71,8 +76,9 @@ pub(crate) async fn run(core: &Core, claimed: Claimed, begun: Begun) -> u64 {
     if report.outcome == AttemptOutcome::Lost {
         (core.lost)(&record.service);
     }
-    let took = report.function_ns;
+    let took = report.function_ns();
     let is_stored = store(core, fence, &report, result).await;
+    note(core, &report, is_stored, since);
     if let Some(target) = config.targets.get(&record.service) {
         core.hosts.stored(target, &run);
         if target.parallel.is_some() && (report.outcome == AttemptOutcome::Deadline || !is_stored) {
@@ -81,6 +87,12 @@ pub(crate) async fn run(core: &Core, claimed: Claimed, begun: Begun) -> u64 {
         }
     }
     took
+}
+
+/// Counts the end of an attempt. One that is not ours to end was cancelled, or is in other hands.
+fn note(core: &Core, report: &AttemptReport, is_stored: bool, (since, before): (Instant, Duration)) {
+    let outcome = if is_stored { report.outcome } else { AttemptOutcome::Cancelled };
+    core.metrics.ended(outcome, since.elapsed() + before);
 }
 
 /// What functions are told of the job that they run for, as JSON in ASCII.
@@ -159,6 +171,10 @@ async fn attempt(
                     None,
                 );
             }
+            // Its host had it, and the service is at another one by now: nobody is there any more who could say.
+            Told::Unreached(_) if has_moved(core, service, asked.target) => {
+                return (lost("its host ended, and the service moved to another one"), None);
+            }
             Told::Unreached(why) | Told::Cut(why) => {
                 may_know = true;
                 if Instant::now() >= until {
@@ -168,6 +184,11 @@ async fn attempt(
         }
         tokio::time::sleep(AGAIN).await;
     }
+}
+
+/// Whether a service is somewhere else than it was.
+fn has_moved(core: &Core, service: &str, target: &JobServerTarget) -> bool {
+    core.config().targets.get(service).is_none_or(|now| now.at != target.at)
 }
 
 /// What a host says of its runs, once it answers; none where it does not before a time.
@@ -205,26 +226,19 @@ fn answered(status: StatusCode, headers: &HeaderMap, body: Bytes) -> (AttemptRep
     let kind = problem.as_ref().and_then(|problem| problem["type"].as_str()).and_then(|kind| kind.rsplit(':').next());
     let outcome = AttemptOutcome::read(status.as_u16(), kind);
     let versions = text(header::VERSION).into_iter().flat_map(|all| all.split(", ")).map(str::to_owned).collect();
+    let mut usage = BTreeMap::new();
+    text(header::USAGE).into_iter().for_each(|said| protocol::runs::add_usage(&mut usage, said));
     let report = AttemptReport {
         retry: problem.as_ref().map(RetryWish::read).unwrap_or_default(),
         outcome,
         lines: None,
         filtered: text(header::FILTERED).map(str::to_owned),
         versions,
-        function_ns: text(header::SERVER_TIMING).map_or(0, function_ns),
+        usage,
         problem: problem
             .or_else(|| (!status.is_success()).then(|| json!({ "detail": format!("it answered {status}") }))),
     };
     (report, (outcome == AttemptOutcome::Value).then_some(body))
-}
-
-/// Nanoseconds in functions, by what the answer says of each hop.
-fn function_ns(timing: &str) -> u64 {
-    let functions = timing.split(", ").filter_map(|entry| {
-        let (name, took) = entry.split_once(";dur=")?;
-        name.ends_with(".fn").then(|| took.parse::<f64>().ok())?
-    });
-    (functions.sum::<f64>() * 1e6) as u64
 }
 
 pub(crate) fn wrong(outcome: AttemptOutcome, kind: &str, detail: &str) -> AttemptReport {
@@ -234,16 +248,4 @@ pub(crate) fn wrong(outcome: AttemptOutcome, kind: &str, detail: &str) -> Attemp
 
 pub(crate) fn lost(detail: &str) -> AttemptReport {
     wrong(AttemptOutcome::Lost, "lost", detail)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn function_time_is_that_of_all_hops() {
-        assert_eq!(function_ns("get;dur=1.000, get.fn;dur=0.500, map;dur=2.345, map.fn;dur=0.100"), 600_000);
-        assert_eq!(function_ns(""), 0);
-        assert_eq!(function_ns("x.fn;dur=y, .fn"), 0);
-    }
 }

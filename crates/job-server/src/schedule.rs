@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use jobs::JobRequest;
 use jobs::record::FUNCTION;
-use jobs::request::{JobTarget, TargetTerms};
+use jobs::request::JobTarget;
 use jobs::timetable::Timetable;
 use tokio::time::MissedTickBehavior;
 
@@ -61,7 +61,12 @@ pub(crate) fn job(core: &Core, schedule: &ScheduleRow, at: i64) -> Result<NewJob
         JobRequest::read(schedule.body.job.to_string().as_bytes()).map_err(|mistake| mistake.to_string())?;
     let function = request.function.as_ref().map(|name| format!("{FUNCTION}{name}"));
     let target = match &function {
-        Some(service) => JobTarget { service, inputs: &[], terms: TargetTerms::default() },
+        Some(service) => {
+            let name = request.function.as_deref().unwrap_or_default();
+            // One that is not there is told when its job runs.
+            let terms = core.functions.terms(&schedule.tenant, name).unwrap_or_default();
+            JobTarget { service, inputs: &[], terms: terms.of_jobs() }
+        }
         None => {
             let name = request.service.as_ref().or(config.last.as_ref()).ok_or("the app has no service")?;
             let target = config.targets.get(name).ok_or_else(|| format!("there is no service {name}"))?;

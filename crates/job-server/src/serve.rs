@@ -73,7 +73,8 @@ pub async fn run(
     let adopted = core.books.adopt(core.holder.clone()).await?;
     hosts::count_today(&core).await;
     let mut tasks = JoinSet::new();
-    tasks.spawn(dispatch::dispatch(core.clone(), inbox, adopted));
+    dispatch::adopt(&core, adopted);
+    tasks.spawn(dispatch::dispatch(core.clone(), inbox));
     tasks.spawn(hosts::follow(core.clone()));
     tasks.spawn(asks::follow(core.clone()));
     tasks.spawn(sweep::sweep(core.clone()));

@@ -6,6 +6,7 @@
 pub mod backoff;
 pub mod batch;
 pub mod duration;
+pub mod function;
 pub mod ledger;
 pub mod model;
 pub mod outcome;
@@ -19,6 +20,7 @@ pub mod turns;
 pub mod view;
 
 pub use backoff::Backoff;
+pub use function::FunctionTerms;
 pub use outcome::{AttemptOutcome, AttemptReport, RetryWish};
 pub use record::{Fence, JobRecord, JobRefusal};
 pub use request::{JobLimits, JobRequest, RequestMistake};

@@ -1,5 +1,7 @@
 //! How attempts end, and what follows for the job.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -39,8 +41,8 @@ pub struct AttemptReport {
     pub filtered: Option<String>,
     /// `service@version` of each hop.
     pub versions: Vec<String>,
-    /// Nanoseconds in functions, all hops together.
-    pub function_ns: u64,
+    /// Nanoseconds in functions by service, without waits for others.
+    pub usage: BTreeMap<String, u64>,
     /// What the function says of another attempt.
     pub retry: RetryWish,
     /// What the function printed, where that is kept with the job: `{"lines":[{"level","text"}],"cut_bytes":0}`.
@@ -78,10 +80,15 @@ impl AttemptReport {
             problem: None,
             filtered: None,
             versions: Vec::new(),
-            function_ns: 0,
+            usage: BTreeMap::new(),
             retry: RetryWish::Usual,
             lines: None,
         }
+    }
+
+    /// Nanoseconds in functions, all hops together.
+    pub fn function_ns(&self) -> u64 {
+        self.usage.values().fold(0, |sum, ns| sum.saturating_add(*ns))
     }
 }
 
@@ -122,6 +129,21 @@ impl AttemptOutcome {
             _ => Self::Failed,
         }
     }
+
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Value,
+        Self::Filtered,
+        Self::Failed,
+        Self::Panicked,
+        Self::Rejected,
+        Self::Deadline,
+        Self::Upstream,
+        Self::Held,
+        Self::Lost,
+        Self::Cancelled,
+        Self::Gone,
+    ];
 
     /// Whether the function may have run.
     pub fn may_have_run(self) -> bool {

@@ -42,6 +42,34 @@ mod daily {
     }
 }
 
+/// What a tenant may still ask for, as the header fields of the same names say it
+/// (draft-ietf-httpapi-ratelimit-headers-10: lists of quoted names with parameters).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RateLimitFields {
+    /// `RateLimit-Policy`: `q`, jobs that a policy lets in, and `w`, the seconds in which it does.
+    pub policy: String,
+    /// `RateLimit`: `r`, jobs that may be asked for now, and `t`, the seconds until all of `q` may.
+    pub limit: String,
+}
+
+/// The largest number that a structured field can hold (RFC 9651).
+const LARGEST: u64 = 999_999_999_999_999;
+
+impl RateLimitFields {
+    /// The fields of a tenant that has so many jobs waiting, at a time in milliseconds.
+    pub fn of(limits: &TenantLimits, queued: u64, bucket: &JobBucket, now: u64) -> Self {
+        // Casts of floats saturate.
+        let (burst, fill) = (limits.burst as u64, (limits.burst / limits.rate).ceil().max(1.0) as u64);
+        let (left, full) = bucket.left(limits, now);
+        let [burst, fill, left, full] = [burst, fill, left, full].map(|number| number.min(LARGEST));
+        let (most, room) = (limits.queued.min(LARGEST), limits.queued.saturating_sub(queued).min(LARGEST));
+        Self {
+            policy: format!("\"rate\";q={burst};w={fill}, \"queued\";q={most}"),
+            limit: format!("\"rate\";r={left};t={full}, \"queued\";r={room}"),
+        }
+    }
+}
+
 impl Default for TenantLimits {
     fn default() -> Self {
         Self { weight: 1.0, queued: 100_000, running: 16, rate: 200.0, burst: 400.0, daily: None }
@@ -90,6 +118,14 @@ impl JobBucket {
         self.full = full.saturating_add(time(jobs));
         Ok(())
     }
+
+    /// Whole tokens that are there, and the seconds until it is full.
+    pub fn left(&self, limits: &TenantLimits, now: u64) -> (u64, u64) {
+        let missing = self.full.saturating_sub(now.saturating_mul(1_000));
+        let left = limits.burst - missing as f64 * limits.rate / 1e6;
+        // Of a cast, what is below 0 is 0. A sum of floats may be a hair below what it is.
+        ((left + 1e-6) as u64, missing.div_ceil(1_000_000))
+    }
 }
 
 #[cfg(test)]
@@ -108,6 +144,24 @@ mod tests {
         // A batch larger than the bucket has to be possible once.
         assert_eq!(bucket.take(&limits, 60_000, 50), Ok(()));
         assert_eq!(bucket.take(&limits, 60_000, 1), Err(3_100));
+    }
+
+    #[test]
+    fn fields_say_what_may_still_be_asked_for() {
+        let limits = TenantLimits { rate: 10.0, burst: 20.0, queued: 100, ..TenantLimits::default() };
+        let mut bucket = JobBucket::full(1_000);
+        let said = |bucket: &JobBucket, queued, now| RateLimitFields::of(&limits, queued, bucket, now).limit;
+        assert_eq!(RateLimitFields::of(&limits, 0, &bucket, 1_000).policy, r#""rate";q=20;w=2, "queued";q=100"#);
+        assert_eq!(said(&bucket, 0, 1_000), r#""rate";r=20;t=0, "queued";r=100"#);
+        assert_eq!(bucket.take(&limits, 1_000, 3), Ok(()));
+        assert_eq!(said(&bucket, 3, 1_000), r#""rate";r=17;t=1, "queued";r=97"#);
+        assert_eq!(said(&bucket, 3, 1_150), r#""rate";r=18;t=1, "queued";r=97"#);
+        // A batch larger than the bucket leaves it owing.
+        assert_eq!(bucket.take(&limits, 10_000, 50), Ok(()));
+        assert_eq!(said(&bucket, 150, 10_000), r#""rate";r=0;t=5, "queued";r=0"#);
+        let wide = TenantLimits { rate: 1e9, burst: 1e9, queued: u64::MAX, ..TenantLimits::default() };
+        let policy = RateLimitFields::of(&wide, 0, &bucket, 0).policy;
+        assert_eq!(policy, r#""rate";q=1000000000;w=1, "queued";q=999999999999999"#);
     }
 
     #[test]

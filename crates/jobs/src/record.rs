@@ -1,5 +1,7 @@
 //! A job, and what each change does to it. A store loads a record, changes it here, and keeps what came of it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -85,6 +87,9 @@ pub struct JobRecord {
     pub epoch: Option<String>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub function_ns: u64,
+    /// The same by service.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub usage: BTreeMap<String, u64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub versions: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -256,7 +261,11 @@ impl JobRecord {
     pub fn end(&mut self, fence: &Fence, report: &AttemptReport, at: Instance) -> Result<JobNext, JobRefusal> {
         self.check(fence)?;
         let next = self.decide(report, at.chance);
-        self.function_ns = self.function_ns.saturating_add(report.function_ns);
+        self.function_ns = self.function_ns.saturating_add(report.function_ns());
+        for (service, ns) in &report.usage {
+            let sum = self.usage.entry(service.clone()).or_default();
+            *sum = sum.saturating_add(*ns);
+        }
         for version in &report.versions {
             if !self.versions.contains(version) {
                 self.versions.push(version.clone());

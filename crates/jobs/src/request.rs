@@ -266,6 +266,7 @@ impl JobRequest {
             holder: None,
             epoch: None,
             function_ns: 0,
+            usage: BTreeMap::new(),
             versions: Vec::new(),
             filtered: None,
             problem: None,

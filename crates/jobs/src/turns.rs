@@ -11,16 +11,38 @@ const UNKNOWN: f64 = 10e6;
 /// The turns of all tenants.
 #[derive(Clone, Debug, Default)]
 pub struct Turns {
+    /// What tenants without settings of their own may do.
+    usual: Share,
     tenants: BTreeMap<String, Standing>,
     /// The mean time of a run, by service, in nanoseconds.
     means: BTreeMap<String, f64>,
 }
 
-/// A tenant's standing.
-#[derive(Clone, Debug)]
-struct Standing {
+/// A share of function time, and the jobs that run at a time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Share {
     weight: f64,
     most_running: u32,
+}
+
+impl Default for Share {
+    fn default() -> Self {
+        Self { weight: 1.0, most_running: u32::MAX }
+    }
+}
+
+impl Share {
+    fn new(weight: f64, most_running: u32) -> Self {
+        let weight = if weight.is_finite() && weight > 0.0 { weight } else { 1.0 };
+        Self { weight, most_running: most_running.max(1) }
+    }
+}
+
+/// A tenant's standing.
+#[derive(Clone, Debug, Default)]
+struct Standing {
+    /// None: the usual one.
+    share: Option<Share>,
     /// Function time over weight, in nanoseconds.
     used: f64,
     running: u32,
@@ -40,19 +62,24 @@ pub struct TurnCharge {
 impl Turns {
     /// Sets the weight of a tenant and the most of its jobs that run at a time.
     pub fn set(&mut self, tenant: &str, weight: f64, most_running: u32) {
-        let standing = self.standing(tenant);
-        standing.weight = if weight.is_finite() && weight > 0.0 { weight } else { 1.0 };
-        standing.most_running = most_running.max(1);
+        self.standing(tenant).share = Some(Share::new(weight, most_running));
+    }
+
+    /// Sets the same for every tenant that has no settings of its own: from here on, and for those that are known already.
+    pub fn set_usual(&mut self, weight: f64, most_running: u32) {
+        self.usual = Share::new(weight, most_running);
+    }
+
+    fn share(&self, standing: &Standing) -> Share {
+        standing.share.unwrap_or(self.usual)
+    }
+
+    fn weight(&self, tenant: &str) -> f64 {
+        self.tenants.get(tenant).map_or(self.usual, |standing| self.share(standing)).weight
     }
 
     fn standing(&mut self, tenant: &str) -> &mut Standing {
-        self.tenants.entry(tenant.to_owned()).or_insert(Standing {
-            weight: 1.0,
-            most_running: u32::MAX,
-            used: 0.0,
-            running: 0,
-            is_waiting: false,
-        })
+        self.tenants.entry(tenant.to_owned()).or_default()
     }
 
     /// Notes that a tenant has a job that can begin. Who comes back from idle begins where the least of the busy is, so
@@ -79,17 +106,28 @@ impl Turns {
 
     /// The tenant whose turn it is; none where nobody has a job that can begin and room to run it.
     pub fn next(&self) -> Option<&str> {
-        let can_begin =
-            |(_, standing): &(&String, &Standing)| standing.is_waiting && standing.running < standing.most_running;
+        let can_begin = |(_, standing): &(&String, &Standing)| {
+            standing.is_waiting && standing.running < self.share(standing).most_running
+        };
         let least = self.tenants.iter().filter(can_begin).min_by(|(_, a), (_, b)| a.used.total_cmp(&b.used));
         least.map(|(tenant, _)| tenant.as_str())
+    }
+
+    /// Begins a run for a tenant whose job comes just now, where it would be its turn; none where it is not.
+    pub fn begin_now(&mut self, tenant: &str) -> Option<TurnCharge> {
+        let was_waiting = self.tenants.get(tenant).is_some_and(|standing| standing.is_waiting);
+        self.wake(tenant);
+        let begun = (self.next() == Some(tenant)).then(|| self.begin(tenant, ""));
+        // Whether others of its jobs wait, is not known here.
+        self.standing(tenant).is_waiting = was_waiting;
+        begun
     }
 
     /// Begins a run of a service for a tenant.
     pub fn begin(&mut self, tenant: &str, service: &str) -> TurnCharge {
         let mean = self.means.get(service).copied().unwrap_or(UNKNOWN);
+        let charged = mean / self.weight(tenant);
         let standing = self.standing(tenant);
-        let charged = mean / standing.weight;
         standing.used += charged;
         standing.running += 1;
         TurnCharge { tenant: tenant.to_owned(), service: service.to_owned(), charged }
@@ -115,8 +153,9 @@ impl Turns {
         let took = took as f64;
         let mean = self.means.entry(charge.service.clone()).or_insert(took);
         *mean += (took - *mean) / 8.0;
+        let share = took / self.weight(&charge.tenant);
         let standing = self.standing(&charge.tenant);
-        standing.used += took / standing.weight - charge.charged;
+        standing.used += share - charge.charged;
         standing.running = standing.running.saturating_sub(1);
     }
 
@@ -170,6 +209,40 @@ mod tests {
         assert_eq!(turns.next(), Some("a"));
         turns.sleep("a");
         assert_eq!(turns.next(), None);
+    }
+
+    #[test]
+    fn a_tenant_without_settings_of_its_own_has_the_usual_ones() {
+        let mut turns = Turns::default();
+        turns.set_usual(1.0, 2);
+        turns.set("own", 1.0, 3);
+        let mut begin = |tenant: &str, most: usize| {
+            turns.wake(tenant);
+            let begun: Vec<TurnCharge> = (0..most).map_while(|_| turns.begin_now(tenant)).collect();
+            begun.len()
+        };
+        assert_eq!((begin("kumori/a", 9), begin("own", 9)), (2, 3));
+        // Known or not, it follows what is usual.
+        turns.set_usual(1.0, 5);
+        assert_eq!((turns.next(), turns.running("kumori/a")), (Some("kumori/a"), 2));
+        turns.set_usual(4.0, 5);
+        let (own, other) = (turns.begin("own", "map"), turns.begin("kumori/a", "map"));
+        assert!((own.charged / other.charged - 4.0).abs() < 1e-9, "{own:?} {other:?}");
+    }
+
+    #[test]
+    fn a_job_that_comes_begins_at_once_where_it_is_its_tenants_turn() {
+        let mut turns = Turns::default();
+        let first = turns.begin_now("b");
+        assert!(first.is_some() && turns.next().is_none(), "nothing of it is known to wait");
+        // Another tenant waits and has used no more.
+        turns.wake("a");
+        assert_eq!(turns.begin_now("b"), None);
+        assert_eq!(turns.next(), Some("a"));
+        turns.wake("b");
+        turns.sleep("a");
+        assert!(turns.begin_now("b").is_some());
+        assert_eq!(turns.next(), Some("b"), "what waited still waits");
     }
 
     proptest! {

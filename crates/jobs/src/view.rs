@@ -1,5 +1,7 @@
 //! A job as it is shown.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -32,6 +34,9 @@ pub struct JobView {
     pub waited_us: Option<u64>,
     /// In functions, over all attempts, in microseconds.
     pub function_us: u64,
+    /// The same by service, in nanoseconds, without waits for others.
+    #[serde(default)]
+    pub usage_ns: BTreeMap<String, u64>,
     /// `service@version` of the hops that took part.
     pub versions: Vec<String>,
     pub trace: String,
@@ -92,6 +97,7 @@ impl JobView {
             ended_at: record.ended_at.map(time),
             waited_us: record.began_at.map(waited),
             function_us: record.function_ns / 1_000,
+            usage_ns: record.usage.clone(),
             versions: record.versions.clone(),
             trace: record.id.replace('-', ""),
             asked_by: record.asked_by.clone(),

@@ -23,7 +23,7 @@ proptest! {
         for act in acts {
             let holder = format!("life-{life}");
             match act {
-                JobAct::Accept { tenant, request } => {
+                JobAct::Accept { tenant, request, .. } => {
                     let id = format!("j{}", ids.len());
                     let target = JobTarget { service: "map", inputs: &[], terms: Default::default() };
                     let record = request.record((id.clone(), &format!("t{tenant}")), &target, &JobLimits::default(), now);

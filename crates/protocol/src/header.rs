@@ -51,6 +51,9 @@ pub const RUN: &str = "dyninka-run";
 pub const EPOCH: &str = "dyninka-epoch";
 /// The account that function time is charged to, signed with the app's secret.
 pub const ACCOUNT: &str = "dyninka-account";
+/// On answers to requests that charge an account: nanoseconds in the function of each service that took part, without waits
+/// for services that it called, as `service=nanoseconds`, joined by commas.
+pub const USAGE: &str = "dyninka-usage";
 /// The job that a request is part of, as JSON, signed with the app's secret.
 pub const JOB: &str = "dyninka-job";
 /// On control calls: `Bearer TOKEN`.

@@ -1,5 +1,7 @@
 //! Runs of jobs at a host, and the meters that bills rest on: the answer of `GET /_dyninka/runs`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// What a host knows of runs, and what its meters say.
@@ -80,6 +82,20 @@ pub fn job_of<'a>(header: &'a str, secret: &str) -> Option<&'a str> {
     is_own.then_some(about)
 }
 
+/// Adds to nanoseconds by service what a header [`crate::header::USAGE`] says. What is no `service=nanoseconds` says nothing.
+pub fn add_usage(usage: &mut BTreeMap<String, u64>, header: &str) {
+    let entries = header.split(", ").filter_map(|entry| entry.split_once('='));
+    for (service, ns) in entries.filter_map(|(service, ns)| Some((service, ns.parse::<u64>().ok()?))) {
+        let sum = usage.entry(service.to_owned()).or_default();
+        *sum = sum.saturating_add(ns);
+    }
+}
+
+/// Nanoseconds by service, as the header says them.
+pub fn usage(usage: &BTreeMap<String, u64>) -> String {
+    usage.iter().map(|(service, ns)| format!("{service}={ns}")).collect::<Vec<_>>().join(", ")
+}
+
 /// Compares without telling by time how much is alike.
 fn same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
@@ -136,6 +152,20 @@ mod tests {
         assert_eq!(job_of(&header.replace("alice", "bob"), "s3cret"), None);
         assert_eq!(job_of(&job(about, ""), ""), None, "no secret names no job");
         assert_eq!(job_of(&account(about, "s3cret"), "s3cret"), None, "one signature is not the other");
+    }
+
+    #[test]
+    fn usage_is_added_up_by_service() {
+        let mut all = BTreeMap::new();
+        add_usage(&mut all, "get=41, map=3");
+        add_usage(&mut all, "map=4");
+        assert_eq!(usage(&all), "get=41, map=7");
+        for nothing in ["", "map", "map=", "map=-1", "map=x, y", "map=18446744073709551616"] {
+            add_usage(&mut all, nothing);
+            assert_eq!(usage(&all), "get=41, map=7", "{nothing}");
+        }
+        add_usage(&mut all, "get=18446744073709551615");
+        assert_eq!(all["get"], u64::MAX);
     }
 
     #[test]

@@ -17,6 +17,28 @@ pub(crate) enum JobFunctions {
         name: String,
         /// File with one function in JavaScript
         source: PathBuf,
+        /// Time of an attempt, such as 30s [default: that of its jobs]
+        #[arg(long)]
+        timeout: Option<String>,
+        /// Memory of a run, such as 64MiB [default: the most that the server allows]
+        #[arg(long)]
+        memory: Option<String>,
+        /// Attempts of its jobs [default: that of its jobs]
+        #[arg(long)]
+        attempts: Option<u32>,
+        /// Tenant that it is for
+        #[arg(long)]
+        tenant: Option<String>,
+    },
+    /// Print the source of a function
+    Source {
+        #[arg(help = help::FILE)]
+        file: PathBuf,
+        /// Name of the function
+        name: String,
+        /// One of its latest five versions, such as add@1f3a9c02 [default: the one that runs]
+        #[arg(long)]
+        version: Option<String>,
         /// Tenant that it is for
         #[arg(long)]
         tenant: Option<String>,
@@ -44,7 +66,10 @@ pub(crate) enum JobFunctions {
 impl JobFunctions {
     pub(super) fn file(&self) -> &Path {
         match self {
-            Self::Put { file, .. } | Self::List { file, .. } | Self::Remove { file, .. } => file,
+            Self::Put { file, .. }
+            | Self::Source { file, .. }
+            | Self::List { file, .. }
+            | Self::Remove { file, .. } => file,
         }
     }
 }

@@ -14,12 +14,23 @@ pub(super) async fn run(act: &JobFunctions) -> Result<(), Fault> {
         None => request,
     };
     match act {
-        JobFunctions::Put { file, name, source, tenant } => {
+        JobFunctions::Put { file, name, source, timeout, memory, attempts, tenant } => {
             let server = Server::of(file)?;
             let text = std::fs::read_to_string(source)
                 .map_err(|error| Fault::new(Kind::Usage, format!("cannot read {}: {error}", source.display())))?;
-            let asked = server.request(Method::PUT, &path(name)?).header("content-type", "text/javascript").body(text);
+            let attempts = attempts.map(|attempts| attempts.to_string());
+            let bounds = [("timeout", timeout), ("memory", memory), ("attempts", &attempts)];
+            let said: Vec<(&str, &String)> =
+                bounds.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?))).collect();
+            let asked = server.request(Method::PUT, &path(name)?).query(&said);
+            let asked = asked.header("content-type", "text/javascript").body(text);
             drop(speech::json(server.good(of(asked, tenant)).await?));
+        }
+        JobFunctions::Source { file, name, version, tenant } => {
+            let server = Server::of(file)?;
+            let asked = server.request(Method::GET, &format!("{}/source", path(name)?));
+            let asked = version.iter().fold(asked, |asked, version| asked.query(&[("version", version)]));
+            drop(speech::script(server.good(of(asked, tenant)).await?.as_bytes()));
         }
         JobFunctions::List { file, tenant } => {
             let server = Server::of(file)?;

@@ -82,6 +82,7 @@ pub(crate) struct Said {
     pub(crate) filtered: Option<String>,
     pub(crate) content_type: Option<String>,
     pub(crate) nodes: Option<String>,
+    pub(crate) usage: Option<String>,
 }
 
 /// How the end of an answer's body is known.
@@ -139,6 +140,7 @@ impl Head {
             _ if is(header::VERSION) => first(&mut self.said.versions),
             _ if is(header::FILTERED) => first(&mut self.said.filtered),
             _ if is(header::NODES) => first(&mut self.said.nodes),
+            _ if is(header::USAGE) => first(&mut self.said.usage),
             _ if is("content-type") => first(&mut self.said.content_type),
             _ => {}
         }

@@ -50,13 +50,14 @@ fn a_question_is_one_request_whatever_is_in_its_values() {
 #[test]
 fn what_is_said_is_read_however_it_comes() {
     let text = "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 200 OK\r\nServer-Timing: map;dur=1\r\ncontent-length: 2\r\n\
-                dyninka-version: map@1\r\nserver-timing: later\r\n\r\n42";
+                dyninka-version: map@1\r\nserver-timing: later\r\ndyninka-usage: map=7\r\n\r\n42";
     for size in 1..text.len() {
         let parts: Vec<_> = text.as_bytes().chunks(size).collect();
         let (answer, keeps) = exchange(&parts);
         let answer = answer.unwrap();
         assert_eq!((answer.status, &answer.body[..], keeps), (StatusCode::OK, &b"42"[..], true), "{size}");
-        let said = Said { timing: Some("map;dur=1".into()), versions: Some("map@1".into()), ..Said::default() };
+        let [timing, versions, usage] = ["map;dur=1", "map@1", "map=7"].map(|said| Some(said.to_owned()));
+        let said = Said { timing, versions, usage, ..Said::default() };
         assert_eq!(answer.said, said, "{size}");
     }
 }

@@ -1,7 +1,9 @@
 //! Runs of jobs, asked for as a job server does, and the meters that bills rest on.
 
+use std::collections::BTreeMap;
+
 use protocol::Limits;
-use protocol::runs::{RunList, RunState, account};
+use protocol::runs::{MeterLine, RunList, RunState, account, add_usage};
 use serde_json::Value;
 
 use crate::chain::{Chain, TOKEN, start_with};
@@ -14,14 +16,18 @@ struct Asked<'a> {
 }
 
 async fn ask(chain: &Chain, asked: Asked<'_>) -> (u16, String) {
+    let answer = answer(chain, asked).await;
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+async fn answer(chain: &Chain, asked: Asked<'_>) -> reqwest::Response {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let mut request = client.post(format!("http://{}/", chain.last.address)).bearer_auth(asked.secret);
     request = request.header("dyninka-run", asked.run).header("dyninka-account", account("alice", TOKEN));
     if let Some(epoch) = asked.epoch {
         request = request.header("dyninka-epoch", epoch);
     }
-    let answer = request.header("content-type", "application/json").body(asked.body.to_owned()).send().await.unwrap();
-    (answer.status().as_u16(), answer.text().await.unwrap())
+    request.header("content-type", "application/json").body(asked.body.to_owned()).send().await.unwrap()
 }
 
 async fn list(of: std::net::SocketAddr) -> RunList {
@@ -89,16 +95,29 @@ async fn runs_and_meters_are_for_who_knows_the_secret() {
     chain.first.end().await;
 }
 
-/// The account goes along with what a function calls, and its wait is none of its own time.
+/// The account goes along with what a function calls, and its wait is none of its own time. The answer says the same as the
+/// meters, to the nanosecond.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_service_of_a_request_is_charged_its_own_time() {
     let chain = start_with(Limits::default(), false).await;
-    let answer = ask(&chain, Asked { run: "job-1.1", epoch: None, secret: TOKEN, body: "{\"value\":11}" }).await;
-    assert_eq!(answer.0, 200, "{answer:?}");
+    let run = Asked { run: "job-1.1", epoch: None, secret: TOKEN, body: "{\"value\":11}" };
+    let answer = answer(&chain, run).await;
+    assert_eq!(answer.status().as_u16(), 200, "{answer:?}");
     let (last, first) = (list(chain.last.address).await, list(chain.first.address).await);
     let calls = |list: &RunList| list.meter.iter().map(|line| (line.account.clone(), line.calls)).collect::<Vec<_>>();
     assert_eq!((calls(&last), calls(&first)), (vec![("alice".to_owned(), 1)], vec![("alice".to_owned(), 1)]));
     assert!(last.runs.len() == 1 && first.runs.is_empty(), "a run belongs to the host that was asked");
+    let mut said = BTreeMap::new();
+    add_usage(&mut said, answer.headers()["dyninka-usage"].to_str().unwrap());
+    let service = |line: &MeterLine| line.version.split('@').next().unwrap().to_owned();
+    let lines = last.meter.iter().chain(&first.meter);
+    let metered: BTreeMap<String, u64> = lines.map(|line| (service(line), line.ns.try_into().unwrap())).collect();
+    assert_eq!((said.len(), &said), (2, &metered));
+    // Nobody is charged for others, and so nobody is told.
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let plain = client.post(format!("http://{}/", chain.last.address)).header("content-type", "application/json");
+    let plain = plain.body("{\"value\":11}").send().await.unwrap();
+    assert!(plain.status() == 200 && !plain.headers().contains_key("dyninka-usage"), "{plain:?}");
     chain.last.end().await;
     chain.first.end().await;
 }

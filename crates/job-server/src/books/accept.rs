@@ -6,7 +6,9 @@ use store::DatabaseError;
 use store::rusqlite::{Connection, OptionalExtension, params};
 
 use super::change::Moved;
+use super::claim::{self, Beginning, Claimed};
 use super::{Books, row};
+use crate::metrics::StoreOp;
 
 /// A job that was accepted keeps its key for so long after its end.
 const KEY_KEPT_MS: i64 = 86_400_000;
@@ -34,7 +36,31 @@ pub(crate) enum Accepted {
 impl Books {
     /// Keeps jobs, all in one commit.
     pub(crate) async fn accept(&self, jobs: Vec<NewJob>, now: i64) -> Result<Vec<Accepted>, DatabaseError> {
-        self.database.write(move |connection| jobs.iter().map(|job| accept(connection, job, now)).collect()).await
+        let all = move |connection: &Connection| jobs.iter().map(|job| accept(connection, job, now)).collect();
+        self.write(StoreOp::Accept, all).await
+    }
+
+    /// Keeps jobs of a tenant, and begins as many of its jobs as slots were taken for it, all in one commit: what was accepted
+    /// and begun needs one sync of the disk, and not two.
+    pub(crate) async fn accept_and_begin(
+        &self,
+        jobs: Vec<NewJob>,
+        now: i64,
+        (tenant, slots): (String, usize),
+        begin: Beginning,
+    ) -> Result<(Vec<Accepted>, Vec<Claimed>), DatabaseError> {
+        let all = move |connection: &Connection| {
+            let accepted: Vec<Accepted> =
+                jobs.iter().map(|job| accept(connection, job, now)).collect::<Result<_, DatabaseError>>()?;
+            let mut room = begin.room.clone();
+            let mut begun = Vec::new();
+            while begun.len() < slots {
+                let Some(claimed) = claim::claim(connection, &tenant, now, &begin, &mut room)? else { break };
+                begun.push(claimed);
+            }
+            Ok((accepted, begun))
+        };
+        self.write(StoreOp::Accept, all).await
     }
 }
 

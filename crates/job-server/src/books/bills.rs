@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::change::print;
 use super::{Books, row};
+use crate::metrics::StoreOp;
 
 /// What a host's meter says of one account and one version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +68,7 @@ pub(super) fn charge(
 ) -> Result<(), DatabaseError> {
     // One that has no version did not run.
     let Some(version) = report.versions.first().filter(|_| record.function().is_some()) else { return Ok(()) };
-    let more = MeterReading { ns: i64::try_from(report.function_ns).unwrap_or(i64::MAX), calls: 1 };
+    let more = MeterReading { ns: i64::try_from(report.function_ns()).unwrap_or(i64::MAX), calls: 1 };
     let day: String = jobs::view::time(now).chars().take(10).collect();
     add(connection, (&record.tenant, &record.service, version, &day), more)
 }
@@ -102,7 +103,7 @@ impl Books {
             }
             Ok(())
         };
-        self.database.write(change).await
+        self.write(StoreOp::Other, change).await
     }
 
     /// Bills the time of a function's run that was nobody's any more when it ended.
@@ -114,7 +115,7 @@ impl Books {
             }
             charge(connection, &record, &report, now)
         };
-        self.database.write(change).await
+        self.write(StoreOp::Other, change).await
     }
 
     /// Nanoseconds of function time on a day, by tenant.
@@ -126,7 +127,7 @@ impl Books {
             let rows = rows.map(|row| row.map(|(tenant, ns)| (tenant, u64::try_from(ns).unwrap_or(0))));
             Ok(rows.collect::<Result<_, _>>()?)
         };
-        self.database.read(look).await
+        self.read(look).await
     }
 
     /// The bill of a tenant, or of all, over the days `from` to `to`, both included.
@@ -155,6 +156,6 @@ impl Books {
             })?;
             Ok(rows.collect::<Result<Vec<_>, _>>()?)
         };
-        self.database.read(look).await
+        self.read(look).await
     }
 }

@@ -8,6 +8,7 @@ use store::DatabaseError;
 use store::rusqlite::{Connection, params};
 
 use super::{Books, bills, row};
+use crate::metrics::StoreOp;
 
 /// A job that went from one state to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +33,7 @@ impl Books {
         result: Option<Bytes>,
         at: Instance,
     ) -> Result<Changed, DatabaseError> {
-        self.database.write(move |connection| end(connection, &fence, &report, result.as_deref(), at)).await
+        self.write(StoreOp::End, move |connection| end(connection, &fence, &report, result.as_deref(), at)).await
     }
 
     /// Notes the life of the host that a run goes to.
@@ -46,7 +47,7 @@ impl Books {
             update.execute(params![seq, row::write(&record)?])?;
             Ok(true)
         };
-        self.database.write(change).await
+        self.write(StoreOp::Other, change).await
     }
 
     /// Cancels a job of a tenant. Answers the fence of the run that was under way, too.
@@ -71,7 +72,7 @@ impl Books {
             deliver(connection, &record, now)?;
             Ok((Some(Ok((record, moved))), fence))
         };
-        self.database.write(change).await
+        self.write(StoreOp::Other, change).await
     }
 
     /// Notes that a cancelled job's synchronous function could not be ended.
@@ -84,7 +85,7 @@ impl Books {
                 .execute(params![seq, row::write(&record)?])?;
             Ok(())
         };
-        self.database.write(change).await
+        self.write(StoreOp::Other, change).await
     }
 
     /// Queues a failed job again.
@@ -97,7 +98,7 @@ impl Books {
                 Err(refusal) => Err(refusal),
             }))
         };
-        self.database.write(change).await
+        self.write(StoreOp::Other, change).await
     }
 
     /// Queues dead letters again, at most `most` of those that ended before a time; which changed.
@@ -125,13 +126,13 @@ impl Books {
             }
             Ok(moved)
         };
-        self.database.write(change).await
+        self.write(StoreOp::Other, change).await
     }
 
     /// Takes dead letters out of sight; how many. They can still be asked for by their ids.
     pub(crate) async fn put_away(&self, tenant: Option<String>) -> Result<usize, DatabaseError> {
         let sql = "UPDATE jobs SET put_away = 1 WHERE state = 3 AND put_away = 0 AND (?1 IS NULL OR tenant = ?1)";
-        self.database.write(move |connection| Ok(connection.prepare_cached(sql)?.execute([&tenant])?)).await
+        self.write(StoreOp::Other, move |connection| Ok(connection.prepare_cached(sql)?.execute([&tenant])?)).await
     }
 
     /// Removes a job that does not run: input, result, history. The bill stays. The state it had.
@@ -149,7 +150,7 @@ impl Books {
                 Moved { tenant: record.tenant.clone(), from: Some(record.state), to: JobState::Cancelled, due: None };
             Ok(Some(Ok((record, moved))))
         };
-        self.database.write(change).await
+        self.write(StoreOp::Other, change).await
     }
 }
 

@@ -10,6 +10,7 @@ use store::rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::change::Moved;
 use super::{Books, row};
+use crate::metrics::StoreOp;
 
 /// An attempt that was begun.
 #[derive(Clone, Debug)]
@@ -20,21 +21,34 @@ pub(crate) struct Claimed {
     pub(crate) moved: Moved,
 }
 
+/// What attempts begin with.
+#[derive(Clone, Debug)]
+pub(crate) struct Beginning {
+    /// The life of the server.
+    pub(crate) holder: Arc<str>,
+    /// The lives of the hosts, by service.
+    pub(crate) epochs: BTreeMap<String, String>,
+    /// How many jobs of a service may begin, of those that have a bound.
+    pub(crate) room: BTreeMap<String, usize>,
+}
+
 impl Books {
-    /// Begins the next job of each of these tenants; one may be named more than once. `epochs`: the lives of the hosts, by
-    /// service; `room`: how many jobs of a service may begin, of those that have a bound.
+    /// Begins the next job of each of these tenants; one may be named more than once.
+    ///
+    /// The commit is synced before any host hears of it. A begin that a power cut takes back would be made again as the same
+    /// attempt: a job with `lost = "fail"` would run twice, and one that takes the machine down with it would never use up its
+    /// attempts (decision 28).
     pub(crate) async fn claim(
         &self,
         tenants: Vec<String>,
         now: i64,
-        holder: Arc<str>,
-        (epochs, room): (Arc<BTreeMap<String, String>>, BTreeMap<String, usize>),
+        begin: Beginning,
     ) -> Result<Vec<Option<Claimed>>, DatabaseError> {
         let all = move |connection: &Connection| {
-            let mut room = room.clone();
-            tenants.iter().map(|tenant| claim(connection, tenant, now, &holder, (&epochs, &mut room))).collect()
+            let mut room = begin.room.clone();
+            tenants.iter().map(|tenant| claim(connection, tenant, now, &begin, &mut room)).collect()
         };
-        self.database.write(all).await
+        self.write(StoreOp::Begin, all).await
     }
 
     /// Takes over all that runs. Called once, by a server that starts.
@@ -60,7 +74,7 @@ impl Books {
             }
             Ok(adopted)
         };
-        self.database.write(all).await
+        self.write(StoreOp::Other, all).await
     }
 
     /// Marks jobs whose time has come; their tenants, and when the next one's comes.
@@ -74,7 +88,28 @@ impl Books {
             let next = next.query_row([], |row| row.get::<_, Option<i64>>(0))?;
             Ok((tenants, next))
         };
-        self.database.write(all).await
+        self.write(StoreOp::Other, all).await
+    }
+
+    /// The earliest time from which one of the next jobs might have run: of each tenant and service the one whose turn is next.
+    /// Where priorities are used, another may have waited nine minutes longer.
+    pub(crate) async fn oldest_ready(&self) -> Result<Option<i64>, DatabaseError> {
+        let look = |connection: &Connection| {
+            // From head to head by the index, however many jobs wait behind each.
+            let mut next = connection.prepare_cached(
+                "SELECT tenant, service, run_at FROM jobs WHERE (tenant, service) > (?1, ?2) AND state = 0 AND waits = 0
+                 AND blocked = 0 ORDER BY tenant, service, rank LIMIT 1",
+            )?;
+            let (mut oldest, mut after): (Option<i64>, _) = (None, (String::new(), String::new()));
+            loop {
+                let read = |row: &Row<'_>| Ok(((row.get(0)?, row.get(1)?), row.get::<_, i64>(2)?));
+                let Some((head, run_at)) = next.query_row([&after.0, &after.1], read).optional()? else { break };
+                oldest = Some(oldest.map_or(run_at, |oldest| oldest.min(run_at)));
+                after = head;
+            }
+            Ok(oldest)
+        };
+        self.read(look).await
     }
 
     /// Tenants with a job that can begin.
@@ -84,7 +119,7 @@ impl Books {
             let mut ready = connection.prepare(sql)?;
             Ok(ready.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<BTreeSet<_>, _>>()?)
         };
-        self.database.read(all).await
+        self.read(all).await
     }
 }
 
@@ -92,8 +127,8 @@ pub(super) fn claim(
     connection: &Connection,
     tenant: &str,
     now: i64,
-    holder: &str,
-    (epochs, room): (&BTreeMap<String, String>, &mut BTreeMap<String, usize>),
+    Beginning { holder, epochs, .. }: &Beginning,
+    room: &mut BTreeMap<String, usize>,
 ) -> Result<Option<Claimed>, DatabaseError> {
     let Some(seq) = head(connection, tenant, room)? else { return Ok(None) };
     let mut job = connection.prepare_cached(&format!("SELECT {} FROM jobs WHERE seq = ?1", row::COLUMNS))?;

@@ -6,6 +6,7 @@ use store::rusqlite::{Connection, OptionalExtension, Row, params};
 use utoipa::ToSchema;
 
 use super::Books;
+use crate::metrics::StoreOp;
 
 /// A callback that is due.
 #[derive(Clone, Debug)]
@@ -101,13 +102,13 @@ impl Books {
             }
             Ok(due)
         };
-        self.database.read(look).await
+        self.read(look).await
     }
 
     /// Takes a delivery; whether it was there to be taken.
     pub(crate) async fn begin_delivery(&self, seq: i64) -> Result<bool, DatabaseError> {
         let sql = "UPDATE deliveries SET state = 'sending' WHERE seq = ?1 AND state = 'waiting'";
-        self.database.write(move |connection| Ok(connection.prepare_cached(sql)?.execute([seq])? > 0)).await
+        self.write(StoreOp::Other, move |connection| Ok(connection.prepare_cached(sql)?.execute([seq])? > 0)).await
     }
 
     pub(crate) async fn end_delivery(&self, seq: i64, outcome: Delivered) -> Result<(), DatabaseError> {
@@ -122,13 +123,14 @@ impl Books {
             connection.prepare_cached(sql)?.execute(params![seq, state, said, at])?;
             Ok(())
         };
-        self.database.write(change).await
+        self.write(StoreOp::Other, change).await
     }
 
     /// Has deliveries that a server before was sending be sent again. Called once at the start.
     pub(crate) async fn resume_deliveries(&self, now: i64) -> Result<(), DatabaseError> {
         let sql = "UPDATE deliveries SET state = 'waiting', next_at = ?1 WHERE state = 'sending'";
-        self.database.write(move |connection| Ok(connection.prepare_cached(sql)?.execute([now]).map(drop)?)).await
+        self.write(StoreOp::Other, move |connection| Ok(connection.prepare_cached(sql)?.execute([now]).map(drop)?))
+            .await
     }
 
     /// Callbacks of a tenant, the latest first.
@@ -155,7 +157,7 @@ impl Books {
             })?;
             Ok(rows.collect::<Result<Vec<_>, _>>()?)
         };
-        self.database.read(look).await
+        self.read(look).await
     }
 
     /// Has a callback that was given up be sent again; whether there was one.
@@ -169,6 +171,6 @@ impl Books {
                    WHERE seq = ?1 AND (?2 IS NULL OR tenant = ?2) AND state = 'given-up'";
         let change =
             move |connection: &Connection| Ok(connection.prepare_cached(sql)?.execute(params![seq, tenant, now])? > 0);
-        self.database.write(change).await
+        self.write(StoreOp::Other, change).await
     }
 }

@@ -4,6 +4,7 @@ use store::DatabaseError;
 use store::rusqlite::{Connection, OptionalExtension, params};
 
 use super::Books;
+use crate::metrics::StoreOp;
 
 fn used(connection: &Connection, tenant: &str) -> Result<i64, DatabaseError> {
     let mut sum = connection.prepare_cached("SELECT coalesce(sum(ns), 0) FROM ledger WHERE tenant = ?1")?;
@@ -19,7 +20,7 @@ impl Books {
             insert.execute(params![user, before])?;
             remove_functions(connection, &tenant)
         };
-        self.database.write(change).await
+        self.write(StoreOp::Other, change).await
     }
 
     /// Removes a user and its functions; which those were. Its bill stays.
@@ -28,7 +29,7 @@ impl Books {
             connection.prepare_cached("DELETE FROM faas_users WHERE name = ?1")?.execute([&user])?;
             remove_functions(connection, &tenant)
         };
-        self.database.write(change).await
+        self.write(StoreOp::Other, change).await
     }
 
     /// Nanoseconds of a user since it was registered; none where there is no such user.
@@ -39,7 +40,7 @@ impl Books {
             let Some(before) = before else { return Ok(None) };
             Ok(Some(u64::try_from(used(connection, &tenant)?.saturating_sub(before)).unwrap_or(0)))
         };
-        self.database.read(look).await
+        self.read(look).await
     }
 
     /// Sources of a user's functions by name; none where there is no such user.
@@ -57,11 +58,12 @@ impl Books {
             let rows = found.query_map([&tenant], |row| Ok((row.get(0)?, row.get(1)?)))?;
             Ok(Some(rows.collect::<Result<Vec<_>, _>>()?))
         };
-        self.database.read(look).await
+        self.read(look).await
     }
 }
 
 fn remove_functions(connection: &Connection, tenant: &str) -> Result<Vec<String>, DatabaseError> {
+    connection.prepare_cached("DELETE FROM sources WHERE tenant = ?1")?.execute([tenant])?;
     let mut removed = connection.prepare_cached("DELETE FROM functions WHERE tenant = ?1 RETURNING name")?;
     let names = removed.query_map([tenant], |row| row.get(0))?;
     Ok(names.collect::<Result<Vec<_>, _>>()?)

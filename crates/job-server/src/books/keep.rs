@@ -5,6 +5,7 @@ use store::rusqlite::{Connection, params};
 
 use super::change::{Moved, delete, deliver};
 use super::{Books, row};
+use crate::metrics::StoreOp;
 
 /// Rows that one commit removes or ends at most, so that others are not kept waiting.
 const AT_ONCE: i64 = 500;
@@ -36,7 +37,7 @@ impl Books {
             }
             Ok(moved)
         };
-        self.database.write(change).await
+        self.write(StoreOp::Other, change).await
     }
 
     /// Removes what is kept no longer; whether there may be more of it.
@@ -73,7 +74,7 @@ impl Books {
             let most = usize::try_from(AT_ONCE).unwrap_or(usize::MAX);
             Ok(removed == most || old.len() == most || events == most * 4)
         };
-        self.database.write(change).await
+        self.write(StoreOp::Other, change).await
     }
 
     /// Brings times that a clock of the future has left back into bounds. Called once at the start.
@@ -98,6 +99,6 @@ impl Books {
             }
             Ok(())
         };
-        self.database.write(change).await
+        self.write(StoreOp::Other, change).await
     }
 }

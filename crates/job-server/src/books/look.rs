@@ -56,6 +56,16 @@ pub(crate) struct EventRow {
     pub(crate) attempt: u32,
 }
 
+/// Events as one look finds them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct EventPage {
+    /// The number of the oldest event that is kept, of whatever tenant; where none is kept, that of the next one.
+    pub(crate) first: i64,
+    /// The number of the latest event that there was, of whatever tenant.
+    pub(crate) last: i64,
+    pub(crate) rows: Vec<EventRow>,
+}
+
 impl Books {
     /// A job of a tenant, with its attempts.
     pub(crate) async fn job(
@@ -67,7 +77,7 @@ impl Books {
             let Some((seq, record)) = of_tenant(connection, tenant.as_deref(), &id)? else { return Ok(None) };
             Ok(Some((record, history(connection, seq)?)))
         };
-        self.database.read(look).await
+        self.read(look).await
     }
 
     /// A job of a tenant, and what is kept of its result.
@@ -82,7 +92,7 @@ impl Books {
             let body = body.query_row([seq], |row| row.get::<_, Vec<u8>>(0)).optional()?;
             Ok(Some((record, body.map_or(ResultKept::Expired, |body| ResultKept::Value(Bytes::from(body))))))
         };
-        self.database.read(look).await
+        self.read(look).await
     }
 
     /// Jobs, the newest last.
@@ -100,7 +110,7 @@ impl Books {
             let rows = found.query_map(values, |row| Ok(row::read(row)?.1))?;
             Ok(rows.collect::<Result<Vec<_>, _>>()?)
         };
-        self.database.read(look).await
+        self.read(look).await
     }
 
     /// The latest jobs of a tenant, newest first.
@@ -112,7 +122,7 @@ impl Books {
             let rows = found.query_map(params![tenant, most], |row| Ok(row::read(row)?.1))?;
             Ok(rows.collect::<Result<Vec<_>, _>>()?)
         };
-        self.database.read(look).await
+        self.read(look).await
     }
 
     /// Dead letters that nobody has looked after, by service and kind.
@@ -134,7 +144,7 @@ impl Books {
             })?;
             Ok(rows.collect::<Result<Vec<_>, _>>()?)
         };
-        self.database.read(look).await
+        self.read(look).await
     }
 
     /// Events after one, of a tenant, of a job: at most `most`.
@@ -144,8 +154,11 @@ impl Books {
         job: Option<String>,
         after: i64,
         most: u32,
-    ) -> Result<Vec<EventRow>, DatabaseError> {
+    ) -> Result<EventPage, DatabaseError> {
         let look = move |connection: &Connection| {
+            // Of one moment: what is removed between two looks would be missed or told twice.
+            let _moment = connection.unchecked_transaction()?;
+            let (first, last) = event_bounds(connection)?;
             let mut found = connection.prepare_cached(
                 "SELECT seq, at, tenant, job, kind, attempt FROM events WHERE seq > ?1 AND (?2 IS NULL OR tenant = ?2)
                  AND (?3 IS NULL OR job = ?3) ORDER BY seq LIMIT ?4",
@@ -160,18 +173,14 @@ impl Books {
                     attempt: row.get(5)?,
                 })
             })?;
-            Ok(rows.collect::<Result<Vec<_>, _>>()?)
+            Ok(EventPage { first, last, rows: rows.collect::<Result<_, _>>()? })
         };
-        self.database.read(look).await
+        self.read(look).await
     }
 
-    /// The number of the oldest and the latest event that is kept; 0 where there is none.
+    /// The numbers of the oldest event that is kept and of the latest one, as [`EventPage`] has them.
     pub(crate) async fn event_bounds(&self) -> Result<(i64, i64), DatabaseError> {
-        let sql = "SELECT coalesce(min(seq), 0), coalesce(max(seq), 0) FROM events";
-        let look = move |connection: &Connection| {
-            Ok(connection.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?)
-        };
-        self.database.read(look).await
+        self.read(event_bounds).await
     }
 
     /// Jobs by tenant and state.
@@ -191,7 +200,7 @@ impl Books {
             }
             Ok(counts)
         };
-        self.database.read(look).await
+        self.read(look).await
     }
 
     /// How many jobs of each tenant wait.
@@ -203,8 +212,14 @@ impl Books {
             let rows = rows.map(|row| row.map(|(tenant, count)| (tenant, u64::try_from(count).unwrap_or(0))));
             Ok(rows.collect::<Result<_, _>>()?)
         };
-        self.database.read(look).await
+        self.read(look).await
     }
+}
+
+fn event_bounds(connection: &Connection) -> Result<(i64, i64), DatabaseError> {
+    let sql = "SELECT coalesce((SELECT min(seq) FROM events), last + 1), last FROM (
+                   SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) AS last)";
+    Ok(connection.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?)
 }
 
 fn history(connection: &Connection, seq: i64) -> Result<Vec<AttemptView>, DatabaseError> {

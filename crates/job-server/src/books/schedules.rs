@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::Books;
 use super::accept::{self, Accepted, NewJob};
 use super::change::Moved;
+use crate::metrics::StoreOp;
 
 /// A schedule as it is asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -97,7 +98,7 @@ impl Books {
             insert.execute(params![tenant, name, body, last_at, next_at])?;
             Ok(Some(true))
         };
-        self.database.write(change).await
+        self.write(StoreOp::Other, change).await
     }
 
     /// Schedules of a tenant, or of all.
@@ -109,7 +110,7 @@ impl Books {
             let rows = found.query_map([&tenant], columns)?.collect::<Result<Vec<_>, _>>()?;
             rows.into_iter().map(read).collect()
         };
-        self.database.read(look).await
+        self.read(look).await
     }
 
     pub(crate) async fn schedule(&self, tenant: String, name: String) -> Result<Option<ScheduleRow>, DatabaseError> {
@@ -118,13 +119,14 @@ impl Books {
             let found = connection.prepare_cached(sql)?.query_row([&tenant, &name], columns).optional()?;
             found.map(read).transpose()
         };
-        self.database.read(look).await
+        self.read(look).await
     }
 
     /// Removes a schedule; whether it was there. Its jobs stay.
     pub(crate) async fn remove_schedule(&self, tenant: String, name: String) -> Result<bool, DatabaseError> {
         let sql = "DELETE FROM schedules WHERE tenant = ?1 AND name = ?2";
-        self.database.write(move |connection| Ok(connection.prepare_cached(sql)?.execute([&tenant, &name])? > 0)).await
+        self.write(StoreOp::Other, move |connection| Ok(connection.prepare_cached(sql)?.execute([&tenant, &name])? > 0))
+            .await
     }
 
     /// Schedules that are due, some of them.
@@ -135,7 +137,7 @@ impl Books {
             let rows = found.query_map([now], columns)?.collect::<Result<Vec<_>, _>>()?;
             rows.into_iter().map(read).collect()
         };
-        self.database.read(look).await
+        self.read(look).await
     }
 
     /// Asks for the jobs of times that came, and notes that they were seen to, in one commit. Where the schedule was changed
@@ -167,7 +169,7 @@ impl Books {
             }
             Ok(moved)
         };
-        self.database.write(change).await
+        self.write(StoreOp::Other, change).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! The tables of jobs, format by format. A format that was released is never changed.
 
 /// Statements from each format to the next.
-pub(super) const FORMATS: [&str; 5] = [
+pub(super) const FORMATS: [&str; 6] = [
     "
 CREATE TABLE jobs (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -97,5 +97,15 @@ CREATE TABLE lines (seq INTEGER NOT NULL, attempt INTEGER NOT NULL, body TEXT NO
 ALTER TABLE deliveries ADD COLUMN host TEXT NOT NULL DEFAULT '';
 DROP INDEX deliveries_due;
 CREATE INDEX deliveries_due ON deliveries (host, next_at) WHERE state = 'waiting';
+",
+    // What authors say of runs, and the latest sources of each function.
+    "
+ALTER TABLE functions ADD COLUMN terms TEXT NOT NULL DEFAULT '{}';
+CREATE TABLE sources (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL,
+    source TEXT NOT NULL
+);
+CREATE UNIQUE INDEX sources_version ON sources (tenant, name, version);
+INSERT INTO sources (tenant, name, version, source) SELECT tenant, name, version, source FROM functions;
 ",
 ];

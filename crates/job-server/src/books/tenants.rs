@@ -8,6 +8,7 @@ use store::DatabaseError;
 use store::rusqlite::{Connection, params};
 
 use super::Books;
+use crate::metrics::StoreOp;
 
 /// A token as it is kept: what it is checked against, and not the token.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,7 +32,7 @@ impl Books {
             connection.prepare_cached("INSERT INTO tenants VALUES (?1, ?2, ?3)")?.execute(params![name, text, now])?;
             Ok(true)
         };
-        self.database.write(change).await
+        self.write(StoreOp::Other, change).await
     }
 
     /// Removes a tenant that has no jobs, and its tokens: whether it was there. Its bills stay. None: it has jobs.
@@ -44,7 +45,7 @@ impl Books {
             connection.prepare_cached("DELETE FROM tokens WHERE tenant = ?1")?.execute([&name])?;
             Ok(Some(connection.prepare_cached("DELETE FROM tenants WHERE name = ?1")?.execute([&name])? > 0))
         };
-        self.database.write(change).await
+        self.write(StoreOp::Other, change).await
     }
 
     /// All tenants.
@@ -59,7 +60,7 @@ impl Books {
             };
             rows.map(read).collect()
         };
-        self.database.read(look).await
+        self.read(look).await
     }
 
     pub(crate) async fn put_token(&self, token: TokenRow, now: i64) -> Result<(), DatabaseError> {
@@ -70,13 +71,14 @@ impl Books {
             insert.execute(params![id, tenant, hash, scopes, now, expires_at])?;
             Ok(())
         };
-        self.database.write(change).await
+        self.write(StoreOp::Other, change).await
     }
 
     /// Removes a token of a tenant; whether it was there.
     pub(crate) async fn remove_token(&self, tenant: String, id: String) -> Result<bool, DatabaseError> {
         let sql = "DELETE FROM tokens WHERE tenant = ?1 AND id = ?2";
-        self.database.write(move |connection| Ok(connection.prepare_cached(sql)?.execute([&tenant, &id])? > 0)).await
+        self.write(StoreOp::Other, move |connection| Ok(connection.prepare_cached(sql)?.execute([&tenant, &id])? > 0))
+            .await
     }
 
     /// All tokens.
@@ -97,6 +99,6 @@ impl Books {
             })?;
             Ok(rows.collect::<Result<Vec<_>, _>>()?)
         };
-        self.database.read(look).await
+        self.read(look).await
     }
 }

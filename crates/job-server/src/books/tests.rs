@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use jobs::model::{JobAct, JobModel, job_act};
 use jobs::outcome::{AttemptOutcome, AttemptReport};
@@ -19,9 +18,13 @@ fn job(id: &str, tenant: &str, now: i64, change: impl FnOnce(&mut JobRequest)) -
 }
 
 async fn claim(books: &Books, tenant: &str, now: i64, holder: &str) -> Option<JobRecord> {
-    let epochs = Arc::new(BTreeMap::from([("map".to_owned(), "e".to_owned())]));
-    let claimed = books.claim(vec![tenant.to_owned()], now, holder.into(), (epochs, BTreeMap::new())).await;
+    let claimed = books.claim(vec![tenant.to_owned()], now, begin(holder)).await;
     claimed.expect("a store").pop().expect("an answer each").map(|claimed| claimed.record)
+}
+
+fn begin(holder: &str) -> Beginning {
+    let epochs = BTreeMap::from([("map".to_owned(), "e".to_owned())]);
+    Beginning { holder: holder.into(), epochs, room: BTreeMap::new() }
 }
 
 /// Drives a store and the model side by side; every answer and every job is the same.
@@ -34,11 +37,25 @@ async fn side_by_side(acts: Vec<JobAct>) {
     for act in acts {
         let holder = format!("life-{life}");
         match act {
-            JobAct::Accept { tenant, request } => {
+            JobAct::Accept { tenant, request, begins: false } => {
                 let new = job(&format!("j{}", ids.len()), &format!("t{tenant}"), now, |drawn| *drawn = *request);
                 ids.push(new.record.id.clone());
                 model.accept(new.record.clone());
                 books.accept(vec![new], now).await.expect("accepted");
+            }
+            JobAct::Accept { tenant, request, begins: true } => {
+                let tenant = format!("t{tenant}");
+                books.wake(now).await.expect("woken");
+                let new = job(&format!("j{}", ids.len()), &tenant, now, |drawn| *drawn = *request);
+                ids.push(new.record.id.clone());
+                model.accept(new.record.clone());
+                let kept = books.accept_and_begin(vec![new], now, (tenant.clone(), 1), begin(&holder)).await;
+                let (accepted, begun) = kept.expect("accepted");
+                assert!(matches!(accepted[..], [Accepted::New(_)]), "{accepted:?}");
+                let begun: Vec<JobRecord> = begun.into_iter().map(|claimed| claimed.record).collect();
+                let expected: Vec<JobRecord> = model.claim(&tenant, now, &holder, Some("e")).into_iter().collect();
+                assert_eq!(begun, expected, "begun as it was accepted");
+                fences.extend(begun.iter().filter_map(JobRecord::fence));
             }
             JobAct::Claim { tenant } => {
                 let tenant = format!("t{tenant}");
@@ -200,14 +217,14 @@ async fn results_events_and_jobs_are_kept_for_their_time() {
     assert!(matches!(ended.await, Ok(Some(Ok(_)))));
     let result = async || books.result(None, "j".to_owned()).await.expect("a store").map(|(_, kept)| kept);
     let kinds: Vec<String> =
-        books.events(None, None, 0, 10).await.expect("events").into_iter().map(|row| row.kind).collect();
+        books.events(None, None, 0, 10).await.expect("events").rows.into_iter().map(|row| row.kind).collect();
     assert_eq!(kinds, ["accepted", "running", "done"]);
     let bounds = Bounds { job_ms: 5_000, event_ms: 60_000, events: 2 };
     books.tidy(1_000, bounds).await.expect("tidied");
     assert_eq!(result().await, Some(ResultKept::Value(value)));
     books.tidy(1_010, bounds).await.expect("tidied");
     assert_eq!(result().await, Some(ResultKept::Expired));
-    assert_eq!(books.events(None, None, 0, 10).await.expect("events").len(), 2);
+    assert_eq!(books.events(None, None, 0, 10).await.expect("events").rows.len(), 2);
     books.tidy(5_010, bounds).await.expect("tidied");
     assert_eq!(result().await, None);
 }

@@ -9,6 +9,7 @@ use store::rusqlite::{Connection, params};
 
 use super::change::{Moved, deliver};
 use super::{Books, row};
+use crate::metrics::StoreOp;
 
 /// Jobs that are ended in one commit.
 const AT_ONCE: u32 = 1_000;
@@ -34,7 +35,7 @@ impl Books {
             };
             services.iter().map(count).collect()
         };
-        self.database.read(look).await
+        self.read(look).await
     }
 
     /// Ends such jobs of a service that wait, some of them; which. To be called until it ends none.
@@ -64,7 +65,7 @@ impl Books {
             }
             Ok(moved)
         };
-        self.database.write(change).await
+        self.write(StoreOp::Other, change).await
     }
 }
 

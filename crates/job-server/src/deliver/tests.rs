@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use jobs::outcome::{AttemptOutcome, AttemptReport};
@@ -32,7 +31,7 @@ async fn server(folder: &Path, attempts: u32, urls: &[String]) -> Arc<Core> {
     };
     core.books.accept(urls.iter().enumerate().map(new).collect(), NOW).await.expect("accepted");
     let tenants = vec!["default".to_owned(); urls.len()];
-    let claimed = core.books.claim(tenants, NOW, core.holder.clone(), (Arc::default(), BTreeMap::new())).await;
+    let claimed = core.books.claim(tenants, NOW, crate::tests::beginning(&core)).await;
     let ends = claimed.expect("a store").into_iter().map(|claimed| {
         let fence = claimed.expect("a job").record.fence().expect("it runs");
         core.books.end(fence, AttemptReport::of(AttemptOutcome::Value), None, core.instance())

@@ -1,9 +1,8 @@
 //! Health, metrics, and what the session says.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use axum::Json;
 use axum::extract::State;
@@ -17,6 +16,7 @@ use crate::books::UnreadInputs;
 use crate::config;
 use crate::core::Core;
 use crate::dispatch::Nudge;
+use crate::metrics::head;
 
 /// `GET /readyz`: whether the store answers.
 pub(crate) async fn ready(State(core): State<Arc<Core>>) -> Result<&'static str, ApiProblem> {
@@ -85,18 +85,31 @@ fn must_be_the_session(core: &Core, headers: &HeaderMap) -> Result<(), ApiProble
 /// `GET /metrics`.
 pub(crate) async fn metrics(By { core, .. }: By<ReadMetrics>) -> Result<Response, ApiProblem> {
     let counts = core.books.counts().await?;
-    let mut text = "# TYPE dyninka_jobs gauge\n# HELP dyninka_jobs Jobs by state.\n".to_owned();
-    for state in JobState::ALL {
+    let oldest = core.books.oldest_ready().await?;
+    let states = JobState::ALL.map(|state| {
         let sum: i64 = counts.values().filter_map(|states| states.get(&state)).sum();
-        // Writing to a text cannot fail.
-        let _written = writeln!(text, "dyninka_jobs{{state=\"{}\"}} {sum}", state.word());
-    }
-    let busy = core.busy.load(Ordering::Relaxed);
-    let _written = write!(
-        text,
-        "# TYPE dyninka_jobs_workers_busy gauge\n# HELP dyninka_jobs_workers_busy Slots that run a job.\n\
-         dyninka_jobs_workers_busy {busy}\n# EOF\n"
-    );
+        (state, sum)
+    });
+    let mut text = String::new();
+    // Writing to a text cannot fail.
+    let _written = write(&core, &states, oldest, &mut text);
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+}
+
+fn write(core: &Core, states: &[(JobState, i64)], oldest: Option<i64>, text: &mut String) -> fmt::Result {
+    head(text, "dyninka_jobs", "gauge", "Jobs by state.")?;
+    for (state, sum) in states {
+        writeln!(text, "dyninka_jobs{{state=\"{}\"}} {sum}", state.word())?;
+    }
+    head(text, "dyninka_jobs_workers_busy", "gauge", "Slots that run a job.")?;
+    writeln!(text, "dyninka_jobs_workers_busy {}", core.slots.taken())?;
+    let help = "How long the job has waited that has done so longest, of those whose turn is next.";
+    head(text, "dyninka_job_oldest_seconds", "gauge", help)?;
+    let waited = oldest.map_or(0, |run_at| core.clock.now().saturating_sub(run_at).max(0));
+    writeln!(text, "dyninka_job_oldest_seconds {}", waited as f64 / 1e3)?;
+    core.metrics.write(text)?;
+    core.books.times().write(text)?;
+    text.push_str("# EOF\n");
+    Ok(())
 }

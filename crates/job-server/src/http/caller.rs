@@ -87,8 +87,10 @@ impl Caller {
         }
         let kept = core.tokens.read().get(&token.id).cloned();
         let kept = kept.filter(|kept| token.is(&kept.hash)).ok_or_else(wrong)?;
-        if kept.expires_at.is_some_and(|at| at <= core.clock.now()) {
-            return Err(ApiProblem::new(StatusCode::UNAUTHORIZED, "unauthorized", "the token has expired"));
+        if let Some(at) = kept.expires_at.filter(|at| *at <= core.clock.now()) {
+            let (at, tenant) = (jobs::view::time(at), &kept.tenant);
+            let detail = format!("the token expired at {at}; the operator makes another: dyn jobs token FILE {tenant}");
+            return Err(ApiProblem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail));
         }
         if named.is_some_and(|named| named != kept.tenant) {
             return Err(ApiProblem::new(StatusCode::FORBIDDEN, "forbidden", "the token is another tenant's"));

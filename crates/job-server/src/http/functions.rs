@@ -1,18 +1,19 @@
 //! Functions of a tenant.
 
 use axum::body::Bytes;
-use axum::extract::Path;
+use axum::extract::{Path, Query};
 use axum::response::{IntoResponse, Response};
 use functions::{FunctionEngine, FunctionError, PoolError};
 use http::{HeaderMap, StatusCode, header};
-use serde::Serialize;
+use jobs::{FunctionTerms, duration};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::caller::{By, Caller, KeepFunctions, WriteJobs};
 use super::problem::ApiProblem;
-use crate::books::FunctionRow;
+use crate::books::{FunctionRow, VERSIONS};
 use crate::core::Core;
 use crate::functions as runner;
 
@@ -21,17 +22,28 @@ use crate::functions as runner;
 pub(super) struct FunctionView {
     tenant: String,
     name: String,
-    /// `NAME@` and a hash of its source.
+    /// `NAME@` and a hash of its source and bounds.
     version: String,
     language: &'static str,
     /// Names of its parameters.
     parameters: Vec<String>,
+    /// The time of an attempt, where its job says none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout: Option<String>,
+    /// Bytes of memory of a run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory: Option<u64>,
+    /// Attempts, where its job says none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts: Option<u32>,
 }
 
 impl FunctionView {
     fn of(row: FunctionRow) -> Self {
-        let FunctionRow { tenant, name, version, parameters } = row;
-        Self { tenant, name, version, language: FunctionEngine::JavaScript.language(), parameters }
+        let FunctionRow { tenant, name, version, parameters, terms } = row;
+        let FunctionTerms { timeout_ms, memory, attempts } = terms;
+        let (language, timeout) = (FunctionEngine::JavaScript.language(), timeout_ms.map(duration::write));
+        Self { tenant, name, version, language, parameters, timeout, memory, attempts }
     }
 }
 
@@ -47,11 +59,11 @@ fn no_function(name: &str) -> ApiProblem {
     ApiProblem::new(StatusCode::NOT_FOUND, "not-found", format!("there is no function {name}"))
 }
 
-/// Refuses a job for a function that the caller has not registered.
-pub(super) fn must_be_there(core: &Core, caller: &Caller, name: &str) -> Result<(), ApiProblem> {
+/// Refuses a job for a function that the caller has not registered; what its author says of its runs.
+pub(super) fn must_be_there(core: &Core, caller: &Caller, name: &str) -> Result<FunctionTerms, ApiProblem> {
     must_be_on(core)?;
-    if core.functions.is_there(&caller.acts_for(), name) {
-        return Ok(());
+    if let Some(terms) = core.functions.terms(&caller.acts_for(), name) {
+        return Ok(terms);
     }
     let detail = format!("there is no function {name}; PUT /v1/functions/{name} registers it");
     Err(ApiProblem::new(StatusCode::UNPROCESSABLE_ENTITY, "request", detail).with("at", "function"))
@@ -84,18 +96,33 @@ fn unchecked(error: &PoolError) -> ApiProblem {
     }
 }
 
-/// Registers a function, or replaces it. Its queued jobs run the new one.
+/// Bounds of a function's runs. None is beyond what the server allows.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct FunctionBounds {
+    /// The time of an attempt, such as 30s, where its job says none.
+    timeout: Option<String>,
+    /// The memory of a run, such as 64MiB.
+    memory: Option<String>,
+    /// Attempts, where its job says none.
+    #[param(value_type = Option<u32>)]
+    attempts: Option<String>,
+}
+
+/// Registers a function, or replaces it. Its queued jobs run the new one, within its memory; their time and attempts are those
+/// that they were accepted with.
 #[utoipa::path(
-    put, operation_id = "put_function", path = "/v1/functions/{name}", params(("name" = String, Path)),
+    put, operation_id = "put_function", path = "/v1/functions/{name}", params(("name" = String, Path), FunctionBounds),
     request_body(content = String, content_type = "text/javascript", description = "One function"),
     responses((status = 201, description = "Registered", body = FunctionView), (status = 200, description = "Replaced", body = FunctionView),
-        (status = 422, description = "The source does not read: at `line` and `column`"),
+        (status = 422, description = "The source does not read: at `line` and `column`; or a bound is beyond the server's, `at` names it"),
         (status = "4XX", description = "A problem document"), (status = "5XX", description = "A problem document")),
     security(("token" = []))
 )]
 pub(super) async fn put(
     By { core, caller, .. }: By<KeepFunctions>,
     Path(name): Path<String>,
+    Query(bounds): Query<FunctionBounds>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<(StatusCode, axum::Json<FunctionView>), ApiProblem> {
@@ -110,13 +137,18 @@ pub(super) async fn put(
         let detail = "a function is JavaScript: Content-Type: text/javascript";
         return Err(ApiProblem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported", detail));
     }
+    let FunctionBounds { timeout, memory, attempts } = &bounds;
+    let config = core.config();
+    let (limits, most_memory) = (&config.settings.limits, config.settings.pool.memory);
+    let texts = [timeout, memory, attempts].map(Option::as_deref);
+    let terms = FunctionTerms::read(texts, limits, most_memory)?;
     let source = String::from_utf8(body.to_vec());
     let source = source.map_err(|error| wrong("source", format!("the source is no UTF-8: {error}")))?;
     let tenant = caller.acts_for();
     let signature = core.functions.check(&tenant, &source).await.map_err(|error| unchecked(&error))?;
     let parameters = signature.map_err(unread)?.parameters;
-    let version = runner::version(&name, &source);
-    let row = FunctionRow { tenant, name, version, parameters };
+    let version = runner::version(&name, &source, &terms);
+    let row = FunctionRow { tenant, name, version, parameters, terms };
     match runner::put(&core, row.clone(), source).await? {
         Some(is_new) => {
             let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
@@ -159,9 +191,17 @@ pub(super) async fn one(
     found.map(|(row, _)| axum::Json(FunctionView::of(row))).ok_or_else(|| no_function(&name))
 }
 
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct SourceQuery {
+    /// One of the latest five, such as add@1f3a9c02. None: the one that runs.
+    version: Option<String>,
+}
+
 /// Shows the source of a function.
 #[utoipa::path(
-    get, operation_id = "function_source", path = "/v1/functions/{name}/source", params(("name" = String, Path)),
+    get, operation_id = "function_source", path = "/v1/functions/{name}/source",
+    params(("name" = String, Path), SourceQuery),
     responses((status = 200, description = "As it was registered", body = String, content_type = "text/javascript"),
         (status = "4XX", description = "A problem document"), (status = "5XX", description = "A problem document")),
     security(("token" = []))
@@ -169,10 +209,19 @@ pub(super) async fn one(
 pub(super) async fn source(
     By { core, caller, .. }: By<KeepFunctions>,
     Path(name): Path<String>,
+    Query(query): Query<SourceQuery>,
 ) -> Result<Response, ApiProblem> {
     must_be_on(&core)?;
     let found = core.books.function(caller.acts_for(), name.clone()).await?;
-    let (_, source) = found.ok_or_else(|| no_function(&name))?;
+    let (row, source) = found.ok_or_else(|| no_function(&name))?;
+    let source = match query.version {
+        Some(version) if version != row.version => {
+            let found = core.books.source((caller.acts_for(), name.clone()), version.clone()).await?;
+            let detail = format!("there is no version {version} of {name}: its latest {VERSIONS} are kept");
+            found.ok_or_else(|| ApiProblem::new(StatusCode::NOT_FOUND, "not-found", detail))?
+        }
+        _ => source,
+    };
     Ok(([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], source).into_response())
 }
 

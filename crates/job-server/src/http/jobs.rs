@@ -8,8 +8,9 @@ use axum::extract::{Path, Query};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 use jobs::batch::JobBatch;
+use jobs::quota::RateLimitFields;
 use jobs::record::FUNCTION;
-use jobs::request::{JobTarget, TargetTerms};
+use jobs::request::JobTarget;
 use jobs::view::JobView;
 use jobs::{JobRecord, JobRequest, JobState};
 use serde::{Deserialize, Serialize};
@@ -18,9 +19,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::caller::{By, Caller, ReadJobs, WriteJobs};
 use super::one;
-use super::problem::ApiProblem;
+use super::problem::{self, ApiProblem};
 use crate::books::{Accepted, DeadGroup, Filter, NewJob};
 use crate::core::Core;
+use crate::dispatch;
 use crate::redrive::{self, RedriveState, RedriveView, Wanted};
 
 /// Jobs of one list.
@@ -45,8 +47,8 @@ pub(super) fn prepare(core: &Core, caller: &Caller, body: &[u8], key: Option<Str
     let function = request.function.as_ref().map(|name| format!("{FUNCTION}{name}"));
     let target = match (&request.function, &function) {
         (Some(name), Some(service)) => {
-            super::functions::must_be_there(core, caller, name)?;
-            JobTarget { service, inputs: &[], terms: TargetTerms::default() }
+            let terms = super::functions::must_be_there(core, caller, name)?;
+            JobTarget { service, inputs: &[], terms: terms.of_jobs() }
         }
         _ => {
             let name = request.service.as_ref().or(config.last.as_ref()).ok_or_else(|| unknown(""))?;
@@ -99,8 +101,12 @@ fn room(core: &Core) -> Result<(), ApiProblem> {
         ("Dyninka-Tenant" = Option<String>, Header, description = "For the operator: the tenant that is meant")
     ),
     responses(
-        (status = 202, description = "Accepted: it survives a power cut from here on", body = JobView),
-        (status = 200, description = "It ended within the wait, or its key was used before", body = JobView),
+        (status = 202, description = "Accepted: it survives a power cut from here on", body = JobView,
+            headers(("RateLimit" = String, description = "What may still be asked for"), ("RateLimit-Policy" = String, description = "Its bounds"))),
+        (status = 200, description = "It ended within the wait, or its key was used before", body = JobView,
+            headers(("RateLimit" = String, description = "What may still be asked for"), ("RateLimit-Policy" = String, description = "Its bounds"))),
+        (status = 429, description = "Beyond a quota or rate: a problem document",
+            headers(("RateLimit" = String, description = "What may still be asked for"), ("RateLimit-Policy" = String, description = "Its bounds"))),
         (status = "4XX", description = "A problem document"), (status = "5XX", description = "A problem document")
     ),
     security(("token" = []))
@@ -123,40 +129,35 @@ pub(super) async fn accept(
     let job = prepare(core, caller, body, key(headers)?)?;
     let record = job.record.clone();
     let waiter = prefers(headers).map(|wait| (core.wait(&record.id), wait));
-    if let Some(record) = keep(core, job).await? {
+    let (replayed, fields) = keep(core, job).await?;
+    let mut response = if let Some(record) = replayed {
         let mut response = axum::Json(JobView::of(&record, Vec::new())).into_response();
         response.headers_mut().insert("idempotency-replayed", http::HeaderValue::from_static("true"));
-        return Ok(response);
-    }
-    if let Some((waiter, wait)) = waiter {
+        response
+    } else if let Some((waiter, wait)) = waiter {
         // Both ends of the wait are answered by looking at the job.
         drop(tokio::time::timeout(wait, waiter).await);
         let (record, history) = one::find(core, caller.sees(), &record.id).await?;
         let status = if record.state.is_over() { StatusCode::OK } else { StatusCode::ACCEPTED };
-        return Ok((status, axum::Json(JobView::of(&record, history))).into_response());
-    }
-    let place = format!("/v1/jobs/{}", record.id);
-    Ok((StatusCode::ACCEPTED, [(header::LOCATION, place)], axum::Json(JobView::of(&record, Vec::new())))
-        .into_response())
+        (status, axum::Json(JobView::of(&record, history))).into_response()
+    } else {
+        let place = format!("/v1/jobs/{}", record.id);
+        let view = axum::Json(JobView::of(&record, Vec::new()));
+        (StatusCode::ACCEPTED, [(header::LOCATION, place)], view).into_response()
+    };
+    problem::say(&fields, response.headers_mut());
+    Ok(response)
 }
 
 /// Keeps a job within its tenant's quotas; the one that was accepted under the same key, where there is one.
-async fn keep(core: &Core, job: NewJob) -> Result<Option<Box<JobRecord>>, ApiProblem> {
+async fn keep(core: &Arc<Core>, job: NewJob) -> Result<(Option<Box<JobRecord>>, RateLimitFields), ApiProblem> {
     room(core)?;
     let tenant = job.record.tenant.clone();
-    core.admit(&tenant, 1)?;
-    let accepted = core.books.accept(vec![job], core.clock.now()).await;
-    let accepted = accepted.map(|mut all| all.pop()).inspect_err(|_| core.give_back(&tenant, 1))?;
-    match accepted {
-        Some(Accepted::New(moved)) => {
-            core.moved(&[moved]);
-            return Ok(None);
-        }
-        Some(Accepted::Replayed(record)) => {
-            core.give_back(&tenant, 1);
-            return Ok(Some(record));
-        }
-        Some(Accepted::Conflict) | None => core.give_back(&tenant, 1),
+    let fields = core.admit(&tenant, 1)?;
+    match dispatch::keep(core, &tenant, vec![job]).await?.pop() {
+        Some(Accepted::New(_)) => return Ok((None, fields)),
+        Some(Accepted::Replayed(record)) => return Ok((Some(record), fields)),
+        Some(Accepted::Conflict) | None => {}
     }
     let detail = "another job was asked for with this Idempotency-Key";
     Err(ApiProblem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency", detail))
@@ -164,7 +165,7 @@ async fn keep(core: &Core, job: NewJob) -> Result<Option<Box<JobRecord>>, ApiPro
 
 /// Keeps a job that a function of the app asks for; its id. `trace` is that of the request that asks.
 pub(crate) async fn ask_for(
-    core: &Core,
+    core: &Arc<Core>,
     tenant: String,
     body: &[u8],
     key: String,
@@ -176,7 +177,7 @@ pub(crate) async fn ask_for(
     let mut job = prepare(core, &Caller::of_the_app(tenant), body, Some(key))?;
     job.record.asked_by = Some(trace);
     let id = job.record.id.clone();
-    Ok(keep(core, job).await?.map_or(id, |known| known.id))
+    Ok(keep(core, job).await?.0.map_or(id, |known| known.id))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -190,7 +191,10 @@ pub(super) struct BatchQuery {
 /// Asks for many jobs in one commit.
 #[utoipa::path(
     post, operation_id = "ask_jobs", path = "/v1/jobs/batch", params(BatchQuery), request_body = JobBatch,
-    responses((status = 200, description = "An item each, in order: id or problem", body = Vec<Object>),
+    responses((status = 200, description = "An item each, in order: id or problem", body = Vec<Object>,
+            headers(("RateLimit" = String, description = "What may still be asked for"), ("RateLimit-Policy" = String, description = "Its bounds"))),
+        (status = 429, description = "Beyond a quota or rate: a problem document",
+            headers(("RateLimit" = String, description = "What may still be asked for"), ("RateLimit-Policy" = String, description = "Its bounds"))),
         (status = "4XX", description = "A problem document"), (status = "5XX", description = "A problem document")),
     security(("token" = []))
 )]
@@ -199,7 +203,7 @@ pub(super) async fn batch(
     Query(query): Query<BatchQuery>,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<axum::Json<Vec<Value>>, ApiProblem> {
+) -> Result<Response, ApiProblem> {
     let is_lines = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/x-ndjson");
     // Before anything is read: what is refused costs little, however often it is asked for.
     core.must_have_room_for(&caller.acts_for(), 1)?;
@@ -227,22 +231,20 @@ pub(super) async fn batch(
     room(&core)?;
     let new: Vec<NewJob> = items.iter().filter_map(|item| item.as_ref().ok().cloned()).collect();
     let (tenant, count) = (caller.acts_for(), new.len() as u64);
+    let fields = match count {
+        0 => core.rate_fields(&tenant),
+        _ => core.admit(&tenant, count)?,
+    };
     if count > 0 {
-        core.admit(&tenant, count)?;
-        let accepted = core.books.accept(new, core.clock.now()).await;
-        let accepted = accepted.inspect_err(|_| core.give_back(&tenant, count))?;
-        let moved = accepted.into_iter().filter_map(|one| match one {
-            Accepted::New(moved) => Some(moved),
-            // Without keys there are no twins.
-            Accepted::Replayed(_) | Accepted::Conflict => None,
-        });
-        core.moved(&moved.collect::<Vec<_>>());
+        dispatch::keep(&core, &tenant, new).await?;
     }
     let told = |item: Result<NewJob, ApiProblem>| match item {
         Ok(job) => json!({ "id": job.record.id }),
         Err(problem) => json!({ "problem": problem.value() }),
     };
-    Ok(axum::Json(items.into_iter().map(told).collect()))
+    let mut response = axum::Json(items.into_iter().map(told).collect::<Vec<_>>()).into_response();
+    problem::say(&fields, response.headers_mut());
+    Ok(response)
 }
 
 #[derive(Deserialize, IntoParams)]

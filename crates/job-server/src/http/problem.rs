@@ -2,8 +2,9 @@
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use jobs::RequestMistake;
+use jobs::quota::RateLimitFields;
 use serde_json::{Map, Value, json};
 use store::DatabaseError;
 
@@ -18,11 +19,13 @@ pub(crate) struct ApiProblem {
     /// Seconds after which it may be tried again.
     after: Option<u64>,
     members: Map<String, Value>,
+    /// What a tenant may still ask for.
+    fields: Option<Box<RateLimitFields>>,
 }
 
 impl ApiProblem {
     pub(crate) fn new(status: StatusCode, kind: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, kind, detail: detail.into(), after: None, members: Map::new() }
+        Self { status, kind, detail: detail.into(), after: None, members: Map::new(), fields: None }
     }
 
     pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
@@ -64,6 +67,9 @@ impl IntoResponse for ApiProblem {
         if let Some(seconds) = self.after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if let Some(fields) = &self.fields {
+            say(fields, headers);
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
@@ -96,7 +102,18 @@ impl From<RequestMistake> for ApiProblem {
 impl From<OverQuota> for ApiProblem {
     fn from(over: OverQuota) -> Self {
         let kind = if over.quota == "rate" { "rate" } else { "quota" };
-        Self::new(StatusCode::TOO_MANY_REQUESTS, kind, over.detail).with("quota", over.quota).after(over.after)
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, kind, over.detail);
+        Self { fields: Some(Box::new(over.fields)), ..problem.with("quota", over.quota).after(over.after) }
+    }
+}
+
+/// Says what a tenant may still ask for.
+pub(crate) fn say(fields: &RateLimitFields, headers: &mut HeaderMap) {
+    for (name, value) in [("ratelimit-policy", &fields.policy), ("ratelimit", &fields.limit)] {
+        // Names, numbers and quotes are a header's value as they are.
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
     }
 }
 

@@ -142,12 +142,7 @@ pub(super) async fn run(
     job.record.key = None;
     let (id, tenant) = (job.record.id.clone(), row.tenant);
     core.admit(&tenant, 1)?;
-    let accepted = core.books.accept(vec![job], core.clock.now()).await.inspect_err(|_| core.give_back(&tenant, 1))?;
-    for one in accepted {
-        if let crate::books::Accepted::New(moved) = one {
-            core.moved(&[moved]);
-        }
-    }
+    crate::dispatch::keep(&core, &tenant, vec![job]).await?;
     Ok((StatusCode::ACCEPTED, axum::Json(serde_json::json!({ "id": id }))))
 }
 

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::atomic::Ordering;
 
 use axum::extract::Query;
 use axum::response::{IntoResponse, Response};
@@ -137,7 +136,7 @@ pub(super) async fn summary(By { core, caller, .. }: By<ReadJobs>) -> Result<axu
     let weights = named.map(|name| (name.clone(), core.limits(name).map_or(1.0, |limits| limits.weight))).collect();
     let latest = core.books.latest(caller.sees(), 50).await?;
     let latest = latest.iter().map(|record| JobView::of(record, Vec::new())).collect();
-    let (workers, busy) = (core.config().settings.workers, core.busy.load(Ordering::Relaxed));
+    let (workers, busy) = (core.config().settings.workers, core.slots.taken());
     Ok(axum::Json(Summary { workers, busy, tenants, dead, letters, weights, function_ns, waits, latest }))
 }
 

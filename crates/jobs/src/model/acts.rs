@@ -8,9 +8,11 @@ use crate::request::{JobRequest, LostRule};
 /// A change that somebody makes.
 #[derive(Clone, Debug)]
 pub enum JobAct {
+    /// `begins`: in the same change the next job of its tenant begins.
     Accept {
         tenant: u8,
         request: Box<JobRequest>,
+        begins: bool,
     },
     Claim {
         tenant: u8,
@@ -38,7 +40,8 @@ pub enum JobAct {
 /// Draws changes, those more often that lead on to others.
 pub fn job_act() -> impl Strategy<Value = JobAct> {
     prop_oneof![
-        4 => (0_u8..3, request()).prop_map(|(tenant, request)| JobAct::Accept { tenant, request: Box::new(request) }),
+        4 => (0_u8..3, request(), prop::bool::weighted(0.3))
+            .prop_map(|(tenant, request, begins)| JobAct::Accept { tenant, request: Box::new(request), begins }),
         6 => (0_u8..3).prop_map(|tenant| JobAct::Claim { tenant }),
         6 => (any::<usize>(), outcome(), prop::bool::weighted(0.2))
             .prop_map(|(at, outcome, late)| JobAct::End { at, outcome, late }),

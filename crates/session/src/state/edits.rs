@@ -49,7 +49,7 @@ impl State {
             effects.extend(self.unreadable(now, edit, diagnostics));
             return effects;
         }
-        effects.extend(self.surround(now, environments));
+        effects.extend(self.surround(now, &app, environments));
         self.trouble.remove(&None);
         self.types = super::picture::types(&app);
         effects.extend(match self.wanted.replace(app.clone()) {

@@ -16,8 +16,22 @@ use crate::effect::{Effect, Move, Place};
 use crate::environment::{Environments, differing};
 
 impl State {
-    /// Takes note of the environments there are to be. What is to be said of them is said once.
-    pub(super) fn surround(&mut self, now: Duration, environments: Arc<Environments>) -> Vec<Effect> {
+    /// Takes note of the environments there are to be. What is to be said of them is said once. Services that an edit takes away
+    /// keep theirs as long as they run: the edit may be refused.
+    pub(super) fn surround(&mut self, now: Duration, app: &App, mut environments: Arc<Environments>) -> Vec<Effect> {
+        let is_leaving = |name: &String| {
+            self.services.contains_key(name) && app.services.iter().all(|service| service.name != *name)
+        };
+        let before = self.environments.clone();
+        let leaving: Vec<&String> = before.services.keys().filter(|name| is_leaving(name)).collect();
+        if !leaving.is_empty() {
+            let all = Arc::make_mut(&mut environments);
+            for name in leaving {
+                let (given, terms) = (before.get(name), before.terms.get(name).cloned());
+                all.services.insert(name.clone(), given);
+                all.terms.extend(terms.map(|terms| (name.clone(), terms)));
+            }
+        }
         let news = environments.notices.iter().filter(|words| !self.said.contains(*words));
         let news: Vec<String> = news.cloned().collect();
         self.said = environments.notices.iter().cloned().collect();

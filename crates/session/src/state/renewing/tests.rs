@@ -36,6 +36,23 @@ fn whose_environment_changed_is_started_anew_and_nobody_else() {
     assert!(matches!(world.reports.last(), Some(Report::Unchanged { .. })), "{:?}", world.reports);
 }
 
+/// The edit may be refused, and then it goes on in what it was started in.
+#[test]
+fn a_service_that_an_edit_takes_away_keeps_its_environment_as_long_as_it_runs() {
+    let mut world = World::serving(CHAIN);
+    world.save_with(CHAIN, modes("a", "b"));
+    let given = world.state.environments.get("map");
+    assert_ne!(given, local_cluster::Environment::default());
+    let mut without = Environments::clone(&modes("c", "d"));
+    without.services.remove("map");
+    let app = crate::state::tests::read(&CHAIN.replace("map", "plan"));
+    world.state.surround(at(1_000), &app, Arc::new(without.clone()));
+    assert_eq!(world.state.environments.get("map"), given);
+    assert_eq!(world.state.environments.get("get"), without.get("get"), "one that stays has the new one");
+    // Of what never ran, nothing is kept.
+    assert!(!world.state.environments.services.contains_key("plan"));
+}
+
 #[test]
 fn a_service_that_takes_another_load_is_told_and_neither_built_nor_started_anew() {
     let mut world = World::serving(CHAIN);
