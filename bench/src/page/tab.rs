@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use serde_json::json;
 use support::browser::Browser;
+use tokio::process::Command;
 
 use super::{Asking, Setting, Shown, socket};
 use crate::arguments::Page;
@@ -45,6 +46,7 @@ async fn drawn(options: &Page, setting: &Setting) -> anyhow::Result<Vec<Row>> {
     let asking = Asking::begin(shown.session.url()?, options.pace)?;
     tokio::time::sleep(super::WARM).await;
     let link = socket::link(setting, &shown.file()).await?;
+    let services = options.services;
     let looked = tokio::task::spawn_blocking(move || {
         let browser = open(&link);
         let mut navigated = Sample::default();
@@ -64,17 +66,62 @@ async fn drawn(options: &Page, setting: &Setting) -> anyhow::Result<Vec<Row>> {
             before = now;
         }
         let elements = browser.run("return document.querySelectorAll('*').length").as_f64().unwrap_or(f64::NAN);
-        (navigated, busy, elements)
+        (navigated, busy, elements, clicks(&browser, services))
     });
-    let (navigated, busy, elements) = looked.await.context("look at a tab")?;
+    let (navigated, busy, elements, clicked) = looked.await.context("look at a tab")?;
     drop(asking);
+    let (size, opened) = kept(&shown, setting).await?;
     let named = |what: &str| format!("{} services: {what}", options.services);
     Ok(vec![
         Row::spread(&named("a page loaded anew to its first figures"), "", &navigated, Some(Target::P50(500.0))),
         Row::spread(&named("main thread of a tab for a frame"), "", &busy, Some(Target::P50AndP95(16.0, 16.0)))
             .note("script, style, layout and paint; mean of each second"),
         Row::value(&named("elements of the page"), "", "elements", 1, elements, Some(Target::AtMost(3_000.0))),
+        Row::spread(&named("a click on a request to its hops"), "", &clicked, Some(Target::P50(150.0))),
+        Row::value(&named("file of a session with 200 requests"), "", "MB", 1, size, Some(Target::AtMost(5.0))),
+        Row::spread(&named("that file opened to its first figures"), "", &opened, Some(Target::P50(1_000.0))),
     ])
+}
+
+/// Milliseconds from a click on a request of so many hops until all of them are drawn.
+fn clicks(browser: &Browser, hops: u32) -> Sample {
+    browser.run("location.hash = '#/requests'");
+    browser.until("requests", &format!("document.querySelectorAll('.list tbody tr').length >= {OPENED}"));
+    // What stands in the list stays there.
+    browser.click("button", "Pause");
+    let mut clicked = Sample::default();
+    for at in 0..OPENED {
+        let took = browser.wait_for(&format!(
+            "const done = arguments[0], link = document.querySelectorAll('.list tbody tr')[{at}].querySelector('a');
+             const begun = performance.now(), name = `Request ${{link.innerText}}`;
+             const look = () => document.querySelector('h2')?.innerText === name && document.querySelectorAll('.waterfall tbody tr').length >= {hops}
+               ? done(performance.now() - begun) : requestAnimationFrame(look);
+             link.click();
+             look();"
+        ));
+        clicked.push(took.as_f64().unwrap_or(f64::NAN));
+    }
+    clicked
+}
+
+/// A session kept in a file: its megabytes, and milliseconds from opening it to its first figures.
+async fn kept(shown: &Shown, setting: &Setting) -> anyhow::Result<(f64, Sample)> {
+    let file = shown.folder.path().join("kept.html");
+    let mut command = Command::new(&setting.program);
+    command.arg("bundle").arg(shown.file()).arg("--output").arg(&file).args(["--last", "200"]);
+    let output =
+        command.env("DYNINKA_HOME", &setting.home).kill_on_drop(true).output().await.context("run dyn bundle")?;
+    ensure!(output.status.success(), "dyn bundle: {}", String::from_utf8_lossy(&output.stderr));
+    let size = std::fs::metadata(&file).with_context(|| format!("look at {}", file.display()))?.len() as f64 / 1e6;
+    let opened = tokio::task::spawn_blocking(move || {
+        let mut opened = Sample::default();
+        for _ in 0..OPENED {
+            let browser = open(&format!("file://{}", file.display()));
+            opened.push(browser.run("return window.drawnAt").as_f64().unwrap_or(f64::NAN));
+        }
+        opened
+    });
+    Ok((size, opened.await.context("open the file")?))
 }
 
 /// A tab that is left open under load, with lines that come and go.
