@@ -89,7 +89,7 @@ pub type HostCall = unsafe extern "C" fn(
 
 /// What a host does with a wish about a bucket: the JSON of a [`BucketAsk`](crate::BucketAsk), and the bytes of an object or of a
 /// part where it has some. Never blocks; `done` gets `Value` with a [`BucketAnswer`](crate::BucketAnswer) as it writes itself,
-/// or `Failed` with the JSON of a [`BucketError`](crate::BucketError).
+/// or `Failed` with the JSON of a [`BucketError`].
 pub type HostBucket = unsafe extern "C" fn(
     context: *const c_void,
     request: u64,
