@@ -19,6 +19,8 @@ use crate::start::{Signals, runtime};
 
 /// How long a node may take to end.
 const ENDS: Duration = Duration::from_secs(10);
+/// From the start of a node until its links are open, as a rule.
+const SETTLES: Duration = Duration::from_secs(10);
 /// Lines that wait to be written.
 const LINES: usize = 1000;
 
@@ -218,8 +220,11 @@ fn serve(folder: FleetFolder, up: &NodeUp) -> Result<(), Fault> {
         };
         let ready = |address| {
             drop(speech::err(format_args!("{} of the fleet {} is up at {address}", record.name, record.fleet)));
-            // An agent is there for weeks, and what its start needed it needs no more.
-            drop(tokio::task::spawn_blocking(host::release_start));
+            // An agent is there for weeks, and needs little of what its start and the first links needed.
+            drop(tokio::spawn(async {
+                tokio::time::sleep(SETTLES).await;
+                drop(tokio::task::spawn_blocking(host::release_start));
+            }));
         };
         Ok(node_agent::run(settings, Arc::new(said), ready, end).await?)
     })

@@ -16,6 +16,8 @@ use crate::sample::Sample;
 const OPENED: usize = 10;
 /// Seconds over which frames are drawn and looked at, one by one.
 const LOOKS: usize = 60;
+/// Requests a second: every figure changes with every frame, and a browser, the services and the session share the machine.
+const MOST_PACE: f64 = 2.0;
 /// Lines of services a minute while the heap is looked at.
 const LINES: f64 = 20_000.0;
 
@@ -43,7 +45,7 @@ pub(super) async fn measure(options: &Page, setting: &Setting) -> anyhow::Result
 /// Many services of which all figures change.
 async fn drawn(options: &Page, setting: &Setting) -> anyhow::Result<Vec<Row>> {
     let shown = Shown::start(setting, options.services).await?;
-    let asking = Asking::begin(shown.session.url()?, options.pace)?;
+    let asking = Asking::begin(shown.session.url()?, options.pace.min(MOST_PACE))?;
     tokio::time::sleep(super::WARM).await;
     let link = socket::link(setting, &shown.file()).await?;
     let services = options.services;
