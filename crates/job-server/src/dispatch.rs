@@ -38,11 +38,18 @@ pub(crate) fn adopt(core: &Arc<Core>, adopted: Vec<Claimed>) {
 pub(crate) async fn dispatch(core: Arc<Core>, mut nudges: mpsc::UnboundedReceiver<Nudge>) {
     // When the next job's time comes.
     let mut next = Some(0);
-    // What the store cannot say now is said when it wakes the first jobs.
-    for tenant in core.books.ready().await.unwrap_or_default() {
-        core.slots.wake(&tenant);
-    }
+    // Jobs that were queued before this start are known once the store said whose they are.
+    let mut is_known = false;
     loop {
+        if !is_known {
+            match core.books.ready().await {
+                Ok(tenants) => {
+                    tenants.iter().for_each(|tenant| core.slots.wake(tenant));
+                    is_known = true;
+                }
+                Err(_) => tokio::time::sleep(STORE_REST).await,
+            }
+        }
         while let Ok(nudge) = nudges.try_recv() {
             hear(&core, nudge, &mut next);
         }
@@ -61,7 +68,10 @@ pub(crate) async fn dispatch(core: Arc<Core>, mut nudges: mpsc::UnboundedReceive
             claim(&core, picked).await;
             continue;
         }
-        let wait = next.map_or(Duration::from_secs(3_600), |due| core.clock.until(due));
+        let wait = match is_known {
+            true => next.map_or(Duration::from_secs(3_600), |due| core.clock.until(due)),
+            false => Duration::ZERO,
+        };
         tokio::select! {
             nudge = nudges.recv() => match nudge {
                 Some(nudge) => hear(&core, nudge, &mut next),
@@ -140,7 +150,7 @@ fn begin(core: &Arc<Core>, claimed: Claimed, slot: Slot, begun: Begun) {
 /// Those that find a free slot while it is their tenant's turn begin in the commit that accepts them: what is asked for on an idle
 /// server waits for one sync of the disk before it runs, and not for two.
 pub(crate) async fn keep(core: &Arc<Core>, tenant: &str, jobs: Vec<NewJob>) -> Result<Vec<Accepted>, DatabaseError> {
-    // A task of its own: whoever asks may go away meanwhile, and what was begun needs somebody.
+    // A task of its own: the client may go away meanwhile, and its job has to be begun all the same.
     let kept = tokio::spawn(keep_and_begin(core.clone(), tenant.to_owned(), jobs));
     kept.await.unwrap_or_else(|error| Err(DatabaseError::Failed(error.to_string())))
 }

@@ -36,7 +36,7 @@ pub(crate) enum Begun {
 pub(crate) async fn run(core: &Core, claimed: Claimed, begun: Begun) -> u64 {
     let Claimed { record, input, .. } = claimed;
     let Some(fence) = record.fence() else { return 0 };
-    let age = core.clock.now().saturating_sub(record.began_at.unwrap_or_default());
+    let age = record.began_at.map_or(0, |began| core.clock.now().saturating_sub(began));
     // Of one that was adopted, the time before counts as well.
     let since = (Instant::now(), Duration::from_millis(u64::try_from(age).unwrap_or(0)));
     if let Some(name) = record.function() {
