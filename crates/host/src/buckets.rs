@@ -20,13 +20,13 @@ use crate::shared::Shared;
 
 /// Where the buckets of this host are.
 enum Places {
-    /// It is told of none, as on a cluster.
+    /// Its environment names none, as on a cluster.
     None,
     /// In a folder.
     Folder(BucketFolder),
     /// At stores that somebody runs.
     Stores(BucketStores),
-    /// What it is told does not read.
+    /// What its environment says does not read.
     Wrong(String),
 }
 
@@ -89,9 +89,7 @@ async fn answer(request_context: &RequestContext, ask: BucketAsk, bytes: Bytes) 
     let late = ask.error(BucketErrorKind::Away, "there is no answer before the request's deadline");
     let work = async {
         match places() {
-            Places::None => {
-                Err(ask.error(BucketErrorKind::Away, "this host is told of no folder and no store for buckets"))
-            }
+            Places::None => Err(ask.error(BucketErrorKind::Away, "this host has no folder and no store for buckets")),
             Places::Wrong(why) => {
                 Err(ask.error(BucketErrorKind::Failed, format!("{STORES_VARIABLE} does not read: {why}")))
             }

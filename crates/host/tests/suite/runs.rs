@@ -113,7 +113,7 @@ async fn each_service_of_a_request_is_charged_its_own_time() {
     let lines = last.meter.iter().chain(&first.meter);
     let metered: BTreeMap<String, u64> = lines.map(|line| (service(line), line.ns.try_into().unwrap())).collect();
     assert_eq!((said.len(), &said), (2, &metered));
-    // Nobody is charged for others, and so nobody is told.
+    // Other requests charge no account, so their answers have no such header.
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let plain = client.post(format!("http://{}/", chain.last.address)).header("content-type", "application/json");
     let plain = plain.body("{\"value\":11}").send().await.unwrap();

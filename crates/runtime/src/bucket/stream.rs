@@ -98,14 +98,13 @@ impl ObjectWriter {
     pub fn finish(mut self) -> BucketCall<'static, ObjectInfo> {
         BucketCall::new(async move {
             self.check()?;
-            if self.upload.is_none() {
+            let Some(upload) = self.upload.clone() else {
                 let bytes = std::mem::take(&mut self.buffer);
                 return self.line.info(BucketAct::Put { rule: PutRule::Always }, &bytes).await;
-            }
+            };
             if !self.buffer.is_empty() {
                 self.send().await?;
             }
-            let upload = self.upload.clone().unwrap_or_default();
             let tags = std::mem::take(&mut self.tags);
             let finished = self.line.info(BucketAct::Finish { upload, tags, size: self.size }, &[]).await?;
             // Nothing is left to be given up.
