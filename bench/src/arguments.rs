@@ -197,7 +197,7 @@ pub(crate) struct Page {
     /// Seconds of a turn
     #[arg(long, default_value_t = 5.0, value_parser = seconds)]
     pub(crate) seconds: f64,
-    /// Minutes that a tab is open before its heap is told
+    /// Minutes that a tab is open before its heap is measured
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(3..=600))]
     pub(crate) tab_minutes: u32,
     /// The tab of a browser alone

@@ -59,9 +59,9 @@ pub(crate) struct EventRow {
 /// Events as one look finds them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct EventPage {
-    /// The number of the oldest event that is kept, of whatever tenant; where none is kept, that of the next one.
+    /// The number of the oldest event that is kept, of any tenant; where none is kept, that of the next one.
     pub(crate) first: i64,
-    /// The number of the latest event that there was, of whatever tenant.
+    /// The number of the latest event that there was, of any tenant.
     pub(crate) last: i64,
     pub(crate) rows: Vec<EventRow>,
 }

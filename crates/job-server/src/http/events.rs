@@ -28,7 +28,7 @@ const ALIVE: Duration = Duration::from_secs(15);
 
 type Events = Sse<axum::response::sse::KeepAliveStream<Pin<Box<dyn Stream<Item = Result<Event, Infallible>> + Send>>>>;
 
-/// What a reader is told.
+/// A message to a reader.
 #[derive(Debug, PartialEq, Eq)]
 enum Told {
     Row(EventRow),
@@ -102,7 +102,7 @@ async fn follow(
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(ALIVE)))
 }
 
-/// What a reader is told that has read up to the event `given`; without it, those of a job from its first on, and of all from
+/// The next messages to a reader that has read up to the event `given`; without it, those of a job from its first on, and of all from
 /// now on.
 async fn told(
     core: Arc<Core>,
@@ -178,7 +178,7 @@ mod tests {
         kinds
     }
 
-    /// D21: a reader is told how many events it will never see: because it comes back too late, or because it reads too slowly.
+    /// D21: a reader hears how many events it will never see: because it comes back too late, or because it reads too slowly.
     #[tokio::test]
     async fn what_is_kept_no_longer_is_told_as_lost() {
         let folder = tempfile::tempdir().expect("a folder");
