@@ -16,16 +16,15 @@ use protocol::{Config, Limits, Outside, Peer, ServiceLoad, Swap};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::bundle::{NodeBundle, is_hash};
+use crate::bundle::NodeBundle;
 use crate::events::{NodeListener, NodeSaid};
 use crate::folder::{FleetFolder, hex, write_whole};
 use crate::http::{AskError, HttpPool, HttpTarget, request, why};
+use crate::kept::KeptBundles;
 use crate::served::{ServedApp, headers};
 
 /// How long a service may take until it is ready.
 const READY: Duration = Duration::from_secs(30);
-/// A push may take so long from its first library to its bundle.
-const UPLOAD: Duration = Duration::from_secs(3600);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// A service that ended is started again after this, and after twice as long each time it ends soon.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -61,8 +60,7 @@ pub(crate) struct NodeApps {
     running: Mutex<BTreeMap<String, RunningApp>>,
     /// The app that runs in pods.
     in_pods: Mutex<Option<ServedApp>>,
-    /// When libraries came: those of a push that goes on are in no bundle yet.
-    came: Mutex<BTreeMap<String, Instant>>,
+    kept: KeptBundles,
     /// One at a time.
     deploying: tokio::sync::Mutex<()>,
 }
@@ -70,6 +68,7 @@ pub(crate) struct NodeApps {
 impl NodeApps {
     pub(crate) fn new(folder: FleetFolder, program: PathBuf, interface: u32, listener: NodeListener) -> Self {
         Self {
+            kept: KeptBundles::new(folder.path().to_owned()),
             folder,
             program,
             interface,
@@ -77,7 +76,6 @@ impl NodeApps {
             listener,
             running: Mutex::default(),
             in_pods: Mutex::default(),
-            came: Mutex::default(),
             deploying: tokio::sync::Mutex::default(),
         }
     }
@@ -102,6 +100,11 @@ impl NodeApps {
         *self.in_pods.lock() = Some(app);
     }
 
+    /// What is kept of bundles for the next start.
+    pub(crate) fn kept(&self) -> &KeptBundles {
+        &self.kept
+    }
+
     pub(crate) fn pool(&self) -> &HttpPool {
         &self.pool
     }
@@ -110,37 +113,11 @@ impl NodeApps {
         self.folder.path().join(part)
     }
 
-    /// The libraries of these that are not here.
-    pub(crate) fn missing(&self, hashes: &[String]) -> Vec<String> {
-        let is_missing = |hash: &&String| !is_hash(hash) || !self.place("blobs").join(hash).is_file();
-        hashes.iter().filter(is_missing).cloned().collect()
-    }
-
-    /// Keeps a library, if it is what its name says.
-    pub(crate) fn keep(&self, hash: &str, bytes: &[u8]) -> Result<(), String> {
-        if blake3::hash(bytes).to_hex().as_str() != hash {
-            return Err("the content has another hash than its name says".to_owned());
-        }
-        let folder = self.place("blobs");
-        let written = fs::create_dir_all(&folder).and_then(|()| write_whole(&folder.join(hash), bytes));
-        written.map_err(|error| format!("cannot keep it: {error}"))?;
-        self.came.lock().insert(hash.to_owned(), Instant::now());
-        Ok(())
-    }
-
-    /// The bundles that ran when the agent ended.
-    pub(crate) fn kept(&self) -> Vec<NodeBundle> {
-        let Ok(entries) = fs::read_dir(self.place("bundles")) else { return Vec::new() };
-        let read =
-            |entry: std::io::Result<fs::DirEntry>| serde_json::from_slice(&fs::read(entry.ok()?.path()).ok()?).ok();
-        entries.filter_map(read).collect()
-    }
-
     /// Runs a bundle: starts what is new, and takes over in place what has changed. Where that fails, all is as it was.
     pub(crate) async fn deploy(self: &Arc<Self>, bundle: NodeBundle) -> Result<Vec<DeployedService>, String> {
         bundle.check(self.interface)?;
         let libraries: Vec<String> = bundle.services.values().map(|service| service.library.clone()).collect();
-        if let Some(missing) = self.missing(&libraries).first() {
+        if let Some(missing) = self.kept.missing(&libraries).first() {
             return Err(format!("the library {missing} is not here: send it first"));
         }
         let _one_at_a_time = self.deploying.lock().await;
@@ -150,10 +127,7 @@ impl NodeApps {
             None => self.start(&bundle).await?,
             Some(before) => self.take_over(&before, &bundle).await?,
         };
-        let text = serde_json::to_vec_pretty(&*bundle).map_err(|error| error.to_string())?;
-        let folder = self.place("bundles");
-        let kept =
-            fs::create_dir_all(&folder).and_then(|()| write_whole(&folder.join(format!("{}.json", bundle.app)), &text));
+        let kept = self.kept.keep(&bundle);
         kept.map_err(|error| format!("it runs, but cannot be kept for the next start: {error}"))?;
         self.clear();
         Ok(deployed)
@@ -164,7 +138,7 @@ impl NodeApps {
         let _one_at_a_time = self.deploying.lock().await;
         let gone = self.running.lock().remove(app).ok_or_else(|| format!("no app {app} runs here"))?;
         gone.backend.close().await.map_err(|error| error.to_string())?;
-        for path in [self.place("bundles").join(format!("{app}.json")), self.place("apps").join(app)] {
+        for path in [self.kept.bundle(app), self.place("apps").join(app)] {
             let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
             removed.map_err(|error| format!("cannot remove {}: {error}", path.display()))?;
         }
@@ -185,16 +159,9 @@ impl NodeApps {
     /// Removes libraries that no bundle has any more.
     fn clear(&self) {
         let running = self.running.lock().clone();
-        let used = |name: &str| running.values().any(|app| app.bundle.services.values().any(|s| s.library == name));
-        let mut came = self.came.lock();
-        came.retain(|_, at| at.elapsed() < UPLOAD);
-        let is_left = |name: &str| !used(name) && !came.contains_key(name);
-        let Ok(entries) = fs::read_dir(self.place("blobs")) else { return };
-        for entry in entries.filter_map(Result::ok).filter(|entry| is_left(&entry.file_name().to_string_lossy())) {
-            if let Err(error) = fs::remove_file(entry.path()) {
-                tracing::warn!(file = %entry.path().display(), %error, "a library could not be removed");
-            }
-        }
+        self.kept.clear(|name| {
+            running.values().any(|app| app.bundle.services.values().any(|service| service.library == name))
+        });
     }
 
     fn spec(&self, bundle: &NodeBundle, service: &str) -> Spec {
@@ -217,7 +184,7 @@ impl NodeApps {
             fs::create_dir_all(&spec.folder)?;
             let there = spec.folder.join(file_of(library));
             if !there.exists() {
-                write_whole(&there, &fs::read(self.place("blobs").join(library))?)?;
+                write_whole(&there, &fs::read(self.kept.library(library))?)?;
             }
             write_whole(&spec.folder.join("config.json"), &serde_json::to_vec_pretty(config)?)
         };

@@ -17,6 +17,7 @@ mod events;
 mod folder;
 mod http;
 mod join;
+mod kept;
 mod link;
 mod metrics;
 mod mind;

@@ -127,7 +127,7 @@ impl NodeMind {
             });
             let strategy = self.settings.build(policy(&self.settings)?)?;
             let mut mind = AppMind {
-                book: NodeBook::new(self.me, &bundle.app, services.collect(), capacity),
+                book: NodeBook::new(self.me, &bundle.app, services.collect(), capacity).with_watts(self.settings.watts),
                 cadence: strategy.cadence(),
                 strategy: Some(strategy),
                 decided: None,

@@ -86,6 +86,7 @@ pub async fn run(
     let remembered: Vec<SocketAddr> = folder.members()?.into_iter().map(|member| member.address).collect();
     let me = FleetMember { id: record.id, life: record.restarts << 20, address, name: record.name.clone() };
     // A strategy that cannot be is told now, and not when the first app comes.
+    settings.strategy.suits_node()?;
     settings.strategy.build(policy(&settings.strategy)?)?;
     let cpus = settings.cpus.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from) as f64);
     let agent = Arc::new(Agent {
@@ -130,7 +131,7 @@ pub async fn run(
     tasks.spawn(rounds::decide(agent.clone()));
     tasks.spawn(rounds::renew(agent.clone()));
     tasks.spawn(address_follower(agent.clone(), bound));
-    for bundle in agent.apps.kept() {
+    for bundle in agent.apps.kept().bundles() {
         let app = bundle.app.clone();
         if let Err(error) = agent.apps.deploy(bundle).await {
             agent.events.tell("node.notice", &app, json!({ "words": format!("the app cannot be started: {error}") }));
@@ -320,7 +321,7 @@ async fn of_node(agent: Arc<Agent>, peer: Option<PeerIdentity>, asked: Request<I
         }
         (Method::POST, "/v1/renew") => renewal::answer(&agent, &peer, &body),
         (Method::POST, "/v1/missing") => match serde_json::from_slice::<Vec<String>>(&body) {
-            Ok(hashes) => json(StatusCode::OK, &agent.apps.missing(&hashes)),
+            Ok(hashes) => json(StatusCode::OK, &agent.apps.kept().missing(&hashes)),
             Err(error) => refusal(StatusCode::BAD_REQUEST, &error.to_string()),
         },
         (Method::PUT, path) if path.starts_with("/v1/blobs/") => {
@@ -329,7 +330,7 @@ async fn of_node(agent: Arc<Agent>, peer: Option<PeerIdentity>, asked: Request<I
                 return refusal(StatusCode::BAD_REQUEST, "a library is named by its hash");
             }
             let apps = agent.apps.clone();
-            match tokio::task::spawn_blocking(move || apps.keep(&hash, &body)).await {
+            match tokio::task::spawn_blocking(move || apps.kept().keep_library(&hash, &body)).await {
                 Ok(Ok(())) => json(StatusCode::OK, &json!({ "kept": true })),
                 Ok(Err(error)) => refusal(StatusCode::UNPROCESSABLE_ENTITY, &error),
                 Err(error) => refusal(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),

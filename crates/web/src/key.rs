@@ -1,8 +1,7 @@
 //! The key of an app's page: tickets and cookies prove themselves by it, so nothing of them is kept on disk.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -73,14 +72,10 @@ impl PageKey {
     /// Another key in its place: what was made by the old one proves nothing any more.
     pub(crate) fn renew(folder: &Path) -> io::Result<Self> {
         let key = Self::new();
-        let aside = file(folder).with_extension("new");
-        match fs::remove_file(&aside) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
-        opened.write_all(&key.0)?;
-        fs::rename(aside, file(folder))?;
+        // A session and a command may both write: each aside for itself.
+        let mut aside = tempfile::NamedTempFile::new_in(folder)?;
+        aside.write_all(&key.0)?;
+        aside.persist(file(folder)).map_err(|error| error.error)?;
         Ok(key)
     }
 
@@ -176,6 +171,22 @@ mod tests {
         assert_eq!(key.open_token(cookie, &text), None, "a ticket is no cookie");
         assert_eq!(key.open_token(TokenUse::Ticket(Role::Reader), &text), None, "it is no reader's");
         assert_eq!(PageKey::renew(folder.path()).unwrap().open_token(ticket, &text), None);
+    }
+
+    #[test]
+    fn a_session_and_commands_renew_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        PageKey::renew(folder.path()).unwrap();
+                        assert!(PageKey::read(folder.path()).unwrap().is_some());
+                    }
+                });
+            }
+        });
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     proptest! {
