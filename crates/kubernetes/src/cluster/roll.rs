@@ -143,13 +143,22 @@ pub async fn look_again(access: &Access, what: &Follow) -> Result<Rolled, Cluste
 
 async fn failed(access: &Access, why: String, log: Option<(String, bool)>) -> Rolled {
     let lines = match log {
-        Some((pod, previous)) => match logs::tail(access, &pod, previous, LINES).await {
-            Ok(lines) => lines,
-            Err(error) => vec![format!("(its last lines cannot be had: {error})")],
-        },
+        Some((pod, previous)) => last_lines(access, &pod, previous).await,
         None => Vec::new(),
     };
     Rolled::Failed { why, lines }
+}
+
+/// The last lines of a container that ended. It may have been started again since its pod said so: then those of the run
+/// beside the one that was asked for.
+async fn last_lines(access: &Access, pod: &str, previous: bool) -> Vec<String> {
+    let said = |lines: &Vec<String>| !lines.is_empty();
+    let asked = logs::tail(access, pod, previous, LINES).await;
+    let found = match asked {
+        Ok(lines) if said(&lines) => Ok(lines),
+        asked => logs::tail(access, pod, !previous, LINES).await.ok().filter(said).map_or(asked, Ok),
+    };
+    found.unwrap_or_else(|error| vec![format!("(its last lines cannot be had: {error})")])
 }
 
 /// Bears an API server that is away for a while.
