@@ -116,6 +116,7 @@ fn settings(table: &JobsTable) -> JobServerSettings {
             KumoriSaid::Flag(true) => KumoriAccess::Open,
             KumoriSaid::Word(KumoriWord::Token) => KumoriAccess::Token,
         },
+        tenant_metrics: table.tenant_metrics,
         callbacks: CallbackSettings {
             allow: table.callbacks.allow.iter().cloned().collect(),
             insecure: table.callbacks.insecure,

@@ -8,11 +8,15 @@ use support::app;
 use crate::counter::Counter;
 use crate::server::{Jobs, LOOK};
 
-/// Samples by their names and labels.
+/// Samples by their names and labels, as the operator sees them.
 fn samples(jobs: &Jobs) -> BTreeMap<String, f64> {
+    samples_by(jobs, &jobs.token)
+}
+
+fn samples_by(jobs: &Jobs, token: &str) -> BTreeMap<String, f64> {
     let root = jobs.url.trim_end_matches("/v1");
     let client = reqwest::blocking::Client::builder().no_proxy().build().expect("a client");
-    let answer = client.get(format!("{root}/metrics")).bearer_auth(&jobs.token).send().expect("an answer");
+    let answer = client.get(format!("{root}/metrics")).bearer_auth(token).send().expect("an answer");
     assert!(
         answer.headers()["content-type"].to_str().is_ok_and(|kind| kind.starts_with("application/openmetrics-text"))
     );
@@ -82,6 +86,31 @@ fn waits_runs_attempts_and_the_store_are_counted_without_a_label_for_a_tenant() 
     let names = |all: &BTreeMap<String, f64>| all.keys().cloned().collect::<Vec<_>>();
     assert!(names(&all).iter().all(|name| !name.contains("narrow") && !name.contains("\"work\"")), "{all:?}");
     assert_eq!(names(&samples(&jobs)), names(&all));
+    let (status, stderr) = jobs.dev.stop();
+    assert!(status.success(), "{stderr}");
+}
+
+#[test]
+fn a_tenant_has_series_where_they_are_asked_for_and_sees_its_own_alone() {
+    let counter = Counter::start();
+    let (_folder, file) = app(&counter.app());
+    std::fs::write(file.with_file_name("dyn.toml"), "[jobs]\ntenant_metrics = true\n").expect("settings");
+    let jobs = Jobs::start(&file);
+    for tenant in ["alice", "bob"] {
+        let added = jobs.post("tenants", &json!({ "name": tenant }));
+        assert_eq!(added.status, 201, "{added:?}");
+        let request = jobs.request(reqwest::Method::POST, "jobs").header("dyninka-tenant", tenant);
+        let told = crate::server::told(request.json(&json!({ "inputs": { "id": 1, "ms": 0 } }))).expect("an answer");
+        jobs.end_of(told.body["id"].as_str().unwrap_or_else(|| panic!("{told:?}")));
+    }
+    let made = jobs.post("tenants/alice/tokens", &json!({ "scopes": ["metrics"] }));
+    let token = made.body["token"].as_str().unwrap_or_else(|| panic!("{made:?}"));
+    let of = |tenant: &str| format!("dyninka_tenant_jobs{{tenant=\"{tenant}\",state=\"done\"}}");
+    let all = samples(&jobs);
+    assert_eq!([all.get(&of("alice")), all.get(&of("bob"))], [Some(&1.0), Some(&1.0)], "{all:?}");
+    let own = samples_by(&jobs, token);
+    assert_eq!(own.get(&of("alice")), Some(&1.0), "{own:?}");
+    assert!(own.keys().all(|name| !name.contains("bob")), "{own:?}");
     let (status, stderr) = jobs.dev.stop();
     assert!(status.success(), "{stderr}");
 }

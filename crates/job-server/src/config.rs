@@ -72,6 +72,8 @@ pub struct JobServerSettings {
     pub pool: FunctionSettings,
     /// Who may use the API of the NodeJS FaaS. Read at the start alone.
     pub kumori: KumoriAccess,
+    /// Whether metrics have a series for each tenant, too.
+    pub tenant_metrics: bool,
 }
 
 /// Bounds of functions of tenants.
@@ -116,6 +118,7 @@ impl Default for JobServerSettings {
             functions: false,
             pool: FunctionSettings::default(),
             kumori: KumoriAccess::Off,
+            tenant_metrics: false,
         }
     }
 }

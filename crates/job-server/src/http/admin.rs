@@ -83,7 +83,7 @@ fn must_be_the_session(core: &Core, headers: &HeaderMap) -> Result<(), ApiProble
 }
 
 /// `GET /metrics`.
-pub(crate) async fn metrics(By { core, .. }: By<ReadMetrics>) -> Result<Response, ApiProblem> {
+pub(crate) async fn metrics(By { core, caller, .. }: By<ReadMetrics>) -> Result<Response, ApiProblem> {
     let counts = core.books.counts().await?;
     let oldest = core.books.oldest_ready().await?;
     let states = JobState::ALL.map(|state| {
@@ -93,6 +93,12 @@ pub(crate) async fn metrics(By { core, .. }: By<ReadMetrics>) -> Result<Response
     let mut text = String::new();
     // Writing to a text cannot fail.
     let _written = write(&core, &states, oldest, &mut text);
+    if core.config().settings.tenant_metrics {
+        let sees = caller.sees();
+        let seen = counts.iter().filter(|(tenant, _)| sees.as_ref().is_none_or(|own| own == *tenant));
+        let _written = write_tenants(seen, &mut text);
+    }
+    text.push_str("# EOF\n");
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
 }
@@ -109,7 +115,21 @@ fn write(core: &Core, states: &[(JobState, i64)], oldest: Option<i64>, text: &mu
     let waited = oldest.map_or(0, |run_at| core.clock.now().saturating_sub(run_at).max(0));
     writeln!(text, "dyninka_job_oldest_seconds {}", waited as f64 / 1e3)?;
     core.metrics.write(text)?;
-    core.books.times().write(text)?;
-    text.push_str("# EOF\n");
+    core.books.times().write(text)
+}
+
+/// Jobs of tenants: as many series as there are tenants, so only where they are asked for.
+fn write_tenants<'a>(
+    tenants: impl Iterator<Item = (&'a String, &'a BTreeMap<JobState, i64>)>,
+    text: &mut String,
+) -> fmt::Result {
+    head(text, "dyninka_tenant_jobs", "gauge", "Jobs of a tenant by state.")?;
+    for (tenant, states) in tenants {
+        let tenant = tenant.replace('\\', "\\\\").replace('"', "\\\"");
+        for state in JobState::ALL {
+            let sum = states.get(&state).copied().unwrap_or(0);
+            writeln!(text, "dyninka_tenant_jobs{{tenant=\"{tenant}\",state=\"{}\"}} {sum}", state.word())?;
+        }
+    }
     Ok(())
 }

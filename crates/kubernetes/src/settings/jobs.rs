@@ -24,6 +24,8 @@ pub struct JobsTable {
     /// Whether the API of the NodeJS FaaS answers under `/u` and `/j`: true without a token, on this machine alone; "token" to
     /// those who have one. Needs `functions`. Default: false.
     pub kumori: KumoriSaid,
+    /// Whether metrics have a series for each tenant, too. Default: false.
+    pub tenant_metrics: bool,
     /// Where callbacks may go.
     pub callbacks: CallbacksTable,
 }
