@@ -88,6 +88,9 @@ pub(crate) struct NodeUp {
     /// Period of strategies that go by the clock, such as 60s
     #[arg(long)]
     pub(crate) period: Option<String>,
+    /// Power of this machine for the strategy power-saving: idle and busy, in W, such as 20,95
+    #[arg(long, value_name = "IDLE,BUSY")]
+    pub(crate) watts: Option<String>,
     /// CPUs that services may use [default: all]
     #[arg(long, value_name = "NUMBER")]
     pub(crate) cpus: Option<f64>,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use balance::{StrategyName, StrategySettings};
+use balance::{NodeWatts, StrategyName, StrategySettings};
 use node_agent::{FleetFolder, FleetRecord, NodeClient, NodeCommand, NodeError, NodeEvent, NodeSaid, NodeSettings};
 use nodes::{MembershipPace, NeighbourRule};
 use serde_json::Value;
@@ -153,7 +153,10 @@ pub(super) async fn join_for(token: &str, name: &str) -> Result<BTreeMap<String,
 #[cfg(feature = "cluster")]
 pub(super) fn check(node: &kubernetes::settings::NodeTable) -> Result<(), Fault> {
     let place = |fault: Fault| fault.hint("in [node] of dyn.toml");
-    StrategyName::parse(&node.strategy).map_err(|error| Fault::from(NodeError::from(error)))?;
+    let wrong = |error| place(Fault::from(NodeError::from(error)));
+    let mut strategy = StrategySettings::new(StrategyName::parse(&node.strategy).map_err(wrong)?);
+    strategy.watts = node.watts().as_deref().map(NodeWatts::parse).transpose().map_err(wrong)?;
+    strategy.suits_node().map_err(wrong)?;
     for word in &node.neighbours {
         let read: Result<NeighbourRule, _> = word.parse();
         read.map_err(|error| place(Fault::new(Kind::App, format!("neighbours: {error}"))))?;
@@ -168,6 +171,8 @@ fn settings(folder: FleetFolder, up: &NodeUp) -> Result<NodeSettings, Fault> {
         strategy.period = balance::duration(period).map_err(why)?;
     }
     strategy.model.clone_from(&up.model);
+    strategy.watts = up.watts.as_deref().map(NodeWatts::parse).transpose().map_err(NodeError::from)?;
+    strategy.suits_node().map_err(NodeError::from)?;
     let rule = |word: &String| {
         let read: Result<NeighbourRule, _> = word.parse();
         read.map_err(|error| Fault::new(Kind::Usage, format!("--neighbours: {error}")))
@@ -255,6 +260,7 @@ fn systemd(up: &NodeUp) -> Result<(), Fault> {
     options.push(format!("--strategy {}", up.strategy));
     options.extend(up.model.iter().map(|model| format!("--model {model}")));
     options.extend(up.period.iter().map(|period| format!("--period {period}")));
+    options.extend(up.watts.iter().map(|watts| format!("--watts {watts}")));
     options.extend(up.cpus.iter().map(|cpus| format!("--cpus {cpus}")));
     options.extend(up.wan.then(|| "--wan".to_owned()));
     options.extend(up.metrics.iter().map(|address| format!("--metrics {address}")));

@@ -10,6 +10,7 @@ mod pour;
 pub mod simulate;
 mod strategy;
 mod view;
+mod watts;
 
 pub use decision::{Cadence, Decision, LimitIn, Recipient, Sharing, SharingMode};
 pub use forecast::{Forecast, MeasuredForecast};
@@ -21,3 +22,4 @@ pub use strategy::random::weights as random_weights;
 pub use strategy::remote::{AgentParameters, Observation, Policy};
 pub use strategy::{Strategy, StrategyError, StrategyName, StrategySettings};
 pub use view::{LocalLoad, Neighbour, NodeId, NodeResources, RemoteLoad, ServiceId, View, is_news};
+pub use watts::NodeWatts;

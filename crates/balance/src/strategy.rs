@@ -15,7 +15,7 @@ use std::time::Duration;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{Cadence, Decision, MeasuredForecast, Policy, View};
+use super::{Cadence, Decision, MeasuredForecast, NodeWatts, Policy, View};
 
 /// Decides where requests go that do not fit, and what is taken from neighbours.
 pub trait Strategy: Send {
@@ -89,6 +89,10 @@ pub enum StrategyError {
     NoModel,
     #[error("a strategy cannot have a period of 0")]
     NoPeriod,
+    #[error("power-saving needs to know what this machine takes")]
+    NoWatts,
+    #[error("watts are {0:?}: expected two powers, the second above the first")]
+    Watts(String),
     #[error("{key} is {value}: {why}")]
     Duration { key: &'static str, value: String, why: String },
 }
@@ -98,6 +102,9 @@ impl StrategyError {
         match self {
             Self::Unknown { name } => app::suggest(name, StrategyName::ALL.map(StrategyName::as_str), "strategies"),
             Self::NoModel => "set model (--model) to its URL, as in \"http://127.0.0.1:5000/action\"".to_owned(),
+            Self::NoWatts | Self::Watts(_) => {
+                "set watts (--watts) to what it takes idle and busy, in W, as in 20,95".to_owned()
+            }
             Self::NoPeriod => "a period is a minute as a rule: \"60s\"".to_owned(),
             Self::Duration { .. } => "write it as \"100ms\", \"60s\" or \"5m\"".to_owned(),
         }
@@ -124,6 +131,8 @@ pub struct StrategySettings {
     pub model: Option<String>,
     /// `remote`: the model may try things out.
     pub explore: bool,
+    /// `power-saving` of a node: what its machine takes. A scenario says what services cost instead.
+    pub watts: Option<NodeWatts>,
 }
 
 impl StrategySettings {
@@ -138,7 +147,19 @@ impl StrategySettings {
             noise: true,
             model: None,
             explore: false,
+            watts: None,
         }
+    }
+
+    /// Whether a node has what the strategy goes by.
+    ///
+    /// # Errors
+    /// Where it has not.
+    pub fn suits_node(&self) -> Result<(), StrategyError> {
+        if self.name == StrategyName::PowerSaving && self.watts.is_none() {
+            return Err(StrategyError::NoWatts);
+        }
+        Ok(())
     }
 
     /// The strategy. `policy` asks the model of `remote`.

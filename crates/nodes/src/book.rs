@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use balance::{
-    Decision, LimitIn, LocalLoad, Neighbour, NodeId, NodeResources, RemoteLoad, ServiceId, Sharing, SharingMode, View,
+    Decision, LimitIn, LocalLoad, Neighbour, NodeId, NodeResources, NodeWatts, RemoteLoad, ServiceId, Sharing,
+    SharingMode, View,
 };
 use protocol::{AdmissionMode, HostSharing, OverLimit};
 
@@ -50,13 +51,31 @@ pub struct NodeBook {
     thresholds: NodeResources,
     /// CPU that services may use, in percent of one core.
     capacity: f64,
+    watts: Option<NodeWatts>,
     seq: u64,
 }
 
 impl NodeBook {
     pub fn new(me: NodeId, app: &str, services: BTreeMap<String, OwnService>, capacity: f64) -> Self {
         let thresholds = NodeResources { cpu: capacity, ..NodeResources::UNLIMITED };
-        Self { me, app: app.to_owned(), services, neighbours: BTreeMap::new(), thresholds, capacity, seq: 0 }
+        Self {
+            me,
+            app: app.to_owned(),
+            services,
+            neighbours: BTreeMap::new(),
+            thresholds,
+            capacity,
+            watts: None,
+            seq: 0,
+        }
+    }
+
+    /// The same with what its machine takes.
+    #[must_use]
+    pub fn with_watts(mut self, watts: Option<NodeWatts>) -> Self {
+        self.watts = watts;
+        self.thresholds.power = watts.map_or(f64::INFINITY, NodeWatts::most);
+        self
     }
 
     pub fn service(&mut self, name: &str) -> Option<&mut OwnService> {
@@ -97,22 +116,38 @@ impl NodeBook {
 
     /// What a strategy decides on.
     pub fn view(&self, now: Duration) -> View {
-        let services: Vec<LocalLoad> = self.services.values().enumerate().map(|(at, own)| local(at, own)).collect();
-        let used = services
-            .iter()
-            .fold(NodeResources::default(), |used, load| used.plus(load.cost.unwrap_or_default(), load.served));
         View {
             me: self.me,
-            services,
+            services: self.loads(),
             neighbours: self.neighbours.iter().map(|(node, known)| self.neighbour(*node, known, now)).collect(),
-            resources: used,
+            resources: self.used(),
             thresholds: self.thresholds,
             capacity: self.capacity,
         }
     }
 
+    fn loads(&self) -> Vec<LocalLoad> {
+        let loads = self.services.values().enumerate().map(|(at, own)| local(at, own));
+        let weigh = |watts: NodeWatts, cost| watts.weigh(cost, self.capacity);
+        loads
+            .map(|load| LocalLoad {
+                cost: load.cost.map(|cost| self.watts.map_or(cost, |watts| weigh(watts, cost))),
+                ..load
+            })
+            .collect()
+    }
+
+    /// What services use now, and what the machine takes with them.
+    fn used(&self) -> NodeResources {
+        let none = NodeResources::default();
+        let used = self.loads().iter().fold(none, |used, load| used.plus(load.cost.unwrap_or(none), load.served));
+        let power = self.watts.map_or(0.0, |watts| watts.at(used.cpu, self.capacity));
+        NodeResources { power, ..used }
+    }
+
     fn neighbour(&self, node: NodeId, known: &Known, now: Duration) -> Neighbour {
         let report = known.report.as_ref();
+        let power = report.and_then(|(_, report)| report.power);
         let said = report.and_then(|(_, report)| report.apps.get(&self.app));
         let services = self.services.iter().enumerate();
         let services = services.filter_map(|(at, own)| self.remote(ServiceId(at as u32), own, said?));
@@ -124,8 +159,16 @@ impl NodeBook {
             age: report.map_or(Duration::MAX, |(heard, _)| now.saturating_sub(*heard)),
             services: services.collect(),
             margin: report.map_or(0.0, |(_, report)| report.margin),
-            resources: NodeResources { cpu: report.map_or(0.0, |(_, report)| report.cpu), ..NodeResources::default() },
-            thresholds: NodeResources::UNLIMITED,
+            resources: NodeResources {
+                cpu: report.map_or(0.0, |(_, report)| report.cpu),
+                power: power.map_or(0.0, |(used, _)| used),
+                ..NodeResources::default()
+            },
+            thresholds: NodeResources {
+                cpu: report.and_then(|(_, report)| report.capacity).unwrap_or(f64::INFINITY),
+                power: power.map_or(f64::INFINITY, |(_, most)| most),
+                ..NodeResources::UNLIMITED
+            },
         }
     }
 
@@ -187,10 +230,10 @@ impl NodeBook {
             };
             (name.clone(), reported)
         });
-        let cpu = self.services.values().enumerate().map(|(at, own)| local(at, own));
-        let cpu = cpu.map(|load| load.cost.unwrap_or_default().cpu * load.served).sum();
+        let used = self.used();
+        let power = self.watts.map(|watts| (used.power, watts.most()));
         let apps = BTreeMap::from([(self.app.clone(), services.collect())]);
-        LoadReport { margin, cpu, apps, ..LoadReport::new(self.seq) }
+        LoadReport { margin, cpu: used.cpu, capacity: Some(self.capacity), power, apps, ..LoadReport::new(self.seq) }
     }
 
     /// What each host of a service is told of a decision. `away`: where the agent takes requests.

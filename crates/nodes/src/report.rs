@@ -21,6 +21,12 @@ pub struct LoadReport {
     pub margin: f64,
     /// CPU in use, in percent of one core.
     pub cpu: f64,
+    /// CPU that services may use, in percent of one core.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<f64>,
+    /// Power in use, and the most, in µW, where they are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power: Option<(f64, f64)>,
     /// By app and service.
     pub apps: BTreeMap<String, BTreeMap<String, ReportedService>>,
 }
@@ -61,7 +67,7 @@ pub enum LoadReportError {
 
 impl LoadReport {
     pub fn new(seq: u64) -> Self {
-        Self { v: FORM, seq, margin: 0.0, cpu: 0.0, apps: BTreeMap::new() }
+        Self { v: FORM, seq, margin: 0.0, cpu: 0.0, capacity: None, power: None, apps: BTreeMap::new() }
     }
 
     /// Reads a report of somebody who may say anything.
@@ -88,6 +94,10 @@ impl LoadReport {
         }
         number("margin", self.margin)?;
         number("cpu", self.cpu)?;
+        number("capacity", self.capacity.unwrap_or_default())?;
+        let (power, most) = self.power.unwrap_or_default();
+        number("power", power)?;
+        number("most power", most)?;
         for service in self.apps.values().flat_map(BTreeMap::values) {
             number("limit", service.limit.unwrap_or_default())?;
             for (what, value) in
@@ -124,6 +134,8 @@ mod tests {
             ("\"v\":1", "\"v\":2", "form 2"),
             ("\"seq\":412,", "", "missing field `seq`"),
             ("20.0", "NaN", "does not read"),
+            ("\"cpu\":41.0", "\"cpu\":41.0,\"capacity\":-1", "capacity is -1"),
+            ("\"cpu\":41.0", "\"cpu\":41.0,\"power\":[1,-1]", "most power is -1"),
         ] {
             let said = read(&text.replace(from, to)).expect_err(from);
             assert!(said.contains(words), "{said}");

@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use balance::{Decision, LimitIn, NodeId, Recipient, ServiceId, Sharing, SharingMode, StrategyName, StrategySettings};
+use balance::{
+    Decision, LimitIn, NodeId, NodeWatts, Recipient, ServiceId, Sharing, SharingMode, StrategyName, StrategySettings,
+};
 use nodes::{AwayWays, GuestLimits, LoadReport, NodeBook, OwnService, SentPace, ServiceMeter};
 use proptest::prelude::*;
 use protocol::{AdmissionMode, HostLoad};
@@ -170,6 +172,63 @@ fn offers_of_one_node_are_the_pace_of_another() {
     // 450 - 1.1 * 100, all of it for the only neighbour.
     assert!((of_one[0].to[0].pace.unwrap() - 340.0).abs() < 1e-9);
     assert_eq!(of_one[0].beyond, [NodeId(2)]);
+}
+
+/// Users of a second at the service `f`, each of whom takes 10 ms of CPU.
+fn work(book: &mut NodeBook, users: u64) {
+    let meter = &mut book.service("f").unwrap().meter;
+    meter.observe("a", seconds(1.0), counted(0, 0, 0, 0));
+    meter.observe("a", seconds(2.0), counted(users, 0, 0, users * 10_000_000));
+}
+
+/// What two nodes decide that told each other of their loads: the margin of the second, and what the first keeps, in percent.
+fn margins(name: StrategyName, [one, two]: [NodeBook; 2]) -> (f64, Option<f64>) {
+    let (mut one, mut two) = (one, two);
+    one.link(NodeId(2), "two", true, None);
+    two.link(NodeId(1), "one", true, None);
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
+    let mut decide = |book: &NodeBook| {
+        let mut strategy = StrategySettings::new(name).build(None).unwrap();
+        strategy.decide(&book.view(seconds(2.0)), seconds(2.0), &mut random)
+    };
+    two.hear(NodeId(1), one.report(NodeId(2), &[], 0.0), seconds(2.0));
+    let margin = decide(&two).margin;
+    let report = serde_json::to_vec(&two.report(NodeId(1), &[], margin)).unwrap();
+    one.hear(NodeId(2), LoadReport::read(&report).unwrap(), seconds(2.0));
+    let shares = decide(&one).shares.unwrap();
+    let kept = shares.iter().find(|sharing| sharing.service == F).map(|sharing| sharing.mode);
+    let SharingMode::Split { local, .. } = kept.unwrap() else { return (margin, None) };
+    (margin, Some(local))
+}
+
+#[test]
+fn power_is_saved_where_the_machine_takes_more_than_its_part() {
+    let watts = NodeWatts::new(20.0, 100.0);
+    let busy = |watts: Option<NodeWatts>| {
+        let (mut one, mut two) = (book(1, 1e6, &[]).with_watts(watts), book(2, 1e6, &[]).with_watts(watts));
+        // 140 % of a core of 170: 85.9 W, above 70. The other one: 20 W.
+        work(&mut one, 140);
+        measure(&mut two, 1);
+        [one, two]
+    };
+    let (margin, kept) = margins(StrategyName::PowerSaving, busy(watts));
+    assert!((margin - (100.0 - 100.0 * 20.0 / 70.0)).abs() < 0.01, "{margin}");
+    // 70 W are 106.25 % of a core: 76 of 140.
+    assert!(kept.is_some_and(|kept| (74.0..=76.0).contains(&kept)), "{kept:?}");
+    // The CPU alone fits.
+    assert_eq!(margins(StrategyName::NodeMargin, busy(None)).1, Some(100.0));
+}
+
+#[test]
+fn no_more_goes_to_a_neighbour_than_the_cpu_that_it_said_covers() {
+    let (mut one, mut two) = (book(1, 1e6, &[]), book(2, 1e6, &[]));
+    // 300 % of a core where 170 are allowed, beside a neighbour that uses 136 of its 170.
+    work(&mut one, 300);
+    work(&mut two, 136);
+    let (margin, kept) = margins(StrategyName::NodeMargin, [one, two]);
+    assert!((margin - 20.0).abs() < 0.01, "{margin}");
+    // The margin covers 34 % of a core: 34 of 300 go, and what is left does not fit.
+    assert!(kept.is_some_and(|kept| (88.0..=90.0).contains(&kept)), "{kept:?}");
 }
 
 fn ways(to: &[(u32, f64, Option<f64>)], beyond: &[u32], tries: u8) -> AwayWays {

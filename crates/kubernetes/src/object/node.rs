@@ -235,6 +235,9 @@ fn command(node: &WantedNode) -> Vec<String> {
     if let Some(model) = &said.model {
         option("--model", model.clone());
     }
+    if let Some(watts) = said.watts() {
+        option("--watts", watts);
+    }
     option("--metrics", format!("0.0.0.0:{NODE_METRICS}"));
     command
 }

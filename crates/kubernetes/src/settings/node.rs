@@ -32,6 +32,8 @@ pub struct NodeTable {
     pub strategy: String,
     /// URL of the model that the strategy "remote" asks.
     pub model: Option<String>,
+    /// Power of the cluster's node in W, idle and busy, for the strategy "power-saving": `[20, 95]`.
+    pub watts: Option<[u32; 2]>,
     /// Labels that the cluster's node must have which the agent runs on.
     pub nodes: BTreeMap<String, String>,
 }
@@ -60,8 +62,16 @@ impl Default for NodeTable {
             neighbours: Vec::new(),
             strategy: "offer".to_owned(),
             model: None,
+            watts: None,
             nodes: BTreeMap::new(),
         }
+    }
+}
+
+impl NodeTable {
+    /// The power as the agent takes it.
+    pub fn watts(&self) -> Option<String> {
+        self.watts.map(|[idle, busy]| format!("{idle},{busy}"))
     }
 }
 
