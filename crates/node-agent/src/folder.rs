@@ -145,11 +145,19 @@ impl FleetFolder {
     }
 }
 
-/// Writes aside and renames.
+/// For this user alone, and for every user who comes that far.
+pub(crate) const PRIVATE: u32 = 0o600;
+pub(crate) const READABLE: u32 = 0o644;
+
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_as(path, bytes, PRIVATE)
+}
+
+/// Writes aside and renames.
+pub(crate) fn write_as(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let mut aside = path.as_os_str().to_owned();
     aside.push(".new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&aside)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&aside, path)
