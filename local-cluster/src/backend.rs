@@ -377,3 +377,34 @@ impl BackendError {
         move |source| Self::Engine { doing, source }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn a_public_listener_is_one_services_at_its_own_address_or_where_ports_are_published() {
+        let spec = |service: &str| Spec {
+            service: service.to_owned(),
+            host: service.to_owned(),
+            folder: PathBuf::new(),
+            group: service.to_owned(),
+            front: None,
+            environment: Environment::default(),
+        };
+        let specs = Specs::new(&[spec("one"), spec("two")]);
+        let fronts = || specs.all().into_iter().map(|spec| spec.front).collect::<Vec<_>>();
+        let at = SocketAddr::from(([0, 0, 0, 0], 80));
+        specs.lead(Some("one"), Some(at.into()));
+        assert_eq!(fronts(), [Some(at.into()), None]);
+        specs.lead(Some("two"), Some(8080.into()));
+        assert_eq!(fronts(), [None, Some(8080.into())]);
+        specs.lead(None, None);
+        assert_eq!(fronts(), [None, None]);
+        let published = IpAddr::from(Ipv4Addr::LOCALHOST);
+        assert_eq!(PublicAddress::from(at).of(published), at);
+        assert_eq!(PublicAddress::from(8080).of(published), SocketAddr::from(([127, 0, 0, 1], 8080)));
+    }
+}

@@ -80,6 +80,12 @@ fn nodes_on_docker_share_overload_take_over_in_place_and_leave_no_container() {
     assert_eq!(ask(&local(3)), "\"hi B 5\"");
     assert!(Caller::new(&local(1)).ask("").is_err(), "nothing listens there any more");
 
+    // What ends is started again.
+    for container in containers() {
+        assert!(Command::new("docker").args(["kill", &container]).output().unwrap().status.success());
+    }
+    fleet.wait("it is back", |_| Caller::new(&local(3)).ask("").is_ok_and(|answer| answer.body == "\"hi B 1\""));
+
     // The containers of an agent that was killed are the next one's to remove.
     let before = containers();
     fleet.kill(1);

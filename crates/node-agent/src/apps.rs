@@ -407,3 +407,23 @@ fn detail(body: &[u8]) -> Option<String> {
     let document: serde_json::Value = serde_json::from_slice(body).ok()?;
     document["detail"].as_str().map(str::to_owned)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_pushes_to_a_node_whose_engine_is_gone_is_told_what_to_do() {
+        let words = told(BackendError::NoEngine("connection refused".to_owned()));
+        let hint = "start one, or run this node with `dyn node up --on process`";
+        assert_eq!(words, format!("cannot reach a Docker engine: connection refused; {hint}"));
+    }
+
+    #[tokio::test]
+    async fn a_node_that_ran_no_app_left_nothing() {
+        let home = tempfile::tempdir().expect("a folder");
+        assert_eq!(sweep(&FleetFolder::at(home.path().join("node"))).await.expect("swept"), 0);
+        let (one, two) = (id_of(Path::new("/a/node/apps/x")), id_of(Path::new("/b/node/apps/x")));
+        assert!(one != two && one.len() == 12, "{one} {two}");
+    }
+}

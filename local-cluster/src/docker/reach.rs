@@ -211,4 +211,20 @@ mod tests {
         }
         assert!(ask(at).await.is_err(), "nobody listens");
     }
+
+    #[tokio::test]
+    async fn an_address_is_reached_at_one_port_until_nobody_is_led_anywhere() {
+        let bridge = Bridge::read("127.0.0.1", "127.0.0.0/8").unwrap();
+        let (reach, to) = (Reach::default(), SocketAddr::from(([127, 0, 0, 1], 7941)));
+        let at = reach.to(bridge, to).unwrap();
+        assert_eq!(reach.to(bridge, to).unwrap(), at);
+        assert_ne!(reach.to(bridge, SocketAddr::from(([127, 0, 0, 1], 7942))).unwrap(), at);
+        reach.close();
+        while TcpStream::connect(at).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        let nowhere = Bridge::read("192.0.2.1", "192.0.2.0/24").unwrap();
+        let words = reach.to(nowhere, to).unwrap_err().to_string();
+        assert!(words.starts_with("containers of this engine cannot reach 127.0.0.1:7941"), "{words}");
+    }
 }
