@@ -90,10 +90,15 @@ fn nodes_on_docker_share_overload_take_over_in_place_and_leave_no_container() {
     let before = containers();
     fleet.kill(1);
     assert_eq!(containers(), before);
-    fleet.up(1);
+    fleet.up_with(1, &["--cpus", "0.0001"]);
     fleet.wait("the app is back", |_| Caller::new(&local(3)).ask("").is_ok_and(|answer| answer.status == 200));
     let after = containers();
     assert!(after.len() == 2 && after.intersection(&before).count() == 1, "{before:?}, then {after:?}");
+
+    // What containers use is measured: nobody serves many requests with a ten-thousandth of a processor.
+    fleet.wait("it may use no more", |_| {
+        Caller::new(&local(3)).ask("").is_ok_and(|answer| answer.body.contains("overloaded"))
+    });
 
     // Nothing is left: of an agent that ends, and of one that cannot.
     let ended = fleet.run(1, &["node", "down"]);

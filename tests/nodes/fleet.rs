@@ -156,8 +156,13 @@ impl Fleet {
 
     /// Starts the agent of a machine and waits until it answers.
     pub(crate) fn up(&mut self, at: usize) {
+        self.up_with(at, &[]);
+    }
+
+    /// The same with further options.
+    pub(crate) fn up_with(&mut self, at: usize, options: &[&str]) {
         let log = File::options().create(true).append(true).open(self.log(at)).unwrap();
-        let mut command = self.command(at, &["node", "up", "--json"]);
+        let mut command = self.command(at, &[&["node", "up", "--json"], options].concat());
         if self.is_docker {
             command.args(["--on", "docker", "--listen", &format!("{}:7940", local(at))]);
         }
