@@ -343,9 +343,15 @@ impl NodeApps {
                     let backend = backend.clone();
                     while starts.try_join_next().is_some() {}
                     starts.spawn(async move {
-                        tokio::time::sleep(pause).await;
-                        if let Err(error) = backend.start(&service).await {
-                            tracing::warn!(service, %error, "a service could not be started again");
+                        let mut pause = pause;
+                        loop {
+                            tokio::time::sleep(pause).await;
+                            match backend.start(&service).await {
+                                // What is removed meanwhile is started no more.
+                                Ok(_) | Err(BackendError::Unknown(_)) => return,
+                                Err(error) => tracing::warn!(service, %error, "a service could not be started again"),
+                            }
+                            pause = (pause * 2).min(LONGEST_PAUSE);
                         }
                     });
                 }
