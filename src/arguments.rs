@@ -39,9 +39,9 @@ pub(crate) use interface::{Client, Lang, OpenApi, Spec};
 pub(crate) use jobs::{JobFunctions, Jobs, JobsRun};
 pub(crate) use logs::Logs;
 pub(crate) use new::New;
-#[cfg(feature = "nodes")]
-pub(crate) use node::NodeUp;
 pub(crate) use node::{Node, Nodes};
+#[cfg(feature = "nodes")]
+pub(crate) use node::{NodeOn, NodeUp};
 pub(crate) use page::{Bundle, PageChoice, Ui};
 pub(crate) use recording::{Keep, Replay};
 pub(crate) use regroup::{Fuse, Split};

@@ -58,10 +58,10 @@ impl Specs {
         self.lock().values().filter(|spec| spec.group == group).cloned().collect()
     }
 
-    /// Gives the public listener to a service, and to no other.
-    pub(crate) fn lead(&self, service: &str, port: u16) {
+    /// Gives the public listener to a service, and to no other; none: to nobody.
+    pub(crate) fn lead(&self, service: Option<&str>, at: Option<PublicAddress>) {
         for spec in self.lock().values_mut() {
-            spec.front = (spec.service == service).then_some(port);
+            spec.front = at.filter(|_| Some(&*spec.service) == service);
         }
     }
 
@@ -105,9 +105,35 @@ pub struct Spec {
     pub folder: PathBuf,
     /// The host that runs it, by the DNS name of a service: services of one group have one host.
     pub group: String,
-    /// The chain's public listener: a port of 127.0.0.1 that leads to this service too.
-    pub front: Option<u16>,
+    /// The chain's public listener, which leads to this service too.
+    pub front: Option<PublicAddress>,
     pub environment: Environment,
+}
+
+/// Where the public listener is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublicAddress {
+    /// None: where ports that services publish are found.
+    pub ip: Option<IpAddr>,
+    pub port: u16,
+}
+
+impl PublicAddress {
+    pub(crate) fn of(self, published: IpAddr) -> SocketAddr {
+        (self.ip.unwrap_or(published), self.port).into()
+    }
+}
+
+impl From<u16> for PublicAddress {
+    fn from(port: u16) -> Self {
+        Self { ip: None, port }
+    }
+}
+
+impl From<SocketAddr> for PublicAddress {
+    fn from(at: SocketAddr) -> Self {
+        Self { ip: Some(at.ip()), port: at.port() }
+    }
 }
 
 /// Where a service is to listen, and where it will be found.
@@ -219,8 +245,11 @@ pub trait Backend: Send + Sync {
     /// Whether it leads the public listener from a service that runs to another that runs, and neither is made anew.
     fn leads_front(&self) -> bool;
 
-    /// Leads the public listener, at this port, to a service from now on.
-    fn lead_front(&self, service: &str, port: u16) -> Result<(), BackendError>;
+    /// Leads the public listener, at this address, to a service from now on.
+    fn lead_front(&self, service: &str, at: PublicAddress) -> Result<(), BackendError>;
+
+    /// Closes the public listener, where it is not a host's.
+    fn close_front(&self);
 
     /// Makes ready for a plan and finds an endpoint for each of its services.
     async fn open(&self) -> Result<BTreeMap<String, Endpoint>, BackendError>;
@@ -284,6 +313,9 @@ pub trait Backend: Send + Sync {
     /// Where ports that services publish are found, the public listener's too.
     fn address(&self) -> IpAddr;
 
+    /// Where services find an address of this machine's loopback, as long as the backend is open.
+    async fn reach(&self, to: SocketAddr) -> Result<SocketAddr, BackendError>;
+
     /// The next thing that happens; none once the backend is closed.
     async fn next(&self) -> Option<BackendEvent>;
 
@@ -343,5 +375,36 @@ impl BackendError {
     pub(crate) fn engine(doing: impl Into<String>) -> impl FnOnce(bollard::errors::Error) -> Self {
         let doing = doing.into();
         move |source| Self::Engine { doing, source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn a_public_listener_is_one_services_at_its_own_address_or_where_ports_are_published() {
+        let spec = |service: &str| Spec {
+            service: service.to_owned(),
+            host: service.to_owned(),
+            folder: PathBuf::new(),
+            group: service.to_owned(),
+            front: None,
+            environment: Environment::default(),
+        };
+        let specs = Specs::new(&[spec("one"), spec("two")]);
+        let fronts = || specs.all().into_iter().map(|spec| spec.front).collect::<Vec<_>>();
+        let at = SocketAddr::from(([0, 0, 0, 0], 80));
+        specs.lead(Some("one"), Some(at.into()));
+        assert_eq!(fronts(), [Some(at.into()), None]);
+        specs.lead(Some("two"), Some(8080.into()));
+        assert_eq!(fronts(), [None, Some(8080.into())]);
+        specs.lead(None, None);
+        assert_eq!(fronts(), [None, None]);
+        let published = IpAddr::from(Ipv4Addr::LOCALHOST);
+        assert_eq!(PublicAddress::from(at).of(published), at);
+        assert_eq!(PublicAddress::from(8080).of(published), SocketAddr::from(([127, 0, 0, 1], 8080)));
     }
 }

@@ -23,7 +23,9 @@ use images::elf::Linked;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::task::JoinHandle;
 
-use crate::backend::{Backend, BackendError, BackendEvent, BackendPlan, Begun, Endpoint, Spec, Specs, Work};
+use crate::backend::{
+    Backend, BackendError, BackendEvent, BackendPlan, Begun, Endpoint, PublicAddress, Spec, Specs, Work,
+};
 use crate::carry::{self, Carried};
 use crate::context::Meant;
 use crate::engine::{self, APP, Found, ID, SERVICE, status};
@@ -104,7 +106,7 @@ impl Docker {
             address,
             carried: Carried::default(),
             specs: Specs::new(&plan.services),
-            picked: Ports::except(plan.services.iter().filter_map(|spec| spec.front)),
+            picked: Ports::except(plan.services.iter().filter_map(|spec| Some(spec.front?.port))),
             plan,
             events,
             closing: AtomicBool::new(false),
@@ -140,8 +142,13 @@ impl Backend for Docker {
         self.inner.leads_front.load(Ordering::Acquire)
     }
 
-    fn lead_front(&self, service: &str, port: u16) -> Result<(), BackendError> {
-        self.inner.lead_front(service, port)
+    fn lead_front(&self, service: &str, at: PublicAddress) -> Result<(), BackendError> {
+        self.inner.lead_front(service, at)
+    }
+
+    fn close_front(&self) {
+        self.inner.specs.lead(None, None);
+        self.inner.front.close();
     }
 
     async fn open(&self) -> Result<BTreeMap<String, Endpoint>, BackendError> {
@@ -340,6 +347,10 @@ impl Backend for Docker {
         self.inner.address
     }
 
+    async fn reach(&self, to: SocketAddr) -> Result<SocketAddr, BackendError> {
+        self.inner.reach(to).await
+    }
+
     async fn next(&self) -> Option<BackendEvent> {
         self.inbox.lock().await.recv().await
     }
@@ -359,6 +370,7 @@ impl Backend for Docker {
         });
         join_all(ends).await;
         inner.front.close();
+        inner.reach.close();
         let swept = engine::sweep(&inner.engine, &inner.plan.id).await.map(drop);
         inner.sockets.close();
         swept

@@ -26,7 +26,8 @@ mod speech;
 mod standstill;
 
 pub use backend::{
-    Backend, BackendError, BackendEvent, BackendPlan, Begun, Doer, Endpoint, ServiceLimits, Spec, Stream, Work,
+    Backend, BackendError, BackendEvent, BackendPlan, Begun, Doer, Endpoint, PublicAddress, ServiceLimits, Spec,
+    Stream, Work,
 };
 pub use choice::{ChosenBackend, On, choose, sweep};
 pub use engine::{DockerEngine, look_at_engine};

@@ -19,7 +19,7 @@ use tokio::signal::{self, unix::SignalKind};
 use tokio::sync::watch;
 
 use crate::backend::{
-    Backend, BackendError, BackendEvent, BackendPlan, Begun, Doer, Endpoint, Spec, Specs, Stream, Work,
+    Backend, BackendError, BackendEvent, BackendPlan, Begun, Doer, Endpoint, PublicAddress, Spec, Specs, Stream, Work,
 };
 use crate::ending::{memory_kills, of_process, signal_name};
 use crate::environment::Environment;
@@ -68,7 +68,7 @@ impl Processes {
         let inbox = tokio::sync::Mutex::new(inbox);
         Self {
             specs: Specs::new(&plan.services),
-            ports: Ports::except(plan.services.iter().filter_map(|spec| spec.front)),
+            ports: Ports::except(plan.services.iter().filter_map(|spec| Some(spec.front?.port))),
             plan,
             events,
             inbox,
@@ -176,9 +176,11 @@ impl Backend for Processes {
         false
     }
 
-    fn lead_front(&self, service: &str, _: u16) -> Result<(), BackendError> {
+    fn lead_front(&self, service: &str, _: PublicAddress) -> Result<(), BackendError> {
         Err(BackendError::Lacking(format!("the host of {service} has the public listener by itself")))
     }
+
+    fn close_front(&self) {}
 
     async fn open(&self) -> Result<BTreeMap<String, Endpoint>, BackendError> {
         if self.plan.limits.cpus.is_some() {
@@ -348,6 +350,10 @@ impl Backend for Processes {
 
     fn address(&self) -> IpAddr {
         Ipv4Addr::LOCALHOST.into()
+    }
+
+    async fn reach(&self, to: SocketAddr) -> Result<SocketAddr, BackendError> {
+        Ok(to)
     }
 
     async fn next(&self) -> Option<BackendEvent> {

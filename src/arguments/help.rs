@@ -71,7 +71,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("node init", "dyn node init --fleet plant --name edge-1"),
     ("node invite", "dyn node invite --uses 3 --for 2h"),
     ("node join", "dyn node join dynj1_TOKEN --name edge-2 --label zone=eu-1"),
-    ("node up", "dyn node up --neighbours fog-1,nearest=4 --metrics 127.0.0.1:9100"),
+    ("node up", "dyn node up --on docker --neighbours fog-1,nearest=4 --metrics 127.0.0.1:9100"),
     ("node expel", "dyn node expel edge-2"),
     ("nodes", "dyn nodes --watch"),
     ("push", "dyn push app.rs --to edge-1,edge-2"),

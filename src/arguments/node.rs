@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 /// A node of a fleet: machines that share load.
 #[derive(Debug, Subcommand)]
@@ -91,6 +91,9 @@ pub(crate) struct NodeUp {
     /// Power of this machine for the strategy power-saving: idle and busy, in W, such as 20,95
     #[arg(long, value_name = "IDLE,BUSY")]
     pub(crate) watts: Option<String>,
+    /// Backend to run services on
+    #[arg(long, value_enum, default_value_t = NodeOn::Process)]
+    pub(crate) on: NodeOn,
     /// CPUs that services may use [default: all]
     #[arg(long, value_name = "NUMBER")]
     pub(crate) cpus: Option<f64>,
@@ -104,11 +107,19 @@ pub(crate) struct NodeUp {
     #[arg(long)]
     pub(crate) json: bool,
     /// Follow the pods of an app instead of running services: for the pod that `dyn push` adds where dyn.toml makes a namespace a node
-    #[arg(long, hide = true, conflicts_with = "systemd")]
+    #[arg(long, hide = true, conflicts_with_all = ["on", "systemd"])]
     pub(crate) in_pod: bool,
     /// Print a unit for systemd that runs this node, and exit
     #[arg(long)]
     pub(crate) systemd: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NodeOn {
+    /// One container for each service
+    Docker,
+    /// One process for each service
+    Process,
 }
 
 #[derive(Debug, Args)]

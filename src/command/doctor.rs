@@ -24,7 +24,7 @@ pub(super) struct Finding {
 }
 
 /// What everything but one thing works without.
-const NOT_NEEDED: [&str; 7] = ["docker", "hops", "inotify", "edits", "clock", "certificate", "port"];
+const NOT_NEEDED: [&str; 8] = ["docker", "hops", "inotify", "edits", "clock", "certificate", "port", "services"];
 
 pub(crate) fn run(json: bool) -> Result<(), Fault> {
     let home = Home::open()?;

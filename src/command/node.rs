@@ -2,16 +2,19 @@
 
 #[cfg(feature = "cluster")]
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use balance::{NodeWatts, StrategyName, StrategySettings};
-use node_agent::{FleetFolder, FleetRecord, NodeClient, NodeCommand, NodeError, NodeEvent, NodeSaid, NodeSettings};
+use node_agent::{
+    FleetFolder, FleetRecord, NodeBackend, NodeClient, NodeCommand, NodeError, NodeEvent, NodeSaid, NodeSettings,
+};
 use nodes::{MembershipPace, NeighbourRule};
 use serde_json::Value;
 use session::Home;
 
-use crate::arguments::{Node, NodeUp};
+use crate::arguments::{Node, NodeOn, NodeUp};
 use crate::fault::{Fault, Kind};
 use crate::question::confirm;
 use crate::speech;
@@ -53,10 +56,7 @@ pub(crate) fn run(node: &Node) -> Result<(), Fault> {
         }
         Node::Up(up) if up.systemd => systemd(up),
         Node::Up(up) => serve(folder, up),
-        Node::Down => {
-            ask(&folder, &NodeCommand::Down {})?;
-            runtime()?.block_on(ended(&folder))
-        }
+        Node::Down => runtime()?.block_on(down(&folder)),
         Node::Expel { name } => {
             ask(&folder, &NodeCommand::Expel { name: name.clone() })?;
             told(&format!("{name} is expelled: every node hears of it and refuses it from then on"));
@@ -110,6 +110,22 @@ fn time_of(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Ends the agent. One that was killed left its containers, which go then.
+async fn down(folder: &FleetFolder) -> Result<(), Fault> {
+    let client = NodeClient::new(folder.clone());
+    match client.command(&NodeCommand::Down {}).await {
+        Ok(_) => ended(folder).await,
+        Err(error @ NodeError::NotRunning) => match node_agent::sweep(folder).await? {
+            0 => Err(error.into()),
+            _ => {
+                told("the agent did not run: what it had left of its services is removed");
+                Ok(())
+            }
+        },
+        Err(error) => Err(error.into()),
+    }
+}
+
 async fn ended(folder: &FleetFolder) -> Result<(), Fault> {
     let until = tokio::time::Instant::now() + ENDS;
     while folder.socket().exists() {
@@ -130,6 +146,7 @@ fn forget(folder: &FleetFolder, yes: bool) -> Result<(), Fault> {
     if !confirm(&question, yes)? {
         return Err(Fault::new(Kind::Interrupted, "nothing was removed"));
     }
+    runtime()?.block_on(node_agent::sweep(folder))?;
     folder.forget()?;
     told(&format!("{} has left the fleet {}", record.name, record.fleet));
     Ok(())
@@ -192,6 +209,10 @@ fn settings(folder: FleetFolder, up: &NodeUp) -> Result<NodeSettings, Fault> {
         neighbours: up.neighbours.iter().map(rule).collect::<Result<_, _>>()?,
         metrics: up.metrics,
         cpus: up.cpus,
+        backend: match up.on {
+            NodeOn::Process => NodeBackend::Process,
+            NodeOn::Docker => NodeBackend::Docker,
+        },
         program,
         interface: host::LIBRARY_INTERFACE,
         pods: None,
@@ -249,10 +270,15 @@ fn words(event: &NodeEvent) -> String {
     if data.is_empty() { words } else { format!("{words} ({})", data.join(", ")) }
 }
 
-/// A unit that runs this node with the options that were given.
+/// Prints a unit that runs this node with the options that were given.
 fn systemd(up: &NodeUp) -> Result<(), Fault> {
     let program = std::env::current_exe()
         .map_err(|error| Fault::new(Kind::Machine, format!("cannot find this program: {error}")))?;
+    drop(speech::out(unit(up, Home::open()?.state(), &program)));
+    Ok(())
+}
+
+fn unit(up: &NodeUp, home: &Path, program: &Path) -> String {
     let mut options = vec![format!("--listen {}", up.listen)];
     options.extend(up.advertise.iter().map(|address| format!("--advertise {address}")));
     options.extend(up.join.iter().map(|seed| format!("--join {seed}")));
@@ -261,20 +287,20 @@ fn systemd(up: &NodeUp) -> Result<(), Fault> {
     options.extend(up.model.iter().map(|model| format!("--model {model}")));
     options.extend(up.period.iter().map(|period| format!("--period {period}")));
     options.extend(up.watts.iter().map(|watts| format!("--watts {watts}")));
+    let is_docker = up.on == NodeOn::Docker;
+    options.extend(is_docker.then(|| "--on docker".to_owned()));
     options.extend(up.cpus.iter().map(|cpus| format!("--cpus {cpus}")));
     options.extend(up.wan.then(|| "--wan".to_owned()));
     options.extend(up.metrics.iter().map(|address| format!("--metrics {address}")));
-    let home = Home::open()?;
-    let unit = format!(
-        "[Unit]\nDescription=Dyninka node\nAfter=network-online.target\nWants=network-online.target\n\n\
+    let units = if is_docker { "network-online.target docker.service" } else { "network-online.target" };
+    format!(
+        "[Unit]\nDescription=Dyninka node\nAfter={units}\nWants={units}\n\n\
          [Service]\nEnvironment=DYNINKA_HOME={}\nExecStart={} node up {}\nRestart=always\nRestartSec=1\n\n\
          [Install]\nWantedBy=multi-user.target",
-        home.state().display(),
+        home.display(),
         program.display(),
         options.join(" "),
-    );
-    drop(speech::out(unit));
-    Ok(())
+    )
 }
 
 impl From<NodeError> for Fault {
@@ -294,5 +320,37 @@ impl From<NodeError> for Fault {
             Some(hint) => fault.hint(hint),
             None => fault,
         }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        up: NodeUp,
+    }
+
+    #[test]
+    fn a_unit_has_the_options_of_the_node_and_waits_for_an_engine_that_it_needs() {
+        let unit = |options: &[&str]| {
+            let line = Line::try_parse_from([&["dyn"][..], options].concat()).unwrap();
+            unit(&line.up, Path::new("/home"), Path::new("/bin/dyn"))
+        };
+        let plain = unit(&["--cpus", "2"]);
+        assert!(plain.contains("node up --listen 0.0.0.0:7940 --strategy offer --cpus 2\n"), "{plain}");
+        assert!(!plain.contains("docker"), "{plain}");
+        let docker = unit(&["--on", "docker"]);
+        assert!(docker.contains(" --on docker\n"), "{docker}");
+        for order in ["After", "Wants"] {
+            assert!(docker.contains(&format!("{order}=network-online.target docker.service\n")), "{docker}");
+        }
+        assert!(Line::try_parse_from(["dyn", "--on", "auto"]).is_err(), "a node says where it runs services");
+        assert!(Line::try_parse_from(["dyn", "--on", "docker", "--in-pod"]).is_err());
     }
 }

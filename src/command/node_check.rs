@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
-use node_agent::{NodeCheck, NodeClient, NodeError};
+use node_agent::{FleetView, NodeCheck, NodeClient, NodeError};
 use nodes::FleetRole;
 
 use super::doctor::{Finding, good, lack};
@@ -32,16 +32,33 @@ pub(crate) async fn look() -> Vec<Finding> {
         Err(NodeError::NoFleet) => return Vec::new(),
         Err(error) => return vec![lack("certificate", error.to_string(), error.hint())],
     };
-    let port = match check.role {
-        FleetRole::Operator => None,
-        FleetRole::Node => Some(port(&NodeClient::new(folder)).await),
-    };
+    let (mut seen, mut backend) = (None, None);
+    if check.role == FleetRole::Node {
+        let view = NodeClient::new(folder).nodes().await.ok();
+        backend = view.as_ref().and_then(|view| view.backend.clone());
+        seen = Some(port(view).await);
+    }
     let now = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default();
-    judged(&check, now, port)
+    let mut findings = judged(&check, now, seen);
+    if backend.as_deref() == Some("docker") {
+        findings.push(containers(session::engine().await.err()));
+    }
+    findings
 }
 
-async fn port(client: &NodeClient) -> PortSeen {
-    let view = client.nodes().await.ok();
+/// A node whose services are containers, and why its engine does not answer.
+fn containers(silent: Option<String>) -> Finding {
+    let found = "this node runs services on docker";
+    match silent {
+        None => good("services", found.to_owned()),
+        Some(why) => {
+            let advice = "start the engine: the agent starts them again then".to_owned();
+            lack("services", format!("{found}, and no engine answers: {why}"), Some(advice))
+        }
+    }
+}
+
+async fn port(view: Option<FleetView>) -> PortSeen {
     let Some(here) = view.and_then(|view| view.nodes.into_iter().find(|node| node.name == view.here)) else {
         return match TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)) {
             Ok(_) => PortSeen::Free,
@@ -134,5 +151,13 @@ mod tests {
         assert!(good(taken).is_some_and(|(good, advice)| !good && advice.is_some_and(|it| it.contains("7941"))));
         assert_eq!(good(PortSeen::Answers { address: String::new() }), Some((true, None)));
         assert_eq!(judged(&check(), 101 * DAY, None).len(), 2, "an operator has no port");
+    }
+
+    #[test]
+    fn a_node_on_docker_lacks_an_engine_that_does_not_answer() {
+        let finding = containers(None);
+        assert!(finding.good && finding.found == "this node runs services on docker", "{finding:?}");
+        let finding = containers(Some("connection refused".to_owned()));
+        assert!(!finding.good && finding.found.ends_with("no engine answers: connection refused"), "{finding:?}");
     }
 }

@@ -93,7 +93,8 @@ pub(crate) fn watched() -> watch::Receiver<Arc<Vec<String>>> {
 
 /// The fleet as lines: a node, and its services below it.
 fn drawn(view: &FleetView) -> String {
-    let mut lines = vec![format!("fleet {}, seen from {}, strategy {}", view.fleet, view.here, view.strategy)];
+    let backend = view.backend.iter().map(|backend| format!(", services on {backend}")).collect::<String>();
+    let mut lines = vec![format!("fleet {}, seen from {}, strategy {}{backend}", view.fleet, view.here, view.strategy)];
     let name = view.nodes.iter().map(|node| node.name.len()).max().unwrap_or_default();
     for node in &view.nodes {
         lines.push(format!("{:name$}  {}", node.name, state(node)));
@@ -173,10 +174,11 @@ mod tests {
             fleet: "plant".to_owned(),
             here: "edge-1".to_owned(),
             strategy: "offer".to_owned(),
+            backend: Some("docker".to_owned()),
             nodes: vec![node("edge-1", "here", service), node("fog", "up", other)],
         };
         let lines = [
-            "fleet plant, seen from edge-1, strategy offer",
+            "fleet plant, seen from edge-1, strategy offer, services on docker",
             "edge-1  here  10.0.0.1:7940  for 7 s  class=edge",
             "  banner/banner  limit 200/s  users 350/s  guests 0/s  away 150/s (50/s to edge-2, 100/s to fog)  refused 0/s  needs 150/s",
             "fog     up  10.0.0.1:7940  0.4 ms  for 7 s  link up  class=edge",

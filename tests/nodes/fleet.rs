@@ -20,6 +20,11 @@ pub(crate) const APP: &str = "use dyninka::prelude::*;\n\
     #[service(rate = 100)]\nfn banner(text: String) -> String { format!(\"*{text}*\") }\n\
     #[dyninka::main]\nfn main() { banner(\"hi\") }\n";
 
+/// A service that counts what it is asked, and says which of its versions it is.
+pub(crate) const COUNTING: &str = "use dyninka::prelude::*;\n#[placed(banner)]\nstatic COUNT: Placed<u64> = Placed::new(|| 0);\n\
+    #[service]\nfn banner(text: String) -> String { let n = COUNT.update(|n| { *n += 1; *n }); format!(\"{text} A {n}\") }\n\
+    #[dyninka::main]\nfn main() { banner(\"hi\") }\n";
+
 fn testbed(arguments: &[&str]) {
     let status = Command::new(repository().join("tests/testbed/nodes")).args(arguments).status().unwrap();
     assert!(status.success(), "tests/testbed/nodes {arguments:?}: these tests need root and iproute2");
@@ -29,6 +34,8 @@ fn testbed(arguments: &[&str]) {
 pub(crate) struct Fleet {
     folder: tempfile::TempDir,
     agents: Vec<Option<Child>>,
+    /// This machine is all nodes, and has their services in containers.
+    is_docker: bool,
     _alone: MutexGuard<'static, ()>,
 }
 
@@ -37,8 +44,13 @@ impl Fleet {
     pub(crate) fn bare(count: usize) -> Self {
         let alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         testbed(&["up", &count.to_string()]);
-        let folder = tempfile::Builder::new().prefix("dyn").tempdir_in("/tmp").unwrap();
-        Self { folder, agents: (0..count).map(|_| None).collect(), _alone: alone }
+        Self { folder: folder(), agents: (0..count).map(|_| None).collect(), is_docker: false, _alone: alone }
+    }
+
+    /// Nodes of this machine without anything, which have services in containers. Each has a loopback address of its own.
+    pub(crate) fn on_docker(count: usize) -> Self {
+        let alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        Self { folder: folder(), agents: (0..count).map(|_| None).collect(), is_docker: true, _alone: alone }
     }
 
     /// A fleet of so many nodes, each of which runs the app.
@@ -47,7 +59,13 @@ impl Fleet {
         fleet.gather();
         let pushed = fleet.push(app);
         assert!(pushed.status.success(), "{}", stderr(&pushed));
-        fleet.wait("each has offers of all others", |fleet| {
+        fleet.wait_for_offers();
+        fleet
+    }
+
+    pub(crate) fn wait_for_offers(&self) {
+        let count = self.agents.len();
+        self.wait("each has offers of all others", |fleet| {
             (1..=count).all(|at| {
                 let view = fleet.view(at);
                 let others = view["nodes"].as_array().unwrap().iter().filter(|node| node["link"] == "up");
@@ -55,7 +73,6 @@ impl Fleet {
                     == count - 1
             })
         });
-        fleet
     }
 
     /// Begins a fleet on the first machine, and has all others join.
@@ -81,11 +98,16 @@ impl Fleet {
 
     /// Pushes an app to every node, from the first machine.
     pub(crate) fn push(&self, app: &str) -> Output {
-        let file = self.folder.path().join("app/banner.rs");
+        self.push_to("all", "banner", app, "0.0.0.0:8080")
+    }
+
+    /// Pushes an app of this name, which users call at this address of the nodes.
+    pub(crate) fn push_to(&self, nodes: &str, name: &str, app: &str, listen: &str) -> Output {
+        let file = self.folder.path().join(format!("app/{name}.rs"));
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(&file, app).unwrap();
-        std::fs::write(file.with_file_name("dyn.toml"), "[entry]\nlisten = \"0.0.0.0:8080\"\n").unwrap();
-        self.run(1, &["push", file.to_str().unwrap(), "--to", "all", "--yes"])
+        std::fs::write(file.with_file_name("dyn.toml"), format!("[entry]\nlisten = \"{listen}\"\n")).unwrap();
+        self.run(1, &["push", file.to_str().unwrap(), "--to", nodes, "--yes"])
     }
 
     /// Where a machine keeps its things.
@@ -93,9 +115,13 @@ impl Fleet {
         self.folder.path().join(format!("n{at}"))
     }
 
-    fn command(&self, at: usize, arguments: &[&str]) -> Command {
-        let mut command = Command::new("nsenter");
-        command.arg(format!("--net=/run/netns/dyn-n{at}")).arg("--").arg(program()).args(arguments);
+    /// `dyn` on a machine.
+    pub(crate) fn command(&self, at: usize, arguments: &[&str]) -> Command {
+        let mut command = Command::new(if self.is_docker { program() } else { "nsenter".into() });
+        if !self.is_docker {
+            command.arg(format!("--net=/run/netns/dyn-n{at}")).arg("--").arg(program());
+        }
+        command.args(arguments);
         command.env("DYNINKA_HOME", self.home(at)).env("NO_COLOR", "1").current_dir(self.folder.path());
         // Libraries are built once for all tests, as those of other tests are.
         let build = home().join("build");
@@ -130,8 +156,16 @@ impl Fleet {
 
     /// Starts the agent of a machine and waits until it answers.
     pub(crate) fn up(&mut self, at: usize) {
+        self.up_with(at, &[]);
+    }
+
+    /// The same with further options.
+    pub(crate) fn up_with(&mut self, at: usize, options: &[&str]) {
         let log = File::options().create(true).append(true).open(self.log(at)).unwrap();
-        let mut command = self.command(at, &["node", "up", "--json"]);
+        let mut command = self.command(at, &[&["node", "up", "--json"], options].concat());
+        if self.is_docker {
+            command.args(["--on", "docker", "--listen", &format!("{}:7940", local(at))]);
+        }
         command.stdout(log.try_clone().unwrap()).stderr(log).stdin(Stdio::null());
         self.agents[at - 1] = Some(command.spawn().unwrap());
         self.wait("the agent answers", |fleet| fleet.run(at, &["nodes", "--json"]).status.success());
@@ -213,12 +247,27 @@ impl Drop for Fleet {
             drop(agent.kill());
             drop(agent.wait());
         }
-        testbed(&["down"]);
+        if !self.is_docker {
+            return testbed(&["down"]);
+        }
+        for at in 1..=self.agents.len() {
+            // What a killed agent left of its services.
+            drop(self.run(at, &["node", "down"]));
+        }
     }
 }
 
 pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::Builder::new().prefix("dyn").tempdir_in("/tmp").unwrap()
+}
+
+/// The loopback address of a node of this machine.
+pub(crate) fn local(at: usize) -> String {
+    format!("127.45.0.{at}")
 }
 
 /// The address of a machine.

@@ -1,6 +1,6 @@
 //! Overload on one node, served by its neighbours.
 
-use crate::fleet::{APP, Fleet, address, stderr};
+use crate::fleet::{APP, COUNTING, Fleet, address, stderr};
 use crate::load::{Caller, Users, counted};
 
 #[test]
@@ -56,24 +56,21 @@ fn the_first_request_that_does_not_fit_is_served_by_a_neighbour_and_a_forged_hea
 
 #[test]
 fn a_push_takes_over_in_place_and_one_that_fails_leaves_what_ran() {
-    let state = "use dyninka::prelude::*;\n#[placed(banner)]\nstatic COUNT: Placed<u64> = Placed::new(|| 0);\n\
-        #[service]\nfn banner(text: String) -> String { let n = COUNT.update(|n| { *n += 1; *n }); format!(\"{text} A {n}\") }\n\
-        #[dyninka::main]\nfn main() { banner(\"hi\") }\n";
     let mut fleet = Fleet::bare(1);
     fleet.gather();
-    let pushed = fleet.push(state);
+    let pushed = fleet.push(COUNTING);
     assert!(pushed.status.success() && stderr(&pushed).contains("started"), "{}", stderr(&pushed));
     // A host closes a connection that is idle for long: each has its own.
     let ask = || Caller::new(&address(1)).ask("").unwrap().body;
     let said: Vec<_> = (0..2).map(|_| ask()).collect();
     assert_eq!(said, ["\"hi A 1\"", "\"hi A 2\""]);
-    let pushed = fleet.push(&state.replace(" A ", " B "));
+    let pushed = fleet.push(&COUNTING.replace(" A ", " B "));
     assert!(pushed.status.success() && stderr(&pushed).contains("taken over"), "{}", stderr(&pushed));
     assert_eq!(ask(), "\"hi B 3\"", "its state is kept");
     // Nothing new: nothing is sent.
-    let pushed = fleet.push(&state.replace(" A ", " B "));
+    let pushed = fleet.push(&COUNTING.replace(" A ", " B "));
     assert!(stderr(&pushed).contains("as it was") && stderr(&pushed).contains("0 B sent"), "{}", stderr(&pushed));
-    let broken = fleet.push(&state.replace("format!(\"{text} A {n}\")", "panic"));
+    let broken = fleet.push(&COUNTING.replace("format!(\"{text} A {n}\")", "panic"));
     assert!(!broken.status.success());
     assert_eq!(ask(), "\"hi B 4\"");
     let unknown = fleet.run(1, &["push", "app/banner.rs", "--to", "n9", "--yes"]);

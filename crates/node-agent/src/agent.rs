@@ -44,12 +44,23 @@ pub struct NodeSettings {
     pub metrics: Option<SocketAddr>,
     /// CPUs that services may use; none: those of the machine.
     pub cpus: Option<f64>,
+    pub backend: NodeBackend,
     /// `dyn` itself, which runs services.
     pub program: PathBuf,
     /// The version of the C interface between libraries and hosts.
     pub interface: u32,
     /// The services, where they are a cluster's pods and not this node's to run.
     pub pods: Option<PodApp>,
+}
+
+/// Where a node runs services.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NodeBackend {
+    /// Each is a process.
+    #[default]
+    Process,
+    /// Each is a container of this machine's Docker engine.
+    Docker,
 }
 
 /// An app that runs in pods, beside the agent's own.
@@ -141,6 +152,15 @@ pub(crate) struct Agent {
 }
 
 impl Agent {
+    /// Where its services run, in a word.
+    pub(crate) fn backend(&self) -> &'static str {
+        match (&self.settings.pods, self.settings.backend) {
+            (Some(_), _) => "cluster",
+            (None, NodeBackend::Process) => "process",
+            (None, NodeBackend::Docker) => "docker",
+        }
+    }
+
     /// The time since the agent began.
     pub(crate) fn now(&self) -> Duration {
         self.begun.elapsed()

@@ -32,6 +32,9 @@ pub struct FleetView {
     /// The node that was asked.
     pub here: String,
     pub strategy: String,
+    /// Where that node runs services: `process`, `docker`, `cluster`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend: Option<String>,
     pub nodes: Vec<NodeView>,
 }
 
@@ -258,6 +261,7 @@ pub(crate) fn view(agent: &Agent) -> FleetView {
         fleet: agent.record.fleet.clone(),
         here: me.name,
         strategy: agent.settings.strategy.name.as_str().to_owned(),
+        backend: Some(agent.backend().to_owned()),
         nodes,
     }
 }

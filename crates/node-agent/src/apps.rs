@@ -1,27 +1,33 @@
-//! The services of a node. Those that it runs itself are processes, started anew when they end, taken over in place by a newer
-//! bundle. On a cluster they are pods that somebody else runs and looks after.
+//! The services of a node. Those that it runs itself are processes or containers, started anew when they end, taken over in
+//! place by a newer bundle. On a cluster they are pods that somebody else runs and looks after.
+
+mod running;
+mod update;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
-use local_cluster::{Backend, BackendEvent, BackendPlan, Endpoint, Environment, On, Program, ServiceLimits, Spec};
+use local_cluster::{Backend, BackendError, BackendEvent, BackendPlan, Environment, On, Program, ServiceLimits, Spec};
 use parking_lot::Mutex;
-use protocol::{Config, Limits, Outside, Peer, ServiceLoad, Swap};
 use serde::Serialize;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::agent::{NodeBackend, NodeSettings};
 use crate::bundle::NodeBundle;
+use crate::error::NodeError;
 use crate::events::{NodeListener, NodeSaid};
-use crate::folder::{FleetFolder, hex, write_whole};
+use crate::folder::{FleetFolder, PRIVATE, READABLE, hex, write_as};
 use crate::http::{AskError, HttpPool, HttpTarget, request, why};
 use crate::kept::KeptBundles;
 use crate::served::{ServedApp, headers};
+use running::RunningApp;
 
 /// How long a service may take until it is ready.
 const READY: Duration = Duration::from_secs(30);
@@ -31,16 +37,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// One that ran so long is taken for well.
 const WELL: Duration = Duration::from_secs(60);
-
-/// An app that this node runs itself.
-#[derive(Clone)]
-struct RunningApp {
-    bundle: Arc<NodeBundle>,
-    token: Arc<str>,
-    hosts: BTreeMap<String, SocketAddr>,
-    backend: Arc<dyn Backend>,
-    endpoints: BTreeMap<String, Endpoint>,
-}
 
 /// What became of a service of a bundle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -55,23 +51,28 @@ pub(crate) struct NodeApps {
     folder: FleetFolder,
     program: PathBuf,
     interface: u32,
+    backend: NodeBackend,
+    /// Where the agent takes what its hosts have no room for, on loopback.
+    away: SocketAddr,
     pool: HttpPool,
     listener: NodeListener,
     running: Mutex<BTreeMap<String, RunningApp>>,
     /// The app that runs in pods.
     in_pods: Mutex<Option<ServedApp>>,
     kept: KeptBundles,
-    /// One at a time.
-    deploying: tokio::sync::Mutex<()>,
+    /// One at a time; whether none may be any more, because the node ends.
+    deploying: tokio::sync::Mutex<bool>,
 }
 
 impl NodeApps {
-    pub(crate) fn new(folder: FleetFolder, program: PathBuf, interface: u32, listener: NodeListener) -> Self {
+    pub(crate) fn new(settings: &NodeSettings, away: SocketAddr, listener: NodeListener) -> Self {
         Self {
-            kept: KeptBundles::new(folder.path().to_owned()),
-            folder,
-            program,
-            interface,
+            kept: KeptBundles::new(settings.folder.path().to_owned()),
+            folder: settings.folder.clone(),
+            program: settings.program.clone(),
+            interface: settings.interface,
+            backend: settings.backend,
+            away,
             pool: HttpPool::default(),
             listener,
             running: Mutex::default(),
@@ -120,7 +121,10 @@ impl NodeApps {
         if let Some(missing) = self.kept.missing(&libraries).first() {
             return Err(format!("the library {missing} is not here: send it first"));
         }
-        let _one_at_a_time = self.deploying.lock().await;
+        let is_over = self.deploying.lock().await;
+        if *is_over {
+            return Err("this node is about to end".to_owned());
+        }
         let before = self.running.lock().get(&bundle.app).cloned();
         let bundle = Arc::new(bundle);
         let deployed = match before {
@@ -137,7 +141,7 @@ impl NodeApps {
     pub(crate) async fn remove(&self, app: &str) -> Result<(), String> {
         let _one_at_a_time = self.deploying.lock().await;
         let gone = self.running.lock().remove(app).ok_or_else(|| format!("no app {app} runs here"))?;
-        gone.backend.close().await.map_err(|error| error.to_string())?;
+        gone.end().await.map_err(|error| error.to_string())?;
         for path in [self.kept.bundle(app), self.place("apps").join(app)] {
             let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
             removed.map_err(|error| format!("cannot remove {}: {error}", path.display()))?;
@@ -148,12 +152,18 @@ impl NodeApps {
 
     /// Ends every service; they begin again with the agent.
     pub(crate) async fn close(&self) {
+        // What is half deployed is deployed first, so that nothing of it is left.
+        *self.deploying.lock().await = true;
         let running = std::mem::take(&mut *self.running.lock());
+        let mut ends = JoinSet::new();
         for (app, gone) in running {
-            if let Err(error) = gone.backend.close().await {
-                tracing::warn!(app, %error, "services could not be ended");
-            }
+            ends.spawn(async move {
+                if let Err(error) = gone.end().await {
+                    tracing::warn!(app, %error, "services could not be ended");
+                }
+            });
         }
+        while ends.join_next().await.is_some() {}
     }
 
     /// Removes libraries that no bundle has any more.
@@ -171,51 +181,70 @@ impl NodeApps {
             host: of.host.clone(),
             folder: self.place("apps").join(&bundle.app).join(&of.host),
             group: of.host.clone(),
-            front: bundle.listen.filter(|_| bundle.entry.as_deref() == Some(service)).map(|listen| listen.port()),
+            front: bundle.listen.filter(|_| bundle.entry.as_deref() == Some(service)).map(Into::into),
             environment: Environment { open: of.env.clone(), ..Environment::default() },
         }
     }
 
-    /// Puts what a service is to run into its folder.
-    fn furnish(&self, bundle: &NodeBundle, config: &Config) -> Result<(), String> {
-        let spec = self.spec(bundle, &config.service);
-        let library = &bundle.services[&config.service].library;
+    /// Puts what a service is to run into its folder, and has it find that wherever it runs.
+    async fn furnish(&self, app: &RunningApp, service: &str) -> Result<(), String> {
+        let spec = self.spec(&app.bundle, service);
+        let library = &app.bundle.services[service].library;
+        // In a container services are another user. Nobody else comes through the node's own folder.
+        let mode = if self.backend == NodeBackend::Docker { READABLE } else { PRIVATE };
         let put = || {
-            fs::create_dir_all(&spec.folder)?;
             let there = spec.folder.join(file_of(library));
             if !there.exists() {
-                write_whole(&there, &fs::read(self.kept.library(library))?)?;
+                write_as(&there, &fs::read(self.kept.library(library))?, mode)?;
             }
-            write_whole(&spec.folder.join("config.json"), &serde_json::to_vec_pretty(config)?)
+            write_as(&spec.folder.join("config.json"), &serde_json::to_vec_pretty(&app.config(service))?, mode)
         };
-        put().map_err(|error: std::io::Error| format!("cannot write to {}: {error}", spec.folder.display()))
+        make(&spec.folder)?;
+        put().map_err(|error: std::io::Error| format!("cannot write to {}: {error}", spec.folder.display()))?;
+        app.backend.bring(service).await.map_err(|error| error.to_string())
     }
 
     async fn start(self: &Arc<Self>, bundle: &Arc<NodeBundle>) -> Result<Vec<DeployedService>, String> {
         let folder = self.place("apps").join(&bundle.app);
-        // What an earlier start left.
+        // What an earlier start left. Containers live on where their agent was killed.
         if folder.exists() {
+            sweep_app(&folder).await.map_err(|error| error.to_string())?;
             fs::remove_dir_all(&folder).map_err(|error| format!("cannot clear {}: {error}", folder.display()))?;
         }
         let program =
             Program::hold(&self.program).map_err(|error| format!("cannot find dyn's own program: {error}"))?;
         let plan = BackendPlan {
             name: bundle.app.replace('_', "-"),
-            id: blake3::hash(folder.as_os_str().as_encoded_bytes()).to_hex()[..12].to_owned(),
+            id: id_of(&folder),
             host: Arc::new(program),
             debug: false,
             limits: ServiceLimits::default(),
-            sockets: folder.join("sockets"),
+            // No service is called that.
+            sockets: folder.join(".sockets"),
             services: bundle.services.keys().map(|service| self.spec(bundle, service)).collect(),
         };
-        let chosen = local_cluster::choose(On::Process, plan).await.map_err(|error| error.to_string())?;
-        let endpoints = chosen.backend.open().await.map_err(|error| error.to_string())?;
+        for spec in &plan.services {
+            make(&spec.folder)?;
+        }
+        let on = match self.backend {
+            NodeBackend::Process => On::Process,
+            NodeBackend::Docker => On::Docker,
+        };
+        let backend = local_cluster::choose(on, plan).await.map_err(told)?.backend;
+        let opened = async { Ok::<_, BackendError>((backend.open().await?, backend.reach(self.away).await?)) };
+        let (endpoints, away) = match opened.await {
+            Ok(opened) => opened,
+            Err(error) => {
+                end(&*backend).await;
+                return Err(told(error));
+            }
+        };
         let token: Arc<str> = hex(&rand::random::<[u8; 16]>()).into();
         let hosts = endpoints.iter().map(|(service, endpoint)| (service.clone(), endpoint.here)).collect();
-        let app = RunningApp { bundle: bundle.clone(), token, hosts, backend: chosen.backend, endpoints };
+        let mut app = RunningApp { bundle: bundle.clone(), token, hosts, backend, endpoints, away, watcher: None };
         let begun = async {
             for service in bundle.services.keys() {
-                self.furnish(bundle, &app.config(service))?;
+                self.furnish(&app, service).await?;
             }
             for service in bundle.services.keys() {
                 self.begin(&app, service).await?;
@@ -223,13 +252,12 @@ impl NodeApps {
             Ok::<_, String>(())
         };
         if let Err(error) = begun.await {
-            if let Err(error) = app.backend.close().await {
-                tracing::warn!(%error, "services that did not come up could not be ended");
-            }
+            end(&*app.backend).await;
             return Err(error);
         }
-        self.running.lock().insert(bundle.app.clone(), app.clone());
-        tokio::spawn(self.clone().watch(bundle.app.clone(), app.backend));
+        let watching = tokio::spawn(self.clone().watch(bundle.app.clone(), app.backend.clone()));
+        app.watcher = Some(watching.abort_handle());
+        self.running.lock().insert(bundle.app.clone(), app);
         let services = bundle.services.iter();
         Ok(services.map(|(name, service)| deployed(name, &service.version, "started")).collect())
     }
@@ -264,110 +292,11 @@ impl NodeApps {
         }
     }
 
-    async fn take_over(
-        self: &Arc<Self>,
-        before: &RunningApp,
-        bundle: &Arc<NodeBundle>,
-    ) -> Result<Vec<DeployedService>, String> {
-        let old = &before.bundle;
-        let mut app = RunningApp { bundle: bundle.clone(), ..before.clone() };
-        let new: Vec<&String> = bundle.services.keys().filter(|name| !old.services.contains_key(*name)).collect();
-        for service in &new {
-            let endpoint = app.backend.endpoint(self.spec(bundle, service)).await.map_err(|error| error.to_string())?;
-            app.hosts.insert((*service).clone(), endpoint.here);
-            app.endpoints.insert((*service).clone(), endpoint);
-        }
-        let taken = self.change(before, &app, &new).await;
-        let done = match taken {
-            Ok(done) => done,
-            Err(error) => {
-                self.put_back(before, &app, &new).await;
-                return Err(error);
-            }
-        };
-        for gone in old.services.keys().filter(|name| !bundle.services.contains_key(*name)) {
-            if let Err(error) = app.backend.remove(gone).await {
-                tracing::warn!(service = gone, %error, "a service could not be ended");
-            }
-            app.hosts.remove(gone);
-            app.endpoints.remove(gone);
-        }
-        self.running.lock().insert(bundle.app.clone(), app);
-        Ok(done)
-    }
-
-    async fn change(
-        &self,
-        before: &RunningApp,
-        app: &RunningApp,
-        new: &[&String],
-    ) -> Result<Vec<DeployedService>, String> {
-        let mut done = Vec::new();
-        for service in new {
-            self.furnish(&app.bundle, &app.config(service))?;
-            self.begin(app, service).await?;
-            done.push(deployed(service, &app.bundle.services[*service].version, "started"));
-        }
-        for (service, now) in app.bundle.services.iter().filter(|(name, _)| before.bundle.services.contains_key(*name))
-        {
-            let was = &before.bundle.services[service];
-            let (config, old) = (app.config(service), before.config(service));
-            self.furnish(&app.bundle, &config)?;
-            let how = if was.env != now.env {
-                let environment = Environment { open: now.env.clone(), ..Environment::default() };
-                app.backend.renew(service, environment).await.map_err(|error| error.to_string())?;
-                self.begin(app, service).await?;
-                "started anew"
-            } else {
-                if config.peers != old.peers || config.route != old.route || config.front != old.front {
-                    self.tell(app, service, "/_dyninka/reload", Bytes::new()).await?;
-                }
-                if was.library == now.library {
-                    "as it was"
-                } else {
-                    self.swap(app, service, &now.library).await?;
-                    "taken over"
-                }
-            };
-            done.push(deployed(service, &now.version, how));
-        }
-        Ok(done)
-    }
-
-    async fn swap(&self, app: &RunningApp, service: &str, library: &str) -> Result<(), String> {
-        let body = serde_json::to_vec(&Swap { library: file_of(library) }).map_err(|error| error.to_string())?;
-        self.tell(app, service, "/_dyninka/swap", body.into()).await
-    }
-
-    /// Has all services be as they were.
-    async fn put_back(&self, before: &RunningApp, app: &RunningApp, new: &[&String]) {
-        for service in new {
-            drop(app.backend.remove(service).await);
-        }
-        for (service, was) in &before.bundle.services {
-            let back = async {
-                self.furnish(&before.bundle, &before.config(service))?;
-                let now = app.bundle.services.get(service);
-                if now.is_some_and(|now| now.env != was.env) {
-                    let environment = Environment { open: was.env.clone(), ..Environment::default() };
-                    app.backend.renew(service, environment).await.map_err(|error| error.to_string())?;
-                    return self.begin(before, service).await;
-                }
-                self.tell(before, service, "/_dyninka/reload", Bytes::new()).await?;
-                match now {
-                    Some(now) if now.library != was.library => self.swap(before, service, &was.library).await,
-                    _ => Ok(()),
-                }
-            };
-            if let Err(error) = back.await {
-                tracing::warn!(service, error, "a service could not be put back as it was");
-            }
-        }
-    }
-
     /// Starts services again that end.
     async fn watch(self: Arc<Self>, app: String, backend: Arc<dyn Backend>) {
         let mut pauses: BTreeMap<String, (Duration, Instant)> = BTreeMap::new();
+        // They end with whoever watches.
+        let mut starts = JoinSet::new();
         while let Some(event) = backend.next().await {
             match event {
                 BackendEvent::Log { service, line, .. } => (self.listener)(NodeSaid::Line { service, line }),
@@ -379,10 +308,17 @@ impl NodeApps {
                     pauses.insert(service.clone(), ((pause * 2).min(LONGEST_PAUSE), now));
                     tracing::warn!(app, service, why, "a service ended: it is started again");
                     let backend = backend.clone();
-                    tokio::spawn(async move {
-                        tokio::time::sleep(pause).await;
-                        if let Err(error) = backend.start(&service).await {
-                            tracing::warn!(service, %error, "a service could not be started again");
+                    while starts.try_join_next().is_some() {}
+                    starts.spawn(async move {
+                        let mut pause = pause;
+                        loop {
+                            tokio::time::sleep(pause).await;
+                            match backend.start(&service).await {
+                                // What is removed meanwhile is started no more.
+                                Ok(_) | Err(BackendError::Unknown(_)) => return,
+                                Err(error) => tracing::warn!(service, %error, "a service could not be started again"),
+                            }
+                            pause = (pause * 2).min(LONGEST_PAUSE);
                         }
                     });
                 }
@@ -391,52 +327,44 @@ impl NodeApps {
     }
 }
 
-impl RunningApp {
-    fn served(&self) -> ServedApp {
-        let hosts = self.hosts.iter().map(|(service, host)| (service.clone(), vec![*host]));
-        ServedApp { bundle: self.bundle.clone(), token: self.token.clone(), hosts: hosts.collect() }
+/// Removes what agents that were killed left running of this node's apps; how many things there were.
+pub async fn sweep(folder: &FleetFolder) -> Result<usize, NodeError> {
+    let mut swept = 0;
+    for app in folders(&folder.path().join("apps")) {
+        swept += sweep_app(&app).await?;
     }
+    Ok(swept)
+}
 
-    fn config(&self, service: &str) -> Config {
-        let peer = |(name, of): (&String, &crate::bundle::BundledService)| {
-            let endpoint = self.endpoints.get(name)?;
-            Some((
-                name.clone(),
-                Peer {
-                    address: endpoint.peer.clone(),
-                    others: Vec::new(),
-                    host: of.host.clone(),
-                    inputs: of.inputs.clone(),
-                },
-            ))
-        };
-        let is_entry = self.bundle.entry.as_deref() == Some(service);
-        let of = &self.bundle.services[service];
-        let limits = Limits::default();
-        Config {
-            app: self.bundle.app.clone(),
-            service: service.to_owned(),
-            instance: None,
-            listen: self.endpoints[service].listen,
-            front: self.bundle.listen.filter(|_| is_entry),
-            peers: Arc::new(self.bundle.services.iter().filter_map(peer).collect()),
-            route: of.route.clone(),
-            library: Some(file_of(&of.library)),
-            token: self.token.to_string(),
-            names: None,
-            outside: is_entry.then(Outside::default),
-            limits: Limits { depth: limits.depth.max(self.bundle.services.len()), ..limits },
-            load: ServiceLoad {
-                rate: of.rate.map(|rate| rate as u32),
-                at_once: of.at_once.and_then(|most| u32::try_from(most).ok()),
-                latency_ms: of.latency_us.map(|us| us / 1000),
-                idempotent: of.idempotent,
-                stays: of.stays,
-            },
-            record: false,
-            moved: None,
-        }
+async fn sweep_app(folder: &Path) -> Result<usize, BackendError> {
+    local_cluster::sweep(&id_of(folder), &folders(folder)).await
+}
+
+/// What tells an app of this node from others of its name, by its folder.
+fn id_of(folder: &Path) -> String {
+    blake3::hash(folder.as_os_str().as_encoded_bytes()).to_hex()[..12].to_owned()
+}
+
+fn folders(within: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(within).into_iter().flatten().filter_map(Result::ok);
+    entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+}
+
+fn make(folder: &Path) -> Result<(), String> {
+    fs::create_dir_all(folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))
+}
+
+/// Ends what did not come up.
+async fn end(backend: &dyn Backend) {
+    if let Err(error) = backend.close().await {
+        tracing::warn!(%error, "services that did not come up could not be ended");
     }
+}
+
+/// Words for whoever pushes, who may be on another machine.
+fn told(error: BackendError) -> String {
+    let error = NodeError::Backend(error);
+    error.hint().map_or_else(|| error.to_string(), |hint| format!("{error}; {hint}"))
 }
 
 fn file_of(library: &str) -> String {
@@ -451,4 +379,24 @@ fn deployed(service: &str, version: &str, how: &'static str) -> DeployedService 
 fn detail(body: &[u8]) -> Option<String> {
     let document: serde_json::Value = serde_json::from_slice(body).ok()?;
     document["detail"].as_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_pushes_to_a_node_whose_engine_is_gone_is_told_what_to_do() {
+        let words = told(BackendError::NoEngine("connection refused".to_owned()));
+        let hint = "start one, or run this node with `dyn node up --on process`";
+        assert_eq!(words, format!("cannot reach a Docker engine: connection refused; {hint}"));
+    }
+
+    #[tokio::test]
+    async fn a_node_that_ran_no_app_left_nothing() {
+        let home = tempfile::tempdir().expect("a folder");
+        assert_eq!(sweep(&FleetFolder::at(home.path().join("node"))).await.expect("swept"), 0);
+        let (one, two) = (id_of(Path::new("/a/node/apps/x")), id_of(Path::new("/b/node/apps/x")));
+        assert!(one != two && one.len() == 12, "{one} {two}");
+    }
 }

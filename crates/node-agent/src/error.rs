@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use local_cluster::BackendError;
 use nodes::{FleetRole, InvitationTokenError};
 
 /// Why a node does not do what it was asked.
@@ -48,6 +49,8 @@ pub enum NodeError {
     Model { url: String, why: String },
     #[error("{0}")]
     Bundle(String),
+    #[error("{0}")]
+    Backend(#[from] BackendError),
 }
 
 impl NodeError {
@@ -73,6 +76,9 @@ impl NodeError {
             Self::NoNode { known, .. } if known.is_empty() => "`dyn nodes` shows who is in the fleet".to_owned(),
             Self::NoNode { known, .. } => format!("nodes: {}", known.join(", ")),
             Self::Strategy(error) => error.hint(),
+            Self::Backend(BackendError::NoEngine(_)) => {
+                "start one, or run this node with `dyn node up --on process`".to_owned()
+            }
             Self::Model { .. } => "name it as http://127.0.0.1:5000/action".to_owned(),
             _ => return None,
         })

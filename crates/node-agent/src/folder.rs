@@ -1,9 +1,9 @@
 //! The folder of a node: its keys, its certificates, and what it remembers.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nodes::{FleetMember, FleetRole, MemberId};
@@ -145,10 +145,19 @@ impl FleetFolder {
     }
 }
 
-/// Writes aside and renames. Commands write beside the agent: each has a file of its own until it is in its place.
+/// For this user alone, and for every user who comes that far.
+pub(crate) const PRIVATE: u32 = 0o600;
+pub(crate) const READABLE: u32 = 0o644;
+
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_as(path, bytes, PRIVATE)
+}
+
+/// Writes aside and renames. Commands write beside the agent: each has a file of its own until it is in its place.
+pub(crate) fn write_as(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let mut aside = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
     aside.write_all(bytes)?;
+    aside.as_file().set_permissions(Permissions::from_mode(mode))?;
     aside.as_file().sync_all()?;
     aside.persist(path).map(drop).map_err(|error| error.error)
 }

@@ -30,8 +30,9 @@ mod serve;
 mod served;
 mod tls;
 
-pub use agent::{NodeSettings, PodApp};
+pub use agent::{NodeBackend, NodeSettings, PodApp};
 pub use api::{FleetView, NodeCommand, NodeView, SharedServiceView};
+pub use apps::sweep;
 pub use bundle::{BundledService, NodeBundle};
 pub use card::NodeCard;
 pub use check::{NodeCheck, check};

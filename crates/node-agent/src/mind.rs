@@ -19,6 +19,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 use crate::bundle::NodeBundle;
 use crate::error::NodeError;
 use crate::policy::policy;
+use crate::served::ServedApp;
 
 /// A report goes out at least this often.
 const REPORT: Duration = Duration::from_secs(1);
@@ -54,6 +55,8 @@ struct AppMind {
     guests: GuestLimits,
     circuits: AwayCircuits,
     bundle: Arc<NodeBundle>,
+    /// Where its hosts reach the agent.
+    away: String,
     observed: BTreeMap<String, Duration>,
     sent: BTreeMap<(ServiceId, NodeId), SentPace>,
 }
@@ -63,7 +66,6 @@ pub(crate) struct NodeMind {
     me: NodeId,
     settings: StrategySettings,
     capacity: f64,
-    away: String,
     apps: BTreeMap<String, AppMind>,
     ids: Vec<MemberId>,
     links: BTreeMap<MemberId, NeighbourLink>,
@@ -76,12 +78,11 @@ pub(crate) struct NodeMind {
 }
 
 impl NodeMind {
-    pub(crate) fn new(me: MemberId, settings: StrategySettings, capacity: f64, away: String) -> Self {
+    pub(crate) fn new(me: MemberId, settings: StrategySettings, capacity: f64) -> Self {
         Self {
             me: NodeId(0),
             settings,
             capacity,
-            away,
             apps: BTreeMap::new(),
             ids: vec![me],
             links: BTreeMap::new(),
@@ -107,12 +108,15 @@ impl NodeMind {
     }
 
     /// Notes the apps that run here now. Of one that was deployed anew everything is measured anew.
-    pub(crate) fn serve(&mut self, bundles: &[Arc<NodeBundle>]) -> Result<(), NodeError> {
-        self.apps
-            .retain(|app, known| bundles.iter().any(|bundle| bundle.app == *app && Arc::ptr_eq(bundle, &known.bundle)));
-        let capacity = self.capacity / bundles.len().max(1) as f64;
-        for bundle in bundles.iter().filter(|bundle| !self.apps.contains_key(&bundle.app)).cloned().collect::<Vec<_>>()
-        {
+    pub(crate) fn serve(&mut self, running: &BTreeMap<String, ServedApp>) -> Result<(), NodeError> {
+        let is_same = |known: &AppMind, app: &ServedApp| Arc::ptr_eq(&app.bundle, &known.bundle);
+        self.apps.retain(|app, known| running.get(app).is_some_and(|app| is_same(known, app)));
+        let capacity = self.capacity / running.len().max(1) as f64;
+        for (name, app) in running {
+            if self.apps.contains_key(name) {
+                continue;
+            }
+            let bundle = &app.bundle;
             let services = bundle.services.iter().map(|(name, service)| {
                 let own = OwnService {
                     schema: service.schema.clone(),
@@ -136,6 +140,7 @@ impl NodeMind {
                 guests: GuestLimits::default(),
                 circuits: AwayCircuits::default(),
                 bundle: bundle.clone(),
+                away: app.away.to_string(),
                 observed: BTreeMap::new(),
                 sent: BTreeMap::new(),
             };
@@ -146,7 +151,7 @@ impl NodeMind {
                     mind.book.hear(number, report.clone(), Duration::ZERO);
                 }
             }
-            self.apps.insert(bundle.app.clone(), mind);
+            self.apps.insert(name.clone(), mind);
         }
         Ok(())
     }
@@ -257,7 +262,7 @@ impl NodeMind {
             }
             for service in app.bundle.services.keys() {
                 let Some(id) = app.book.id(service) else { continue };
-                if let Some(sharing) = app.book.host_sharing(id, &app.decision, &self.away) {
+                if let Some(sharing) = app.book.host_sharing(id, &app.decision, &app.away) {
                     told.push((name.clone(), service.clone(), sharing));
                 }
             }

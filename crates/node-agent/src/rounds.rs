@@ -145,7 +145,7 @@ pub(crate) async fn decide(agent: Arc<Agent>) {
         let bundles: Vec<_> = running.values().map(|app| app.bundle.clone()).collect();
         let is_same = bundles.len() == served.len() && bundles.iter().zip(&served).all(|(a, b)| Arc::ptr_eq(a, b));
         if !is_same {
-            if let Err(error) = agent.mind.lock().serve(&bundles) {
+            if let Err(error) = agent.mind.lock().serve(&running) {
                 tracing::error!(%error, "the strategy cannot be begun");
             }
             served = bundles;

@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use local_cluster::BackendError;
 use nodes::{FleetMember, FleetRole, Membership};
 use parking_lot::Mutex;
 use serde_json::json;
@@ -22,7 +23,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::{Notify, watch};
 use tokio_rustls::TlsAcceptor;
 
-use crate::agent::{Agent, Ending, NodeCounts, NodeSettings, PodApp};
+use crate::agent::{Agent, Ending, NodeBackend, NodeCounts, NodeSettings, PodApp};
 use crate::apps::NodeApps;
 use crate::authority::{Authority, clock};
 use crate::bundle::{NodeBundle, is_hash};
@@ -55,6 +56,10 @@ pub async fn run(
 ) -> Result<(), NodeError> {
     let folder = settings.folder.clone();
     let mut record = folder.record()?;
+    if settings.pods.is_none() && settings.backend == NodeBackend::Docker {
+        // A node that could run nothing is told now, and not when the first app comes.
+        local_cluster::look_at_engine().await.map_err(BackendError::NoEngine)?;
+    }
     let socket = command_socket(&settings).await?;
     let tls = FleetTls::open(&folder, FleetRole::Node)?;
     record.restarts += 1;
@@ -91,8 +96,8 @@ pub async fn run(
     let cpus = settings.cpus.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from) as f64);
     let agent = Arc::new(Agent {
         membership: Mutex::new(Membership::new(me, settings.pace, rand::random())),
-        mind: Mutex::new(NodeMind::new(record.id, settings.strategy.clone(), cpus * SHARE, away_at.to_string())),
-        apps: Arc::new(NodeApps::new(folder.clone(), settings.program.clone(), settings.interface, said.clone())),
+        mind: Mutex::new(NodeMind::new(record.id, settings.strategy.clone(), cpus * SHARE)),
+        apps: Arc::new(NodeApps::new(&settings, away_at, said.clone())),
         events: EventLog::new(&record.fleet, &record.name, said),
         invitations: Mutex::new(folder.json("invitations.json")?.unwrap_or_default()),
         begun: Instant::now(),
@@ -198,10 +203,10 @@ fn advertised(bound: SocketAddr) -> Option<SocketAddr> {
 
 /// Follows the pods of a cluster.
 async fn pods_follower(agent: Arc<Agent>, mut pods: PodApp) {
-    let (bundle, token): (_, Arc<str>) = (Arc::new(pods.bundle), pods.token.into());
+    let (bundle, token, away): (_, Arc<str>, _) = (Arc::new(pods.bundle), pods.token.into(), pods.away);
     loop {
         let hosts = pods.hosts.borrow_and_update().clone();
-        agent.apps.see_pods(ServedApp { bundle: bundle.clone(), token: token.clone(), hosts });
+        agent.apps.see_pods(ServedApp { bundle: bundle.clone(), token: token.clone(), hosts, away });
         agent.news.notify_one();
         if pods.hosts.changed().await.is_err() {
             // Nobody follows them any more: the agent ends.

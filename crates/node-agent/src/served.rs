@@ -16,6 +16,8 @@ pub(crate) struct ServedApp {
     pub(crate) token: Arc<str>,
     /// By service: each of its hosts.
     pub(crate) hosts: BTreeMap<String, Vec<SocketAddr>>,
+    /// Where those reach the agent.
+    pub(crate) away: SocketAddr,
 }
 
 impl ServedApp {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use balance::{StrategyName, StrategySettings};
-use node_agent::{BundledService, FleetFolder, FleetOperator, NodeBundle, NodeSettings, PodApp};
+use node_agent::{BundledService, FleetFolder, FleetOperator, NodeBackend, NodeBundle, NodeSettings, PodApp};
 use nodes::MembershipPace;
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -148,6 +148,7 @@ async fn pods_are_told_their_part_of_the_limit_as_they_come_and_go_and_nobody_de
         neighbours: Vec::new(),
         metrics: None,
         cpus: Some(1.0),
+        backend: NodeBackend::Process,
         program: "/nowhere".into(),
         interface: 1,
         pods: Some(PodApp { bundle: bundle(), token: TOKEN.to_owned(), away: at, hosts }),

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use balance::{StrategyName, StrategySettings};
 use node_agent::{
-    FleetFolder, FleetOperator, FleetView, NodeBundle, NodeClient, NodeCommand, NodeError, NodeSaid, NodeSettings,
+    FleetFolder, FleetOperator, FleetView, NodeBackend, NodeBundle, NodeClient, NodeCommand, NodeError, NodeSaid,
+    NodeSettings,
 };
 use nodes::MembershipPace;
 use parking_lot::Mutex;
@@ -45,6 +46,7 @@ fn settings(folder: &FleetFolder) -> NodeSettings {
         neighbours: Vec::new(),
         metrics: None,
         cpus: None,
+        backend: NodeBackend::Process,
         program: "/nowhere".into(),
         interface: 1,
         pods: None,

@@ -1,6 +1,7 @@
 //! What a container is made of.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
@@ -68,16 +69,16 @@ impl Inner {
         };
         let hides = spec.environment.hides();
         let binding =
-            |port: u16| PortBinding { host_ip: Some(self.address.to_string()), host_port: Some(port.to_string()) };
+            |at: SocketAddr| PortBinding { host_ip: Some(at.ip().to_string()), host_port: Some(at.port().to_string()) };
         let inside = |member: &Spec| format!("{}/tcp", listens.get(&member.service).copied().unwrap_or(PORT));
         let sockets = self.hand_sockets(members);
         self.lead(members)?;
         let is_led = self.leads_front.load(Ordering::Acquire);
         let bindings = members.iter().map(|member| {
             // Where this process has it, the engine publishes none.
-            let front = member.front.filter(|_| !is_led);
-            let published = [ports.get(&member.service).copied(), front].into_iter().flatten();
-            (inside(member), Some(published.map(binding).collect()))
+            let front = member.front.filter(|_| !is_led).map(|front| front.of(self.address));
+            let own = ports.get(&member.service).map(|port| (self.address, *port).into());
+            (inside(member), Some([own, front].into_iter().flatten().map(binding).collect()))
         });
         let aliases = members.iter().map(|member| member.host.clone()).collect();
         let endpoint = EndpointSettings { aliases: Some(aliases), ..EndpointSettings::default() };

@@ -2,6 +2,7 @@
 //! one of this machine, else by TCP, and why.
 
 use std::io;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,8 +13,8 @@ use protocol::SOCKETS;
 use super::Inner;
 use super::container::mount;
 use super::front::Target;
-use crate::backend::{BackendError, BackendEvent, Spec};
-use crate::{engine, port};
+use crate::backend::{BackendError, BackendEvent, PublicAddress, Spec};
+use crate::engine;
 
 /// A host that can take a socket takes it as soon as it starts.
 const TAKEN_WITHIN: Duration = Duration::from_secs(60);
@@ -56,28 +57,28 @@ impl Inner {
     pub(super) fn lead(&self, members: &[Spec]) -> Result<(), BackendError> {
         let last = members.iter().find_map(|member| Some((member, member.front?)));
         match last.filter(|_| self.leads_front.load(Ordering::Acquire)) {
-            Some((last, port)) => self.lead_to(last, port),
+            Some((last, at)) => self.lead_to(last, at),
             None => Ok(()),
         }
     }
 
-    pub(super) fn lead_front(&self, service: &str, port: u16) -> Result<(), BackendError> {
-        self.specs.lead(service, port);
-        self.lead_to(&self.specs.get(service)?, port)
+    pub(super) fn lead_front(&self, service: &str, at: PublicAddress) -> Result<(), BackendError> {
+        self.specs.lead(Some(service), Some(at));
+        self.lead_to(&self.specs.get(service)?, at)
     }
 
-    fn lead_to(&self, last: &Spec, port: u16) -> Result<(), BackendError> {
+    fn lead_to(&self, last: &Spec, at: PublicAddress) -> Result<(), BackendError> {
         let published = self.opened().as_ref().and_then(|opened| opened.ports.get(&last.service).copied());
         let published = published.ok_or_else(|| BackendError::Unknown(last.service.clone()))?;
         let target = Target { socket: self.sockets.find(&self.peer(last)), port: (self.address, published).into() };
-        let led = self.front.lead((self.address, port).into(), target);
-        led.map_err(BackendError::io(format!("listen on port {port}")))
+        let at = at.of(self.address);
+        self.front.lead(at, target).map_err(BackendError::io(format!("listen on {at}")))
     }
 
-    /// Whether this process can listen at the port of the public listener: an engine may where this user may not.
+    /// Whether this process can listen where the public listener is: an engine may where this user may not.
     fn may_listen(&self) -> bool {
-        let port = self.specs.all().iter().find_map(|spec| spec.front);
-        self.address.is_loopback() && port.is_none_or(|port| port::free_port(port).is_ok())
+        let at = self.specs.all().iter().find_map(|spec| spec.front);
+        self.address.is_loopback() && at.is_none_or(|at| TcpListener::bind(at.of(self.address)).is_ok())
     }
 
     /// Gives sockets up where no host takes one.

@@ -14,9 +14,41 @@ use super::Inner;
 use crate::backend::BackendError;
 use crate::environment::Environment;
 
-/// What leads on, by what it leads to.
+/// What leads on.
 #[derive(Default)]
-pub(super) struct Reach(Mutex<BTreeMap<SocketAddr, Forward>>);
+pub(super) struct Reach {
+    /// By what it leads to.
+    open: Mutex<BTreeMap<SocketAddr, Forward>>,
+    /// What services reach whether their environment names it or not.
+    kept: Mutex<BTreeSet<SocketAddr>>,
+}
+
+impl Reach {
+    /// Where this leads on to an address.
+    fn to(&self, bridge: Bridge, to: SocketAddr) -> Result<SocketAddr, BackendError> {
+        let mut open = self.open.lock();
+        if let Some(forward) = open.get(&to) {
+            return Ok(forward.at);
+        }
+        let forward = Forward::open(bridge, to);
+        let forward = forward.map_err(|error| lacking(to, &format!("{}: {error}", bridge.gateway)))?;
+        let at = forward.at;
+        open.insert(to, forward);
+        Ok(at)
+    }
+
+    /// Leads nobody anywhere any more.
+    pub(super) fn close(&self) {
+        self.kept.lock().clear();
+        self.open.lock().clear();
+    }
+}
+
+fn lacking(to: SocketAddr, why: &str) -> BackendError {
+    BackendError::Lacking(format!(
+        "containers of this engine cannot reach {to} of this machine: {why}; --on process can"
+    ))
+}
 
 /// An IPv4 network, and the address that this machine has in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,38 +127,33 @@ impl Inner {
         let Environment { open, hidden, here, urls } = environment.clone();
         let mut told = Environment { open, hidden, ..Environment::default() };
         let Some(first) = environment.addresses().next() else { return Ok(told) };
-        let lacking = |to: SocketAddr, why: String| {
-            BackendError::Lacking(format!(
-                "containers of this engine cannot reach {to} of this machine: {why}; --on process can"
-            ))
-        };
-        if self.opened().as_ref().is_some_and(|opened| opened.is_carried) {
-            return Err(lacking(first, "the engine is on another".to_owned()));
-        }
-        let bridge = self.bridge().await?;
-        let bridge = bridge.ok_or_else(|| lacking(first, "the app's network has no IPv4 address here".to_owned()))?;
+        let bridge = self.bridge_to(first).await?;
         // What nobody is to reach any more is closed.
-        let named: BTreeSet<SocketAddr> =
-            self.specs.all().iter().flat_map(|spec| spec.environment.addresses().collect::<Vec<_>>()).collect();
-        let mut open = self.reach.0.lock();
-        open.retain(|to, _| named.contains(to));
-        let mut by = |to: SocketAddr| -> Result<SocketAddr, BackendError> {
-            if let Some(forward) = open.get(&to) {
-                return Ok(forward.at);
-            }
-            let forward = Forward::open(bridge, to);
-            let forward = forward.map_err(|error| lacking(to, format!("{}: {error}", bridge.gateway)))?;
-            let at = forward.at;
-            open.insert(to, forward);
-            Ok(at)
-        };
+        let mut named = self.reach.kept.lock().clone();
+        named.extend(self.specs.all().iter().flat_map(|spec| spec.environment.addresses().collect::<Vec<_>>()));
+        self.reach.open.lock().retain(|to, _| named.contains(to));
         for (name, to) in here {
-            told.open.insert(name, by(to)?.to_string());
+            told.open.insert(name, self.reach.to(bridge, to)?.to_string());
         }
         for (name, url) in urls {
-            told.hidden.insert(name, url.by(by(url.at)?));
+            told.hidden.insert(name, url.by(self.reach.to(bridge, url.at)?));
         }
         Ok(told)
+    }
+
+    /// Where containers find an address of this machine, until the backend is closed.
+    pub(super) async fn reach(&self, to: SocketAddr) -> Result<SocketAddr, BackendError> {
+        let bridge = self.bridge_to(to).await?;
+        self.reach.kept.lock().insert(to);
+        self.reach.to(bridge, to)
+    }
+
+    /// The network by which containers find an address of this machine.
+    async fn bridge_to(&self, to: SocketAddr) -> Result<Bridge, BackendError> {
+        if self.opened().as_ref().is_some_and(|opened| opened.is_carried) {
+            return Err(lacking(to, "the engine is on another"));
+        }
+        self.bridge().await?.ok_or_else(|| lacking(to, "the app's network has no IPv4 address here"))
     }
 
     async fn bridge(&self) -> Result<Option<Bridge>, BackendError> {
@@ -183,5 +210,21 @@ mod tests {
             tokio::task::yield_now().await;
         }
         assert!(ask(at).await.is_err(), "nobody listens");
+    }
+
+    #[tokio::test]
+    async fn an_address_is_reached_at_one_port_until_nobody_is_led_anywhere() {
+        let bridge = Bridge::read("127.0.0.1", "127.0.0.0/8").unwrap();
+        let (reach, to) = (Reach::default(), SocketAddr::from(([127, 0, 0, 1], 7941)));
+        let at = reach.to(bridge, to).unwrap();
+        assert_eq!(reach.to(bridge, to).unwrap(), at);
+        assert_ne!(reach.to(bridge, SocketAddr::from(([127, 0, 0, 1], 7942))).unwrap(), at);
+        reach.close();
+        while TcpStream::connect(at).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        let nowhere = Bridge::read("192.0.2.1", "192.0.2.0/24").unwrap();
+        let words = reach.to(nowhere, to).unwrap_err().to_string();
+        assert!(words.starts_with("containers of this engine cannot reach 127.0.0.1:7941"), "{words}");
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio_rustls::TlsConnector;
 
 use super::*;
-use crate::agent::NodeSettings;
+use crate::agent::{NodeBackend, NodeSettings};
 use crate::authority::clock;
 use crate::client::NodeClient;
 use crate::serve::run;
@@ -54,6 +54,7 @@ async fn nonsense_ends_its_own_link_and_nothing_else() {
         neighbours: Vec::new(),
         metrics: None,
         cpus: Some(1.0),
+        backend: NodeBackend::Process,
         program: PathBuf::from("no-app-runs-here"),
         interface: 1,
         pods: None,

@@ -33,8 +33,10 @@ pub(crate) fn bundle(change: impl FnOnce(&mut BundledService)) -> Arc<NodeBundle
 
 /// The mind of a node with one neighbour, whose link is up.
 pub(crate) fn mind(me: MemberId, other: MemberId, bundle: Arc<NodeBundle>, settings: StrategySettings) -> NodeMind {
-    let mut mind = NodeMind::new(me, settings, 85.0, "127.0.0.1:1".to_owned());
-    mind.serve(&[bundle]).expect("a strategy");
+    let mut mind = NodeMind::new(me, settings, 85.0);
+    let away = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+    let app = ServedApp { bundle, token: "key".into(), hosts: BTreeMap::new(), away };
+    mind.serve(&BTreeMap::from([("app".to_owned(), app)])).expect("a strategy");
     mind.link(vec![link(other, true)]);
     mind
 }

@@ -40,7 +40,7 @@ impl Tools {
             match self.carry_one(backend, &carry, &endpoint, reset).await {
                 Ok((states, ms)) => {
                     // The old one passes on whoever still comes there.
-                    let led = carry.front.map(|port| backend.lead_front(&carry.going.place.service, port));
+                    let led = carry.front.map(|port| backend.lead_front(&carry.going.place.service, port.into()));
                     let trouble = led.and_then(Result::err).map(|error| error.to_string());
                     let Place { service, group: to, .. } = carry.going.place;
                     carried.push(Carried { service, endpoint, to, config, states, ms, trouble });

@@ -15,7 +15,7 @@ use crate::event::{Event, HostEndpoint};
 
 fn lead(backend: &dyn Backend, moves: &[effect::Move]) -> Result<(), String> {
     let last = moves.iter().find_map(|one| Some((one.place.service.as_str(), one.place.front?)));
-    let led = last.map(|(service, port)| backend.lead_front(service, port));
+    let led = last.map(|(service, port)| backend.lead_front(service, port.into()));
     led.transpose().map(drop).map_err(|error| error.to_string())
 }
 

@@ -123,7 +123,7 @@ impl Tools {
             host: service.host.clone(),
             folder: self.place.service(&service.host),
             group: hosts.get(&service.name).unwrap_or(&service.host).clone(),
-            front: (app.last() == Some(&service.name)).then_some(front),
+            front: (app.last() == Some(&service.name)).then_some(front.into()),
             environment: environments.get(&service.name),
         };
         let instances = |service: &app::Service| {
@@ -251,7 +251,7 @@ impl Tools {
 
     pub(super) fn spec(&self, place: effect::Place) -> Spec {
         let effect::Place { service, host, group, front, environment } = place;
-        Spec { folder: self.place.service(&host), service, host, group, front, environment }
+        Spec { folder: self.place.service(&host), service, host, group, front: front.map(Into::into), environment }
     }
 
     pub(crate) async fn start(
