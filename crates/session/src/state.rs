@@ -87,6 +87,8 @@ pub(crate) struct State {
     totals: VecDeque<f64>,
     judging: judging::Judging,
     moving: moving::Moving,
+    /// Instances that are to be started again by wish, one after the other: the first is on its way.
+    again: VecDeque<String>,
     /// Pushes and rollbacks; the last may be under way.
     pushes: VecDeque<PushView>,
 }
@@ -159,6 +161,7 @@ impl State {
             totals: VecDeque::new(),
             judging: judging::Judging::default(),
             moving: moving::Moving::default(),
+            again: VecDeque::new(),
             pushes: VecDeque::new(),
         }
     }

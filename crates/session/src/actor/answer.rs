@@ -18,15 +18,13 @@ impl Actor {
             Ask::App(reply) => drop(reply.send(self.state.app())),
             Ask::Snapshot(reply) => drop(reply.send(self.picture())),
             Ask::Restart(service, reply) => {
-                let answer = match self.state.address(&service) {
-                    Some(_) => Answer::Done { message: format!("{service} is started again") },
+                let answer = match self.state.start_again(&service) {
+                    Some(effects) => {
+                        effects.into_iter().for_each(|effect| self.perform(effect));
+                        Answer::Done { message: format!("{service} is started again") }
+                    }
                     None => caller::refused(format!("{service} is no service that runs")),
                 };
-                if matches!(answer, Answer::Done { .. }) {
-                    for service in self.state.instance_names(&service) {
-                        self.perform(Effect::Kill { service });
-                    }
-                }
                 drop(reply.send(answer));
             }
             Ask::Move(asked, reply) => self.ask_to_move(asked, reply),

@@ -32,7 +32,7 @@ impl State {
             known.host = Host::Up;
             known.begun = now;
         }
-        Vec::new()
+        self.go_on_after(service)
     }
 
     pub(super) fn live(
@@ -96,15 +96,18 @@ impl State {
         if services.is_empty() {
             return Vec::new();
         }
+        let mut effects = Vec::new();
         for (service, endpoint) in services {
             if let Some(known) = self.services.get_mut(&service) {
                 known.endpoint = Some(endpoint);
                 known.host = Host::Up;
                 known.begun = now;
             }
+            effects.extend(self.go_on_after(&service));
         }
         let message = format!("the public listener moved to another container: for {ms:.0} ms nobody answered there");
-        self.notice(now, message)
+        effects.extend(self.notice(now, message));
+        effects
     }
 
     pub(super) fn removed(&mut self, now: Duration, service: String, trouble: Option<String>) -> Vec<Effect> {
@@ -121,8 +124,10 @@ impl State {
         if !is_wanted {
             self.counts.remove(&service);
         }
+        let mut effects = self.go_on_after(&service);
         let message = trouble.map(|why| format!("{service} is gone, but not all that was made for it: {why}"));
-        message.map(|message| self.notice(now, message)).unwrap_or_default()
+        effects.extend(message.into_iter().flat_map(|message| self.notice(now, message)));
+        effects
     }
 
     pub(super) fn back(&mut self, now: Duration, service: String, version: String, anew: bool) -> Vec<Effect> {
@@ -137,7 +142,8 @@ impl State {
             });
             live.since = now;
         }
-        vec![Effect::Report(Report::Up { service, version, anew })]
+        let next = self.go_on_after(&service);
+        [Effect::Report(Report::Up { service, version, anew })].into_iter().chain(next).collect()
     }
 
     pub(super) fn down(&mut self, now: Duration, service: String, why: String, by: Doer) -> Vec<Effect> {

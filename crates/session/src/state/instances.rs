@@ -72,6 +72,39 @@ impl State {
         (1..=self.instances(service)).map(|number| instance_name(service, number)).collect()
     }
 
+    /// Starts a service's instances again by wish, one after the other, so that the others serve meanwhile; none where no
+    /// such service runs.
+    pub(crate) fn start_again(&mut self, service: &str) -> Option<Vec<Effect>> {
+        self.address(service)?;
+        let is_idle = self.again.is_empty();
+        for name in self.instance_names(service) {
+            if !self.again.contains(&name) {
+                self.again.push_back(name);
+            }
+        }
+        Some(if is_idle { self.end_next() } else { Vec::new() })
+    }
+
+    /// Goes on with the next one that is to be started again, once this one is back or gone.
+    pub(super) fn go_on_after(&mut self, instance: &str) -> Vec<Effect> {
+        if self.again.front().is_none_or(|first| first != instance) {
+            return Vec::new();
+        }
+        self.again.pop_front();
+        self.end_next()
+    }
+
+    /// Ends the first one: its host is started again as one that ended by itself.
+    fn end_next(&mut self) -> Vec<Effect> {
+        while let Some(service) = self.again.front() {
+            if self.address(service).is_some() {
+                return vec![Effect::Kill { service: service.clone() }];
+            }
+            self.again.pop_front();
+        }
+        Vec::new()
+    }
+
     /// The names of a service's instances but the first.
     pub(super) fn further(&self, service: &str) -> impl Iterator<Item = String> + use<> {
         let (service, count) = (service.to_owned(), self.instances(service));

@@ -169,7 +169,10 @@ impl State {
         known.renewed = self.taking.awaits(&service);
         self.taking.live(now, Duration::ZERO, &service, version, states);
         let ms = answered.as_secs_f64() * 1e3;
-        self.notice(now, format!("{service} was started anew for its environment: for {ms:.0} ms it did not answer"))
+        let message = format!("{service} was started anew for its environment: for {ms:.0} ms it did not answer");
+        let mut effects = self.notice(now, message);
+        effects.extend(self.go_on_after(&service));
+        effects
     }
 }
 

@@ -144,6 +144,34 @@ fn an_instance_that_ends_is_started_again_alone() {
 }
 
 #[test]
+fn instances_are_started_again_by_wish_one_after_the_other() {
+    let mut world = serving();
+    let killed = |effects: &[Effect]| {
+        let names = effects.iter().filter_map(|effect| match effect {
+            Effect::Kill { service } => Some(service.clone()),
+            _ => None,
+        });
+        names.collect::<Vec<_>>()
+    };
+    let version = "map@00000000".to_owned();
+    let back = |name: &str| Event::Back { service: name.to_owned(), version: version.clone(), anew: true };
+    assert_eq!(world.state.start_again("map").map(|effects| killed(&effects)), Some(vec!["map".to_owned()]));
+    // Asked twice is asked once, and what comes back by itself is not the one that is waited for.
+    assert_eq!(world.state.start_again("map").map(|effects| killed(&effects)), Some(vec![]));
+    assert_eq!(killed(&world.state.update(at(1), back("map.3"))), [""; 0]);
+    assert_eq!(killed(&world.state.update(at(2), back("map"))), ["map.2"]);
+    assert_eq!(killed(&world.state.update(at(3), back("map.2"))), ["map.3"]);
+    assert_eq!(killed(&world.state.update(at(4), back("map.3"))), [""; 0]);
+    // One that is gone holds up no other.
+    assert!(world.state.start_again("map").is_some() && world.state.start_again("get").is_some());
+    let gone = |name: &str| Event::Removed { service: name.to_owned(), trouble: None };
+    assert_eq!(killed(&world.state.update(at(5), gone("map.2"))), [""; 0]);
+    assert_eq!(killed(&world.state.update(at(6), gone("map"))), ["map.3"]);
+    assert_eq!(killed(&world.state.update(at(7), back("map.3"))), ["get"]);
+    assert!(world.state.start_again("nobody").is_none());
+}
+
+#[test]
 fn a_service_with_instances_is_not_fused_and_leaves_whole() {
     let mut world = serving();
     world.asked.clear();
