@@ -34,7 +34,7 @@ fn status(file: &Path) -> Value {
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
-fn shell(file: &Path, lines: &str) -> Output {
+pub(crate) fn shell(file: &Path, lines: &str) -> Output {
     let mut shell = dyn_command()
         .arg("shell")
         .arg(file)

@@ -149,6 +149,20 @@ fn all_instances_answer_and_an_edit_or_the_end_of_one_fails_nothing(on: &str) {
     assert_eq!(restarts, [json!(0), json!(1), json!(0)], "{again:?}");
     assert_eq!(again[1]["version"], after[0]["version"]);
 
+    // By wish they are started again one after the other, so that two of them serve all the time.
+    let load = Load::start(&dev.url());
+    load.wait_for(100);
+    let asked = crate::faces::shell(&file, ":restart map\n");
+    assert!(asked.status.success(), "{}", String::from_utf8_lossy(&asked.stderr));
+    for name in ["map", "map.2", "map.3"] {
+        assert_eq!(dev.wait_for("down")["service"], name);
+        assert_eq!(dev.wait_for("up")["service"], name);
+    }
+    load.wait_for(100);
+    let failures = load.end();
+    assert!(failures.len() <= 3 * CALLERS, "{failures:?}");
+    assert!(failures.iter().all(|failure| failure.contains("map") && failure.contains("unreachable")), "{failures:?}");
+
     // A value that instances would not share: the edit is refused, and what ran serves on.
     let counting = APP
         .replace(
