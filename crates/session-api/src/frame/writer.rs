@@ -157,6 +157,7 @@ fn small(snapshot: &Snapshot) -> [(&'static str, Value); 18] {
         hops: _,
         calls: _,
         traces: _,
+        pictures: _,
         dropped,
         recording,
         jobs,
