@@ -23,7 +23,7 @@ export const logs = {
   look: (app) => ({ logs: true, service: app.known.services[app.place.query.s] ? app.place.query.s : null }),
   arrive: find,
   // Lines that the session tells; what is no line says how many are missing.
-  take(app, { lines, anew }) {
+  take(app, { lines = [], anew }) {
     const at = local(app);
     if (anew) Object.assign(at, { all: [], lost: 0, unseen: 0, top: 0, follow: !app.place.query.q });
     const fresh = lines.filter((line) => line.line !== undefined);

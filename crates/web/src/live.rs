@@ -306,3 +306,36 @@ async fn layout(shared: &Arc<Shared>, picture: &Arc<Snapshot>) -> Option<Arc<Gra
     *shared.layout.lock() = Some((names, edges, layout.clone()));
     Some(layout)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_text_of_a_page_is_too_much(
+            text in "(\\PC{0,60}|\\{\"(look|ack|later)\":(null|-?[0-9]{1,22}|\\{(\"(logs|service|more)\":(true|null|\"[a-z]{0,3}\"|7),?){0,3}\\}|\\[\\])\\})"
+        ) {
+            // It is a look or an acknowledgement where it is one by its name, else nothing.
+            match serde_json::from_str::<Asked>(&text) {
+                Ok(Asked::Look(_)) => prop_assert!(text.contains("\"look\"")),
+                Ok(Asked::Ack(_)) => prop_assert!(text.contains("\"ack\"")),
+                Err(_) => {}
+            }
+        }
+    }
+
+    #[test]
+    fn looks_read_as_pages_say_them() {
+        let look = |text| match serde_json::from_str(text) {
+            Ok(Asked::Look(look)) => look,
+            other => panic!("{text}: {}", other.is_ok()),
+        };
+        assert_eq!(look("{\"look\":null}"), None);
+        assert_eq!(look("{\"look\":{}}"), Some(Look::default()));
+        let logs = Look { logs: true, service: Some("map".to_owned()) };
+        assert_eq!(look("{\"look\":{\"logs\":true,\"service\":\"map\",\"later\":1}}"), Some(logs));
+    }
+}
