@@ -2,11 +2,11 @@
 
 use std::time::{Instant, SystemTime};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 use support::browser::Browser;
 
-use super::{Asking, PATIENCE, Setting, Shown, socket, tab};
+use super::{Asking, Setting, Shown, socket, tab};
 use crate::arguments::Page;
 use crate::report::{Row, Target};
 use crate::sample::Sample;
@@ -46,39 +46,48 @@ async fn drawn(setting: &Setting, services: u32, pace: f64, how: &str, most: f64
     ensure!(app.contains(BODY), "the app has no {BODY}");
     let asking = Asking::begin(shown.session.url()?, pace)?;
     let link = socket::link(setting, &shown.file()).await?;
-    let browser = tokio::task::spawn_blocking(move || {
-        let browser = Browser::start();
-        browser.tool("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": NOTES }));
-        browser.open(&link);
-        browser.until("the page", "document.querySelector('nav') !== null");
-        browser.run("location.hash = '#/edits'");
-        browser
-    });
-    let browser = browser.await.context("open a tab")?;
-    // Both clocks are this machine's.
-    let (instant, clock) = (Instant::now(), SystemTime::UNIX_EPOCH.elapsed().context("read the clock")?);
-    let wall = |at: Instant| (clock + at.saturating_duration_since(instant)).as_secs_f64() * 1e3;
-    let mut told: Vec<(String, f64)> = Vec::new();
-    for edit in 1..=EDITS {
-        let text = app.replace(BODY, &format!("fn pass_0_1(value: f64) -> f64 {{ value + {edit}.5 }}"));
-        std::fs::write(shown.file(), text).context("save an edit")?;
-        for kind in ["live", "verdict"] {
-            let heard = shown.session.wait_for(&[kind, "unjudged"]).await?;
-            let number = heard.event["edit"].as_u64().context("an event names its edit")?;
-            if heard.event["event"] != kind {
-                bail!("edit {number} has no verdict: {}", heard.event);
-            }
-            told.push((format!("{kind} {number}"), wall(heard.at)));
+    let here = tokio::runtime::Handle::current();
+    let looked = tokio::task::spawn_blocking(move || {
+        let browser = open(&link);
+        let mut told = Vec::new();
+        for number in 1..=EDITS {
+            told.extend(here.block_on(edit(&mut shown, &app, number))?);
+            // The next one takes its place in the picture.
+            let last = told.last().map(|(name, _)| name.clone()).unwrap_or_default();
+            browser.until(&last, &format!("Boolean(window.shown[{}])", json!(last)));
         }
-    }
-    drop(asking);
-    let seen = tokio::task::spawn_blocking(move || {
-        let last = told.last().map(|(name, _)| name.clone()).unwrap_or_default();
-        browser.until("the last verdict", &format!("Boolean(window.shown[{}])", json!(last)));
-        (browser.run("return window.shown"), told)
+        anyhow::Ok((browser.run("return window.shown"), told))
     });
-    let (seen, told) = tokio::time::timeout(6 * PATIENCE, seen).await.context("look at a tab")??;
+    let (seen, told) = looked.await.context("look at a tab")??;
+    drop(asking);
     Ok(["live", "verdict"].into_iter().map(|kind| row(kind, &seen, &told, how, services, most)).collect())
+}
+
+/// A tab at the page of edits.
+fn open(link: &str) -> Browser {
+    let browser = Browser::start();
+    browser.tool("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": NOTES }));
+    browser.open(link);
+    browser.until("the page", "document.querySelector('nav') !== null");
+    browser.run("location.hash = '#/edits'");
+    browser
+}
+
+/// An edit, and when it was told to be live and its verdict to be there: milliseconds since 1970.
+async fn edit(shown: &mut Shown, app: &str, number: u32) -> anyhow::Result<Vec<(String, f64)>> {
+    // The clock of the tab is this machine's, too.
+    let (instant, clock) = (Instant::now(), SystemTime::UNIX_EPOCH.elapsed().context("read the clock")?);
+    let text = app.replace(BODY, &format!("fn pass_0_1(value: f64) -> f64 {{ value + {number}.5 }}"));
+    std::fs::write(shown.file(), text).context("save an edit")?;
+    let mut told = Vec::new();
+    for kind in ["live", "verdict"] {
+        let heard = shown.session.wait_for(&[kind, "unjudged"]).await?;
+        let edit = heard.event["edit"].as_u64().context("an event names its edit")?;
+        ensure!(heard.event["event"] == kind, "edit {edit} has no verdict: {}", heard.event);
+        let at = clock + heard.at.saturating_duration_since(instant);
+        told.push((format!("{kind} {edit}"), at.as_secs_f64() * 1e3));
+    }
+    Ok(told)
 }
 
 fn row(kind: &str, seen: &Value, told: &[(String, f64)], how: &str, services: u32, most: f64) -> Row {

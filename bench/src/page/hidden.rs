@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use support::browser::Browser;
 
 use super::{Asking, Setting, Shown, socket, tab};
 use crate::arguments::Page;
+use crate::memory;
 use crate::report::{Row, Target};
 use crate::sample::Sample;
 
@@ -18,26 +18,9 @@ pub(super) async fn measure(options: &Page, setting: &Setting) -> anyhow::Result
     let asking = Asking::begin(shown.session.url()?, options.pace.min(tab::MOST_PACE))?;
     tokio::time::sleep(super::WARM).await;
     let link = socket::link(setting, &shown.file()).await?;
-    let mut browser = tokio::task::spawn_blocking(move || tab::open(&link)).await.context("open a tab")?;
-    let turn = Duration::from_secs_f64(options.seconds);
-    let (mut seen, mut hidden) = (Turns::default(), Turns::default());
-    for _ in 0..options.rounds {
-        for (turns, is_hidden) in [(&mut seen, false), (&mut hidden, true)] {
-            browser = at_once(browser, move |browser| browser.hide(is_hidden)).await?;
-            // What was under way is drawn.
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            let (before, back) = counted(browser).await?;
-            let waited = async {
-                tokio::time::sleep(turn).await;
-                anyhow::Ok(())
-            };
-            turns.session.push(shown.cost(waited).await?.0);
-            let (after, back) = counted(back).await?;
-            browser = back;
-            turns.frames += after.frames - before.frames;
-            turns.tab.push((after.seconds - before.seconds) / options.seconds * 100.0);
-        }
-    }
+    let (pid, rounds, time) = (shown.session.pid()?, options.rounds, Duration::from_secs_f64(options.seconds));
+    let turns = tokio::task::spawn_blocking(move || turns(&link, pid, rounds, time));
+    let [seen, hidden] = turns.await.context("look at a tab")??;
     drop(asking);
     let n = hidden.tab.len();
     let middle = |sample: &Sample| sample.spread().map_or(f64::NAN, |spread| spread.p50);
@@ -60,14 +43,23 @@ struct Turns {
     session: Sample,
 }
 
-async fn counted(browser: Browser) -> anyhow::Result<(tab::Counted, Browser)> {
-    tokio::task::spawn_blocking(move || (tab::Counted::of(&browser), browser)).await.context("look at a tab")
-}
-
-async fn at_once(browser: Browser, work: impl FnOnce(&Browser) + Send + 'static) -> anyhow::Result<Browser> {
-    let done = tokio::task::spawn_blocking(move || {
-        work(&browser);
-        browser
-    });
-    done.await.context("change a tab")
+/// A tab that is seen and hidden in turn.
+fn turns(link: &str, pid: u32, rounds: u32, time: Duration) -> anyhow::Result<[Turns; 2]> {
+    let browser = tab::open(link);
+    let mut both = [Turns::default(), Turns::default()];
+    for _ in 0..rounds {
+        for (turns, is_hidden) in both.iter_mut().zip([false, true]) {
+            browser.hide(is_hidden);
+            // What was under way is drawn.
+            std::thread::sleep(Duration::from_secs(1));
+            let (before, used) = (tab::Counted::of(&browser), memory::processor(pid)?);
+            std::thread::sleep(time);
+            let (after, then) = (tab::Counted::of(&browser), memory::processor(pid)?);
+            let share = |seconds: f64| seconds / time.as_secs_f64() * 100.0;
+            turns.frames += after.frames - before.frames;
+            turns.tab.push(share(after.seconds - before.seconds));
+            turns.session.push(share(then.saturating_sub(used).as_secs_f64()));
+        }
+    }
+    Ok(both)
 }
