@@ -187,8 +187,9 @@ mod tests {
     fn a_day_of_points_takes_no_more_than_is_said() {
         let mut history = History::default();
         for at in 0..3_000 {
-            [&mut history.tens, &mut history.minutes]
-                .map(|steps| steps.push(HistoryPoint { at, ..HistoryPoint::default() }));
+            for steps in [&mut history.tens, &mut history.minutes] {
+                steps.push(HistoryPoint { at, ..HistoryPoint::default() });
+            }
         }
         let points = history.tens.points.capacity() + history.minutes.points.capacity();
         assert_eq!((history.tens.points.len(), history.minutes.points.len(), points), (360, 1_440, 1_800));

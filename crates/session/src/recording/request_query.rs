@@ -36,7 +36,7 @@ enum Word {
     Longer(u64),
     /// Took less than this, in nanoseconds.
     Shorter(u64),
-    Text(Finder<'static>),
+    Text(Box<Finder<'static>>),
 }
 
 impl RequestQuery {
@@ -46,7 +46,7 @@ impl RequestQuery {
             if let Some(duration) = duration(word) {
                 return duration;
             }
-            let text = || Word::Text(Finder::new(word).into_owned());
+            let text = || Word::Text(Box::new(Finder::new(word).into_owned()));
             let Some((name, value)) = word.split_once(':') else { return Ok(text()) };
             let value = value.to_owned();
             if value.is_empty() {
