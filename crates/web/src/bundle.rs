@@ -204,14 +204,13 @@ fn page(app: &str, kept: &str) -> String {
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
-         <link rel=\"icon\" href=\"{icon}\">\n<link rel=\"stylesheet\" href=\"{plot_style}\">\n\
+         <link rel=\"icon\" href=\"{icon}\">\n\
          <link rel=\"stylesheet\" href=\"{style}\">\n<script type=\"importmap\">{map}</script>\n\
          <script src=\"{plot}\" defer></script>\n</head>\n<body>\n\
          <noscript>This file shows a session of dyn, and needs JavaScript for that.</noscript>\n\
          <div id=\"app\"></div>\n<script type=\"text/plain\" id=\"kept\">{kept}</script>\n\
          <script type=\"module\" src=\"{entry}\"></script>\n</body>\n</html>\n",
         icon = data("image/svg+xml", text("/icon.svg")),
-        plot_style = data("text/css", text("/uPlot.min.css")),
         style = data("text/css", text("/page.css")),
         plot = data("text/javascript", text("/uPlot.iife.min.js")),
         entry = data("text/javascript", "import \"dyn/run.js\";\n"),
