@@ -109,7 +109,7 @@ impl From<session::StartError> for Fault {
             session::StartError::Path(error) => Self::new(Kind::Usage, error)
                 .hint("a field is a JSON pointer such as /user/token, or a name for wherever it is"),
             session::StartError::Folder { .. } => Self::new(Kind::Machine, error.to_string()).hint(HOME),
-            session::StartError::Client(_) | session::StartError::Program { .. } => {
+            session::StartError::Client(_) | session::StartError::Program { .. } | session::StartError::Measurer(_) => {
                 Self::new(Kind::Machine, error.to_string())
             }
         }

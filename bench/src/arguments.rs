@@ -68,7 +68,8 @@ pub(crate) enum Command {
     /// What the page in a browser takes of the session: bytes, processor time, files
     ///
     /// Four services and many, all busy: bytes to a page beside whole snapshots; processor time of the session without a
-    /// page, with one, and with eight of which seven are hidden, all in turn; a search; the page's files.
+    /// page, with one, and with eight of which seven are hidden, all in turn; a search; the page's files; a tab of a
+    /// browser: figures, clicks, events, hidden, for minutes.
     #[command(verbatim_doc_comment)]
     Page(Page),
     /// From the word to push to the rollout's end, on the cluster for tests (tests/testbed/kubernetes up 2)
@@ -185,6 +186,9 @@ pub(crate) struct Jobs {
 
 #[derive(Debug, Args)]
 pub(crate) struct Page {
+    /// What to measure
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = PagePart::ALL)]
+    pub(crate) only: Vec<PagePart>,
     /// Services that are many
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(5..=250))]
     pub(crate) services: u32,
@@ -200,9 +204,6 @@ pub(crate) struct Page {
     /// Minutes that a tab is open before its heap is measured
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(3..=600))]
     pub(crate) tab_minutes: u32,
-    /// The tab of a browser alone
-    #[arg(long)]
-    pub(crate) tab_only: bool,
     /// The `dyn` to measure [default: this workspace's, in the profile this bench was built in]
     #[arg(long = "dyn", value_name = "PATH")]
     pub(crate) program: Option<PathBuf>,
@@ -212,6 +213,33 @@ pub(crate) struct Page {
     /// End with an exit code of 1 where a target is missed, not only where something fails
     #[arg(long)]
     pub(crate) strict: bool,
+}
+
+/// A group of rows about the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PagePart {
+    /// Latency of many services over a day, in virtual time
+    History,
+    /// Places of many services in a drawing
+    Layout,
+    /// Sockets of pages of four services; the page's files
+    Few,
+    /// Sockets of pages of many services
+    Many,
+    /// A session with the page, none open, beside one without
+    Closed,
+    /// A tab of a browser, and a session kept in a file
+    Tab,
+    /// From an event to its picture in a tab, quiet and busy
+    Events,
+    /// A tab that nobody sees
+    Hidden,
+}
+
+impl PagePart {
+    /// History first: memory that others let go of would be taken for its own.
+    pub(crate) const ALL: [Self; 8] =
+        [Self::History, Self::Layout, Self::Few, Self::Many, Self::Closed, Self::Tab, Self::Events, Self::Hidden];
 }
 
 /// A group of rows about jobs.

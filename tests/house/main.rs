@@ -62,7 +62,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("shell", &["session-api"]),
     ("watcher", &[]),
     ("support", &[]),
-    ("bench", &["balance", "functions", "host", "nodes", "support"]),
+    ("bench", &["balance", "functions", "host", "nodes", "protocol", "session-api", "support", "web"]),
     ("fuzz", &["app", "balance", "functions", "jobs", "nodes", "protocol", "recordings", "session-api"]),
     (
         "dyninka-cli",
@@ -237,6 +237,7 @@ const WALL_CLOCK: &[(&str, &str)] = &[
     ("crates/app/src/cell/standard.rs", "the name of the type, among those that values are made of"),
     ("crates/app/src/wire/outside.rs", "the type's name, and no clock"),
     ("bench/src/edits/mod.rs", "a number that no earlier run has used"),
+    ("bench/src/page/events.rs", "the clock that a tab of the browser has, too"),
     ("crates/compiler/src/artifact.rs", "when a kept library was used last"),
     ("crates/compiler/src/builder.rs", "how old a folder is that a killed build left"),
     ("crates/compiler/src/dependencies.rs", "when a toolchain was used last"),

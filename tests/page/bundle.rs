@@ -1,6 +1,11 @@
 //! `dyn bundle`: a session in one file, opened in a browser that has never seen the session.
 
-use std::path::PathBuf;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use flate2::read::GzDecoder;
 
 use crate::Seen;
 use support::browser::Browser;
@@ -14,6 +19,15 @@ fn bundle(seen: &Seen, name: &str, further: &[&str]) -> (PathBuf, String) {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}");
     (file, said)
+}
+
+/// All text of a file: as it stands there, and the session's data, which are packed.
+fn all_text(file: &Path) -> String {
+    let html = std::fs::read_to_string(file).unwrap();
+    let packed = html.split("id=\"kept\">").nth(1).unwrap().split('<').next().unwrap();
+    let mut text = html.clone();
+    GzDecoder::new(&BASE64_STANDARD.decode(packed).unwrap()[..]).read_to_string(&mut text).unwrap();
+    text
 }
 
 #[test]
@@ -33,19 +47,23 @@ fn session_in_a_file_opens_without_it_and_holds_nothing_that_was_redacted() {
     seen.browser.shows("8 requests, log lines, and 1 edit");
     let link = "document.querySelector('dialog a.main').href";
     let held = seen.browser.wait_for(&format!(
-        "const done = arguments[arguments.length - 1]; fetch({link}).then((answer) => answer.text()).then((text) => done([text.includes('importmap'), text.includes('2.71828'), text.includes('onerror')]))"
+        "const done = arguments[arguments.length - 1]; fetch({link}).then((answer) => answer.text()).then(async (text) => {{
+           const packed = Uint8Array.from(atob(text.match(/id=\"kept\">([^<]*)</)[1]), (one) => one.charCodeAt(0));
+           const data = await new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream('gzip'))).text();
+           done([text.includes('importmap'), data.includes('2.71828'), (text + data).includes('onerror')]);
+         }})"
     ));
     assert_eq!(held, serde_json::json!([true, true, false]));
     seen.browser.press("\u{e00c}");
 
     let (file, said) = bundle(&seen, "all.html", &["--last", "5"]);
     assert!(said.contains("5 requests with values") && said.contains("1 edit"), "{said}");
-    let text = std::fs::read_to_string(&file).unwrap();
+    let text = all_text(&file);
     assert!(!text.contains("onerror"), "what --redact names is in the file");
     assert!(text.contains("2.71828") && text.contains("\"asked\""), "values and lines are in the file");
     let (bare, said) = bundle(&seen, "bare.html", &["--no-values"]);
     assert!(said.contains("8 requests without values, no lines"), "{said}");
-    let text = std::fs::read_to_string(bare).unwrap();
+    let text = all_text(&bare);
     assert!(!text.contains("2.71828") && !text.contains("5.43656"), "values are in the file");
     assert!(!text.contains("\"asked\""), "lines are in the file");
 

@@ -7,10 +7,16 @@
 mod beside;
 mod bundle;
 mod jobs;
+mod parts;
 mod reader;
 
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::Value;
 use support::browser::Browser;
@@ -279,11 +285,22 @@ fn page_of_another_site_opens_nothing_and_a_lost_session_is_said() {
     let address = browser.run("return location.origin").as_str().unwrap().to_owned();
     let port = address.rsplit(':').next().unwrap().to_owned();
 
+    // Something is half filled in.
+    browser.run("location.hash = '#/call/scale'");
+    browser.until("a form", "document.querySelector('main form .check input')");
+    browser.run("document.querySelector('main form .check input').click()");
+    browser.until("fields", "document.querySelector('#f-reading-room')");
+    browser.run("const input = document.querySelector('#f-reading-room'); input.value = 'attic'; input.dispatchEvent(new Event('input'))");
+
     // The session ends: its last picture stays, and says so.
     let Seen { dev, browser, file, _folder } = seen;
     drop(dev);
     browser.shows("The session ended or does not answer");
     assert!(browser.text().contains("scale"), "the last picture stays");
+
+    // Another takes its port: the page asks who is there, and shows it no cookie.
+    let heard = squatted(port.parse().unwrap());
+    assert!(heard.iter().all(|head| head.starts_with("GET /alive?") && !head.contains("dyn-page")), "{heard:?}");
 
     // It starts again at its port: the page follows without a hand.
     let mut dev = Dev::launch(&file, &["--on", "process", "--port", "0", "--page", &port]);
@@ -292,16 +309,21 @@ fn page_of_another_site_opens_nothing_and_a_lost_session_is_said() {
         "the new session",
         "!document.body.innerText.includes('does not answer') && document.body.innerText.includes('3 of 3 live')",
     );
+    browser.until("what was filled in", "document.querySelector('#f-reading-room')?.value === 'attic'");
 
     // Another site, in the same browser, which has the cookie: everything it tries is refused.
-    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let own = other.local_addr().unwrap().port();
+    let heard = Arc::new(Mutex::new(String::new()));
+    let hears = heard.clone();
     // A browser opens connections ahead and may say nothing on them: each is heard by itself.
     std::thread::spawn(move || {
         for mut stream in other.incoming().flatten() {
+            let hears = hears.clone();
             std::thread::spawn(move || {
-                use std::io::{Read, Write};
-                drop(stream.read(&mut [0; 4096]));
+                let mut head = [0; 4096];
+                let count = stream.read(&mut head).unwrap_or_default();
+                hears.lock().unwrap().push_str(&String::from_utf8_lossy(&head[..count]));
                 drop(stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 15\r\nconnection: close\r\n\r\n<p>another</p>\n"));
             });
         }
@@ -317,15 +339,71 @@ fn page_of_another_site_opens_nothing_and_a_lost_session_is_said() {
              const fetched = (path, options) => fetch(to + path, {{ credentials: 'include', ...options }}).then((answer) => answer.type === 'opaque' ? 'nothing' : 'read', () => 'nothing');
              const socket = () => new Promise((end) => {{ const one = new WebSocket(to.replace('http', 'ws') + '/live'); one.onopen = () => end('read'); one.onerror = () => end('nothing'); }});
              const script = () => new Promise((end) => {{ const one = document.createElement('script'); one.src = to + '/run.js'; one.onload = () => end('read'); one.onerror = () => end('nothing'); document.head.append(one); }});
-             Promise.all([fetched('/v1/snapshot'), fetched('/v1/snapshot', {{ mode: 'no-cors' }}), fetched('/v1/commands', {{ method: 'POST', mode: 'no-cors', body: '{{\"command\":\"undo\"}}' }}), socket(), script()]).then(done)"
+             const picture = () => new Promise((end) => {{ const one = new Image(); one.onload = () => end('read'); one.onerror = () => end('nothing'); one.src = to + '/icon.svg'; }});
+             const form = () => new Promise((end) => {{
+               const frame = document.createElement('iframe'), one = document.createElement('form'), field = document.createElement('input');
+               frame.name = 'answer'; Object.assign(one, {{ method: 'post', action: to + '/v1/commands', enctype: 'text/plain', target: 'answer' }});
+               Object.assign(field, {{ name: '{{\"command\":\"restart\",\"service\":\"scale\",\"more\":\"', value: '\"}}' }});
+               one.append(field); document.body.append(frame, one);
+               frame.onload = () => {{ try {{ end(frame.contentDocument ? 'read' : 'nothing'); }} catch {{ end('nothing'); }} }};
+               one.submit();
+             }});
+             Promise.all([fetched('/v1/snapshot'), fetched('/v1/snapshot', {{ mode: 'no-cors' }}), fetched('/v1/commands', {{ method: 'POST', mode: 'no-cors', body: '{{\"command\":\"restart\",\"service\":\"scale\"}}' }}), socket(), script(), picture(), form()]).then(done)"
         ));
-        assert_eq!(tried, serde_json::json!(["nothing", "nothing", "nothing", "nothing", "nothing"]), "{site}");
+        assert_eq!(tried, serde_json::json!(vec!["nothing"; 7]), "{site}");
     }
+    let heard = heard.lock().unwrap().clone();
+    assert!(heard.contains("GET / HTTP/1.1") && !heard.contains("dyn-page"), "a cookie went elsewhere: {heard}");
+    // A name that leads to the page's own port is not its name.
+    browser.open(&format!("http://evil.example:{port}/"));
+    browser.shows("this host name is not the page's");
     let framed = browser.wait_for(&format!(
         "const done = arguments[arguments.length - 1]; const one = document.createElement('iframe'); one.src = {address:?} + '/';
          one.onload = () => {{ try {{ done(one.contentDocument ? 'read' : 'nothing'); }} catch {{ done('nothing'); }} }}; document.body.append(one)"
     ));
     assert_eq!(framed, "nothing");
+    browser.open(&address);
+    browser.shows("3 of 3 live");
+    let restarted = browser.wait_for("const done = arguments[arguments.length - 1]; fetch('/v1/snapshot').then((answer) => answer.json()).then(({ services }) => done(services.map((one) => one.restarts)))");
+    assert_eq!(restarted, serde_json::json!([0, 0, 0]), "nothing was done");
+}
+
+/// The first lines that a page which waits says to another server at its session's port.
+fn squatted(port: u16) -> Vec<String> {
+    let sides = [IpAddr::from(Ipv6Addr::LOCALHOST), IpAddr::from(Ipv4Addr::LOCALHOST)];
+    let listeners: Vec<_> = sides.into_iter().filter_map(|side| TcpListener::bind((side, port)).ok()).collect();
+    assert!(!listeners.is_empty(), "port {port} is taken");
+    let (tell, heard) = std::sync::mpsc::channel();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let squatters: Vec<_> = listeners
+        .into_iter()
+        .map(|listener| {
+            let (tell, is_over) = (tell.clone(), is_over.clone());
+            std::thread::spawn(move || {
+                for mut stream in listener.incoming().flatten() {
+                    if is_over.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    // A browser opens connections ahead on which it says nothing.
+                    stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+                    let mut head = [0; 4096];
+                    let count = stream.read(&mut head).unwrap_or_default();
+                    if count > 0 {
+                        tell.send(String::from_utf8_lossy(&head[..count]).into_owned()).unwrap_or_default();
+                        drop(
+                            stream
+                                .write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"),
+                        );
+                    }
+                }
+            })
+        })
+        .collect();
+    let heads = (0..3).map(|_| heard.recv_timeout(Duration::from_secs(60)).unwrap()).collect();
+    is_over.store(true, Ordering::SeqCst);
+    sides.into_iter().for_each(|side| drop(TcpStream::connect((side, port))));
+    squatters.into_iter().for_each(|squatter| squatter.join().unwrap());
+    heads
 }
 
 #[test]
@@ -337,7 +415,7 @@ fn of_many_services_those_are_drawn_that_somebody_sees() {
         Seen::of(&format!("{app}#[dyninka::main]\nfn main() {{ {flow} }}\n"), &["--together", "all"], "63 of 63 live");
     let browser = &seen.browser;
     let drawn = "[...document.querySelectorAll('.services tr:not([aria-hidden])')].map((row) => row.innerText.trim().split(/\\s/)[0])";
-    let first = browser.until("rows for the window", &format!("{drawn}.length > 25 && {drawn}"));
+    let first = browser.until("rows for the window", &format!("{drawn}.length > 15 && {drawn}"));
     assert!(first[0] == "s0" && first.as_array().unwrap().len() < 60, "{first}");
     // All have their room, and the last ones come where somebody scrolls to them.
     browser.run("document.querySelector('main').scrollTop = 1e6");

@@ -2,6 +2,11 @@
 //!
 //! Pages are plain clients that acknowledge at once, but for the tab of a browser.
 
+mod closed;
+mod events;
+mod hidden;
+mod history;
+mod layout;
 mod socket;
 mod tab;
 
@@ -15,7 +20,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use tempfile::TempDir;
 
-use crate::arguments::Page;
+use crate::arguments::{Page, PagePart};
 use crate::chain::open_many_files;
 use crate::report::{Report, Row, Target};
 use crate::sample::Sample;
@@ -40,17 +45,21 @@ pub(crate) async fn run(options: &Page) -> anyhow::Result<Report> {
          are plain clients that acknowledge at once",
         options.rounds, options.seconds, options.pace
     ));
-    let sockets = [(4, 4.0), (options.services, 30.0)];
-    for (services, most) in sockets.into_iter().filter(|_| !options.tab_only) {
-        eprintln!("bench: page: {services} services");
-        let rows = measure(options, &setting, services, most).await;
-        let failed =
-            |error: anyhow::Error| vec![Row::failed(&format!("{services} services"), "", &format!("{error:#}"))];
+    for part in &options.only {
+        eprintln!("bench: page: {part:?}");
+        let rows = match part {
+            PagePart::History => history::measure(),
+            PagePart::Layout => layout::measure(),
+            PagePart::Few => measure(options, &setting, 4, 4.0).await,
+            PagePart::Many => measure(options, &setting, options.services, 30.0).await,
+            PagePart::Closed => closed::measure(options, &setting).await,
+            PagePart::Tab => tab::measure(options, &setting).await,
+            PagePart::Events => events::measure(options, &setting).await,
+            PagePart::Hidden => hidden::measure(options, &setting).await,
+        };
+        let failed = |error: anyhow::Error| vec![Row::failed(&format!("{part:?}"), "", &format!("{error:#}"))];
         report.rows.extend(rows.unwrap_or_else(failed));
     }
-    eprintln!("bench: page: a tab");
-    let rows = tab::measure(options, &setting).await;
-    report.rows.extend(rows.unwrap_or_else(|error| vec![Row::failed("a tab", "", &format!("{error:#}"))]));
     let json = options.json.clone().unwrap_or_else(|| program::workspace().join("target/bench/page.json"));
     let text = serde_json::to_vec_pretty(&report).context("write the report as JSON")?;
     if let Some(folder) = json.parent() {

@@ -12,12 +12,14 @@ use crate::arguments::Page;
 use crate::report::{Row, Target};
 use crate::sample::Sample;
 
+/// Why there are no rows.
+pub(super) const NO_BROWSER: &str = "there is no chromedriver: install chromium and chromium-driver";
 /// Times a page is opened.
 const OPENED: usize = 10;
 /// Seconds over which frames are drawn and looked at, one by one.
 const LOOKS: usize = 60;
 /// Requests a second: every figure changes with every frame, and a browser, the services and the session share the machine.
-const MOST_PACE: f64 = 2.0;
+pub(super) const MOST_PACE: f64 = 2.0;
 /// Lines of services a minute while the heap is looked at.
 const LINES: f64 = 20_000.0;
 
@@ -35,7 +37,7 @@ const NOTES: &str = "
 
 pub(super) async fn measure(options: &Page, setting: &Setting) -> anyhow::Result<Vec<Row>> {
     if !support::browser::is_there() {
-        return Ok(vec![Row::absent("a tab", "", "there is no chromedriver: install chromium and chromium-driver")]);
+        return Ok(vec![Row::absent("a tab", "", NO_BROWSER)]);
     }
     let mut rows = drawn(options, setting).await?;
     rows.extend(held(options, setting).await?);
@@ -163,7 +165,7 @@ async fn held(options: &Page, setting: &Setting) -> anyhow::Result<Vec<Row>> {
 }
 
 /// A browser at the page, once it shows a figure.
-fn open(link: &str) -> Browser {
+pub(super) fn open(link: &str) -> Browser {
     let browser = Browser::start();
     browser.tool("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": NOTES }));
     browser.tool("Performance.enable", &json!({}));
@@ -173,13 +175,14 @@ fn open(link: &str) -> Browser {
 }
 
 /// What the main thread did so far.
-struct Counted {
-    frames: f64,
-    seconds: f64,
+pub(super) struct Counted {
+    /// Messages of the session.
+    pub(super) frames: f64,
+    pub(super) seconds: f64,
 }
 
 impl Counted {
-    fn of(browser: &Browser) -> Self {
+    pub(super) fn of(browser: &Browser) -> Self {
         Self {
             frames: browser.run("return window.told ?? 0").as_f64().unwrap_or(f64::NAN),
             seconds: metric(browser, "TaskDuration"),

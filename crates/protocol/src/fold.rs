@@ -116,7 +116,7 @@ impl Fold {
     /// A service's latency in the steps of a span, oldest first. None where nothing was heard of it.
     pub fn history(&self, service: &str, span: HistorySpan, now: Duration) -> Option<Vec<HistoryPoint>> {
         let mut points = self.services.get(service)?.history(span, now + LONGEST_WINDOW);
-        let before = i64::try_from(LONGEST_WINDOW.as_secs()).unwrap_or(i64::MAX);
+        let before = i32::try_from(LONGEST_WINDOW.as_secs()).unwrap_or(i32::MAX);
         points.iter_mut().for_each(|point| point.at -= before);
         Some(points)
     }

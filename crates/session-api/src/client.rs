@@ -71,6 +71,18 @@ impl Client {
     /// The session does not answer, or not in the shape this version knows. A query that is none is
     /// [`ClientError::Refused`].
     pub async fn requests(&self, query: &str, before: Option<u64>, limit: usize) -> Result<RequestList, ClientError> {
+        let mut all = self.some_requests(query, before, limit).await?;
+        // A session tells what it found before it has looked at everything.
+        while all.next.is_some() && all.requests.len() < limit {
+            let more = self.some_requests(query, all.next, limit - all.requests.len()).await?;
+            all.requests.extend(more.requests);
+            all.scanned += more.scanned;
+            (all.whole, all.next) = (more.whole, more.next);
+        }
+        Ok(all)
+    }
+
+    async fn some_requests(&self, query: &str, before: Option<u64>, limit: usize) -> Result<RequestList, ClientError> {
         let mut url = reqwest::Url::parse("http://session/v1/requests")
             .map_err(|error| ClientError::Strange(error.to_string()))?;
         url.query_pairs_mut().append_pair("q", query).append_pair("limit", &limit.to_string());

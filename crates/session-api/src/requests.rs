@@ -19,6 +19,10 @@ pub struct RequestList {
     pub scanned: u64,
     /// Whether no older request in memory matches.
     pub whole: bool,
+    /// What to ask on with, as `before`: older requests were not looked at, since the page is full or to look takes too
+    /// long; none: all were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
 }
 
 /// A request in memory, in a line.

@@ -78,6 +78,9 @@ pub struct Snapshot {
     /// Durable jobs; none: this session accepts none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jobs: Option<JobsView>,
+    /// Pictures like this one that were made for those who follow the session: none while nobody does.
+    #[serde(default)]
+    pub pictures: u64,
 }
 
 /// The state of recording requests and the values that travel.

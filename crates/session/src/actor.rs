@@ -66,8 +66,8 @@ use crate::store::journal::Journal;
 use crate::store::lock::Lock;
 use crate::store::texts::Texts;
 use crate::store::timeline::Timeline;
-use crate::telemetry::measurer::{Measured, measure};
-use crate::telemetry::{Followed, Recorded};
+use crate::telemetry::measurer::{Measured, measure_apart};
+use crate::telemetry::{AskPace, Followed, Recorded};
 
 /// Libraries kept over all apps, in bytes.
 const KEEP_LIBRARIES: u64 = 2 << 30;
@@ -121,6 +121,7 @@ pub(crate) struct Actor {
     /// What hosts measured, on its way to be folded.
     followed: tokio::sync::mpsc::Sender<Followed>,
     followers: HashMap<String, [AbortHandle; 2]>,
+    ask_pace: AskPace,
     movers: Movers,
     recorder: Arc<Recorder>,
     recorded: tokio::sync::mpsc::Sender<Recorded>,
@@ -131,6 +132,8 @@ pub(crate) struct Actor {
     /// Durable jobs, where there is a job server.
     jobs: watch::Receiver<Option<Arc<JobsView>>>,
     pictures: Arc<watch::Sender<Arc<Snapshot>>>,
+    /// Pictures that were made for those who follow.
+    shown: u64,
     served: watch::Sender<Option<ServedApp>>,
     _lock: Lock,
 }
@@ -177,7 +180,7 @@ impl Actor {
         tokio::spawn(jobs::follow(control.client().clone(), link.endpoints(), seen));
         let (recorded, records) = tokio::sync::mpsc::channel(RECORDS);
         tokio::spawn(recorder::record(recorder.clone(), records, begun));
-        tokio::spawn(measure(batches, asked_histories, exporter, shown, begun));
+        measure_apart(batches, asked_histories, exporter, shown, begun).map_err(StartError::Measurer)?;
         let progress = events.clone();
         let builder = Builder::open(&options.file, &options.home.build(), move |step| {
             let message = match step {
@@ -232,6 +235,7 @@ impl Actor {
             serving: serving.abort_handle(),
             followed,
             followers: HashMap::new(),
+            ask_pace: AskPace::default(),
             movers: Movers::default(),
             recorder,
             recorded,
@@ -240,6 +244,7 @@ impl Actor {
             measured,
             jobs,
             pictures,
+            shown: 0,
             served: watch::Sender::new(None),
             _lock: lock,
         })
@@ -285,13 +290,7 @@ impl Actor {
                 _ = seconds.tick(), if self.pictures.receiver_count() > 0 => is_news = true,
                 _ = frames.tick(), if is_news && self.pictures.receiver_count() > 0 => {
                     is_news = false;
-                    let served = self.state.served();
-                    self.served.send_if_modified(|known| {
-                        let is_other = *known != served;
-                        *known = served;
-                        is_other
-                    });
-                    self.pictures.send_replace(Arc::new(self.picture()));
+                    self.show();
                 }
                 // Last of all, and one by one: lines keep neither a save nor a command waiting.
                 event = follow::backend(self.heard.as_ref()) => {
@@ -345,6 +344,7 @@ impl Actor {
         picture.traces.clone_from(&measured.traces);
         picture.calls.clone_from(&measured.calls);
         picture.dropped = measured.dropped;
+        picture.pictures = self.shown;
         picture.recording = self.recorder.picture();
         picture.cluster = self.tools.context();
         picture.jobs = self.jobs.borrow().as_deref().cloned();
@@ -447,9 +447,7 @@ impl Actor {
                 }
             }
             Effect::Remove { service, at } => {
-                for follower in self.followers.remove(&service).into_iter().flatten() {
-                    follower.abort();
-                }
+                self.unfollow(&service);
                 self.on_backend(move |backend, tools| async move { tools.remove(&*backend, service, at).await });
             }
             Effect::Kill { service } => {

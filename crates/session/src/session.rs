@@ -112,6 +112,9 @@ pub enum StartError {
     /// Its client for its hosts cannot be made.
     #[error("cannot make an HTTP client: {0}")]
     Client(#[from] reqwest::Error),
+    /// What hosts measure cannot be counted.
+    #[error("cannot start the thread that counts what services measure: {0}")]
+    Measurer(std::io::Error),
 }
 
 impl Session {

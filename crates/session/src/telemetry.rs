@@ -1,5 +1,6 @@
 //! What the hosts measured: asked of each of them, and handed on to a collector where the user named one.
 
+mod ask_pace;
 mod exporter;
 mod follow;
 mod gather;
@@ -10,6 +11,7 @@ pub(crate) mod rank;
 mod records;
 mod settings;
 
+pub use ask_pace::AskPace;
 pub use exporter::{Exporter, Standing};
 pub use follow::{Followed, follow};
 pub use host_address::HostAddress;

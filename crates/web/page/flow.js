@@ -1,5 +1,5 @@
 // Flow: services, the way of values, every figure, and all about the chosen service.
-import { html, svg, nothing } from "./lit-html.js";
+import { html, noChange, nothing, svg } from "./lit-html.js";
 import { pill } from "./frame.js";
 import { graph, spark } from "./graph.js";
 import { follow, rows } from "./long.js";
@@ -44,14 +44,14 @@ export const flow = {
   arrive(app) { look(app, true); },
   frame(app) { look(app, false); },
   drawn(app) {
-    const at = local(app), box = document.querySelector(".plot");
+    const at = local(app), box = at.history && document.querySelector(".plot");
     this.scrolled(app);
     const now = app.keptAt === null ? (Date.now() - app.offset) / 1000 : app.known.now / 1000;
     const marks = edits(app.known).filter((edit) => edit.edit > 0 && edit.outcome.outcome === "live" && edit.services.some((one) => one.name === at.service))
       .map((edit) => [edit.at_ms / 1000, `edit ${edit.edit}`]);
-    if (box && at.history) plot(box, at.history, marks, now);
+    if (box) plot(box, at.history, marks, now);
   },
-  scrolled(app) { follow(app, local(app).rows, document.querySelector(".services"), app.known.order.length); },
+  scrolled(app) { follow(app, local(app).rows, document.getElementById("services"), app.known.order.length); },
   keys(app, { key }) {
     const all = windows(app.known), names = app.known.order;
     if (key === "+" || key === "-") {
@@ -72,11 +72,21 @@ export const flow = {
     return html`<div class="title"><h1>Flow</h1><span class="grow"></span>
         <div class="choice" role="group" aria-label="Window of the figures">${windows(app.known).map((seconds) => html`
           <button aria-pressed=${seconds === app.window} @click=${() => { app.window = seconds; app.redraw(); }}>${span(seconds)}</button>`)}</div></div>
-      <section class="panel scrolls drawing" tabindex="0" aria-label="Drawing of the flow">${graph(app, service)}</section>
+      <section class="panel scrolls drawing" tabindex="0" aria-label="Drawing of the flow">${drawing(app, service)}</section>
       <div class="columns ${service ? "two" : ""}"><section class="panel scrolls">${table(app, service)}</section>
         ${service ? html`<aside class="panel" aria-label="Service ${service}">${detail(app, service)}</aside>` : nothing}</div>`;
   },
 };
+
+// The drawing where something of it changed: most frames bring figures of the table alone.
+function drawing(app, service) {
+  const { edited, known, layout, window } = app, at = local(app), large = layout?.node[1] > 30;
+  const like = [layout, service, known.order, known.services, known.calls, large && known.figures[window], large && known.seconds,
+    edited && Date.now() - edited.at < 10000 && known.edits];
+  const same = at.like?.every((one, index) => one === like[index]) && document.querySelector(".drawing")?.firstElementChild;
+  at.like = like;
+  return same ? noChange : graph(app, service);
+}
 
 const bar = (measured) => {
   const parts = PARTS.map(([key]) => measured[key]);
@@ -90,7 +100,7 @@ const legend = () => html`${PARTS.map(([key, word]) => html`<span class="legend"
 function table(app, service) {
   return html`<table class="wide" aria-rowcount=${app.known.order.length + 1}><thead><tr><th>service</th><th class="n">req/s</th><th class="n">errors</th><th class="n">p50</th><th class="n">p90</th><th class="n">p99</th>
       <th>${legend()}</th><th>last minute</th></tr></thead>
-    <tbody class="services">${rows(local(app).rows, app.known.order, 8, (name) => row(app, name, name === service))}</tbody></table>`;
+    <tbody id="services" class="services">${rows(local(app).rows, app.known.order, 8, (name) => row(app, name, name === service))}</tbody></table>`;
 }
 
 const several = (service) => (service?.instances?.length > 1 ? html` <span class="dim" title="${service.instances.length} instances">×${service.instances.length}</span>` : nothing);

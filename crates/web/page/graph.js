@@ -62,10 +62,14 @@ function node(app, name, [x, y], width, height, isChosen) {
   </a>`;
 }
 
+// Points by the seconds that they are of and by their place: a frame seldom brings other seconds.
+const known = new WeakMap();
+
 // Requests of each of the last 60 seconds.
 export function spark(seconds, x, y, width, height) {
   if (!seconds?.length || !seconds.some(Boolean)) return nothing;
-  const most = Math.max(...seconds);
-  const points = seconds.map((n, at) => `${(x + (at * width) / (seconds.length - 1)).toFixed(1)},${(y + height - (n * height) / most).toFixed(1)}`);
-  return svg`<polyline class="spark" points=${points.join(" ")}></polyline>`;
+  if (!known.has(seconds)) known.set(seconds, {});
+  const at = known.get(seconds), most = Math.max(...seconds);
+  const point = (n, at) => `${(x + (at * width) / (seconds.length - 1)).toFixed(1)},${(y + height - (n * height) / most).toFixed(1)}`;
+  return svg`<polyline class="spark" points=${at[`${x},${y}`] ??= seconds.map(point).join(" ")}></polyline>`;
 }

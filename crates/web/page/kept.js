@@ -1,6 +1,16 @@
 // A session that was kept in this file, in place of session.js: answers come from the document, and nothing is asked elsewhere.
 
-const kept = JSON.parse(document.getElementById("kept")?.textContent ?? "{}");
+// The data are gzip in base64.
+async function unpacked(text) {
+  const packed = atob(text), bytes = new Uint8Array(packed.length);
+  for (let at = 0; at < bytes.length; at++) bytes[at] = packed.charCodeAt(at);
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
+}
+const kept = await unpacked(document.getElementById("kept").textContent).catch((error) => {
+  const old = globalThis.DecompressionStream ? "" : " A browser of 2023 or later can.";
+  document.getElementById("app").textContent = `This browser cannot read the session in this file: ${error.message}.${old}`;
+  throw error;
+});
 const missing = () => { throw new Error("this file does not hold that"); };
 
 export const enter = async () => null;
@@ -29,7 +39,7 @@ function requests(asked) {
   const found = all.filter((one) => one.line.number < before && words.every((word) => matches(one, word)));
   return {
     requests: found.slice(0, limit).map((one) => one.line), newest: all[0]?.line.number ?? null, oldest: all[all.length - 1]?.line.number ?? null,
-    scanned: all.length, whole: found.length <= limit,
+    scanned: all.length, next: found.length > limit ? found[limit - 1].line.number : null,
   };
 }
 

@@ -23,7 +23,7 @@ export const logs = {
   look: (app) => ({ logs: true, service: app.known.services[app.place.query.s] ? app.place.query.s : null }),
   arrive: find,
   // Lines that the session tells; what is no line says how many are missing.
-  take(app, { lines, anew }) {
+  take(app, { lines = [], anew }) {
     const at = local(app);
     if (anew) Object.assign(at, { all: [], lost: 0, unseen: 0, top: 0, follow: !app.place.query.q });
     const fresh = lines.filter((line) => line.line !== undefined);
@@ -79,10 +79,10 @@ const text = (line) => `${moment(line.at_ms)} ${line.service} ${line.line.replac
 
 function scrolled(app, lines) {
   const at = local(app);
-  const below = lines.scrollHeight - lines.scrollTop - lines.clientHeight;
+  const below = lines.scrollHeight - lines.scrollTop - lines.clientHeight, before = at.top;
   at.top = lines.scrollTop;
   // Upwards by hand: it stands still from here on.
-  if (at.follow && below > ROW * 2) { at.follow = false; at.unseen = 0; }
+  if (at.follow && at.top < before && below > 2) { at.follow = false; at.unseen = 0; }
   else if (!at.follow && below < 2 && !app.place.query.q) { at.follow = true; at.unseen = 0; }
   app.redraw();
 }

@@ -4,24 +4,30 @@ import { pill } from "./frame.js";
 import { tree } from "./tree.js";
 import { bytes, clock, ending, many, micros, nanos } from "./words.js";
 
+const PAGE = 100;
 const local = (app) => (app.local.requests ??= { list: null, one: null, asking: null, why: null, paused: false, asked: 0 });
 
+// What is found comes in parts: the session looks for a moment at a time.
 async function list(app, { older = false } = {}) {
   const at = local(app), q = app.place.query.q ?? "";
   at.asking?.abort();
-  at.asking = new AbortController();
+  const { signal } = at.asking = new AbortController();
   at.asked = Date.now();
-  const before = older && at.list ? `&before=${at.list.requests[at.list.requests.length - 1].number}` : "";
+  let all = older ? at.list : null;
+  const wanted = (all?.requests.length ?? 0) + PAGE;
   try {
-    const found = await app.ask(`/v1/requests?limit=100&q=${encodeURIComponent(q)}${before}`, at.asking.signal);
-    at.why = null;
-    at.list = older ? { ...found, requests: [...at.list.requests, ...found.requests] } : found;
-    at.q = q;
+    do {
+      const before = all ? `&before=${all.next}` : "";
+      const found = await app.ask(`/v1/requests?limit=${wanted - (all?.requests.length ?? 0)}&q=${encodeURIComponent(q)}${before}`, signal);
+      all = all ? { ...found, newest: all.newest, scanned: all.scanned + found.scanned, requests: [...all.requests, ...found.requests] } : found;
+      Object.assign(at, { why: null, list: all, q, searches: all.next != null && all.requests.length < wanted });
+      app.redraw();
+    } while (at.searches);
   } catch (error) {
     if (error.name === "AbortError") return;
-    at.why = error.message;
+    Object.assign(at, { why: error.message, searches: false });
+    app.redraw();
   }
-  app.redraw();
 }
 
 async function one(app) {
@@ -46,7 +52,7 @@ export const requests = {
   frame(app) {
     const at = local(app), box = document.querySelector(".list");
     const newest = app.known.set.recording?.newest;
-    if (at.paused || at.list?.requests.length > 100 || (box?.scrollTop ?? 0) > 0) return;
+    if (at.paused || at.searches || at.list?.requests.length > PAGE || (box?.scrollTop ?? 0) > 0) return;
     if (newest !== at.list?.newest && Date.now() - at.asked > 1000) list(app);
   },
   keys(app, { key }) {
@@ -78,7 +84,7 @@ export const requests = {
 function lines(app, at) {
   if (!at.list) return html`<p class="dim pad">Asking.</p>`;
   if (!at.list.requests.length) {
-    return at.q ? html`<p class="dim pad">None of ${many(at.list.scanned, "request")} in memory matches.</p>` : html`<p class="dim pad">No request yet.
+    return at.searches ? html`<p class="dim pad">Searching: ${many(at.list.scanned, "request")} looked at.</p>` : at.q ? html`<p class="dim pad">None of ${many(at.list.scanned, "request")} in memory matches.</p>` : html`<p class="dim pad">No request yet.
       ${app.known.set.url ? html`Try <code>curl ${app.known.set.url}</code> <button @click=${() => app.copy(`curl ${app.known.set.url}`, "command")}>Copy</button>` : nothing}</p>`;
   }
   const query = app.place.query.q ? `?q=${encodeURIComponent(app.place.query.q)}` : "";
@@ -86,7 +92,7 @@ function lines(app, at) {
     ${at.list.requests.map((line) => html`<tr class=${String(line.number) === app.place.id ? "chosen" : ""} @click=${(event) => { if (!event.target.closest("a")) app.go({ id: line.number, query: app.place.query }); }}>
       <td class="n"><a href="#/requests/${line.number}${query}">${line.number}</a></td><td class="dim mono">${clock(line.at_ms)}</td><td>${pill(ending(line.end))}</td>
       <td class="n">${line.total_us ? micros(line.total_us) : "–"}</td><td class="cut mono">${line.by ? html`<span class="dim">by ${line.by}</span> ` : nothing}${line.value}</td></tr>`)}</tbody></table>
-    ${at.list.whole ? nothing : html`<p><button @click=${() => list(app, { older: true })}>Older</button></p>`}`;
+    ${at.searches || at.list.next == null ? nothing : html`<p><button @click=${() => list(app, { older: true })}>Older</button></p>`}`;
 }
 
 function shown(app, at) {

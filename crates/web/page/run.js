@@ -5,7 +5,7 @@ import { apply, empty, hash, place } from "./state.js";
 import { chrome, pagesOf } from "./frame.js";
 
 const root = document.getElementById("app");
-let asked = 0;
+let asked = 0, drawnAt = 0;
 
 const app = {
   known: empty(), layout: null, link: "connecting", hello: null, place: place(location.hash), window: 10,
@@ -64,10 +64,11 @@ function current() { const pages = pagesOf(app); return pages.find((page) => pag
 
 function draw() {
   const page = current();
+  drawnAt = Date.now();
   document.title = `${app.known.set.app ? `${app.known.set.app} · ` : ""}${page.title}`;
   render(chrome(app, page), root);
   page.drawn?.(app);
-  const dialog = root.querySelector("dialog");
+  const dialog = (app.overlay || app.question) && root.querySelector("dialog");
   if (dialog && !dialog.open) dialog.showModal();
 }
 
@@ -92,7 +93,8 @@ function on(told) {
   if (told.link) {
     if (told.ended) app.refused = "The access of every browser was ended.";
     if (told.link === "lost" && app.link === "live") app.lostAt = Date.now();
-    if (told.link === "live" && told.hello.session !== app.hello?.session) app.local = {};
+    // What is half filled in stays; its forms are asked for anew.
+    if (told.link === "live" && told.hello.session !== app.hello?.session) app.local = app.local.call ? { call: { ...app.local.call, edit: null } } : {};
     app.link = told.link;
     app.hello = told.hello ?? app.hello;
     if (told.link === "live") arrive();
@@ -142,7 +144,7 @@ async function begin() {
   addEventListener("keydown", key);
   addEventListener("scroll", () => current().scrolled?.(app), { capture: true, passive: true });
   // Ages grow also when nothing happens.
-  setInterval(() => { if (document.visibilityState === "visible") app.redraw(); }, 1000);
+  setInterval(() => { if (document.visibilityState === "visible" && Date.now() - drawnAt > 900) app.redraw(); }, 1000);
   app.follower = session.follow(on);
   draw();
 }

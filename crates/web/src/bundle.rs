@@ -2,13 +2,18 @@
 //!
 //! The page's own modules draw it. They stand in the file as `data:` URLs behind an import map, and `kept.js` takes the
 //! place of `session.js`: it answers from the document. The file's policy allows no connection.
+//!
+//! The data are gzip in base64: requests say the same names again and again, and what is base64 ends no element.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD as BASE64;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde::Serialize;
 use serde_json::{Value, json};
 use session_api::frame::FrameWriter;
@@ -143,7 +148,7 @@ impl BundleParts {
             requests: &self.requests,
             lines: &self.lines,
         };
-        page(&snapshot.app, &value(&kept))
+        page(&snapshot.app, &packed(&value(&kept)))
     }
 }
 
@@ -170,7 +175,14 @@ fn value(of: &impl Serialize) -> Value {
     serde_json::to_value(of).unwrap_or_default()
 }
 
-fn page(app: &str, kept: &Value) -> String {
+fn packed(kept: &Value) -> String {
+    let mut packer = GzEncoder::new(Vec::new(), Compression::default());
+    // Writing to memory does not fail.
+    let bytes = packer.write_all(kept.to_string().as_bytes()).and_then(|()| packer.finish()).unwrap_or_default();
+    BASE64.encode(bytes)
+}
+
+fn page(app: &str, kept: &str) -> String {
     let text = |path: &str| assets::text(path).unwrap_or_default();
     let module = |source: &str| data("text/javascript", &source.replace("from \"./", "from \"dyn/"));
     let mut imports = BTreeMap::new();
@@ -184,8 +196,6 @@ fn page(app: &str, kept: &Value) -> String {
          base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types lit-html",
         BASE64.encode(Sha256::digest(map.as_bytes()))
     );
-    // Less-than signs are written as JSON writes any character, so no value ends the element or begins another.
-    let kept = kept.to_string().replace('<', "\\u003c");
     let title = escaped(app);
     let mut html = String::with_capacity(kept.len() + map.len() + 200_000);
     // Writing to a text cannot fail.
@@ -194,14 +204,13 @@ fn page(app: &str, kept: &Value) -> String {
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
-         <link rel=\"icon\" href=\"{icon}\">\n<link rel=\"stylesheet\" href=\"{plot_style}\">\n\
+         <link rel=\"icon\" href=\"{icon}\">\n\
          <link rel=\"stylesheet\" href=\"{style}\">\n<script type=\"importmap\">{map}</script>\n\
          <script src=\"{plot}\" defer></script>\n</head>\n<body>\n\
          <noscript>This file shows a session of dyn, and needs JavaScript for that.</noscript>\n\
-         <div id=\"app\"></div>\n<script type=\"application/json\" id=\"kept\">{kept}</script>\n\
+         <div id=\"app\"></div>\n<script type=\"text/plain\" id=\"kept\">{kept}</script>\n\
          <script type=\"module\" src=\"{entry}\"></script>\n</body>\n</html>\n",
         icon = data("image/svg+xml", text("/icon.svg")),
-        plot_style = data("text/css", text("/uPlot.min.css")),
         style = data("text/css", text("/page.css")),
         plot = data("text/javascript", text("/uPlot.iife.min.js")),
         entry = data("text/javascript", "import \"dyn/run.js\";\n"),
@@ -220,6 +229,9 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use std::io::Read;
+
+    use flate2::read::GzDecoder;
     use proptest::prelude::*;
     use session_api::requests::{RequestHop, RequestLine};
     use session_api::snapshot::{EditOutcome, ServiceView};
@@ -267,8 +279,16 @@ mod tests {
         html.split(from).nth(1).unwrap().split(to).next().unwrap()
     }
 
+    /// The data of a file, as the page reads them.
+    fn unpacked(html: &str) -> String {
+        let packed = BASE64.decode(between(html, "id=\"kept\">", "</script>")).unwrap();
+        let mut text = String::new();
+        GzDecoder::new(&packed[..]).read_to_string(&mut text).unwrap();
+        text
+    }
+
     fn read(html: &str) -> Value {
-        serde_json::from_str(between(html, "id=\"kept\">", "</script>")).unwrap()
+        serde_json::from_str(&unpacked(html)).unwrap()
     }
 
     #[test]
@@ -301,13 +321,34 @@ mod tests {
         let secret = "s3cret-of-attic";
         let mut parts = parts(secret);
         assert_eq!(parts.words(true), "1 request with values, 1 line, 1 edit");
-        assert!(parts.html().contains(secret));
+        assert!(unpacked(&parts.html()).contains(secret));
         parts.without_values();
         let html = parts.html();
-        assert!(!html.contains(secret));
+        assert!(!html.contains(secret) && !unpacked(&html).contains(secret));
         let kept = read(&html);
         assert_eq!(kept["requests"][0]["hops"][1]["end"], json!({ "end": "failed" }), "the kind of an end stays");
         assert_eq!(parts.words(false), "1 request without values, no lines, 1 edit");
+    }
+
+    #[test]
+    fn requests_of_many_hops_take_few_bytes() {
+        let mut parts = parts("attic");
+        let [RequestDetail { line, hops }] = &parts.requests[..] else { panic!("one request") };
+        let hop =
+            |number: u64| RequestHop { number, start_us: number * 131 % 977, total_us: number, ..hops[0].clone() };
+        let of = |request: u64| RequestDetail {
+            line: RequestLine { number: request, trace: format!("{:032x}", request * 0x9e37_79b9), ..line.clone() },
+            hops: (request..request + 200).map(hop).collect(),
+        };
+        parts.requests = (0..200).map(of).collect();
+        let html = parts.html();
+        assert_eq!(read(&html)["requests"][199]["hops"][7]["number"], 206);
+        assert!(
+            html.len() < 2_000_000 && unpacked(&html).len() > 5_000_000,
+            "{} {}",
+            html.len(),
+            unpacked(&html).len()
+        );
     }
 
     proptest! {

@@ -107,7 +107,27 @@ fn cookie(key: &PageKey, role: Role, now: u64, access: u32) -> String {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_text_is_a_ticket_or_a_cookie(text in "(\\PC{0,80}|[A-Za-z0-9_-]{0,90})", at in 0_usize..90, by in "[A-Za-z0-9_=; -]") {
+            let mut entry = entry();
+            prop_assert_eq!(entry.take(&text, 1_000), Admission::Refused);
+            let cookies = format!("a; dyn-page={text}");
+            prop_assert!(entry.known(&text, 1_000).is_none() && entry.known(&cookies, 1_000).is_none());
+            // Nor one that was made and changed.
+            let ticket = super::ticket(&entry.key, Role::Owner, 1_000, OPENED, IDLE);
+            let mut changed: Vec<char> = ticket.chars().collect();
+            let at = at % changed.len();
+            changed[at] = by.chars().next().unwrap_or_default();
+            let changed: String = changed.into_iter().collect();
+            prop_assume!(changed != ticket);
+            prop_assert_eq!(entry.take(&changed, 1_001), Admission::Refused);
+        }
+    }
 
     fn entry() -> Entry {
         Entry::new(PageKey::new())

@@ -20,25 +20,30 @@ const MOST_BEYOND_TREE: usize = 400;
 
 /// The drawing of a flow. Lengths are pixels.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub(crate) struct GraphLayout {
-    pub(crate) width: f64,
-    pub(crate) height: f64,
-    /// Of each node.
-    pub(crate) node: (f64, f64),
+pub struct GraphLayout {
+    /// Of all of it.
+    pub width: f64,
+    /// Of all of it.
+    pub height: f64,
+    /// Width and height of each node.
+    pub node: (f64, f64),
     /// The middle of each service, by its name.
-    pub(crate) nodes: BTreeMap<String, (f64, f64)>,
-    pub(crate) edges: Vec<DrawnEdge>,
+    pub nodes: BTreeMap<String, (f64, f64)>,
+    /// Those between services that are there.
+    pub edges: Vec<DrawnEdge>,
 }
 
 /// An edge with its way.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub(crate) struct DrawnEdge {
-    pub(crate) from: String,
-    pub(crate) to: String,
+pub struct DrawnEdge {
+    /// The service whose answer travels.
+    pub from: String,
+    /// The service that takes it.
+    pub to: String,
     /// A call in the body, which no input of the flow stands for.
-    pub(crate) is_call: bool,
+    pub is_call: bool,
     /// The middles of the ranks that it crosses, left to right.
-    pub(crate) lane: Vec<(f64, f64)>,
+    pub lane: Vec<(f64, f64)>,
 }
 
 /// What nodes take, and what is between them.
@@ -54,7 +59,7 @@ const MARGIN: f64 = 12.0;
 
 impl GraphLayout {
     /// Places services, which edges name.
-    pub(crate) fn of(services: &[String], edges: &[FlowEdge]) -> Self {
+    pub fn of(services: &[String], edges: &[FlowEdge]) -> Self {
         let measures = if services.len() > MANY { &SMALL } else { &LARGE };
         let number: HashMap<&str, usize> = services.iter().map(String::as_str).zip(0..).collect();
         let mut pairs: Vec<(usize, usize, bool)> = Vec::new();

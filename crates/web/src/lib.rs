@@ -22,4 +22,5 @@ mod relay;
 
 pub use beside::{AskBeside, BesideAnswer, BesideQuestion, BesideServer};
 pub use bundle::BundleParts;
+pub use layout::{DrawnEdge, GraphLayout};
 pub use page::{LinkUse, PageError, PageListener, PageOptions, PageSource, SessionPage, forget, link};

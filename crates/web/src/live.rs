@@ -31,8 +31,14 @@ const MOST_PAGES: usize = 16;
 const MOST_ASKED: usize = 4_096;
 /// Lines of services on their way, and in one message.
 const LINES: usize = 1_000;
+/// Messages that may follow each other at once after a quiet time: an edit is built, live and judged in less than the
+/// time between two messages that follow each other all the time ([`FRAME_MS`]).
+const AT_ONCE: u32 = 3;
 /// Lines from before that a page begins with.
 const EARLIER: usize = 500;
+
+/// Between two messages, where they follow each other all the time.
+const BETWEEN: Duration = Duration::from_millis(FRAME_MS);
 
 /// The latest layout, by the services and edges that it is of.
 pub(crate) type KnownLayout = Option<(Vec<String>, Vec<FlowEdge>, Arc<GraphLayout>)>;
@@ -122,7 +128,8 @@ struct LivePage {
     seq: u64,
     /// Whether the last message was drawn.
     is_drawn: bool,
-    sent: Instant,
+    /// Every message so far would have been sent by then, were they [`FRAME_MS`] apart.
+    paid: Instant,
 }
 
 /// The socket or the session is gone.
@@ -141,7 +148,7 @@ impl LivePage {
             anew: false,
             seq: 0,
             is_drawn: true,
-            sent: Instant::now(),
+            paid: Instant::now(),
         }
     }
 
@@ -154,7 +161,7 @@ impl LivePage {
         self.send(hello.to_string()).await?;
         let mut endings = self.shared.endings.subscribe();
         loop {
-            let is_free = self.is_drawn;
+            let (is_free, soonest) = (self.is_drawn, soonest(self.paid));
             tokio::select! {
                 // The sender lives as long as this page.
                 _ = endings.changed() => {
@@ -166,11 +173,11 @@ impl LivePage {
                     Some(Ok(Message::Binary(_) | Message::Close(_)) | Err(_)) | None => return Err(Over),
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 },
-                changed = changed(&mut self.pictures, self.sent), if is_free => {
+                changed = changed(&mut self.pictures, soonest), if is_free => {
                     changed?;
                     self.tell(Vec::new()).await?;
                 }
-                lines = next_lines(&mut self.lines, self.sent), if is_free && self.pictures.is_some() => {
+                lines = next_lines(&mut self.lines, soonest), if is_free && self.pictures.is_some() => {
                     self.tell(lines).await?;
                 }
             }
@@ -254,7 +261,7 @@ impl LivePage {
         let layout = if is_moved { Some(layout(&self.shared, &picture).await.ok_or(Over)?) } else { None };
         self.seq += 1;
         self.is_drawn = false;
-        self.sent = Instant::now();
+        self.paid = self.paid.max(Instant::now()) + BETWEEN;
         let told = Told { seq: self.seq, frame, layout, lines, anew };
         self.send(serde_json::to_string(&told).map_err(|_| Over)?).await
     }
@@ -264,20 +271,25 @@ impl LivePage {
     }
 }
 
-/// Waits for a picture that is not told yet, and for the time between two messages.
-async fn changed(pictures: &mut Option<watch::Receiver<Arc<Snapshot>>>, sent: Instant) -> Result<(), Over> {
+/// When the next message may be sent.
+fn soonest(paid: Instant) -> Instant {
+    paid.checked_sub(BETWEEN * AT_ONCE).unwrap_or(paid)
+}
+
+/// Waits for a picture that is not told yet, and for the time of the next message.
+async fn changed(pictures: &mut Option<watch::Receiver<Arc<Snapshot>>>, soonest: Instant) -> Result<(), Over> {
     let Some(pictures) = pictures else { return std::future::pending().await };
-    tokio::time::sleep_until(sent + Duration::from_millis(FRAME_MS)).await;
+    tokio::time::sleep_until(soonest).await;
     pictures.changed().await.map_err(|_| Over)
 }
 
-/// Waits for lines, and for the time between two messages.
+/// Waits for lines, and for the time of the next message.
 async fn next_lines(
     lines: &mut Option<mpsc::Receiver<Box<serde_json::value::RawValue>>>,
-    sent: Instant,
+    soonest: Instant,
 ) -> Vec<Box<serde_json::value::RawValue>> {
     let Some(lines) = lines else { return std::future::pending().await };
-    tokio::time::sleep_until(sent + Duration::from_millis(FRAME_MS)).await;
+    tokio::time::sleep_until(soonest).await;
     let mut read = Vec::new();
     if lines.recv_many(&mut read, LINES).await == 0 {
         return std::future::pending().await;
@@ -305,4 +317,50 @@ async fn layout(shared: &Arc<Shared>, picture: &Arc<Snapshot>) -> Option<Arc<Gra
     let layout = Arc::new(placed.await.ok()?);
     *shared.layout.lock() = Some((names, edges, layout.clone()));
     Some(layout)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_text_of_a_page_is_too_much(
+            text in "(\\PC{0,60}|\\{\"(look|ack|later)\":(null|-?[0-9]{1,22}|\\{(\"(logs|service|more)\":(true|null|\"[a-z]{0,3}\"|7),?){0,3}\\}|\\[\\])\\})"
+        ) {
+            // It is a look or an acknowledgement where it is one by its name, else nothing.
+            match serde_json::from_str::<Asked>(&text) {
+                Ok(Asked::Look(_)) => prop_assert!(text.contains("\"look\"")),
+                Ok(Asked::Ack(_)) => prop_assert!(text.contains("\"ack\"")),
+                Err(_) => {}
+            }
+        }
+    }
+
+    #[test]
+    fn a_few_messages_follow_at_once_and_many_five_times_a_second() {
+        let begun = Instant::now();
+        let (mut now, mut paid, mut sent) = (begun, begun, Vec::new());
+        for _ in 0..20 {
+            now = now.max(soonest(paid));
+            sent.push((now - begun).as_millis());
+            paid = paid.max(now) + BETWEEN;
+        }
+        assert_eq!(sent[..6], [0, 0, 0, 0, 200, 400]);
+        assert_eq!(sent[19], 3_200);
+    }
+
+    #[test]
+    fn looks_read_as_pages_say_them() {
+        let look = |text| match serde_json::from_str(text) {
+            Ok(Asked::Look(look)) => look,
+            other => panic!("{text}: {}", other.is_ok()),
+        };
+        assert_eq!(look("{\"look\":null}"), None);
+        assert_eq!(look("{\"look\":{}}"), Some(Look::default()));
+        let logs = Look { logs: true, service: Some("map".to_owned()) };
+        assert_eq!(look("{\"look\":{\"logs\":true,\"service\":\"map\",\"later\":1}}"), Some(logs));
+    }
 }

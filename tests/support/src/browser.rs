@@ -164,6 +164,13 @@ impl Browser {
         self.post("/window/rect", &json!({ "width": width, "height": height }));
     }
 
+    /// Hides the window, so that nobody sees its page, or shows it again.
+    pub fn hide(&self, hidden: bool) {
+        self.post(if hidden { "/window/minimize" } else { "/window/maximize" }, &json!({}));
+        let state = if hidden { "hidden" } else { "visible" };
+        self.until(state, &format!("document.visibilityState === '{state}'"));
+    }
+
     /// Light or dark, as the user's system would say.
     pub fn theme(&self, theme: &str) {
         let features = json!([{ "name": "prefers-color-scheme", "value": theme }]);

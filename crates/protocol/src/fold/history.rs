@@ -12,6 +12,9 @@ use crate::span::Parts;
 /// Spans come this long after they ended, at most: a step is closed later.
 const LATE: u64 = 3;
 
+/// Points that room is made for at once.
+const GROWTH: usize = 60;
+
 /// A stretch of time that [`super::Fold::history`] looks back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HistorySpan {
@@ -27,7 +30,7 @@ pub enum HistorySpan {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HistoryPoint {
     /// Where the step begins, in seconds of the caller's time: below 0 is before it.
-    pub at: i64,
+    pub at: i32,
     /// Requests that ended.
     pub requests: u32,
     /// Requests that ended in a problem.
@@ -118,13 +121,20 @@ impl Steps {
             let at = |number: u64| seconds.get(usize::try_from(number.checked_sub(first)?).ok()?);
             let of_step: Vec<&Second> = (from..to).filter_map(at).collect();
             if let Some(point) = point(from, &of_step) {
-                self.points.push_back(point);
+                self.push(point);
             }
         }
         self.next = self.next.max(ended);
-        while self.points.len() > self.most {
+    }
+
+    /// Takes a point; the oldest makes room. Room grows by an hour of minutes: to double it would waste most of a day.
+    fn push(&mut self, point: HistoryPoint) {
+        if self.points.len() == self.most {
             self.points.pop_front();
+        } else if self.points.len() == self.points.capacity() {
+            self.points.reserve_exact(GROWTH.min(self.most - self.points.len()));
         }
+        self.points.push_back(point);
     }
 }
 
@@ -157,8 +167,8 @@ pub(super) fn point(from: u64, seconds: &[&Second]) -> Option<HistoryPoint> {
     })
 }
 
-fn signed(seconds: u64) -> i64 {
-    i64::try_from(seconds).unwrap_or(i64::MAX)
+fn signed(seconds: u64) -> i32 {
+    i32::try_from(seconds).unwrap_or(i32::MAX)
 }
 
 fn narrow(n: u64) -> u32 {
@@ -167,4 +177,23 @@ fn narrow(n: u64) -> u32 {
 
 fn micros(nanos: u64) -> u32 {
     narrow(nanos.div_ceil(1_000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_of_points_takes_no_more_than_is_said() {
+        let mut history = History::default();
+        for at in 0..3_000 {
+            for steps in [&mut history.tens, &mut history.minutes] {
+                steps.push(HistoryPoint { at, ..HistoryPoint::default() });
+            }
+        }
+        let points = history.tens.points.capacity() + history.minutes.points.capacity();
+        assert_eq!((history.tens.points.len(), history.minutes.points.len(), points), (360, 1_440, 1_800));
+        assert_eq!(history.minutes.points.front().map(|point| point.at), Some(1_560), "the oldest made room");
+        assert!(points * size_of::<HistoryPoint>() <= 60_000);
+    }
 }

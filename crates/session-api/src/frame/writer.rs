@@ -23,6 +23,9 @@ pub struct FrameWriter {
     looked: [Option<u64>; 2],
 }
 
+/// Small fields that change with every request: they come at the pace of figures.
+const PACED: [&str; 2] = ["recording", "dropped"];
+
 impl FrameWriter {
     /// The frame that brings a reader to this snapshot; none where nothing changed that is due.
     pub fn frame(&mut self, snapshot: &Arc<Snapshot>) -> Option<SessionFrame> {
@@ -38,7 +41,8 @@ impl FrameWriter {
     }
 
     fn parts(&mut self, before: Option<&Snapshot>, now: &Snapshot, frame: &mut SessionFrame) {
-        for (name, value) in small(now) {
+        let is_quick = self.is_due(0, now, PACE_MS[0]);
+        for (name, value) in small(now).into_iter().filter(|(name, _)| is_quick || !PACED.contains(name)) {
             if self.small.get(name) != Some(&value) {
                 frame.set.insert(name.to_owned(), value.clone());
                 self.small.insert(name, value);
@@ -66,10 +70,13 @@ impl FrameWriter {
         }
     }
 
+    fn is_due(&self, which: usize, now: &Snapshot, pace: u64) -> bool {
+        self.looked[which].is_none_or(|at| now.now_ms.saturating_sub(at) >= pace)
+    }
+
     fn figures(&mut self, now: &Snapshot, frame: &mut SessionFrame) {
-        let is_due = |looked: Option<u64>, pace: u64| looked.is_none_or(|at| now.now_ms.saturating_sub(at) >= pace);
         let slow = if now.services.len() > MANY_SERVICES { PACE_MS[1] } else { PACE_MS[0] };
-        let (quick, others) = (is_due(self.looked[0], PACE_MS[0]), is_due(self.looked[1], slow));
+        let (quick, others) = (self.is_due(0, now, PACE_MS[0]), self.is_due(1, now, slow));
         if quick {
             self.looked[0] = Some(now.now_ms);
             self.rows(now, true, frame);
@@ -157,6 +164,7 @@ fn small(snapshot: &Snapshot) -> [(&'static str, Value); 18] {
         hops: _,
         calls: _,
         traces: _,
+        pictures: _,
         dropped,
         recording,
         jobs,

@@ -18,18 +18,26 @@ impl Actor {
         // Calls are numbered by each host, so records of instances are told apart.
         let same = telemetry::HostAddress { service: service.as_str().into(), ..host.clone() };
         let (recorded, notices) = (self.recorded.clone(), events.clone());
+        let (pace, same_pace) = (self.ask_pace.clone(), self.ask_pace.clone());
         let follower = self.tasks.spawn(async move {
-            if let Err(error) = telemetry::follow(host, followed).await {
+            if let Err(error) = telemetry::follow(host, pace, followed).await {
                 drop(events.send(Event::Notice { message: format!("hops are not measured: {error}") }));
             }
         });
         let recording = self.tasks.spawn(async move {
-            if let Err(error) = telemetry::follow_records(same, recorded).await {
+            if let Err(error) = telemetry::follow_records(same, same_pace, recorded).await {
                 drop(notices.send(Event::Notice { message: format!("requests are not recorded: {error}") }));
             }
         });
         for before in self.followers.insert(service, [follower, recording]).into_iter().flatten() {
             before.abort();
         }
+        self.ask_pace.know(self.followers.len());
+    }
+
+    /// Asks a host no more.
+    pub(super) fn unfollow(&mut self, service: &str) {
+        self.followers.remove(service).into_iter().flatten().for_each(|follower| follower.abort());
+        self.ask_pace.know(self.followers.len());
     }
 }

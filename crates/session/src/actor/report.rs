@@ -1,5 +1,7 @@
 //! What the loop tells, and what follows from it on disk.
 
+use std::sync::Arc;
+
 use session_api::Report;
 
 use super::Actor;
@@ -8,6 +10,18 @@ use crate::queued::Queued;
 use crate::store::running::RunningSession;
 
 impl Actor {
+    /// Shows a picture to those who follow the session.
+    pub(super) fn show(&mut self) {
+        let served = self.state.served();
+        self.served.send_if_modified(|known| {
+            let is_other = *known != served;
+            *known = served;
+            is_other
+        });
+        self.shown += 1;
+        self.pictures.send_replace(Arc::new(self.picture()));
+    }
+
     /// Tells front ends, programs and the journal, and has others find a session that serves.
     pub(super) fn report(&mut self, report: Report) {
         let report = self.with_processes(report);

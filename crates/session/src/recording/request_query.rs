@@ -2,22 +2,26 @@
 //! any text of inputs and outputs. All of them have to fit.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use memchr::memmem::Finder;
 use recordings::{Body, Outcome, RecordedHop, Request};
 use session_api::requests::{RequestLine, RequestList};
 
 /// The most requests of one page.
 pub(crate) const MOST_LISTED: usize = 200;
+/// A page is told after this, with what was found by then: there may be many megabytes of values to look at.
+const LONGEST: Duration = Duration::from_millis(50);
 /// As much of an answer as a line has room for, in characters.
 const ROOM: usize = 120;
 
 /// Words that a request fits or does not.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct RequestQuery {
     words: Vec<Word>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 enum Word {
     Service(String),
     /// The beginning of a hash.
@@ -32,7 +36,7 @@ enum Word {
     Longer(u64),
     /// Took less than this, in nanoseconds.
     Shorter(u64),
-    Text(String),
+    Text(Box<Finder<'static>>),
 }
 
 impl RequestQuery {
@@ -42,7 +46,8 @@ impl RequestQuery {
             if let Some(duration) = duration(word) {
                 return duration;
             }
-            let Some((name, value)) = word.split_once(':') else { return Ok(Word::Text(word.to_owned())) };
+            let text = || Word::Text(Box::new(Finder::new(word).into_owned()));
+            let Some((name, value)) = word.split_once(':') else { return Ok(text()) };
             let value = value.to_owned();
             if value.is_empty() {
                 return Err(format!("{word} wants a word behind the colon"));
@@ -54,25 +59,41 @@ impl RequestQuery {
                 "trace" => Word::Trace(value),
                 "route" => Word::Route(value),
                 // As in a piece of JSON.
-                _ => Word::Text(word.to_owned()),
+                _ => text(),
             })
         });
         Ok(Self { words: words.collect::<Result<_, String>>()? })
     }
 
-    /// The requests that fit, of those that are given newest first.
+    /// The requests that fit, of those that are given newest first, as far as there is time to look.
     pub(crate) fn list(&self, requests: &[(u64, Arc<Request>)], before: Option<u64>, limit: usize) -> RequestList {
-        let (mut listed, mut scanned, mut whole) = (Vec::new(), 0, true);
+        let end = Instant::now() + LONGEST;
+        self.list_until(requests, before, limit, || Instant::now() >= end)
+    }
+
+    fn list_until(
+        &self,
+        requests: &[(u64, Arc<Request>)],
+        before: Option<u64>,
+        limit: usize,
+        mut is_over: impl FnMut() -> bool,
+    ) -> RequestList {
+        let (mut listed, mut scanned, mut next) = (Vec::new(), 0, None);
         for (number, request) in requests.iter().filter(|(number, _)| before.is_none_or(|before| *number < before)) {
-            scanned += 1;
-            if !self.words.iter().all(|word| word.fits(request)) {
-                continue;
-            }
-            if listed.len() == limit {
-                whole = false;
+            // One is looked at whatever the time.
+            if scanned > 0 && is_over() {
+                next = Some(*number + 1);
                 break;
             }
-            listed.push(line(*number, request));
+            let fits = self.words.iter().all(|word| word.fits(request));
+            if fits && listed.len() == limit {
+                next = Some(*number + 1);
+                break;
+            }
+            scanned += 1;
+            if fits {
+                listed.push(line(*number, request));
+            }
         }
         let numbers = |(number, _): &(u64, Arc<Request>)| *number;
         RequestList {
@@ -80,7 +101,8 @@ impl RequestQuery {
             newest: requests.first().map(numbers),
             oldest: requests.last().map(numbers),
             scanned,
-            whole,
+            whole: next.is_none(),
+            next,
         }
     }
 }
@@ -102,7 +124,7 @@ impl Word {
             Self::Route(part) => request.route.as_ref().is_some_and(|route| route.contains(part.as_str())),
             Self::Longer(nanos) => total(request) > *nanos,
             Self::Shorter(nanos) => (1..*nanos).contains(&total(request)),
-            Self::Text(text) => hops.iter().any(|hop| holds(hop, text)),
+            Self::Text(finder) => hops.iter().any(|hop| holds(hop, finder)),
         }
     }
 }
@@ -124,17 +146,17 @@ fn duration(word: &str) -> Option<Result<Word, String>> {
 }
 
 /// Whether a text is in what a function received or came to.
-fn holds(hop: &RecordedHop, text: &str) -> bool {
+fn holds(hop: &RecordedHop, text: &Finder<'_>) -> bool {
     let of_end = match &hop.end {
         Outcome::Value(body) => is_in(body, text),
         Outcome::Filtered => false,
-        Outcome::Failed { message, .. } => message.contains(text),
+        Outcome::Failed { message, .. } => text.find(message.as_bytes()).is_some(),
     };
     of_end || hop.inputs.iter().any(|body| is_in(body, text))
 }
 
-fn is_in(body: &Body, text: &str) -> bool {
-    matches!(body, Body::Json(json) if json.get().contains(text))
+fn is_in(body: &Body, text: &Finder<'_>) -> bool {
+    matches!(body, Body::Json(json) if text.find(json.get().as_bytes()).is_some())
 }
 
 /// The end of a request, and the service that brought it about where that was no value: the first that filtered or
@@ -186,6 +208,8 @@ fn shortened(text: &str) -> String {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn hop(service: &str, input: &str, end: Outcome) -> RecordedHop {
@@ -217,7 +241,7 @@ mod tests {
     }
 
     fn numbers(query: &str) -> Vec<u64> {
-        let list = RequestQuery::read(query).unwrap().list(&requests(), None, 10);
+        let list = RequestQuery::read(query).unwrap().list_until(&requests(), None, 10, || false);
         list.requests.iter().map(|line| line.number).collect()
     }
 
@@ -251,12 +275,49 @@ mod tests {
     }
 
     #[test]
+    fn a_page_ends_when_its_time_is_over_and_the_next_goes_on_from_there() {
+        let query = RequestQuery::read("end:panicked").unwrap();
+        let (mut next, mut scanned, mut found) = (None, Vec::new(), Vec::new());
+        loop {
+            let page = query.list_until(&requests(), next, 10, || true);
+            scanned.push(page.scanned);
+            found.extend(page.requests.iter().map(|line| line.number));
+            assert_eq!(page.whole, page.next.is_none());
+            next = page.next;
+            if next.is_none() {
+                break;
+            }
+        }
+        assert_eq!((scanned, found), (vec![1, 1, 1], vec![1]));
+        // Nothing is older than the oldest.
+        assert_eq!(
+            query.list_until(&requests(), Some(1), 10, || true),
+            RequestList { newest: Some(3), oldest: Some(1), whole: true, ..RequestList::default() }
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_words_are_read_or_refused_with_a_reason(
+            words in "(\\PC{0,20}|(service|version|end|trace|route|>|<)[:>]?[0-9a-z.µ]{0,6}| ){0,6}"
+        ) {
+            match RequestQuery::read(&words) {
+                Ok(query) => {
+                    let list = query.list_until(&requests(), None, 10, || false);
+                    prop_assert!(list.whole && list.scanned == 3 && list.requests.len() <= 3);
+                }
+                Err(why) => prop_assert!(why.contains("wants")),
+            }
+        }
+    }
+
+    #[test]
     fn a_page_ends_at_its_limit_and_goes_on_before_a_number() {
         let query = RequestQuery::default();
-        let first = query.list(&requests(), None, 2);
-        assert_eq!((first.newest, first.oldest, first.whole, first.scanned), (Some(3), Some(1), false, 3));
-        let rest = query.list(&requests(), Some(2), 2);
-        assert_eq!((rest.requests.len(), rest.whole), (1, true));
+        let first = query.list_until(&requests(), None, 2, || false);
+        assert_eq!((first.newest, first.oldest, first.whole, first.scanned), (Some(3), Some(1), false, 2));
+        let rest = query.list_until(&requests(), first.next, 2, || false);
+        assert_eq!((rest.requests.len(), rest.whole, rest.next), (1, true, None));
         let RequestLine { end, by, value, .. } = &rest.requests[0];
         assert_eq!((end.as_str(), by.as_deref(), value.as_str()), ("panicked", Some("map"), "no room"));
         assert_eq!(first.requests[0].value, "4.5");

@@ -8,6 +8,7 @@ use protocol::{Batch, header, otlp};
 use reqwest::header::HeaderMap;
 use tokio::sync::mpsc::Sender;
 
+use super::ask_pace::AskPace;
 use super::host_address::{self, Door, FollowError, HostAddress, WITHIN, text};
 
 /// What a host told.
@@ -21,17 +22,18 @@ pub struct Followed {
 }
 
 /// Asks a host what it measures and sends that on, until nobody listens. A host that is away is asked again and again.
-pub async fn follow(host: HostAddress, sender: Sender<Followed>) -> Result<(), reqwest::Error> {
-    host_address::follow::<Hops>(host, sender, |_| {}).await
+pub async fn follow(host: HostAddress, pace: AskPace, sender: Sender<Followed>) -> Result<(), reqwest::Error> {
+    host_address::follow::<Hops>(host, pace, sender, |_| {}).await
 }
 
 /// The same; `hear` is told why the host does not answer, or none once it did.
 pub(super) async fn follow_telling(
     host: HostAddress,
+    pace: AskPace,
     sender: Sender<Followed>,
     mut hear: impl FnMut(Option<String>) + Send,
 ) -> Result<(), reqwest::Error> {
-    host_address::follow::<Hops>(host, sender, |trouble| hear(trouble.map(ToString::to_string))).await
+    host_address::follow::<Hops>(host, pace, sender, |trouble| hear(trouble.map(ToString::to_string))).await
 }
 
 struct Hops;
@@ -98,7 +100,7 @@ mod tests {
             token: "secret".to_owned(),
             host_header: Some("map".to_owned()),
         };
-        let following = tokio::spawn(follow(host, sender));
+        let following = tokio::spawn(follow(host, AskPace::default(), sender));
         let asked = answer(&listener, &batch("a.1.5.1", 5)).await;
         assert!(asked.starts_with("GET /_dyninka/hops? HTTP/1.1\r\n"), "{asked}");
         assert!(asked.contains("authorization: Bearer secret\r\n") && asked.contains("host: map\r\n"), "{asked}");

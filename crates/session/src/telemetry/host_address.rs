@@ -8,6 +8,8 @@ use protocol::otlp;
 use reqwest::header::{HOST, HeaderMap};
 use tokio::sync::mpsc::Sender;
 
+use super::ask_pace::AskPace;
+
 /// A question is held for 20 s by the host; beyond this the way to it is broken.
 pub(super) const WITHIN: Duration = Duration::from_secs(30);
 /// Before a host that does not answer is asked again: at first, and at most.
@@ -62,6 +64,7 @@ pub(super) enum FollowError {
 /// keeps what it can, and counts what it cannot. `hear` is told why it does not answer, or none once it did.
 pub(super) async fn follow<D: Door>(
     host: HostAddress,
+    pace: AskPace,
     sender: Sender<D::Told>,
     mut hear: impl FnMut(Option<&FollowError>) + Send,
 ) -> Result<(), reqwest::Error> {
@@ -81,18 +84,25 @@ pub(super) async fn follow<D: Door>(
                 if D::is_news(&told) && sender.send(told).await.is_err() {
                     return Ok(());
                 }
+                if is_over(&sender, pace.pause()).await {
+                    return Ok(());
+                }
             }
             // That a host is away is mostly seen and said by who keeps it running; here it is only asked again.
             Err(error) => {
                 hear(Some(&error));
-                tokio::select! {
-                    () = tokio::time::sleep(pause) => {}
-                    () = sender.closed() => return Ok(()),
+                if is_over(&sender, pause).await {
+                    return Ok(());
                 }
                 pause = (pause * 2).min(LATEST);
             }
         }
     }
+}
+
+/// Waits for a time; whether nobody listens any more.
+async fn is_over<T>(sender: &Sender<T>, pause: Duration) -> bool {
+    !pause.is_zero() && tokio::time::timeout(pause, sender.closed()).await.is_ok()
 }
 
 async fn ask<D: Door>(

@@ -1,11 +1,13 @@
 //! What hosts measured, folded into what faces draw.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use protocol::fold::{self, CallFigures, Figures, Fold, HistorySpan, Measure};
 use protocol::{Batch, Status};
+use session_api::frame::MANY_SERVICES;
 use session_api::measured::{
     EdgeWindow, HopComparison, HopPercentiles, LatencyHistory, LatencyPoint, MeasuredHop, MeasuredSpan, MoveComparison,
     SpeedVerdict, Trace, Window,
@@ -17,7 +19,8 @@ use tokio::time::MissedTickBehavior;
 use crate::telemetry::{Exporter, Followed};
 
 /// Stretches of time that figures are over, and how often each is counted anew: the longer, the more there is to count
-/// and the less it changes.
+/// and the less it changes. Of many services ([`MANY_SERVICES`]) none is counted more often than calls: more figures than
+/// a person reads in a second.
 const WINDOWS: [(u64, Duration); 3] =
     [(10, Duration::from_millis(200)), (60, Duration::from_secs(1)), (300, Duration::from_secs(5))];
 /// How often calls are counted anew: with the window of a minute.
@@ -54,6 +57,21 @@ pub(crate) struct HistoryAsk {
     pub(crate) reply: oneshot::Sender<Option<LatencyHistory>>,
 }
 
+/// [`measure`] on a thread of its own: to count over many services takes tens of milliseconds at a time, for which
+/// neither saves nor front ends wait.
+pub(crate) fn measure_apart(
+    followed: Receiver<Followed>,
+    asked: Receiver<HistoryAsk>,
+    exporter: Option<Exporter>,
+    shown: watch::Sender<Arc<Measured>>,
+    begun: Instant,
+) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let work = move || runtime.block_on(measure(followed, asked, exporter, shown, begun));
+    // It ends once nobody sends any more.
+    std::thread::Builder::new().name("measure".to_owned()).spawn(work).map(drop)
+}
+
 /// Folds what comes until nobody sends any more, and shows it.
 pub(crate) async fn measure(
     mut followed: Receiver<Followed>,
@@ -67,6 +85,8 @@ pub(crate) async fn measure(
     let mut ways: BTreeMap<String, Ways> = BTreeMap::new();
     let mut calls = Calls::new();
     let mut due = [Duration::ZERO; 3];
+    // What came changes windows that are seldom counted anew.
+    let mut is_late = false;
     let mut ticks = tokio::time::interval(WINDOWS[0].1);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // A session where nothing was called for longer than the longest window has nothing to count.
@@ -81,10 +101,7 @@ pub(crate) async fn measure(
                 if batch.requests > 0 || !batch.spans.is_empty() || batch.in_flight > 0 {
                     last_news = Some(begun.elapsed());
                 }
-                // What is from before changes windows that are seldom counted anew.
-                if batch.spans.first().is_some_and(|span| age(&batch, span) > LATE) {
-                    due = [Duration::ZERO; 3];
-                }
+                is_late |= batch.spans.first().is_some_and(|span| age(&batch, span) > LATE);
                 ways.insert(service.to_string(), Ways { retries: batch.retries, open: batch.open.clone() });
                 fold.add(begun.elapsed(), &service, batch);
             }
@@ -99,11 +116,18 @@ pub(crate) async fn measure(
                     last_news = None;
                 }
                 fold.tick(now);
+                // Once a second at most: where everything comes late, to count it all anew makes it later.
+                if is_late && now >= due[1] {
+                    (due, is_late) = ([Duration::ZERO; 3], false);
+                }
+                let soonest = if fold.services().nth(MANY_SERVICES).is_some() { CALLS } else { Duration::ZERO };
+                let mut is_counted = false;
                 for (at, (seconds, every)) in WINDOWS.into_iter().enumerate() {
                     if now < due[at] {
                         continue;
                     }
-                    due[at] = now + every;
+                    is_counted = true;
+                    due[at] = now + every.max(soonest);
                     if every == CALLS {
                         calls = called(&fold, now);
                     }
@@ -113,7 +137,9 @@ pub(crate) async fn measure(
                         }
                     }
                 }
-                shown.send_replace(Arc::new(show(&fold, &windows, &ways, &calls, now)));
+                if is_counted {
+                    shown.send_replace(Arc::new(show(&fold, &windows, &ways, &calls, now)));
+                }
             }
         }
     }
@@ -189,7 +215,7 @@ fn edge(of: &CallFigures) -> EdgeWindow {
 fn history(span: HistorySpan, points: &[fold::HistoryPoint]) -> LatencyHistory {
     let narrow = |seconds: u64| u32::try_from(seconds).unwrap_or(u32::MAX);
     let point = |of: &fold::HistoryPoint| {
-        LatencyPoint(of.at, of.requests, of.errors, of.p50, of.p90, of.p99, of.max, of.function_p50)
+        LatencyPoint(of.at.into(), of.requests, of.errors, of.p50, of.p90, of.p99, of.max, of.function_p50)
     };
     LatencyHistory {
         step_s: narrow(span.step()),

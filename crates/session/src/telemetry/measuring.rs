@@ -8,6 +8,7 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
+use super::ask_pace::AskPace;
 use super::follow::{Followed, follow_telling};
 use super::gather::Gather;
 use super::host_address::HostAddress;
@@ -23,6 +24,7 @@ pub struct Measuring {
     news: Sender<News>,
     /// Each is followed until its sender is dropped.
     following: HashMap<String, oneshot::Sender<()>>,
+    pace: AskPace,
     tasks: JoinSet<()>,
     pictures: watch::Receiver<Arc<Measured>>,
     standings: watch::Sender<Standings>,
@@ -49,7 +51,14 @@ impl Measuring {
         // Nobody asks for the history of what is looked at for a while.
         let (_, asked) = mpsc::channel(1);
         tasks.spawn(measure(followed, asked, None, shown, begun));
-        Self { news, following: HashMap::new(), tasks, pictures, standings: watch::Sender::default() }
+        Self {
+            news,
+            following: HashMap::new(),
+            pace: AskPace::default(),
+            tasks,
+            pictures,
+            standings: watch::Sender::default(),
+        }
     }
 
     /// Follows a host under a name that is its alone, from what it kept of the time before. One that is followed
@@ -60,14 +69,23 @@ impl Measuring {
         }
         let (stay, stop) = oneshot::channel();
         self.following.insert(name.to_owned(), stay);
+        self.pace.know(self.following.len());
         // Reaped now and then: a cluster has pods come and go for days.
         while self.tasks.try_join_next().is_some() {}
-        self.tasks.spawn(one(name.to_owned(), host, self.news.clone(), self.standings.clone(), stop));
+        self.tasks.spawn(one(
+            name.to_owned(),
+            host,
+            self.pace.clone(),
+            self.news.clone(),
+            self.standings.clone(),
+            stop,
+        ));
     }
 
     /// Ends following a host. What it told stays in the figures.
     pub fn forget(&mut self, name: &str) {
         self.following.remove(name);
+        self.pace.know(self.following.len());
     }
 
     /// What was measured, whenever it changes.
@@ -85,6 +103,7 @@ impl Measuring {
 async fn one(
     name: String,
     host: HostAddress,
+    pace: AskPace,
     news: Sender<News>,
     standings: watch::Sender<Standings>,
     stop: oneshot::Receiver<()>,
@@ -94,7 +113,7 @@ async fn one(
         standings.send_if_modified(|all| all.insert(name.clone(), trouble.clone()) != Some(trouble));
     };
     let following = async {
-        if let Err(error) = follow_telling(host, sender, hear).await {
+        if let Err(error) = follow_telling(host, pace, sender, hear).await {
             hear(Some(error.to_string()));
         }
     };

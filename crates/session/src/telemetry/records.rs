@@ -8,6 +8,7 @@ use protocol::{Cursor, header};
 use reqwest::header::HeaderMap;
 use tokio::sync::mpsc::Sender;
 
+use super::ask_pace::AskPace;
 use super::host_address::{self, Door, FollowError, HostAddress, WITHIN, text};
 
 /// What a host recorded.
@@ -25,8 +26,8 @@ pub struct Recorded {
 }
 
 /// Asks a host what it records and sends that on, until nobody listens. A host that is away is asked again and again.
-pub async fn follow_records(host: HostAddress, sender: Sender<Recorded>) -> Result<(), reqwest::Error> {
-    host_address::follow::<Records>(host, sender, |_| {}).await
+pub async fn follow_records(host: HostAddress, pace: AskPace, sender: Sender<Recorded>) -> Result<(), reqwest::Error> {
+    host_address::follow::<Records>(host, pace, sender, |_| {}).await
 }
 
 struct Records;
@@ -92,7 +93,7 @@ mod tests {
             token: "secret".to_owned(),
             host_header: None,
         };
-        let following = tokio::spawn(follow_records(host, sender));
+        let following = tokio::spawn(follow_records(host, AskPace::default(), sender));
         let frame = r#"{"keyframe":{"service":"map","sequence":3,"states":[["N","u64",7]]}}"#;
         answer(&listener, "a.1.5.0", "2", &format!("{frame}\nno line\n")).await;
         let told = receiver.recv().await.unwrap();

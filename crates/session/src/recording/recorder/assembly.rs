@@ -24,6 +24,12 @@ pub(super) struct Assembly {
 #[derive(Debug, Default)]
 struct Parts {
     visits: Vec<Visit>,
+    /// It is known where it began.
+    is_begun: bool,
+    /// Calls whose visits came.
+    came: HashSet<String>,
+    /// Calls that were answered and whose visits have not come.
+    awaited: HashSet<String>,
 }
 
 impl Assembly {
@@ -34,7 +40,7 @@ impl Assembly {
             self.order.push_back((now, trace.clone()));
             Parts::default()
         });
-        parts.visits.push(visit);
+        parts.add(visit);
         if !parts.is_whole() {
             return None;
         }
@@ -57,11 +63,19 @@ impl Assembly {
 }
 
 impl Parts {
+    fn add(&mut self, visit: Visit) {
+        self.is_begun |= visit.entry.is_some();
+        if let Some(call) = &visit.parent {
+            self.awaited.remove(call);
+            self.came.insert(call.clone());
+        }
+        self.awaited.extend(visit.asked.iter().filter(|call| !self.came.contains(*call)).cloned());
+        self.visits.push(visit);
+    }
+
     /// Whether it is known where it began and every call that was answered has its visit.
     fn is_whole(&self) -> bool {
-        let came: HashSet<&str> = self.visits.iter().filter_map(|visit| visit.parent.as_deref()).collect();
-        self.visits.iter().any(|visit| visit.entry.is_some())
-            && self.visits.iter().flat_map(|visit| &visit.asked).all(|asked| came.contains(asked.as_str()))
+        self.is_begun && self.awaited.is_empty()
     }
 
     /// None where no function ran.
