@@ -2,7 +2,7 @@
 //!
 //! [`settings`] is the file that a user writes, [`catalog`] what follows from it and from what was seen, with its one
 //! update. [`placing`] picks stores, [`planning`] shows a change before it is made. [`compare`] says from listings what is to
-//! be copied and deleted: events are hints, listings the truth. [`guard`] stops a wiped master from wiping its replicas.
+//! be copied and deleted: events are hints, listings the truth. [`near`] and [`policy`] pick who serves a request near its data. [`guard`] stops a wiped master from wiping its replicas.
 
 pub mod amount;
 pub mod catalog;
@@ -10,9 +10,11 @@ pub mod check;
 pub mod compare;
 pub mod fado;
 pub mod guard;
+pub mod near;
 pub mod pattern;
 pub mod placing;
 pub mod planning;
+pub mod policy;
 pub mod settings;
 pub mod view;
 pub mod watermark;

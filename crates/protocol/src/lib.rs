@@ -8,6 +8,7 @@ mod batch;
 pub mod body;
 mod buckets;
 mod config;
+mod data_need;
 mod error_chain;
 pub mod exact;
 pub mod fold;
@@ -31,6 +32,7 @@ pub use config::{
     CONFIG_VARIABLE, Config, HostConfigs, Limits, OpenService, Outside, Peer, ServiceLoad, Swap, TOKEN_VARIABLE,
     Transfer, instance_name, instance_of,
 };
+pub use data_need::{DataHeaderError, DataNeed, DataVersions, NeededVersion, read_data};
 pub use error_chain::error_chain;
 pub use handover::{HANDOVER, SOCKETS, socket_name};
 pub use moved::{Moved, Shift};
