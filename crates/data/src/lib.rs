@@ -2,7 +2,8 @@
 //!
 //! [`settings`] is the file that a user writes, [`catalog`] what follows from it and from what was seen, with its one
 //! update. [`placing`] picks stores, [`planning`] shows a change before it is made. [`compare`] says from listings what is to
-//! be copied and deleted: events are hints, listings the truth. [`near`] and [`policy`] pick who serves a request near its data. [`guard`] stops a wiped master from wiping its replicas.
+//! be copied and deleted: events are hints, listings the truth. [`guard`] stops a wiped master from wiping its replicas.
+//! [`near`] says which instances may serve a request by its data, and [`policy`] picks one of them.
 
 pub mod amount;
 pub mod catalog;
