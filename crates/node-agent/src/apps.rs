@@ -468,6 +468,7 @@ impl RunningApp {
             },
             record: false,
             moved: None,
+            near: None,
         }
     }
 }

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 
+use crate::near::NearNeed;
+
 /// Buckets that one request may name.
 const MOST: usize = 64;
 /// Bytes of a header's value.
@@ -31,6 +33,15 @@ pub enum NeededVersion {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DataVersions(pub BTreeMap<String, NeededVersion>);
 
+/// What a request needs of buckets, by its headers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RequestData {
+    /// `Dyninka-Data`, as it came.
+    pub text: String,
+    pub needs: Vec<DataNeed>,
+    pub versions: DataVersions,
+}
+
 /// A header that does not read: what is wrong, and at which character, counted from 1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{header} does not read at character {at}: {why}")]
@@ -51,6 +62,34 @@ pub fn read_data(value: &str) -> Result<Vec<DataNeed>, DataHeaderError> {
         needs.push(DataNeed { bucket: bucket.to_owned(), key: key.transpose()? });
     }
     Ok(needs)
+}
+
+impl RequestData {
+    /// Reads both headers.
+    pub fn read(data: Option<&str>, versions: Option<&str>) -> Result<Self, DataHeaderError> {
+        Ok(Self {
+            text: data.unwrap_or_default().to_owned(),
+            needs: data.map(read_data).transpose()?.unwrap_or_default(),
+            versions: versions.map(DataVersions::read).transpose()?.unwrap_or_default(),
+        })
+    }
+
+    /// What an instance has to hold: the buckets that the request names, else the service's own.
+    pub fn needs<'a>(&'a self, own: Option<&'a str>) -> Vec<NearNeed<'a>> {
+        let mut needs: Vec<NearNeed<'a>> = Vec::new();
+        let named = self.needs.iter().map(|need| need.bucket.as_str());
+        for bucket in named.chain(own.filter(|_| self.needs.is_empty())) {
+            if needs.iter().all(|known| known.bucket != bucket) {
+                needs.push(self.need(bucket));
+            }
+        }
+        needs
+    }
+
+    /// How new a bucket has to be.
+    pub fn need<'a>(&self, bucket: &'a str) -> NearNeed<'a> {
+        NearNeed { bucket, version: self.versions.0.get(bucket).copied() }
+    }
 }
 
 impl DataVersions {
@@ -87,7 +126,8 @@ impl DataVersions {
         }
     }
 
-    fn need(&mut self, bucket: &str, version: NeededVersion) {
+    /// Asks for a version of a bucket, where a newer one is not asked for already.
+    pub fn need(&mut self, bucket: &str, version: NeededVersion) {
         let known = self.0.entry(bucket.to_owned()).or_insert(version);
         *known = (*known).max(version);
     }
@@ -271,6 +311,23 @@ mod tests {
             order.into_iter().for_each(|at: usize| joined.join(&all[at]));
             assert_eq!(joined.to_string(), "images=*, models=7");
         }
+    }
+
+    #[test]
+    fn request_needs_what_it_names_and_else_what_its_service_works_on() {
+        let read = |data, versions| RequestData::read(data, versions).expect("it reads");
+        let needs = |of: &RequestData| {
+            of.needs(Some("images"))
+                .iter()
+                .map(|need| format!("{} {:?}", need.bucket, need.version))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(needs(&read(None, None)), ["images None"]);
+        assert_eq!(needs(&read(None, Some("images=*"))), ["images Some(Master)"]);
+        let both = read(Some("models/a, models/b, texts"), Some("models=4"));
+        assert_eq!(needs(&both), ["models Some(AtLeast(4))", "texts None"]);
+        assert!(read(None, None).needs(None).is_empty());
+        assert!(RequestData::read(Some("a"), None).is_err() && RequestData::read(None, Some("a")).is_err());
     }
 
     proptest! {

@@ -1,16 +1,53 @@
-//! The table by which hosts send requests to where their data is: who serves in which place, and who holds which bucket.
+//! Instances in places: which of them may serve a request, by the places that hold its data.
+//!
+//! A host is told in its configuration which instance is where ([`NearSettings`]). Who holds which bucket changes more often:
+//! that is the table, which takes the place of the one before without a reload.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod policy;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::policy::PickPolicy;
-use crate::watermark::is_new_enough;
+pub use policy::{POLICIES, PickAsk, PickCandidate, PickPolicy};
+
+use crate::data_need::NeededVersion;
 
 /// Milliseconds after which what a table says of versions is not known any more. Places still hold.
 pub const VERSIONS_HOLD_MS: u64 = 10_000;
 
-/// Who serves where, and who holds what.
+/// What a host is told of places.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostNear {
+    /// The host's own; none: it is near nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// The same for all hosts of a session.
+    pub settings: Arc<NearSettings>,
+}
+
+/// What all hosts of a session are told of places.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NearSettings {
+    pub policy: PickPolicy,
+    /// By Rust name: services whose instances have places.
+    pub services: BTreeMap<String, NearService>,
+    /// What settings say of buckets: it holds until a host is told of another table.
+    pub table: NearTable,
+}
+
+/// A service whose instances have places.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NearService {
+    /// The place of each instance, in the order of their numbers.
+    pub places: Vec<String>,
+    /// The bucket of requests that name none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<String>,
+}
+
+/// Who holds what. The body of `PUT /_dyninka/near`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NearTable {
@@ -18,22 +55,8 @@ pub struct NearTable {
     pub epoch: String,
     /// Counts its tables.
     pub number: u64,
-    /// By service.
-    pub instances: BTreeMap<String, Vec<NearInstance>>,
     /// By name.
     pub buckets: BTreeMap<String, NearBucket>,
-}
-
-/// An instance of a service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NearInstance {
-    pub id: String,
-    pub place: String,
-    /// `host:port` that peers call.
-    pub address: String,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub is_down: bool,
 }
 
 /// A bucket, and the places that hold it.
@@ -44,14 +67,13 @@ pub struct NearBucket {
     pub master: String,
     /// By place, the master's among them.
     pub at: BTreeMap<String, NearCopy>,
-    #[serde(default)]
-    pub policy: PickPolicy,
 }
 
 /// A copy of a bucket in a place.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NearCopy {
+    pub store: String,
     /// It has this change and all before it.
     pub through: u64,
     /// Its store cannot be read now.
@@ -59,31 +81,20 @@ pub struct NearCopy {
     pub is_away: bool,
 }
 
-/// A bucket that a request works on, and how new it has to be.
+/// A bucket that a request works on, and how new it has to be; none: any version does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NearNeed<'a> {
     pub bucket: &'a str,
-    pub version: NearVersion,
+    pub version: Option<NeededVersion>,
 }
 
-/// How new a bucket has to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NearVersion {
-    Any,
-    /// This change and all before it.
-    AtLeast(u64),
-    /// What the master has.
-    Master,
-}
-
-/// Why a request is sent nowhere.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NowhereNear {
-    #[error("there is no bucket {0}")]
-    NoBucket(String),
-    /// Each place that has an instance, with what it lacks.
-    #[error("no place will do: {}", .0.iter().map(|(place, why)| format!("{place} {why}")).collect::<Vec<_>>().join("; "))]
-    NoPlace(BTreeMap<String, String>),
+/// The instances that may serve a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NearChoice {
+    /// Their positions, in the order of their numbers. Empty: no place will do.
+    pub may: Vec<usize>,
+    /// By place: what the others lack.
+    pub lacks: BTreeMap<String, String>,
 }
 
 impl NearTable {
@@ -93,42 +104,37 @@ impl NearTable {
         self.epoch != known.epoch || self.number > known.number
     }
 
-    /// The instances of a service that may serve a request, in the order of the table. `age_ms`: since the table came.
-    pub fn candidates(
-        &self,
-        service: &str,
-        needs: &[NearNeed<'_>],
-        age_ms: u64,
-    ) -> Result<Vec<&NearInstance>, NowhereNear> {
-        for need in needs {
-            if !self.buckets.contains_key(need.bucket) {
-                return Err(NowhereNear::NoBucket(need.bucket.to_owned()));
-            }
+    /// Adds what another table says of buckets that this one does not know.
+    #[must_use]
+    pub fn or(mut self, other: &Self) -> Self {
+        for (name, bucket) in &other.buckets {
+            self.buckets.entry(name.clone()).or_insert_with(|| bucket.clone());
         }
-        let instances = self.instances.get(service).map_or(&[][..], Vec::as_slice);
-        let mut why: BTreeMap<String, String> = BTreeMap::new();
-        let places: BTreeSet<&str> = instances.iter().map(|one| one.place.as_str()).collect();
-        for place in places {
+        self
+    }
+
+    /// The first bucket that is needed and not known.
+    pub fn unknown<'a>(&self, needs: &[NearNeed<'a>]) -> Option<&'a str> {
+        needs.iter().map(|need| need.bucket).find(|bucket| !self.buckets.contains_key(*bucket))
+    }
+
+    /// The instances that may serve a request, by their places. `age_ms`: since the table came.
+    pub fn choice(&self, places: &[String], needs: &[NearNeed<'_>], age_ms: u64) -> NearChoice {
+        let mut choice = NearChoice::default();
+        for (at, place) in places.iter().enumerate() {
             let lacks: Vec<String> = needs.iter().filter_map(|need| self.lacks(place, need, age_ms)).collect();
-            if !lacks.is_empty() {
-                why.insert(place.to_owned(), lacks.join(" and "));
+            match lacks.is_empty() {
+                true => choice.may.push(at),
+                false => drop(choice.lacks.insert(place.clone(), lacks.join(" and "))),
             }
         }
-        let may: Vec<&NearInstance> =
-            instances.iter().filter(|one| !why.contains_key(&one.place) && !one.is_down).collect();
-        if may.is_empty() {
-            for one in instances {
-                why.entry(one.place.clone()).or_insert_with(|| "has no instance that is up".to_owned());
-            }
-            return Err(NowhereNear::NoPlace(why));
-        }
-        Ok(may)
+        choice
     }
 
     /// What a place lacks of a need.
-    fn lacks(&self, place: &str, need: &NearNeed<'_>, age_ms: u64) -> Option<String> {
+    pub fn lacks(&self, place: &str, need: &NearNeed<'_>, age_ms: u64) -> Option<String> {
         let name = need.bucket;
-        let bucket = self.buckets.get(name)?;
+        let Some(bucket) = self.buckets.get(name) else { return Some(format!("knows no bucket {name}")) };
         let Some(copy) = bucket.at.get(place) else { return Some(format!("has no copy of {name}")) };
         if copy.is_away {
             return Some(format!("cannot read its copy of {name}"));
@@ -137,15 +143,15 @@ impl NearTable {
             return None;
         }
         match need.version {
-            NearVersion::Any => None,
-            NearVersion::Master => Some(format!("is not the master of {name}")),
-            NearVersion::AtLeast(_) if age_ms > VERSIONS_HOLD_MS => {
+            None => None,
+            Some(NeededVersion::Master) => Some(format!("is not the master of {name}")),
+            Some(NeededVersion::AtLeast(_)) if age_ms > VERSIONS_HOLD_MS => {
                 Some(format!("has not said for a while how new its copy of {name} is"))
             }
-            NearVersion::AtLeast(version) if !is_new_enough(copy.through, version) => {
+            Some(NeededVersion::AtLeast(version)) if copy.through < version => {
                 Some(format!("has {name} through {} of {version}", copy.through))
             }
-            NearVersion::AtLeast(_) => None,
+            Some(NeededVersion::AtLeast(_)) => None,
         }
     }
 }
@@ -156,34 +162,18 @@ mod tests {
 
     use super::*;
 
+    fn bucket(copies: &[(&str, u64)]) -> NearBucket {
+        let copy = |(place, through): &(&str, u64)| {
+            ((*place).to_owned(), NearCopy { store: (*place).to_owned(), through: *through, is_away: false })
+        };
+        NearBucket { master: "hpc".to_owned(), at: copies.iter().map(copy).collect() }
+    }
+
     /// `images` with its master at hpc (9), cc1 (7) and cc2 (3); `models` at hpc and cc2.
     fn table() -> NearTable {
-        let bucket = |copies: &[(&str, u64)]| NearBucket {
-            master: "hpc".to_owned(),
-            at: copies
-                .iter()
-                .map(|(place, through)| ((*place).to_owned(), NearCopy { through: *through, is_away: false }))
-                .collect(),
-            policy: PickPolicy::Near,
-        };
-        let instance = |id: &str, place: &str| NearInstance {
-            id: id.to_owned(),
-            place: place.to_owned(),
-            address: format!("{id}:1"),
-            is_down: false,
-        };
         NearTable {
             epoch: "e".to_owned(),
             number: 4,
-            instances: BTreeMap::from([(
-                "resize".to_owned(),
-                vec![
-                    instance("resize", "hpc"),
-                    instance("resize.2", "cc1"),
-                    instance("resize.3", "cc2"),
-                    instance("resize.4", "aws"),
-                ],
-            )]),
             buckets: BTreeMap::from([
                 ("images".to_owned(), bucket(&[("hpc", 9), ("cc1", 7), ("cc2", 3)])),
                 ("models".to_owned(), bucket(&[("hpc", 2), ("cc2", 2)])),
@@ -191,53 +181,51 @@ mod tests {
         }
     }
 
-    fn ids(table: &NearTable, needs: &[(&str, NearVersion)], age_ms: u64) -> Result<String, String> {
+    fn choice(table: &NearTable, needs: &[(&str, Option<NeededVersion>)], age_ms: u64) -> NearChoice {
         let needs: Vec<_> = needs.iter().map(|(bucket, version)| NearNeed { bucket, version: *version }).collect();
-        let found = table.candidates("resize", &needs, age_ms).map_err(|error| error.to_string())?;
-        Ok(found.iter().map(|one| one.place.as_str()).collect::<Vec<_>>().join(" "))
+        table.choice(&["hpc", "cc1", "cc2", "aws"].map(str::to_owned), &needs, age_ms)
     }
 
     #[test]
     fn requests_go_where_all_of_their_data_is_and_is_new_enough() {
-        use NearVersion::{Any, AtLeast, Master};
+        use NeededVersion::{AtLeast, Master};
         let table = table();
         let late = VERSIONS_HOLD_MS + 1;
-        for (needs, age, places) in [
-            (vec![], 0, "hpc cc1 cc2 aws"),
-            (vec![("images", Any)], 0, "hpc cc1 cc2"),
-            (vec![("images", Any), ("models", Any)], 0, "hpc cc2"),
-            (vec![("images", AtLeast(7))], 0, "hpc cc1"),
-            (vec![("images", AtLeast(7))], VERSIONS_HOLD_MS, "hpc cc1"),
-            (vec![("images", AtLeast(8))], 0, "hpc"),
+        for (needs, age, may) in [
+            (vec![], 0, vec![0, 1, 2, 3]),
+            (vec![("images", None)], 0, vec![0, 1, 2]),
+            (vec![("images", None), ("models", None)], 0, vec![0, 2]),
+            (vec![("images", Some(AtLeast(7)))], 0, vec![0, 1]),
+            (vec![("images", Some(AtLeast(7)))], VERSIONS_HOLD_MS, vec![0, 1]),
+            (vec![("images", Some(AtLeast(8)))], 0, vec![0]),
             // The master has it, whatever the table knows.
-            (vec![("images", AtLeast(99))], 0, "hpc"),
-            (vec![("images", Master)], 0, "hpc"),
-            (vec![("images", AtLeast(1))], late, "hpc"),
-            (vec![("images", Any)], late, "hpc cc1 cc2"),
+            (vec![("images", Some(AtLeast(99)))], 0, vec![0]),
+            (vec![("images", Some(Master))], 0, vec![0]),
+            (vec![("images", Some(AtLeast(1)))], late, vec![0]),
+            (vec![("images", None)], late, vec![0, 1, 2]),
         ] {
-            assert_eq!(ids(&table, &needs, age), Ok(places.to_owned()), "{needs:?} {age}");
+            assert_eq!(choice(&table, &needs, age).may, may, "{needs:?} {age}");
         }
     }
 
     #[test]
-    fn where_none_will_do_each_place_says_why() {
+    fn each_place_that_will_not_do_says_why() {
         let mut table = table();
-        assert_eq!(ids(&table, &[("image", NearVersion::Any)], 0), Err("there is no bucket image".to_owned()));
-        let instances = table.instances.get_mut("resize").expect("instances");
-        instances.remove(0);
-        instances[1].is_down = true;
-        let wanted =
-            "no place will do: aws has no copy of images; cc1 has images through 7 of 8; cc2 has images through 3 of 8";
-        assert_eq!(ids(&table, &[("images", NearVersion::AtLeast(8))], 0), Err(wanted.to_owned()));
-        let wanted = "no place will do: aws has no copy of images and has no copy of models; cc1 has no copy of models; \
-                      cc2 has no instance that is up";
-        assert_eq!(
-            ids(&table, &[("images", NearVersion::Any), ("models", NearVersion::Any)], 0),
-            Err(wanted.to_owned())
-        );
         table.buckets.get_mut("images").expect("a bucket").at.get_mut("cc1").expect("a copy").is_away = true;
-        let told = ids(&table, &[("images", NearVersion::Any)], 0).expect_err("none");
-        assert!(told.contains("cc1 cannot read its copy of images"), "{told}");
+        let said = |needs: &[(&str, Option<NeededVersion>)]| {
+            let lacks = choice(&table, needs, 0).lacks;
+            lacks.iter().map(|(place, why)| format!("{place} {why}")).collect::<Vec<_>>().join("; ")
+        };
+        assert_eq!(
+            said(&[("images", Some(NeededVersion::AtLeast(8)))]),
+            "aws has no copy of images; cc1 cannot read its copy of images; cc2 has images through 3 of 8"
+        );
+        assert_eq!(
+            said(&[("images", None), ("models", None)]),
+            "aws has no copy of images and has no copy of models; cc1 cannot read its copy of images and has no copy of models"
+        );
+        let needs = ["images", "image"].map(|bucket| NearNeed { bucket, version: None });
+        assert_eq!((table.unknown(&needs), table.unknown(&needs[..1])), (Some("image"), None));
     }
 
     #[test]
@@ -256,7 +244,7 @@ mod tests {
         for wrong in [
             text.replace("\"number\":4", "\"number\":-1"),
             text.replace("\"number\"", "\"numbers\""),
-            text.replace("\"near\"", "\"nearest\""),
+            text.replace("\"through\"", "\"trough\""),
             text[..text.len() - 1].to_owned(),
         ] {
             assert!(serde_json::from_str::<NearTable>(&wrong).is_err(), "{wrong}");
@@ -270,19 +258,16 @@ mod tests {
             version in 0_u64..12,
             age_ms in 0_u64..20_000,
         ) {
-            let at: BTreeMap<String, NearCopy> =
-                through.iter().map(|(place, through)| (place.clone(), NearCopy { through: *through, is_away: false })).collect();
-            let instance = |place: &str| NearInstance { id: place.to_owned(), place: place.to_owned(), address: String::new(), is_down: false };
-            let table = NearTable {
-                instances: BTreeMap::from([("s".to_owned(), ["a", "b", "c"].map(instance).to_vec())]),
-                buckets: BTreeMap::from([("images".to_owned(), NearBucket { master: "a".to_owned(), at, policy: PickPolicy::Near })]),
-                ..NearTable::default()
-            };
-            let need = [NearNeed { bucket: "images", version: NearVersion::AtLeast(version) }];
-            for one in table.candidates("s", &need, age_ms).unwrap_or_default() {
-                let is_proven = age_ms <= VERSIONS_HOLD_MS && through.get(&one.place).is_some_and(|through| *through >= version);
-                prop_assert!(one.place == "a" || is_proven);
-                prop_assert!(through.contains_key(&one.place));
+            let copies: Vec<(&str, u64)> = through.iter().map(|(place, through)| (place.as_str(), *through)).collect();
+            let images = NearBucket { master: "a".to_owned(), ..bucket(&copies) };
+            let table = NearTable { buckets: BTreeMap::from([("images".to_owned(), images)]), ..NearTable::default() };
+            let places = ["a", "b", "c"].map(str::to_owned);
+            let need = [NearNeed { bucket: "images", version: Some(NeededVersion::AtLeast(version)) }];
+            for at in table.choice(&places, &need, age_ms).may {
+                let place = &places[at];
+                let is_proven = age_ms <= VERSIONS_HOLD_MS && through.get(place).is_some_and(|through| *through >= version);
+                prop_assert!(place == "a" || is_proven);
+                prop_assert!(through.contains_key(place));
             }
         }
     }

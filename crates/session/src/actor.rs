@@ -54,6 +54,7 @@ use crate::api::asking::{Ask, Handler};
 use crate::effect::Effect;
 use crate::event::Event;
 use crate::jobs::{self, JobServerLink};
+use crate::near::feed::NearFeed;
 use crate::options::SessionOptions;
 use crate::queued::Queued;
 use crate::recording::judge;
@@ -121,6 +122,7 @@ pub(crate) struct Actor {
     /// What hosts measured, on its way to be folded.
     followed: tokio::sync::mpsc::Sender<Followed>,
     followers: HashMap<String, [AbortHandle; 2]>,
+    near: NearFeed,
     movers: Movers,
     recorder: Arc<Recorder>,
     recorded: tokio::sync::mpsc::Sender<Recorded>,
@@ -232,6 +234,7 @@ impl Actor {
             serving: serving.abort_handle(),
             followed,
             followers: HashMap::new(),
+            near: NearFeed::default(),
             movers: Movers::default(),
             recorder,
             recorded,
@@ -328,6 +331,7 @@ impl Actor {
         for effect in effects {
             self.perform(effect);
         }
+        self.ask_for_tables();
         started.into_iter().for_each(|service| self.follow(service));
         while self.tasks.try_join_next().is_some() || self.making.try_join_next().is_some() {}
         ended

@@ -1,4 +1,4 @@
-//! Eight ways to pick one of the instances that may serve a request.
+//! Seven ways to pick one of the instances that may serve a request.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,13 +15,22 @@ pub enum PickPolicy {
     First,
     /// The one with the fewest open requests.
     LeastConn,
-    /// The same for each caller, as long as it may serve.
-    IpHash,
-    /// The same for each path, as long as it may serve.
-    UriHash,
+    /// The same for requests that work on the same data, as long as it may serve.
+    DataHash,
     /// The one that answered soonest of late.
     Latency,
 }
+
+/// All of them.
+pub const POLICIES: [PickPolicy; 7] = [
+    PickPolicy::Near,
+    PickPolicy::RoundRobin,
+    PickPolicy::Random,
+    PickPolicy::First,
+    PickPolicy::LeastConn,
+    PickPolicy::DataHash,
+    PickPolicy::Latency,
+];
 
 /// An instance that may serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,12 +52,24 @@ pub struct PickAsk<'a> {
     pub turn: u64,
     /// Two numbers at random.
     pub random: (u64, u64),
-    /// Address of the caller outside, as text.
-    pub ip: &'a str,
-    pub uri: &'a str,
+    /// What the request works on, as its header says.
+    pub data: &'a str,
 }
 
 impl PickPolicy {
+    /// The name that settings give it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Near => "near",
+            Self::RoundRobin => "round_robin",
+            Self::Random => "random",
+            Self::First => "first",
+            Self::LeastConn => "least_conn",
+            Self::DataHash => "data_hash",
+            Self::Latency => "latency",
+        }
+    }
+
     /// The position of the one that is picked; none where there is none.
     pub fn pick(self, candidates: &[PickCandidate<'_>], ask: &PickAsk<'_>) -> Option<usize> {
         let all = 0..candidates.len();
@@ -68,8 +89,7 @@ impl PickPolicy {
             Self::Random => Some(nth(ask.random.0)),
             Self::First => Some(0),
             Self::LeastConn => all.min_by_key(|at| (candidates[*at].open, rank(ask.random.0, candidates[*at].id))),
-            Self::IpHash => all.max_by_key(|at| hash(ask.ip, candidates[*at].id)),
-            Self::UriHash => all.max_by_key(|at| hash(ask.uri, candidates[*at].id)),
+            Self::DataHash => all.max_by_key(|at| hash(ask.data, candidates[*at].id)),
             Self::Latency => all.min_by_key(|at| (candidates[*at].latency, rank(ask.random.0, candidates[*at].id))),
         }
     }
@@ -108,16 +128,7 @@ mod tests {
 
     use super::*;
 
-    const ALL: [PickPolicy; 8] = [
-        PickPolicy::Near,
-        PickPolicy::RoundRobin,
-        PickPolicy::Random,
-        PickPolicy::First,
-        PickPolicy::LeastConn,
-        PickPolicy::IpHash,
-        PickPolicy::UriHash,
-        PickPolicy::Latency,
-    ];
+    const ALL: [PickPolicy; 7] = POLICIES;
 
     fn candidate<'a>(id: &'a str, place: &'a str, open: u32, latency: u64) -> PickCandidate<'a> {
         PickCandidate { id, place, open, latency }
@@ -132,8 +143,8 @@ mod tests {
             number >> 33
         };
         for turn in 0..3_000 {
-            let (ip, uri) = (format!("10.0.0.{turn}"), format!("/{turn}"));
-            let ask = PickAsk { place, turn, random: (random(), random()), ip: &ip, uri: &uri };
+            let data = format!("images/{turn}");
+            let ask = PickAsk { place, turn, random: (random(), random()), data: &data };
             shares[policy.pick(candidates, &ask).expect("one of them")] += 1;
         }
         shares
@@ -149,7 +160,7 @@ mod tests {
         let elsewhere = picks(PickPolicy::Near, "aws");
         assert!(elsewhere[0] == 0 && elsewhere[1] > 500 && elsewhere[2] > 1_500, "{elsewhere:?}");
         assert_eq!(picks(PickPolicy::RoundRobin, ""), [1_000; 3]);
-        for even in [PickPolicy::Random, PickPolicy::IpHash, PickPolicy::UriHash] {
+        for even in [PickPolicy::Random, PickPolicy::DataHash] {
             let shares = picks(even, "");
             assert!(shares.iter().all(|share| (800..1_200).contains(share)), "{even:?} {shares:?}");
         }
@@ -166,8 +177,9 @@ mod tests {
     #[test]
     fn policies_have_the_names_that_settings_give_them() {
         let names = ALL.map(|policy| serde_json::to_string(&policy).expect("a name"));
-        let wanted = ["near", "round_robin", "random", "first", "least_conn", "ip_hash", "uri_hash", "latency"];
+        let wanted = ["near", "round_robin", "random", "first", "least_conn", "data_hash", "latency"];
         assert_eq!(names, wanted.map(|name| format!("\"{name}\"")));
+        assert_eq!(ALL.map(PickPolicy::name), wanted);
     }
 
     proptest! {
@@ -179,7 +191,7 @@ mod tests {
             let (ids, places): (Vec<String>, _) = ((0..seen.len()).map(|at| at.to_string()).collect(), ["a", "b", "c", "d"]);
             let candidates: Vec<_> =
                 seen.iter().zip(&ids).map(|((open, latency, place), id)| candidate(id, places[*place], *open, *latency)).collect();
-            let ask = PickAsk { place: places[place], turn, random, ip: "::1", uri: "/a" };
+            let ask = PickAsk { place: places[place], turn, random, data: "images/a" };
             for policy in ALL {
                 let picked = policy.pick(&candidates, &ask);
                 prop_assert_eq!(picked.is_some(), !candidates.is_empty());
@@ -198,9 +210,9 @@ mod tests {
             let less: Vec<_> = all.iter().enumerate().filter(|(at, _)| *at != gone).map(|(_, one)| *one).collect();
             let mut moved = BTreeMap::new();
             for key in &keys {
-                let ask = PickAsk { uri: key, ..PickAsk::default() };
-                let before = PickPolicy::UriHash.pick(&all, &ask).map(|at| all[at].id);
-                let after = PickPolicy::UriHash.pick(&less, &ask).map(|at| less[at].id);
+                let ask = PickAsk { data: key, ..PickAsk::default() };
+                let before = PickPolicy::DataHash.pick(&all, &ask).map(|at| all[at].id);
+                let after = PickPolicy::DataHash.pick(&less, &ask).map(|at| less[at].id);
                 if before != after {
                     moved.insert(key, before);
                 }
