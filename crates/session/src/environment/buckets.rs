@@ -170,7 +170,10 @@ mod tests {
         let one = &plan.settings.services["one"];
         assert_eq!((one.bucket.as_deref(), plan.settings.policy.name()), (Some("images"), "least_conn"));
         let images = &plan.settings.table.buckets["images"];
-        assert_eq!((images.master.as_str(), images.at.keys().collect::<Vec<_>>()), ("hpc", vec!["cc1", "hpc"]));
+        assert_eq!(
+            (images.master.as_str(), images.at.keys().map(String::as_str).collect::<Vec<_>>()),
+            ("hpc", vec!["cc1", "hpc"])
+        );
         // Nobody has a place: hosts are told nothing.
         assert_eq!(case.lead(&near, "[data]\nsettings = \"data.toml\"\n", Some("s3cret")).0.near, None);
     }
