@@ -79,9 +79,6 @@ const FRAME: Duration = Duration::from_millis(50);
 /// Where the session places services by what they do, it looks at that every so often.
 const LOOKS: Duration = Duration::from_secs(5);
 
-/// What is taken in of the backend's queue in one go: more than it holds, as long as nothing is added meanwhile.
-const MOST_AT_ONCE: usize = 100_000;
-
 /// Batches of measurements on their way: a few seconds of many services. Beyond it hosts keep theirs and count.
 const BATCHES: usize = 1024;
 

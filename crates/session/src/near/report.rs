@@ -85,7 +85,6 @@ fn service(
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use std::collections::BTreeMap;
     use std::sync::Arc;
