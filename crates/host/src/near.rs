@@ -15,7 +15,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use parking_lot::Mutex;
 use protocol::near::{HostNear, NearChoice, NearTable, PickAsk, PickCandidate};
-use protocol::{BucketCopy, BucketHome, BucketStores, DataVersions, NeededVersion, RequestData, header};
+use protocol::{BucketCopy, BucketStores, DataVersions, NeededVersion, RequestData, header};
 use serde_json::json;
 
 use crate::admin::refuse;
@@ -212,17 +212,6 @@ pub(crate) struct NearCopies {
     pub(crate) reads: Vec<BucketCopy>,
     /// The master.
     pub(crate) writes: BucketCopy,
-}
-
-impl NearCopies {
-    /// Those that a host's environment names.
-    pub(crate) fn of(home: &BucketHome) -> Self {
-        let mut reads = vec![home.reads.clone()];
-        if home.writes != home.reads {
-            reads.push(home.writes.clone());
-        }
-        Self { reads, writes: home.writes.clone() }
-    }
 }
 
 /// The one that was picked, the others that will do, and then the rest.

@@ -10,7 +10,7 @@ use dyninka::{
 };
 use futures_util::StreamExt as _;
 use parking_lot::Mutex;
-use protocol::{BucketCopy, BucketStores, StoreAccess};
+use protocol::{BucketCopy, BucketHome, BucketStores, StoreAccess};
 use storage::{ObjectHeaders, ObjectStore, PutCondition, S3Access, StorageError, probe};
 use tokio::sync::OnceCell;
 
@@ -40,7 +40,7 @@ pub(super) async fn answer(
         let words = format!("there is no such bucket in the settings that [data] names; buckets: {known}");
         return Err(ask.error(BucketErrorKind::NotFound, words));
     };
-    let copies = copies.unwrap_or_else(|| NearCopies::of(home));
+    let copies = copies.unwrap_or_else(|| copies_of(home));
     let is_read =
         matches!(ask.act, BucketAct::Head | BucketAct::Read { .. } | BucketAct::List { .. } | BucketAct::Url { .. });
     if !is_read {
@@ -54,6 +54,15 @@ pub(super) async fn answer(
         }
     }
     answered
+}
+
+/// Those that the environment names.
+fn copies_of(home: &BucketHome) -> NearCopies {
+    let mut reads = vec![home.reads.clone()];
+    if home.writes != home.reads {
+        reads.push(home.writes.clone());
+    }
+    NearCopies { reads, writes: home.writes.clone() }
 }
 
 async fn at_copy(

@@ -1,6 +1,6 @@
 //! Instances in places: which service has an instance where, and what the hosts of a session are told of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -53,14 +53,13 @@ pub(super) fn places<'a>(app: &'a App, settings: &'a AppSettings) -> impl Iterat
 
 /// Why services have places and an app no bucket that could be in them, at their lines.
 pub(super) fn without_buckets(app: &App, settings: &AppSettings, file: &Path) -> Vec<Diagnostic> {
-    let has_places =
-        |service: &&app::Service| settings.services.get(&service.name).is_some_and(|said| !said.places.is_empty());
-    let told = |service: &app::Service| {
-        let message = format!("{} has places, and the app has no bucket that could be in them", service.name);
+    let told = |service: &str| {
+        let message = format!("{service} has places, and the app has no bucket that could be in them");
         let help = "take places out, or name a bucket: static IMAGES: Bucket = Bucket::named(\"images\");";
-        wrong(file, &service.name, message, help)
+        wrong(file, service, message, help)
     };
-    app.services.iter().filter(has_places).map(told).collect()
+    let with_places: BTreeSet<&str> = places(app, settings).map(|(service, _)| service).collect();
+    with_places.into_iter().map(told).collect()
 }
 
 /// A finding at the places of a service.

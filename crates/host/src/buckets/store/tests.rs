@@ -1,7 +1,5 @@
 use std::path::Path;
 
-use protocol::BucketHome;
-
 use super::*;
 
 /// A bucket that is written to one store and read at another; `master` and `copy` are folders.
