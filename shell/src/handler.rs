@@ -141,6 +141,10 @@ impl<P: ShellPeer> Handler<P> {
                 }
                 Ok(Fate::Done)
             }
+            Answer::Where(places) => {
+                self.voice.print(&format!("{places}\n"))?;
+                Ok(Fate::Done)
+            }
             Answer::Stepped { steps, again: None } => {
                 self.voice.print(&lines(steps))?;
                 Ok(Fate::Done)

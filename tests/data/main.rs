@@ -3,6 +3,7 @@
 #![cfg(feature = "data")]
 
 mod bucket;
+mod near;
 #[path = "../../crates/data-server/tests/suite/weed.rs"]
 mod weed;
 

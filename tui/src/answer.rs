@@ -23,6 +23,7 @@ pub(crate) fn words(answer: &Answer) -> Vec<String> {
         Answer::Judged { verdicts } => verdicts.iter().flat_map(Verdict::lines).collect(),
         Answer::Recordings { recordings } if recordings.is_empty() => vec!["there is no recording".to_owned()],
         Answer::Recordings { recordings } => recordings.iter().map(ToString::to_string).collect(),
+        Answer::Where(places) => places.to_string().lines().map(str::to_owned).collect(),
         Answer::Stepped { steps, again } => {
             let again = again.iter().map(|end| format!("called again -> {end}"));
             steps.iter().map(ToString::to_string).chain(again).collect()

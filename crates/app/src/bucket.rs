@@ -3,8 +3,9 @@
 use syn::{Expr, ExprLit, Lit, Type};
 
 use crate::diagnostic::Diagnostic;
-use crate::model::AppBucket;
+use crate::model::{AppBucket, Service};
 use crate::reader::Reader;
+use crate::suggest::suggest;
 use crate::text::back;
 use crate::tree::{BucketNamed, Kind};
 
@@ -24,6 +25,23 @@ impl Reader<'_> {
             buckets.push(AppBucket { name: named.name.clone(), place });
         }
         buckets
+    }
+
+    /// A service that is near a bucket which no static names is a finding.
+    pub(crate) fn near(&mut self, services: &[Service], buckets: &[AppBucket]) {
+        for service in services {
+            let Some(near) = &service.near else { continue };
+            if buckets.iter().any(|bucket| bucket.name == near.name) {
+                continue;
+            }
+            let help = match buckets {
+                [] => format!("name it: static IMAGES: Bucket = Bucket::named({:?});", near.name),
+                _ => suggest(&near.name, buckets.iter().map(|bucket| bucket.name.as_str()), "buckets"),
+            };
+            let message = format!("{} is near {}, and no static names that bucket", service.name, near.name);
+            let finding = Diagnostic::error(message, near.place.clone()).help(help);
+            self.findings.push(Diagnostic { service: Some(service.name.clone()), ..finding });
+        }
     }
 }
 

@@ -79,6 +79,8 @@ pub struct Service {
     pub replay: Option<bool>,
     /// What its attribute asks of those who run it.
     pub needs: Needs,
+    /// `#[service(near = "images")]`: the bucket that it works on. It has no part in what the service means.
+    pub near: Option<AppBucket>,
     /// The function's name in the file.
     pub place: SourcePlace,
     /// The types of its inputs, in order.

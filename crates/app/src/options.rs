@@ -17,7 +17,8 @@ use crate::syntax::is_named;
 /// What `replay` has and no other: it says what a replay may do.
 const REPLAY: &str = "replay";
 /// What else there is. None of it has a part in what a service means.
-const NEEDS: [&str; 13] = [
+const NEEDS: [&str; 14] = [
+    "near",
     "replicas",
     "cpu",
     "memory",
@@ -34,12 +35,21 @@ const NEEDS: [&str; 13] = [
 ];
 
 /// The options of a service.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Options {
     /// Whether it may be run again for comparison.
     pub(crate) replay: Option<bool>,
     /// What it asks of those who run it.
     pub(crate) needs: Needs,
+    /// The bucket that it works on.
+    pub(crate) near: Option<NearOption>,
+}
+
+/// The bucket that a service works on, and where its name is written.
+#[derive(Clone, Debug)]
+pub(crate) struct NearOption {
+    pub(crate) bucket: String,
+    pub(crate) range: Range<usize>,
 }
 
 /// What a service cannot have, and where.
@@ -54,7 +64,7 @@ pub(crate) struct Fault {
 
 /// Reads them; what is wrong goes to `faults`.
 pub(crate) fn read(function: &syn::ItemFn, faults: &mut Vec<Fault>) -> Options {
-    let mut options = Options { replay: None, needs: Needs::default() };
+    let mut options = Options { replay: None, needs: Needs::default(), near: None };
     let fault = |spanned: &dyn Spanned, message, help| Fault {
         range: spanned.span().byte_range(),
         message,
@@ -98,6 +108,7 @@ impl Options {
         let Needs { replicas, cpu, memory, jobs, load } = &mut self.needs;
         match name {
             REPLAY => self.replay = Some(flag(name, value)?),
+            "near" => self.near = Some(NearOption { bucket: text(name, value)?, range: value.span().byte_range() }),
             "replicas" => *replicas = Some(count(name, value)?),
             "cpu" => *cpu = Some(amount(name, value)?),
             "memory" => *memory = Some(amount(name, value)?),
@@ -146,11 +157,15 @@ fn count(name: &str, value: &Expr) -> Result<u32, Wrong> {
     number.filter(|number| *number > 0).ok_or_else(wrong)
 }
 
+fn text(name: &str, value: &Expr) -> Result<String, Wrong> {
+    match literal(value) {
+        Some(Lit::Str(text)) => Ok(text.value()),
+        _ => Err((format!("{name} is a text"), "write it in quotes".to_owned())),
+    }
+}
+
 fn amount<T: FromStr<Err: Display>>(name: &str, value: &Expr) -> Result<T, Wrong> {
-    let Some(Lit::Str(text)) = literal(value) else {
-        return Err((format!("{name} is a text"), "write it in quotes".to_owned()));
-    };
-    text.value().parse().map_err(|error: T::Err| {
+    text(name, value)?.parse().map_err(|error: T::Err| {
         let words = error.to_string();
         let parts = words.split_once(": ");
         parts.map_or((words.clone(), String::new()), |(message, help)| (message.to_owned(), help.to_owned()))

@@ -11,7 +11,7 @@ use crate::diagnostic::{Diagnostic, SourcePlace};
 use crate::flow::{self, Placer};
 use crate::kept::{KeptService, KeptServices};
 use crate::memory::{Known, Memory};
-use crate::model::{App, Flow, Service};
+use crate::model::{App, AppBucket, Flow, Service};
 use crate::nesting;
 use crate::reach::Index;
 use crate::read;
@@ -58,6 +58,7 @@ fn read_app(sources: &Sources, memory: &mut Memory) -> (App, Vec<Diagnostic>) {
         app.services = reader.services(&root);
         app.flow = reader.flow(&root, &app.services);
         app.buckets = reader.buckets();
+        reader.near(&app.services, &app.buckets);
         reader.faces(&mut app);
         reader.unreadable();
         kept = std::mem::take(&mut reader.kept);
@@ -178,6 +179,10 @@ impl Reader<'_> {
         let name = item.names[0].clone();
         let own = placed.get(&name).cloned().unwrap_or_default();
         let place = |range: &Range<usize>| tree.place(0, &item.at(range));
+        let near = || {
+            let near = signature.options.near.as_ref()?;
+            Some(AppBucket { name: near.bucket.clone(), place: place(&near.range) })
+        };
         let before = self.before.as_ref().and_then(|(before, differences)| {
             let kept = differences.kept(before, number, &own)?;
             Some((kept, differences.has_moved(&kept.service.reach.items)))
@@ -188,6 +193,7 @@ impl Reader<'_> {
             service.input_places = signature.input_ranges.iter().map(place).collect();
             service.output_place = place(&signature.output_range);
             (service.replay, service.needs) = (signature.options.replay, signature.options.needs);
+            service.near = near();
             if has_moved {
                 service.places = App::places(tree, service.reach.items.iter().copied());
             }
@@ -228,6 +234,7 @@ impl Reader<'_> {
             meaning,
             replay: signature.options.replay,
             needs: signature.options.needs,
+            near: near(),
             place: place(&item.name_range),
             reach,
             apart: Arc::default(),

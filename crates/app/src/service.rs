@@ -38,9 +38,10 @@ pub(crate) struct Signature {
 impl Signed {
     /// With ranges as counted from a later byte.
     pub(crate) fn shifted(mut self, start: usize) -> Self {
-        let Signature { input_ranges, output_range, .. } = &mut self.signature;
+        let Signature { input_ranges, output_range, options, .. } = &mut self.signature;
         let faults = self.faults.iter_mut().map(|fault| &mut fault.range);
-        for range in input_ranges.iter_mut().chain([output_range]).chain(faults) {
+        let near = options.near.as_mut().map(|near| &mut near.range);
+        for range in input_ranges.iter_mut().chain([output_range]).chain(near).chain(faults) {
             *range = back(range.clone(), start);
         }
         self

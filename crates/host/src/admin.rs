@@ -18,6 +18,7 @@ use crate::asks;
 use crate::control;
 use crate::guard::Refusal;
 use crate::library::words;
+use crate::near;
 use crate::outside;
 use crate::path::Path as Way;
 use crate::problem::Problem;
@@ -39,6 +40,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/reload", post(reload))
         .route("/hops", get(admin_hops::hops))
         .route("/sharing", put(sharing::share))
+        .route("/near", put(near::tell))
         .route("/load", get(sharing::load))
         .route("/asks", get(asks::list).post(asks::answer))
         .route("/runs", get(runs::list))

@@ -48,6 +48,12 @@ impl Balance {
         pick(addresses.len(), random, load)
     }
 
+    /// The calls that run at each of these addresses; many more where one did not answer of late.
+    pub(crate) fn running(&self, addresses: &[&str]) -> Vec<usize> {
+        let (loads, now) = (self.0.lock(), Instant::now());
+        addresses.iter().map(|address| loads.get(*address).map_or(0, |load| load.at(now))).collect()
+    }
+
     /// Counts a call at an instance.
     pub(crate) fn call<'a>(&'a self, address: &'a str) -> Call<'a> {
         let mut loads = self.0.lock();

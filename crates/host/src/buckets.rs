@@ -11,10 +11,11 @@ use std::sync::{OnceLock, Weak};
 
 use bytes::Bytes;
 use dyninka::border::{CallOutcome, Done, Kind, Slice};
-use dyninka::{BucketAnswer, BucketAsk, BucketError, BucketErrorKind, BucketFolder};
+use dyninka::{BucketAct, BucketAnswer, BucketAsk, BucketError, BucketErrorKind, BucketFolder};
 use protocol::{BUCKETS_VARIABLE, BucketStores, STORES_VARIABLE};
 
 use crate::body_call::{End, traveller};
+use crate::near::NearCopies;
 use crate::request_context::RequestContext;
 use crate::shared::Shared;
 
@@ -70,7 +71,7 @@ pub(crate) unsafe extern "C" fn bucket(
     };
     let runtime = shared.runtime.clone();
     let left = shared.group.inline.ask();
-    runtime.spawn(async move { end.with(outcome(answer(&request_context, ask, bytes).await)) });
+    runtime.spawn(async move { end.with(outcome(answer(&shared, &request_context, ask, bytes).await)) });
     if left {
         // This worker is going to wait, and the task that was spawned last waits with it: tokio lets no other have it.
         runtime.spawn(async {});
@@ -85,7 +86,12 @@ fn outcome(answer: Result<BucketAnswer, BucketError>) -> CallOutcome {
     }
 }
 
-async fn answer(request_context: &RequestContext, ask: BucketAsk, bytes: Bytes) -> Result<BucketAnswer, BucketError> {
+async fn answer(
+    shared: &Shared,
+    request_context: &RequestContext,
+    ask: BucketAsk,
+    bytes: Bytes,
+) -> Result<BucketAnswer, BucketError> {
     let late = ask.error(BucketErrorKind::Away, "there is no answer before the request's deadline");
     let work = async {
         match places() {
@@ -94,13 +100,34 @@ async fn answer(request_context: &RequestContext, ask: BucketAsk, bytes: Bytes) 
                 Err(ask.error(BucketErrorKind::Failed, format!("{STORES_VARIABLE} does not read: {why}")))
             }
             Places::Folder(folder) => in_folder(folder.clone(), ask, bytes).await,
-            Places::Stores(stores) => store::answer(stores, &ask, bytes).await,
+            Places::Stores(stores) => {
+                let copies = copies(shared, request_context, stores, &ask.bucket);
+                let answered = store::answer(stores, copies, &ask, bytes).await;
+                let writes = matches!(ask.act, BucketAct::Put { .. } | BucketAct::Finish { .. } | BucketAct::Delete);
+                // One that is not known to have failed may have been made.
+                if let Some(near) = request_context.near.as_ref().filter(|_| writes) {
+                    near.wrote(&ask.bucket);
+                }
+                answered
+            }
         }
     };
     let wait = request_context.account.as_ref().map(|(_, waits)| waits.begin());
     let answered = tokio::time::timeout_at(request_context.deadline, work).await;
     drop(wait);
     answered.unwrap_or(Err(late))
+}
+
+/// The copies of a bucket, where the host is told of places; none: those that its environment names.
+fn copies(
+    shared: &Shared,
+    request_context: &RequestContext,
+    stores: &BucketStores,
+    bucket: &str,
+) -> Option<NearCopies> {
+    let request = request_context.near.as_ref()?;
+    let settings = shared.settings.load();
+    shared.upstreams.near.copies(settings.config.near.as_ref()?, request, stores, bucket)
 }
 
 /// A folder's answer, on a thread that may wait for the disk.

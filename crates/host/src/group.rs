@@ -184,6 +184,7 @@ mod tests {
             load: ServiceLoad::default(),
             record: true,
             moved: None,
+            near: None,
         }
     }
 

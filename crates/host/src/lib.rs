@@ -24,6 +24,7 @@ mod inputs;
 mod library;
 mod meter;
 mod metrics;
+mod near;
 mod objects;
 mod outside;
 mod pace;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
-use protocol::header::{FILTERED, NODES, SERVER_TIMING, USAGE, VERSION};
+use protocol::header::{DATA_VERSION, FILTERED, NODES, SERVER_TIMING, USAGE, VERSION};
 
 use crate::problem::{CONTENT_TYPE, Problem};
 use crate::wire::{Answer, Said};
@@ -21,12 +21,14 @@ pub(crate) struct Reply {
     pub(crate) nodes: String,
     /// Nanoseconds by service, where somebody is charged for them.
     pub(crate) usage: String,
+    /// What was written to buckets.
+    pub(crate) data_versions: String,
 }
 
 impl Reply {
     fn new(status: StatusCode, body: Bytes, content_type: Option<&'static str>) -> Self {
-        let (timing, versions, nodes, usage) = Default::default();
-        Self { status, body, content_type, filtered: None, timing, versions, nodes, usage }
+        let (timing, versions, nodes, usage, data_versions) = Default::default();
+        Self { status, body, content_type, filtered: None, timing, versions, nodes, usage, data_versions }
     }
 
     /// A value, as JSON.
@@ -47,9 +49,10 @@ impl Reply {
             Some(_) => Some("application/json"),
             None => None,
         };
-        let all = [said.timing, said.versions, said.nodes, said.usage];
-        let [timing, versions, nodes, usage] = all.map(Option::unwrap_or_default);
-        Self { filtered: said.filtered, timing, versions, nodes, usage, ..Self::new(status, body, content_type) }
+        let all = [said.timing, said.versions, said.nodes, said.usage, said.data_versions];
+        let [timing, versions, nodes, usage, data_versions] = all.map(Option::unwrap_or_default);
+        let known = Self::new(status, body, content_type);
+        Self { filtered: said.filtered, timing, versions, nodes, usage, data_versions, ..known }
     }
 
     /// To a connection.
@@ -69,6 +72,7 @@ impl Reply {
             (VERSION, self.versions),
             (NODES, self.nodes),
             (USAGE, self.usage),
+            (DATA_VERSION, self.data_versions),
         ] {
             if let Ok(value) = HeaderValue::try_from(value)
                 && !value.is_empty()
@@ -86,6 +90,7 @@ impl Reply {
             versions: Some(self.versions),
             nodes: Some(self.nodes),
             usage: Some(self.usage),
+            data_versions: Some(self.data_versions),
             filtered: self.filtered,
             content_type: self.content_type.filter(|said| *said == CONTENT_TYPE).map(str::to_owned),
         };

@@ -15,6 +15,7 @@ use protocol::{Config, SpanId, UpstreamCall, header};
 use tokio::time::Instant;
 
 use crate::meter::Waits;
+use crate::near::RequestNear;
 use crate::path::{Path, PathError};
 use crate::problem::Problem;
 use crate::records::BodyCall;
@@ -49,6 +50,8 @@ pub(crate) struct RequestContext {
     pub(crate) account: Option<(Arc<str>, Arc<Waits>)>,
     /// The job that it is part of, as JSON.
     pub(crate) job: Option<Arc<str>>,
+    /// What it needs of data; none where no instance has a place.
+    pub(crate) near: Option<Box<RequestNear>>,
     trail: Mutex<Trail>,
 }
 
@@ -111,7 +114,8 @@ impl RequestContext {
         let account = text(headers, header::ACCOUNT).and_then(|text| charged(text, &config.token)).map(Into::into);
         let job = text(headers, header::JOB).and_then(|text| job_of(text, &config.token)).map(Into::into);
         let node = text(headers, header::NODE).map(str::to_owned);
-        Ok(Self { node, job, ..Self::new(begun, budget, path, Trace::read(headers), detail, config, account) })
+        let near = config.near.as_ref().map(|_| RequestNear::read(headers).map(Box::new)).transpose().map_err(wrong)?;
+        Ok(Self { near, node, job, ..Self::new(begun, budget, path, Trace::read(headers), detail, config, account) })
     }
 
     /// A call from a service of the same host, on behalf of its request. It begins as it would with the headers that
@@ -132,7 +136,8 @@ impl RequestContext {
         let trace = caller.trace.called(call);
         // Who serves a guest asks for guests.
         let (node, job) = (caller.node.clone(), caller.job.clone());
-        Ok(Self { node, job, ..Self::new(begun, caller.budget(), path, trace, detail, config, account) })
+        let near = caller.near.as_ref().map(|near| Box::new(near.within()));
+        Ok(Self { near, node, job, ..Self::new(begun, caller.budget(), path, trace, detail, config, account) })
     }
 
     fn new(
@@ -156,6 +161,7 @@ impl RequestContext {
             node: None,
             account: account.map(|account| (account, Arc::default())),
             job: None,
+            near: None,
             trail: Mutex::default(),
         }
     }
@@ -198,10 +204,16 @@ impl RequestContext {
         if let Some(node) = &self.node {
             question.header(header::NODE, node);
         }
+        if let Some(near) = &self.near {
+            near.headers(question);
+        }
     }
 
     /// Notes what an answer says of the services that took part in it.
     pub(crate) fn note(&self, said: &Said) {
+        if let (Some(near), Some(versions)) = (&self.near, &said.data_versions) {
+            near.note(versions);
+        }
         let mut trail = self.trail();
         append(&mut trail.timing, said.timing.as_deref());
         append(&mut trail.versions, said.versions.as_deref());
@@ -277,6 +289,7 @@ impl RequestContext {
         append(&mut trail.versions, version);
         (reply.timing, reply.versions) = (std::mem::take(&mut trail.timing), std::mem::take(&mut trail.versions));
         reply.nodes = std::mem::take(&mut trail.nodes);
+        reply.data_versions = self.near.as_ref().map(|near| near.said()).unwrap_or_default();
         if let Some((_, waits)) = &self.account {
             // As the meter counts it: what the function waited for is not its own time.
             let own = function.saturating_sub(nanos(waits.total()));

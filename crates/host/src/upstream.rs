@@ -12,6 +12,7 @@ use protocol::{Config, Method as Asked, Peer, SpanId, UpstreamCall};
 use crate::balance::{self, Balance};
 use crate::circuit::{Circuits, Unreached};
 use crate::group::Group;
+use crate::near::{Instances, Near};
 use crate::problem::{self, Problem};
 use crate::request_context::{RequestContext, total_of};
 use crate::shared::{Settings, Shared};
@@ -34,6 +35,8 @@ pub(crate) struct Upstreams {
     group: Arc<Group>,
     /// Calls that run at each instance of services that have several.
     balance: Balance,
+    /// Where instances and buckets are.
+    pub(crate) near: Near,
     idle: Mutex<HashMap<String, Vec<(Instant, Connection)>>>,
     pub(crate) circuits: Circuits,
 }
@@ -69,7 +72,7 @@ struct Seen {
 
 impl Upstreams {
     pub(crate) fn new(group: Arc<Group>, circuits: Circuits) -> Self {
-        Self { group, balance: Balance::default(), idle: Mutex::default(), circuits }
+        Self { group, balance: Balance::default(), near: Near::default(), idle: Mutex::default(), circuits }
     }
 
     /// Asks another service, within the context's deadline.
@@ -127,13 +130,15 @@ impl Upstreams {
         if context.left().is_zero() {
             return Err(late());
         }
+        let order = match beside {
+            None if !ask.peer.others.is_empty() => Some(self.order(config, context, ask, id)?),
+            _ => None,
+        };
         let exchange = async {
-            match beside {
-                Some(beside) => self.exchange_within(config, context, ask, id, beside).await,
-                None if !ask.peer.others.is_empty() => {
-                    self.exchange_among(config, context, ask, id, &mut seen.address).await
-                }
-                None => self.exchange(config, context, ask, id).await,
+            match (beside, order) {
+                (Some(beside), _) => self.exchange_within(config, context, ask, id, beside).await,
+                (None, Some(order)) => self.exchange_among(config, context, ask, (id, &order), &mut seen.address).await,
+                (None, None) => self.exchange(config, context, ask, id).await,
             }
         };
         let asked = tokio::time::timeout_at(context.deadline, exchange).await;
@@ -194,32 +199,62 @@ impl Upstreams {
         if answer.body.len() > config.limits.body { Err(WireError::TooLarge.into()) } else { Ok(answer) }
     }
 
-    /// Asks one of the instances of a service: of two, the one that fewer calls run at. One that cannot be connected to is
-    /// left for another at once; where none can be, the first choice is tried as a service of one instance is.
-    async fn exchange_among(
+    /// The instances of a service in the order in which they are to be asked: near the request's data, where they have
+    /// places, else of two at random the one that fewer calls run at.
+    fn order(
         &self,
         config: &Config,
         context: &RequestContext,
         ask: &Ask<'_>,
         id: SpanId,
+    ) -> Result<Vec<usize>, Problem> {
+        let addresses = balance::addresses(ask.peer);
+        if let (Some(near), Some(request)) = (&config.near, &context.near) {
+            let instances = Instances { service: ask.service, addresses: &addresses, balance: &self.balance };
+            let ordered = self.near.order(near, request, &instances, (id.0.get(), rand::random()));
+            let ordered = ordered.map_err(|bucket| {
+                let detail = format!("there is no bucket {bucket}, which the header dyninka-data names");
+                let path = context.path.then(ask.service);
+                Problem::new("no-such-bucket", StatusCode::NOT_FOUND, ask.service, &path, &detail)
+            })?;
+            if let Some(order) = ordered {
+                return Ok(order);
+            }
+        }
+        let (first, count) = (self.balance.choose(&addresses, id.0.get()), addresses.len());
+        Ok((0..count).map(|turn| (first + turn) % count).collect())
+    }
+
+    /// Asks the instances of a service in an order. One that cannot be connected to is left for another at once; where none
+    /// can be, the first choice is tried as a service of one instance is.
+    async fn exchange_among(
+        &self,
+        config: &Config,
+        context: &RequestContext,
+        ask: &Ask<'_>,
+        (id, order): (SpanId, &[usize]),
         asked: &mut Option<Arc<str>>,
     ) -> Result<Answer, Trouble> {
         let question = question(config, context, ask, id);
         let addresses = balance::addresses(ask.peer);
-        let first = self.balance.choose(&addresses, id.0.get());
-        for turn in 0..addresses.len() {
-            let at = (first + turn) % addresses.len();
-            let (Some(address), Ok(number)) = (addresses.get(at), u32::try_from(at + 1)) else { continue };
+        for at in order {
+            let (Some(address), Ok(number)) = (addresses.get(*at), u32::try_from(at + 1)) else { continue };
             let name = protocol::instance_name(ask.service, number);
             let call = self.balance.call(address);
             *asked = Some(Arc::from(*address));
+            let begun = Instant::now();
             if let Some(answer) = self.try_at(config, context, (&name, address), &question).await? {
                 call.answered();
+                if context.near.is_some() {
+                    self.near.took(address, begun.elapsed());
+                }
                 return Ok(answer);
             }
             self.circuits.count_retry();
         }
-        let Some(address) = addresses.get(first) else { return Err(WireError::Closed.into()) };
+        let Some(address) = order.first().and_then(|first| addresses.get(*first)) else {
+            return Err(WireError::Closed.into());
+        };
         *asked = Some(Arc::from(*address));
         self.send(config, context, (ask.service, address), &question).await
     }

@@ -75,6 +75,9 @@ pub struct ServiceSettings {
     /// Hosts that it has in sessions. No part of what runs on a cluster.
     #[serde(skip)]
     pub instances: Option<u32>,
+    /// The place of each of them, where they have places. No part of what runs on a cluster.
+    #[serde(skip)]
+    pub places: Vec<String>,
     /// What is reserved; more is used where the node has it.
     pub cpu: Cpu,
     /// What it is held down to; none: nothing.
@@ -283,6 +286,7 @@ impl Default for ServiceSettings {
         Self {
             replicas: None,
             instances: None,
+            places: Vec::new(),
             cpu: CPU,
             cpu_limit: None,
             memory: MEMORY,
@@ -309,6 +313,7 @@ impl ServiceSettings {
     fn take(&mut self, said: &file::Said) {
         self.replicas = said.replicas.or(self.replicas);
         self.instances = said.instances.or(self.instances);
+        self.places.clone_from(&said.places);
         self.cpu = said.cpu.unwrap_or(self.cpu);
         self.cpu_limit = said.cpu_limit.or(self.cpu_limit);
         self.memory = said.memory.unwrap_or(self.memory);

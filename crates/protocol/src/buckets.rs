@@ -24,10 +24,13 @@ pub struct BucketStores {
 /// Where a bucket is read, and where it is written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BucketHome {
-    /// The nearest copy.
+    /// The nearest copy that settings fix.
     pub reads: BucketCopy,
     /// The master.
     pub writes: BucketCopy,
+    /// By store that may hold it, where instances have places: its name there. Which of them does is the table's to say.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub near: BTreeMap<String, String>,
 }
 
 /// A bucket at a store.
@@ -82,7 +85,8 @@ mod tests {
             secret: "s3cret".to_owned(),
         };
         let copy = BucketCopy { store: "hpc".to_owned(), name: "acme-images".to_owned() };
-        let home = BucketHome { reads: copy.clone(), writes: copy };
+        let near = BTreeMap::from([("cc1".to_owned(), "images".to_owned())]);
+        let home = BucketHome { reads: copy.clone(), writes: copy, near };
         let stores = BTreeMap::from([("hpc".to_owned(), s3), ("cc1".to_owned(), StoreAccess::Folder("/b".into()))]);
         let stores = BucketStores { stores, buckets: BTreeMap::from([("images".to_owned(), home)]) };
         let text = serde_json::to_string(&stores).unwrap();

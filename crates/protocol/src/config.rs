@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::moved::Moved;
+use crate::near::HostNear;
 
 /// The environment variable a host's configuration may stand in instead, for backends that have no files.
 pub const CONFIG_VARIABLE: &str = "DYNINKA_CONFIG";
@@ -68,6 +69,9 @@ pub struct Config {
     /// Where the code of its library stands by now, where that is not where it stood when the library was built.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved: Option<Arc<Moved>>,
+    /// Places of instances and of buckets. None: no instance has a place, and requests do not say what data they work on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub near: Option<HostNear>,
 }
 
 impl Config {

@@ -56,5 +56,9 @@ pub const ACCOUNT: &str = "dyninka-account";
 pub const USAGE: &str = "dyninka-usage";
 /// The job that a request is part of, as JSON, signed with the app's secret.
 pub const JOB: &str = "dyninka-job";
+/// The buckets and objects that a request works on: [`crate::read_data`].
+pub const DATA: &str = "dyninka-data";
+/// How new they have to be, and on answers what was written: [`crate::DataVersions`].
+pub const DATA_VERSION: &str = "dyninka-data-version";
 /// On control calls: `Bearer TOKEN`.
 pub const AUTHORIZATION: &str = "authorization";

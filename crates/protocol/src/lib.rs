@@ -8,12 +8,14 @@ mod batch;
 pub mod body;
 mod buckets;
 mod config;
+mod data_need;
 mod error_chain;
 pub mod exact;
 pub mod fold;
 mod handover;
 pub mod header;
 mod moved;
+pub mod near;
 pub mod otlp;
 pub mod proxy;
 pub mod ranks;
@@ -31,6 +33,7 @@ pub use config::{
     CONFIG_VARIABLE, Config, HostConfigs, Limits, OpenService, Outside, Peer, ServiceLoad, Swap, TOKEN_VARIABLE,
     Transfer, instance_name, instance_of,
 };
+pub use data_need::{DataHeaderError, DataNeed, DataVersions, NeededVersion, RequestData, read_data};
 pub use error_chain::error_chain;
 pub use handover::{HANDOVER, SOCKETS, socket_name};
 pub use moved::{Moved, Shift};

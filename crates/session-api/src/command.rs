@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::jobs::{JobDetail, JobsView};
+use crate::places::DataPlaces;
 use crate::push::PushView;
 use crate::verdict::Verdict;
 
@@ -73,6 +74,12 @@ pub enum Command {
     },
     /// The recordings of the app.
     Recordings,
+    /// The places that hold buckets, and the instances that a request goes to.
+    Where {
+        /// What the request works on, as its header `Dyninka-Data` says; none: what each service works on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data: Option<String>,
+    },
     /// Replays a request in memory on the code as it is now.
     Diff {
         /// Its number.
@@ -253,6 +260,8 @@ pub enum Answer {
         /// By name.
         recordings: Vec<SavedRecording>,
     },
+    /// Places of buckets and instances.
+    Where(DataPlaces),
     /// A recorded request.
     Stepped {
         /// Its hops, each after those its inputs came from.

@@ -19,6 +19,7 @@ pub mod grammar;
 pub mod jobs;
 mod log_line;
 pub mod measured;
+pub mod places;
 mod printable;
 pub mod push;
 mod report;

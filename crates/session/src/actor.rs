@@ -54,6 +54,7 @@ use crate::api::asking::{Ask, Handler};
 use crate::effect::Effect;
 use crate::event::Event;
 use crate::jobs::{self, JobServerLink};
+use crate::near::feed::NearFeed;
 use crate::options::SessionOptions;
 use crate::queued::Queued;
 use crate::recording::judge;
@@ -77,9 +78,6 @@ const FRAME: Duration = Duration::from_millis(50);
 
 /// Where the session places services by what they do, it looks at that every so often.
 const LOOKS: Duration = Duration::from_secs(5);
-
-/// What is taken in of the backend's queue in one go: more than it holds, as long as nothing is added meanwhile.
-const MOST_AT_ONCE: usize = 100_000;
 
 /// Batches of measurements on their way: a few seconds of many services. Beyond it hosts keep theirs and count.
 const BATCHES: usize = 1024;
@@ -122,6 +120,7 @@ pub(crate) struct Actor {
     followed: tokio::sync::mpsc::Sender<Followed>,
     followers: HashMap<String, [AbortHandle; 2]>,
     ask_pace: AskPace,
+    near: NearFeed,
     movers: Movers,
     recorder: Arc<Recorder>,
     recorded: tokio::sync::mpsc::Sender<Recorded>,
@@ -236,6 +235,7 @@ impl Actor {
             followed,
             followers: HashMap::new(),
             ask_pace: AskPace::default(),
+            near: NearFeed::default(),
             movers: Movers::default(),
             recorder,
             recorded,
@@ -327,6 +327,7 @@ impl Actor {
         for effect in effects {
             self.perform(effect);
         }
+        self.ask_for_tables();
         started.into_iter().for_each(|service| self.follow(service));
         while self.tasks.try_join_next().is_some() || self.making.try_join_next().is_some() {}
         ended

@@ -6,6 +6,7 @@
 
 mod buckets;
 mod local;
+mod near;
 mod resources;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,7 @@ use local_cluster::Environment;
 pub(crate) use buckets::lead_to_buckets;
 pub(crate) use local::files;
 pub use local::{LocalMistakes, LocalValues, Shell};
+pub(crate) use near::NearPlan;
 pub(crate) use resources::{lead, refused, specs};
 
 use crate::placement::Together;
@@ -35,6 +37,8 @@ const HOME: &str = "/";
 pub(crate) struct Environments {
     /// By Rust name.
     pub(crate) services: BTreeMap<String, Environment>,
+    /// Places of instances and buckets; none where no instance has a place.
+    pub(crate) near: Option<NearPlan>,
     /// What somebody might miss, in words.
     pub(crate) notices: Vec<String>,
     /// Who wants to live together.
@@ -141,7 +145,7 @@ impl Environments {
         let terms =
             all.iter().map(|(service, said)| (service.name.clone(), ServiceTerms { jobs: said.jobs, load: said.load }));
         let terms = terms.collect();
-        Self { services, notices, together: Together::None, instances: BTreeMap::new(), terms }
+        Self { services, notices, terms, ..Self::default() }
     }
 
     pub(crate) fn get(&self, service: &str) -> Environment {

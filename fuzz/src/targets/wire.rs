@@ -151,6 +151,7 @@ pub(super) fn configs() -> Vec<Vec<u8>> {
         load: protocol::ServiceLoad::default(),
         record: false,
         moved: None,
+        near: None,
     };
     vec![
         serde_json::to_vec(&config).expect("JSON"),

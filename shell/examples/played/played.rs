@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use serde_json::{Value, json};
 use session_api::command::{CallTree, Called, CalledHop, Feed, LatencySpread, ReplayStep, SavedRecording, Then, Timed};
 use session_api::jobs::{DeadLetters, JobCondition, JobDetail, JobLine, JobsView, TenantJobs};
+use session_api::places::DataPlaces;
 use session_api::push::{PushTarget, PushView, Roll, RollState, Stage};
 use session_api::snapshot::{
     EditLine, EditOutcome, EditedService, FlowEdge, Phase, PlacedState, ServiceView, StateField, Totals, TypeShape,
@@ -41,6 +42,10 @@ impl ShellPeer for Played {
             Command::Fuse { services, .. } | Command::Split { services, .. } => {
                 Answer::Done { message: format!("{} went on elsewhere", services.join(", ")) }
             }
+            Command::Where { data } => Answer::Where(DataPlaces {
+                source: format!("settings of {}", data.as_deref().unwrap_or("all buckets")),
+                ..DataPlaces::default()
+            }),
             Command::Undo => Answer::Refused {
                 message: "nothing was edited".to_owned(),
                 hint: Some("save a change first".to_owned()),

@@ -8,7 +8,6 @@ use serde_json::Value;
 use session::Home;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::serve;
 use crate::arguments::Data;
 use crate::fault::{Fault, Kind};
 use crate::speech;
@@ -33,17 +32,17 @@ impl DataClient {
     }
 
     fn of(server: Option<&str>, token_file: Option<&Path>) -> Result<Self, Fault> {
-        let folder = serve::folder(&Home::open()?);
+        let files = Home::open()?.data_server();
         let none =
             || Fault::new(Kind::App, "no data server runs here").hint("dyn data serve --config data.toml starts one");
         let url = match server {
             Some(url) => url.trim_end_matches('/').to_owned(),
             None => {
-                let address = std::fs::read_to_string(folder.join(serve::ADDRESS)).map_err(|_| none())?;
+                let address = std::fs::read_to_string(&files.address).map_err(|_| none())?;
                 format!("http://{}", address.trim())
             }
         };
-        let file = token_file.map_or_else(|| folder.join(serve::TOKEN), Path::to_owned);
+        let file = token_file.map_or(files.token, Path::to_owned);
         let token = std::fs::read_to_string(&file);
         let token = token.map_err(|error| {
             Fault::new(Kind::Machine, format!("cannot read the token {}: {error}", file.display()))

@@ -1,26 +1,16 @@
 //! `dyn data serve`: the server, in the foreground.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use data::DataSettings;
 use data_server::{DataServerError, DataServerOptions, DataServerStart};
-use session::Home;
+use session::{DataServerFiles, Home};
 
 use super::settings;
 use crate::fault::{Fault, Kind};
 use crate::speech;
 use crate::start::Signals;
-
-/// Where the server of this user listens.
-pub(super) const ADDRESS: &str = "address";
-/// The file of its token.
-pub(super) const TOKEN: &str = "token";
-
-/// The folder of the server of this user.
-pub(super) fn folder(home: &Home) -> PathBuf {
-    home.state().join("data")
-}
 
 pub(super) async fn run(
     config: Option<&Path>,
@@ -28,17 +18,17 @@ pub(super) async fn run(
     listen: SocketAddr,
     token: Option<&Path>,
 ) -> Result<(), Fault> {
-    let folder = folder(&Home::open()?);
+    let DataServerFiles { folder, address: address_file, token: usual } = Home::open()?.data_server();
     let wrong = |error: std::io::Error| Fault::new(Kind::Machine, format!("cannot use {}: {error}", folder.display()));
     std::fs::create_dir_all(&folder).map_err(wrong)?;
     let settings: Option<DataSettings> = config.map(settings::read).transpose()?;
     let options = DataServerOptions {
         listen,
         catalog: catalog.map_or_else(|| folder.join("catalog.db"), Path::to_owned),
-        token: token.map_or_else(|| folder.join(TOKEN), Path::to_owned),
+        token: token.map_or(usual, Path::to_owned),
         settings,
     };
-    let (address_file, token) = (folder.join(ADDRESS), options.token.clone());
+    let token = options.token.clone();
     let mut signals = Signals::new()?;
     let end = async move {
         signals.next().await;

@@ -233,6 +233,12 @@ impl Client {
         Self::answer(self.0.get(url)).map_err(|error| format!("{error:?}"))
     }
 
+    /// The same with headers.
+    pub fn ask_with(&self, url: &str, headers: &[(&str, &str)]) -> Result<Answer, String> {
+        let request = headers.iter().fold(self.0.get(url), |request, (name, value)| request.header(*name, *value));
+        Self::answer(request).map_err(|error| format!("{error:?}"))
+    }
+
     pub fn get_with(&self, url: &str, headers: &[(&str, &str)]) -> Answer {
         self.send(headers.iter().fold(self.0.get(url), |request, (name, value)| request.header(*name, *value)))
     }

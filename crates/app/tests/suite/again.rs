@@ -190,7 +190,7 @@ fn main() { get().keep().last() }
 "#;
 
 /// Edits of it: what goes, and what comes instead.
-const EDITS: [(&str, &str); 34] = [
+const EDITS: [(&str, &str); 35] = [
     ("1.5", "2.5"),
     ("usize = 3", "usize = 4"),
     ("STEP * 2.0", "STEP * 3.0"),
@@ -216,6 +216,7 @@ const EDITS: [(&str, &str); 34] = [
     ("helper(1.0)", "other(1.0)"),
     ("fn get() -> Reading", "fn get() -> Result<Reading>"),
     ("replicas = 2", "replicas = 3"),
+    ("replicas = 2", "replicas = 2, near = \"images\""),
     ("Ok(reading)", "last(reading.clone()).await?; Ok(reading)"),
     ("Ok(reading)", "Err(Error::new(\"no\"))"),
     ("get().keep().last()", "get().last()"),

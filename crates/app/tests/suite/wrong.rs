@@ -32,6 +32,33 @@ fn with_main(flow: &str) -> Vec<String> {
 }
 
 #[test]
+fn service_near_a_bucket_needs_a_static_that_names_it() {
+    let with = |near: &str, buckets: &[&str]| {
+        let statics = buckets
+            .iter()
+            .map(|name| format!("static {}: Bucket = Bucket::named({name:?}); ", name.to_uppercase()))
+            .collect::<String>();
+        told(&format!("{statics}\n#[service(near = {near})] fn a() -> u8 {{ 1 }}\nfn main() {{ a() }}"))
+    };
+    assert_eq!(with("\"images\"", &["images"]), Vec::<String>::new());
+    assert_eq!(
+        with("\"imagse\"", &["images"]),
+        ["2:18 a is near imagse, and no static names that bucket (did you mean images?)"]
+    );
+    assert_eq!(
+        with("\"x\"", &["images", "models"]),
+        ["2:18 a is near x, and no static names that bucket (buckets: images, models)"]
+    );
+    assert_eq!(
+        with("\"images\"", &[]),
+        [
+            "2:18 a is near images, and no static names that bucket (name it: static IMAGES: Bucket = Bucket::named(\"images\");)"
+        ]
+    );
+    assert_eq!(with("1", &["images"]), ["2:18 near is a text (write it in quotes)"]);
+}
+
+#[test]
 fn good_flows_are_good() {
     for flow in [
         "a().b()",

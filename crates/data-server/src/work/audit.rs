@@ -1,5 +1,6 @@
 //! A task of each bucket: listings are compared, of the master with what is known, and of each copy with that.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ const AGAIN: Duration = Duration::from_secs(2);
 pub(crate) async fn follow(core: Arc<Core>, bucket: String) {
     let pulse = core.pulse(&bucket);
     let mut news = core.news();
-    let mut next = Instant::now();
+    let (mut next, mut leaving) = (Instant::now(), BTreeMap::new());
     loop {
         if pulse.take_audit() || next <= Instant::now() {
             let number = pulse.begin();
@@ -47,16 +48,21 @@ pub(crate) async fn follow(core: Arc<Core>, bucket: String) {
         // What depends on copies being whole: the end of old copies, and masters that move.
         let followed = async {
             moving::go_on(&core, &bucket).await?;
-            removal::go_on(&core, &bucket).await
+            removal::go_on(&core, &bucket, &mut leaving).await
         };
-        if let Err(Stopped::Ledger(error)) = followed.await {
-            complain("the catalog cannot be written", &error);
-        }
+        let removal = match followed.await {
+            Ok(due) => due,
+            Err(Stopped::Ledger(error)) => {
+                complain("the catalog cannot be written", &error);
+                None
+            }
+            Err(_) => None,
+        };
         tokio::select! {
             () = pulse.audit.notified() => {}
             // The end of the server ends this task, too.
             _changed = news.changed() => {}
-            () = tokio::time::sleep_until(next) => {}
+            () = tokio::time::sleep_until(removal.map_or(next, |due| due.min(next))) => {}
         }
     }
 }

@@ -1,11 +1,14 @@
 //! Copies that are to go: once all others are whole, ours are deleted, and nothing else.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use data::CatalogChange;
 use data::catalog::ReplicaRecord;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use storage::StorageError;
+use tokio::time::Instant;
 
 use super::audit::{put_aside, words};
 use super::windows::{Window, Windows};
@@ -15,12 +18,26 @@ use crate::core::Core;
 /// Objects that are deleted at a time.
 const AT_ONCE: usize = 16;
 
-/// Removes every leaving copy of a bucket that may go.
-pub(crate) async fn go_on(core: &Arc<Core>, bucket: &str) -> Result<(), Stopped> {
-    let catalog = core.catalog();
-    let Some(record) = catalog.buckets.get(bucket) else { return Ok(()) };
+/// Between the word that a copy is to go and its end: who was told of it before may still be on the way to it.
+const READERS: Duration = Duration::from_secs(2);
+
+/// Removes every leaving copy of a bucket that may go, and that nobody was told of for a while. `since`: when each might go
+/// first. Answers when the next one is due.
+pub(crate) async fn go_on(
+    core: &Arc<Core>,
+    bucket: &str,
+    since: &mut BTreeMap<String, Instant>,
+) -> Result<Option<Instant>, Stopped> {
+    let (catalog, mut next) = (core.catalog(), None);
+    since.retain(|store, _| catalog.may_remove(bucket, store));
+    let Some(record) = catalog.buckets.get(bucket) else { return Ok(None) };
     for (store, replica) in record.replicas.iter().filter(|(_, replica)| replica.is_leaving) {
         if !core.catalog().may_remove(bucket, store) || (replica.is_ours && !is_up(&catalog, store)) {
+            continue;
+        }
+        let due = *since.entry(store.clone()).or_insert_with(Instant::now) + READERS;
+        if replica.is_ours && Instant::now() < due {
+            next = Some(next.map_or(due, |next: Instant| next.min(due)));
             continue;
         }
         match remove(core, bucket, store, replica).await {
@@ -31,7 +48,7 @@ pub(crate) async fn go_on(core: &Arc<Core>, bucket: &str) -> Result<(), Stopped>
             Err(error) => return Err(error),
         }
     }
-    Ok(())
+    Ok(next)
 }
 
 async fn remove(core: &Arc<Core>, bucket: &str, store: &str, replica: &ReplicaRecord) -> Result<(), Stopped> {

@@ -10,11 +10,12 @@ use dyninka::{
 };
 use futures_util::StreamExt as _;
 use parking_lot::Mutex;
-use protocol::{BucketCopy, BucketStores, StoreAccess};
+use protocol::{BucketCopy, BucketHome, BucketStores, StoreAccess};
 use storage::{ObjectHeaders, ObjectStore, PutCondition, S3Access, StorageError, probe};
 use tokio::sync::OnceCell;
 
 use super::in_folder;
+use crate::near::NearCopies;
 
 /// Bytes of a part of an upload, as the runtime cuts them.
 const PART: u64 = 8 << 20;
@@ -27,16 +28,49 @@ struct Opened {
     conditions: Arc<OnceCell<(bool, bool)>>,
 }
 
-/// Does what is asked for at the store of the bucket.
-pub(super) async fn answer(stores: &BucketStores, ask: &BucketAsk, bytes: Bytes) -> Result<BucketAnswer, BucketError> {
+/// Does what is asked for at a store of the bucket: at these copies, or at those that the environment names.
+pub(super) async fn answer(
+    stores: &BucketStores,
+    copies: Option<NearCopies>,
+    ask: &BucketAsk,
+    bytes: Bytes,
+) -> Result<BucketAnswer, BucketError> {
     let Some(home) = stores.buckets.get(&ask.bucket) else {
         let known = stores.buckets.keys().cloned().collect::<Vec<_>>().join(", ");
         let words = format!("there is no such bucket in the settings that [data] names; buckets: {known}");
         return Err(ask.error(BucketErrorKind::NotFound, words));
     };
+    let copies = copies.unwrap_or_else(|| copies_of(home));
     let is_read =
         matches!(ask.act, BucketAct::Head | BucketAct::Read { .. } | BucketAct::List { .. } | BucketAct::Url { .. });
-    let copy = if is_read { &home.reads } else { &home.writes };
+    if !is_read {
+        return at_copy(stores, &copies.writes, ask, bytes).await;
+    }
+    let mut answered = Err(ask.error(BucketErrorKind::NotFound, "there is no copy"));
+    for copy in &copies.reads {
+        answered = at_copy(stores, copy, ask, Bytes::new()).await;
+        if !answered.as_ref().is_err_and(|error| error.kind() == BucketErrorKind::NotFound) {
+            break;
+        }
+    }
+    answered
+}
+
+/// Those that the environment names.
+fn copies_of(home: &BucketHome) -> NearCopies {
+    let mut reads = vec![home.reads.clone()];
+    if home.writes != home.reads {
+        reads.push(home.writes.clone());
+    }
+    NearCopies { reads, writes: home.writes.clone() }
+}
+
+async fn at_copy(
+    stores: &BucketStores,
+    copy: &BucketCopy,
+    ask: &BucketAsk,
+    bytes: Bytes,
+) -> Result<BucketAnswer, BucketError> {
     let Some(access) = stores.stores.get(&copy.store) else {
         return Err(ask.error(BucketErrorKind::Failed, format!("the host is not told of the store {}", copy.store)));
     };

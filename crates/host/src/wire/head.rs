@@ -83,6 +83,7 @@ pub(crate) struct Said {
     pub(crate) content_type: Option<String>,
     pub(crate) nodes: Option<String>,
     pub(crate) usage: Option<String>,
+    pub(crate) data_versions: Option<String>,
 }
 
 /// How the end of an answer's body is known.
@@ -141,6 +142,7 @@ impl Head {
             _ if is(header::FILTERED) => first(&mut self.said.filtered),
             _ if is(header::NODES) => first(&mut self.said.nodes),
             _ if is(header::USAGE) => first(&mut self.said.usage),
+            _ if is(header::DATA_VERSION) => first(&mut self.said.data_versions),
             _ if is("content-type") => first(&mut self.said.content_type),
             _ => {}
         }

@@ -88,6 +88,7 @@ pub(crate) async fn host_of(service: &str, firsts: &[SocketAddr], limits: Limits
         limits,
         record,
         moved: None,
+        near: None,
     };
     std::fs::write(folder.path().join("config.json"), serde_json::to_vec(&config).expect("JSON")).expect("its folder");
     let server = Server::bind(folder.path()).await.expect("it serves");

@@ -52,6 +52,7 @@ impl Process {
             limits: Limits::default(),
             record: false,
             moved: None,
+            near: None,
             names: None,
             outside: None,
             load: ServiceLoad::default(),

@@ -9,6 +9,7 @@ mod http_rules;
 mod inline;
 mod instances;
 mod moves;
+mod near;
 mod records;
 mod replay;
 mod runs;

@@ -50,6 +50,7 @@ impl Counts {
             load: ServiceLoad::default(),
             record: true,
             moved: None,
+            near: None,
         };
         std::fs::write(folder.path().join("config.json"), serde_json::to_vec(&config).unwrap()).unwrap();
         let server = Server::bind(folder.path()).await.unwrap();

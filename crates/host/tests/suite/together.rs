@@ -87,6 +87,7 @@ impl App {
                 limits,
                 record: true,
                 moved: None,
+                near: None,
             };
             std::fs::write(folder.join("config.json"), serde_json::to_vec(&config).unwrap()).unwrap();
         }

@@ -123,6 +123,7 @@ impl Wanted {
                     load: load(settings.services.get(&service.name)),
                     record: false,
                     moved: None,
+                    near: None,
                     route: app.route_of(&service.name),
                     library: built.map(|built| built.library.clone()).filter(|library| !library.is_empty()),
                     token: String::new(),

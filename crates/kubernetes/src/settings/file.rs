@@ -14,6 +14,7 @@
 //! replicas = 2
 //! cpu = "500m"
 //! cpu_limit = "1"
+//! places = ["hpc", "cc1"]         # an instance in each of these places of [data], in sessions
 //! env.MODE = "quiet"
 //! env.PASSWORD = { secret = "database", key = "password" }
 //! env.REGION = { config = "place", key = "region" }
@@ -56,7 +57,7 @@ use serde::Deserialize;
 
 use super::form::decode;
 use super::{
-    DataTable, Images, JobsTable, KumoriSaid, NodeTable, PodSpread, PublicEntry, ResourceSaid, Variable, node,
+    DataTable, Images, JobsTable, KumoriSaid, NodeTable, PodSpread, PublicEntry, ResourceSaid, Variable, data, node,
     resources,
 };
 
@@ -103,6 +104,10 @@ pub struct Said {
     /// Number of hosts of one service in sessions, at most 16; a push takes `replicas`. Default: 1.
     #[schemars(range(min = 1, max = 16))]
     pub instances: Option<u32>,
+    /// Places of one service's instances in sessions, such as ["hpc", "cc1"]: one instance in each, at most 16. Callers prefer the
+    /// instances where the data of a request is. Default: no places.
+    #[schemars(length(max = 16))]
+    pub places: Vec<String>,
     /// CPU that is reserved, such as "500m" or "1". Default: "100m".
     #[schemars(with = "Option<String>")]
     pub cpu: Option<Cpu>,
@@ -240,14 +245,7 @@ fn faults(file: &File, app: &App) -> Vec<(String, String, Vec<String>)> {
         let help = "write a name such as \"jobs.db\"".to_owned();
         faults.push(("store is the name of a file beside dyn.toml".to_owned(), help, keys(&["jobs", "store"])));
     }
-    if file.data.place.is_some() && file.data.settings.is_none() {
-        let help = "name the file with settings = \"data.toml\", or take the line out".to_owned();
-        faults.push(("a place says nothing without stores".to_owned(), help, keys(&["data", "place"])));
-    }
-    if file.data.settings.as_ref().is_some_and(String::is_empty) {
-        let help = "write settings = \"data.toml\"".to_owned();
-        faults.push(("settings is the name of a file".to_owned(), help, keys(&["data", "settings"])));
-    }
+    faults.extend(data::faults(file).into_iter().map(|(message, help, at)| (message, help, keys(&at))));
     let mut grouped: BTreeMap<&str, &str> = BTreeMap::new();
     for (group, names) in &file.together {
         let at = keys(&["together", group]);

@@ -95,6 +95,7 @@ impl RunningApp {
             },
             record: false,
             moved: None,
+            near: None,
         }
     }
 }

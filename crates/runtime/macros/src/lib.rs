@@ -18,7 +18,7 @@ use quote::{quote, quote_spanned};
 /// `#[service(replicas = 2, cpu = "500m", memory = "128Mi")]` asks for what it needs on a cluster.
 /// `#[service(attempts = 8, timeout = "2m", backoff = "2s..10m", lost = "fail", parallel = 4)]` says how jobs of it run.
 /// `#[service(rate = 200, at_once = 64, latency = "20ms", idempotent = true, stays = true)]` says what it takes where nodes
-/// share load.
+/// share load. `#[service(near = "images")]` has callers prefer an instance where that bucket is.
 #[proc_macro_attribute]
 pub fn service(options: TokenStream, item: TokenStream) -> TokenStream {
     service::expand(options.into(), item.into()).into()

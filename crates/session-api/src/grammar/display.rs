@@ -28,6 +28,7 @@ impl Display for Command {
             Self::Undo => f.write_str(":undo"),
             Self::Replay { name } => spaced(f, ":replay", name.iter()),
             Self::Recordings => f.write_str(":recordings"),
+            Self::Where { data } => spaced(f, ":where", data.iter()),
             Self::Diff { request } => write!(f, ":diff {request}"),
             Self::Again { request } => write!(f, ":again {request}"),
             Self::Step { request, hop, inputs } => {

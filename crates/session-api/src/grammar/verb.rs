@@ -24,6 +24,8 @@ pub(super) enum Takes {
     Name,
     /// Perhaps the name of a recording.
     Recording,
+    /// Perhaps a bucket or an object.
+    Data,
     /// The number of a request.
     Request,
     /// The number of a request, perhaps one of its hops, perhaps values.
@@ -86,6 +88,12 @@ pub(super) const VERBS: &[Verb] = &[
     verb("why", Takes::Edit, "[EDIT]", "why an edit built what it built, and where its time went"),
     verb("route", Takes::Expression, "CALL", "the route header of a call"),
     verb("table", Takes::Table, "[CALL]", "the last answer, or what a call answers, as a table"),
+    verb(
+        "where",
+        Takes::Data,
+        "[BUCKET[/KEY]]",
+        "the places that hold a bucket, and the instances that are asked for it",
+    ),
     verb("restart", Takes::Service, "SERVICE", "start a service's host again"),
     flagged(FUSE, &["--reset"]),
     flagged(SPLIT, &["--reset"]),

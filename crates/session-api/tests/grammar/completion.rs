@@ -33,6 +33,7 @@ fn what_is_offered() {
                 ":why ",
                 ":route ",
                 ":table ",
+                ":where ",
                 ":restart ",
                 ":fuse ",
                 ":split ",

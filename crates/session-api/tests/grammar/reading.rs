@@ -97,6 +97,8 @@ fn commands() {
         (":job 019370c4-07", Meaning::Say(Command::Job { id: "019370c4-07".to_owned() })),
         (":table $1", Meaning::Show(Show::Table { of: Feed::Value(json!(1.5)) })),
         (":table get", Meaning::Show(Show::Table { of: get() })),
+        (":where", Meaning::Say(Command::Where { data: None })),
+        (":where images/cats/1.jpg", Meaning::Say(Command::Where { data: Some("images/cats/1.jpg".to_owned()) })),
         (":help", Meaning::Show(Show::Help { topic: None })),
         (":help :time", Meaning::Show(Show::Help { topic: Some("time".to_owned()) })),
         (":help values", Meaning::Show(Show::Help { topic: Some("values".to_owned()) })),

@@ -5,8 +5,8 @@ use session_api::command::Answer;
 use super::Actor;
 use crate::api::asking::Ask;
 use crate::api::caller;
-use crate::effect::Effect;
 use crate::event::Event;
+use crate::near::report;
 use crate::recording::judge;
 use crate::recording::recall::Present;
 use crate::recording::work::AtHome;
@@ -41,6 +41,10 @@ impl Actor {
                     Err(message) => caller::refused(message),
                 };
                 drop(reply.send(answer));
+            }
+            Ask::Where(data, reply) => {
+                let (news, app) = (self.near.news.borrow().clone(), self.state.app());
+                drop(reply.send(report::answer(self.state.near(), &news, app.as_deref(), data.as_deref())));
             }
             Ask::Present(reply) => {
                 let (subjects, libraries) = self.state.subjects(&[]);

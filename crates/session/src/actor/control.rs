@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use protocol::error_chain;
+use protocol::near::NearTable;
 use protocol::{OpenService, Swap, Transfer, header};
 use session_api::Fate;
 
@@ -180,6 +181,13 @@ impl Control {
     pub(crate) async fn reload(&self, at: SocketAddr, within: Duration) -> Result<(), ControlError> {
         let ask = || self.client.post(format!("http://{at}/_dyninka/reload"));
         accepted(self.ask(ask, within, |_| true).await?).await.map(drop)
+    }
+
+    /// Tells a host who holds which bucket. It is told again anyway: once, and in a short while.
+    pub(crate) async fn near(&self, at: SocketAddr, table: &NearTable) -> Result<(), ControlError> {
+        let told = self.client.put(format!("http://{at}/_dyninka/near")).json(table).bearer_auth(&self.token);
+        let silent = |error| ControlError::Silent { within: SOON, why: error_chain(&error) };
+        accepted(told.timeout(SOON).send().await.map_err(silent)?).await.map(drop)
     }
 
     /// A placed value, as JSON.

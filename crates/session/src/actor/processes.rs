@@ -4,7 +4,10 @@ use futures_util::FutureExt;
 use session_api::Report;
 use session_api::snapshot::ServiceView;
 
-use super::{Actor, MOST_AT_ONCE};
+use super::Actor;
+
+/// What is taken in of the backend's queue in one go: more than it holds, as long as nothing is added meanwhile.
+const MOST_AT_ONCE: usize = 100_000;
 
 impl Actor {
     /// The process of a service's host, where this machine has it.

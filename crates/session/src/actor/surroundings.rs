@@ -37,9 +37,14 @@ pub(super) fn surround(options: &SessionOptions, app: &App, sources: &Sources) -
         None if settings.together.is_empty() => Together::None,
         None => Together::Groups(settings.together.values().cloned().collect()),
     };
-    let said = settings.services.iter().filter_map(|(name, said)| Some((name.clone(), said.instances?)));
+    let said = settings.services.iter().filter_map(|(name, said)| {
+        let places = u32::try_from(said.places.len()).ok().filter(|count| *count > 0);
+        Some((name.clone(), places.or(said.instances)?))
+    });
     environments.instances = said.chain(options.instances.clone()).collect();
     let mut diagnostics = environment::lacking(&mistakes);
+    let places = settings.services.iter().map(|(name, said)| (name.as_str(), said.places.len()));
+    diagnostics.extend(instances::beside_places(app, &places.collect(), &options.instances));
     diagnostics.extend(instances::refusals(app, &environments.instances));
     diagnostics.extend(environment::lead_to_buckets(&mut environments, app, &settings, root, &shell));
     Surroundings {

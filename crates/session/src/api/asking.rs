@@ -35,6 +35,8 @@ pub(crate) enum Ask {
     Replay(oneshot::Sender<Answer>),
     /// Write back what the files held before.
     Undo(oneshot::Sender<Answer>),
+    /// Where buckets are, and where requests go.
+    Where(Option<String>, oneshot::Sender<Answer>),
     /// Prepare a push or rollback; answered with its number once its plan is there, or it has come to its end.
     Push(Box<Command>, oneshot::Sender<Result<u64, Answer>>),
     /// Go on with it, or do not.
@@ -96,6 +98,7 @@ impl Handler {
                 self.ask(|reply| Ask::Move(Wish { wanted: Regrouping::Split, services, reset }, reply)).await
             }
             Command::Undo => self.ask(Ask::Undo).await,
+            Command::Where { data } => self.ask(|reply| Ask::Where(data, reply)).await,
             Command::Replay { name: None } => self.ask(Ask::Replay).await,
             Command::Replay { name: Some(name) } => {
                 self.recall(async |present| recall::replay(&self.recorder, present, &name).await).await
@@ -199,6 +202,7 @@ impl Handler {
             | Command::Stop
             | Command::Replay { .. }
             | Command::Recordings
+            | Command::Where { .. }
             | Command::Diff { .. }
             | Command::Step { .. }
             | Command::Record { .. }

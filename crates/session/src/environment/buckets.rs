@@ -10,9 +10,18 @@ use std::path::Path;
 
 use app::{App, Diagnostic};
 use kubernetes::settings::AppSettings;
-use protocol::{BUCKETS_VARIABLE, STORES_VARIABLE};
+use protocol::near::NearTable;
+use protocol::{BUCKETS_VARIABLE, BucketStores, STORES_VARIABLE};
 
-use super::{Environments, Shell};
+use super::{Environments, NearPlan, Shell, near};
+
+/// Stores of the app's buckets.
+#[derive(Default)]
+struct FoundStores {
+    stores: BucketStores,
+    /// What settings say of who holds which bucket.
+    table: NearTable,
+}
 
 /// The folder of buckets, beside the app's file.
 const FOLDER: &str = "buckets";
@@ -27,7 +36,7 @@ pub(crate) fn lead_to_buckets(
     shell: Shell<'_>,
 ) -> Vec<Diagnostic> {
     if app.buckets.is_empty() {
-        return Vec::new();
+        return near::without_buckets(app, settings, file);
     }
     let Some(name) = &settings.data.settings else {
         let folder = file.with_file_name(FOLDER);
@@ -38,13 +47,14 @@ pub(crate) fn lead_to_buckets(
         }
         return Vec::new();
     };
-    match stores::read(app, &settings.data, file, name, shell) {
-        Ok(stores) => {
+    match stores::read(app, settings, file, name, shell) {
+        Ok(found) => {
             // Texts alone: it cannot fail.
-            let text = serde_json::to_string(&stores).unwrap_or_default();
+            let text = serde_json::to_string(&found.stores).unwrap_or_default();
             for environment in environments.services.values_mut() {
                 environment.hidden.insert(STORES_VARIABLE.to_owned(), text.clone());
             }
+            environments.near = NearPlan::of(app, settings, found.table);
             Vec::new()
         }
         Err(findings) => findings,
@@ -136,6 +146,49 @@ mod tests {
             assert_eq!((&home.reads, &home.writes), (&reads, &copy("hpc", "images")), "{place}");
             assert!(given.hidden["DYNINKA_STORES"].contains("s3cret") && stores.stores.contains_key(&reads.store));
         }
+    }
+
+    #[cfg(feature = "data")]
+    #[test]
+    fn services_with_places_find_all_stores_and_hosts_are_told_who_is_where() {
+        use protocol::BucketStores;
+        let case = Case { folder: tempfile::tempdir().unwrap() };
+        std::fs::write(case.folder.path().join("data.toml"), STORES).unwrap();
+        let said =
+            "[data]\nsettings = \"data.toml\"\npolicy = \"least_conn\"\n[services.one]\nplaces = [\"hpc\", \"cc1\"]\n";
+        let near = APP.replace("#[service]", "#[service(near = \"images\")]");
+        let (all, told) = case.lead(&near, said, Some("s3cret"));
+        assert_eq!(told, Vec::<String>::new());
+        let given: BucketStores = serde_json::from_str(&all.get("one").hidden["DYNINKA_STORES"]).unwrap();
+        let names =
+            [("cc1", "acme-images"), ("hpc", "images")].map(|(store, name)| (store.to_owned(), name.to_owned()));
+        assert_eq!(given.buckets["images"].near, BTreeMap::from(names));
+        assert_eq!(given.stores.len(), 2);
+        let plan = all.near.unwrap();
+        let places = ["one", "one.2", "two"].map(|name| plan.host(name).place);
+        assert_eq!(places, [Some("hpc".to_owned()), Some("cc1".to_owned()), None]);
+        let one = &plan.settings.services["one"];
+        assert_eq!((one.bucket.as_deref(), plan.settings.policy.name()), (Some("images"), "least_conn"));
+        let images = &plan.settings.table.buckets["images"];
+        assert_eq!(
+            (images.master.as_str(), images.at.keys().map(String::as_str).collect::<Vec<_>>()),
+            ("hpc", vec!["cc1", "hpc"])
+        );
+        // Nobody has a place: hosts are told nothing.
+        assert_eq!(case.lead(&near, "[data]\nsettings = \"data.toml\"\n", Some("s3cret")).0.near, None);
+    }
+
+    #[cfg(feature = "data")]
+    #[test]
+    fn places_that_are_wrong_have_their_line_and_their_mend() {
+        let case = Case { folder: tempfile::tempdir().unwrap() };
+        std::fs::write(case.folder.path().join("data.toml"), STORES).unwrap();
+        let said = "[data]\nsettings = \"data.toml\"\n[services.one]\nplaces = [\"hpc\", \"cc2\"]\n";
+        let told = case.lead(APP, said, Some("s3cret")).1;
+        assert_eq!(told, ["dyn.toml:4: data.toml has no place cc2 (did you mean cc1?)"]);
+        let none = APP.replace("Bucket::named", "Bucket::unnamed");
+        let told = case.lead(&none, said, Some("s3cret")).1;
+        assert!(told[0].starts_with("dyn.toml:4: one has places, and the app has no bucket"), "{told:?}");
     }
 
     #[cfg(feature = "data")]

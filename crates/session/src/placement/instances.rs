@@ -90,6 +90,23 @@ pub(crate) fn refusals(app: &App, counts: &BTreeMap<String, u32>) -> Vec<Diagnos
     several.collect()
 }
 
+/// Says of each service with places that the command line gives another number of instances.
+pub(crate) fn beside_places(
+    app: &App,
+    places: &BTreeMap<&str, usize>,
+    asked: &BTreeMap<String, u32>,
+) -> Vec<Diagnostic> {
+    let told = app.services.iter().filter_map(|service| {
+        let places = places.get(service.name.as_str()).copied().filter(|places| *places > 0)?;
+        let count = asked.get(&service.name).filter(|count| **count as usize != places)?;
+        let message = format!("{} has {places} places, and --instances asks for {count}", service.name);
+        let finding = Diagnostic::error(message, service.place.clone());
+        let finding = finding.help("leave it out of --instances: there is one in each place of dyn.toml");
+        Some(Diagnostic { service: Some(service.name.clone()), ..finding })
+    });
+    told.collect()
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
@@ -119,6 +136,17 @@ mod tests {
         let counts = instance_counts(&said(&["get=3", "mop=2"])).unwrap();
         let error = check(&counts, &read(crate::state::tests::CHAIN)).unwrap_err().to_string();
         assert_eq!(error, "no service is called mop; there are get, map");
+    }
+
+    #[test]
+    fn places_say_how_many_instances_there_are() {
+        let app = read(crate::state::tests::CHAIN);
+        let asked = |count| BTreeMap::from([("map".to_owned(), count)]);
+        let places = BTreeMap::from([("map", 2), ("get", 0)]);
+        assert_eq!(beside_places(&app, &places, &asked(2)), []);
+        assert_eq!(beside_places(&app, &BTreeMap::new(), &asked(3)), []);
+        let told = beside_places(&app, &places, &asked(3));
+        assert_eq!(told[0].message, "map has 2 places, and --instances asks for 3");
     }
 
     #[test]

@@ -61,6 +61,11 @@ impl State {
         Some(self.services.get(service)?.endpoint.as_ref()?.here)
     }
 
+    /// Places of instances and buckets; none where no instance has a place.
+    pub(crate) fn near(&self) -> Option<&crate::environment::NearPlan> {
+        self.environments.near.as_ref()
+    }
+
     /// The app whose routes are in force.
     pub(crate) fn routed(&self) -> Option<std::sync::Arc<app::App>> {
         self.routed.clone()

@@ -83,6 +83,7 @@ impl State {
             load: self.load_of(service),
             record: true,
             moved: known.live.as_ref().and_then(|live| live.moved.clone()),
+            near: self.near().map(|near| near.host(name)),
         })
     }
 
@@ -96,6 +97,7 @@ impl State {
             && endpoint.is_some_and(|endpoint| endpoint.listen == told.listen)
             && self.limits(wiring) == told.limits
             && self.load_of(service) == told.load
+            && self.near().map(|near| near.host(name)) == told.near
     }
 
     /// The public listener, where this service's host has it; nothing at all where there is no backend yet.

@@ -42,6 +42,17 @@ pub struct AppPlace {
     pub state: PathBuf,
 }
 
+/// Files of the data server of this user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataServerFiles {
+    /// Its catalog is here, and all else.
+    pub folder: PathBuf,
+    /// Where it listens, while it runs.
+    pub address: PathBuf,
+    /// What opens it, unless it was told of another file.
+    pub token: PathBuf,
+}
+
 /// The home cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum HomeError {
@@ -132,6 +143,12 @@ impl Home {
     /// The folder of what is remembered.
     pub fn state(&self) -> &Path {
         &self.state
+    }
+
+    /// Files of the data server of this user.
+    pub fn data_server(&self) -> DataServerFiles {
+        let folder = self.state.join("data");
+        DataServerFiles { address: folder.join("address"), token: folder.join("token"), folder }
     }
 
     /// Paths that a push of an app uses on this machine.

@@ -1,7 +1,5 @@
 use std::path::Path;
 
-use protocol::BucketHome;
-
 use super::*;
 
 /// A bucket that is written to one store and read at another; `master` and `copy` are folders.
@@ -16,13 +14,13 @@ fn stores(folder: &Path) -> BucketStores {
     let [writes, reads] = names.clone().map(|store| BucketCopy { store, name: "acme-images".to_owned() });
     BucketStores {
         stores: names.into_iter().zip(roots.map(StoreAccess::Folder)).collect(),
-        buckets: BTreeMap::from([("images".to_owned(), BucketHome { reads, writes })]),
+        buckets: BTreeMap::from([("images".to_owned(), BucketHome { reads, writes, near: BTreeMap::new() })]),
     }
 }
 
 async fn act(stores: &BucketStores, key: &str, act: BucketAct, bytes: &[u8]) -> Result<BucketAnswer, BucketErrorKind> {
     let ask = BucketAsk { bucket: "images".to_owned(), key: key.to_owned(), act };
-    answer(stores, &ask, Bytes::copy_from_slice(bytes)).await.map_err(|error| error.kind())
+    answer(stores, None, &ask, Bytes::copy_from_slice(bytes)).await.map_err(|error| error.kind())
 }
 
 fn read(from: u64, length: Option<u64>) -> BucketAct {
@@ -36,8 +34,10 @@ async fn writes_go_to_the_master_and_reads_to_the_nearest_copy() {
     let put = act(&stores, "cats/1", BucketAct::Put { rule: PutRule::Always }, b"meow").await.unwrap();
     let written = put.reply.object.unwrap();
     assert_eq!(std::fs::read(folder.path().join("master/acme-images/cats/1")).unwrap(), b"meow");
-    assert_eq!(act(&stores, "cats/1", BucketAct::Head, &[]).await, Err(BucketErrorKind::NotFound), "no copy yet");
     let copies = folder.path().join("copy/acme-images");
+    let got = act(&stores, "cats/1", read(0, None), &[]).await.unwrap();
+    assert_eq!(got.bytes, b"meow", "there is no copy yet: the master is read");
+    assert_eq!(act(&stores, "cats/2", BucketAct::Head, &[]).await, Err(BucketErrorKind::NotFound));
     std::fs::create_dir_all(copies.join("cats")).unwrap();
     std::fs::write(copies.join("cats/1"), "meow").unwrap();
     let got = act(&stores, "cats/1", read(0, None), &[]).await.unwrap();
@@ -79,7 +79,7 @@ async fn an_upload_in_parts_is_one_object_and_what_is_not_known_is_refused() {
     }
     assert!(!folder.path().join("master/acme-images/new").exists());
     let ask = BucketAsk { bucket: "image".to_owned(), key: "a".to_owned(), act: BucketAct::Head };
-    let error = answer(&stores, &ask, Bytes::new()).await.unwrap_err();
+    let error = answer(&stores, None, &ask, Bytes::new()).await.unwrap_err();
     assert!(error.to_string().contains("buckets: images"), "{error}");
 }
 

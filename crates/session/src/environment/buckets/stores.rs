@@ -1,16 +1,19 @@
 //! Stores that the file named by `[data]` has: how each is reached, and which copy of a bucket is read.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
 use app::{App, Diagnostic, suggest};
 use data::DataSettings;
 use data::settings::{BucketSettings, SecretSource, StoreSettings, StoreStyle};
-use kubernetes::settings::DataTable;
+use kubernetes::settings::AppSettings;
 use kubernetes::settings_file;
 use protocol::{BucketCopy, BucketHome, BucketStores, StoreAccess};
 
-use super::super::{Shell, finding};
+use super::super::{Shell, finding, near};
+use super::FoundStores;
+use crate::near::table;
 use crate::store::home::explain;
 
 /// The region of a store that names none, as S3 has it.
@@ -19,11 +22,11 @@ const REGION: &str = "us-east-1";
 /// Reads the stores of the app's buckets. All that is wrong is told.
 pub(super) fn read(
     app: &App,
-    said: &DataTable,
+    said: &AppSettings,
     file: &Path,
     name: &str,
     shell: Shell<'_>,
-) -> Result<BucketStores, Vec<Diagnostic>> {
+) -> Result<FoundStores, Vec<Diagnostic>> {
     let wrong = |key: &str, message: String, help: &str| {
         finding(&settings_file::mistake(file, &[vec!["data", key], vec!["data"]], message, help.to_owned()))
     };
@@ -36,15 +39,24 @@ pub(super) fn read(
         all.collect::<Vec<_>>()
     })?;
     let mut findings = Vec::new();
-    if let Some(place) = said.place.as_ref().filter(|place| !settings.places.contains_key(*place)) {
+    let no_place = |place: &str| {
         let help = suggest(place, settings.places.keys().map(String::as_str), "places");
-        findings.push(wrong("place", format!("{name} has no place {place}"), &help));
+        (!settings.places.contains_key(place)).then(|| (format!("{name} has no place {place}"), help))
+    };
+    let own = said.data.place.as_deref();
+    findings.extend(own.and_then(no_place).map(|(message, help)| wrong("place", message, &help)));
+    for (service, place) in near::places(app, said) {
+        findings.extend(no_place(place).map(|(message, help)| near::wrong(file, service, message, &help)));
     }
+    let has_places = near::places(app, said).next().is_some();
     let mut stores = BucketStores::default();
     for bucket in &app.buckets {
         match settings.buckets.get(&bucket.name) {
             Some(of) => {
-                let home = home(&settings, &bucket.name, of, said.place.as_deref());
+                let mut home = home(&settings, &bucket.name, of, own);
+                if has_places {
+                    home.near = names(&settings, &bucket.name, of);
+                }
                 stores.buckets.insert(bucket.name.clone(), home);
             }
             None => {
@@ -54,22 +66,28 @@ pub(super) fn read(
             }
         }
     }
-    let used: Vec<String> =
-        stores.buckets.values().flat_map(|home| [home.reads.store.clone(), home.writes.store.clone()]).collect();
+    let homes = stores.buckets.values();
+    let used: BTreeSet<String> = homes
+        .flat_map(|home| [&home.reads.store, &home.writes.store].into_iter().chain(home.near.keys()))
+        .cloned()
+        .collect();
     for store in used {
-        let Some(of) = settings.stores.get(&store).filter(|_| !stores.stores.contains_key(&store)) else { continue };
+        let Some(of) = settings.stores.get(&store) else { continue };
         match access(of, shell) {
             Ok(access) => drop(stores.stores.insert(store, access)),
             Err((half, why)) => {
                 let message = format!("the {half} of the store {store} has no value here: {why}");
-                let told = wrong("settings", message, "set it in the shell, or name a file");
-                if !findings.contains(&told) {
-                    findings.push(told);
-                }
+                findings.push(wrong("settings", message, "set it in the shell, or name a file"));
             }
         }
     }
-    if findings.is_empty() { Ok(stores) } else { Err(findings) }
+    if findings.is_empty() { Ok(FoundStores { stores, table: table::fixed(&settings) }) } else { Err(findings) }
+}
+
+/// By store that may hold a bucket: its name there.
+fn names(settings: &DataSettings, name: &str, bucket: &BucketSettings) -> BTreeMap<String, String> {
+    let inside = settings.stores.keys().filter(|store| settings.is_inside(store, &bucket.zones));
+    inside.map(|store| (store.clone(), bucket.name_at(store, name).to_owned())).collect()
 }
 
 /// Where a bucket is read and written: a copy is read where settings fix one in the app's own place.
@@ -78,7 +96,7 @@ fn home(settings: &DataSettings, name: &str, bucket: &BucketSettings, place: Opt
     let is_near =
         |store: &&String| place.is_some_and(|place| settings.stores.get(*store).is_some_and(|of| of.place == place));
     let near = std::iter::once(&bucket.master).chain(&bucket.at).find(is_near);
-    BucketHome { reads: copy(near.unwrap_or(&bucket.master)), writes: copy(&bucket.master) }
+    BucketHome { reads: copy(near.unwrap_or(&bucket.master)), writes: copy(&bucket.master), near: BTreeMap::new() }
 }
 
 /// How a store is reached, or which half of its credentials is missing, and why.

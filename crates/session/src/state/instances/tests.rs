@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use local_cluster::Doer;
+use protocol::near::{NearService, NearSettings};
 use session_api::Report;
 
 use super::*;
-use crate::environment::Environments;
+use crate::environment::{Environments, NearPlan};
 use crate::event::{Event, Regroup};
 use crate::placement::Regrouping;
 use crate::state::tests::{World, at, read};
@@ -21,6 +22,16 @@ const APP: &str = "use dyninka::prelude::*;
 fn environments(count: u32) -> Arc<Environments> {
     let instances = [("map".to_owned(), count)].into();
     Arc::new(Environments { instances, ..Environments::default() })
+}
+
+/// `map` with an instance in each of these places.
+fn in_places(places: &[&str]) -> Arc<Environments> {
+    let places: Vec<String> = places.iter().map(|place| (*place).to_owned()).collect();
+    let instances = [("map".to_owned(), places.len() as u32)].into();
+    let services = [("map".to_owned(), NearService { places, bucket: None })].into();
+    let settings = Arc::new(NearSettings { services, ..NearSettings::default() });
+    let near = Some(NearPlan { place: None, settings });
+    Arc::new(Environments { instances, near, ..Environments::default() })
 }
 
 fn serving() -> World {
@@ -65,6 +76,28 @@ fn callers_are_told_of_all_instances_and_each_instance_which_it_is() {
     let listens = third.listen.to_string();
     assert_eq!(third.own_address(), Some(listens.as_str()));
     assert_eq!((third.service.as_str(), third.route.as_deref(), third.front), ("map", Some("get"), None));
+}
+
+#[test]
+fn hosts_are_told_the_places_of_instances_and_of_others_without_a_start() {
+    let mut world = World::new();
+    let loaded = |near| Event::Loaded { edit: 0, app: read(APP), diagnostics: Vec::new(), environments: near };
+    world.happens(loaded(in_places(&["hpc", "cc1", "cc2"])));
+    let place = |world: &World, name: &str| {
+        let wiring = world.state.wiring.clone().expect("hosts are told");
+        world.state.config(&wiring, name).expect("a host").near.and_then(|near| near.place)
+    };
+    let places = ["map", "map.2", "map.3", "last"].map(|name| place(&world, name));
+    assert_eq!(places, [Some("hpc".to_owned()), Some("cc1".to_owned()), Some("cc2".to_owned()), None]);
+    world.asked.clear();
+    world.save_with(APP, in_places(&["hpc", "cc1", "cc1"]));
+    assert_eq!(place(&world, "map.3"), Some("cc1".to_owned()));
+    let mut steps = world.steps();
+    steps.sort();
+    assert_eq!(steps, ["tell get", "tell last", "tell map", "tell map.2", "tell map.3"]);
+    world.asked.clear();
+    world.save_with(APP, in_places(&["hpc", "cc1", "cc1"]));
+    assert_eq!(world.steps(), Vec::<String>::new());
 }
 
 #[test]

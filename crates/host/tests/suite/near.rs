@@ -1,0 +1,189 @@
+//! A service with an instance in each of two places: requests go where their data is, and follow it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use protocol::header::{DATA, DATA_VERSION};
+use protocol::near::{HostNear, NearBucket, NearCopy, NearService, NearSettings, NearTable, PickPolicy};
+use protocol::{Config, Limits};
+use reqwest::{Client, StatusCode};
+
+use crate::chain::{Host, TOKEN, host, host_of};
+
+const PLACES: [&str; 2] = ["hpc", "cc1"];
+
+/// `images` at these places, with what each has; the first is the master's.
+fn table(number: u64, images: &[(&str, u64)]) -> NearTable {
+    let copy = |(place, through): &(&str, u64)| {
+        ((*place).to_owned(), NearCopy { store: (*place).to_owned(), through: *through, is_away: false })
+    };
+    let images = NearBucket { master: images[0].0.to_owned(), at: images.iter().map(copy).collect() };
+    NearTable { epoch: "e".to_owned(), number, buckets: BTreeMap::from([("images".to_owned(), images)]) }
+}
+
+/// Two instances of `first`, one in each place, and `last`, which is in none.
+struct Places {
+    client: Client,
+    firsts: Vec<Host>,
+    last: Host,
+}
+
+impl Places {
+    async fn start() -> Self {
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
+        let mut firsts = Vec::new();
+        for _ in PLACES {
+            firsts.push(host("first", nowhere, Limits::default(), TOKEN, false).await);
+        }
+        let addresses: Vec<SocketAddr> = firsts.iter().map(|first| first.address).collect();
+        let last = host_of("last", &addresses, Limits::default(), TOKEN, false).await;
+        let client = Client::builder().no_proxy().build().expect("a client");
+        let places = Self { client, firsts, last };
+        let file = places.last.folder.path().join("config.json");
+        let config: Config = serde_json::from_slice(&std::fs::read(&file).expect("a file")).expect("JSON");
+        let service = NearService { places: PLACES.map(str::to_owned).to_vec(), bucket: Some("images".to_owned()) };
+        let settings = NearSettings {
+            policy: PickPolicy::Near,
+            services: BTreeMap::from([("first".to_owned(), service)]),
+            table: table(0, &[("hpc", 0)]),
+        };
+        let near = Some(HostNear { place: None, settings: settings.into() });
+        std::fs::write(&file, serde_json::to_vec(&Config { near, ..config }).expect("JSON")).expect("written");
+        let reload = places.client.post(places.last.door("reload")).bearer_auth(TOKEN);
+        assert_eq!(reload.send().await.expect("an answer").status(), 200);
+        places
+    }
+
+    async fn tell(&self, table: &NearTable) -> (StatusCode, String) {
+        let told = self.client.put(self.last.door("near")).bearer_auth(TOKEN).json(table).send().await;
+        let told = told.expect("an answer");
+        (told.status(), told.text().await.expect("text"))
+    }
+
+    async fn ask(&self, headers: &[(&str, &str)]) -> (StatusCode, String) {
+        let asked = self.client.get(format!("http://{}/", self.last.address));
+        let asked = headers.iter().fold(asked, |asked, (name, value)| asked.header(*name, *value));
+        let answer = asked.send().await.expect("an answer");
+        (answer.status(), answer.text().await.expect("text"))
+    }
+
+    /// Requests that each instance answered.
+    async fn answered(&self) -> Vec<u64> {
+        let mut all = Vec::new();
+        for first in &self.firsts {
+            let text = self.client.get(format!("http://{}/metrics", first.address)).send().await.expect("metrics");
+            let text = text.text().await.expect("text");
+            let values = text.lines().filter(|line| line.contains("requests_total") && line.contains("value"));
+            all.push(values.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum());
+        }
+        all
+    }
+
+    /// The share of ten requests that each instance answers.
+    async fn shares(&self, headers: &[(&str, &str)]) -> Vec<u64> {
+        let before = self.answered().await;
+        for _ in 0..10 {
+            let (status, body) = self.ask(headers).await;
+            assert_eq!(status, 200, "{body}");
+        }
+        self.answered().await.iter().zip(before).map(|(after, before)| after - before).collect()
+    }
+
+    async fn end(self) {
+        self.last.end().await;
+        for first in self.firsts {
+            first.end().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn requests_go_where_their_data_is_and_follow_the_table() {
+    let places = Places::start().await;
+    assert_eq!(places.shares(&[]).await, [10, 0], "the bucket that the service works on, by its settings");
+    assert_eq!(places.tell(&table(1, &[("cc1", 9)])).await, (StatusCode::OK, "{\"number\":1}".to_owned()));
+    assert_eq!(places.shares(&[]).await, [0, 10]);
+    assert_eq!(places.shares(&[(DATA, "images/cats/1.jpg")]).await, [0, 10]);
+    // A table that comes late changes nothing.
+    assert_eq!(places.tell(&table(0, &[("hpc", 9)])).await, (StatusCode::OK, "{\"number\":1}".to_owned()));
+    assert_eq!(places.shares(&[]).await, [0, 10]);
+    // What was written is read where it is.
+    places.tell(&table(2, &[("hpc", 9), ("cc1", 7)])).await;
+    for version in ["images=8", "images=*"] {
+        assert_eq!(places.shares(&[(DATA_VERSION, version)]).await, [10, 0], "{version}");
+    }
+    let both = places.shares(&[(DATA_VERSION, "images=7")]).await;
+    assert_eq!(both[0] + both[1], 10);
+    // In no place of an instance: one of them is asked all the same.
+    places.tell(&table(3, &[("aws", 9)])).await;
+    let both = places.shares(&[]).await;
+    assert_eq!(both[0] + both[1], 10);
+    places.end().await;
+}
+
+#[tokio::test]
+async fn headers_and_tables_that_do_not_read_are_refused() {
+    let places = Places::start().await;
+    let (status, body) = places.ask(&[(DATA, "imagse/1")]).await;
+    assert!(status == 404 && body.contains("there is no bucket imagse") && body.contains("no-such-bucket"), "{body}");
+    let (status, body) = places.ask(&[(DATA, "images/a b")]).await;
+    assert!(status == 400 && body.contains("Dyninka-Data does not read at character 9"), "{body}");
+    let (status, body) = places.ask(&[(DATA_VERSION, "images=x")]).await;
+    assert!(status == 400 && body.contains("a version is a number or *"), "{body}");
+    let near = places.last.door("near");
+    let told = places.client.put(&near).bearer_auth(TOKEN).json(&serde_json::json!({ "number": 1 })).send().await;
+    assert_eq!(told.expect("an answer").status(), 422);
+    let told = places.client.put(&near).bearer_auth("another").json(&table(1, &[("cc1", 1)])).send().await;
+    assert_eq!(told.expect("an answer").status(), 401);
+    assert_eq!(places.shares(&[]).await, [10, 0], "all is as it was");
+    places.end().await;
+}
+
+#[tokio::test]
+async fn the_end_of_an_instance_near_the_data_loses_no_request() {
+    let mut places = Places::start().await;
+    assert_eq!(places.shares(&[]).await, [10, 0]);
+    places.firsts.remove(0).end().await;
+    assert_eq!(places.shares(&[]).await, [10], "the other place answers");
+    places.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_that_change_under_load_fail_no_request() {
+    let places = Arc::new(Places::start().await);
+    let stop = Arc::new(AtomicBool::new(false));
+    let callers: Vec<_> = (0..8)
+        .map(|_| {
+            let (places, stop) = (places.clone(), stop.clone());
+            tokio::spawn(async move {
+                let (mut answers, mut failures) = (0, Vec::new());
+                while !stop.load(Ordering::Relaxed) {
+                    match places.ask(&[(DATA, "images/1")]).await {
+                        (StatusCode::OK, _) => answers += 1,
+                        (status, body) => failures.push(format!("{status}: {body}")),
+                    }
+                }
+                (answers, failures)
+            })
+        })
+        .collect();
+    for number in 1..=100 {
+        let place = PLACES[usize::from(number % 2 == 1)];
+        assert_eq!(places.tell(&table(number, &[(place, number)])).await.0, 200);
+        // Another one only once requests were answered by this one.
+        let begun = places.answered().await;
+        while places.answered().await[usize::from(number % 2 == 1)] == begun[usize::from(number % 2 == 1)] {}
+    }
+    stop.store(true, Ordering::Relaxed);
+    let mut answered = 0;
+    for caller in callers {
+        let (answers, failures) = caller.await.expect("a caller");
+        assert_eq!(failures, Vec::<String>::new());
+        answered += answers;
+    }
+    assert!(answered >= 100, "{answered}");
+    assert_eq!(places.shares(&[]).await, [10, 0]);
+    Arc::into_inner(places).expect("nobody else asks").end().await;
+}

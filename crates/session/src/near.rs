@@ -1,0 +1,9 @@
+//! Who holds which bucket, told to the hosts of a session whose instances have places.
+//!
+//! Settings fix what a data server does not say. Where one of this user runs, it is asked, and hosts get the table of what
+//! it answers without a reload.
+
+pub(crate) mod feed;
+pub(crate) mod report;
+#[cfg(feature = "data")]
+pub(crate) mod table;
