@@ -253,6 +253,7 @@ const WALL_CLOCK: &[(&str, &str)] = &[
         "crates/job-server/src/clock.rs",
         "the time of day when the server began; from there on a clock that does not jump",
     ),
+    ("crates/node-agent/src/kept.rs", "how old a file is that a killed agent left half written"),
     ("crates/runtime/src/bucket/folder/version.rs", "the time of a file, a part of what tells its versions apart"),
     ("crates/session/src/recording/recorder.rs", "when a recording began, for its head"),
     ("crates/web/src/page.rs", "when a ticket or a cookie ends, which two processes compare"),

@@ -9,6 +9,7 @@ mod bundle;
 mod jobs;
 mod parts;
 mod reader;
+mod rough;
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};

@@ -39,6 +39,15 @@ impl Browser {
     /// # Panics
     /// There is no chromedriver.
     pub fn start() -> Self {
+        Self::with(&json!({}))
+    }
+
+    /// Starts one that keeps no cookie of anybody.
+    pub fn without_cookies() -> Self {
+        Self::with(&json!({ "profile.default_content_setting_values.cookies": 2 }))
+    }
+
+    fn with(preferences: &Value) -> Self {
         let mut command = Command::new("chromedriver");
         command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut driver = command.spawn().expect("chromedriver: tests/run installs chromium and chromium-driver");
@@ -64,7 +73,7 @@ impl Browser {
         ];
         let wanted = json!({ "capabilities": { "alwaysMatch": {
             "browserName": "chrome",
-            "goog:chromeOptions": { "args": arguments },
+            "goog:chromeOptions": { "args": arguments, "prefs": preferences },
             "goog:loggingPrefs": { "browser": "ALL" },
         }}});
         let client = Client::builder().timeout(PATIENCE).no_proxy().build().unwrap();

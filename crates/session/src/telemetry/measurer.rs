@@ -116,11 +116,12 @@ pub(crate) async fn measure(
                     last_news = None;
                 }
                 fold.tick(now);
-                // Once a second at most: where everything comes late, to count it all anew makes it later.
-                if is_late && now >= due[1] {
+                let is_many = fold.services().nth(MANY_SERVICES).is_some();
+                // Of many services once a second at most: where everything comes late, to count it all anew makes it later.
+                if is_late && (!is_many || now >= due[1]) {
                     (due, is_late) = ([Duration::ZERO; 3], false);
                 }
-                let soonest = if fold.services().nth(MANY_SERVICES).is_some() { CALLS } else { Duration::ZERO };
+                let soonest = if is_many { CALLS } else { Duration::ZERO };
                 let mut is_counted = false;
                 for (at, (seconds, every)) in WINDOWS.into_iter().enumerate() {
                     if now < due[at] {
