@@ -18,5 +18,6 @@ mod refusals;
 mod rolls;
 mod served;
 mod session;
+mod tabs;
 mod turns;
 mod underway;
