@@ -53,7 +53,7 @@ async fn drawn(setting: &Setting, services: u32, pace: f64, how: &str, most: f64
         for number in 1..=EDITS {
             told.extend(here.block_on(edit(&mut shown, &app, number))?);
             // The next one takes its place in the picture.
-            let last = told.last().map(|(name, _)| name.clone()).unwrap_or_default();
+            let last = told.last().map(|(name, _)| name.clone()).context("an edit told of nothing")?;
             browser.until(&last, &format!("Boolean(window.shown[{}])", json!(last)));
         }
         anyhow::Ok((browser.run("return window.shown"), told))

@@ -118,7 +118,7 @@ async fn answer(
     answered.unwrap_or(Err(late))
 }
 
-/// The copies of a bucket, where the host is told of places; none: those that its environment names.
+/// The copies of a bucket, where the host knows of places; none: those that its environment names.
 fn copies(
     shared: &Shared,
     request_context: &RequestContext,

@@ -32,7 +32,7 @@ pub(crate) struct RequestNear {
 }
 
 impl RequestNear {
-    /// Reads the headers of a request. What is wrong is told in words.
+    /// Reads the headers of a request. The error says what is wrong.
     pub(crate) fn read(headers: &HeaderMap) -> Result<Self, String> {
         let one = |name: &str| {
             let mut values = headers.get_all(name).iter();

@@ -295,7 +295,7 @@ impl NodeApps {
     /// Starts services again that end.
     async fn watch(self: Arc<Self>, app: String, backend: Arc<dyn Backend>) {
         let mut pauses: BTreeMap<String, (Duration, Instant)> = BTreeMap::new();
-        // They end with whoever watches.
+        // They end with the task that watches.
         let mut starts = JoinSet::new();
         while let Some(event) = backend.next().await {
             match event {
@@ -361,7 +361,7 @@ async fn end(backend: &dyn Backend) {
     }
 }
 
-/// Words for whoever pushes, who may be on another machine.
+/// Words for a push, which may come from another machine.
 fn told(error: BackendError) -> String {
     let error = NodeError::Backend(error);
     error.hint().map_or_else(|| error.to_string(), |hint| format!("{error}; {hint}"))

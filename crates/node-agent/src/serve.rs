@@ -57,7 +57,7 @@ pub async fn run(
     let folder = settings.folder.clone();
     let mut record = folder.record()?;
     if settings.pods.is_none() && settings.backend == NodeBackend::Docker {
-        // A node that could run nothing is told now, and not when the first app comes.
+        // A node that could run nothing says so now, and not when the first app comes.
         local_cluster::look_at_engine().await.map_err(BackendError::NoEngine)?;
     }
     let socket = command_socket(&settings).await?;
@@ -90,7 +90,7 @@ pub async fn run(
     };
     let remembered: Vec<SocketAddr> = folder.members()?.into_iter().map(|member| member.address).collect();
     let me = FleetMember { id: record.id, life: record.restarts << 20, address, name: record.name.clone() };
-    // A strategy that cannot be is told now, and not when the first app comes.
+    // A strategy that cannot be is an error now, and not when the first app comes.
     settings.strategy.suits_node()?;
     settings.strategy.build(policy(&settings.strategy)?)?;
     let cpus = settings.cpus.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from) as f64);

@@ -116,11 +116,13 @@ impl NodeBook {
 
     /// What a strategy decides on.
     pub fn view(&self, now: Duration) -> View {
+        let services = self.loads();
+        let resources = self.used(&services);
         View {
             me: self.me,
-            services: self.loads(),
+            services,
             neighbours: self.neighbours.iter().map(|(node, known)| self.neighbour(*node, known, now)).collect(),
-            resources: self.used(),
+            resources,
             thresholds: self.thresholds,
             capacity: self.capacity,
         }
@@ -138,9 +140,9 @@ impl NodeBook {
     }
 
     /// What services use now, and what the machine takes with them.
-    fn used(&self) -> NodeResources {
+    fn used(&self, loads: &[LocalLoad]) -> NodeResources {
         let none = NodeResources::default();
-        let used = self.loads().iter().fold(none, |used, load| used.plus(load.cost.unwrap_or(none), load.served));
+        let used = loads.iter().fold(none, |used, load| used.plus(load.cost.unwrap_or(none), load.served));
         let power = self.watts.map_or(0.0, |watts| watts.at(used.cpu, self.capacity));
         NodeResources { power, ..used }
     }
@@ -230,7 +232,7 @@ impl NodeBook {
             };
             (name.clone(), reported)
         });
-        let used = self.used();
+        let used = self.used(&self.loads());
         let power = self.watts.map(|watts| (used.power, watts.most()));
         let apps = BTreeMap::from([(self.app.clone(), services.collect())]);
         LoadReport { margin, cpu: used.cpu, capacity: Some(self.capacity), power, apps, ..LoadReport::new(self.seq) }

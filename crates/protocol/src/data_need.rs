@@ -25,7 +25,7 @@ pub struct DataNeed {
 pub enum NeededVersion {
     /// This change and all before it.
     AtLeast(u64),
-    /// Whatever the master has: the number of a write is not known.
+    /// All that the master has: the number of a write is not known.
     Master,
 }
 

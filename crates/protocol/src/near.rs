@@ -17,7 +17,7 @@ use crate::data_need::NeededVersion;
 /// Milliseconds after which what a table says of versions is not known any more. Places still hold.
 pub const VERSIONS_HOLD_MS: u64 = 10_000;
 
-/// What a host is told of places.
+/// What a host knows of places.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostNear {
     /// The host's own; none: it is near nothing.
@@ -33,7 +33,7 @@ pub struct NearSettings {
     pub policy: PickPolicy,
     /// By Rust name: services whose instances have places.
     pub services: BTreeMap<String, NearService>,
-    /// What settings say of buckets: it holds until a host is told of another table.
+    /// What settings say of buckets: it holds until a host gets another table.
     pub table: NearTable,
 }
 
@@ -51,7 +51,7 @@ pub struct NearService {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NearTable {
-    /// The life of whoever makes tables.
+    /// The life of the session that makes tables.
     pub epoch: String,
     /// Counts its tables.
     pub number: u64,
@@ -198,7 +198,7 @@ mod tests {
             (vec![("images", Some(AtLeast(7)))], 0, vec![0, 1]),
             (vec![("images", Some(AtLeast(7)))], VERSIONS_HOLD_MS, vec![0, 1]),
             (vec![("images", Some(AtLeast(8)))], 0, vec![0]),
-            // The master has it, whatever the table knows.
+            // The master has it, also where the table does not say so.
             (vec![("images", Some(AtLeast(99)))], 0, vec![0]),
             (vec![("images", Some(Master))], 0, vec![0]),
             (vec![("images", Some(AtLeast(1)))], late, vec![0]),
