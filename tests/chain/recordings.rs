@@ -190,8 +190,8 @@ fn a_later_edit_supersedes_the_verdict(on: &str) {
     let (_folder, file) = app(COUNT);
     let mut dev = Dev::start(&file, on);
     record(&dev, &file, "count", numbers(0..20), 20);
-    // Each run takes a while: all of them take longer than the next save.
-    let slow = "{ std::thread::sleep(std::time::Duration::from_millis(900)); COUNT";
+    // Each run takes half of what one may take, and all of them many times what the next edit takes.
+    let slow = "{ std::thread::sleep(std::time::Duration::from_millis(500)); COUNT";
     save(&file, COUNT, "{ COUNT", slow);
     dev.wait_for("live");
     save(&file, COUNT, "* 1000", "* 2000");

@@ -412,8 +412,8 @@ fn of_many_services_those_are_drawn_that_somebody_sees() {
     let mut app = "use dyninka::prelude::*;\n#[service]\nfn s0() -> f64 { 1.0 }\n".to_owned();
     (1..=62).for_each(|at| app += &format!("#[service]\nfn s{at}(value: f64) -> f64 {{ value }}\n"));
     let flow = (1..=62).fold("s0()".to_owned(), |flow, at| format!("{flow}.s{at}()"));
-    let seen =
-        Seen::of(&format!("{app}#[dyninka::main]\nfn main() {{ {flow} }}\n"), &["--together", "all"], "63 of 63 live");
+    let text = format!("{app}#[dyninka::main]\nfn main() {{ {flow} }}\n");
+    let seen = Seen::of(&text, &["--together", "all"], "63 of 63 live");
     let browser = &seen.browser;
     let drawn = "[...document.querySelectorAll('.services tr:not([aria-hidden])')].map((row) => row.innerText.trim().split(/\\s/)[0])";
     let first = browser.until("rows for the window", &format!("{drawn}.length > 15 && {drawn}"));
@@ -428,6 +428,19 @@ fn of_many_services_those_are_drawn_that_somebody_sees() {
     browser.until("the chosen service", "document.querySelector('aside h2')?.innerText === 's61'");
     browser.press("j");
     browser.until("its row", "(() => { const row = document.querySelector('.services tr.chosen'); return row && row.getBoundingClientRect().bottom <= innerHeight && row.innerText.includes('s62'); })()");
+    // A save that renames most of them leaves the choice where it is, and never an empty table.
+    browser.run(
+        "window.empty = 0; \
+         new MutationObserver(() => { window.empty += !document.querySelector('.services tr'); }) \
+             .observe(document.body, { childList: true, subtree: true })",
+    );
+    let renamed = (1..=50).fold(text, |text, at| text.replace(&format!("s{at}("), &format!("t{at}(")));
+    std::fs::write(&seen.file, renamed).unwrap();
+    browser.run("document.querySelector('main').scrollTop = 0");
+    browser.until("the new names", &format!("{drawn}[1] === 't1'"));
+    browser.shows("63 of 63 live");
+    browser.until("the choice", "document.querySelector('aside h2')?.innerText === 's62'");
+    assert_eq!(browser.run("return window.empty"), 0);
     seen.is_quiet();
 }
 

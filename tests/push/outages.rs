@@ -154,7 +154,7 @@ fn a_node_that_is_cut_off_in_the_midst_of_a_roll_costs_no_request() {
     // The new pod is to run where soon nobody hears of it.
     on("node2");
     app.at_start("loop { std::thread::park() }");
-    let mut push = namespace.start_push(&app.file, &["--deadline", "12"]);
+    let mut push = namespace.start_push(&app.file, &["--deadline", "40"]);
     push.until(|event| event["why"] == "it runs on node2 and is not ready yet");
     let cut = Cut::of("node2");
     let failed = push.end();

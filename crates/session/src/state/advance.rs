@@ -49,6 +49,9 @@ impl State {
             }
             let config = self.config(wiring, &one.name);
             let group = if one.number > 1 { one.host() } else { self.host_of(one.service) };
+            if config.is_some() && !self.leads(wiring, &one.name) {
+                continue;
+            }
             let Some(known) = self.services.get_mut(&*one.name) else { continue };
             let Some(config) = config else {
                 // Peers are told of all instances of a service, or of none.
@@ -160,7 +163,7 @@ impl State {
             let may = committed || (known.live.is_none() && self.brings(wanted, service).is_empty());
             let needs = kept.key == key && !known.serves(&key) && !known.has_failed(&key);
             let is_held = known.bring.is_empty() && fetched.iter().any(|name| *name == one.name);
-            if !may || !needs || is_held || known.swapping.is_some() || known.moving {
+            if !may || !needs || is_held || known.swapping.is_some() || known.moving || !self.leads(wiring, &one.name) {
                 continue;
             }
             let Some(config) = self.config(wiring, &one.name) else { continue };
@@ -220,7 +223,7 @@ impl State {
         for one in self.each(routed) {
             let Some(known) = self.services.get(&*one.name).filter(|known| known.host == Host::Up) else { continue };
             let goes_by = |told: &protocol::Config| self.goes_by(told, wiring, &one.name);
-            if known.live.is_some() && !known.told.as_ref().is_some_and(goes_by) {
+            if known.live.is_some() && !known.told.as_ref().is_some_and(goes_by) && self.leads(wiring, &one.name) {
                 let Some(config) = self.config(wiring, &one.name) else { continue };
                 let opens = config.front.is_some() && known.told.as_ref().is_some_and(|told| told.front.is_none());
                 tells.push((opens, one, config));

@@ -133,6 +133,44 @@ fn a_service_that_comes_is_seated_and_one_that_goes_is_removed_after_the_routes_
 }
 
 #[test]
+fn in_whichever_order_answers_come_no_host_is_told_a_route_with_a_name_that_it_does_not_know() {
+    let (services, flow): (Vec<String>, Vec<String>) = (1..=8)
+        .map(|at| (format!("#[service] fn s{at}(value: f64) -> f64 {{ value }}\n"), format!(".s{at}()")))
+        .unzip();
+    let text = format!(
+        "use dyninka::prelude::*;\n#[service] fn get() -> f64 {{ 1.0 }}\n{}#[dyninka::main] fn main() {{ get(){} }}\n",
+        services.concat(),
+        flow.concat()
+    );
+    for seed in 1..=200 {
+        let mut world = World::serving(&text);
+        let mut random = seed;
+        world.next = Box::new(move |among| {
+            // George Marsaglia, Xorshift RNGs, 2003.
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            (random % among as u64) as usize
+        });
+        // All but two get another name, so all of these come and go with one save; one that stays has another body, too.
+        let renamed = (1..=6).fold(text.clone(), |text, at| text.replace(&format!("s{at}("), &format!("t{at}(")));
+        world.save(&renamed.replace("s7(value: f64) -> f64 { value }", "s7(value: f64) -> f64 { value + 1.0 }"));
+        for effect in &world.asked {
+            let config = match effect {
+                Effect::Swap(swap) => &swap.config,
+                Effect::Start { config, .. } => config,
+                Effect::Tell { config, .. } => config,
+                _ => continue,
+            };
+            let route = protocol::Route::parse(config.route.as_deref().unwrap_or_default()).expect("a route");
+            let unknown: Vec<_> = route.services().filter(|name| !config.peers.contains_key(*name)).collect();
+            assert!(unknown.is_empty(), "seed {seed}: {} does not know {unknown:?}", config.service);
+        }
+        assert_eq!(world.live().map(|(came, gone, _)| (came.len(), gone.len())), Some((7, 6)), "seed {seed}");
+    }
+}
+
+#[test]
 fn a_renamed_service_brings_its_state() {
     let text = CHAIN.replace(
         "#[service] fn map(value: f64) -> f64 { value * 2.0 }",

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use app::App;
-use protocol::{Config, Limits, Peer, ServiceLoad, instance_of};
+use protocol::{Config, Limits, Peer, Route, ServiceLoad, instance_of};
 
 use super::State;
 
@@ -85,6 +85,16 @@ impl State {
             moved: known.live.as_ref().and_then(|live| live.moved.clone()),
             near: self.near().map(|near| near.host(name)),
         })
+    }
+
+    /// Whether all services on the way from here have an address. A host refuses a route with a name that it does not know.
+    pub(super) fn leads(&self, wiring: &Wiring, name: &str) -> bool {
+        if wiring.peers.len() == wiring.app.services.len() {
+            return true;
+        }
+        let route = wiring.routes.get(instance_of(name).0).map(|route| Route::parse(route));
+        // One that does not read is the host's to refuse, with its words.
+        route.and_then(Result::ok).is_none_or(|route| route.services().all(|name| wiring.peers.contains_key(name)))
     }
 
     /// Whether a host goes by what it would be told now, whichever library it has.

@@ -70,6 +70,8 @@ pub(in crate::state) struct World {
     pub(in crate::state) swaps: bool,
     /// Whether services that are carried arrive.
     pub(in crate::state) carry: bool,
+    /// Which of the answers under way comes next, of so many: the first, unless a test says otherwise.
+    pub(in crate::state) next: Box<dyn FnMut(usize) -> usize>,
     ports: u16,
 }
 
@@ -86,6 +88,7 @@ impl World {
             check: |edit| Some(Event::Checked { edit }),
             swaps: true,
             carry: true,
+            next: Box::new(|_| 0),
             ports: 5000,
         }
     }
@@ -115,7 +118,9 @@ impl World {
 
     pub(in crate::state) fn happens(&mut self, event: Event) {
         let mut events = VecDeque::from([event]);
-        while let Some(event) = events.pop_front() {
+        while !events.is_empty() {
+            let next = (self.next)(events.len());
+            let Some(event) = events.remove(next) else { return };
             self.now += 1;
             for effect in self.state.update(at(self.now), event) {
                 let answer = self.answers(&effect);
