@@ -17,11 +17,12 @@ fn message_that_does_not_read_or_follow_is_said_and_everything_asked_for_anew() 
     browser.run("location.reload()");
     browser.until("the page", "window.socket && document.body.innerText.includes('3 of 3 live')");
     for strange in [
-        "no JSON",
-        "{\"seq\":2,\"frame\":{\"seq\":",
-        "{\"seq\":99,\"frame\":{\"seq\":99,\"now_ms\":1,\"set\":{\"app\":\"of another\"}}}",
+        "'no JSON'",
+        "'{\"seq\":2,\"frame\":{\"seq\":'",
+        "'{\"seq\":99,\"frame\":{\"seq\":99,\"now_ms\":1,\"set\":{\"app\":\"of another\"}}}'",
+        "'x'.repeat(64 << 20)",
     ] {
-        browser.run(&format!("window.before = window.socket; window.socket.onmessage({{ data: {} }})", json!(strange)));
+        browser.run(&format!("window.before = window.socket; window.socket.onmessage({{ data: {strange} }})"));
         browser.until(
             "another socket",
             "window.socket !== window.before && document.body.innerText.includes('3 of 3 live')",
@@ -33,6 +34,7 @@ fn message_that_does_not_read_or_follow_is_said_and_everything_asked_for_anew() 
     }
     // A later version may tell more.
     browser.run("window.socket.onmessage({ data: '{\"later\":{\"of\":[1]}}' })");
+    browser.run("window.socket.onmessage({ data: `[${'1,'.repeat(32 << 20)}1]` })");
     seen.ask(1);
     browser.until("figures", "/[0-9.]+ (µs|ms)/.test(document.querySelector('main table tbody')?.innerText ?? '')");
     assert!(!browser.text().contains("asked for anew"), "{}", browser.text());

@@ -49,6 +49,51 @@ fn slow_browser_shows_what_is_and_holds_up_no_other() {
     seen.is_quiet();
 }
 
+/// Says twenty thousand lines with each call, the last of them in words of its own.
+const LOUD: &str = "use dyninka::prelude::*;
+
+#[service]
+fn loud(call: u64) -> u64 {
+    for line in 1..20_000 { println!(\"{call}: {line} of many\"); }
+    println!(\"call {call} has no more to say\");
+    call
+}
+
+#[dyninka::main]
+fn main() { loud(0) }
+";
+
+#[test]
+fn lines_without_end_leave_a_page_that_is_small_and_of_use() {
+    const CALLS: u64 = 30;
+    let seen = Seen::of(LOUD, &[], "1 of 1 live");
+    let browser = &seen.browser;
+    browser.run("location.hash = '#/logs'");
+    browser.until("Logs", "document.querySelector('main h1')?.innerText === 'Logs'");
+    std::thread::scope(|scope| {
+        let url = seen.dev.url_of("loud");
+        let calls = scope.spawn(move || {
+            let client = support::session::Client::default();
+            (1..=CALLS).for_each(|call| {
+                assert_eq!(client.post(&url, &json!({ "call": call }).to_string()).body, call.to_string());
+            });
+        });
+        // As long as they come, other pages open, and Logs draws the rows in view alone.
+        while !calls.is_finished() {
+            browser.run("location.hash = '#/requests'");
+            browser.until("Requests", "document.querySelector('main h1')?.innerText === 'Requests'");
+            browser.run("location.hash = '#/logs'");
+            browser.until("rows", "document.querySelectorAll('.lines .row').length > 0");
+            assert!(browser.run("return document.querySelectorAll('.lines .row').length").as_u64().unwrap() < 200);
+        }
+    });
+    browser.shows(&format!("call {CALLS} has no more to say"));
+    // The page keeps 20,000 lines, each 20 high.
+    let height = browser.run("return document.querySelector('.lines').scrollHeight").as_u64().unwrap();
+    assert!(height <= 20_000 * 20, "{height}");
+    seen.is_quiet();
+}
+
 #[test]
 fn odd_browser_has_a_page_and_a_bare_one_words() {
     let seen = Seen::start();
