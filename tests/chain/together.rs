@@ -10,6 +10,7 @@ use support::session::{Client, Dev};
 support::on_both_backends!(
     services_of_one_host_are_edited_and_keep_state_as_apart,
     what_ends_one_ends_all_of_its_host_and_all_come_back,
+    what_one_does_that_ends_nobody_is_felt_by_no_other,
 );
 
 const APP: &str = "use dyninka::prelude::*;
@@ -135,6 +136,78 @@ fn what_ends_one_ends_all_of_its_host_and_all_come_back(on: &str) {
     drop(client.try_post(&bad, "{\"what\": \"abort\"}"));
     assert_eq!(dev.wait_for("down")["service"], "count");
     assert_eq!(dev.wait_for("up")["service"], "count");
+    let (ended, stderr) = dev.stop();
+    assert!(ended.success(), "{stderr}");
+}
+
+const ODD: &str = "use dyninka::prelude::*;
+
+#[placed(odd)]
+static COUNT: Placed<u64> = Placed::new(|| 0);
+
+#[service]
+fn get() -> String { \"go on\".to_owned() }
+
+unsafe extern \"C\" { fn signal(number: i32, deed: usize) -> usize; }
+
+#[service]
+fn odd(what: String) -> u64 {
+    match what.as_str() {
+        \"hold\" => COUNT.update(|_| panic!(\"it holds the count\")),
+        \"print\" => (0..100_000).for_each(|line| println!(\"line {line}\")),
+        \"hook\" => std::panic::set_hook(Box::new(|_| {})),
+        // SIGTERM, ignored.
+        \"signal\" => drop(unsafe { signal(15, 1) }),
+        \"loop\" => loop { std::hint::spin_loop() },
+        \"eat\" => {
+            let mut eaten: Vec<Vec<u8>> = Vec::new();
+            loop { eaten.push(std::hint::black_box(vec![1; 1 << 20])); }
+        }
+        _ => {}
+    }
+    COUNT.update(|count| { *count += 1; *count })
+}
+
+#[service]
+fn last(n: u64) -> u64 {
+    assert!(n > 0, \"nothing comes of nothing\");
+    n * 10
+}
+
+#[dyninka::main]
+fn main() { get().odd().last() }
+";
+
+fn what_one_does_that_ends_nobody_is_felt_by_no_other(on: &str) {
+    let (_folder, file) = app(ODD);
+    let mut dev = Dev::launch(&file, &["--on", on, "--port", "0", "--together", "all", "--memory", "256M"]);
+    dev.ready = dev.wait_for("ready");
+    let (client, url, last) = (Client::default(), dev.url(), dev.url_of("last"));
+    let odd = |what: &str, within: &str| {
+        let body = json!({ "what": what }).to_string();
+        client.post_with(&dev.url_of("odd"), &body, &[("dyninka-deadline", within)])
+    };
+    assert_eq!(client.get(&url).body, "10");
+    let held = odd("hold", "20000");
+    assert!(held.status == 500 && held.body.contains("it holds the count"), "{}", held.body);
+    assert_eq!(client.get(&url).body, "20", "the count is as it was, and of use");
+    for what in ["print", "hook", "signal"] {
+        assert_eq!(odd(what, "20000").status, 200, "{what}");
+    }
+    let panicked = client.post(&last, "{\"n\": 0}");
+    assert!(panicked.status == 500 && panicked.body.contains("nothing comes of nothing"), "{}", panicked.body);
+    let endless = odd("loop", "500");
+    assert_eq!(endless.status, 504, "{}", endless.body);
+    assert_eq!(client.post(&last, "{\"n\": 7}").body, "70");
+    assert_eq!(client.get(&url).body, "60", "the endless call has a thread, and the service others");
+    assert!(!dev.has_told("down"), "{:?}", dev.seen());
+    // The memory is the host's, and so is its end.
+    drop(client.try_post(&dev.url_of("odd"), "{\"what\": \"eat\"}"));
+    let mut ended: Vec<_> = (0..3).map(|_| dev.wait_for("down")["service"].clone()).collect();
+    ended.sort_by_key(|service| service.as_str().map(str::to_owned));
+    assert_eq!(ended, ["get", "last", "odd"]);
+    (0..3).for_each(|_| drop(dev.wait_for("up")));
+    assert_eq!(client.get(&url).body, "10");
     let (ended, stderr) = dev.stop();
     assert!(ended.success(), "{stderr}");
 }
