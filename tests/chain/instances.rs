@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use support::app;
-use support::hosts::kill;
+use support::hosts::{kill, stop};
 use support::session::{Client, Dev};
 
 support::on_both_backends!(all_instances_answer_and_an_edit_or_the_end_of_one_fails_nothing);
@@ -148,6 +148,17 @@ fn all_instances_answer_and_an_edit_or_the_end_of_one_fails_nothing(on: &str) {
     let restarts: Vec<_> = again.iter().map(|instance| instance["restarts"].clone()).collect();
     assert_eq!(restarts, [json!(0), json!(1), json!(0)], "{again:?}");
     assert_eq!(again[1]["version"], after[0]["version"]);
+
+    // One is stopped: it is missed by nobody, and answers what it had begun once it goes on.
+    let load = Load::start(&dev.url());
+    load.wait_for(100);
+    stop(on, &file, "map.3");
+    let down = dev.wait_for("down");
+    assert!(down["service"] == "map.3" && down["why"].as_str().is_some_and(|why| why.contains("stopped")), "{down}");
+    let up = dev.wait_for("up");
+    assert!(up["service"] == "map.3" && up["anew"] == false, "{up}");
+    load.wait_for(200);
+    assert_eq!(load.end(), Vec::<String>::new());
 
     // By wish they are started again one after the other, so that two of them serve all the time.
     let load = Load::start(&dev.url());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::chain::Chain;
 use super::load::{Fate, Load};
 use support::disk::Disk;
-use support::hosts::{docker, kill, signal};
+use support::hosts::{docker, kill, signal, stop};
 use support::session::Client;
 
 support::on_both_backends!(
@@ -61,10 +61,7 @@ fn the_middle_ends_itself(on: &str) {
 }
 
 fn the_middle_is_stopped(on: &str) {
-    goes_on(on, "stopped", |file| match on {
-        "docker" => docker(file, "middle", &["kill", "--signal", "STOP"]),
-        _ => signal(file, "middle", "STOP"),
-    });
+    goes_on(on, "stopped", |file| stop(on, file, "middle"));
 }
 
 #[test]

@@ -41,9 +41,18 @@ fn id(file: &Path) -> String {
 
 /// Ends a service's host as SIGKILL does.
 pub fn kill(on: &str, file: &Path, service: &str) {
+    send(on, file, service, "KILL");
+}
+
+/// Stops a service's host as SIGSTOP does.
+pub fn stop(on: &str, file: &Path, service: &str) {
+    send(on, file, service, "STOP");
+}
+
+fn send(on: &str, file: &Path, service: &str, name: &str) {
     match on {
-        "docker" => docker(file, service, &["kill"]),
-        _ => signal(file, service, "KILL"),
+        "docker" => docker(file, service, &["kill", "--signal", name]),
+        _ => signal(file, service, name),
     }
 }
 
