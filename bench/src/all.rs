@@ -9,12 +9,13 @@ use serde::Serialize;
 use crate::arguments::{All, Arguments, Command};
 use crate::chain::Findings;
 use crate::report::Report;
-use crate::{chain, edits, jobs, nodes, page, program, push};
+use crate::{chain, data, edits, jobs, nodes, page, program, push};
 
 /// All parts.
 #[derive(Debug, Serialize)]
 struct Everything {
     chain: Findings,
+    data: Report,
     edits: Report,
     jobs: Report,
     nodes: Report,
@@ -30,6 +31,8 @@ pub(crate) async fn run(options: &All) -> anyhow::Result<bool> {
     let Command::Chain(chain_options) = parse(&words)? else { anyhow::bail!("chain is another command") };
     let words = ["bench", "edits", "--rounds", &options.rounds.to_string()].map(str::to_owned);
     let Command::Edits(edits_options) = parse(&words)? else { anyhow::bail!("edits is another command") };
+    let words = ["bench", "data"].map(str::to_owned);
+    let Command::Data(data_options) = parse(&words)? else { anyhow::bail!("data is another command") };
     let words = ["bench", "jobs"].map(str::to_owned);
     let Command::Jobs(jobs_options) = parse(&words)? else { anyhow::bail!("jobs is another command") };
     let words = ["bench", "nodes"].map(str::to_owned);
@@ -39,14 +42,15 @@ pub(crate) async fn run(options: &All) -> anyhow::Result<bool> {
     let words = ["bench", "push"].map(str::to_owned);
     let Command::Push(push_options) = parse(&words)? else { anyhow::bail!("push is another command") };
     let chain = chain::run(&chain_options).await?;
+    let data = data::run(&data_options).await?;
     let edits = edits::run(&edits_options).await?;
     let jobs = jobs::run(&jobs_options).await?;
     let nodes = nodes::run(&nodes_options).await?;
     let page = page::run(&page_options).await?;
     let push = push::run(&push_options).await?;
-    let reports = [&edits, &jobs, &nodes, &page, &push];
+    let reports = [&data, &edits, &jobs, &nodes, &page, &push];
     let failed = chain.is_failed(options.strict) || reports.iter().any(|report| report.is_failed(options.strict));
-    let text = serde_json::to_vec_pretty(&Everything { chain, edits, jobs, nodes, page, push })
+    let text = serde_json::to_vec_pretty(&Everything { chain, data, edits, jobs, nodes, page, push })
         .context("write everything as JSON")?;
     let json: PathBuf = file("all.json");
     std::fs::write(&json, text).with_context(|| format!("write {}", json.display()))?;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::data::options::Data;
 use crate::peers::Peer;
 
 /// Measures Dyninka from outside, beside what a user would pick instead; a table on stdout, JSON in target/bench.
@@ -42,6 +43,14 @@ pub(crate) enum Command {
     /// soak: half load for long: memory and p99.
     #[command(verbatim_doc_comment)]
     Chain(Chain),
+    /// Buckets in several places, beside rclone and JuiceFS (tests/testbed/stores rivals), and requests near their data
+    ///
+    /// small: 10,000 objects to an empty copy, and then nothing to do; series: 10 to 150 MB;
+    /// visible: from a put to its copy, beside weed filer.sync; deletes: the last copy gone;
+    /// bytes: what is read from the master for two copies; memory: a million objects known, large ones copied;
+    /// chain: a chain with places; tables: places that change under load, and caddy: its routes; near: data in reach beside data far away.
+    #[command(verbatim_doc_comment)]
+    Data(Data),
     /// Durable jobs over HTTP, beside bullmq, pg-boss, graphile-worker and celery (bench/install installs them)
     ///
     /// rates: accepted and done a second, and asked to done when idle, all in turn;
@@ -397,7 +406,7 @@ impl Set {
     ];
 }
 
-fn seconds(text: &str) -> Result<f64, String> {
+pub(crate) fn seconds(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(number) if (0.01..=10_000.0).contains(&number) => Ok(number),
         _ => Err("a number from 0.01 to 10000".to_owned()),

@@ -5,6 +5,7 @@ mod arguments;
 mod chain;
 mod client;
 mod conditions;
+mod data;
 mod docker;
 mod edits;
 mod jobs;
@@ -38,6 +39,9 @@ async fn main() -> ExitCode {
         }
         Command::Chain(options) => {
             until_interrupted(chain::run(&options)).await.map(|report| report.is_failed(options.strict))
+        }
+        Command::Data(options) => {
+            until_interrupted(data::run(&options)).await.map(|report| report.is_failed(options.strict))
         }
         Command::Jobs(options) => {
             until_interrupted(jobs::run(&options)).await.map(|report| report.is_failed(options.strict))

@@ -6,6 +6,7 @@ mod jail;
 mod job;
 mod line;
 mod link;
+mod near;
 mod recording;
 mod scenario;
 mod wire;
@@ -40,6 +41,8 @@ pub const TARGETS: &[Target] = &[
         words: &["dynj1_", "-", "_", "=", ":"],
         run: link::invitation,
     },
+    Target { name: "data", seeds: near::headers, words: near::WORDS, run: near::header },
+    Target { name: "table", seeds: near::tables, words: wire::JSON_WORDS, run: near::table },
     Target { name: "membership", seeds: link::messages, words: &[], run: link::message },
     Target { name: "job", seeds: job::requests, words: job::WORDS, run: job::request },
     Target { name: "batch", seeds: job::batches, words: job::WORDS, run: job::batch },

@@ -287,3 +287,51 @@ fn a_function_that_says_so_is_replayed_as_the_services_user(on: &str) {
     assert_eq!(was("/1"), (on == "process").then_some(&live[1]), "{verdict}");
     dev.stop();
 }
+
+const OBJECTS: &str = "use dyninka::prelude::*;
+
+static NOTES: Bucket = Bucket::named(\"notes\");
+
+fn by() -> u64 { 1 }
+
+#[service]
+fn first() -> u64 { by() }
+
+#[service]
+async fn keep(value: u64) -> Result<u64> {
+    let kept = NOTES.put(\"a\", value.to_string()).await?;
+    Ok(kept.size + by())
+}
+
+#[service]
+fn last(value: u64) -> u64 { value + 1 }
+
+#[dyninka::main]
+fn main() { first().keep().last() }
+";
+
+#[test]
+fn verdict_on_a_function_that_asks_for_an_object_says_so_and_writes_nothing() {
+    let (folder, file) = app(OBJECTS);
+    let mut dev = Dev::start(&file, "process");
+    call(&dev, &file, 2);
+    let object = folder.path().join("buckets/notes/a");
+    assert_eq!(fs::read_to_string(&object).expect("the object"), "1");
+    // Whatever is written from here on is no doing of the chain.
+    fs::write(&object, "by hand").expect("written");
+    fs::write(&file, OBJECTS.replace("by() -> u64 { 1 }", "by() -> u64 { 2 }")).expect("a save");
+    let why = "the object notes/a: objects are not recorded";
+    let says_so = |findings: &Value| {
+        let skipped = findings["skipped"].as_object().expect("reasons");
+        assert_eq!((&findings["same"], &findings["differ"]), (&json!(0), &json!(0)), "{findings}");
+        assert_eq!(skipped.keys().collect::<Vec<_>>(), [why], "{findings}");
+    };
+    says_so(&verdict_on(&mut dev, 1, "keep"));
+    let first = verdict_on(&mut dev, 1, "first");
+    assert_eq!(first["differ"], json!(1), "{first}");
+    says_so(&first["downstream"]["keep"]);
+    assert_eq!(fs::read_to_string(&object).expect("the object"), "by hand");
+    call(&dev, &file, 1);
+    assert_eq!(fs::read_to_string(&object).expect("the object"), "2");
+    dev.stop();
+}

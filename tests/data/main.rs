@@ -4,6 +4,7 @@
 
 mod bucket;
 mod near;
+mod rough;
 #[path = "../../crates/data-server/tests/suite/weed.rs"]
 mod weed;
 
@@ -57,15 +58,35 @@ impl Server {
 
     /// A server with settings of its own.
     fn start_with(home: tempfile::TempDir, settings: &str) -> Self {
+        Self::start_in(home, settings, &[])
+    }
+
+    /// The same, with further arguments.
+    fn start_in(home: tempfile::TempDir, settings: &str, further: &[&str]) -> Self {
         fs::write(home.path().join("data.toml"), settings).expect("written");
-        let mut command = dyn_command(home.path());
-        command.args(["data", "serve", "--config", "data.toml", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped());
-        let mut process = command.spawn().expect("dyn runs");
+        let process = Self::spawn(home.path(), further);
+        Self { home, process }
+    }
+
+    fn spawn(home: &Path, further: &[&str]) -> Child {
+        let mut command = dyn_command(home);
+        command.args(["data", "serve", "--config", "data.toml", "--listen", "127.0.0.1:0"]).args(further);
+        let mut process = command.stdout(Stdio::piped()).spawn().expect("dyn runs");
         let mut line = String::new();
         let output = process.stdout.take().expect("its output");
         BufReader::new(output).read_line(&mut line).expect("a line");
         assert!(line.starts_with("listening on http://127.0.0.1:"), "{line}");
-        Self { home, process }
+        process
+    }
+
+    /// Starts it once more in the same home. The one before has ended.
+    fn restart(&mut self) {
+        self.process = Self::spawn(self.home.path(), &[]);
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.process.id().to_string()]).status().expect("kill runs");
+        assert!(sent.success(), "{signal}");
     }
 
     fn run(&self, arguments: &[&str]) -> Output {

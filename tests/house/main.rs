@@ -62,7 +62,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("shell", &["session-api"]),
     ("watcher", &[]),
     ("support", &[]),
-    ("bench", &["balance", "functions", "host", "nodes", "protocol", "session-api", "support", "web"]),
+    ("bench", &["balance", "functions", "host", "nodes", "protocol", "session-api", "storage", "support", "web"]),
     ("fuzz", &["app", "balance", "functions", "jobs", "nodes", "protocol", "recordings", "session-api"]),
     (
         "dyninka-cli",

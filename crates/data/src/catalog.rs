@@ -43,6 +43,8 @@ pub struct BucketRecord {
     pub is_paused: bool,
     /// The bucket was found at its master once: it not being there is a loss from then on.
     pub is_seen: bool,
+    /// Why the master could not be listed last.
+    pub trouble: Option<String>,
     pub replicas: BTreeMap<String, ReplicaRecord>,
     /// Copies that no store can be found for.
     pub short: usize,
@@ -124,6 +126,11 @@ pub enum CatalogChange {
     BucketSeen {
         bucket: String,
     },
+    /// The master could not be listed, or could again.
+    MasterTroubled {
+        bucket: String,
+        trouble: Option<String>,
+    },
     Counted {
         bucket: String,
         objects: u64,
@@ -198,6 +205,10 @@ pub enum CatalogEvent {
         store: String,
         trouble: String,
     },
+    MasterTrouble {
+        bucket: String,
+        trouble: String,
+    },
     MasterMoving {
         bucket: String,
         from: String,
@@ -264,6 +275,12 @@ impl DataCatalog {
                 record.is_paused = is_paused;
             }),
             CatalogChange::BucketSeen { bucket } => self.bucket(&bucket, |record| record.is_seen = true),
+            CatalogChange::MasterTroubled { bucket, trouble } => self.bucket(&bucket, |record| {
+                if let Some(trouble) = trouble.clone().filter(|_| record.trouble != trouble) {
+                    events.push(CatalogEvent::MasterTrouble { bucket: bucket.clone(), trouble });
+                }
+                record.trouble = trouble;
+            }),
             CatalogChange::Counted { bucket, objects, bytes } => self.bucket(&bucket, |record| {
                 record.objects = objects;
                 record.bytes = bytes;

@@ -32,9 +32,10 @@ pub struct StoreLook {
 pub struct BucketLook {
     pub master: String,
     pub zones: Vec<String>,
-    /// `following`, `held`, `paused` or `moving`.
+    /// `following`, `held`, `paused`, `moving`, `away` where the master does not answer as it should, or `unknown` before it
+    /// was asked.
     pub state: String,
-    /// Why it is held or short, in a sentence.
+    /// Why it is held, away or short, in a sentence.
     pub why: Option<String>,
     pub objects: u64,
     pub bytes: u64,
@@ -46,7 +47,8 @@ pub struct BucketLook {
 /// A copy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReplicaLook {
-    /// `whole`, `following`, `filling`, `behind`, `held`, `away`, `refusing` or `leaving`.
+    /// `whole`; `following`: it has all that changed since it was; `filled`: it has all that is known, and was not compared
+    /// since; `filling`, `behind`, `held`, `away`, `refusing` or `leaving`.
     pub state: String,
     /// It has every change up to this one.
     pub through: u64,
@@ -102,12 +104,20 @@ pub fn view(catalog: &DataCatalog, counts: &BTreeMap<String, BucketCount>) -> Da
             let each = record.why.iter().map(|(store, why)| format!("{store}: {why}")).collect::<Vec<_>>().join("; ");
             why = Some(format!("{} copies short ({each})", record.short));
         }
-        let state = match () {
-            () if record.hold.is_some() => "held",
-            () if record.is_paused => "paused",
-            () if record.moving.is_some() => "moving",
-            () => "following",
+        let master = catalog.stores.get(&settings.master).cloned().unwrap_or_default();
+        let state = match master.is_up {
+            _ if record.hold.is_some() => "held",
+            _ if record.is_paused => "paused",
+            Some(false) => "away",
+            _ if record.trouble.is_some() => "away",
+            _ if record.moving.is_some() => "moving",
+            Some(true) => "following",
+            None => "unknown",
         };
+        if state == "away" {
+            let trouble = master.trouble.filter(|_| master.is_up == Some(false)).or(record.trouble);
+            why = Some(format!("the master {}: {}", settings.master, trouble.unwrap_or_default()));
+        }
         let replicas = record.replicas.iter().map(|(store, replica)| {
             let pending = count.pending.get(store).cloned().unwrap_or_default();
             let is_away = catalog.stores.get(store).is_some_and(|store| store.is_up == Some(false));
@@ -152,6 +162,61 @@ pub fn state_of(
         None if !replica.is_ours || pending.pending > 0 => "filling",
         _ if pending.pending > 0 => "behind",
         Some(checked) if checked == head => "whole",
-        _ => "following",
+        Some(_) => "following",
+        None => "filled",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::CatalogChange;
+    use crate::settings::DataSettings;
+
+    fn catalog() -> DataCatalog {
+        let text = "places = { hpc = {}, cc1 = {} }\n[stores]\nhpc = { place = \"hpc\", folder = \"/a\" }\n\
+                    cc1 = { place = \"cc1\", folder = \"/b\" }\n[buckets]\nimages = { master = \"hpc\", replicas = 1 }\n";
+        let settings = DataSettings::read(text).expect("settings");
+        let mut catalog = DataCatalog::default();
+        catalog.update(CatalogChange::Configured { settings, move_master: false });
+        catalog
+    }
+
+    #[test]
+    fn bucket_is_away_with_its_master_and_says_why() {
+        let mut catalog = catalog();
+        let look = |catalog: &DataCatalog| view(catalog, &BTreeMap::new()).buckets["images"].clone();
+        let seen = |is_up, trouble: Option<&str>| CatalogChange::StoreSeen {
+            store: "hpc".to_owned(),
+            is_up,
+            trouble: trouble.map(str::to_owned),
+        };
+        let listed = |trouble: Option<&str>| CatalogChange::MasterTroubled {
+            bucket: "images".to_owned(),
+            trouble: trouble.map(str::to_owned),
+        };
+        assert_eq!(look(&catalog).state, "unknown");
+        catalog.update(seen(true, None));
+        assert_eq!((look(&catalog).state.as_str(), look(&catalog).why), ("following", None));
+        catalog.update(seen(false, Some("no answer")));
+        let away = look(&catalog);
+        assert_eq!((away.state.as_str(), away.why.as_deref()), ("away", Some("the master hpc: no answer")));
+        catalog.update(seen(true, None));
+        assert_eq!(catalog.update(listed(Some("half a list"))).len(), 1);
+        assert_eq!(catalog.update(listed(Some("half a list"))), []);
+        assert_eq!(look(&catalog).why.as_deref(), Some("the master hpc: half a list"));
+        catalog.update(listed(None));
+        assert_eq!((look(&catalog).state.as_str(), look(&catalog).why), ("following", None));
+    }
+
+    #[test]
+    fn copy_that_was_not_compared_does_not_follow() {
+        let replica = |checked| ReplicaRecord { is_ours: true, checked, ..ReplicaRecord::default() };
+        let state = |checked, pending| {
+            let pending = PendingCount { pending, ..PendingCount::default() };
+            state_of(&replica(checked), &pending, 7, false, false)
+        };
+        assert_eq!([state(None, 3), state(None, 0)], ["filling", "filled"]);
+        assert_eq!([state(Some(6), 1), state(Some(6), 0), state(Some(7), 0)], ["behind", "following", "whole"]);
     }
 }

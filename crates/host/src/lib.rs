@@ -62,6 +62,8 @@ use std::path::PathBuf;
 
 /// The version of the C interface between a host and the libraries it loads.
 pub use dyninka::border::VERSION as LIBRARY_INTERFACE;
+#[doc(hidden)]
+pub use near::near_pick_nanos;
 pub use objects::without_folder;
 pub use pages::release_start;
 pub use server::{HostError, Server};

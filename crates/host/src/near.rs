@@ -2,6 +2,8 @@
 //!
 //! Where no instance has a place none of this is there: a request has no [`RequestNear`], and its headers are not looked at.
 
+mod figure;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,6 +25,8 @@ use crate::balance::Balance;
 use crate::request_context::nanos;
 use crate::shared::Shared;
 use crate::wire::Question;
+
+pub use figure::near_pick_nanos;
 
 /// What a request needs of data, and what was written for it.
 #[derive(Debug, Default)]

@@ -6,7 +6,7 @@ import { changed, change } from "./dataplan.js";
 import { ago, bytes, clock, count, many } from "./words.js";
 
 export const TONES = {
-  master: "good", whole: "good", up: "good", following: "busy", filling: "busy", moving: "busy", leaving: "dim", behind: "warn", paused: "warn", unknown: "dim",
+  master: "good", whole: "good", up: "good", following: "busy", filled: "busy", filling: "busy", moving: "busy", leaving: "dim", behind: "warn", paused: "warn", unknown: "dim",
   held: "bad", away: "bad", refusing: "bad",
 };
 const LIMIT = 1000;

@@ -175,7 +175,7 @@ pub(super) async fn wait(
         let mut news = core.news();
         let is_compared = *audits.borrow_and_update() > asked;
         let now = look(&core, &bucket).await?;
-        let is_whole = now.state != "moving" && now.replicas.values().all(|replica| replica.state == "whole");
+        let is_whole = now.state == "following" && now.replicas.values().all(|replica| replica.state == "whole");
         if is_whole && is_compared || Instant::now() >= until || now.state == "held" || now.state == "paused" {
             return Ok(Json(now));
         }

@@ -10,11 +10,13 @@ use data::DataSettings;
 use data::planning::ConfigPlan;
 use data::view::DataView;
 use http::{StatusCode, header};
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
 use super::caller::Owner;
+use super::objects;
 use super::problem::ApiProblem;
 use crate::core::{Core, Unapplied};
 use crate::ledger::{KeptConflict, KeptEvent};
@@ -90,6 +92,7 @@ pub(super) async fn settings(State(core): State<Arc<Core>>, _: Owner) -> Json<Se
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewSettings {
+    #[serde(deserialize_with = "named")]
     settings: DataSettings,
     /// Masters outside the zones of their buckets move inside.
     #[serde(default)]
@@ -97,6 +100,28 @@ pub(super) struct NewSettings {
     /// The revision that the plan was made for.
     #[serde(default)]
     revision: Option<u64>,
+}
+
+/// Settings whose members have names. Serde reads a list as members in their order, and an empty one as all that is not given:
+/// what forgets every bucket has to be meant.
+fn named<'de, D: Deserializer<'de>>(from: D) -> Result<DataSettings, D::Error> {
+    let given = Value::deserialize(from)?;
+    let settings = DataSettings::deserialize(&given).map_err(D::Error::custom)?;
+    match misplaced(&given, &json!(settings)) {
+        Some(at) => Err(D::Error::custom(format!("settings{at} is a list, and its members need names"))),
+        None => Ok(settings),
+    }
+}
+
+/// Where a list was given for what has names.
+fn misplaced(given: &Value, read: &Value) -> Option<String> {
+    match (given, read) {
+        (Value::Array(_), Value::Object(_)) => Some(String::new()),
+        (Value::Object(given), Value::Object(read)) => {
+            given.iter().find_map(|(name, given)| Some(format!(".{name}{}", misplaced(given, read.get(name)?)?)))
+        }
+        _ => None,
+    }
 }
 
 /// Shows what new settings lead to.
@@ -115,7 +140,7 @@ pub(super) async fn plan(State(core): State<Arc<Core>>, _: Owner, Json(new): Jso
     responses(
         (status = 200, description = "The plan that is carried out", body = ConfigPlan),
         (status = 409, description = "The settings changed since they were planned for"),
-        (status = 422, description = "Refused, with the plan that says why"),
+        (status = 422, description = "Refused, with the plan that says why"), (status = 507, description = "The catalog's disk is full"),
         (status = "4XX", description = "A problem document")
     ),
     security(("token" = []))
@@ -125,6 +150,7 @@ pub(super) async fn apply(
     _: Owner,
     Json(new): Json<NewSettings>,
 ) -> Result<Json<ConfigPlan>, ApiProblem> {
+    objects::room(&core)?;
     match core.apply(new.settings, new.move_master, new.revision).await {
         Ok(plan) => Ok(Json(plan)),
         Err(Unapplied::Refused(plan)) => {

@@ -12,6 +12,7 @@ use futures_util::StreamExt as _;
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use storage::{ObjectHeaders, StorageError};
+use store::DatabaseError;
 use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 
@@ -111,7 +112,7 @@ pub(super) struct ObjectWritten {
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses(
         (status = 200, description = "Its number", body = ObjectWritten), (status = 409, description = "The bucket is held"),
-        (status = 507, description = "Beyond the quota"), (status = "4XX", description = "A problem document")
+        (status = 507, description = "Beyond the quota, or the catalog's disk is full"), (status = "4XX", description = "A problem document")
     ),
     security(("token" = []))
 )]
@@ -124,6 +125,7 @@ pub(super) async fn put(
 ) -> Result<Response, ApiProblem> {
     let pulse = core.pulse(&bucket);
     let _open = tokio::time::timeout(MOVES, pulse.gate.read()).await.map_err(|_| moving(&bucket))?;
+    room(&core)?;
     let job = writable(&core, &bucket).await?;
     let length = headers.get(http::header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     within_quota(&core, &job, length.unwrap_or(0)).await?;
@@ -161,6 +163,11 @@ pub(super) async fn remove(
     core.ledger.note(&bucket, job.copies(), vec![MasterFinding::Gone(key)], clock::now()).await?;
     pulse.work();
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Refuses what is new where the catalog's disk is full: the room that is left is for what must still be noted.
+pub(super) fn room(core: &Core) -> Result<(), ApiProblem> {
+    if core.ledger.has_room() { Ok(()) } else { Err(DatabaseError::Full.into()) }
 }
 
 fn moving(bucket: &str) -> ApiProblem {

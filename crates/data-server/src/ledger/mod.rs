@@ -56,6 +56,11 @@ impl Ledger {
         Ok(Self { database: Database::open(path, &schema::FORMATS, RESERVE)? })
     }
 
+    /// Whether the disk has room for another object or other settings. What else is kept must be noted all the same.
+    pub(crate) fn has_room(&self) -> bool {
+        self.database.has_room()
+    }
+
     /// The catalog, as it was kept last.
     pub(crate) async fn catalog(&self) -> Result<DataCatalog, DatabaseError> {
         self.database

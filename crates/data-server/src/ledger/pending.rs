@@ -132,16 +132,18 @@ impl Ledger {
     }
 
     /// Notes a key that is as it is at the master. `stores` are all copies of the bucket: where the version is news, the
-    /// others lack it.
-    pub(crate) async fn copied(&self, copied: CopiedKey, stores: Vec<String>, now: i64) -> Result<(), DatabaseError> {
+    /// others lack it. Whether it is.
+    pub(crate) async fn copied(&self, copied: CopiedKey, stores: Vec<String>, now: i64) -> Result<bool, DatabaseError> {
         self.database
             .write(move |connection| {
                 let CopiedKey { bucket, store, due, version } = &copied;
-                let mut seq = due.seq;
+                let (mut seq, mut is_news) = (due.seq, false);
                 match version {
                     Some((seen, tag)) => {
                         let finding = MasterFinding::Changed(seen.clone());
-                        seq = objects::note(connection, bucket, &stores, &finding, now)?.unwrap_or(seq);
+                        if let Some(noted) = objects::note(connection, bucket, &stores, &finding, now)? {
+                            (seq, is_news) = (noted, true);
+                        }
                         let (put, remove) = (
                             "INSERT OR REPLACE INTO tags VALUES (?1, ?2, ?3, ?4, ?5)",
                             "DELETE FROM tags WHERE bucket = ?1 AND store = ?2 AND key = ?3",
@@ -160,7 +162,7 @@ impl Ledger {
                 // A change that came meanwhile is still lacking.
                 let done = "DELETE FROM pending WHERE bucket = ?1 AND store = ?2 AND key = ?3 AND seq <= ?4";
                 connection.prepare_cached(done)?.execute(params![bucket, store, due.key, seq])?;
-                Ok(())
+                Ok(is_news)
             })
             .await
     }

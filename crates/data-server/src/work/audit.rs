@@ -13,6 +13,7 @@ use data::guard;
 use data::settings::DeletesRule;
 use futures_util::StreamExt as _;
 use storage::{ObjectStore, StorageError};
+use store::DatabaseError;
 use tokio::time::Instant;
 
 use super::windows::{Window, Windows};
@@ -32,7 +33,11 @@ pub(crate) async fn follow(core: Arc<Core>, bucket: String) {
     loop {
         if pulse.take_audit() || next <= Instant::now() {
             let number = pulse.begin();
-            let pause = match audit(&core, &bucket).await {
+            let audited = audit(&core, &bucket).await;
+            if let Err(error) = tell(&core, &bucket, &audited).await {
+                complain("the catalog cannot be written", &error);
+            }
+            let pause = match audited {
                 Ok(()) => Duration::from_millis(
                     core.catalog().settings.buckets.get(&bucket).map_or(60_000, |bucket| bucket.audit()),
                 ),
@@ -65,6 +70,16 @@ pub(crate) async fn follow(core: Arc<Core>, bucket: String) {
             () = tokio::time::sleep_until(removal.map_or(next, |due| due.min(next))) => {}
         }
     }
+}
+
+/// Notes why the master could not be listed, or that it could. What waits says nothing of it.
+async fn tell(core: &Arc<Core>, bucket: &str, audited: &Result<(), Stopped>) -> Result<(), DatabaseError> {
+    let trouble = match audited {
+        Ok(()) => None,
+        Err(Stopped::Store(error)) => Some(words(error)),
+        Err(_) => return Ok(()),
+    };
+    core.change(CatalogChange::MasterTroubled { bucket: bucket.to_owned(), trouble }).await.map(drop)
 }
 
 /// Compares all listings of a bucket once.
@@ -207,6 +222,10 @@ async fn adopt(core: &Arc<Core>, job: &Job, store: &str, copy: &ObjectStore, nam
         copy.make_bucket(name).await?;
     }
     core.change(CatalogChange::Adopted { bucket: job.name.clone(), store: store.to_owned() }).await?;
+    if !is_ours {
+        // What it lacks was noted before it could be written to.
+        core.pulse(&job.name).work();
+    }
     Ok(())
 }
 

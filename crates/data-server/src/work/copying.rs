@@ -1,6 +1,6 @@
 //! A task of each copy: keys are brought to what they are at the master now.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ use crate::ledger::{CopiedKey, DueKey, Uploads};
 
 /// Objects under way of one copy.
 const AT_ONCE: usize = 16;
+/// Keys that are asked for at once: each question looks at all that is lacking.
+const BATCH: usize = 1_024;
 /// Between two looks where nothing came.
 const LOOK: Duration = Duration::from_millis(500);
 /// Between two tries where a store is at fault: from the first to the longest.
@@ -80,16 +82,19 @@ pub(crate) async fn follow(core: Arc<Core>, bucket: String, store: String) {
 async fn round(core: &Arc<Core>, bucket: &str, store: &str, work: &mut watch::Receiver<u64>) -> Result<bool, Stopped> {
     let mut running = FuturesUnordered::new();
     let mut keys: BTreeSet<String> = BTreeSet::new();
+    let (mut queue, mut is_news): (VecDeque<DueKey>, bool) = (VecDeque::new(), true);
     let (mut made_any, mut stop) = (false, None);
     loop {
         let has_room = stop.is_none() && keys.len() <= AT_ONCE / 2;
         if has_room {
             let (job, copy) = ready(core, bucket, store)?;
-            let due = core.ledger.due(bucket, store, clock::now(), AT_ONCE * 2).await?;
-            let fresh: Vec<DueKey> =
-                due.into_iter().filter(|due| !keys.contains(&due.key)).take(AT_ONCE - keys.len()).collect();
+            if std::mem::take(&mut is_news) || queue.is_empty() {
+                let due = core.ledger.due(bucket, store, clock::now(), BATCH).await?;
+                queue = due.into_iter().filter(|due| !keys.contains(&due.key)).collect();
+            }
             let (job, copy) = (Arc::new(job), Arc::new(copy));
-            for due in fresh {
+            let fresh = queue.len().min(AT_ONCE - keys.len());
+            for due in queue.drain(..fresh) {
                 keys.insert(due.key.clone());
                 running.push(one(core.clone(), job.clone(), copy.clone(), store.to_owned(), due));
             }
@@ -100,7 +105,10 @@ async fn round(core: &Arc<Core>, bucket: &str, store: &str, work: &mut watch::Re
         let (key, made) = tokio::select! {
             Some(ended) = running.next() => ended,
             // Something new does not wait for a large object that is under way.
-            Ok(()) = work.changed(), if has_room => continue,
+            Ok(()) = work.changed(), if has_room => {
+                is_news = true;
+                continue;
+            }
         };
         keys.remove(&key);
         match made? {
@@ -177,9 +185,10 @@ async fn bring(core: &Arc<Core>, job: &Job, to: &StoreHandle, store: &str, due: 
     match copy(&ask, &uploads).await {
         Ok(copied) => {
             let seen = SeenObject { key: due.key.clone(), etag: copied.head.tag, size: copied.head.size };
-            done(Some((seen, copied.tag))).await?;
-            // Others may lack it now.
-            core.pulse(&job.name).work();
+            if done(Some((seen, copied.tag))).await? {
+                // Others lack it now.
+                core.pulse(&job.name).work();
+            }
             Ok(Made::Done)
         }
         Err(StorageError::NoObject) => {

@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use data::CatalogChange;
+use storage::StorageError;
 
 use super::{Stopped, complain, identity};
 use crate::core::Core;
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(2);
+/// A store that says nothing for so long does not answer: a way that is cut tells nobody.
+const LONGEST: Duration = Duration::from_secs(10);
 /// Looks in a row that fail, of a store that answered before.
 const FAILED: u32 = 2;
 
@@ -45,7 +48,8 @@ pub(crate) async fn watch(core: Arc<Core>, name: String) {
 
 async fn look(core: &Arc<Core>, name: &str) -> Result<(), Stopped> {
     let handle = core.store(name).ok_or_else(|| Stopped::Wait("it is not there".to_owned()))?;
-    handle.get()?.answers().await?;
+    let silent = |_| StorageError::Away(format!("no answer within {} s", LONGEST.as_secs()));
+    tokio::time::timeout(LONGEST, handle.get()?.answers()).await.map_err(silent)??;
     identity::check(core, name).await?;
     core.change(CatalogChange::StoreSeen { store: name.to_owned(), is_up: true, trouble: None }).await?;
     let catalog = core.catalog();

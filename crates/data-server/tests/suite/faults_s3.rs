@@ -50,6 +50,7 @@ fn a_store_that_is_killed_while_it_is_copied_to_goes_on() {
     weed.run();
     server.whole();
     assert_eq!(weed.hashes("images"), hashes(&server.objects("hpc")));
+    assert_eq!(weed.uploads("images"), Vec::<String>::new(), "an upload is left");
     // All once, and a second time no more than the four parts that were under way. Begun anew it would be 60 MiB more.
     let (there, _) = link.bytes();
     assert!(there < (large as u64) + (36 << 20) + 200 * 20_000, "{there}");

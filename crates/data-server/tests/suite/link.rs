@@ -1,9 +1,9 @@
-//! A relay of bytes to a port, which counts them, and flips one where it is told to.
+//! A relay of bytes to a port, which counts them, flips one where it is told to, and is cut in silence.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 /// What is flipped: a byte of it, wherever it is on its way back.
 pub(crate) const MARK: &[u8] = b"flip this byte";
@@ -22,6 +22,8 @@ struct State {
     back: AtomicU64,
     /// Bytes that went there.
     there: AtomicU64,
+    /// Nothing goes there, and nothing comes back, until that is over.
+    cut: [AtomicBool; 2],
 }
 
 impl Link {
@@ -49,6 +51,12 @@ impl Link {
         self.state.flips.store(count, Ordering::SeqCst);
     }
 
+    /// Holds back what goes there, and what comes back. Nobody is told.
+    pub(crate) fn cut(&self, there: bool, back: bool) {
+        self.state.cut[0].store(there, Ordering::SeqCst);
+        self.state.cut[1].store(back, Ordering::SeqCst);
+    }
+
     pub(crate) fn flips_left(&self) -> i64 {
         self.state.flips.load(Ordering::SeqCst)
     }
@@ -71,6 +79,9 @@ fn relay(mut from: TcpStream, mut to: TcpStream, state: &State, is_back: bool) {
         }
         let counter = if is_back { &state.back } else { &state.there };
         counter.fetch_add(count as u64, Ordering::SeqCst);
+        while state.cut[usize::from(is_back)].load(Ordering::SeqCst) {
+            std::thread::sleep(crate::server::LOOK);
+        }
         if to.write_all(piece).is_err() {
             break;
         }

@@ -197,6 +197,29 @@ impl Server {
         request.body(bytes.to_vec()).send().expect("the server answers")
     }
 
+    /// Puts objects through the server from another thread, as long as it is there.
+    pub(crate) fn putter(&self) -> impl Fn(&str, Vec<u8>) -> reqwest::Result<Response> + Send + use<> {
+        let (client, url, token) = (self.client.clone(), self.url.clone(), self.token.clone());
+        move |key, bytes| client.put(format!("{url}/v1/objects/images/{key}")).bearer_auth(&token).body(bytes).send()
+    }
+
+    /// Sends a text as JSON, by another token where one is given. 0: it was cut off amid the text.
+    pub(crate) fn post_text(&self, path: &str, text: &str, token: Option<&str>) -> (u16, String) {
+        let request = self.client.post(format!("{}/v1/{path}", self.url)).bearer_auth(token.unwrap_or(&self.token));
+        let request = request.header("content-type", "application/json").body(text.to_owned());
+        match request.send() {
+            Ok(answer) => (answer.status().as_u16(), answer.text().unwrap_or_default()),
+            Err(error) => (0, error.to_string()),
+        }
+    }
+
+    /// Sends a signal to the server's process.
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.process.as_ref().expect("a server that runs").id().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status().expect("kill runs");
+        assert!(sent.success(), "{signal}");
+    }
+
     /// The bytes of an object, read through the server.
     pub(crate) fn read(&self, path: &str) -> (u16, Vec<u8>) {
         let request = self.client.get(format!("{}/v1/objects/images/{path}", self.url)).bearer_auth(&self.token);

@@ -113,6 +113,15 @@ impl Weed {
         format!("http://127.0.0.1:{}/buckets/{path}", self.base + 2)
     }
 
+    /// Uploads under way in a bucket.
+    pub(crate) fn uploads(&self, bucket: &str) -> Vec<String> {
+        let request = self.client.get(self.filer(&format!("{bucket}/.uploads/"))).header("accept", "application/json");
+        let text = request.send().expect("the filer answers").text().expect("a body");
+        let page: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
+        let entries = page["Entries"].as_array().into_iter().flatten();
+        entries.filter_map(|entry| Some(entry["FullPath"].as_str()?.to_owned())).collect()
+    }
+
     /// Every object of the bucket, by the filer, with the hash of its bytes.
     pub(crate) fn hashes(&self, bucket: &str) -> Hashes {
         let mut found = Hashes::new();

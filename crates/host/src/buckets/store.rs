@@ -49,7 +49,9 @@ pub(super) async fn answer(
     let mut answered = Err(ask.error(BucketErrorKind::NotFound, "there is no copy"));
     for copy in &copies.reads {
         answered = at_copy(stores, copy, ask, Bytes::new()).await;
-        if !answered.as_ref().is_err_and(|error| error.kind() == BucketErrorKind::NotFound) {
+        // The next one may have what this one lacks, and be there where this one's store is away.
+        let goes_on = [BucketErrorKind::NotFound, BucketErrorKind::Away];
+        if !answered.as_ref().is_err_and(|error| goes_on.contains(&error.kind())) {
             break;
         }
     }

@@ -137,7 +137,22 @@ async fn headers_and_tables_that_do_not_read_are_refused() {
     assert_eq!(told.expect("an answer").status(), 422);
     let told = places.client.put(&near).bearer_auth("another").json(&table(1, &[("cc1", 1)])).send().await;
     assert_eq!(told.expect("an answer").status(), 401);
-    assert_eq!(places.shares(&[]).await, [10, 0], "all is as it was");
+    let huge = serde_json::json!({ "epoch": "e", "number": 9, "buckets": {}, "more": "x".repeat(10 << 20) });
+    let told = places.client.put(&near).bearer_auth(TOKEN).json(&huge).send().await;
+    // It may be told before it has said all.
+    assert!(told.is_err() || told.is_ok_and(|answer| answer.status().is_client_error()));
+    let many = (0..1_000).map(|number| format!("bucket-{number}")).collect::<Vec<_>>().join(",");
+    let last = "images=18446744073709551616";
+    for (name, value, status) in
+        [(DATA, many.as_str(), 400), (DATA, "of-another-app", 404), (DATA_VERSION, last, 400), (DATA, "", 400)]
+    {
+        let (answered, body) = places.ask(&[(name, value)]).await;
+        assert_eq!(answered, status, "{name}: {value:.40}: {body}");
+    }
+    assert_eq!(places.shares(&[("dyninka-forwarded", "1")]).await, [10, 0], "all is as it was");
+    // A table of another life counts, whatever its number.
+    places.tell(&NearTable { epoch: "f".to_owned(), ..table(0, &[("cc1", 1)]) }).await;
+    assert_eq!(places.shares(&[]).await, [0, 10]);
     places.end().await;
 }
 

@@ -38,7 +38,7 @@ fn bucket(view: &DataView, look: &BucketLook) -> NearBucket {
     let mut at = BTreeMap::from([(place(&look.master), master)]);
     for (store, replica) in &look.replicas {
         // One that is being filled has too little, and one that leaves is deleted.
-        if !["whole", "following", "behind", "held", "away", "refusing"].contains(&replica.state.as_str()) {
+        if !["whole", "following", "filled", "behind", "held", "away", "refusing"].contains(&replica.state.as_str()) {
             continue;
         }
         let is_away = is_away(store) || ["away", "refusing"].contains(&replica.state.as_str());

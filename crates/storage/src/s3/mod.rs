@@ -86,11 +86,6 @@ impl S3Store {
         })
     }
 
-    fn now(&self) -> Timestamp {
-        let now = Timestamp::now();
-        now.checked_add(SignedDuration::from_millis(self.ahead.load(Ordering::Relaxed))).unwrap_or(now)
-    }
-
     /// Sends an action. A store whose clock is another one is asked once more, by its own time.
     async fn ask<'a, A: S3Action<'a>>(
         &self,
@@ -108,22 +103,23 @@ impl S3Store {
             rusty_s3::Method::Delete => Method::DELETE,
         };
         for is_last in [false, true] {
-            let url = action.sign_with_time(LIVES, &self.now());
+            let ahead = self.ahead();
+            let url = action.sign_with_time(LIVES, &now(ahead));
             let answer = self.transport.send(method.clone(), &url, &sending.headers, sending.body.clone()).await?;
-            if answer.status() != StatusCode::FORBIDDEN || is_last || !self.is_skewed(answer.headers()) {
+            if answer.status() != StatusCode::FORBIDDEN || is_last || !self.is_skewed(answer.headers(), ahead) {
                 return Ok(answer);
             }
         }
         Err(StorageError::Garbled("it was asked twice".to_owned()))
     }
 
-    /// Takes the time of a refusal, where it is far from ours. Whether it was.
-    fn is_skewed(&self, headers: &HeaderMap) -> bool {
+    /// Takes the time of a refusal, where it is far from the one that was signed with. Whether it was.
+    fn is_skewed(&self, headers: &HeaderMap, signed: i64) -> bool {
         let date = headers.get(http::header::DATE).and_then(|date| date.to_str().ok());
         let Some(theirs) = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok()) else { return false };
         let ahead = theirs.timestamp().as_millisecond() - Timestamp::now().as_millisecond();
-        let before = self.ahead.load(Ordering::Relaxed);
-        if (ahead - before).abs() < 30_000 {
+        // Another request may have taken it meanwhile: this one was signed before.
+        if (ahead - signed).abs() < 30_000 {
             return false;
         }
         self.ahead.store(ahead, Ordering::Relaxed);
@@ -354,8 +350,14 @@ impl S3Store {
     pub fn url(&self, name: &str, key: &str, lives: Duration) -> Option<Url> {
         check(key).ok()?;
         let bucket = self.bucket(name).ok()?;
-        Some(bucket.get_object(Some(&self.credentials), key).sign_with_time(lives, &self.now()))
+        Some(bucket.get_object(Some(&self.credentials), key).sign_with_time(lives, &now(self.ahead())))
     }
+}
+
+/// The time of a store whose clock is ahead of ours by so many milliseconds.
+fn now(ahead: i64) -> Timestamp {
+    let now = Timestamp::now();
+    now.checked_add(SignedDuration::from_millis(ahead)).unwrap_or(now)
 }
 
 /// Keys that no URL of S3 can name: they would mean another object.

@@ -60,6 +60,23 @@ async fn writes_go_to_the_master_and_reads_to_the_nearest_copy() {
 }
 
 #[tokio::test]
+async fn reads_go_to_the_next_copy_where_a_store_is_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let stores = stores(folder.path());
+    act(&stores, "cats/1", BucketAct::Put { rule: PutRule::Always }, b"meow").await.unwrap();
+    std::fs::rename(folder.path().join("copy"), folder.path().join("lost")).unwrap();
+    assert_eq!(act(&stores, "cats/1", read(0, None), &[]).await.unwrap().bytes, b"meow");
+    assert_eq!(act(&stores, "cats/1", BucketAct::Head, &[]).await.unwrap().reply.object.unwrap().size, 4);
+    let page = act(&stores, "", BucketAct::List { after: String::new() }, &[]).await.unwrap().reply.page.unwrap();
+    assert_eq!(page.objects.len(), 1);
+    // A write has one place.
+    std::fs::rename(folder.path().join("master"), folder.path().join("gone")).unwrap();
+    let written = act(&stores, "cats/2", BucketAct::Put { rule: PutRule::Always }, b"x").await;
+    assert_eq!(written.map(drop), Err(BucketErrorKind::Away));
+    assert_eq!(act(&stores, "cats/1", read(0, None), &[]).await.map(drop), Err(BucketErrorKind::Away));
+}
+
+#[tokio::test]
 async fn an_upload_in_parts_is_one_object_and_what_is_not_known_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let stores = stores(folder.path());
