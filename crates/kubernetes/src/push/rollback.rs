@@ -166,7 +166,8 @@ fn hosts(target: &KeptRecord, site: &Site, service: Option<&str>) -> Result<BTre
     let mut hosts = BTreeSet::new();
     for before in was.services.iter().filter(|was| named.as_ref().is_none_or(|named| named.contains(&was.name))) {
         let (name, host) = (&before.name, &before.dns);
-        let there = site.running.current(name);
+        let there = site.running.within(&before.object, name).filter(|there| there.current);
+        let there = there.or_else(|| site.running.current(name));
         if service.is_some() && there.is_some_and(|there| there.wire != before.wire) {
             return Err(format!("the types of {name} are others now: put all services back, or none"));
         }
