@@ -160,7 +160,7 @@ fn is_unchanged(target: &KeptRecord, site: &Site, host: &str) -> bool {
 }
 
 /// The services to be put back, by DNS label: those that differ from what they were, and those that share pods with them.
-fn hosts(target: &KeptRecord, site: &Site, service: Option<&str>) -> Result<BTreeSet<String>, String> {
+pub(super) fn hosts(target: &KeptRecord, site: &Site, service: Option<&str>) -> Result<BTreeSet<String>, String> {
     let was = ran(target)?;
     let named = service.map(|service| sharing(service, &was, &site.running));
     let mut hosts = BTreeSet::new();

@@ -197,3 +197,15 @@ fn a_data_server_is_changed_before_hosts_are_and_goes_without_its_claim() {
     assert_eq!((work.changes.len(), left.data.as_deref()), (0, Some(&*object::data::name("app"))));
     assert_eq!((left.node, left.gone.len()), (None, 0));
 }
+
+#[test]
+fn a_rollback_puts_back_pods_with_and_without_places_and_leaves_those_alone_that_are_as_they_were() {
+    use crate::push::rollback::hosts;
+    let (apart, placed) = (wanted(TEXT, APART), wanted(TEXT, PLACES));
+    for (was, is) in [(&apart, &placed), (&placed, &apart)] {
+        let target = site(was).records.remove(0);
+        let put_back = hosts(&target, &site(is), None).unwrap();
+        assert!(put_back.contains("more") && put_back.contains("last"), "{put_back:?}");
+        assert_eq!(hosts(&target, &site(was), None), Err("what runs is what ran after push 1".to_owned()));
+    }
+}
