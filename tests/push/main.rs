@@ -1,4 +1,4 @@
-//! `dyn push` on a real Kubernetes: `tests/testbed/kubernetes up 2` starts it.
+//! `dyn push` on a real Kubernetes: `tests/testbed/kubernetes up 2` starts it. `places` needs `tests/testbed/stores fetch` as well.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
