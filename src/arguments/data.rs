@@ -31,6 +31,9 @@ pub(crate) enum DataAct {
         /// Address to listen on
         #[arg(long, default_value = "127.0.0.1:7070")]
         listen: SocketAddr,
+        /// As a part of a push: settings and keys come from the environment
+        #[arg(long, hide = true, conflicts_with_all = ["config", "catalog", "listen"])]
+        in_pod: bool,
     },
     /// Show stores, buckets and copies
     Status {

@@ -157,6 +157,8 @@ impl From<PushError> for Fault {
                     | PushError::Breaks { .. }
                     | PushError::Lacking { .. }
                     | PushError::NotAlike { .. }
+                    | PushError::Stores { .. }
+                    | PushError::Empty { .. }
                     | PushError::Moved => Kind::App,
                     _ => Kind::Machine,
                 };

@@ -1,6 +1,11 @@
 //! `dyn data`: a server of replicated buckets, run and asked.
 
 mod client;
+#[cfg(feature = "cluster")]
+mod pods;
+#[cfg(not(feature = "cluster"))]
+#[path = "data/pods_absent.rs"]
+mod pods;
 mod serve;
 mod settings;
 
@@ -27,7 +32,10 @@ pub(crate) fn run(data: &Data) -> Result<(), Fault> {
         _ => {}
     }
     start::runtime()?.block_on(async {
-        if let DataAct::Serve { config, catalog, listen } = &data.act {
+        if let DataAct::Serve { in_pod: true, .. } = &data.act {
+            return pods::run().await;
+        }
+        if let DataAct::Serve { config, catalog, listen, .. } = &data.act {
             return serve::run(config.as_deref(), catalog.as_deref(), *listen, data.token_file.as_deref()).await;
         }
         let client = DataClient::open(data)?;

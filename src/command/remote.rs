@@ -56,7 +56,8 @@ fn show(running: &RunningApp, measured: &Measured) {
             service.pushed_at.as_deref().and_then(|at| at.get(..19)).map(|at| format!(" at {at}")).unwrap_or_default();
         let old = if service.current { "" } else { "  (for callers of old)" };
         let (name, version) = (&service.name, &service.version);
-        let group = service.group.as_deref().map(|group| format!("  in {group}")).unwrap_or_default();
+        let within = service.group.as_deref().or(service.place.as_deref());
+        let group = within.map(|within| format!("  in {within}")).unwrap_or_default();
         let ready = format!("{} of {} ready", service.ready, service.replicas);
         let line = format!("  {name:width$}  {ready}{group}  {version}{by}{at}{old}");
         let hop = measured.hops.get(&service.name).filter(|_| service.current);

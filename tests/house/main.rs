@@ -21,7 +21,7 @@ use documents::Document;
 const ARROWS: &[(&str, &[&str])] = &[
     ("app", &[]),
     ("balance", &["app"]),
-    ("data", &[]),
+    ("data", &["protocol"]),
     ("data-server", &["data", "storage", "store"]),
     ("protocol", &[]),
     ("dyninka-macros", &[]),
@@ -38,7 +38,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("node-agent", &["balance", "local-cluster", "nodes", "protocol"]),
     ("recordings", &["protocol"]),
     ("images", &["protocol"]),
-    ("kubernetes", &["app", "compiler", "images", "protocol"]),
+    ("kubernetes", &["app", "compiler", "data", "images", "protocol"]),
     ("interface", &["app"]),
     ("mcp", &["session-api"]),
     ("web", &["session-api"]),

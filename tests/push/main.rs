@@ -1,4 +1,4 @@
-//! `dyn push` on a real Kubernetes: `tests/testbed/kubernetes up 2` starts it.
+//! `dyn push` on a real Kubernetes: `tests/testbed/kubernetes up 2` starts it. `places` needs `tests/testbed/stores fetch` as well.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -12,12 +12,14 @@ mod nodes;
 mod others;
 mod outages;
 mod page;
+mod places;
 mod pods;
 mod projects;
 mod refusals;
 mod rolls;
 mod served;
 mod session;
+mod store;
 mod tabs;
 mod turns;
 mod underway;

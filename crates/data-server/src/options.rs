@@ -15,6 +15,9 @@ pub struct DataServerOptions {
     pub token: PathBuf,
     /// Settings of a catalog that has none yet.
     pub settings: Option<DataSettings>,
+    /// Whether a catalog that has others takes them. It does not start where a master would be another one: who writes may
+    /// write to either meanwhile.
+    pub takes: bool,
 }
 
 /// A data server that answers.

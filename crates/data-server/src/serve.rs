@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use data::DataMistake;
+use data::{DataMistake, DataSettings};
 use store::DatabaseError;
 use tokio::net::TcpListener;
 
@@ -30,9 +30,21 @@ pub enum DataServerError {
     /// The token cannot be kept or read.
     #[error("cannot use {}: {why}", file.display())]
     Token { file: PathBuf, why: String },
+    /// The settings would move a master.
+    #[error("the master of {bucket} is {is}, and the settings say {said}")]
+    Master { bucket: String, is: String, said: String },
     /// The settings cannot be taken.
     #[error("the settings are refused")]
     Settings(Vec<DataMistake>),
+}
+
+/// The first bucket whose master would be another one.
+fn moved_master(kept: &DataSettings, given: &DataSettings) -> Option<DataServerError> {
+    kept.buckets.iter().find_map(|(bucket, of)| {
+        let said = &given.buckets.get(bucket)?.master;
+        let moved = || DataServerError::Master { bucket: bucket.clone(), is: of.master.clone(), said: said.clone() };
+        (*said != of.master).then(moved)
+    })
 }
 
 /// Runs a data server until `end` is ready. `ready` is told once it answers.
@@ -49,10 +61,15 @@ pub async fn run(
     let address = listener.local_addr().map_err(listen)?;
     let kept = core.catalog();
     let has_others = kept.revision > 0 && options.settings.as_ref().is_some_and(|given| *given != kept.settings);
+    let moved = options.settings.as_ref().and_then(|given| moved_master(&kept.settings, given));
     drop(kept);
+    if let Some(moved) = moved.filter(|_| options.takes && has_others) {
+        return Err(moved);
+    }
+    let is_first = core.catalog().revision == 0;
     match options.settings {
         // A catalog that has settings keeps them: they are changed by a plan.
-        Some(settings) if core.catalog().revision == 0 => match core.apply(settings, false, None).await {
+        Some(settings) if is_first || options.takes && has_others => match core.apply(settings, false, None).await {
             Ok(_) => {}
             Err(Unapplied::Refused(plan)) => return Err(DataServerError::Settings(plan.refused)),
             Err(Unapplied::Store(error)) => return Err(error.into()),
@@ -61,7 +78,7 @@ pub async fn run(
         },
         _ => core.supervise(),
     }
-    ready(DataServerStart { address, has_others });
+    ready(DataServerStart { address, has_others: has_others && !options.takes });
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = axum::serve(listener, http::router(core.clone())).with_graceful_shutdown(async {
         // Whether it is told or the other end is gone, it is the end.
@@ -74,4 +91,38 @@ pub async fn run(
     let _gone = stop.send(());
     drop(tokio::time::timeout(DRAIN, serving).await);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn settings_of_a_start_are_taken_where_that_is_said_and_no_master_moves() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let start = async |images: &str, takes: bool| {
+            let at = folder.path().display();
+            let text = format!(
+                "places = {{ a = {{}}, b = {{}} }}\nstores = {{ a = {{ place = \"a\", folder = \"{at}\" }}, \
+                 b = {{ place = \"b\", folder = \"{at}/b\" }} }}\n[buckets]\nimages = {images}\n"
+            );
+            let options = DataServerOptions {
+                listen: ([127, 0, 0, 1], 0).into(),
+                catalog: folder.path().join("catalog.db"),
+                token: folder.path().join("token"),
+                settings: Some(DataSettings::read(&text).unwrap_or_else(|mistakes| panic!("{mistakes:?}"))),
+                takes,
+            };
+            let mut has_others = None;
+            run(options, |start| has_others = Some(start.has_others), async {}).await.map(|()| has_others)
+        };
+        let (alone, copied) = (r#"{ master = "a" }"#, r#"{ master = "a", at = ["b"] }"#);
+        assert_eq!(start(alone, true).await.expect("a first start"), Some(false));
+        assert_eq!(start(copied, false).await.expect("it keeps what it has"), Some(true));
+        assert_eq!(start(copied, true).await.expect("it takes them"), Some(false));
+        assert_eq!(start(copied, false).await.expect("it has them"), Some(false));
+        let moved = start(r#"{ master = "b" }"#, true).await.expect_err("a master would move");
+        assert_eq!(moved.to_string(), "the master of images is a, and the settings say b");
+        assert_eq!(start(copied, false).await.expect("nothing was changed"), Some(false));
+    }
 }

@@ -3,6 +3,7 @@
 //! [`settings`] is the file that a user writes, [`catalog`] what follows from it and from what was seen, with its one
 //! update. [`placing`] picks stores, [`planning`] shows a change before it is made. [`compare`] says from listings what is to
 //! be copied and deleted: events are hints, listings the truth. [`guard`] stops a wiped master from wiping its replicas.
+//! [`near`] is what hosts are told of all that.
 
 pub mod amount;
 pub mod catalog;
@@ -10,6 +11,7 @@ pub mod check;
 pub mod compare;
 pub mod fado;
 pub mod guard;
+pub mod near;
 pub mod pattern;
 pub mod placing;
 pub mod planning;

@@ -51,6 +51,13 @@ pub struct StoreSettings {
     pub capacity: Option<String>,
 }
 
+impl StoreSettings {
+    /// The region; S3's first where none is given.
+    pub fn region(&self) -> &str {
+        self.region.as_deref().unwrap_or("us-east-1")
+    }
+}
+
 /// Where the name of a bucket stands in a URL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -101,8 +101,9 @@ pub fn export(wanted: &Wanted, format: Format) -> Result<String, ExportError> {
 
 fn kubernetes(wanted: &Wanted) -> Result<String, ExportError> {
     let mut text = String::new();
-    // An agent's identity is a Secret that a push makes by an invitation, and no file has.
-    let wanted = Wanted { node: None, ..wanted.clone() };
+    // An agent's identity is a Secret that a push makes by an invitation, and no file has. A data server tells hosts by the
+    // Secret that a push makes.
+    let wanted = Wanted { node: None, data: None, ..wanted.clone() };
     for object in object::objects(&wanted, &Stamp::default()).values()? {
         text.push_str("---\n");
         text.push_str(&serde_saphyr::to_string(&object)?);

@@ -1,7 +1,7 @@
 //! The hosts of an app on a cluster: which there are, the way to each, and what lets one in at their inner doors
 //! (`/_dyninka/…`). No port is opened on the cluster: the way is the API server's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use futures_util::{Stream, StreamExt};
@@ -105,6 +105,18 @@ pub fn endpoints(
     })
 }
 
+/// Where the hosts of an app listen, ready or not, at first and whenever that changes: for a data server beside them.
+pub fn addresses(access: &Access, app: &str) -> impl Stream<Item = BTreeSet<SocketAddr>> + Send + use<> {
+    roster(access, &label::selector(app)).map(|roster| listening(&roster))
+}
+
+/// The hosts that run, on their way out as well.
+fn listening(roster: &Roster) -> BTreeSet<SocketAddr> {
+    let pods = roster.pods.values().filter(|pod| pod.running).filter_map(|pod| Some((pod.address?, &pod.services)));
+    pods.flat_map(|(address, services)| services.iter().map(move |member| SocketAddr::new(address, member.port)))
+        .collect()
+}
+
 /// The pods that take requests. Hosts of another schema than the agent was told of are left out: nobody else's users are theirs.
 fn reached(app: &NodeApp, roster: &Roster) -> BTreeMap<String, Vec<SocketAddr>> {
     let mut found: BTreeMap<String, Vec<SocketAddr>> = BTreeMap::new();
@@ -182,6 +194,28 @@ mod tests {
         let expected = ["10.0.0.1:8080", "10.0.0.2:8080", "10.0.0.9:8081"].map(|address| address.parse().unwrap());
         let found = reached(&app, &Roster { pods, trouble: None });
         assert_eq!(found, BTreeMap::from([("banner".to_owned(), expected.to_vec())]));
+    }
+
+    #[test]
+    fn all_hosts_that_run_are_told_where_data_is() {
+        let member = |port: u16| Member { service: "one".to_owned(), port, ..Member::default() };
+        let pod = |last: u8, services| PodSeen {
+            services,
+            running: true,
+            address: Some(format!("10.0.0.{last}").parse().unwrap()),
+            ..PodSeen::default()
+        };
+        let pods = [
+            ("starting", pod(1, vec![member(8080)])),
+            ("group", pod(2, vec![member(8080), member(8081)])),
+            ("going", PodSeen { going: true, ..pod(3, vec![member(8080)]) }),
+            ("pulling", PodSeen { running: false, ..pod(4, vec![member(8080)]) }),
+            ("agent", pod(5, vec![])),
+        ];
+        let pods = pods.into_iter().map(|(name, pod)| (name.to_owned(), pod)).collect();
+        let found = listening(&Roster { pods, trouble: None });
+        let wanted = ["10.0.0.1:8080", "10.0.0.2:8080", "10.0.0.2:8081", "10.0.0.3:8080"];
+        assert_eq!(found, wanted.map(|address| address.parse().unwrap()).into());
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What is wanted on a cluster, and what runs there: plain data, compared by `plan`, made into objects by `object`.
 
 #[cfg(feature = "cluster")]
+mod data;
+#[cfg(feature = "cluster")]
 mod node;
 #[cfg(feature = "cluster")]
 mod running;
@@ -10,6 +12,8 @@ mod unit;
 #[cfg(feature = "cluster")]
 mod wanted;
 
+#[cfg(feature = "cluster")]
+pub use data::{DATA, DATA_APP, DATA_CATALOG, DATA_PORT, DATA_SETTINGS, WantedData};
 #[cfg(feature = "cluster")]
 pub use node::{
     NODE, NODE_APP, NODE_AWAY, NODE_IDENTITY, NODE_LINKS, NODE_METRICS, NODE_POD, NodeApp, NodeService, WantedNode,

@@ -6,11 +6,13 @@
 //! body alone changes, one Deployment rolls and no caller is touched. The plain Service is to be applied last, when the
 //! Deployment it leads to is there.
 //!
-//! Services of a group share a Deployment and a ConfigMap, and have the two Services each.
+//! Services of a group share a Deployment and a ConfigMap, and have the two Services each. A service with places has a
+//! Deployment in each, a ConfigMap with a key for each, and a Service that leads to one place alone: callers pick the place.
 //!
 //! Everything here is served by Kubernetes 1.20 and by today's.
 
 mod config;
+pub mod data;
 mod deployment;
 mod drift;
 mod entry;
@@ -20,6 +22,7 @@ pub mod name;
 pub mod node;
 mod reaches;
 mod read;
+mod rights;
 mod service;
 
 use std::collections::BTreeMap;
@@ -30,15 +33,18 @@ use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::model::{Unit, Wanted, WantedService};
+use crate::settings::PlaceNodes;
 
 pub(crate) use config::TOKEN;
 pub use config::secret;
+pub use data::DataObjects;
 pub use deployment::CONTAINER;
 pub use drift::drift;
 pub(crate) use drift::entry;
 pub use node::NodeObjects;
 pub(crate) use reaches::{CALLS, alike};
 pub use read::read;
+pub use rights::Rights;
 
 /// Who pushes what: told on the objects, and no part of what a pod is made from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,13 +57,15 @@ pub struct Stamp {
     pub source: Option<String>,
 }
 
-/// The objects of a Deployment's services.
+/// The objects of a host's services.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UnitObjects {
     /// What its hosts are told; its name stands for its content.
     pub config: ConfigMap,
-    /// Its pods.
-    pub deployment: Deployment,
+    /// Its pods: one, or one for each of its places.
+    pub deployments: Vec<Deployment>,
+    /// What leads to its pods in each place, where it has places.
+    pub places: Vec<Service>,
     /// Upstreams first.
     pub services: Vec<ServiceObjects>,
 }
@@ -82,12 +90,14 @@ pub struct Objects {
     pub ingress: Option<Ingress>,
     /// The agent that makes the namespace a node of a fleet, where that is asked for.
     pub node: Option<NodeObjects>,
+    /// The data server beside the app, where that is asked for.
+    pub data: Option<DataObjects>,
 }
 
 /// The objects of an app.
 pub fn objects(wanted: &Wanted, stamp: &Stamp) -> Objects {
     let units = wanted.units().iter().map(|unit| of_unit(wanted, unit, stamp)).collect();
-    Objects { units, ingress: entry::ingress(wanted), node: node::node(wanted, stamp) }
+    Objects { units, ingress: entry::ingress(wanted), node: node::node(wanted, stamp), data: data::data(wanted, stamp) }
 }
 
 fn of_unit(wanted: &Wanted, unit: &Unit<'_>, stamp: &Stamp) -> UnitObjects {
@@ -98,8 +108,13 @@ fn of_unit(wanted: &Wanted, unit: &Unit<'_>, stamp: &Stamp) -> UnitObjects {
         form: service::form(wanted, unit, service),
         plain: service::plain(wanted, unit, service),
     };
+    let places: Vec<Option<&PlaceNodes>> = match unit.places() {
+        [] => vec![None],
+        places => places.iter().map(Some).collect(),
+    };
     UnitObjects {
-        deployment: deployment::deployment(wanted, unit, &told, stamp),
+        deployments: places.iter().map(|place| deployment::deployment(wanted, unit, *place, &told, stamp)).collect(),
+        places: unit.places().iter().map(|place| service::in_place(wanted, unit, place)).collect(),
         services: unit.members.iter().map(service).collect(),
         config,
     }
@@ -114,18 +129,24 @@ impl Objects {
             for service in &unit.services {
                 values.push(serde_json::to_value(&service.form)?);
             }
-            values.push(serde_json::to_value(&unit.deployment)?);
+            for service in &unit.places {
+                values.push(serde_json::to_value(service)?);
+            }
+            for deployment in &unit.deployments {
+                values.push(serde_json::to_value(deployment)?);
+            }
             for service in &unit.services {
                 values.push(serde_json::to_value(&service.plain)?);
             }
         }
         values.extend(self.ingress.as_ref().map(serde_json::to_value).transpose()?);
         if let Some(node) = &self.node {
-            values.push(serde_json::to_value(&node.account)?);
-            values.push(serde_json::to_value(&node.role)?);
-            values.push(serde_json::to_value(&node.binding)?);
+            values.extend(node.rights.values()?);
             values.extend(node.service.as_ref().map(serde_json::to_value).transpose()?);
             values.push(serde_json::to_value(&node.deployment)?);
+        }
+        if let Some(data) = &self.data {
+            values.extend(data.values()?);
         }
         Ok(values)
     }

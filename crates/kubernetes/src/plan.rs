@@ -2,6 +2,7 @@
 
 mod note;
 mod object;
+mod place;
 mod selection;
 mod table;
 
@@ -26,6 +27,9 @@ pub struct Plan {
     /// Services that share pods, and so roll together.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<PlanGroup>,
+    /// Where services with places run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<PlanPlace>,
     /// Objects of the app as a whole that are not as they are wanted: the way in from outside.
     pub objects: Vec<ObjectStep>,
     /// Neighbours that would be left unable to understand a service: the push is refused.
@@ -45,6 +49,21 @@ pub struct PlanGroup {
     pub object: String,
     /// Rust names, upstreams first.
     pub services: Vec<String>,
+}
+
+/// A place that a service has pods in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PlanPlace {
+    /// Rust name.
+    pub service: String,
+    pub place: String,
+    /// Name of its Deployment.
+    pub object: String,
+    /// Labels of its nodes.
+    pub nodes: BTreeMap<String, String>,
+    /// What it holds of the service's bucket, in words; none: the service names no bucket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 /// What would be done with a service.
@@ -163,7 +182,7 @@ pub fn plan(wanted: &Wanted, running: &RunningApp) -> Plan {
     let mut services: Vec<PlanStep> = wanted.services.iter().map(&mut step).collect();
     let gone = running.services.iter().filter(|runs| runs.current && wanted.service(&runs.name).is_none());
     services.extend(gone.map(gone_step));
-    let objects: BTreeSet<String> = units.iter().map(Unit::object).collect();
+    let objects: BTreeSet<String> = units.iter().flat_map(Unit::objects).collect();
     // What runs there and left the app stays until it is to be removed.
     let is_gone = |runs: &RunningService| runs.current && wanted.service(&runs.name).is_none();
     let has_gone = |object: &str| running.services.iter().any(|runs| runs.object == object && is_gone(runs));
@@ -178,8 +197,18 @@ pub fn plan(wanted: &Wanted, running: &RunningApp) -> Plan {
         Some(PlanGroup { name: unit.group?.to_owned(), object: unit.object(), services })
     };
     let groups = units.iter().filter_map(group).collect();
+    let places = units.iter().flat_map(place::places).collect();
     let notes = note::notes(wanted, running, &services);
-    Plan { app: wanted.app.clone(), services, groups, objects: Vec::new(), breaks: Vec::new(), leftovers, notes }
+    Plan {
+        app: wanted.app.clone(),
+        services,
+        groups,
+        places,
+        objects: Vec::new(),
+        breaks: Vec::new(),
+        leftovers,
+        notes,
+    }
 }
 
 /// What would be done with each service of a Deployment.
@@ -260,8 +289,8 @@ fn step(service: &WantedService, what: What, running: &RunningApp) -> PlanStep {
         image_before: before.map(|before| before.image.clone()),
         image_after: service.image.clone(),
         form_changes: before.is_some_and(|before| before.wire != service.wire),
-        replicas_before: before.map(|before| before.replicas),
-        replicas: service.settings.replicas.or(before.map(|before| before.replicas)).unwrap_or(1),
+        replicas_before: running.replicas(&service.name),
+        replicas: place::replicas(service, running),
         bytes: if is_sent { service.bytes } else { 0 },
         what,
     }
@@ -294,8 +323,10 @@ fn what(service: &WantedService, unit: &Unit<'_>, object: &str, before: &Running
         return What::Changed { reasons };
     }
     let mut changes = Vec::new();
-    if let Some(replicas) = service.settings.replicas.filter(|replicas| *replicas != before.replicas) {
-        changes.push(format!("{} pods become {replicas}", before.replicas));
+    let (pods, replicas) =
+        (running.replicas(&service.name).unwrap_or(before.replicas), place::replicas(service, running));
+    if pods != replicas {
+        changes.push(format!("{pods} pods become {replicas}"));
     }
     if service.settings.hash() != before.settings {
         changes.push("what it asks for, its environment or its place changed".to_owned());

@@ -20,12 +20,18 @@ mod event;
 mod make;
 mod node;
 mod options;
+mod places;
 mod relay;
 mod removal;
 mod resources;
 mod rollback;
 mod rollout;
 mod site;
+#[cfg(feature = "data")]
+mod stores;
+#[cfg(not(feature = "data"))]
+#[path = "push/stores_absent.rs"]
+mod stores;
 mod way;
 mod work;
 
@@ -37,6 +43,7 @@ pub use carry::PushDone;
 pub use error::PushError;
 pub use event::{PushEvent, PushListener};
 pub use options::{LocalPlace, PushOptions, holder};
+pub use places::EmptyPlace;
 pub use removal::Removal;
 pub use resources::LackingSecret;
 pub use rollback::{Rollback, Wish};
@@ -51,6 +58,7 @@ use crate::wire::Wires;
 use images::Image;
 use images::ship::{MissingLayers, PullPolicy, Ship};
 pub(crate) use make::{Made, Maker};
+pub(crate) use stores::lead as lead_to_stores;
 
 /// A push that is ready to be carried out: everything is built, nothing is changed yet.
 pub struct Push {
@@ -78,16 +86,19 @@ impl Push {
     ///
     /// # Errors
     /// Everything that can be known beforehand: no or the wrong cluster, code that does not build, no way for images.
-    pub async fn prepare(options: PushOptions, tell: PushListener) -> Result<Self, PushError> {
+    pub async fn prepare(mut options: PushOptions, tell: PushListener) -> Result<Self, PushError> {
         let pins = Pins::open(&options.place.pins)?;
         if let Some(found) = options.settings.not_alike() {
             return Err(PushError::NotAlike { mistake: mistake(&options.root, &found) });
         }
         options.settings.only_here().into_iter().for_each(|text| tell(PushEvent::Notice { text }));
+        lead_to_stores(&options.root, &options.app, &mut options.settings)
+            .map_err(|mistakes| PushError::Stores { mistakes })?;
         let maker = Maker::open(&options.root, &options.place.build, &tell)?;
         let (access, versions) = tokio::join!(connect(&options, &pins, &tell), maker.versions(&options.app));
         let (access, versions) = (access?, versions?);
         resources::check(&access, &options.settings, &tell).await?;
+        places::check(&access, &options.settings, &tell).await?;
         let site = Site::look(&access, options.name()).await?;
         let project = options.project()?;
         site.check(options.name(), &project)?;

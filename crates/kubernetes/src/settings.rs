@@ -9,6 +9,7 @@ mod form;
 mod group;
 mod jobs;
 mod node;
+mod places;
 mod resources;
 mod schema;
 mod values;
@@ -27,6 +28,11 @@ pub use jobs::{
     CallbacksTable, FunctionPolicy, FunctionsSaid, FunctionsTable, JobsTable, KumoriSaid, KumoriWord, jobs,
 };
 pub use node::{NODE_PORT, NodeReach, NodeTable};
+#[cfg(all(feature = "cluster", feature = "data"))]
+pub(crate) use places::credentials;
+#[cfg(feature = "cluster")]
+pub(crate) use places::variables_of;
+pub use places::{PlaceNodes, PlaceTable, PodServer, PodStores};
 pub use resources::{ResourcePart, ResourceSaid, ResourceServer, ResourceSettings, ResourceTable};
 pub use schema::schema;
 pub use values::{ENV_FILE_HELP, secrets, variables};
@@ -57,8 +63,12 @@ pub struct AppSettings {
     pub together: BTreeMap<String, Vec<String>>,
     /// The cluster and namespace as a node of a fleet; none: it is in none.
     pub node: Option<NodeTable>,
-    /// Where the app's buckets are in sessions. No part of what runs on a cluster.
+    /// Where the app's buckets are.
     pub data: DataTable,
+    /// Places on clusters.
+    pub places: BTreeMap<String, PlaceTable>,
+    /// The stores of the app's buckets as pods are told of them; none: they have none.
+    pub pod_stores: Option<PodStores>,
     /// Buckets that the app names.
     pub buckets: Vec<String>,
 }
@@ -75,9 +85,12 @@ pub struct ServiceSettings {
     /// Hosts that it has in sessions. No part of what runs on a cluster.
     #[serde(skip)]
     pub instances: Option<u32>,
-    /// The place of each of them, where they have places. No part of what runs on a cluster.
+    /// The place of each of them, where they have places.
     #[serde(skip)]
     pub places: Vec<String>,
+    /// The same on a cluster: it has pods in each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub place_nodes: Vec<PlaceNodes>,
     /// What is reserved; more is used where the node has it.
     pub cpu: Cpu,
     /// What it is held down to; none: nothing.
@@ -227,6 +240,7 @@ impl AppSettings {
             if let Some(own) = file.services.get(&service.name) {
                 settings.take(own);
             }
+            settings.place_nodes = places::nodes(file, &settings.places);
             settings.reach.clone_from(&reach);
             settings.resources.clone_from(&of_resources);
             for (variable, (name, part)) in &of_resources {
@@ -246,6 +260,8 @@ impl AppSettings {
             together: file.together.clone(),
             node: file.node.clone(),
             data: file.data.clone(),
+            places: file.places.clone(),
+            pod_stores: None,
             buckets: app.buckets.iter().map(|bucket| bucket.name.clone()).collect(),
         }
     }
@@ -266,11 +282,10 @@ impl AppSettings {
                 services.join(", ")
             )
         };
-        let buckets = (!self.buckets.is_empty()).then(|| {
+        let has_none = !self.buckets.is_empty() && self.data.on_clusters().is_none();
+        let buckets = has_none.then(|| {
             let names = self.buckets.join(", ");
-            format!(
-                "a session has the buckets of the app ({names}), a cluster does not yet: what asks for them there fails"
-            )
+            format!("a session has a folder for the buckets of the app ({names}), a cluster does not: name stores below [data]")
         });
         given.into_iter().map(words).chain(buckets).collect()
     }
@@ -287,6 +302,7 @@ impl Default for ServiceSettings {
             replicas: None,
             instances: None,
             places: Vec::new(),
+            place_nodes: Vec::new(),
             cpu: CPU,
             cpu_limit: None,
             memory: MEMORY,

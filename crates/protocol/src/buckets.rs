@@ -54,9 +54,31 @@ pub enum StoreAccess {
         /// PEM file of the authority that signed its certificate.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ca: Option<PathBuf>,
-        key: String,
-        secret: String,
+        key: StoreSecret,
+        secret: StoreSecret,
     },
+}
+
+/// A half of a store's credentials.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum StoreSecret {
+    /// The text itself.
+    Value(String),
+    /// The environment variable of the host that has it, as on a cluster.
+    Variable { variable: String },
+}
+
+impl StoreSecret {
+    /// The text; `variable` reads one of the host's environment. The error says what is missing.
+    pub fn text(&self, variable: impl Fn(&str) -> Option<String>) -> Result<String, String> {
+        match self {
+            Self::Value(text) => Ok(text.clone()),
+            Self::Variable { variable: name } => {
+                variable(name).ok_or_else(|| format!("the variable {name} is not set"))
+            }
+        }
+    }
 }
 
 impl fmt::Debug for StoreAccess {
@@ -81,8 +103,8 @@ mod tests {
             region: "us-east-1".to_owned(),
             by_host: false,
             ca: None,
-            key: "k3y".to_owned(),
-            secret: "s3cret".to_owned(),
+            key: StoreSecret::Value("k3y".to_owned()),
+            secret: StoreSecret::Variable { variable: "HPC_SECRET".to_owned() },
         };
         let copy = BucketCopy { store: "hpc".to_owned(), name: "acme-images".to_owned() };
         let near = BTreeMap::from([("cc1".to_owned(), "images".to_owned())]);
@@ -92,6 +114,15 @@ mod tests {
         let text = serde_json::to_string(&stores).unwrap();
         assert_eq!(serde_json::from_str::<BucketStores>(&text).unwrap(), stores);
         let debug = format!("{stores:?}");
-        assert!(!debug.contains("s3cret") && !debug.contains("k3y"), "{debug}");
+        assert!(!debug.contains("HPC_SECRET") && !debug.contains("k3y"), "{debug}");
+    }
+
+    #[test]
+    fn half_of_credentials_is_a_text_or_a_variable_of_the_host() {
+        let value: StoreSecret = serde_json::from_str("\"k3y\"").unwrap();
+        let variable: StoreSecret = serde_json::from_str(r#"{ "variable": "KEY" }"#).unwrap();
+        let of_host = |name: &str| (name == "KEY").then(|| "v".to_owned());
+        assert_eq!((value.text(|_| None), variable.text(of_host)), (Ok("k3y".to_owned()), Ok("v".to_owned())));
+        assert_eq!(variable.text(|_| None), Err("the variable KEY is not set".to_owned()));
     }
 }

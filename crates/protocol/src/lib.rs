@@ -28,7 +28,7 @@ mod span;
 pub mod voice;
 
 pub use batch::{Batch, Cursor, CursorError};
-pub use buckets::{BUCKETS_VARIABLE, BucketCopy, BucketHome, BucketStores, STORES_VARIABLE, StoreAccess};
+pub use buckets::{BUCKETS_VARIABLE, BucketCopy, BucketHome, BucketStores, STORES_VARIABLE, StoreAccess, StoreSecret};
 pub use config::{
     CONFIG_VARIABLE, Config, HostConfigs, Limits, OpenService, Outside, Peer, ServiceLoad, Swap, TOKEN_VARIABLE,
     Transfer, instance_name, instance_of,

@@ -27,6 +27,7 @@ pub(super) async fn run(
         catalog: catalog.map_or_else(|| folder.join("catalog.db"), Path::to_owned),
         token: token.map_or(usual, Path::to_owned),
         settings,
+        takes: false,
     };
     let token = options.token.clone();
     let mut signals = Signals::new()?;

@@ -68,7 +68,7 @@ fn open(settings: &StoreSettings, secrets: Option<(String, String)>) -> Result<O
     let (key, secret) = secrets.ok_or_else(|| StorageError::Settings("it has no credentials".to_owned()))?;
     ObjectStore::s3(S3Access {
         endpoint,
-        region: settings.region.clone().unwrap_or_else(|| "us-east-1".to_owned()),
+        region: settings.region().to_owned(),
         by_host: settings.style == StoreStyle::Host,
         ca: settings.ca.clone().map(PathBuf::from),
         key,

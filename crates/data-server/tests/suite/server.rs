@@ -43,6 +43,7 @@ fn a_server() {
         catalog: folder.join("catalog.db"),
         token: folder.join("token"),
         settings: Some(settings),
+        takes: false,
     };
     let ready = |data_server::DataServerStart { address, .. }| {
         let aside = folder.join("address.aside");

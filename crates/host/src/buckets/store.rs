@@ -10,7 +10,7 @@ use dyninka::{
 };
 use futures_util::StreamExt as _;
 use parking_lot::Mutex;
-use protocol::{BucketCopy, BucketHome, BucketStores, StoreAccess};
+use protocol::{BucketCopy, BucketHome, BucketStores, StoreAccess, StoreSecret};
 use storage::{ObjectHeaders, ObjectStore, PutCondition, S3Access, StorageError, probe};
 use tokio::sync::OnceCell;
 
@@ -91,6 +91,7 @@ async fn at_copy(
 }
 
 fn open(name: &str, access: &StoreAccess) -> Result<Opened, StorageError> {
+    let text = |half: &StoreSecret| half.text(|name| std::env::var(name).ok()).map_err(StorageError::Settings);
     static OPENED: Mutex<BTreeMap<String, Opened>> = Mutex::new(BTreeMap::new());
     let mut all = OPENED.lock();
     if let Some(known) = all.get(name) {
@@ -103,8 +104,8 @@ fn open(name: &str, access: &StoreAccess) -> Result<Opened, StorageError> {
             region: region.clone(),
             by_host: *by_host,
             ca: ca.clone(),
-            key: key.clone(),
-            secret: secret.clone(),
+            key: text(key)?,
+            secret: text(secret)?,
         })?,
     };
     let fresh = Opened { store, conditions: Arc::default() };

@@ -106,7 +106,7 @@ pub(super) fn services(annotations: &BTreeMap<String, String>, labels: &BTreeMap
         service,
         dns: of(labels, label::NAME),
         version: of(annotations, label::VERSION),
-        wire: of(labels, label::WIRE),
+        wire: label::wire(labels).cloned().unwrap_or_default(),
         port: PORT,
     }]
 }

@@ -7,7 +7,7 @@ use app::App;
 
 use super::{ExportError, Format, export};
 use crate::model::{Built, Wanted};
-use crate::push::{Made, Maker, PushError, PushEvent, PushListener, mistake};
+use crate::push::{Made, Maker, PushError, PushEvent, PushListener, lead_to_stores, mistake};
 use crate::settings::AppSettings;
 use images::Image;
 use images::ship::{self, Owner, Programs, PullPolicy, Way};
@@ -35,7 +35,10 @@ pub struct ExportRequest {
 
 /// Builds every service, puts the images where the file's reader finds them, and gives the file's text.
 pub async fn make(request: &ExportRequest, tell: &PushListener) -> Result<String, ExportError> {
-    let ExportRequest { app, settings, format, .. } = request;
+    let ExportRequest { app, format, .. } = request;
+    let mut settings = request.settings.clone();
+    lead_to_stores(&request.root, app, &mut settings).map_err(|mistakes| PushError::Stores { mistakes })?;
+    let settings = &settings;
     let named = request.registry.clone().or_else(|| settings.images.repository.clone());
     let way = match named {
         Some(address) => Way::Registry { address, pulled_as: None },
@@ -47,10 +50,20 @@ pub async fn make(request: &ExportRequest, tell: &PushListener) -> Result<String
     }
     let maker = Maker::open(&request.root, &request.build, tell)?;
     let all: BTreeSet<String> = app.services.iter().map(|service| service.name.clone()).collect();
-    let groups: Vec<Vec<String>> = settings.together.values().cloned().collect();
+    let alike = |names: &Vec<String>| names.iter().filter(|name| settings.group_of(name).is_some()).cloned().collect();
+    let groups: Vec<Vec<String>> = settings.together.values().map(alike).collect();
+    let placed = settings.services.iter().filter(|(_, said)| !said.places.is_empty());
+    for (service, _) in placed.filter(|_| *format != Format::Kubernetes) {
+        let text = format!("{service} runs without places: the format has none, and buckets are read at their masters");
+        tell(PushEvent::Notice { text });
+    }
     let made = maker.images(app, &all, &groups, &request.host, &request.images).await?;
     if settings.node.is_some() {
         let text = "[node] is not exported: its agent has a Secret that `dyn push --join` makes by an invitation";
+        tell(PushEvent::Notice { text: text.to_owned() });
+    }
+    if settings.data.server {
+        let text = "the data server is not exported: it tells hosts where data is by a Secret that `dyn push` makes";
         tell(PushEvent::Notice { text: text.to_owned() });
     }
     // Kept apart from what is pushed to clusters, whose retention would remove it.

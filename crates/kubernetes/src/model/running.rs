@@ -10,7 +10,8 @@ use crate::object::CALLS;
 /// What of an app runs in a namespace.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunningApp {
-    /// A service once for each wire form that still has pods: while callers go over from one to another there are two.
+    /// A service once for each wire form that still has pods, and in each place: while callers go over from one form to another
+    /// there are two.
     pub services: Vec<RunningService>,
     /// The app's text as of the last push, where it is kept.
     pub source: Option<String>,
@@ -29,6 +30,9 @@ pub struct RunningService {
     /// The group whose pods it runs in; none: it has pods of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
+    /// The place of its pods; none: they are wherever there is room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
     /// Where it listens in its pods.
     #[serde(skip)]
     pub port: u16,
@@ -81,6 +85,13 @@ impl RunningApp {
     /// The form of a service that its plain name leads to.
     pub fn current(&self, service: &str) -> Option<&RunningService> {
         self.services.iter().find(|running| running.name == service && running.current)
+    }
+
+    /// The pods of the current form, in all places.
+    pub fn replicas(&self, service: &str) -> Option<u32> {
+        let mut current = self.services.iter().filter(|running| running.name == service && running.current).peekable();
+        current.peek()?;
+        Some(current.map(|running| running.replicas).sum())
     }
 
     /// A service as a Deployment runs it.

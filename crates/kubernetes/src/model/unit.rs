@@ -1,4 +1,5 @@
-//! The services of one Deployment: one by itself, or a group of `[together]`, whose services share a host in each pod.
+//! The services of one host: one by itself, or a group of `[together]`, whose services share a host in each pod. It has one
+//! Deployment, or one in each of its places.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{PORT, Wanted, WantedService, hash};
 use crate::object::name;
-use crate::settings::ServiceSettings;
+use crate::settings::{PlaceNodes, ServiceSettings};
 
-/// What one Deployment runs.
+/// What a host runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Unit<'a> {
     /// The group's name in `dyn.toml`; none: a service by itself.
@@ -34,7 +35,7 @@ pub struct Member {
 }
 
 impl Wanted {
-    /// The Deployments of the app, in the order of their first services.
+    /// The hosts of the app, in the order of their first services.
     pub fn units(&self) -> Vec<Unit<'_>> {
         let mut units: Vec<Unit<'_>> = Vec::new();
         for service in &self.services {
@@ -47,7 +48,7 @@ impl Wanted {
         units
     }
 
-    /// The Deployment of a service, by its Rust name.
+    /// The host of a service, by its Rust name.
     pub fn unit_of(&self, service: &str) -> Option<Unit<'_>> {
         self.units().into_iter().find(|unit| unit.has(service))
     }
@@ -64,12 +65,30 @@ impl<'a> Unit<'a> {
         self.members.iter().any(|member| member.name == service)
     }
 
-    /// Name of its Deployment. What cannot change in one is in it: another schema, or another member, makes another one
-    /// beside it.
+    /// Name of its Deployment where it has no places. What cannot change in one is in it: another schema, or another member,
+    /// makes another one beside it.
     pub fn object(&self) -> String {
         match self.group {
             Some(group) => name::of_group(group, &self.hash()),
             None => name::of_form(&self.first().dns, &self.first().wire),
+        }
+    }
+
+    /// The places that it has pods in; empty: wherever there is room.
+    pub fn places(&self) -> &'a [PlaceNodes] {
+        if self.group.is_some() { &[] } else { &self.first().settings.place_nodes }
+    }
+
+    /// Name of its Deployment in a place.
+    pub fn object_in(&self, place: &PlaceNodes) -> String {
+        name::of_place(&self.first().dns, &self.first().wire, &place.place)
+    }
+
+    /// Names of its Deployments, in the order of its places.
+    pub fn objects(&self) -> Vec<String> {
+        match self.places() {
+            [] => vec![self.object()],
+            places => places.iter().map(|place| self.object_in(place)).collect(),
         }
     }
 

@@ -5,11 +5,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use app::{App, Service, Wire};
+use protocol::near::HostNear;
 use protocol::{Config, Limits, Outside, Peer, ServiceLoad};
 
-use super::{RunningApp, Unit, WantedNode, hash};
+use super::{RunningApp, Unit, WantedData, WantedNode, hash};
 use crate::object::name;
-use crate::settings::{AppSettings, ServiceSettings};
+use crate::settings::{AppSettings, PlaceNodes, ServiceSettings};
 
 /// Every host listens here inside its pod or container; one of several services at this port and the next ones.
 pub const PORT: u16 = 8080;
@@ -33,6 +34,8 @@ pub struct Wanted {
     pub settings: AppSettings,
     /// The agent of the namespace as a node of a fleet; none where it is in none.
     pub node: Option<WantedNode>,
+    /// The data server beside the app; none where none is asked for.
+    pub data: Option<WantedData>,
 }
 
 /// A service as it is to run.
@@ -89,6 +92,9 @@ impl Wanted {
         let mut forms: BTreeMap<String, Wire> = app.wires();
         let limits = Limits::default();
         let limits = Limits { depth: limits.depth.max(app.services.len()), linger_ms: LINGER_MS, ..limits };
+        let table = settings.pod_stores.as_ref().map(|found| found.table.clone());
+        let near = settings.near(app, table.unwrap_or_default()).map(Arc::new);
+        let place = &settings.data.place;
         let mut wanted = |service: &Service| {
             let built = built.get(&service.name);
             let form = forms.remove(&service.name).unwrap_or_default();
@@ -123,7 +129,7 @@ impl Wanted {
                     load: load(settings.services.get(&service.name)),
                     record: false,
                     moved: None,
-                    near: None,
+                    near: near.clone().map(|settings| HostNear { place: place.clone(), settings }),
                     route: app.route_of(&service.name),
                     library: built.map(|built| built.library.clone()).filter(|library| !library.is_empty()),
                     token: String::new(),
@@ -146,6 +152,7 @@ impl Wanted {
             entry,
             settings: settings.clone(),
             node: WantedNode::of(app, settings, built),
+            data: WantedData::of(settings, built),
         };
         wanted.address();
         wanted
@@ -162,13 +169,18 @@ impl Wanted {
         self
     }
 
-    /// Tells every service where the others are: those it needs in the very form it was built for, the rest, which only
+    /// Tells every service where the others are: those it needs in the very form it was built for, in each place of theirs, the rest, which only
     /// a route that somebody writes by hand leads to, in whatever form is current. A service of a group is told the address
     /// that others call it by, and so they find it in their own process.
     fn address(&mut self) {
         let units = self.units();
         let ports = units.iter().flat_map(Unit::ports).map(|(service, port)| (service.name.clone(), port));
         let ports: BTreeMap<String, u16> = ports.collect();
+        let places: BTreeMap<String, Vec<String>> = units
+            .iter()
+            .filter(|unit| !unit.places().is_empty())
+            .map(|unit| (unit.first().name.clone(), unit.objects()))
+            .collect();
         let names: BTreeMap<String, (String, String)> = self
             .services
             .iter()
@@ -181,8 +193,12 @@ impl Wanted {
                 let Some((plain, form)) = names.get(peer) else { continue };
                 let is_own = is_grouped && *peer == service.name;
                 let host = if is_own || service.upstreams.contains(peer) { form } else { plain };
-                told.address = format!("{host}:{}", name::PORT);
                 told.host.clone_from(host);
+                let in_places = places.get(peer).filter(|_| host == form);
+                let names = in_places.cloned().unwrap_or_else(|| vec![host.clone()]);
+                let mut addresses = names.into_iter().map(|name| format!("{name}:{}", name::PORT));
+                told.address = addresses.next().unwrap_or_default();
+                told.others = addresses.collect();
             }
         }
     }
@@ -251,14 +267,24 @@ impl WantedService {
         hash(&[&serde_json::to_string(&config).unwrap_or_default()])
     }
 
-    /// What its host is told where peers have other names than on a cluster: `address` gives a Rust name's `host:port`.
+    /// What its hosts in a place are told, by its number among the service's places.
+    pub fn config_in(&self, number: u32, place: &PlaceNodes) -> Config {
+        let mut config = self.config.clone();
+        config.instance = Some(number).filter(|number| *number > 1);
+        if let Some(near) = &mut config.near {
+            near.place = Some(place.place.clone());
+        }
+        config
+    }
+
+    /// What its host is told where peers have other names than on a cluster, and no places: `address` gives a Rust name's `host:port`.
     pub fn config_at(&self, address: &dyn Fn(&str) -> String) -> Config {
         let peer = |(name, peer): (&String, &Peer)| {
             let address = address(name);
             let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host).to_owned();
             (name.clone(), Peer { address, others: Vec::new(), host, inputs: peer.inputs.clone() })
         };
-        Config { peers: Arc::new(self.config.peers.iter().map(peer).collect()), ..self.config.clone() }
+        Config { peers: Arc::new(self.config.peers.iter().map(peer).collect()), near: None, ..self.config.clone() }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The pods of a service in one wire form, or of the services of a group.
+//! The pods of a service in one wire form, or of the services of a group, in one place where they have places.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use super::config::{self, FILE, TOKEN};
 use super::member::MemberState;
 use super::{Stamp, label, metadata_of, name, reaches};
 use crate::model::{Unit, Wanted, WantedService};
-use crate::settings::{PodSpread, ServiceSettings, Variable};
+use crate::settings::{PlaceNodes, PodSpread, ServiceSettings, Variable};
 use images::{FOLDER, HOST, USER, folder_of};
 
 /// The port's name.
@@ -34,17 +34,25 @@ pub(crate) fn port_name(unit: &Unit<'_>, service: &WantedService) -> String {
     if unit.group.is_some() { name::of_port(&service.dns) } else { DOOR.to_owned() }
 }
 
-/// The Deployment of a service or of a group; `config` is its ConfigMap.
-pub(crate) fn deployment(wanted: &Wanted, unit: &Unit<'_>, config: &str, stamp: &Stamp) -> Deployment {
-    let pods = label::pods(&wanted.app, unit);
+/// The Deployment of a service or of a group, in one of its places where it has places; `config` is its ConfigMap.
+pub(crate) fn deployment(
+    wanted: &Wanted,
+    unit: &Unit<'_>,
+    place: Option<&PlaceNodes>,
+    config: &str,
+    stamp: &Stamp,
+) -> Deployment {
+    let pods = label::pods_in(&wanted.app, unit, place);
     let mut labels = label::of_unit(&wanted.app, unit);
     labels.extend(pods.clone());
-    let mut metadata = metadata_of(wanted, unit.object(), labels.clone());
+    let name = place.map_or_else(|| unit.object(), |place| unit.object_in(place));
+    let mut metadata = metadata_of(wanted, name, labels.clone());
     metadata.annotations = Some(annotations(unit, stamp));
-    let settings = unit.settings();
+    let mut settings = unit.settings();
+    settings.nodes.extend(place.iter().flat_map(|place| place.nodes.clone()));
     let template = PodTemplateSpec {
         metadata: Some(ObjectMeta { labels: Some(labels), annotations: Some(told(unit)), ..ObjectMeta::default() }),
-        spec: Some(pod(wanted, unit, &settings, config)),
+        spec: Some(pod(wanted, unit, (place, &settings), config)),
     };
     Deployment {
         metadata,
@@ -107,13 +115,18 @@ fn json(value: Result<String, serde_json::Error>) -> String {
     value.unwrap_or_default()
 }
 
-fn pod(wanted: &Wanted, unit: &Unit<'_>, settings: &ServiceSettings, config: &str) -> PodSpec {
-    let (limits, pods) = (&unit.first().config.limits, label::pods(&wanted.app, unit));
+fn pod(
+    wanted: &Wanted,
+    unit: &Unit<'_>,
+    (place, settings): (Option<&PlaceNodes>, &ServiceSettings),
+    config: &str,
+) -> PodSpec {
+    let (limits, pods) = (&unit.first().config.limits, label::pods_in(&wanted.app, unit, place));
     // A host lingers, answers what it has begun, for which it takes a second more than the deadline, and ends.
     let grace = (limits.linger_ms + limits.deadline_ms).div_ceil(1000) + 4;
     let spread = spread(settings.spread, &pods);
     PodSpec {
-        containers: vec![container(wanted, unit, settings)],
+        containers: vec![container(wanted, unit, place, settings)],
         node_selector: Some(settings.nodes.clone()).filter(|nodes| !nodes.is_empty()),
         topology_spread_constraints: Some(spread).filter(|spread| !spread.is_empty()),
         termination_grace_period_seconds: i64::try_from(grace).ok(),
@@ -132,7 +145,7 @@ fn pod(wanted: &Wanted, unit: &Unit<'_>, settings: &ServiceSettings, config: &st
     }
 }
 
-fn container(wanted: &Wanted, unit: &Unit<'_>, settings: &ServiceSettings) -> Container {
+fn container(wanted: &Wanted, unit: &Unit<'_>, place: Option<&PlaceNodes>, settings: &ServiceSettings) -> Container {
     let mount =
         |name: &str, path: String| VolumeMount { name: name.to_owned(), mount_path: path, ..VolumeMount::default() };
     let config = |key: String, folder: &str| {
@@ -145,7 +158,10 @@ fn container(wanted: &Wanted, unit: &Unit<'_>, settings: &ServiceSettings) -> Co
             let own = ports.iter().map(|(member, _)| (folder_of(&member.dns), config::key(&member.dns)));
             own.map(|(folder, key)| (folder.clone(), config(key, &folder))).unzip()
         }
-        None => (vec![FOLDER.to_owned()], vec![config(FILE.to_owned(), FOLDER)]),
+        None => {
+            let key = place.map_or_else(|| FILE.to_owned(), |place| config::key(&place.place));
+            (vec![FOLDER.to_owned()], vec![config(key, FOLDER)])
+        }
     };
     mounts.push(mount("tmp", "/tmp".to_owned()));
     // Where the lines of several services come together, each is marked with its service.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::name;
 use crate::model::{Unit, WantedService};
+use crate::settings::PlaceNodes;
 
 /// What every label and annotation of ours begins with.
 pub const OURS: &str = "dyninka.dev/";
@@ -11,6 +12,10 @@ pub const OURS: &str = "dyninka.dev/";
 pub const APP: &str = "dyninka.dev/app";
 /// The wire form's hash, on what belongs to one.
 pub const WIRE: &str = "dyninka.dev/wire";
+/// The same, on what belongs to pods in places: a Deployment that has no place selects none of them.
+const PLACED_WIRE: &str = "dyninka.dev/placed-wire";
+/// The place that pods and their Deployment are in.
+pub const PLACE: &str = "dyninka.dev/place";
 /// Stands for a group, its members and their schemas, on what belongs to the pods of one.
 pub const GROUP: &str = "dyninka.dev/group";
 /// Before the DNS label of each service of a group, on its pods; the value is the service's schema.
@@ -85,9 +90,23 @@ pub(crate) fn pods(app_name: &str, unit: &Unit<'_>) -> BTreeMap<String, String> 
     let service = unit.first();
     let own = match unit.group {
         Some(_) => vec![(GROUP.to_owned(), unit.hash())],
-        None => vec![(NAME.to_owned(), service.dns.clone()), (WIRE.to_owned(), service.wire.clone())],
+        None if unit.places().is_empty() => {
+            vec![(NAME.to_owned(), service.dns.clone()), (WIRE.to_owned(), service.wire.clone())]
+        }
+        None => vec![(NAME.to_owned(), service.dns.clone()), (PLACED_WIRE.to_owned(), service.wire.clone())],
     };
     own.into_iter().chain([(APP.to_owned(), app(app_name))]).collect()
+}
+
+/// The same of its pods in one place, where it has places.
+pub(crate) fn pods_in(app_name: &str, unit: &Unit<'_>, place: Option<&PlaceNodes>) -> BTreeMap<String, String> {
+    let place = place.map(|place| (PLACE.to_owned(), place.place.clone()));
+    pods(app_name, unit).into_iter().chain(place).collect()
+}
+
+/// The wire form that labels tell.
+pub(crate) fn wire(labels: &BTreeMap<String, String>) -> Option<&String> {
+    labels.get(WIRE).or_else(|| labels.get(PLACED_WIRE))
 }
 
 /// What tells the pods that serve a service in one form from all others.

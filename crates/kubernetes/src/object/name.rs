@@ -8,6 +8,8 @@ pub const PORT: u16 = 80;
 const LONGEST: usize = 63;
 /// The longest name of objects that are no host's (RFC 1123, as Kubernetes reads it).
 const LONGEST_SUBDOMAIN: usize = 253;
+/// What of a name is a place's at most.
+const LONGEST_PLACE: usize = 24;
 /// Digits that tell a name apart that had to be changed.
 const MARK: usize = 8;
 
@@ -15,6 +17,11 @@ const MARK: usize = 8;
 /// eight digits stand for the form, and NAME is cut and told apart by a hash where it does not fit.
 pub fn of_form(dns: &str, wire: &str) -> String {
     with(dns, &format!("w{}", wire.get(..8).unwrap_or(wire)))
+}
+
+/// The same in one place: `NAME-wWIRE-PLACE`.
+pub fn of_place(dns: &str, wire: &str, place: &str) -> String {
+    with(dns, &format!("w{}-{}", wire.get(..8).unwrap_or(wire), within(place, LONGEST_PLACE)))
 }
 
 /// The name of a group's Deployment: `NAME-gHASH`, where eight digits stand for its members and their schemas.
@@ -154,6 +161,9 @@ mod tests {
         assert_ne!(one, another);
         assert_eq!(of_form("get", "0123456789abcdef"), "get-w01234567");
         assert_eq!(of_form(&"a".repeat(53), "0123456789abcdef").len(), 63);
+        assert_eq!(of_place("get", "0123456789abcdef", "hpc"), "get-w01234567-hpc");
+        let in_long = of_place(&long, "0123456789abcdef", &long);
+        assert!(in_long.len() == 63 && in_long.contains("-w01234567-aaa"), "{in_long}");
         // The cut does not leave two dashes, which some resolvers take for an encoded name.
         let dashed = format!("{}-{}", "a".repeat(43), "b".repeat(16));
         assert!(!of_form(&dashed, "0123456789abcdef").contains("--"));

@@ -6,15 +6,15 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy};
 use k8s_openapi::api::core::v1::{
     Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource, ObjectFieldSelector, PodSpec,
-    PodTemplateSpec, ResourceRequirements, Secret, SecretVolumeSource, Service, ServiceAccount, ServicePort,
-    ServiceSpec, Volume, VolumeMount,
+    PodTemplateSpec, ResourceRequirements, Secret, SecretVolumeSource, Service, ServicePort, ServiceSpec, Volume,
+    VolumeMount,
 };
-use k8s_openapi::api::rbac::v1::{PolicyRule, Role, RoleBinding, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::deployment::{pod_security, probe, security, token};
+use super::rights::Rights;
 use super::{Stamp, label, metadata, name};
 use crate::model::{
     NODE, NODE_APP, NODE_AWAY, NODE_IDENTITY, NODE_LINKS, NODE_METRICS, NODE_POD, NodeApp, Wanted, WantedNode,
@@ -42,9 +42,8 @@ const GRACE: i64 = 5;
 /// The objects of an agent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NodeObjects {
-    pub account: ServiceAccount,
-    pub role: Role,
-    pub binding: RoleBinding,
+    /// The pods of the namespace are all that it may look at, and it may change nothing.
+    pub rights: Rights,
     /// Leads other nodes to it; none where its pod has a port of the cluster's node.
     pub service: Option<Service>,
     pub deployment: Deployment,
@@ -58,9 +57,7 @@ pub fn name(app: &str) -> String {
 pub(crate) fn node(wanted: &Wanted, stamp: &Stamp) -> Option<NodeObjects> {
     let node = wanted.node.as_ref()?;
     Some(NodeObjects {
-        account: ServiceAccount { metadata: own(wanted), ..ServiceAccount::default() },
-        role: role(wanted),
-        binding: binding(wanted),
+        rights: Rights::to_look_at_pods(&own(wanted)),
         service: service(wanted, node),
         deployment: deployment(wanted, node, stamp),
     })
@@ -77,31 +74,6 @@ fn own(wanted: &Wanted) -> ObjectMeta {
     let mut metadata = metadata(wanted, name(&wanted.app), None);
     metadata.labels.get_or_insert_default().insert(label::COMPONENT.to_owned(), COMPONENT.to_owned());
     metadata
-}
-
-/// The pods of the namespace are all that it may look at, and it may change nothing.
-fn role(wanted: &Wanted) -> Role {
-    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-    let rule = PolicyRule {
-        api_groups: Some(words(&[""])),
-        resources: Some(words(&["pods"])),
-        verbs: words(&["get", "list", "watch"]),
-        ..PolicyRule::default()
-    };
-    Role { metadata: own(wanted), rules: Some(vec![rule]) }
-}
-
-fn binding(wanted: &Wanted) -> RoleBinding {
-    let name = name(&wanted.app);
-    RoleBinding {
-        metadata: own(wanted),
-        role_ref: RoleRef {
-            api_group: "rbac.authorization.k8s.io".to_owned(),
-            kind: "Role".to_owned(),
-            name: name.clone(),
-        },
-        subjects: Some(vec![Subject { kind: "ServiceAccount".to_owned(), name, ..Subject::default() }]),
-    }
 }
 
 fn pods(app: &str) -> BTreeMap<String, String> {

@@ -24,7 +24,12 @@ pub fn read(deployments: &[Deployment], services: &[Service]) -> RunningApp {
     }
     // Before the plain Service is there, or where somebody took it away, a form that is alone is the current one.
     for at in 0..running.len() {
-        let alone = running.iter().filter(|other| other.name == running[at].name).count() == 1;
+        let this = &running[at];
+        // In another place, it is the same form's.
+        let is_same = |other: &&RunningService| {
+            other.object == this.object || other.wire == this.wire && other.place.is_some() && this.place.is_some()
+        };
+        let alone = running.iter().filter(|other| other.name == this.name).all(|other| is_same(&other));
         running[at].current |= alone;
     }
     running.sort_by(|one, other| {
@@ -59,6 +64,7 @@ fn shared(deployment: &Deployment) -> Option<RunningService> {
     Some(RunningService {
         object: deployment.metadata.name.clone()?,
         pods: spec.selector.match_labels.as_ref().map(label::selects).unwrap_or_default(),
+        place: deployment.metadata.labels.as_ref().and_then(|labels| labels.get(label::PLACE)).cloned(),
         image: container.image.clone().unwrap_or_default(),
         // What says nothing has one.
         replicas: count(spec.replicas).unwrap_or(1),
@@ -79,7 +85,7 @@ fn alone(deployment: &Deployment, shared: RunningService) -> Option<RunningServi
         dns: labels.get(label::NAME).cloned().unwrap_or_default(),
         port: PORT,
         version: said(label::VERSION)?,
-        wire: labels.get(label::WIRE)?.clone(),
+        wire: label::wire(labels)?.clone(),
         library: said(label::LIBRARY),
         routes: said(label::ROUTES).unwrap_or_default(),
         settings: said(label::SETTINGS).unwrap_or_default(),

@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::deployment::{DOOR, port_name};
 use super::{label, metadata, name};
 use crate::model::{Unit, Wanted, WantedService};
+use crate::settings::PlaceNodes;
 
 /// Leads to the pods of one wire form: other services of the app call this.
 pub(crate) fn form(wanted: &Wanted, unit: &Unit<'_>, service: &WantedService) -> Service {
@@ -13,6 +14,16 @@ pub(crate) fn form(wanted: &Wanted, unit: &Unit<'_>, service: &WantedService) ->
     let mut form = leading(wanted, unit, service, name, None);
     form.metadata.labels.get_or_insert_default().insert(label::WIRE.to_owned(), service.wire.clone());
     form
+}
+
+/// Leads to the pods of one wire form in one place.
+pub(crate) fn in_place(wanted: &Wanted, unit: &Unit<'_>, place: &PlaceNodes) -> Service {
+    let mut service = leading(wanted, unit, unit.first(), unit.object_in(place), None);
+    if let Some(selector) = service.spec.as_mut().and_then(|spec| spec.selector.as_mut()) {
+        selector.insert(label::PLACE.to_owned(), place.place.clone());
+    }
+    service.metadata.labels.get_or_insert_default().insert(label::PLACE.to_owned(), place.place.clone());
+    service
 }
 
 /// Leads to the pods of the current form, under the service's own name. The last service's has a port of every node

@@ -55,8 +55,12 @@ impl Display for ObjectStep {
 /// an app's own objects that are not wanted are gone; a service's are left to who removes services.
 pub fn objects(wanted: &[Value], applied: &[Value], live: &[Value]) -> Vec<ObjectStep> {
     let mut steps: Vec<ObjectStep> = wanted.iter().filter_map(|object| step(object, applied, live)).collect();
-    let is_own =
-        |object: &Value| object["kind"] == "Ingress" || object["metadata"]["labels"][label::COMPONENT] == "node";
+    // A claim stays, and what is in it.
+    let is_own = |object: &Value| {
+        let component = &object["metadata"]["labels"][label::COMPONENT];
+        let is_agent = ["node", "data"].iter().any(|agent| component == agent);
+        object["kind"] == "Ingress" || is_agent && object["kind"] != "PersistentVolumeClaim"
+    };
     let is_gone = |object: &&Value| is_own(object) && find(wanted, object).is_none();
     for object in live.iter().filter(is_gone) {
         steps.push(ObjectStep { object: shown(object), hosts: Vec::new(), what: ObjectWhat::Gone });

@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 
 use comfy_table::{ContentArrangement, Table, presets};
 
-use super::{Plan, PlanStep, content};
+use super::{Plan, PlanPlace, PlanStep, content};
 
 impl Display for Plan {
     /// A line a service, the reasons below, then what refuses the push and what is worth knowing. As wide as it needs to
@@ -26,6 +26,11 @@ impl Display for Plan {
         }
         for group in &self.groups {
             writeln!(f, "  {}: {} share pods and roll together", group.name, group.services.join(", "))?;
+        }
+        for PlanPlace { service, place, nodes, why, .. } in &self.places {
+            let nodes: Vec<String> = nodes.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            let why = why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            writeln!(f, "  {service} has pods in {place} ({}){why}", nodes.join(" and "))?;
         }
         for object in &self.objects {
             writeln!(f, "  {object}")?;

@@ -38,6 +38,9 @@ impl Cleaning<'_> {
         if let Some(name) = &leftovers.node {
             self.remove_node(name).await?;
         }
+        if let Some(name) = &leftovers.data {
+            self.remove_data(name).await?;
+        }
         let rank = |old: &OldPods| old.hosts.iter().filter_map(|host| hosts.iter().position(|it| it == host)).max();
         let mut forms = leftovers.forms.clone();
         forms.sort_by_key(|old| std::cmp::Reverse(rank(old)));
@@ -82,8 +85,16 @@ impl Cleaning<'_> {
         }
     }
 
-    /// Removes the agent of a node, and all that is its own.
-    async fn remove_node(&self, name: &str) -> Result<(), ClusterError> {
+    /// Removes a data server. Its claim stays, with its catalog.
+    async fn remove_data(&self, name: &str) -> Result<(), ClusterError> {
+        self.remove_agent(name).await?;
+        let text = format!("the claim {name} with the catalog of the data server stays");
+        (self.tell)(PushEvent::Notice { text });
+        Ok(())
+    }
+
+    /// Removes a pod of ours beside the services, and its rights.
+    async fn remove_agent(&self, name: &str) -> Result<(), ClusterError> {
         const RIGHTS: &str = "rbac.authorization.k8s.io/v1";
         let own = [
             ("apps/v1", "Deployment"),
@@ -91,11 +102,17 @@ impl Cleaning<'_> {
             (RIGHTS, "RoleBinding"),
             (RIGHTS, "Role"),
             ("v1", "ServiceAccount"),
-            ("v1", "Secret"),
         ];
         for (version, kind) in own {
             self.remove(version, kind, name).await?;
         }
+        Ok(())
+    }
+
+    /// Removes the agent of a node, and all that is its own.
+    async fn remove_node(&self, name: &str) -> Result<(), ClusterError> {
+        self.remove_agent(name).await?;
+        self.remove("v1", "Secret", name).await?;
         let text = "the fleet knows its node still: `dyn node expel NAME` makes its certificate void";
         (self.tell)(PushEvent::Notice { text: text.to_owned() });
         Ok(())

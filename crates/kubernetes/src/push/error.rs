@@ -2,6 +2,7 @@
 
 use compiler::BuildError;
 
+use super::places::EmptyPlace;
 use super::resources::LackingSecret;
 use crate::cluster::ClusterError;
 use crate::history::StoreError;
@@ -91,7 +92,13 @@ pub enum PushError {
     /// Nothing is there to go back to.
     #[error("cannot roll back: {why}")]
     NothingToPutBack { why: String },
-    /// A Secret that a resource of the app maps to is not on the cluster, or lacks a key.
+    /// The stores of the app's buckets are not such as pods can use.
+    #[error("cannot push buckets: {}", .mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Stores { mistakes: Vec<SettingsMistake> },
+    /// Services are to run in places that no node is in.
+    #[error("cannot push: {}", .places.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Empty { places: Vec<EmptyPlace> },
+    /// A Secret that a resource or a store of the app maps to is not on the cluster, or lacks a key.
     #[error("cannot push: {}", .lacking.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Lacking { lacking: Vec<LackingSecret> },
     /// Services of a group are to run in ways that one pod cannot.
@@ -120,6 +127,8 @@ impl PushError {
             Self::Ship(error) => error.mend(),
             Self::NoWay { passed_over, .. } => Some(passed_over.join("; ")),
             Self::NotAlike { mistake } => Some(mistake.help.clone()),
+            Self::Stores { mistakes } => mistakes.first().map(|mistake| mistake.help.clone()),
+            Self::Empty { places } => places.first().map(EmptyPlace::hint),
             Self::Breaks { .. } => Some("--with-dependents takes them along".to_owned()),
             Self::NoIdentity { .. } => {
                 Some("pass an invitation, once: `dyn push FILE --join TOKEN`; `dyn node invite` prints one".to_owned())

@@ -1,4 +1,5 @@
-//! What a push brings that makes its namespace a node of a fleet: the agent's image, and the Secret with its identity.
+//! What a push brings that makes its namespace a node of a fleet: the agent's image, and the Secret with its identity. A data
+//! server has the same image.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +33,8 @@ pub(super) async fn agent(
     site: &Site,
     tell: &PushListener,
 ) -> Result<Option<Agent>, PushError> {
-    if options.settings.node.is_none() {
+    let has_server = options.settings.pod_stores.as_ref().is_some_and(|found| found.server.is_some());
+    if options.settings.node.is_none() && !has_server {
         return Ok(None);
     }
     let image = maker.agent(options.name(), &options.host, &options.place.images).await?;

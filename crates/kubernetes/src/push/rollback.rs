@@ -160,13 +160,14 @@ fn is_unchanged(target: &KeptRecord, site: &Site, host: &str) -> bool {
 }
 
 /// The services to be put back, by DNS label: those that differ from what they were, and those that share pods with them.
-fn hosts(target: &KeptRecord, site: &Site, service: Option<&str>) -> Result<BTreeSet<String>, String> {
+pub(super) fn hosts(target: &KeptRecord, site: &Site, service: Option<&str>) -> Result<BTreeSet<String>, String> {
     let was = ran(target)?;
     let named = service.map(|service| sharing(service, &was, &site.running));
     let mut hosts = BTreeSet::new();
     for before in was.services.iter().filter(|was| named.as_ref().is_none_or(|named| named.contains(&was.name))) {
         let (name, host) = (&before.name, &before.dns);
-        let there = site.running.current(name);
+        let there = site.running.within(&before.object, name).filter(|there| there.current);
+        let there = there.or_else(|| site.running.current(name));
         if service.is_some() && there.is_some_and(|there| there.wire != before.wire) {
             return Err(format!("the types of {name} are others now: put all services back, or none"));
         }

@@ -15,7 +15,7 @@ use crate::model::RunningApp;
 use crate::object::{self, label};
 
 /// Kinds that are not looked at: who pushes need not be allowed to.
-const UNSEEN: [&str; 3] = ["ServiceAccount", "Role", "RoleBinding"];
+const UNSEEN: [&str; 4] = ["ServiceAccount", "Role", "RoleBinding", "PersistentVolumeClaim"];
 
 /// What is there of an app, and what is known of how it came there.
 #[derive(Clone, Debug, Default)]
@@ -140,13 +140,15 @@ impl Site {
         live
     }
 
-    /// The image of the agent of a version that runs, and whether nodes are not to ask for it.
+    /// The image of an agent of a version that runs, a node's or the data server, and whether nodes are not to ask for it.
     pub(crate) fn node_image(&self, app: &str, version: &str) -> Option<(String, bool)> {
-        let name = object::node::name(app);
-        let found = self.deployments.iter().find(|it| it.metadata.name.as_deref() == Some(&*name))?;
-        if found.metadata.annotations.as_ref()?.get(label::VERSION)? != version {
-            return None;
-        }
+        let names = [object::node::name(app), object::data::name(app)];
+        let is_version = |it: &&Deployment| {
+            let annotations = it.metadata.annotations.as_ref();
+            annotations.and_then(|told| told.get(label::VERSION)).is_some_and(|told| told == version)
+        };
+        let is_agent = |it: &&Deployment| it.metadata.name.as_ref().is_some_and(|name| names.contains(name));
+        let found = self.deployments.iter().filter(is_agent).find(is_version)?;
         let container = found.spec.as_ref()?.template.spec.as_ref()?.containers.first()?;
         Some((container.image.clone()?, container.image_pull_policy.as_deref() == Some("Never")))
     }

@@ -10,7 +10,7 @@ use super::PushError;
 use super::rollout::{Change, Work};
 use super::site::{Site, dynamic, find};
 use crate::cluster::ClusterError;
-use crate::model::{Member, Unit, Wanted, WantedService};
+use crate::model::{DATA, Member, Unit, Wanted, WantedService};
 use crate::object::label::owners_of;
 use crate::object::{self, Objects, Stamp, label, name};
 use crate::plan::{self, ObjectStep};
@@ -31,8 +31,8 @@ pub(crate) fn needed(wanted: &Wanted, site: &Site, objects: &[ObjectStep]) -> BT
         }
     };
     let is_needed = |unit: &Unit<'_>| {
-        let object = unit.object();
-        unit.members.iter().any(|service| differs(&object, service))
+        let objects = unit.objects();
+        unit.members.iter().any(|service| objects.iter().any(|object| differs(object, service)))
     };
     let needed = wanted.units().into_iter().filter(is_needed);
     needed.flat_map(|unit| unit.members).map(|service| service.name.clone()).collect()
@@ -128,6 +128,9 @@ pub(crate) fn work(objects: &[Value], hosts: &BTreeSet<String>, site: &Site) -> 
             _ => work.groundwork.push(dynamic(value)?),
         }
     }
+    // Where it refuses its settings, no host has been told of them.
+    let is_server = |change: &Change| change.services.iter().any(|(name, _)| name == DATA);
+    work.changes.sort_by_key(|change| !is_server(change));
     for door in &work.doors {
         let (kind, named) =
             (door.types.as_ref().map(|types| types.kind.as_str()).unwrap_or_default(), door.metadata.name.as_deref());
@@ -207,12 +210,16 @@ pub(crate) fn leftovers(objects: &[Value], site: &Site) -> Leftovers {
     };
     let is_gone = |owners: &[String]| owners.is_empty() || !owners.iter().all(|host| hosts.contains(host));
     let mut leftovers = Leftovers::default();
-    // What is the agent's of a node carries no service's name.
-    let is_node = |metadata: &ObjectMeta| {
-        metadata.labels.as_ref().and_then(|labels| labels.get(label::COMPONENT)).is_some_and(|it| it == "node")
+    // What is an agent's carries no service's name.
+    let is_of = |metadata: &ObjectMeta, agent: &str| {
+        metadata.labels.as_ref().and_then(|labels| labels.get(label::COMPONENT)).is_some_and(|it| it == agent)
     };
-    let agents = site.deployments.iter().map(|it| &it.metadata).filter(|it| is_node(it));
-    leftovers.node = agents.filter(|it| !is_wanted("Deployment", &it.name)).find_map(|it| it.name.clone());
+    let is_node = |metadata: &ObjectMeta| ["node", "data"].iter().any(|agent| is_of(metadata, agent));
+    let unwanted = |agent: &'static str| {
+        let agents = site.deployments.iter().map(|it| &it.metadata).filter(move |it| is_of(it, agent));
+        agents.filter(|it| !is_wanted("Deployment", &it.name)).find_map(|it| it.name.clone())
+    };
+    (leftovers.node, leftovers.data) = (unwanted("node"), unwanted("data"));
     for deployment in site
         .deployments
         .iter()
@@ -263,6 +270,8 @@ pub(crate) fn leftovers(objects: &[Value], site: &Site) -> Leftovers {
 pub(crate) struct Leftovers {
     /// What the objects of a node's agent are called that is not wanted any more.
     pub(crate) node: Option<String>,
+    /// The same of a data server.
+    pub(crate) data: Option<String>,
     /// Ways in from outside that are not wanted any more.
     pub(crate) entries: Vec<String>,
     /// Deployments of forms that services had, and of groups they were in.

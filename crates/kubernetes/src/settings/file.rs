@@ -14,7 +14,7 @@
 //! replicas = 2
 //! cpu = "500m"
 //! cpu_limit = "1"
-//! places = ["hpc", "cc1"]         # an instance in each of these places of [data], in sessions
+//! places = ["hpc", "cc1"]         # an instance, on a cluster pods, in each of these places of [data]
 //! env.MODE = "quiet"
 //! env.PASSWORD = { secret = "database", key = "password" }
 //! env.REGION = { config = "place", key = "region" }
@@ -35,6 +35,9 @@
 //!
 //! [resources]                     # servers that sessions start: DB_URL, DB_ADDRESS, DB_USER, DB_PASSWORD
 //! db = "postgres"                 # or "redis", "mosquitto", { server = "postgres", port = 5432 }
+//!
+//! [places.hpc]                    # nodes of a cluster; without it those of the zone hpc
+//! nodes = { "topology.kubernetes.io/zone" = "eu-1a" }
 //!
 //! [node]                          # this cluster and namespace as a node of a fleet, which shares load
 //! name = "edge-1"
@@ -57,8 +60,8 @@ use serde::Deserialize;
 
 use super::form::decode;
 use super::{
-    DataTable, Images, JobsTable, KumoriSaid, NodeTable, PodSpread, PublicEntry, ResourceSaid, Variable, data, node,
-    resources,
+    DataTable, Images, JobsTable, KumoriSaid, NodeTable, PlaceTable, PodSpread, PublicEntry, ResourceSaid, Variable,
+    data, node, places, resources,
 };
 
 /// How the services of an app run, here and on a cluster.
@@ -90,8 +93,10 @@ pub struct File {
     pub resources: BTreeMap<String, ResourceSaid>,
     /// The cluster and namespace as a node of a fleet, which shares load with other nodes. Default: it is in none.
     pub node: Option<NodeTable>,
-    /// Stores of the app's buckets, in sessions. Default: the folder `buckets` beside the app's file.
+    /// Stores of the app's buckets. Default: in sessions the folder `buckets` beside the app's file, on clusters none.
     pub data: DataTable,
+    /// Places on clusters, by name. Default of each: the nodes whose label topology.kubernetes.io/zone is its name.
+    pub places: BTreeMap<String, PlaceTable>,
 }
 
 /// Settings of a service.
@@ -104,8 +109,8 @@ pub struct Said {
     /// Number of hosts of one service in sessions, at most 16; a push takes `replicas`. Default: 1.
     #[schemars(range(min = 1, max = 16))]
     pub instances: Option<u32>,
-    /// Places of one service's instances in sessions, such as ["hpc", "cc1"]: one instance in each, at most 16. Callers prefer the
-    /// instances where the data of a request is. Default: no places.
+    /// Places of one service's instances, such as ["hpc", "cc1"], at most 16: one instance in each, on clusters `replicas` pods.
+    /// Callers prefer the instances where the data of a request is. Default: no places.
     #[schemars(length(max = 16))]
     pub places: Vec<String>,
     /// CPU that is reserved, such as "500m" or "1". Default: "100m".
@@ -245,7 +250,8 @@ fn faults(file: &File, app: &App) -> Vec<(String, String, Vec<String>)> {
         let help = "write a name such as \"jobs.db\"".to_owned();
         faults.push(("store is the name of a file beside dyn.toml".to_owned(), help, keys(&["jobs", "store"])));
     }
-    faults.extend(data::faults(file).into_iter().map(|(message, help, at)| (message, help, keys(&at))));
+    let of_data = data::faults(file).into_iter().chain(places::faults(file));
+    faults.extend(of_data.map(|(message, help, at)| (message, help, keys(&at))));
     let mut grouped: BTreeMap<&str, &str> = BTreeMap::new();
     for (group, names) in &file.together {
         let at = keys(&["together", group]);

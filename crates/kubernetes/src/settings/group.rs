@@ -16,8 +16,11 @@ pub struct NotAlike {
 }
 
 impl AppSettings {
-    /// The group of a service, by its Rust name; none: it has a host of its own.
+    /// The group of a service, by its Rust name; none: it has a host of its own, as one with places has in any case.
     pub fn group_of(&self, service: &str) -> Option<&str> {
+        if self.services.get(service).is_some_and(|said| !said.places.is_empty()) {
+            return None;
+        }
         let mut groups = self.together.iter();
         groups.find(|(_, names)| names.iter().any(|name| name == service)).map(|(group, _)| group.as_str())
     }
@@ -25,11 +28,12 @@ impl AppSettings {
     /// The first services of a group that one pod cannot be made for.
     pub fn not_alike(&self) -> Option<NotAlike> {
         self.together.iter().find_map(|(group, names)| {
+            let names: Vec<&String> = names.iter().filter(|name| self.group_of(name).is_some()).collect();
             let (first, others) = names.split_first()?;
-            let settings = self.services.get(first)?;
+            let settings = self.services.get(*first)?;
             others.iter().find_map(|other| {
-                let key = differing(settings, self.services.get(other)?)?;
-                Some(NotAlike { group: group.clone(), first: first.clone(), other: other.clone(), key })
+                let key = differing(settings, self.services.get(*other)?)?;
+                Some(NotAlike { group: group.clone(), first: (*first).clone(), other: (*other).clone(), key })
             })
         })
     }

@@ -319,7 +319,7 @@ fn names_of_groups_are_for_people_and_fit_all_the_same() {
         objects(&of(BUILDING, "[together]\nget = [\"filter\", \"map\"]\n"), &Stamp::default())
             .units
             .into_iter()
-            .map(|unit| unit.deployment)
+            .flat_map(|unit| unit.deployments)
             .collect();
     assert_eq!(
         read(&deployments, &[]).sharing(deployments[0].metadata.name.as_deref().unwrap()),

@@ -7,6 +7,7 @@ mod exports;
 mod groups;
 mod nodes;
 mod objects;
+mod places;
 mod plans;
 mod settings;
 mod shape;

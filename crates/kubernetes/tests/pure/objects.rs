@@ -64,7 +64,7 @@ fn everything_that_is_said_is_in_the_objects() {
 fn what_is_written_is_read_back() {
     let wanted = wanted(&building());
     let objects = objects(&wanted, &Stamp { by: Some("ada@desk".to_owned()), ..Stamp::default() });
-    let deployments: Vec<Deployment> = objects.units.iter().map(|unit| unit.deployment.clone()).collect();
+    let deployments: Vec<Deployment> = objects.units.iter().flat_map(|unit| unit.deployments.clone()).collect();
     let services = objects.units.iter().flat_map(|unit| &unit.services);
     let services: Vec<_> = services.flat_map(|service| [service.form.clone(), service.plain.clone()]).collect();
     let running: RunningApp = read(&deployments, &services);
@@ -96,7 +96,7 @@ fn of_two_forms_the_one_its_plain_name_leads_to_is_current() {
     ));
     let (before, after) = (objects(&old, &Stamp::default()), objects(&new, &Stamp::default()));
     let both = before.units.iter().chain(&after.units);
-    let deployments: Vec<Deployment> = both.map(|unit| unit.deployment.clone()).collect();
+    let deployments: Vec<Deployment> = both.flat_map(|unit| unit.deployments.clone()).collect();
     for (plain, current) in [(&before, &old), (&after, &new)] {
         let services = plain.units.iter().flat_map(|unit| &unit.services);
         let services: Vec<_> = services.map(|service| service.plain.clone()).collect();
@@ -162,7 +162,7 @@ fn a_secret_is_no_part_of_what_is_exported() {
 #[test]
 fn what_a_server_adds_is_no_drift() {
     let objects = objects(&wanted(&building()), &Stamp::default());
-    let applied = serde_json::to_value(&objects.units[0].deployment).unwrap();
+    let applied = serde_json::to_value(&objects.units[0].deployments[0]).unwrap();
     let mut live = applied.clone();
     live["spec"]["replicas"] = 1.into();
     live["metadata"]["uid"] = "x".into();

@@ -15,7 +15,7 @@ const BUILDING: &str = include_str!("../../../../examples/building.rs");
 /// What runs once all that is wanted was applied.
 pub(crate) fn applied(wanted: &Wanted) -> RunningApp {
     let objects = objects(wanted, &Stamp::default());
-    let deployments: Vec<Deployment> = objects.units.iter().map(|unit| unit.deployment.clone()).collect();
+    let deployments: Vec<Deployment> = objects.units.iter().flat_map(|unit| unit.deployments.clone()).collect();
     let services = objects.units.iter().flat_map(|unit| &unit.services);
     let services: Vec<_> = services.map(|service| service.plain.clone()).collect();
     read(&deployments, &services)

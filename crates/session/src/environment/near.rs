@@ -1,6 +1,6 @@
 //! Instances in places: which service has an instance where, and what the hosts of a session are told of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use app::{App, Diagnostic};
 use kubernetes::settings::AppSettings;
 use kubernetes::settings_file;
 use protocol::instance_of;
-use protocol::near::{HostNear, NearService, NearSettings, NearTable};
+use protocol::near::{HostNear, NearSettings, NearTable};
 
 use super::finding;
 
@@ -23,18 +23,8 @@ pub(crate) struct NearPlan {
 impl NearPlan {
     /// That of an app; none where no instance has a place. `table`: what settings say of buckets.
     pub(super) fn of(app: &App, settings: &AppSettings, table: NearTable) -> Option<Self> {
-        let services = app.services.iter().filter_map(|service| {
-            let places = &settings.services.get(&service.name)?.places;
-            let bucket = service.near.as_ref().map(|near| near.name.clone());
-            let near = NearService { places: places.clone(), bucket };
-            (!places.is_empty()).then(|| (service.name.clone(), near))
-        });
-        let services: BTreeMap<_, _> = services.collect();
-        if services.is_empty() {
-            return None;
-        }
-        let policy = settings.data.pick_policy();
-        Some(Self { place: settings.data.place.clone(), settings: Arc::new(NearSettings { policy, services, table }) })
+        let near = settings.near(app, table)?;
+        Some(Self { place: settings.data.place.clone(), settings: Arc::new(near) })
     }
 
     /// What the host of a service, or of one of its instances, is told.

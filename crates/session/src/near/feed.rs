@@ -60,11 +60,11 @@ pub(crate) use asking::ask;
 
 #[cfg(feature = "data")]
 mod asking {
+    use data::near::live;
     use data::view::DataView;
     use protocol::error_chain;
 
     use super::{Arc, Duration, Instant, NearNews, watch};
-    use crate::near::table;
     use crate::store::home::DataServerFiles;
 
     /// Between two questions.
@@ -85,7 +85,7 @@ mod asking {
             match look(&client, &files).await {
                 Ok((address, view)) => {
                     number += 1;
-                    let table = Some(Arc::new(table::live(&view, &epoch, number)));
+                    let table = Some(Arc::new(live(&view, &epoch, number)));
                     let source = format!("the data server at {address}");
                     news.send_replace(NearNews { table, at: Some(begun), source });
                     was_there = true;

@@ -55,9 +55,10 @@ fn wanted(text: &str, file: &str) -> Wanted {
 /// What is there once all that is wanted was applied.
 fn site(wanted: &Wanted) -> Site {
     let objects = object::objects(wanted, &Stamp::default());
-    let deployments: Vec<_> = objects.units.iter().map(|unit| unit.deployment.clone()).collect();
+    let deployments: Vec<_> = objects.units.iter().flat_map(|unit| unit.deployments.clone()).collect();
     let leads = objects.units.iter().flat_map(|unit| &unit.services);
-    let services: Vec<_> = leads.flat_map(|service| [service.form.clone(), service.plain.clone()]).collect();
+    let services = leads.flat_map(|service| [service.form.clone(), service.plain.clone()]);
+    let services: Vec<_> = services.chain(objects.units.iter().flat_map(|unit| unit.places.clone())).collect();
     Site {
         running: object::read(&deployments, &services),
         records: vec![record(1, PushOutcome::Live, objects.values().unwrap())],
@@ -141,4 +142,70 @@ fn pods_of_a_service_that_left_the_app_stay_and_a_schema_of_old_leads_to_them_to
     let (_, left) = push(&wanted(&fewer, APART), &site(&old));
     assert_eq!(left.gone.iter().map(|old| old.hosts.join("+")).collect::<Vec<_>>(), ["first+last"]);
     assert_eq!(left.forms, []);
+}
+
+const PLACES: &str = "[data]\nsettings = \"data.toml\"\n[services.more]\nplaces = [\"hpc\", \"cc1\"]\n";
+
+#[test]
+fn pods_in_places_come_beside_those_without_and_names_lead_over_once_they_are_there() {
+    for (before, after, (changes, left, names)) in [(APART, PLACES, (2, 1, 0)), (PLACES, APART, (1, 2, 2))] {
+        let (old, new) = (wanted(TEXT, before), wanted(TEXT, after));
+        let (work, leftovers) = push(&new, &site(&old));
+        let fresh = work.changes.iter().filter(|change| change.before.is_none());
+        let fresh: Vec<&str> = fresh.flat_map(|change| &change.services).map(|(name, _)| name.as_str()).collect();
+        assert_eq!(fresh, vec!["more"; changes]);
+        let doors: BTreeSet<&str> = work.doors.iter().filter_map(|door| door.metadata.name.as_deref()).collect();
+        let form = name::of_form("more", &new.service("more").unwrap().wire);
+        assert!(doors.contains("more") && doors.contains(form.as_str()), "{doors:?}");
+        assert_eq!((leftovers.forms.len(), leftovers.names.len()), (left, names), "{leftovers:?}");
+        assert_eq!(leftovers.gone, []);
+        // Once that is done there is nothing left to do.
+        let (work, leftovers) = push(&new, &site(&new));
+        assert_eq!((work.changes.len(), leftovers), (0, Leftovers::default()));
+    }
+}
+
+#[test]
+fn a_place_that_somebody_took_away_is_pushed_again() {
+    let wanted = wanted(TEXT, PLACES);
+    let mut site = site(&wanted);
+    let is_gone = |name: Option<&String>| name.is_some_and(|name| name.ends_with("-cc1"));
+    site.deployments.retain(|deployment| !is_gone(deployment.metadata.name.as_ref()));
+    site.running.services.retain(|running| !is_gone(Some(&running.object)));
+    let steps = objects(&wanted, &site).unwrap();
+    assert_eq!(needed(&wanted, &site, &steps), BTreeSet::from(["more".to_owned()]));
+}
+
+#[test]
+fn a_data_server_is_changed_before_hosts_are_and_goes_without_its_claim() {
+    let served = |settings: &str| {
+        let mut wanted = wanted(TEXT, APART);
+        let server = crate::settings::PodServer { settings: settings.to_owned(), ..Default::default() };
+        let (version, image, pull_policy) = ("v".to_owned(), Some("agent@sha256:1".to_owned()), String::new());
+        wanted.data = Some(crate::model::WantedData { server, version, image, pull_policy });
+        wanted
+    };
+    let mut site = site(&served("a"));
+    site.deployments.extend(object::objects(&served("a"), &Stamp::default()).data.map(|data| data.deployment));
+    let mut new = served("b");
+    new.services[0].version = "first@2".to_owned();
+    let (work, left) = push(&new, &site);
+    let names: Vec<&str> = work.changes.iter().map(|change| change.services[0].0.as_str()).collect();
+    assert_eq!(names, [DATA, "first"]);
+    assert_eq!(left.data, None);
+    let (work, left) = push(&wanted(TEXT, APART), &site);
+    assert_eq!((work.changes.len(), left.data.as_deref()), (0, Some(&*object::data::name("app"))));
+    assert_eq!((left.node, left.gone.len()), (None, 0));
+}
+
+#[test]
+fn a_rollback_puts_back_pods_with_and_without_places_and_leaves_those_alone_that_are_as_they_were() {
+    use crate::push::rollback::hosts;
+    let (apart, placed) = (wanted(TEXT, APART), wanted(TEXT, PLACES));
+    for (was, is) in [(&apart, &placed), (&placed, &apart)] {
+        let target = site(was).records.remove(0);
+        let put_back = hosts(&target, &site(is), None).unwrap();
+        assert!(put_back.contains("more") && put_back.contains("last"), "{put_back:?}");
+        assert_eq!(hosts(&target, &site(was), None), Err("what runs is what ran after push 1".to_owned()));
+    }
 }

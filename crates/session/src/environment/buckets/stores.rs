@@ -1,23 +1,20 @@
 //! Stores that the file named by `[data]` has: how each is reached, and which copy of a bucket is read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use app::{App, Diagnostic, suggest};
 use data::DataSettings;
-use data::settings::{BucketSettings, SecretSource, StoreSettings, StoreStyle};
+use data::near::{fixed, home, names};
+use data::settings::{SecretSource, StoreSettings, StoreStyle};
 use kubernetes::settings::AppSettings;
 use kubernetes::settings_file;
-use protocol::{BucketCopy, BucketHome, BucketStores, StoreAccess};
+use protocol::{BucketStores, StoreAccess, StoreSecret};
 
 use super::super::{Shell, finding, near};
 use super::FoundStores;
-use crate::near::table;
 use crate::store::home::explain;
-
-/// The region of a store that names none, as S3 has it.
-const REGION: &str = "us-east-1";
 
 /// Reads the stores of the app's buckets. All that is wrong is told.
 pub(super) fn read(
@@ -81,22 +78,7 @@ pub(super) fn read(
             }
         }
     }
-    if findings.is_empty() { Ok(FoundStores { stores, table: table::fixed(&settings) }) } else { Err(findings) }
-}
-
-/// By store that may hold a bucket: its name there.
-fn names(settings: &DataSettings, name: &str, bucket: &BucketSettings) -> BTreeMap<String, String> {
-    let inside = settings.stores.keys().filter(|store| settings.is_inside(store, &bucket.zones));
-    inside.map(|store| (store.clone(), bucket.name_at(store, name).to_owned())).collect()
-}
-
-/// Where a bucket is read and written: a copy is read where settings fix one in the app's own place.
-fn home(settings: &DataSettings, name: &str, bucket: &BucketSettings, place: Option<&str>) -> BucketHome {
-    let copy = |store: &str| BucketCopy { store: store.to_owned(), name: bucket.name_at(store, name).to_owned() };
-    let is_near =
-        |store: &&String| place.is_some_and(|place| settings.stores.get(*store).is_some_and(|of| of.place == place));
-    let near = std::iter::once(&bucket.master).chain(&bucket.at).find(is_near);
-    BucketHome { reads: copy(near.unwrap_or(&bucket.master)), writes: copy(&bucket.master), near: BTreeMap::new() }
+    if findings.is_empty() { Ok(FoundStores { stores, table: fixed(&settings) }) } else { Err(findings) }
 }
 
 /// How a store is reached, or which half of its credentials is missing, and why.
@@ -106,12 +88,12 @@ fn access(store: &StoreSettings, shell: Shell<'_>) -> Result<StoreAccess, (&'sta
     }
     let half = |name: &'static str, source: Option<&SecretSource>| {
         let source = source.ok_or_else(|| (name, "settings name none".to_owned()))?;
-        secret(source, shell).map_err(|why| (name, why))
+        secret(source, shell).map(StoreSecret::Value).map_err(|why| (name, why))
     };
     let credentials = store.credentials.as_ref();
     Ok(StoreAccess::S3 {
         endpoint: store.endpoint.clone().unwrap_or_default(),
-        region: store.region.clone().unwrap_or_else(|| REGION.to_owned()),
+        region: store.region().to_owned(),
         by_host: store.style == StoreStyle::Host,
         ca: store.ca.as_ref().map(Into::into),
         key: half("key", credentials.map(|credentials| &credentials.key))?,
@@ -127,29 +109,5 @@ fn secret(source: &SecretSource, shell: Shell<'_>) -> Result<String, String> {
             Ok(text) => Ok(text.trim().to_owned()),
             Err(error) => Err(format!("cannot read {file}: {}", explain(&error))),
         },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_copy_is_read_where_settings_fix_one_in_the_own_place_and_else_the_master() {
-        let text = "places = { a = {}, b = {}, c = {} }\nstores = { a = { place = \"a\", folder = \"/a\" }, \
-                    b = { place = \"b\", folder = \"/b\" }, c = { place = \"c\", folder = \"/c\" } }\n\
-                    buckets = { fixed = { master = \"a\", at = [\"b\"] }, free = { master = \"a\", replicas = 2 } }";
-        let settings = DataSettings::read(text).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
-        for (bucket, place, reads) in [
-            ("fixed", None, "a"),
-            ("fixed", Some("a"), "a"),
-            ("fixed", Some("b"), "b"),
-            ("fixed", Some("c"), "a"),
-            // Who holds these is known to the data server alone.
-            ("free", Some("b"), "a"),
-        ] {
-            let home = home(&settings, bucket, &settings.buckets[bucket], place);
-            assert_eq!((home.reads.store.as_str(), home.writes.store.as_str()), (reads, "a"), "{bucket} {place:?}");
-        }
     }
 }

@@ -1,13 +1,32 @@
-//! The table of buckets: out of settings, and out of what a data server says.
+//! What hosts are told: who holds which bucket, out of settings or out of what a data server says, and where each is read
+//! and written.
 
 use std::collections::BTreeMap;
 
-use data::DataSettings;
-use data::view::{BucketLook, DataView};
 use protocol::near::{NearBucket, NearCopy, NearTable};
+use protocol::{BucketCopy, BucketHome};
+
+use crate::DataSettings;
+use crate::settings::BucketSettings;
+use crate::view::{BucketLook, DataView};
+
+/// By store that may hold a bucket: its name there.
+pub fn names(settings: &DataSettings, name: &str, bucket: &BucketSettings) -> BTreeMap<String, String> {
+    let inside = settings.stores.keys().filter(|store| settings.is_inside(store, &bucket.zones));
+    inside.map(|store| (store.clone(), bucket.name_at(store, name).to_owned())).collect()
+}
+
+/// Where a bucket is read and written: a copy is read where settings fix one in the app's own place.
+pub fn home(settings: &DataSettings, name: &str, bucket: &BucketSettings, place: Option<&str>) -> BucketHome {
+    let copy = |store: &str| BucketCopy { store: store.to_owned(), name: bucket.name_at(store, name).to_owned() };
+    let is_near =
+        |store: &&String| place.is_some_and(|place| settings.stores.get(*store).is_some_and(|of| of.place == place));
+    let near = std::iter::once(&bucket.master).chain(&bucket.at).find(is_near);
+    BucketHome { reads: copy(near.unwrap_or(&bucket.master)), writes: copy(&bucket.master), near: BTreeMap::new() }
+}
 
 /// What settings fix: the master of each bucket, and copies that they name. How new those are nobody knows.
-pub(crate) fn fixed(settings: &DataSettings) -> NearTable {
+pub fn fixed(settings: &DataSettings) -> NearTable {
     let place = |store: &str| settings.stores.get(store).map(|store| store.place.clone()).unwrap_or_default();
     let buckets = settings.buckets.iter().map(|(name, bucket)| {
         let mut at = BTreeMap::new();
@@ -21,7 +40,7 @@ pub(crate) fn fixed(settings: &DataSettings) -> NearTable {
 }
 
 /// What a data server says.
-pub(crate) fn live(view: &DataView, epoch: &str, number: u64) -> NearTable {
+pub fn live(view: &DataView, epoch: &str, number: u64) -> NearTable {
     let buckets = view.buckets.iter().map(|(name, look)| (name.clone(), bucket(view, look)));
     NearTable { epoch: epoch.to_owned(), number, buckets: buckets.collect() }
 }
@@ -58,9 +77,8 @@ fn bucket(view: &DataView, look: &BucketLook) -> NearBucket {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use data::view::{ReplicaLook, StoreLook};
-
     use super::*;
+    use crate::view::{ReplicaLook, StoreLook};
 
     fn words(bucket: &NearBucket) -> String {
         let copies = bucket.at.iter().map(|(place, copy)| {
@@ -68,6 +86,25 @@ mod tests {
             format!("{place}: {} {}{away}", copy.store, copy.through)
         });
         format!("{}; {}", bucket.master, copies.collect::<Vec<_>>().join(", "))
+    }
+
+    #[test]
+    fn a_copy_is_read_where_settings_fix_one_in_the_own_place_and_else_the_master() {
+        let text = "places = { a = {}, b = {}, c = {} }\nstores = { a = { place = \"a\", folder = \"/a\" }, \
+                    b = { place = \"b\", folder = \"/b\" }, c = { place = \"c\", folder = \"/c\" } }\n\
+                    buckets = { fixed = { master = \"a\", at = [\"b\"] }, free = { master = \"a\", replicas = 2 } }";
+        let settings = DataSettings::read(text).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        for (bucket, place, reads) in [
+            ("fixed", None, "a"),
+            ("fixed", Some("a"), "a"),
+            ("fixed", Some("b"), "b"),
+            ("fixed", Some("c"), "a"),
+            // Who holds these is known to the data server alone.
+            ("free", Some("b"), "a"),
+        ] {
+            let home = home(&settings, bucket, &settings.buckets[bucket], place);
+            assert_eq!((home.reads.store.as_str(), home.writes.store.as_str()), (reads, "a"), "{bucket} {place:?}");
+        }
     }
 
     #[test]
