@@ -3,6 +3,13 @@
 #![cfg(feature = "data")]
 
 mod bucket;
+mod fado;
+#[expect(dead_code, reason = "other tests have them hang up")]
+#[path = "../../crates/data-server/tests/suite/functions.rs"]
+mod functions;
+#[expect(dead_code, reason = "other tests have them flip bytes")]
+#[path = "../../crates/data-server/tests/suite/link.rs"]
+mod link;
 mod near;
 #[path = "../../crates/data-server/tests/suite/weed.rs"]
 mod weed;
@@ -21,9 +28,9 @@ mod server {
 }
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Lines};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::Instant;
 
 use crate::server::{Hashes, LOOK, PATIENCE};
@@ -57,15 +64,25 @@ impl Server {
 
     /// A server with settings of its own.
     fn start_with(home: tempfile::TempDir, settings: &str) -> Self {
+        Self::start_as(home, settings, &[], &[]).0
+    }
+
+    /// A server with options and variables of its own, and what it says after its address.
+    fn start_as(
+        home: tempfile::TempDir,
+        settings: &str,
+        options: &[&str],
+        variables: &[(&str, &str)],
+    ) -> (Self, Lines<BufReader<ChildStdout>>) {
         fs::write(home.path().join("data.toml"), settings).expect("written");
         let mut command = dyn_command(home.path());
-        command.args(["data", "serve", "--config", "data.toml", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped());
+        command.args(["data", "serve", "--config", "data.toml", "--listen", "127.0.0.1:0"]).args(options);
+        command.envs(variables.iter().copied()).stdout(Stdio::piped());
         let mut process = command.spawn().expect("dyn runs");
-        let mut line = String::new();
-        let output = process.stdout.take().expect("its output");
-        BufReader::new(output).read_line(&mut line).expect("a line");
+        let mut lines = BufReader::new(process.stdout.take().expect("its output")).lines();
+        let line = lines.next().expect("a line").expect("text");
         assert!(line.starts_with("listening on http://127.0.0.1:"), "{line}");
-        Self { home, process }
+        (Self { home, process }, lines)
     }
 
     fn run(&self, arguments: &[&str]) -> Output {

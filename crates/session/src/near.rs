@@ -5,5 +5,3 @@
 
 pub(crate) mod feed;
 pub(crate) mod report;
-#[cfg(feature = "data")]
-pub(crate) mod table;

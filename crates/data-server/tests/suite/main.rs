@@ -2,10 +2,13 @@
 //!
 //! Truth is what a reader of these tests finds in folders and through SeaweedFS' own filer, and not what the server says.
 
+mod door;
 mod faults;
 mod faults_s3;
+mod functions;
 mod good;
 mod link;
 mod races;
 mod server;
+mod tls;
 mod weed;

@@ -60,11 +60,11 @@ pub(crate) use asking::ask;
 
 #[cfg(feature = "data")]
 mod asking {
+    use data::table;
     use data::view::DataView;
     use protocol::error_chain;
 
     use super::{Arc, Duration, Instant, NearNews, watch};
-    use crate::near::table;
     use crate::store::home::DataServerFiles;
 
     /// Between two questions.

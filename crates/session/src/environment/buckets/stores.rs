@@ -7,13 +7,13 @@ use std::path::Path;
 use app::{App, Diagnostic, suggest};
 use data::DataSettings;
 use data::settings::{BucketSettings, SecretSource, StoreSettings, StoreStyle};
+use data::table;
 use kubernetes::settings::AppSettings;
 use kubernetes::settings_file;
 use protocol::{BucketCopy, BucketHome, BucketStores, StoreAccess};
 
 use super::super::{Shell, finding, near};
 use super::FoundStores;
-use crate::near::table;
 use crate::store::home::explain;
 
 /// The region of a store that names none, as S3 has it.

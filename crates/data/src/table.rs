@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use data::DataSettings;
-use data::view::{BucketLook, DataView};
 use protocol::near::{NearBucket, NearCopy, NearTable};
 
+use crate::settings::DataSettings;
+use crate::view::{BucketLook, DataView};
+
 /// What settings fix: the master of each bucket, and copies that they name. How new those are nobody knows.
-pub(crate) fn fixed(settings: &DataSettings) -> NearTable {
+pub fn fixed(settings: &DataSettings) -> NearTable {
     let place = |store: &str| settings.stores.get(store).map(|store| store.place.clone()).unwrap_or_default();
     let buckets = settings.buckets.iter().map(|(name, bucket)| {
         let mut at = BTreeMap::new();
@@ -21,7 +22,7 @@ pub(crate) fn fixed(settings: &DataSettings) -> NearTable {
 }
 
 /// What a data server says.
-pub(crate) fn live(view: &DataView, epoch: &str, number: u64) -> NearTable {
+pub fn live(view: &DataView, epoch: &str, number: u64) -> NearTable {
     let buckets = view.buckets.iter().map(|(name, look)| (name.clone(), bucket(view, look)));
     NearTable { epoch: epoch.to_owned(), number, buckets: buckets.collect() }
 }
@@ -58,9 +59,8 @@ fn bucket(view: &DataView, look: &BucketLook) -> NearBucket {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use data::view::{ReplicaLook, StoreLook};
-
     use super::*;
+    use crate::view::{ReplicaLook, StoreLook};
 
     fn words(bucket: &NearBucket) -> String {
         let copies = bucket.at.iter().map(|(place, copy)| {
