@@ -32,6 +32,7 @@ pub(crate) struct NearFeed {
     /// By the name of an instance.
     pub(crate) tellers: HashMap<String, AbortHandle>,
     /// Buckets and their copies, for faces; none: no data server was heard of.
+    #[cfg_attr(not(feature = "data"), expect(dead_code, reason = "without data servers there is nothing to tell"))]
     pub(crate) matrix: watch::Sender<Option<Arc<DataMatrix>>>,
     pub(crate) seen: watch::Receiver<Option<Arc<DataMatrix>>>,
     #[cfg(feature = "data")]
