@@ -29,7 +29,7 @@ pub(crate) use call::{Call, Invoke, Shell};
 pub(crate) use cluster::Format;
 pub(crate) use cluster::{Cluster, Export, Goal, Push, Rollback};
 #[cfg(feature = "data")]
-pub(crate) use data::{Data, DataAct};
+pub(crate) use data::{Data, DataAct, EndpointAct, RouteAct};
 pub(crate) use debug::{Debug, Debugger};
 pub(crate) use dev::{Dev, Limits, On};
 pub(crate) use file::{Refusal, read};

@@ -84,6 +84,7 @@ impl<P: ShellPeer> Handler<P> {
                 let line = snapshot.edits.iter().find(|line| line.edit == edit);
                 line.into_iter().try_for_each(|line| self.voice.print(&show::why(snapshot, line)))?;
             }
+            Show::Data { bucket } => return self.data(bucket.as_deref(), snapshot),
             Show::Route { call } => {
                 let (route, curl) = show::route_of(&call, snapshot);
                 self.voice.print(&route)?;
@@ -96,6 +97,26 @@ impl<P: ShellPeer> Handler<P> {
             }
             Show::Help { topic } => self.voice.print(&help(topic.as_deref()))?,
             Show::Quit => return Ok(Fate::Leave),
+        }
+        Ok(Fate::Done)
+    }
+
+    /// Buckets and their copies, where a data server tells of them.
+    fn data(&mut self, bucket: Option<&str>, snapshot: &Snapshot) -> Result<Fate, ShellError> {
+        let Some(data) = &snapshot.data else {
+            let hint = "hint: dyn data serve runs one; settings in [data] of dyn.toml name its stores";
+            self.voice.talk("no data server tells this session of buckets")?;
+            self.voice.talk(hint)?;
+            return Ok(Fate::Failed);
+        };
+        match data.lines(bucket) {
+            Some(lines) => self.voice.print(&self::lines(lines))?,
+            None => {
+                let names: Vec<&str> = data.buckets.iter().map(|bucket| bucket.name.as_str()).collect();
+                let bucket = bucket.unwrap_or_default();
+                self.voice.talk(&format!("there is no bucket {bucket}: there are {}", names.join(", ")))?;
+                return Ok(Fate::Failed);
+            }
         }
         Ok(Fate::Done)
     }

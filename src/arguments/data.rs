@@ -31,8 +31,11 @@ pub(crate) enum DataAct {
         /// Address to listen on
         #[arg(long, default_value = "127.0.0.1:7070")]
         listen: SocketAddr,
+        /// Route requests from this address to endpoints in places that hold their data
+        #[arg(long, value_name = "ADDRESS")]
+        door: Option<SocketAddr>,
         /// As a part of a push: settings and keys come from the environment
-        #[arg(long, hide = true, conflicts_with_all = ["config", "catalog", "listen"])]
+        #[arg(long, hide = true, conflicts_with_all = ["config", "catalog", "listen", "door"])]
         in_pod: bool,
     },
     /// Show stores, buckets and copies
@@ -104,6 +107,16 @@ pub(crate) enum DataAct {
         #[arg(long)]
         zone: Option<String>,
     },
+    /// Add, change or remove endpoints of functions
+    Endpoint {
+        #[command(subcommand)]
+        act: EndpointAct,
+    },
+    /// Change how requests that work on a bucket are routed
+    Route {
+        #[command(subcommand)]
+        act: RouteAct,
+    },
     /// Wait until every copy of a bucket is whole
     Wait {
         bucket: String,
@@ -142,4 +155,41 @@ pub(crate) enum DataAct {
     Hook { store: String },
     /// Print the OpenAPI document of the HTTP API
     Openapi,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EndpointAct {
+    /// Add an endpoint, or change the one of that name
+    Add {
+        name: String,
+        /// Scheme, host and port, such as https://functions.example.org
+        url: String,
+        /// Place where its functions run
+        #[arg(long)]
+        place: String,
+        /// Path to put before the path of each request, such as /prod
+        #[arg(long)]
+        path: Option<String>,
+        /// PEM file of the authority that signed its certificate
+        #[arg(long, value_name = "FILE")]
+        ca: Option<String>,
+    },
+    /// Remove an endpoint
+    Remove { name: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RouteAct {
+    /// Name a policy, endpoints, or both
+    Set {
+        bucket: String,
+        /// near, round_robin, random, first, least_conn, data_hash, ip_hash, uri_hash or latency
+        #[arg(long)]
+        policy: Option<String>,
+        /// Exactly these endpoints in this order, wherever the bucket is
+        #[arg(long = "endpoint", value_name = "NAME")]
+        endpoints: Vec<String>,
+    },
+    /// Route them as those of other buckets
+    Clear { bucket: String },
 }

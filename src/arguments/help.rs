@@ -57,6 +57,12 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("jobs usage", "dyn jobs usage app.rs --by service,day --csv"),
     #[cfg(feature = "data")]
     ("data", "dyn data serve --config data.toml"),
+    #[cfg(feature = "data")]
+    ("data serve", "dyn data serve --config data.toml --door 127.0.0.1:6000"),
+    #[cfg(feature = "data")]
+    ("data endpoint", "dyn data endpoint add aws https://functions.example.org --place aws --path /prod"),
+    #[cfg(feature = "data")]
+    ("data route", "dyn data route set images --policy first --endpoint aws --endpoint hpc"),
     ("openapi", "dyn openapi app.rs > openapi.json"),
     ("client", "dyn client app.rs --lang typescript > client.ts"),
     ("recordings", "dyn recordings app.rs"),

@@ -6,6 +6,7 @@ mod pods;
 #[cfg(not(feature = "cluster"))]
 #[path = "data/pods_absent.rs"]
 mod pods;
+mod route;
 mod serve;
 mod settings;
 
@@ -35,8 +36,9 @@ pub(crate) fn run(data: &Data) -> Result<(), Fault> {
         if let DataAct::Serve { in_pod: true, .. } = &data.act {
             return pods::run().await;
         }
-        if let DataAct::Serve { config, catalog, listen, .. } = &data.act {
-            return serve::run(config.as_deref(), catalog.as_deref(), *listen, data.token_file.as_deref()).await;
+        if let DataAct::Serve { config, catalog, listen, door, .. } = &data.act {
+            let token = data.token_file.as_deref();
+            return serve::run(config.as_deref(), catalog.as_deref(), (*listen, *door), token).await;
         }
         let client = DataClient::open(data)?;
         match &data.act {
@@ -50,6 +52,8 @@ pub(crate) fn run(data: &Data) -> Result<(), Fault> {
             DataAct::Put { path, file } => put(&client, path, file).await,
             DataAct::Rm { path } => client.text(client.request(Method::DELETE, &client::object(path)?)).await.map(drop),
             DataAct::Where { bucket, at_least, zone } => places(&client, bucket, *at_least, zone.as_deref()).await,
+            DataAct::Endpoint { act } => route::endpoint(&client, act).await,
+            DataAct::Route { act } => route::route(&client, act).await,
             DataAct::Wait { bucket, within } => wait(&client, bucket, *within).await,
             DataAct::Verify { bucket } => verify(&client, bucket).await,
             DataAct::Promote { bucket, store, lose } => {
@@ -97,6 +101,11 @@ async fn status(client: &DataClient, json: bool) -> Result<(), Fault> {
             text(&store["place"])
         )));
     }
+    for (name, endpoint) in view["endpoints"].as_object().into_iter().flatten() {
+        let trouble = endpoint["trouble"].as_str().map(|why| format!("  {why}")).unwrap_or_default();
+        let (place, url) = (text(&endpoint["place"]), text(&endpoint["url"]));
+        drop(speech::out(format_args!("endpoint {name}  {place}  {url}{trouble}")));
+    }
     for (name, bucket) in view["buckets"].as_object().into_iter().flatten() {
         bucket_now(name, bucket);
     }
@@ -115,6 +124,12 @@ fn bucket_now(name: &str, bucket: &Value) {
     // Writing to a text cannot fail.
     if let Some(why) = bucket["why"].as_str() {
         let _written = write!(lines, "\n  {why}");
+    }
+    if let Some(route) = bucket["route"].as_object() {
+        let endpoints = route.get("endpoints").and_then(Value::as_array).into_iter().flatten().map(text);
+        let endpoints = endpoints.collect::<Vec<_>>().join(", ");
+        let policy = route.get("policy").map(text).unwrap_or_default();
+        let _written = write!(lines, "\n  route  {}", format!("{policy}  {endpoints}").trim());
     }
     for (store, replica) in bucket["replicas"].as_object().into_iter().flatten() {
         let _written = write!(lines, "\n  {store}  {}  through {}", text(&replica["state"]), replica["through"]);

@@ -3,6 +3,13 @@
 #![cfg(feature = "data")]
 
 mod bucket;
+mod fado;
+#[expect(dead_code, reason = "other tests have them hang up")]
+#[path = "../../crates/data-server/tests/suite/functions.rs"]
+mod functions;
+#[expect(dead_code, reason = "other tests have them flip bytes")]
+#[path = "../../crates/data-server/tests/suite/link.rs"]
+mod link;
 mod near;
 mod rough;
 #[path = "../../crates/data-server/tests/suite/weed.rs"]
@@ -22,9 +29,9 @@ mod server {
 }
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Lines};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::Instant;
 
 use crate::server::{Hashes, LOOK, PATIENCE};
@@ -58,30 +65,35 @@ impl Server {
 
     /// A server with settings of its own.
     fn start_with(home: tempfile::TempDir, settings: &str) -> Self {
-        Self::start_in(home, settings, &[])
+        Self::start_as(home, settings, &[], &[]).0
     }
 
-    /// The same, with further arguments.
-    fn start_in(home: tempfile::TempDir, settings: &str, further: &[&str]) -> Self {
+    /// A server with options and variables of its own, and what it says after its address.
+    fn start_as(
+        home: tempfile::TempDir,
+        settings: &str,
+        options: &[&str],
+        variables: &[(&str, &str)],
+    ) -> (Self, Lines<BufReader<ChildStdout>>) {
         fs::write(home.path().join("data.toml"), settings).expect("written");
-        let process = Self::spawn(home.path(), further);
-        Self { home, process }
+        let (process, lines) = Self::spawn(home.path(), options, variables);
+        (Self { home, process }, lines)
     }
 
-    fn spawn(home: &Path, further: &[&str]) -> Child {
+    fn spawn(home: &Path, options: &[&str], variables: &[(&str, &str)]) -> (Child, Lines<BufReader<ChildStdout>>) {
         let mut command = dyn_command(home);
-        command.args(["data", "serve", "--config", "data.toml", "--listen", "127.0.0.1:0"]).args(further);
-        let mut process = command.stdout(Stdio::piped()).spawn().expect("dyn runs");
-        let mut line = String::new();
-        let output = process.stdout.take().expect("its output");
-        BufReader::new(output).read_line(&mut line).expect("a line");
+        command.args(["data", "serve", "--config", "data.toml", "--listen", "127.0.0.1:0"]).args(options);
+        command.envs(variables.iter().copied()).stdout(Stdio::piped());
+        let mut process = command.spawn().expect("dyn runs");
+        let mut lines = BufReader::new(process.stdout.take().expect("its output")).lines();
+        let line = lines.next().expect("a line").expect("text");
         assert!(line.starts_with("listening on http://127.0.0.1:"), "{line}");
-        process
+        (process, lines)
     }
 
     /// Starts it once more in the same home. The one before has ended.
     fn restart(&mut self) {
-        self.process = Self::spawn(self.home.path(), &[]);
+        self.process = Self::spawn(self.home.path(), &[], &[]).0;
     }
 
     fn signal(&self, signal: &str) {

@@ -96,10 +96,15 @@ impl Places {
 
     /// What the shell says of places.
     fn places(&self, data: &str) -> String {
+        self.shell(&format!(":where {data}"))
+    }
+
+    /// What the shell prints for a line.
+    fn shell(&self, line: &str) -> String {
         let mut shell = dyn_command(self.server.home.path());
         let shell = shell.args(["shell", "app.rs"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut running = shell.spawn().expect("dyn runs");
-        writeln!(running.stdin.take().expect("its input"), ":where {data}").expect("a line");
+        writeln!(running.stdin.take().expect("its input"), "{line}").expect("a line");
         let output = running.wait_with_output().expect("an end");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).into_owned()
@@ -240,6 +245,11 @@ fn requests_with_a_version_go_where_it_is_and_read_it() {
     let data = ("dyninka-data", "images/cats/1");
     places.wait_for_instance(&[data, ("dyninka-data-version", "images=1")], 1);
     assert_eq!(places.asked(&[data, ("dyninka-data-version", "images=*")]), 0, "the master");
+    let begun = Instant::now();
+    while !places.shell(":data images").contains("cc1  cc1  whole") {
+        assert!(begun.elapsed() < PATIENCE, "{}", places.shell(":data"));
+        std::thread::sleep(LOOK);
+    }
     // Nothing is copied any more: the copy in the callers' place stays behind.
     places.server.says(&["pause", "images"]);
     let home = places.server.home.path();

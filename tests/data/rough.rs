@@ -31,7 +31,7 @@ fn catalog_whose_disk_is_full_refuses_changes_and_one_on_a_closed_disk_does_not_
     let (home, disk) = (tempfile::tempdir().expect("a folder"), Disk::new("64m"));
     let text = settings(home.path());
     let catalog = disk.path().join("catalog.db").display().to_string();
-    let mut server = Server::start_in(home, &text, &["--catalog", &catalog]);
+    let mut server = Server::start_as(home, &text, &["--catalog", &catalog], &[]).0;
     let home = server.home.path().to_owned();
     fs::write(home.join("file"), noise(1, 5_000)).expect("written");
     server.says(&["put", "images/before", "file"]);

@@ -1,4 +1,4 @@
-//! The view on made-up data that moves: `cargo run -p tui --example view [--ascii] [--plain] [--services N] [--joined] [--fused] [--jobs]`.
+//! The view on made-up data that moves: `cargo run -p tui --example view [--ascii] [--plain] [--services N] [--joined] [--fused] [--jobs] [--data]`.
 
 #[path = "../tests/screens/made.rs"]
 mod made;
@@ -24,10 +24,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     options.theme.ascii = given("--ascii").is_some();
     options.theme.colour &= given("--plain").is_none();
     let joined = given("--joined").is_some();
-    let shown = match (joined, given("--fused"), given("--jobs")) {
+    let shown = match (joined, given("--fused"), given("--jobs"), given("--data")) {
         (true, ..) => made::joined,
-        (_, Some(_), _) => made::fused,
-        (.., Some(_)) => made::flooded,
+        (_, Some(_), ..) => made::fused,
+        (.., Some(_), _) => made::flooded,
+        (.., Some(_)) => made::replicated,
         _ => made::serving,
     };
     let base = services.map_or_else(shown, made::many);

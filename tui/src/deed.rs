@@ -10,7 +10,7 @@ use crate::layout::{self, Arrangement};
 use crate::log::LogRing;
 use crate::model::{Model, Overlay, Pane};
 use crate::scope::Scope;
-use crate::{edits, jobs, log_view, model};
+use crate::{data, edits, jobs, log_view, model};
 
 /// What a key does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub(crate) enum Deed {
     RequestLogs,
     /// The chosen job, with its attempts.
     Job,
+    /// The chosen bucket, with its copies.
+    Bucket,
     /// The hops of the chosen job.
     JobHops,
     /// Have the chosen job cancelled, or queued again.
@@ -112,6 +114,7 @@ pub(crate) fn of(key: KeyEvent, model: &Model, snapshot: &Snapshot, logs: &LogRi
         KeyCode::Enter if model.focus == Pane::Hops && model.expanded => Deed::RequestLogs,
         KeyCode::Enter if model.focus == Pane::Edits && !snapshot.diagnostics.is_empty() => Deed::Findings,
         KeyCode::Enter if model.focus == Pane::Jobs => Deed::Job,
+        KeyCode::Enter if model.focus == Pane::Data => Deed::Bucket,
         KeyCode::Char('t') => Deed::JobHops,
         KeyCode::Char('x') => Deed::CancelJob,
         KeyCode::Char('R') => Deed::RetryJob,
@@ -172,24 +175,26 @@ fn works(deed: Deed, model: &Model, snapshot: &Snapshot, logs: &LogRing) -> bool
         Deed::Filter => panes,
         Deed::Search => panes && logs.end() > 0,
         Deed::Match(_) => panes && model.focus == Pane::Logs && !model.logs.search.is_empty(),
-        Deed::Focus(Pane::Jobs) => panes && snapshot.jobs.is_some(),
-        Deed::Focus(_) | Deed::Freeze => panes,
+        Deed::Focus(pane) => panes && pane.is_there(snapshot),
+        Deed::Freeze => panes,
         Deed::Move(..) if diagnostics => snapshot.diagnostics.len() > 1,
         Deed::Move(..) => match model.focus {
             Pane::Flow | Pane::Hops => snapshot.services.len() > 1,
             Pane::Edits => edits::listed(model, snapshot).len() > 1,
             Pane::Logs => logs.end() > 0,
             Pane::Jobs => jobs::listed(model, snapshot).len() > 1,
+            Pane::Data => data::listed(model, snapshot).len() > 1,
         },
         Deed::Beside(_) => {
             panes
                 && match model.focus {
                     Pane::Hops => snapshot.traces.len() > 1 && layout::arrangement(model) != Arrangement::Line,
                     Pane::Logs => snapshot.services.len() > 1,
-                    Pane::Flow | Pane::Edits | Pane::Jobs => false,
+                    Pane::Flow | Pane::Edits | Pane::Jobs | Pane::Data => false,
                 }
         }
         Deed::Expand => panes && matches!(layout::arrangement(model), Arrangement::All | Arrangement::One),
+        Deed::Bucket => panes && data::chosen_bucket(model, snapshot).is_some(),
         Deed::Job => panes && jobs::chosen_job(model, snapshot).is_some(),
         Deed::JobHops => panes && model.focus == Pane::Jobs && jobs::chosen_job(model, snapshot).is_some(),
         Deed::CancelJob => panes && model.focus == Pane::Jobs && jobs::can_cancel(model, snapshot),
@@ -265,10 +270,11 @@ pub(crate) fn copied(model: &Model, snapshot: &Snapshot, logs: &LogRing) -> Opti
         }
         Pane::Logs => log_view::current(model, logs).map(|(_, line)| line.line.clone()),
         Pane::Jobs => jobs::chosen_job(model, snapshot).map(|job| job.id.clone()),
+        Pane::Data => data::chosen_bucket(model, snapshot).map(|bucket| bucket.name.clone()),
     }
 }
 
 fn beside(pane: Pane, step: usize, snapshot: &Snapshot) -> Pane {
     let next = Pane::ALL[(pane as usize + step) % Pane::ALL.len()];
-    if next == Pane::Jobs && snapshot.jobs.is_none() { beside(next, step, snapshot) } else { next }
+    if next.is_there(snapshot) { next } else { beside(next, step, snapshot) }
 }

@@ -2,6 +2,7 @@
 
 mod bottom;
 mod canvas;
+mod data;
 mod diagnostics;
 mod edit_detail;
 mod edits;
@@ -69,5 +70,6 @@ fn pane(scene: Scene<'_>, place: Place, canvas: &mut Canvas<'_>) {
         (Pane::Edits, Part::Detail) => edit_detail::draw(scene, canvas),
         (Pane::Logs, _) => logs::draw(scene, canvas),
         (Pane::Jobs, _) => jobs::draw(scene, canvas),
+        (Pane::Data, _) => data::draw(scene, canvas),
     }
 }

@@ -72,7 +72,7 @@ pub(crate) fn of(model: &Model, snapshot: &Snapshot) -> Layout {
         Arrangement::All => all(body, model, snapshot),
         Arrangement::Split => split(model, snapshot, body),
         _ => {
-            let has_detail = !matches!(model.focus, Pane::Logs | Pane::Jobs);
+            let has_detail = !matches!(model.focus, Pane::Logs | Pane::Jobs | Pane::Data);
             let part = if model.expanded && has_detail { Part::Detail } else { Part::List };
             vec![Place { pane: model.focus, part, area: body }]
         }
@@ -80,7 +80,7 @@ pub(crate) fn of(model: &Model, snapshot: &Snapshot) -> Layout {
     Layout { header, panes, message, bottom }
 }
 
-/// Jobs stand beside Logs from so many columns on, and in their place below.
+/// Jobs or Data stand beside Logs from so many columns on, and in their place below.
 const BESIDE: u16 = 160;
 
 /// Flow beside Edits, Hops under them with the detail of the chosen one, Logs at the bottom.
@@ -111,15 +111,16 @@ fn all(body: Rect, model: &Model, snapshot: &Snapshot) -> Vec<Place> {
         Place { pane: Pane::Hops, part: Part::Detail, area: row(top + list, hops - list) },
     ];
     let bottom = row(top + hops, logs);
-    let (logs, jobs) = (Rect { width: left, ..bottom }, Rect { x: left + 2, width: body.width - left - 2, ..bottom });
+    let (logs, beside) = (Rect { width: left, ..bottom }, Rect { x: left + 2, width: body.width - left - 2, ..bottom });
     let whole = |pane| Place { pane, part: Part::List, area: bottom };
-    match (&snapshot.jobs, model.focus) {
-        (Some(_), _) if body.width >= BESIDE => {
+    let others = [Pane::Jobs, Pane::Data];
+    let focused = others.into_iter().find(|pane| *pane == model.focus);
+    match focused.or_else(|| others.into_iter().find(|pane| pane.is_there(snapshot))) {
+        Some(pane) if body.width >= BESIDE && pane.is_there(snapshot) => {
             places.push(Place { area: logs, ..whole(Pane::Logs) });
-            places.push(Place { area: jobs, ..whole(Pane::Jobs) });
+            places.push(Place { area: beside, ..whole(pane) });
         }
-        (_, Pane::Jobs) => places.push(whole(Pane::Jobs)),
-        _ => places.push(whole(Pane::Logs)),
+        _ => places.push(whole(focused.unwrap_or(Pane::Logs))),
     }
     places
 }
@@ -127,7 +128,7 @@ fn all(body: Rect, model: &Model, snapshot: &Snapshot) -> Vec<Place> {
 fn split(model: &Model, snapshot: &Snapshot, body: Rect) -> Vec<Place> {
     let (pane, list) = (model.focus, Part::List);
     let rows = match pane {
-        Pane::Logs | Pane::Jobs => return vec![Place { pane, part: list, area: body }],
+        Pane::Logs | Pane::Jobs | Pane::Data => return vec![Place { pane, part: list, area: body }],
         Pane::Flow | Pane::Hops => model::listed(model, snapshot).len(),
         Pane::Edits => edits::listed(model, snapshot).len(),
     };
@@ -152,14 +153,15 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_leaves_the_screen_or_lies_over_another(
-            width in 0_u16..400, height in 0_u16..200, expanded: bool, pane in 0_usize..5, services in 0_usize..300, jobs: bool,
+            width in 0_u16..400, height in 0_u16..200, expanded: bool, pane in 0_usize..6, services in 0_usize..300, jobs: bool, data: bool,
         ) {
             let mut model = Model::new(Theme { colour: true, ascii: false }, false, (width, height));
             model.expanded = expanded;
             model.focus = Pane::ALL[pane];
             let services = (0..services).map(|n| session_api::snapshot::ServiceView { name: format!("s{n}"), ..Default::default() });
             let jobs = jobs.then(session_api::jobs::JobsView::default);
-            let snapshot = Snapshot { services: services.collect(), jobs, ..Snapshot::default() };
+            let data = data.then(session_api::data::DataMatrix::default);
+            let snapshot = Snapshot { services: services.collect(), jobs, data, ..Snapshot::default() };
             let layout = of(&model, &snapshot);
             let mut areas: Vec<_> = layout.panes.iter().map(|place| place.area).collect();
             areas.extend([layout.header, layout.message, layout.bottom]);

@@ -6,6 +6,7 @@
 
 mod act;
 mod answer;
+mod data;
 mod deed;
 mod draw;
 mod edits;

@@ -23,6 +23,8 @@ pub struct Model {
     pub entry: Option<TimelineRow>,
     /// The chosen job, by its id; none: the newest.
     pub job: Option<String>,
+    /// The chosen bucket; none: the first.
+    pub bucket: Option<String>,
     /// The chosen request among [`Snapshot::traces`].
     pub trace: usize,
     /// Only services and edits that this occurs in are listed.
@@ -77,6 +79,8 @@ pub enum Pane {
     Logs,
     /// Durable jobs, where the session accepts them.
     Jobs,
+    /// Buckets and their copies, where a data server tells of them.
+    Data,
 }
 
 /// A line of the timeline.
@@ -142,7 +146,7 @@ pub struct LogView {
 
 impl Pane {
     /// Every pane, in the order of their numbers.
-    pub const ALL: [Self; 5] = [Self::Flow, Self::Hops, Self::Edits, Self::Logs, Self::Jobs];
+    pub const ALL: [Self; 6] = [Self::Flow, Self::Hops, Self::Edits, Self::Logs, Self::Jobs, Self::Data];
 
     pub fn title(self) -> &'static str {
         match self {
@@ -151,6 +155,16 @@ impl Pane {
             Self::Edits => "Edits",
             Self::Logs => "Logs",
             Self::Jobs => "Jobs",
+            Self::Data => "Data",
+        }
+    }
+
+    /// Whether there is anything for it to show.
+    pub(crate) fn is_there(self, snapshot: &Snapshot) -> bool {
+        match self {
+            Self::Jobs => snapshot.jobs.is_some(),
+            Self::Data => snapshot.data.is_some(),
+            _ => true,
         }
     }
 
@@ -168,6 +182,7 @@ impl Model {
             service: None,
             entry: None,
             job: None,
+            bucket: None,
             trace: 0,
             filter: String::new(),
             window: 0,

@@ -14,6 +14,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
 use crate::clock;
+use crate::door::EndpointFigures;
 use crate::ledger::Ledger;
 use crate::secret::ServerToken;
 use crate::work;
@@ -22,6 +23,7 @@ pub(crate) use handle::StoreHandle;
 pub(crate) struct Core {
     pub(crate) ledger: Ledger,
     pub(crate) token: ServerToken,
+    pub(crate) figures: EndpointFigures,
     catalog: RwLock<Arc<DataCatalog>>,
     changing: tokio::sync::Mutex<()>,
     stores: RwLock<BTreeMap<String, StoreHandle>>,
@@ -111,6 +113,7 @@ impl Core {
         Ok(Self {
             ledger,
             token,
+            figures: EndpointFigures::default(),
             catalog: RwLock::new(Arc::new(catalog)),
             changing: tokio::sync::Mutex::new(()),
             stores: RwLock::default(),

@@ -8,11 +8,14 @@
 //!    notes what is to be copied and deleted, unless the guard stops it.
 //! 3. A task of each copy brings keys to what they are at the master now, a few at a time, in parts where they are large.
 //!
+//! The door (`door`) is beside all of them: it passes requests from outside on to functions, by where their data is.
+//!
 //! Bytes go through this process piece by piece: what is held of them is bounded. A change of settings is a plan first, and
 //! the plan is the catalog's own update made to a copy.
 
 mod clock;
 mod core;
+mod door;
 mod http;
 mod ledger;
 mod options;

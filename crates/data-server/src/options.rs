@@ -9,6 +9,8 @@ use data::DataSettings;
 #[derive(Clone, Debug)]
 pub struct DataServerOptions {
     pub listen: SocketAddr,
+    /// Where requests for functions are taken; none: nowhere.
+    pub door: Option<SocketAddr>,
     /// File of the catalog, made where it is not there.
     pub catalog: PathBuf,
     /// File of the token, made where it is not there.
@@ -24,6 +26,8 @@ pub struct DataServerOptions {
 #[derive(Clone, Copy, Debug)]
 pub struct DataServerStart {
     pub address: SocketAddr,
+    /// Where requests for functions are taken.
+    pub door: Option<SocketAddr>,
     /// Whether settings were given that the catalog does not have: it has others, and keeps them.
     pub has_others: bool,
 }

@@ -10,8 +10,11 @@ use std::time::Duration;
 use data::{DataMistake, DataSettings};
 use store::DatabaseError;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::core::{Core, Unapplied};
+use crate::door::{self, Door};
 use crate::http;
 use crate::ledger::Ledger;
 use crate::options::{DataServerOptions, DataServerStart};
@@ -56,9 +59,11 @@ pub async fn run(
     let token = ServerToken::open(&options.token);
     let token = token.map_err(|why| DataServerError::Token { file: options.token.clone(), why })?;
     let core = Arc::new(Core::open(Ledger::open(&options.catalog)?, token).await?);
-    let listen = |source| DataServerError::Listen { address: options.listen, source };
-    let listener = TcpListener::bind(options.listen).await.map_err(listen)?;
-    let address = listener.local_addr().map_err(listen)?;
+    let (listener, address) = bind(options.listen).await?;
+    let door = match options.door {
+        Some(door) => Some(bind(door).await?),
+        None => None,
+    };
     let kept = core.catalog();
     let has_others = kept.revision > 0 && options.settings.as_ref().is_some_and(|given| *given != kept.settings);
     let moved = options.settings.as_ref().and_then(|given| moved_master(&kept.settings, given));
@@ -78,19 +83,37 @@ pub async fn run(
         },
         _ => core.supervise(),
     }
-    ready(DataServerStart { address, has_others: has_others && !options.takes });
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let serving = axum::serve(listener, http::router(core.clone())).with_graceful_shutdown(async {
+    let has_others = has_others && !options.takes;
+    ready(DataServerStart { address, door: door.as_ref().map(|(_, address)| *address), has_others });
+    let (stop, stopped) = watch::channel(());
+    let mut told = stopped.clone();
+    let serving = axum::serve(listener, http::router(core.clone())).with_graceful_shutdown(async move {
         // Whether it is told or the other end is gone, it is the end.
-        drop(stopped.await);
+        drop(told.changed().await);
     });
-    let serving = tokio::spawn(serving.into_future());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { drop(serving.await) });
+    let looking = door.map(|(listener, _)| {
+        let door = Arc::new(Door::new(core.clone()));
+        let looked_at = door.clone();
+        tasks.spawn(door::accept(door, listener, stopped));
+        tokio::spawn(async move { looked_at.look().await })
+    });
     end.await;
     core.end();
-    // Gone only where serving ended by itself.
-    let _gone = stop.send(());
-    drop(tokio::time::timeout(DRAIN, serving).await);
+    if let Some(looking) = looking {
+        looking.abort();
+    }
+    drop(stop);
+    drop(tokio::time::timeout(DRAIN, async { while tasks.join_next().await.is_some() {} }).await);
     Ok(())
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), DataServerError> {
+    let listen = |source| DataServerError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(listen)?;
+    let bound = listener.local_addr().map_err(listen)?;
+    Ok((listener, bound))
 }
 
 #[cfg(test)]
@@ -111,6 +134,7 @@ mod tests {
                 catalog: folder.path().join("catalog.db"),
                 token: folder.path().join("token"),
                 settings: Some(DataSettings::read(&text).unwrap_or_else(|mistakes| panic!("{mistakes:?}"))),
+                door: None,
                 takes,
             };
             let mut has_others = None;

@@ -82,6 +82,9 @@ pub struct ReplicaRecord {
     pub is_leaving: bool,
     /// The bucket at its store is ours.
     pub is_ours: bool,
+    /// It was whole once: what it lacks since then is known.
+    #[serde(default)]
+    pub is_filled: bool,
     /// The change at which listings agreed last.
     pub checked: Option<u64>,
     pub trouble: Option<String>,
@@ -293,6 +296,7 @@ impl DataCatalog {
                     events.push(CatalogEvent::ReplicaWhole { bucket: bucket.clone(), store: store.clone() });
                 }
                 replica.checked = Some(seq);
+                replica.is_filled = true;
                 replica.trouble = None;
             }),
             CatalogChange::Differs { bucket, store } => {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::amount;
+use crate::route::EndpointSettings;
 use crate::settings::{BucketSettings, DataSettings, StoreSettings};
 
 /// A mistake in the settings.
@@ -25,7 +26,7 @@ impl DataMistake {
     pub(crate) fn of_toml(text: &str, error: &toml::de::Error) -> Self {
         let before = error.span().map_or("", |span| text.get(..span.start).unwrap_or(text));
         let line = before.matches('\n').count() + 1;
-        let hint = "tables are [places.NAME], [stores.NAME], [buckets.NAME] and [server]";
+        let hint = "tables are [places.NAME], [stores.NAME], [buckets.NAME], [endpoints.NAME] and [server]";
         Self::new(format!("line {line}"), error.message(), hint)
     }
 }
@@ -38,10 +39,10 @@ pub const CONFLICTS_BUCKET: &str = "dyninka-conflicts";
 /// All mistakes of the settings that show without a look at any store.
 pub fn check(settings: &DataSettings) -> Vec<DataMistake> {
     let mut mistakes = Vec::new();
-    for name in settings.places.keys().chain(settings.stores.keys()) {
+    for name in settings.places.keys().chain(settings.stores.keys()).chain(settings.endpoints.keys()) {
         if !is_name(name) {
             let hint = "use lower case letters, digits and hyphens";
-            mistakes.push(DataMistake::new(name, "is no name of a place or a store", hint));
+            mistakes.push(DataMistake::new(name, "is no name of a place, a store or an endpoint", hint));
         }
     }
     for (name, store) in &settings.stores {
@@ -53,7 +54,66 @@ pub fn check(settings: &DataSettings) -> Vec<DataMistake> {
     if let Some(place) = settings.server.place.as_ref().filter(|place| !settings.places.contains_key(*place)) {
         mistakes.push(unknown("server.place", "place", place, settings.places.keys()));
     }
+    for (name, endpoint) in &settings.endpoints {
+        of_endpoint(settings, name, endpoint, &mut mistakes);
+    }
+    if let Some(header) = settings.server.header.as_ref().filter(|header| !is_header(header)) {
+        let hint = "such as X-FaDO-Bucket; Dyninka-Data is always read";
+        mistakes.push(DataMistake::new("server.header", format!("{header:?} is no header of a bucket"), hint));
+    }
     mistakes
+}
+
+fn of_endpoint(settings: &DataSettings, name: &str, endpoint: &EndpointSettings, into: &mut Vec<DataMistake>) {
+    let at = |member: &str| format!("endpoints.{name}.{member}");
+    if !settings.places.contains_key(&endpoint.place) {
+        into.push(unknown(&at("place"), "place", &endpoint.place, settings.places.keys()));
+    }
+    if !is_origin(&endpoint.url) {
+        let hint = "write scheme, host and port, such as https://functions.example.org, and a path as `path`";
+        into.push(DataMistake::new(at("url"), format!("{:?} is no origin of HTTP", endpoint.url), hint));
+    }
+    let path = endpoint.path.as_deref().unwrap_or("/prod");
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/@:+,=".contains(&byte);
+    let is_up = path.split('/').any(|part| part == "." || part == "..");
+    if !path.starts_with('/') || path.ends_with('/') || is_up || !path.bytes().all(is_plain) {
+        let hint = "such as /prod: with a slash before it and none behind";
+        into.push(DataMistake::new(at("path"), format!("{path:?} is no path to put before another"), hint));
+    }
+    if endpoint.ca.is_some() && !endpoint.url.starts_with("https://") {
+        into.push(DataMistake::new(at("ca"), "says nothing without TLS", "write the url with https://"));
+    }
+}
+
+/// Whether this is `http://host[:port]` or the same with TLS.
+fn is_origin(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")) else { return false };
+    let (host, port) = match rest.rfind(']') {
+        Some(end) => rest.split_at(end + 1),
+        None => rest.split_at(rest.find(':').unwrap_or(rest.len())),
+    };
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let is_host = match bare {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)),
+    };
+    let is_port = port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+    is_host && is_port
+}
+
+/// Whether a header may name a bucket: it is a token, and none that HTTP itself reads.
+fn is_header(name: &str) -> bool {
+    const TAKEN: [&str; 7] = [
+        "connection",
+        "content-length",
+        "dyninka-data",
+        "dyninka-data-version",
+        "host",
+        "transfer-encoding",
+        "upgrade",
+    ];
+    let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    !name.is_empty() && name.bytes().all(is_fine) && !TAKEN.contains(&name.to_ascii_lowercase().as_str())
 }
 
 fn of_store(settings: &DataSettings, name: &str, store: &StoreSettings, into: &mut Vec<DataMistake>) {
@@ -136,6 +196,10 @@ fn of_bucket(settings: &DataSettings, name: &str, bucket: &BucketSettings, into:
     }
     if let Some(Err(why)) = bucket.audit.as_deref().map(amount::duration) {
         into.push(DataMistake::new(at("audit"), why, "leave it out for 1m"));
+    }
+    let named = bucket.route.iter().flat_map(|route| &route.endpoints);
+    for endpoint in named.filter(|name| !settings.endpoints.contains_key(*name)) {
+        into.push(unknown(&at("route.endpoints"), "endpoint", endpoint, settings.endpoints.keys()));
     }
     let quota = bucket.quota.as_ref().and_then(|quota| quota.bytes.as_deref());
     if let Some(Err(why)) = quota.map(amount::bytes) {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use crate::check::DataMistake;
+use crate::route::{EndpointSettings, RoutePolicy};
 use crate::settings::{BucketSettings, CredentialSettings, DataSettings, PlaceSettings, SecretSource, StoreSettings};
 
 #[derive(Deserialize)]
@@ -106,13 +107,29 @@ pub fn import(text: &str) -> Result<FadoImport, DataMistake> {
         let (replicas, name) = (bucket.target_replica_count, bucket.name);
         settings.buckets.insert(name, BucketSettings { master, zones, replicas, ..BucketSettings::default() });
     }
+    if !file.faas_deployments.is_empty() {
+        // Its defaults, which its file does not name.
+        settings.server.header = Some("X-FaDO-Bucket".to_owned());
+        settings.server.policy = RoutePolicy::RoundRobin;
+        notes.push("`dyn data serve --door ADDRESS` routes requests to the endpoints".to_owned());
+    }
     for faas in file.faas_deployments {
-        notes.push(format!(
-            "the endpoint {} of {} is not taken over: requests are not routed yet",
-            faas.url, faas.cluster_name
-        ));
+        let place = name(&faas.cluster_name);
+        let taken = |name: &String| settings.endpoints.contains_key(name);
+        let mut names = std::iter::once(place.clone()).chain((2_u32..).map(|number| format!("{place}-{number}")));
+        let Some(free) = names.find(|name| !taken(name)) else { continue };
+        settings.endpoints.insert(free, endpoint(&faas.url, place));
     }
     Ok(FadoImport { settings, notes })
+}
+
+/// An endpoint out of a URL, whose path is put before those of requests.
+fn endpoint(url: &str, place: String) -> EndpointSettings {
+    let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+    let behind = url.find("://").map_or(0, |at| at + 3);
+    let (origin, path) = url.split_at(url[behind..].find('/').map_or(url.len(), |at| behind + at));
+    let path = Some(path.trim_end_matches('/').to_owned()).filter(|path| !path.is_empty());
+    EndpointSettings { url: origin.to_owned(), place, path, ca: None }
 }
 
 /// A name as ours are: lower case, with hyphens.

@@ -58,6 +58,18 @@ pub enum ConfigStep {
     Change {
         bucket: String,
     },
+    AddEndpoint {
+        endpoint: String,
+        place: String,
+    },
+    ChangeEndpoint {
+        endpoint: String,
+    },
+    ForgetEndpoint {
+        endpoint: String,
+    },
+    /// Other settings of the server.
+    ChangeServer,
 }
 
 /// Works out what new settings lead to.
@@ -109,6 +121,8 @@ pub fn plan(now: &DataCatalog, wanted: &DataSettings, move_master: bool) -> Conf
         ConfigStep::Remove { .. } => 5,
         ConfigStep::ForgetBucket { .. } => 6,
         ConfigStep::ForgetStore { .. } => 7,
+        // These come below, in their order.
+        _ => 8,
     });
     for (name, bucket) in &then.settings.buckets {
         let is_named = plan.steps.iter().any(|step| matches!(step,
@@ -120,7 +134,25 @@ pub fn plan(now: &DataCatalog, wanted: &DataSettings, move_master: bool) -> Conf
     }
     let gone = before.iter().filter(|name| !after.contains(name));
     plan.steps.extend(gone.map(|store| ConfigStep::ForgetStore { store: store.clone() }));
+    endpoints(&now.settings, wanted, &mut plan.steps);
+    if now.revision > 0 && now.settings.server != wanted.server {
+        plan.steps.push(ConfigStep::ChangeServer);
+    }
     plan
+}
+
+/// Endpoints that come, change and go.
+fn endpoints(now: &DataSettings, wanted: &DataSettings, into: &mut Vec<ConfigStep>) {
+    for (name, of) in &wanted.endpoints {
+        let endpoint = name.clone();
+        match now.endpoints.get(name) {
+            None => into.push(ConfigStep::AddEndpoint { endpoint, place: of.place.clone() }),
+            Some(known) if known != of => into.push(ConfigStep::ChangeEndpoint { endpoint }),
+            Some(_) => {}
+        }
+    }
+    let gone = now.endpoints.keys().filter(|name| !wanted.endpoints.contains_key(*name));
+    into.extend(gone.map(|endpoint| ConfigStep::ForgetEndpoint { endpoint: endpoint.clone() }));
 }
 
 /// What cannot be done, or not without a word more.

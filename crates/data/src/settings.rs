@@ -1,4 +1,4 @@
-//! The file of a user: places, stores and buckets.
+//! The file of a user: places, stores, buckets, and endpoints of functions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::check::DataMistake;
+use crate::route::{BucketRoute, EndpointSettings, RoutePolicy};
 
 /// Places, stores and buckets, as `data.toml` has them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -14,6 +15,9 @@ pub struct DataSettings {
     pub places: BTreeMap<String, PlaceSettings>,
     pub stores: BTreeMap<String, StoreSettings>,
     pub buckets: BTreeMap<String, BucketSettings>,
+    /// Functions that are not services of an app.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub endpoints: BTreeMap<String, EndpointSettings>,
     pub server: DataServerSettings,
 }
 
@@ -126,6 +130,9 @@ pub struct BucketSettings {
     /// The bucket's name at stores where it has another one.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub names: BTreeMap<String, String>,
+    /// Another policy, or other endpoints, for requests that work on the bucket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route: Option<BucketRoute>,
     /// Take over a bucket of this name that has objects already at the store of a replica.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub adopt: bool,
@@ -150,6 +157,7 @@ impl Default for BucketSettings {
             audit: None,
             quota: None,
             names: BTreeMap::new(),
+            route: None,
             adopt: false,
         }
     }
@@ -213,13 +221,19 @@ impl QuotaSettings {
     }
 }
 
-/// The server that moves the bytes.
+/// The server that moves the bytes and routes requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataServerSettings {
     /// Place where the server runs. Buckets with zones are moved by a server inside them alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
+    /// A header beside `Dyninka-Data` that names the bucket of a request, such as `X-FaDO-Bucket`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
+    /// Choice among the endpoints that may serve a request.
+    #[serde(skip_serializing_if = "RoutePolicy::is_near")]
+    pub policy: RoutePolicy,
 }
 
 impl DataSettings {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::catalog::{DataCatalog, ReplicaRecord};
+use crate::route::BucketRoute;
 use crate::watermark;
 
 /// All of the catalog but objects.
@@ -14,6 +15,21 @@ pub struct DataView {
     pub revision: u64,
     pub stores: BTreeMap<String, StoreLook>,
     pub buckets: BTreeMap<String, BucketLook>,
+    /// Endpoints of functions.
+    #[serde(default)]
+    pub endpoints: BTreeMap<String, EndpointLook>,
+}
+
+/// An endpoint of functions.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EndpointLook {
+    pub place: String,
+    /// Its URL with its path.
+    pub url: String,
+    /// Why the last request did not come to it.
+    pub trouble: Option<String>,
+    /// Requests that it answered since the server began.
+    pub requests: u64,
 }
 
 /// A store.
@@ -42,6 +58,9 @@ pub struct BucketLook {
     /// The number of its last change.
     pub head: u64,
     pub replicas: BTreeMap<String, ReplicaLook>,
+    /// Its own way for requests from outside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<BucketRoute>,
 }
 
 /// A copy.
@@ -124,7 +143,8 @@ pub fn view(catalog: &DataCatalog, counts: &BTreeMap<String, BucketCount>) -> Da
             let state = state_of(replica, &pending, count.head, record.hold.is_some(), is_away);
             let look = ReplicaLook {
                 state: state.to_owned(),
-                through: if replica.is_ours { watermark::through(count.head, pending.oldest) } else { 0 },
+                // What was never compared may lack anything.
+                through: if replica.is_filled { watermark::through(count.head, pending.oldest) } else { 0 },
                 pending: pending.pending,
                 failed: pending.failed,
                 trouble: replica.trouble.clone().or(pending.example),
@@ -140,10 +160,20 @@ pub fn view(catalog: &DataCatalog, counts: &BTreeMap<String, BucketCount>) -> Da
             bytes: record.bytes,
             head: count.head,
             replicas: replicas.collect(),
+            route: settings.route.clone(),
         };
         (name.clone(), look)
     });
-    DataView { revision: catalog.revision, stores: stores.collect(), buckets: buckets.collect() }
+    let endpoints = catalog.settings.endpoints.iter().map(|(name, of)| {
+        let url = format!("{}{}", of.url, of.path.as_deref().unwrap_or_default());
+        (name.clone(), EndpointLook { place: of.place.clone(), url, ..EndpointLook::default() })
+    });
+    DataView {
+        revision: catalog.revision,
+        stores: stores.collect(),
+        buckets: buckets.collect(),
+        endpoints: endpoints.collect(),
+    }
 }
 
 /// The state of a copy in a word.
@@ -159,7 +189,7 @@ pub fn state_of(
         _ if is_held => "held",
         _ if is_away => "away",
         _ if replica.trouble.is_some() => "refusing",
-        None if !replica.is_ours || pending.pending > 0 => "filling",
+        None if !replica.is_filled || pending.pending > 0 => "filling",
         _ if pending.pending > 0 => "behind",
         Some(checked) if checked == head => "whole",
         Some(_) => "following",

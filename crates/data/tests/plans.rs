@@ -2,6 +2,7 @@
 
 use data::catalog::{CatalogChange, DataCatalog};
 use data::planning::{ConfigStep, plan};
+use data::route::{EndpointSettings, RoutePolicy};
 use data::{CatalogEvent, DataSettings};
 
 const TEXT: &str = r#"
@@ -33,8 +34,21 @@ replicas = 2
 only = ["photos/**"]
 guard = "20%"
 audit = "30s"
+[buckets.images.route]
+policy = "least_conn"
+endpoints = ["near"]
+[endpoints.near]
+url = "http://127.0.0.1:9101"
+place = "hpc"
+[endpoints.far]
+url = "https://[::1]:443"
+place = "aws"
+path = "/prod/v2"
+ca = "far.pem"
 [server]
 place = "hpc"
+header = "X-Bucket"
+policy = "round_robin"
 "#;
 
 fn read(text: &str) -> DataSettings {
@@ -70,8 +84,27 @@ fn every_mistake_has_its_place_and_a_hint() {
         ("folder = \"/srv/cc2\"", "folder = \"/srv/hpc\"", "stores.hpc"),
         ("folder = \"/srv/cc2\"", "folder = \"srv\"", "stores.cc2.folder"),
         ("folder = \"/srv/cc2\"", "", "stores.cc2"),
-        ("[server]\nplace = \"hpc\"", "", "buckets.images.zones"),
+        ("[server]\nplace = \"hpc\"", "[server]", "buckets.images.zones"),
         ("[server]\nplace = \"hpc\"", "[server]\nplace = \"aws\"", "buckets.images.zones"),
+        ("endpoints = [\"near\"]", "endpoints = [\"neat\"]", "buckets.images.route.endpoints"),
+        (
+            "url = \"http://127.0.0.1:9101\"\nplace = \"hpc\"",
+            "url = \"http://x\"\nplace = \"hpd\"",
+            "endpoints.near.place",
+        ),
+        ("http://127.0.0.1:9101", "127.0.0.1:9101", "endpoints.near.url"),
+        ("http://127.0.0.1:9101", "http://a/prod", "endpoints.near.url"),
+        ("http://127.0.0.1:9101", "http://user@a", "endpoints.near.url"),
+        ("http://127.0.0.1:9101", "http://a:99999", "endpoints.near.url"),
+        ("http://127.0.0.1:9101", "http://[::1", "endpoints.near.url"),
+        ("\"/prod/v2\"", "\"prod\"", "endpoints.far.path"),
+        ("\"/prod/v2\"", "\"/prod/\"", "endpoints.far.path"),
+        ("\"/prod/v2\"", "\"/prod/../v2\"", "endpoints.far.path"),
+        ("\"/prod/v2\"", "\"/prod?v2\"", "endpoints.far.path"),
+        ("https://[::1]:443", "http://[::1]:443", "endpoints.far.ca"),
+        ("[endpoints.far]", "[endpoints.Far]", "Far"),
+        ("X-Bucket", "X Bucket", "server.header"),
+        ("X-Bucket", "Dyninka-Data", "server.header"),
         ("replicas = 2", "replicas = two", "line 26"),
         ("replicas = 2", "copies = 2", "line 26"),
     ];
@@ -80,6 +113,28 @@ fn every_mistake_has_its_place_and_a_hint() {
         let mistakes = DataSettings::read(&text).expect_err(to);
         assert!(mistakes.iter().any(|mistake| mistake.at == at && !mistake.hint.is_empty()), "{to}: {mistakes:?}");
     }
+}
+
+#[test]
+fn endpoints_and_routes_are_in_the_plan() {
+    let catalog = configured(TEXT);
+    let text = TEXT
+        .replacen("[endpoints.far]", "[endpoints.new]", 1)
+        .replacen("http://127.0.0.1:9101", "http://127.0.0.1:9102", 1)
+        .replacen("least_conn", "first", 1)
+        .replacen("policy = \"round_robin\"", "", 1);
+    let endpoint = |name: &str| name.to_owned();
+    let wanted = [
+        ConfigStep::Change { bucket: "images".to_owned() },
+        ConfigStep::ChangeEndpoint { endpoint: endpoint("near") },
+        ConfigStep::AddEndpoint { endpoint: endpoint("new"), place: "aws".to_owned() },
+        ConfigStep::ForgetEndpoint { endpoint: endpoint("far") },
+        ConfigStep::ChangeServer,
+    ];
+    let mut steps = plan(&catalog, &read(&text), false).steps;
+    assert_eq!(steps.len(), wanted.len(), "{steps:?}");
+    steps.retain(|step| !wanted.contains(step));
+    assert_eq!(steps, []);
 }
 
 #[test]
@@ -151,7 +206,13 @@ fn a_forgotten_bucket_and_store_are_in_the_plan() {
         plan(&catalog, &read(&text.replacen("[stores.aws]\nplace = \"aws\"\nfolder = \"/srv/aws\"\n", "", 1)), false);
     assert_eq!(
         plan.steps,
-        [ConfigStep::ForgetBucket { bucket: "images".to_owned() }, ConfigStep::ForgetStore { store: "aws".to_owned() },]
+        [
+            ConfigStep::ForgetBucket { bucket: "images".to_owned() },
+            ConfigStep::ForgetStore { store: "aws".to_owned() },
+            ConfigStep::ForgetEndpoint { endpoint: "far".to_owned() },
+            ConfigStep::ForgetEndpoint { endpoint: "near".to_owned() },
+            ConfigStep::ChangeServer,
+        ]
     );
 }
 
@@ -159,7 +220,8 @@ fn a_forgotten_bucket_and_store_are_in_the_plan() {
 fn a_file_of_fado_becomes_settings_without_its_secrets() {
     let text = r#"{
         "clusters": [{ "name": "HPC", "zones": ["germany"] }, { "name": "aws", "zones": ["us"] }],
-        "faas_deployments": [{ "cluster_name": "HPC", "url": "http://faas:9101" }],
+        "faas_deployments": [{ "cluster_name": "HPC", "url": "http://faas:9101" }, { "cluster_name": "HPC", "url": "https://faas.example.org/prod/" },
+            { "cluster_name": "aws", "url": "faas:9103" }],
         "storage_deployments": [{ "cluster_name": "HPC", "alias": "minio1", "endpoint": "minio:9010",
             "access_key": "the-key", "secret_key": "the-secret", "use_ssl": false, "management_url": "http://minio:9011" }],
         "buckets": [{ "name": "images", "storage_deployment_alias": "minio1", "allowed_zones": ["germany"], "target_replica_count": 0 }]
@@ -167,6 +229,16 @@ fn a_file_of_fado_becomes_settings_without_its_secrets() {
     let imported = data::fado::import(text).expect("settings");
     assert_eq!(imported.settings.stores["minio1"].endpoint.as_deref(), Some("http://minio:9010"));
     assert_eq!(data::check::check(&imported.settings), []);
+    let endpoint = |name: &str| {
+        let EndpointSettings { url, place, path, .. } = &imported.settings.endpoints[name];
+        format!("{url} {place} {path:?}")
+    };
+    assert_eq!(
+        ["hpc", "hpc-2", "aws"].map(endpoint),
+        ["http://faas:9101 hpc None", "https://faas.example.org hpc Some(\"/prod\")", "http://faas:9103 aws None"]
+    );
+    let server = &imported.settings.server;
+    assert_eq!((server.header.as_deref(), server.policy), (Some("X-FaDO-Bucket"), RoutePolicy::RoundRobin));
     let written = format!("{}{:?}", imported.settings.write().expect("text"), imported.notes);
     assert!(!written.contains("the-secret") && !written.contains("the-key"), "{written}");
     assert!(imported.notes.iter().any(|note| note.contains("MINIO1_SECRET")), "{:?}", imported.notes);

@@ -16,7 +16,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use parking_lot::Mutex;
-use protocol::near::{HostNear, NearChoice, NearTable, PickAsk, PickCandidate};
+use protocol::near::{HostNear, NearChoice, NearTable, PickAsk, PickCandidate, peak_latency};
 use protocol::{BucketCopy, BucketStores, DataVersions, NeededVersion, RequestData, header};
 use serde_json::json;
 
@@ -175,8 +175,7 @@ impl Near {
     pub(crate) fn took(&self, address: &str, time: Duration) {
         let (took, mut latencies) = (nanos(time), self.latencies.lock());
         match latencies.get_mut(address) {
-            // A slow answer counts at once, and is forgotten slowly.
-            Some(known) => *known = took.max(*known - *known / 8 + took / 8),
+            Some(known) => *known = peak_latency(*known, took),
             None => drop(latencies.insert(address.to_owned(), took)),
         }
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use policy::{POLICIES, PickAsk, PickCandidate, PickPolicy};
+pub use policy::{POLICIES, PickAsk, PickCandidate, PickPolicy, peak_latency};
 
 use crate::data_need::NeededVersion;
 

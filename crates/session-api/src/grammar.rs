@@ -71,6 +71,11 @@ pub enum Show {
         /// The call.
         call: CallTree,
     },
+    /// Buckets and their copies.
+    Data {
+        /// One of them; none: all.
+        bucket: Option<String>,
+    },
     /// A value as a table.
     Table {
         /// The value, or the call that answers with it.

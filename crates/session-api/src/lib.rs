@@ -14,6 +14,7 @@
 
 mod client;
 pub mod command;
+pub mod data;
 pub mod frame;
 pub mod grammar;
 pub mod jobs;

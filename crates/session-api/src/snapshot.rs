@@ -7,6 +7,7 @@ use app::Diagnostic;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::data::DataMatrix;
 use crate::jobs::JobsView;
 use crate::measured::{EdgeWindow, MeasuredHop, Trace};
 use crate::push::PushView;
@@ -78,6 +79,9 @@ pub struct Snapshot {
     /// Durable jobs; none: this session accepts none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jobs: Option<JobsView>,
+    /// Buckets and their copies; none: no data server answers that a session asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<DataMatrix>,
     /// Pictures like this one that were made for those who follow the session: none while nobody does.
     #[serde(default)]
     pub pictures: u64,

@@ -282,6 +282,7 @@ impl Actor {
                 Some(ask) = self.asked.recv() => self.answer(ask),
                 Ok(()) = self.measured.changed() => is_news = true,
                 Ok(()) = self.jobs.changed() => is_news = true,
+                Ok(()) = self.near.seen.changed() => is_news = true,
                 _ = looks.tick(), if self.places_itself() => {
                     let figures = self.figures();
                     self.happened(Event::Measured(figures));
@@ -349,6 +350,7 @@ impl Actor {
         picture.recording = self.recorder.picture();
         picture.cluster = self.tools.context();
         picture.jobs = self.jobs.borrow().as_deref().cloned();
+        picture.data = self.near.seen.borrow().as_deref().cloned();
         for service in &picture.services {
             let Some(hop) = measured.hops.get(&service.name) else { continue };
             let mut hop = hop.clone();

@@ -39,6 +39,8 @@ pub(crate) struct Environments {
     pub(crate) services: BTreeMap<String, Environment>,
     /// Places of instances and buckets; none where no instance has a place.
     pub(crate) near: Option<NearPlan>,
+    /// Buckets are at stores that a data server may keep in step.
+    pub(crate) has_stores: bool,
     /// What somebody might miss, in words.
     pub(crate) notices: Vec<String>,
     /// Who wants to live together.

@@ -4,4 +4,6 @@
 //! it answers without a reload.
 
 pub(crate) mod feed;
+#[cfg(feature = "data")]
+mod matrix;
 pub(crate) mod report;

@@ -10,6 +10,7 @@ mod folder;
 mod object;
 pub mod probe;
 mod s3;
+pub mod tls;
 mod transfer;
 
 use std::path::PathBuf;

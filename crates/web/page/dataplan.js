@@ -43,6 +43,10 @@ export function step(of) {
     case "copy": return `copy ${of.bucket} from ${of.from} to ${of.to}: ${many(of.objects, "object")}, ${bytes(of.bytes)}`;
     case "move-master": return `move the master of ${of.bucket} from ${of.from} to ${of.to}`;
     case "remove": return `remove ${of.bucket} from ${of.store}, once all other copies are whole: ${of.why}`;
+    case "add-endpoint": return `add the endpoint ${of.endpoint} in ${of.place}`;
+    case "change-endpoint": return `change the endpoint ${of.endpoint}`;
+    case "forget-endpoint": return `remove the endpoint ${of.endpoint}`;
+    case "change-server": return "change settings of the server";
     default: return `change settings of ${of.bucket}`;
   }
 }

@@ -302,6 +302,7 @@ fn what_the_shell_shows() {
       :route CALL                 the route header of a call
       :table [CALL]               the last answer, or what a call answers, as a table
       :where [BUCKET[/KEY]]       the places that hold a bucket, and the instances that are asked for it
+      :data [BUCKET]              buckets, and what each copy of them lacks
       :restart SERVICE            start a service's host again
       :fuse SERVICE SERVICE...    have services go on in the host of the first, with their state
       :split SERVICE...           have services go on in hosts of their own, with their state

@@ -42,6 +42,7 @@ pub(super) async fn run() -> Result<(), Fault> {
     let key = variable(protocol::TOKEN_VARIABLE)?;
     let token = format!("{TOKEN}{key}");
     let options = DataServerOptions {
+        door: None,
         listen: (Ipv4Addr::UNSPECIFIED, DATA_PORT).into(),
         catalog: Path::new(DATA_CATALOG).join("catalog.db"),
         token: keep_token(&token)?,

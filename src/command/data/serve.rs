@@ -15,7 +15,7 @@ use crate::start::Signals;
 pub(super) async fn run(
     config: Option<&Path>,
     catalog: Option<&Path>,
-    listen: SocketAddr,
+    (listen, door): (SocketAddr, Option<SocketAddr>),
     token: Option<&Path>,
 ) -> Result<(), Fault> {
     let DataServerFiles { folder, address: address_file, token: usual } = Home::open()?.data_server();
@@ -24,6 +24,7 @@ pub(super) async fn run(
     let settings: Option<DataSettings> = config.map(settings::read).transpose()?;
     let options = DataServerOptions {
         listen,
+        door,
         catalog: catalog.map_or_else(|| folder.join("catalog.db"), Path::to_owned),
         token: token.map_or(usual, Path::to_owned),
         settings,
@@ -35,12 +36,15 @@ pub(super) async fn run(
         signals.next().await;
     };
     let own = std::cell::Cell::new(None);
-    let ready = |DataServerStart { address, has_others }| {
+    let ready = |DataServerStart { address, door, has_others }| {
         own.set(Some(address));
         if let Err(error) = std::fs::write(&address_file, address.to_string()) {
             drop(speech::err(format_args!("notice: other commands need --server http://{address}: {error}")));
         }
         drop(speech::out(format_args!("listening on http://{address}; the token is in {}", token.display())));
+        if let Some(door) = door {
+            drop(speech::out(format_args!("the door is at http://{door}")));
+        }
         if let Some(file) = config.filter(|_| has_others) {
             let file = file.display();
             drop(speech::err(format_args!(
@@ -57,9 +61,10 @@ pub(super) async fn run(
     }
     ended.map_err(|error| match error {
         DataServerError::Settings(mistakes) => settings::refused(&mistakes),
-        DataServerError::Listen { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => {
-            Fault::new(Kind::Machine, format!("cannot listen on {listen}: the address is in use"))
-                .hint("--listen 127.0.0.1:0 picks a free port")
+        DataServerError::Listen { address, source } if source.kind() == std::io::ErrorKind::AddrInUse => {
+            let option = if Some(address) == door { "--door" } else { "--listen" };
+            Fault::new(Kind::Machine, format!("cannot listen on {address}: the address is in use"))
+                .hint(format!("{option} 127.0.0.1:0 picks a free port"))
         }
         error @ DataServerError::Store(_) if address_file.exists() => {
             Fault::new(Kind::Machine, error).hint("a data server runs here already: `dyn data status` asks it")

@@ -41,18 +41,52 @@ pub(super) async fn plan(
     let settings = read(file)?;
     let body = json!({ "settings": settings, "move_master": move_master });
     let plan = client.value(client.request(Method::POST, "plan").json(&body)).await?;
-    let plan: ConfigPlan = serde_json::from_value(plan)
-        .map_err(|error| Fault::new(Kind::App, format!("the data server speaks another version: {error}")))?;
+    let plan = planned(plan)?;
     if !plan.refused.is_empty() {
         return Err(refused(&plan.refused));
     }
+    say(&plan);
+    Ok((settings, plan))
+}
+
+fn say(plan: &ConfigPlan) {
     if plan.steps.is_empty() {
         drop(speech::out("nothing changes"));
     }
     for step in &plan.steps {
         drop(speech::out(words(step)));
     }
-    Ok((settings, plan))
+}
+
+/// Changes the settings that the server has, and says what that leads to. It is for changes that delete nothing.
+pub(super) async fn change(
+    client: &DataClient,
+    change: impl FnOnce(&mut DataSettings) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let mut found = client.value(client.request(Method::GET, "settings")).await?;
+    let mut settings = given(found["settings"].take())?;
+    change(&mut settings)?;
+    let mistakes = data::check::check(&settings);
+    if !mistakes.is_empty() {
+        return Err(refused(&mistakes));
+    }
+    let body = json!({ "settings": settings, "revision": found["revision"] });
+    let plan = client.value(client.request(Method::POST, "apply").json(&body)).await?;
+    say(&planned(plan)?);
+    Ok(())
+}
+
+fn given(settings: serde_json::Value) -> Result<DataSettings, Fault> {
+    serde_json::from_value(settings).map_err(other_version)
+}
+
+fn planned(plan: serde_json::Value) -> Result<ConfigPlan, Fault> {
+    serde_json::from_value(plan).map_err(other_version)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]
+fn other_version(error: serde_json::Error) -> Fault {
+    Fault::new(Kind::App, format!("the data server speaks another version: {error}"))
 }
 
 fn words(step: &ConfigStep) -> String {
@@ -67,6 +101,10 @@ fn words(step: &ConfigStep) -> String {
         ConfigStep::MoveMaster { bucket, from, to } => format!("move the master of {bucket} from {from} to {to}"),
         ConfigStep::Remove { bucket, store, why } => format!("remove {bucket} from {store} ({why})"),
         ConfigStep::Change { bucket } => format!("change settings of {bucket}"),
+        ConfigStep::AddEndpoint { endpoint, place } => format!("add endpoint {endpoint} in {place}"),
+        ConfigStep::ChangeEndpoint { endpoint } => format!("change endpoint {endpoint}"),
+        ConfigStep::ForgetEndpoint { endpoint } => format!("remove endpoint {endpoint}"),
+        ConfigStep::ChangeServer => "change settings of the server".to_owned(),
     }
 }
 
@@ -81,10 +119,7 @@ pub(super) async fn apply(client: &DataClient, file: &Path, move_master: bool, y
 
 pub(super) async fn export(client: &DataClient) -> Result<(), Fault> {
     let mut found = client.value(client.request(Method::GET, "settings")).await?;
-    let settings: Result<DataSettings, _> = serde_json::from_value(found["settings"].take());
-    let settings =
-        settings.map_err(|error| Fault::new(Kind::App, format!("the data server speaks another version: {error}")))?;
-    print(&settings)
+    print(&given(found["settings"].take())?)
 }
 
 fn print(settings: &DataSettings) -> Result<(), Fault> {

@@ -125,6 +125,7 @@ pub(crate) fn hints(scene: Scene<'_>) -> Vec<(&'static str, KeyCode, &'static st
             Deed::Filter => "filter",
             Deed::RequestLogs => "its logs",
             Deed::Job => "the job",
+            Deed::Bucket => "the bucket",
             Deed::Findings => "diagnostics",
             Deed::Beside(_) if model.focus == crate::model::Pane::Logs => "service",
             Deed::Beside(_) => "request",

@@ -11,12 +11,12 @@ use crate::theme::Tone;
 
 /// Every key and what it does.
 const KEYS: [(&str, &str); 34] = [
-    ("1 2 3 4 5  tab", "Flow, Hops, Edits, Logs, and Jobs where the session accepts them"),
+    ("1 2 3 4 5 6  tab", "Flow, Hops, Edits, Logs; Jobs where the session accepts them; Data where a data server runs"),
     ("up down  k j", "the row before, the row after"),
     ("pgup pgdn  g G", "a page, the first, the last"),
     ("left right  h l", "Hops: another request. Logs: one service, or every one"),
     ("e  enter", "the focused pane alone, with everything about what is chosen"),
-    ("enter", "Hops, expanded: the log lines of the chosen request. Jobs: the chosen job and its attempts"),
+    ("enter", "Hops, expanded: the log lines of the chosen request. Jobs: the chosen job. Data: the chosen bucket"),
     ("t", "Jobs: the hops of the chosen job, where they are kept"),
     ("x  R", "Jobs: cancel the chosen job (twice); queue it again where it failed"),
     ("esc", "back, and only ever back"),

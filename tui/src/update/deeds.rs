@@ -11,7 +11,7 @@ use crate::log::LogRing;
 use crate::model::{self, Model, Overlay, Pane};
 use crate::prompt::{Prompt, Purpose};
 use crate::scope::Scope;
-use crate::{edits, jobs, layout, log_view};
+use crate::{data, edits, jobs, layout, log_view};
 
 /// Terminals take no more than 100,000 bytes of base64.
 const MOST_COPIED: usize = 74_000;
@@ -42,6 +42,12 @@ pub(super) fn perform(model: &mut Model, deed: Deed, snapshot: &Snapshot, logs: 
             let id = jobs::chosen_job(model, snapshot).map(|job| job.id.clone());
             let say = |id| if deed == Deed::Job { Command::Job { id } } else { Command::RetryJob { id } };
             return id.map(say).map(Action::Say).into_iter().collect();
+        }
+        Deed::Bucket => {
+            if let Some(bucket) = data::chosen_bucket(model, snapshot) {
+                let (title, lines) = (format!("bucket {}", bucket.name), bucket.lines());
+                model.overlay = Some(Overlay::Output { title, lines, scroll: 0 });
+            }
         }
         Deed::CancelJob => {
             let id = jobs::chosen_job(model, snapshot).map(|job| job.id.clone());
@@ -182,6 +188,12 @@ fn go(model: &mut Model, way: Way, stride: Stride, snapshot: &Snapshot, logs: &L
                 // The newest is followed by whatever comes.
                 model.job = listed.get(next).filter(|_| next > 0).map(|job| job.id.clone());
             }
+            Pane::Data => {
+                let listed = data::listed(model, snapshot);
+                let next = to(data::chosen(model, &listed), listed.len());
+                // The first is the one that somebody has to look after, if any.
+                model.bucket = listed.get(next).filter(|_| next > 0).map(|bucket| bucket.name.clone());
+            }
         }
     }
 }
@@ -239,6 +251,14 @@ pub(super) fn choose(model: &mut Model, place: layout::Place, row: usize, snapsh
         }
         // Its jobs stand below a table whose length is the picture's to say: keys choose among them.
         Pane::Jobs => {}
+        Pane::Data => {
+            let listed = data::listed(model, snapshot);
+            // A rule, and the names of places.
+            let first = layout::first(data::chosen(model, &listed), listed.len(), height.saturating_sub(2));
+            if let Some(bucket) = row.checked_sub(2).and_then(|row| listed.get(first + row)) {
+                model.bucket = Some(bucket.name.clone());
+            }
+        }
         Pane::Logs => {
             let shown = crate::draw::logs::shown(model, logs, height.saturating_sub(1));
             if let Some(number) = row.checked_sub(1).and_then(|row| shown.get(row)) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use session_api::data::{BucketRow, CopyCell, DataMatrix};
 use session_api::jobs::{DeadLetters, JobCondition, JobLine, JobsView, TenantJobs};
 use session_api::measured::{
     HopComparison, HopPercentiles, MeasuredHop, MeasuredSpan, MoveComparison, SpeedVerdict, Trace, Window,
@@ -95,6 +96,49 @@ pub(crate) fn flooded() -> Snapshot {
     let mut snapshot = Snapshot { jobs: Some(jobs), ..serving() };
     snapshot.traces[1].id = "019370c400007000800000000000000".to_owned() + "7";
     snapshot
+}
+
+/// Buckets of every condition, in four places.
+pub(crate) fn replicated() -> Snapshot {
+    let copy = |place: &str, state: &str, lag, trouble: Option<&str>| CopyCell {
+        place: place.into(),
+        store: format!("{place}-s3"),
+        state: state.into(),
+        lag,
+        through: 1_204 - lag.min(1_204),
+        trouble: trouble.map(str::to_owned),
+    };
+    let bucket = |name: &str, state: &str, copies: Vec<CopyCell>| BucketRow {
+        name: name.into(),
+        state: state.into(),
+        objects: 412,
+        bytes: 61_800_000,
+        head: 1_204,
+        copies,
+        ..BucketRow::default()
+    };
+    let master = || copy("hpc", "master", 0, None);
+    let held = bucket("held", "held", vec![master(), copy("cc1", "held", 12, None)]);
+    let buckets = vec![
+        BucketRow { why: Some("9 of 12 keys vanished from the master at once".into()), ..held },
+        bucket("thumbnails", "following", vec![master(), copy("aws", "refusing", 7, Some("access denied"))]),
+        bucket(
+            "backups",
+            "moving",
+            vec![master(), copy("cc1", "filling", 1_204, None), copy("cc2", "leaving", 0, None)],
+        ),
+        BucketRow {
+            route: Some("first among aws, hpc".into()),
+            ..bucket(
+                "images",
+                "following",
+                vec![master(), copy("cc1", "whole", 0, None), copy("cc2", "behind", 3, None)],
+            )
+        },
+    ];
+    let places = ["aws", "cc1", "cc2", "hpc"].map(str::to_owned).to_vec();
+    let data = DataMatrix { server: "127.0.0.1:7070".into(), why: None, places, buckets };
+    Snapshot { data: Some(data), ..serving() }
 }
 
 /// The first build: two serve already.

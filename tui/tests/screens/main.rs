@@ -1,6 +1,7 @@
 //! Screens of hand-made sessions, in three sizes, with and without colour.
 
 mod bytes;
+mod data;
 mod drawn;
 mod fleet;
 mod jobs;

@@ -32,7 +32,11 @@ pub(crate) async fn ready(State(core): State<Arc<Core>>) -> Result<&'static str,
 
 async fn shown(core: &Core) -> Result<DataView, ApiProblem> {
     let counts = core.ledger.counts().await?;
-    Ok(data::view::view(&core.catalog(), &counts))
+    let mut view = data::view::view(&core.catalog(), &counts);
+    for (name, look) in &mut view.endpoints {
+        core.figures.show(name, look);
+    }
+    Ok(view)
 }
 
 /// `GET /metrics`.

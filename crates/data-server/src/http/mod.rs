@@ -5,7 +5,7 @@ mod caller;
 mod catalog;
 mod notify;
 mod objects;
-mod problem;
+pub(crate) mod problem;
 mod reading;
 
 use std::sync::Arc;

@@ -2,8 +2,10 @@
 //!
 //! Truth is what a reader of these tests finds in folders and through SeaweedFS' own filer, and not what the server says.
 
+mod door;
 mod faults;
 mod faults_s3;
+mod functions;
 mod good;
 mod link;
 mod odd;
@@ -11,4 +13,5 @@ mod oddities;
 mod races;
 mod rough;
 mod server;
+mod tls;
 mod weed;

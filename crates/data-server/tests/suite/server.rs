@@ -40,12 +40,16 @@ fn a_server() {
     let settings = data::DataSettings::read(&text).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
     let options = data_server::DataServerOptions {
         listen: "127.0.0.1:0".parse().expect("an address"),
+        door: (!settings.endpoints.is_empty()).then(|| "127.0.0.1:0".parse().expect("an address")),
         catalog: folder.join("catalog.db"),
         token: folder.join("token"),
         settings: Some(settings),
         takes: false,
     };
-    let ready = |data_server::DataServerStart { address, .. }| {
+    let ready = |data_server::DataServerStart { address, door, .. }| {
+        if let Some(door) = door {
+            std::fs::write(folder.join("door"), format!("{door}")).expect("written");
+        }
         let aside = folder.join("address.aside");
         std::fs::write(&aside, format!("{address}")).expect("written");
         std::fs::rename(aside, folder.join("address")).expect("renamed");

@@ -92,7 +92,8 @@ impl DataCatalog {
         let from = std::mem::replace(&mut settings.master, store.to_owned());
         settings.at.remove(store);
         // What the old master holds is a copy from now on, until placing says otherwise. It is ours.
-        record.replicas.insert(from.clone(), ReplicaRecord { is_ours: true, ..ReplicaRecord::default() });
+        let old = ReplicaRecord { is_ours: true, is_filled: true, ..ReplicaRecord::default() };
+        record.replicas.insert(from.clone(), old);
         record.moving = None;
         record.hold = None;
         record.is_released = false;

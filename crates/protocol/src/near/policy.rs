@@ -43,6 +43,11 @@ pub struct PickCandidate<'a> {
     pub latency: u64,
 }
 
+/// The peak of a moving mean of latencies, after one more: a slow answer counts at once, and is forgotten slowly.
+pub fn peak_latency(known: u64, took: u64) -> u64 {
+    took.max(known - known / 8 + took / 8)
+}
+
 /// What a pick rests on beside the candidates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PickAsk<'a> {

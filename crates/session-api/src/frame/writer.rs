@@ -139,7 +139,7 @@ fn entries<T: Clone + PartialEq, K: Ord>(was: &[T], now: &[T], key: impl Fn(&T) 
 
 /// The fields that are small enough to be told whole. A field that is added to [`Snapshot`] is added here, or as entries
 /// above.
-fn small(snapshot: &Snapshot) -> [(&'static str, Value); 18] {
+fn small(snapshot: &Snapshot) -> [(&'static str, Value); 19] {
     let Snapshot {
         app,
         file,
@@ -168,6 +168,7 @@ fn small(snapshot: &Snapshot) -> [(&'static str, Value); 18] {
         dropped,
         recording,
         jobs,
+        data,
         transport,
     } = snapshot;
     [
@@ -185,6 +186,7 @@ fn small(snapshot: &Snapshot) -> [(&'static str, Value); 18] {
         ("totals", value(totals)),
         ("diagnostics", value(diagnostics)),
         ("jobs", value(jobs)),
+        ("data", value(data)),
         ("transport", value(transport)),
         ("notices", value(notices)),
         ("dropped", value(dropped)),

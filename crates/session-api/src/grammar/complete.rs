@@ -58,6 +58,10 @@ pub fn complete(line: &str, cursor: usize, snapshot: &Snapshot) -> (usize, Vec<C
             let latest = snapshot.jobs.iter().flat_map(|jobs| &jobs.latest);
             latest.for_each(|job| add(job.id.clone(), format!("{} for {}", job.state.word(), job.service)));
         }
+        Wanted::Bucket => {
+            let buckets = snapshot.data.iter().flat_map(|data| &data.buckets);
+            buckets.for_each(|bucket| add(bucket.name.clone(), bucket.state.clone()));
+        }
         Wanted::Switch => {
             add("on".to_owned(), "write requests to a folder".to_owned());
             add("off".to_owned(), "write them no more".to_owned());

@@ -31,6 +31,8 @@ pub(super) enum Wanted<'s> {
     Decision,
     /// The id of a job.
     Job,
+    /// The name of a bucket.
+    Bucket,
     /// Only the name of a service.
     Service,
     /// A placed value of a service.
@@ -104,6 +106,7 @@ fn command<'s>(line: &str, colon: &Token, rest: &[Token], start: usize, snapshot
         (Some(Takes::Push | Takes::Move), _) => Wanted::Flags(verb.map_or(&[], |verb| verb.flags)),
         (Some(Takes::Decision), []) => Wanted::Decision,
         (Some(Takes::Job), []) => Wanted::Job,
+        (Some(Takes::Bucket), []) => Wanted::Bucket,
         (Some(Takes::Service | Takes::Logs | Takes::Set), []) => Wanted::Service,
         (Some(Takes::Set), [name, dot]) if dot.is('.') => service(name).map_or(Wanted::Nothing, Wanted::Placed),
         (Some(Takes::Edit), []) => Wanted::Edit,

@@ -96,6 +96,7 @@ impl Display for Show {
             Self::Edits => f.write_str(":edits"),
             Self::Why { edit } => write!(f, ":why {edit}"),
             Self::Route { call } => write!(f, ":route {call}"),
+            Self::Data { bucket } => spaced(f, ":data", bucket.iter()),
             Self::Table { of } => write!(f, ":table {of}"),
             Self::Answer { number } => write!(f, "${number}"),
             Self::Help { topic: Some(topic) } => write!(f, ":help {topic}"),

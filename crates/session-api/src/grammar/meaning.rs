@@ -75,6 +75,7 @@ impl<'l, 's> Words<'_, 'l, 's> {
             Takes::Switch => Meaning::Say(self.switch()?),
             Takes::Name => Meaning::Say(Command::Keep { name: self.word("a name")? }),
             Takes::Data => Meaning::Say(Command::Where { data: self.perhaps_word() }),
+            Takes::Bucket => Meaning::Show(Show::Data { bucket: self.perhaps_word() }),
             Takes::Recording => Meaning::Say(Command::Replay { name: self.perhaps_word() }),
             Takes::Request => {
                 let (request, _) = self.number("the number of a request")?;

@@ -26,6 +26,8 @@ pub(super) enum Takes {
     Recording,
     /// Perhaps a bucket or an object.
     Data,
+    /// Perhaps a bucket.
+    Bucket,
     /// The number of a request.
     Request,
     /// The number of a request, perhaps one of its hops, perhaps values.
@@ -94,6 +96,7 @@ pub(super) const VERBS: &[Verb] = &[
         "[BUCKET[/KEY]]",
         "the places that hold a bucket, and the instances that are asked for it",
     ),
+    verb("data", Takes::Bucket, "[BUCKET]", "buckets, and what each copy of them lacks"),
     verb("restart", Takes::Service, "SERVICE", "start a service's host again"),
     flagged(FUSE, &["--reset"]),
     flagged(SPLIT, &["--reset"]),

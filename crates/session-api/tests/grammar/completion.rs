@@ -34,6 +34,7 @@ fn what_is_offered() {
                 ":route ",
                 ":table ",
                 ":where ",
+                ":data ",
                 ":restart ",
                 ":fuse ",
                 ":split ",

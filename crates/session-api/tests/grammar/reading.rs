@@ -99,6 +99,8 @@ fn commands() {
         (":table get", Meaning::Show(Show::Table { of: get() })),
         (":where", Meaning::Say(Command::Where { data: None })),
         (":where images/cats/1.jpg", Meaning::Say(Command::Where { data: Some("images/cats/1.jpg".to_owned()) })),
+        (":data", Meaning::Show(Show::Data { bucket: None })),
+        (":data acme.images-1", Meaning::Show(Show::Data { bucket: Some("acme.images-1".to_owned()) })),
         (":help", Meaning::Show(Show::Help { topic: None })),
         (":help :time", Meaning::Show(Show::Help { topic: Some("time".to_owned()) })),
         (":help values", Meaning::Show(Show::Help { topic: Some("values".to_owned()) })),

@@ -53,15 +53,16 @@ impl Actor {
         }
     }
 
-    /// Asks the data server for tables, once an instance has a place. Hosts that run are told from then on.
+    /// Asks the data server for tables, once buckets are at stores. Hosts that run are told from then on, where an instance has
+    /// a place.
     #[cfg(feature = "data")]
     pub(super) fn ask_for_tables(&mut self) {
-        if self.near.asks || self.state.near().is_none() {
+        if self.near.asks || !self.state.has_stores() {
             return;
         }
         self.near.asks = true;
         let (client, files) = (self.tools.control.client().clone(), self.tools.options.home.data_server());
-        let (news, events) = (self.near.news.clone(), self.events.clone());
+        let (news, events) = ((self.near.news.clone(), self.near.matrix.clone()), self.events.clone());
         let notice = move |message| drop(events.send(Event::Notice { message }));
         self.tasks.spawn(feed::ask(client, files, news, notice));
         let hosts: Vec<String> = self.followers.keys().cloned().collect();

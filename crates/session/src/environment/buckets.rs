@@ -54,6 +54,7 @@ pub(crate) fn lead_to_buckets(
             for environment in environments.services.values_mut() {
                 environment.hidden.insert(STORES_VARIABLE.to_owned(), text.clone());
             }
+            environments.has_stores = true;
             environments.near = NearPlan::of(app, settings, found.table);
             Vec::new()
         }

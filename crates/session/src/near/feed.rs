@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use protocol::near::NearTable;
+use session_api::data::DataMatrix;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
@@ -26,13 +27,30 @@ pub(crate) struct NearNews {
 }
 
 /// Tasks that ask for tables and tell them.
-#[derive(Default)]
 pub(crate) struct NearFeed {
     pub(crate) news: watch::Sender<NearNews>,
     /// By the name of an instance.
     pub(crate) tellers: HashMap<String, AbortHandle>,
+    /// Buckets and their copies, for faces; none: no data server was heard of.
+    #[cfg_attr(not(feature = "data"), expect(dead_code, reason = "without data servers there is nothing to tell"))]
+    pub(crate) matrix: watch::Sender<Option<Arc<DataMatrix>>>,
+    pub(crate) seen: watch::Receiver<Option<Arc<DataMatrix>>>,
     #[cfg(feature = "data")]
     pub(crate) asks: bool,
+}
+
+impl Default for NearFeed {
+    fn default() -> Self {
+        let (matrix, seen) = watch::channel(None);
+        Self {
+            news: watch::Sender::default(),
+            tellers: HashMap::new(),
+            matrix,
+            seen,
+            #[cfg(feature = "data")]
+            asks: false,
+        }
+    }
 }
 
 /// Tells a host each table that says something else than the one before, and any once a second. A host that does not
@@ -64,7 +82,8 @@ mod asking {
     use data::view::DataView;
     use protocol::error_chain;
 
-    use super::{Arc, Duration, Instant, NearNews, watch};
+    use super::{Arc, DataMatrix, Duration, Instant, NearNews, watch};
+    use crate::near::matrix::matrix;
     use crate::store::home::DataServerFiles;
 
     /// Between two questions.
@@ -76,7 +95,7 @@ mod asking {
     pub(crate) async fn ask(
         client: reqwest::Client,
         files: DataServerFiles,
-        news: watch::Sender<NearNews>,
+        (news, faces): (watch::Sender<NearNews>, watch::Sender<Option<Arc<DataMatrix>>>),
         notice: impl Fn(String),
     ) {
         let (epoch, mut number, mut was_there) = (format!("{:016x}", rand::random::<u64>()), 0, false);
@@ -86,6 +105,13 @@ mod asking {
                 Ok((address, view)) => {
                     number += 1;
                     let table = Some(Arc::new(live(&view, &epoch, number)));
+                    let seen = Some(Arc::new(matrix(&view, &address)));
+                    faces.send_if_modified(|known| {
+                        *known != seen && {
+                            *known = seen;
+                            true
+                        }
+                    });
                     let source = format!("the data server at {address}");
                     news.send_replace(NearNews { table, at: Some(begun), source });
                     was_there = true;
@@ -93,6 +119,10 @@ mod asking {
                 Err(why) => {
                     if std::mem::take(&mut was_there) {
                         notice(format!("{why}: requests go by the last table, and versions to masters"));
+                        faces.send_modify(|known| {
+                            let last = known.as_deref().cloned().unwrap_or_default();
+                            *known = Some(Arc::new(DataMatrix { why: Some(why.clone()), ..last }));
+                        });
                     }
                     // The last table stands: places hold, and hosts know its age.
                     news.send_modify(|news| news.source = why);

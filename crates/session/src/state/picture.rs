@@ -66,6 +66,12 @@ impl State {
         self.environments.near.as_ref()
     }
 
+    /// Whether a data server may have something to say of the app's buckets.
+    #[cfg(feature = "data")]
+    pub(crate) fn has_stores(&self) -> bool {
+        self.environments.has_stores
+    }
+
     /// The app whose routes are in force.
     pub(crate) fn routed(&self) -> Option<std::sync::Arc<app::App>> {
         self.routed.clone()

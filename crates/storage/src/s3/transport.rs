@@ -1,7 +1,6 @@
 //! Connections, TLS, and bodies that come with a deadline of their own.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -13,11 +12,10 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use url::Url;
 
 use crate::error::StorageError;
+use crate::tls;
 
 /// A store that is there takes a connection within this.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -39,7 +37,7 @@ impl Transport {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT));
-        let connector = HttpsConnectorBuilder::new().with_tls_config(tls(ca)?).https_or_http().enable_http1();
+        let connector = HttpsConnectorBuilder::new().with_tls_config(tls::trusting(ca)?).https_or_http().enable_http1();
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(Duration::from_secs(20))
             .pool_timer(TokioTimer::new())
@@ -111,26 +109,4 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     words
-}
-
-fn tls(ca: Option<&Path>) -> Result<rustls::ClientConfig, StorageError> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if let Some(ca) = ca {
-        let wrong =
-            |why: String| StorageError::Settings(format!("cannot read the certificates of {}: {why}", ca.display()));
-        let mut count = 0;
-        for certificate in CertificateDer::pem_file_iter(ca).map_err(|error| wrong(error.to_string()))? {
-            let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
-            roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
-            count += 1;
-        }
-        if count == 0 {
-            return Err(wrong("there is none in it".to_owned()));
-        }
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let config = config.map_err(|error| StorageError::Settings(error.to_string()))?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
