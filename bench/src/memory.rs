@@ -92,11 +92,10 @@ mod tests {
         assert!(resident(own).unwrap() > before + 48.0);
         assert!(proportional(own).unwrap() > 48.0);
         let used = processor(own).unwrap();
-        let mut sum = 0_u64;
+        // It ends: what this counts, and what other tests do meanwhile, is seen.
         while processor(own).unwrap() < used + Duration::from_millis(30) {
-            sum += filled.iter().map(|byte| u64::from(*byte)).sum::<u64>();
+            std::hint::black_box(filled.iter().map(|byte| u64::from(*byte)).sum::<u64>());
         }
-        assert!(sum > 0);
     }
 
     #[test]

@@ -37,6 +37,10 @@ pub(crate) fn run(push: &Push) -> Result<(), Fault> {
             let services = units::many(bundle.services.len(), "service");
             format!("{}: {services}, {} to {}", bundle.app, units::bytes(bytes as u64), names.join(", "))
         });
+        if !settings.together.is_empty() {
+            let words = "[together] is not for nodes: each service has a host of its own there";
+            say(push, json!({ "event": "notice", "message": words }), || words.to_owned());
+        }
         if push.plan {
             return Ok(());
         }

@@ -27,14 +27,15 @@ fn get() -> String {
 #[service]
 fn count(what: String) -> u64 {
     match what.as_str() {
-        \"abort\" => std::process::abort(),
+        \"abort\" => std::thread::spawn(|| std::process::abort()).join().expect(\"an end\"),
         \"exit\" => std::process::exit(3),
         \"panic\" => panic!(\"count has enough\"),
         \"deep\" => deep(1),
         _ => {}
     }
-    eprint!(\"count \");
-    eprintln!(\"says {what}\");
+    // What a thread of its own says is the service's.
+    let says = move || { eprint!(\"count \"); eprintln!(\"says {what}\") };
+    std::thread::spawn(says).join().expect(\"words\");
     COUNT.update(|count| { *count += 1; *count })
 }
 

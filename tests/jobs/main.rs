@@ -1,5 +1,7 @@
 //! Durable jobs from outside: `dyn dev --jobs`, its HTTP API, and days on which things end.
 
+#![cfg(feature = "jobs")]
+
 mod bad_days;
 mod callbacks;
 mod contract;

@@ -1,5 +1,6 @@
 //! `dyn push` on a real Kubernetes: `tests/testbed/kubernetes up 2` starts it. `places` needs `tests/testbed/stores fetch` as well.
 
+#![cfg(feature = "cluster")]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod api;

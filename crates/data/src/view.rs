@@ -241,12 +241,14 @@ mod tests {
 
     #[test]
     fn copy_that_was_not_compared_does_not_follow() {
-        let replica = |checked| ReplicaRecord { is_ours: true, checked, ..ReplicaRecord::default() };
-        let state = |checked, pending| {
+        let state = |is_filled, checked, pending| {
+            let replica = ReplicaRecord { is_ours: true, is_filled, checked, ..ReplicaRecord::default() };
             let pending = PendingCount { pending, ..PendingCount::default() };
-            state_of(&replica(checked), &pending, 7, false, false)
+            state_of(&replica, &pending, 7, false, false)
         };
-        assert_eq!([state(None, 3), state(None, 0)], ["filling", "filled"]);
-        assert_eq!([state(Some(6), 1), state(Some(6), 0), state(Some(7), 0)], ["behind", "following", "whole"]);
+        assert_eq!([state(false, None, 3), state(false, None, 0), state(true, None, 3)], ["filling"; 3]);
+        assert_eq!(state(true, None, 0), "filled");
+        let compared = [(6, 1), (6, 0), (7, 0)].map(|(checked, pending)| state(true, Some(checked), pending));
+        assert_eq!(compared, ["behind", "following", "whole"]);
     }
 }

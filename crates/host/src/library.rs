@@ -70,11 +70,6 @@ impl Loaded {
         }
     }
 
-    /// Where its code stands.
-    pub(crate) fn address(self) -> usize {
-        self.table.start as *const () as usize
-    }
-
     /// Begins a call; see `Library::start`.
     ///
     /// # Safety

@@ -86,13 +86,12 @@ pub(crate) async fn take_over(shared: &Arc<Shared>, file: &str) -> Result<Takeov
     let (service, table) = (shared.settings.load().config.service.clone(), body_call::table(shared));
     let loading = tokio::task::spawn_blocking({
         let service = service.clone();
-        move || Loaded::load(&copy::of_its_own(&path)?, &service, table)
+        let name = shared.name;
+        // Threads that it begins are the service's.
+        move || voice::of(name, || Loaded::load(&copy::of_its_own(&path)?, &service, table))
     });
     let loading = tokio::time::timeout(LOADING, loading).await.map_err(|_| TakeoverError::Endless)?;
     let (library, description) = loading.map_err(TakeoverError::Thread)??;
-    if let Err(error) = voice::is_of(library.address(), shared.name) {
-        eprintln!("dyninka: lines that {service} writes may be told as another's: {error}");
-    }
     let version = description.version.clone();
     // What the new code takes may come by another route: both hold from the same moment on.
     let settings = control::read(&shared.folder)?;

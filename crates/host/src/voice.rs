@@ -1,19 +1,14 @@
-//! Which service of a host writes what: what comes from a library is marked with its service, for the session to tell
-//! the lines of each.
+//! Which service of a host writes what: its lines are marked with it, for the session to tell the lines of each.
 //!
-//! Libraries write by the system's `write`, which this program defines in the place of the C library's. Whoever called
-//! it is known by where it returns to: each library has a copy of the standard library of its own. What belongs to no
-//! library is the service's whose function runs on the thread. Nothing is marked as long as a host runs one service.
+//! Libraries write by the system's `write`, which this program defines in the place of the C library's. What is written is
+//! the service's whose function runs on the thread, or began the thread: the program defines `pthread_create` as well.
+//! Nothing is marked as long as a host runs one service.
 
 use std::cell::Cell;
-use std::ffi::c_void;
-use std::fs;
-use std::io;
-use std::ops::Range;
-use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use std::ffi::{c_int, c_void};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::Mutex;
 use protocol::voice::{MARK, NAMED, UNDONE};
 
 /// Bytes written at once with their mark: what a pipe takes whole or not at all.
@@ -25,19 +20,8 @@ const LONGEST_MARK: usize = 80;
 static MARKS: AtomicBool = AtomicBool::new(false);
 /// Whether the session wants it to be.
 static WANTED: AtomicBool = AtomicBool::new(false);
-/// Where the code of each library stands, and the service it is of. Replaced and never freed: libraries are few, and who
-/// writes may be anywhere.
-static SPEAKERS: AtomicPtr<Vec<Speaker>> = AtomicPtr::new(ptr::null_mut());
-static CHANGES: Mutex<()> = Mutex::new(());
-
-#[derive(Clone)]
-struct Speaker {
-    code: Range<usize>,
-    service: &'static str,
-}
-
 thread_local! {
-    /// The service whose function runs on this thread.
+    /// The service whose function runs on this thread, or began it.
     static RUNS: Cell<Option<&'static str>> = const { Cell::new(None) };
 }
 
@@ -46,7 +30,7 @@ pub fn mark_lines() {
     WANTED.store(true, Ordering::Relaxed);
     end::watch();
     // It is part of the program, whatever the linker thinks of it.
-    std::hint::black_box(write as *const ());
+    std::hint::black_box((write as *const (), pthread_create as *const ()));
 }
 
 /// A host has more than one service by now.
@@ -66,61 +50,74 @@ pub(crate) fn of<T>(service: &'static str, work: impl FnOnce() -> T) -> T {
     work()
 }
 
-/// Notes the library that has a function at this address as a service's.
-pub(crate) fn is_of(address: usize, service: &'static str) -> io::Result<()> {
-    if !WANTED.load(Ordering::Relaxed) {
-        return Ok(());
-    }
-    let maps = fs::read_to_string("/proc/self/maps")?;
-    let Some(code) = code_around(&maps, address) else { return Ok(()) };
-    let _one_at_a_time = CHANGES.lock();
-    let mut speakers = known().to_vec();
-    speakers.push(Speaker { code, service });
-    SPEAKERS.store(Box::into_raw(Box::new(speakers)), Ordering::Release);
-    Ok(())
-}
-
-/// The mapping of code with an address, of proc(5)'s `start-end perms …`.
-fn code_around(maps: &str, address: usize) -> Option<Range<usize>> {
-    let range = |line: &str| {
-        let (start, end) = line.split_whitespace().next()?.split_once('-')?;
-        Some(usize::from_str_radix(start, 16).ok()?..usize::from_str_radix(end, 16).ok()?)
-    };
-    maps.lines().filter_map(range).find(|range| range.contains(&address))
-}
-
-fn known() -> &'static [Speaker] {
-    // SAFETY: null, or a list that is never freed.
-    unsafe { SPEAKERS.load(Ordering::Acquire).as_ref() }.map_or(&[], Vec::as_slice)
-}
-
-/// Whose call returns to this address.
-fn speaker(returns: usize) -> Option<&'static str> {
-    let of_library = known().iter().find(|speaker| speaker.code.contains(&returns)).map(|speaker| speaker.service);
-    of_library.or_else(|| RUNS.try_with(Cell::get).ok().flatten())
-}
-
 /// `write(2)`, for the program and for every library that it loads.
 ///
 /// # Safety
 /// As the C library's.
 #[unsafe(no_mangle)]
-#[unsafe(naked)]
-unsafe extern "C" fn write(file: i32, bytes: *const c_void, count: usize) -> isize {
-    #[cfg(target_arch = "x86_64")]
-    std::arch::naked_asm!("mov rcx, [rsp]", "jmp {}", sym write_from);
-    #[cfg(target_arch = "aarch64")]
-    std::arch::naked_asm!("mov x3, x30", "b {}", sym write_from);
-}
-
-unsafe extern "C" fn write_from(file: i32, bytes: *const c_void, count: usize, returns: usize) -> isize {
+unsafe extern "C" fn write(file: c_int, bytes: *const c_void, count: usize) -> isize {
     if MARKS.load(Ordering::Relaxed) && (file == 1 || file == 2) && count > 0 {
-        let name = speaker(returns).unwrap_or_default();
+        let name = RUNS.try_with(Cell::get).ok().flatten().unwrap_or_default();
         // SAFETY: the caller's promise.
         return unsafe { write_marked(file, std::slice::from_raw_parts(bytes.cast(), count), name) };
     }
     // SAFETY: the system's own.
     unsafe { libc::syscall(libc::SYS_write, file, bytes, count) as isize }
+}
+
+/// What a thread begins with.
+type Begin = unsafe extern "C-unwind" fn(*mut c_void) -> *mut c_void;
+type CreateThread = unsafe extern "C" fn(*mut c_void, *const c_void, Begin, *mut c_void) -> c_int;
+
+/// A thread that a function of a service begins.
+struct OwnThread {
+    service: &'static str,
+    begin: Begin,
+    argument: *mut c_void,
+}
+
+/// `pthread_create(3)`, likewise: a thread that a function begins is its service's, and so are those that it begins.
+///
+/// # Safety
+/// As the C library's.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pthread_create(
+    thread: *mut c_void,
+    attributes: *const c_void,
+    begin: Begin,
+    argument: *mut c_void,
+) -> c_int {
+    static CREATE: OnceLock<Option<CreateThread>> = OnceLock::new();
+    let create = CREATE.get_or_init(|| {
+        // SAFETY: the C library's function of this name, where it is there, is one of this type.
+        unsafe {
+            let found = libc::dlsym(libc::RTLD_NEXT, c"pthread_create".as_ptr());
+            (!found.is_null()).then(|| std::mem::transmute::<*mut c_void, CreateThread>(found))
+        }
+    });
+    let Some(create) = *create else { return libc::ENOSYS };
+    let Some(service) = RUNS.try_with(Cell::get).ok().flatten().filter(|_| WANTED.load(Ordering::Relaxed)) else {
+        // SAFETY: the caller's promise, passed on.
+        return unsafe { create(thread, attributes, begin, argument) };
+    };
+    let own = Box::into_raw(Box::new(OwnThread { service, begin, argument })).cast();
+    // SAFETY: the thread takes the box, once; where there is none, it is taken back.
+    unsafe {
+        let created = create(thread, attributes, begin_own, own);
+        if created != 0 {
+            drop(Box::from_raw(own.cast::<OwnThread>()));
+        }
+        created
+    }
+}
+
+/// Runs what a function's thread is for.
+unsafe extern "C-unwind" fn begin_own(own: *mut c_void) -> *mut c_void {
+    // SAFETY: the box that was made for this thread.
+    let OwnThread { service, begin, argument } = *unsafe { Box::from_raw(own.cast::<OwnThread>()) };
+    RUNS.set(Some(service));
+    // SAFETY: what the thread was begun with.
+    unsafe { begin(argument) }
 }
 
 /// Writes bytes with the name of their service before them; none: the host itself.
@@ -238,9 +235,11 @@ mod tests {
     }
 
     #[test]
-    fn code_is_found_by_an_address_in_it() {
-        let maps = "1000-2000 r--p 0 fe:00 1 /a\n2000-3000 r-xp 1000 fe:00 1 /a\n";
-        assert_eq!(code_around(maps, 0x2fff), Some(0x2000..0x3000));
-        assert_eq!(code_around(maps, 0x3000), None);
+    fn threads_are_of_the_service_that_began_them() {
+        WANTED.store(true, Ordering::Relaxed);
+        let here = || RUNS.get();
+        let began = |service| of(service, || std::thread::spawn(move || std::thread::spawn(here).join()).join());
+        assert_eq!(began("map").expect("a thread").expect("another"), Some("map"));
+        assert_eq!(std::thread::spawn(here).join().expect("a thread"), None);
     }
 }

@@ -92,6 +92,11 @@ impl Together {
     }
 
     /// What a service is to share a host for, by number; none: it is not to share one.
+    /// Whether a service is named, and not meant with all the others.
+    pub(crate) fn names(&self, service: &str) -> bool {
+        matches!(self, Self::Groups(_)) && self.wish(service).is_some()
+    }
+
     fn wish(&self, service: &str) -> Option<usize> {
         match self {
             Self::None | Self::Auto => None,

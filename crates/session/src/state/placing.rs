@@ -26,7 +26,14 @@ impl State {
         let alone = self.alone.iter().chain(several).cloned().collect();
         let circumstances =
             Circumstances { wishes: &self.environments.together, alone: &alone, now: &self.hosts, takes_in };
-        let Placement { hosts, notices } = place(&tenants, circumstances);
+        let Placement { hosts, mut notices } = place(&tenants, circumstances);
+        let is_new = |service: &&String| hosts.contains_key(*service) && !self.hosts.contains_key(*service);
+        for (service, count) in self.counts.iter().filter(|(service, count)| **count > 1 && is_new(service)) {
+            if self.environments.together.names(service) {
+                notices
+                    .push(format!("{service} runs together with no other: each of its {count} instances has a host"));
+            }
+        }
         self.hosts.extend(hosts);
         notices.into_iter().flat_map(|words| self.notice(now, words)).collect()
     }

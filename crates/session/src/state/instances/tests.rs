@@ -238,6 +238,21 @@ fn another_number_of_instances_is_for_the_next_start_and_told_once() {
 }
 
 #[test]
+fn a_group_that_names_a_service_with_instances_runs_without_it_and_says_so() {
+    for (together, said) in [("get+map+last", 1), ("get+last", 0), ("all", 0)] {
+        let mut world = World::new();
+        let together = together.parse().expect("a wish");
+        let environments = Arc::new(Environments { together, ..(*environments(3)).clone() });
+        world.happens(Event::Loaded { edit: 0, app: read(APP), diagnostics: Vec::new(), environments });
+        assert_eq!(world.state.members("get"), ["get", "last"]);
+        let words = "map runs together with no other: each of its 3 instances has a host";
+        let notices = world.reports.iter();
+        let notices = notices.filter(|report| matches!(report, Report::Notice { message } if message == words));
+        assert_eq!(notices.count(), said);
+    }
+}
+
+#[test]
 fn instances_that_find_another_environment_are_started_anew_one_at_a_time() {
     let mut world = serving();
     world.asked.clear();
