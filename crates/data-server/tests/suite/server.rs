@@ -211,6 +211,8 @@ impl Server {
     /// Sends a text as JSON, by another token where one is given. 0: it was cut off amid the text.
     pub(crate) fn post_text(&self, path: &str, text: &str, token: Option<&str>) -> (u16, String) {
         let request = self.client.post(format!("{}/v1/{path}", self.url)).bearer_auth(token.unwrap_or(&self.token));
+        // A server that does not read a body to its end closes the way: the next request takes another.
+        let request = request.header("connection", "close");
         let request = request.header("content-type", "application/json").body(text.to_owned());
         match request.send() {
             Ok(answer) => (answer.status().as_u16(), answer.text().unwrap_or_default()),

@@ -10,6 +10,7 @@ use protocol::voice::{Spoken, Voices};
 use super::access::Access;
 use super::error::ClusterError;
 use super::roster::services;
+use super::tail::split;
 
 /// The pods with labels, `key=value,…`, by name; those that run a service, where one is named by its Rust name.
 ///
@@ -73,18 +74,36 @@ impl Marks {
     }
 }
 
+/// What there is of a container's last lines.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct LastLines {
+    pub(crate) lines: Vec<String>,
+    /// What its node says in place of lines: of a container that is gone it has none, and says so in the answer's body.
+    pub(crate) instead: Option<String>,
+}
+
 /// The last lines of a pod's container, or of the run before the one that is there now.
-pub(crate) async fn tail(access: &Access, pod: &str, previous: bool, lines: i64) -> Result<Vec<String>, ClusterError> {
+pub(crate) async fn tail(access: &Access, pod: &str, previous: bool, lines: i64) -> Result<LastLines, ClusterError> {
     let pods: Api<Pod> = Api::namespaced(access.client.clone(), &access.namespace);
-    let parameters = LogParams { tail_lines: Some(lines), previous, ..LogParams::default() };
+    let parameters = LogParams { tail_lines: Some(lines), previous, timestamps: true, ..LogParams::default() };
     let text = access.ask(&format!("read the log of {pod}"), pods.logs(pod, &parameters)).await?;
-    let mut marks = Marks::default();
-    let lines = text.lines().flat_map(|line| marks.part(pod, line));
-    let words = |line: PodLine| match line.service {
-        Some(service) => format!("{service} | {}", line.text),
-        None => line.text,
-    };
-    Ok(lines.map(words).collect())
+    Ok(last_lines(pod, &text))
+}
+
+/// Lines have the time before them; what a node says itself has none.
+fn last_lines(pod: &str, text: &str) -> LastLines {
+    let (mut marks, mut found) = (Marks::default(), LastLines::default());
+    for line in text.lines() {
+        let Some((_, line)) = split(line) else {
+            found.instead = Some(line.to_owned());
+            continue;
+        };
+        found.lines.extend(marks.part(pod, line).into_iter().map(|line| match line.service {
+            Some(service) => format!("{service} | {}", line.text),
+            None => line.text,
+        }));
+    }
+    found
 }
 
 /// The last lines of a pod, and with `follow` those to come, until the pod or the connection ends.
@@ -115,6 +134,17 @@ mod tests {
         let mut marks = Marks::default();
         let parts = lines.iter().flat_map(|line| marks.part("ends-1", line));
         parts.map(|line| (line.service, line.text)).collect()
+    }
+
+    #[test]
+    fn what_a_node_says_is_no_line_of_a_container() {
+        let at = "2026-11-30T19:41:02.120000001Z";
+        let none =
+            "failed to try resolving symlinks in path \"/var/log/pods/a/service/1.log\": no such file or directory";
+        let found = last_lines("plus-1", &format!("{at} no way\n{at} \n{none}\n"));
+        assert_eq!((found.lines, found.instead.as_deref()), (vec!["no way".to_owned(), String::new()], Some(none)));
+        assert_eq!(last_lines("plus-1", none), LastLines { lines: Vec::new(), instead: Some(none.to_owned()) });
+        assert_eq!(last_lines("plus-1", ""), LastLines::default());
     }
 
     #[test]

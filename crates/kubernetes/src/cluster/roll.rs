@@ -27,6 +27,10 @@ const GONE: Duration = Duration::from_secs(60);
 /// The last lines that are told of a container that ended.
 const LINES: i64 = 12;
 
+/// Lines that cannot be had are asked for so often, with this pause.
+const LOOKS: usize = 5;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
+
 /// How a roll ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rolled {
@@ -150,15 +154,28 @@ async fn failed(access: &Access, why: String, log: Option<(String, bool)>) -> Ro
 }
 
 /// The last lines of a container that ended. It may have been started again since its pod said so: then those of the run
-/// beside the one that was asked for.
+/// beside the one that was asked for. For a moment between two runs there may be none of either.
 async fn last_lines(access: &Access, pod: &str, previous: bool) -> Vec<String> {
-    let said = |lines: &Vec<String>| !lines.is_empty();
-    let asked = logs::tail(access, pod, previous, LINES).await;
-    let found = match asked {
-        Ok(lines) if said(&lines) => Ok(lines),
-        asked => logs::tail(access, pod, !previous, LINES).await.ok().filter(said).map_or(asked, Ok),
-    };
-    found.unwrap_or_else(|error| vec![format!("(its last lines cannot be had: {error})")])
+    let mut why = None;
+    for again in 0..LOOKS {
+        if again > 0 {
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+        why = None;
+        for previous in [previous, !previous] {
+            let said = match logs::tail(access, pod, previous, LINES).await {
+                Ok(found) if !found.lines.is_empty() => return found.lines,
+                Ok(found) => found.instead,
+                Err(error) => Some(error.to_string()),
+            };
+            why = why.or(said);
+        }
+        // It wrote nothing: that is all there is to know.
+        if why.is_none() {
+            break;
+        }
+    }
+    why.map(|why| format!("(its last lines cannot be had: {why})")).into_iter().collect()
 }
 
 /// Bears an API server that is away for a while.

@@ -170,7 +170,7 @@ async fn read(
 }
 
 /// The time that stands before a line, and the line.
-fn split(line: &str) -> Option<(Timestamp, &str)> {
+pub(super) fn split(line: &str) -> Option<(Timestamp, &str)> {
     let (at, text) = line.split_once(' ').unwrap_or((line, ""));
     Some((at.parse().ok()?, text))
 }
