@@ -162,7 +162,7 @@ pub(crate) enum EndpointAct {
     /// Add an endpoint, or change the one of that name
     Add {
         name: String,
-        /// Scheme, host and port, such as https://functions.example.org
+        /// Scheme, host and port
         url: String,
         /// Place where its functions run
         #[arg(long)]
